@@ -1,0 +1,1 @@
+//! Vectors in a file, searched in place.

@@ -1,0 +1,28 @@
+//! `asif`: a shared image-text space made of your own pairs, without training.
+//!
+//! The method is ASIF (Norelli et al., NeurIPS 2023, arXiv 2210.01738): an input is represented by
+//! its similarities to the anchors of its own modality, and because anchor `i` is one image-text
+//! pair, an image's row and a text's row can be compared.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`home`] | where models, the runtime library and cached embeddings live |
+//! | [`encode`] | a model folder becomes an encoder; the only place that knows ONNX Runtime |
+//! | [`pairs`] | sources of anchor pairs, one file a format, all streaming |
+//! | [`anchors`] | an anchor set on disk, and how it is built |
+//! | [`space`] | the arithmetic: pure functions over slices, no I/O |
+//! | [`eval`] | data sets, metrics with confidence intervals, reports |
+//! | [`progress`] | what long work tells its caller |
+//!
+//! Arrows run downwards only: `cli -> eval -> anchors -> encode, pairs, space -> asif_index`.
+//! Nothing here prints, exits or panics on input.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod anchors;
+pub mod encode;
+pub mod eval;
+pub mod home;
+pub mod pairs;
+pub mod progress;
+pub mod space;

@@ -1,0 +1,4 @@
+//! The `asif` command.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,40 @@
+//! What long work tells its caller: named phases and counters. Drawing is the caller's affair.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Receives the phases and counters of long work; called from several threads.
+pub trait Progress: Sync {
+    /// A phase begins; `total` units of work are expected, where that is known.
+    fn begin(&self, phase: &'static str, total: Option<u64>);
+    /// `n` more units of the current phase are done.
+    fn advance(&self, n: u64);
+    /// The current phase has ended.
+    fn end(&self);
+}
+
+/// A [`Progress`] that nobody watches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _phase: &'static str, _total: Option<u64>) {}
+    fn advance(&self, _n: u64) {}
+    fn end(&self) {}
+}
+
+/// A request to stop, shared between the one who asks and the work that looks at it now and then.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the work to stop at its next look.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
