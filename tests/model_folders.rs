@@ -421,6 +421,29 @@ fn a_fixed_batch_of_one_is_run_one_by_one() {
 }
 
 #[test]
+fn many_threads_share_few_sessions() {
+    if !runtime() {
+        return;
+    }
+    let dir = folder(&[
+        ("model.onnx", &usual_image(4)),
+        ("preprocessor_config.json", SQUARE),
+    ]);
+    let options = EncoderOptions {
+        sessions: 2,
+        threads_per_session: 1,
+        ..EncoderOptions::latency()
+    };
+    let encoder = open_image(dir.path(), &options).unwrap();
+    let expected = vector(&encoder);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..50).for_each(|_| assert_eq!(vector(&encoder), expected)));
+        }
+    });
+}
+
+#[test]
 fn image_folders_that_cannot_work_say_why() {
     if !runtime() {
         return;

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::error::ModelError;
 use super::folder::ModelFolder;
-use super::options::EncoderOptions;
 use super::registry::{self, Installed, Record};
 use super::runtime;
 use super::{ImageEncoder, Modality, SelfCheck, TextEncoder};
@@ -102,18 +101,30 @@ pub fn diagnose(home: &Home) -> Vec<Finding> {
                     ));
                 }
             }
-            findings.extend(all.iter().map(encoder));
+            findings.extend(all.iter().map(|installed| match runtime::loaded() {
+                Some(_) => encoder(installed),
+                None => Finding::new(
+                    &title(installed),
+                    Status::Warning,
+                    "not tried, since ONNX Runtime is not there".to_owned(),
+                    "look again when ONNX Runtime is installed",
+                ),
+            }));
         }
     }
     findings
 }
 
-/// Opens and tries one installed encoder.
-fn encoder(installed: &Installed) -> Finding {
-    let what = match installed.modality {
+fn title(installed: &Installed) -> String {
+    match installed.modality {
         Some(modality) => format!("{modality} encoder {}", installed.name),
         None => format!("encoder {}", installed.name),
-    };
+    }
+}
+
+/// Opens and tries one installed encoder.
+fn encoder(installed: &Installed) -> Finding {
+    let what = title(installed);
     match try_encoder(installed) {
         Err(e) => Finding::new(
             &what,
@@ -128,32 +139,8 @@ fn encoder(installed: &Installed) -> Finding {
 fn try_encoder(installed: &Installed) -> Result<(Option<Record>, Record, SelfCheck), ModelError> {
     let folder = ModelFolder::open(&installed.path)?;
     let record = registry::record(&installed.path)?;
-    let options = EncoderOptions::latency();
-    let (identity, canary, check) = match folder.modality() {
-        Modality::Image => {
-            let encoder = ImageEncoder::open(&folder, &options)?;
-            (
-                encoder.identity().clone(),
-                encoder.canary()?,
-                encoder.self_check()?,
-            )
-        }
-        Modality::Text => {
-            let encoder = TextEncoder::open(&folder, &options)?;
-            (
-                encoder.identity().clone(),
-                encoder.canary()?,
-                encoder.self_check()?,
-            )
-        }
-    };
-    let now = Record {
-        model_sha256: identity.model_sha256,
-        tokenizer_sha256: identity.tokenizer_sha256,
-        modality: Some(identity.modality),
-        dim: Some(identity.dim),
-        canary: Some(canary),
-    };
+    let (now, check) =
+        registry::examine_with(&folder, ImageEncoder::self_check, TextEncoder::self_check)?;
     Ok((record, now, check))
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::ModelError;
+use super::error::{EncodeError, ModelError};
 use super::folder::{ModelFolder, external_weights};
 use super::options::EncoderOptions;
 use super::{ImageEncoder, Modality, TextEncoder};
@@ -100,24 +100,42 @@ pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
 /// # Errors
 /// As opening an encoder.
 pub fn examine(folder: &ModelFolder) -> Result<Record, ModelError> {
+    examine_with(folder, |_| Ok(()), |_| Ok(())).map(|(record, ())| record)
+}
+
+/// [`examine`], and one more question to the opened encoder.
+pub(super) fn examine_with<R>(
+    folder: &ModelFolder,
+    ask_image: impl FnOnce(&ImageEncoder) -> Result<R, EncodeError>,
+    ask_text: impl FnOnce(&TextEncoder) -> Result<R, EncodeError>,
+) -> Result<(Record, R), ModelError> {
     let options = EncoderOptions::latency();
-    let (identity, canary) = match folder.modality() {
+    let (identity, canary, answer) = match folder.modality() {
         Modality::Image => {
             let encoder = ImageEncoder::open(folder, &options)?;
-            (encoder.identity().clone(), encoder.canary()?)
+            (
+                encoder.identity().clone(),
+                encoder.canary()?,
+                ask_image(&encoder)?,
+            )
         }
         Modality::Text => {
             let encoder = TextEncoder::open(folder, &options)?;
-            (encoder.identity().clone(), encoder.canary()?)
+            (
+                encoder.identity().clone(),
+                encoder.canary()?,
+                ask_text(&encoder)?,
+            )
         }
     };
-    Ok(Record {
+    let record = Record {
         model_sha256: identity.model_sha256,
         tokenizer_sha256: identity.tokenizer_sha256,
         modality: Some(identity.modality),
         dim: Some(identity.dim),
         canary: Some(canary.into_iter().take(8).collect()),
-    })
+    };
+    Ok((record, answer))
 }
 
 /// Installs a copy of the model folder `dir` as `name`: the model file with its weights, the JSON

@@ -22,7 +22,7 @@ use super::identity::EncoderIdentity;
 use super::options::EncoderOptions;
 use super::output::Reader;
 use super::runtime::pool::SessionPool;
-use super::{Modality, SelfCheck, compare_batches};
+use super::{Modality, SelfCheck, compare_batches, load};
 use padding::{Layout, Padding};
 use settings::TextSettings;
 
@@ -56,21 +56,28 @@ impl Tokens {
     }
 }
 
-/// A text model, shared by reference between threads.
+/// The model and how it is fed, before it is known who it is.
 #[derive(Debug)]
-pub struct TextEncoder {
+struct Model {
     pool: SessionPool,
-    sessions: usize,
     reader: Reader,
     tokenizer: Tokenizer,
     layout: Layout,
     lower_case: bool,
     prompt: String,
+}
+
+/// A text model, shared by reference between threads.
+#[derive(Debug)]
+pub struct TextEncoder {
+    model: Model,
+    sessions: usize,
     identity: EncoderIdentity,
 }
 
 impl TextEncoder {
-    /// Loads the model and the tokenizer of `folder` and encodes the canary once.
+    /// Loads the model and the tokenizer of `folder` and encodes the canary once, which tells the
+    /// dimension.
     ///
     /// # Errors
     /// [`ModelError`]: a file is missing or cannot be followed, the graph is not a text encoder,
@@ -79,22 +86,9 @@ impl TextEncoder {
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
         let (mut tokenizer, tokenizer_sha256) = load_tokenizer(folder)?;
-        let truncation = tokenizer.get_truncation().cloned();
-        let settings =
-            TextSettings::read(folder, options, truncation.as_ref().map(|t| t.max_length))?;
-        // Hashing 100 MB takes as long as loading them: do both at once.
-        let (hash, pool) = std::thread::scope(|scope| {
-            let hash = scope.spawn(|| folder.model_sha256(&onnx));
-            let pool = SessionPool::open(
-                folder.name(),
-                &onnx,
-                options.sessions,
-                options.threads_per_session,
-            );
-            (hash.join(), pool)
-        });
-        let hash = hash.unwrap_or_else(|_| folder.model_sha256(&onnx))?;
-        let pool = pool?;
+        let truncation = tokenizer.get_truncation().map(|t| t.max_length);
+        let settings = TextSettings::read(folder, options, truncation)?;
+        let (pool, sha256) = load(folder, &onnx, options)?;
         let reader = Reader::choose(
             Modality::Text,
             &pool.outputs,
@@ -102,59 +96,37 @@ impl TextEncoder {
             settings.pooling,
             &onnx,
         )?;
-        let padding = Padding::read(folder, &tokenizer)?;
-        let layout = Layout::of(&pool.inputs, padding, &onnx)?;
+        let layout = Layout::of(&pool.inputs, Padding::read(folder, &tokenizer)?, &onnx)?;
         let max_length = layout
             .fixed_length()
             .unwrap_or(usize::MAX)
             .min(settings.max_length);
-
-        let unusable = |reason: String| ModelError::Tokenizer {
+        set_length(&mut tokenizer, max_length).map_err(|reason| ModelError::Tokenizer {
             path: folder.dir().join("tokenizer.json"),
             reason,
-        };
-        let special = tokenizer
-            .get_post_processor()
-            .map_or(0, |p| p.added_tokens(false));
-        if max_length <= special {
-            return Err(unusable(format!(
-                "a maximum length of {max_length} leaves no room beside {special} special tokens"
-            )));
-        }
-        let truncation = TruncationParams {
-            max_length,
-            stride: 0,
-            ..truncation.unwrap_or_default()
-        };
-        tokenizer
-            .with_padding(None)
-            .with_truncation(Some(truncation))
-            .map_err(|e| unusable(e.to_string()))?;
-        let mut encoder = Self {
+        })?;
+        let TextSettings {
+            lower_case, prompt, ..
+        } = settings;
+        let model = Model {
             pool,
-            sessions: options.sessions.max(1),
             reader,
             tokenizer,
             layout,
-            lower_case: settings.lower_case,
-            prompt: settings.prompt,
-            identity: EncoderIdentity::new(
-                folder.name().to_owned(),
-                Modality::Text,
-                0,
-                hash,
-                Some(tokenizer_sha256),
-                json!({}),
-            ),
+            lower_case,
+            prompt,
         };
-        let rank = encoder.identify(max_length)?;
+
+        let canary = model.tokenize(CANARY).map_err(|e| input_error(0, e))?;
+        let (vector, rank) = model.run(&[&canary])?;
+        let dim = vector.len();
         if let Some(expected) = settings.promised_dim
             && rank == 3
-            && expected != encoder.dim()
+            && expected != dim
         {
             return Err(ModelError::WrongDimension {
                 path: onnx,
-                found: encoder.dim(),
+                found: dim,
                 expected,
                 promised_by: "the pooling module's config.json",
             });
@@ -162,31 +134,27 @@ impl TextEncoder {
         if let Some(reason) = settings.more_layers.filter(|_| rank == 3) {
             return Err(ModelError::Graph { path: onnx, reason });
         }
-        Ok(encoder)
-    }
-
-    /// Learns dimension and rank from the canary and completes the identity.
-    fn identify(&mut self, max_length: usize) -> Result<usize, EncodeError> {
-        let tokens = self.tokenize(CANARY).map_err(|e| input_error(0, e))?;
-        let (vector, rank) = self.run(&[&tokens])?;
-        let old = &self.identity;
-        self.identity = EncoderIdentity::new(
-            old.name.clone(),
+        let identity = EncoderIdentity::new(
+            folder.name().to_owned(),
             Modality::Text,
-            vector.len(),
-            old.model_sha256.clone(),
-            old.tokenizer_sha256.clone(),
+            dim,
+            sha256,
+            Some(tokenizer_sha256),
             json!({
-                "output": self.reader.output,
-                "pooling": self.reader.pooling_of(Modality::Text, rank),
+                "output": model.reader.output,
+                "pooling": model.reader.pooling_of(Modality::Text, rank),
                 "max_length": max_length,
-                "lower_case": self.lower_case,
-                "prompt": self.prompt,
+                "lower_case": model.lower_case,
+                "prompt": model.prompt,
                 "normalize": true,
-                "padding": self.layout.describe(),
+                "padding": model.layout.describe(),
             }),
         );
-        Ok(rank)
+        Ok(Self {
+            model,
+            sessions: options.sessions.max(1),
+            identity,
+        })
     }
 
     /// Who makes these vectors.
@@ -201,7 +169,11 @@ impl TextEncoder {
 
     /// How many texts to hand to [`encode`](Self::encode) at once.
     pub fn batch_size(&self) -> usize {
-        if self.layout.one_by_one() { 1 } else { BATCH }
+        if self.model.layout.one_by_one() {
+            1
+        } else {
+            BATCH
+        }
     }
 
     /// Makes tokens of a text: the prompt, the text without spaces around it, cut to the longest
@@ -210,24 +182,7 @@ impl TextEncoder {
     /// # Errors
     /// [`InputError`]: this text cannot be used; others can.
     pub fn tokenize(&self, text: &str) -> Result<Tokens, InputError> {
-        let mut text = format!("{}{}", self.prompt, text.trim());
-        if self.lower_case {
-            text = text.to_lowercase();
-        }
-        let encoding =
-            self.tokenizer
-                .encode_fast(text, true)
-                .map_err(|e| InputError::Tokenizer {
-                    reason: e.to_string(),
-                })?;
-        if encoding.is_empty() {
-            return Err(InputError::NoTokens);
-        }
-        Ok(Tokens {
-            ids: encoding.get_ids().to_vec(),
-            types: encoding.get_type_ids().to_vec(),
-            truncated: !encoding.get_overflowing().is_empty(),
-        })
+        self.model.tokenize(text)
     }
 
     /// Encodes a batch into `[n, dim]` row-major, each row of unit norm. All rows are padded to the
@@ -241,8 +196,8 @@ impl TextEncoder {
 
     fn encode_refs(&self, tokens: &[&Tokens]) -> Result<Vec<f32>, EncodeError> {
         let mut out = Vec::with_capacity(tokens.len() * self.dim());
-        for batch in self.layout.batches(tokens) {
-            out.extend(self.run(batch)?.0);
+        for batch in self.model.layout.batches(tokens) {
+            out.extend(self.model.run(batch)?.0);
         }
         Ok(out)
     }
@@ -362,6 +317,29 @@ impl TextEncoder {
             millis,
         })
     }
+}
+
+impl Model {
+    fn tokenize(&self, text: &str) -> Result<Tokens, InputError> {
+        let mut text = format!("{}{}", self.prompt, text.trim());
+        if self.lower_case {
+            text = text.to_lowercase();
+        }
+        let encoding =
+            self.tokenizer
+                .encode_fast(text, true)
+                .map_err(|e| InputError::Tokenizer {
+                    reason: e.to_string(),
+                })?;
+        if encoding.is_empty() {
+            return Err(InputError::NoTokens);
+        }
+        Ok(Tokens {
+            ids: encoding.get_ids().to_vec(),
+            types: encoding.get_type_ids().to_vec(),
+            truncated: !encoding.get_overflowing().is_empty(),
+        })
+    }
 
     /// One run of the model: the vectors, and the rank of the output they come from.
     fn run(&self, tokens: &[&Tokens]) -> Result<(Vec<f32>, usize), EncodeError> {
@@ -409,4 +387,27 @@ fn load_tokenizer(folder: &ModelFolder) -> Result<(Tokenizer, String), ModelErro
             reason: e.to_string(),
         })?;
     Ok((tokenizer, hash))
+}
+
+/// Leaves padding to [`padding`] and cuts texts at `max_length` tokens.
+fn set_length(tokenizer: &mut Tokenizer, max_length: usize) -> Result<(), String> {
+    let special = tokenizer
+        .get_post_processor()
+        .map_or(0, |p| p.added_tokens(false));
+    if max_length <= special {
+        return Err(format!(
+            "a maximum length of {max_length} leaves no room beside {special} special tokens"
+        ));
+    }
+    let own = tokenizer.get_truncation().cloned().unwrap_or_default();
+    let truncation = TruncationParams {
+        max_length,
+        stride: 0,
+        ..own
+    };
+    let tokenizer = tokenizer.with_padding(None);
+    tokenizer
+        .with_truncation(Some(truncation))
+        .map(|_| ())
+        .map_err(|e| e.to_string())
 }

@@ -1,0 +1,23 @@
+//! Pictures drawn by integer arithmetic: the same on every machine.
+
+use image::{Rgb, RgbImage};
+
+/// The picture that [`ImageEncoder::canary`](super::ImageEncoder::canary) encodes.
+pub(super) fn picture() -> RgbImage {
+    drawn(320, 240, 0)
+}
+
+/// Stripes, discs and a ramp, by integer arithmetic: the same everywhere.
+pub(super) fn drawn(width: u32, height: u32, seed: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        let (dx, dy) = (x.abs_diff(width / 3 + 5 * seed), y.abs_diff(height / 2));
+        let disc = dx * dx + dy * dy < (height / 4).pow(2);
+        let stripe = ((x + (seed + 1) * y) / 16).is_multiple_of(2);
+        let ramp = (x * 255 / width) as u8;
+        match (disc, stripe) {
+            (true, _) => Rgb([230, 60, (seed * 40 % 256) as u8]),
+            (false, true) => Rgb([ramp, 120, 200]),
+            (false, false) => Rgb([ramp, (y * 255 / height) as u8, 40]),
+        }
+    })
+}
