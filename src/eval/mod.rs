@@ -15,12 +15,14 @@
 //! | `retrieval.rs` | [`retrieval`]: recall at 1, 5 and 10, both ways |
 //! | `report.rs` | what is written down of an evaluation, with the keys of CLIP_benchmark |
 //! | `table.rs` | a report as plain text, several as one table |
+//! | `html/` | a page with pictures: predictions, and the anchors that carry them |
 //!
 //! The metrics are pure functions over a matrix of scores. Of equal scores the lowest index wins,
 //! and a score that is not a number is lower than every other and never right.
 
 mod classes;
 mod dataset;
+pub mod html;
 mod interval;
 mod report;
 mod retrieval;
