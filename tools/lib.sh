@@ -57,6 +57,7 @@ check_rust() {
 
 # setup MODULE ARGUMENTS...: runs one step of tools/setup; needs $python and $ASIF_HOME.
 setup() {
+    # shellcheck disable=SC2154 # the script that sources this sets it, by find_python
     PYTHONPATH="$repo/tools:$ASIF_HOME/python/python-export" \
         "$python" -m "setup.$1" "${@:2}" --home "$ASIF_HOME"
 }
