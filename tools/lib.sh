@@ -83,4 +83,6 @@ lock_home() {
         echo "another set-up is at work in $ASIF_HOME; waiting for it"
         flock 9
     fi
+    # What a killed set-up left: nobody else is at work now.
+    rm -rf "$ASIF_HOME"/.setup-*/
 }

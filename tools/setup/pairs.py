@@ -27,10 +27,11 @@ def install(home: Path, wanted: str) -> str:
     there = present(pairs, manifest)
     if there and wanted in ("auto", there["taken"]):
         return f"already there: {there['summary']}"
+    again = not there and manifest.is_file()
     demo.mkdir(exist_ok=True)
     with temporary_folder(home) as tmp:
         new = tmp / "images"
-        taken, rows, summary = collect(wanted, tmp, new)
+        taken, rows, summary, reason = collect(wanted, tmp, new)
         # The list goes last: while it is missing or old, this step is done again.
         pairs.unlink(missing_ok=True)
         replace_folder(new, demo / "images")
@@ -40,18 +41,18 @@ def install(home: Path, wanted: str) -> str:
         entry["sha256"] = sha256_of(tmp / "pairs")
         manifest.write_text(json.dumps(entry) + "\n", encoding="utf-8")
         os.replace(tmp / "pairs", pairs)
-    return summary
+    lost = " (again: some of them were missing or changed)" if again else ""
+    return f"{summary}{lost}{reason}"
 
 
-def collect(wanted: str, tmp: Path, images: Path) -> tuple[str, list[dict], str]:
-    """The source that was taken, its rows, and one line about it."""
+def collect(wanted: str, tmp: Path, images: Path) -> tuple[str, list[dict], str, str]:
+    """The source that was taken, its rows, one line about it, and why it is not the first choice."""
     if wanted != "auto":
-        return wanted, *SOURCES[wanted](tmp, images)
+        return wanted, *SOURCES[wanted](tmp, images), ""
     try:
-        return "stamps", *stamps.collect(tmp, images)
+        return "stamps", *SOURCES["stamps"](tmp, images), ""
     except stamps.Unavailable as reason:
-        rows, summary = emoji.collect(tmp, images)
-        return "emoji", rows, f"{summary}, because {reason}"
+        return "emoji", *SOURCES["emoji"](tmp, images), f", because {reason}"
 
 
 def present(pairs: Path, manifest: Path) -> dict | None:

@@ -74,9 +74,10 @@ def download(tmp: Path) -> tuple[Path, str]:
                "-oAcquire::Languages=none"]  # fmt: skip
     problem = apt_get(folder, "download", PACKAGE)
     if problem:
-        problem = apt_get(folder, *private, "update") or apt_get(
-            folder, *private, "download", PACKAGE
-        )
+        # Its own outcome says little: one bad source of many fails it, no network does not.
+        stale = apt_get(folder, *private, "update")
+        problem = apt_get(folder, *private, "download", PACKAGE)
+        problem = problem and (stale or problem)
     found = list(folder.glob(f"{PACKAGE}_*.deb"))
     if len(found) != 1:
         raise Unavailable(f"apt-get cannot download {PACKAGE} ({problem or 'no file came'})")
@@ -86,7 +87,10 @@ def download(tmp: Path) -> tuple[Path, str]:
 
 
 def apt_get(folder: Path, *arguments: str) -> str | None:
-    """Runs apt-get in the folder; returns None, or what it said was wrong."""
+    """Runs apt-get in the folder; returns None, or what it said was wrong.
+
+    `update` may say so and still succeed.
+    """
     # The folder is this user's: apt's own download user could not write there.
     options = ["-q", "-oAPT::Sandbox::User=root", "-oAcquire::Retries=2", "-oAcquire::http::Timeout=30"]
     try:
@@ -97,6 +101,9 @@ def apt_get(folder: Path, *arguments: str) -> str | None:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"no answer in {TIMEOUT_S} s"
+    unfetched = [line for line in result.stderr.splitlines() if line.startswith("W: Failed to fetch")]
+    if unfetched:
+        return unfetched[0]
     return None if result.returncode == 0 else last_error(result.stderr)
 
 

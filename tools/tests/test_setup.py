@@ -122,9 +122,23 @@ class Outputs(InFolder):
             self.assertEqual(pairs.install(self.folder, "stamps"), "1 pair")
             self.assertEqual(pairs.install(self.folder, "auto"), "already there: 1 pair")
             (self.folder / "demo" / "images" / "a.png").unlink()
-            self.assertEqual(pairs.install(self.folder, "stamps"), "1 pair")
+            self.assertIn("1 pair (again: ", pairs.install(self.folder, "stamps"))
         line = (self.folder / "demo" / "pairs.jsonl").read_text(encoding="utf-8")
         self.assertEqual(json.loads(line)["captions"], ["é"])
+
+
+    def test_emoji_stand_in_for_stamps_and_say_why(self) -> None:
+        def none(tmp: Path, images: Path) -> tuple[list[dict], str]:
+            raise stamps.Unavailable("apt-get is not on this machine")
+
+        def collect(tmp: Path, images: Path) -> tuple[list[dict], str]:
+            images.mkdir()
+            return [], "0 pairs of emoji"
+
+        with mock.patch.dict(pairs.SOURCES, {"stamps": none, "emoji": collect}):
+            said = pairs.install(self.folder, "auto")
+            self.assertEqual(said, "0 pairs of emoji, because apt-get is not on this machine")
+            self.assertEqual(pairs.install(self.folder, "emoji"), "already there: 0 pairs of emoji")
 
 
 class Stamps(InFolder):
