@@ -6,7 +6,7 @@ Download the pinned packages, take the weight file out (nothing in them is run),
 export it to ONNX, check the sha256 of the result, add the folder's other files, and write
 asif-model.json, which `asif doctor` holds the folder against:
 
-    {"name": .., "model_sha256": .., "tokenizer_sha256": .. or null,
+    {"name": .., "modality": .., "dim": .., "model_sha256": .., "tokenizer_sha256": .. or null,
      "source": {"package": .., "version": .., "weights_sha256": ..}, "licence": ..}
 
 The Python that runs this needs the packages of requirements/python-export.txt.
@@ -138,6 +138,8 @@ def card(model: Model, folder: Path) -> dict:
     tokenizer = folder / TOKENIZER
     return {
         "name": model.name,
+        "modality": model.kind,
+        "dim": model.dim,
         "model_sha256": model.model_sha256,
         "tokenizer_sha256": sha256_of(tokenizer) if tokenizer.is_file() else None,
         "source": {

@@ -28,7 +28,7 @@ def install(home: Path) -> str:
     if platform.system() != "Linux" or expected is None:
         raise SetupError(
             f"no ONNX Runtime is pinned for {platform.system()} {machine}; install {version} by "
-            "hand and give its path to asif in ORT_DYLIB_PATH"
+            "hand and give its path to asif in ASIF_ONNXRUNTIME"
         )
     library = home / "runtime" / "libonnxruntime.so"
     again = ""
