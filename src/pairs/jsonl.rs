@@ -134,9 +134,8 @@ fn object_of(text: &[u8]) -> Result<serde_json::Map<String, Value>, Reason> {
             expected: "a JSON object",
             found: record::type_name(&other),
         }),
-        // A row is one line, so the parser's "line 1" would only mislead.
         Err(error) => Err(Reason::Json {
-            message: error.to_string().replace(" at line 1 column", " at column"),
+            message: record::json_message(&error),
         }),
     }
 }

@@ -49,6 +49,7 @@ pub use self::folder::IMAGE_EXTENSIONS;
 pub(crate) use self::folder::is_image_name;
 pub use self::lines::MAX_LINE_BYTES;
 pub use self::reader::PairReader;
+pub(crate) use self::record::json_message;
 
 /// Where a pair was written down: a file, and a row where the file has rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

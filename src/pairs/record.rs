@@ -129,3 +129,8 @@ pub(super) fn type_name(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
+
+/// What the parser says of a row. A row is one line, so its "line 1" would only mislead.
+pub(crate) fn json_message(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column", " at column")
+}

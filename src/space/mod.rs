@@ -8,14 +8,17 @@
 //! |---|---|
 //! | [`params`] | the settings of a space, and the paper's |
 //! | [`center`] | subtracting the anchors' mean, as an affine form of the stored vectors |
-//! | [`relative`] | similarities to anchors become a relative row (MATH: top-k, power, norm) |
+//! | [`relative`] | similarities to anchors become a relative row: top-k, power, norm |
+//! | [`head`] | the rows of all prompts as inverted lists; an image row becomes class scores |
 //! | [`explain`] | a score split into the anchors that made it |
-//! | [`vector`] | unit vectors and means |
+//! | [`prompts`] | labels and templates become prompts |
+//! | [`vector`] | unit vectors, mean directions, exact sums |
 
 pub mod center;
 pub mod explain;
 pub mod head;
 pub mod params;
+pub mod prompts;
 pub mod relative;
 pub mod vector;
 
