@@ -1,5 +1,9 @@
 //! Bad input: one clear message, a documented exit code, and nothing half-made on disk.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests may panic and print")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may panic and print"
+)]
 
 mod support;
 
