@@ -24,7 +24,11 @@ impl Home {
     /// The folder that the environment names; `None` when neither `ASIF_HOME`, `XDG_DATA_HOME`
     /// nor `HOME` is set.
     pub fn from_env() -> Option<Self> {
-        let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let var = |name: &str| {
+            std::env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
         var("ASIF_HOME")
             .or_else(|| var("XDG_DATA_HOME").map(|d| d.join("asif")))
             .or_else(|| var("HOME").map(|d| d.join(".local/share/asif")))

@@ -9,7 +9,7 @@
 //! | [`container`] | files of named, checksummed, aligned sections; atomic writing |
 //! | [`mmap`] | the only place that maps a file |
 //! | [`vectors`] | [`VectorSet`]: vectors and their int8 codes in one file |
-//! | [`search`] | [`Query`], [`Hit`], and the exact scan |
+//! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`] and [`Segments`] |
 //! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
 //!
 //! Arrows run downwards only. What lies on disk is specified in `docs/format.md`.
@@ -54,8 +54,10 @@ mod error;
 pub mod mmap;
 pub mod search;
 pub mod simd;
+#[cfg(test)]
+mod test_vectors;
 pub mod vectors;
 
 pub use error::{Error, Result};
-pub use search::{Hit, IdSet, Query};
+pub use search::{Flat, Hit, IdSet, Query, Search, Segments};
 pub use vectors::{Center, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};

@@ -1,1 +1,99 @@
-//! To come.
+//! A model folder becomes an encoder: bytes or text in, unit vectors out.
+//!
+//! ```text
+//! folder  --open-->  ImageEncoder:  bytes -> decode -> resample -> tensor ─┐
+//! (HF layout)        TextEncoder:   text  -> tokens -> padded batch ───────┴-> runtime -> pool -> unit norm
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`folder`] | what lies in a model folder: paths, JSON files, hashes |
+//! | [`options`] | how an encoder is run, and what may override the folder |
+//! | [`identity`] | everything that changes a vector, and its fingerprint |
+//! | [`runtime`] | ONNX Runtime: the library, the sessions; nothing else names `ort` |
+//! | [`output`] | which output to read, pooling, unit norm |
+//! | [`image`] | decoding with limits, Pillow's resampler, preprocessing, [`ImageEncoder`] |
+//! | [`text`] | the tokenizer's settings, [`TextEncoder`] |
+//! | [`registry`] | the encoders installed under the data folder |
+//! | [`doctor`] | what is installed, and whether it works |
+//! | [`error`] | one item's trouble ([`InputError`]), or everybody's ([`ModelError`], [`EncodeError`]) |
+//!
+//! An encoder is shared by reference between threads: `prepare` and `tokenize` are pure, `encode`
+//! takes a free session from a pool.
+
+pub mod doctor;
+pub mod error;
+pub mod folder;
+pub mod identity;
+pub mod image;
+pub mod options;
+pub mod output;
+pub mod registry;
+pub mod runtime;
+pub mod text;
+
+pub use error::{EncodeError, InputError, ModelError};
+pub use folder::ModelFolder;
+pub use identity::EncoderIdentity;
+pub use image::{ImageEncoder, PreparedImage};
+pub use options::{EncoderOptions, Pooling};
+pub use text::{TextEncoder, Tokens};
+
+use serde::{Deserialize, Serialize};
+
+/// The image encoder that is used when none is named.
+pub const DEFAULT_IMAGE_ENCODER: &str = "efficientnet-lite0";
+/// The text encoder that is used when none is named.
+pub const DEFAULT_TEXT_ENCODER: &str = "all-MiniLM-L6-v2";
+
+/// What an encoder reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Modality {
+    /// Pictures: JPEG, PNG, WebP, GIF or BMP bytes.
+    Image,
+    /// Text: UTF-8 strings.
+    Text,
+}
+
+impl std::fmt::Display for Modality {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Image => "image",
+            Self::Text => "text",
+        })
+    }
+}
+
+/// What a look at a working encoder found; see [`ImageEncoder::self_check`] and
+/// [`TextEncoder::self_check`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SelfCheck {
+    /// Whether an input's vector is bit-identical alone and among others. Embeddings of an encoder
+    /// where this is false (dynamically quantised ones, for example) depend on their company and
+    /// must not be cached by content.
+    pub batch_invariant: bool,
+    /// The smallest cosine between an input's vector alone and among others; 1 when identical.
+    pub worst_cosine: f32,
+    /// The L2 norm of the canary's vector: 1 within rounding.
+    pub norm: f32,
+    /// Milliseconds for one input alone, the best of three.
+    pub millis: f64,
+}
+
+/// Compares vectors made alone with the same inputs' vectors made in one batch, both `[n, dim]`.
+fn compare_batches(alone: &[f32], together: &[f32], dim: usize) -> (bool, f32) {
+    let same = alone
+        .iter()
+        .zip(together)
+        .all(|(a, b)| a.to_bits() == b.to_bits());
+    let worst = alone
+        .chunks_exact(dim)
+        .zip(together.chunks_exact(dim))
+        .map(|(a, b)| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>())
+        .fold(1.0f32, f32::min);
+    (
+        same && alone.len() == together.len(),
+        if same { 1.0 } else { worst },
+    )
+}

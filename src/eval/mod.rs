@@ -15,13 +15,19 @@
 //! | `retrieval.rs` | [`retrieval`]: recall at 1, 5 and 10, both ways |
 //! | `report.rs` | what is written down of an evaluation, with the keys of CLIP_benchmark |
 //! | `table.rs` | a report as plain text, several as one table |
+//! | `measure.rs` | a set, a space and a data set: files to report |
+//! | `page.rs` | answers to a page |
+//! | `html/` | a page with pictures: predictions, and the anchors that carry them |
 //!
 //! The metrics are pure functions over a matrix of scores. Of equal scores the lowest index wins,
 //! and a score that is not a number is lower than every other and never right.
 
 mod classes;
 mod dataset;
+pub mod html;
 mod interval;
+pub mod measure;
+pub mod page;
 mod report;
 mod retrieval;
 mod table;

@@ -30,7 +30,11 @@ impl Centering {
             .iter()
             .map(|&d| {
                 let squared = 1.0 - 2.0 * f64::from(d) + mean_squared;
-                if squared > 1e-12 { (1.0 / squared.sqrt()) as f32 } else { 0.0 }
+                if squared > 1e-12 {
+                    (1.0 / squared.sqrt()) as f32
+                } else {
+                    0.0
+                }
             })
             .collect();
         Self { mean, weights }

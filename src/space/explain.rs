@@ -21,7 +21,11 @@ pub fn contributions(x: &RelativeRow, y: &RelativeRow) -> Vec<Contribution> {
     let mut all: Vec<Contribution> = shared(x, y)
         .map(|(anchor, a, b)| {
             let amount = a * b;
-            Contribution { anchor, amount, share: if score != 0.0 { amount / score } else { 0.0 } }
+            Contribution {
+                anchor,
+                amount,
+                share: if score != 0.0 { amount / score } else { 0.0 },
+            }
         })
         .collect();
     all.sort_unstable_by(|a, b| b.amount.total_cmp(&a.amount).then(a.anchor.cmp(&b.anchor)));

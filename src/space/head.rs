@@ -34,7 +34,9 @@ impl ClassHead {
     /// Entries that name an anchor beyond `anchors` are dropped.
     pub fn new(anchors: usize, rows: &[Vec<RelativeRow>]) -> Self {
         let prompts = || {
-            rows.iter().enumerate().flat_map(|(c, rows)| rows.iter().map(move |r| (c as u32, r)))
+            rows.iter()
+                .enumerate()
+                .flat_map(|(c, rows)| rows.iter().map(move |r| (c as u32, r)))
         };
         let mut starts = vec![0u32; anchors + 1];
         for (_, row) in prompts() {
@@ -55,7 +57,12 @@ impl ClassHead {
             }
         }
         let class_of_prompt = prompts().map(|(c, _)| c).collect();
-        Self { starts, lists, class_of_prompt, classes: rows.len() }
+        Self {
+            starts,
+            lists,
+            class_of_prompt,
+            classes: rows.len(),
+        }
     }
 
     /// The number of classes.
@@ -68,7 +75,9 @@ impl ClassHead {
         let mut by_prompt = vec![0f64; self.class_of_prompt.len()];
         for &(anchor, weight) in row.entries() {
             let i = anchor as usize;
-            let Some(&[start, end]) = self.starts.get(i..i + 2) else { continue };
+            let Some(&[start, end]) = self.starts.get(i..i + 2) else {
+                continue;
+            };
             for &(prompt, w) in &self.lists[start as usize..end as usize] {
                 by_prompt[prompt as usize] += f64::from(weight) * f64::from(w);
             }
@@ -78,15 +87,20 @@ impl ClassHead {
             let best = &mut scores[class as usize];
             *best = best.max(score);
         }
-        scores.into_iter().map(|s| if s.is_finite() { s as f32 } else { 0.0 }).collect()
+        scores
+            .into_iter()
+            .map(|s| if s.is_finite() { s as f32 } else { 0.0 })
+            .collect()
     }
 }
 
 /// `softmax(scale * scores)`, `[classes]`, summing to 1; empty for no classes.
 pub fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
     let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weights: Vec<f64> =
-        scores.iter().map(|&s| (scale * (f64::from(s) - f64::from(top))).exp()).collect();
+    let weights: Vec<f64> = scores
+        .iter()
+        .map(|&s| (scale * (f64::from(s) - f64::from(top))).exp())
+        .collect();
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|w| (w / sum) as f32).collect()
 }
@@ -98,7 +112,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn row(s: &[f32]) -> RelativeRow {
-        RelativeRow::from_similarities(s, &SpaceParams { k: 5, p: 2.0, ..SpaceParams::PAPER })
+        RelativeRow::from_similarities(
+            s,
+            &SpaceParams {
+                k: 5,
+                p: 2.0,
+                ..SpaceParams::PAPER
+            },
+        )
     }
 
     proptest! {

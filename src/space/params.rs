@@ -51,7 +51,12 @@ pub enum ParamsError {
 impl SpaceParams {
     /// The paper's setting: k = 800, p = 8, nothing centred, negatives as they come
     /// (Norelli et al., NeurIPS 2023, section 4; meant for 1.6 million pairs).
-    pub const PAPER: Self = Self { k: 800, p: 8.0, center: false, negatives: Negatives::Raw };
+    pub const PAPER: Self = Self {
+        k: 800,
+        p: 8.0,
+        center: false,
+        negatives: Negatives::Raw,
+    };
 
     /// Checks that the numbers make sense together.
     ///
@@ -74,7 +79,12 @@ impl SpaceParams {
 impl Default for SpaceParams {
     /// A setting for thousands rather than millions of pairs: k = 400, p = 4, centred, clamped.
     fn default() -> Self {
-        Self { k: 400, p: 4.0, center: true, negatives: Negatives::Clamp }
+        Self {
+            k: 400,
+            p: 4.0,
+            center: true,
+            negatives: Negatives::Clamp,
+        }
     }
 }
 
@@ -97,7 +107,10 @@ mod tests {
         };
         assert_eq!(with(|s| s.k = 0), Err(ParamsError::ZeroK));
         assert_eq!(with(|s| s.p = 0.0), Err(ParamsError::Power(0.0)));
-        assert!(matches!(with(|s| s.p = f64::NAN), Err(ParamsError::Power(_))));
+        assert!(matches!(
+            with(|s| s.p = f64::NAN),
+            Err(ParamsError::Power(_))
+        ));
         assert_eq!(with(|s| s.p = 1.5), Err(ParamsError::FractionalRaw(1.5)));
         assert_eq!(
             with(|s| {

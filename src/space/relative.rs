@@ -21,8 +21,10 @@ impl RelativeRow {
     /// `kept` holds at most `params.k` entries with distinct anchors, in any order; the row does
     /// not depend on that order.
     pub fn from_kept(kept: impl IntoIterator<Item = (u32, f32)>, params: &SpaceParams) -> Self {
-        let mut powered: Vec<(u32, f64)> =
-            kept.into_iter().map(|(anchor, s)| (anchor, f64::from(s))).collect();
+        let mut powered: Vec<(u32, f64)> = kept
+            .into_iter()
+            .map(|(anchor, s)| (anchor, f64::from(s)))
+            .collect();
         // The norm takes a common factor out again, so dividing by the largest similarity first
         // changes nothing but the range: no power can then underflow the whole row.
         let largest = powered.iter().map(|(_, s)| s.abs()).fold(0.0, f64::max);
@@ -34,7 +36,10 @@ impl RelativeRow {
         powered.sort_unstable_by_key(|&(anchor, _)| anchor);
         let norm = powered.iter().map(|(_, w)| w * w).sum::<f64>().sqrt();
         let entries = if norm > 0.0 {
-            powered.into_iter().map(|(anchor, w)| (anchor, (w / norm) as f32)).collect()
+            powered
+                .into_iter()
+                .map(|(anchor, w)| (anchor, (w / norm) as f32))
+                .collect()
         } else {
             Vec::new()
         };
@@ -53,7 +58,9 @@ impl RelativeRow {
 
     /// The score of two rows: the sum over shared anchors of the product of both weights.
     pub fn dot(&self, other: &Self) -> f32 {
-        shared(self, other).map(|(_, a, b)| f64::from(a) * f64::from(b)).sum::<f64>() as f32
+        shared(self, other)
+            .map(|(_, a, b)| f64::from(a) * f64::from(b))
+            .sum::<f64>() as f32
     }
 }
 
@@ -115,7 +122,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn params(k: usize, p: f64, negatives: Negatives) -> SpaceParams {
-        SpaceParams { k, p, center: false, negatives }
+        SpaceParams {
+            k,
+            p,
+            center: false,
+            negatives,
+        }
     }
 
     /// The formulas once more, dense and in `f64`, written for plainness only.
@@ -179,7 +191,11 @@ mod tests {
     #[test]
     fn duplicate_anchors_share_their_weight() {
         let row = RelativeRow::from_similarities(&[0.7, 0.7], &params(800, 8.0, Negatives::Raw));
-        assert!(row.entries().iter().all(|e| (e.1 - 0.5f32.sqrt()).abs() < 1e-7));
+        assert!(
+            row.entries()
+                .iter()
+                .all(|e| (e.1 - 0.5f32.sqrt()).abs() < 1e-7)
+        );
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 /// Dot product, accumulated in `f64`.
 pub fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
+    a.iter()
+        .zip(b)
+        .map(|(&x, &y)| f64::from(x) * f64::from(y))
+        .sum()
 }
 
 /// Scales `v` to unit L2 norm in place; a zero vector stays zero. Returns the norm it had.
@@ -49,7 +52,10 @@ const UNITS: f64 = 18_446_744_073_709_551_616.0;
 impl VectorSum {
     /// Of no vectors.
     pub fn new(dim: usize) -> Self {
-        Self { sums: vec![0; dim], count: 0 }
+        Self {
+            sums: vec![0; dim],
+            count: 0,
+        }
     }
 
     /// From its parts, as [`Self::sums`] and [`Self::count`] give them.
@@ -86,7 +92,10 @@ impl VectorSum {
     /// The mean, `[dim]`; zero when nothing was added.
     pub fn mean(&self) -> Vec<f32> {
         let n = self.count.max(1) as f64;
-        self.sums.iter().map(|&s| (s as f64 / UNITS / n) as f32).collect()
+        self.sums
+            .iter()
+            .map(|&s| (s as f64 / UNITS / n) as f32)
+            .collect()
     }
 }
 

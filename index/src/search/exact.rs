@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::top_k::TopK;
-use super::{Hit, Query};
+use super::{Hit, Query, Search};
 use crate::error::{Error, Result};
 use crate::simd::{Kernels, TILE};
 use crate::vectors::VectorSet;
@@ -28,7 +28,12 @@ impl VectorSet {
     /// [`Error::Argument`] when the query does not fit the set or is not finite.
     pub fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
         query.check(self.len(), self.dim())?;
-        Ok(scan_one(self, query, k))
+        Ok(self.search_checked(query, k))
+    }
+
+    /// As [`search`](Self::search) for a query that was checked.
+    pub(crate) fn search_checked(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
+        scan_one(self, query, k)
     }
 
     /// The same for many queries, on the current rayon pool: the same answers to the bit, the
@@ -64,6 +69,20 @@ impl VectorSet {
             .zip(self.vectors().par_chunks(block * self.dim()))
             .for_each(|(out, rows)| kernels.f32_rows(vector, rows, out));
         Ok(out)
+    }
+}
+
+impl Search for VectorSet {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+        self.search(query, k)
+    }
+
+    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+        self.search_batch(queries, k)
     }
 }
 
@@ -158,17 +177,13 @@ fn offer(query: &Query<'_>, first: usize, dots: &[f32], top: &mut TopK) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::VectorOptions;
     use crate::search::IdSet;
-    use crate::{VectorOptions, VectorSetWriter};
+    use crate::test_vectors::set_with;
     use proptest::prelude::*;
 
     fn set_of(rows: &[f32], dim: usize) -> VectorSet {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("set");
-        let mut writer = VectorSetWriter::create(&path, dim, VectorOptions::default()).unwrap();
-        writer.push_rows(rows).unwrap();
-        writer.finish().unwrap();
-        VectorSet::open(&path).unwrap()
+        set_with(rows, dim, VectorOptions::default())
     }
 
     /// Numbers on a coarse grid, so that equal scores occur.

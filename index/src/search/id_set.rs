@@ -65,6 +65,29 @@ impl IdSet {
             .is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 
+    /// The ids `first..first + len` as a set of their own, counted from 0; ids past the range of
+    /// this one are not in.
+    pub fn slice(&self, first: usize, len: usize) -> Self {
+        let word = |at: usize| self.words.get(at).copied().unwrap_or(0);
+        let (skip, shift) = (first / 64, first % 64);
+        let mut out = Self::none(len);
+        for (at, slot) in out.words.iter_mut().enumerate() {
+            let low = word(skip + at) >> shift;
+            let high = if shift == 0 {
+                0
+            } else {
+                word(skip + at + 1) << (64 - shift)
+            };
+            *slot = low | high;
+        }
+        if !len.is_multiple_of(64)
+            && let Some(last) = out.words.last_mut()
+        {
+            *last &= (1 << (len % 64)) - 1;
+        }
+        out
+    }
+
     /// How many ids are in; reads the bitmap.
     pub fn count(&self) -> usize {
         self.words
@@ -102,6 +125,19 @@ mod tests {
             assert!(!set.insert(len) && !set.contains(len) && !set.contains(usize::MAX));
             assert_eq!(set.iter().collect::<Vec<_>>(), ids);
             assert_eq!(set.count(), ids.len());
+            for (first, count) in [(0, len), (1, 64), (63, 65), (64, 10), (len, 3), (5, 0)] {
+                let expected: Vec<usize> = ids
+                    .iter()
+                    .filter(|&&id| id >= first && id < first + count)
+                    .map(|id| id - first)
+                    .collect();
+                let slice = set.slice(first, count);
+                assert_eq!(
+                    slice.iter().collect::<Vec<_>>(),
+                    expected,
+                    "{len} {first} {count}"
+                );
+            }
             let all = IdSet::all(len);
             assert_eq!(all.iter().collect::<Vec<_>>(), (0..len).collect::<Vec<_>>());
             if len > 0 {

@@ -10,6 +10,8 @@ use super::Hit;
 #[derive(Debug)]
 pub(crate) struct TopK {
     k: usize,
+    /// How many keys are collected before the best are selected.
+    room: usize,
     keys: Vec<u64>,
     /// Keys not above this are not among the best `k`; 0 until there are `k` of them.
     floor: u64,
@@ -21,6 +23,7 @@ impl TopK {
     pub fn new(k: usize) -> Self {
         Self {
             k,
+            room: k.saturating_mul(2).max(64),
             keys: Vec::new(),
             floor: 0,
             floor_score: f32::NEG_INFINITY,
@@ -40,7 +43,7 @@ impl TopK {
     fn push_key(&mut self, key: u64) {
         if key > self.floor {
             self.keys.push(key);
-            if self.keys.len() >= (2 * self.k).max(self.k + 64) {
+            if self.keys.len() >= self.room {
                 self.shrink();
             }
         }
@@ -60,6 +63,12 @@ impl TopK {
             self.floor = kth;
             self.floor_score = score_of(kth);
         }
+    }
+
+    /// The ids of the best `k`, in no order.
+    pub fn into_ids(mut self) -> Vec<u32> {
+        self.shrink();
+        self.keys.iter().map(|&key| !(key as u32)).collect()
     }
 
     /// The best `k`, best first.

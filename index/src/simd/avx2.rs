@@ -23,6 +23,17 @@ pub(super) fn prefetch<T>(row: &[T]) {
     }
 }
 
+/// Asks for the lines that lie a page behind a row's.
+#[inline(always)]
+pub(super) fn prefetch_far<T>(row: &[T]) {
+    let start = row.as_ptr().cast::<i8>();
+    for at in (0..size_of_val(row)).step_by(64) {
+        // SAFETY: a prefetch reads nothing into the program and never faults, and the address is
+        // not computed as if it lay inside the row.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at + 4096)) };
+    }
+}
+
 /// The sum of each of four registers: lane `l` with `l + 2`, then the two that are left.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -155,7 +166,11 @@ fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
 fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
     let n = out.len();
     for (group, out) in out.chunks_mut(4).enumerate() {
-        let sums = dots_u8(query, four_rows(codes, query.len(), 4 * group, n));
+        let rows = four_rows(codes, query.len(), 4 * group, n);
+        for row in rows {
+            prefetch_far(row);
+        }
+        let sums = dots_u8(query, rows);
         out.copy_from_slice(&sums[..out.len()]);
     }
 }

@@ -148,7 +148,12 @@ fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
 fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
     let n = out.len();
     for (group, out) in out.chunks_mut(4).enumerate() {
-        let [sums] = dots_u8([query], four_rows(codes, query.len(), 4 * group, n));
+        let rows = four_rows(codes, query.len(), 4 * group, n);
+        // The processor's own prefetching stops at each page's end.
+        for row in rows {
+            super::avx2::prefetch_far(row);
+        }
+        let [sums] = dots_u8([query], rows);
         out.copy_from_slice(&sums[..out.len()]);
     }
 }

@@ -1,0 +1,273 @@
+//! What is installed, and whether it works.
+
+use serde::Serialize;
+
+use super::error::ModelError;
+use super::folder::ModelFolder;
+use super::options::EncoderOptions;
+use super::registry::{self, Installed, Record};
+use super::runtime;
+use super::{ImageEncoder, Modality, SelfCheck, TextEncoder};
+use crate::home::Home;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// It works, with something to know.
+    Warning,
+    /// It does not work.
+    Error,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: String,
+    /// How it is.
+    pub status: Status,
+    /// What was found.
+    pub detail: String,
+    /// What to do; empty when nothing needs doing.
+    pub advice: String,
+}
+
+impl Finding {
+    fn new(what: &str, status: Status, detail: String, advice: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            status,
+            detail,
+            advice: advice.to_owned(),
+        }
+    }
+}
+
+/// The smallest cosine to the recorded canary that is rounding and not another model.
+const SAME: f32 = 0.9999;
+
+/// Looks at the runtime library and at every installed encoder: files, hashes against their
+/// record, a canary, and whether vectors depend on their batch. Loads the library if it can.
+pub fn diagnose(home: &Home) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let root = home.root().display().to_string();
+    findings.push(if home.root().is_dir() {
+        Finding::new("data folder", Status::Ok, root, "")
+    } else {
+        Finding::new(
+            "data folder",
+            Status::Warning,
+            format!("{root} does not exist"),
+            "run tools/quickstart.sh, or set ASIF_HOME",
+        )
+    });
+    findings.push(match runtime::load(None, home) {
+        Ok(info) => Finding::new(
+            "ONNX Runtime",
+            Status::Ok,
+            format!(
+                "version {} at {} ({}), 1.{} or later is needed",
+                info.version().unwrap_or("unknown"),
+                info.path().display(),
+                info.origin(),
+                runtime::MINIMUM_MINOR_VERSION,
+            ),
+            "",
+        ),
+        Err(e) => Finding::new(
+            "ONNX Runtime",
+            Status::Error,
+            e.to_string(),
+            "run tools/quickstart.sh, or point ASIF_ONNXRUNTIME at a library",
+        ),
+    });
+    match registry::installed(home) {
+        Err(e) => findings.push(Finding::new(
+            "encoders",
+            Status::Error,
+            e.to_string(),
+            "make the folder readable",
+        )),
+        Ok(all) => {
+            for modality in [Modality::Image, Modality::Text] {
+                if !all.iter().any(|i| i.modality == Some(modality)) {
+                    findings.push(Finding::new(
+                        &format!("{modality} encoders"),
+                        Status::Warning,
+                        "none is installed".to_owned(),
+                        "run tools/quickstart.sh, or `asif models add NAME DIR`",
+                    ));
+                }
+            }
+            findings.extend(all.iter().map(encoder));
+        }
+    }
+    findings
+}
+
+/// Opens and tries one installed encoder.
+fn encoder(installed: &Installed) -> Finding {
+    let what = match installed.modality {
+        Some(modality) => format!("{modality} encoder {}", installed.name),
+        None => format!("encoder {}", installed.name),
+    };
+    match try_encoder(installed) {
+        Err(e) => Finding::new(
+            &what,
+            Status::Error,
+            e.to_string(),
+            "install it again: tools/quickstart.sh for the default ones, else `asif models add`",
+        ),
+        Ok((record, now, check)) => judge(&what, record.as_ref(), &now, &check),
+    }
+}
+
+fn try_encoder(installed: &Installed) -> Result<(Option<Record>, Record, SelfCheck), ModelError> {
+    let folder = ModelFolder::open(&installed.path)?;
+    let record = registry::record(&installed.path)?;
+    let options = EncoderOptions::latency();
+    let (identity, canary, check) = match folder.modality() {
+        Modality::Image => {
+            let encoder = ImageEncoder::open(&folder, &options)?;
+            (
+                encoder.identity().clone(),
+                encoder.canary()?,
+                encoder.self_check()?,
+            )
+        }
+        Modality::Text => {
+            let encoder = TextEncoder::open(&folder, &options)?;
+            (
+                encoder.identity().clone(),
+                encoder.canary()?,
+                encoder.self_check()?,
+            )
+        }
+    };
+    let now = Record {
+        model_sha256: identity.model_sha256,
+        tokenizer_sha256: identity.tokenizer_sha256,
+        modality: Some(identity.modality),
+        dim: Some(identity.dim),
+        canary: Some(canary),
+    };
+    Ok((record, now, check))
+}
+
+/// Compares what is with what was recorded.
+fn judge(what: &str, record: Option<&Record>, now: &Record, check: &SelfCheck) -> Finding {
+    let short = |hash: &str| hash.chars().take(12).collect::<String>();
+    let mut detail = format!(
+        "{} numbers a vector, {:.1} ms each, sha256 {}",
+        now.dim.unwrap_or(0),
+        check.millis,
+        short(&now.model_sha256)
+    );
+    let again = "install it again; indexes built with the old files need them back";
+    let mut status = Status::Ok;
+    let mut advice = "";
+    if let Some(record) = record {
+        if record.model_sha256 != now.model_sha256 {
+            let old = short(&record.model_sha256);
+            detail = format!("{detail}; the model file has changed: {old} was installed");
+            return Finding::new(what, Status::Error, detail, again);
+        }
+        if record.tokenizer_sha256.is_some() && record.tokenizer_sha256 != now.tokenizer_sha256 {
+            detail.push_str("; tokenizer.json has changed since it was installed");
+            return Finding::new(what, Status::Error, detail, again);
+        }
+        if let (Some(old), Some(new)) = (&record.canary, &now.canary) {
+            match cosine(old, new) {
+                Some(c) if c >= SAME => detail.push_str("; hash and canary as installed"),
+                Some(c) => {
+                    status = Status::Warning;
+                    detail = format!("{detail}; the canary differs from the installed one: {c:.5}");
+                    advice = "the runtime library or the preprocessing changed: rebuild indexes";
+                }
+                None => {}
+            }
+        }
+    } else {
+        detail.push_str("; no record of its hash");
+    }
+    if (check.norm - 1.0).abs() > 1e-3 {
+        detail = format!("{detail}; a vector has norm {}", check.norm);
+        return Finding::new(what, Status::Error, detail, "export the model again");
+    }
+    if !check.batch_invariant {
+        status = Status::Warning;
+        detail = format!(
+            "{detail}; an input's vector depends on its batch (cosine {:.5})",
+            check.worst_cosine
+        );
+        advice = "use the float32 export: dynamically quantised models do this";
+    }
+    Finding::new(what, status, detail, advice)
+}
+
+/// The cosine of the numbers that both have; `None` when there are none.
+fn cosine(a: &[f32], b: &[f32]) -> Option<f32> {
+    let n = a.len().min(b.len());
+    let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>();
+    let norms = dot(&a[..n], &a[..n]) * dot(&b[..n], &b[..n]);
+    (norms > 0.0).then(|| dot(&a[..n], &b[..n]) / norms.sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(hash: &str, canary: &[f32]) -> Record {
+        Record {
+            model_sha256: hash.into(),
+            tokenizer_sha256: Some("t".into()),
+            modality: Some(Modality::Text),
+            dim: Some(2),
+            canary: Some(canary.to_vec()),
+        }
+    }
+
+    const GOOD: SelfCheck = SelfCheck {
+        batch_invariant: true,
+        worst_cosine: 1.0,
+        norm: 1.0,
+        millis: 2.0,
+    };
+
+    #[test]
+    fn changes_since_the_installation_are_found() {
+        let old = record("aa", &[0.6, 0.8]);
+        let status = |now: &Record, check| judge("x", Some(&old), now, &check).status;
+        assert_eq!(status(&old, GOOD), Status::Ok);
+        assert_eq!(status(&record("bb", &[0.6, 0.8]), GOOD), Status::Error);
+        assert_eq!(status(&record("aa", &[0.8, 0.6]), GOOD), Status::Warning);
+        let mut tokenizer = old.clone();
+        tokenizer.tokenizer_sha256 = Some("u".into());
+        assert_eq!(status(&tokenizer, GOOD), Status::Error);
+        let company = SelfCheck {
+            batch_invariant: false,
+            worst_cosine: 0.98,
+            ..GOOD
+        };
+        let finding = judge("x", Some(&old), &old, &company);
+        assert_eq!(finding.status, Status::Warning);
+        assert!(finding.detail.contains("0.98"), "{}", finding.detail);
+        assert_eq!(status(&old, SelfCheck { norm: 2.0, ..GOOD }), Status::Error);
+        assert_eq!(judge("x", None, &old, &GOOD).status, Status::Ok);
+    }
+
+    #[test]
+    fn an_empty_data_folder_is_described() {
+        let dir = tempfile::tempdir().unwrap();
+        let findings = diagnose(&Home::at(dir.path().join("none")));
+        assert_eq!(findings[0].status, Status::Warning);
+        assert!(
+            findings
+                .iter()
+                .any(|f| f.what == "text encoders" && !f.advice.is_empty())
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! The errors of this layer, by who has to act.
+
+use std::path::PathBuf;
+
+/// Trouble with one image or one text. The caller counts it, lists it and goes on with the next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// No bytes at all.
+    #[error("the file is empty (0 bytes); remove it or restore its content")]
+    Empty,
+    /// Bytes in no image format that is known here.
+    #[error(
+        "not an image: the content is {found}, expected JPEG, PNG, WebP, GIF or BMP; convert it or remove it"
+    )]
+    NotAnImage {
+        /// What the bytes look like.
+        found: String,
+    },
+    /// The image ends too early.
+    #[error("the {format} image is truncated ({reason}); fetch or export it again")]
+    Truncated {
+        /// The format that the content begins with.
+        format: String,
+        /// What the decoder met.
+        reason: String,
+    },
+    /// The image begins well but cannot be decoded.
+    #[error("the {format} image cannot be decoded: {reason}; open and save it in an image program")]
+    Undecodable {
+        /// The format that the content begins with.
+        format: String,
+        /// What the decoder met.
+        reason: String,
+    },
+    /// The image is larger than what is accepted.
+    #[error(
+        "the image is too large: {width}x{height}, at most {max_side} pixels a side and {max_mib} MiB decoded are accepted; scale it down"
+    )]
+    TooLarge {
+        /// Width in pixels, as the header says.
+        width: u32,
+        /// Height in pixels, as the header says.
+        height: u32,
+        /// The longest accepted side, in pixels.
+        max_side: u32,
+        /// The largest accepted decoded image, in MiB.
+        max_mib: u64,
+    },
+    /// The tokenizer refused the text.
+    #[error("the text cannot be tokenised: {reason}; remove unusual characters from it")]
+    Tokenizer {
+        /// What the tokenizer said.
+        reason: String,
+    },
+    /// The tokenizer made no tokens of the text, so there is nothing to encode.
+    #[error("the text gives no tokens; write at least one word")]
+    NoTokens,
+}
+
+/// Trouble with ONNX Runtime: nothing can be encoded until it is solved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// There is no library where one was looked for.
+    #[error(
+        "ONNX Runtime is missing: no file at {path} ({origin}); run tools/quickstart.sh, or set ASIF_ONNXRUNTIME to a libonnxruntime.so of version 1.{minimum} or later"
+    )]
+    RuntimeMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Who named that place.
+        origin: &'static str,
+        /// The minor version that is needed at least.
+        minimum: u32,
+    },
+    /// The file is there but is not a library that can be used.
+    #[error(
+        "ONNX Runtime at {path} ({origin}) cannot be used: {reason}; version 1.{minimum} or later is needed, which tools/quickstart.sh installs"
+    )]
+    RuntimeUnusable {
+        /// The library.
+        path: PathBuf,
+        /// Who named it.
+        origin: &'static str,
+        /// What the loader said.
+        reason: String,
+        /// The minor version that is needed at least.
+        minimum: u32,
+    },
+    /// An encoder was opened before the library.
+    #[error("ONNX Runtime is not loaded; call encode::runtime::load before opening an encoder")]
+    RuntimeNotLoaded,
+    /// ONNX Runtime refused to run the model.
+    #[error("{model}: ONNX Runtime failed: {reason}; run `asif doctor` to check the model")]
+    Run {
+        /// The encoder's name.
+        model: String,
+        /// What ONNX Runtime said.
+        reason: String,
+    },
+    /// The model's answer does not have the shape that its description promises.
+    #[error(
+        "{model}: output `{output}` has shape {found:?}, expected {expected}; check the export"
+    )]
+    Shape {
+        /// The encoder's name.
+        model: String,
+        /// The output's name.
+        output: String,
+        /// The shape that came.
+        found: Vec<i64>,
+        /// The shape that was expected, in words.
+        expected: String,
+    },
+    /// The model answered NaN, an infinity or a zero vector, which has no direction.
+    #[error(
+        "{model}: the vector of input {row} of the batch is not finite or is zero; the model or its export is broken, run `asif doctor`"
+    )]
+    NotAVector {
+        /// The encoder's name.
+        model: String,
+        /// The position in the batch.
+        row: usize,
+    },
+    /// One of several texts cannot be used.
+    #[error("text {index} (counted from 0): {source}")]
+    Input {
+        /// Its position among the texts.
+        index: usize,
+        /// What is wrong with it.
+        source: InputError,
+    },
+    /// A prepared input was made for another encoder.
+    #[error(
+        "{model}: the prepared input has {found} values, expected {expected}; prepare it with this encoder"
+    )]
+    WrongInput {
+        /// The encoder's name.
+        model: String,
+        /// How many values the input has.
+        found: usize,
+        /// How many this encoder takes.
+        expected: usize,
+    },
+}
+
+/// Trouble with a model folder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The folder, or a file in it, is missing.
+    #[error("{path}: {what} is missing; {advice}")]
+    Missing {
+        /// The path that does not exist.
+        path: PathBuf,
+        /// What should be there.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A file could not be read or written; the message names it.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A JSON file does not parse.
+    #[error("{path}: not valid JSON: {source}; copy the file again from the model's source")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A setting has a value that cannot be followed.
+    #[error("{path}: `{key}` is {found}, expected {expected}; {advice}")]
+    Setting {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        key: String,
+        /// Its value.
+        found: String,
+        /// What can be followed.
+        expected: String,
+        /// What to do.
+        advice: String,
+    },
+    /// The tokenizer file does not load.
+    #[error("{path}: the tokenizer cannot be loaded: {reason}; copy tokenizer.json again")]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What the library said.
+        reason: String,
+    },
+    /// The ONNX graph does not have the inputs or outputs of an encoder.
+    #[error("{path}: {reason}")]
+    Graph {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What does not fit, and what to do.
+        reason: String,
+    },
+    /// The vectors do not have the length that the folder promises.
+    #[error(
+        "{path}: the model gives vectors of {found} numbers, but {promised_by} says {expected}; model and folder do not belong together"
+    )]
+    WrongDimension {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The length that came.
+        found: usize,
+        /// The length that was promised.
+        expected: usize,
+        /// The file that promised it.
+        promised_by: &'static str,
+    },
+    /// The name cannot be a folder's name.
+    #[error(
+        "`{name}` cannot be an encoder's name: use letters, digits, `-`, `_` and `.`, not first"
+    )]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// An encoder of that name is installed already.
+    #[error(
+        "an encoder `{name}` is installed at {path}; choose another name or remove that folder"
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// No such encoder.
+    #[error("no {modality} encoder `{name}`: {installed}")]
+    NotInstalled {
+        /// The name or path that was asked for.
+        name: String,
+        /// What kind was wanted.
+        modality: super::Modality,
+        /// What there is, and what to do.
+        installed: String,
+    },
+    /// ONNX Runtime is missing, or refused the model.
+    #[error(transparent)]
+    Runtime(#[from] EncodeError),
+}

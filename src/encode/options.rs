@@ -1,0 +1,102 @@
+//! How an encoder is run, and what may override its folder.
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use serde::{Deserialize, Serialize};
+
+/// How one vector is made of a sequence of token vectors, or of a feature map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The mean over the real tokens, or over all places of a map.
+    Mean,
+    /// The first real token.
+    Cls,
+    /// The maximum over the real tokens, per component.
+    Max,
+}
+
+impl Pooling {
+    /// The name in flags, JSON and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Cls => "cls",
+            Self::Max => "max",
+        }
+    }
+}
+
+impl std::str::FromStr for Pooling {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "mean" => Ok(Self::Mean),
+            "cls" => Ok(Self::Cls),
+            "max" => Ok(Self::Max),
+            other => Err(format!(
+                "unknown pooling `{other}`: expected mean, cls or max"
+            )),
+        }
+    }
+}
+
+/// How an encoder is run ([`throughput`](Self::throughput) or [`latency`](Self::latency)), and what
+/// overrides the model folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncoderOptions {
+    /// How many batches may be in the model at once; each session holds the weights once more.
+    pub sessions: usize,
+    /// Threads inside one session.
+    pub threads_per_session: usize,
+    /// Whether photos are turned upright as their EXIF data says. The usual Python pipelines do
+    /// not; the choice is part of the encoder's identity.
+    pub apply_exif: bool,
+    /// Text put before every text: the name of a prompt in `config_sentence_transformers.json`, or
+    /// the words themselves. `None` takes the folder's default prompt, if it has one.
+    pub prompt: Option<String>,
+    /// The output to read, instead of the folder convention's choice.
+    pub output: Option<String>,
+    /// The pooling, instead of the folder's.
+    pub pooling: Option<Pooling>,
+    /// The ONNX file, relative to the folder, instead of `model.onnx` or `onnx/model.onnx`.
+    pub onnx_file: Option<PathBuf>,
+}
+
+impl EncoderOptions {
+    /// For long work by several threads: up to four sessions, the cores divided among them.
+    ///
+    /// One thread inside each session beats one session over all cores, because no operator waits
+    /// for the slowest thread and decoding fills the gaps; `benches/encode_throughput.rs` prints
+    /// both. More than four sessions would only hold more copies of the weights.
+    pub fn throughput() -> Self {
+        let cores = available_parallelism().map_or(1, usize::from);
+        let sessions = cores.min(4);
+        Self {
+            sessions,
+            threads_per_session: (cores / sessions).max(1),
+            ..Self::latency()
+        }
+    }
+
+    /// For single queries: one session over all cores.
+    pub fn latency() -> Self {
+        Self {
+            sessions: 1,
+            threads_per_session: available_parallelism().map_or(1, usize::from),
+            apply_exif: true,
+            prompt: None,
+            output: None,
+            pooling: None,
+            onnx_file: None,
+        }
+    }
+}
+
+impl Default for EncoderOptions {
+    fn default() -> Self {
+        Self::latency()
+    }
+}

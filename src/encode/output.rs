@@ -1,0 +1,389 @@
+//! Which output of the graph is read, and how it becomes unit vectors.
+
+use std::path::Path;
+
+use super::Modality;
+use super::error::{EncodeError, ModelError};
+use super::options::{EncoderOptions, Pooling};
+use super::runtime::pool::{Element, Port};
+
+/// Where the vectors come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reader {
+    pub output: String,
+    /// How a sequence or a map is pooled; `None` where the folder does not say.
+    pub pooling: Option<Pooling>,
+}
+
+/// The real tokens of one row: first position and count.
+pub(crate) type Span = (usize, usize);
+
+impl Reader {
+    /// Picks the output by the folder convention.
+    ///
+    /// Text: `sentence_embedding`, `text_embeds`; where the folder says how to pool,
+    /// `last_hidden_state` or `token_embeddings`; else the only output of rank 2. Images:
+    /// `image_embeds`, `pooler_output`, the only output of rank 2, `last_hidden_state`.
+    /// `options.output` overrides the name. `options.pooling` asks for pooling, so a sequence or a
+    /// map is preferred with it.
+    pub fn choose(
+        modality: Modality,
+        outputs: &[Port],
+        options: &EncoderOptions,
+        folder_pooling: Option<Pooling>,
+        path: &Path,
+    ) -> Result<Self, ModelError> {
+        let refuse = |reason: String| ModelError::Graph {
+            path: path.to_owned(),
+            reason,
+        };
+        let listed = || {
+            let names: Vec<_> = outputs
+                .iter()
+                .map(|o| format!("{} {:?}", o.name, o.shape))
+                .collect();
+            names.join(", ")
+        };
+        let port = match &options.output {
+            Some(name) => outputs.iter().find(|o| o.name == *name).ok_or_else(|| {
+                refuse(format!(
+                    "there is no output `{name}`; the graph has: {}",
+                    listed()
+                ))
+            })?,
+            None => Self::usual(
+                modality,
+                outputs,
+                options.pooling.or(folder_pooling),
+                options,
+            )
+            .ok_or_else(|| {
+                refuse(format!(
+                    "no output can be read as an embedding; the graph has: {}; name one with \
+                         --output, and how to pool it with --pool",
+                    listed()
+                ))
+            })?,
+        };
+        if port.element != Element::F32 {
+            return Err(refuse(format!(
+                "output `{}` is not 32-bit floating point ({:?}); export the model in float32",
+                port.name, port.element
+            )));
+        }
+        Ok(Self {
+            output: port.name.clone(),
+            pooling: options.pooling.or(folder_pooling),
+        })
+    }
+
+    fn usual<'a>(
+        modality: Modality,
+        outputs: &'a [Port],
+        pooling: Option<Pooling>,
+        options: &EncoderOptions,
+    ) -> Option<&'a Port> {
+        let named = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| outputs.iter().find(|o| o.name == *name))
+        };
+        let only_vector = || {
+            let mut flat = outputs.iter().filter(|o| o.shape.len() == 2);
+            flat.next().filter(|_| flat.next().is_none())
+        };
+        let sequence = || {
+            named(&["last_hidden_state", "token_embeddings"])
+                .or_else(|| outputs.iter().find(|o| o.shape.len() > 2))
+        };
+        let finished = match modality {
+            Modality::Text => named(&["sentence_embedding", "text_embeds"]),
+            Modality::Image => named(&["image_embeds", "pooler_output"]),
+        };
+        if options.pooling.is_some() {
+            return sequence().or(finished).or_else(only_vector);
+        }
+        match modality {
+            Modality::Text => finished
+                .or_else(|| pooling.and_then(|_| sequence()))
+                .or_else(only_vector),
+            Modality::Image => finished.or_else(only_vector).or_else(sequence),
+        }
+    }
+
+    /// Turns the output of a batch into `[rows, dim]` unit vectors.
+    ///
+    /// A rank 2 output is taken as it is, rank 3 (`[rows, tokens, dim]`) is pooled over `spans`
+    /// (all tokens when `None`), rank 4 (`[rows, dim, y, x]`) over all places.
+    pub fn vectors(
+        &self,
+        modality: Modality,
+        model: &str,
+        rows: usize,
+        shape: &[i64],
+        data: &[f32],
+        spans: Option<&[Span]>,
+    ) -> Result<Vec<f32>, EncodeError> {
+        let wrong = |expected: &str| EncodeError::Shape {
+            model: model.to_owned(),
+            output: self.output.clone(),
+            found: shape.to_vec(),
+            expected: expected.to_owned(),
+        };
+        let sizes: Vec<usize> = shape
+            .iter()
+            .map(|&d| usize::try_from(d).unwrap_or(0))
+            .collect();
+        if sizes.contains(&0) || sizes[0] != rows || sizes.iter().product::<usize>() != data.len() {
+            return Err(wrong(&format!("{rows} rows, none of them empty")));
+        }
+        let default = match modality {
+            Modality::Image => Some(if sizes.len() == 3 {
+                Pooling::Cls
+            } else {
+                Pooling::Mean
+            }),
+            Modality::Text => None,
+        };
+        let pooling = self.pooling.or(default);
+        let (mut out, dim) = match (&sizes[..], pooling) {
+            (&[_, dim], _) => (data.to_vec(), dim),
+            (&[_, tokens, dim], Some(pooling)) => {
+                let mut out = vec![0f32; rows * dim];
+                for (row, vector) in out.chunks_exact_mut(dim).enumerate() {
+                    let (first, n) = spans
+                        .and_then(|s| s.get(row))
+                        .copied()
+                        .unwrap_or((0, tokens));
+                    let real = &data[(row * tokens + first) * dim..][..n * dim];
+                    pool_tokens(pooling, real, vector);
+                }
+                (out, dim)
+            }
+            (&[_, dim, y, x], Some(pooling @ (Pooling::Mean | Pooling::Max))) => {
+                let out = data
+                    .chunks_exact(y * x)
+                    .map(|map| pool_map(pooling, map))
+                    .collect();
+                (out, dim)
+            }
+            (&[_, _, _, _], _) => return Err(wrong("a map that is pooled by mean or max")),
+            (&[_, _, _], None) => {
+                return Err(wrong("a folder that says how to pool it, or --pool"));
+            }
+            _ => return Err(wrong("rank 2, 3 or 4")),
+        };
+        for (row, vector) in out.chunks_exact_mut(dim).enumerate() {
+            if !normalize(vector) {
+                return Err(EncodeError::NotAVector {
+                    model: model.to_owned(),
+                    row,
+                });
+            }
+        }
+        Ok(out)
+    }
+
+    /// The pooling that [`vectors`](Self::vectors) applies to an output of this rank, for the
+    /// identity.
+    pub fn pooling_of(&self, modality: Modality, rank: usize) -> &'static str {
+        match (rank, self.pooling, modality) {
+            (2, ..) => "none",
+            (_, Some(pooling), _) => pooling.name(),
+            (3, None, Modality::Image) => "cls",
+            (_, None, _) => "mean",
+        }
+    }
+}
+
+fn pool_tokens(pooling: Pooling, tokens: &[f32], out: &mut [f32]) {
+    let dim = out.len();
+    let mut rows = tokens.chunks_exact(dim);
+    if let Some(first) = rows.next() {
+        out.copy_from_slice(first);
+    }
+    match pooling {
+        Pooling::Cls => {}
+        Pooling::Max => {
+            for row in rows {
+                for (o, v) in out.iter_mut().zip(row) {
+                    *o = o.max(*v);
+                }
+            }
+        }
+        Pooling::Mean => {
+            for row in rows {
+                for (o, v) in out.iter_mut().zip(row) {
+                    *o += v;
+                }
+            }
+            let n = (tokens.len() / dim) as f32;
+            out.iter_mut().for_each(|o| *o /= n);
+        }
+    }
+}
+
+fn pool_map(pooling: Pooling, map: &[f32]) -> f32 {
+    match pooling {
+        Pooling::Max => map.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        Pooling::Mean | Pooling::Cls => map.iter().sum::<f32>() / map.len() as f32,
+    }
+}
+
+/// Scales `vector` to L2 norm 1; false when it has no direction.
+pub(crate) fn normalize(vector: &mut [f32]) -> bool {
+    let squares: f64 = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+    if !squares.is_finite() || squares < 1e-30 {
+        return false;
+    }
+    let scale = 1.0 / squares.sqrt();
+    vector
+        .iter_mut()
+        .for_each(|v| *v = (f64::from(*v) * scale) as f32);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(name: &str, rank: usize) -> Port {
+        Port {
+            name: name.into(),
+            element: Element::F32,
+            shape: vec![-1; rank],
+        }
+    }
+
+    fn chosen(
+        modality: Modality,
+        outputs: &[Port],
+        options: &EncoderOptions,
+        folder: Option<Pooling>,
+    ) -> Result<String, String> {
+        Reader::choose(modality, outputs, options, folder, Path::new("m.onnx"))
+            .map(|r| r.output)
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_convention_picks_the_output() {
+        let (text, image) = (Modality::Text, Modality::Image);
+        let usual = EncoderOptions::latency();
+        let bert = [port("last_hidden_state", 3), port("pooler_output", 2)];
+        let mean = Some(Pooling::Mean);
+        assert_eq!(
+            chosen(text, &bert, &usual, mean).unwrap(),
+            "last_hidden_state"
+        );
+        assert_eq!(chosen(text, &bert, &usual, None).unwrap(), "pooler_output");
+        assert_eq!(chosen(image, &bert, &usual, None).unwrap(), "pooler_output");
+        let ready = [port("token_embeddings", 3), port("sentence_embedding", 2)];
+        assert_eq!(
+            chosen(text, &ready, &usual, mean).unwrap(),
+            "sentence_embedding"
+        );
+        let pooled = EncoderOptions {
+            pooling: Some(Pooling::Cls),
+            ..usual.clone()
+        };
+        assert_eq!(
+            chosen(text, &ready, &pooled, None).unwrap(),
+            "token_embeddings"
+        );
+        let named = EncoderOptions {
+            output: Some("pooler_output".into()),
+            ..usual.clone()
+        };
+        assert_eq!(chosen(text, &bert, &named, mean).unwrap(), "pooler_output");
+        let maps = [port("last_hidden_state", 4)];
+        assert_eq!(
+            chosen(image, &maps, &usual, None).unwrap(),
+            "last_hidden_state"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_chosen_is_listed() {
+        let two = [port("a", 2), port("b", 2)];
+        let error = chosen(Modality::Text, &two, &EncoderOptions::latency(), None).unwrap_err();
+        assert!(
+            error.contains("a [-1, -1], b") && error.contains("--output"),
+            "{error}"
+        );
+        let wrong = EncoderOptions {
+            output: Some("c".into()),
+            ..EncoderOptions::latency()
+        };
+        let error = chosen(Modality::Text, &two, &wrong, None).unwrap_err();
+        assert!(error.contains("no output `c`"), "{error}");
+        let half = [Port {
+            element: Element::Other("float16".into()),
+            ..port("a", 2)
+        }];
+        let error = chosen(Modality::Image, &half, &EncoderOptions::latency(), None).unwrap_err();
+        assert!(error.contains("float16"), "{error}");
+    }
+
+    #[test]
+    fn pooling_sees_real_tokens_only() {
+        // Two rows of three tokens of two numbers; row 0 has padding on the right, row 1 on the left.
+        let data = [3., 0., 1., 4., 99., 99., 99., 99., 0., 2., 0., 6.];
+        let spans = [(0, 2), (1, 2)];
+        let pooled = |pooling| {
+            let reader = Reader {
+                output: "o".into(),
+                pooling: Some(pooling),
+            };
+            reader
+                .vectors(Modality::Text, "m", 2, &[2, 3, 2], &data, Some(&spans))
+                .unwrap()
+        };
+        let half = std::f32::consts::FRAC_1_SQRT_2;
+        assert_eq!(pooled(Pooling::Mean), [half, half, 0.0, 1.0]);
+        assert_eq!(pooled(Pooling::Cls), [1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(pooled(Pooling::Max), [0.6, 0.8, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn images_take_the_first_token_or_the_mean_of_a_map() {
+        let reader = Reader {
+            output: "o".into(),
+            pooling: None,
+        };
+        let tokens = reader
+            .vectors(Modality::Image, "m", 1, &[1, 2, 2], &[0., 2., 9., 9.], None)
+            .unwrap();
+        assert_eq!(tokens, [0.0, 1.0]);
+        let map = reader
+            .vectors(
+                Modality::Image,
+                "m",
+                1,
+                &[1, 2, 1, 2],
+                &[2., 4., 0., 8.],
+                None,
+            )
+            .unwrap();
+        assert_eq!(map, [0.6, 0.8]);
+    }
+
+    #[test]
+    fn vectors_without_a_direction_and_wrong_shapes_are_errors() {
+        let reader = Reader {
+            output: "o".into(),
+            pooling: None,
+        };
+        let go = |shape: &[i64], data: &[f32]| {
+            reader
+                .vectors(Modality::Text, "m", 1, shape, data, None)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(go(&[1, 2], &[0., 0.]).contains("zero"));
+        assert!(go(&[1, 2], &[f32::NAN, 0.]).contains("finite"));
+        assert!(go(&[2, 1], &[1., 1.]).contains("1 rows"));
+        assert!(go(&[1, 1, 2], &[1., 1.]).contains("--pool"));
+        assert!(go(&[1], &[1.]).contains("rank"));
+    }
+}

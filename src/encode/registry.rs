@@ -1,0 +1,328 @@
+//! The encoders installed under the data folder: `models/NAME/`.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ModelError;
+use super::folder::{ModelFolder, external_weights};
+use super::options::EncoderOptions;
+use super::{ImageEncoder, Modality, TextEncoder};
+use crate::home::Home;
+
+/// The file in an installed folder that says what was there when it was installed.
+pub const RECORD: &str = "asif-model.json";
+
+/// The content of [`RECORD`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// SHA-256 of the model, as [`ModelFolder::model_sha256`] counts it.
+    pub model_sha256: String,
+    /// SHA-256 of the tokenizer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer_sha256: Option<String>,
+    /// What it reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modality: Option<Modality>,
+    /// The length of its vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dim: Option<usize>,
+    /// The first numbers of the canary's vector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Vec<f32>>,
+}
+
+/// An encoder under the data folder.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Installed {
+    /// Its name: the folder's.
+    pub name: String,
+    /// What it reads; `None` for a folder that is not a model folder.
+    pub modality: Option<Modality>,
+    /// The length of its vectors, where the folder records it.
+    pub dim: Option<usize>,
+    /// Size on disk.
+    pub bytes: u64,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// All installed encoders, by name. A missing data folder has none.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn installed(home: &Home) -> Result<Vec<Installed>, ModelError> {
+    let root = home.models();
+    let mut found = Vec::new();
+    if !root.is_dir() {
+        return Ok(found);
+    }
+    for entry in fs_err::read_dir(&root)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        if name.starts_with('.') || !path.is_dir() {
+            continue;
+        }
+        let folder = ModelFolder::open(&path).ok();
+        let dim = record(&path)?.and_then(|r| r.dim);
+        found.push(Installed {
+            modality: folder.map(|f| f.modality()),
+            dim,
+            bytes: size_of(&path),
+            name,
+            path,
+        });
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// The record of an installed folder, where it has one.
+///
+/// # Errors
+/// When it is there but cannot be read.
+pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
+    let path = dir.join(RECORD);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    match serde_json::from_slice(&fs_err::read(&path)?) {
+        Ok(record) => Ok(Some(record)),
+        Err(source) => Err(ModelError::Json { path, source }),
+    }
+}
+
+/// Makes the record of a model folder by opening it and encoding the canary.
+///
+/// # Errors
+/// As opening an encoder.
+pub fn examine(folder: &ModelFolder) -> Result<Record, ModelError> {
+    let options = EncoderOptions::latency();
+    let (identity, canary) = match folder.modality() {
+        Modality::Image => {
+            let encoder = ImageEncoder::open(folder, &options)?;
+            (encoder.identity().clone(), encoder.canary()?)
+        }
+        Modality::Text => {
+            let encoder = TextEncoder::open(folder, &options)?;
+            (encoder.identity().clone(), encoder.canary()?)
+        }
+    };
+    Ok(Record {
+        model_sha256: identity.model_sha256,
+        tokenizer_sha256: identity.tokenizer_sha256,
+        modality: Some(identity.modality),
+        dim: Some(identity.dim),
+        canary: Some(canary.into_iter().take(8).collect()),
+    })
+}
+
+/// Installs a copy of the model folder `dir` as `name`: the model file with its weights, the JSON
+/// and text files, nothing else. The copy is opened and tried before it gets its name, so an
+/// installed encoder has worked at least once. ONNX Runtime must be loaded.
+///
+/// # Errors
+/// [`ModelError::BadName`], [`ModelError::NameTaken`], and all that opening can meet.
+pub fn add(home: &Home, name: &str, dir: &Path) -> Result<Installed, ModelError> {
+    check_name(name)?;
+    let root = home.models();
+    let target = root.join(name);
+    if target.exists() {
+        return Err(ModelError::NameTaken {
+            name: name.to_owned(),
+            path: target,
+        });
+    }
+    let folder = ModelFolder::open(dir)?;
+    fs_err::create_dir_all(&root)?;
+    let staging = tempfile::Builder::new()
+        .prefix(".adding-")
+        .tempdir_in(&root)?;
+    // The folder's own name shows in messages and in the identity.
+    let copy = staging.path().join(name);
+    copy_model(&folder, &copy)?;
+    let record = examine(&ModelFolder::open(&copy)?)?;
+    let text = serde_json::to_vec_pretty(&record).map_err(|source| ModelError::Json {
+        path: copy.join(RECORD),
+        source,
+    })?;
+    fs_err::write(copy.join(RECORD), text)?;
+    fs_err::rename(&copy, &target)?;
+    Ok(Installed {
+        name: name.to_owned(),
+        modality: record.modality,
+        dim: record.dim,
+        bytes: size_of(&target),
+        path: target,
+    })
+}
+
+/// Finds the folder of an encoder: a path when `name_or_dir` has a separator or is a folder with a
+/// model, else an installed encoder's name.
+///
+/// # Errors
+/// [`ModelError::NotInstalled`], which lists what there is.
+pub fn resolve(home: &Home, name_or_dir: &str, modality: Modality) -> Result<PathBuf, ModelError> {
+    let path = Path::new(name_or_dir);
+    let is_path = name_or_dir.contains(std::path::is_separator);
+    let has_model = |dir: &Path| ModelFolder::open(dir).is_ok_and(|f| f.model_path().is_ok());
+    if is_path || has_model(path) {
+        return ModelFolder::open(path).map(|f| f.dir().to_owned());
+    }
+    let all = installed(home)?;
+    if let Some(found) = all.iter().find(|i| i.name == name_or_dir) {
+        return Ok(found.path.clone());
+    }
+    let names: Vec<_> = all
+        .iter()
+        .filter(|i| i.modality == Some(modality))
+        .map(|i| i.name.as_str())
+        .collect();
+    let installed = if names.is_empty() {
+        format!(
+            "none is installed under {}; run tools/quickstart.sh",
+            home.models().display()
+        )
+    } else {
+        format!(
+            "installed are {}; or give a model folder's path",
+            names.join(", ")
+        )
+    };
+    Err(ModelError::NotInstalled {
+        name: name_or_dir.to_owned(),
+        modality,
+        installed,
+    })
+}
+
+fn check_name(name: &str) -> Result<(), ModelError> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(fine) {
+        return Err(ModelError::BadName {
+            name: name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Copies what an encoder needs; links become files, so that the copy stands alone.
+fn copy_model(folder: &ModelFolder, to: &Path) -> Result<(), ModelError> {
+    let onnx = folder.model_path()?;
+    let mut files = vec![onnx.clone()];
+    files.extend(external_weights(&onnx)?);
+    for dir in [None, Some("1_Pooling")] {
+        let dir = dir.map_or_else(|| folder.dir().to_owned(), |d| folder.dir().join(d));
+        files.extend(small_files(&dir)?);
+    }
+    if let Some(modules) = folder.json("modules.json")? {
+        for module in modules.value.as_array().into_iter().flatten() {
+            let sub = module.get("path").and_then(|p| p.as_str()).unwrap_or("");
+            let plain = !sub.is_empty() && check_name(sub).is_ok();
+            if plain && folder.dir().join(sub).is_dir() {
+                files.extend(small_files(&folder.dir().join(sub))?);
+            }
+        }
+    }
+    files.sort();
+    files.dedup();
+    for file in files {
+        let relative = file.strip_prefix(folder.dir()).unwrap_or(&file).to_owned();
+        let target = to.join(relative);
+        if let Some(parent) = target.parent() {
+            fs_err::create_dir_all(parent)?;
+        }
+        fs_err::copy(&file, &target)?;
+    }
+    Ok(())
+}
+
+/// The JSON, text and licence files directly in `dir`.
+fn small_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let mut found = Vec::new();
+    if !dir.is_dir() {
+        return Ok(found);
+    }
+    for entry in fs_err::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
+        let wanted = [".json", ".txt", ".md"]
+            .iter()
+            .any(|end| name.ends_with(end))
+            || name.starts_with("license")
+            || name.starts_with("notice");
+        if wanted && name != RECORD && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn size_of(dir: &Path) -> u64 {
+    walkdir::WalkDir::new(dir)
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter_map(|e| e.metadata().ok())
+        .filter(std::fs::Metadata::is_file)
+        .map(|m| m.len())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_the_folder() {
+        for bad in ["", "..", ".hidden", "a/b", "a\\b", "ä", "a b"] {
+            assert!(
+                matches!(check_name(bad), Err(ModelError::BadName { .. })),
+                "{bad}"
+            );
+        }
+        assert!(check_name("all-MiniLM-L6-v2").is_ok());
+    }
+
+    #[test]
+    fn a_name_that_is_not_installed_lists_what_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        assert!(installed(&home).unwrap().is_empty());
+        let error = resolve(&home, "clip", Modality::Image)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("clip") && error.contains("tools/quickstart.sh"),
+            "{error}"
+        );
+
+        let model = home.models().join("tiny");
+        fs_err::create_dir_all(&model).unwrap();
+        fs_err::write(model.join("preprocessor_config.json"), "{}").unwrap();
+        let error = resolve(&home, "clip", Modality::Image)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("installed are tiny"), "{error}");
+        assert_eq!(resolve(&home, "tiny", Modality::Image).unwrap(), model);
+        let error = resolve(&home, "./nowhere", Modality::Image)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("nowhere"), "{error}");
+        assert_eq!(installed(&home).unwrap()[0].modality, Some(Modality::Image));
+    }
+
+    #[test]
+    fn a_taken_name_is_refused_before_anything_is_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        fs_err::create_dir_all(home.models().join("tiny")).unwrap();
+        let error = add(&home, "tiny", dir.path()).unwrap_err();
+        assert!(matches!(error, ModelError::NameTaken { .. }), "{error}");
+    }
+}

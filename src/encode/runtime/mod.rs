@@ -1,0 +1,183 @@
+//! ONNX Runtime: finding and loading the shared library. This folder is the only place that names
+//! `ort`; [`pool`] holds the sessions.
+//!
+//! The library is loaded once per process from an absolute path, because without one `ort` would
+//! search the system's paths and panic when it finds nothing.
+
+pub(crate) mod pool;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::error::EncodeError;
+use crate::home::Home;
+
+/// The oldest minor version (1.x) of ONNX Runtime that can be used.
+pub const MINIMUM_MINOR_VERSION: u32 = ort::MINOR_VERSION;
+
+/// The loaded library.
+#[derive(Debug)]
+pub struct RuntimeInfo {
+    path: PathBuf,
+    origin: &'static str,
+    build: String,
+    version: OnceLock<Option<String>>,
+}
+
+impl RuntimeInfo {
+    /// The absolute path that the library was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who named the path: the argument, an environment variable, or the data folder.
+    pub fn origin(&self) -> &'static str {
+        self.origin
+    }
+
+    /// What the library says of its build: branch, commit, flags.
+    pub fn build(&self) -> &str {
+        &self.build
+    }
+
+    /// The version, such as `1.31.1`; `None` when the file does not tell. Reads the library's
+    /// symbol version once, since the safe interface does not pass the number on.
+    pub fn version(&self) -> Option<&str> {
+        self.version
+            .get_or_init(|| {
+                fs_err::read(&self.path)
+                    .ok()
+                    .and_then(|bytes| symbol_version(&bytes))
+            })
+            .as_deref()
+    }
+}
+
+struct Loaded {
+    info: RuntimeInfo,
+    environment: ort::environment::Environment,
+}
+
+static LOADED: OnceLock<Loaded> = OnceLock::new();
+static LOADING: Mutex<()> = Mutex::new(());
+
+/// Loads ONNX Runtime, or returns what is loaded already: a process has one library, so a second
+/// call ignores its arguments.
+///
+/// The first of these that is named is taken, and it must be there: `explicit`, the environment
+/// variables `ASIF_ONNXRUNTIME` and `ORT_DYLIB_PATH`, the data folder's `runtime/`.
+///
+/// # Errors
+/// [`EncodeError::RuntimeMissing`] when there is no such file and
+/// [`EncodeError::RuntimeUnusable`] when it is no library, or too old; another path may be tried
+/// after either.
+pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo, EncodeError> {
+    let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(loaded) = LOADED.get() {
+        return Ok(&loaded.info);
+    }
+    let (path, origin) = locate(explicit, home);
+    let missing = || EncodeError::RuntimeMissing {
+        path: path.clone(),
+        origin,
+        minimum: MINIMUM_MINOR_VERSION,
+    };
+    let unusable = |reason: String| EncodeError::RuntimeUnusable {
+        path: path.clone(),
+        origin,
+        reason,
+        minimum: MINIMUM_MINOR_VERSION,
+    };
+    let absolute = std::path::absolute(&path).map_err(|e| unusable(e.to_string()))?;
+    if !absolute.is_file() {
+        return Err(missing());
+    }
+    let environment = ort::init_from(&absolute)
+        .map_err(|e| unusable(e.to_string()))?
+        .with_name("asif")
+        .with_telemetry(false)
+        // Without a logger of ours the library writes its warnings to standard error.
+        .with_logger(Arc::new(|_, _, _, _, _| {}))
+        .build()
+        .map_err(|e| unusable(e.to_string()))?;
+    environment.set_log_level(ort::logging::LogLevel::Error);
+    let info = RuntimeInfo {
+        path: absolute,
+        origin,
+        build: ort::info().to_owned(),
+        version: OnceLock::new(),
+    };
+    Ok(&LOADED.get_or_init(|| Loaded { info, environment }).info)
+}
+
+/// The library that is loaded, if one is.
+pub fn loaded() -> Option<&'static RuntimeInfo> {
+    LOADED.get().map(|l| &l.info)
+}
+
+fn environment() -> Result<&'static ort::environment::Environment, EncodeError> {
+    LOADED
+        .get()
+        .map(|l| &l.environment)
+        .ok_or(EncodeError::RuntimeNotLoaded)
+}
+
+fn locate(explicit: Option<&Path>, home: &Home) -> (PathBuf, &'static str) {
+    let var = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(path) = explicit {
+        (path.to_owned(), "given as an argument")
+    } else if let Some(path) = var("ASIF_ONNXRUNTIME") {
+        (path, "from ASIF_ONNXRUNTIME")
+    } else if let Some(path) = var("ORT_DYLIB_PATH") {
+        (path, "from ORT_DYLIB_PATH")
+    } else {
+        (home.runtime_library(), "in the data folder")
+    }
+}
+
+/// The library's exported symbols carry the version as `VERS_1.31.1`.
+fn symbol_version(library: &[u8]) -> Option<String> {
+    const MARK: &[u8] = b"VERS_1.";
+    let at = library.windows(MARK.len()).position(|w| w == MARK)? + b"VERS_".len();
+    let text: String = library[at..]
+        .iter()
+        .map(|&b| char::from(b))
+        .take(16)
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .collect();
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_library_says_where_and_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("libnothing.so");
+        if loaded().is_some() {
+            return;
+        }
+        let error = load(Some(&path), &Home::at(dir.path()))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("libnothing.so") && error.contains("tools/quickstart.sh"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_version_is_read_from_the_symbols() {
+        assert_eq!(
+            symbol_version(b"..\0VERS_1.31.1\0.."),
+            Some("1.31.1".into())
+        );
+        assert_eq!(symbol_version(b"nothing"), None);
+    }
+}

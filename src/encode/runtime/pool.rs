@@ -1,0 +1,232 @@
+//! Sessions of one model, shared by many threads.
+
+use std::path::Path;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use ort::session::{Session, SessionInputValue, builder::GraphOptimizationLevel};
+use ort::value::{TensorElementType, TensorRef, ValueType};
+
+use super::super::error::{EncodeError, ModelError};
+use super::environment;
+
+/// The element types that encoders are fed with or answer in; the rest is only named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Element {
+    F32,
+    I64,
+    I32,
+    Other(String),
+}
+
+/// An input or output that the graph declares. A dimension that varies is -1; an unknown rank
+/// appears as an empty shape.
+#[derive(Debug, Clone)]
+pub(crate) struct Port {
+    pub name: String,
+    pub element: Element,
+    pub shape: Vec<i64>,
+}
+
+/// One input of a run: its name, shape and values in row-major order.
+pub(crate) enum Feed<'a> {
+    F32(&'a str, [usize; 4], &'a [f32]),
+    I64(&'a str, [usize; 2], &'a [i64]),
+    I32(&'a str, [usize; 2], &'a [i32]),
+}
+
+/// A session and a buffer that its runs use again.
+pub(crate) struct Slot {
+    session: Session,
+    /// Room for a batch's input; kept so that its pages stay mapped.
+    pub scratch: Vec<f32>,
+}
+
+/// A model loaded `sessions` times; [`with`](Self::with) waits for a free one.
+pub(crate) struct SessionPool {
+    name: String,
+    pub inputs: Vec<Port>,
+    pub outputs: Vec<Port>,
+    free: Mutex<Vec<Slot>>,
+    returned: Condvar,
+}
+
+impl SessionPool {
+    /// Loads the model at `path` into `sessions` sessions of `threads` threads each.
+    pub fn open(
+        name: &str,
+        path: &Path,
+        sessions: usize,
+        threads: usize,
+    ) -> Result<Self, ModelError> {
+        let environment = environment()?;
+        let sessions = sessions.max(1);
+        let start = || -> Result<Session, String> {
+            Session::builder(environment)
+                .map_err(|e| e.to_string())?
+                .with_optimization_level(GraphOptimizationLevel::All)
+                .map_err(|e| e.to_string())?
+                .with_intra_threads(threads.max(1))
+                .map_err(|e| e.to_string())?
+                // Threads that wait by spinning would take the cores from those that decode.
+                .with_intra_op_spinning(sessions == 1)
+                .map_err(|e| e.to_string())?
+                .commit_from_file(path)
+                .map_err(|e| e.to_string())
+        };
+        let mut slots = Vec::with_capacity(sessions);
+        for _ in 0..sessions {
+            let session = start().map_err(|reason| ModelError::Graph {
+                path: path.to_owned(),
+                reason: format!(
+                    "ONNX Runtime cannot load it: {reason}; export the model again, with its \
+                     external weights beside it"
+                ),
+            })?;
+            slots.push(Slot {
+                session,
+                scratch: Vec::new(),
+            });
+        }
+        let (inputs, outputs) = match slots.first() {
+            Some(slot) => (ports(slot.session.inputs()), ports(slot.session.outputs())),
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            inputs,
+            outputs,
+            free: Mutex::new(slots),
+            returned: Condvar::new(),
+        })
+    }
+
+    /// The encoder's name, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Lends a free session to `work`, after waiting for one where all are taken.
+    pub fn with<R>(&self, work: impl FnOnce(&mut Slot) -> R) -> R {
+        let mut lent = Lent {
+            pool: self,
+            slot: None,
+        };
+        let mut free = self.lock();
+        let slot = loop {
+            match free.pop() {
+                Some(slot) => break slot,
+                None => {
+                    free = self
+                        .returned
+                        .wait(free)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        };
+        drop(free);
+        work(lent.slot.insert(slot))
+    }
+
+    /// Runs the model and hands `output`'s shape and values to `read`.
+    pub fn run<R>(
+        &self,
+        slot: &mut Session,
+        feeds: &[Feed<'_>],
+        output: &str,
+        read: impl FnOnce(&[i64], &[f32]) -> Result<R, EncodeError>,
+    ) -> Result<R, EncodeError> {
+        let failed = |e: ort::Error| EncodeError::Run {
+            model: self.name.clone(),
+            reason: e.to_string(),
+        };
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(feeds.len());
+        for feed in feeds {
+            inputs.push(match *feed {
+                Feed::F32(name, shape, data) => (
+                    name,
+                    TensorRef::from_array_view((shape, data))
+                        .map_err(failed)?
+                        .into(),
+                ),
+                Feed::I64(name, shape, data) => (
+                    name,
+                    TensorRef::from_array_view((shape, data))
+                        .map_err(failed)?
+                        .into(),
+                ),
+                Feed::I32(name, shape, data) => (
+                    name,
+                    TensorRef::from_array_view((shape, data))
+                        .map_err(failed)?
+                        .into(),
+                ),
+            });
+        }
+        let outputs = slot.run(inputs).map_err(failed)?;
+        let value = outputs.get(output).ok_or_else(|| EncodeError::Run {
+            model: self.name.clone(),
+            reason: format!("there is no output `{output}`"),
+        })?;
+        let (shape, data) = value.try_extract_tensor::<f32>().map_err(failed)?;
+        read(shape, data)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for SessionPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionPool")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Slot {
+    /// The parts, so that a run can read the buffer while it uses the session.
+    pub fn parts(&mut self) -> (&mut Session, &mut Vec<f32>) {
+        (&mut self.session, &mut self.scratch)
+    }
+}
+
+/// Gives the slot back even when the work panics.
+struct Lent<'a> {
+    pool: &'a SessionPool,
+    slot: Option<Slot>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.pool.lock().push(slot);
+            self.pool.returned.notify_one();
+        }
+    }
+}
+
+fn ports(outlets: &[ort::value::Outlet]) -> Vec<Port> {
+    outlets
+        .iter()
+        .map(|outlet| {
+            let (element, shape) = match outlet.dtype() {
+                ValueType::Tensor { ty, shape, .. } => {
+                    let element = match ty {
+                        TensorElementType::Float32 => Element::F32,
+                        TensorElementType::Int64 => Element::I64,
+                        TensorElementType::Int32 => Element::I32,
+                        other => Element::Other(format!("{other:?}").to_lowercase()),
+                    };
+                    (element, shape.to_vec())
+                }
+                other => (Element::Other(format!("{other:?}")), Vec::new()),
+            };
+            Port {
+                name: outlet.name().to_owned(),
+                element,
+                shape,
+            }
+        })
+        .collect()
+}

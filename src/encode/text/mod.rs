@@ -1,0 +1,371 @@
+//! Texts to vectors.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `settings` | length, pooling and prompt from the folder's JSON files |
+//! | `padding` | how rows of a batch are made equally long |
+
+mod padding;
+mod settings;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use serde_json::json;
+use tokenizers::{Tokenizer, TruncationParams};
+
+use super::error::{EncodeError, InputError, ModelError};
+use super::folder::ModelFolder;
+use super::identity::EncoderIdentity;
+use super::options::EncoderOptions;
+use super::output::Reader;
+use super::runtime::pool::SessionPool;
+use super::{Modality, SelfCheck, compare_batches};
+use padding::{Layout, Padding};
+use settings::TextSettings;
+
+/// How many texts are encoded at once by default.
+const BATCH: usize = 32;
+
+/// A text as its encoder's input: token numbers, special ones included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    ids: Vec<u32>,
+    types: Vec<u32>,
+    truncated: bool,
+}
+
+impl Tokens {
+    /// How many tokens; the cost of encoding grows with it.
+    #[expect(clippy::len_without_is_empty, reason = "no Tokens is empty")]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The token numbers.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// Whether the text was longer than the model reads, so that its end was dropped.
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+}
+
+/// A text model, shared by reference between threads.
+#[derive(Debug)]
+pub struct TextEncoder {
+    pool: SessionPool,
+    sessions: usize,
+    reader: Reader,
+    tokenizer: Tokenizer,
+    layout: Layout,
+    lower_case: bool,
+    prompt: String,
+    identity: EncoderIdentity,
+}
+
+impl TextEncoder {
+    /// Loads the model and the tokenizer of `folder` and encodes the canary once.
+    ///
+    /// # Errors
+    /// [`ModelError`]: a file is missing or cannot be followed, the graph is not a text encoder,
+    /// its vectors are not as long as the folder says, or
+    /// [ONNX Runtime is not loaded](super::runtime::load).
+    pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
+        let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
+        let (mut tokenizer, tokenizer_sha256) = load_tokenizer(folder)?;
+        let truncation = tokenizer.get_truncation().cloned();
+        let settings =
+            TextSettings::read(folder, options, truncation.as_ref().map(|t| t.max_length))?;
+        // Hashing 100 MB takes as long as loading them: do both at once.
+        let (hash, pool) = std::thread::scope(|scope| {
+            let hash = scope.spawn(|| folder.model_sha256(&onnx));
+            let pool = SessionPool::open(
+                folder.name(),
+                &onnx,
+                options.sessions,
+                options.threads_per_session,
+            );
+            (hash.join(), pool)
+        });
+        let hash = hash.unwrap_or_else(|_| folder.model_sha256(&onnx))?;
+        let pool = pool?;
+        let reader = Reader::choose(
+            Modality::Text,
+            &pool.outputs,
+            options,
+            settings.pooling,
+            &onnx,
+        )?;
+        let padding = Padding::read(folder, &tokenizer)?;
+        let layout = Layout::of(&pool.inputs, padding, &onnx)?;
+        let max_length = layout
+            .fixed_length()
+            .unwrap_or(usize::MAX)
+            .min(settings.max_length);
+
+        let truncation = TruncationParams {
+            max_length,
+            stride: 0,
+            ..truncation.unwrap_or_default()
+        };
+        tokenizer
+            .with_padding(None)
+            .with_truncation(Some(truncation))
+            .map_err(|e| ModelError::Tokenizer {
+                path: folder.dir().join("tokenizer.json"),
+                reason: format!("a maximum length of {max_length} is too short: {e}"),
+            })?;
+        let mut encoder = Self {
+            pool,
+            sessions: options.sessions.max(1),
+            reader,
+            tokenizer,
+            layout,
+            lower_case: settings.lower_case,
+            prompt: settings.prompt,
+            identity: EncoderIdentity::new(
+                folder.name().to_owned(),
+                Modality::Text,
+                0,
+                hash,
+                Some(tokenizer_sha256),
+                json!({}),
+            ),
+        };
+        let rank = encoder.identify(max_length)?;
+        if let Some(expected) = settings.promised_dim
+            && rank == 3
+            && expected != encoder.dim()
+        {
+            return Err(ModelError::WrongDimension {
+                path: onnx,
+                found: encoder.dim(),
+                expected,
+                promised_by: "the pooling module's config.json",
+            });
+        }
+        if let Some(reason) = settings.more_layers.filter(|_| rank == 3) {
+            return Err(ModelError::Graph { path: onnx, reason });
+        }
+        Ok(encoder)
+    }
+
+    /// Learns dimension and rank from the canary and completes the identity.
+    fn identify(&mut self, max_length: usize) -> Result<usize, EncodeError> {
+        let tokens = self.tokenize(CANARY).map_err(|e| input_error(0, e))?;
+        let (vector, rank) = self.run(&[&tokens])?;
+        let old = &self.identity;
+        self.identity = EncoderIdentity::new(
+            old.name.clone(),
+            Modality::Text,
+            vector.len(),
+            old.model_sha256.clone(),
+            old.tokenizer_sha256.clone(),
+            json!({
+                "output": self.reader.output,
+                "pooling": self.reader.pooling_of(Modality::Text, rank),
+                "max_length": max_length,
+                "lower_case": self.lower_case,
+                "prompt": self.prompt,
+                "normalize": true,
+                "padding": self.layout.describe(),
+            }),
+        );
+        Ok(rank)
+    }
+
+    /// Who makes these vectors.
+    pub fn identity(&self) -> &EncoderIdentity {
+        &self.identity
+    }
+
+    /// The length of a vector.
+    pub fn dim(&self) -> usize {
+        self.identity.dim
+    }
+
+    /// How many texts to hand to [`encode`](Self::encode) at once.
+    pub fn batch_size(&self) -> usize {
+        if self.layout.one_by_one() { 1 } else { BATCH }
+    }
+
+    /// Makes tokens of a text: the prompt, the text without spaces around it, cut to the longest
+    /// that the model reads. The empty text is a text.
+    ///
+    /// # Errors
+    /// [`InputError`]: this text cannot be used; others can.
+    pub fn tokenize(&self, text: &str) -> Result<Tokens, InputError> {
+        let mut text = format!("{}{}", self.prompt, text.trim());
+        if self.lower_case {
+            text = text.to_lowercase();
+        }
+        let encoding =
+            self.tokenizer
+                .encode_fast(text, true)
+                .map_err(|e| InputError::Tokenizer {
+                    reason: e.to_string(),
+                })?;
+        if encoding.is_empty() {
+            return Err(InputError::NoTokens);
+        }
+        Ok(Tokens {
+            ids: encoding.get_ids().to_vec(),
+            types: encoding.get_type_ids().to_vec(),
+            truncated: !encoding.get_overflowing().is_empty(),
+        })
+    }
+
+    /// Encodes a batch into `[n, dim]` row-major, each row of unit norm. All rows are padded to the
+    /// longest, so sort by length before making batches. Waits for a free session.
+    ///
+    /// # Errors
+    /// [`EncodeError`]: the model cannot be run, or answers what is no vector.
+    pub fn encode(&self, tokens: &[Tokens]) -> Result<Vec<f32>, EncodeError> {
+        self.encode_refs(&tokens.iter().collect::<Vec<_>>())
+    }
+
+    fn encode_refs(&self, tokens: &[&Tokens]) -> Result<Vec<f32>, EncodeError> {
+        let mut out = Vec::with_capacity(tokens.len() * self.dim());
+        for batch in self.layout.batches(tokens) {
+            out.extend(self.run(batch)?.0);
+        }
+        Ok(out)
+    }
+
+    /// Encodes any number of texts into `[n, dim]`, in their order: tokenises, sorts by length,
+    /// makes batches and keeps all sessions busy.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode), and [`EncodeError::Input`] for the first text that cannot be
+    /// used.
+    pub fn encode_texts<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<f32>, EncodeError> {
+        let tokens = texts
+            .iter()
+            .enumerate()
+            .map(|(i, text)| self.tokenize(text.as_ref()).map_err(|e| input_error(i, e)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut order: Vec<usize> = (0..tokens.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(tokens[i].len()));
+        let batches: Vec<&[usize]> = order.chunks(self.batch_size()).collect();
+        let out = Mutex::new(vec![0f32; tokens.len() * self.dim()]);
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<(), EncodeError> {
+            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let rows: Vec<&Tokens> = batch.iter().map(|&i| &tokens[i]).collect();
+                let vectors = self.encode_refs(&rows)?;
+                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                for (&i, vector) in batch.iter().zip(vectors.chunks_exact(self.dim())) {
+                    out[i * self.dim()..][..self.dim()].copy_from_slice(vector);
+                }
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let helpers = self.sessions.min(batches.len()).saturating_sub(1);
+            let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(work)).collect();
+            let mine = work();
+            let theirs = helpers
+                .into_iter()
+                .try_for_each(|helper| match helper.join() {
+                    Ok(result) => result,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                });
+            mine.and(theirs)
+        })?;
+        Ok(out.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The vector of a fixed sentence.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn canary(&self) -> Result<Vec<f32>, EncodeError> {
+        self.encode_texts(&[CANARY])
+    }
+
+    /// Looks whether vectors depend on their company, and how long one takes.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn self_check(&self) -> Result<SelfCheck, EncodeError> {
+        let texts = [
+            CANARY,
+            "a dog",
+            "",
+            "two people walk along a wide beach in the evening light",
+        ];
+        let tokens = texts
+            .iter()
+            .enumerate()
+            .map(|(i, text)| self.tokenize(text).map_err(|e| input_error(i, e)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut alone = Vec::new();
+        let mut millis = f64::INFINITY;
+        for one in &tokens {
+            let start = Instant::now();
+            alone.extend(self.encode(std::slice::from_ref(one))?);
+            millis = millis.min(start.elapsed().as_secs_f64() * 1e3);
+        }
+        let together = self.encode(&tokens)?;
+        let (batch_invariant, worst_cosine) = compare_batches(&alone, &together, self.dim());
+        let norm = self.canary()?.iter().map(|v| v * v).sum::<f32>().sqrt();
+        Ok(SelfCheck {
+            batch_invariant,
+            worst_cosine,
+            norm,
+            millis,
+        })
+    }
+
+    /// One run of the model: the vectors, and the rank of the output they come from.
+    fn run(&self, tokens: &[&Tokens]) -> Result<(Vec<f32>, usize), EncodeError> {
+        let batch = self.layout.pad(tokens);
+        self.pool.with(|slot| {
+            let (session, _) = slot.parts();
+            self.pool.run(
+                session,
+                &batch.feeds(),
+                &self.reader.output,
+                |shape, data| {
+                    let vectors = self.reader.vectors(
+                        Modality::Text,
+                        self.pool.name(),
+                        tokens.len(),
+                        shape,
+                        data,
+                        Some(&batch.spans),
+                    )?;
+                    Ok((vectors, shape.len()))
+                },
+            )
+        })
+    }
+}
+
+/// The text that [`TextEncoder::canary`] encodes.
+const CANARY: &str = "a red kite above the harbour at noon";
+
+fn input_error(index: usize, source: InputError) -> EncodeError {
+    EncodeError::Input { index, source }
+}
+
+fn load_tokenizer(folder: &ModelFolder) -> Result<(Tokenizer, String), ModelError> {
+    let path = folder.dir().join("tokenizer.json");
+    let missing = || ModelError::Missing {
+        path: path.clone(),
+        what: "the tokenizer of a text encoder",
+        advice: "copy tokenizer.json from the model's source; vocab.txt alone is not enough",
+    };
+    let hash = folder.tokenizer_sha256()?.ok_or_else(missing)?;
+    let tokenizer =
+        Tokenizer::from_bytes(fs_err::read(&path)?).map_err(|e| ModelError::Tokenizer {
+            path: path.clone(),
+            reason: e.to_string(),
+        })?;
+    Ok((tokenizer, hash))
+}
