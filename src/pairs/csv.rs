@@ -8,7 +8,7 @@
 //! one another with the same image and no id become one pair with all their captions; its origin
 //! and its meta are those of the first row. Rows with an id are never merged.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ReaderBuilder};
@@ -51,16 +51,51 @@ pub(super) fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
     }
 }
 
-/// The fields of one record.
-fn fields(raw: &[u8], delimiter: u8) -> Result<ByteRecord, csv::Error> {
-    let mut record = ByteRecord::new();
-    ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .buffer_capacity(raw.len())
-        .from_reader(raw)
-        .read_byte_record(&mut record)?;
-    Ok(record)
+/// Splits records into fields. One reader of the csv crate is kept, because making it costs more
+/// than a record.
+struct Splitter {
+    reader: csv::Reader<OneRecord>,
+    record: ByteRecord,
+}
+
+/// A record's bytes with a line end, which tells the reader that it is whole.
+#[derive(Default)]
+struct OneRecord {
+    bytes: Vec<u8>,
+    read: usize,
+}
+
+impl Read for OneRecord {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.bytes[self.read..].as_ref().read(buffer)?;
+        self.read += count;
+        Ok(count)
+    }
+}
+
+impl Splitter {
+    fn new(delimiter: u8) -> Self {
+        let reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(OneRecord::default());
+        Self {
+            reader,
+            record: ByteRecord::new(),
+        }
+    }
+
+    /// The fields of one record of [`Records`].
+    fn split(&mut self, raw: &[u8]) -> csv::Result<&ByteRecord> {
+        let next = self.reader.get_mut();
+        next.read = 0;
+        next.bytes.clear();
+        next.bytes.extend_from_slice(raw);
+        next.bytes.push(b'\n');
+        self.reader.read_byte_record(&mut self.record)?;
+        Ok(&self.record)
+    }
 }
 
 /// Which column holds what.
@@ -103,7 +138,8 @@ impl MissingColumn {
 
 impl Columns {
     fn of_header(path: &Path, raw: &[u8], delimiter: u8) -> Result<Self, PairsError> {
-        let header = fields(raw, delimiter).map_err(io::Error::from)?;
+        let mut splitter = Splitter::new(delimiter);
+        let header = splitter.split(raw).map_err(io::Error::from)?;
         let header: Vec<_> = header
             .iter()
             .map(|name| str::from_utf8(name).map(str::trim))
@@ -156,7 +192,7 @@ impl Columns {
 /// Reads a CSV file record by record.
 pub(super) struct Csv {
     records: Records<BufReader<File>>,
-    delimiter: u8,
+    splitter: Splitter,
     columns: Columns,
     path: PathBuf,
     base: PathBuf,
@@ -177,7 +213,7 @@ impl Csv {
         let (path, base) = (path.to_owned(), record::base_of(path));
         Ok(Self {
             records,
-            delimiter,
+            splitter: Splitter::new(delimiter),
             columns,
             path,
             base,
@@ -213,17 +249,21 @@ impl Csv {
         })
     }
 
-    fn parts(&self, found: Found) -> Result<Parts, Reason> {
+    fn parts(&mut self, found: Found) -> Result<Parts, Reason> {
         if found.too_long {
             return Err(Reason::TooLong {
                 limit: MAX_LINE_BYTES,
             });
         }
-        let record = fields(&self.raw, self.delimiter).map_err(|error| Reason::Broken {
+        str::from_utf8(&self.raw).map_err(|error| Reason::Utf8 {
+            at: error.valid_up_to() + 1,
+        })?;
+        let record = self.splitter.split(&self.raw);
+        let record = record.map_err(|error| Reason::Broken {
             message: error.to_string(),
         })?;
         Fields {
-            record: &record,
+            record,
             columns: &self.columns,
         }
         .read(found.lines)
@@ -282,16 +322,16 @@ impl Fields<'_> {
                 lines,
             });
         }
-        let written = self.text(columns.image)?;
+        let written = self.text(columns.image);
         if written.is_empty() {
             return Err(Reason::NoImage);
         }
         let captions = columns.captions.iter().map(|&column| self.text(column));
-        let captions = record::trimmed(captions.collect::<Result<Vec<_>, _>>()?)?;
-        let id = columns.id.map(|column| self.text(column)).transpose()?;
+        let captions = record::trimmed(captions)?;
+        let id = columns.id.map(|column| self.text(column));
         let mut meta = Map::new();
         for (column, name) in &columns.meta {
-            let value = self.text(*column)?;
+            let value = self.text(*column);
             if !value.is_empty() {
                 meta.insert(name.clone(), Value::String(value));
             }
@@ -304,14 +344,10 @@ impl Fields<'_> {
         })
     }
 
-    fn text(&self, column: usize) -> Result<String, Reason> {
-        let bytes = self.record.get(column).unwrap_or_default();
-        match str::from_utf8(bytes) {
-            Ok(text) => Ok(text.trim().to_owned()),
-            Err(error) => Err(Reason::Utf8 {
-                at: error.valid_up_to() + 1,
-            }),
-        }
+    fn text(&self, column: usize) -> String {
+        // The row is UTF-8 and was split at ASCII characters, so nothing is lost.
+        let text = String::from_utf8_lossy(self.record.get(column).unwrap_or_default());
+        text.trim().to_owned()
     }
 }
 

@@ -114,9 +114,9 @@ pub struct RowError {
 #[non_exhaustive]
 pub enum Reason {
     /// Bytes that are not UTF-8.
-    #[error("not UTF-8 from byte {at} of the row on; save the file as UTF-8")]
+    #[error("not UTF-8 at byte {at} of its text; save the file as UTF-8")]
     Utf8 {
-        /// Offset of the first bad byte, counted from 1 within the row (JSONL) or field (CSV).
+        /// The first bad byte, counted from 1 within the row (for a folder, within the text file).
         at: usize,
     },
     /// A line that is not JSON.

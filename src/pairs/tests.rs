@@ -174,7 +174,7 @@ fn csv_skips_bytes_that_are_not_utf8() {
     assert_eq!(pairs[0].captions, ["caf\u{e9}"]);
     assert_eq!(
         errors,
-        ["p.csv, row 2: not UTF-8 from byte 4 of the row on; save the file as UTF-8"]
+        ["p.csv, row 2: not UTF-8 at byte 10 of its text; save the file as UTF-8"]
     );
 }
 

@@ -12,9 +12,10 @@ import io
 import pickle
 import struct
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Callable
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class _Tensor:
         if len(self.shape) != len(self.stride) or min((*self.shape, *self.stride, 0)) < 0:
             raise ValueError(f"a tensor has the shape {self.shape} and the strides {self.stride}")
         values = self.storage.values
-        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride))
+        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
         if 0 in self.shape or not 0 <= self.offset <= last < len(values):
             raise ValueError(f"a tensor of shape {self.shape} ends outside its storage")
         steps = [s * values.itemsize for s in self.stride]

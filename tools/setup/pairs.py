@@ -46,7 +46,7 @@ def install(home: Path, wanted: str) -> str:
 
 
 def collect(wanted: str, tmp: Path, images: Path) -> tuple[str, list[dict], str, str]:
-    """The source that was taken, its rows, one line about it, and why it is not the first choice."""
+    """The source taken, its rows, one line about it, and why it is not the first choice."""
     if wanted != "auto":
         return wanted, *SOURCES[wanted](tmp, images), ""
     try:

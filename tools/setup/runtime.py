@@ -1,6 +1,8 @@
-"""Puts ONNX Runtime's shared library at DIR/runtime/libonnxruntime.so. No Python is needed to use it.
+"""Puts ONNX Runtime's shared library at DIR/runtime/libonnxruntime.so.
 
     python3 -m setup.runtime --home DIR
+
+The library comes out of the Python package, but needs no Python to be used.
 """
 
 from __future__ import annotations

@@ -60,13 +60,13 @@ def collect(tmp: Path, images: Path) -> tuple[list[dict], str]:
 
 
 def download(tmp: Path) -> tuple[Path, str]:
-    """The package file and its version, by apt-get with its own lists or, failing that, new ones."""
+    """The package file and its version, by apt-get with its own lists, else with new ones."""
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise Unavailable(f"{tool} is not on this machine")
     folder = tmp / "deb"
     folder.mkdir()
-    # apt's lists may be empty or old, and only root may renew them: private ones need nobody's leave.
+    # apt's lists may be empty or old, and only root may renew them; anyone may have private ones.
     lists, cache = tmp / "apt-lists", tmp / "apt-cache"
     (lists / "partial").mkdir(parents=True)
     (cache / "archives" / "partial").mkdir(parents=True)
@@ -92,7 +92,12 @@ def apt_get(folder: Path, *arguments: str) -> str | None:
     `update` may say so and still succeed.
     """
     # The folder is this user's: apt's own download user could not write there.
-    options = ["-q", "-oAPT::Sandbox::User=root", "-oAcquire::Retries=2", "-oAcquire::http::Timeout=30"]
+    options = [
+        "-q",
+        "-oAPT::Sandbox::User=root",
+        "-oAcquire::Retries=2",
+        "-oAcquire::http::Timeout=30",
+    ]
     try:
         result = subprocess.run(
             ["apt-get", *options, *arguments],
@@ -101,7 +106,9 @@ def apt_get(folder: Path, *arguments: str) -> str | None:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"no answer in {TIMEOUT_S} s"
-    unfetched = [line for line in result.stderr.splitlines() if line.startswith("W: Failed to fetch")]
+    unfetched = [
+        line for line in result.stderr.splitlines() if line.startswith("W: Failed to fetch")
+    ]
     if unfetched:
         return unfetched[0]
     return None if result.returncode == 0 else last_error(result.stderr)
@@ -112,7 +119,9 @@ def read_package(package: Path) -> tuple[dict[str, bytes], dict[str, bytes], int
     pictures: dict[str, bytes] = {}
     texts: dict[str, bytes] = {}
     vector = 0
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as dpkg:
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE
+    ) as dpkg:
         with tarfile.open(fileobj=dpkg.stdout, mode="r|") as archive:
             for member in archive:
                 path = PurePosixPath(member.name)

@@ -51,8 +51,18 @@ def download(requirements: Path, folder: Path, machine: str | None = None) -> di
     """
     pins = read_pins(requirements)
     wanted = [f"{name}=={version}" for name, (version, _) in pins.items()]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-               "--disable-pip-version-check", "--only-binary=:all:", "--dest", str(folder)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "--only-binary=:all:",
+        "--dest",
+        str(folder),
+    ]
     if machine:
         command += ["--python-version", FILES_PYTHON]
         command += [f"--platform={tag}_{machine}" for tag in GLIBC_TAGS]
@@ -75,8 +85,8 @@ def download(requirements: Path, folder: Path, machine: str | None = None) -> di
             expected = hashes.copy().pop() if len(hashes) == 1 else f"one of {len(hashes)} pinned"
             raise SetupError(
                 f"{found[0].name}: sha256 is {sha256}, expected {expected} "
-                f"(tools/requirements/{requirements.name}): the download is damaged or is not the pinned file; "
-                "run this again with PIP_NO_CACHE_DIR=1, and if it stays, do not use the file"
+                f"(tools/requirements/{requirements.name}): the download is damaged or is not the "
+                "pinned file; run this again with PIP_NO_CACHE_DIR=1, and if it stays, do not use the file"
             )
         wheels[name] = found[0]
     return wheels

@@ -41,9 +41,7 @@ class Safetensors(InFolder):
             "b": {"dtype": "I64", "shape": [2], "data_offsets": [24, 40]},
             "c": {"dtype": "BF16", "shape": [1], "data_offsets": [40, 42]},
         }
-        path = write_safetensors(
-            self.folder / "m", header, a.tobytes() + b.tobytes() + b"\xc0\x3f"
-        )
+        path = write_safetensors(self.folder / "m", header, a.tobytes() + b.tobytes() + b"\xc0\x3f")
         tensors = read_safetensors(path)
         np.testing.assert_array_equal(tensors["a"], a)
         np.testing.assert_array_equal(tensors["b"], b)
@@ -169,7 +167,9 @@ def encode(weights: dict, config: dict, ids: list[int]) -> np.ndarray:
             scores = q[:, part] @ k[:, part].T / math.sqrt(size) + bias[head]
             scores = np.exp(scores - scores.max(-1, keepdims=True))
             mixed[:, part] = scores / scores.sum(-1, keepdims=True) @ v[:, part]
-        x = norm(x + linear(mixed, f"{prefix}attention.{names[3]}"), f"{prefix}attention.{names[4]}")
+        x = norm(
+            x + linear(mixed, f"{prefix}attention.{names[3]}"), f"{prefix}attention.{names[4]}"
+        )
         inner = linear(x, f"{prefix}intermediate.dense")
         inner = inner * 0.5 * (1 + np.vectorize(math.erf)(inner / math.sqrt(2)))
         x = norm(x + linear(inner, f"{prefix}output.dense"), f"{prefix}output.LayerNorm")

@@ -61,8 +61,12 @@ class Download(InFolder):
         info = "some_thing-1.2.dist-info"
         with zipfile.ZipFile(self.wheel, "w") as out:
             out.writestr("some_thing/data.bin", b"data")
-            out.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: some-thing\nVersion: 1.2\n")
-            out.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            out.writestr(
+                f"{info}/METADATA", "Metadata-Version: 2.1\nName: some-thing\nVersion: 1.2\n"
+            )
+            out.writestr(
+                f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
             out.writestr(f"{info}/RECORD", "")
         self.sha256 = hashlib.sha256(self.wheel.read_bytes()).hexdigest()
         offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.shop)}
@@ -126,7 +130,6 @@ class Outputs(InFolder):
         line = (self.folder / "demo" / "pairs.jsonl").read_text(encoding="utf-8")
         self.assertEqual(json.loads(line)["captions"], ["é"])
 
-
     def test_emoji_stand_in_for_stamps_and_say_why(self) -> None:
         def none(tmp: Path, images: Path) -> tuple[list[dict], str]:
             raise stamps.Unavailable("apt-get is not on this machine")
@@ -171,6 +174,8 @@ class Stamps(InFolder):
 class Messages(unittest.TestCase):
     def test_the_last_error_of_a_tool(self) -> None:
         self.assertEqual(last_error("a\nERROR: b\nERROR: c\nd\n"), "ERROR: c")
-        self.assertEqual(last_error("E: Unable to locate package x\n"), "E: Unable to locate package x")
+        self.assertEqual(
+            last_error("E: Unable to locate package x\n"), "E: Unable to locate package x"
+        )
         self.assertEqual(last_error("npm error code E404\n\n"), "npm error code E404")
         self.assertEqual(last_error("\n"), "no message")
