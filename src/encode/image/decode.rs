@@ -20,6 +20,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::super::error::InputError;
+use super::jpeg::{self, Header};
 
 /// The longest side that is accepted, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
@@ -42,23 +43,58 @@ pub fn decode(bytes: &[u8], upright: bool) -> Result<RgbImage, InputError> {
             found: describe(bytes),
         })?;
     let label = label(format);
-    if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
-        // The decoder would fill the missing part with grey and say nothing.
-        return Err(InputError::Truncated {
-            format: label,
-            reason: "it has no end-of-image marker".to_owned(),
-        });
-    }
     // Decoders of other people's bytes are large; a panic in one is that image's trouble only.
-    catch_unwind(AssertUnwindSafe(|| read(bytes, format, upright))).unwrap_or_else(|_| {
+    let read = catch_unwind(AssertUnwindSafe(|| match format {
+        ImageFormat::Jpeg => read_jpeg(bytes),
+        _ => read(bytes, format, upright),
+    }));
+    let (rgb, orientation) = read.unwrap_or_else(|_| {
         Err(InputError::Undecodable {
             format: label,
             reason: "the decoder gave up".to_owned(),
         })
-    })
+    })?;
+    if !upright || orientation == Orientation::NoTransforms {
+        return Ok(rgb);
+    }
+    let mut turned = DynamicImage::ImageRgb8(rgb);
+    turned.apply_orientation(orientation);
+    Ok(turned.into_rgb8())
 }
 
-fn read(bytes: &[u8], format: ImageFormat, upright: bool) -> Result<RgbImage, InputError> {
+fn read_jpeg(bytes: &[u8]) -> Result<(RgbImage, Orientation), InputError> {
+    let truncated = |reason: &str| InputError::Truncated {
+        format: label(ImageFormat::Jpeg),
+        reason: reason.to_owned(),
+    };
+    let header = Header::read(bytes)
+        .ok_or_else(|| truncated("its headers end before the coded picture begins"))?;
+    check_size(
+        header.size,
+        3 * u64::from(header.size.0) * u64::from(header.size.1),
+    )?;
+    if !header.complete {
+        // The decoders would fill the missing part with grey and say nothing.
+        return Err(truncated("it has no end-of-image marker"));
+    }
+    match jpeg::decode(bytes, &header) {
+        Some(decoded) => Ok(decoded),
+        None => read(bytes, ImageFormat::Jpeg, true),
+    }
+}
+
+fn check_size(size: (u32, u32), bytes: u64) -> Result<(), InputError> {
+    if size.0.max(size.1) > MAX_SIDE || bytes > MAX_BYTES {
+        return Err(too_large(size));
+    }
+    Ok(())
+}
+
+fn read(
+    bytes: &[u8],
+    format: ImageFormat,
+    upright: bool,
+) -> Result<(RgbImage, Orientation), InputError> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_BYTES);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -67,17 +103,15 @@ fn read(bytes: &[u8], format: ImageFormat, upright: bool) -> Result<RgbImage, In
         .into_decoder()
         .map_err(|e| explain(e, format, (0, 0)))?;
     let size @ (width, height) = decoder.dimensions();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    if width.max(height) > MAX_SIDE || decoder.total_bytes() > MAX_BYTES {
-        return Err(too_large(size));
-    }
+    check_size(size, decoder.total_bytes())?;
     if width == 0 || height == 0 {
         return Err(InputError::Undecodable {
             format: label(format),
             reason: format!("its size is {width}x{height}"),
         });
     }
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
     decoder
         .set_limits(limits)
         .map_err(|e| explain(e, format, size))?;
@@ -86,13 +120,7 @@ fn read(bytes: &[u8], format: ImageFormat, upright: bool) -> Result<RgbImage, In
         false => Orientation::NoTransforms,
     };
     let image = DynamicImage::from_decoder(decoder).map_err(|e| explain(e, format, size))?;
-    let rgb = to_rgb(image);
-    if orientation == Orientation::NoTransforms {
-        return Ok(rgb);
-    }
-    let mut turned = DynamicImage::ImageRgb8(rgb);
-    turned.apply_orientation(orientation);
-    Ok(turned.into_rgb8())
+    Ok((to_rgb(image), orientation))
 }
 
 /// The three colours of every pixel in 8 bits; deeper samples keep their high byte.
@@ -148,34 +176,6 @@ fn explain(error: ImageError, format: ImageFormat, size: (u32, u32)) -> InputErr
             reason: other.to_string(),
         },
     }
-}
-
-/// Whether the coded data of a JPEG is followed by an end-of-image marker.
-///
-/// The segments before the scan are stepped over, because a thumbnail in one of them has an end
-/// marker of its own. Inside the scan a byte FF is always stuffed, so FF D9 is that marker.
-fn jpeg_is_complete(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    loop {
-        let Some(&[0xFF, marker]) = bytes.get(at..at + 2) else {
-            // Stray bytes between segments: leave it to the decoder.
-            return bytes
-                .get(at..)
-                .is_some_and(|rest| rest.windows(2).any(|w| w == [0xFF, 0xD9]));
-        };
-        match marker {
-            0xFF => at += 1,
-            0x01 | 0xD0..=0xD8 => at += 2,
-            0xDA => break,
-            _ => {
-                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else {
-                    return false;
-                };
-                at += 2 + usize::from(u16::from_be_bytes([high, low]));
-            }
-        }
-    }
-    bytes[at..].windows(2).rev().any(|w| w == [0xFF, 0xD9])
 }
 
 /// What bytes that are no image look like, for a message.

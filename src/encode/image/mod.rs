@@ -3,10 +3,12 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`decode`] | bytes to RGB, with limits and EXIF orientation |
+//! | `jpeg` | JPEG to libjpeg-turbo's exact bytes |
 //! | [`resample`] | Pillow's resampler, bit for bit |
 //! | [`preprocess`] | `preprocessor_config.json`: RGB to the model's tensor |
 
 pub mod decode;
+mod jpeg;
 pub mod preprocess;
 pub mod resample;
 
