@@ -51,6 +51,8 @@ compile_error!("asif-index maps little-endian files and runs on little-endian ma
 
 pub mod container;
 mod error;
+pub mod graph;
+mod hash;
 pub mod mmap;
 pub mod search;
 pub mod simd;
@@ -59,5 +61,6 @@ mod test_vectors;
 pub mod vectors;
 
 pub use error::{Error, Result};
-pub use search::{Flat, Hit, IdSet, Query, Search, Segments};
+pub use graph::{BatchBuilder, Graph, Hnsw, write_graph};
+pub use search::{Flat, Hit, IdSet, Query, Rescore, Search, Segments};
 pub use vectors::{Center, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};
