@@ -49,6 +49,7 @@
 #[cfg(not(target_endian = "little"))]
 compile_error!("asif-index maps little-endian files and runs on little-endian machines only");
 
+pub mod bench;
 pub mod container;
 mod error;
 pub mod graph;

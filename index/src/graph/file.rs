@@ -94,6 +94,10 @@ impl Graph {
             expect_len(&container, path, links_of(level), len)?;
             upper.push((nodes, container.range(links_of(level))?));
         }
+        if container.has(nodes_of(meta.upper + 1)) {
+            let problem = format!("expected {} upper layers, found more", meta.upper);
+            return Err(Error::section(path, META, problem));
+        }
         let top = upper
             .last()
             .map_or(meta.nodes, |(nodes, _)| nodes.len() as u64 / 4);

@@ -40,8 +40,11 @@ impl<'a> Hnsw<'a> {
         }
     }
 
-    /// The same with a beam of `ef` nodes; never fewer than there are answers. By default a quarter
-    /// more than answers.
+    /// The same with the quality of a beam of `ef` nodes; never fewer than there are answers, which
+    /// is the default.
+    ///
+    /// The walk goes by 4-bit codes, whose order is a little wrong at the beam's end: it keeps a
+    /// quarter more than `ef`, all of which are scored again.
     pub fn ef(mut self, ef: usize) -> Self {
         self.ef = Some(ef);
         self
@@ -57,8 +60,8 @@ impl<'a> Hnsw<'a> {
         let n = self.set.len();
         let candidates = query.candidates(n);
         let k = k.min(candidates);
-        let usual = k.saturating_add(k / 4).saturating_add(16);
-        let ef = self.ef.unwrap_or(usual).max(k).min(candidates);
+        let ef = self.ef.unwrap_or(0).max(k);
+        let ef = ef.saturating_add(ef / 4).saturating_add(16).min(candidates);
         // A beam that is to hold most of what there is walks further than a scan reads.
         if k == 0 || candidates < n / SPARSE || ef > n / 4 {
             return Flat::new(self.set)

@@ -1,7 +1,7 @@
 //! Every vector as int8 codes, the best candidates again in f32.
 //!
 //! The codes are a quarter of the bytes, and reading them is what a scan waits for. Their order
-//! differs from the exact one only near the end of the best `k`; with a quarter of `k` more
+//! differs from the exact one only near the end of the best `k`; with a tenth of `k` more
 //! candidates scored again in f32, what is lost at `k = 800` is less than one answer in a thousand.
 
 use rayon::prelude::*;
@@ -36,11 +36,11 @@ pub struct Flat<'a> {
 }
 
 impl<'a> Flat<'a> {
-    /// Searches `set` with a quarter more candidates than answers.
+    /// Searches `set` with a tenth more candidates than answers.
     pub fn new(set: &'a VectorSet) -> Self {
         Self {
             set,
-            extra: 0.25,
+            extra: 0.1,
             rescore: Rescore::Exact,
         }
     }
