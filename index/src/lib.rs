@@ -49,8 +49,11 @@
 #[cfg(not(target_endian = "little"))]
 compile_error!("asif-index maps little-endian files and runs on little-endian machines only");
 
+pub mod bench;
 pub mod container;
 mod error;
+pub mod graph;
+mod hash;
 pub mod mmap;
 pub mod search;
 pub mod simd;
@@ -59,5 +62,6 @@ mod test_vectors;
 pub mod vectors;
 
 pub use error::{Error, Result};
-pub use search::{Flat, Hit, IdSet, Query, Search, Segments};
+pub use graph::{BatchBuilder, Graph, Hnsw, write_graph};
+pub use search::{Flat, Hit, IdSet, Query, Rescore, Search, Segments};
 pub use vectors::{Center, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};

@@ -19,9 +19,11 @@ mod query;
 mod segments;
 pub(crate) mod top_k;
 
+pub(crate) use exact::score_ids;
 pub use flat::Flat;
+pub(crate) use flat::score_ids_by_codes;
 pub use id_set::IdSet;
-pub use query::{Hit, Query};
+pub use query::{Hit, Query, Rescore};
 pub use segments::Segments;
 
 use crate::error::Result;

@@ -30,6 +30,14 @@ impl TopK {
         }
     }
 
+    /// As [`new`](Self::new), with the floor kept closer: for a search that stops by it.
+    pub fn tight(k: usize) -> Self {
+        Self {
+            room: k.saturating_add(k / 4).saturating_add(16),
+            ..Self::new(k)
+        }
+    }
+
     /// Offers an answer.
     #[inline(always)]
     pub fn push(&mut self, score: f32, id: u32) {
@@ -37,6 +45,18 @@ impl TopK {
         if score >= self.floor_score || score.is_nan() {
             self.push_key(key_of(score, id));
         }
+    }
+
+    /// Keys not above this are not among the best; 0 until there are enough to say.
+    #[inline(always)]
+    pub fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// Scores below this are not among the best.
+    #[inline(always)]
+    pub fn floor_score(&self) -> f32 {
+        self.floor_score
     }
 
     #[inline]
@@ -68,7 +88,7 @@ impl TopK {
     /// The ids of the best `k`, in no order.
     pub fn into_ids(mut self) -> Vec<u32> {
         self.shrink();
-        self.keys.iter().map(|&key| !(key as u32)).collect()
+        self.keys.iter().map(|&key| id_of(key)).collect()
     }
 
     /// The best `k`, best first.
@@ -100,6 +120,12 @@ pub(crate) fn key_of(score: f32, id: u32) -> u64 {
         }
     };
     u64::from(order) << 32 | u64::from(!id)
+}
+
+/// The id in a key.
+#[inline(always)]
+pub(crate) fn id_of(key: u64) -> u32 {
+    !(key as u32)
 }
 
 /// The score in a key.

@@ -203,3 +203,58 @@ fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
         out.copy_from_slice(&sums[..out.len()]);
     }
 }
+
+/// Products of one query with four rows of 4-bit codes; the length is a multiple of 64 bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
+    let width = query.len() / 2;
+    debug_assert!(rows.iter().all(|s| s.len() == width));
+    let low = _mm256_set1_epi8(15);
+    let ones = _mm256_set1_epi16(1);
+    let mut sums = [_mm256_setzero_si256(); 4];
+    for block in (0..width).step_by(64) {
+        for half in [0, 32] {
+            // SAFETY: 2 * block + 64 + half + 32 <= the length of the query.
+            let q = unsafe {
+                let start = query.as_ptr().add(2 * block + half);
+                [
+                    _mm256_loadu_si256(start.cast()),
+                    _mm256_loadu_si256(start.add(64).cast()),
+                ]
+            };
+            for k in 0..4 {
+                // SAFETY: block + half + 32 <= width, the length of each row.
+                let r = unsafe { _mm256_loadu_si256(rows[k].as_ptr().add(block + half).cast()) };
+                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(r), low);
+                // Four products of at most 15 * 128 fit 16 bits.
+                let both = _mm256_add_epi16(
+                    _mm256_maddubs_epi16(_mm256_and_si256(r, low), q[0]),
+                    _mm256_maddubs_epi16(high, q[1]),
+                );
+                sums[k] = _mm256_add_epi32(sums[k], _mm256_madd_epi16(both, ones));
+            }
+        }
+    }
+    let mut quarter = [_mm_setzero_si128(); 4];
+    for k in 0..4 {
+        let half = _mm256_extracti128_si256::<1>(sums[k]);
+        quarter[k] = _mm_add_epi32(_mm256_castsi256_si128(sums[k]), half);
+    }
+    sum_lanes_i32(quarter)
+}
+
+#[target_feature(enable = "avx2")]
+fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    let width = query.len() / 2;
+    for &id in ids.iter().take(2 * AHEAD) {
+        prefetch(&codes[id as usize * width..][..width]);
+    }
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        for &id in ids.iter().skip(4 * group + 2 * AHEAD).take(4) {
+            prefetch(&codes[id as usize * width..][..width]);
+        }
+        let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}

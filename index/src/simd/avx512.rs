@@ -17,6 +17,7 @@ pub(super) fn detect() -> Option<Kernels> {
 /// Rows ahead of the product whose lines are asked for.
 const AHEAD_F32: usize = 8;
 const AHEAD_U8: usize = 24;
+const AHEAD_U4: usize = 48;
 
 /// Products of `Q` queries with four rows, all of one length.
 #[inline]
@@ -91,20 +92,27 @@ fn dots_u8<const Q: usize>(queries: [&[i8]; Q], rows: [&[u8]; 4]) -> [[i32; 4]; 
     }
     let mut out = [[0; 4]; Q];
     for (sums, out) in sums.iter().zip(&mut out) {
-        let mut quarter = [_mm_setzero_si128(); 4];
-        for k in 0..4 {
-            let half = _mm256_add_epi32(
-                _mm512_castsi512_si256(sums[k]),
-                _mm512_extracti64x4_epi64::<1>(sums[k]),
-            );
-            quarter[k] = _mm_add_epi32(
-                _mm256_castsi256_si128(half),
-                _mm256_extracti128_si256::<1>(half),
-            );
-        }
-        *out = super::avx2::sum_lanes_i32(quarter);
+        *out = sum_quarters(*sums);
     }
     out
+}
+
+/// The sum of the lanes of each of four registers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn sum_quarters(sums: [__m512i; 4]) -> [i32; 4] {
+    let mut quarter = [_mm_setzero_si128(); 4];
+    for k in 0..4 {
+        let half = _mm256_add_epi32(
+            _mm512_castsi512_si256(sums[k]),
+            _mm512_extracti64x4_epi64::<1>(sums[k]),
+        );
+        quarter[k] = _mm_add_epi32(
+            _mm256_castsi256_si128(half),
+            _mm256_extracti128_si256::<1>(half),
+        );
+    }
+    super::avx2::sum_lanes_i32(quarter)
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -182,6 +190,51 @@ fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
             super::avx2::prefetch(&codes[id as usize * stride..][..stride]);
         }
         let [sums] = dots_u8([query], four_at(codes, stride, ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+/// Products of one query with four rows of 4-bit codes; the length is a multiple of 64 bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
+    let width = query.len() / 2;
+    debug_assert!(rows.iter().all(|s| s.len() == width));
+    let low = _mm512_set1_epi8(15);
+    let mut sums = [_mm512_setzero_si512(); 4];
+    let mut at = 0;
+    while at + 64 <= width {
+        // SAFETY: 2 * at + 128 <= the length of the query.
+        let q = unsafe {
+            let start = query.as_ptr().add(2 * at);
+            [
+                _mm512_loadu_si512(start.cast()),
+                _mm512_loadu_si512(start.add(64).cast()),
+            ]
+        };
+        for k in 0..4 {
+            // SAFETY: at + 64 <= width, the length of each row.
+            let r = unsafe { _mm512_loadu_si512(rows[k].as_ptr().add(at).cast()) };
+            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(r), low);
+            sums[k] = _mm512_dpbusd_epi32(sums[k], _mm512_and_si512(r, low), q[0]);
+            sums[k] = _mm512_dpbusd_epi32(sums[k], high, q[1]);
+        }
+        at += 64;
+    }
+    sum_quarters(sums)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    let width = query.len() / 2;
+    for &id in ids.iter().take(AHEAD_U4) {
+        super::avx2::prefetch(&codes[id as usize * width..][..width]);
+    }
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        for &id in ids.iter().skip(4 * group + AHEAD_U4).take(4) {
+            super::avx2::prefetch(&codes[id as usize * width..][..width]);
+        }
+        let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
     }
 }

@@ -12,13 +12,16 @@
 //! (`l` with `l + 8`, then `+ 4`, `+ 2`, `+ 1`). A wide register, two narrower ones or an array do
 //! the same operations, so every instruction set, batch size and thread count gives the same bits.
 //!
+//! **4 bits.** Two codes of 0 to 15 a byte, the layout of [`scalar::dot_u4`]; the kernels return
+//! `sum c q`, exact.
+//!
 //! **int8.** A stored code is a byte `c + 128`, a query's code a signed byte `q`; the kernels return
 //! `sum (c + 128) q`, exact in i32, and the caller takes `128 sum q` out.
 //!
 //! The instruction set is chosen at run time, once. Slices are checked at the door of each
 //! function, so that everything behind it may rely on their lengths.
 
-/// The table of the six functions of a module; may be used only where the processor has been found
+/// The table of the seven functions of a module; may be used only where the processor has been found
 /// to have the features that they are compiled for.
 #[allow(
     unused_macros,
@@ -41,6 +44,8 @@ macro_rules! kernel_table {
             u8_tile: |queries, codes, out| unsafe { u8_tile(queries, codes, out) },
             // SAFETY: as above.
             u8_at: |query, codes, ids, out| unsafe { u8_at(query, codes, ids, out) },
+            // SAFETY: as above.
+            u4_at: |query, codes, ids, out| unsafe { u4_at(query, codes, ids, out) },
         }
     };
 }
@@ -80,6 +85,7 @@ pub struct Kernels {
     u8_rows: U8Rows,
     u8_tile: U8Rows,
     u8_at: U8At,
+    u4_at: U8At,
 }
 
 impl Kernels {
@@ -194,6 +200,22 @@ impl Kernels {
             "the stride is not a multiple of {CODE_ALIGN}"
         );
         (self.u8_at)(query, codes, ids, out);
+    }
+
+    /// As [`u8_at`](Self::u8_at) for codes of 4 bits: `codes` has half as many bytes a row as the
+    /// query has numbers.
+    ///
+    /// # Panics
+    /// When the lengths do not fit, an id is not below n or the query's length is not a multiple
+    /// of twice [`CODE_ALIGN`].
+    pub fn u4_at(&self, query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+        check_at(query.len() / 2, codes.len(), ids, out.len());
+        assert_eq!(
+            query.len() % (2 * CODE_ALIGN),
+            0,
+            "the query's length does not fit"
+        );
+        (self.u4_at)(query, codes, ids, out);
     }
 
     /// One dot product of f32.
@@ -364,6 +386,28 @@ mod tests {
     }
 
     #[test]
+    fn all_4_bit_kernels_agree() {
+        let mut random = crate::test_vectors::Random(5);
+        for blocks in 1..5 {
+            let (width, n) = (blocks * CODE_ALIGN, 11);
+            let codes: Vec<u8> = (0..n * width).map(|_| random.next() as u8).collect();
+            let query: Vec<i8> = (0..2 * width).map(|_| random.next() as i8).collect();
+            let ids: Vec<u32> = (0..37).map(|_| (random.next() % n as u64) as u32).collect();
+            let expected: Vec<i32> = ids
+                .iter()
+                .map(|&i| scalar::dot_u4(&query, &codes[i as usize * width..][..width]))
+                .collect();
+            for kernels in Kernels::available() {
+                for count in [0, 1, 3, 4, 37] {
+                    let mut out = vec![0; count];
+                    kernels.u4_at(&query, &codes, &ids[..count], &mut out);
+                    assert_eq!(out, expected[..count], "{kernels:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn extreme_codes_do_not_saturate() {
         let stride = 1280;
         for (q, c) in [(-128i8, 255u8), (127, 255), (-128, 0), (127, 0)] {
@@ -372,6 +416,9 @@ mod tests {
                 let mut out = [0; 5];
                 kernels.u8_rows(&vec![q; stride], &vec![c; 5 * stride], &mut out);
                 assert_eq!(out, [expected; 5], "{kernels:?}");
+                let mut out = [0; 5];
+                kernels.u4_at(&vec![q; stride], &vec![0xFF; stride / 2], &[0; 5], &mut out);
+                assert_eq!(out, [i32::from(q) * 15 * stride as i32; 5], "{kernels:?}");
             }
         }
     }

@@ -146,3 +146,48 @@ fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
         out.copy_from_slice(&sums[..out.len()]);
     }
 }
+
+/// Products of one query with four rows of 4-bit codes; the length is a multiple of 64 bytes.
+#[inline]
+#[target_feature(enable = "neon")]
+fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
+    let width = query.len() / 2;
+    debug_assert!(rows.iter().all(|s| s.len() == width));
+    let low = vdupq_n_u8(15);
+    let mut sums = [vdupq_n_s32(0); 4];
+    for block in (0..width).step_by(64) {
+        for part in (0..64).step_by(16) {
+            // SAFETY: 2 * block + 64 + part + 16 <= the length of the query.
+            let (ql, qh) = unsafe {
+                let start = query.as_ptr().add(2 * block + part);
+                (vld1q_s8(start), vld1q_s8(start.add(64)))
+            };
+            for k in 0..4 {
+                // SAFETY: block + part + 16 <= width, the length of each row.
+                let r = unsafe { vld1q_u8(rows[k].as_ptr().add(block + part)) };
+                let l = vreinterpretq_s8_u8(vandq_u8(r, low));
+                let h = vreinterpretq_s8_u8(vshrq_n_u8::<4>(r));
+                for (c, q) in [(l, ql), (h, qh)] {
+                    let near = vmull_s8(vget_low_s8(c), vget_low_s8(q));
+                    let far = vmull_s8(vget_high_s8(c), vget_high_s8(q));
+                    sums[k] = vpadalq_s16(sums[k], vaddq_s16(near, far));
+                }
+            }
+        }
+    }
+    [
+        vaddvq_s32(sums[0]),
+        vaddvq_s32(sums[1]),
+        vaddvq_s32(sums[2]),
+        vaddvq_s32(sums[3]),
+    ]
+}
+
+#[target_feature(enable = "neon")]
+fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    let width = query.len() / 2;
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}

@@ -1,6 +1,6 @@
 //! The reference: what every other kernel computes, in plain Rust.
 
-use super::{Kernels, four_queries};
+use super::{CODE_ALIGN, Kernels, four_queries};
 
 /// Lanes of the f32 accumulator.
 pub const LANES: usize = 16;
@@ -13,6 +13,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     u8_rows,
     u8_tile,
     u8_at,
+    u4_at,
 };
 
 /// `sum a_j b_j` in the order that the module's page defines.
@@ -61,6 +62,23 @@ pub fn dot_u8(query: &[i8], codes: &[u8]) -> i32 {
         .sum()
 }
 
+/// `sum c_j q_j` of 4-bit codes: in each 64 bytes, the low halves are 64 codes and the high halves
+/// the next 64.
+///
+/// # Panics
+/// When the query has not twice as many numbers as there are bytes.
+pub fn dot_u4(query: &[i8], codes: &[u8]) -> i32 {
+    assert_eq!(query.len(), 2 * codes.len(), "the lengths differ");
+    let mut sum = 0;
+    for (codes, query) in codes.chunks(CODE_ALIGN).zip(query.chunks(2 * CODE_ALIGN)) {
+        let (low, high) = query.split_at(codes.len());
+        for ((&c, &l), &h) in codes.iter().zip(low).zip(high) {
+            sum += i32::from(c & 15) * i32::from(l) + i32::from(c >> 4) * i32::from(h);
+        }
+    }
+    sum
+}
+
 fn f32_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
     for (row, out) in rows.chunks_exact(query.len().max(1)).zip(out) {
         *out = dot_f32(query, row);
@@ -102,5 +120,12 @@ fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
 fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
     for (&id, out) in ids.iter().zip(out) {
         *out = dot_u8(query, &codes[id as usize * query.len()..][..query.len()]);
+    }
+}
+
+fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    let width = query.len() / 2;
+    for (&id, out) in ids.iter().zip(out) {
+        *out = dot_u4(query, &codes[id as usize * width..][..width]);
     }
 }
