@@ -357,22 +357,20 @@ fn an_encoder_that_is_not_installed_says_which_are() {
 }
 
 #[test]
-fn a_model_whose_vectors_have_another_length_than_its_config_says() {
+fn a_model_whose_vectors_have_another_length_than_its_folder_says() {
     let dir = folder();
     let model = dir.path().join("wrong-dim");
-    copy_of_model("efficientnet-lite0", &model);
-    let config = model.join("config.json");
-    let text = fs_err::read_to_string(&config)
-        .unwrap()
-        .replace("1280", "640");
-    fs_err::write(&config, text).unwrap();
+    copy_of_model("all-MiniLM-L6-v2", &model);
+    let config = model.join("1_Pooling/config.json");
+    let text = fs_err::read_to_string(&config).unwrap();
+    fs_err::write(&config, text.replace("384", "768")).unwrap();
     let pairs = write_jsonl(dir.path(), "pairs.jsonl", &demo_pairs(2));
     build(
         dir.path(),
         &pairs,
-        &["--image-encoder", model.to_str().unwrap()],
+        &["--text-encoder", model.to_str().unwrap()],
     )
-    .fails(SETUP, &["wrong-dim", "640", "1280"]);
+    .fails(SETUP, &["wrong-dim", "384", "768"]);
 }
 
 #[test]

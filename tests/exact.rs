@@ -1,7 +1,5 @@
 //! The arithmetic on real embeddings, held against a plain double-precision model.
 
-#![expect(clippy::unwrap_used, reason = "tests may panic")]
-
 mod support;
 
 use asif::anchors::AnchorSet;
