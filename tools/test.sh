@@ -23,7 +23,9 @@ cd "$repo"
 tools/quickstart.sh --setup-only
 step 'test packages' setup packages python-tests
 # A Python with numpy, Pillow, tokenizers and onnxruntime, for tests that compare with them.
-export ASIF_TEST_PYTHON=$ASIF_HOME/python/python3
+export ASIF_PYTHON=$ASIF_HOME/python/bin/python3
+# What was just set up must be used: a test that needs it and does not find it fails.
+export ASIF_TEST_STRICT=1
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT
@@ -34,7 +36,7 @@ run() {
     echo "\$ $*"
     "$@" 2>&1 | tee -a "$log" || status=$?
 }
-run "$ASIF_TEST_PYTHON" -m unittest discover --start-directory tools/tests --top-level-directory tools
+run "$ASIF_PYTHON" -m unittest discover --start-directory tools/tests --top-level-directory tools
 # Documentation tests first, so that the last summary is that of the tests proper.
 [ $# -gt 0 ] || run cargo test --workspace --locked --no-fail-fast --doc
 run cargo test --workspace --locked --no-fail-fast --lib --bins --tests --examples "$@"

@@ -2,7 +2,7 @@
 
     python3 -m setup.packages SET --home DIR      requirements/SET.txt -> DIR/python/SET
 
-DIR/python/python3 then is a Python that imports them, and nothing of the user's own.
+DIR/python/bin/python3 then is a Python that imports them, and nothing of the user's own.
 
 `pip install --target` rather than a virtual environment: it works where python3-venv is missing
 and where the system's Python is managed from outside, and touches nothing else.
@@ -53,10 +53,11 @@ def write_wrapper(folder: Path) -> None:
     sets = [folder / p.stem for p in sorted(REQUIREMENTS.glob("python-*.txt"))]
     path = shlex.quote(":".join(map(str, sets)))
     text = f'#!/bin/sh\nPYTHONPATH={path} exec {shlex.quote(sys.executable)} -s "$@"\n'
-    wrapper, new = folder / "python3", folder / f".python3.{os.getpid()}"
+    wrapper = folder / "bin" / "python3"
+    new = wrapper.with_name(f".python3.{os.getpid()}")
     if wrapper.is_file() and wrapper.read_text() == text:
         return
-    folder.mkdir(exist_ok=True)
+    wrapper.parent.mkdir(parents=True, exist_ok=True)
     new.write_text(text)
     new.chmod(0o755)
     os.replace(new, wrapper)

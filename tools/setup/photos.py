@@ -2,8 +2,9 @@
 
     python3 -m setup.photos --home DIR
 
-They are sample pictures of scikit-image, whose documentation calls all of them free of
-restrictions (public domain or CC0) but for the motorcycle, of the Middlebury 2014 stereo set.
+They are sample pictures of two Python packages. scikit-image's documentation calls the astronaut,
+the coffee and the horse free of restrictions (public domain or CC0), and the motorcycle is of the
+Middlebury 2014 stereo set; scikit-learn's flower is CC BY 2.0 by vultilion.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import platform
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 from .common import (
     REQUIREMENTS,
@@ -23,59 +25,63 @@ from .common import (
 )
 from .wheels import download
 
-# name here -> (name in the package, sha256)
+
+class Photo(NamedTuple):
+    package: str
+    member: str
+    sha256: str
+
+
 PHOTOS = {
-    "astronaut.png": (
-        "astronaut.png",
+    "astronaut.png": Photo(
+        "scikit-image",
+        "skimage/data/astronaut.png",
         "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
     ),
-    "cat.png": (
-        "chelsea.png",
+    "cat.png": Photo(
+        "scikit-image",
+        "skimage/data/chelsea.png",
         "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb",
     ),
-    "coffee.png": (
-        "coffee.png",
+    "coffee.png": Photo(
+        "scikit-image",
+        "skimage/data/coffee.png",
         "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
     ),
-    "coins.png": (
-        "coins.png",
-        "f8d773fc9cfa6f4d8e5942dc34d0a0788fcaed2a4fefbbed0aef5398d7ef4cba",
+    "flower.jpg": Photo(
+        "scikit-learn",
+        "sklearn/datasets/images/flower.jpg",
+        "a77f6ec41e353afdf8bdff2ea981b2955535d8d83294f8cfa49cf4e423dd5638",
     ),
-    "galaxies.jpg": (
-        "hubble_deep_field.jpg",
-        "3a19c5dd8a927a9334bb1229a6d63711b1c0c767fb27e2286e7c84a3e2c2f5f4",
-    ),
-    "horse.png": (
-        "horse.png",
+    "horse.png": Photo(
+        "scikit-image",
+        "skimage/data/horse.png",
         "c7fb60789fe394c485f842291ea3b21e50d140f39d6dcb5fb9917cc178225455",
     ),
-    "motorcycle.png": (
-        "motorcycle_left.png",
+    "motorcycle.png": Photo(
+        "scikit-image",
+        "skimage/data/motorcycle_left.png",
         "db18e9c4157617403c3537a6ba355dfeafe9a7eabb6b9b94cb33f6525dd49179",
     ),
-    "rocket.jpg": (
-        "rocket.jpg",
-        "c2dd0de7c538df8d111e479619b129464d0269d0ae5fd18ca91d33a7fdfea95c",
-    ),
 }
-# What is in the photos, and as many things that are not.
+# What is in the photos, and more that the demo's pairs speak of.
 LABELS = (
     "astronaut",
     "cat",
-    "coins",
     "cup of coffee",
-    "galaxies in deep space",
+    "flower",
     "horse",
     "motorcycle",
-    "rocket launch",
     "airplane",
-    "bicycle",
-    "bowl of fruit",
-    "car",
+    "apple",
+    "bird",
+    "coins",
     "dog",
-    "flower",
+    "fish",
     "guitar",
-    "ship",
+    "hat",
+    "house",
+    "tree",
 )
 
 
@@ -86,15 +92,15 @@ def install(home: Path) -> str:
     text = "".join(f"{label}\n" for label in LABELS)
     if not labels.is_file():
         labels.write_text(text, encoding="utf-8")
-    if all(matches(folder / name, sha256) for name, (_, sha256) in PHOTOS.items()):
+    if all(matches(folder / name, photo.sha256) for name, photo in PHOTOS.items()):
         return f"already there: {len(PHOTOS)} photos"
     with temporary_folder(home) as tmp:
         new = tmp / "photos"
-        wheel = download(REQUIREMENTS / "demo-photos.txt", tmp, platform.machine())["scikit-image"]
-        with zipfile.ZipFile(wheel) as archive:
-            for name, (member, sha256) in PHOTOS.items():
-                copy_member(archive, f"skimage/data/{member}", new / name)
-                check_sha256(new / name, sha256, "renew its pin in tools/setup/photos.py")
+        wheels = download(REQUIREMENTS / "demo-photos.txt", tmp, platform.machine())
+        for name, photo in PHOTOS.items():
+            with zipfile.ZipFile(wheels[photo.package]) as archive:
+                copy_member(archive, photo.member, new / name)
+            check_sha256(new / name, photo.sha256, "renew its pin in tools/setup/photos.py")
         replace_folder(new, folder)
     return f"{len(PHOTOS)} photos and {len(LABELS)} labels"
 

@@ -86,7 +86,7 @@ def download(requirements: Path, folder: Path, machine: str | None = None) -> di
             raise SetupError(
                 f"{found[0].name}: sha256 is {sha256}, expected {expected} "
                 f"(tools/requirements/{requirements.name}): the download is damaged or is not the "
-                "pinned file; run this again with PIP_NO_CACHE_DIR=1, and if it stays, do not use the file"
+                "pinned file; run this again with PIP_NO_CACHE_DIR=1; if it stays, do not use it"
             )
         wheels[name] = found[0]
     return wheels
