@@ -32,15 +32,15 @@ Example:
   asif build --pairs shop.csv holiday-photos/ --out mine.asif")]
 pub struct BuildArgs {
     /// Files or folders of pairs.
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
+    #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
     pairs: Vec<PathBuf>,
 
     /// The set to make, a folder; by custom its name ends in .asif.
-    #[arg(long, value_name = "DIR.asif")]
+    #[arg(long, env = "ASIF_OUT", value_name = "DIR.asif")]
     out: PathBuf,
 
     /// Replace the set that stands there; queries that run meanwhile see the old one, then the new.
-    #[arg(long)]
+    #[arg(long, env = "ASIF_OVERWRITE")]
     overwrite: bool,
 
     /// End at the first bad row instead of leaving it out.

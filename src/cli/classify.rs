@@ -37,19 +37,29 @@ pub struct ClassifyArgs {
     index: PathBuf,
 
     /// The labels, separated by commas.
-    #[arg(long, value_name = "A,B,C", required_unless_present = "labels_file")]
+    #[arg(
+        long,
+        env = "ASIF_LABELS",
+        value_name = "A,B,C",
+        required_unless_present = "labels_file"
+    )]
     labels: Option<String>,
 
     /// The labels, one a line; `#` begins a comment.
-    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
+    #[arg(
+        long,
+        env = "ASIF_LABELS_FILE",
+        value_name = "FILE",
+        conflicts_with = "labels"
+    )]
     labels_file: Option<PathBuf>,
 
     /// How many labels to show for each image.
-    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "ASIF_TOP", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
 
     /// Also write a page with the pictures, and the anchor pairs behind each answer.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ASIF_HTML", value_name = "FILE")]
     html: Option<PathBuf>,
 
     /// End with an error when an image cannot be used.

@@ -41,11 +41,11 @@ struct ZeroshotArgs {
     index: PathBuf,
 
     /// One or more folders of labelled images.
-    #[arg(long, required = true, num_args = 1.., value_name = "IMAGEFOLDER")]
+    #[arg(long, env = "ASIF_DATASET", required = true, num_args = 1.., value_name = "IMAGEFOLDER")]
     dataset: Vec<PathBuf>,
 
     /// Other names for the classes: `folder: name` on each line.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ASIF_CLASSNAMES", value_name = "FILE")]
     classnames: Option<PathBuf>,
 
     #[command(flatten)]
@@ -65,7 +65,7 @@ struct RetrievalArgs {
     index: PathBuf,
 
     /// One or more folders of captioned images.
-    #[arg(long, required = true, num_args = 1.., value_name = "FOLDER")]
+    #[arg(long, env = "ASIF_DATASET", required = true, num_args = 1.., value_name = "FOLDER")]
     dataset: Vec<PathBuf>,
 
     #[command(flatten)]

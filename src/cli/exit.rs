@@ -69,6 +69,7 @@ fn code(error: &anyhow::Error) -> u8 {
             cause
                 .downcast_ref::<AnchorsError>()
                 .map(anchors)
+                .or_else(|| cause.downcast_ref::<asif_index::Error>().map(index))
                 .or_else(|| is(cause.is::<PairsError>(), INPUT))
                 .or_else(|| is(cause.is::<DatasetError>(), INPUT))
                 .or_else(|| is(cause.is::<PromptsError>(), INPUT))
@@ -88,11 +89,17 @@ fn anchors(error: &AnchorsError) -> u8 {
         AnchorsError::Strict { .. } => STRICT,
         AnchorsError::Params(_) => USAGE,
         AnchorsError::Io(_) | AnchorsError::Encode(_) => INTERNAL,
-        AnchorsError::Index(asif_index::Error::Io { source, .. })
-            if source.kind() != std::io::ErrorKind::NotFound =>
-        {
+        AnchorsError::Index(error) => index(error),
+        _ => INPUT,
+    }
+}
+
+fn index(error: &asif_index::Error) -> u8 {
+    match error {
+        asif_index::Error::Io { source, .. } if source.kind() != std::io::ErrorKind::NotFound => {
             INTERNAL
         }
+        asif_index::Error::Argument { .. } => USAGE,
         _ => INPUT,
     }
 }

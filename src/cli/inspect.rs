@@ -17,7 +17,7 @@ pub struct InspectArgs {
     set: PathBuf,
 
     /// Also read everything and check every checksum.
-    #[arg(long)]
+    #[arg(long, env = "ASIF_VERIFY")]
     verify: bool,
 }
 

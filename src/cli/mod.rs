@@ -2,7 +2,7 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `models.rs`, `doctor.rs` | the commands |
+//! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `doctor.rs` | the commands |
 //! | `args.rs` | arguments that several commands share |
 //! | `context.rs` | what every command is given: home, output form, who may interrupt |
 //! | `exit.rs` | which error ends with which exit code |
@@ -10,6 +10,7 @@
 //! | `format.rs` | numbers and tables for people |
 
 mod args;
+mod bench;
 mod build;
 mod classify;
 mod context;
@@ -80,6 +81,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Show what an anchor set holds.
     Inspect(inspect::InspectArgs),
+    /// Measure the parts on this machine.
+    Bench(bench::BenchArgs),
     /// List the installed encoders, or add one.
     Models(models::ModelsArgs),
     /// Check the runtime library and the encoders.
@@ -105,8 +108,37 @@ pub fn main() -> ExitCode {
             Command::Classify(args) => classify::run(&args, &context),
             Command::Eval(args) => eval::run(&args, &context),
             Command::Inspect(args) => inspect::run(&args, &context),
+            Command::Bench(args) => bench::run(&args, &context),
             Command::Models(args) => models::run(&args, &context),
             Command::Doctor(args) => doctor::run(&args, &context),
         });
     exit::report(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Every flag of every command.
+    fn flags(command: &clap::Command, found: &mut Vec<(String, bool)>) {
+        for arg in command.get_arguments().filter(|a| a.get_long().is_some()) {
+            let name = format!("{} --{}", command.get_name(), arg.get_id());
+            let builtin = ["help", "version"].contains(&arg.get_id().as_str());
+            found.push((name, builtin || arg.get_env().is_some()));
+        }
+        command.get_subcommands().for_each(|c| flags(c, found));
+    }
+
+    #[test]
+    fn every_flag_has_a_twin_in_the_environment() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        let mut found = Vec::new();
+        flags(&command, &mut found);
+        assert!(found.len() > 30);
+        let without: Vec<_> = found.iter().filter(|f| !f.1).map(|f| &f.0).collect();
+        assert!(without.is_empty(), "{without:?}");
+    }
 }
