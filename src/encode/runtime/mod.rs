@@ -1,5 +1,5 @@
 //! ONNX Runtime: finding and loading the shared library. This folder is the only place that names
-//! `ort`; [`pool`] holds the sessions.
+//! `ort`; its `pool` holds the sessions.
 //!
 //! The library is loaded once per process from an absolute path, because without one `ort` would
 //! search the system's paths and panic when it finds nothing.

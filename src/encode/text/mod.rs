@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use serde_json::json;
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
 
 use super::error::{EncodeError, InputError, ModelError};
 use super::folder::ModelFolder;
@@ -49,7 +49,8 @@ impl Tokens {
         &self.ids
     }
 
-    /// Whether the text was longer than the model reads, so that its end was dropped.
+    /// Whether the text was longer than the model reads, so that its end was dropped. Tokenizers
+    /// that add no special tokens do not tell.
     pub fn truncated(&self) -> bool {
         self.truncated
     }
@@ -108,6 +109,18 @@ impl TextEncoder {
             .unwrap_or(usize::MAX)
             .min(settings.max_length);
 
+        let unusable = |reason: String| ModelError::Tokenizer {
+            path: folder.dir().join("tokenizer.json"),
+            reason,
+        };
+        let special = tokenizer
+            .get_post_processor()
+            .map_or(0, |p| p.added_tokens(false));
+        if max_length <= special {
+            return Err(unusable(format!(
+                "a maximum length of {max_length} leaves no room beside {special} special tokens"
+            )));
+        }
         let truncation = TruncationParams {
             max_length,
             stride: 0,
@@ -116,10 +129,7 @@ impl TextEncoder {
         tokenizer
             .with_padding(None)
             .with_truncation(Some(truncation))
-            .map_err(|e| ModelError::Tokenizer {
-                path: folder.dir().join("tokenizer.json"),
-                reason: format!("a maximum length of {max_length} is too short: {e}"),
-            })?;
+            .map_err(|e| unusable(e.to_string()))?;
         let mut encoder = Self {
             pool,
             sessions: options.sessions.max(1),

@@ -1,0 +1,177 @@
+//! Writes ONNX files of a few nodes, so that tests need no exporter.
+//!
+//! Field numbers are those of `onnx.proto`; everything is protobuf's length-delimited or varint
+//! encoding, written by hand.
+
+/// A dimension: fixed, or free with a name.
+#[derive(Clone, Copy)]
+pub enum Dim {
+    /// Always this size.
+    Is(u64),
+    /// Any size.
+    Free(&'static str),
+}
+
+pub const FLOAT: u64 = 1;
+pub const INT32: u64 = 6;
+pub const INT64: u64 = 7;
+
+/// A model being built.
+#[derive(Default)]
+pub struct Graph {
+    nodes: Vec<Vec<u8>>,
+    weights: Vec<Vec<u8>>,
+    inputs: Vec<Vec<u8>>,
+    outputs: Vec<Vec<u8>>,
+}
+
+impl Graph {
+    pub fn input(mut self, name: &str, kind: u64, dims: &[Dim]) -> Self {
+        self.inputs.push(port(name, kind, dims));
+        self
+    }
+
+    pub fn output(mut self, name: &str, dims: &[Dim]) -> Self {
+        self.outputs.push(port(name, FLOAT, dims));
+        self
+    }
+
+    /// A node without attributes.
+    pub fn node(self, op: &str, inputs: &[&str], output: &str) -> Self {
+        self.node_with(op, inputs, output, &[])
+    }
+
+    /// A node with attributes that are lists of integers, or single ones where the list is marked.
+    pub fn node_with(
+        mut self,
+        op: &str,
+        inputs: &[&str],
+        output: &str,
+        attributes: &[(&str, Attribute<'_>)],
+    ) -> Self {
+        let mut node = Vec::new();
+        inputs
+            .iter()
+            .for_each(|i| bytes(&mut node, 1, i.as_bytes()));
+        bytes(&mut node, 2, output.as_bytes());
+        bytes(&mut node, 4, op.as_bytes());
+        for (name, attribute) in attributes {
+            let mut a = Vec::new();
+            bytes(&mut a, 1, name.as_bytes());
+            match attribute {
+                Attribute::Int(value) => {
+                    varint(&mut a, 3, *value as u64);
+                    varint(&mut a, 20, 2);
+                }
+                Attribute::Ints(values) => {
+                    values.iter().for_each(|v| varint(&mut a, 8, *v as u64));
+                    varint(&mut a, 20, 7);
+                }
+            }
+            bytes(&mut node, 5, &a);
+        }
+        self.nodes.push(node);
+        self
+    }
+
+    /// A float constant stored in the file.
+    pub fn weight(mut self, name: &str, dims: &[u64], values: &[f32]) -> Self {
+        let mut tensor = tensor(name, FLOAT, dims);
+        let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        bytes(&mut tensor, 9, &raw);
+        self.weights.push(tensor);
+        self
+    }
+
+    /// A float constant whose bytes lie in the file `location` beside the model.
+    pub fn external_weight(mut self, name: &str, dims: &[u64], location: &str) -> Self {
+        let mut tensor = tensor(name, FLOAT, dims);
+        let mut entry = Vec::new();
+        bytes(&mut entry, 1, b"location");
+        bytes(&mut entry, 2, location.as_bytes());
+        bytes(&mut tensor, 13, &entry);
+        varint(&mut tensor, 14, 1);
+        self.weights.push(tensor);
+        self
+    }
+
+    /// An integer constant.
+    pub fn integers(mut self, name: &str, values: &[i64]) -> Self {
+        let mut tensor = tensor(name, INT64, &[values.len() as u64]);
+        let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        bytes(&mut tensor, 9, &raw);
+        self.weights.push(tensor);
+        self
+    }
+
+    /// The file's bytes.
+    pub fn build(self) -> Vec<u8> {
+        let mut graph = Vec::new();
+        self.nodes.iter().for_each(|n| bytes(&mut graph, 1, n));
+        bytes(&mut graph, 2, b"tiny");
+        self.weights.iter().for_each(|w| bytes(&mut graph, 5, w));
+        self.inputs.iter().for_each(|i| bytes(&mut graph, 11, i));
+        self.outputs.iter().for_each(|o| bytes(&mut graph, 12, o));
+        let mut opset = Vec::new();
+        varint(&mut opset, 2, 13);
+        let mut model = Vec::new();
+        varint(&mut model, 1, 8);
+        bytes(&mut model, 7, &graph);
+        bytes(&mut model, 8, &opset);
+        model
+    }
+}
+
+/// An attribute's value.
+pub enum Attribute<'a> {
+    Int(i64),
+    Ints(&'a [i64]),
+}
+
+fn tensor(name: &str, kind: u64, dims: &[u64]) -> Vec<u8> {
+    let mut tensor = Vec::new();
+    dims.iter().for_each(|&d| varint(&mut tensor, 1, d));
+    varint(&mut tensor, 2, kind);
+    bytes(&mut tensor, 8, name.as_bytes());
+    tensor
+}
+
+fn port(name: &str, kind: u64, dims: &[Dim]) -> Vec<u8> {
+    let mut shape = Vec::new();
+    for dim in dims {
+        let mut d = Vec::new();
+        match dim {
+            Dim::Is(size) => varint(&mut d, 1, *size),
+            Dim::Free(name) => bytes(&mut d, 2, name.as_bytes()),
+        }
+        bytes(&mut shape, 1, &d);
+    }
+    let mut tensor = Vec::new();
+    varint(&mut tensor, 1, kind);
+    bytes(&mut tensor, 2, &shape);
+    let mut kind = Vec::new();
+    bytes(&mut kind, 1, &tensor);
+    let mut port = Vec::new();
+    bytes(&mut port, 1, name.as_bytes());
+    bytes(&mut port, 2, &kind);
+    port
+}
+
+fn varint(out: &mut Vec<u8>, field: u64, value: u64) {
+    raw_varint(out, field << 3);
+    raw_varint(out, value);
+}
+
+fn bytes(out: &mut Vec<u8>, field: u64, value: &[u8]) {
+    raw_varint(out, field << 3 | 2);
+    raw_varint(out, value.len() as u64);
+    out.extend_from_slice(value);
+}
+
+fn raw_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
