@@ -77,10 +77,10 @@ impl SpaceParams {
 }
 
 impl Default for SpaceParams {
-    /// A setting for thousands rather than millions of pairs: k = 400, p = 4, centred, clamped.
+    /// A setting for thousands rather than millions of pairs: k = 200, p = 4, centred, clamped.
     fn default() -> Self {
         Self {
-            k: 400,
+            k: 200,
             p: 4.0,
             center: true,
             negatives: Negatives::Clamp,
