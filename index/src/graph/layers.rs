@@ -18,6 +18,17 @@ pub struct Layers {
     pub order: Vec<u32>,
 }
 
+impl Layers {
+    /// An order for `n` rows: this one, then the rows that it does not name.
+    pub(super) fn order_for(&self, n: usize) -> Vec<u32> {
+        let old = self.order.len() as u32;
+        if old == 0 {
+            return Vec::new();
+        }
+        self.order.iter().copied().chain(old..n as u32).collect()
+    }
+}
+
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Layer {

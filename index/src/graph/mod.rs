@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `layers` | [`Layers`]: a graph in memory, and [`Build`], what makes one |
 //! | `batch` | [`BatchBuilder`]: all nodes at once |
+//! | `insert`, `beam` | [`Inserter`]: one row after another, from nothing or from a graph |
+//! | `hnsw_rs` | `HnswRsBuilder`: the `hnsw_rs` crate, with the feature `hnsw-rs` |
 //! | `partition`, `near`, `prune`, `reach` | its four steps: overlapping parts, all pairs inside each, choice of links, every node reachable |
 //! | `cosine` | what these measure |
 //! | `nibbles` | 4-bit codes, what a walk reads |
@@ -19,8 +21,12 @@
 //! one search a node is the idea of PiPNN (arXiv 2602.21247).
 
 mod batch;
+mod beam;
 mod cosine;
 mod file;
+#[cfg(feature = "hnsw-rs")]
+mod hnsw_rs;
+mod insert;
 mod layers;
 mod layout;
 mod near;
@@ -35,8 +41,11 @@ mod write;
 
 pub use batch::BatchBuilder;
 pub use file::{Graph, GraphReport};
+#[cfg(feature = "hnsw-rs")]
+pub use hnsw_rs::{HnswRs, HnswRsBuilder};
+pub use insert::Inserter;
 pub use layers::{Build, Layer, Layers};
-pub use layout::KIND;
+pub use layout::{KIND, MAX_UPPER};
 pub use search::Hnsw;
 pub use write::{GraphSummary, write_graph};
 

@@ -32,10 +32,11 @@ pub(super) struct Rule {
     pub fill: usize,
 }
 
-/// Chooses among `keys` (best first, no doubles) into `out`, keys too.
+/// Chooses among `keys` (best first, no doubles) into `out`, keys too. Ids are positions in `rows`,
+/// or rows where that is `None`.
 pub(super) fn choose(
     cosine: &Cosine<'_>,
-    rows: &[u32],
+    rows: Option<&[u32]>,
     keys: &[u64],
     rule: Rule,
     room: &mut Room,
@@ -49,7 +50,10 @@ pub(super) fn choose(
     } = room;
     out.clear();
     members.clear();
-    members.extend(keys.iter().map(|&key| rows[id_of(key) as usize]));
+    members.extend(
+        keys.iter()
+            .map(|&key| rows.map_or(id_of(key), |rows| rows[id_of(key) as usize])),
+    );
     cosine.gather_into(members, gathered);
     dropped.clear();
     dropped.resize(keys.len(), false);
@@ -101,7 +105,7 @@ pub(super) fn link(
         .with_min_len(64)
         .map_init(Room::default, |room, row| {
             let mut out = Vec::with_capacity(rule.most);
-            choose(cosine, rows, near.of(row), rule, room, &mut out);
+            choose(cosine, Some(rows), near.of(row), rule, room, &mut out);
             out
         })
         .collect();
@@ -125,7 +129,7 @@ pub(super) fn link(
                 keys.sort_unstable_by(|a, b| b.cmp(a));
                 keys.dedup();
                 if keys.len() > rule.most {
-                    choose(cosine, rows, &keys, rule, room, out);
+                    choose(cosine, Some(rows), &keys, rule, room, out);
                     std::mem::swap(&mut keys, out);
                 }
                 for (link, &key) in links.iter_mut().zip(&keys) {

@@ -59,8 +59,9 @@ impl TopK {
         self.floor_score
     }
 
+    /// Offers a key.
     #[inline]
-    fn push_key(&mut self, key: u64) {
+    pub fn push_key(&mut self, key: u64) {
         if key > self.floor {
             self.keys.push(key);
             if self.keys.len() >= self.room {
@@ -83,6 +84,13 @@ impl TopK {
             self.floor = kth;
             self.floor_score = score_of(kth);
         }
+    }
+
+    /// The keys of the best `k`, best first.
+    pub fn into_keys(mut self) -> Vec<u64> {
+        self.shrink();
+        self.keys.sort_unstable_by(|a, b| b.cmp(a));
+        self.keys
     }
 
     /// The ids of the best `k`, in no order.
