@@ -11,6 +11,7 @@
 //! | [`pairs`] | sources of anchor pairs, one file a format, all streaming |
 //! | [`anchors`] | an anchor set on disk, and how it is built |
 //! | [`space`] | the arithmetic: pure functions over slices, no I/O |
+//! | [`classify`] | labels become a class head, images become scores |
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
 //! | [`progress`] | what long work tells its caller |
 //!
@@ -20,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod anchors;
+pub mod classify;
 pub mod encode;
 pub mod eval;
 pub mod home;

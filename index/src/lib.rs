@@ -1,1 +1,67 @@
 //! Vectors in a file, searched in place.
+//!
+//! The crate keeps `[n, dim]` f32 vectors in one immutable file, maps it, and answers "which `k`
+//! rows have the largest dot product with this one" for a `k` in the hundreds. It knows nothing of
+//! images or text.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`container`] | files of named, checksummed, aligned sections; atomic writing |
+//! | [`mmap`] | the only place that maps a file |
+//! | [`vectors`] | [`VectorSet`]: vectors and their int8 codes in one file |
+//! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`] and [`Segments`] |
+//! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
+//!
+//! Arrows run downwards only. What lies on disk is specified in `docs/format.md`.
+//!
+//! ```
+//! use asif_index::{Query, VectorOptions, VectorSet, VectorSetWriter};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("colours.vec");
+//! let mut writer = VectorSetWriter::create(&path, 3, VectorOptions::default())?;
+//! writer.push(&[1.0, 0.0, 0.0])?;
+//! writer.push(&[0.0, 1.0, 0.0])?;
+//! writer.push(&[0.6, 0.8, 0.0])?;
+//! writer.finish()?;
+//!
+//! let set = VectorSet::open(&path)?;
+//! let hits = set.search(&Query::new(&[0.0, 1.0, 0.0]), 2)?;
+//! assert_eq!((hits[0].id, hits[1].id), (1, 2));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Quirks and limits
+//!
+//! 1. Little-endian machines only; a build for another one stops at compile time.
+//! 2. A mapped file that another program shortens ends the process (SIGBUS). Replace files by
+//!    writing a new one under the same name; the writers here do that.
+//! 3. `open` reads one page and trusts the rest to be what was written. Call `verify` where a file
+//!    comes from elsewhere. A damaged file that was not verified gives wrong scores, never a crash.
+//! 4. Ids are `u32`: at most 2^32 - 2 vectors a set.
+//! 5. Scores of the exact scan are the same bits whatever the batch size, the number of threads
+//!    and the instruction set (see [`simd`]). On a processor without fused multiply-add they are
+//!    computed in software and slowly.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+#[cfg(not(target_endian = "little"))]
+compile_error!("asif-index maps little-endian files and runs on little-endian machines only");
+
+pub mod bench;
+pub mod container;
+mod error;
+pub mod graph;
+mod hash;
+pub mod mmap;
+pub mod search;
+pub mod simd;
+#[cfg(test)]
+mod test_vectors;
+pub mod vectors;
+
+pub use error::{Error, Result};
+pub use graph::{BatchBuilder, Graph, Hnsw, write_graph};
+pub use search::{Flat, Hit, IdSet, Query, Rescore, Search, Segments};
+pub use vectors::{Center, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};

@@ -1,1 +1,43 @@
-//! To come.
+//! An anchor set on disk: what it holds, how it is built, how it is searched.
+//!
+//! ```text
+//! my.asif/
+//!   CURRENT                    the name of the live generation
+//!   LOCK                       one writer at a time; readers need no lock
+//!   generations/g000001.json   manifest: segments, encoders, space, counts
+//!   segments/ID/               immutable: image.vec, text.vec, pairs.rec, skipped.jsonl
+//! ```
+//!
+//! | file | role |
+//! |---|---|
+//! | [`build`] | pairs in, a published generation out |
+//! | [`embed`] | inputs to unit vectors, through the cache, with every core busy |
+//! | [`cache`] | embeddings by content hash of input and encoder |
+//! | [`segment`] | the immutable files of some pairs |
+//! | [`records`] | what is known of a pair besides its vectors |
+//! | [`manifest`] | what a generation is made of |
+//! | [`publish`] | how a generation goes live, whole or not at all |
+//! | [`set`] | an opened set |
+//! | [`searcher`] | a set and a space: vectors to relative rows |
+//! | [`error`] | what can go wrong |
+
+pub mod build;
+pub mod cache;
+pub mod embed;
+pub mod error;
+pub mod manifest;
+pub mod publish;
+pub mod records;
+pub mod searcher;
+pub mod segment;
+pub mod set;
+
+pub use build::{BuildOptions, BuildReport, build};
+pub use embed::Embedder;
+pub use error::AnchorsError;
+pub use manifest::Manifest;
+pub use searcher::Searcher;
+pub use set::AnchorSet;
+
+/// The number of an anchor within a generation: segment after segment, in the order of the pairs.
+pub type AnchorId = u32;

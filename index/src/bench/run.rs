@@ -1,0 +1,386 @@
+//! Builds an index over given vectors, asks, and compares with the exact answers.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::npy::{Matrix, read_npy};
+use crate::error::{Error, Result};
+use crate::graph::{BatchBuilder, Graph, Hnsw, write_graph};
+use crate::hash::mix;
+use crate::search::{Flat, Hit, Query, Search};
+use crate::vectors::{VectorOptions, VectorSet, VectorSetWriter};
+
+/// Queries that are generated with generated vectors.
+const GENERATED_QUERIES: usize = 200;
+/// Values of ef, as multiples of k, that are tried until the wanted recall is reached.
+const EF_STEPS: [f64; 8] = [1.0, 1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 8.0];
+
+/// Where the vectors come from.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Input {
+    /// `.npy` files of vectors and of queries.
+    Files {
+        /// `[n, dim]`.
+        vectors: PathBuf,
+        /// `[queries, dim]`.
+        queries: PathBuf,
+    },
+    /// Clustered vectors drawn from a seed: synthetic, and to be called so.
+    Generate {
+        /// How many.
+        n: usize,
+        /// How wide.
+        dim: usize,
+    },
+}
+
+/// What is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum IndexKind {
+    /// Every vector in f32.
+    Exact,
+    /// Every vector as int8 codes, rescored.
+    Flat,
+    /// The graph.
+    Hnsw,
+    /// What the planner picks.
+    #[default]
+    Auto,
+}
+
+/// What to measure.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BenchOptions {
+    /// The vectors.
+    pub input: Input,
+    /// Answers a query.
+    pub k: usize,
+    /// What is searched.
+    pub index: IndexKind,
+    /// The recall to reach; ef is raised until it is.
+    pub recall: f64,
+    /// Threads of builds and batches; queries one at a time use one.
+    pub threads: usize,
+    /// Queries of a batch.
+    pub batch: usize,
+    /// Rounds over all queries; the percentiles are over all of them.
+    pub rounds: usize,
+    /// A folder for the files; they are removed in the end.
+    pub folder: PathBuf,
+}
+
+impl BenchOptions {
+    /// Measures `input` in `folder` at k = 800, recall 0.98, 2 threads, batches of 256.
+    pub fn new(input: Input, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            input,
+            k: 800,
+            index: IndexKind::Auto,
+            recall: 0.98,
+            threads: 2,
+            batch: 256,
+            rounds: 5,
+            folder: folder.into(),
+        }
+    }
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct BenchReport {
+    /// How many vectors.
+    pub n: usize,
+    /// How wide.
+    pub dim: usize,
+    /// Answers a query.
+    pub k: usize,
+    /// What was searched: `exact`, `flat` or `hnsw`.
+    pub index: &'static str,
+    /// The beam, where there is one.
+    pub ef: Option<usize>,
+    /// The share of the exact answers that were found, over all queries.
+    pub recall: f64,
+    /// Median time of one query on one thread, milliseconds.
+    pub query_ms_p50: f64,
+    /// The 99th percentile of the same.
+    pub query_ms_p99: f64,
+    /// Queries a second in batches on all threads.
+    pub qps: f64,
+    /// Seconds from f32 rows in memory to files on the disk, everything that is searched included.
+    pub build_s: f64,
+    /// Bytes of these files.
+    pub file_bytes: u64,
+    /// Milliseconds to open them.
+    pub open_ms: f64,
+    /// Bytes of memory the process holds while searching, mapped pages included; 0 where the
+    /// system does not tell.
+    pub rss_bytes: u64,
+    /// Why this index, where the planner picked it.
+    pub plan: Option<String>,
+}
+
+/// Measures.
+///
+/// # Errors
+/// [`Error::Argument`] when an option makes no sense or vectors and queries do not fit; whatever
+/// reading, writing and searching may return.
+pub fn run(options: &BenchOptions) -> Result<BenchReport> {
+    let (vectors, queries) = load(&options.input)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()
+        .map_err(|error| {
+            argument(
+                "threads",
+                "a number the system can start",
+                &error.to_string(),
+            )
+        })?;
+    if options.k == 0 || options.batch == 0 || options.rounds == 0 {
+        return Err(argument("k, batch and rounds", "at least 1", "0"));
+    }
+    pool.install(|| measure(options, vectors, &queries))
+}
+
+fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<BenchReport> {
+    let files = Files::in_folder(&options.folder);
+    let began = Instant::now();
+    let mut writer = VectorSetWriter::create(&files.set, vectors.dim, VectorOptions::default())?;
+    writer.push_rows(&vectors.data)?;
+    let mut file_bytes = writer.finish()?.file_bytes;
+    let mut build_s = began.elapsed().as_secs_f64();
+    drop(vectors);
+
+    let began = Instant::now();
+    let set = VectorSet::open(&files.set)?;
+    let mut open_ms = began.elapsed().as_secs_f64() * 1e3;
+    let queries: Vec<Query<'_>> = queries
+        .data
+        .chunks_exact(queries.dim)
+        .map(Query::new)
+        .collect();
+    let exact = set.search_batch(&queries, options.k)?;
+
+    let index = options.index;
+    let graph = if matches!(index, IndexKind::Hnsw) {
+        let began = Instant::now();
+        file_bytes += write_graph(&files.graph, &set, &BatchBuilder::default())?.file_bytes;
+        build_s += began.elapsed().as_secs_f64();
+        let began = Instant::now();
+        let graph = Graph::open(&files.graph, &set)?;
+        open_ms += began.elapsed().as_secs_f64() * 1e3;
+        Some(graph)
+    } else {
+        None
+    };
+    let flat = Flat::new(&set);
+    let mut ef = None;
+    let mut hnsw = None;
+    if let Some(graph) = &graph {
+        for step in EF_STEPS {
+            let tried = (options.k as f64 * step) as usize;
+            let searcher = Hnsw::new(&set, graph).ef(tried);
+            (ef, hnsw) = (Some(tried), Some(searcher));
+            if recall(&searcher.search_batch(&queries, options.k)?, &exact) >= options.recall {
+                break;
+            }
+        }
+    }
+    let (name, searcher): (_, &dyn Search) = match (index, &hnsw) {
+        (_, Some(hnsw)) => ("hnsw", hnsw),
+        (IndexKind::Exact, None) => ("exact", &set),
+        (_, None) => ("flat", &flat),
+    };
+
+    let found = searcher.search_batch(&queries, options.k)?;
+    let mut times = Vec::with_capacity(options.rounds * queries.len());
+    for _ in 0..options.rounds {
+        for query in &queries {
+            let began = Instant::now();
+            std::hint::black_box(searcher.search(query, options.k)?);
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let batch: Vec<Query<'_>> = queries
+        .iter()
+        .cycle()
+        .take(options.batch)
+        .copied()
+        .collect();
+    let began = Instant::now();
+    for _ in 0..options.rounds {
+        std::hint::black_box(searcher.search_batch(&batch, options.k)?);
+    }
+    let qps = (options.rounds * batch.len()) as f64 / began.elapsed().as_secs_f64();
+    Ok(BenchReport {
+        n: set.len(),
+        dim: set.dim(),
+        k: options.k,
+        index: name,
+        ef,
+        recall: recall(&found, &exact),
+        query_ms_p50: percentile(&times, 0.5),
+        query_ms_p99: percentile(&times, 0.99),
+        qps,
+        build_s,
+        file_bytes,
+        open_ms,
+        rss_bytes: resident_bytes(),
+        plan: None,
+    })
+}
+
+/// The files of one run, removed when it ends.
+struct Files {
+    set: PathBuf,
+    graph: PathBuf,
+}
+
+impl Files {
+    fn in_folder(folder: &Path) -> Self {
+        let id = std::process::id();
+        Self {
+            set: folder.join(format!("bench-{id}.vec")),
+            graph: folder.join(format!("bench-{id}.graph")),
+        }
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        for path in [&self.set, &self.graph] {
+            // One that was never written is no loss.
+            let _ = fs_err::remove_file(path);
+        }
+    }
+}
+
+fn load(input: &Input) -> Result<(Matrix, Matrix)> {
+    let (vectors, queries) = match input {
+        Input::Files { vectors, queries } => (read_npy(vectors)?, read_npy(queries)?),
+        Input::Generate { n, dim } => {
+            if !(1..=crate::vectors::MAX_DIM).contains(dim) {
+                return Err(argument("dim", "1 to 65536", &dim.to_string()));
+            }
+            (generate(*n, *dim, 1), generate(GENERATED_QUERIES, *dim, 2))
+        }
+    };
+    if vectors.dim != queries.dim {
+        let found = format!("{} and {}", vectors.dim, queries.dim);
+        return Err(argument("dim of vectors and queries", "the same", &found));
+    }
+    if vectors.rows() == 0 || queries.rows() == 0 {
+        return Err(argument("vectors and queries", "at least one each", "none"));
+    }
+    Ok((vectors, queries))
+}
+
+/// Unit vectors around 1,000 centres that are the same for every seed.
+fn generate(n: usize, dim: usize, seed: u64) -> Matrix {
+    // Sums of a few uniform numbers are near enough to normal here.
+    let normal = |key: u64| {
+        let parts = mix(key);
+        let sum: u64 = (0..4).map(|i| (parts >> (16 * i)) & 0xFFFF).sum();
+        sum as f32 / 65_536.0 - 2.0
+    };
+    let mut data = vec![0f32; n * dim];
+    for (i, row) in data.chunks_exact_mut(dim).enumerate() {
+        let row_key = mix(seed << 40 ^ i as u64);
+        let center_key = mix(row_key) % 1000;
+        for (j, value) in row.iter_mut().enumerate() {
+            let center = normal(mix(center_key + 1) ^ j as u64);
+            *value = center + normal(row_key.wrapping_add(mix(j as u64)));
+        }
+        let norm = row
+            .iter()
+            .map(|v| v * v)
+            .sum::<f32>()
+            .sqrt()
+            .max(f32::MIN_POSITIVE);
+        row.iter_mut().for_each(|v| *v /= norm);
+    }
+    Matrix { data, dim }
+}
+
+fn recall(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
+    let (mut hit, mut all) = (0, 0);
+    for (found, exact) in found.iter().zip(exact) {
+        let ids: HashSet<u32> = exact.iter().map(|h| h.id).collect();
+        hit += found.iter().filter(|h| ids.contains(&h.id)).count();
+        all += exact.len();
+    }
+    hit as f64 / all.max(1) as f64
+}
+
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let at = (sorted.len() as f64 * share) as usize;
+    sorted
+        .get(at.min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(0.0)
+}
+
+/// Resident memory of this process, 0 where the system does not tell.
+fn resident_bytes() -> u64 {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line
+        .and_then(|line| line.split_whitespace().next())
+        .and_then(|n| n.parse().ok());
+    kib.unwrap_or(0u64) * 1024
+}
+
+fn argument(what: &'static str, expected: &str, found: &str) -> Error {
+    Error::Argument {
+        what,
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+        advice: "change that option",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_index_is_measured_and_nothing_is_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        for (index, name) in [
+            (IndexKind::Exact, "exact"),
+            (IndexKind::Flat, "flat"),
+            (IndexKind::Hnsw, "hnsw"),
+        ] {
+            let mut options =
+                BenchOptions::new(Input::Generate { n: 6000, dim: 32 }, folder.path());
+            (options.index, options.k, options.rounds) = (index, 50, 1);
+            let report = run(&options).unwrap();
+            assert_eq!((report.index, report.n, report.dim), (name, 6000, 32));
+            assert!(report.recall >= 0.98, "{report:?}");
+            assert!(report.query_ms_p50 > 0.0 && report.qps > 0.0 && report.file_bytes > 0);
+        }
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn options_without_sense_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = BenchOptions::new(Input::Generate { n: 10, dim: 4 }, folder.path());
+        for change in [
+            |o: &mut BenchOptions| o.k = 0,
+            |o: &mut BenchOptions| o.batch = 0,
+            |o: &mut BenchOptions| o.input = Input::Generate { n: 0, dim: 4 },
+            |o: &mut BenchOptions| o.input = Input::Generate { n: 4, dim: 0 },
+        ] {
+            let mut options = good.clone();
+            change(&mut options);
+            assert!(run(&options).is_err());
+        }
+    }
+}

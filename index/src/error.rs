@@ -1,0 +1,122 @@
+//! The crate's one error type.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::container::SectionName;
+
+/// What can go wrong; every message names the file or the argument and ends with what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("{}: {doing} failed: {source}; check that the path exists, is permitted and that the disk has room", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The path is a folder, a device or a pipe.
+    #[error("{}: not a regular file; give the path of the file itself", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file is not a container of this crate, or not one it can read.
+    #[error("{}: {problem}; {advice}", path.display())]
+    NotReadable {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The first page (header or section table) contradicts itself or the file.
+    #[error("{}: header: {problem}; the file is damaged, write it again or restore a copy", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: String,
+    },
+    /// A section is missing or contradicts another one.
+    #[error("{}: section `{section}`: {problem}; the file is damaged, write it again or restore a copy", path.display())]
+    Section {
+        /// The file.
+        path: PathBuf,
+        /// The section.
+        section: SectionName,
+        /// What was expected and what was found.
+        problem: String,
+    },
+    /// A number that is not finite was given where vectors are written.
+    #[error(
+        "row {row}, column {column}: {value} is not a finite number; check what produced the vector"
+    )]
+    NonFinite {
+        /// Row of the set, counted from 0.
+        row: u64,
+        /// Column, counted from 0.
+        column: usize,
+        /// The number.
+        value: f32,
+    },
+    /// An argument does not fit: a wrong length, a number out of range.
+    #[error("{what}: expected {expected}, found {found}; {advice}")]
+    Argument {
+        /// Which argument.
+        what: &'static str,
+        /// What fits.
+        expected: String,
+        /// What was given.
+        found: String,
+        /// What to do.
+        advice: &'static str,
+    },
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            path,
+            doing,
+            source,
+        }
+    }
+
+    pub(crate) fn header(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Header {
+            path: path.to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn section(
+        path: &Path,
+        section: impl Into<SectionName>,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::Section {
+            path: path.to_owned(),
+            section: section.into(),
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn length(what: &'static str, expected: usize, found: usize) -> Self {
+        Self::Argument {
+            what,
+            expected: format!("{expected} numbers"),
+            found: format!("{found}"),
+            advice: "give one that was made for this set",
+        }
+    }
+}

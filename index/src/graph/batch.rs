@@ -1,0 +1,145 @@
+//! All nodes at once: parts, all pairs, pruning, reverse links, reachability.
+
+use super::cosine::Cosine;
+use super::layers::{Build, Layer, Layers};
+use super::near::near;
+use super::partition::partition;
+use super::prune::{Rule, link};
+use super::reach::make_reachable;
+use crate::error::{Error, Result};
+use crate::hash::mix;
+use crate::vectors::VectorSet;
+
+/// Places of layer 0 that pruning leaves free, so that [`make_reachable`] has room.
+const SPARE: usize = 2;
+/// A layer is not split further below this: the walk through it costs less than a layer more.
+const SMALLEST_LAYER: usize = 24;
+
+/// Builds the whole graph in one go, on the current rayon pool.
+///
+/// The graph is a function of the vectors and the options: neither the number of threads nor
+/// their timing shows.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BatchBuilder {
+    /// Links a node has in the upper layers; twice as many in layer 0. 4 to 128.
+    pub m: usize,
+    /// Parts that each row belongs to; more find more of the true neighbours and cost in
+    /// proportion. 1 to 32.
+    pub fan: usize,
+    /// Neighbours taken from each part. 1 to 256.
+    pub per_part: usize,
+    /// Neighbours that are left after merging, among which links are chosen. At least `2 m`.
+    pub keep: usize,
+    /// Decides the layers and the leaders of the parts.
+    pub seed: u64,
+}
+
+impl Default for BatchBuilder {
+    fn default() -> Self {
+        Self {
+            m: 16,
+            fan: 6,
+            per_part: 24,
+            keep: 64,
+            seed: 1,
+        }
+    }
+}
+
+impl Build for BatchBuilder {
+    fn name(&self) -> &'static str {
+        "batch"
+    }
+
+    fn build(&self, set: &VectorSet) -> Result<Layers> {
+        self.check()?;
+        let cosine = Cosine::new(set);
+        let mut rows: Vec<u32> = (0..set.len() as u32).collect();
+        let mut layers = Vec::new();
+        let mut order = Vec::new();
+        loop {
+            let level = layers.len();
+            let seed = mix(self.seed ^ level as u64);
+            let partition = partition(&cosine, &rows, self.fan, seed);
+            let near = near(
+                &cosine,
+                &rows,
+                &partition,
+                self.per_part.max(2 * self.m),
+                self.keep,
+            );
+            let width = if level == 0 { 2 * self.m } else { self.m };
+            let most = width - SPARE;
+            let rule = Rule {
+                most,
+                slack: 1.2,
+                fill: if level == 0 { most } else { 0 },
+            };
+            let links = link(&cosine, &rows, &near, rule, width);
+            if level == 0 {
+                order = rows.clone();
+                order.sort_by_key(|&row| (partition.home[row as usize], row));
+            }
+            let above = self.above(&rows, level);
+            layers.push(Layer { rows, links, width });
+            match above {
+                Some(above) => rows = above,
+                None => break,
+            }
+        }
+        // The top layer's first node is the entry. Descending changes the node, so each layer is
+        // made reachable from where the layer above leaves off: from any of its nodes, and so from
+        // the one it shares with the entry.
+        let first = layers.last().and_then(|top| top.rows.first().copied());
+        for layer in &mut layers {
+            if let Some(first) = first
+                && let Ok(entry) = layer.rows.binary_search(&first)
+            {
+                make_reachable(entry as u32, &mut layer.links, layer.width);
+            }
+        }
+        Ok(Layers {
+            layers,
+            entry: 0,
+            order,
+        })
+    }
+}
+
+impl BatchBuilder {
+    fn check(&self) -> Result<()> {
+        let refuse = |what, expected: &str, found: usize| {
+            Err(Error::Argument {
+                what,
+                expected: expected.to_owned(),
+                found: found.to_string(),
+                advice: "choose one in that range",
+            })
+        };
+        if !(4..=128).contains(&self.m) {
+            return refuse("m", "4 to 128", self.m);
+        }
+        if !(1..=32).contains(&self.fan) {
+            return refuse("fan", "1 to 32", self.fan);
+        }
+        if !(1..=256).contains(&self.per_part) {
+            return refuse("per_part", "1 to 256", self.per_part);
+        }
+        if !(2 * self.m..=1024).contains(&self.keep) {
+            return refuse("keep", "2 m to 1024", self.keep);
+        }
+        Ok(())
+    }
+
+    /// The rows of the layer above: one in `m`, by the seed; none where that would be too few.
+    fn above(&self, rows: &[u32], level: usize) -> Option<Vec<u32>> {
+        let seed = mix(self.seed.wrapping_add(0x1A7E5).wrapping_add(level as u64));
+        let above: Vec<u32> = rows
+            .iter()
+            .copied()
+            .filter(|&row| mix(seed ^ mix(u64::from(row))).is_multiple_of(self.m as u64))
+            .collect();
+        (above.len() >= SMALLEST_LAYER).then_some(above)
+    }
+}

@@ -1,0 +1,150 @@
+//! What building measures: the cosine of int8 codes.
+
+use std::cell::RefCell;
+
+use crate::simd::{Kernels, ZERO_CODE};
+use crate::vectors::VectorSet;
+
+/// Codes of a set with what turns their integer products into cosines.
+///
+/// The cosine is of the vectors less the set's centre, so it does not depend on the codes' scales.
+/// It is computed from integers in one order, so it is the same in both directions and on every
+/// machine: the graph is too.
+pub(super) struct Cosine<'a> {
+    codes: &'a [u8],
+    pub stride: usize,
+    /// 128 times the sum of each row's codes.
+    offsets: Vec<i32>,
+    /// The reciprocal length of each row's codes, 0 for a row of zeros.
+    inverse: Vec<f32>,
+}
+
+impl<'a> Cosine<'a> {
+    pub fn new(set: &'a VectorSet) -> Self {
+        use rayon::prelude::*;
+        let stride = set.stride();
+        let measure = |row: &[u8]| {
+            let (mut sum, mut squares) = (0i32, 0i32);
+            for &code in row {
+                let code = i32::from(code) - i32::from(ZERO_CODE);
+                sum += code;
+                squares += code * code;
+            }
+            let inverse = if squares == 0 {
+                0.0
+            } else {
+                1.0 / (squares as f32).sqrt()
+            };
+            (sum * i32::from(ZERO_CODE), inverse)
+        };
+        let rows = set.codes().par_chunks_exact(stride).with_min_len(256);
+        let (offsets, inverse) = rows.map(measure).unzip();
+        Self {
+            codes: set.codes(),
+            stride,
+            offsets,
+            inverse,
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Products of a row with others, for [`of`](Self::of).
+    pub fn products(&self, row: u32, others: &[u32], out: &mut Vec<i32>) {
+        let stored = &self.codes[row as usize * self.stride..][..self.stride];
+        SIGNED.with_borrow_mut(|signed| {
+            signed.clear();
+            signed.extend(stored.iter().map(|&code| (code ^ ZERO_CODE) as i8));
+            out.resize(others.len(), 0);
+            Kernels::detect().u8_at(signed, self.codes, others, out);
+        });
+    }
+
+    /// The cosine of two rows from the product of `a` as signed and `b` as stored codes.
+    #[inline(always)]
+    pub fn of(&self, a: u32, b: u32, product: i32) -> f32 {
+        let (a, b) = (a as usize, b as usize);
+        (product - self.offsets[a]) as f32 * (self.inverse[a] * self.inverse[b])
+    }
+
+    /// The cosine of two rows.
+    pub fn between(&self, a: u32, b: u32) -> f32 {
+        let mut product = Vec::with_capacity(1);
+        self.products(a, &[b], &mut product);
+        self.of(a, b, product[0])
+    }
+
+    /// Copies the codes of `rows` side by side.
+    pub fn gather(&self, rows: &[u32]) -> Gathered {
+        let mut out = Gathered::default();
+        self.gather_into(rows, &mut out);
+        out
+    }
+
+    /// As [`gather`](Self::gather), into room that was used before.
+    pub fn gather_into(&self, rows: &[u32], out: &mut Gathered) {
+        out.clear();
+        for &row in rows {
+            let row = row as usize;
+            out.stored
+                .extend_from_slice(&self.codes[row * self.stride..][..self.stride]);
+            out.offsets.push(self.offsets[row]);
+            out.inverse.push(self.inverse[row]);
+        }
+        out.signed
+            .extend(out.stored.iter().map(|&code| (code ^ ZERO_CODE) as i8));
+    }
+}
+
+thread_local! {
+    /// A row's codes as signed numbers.
+    static SIGNED: RefCell<Vec<i8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Some rows' codes side by side, as stored and as signed numbers.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub stored: Vec<u8>,
+    pub signed: Vec<i8>,
+    offsets: Vec<i32>,
+    inverse: Vec<f32>,
+}
+
+impl Gathered {
+    fn clear(&mut self) {
+        self.stored.clear();
+        self.signed.clear();
+        self.offsets.clear();
+        self.inverse.clear();
+    }
+
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// The cosine of two of the rows from the product of `a` as signed and `b` as stored codes.
+    #[inline(always)]
+    pub fn cosine(&self, a: usize, b: usize, product: i32) -> f32 {
+        (product - self.offsets[a]) as f32 * (self.inverse[a] * self.inverse[b])
+    }
+
+    /// The cosine of row `a` of these (as signed) with row `b` of others (as stored).
+    #[inline(always)]
+    pub fn cosine_with(&self, a: usize, others: &Self, b: usize, product: i32) -> f32 {
+        (product - self.offsets[a]) as f32 * (self.inverse[a] * others.inverse[b])
+    }
+
+    /// Products of row `a` with the rows from `first` on.
+    pub fn products(&self, a: usize, first: usize, stride: usize, out: &mut Vec<i32>) {
+        out.clear();
+        out.resize(self.len() - first, 0);
+        Kernels::detect().u8_rows(
+            &self.signed[a * stride..][..stride],
+            &self.stored[first * stride..],
+            out,
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! HNSW: a layered graph over a vector set, in a file of its own.
+//!
+//! ```text
+//! VectorSet --Build--> Layers --write_graph--> file --open--> Graph --Hnsw--> hits
+//! ```
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `layers` | [`Layers`]: a graph in memory, and [`Build`], what makes one |
+//! | `batch` | [`BatchBuilder`]: all nodes at once |
+//! | `insert`, `beam` | [`Inserter`]: one row after another, from nothing or from a graph |
+//! | `hnsw_rs` | `HnswRsBuilder`: the `hnsw_rs` crate, with the feature `hnsw-rs` |
+//! | `partition`, `near`, `prune`, `reach` | its four steps: overlapping parts, all pairs inside each, choice of links, every node reachable |
+//! | `cosine` | what these measure |
+//! | `nibbles` | 4-bit codes, what a walk reads |
+//! | `layout`, `write`, `file` | the file: its sections, writing, [`Graph`] |
+//! | `search` | [`Hnsw`]: the walk |
+//!
+//! The format is specified in `docs/format.md`, section 3. The graph is the layered one of Malkov
+//! and Yashunin (2018); that it can be built from overlapping parts by all-pairs products instead of
+//! one search a node is the idea of PiPNN (arXiv 2602.21247).
+
+mod batch;
+mod beam;
+mod cosine;
+mod file;
+#[cfg(feature = "hnsw-rs")]
+mod hnsw_rs;
+mod insert;
+mod layers;
+mod layout;
+mod near;
+mod nibbles;
+mod partition;
+mod prune;
+mod reach;
+mod search;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use batch::BatchBuilder;
+pub use file::{Graph, GraphReport};
+#[cfg(feature = "hnsw-rs")]
+pub use hnsw_rs::{HnswRs, HnswRsBuilder};
+pub use insert::Inserter;
+pub use layers::{Build, Layer, Layers};
+pub use layout::{KIND, MAX_UPPER};
+pub use search::Hnsw;
+pub use write::{GraphSummary, write_graph};
+
+/// No link: what fills a node's unused places.
+pub const NIL: u32 = u32::MAX;

@@ -1,0 +1,117 @@
+//! Overlapping parts: each row belongs to the parts of its nearest few leaders.
+//!
+//! Near rows share a leader with high probability, and several leaders a row make it higher; so a
+//! row's neighbours are found inside its parts, where all pairs are cheap.
+
+use rayon::prelude::*;
+
+use super::cosine::Cosine;
+use crate::hash::mix;
+use crate::simd::{Kernels, TILE};
+
+/// Rows a leader has on average, before overlap.
+const ROWS_PER_LEADER: usize = 96;
+/// Past this many leaders, finding the nearest would cost more than the pairs it saves.
+const MOST_LEADERS: usize = 6000;
+/// Rows that are compared with all leaders at a time.
+const BLOCK: usize = 64;
+/// A part that is larger is cut in pieces: pairs cost the square.
+pub(super) const LARGEST_PART: usize = 2048;
+
+/// The parts of some rows.
+pub(super) struct Partition {
+    /// Members of each part, as positions in the rows that were given.
+    pub parts: Vec<Vec<u32>>,
+    /// For each row, the leader that is nearest: rows that share it are near.
+    pub home: Vec<u32>,
+}
+
+/// Puts each of `rows` into the parts of its `fan` nearest leaders.
+pub(super) fn partition(cosine: &Cosine<'_>, rows: &[u32], fan: usize, seed: u64) -> Partition {
+    let n = rows.len();
+    let count = (n / ROWS_PER_LEADER).min(MOST_LEADERS) / TILE * TILE;
+    if count < 2 * fan || n <= LARGEST_PART {
+        let all = (0..n as u32).collect::<Vec<_>>();
+        let parts = all.chunks(LARGEST_PART).map(<[u32]>::to_vec).collect();
+        return Partition {
+            parts,
+            home: vec![0; n],
+        };
+    }
+    let nearest = nearest_leaders(cosine, rows, &draw(rows, count, seed), fan);
+    let mut parts = vec![Vec::new(); count];
+    for (position, leaders) in nearest.chunks_exact(fan).enumerate() {
+        for &leader in leaders {
+            parts[leader as usize].push(position as u32);
+        }
+    }
+    let home = nearest
+        .chunks_exact(fan)
+        .map(|leaders| leaders[0])
+        .collect();
+    Partition {
+        parts: parts
+            .into_iter()
+            .flat_map(cut)
+            .filter(|p| p.len() > 1)
+            .collect(),
+        home,
+    }
+}
+
+/// Even pieces of at most [`LARGEST_PART`], members dealt in turn.
+fn cut(part: Vec<u32>) -> Vec<Vec<u32>> {
+    let pieces = part.len().div_ceil(LARGEST_PART);
+    if pieces <= 1 {
+        return vec![part];
+    }
+    (0..pieces)
+        .map(|p| part.iter().skip(p).step_by(pieces).copied().collect())
+        .collect()
+}
+
+/// `count` of the rows, by the seed.
+fn draw(rows: &[u32], count: usize, seed: u64) -> Vec<u32> {
+    let mut by_hash: Vec<(u64, u32)> = rows
+        .iter()
+        .map(|&row| (mix(seed ^ mix(u64::from(row) + 1)), row))
+        .collect();
+    by_hash.select_nth_unstable(count - 1);
+    by_hash.truncate(count);
+    by_hash.sort_unstable();
+    by_hash.into_iter().map(|(_, row)| row).collect()
+}
+
+/// The `fan` nearest of the leaders for each row, nearest first.
+fn nearest_leaders(cosine: &Cosine<'_>, rows: &[u32], leaders: &[u32], fan: usize) -> Vec<u32> {
+    let leaders = cosine.gather(leaders);
+    let stride = cosine.stride;
+    let mut nearest = vec![0u32; rows.len() * fan];
+    nearest
+        .par_chunks_mut(BLOCK * fan)
+        .zip(rows.par_chunks(BLOCK))
+        .for_each(|(out, rows)| {
+            let block = cosine.gather(rows);
+            let mut best = vec![(f32::NEG_INFINITY, 0u32); rows.len() * fan];
+            let mut products = vec![0i32; TILE * rows.len()];
+            for first in (0..leaders.len()).step_by(TILE) {
+                let tile = &leaders.signed[first * stride..][..TILE * stride];
+                Kernels::detect().u8_tile(tile, &block.stored, &mut products);
+                for (t, products) in products.chunks_exact(rows.len()).enumerate() {
+                    for (b, &product) in products.iter().enumerate() {
+                        let score = leaders.cosine_with(first + t, &block, b, product);
+                        let best = &mut best[b * fan..][..fan];
+                        if score > best[fan - 1].0 {
+                            let at = best.partition_point(|&(s, _)| s >= score);
+                            best[at..].rotate_right(1);
+                            best[at] = (score, (first + t) as u32);
+                        }
+                    }
+                }
+            }
+            for (out, &(_, leader)) in out.iter_mut().zip(&best) {
+                *out = leader;
+            }
+        });
+    nearest
+}

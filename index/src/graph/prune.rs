@@ -1,0 +1,141 @@
+//! Which of a row's near others become its links.
+//!
+//! A link to `b` is left out where a link to a nearer `a` leads there: where `b` is much nearer to
+//! `a` than to the row itself. What stays points in different directions, so that a walk gets on.
+//! (Malkov and Yashunin 2018, algorithm 4; with the slack factor of Subramanya et al. 2019.)
+
+use rayon::prelude::*;
+
+use super::NIL;
+use super::cosine::{Cosine, Gathered};
+use super::near::Near;
+use crate::search::top_k::{id_of, key_of, score_of};
+
+/// Room that a thread uses again for each row.
+#[derive(Default)]
+pub(super) struct Room {
+    gathered: Gathered,
+    products: Vec<i32>,
+    rows: Vec<u32>,
+    dropped: Vec<bool>,
+}
+
+/// How links are chosen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    /// Most links a row has.
+    pub most: usize,
+    /// `b` is left out for `a` where `slack` times their distance is below `b`'s to the row; 1 is
+    /// the plain heuristic, more keeps more links.
+    pub slack: f32,
+    /// Links that fill up with the nearest of those left out, if fewer were chosen.
+    pub fill: usize,
+}
+
+/// Chooses among `keys` (best first, no doubles) into `out`, keys too. Ids are positions in `rows`,
+/// or rows where that is `None`.
+pub(super) fn choose(
+    cosine: &Cosine<'_>,
+    rows: Option<&[u32]>,
+    keys: &[u64],
+    rule: Rule,
+    room: &mut Room,
+    out: &mut Vec<u64>,
+) {
+    let Room {
+        gathered,
+        products,
+        rows: members,
+        dropped,
+    } = room;
+    out.clear();
+    members.clear();
+    members.extend(
+        keys.iter()
+            .map(|&key| rows.map_or(id_of(key), |rows| rows[id_of(key) as usize])),
+    );
+    cosine.gather_into(members, gathered);
+    dropped.clear();
+    dropped.resize(keys.len(), false);
+    for at in 0..keys.len() {
+        if dropped[at] {
+            continue;
+        }
+        out.push(keys[at]);
+        if out.len() == rule.most {
+            return;
+        }
+        // Chosen ones count as dropped below: they are not to be chosen again.
+        gathered.products(at, at + 1, cosine.stride, products);
+        dropped[at] = true;
+        for (later, &product) in (at + 1..).zip(&*products) {
+            let between = 1.0 - gathered.cosine(at, later, product);
+            dropped[later] |= rule.slack * between < 1.0 - score_of(keys[later]);
+        }
+    }
+    // Every one is chosen or was left out.
+    if out.len() < rule.fill {
+        let mut chosen = std::mem::take(out);
+        let missing = rule.fill - chosen.len();
+        let left: Vec<u64> = keys
+            .iter()
+            .copied()
+            .filter(|key| chosen.binary_search_by(|c| key.cmp(c)).is_err())
+            .take(missing)
+            .collect();
+        chosen.extend(left);
+        chosen.sort_unstable_by(|a, b| b.cmp(a));
+        *out = chosen;
+    }
+}
+
+/// Links of all rows `[rows.len(), width]`: chosen from the near ones, then joined by the links
+/// that point back, then chosen again where that made too many.
+///
+/// At most `rule.most` links are set in each row; the rest is [`NIL`].
+pub(super) fn link(
+    cosine: &Cosine<'_>,
+    rows: &[u32],
+    near: &Near,
+    rule: Rule,
+    width: usize,
+) -> Vec<u32> {
+    let chosen: Vec<Vec<u64>> = (0..rows.len())
+        .into_par_iter()
+        .with_min_len(64)
+        .map_init(Room::default, |room, row| {
+            let mut out = Vec::with_capacity(rule.most);
+            choose(cosine, Some(rows), near.of(row), rule, room, &mut out);
+            out
+        })
+        .collect();
+    let mut back: Vec<Vec<u64>> = vec![Vec::new(); rows.len()];
+    for (row, keys) in chosen.iter().enumerate() {
+        for &key in keys {
+            // The cosine is the same from both ends.
+            back[id_of(key) as usize].push(key_of(score_of(key), row as u32));
+        }
+    }
+    let mut links = vec![NIL; rows.len() * width];
+    links
+        .par_chunks_exact_mut(width)
+        .zip(chosen)
+        .zip(back)
+        .with_min_len(64)
+        .for_each_init(
+            || (Room::default(), Vec::new()),
+            |(room, out), ((links, mut keys), back)| {
+                keys.extend(back);
+                keys.sort_unstable_by(|a, b| b.cmp(a));
+                keys.dedup();
+                if keys.len() > rule.most {
+                    choose(cosine, Some(rows), &keys, rule, room, out);
+                    std::mem::swap(&mut keys, out);
+                }
+                for (link, &key) in links.iter_mut().zip(&keys) {
+                    *link = id_of(key);
+                }
+            },
+        );
+    links
+}

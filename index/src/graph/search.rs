@@ -1,0 +1,302 @@
+//! The walk: down the upper layers, then a beam through layer 0.
+
+use std::cell::RefCell;
+use std::collections::BinaryHeap;
+
+use rayon::prelude::*;
+
+use super::NIL;
+use super::file::Graph;
+use crate::error::Result;
+use crate::search::top_k::{TopK, id_of, key_of};
+use crate::search::{Flat, Hit, Query, Rescore, Search, score_ids, score_ids_by_codes};
+use crate::simd::Kernels;
+use crate::vectors::VectorSet;
+use crate::vectors::quantize::QueryCodes;
+
+/// Nodes whose neighbours are looked up together: while one's codes come from memory, so do the
+/// others'. With a beam of hundreds the order inside such a group does not matter.
+const TOGETHER: usize = 4;
+/// A filter that lets fewer than one in this many through leaves too few stepping stones.
+const SPARSE: usize = 16;
+
+/// A set searched through its graph.
+#[derive(Debug, Clone, Copy)]
+pub struct Hnsw<'a> {
+    set: &'a VectorSet,
+    graph: &'a Graph,
+    ef: Option<usize>,
+    rescore: Rescore,
+}
+
+impl<'a> Hnsw<'a> {
+    /// Searches `set` through `graph`, which was opened for it.
+    pub fn new(set: &'a VectorSet, graph: &'a Graph) -> Self {
+        Self {
+            set,
+            graph,
+            ef: None,
+            rescore: Rescore::Exact,
+        }
+    }
+
+    /// The same with the quality of a beam of `ef` nodes; never fewer than there are answers, which
+    /// is the default.
+    ///
+    /// The walk goes by 4-bit codes, whose order is a little wrong at the beam's end: it keeps a
+    /// quarter more than `ef`, all of which are scored again.
+    pub fn ef(mut self, ef: usize) -> Self {
+        self.ef = Some(ef);
+        self
+    }
+
+    /// The same with answers scored in another way.
+    pub fn rescore(mut self, rescore: Rescore) -> Self {
+        self.rescore = rescore;
+        self
+    }
+
+    fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
+        let n = self.set.len();
+        let candidates = query.candidates(n);
+        let k = k.min(candidates);
+        let ef = self.ef.unwrap_or(0).max(k);
+        let ef = ef.saturating_add(ef / 4).saturating_add(16).min(candidates);
+        // A beam that is to hold most of what there is walks further than a scan reads.
+        if k == 0 || candidates < n / SPARSE || ef > n / 4 {
+            return Flat::new(self.set)
+                .rescore(self.rescore)
+                .search_one(query, k);
+        }
+        let nodes = SCRATCH
+            .with_borrow_mut(|scratch| Walk::new(self.set, self.graph, query).run(ef, scratch));
+        if nodes.len() < k {
+            return Flat::new(self.set)
+                .rescore(self.rescore)
+                .search_one(query, k);
+        }
+        let rows = self.graph.rows();
+        let mut ids: Vec<u32> = nodes.iter().map(|&node| rows[node as usize]).collect();
+        // A row that is not the set's can only come from a damaged file.
+        ids.retain(|&id| (id as usize) < n);
+        let mut top = TopK::new(k);
+        match self.rescore {
+            Rescore::Exact => score_ids(self.set, query, &ids, &mut top),
+            Rescore::Codes => score_ids_by_codes(self.set, query, &ids, &mut top),
+        }
+        top.finish()
+    }
+}
+
+impl Search for Hnsw<'_> {
+    fn len(&self) -> usize {
+        self.set.len()
+    }
+
+    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+        query.check(self.set.len(), self.set.dim())?;
+        Ok(self.search_one(query, k))
+    }
+
+    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+        for query in queries {
+            query.check(self.set.len(), self.set.dim())?;
+        }
+        Ok(queries
+            .par_iter()
+            .map(|query| self.search_one(query, k))
+            .collect())
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// What a walk writes to; a thread keeps it from one query to the next.
+#[derive(Default)]
+struct Scratch {
+    /// One bit a node: whether it was met.
+    met: Vec<u64>,
+    /// Nodes met whose neighbours were not looked up, best first.
+    open: BinaryHeap<u64>,
+    /// Nodes met in this step.
+    new: Vec<u32>,
+    products: Vec<i32>,
+}
+
+/// One query on its way.
+struct Walk<'a> {
+    graph: &'a Graph,
+    query: &'a Query<'a>,
+    codes: QueryCodes,
+    /// 15 times the sum of the query's codes.
+    offset: i32,
+    base: f32,
+}
+
+impl<'a> Walk<'a> {
+    fn new(set: &VectorSet, graph: &'a Graph, query: &'a Query<'a>) -> Self {
+        let codes = QueryCodes::new(query.vector, 2 * graph.meta().nibble_width);
+        let sum: i32 = codes.codes.iter().map(|&c| i32::from(c)).sum();
+        let center = set
+            .center()
+            .map_or(0.0, |c| Kernels::detect().f32_dot(query.vector, c));
+        Self {
+            graph,
+            query,
+            codes,
+            offset: 15 * sum,
+            base: query.bias + center,
+        }
+    }
+
+    #[inline(always)]
+    fn score(&self, node: u32, product: i32) -> f32 {
+        let half_step = self.graph.steps()[node as usize];
+        let dot = (2 * product - self.offset) as f32 * (self.codes.scale * half_step) + self.base;
+        match self.query.weights {
+            None => dot,
+            Some(weights) => {
+                let row = self.graph.rows()[node as usize] as usize;
+                dot * weights.get(row).copied().unwrap_or(0.0)
+            }
+        }
+    }
+
+    /// Whether a node may be answered.
+    #[inline(always)]
+    fn allows(&self, node: u32) -> bool {
+        self.query
+            .allowed
+            .is_none_or(|a| a.contains(self.graph.rows()[node as usize] as usize))
+    }
+
+    fn multiply(&self, nodes: &[u32], products: &mut Vec<i32>) {
+        products.resize(nodes.len(), 0);
+        Kernels::detect().u4_at(&self.codes.codes, self.graph.nibbles(), nodes, products);
+    }
+
+    /// The best `ef` allowed nodes that the walk met, in no order.
+    fn run(&self, ef: usize, scratch: &mut Scratch) -> Vec<u32> {
+        let n = self.graph.len();
+        scratch.met.clear();
+        scratch.met.resize(n.div_ceil(64), 0);
+        scratch.open.clear();
+        let mut top = TopK::tight(ef);
+        scratch.new.clear();
+        self.meet(&[self.descend(scratch)], scratch);
+        self.weigh(scratch, &mut top);
+        let width = self.graph.meta().width;
+        let links = self.graph.links();
+        loop {
+            scratch.new.clear();
+            for _ in 0..TOGETHER {
+                let Some(&key) = scratch.open.peek() else {
+                    break;
+                };
+                // Both keys begin with the score's order.
+                if key >> 32 < top.floor() >> 32 {
+                    break;
+                }
+                scratch.open.pop();
+                let node = id_of(key) as usize;
+                self.meet(&links[node * width..][..width], scratch);
+            }
+            if scratch.new.is_empty() {
+                match scratch.open.peek() {
+                    Some(&key) if key >> 32 >= top.floor() >> 32 => continue,
+                    _ => break,
+                }
+            }
+            self.weigh(scratch, &mut top);
+        }
+        top.into_ids()
+    }
+
+    /// Marks those of `nodes` that were not met before, and puts them with the new ones.
+    #[inline(always)]
+    fn meet(&self, nodes: &[u32], scratch: &mut Scratch) {
+        for &node in nodes {
+            // Past the end: the places of a node's links that are not used, or a damaged file.
+            let Some(word) = scratch.met.get_mut(node as usize / 64) else {
+                break;
+            };
+            let bit = 1 << (node % 64);
+            if *word & bit == 0 && (node as usize) < self.graph.len() {
+                *word |= bit;
+                scratch.new.push(node);
+            }
+        }
+    }
+
+    /// Scores the new nodes; what may still matter is opened, what may be answered is offered.
+    #[inline(always)]
+    fn weigh(&self, scratch: &mut Scratch, top: &mut TopK) {
+        let Scratch {
+            open,
+            new,
+            products,
+            ..
+        } = scratch;
+        self.multiply(new, products);
+        for (&node, &product) in new.iter().zip(&*products) {
+            let score = self.score(node, product);
+            if score >= top.floor_score() || score.is_nan() {
+                open.push(key_of(score, node));
+                if self.allows(node) {
+                    top.push(score, node);
+                }
+            }
+        }
+    }
+
+    /// The node of layer 0 at which the greedy walk through the upper layers ends.
+    fn descend(&self, scratch: &mut Scratch) -> u32 {
+        let n = self.graph.len();
+        let width = self.graph.meta().upper_width;
+        let mut node = self.graph.entry_node().min(n as u32 - 1);
+        let mut best = self.score_of(node);
+        for layer in self.graph.upper_layers().rev() {
+            let Ok(mut at) = layer.nodes.binary_search(&node) else {
+                continue;
+            };
+            loop {
+                let links = &layer.links[at * width..][..width];
+                let Scratch { new, products, .. } = scratch;
+                new.clear();
+                let inside = links.iter().take_while(|&&to| to != NIL);
+                new.extend(inside.filter_map(|&to| layer.nodes.get(to as usize)));
+                new.retain(|&node| (node as usize) < n);
+                self.multiply(new, products);
+                let scored = new
+                    .iter()
+                    .zip(&*products)
+                    .map(|(&x, &p)| (x, self.score(x, p)));
+                let Some((next, score)) = scored.max_by(|a, b| a.1.total_cmp(&b.1)) else {
+                    break;
+                };
+                if score.is_nan() || score <= best {
+                    break;
+                }
+                let Ok(position) = layer.nodes.binary_search(&next) else {
+                    break;
+                };
+                (at, node, best) = (position, next, score);
+            }
+        }
+        scratch.new.clear();
+        node
+    }
+
+    fn score_of(&self, node: u32) -> f32 {
+        let mut product = [0];
+        Kernels::detect().u4_at(
+            &self.codes.codes,
+            self.graph.nibbles(),
+            &[node],
+            &mut product,
+        );
+        self.score(node, product[0])
+    }
+}

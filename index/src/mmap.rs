@@ -1,0 +1,163 @@
+//! The only place that maps a file, and bytes of one's own that are aligned like a map.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use memmap2::Mmap;
+
+use crate::error::{Error, Result};
+
+/// A regular file, mapped for reading.
+///
+/// The bytes are aligned to a page. Nothing is read until it is touched.
+pub struct MappedFile {
+    map: Mmap,
+    path: PathBuf,
+}
+
+impl MappedFile {
+    /// Maps `path`.
+    ///
+    /// # Errors
+    /// [`Error::NotAFile`] for folders and devices, [`Error::NotReadable`] for an empty file,
+    /// [`Error::Io`] when the operating system refuses.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = fs::File::open(path).map_err(Error::io(path, "opening"))?;
+        let metadata = file
+            .metadata()
+            .map_err(Error::io(path, "reading its size"))?;
+        if !metadata.is_file() {
+            return Err(Error::NotAFile {
+                path: path.to_owned(),
+            });
+        }
+        if metadata.len() == 0 {
+            return Err(Error::NotReadable {
+                path: path.to_owned(),
+                problem: "the file is empty".to_owned(),
+                advice: "write it again",
+            });
+        }
+        #[expect(clippy::disallowed_methods, reason = "this is the mmap module")]
+        // SAFETY: the map is read-only and private to this value. The one thing Rust cannot rule
+        // out, another process changing the file, is excluded by the format: files are replaced by
+        // a rename and never edited (docs/format.md, "The crash argument").
+        let map = unsafe { Mmap::map(file.file()) }.map_err(Error::io(path, "mapping"))?;
+        Ok(Self {
+            map,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The path that was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+impl fmt::Debug for MappedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MappedFile")
+            .field("path", &self.path)
+            .field("len", &self.map.len())
+            .finish()
+    }
+}
+
+/// 64 bytes that start on a multiple of 64.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+/// A copy of a file's bytes in memory, aligned as sections are.
+pub(crate) struct AlignedBytes {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl AlignedBytes {
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
+        let mut lines = vec![Line([0; 64]); bytes.len().div_ceil(64)];
+        bytemuck::cast_slice_mut(&mut lines)[..bytes.len()].copy_from_slice(bytes);
+        Self {
+            lines,
+            len: bytes.len(),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+/// Where a reader's bytes come from; both kinds run the same code.
+pub(crate) enum Source {
+    /// A mapped file.
+    Mapped(MappedFile),
+    /// Bytes in memory under a name for messages.
+    Memory(AlignedBytes, PathBuf),
+}
+
+impl Source {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Mapped(file) => file.bytes(),
+            Self::Memory(bytes, _) => bytes.bytes(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Mapped(file) => file.path(),
+            Self::Memory(_, name) => name,
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("path", &self.path())
+            .field("len", &self.bytes().len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_and_an_empty_file_are_typed_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            MappedFile::open(folder.path()),
+            Err(Error::NotAFile { .. })
+        ));
+        let empty = folder.path().join("empty");
+        fs::write(&empty, b"").unwrap();
+        assert!(matches!(
+            MappedFile::open(&empty),
+            Err(Error::NotReadable { .. })
+        ));
+        let missing = MappedFile::open(folder.path().join("missing")).unwrap_err();
+        assert!(missing.to_string().contains("missing"), "{missing}");
+    }
+
+    #[test]
+    fn copies_are_aligned() {
+        for len in [0, 1, 63, 64, 65, 1000] {
+            let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            let copy = AlignedBytes::copy_of(&bytes);
+            assert_eq!(copy.bytes(), bytes);
+            assert_eq!(copy.lines.as_ptr() as usize % 64, 0);
+        }
+    }
+}

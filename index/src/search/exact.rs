@@ -1,0 +1,308 @@
+//! Every vector in f32.
+//!
+//! A block of vectors that fits the second-level cache is multiplied with all queries of a group
+//! before the next block is read, so a batch reads the vectors once a group. What a dot product is
+//! does not depend on any of this (see [`simd`](crate::simd)), so neither do the scores.
+
+use rayon::prelude::*;
+
+use super::top_k::TopK;
+use super::{Hit, Query, Search};
+use crate::error::{Error, Result};
+use crate::simd::{Kernels, TILE};
+use crate::vectors::VectorSet;
+
+/// Bytes of vectors multiplied with a whole group of queries before the next are read.
+const BLOCK: usize = 256 << 10;
+/// Most queries a group has: their tops should stay in the cache beside the block.
+const GROUP: usize = 32;
+/// A filter that lets fewer than one in this many through is looked up row by row.
+const SPARSE: usize = 8;
+
+impl VectorSet {
+    /// The best `k`, in the order of [`search`](crate::search), from every vector in f32.
+    ///
+    /// There are `min(k, allowed)` answers, always. Runs on the calling thread.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the query does not fit the set or is not finite.
+    pub fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+        query.check(self.len(), self.dim())?;
+        Ok(self.search_checked(query, k))
+    }
+
+    /// As [`search`](Self::search) for a query that was checked.
+    pub(crate) fn search_checked(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
+        scan_one(self, query, k)
+    }
+
+    /// The same for many queries, on the current rayon pool: the same answers to the bit, the
+    /// vectors read once for many queries.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search), for the first query that does not fit.
+    pub fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+        for query in queries {
+            query.check(self.len(), self.dim())?;
+        }
+        let share = queries.len().div_ceil(rayon::current_num_threads());
+        let group = share.next_multiple_of(TILE).clamp(TILE, GROUP);
+        Ok(queries
+            .par_chunks(group)
+            .flat_map_iter(|group| scan_group(self, group, k))
+            .collect())
+    }
+
+    /// The dot product of `vector` `[dim]` with every stored one `[len]`, on the current rayon
+    /// pool; the same bits as in a search.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a wrong length.
+    pub fn matvec(&self, vector: &[f32]) -> Result<Vec<f32>> {
+        if vector.len() != self.dim() {
+            return Err(Error::length("vector", self.dim(), vector.len()));
+        }
+        let kernels = Kernels::detect();
+        let block = rows_of_a_block(self.dim());
+        let mut out = vec![0.0; self.len()];
+        out.par_chunks_mut(block)
+            .zip(self.vectors().par_chunks(block * self.dim()))
+            .for_each(|(out, rows)| kernels.f32_rows(vector, rows, out));
+        Ok(out)
+    }
+}
+
+impl Search for VectorSet {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+        self.search(query, k)
+    }
+
+    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+        self.search_batch(queries, k)
+    }
+}
+
+fn rows_of_a_block(dim: usize) -> usize {
+    (BLOCK / (dim * 4)).max(TILE)
+}
+
+fn scan_one(set: &VectorSet, query: &Query<'_>, k: usize) -> Vec<Hit> {
+    let candidates = query.candidates(set.len());
+    let mut top = TopK::new(k.min(candidates));
+    if let Some(allowed) = query.allowed
+        && candidates < set.len() / SPARSE
+    {
+        let ids: Vec<u32> = allowed.iter().map(|id| id as u32).collect();
+        score_ids(set, query, &ids, &mut top);
+        return top.finish();
+    }
+    let kernels = Kernels::detect();
+    let block = rows_of_a_block(set.dim());
+    let mut dots = vec![0.0; block.min(set.len())];
+    for (at, rows) in set.vectors().chunks(block * set.dim()).enumerate() {
+        let dots = &mut dots[..rows.len() / set.dim()];
+        kernels.f32_rows(query.vector, rows, dots);
+        offer(query, at * block, dots, &mut top);
+    }
+    top.finish()
+}
+
+/// Offers the f32 scores of `ids`, all below the set's length and allowed.
+pub(crate) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
+    let kernels = Kernels::detect();
+    let mut dots = [0.0; 256];
+    for ids in ids.chunks(dots.len()) {
+        let dots = &mut dots[..ids.len()];
+        kernels.f32_at(query.vector, set.vectors(), ids, dots);
+        for (&id, &dot) in ids.iter().zip(&*dots) {
+            top.push(query.score(id as usize, dot), id);
+        }
+    }
+}
+
+fn scan_group(set: &VectorSet, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
+    let mut tops: Vec<TopK> = group
+        .iter()
+        .map(|q| TopK::new(k.min(q.candidates(set.len()))))
+        .collect();
+    // Full tiles of queries side by side; what is left over goes one by one.
+    let tiles: Vec<Vec<f32>> = group
+        .chunks_exact(TILE)
+        .map(|tile| tile.iter().flat_map(|q| q.vector).copied().collect())
+        .collect();
+    let kernels = Kernels::detect();
+    let block = rows_of_a_block(set.dim());
+    let mut dots = vec![0.0; TILE * block.min(set.len())];
+    for (at, rows) in set.vectors().chunks(block * set.dim()).enumerate() {
+        let first = at * block;
+        let count = rows.len() / set.dim();
+        for ((tile, queries), tops) in tiles
+            .iter()
+            .zip(group.chunks_exact(TILE))
+            .zip(tops.chunks_exact_mut(TILE))
+        {
+            kernels.f32_tile(tile, rows, &mut dots[..TILE * count]);
+            for ((query, dots), top) in queries.iter().zip(dots.chunks_exact(count)).zip(tops) {
+                offer(query, first, dots, top);
+            }
+        }
+        let tiled = tiles.len() * TILE;
+        for (query, top) in group[tiled..].iter().zip(&mut tops[tiled..]) {
+            kernels.f32_rows(query.vector, rows, &mut dots[..count]);
+            offer(query, first, &dots[..count], top);
+        }
+    }
+    tops.into_iter().map(TopK::finish).collect()
+}
+
+/// Offers the scores of a block of dot products, the first of which is of the id `first`.
+fn offer(query: &Query<'_>, first: usize, dots: &[f32], top: &mut TopK) {
+    if query.weights.is_none() && query.allowed.is_none() {
+        for (id, &dot) in (first as u32..).zip(dots) {
+            top.push(dot + query.bias, id);
+        }
+    } else {
+        for (id, &dot) in (first..).zip(dots) {
+            if query.allows(id) {
+                top.push(query.score(id, dot), id as u32);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::VectorOptions;
+    use crate::search::IdSet;
+    use crate::test_vectors::set_with;
+    use proptest::prelude::*;
+
+    fn set_of(rows: &[f32], dim: usize) -> VectorSet {
+        set_with(rows, dim, VectorOptions::default())
+    }
+
+    /// Numbers on a coarse grid, so that equal scores occur.
+    fn numbers(len: usize) -> impl Strategy<Value = Vec<f32>> {
+        prop::collection::vec((-4i8..4).prop_map(|v| f32::from(v) / 2.0), len)
+    }
+
+    fn model(set: &VectorSet, query: &Query<'_>, k: usize) -> Vec<(u32, f32)> {
+        let mut all: Vec<(u32, f32)> = (0..set.len())
+            .filter(|&i| query.allowed.is_none_or(|a| a.contains(i)))
+            .map(|i| {
+                let dot = crate::simd::scalar::dot_f32(query.vector, set.vector(i));
+                (
+                    i as u32,
+                    (dot + query.bias) * query.weights.map_or(1.0, |w| w[i]),
+                )
+            })
+            .collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        all.truncate(k);
+        all
+    }
+
+    fn pairs(hits: &[Hit]) -> Vec<(u32, f32)> {
+        hits.iter().map(|h| (h.id, h.score)).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_scan_agrees_with_sorting_everything(
+            (dim, rows, queries) in (1usize..40, 1usize..200, 1usize..11)
+                .prop_flat_map(|(d, n, q)| (Just(d), numbers(d * n), numbers(d * q))),
+            k in 0usize..250,
+            bias in -2.0f32..2.0,
+            every in prop_oneof![Just(1usize), Just(2), Just(20)],
+        ) {
+            let set = set_of(&rows, dim);
+            let weights: Vec<f32> = (0..set.len()).map(|i| 0.5 + (i % 4) as f32).collect();
+            let mut allowed = IdSet::none(set.len());
+            for id in (0..set.len()).step_by(every) {
+                allowed.insert(id);
+            }
+            let queries: Vec<Query<'_>> = queries
+                .chunks(dim)
+                .enumerate()
+                .map(|(i, vector)| {
+                    let query = Query::new(vector).bias(bias).allowed(&allowed);
+                    if i % 2 == 0 { query } else { query.weights(&weights) }
+                })
+                .collect();
+            let batch = set.search_batch(&queries, k).unwrap();
+            for (query, in_batch) in queries.iter().zip(&batch) {
+                let alone = set.search(query, k).unwrap();
+                prop_assert_eq!(pairs(&alone), model(&set, query, k));
+                prop_assert_eq!(&alone, in_batch);
+            }
+        }
+    }
+
+    #[test]
+    fn many_blocks_any_batch_and_any_number_of_threads_give_the_same_bits() {
+        let (n, dim) = (3000, 100);
+        let value = |i: usize| ((i * 2_654_435_761) % 1009) as f32 / 500.0 - 1.0;
+        let rows: Vec<f32> = (0..n * dim).map(value).collect();
+        let set = set_of(&rows, dim);
+        let vectors: Vec<f32> = (0..70 * dim).map(|i| value(i * 31 + 7)).collect();
+        let queries: Vec<Query<'_>> = vectors.chunks(dim).map(Query::new).collect();
+        let alone: Vec<Vec<Hit>> = queries
+            .iter()
+            .map(|q| set.search(q, 800).unwrap())
+            .collect();
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            for size in [1, 3, 4, 7, 70] {
+                let batch: Vec<Vec<Hit>> = queries
+                    .chunks(size)
+                    .flat_map(|q| pool.install(|| set.search_batch(q, 800)).unwrap())
+                    .collect();
+                assert_eq!(batch, alone, "{threads} threads, batches of {size}");
+            }
+            let dots = pool.install(|| set.matvec(queries[0].vector)).unwrap();
+            assert!(alone[0].iter().all(|h| h.score == dots[h.id as usize]));
+        }
+    }
+
+    #[test]
+    fn a_query_that_does_not_fit_is_refused() {
+        let set = set_of(&[1.0, 2.0, 3.0, 4.0], 2);
+        let ids = IdSet::all(3);
+        let refused = [
+            Query::new(&[1.0]),
+            Query::new(&[1.0, f32::NAN]),
+            Query::new(&[1.0, f32::INFINITY]),
+            Query::new(&[1.0, 1.0]).bias(f32::NAN),
+            Query::new(&[1.0, 1.0]).weights(&[1.0]),
+            Query::new(&[1.0, 1.0]).allowed(&ids),
+        ];
+        for query in refused {
+            assert!(
+                matches!(set.search(&query, 1), Err(Error::Argument { .. })),
+                "{query:?}"
+            );
+            assert!(
+                set.search_batch(&[Query::new(&[1.0, 1.0]), query], 1)
+                    .is_err()
+            );
+        }
+        assert!(set.matvec(&[1.0]).is_err());
+    }
+
+    #[test]
+    fn scores_that_overflow_come_last_but_come() {
+        let set = set_of(&[f32::MAX, f32::MAX, 1.0, 1.0, f32::MAX, -f32::MAX], 2);
+        let hits = set.search(&Query::new(&[f32::MAX, -f32::MAX]), 3).unwrap();
+        assert_eq!(hits.iter().map(|h| h.id).collect::<Vec<_>>(), [2, 1, 0]);
+        assert!(hits[2].score.is_nan());
+    }
+}

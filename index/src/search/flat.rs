@@ -1,0 +1,340 @@
+//! Every vector as int8 codes, the best candidates again in f32.
+//!
+//! The codes are a quarter of the bytes, and reading them is what a scan waits for. Their order
+//! differs from the exact one only near the end of the best `k`; with a tenth of `k` more
+//! candidates scored again in f32, what is lost at `k = 800` is less than one answer in a thousand.
+
+use rayon::prelude::*;
+
+use super::exact::score_ids;
+use super::top_k::TopK;
+use super::{Hit, Query, Rescore, Search};
+use crate::error::Result;
+use crate::simd::{Kernels, TILE};
+use crate::vectors::VectorSet;
+use crate::vectors::quantize::QueryCodes;
+
+/// Bytes of codes multiplied with a whole group of queries before the next are read.
+const BLOCK: usize = 64 << 10;
+/// Most queries a group has.
+const GROUP: usize = 64;
+/// Rows of a block when one query is alone: few enough that the products stay in the first-level
+/// cache, many enough that a block's overhead is lost in it.
+const ALONE: usize = 256;
+/// A filter that lets fewer than one in this many through is looked up row by row, in f32.
+const SPARSE: usize = 16;
+
+/// A set searched by its int8 codes with f32 rescoring.
+///
+/// The scores of the answers are the exact ones, to the bit; which vectors are answered is right
+/// for all but about one in a thousand. Where all must be, use [`VectorSet::search`].
+#[derive(Debug, Clone, Copy)]
+pub struct Flat<'a> {
+    set: &'a VectorSet,
+    extra: f32,
+    rescore: Rescore,
+}
+
+impl<'a> Flat<'a> {
+    /// Searches `set` with a tenth more candidates than answers.
+    pub fn new(set: &'a VectorSet) -> Self {
+        Self {
+            set,
+            extra: 0.1,
+            rescore: Rescore::Exact,
+        }
+    }
+
+    /// The same with `extra` times `k` more candidates than answers, 0 to 16.
+    pub fn extra(mut self, extra: f32) -> Self {
+        self.extra = extra.clamp(0.0, 16.0);
+        self
+    }
+
+    /// The same with answers scored in another way.
+    pub fn rescore(mut self, rescore: Rescore) -> Self {
+        self.rescore = rescore;
+        self
+    }
+
+    fn candidates(&self, query: &Query<'_>, k: usize) -> TopK {
+        let more = match self.rescore {
+            Rescore::Exact => ((k as f32 * self.extra) as usize).saturating_add(16),
+            Rescore::Codes => 0,
+        };
+        let wanted = k.saturating_add(more);
+        TopK::new(wanted.min(query.candidates(self.set.len())))
+    }
+
+    pub(crate) fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
+        let set = self.set;
+        if query.allowed.is_some() && query.candidates(set.len()) < set.len() / SPARSE {
+            return set.search_checked(query, k);
+        }
+        let coded = Coded::new(set, query);
+        let kernels = Kernels::detect();
+        let mut top = self.candidates(query, k);
+        let mut dots = [0; ALONE];
+        for (at, rows) in set.codes().chunks(ALONE * set.stride()).enumerate() {
+            let dots = &mut dots[..rows.len() / set.stride()];
+            kernels.u8_rows(&coded.codes.codes, rows, dots);
+            coded.offer(query, set.scales(), at * ALONE, dots, &mut top);
+        }
+        self.finish(query, top, k)
+    }
+
+    /// The best `k` of the candidates.
+    fn finish(&self, query: &Query<'_>, candidates: TopK, k: usize) -> Vec<Hit> {
+        if self.rescore == Rescore::Codes {
+            return candidates.finish();
+        }
+        let mut ids: Vec<u32> = candidates.into_ids();
+        ids.sort_unstable();
+        let mut top = TopK::new(k.min(ids.len()));
+        score_ids(self.set, query, &ids, &mut top);
+        top.finish()
+    }
+
+    fn search_group(&self, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
+        let (set, stride) = (self.set, self.set.stride());
+        let coded: Vec<Coded> = group.iter().map(|query| Coded::new(set, query)).collect();
+        let mut tops: Vec<TopK> = group
+            .iter()
+            .map(|query| self.candidates(query, k))
+            .collect();
+        let tiles: Vec<Vec<i8>> = coded
+            .chunks_exact(TILE)
+            .map(|tile| tile.iter().flat_map(|c| &c.codes.codes).copied().collect())
+            .collect();
+        let kernels = Kernels::detect();
+        let block = (BLOCK / stride).max(TILE);
+        let mut dots = vec![0; TILE * block];
+        for (at, rows) in set.codes().chunks(block * stride).enumerate() {
+            let (first, count) = (at * block, rows.len() / stride);
+            for (t, tile) in tiles.iter().enumerate() {
+                kernels.u8_tile(tile, rows, &mut dots[..TILE * count]);
+                for (q, dots) in dots.chunks_exact(count).take(TILE).enumerate() {
+                    let q = t * TILE + q;
+                    coded[q].offer(&group[q], set.scales(), first, dots, &mut tops[q]);
+                }
+            }
+            for q in tiles.len() * TILE..group.len() {
+                let dots = &mut dots[..count];
+                kernels.u8_rows(&coded[q].codes.codes, rows, dots);
+                coded[q].offer(&group[q], set.scales(), first, dots, &mut tops[q]);
+            }
+        }
+        tops.into_iter()
+            .zip(group)
+            .map(|(top, query)| self.finish(query, top, k))
+            .collect()
+    }
+}
+
+impl Search for Flat<'_> {
+    fn len(&self) -> usize {
+        self.set.len()
+    }
+
+    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+        query.check(self.set.len(), self.set.dim())?;
+        Ok(self.search_one(query, k))
+    }
+
+    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+        for query in queries {
+            query.check(self.set.len(), self.set.dim())?;
+        }
+        let share = queries.len().div_ceil(rayon::current_num_threads());
+        let group = share.next_multiple_of(TILE).clamp(TILE, GROUP);
+        let answers = queries
+            .par_chunks(group)
+            .flat_map_iter(|group| match group {
+                [query] => vec![self.search_one(query, k)],
+                _ => self.search_group(group, k),
+            });
+        Ok(answers.collect())
+    }
+}
+
+/// A query as codes, and what turns integer products into its scores.
+struct Coded {
+    codes: QueryCodes,
+    /// The query's bias, and its product with the centre that the stored codes leave out.
+    base: f32,
+}
+
+impl Coded {
+    fn new(set: &VectorSet, query: &Query<'_>) -> Self {
+        let center = set
+            .center()
+            .map_or(0.0, |c| Kernels::detect().f32_dot(query.vector, c));
+        Self {
+            codes: QueryCodes::new(query.vector, set.stride()),
+            base: query.bias + center,
+        }
+    }
+
+    #[inline(always)]
+    fn score(&self, dot: i32, scale: f32) -> f32 {
+        (dot - self.codes.offset) as f32 * (self.codes.scale * scale) + self.base
+    }
+
+    /// Offers the scores of a block of products, the first of which is of the id `first`.
+    #[inline]
+    fn offer(&self, query: &Query<'_>, scales: &[f32], first: usize, dots: &[i32], top: &mut TopK) {
+        let scales = &scales[first..first + dots.len()];
+        if query.weights.is_none() && query.allowed.is_none() {
+            for ((id, &dot), &scale) in (first as u32..).zip(dots).zip(scales) {
+                top.push(self.score(dot, scale), id);
+            }
+        } else {
+            for ((id, &dot), &scale) in (first..).zip(dots).zip(scales) {
+                if query.allows(id) {
+                    let weight = query.weights.map_or(1.0, |w| w[id]);
+                    top.push(self.score(dot, scale) * weight, id as u32);
+                }
+            }
+        }
+    }
+}
+
+/// Offers the scores of `ids`, all below the set's length and allowed, by their codes.
+pub(crate) fn score_ids_by_codes(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
+    let coded = Coded::new(set, query);
+    let mut dots = [0; 256];
+    for ids in ids.chunks(dots.len()) {
+        let dots = &mut dots[..ids.len()];
+        Kernels::detect().u8_at(&coded.codes.codes, set.codes(), ids, dots);
+        for (&id, &dot) in ids.iter().zip(&*dots) {
+            let weight = query.weights.map_or(1.0, |w| w[id as usize]);
+            top.push(coded.score(dot, set.scales()[id as usize]) * weight, id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::IdSet;
+    use crate::test_vectors::{clustered, set_with};
+    use crate::{Center, VectorOptions};
+
+    fn recall(found: &[Hit], exact: &[Hit]) -> f64 {
+        let ids: std::collections::HashSet<u32> = exact.iter().map(|h| h.id).collect();
+        found.iter().filter(|h| ids.contains(&h.id)).count() as f64 / exact.len().max(1) as f64
+    }
+
+    #[test]
+    fn nothing_to_speak_of_is_lost_and_the_scores_are_exact() {
+        for (dim, shift, center) in [
+            (96, 0.0, Center::None),
+            (384, 0.0, Center::None),
+            (130, 2.0, Center::Mean),
+        ] {
+            let rows: Vec<f32> = clustered(20_000, dim, 1)
+                .into_iter()
+                .map(|v| v + shift)
+                .collect();
+            let set = set_with(&rows, dim, VectorOptions::default().center(center));
+            let vectors = clustered(33, dim, 2);
+            let weights: Vec<f32> = (0..set.len()).map(|i| 1.0 + (i % 7) as f32 / 8.0).collect();
+            let queries: Vec<Query<'_>> = vectors
+                .chunks(dim)
+                .enumerate()
+                .map(|(i, vector)| {
+                    let query = Query::new(vector).bias(-0.1);
+                    if i % 3 == 0 {
+                        query.weights(&weights)
+                    } else {
+                        query
+                    }
+                })
+                .collect();
+            let flat = Flat::new(&set);
+            let batch = flat.search_batch(&queries, 800).unwrap();
+            let mut sum = 0.0;
+            for (query, found) in queries.iter().zip(&batch) {
+                let exact = set.search(query, 800).unwrap();
+                assert_eq!(
+                    &flat.search(query, 800).unwrap(),
+                    found,
+                    "one and batch differ"
+                );
+                let all = set.search(query, set.len()).unwrap();
+                for hit in found.iter().step_by(97) {
+                    assert!(all.contains(hit), "not the exact score: {hit:?}");
+                }
+                sum += recall(found, &exact);
+            }
+            let mean = sum / queries.len() as f64;
+            assert!(mean >= 0.999, "recall {mean} at {dim} dimensions");
+        }
+    }
+
+    #[test]
+    fn a_filter_of_any_density_gets_all_that_it_allows() {
+        let dim = 64;
+        let set = set_with(&clustered(3000, dim, 3), dim, VectorOptions::default());
+        let vectors = clustered(5, dim, 4);
+        for every in [1, 2, 10, 100, 2999, 5000] {
+            let mut allowed = IdSet::none(set.len());
+            for id in (0..set.len()).skip(every / 2).step_by(every) {
+                allowed.insert(id);
+            }
+            for vector in vectors.chunks(dim) {
+                let query = Query::new(vector).allowed(&allowed);
+                let found = Flat::new(&set).search(&query, 100).unwrap();
+                assert_eq!(found.len(), allowed.count().min(100));
+                assert!(found.iter().all(|h| allowed.contains(h.id as usize)));
+                assert!(recall(&found, &set.search(&query, 100).unwrap()) >= 0.99);
+            }
+        }
+    }
+
+    #[test]
+    fn scores_by_codes_are_near_the_exact_ones() {
+        let dim = 200;
+        let rows = clustered(2000, dim, 8);
+        let set = set_with(&rows, dim, VectorOptions::default().center(Center::Mean));
+        let weights: Vec<f32> = (0..set.len()).map(|i| 1.0 + (i % 3) as f32).collect();
+        let query = Query::new(&rows[..dim]).bias(0.25).weights(&weights);
+        let flat = Flat::new(&set).rescore(Rescore::Codes);
+        let found = flat.search(&query, 100).unwrap();
+        assert_eq!(found.len(), 100);
+        assert_eq!(
+            flat.search_batch(&[query; 5], 100).unwrap(),
+            vec![found.clone(); 5]
+        );
+        let exact = set.search(&query, set.len()).unwrap();
+        for hit in &found {
+            let of_id = exact.iter().find(|e| e.id == hit.id).unwrap();
+            assert!((of_id.score - hit.score).abs() < 0.02, "{hit:?} {of_id:?}");
+        }
+        let ids: Vec<u32> = found.iter().map(|h| h.id).collect();
+        let mut top = TopK::new(100);
+        score_ids_by_codes(&set, &query, &ids, &mut top);
+        assert_eq!(top.finish(), found);
+        assert!(recall(&found, &exact[..100]) > 0.95);
+    }
+
+    #[test]
+    fn any_k_and_an_empty_set_are_answered() {
+        let set = set_with(&clustered(50, 5, 5), 5, VectorOptions::default());
+        let query = [1.0, 0.0, -1.0, 0.5, 0.0];
+        for k in [0, 1, 49, 50, 51, usize::MAX] {
+            let found = Flat::new(&set).search(&Query::new(&query), k).unwrap();
+            assert_eq!(found.len(), k.min(50));
+        }
+        let none = set_with(&[], 5, VectorOptions::default());
+        assert!(
+            Flat::new(&none)
+                .search(&Query::new(&query), 3)
+                .unwrap()
+                .is_empty()
+        );
+        let zeros = set_with(&[0.0; 50], 5, VectorOptions::default());
+        let found = Flat::new(&zeros).search(&Query::new(&query), 3).unwrap();
+        assert_eq!(found.iter().map(|h| h.id).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+}

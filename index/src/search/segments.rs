@@ -1,0 +1,172 @@
+//! Several sets searched as one.
+
+use rayon::prelude::*;
+
+use super::top_k::TopK;
+use super::{Hit, Query, Search};
+use crate::error::{Error, Result};
+
+/// Searchers one after another: the ids of each follow those of the one before.
+///
+/// New vectors are visible at once as one more small segment; nothing is rebuilt. Scores of
+/// different segments are comparable because every searcher of this crate answers f32 scores.
+pub struct Segments<'a> {
+    parts: Vec<&'a dyn Search>,
+    len: usize,
+}
+
+impl<'a> Segments<'a> {
+    /// Puts searchers in a row.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when there are more ids together than a `u32` counts.
+    pub fn new(parts: Vec<&'a dyn Search>) -> Result<Self> {
+        let len = parts
+            .iter()
+            .fold(0usize, |sum, part| sum.saturating_add(part.len()));
+        if len >= u32::MAX as usize {
+            return Err(Error::Argument {
+                what: "segments",
+                expected: format!("fewer than {} vectors together", u32::MAX),
+                found: len.to_string(),
+                advice: "search them apart",
+            });
+        }
+        Ok(Self { parts, len })
+    }
+
+    /// The first id of each part, and the part.
+    fn with_bases(&self) -> impl Iterator<Item = (usize, &'a dyn Search)> {
+        self.parts.iter().scan(0, |base, &part| {
+            let first = *base;
+            *base += part.len();
+            Some((first, part))
+        })
+    }
+
+    /// Checks what only the whole can: the lengths of weights and filter.
+    fn check(&self, query: &Query<'_>) -> Result<()> {
+        if let Some(weights) = query.weights
+            && weights.len() != self.len
+        {
+            return Err(Error::length("query weights", self.len, weights.len()));
+        }
+        if let Some(allowed) = query.allowed
+            && allowed.len() != self.len
+        {
+            return Err(Error::length("allowed ids", self.len, allowed.len()));
+        }
+        Ok(())
+    }
+}
+
+impl Search for Segments<'_> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+        self.check(query)?;
+        let mut top = TopK::new(k.min(self.len));
+        for (base, part) in self.with_bases() {
+            let allowed = query.allowed.map(|set| set.slice(base, part.len()));
+            let mut local = *query;
+            local.weights = query.weights.map(|w| &w[base..base + part.len()]);
+            local.allowed = allowed.as_ref();
+            for hit in part.search(&local, k)? {
+                top.push(hit.score, base as u32 + hit.id);
+            }
+        }
+        Ok(top.finish())
+    }
+
+    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+        for query in queries {
+            self.check(query)?;
+        }
+        let mut tops: Vec<TopK> = queries.iter().map(|_| TopK::new(k.min(self.len))).collect();
+        for (base, part) in self.with_bases() {
+            let allowed: Vec<_> = queries
+                .par_iter()
+                .map(|query| query.allowed.map(|set| set.slice(base, part.len())))
+                .collect();
+            let local: Vec<Query<'_>> = queries
+                .iter()
+                .zip(&allowed)
+                .map(|(query, allowed)| {
+                    let mut local = *query;
+                    local.weights = query.weights.map(|w| &w[base..base + part.len()]);
+                    local.allowed = allowed.as_ref();
+                    local
+                })
+                .collect();
+            for (hits, top) in part.search_batch(&local, k)?.into_iter().zip(&mut tops) {
+                for hit in hits {
+                    top.push(hit.score, base as u32 + hit.id);
+                }
+            }
+        }
+        Ok(tops.into_iter().map(TopK::finish).collect())
+    }
+}
+
+impl std::fmt::Debug for Segments<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Segments({} parts, {} vectors)",
+            self.parts.len(),
+            self.len
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::VectorOptions;
+    use crate::search::{Flat, IdSet};
+    use crate::test_vectors::{clustered, set_with};
+
+    #[test]
+    fn segments_answer_what_one_set_would() {
+        let (n, dim) = (1000, 24);
+        let rows = clustered(n, dim, 6);
+        let whole = set_with(&rows, dim, VectorOptions::default());
+        let cuts = [0, 100, 100, 137, 700, 1000];
+        let sets: Vec<_> = cuts
+            .windows(2)
+            .map(|w| set_with(&rows[w[0] * dim..w[1] * dim], dim, VectorOptions::default()))
+            .collect();
+        let exact: Vec<&dyn Search> = sets.iter().map(|s| s as &dyn Search).collect();
+        let exact = Segments::new(exact).unwrap();
+        let flats: Vec<Flat<'_>> = sets.iter().map(Flat::new).collect();
+        let flats = Segments::new(flats.iter().map(|s| s as &dyn Search).collect()).unwrap();
+        let weights: Vec<f32> = (0..n).map(|i| 1.0 + (i % 5) as f32).collect();
+        let mut allowed = IdSet::all(n);
+        for id in (0..n).step_by(3) {
+            allowed.remove(id);
+        }
+        let vectors = clustered(6, dim, 7);
+        let queries: Vec<Query<'_>> = vectors
+            .chunks(dim)
+            .zip(0..)
+            .map(|(v, i)| match i % 3 {
+                0 => Query::new(v),
+                1 => Query::new(v).weights(&weights).bias(0.5),
+                _ => Query::new(v).allowed(&allowed),
+            })
+            .collect();
+        let expected = whole.search_batch(&queries, 90).unwrap();
+        assert_eq!(exact.search_batch(&queries, 90).unwrap(), expected);
+        assert_eq!(flats.search_batch(&queries, 90).unwrap(), expected);
+        for (query, expected) in queries.iter().zip(&expected) {
+            assert_eq!(&exact.search(query, 90).unwrap(), expected);
+        }
+        assert!(
+            exact
+                .search(&Query::new(&vectors[..dim]).weights(&[1.0]), 1)
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! AVX-512 with VNNI: a row of 16 numbers or 64 codes a step.
+
+use std::arch::x86_64::*;
+
+use super::{Kernels, TILE, four_at, four_queries, four_rows};
+
+/// The kernels, if this processor has what they need.
+pub(super) fn detect() -> Option<Kernels> {
+    let has = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni");
+    has.then_some(super::kernel_table!("avx512"))
+}
+
+/// Rows ahead of the product whose lines are asked for.
+const AHEAD_F32: usize = 8;
+const AHEAD_U8: usize = 24;
+const AHEAD_U4: usize = 48;
+
+/// Products of `Q` queries with four rows, all of one length.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn dots_f32<const Q: usize>(queries: [&[f32]; Q], rows: [&[f32]; 4]) -> [[f32; 4]; Q] {
+    let dim = queries[0].len();
+    debug_assert!(queries.iter().chain(&rows).all(|s| s.len() == dim));
+    let mut sums = [[_mm512_setzero_ps(); 4]; Q];
+    let mut at = 0;
+    while at < dim {
+        let left = dim - at;
+        let mask = if left >= 16 {
+            u16::MAX
+        } else {
+            (1 << left) - 1
+        };
+        let mut r = [_mm512_setzero_ps(); 4];
+        for k in 0..4 {
+            // SAFETY: the mask keeps to the `dim` numbers that each slice has.
+            r[k] = unsafe { _mm512_maskz_loadu_ps(mask, rows[k].as_ptr().add(at)) };
+        }
+        for (query, sums) in queries.iter().zip(&mut sums) {
+            // SAFETY: as above.
+            let q = unsafe { _mm512_maskz_loadu_ps(mask, query.as_ptr().add(at)) };
+            for k in 0..4 {
+                sums[k] = _mm512_fmadd_ps(q, r[k], sums[k]);
+            }
+        }
+        at += 16;
+    }
+    let mut out = [[0.0; 4]; Q];
+    for (sums, out) in sums.iter().zip(&mut out) {
+        let mut quarter = [_mm_setzero_ps(); 4];
+        for k in 0..4 {
+            let half = _mm256_add_ps(
+                _mm512_castps512_ps256(sums[k]),
+                _mm512_extractf32x8_ps::<1>(sums[k]),
+            );
+            quarter[k] = _mm_add_ps(
+                _mm256_castps256_ps128(half),
+                _mm256_extractf128_ps::<1>(half),
+            );
+        }
+        *out = super::avx2::sum_lanes_f32(quarter);
+    }
+    out
+}
+
+/// As [`dots_f32`] for codes; the length is a multiple of 64.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn dots_u8<const Q: usize>(queries: [&[i8]; Q], rows: [&[u8]; 4]) -> [[i32; 4]; Q] {
+    let stride = queries[0].len();
+    debug_assert!(queries.iter().all(|s| s.len() == stride));
+    debug_assert!(rows.iter().all(|s| s.len() == stride));
+    let mut sums = [[_mm512_setzero_si512(); 4]; Q];
+    let mut at = 0;
+    while at + 64 <= stride {
+        let mut r = [_mm512_setzero_si512(); 4];
+        for k in 0..4 {
+            // SAFETY: at + 64 <= stride, the length of each slice.
+            r[k] = unsafe { _mm512_loadu_si512(rows[k].as_ptr().add(at).cast()) };
+        }
+        for (query, sums) in queries.iter().zip(&mut sums) {
+            // SAFETY: as above.
+            let q = unsafe { _mm512_loadu_si512(query.as_ptr().add(at).cast()) };
+            for k in 0..4 {
+                sums[k] = _mm512_dpbusd_epi32(sums[k], r[k], q);
+            }
+        }
+        at += 64;
+    }
+    let mut out = [[0; 4]; Q];
+    for (sums, out) in sums.iter().zip(&mut out) {
+        *out = sum_quarters(*sums);
+    }
+    out
+}
+
+/// The sum of the lanes of each of four registers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn sum_quarters(sums: [__m512i; 4]) -> [i32; 4] {
+    let mut quarter = [_mm_setzero_si128(); 4];
+    for k in 0..4 {
+        let half = _mm256_add_epi32(
+            _mm512_castsi512_si256(sums[k]),
+            _mm512_extracti64x4_epi64::<1>(sums[k]),
+        );
+        quarter[k] = _mm_add_epi32(
+            _mm256_castsi256_si128(half),
+            _mm256_extracti128_si256::<1>(half),
+        );
+    }
+    super::avx2::sum_lanes_i32(quarter)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn f32_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
+    let n = out.len();
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let [sums] = dots_f32([query], four_rows(rows, query.len(), 4 * group, n));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn f32_tile(queries: &[f32], rows: &[f32], out: &mut [f32]) {
+    let n = out.len() / TILE;
+    let queries = four_queries(queries);
+    for first in (0..n).step_by(4) {
+        let sums = dots_f32(queries, four_rows(rows, queries[0].len(), first, n));
+        let count = (n - first).min(4);
+        for (q, sums) in sums.iter().enumerate() {
+            out[q * n + first..][..count].copy_from_slice(&sums[..count]);
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
+    let dim = query.len();
+    for &id in ids.iter().take(AHEAD_F32) {
+        super::avx2::prefetch(&vectors[id as usize * dim..][..dim]);
+    }
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        for &id in ids.iter().skip(4 * group + AHEAD_F32).take(4) {
+            super::avx2::prefetch(&vectors[id as usize * dim..][..dim]);
+        }
+        let [sums] = dots_f32([query], four_at(vectors, dim, ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
+    let n = out.len();
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let rows = four_rows(codes, query.len(), 4 * group, n);
+        // The processor's own prefetching stops at each page's end.
+        for row in rows {
+            super::avx2::prefetch_far(row);
+        }
+        let [sums] = dots_u8([query], rows);
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
+    let n = out.len() / TILE;
+    let queries = four_queries(queries);
+    for first in (0..n).step_by(4) {
+        let sums = dots_u8(queries, four_rows(codes, queries[0].len(), first, n));
+        let count = (n - first).min(4);
+        for (q, sums) in sums.iter().enumerate() {
+            out[q * n + first..][..count].copy_from_slice(&sums[..count]);
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    let stride = query.len();
+    for &id in ids.iter().take(AHEAD_U8) {
+        super::avx2::prefetch(&codes[id as usize * stride..][..stride]);
+    }
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        for &id in ids.iter().skip(4 * group + AHEAD_U8).take(4) {
+            super::avx2::prefetch(&codes[id as usize * stride..][..stride]);
+        }
+        let [sums] = dots_u8([query], four_at(codes, stride, ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+/// Products of one query with four rows of 4-bit codes; the length is a multiple of 64 bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
+    let width = query.len() / 2;
+    debug_assert!(rows.iter().all(|s| s.len() == width));
+    let low = _mm512_set1_epi8(15);
+    let mut sums = [_mm512_setzero_si512(); 4];
+    let mut at = 0;
+    while at + 64 <= width {
+        // SAFETY: 2 * at + 128 <= the length of the query.
+        let q = unsafe {
+            let start = query.as_ptr().add(2 * at);
+            [
+                _mm512_loadu_si512(start.cast()),
+                _mm512_loadu_si512(start.add(64).cast()),
+            ]
+        };
+        for k in 0..4 {
+            // SAFETY: at + 64 <= width, the length of each row.
+            let r = unsafe { _mm512_loadu_si512(rows[k].as_ptr().add(at).cast()) };
+            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(r), low);
+            sums[k] = _mm512_dpbusd_epi32(sums[k], _mm512_and_si512(r, low), q[0]);
+            sums[k] = _mm512_dpbusd_epi32(sums[k], high, q[1]);
+        }
+        at += 64;
+    }
+    sum_quarters(sums)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    let width = query.len() / 2;
+    for &id in ids.iter().take(AHEAD_U4) {
+        super::avx2::prefetch(&codes[id as usize * width..][..width]);
+    }
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        for &id in ids.iter().skip(4 * group + AHEAD_U4).take(4) {
+            super::avx2::prefetch(&codes[id as usize * width..][..width]);
+        }
+        let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}

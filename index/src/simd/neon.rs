@@ -1,0 +1,193 @@
+//! NEON, which every aarch64 processor has: four registers hold the 16 lanes of f32.
+
+use std::arch::aarch64::*;
+
+use super::{Kernels, TILE, four_at, four_queries, four_rows};
+
+/// The kernels, if this processor has what they need.
+pub(super) fn detect() -> Option<Kernels> {
+    std::arch::is_aarch64_feature_detected!("neon").then_some(super::kernel_table!("neon"))
+}
+
+/// The 16 numbers at the start of a slice, zeros past its end.
+#[inline]
+#[target_feature(enable = "neon")]
+fn load_16(slice: &[f32]) -> [float32x4_t; 4] {
+    let mut padded = [0.0; 16];
+    let start = if slice.len() >= 16 {
+        slice.as_ptr()
+    } else {
+        padded[..slice.len()].copy_from_slice(slice);
+        padded.as_ptr()
+    };
+    // SAFETY: `start` is the start of 16 numbers, the slice's own or `padded`.
+    unsafe {
+        [
+            vld1q_f32(start),
+            vld1q_f32(start.add(4)),
+            vld1q_f32(start.add(8)),
+            vld1q_f32(start.add(12)),
+        ]
+    }
+}
+
+/// Products of one query with four rows, all of one length.
+#[inline]
+#[target_feature(enable = "neon")]
+fn dots_f32(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    let mut sums = [[vdupq_n_f32(0.0); 4]; 4];
+    for at in (0..query.len()).step_by(16) {
+        let q = load_16(&query[at..]);
+        for k in 0..4 {
+            let r = load_16(&rows[k][at..]);
+            for l in 0..4 {
+                sums[k][l] = vfmaq_f32(sums[k][l], q[l], r[l]);
+            }
+        }
+    }
+    let mut out = [0.0; 4];
+    for k in 0..4 {
+        // Lane l with l + 8, then with l + 4, then the tree inside one register.
+        let s = vaddq_f32(
+            vaddq_f32(sums[k][0], sums[k][2]),
+            vaddq_f32(sums[k][1], sums[k][3]),
+        );
+        let s = vadd_f32(vget_low_f32(s), vget_high_f32(s));
+        out[k] = vget_lane_f32::<0>(s) + vget_lane_f32::<1>(s);
+    }
+    out
+}
+
+/// Products of one query with four rows of codes; the length is a multiple of 64.
+#[inline]
+#[target_feature(enable = "neon")]
+fn dots_u8(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
+    debug_assert!(rows.iter().all(|s| s.len() == query.len()));
+    let mut sums = [vdupq_n_s32(0); 4];
+    let mut at = 0;
+    while at + 8 <= query.len() {
+        // SAFETY: at + 8 <= the length of the query and of each row.
+        let q = vmovl_s8(unsafe { vld1_s8(query.as_ptr().add(at)) });
+        for k in 0..4 {
+            // SAFETY: as above.
+            let r = unsafe { vld1_u8(rows[k].as_ptr().add(at)) };
+            let r = vreinterpretq_s16_u16(vmovl_u8(r));
+            sums[k] = vmlal_s16(sums[k], vget_low_s16(r), vget_low_s16(q));
+            sums[k] = vmlal_s16(sums[k], vget_high_s16(r), vget_high_s16(q));
+        }
+        at += 8;
+    }
+    [
+        vaddvq_s32(sums[0]),
+        vaddvq_s32(sums[1]),
+        vaddvq_s32(sums[2]),
+        vaddvq_s32(sums[3]),
+    ]
+}
+
+#[target_feature(enable = "neon")]
+fn f32_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
+    let n = out.len();
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_f32(query, four_rows(rows, query.len(), 4 * group, n));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn f32_tile(queries: &[f32], rows: &[f32], out: &mut [f32]) {
+    let n = out.len() / TILE;
+    let queries = four_queries(queries);
+    for first in (0..n).step_by(4) {
+        let rows = four_rows(rows, queries[0].len(), first, n);
+        let count = (n - first).min(4);
+        for (q, query) in queries.iter().enumerate() {
+            let sums = dots_f32(query, rows);
+            out[q * n + first..][..count].copy_from_slice(&sums[..count]);
+        }
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_f32(query, four_at(vectors, query.len(), ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
+    let n = out.len();
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_u8(query, four_rows(codes, query.len(), 4 * group, n));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
+    let n = out.len() / TILE;
+    let queries = four_queries(queries);
+    for first in (0..n).step_by(4) {
+        let rows = four_rows(codes, queries[0].len(), first, n);
+        let count = (n - first).min(4);
+        for (q, query) in queries.iter().enumerate() {
+            let sums = dots_u8(query, rows);
+            out[q * n + first..][..count].copy_from_slice(&sums[..count]);
+        }
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_u8(query, four_at(codes, query.len(), ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+/// Products of one query with four rows of 4-bit codes; the length is a multiple of 64 bytes.
+#[inline]
+#[target_feature(enable = "neon")]
+fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
+    let width = query.len() / 2;
+    debug_assert!(rows.iter().all(|s| s.len() == width));
+    let low = vdupq_n_u8(15);
+    let mut sums = [vdupq_n_s32(0); 4];
+    for block in (0..width).step_by(64) {
+        for part in (0..64).step_by(16) {
+            // SAFETY: 2 * block + 64 + part + 16 <= the length of the query.
+            let (ql, qh) = unsafe {
+                let start = query.as_ptr().add(2 * block + part);
+                (vld1q_s8(start), vld1q_s8(start.add(64)))
+            };
+            for k in 0..4 {
+                // SAFETY: block + part + 16 <= width, the length of each row.
+                let r = unsafe { vld1q_u8(rows[k].as_ptr().add(block + part)) };
+                let l = vreinterpretq_s8_u8(vandq_u8(r, low));
+                let h = vreinterpretq_s8_u8(vshrq_n_u8::<4>(r));
+                for (c, q) in [(l, ql), (h, qh)] {
+                    let near = vmull_s8(vget_low_s8(c), vget_low_s8(q));
+                    let far = vmull_s8(vget_high_s8(c), vget_high_s8(q));
+                    sums[k] = vpadalq_s16(sums[k], vaddq_s16(near, far));
+                }
+            }
+        }
+    }
+    [
+        vaddvq_s32(sums[0]),
+        vaddvq_s32(sums[1]),
+        vaddvq_s32(sums[2]),
+        vaddvq_s32(sums[3]),
+    ]
+}
+
+#[target_feature(enable = "neon")]
+fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    let width = query.len() / 2;
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}

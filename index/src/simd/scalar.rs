@@ -1,0 +1,131 @@
+//! The reference: what every other kernel computes, in plain Rust.
+
+use super::{CODE_ALIGN, Kernels, four_queries};
+
+/// Lanes of the f32 accumulator.
+pub const LANES: usize = 16;
+
+pub(super) const KERNELS: Kernels = Kernels {
+    name: "scalar",
+    f32_rows,
+    f32_tile,
+    f32_at,
+    u8_rows,
+    u8_tile,
+    u8_at,
+    u4_at,
+};
+
+/// `sum a_j b_j` in the order that the module's page defines.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len(), "the lengths differ");
+    let mut lanes = [0.0f32; LANES];
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a.iter().zip(b) {
+        fused(&mut lanes, a, b);
+    }
+    if !a_rest.is_empty() {
+        // A masked load reads zeros past the end, and every lane takes part.
+        let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
+        a[..a_rest.len()].copy_from_slice(a_rest);
+        b[..b_rest.len()].copy_from_slice(b_rest);
+        fused(&mut lanes, &a, &b);
+    }
+    for half in [8, 4, 2, 1] {
+        for l in 0..half {
+            lanes[l] += lanes[l + half];
+        }
+    }
+    lanes[0]
+}
+
+fn fused(lanes: &mut [f32; LANES], a: &[f32; LANES], b: &[f32; LANES]) {
+    for l in 0..LANES {
+        lanes[l] = a[l].mul_add(b[l], lanes[l]);
+    }
+}
+
+/// `sum c_j q_j` of stored codes (offset by 128) and a query's signed codes.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn dot_u8(query: &[i8], codes: &[u8]) -> i32 {
+    assert_eq!(query.len(), codes.len(), "the lengths differ");
+    query
+        .iter()
+        .zip(codes)
+        .map(|(&q, &c)| i32::from(q) * i32::from(c))
+        .sum()
+}
+
+/// `sum c_j q_j` of 4-bit codes: in each 64 bytes, the low halves are 64 codes and the high halves
+/// the next 64.
+///
+/// # Panics
+/// When the query has not twice as many numbers as there are bytes.
+pub fn dot_u4(query: &[i8], codes: &[u8]) -> i32 {
+    assert_eq!(query.len(), 2 * codes.len(), "the lengths differ");
+    let mut sum = 0;
+    for (codes, query) in codes.chunks(CODE_ALIGN).zip(query.chunks(2 * CODE_ALIGN)) {
+        let (low, high) = query.split_at(codes.len());
+        for ((&c, &l), &h) in codes.iter().zip(low).zip(high) {
+            sum += i32::from(c & 15) * i32::from(l) + i32::from(c >> 4) * i32::from(h);
+        }
+    }
+    sum
+}
+
+fn f32_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(query.len().max(1)).zip(out) {
+        *out = dot_f32(query, row);
+    }
+}
+
+fn f32_tile(queries: &[f32], rows: &[f32], out: &mut [f32]) {
+    let n = out.len() / super::TILE;
+    for (query, out) in four_queries(queries)
+        .into_iter()
+        .zip(out.chunks_exact_mut(n.max(1)))
+    {
+        f32_rows(query, rows, out);
+    }
+}
+
+fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
+    for (&id, out) in ids.iter().zip(out) {
+        *out = dot_f32(query, &vectors[id as usize * query.len()..][..query.len()]);
+    }
+}
+
+fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
+    for (row, out) in codes.chunks_exact(query.len().max(1)).zip(out) {
+        *out = dot_u8(query, row);
+    }
+}
+
+fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
+    let n = out.len() / super::TILE;
+    for (query, out) in four_queries(queries)
+        .into_iter()
+        .zip(out.chunks_exact_mut(n.max(1)))
+    {
+        u8_rows(query, codes, out);
+    }
+}
+
+fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    for (&id, out) in ids.iter().zip(out) {
+        *out = dot_u8(query, &codes[id as usize * query.len()..][..query.len()]);
+    }
+}
+
+fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
+    let width = query.len() / 2;
+    for (&id, out) in ids.iter().zip(out) {
+        *out = dot_u4(query, &codes[id as usize * width..][..width]);
+    }
+}

@@ -1,0 +1,153 @@
+//! Section names and the `meta` section of a vector set.
+
+use std::path::Path;
+
+use crate::container::SectionName;
+use crate::container::layout::{u32_at, u64_at};
+use crate::error::{Error, Result};
+use crate::simd::CODE_ALIGN;
+
+/// The kind of a vector set's file.
+pub const KIND: [u8; 8] = *b"ASIFVECS";
+/// The widest vector.
+pub const MAX_DIM: usize = 65_536;
+/// Ids are `u32`, and the largest `u32` means "none".
+pub const MAX_ROWS: u64 = u32::MAX as u64 - 1;
+
+pub const META: SectionName = SectionName::new("meta");
+pub const VECTORS: SectionName = SectionName::new("vectors");
+pub const CODES: SectionName = SectionName::new("codes");
+pub const SCALES: SectionName = SectionName::new("scales");
+pub const CENTER: SectionName = SectionName::new("center");
+
+const META_LEN: usize = 64;
+const HAS_CENTER: u32 = 1;
+
+/// Columns of a code row: `dim` rounded up to whole cache lines.
+pub fn stride_of(dim: usize) -> usize {
+    dim.next_multiple_of(CODE_ALIGN)
+}
+
+/// What the `meta` section says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    pub rows: u64,
+    pub dim: usize,
+    pub has_center: bool,
+}
+
+impl Meta {
+    pub fn encode(&self) -> [u8; META_LEN] {
+        let mut out = [0; META_LEN];
+        out[..8].copy_from_slice(&self.rows.to_le_bytes());
+        out[8..12].copy_from_slice(&(self.dim as u32).to_le_bytes());
+        out[12..16].copy_from_slice(&(stride_of(self.dim) as u32).to_le_bytes());
+        let flags = if self.has_center { HAS_CENTER } else { 0 };
+        out[16..20].copy_from_slice(&flags.to_le_bytes());
+        out
+    }
+
+    pub fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
+        let damaged = |problem: String| Error::section(path, META, problem);
+        if bytes.len() != META_LEN {
+            return Err(damaged(format!(
+                "expected {META_LEN} bytes, found {}",
+                bytes.len()
+            )));
+        }
+        let rows = u64_at(bytes, 0);
+        if rows > MAX_ROWS {
+            return Err(damaged(format!(
+                "expected at most {MAX_ROWS} rows, found {rows}"
+            )));
+        }
+        let dim = u32_at(bytes, 8) as usize;
+        if !(1..=MAX_DIM).contains(&dim) {
+            return Err(damaged(format!(
+                "expected a dim of 1 to {MAX_DIM}, found {dim}"
+            )));
+        }
+        let stride = u32_at(bytes, 12) as usize;
+        if stride != stride_of(dim) {
+            return Err(damaged(format!(
+                "expected a stride of {}, found {stride}",
+                stride_of(dim)
+            )));
+        }
+        let flags = u32_at(bytes, 16);
+        if flags & !HAS_CENTER != 0 || bytes[20..].iter().any(|&b| b != 0) {
+            return Err(damaged(format!(
+                "expected known flags and zeros, found flags {flags:#x}"
+            )));
+        }
+        Ok(Self {
+            rows,
+            dim,
+            has_center: flags & HAS_CENTER != 0,
+        })
+    }
+
+    /// The sections this set has, and the length each must have.
+    pub fn lengths(&self) -> impl Iterator<Item = (SectionName, u64)> {
+        // At most 2^32 rows of 2^18 bytes: no overflow.
+        let dim = self.dim as u64;
+        let center = self.has_center.then_some((CENTER, dim * 4));
+        [
+            (VECTORS, self.rows * dim * 4),
+            (CODES, self.rows * stride_of(self.dim) as u64),
+            (SCALES, self.rows * 4),
+        ]
+        .into_iter()
+        .chain(center)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_specification_and_the_code_agree() {
+        let text = include_str!("../../../docs/format.md");
+        for fact in [
+            format!("kind `{}`", KIND.escape_ascii()),
+            format!("| `{META}` | {META_LEN} |"),
+            format!("### `meta` ({META_LEN} bytes)"),
+            format!("u32, 1 to {MAX_DIM}"),
+            format!("multiple of {CODE_ALIGN}: a code row is whole cache lines"),
+        ] {
+            assert!(text.contains(&fact), "docs/format.md does not say: {fact}");
+        }
+        for section in [VECTORS, CODES, SCALES, CENTER] {
+            assert!(text.contains(&format!("| `{section}` |")), "{section}");
+        }
+    }
+
+    #[test]
+    fn meta_survives_its_bytes_and_refuses_others() {
+        let path = Path::new("set");
+        let meta = Meta {
+            rows: 12,
+            dim: 100,
+            has_center: true,
+        };
+        let good = meta.encode();
+        assert_eq!(Meta::decode(&good, path).unwrap(), meta);
+        assert!(Meta::decode(&good[..63], path).is_err());
+        for (at, value) in [
+            (4, 1),
+            (8, 200),
+            (11, 1),
+            (12, 0),
+            (16, 3),
+            (20, 1),
+            (63, 1),
+        ] {
+            let mut bad = good;
+            bad[at] = value;
+            assert!(Meta::decode(&bad, path).is_err(), "byte {at}");
+        }
+        let lengths: Vec<u64> = meta.lengths().map(|(_, len)| len).collect();
+        assert_eq!(lengths, [4800, 12 * 128, 48, 400]);
+    }
+}

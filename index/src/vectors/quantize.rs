@@ -1,0 +1,102 @@
+//! f32 to int8 codes with one scale a vector.
+
+use crate::simd::ZERO_CODE;
+
+/// Codes of the largest magnitude.
+const LEVELS: f32 = 127.0;
+
+/// Codes `row - center` into `out` `[stride]`, offset by 128, and returns the scale.
+///
+/// `center` is empty for no centre; columns of `out` past the row's length get the code of zero.
+/// A row without any difference from the centre has scale 0.
+pub fn quantize_row(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
+    let difference = |j: usize| row[j] - center.get(j).copied().unwrap_or(0.0);
+    let largest = (0..row.len()).fold(0.0f32, |m, j| m.max(difference(j).abs()));
+    // A centre and a row of opposite sign can be 2^128 apart, and dividing by a scale that has
+    // lost its digits would overflow; both are coded as if they were the centre.
+    let scale = largest / LEVELS;
+    let inverse = 1.0 / scale;
+    let (scale, inverse) = if scale.is_finite() && inverse.is_finite() {
+        (scale, inverse)
+    } else {
+        (0.0, 0.0)
+    };
+    for (j, code) in out.iter_mut().enumerate().take(row.len()) {
+        *code = (code_of(difference(j) * inverse) + i32::from(ZERO_CODE)) as u8;
+    }
+    out[row.len()..].fill(ZERO_CODE);
+    scale
+}
+
+/// A query's signed codes.
+#[derive(Debug, Clone)]
+pub struct QueryCodes {
+    /// Codes `[stride]`, zero past the vector's length.
+    pub codes: Vec<i8>,
+    /// The step of a code.
+    pub scale: f32,
+    /// 128 times the sum of the codes: what the offset of the stored codes adds to a product.
+    pub offset: i32,
+}
+
+impl QueryCodes {
+    /// Codes a query for rows of `stride` columns.
+    pub fn new(vector: &[f32], stride: usize) -> Self {
+        let mut stored = vec![ZERO_CODE; stride];
+        let scale = quantize_row(vector, &[], &mut stored);
+        let codes: Vec<i8> = stored.iter().map(|&c| (c ^ ZERO_CODE) as i8).collect();
+        let sum: i32 = codes.iter().map(|&c| i32::from(c)).sum();
+        Self {
+            codes,
+            scale,
+            offset: sum * i32::from(ZERO_CODE),
+        }
+    }
+}
+
+/// Rounds half away from zero; `value` lies within the levels up to one rounding error.
+fn code_of(value: f32) -> i32 {
+    let rounded = (value + 0.5f32.copysign(value)) as i32;
+    rounded.clamp(-(LEVELS as i32), LEVELS as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_code_is_within_half_a_step(
+            pairs in prop::collection::vec((-1e3f32..1e3, -1e3f32..1e3), 1..80),
+        ) {
+            let (row, center): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
+            let mut out = vec![0; 128];
+            let scale = quantize_row(&row, &center, &mut out);
+            for j in 0..row.len() {
+                let back = center[j] + scale * (f32::from(out[j]) - 128.0);
+                prop_assert!((back - row[j]).abs() <= scale * 0.5001 + 1e-4);
+            }
+            prop_assert!(out[row.len()..].iter().all(|&c| c == ZERO_CODE));
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_range_are_used_and_extremes_are_safe() {
+        let mut out = [0; 64];
+        assert_eq!(quantize_row(&[-254.0, 254.0, 0.0, 1.1], &[], &mut out), 2.0);
+        assert_eq!(out[..4], [1, 255, 128, 129]);
+        assert_eq!(quantize_row(&[0.0; 3], &[], &mut out), 0.0);
+        for (row, center) in [(f32::MAX, -f32::MAX), (1e-45, 0.0), (f32::MAX, 0.0)] {
+            let scale = quantize_row(&[row], &[center], &mut out);
+            assert!(scale.is_finite() && scale >= 0.0);
+        }
+    }
+
+    #[test]
+    fn a_query_knows_what_the_offset_adds() {
+        let query = QueryCodes::new(&[1.0, -2.0, 0.5], 64);
+        assert_eq!(query.codes[..4], [64, -127, 32, 0]);
+        assert_eq!(query.offset, 128 * (64 - 127 + 32));
+    }
+}

@@ -1,0 +1,162 @@
+//! A vector set's file, mapped.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::layout::{CENTER, CODES, KIND, META, Meta, SCALES, VECTORS, stride_of};
+use crate::container::Container;
+use crate::error::{Error, Result};
+use crate::mmap::{AlignedBytes, MappedFile, Source};
+
+/// Vectors `[len, dim]` and their int8 codes, used where they lie in the file.
+///
+/// Immutable, and shared by any number of threads without a lock.
+#[derive(Debug)]
+pub struct VectorSet {
+    source: Source,
+    len: usize,
+    dim: usize,
+    vectors: Range<usize>,
+    codes: Range<usize>,
+    scales: Range<usize>,
+    center: Option<Range<usize>>,
+    fingerprint: u64,
+}
+
+impl VectorSet {
+    /// Maps a file and checks its structure and all lengths; reads two pages.
+    ///
+    /// # Errors
+    /// Any of [`Error`]'s file variants, naming the file and, where there is one, the section.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::from_source(Source::Mapped(MappedFile::open(path)?))
+    }
+
+    /// The same from a copy of bytes in memory; `name` is for messages.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(name: impl Into<PathBuf>, bytes: &[u8]) -> Result<Self> {
+        Self::from_source(Source::Memory(AlignedBytes::copy_of(bytes), name.into()))
+    }
+
+    fn from_source(source: Source) -> Result<Self> {
+        let path = source.path();
+        let container = Container::open(source.bytes(), path, KIND)?;
+        let meta = Meta::decode(container.section(META)?, path)?;
+        for (section, expected) in meta.lengths() {
+            let found = container.range(section)?.len() as u64;
+            if found != expected {
+                return Err(Error::section(
+                    path,
+                    section,
+                    format!("expected {expected} bytes, found {found}"),
+                ));
+            }
+        }
+        if container.has(CENTER) && !meta.has_center {
+            return Err(Error::section(path, CENTER, "expected none, found one"));
+        }
+        let [vectors, codes, scales] = [VECTORS, CODES, SCALES].map(|s| container.range(s));
+        let center = meta
+            .has_center
+            .then(|| container.range(CENTER))
+            .transpose()?;
+        let fingerprint = container.checksum(VECTORS)?;
+        Ok(Self {
+            len: meta.rows as usize,
+            dim: meta.dim,
+            vectors: vectors?,
+            codes: codes?,
+            scales: scales?,
+            center,
+            fingerprint,
+            source,
+        })
+    }
+
+    /// Reads the whole file: checksums, padding, and that all numbers are finite.
+    ///
+    /// # Errors
+    /// [`Error::Section`] naming the section, [`Error::Header`] for padding.
+    pub fn verify(&self) -> Result<()> {
+        let path = self.path();
+        Container::open(self.source.bytes(), path, KIND)?.verify()?;
+        let center = self.center().unwrap_or(&[]);
+        for (section, numbers) in [
+            (VECTORS, self.vectors()),
+            (SCALES, self.scales()),
+            (CENTER, center),
+        ] {
+            if let Some(at) = numbers.iter().position(|v| !v.is_finite()) {
+                let problem = format!("expected finite numbers, found {} at {at}", numbers[at]);
+                return Err(Error::section(path, section, problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many vectors there are; their ids are `0..len`.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many numbers a vector has.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Bytes of a row of [`codes`](Self::codes).
+    pub fn stride(&self) -> usize {
+        stride_of(self.dim)
+    }
+
+    /// The file, or the name that was given with bytes.
+    pub fn path(&self) -> &Path {
+        self.source.path()
+    }
+
+    /// Length of the file in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.source.bytes().len() as u64
+    }
+
+    /// xxh3-64 of the vectors as the file states it: a name for the content.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// All vectors `[len, dim]`.
+    pub fn vectors(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.source.bytes()[self.vectors.clone()])
+    }
+
+    /// The vector of one id `[dim]`.
+    ///
+    /// # Panics
+    /// When `id` is not below [`len`](Self::len), as a slice does.
+    pub fn vector(&self, id: usize) -> &[f32] {
+        &self.vectors()[id * self.dim..(id + 1) * self.dim]
+    }
+
+    /// The int8 codes `[len, stride]`, each offset by 128.
+    pub fn codes(&self) -> &[u8] {
+        &self.source.bytes()[self.codes.clone()]
+    }
+
+    /// The step of each row's codes `[len]`.
+    pub fn scales(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.source.bytes()[self.scales.clone()])
+    }
+
+    /// What the codes are measured from `[dim]`, if not from zero.
+    pub fn center(&self) -> Option<&[f32]> {
+        let range = self.center.clone()?;
+        Some(bytemuck::cast_slice(&self.source.bytes()[range]))
+    }
+}

@@ -1,0 +1,341 @@
+//! Streams rows into a vector set's file.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::layout::{
+    CENTER, CODES, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, VECTORS, stride_of,
+};
+use super::quantize::quantize_row;
+use crate::container::ContainerWriter;
+use crate::error::{Error, Result};
+
+/// Bytes of vectors that are coded at a time.
+const BLOCK: usize = 4 << 20;
+
+/// What the int8 codes are measured from.
+///
+/// Embeddings of networks that end in a ReLU share a large mean; codes of the difference from it
+/// spend their levels on what tells vectors apart. The f32 vectors are never changed.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Center {
+    /// From zero.
+    #[default]
+    None,
+    /// From the mean of the rows that were pushed.
+    Mean,
+    /// From this vector `[dim]`.
+    Given(Vec<f32>),
+}
+
+/// How a vector set is written.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct VectorOptions {
+    /// What the codes are measured from.
+    pub center: Center,
+}
+
+impl VectorOptions {
+    /// The same options with another centre.
+    pub fn center(mut self, center: Center) -> Self {
+        self.center = center;
+        self
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct VectorSetSummary {
+    /// Where.
+    pub path: PathBuf,
+    /// How many vectors.
+    pub rows: u64,
+    /// How wide.
+    pub dim: usize,
+    /// Length of the file in bytes.
+    pub file_bytes: u64,
+}
+
+/// Writes a vector set, row by row.
+///
+/// Rows go to a temporary file beside the destination as they come; the codes are made from there
+/// when all are in, a few megabytes at a time. The file appears under its name in
+/// [`finish`](Self::finish); a writer that is dropped before leaves nothing.
+#[derive(Debug)]
+pub struct VectorSetWriter {
+    writer: ContainerWriter,
+    dim: usize,
+    rows: u64,
+    center: Center,
+    /// Sum of each column, for [`Center::Mean`].
+    sums: Vec<f64>,
+}
+
+impl VectorSetWriter {
+    /// Begins the file that will stand at `path`, for vectors of `dim` numbers.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a dim out of range or a centre that does not fit, [`Error::Io`] when
+    /// the folder does not exist or cannot be written.
+    pub fn create(path: impl AsRef<Path>, dim: usize, options: VectorOptions) -> Result<Self> {
+        if !(1..=MAX_DIM).contains(&dim) {
+            return Err(Error::Argument {
+                what: "dim",
+                expected: format!("1 to {MAX_DIM}"),
+                found: dim.to_string(),
+                advice: "give vectors of a dimension in that range",
+            });
+        }
+        if let Center::Given(center) = &options.center
+            && (center.len() != dim || center.iter().any(|v| !v.is_finite()))
+        {
+            return Err(Error::Argument {
+                what: "center",
+                expected: format!("{dim} finite numbers"),
+                found: format!("{} numbers", center.len()),
+                advice: "give the mean of vectors like these, or none",
+            });
+        }
+        let mut writer = ContainerWriter::create(path, KIND)?;
+        writer.begin(VECTORS)?;
+        let mean = matches!(options.center, Center::Mean);
+        let sums = vec![0.0; if mean { dim } else { 0 }];
+        Ok(Self {
+            writer,
+            dim,
+            rows: 0,
+            center: options.center,
+            sums,
+        })
+    }
+
+    /// How many rows were pushed.
+    pub fn len(&self) -> u64 {
+        self.rows
+    }
+
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The width of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Appends one vector `[dim]`; its id is the number of rows before it.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] naming row and column, [`Error::Argument`] for a wrong length or one
+    /// row too many: the set is then what it was before. [`Error::Io`] when the disk refuses.
+    pub fn push(&mut self, row: &[f32]) -> Result<()> {
+        if row.len() != self.dim {
+            return Err(Error::length("vector", self.dim, row.len()));
+        }
+        self.push_rows(row)
+    }
+
+    /// Appends vectors `[n, dim]`, all or (when it fails other than by the disk) none.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_rows(&mut self, rows: &[f32]) -> Result<()> {
+        if !rows.len().is_multiple_of(self.dim) {
+            return Err(Error::length(
+                "vectors",
+                rows.len().next_multiple_of(self.dim),
+                rows.len(),
+            ));
+        }
+        let count = (rows.len() / self.dim) as u64;
+        if count > MAX_ROWS - self.rows {
+            return Err(Error::Argument {
+                what: "rows of a set",
+                expected: format!("at most {MAX_ROWS}"),
+                found: (self.rows + count).to_string(),
+                advice: "split them over several sets",
+            });
+        }
+        if let Some(at) = rows.iter().position(|v| !v.is_finite()) {
+            return Err(Error::NonFinite {
+                row: self.rows + (at / self.dim) as u64,
+                column: at % self.dim,
+                value: rows[at],
+            });
+        }
+        self.writer.write(bytemuck::cast_slice(rows))?;
+        if !self.sums.is_empty() {
+            for row in rows.chunks_exact(self.dim) {
+                for (sum, &v) in self.sums.iter_mut().zip(row) {
+                    *sum += f64::from(v);
+                }
+            }
+        }
+        self.rows += count;
+        Ok(())
+    }
+
+    /// Codes the rows and publishes the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the destination is then what it was before.
+    pub fn finish(mut self) -> Result<VectorSetSummary> {
+        self.writer.end()?;
+        let rows = self.rows;
+        let center = match self.center {
+            Center::None => None,
+            Center::Given(center) => Some(center),
+            Center::Mean if rows == 0 => None,
+            Center::Mean => Some(self.sums.iter().map(|s| (s / rows as f64) as f32).collect()),
+        };
+        let meta = Meta {
+            rows,
+            dim: self.dim,
+            has_center: center.is_some(),
+        };
+        let scales = write_codes(&mut self.writer, &meta, center.as_deref().unwrap_or(&[]))?;
+        self.writer.section(SCALES, bytemuck::cast_slice(&scales))?;
+        if let Some(center) = &center {
+            self.writer.section(CENTER, bytemuck::cast_slice(center))?;
+        }
+        self.writer.section(META, &meta.encode())?;
+        let path = self.writer.path().to_owned();
+        let file_bytes = self.writer.finish()?.file_bytes;
+        Ok(VectorSetSummary {
+            path,
+            rows,
+            dim: self.dim,
+            file_bytes,
+        })
+    }
+}
+
+/// Writes the codes section from the vectors already in the file; returns the scales.
+fn write_codes(writer: &mut ContainerWriter, meta: &Meta, center: &[f32]) -> Result<Vec<f32>> {
+    let (dim, rows, stride) = (meta.dim, meta.rows as usize, stride_of(meta.dim));
+    let per_block = (BLOCK / (dim * 4)).clamp(1, rows.max(1));
+    let mut vectors = vec![0.0f32; per_block * dim];
+    let mut codes = vec![0u8; per_block * stride];
+    let mut scales = vec![0.0f32; rows];
+    writer.begin(CODES)?;
+    for first in (0..rows).step_by(per_block) {
+        let count = per_block.min(rows - first);
+        let vectors = &mut vectors[..count * dim];
+        let at = (first * dim * 4) as u64;
+        writer.read_back(VECTORS, at, bytemuck::cast_slice_mut(vectors))?;
+        vectors
+            .par_chunks_exact(dim)
+            .zip(codes.par_chunks_exact_mut(stride))
+            .zip(&mut scales[first..first + count])
+            .with_min_len(64)
+            .for_each(|((row, out), scale)| *scale = quantize_row(row, center, out));
+        writer.write(&codes[..count * stride])?;
+    }
+    writer.end()?;
+    Ok(scales)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::VectorSet;
+    use super::*;
+
+    #[test]
+    fn rows_come_back_and_the_mean_is_the_centre() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set");
+        let options = VectorOptions::default().center(Center::Mean);
+        let mut writer = VectorSetWriter::create(&path, 3, options).unwrap();
+        writer.push(&[1.0, 2.0, 3.0]).unwrap();
+        writer.push_rows(&[3.0, 2.0, 1.0, 5.0, 2.0, 2.0]).unwrap();
+        let summary = writer.finish().unwrap();
+        assert_eq!((summary.rows, summary.dim), (3, 3));
+        let set = VectorSet::open(&path).unwrap();
+        set.verify().unwrap();
+        assert_eq!(set.len(), 3);
+        assert_eq!(set.vector(1), [3.0, 2.0, 1.0]);
+        assert_eq!(set.center(), Some(&[3.0, 2.0, 2.0][..]));
+        assert_eq!(set.file_bytes(), summary.file_bytes);
+        assert_eq!(set.codes()[..3], [1, 128, 192], "the steps are 2 / 127");
+    }
+
+    #[test]
+    fn many_blocks_are_coded_as_one_would_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set");
+        let (n, dim) = (1500, 1000);
+        let value = |i: usize| ((i * 2_654_435_761) % 1000) as f32 / 500.0 - 1.0;
+        let rows: Vec<f32> = (0..n * dim).map(value).collect();
+        let mut writer = VectorSetWriter::create(&path, dim, VectorOptions::default()).unwrap();
+        for part in rows.chunks(dim * 7) {
+            writer.push_rows(part).unwrap();
+        }
+        writer.finish().unwrap();
+        let set = VectorSet::open(&path).unwrap();
+        assert_eq!(set.vectors(), rows);
+        let mut out = vec![0; set.stride()];
+        for (i, row) in rows.chunks(dim).enumerate() {
+            let scale = quantize_row(row, &[], &mut out);
+            assert_eq!(set.scales()[i], scale);
+            assert_eq!(set.codes()[i * out.len()..][..out.len()], out);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_refused_and_leaves_the_set_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set");
+        let mut writer = VectorSetWriter::create(&path, 2, VectorOptions::default()).unwrap();
+        writer.push(&[1.0, 2.0]).unwrap();
+        let error = writer.push_rows(&[0.0, 1.0, f32::NAN, 1.0]).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::NonFinite {
+                    row: 2,
+                    column: 0,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        for bad in [&[f32::INFINITY, 0.0][..], &[1.0], &[1.0, 2.0, 3.0], &[]] {
+            assert!(writer.push(bad).is_err(), "{bad:?}");
+        }
+        writer.push(&[3.0, 4.0]).unwrap();
+        assert_eq!(writer.finish().unwrap().rows, 2);
+        assert_eq!(
+            VectorSet::open(&path).unwrap().vectors(),
+            [1.0, 2.0, 3.0, 4.0]
+        );
+        for dim in [0, MAX_DIM + 1, usize::MAX] {
+            assert!(VectorSetWriter::create(&path, dim, VectorOptions::default()).is_err());
+        }
+        let options = VectorOptions::default().center(Center::Given(vec![1.0]));
+        assert!(VectorSetWriter::create(&path, 2, options).is_err());
+    }
+
+    #[test]
+    fn a_set_may_be_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set");
+        let options = VectorOptions::default().center(Center::Mean);
+        VectorSetWriter::create(&path, 2, options)
+            .unwrap()
+            .finish()
+            .unwrap();
+        let set = VectorSet::open(&path).unwrap();
+        set.verify().unwrap();
+        assert!(set.is_empty());
+        assert!(
+            set.search(&crate::Query::new(&[1.0, 0.0]), 5)
+                .unwrap()
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! What can go wrong with an anchor set.
+
+use std::path::PathBuf;
+
+use crate::encode::{EncodeError, Modality};
+use crate::pairs::PairsError;
+use crate::space::params::ParamsError;
+
+/// An anchor set could not be built, opened or searched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnchorsError {
+    /// The folder is not an anchor set.
+    #[error("{path}: not an anchor set, {why}; `asif build --out {path}` makes one", path = path.display())]
+    NotASet {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// `--out` exists.
+    #[error(
+        "{path}: exists already; choose another --out, or add --overwrite to replace the set",
+        path = path.display()
+    )]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// `--out` exists and is something else, which `--overwrite` must not touch.
+    #[error("{path}: exists and is not an anchor set, so it is left as it is; choose another --out", path = path.display())]
+    InTheWay {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// Somebody else is writing.
+    #[error("{path}: another process is writing to this set ({holder}); wait for it, or stop it", path = path.display())]
+    Locked {
+        /// The set.
+        path: PathBuf,
+        /// What the lock file says of its holder.
+        holder: String,
+    },
+    /// The manifest cannot be understood.
+    #[error("{path}: not a manifest of an anchor set: {source}", path = path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What the JSON reader says.
+        source: serde_json::Error,
+    },
+    /// Written by a newer program.
+    #[error("{path}: format {found}, but this program reads format {known}; use the asif that made the set, or build it again", path = path.display())]
+    Format {
+        /// The manifest or record file.
+        path: PathBuf,
+        /// The format found.
+        found: u32,
+        /// The format that is read.
+        known: u32,
+    },
+    /// Files of a set do not fit each other.
+    #[error("{path}: {what}; the set is damaged: restore it from a copy, or build it again", path = path.display())]
+    Damaged {
+        /// The file or folder.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// The set was made with another encoder.
+    #[error(transparent)]
+    OtherEncoder(Box<OtherEncoder>),
+    /// A row was bad under `--strict`.
+    #[error("{origin}: {reason}; nothing was written (--strict stops at the first bad row)")]
+    Strict {
+        /// File and row.
+        origin: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No pair was usable.
+    #[error("no usable pair: all {skipped} rows were skipped, the first because {first}")]
+    NoPairs {
+        /// How many rows were skipped.
+        skipped: u64,
+        /// Why, for the first.
+        first: String,
+    },
+    /// A prompt could not be encoded.
+    #[error("prompt {prompt:?}: {reason}")]
+    Prompt {
+        /// The prompt.
+        prompt: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// More pairs than an anchor id can number.
+    #[error("more than {0} pairs; split them into several sets")]
+    TooMany(u64),
+    /// Somebody asked to stop.
+    #[error(
+        "interrupted; nothing was written, and the embeddings made so far are kept: the same command continues"
+    )]
+    Interrupted,
+    /// The setting of the space makes no sense.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// The sources of pairs cannot be read at all.
+    #[error(transparent)]
+    Pairs(#[from] PairsError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// A vector or record file cannot be read or written.
+    #[error(transparent)]
+    Index(#[from] asif_index::Error),
+    /// The file system refused; the message names the file.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// A set was built with one encoder and is to be used with another.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{set}: built with {modality} encoder {built} (fingerprint {built_print}), not with {given} \
+     (fingerprint {given_print}); vectors of different encoders cannot be compared: \
+     name the encoder that built it, or build the set again",
+    set = set.display()
+)]
+pub struct OtherEncoder {
+    /// The set.
+    pub set: PathBuf,
+    /// What the encoder reads.
+    pub modality: Modality,
+    /// The name of the encoder in the manifest.
+    pub built: String,
+    /// Its fingerprint, shortened.
+    pub built_print: String,
+    /// The name of the encoder given.
+    pub given: String,
+    /// Its fingerprint, shortened.
+    pub given_print: String,
+}

@@ -1,0 +1,262 @@
+//! How a generation goes live: whole, or not at all.
+//!
+//! A new set is made in a hidden folder beside its destination and renamed into place; a further
+//! generation of an existing set is written beside the live one, and `CURRENT` is then replaced by
+//! an atomic rename. A crash at any moment leaves the old state or the new one.
+
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use fs_err::{File, OpenOptions};
+
+use super::error::AnchorsError;
+use super::manifest::{self, Manifest};
+
+const CURRENT: &str = "CURRENT";
+
+/// The name of the live generation of `set`.
+///
+/// # Errors
+/// [`AnchorsError::NotASet`] when the folder is missing or has no `CURRENT`.
+pub fn current(set: &Path) -> Result<String, AnchorsError> {
+    let not_a_set = |why| AnchorsError::NotASet {
+        path: set.to_owned(),
+        why,
+    };
+    if !set.exists() {
+        return Err(not_a_set("there is no such folder"));
+    }
+    if !set.is_dir() {
+        return Err(not_a_set("it is a file"));
+    }
+    let path = set.join(CURRENT);
+    if !path.is_file() {
+        return Err(not_a_set("it has no file CURRENT"));
+    }
+    let name = fs_err::read_to_string(&path)?;
+    let name = name.trim();
+    let well_formed = name
+        .strip_prefix('g')
+        .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    if !well_formed {
+        let what = "CURRENT does not name a generation (g000001)".to_owned();
+        return Err(AnchorsError::Damaged { path, what });
+    }
+    Ok(name.to_owned())
+}
+
+/// Makes `manifest` the live generation of `set`, whose segments must be on disk.
+///
+/// # Errors
+/// When a file cannot be written; the old generation is then still the live one.
+pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
+    let name = manifest::name(manifest.generation);
+    let folder = manifest::folder(set);
+    fs_err::create_dir_all(&folder)?;
+    let mut json =
+        serde_json::to_vec_pretty(manifest).map_err(|source| AnchorsError::Manifest {
+            path: folder.clone(),
+            source,
+        })?;
+    json.push(b'\n');
+    write_atomically(&folder.join(format!("{name}.json")), &json)?;
+    write_atomically(&set.join(CURRENT), format!("{name}\n").as_bytes())
+}
+
+/// Replaces `path` by `bytes`: temporary file, fsync, rename, fsync of the folder.
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), AnchorsError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let naming =
+        |e: std::io::Error| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(naming)?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(naming)?;
+    file.persist(path).map_err(|e| naming(e.error))?;
+    sync_folder(folder)
+}
+
+/// Makes the entries of a folder durable.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> Result<(), AnchorsError> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+/// The right to write to a set, given back when dropped (or when the process ends, however).
+#[derive(Debug)]
+pub struct WriteLock {
+    _file: File,
+}
+
+impl WriteLock {
+    /// Takes the lock of `set`, without waiting.
+    ///
+    /// # Errors
+    /// [`AnchorsError::Locked`] with process and host of the holder.
+    pub fn acquire(set: &Path) -> Result<Self, AnchorsError> {
+        let path = set.join("LOCK");
+        let options = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .clone();
+        let mut file = options.open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder)?;
+                let holder = holder.trim().to_owned();
+                return Err(AnchorsError::Locked {
+                    path: set.to_owned(),
+                    holder,
+                });
+            }
+        }
+        let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(format!("process {} on {}\n", std::process::id(), host.trim()).as_bytes())?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// A set in the making, in a hidden folder beside its destination; gone when dropped.
+#[derive(Debug)]
+pub struct NewSet {
+    // Dropped in this order: the folder goes while the lock is still held.
+    folder: tempfile::TempDir,
+    _lock: WriteLock,
+    destination: PathBuf,
+}
+
+impl NewSet {
+    /// Starts a set that will lie at `destination`, and clears away what a killed predecessor left.
+    ///
+    /// # Errors
+    /// When the folder above `destination` cannot be made or written to.
+    pub fn begin(destination: &Path) -> Result<Self, AnchorsError> {
+        let parent = match destination.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            _ => Path::new("."),
+        };
+        fs_err::create_dir_all(parent)?;
+        let prefix = building_prefix(destination);
+        clear_abandoned(parent, &prefix);
+        let folder = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(parent)?;
+        let lock = WriteLock::acquire(folder.path())?;
+        Ok(Self {
+            folder,
+            _lock: lock,
+            destination: destination.to_owned(),
+        })
+    }
+
+    /// Where to write for now.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Moves the finished set to its destination.
+    ///
+    /// # Errors
+    /// When something has appeared there in the meantime, or the move fails.
+    pub fn finish(self) -> Result<(), AnchorsError> {
+        if self.destination.exists() {
+            return Err(AnchorsError::Exists {
+                path: self.destination,
+            });
+        }
+        sync_folder(self.folder.path())?;
+        fs_err::rename(self.folder.path(), &self.destination)?;
+        // The folder has another name now, so there is nothing left to remove.
+        let _ = self.folder.keep();
+        sync_folder(self.destination.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+fn building_prefix(destination: &Path) -> String {
+    let name = destination
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    format!(".{name}.building-")
+}
+
+/// Removes folders of killed builds: those whose lock nobody holds.
+fn clear_abandoned(parent: &Path, prefix: &str) {
+    let Ok(entries) = fs_err::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let abandoned = entry.file_name().to_string_lossy().starts_with(prefix)
+            && entry.path().join("LOCK").is_file()
+            && WriteLock::acquire(&entry.path()).is_ok();
+        if abandoned {
+            // Leaving it costs disk space only.
+            let _ = fs_err::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_writer_is_told_who_holds_the_lock() {
+        let set = tempfile::tempdir().unwrap();
+        let lock = WriteLock::acquire(set.path()).unwrap();
+        let refused = WriteLock::acquire(set.path()).unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("process {}", std::process::id())),
+            "{refused}"
+        );
+        drop(lock);
+        WriteLock::acquire(set.path()).unwrap();
+    }
+
+    #[test]
+    fn an_unfinished_set_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let new = NewSet::begin(&parent.path().join("a.asif")).unwrap();
+        fs_err::write(new.path().join("x"), b"x").unwrap();
+        drop(new);
+        assert_eq!(fs_err::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_build_left_is_cleared_and_a_running_one_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let destination = parent.path().join("a.asif");
+        let dead = parent.path().join(".a.asif.building-dead");
+        fs_err::create_dir_all(&dead).unwrap();
+        fs_err::write(dead.join("LOCK"), b"process 1 on nowhere").unwrap();
+        let running = NewSet::begin(&destination).unwrap();
+        let second = NewSet::begin(&destination).unwrap();
+        assert!(!dead.exists() && running.path().exists());
+        second.finish().unwrap();
+        assert!(matches!(running.finish(), Err(AnchorsError::Exists { .. })));
+    }
+
+    #[test]
+    fn what_is_no_set_is_said_to_be_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let says = |p: &Path| current(p).unwrap_err().to_string();
+        assert!(says(folder.path()).contains("no file CURRENT"));
+        assert!(says(&folder.path().join("none")).contains("no such folder"));
+        fs_err::write(folder.path().join(CURRENT), b"../../etc").unwrap();
+        assert!(says(folder.path()).contains("does not name a generation"));
+    }
+}

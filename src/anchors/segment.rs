@@ -1,0 +1,288 @@
+//! The immutable files of some pairs.
+//!
+//! ```text
+//! segments/ID/image.vec      image vectors      } asif_index::VectorSet
+//! segments/ID/text.vec       text vectors       }
+//! segments/ID/pairs.rec      ids, captions, metadata (records.rs)
+//! segments/ID/moments.sum    the exact sums of both sides' vectors, for centring
+//! segments/ID/skipped.jsonl  rows of the sources that were left out, and why
+//! ```
+//!
+//! The id is derived from the content: the same pairs with the same vectors make the same segment.
+
+use std::path::{Path, PathBuf};
+
+use asif_index::container::{Container, ContainerWriter};
+use asif_index::mmap::MappedFile;
+use asif_index::{VectorOptions, VectorSet, VectorSetWriter};
+
+use super::error::AnchorsError;
+use super::manifest::{Manifest, SegmentEntry};
+use super::records::{Record, Records, RecordsWriter};
+use crate::encode::Modality;
+use crate::space::vector::VectorSum;
+
+const IMAGE: &str = "image.vec";
+const TEXT: &str = "text.vec";
+const PAIRS: &str = "pairs.rec";
+const MOMENTS: &str = "moments.sum";
+/// The name of the list of rows that were left out.
+pub const SKIPPED: &str = "skipped.jsonl";
+
+/// The kind of `moments.sum`, as the container's header has it.
+const MOMENTS_KIND: [u8; 8] = *b"ASIFSUMS";
+
+/// The folder of segments in a set.
+pub fn folder(set: &Path) -> PathBuf {
+    set.join("segments")
+}
+
+/// Writes the pairs of a new segment, one after another.
+#[derive(Debug)]
+pub struct SegmentWriter {
+    folder: tempfile::TempDir,
+    image: VectorSetWriter,
+    text: VectorSetWriter,
+    records: RecordsWriter,
+    sums: [VectorSum; 2],
+    content: blake3::Hasher,
+    pairs: u64,
+}
+
+impl SegmentWriter {
+    /// Begins a segment of `set` with vectors of these lengths.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn create(set: &Path, image_dim: usize, text_dim: usize) -> Result<Self, AnchorsError> {
+        let segments = folder(set);
+        fs_err::create_dir_all(&segments)?;
+        let folder = tempfile::Builder::new()
+            .prefix(".writing-")
+            .tempdir_in(&segments)?;
+        let vectors = |name, dim| {
+            VectorSetWriter::create(folder.path().join(name), dim, VectorOptions::default())
+        };
+        Ok(Self {
+            image: vectors(IMAGE, image_dim)?,
+            text: vectors(TEXT, text_dim)?,
+            records: RecordsWriter::create(&folder.path().join(PAIRS))?,
+            sums: [VectorSum::new(image_dim), VectorSum::new(text_dim)],
+            content: blake3::Hasher::new(),
+            pairs: 0,
+            folder,
+        })
+    }
+
+    /// Appends a pair with its unit vectors.
+    ///
+    /// # Errors
+    /// When a vector is not finite or of another length, or the disk refuses.
+    pub fn push(
+        &mut self,
+        record: &Record,
+        image: &[f32],
+        text: &[f32],
+    ) -> Result<(), AnchorsError> {
+        self.image.push(image)?;
+        self.text.push(text)?;
+        self.content.update(&self.records.push(record)?);
+        for (sum, vector) in self.sums.iter_mut().zip([image, text]) {
+            sum.add(vector);
+            vector.iter().for_each(|x| {
+                self.content.update(&x.to_le_bytes());
+            });
+        }
+        self.pairs += 1;
+        Ok(())
+    }
+
+    /// How many pairs it has so far.
+    pub fn pairs(&self) -> u64 {
+        self.pairs
+    }
+
+    /// Where a further file of the segment may be written.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Completes the files, makes them durable and gives the segment its name.
+    ///
+    /// # Errors
+    /// When the disk refuses; nothing is left then.
+    pub fn finish(self) -> Result<SegmentEntry, AnchorsError> {
+        self.image.finish()?;
+        self.text.finish()?;
+        self.records.finish()?;
+        write_sums(&self.folder.path().join(MOMENTS), &self.sums)?;
+        super::publish::sync_folder(self.folder.path())?;
+        let id = format!("s{}", &self.content.finalize().to_hex()[..16]);
+        let Some(segments) = self.folder.path().parent().map(Path::to_owned) else {
+            return Err(AnchorsError::InTheWay {
+                path: self.folder.path().to_owned(),
+            });
+        };
+        let destination = segments.join(&id);
+        // Content decides the name: what stands there already is the same segment.
+        if !destination.exists() {
+            fs_err::rename(self.folder.path(), &destination)?;
+            let _ = self.folder.keep();
+            super::publish::sync_folder(&segments)?;
+        }
+        Ok(SegmentEntry {
+            id,
+            pairs: self.pairs,
+        })
+    }
+}
+
+/// A segment, mapped.
+#[derive(Debug)]
+pub struct Segment {
+    path: PathBuf,
+    image: VectorSet,
+    text: VectorSet,
+    records: Records,
+    sums: [VectorSum; 2],
+}
+
+impl Segment {
+    /// Opens the segment that `entry` names and checks that its files fit each other.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or the counts and lengths differ from the manifest's.
+    pub fn open(
+        set: &Path,
+        entry: &SegmentEntry,
+        manifest: &Manifest,
+    ) -> Result<Self, AnchorsError> {
+        let path = folder(set).join(&entry.id);
+        let plain_name = entry.id.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !plain_name {
+            let what = format!("{:?} is not the name of a segment", entry.id);
+            return Err(AnchorsError::Damaged {
+                path: set.to_owned(),
+                what,
+            });
+        }
+        let image = VectorSet::open(path.join(IMAGE))?;
+        let text = VectorSet::open(path.join(TEXT))?;
+        let records = Records::open(&path.join(PAIRS))?;
+        let dims = [&manifest.image_encoder, &manifest.text_encoder].map(|e| e.identity.dim);
+        let found = (image.len() as u64, text.len() as u64, records.len() as u64);
+        if found != (entry.pairs, entry.pairs, entry.pairs) || [image.dim(), text.dim()] != dims {
+            let what = format!(
+                "expected {} pairs of {dims:?} numbers, found {found:?} of {:?}",
+                entry.pairs,
+                [image.dim(), text.dim()]
+            );
+            return Err(AnchorsError::Damaged { path, what });
+        }
+        let sums = read_sums(&path.join(MOMENTS), dims, entry.pairs)?;
+        Ok(Self {
+            path,
+            image,
+            text,
+            records,
+            sums,
+        })
+    }
+
+    /// How many pairs it holds.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The vectors of one modality.
+    pub fn vectors(&self, modality: Modality) -> &VectorSet {
+        match modality {
+            Modality::Image => &self.image,
+            Modality::Text => &self.text,
+        }
+    }
+
+    /// The sum of one modality's vectors.
+    pub fn sum(&self, modality: Modality) -> &VectorSum {
+        match modality {
+            Modality::Image => &self.sums[0],
+            Modality::Text => &self.sums[1],
+        }
+    }
+
+    /// What is known of pair number `i` of this segment besides its vectors.
+    ///
+    /// # Errors
+    /// When there is none of that number, or its record is damaged.
+    pub fn record(&self, i: usize) -> Result<Record, AnchorsError> {
+        self.records.get(i)
+    }
+
+    /// Reads everything and checks every checksum.
+    ///
+    /// # Errors
+    /// The first damage found, naming file and section.
+    pub fn verify(&self) -> Result<(), AnchorsError> {
+        self.image.verify()?;
+        self.text.verify()?;
+        self.records.verify()
+    }
+
+    /// The bytes of its files.
+    ///
+    /// # Errors
+    /// When a file cannot be looked at.
+    pub fn bytes(&self) -> Result<u64, AnchorsError> {
+        let mut total = 0;
+        for entry in fs_err::read_dir(&self.path)? {
+            total += entry?.metadata()?.len();
+        }
+        Ok(total)
+    }
+}
+
+const SUM_SECTIONS: [&str; 2] = ["image", "text"];
+
+fn write_sums(path: &Path, sums: &[VectorSum; 2]) -> Result<(), AnchorsError> {
+    let mut file = ContainerWriter::create(path, MOMENTS_KIND)?;
+    for (name, sum) in SUM_SECTIONS.iter().zip(sums) {
+        let bytes: Vec<u8> = sum.sums().iter().flat_map(|s| s.to_le_bytes()).collect();
+        file.section(*name, &bytes)?;
+    }
+    file.finish()?;
+    Ok(())
+}
+
+/// Reads both sums. They are small and every centred answer depends on them, so unlike the vectors
+/// their checksums are compared at each open.
+fn read_sums(path: &Path, dims: [usize; 2], pairs: u64) -> Result<[VectorSum; 2], AnchorsError> {
+    let file = MappedFile::open(path)?;
+    let container = Container::open(file.bytes(), path, MOMENTS_KIND)?;
+    container.verify()?;
+    let read = |name: &str, dim: usize| {
+        let bytes = container.section(name)?;
+        let (numbers, rest) = bytes.as_chunks::<16>();
+        if numbers.len() != dim || !rest.is_empty() {
+            let what = format!(
+                "section `{name}` has {} bytes, not {}",
+                bytes.len(),
+                dim * 16
+            );
+            return Err(AnchorsError::Damaged {
+                path: path.to_owned(),
+                what,
+            });
+        }
+        let sums = numbers.iter().map(|b| i128::from_le_bytes(*b)).collect();
+        Ok(VectorSum::from_parts(sums, pairs))
+    };
+    Ok([
+        read(SUM_SECTIONS[0], dims[0])?,
+        read(SUM_SECTIONS[1], dims[1])?,
+    ])
+}

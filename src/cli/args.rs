@@ -1,0 +1,237 @@
+//! Arguments that several commands share.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use asif::anchors::{AnchorSet, Embedder};
+use asif::classify::{DEFAULT_LOGIT_SCALE, HeadOptions};
+use asif::encode::{
+    DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
+    ModelFolder, TextEncoder, registry, runtime,
+};
+use asif::space::prompts::Templates;
+use asif::space::{Aggregate, Negatives, SpaceParams};
+use clap::{Args, ValueEnum};
+
+use super::context::Context;
+
+/// Which encoders, and where their embeddings are kept.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Encoders")]
+pub struct EncoderArgs {
+    /// An installed image encoder (`asif models`), or a model folder.
+    #[arg(long, env = "ASIF_IMAGE_ENCODER", value_name = "NAME|DIR")]
+    image_encoder: Option<String>,
+
+    /// An installed text encoder, or a model folder.
+    #[arg(long, env = "ASIF_TEXT_ENCODER", value_name = "NAME|DIR")]
+    text_encoder: Option<String>,
+
+    /// ONNX Runtime's shared library, where it is not the one that the set-up put into the home.
+    #[arg(long, env = "ASIF_ONNXRUNTIME", value_name = "FILE")]
+    onnxruntime: Option<PathBuf>,
+
+    /// Where embeddings are kept by content, so that nothing is encoded twice
+    /// [default: cache/embeddings in the home].
+    #[arg(
+        long,
+        env = "ASIF_CACHE",
+        value_name = "DIR",
+        conflicts_with = "no_cache"
+    )]
+    cache: Option<PathBuf>,
+
+    /// Encode everything anew and keep nothing.
+    #[arg(long, env = "ASIF_NO_CACHE")]
+    no_cache: bool,
+
+    /// Take photos as they are stored, ignoring the orientation that the camera noted (EXIF).
+    #[arg(long, env = "ASIF_IGNORE_EXIF")]
+    ignore_exif: bool,
+}
+
+/// How much is to be encoded, which decides between throughput and a quick start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// A handful of inputs.
+    Few,
+    /// Many: every core gets its own session.
+    Many,
+}
+
+impl EncoderArgs {
+    /// Opens the encoders: those named, else those that built `set`, else the defaults.
+    pub fn open(
+        &self,
+        context: &Context,
+        set: Option<&AnchorSet>,
+        load: Load,
+    ) -> anyhow::Result<Embedder> {
+        runtime::load(self.onnxruntime.as_deref(), &context.home)?;
+        let mut options = match load {
+            Load::Few => EncoderOptions::latency(),
+            Load::Many => EncoderOptions::throughput(),
+        };
+        let recorded = |modality| set.map(|s| &s.encoder(modality).identity);
+        options.apply_exif = match recorded(Modality::Image) {
+            Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
+            _ => !self.ignore_exif,
+        };
+        let folder = |given: &Option<String>, modality, default: &str| {
+            let name = given
+                .clone()
+                .or_else(|| recorded(modality).map(|i| i.name.clone()))
+                .unwrap_or_else(|| default.to_owned());
+            let path = registry::resolve(&context.home, &name, modality)?;
+            anyhow::Ok(ModelFolder::open(&path)?)
+        };
+        let image = folder(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER)?;
+        let text = folder(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER)?;
+        let embedder = Embedder::new(
+            ImageEncoder::open(&image, &options)?,
+            TextEncoder::open(&text, &options)?,
+            options.sessions,
+        );
+        if self.no_cache {
+            return Ok(embedder);
+        }
+        let cache = self
+            .cache
+            .clone()
+            .unwrap_or_else(|| context.home.embedding_cache());
+        embedder.with_cache(&cache).with_context(|| {
+            format!(
+                "{}: the embedding cache cannot be used (--no-cache goes without)",
+                cache.display()
+            )
+        })
+    }
+}
+
+/// How similarities become relative rows.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Space")]
+pub struct SpaceArgs {
+    /// How many of the most similar anchors an input is made of. More anchors, more k.
+    #[arg(long, env = "ASIF_K", value_name = "N")]
+    k: Option<usize>,
+
+    /// The power that similarities are raised to: higher listens to the nearest anchors only.
+    #[arg(long, env = "ASIF_P", value_name = "POWER")]
+    p: Option<f64>,
+
+    /// Subtract the anchors' mean of each modality first (`--center=false` to keep it).
+    #[arg(
+        long,
+        env = "ASIF_CENTER",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    center: Option<bool>,
+
+    /// What becomes of anchors with a negative similarity.
+    #[arg(long, env = "ASIF_NEGATIVES", value_enum)]
+    negatives: Option<NegativesArg>,
+
+    /// The paper's exact setting, made for millions of pairs: k 800, p 8, not centred, raw
+    /// negatives, the best prompt of a label.
+    #[arg(
+        long,
+        env = "ASIF_PAPER",
+        conflicts_with_all = ["k", "p", "center", "negatives"]
+    )]
+    paper: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum NegativesArg {
+    /// As they come, so that an even power makes them positive (the paper).
+    Raw,
+    /// Without a say.
+    Clamp,
+    /// Speaking against.
+    Signed,
+}
+
+impl SpaceArgs {
+    /// `base`, changed by what was given.
+    pub fn over(&self, base: SpaceParams) -> anyhow::Result<SpaceParams> {
+        let params = if self.paper {
+            SpaceParams::PAPER
+        } else {
+            SpaceParams {
+                k: self.k.unwrap_or(base.k),
+                p: self.p.unwrap_or(base.p),
+                center: self.center.unwrap_or(base.center),
+                negatives: self.negatives.map_or(base.negatives, |n| match n {
+                    NegativesArg::Raw => Negatives::Raw,
+                    NegativesArg::Clamp => Negatives::Clamp,
+                    NegativesArg::Signed => Negatives::Signed,
+                }),
+            }
+        };
+        params.validate()?;
+        Ok(params)
+    }
+
+    /// Whether the paper's setting was asked for.
+    pub fn paper(&self) -> bool {
+        self.paper
+    }
+}
+
+/// How labels become scores.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Labels")]
+pub struct HeadArgs {
+    /// Prompt templates, one a line, with `{}` where the label goes, such as `a photo of a {}.`;
+    /// several templates steady the answer.
+    #[arg(long, env = "ASIF_TEMPLATES", value_name = "FILE")]
+    templates: Option<PathBuf>,
+
+    /// How the prompts of a label become one score: the best of them (the ASIF paper), or one mean
+    /// prompt (CLIP) [default: mean, with --paper max].
+    #[arg(long, env = "ASIF_AGGREGATE", value_enum)]
+    aggregate: Option<AggregateArg>,
+
+    /// The factor between similarities and logits: higher makes the softmax surer of itself,
+    /// without changing the order.
+    #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR", default_value_t = DEFAULT_LOGIT_SCALE)]
+    logit_scale: f64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AggregateArg {
+    /// The best prompt's score.
+    Max,
+    /// The score of the mean prompt embedding.
+    Mean,
+}
+
+impl HeadArgs {
+    /// The templates given, if any.
+    pub fn templates(&self) -> anyhow::Result<Option<Templates>> {
+        Ok(self
+            .templates
+            .as_deref()
+            .map(Templates::from_file)
+            .transpose()?)
+    }
+
+    /// How a head is made in this space.
+    pub fn options(&self, space: &SpaceArgs, base: SpaceParams) -> anyhow::Result<HeadOptions> {
+        let aggregate = match self.aggregate {
+            Some(AggregateArg::Max) => Aggregate::Max,
+            Some(AggregateArg::Mean) => Aggregate::Mean,
+            None if space.paper() => Aggregate::Max,
+            None => Aggregate::Mean,
+        };
+        Ok(HeadOptions {
+            params: space.over(base)?,
+            aggregate,
+            logit_scale: self.logit_scale,
+        })
+    }
+}

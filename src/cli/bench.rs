@@ -1,0 +1,195 @@
+//! `asif bench`.
+
+use std::path::PathBuf;
+
+use asif_index::bench::{BenchOptions, BenchReport, IndexKind, Input, run as measure};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::context::Context;
+use super::format;
+
+/// Measure the parts on this machine.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// Time the index on any vectors: recall, one query, batches, building, opening.
+    ///
+    /// Recall is the share of the exact answers (in 32-bit arithmetic, over all vectors) that the
+    /// index finds. Queries are timed one at a time on one thread, batches on all.
+    Index(IndexArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  asif bench index --vectors anchors.npy --queries images.npy --k 800 --json
+  asif bench index --generate 100000,384 --index hnsw --recall 0.98")]
+struct IndexArgs {
+    /// The vectors, an .npy file of f32 [n, dim].
+    #[arg(long, env = "ASIF_VECTORS", value_name = "F.npy", requires = "queries")]
+    vectors: Option<PathBuf>,
+
+    /// The queries, an .npy file of f32 [queries, dim].
+    #[arg(long, env = "ASIF_QUERIES", value_name = "Q.npy", requires = "vectors")]
+    queries: Option<PathBuf>,
+
+    /// Draw N synthetic vectors of D numbers in clusters instead, and say so in the result.
+    #[arg(
+        long,
+        env = "ASIF_GENERATE",
+        value_name = "N,D",
+        value_parser = pair,
+        conflicts_with = "vectors",
+        required_unless_present = "vectors"
+    )]
+    generate: Option<(usize, usize)>,
+
+    /// Answers a query.
+    #[arg(long, env = "ASIF_K", default_value_t = 800, value_name = "N")]
+    k: usize,
+
+    /// What is searched.
+    #[arg(long, env = "ASIF_INDEX_KIND", value_enum, default_value_t = KindArg::Auto)]
+    index: KindArg,
+
+    /// The recall to reach.
+    #[arg(
+        long,
+        env = "ASIF_RECALL",
+        default_value_t = 0.98,
+        value_name = "SHARE"
+    )]
+    recall: f64,
+
+    /// Threads of builds and batches [default: all cores].
+    #[arg(long, env = "ASIF_THREADS", value_name = "N")]
+    threads: Option<usize>,
+
+    /// Queries of a batch.
+    #[arg(long, env = "ASIF_BATCH", default_value_t = 256, value_name = "B")]
+    batch: usize,
+
+    /// Rounds over all queries.
+    #[arg(long, env = "ASIF_ROUNDS", default_value_t = 5, value_name = "N")]
+    rounds: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum KindArg {
+    /// Every vector in 32-bit floating point: exact.
+    Exact,
+    /// Every vector as 8-bit codes, the best rescored.
+    Flat,
+    /// The graph.
+    Hnsw,
+    /// What the planner picks for this size and machine.
+    Auto,
+}
+
+fn pair(text: &str) -> Result<(usize, usize), String> {
+    let parsed = text
+        .split_once(',')
+        .and_then(|(n, d)| Some((n.trim().parse().ok()?, d.trim().parse().ok()?)));
+    parsed.ok_or_else(|| format!("{text:?} is not two whole numbers such as 100000,384"))
+}
+
+pub fn run(args: &BenchArgs, context: &Context) -> anyhow::Result<()> {
+    let BenchCommand::Index(args) = &args.command;
+    let folder = tempfile::tempdir()?;
+    let input = match (&args.vectors, &args.queries, args.generate) {
+        (Some(vectors), Some(queries), _) => Input::Files {
+            vectors: vectors.clone(),
+            queries: queries.clone(),
+        },
+        (_, _, generate) => {
+            let (n, dim) = generate.unwrap_or_default();
+            Input::Generate { n, dim }
+        }
+    };
+    let synthetic = matches!(input, Input::Generate { .. });
+    let mut options = BenchOptions::new(input, folder.path());
+    options.k = args.k;
+    options.recall = args.recall;
+    options.batch = args.batch;
+    options.rounds = args.rounds;
+    options.index = match args.index {
+        KindArg::Exact => IndexKind::Exact,
+        KindArg::Flat => IndexKind::Flat,
+        KindArg::Hnsw => IndexKind::Hnsw,
+        KindArg::Auto => IndexKind::Auto,
+    };
+    if let Some(threads) = args.threads {
+        options.threads = threads;
+    }
+    let report = measure(&options)?;
+    if context.json {
+        return context.print_json(&json!({
+            "n": report.n,
+            "dim": report.dim,
+            "k": report.k,
+            "index": report.index,
+            "ef": report.ef,
+            "recall": report.recall,
+            "query_ms": {"p50": report.query_ms_p50, "p99": report.query_ms_p99},
+            "qps": report.qps,
+            "build_s": report.build_s,
+            "file_bytes": report.file_bytes,
+            "open_ms": report.open_ms,
+            "rss_bytes": report.rss_bytes,
+            "threads": options.threads,
+            "batch": options.batch,
+            "synthetic": synthetic,
+            "plan": report.plan,
+        }));
+    }
+    context.print(table(&report, &options, synthetic))
+}
+
+fn table(report: &BenchReport, options: &BenchOptions, synthetic: bool) -> String {
+    let drawn = if synthetic { ", synthetic" } else { "" };
+    let mut rows = vec![
+        (
+            "vectors",
+            format!("{} x {}{drawn}", format::count(report.n as u64), report.dim),
+        ),
+        (
+            "index",
+            match report.ef {
+                Some(ef) => format!("{}, ef {ef}", report.index),
+                None => report.index.to_owned(),
+            },
+        ),
+        ("recall", format!("{:.4} at k {}", report.recall, report.k)),
+        (
+            "one query",
+            format!(
+                "{:.3} ms median, {:.3} ms p99, one thread",
+                report.query_ms_p50, report.query_ms_p99
+            ),
+        ),
+        (
+            "batches",
+            format!(
+                "{:.0} queries/s in batches of {} on {} threads",
+                report.qps, options.batch, options.threads
+            ),
+        ),
+        ("build", format!("{:.2} s", report.build_s)),
+        ("on disk", format::bytes(report.file_bytes)),
+        ("open", format!("{:.2} ms", report.open_ms)),
+        (
+            "memory",
+            format!("{} resident", format::bytes(report.rss_bytes)),
+        ),
+    ];
+    if let Some(plan) = &report.plan {
+        rows.push(("plan", plan.clone()));
+    }
+    format::facts(&rows)
+}

@@ -1,0 +1,131 @@
+//! `asif build`.
+
+use std::path::PathBuf;
+
+use asif::anchors::build::{BuildOptions, BuildReport, build, check};
+use asif::space::SpaceParams;
+use clap::Args;
+
+use super::args::{EncoderArgs, Load, SpaceArgs};
+use super::context::Context;
+use super::format;
+
+/// Make an anchor set from image-text pairs.
+///
+/// Each pair is an image and one or more captions. Images are encoded by the image encoder,
+/// captions by the text encoder, and the two never need to have seen each other.
+///
+/// What was encoded is kept, so a build that is interrupted continues where it stopped when the
+/// same command is given again, and a build after a change encodes only what changed. A row that
+/// cannot be used is counted, listed and left out.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Sources of pairs:
+  pairs.jsonl   one object a line: {\"image\": \"a.jpg\", \"captions\": [\"a cat\", \"a grey cat\"],
+                \"id\": \"a\", \"source\": \"mine\", \"licence\": \"CC-BY-4.0\"}
+                or \"caption\": \"a cat\"; whatever else it says is kept
+  pairs.csv     a header with image and caption (.tsv with tabs); other columns are kept
+  a folder      images, each with a text file of the same name: cat.jpg, cat.txt
+Paths of images are relative to the file that names them.
+
+Example:
+  asif build --pairs shop.csv holiday-photos/ --out mine.asif")]
+pub struct BuildArgs {
+    /// Files or folders of pairs.
+    #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
+    pairs: Vec<PathBuf>,
+
+    /// The set to make, a folder; by custom its name ends in .asif.
+    #[arg(long, env = "ASIF_OUT", value_name = "DIR.asif")]
+    out: PathBuf,
+
+    /// Replace the set that stands there; queries that run meanwhile see the old one, then the new.
+    #[arg(long, env = "ASIF_OVERWRITE")]
+    overwrite: bool,
+
+    /// End at the first bad row instead of leaving it out.
+    #[arg(long, env = "ASIF_STRICT")]
+    strict: bool,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+
+    #[command(flatten)]
+    space: SpaceArgs,
+}
+
+pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
+    let options = BuildOptions {
+        pairs: args.pairs.clone(),
+        out: args.out.clone(),
+        overwrite: args.overwrite,
+        strict: args.strict,
+        space: args.space.over(SpaceParams::default())?,
+    };
+    check(&options)?;
+    let embedder = args.encoders.open(context, None, Load::Many)?;
+    let report = build(&options, &embedder, context.watch())?;
+    if context.json {
+        context.print_json(&report)
+    } else {
+        context.print(summary(&report))
+    }
+}
+
+fn summary(report: &BuildReport) -> String {
+    let seconds = &report.seconds;
+    let mut rows = vec![
+        (
+            "set",
+            format!("{}, generation {}", report.out.display(), report.generation),
+        ),
+        (
+            "pairs",
+            format!(
+                "{} with {} captions",
+                format::count(report.counts.pairs),
+                format::count(report.counts.captions)
+            ),
+        ),
+        ("skipped", skipped(report)),
+        (
+            "from cache",
+            format!("{} embeddings", format::count(report.from_cache)),
+        ),
+        (
+            "seconds",
+            format!(
+                "{:.1} = images {:.1} + captions {:.1} + reading {:.1} + writing {:.1} + the rest",
+                seconds.total, seconds.images, seconds.captions, seconds.read, seconds.write
+            ),
+        ),
+        ("on disk", format::bytes(report.bytes)),
+    ];
+    if let Some(list) = &report.skipped_list {
+        rows.push(("skip list", list.display().to_string()));
+    }
+    format::facts(&rows)
+}
+
+fn skipped(report: &BuildReport) -> String {
+    if report.counts.skipped == 0 {
+        return "none".to_owned();
+    }
+    let kinds: Vec<String> = report
+        .skipped_by_reason
+        .iter()
+        .map(|(kind, n)| format!("{kind} {n}"))
+        .collect();
+    let mut text = format!(
+        "{} ({})",
+        format::count(report.counts.skipped),
+        kinds.join(", ")
+    );
+    for row in report.skipped_examples.iter().take(5) {
+        text.push_str(&format!("\n{}: {}", row.origin, row.reason));
+    }
+    if report.counts.skipped > 5 {
+        text.push_str("\n...");
+    }
+    text
+}

@@ -1,0 +1,63 @@
+//! Progress bars on standard error, when it is a terminal.
+
+use std::sync::{Mutex, PoisonError};
+
+use asif::progress::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Draws the current phase with rate and time left.
+#[derive(Debug)]
+pub struct Bars {
+    quiet: bool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+const KNOWN: &str = "{msg:>9} [{bar:32}] {percent:>3} %  {per_sec}  {elapsed} gone, {eta} left";
+const UNKNOWN: &str = "{msg:>9} {spinner} {pos}  {per_sec}  {elapsed} gone";
+
+impl Bars {
+    /// Bars that are drawn unless `quiet`.
+    pub fn new(quiet: bool) -> Self {
+        Self {
+            quiet,
+            bar: Mutex::new(None),
+        }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Option<ProgressBar>) -> T) -> T {
+        f(&mut self.bar.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Progress for Bars {
+    fn begin(&self, phase: &'static str, total: Option<u64>) {
+        let target = if self.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(total, target);
+        let template = if total.is_some() { KNOWN } else { UNKNOWN };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(phase);
+        self.with(|slot| *slot = Some(bar));
+    }
+
+    fn advance(&self, n: u64) {
+        self.with(|slot| {
+            if let Some(bar) = slot {
+                bar.inc(n);
+            }
+        });
+    }
+
+    fn end(&self) {
+        self.with(|slot| {
+            if let Some(bar) = slot.take() {
+                bar.finish_and_clear();
+            }
+        });
+    }
+}

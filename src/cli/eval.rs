@@ -1,0 +1,153 @@
+//! `asif eval`.
+
+use std::path::{Path, PathBuf};
+
+use asif::anchors::AnchorSet;
+use asif::eval::measure::{Measured, Subject, measure_retrieval, measure_zeroshot};
+use asif::eval::{Dataset, retrieval_table, zeroshot_table};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::args::{EncoderArgs, HeadArgs, Load, SpaceArgs};
+use super::context::Context;
+
+/// Measure accuracy on labelled or captioned images.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    #[command(subcommand)]
+    command: EvalCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum EvalCommand {
+    /// Zero-shot classification: top-1, top-5 and mean per-class recall with 95 % intervals.
+    ///
+    /// A data set is a folder with one folder of images a class, or with meta.json (class names,
+    /// templates, source) and labels.jsonl. The JSON has the keys of CLIP_benchmark.
+    Zeroshot(ZeroshotArgs),
+    /// Image-text retrieval: recall at 1, 5 and 10, both ways, with 95 % intervals.
+    ///
+    /// A data set is a folder with pairs.jsonl: an image and its captions on each line.
+    Retrieval(RetrievalArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  asif eval zeroshot --index mine.asif --dataset pets/ flowers/ --paper")]
+struct ZeroshotArgs {
+    /// The set.
+    #[arg(long, env = "ASIF_INDEX", value_name = "DIR.asif")]
+    index: PathBuf,
+
+    /// One or more folders of labelled images.
+    #[arg(long, env = "ASIF_DATASET", required = true, num_args = 1.., value_name = "IMAGEFOLDER")]
+    dataset: Vec<PathBuf>,
+
+    /// Other names for the classes: `folder: name` on each line.
+    #[arg(long, env = "ASIF_CLASSNAMES", value_name = "FILE")]
+    classnames: Option<PathBuf>,
+
+    #[command(flatten)]
+    head: HeadArgs,
+
+    #[command(flatten)]
+    space: SpaceArgs,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+}
+
+#[derive(Debug, Args)]
+struct RetrievalArgs {
+    /// The set.
+    #[arg(long, env = "ASIF_INDEX", value_name = "DIR.asif")]
+    index: PathBuf,
+
+    /// One or more folders of captioned images.
+    #[arg(long, env = "ASIF_DATASET", required = true, num_args = 1.., value_name = "FOLDER")]
+    dataset: Vec<PathBuf>,
+
+    #[command(flatten)]
+    space: SpaceArgs,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+}
+
+pub fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
+    match &args.command {
+        EvalCommand::Zeroshot(args) => zeroshot(args, context),
+        EvalCommand::Retrieval(args) => retrieval(args, context),
+    }
+}
+
+fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
+    let templates = args.head.templates()?;
+    let set = AnchorSet::open(&args.index)?;
+    let options = args.head.options(&args.space, set.manifest().space)?;
+    let datasets = load(&args.dataset, args.classnames.as_deref())?;
+    let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
+    let subject = Subject {
+        set: &set,
+        embedder: &embedder,
+        watch: context.watch(),
+    };
+    let mut reports = Vec::new();
+    for dataset in &datasets {
+        let measured = measure_zeroshot(subject, dataset, templates.as_ref(), options)?;
+        reports.push(noted(measured, context));
+    }
+    print(&reports, zeroshot_table, context)
+}
+
+fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
+    let set = AnchorSet::open(&args.index)?;
+    let params = args.space.over(set.manifest().space)?;
+    let datasets = load(&args.dataset, None)?;
+    let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
+    let subject = Subject {
+        set: &set,
+        embedder: &embedder,
+        watch: context.watch(),
+    };
+    let mut reports = Vec::new();
+    for dataset in &datasets {
+        reports.push(noted(measure_retrieval(subject, dataset, params)?, context));
+    }
+    print(&reports, retrieval_table, context)
+}
+
+fn load(folders: &[PathBuf], classnames: Option<&Path>) -> anyhow::Result<Vec<Dataset>> {
+    Ok(folders
+        .iter()
+        .map(|f| Dataset::load(f, classnames))
+        .collect::<Result<_, _>>()?)
+}
+
+/// The report; images that could not be used are named on standard error.
+fn noted<R>(measured: Measured<R>, context: &Context) -> R {
+    for rejected in &measured.rejected {
+        context.note(format!("asif: {rejected}"));
+    }
+    measured.report
+}
+
+/// One data set is one JSON object, as CLIP_benchmark writes it; several are a list.
+fn print<R: Serialize + ToString>(
+    reports: &[R],
+    table: impl Fn(&[R]) -> String,
+    context: &Context,
+) -> anyhow::Result<()> {
+    match reports {
+        [one] if context.json => context.print_json(one),
+        several if context.json => context.print_json(&several),
+        [one] => context.print(one.to_string()),
+        several => {
+            several
+                .iter()
+                .try_for_each(|r| context.print(r.to_string()))?;
+            context.print(table(several))
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Which error ends with which exit code.
+
+use std::process::ExitCode;
+
+use asif::anchors::AnchorsError;
+use asif::encode::{EncodeError, ModelError};
+use asif::eval::DatasetError;
+use asif::pairs::PairsError;
+use asif::space::params::ParamsError;
+use asif::space::prompts::PromptsError;
+
+pub const OK: u8 = 0;
+/// Something failed inside: a disk, a model run.
+pub const INTERNAL: u8 = 1;
+/// The command line cannot be understood.
+pub const USAGE: u8 = 2;
+/// The input is bad.
+pub const INPUT: u8 = 3;
+/// The runtime library or a model is missing or broken.
+pub const SETUP: u8 = 4;
+/// `--strict`, and an input was bad.
+pub const STRICT: u8 = 5;
+/// Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
+/// Bad input that is found by the command itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadInput(pub String);
+
+/// Images that `--strict` does not forgive.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StrictInput(pub String);
+
+/// What `asif doctor` found.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} finding(s) need attention, see above")]
+pub struct SetupIncomplete(pub usize);
+
+/// Prints the error, if there is one, and gives the exit code.
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where errors are printed"
+)]
+pub fn report(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::from(OK),
+        Err(error) if closed_pipe(&error) => ExitCode::from(OK),
+        Err(error) => {
+            eprintln!("asif: {error:#}");
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+/// `asif ... | head` is no failure.
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    let is = |found: bool, code: u8| found.then_some(code);
+    error
+        .chain()
+        .find_map(|cause| {
+            cause
+                .downcast_ref::<AnchorsError>()
+                .map(anchors)
+                .or_else(|| cause.downcast_ref::<asif_index::Error>().map(index))
+                .or_else(|| is(cause.is::<PairsError>(), INPUT))
+                .or_else(|| is(cause.is::<DatasetError>(), INPUT))
+                .or_else(|| is(cause.is::<PromptsError>(), INPUT))
+                .or_else(|| is(cause.is::<BadInput>(), INPUT))
+                .or_else(|| is(cause.is::<StrictInput>(), STRICT))
+                .or_else(|| is(cause.is::<ParamsError>(), USAGE))
+                .or_else(|| is(cause.is::<SetupIncomplete>(), SETUP))
+                .or_else(|| is(cause.is::<ModelError>(), SETUP))
+                .or_else(|| is(cause.is::<EncodeError>(), SETUP))
+        })
+        .unwrap_or(INTERNAL)
+}
+
+fn anchors(error: &AnchorsError) -> u8 {
+    match error {
+        AnchorsError::Interrupted => INTERRUPTED,
+        AnchorsError::Strict { .. } => STRICT,
+        AnchorsError::Params(_) => USAGE,
+        AnchorsError::Io(_) | AnchorsError::Encode(_) => INTERNAL,
+        AnchorsError::Index(error) => index(error),
+        _ => INPUT,
+    }
+}
+
+fn index(error: &asif_index::Error) -> u8 {
+    match error {
+        asif_index::Error::Io { source, .. } if source.kind() != std::io::ErrorKind::NotFound => {
+            INTERNAL
+        }
+        asif_index::Error::Argument { .. } => USAGE,
+        _ => INPUT,
+    }
+}

@@ -1,0 +1,144 @@
+//! The command line: one file a command, arguments in, a library call, output; no logic.
+//!
+//! | file | role |
+//! |---|---|
+//! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `doctor.rs` | the commands |
+//! | `args.rs` | arguments that several commands share |
+//! | `context.rs` | what every command is given: home, output form, who may interrupt |
+//! | `exit.rs` | which error ends with which exit code |
+//! | `draw.rs` | progress bars |
+//! | `format.rs` | numbers and tables for people |
+
+mod args;
+mod bench;
+mod build;
+mod classify;
+mod context;
+mod doctor;
+mod draw;
+mod eval;
+mod exit;
+mod format;
+mod inspect;
+mod models;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::Context;
+
+/// A shared image-text space made of your own pairs, without training.
+///
+/// An image is represented by its similarities to the images of your anchor pairs, a text by its
+/// similarities to their texts. Both speak of the same pairs, so they can be compared (ASIF,
+/// Norelli et al., NeurIPS 2023).
+#[derive(Debug, Parser)]
+#[command(
+    name = "asif",
+    version,
+    after_help = "\
+A first session:
+  asif build --pairs my-pairs.jsonl --out my.asif
+  asif classify --index my.asif --labels cat,dog,bicycle photo.jpg
+  asif eval zeroshot --index my.asif --dataset labelled-images/
+
+Exit codes:
+  0    done
+  1    something failed inside: a disk, a model run
+  2    the command line cannot be understood
+  3    the input is bad: a missing file, pairs that cannot be read, a folder that is no set
+  4    the set-up is incomplete: ONNX Runtime or a model is missing or broken
+  5    --strict, and an input was bad
+  130  interrupted"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Print JSON instead of tables; messages and progress go to standard error either way.
+    #[arg(long, global = true, env = "ASIF_JSON")]
+    json: bool,
+
+    /// No progress bars and no notes on standard error.
+    #[arg(long, short, global = true, env = "ASIF_QUIET")]
+    quiet: bool,
+
+    /// The folder of models, the runtime library and cached embeddings
+    /// [default: $XDG_DATA_HOME/asif or ~/.local/share/asif].
+    #[arg(long, global = true, env = "ASIF_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an anchor set from image-text pairs.
+    Build(build::BuildArgs),
+    /// Say which of some labels fits each image.
+    Classify(classify::ClassifyArgs),
+    /// Measure accuracy on labelled images.
+    Eval(eval::EvalArgs),
+    /// Show what an anchor set holds.
+    Inspect(inspect::InspectArgs),
+    /// Measure the parts on this machine.
+    Bench(bench::BenchArgs),
+    /// List the installed encoders, or add one.
+    Models(models::ModelsArgs),
+    /// Check the runtime library and the encoders.
+    Doctor(doctor::DoctorArgs),
+}
+
+/// Runs the command line and says how the process ends.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::OK
+            });
+        }
+    };
+    let result =
+        Context::new(cli.home, cli.json, cli.quiet).and_then(|context| match cli.command {
+            Command::Build(args) => build::run(&args, &context),
+            Command::Classify(args) => classify::run(&args, &context),
+            Command::Eval(args) => eval::run(&args, &context),
+            Command::Inspect(args) => inspect::run(&args, &context),
+            Command::Bench(args) => bench::run(&args, &context),
+            Command::Models(args) => models::run(&args, &context),
+            Command::Doctor(args) => doctor::run(&args, &context),
+        });
+    exit::report(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Every flag of every command.
+    fn flags(command: &clap::Command, found: &mut Vec<(String, bool)>) {
+        for arg in command.get_arguments().filter(|a| a.get_long().is_some()) {
+            let name = format!("{} --{}", command.get_name(), arg.get_id());
+            let builtin = ["help", "version"].contains(&arg.get_id().as_str());
+            found.push((name, builtin || arg.get_env().is_some()));
+        }
+        command.get_subcommands().for_each(|c| flags(c, found));
+    }
+
+    #[test]
+    fn every_flag_has_a_twin_in_the_environment() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        let mut found = Vec::new();
+        flags(&command, &mut found);
+        assert!(found.len() > 30);
+        let without: Vec<_> = found.iter().filter(|f| !f.1).map(|f| &f.0).collect();
+        assert!(without.is_empty(), "{without:?}");
+    }
+}

@@ -1,0 +1,100 @@
+//! Class folders, their names, and the file that renames them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use super::dataset::DatasetError;
+use crate::pairs::Origin;
+
+/// One class of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// What the images are filed under.
+    pub folder: String,
+    /// What the class is called in a prompt.
+    pub name: String,
+}
+
+/// Classes in the order of their folders, named by `names`, else after the folder with `_` read as
+/// a blank.
+pub(super) fn named(
+    folders: impl IntoIterator<Item = String>,
+    names: &BTreeMap<String, String>,
+) -> Vec<Class> {
+    let name = |folder: String| {
+        let name = names
+            .get(&folder)
+            .cloned()
+            .unwrap_or_else(|| folder.replace('_', " "));
+        Class { folder, name }
+    };
+    folders.into_iter().map(name).collect()
+}
+
+/// Gives classes the names of a file with one `folder<separator>name` a line.
+///
+/// The separator is the first tab of the line; if it has none, the first colon; if it has none, the
+/// first comma. Blank lines and lines that begin with `#` are passed over; a class that is not
+/// named keeps its name.
+pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetError> {
+    let bytes = fs_err::read(file)?;
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    let mut renamed = HashMap::new();
+    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        let fault = |message: String| DatasetError::Row {
+            origin: Origin {
+                file: file.to_owned(),
+                row: Some(index as u64 + 1),
+            },
+            message,
+        };
+        let line = str::from_utf8(line)
+            .map_err(|_| fault("not UTF-8; save the file as UTF-8".to_owned()))?
+            .trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (folder, name) = ['\t', ':', ',']
+            .iter()
+            .find_map(|&separator| line.split_once(separator))
+            .map(|(folder, name)| (folder.trim(), name.trim()))
+            .filter(|(folder, name)| !folder.is_empty() && !name.is_empty())
+            .ok_or_else(|| {
+                fault(format!(
+                    "expected a folder and a name with a tab, colon or comma between them, found \
+                     {line:?}; correct the line"
+                ))
+            })?;
+        let class = classes
+            .iter_mut()
+            .find(|class| class.folder == folder)
+            .ok_or_else(|| {
+                fault(format!(
+                    "the data set has no class {folder:?}; correct or remove the line"
+                ))
+            })?;
+        if let Some(first) = renamed.insert(folder.to_owned(), index + 1) {
+            return Err(fault(format!(
+                "{folder:?} was named on line {first} already; keep one of the two"
+            )));
+        }
+        name.clone_into(&mut class.name);
+    }
+    Ok(())
+}
+
+/// Refuses two classes with one name: their prompts would be the same, and the second could never
+/// be chosen.
+pub(super) fn check_unique(classes: &[Class]) -> Result<(), DatasetError> {
+    let mut seen = HashMap::new();
+    for class in classes {
+        if let Some(first) = seen.insert(&class.name, &class.folder) {
+            return Err(DatasetError::SameName {
+                name: class.name.clone(),
+                first: first.clone(),
+                second: class.folder.clone(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,407 @@
+//! A data set is a folder of labelled or captioned images.
+//!
+//! ```text
+//! NAME/meta.json      optional: {"name", "kind": "classification" | "retrieval",
+//!                     "classes": {folder: name}, "templates": ["a photo of a {c}."],
+//!                     "source", "licence", "note"}
+//! NAME/labels.jsonl   optional: {"image": path, "label": folder} a line
+//! NAME/pairs.jsonl    retrieval: {"image": path, "captions": [...]} a line
+//! NAME/FOLDER/...     without labels.jsonl: the images of one class, folders within included
+//! ```
+//!
+//! Classes are in the order of their folders' names. Unlike when anchors are read, nothing is
+//! passed over: a share of fewer images would be another figure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use walkdir::WalkDir;
+
+use super::classes::{self, Class};
+use crate::pairs::{self, Origin, PairsError, RowError, is_image_name};
+use crate::space::prompts::{PromptsError, Templates};
+
+/// A data set that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// The folder does not exist.
+    #[error("{}: there is no such folder; a data set is a folder of images", .path.display())]
+    Missing {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A file was given.
+    #[error("{}: expected a folder of images, found a file; name the folder", .path.display())]
+    NotAFolder {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// `meta.json` is not what it must be.
+    #[error("{}: {message}; correct the file or remove it", .path.display())]
+    Meta {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A row of a list cannot be used.
+    #[error("{origin}: {message}")]
+    Row {
+        /// The row.
+        origin: Origin,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// There is nothing to classify.
+    #[error(
+        "{}: no labelled images found; expected a folder for each class with images in it, or a \
+         labels.jsonl", .path.display()
+    )]
+    NoImages {
+        /// The data set.
+        path: PathBuf,
+    },
+    /// Two classes are called the same.
+    #[error(
+        "the classes {first:?} and {second:?} are both named {name:?}, so their prompts are the \
+         same; name them apart with a file of class names"
+    )]
+    SameName {
+        /// The name.
+        name: String,
+        /// The first class.
+        first: String,
+        /// The second class.
+        second: String,
+    },
+    /// Class names for a data set that has no classes.
+    #[error("{}: a retrieval data set has no classes; leave the file of class names out", .path.display())]
+    NoClasses {
+        /// The data set.
+        path: PathBuf,
+    },
+    /// The templates of `meta.json` cannot be used.
+    #[error("{}: {source}", .path.display())]
+    Templates {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: PromptsError,
+    },
+    /// The list of a retrieval data set cannot be read.
+    #[error(transparent)]
+    Pairs(#[from] PairsError),
+    /// A row of that list cannot be used.
+    #[error(transparent)]
+    Pair(#[from] RowError),
+    /// The system refuses to read something.
+    #[error("{source}; check the path and its permissions")]
+    Read {
+        /// What the system says, with the path.
+        #[from]
+        source: std::io::Error,
+    },
+}
+
+/// A folder of labelled or captioned images.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// `name` in `meta.json`, else the folder's name.
+    pub name: String,
+    /// Where the images come from, if `meta.json` says so.
+    pub source: Option<String>,
+    /// Under which terms, if `meta.json` says so.
+    pub licence: Option<String>,
+    /// Anything else that a reader of the figures should know.
+    pub note: Option<String>,
+    /// What is asked.
+    pub task: Task,
+}
+
+/// What is asked of a data set.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Task {
+    /// Which class is this image of?
+    Classification(Classification),
+    /// Which text belongs to this image, and which image to this text?
+    Retrieval(Retrieval),
+}
+
+/// Images with one label each.
+#[derive(Debug, Clone)]
+pub struct Classification {
+    /// The classes to choose between; some may have no image.
+    pub classes: Vec<Class>,
+    /// The images.
+    pub images: Vec<PathBuf>,
+    /// For each image, its class, as an index into `classes`.
+    pub labels: Vec<usize>,
+    /// The templates of `meta.json`, if it has any.
+    pub templates: Option<Templates>,
+}
+
+/// Images with one or more captions each.
+#[derive(Debug, Clone)]
+pub struct Retrieval {
+    /// The images.
+    pub images: Vec<PathBuf>,
+    /// The captions of all images, those of one image together.
+    pub captions: Vec<String>,
+    /// For each caption, its image, as an index into `images`.
+    pub owners: Vec<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Meta {
+    name: Option<String>,
+    kind: Option<String>,
+    #[serde(default)]
+    classes: BTreeMap<String, String>,
+    #[serde(default)]
+    templates: Vec<String>,
+    source: Option<String>,
+    #[serde(alias = "license")]
+    licence: Option<String>,
+    note: Option<String>,
+}
+
+impl Dataset {
+    /// Reads what the images of a folder are. `classnames` is a file with one
+    /// `folder<tab, colon or comma>name` a line that overrides the names of classes.
+    ///
+    /// Without `meta.json` a folder that holds a `pairs.jsonl` is for retrieval, any other for
+    /// classification. The images are looked for, not opened.
+    ///
+    /// # Errors
+    /// [`DatasetError`], on the first thing that is wrong.
+    pub fn load(folder: &Path, classnames: Option<&Path>) -> Result<Self, DatasetError> {
+        match fs_err::metadata(folder) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => {
+                return Err(DatasetError::NotAFolder {
+                    path: folder.to_owned(),
+                });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(DatasetError::Missing {
+                    path: folder.to_owned(),
+                });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let meta_file = folder.join("meta.json");
+        let meta = Meta::read(&meta_file)?;
+        let kind = match &meta.kind {
+            Some(kind) => kind.as_str(),
+            None if folder.join("pairs.jsonl").is_file() => "retrieval",
+            None => "classification",
+        };
+        let task = match kind {
+            "classification" => {
+                Task::Classification(Classification::load(folder, &meta, &meta_file, classnames)?)
+            }
+            "retrieval" if classnames.is_some() => {
+                return Err(DatasetError::NoClasses {
+                    path: folder.to_owned(),
+                });
+            }
+            "retrieval" => Task::Retrieval(Retrieval::load(folder)?),
+            other => {
+                let message = format!("expected kind classification or retrieval, found {other:?}");
+                return Err(DatasetError::Meta {
+                    path: meta_file,
+                    message,
+                });
+            }
+        };
+        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let name = given(meta.name).unwrap_or_else(|| name_of(folder));
+        let (source, licence, note) = (given(meta.source), given(meta.licence), given(meta.note));
+        Ok(Self {
+            name,
+            source,
+            licence,
+            note,
+            task,
+        })
+    }
+}
+
+impl Meta {
+    fn read(path: &Path) -> Result<Self, DatasetError> {
+        let bytes = match fs_err::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+        serde_json::from_slice(bytes).map_err(|error| DatasetError::Meta {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })
+    }
+}
+
+fn name_of(folder: &Path) -> String {
+    let resolved = fs_err::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    resolved
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+impl Classification {
+    fn load(
+        folder: &Path,
+        meta: &Meta,
+        meta_file: &Path,
+        classnames: Option<&Path>,
+    ) -> Result<Self, DatasetError> {
+        let list = folder.join("labels.jsonl");
+        let labelled = if list.is_file() {
+            listed(&list, meta)?
+        } else {
+            filed(folder)?
+        };
+        if labelled.is_empty() {
+            return Err(DatasetError::NoImages {
+                path: folder.to_owned(),
+            });
+        }
+        let mut folders: BTreeSet<_> = meta.classes.keys().cloned().collect();
+        folders.extend(labelled.iter().map(|(_, label)| label.clone()));
+        let mut classes = classes::named(folders, &meta.classes);
+        if let Some(file) = classnames {
+            classes::rename(&mut classes, file)?;
+        }
+        classes::check_unique(&classes)?;
+
+        let index: HashMap<_, _> = classes
+            .iter()
+            .enumerate()
+            .map(|(i, class)| (class.folder.as_str(), i))
+            .collect();
+        let (images, labels) = labelled
+            .into_iter()
+            .map(|(image, label)| (image, index[label.as_str()]))
+            .unzip();
+        let templates = (!meta.templates.is_empty()).then(|| Templates::parse(&meta.templates));
+        let templates = templates
+            .transpose()
+            .map_err(|source| DatasetError::Templates {
+                path: meta_file.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            classes,
+            images,
+            labels,
+            templates,
+        })
+    }
+}
+
+/// The images of `labels.jsonl` with their classes' folders.
+fn listed(list: &Path, meta: &Meta) -> Result<Vec<(PathBuf, String)>, DatasetError> {
+    let base = list.parent().unwrap_or(Path::new(""));
+    let bytes = fs_err::read(list)?;
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    let mut labelled = Vec::new();
+    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let fault = |message: String| DatasetError::Row {
+            origin: Origin {
+                file: list.to_owned(),
+                row: Some(index as u64 + 1),
+            },
+            message,
+        };
+        let record: Value = serde_json::from_slice(line).map_err(|error| {
+            let said = pairs::json_message(&error);
+            fault(format!(
+                "not JSON: {said}; each line must be one complete JSON object"
+            ))
+        })?;
+        let text = |field: &str| {
+            record.get(field).and_then(Value::as_str).ok_or_else(|| {
+                fault(format!(
+                    "expected {{\"image\": \"path\", \"label\": \"class\"}}, found no text under \
+                     {field:?}; add it"
+                ))
+            })
+        };
+        let (image, label) = (base.join(text("image")?), text("label")?);
+        if !meta.classes.is_empty() && !meta.classes.contains_key(label) {
+            return Err(fault(format!(
+                "the label {label:?} is not among the classes of meta.json; correct one of the two"
+            )));
+        }
+        if !image.is_file() {
+            return Err(fault(format!(
+                "image not found: {}; paths are read from the folder of labels.jsonl",
+                image.display()
+            )));
+        }
+        labelled.push((image, label.to_owned()));
+    }
+    Ok(labelled)
+}
+
+/// The images below each folder, with that folder; names that begin with a dot are passed over.
+fn filed(folder: &Path) -> Result<Vec<(PathBuf, String)>, DatasetError> {
+    let hidden = |entry: &walkdir::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    let entries = WalkDir::new(folder)
+        .min_depth(1)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| !hidden(entry));
+    let mut labelled = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(std::io::Error::from)?;
+        let is_image = entry.file_type().is_file() && is_image_name(entry.path());
+        if entry.depth() < 2 || !is_image {
+            continue;
+        }
+        let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        let class = below
+            .components()
+            .next()
+            .map(|part| part.as_os_str().to_string_lossy());
+        labelled.push((
+            entry.path().to_owned(),
+            class.unwrap_or_default().into_owned(),
+        ));
+    }
+    Ok(labelled)
+}
+
+impl Retrieval {
+    fn load(folder: &Path) -> Result<Self, DatasetError> {
+        let mut data = Self {
+            images: Vec::new(),
+            captions: Vec::new(),
+            owners: Vec::new(),
+        };
+        for pair in pairs::open(&[folder.join("pairs.jsonl")])? {
+            let pair = pair?;
+            let image = data.images.len();
+            data.owners.extend(pair.captions.iter().map(|_| image));
+            data.captions.extend(pair.captions);
+            data.images.push(pair.image);
+        }
+        Ok(data)
+    }
+}
+
+#[cfg(test)]
+mod tests;

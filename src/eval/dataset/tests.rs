@@ -1,0 +1,201 @@
+use super::*;
+
+fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let path = dir.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, bytes).unwrap();
+    }
+    dir
+}
+
+fn classification(dataset: Dataset) -> Classification {
+    match dataset.task {
+        Task::Classification(task) => task,
+        Task::Retrieval(_) => panic!("expected classification"),
+    }
+}
+
+fn names(task: &Classification) -> Vec<&str> {
+    task.classes
+        .iter()
+        .map(|class| class.name.as_str())
+        .collect()
+}
+
+#[test]
+fn class_folders_are_enough() {
+    let dir = folder(&[
+        ("fire_engine/b.jpg", b""),
+        ("fire_engine/deep/a.PNG", b""),
+        ("cat/x.jpg", b""),
+        ("cat/.hidden.jpg", b""),
+        ("cat/notes.txt", b""),
+        ("stray.jpg", b""),
+    ]);
+    let dataset = Dataset::load(dir.path(), None).unwrap();
+    assert_eq!(
+        dataset.name,
+        dir.path().file_name().unwrap().to_string_lossy()
+    );
+    let task = classification(dataset);
+    assert_eq!(names(&task), ["cat", "fire engine"]);
+    assert_eq!(task.labels, [0, 1, 1]);
+    assert!(task.images[2].ends_with("fire_engine/deep/a.PNG"));
+    assert_eq!(task.templates, None);
+}
+
+#[test]
+fn meta_and_labels_are_followed() {
+    let dir = folder(&[
+        (
+            "meta.json",
+            br#"{"name": "pets", "classes": {"d": "dog", "c": "cat", "e": "emu"},
+                "templates": ["a {c}"], "license": "CC0", "note": ""}"#,
+        ),
+        (
+            "labels.jsonl",
+            b"{\"image\":\"1.jpg\",\"label\":\"d\"}\n\n{\"image\":\"2.jpg\",\"label\":\"c\"}",
+        ),
+        ("1.jpg", b""),
+        ("2.jpg", b""),
+    ]);
+    let dataset = Dataset::load(dir.path(), None).unwrap();
+    assert_eq!(dataset.name, "pets");
+    assert_eq!(dataset.licence.as_deref(), Some("CC0"));
+    assert_eq!(dataset.note, None);
+    let task = classification(dataset);
+    assert_eq!(names(&task), ["cat", "dog", "emu"]);
+    assert_eq!(task.labels, [1, 0]);
+    assert_eq!(task.templates.unwrap().render("cat"), ["a cat"]);
+}
+
+#[test]
+fn class_names_can_be_overridden() {
+    let dir = folder(&[
+        ("set/a/1.jpg", b""),
+        ("set/b/1.jpg", b""),
+        ("set/c/1.jpg", b""),
+        (
+            "names.txt",
+            "\u{feff}# mine\r\na\tape: large\r\n\r\nb: bee, small\nc,cow".as_bytes(),
+        ),
+    ]);
+    let names_file = dir.path().join("names.txt");
+    let dataset = Dataset::load(&dir.path().join("set"), Some(&names_file)).unwrap();
+    assert_eq!(
+        names(&classification(dataset)),
+        ["ape: large", "bee, small", "cow"]
+    );
+}
+
+#[test]
+fn retrieval_reads_pairs() {
+    let dir = folder(&[
+        ("pairs.jsonl", b"{\"image\":\"1.jpg\",\"captions\":[\"x\",\"y\"]}\n{\"image\":\"2.jpg\",\"caption\":\"z\"}\n"),
+        ("1.jpg", b""),
+        ("2.jpg", b""),
+    ]);
+    let dataset = Dataset::load(dir.path(), None).unwrap();
+    let Task::Retrieval(task) = dataset.task else {
+        panic!("expected retrieval")
+    };
+    assert_eq!(task.captions, ["x", "y", "z"]);
+    assert_eq!(task.owners, [0, 0, 1]);
+    assert_eq!(task.images.len(), 2);
+}
+
+#[test]
+fn bad_data_sets_say_what_is_wrong() {
+    let cases: &[&[(&str, &[u8])]] = &[
+        &[("notes.txt", b"")],
+        &[("meta.json", b"{")],
+        &[("meta.json", br#"{"kind": "detection"}"#)],
+        &[
+            ("meta.json", br#"{"templates": ["a photo"]}"#),
+            ("a/1.jpg", b""),
+        ],
+        &[
+            ("meta.json", br#"{"classes": {"a": "x", "b": "x"}}"#),
+            ("a/1.jpg", b""),
+        ],
+        &[
+            ("meta.json", br#"{"classes": {"a": "x"}}"#),
+            ("1.jpg", b""),
+            ("labels.jsonl", br#"{"image":"1.jpg","label":"b"}"#),
+        ],
+        &[("labels.jsonl", b"{\"image\":\"1.jpg\",\"label\":\"b\"}\n")],
+        &[("labels.jsonl", b"\n{\"image\":\"1.jpg\"}\n")],
+        &[("labels.jsonl", b"\xFF\n")],
+        &[("meta.json", br#"{"kind": "retrieval"}"#)],
+        &[("pairs.jsonl", br#"{"image":"1.jpg","caption":"x"}"#)],
+    ];
+    let say = |files: &&[(&str, &[u8])]| {
+        let dir = folder(files);
+        let error = Dataset::load(dir.path(), None).unwrap_err().to_string();
+        error.replace(&dir.path().display().to_string(), "SET")
+    };
+    insta::assert_snapshot!(cases.iter().map(say).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn bad_class_names_say_what_is_wrong() {
+    let say = |text: &[u8]| {
+        let dir = folder(&[("set/a/1.jpg", b""), ("set/b/1.jpg", b""), ("names", text)]);
+        let file = dir.path().join("names");
+        let error = Dataset::load(&dir.path().join("set"), Some(&file)).unwrap_err();
+        error
+            .to_string()
+            .replace(&dir.path().display().to_string(), "DIR")
+    };
+    let cases: [&[u8]; 6] = [
+        b"a\n",
+        b"c: cat\n",
+        b"a: \n",
+        b"a: x\na: y\n",
+        b"\n\xFF\n",
+        b"a: x\nb: x",
+    ];
+    insta::assert_snapshot!(cases.map(say).join("\n"));
+}
+
+#[test]
+fn paths_that_are_no_data_set_are_refused() {
+    let dir = folder(&[("file", b""), ("pairs.jsonl", b"{}"), ("names", b"")]);
+    let missing = Dataset::load(&dir.path().join("gone"), None).unwrap_err();
+    assert!(matches!(missing, DatasetError::Missing { .. }));
+    let file = Dataset::load(&dir.path().join("file"), None).unwrap_err();
+    assert!(matches!(file, DatasetError::NotAFolder { .. }));
+    let names = Dataset::load(dir.path(), Some(&dir.path().join("names"))).unwrap_err();
+    assert!(matches!(names, DatasetError::NoClasses { .. }));
+}
+
+/// The sets used in development, where they are present.
+#[test]
+fn real_sets_are_read_whole() {
+    let Some(data) = pairs::test_data() else {
+        return;
+    };
+    for (name, images, classes) in [
+        ("cifar10", 500, 10),
+        ("pacs-photo", 280, 7),
+        ("caltech101", 1200, 100),
+        ("flowers5", 200, 5),
+    ] {
+        let dataset = Dataset::load(&data.join("tests").join(name), None).unwrap();
+        assert_eq!(dataset.name, name);
+        let task = classification(dataset);
+        assert_eq!(
+            (task.images.len(), task.classes.len()),
+            (images, classes),
+            "{name}"
+        );
+        assert!(task.templates.is_some());
+    }
+    let dataset = Dataset::load(&data.join("tests/flickr8k-dev"), None).unwrap();
+    let Task::Retrieval(task) = dataset.task else {
+        panic!("expected retrieval")
+    };
+    assert_eq!((task.images.len(), task.captions.len()), (1000, 5000));
+}

@@ -1,0 +1,150 @@
+//! One image: its labels as bars, its anchors as pictures.
+
+use std::fmt::{Result, Write as _};
+
+use super::escape::Text;
+use super::{AnchorCard, Bar, ImageCard};
+
+/// Writes the card; `number` makes its heading's id unique on the page.
+pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Result {
+    let picture = card.thumbnail.tag(&card.name);
+    // The names of the columns are for the eye; to a screen reader each row says them itself.
+    write!(
+        page,
+        r#"<article aria-labelledby="image-{number}">
+<div class="top">
+<div class="picture">{picture}</div>
+<div>
+<div class="row head"><h2 id="image-{number}">{name}</h2>
+<span aria-hidden="true">softmax</span><span aria-hidden="true">similarity</span></div>
+"#,
+        name = Text(&card.name),
+    )?;
+    if card.predictions.is_empty() {
+        writeln!(page, r#"<p class="none">no prediction</p>"#)?;
+    } else {
+        writeln!(
+            page,
+            r#"<ol role="list" class="bars" aria-label="Labels, best first">"#
+        )?;
+        card.predictions
+            .iter()
+            .try_for_each(|bar| write_bar(page, bar))?;
+        writeln!(page, "</ol>")?;
+    }
+    writeln!(page, "</div>\n</div>")?;
+    if !card.anchors.is_empty() {
+        write_anchors(page, card.predictions.first(), &card.anchors)?;
+    }
+    writeln!(page, "</article>")
+}
+
+fn write_bar(page: &mut String, bar: &Bar) -> Result {
+    writeln!(
+        page,
+        r#"<li class="row"><span class="label" dir="auto">{label}</span>
+<span class="score"><span class="hidden">, </span>{score}</span>
+<span class="similarity"><span class="hidden">, similarity </span>{similarity}</span>
+<span class="bar" aria-hidden="true" style="--share:{width}"></span></li>"#,
+        label = Text(&bar.label),
+        score = percent(bar.score.into()),
+        similarity = number(bar.similarity),
+        width = width(bar.score.into()),
+    )
+}
+
+fn write_anchors(page: &mut String, first: Option<&Bar>, anchors: &[AnchorCard]) -> Result {
+    let shares = anchors.iter().map(|anchor| anchor.contribution_share);
+    writeln!(
+        page,
+        "<section class=\"why\">\n<h3>Anchors{label}</h3>\n<p>together {sum} of the similarity</p>\n<ol role=\"list\">",
+        label = first.map_or_else(String::new, |bar| format!(" for {}", Text(&bar.label))),
+        sum = percent(shares.clone().sum()),
+    )?;
+    let strongest = shares.map(f64::abs).fold(f64::MIN_POSITIVE, f64::max);
+    anchors
+        .iter()
+        .try_for_each(|anchor| write_anchor(page, anchor, strongest))?;
+    writeln!(page, "</ol>\n</section>")
+}
+
+/// The strongest anchor's line is as wide as its picture, the others are in proportion.
+fn write_anchor(page: &mut String, anchor: &AnchorCard, strongest: f64) -> Result {
+    let share = anchor.contribution_share;
+    let picture = match &anchor.thumbnail {
+        Some(thumb) => thumb.tag(&format!("anchor {}", anchor.id)),
+        None => r#"<span class="gone">image not available</span>"#.to_owned(),
+    };
+    write!(
+        page,
+        r#"<li><figure>
+<div class="picture">{picture}</div>
+<figcaption>
+<span class="share{against}" style="--share:{width}">{percent}</span>
+"#,
+        against = if share < 0.0 { " against" } else { "" },
+        width = width(share.abs() / strongest),
+        percent = percent(share),
+    )?;
+    write_captions(page, &anchor.captions)?;
+    write!(page, r#"<p class="origin">{}"#, Text(&anchor.id))?;
+    let terms: Vec<_> = [&anchor.source, &anchor.licence]
+        .into_iter()
+        .flatten()
+        .map(|text| Text(text).to_string())
+        .collect();
+    if !terms.is_empty() {
+        write!(page, "<br>{}", terms.join(" · "))?;
+    }
+    writeln!(page, "</p>\n</figcaption>\n</figure></li>")
+}
+
+fn write_captions(page: &mut String, captions: &[String]) -> Result {
+    let Some((first, others)) = captions.split_first() else {
+        return Ok(());
+    };
+    writeln!(page, r#"<p dir="auto">{}</p>"#, Text(first))?;
+    if others.is_empty() {
+        return Ok(());
+    }
+    let noun = if others.len() == 1 {
+        "caption"
+    } else {
+        "captions"
+    };
+    writeln!(
+        page,
+        "<details><summary>{} more {noun}</summary><ul>",
+        others.len()
+    )?;
+    others
+        .iter()
+        .try_for_each(|caption| writeln!(page, r#"<li dir="auto">{}</li>"#, Text(caption)))?;
+    writeln!(page, "</ul></details>")
+}
+
+/// A part of a whole as a CSS width; what is not a number has none.
+fn width(part: f64) -> String {
+    let part = if part.is_nan() {
+        0.0
+    } else {
+        part.clamp(0.0, 1.0)
+    };
+    format!("{:.2}%", part * 100.0)
+}
+
+fn percent(share: f64) -> String {
+    if share.is_finite() {
+        format!("{:.1} %", share * 100.0)
+    } else {
+        "–".to_owned()
+    }
+}
+
+fn number(value: f32) -> String {
+    if value.is_finite() {
+        format!("{value:.4}")
+    } else {
+        "–".to_owned()
+    }
+}

@@ -1,0 +1,130 @@
+//! A page that shows what was predicted and which anchors carry it.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mod.rs` | what a page shows, and [`contact_sheet`] |
+//! | `card.rs` | one image: its labels as bars, its anchors as pictures |
+//! | `thumb.rs` | [`Thumb`]: a small picture, ready to be written into a page |
+//! | `escape.rs` | the one way of text into the page |
+//! | `style.css` | how it looks, light and dark, on paper and on a small screen |
+//!
+//! The page is one file without scripts: it can be mailed, opened from disk and printed. It asks
+//! the browser to load nothing from elsewhere, and all text in it, captions above all, is escaped.
+
+mod card;
+mod escape;
+mod thumb;
+
+use std::fmt::Write as _;
+
+use self::escape::Text;
+pub use self::thumb::{Thumb, ThumbError, thumbnail};
+
+/// One image and what was made of it.
+#[derive(Debug, Clone)]
+pub struct ImageCard {
+    /// What the image is called, such as its file name.
+    pub name: String,
+    /// The image, small.
+    pub thumbnail: Thumb,
+    /// The labels, the highest first.
+    pub predictions: Vec<Bar>,
+    /// The anchors that carry the first label, the strongest first; may be empty.
+    pub anchors: Vec<AnchorCard>,
+}
+
+/// One label with its score.
+#[derive(Debug, Clone)]
+pub struct Bar {
+    /// The label.
+    pub label: String,
+    /// Softmax over the labels, between 0 and 1.
+    pub score: f32,
+    /// The score before the softmax.
+    pub similarity: f32,
+}
+
+/// One anchor pair and its part in the first label's similarity.
+#[derive(Debug, Clone)]
+pub struct AnchorCard {
+    /// The pair's id.
+    pub id: String,
+    /// Its texts.
+    pub captions: Vec<String>,
+    /// Its image, small, where it could be read.
+    pub thumbnail: Option<Thumb>,
+    /// Its part of the similarity: 0.25 is a quarter. All anchors together make 1; with signed
+    /// weights single ones may be negative.
+    pub contribution_share: f64,
+    /// Where the pair comes from.
+    pub source: Option<String>,
+    /// Under which terms.
+    pub licence: Option<String>,
+}
+
+/// Writes the page: a title, facts about how the predictions were made (name and value), and a card
+/// for each image.
+pub fn contact_sheet(title: &str, facts: &[(String, String)], cards: &[ImageCard]) -> String {
+    let mut page = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_page(&mut page, title, facts, cards);
+    page
+}
+
+fn write_page(
+    page: &mut String,
+    title: &str,
+    facts: &[(String, String)],
+    cards: &[ImageCard],
+) -> std::fmt::Result {
+    let title = Text(title);
+    write!(
+        page,
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+"#,
+        style = include_str!("style.css"),
+    )?;
+    if !facts.is_empty() {
+        writeln!(page, "<dl class=\"facts\">")?;
+        for (name, value) in facts {
+            writeln!(
+                page,
+                "<div><dt>{}</dt><dd>{}</dd></div>",
+                Text(name),
+                Text(value)
+            )?;
+        }
+        writeln!(page, "</dl>")?;
+    }
+    writeln!(page, "</header>\n<main>")?;
+    for (number, card) in cards.iter().enumerate() {
+        card::write(page, number, card)?;
+    }
+    writeln!(
+        page,
+        r#"</main>
+<footer>
+<p>Percentages are a softmax over the labels that were given; they say nothing of labels that were
+not. The similarity is the sum of what each anchor pair contributes, so the shares below an image
+are exact parts of it.</p>
+</footer>
+</body>
+</html>"#
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! A figure with its 95 % interval.
+
+use serde::Serialize;
+
+/// A share between 0 and 1 with its 95 % confidence interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The share that was measured.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+/// The 97.5 % point of the normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// `successes` of `trials` with Wilson's score interval (E. B. Wilson, JASA 22, 1927), which stays
+/// inside `[0, 1]` and has a width even where all or none succeed. Without trials: 0 in `[0, 1]`.
+pub fn wilson(successes: u64, trials: u64) -> Estimate {
+    if trials == 0 {
+        return Estimate {
+            value: 0.0,
+            low: 0.0,
+            high: 1.0,
+        };
+    }
+    let n = trials as f64;
+    let value = successes.min(trials) as f64 / n;
+    let centre = value + Z * Z / (2.0 * n);
+    let spread = Z * (value * (1.0 - value) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    let low = ((centre - spread) / scale).clamp(0.0, value);
+    let high = ((centre + spread) / scale).clamp(value, 1.0);
+    Estimate { value, low, high }
+}
+
+/// Replicates of the bootstrap. 50 of them lie outside each end of the interval.
+const REPLICATES: usize = 2000;
+/// Any constant will do; with it the same data always have the same interval.
+const SEED: u64 = 0x5EED_A51F;
+
+/// The mean over classes of the share of right answers, classes without an image left out, with the
+/// percentile interval of a bootstrap over the images (B. Efron, Ann. Statist. 7, 1979): each
+/// replicate draws as many images as there are, with repetition, and leaves out classes that it did
+/// not draw. The seed is fixed.
+///
+/// `answers` holds, for each image, its class (below `classes`) and whether the answer was right.
+/// Where all answers are alike the interval has no width: the bootstrap cannot know better.
+pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> Estimate {
+    let mut seen = vec![0_u32; classes];
+    let mut right = vec![0_u32; classes];
+    let mut mean = |draws: &mut dyn Iterator<Item = (usize, bool)>| {
+        seen.fill(0);
+        right.fill(0);
+        for (class, is_right) in draws {
+            seen[class] += 1;
+            right[class] += u32::from(is_right);
+        }
+        let shares = seen.iter().zip(&right).filter(|(seen, _)| **seen > 0);
+        let (sum, present) = shares.fold((0.0, 0_u32), |(sum, present), (&seen, &right)| {
+            (sum + f64::from(right) / f64::from(seen), present + 1)
+        });
+        if present == 0 {
+            0.0
+        } else {
+            sum / f64::from(present)
+        }
+    };
+    let value = mean(&mut answers.iter().copied());
+    if answers.is_empty() {
+        return Estimate {
+            value,
+            low: 0.0,
+            high: 1.0,
+        };
+    }
+    let mut random = SplitMix64(SEED);
+    let mut means: Vec<f64> = (0..REPLICATES)
+        .map(|_| mean(&mut answers.iter().map(|_| answers[random.below(answers.len())])))
+        .collect();
+    means.sort_unstable_by(f64::total_cmp);
+    let outside = REPLICATES / 40;
+    let (low, high) = (means[outside - 1], means[REPLICATES - outside]);
+    Estimate {
+        value,
+        low: low.min(value),
+        high: high.max(value),
+    }
+}
+
+/// The generator of Steele, Lea and Flood (OOPSLA 2014): small, and the same for ever, so that a
+/// printed interval can be reproduced.
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `limit`; the bias is under `limit` / 2^64.
+    fn below(&mut self, limit: usize) -> usize {
+        ((u128::from(self.next()) * limit as u128) >> 64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 5e-4, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn wilson_agrees_with_published_figures() {
+        // R. G. Newcombe, Statist. Med. 17 (1998), table I, method 3: 81/263, 15/148, 0/20, 1/29.
+        for (successes, trials, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
+            let found = wilson(successes, trials);
+            close(found.low, low);
+            close(found.high, high);
+        }
+        assert_eq!(wilson(20, 20).high, 1.0);
+        assert_eq!(
+            wilson(0, 0),
+            Estimate {
+                value: 0.0,
+                low: 0.0,
+                high: 1.0
+            }
+        );
+    }
+
+    #[test]
+    fn the_generator_is_the_published_one() {
+        // First outputs for seed 1234567 of the authors' reference code.
+        let mut random = SplitMix64(1_234_567);
+        assert_eq!(random.next(), 6_457_827_717_110_365_317);
+        assert_eq!(random.next(), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn the_bootstrap_is_as_wide_as_theory_says() {
+        // Two classes of 200 with recall 0.5: the mean's standard error is 0.5 / sqrt(400).
+        let answers: Vec<_> = (0..400).map(|i| (i % 2, i % 4 < 2)).collect();
+        let found = mean_recall(&answers, 2);
+        assert_eq!(found.value, 0.5);
+        let half = Z * 0.5 / 400_f64.sqrt();
+        assert!(
+            (found.high - 0.5 - half).abs() < 0.01,
+            "{found:?} against {half}"
+        );
+        assert!(
+            (0.5 - found.low - half).abs() < 0.01,
+            "{found:?} against {half}"
+        );
+        assert_eq!(found, mean_recall(&answers, 2));
+    }
+
+    #[test]
+    fn classes_without_images_do_not_count() {
+        let answers = [(0, true), (0, false), (2, true)];
+        assert_eq!(mean_recall(&answers, 3).value, 0.75);
+        assert_eq!(mean_recall(&[], 3).value, 0.0);
+    }
+}

@@ -1,0 +1,216 @@
+//! A set, a space and a data set: from files to a report.
+
+use ndarray::Array2;
+use serde_json::{Map, json};
+
+use super::dataset::{Classification, Dataset, Retrieval, Task};
+use super::report::{About, RetrievalReport, ZeroshotReport};
+use super::{MetricsError, retrieval, zeroshot};
+use crate::anchors::embed::{Embedding, Rejected, Watch};
+use crate::anchors::searcher::Modality;
+use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
+use crate::classify::{Classifier, HeadOptions};
+use crate::space::prompts::{Labels, PromptsError, Templates};
+use crate::space::{ClassHead, SpaceParams};
+
+/// An evaluation could not be carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MeasureError {
+    /// The data set is for another task.
+    #[error(
+        "{name}: a data set for {found}, not for {wanted}; give another one, or use `asif eval {found}`"
+    )]
+    Task {
+        /// The data set.
+        name: String,
+        /// What it is for.
+        found: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
+    },
+    /// The set cannot be searched, or an encoder failed.
+    #[error(transparent)]
+    Anchors(#[from] AnchorsError),
+    /// The class names cannot be used as labels.
+    #[error(transparent)]
+    Prompts(#[from] PromptsError),
+    /// The scores and labels do not belong together.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+}
+
+/// What is evaluated, and by whom it is watched.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The set.
+    pub set: &'a AnchorSet,
+    /// The encoders that built it.
+    pub embedder: &'a Embedder,
+    /// Progress and interruption.
+    pub watch: Watch<'a>,
+}
+
+/// A report, and the images that could not be used.
+#[derive(Debug)]
+pub struct Measured<R> {
+    /// The figures.
+    pub report: R,
+    /// Images that could not be used; they count as mistakes.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Zero-shot classification of a labelled data set.
+///
+/// `templates` replace those of the data set, which replace the default ones.
+///
+/// # Errors
+/// A [`MeasureError`]; an image that cannot be used is none.
+pub fn measure_zeroshot(
+    subject: Subject<'_>,
+    dataset: &Dataset,
+    templates: Option<&Templates>,
+    options: HeadOptions,
+) -> Result<Measured<ZeroshotReport>, MeasureError> {
+    let task: &Classification = match &dataset.task {
+        Task::Classification(task) => task,
+        Task::Retrieval(_) => {
+            let name = dataset.name.clone();
+            return Err(MeasureError::Task {
+                name,
+                found: "retrieval",
+                wanted: "zeroshot",
+            });
+        }
+    };
+    let default = Templates::default();
+    let templates = templates.or(task.templates.as_ref()).unwrap_or(&default);
+    let labels = Labels::new(task.classes.iter().map(|c| c.name.as_str()))?;
+    let Subject {
+        set,
+        embedder,
+        watch,
+    } = subject;
+    let classifier = Classifier::new(set, embedder, &labels, templates, options, watch)?;
+    watch
+        .progress
+        .begin("images", Some(task.images.len() as u64));
+    let answers = classifier.classify(&task.images, watch)?;
+    watch.progress.end();
+    let mut scores = Array2::from_elem((answers.len(), labels.as_slice().len()), f32::NAN);
+    let mut rejected = Vec::new();
+    for (mut row, answer) in scores.rows_mut().into_iter().zip(answers) {
+        match answer {
+            Ok(answer) => row
+                .iter_mut()
+                .zip(&answer.similarities)
+                .for_each(|(s, v)| *s = *v),
+            Err(reason) => rejected.push(reason),
+        }
+    }
+    let metrics = zeroshot(scores.view(), &task.labels)?;
+    let about = about(set, &options.params, Some(options));
+    let report = ZeroshotReport::new(about, dataset, task, templates, &metrics);
+    Ok(Measured { report, rejected })
+}
+
+/// Image-text retrieval on a captioned data set, both ways.
+///
+/// # Errors
+/// A [`MeasureError`]; an image that cannot be used is none, a caption is.
+pub fn measure_retrieval(
+    subject: Subject<'_>,
+    dataset: &Dataset,
+    params: SpaceParams,
+) -> Result<Measured<RetrievalReport>, MeasureError> {
+    let task: &Retrieval = match &dataset.task {
+        Task::Retrieval(task) => task,
+        Task::Classification(_) => {
+            let name = dataset.name.clone();
+            return Err(MeasureError::Task {
+                name,
+                found: "zeroshot",
+                wanted: "retrieval",
+            });
+        }
+    };
+    let Subject {
+        set,
+        embedder,
+        watch,
+    } = subject;
+    set.check_encoders(embedder)?;
+    let searcher = Searcher::new(set, params)?;
+    watch
+        .progress
+        .begin("images", Some(task.images.len() as u64));
+    let images = embedder.images(&task.images, watch)?;
+    watch
+        .progress
+        .begin("captions", Some(task.captions.len() as u64));
+    let captions = embedder.texts(&task.captions, watch)?;
+    watch.progress.end();
+    let mut texts = Vec::new();
+    for (prompt, vector) in task.captions.iter().zip(captions) {
+        let refuse = |r: Rejected| AnchorsError::Prompt {
+            prompt: prompt.clone(),
+            reason: r.reason,
+        };
+        texts.extend(vector.map_err(refuse)?);
+    }
+    let text_rows = searcher
+        .rows(Modality::Text, &texts)?
+        .into_iter()
+        .map(|r| vec![r]);
+    let head = ClassHead::new(set.len(), &text_rows.collect::<Vec<_>>());
+    let mut scores = Array2::from_elem((images.len(), task.captions.len()), f32::NAN);
+    let rejected = score_images(&searcher, &head, images, &mut scores)?;
+    let metrics = retrieval(scores.view(), &task.owners)?;
+    let report = RetrievalReport::new(about(set, &params, None), dataset, &metrics);
+    Ok(Measured { report, rejected })
+}
+
+fn score_images(
+    searcher: &Searcher<'_>,
+    head: &ClassHead,
+    images: Vec<Embedding>,
+    scores: &mut Array2<f32>,
+) -> Result<Vec<Rejected>, AnchorsError> {
+    let vectors: Vec<f32> = images.iter().flatten().flatten().copied().collect();
+    let mut rows = searcher.rows(Modality::Image, &vectors)?.into_iter();
+    let mut rejected = Vec::new();
+    for (mut out, image) in scores.rows_mut().into_iter().zip(images) {
+        match image {
+            Ok(_) => {
+                let row = rows.next().unwrap_or_default();
+                out.iter_mut()
+                    .zip(head.scores(&row))
+                    .for_each(|(s, v)| *s = v);
+            }
+            Err(reason) => rejected.push(reason),
+        }
+    }
+    Ok(rejected)
+}
+
+fn about(set: &AnchorSet, params: &SpaceParams, head: Option<HeadOptions>) -> About {
+    let manifest = set.manifest();
+    let mut settings = Map::new();
+    settings.insert("k".into(), json!(params.k.min(set.len())));
+    settings.insert("p".into(), json!(params.p));
+    settings.insert("center".into(), json!(params.center));
+    settings.insert("negatives".into(), json!(params.negatives));
+    if let Some(head) = head {
+        settings.insert("aggregate".into(), json!(head.aggregate));
+    }
+    About {
+        model: format!(
+            "{} + {}",
+            manifest.image_encoder.identity.name, manifest.text_encoder.identity.name
+        ),
+        anchors: format!("{} anchors", set.len()),
+        language: "en".to_owned(),
+        settings,
+        notes: Vec::new(),
+    }
+}

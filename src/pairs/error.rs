@@ -1,0 +1,308 @@
+//! What goes wrong with a source as a whole, and with one row of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Origin;
+
+/// The sources cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PairsError {
+    /// A path does not exist.
+    #[error(
+        "{}: there is no such file or folder; give a .jsonl, .csv or .tsv file, or a folder of \
+         images with .txt files", path.display()
+    )]
+    Missing {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A path named like a file is a folder.
+    #[error(
+        "{}: expected a file, found a folder; give the file inside it, or rename the folder if it \
+         holds images with .txt files", path.display()
+    )]
+    FolderForFile {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A file's name does not say how to read it.
+    #[error(
+        "{}: expected a name that ends in .jsonl, .ndjson, .csv or .tsv, or a folder; rename the \
+         file after what it holds", path.display()
+    )]
+    UnknownFormat {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// The same file or folder was given twice.
+    #[error("{}: given twice; each source may be named once, so leave one out", path.display())]
+    GivenTwice {
+        /// The second path given.
+        path: PathBuf,
+    },
+    /// A header lacks a column without which no row can be read.
+    #[error(
+        "{}: the header has no column for the {missing}: expected one of {}, found {}{hint}",
+        path.display(), accepted.join(", "), list(found)
+    )]
+    Header {
+        /// The CSV or TSV file.
+        path: PathBuf,
+        /// `image` or `caption`.
+        missing: &'static str,
+        /// The names that are understood.
+        accepted: &'static [&'static str],
+        /// The columns that the header has.
+        found: Vec<String>,
+        /// What to do, as the end of the sentence.
+        hint: &'static str,
+    },
+    /// A quoted field never ends, so all rows after it would be read as one.
+    #[error(
+        "{origin}: a quote opens here and never closes; close it, or double it (\"\") to mean the character"
+    )]
+    OpenQuote {
+        /// The row where the quote opens.
+        origin: Origin,
+    },
+    /// A file is UTF-16, as some spreadsheets save it.
+    #[error("{}: expected UTF-8, found UTF-16; save the file as UTF-8", path.display())]
+    Utf16 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The header of a file is not UTF-8.
+    #[error("{}: the header is not UTF-8; save the file as UTF-8", path.display())]
+    HeaderEncoding {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The sources hold no row, or none that could be used.
+    #[error(
+        "{}: no pairs found; a pair is a row with an image and a caption, or an image with a \
+         .txt file of the same name beside it",
+        shown(paths)
+    )]
+    NoPairs {
+        /// The paths given.
+        paths: Vec<PathBuf>,
+    },
+    /// The system refuses to read a file.
+    #[error("{source}; check the path and its permissions")]
+    Read {
+        /// What the system says, with the path.
+        #[from]
+        source: std::io::Error,
+    },
+}
+
+/// A row that is passed over.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}: {reason}")]
+pub struct RowError {
+    /// The row.
+    pub origin: Origin,
+    /// Why it is passed over.
+    pub reason: Reason,
+}
+
+/// Why a row is passed over. [`Reason::kind`] is the short form, for counting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Bytes that are not UTF-8.
+    #[error("not UTF-8 at byte {at} of its text; save the file as UTF-8")]
+    Utf8 {
+        /// The first bad byte, counted from 1 within the row (for a folder, within the text file).
+        at: usize,
+    },
+    /// A line that is not JSON.
+    #[error("not JSON: {message}; each line must be one complete JSON object")]
+    Json {
+        /// What the parser says, with the column.
+        message: String,
+    },
+    /// A line that is JSON, but not an object, or a field of another type than it must have.
+    #[error("{what}: expected {expected}, found {found}; correct the row")]
+    Type {
+        /// The field, or `the line`.
+        what: String,
+        /// What it must be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A row with more or fewer fields than the header.
+    #[error(
+        "expected {expected} fields as in the header, found {found}{}; put fields that hold the \
+         separator in double quotes", lines_note(*lines)
+    )]
+    Fields {
+        /// Fields in the header.
+        expected: usize,
+        /// Fields in the row.
+        found: usize,
+        /// Lines that the row takes up; more than one after a stray quote.
+        lines: u64,
+    },
+    /// A line longer than [`super::MAX_LINE_BYTES`].
+    #[error("longer than {limit} bytes; is this a text file with one record a line?")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
+    /// No image is named.
+    #[error("no image: expected one of {}; add it", super::record::IMAGE_NAMES.join(", "))]
+    NoImage,
+    /// No text is left when blanks are taken away.
+    #[error("no caption: expected at least one that is not blank; add it or remove the row")]
+    NoCaption,
+    /// An image without a text file beside it.
+    #[error("no caption: expected {}; add it, or move the image elsewhere", .expected.display())]
+    NoTextFile {
+        /// The text file that was looked for.
+        expected: PathBuf,
+    },
+    /// The text file beside an image cannot be read.
+    #[error("cannot read its text: {message}; check its permissions")]
+    TextFile {
+        /// What the system says, with the path.
+        message: String,
+    },
+    /// The image is not on the disk.
+    #[error("image not found: {}; paths are read from the folder of the file that names them", .path.display())]
+    ImageMissing {
+        /// The path, resolved.
+        path: PathBuf,
+    },
+    /// The image's path is a folder.
+    #[error("expected an image file, found a folder: {}; name a file inside it", .path.display())]
+    ImageIsFolder {
+        /// The path, resolved.
+        path: PathBuf,
+    },
+    /// The image is an address on the network.
+    #[error("the image is an address ({address}); download it and name the local file")]
+    ImageIsAddress {
+        /// The address.
+        address: String,
+    },
+    /// The system refuses to look at the image.
+    #[error("cannot look at the image: {message}; check its permissions")]
+    ImageUnreadable {
+        /// What the system says, with the path.
+        message: String,
+    },
+    /// The id was used before.
+    #[error("duplicate id {id:?}, first used in {first}; ids must be unique, so rename one")]
+    DuplicateId {
+        /// The id.
+        id: String,
+        /// The row that has it.
+        first: Origin,
+    },
+    /// A folder within cannot be listed, so its images are passed over.
+    #[error("cannot list: {message}; check its permissions and links")]
+    FolderUnreadable {
+        /// What the system says, with the path.
+        message: String,
+    },
+    /// Reading broke off here: **the rest of this source is lost**, not only the row.
+    #[error(
+        "reading broke off here, the rest of this source is missing: {message}; run again when the file can be read"
+    )]
+    Broken {
+        /// What the system says, with the path.
+        message: String,
+    },
+}
+
+impl Reason {
+    /// The reason in two or three words, the same for all rows with the same fault.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Utf8 { .. } => "not UTF-8",
+            Self::Json { .. } => "not JSON",
+            Self::Type { .. } => "wrong type",
+            Self::Fields { .. } => "wrong number of fields",
+            Self::TooLong { .. } => "line too long",
+            Self::NoImage => "no image named",
+            Self::NoCaption => "no caption",
+            Self::NoTextFile { .. } => "no text file",
+            Self::TextFile { .. } => "text file unreadable",
+            Self::ImageMissing { .. } => "image not found",
+            Self::ImageIsFolder { .. } => "image is a folder",
+            Self::ImageIsAddress { .. } => "image is an address",
+            Self::ImageUnreadable { .. } => "image unreadable",
+            Self::DuplicateId { .. } => "duplicate id",
+            Self::FolderUnreadable { .. } => "folder unreadable",
+            Self::Broken { .. } => "source broke off",
+        }
+    }
+}
+
+/// A tally of rows that were passed over: counts by [`Reason::kind`], and the first few in full.
+#[derive(Debug, Default)]
+pub struct Skipped {
+    counts: BTreeMap<&'static str, u64>,
+    examples: Vec<RowError>,
+}
+
+impl Skipped {
+    /// How many rows are kept in full.
+    pub const EXAMPLES: usize = 20;
+
+    /// Counts a row.
+    pub fn add(&mut self, error: RowError) {
+        *self.counts.entry(error.reason.kind()).or_default() += 1;
+        if self.examples.len() < Self::EXAMPLES {
+            self.examples.push(error);
+        }
+    }
+
+    /// Rows passed over, by kind of reason, in alphabetical order.
+    pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counts
+    }
+
+    /// Rows passed over altogether.
+    pub fn total(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// The first [`Skipped::EXAMPLES`] rows, in the order of reading.
+    pub fn examples(&self) -> &[RowError] {
+        &self.examples
+    }
+}
+
+fn lines_note(lines: u64) -> String {
+    match lines {
+        0 | 1 => String::new(),
+        n => format!(" in a row that takes up {n} lines (is a quote left open?)"),
+    }
+}
+
+/// `a, b`, or `nothing given`.
+fn shown(paths: &[PathBuf]) -> String {
+    if paths.is_empty() {
+        return "nothing given".to_owned();
+    }
+    let names: Vec<_> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    names.join(", ")
+}
+
+/// `"a", "b"`, or `nothing`.
+fn list(items: &[impl fmt::Debug]) -> String {
+    if items.is_empty() {
+        return "nothing".to_owned();
+    }
+    let names: Vec<_> = items.iter().map(|item| format!("{item:?}")).collect();
+    names.join(", ")
+}

@@ -1,0 +1,141 @@
+//! One JSON object a line: `{"image": path, "captions": [..] or "caption": "..", ...meta}`.
+//!
+//! Blank lines are passed over. The image may also be called `image_path` or `file_name`, the
+//! texts `text`; of several such names in one record the first in this order is taken, and the
+//! others stay in its meta.
+
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use fs_err::File;
+use serde_json::Value;
+
+use super::lines::{BOM, Line, MAX_LINE_BYTES, next_line};
+use super::record::{self, Draft};
+use super::{Origin, PairsError, Reason, RowError};
+
+/// Counts the lines that are not blank.
+pub(super) fn survey(path: &Path) -> Result<u64, PairsError> {
+    let mut input = BufReader::new(File::open(path)?);
+    if matches!(input.fill_buf()?, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) {
+        return Err(PairsError::Utf16 {
+            path: path.to_owned(),
+        });
+    }
+    let mut rows = 0;
+    let mut blank = true;
+    let mut first = true;
+    loop {
+        let mut chunk = input.fill_buf()?;
+        let length = chunk.len();
+        if length == 0 {
+            return Ok(rows + u64::from(!blank));
+        }
+        if std::mem::take(&mut first) {
+            chunk = chunk.strip_prefix(BOM).unwrap_or(chunk);
+        }
+        for &byte in chunk {
+            if byte == b'\n' {
+                rows += u64::from(!blank);
+                blank = true;
+            } else {
+                blank &= byte.is_ascii_whitespace();
+            }
+        }
+        input.consume(length);
+    }
+}
+
+/// Reads a JSONL file line by line.
+pub(super) struct Jsonl {
+    input: BufReader<File>,
+    path: PathBuf,
+    base: PathBuf,
+    line: Vec<u8>,
+    row: u64,
+    broken: bool,
+}
+
+impl Jsonl {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            input: BufReader::new(File::open(path)?),
+            path: path.to_owned(),
+            base: record::base_of(path),
+            line: Vec::new(),
+            row: 0,
+            broken: false,
+        })
+    }
+
+    fn parse(&self, text: &[u8]) -> Result<Draft, RowError> {
+        let origin = self.origin();
+        let object = match object_of(text) {
+            Ok(object) => object,
+            Err(reason) => return Err(RowError { origin, reason }),
+        };
+        record::from_json(object, &self.base, origin)
+    }
+
+    fn origin(&self) -> Origin {
+        Origin {
+            file: self.path.clone(),
+            row: Some(self.row),
+        }
+    }
+}
+
+impl Iterator for Jsonl {
+    type Item = Result<Draft, RowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.broken {
+            let found = next_line(&mut self.input, &mut self.line, MAX_LINE_BYTES);
+            self.row += 1;
+            let reason = match found {
+                Ok(Line::End) => return None,
+                Ok(Line::Whole) => {
+                    let mut text = self.line.as_slice();
+                    if self.row == 1 {
+                        text = text.strip_prefix(BOM).unwrap_or(text);
+                    }
+                    if text.trim_ascii().is_empty() {
+                        continue;
+                    }
+                    return Some(self.parse(text));
+                }
+                Ok(Line::TooLong) => Reason::TooLong {
+                    limit: MAX_LINE_BYTES,
+                },
+                Err(error) => {
+                    self.broken = true;
+                    Reason::Broken {
+                        message: error.to_string(),
+                    }
+                }
+            };
+            return Some(Err(RowError {
+                origin: self.origin(),
+                reason,
+            }));
+        }
+        None
+    }
+}
+
+fn object_of(text: &[u8]) -> Result<serde_json::Map<String, Value>, Reason> {
+    let text = str::from_utf8(text).map_err(|error| Reason::Utf8 {
+        at: error.valid_up_to() + 1,
+    })?;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(other) => Err(Reason::Type {
+            what: "the line".to_owned(),
+            expected: "a JSON object",
+            found: record::type_name(&other),
+        }),
+        Err(error) => Err(Reason::Json {
+            message: record::json_message(&error),
+        }),
+    }
+}

@@ -1,0 +1,107 @@
+//! Lines of bytes with a limit on their length, so that a file without line ends cannot take all
+//! memory.
+
+use std::io::{self, BufRead};
+
+/// The longest line that is read, in bytes without its line end. A longer one is passed over.
+pub const MAX_LINE_BYTES: usize = 16 << 20;
+
+/// The UTF-8 byte order mark.
+pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// What [`next_line`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// A line is in the buffer, without its line end.
+    Whole,
+    /// A line over the limit was passed over; the buffer holds its beginning.
+    TooLong,
+    /// The input has ended.
+    End,
+}
+
+/// Reads the next line into `buffer`, without its `\n` or `\r\n`.
+pub(super) fn next_line(
+    input: &mut impl BufRead,
+    buffer: &mut Vec<u8>,
+    limit: usize,
+) -> io::Result<Line> {
+    buffer.clear();
+    let mut too_long = false;
+    let mut any = false;
+    loop {
+        let chunk = input.fill_buf()?;
+        if chunk.is_empty() {
+            break;
+        }
+        any = true;
+        let end = chunk.iter().position(|&byte| byte == b'\n');
+        let text = &chunk[..end.unwrap_or(chunk.len())];
+        // One byte over the limit may be the `\r` of a line end.
+        let room = (limit + 1).saturating_sub(buffer.len());
+        too_long |= text.len() > room;
+        buffer.extend_from_slice(&text[..text.len().min(room)]);
+        let used = end.map_or(chunk.len(), |end| end + 1);
+        input.consume(used);
+        if end.is_some() {
+            break;
+        }
+    }
+    if !any {
+        return Ok(Line::End);
+    }
+    if !too_long && buffer.last() == Some(&b'\r') {
+        buffer.pop();
+    }
+    Ok(if too_long || buffer.len() > limit {
+        Line::TooLong
+    } else {
+        Line::Whole
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(mut input: &[u8], limit: usize) -> Vec<(Line, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut buffer = Vec::new();
+        loop {
+            match next_line(&mut input, &mut buffer, limit).unwrap() {
+                Line::End => return found,
+                line => found.push((line, buffer.clone())),
+            }
+        }
+    }
+
+    #[test]
+    fn line_ends_are_taken_off() {
+        let lines = all(b"a\r\nb\n\n\r\nlast", 10);
+        let texts: Vec<_> = lines.iter().map(|(_, text)| text.as_slice()).collect();
+        assert_eq!(texts, [&b"a"[..], b"b", b"", b"", b"last"]);
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_passed_over_and_the_next_is_whole() {
+        let lines = all(b"123\r\n1234\nab\n123456", 3);
+        let kinds: Vec<_> = lines.iter().map(|(kind, _)| kind).collect();
+        assert_eq!(
+            kinds,
+            [&Line::Whole, &Line::TooLong, &Line::Whole, &Line::TooLong]
+        );
+        assert_eq!(lines[2].1, b"ab");
+    }
+
+    #[test]
+    fn small_chunks_give_the_same_lines() {
+        let text = b"one\r\ntwo\nthree";
+        let mut input = io::BufReader::with_capacity(1, &text[..]);
+        let mut buffer = Vec::new();
+        for expected in [&b"one"[..], b"two", b"three"] {
+            assert_eq!(next_line(&mut input, &mut buffer, 5).unwrap(), Line::Whole);
+            assert_eq!(buffer, expected);
+        }
+        assert_eq!(next_line(&mut input, &mut buffer, 5).unwrap(), Line::End);
+    }
+}

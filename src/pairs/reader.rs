@@ -1,0 +1,242 @@
+//! Several sources in order: ids, and the look for each image.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+
+use super::record::{Draft, Drafts};
+use super::{Origin, Pair, PairsError, Reason, RowError, Source};
+
+/// The pairs of several sources, in the order of the sources and of their rows. Made by
+/// [`super::open`].
+///
+/// Memory does not grow with the captions: of each pair only a hash of its id and its place are
+/// kept (about 60 bytes), to notice ids that come twice.
+pub struct PairReader {
+    sources: Vec<Source>,
+    /// The source being read; [`PairReader::sources`]`.len()` when all are done.
+    current: usize,
+    drafts: Option<Drafts>,
+    ids: HashMap<IdHash, Seen>,
+    rows_read: u64,
+    pairs_read: u64,
+}
+
+/// The first half of the id's BLAKE3 hash: at ten million ids, two different ones meet with a
+/// probability under 1e-24.
+type IdHash = [u8; 16];
+
+/// Where an id was first used, and the number that the last pair derived from it bears.
+#[derive(Debug)]
+struct Seen {
+    source: u32,
+    row: Option<u64>,
+    last: u64,
+}
+
+impl PairReader {
+    pub(super) fn new(sources: Vec<Source>) -> Self {
+        Self {
+            sources,
+            current: 0,
+            drafts: None,
+            ids: HashMap::new(),
+            rows_read: 0,
+            pairs_read: 0,
+        }
+    }
+
+    /// Rows that the sources held when they were opened (for a folder: images). The reader yields
+    /// at most this many items, fewer where rows of a CSV file become one pair.
+    pub fn expected_rows(&self) -> Option<u64> {
+        Some(self.sources.iter().map(|source| source.rows).sum())
+    }
+
+    /// Rows read so far, to be compared with [`PairReader::expected_rows`].
+    pub fn rows_read(&self) -> u64 {
+        self.rows_read
+    }
+
+    /// Pairs yielded so far.
+    pub fn pairs_read(&self) -> u64 {
+        self.pairs_read
+    }
+
+    /// To be called at the end: an error unless at least one pair was yielded.
+    ///
+    /// # Errors
+    /// [`PairsError::NoPairs`].
+    pub fn require_pairs(&self) -> Result<(), PairsError> {
+        if self.pairs_read > 0 {
+            return Ok(());
+        }
+        let paths = self
+            .sources
+            .iter()
+            .map(|source| source.path.clone())
+            .collect();
+        Err(PairsError::NoPairs { paths })
+    }
+
+    /// The next draft of the current source; `None` when it has ended.
+    fn draft(&mut self) -> Option<Result<Draft, RowError>> {
+        let source = &self.sources[self.current];
+        let drafts = match &mut self.drafts {
+            Some(drafts) => drafts,
+            none => match source.start() {
+                Ok(started) => none.insert(started),
+                Err(error) => {
+                    let origin = Origin {
+                        file: source.path.clone(),
+                        row: None,
+                    };
+                    let reason = Reason::Broken {
+                        message: error.to_string(),
+                    };
+                    self.drafts = Some(Box::new(std::iter::empty()));
+                    return Some(Err(RowError { origin, reason }));
+                }
+            },
+        };
+        drafts.next()
+    }
+
+    fn finish(&mut self, draft: Draft) -> Result<Pair, RowError> {
+        let Draft {
+            id,
+            written,
+            image,
+            captions,
+            meta,
+            origin,
+            ..
+        } = draft;
+        let id = match id {
+            Some(id) => self.claim(id, &origin),
+            None => Ok(self.derive(&written, &origin)),
+        };
+        match id.and_then(|id| look_for(&image, &written).map(|()| id)) {
+            Ok(id) => Ok(Pair {
+                id,
+                image,
+                captions,
+                meta,
+                origin,
+            }),
+            Err(reason) => Err(RowError { origin, reason }),
+        }
+    }
+
+    fn claim(&mut self, id: String, origin: &Origin) -> Result<String, Reason> {
+        let place = self.place(origin);
+        match self.ids.entry(hash(&id)) {
+            Entry::Vacant(free) => {
+                free.insert(place);
+                Ok(id)
+            }
+            Entry::Occupied(taken) => {
+                let Seen { source, row, .. } = *taken.get();
+                let file = self.sources[source as usize].path.clone();
+                Err(Reason::DuplicateId {
+                    id,
+                    first: Origin { file, row },
+                })
+            }
+        }
+    }
+
+    fn derive(&mut self, written: &str, origin: &Origin) -> String {
+        loop {
+            let place = self.place(origin);
+            let number = match self.ids.entry(hash(written)) {
+                Entry::Vacant(free) => {
+                    free.insert(place);
+                    return written.to_owned();
+                }
+                Entry::Occupied(mut taken) => {
+                    taken.get_mut().last += 1;
+                    taken.get().last
+                }
+            };
+            // A record may bear this very text as its own id; then the next number is tried.
+            let id = format!("{written}#{number}");
+            let place = self.place(origin);
+            if let Entry::Vacant(free) = self.ids.entry(hash(&id)) {
+                free.insert(place);
+                return id;
+            }
+        }
+    }
+
+    fn place(&self, origin: &Origin) -> Seen {
+        // More sources than u32 counts cannot be named on a command line.
+        let source = u32::try_from(self.current).unwrap_or(u32::MAX);
+        Seen {
+            source,
+            row: origin.row,
+            last: 1,
+        }
+    }
+}
+
+impl Iterator for PairReader {
+    type Item = Result<Pair, RowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.current < self.sources.len() {
+            match self.draft() {
+                Some(Ok(draft)) => {
+                    self.rows_read += draft.rows;
+                    let pair = self.finish(draft);
+                    self.pairs_read += u64::from(pair.is_ok());
+                    return Some(pair);
+                }
+                Some(Err(error)) => {
+                    self.rows_read += 1;
+                    return Some(Err(error));
+                }
+                None => {
+                    self.drafts = None;
+                    self.current += 1;
+                }
+            }
+        }
+        None
+    }
+}
+
+fn hash(id: &str) -> IdHash {
+    let mut half = IdHash::default();
+    half.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
+    half
+}
+
+fn look_for(image: &std::path::Path, written: &str) -> Result<(), Reason> {
+    if ["http://", "https://", "s3://"]
+        .iter()
+        .any(|scheme| written.starts_with(scheme))
+    {
+        return Err(Reason::ImageIsAddress {
+            address: written.to_owned(),
+        });
+    }
+    match fs_err::metadata(image) {
+        Ok(found) if found.is_dir() => Err(Reason::ImageIsFolder {
+            path: image.to_owned(),
+        }),
+        Ok(_) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Err(Reason::ImageMissing {
+                path: image.to_owned(),
+            })
+        }
+        Err(error) => Err(Reason::ImageUnreadable {
+            message: error.to_string(),
+        }),
+    }
+}

@@ -1,0 +1,136 @@
+//! Names of the fields, how captions and ids are read, and what sources hand over.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::{Origin, Reason, RowError};
+
+/// Names of the field that holds the image's path, the first found is taken.
+pub(super) const IMAGE_NAMES: &[&str] = &["image", "image_path", "file_name"];
+/// Names of the field that holds the text or texts, the first found is taken.
+pub(super) const CAPTION_NAMES: &[&str] = &["captions", "caption", "text"];
+/// Name of the field that holds the id.
+pub(super) const ID_NAME: &str = "id";
+
+/// A pair as its source wrote it, before its id is settled and its image looked for.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) id: Option<String>,
+    /// The image as written, which is also the ground for an id.
+    pub(super) written: String,
+    /// The image, resolved.
+    pub(super) image: PathBuf,
+    pub(super) captions: Vec<String>,
+    pub(super) meta: Map<String, Value>,
+    pub(super) origin: Origin,
+    /// Rows of the source that went into this draft.
+    pub(super) rows: u64,
+}
+
+/// The drafts of one source, in its order. An error stands for one row.
+pub(super) type Drafts = Box<dyn Iterator<Item = Result<Draft, RowError>> + Send>;
+
+/// The folder from which a file's image paths are read.
+pub(super) fn base_of(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Reads a JSON object as a draft; what is not image, captions or id becomes its meta.
+pub(super) fn from_json(
+    mut object: Map<String, Value>,
+    base: &Path,
+    origin: Origin,
+) -> Result<Draft, RowError> {
+    match parts(&mut object) {
+        Ok((id, written, captions)) => Ok(Draft {
+            id,
+            image: base.join(&written),
+            written,
+            captions,
+            meta: object,
+            origin,
+            rows: 1,
+        }),
+        Err(reason) => Err(RowError { origin, reason }),
+    }
+}
+
+fn parts(object: &mut Map<String, Value>) -> Result<(Option<String>, String, Vec<String>), Reason> {
+    let (name, value) = take(object, IMAGE_NAMES).ok_or(Reason::NoImage)?;
+    let written = match value {
+        Value::String(text) if text.trim().is_empty() => return Err(Reason::NoImage),
+        Value::String(text) => text.trim().to_owned(),
+        other => return Err(wrong_type(name, "the path of an image as text", &other)),
+    };
+    let (name, value) = take(object, CAPTION_NAMES).ok_or(Reason::NoCaption)?;
+    let captions = captions_of(name, value)?;
+    let id = match object.remove(ID_NAME) {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.trim().is_empty() => None,
+        Some(Value::String(text)) => Some(text.trim().to_owned()),
+        Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            Some(number.to_string())
+        }
+        Some(other) => return Err(wrong_type(ID_NAME, "text or an integer", &other)),
+    };
+    Ok((id, written, captions))
+}
+
+fn captions_of(name: &str, value: Value) -> Result<Vec<String>, Reason> {
+    let values = match value {
+        Value::Array(values) => values,
+        Value::Null => Vec::new(),
+        one => vec![one],
+    };
+    let texts = values.into_iter().map(|value| match value {
+        Value::String(text) => Ok(text),
+        other => Err(wrong_type(name, "text or a list of texts", &other)),
+    });
+    trimmed(texts.collect::<Result<Vec<_>, _>>()?)
+}
+
+/// Trims captions and drops blank ones.
+pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<String>, Reason> {
+    let captions: Vec<_> = texts
+        .into_iter()
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+        .collect();
+    if captions.is_empty() {
+        Err(Reason::NoCaption)
+    } else {
+        Ok(captions)
+    }
+}
+
+fn take(object: &mut Map<String, Value>, names: &[&'static str]) -> Option<(&'static str, Value)> {
+    names
+        .iter()
+        .find_map(|name| Some((*name, object.remove(*name)?)))
+}
+
+fn wrong_type(what: &str, expected: &'static str, found: &Value) -> Reason {
+    Reason::Type {
+        what: what.to_owned(),
+        expected,
+        found: type_name(found),
+    }
+}
+
+/// What a JSON value is, in words.
+pub(super) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// What the parser says of a row. A row is one line, so its "line 1" would only mislead.
+pub(crate) fn json_message(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column", " at column")
+}

@@ -1,0 +1,433 @@
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A folder with the files given; images need no pixels here, they are only looked for.
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let path = dir.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, bytes).unwrap();
+    }
+    dir
+}
+
+fn read(path: &Path) -> (Vec<Pair>, Vec<String>) {
+    let mut reader = open(&[path.to_owned()]).unwrap();
+    let mut pairs = Vec::new();
+    let mut errors = Vec::new();
+    for item in &mut reader {
+        match item {
+            Ok(pair) => pairs.push(pair),
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    assert_eq!(Some(reader.rows_read()), reader.expected_rows());
+    assert_eq!(reader.pairs_read(), pairs.len() as u64);
+    (pairs, errors)
+}
+
+/// Reads `text` as a file of this name, in a folder that holds a.jpg and b.jpg.
+fn read_text(name: &str, text: impl AsRef<[u8]>) -> (Vec<Pair>, Vec<String>) {
+    let dir = folder(&[(name, text.as_ref()), ("a.jpg", b""), ("b.jpg", b"")]);
+    let (pairs, errors) = read(&dir.path().join(name));
+    let prefix = format!("{}/", dir.path().display());
+    (
+        pairs,
+        errors
+            .into_iter()
+            .map(|error| error.replace(&prefix, ""))
+            .collect(),
+    )
+}
+
+fn fatal(name: &str, text: impl AsRef<[u8]>) -> String {
+    let dir = folder(&[(name, text.as_ref())]);
+    let error = open(&[dir.path().join(name)])
+        .err()
+        .expect("must be refused")
+        .to_string();
+    error.replace(&format!("{}/", dir.path().display()), "")
+}
+
+fn ids(pairs: &[Pair]) -> Vec<&str> {
+    pairs.iter().map(|pair| pair.id.as_str()).collect()
+}
+
+#[test]
+fn jsonl_reads_every_spelling_and_keeps_the_rest() {
+    let (pairs, errors) = read_text(
+        "pairs.jsonl",
+        "\u{feff}{\"image\":\"a.jpg\",\"captions\":[\" one \",\"\",\"two\"],\"source\":\"s\",\"n\":1}\r\n\
+         \r\n\
+         {\"image_path\":\"b.jpg\",\"caption\":\"three\",\"id\":\"x\"}\n\
+         {\"file_name\":\"b.jpg\",\"text\":\"four\",\"id\":7}",
+    );
+    assert_eq!(errors, [""; 0]);
+    assert_eq!(ids(&pairs), ["a.jpg", "x", "7"]);
+    assert_eq!(pairs[0].captions, ["one", "two"]);
+    assert_eq!(pairs[0].meta["source"], "s");
+    assert_eq!(pairs[0].meta["n"], 1);
+    assert_eq!(pairs[0].meta.len(), 2);
+    assert_eq!(pairs[2].captions, ["four"]);
+    assert_eq!(pairs[2].origin.row, Some(4));
+    assert!(pairs[2].image.ends_with("b.jpg"));
+}
+
+#[test]
+fn jsonl_names_each_bad_row() {
+    let mut text = Vec::new();
+    for row in [
+        &b"{\"image\":\"a.jpg\",\"caption\":\"fine\",\"id\":\"x\"}"[..],
+        b"{\"image\":\"a.jpg\",\"caption\":\"caf\xE9\"}",
+        b"{\"image\":\"a.jpg\",",
+        b"[1]",
+        b"{\"caption\":\"no image\"}",
+        b"{\"image\":\"a.jpg\",\"captions\":[\" \",\"\"]}",
+        b"{\"image\":\"a.jpg\",\"captions\":[1]}",
+        b"{\"image\":\"c.jpg\",\"caption\":\"gone\"}",
+        b"{\"image\":\".\",\"caption\":\"a folder\"}",
+        b"{\"image\":\"b.jpg\",\"caption\":\"again\",\"id\":\"x\"}",
+        b"{\"image\":\"https://example.org/a.jpg\",\"caption\":\"far\"}",
+        b"{\"image\":\"b.jpg\",\"caption\":\"odd\",\"id\":1.5}",
+        b"{\"image\":7,\"caption\":\"odd\"}",
+        b"{\"image\":\"a.jpg\"}",
+        b"{\"image\":\"a.jpg/x.jpg\",\"caption\":\"below a file\"}",
+        b"{\"image\":\"b.jpg\",\"caption\":\"fine too\"}",
+    ] {
+        text.extend_from_slice(row);
+        text.push(b'\n');
+    }
+    let (pairs, errors) = read_text("pairs.jsonl", text);
+    assert_eq!(pairs.len(), 2, "{errors:#?}");
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn csv_merges_rows_that_repeat_an_image() {
+    let (pairs, errors) = read_text(
+        "pairs.csv",
+        "Image, Caption ,licence\n\
+         a.jpg,\"one, with a comma\",CC0\n\
+         a.jpg,\"two \"\"quoted\"\"\",\n\
+         a.jpg, ,\n\
+         a.jpg,three,\n\
+         b.jpg,four,\n\
+         a.jpg,five,\n",
+    );
+    assert_eq!(ids(&pairs), ["a.jpg", "b.jpg", "a.jpg#2"]);
+    assert_eq!(
+        pairs[0].captions,
+        ["one, with a comma", "two \"quoted\"", "three"]
+    );
+    assert_eq!(pairs[0].meta["licence"], "CC0");
+    assert!(pairs[1].meta.is_empty());
+    assert_eq!(pairs[1].origin.row, Some(6));
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0].starts_with("pairs.csv, row 4: no caption"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn csv_rows_with_ids_stay_apart() {
+    let (pairs, errors) = read_text(
+        "p.tsv",
+        "id\tfile_name\ttext\n1\ta.jpg\tx\n2\ta.jpg\ty\n1\tb.jpg\tz\n",
+    );
+    assert_eq!(ids(&pairs), ["1", "2"]);
+    assert_eq!(
+        errors,
+        [
+            "p.tsv, row 4: duplicate id \"1\", first used in p.tsv, row 2; \
+          ids must be unique, so rename one"
+        ]
+    );
+}
+
+#[test]
+fn csv_names_rows_by_line_past_blank_lines_and_line_breaks_in_fields() {
+    let (pairs, errors) = read_text(
+        "p.csv",
+        "\u{feff}image,caption\r\n\r\na.jpg,\"two\r\nlines\"\r\n\r\n\r\nb.jpg\r\nb.jpg,last",
+    );
+    let rows: Vec<_> = pairs.iter().map(|pair| pair.origin.row).collect();
+    assert_eq!(rows, [Some(3), Some(8)]);
+    assert_eq!(pairs[0].captions, ["two\r\nlines"]);
+    assert!(
+        errors[0].starts_with("p.csv, row 7: expected 2 fields"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn csv_skips_bytes_that_are_not_utf8() {
+    let (pairs, errors) = read_text(
+        "p.csv",
+        b"image,caption\na.jpg,caf\xE9\nb.jpg,caf\xC3\xA9\n",
+    );
+    assert_eq!(pairs[0].captions, ["caf\u{e9}"]);
+    assert_eq!(
+        errors,
+        ["p.csv, row 2: not UTF-8 at byte 10 of its text; save the file as UTF-8"]
+    );
+}
+
+#[test]
+fn csv_refuses_headers_that_name_no_image_or_caption() {
+    insta::assert_snapshot!(
+        [
+            fatal("p.csv", "a.jpg,a cat\nb.jpg,a dog\n"),
+            fatal("p.csv", "image,words\na.jpg,a cat\n"),
+            fatal("p.csv", "image\tcaption\na.jpg\ta cat\n"),
+            fatal("p.csv", "image;caption\na.jpg;a cat\n"),
+            fatal("p.tsv", "image,caption\na.jpg,a cat\n"),
+            fatal("p.csv", ""),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn csv_refuses_a_quote_that_never_closes() {
+    let text = "image,caption\na.jpg,fine\nb.jpg,\"open\nc.jpg,lost\nd.jpg,lost\n";
+    assert_eq!(
+        fatal("p.csv", text),
+        "p.csv, row 3: a quote opens here and never closes; close it, or double it (\"\") to \
+         mean the character"
+    );
+}
+
+#[test]
+fn a_quote_inside_an_unquoted_field_is_a_character() {
+    let (pairs, errors) = read_text("p.csv", "image,caption\na.jpg,a 5\" nail\nb.jpg,x\n");
+    assert!(errors.is_empty());
+    assert_eq!(pairs[0].captions, ["a 5\" nail"]);
+    assert_eq!(pairs.len(), 2);
+}
+
+#[test]
+fn folder_reads_texts_beside_images() {
+    let dir = folder(&[
+        ("b/dog.JPG", b""),
+        ("b/dog.txt", b"\xEF\xBB\xBFA dog.\r\n\r\nThe same dog.\r\n"),
+        ("a.png", b""),
+        (
+            "a.txt",
+            "A cat.\nde.utf8=Eine Katze.\npt_BR.utf8=Um gato.\n".as_bytes(),
+        ),
+        ("lonely.png", b""),
+        ("README.txt", b"no image"),
+        (".hidden/x.png", b""),
+        ("._a.png", b""),
+        ("blank.webp", b""),
+        ("blank.txt", b" \n"),
+        ("bad.gif", b""),
+        ("bad.txt", b"\xFF"),
+    ]);
+    let (pairs, errors) = read(dir.path());
+    assert_eq!(ids(&pairs), ["a.png", "b/dog.JPG"]);
+    assert_eq!(pairs[0].captions, ["A cat."]);
+    assert_eq!(pairs[1].captions, ["A dog.", "The same dog."]);
+    let texts: Vec<_> = errors
+        .iter()
+        .map(|error| error.split_once(": ").unwrap())
+        .collect();
+    assert_eq!(texts.len(), 3);
+    assert!(texts[0].0.ends_with("bad.gif") && texts[0].1.starts_with("not UTF-8"));
+    assert!(texts[1].0.ends_with("blank.webp") && texts[1].1.starts_with("no caption"));
+    assert!(texts[2].0.ends_with("lonely.png") && texts[2].1.contains("lonely.txt"));
+}
+
+#[test]
+fn a_folder_with_a_list_is_read_through_it() {
+    let dir = folder(&[
+        ("metadata.csv", b"file_name,text\na.jpg,from the list\n"),
+        ("a.jpg", b""),
+        ("a.txt", b"from the text"),
+    ]);
+    let (pairs, _) = read(dir.path());
+    assert_eq!(pairs[0].captions, ["from the list"]);
+}
+
+#[test]
+fn sources_follow_one_another_and_ids_stay_unique() {
+    let dir = folder(&[
+        ("one/p.jsonl", b"{\"image\":\"a.jpg\",\"caption\":\"1\"}\n{\"image\":\"a.jpg\",\"caption\":\"2\",\"id\":\"a.jpg#2\"}\n"),
+        ("one/a.jpg", b""),
+        ("two/p.csv", b"image,caption\na.jpg,3\n"),
+        ("two/a.jpg", b""),
+        ("three/a.jpg", b""),
+        ("three/a.txt", b"4"),
+    ]);
+    let paths = ["one/p.jsonl", "two/p.csv", "three"].map(|name| dir.path().join(name));
+    let mut reader = open(&paths).unwrap();
+    assert_eq!(reader.expected_rows(), Some(4));
+    let pairs: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+    assert_eq!(ids(&pairs), ["a.jpg", "a.jpg#2", "a.jpg#3", "a.jpg#4"]);
+    assert!(pairs[2].image.ends_with("two/a.jpg"));
+    assert!(reader.require_pairs().is_ok());
+}
+
+#[test]
+fn an_absolute_image_path_is_taken_as_it_is() {
+    let elsewhere = folder(&[("far.jpg", b"")]);
+    let image = elsewhere.path().join("far.jpg");
+    let line = serde_json::json!({ "image": image, "caption": "x" }).to_string();
+    let (pairs, errors) = read_text("p.jsonl", line);
+    assert!(errors.is_empty());
+    assert_eq!(pairs[0].image, image);
+}
+
+#[test]
+fn sources_that_cannot_be_read_are_refused() {
+    let dir = folder(&[
+        ("p.xml", b"<p/>"),
+        ("folder.jsonl/x", b""),
+        ("empty/x.md", b""),
+    ]);
+    let say = |names: &[&str]| {
+        let paths: Vec<_> = names.iter().map(|name| dir.path().join(name)).collect();
+        let error = open(&paths).err().expect("must be refused").to_string();
+        error.replace(&format!("{}/", dir.path().display()), "")
+    };
+    insta::assert_snapshot!(
+        [
+            say(&["missing.jsonl"]),
+            say(&["p.xml"]),
+            say(&["folder.jsonl"]),
+            say(&["empty"]),
+            say(&[]),
+            say(&["empty", "./empty"]),
+            fatal("p.jsonl", ""),
+            fatal("p.jsonl", " \n\n"),
+            fatal("p.csv", "image,caption\n"),
+            fatal("p.jsonl", b"\xFF\xFE{\0"),
+            fatal("p.csv", b"caf\xE9,caption\n"),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn rows_that_all_fail_leave_no_pairs() {
+    let dir = folder(&[("p.jsonl", b"{}\n{\n")]);
+    let mut reader = open(&[dir.path().join("p.jsonl")]).unwrap();
+    let mut skipped = Skipped::default();
+    for item in &mut reader {
+        skipped.add(item.unwrap_err());
+    }
+    assert_eq!(skipped.total(), 2);
+    assert_eq!(skipped.counts()["no image named"], 1);
+    assert_eq!(skipped.examples()[1].origin.row, Some(2));
+    assert!(matches!(
+        reader.require_pairs(),
+        Err(PairsError::NoPairs { .. })
+    ));
+}
+
+#[test]
+fn a_source_that_vanishes_after_opening_is_reported() {
+    let dir = folder(&[("p.jsonl", b"{}\n")]);
+    let path = dir.path().join("p.jsonl");
+    let mut reader = open(std::slice::from_ref(&path)).unwrap();
+    fs_err::remove_file(path).unwrap();
+    let error = reader.next().unwrap().unwrap_err();
+    assert!(matches!(error.reason, Reason::Broken { .. }));
+    assert!(reader.next().is_none());
+}
+
+#[test]
+fn the_reader_may_cross_threads() {
+    fn sendable<T: Send + 'static>() {}
+    sendable::<PairReader>();
+}
+
+/// The anchors used in development, where they are present.
+#[test]
+fn real_anchors_are_read_whole() {
+    let Some(data) = test_data() else { return };
+    let mut reader = open(&[data.join("anchors")]).unwrap();
+    assert_eq!(reader.expected_rows(), Some(13_957));
+    let captions: usize = reader
+        .by_ref()
+        .map(|pair| pair.unwrap().captions.len())
+        .sum();
+    assert_eq!((reader.pairs_read(), captions), (13_957, 39_402));
+}
+
+fn cell() -> impl Strategy<Value = String> {
+    "[a-z\",;\t\r\n# é漢]{0,12}"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What the csv crate writes comes back, however it is quoted, and the count is right.
+    #[test]
+    fn csv_round_trip(
+        rows in proptest::collection::vec((cell(), cell()), 1..8),
+        always in any::<bool>(),
+        tabs in any::<bool>(),
+    ) {
+        let mut writer = ::csv::WriterBuilder::new()
+            .delimiter(if tabs { b'\t' } else { b',' })
+            .quote_style(if always { ::csv::QuoteStyle::Always } else { ::csv::QuoteStyle::Necessary })
+            .from_writer(Vec::new());
+        writer.write_record(["id", "image", "caption", "note"]).unwrap();
+        for (number, (caption, note)) in rows.iter().enumerate() {
+            let id = number.to_string();
+            writer.write_record([&id, "a.jpg", &format!("x{caption}"), note]).unwrap();
+        }
+        let text = writer.into_inner().unwrap();
+        let (pairs, errors) = read_text(if tabs { "p.tsv" } else { "p.csv" }, text);
+        prop_assert!(errors.is_empty(), "{errors:?}");
+        prop_assert_eq!(pairs.len(), rows.len());
+        for (pair, (caption, note)) in pairs.iter().zip(&rows) {
+            let whole = format!("x{caption}");
+            prop_assert_eq!(&pair.captions[0], whole.trim());
+            let kept = pair.meta.get("note").and_then(Value::as_str).unwrap_or_default();
+            prop_assert_eq!(kept, note.trim());
+        }
+    }
+
+    /// No bytes make a reader panic or yield more items than rows were counted.
+    #[test]
+    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200), csv in any::<bool>()) {
+        let name = if csv { "p.csv" } else { "p.jsonl" };
+        let mut text = if csv { b"image,caption\n".to_vec() } else { Vec::new() };
+        text.extend(bytes);
+        let dir = folder(&[(name, &text)]);
+        if let Ok(reader) = open(&[dir.path().join(name)]) {
+            let expected = reader.expected_rows().unwrap();
+            prop_assert!(reader.count() as u64 <= expected);
+        }
+    }
+
+    /// The reader counts the same rows as its survey, whatever the lines hold.
+    #[test]
+    fn rows_read_are_the_rows_expected(lines in proptest::collection::vec("[ \\{\\}\"a,\r]{0,6}", 1..12)) {
+        let dir = folder(&[("p.jsonl", lines.join("\n").as_bytes())]);
+        if let Ok(mut reader) = open(&[dir.path().join("p.jsonl")]) {
+            reader.by_ref().for_each(drop);
+            prop_assert_eq!(Some(reader.rows_read()), reader.expected_rows());
+        }
+    }
+}
+
+#[test]
+fn paths_are_kept_as_given() {
+    assert_eq!(
+        Origin {
+            file: PathBuf::from("p.csv"),
+            row: Some(17)
+        }
+        .to_string(),
+        "p.csv, row 17"
+    );
+}

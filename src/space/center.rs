@@ -1,0 +1,104 @@
+//! Centring: both sides lose the anchors' mean, then are normalised again.
+//!
+//! The stored vectors are never rewritten. With mean `m`, query `x` and anchor `a_i`, both unit,
+//!
+//! ```text
+//! x' = (x - m) / |x - m|
+//! <x', (a_i - m) / |a_i - m|>  =  (<x', a_i> - <x', m>) * 1/|a_i - m|
+//! ```
+//!
+//! which is the affine form `(<q, a_i> + bias) * weights[i]` that the index searches. So one file
+//! serves centred and uncentred spaces, and when pairs come or go only `m` and the weights change.
+
+use super::vector::{dot, normalize};
+
+/// One modality's centring: the anchors' mean, and each anchor's weight.
+#[derive(Debug, Clone)]
+pub struct Centering {
+    mean: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+impl Centering {
+    /// From the anchors' mean `[dim]` and `dots[i] = <m, a_i>` of the unit anchors, `[n]`.
+    ///
+    /// `|a_i - m|^2 = |a_i|^2 - 2 <m, a_i> + |m|^2`, so no second look at the vectors is needed.
+    /// An anchor that equals the mean has no direction left: its weight is 0.
+    pub fn new(mean: Vec<f32>, dots: &[f32]) -> Self {
+        let mean_squared = dot(&mean, &mean);
+        let weights = dots
+            .iter()
+            .map(|&d| {
+                let squared = 1.0 - 2.0 * f64::from(d) + mean_squared;
+                if squared > 1e-12 {
+                    (1.0 / squared.sqrt()) as f32
+                } else {
+                    0.0
+                }
+            })
+            .collect();
+        Self { mean, weights }
+    }
+
+    /// The query `x'` for a unit vector `x`, and the bias `-<x', m>` that goes with it.
+    pub fn query(&self, x: &[f32]) -> (Vec<f32>, f32) {
+        let mut q: Vec<f32> = x.iter().zip(&self.mean).map(|(&a, &m)| a - m).collect();
+        normalize(&mut q);
+        let bias = -dot(&q, &self.mean);
+        (q, bias as f32)
+    }
+
+    /// `1/|a_i - m|`, `[n]`.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// The anchors' mean, `[dim]`.
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::vector::VectorSum;
+    use proptest::prelude::*;
+
+    fn unit(v: &[f32]) -> Vec<f32> {
+        let mut v = v.to_vec();
+        normalize(&mut v);
+        v
+    }
+
+    proptest! {
+        #[test]
+        fn the_affine_form_is_the_cosine_of_centred_vectors(
+            raw in prop::collection::vec(prop::collection::vec(0.05f32..1.0, 8), 3..12),
+            x in prop::collection::vec(0.05f32..1.0, 8),
+        ) {
+            let anchors: Vec<Vec<f32>> = raw.iter().map(|v| unit(v)).collect();
+            let mut mean = VectorSum::new(8);
+            anchors.iter().for_each(|a| mean.add(a));
+            let mean = mean.mean();
+            let dots: Vec<f32> = anchors.iter().map(|a| dot(a, &mean) as f32).collect();
+            let centering = Centering::new(mean.clone(), &dots);
+            let x = unit(&x);
+            let (q, bias) = centering.query(&x);
+            for (a, w) in anchors.iter().zip(centering.weights()) {
+                let direct: Vec<f32> = a.iter().zip(&mean).map(|(a, m)| a - m).collect();
+                prop_assume!(dot(&direct, &direct).sqrt() > 0.01);
+                let want = dot(&q, &unit(&direct));
+                let got = (dot(&q, a) + f64::from(bias)) * f64::from(*w);
+                prop_assert!((want - got).abs() < 2e-4, "{want} {got}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_anchor_at_the_mean_gets_no_weight() {
+        let c = Centering::new(vec![1.0, 0.0], &[1.0, 0.0]);
+        assert_eq!(c.weights()[0], 0.0);
+        assert!((c.weights()[1] - 0.5f32.sqrt()).abs() < 1e-7);
+    }
+}

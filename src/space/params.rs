@@ -1,0 +1,123 @@
+//! The settings of a space.
+
+use serde::{Deserialize, Serialize};
+
+/// What becomes of an anchor whose similarity is negative before it is raised to the power.
+///
+/// An even power turns a negative similarity into a positive weight, which gives dissimilar
+/// anchors a say as soon as `k` reaches them. The paper's data never does; a small set does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Negatives {
+    /// `s^p` as it comes: the paper.
+    Raw,
+    /// `max(s, 0)^p`: a dissimilar anchor has no say.
+    Clamp,
+    /// `sign(s) |s|^p`: a dissimilar anchor speaks against.
+    Signed,
+}
+
+/// How similarities to anchors become a relative row.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SpaceParams {
+    /// How many of the largest similarities are kept; clamped to the number of anchors.
+    pub k: usize,
+    /// The power that each kept similarity is raised to.
+    pub p: f64,
+    /// Whether the anchors' mean of each modality is subtracted first.
+    pub center: bool,
+    /// What becomes of negative similarities.
+    pub negatives: Negatives,
+}
+
+/// Why a setting cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParamsError {
+    /// `k` is zero.
+    #[error("k is 0, but a row needs at least one anchor; give --k a number from 1 up")]
+    ZeroK,
+    /// The power is not a finite positive number.
+    #[error("p is {0}, but the power must be a finite number above 0; the paper uses 8")]
+    Power(f64),
+    /// A fractional power of negative numbers.
+    #[error(
+        "p is {0} with raw negatives, but a negative similarity has no fractional power; \
+         choose a whole p, or --negatives clamp or signed"
+    )]
+    FractionalRaw(f64),
+}
+
+impl SpaceParams {
+    /// The paper's setting: k = 800, p = 8, nothing centred, negatives as they come
+    /// (Norelli et al., NeurIPS 2023, section 4; meant for 1.6 million pairs).
+    pub const PAPER: Self = Self {
+        k: 800,
+        p: 8.0,
+        center: false,
+        negatives: Negatives::Raw,
+    };
+
+    /// Checks that the numbers make sense together.
+    ///
+    /// # Errors
+    /// A [`ParamsError`] that names the setting and what to choose instead.
+    pub fn validate(&self) -> Result<(), ParamsError> {
+        if self.k == 0 {
+            return Err(ParamsError::ZeroK);
+        }
+        if !(self.p.is_finite() && self.p > 0.0) {
+            return Err(ParamsError::Power(self.p));
+        }
+        if self.negatives == Negatives::Raw && self.p.fract() != 0.0 {
+            return Err(ParamsError::FractionalRaw(self.p));
+        }
+        Ok(())
+    }
+}
+
+impl Default for SpaceParams {
+    /// A setting for thousands rather than millions of pairs: k = 200, p = 4, centred, clamped.
+    fn default() -> Self {
+        Self {
+            k: 200,
+            p: 4.0,
+            center: true,
+            negatives: Negatives::Clamp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_named_settings_are_valid() {
+        assert_eq!(SpaceParams::PAPER.validate(), Ok(()));
+        assert_eq!(SpaceParams::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn senseless_settings_are_refused() {
+        let with = |f: fn(&mut SpaceParams)| {
+            let mut s = SpaceParams::PAPER;
+            f(&mut s);
+            s.validate()
+        };
+        assert_eq!(with(|s| s.k = 0), Err(ParamsError::ZeroK));
+        assert_eq!(with(|s| s.p = 0.0), Err(ParamsError::Power(0.0)));
+        assert!(matches!(
+            with(|s| s.p = f64::NAN),
+            Err(ParamsError::Power(_))
+        ));
+        assert_eq!(with(|s| s.p = 1.5), Err(ParamsError::FractionalRaw(1.5)));
+        assert_eq!(
+            with(|s| {
+                s.p = 1.5;
+                s.negatives = Negatives::Signed;
+            }),
+            Ok(())
+        );
+    }
+}

@@ -1,0 +1,372 @@
+//! Prompt templates and label lists: what turns a class name into the texts that stand for it.
+//!
+//! A template is a line with a placeholder, `{}` or `{c}`, for the class name: `a photo of a {}.`
+//! `{{` and `}}` stand for the braces themselves.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Templates or labels that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PromptsError {
+    /// A template without a place for the class name.
+    #[error("{at}: {text:?} has no {{}}; put {{}} or {{c}} where the class name belongs")]
+    NoPlaceholder {
+        /// The template's place.
+        at: Place,
+        /// The template.
+        text: String,
+    },
+    /// A placeholder other than `{}` and `{c}`.
+    #[error(
+        "{at}: unknown placeholder {{{name}}}; the class name is {{}} or {{c}}, and a brace itself is \
+         written {{{{ or }}}}"
+    )]
+    UnknownPlaceholder {
+        /// The template's place.
+        at: Place,
+        /// What stands between the braces.
+        name: String,
+    },
+    /// A brace without its partner.
+    #[error(
+        "{at}: {text:?} has a single {brace}; the class name is {{}} or {{c}}, and a brace itself is \
+         written {{{{ or }}}}"
+    )]
+    LoneBrace {
+        /// The template's place.
+        at: Place,
+        /// The template.
+        text: String,
+        /// `{` or `}`.
+        brace: char,
+    },
+    /// No template at all.
+    #[error(
+        "{}: no templates; write one a line, such as: a photo of a {{}}.",
+        source_name(file)
+    )]
+    NoTemplates {
+        /// The file, if they came from one.
+        file: Option<PathBuf>,
+    },
+    /// No label at all.
+    #[error("{}: no labels; name at least one", source_name(file))]
+    NoLabels {
+        /// The file, if they came from one.
+        file: Option<PathBuf>,
+    },
+    /// A label with nothing in it.
+    #[error("{at}: a label is blank; take out the extra comma or name it")]
+    BlankLabel {
+        /// The label's place.
+        at: Place,
+    },
+    /// Labels that are there more than once.
+    #[error(
+        "{}: labels given more than once: {}; name each once",
+        source_name(file),
+        quoted(labels)
+    )]
+    DuplicateLabels {
+        /// The file, if they came from one.
+        file: Option<PathBuf>,
+        /// Each such label, once.
+        labels: Vec<String>,
+    },
+    /// A file that is not UTF-8.
+    #[error("{at}: not UTF-8; save the file as UTF-8")]
+    Encoding {
+        /// The first bad line.
+        at: Place,
+    },
+    /// The system refuses to read a file.
+    #[error("{source}; check the path and its permissions")]
+    Read {
+        /// What the system says, with the path.
+        #[from]
+        source: std::io::Error,
+    },
+}
+
+/// Where a template or a label was written: a line of a file, or a position in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, if it came from one.
+    pub file: Option<PathBuf>,
+    /// Line or position, counted from 1.
+    pub number: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{}, line {}", file.display(), self.number),
+            None => write!(f, "entry {}", self.number),
+        }
+    }
+}
+
+/// The templates of one task, at least one. [`Templates::default`] is `a photo of a {}.`, which
+/// image-text encoders are customarily asked with when nothing is known of the images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Templates(Vec<Template>);
+
+/// A template, taken apart: a class name belongs between each two neighbours of `parts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Template {
+    text: String,
+    parts: Vec<String>,
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        Self(vec![Template {
+            text: "a photo of a {}.".to_owned(),
+            parts: vec!["a photo of a ".to_owned(), ".".to_owned()],
+        }])
+    }
+}
+
+impl Templates {
+    /// The seven templates for ImageNet that the CLIP authors picked out of their eighty, and that
+    /// ASIF's reference code uses.
+    pub const IMAGENET: [&str; 7] = [
+        "itap of a {}.",
+        "a bad photo of the {}.",
+        "a origami {}.",
+        "a photo of the large {}.",
+        "a {} in a video game.",
+        "art of the {}.",
+        "a photo of the small {}.",
+    ];
+
+    /// Reads one template an entry. Blank ones are passed over.
+    ///
+    /// # Errors
+    /// [`PromptsError`]: a template without a placeholder or with an unknown one, or none at all.
+    pub fn parse<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<Self, PromptsError> {
+        Self::parse_in(None, lines.into_iter().enumerate())
+    }
+
+    /// Reads a UTF-8 file with one template a line; blank lines and lines that begin with `#` are
+    /// passed over.
+    ///
+    /// # Errors
+    /// As [`Templates::parse`], with the line; and a file that is missing or not UTF-8.
+    pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
+        let text = read(path)?;
+        Self::parse_in(Some(path), lines_of(&text))
+    }
+
+    fn parse_in<S: AsRef<str>>(
+        file: Option<&Path>,
+        lines: impl Iterator<Item = (usize, S)>,
+    ) -> Result<Self, PromptsError> {
+        let mut templates = Vec::new();
+        for (index, line) in lines {
+            let text = line.as_ref().trim();
+            if !text.is_empty() {
+                templates.push(Template::parse(text, || place(file, index))?);
+            }
+        }
+        if templates.is_empty() {
+            return Err(PromptsError::NoTemplates {
+                file: file.map(Path::to_owned),
+            });
+        }
+        Ok(Self(templates))
+    }
+
+    /// One prompt a template for a class name, in the order of the templates.
+    pub fn render(&self, class: &str) -> Vec<String> {
+        self.0
+            .iter()
+            .map(|template| template.parts.join(class))
+            .collect()
+    }
+
+    /// The templates as written.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|template| template.text.as_str())
+    }
+
+    /// How many there are, at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "never empty")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Template {
+    fn parse(text: &str, at: impl Fn() -> Place) -> Result<Self, PromptsError> {
+        let lone = |brace| PromptsError::LoneBrace {
+            at: at(),
+            text: text.to_owned(),
+            brace,
+        };
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(position) = rest.find(['{', '}']) {
+            let (before, braces) = rest.split_at(position);
+            literal.push_str(before);
+            if let Some(after) = braces.strip_prefix("{{") {
+                literal.push('{');
+                rest = after;
+            } else if let Some(after) = braces.strip_prefix("}}") {
+                literal.push('}');
+                rest = after;
+            } else if braces.starts_with('}') {
+                return Err(lone('}'));
+            } else {
+                let end = braces.find('}').ok_or_else(|| lone('{'))?;
+                match &braces[1..end] {
+                    "" | "c" => parts.push(std::mem::take(&mut literal)),
+                    name => {
+                        let name = name.to_owned();
+                        return Err(PromptsError::UnknownPlaceholder { at: at(), name });
+                    }
+                }
+                rest = &braces[end + 1..];
+            }
+        }
+        if parts.is_empty() {
+            return Err(PromptsError::NoPlaceholder {
+                at: at(),
+                text: text.to_owned(),
+            });
+        }
+        literal.push_str(rest);
+        parts.push(literal);
+        Ok(Self {
+            text: text.to_owned(),
+            parts,
+        })
+    }
+}
+
+/// The class names to choose between: at least one, none twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels(Vec<String>);
+
+impl Labels {
+    /// Reads `cat,dog,fire engine`. A label that holds a comma needs [`Labels::from_file`].
+    ///
+    /// # Errors
+    /// [`PromptsError`]: no label, a blank one, or duplicates.
+    pub fn parse(list: &str) -> Result<Self, PromptsError> {
+        if list.trim().is_empty() {
+            return Err(PromptsError::NoLabels { file: None });
+        }
+        Self::collect(None, list.split(',').enumerate())
+    }
+
+    /// Takes names as they are, trimmed.
+    ///
+    /// # Errors
+    /// As [`Labels::parse`].
+    pub fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, PromptsError> {
+        Self::collect(None, names.into_iter().enumerate())
+    }
+
+    /// Reads a UTF-8 file with one label a line; blank lines and lines that begin with `#` are
+    /// passed over.
+    ///
+    /// # Errors
+    /// As [`Labels::parse`], and a file that is missing or not UTF-8.
+    pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
+        let text = read(path)?;
+        Self::collect(Some(path), lines_of(&text))
+    }
+
+    fn collect<S: AsRef<str>>(
+        file: Option<&Path>,
+        names: impl Iterator<Item = (usize, S)>,
+    ) -> Result<Self, PromptsError> {
+        let mut labels = Vec::new();
+        for (index, name) in names {
+            let name = name.as_ref().trim();
+            if name.is_empty() {
+                return Err(PromptsError::BlankLabel {
+                    at: place(file, index),
+                });
+            }
+            labels.push(name.to_owned());
+        }
+        if labels.is_empty() {
+            return Err(PromptsError::NoLabels {
+                file: file.map(Path::to_owned),
+            });
+        }
+        let mut times = HashMap::new();
+        labels
+            .iter()
+            .for_each(|label| *times.entry(label.as_str()).or_insert(0) += 1);
+        let mut twice: Vec<_> = times
+            .iter()
+            .filter(|(_, times)| **times > 1)
+            .map(|(&label, _)| label.to_owned())
+            .collect();
+        if !twice.is_empty() {
+            twice.sort_unstable();
+            return Err(PromptsError::DuplicateLabels {
+                file: file.map(Path::to_owned),
+                labels: twice,
+            });
+        }
+        Ok(Self(labels))
+    }
+
+    /// The labels in the order given.
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+fn place(file: Option<&Path>, index: usize) -> Place {
+    Place {
+        file: file.map(Path::to_owned),
+        number: index + 1,
+    }
+}
+
+/// The lines of a file with their numbers from 0, without blank lines and comments.
+fn lines_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate();
+    lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+}
+
+fn read(path: &Path) -> Result<String, PromptsError> {
+    let bytes = fs_err::read(path)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text)),
+        Err(error) => {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = good.iter().filter(|&&byte| byte == b'\n').count();
+            Err(PromptsError::Encoding {
+                at: place(Some(path), line),
+            })
+        }
+    }
+}
+
+fn source_name(file: &Option<PathBuf>) -> String {
+    file.as_ref().map_or_else(
+        || "the list given".to_owned(),
+        |file| file.display().to_string(),
+    )
+}
+
+fn quoted(labels: &[String]) -> String {
+    let labels: Vec<_> = labels.iter().map(|label| format!("{label:?}")).collect();
+    labels.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn file(text: &[u8]) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs_err::write(file.path(), text).unwrap();
+    file
+}
+
+/// The message, with the file's path shortened.
+fn message<T: fmt::Debug>(
+    result: Result<T, PromptsError>,
+    file: &tempfile::NamedTempFile,
+) -> String {
+    result
+        .unwrap_err()
+        .to_string()
+        .replace(&file.path().display().to_string(), "FILE")
+}
+
+#[test]
+fn both_placeholders_and_doubled_braces_are_rendered() {
+    let templates = Templates::parse(["a {}.", "{c}", "", "{} beside a {c}", "{{{}}} }}"]).unwrap();
+    assert_eq!(
+        templates.render("cat"),
+        ["a cat.", "cat", "cat beside a cat", "{cat} }"]
+    );
+    assert_eq!(templates.len(), 4);
+    assert_eq!(templates.iter().next(), Some("a {}."));
+}
+
+#[test]
+fn a_class_name_is_never_read_as_a_template() {
+    assert_eq!(
+        Templates::default().render("{} {c} {{"),
+        ["a photo of a {} {c} {{."]
+    );
+}
+
+#[test]
+fn built_in_templates_are_what_the_parser_makes_of_them() {
+    assert_eq!(
+        Templates::parse(["a photo of a {}."]).unwrap(),
+        Templates::default()
+    );
+    assert_eq!(Templates::parse(Templates::IMAGENET).unwrap().len(), 7);
+}
+
+#[test]
+fn bad_templates_name_their_place() {
+    let say = |line: &str| Templates::parse(["{}", line]).unwrap_err().to_string();
+    insta::assert_snapshot!(
+        ["a photo", "a {class}", "a {", "a } {}", "{ }"].map(say).join("\n"),
+        @r#"
+    entry 2: "a photo" has no {}; put {} or {c} where the class name belongs
+    entry 2: unknown placeholder {class}; the class name is {} or {c}, and a brace itself is written {{ or }}
+    entry 2: "a {" has a single {; the class name is {} or {c}, and a brace itself is written {{ or }}
+    entry 2: "a } {}" has a single }; the class name is {} or {c}, and a brace itself is written {{ or }}
+    entry 2: unknown placeholder { }; the class name is {} or {c}, and a brace itself is written {{ or }}
+    "#
+    );
+}
+
+#[test]
+fn files_are_read_by_line() {
+    let good = file("\u{feff}# mine\r\na {}.\r\n\r\nthe {c}".as_bytes());
+    assert_eq!(
+        Templates::from_file(good.path()).unwrap().render("x"),
+        ["a x.", "the x"]
+    );
+    let bad = file(b"# mine\n\na photo\n");
+    assert_eq!(
+        message(Templates::from_file(bad.path()), &bad),
+        "FILE, line 3: \"a photo\" has no {}; put {} or {c} where the class name belongs"
+    );
+    let latin = file(b"a {}\ncaf\xE9 {}\n");
+    assert_eq!(
+        message(Templates::from_file(latin.path()), &latin),
+        "FILE, line 2: not UTF-8; save the file as UTF-8"
+    );
+    let blank = file(b"# nothing\n");
+    assert_eq!(
+        message(Templates::from_file(blank.path()), &blank),
+        "FILE: no templates; write one a line, such as: a photo of a {}."
+    );
+    let gone = Path::new("no-such-file");
+    assert!(
+        Templates::from_file(gone)
+            .unwrap_err()
+            .to_string()
+            .contains("no-such-file")
+    );
+    assert!(
+        Labels::from_file(gone)
+            .unwrap_err()
+            .to_string()
+            .contains("no-such-file")
+    );
+}
+
+#[test]
+fn labels_are_trimmed_and_checked() {
+    assert_eq!(
+        Labels::parse(" cat, fire engine ").unwrap().as_slice(),
+        ["cat", "fire engine"]
+    );
+    let say = |list: &str| Labels::parse(list).unwrap_err().to_string();
+    assert_eq!(say(" "), "the list given: no labels; name at least one");
+    assert_eq!(
+        say("a,,b"),
+        "entry 2: a label is blank; take out the extra comma or name it"
+    );
+    assert_eq!(
+        say("b,a,b,c,a,b"),
+        "the list given: labels given more than once: \"a\", \"b\"; name each once"
+    );
+    let labels = file(b"# animals\ncat\nbird, small\n\n");
+    assert_eq!(
+        Labels::from_file(labels.path()).unwrap().as_slice(),
+        ["cat", "bird, small"]
+    );
+    let twice = file(b"cat\ndog\ncat\n");
+    assert_eq!(
+        message(Labels::from_file(twice.path()), &twice),
+        "FILE: labels given more than once: \"cat\"; name each once"
+    );
+    let empty = file(b"\n");
+    assert_eq!(
+        message(Labels::from_file(empty.path()), &empty),
+        "FILE: no labels; name at least one"
+    );
+}
+
+proptest! {
+    /// Text around the placeholder comes back as it was, whatever it holds.
+    #[test]
+    fn literals_survive(before in "[a-z{} ]{0,8}", after in "[a-z{} ]{0,8}", class in ".{0,8}") {
+        let escape = |text: &str| text.replace('{', "{{").replace('}', "}}");
+        let template = format!("x{}{{c}}{}x", escape(&before), escape(&after));
+        let rendered = Templates::parse([template]).unwrap().render(&class);
+        prop_assert_eq!(&rendered[0], &format!("x{before}{class}{after}x"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Small vector arithmetic, in double precision where a sum is long.
+
+/// Dot product, accumulated in `f64`.
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter()
+        .zip(b)
+        .map(|(&x, &y)| f64::from(x) * f64::from(y))
+        .sum()
+}
+
+/// Scales `v` to unit L2 norm in place; a zero vector stays zero. Returns the norm it had.
+pub fn normalize(v: &mut [f32]) -> f64 {
+    let norm = dot(v, v).sqrt();
+    if norm > 0.0 {
+        let inverse = 1.0 / norm;
+        for x in v {
+            *x = (f64::from(*x) * inverse) as f32;
+        }
+    }
+    norm
+}
+
+/// The mean direction of unit vectors: their sum, normalised.
+///
+/// `rows` is `[n, dim]` row-major, `n >= 1`. This is how the captions of one pair, and the prompts
+/// of one class (CLIP), become one vector: each normalised, averaged, normalised again.
+pub fn mean_direction(rows: &[f32], dim: usize) -> Vec<f32> {
+    let mut sum = vec![0f64; dim];
+    for row in rows.chunks_exact(dim) {
+        for (s, &x) in sum.iter_mut().zip(row) {
+            *s += f64::from(x);
+        }
+    }
+    let norm = sum.iter().map(|s| s * s).sum::<f64>().sqrt();
+    let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+    sum.into_iter().map(|s| (s * inverse) as f32).collect()
+}
+
+/// A sum of vectors that does not depend on the order of its parts.
+///
+/// Each component is kept as a fixed-point integer in units of 2^-64, so adding is associative and
+/// taking away undoes it exactly: the mean of a set is the same bits however the set came about.
+/// Components are those of unit vectors; 2^62 of them fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VectorSum {
+    sums: Vec<i128>,
+    count: u64,
+}
+
+const UNITS: f64 = 18_446_744_073_709_551_616.0;
+
+impl VectorSum {
+    /// Of no vectors.
+    pub fn new(dim: usize) -> Self {
+        Self {
+            sums: vec![0; dim],
+            count: 0,
+        }
+    }
+
+    /// From its parts, as [`Self::sums`] and [`Self::count`] give them.
+    pub fn from_parts(sums: Vec<i128>, count: u64) -> Self {
+        Self { sums, count }
+    }
+
+    /// Adds one vector, `[dim]`.
+    pub fn add(&mut self, vector: &[f32]) {
+        for (s, &x) in self.sums.iter_mut().zip(vector) {
+            *s += (f64::from(x) * UNITS) as i128;
+        }
+        self.count += 1;
+    }
+
+    /// Adds all vectors of another sum.
+    pub fn merge(&mut self, other: &Self) {
+        for (s, o) in self.sums.iter_mut().zip(&other.sums) {
+            *s += o;
+        }
+        self.count += other.count;
+    }
+
+    /// The sums in units of 2^-64, `[dim]`.
+    pub fn sums(&self) -> &[i128] {
+        &self.sums
+    }
+
+    /// How many vectors were added.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The mean, `[dim]`; zero when nothing was added.
+    pub fn mean(&self) -> Vec<f32> {
+        let n = self.count.max(1) as f64;
+        self.sums
+            .iter()
+            .map(|&s| (s as f64 / UNITS / n) as f32)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normalising_keeps_direction_and_zero() {
+        let mut v = [3.0, 4.0];
+        assert_eq!(normalize(&mut v), 5.0);
+        assert_eq!(v, [0.6, 0.8]);
+        let mut zero = [0.0, 0.0];
+        assert_eq!(normalize(&mut zero), 0.0);
+        assert_eq!(zero, [0.0, 0.0]);
+    }
+
+    #[test]
+    fn mean_direction_of_opposites_is_zero_not_nan() {
+        assert_eq!(mean_direction(&[1.0, 0.0, -1.0, 0.0], 2), [0.0, 0.0]);
+        let m = mean_direction(&[1.0, 0.0, 0.0, 1.0], 2);
+        assert!((m[0] - 0.5f32.sqrt()).abs() < 1e-7 && m[0] == m[1]);
+    }
+
+    #[test]
+    fn the_order_of_a_sum_leaves_no_trace() {
+        let rows = [[0.1f32, -0.7], [1e-9, 0.3], [0.123_456_7, 1.0]];
+        let mut forward = VectorSum::new(2);
+        rows.iter().for_each(|r| forward.add(r));
+        let (mut last, mut first) = (VectorSum::new(2), VectorSum::new(2));
+        last.add(&rows[2]);
+        rows[..2].iter().rev().for_each(|r| first.add(r));
+        last.merge(&first);
+        assert_eq!(forward, last);
+        assert!((forward.mean()[1] - 0.2).abs() < 1e-7);
+    }
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Sets up what the tests need and runs all of them. Arguments go to `cargo test`.
+#
+#     tools/test.sh [CARGO_TEST_ARGUMENTS...]        tools/test.sh parity
+#
+# Ends with one line, `N passed, N failed, N skipped`, summed over every test binary's own summary;
+# the exit code is 0 only when everything passed.
+set -euo pipefail
+# shellcheck source=tools/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+case ${1:-} in --help | -h)
+    sed -n '2,/^set/p' "${BASH_SOURCE[0]}" | sed '/^set/d; s/^# \{0,1\}//'
+    exit 0
+    ;;
+esac
+ASIF_HOME=$(find_home)
+export ASIF_HOME
+python=$(find_python)
+check_rust
+cd "$repo"
+
+tools/quickstart.sh --setup-only
+step 'test packages' setup packages python-tests
+# A Python with numpy, Pillow, tokenizers and onnxruntime, for tests that compare with them.
+export ASIF_PYTHON=$ASIF_HOME/python/bin/python3
+# What was just set up must be used: a test that needs it and does not find it fails.
+export ASIF_TEST_STRICT=1
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT
+
+status=0
+run() {
+    echo
+    echo "\$ $*"
+    "$@" 2>&1 | tee -a "$log" || status=$?
+}
+run "$ASIF_PYTHON" -m unittest discover --start-directory tools/tests --top-level-directory tools
+# Documentation tests first, so that the last summary is that of the tests proper.
+[ $# -gt 0 ] || run cargo test --workspace --locked --no-fail-fast --doc
+run cargo test --workspace --locked --no-fail-fast --lib --bins --tests --examples "$@"
+
+# Sums the summaries of unittest (`Ran 9 tests`, `FAILED (failures=1)`) and of cargo's test binaries
+# (`test result: ok. 9 passed; 0 failed; 0 ignored`). A run that failed without a test that
+# failed, such as a crash or an error of the compiler, counts as one failure.
+summary=$(awk -v status="$status" '
+    /^Ran [0-9]+ tests? in / { ran = $2; passed += ran }
+    /^(OK|FAILED) \(/ {
+        count = split($0, parts, /[(,)] */)
+        for (i = 1; i <= count; i++) if (split(parts[i], pair, "=") == 2) {
+            passed -= pair[2]
+            if (pair[1] == "skipped") skipped += pair[2]; else failed += pair[2]
+        }
+    }
+    /^test result: / {
+        for (i = 1; i < NF; i++) {
+            if ($(i + 1) == "passed;") passed += $i
+            if ($(i + 1) == "failed;") failed += $i
+            if ($(i + 1) == "ignored;") skipped += $i
+        }
+    }
+    END {
+        if (status != 0 && failed == 0) failed = 1
+        printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+    }' "$log")
+echo
+echo "$summary"
+exit "$status"

@@ -1,0 +1,1 @@
+"""Tests of the set-up scripts; `tools/test.sh` runs them."""
