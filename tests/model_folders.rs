@@ -7,6 +7,7 @@ use std::io::{Write, stderr};
 use std::path::Path;
 
 use asif::encode::doctor::{self, Status};
+use asif::encode::options::Overrides;
 use asif::encode::{
     EncodeError, EncoderOptions, ImageEncoder, InputError, Modality, ModelError, ModelFolder,
     Pooling, TextEncoder, registry, runtime,
@@ -399,7 +400,7 @@ fn external_weights_beside_the_model_are_found() {
     assert_eq!(vector(&encoder), [0.6, 0., 0.8]);
 
     let home = Home::at(dir.path().join("home"));
-    registry::add(&home, "scaled", dir.path()).unwrap();
+    registry::add(&home, "scaled", dir.path(), &Overrides::default()).unwrap();
     assert!(home.models().join("scaled/onnx/model.onnx_data").is_file());
 }
 
@@ -545,24 +546,50 @@ fn models_are_installed_whole_or_not_at_all() {
         ("1_Pooling/config.json", &pooling("mean_tokens")),
         ("pytorch_model.bin", b"not needed"),
     ]);
-    let added = registry::add(&home, "words", good.path()).unwrap();
+    let added = registry::add(&home, "words", good.path(), &Overrides::default()).unwrap();
     assert_eq!((added.modality, added.dim), (Some(Modality::Text), Some(2)));
     assert!(!added.path.join("pytorch_model.bin").exists());
     assert_eq!(registry::installed(&home).unwrap(), [added]);
     assert!(registry::resolve(&home, "words", Modality::Text).is_ok());
-    let again = registry::add(&home, "words", good.path()).unwrap_err();
+    let again = registry::add(&home, "words", good.path(), &Overrides::default()).unwrap_err();
     assert!(matches!(again, ModelError::NameTaken { .. }), "{again}");
 
     let bad = folder(&[
         ("model.onnx", b"junk"),
         ("preprocessor_config.json", SQUARE),
     ]);
-    assert!(registry::add(&home, "junk", bad.path()).is_err());
+    assert!(registry::add(&home, "junk", bad.path(), &Overrides::default()).is_err());
     let left: Vec<_> = fs_err::read_dir(home.models())
         .unwrap()
         .map(|e| e.unwrap().path())
         .collect();
     assert_eq!(left, [home.models().join("words")]);
+}
+
+#[test]
+fn what_stands_above_the_folder_is_kept_with_the_model() {
+    if !runtime() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let home = Home::at(root.path());
+    let model = folder(&[
+        ("model.onnx", &usual_text()),
+        ("tokenizer.json", TOKENIZER),
+        ("1_Pooling/config.json", &pooling("mean_tokens")),
+    ]);
+    let overrides = Overrides {
+        pooling: Some(Pooling::Max),
+        ..Overrides::default()
+    };
+    let added = registry::add(&home, "largest", model.path(), &overrides).unwrap();
+    let pooling_of = |dir: &Path| {
+        let folder = ModelFolder::open(dir).unwrap();
+        let encoder = TextEncoder::open(&folder, &EncoderOptions::latency()).unwrap();
+        encoder.identity().preprocessing["pooling"].clone()
+    };
+    assert_eq!(pooling_of(&added.path), "max");
+    assert_eq!(pooling_of(model.path()), "mean");
 }
 
 #[test]
@@ -576,7 +603,7 @@ fn the_doctor_finds_what_changed() {
         ("model.onnx", &usual_image(4)),
         ("preprocessor_config.json", SQUARE),
     ]);
-    registry::add(&home, "means", model.path()).unwrap();
+    registry::add(&home, "means", model.path(), &Overrides::default()).unwrap();
     let look = || {
         let findings = doctor::diagnose(&home);
         findings

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use asif::encode::options::{Overrides, Pooling};
 use asif::encode::{registry, runtime};
 use clap::{Args, Subcommand};
 
@@ -27,6 +28,19 @@ enum ModelsCommand {
         name: String,
         /// The model folder.
         dir: PathBuf,
+        /// The ONNX file, relative to the folder [default: model.onnx, else onnx/model.onnx].
+        #[arg(long, env = "ASIF_ONNX_FILE", value_name = "FILE")]
+        onnx_file: Option<PathBuf>,
+        /// The output to read, where the graph has several and the usual names are not among them.
+        #[arg(long, env = "ASIF_OUTPUT", value_name = "NAME")]
+        output: Option<String>,
+        /// How a sequence or a map becomes one vector (mean, cls, max), instead of what the folder
+        /// says.
+        #[arg(long, env = "ASIF_POOL", value_name = "POOLING")]
+        pool: Option<Pooling>,
+        /// Put before every text: a prompt's name in config_sentence_transformers.json, or words.
+        #[arg(long, env = "ASIF_PROMPT", value_name = "NAME|WORDS")]
+        prompt: Option<String>,
         /// ONNX Runtime's shared library, where it is not the one in the home.
         #[arg(long, env = "ASIF_ONNXRUNTIME", value_name = "FILE")]
         onnxruntime: Option<PathBuf>,
@@ -37,11 +51,21 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
     if let Some(ModelsCommand::Add {
         name,
         dir,
+        onnx_file,
+        output,
+        pool,
+        prompt,
         onnxruntime,
     }) = &args.command
     {
+        let overrides = Overrides {
+            prompt: prompt.clone(),
+            output: output.clone(),
+            pooling: *pool,
+            onnx_file: onnx_file.clone(),
+        };
         runtime::load(onnxruntime.as_deref(), &context.home)?;
-        let added = registry::add(&context.home, name, dir)?;
+        let added = registry::add(&context.home, name, dir, &overrides)?;
         if context.json {
             return context.print_json(&added);
         }

@@ -214,6 +214,7 @@ mod tests {
             modality: Some(Modality::Text),
             dim: Some(2),
             canary: Some(canary.to_vec()),
+            overrides: Default::default(),
         }
     }
 

@@ -125,7 +125,7 @@ impl ModelFolder {
             .ok_or_else(|| ModelError::Missing {
                 path: self.dir.clone(),
                 what: "model.onnx (or onnx/model.onnx)",
-                advice: "export the model to ONNX, or name the file with --onnx-file",
+                advice: "export the model to ONNX, or name the file: `asif models add NAME DIR --onnx-file`",
             })
     }
 

@@ -43,6 +43,30 @@ impl std::str::FromStr for Pooling {
     }
 }
 
+/// What stands above a model folder's own files. `asif models add` keeps it with the model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overrides {
+    /// See [`EncoderOptions::prompt`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// See [`EncoderOptions::output`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// See [`EncoderOptions::pooling`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
+    /// See [`EncoderOptions::onnx_file`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onnx_file: Option<PathBuf>,
+}
+
+impl Overrides {
+    /// Whether the folder's own files are followed in everything.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// How an encoder is run ([`throughput`](Self::throughput) or [`latency`](Self::latency)), and what
 /// overrides the model folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +115,19 @@ impl EncoderOptions {
             output: None,
             pooling: None,
             onnx_file: None,
+        }
+    }
+}
+
+impl EncoderOptions {
+    /// These options, and where they leave something open, what was kept with the model.
+    pub fn or(&self, kept: &Overrides) -> Self {
+        Self {
+            prompt: self.prompt.clone().or_else(|| kept.prompt.clone()),
+            output: self.output.clone().or_else(|| kept.output.clone()),
+            pooling: self.pooling.or(kept.pooling),
+            onnx_file: self.onnx_file.clone().or_else(|| kept.onnx_file.clone()),
+            ..self.clone()
         }
     }
 }

@@ -60,7 +60,7 @@ impl Reader {
             .ok_or_else(|| {
                 refuse(format!(
                     "no output can be read as an embedding; the graph has: {}; name one with \
-                         --output, and how to pool it with --pool",
+                         `asif models add NAME DIR --output`, and how to pool it with --pool",
                     listed()
                 ))
             })?,
@@ -169,7 +169,9 @@ impl Reader {
             }
             (&[_, _, _, _], _) => return Err(wrong("a map that is pooled by mean or max")),
             (&[_, _, _], None) => {
-                return Err(wrong("a folder that says how to pool it, or --pool"));
+                return Err(wrong(
+                    "a folder that says how to pool it, or `asif models add NAME DIR --pool`",
+                ));
             }
             _ => return Err(wrong("rank 2, 3 or 4")),
         };

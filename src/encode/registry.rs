@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{EncodeError, ModelError};
 use super::folder::{ModelFolder, external_weights};
-use super::options::EncoderOptions;
+use super::options::{EncoderOptions, Overrides};
 use super::{ImageEncoder, Modality, TextEncoder};
 use crate::home::Home;
 
@@ -30,6 +30,9 @@ pub struct Record {
     /// The first numbers of the canary's vector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Vec<f32>>,
+    /// What stands above the folder's own files.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
 }
 
 /// An encoder under the data folder.
@@ -95,6 +98,27 @@ pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
     }
 }
 
+/// What stands above the folder's own files, as it was kept when the model was installed.
+///
+/// # Errors
+/// When the record is there but cannot be read.
+pub fn overrides(folder: &ModelFolder) -> Result<Overrides, ModelError> {
+    #[derive(Default, Deserialize)]
+    struct Kept {
+        #[serde(default)]
+        overrides: Overrides,
+    }
+    let Some(kept) = folder.json(RECORD)? else {
+        return Ok(Overrides::default());
+    };
+    serde_json::from_value(kept.value)
+        .map(|k: Kept| k.overrides)
+        .map_err(|source| ModelError::Json {
+            path: kept.path,
+            source,
+        })
+}
+
 /// Makes the record of a model folder by opening it and encoding the canary.
 ///
 /// # Errors
@@ -134,17 +158,24 @@ pub(super) fn examine_with<R>(
         modality: Some(identity.modality),
         dim: Some(identity.dim),
         canary: Some(canary.into_iter().take(8).collect()),
+        overrides: overrides(folder)?,
     };
     Ok((record, answer))
 }
 
 /// Installs a copy of the model folder `dir` as `name`: the model file with its weights, the JSON
 /// and text files, nothing else. The copy is opened and tried before it gets its name, so an
-/// installed encoder has worked at least once. ONNX Runtime must be loaded.
+/// installed encoder has worked at least once. ONNX Runtime must be loaded. `overrides` are kept
+/// with the copy and hold whenever it is opened.
 ///
 /// # Errors
 /// [`ModelError::BadName`], [`ModelError::NameTaken`], and all that opening can meet.
-pub fn add(home: &Home, name: &str, dir: &Path) -> Result<Installed, ModelError> {
+pub fn add(
+    home: &Home,
+    name: &str,
+    dir: &Path,
+    overrides: &Overrides,
+) -> Result<Installed, ModelError> {
     check_name(name)?;
     let root = home.models();
     let target = root.join(name);
@@ -162,12 +193,10 @@ pub fn add(home: &Home, name: &str, dir: &Path) -> Result<Installed, ModelError>
     // The folder's own name shows in messages and in the identity.
     let copy = staging.path().join(name);
     copy_model(&folder, &copy)?;
+    // Opening reads the overrides from the record, so they are written before there is more to say.
+    write_record(&copy, &serde_json::json!({ "overrides": overrides }))?;
     let record = examine(&ModelFolder::open(&copy)?)?;
-    let text = serde_json::to_vec_pretty(&record).map_err(|source| ModelError::Json {
-        path: copy.join(RECORD),
-        source,
-    })?;
-    fs_err::write(copy.join(RECORD), text)?;
+    write_record(&copy, &record)?;
     fs_err::rename(&copy, &target)?;
     Ok(Installed {
         name: name.to_owned(),
@@ -176,6 +205,14 @@ pub fn add(home: &Home, name: &str, dir: &Path) -> Result<Installed, ModelError>
         bytes: size_of(&target),
         path: target,
     })
+}
+
+fn write_record(dir: &Path, record: &impl Serialize) -> Result<(), ModelError> {
+    let path = dir.join(RECORD);
+    match serde_json::to_vec_pretty(record) {
+        Ok(text) => Ok(fs_err::write(path, text)?),
+        Err(source) => Err(ModelError::Json { path, source }),
+    }
 }
 
 /// Finds the folder of an encoder: a path when `name_or_dir` has a separator or is a folder with a
@@ -340,7 +377,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
         fs_err::create_dir_all(home.models().join("tiny")).unwrap();
-        let error = add(&home, "tiny", dir.path()).unwrap_err();
+        let error = add(&home, "tiny", dir.path(), &Overrides::default()).unwrap_err();
         assert!(matches!(error, ModelError::NameTaken { .. }), "{error}");
     }
 }

@@ -26,6 +26,7 @@ use super::folder::ModelFolder;
 use super::identity::EncoderIdentity;
 use super::options::EncoderOptions;
 use super::output::Reader;
+use super::registry;
 use super::runtime::pool::{Feed, SessionPool};
 use super::{Modality, SelfCheck, compare_batches, load};
 use input::find_input;
@@ -75,6 +76,7 @@ impl ImageEncoder {
     /// [`ModelError`]: a file is missing or cannot be followed, the graph is not an image encoder,
     /// or [ONNX Runtime is not loaded](super::runtime::load).
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
+        let options = &options.or(&registry::overrides(folder)?);
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
         let preprocess = Preprocess::read(folder)?;
         let (pool, sha256) = load(folder, &onnx, options)?;

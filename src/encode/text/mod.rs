@@ -21,6 +21,7 @@ use super::folder::ModelFolder;
 use super::identity::EncoderIdentity;
 use super::options::EncoderOptions;
 use super::output::Reader;
+use super::registry;
 use super::runtime::pool::SessionPool;
 use super::{Modality, SelfCheck, compare_batches, load};
 use padding::{Layout, Padding};
@@ -84,6 +85,7 @@ impl TextEncoder {
     /// its vectors are not as long as the folder says, or
     /// [ONNX Runtime is not loaded](super::runtime::load).
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
+        let options = &options.or(&registry::overrides(folder)?);
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
         let (mut tokenizer, tokenizer_sha256) = load_tokenizer(folder)?;
         let truncation = tokenizer.get_truncation().map(|t| t.max_length);

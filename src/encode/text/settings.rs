@@ -135,7 +135,7 @@ fn pooling_of(file: &Settings) -> Result<Pooling, ModelError> {
             "pooling_mode",
             found,
             "one of mean, cls, max",
-            "choose one with --pool if you know that it fits the model",
+            "choose one (`asif models add NAME DIR --pool`) if you know that it fits the model",
         )
     };
     // Newer files name the mode, older ones have a switch for each.
