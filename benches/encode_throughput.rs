@@ -1,5 +1,5 @@
 //! Does `asif` encode at the encoder's own speed? ONNX Runtime alone, with tensors that are ready
-//! in memory, against files and captions going through the library.
+//! in memory, against files and captions going through [`Embedder`], which is what `asif build` calls.
 //!
 //! ```text
 //! cargo bench --bench encode_throughput -- [FOLDER] [--images N] [--captions N] [--rounds N]
@@ -17,12 +17,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use asif::anchors::Embedder;
+use asif::anchors::embed::Watch;
 use asif::encode::image::{decode, preprocess::Preprocess};
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, ModelFolder,
     TextEncoder, runtime,
 };
 use asif::home::Home;
+use asif::progress::{Cancel, Silent};
 use ort::session::Session;
 use ort::value::{Tensor, TensorRef};
 
@@ -65,8 +68,12 @@ fn compare(home: &Home, args: &[String], work: &Work) -> Result<()> {
     runtime::load(None, home)?;
     let folder = |name: &str| ModelFolder::open(home.models().join(name));
     let options = EncoderOptions::throughput();
-    let images = ImageEncoder::open(&folder(DEFAULT_IMAGE_ENCODER)?, &options)?;
-    let texts = TextEncoder::open(&folder(DEFAULT_TEXT_ENCODER)?, &options)?;
+    // Without a cache: every round encodes everything.
+    let embedder = Embedder::new(
+        ImageEncoder::open(&folder(DEFAULT_IMAGE_ENCODER)?, &options)?,
+        TextEncoder::open(&folder(DEFAULT_TEXT_ENCODER)?, &options)?,
+        options.sessions,
+    );
     println!(
         "{} pictures, {} captions; library: {} sessions x {} threads",
         work.images.len(),
@@ -92,10 +99,16 @@ fn compare(home: &Home, args: &[String], work: &Work) -> Result<()> {
                 None => bare.push((what.to_owned(), rate)),
             }
         }
-        let image_rate = image_files(&images, &work.images, options.sessions)?;
+        let watch = Watch {
+            progress: &Silent,
+            cancel: &Cancel::default(),
+        };
+        let start = Instant::now();
+        embedder.images(&work.images, watch)?;
+        let image_rate = work.images.len() as f64 / start.elapsed().as_secs_f64();
         whole_images = whole_images.max(image_rate);
         let start = Instant::now();
-        texts.encode_texts(&work.captions)?;
+        embedder.texts(&work.captions, watch)?;
         let text_rate = work.captions.len() as f64 / start.elapsed().as_secs_f64();
         whole_texts = whole_texts.max(text_rate);
         println!("round {round}: {image_rate:.1} images/s, {text_rate:.1} captions/s end to end");
@@ -115,33 +128,6 @@ fn compare(home: &Home, args: &[String], work: &Work) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Reads, decodes, prepares and encodes: each thread does all of it for its own batches.
-fn image_files(encoder: &ImageEncoder, files: &[PathBuf], threads: usize) -> Result<f64> {
-    let batches: Vec<_> = files.chunks(encoder.batch_size()).collect();
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<()> {
-        while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let mut prepared = Vec::with_capacity(batch.len());
-            for file in *batch {
-                prepared.push(encoder.prepare(&fs_err::read(file)?)?);
-            }
-            encoder.encode(&prepared)?;
-        }
-        Ok(())
-    };
-    let start = Instant::now();
-    run_on(threads, work)?;
-    Ok(files.len() as f64 / start.elapsed().as_secs_f64())
-}
-
-fn run_on(threads: usize, work: impl Fn() -> Result<()> + Sync) -> Result<()> {
-    std::thread::scope(|scope| {
-        let all: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
-        all.into_iter()
-            .try_for_each(|t| t.join().map_err(|_| anyhow::anyhow!("a thread died"))?)
-    })
 }
 
 /// The child: nothing but sessions and ready tensors. Prints `name TAB rate`.
