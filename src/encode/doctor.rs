@@ -166,16 +166,15 @@ fn judge(what: &str, record: Option<&Record>, now: &Record, check: &SelfCheck) -
             detail.push_str("; tokenizer.json has changed since it was installed");
             return Finding::new(what, Status::Error, detail, again);
         }
-        if let (Some(old), Some(new)) = (&record.canary, &now.canary) {
-            match cosine(old, new) {
-                Some(c) if c >= SAME => detail.push_str("; hash and canary as installed"),
-                Some(c) => {
-                    status = Status::Warning;
-                    detail = format!("{detail}; the canary differs from the installed one: {c:.5}");
-                    advice = "the runtime library or the preprocessing changed: rebuild indexes";
-                }
-                None => {}
-            }
+        detail.push_str("; hash as installed");
+        let canaries = record.canary.as_deref().zip(now.canary.as_deref());
+        if let Some(cosine) = canaries.and_then(|(old, new)| cosine(old, new))
+            && cosine < SAME
+        {
+            status = Status::Warning;
+            detail =
+                format!("{detail}, but the canary differs from the installed one: {cosine:.5}");
+            advice = "the runtime library or the preprocessing changed: rebuild indexes";
         }
     } else {
         detail.push_str("; no record of its hash");
