@@ -15,7 +15,7 @@ use super::error::AnchorsError;
 use super::manifest::{self, Counts, Manifest};
 use super::publish::{self, NewSet, WriteLock};
 use super::records::Record;
-use super::segment::{self, SegmentWriter};
+use super::segment::{self, Segment, SegmentWriter};
 use super::set::AnchorSet;
 use crate::pairs::{self, Pair, PairReader};
 use crate::space::SpaceParams;
@@ -226,9 +226,11 @@ impl<'a> Build<'a> {
             sources: self.sources,
             licences: self.licences,
         };
+        for entry in &manifest.segments {
+            Segment::open(folder, entry, &manifest)?.verify()?;
+        }
         publish::publish(folder, &manifest)?;
         let set = AnchorSet::open(folder)?;
-        set.verify()?;
         self.seconds.write += write_begun.elapsed().as_secs_f64();
         self.seconds.total = begun.elapsed().as_secs_f64();
         let mut by_reason = BTreeMap::new();

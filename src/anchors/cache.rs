@@ -133,6 +133,11 @@ impl EmbeddingCache {
         Ok(())
     }
 
+    /// Whether it holds nothing yet.
+    pub fn is_empty(&self) -> bool {
+        self.lock().records.is_empty()
+    }
+
     /// How many look-ups found something.
     pub fn hits(&self) -> u64 {
         self.lock().hits

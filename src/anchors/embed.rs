@@ -60,15 +60,36 @@ impl Embedder {
 
     /// The same, with the caches of both encoders in `folder`.
     ///
+    /// An encoder whose vectors depend on the other inputs of a batch (a dynamically quantised
+    /// one) gets no cache: what it made once it would not make again. That is tried when its cache
+    /// is empty; see [`uncached`](Self::uncached).
+    ///
     /// # Errors
-    /// When a cache file cannot be opened or created.
+    /// When a cache file cannot be opened or created, or an encoder fails.
     pub fn with_cache(mut self, folder: &Path) -> Result<Self, AnchorsError> {
         let open = |identity: &EncoderIdentity| {
             EmbeddingCache::open(folder, &identity.fingerprint, identity.dim)
         };
-        self.image_cache = Some(open(self.image.identity())?);
-        self.text_cache = Some(open(self.text.identity())?);
+        let image = open(self.image.identity())?;
+        if !image.is_empty() || self.image.self_check()?.batch_invariant {
+            self.image_cache = Some(image);
+        }
+        let text = open(self.text.identity())?;
+        if !text.is_empty() || self.text.self_check()?.batch_invariant {
+            self.text_cache = Some(text);
+        }
         Ok(self)
+    }
+
+    /// The names of the encoders whose embeddings are not kept.
+    pub fn uncached(&self) -> Vec<&str> {
+        let image = self.image_cache.is_none().then(|| self.image.identity());
+        let text = self.text_cache.is_none().then(|| self.text.identity());
+        [image, text]
+            .into_iter()
+            .flatten()
+            .map(|i| i.name.as_str())
+            .collect()
     }
 
     /// The image encoder.

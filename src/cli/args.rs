@@ -99,12 +99,18 @@ impl EncoderArgs {
             .cache
             .clone()
             .unwrap_or_else(|| context.home.embedding_cache());
-        embedder.with_cache(&cache).with_context(|| {
+        let embedder = embedder.with_cache(&cache).with_context(|| {
             format!(
                 "{}: the embedding cache cannot be used (--no-cache goes without)",
                 cache.display()
             )
-        })
+        })?;
+        for name in embedder.uncached() {
+            context.note(format!(
+                "asif: {name}: its vectors depend on what else is in a batch, so they are not kept"
+            ));
+        }
+        Ok(embedder)
     }
 }
 
