@@ -9,6 +9,9 @@
 //! | [`container`] | files of named, checksummed, aligned sections; atomic writing |
 //! | [`mmap`] | the only place that maps a file |
 //! | [`vectors`] | [`VectorSet`]: vectors and their int8 codes in one file |
+//! | [`plan`] | which search to use, measured and explained |
+//! | [`bench`] | measures a search on any vectors |
+//! | [`graph`] | [`Graph`], [`Hnsw`] and what builds one: [`BatchBuilder`], [`Inserter`] |
 //! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`] and [`Segments`] |
 //! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
 //!
@@ -55,6 +58,7 @@ mod error;
 pub mod graph;
 mod hash;
 pub mod mmap;
+pub mod plan;
 pub mod search;
 pub mod simd;
 #[cfg(test)]
@@ -62,6 +66,7 @@ mod test_vectors;
 pub mod vectors;
 
 pub use error::{Error, Result};
-pub use graph::{BatchBuilder, Graph, Hnsw, write_graph};
+pub use graph::{BatchBuilder, Graph, Hnsw, Inserter, write_graph};
+pub use plan::{Choice, Machine, Plan, Planned, Wanted, plan};
 pub use search::{Flat, Hit, IdSet, Query, Rescore, Search, Segments};
 pub use vectors::{Center, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};

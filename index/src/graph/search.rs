@@ -50,6 +50,11 @@ impl<'a> Hnsw<'a> {
         self
     }
 
+    /// The `ef` that was asked for.
+    pub fn wanted_ef(&self) -> Option<usize> {
+        self.ef
+    }
+
     /// The same with answers scored in another way.
     pub fn rescore(mut self, rescore: Rescore) -> Self {
         self.rescore = rescore;
