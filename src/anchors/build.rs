@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::embed::{Embedder, Embedding, Watch};
 use super::error::AnchorsError;
 use super::manifest::{self, Counts, Manifest};
+use super::plan::GraphPolicy;
 use super::publish::{self, NewSet, WriteLock};
 use super::records::Record;
 use super::segment::{self, Segment, SegmentWriter};
@@ -40,6 +41,8 @@ pub struct BuildOptions {
     pub strict: bool,
     /// The space that queries use unless they say otherwise.
     pub space: SpaceParams,
+    /// Whether graphs are built.
+    pub graphs: GraphPolicy,
 }
 
 /// What was built.
@@ -202,7 +205,7 @@ impl<'a> Build<'a> {
         if listed {
             self.list_skipped(segment.path())?;
         }
-        let entry = segment.finish()?;
+        let entry = segment.finish(self.options.graphs, self.options.space.k)?;
         let skipped_list = listed.then(|| {
             segment::folder(&self.options.out)
                 .join(&entry.id)

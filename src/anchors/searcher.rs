@@ -1,8 +1,9 @@
 //! A set and a space: unit vectors to relative rows.
 
-use asif_index::{Hit, Query};
+use asif_index::{Hit, Query, Search, Segments};
 
 use super::error::AnchorsError;
+use super::plan::SearchMode;
 use super::set::AnchorSet;
 use crate::space::center::Centering;
 use crate::space::vector::VectorSum;
@@ -15,6 +16,7 @@ pub use crate::encode::Modality;
 pub struct Searcher<'a> {
     set: &'a AnchorSet,
     params: SpaceParams,
+    mode: SearchMode,
     image: Option<Centering>,
     text: Option<Centering>,
 }
@@ -24,12 +26,17 @@ impl<'a> Searcher<'a> {
     ///
     /// # Errors
     /// When the parameters make no sense.
-    pub fn new(set: &'a AnchorSet, params: SpaceParams) -> Result<Self, AnchorsError> {
+    pub fn new(
+        set: &'a AnchorSet,
+        params: SpaceParams,
+        mode: SearchMode,
+    ) -> Result<Self, AnchorsError> {
         params.validate()?;
         let center = |modality| params.center.then(|| centering(set, modality)).transpose();
         Ok(Self {
             set,
             params,
+            mode,
             image: center(Modality::Image)?,
             text: center(Modality::Text)?,
         })
@@ -57,35 +64,20 @@ impl<'a> Searcher<'a> {
             .chunks_exact(self.set.dim(modality))
             .map(|x| centering.map_or_else(|| (x.to_vec(), 0.0), |c| c.query(x)))
             .collect();
-        let mut kept: Vec<Vec<Hit>> = vec![Vec::new(); queries.len()];
-        let mut first = 0u32;
-        for segment in self.set.segments() {
-            let n = segment.len();
-            let weights = centering.map(|c| &c.weights()[first as usize..first as usize + n]);
-            let queries: Vec<Query<'_>> = queries
-                .iter()
-                .map(|(vector, bias)| {
-                    let query = Query::new(vector).bias(*bias);
-                    weights.map_or(query, |w| query.weights(w))
-                })
-                .collect();
-            let found = segment
-                .vectors(modality)
-                .search_batch(&queries, self.params.k)?;
-            for (kept, found) in kept.iter_mut().zip(found) {
-                kept.extend(found.into_iter().map(|h| Hit {
-                    id: h.id + first,
-                    ..h
-                }));
-            }
-            first += n as u32;
-        }
-        if self.set.segments().len() > 1 {
-            for hits in &mut kept {
-                hits.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-                hits.truncate(self.params.k);
-            }
-        }
+        let queries: Vec<Query<'_>> = queries
+            .iter()
+            .map(|(vector, bias)| {
+                let query = Query::new(vector).bias(*bias);
+                centering.map_or(query, |c| query.weights(c.weights()))
+            })
+            .collect();
+        let k = self.params.k;
+        let segments = self.set.segments().iter();
+        let parts: Vec<_> = segments
+            .map(|s| s.searcher(modality, self.mode, k))
+            .collect();
+        let parts = parts.iter().map(|part| part as &dyn Search).collect();
+        let kept = Segments::new(parts)?.search_batch(&queries, k)?;
         let row = |hits: Vec<Hit>| {
             RelativeRow::from_kept(hits.iter().map(|h| (h.id, h.score)), &self.params)
         };
