@@ -15,8 +15,9 @@ use super::error::AnchorsError;
 
 /// The share of the exact answers that a planned search must find.
 const RECALL: f64 = 0.99;
-/// The vectors whose plan is made without a graph, whatever is expected of one.
-const FEW: usize = 4096;
+/// So many vectors are searched without a graph, whatever is expected of one: measured, the scan of
+/// codes wins up to 30,000 to 40,000 at a recall of 0.98 and later still at 0.99.
+const FEW: usize = 30_000;
 
 /// Whether a segment gets graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
