@@ -180,7 +180,7 @@ impl<'a> Build<'a> {
         )?;
         self.watch
             .progress
-            .begin("pairs", reader.expected_rows().map(|rows| 2 * rows));
+            .begin("encoding", reader.expected_rows().map(|rows| 2 * rows));
         loop {
             let block = self.read_block(&mut reader)?;
             if block.is_empty() {
