@@ -1,5 +1,7 @@
 //! A set and a space: unit vectors to relative rows.
 
+use std::sync::Arc;
+
 use asif_index::{Hit, Query};
 
 use super::error::AnchorsError;
@@ -14,9 +16,40 @@ pub use crate::encode::Modality;
 #[derive(Debug)]
 pub struct Searcher<'a> {
     set: &'a AnchorSet,
+    view: SpaceView,
+}
+
+/// All that a [`Searcher`] has besides its set: what a space is for one generation. Cheap to clone,
+/// so whoever owns a set can keep its view beside it and hand out searchers for nothing.
+#[derive(Debug, Clone)]
+pub(super) struct SpaceView {
     params: SpaceParams,
-    image: Option<Centering>,
-    text: Option<Centering>,
+    image: Option<Arc<Centering>>,
+    text: Option<Arc<Centering>>,
+}
+
+impl SpaceView {
+    /// See [`Searcher::new`].
+    pub(super) fn new(set: &AnchorSet, params: SpaceParams) -> Result<Self, AnchorsError> {
+        params.validate()?;
+        let center = |modality| {
+            let centering = params.center.then(|| centering(set, modality)).transpose();
+            Ok::<_, AnchorsError>(centering?.map(Arc::new))
+        };
+        Ok(Self {
+            params,
+            image: center(Modality::Image)?,
+            text: center(Modality::Text)?,
+        })
+    }
+
+    /// A searcher of `set`, which this view was made of.
+    pub(super) fn searcher<'a>(&self, set: &'a AnchorSet) -> Searcher<'a> {
+        Searcher {
+            set,
+            view: self.clone(),
+        }
+    }
 }
 
 impl<'a> Searcher<'a> {
@@ -25,19 +58,15 @@ impl<'a> Searcher<'a> {
     /// # Errors
     /// When the parameters make no sense.
     pub fn new(set: &'a AnchorSet, params: SpaceParams) -> Result<Self, AnchorsError> {
-        params.validate()?;
-        let center = |modality| params.center.then(|| centering(set, modality)).transpose();
         Ok(Self {
             set,
-            params,
-            image: center(Modality::Image)?,
-            text: center(Modality::Text)?,
+            view: SpaceView::new(set, params)?,
         })
     }
 
     /// The space.
     pub fn params(&self) -> &SpaceParams {
-        &self.params
+        &self.view.params
     }
 
     /// The relative row of each unit vector of one modality; `vectors` is `[n, dim]` row-major.
@@ -50,8 +79,8 @@ impl<'a> Searcher<'a> {
         vectors: &[f32],
     ) -> Result<Vec<RelativeRow>, AnchorsError> {
         let centering = match modality {
-            Modality::Image => self.image.as_ref(),
-            Modality::Text => self.text.as_ref(),
+            Modality::Image => self.view.image.as_deref(),
+            Modality::Text => self.view.text.as_deref(),
         };
         let queries: Vec<(Vec<f32>, f32)> = vectors
             .chunks_exact(self.set.dim(modality))
@@ -71,7 +100,7 @@ impl<'a> Searcher<'a> {
                 .collect();
             let found = segment
                 .vectors(modality)
-                .search_batch(&queries, self.params.k)?;
+                .search_batch(&queries, self.view.params.k)?;
             for (kept, found) in kept.iter_mut().zip(found) {
                 kept.extend(found.into_iter().map(|h| Hit {
                     id: h.id + first,
@@ -83,11 +112,11 @@ impl<'a> Searcher<'a> {
         if self.set.segments().len() > 1 {
             for hits in &mut kept {
                 hits.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-                hits.truncate(self.params.k);
+                hits.truncate(self.view.params.k);
             }
         }
         let row = |hits: Vec<Hit>| {
-            RelativeRow::from_kept(hits.iter().map(|h| (h.id, h.score)), &self.params)
+            RelativeRow::from_kept(hits.iter().map(|h| (h.id, h.score)), &self.view.params)
         };
         Ok(kept.into_iter().map(row).collect())
     }
