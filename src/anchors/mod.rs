@@ -20,12 +20,14 @@
 //! | [`set`] | an opened set |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
 //! | [`searcher`] | a set and a space: vectors to relative rows |
+//! | [`live`] | a long-running process moves to a new generation while it answers |
 //! | [`error`] | what can go wrong |
 
 pub mod build;
 pub mod cache;
 pub mod embed;
 pub mod error;
+pub mod live;
 pub mod manifest;
 pub mod plan;
 pub mod publish;
@@ -37,6 +39,7 @@ pub mod set;
 pub use build::{BuildOptions, BuildReport, build};
 pub use embed::Embedder;
 pub use error::AnchorsError;
+pub use live::{LiveOptions, LiveSet, Snapshot, Watcher};
 pub use manifest::Manifest;
 pub use searcher::Searcher;
 pub use set::AnchorSet;
