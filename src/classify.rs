@@ -8,6 +8,7 @@
 use std::path::Path;
 
 use crate::anchors::embed::{Rejected, Watch};
+use crate::anchors::plan::SearchMode;
 use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
 use crate::space::explain::{Contribution, contributions};
@@ -38,6 +39,8 @@ pub struct Classifier<'a> {
 pub struct HeadOptions {
     /// The space.
     pub params: SpaceParams,
+    /// What searches the set's vectors.
+    pub mode: SearchMode,
     /// How the prompts of a label become one score.
     pub aggregate: Aggregate,
     /// The factor between similarities and logits.
@@ -84,7 +87,7 @@ impl<'a> Classifier<'a> {
         watch: Watch<'_>,
     ) -> Result<Self, AnchorsError> {
         set.check_encoders(embedder)?;
-        let searcher = Searcher::new(set, options.params)?;
+        let searcher = Searcher::new(set, options.params, options.mode)?;
         let labels: Vec<String> = labels.as_slice().to_vec();
         let prompts: Vec<Vec<String>> = labels.iter().map(|l| templates.render(l)).collect();
         let flat: Vec<&str> = prompts.iter().flatten().map(String::as_str).collect();

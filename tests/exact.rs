@@ -3,6 +3,7 @@
 mod support;
 
 use asif::anchors::AnchorSet;
+use asif::anchors::plan::SearchMode;
 use asif::anchors::searcher::{Modality, Searcher};
 use asif::space::{ClassHead, Negatives, RelativeRow, SpaceParams};
 use support::demo_set;
@@ -90,7 +91,7 @@ fn rows_and_scores_are_those_of_the_model() {
     let set = AnchorSet::open(demo_set()).unwrap();
     let sides = [Modality::Image, Modality::Text].map(|m| (m, vectors(&set, m)));
     for params in settings() {
-        let searcher = Searcher::new(&set, params).unwrap();
+        let searcher = Searcher::new(&set, params, SearchMode::Exact).unwrap();
         // Anchors as queries, changed a little so that they are not their own anchor.
         let queries: Vec<Vec<Vec<f64>>> = sides
             .iter()

@@ -551,6 +551,12 @@ fn models_are_installed_whole_or_not_at_all() {
     assert!(!added.path.join("pytorch_model.bin").exists());
     assert_eq!(registry::installed(&home).unwrap(), [added]);
     assert!(registry::resolve(&home, "words", Modality::Text).is_ok());
+    let findings = doctor::diagnose(&home);
+    let words = findings
+        .iter()
+        .find(|f| f.what == "text encoder words")
+        .unwrap();
+    assert_eq!(words.status, Status::Ok, "{words:?}");
     let again = registry::add(&home, "words", good.path(), &Overrides::default()).unwrap_err();
     assert!(matches!(again, ModelError::NameTaken { .. }), "{again}");
 

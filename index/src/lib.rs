@@ -9,6 +9,9 @@
 //! | [`container`] | files of named, checksummed, aligned sections; atomic writing |
 //! | [`mmap`] | the only place that maps a file |
 //! | [`vectors`] | [`VectorSet`]: vectors and their int8 codes in one file |
+//! | [`mod@plan`] | which search to use, measured and explained |
+//! | [`mod@bench`] | measures a search on any vectors |
+//! | [`graph`] | [`Graph`], [`Hnsw`] and what builds one: [`BatchBuilder`], [`Inserter`] |
 //! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`] and [`Segments`] |
 //! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
 //!
@@ -33,6 +36,9 @@
 //! # }
 //! ```
 //!
+//! The optional feature `hnsw-rs` adds `graph::HnswRsBuilder`, which builds with the crate of that
+//! name.
+//!
 //! # Quirks and limits
 //!
 //! 1. Little-endian machines only; a build for another one stops at compile time.
@@ -44,6 +50,9 @@
 //! 5. Scores of the exact scan are the same bits whatever the batch size, the number of threads
 //!    and the instruction set (see [`simd`]). On a processor without fused multiply-add they are
 //!    computed in software and slowly.
+//! 6. A graph is built by cosine (of the vectors less the set's centre). It serves queries by dot
+//!    product where vectors have one length, or where weights make the score a cosine; for vectors
+//!    of very different lengths use the scans.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 #[cfg(not(target_endian = "little"))]
@@ -55,6 +64,7 @@ mod error;
 pub mod graph;
 mod hash;
 pub mod mmap;
+pub mod plan;
 pub mod search;
 pub mod simd;
 #[cfg(test)]
@@ -62,6 +72,7 @@ mod test_vectors;
 pub mod vectors;
 
 pub use error::{Error, Result};
-pub use graph::{BatchBuilder, Graph, Hnsw, write_graph};
+pub use graph::{BatchBuilder, Graph, Hnsw, Inserter, write_graph};
+pub use plan::{Choice, Machine, Plan, Planned, Wanted, plan};
 pub use search::{Flat, Hit, IdSet, Query, Rescore, Search, Segments};
 pub use vectors::{Center, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};

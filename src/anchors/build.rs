@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::embed::{Embedder, Embedding, Watch};
 use super::error::AnchorsError;
 use super::manifest::{self, Counts, Manifest};
+use super::plan::GraphPolicy;
 use super::publish::{self, NewSet, WriteLock};
 use super::records::Record;
 use super::segment::{self, Segment, SegmentWriter};
@@ -40,6 +41,8 @@ pub struct BuildOptions {
     pub strict: bool,
     /// The space that queries use unless they say otherwise.
     pub space: SpaceParams,
+    /// Whether graphs are built.
+    pub graphs: GraphPolicy,
 }
 
 /// What was built.
@@ -177,7 +180,7 @@ impl<'a> Build<'a> {
         )?;
         self.watch
             .progress
-            .begin("pairs", reader.expected_rows().map(|rows| 2 * rows));
+            .begin("encoding", reader.expected_rows().map(|rows| 2 * rows));
         loop {
             let block = self.read_block(&mut reader)?;
             if block.is_empty() {
@@ -202,7 +205,7 @@ impl<'a> Build<'a> {
         if listed {
             self.list_skipped(segment.path())?;
         }
-        let entry = segment.finish()?;
+        let entry = segment.finish(self.options.graphs, self.options.space.k)?;
         let skipped_list = listed.then(|| {
             segment::folder(&self.options.out)
                 .join(&entry.id)

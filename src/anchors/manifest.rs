@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::AnchorsError;
+use super::plan::SearchPlan;
 use crate::encode::EncoderIdentity;
 use crate::space::SpaceParams;
 
@@ -46,6 +47,12 @@ pub struct SegmentEntry {
     pub id: String,
     /// How many pairs it holds.
     pub pairs: u64,
+    /// How its image vectors are searched; the scan of codes where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_search: Option<SearchPlan>,
+    /// How its text vectors are searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_search: Option<SearchPlan>,
 }
 
 /// An encoder, and what it made of its canary input when the set was built.

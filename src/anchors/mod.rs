@@ -5,7 +5,7 @@
 //!   CURRENT                    the name of the live generation
 //!   LOCK                       one writer at a time; readers need no lock
 //!   generations/g000001.json   manifest: segments, encoders, space, counts
-//!   segments/ID/               immutable: image.vec, text.vec, pairs.rec, skipped.jsonl
+//!   segments/ID/               immutable: image.vec, text.vec, their graphs, pairs.rec, skipped.jsonl
 //! ```
 //!
 //! | file | role |
@@ -18,6 +18,7 @@
 //! | [`manifest`] | what a generation is made of |
 //! | [`publish`] | how a generation goes live, whole or not at all |
 //! | [`set`] | an opened set |
+//! | [`plan`] | how a segment is searched, and whether it gets graphs |
 //! | [`searcher`] | a set and a space: vectors to relative rows |
 //! | [`live`] | a long-running process moves to a new generation while it answers |
 //! | [`error`] | what can go wrong |
@@ -28,6 +29,7 @@ pub mod embed;
 pub mod error;
 pub mod live;
 pub mod manifest;
+pub mod plan;
 pub mod publish;
 pub mod records;
 pub mod searcher;

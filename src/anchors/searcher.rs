@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use asif_index::{Hit, Query};
+use asif_index::{Hit, Query, Search, Segments};
 
 use super::error::AnchorsError;
+use super::plan::SearchMode;
 use super::set::AnchorSet;
 use crate::space::center::Centering;
 use crate::space::vector::VectorSum;
@@ -24,13 +25,18 @@ pub struct Searcher<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct SpaceView {
     params: SpaceParams,
+    mode: SearchMode,
     image: Option<Arc<Centering>>,
     text: Option<Arc<Centering>>,
 }
 
 impl SpaceView {
     /// See [`Searcher::new`].
-    pub(super) fn new(set: &AnchorSet, params: SpaceParams) -> Result<Self, AnchorsError> {
+    pub(super) fn new(
+        set: &AnchorSet,
+        params: SpaceParams,
+        mode: SearchMode,
+    ) -> Result<Self, AnchorsError> {
         params.validate()?;
         let center = |modality| {
             let centering = params.center.then(|| centering(set, modality)).transpose();
@@ -38,6 +44,7 @@ impl SpaceView {
         };
         Ok(Self {
             params,
+            mode,
             image: center(Modality::Image)?,
             text: center(Modality::Text)?,
         })
@@ -57,10 +64,14 @@ impl<'a> Searcher<'a> {
     ///
     /// # Errors
     /// When the parameters make no sense.
-    pub fn new(set: &'a AnchorSet, params: SpaceParams) -> Result<Self, AnchorsError> {
+    pub fn new(
+        set: &'a AnchorSet,
+        params: SpaceParams,
+        mode: SearchMode,
+    ) -> Result<Self, AnchorsError> {
         Ok(Self {
             set,
-            view: SpaceView::new(set, params)?,
+            view: SpaceView::new(set, params, mode)?,
         })
     }
 
@@ -86,35 +97,20 @@ impl<'a> Searcher<'a> {
             .chunks_exact(self.set.dim(modality))
             .map(|x| centering.map_or_else(|| (x.to_vec(), 0.0), |c| c.query(x)))
             .collect();
-        let mut kept: Vec<Vec<Hit>> = vec![Vec::new(); queries.len()];
-        let mut first = 0u32;
-        for segment in self.set.segments() {
-            let n = segment.len();
-            let weights = centering.map(|c| &c.weights()[first as usize..first as usize + n]);
-            let queries: Vec<Query<'_>> = queries
-                .iter()
-                .map(|(vector, bias)| {
-                    let query = Query::new(vector).bias(*bias);
-                    weights.map_or(query, |w| query.weights(w))
-                })
-                .collect();
-            let found = segment
-                .vectors(modality)
-                .search_batch(&queries, self.view.params.k)?;
-            for (kept, found) in kept.iter_mut().zip(found) {
-                kept.extend(found.into_iter().map(|h| Hit {
-                    id: h.id + first,
-                    ..h
-                }));
-            }
-            first += n as u32;
-        }
-        if self.set.segments().len() > 1 {
-            for hits in &mut kept {
-                hits.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-                hits.truncate(self.view.params.k);
-            }
-        }
+        let queries: Vec<Query<'_>> = queries
+            .iter()
+            .map(|(vector, bias)| {
+                let query = Query::new(vector).bias(*bias);
+                centering.map_or(query, |c| query.weights(c.weights()))
+            })
+            .collect();
+        let k = self.view.params.k;
+        let segments = self.set.segments().iter();
+        let parts: Vec<_> = segments
+            .map(|s| s.searcher(modality, self.view.mode, k))
+            .collect();
+        let parts = parts.iter().map(|part| part as &dyn Search).collect();
+        let kept = Segments::new(parts)?.search_batch(&queries, k)?;
         let row = |hits: Vec<Hit>| {
             RelativeRow::from_kept(hits.iter().map(|h| (h.id, h.score)), &self.view.params)
         };

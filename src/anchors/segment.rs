@@ -3,6 +3,8 @@
 //! ```text
 //! segments/ID/image.vec      image vectors      } asif_index::VectorSet
 //! segments/ID/text.vec       text vectors       }
+//! segments/ID/image.graph     over them, where it pays
+//! segments/ID/text.graph
 //! segments/ID/pairs.rec      ids, captions, metadata (records.rs)
 //! segments/ID/moments.sum    the exact sums of both sides' vectors, for centring
 //! segments/ID/skipped.jsonl  rows of the sources that were left out, and why
@@ -14,16 +16,19 @@ use std::path::{Path, PathBuf};
 
 use asif_index::container::{Container, ContainerWriter};
 use asif_index::mmap::MappedFile;
-use asif_index::{VectorOptions, VectorSet, VectorSetWriter};
+use asif_index::{Center, Graph, VectorOptions, VectorSet, VectorSetWriter};
 
 use super::error::AnchorsError;
 use super::manifest::{Manifest, SegmentEntry};
+use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
 use super::records::{Record, Records, RecordsWriter};
 use crate::encode::Modality;
 use crate::space::vector::VectorSum;
 
 const IMAGE: &str = "image.vec";
 const TEXT: &str = "text.vec";
+const IMAGE_GRAPH: &str = "image.graph";
+const TEXT_GRAPH: &str = "text.graph";
 const PAIRS: &str = "pairs.rec";
 const MOMENTS: &str = "moments.sum";
 /// The name of the list of rows that were left out.
@@ -60,9 +65,10 @@ impl SegmentWriter {
         let folder = tempfile::Builder::new()
             .prefix(".writing-")
             .tempdir_in(&segments)?;
-        let vectors = |name, dim| {
-            VectorSetWriter::create(folder.path().join(name), dim, VectorOptions::default())
-        };
+        // What encoders that end in a ReLU have in common would take most levels of the codes.
+        let options = VectorOptions::default().center(Center::Mean);
+        let vectors =
+            |name, dim| VectorSetWriter::create(folder.path().join(name), dim, options.clone());
         Ok(Self {
             image: vectors(IMAGE, image_dim)?,
             text: vectors(TEXT, text_dim)?,
@@ -107,15 +113,22 @@ impl SegmentWriter {
         self.folder.path()
     }
 
-    /// Completes the files, makes them durable and gives the segment its name.
+    /// Completes the files, builds graphs where `graphs` says so, plans the search for `k` answers,
+    /// makes everything durable and gives the segment its name.
     ///
     /// # Errors
     /// When the disk refuses; nothing is left then.
-    pub fn finish(self) -> Result<SegmentEntry, AnchorsError> {
+    pub fn finish(self, graphs: GraphPolicy, k: usize) -> Result<SegmentEntry, AnchorsError> {
         self.image.finish()?;
         self.text.finish()?;
         self.records.finish()?;
         write_sums(&self.folder.path().join(MOMENTS), &self.sums)?;
+        let planned = |vectors: &str, graph: &str| {
+            let set = VectorSet::open(self.folder.path().join(vectors))?;
+            plan::prepare(&self.folder.path().join(graph), &set, graphs, k)
+        };
+        let image_search = planned(IMAGE, IMAGE_GRAPH)?;
+        let text_search = planned(TEXT, TEXT_GRAPH)?;
         super::publish::sync_folder(self.folder.path())?;
         let id = format!("s{}", &self.content.finalize().to_hex()[..16]);
         let Some(segments) = self.folder.path().parent().map(Path::to_owned) else {
@@ -133,6 +146,8 @@ impl SegmentWriter {
         Ok(SegmentEntry {
             id,
             pairs: self.pairs,
+            image_search: Some(image_search),
+            text_search: Some(text_search),
         })
     }
 }
@@ -143,6 +158,8 @@ pub struct Segment {
     path: PathBuf,
     image: VectorSet,
     text: VectorSet,
+    graphs: [Option<Graph>; 2],
+    plans: [Option<SearchPlan>; 2],
     records: Records,
     sums: [VectorSum; 2],
 }
@@ -168,6 +185,11 @@ impl Segment {
         }
         let image = VectorSet::open(path.join(IMAGE))?;
         let text = VectorSet::open(path.join(TEXT))?;
+        let graphs = [
+            plan::open_graph(&path.join(IMAGE_GRAPH), &image)?,
+            plan::open_graph(&path.join(TEXT_GRAPH), &text)?,
+        ];
+        let plans = [entry.image_search.clone(), entry.text_search.clone()];
         let records = Records::open(&path.join(PAIRS))?;
         let dims = [&manifest.image_encoder, &manifest.text_encoder].map(|e| e.identity.dim);
         let found = (image.len() as u64, text.len() as u64, records.len() as u64);
@@ -184,6 +206,8 @@ impl Segment {
             path,
             image,
             text,
+            graphs,
+            plans,
             records,
             sums,
         })
@@ -207,12 +231,21 @@ impl Segment {
         }
     }
 
+    /// The graph over one modality's vectors, if there is one.
+    pub fn graph(&self, modality: Modality) -> Option<&Graph> {
+        self.graphs[side(modality)].as_ref()
+    }
+
+    /// What answers `k` from one modality's vectors.
+    pub fn searcher(&self, modality: Modality, mode: SearchMode, k: usize) -> Planned<'_> {
+        let side = side(modality);
+        let (graph, planned) = (self.graphs[side].as_ref(), self.plans[side].as_ref());
+        plan::searcher(self.vectors(modality), graph, planned, mode, k)
+    }
+
     /// The sum of one modality's vectors.
     pub fn sum(&self, modality: Modality) -> &VectorSum {
-        match modality {
-            Modality::Image => &self.sums[0],
-            Modality::Text => &self.sums[1],
-        }
+        &self.sums[side(modality)]
     }
 
     /// What is known of pair number `i` of this segment besides its vectors.
@@ -230,6 +263,9 @@ impl Segment {
     pub fn verify(&self) -> Result<(), AnchorsError> {
         self.image.verify()?;
         self.text.verify()?;
+        for graph in self.graphs.iter().flatten() {
+            graph.verify()?;
+        }
         self.records.verify()
     }
 
@@ -243,6 +279,14 @@ impl Segment {
             total += entry?.metadata()?.len();
         }
         Ok(total)
+    }
+}
+
+/// The place of a modality in the pairs of things that a segment keeps.
+fn side(modality: Modality) -> usize {
+    match modality {
+        Modality::Image => 0,
+        Modality::Text => 1,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, Embedder};
 use asif::classify::{DEFAULT_LOGIT_SCALE, HeadOptions};
 use asif::encode::{
@@ -151,6 +152,38 @@ pub struct SpaceArgs {
     paper: bool,
 }
 
+/// What searches the anchors.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// What searches the anchors; all but `exact` may miss one answer in a hundred.
+    #[arg(long, env = "ASIF_SEARCH", value_enum, default_value_t = SearchArg::Auto)]
+    search: SearchArg,
+}
+
+impl SearchArgs {
+    /// What searches the anchors.
+    pub fn mode(&self) -> SearchMode {
+        match self.search {
+            SearchArg::Auto => SearchMode::Auto,
+            SearchArg::Exact => SearchMode::Exact,
+            SearchArg::Flat => SearchMode::Flat,
+            SearchArg::Hnsw => SearchMode::Hnsw,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SearchArg {
+    /// What was planned when the set was built.
+    Auto,
+    /// Every vector in 32-bit floating point.
+    Exact,
+    /// Every vector as 8-bit codes, the best rescored.
+    Flat,
+    /// The graph, where there is one.
+    Hnsw,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum NegativesArg {
     /// As they come, so that an even power makes them positive (the paper).
@@ -227,7 +260,12 @@ impl HeadArgs {
     }
 
     /// How a head is made in this space.
-    pub fn options(&self, space: &SpaceArgs, base: SpaceParams) -> anyhow::Result<HeadOptions> {
+    pub fn options(
+        &self,
+        space: &SpaceArgs,
+        search: &SearchArgs,
+        base: SpaceParams,
+    ) -> anyhow::Result<HeadOptions> {
         let aggregate = match self.aggregate {
             Some(AggregateArg::Max) => Aggregate::Max,
             Some(AggregateArg::Mean) => Aggregate::Mean,
@@ -236,6 +274,7 @@ impl HeadArgs {
         };
         Ok(HeadOptions {
             params: space.over(base)?,
+            mode: search.mode(),
             aggregate,
             logit_scale: self.logit_scale,
         })

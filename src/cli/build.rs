@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use asif::anchors::build::{BuildOptions, BuildReport, build, check};
+use asif::anchors::plan::GraphPolicy;
 use asif::space::SpaceParams;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::args::{EncoderArgs, Load, SpaceArgs};
 use super::context::Context;
@@ -47,11 +48,26 @@ pub struct BuildArgs {
     #[arg(long, env = "ASIF_STRICT")]
     strict: bool,
 
+    /// Whether to build graphs, which answer single questions about very many anchors faster than
+    /// a scan.
+    #[arg(long, env = "ASIF_GRAPH", value_enum, default_value_t = GraphArg::Auto)]
+    graph: GraphArg,
+
     #[command(flatten)]
     encoders: EncoderArgs,
 
     #[command(flatten)]
     space: SpaceArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum GraphArg {
+    /// Where one is expected to pay on this machine.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
@@ -61,6 +77,11 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
         overwrite: args.overwrite,
         strict: args.strict,
         space: args.space.over(SpaceParams::default())?,
+        graphs: match args.graph {
+            GraphArg::Auto => GraphPolicy::Auto,
+            GraphArg::Always => GraphPolicy::Always,
+            GraphArg::Never => GraphPolicy::Never,
+        },
     };
     check(&options)?;
     let embedder = args.encoders.open(context, None, Load::Many)?;

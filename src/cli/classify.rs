@@ -9,7 +9,7 @@ use asif::space::prompts::Labels;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EncoderArgs, HeadArgs, Load, SpaceArgs};
+use super::args::{EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
 use super::context::Context;
 use super::exit::{BadInput, StrictInput};
 
@@ -73,6 +73,9 @@ pub struct ClassifyArgs {
     space: SpaceArgs,
 
     #[command(flatten)]
+    search: SearchArgs,
+
+    #[command(flatten)]
     encoders: EncoderArgs,
 
     /// Image files.
@@ -98,7 +101,9 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
     };
     let templates = args.head.templates()?.unwrap_or_default();
     let set = AnchorSet::open(&args.index)?;
-    let options = args.head.options(&args.space, set.manifest().space)?;
+    let options = args
+        .head
+        .options(&args.space, &args.search, set.manifest().space)?;
     let load = if args.images.len() >= MANY {
         Load::Many
     } else {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use asif::progress::Progress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Draws the current phase with rate and time left.
 #[derive(Debug)]
@@ -12,8 +12,8 @@ pub struct Bars {
     bar: Mutex<Option<ProgressBar>>,
 }
 
-const KNOWN: &str = "{msg:>9} [{bar:32}] {percent:>3} %  {per_sec}  {elapsed} gone, {eta} left";
-const UNKNOWN: &str = "{msg:>9} {spinner} {pos}  {per_sec}  {elapsed} gone";
+const KNOWN: &str = "{msg:>9} [{bar:32}] {percent:>3} %  {rate}  {elapsed} gone, {eta} left";
+const UNKNOWN: &str = "{msg:>9} {spinner} {pos}  {rate}  {elapsed} gone";
 
 impl Bars {
     /// Bars that are drawn unless `quiet`.
@@ -39,7 +39,11 @@ impl Progress for Bars {
         let bar = ProgressBar::with_draw_target(total, target);
         let template = if total.is_some() { KNOWN } else { UNKNOWN };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // Only a failing terminal could refuse.
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
         }
         bar.set_message(phase);
         self.with(|slot| *slot = Some(bar));

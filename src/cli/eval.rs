@@ -8,7 +8,7 @@ use asif::eval::{Dataset, retrieval_table, zeroshot_table};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::args::{EncoderArgs, HeadArgs, Load, SpaceArgs};
+use super::args::{EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
 use super::context::Context;
 
 /// Measure accuracy on labelled or captioned images.
@@ -55,6 +55,9 @@ struct ZeroshotArgs {
     space: SpaceArgs,
 
     #[command(flatten)]
+    search: SearchArgs,
+
+    #[command(flatten)]
     encoders: EncoderArgs,
 }
 
@@ -72,6 +75,9 @@ struct RetrievalArgs {
     space: SpaceArgs,
 
     #[command(flatten)]
+    search: SearchArgs,
+
+    #[command(flatten)]
     encoders: EncoderArgs,
 }
 
@@ -85,7 +91,9 @@ pub fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
 fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
     let templates = args.head.templates()?;
     let set = AnchorSet::open(&args.index)?;
-    let options = args.head.options(&args.space, set.manifest().space)?;
+    let options = args
+        .head
+        .options(&args.space, &args.search, set.manifest().space)?;
     let datasets = load(&args.dataset, args.classnames.as_deref())?;
     let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
     let subject = Subject {
@@ -113,7 +121,10 @@ fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
     };
     let mut reports = Vec::new();
     for dataset in &datasets {
-        reports.push(noted(measure_retrieval(subject, dataset, params)?, context));
+        reports.push(noted(
+            measure_retrieval(subject, dataset, params, args.search.mode())?,
+            context,
+        ));
     }
     print(&reports, retrieval_table, context)
 }

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use asif::anchors::AnchorSet;
 use asif::anchors::manifest::EncoderEntry;
+use asif::anchors::plan::{SearchPlan, make};
+use asif::encode::Modality;
+use asif_index::Machine;
 use clap::Args;
+use serde_json::json;
 
 use super::context::Context;
 use super::format;
@@ -19,6 +23,11 @@ pub struct InspectArgs {
     /// Also read everything and check every checksum.
     #[arg(long, env = "ASIF_VERIFY")]
     verify: bool,
+
+    /// Also try what can search the vectors on this machine, for about a second each, and explain
+    /// the choice.
+    #[arg(long, env = "ASIF_PLAN")]
+    plan: bool,
 }
 
 pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
@@ -28,10 +37,14 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
     }
     let bytes = set.bytes()?;
     let manifest = set.manifest();
+    let plans = if args.plan { plans(&set)? } else { Vec::new() };
     if context.json {
         let mut json = serde_json::to_value(manifest)?;
         json["path"] = args.set.display().to_string().into();
         json["bytes"] = bytes.into();
+        if args.plan {
+            json["plans"] = plans.iter().map(|(_, plan)| json!(plan)).collect();
+        }
         if args.verify {
             json["verified"] = true.into();
         }
@@ -96,5 +109,36 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
     if args.verify {
         rows.push(("verified", "every checksum agrees".to_owned()));
     }
+    let plans: Vec<_> = plans
+        .into_iter()
+        .map(|(what, plan)| (what, plan.reason))
+        .collect();
+    rows.extend(
+        plans
+            .iter()
+            .map(|(what, reason)| (what.as_str(), reason.clone())),
+    );
     context.print(format::facts(&rows))
+}
+
+/// The plan of each modality of each segment, made anew on this machine.
+fn plans(set: &AnchorSet) -> anyhow::Result<Vec<(String, SearchPlan)>> {
+    let k = set.manifest().space.k;
+    let mut plans = Vec::new();
+    for (segment, entry) in set.segments().iter().zip(&set.manifest().segments) {
+        for modality in [Modality::Image, Modality::Text] {
+            let (vectors, graph) = (segment.vectors(modality), segment.graph(modality));
+            let name = format!("{modality} plan");
+            let mut plan = make(vectors, graph, k)?;
+            let expected = Machine::calibrate()
+                .graph_pays(vectors.len(), vectors.dim(), k)
+                .1;
+            plan.reason = format!(
+                "segment {}: {}\nexpected before building: {expected}",
+                entry.id, plan.reason
+            );
+            plans.push((name, plan));
+        }
+    }
+    Ok(plans)
 }

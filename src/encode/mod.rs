@@ -40,6 +40,7 @@ pub use options::{EncoderOptions, Pooling};
 pub use text::{TextEncoder, Tokens};
 
 use std::path::Path;
+use std::time::Instant;
 
 use runtime::pool::SessionPool;
 use serde::{Deserialize, Serialize};
@@ -76,9 +77,10 @@ pub struct SelfCheck {
     /// where this is false (dynamically quantised ones, for example) depend on their company and
     /// must not be cached by content.
     pub batch_invariant: bool,
-    /// The smallest cosine between an input's vector alone and among others; 1 when identical.
+    /// The smallest cosine between an input's vector alone and among others; 1 within rounding when
+    /// identical.
     pub worst_cosine: f32,
-    /// The L2 norm of the canary's vector: 1 within rounding.
+    /// The L2 norm of a vector: 1 within rounding.
     pub norm: f32,
     /// Milliseconds for one input alone, the fastest of a few.
     pub millis: f64,
@@ -104,19 +106,34 @@ fn load(
     Ok((pool?, sha256))
 }
 
-/// Compares vectors made alone with the same inputs' vectors made in one batch, both `[n, dim]`.
-fn compare_batches(alone: &[f32], together: &[f32], dim: usize) -> (bool, f32) {
-    let same = alone
-        .iter()
-        .zip(together)
-        .all(|(a, b)| a.to_bits() == b.to_bits());
-    let worst = alone
-        .chunks_exact(dim)
-        .zip(together.chunks_exact(dim))
-        .map(|(a, b)| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>())
-        .fold(1.0f32, f32::min);
-    (
-        same && alone.len() == together.len(),
-        if same { 1.0 } else { worst },
-    )
+impl SelfCheck {
+    /// Encodes `inputs` one by one and then together.
+    fn of<T>(
+        inputs: &[T],
+        dim: usize,
+        encode: impl Fn(&[T]) -> Result<Vec<f32>, EncodeError>,
+    ) -> Result<Self, EncodeError> {
+        let mut alone = Vec::with_capacity(inputs.len() * dim);
+        let mut millis = f64::INFINITY;
+        for input in inputs {
+            let start = Instant::now();
+            alone.extend(encode(std::slice::from_ref(input))?);
+            millis = millis.min(start.elapsed().as_secs_f64() * 1e3);
+        }
+        let together = encode(inputs)?;
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+        let cosines = alone.chunks_exact(dim).zip(together.chunks_exact(dim));
+        Ok(Self {
+            batch_invariant: alone
+                .iter()
+                .map(|v| v.to_bits())
+                .eq(together.iter().map(|v| v.to_bits())),
+            worst_cosine: cosines.map(|(a, b)| dot(a, b)).fold(1.0, f32::min),
+            norm: alone
+                .chunks_exact(dim)
+                .next()
+                .map_or(0.0, |v| dot(v, v).sqrt()),
+            millis,
+        })
+    }
 }

@@ -7,6 +7,7 @@ use super::dataset::{Classification, Dataset, Retrieval, Task};
 use super::report::{About, RetrievalReport, ZeroshotReport};
 use super::{MetricsError, retrieval, zeroshot};
 use crate::anchors::embed::{Embedding, Rejected, Watch};
+use crate::anchors::plan::SearchMode;
 use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
 use crate::classify::{Classifier, HeadOptions};
@@ -122,6 +123,7 @@ pub fn measure_retrieval(
     subject: Subject<'_>,
     dataset: &Dataset,
     params: SpaceParams,
+    mode: SearchMode,
 ) -> Result<Measured<RetrievalReport>, MeasureError> {
     let task: &Retrieval = match &dataset.task {
         Task::Retrieval(task) => task,
@@ -140,7 +142,7 @@ pub fn measure_retrieval(
         watch,
     } = subject;
     set.check_encoders(embedder)?;
-    let searcher = Searcher::new(set, params)?;
+    let searcher = Searcher::new(set, params, mode)?;
     watch
         .progress
         .begin("images", Some(task.images.len() as u64));

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use asif::anchors::manifest::{Counts, EncoderEntry, FORMAT, Manifest};
+use asif::anchors::plan::GraphPolicy;
 use asif::anchors::publish;
 use asif::anchors::records::Record;
 use asif::anchors::segment::SegmentWriter;
@@ -41,7 +42,7 @@ pub fn generation(set: &Path, shape: Shape, number: u64, pairs: usize) -> Manife
         };
         writer.push(&record, image, text).unwrap();
     }
-    let segment = writer.finish().unwrap();
+    let segment = writer.finish(GraphPolicy::Never, shape.space.k).unwrap();
     Manifest {
         format: FORMAT,
         generation: number,

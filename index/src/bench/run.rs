@@ -8,6 +8,7 @@ use super::npy::{Matrix, read_npy};
 use crate::error::{Error, Result};
 use crate::graph::{BatchBuilder, Graph, Hnsw, write_graph};
 use crate::hash::mix;
+use crate::plan::{Machine, Planned, Wanted, plan};
 use crate::search::{Flat, Hit, Query, Search};
 use crate::vectors::{VectorOptions, VectorSet, VectorSetWriter};
 
@@ -166,35 +167,28 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         .collect();
     let exact = set.search_batch(&queries, options.k)?;
 
-    let index = options.index;
-    let graph = if matches!(index, IndexKind::Hnsw) {
+    let (n, dim) = (set.len(), set.dim());
+    let wants_graph = match options.index {
+        IndexKind::Hnsw => true,
+        IndexKind::Auto => {
+            options.recall < 1.0 && Machine::calibrate().graph_pays(n, dim, options.k).0
+        }
+        IndexKind::Exact | IndexKind::Flat => false,
+    };
+    let mut graph = None;
+    if wants_graph {
         let began = Instant::now();
         file_bytes += write_graph(&files.graph, &set, &BatchBuilder::default())?.file_bytes;
         build_s += began.elapsed().as_secs_f64();
         let began = Instant::now();
-        let graph = Graph::open(&files.graph, &set)?;
+        graph = Some(Graph::open(&files.graph, &set)?);
         open_ms += began.elapsed().as_secs_f64() * 1e3;
-        Some(graph)
-    } else {
-        None
-    };
-    let flat = Flat::new(&set);
-    let mut ef = None;
-    let mut hnsw = None;
-    if let Some(graph) = &graph {
-        for step in EF_STEPS {
-            let tried = (options.k as f64 * step) as usize;
-            let searcher = Hnsw::new(&set, graph).ef(tried);
-            (ef, hnsw) = (Some(tried), Some(searcher));
-            if recall(&searcher.search_batch(&queries, options.k)?, &exact) >= options.recall {
-                break;
-            }
-        }
     }
-    let (name, searcher): (_, &dyn Search) = match (index, &hnsw) {
-        (_, Some(hnsw)) => ("hnsw", hnsw),
-        (IndexKind::Exact, None) => ("exact", &set),
-        (_, None) => ("flat", &flat),
+    let (searcher, plan) = pick(options, &set, graph.as_ref(), &queries, &exact)?;
+    let (name, ef) = match searcher {
+        Planned::Exact(_) => ("exact", None),
+        Planned::Flat(_) => ("flat", None),
+        Planned::Hnsw(hnsw) => ("hnsw", hnsw.wanted_ef()),
     };
 
     let found = searcher.search_batch(&queries, options.k)?;
@@ -219,8 +213,8 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
     }
     let qps = (options.rounds * batch.len()) as f64 / began.elapsed().as_secs_f64();
     Ok(BenchReport {
-        n: set.len(),
-        dim: set.dim(),
+        n,
+        dim,
         k: options.k,
         index: name,
         ef,
@@ -232,8 +226,37 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         file_bytes,
         open_ms,
         rss_bytes: resident_bytes(),
-        plan: None,
+        plan,
     })
+}
+
+/// What the options ask for: the index that is named, or the planner's.
+fn pick<'a>(
+    options: &BenchOptions,
+    set: &'a VectorSet,
+    graph: Option<&'a Graph>,
+    queries: &[Query<'_>],
+    exact: &[Vec<Hit>],
+) -> Result<(Planned<'a>, Option<String>)> {
+    let k = options.k;
+    match (options.index, graph) {
+        (IndexKind::Exact, _) => Ok((Planned::Exact(set), None)),
+        (IndexKind::Auto, _) => {
+            let plan = plan(set, graph, Wanted::new(k).recall(options.recall))?;
+            Ok((plan.searcher(set, graph), Some(plan.reason)))
+        }
+        (IndexKind::Hnsw, Some(graph)) => {
+            let mut hnsw = Hnsw::new(set, graph);
+            for step in EF_STEPS {
+                hnsw = hnsw.ef((k as f64 * step) as usize);
+                if recall(&hnsw.search_batch(queries, k)?, exact) >= options.recall {
+                    break;
+                }
+            }
+            Ok((Planned::Hnsw(hnsw), None))
+        }
+        (IndexKind::Flat | IndexKind::Hnsw, _) => Ok((Planned::Flat(Flat::new(set)), None)),
+    }
 }
 
 /// The files of one run, removed when it ends.
@@ -356,12 +379,15 @@ mod tests {
             (IndexKind::Exact, "exact"),
             (IndexKind::Flat, "flat"),
             (IndexKind::Hnsw, "hnsw"),
+            (IndexKind::Auto, ""),
         ] {
             let mut options =
                 BenchOptions::new(Input::Generate { n: 6000, dim: 32 }, folder.path());
             (options.index, options.k, options.rounds) = (index, 50, 1);
             let report = run(&options).unwrap();
-            assert_eq!((report.index, report.n, report.dim), (name, 6000, 32));
+            assert!(name.is_empty() || report.index == name, "{report:?}");
+            assert_eq!(report.plan.is_some(), name.is_empty());
+            assert_eq!((report.n, report.dim), (6000, 32));
             assert!(report.recall >= 0.98, "{report:?}");
             assert!(report.query_ms_p50 > 0.0 && report.qps > 0.0 && report.file_bytes > 0);
         }

@@ -11,6 +11,7 @@ use super::admission::{Admission, Phases};
 use super::error::LiveError;
 use super::snapshot::Snapshot;
 use crate::anchors::AnchorSet;
+use crate::anchors::plan::SearchMode;
 use crate::space::SpaceParams;
 
 /// A caller's own check of a generation, such as known answers, or that the process's encoders
@@ -22,6 +23,8 @@ pub type Canary = Box<dyn Fn(&AnchorSet) -> Result<(), String> + Send + Sync>;
 pub struct LiveOptions {
     /// The space of all generations; without one, each has its manifest's.
     pub space: Option<SpaceParams>,
+    /// What searches the vectors.
+    pub search: SearchMode,
     /// The most bytes of codes and vectors that are brought into memory before a generation goes
     /// live; a set larger than memory must not push out what it is replacing.
     pub warm_bytes: u64,
@@ -30,10 +33,11 @@ pub struct LiveOptions {
 }
 
 impl Default for LiveOptions {
-    /// The manifest's space, up to 2 GiB warmed, no canary.
+    /// The manifest's space, the planned search, up to 2 GiB warmed, no canary.
     fn default() -> Self {
         Self {
             space: None,
+            search: SearchMode::Auto,
             warm_bytes: 2 << 30,
             canary: None,
         }
@@ -44,6 +48,7 @@ impl std::fmt::Debug for LiveOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LiveOptions")
             .field("space", &self.space)
+            .field("search", &self.search)
             .field("warm_bytes", &self.warm_bytes)
             .field("canary", &self.canary.as_ref().map(|_| ".."))
             .finish()
@@ -127,7 +132,7 @@ impl LiveSet {
         };
         Ok(Self {
             path: path.to_owned(),
-            live: ArcSwap::from_pointee(snapshot),
+            live: ArcSwap::new(snapshot),
             admission: Mutex::new(admission),
             status: Mutex::new(status),
         })
@@ -165,10 +170,16 @@ impl LiveSet {
         refreshed
     }
 
+    /// Lets go of the previous generation once its files were removed.
+    pub(super) fn forget_removed(&self) {
+        lock(&self.admission).forget_removed();
+    }
+
     fn follow(&self, admission: &mut Admission) -> Result<Refreshed, LiveError> {
         let live = self.load();
         // Whole manifests are compared: a folder that was replaced may number its generations anew.
         if admission.wanted()? == *live.set().manifest() {
+            admission.forget_removed();
             lock(&self.status).degraded = None;
             return Ok(Refreshed::Unchanged);
         }
@@ -179,7 +190,8 @@ impl LiveSet {
             seconds,
         };
         let pairs = snapshot.set().len() as u64;
-        self.live.store(Arc::new(snapshot));
+        self.live.store(snapshot);
+        admission.retire(live);
         let mut status = lock(&self.status);
         *status = Status {
             generation: swap.to,

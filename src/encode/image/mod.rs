@@ -16,8 +16,6 @@ mod jpeg;
 pub mod preprocess;
 pub mod resample;
 
-use std::time::Instant;
-
 use image::RgbImage;
 use serde_json::json;
 
@@ -28,7 +26,7 @@ use super::options::EncoderOptions;
 use super::output::Reader;
 use super::registry;
 use super::runtime::pool::{Feed, SessionPool};
-use super::{Modality, SelfCheck, compare_batches, load};
+use super::{Modality, SelfCheck, load};
 use input::find_input;
 use preprocess::Preprocess;
 
@@ -168,22 +166,7 @@ impl ImageEncoder {
         let images: Vec<_> = (0..self.batch.clamp(2, BATCH) as u32)
             .map(|seed| self.prepare_pixels(&canary::drawn(160 + 24 * seed, 240, seed)))
             .collect();
-        let mut alone = Vec::new();
-        let mut millis = f64::INFINITY;
-        for image in &images {
-            let start = Instant::now();
-            alone.extend(self.encode(std::slice::from_ref(image))?);
-            millis = millis.min(start.elapsed().as_secs_f64() * 1e3);
-        }
-        let together = self.encode(&images)?;
-        let (batch_invariant, worst_cosine) = compare_batches(&alone, &together, self.dim());
-        let norm = self.canary()?.iter().map(|v| v * v).sum::<f32>().sqrt();
-        Ok(SelfCheck {
-            batch_invariant,
-            worst_cosine,
-            norm,
-            millis,
-        })
+        SelfCheck::of(&images, self.dim(), |batch| self.encode(batch))
     }
 }
 

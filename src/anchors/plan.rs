@@ -1,0 +1,136 @@
+//! How a segment's vectors are searched: planned when it is written, chosen again by a query.
+//!
+//! A graph is built where the index crate's planner expects it to pay on this machine; then what
+//! exists is tried and the choice is written into the manifest, so that opening a set measures
+//! nothing. `asif inspect --plan` plans anew and says why.
+
+use std::path::Path;
+
+pub use asif_index::plan::Planned;
+use asif_index::plan::{Choice, Machine, Wanted, plan};
+use asif_index::{BatchBuilder, Flat, Graph, Hnsw, VectorSet, write_graph};
+use serde::{Deserialize, Serialize};
+
+use super::error::AnchorsError;
+
+/// The share of the exact answers that a planned search must find.
+const RECALL: f64 = 0.99;
+/// So many vectors are searched without a graph, whatever is expected of one: measured, the scan of
+/// codes wins up to 30,000 to 40,000 at a recall of 0.98 and later still at 0.99.
+const FEW: usize = 30_000;
+
+/// Whether a segment gets graphs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GraphPolicy {
+    /// Where one is expected to pay on this machine.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What searches a set's vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SearchMode {
+    /// What was planned for each segment.
+    #[default]
+    Auto,
+    /// Every vector in 32-bit floating point: the answers of the formulas, to the bit.
+    Exact,
+    /// Every vector as 8-bit codes, the best rescored.
+    Flat,
+    /// The graph; where a segment has none, [`SearchMode::Flat`].
+    Hnsw,
+}
+
+/// The search planned for one modality of a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchPlan {
+    /// `exact`, `flat` or `hnsw`.
+    pub search: String,
+    /// The graph's beam at `k` answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ef: Option<usize>,
+    /// The answers it was planned for.
+    pub k: usize,
+    /// What was tried, and why this was picked.
+    pub reason: String,
+}
+
+/// Builds the graph of `set` at `path` if the policy says so, and plans its search for `k` answers.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn prepare(
+    path: &Path,
+    set: &VectorSet,
+    policy: GraphPolicy,
+    k: usize,
+) -> Result<SearchPlan, AnchorsError> {
+    let wanted = match policy {
+        GraphPolicy::Always => true,
+        GraphPolicy::Never => false,
+        GraphPolicy::Auto => {
+            set.len() > FEW && Machine::calibrate().graph_pays(set.len(), set.dim(), k).0
+        }
+    };
+    if wanted {
+        write_graph(path, set, &BatchBuilder::default())?;
+    }
+    make(set, open_graph(path, set)?.as_ref(), k)
+}
+
+/// Plans the search of what exists, on this machine, in at most about a second.
+///
+/// # Errors
+/// When the vectors cannot be searched.
+pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPlan, AnchorsError> {
+    let plan = plan(set, graph, Wanted::new(k).recall(RECALL))?;
+    let (search, ef) = match plan.choice {
+        Choice::Hnsw { ef } => ("hnsw", Some(ef)),
+        Choice::Exact => ("exact", None),
+        _ => ("flat", None),
+    };
+    Ok(SearchPlan {
+        search: search.to_owned(),
+        ef,
+        k,
+        reason: plan.reason,
+    })
+}
+
+/// The graph at `path`, if there is one.
+///
+/// # Errors
+/// When it is there and is damaged, or belongs to other vectors.
+pub fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<Graph>, AnchorsError> {
+    Ok(path.exists().then(|| Graph::open(path, set)).transpose()?)
+}
+
+/// What answers `k` from `set` in this mode.
+pub fn searcher<'a>(
+    set: &'a VectorSet,
+    graph: Option<&'a Graph>,
+    planned: Option<&SearchPlan>,
+    mode: SearchMode,
+    k: usize,
+) -> Planned<'a> {
+    let ef = planned
+        .and_then(|p| Some(p.ef? as f64 / p.k.max(1) as f64))
+        .map(|r| (r * k as f64) as usize);
+    let mode = match (mode, planned.map(|p| p.search.as_str())) {
+        (SearchMode::Auto, Some("hnsw")) => SearchMode::Hnsw,
+        (SearchMode::Auto, Some("exact")) => SearchMode::Exact,
+        (SearchMode::Auto, _) => SearchMode::Flat,
+        (mode, _) => mode,
+    };
+    match (mode, graph) {
+        (SearchMode::Exact, _) => Planned::Exact(set),
+        (SearchMode::Hnsw, Some(graph)) => {
+            Planned::Hnsw(Hnsw::new(set, graph).ef(ef.unwrap_or(k + k / 4)))
+        }
+        _ => Planned::Flat(Flat::new(set)),
+    }
+}
