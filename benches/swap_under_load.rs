@@ -6,10 +6,11 @@
 //!
 //! By default 10,000 pairs of 1,280 and 384 numbers (the default encoders'), 1,000 swaps within at
 //! least 60 seconds, 4 threads. A query takes a snapshot and makes the relative rows of one image
-//! and one text; its answer is compared, bit for bit, with what each generation answers when nothing
-//! moves. Spells with and without swaps alternate, so that a busy neighbour disturbs both. A swap is
-//! the publishing of the other generation (manifest and `CURRENT`, with every fsync) and the refresh
-//! that follows it. An error or a mixed answer fails the benchmark.
+//! and one text; its answer is compared, bit for bit, with what the pairs answer when nothing moves.
+//! Spells with and without swaps alternate, so that a busy neighbour disturbs both. A swap is the
+//! publishing of a generation (manifest and `CURRENT`, with every fsync) and the refresh that
+//! follows it: forward to a new generation of the second set, then back to the first, in turns.
+//! An error or a mixed answer fails the benchmark.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 #[path = "../tests/support/synthetic.rs"]
@@ -116,7 +117,7 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let set = folder.path();
     println!(
-        "2 generations of {} pairs ({} and {} numbers), {} querying threads, {} cores",
+        "2 sets of {} pairs ({} and {} numbers), {} querying threads, {} cores",
         plan.pairs,
         SHAPE.image_dim,
         SHAPE.text_dim,
@@ -131,9 +132,10 @@ fn main() -> Result<()> {
         texts: unit_vectors(QUERIES, SHAPE.text_dim, 1002),
     };
     let first = queries.ask_all(&live.load())?;
-    let (_, cold) = swap(&live, set, &manifests[1])?;
+    let cold = swap(&live, set, &manifests[1])?;
     let expected = [first, queries.ask_all(&live.load())?];
-    print_phases("first sight of a generation", &[cold]);
+    print_phases("first sight of a set", &[cold.refresh]);
+    swap(&live, set, &manifests[0])?;
 
     let (stop, mode) = (AtomicBool::new(false), AtomicU8::new(QUIET));
     let (swaps, seen) = std::thread::scope(|scope| -> Result<_> {
@@ -170,7 +172,7 @@ fn query(
         let begun = Instant::now();
         let snapshot = live.load();
         let answer = queries.ask(&snapshot, i);
-        let which = snapshot.generation() as usize - 1;
+        let which = usize::from(snapshot.generation() > 1);
         // Letting go is part of the query: the last one unmaps the generation.
         drop(snapshot);
         seen.micros[usize::from(spell)].push(begun.elapsed().as_micros() as u32);
@@ -183,15 +185,29 @@ fn query(
     seen
 }
 
-/// Alternates quiet and swapping spells; the time of publishing and the phases of each swap.
+/// What a swap took, in seconds.
+#[derive(Clone, Copy)]
+struct Took {
+    publishing: f64,
+    refresh: Phases,
+}
+
+impl Took {
+    fn total(&self) -> f64 {
+        self.publishing + self.refresh.total()
+    }
+}
+
+/// Alternates quiet and swapping spells; what each swap took, those forward and those back.
 fn take_turns(
     plan: &Plan,
     live: &LiveSet,
     set: &Path,
     manifests: &[Manifest; 2],
     mode: &AtomicU8,
-) -> Result<Vec<(f64, Phases)>> {
-    let mut swaps = Vec::new();
+) -> Result<[Vec<Took>; 2]> {
+    let mut swaps = [Vec::new(), Vec::new()];
+    let (mut done, mut next) = (0, manifests[1].clone());
     let spell = Duration::from_secs(plan.seconds.into()) / SPELLS;
     let pace = spell / (plan.swaps / SPELLS).max(1);
     for round in 1..=SPELLS {
@@ -200,9 +216,15 @@ fn take_turns(
         mode.store(SWAPPING, Ordering::Relaxed);
         let begun = Instant::now();
         let mut due = begun;
-        while swaps.len() < (plan.swaps * round / SPELLS) as usize {
-            // The second generation is live at first.
-            swaps.push(swap(live, set, &manifests[swaps.len() % 2])?);
+        while done < plan.swaps * round / SPELLS {
+            if done % 2 == 0 {
+                // A number of its own, so that it is opened, not taken from what was live before.
+                next.generation += 1;
+                swaps[0].push(swap(live, set, &next)?);
+            } else {
+                swaps[1].push(swap(live, set, &manifests[0])?);
+            }
+            done += 1;
             due += pace;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
         }
@@ -211,32 +233,36 @@ fn take_turns(
     Ok(swaps)
 }
 
-fn swap(live: &LiveSet, set: &Path, to: &Manifest) -> Result<(f64, Phases)> {
+fn swap(live: &LiveSet, set: &Path, to: &Manifest) -> Result<Took> {
     let begun = Instant::now();
     publish::publish(set, to)?;
     let publishing = begun.elapsed().as_secs_f64();
     match live.refresh()? {
-        Refreshed::Swapped(swap) => Ok((publishing, swap.seconds)),
+        Refreshed::Swapped(swap) => Ok(Took {
+            publishing,
+            refresh: swap.seconds,
+        }),
         Refreshed::Unchanged => bail!("generation {} was live already", to.generation),
     }
 }
 
-fn report(swaps: Vec<(f64, Phases)>, seen: Vec<Seen>) -> Result<()> {
-    let phases: Vec<Phases> = swaps.iter().map(|(_, phases)| *phases).collect();
-    print_phases("a swap's refresh", &phases);
-    let milliseconds = |of: &dyn Fn(&(f64, Phases)) -> f64| {
-        let mut values: Vec<f64> = swaps.iter().map(|s| of(s) * 1e3).collect();
-        (quantile(&mut values, 0.5), quantile(&mut values, 0.99))
-    };
+fn report([forward, back]: [Vec<Took>; 2], seen: Vec<Seen>) -> Result<()> {
+    let phases: Vec<Phases> = forward.iter().map(|took| took.refresh).collect();
+    print_phases("refresh, forward", &phases);
     println!("\n{:28} {:>9} {:>9}", "milliseconds", "p50", "p99");
-    for (what, (p50, p99)) in [
-        ("publishing", milliseconds(&|(publishing, _)| *publishing)),
-        ("refresh", milliseconds(&|(_, phases)| phases.total())),
+    for (what, swaps, of) in [
         (
-            "swap: both",
-            milliseconds(&|(p, phases)| p + phases.total()),
+            "publishing",
+            &forward,
+            (|t| t.publishing) as fn(&Took) -> f64,
         ),
+        ("refresh, forward", &forward, |t| t.refresh.total()),
+        ("refresh, back", &back, |t| t.refresh.total()),
+        ("swap forward: both", &forward, Took::total),
+        ("swap back: both", &back, Took::total),
     ] {
+        let mut values: Vec<f64> = swaps.iter().map(|took| of(took) * 1e3).collect();
+        let (p50, p99) = (quantile(&mut values, 0.5), quantile(&mut values, 0.99));
         println!("{what:28} {p50:9.2} {p99:9.2}");
     }
     let spells = [
@@ -259,8 +285,8 @@ fn report(swaps: Vec<(f64, Phases)>, seen: Vec<Seen>) -> Result<()> {
     let total = |of: fn(&Seen) -> u64| seen.iter().map(of).sum::<u64>();
     let (errors, mixed) = (total(|s| s.errors), total(|s| s.mixed));
     println!(
-        "\n{} swaps; {errors} errors, {mixed} mixed answers, {} of the first generation, {} of the second",
-        swaps.len(),
+        "\n{} swaps; {errors} errors, {mixed} mixed answers, {} of the first set, {} of the second",
+        forward.len() + back.len(),
         total(|s| s.of_generation[0]),
         total(|s| s.of_generation[1]),
     );

@@ -113,6 +113,53 @@ fn a_refresh_moves_to_the_new_generation_and_old_snapshots_stay_whole() {
 }
 
 #[test]
+fn going_back_is_checked_but_not_opened_anew() {
+    let (set, [first, second]) = two_generations();
+    let checks = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&checks);
+    let options = LiveOptions {
+        canary: Some(Box::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })),
+        ..LiveOptions::default()
+    };
+    let live = LiveSet::open(set.path(), options).unwrap();
+    let before = live.load();
+    for (manifest, moves) in [(&second, (1, 2)), (&first, (2, 1)), (&second, (1, 2))] {
+        make_live(set.path(), manifest).unwrap();
+        assert_eq!(swapped(live.refresh().unwrap()), moves);
+        assert_eq!(Arc::ptr_eq(&before, &live.load()), moves.1 == 1);
+    }
+    assert_eq!(checks.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn a_removed_generation_is_let_go() {
+    let (set, [first, second]) = two_generations();
+    let live = Arc::new(open(set.path()));
+    let segments = set.path().join("segments");
+    let next_generation = |manifest: &Manifest| {
+        let before = Arc::downgrade(&live.load());
+        make_live(set.path(), manifest).unwrap();
+        live.refresh().unwrap();
+        before
+    };
+    let before = next_generation(&second);
+    assert!(before.upgrade().is_some());
+    fs_err::remove_dir_all(segments.join(&first.segments[0].id)).unwrap();
+    assert_eq!(live.refresh().unwrap(), Refreshed::Unchanged);
+    assert!(before.upgrade().is_none());
+
+    let before = next_generation(&generation(set.path(), shape(), 3, 50));
+    let (_watcher, _events) = watch(&live);
+    fs_err::remove_dir_all(segments.join(&second.segments[0].id)).unwrap();
+    while before.upgrade().is_some() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn the_space_is_the_manifests_or_the_callers() {
     let (set, _) = two_generations();
     let k = |live: &LiveSet| live.load().searcher().params().k;
@@ -263,6 +310,8 @@ fn answers_are_of_one_generation_while_200_swaps_happen() {
     live.refresh().unwrap();
     expected.push(ask(&live.load()));
     assert_ne!(expected[0], expected[1]);
+    // Odd generations hold the pairs of the first, even ones those of the second.
+    let pairs_of = |generation: u64| (generation + 1) as usize % 2;
 
     let (done, wrong, answers) = (
         AtomicBool::new(false),
@@ -274,7 +323,7 @@ fn answers_are_of_one_generation_while_200_swaps_happen() {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     let snapshot = live.load();
-                    let which = snapshot.generation() as usize - 1;
+                    let which = pairs_of(snapshot.generation());
                     if ask(&snapshot) == expected[which] {
                         answers[which].fetch_add(1, Ordering::Relaxed);
                     } else {
@@ -284,17 +333,21 @@ fn answers_are_of_one_generation_while_200_swaps_happen() {
             });
         }
         let given = |of: usize| answers[of].load(Ordering::Relaxed);
-        for swap in 0..SWAPS as usize {
-            // Generation 2 is live at first.
-            let to = swap % 2;
+        for generation in 3..3 + SWAPS {
+            let to = pairs_of(generation);
             let before = given(to);
-            let moved = make_live(set.path(), &manifests[to])
+            // A number of its own, so that each one is opened, not taken from what was live before.
+            let manifest = Manifest {
+                generation,
+                ..manifests[to].clone()
+            };
+            let moved = make_live(set.path(), &manifest)
                 .map_err(LiveError::from)
                 .and_then(|()| live.refresh());
             if moved.is_err() || wrong.load(Ordering::Relaxed) > 0 {
                 done.store(true, Ordering::Relaxed);
             }
-            assert_eq!(swapped(moved.unwrap()).1, to as u64 + 1);
+            assert_eq!(swapped(moved.unwrap()).1, generation);
             // Each generation answers before it goes.
             while given(to) == before && wrong.load(Ordering::Relaxed) == 0 {
                 std::thread::yield_now();

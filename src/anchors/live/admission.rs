@@ -1,11 +1,12 @@
 //! What a generation must pass before a query sees it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::hint::black_box;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -21,9 +22,6 @@ use crate::encode::{EncoderIdentity, Modality};
 
 /// How often a moving `CURRENT` is followed before giving up.
 const TRIES: u32 = 8;
-
-/// The live generation's and the one before.
-const KEPT_VIEWS: usize = 2;
 
 /// The distance of the bytes that are touched: no page is smaller.
 const PAGE: usize = 4096;
@@ -59,8 +57,9 @@ pub(super) struct Admission {
     /// searched there.
     pool: rayon::ThreadPool,
     verified: HashMap<String, Vec<FileStamp>>,
-    /// The spaces of the last two generations, so that going back costs no look at the vectors.
-    views: VecDeque<(Manifest, SpaceView)>,
+    /// What was live before: going back to it needs no work, and its last query does not have to
+    /// unmap it.
+    previous: Option<Arc<Snapshot>>,
 }
 
 impl Admission {
@@ -78,7 +77,7 @@ impl Admission {
             options,
             pool,
             verified: HashMap::new(),
-            views: VecDeque::new(),
+            previous: None,
         })
     }
 
@@ -91,8 +90,13 @@ impl Admission {
     pub(super) fn admit(
         &mut self,
         live: Option<&Manifest>,
-    ) -> Result<(Snapshot, Phases), LiveError> {
+    ) -> Result<(Arc<Snapshot>, Phases), LiveError> {
         let mut phases = Phases::default();
+        self.forget_removed();
+        if let Some(previous) = self.previous_is_wanted()? {
+            timed(&mut phases.canary, || self.canary(previous.set()))?;
+            return Ok((previous, phases));
+        }
         let set = timed(&mut phases.open, || {
             self.follow_current(|name| {
                 let set = AnchorSet::open(&self.path)?;
@@ -111,10 +115,50 @@ impl Admission {
             self.check_encoders(live, set.manifest())?;
         }
         timed(&mut phases.verify, || self.verify(&set))?;
-        let view = timed(&mut phases.center, || self.view(&set))?;
+        let LiveOptions { space, search, .. } = self.options;
+        let space = space.unwrap_or(set.manifest().space);
+        let view = timed(&mut phases.center, || {
+            self.pool.install(|| SpaceView::new(&set, space, search))
+        })?;
         timed(&mut phases.warm, || warm(&set, self.options.warm_bytes));
         timed(&mut phases.canary, || self.canary(&set))?;
-        Ok((Snapshot::new(set, view), phases))
+        Ok((Arc::new(Snapshot::new(set, view)), phases))
+    }
+
+    /// Keeps what was live until now, instead of what was before.
+    pub(super) fn retire(&mut self, snapshot: Arc<Snapshot>) {
+        self.previous = Some(snapshot);
+    }
+
+    /// Lets go of the previous generation once a writer has removed its files: only then does the
+    /// disk get its space back.
+    pub(super) fn forget_removed(&mut self) {
+        let folder = segment::folder(&self.path);
+        let exists = |snapshot: &Arc<Snapshot>| {
+            let segments = &snapshot.set().manifest().segments;
+            segments.iter().all(|entry| folder.join(&entry.id).is_dir())
+        };
+        if !self.previous.as_ref().is_none_or(exists) {
+            self.previous = None;
+        }
+    }
+
+    /// The previous generation, if `CURRENT` names it again and its files are what they were.
+    fn previous_is_wanted(&self) -> Result<Option<Arc<Snapshot>>, LiveError> {
+        let Some(previous) = &self.previous else {
+            return Ok(None);
+        };
+        let manifest = previous.set().manifest();
+        if self.wanted()? != *manifest {
+            return Ok(None);
+        }
+        let folder = segment::folder(&self.path);
+        for entry in &manifest.segments {
+            if self.verified.get(&entry.id) != Some(&stamp(&folder.join(&entry.id))?) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Arc::clone(previous)))
     }
 
     /// Does something with the name in `CURRENT`, again if a writer moved `CURRENT` meanwhile: the
@@ -166,30 +210,12 @@ impl Admission {
             let stamp = stamp(&folder.join(&entry.id))?;
             if self.verified.get(&entry.id) != Some(&stamp) {
                 segment.verify()?;
-                if self.verified.insert(entry.id.clone(), stamp).is_some() {
-                    // A segment that was replaced: what was computed of it may be wrong.
-                    self.views.clear();
-                }
+                self.verified.insert(entry.id.clone(), stamp);
             }
         }
         // What a writer has cleared away does not come back unchanged.
         self.verified.retain(|id, _| folder.join(id).is_dir());
         Ok(())
-    }
-
-    fn view(&mut self, set: &AnchorSet) -> Result<SpaceView, AnchorsError> {
-        let known = self.views.iter().find(|(of, _)| of == set.manifest());
-        if let Some((_, view)) = known {
-            return Ok(view.clone());
-        }
-        let params = self.options.space.unwrap_or(set.manifest().space);
-        let view = self
-            .pool
-            .install(|| SpaceView::new(set, params, self.options.search))?;
-        self.views
-            .push_front((set.manifest().clone(), view.clone()));
-        self.views.truncate(KEPT_VIEWS);
-        Ok(view)
     }
 
     fn canary(&self, set: &AnchorSet) -> Result<(), LiveError> {

@@ -33,7 +33,7 @@ pub struct LiveOptions {
 }
 
 impl Default for LiveOptions {
-    /// The manifest's space and planned searches, up to 2 GiB warmed, no canary.
+    /// The manifest's space, the planned search, up to 2 GiB warmed, no canary.
     fn default() -> Self {
         Self {
             space: None,
@@ -132,7 +132,7 @@ impl LiveSet {
         };
         Ok(Self {
             path: path.to_owned(),
-            live: ArcSwap::from_pointee(snapshot),
+            live: ArcSwap::new(snapshot),
             admission: Mutex::new(admission),
             status: Mutex::new(status),
         })
@@ -170,10 +170,16 @@ impl LiveSet {
         refreshed
     }
 
+    /// Lets go of the previous generation once its files were removed.
+    pub(super) fn forget_removed(&self) {
+        lock(&self.admission).forget_removed();
+    }
+
     fn follow(&self, admission: &mut Admission) -> Result<Refreshed, LiveError> {
         let live = self.load();
         // Whole manifests are compared: a folder that was replaced may number its generations anew.
         if admission.wanted()? == *live.set().manifest() {
+            admission.forget_removed();
             lock(&self.status).degraded = None;
             return Ok(Refreshed::Unchanged);
         }
@@ -184,7 +190,8 @@ impl LiveSet {
             seconds,
         };
         let pairs = snapshot.set().len() as u64;
-        self.live.store(Arc::new(snapshot));
+        self.live.store(snapshot);
+        admission.retire(live);
         let mut status = lock(&self.status);
         *status = Status {
             generation: swap.to,

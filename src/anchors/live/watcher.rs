@@ -118,6 +118,7 @@ impl<F: FnMut(Result<Refreshed, LiveError>)> Watch<F> {
         let moved = self.seen != Some(stamp);
         let due = |f: &Failure| Instant::now() >= f.retry;
         if !moved && !self.failure.as_ref().is_some_and(due) {
+            self.live.forget_removed();
             return;
         }
         self.seen = Some(stamp);
