@@ -1,6 +1,6 @@
 //! Our side of `tools/peers/peers.py`: answers commands on standard input with lines of JSON.
 //!
-//! `peer VECTORS.npy QUERIES.npy K FOLDER`, then a command a line:
+//! `peer VECTORS.npy QUERIES.npy K FOLDER [halves]`, then a command a line:
 //!
 //! * `build NAME`: builds flat, hnsw or (with the feature) hnsw_rs; `{"s": .., "cpu_s": .., "bytes": ..}`
 //! * `answers NAME EF FILE`: all queries, one at a time; u32 ids `[queries, k]` go to FILE
@@ -31,9 +31,10 @@ struct Index {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [vectors, queries, k, folder] = &arguments[..] else {
-        return Err("peer VECTORS.npy QUERIES.npy K FOLDER".into());
+    let [vectors, queries, k, folder, rest @ ..] = &arguments[..] else {
+        return Err("peer VECTORS.npy QUERIES.npy K FOLDER [halves]".into());
     };
+    let options = VectorOptions::default().halves(rest.iter().any(|word| word == "halves"));
     let (vectors, queries) = (read_npy(vectors)?, read_npy(queries)?);
     let (k, folder) = (k.parse::<usize>()?, PathBuf::from(folder));
     rayon::ThreadPoolBuilder::new()
@@ -41,7 +42,7 @@ fn main() -> Result<()> {
         .build_global()?;
     let set_path = folder.join("peer.vec");
     let began = (Instant::now(), cpu_seconds());
-    let mut writer = VectorSetWriter::create(&set_path, vectors.dim, VectorOptions::default())?;
+    let mut writer = VectorSetWriter::create(&set_path, vectors.dim, options)?;
     writer.push_rows(&vectors.data)?;
     let mut bytes = writer.finish()?.file_bytes;
     let set_cost = (began.0.elapsed().as_secs_f64(), cpu_seconds() - began.1);
@@ -167,8 +168,10 @@ fn with_searcher<T>(
     match name {
         "exact" => use_it(set),
         "flat" => use_it(&Flat::new(set)),
+        "flat-halves" => use_it(&Flat::new(set).rescore(Rescore::Halves)),
         "flat-codes" => use_it(&Flat::new(set).rescore(Rescore::Codes)),
         "hnsw" => use_it(&hnsw(Rescore::Exact)?),
+        "hnsw-halves" => use_it(&hnsw(Rescore::Halves)?),
         "hnsw-codes" => use_it(&hnsw(Rescore::Codes)?),
         _ => Err(format!("not an index: {name}").into()),
     }

@@ -11,8 +11,8 @@
 mod forge;
 
 use asif_index::{
-    BatchBuilder, Flat, Graph, Hnsw, Query, Search, VectorOptions, VectorSet, VectorSetWriter,
-    write_graph,
+    BatchBuilder, Flat, Graph, Hnsw, Query, Rescore, Search, VectorOptions, VectorSet,
+    VectorSetWriter, write_graph,
 };
 use forge::{cuts, forged, moved, reseal, sections};
 
@@ -33,7 +33,8 @@ fn good() -> (VectorSet, Vec<u8>, Vec<u8>) {
     let (rows, dim) = (400, 9);
     let folder = tempfile::tempdir().unwrap();
     let (set_path, graph_path) = (folder.path().join("set"), folder.path().join("graph"));
-    let mut writer = VectorSetWriter::create(&set_path, dim, VectorOptions::default()).unwrap();
+    let options = VectorOptions::default().halves(true);
+    let mut writer = VectorSetWriter::create(&set_path, dim, options).unwrap();
     let numbers: Vec<f32> = (0..rows * dim)
         .map(|i| ((i * i) % 97) as f32 - 48.0)
         .collect();
@@ -105,10 +106,10 @@ fn thousands_of_damaged_files_are_survived() {
             for k in [1, 17] {
                 let query = Query::new(&vector);
                 assert_eq!(set.search(&query, k).unwrap().len(), k.min(set.len()));
-                assert_eq!(
-                    Flat::new(&set).search(&query, k).unwrap().len(),
-                    k.min(set.len())
-                );
+                for rescore in [Rescore::Exact, Rescore::Halves] {
+                    let found = Flat::new(&set).rescore(rescore).search(&query, k).unwrap();
+                    assert_eq!(found.len(), k.min(set.len()));
+                }
             }
             opened += 1;
             verified += usize::from(set.verify().is_ok());

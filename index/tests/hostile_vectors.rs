@@ -8,7 +8,9 @@
 
 mod forge;
 
-use asif_index::{Center, Error, Flat, Query, Search, VectorOptions, VectorSet, VectorSetWriter};
+use asif_index::{
+    Center, Error, Flat, Query, Rescore, Search, VectorOptions, VectorSet, VectorSetWriter,
+};
 use forge::{cuts, forged, moved, sections};
 
 const ROWS: usize = 40;
@@ -17,7 +19,7 @@ const DIM: usize = 20;
 fn good() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("set");
-    let options = VectorOptions::default().center(Center::Mean);
+    let options = VectorOptions::default().center(Center::Mean).halves(true);
     let mut writer = VectorSetWriter::create(&path, DIM, options).unwrap();
     let rows: Vec<f32> = (0..ROWS * DIM)
         .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
@@ -35,7 +37,10 @@ fn use_it(bytes: &[u8]) -> Result<VectorSet, Error> {
         let query = Query::new(&vector);
         let exact = set.search(&query, k)?;
         assert_eq!(exact.len(), k.min(set.len()));
-        assert_eq!(Flat::new(&set).search(&query, k)?.len(), k.min(set.len()));
+        for rescore in [Rescore::Exact, Rescore::Halves, Rescore::Codes] {
+            let found = Flat::new(&set).rescore(rescore).search(&query, k)?;
+            assert_eq!(found.len(), k.min(set.len()));
+        }
         let batch = Flat::new(&set).search_batch(&[query; 5], k)?;
         assert!(batch.iter().all(|hits| hits.len() == k.min(set.len())));
     }
@@ -101,6 +106,20 @@ fn counts_that_promise_too_much() {
 }
 
 #[test]
+fn flags_and_sections_that_contradict_each_other() {
+    let good = good();
+    assert!(sections(&good).iter().any(|s| s.0 == "halves"));
+    // Bit 0 says that there is a centre, bit 1 that there are halves; the file has both.
+    for (flags, section) in [(0u32, "center"), (1, "halves"), (2, "center"), (4, "meta")] {
+        let error = use_it(&forged(&good, "meta", 16, &flags.to_le_bytes())).unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("`{section}`")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn numbers_that_are_none_are_found_by_verify_and_harm_nobody_before() {
     let good = good();
     for section in ["vectors", "scales", "center"] {
@@ -112,6 +131,12 @@ fn numbers_that_are_none_are_found_by_verify_and_harm_nobody_before() {
                 "{error}"
             );
         }
+    }
+    // A half that is no number, then both infinities.
+    for half in [0x7E00u16, 0x7C00, 0xFC00] {
+        let set = use_it(&forged(&good, "halves", 8, &half.to_le_bytes())).unwrap();
+        let error = set.verify().unwrap_err();
+        assert!(error.to_string().contains("`halves`"), "{error}");
     }
     let zeros = use_it(&forged(&good, "vectors", 0, &[0; ROWS * DIM * 4])).unwrap();
     zeros.verify().unwrap();

@@ -9,7 +9,7 @@ use super::NIL;
 use super::file::Graph;
 use crate::error::Result;
 use crate::search::top_k::{TopK, id_of, key_of};
-use crate::search::{Flat, Hit, Query, Rescore, Search, score_ids, score_ids_by_codes};
+use crate::search::{Flat, Hit, Query, Rescore, Search};
 use crate::simd::{Kernels, prefetch};
 use crate::vectors::VectorSet;
 use crate::vectors::quantize::QueryCodes;
@@ -85,10 +85,7 @@ impl<'a> Hnsw<'a> {
         // A row that is not the set's can only come from a damaged file.
         ids.retain(|&id| (id as usize) < n);
         let mut top = TopK::new(k);
-        match self.rescore {
-            Rescore::Exact => score_ids(self.set, query, &ids, &mut top),
-            Rescore::Codes => score_ids_by_codes(self.set, query, &ids, &mut top),
-        }
+        self.rescore.score(self.set, query, &ids, &mut top);
         top.finish()
     }
 }

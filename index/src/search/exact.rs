@@ -112,7 +112,7 @@ fn scan_one(set: &VectorSet, query: &Query<'_>, k: usize) -> Vec<Hit> {
 }
 
 /// Offers the f32 scores of `ids`, all below the set's length and allowed.
-pub(crate) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
+pub(super) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
     let kernels = Kernels::detect();
     let mut dots = [0.0; 256];
     for ids in ids.chunks(dots.len()) {

@@ -6,7 +6,6 @@
 
 use rayon::prelude::*;
 
-use super::exact::score_ids;
 use super::top_k::TopK;
 use super::{Hit, Query, Rescore, Search};
 use crate::error::Result;
@@ -26,7 +25,7 @@ const SPARSE: usize = 16;
 
 /// A set searched by its int8 codes with f32 rescoring.
 ///
-/// The scores of the answers are the exact ones, to the bit; which vectors are answered is right
+/// The scores of the answers are the exact ones, to the bit, unless [`Rescore`] says otherwise; which vectors are answered is right
 /// for all but about one in a thousand. Where all must be, use [`VectorSet::search`].
 #[derive(Debug, Clone, Copy)]
 pub struct Flat<'a> {
@@ -59,7 +58,9 @@ impl<'a> Flat<'a> {
 
     fn candidates(&self, query: &Query<'_>, k: usize) -> TopK {
         let more = match self.rescore {
-            Rescore::Exact => ((k as f32 * self.extra) as usize).saturating_add(16),
+            Rescore::Exact | Rescore::Halves => {
+                ((k as f32 * self.extra) as usize).saturating_add(16)
+            }
             Rescore::Codes => 0,
         };
         let wanted = k.saturating_add(more);
@@ -91,7 +92,7 @@ impl<'a> Flat<'a> {
         let mut ids: Vec<u32> = candidates.into_ids();
         ids.sort_unstable();
         let mut top = TopK::new(k.min(ids.len()));
-        score_ids(self.set, query, &ids, &mut top);
+        self.rescore.score(self.set, query, &ids, &mut top);
         top.finish()
     }
 
@@ -200,7 +201,7 @@ impl Coded {
 }
 
 /// Offers the scores of `ids`, all below the set's length and allowed, by their codes.
-pub(crate) fn score_ids_by_codes(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
+pub(super) fn score_ids_by_codes(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
     let coded = Coded::new(set, query);
     let mut dots = [0; 256];
     for ids in ids.chunks(dots.len()) {

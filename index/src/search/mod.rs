@@ -6,6 +6,7 @@
 //! | `id_set` | [`IdSet`]: a bitmap of allowed ids |
 //! | `top_k` | the best `k` of a stream of scores, in one total order |
 //! | `exact` | every vector in f32: one query, batches, a filter |
+//! | `rescore` | [`Rescore`]: what the best candidates are scored with in the end |
 //! | `flat` | [`Flat`]: every vector as int8 codes, the best of them again in f32 |
 //! | `segments` | [`Segments`]: several sets searched as one |
 //!
@@ -16,14 +17,14 @@ mod exact;
 mod flat;
 mod id_set;
 mod query;
+mod rescore;
 mod segments;
 pub(crate) mod top_k;
 
-pub(crate) use exact::score_ids;
 pub use flat::Flat;
-pub(crate) use flat::score_ids_by_codes;
 pub use id_set::IdSet;
-pub use query::{Hit, Query, Rescore};
+pub use query::{Hit, Query};
+pub use rescore::Rescore;
 pub use segments::Segments;
 
 use crate::error::Result;

@@ -12,17 +12,6 @@ pub struct Hit {
     pub score: f32,
 }
 
-/// What the answers of an approximate search are scored with in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Rescore {
-    /// The f32 vectors: scores are the exact ones, to the bit.
-    #[default]
-    Exact,
-    /// The int8 codes: scores are off by about a thousandth, and cost a quarter of the bytes.
-    Codes,
-}
-
 /// A question: the largest `(<vector, a_i> + bias) * weights[i]` over the allowed ids.
 ///
 /// The affine form serves vectors that are to be centred without being rewritten. For a mean `m`,

@@ -1,12 +1,14 @@
-//! AVX2 with FMA: two registers hold the 16 lanes of f32; codes are widened to 16 bits.
+//! AVX2 with FMA and F16C: two registers hold the 16 lanes of f32; codes are widened to 16 bits.
 
 use std::arch::x86_64::*;
 
-use super::{Kernels, TILE, four_at, four_queries, four_rows};
+use super::{Kernels, TILE, f16, four_at, four_queries, four_rows};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
-    let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let has = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c");
     has.then_some(super::kernel_table!("avx2"))
 }
 
@@ -73,6 +75,42 @@ fn load_16(slice: &[f32]) -> [__m256; 2] {
     unsafe { [_mm256_loadu_ps(start), _mm256_loadu_ps(start.add(8))] }
 }
 
+/// As [`load_16`] for halves, widened.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn load_16_halves(slice: &[f16]) -> [__m256; 2] {
+    let mut padded = [f16::ZERO; 16];
+    let start = if slice.len() >= 16 {
+        slice.as_ptr()
+    } else {
+        padded[..slice.len()].copy_from_slice(slice);
+        padded.as_ptr()
+    };
+    // SAFETY: `start` is the start of 16 halves, the slice's own or `padded`.
+    let (low, high) = unsafe {
+        (
+            _mm_loadu_si128(start.cast()),
+            _mm_loadu_si128(start.add(8).cast()),
+        )
+    };
+    [_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)]
+}
+
+/// The sum of the 16 lanes of each of four accumulators.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum_16(sums: [[__m256; 2]; 4]) -> [f32; 4] {
+    let mut quarter = [_mm_setzero_ps(); 4];
+    for k in 0..4 {
+        let half = _mm256_add_ps(sums[k][0], sums[k][1]);
+        quarter[k] = _mm_add_ps(
+            _mm256_castps256_ps128(half),
+            _mm256_extractf128_ps::<1>(half),
+        );
+    }
+    sum_lanes_f32(quarter)
+}
+
 /// Products of one query with four rows, all of one length.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
@@ -86,15 +124,23 @@ fn dots_f32(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
             sums[k][1] = _mm256_fmadd_ps(q[1], r[1], sums[k][1]);
         }
     }
-    let mut quarter = [_mm_setzero_ps(); 4];
-    for k in 0..4 {
-        let half = _mm256_add_ps(sums[k][0], sums[k][1]);
-        quarter[k] = _mm_add_ps(
-            _mm256_castps256_ps128(half),
-            _mm256_extractf128_ps::<1>(half),
-        );
+    sum_16(sums)
+}
+
+/// As [`dots_f32`] with rows of halves.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn dots_f16(query: &[f32], rows: [&[f16]; 4]) -> [f32; 4] {
+    let mut sums = [[_mm256_setzero_ps(); 2]; 4];
+    for at in (0..query.len()).step_by(16) {
+        let q = load_16(&query[at..]);
+        for k in 0..4 {
+            let r = load_16_halves(&rows[k][at..]);
+            sums[k][0] = _mm256_fmadd_ps(q[0], r[0], sums[k][0]);
+            sums[k][1] = _mm256_fmadd_ps(q[1], r[1], sums[k][1]);
+        }
     }
-    sum_lanes_f32(quarter)
+    sum_16(sums)
 }
 
 /// Products of one query with four rows of codes; the length is a multiple of 64.
@@ -158,6 +204,30 @@ fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
             prefetch(&vectors[id as usize * dim..][..dim]);
         }
         let sums = dots_f32(query, four_at(vectors, dim, ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn f16_rows(query: &[f32], rows: &[f16], out: &mut [f32]) {
+    let n = out.len();
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_f16(query, four_rows(rows, query.len(), 4 * group, n));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn f16_at(query: &[f32], rows: &[f16], ids: &[u32], out: &mut [f32]) {
+    let dim = query.len();
+    for &id in ids.iter().take(2 * AHEAD) {
+        prefetch(&rows[id as usize * dim..][..dim]);
+    }
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        for &id in ids.iter().skip(4 * group + 2 * AHEAD).take(4) {
+            prefetch(&rows[id as usize * dim..][..dim]);
+        }
+        let sums = dots_f16(query, four_at(rows, dim, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernels, TILE, four_at, four_queries, four_rows};
+use super::{Kernels, TILE, f16, four_at, four_queries, four_rows};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
@@ -16,6 +16,7 @@ pub(super) fn detect() -> Option<Kernels> {
 
 /// Rows ahead of the product whose lines are asked for.
 const AHEAD_F32: usize = 8;
+const AHEAD_F16: usize = 16;
 const AHEAD_U8: usize = 24;
 const AHEAD_U4: usize = 48;
 
@@ -50,20 +51,52 @@ fn dots_f32<const Q: usize>(queries: [&[f32]; Q], rows: [&[f32]; 4]) -> [[f32; 4
     }
     let mut out = [[0.0; 4]; Q];
     for (sums, out) in sums.iter().zip(&mut out) {
-        let mut quarter = [_mm_setzero_ps(); 4];
-        for k in 0..4 {
-            let half = _mm256_add_ps(
-                _mm512_castps512_ps256(sums[k]),
-                _mm512_extractf32x8_ps::<1>(sums[k]),
-            );
-            quarter[k] = _mm_add_ps(
-                _mm256_castps256_ps128(half),
-                _mm256_extractf128_ps::<1>(half),
-            );
-        }
-        *out = super::avx2::sum_lanes_f32(quarter);
+        *out = sum_16(*sums);
     }
     out
+}
+
+/// The sum of the 16 lanes of each of four registers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn sum_16(sums: [__m512; 4]) -> [f32; 4] {
+    let mut quarter = [_mm_setzero_ps(); 4];
+    for k in 0..4 {
+        let half = _mm256_add_ps(
+            _mm512_castps512_ps256(sums[k]),
+            _mm512_extractf32x8_ps::<1>(sums[k]),
+        );
+        quarter[k] = _mm_add_ps(
+            _mm256_castps256_ps128(half),
+            _mm256_extractf128_ps::<1>(half),
+        );
+    }
+    super::avx2::sum_lanes_f32(quarter)
+}
+
+/// Products of one query with four rows of halves, all of one length.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn dots_f16(query: &[f32], rows: [&[f16]; 4]) -> [f32; 4] {
+    let dim = query.len();
+    debug_assert!(rows.iter().all(|s| s.len() == dim));
+    let mut sums = [_mm512_setzero_ps(); 4];
+    for at in (0..dim).step_by(16) {
+        let left = dim - at;
+        let mask = if left >= 16 {
+            u16::MAX
+        } else {
+            (1 << left) - 1
+        };
+        // SAFETY: the mask keeps to the `dim` numbers that each slice has.
+        let q = unsafe { _mm512_maskz_loadu_ps(mask, query.as_ptr().add(at)) };
+        for k in 0..4 {
+            // SAFETY: as above.
+            let r = unsafe { _mm256_maskz_loadu_epi16(mask, rows[k].as_ptr().add(at).cast()) };
+            sums[k] = _mm512_fmadd_ps(q, _mm512_cvtph_ps(r), sums[k]);
+        }
+    }
+    sum_16(sums)
 }
 
 /// As [`dots_f32`] for codes; the length is a multiple of 64.
@@ -148,6 +181,30 @@ fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
             super::avx2::prefetch(&vectors[id as usize * dim..][..dim]);
         }
         let [sums] = dots_f32([query], four_at(vectors, dim, ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn f16_rows(query: &[f32], rows: &[f16], out: &mut [f32]) {
+    let n = out.len();
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_f16(query, four_rows(rows, query.len(), 4 * group, n));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn f16_at(query: &[f32], rows: &[f16], ids: &[u32], out: &mut [f32]) {
+    let dim = query.len();
+    for &id in ids.iter().take(AHEAD_F16) {
+        super::avx2::prefetch(&rows[id as usize * dim..][..dim]);
+    }
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        for &id in ids.iter().skip(4 * group + AHEAD_F16).take(4) {
+            super::avx2::prefetch(&rows[id as usize * dim..][..dim]);
+        }
+        let sums = dots_f16(query, four_at(rows, dim, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
     }
 }

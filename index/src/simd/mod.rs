@@ -3,7 +3,7 @@
 //! | file | needs |
 //! |---|---|
 //! | [`scalar`] | nothing; it *defines* what the others compute |
-//! | `avx2` | x86-64 with AVX2 and FMA |
+//! | `avx2` | x86-64 with AVX2, FMA and F16C |
 //! | `avx512` | x86-64 with AVX-512 F, BW, DQ, VL and VNNI |
 //! | `neon` | aarch64 |
 //!
@@ -11,6 +11,9 @@
 //! `l, l + 16, ..` in order, each by a fused multiply-add; then the lanes are added in a fixed tree
 //! (`l` with `l + 8`, then `+ 4`, `+ 2`, `+ 1`). A wide register, two narrower ones or an array do
 //! the same operations, so every instruction set, batch size and thread count gives the same bits.
+//!
+//! **f16.** A query in f32 and rows of halves: each half is widened, which is exact, and then the
+//! product is that of f32, to the bit.
 //!
 //! **4 bits.** Two codes of 0 to 15 a byte, the layout of [`scalar::dot_u4`]; the kernels return
 //! `sum c q`, exact.
@@ -21,7 +24,7 @@
 //! The instruction set is chosen at run time, once. Slices are checked at the door of each
 //! function, so that everything behind it may rely on their lengths.
 
-/// The table of the seven functions of a module; may be used only where the processor has been found
+/// The table of the nine functions of a module; may be used only where the processor has been found
 /// to have the features that they are compiled for.
 #[allow(
     unused_macros,
@@ -38,6 +41,10 @@ macro_rules! kernel_table {
             f32_tile: |queries, rows, out| unsafe { f32_tile(queries, rows, out) },
             // SAFETY: as above.
             f32_at: |query, vectors, ids, out| unsafe { f32_at(query, vectors, ids, out) },
+            // SAFETY: as above.
+            f16_rows: |query, rows, out| unsafe { f16_rows(query, rows, out) },
+            // SAFETY: as above.
+            f16_at: |query, rows, ids, out| unsafe { f16_at(query, rows, ids, out) },
             // SAFETY: as above.
             u8_rows: |query, codes, out| unsafe { u8_rows(query, codes, out) },
             // SAFETY: as above.
@@ -63,6 +70,8 @@ pub mod scalar;
 use std::fmt;
 use std::sync::OnceLock;
 
+pub use half::f16;
+
 /// Queries that a tile multiplies at once.
 pub const TILE: usize = 4;
 /// Code rows are padded to a multiple of this many bytes.
@@ -72,6 +81,8 @@ pub const ZERO_CODE: u8 = 128;
 
 type F32Rows = fn(&[f32], &[f32], &mut [f32]);
 type F32At = fn(&[f32], &[f32], &[u32], &mut [f32]);
+type F16Rows = fn(&[f32], &[f16], &mut [f32]);
+type F16At = fn(&[f32], &[f16], &[u32], &mut [f32]);
 type U8Rows = fn(&[i8], &[u8], &mut [i32]);
 type U8At = fn(&[i8], &[u8], &[u32], &mut [i32]);
 
@@ -82,6 +93,8 @@ pub struct Kernels {
     f32_rows: F32Rows,
     f32_tile: F32Rows,
     f32_at: F32At,
+    f16_rows: F16Rows,
+    f16_at: F16At,
     u8_rows: U8Rows,
     u8_tile: U8Rows,
     u8_at: U8At,
@@ -153,6 +166,28 @@ impl Kernels {
     pub fn f32_at(&self, query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
         check_at(query.len(), vectors.len(), ids, out.len());
         (self.f32_at)(query, vectors, ids, out);
+    }
+
+    /// As [`f32_rows`](Self::f32_rows) for rows of halves.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub fn f16_rows(&self, query: &[f32], rows: &[f16], out: &mut [f32]) {
+        assert_eq!(
+            rows.len(),
+            out.len() * query.len(),
+            "rows and out do not fit"
+        );
+        (self.f16_rows)(query, rows, out);
+    }
+
+    /// As [`f32_at`](Self::f32_at) for rows of halves `[n, dim]`.
+    ///
+    /// # Panics
+    /// When the lengths do not fit or an id is not below n.
+    pub fn f16_at(&self, query: &[f32], rows: &[f16], ids: &[u32], out: &mut [f32]) {
+        check_at(query.len(), rows.len(), ids, out.len());
+        (self.f16_at)(query, rows, ids, out);
     }
 
     /// As [`f32_rows`](Self::f32_rows) for codes: `query` `[stride]`, `codes` `[out.len(), stride]`.
@@ -357,6 +392,31 @@ mod tests {
         }
 
         #[test]
+        fn all_f16_kernels_agree_to_the_bit(
+            (dim, queries, rows, ids) in case(),
+            small in any::<bool>(),
+        ) {
+            let query = &queries[..dim];
+            // Halves below 2^-14 have fewer digits, and an instruction could take them for zero.
+            let factor = if small { 1e-7 } else { 1.0 };
+            let rows: Vec<f16> = rows.iter().map(|v| f16::from_f32(v * factor)).collect();
+            let wide: Vec<f32> = rows.iter().map(|h| h.to_f32()).collect();
+            let expected: Vec<f32> = wide
+                .chunks_exact(dim)
+                .map(|row| scalar::dot_f32(query, row))
+                .collect();
+            for kernels in Kernels::available() {
+                let mut out = vec![0.0; expected.len()];
+                kernels.f16_rows(query, &rows, &mut out);
+                prop_assert_eq!(bits(&out), bits(&expected), "{:?} rows", kernels);
+                let mut out = vec![0.0; ids.len()];
+                kernels.f16_at(query, &rows, &ids, &mut out);
+                let picked: Vec<f32> = ids.iter().map(|&i| expected[i as usize]).collect();
+                prop_assert_eq!(bits(&out), bits(&picked), "{:?} at", kernels);
+            }
+        }
+
+        #[test]
         fn all_code_kernels_agree(
             lines in 1usize..6,
             n in 1usize..20,
@@ -417,6 +477,35 @@ mod tests {
     }
 
     #[test]
+    fn every_half_there_is_is_widened_exactly() {
+        let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
+        for kernels in Kernels::available() {
+            let mut out = vec![0.0; halves.len()];
+            kernels.f16_rows(&[1.0], &halves, &mut out);
+            for (half, found) in halves.iter().zip(out) {
+                // Written out: one sign, five bits of exponent less 15, ten of fraction.
+                let (exponent, fraction) = (half.to_bits() >> 10 & 31, half.to_bits() & 1023);
+                let size = match exponent {
+                    31 if fraction > 0 => f32::NAN,
+                    31 => f32::INFINITY,
+                    0 => f32::from(fraction) * 2f32.powi(-24),
+                    _ => f32::from(fraction + 1024) * 2f32.powi(i32::from(exponent) - 25),
+                };
+                let expected = if half.to_bits() >> 15 == 1 {
+                    -size
+                } else {
+                    size
+                };
+                assert!(
+                    found == expected || found.is_nan() && expected.is_nan(),
+                    "{kernels:?}: {:#06x} is {expected}, found {found}",
+                    half.to_bits()
+                );
+            }
+        }
+    }
+
+    #[test]
     fn extreme_codes_do_not_saturate() {
         let stride = 1280;
         for (q, c) in [(-128i8, 255u8), (127, 255), (-128, 0), (127, 0)] {
@@ -444,6 +533,8 @@ mod tests {
             kernels.f32_rows(&[1.0], &[], &mut []);
             kernels.f32_tile(&[1.0; 4], &[], &mut []);
             kernels.f32_at(&[1.0], &[1.0], &[], &mut []);
+            kernels.f16_rows(&[1.0], &[], &mut []);
+            kernels.f16_at(&[1.0], &[f16::ONE], &[], &mut []);
             kernels.u8_at(&[0; 64], &[0; 64], &[], &mut []);
         }
     }

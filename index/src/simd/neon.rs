@@ -1,8 +1,9 @@
 //! NEON, which every aarch64 processor has: four registers hold the 16 lanes of f32.
 
 use std::arch::aarch64::*;
+use std::arch::asm;
 
-use super::{Kernels, TILE, four_at, four_queries, four_rows};
+use super::{Kernels, TILE, f16, four_at, four_queries, four_rows};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
@@ -45,6 +46,13 @@ fn dots_f32(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
             }
         }
     }
+    sum_16(sums)
+}
+
+/// The sum of the 16 lanes of each of four accumulators.
+#[inline]
+#[target_feature(enable = "neon")]
+fn sum_16(sums: [[float32x4_t; 4]; 4]) -> [f32; 4] {
     let mut out = [0.0; 4];
     for k in 0..4 {
         // Lane l with l + 8, then with l + 4, then the tree inside one register.
@@ -56,6 +64,71 @@ fn dots_f32(query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
         out[k] = vget_lane_f32::<0>(s) + vget_lane_f32::<1>(s);
     }
     out
+}
+
+/// Four halves as f32.
+///
+/// The intrinsic became stable after the oldest compiler that this crate builds with; the
+/// instruction is part of every aarch64.
+#[inline]
+#[target_feature(enable = "neon")]
+fn widen(halves: uint16x4_t) -> float32x4_t {
+    let out: float32x4_t;
+    // SAFETY: one instruction, from a register to a register.
+    unsafe {
+        asm!(
+            "fcvtl {out:v}.4s, {halves:v}.4h",
+            out = lateout(vreg) out,
+            halves = in(vreg) halves,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    out
+}
+
+/// As [`load_16`] for halves, widened.
+#[inline]
+#[target_feature(enable = "neon")]
+fn load_16_halves(slice: &[f16]) -> [float32x4_t; 4] {
+    let mut padded = [f16::ZERO; 16];
+    let start = if slice.len() >= 16 {
+        slice.as_ptr().cast::<u16>()
+    } else {
+        padded[..slice.len()].copy_from_slice(slice);
+        padded.as_ptr().cast::<u16>()
+    };
+    // SAFETY: `start` is the start of 16 halves, the slice's own or `padded`, each 16 bits.
+    let parts = unsafe {
+        [
+            vld1_u16(start),
+            vld1_u16(start.add(4)),
+            vld1_u16(start.add(8)),
+            vld1_u16(start.add(12)),
+        ]
+    };
+    [
+        widen(parts[0]),
+        widen(parts[1]),
+        widen(parts[2]),
+        widen(parts[3]),
+    ]
+}
+
+/// As [`dots_f32`] with rows of halves.
+#[inline]
+#[target_feature(enable = "neon")]
+fn dots_f16(query: &[f32], rows: [&[f16]; 4]) -> [f32; 4] {
+    let mut sums = [[vdupq_n_f32(0.0); 4]; 4];
+    for at in (0..query.len()).step_by(16) {
+        let q = load_16(&query[at..]);
+        for k in 0..4 {
+            let r = load_16_halves(&rows[k][at..]);
+            for l in 0..4 {
+                sums[k][l] = vfmaq_f32(sums[k][l], q[l], r[l]);
+            }
+        }
+    }
+    sum_16(sums)
 }
 
 /// Products of one query with four rows of codes; the length is a multiple of 64.
@@ -112,6 +185,23 @@ fn f32_tile(queries: &[f32], rows: &[f32], out: &mut [f32]) {
 fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
     for (group, out) in out.chunks_mut(4).enumerate() {
         let sums = dots_f32(query, four_at(vectors, query.len(), ids, 4 * group));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn f16_rows(query: &[f32], rows: &[f16], out: &mut [f32]) {
+    let n = out.len();
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_f16(query, four_rows(rows, query.len(), 4 * group, n));
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn f16_at(query: &[f32], rows: &[f16], ids: &[u32], out: &mut [f32]) {
+    for (group, out) in out.chunks_mut(4).enumerate() {
+        let sums = dots_f16(query, four_at(rows, query.len(), ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
     }
 }

@@ -1,6 +1,6 @@
 //! The reference: what every other kernel computes, in plain Rust.
 
-use super::{CODE_ALIGN, Kernels, four_queries};
+use super::{CODE_ALIGN, Kernels, f16, four_queries};
 
 /// Lanes of the f32 accumulator.
 pub const LANES: usize = 16;
@@ -10,6 +10,8 @@ pub(super) const KERNELS: Kernels = Kernels {
     f32_rows,
     f32_tile,
     f32_at,
+    f16_rows,
+    f16_at,
     u8_rows,
     u8_tile,
     u8_at,
@@ -21,18 +23,33 @@ pub(super) const KERNELS: Kernels = Kernels {
 /// # Panics
 /// When the lengths differ.
 pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
+    dot(a, b, |b| b)
+}
+
+/// [`dot_f32`] of a vector and a row of halves: each is widened, which loses nothing, and the rest
+/// is the same to the bit.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn dot_f16(query: &[f32], row: &[f16]) -> f32 {
+    dot(query, row, f16::to_f32)
+}
+
+fn dot<T: Copy>(a: &[f32], b: &[T], widen: impl Fn(T) -> f32) -> f32 {
     assert_eq!(a.len(), b.len(), "the lengths differ");
     let mut lanes = [0.0f32; LANES];
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
     for (a, b) in a.iter().zip(b) {
-        fused(&mut lanes, a, b);
+        fused(&mut lanes, a, &b.map(&widen));
     }
     if !a_rest.is_empty() {
         // A masked load reads zeros past the end, and every lane takes part.
         let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
         a[..a_rest.len()].copy_from_slice(a_rest);
-        b[..b_rest.len()].copy_from_slice(b_rest);
+        for (b, &rest) in b.iter_mut().zip(b_rest) {
+            *b = widen(rest);
+        }
         fused(&mut lanes, &a, &b);
     }
     for half in [8, 4, 2, 1] {
@@ -98,6 +115,18 @@ fn f32_tile(queries: &[f32], rows: &[f32], out: &mut [f32]) {
 fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
     for (&id, out) in ids.iter().zip(out) {
         *out = dot_f32(query, &vectors[id as usize * query.len()..][..query.len()]);
+    }
+}
+
+fn f16_rows(query: &[f32], rows: &[f16], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(query.len().max(1)).zip(out) {
+        *out = dot_f16(query, row);
+    }
+}
+
+fn f16_at(query: &[f32], rows: &[f16], ids: &[u32], out: &mut [f32]) {
+    for (&id, out) in ids.iter().zip(out) {
+        *out = dot_f16(query, &rows[id as usize * query.len()..][..query.len()]);
     }
 }
 

@@ -17,11 +17,13 @@ pub const MAX_ROWS: u64 = u32::MAX as u64 - 1;
 pub const META: SectionName = SectionName::new("meta");
 pub const VECTORS: SectionName = SectionName::new("vectors");
 pub const CODES: SectionName = SectionName::new("codes");
+pub const HALVES: SectionName = SectionName::new("halves");
 pub const SCALES: SectionName = SectionName::new("scales");
 pub const CENTER: SectionName = SectionName::new("center");
 
 const META_LEN: usize = 64;
 const HAS_CENTER: u32 = 1;
+const HAS_HALVES: u32 = 2;
 
 /// Columns of a code row: `dim` rounded up to whole cache lines.
 pub fn stride_of(dim: usize) -> usize {
@@ -34,6 +36,7 @@ pub struct Meta {
     pub rows: u64,
     pub dim: usize,
     pub has_center: bool,
+    pub has_halves: bool,
 }
 
 impl Meta {
@@ -42,7 +45,8 @@ impl Meta {
         out[..8].copy_from_slice(&self.rows.to_le_bytes());
         out[8..12].copy_from_slice(&(self.dim as u32).to_le_bytes());
         out[12..16].copy_from_slice(&(stride_of(self.dim) as u32).to_le_bytes());
-        let flags = if self.has_center { HAS_CENTER } else { 0 };
+        let flags =
+            u32::from(self.has_center) * HAS_CENTER + u32::from(self.has_halves) * HAS_HALVES;
         out[16..20].copy_from_slice(&flags.to_le_bytes());
         out
     }
@@ -75,7 +79,7 @@ impl Meta {
             )));
         }
         let flags = u32_at(bytes, 16);
-        if flags & !HAS_CENTER != 0 || bytes[20..].iter().any(|&b| b != 0) {
+        if flags & !(HAS_CENTER | HAS_HALVES) != 0 || bytes[20..].iter().any(|&b| b != 0) {
             return Err(damaged(format!(
                 "expected known flags and zeros, found flags {flags:#x}"
             )));
@@ -84,6 +88,7 @@ impl Meta {
             rows,
             dim,
             has_center: flags & HAS_CENTER != 0,
+            has_halves: flags & HAS_HALVES != 0,
         })
     }
 
@@ -92,6 +97,7 @@ impl Meta {
         // At most 2^32 rows of 2^18 bytes: no overflow.
         let dim = self.dim as u64;
         let center = self.has_center.then_some((CENTER, dim * 4));
+        let halves = self.has_halves.then_some((HALVES, self.rows * dim * 2));
         [
             (VECTORS, self.rows * dim * 4),
             (CODES, self.rows * stride_of(self.dim) as u64),
@@ -99,6 +105,7 @@ impl Meta {
         ]
         .into_iter()
         .chain(center)
+        .chain(halves)
     }
 }
 
@@ -114,11 +121,13 @@ mod tests {
             format!("| `{META}` | {META_LEN} |"),
             format!("### `meta` ({META_LEN} bytes)"),
             format!("u32, 1 to {MAX_DIM}"),
+            format!("bit {}: there are `halves`", HAS_HALVES.ilog2()),
+            format!("bit {}: there is a `center`", HAS_CENTER.ilog2()),
             format!("multiple of {CODE_ALIGN}: a code row is whole cache lines"),
         ] {
             assert!(text.contains(&fact), "docs/format.md does not say: {fact}");
         }
-        for section in [VECTORS, CODES, SCALES, CENTER] {
+        for section in [VECTORS, CODES, HALVES, SCALES, CENTER] {
             assert!(text.contains(&format!("| `{section}` |")), "{section}");
         }
     }
@@ -130,6 +139,7 @@ mod tests {
             rows: 12,
             dim: 100,
             has_center: true,
+            has_halves: true,
         };
         let good = meta.encode();
         assert_eq!(Meta::decode(&good, path).unwrap(), meta);
@@ -139,7 +149,7 @@ mod tests {
             (8, 200),
             (11, 1),
             (12, 0),
-            (16, 3),
+            (16, 4),
             (20, 1),
             (63, 1),
         ] {
@@ -148,6 +158,16 @@ mod tests {
             assert!(Meta::decode(&bad, path).is_err(), "byte {at}");
         }
         let lengths: Vec<u64> = meta.lengths().map(|(_, len)| len).collect();
-        assert_eq!(lengths, [4800, 12 * 128, 48, 400]);
+        assert_eq!(lengths, [4800, 12 * 128, 48, 400, 2400]);
+        for (has_center, has_halves) in [(false, false), (true, false), (false, true)] {
+            let other = Meta {
+                has_center,
+                has_halves,
+                ..meta
+            };
+            assert_eq!(Meta::decode(&other.encode(), path).unwrap(), other);
+            let optional = usize::from(has_center) + usize::from(has_halves);
+            assert_eq!(other.lengths().count(), 3 + optional);
+        }
     }
 }

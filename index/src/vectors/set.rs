@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::layout::{CENTER, CODES, KIND, META, Meta, SCALES, VECTORS, stride_of};
+use super::layout::{CENTER, CODES, HALVES, KIND, META, Meta, SCALES, VECTORS, stride_of};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::mmap::{AlignedBytes, MappedFile, Source};
+use crate::simd::f16;
 
 /// Vectors `[len, dim]` and their int8 codes, used where they lie in the file.
 ///
@@ -18,6 +19,7 @@ pub struct VectorSet {
     dim: usize,
     vectors: Range<usize>,
     codes: Range<usize>,
+    halves: Option<Range<usize>>,
     scales: Range<usize>,
     center: Option<Range<usize>>,
     fingerprint: u64,
@@ -54,13 +56,19 @@ impl VectorSet {
                 ));
             }
         }
-        if container.has(CENTER) && !meta.has_center {
-            return Err(Error::section(path, CENTER, "expected none, found one"));
+        for (section, expected) in [(CENTER, meta.has_center), (HALVES, meta.has_halves)] {
+            if container.has(section) && !expected {
+                return Err(Error::section(path, section, "expected none, found one"));
+            }
         }
         let [vectors, codes, scales] = [VECTORS, CODES, SCALES].map(|s| container.range(s));
         let center = meta
             .has_center
             .then(|| container.range(CENTER))
+            .transpose()?;
+        let halves = meta
+            .has_halves
+            .then(|| container.range(HALVES))
             .transpose()?;
         let fingerprint = container.checksum(VECTORS)?;
         Ok(Self {
@@ -68,6 +76,7 @@ impl VectorSet {
             dim: meta.dim,
             vectors: vectors?,
             codes: codes?,
+            halves,
             scales: scales?,
             center,
             fingerprint,
@@ -92,6 +101,11 @@ impl VectorSet {
                 let problem = format!("expected finite numbers, found {} at {at}", numbers[at]);
                 return Err(Error::section(path, section, problem));
             }
+        }
+        let halves = self.halves().unwrap_or(&[]);
+        if let Some(at) = halves.iter().position(|v| !v.is_finite()) {
+            let problem = format!("expected finite numbers, found {} at {at}", halves[at]);
+            return Err(Error::section(path, HALVES, problem));
         }
         Ok(())
     }
@@ -147,6 +161,12 @@ impl VectorSet {
     /// The int8 codes `[len, stride]`, each offset by 128.
     pub fn codes(&self) -> &[u8] {
         &self.source.bytes()[self.codes.clone()]
+    }
+
+    /// The vectors rounded to half precision `[len, dim]`, if the file has them.
+    pub fn halves(&self) -> Option<&[f16]> {
+        let range = self.halves.clone()?;
+        Some(bytemuck::cast_slice(&self.source.bytes()[range]))
     }
 
     /// The step of each row's codes `[len]`.

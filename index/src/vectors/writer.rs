@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use bytemuck::Pod;
 use rayon::prelude::*;
 
 use super::layout::{
-    CENTER, CODES, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, VECTORS, stride_of,
+    CENTER, CODES, HALVES, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, VECTORS, stride_of,
 };
 use super::quantize::quantize_row;
-use crate::container::ContainerWriter;
+use crate::container::{ContainerWriter, SectionName};
 use crate::error::{Error, Result};
+use crate::simd::f16;
 
-/// Bytes of vectors that are coded at a time.
+/// Bytes of vectors that are read back at a time.
 const BLOCK: usize = 4 << 20;
 
 /// What the int8 codes are measured from.
@@ -36,12 +38,23 @@ pub enum Center {
 pub struct VectorOptions {
     /// What the codes are measured from.
     pub center: Center,
+    /// Whether the vectors are written in half precision as well, for
+    /// [`Rescore::Halves`](crate::Rescore::Halves): `2 dim` bytes a vector more. Off by default.
+    pub halves: bool,
 }
 
 impl VectorOptions {
     /// The same options with another centre.
     pub fn center(mut self, center: Center) -> Self {
         self.center = center;
+        self
+    }
+
+    /// The same options with or without vectors in half precision.
+    ///
+    /// With them, numbers of 65520 or more, which round to no half, are refused.
+    pub fn halves(mut self, halves: bool) -> Self {
+        self.halves = halves;
         self
     }
 }
@@ -71,6 +84,7 @@ pub struct VectorSetWriter {
     dim: usize,
     rows: u64,
     center: Center,
+    halves: bool,
     /// Sum of each column, for [`Center::Mean`].
     sums: Vec<f64>,
 }
@@ -109,6 +123,7 @@ impl VectorSetWriter {
             dim,
             rows: 0,
             center: options.center,
+            halves: options.halves,
             sums,
         })
     }
@@ -131,8 +146,8 @@ impl VectorSetWriter {
     /// Appends one vector `[dim]`; its id is the number of rows before it.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] naming row and column, [`Error::Argument`] for a wrong length or one
-    /// row too many: the set is then what it was before. [`Error::Io`] when the disk refuses.
+    /// [`Error::NonFinite`] naming row and column, [`Error::Argument`] for a wrong length, one row
+    /// too many, or, where halves are written, a number that is too large for one: the set is then what it was before. [`Error::Io`] when the disk refuses.
     pub fn push(&mut self, row: &[f32]) -> Result<()> {
         if row.len() != self.dim {
             return Err(Error::length("vector", self.dim, row.len()));
@@ -168,6 +183,17 @@ impl VectorSetWriter {
                 value: rows[at],
             });
         }
+        if self.halves
+            && let Some(at) = rows.iter().position(|&v| !f16::from_f32(v).is_finite())
+        {
+            let row = self.rows + (at / self.dim) as u64;
+            return Err(Error::Argument {
+                what: "a vector to be written in half precision",
+                expected: "numbers below 65520 in size".to_owned(),
+                found: format!("{} in row {row}, column {}", rows[at], at % self.dim),
+                advice: "scale the vectors, or write none in half precision",
+            });
+        }
         self.writer.write(bytemuck::cast_slice(rows))?;
         if !self.sums.is_empty() {
             for row in rows.chunks_exact(self.dim) {
@@ -197,8 +223,12 @@ impl VectorSetWriter {
             rows,
             dim: self.dim,
             has_center: center.is_some(),
+            has_halves: self.halves,
         };
         let scales = write_codes(&mut self.writer, &meta, center.as_deref().unwrap_or(&[]))?;
+        if self.halves {
+            write_halves(&mut self.writer, &meta)?;
+        }
         self.writer.section(SCALES, bytemuck::cast_slice(&scales))?;
         if let Some(center) = &center {
             self.writer.section(CENTER, bytemuck::cast_slice(center))?;
@@ -217,27 +247,67 @@ impl VectorSetWriter {
 
 /// Writes the codes section from the vectors already in the file; returns the scales.
 fn write_codes(writer: &mut ContainerWriter, meta: &Meta, center: &[f32]) -> Result<Vec<f32>> {
-    let (dim, rows, stride) = (meta.dim, meta.rows as usize, stride_of(meta.dim));
+    let stride = stride_of(meta.dim);
+    let mut scales = vec![0.0f32; meta.rows as usize];
+    write_derived(
+        writer,
+        meta,
+        CODES,
+        stride,
+        |first, vectors, codes: &mut [u8]| {
+            vectors
+                .par_chunks_exact(meta.dim)
+                .zip(codes.par_chunks_exact_mut(stride))
+                .zip(&mut scales[first..])
+                .with_min_len(64)
+                .for_each(|((row, out), scale)| *scale = quantize_row(row, center, out));
+        },
+    )?;
+    Ok(scales)
+}
+
+/// Writes the halves section from the vectors already in the file.
+fn write_halves(writer: &mut ContainerWriter, meta: &Meta) -> Result<()> {
+    let dim = meta.dim;
+    write_derived(
+        writer,
+        meta,
+        HALVES,
+        dim,
+        |_, vectors, halves: &mut [f16]| {
+            vectors
+                .par_iter()
+                .zip(halves)
+                .with_min_len(64 << 10)
+                .for_each(|(&v, half)| *half = f16::from_f32(v));
+        },
+    )
+}
+
+/// Writes a section of `width` values a row, made from the vectors already in the file: `derive`
+/// gets a block's first row, its rows and the place for their values.
+fn write_derived<T: Pod>(
+    writer: &mut ContainerWriter,
+    meta: &Meta,
+    section: SectionName,
+    width: usize,
+    mut derive: impl FnMut(usize, &[f32], &mut [T]),
+) -> Result<()> {
+    let (dim, rows) = (meta.dim, meta.rows as usize);
     let per_block = (BLOCK / (dim * 4)).clamp(1, rows.max(1));
     let mut vectors = vec![0.0f32; per_block * dim];
-    let mut codes = vec![0u8; per_block * stride];
-    let mut scales = vec![0.0f32; rows];
-    writer.begin(CODES)?;
+    let mut derived = vec![T::zeroed(); per_block * width];
+    writer.begin(section)?;
     for first in (0..rows).step_by(per_block) {
         let count = per_block.min(rows - first);
         let vectors = &mut vectors[..count * dim];
+        let derived = &mut derived[..count * width];
         let at = (first * dim * 4) as u64;
         writer.read_back(VECTORS, at, bytemuck::cast_slice_mut(vectors))?;
-        vectors
-            .par_chunks_exact(dim)
-            .zip(codes.par_chunks_exact_mut(stride))
-            .zip(&mut scales[first..first + count])
-            .with_min_len(64)
-            .for_each(|((row, out), scale)| *scale = quantize_row(row, center, out));
-        writer.write(&codes[..count * stride])?;
+        derive(first, vectors, derived);
+        writer.write(bytemuck::cast_slice(derived))?;
     }
-    writer.end()?;
-    Ok(scales)
+    writer.end()
 }
 
 #[cfg(test)]
@@ -271,13 +341,17 @@ mod tests {
         let (n, dim) = (1500, 1000);
         let value = |i: usize| ((i * 2_654_435_761) % 1000) as f32 / 500.0 - 1.0;
         let rows: Vec<f32> = (0..n * dim).map(value).collect();
-        let mut writer = VectorSetWriter::create(&path, dim, VectorOptions::default()).unwrap();
+        let options = VectorOptions::default().halves(true);
+        let mut writer = VectorSetWriter::create(&path, dim, options).unwrap();
         for part in rows.chunks(dim * 7) {
             writer.push_rows(part).unwrap();
         }
         writer.finish().unwrap();
         let set = VectorSet::open(&path).unwrap();
+        set.verify().unwrap();
         assert_eq!(set.vectors(), rows);
+        let halves: Vec<f16> = rows.iter().map(|&v| f16::from_f32(v)).collect();
+        assert_eq!(set.halves(), Some(&halves[..]));
         let mut out = vec![0; set.stride()];
         for (i, row) in rows.chunks(dim).enumerate() {
             let scale = quantize_row(row, &[], &mut out);
@@ -321,10 +395,34 @@ mod tests {
     }
 
     #[test]
+    fn numbers_too_large_for_a_half_are_refused_only_where_halves_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set");
+        for halves in [false, true] {
+            let options = VectorOptions::default().halves(halves);
+            let mut writer = VectorSetWriter::create(&path, 2, options).unwrap();
+            writer.push(&[65_519.0, -65_504.0]).unwrap();
+            let pushed = writer.push_rows(&[1.0, 1.0, 1.0, -65_520.0]);
+            assert_eq!(pushed.is_err(), halves);
+            if let Err(error) = pushed {
+                assert!(error.to_string().contains("row 2, column 1"), "{error}");
+                writer.push(&[1e-9, 0.1]).unwrap();
+            }
+            writer.finish().unwrap();
+            let set = VectorSet::open(&path).unwrap();
+            set.verify().unwrap();
+            assert_eq!(set.halves().is_some(), halves);
+        }
+        let set = VectorSet::open(&path).unwrap();
+        let found: Vec<f32> = set.halves().unwrap().iter().map(|h| h.to_f32()).collect();
+        assert_eq!(found, [65_504.0, -65_504.0, 0.0, 0.099_975_586]);
+    }
+
+    #[test]
     fn a_set_may_be_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("set");
-        let options = VectorOptions::default().center(Center::Mean);
+        let options = VectorOptions::default().center(Center::Mean).halves(true);
         VectorSetWriter::create(&path, 2, options)
             .unwrap()
             .finish()

@@ -1,0 +1,147 @@
+//! What candidates are scored with in the end.
+
+use super::Query;
+use super::exact::score_ids;
+use super::flat::score_ids_by_codes;
+use super::top_k::TopK;
+use crate::simd::{Kernels, f16};
+use crate::vectors::VectorSet;
+
+/// What the answers of an approximate search are scored with in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Rescore {
+    /// The f32 vectors: scores are the exact ones, to the bit.
+    #[default]
+    Exact,
+    /// The vectors in half precision: half the bytes. Of unit vectors, scores are off by less than
+    /// a thousandth, mostly by a hundred-thousandth, and the order near the end of the best `k`
+    /// by as little. A file that was written without
+    /// [`VectorOptions::halves`](crate::VectorOptions::halves) is scored as by
+    /// [`Exact`](Self::Exact); the answers are then only better.
+    Halves,
+    /// The int8 codes: scores are off by about a thousandth, and cost a quarter of the bytes.
+    Codes,
+}
+
+impl Rescore {
+    /// Offers the scores of `ids`, all below the set's length and allowed.
+    pub(crate) fn score(self, set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
+        match (self, set.halves()) {
+            (Self::Exact, _) | (Self::Halves, None) => score_ids(set, query, ids, top),
+            (Self::Halves, Some(halves)) => score_ids_by_halves(halves, query, ids, top),
+            (Self::Codes, _) => score_ids_by_codes(set, query, ids, top),
+        }
+    }
+}
+
+fn score_ids_by_halves(halves: &[f16], query: &Query<'_>, ids: &[u32], top: &mut TopK) {
+    let mut dots = [0.0; 256];
+    for ids in ids.chunks(dots.len()) {
+        let dots = &mut dots[..ids.len()];
+        Kernels::detect().f16_at(query.vector, halves, ids, dots);
+        for (&id, &dot) in ids.iter().zip(&*dots) {
+            top.push(query.score(id as usize, dot), id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::graph::{BatchBuilder, Graph, Hnsw, write_graph};
+    use crate::search::{Flat, Hit, Search};
+    use crate::test_vectors::{clustered, set_with};
+    use crate::{Center, VectorOptions};
+
+    const K: usize = 800;
+
+    /// The share of the true answers among those found, over all queries.
+    fn recall(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
+        let (mut hits, mut all) = (0, 0);
+        for (found, exact) in found.iter().zip(exact) {
+            let ids: HashSet<u32> = exact.iter().map(|h| h.id).collect();
+            hits += found.iter().filter(|h| ids.contains(&h.id)).count();
+            all += exact.len();
+        }
+        hits as f64 / all as f64
+    }
+
+    /// The queries' own scores of what was found.
+    fn check_scores(set: &VectorSet, queries: &[Query<'_>], found: &[Vec<Hit>]) {
+        for (query, hits) in queries.iter().zip(found) {
+            for hit in hits {
+                let id = hit.id as usize;
+                let dot = crate::simd::scalar::dot_f32(query.vector, set.vector(id));
+                let off = (query.score(id, dot) - hit.score).abs();
+                assert!(off < 1e-3, "{hit:?} is off by {off}");
+            }
+        }
+    }
+
+    #[test]
+    fn halves_find_what_exact_scores_find() {
+        let (n, dim) = (20_000, 384);
+        let rows = clustered(n, dim, 51);
+        let vectors = clustered(20, dim, 52);
+        let queries: Vec<Query<'_>> = vectors.chunks(dim).map(Query::new).collect();
+        for center in [Center::None, Center::Mean] {
+            let options = VectorOptions::default().center(center).halves(true);
+            let set = set_with(&rows, dim, options);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("graph");
+            write_graph(&path, &set, &BatchBuilder::default()).unwrap();
+            let graph = Graph::open(&path, &set).unwrap();
+            let truth = set.search_batch(&queries, K).unwrap();
+            let flat = |rescore| -> Vec<Vec<Hit>> {
+                let flat = Flat::new(&set).rescore(rescore);
+                let batch = flat.search_batch(&queries, K).unwrap();
+                assert_eq!(flat.search(&queries[0], K).unwrap(), batch[0]);
+                batch
+            };
+            let hnsw = |rescore| {
+                let hnsw = Hnsw::new(&set, &graph).ef(1200).rescore(rescore);
+                hnsw.search_batch(&queries, K).unwrap()
+            };
+            for (exact, halves) in [
+                (flat(Rescore::Exact), flat(Rescore::Halves)),
+                (hnsw(Rescore::Exact), hnsw(Rescore::Halves)),
+            ] {
+                check_scores(&set, &queries, &halves);
+                assert_ne!(exact, halves, "the halves were not used");
+                let (exact, halves) = (recall(&exact, &truth), recall(&halves, &truth));
+                assert!(
+                    (exact - halves).abs() <= 0.001,
+                    "recall {halves}, not {exact}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn bias_weights_and_filter_count_and_a_file_without_halves_is_scored_exactly() {
+        let (n, dim) = (3000, 40);
+        let rows = clustered(n, dim, 53);
+        let weights: Vec<f32> = (0..n).map(|i| 0.5 + (i % 3) as f32 / 4.0).collect();
+        let mut allowed = crate::IdSet::all(n);
+        for id in (0..n).step_by(3) {
+            allowed.remove(id);
+        }
+        let query = Query::new(&rows[..dim])
+            .bias(0.25)
+            .weights(&weights)
+            .allowed(&allowed);
+        for halves in [false, true] {
+            let set = set_with(&rows, dim, VectorOptions::default().halves(halves));
+            let exact = Flat::new(&set).search(&query, K).unwrap();
+            let flat = Flat::new(&set).rescore(Rescore::Halves);
+            let found = flat.search(&query, K).unwrap();
+            assert!(found.iter().all(|h| allowed.contains(h.id as usize)));
+            check_scores(&set, &[query], std::slice::from_ref(&found));
+            assert_eq!(found.len(), K);
+            assert_eq!(found == exact, !halves);
+        }
+    }
+}
