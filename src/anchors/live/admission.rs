@@ -29,7 +29,7 @@ const PAGE: usize = 4096;
 /// Seconds by phase of taking over a generation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Phases {
-    /// Reading the manifest and mapping the segments.
+    /// Reading the manifest and mapping the segments, or finding that they are mapped already.
     pub open: f64,
     /// Comparing the checksums of segments that this process has not verified yet.
     pub verify: f64,
@@ -93,7 +93,7 @@ impl Admission {
     ) -> Result<(Arc<Snapshot>, Phases), LiveError> {
         let mut phases = Phases::default();
         self.forget_removed();
-        if let Some(previous) = self.previous_is_wanted()? {
+        if let Some(previous) = timed(&mut phases.open, || self.previous_is_wanted())? {
             timed(&mut phases.canary, || self.canary(previous.set()))?;
             return Ok((previous, phases));
         }
@@ -292,7 +292,7 @@ fn touch<T: Copy>(items: &[T], limit: u64) -> u64 {
 fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let result = work();
-    *seconds = begun.elapsed().as_secs_f64();
+    *seconds += begun.elapsed().as_secs_f64();
     result
 }
 

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`handle`] | [`LiveSet`]: the generation that queries get, and how it is replaced |
 //! | [`snapshot`] | [`Snapshot`]: one generation and its space, owned |
-//! | [`admission`] | what a generation must pass before a query sees it |
+//! | `admission` | what a generation must pass before a query sees it |
 //! | [`watcher`] | [`Watcher`]: notices that `CURRENT` was replaced |
 //! | [`error`] | why a process stays with the generation that it has |
 //!
