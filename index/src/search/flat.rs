@@ -25,8 +25,9 @@ const SPARSE: usize = 16;
 
 /// A set searched by its int8 codes with f32 rescoring.
 ///
-/// The scores of the answers are the exact ones, to the bit, unless [`Rescore`] says otherwise; which vectors are answered is right
-/// for all but about one in a thousand. Where all must be, use [`VectorSet::search`].
+/// The scores of the answers are the exact ones, to the bit, unless [`Rescore`] says otherwise;
+/// which vectors are answered is right for all but about one in a thousand. Where all must be, use
+/// [`VectorSet::search`].
 #[derive(Debug, Clone, Copy)]
 pub struct Flat<'a> {
     set: &'a VectorSet,

@@ -146,8 +146,9 @@ impl VectorSetWriter {
     /// Appends one vector `[dim]`; its id is the number of rows before it.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] naming row and column, [`Error::Argument`] for a wrong length, one row
-    /// too many, or, where halves are written, a number that is too large for one: the set is then what it was before. [`Error::Io`] when the disk refuses.
+    /// [`Error::NonFinite`] naming row and column; [`Error::Argument`] for a wrong length, one row
+    /// too many or, where halves are written, a number too large for one. The set is then what it
+    /// was before. [`Error::Io`] when the disk refuses.
     pub fn push(&mut self, row: &[f32]) -> Result<()> {
         if row.len() != self.dim {
             return Err(Error::length("vector", self.dim, row.len()));
