@@ -9,8 +9,8 @@
 //! | [`container`] | files of named, checksummed, aligned sections; atomic writing |
 //! | [`mmap`] | the only place that maps a file |
 //! | [`vectors`] | [`VectorSet`]: vectors and their int8 codes in one file |
-//! | [`plan`] | which search to use, measured and explained |
-//! | [`bench`] | measures a search on any vectors |
+//! | [`mod@plan`] | which search to use, measured and explained |
+//! | [`mod@bench`] | measures a search on any vectors |
 //! | [`graph`] | [`Graph`], [`Hnsw`] and what builds one: [`BatchBuilder`], [`Inserter`] |
 //! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`] and [`Segments`] |
 //! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
@@ -36,6 +36,9 @@
 //! # }
 //! ```
 //!
+//! The optional feature `hnsw-rs` adds `graph::HnswRsBuilder`, which builds with the crate of that
+//! name.
+//!
 //! # Quirks and limits
 //!
 //! 1. Little-endian machines only; a build for another one stops at compile time.
@@ -47,6 +50,9 @@
 //! 5. Scores of the exact scan are the same bits whatever the batch size, the number of threads
 //!    and the instruction set (see [`simd`]). On a processor without fused multiply-add they are
 //!    computed in software and slowly.
+//! 6. A graph is built by cosine (of the vectors less the set's centre). It serves queries by dot
+//!    product where vectors have one length, or where weights make the score a cosine; for vectors
+//!    of very different lengths use the scans.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 #[cfg(not(target_endian = "little"))]

@@ -29,6 +29,7 @@
 //! | [`set`] | an opened set |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
 //! | [`searcher`] | a set and a space: vectors to relative rows |
+//! | [`live`] | a long-running process moves to a new generation while it answers |
 //! | [`error`] | what can go wrong |
 
 pub mod add;
@@ -39,6 +40,7 @@ pub mod embed;
 pub mod error;
 pub mod fs;
 pub mod history;
+pub mod live;
 pub mod manifest;
 pub mod plan;
 pub mod publish;
@@ -56,6 +58,7 @@ pub mod writer;
 pub use build::{BuildOptions, BuildReport, build};
 pub use embed::Embedder;
 pub use error::AnchorsError;
+pub use live::{LiveOptions, LiveSet, Snapshot, Watcher};
 pub use manifest::Manifest;
 pub use searcher::Searcher;
 pub use set::{AnchorSet, Fallback};

@@ -1,5 +1,7 @@
 //! A set and a space: unit vectors to relative rows.
 
+use std::sync::Arc;
+
 use asif_index::{Hit, Query, Search, Segments};
 
 use super::error::AnchorsError;
@@ -14,10 +16,46 @@ pub use crate::encode::Modality;
 #[derive(Debug)]
 pub struct Searcher<'a> {
     set: &'a AnchorSet,
+    view: SpaceView,
+}
+
+/// All that a [`Searcher`] has besides its set: what a space is for one generation. Cheap to clone,
+/// so whoever owns a set can keep its view beside it and hand out searchers for nothing.
+#[derive(Debug, Clone)]
+pub(super) struct SpaceView {
     params: SpaceParams,
     mode: SearchMode,
-    image: Option<Centering>,
-    text: Option<Centering>,
+    image: Option<Arc<Centering>>,
+    text: Option<Arc<Centering>>,
+}
+
+impl SpaceView {
+    /// See [`Searcher::new`].
+    pub(super) fn new(
+        set: &AnchorSet,
+        params: SpaceParams,
+        mode: SearchMode,
+    ) -> Result<Self, AnchorsError> {
+        params.validate()?;
+        let center = |modality| {
+            let centering = params.center.then(|| centering(set, modality)).transpose();
+            Ok::<_, AnchorsError>(centering?.map(Arc::new))
+        };
+        Ok(Self {
+            params,
+            mode,
+            image: center(Modality::Image)?,
+            text: center(Modality::Text)?,
+        })
+    }
+
+    /// A searcher of `set`, which this view was made of.
+    pub(super) fn searcher<'a>(&self, set: &'a AnchorSet) -> Searcher<'a> {
+        Searcher {
+            set,
+            view: self.clone(),
+        }
+    }
 }
 
 impl<'a> Searcher<'a> {
@@ -30,20 +68,15 @@ impl<'a> Searcher<'a> {
         params: SpaceParams,
         mode: SearchMode,
     ) -> Result<Self, AnchorsError> {
-        params.validate()?;
-        let center = |modality| params.center.then(|| centering(set, modality)).transpose();
         Ok(Self {
             set,
-            params,
-            mode,
-            image: center(Modality::Image)?,
-            text: center(Modality::Text)?,
+            view: SpaceView::new(set, params, mode)?,
         })
     }
 
     /// The space.
     pub fn params(&self) -> &SpaceParams {
-        &self.params
+        &self.view.params
     }
 
     /// The relative row of each unit vector of one modality; `vectors` is `[n, dim]` row-major.
@@ -55,9 +88,10 @@ impl<'a> Searcher<'a> {
         modality: Modality,
         vectors: &[f32],
     ) -> Result<Vec<RelativeRow>, AnchorsError> {
+        let SpaceView { params, mode, .. } = self.view;
         let centering = match modality {
-            Modality::Image => self.image.as_ref(),
-            Modality::Text => self.text.as_ref(),
+            Modality::Image => self.view.image.as_deref(),
+            Modality::Text => self.view.text.as_deref(),
         };
         let queries: Vec<(Vec<f32>, f32)> = vectors
             .chunks_exact(self.set.dim(modality))
@@ -72,16 +106,15 @@ impl<'a> Searcher<'a> {
                 centering.map_or(query, |c| query.weights(c.weights()))
             })
             .collect();
-        let k = self.params.k;
         let segments = self.set.segments().iter();
         let parts: Vec<_> = segments
-            .map(|s| s.searcher(modality, self.mode, k))
+            .map(|s| s.searcher(modality, mode, params.k))
             .collect();
         let parts = parts.iter().map(|part| part as &dyn Search).collect();
-        let kept = Segments::new(parts)?.search_batch(&queries, k)?;
+        let kept = Segments::new(parts)?.search_batch(&queries, params.k)?;
         let row = |hits: Vec<Hit>| {
             let number = |row: u32| live.number(row as usize) as u32;
-            RelativeRow::from_kept(hits.iter().map(|h| (number(h.id), h.score)), &self.params)
+            RelativeRow::from_kept(hits.iter().map(|h| (number(h.id), h.score)), &params)
         };
         Ok(kept.into_iter().map(row).collect())
     }

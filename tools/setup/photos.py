@@ -89,10 +89,11 @@ def install(home: Path) -> str:
     demo = home / "demo"
     folder, labels = demo / "photos", demo / "labels.txt"
     demo.mkdir(exist_ok=True)
-    text = "".join(f"{label}\n" for label in LABELS)
-    if not labels.is_file():
-        labels.write_text(text, encoding="utf-8")
-    if all(matches(folder / name, photo.sha256) for name, photo in PHOTOS.items()):
+    whole = all(matches(folder / name, photo.sha256) for name, photo in PHOTOS.items())
+    # The labels belong to the photos, but the user's own changes to them stay.
+    if not whole or not labels.is_file():
+        labels.write_text("".join(f"{label}\n" for label in LABELS), encoding="utf-8")
+    if whole:
         return f"already there: {len(PHOTOS)} photos"
     with temporary_folder(home) as tmp:
         new = tmp / "photos"

@@ -39,9 +39,9 @@ impl Default for BatchBuilder {
     fn default() -> Self {
         Self {
             m: 16,
-            fan: 6,
-            per_part: 24,
-            keep: 64,
+            fan: 4,
+            per_part: 32,
+            keep: 40,
             seed: 1,
         }
     }
@@ -76,10 +76,12 @@ impl Build for BatchBuilder {
                 slack: 1.2,
                 fill: if level == 0 { most } else { 0 },
             };
-            let links = link(&cosine, &rows, &near, rule, width);
+            let mut close: Vec<u32> = (0..rows.len() as u32).collect();
+            close.sort_by_key(|&at| (partition.home[at as usize], at));
+            let links = link(&cosine, &rows, &close, &near, rule, width);
             if level == 0 {
-                order = rows.clone();
-                order.sort_by_key(|&row| (partition.home[row as usize], row));
+                // Layer 0 holds every row, so its positions are the rows.
+                order = close;
             }
             let above = self.above(&rows, level);
             layers.push(Layer { rows, links, width });

@@ -131,10 +131,18 @@ impl Gathered {
         (product - self.offsets[a]) as f32 * (self.inverse[a] * self.inverse[b])
     }
 
-    /// The cosine of row `a` of these (as signed) with row `b` of others (as stored).
-    #[inline(always)]
-    pub fn cosine_with(&self, a: usize, others: &Self, b: usize, product: i32) -> f32 {
-        (product - self.offsets[a]) as f32 * (self.inverse[a] * others.inverse[b])
+    /// The cosines of row `a` with all rows of `others`, from their products.
+    ///
+    /// A loop of its own, apart from what is done with the cosines, so that it is vectorised.
+    pub fn cosines_with(&self, a: usize, others: &Self, products: &[i32], out: &mut Vec<f32>) {
+        let (offset, inverse) = (self.offsets[a], self.inverse[a]);
+        out.clear();
+        out.extend(
+            products
+                .iter()
+                .zip(&others.inverse)
+                .map(|(&product, &other)| (product - offset) as f32 * (inverse * other)),
+        );
     }
 
     /// Products of row `a` with the rows from `first` on.

@@ -76,6 +76,7 @@ pub(super) fn near(
 struct Room {
     gathered: Gathered,
     products: Vec<i32>,
+    scores: Vec<f32>,
     keys: Vec<u64>,
 }
 
@@ -97,6 +98,7 @@ fn all_pairs(
     let Room {
         gathered,
         products,
+        scores,
         keys,
     } = room;
     cosine.gather_into(&members, gathered);
@@ -109,30 +111,23 @@ fn all_pairs(
         Kernels::detect().u8_tile(tile, &gathered.stored, &mut products[..TILE * n]);
         for (t, products) in products.chunks_exact(n).take(n - first).enumerate() {
             let me = first + t;
-            best_of(me, each, products, part, gathered, keys);
+            gathered.cosines_with(me, gathered, products, scores);
+            best_of(me, each, scores, part, keys);
             out.extend_from_slice(&keys[..each]);
         }
     }
     out
 }
 
-/// The keys of the `each` best products, in no order, at the start of `keys`.
+/// The keys of the `each` best scores, in no order, at the start of `keys`.
 #[inline]
-fn best_of(
-    me: usize,
-    each: usize,
-    products: &[i32],
-    part: &[u32],
-    gathered: &Gathered,
-    keys: &mut Vec<u64>,
-) {
+fn best_of(me: usize, each: usize, scores: &[f32], part: &[u32], keys: &mut Vec<u64>) {
     keys.clear();
     if each == 0 {
         return;
     }
     let mut floor = f32::NEG_INFINITY;
-    for (other, &product) in products.iter().enumerate() {
-        let score = gathered.cosine(me, other, product);
+    for (other, &score) in scores.iter().enumerate() {
         if score >= floor && other != me {
             keys.push(key_of(score, part[other]));
             if keys.len() >= 4 * each {

@@ -30,16 +30,16 @@ pub(super) fn encode(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
     if !inverse.is_finite() {
         return 0.0;
     }
-    let mut product = 0.0f64;
+    let mut product = 0.0f32;
     for j in 0..row.len() {
-        let level = (difference(j) * inverse).floor().clamp(-8.0, 7.0);
-        product += f64::from(difference(j)) * f64::from(2.0 * level + 1.0);
-        let code = (level as i32 + 8) as u8;
+        // Cutting off is rounding down here: what is cut is not negative.
+        let code = (difference(j) * inverse + 8.0).clamp(0.0, 15.0) as i32;
+        product += difference(j) * (2 * code - 15) as f32;
         let (block, column) = (j / (2 * CODE_ALIGN), j % (2 * CODE_ALIGN));
         let shift = if column < CODE_ALIGN { 0 } else { 4 };
-        out[block * CODE_ALIGN + column % CODE_ALIGN] |= code << shift;
+        out[block * CODE_ALIGN + column % CODE_ALIGN] |= (code as u8) << shift;
     }
-    let half_step = (squares / product) as f32;
+    let half_step = (squares / f64::from(product)) as f32;
     if half_step.is_finite() {
         half_step
     } else {

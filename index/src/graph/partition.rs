@@ -94,12 +94,13 @@ fn nearest_leaders(cosine: &Cosine<'_>, rows: &[u32], leaders: &[u32], fan: usiz
             let block = cosine.gather(rows);
             let mut best = vec![(f32::NEG_INFINITY, 0u32); rows.len() * fan];
             let mut products = vec![0i32; TILE * rows.len()];
+            let mut scores = Vec::with_capacity(rows.len());
             for first in (0..leaders.len()).step_by(TILE) {
                 let tile = &leaders.signed[first * stride..][..TILE * stride];
                 Kernels::detect().u8_tile(tile, &block.stored, &mut products);
                 for (t, products) in products.chunks_exact(rows.len()).enumerate() {
-                    for (b, &product) in products.iter().enumerate() {
-                        let score = leaders.cosine_with(first + t, &block, b, product);
+                    leaders.cosines_with(first + t, &block, products, &mut scores);
+                    for (b, &score) in scores.iter().enumerate() {
                         let best = &mut best[b * fan..][..fan];
                         if score > best[fan - 1].0 {
                             let at = best.partition_point(|&(s, _)| s >= score);

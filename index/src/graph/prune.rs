@@ -92,50 +92,61 @@ pub(super) fn choose(
 /// Links of all rows `[rows.len(), width]`: chosen from the near ones, then joined by the links
 /// that point back, then chosen again where that made too many.
 ///
-/// At most `rule.most` links are set in each row; the rest is [`NIL`].
+/// At most `rule.most` links are set in each row; the rest is [`NIL`]. Rows are worked on in
+/// `order`, positions in which near ones are close: their codes are then in the cache. The links do
+/// not depend on it.
 pub(super) fn link(
     cosine: &Cosine<'_>,
     rows: &[u32],
+    order: &[u32],
     near: &Near,
     rule: Rule,
     width: usize,
 ) -> Vec<u32> {
-    let chosen: Vec<Vec<u64>> = (0..rows.len())
-        .into_par_iter()
+    let chosen: Vec<Vec<u64>> = order
+        .par_iter()
         .with_min_len(64)
-        .map_init(Room::default, |room, row| {
+        .map_init(Room::default, |room, &row| {
             let mut out = Vec::with_capacity(rule.most);
-            choose(cosine, Some(rows), near.of(row), rule, room, &mut out);
+            choose(
+                cosine,
+                Some(rows),
+                near.of(row as usize),
+                rule,
+                room,
+                &mut out,
+            );
             out
         })
         .collect();
+    // What points at each row. The cosine is the same from both ends.
     let mut back: Vec<Vec<u64>> = vec![Vec::new(); rows.len()];
-    for (row, keys) in chosen.iter().enumerate() {
+    for (&row, keys) in order.iter().zip(&chosen) {
         for &key in keys {
-            // The cosine is the same from both ends.
-            back[id_of(key) as usize].push(key_of(score_of(key), row as u32));
+            back[id_of(key) as usize].push(key_of(score_of(key), row));
         }
     }
-    let mut links = vec![NIL; rows.len() * width];
-    links
-        .par_chunks_exact_mut(width)
+    let joined: Vec<Vec<u64>> = order
+        .par_iter()
         .zip(chosen)
-        .zip(back)
         .with_min_len(64)
-        .for_each_init(
-            || (Room::default(), Vec::new()),
-            |(room, out), ((links, mut keys), back)| {
-                keys.extend(back);
-                keys.sort_unstable_by(|a, b| b.cmp(a));
-                keys.dedup();
-                if keys.len() > rule.most {
-                    choose(cosine, Some(rows), &keys, rule, room, out);
-                    std::mem::swap(&mut keys, out);
-                }
-                for (link, &key) in links.iter_mut().zip(&keys) {
-                    *link = id_of(key);
-                }
-            },
-        );
+        .map_init(Room::default, |room, (&row, mut keys)| {
+            keys.extend(&back[row as usize]);
+            keys.sort_unstable_by(|a, b| b.cmp(a));
+            keys.dedup();
+            if keys.len() <= rule.most {
+                return keys;
+            }
+            let mut fewer = Vec::with_capacity(rule.most);
+            choose(cosine, Some(rows), &keys, rule, room, &mut fewer);
+            fewer
+        })
+        .collect();
+    let mut links = vec![NIL; rows.len() * width];
+    for (&row, keys) in order.iter().zip(&joined) {
+        for (link, &key) in links[row as usize * width..][..width].iter_mut().zip(keys) {
+            *link = id_of(key);
+        }
+    }
     links
 }

@@ -10,7 +10,7 @@ use super::file::Graph;
 use crate::error::Result;
 use crate::search::top_k::{TopK, id_of, key_of};
 use crate::search::{Flat, Hit, Query, Rescore, Search, score_ids, score_ids_by_codes};
-use crate::simd::Kernels;
+use crate::simd::{Kernels, prefetch};
 use crate::vectors::VectorSet;
 use crate::vectors::quantize::QueryCodes;
 
@@ -214,6 +214,10 @@ impl<'a> Walk<'a> {
                     _ => break,
                 }
             }
+            // The first places of a heap hold the next to be looked up, more often than not.
+            for &key in scratch.open.as_slice().iter().take(2 * TOGETHER) {
+                prefetch(&links[id_of(key) as usize * width..][..width]);
+            }
             self.weigh(scratch, &mut top);
         }
         top.into_ids()
@@ -231,6 +235,7 @@ impl<'a> Walk<'a> {
             if *word & bit == 0 && (node as usize) < self.graph.len() {
                 *word |= bit;
                 scratch.new.push(node);
+                prefetch(&self.graph.steps()[node as usize..=node as usize]);
             }
         }
     }

@@ -13,7 +13,7 @@ pub(super) fn detect() -> Option<Kernels> {
 /// Rows ahead of the product whose lines are asked for.
 const AHEAD: usize = 8;
 
-/// Asks for all cache lines of a row.
+/// Asks for all cache lines of a row. Every x86-64 processor can.
 #[inline(always)]
 pub(super) fn prefetch<T>(row: &[T]) {
     let start = row.as_ptr().cast::<i8>();

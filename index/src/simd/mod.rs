@@ -235,6 +235,15 @@ impl fmt::Debug for Kernels {
     }
 }
 
+/// Asks for the cache lines of some numbers, which will be read soon.
+#[inline(always)]
+pub(crate) fn prefetch<T>(soon: &[T]) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    avx2::prefetch(soon);
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = soon;
+}
+
 fn check_tile(queries: usize, rows: usize, out: usize) {
     assert_eq!(queries % TILE, 0, "a tile has {TILE} queries");
     assert_eq!(out % TILE, 0, "a tile has {TILE} rows of results");

@@ -1,0 +1,324 @@
+//! Does a swap disturb the queries? Two generations take turns while threads query without a pause.
+//!
+//! ```text
+//! cargo bench --bench swap_under_load -- [--pairs N] [--swaps N] [--seconds N] [--threads N]
+//! ```
+//!
+//! By default 10,000 pairs of 1,280 and 384 numbers (the default encoders'), 1,000 swaps within at
+//! least 60 seconds, 4 threads. A query takes a snapshot and makes the relative rows of one image
+//! and one text; its answer is compared, bit for bit, with what the pairs answer when nothing moves.
+//! Spells with and without swaps alternate, so that a busy neighbour disturbs both. A swap is the
+//! publishing of a generation (manifest and `CURRENT`, with every fsync) and the refresh that
+//! follows it: forward to a new generation of the second set, then back to the first, in turns.
+//! An error or a mixed answer fails the benchmark.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
+#[path = "../tests/support/synthetic.rs"]
+mod synthetic;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use asif::anchors::live::{LiveOptions, LiveSet, Phases, Refreshed, Snapshot};
+use asif::anchors::manifest::Manifest;
+use asif::anchors::{AnchorsError, publish};
+use asif::encode::Modality;
+use asif::space::{RelativeRow, SpaceParams};
+use synthetic::{Shape, generation, unit_vectors};
+
+const SHAPE: Shape = Shape {
+    image_dim: 1280,
+    text_dim: 384,
+    space: SpaceParams {
+        k: 200,
+        p: 4.0,
+        center: true,
+        negatives: asif::space::Negatives::Clamp,
+    },
+};
+/// Spells with swaps, each after one without.
+const SPELLS: u32 = 10;
+/// Different queries, in turn.
+const QUERIES: usize = 16;
+
+struct Plan {
+    pairs: usize,
+    swaps: u32,
+    seconds: u32,
+    threads: usize,
+}
+
+impl Plan {
+    fn from_args() -> Result<Self> {
+        let mut plan = Self {
+            pairs: 10_000,
+            swaps: 1_000,
+            seconds: 60,
+            threads: 4,
+        };
+        // Cargo adds --bench; the rest is ours.
+        let mut args = std::env::args().skip(1).filter(|a| a != "--bench");
+        while let Some(flag) = args.next() {
+            let value = args
+                .next()
+                .with_context(|| format!("{flag} needs a number"))?;
+            let bad = || format!("{flag} {value}: not a number");
+            match flag.as_str() {
+                "--pairs" => plan.pairs = value.parse().with_context(bad)?,
+                "--swaps" => plan.swaps = value.parse().with_context(bad)?,
+                "--seconds" => plan.seconds = value.parse().with_context(bad)?,
+                "--threads" => plan.threads = value.parse().with_context(bad)?,
+                _ => bail!("{flag}: expected --pairs, --swaps, --seconds or --threads"),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// The rows of one image and one text.
+type Answer = [Vec<RelativeRow>; 2];
+
+struct Queries {
+    images: Vec<f32>,
+    texts: Vec<f32>,
+}
+
+impl Queries {
+    fn ask(&self, snapshot: &Snapshot, i: usize) -> Result<Answer, AnchorsError> {
+        let searcher = snapshot.searcher();
+        let (image, text) = (i * SHAPE.image_dim, i * SHAPE.text_dim);
+        Ok([
+            searcher.rows(Modality::Image, &self.images[image..][..SHAPE.image_dim])?,
+            searcher.rows(Modality::Text, &self.texts[text..][..SHAPE.text_dim])?,
+        ])
+    }
+
+    fn ask_all(&self, snapshot: &Snapshot) -> Result<Vec<Answer>, AnchorsError> {
+        (0..QUERIES).map(|i| self.ask(snapshot, i)).collect()
+    }
+}
+
+const QUIET: u8 = 0;
+const SWAPPING: u8 = 1;
+
+/// What a querying thread saw; times in microseconds, quiet and swapping.
+#[derive(Default)]
+struct Seen {
+    micros: [Vec<u32>; 2],
+    errors: u64,
+    mixed: u64,
+    of_generation: [u64; 2],
+}
+
+fn main() -> Result<()> {
+    let plan = Plan::from_args()?;
+    let folder = tempfile::tempdir()?;
+    let set = folder.path();
+    println!(
+        "2 sets of {} pairs ({} and {} numbers), {} querying threads, {} cores",
+        plan.pairs,
+        SHAPE.image_dim,
+        SHAPE.text_dim,
+        plan.threads,
+        std::thread::available_parallelism().map_or(0, usize::from)
+    );
+    let manifests = [1, 2].map(|number| generation(set, SHAPE, number, plan.pairs));
+    publish::publish(set, &manifests[0])?;
+    let live = LiveSet::open(set, LiveOptions::default())?;
+    let queries = Queries {
+        images: unit_vectors(QUERIES, SHAPE.image_dim, 1001),
+        texts: unit_vectors(QUERIES, SHAPE.text_dim, 1002),
+    };
+    let first = queries.ask_all(&live.load())?;
+    let cold = swap(&live, set, &manifests[1])?;
+    let expected = [first, queries.ask_all(&live.load())?];
+    print_phases("first sight of a set", &[cold.refresh]);
+    swap(&live, set, &manifests[0])?;
+
+    let (stop, mode) = (AtomicBool::new(false), AtomicU8::new(QUIET));
+    let (swaps, seen) = std::thread::scope(|scope| -> Result<_> {
+        let threads: Vec<_> = (0..plan.threads)
+            .map(|t| {
+                let (live, queries, expected) = (&live, &queries, &expected);
+                let (stop, mode) = (&stop, &mode);
+                scope.spawn(move || query(live, queries, expected, t, stop, mode))
+            })
+            .collect();
+        let swaps = take_turns(&plan, &live, set, &manifests, &mode);
+        stop.store(true, Ordering::Relaxed);
+        let seen: Vec<Seen> = threads.into_iter().filter_map(|t| t.join().ok()).collect();
+        ensure!(seen.len() == plan.threads, "a querying thread panicked");
+        Ok((swaps?, seen))
+    })?;
+    report(swaps, seen)
+}
+
+fn query(
+    live: &LiveSet,
+    queries: &Queries,
+    expected: &[Vec<Answer>; 2],
+    thread: usize,
+    stop: &AtomicBool,
+    mode: &AtomicU8,
+) -> Seen {
+    let mut seen = Seen::default();
+    for i in (0..QUERIES).cycle().skip(thread) {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let spell = mode.load(Ordering::Relaxed);
+        let begun = Instant::now();
+        let snapshot = live.load();
+        let answer = queries.ask(&snapshot, i);
+        let which = usize::from(snapshot.generation() > 1);
+        // Letting go is part of the query: the last one unmaps the generation.
+        drop(snapshot);
+        seen.micros[usize::from(spell)].push(begun.elapsed().as_micros() as u32);
+        match answer {
+            Err(_) => seen.errors += 1,
+            Ok(answer) if answer == expected[which][i] => seen.of_generation[which] += 1,
+            Ok(_) => seen.mixed += 1,
+        }
+    }
+    seen
+}
+
+/// What a swap took, in seconds.
+#[derive(Clone, Copy)]
+struct Took {
+    publishing: f64,
+    refresh: Phases,
+}
+
+impl Took {
+    fn total(&self) -> f64 {
+        self.publishing + self.refresh.total()
+    }
+}
+
+/// Alternates quiet and swapping spells; what each swap took, those forward and those back.
+fn take_turns(
+    plan: &Plan,
+    live: &LiveSet,
+    set: &Path,
+    manifests: &[Manifest; 2],
+    mode: &AtomicU8,
+) -> Result<[Vec<Took>; 2]> {
+    let mut swaps = [Vec::new(), Vec::new()];
+    let (mut done, mut next) = (0, manifests[1].clone());
+    let spell = Duration::from_secs(plan.seconds.into()) / SPELLS;
+    let pace = spell / (plan.swaps / SPELLS).max(1);
+    for round in 1..=SPELLS {
+        mode.store(QUIET, Ordering::Relaxed);
+        std::thread::sleep(spell / 2);
+        mode.store(SWAPPING, Ordering::Relaxed);
+        let begun = Instant::now();
+        let mut due = begun;
+        while done < plan.swaps * round / SPELLS {
+            if done % 2 == 0 {
+                // A number of its own, so that it is opened, not taken from what was live before.
+                next.generation += 1;
+                swaps[0].push(swap(live, set, &next)?);
+            } else {
+                swaps[1].push(swap(live, set, &manifests[0])?);
+            }
+            done += 1;
+            due += pace;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        std::thread::sleep(spell.saturating_sub(begun.elapsed()));
+    }
+    Ok(swaps)
+}
+
+fn swap(live: &LiveSet, set: &Path, to: &Manifest) -> Result<Took> {
+    let begun = Instant::now();
+    publish::publish(set, to)?;
+    let publishing = begun.elapsed().as_secs_f64();
+    match live.refresh()? {
+        Refreshed::Swapped(swap) => Ok(Took {
+            publishing,
+            refresh: swap.seconds,
+        }),
+        Refreshed::Unchanged => bail!("generation {} was live already", to.generation),
+    }
+}
+
+fn report([forward, back]: [Vec<Took>; 2], seen: Vec<Seen>) -> Result<()> {
+    let phases: Vec<Phases> = forward.iter().map(|took| took.refresh).collect();
+    print_phases("refresh, forward", &phases);
+    println!("\n{:28} {:>9} {:>9}", "milliseconds", "p50", "p99");
+    for (what, swaps, of) in [
+        (
+            "publishing",
+            &forward,
+            (|t| t.publishing) as fn(&Took) -> f64,
+        ),
+        ("refresh, forward", &forward, |t| t.refresh.total()),
+        ("refresh, back", &back, |t| t.refresh.total()),
+        ("swap forward: both", &forward, Took::total),
+        ("swap back: both", &back, Took::total),
+    ] {
+        let mut values: Vec<f64> = swaps.iter().map(|took| of(took) * 1e3).collect();
+        let (p50, p99) = (quantile(&mut values, 0.5), quantile(&mut values, 0.99));
+        println!("{what:28} {p50:9.2} {p99:9.2}");
+    }
+    let spells = [
+        ("queries without swaps", QUIET),
+        ("queries with swaps", SWAPPING),
+    ];
+    let [quiet, swapping] = spells.map(|(what, spell)| {
+        let of_spell = seen.iter().flat_map(|s| &s.micros[usize::from(spell)]);
+        let mut values: Vec<f64> = of_spell.map(|&micros| f64::from(micros) / 1e3).collect();
+        let (p50, p99) = (quantile(&mut values, 0.5), quantile(&mut values, 0.99));
+        println!("{what:28} {p50:9.2} {p99:9.2}   {} queries", values.len());
+        (p50, p99)
+    });
+    println!(
+        "{:28} {:9.2} {:9.2}   (target: p99 at most 2)",
+        "ratio",
+        swapping.0 / quiet.0,
+        swapping.1 / quiet.1
+    );
+    let total = |of: fn(&Seen) -> u64| seen.iter().map(of).sum::<u64>();
+    let (errors, mixed) = (total(|s| s.errors), total(|s| s.mixed));
+    println!(
+        "\n{} swaps; {errors} errors, {mixed} mixed answers, {} of the first set, {} of the second",
+        forward.len() + back.len(),
+        total(|s| s.of_generation[0]),
+        total(|s| s.of_generation[1]),
+    );
+    ensure!(errors == 0 && mixed == 0, "answers were wrong");
+    Ok(())
+}
+
+/// The median of each phase and its share.
+fn print_phases(what: &str, phases: &[Phases]) {
+    let median = |of: fn(&Phases) -> f64| {
+        let mut values: Vec<f64> = phases.iter().map(|p| of(p) * 1e3).collect();
+        quantile(&mut values, 0.5)
+    };
+    let whole = median(Phases::total);
+    print!("{what}: {whole:.2} ms =");
+    for (name, of) in [
+        ("open", (|p| p.open) as fn(&Phases) -> f64),
+        ("verify", |p| p.verify),
+        ("center", |p| p.center),
+        ("warm", |p| p.warm),
+        ("canary", |p| p.canary),
+    ] {
+        let part = median(of);
+        print!(" {name} {part:.2} ({:.0} %)", part / whole * 100.0);
+    }
+    println!();
+}
+
+/// The value below which a share `q` of the values lies; `NaN` when there are none.
+fn quantile(values: &mut [f64], q: f64) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    let at = (last as f64 * q).round() as usize;
+    values.get(at).copied().unwrap_or(f64::NAN)
+}

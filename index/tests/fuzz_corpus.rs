@@ -1,0 +1,129 @@
+//! What the fuzz target does, as a plain test: thousands of damaged files, drawn from a seed.
+//!
+//! A fuzzer stops at the first checksum; here checksums are made right again after the damage, so
+//! that every check behind them is reached.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops where it fails"
+)]
+
+mod forge;
+
+use asif_index::{
+    BatchBuilder, Flat, Graph, Hnsw, Query, Search, VectorOptions, VectorSet, VectorSetWriter,
+    write_graph,
+};
+use forge::{cuts, forged, moved, reseal, sections};
+
+/// splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % n.max(1) as u64) as usize
+    }
+}
+
+fn good() -> (VectorSet, Vec<u8>, Vec<u8>) {
+    let (rows, dim) = (400, 9);
+    let folder = tempfile::tempdir().unwrap();
+    let (set_path, graph_path) = (folder.path().join("set"), folder.path().join("graph"));
+    let mut writer = VectorSetWriter::create(&set_path, dim, VectorOptions::default()).unwrap();
+    let numbers: Vec<f32> = (0..rows * dim)
+        .map(|i| ((i * i) % 97) as f32 - 48.0)
+        .collect();
+    writer.push_rows(&numbers).unwrap();
+    writer.finish().unwrap();
+    let set = VectorSet::open(&set_path).unwrap();
+    write_graph(&graph_path, &set, &BatchBuilder::default()).unwrap();
+    (
+        set,
+        fs_err::read(&set_path).unwrap(),
+        fs_err::read(&graph_path).unwrap(),
+    )
+}
+
+/// A few changes of the kinds that files suffer, some with right checksums.
+fn damage(good: &[u8], random: &mut Random) -> Vec<u8> {
+    const NUMBERS: [u64; 8] = [0, 1, 63, 64, 4096, 1 << 32, 1 << 60, u64::MAX];
+    let mut bad = good.to_vec();
+    for _ in 0..=random.below(3) {
+        let at = match random.below(3) {
+            0 => random.below(4096.min(bad.len())),
+            _ => random.below(bad.len()),
+        };
+        let number = NUMBERS[random.below(NUMBERS.len())].to_le_bytes();
+        match random.below(3) {
+            0 => bad[at] ^= 1 << random.below(8),
+            1 => bad[at] = random.below(256) as u8,
+            _ => {
+                let end = (at + 8).min(bad.len());
+                bad[at..end].copy_from_slice(&number[..end - at]);
+            }
+        }
+    }
+    // The table must be readable for its checksums to be made right.
+    let table = 12..4096;
+    if random.below(4) > 0 && bad[table.clone()] == good[table] {
+        reseal(&mut bad);
+    } else if random.below(2) == 0 {
+        let names = sections(good);
+        let (name, offset, len) = &names[random.below(names.len())];
+        bad = match random.below(3) {
+            0 => moved(good, name, *offset as u64, NUMBERS[random.below(8)]),
+            1 => moved(good, name, NUMBERS[random.below(8)], *len as u64),
+            _ if *len >= 8 => forged(
+                good,
+                name,
+                random.below(len - 7),
+                &NUMBERS[random.below(8)].to_le_bytes(),
+            ),
+            _ => bad,
+        };
+    }
+    let cuts = cuts(good);
+    if random.below(10) == 0 {
+        bad.truncate(cuts[random.below(cuts.len())]);
+    }
+    bad
+}
+
+#[test]
+fn thousands_of_damaged_files_are_survived() {
+    let (set, set_bytes, graph_bytes) = good();
+    let rounds = if cfg!(miri) { 3 } else { 3000 };
+    let mut random = Random(1);
+    let (mut opened, mut verified) = (0, 0);
+    for _ in 0..rounds {
+        if let Ok(set) = VectorSet::from_bytes("fuzz", &damage(&set_bytes, &mut random)) {
+            let vector = vec![0.5; set.dim()];
+            for k in [1, 17] {
+                let query = Query::new(&vector);
+                assert_eq!(set.search(&query, k).unwrap().len(), k.min(set.len()));
+                assert_eq!(
+                    Flat::new(&set).search(&query, k).unwrap().len(),
+                    k.min(set.len())
+                );
+            }
+            opened += 1;
+            verified += usize::from(set.verify().is_ok());
+        }
+        let bytes = damage(&graph_bytes, &mut random);
+        if let Ok(graph) = Graph::from_bytes("fuzz", &bytes, &set) {
+            let found = Hnsw::new(&set, &graph)
+                .search(&Query::new(set.vector(7)), 17)
+                .unwrap();
+            assert!(found.len() <= 17 && found.iter().all(|hit| (hit.id as usize) < set.len()));
+            opened += 1;
+            verified += usize::from(graph.verify().is_ok());
+        }
+    }
+    // The damage must be of both kinds, or the test would be about less than it says.
+    assert!(opened > rounds / 10, "{opened} of {rounds} opened");
+    assert!(verified < opened, "{verified} of {opened} verified");
+}

@@ -1,0 +1,65 @@
+//! Why a process stays with the generation that it has.
+
+use std::path::PathBuf;
+
+use crate::anchors::AnchorsError;
+use crate::encode::Modality;
+
+/// A generation was not taken over.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LiveError {
+    /// It cannot be opened, is damaged, or its space makes no sense.
+    #[error(transparent)]
+    Anchors(#[from] AnchorsError),
+    /// The caller's own check said no.
+    #[error(
+        "{path}: generation {generation} failed its canary: {reason}; \
+         `asif rollback {path}` goes back to the one before", path = path.display()
+    )]
+    Canary {
+        /// The set.
+        path: PathBuf,
+        /// The generation that was refused.
+        generation: u64,
+        /// What the check said.
+        reason: String,
+    },
+    /// Queries are encoded by another model than its anchors were.
+    #[error(
+        "{path}: generation {generation} was made with {modality} encoder {found}, and this \
+         process answers with {live}; start it again with the encoder of the new generation, or \
+         go back with `asif rollback {path}`", path = path.display()
+    )]
+    OtherEncoder {
+        /// The set.
+        path: PathBuf,
+        /// The generation that was refused.
+        generation: u64,
+        /// What the encoder reads.
+        modality: Modality,
+        /// The name and shortened fingerprint of its encoder.
+        found: String,
+        /// The same of the live generation's.
+        live: String,
+    },
+    /// `CURRENT` moved each time that it was followed.
+    #[error(
+        "{path}: what CURRENT names was not there to open, {tries} times in a row, because \
+         CURRENT kept moving; refresh again once the writers rest", path = path.display()
+    )]
+    Restless {
+        /// The set.
+        path: PathBuf,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// The operating system gives no thread.
+    #[error("no thread for {what}: {source}; raise the limit on threads, or stop other processes")]
+    Thread {
+        /// What it is for.
+        what: &'static str,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,219 @@
+//! The generation that queries get, and how it is replaced.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+
+use super::admission::{Admission, Phases};
+use super::error::LiveError;
+use super::snapshot::Snapshot;
+use crate::anchors::AnchorSet;
+use crate::anchors::plan::SearchMode;
+use crate::space::SpaceParams;
+
+/// A caller's own check of a generation, such as known answers, or that the process's encoders
+/// made it ([`AnchorSet::check_encoders`]). What it returns as an error becomes part of the status;
+/// a panic counts as an error.
+pub type Canary = Box<dyn Fn(&AnchorSet) -> Result<(), String> + Send + Sync>;
+
+/// How generations are taken over.
+pub struct LiveOptions {
+    /// The space of all generations; without one, each has its manifest's.
+    pub space: Option<SpaceParams>,
+    /// What searches the vectors.
+    pub search: SearchMode,
+    /// The most bytes of codes and vectors that are brought into memory before a generation goes
+    /// live; a set larger than memory must not push out what it is replacing.
+    pub warm_bytes: u64,
+    /// The last check.
+    pub canary: Option<Canary>,
+}
+
+impl Default for LiveOptions {
+    /// The manifest's space, the planned search, up to 2 GiB warmed, no canary.
+    fn default() -> Self {
+        Self {
+            space: None,
+            search: SearchMode::Auto,
+            warm_bytes: 2 << 30,
+            canary: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for LiveOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveOptions")
+            .field("space", &self.space)
+            .field("search", &self.search)
+            .field("warm_bytes", &self.warm_bytes)
+            .field("canary", &self.canary.as_ref().map(|_| ".."))
+            .finish()
+    }
+}
+
+/// An anchor set that is queried for as long as the process lives, whatever becomes of its
+/// generations.
+///
+/// [`load`](Self::load) takes no lock, so no refresh ever makes a query wait.
+#[derive(Debug)]
+pub struct LiveSet {
+    path: PathBuf,
+    live: ArcSwap<Snapshot>,
+    /// Held through a refresh, so that there is one at a time.
+    admission: Mutex<Admission>,
+    status: Mutex<Status>,
+}
+
+/// What a refresh did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Refreshed {
+    /// `CURRENT` names what is live already.
+    Unchanged,
+    /// Another generation is live now.
+    Swapped(Swap),
+}
+
+/// A generation took the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Swap {
+    /// The generation that was live.
+    pub from: u64,
+    /// The generation that is live.
+    pub to: u64,
+    /// What it took.
+    pub seconds: Phases,
+}
+
+/// What is live, and whether it is what should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The live generation.
+    pub generation: u64,
+    /// Its pairs.
+    pub pairs: u64,
+    /// Since when it is live here, RFC 3339 in UTC.
+    pub since: String,
+    /// How often a generation took the place of another.
+    pub swaps: u64,
+    /// Why what `CURRENT` names is not live, if it is not.
+    pub degraded: Option<Degraded>,
+}
+
+/// `CURRENT` names a generation that could not be taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Degraded {
+    /// What the last attempt said.
+    pub reason: String,
+    /// When the first attempt failed, RFC 3339 in UTC.
+    pub since: String,
+    /// How many attempts have failed.
+    pub failures: u64,
+}
+
+impl LiveSet {
+    /// Opens the live generation of the set in `path`, with the same checks as a later one.
+    ///
+    /// # Errors
+    /// When the generation cannot be opened, is damaged or fails the canary.
+    pub fn open(path: &Path, options: LiveOptions) -> Result<Self, LiveError> {
+        let mut admission = Admission::new(path.to_owned(), options)?;
+        let (snapshot, _) = admission.admit(None)?;
+        let status = Status {
+            generation: snapshot.generation(),
+            pairs: snapshot.set().len() as u64,
+            since: now(),
+            swaps: 0,
+            degraded: None,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            live: ArcSwap::new(snapshot),
+            admission: Mutex::new(admission),
+            status: Mutex::new(status),
+        })
+    }
+
+    /// Where the set lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The live generation. Whoever asks it everything that one answer needs gets an answer of one
+    /// generation, whatever happens meanwhile.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.live.load_full()
+    }
+
+    /// Moves to the generation that `CURRENT` names, if that is another one than the live one and
+    /// it passes every check. Queries are answered meanwhile; a second caller waits for the first.
+    ///
+    /// # Errors
+    /// Why the generation was not taken. The old one is then still live, and
+    /// [`status`](Self::status) says degraded until a refresh succeeds.
+    pub fn refresh(&self) -> Result<Refreshed, LiveError> {
+        let mut admission = lock(&self.admission);
+        let refreshed = self.follow(&mut admission);
+        if let Err(error) = &refreshed {
+            let mut status = lock(&self.status);
+            let before = status.degraded.take();
+            status.degraded = Some(Degraded {
+                reason: error.to_string(),
+                failures: before.as_ref().map_or(0, |d| d.failures) + 1,
+                since: before.map_or_else(now, |d| d.since),
+            });
+        }
+        refreshed
+    }
+
+    /// Lets go of the previous generation once its files were removed.
+    pub(super) fn forget_removed(&self) {
+        lock(&self.admission).forget_removed();
+    }
+
+    fn follow(&self, admission: &mut Admission) -> Result<Refreshed, LiveError> {
+        let live = self.load();
+        // Whole manifests are compared: a folder that was replaced may number its generations anew.
+        if admission.wanted()? == *live.set().manifest() {
+            admission.forget_removed();
+            lock(&self.status).degraded = None;
+            return Ok(Refreshed::Unchanged);
+        }
+        let (snapshot, seconds) = admission.admit(Some(live.set().manifest()))?;
+        let swap = Swap {
+            from: live.generation(),
+            to: snapshot.generation(),
+            seconds,
+        };
+        let pairs = snapshot.set().len() as u64;
+        self.live.store(snapshot);
+        admission.retire(live);
+        let mut status = lock(&self.status);
+        *status = Status {
+            generation: swap.to,
+            pairs,
+            since: now(),
+            swaps: status.swaps + 1,
+            degraded: None,
+        };
+        Ok(Refreshed::Swapped(swap))
+    }
+
+    /// What is live, and whether it is what should be; never waits for a refresh.
+    pub fn status(&self) -> Status {
+        lock(&self.status).clone()
+    }
+}
+
+/// What stands behind the locks is whole at every moment, whoever panicked holding one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}

@@ -1,0 +1,34 @@
+//! One generation and its space, owned.
+
+use crate::anchors::searcher::SpaceView;
+use crate::anchors::{AnchorSet, Searcher};
+
+/// A generation that passed every check, with what searching it needs.
+///
+/// Immutable. Whoever holds one keeps its files mapped, even after a writer has removed them.
+#[derive(Debug)]
+pub struct Snapshot {
+    set: AnchorSet,
+    view: SpaceView,
+}
+
+impl Snapshot {
+    pub(super) fn new(set: AnchorSet, view: SpaceView) -> Self {
+        Self { set, view }
+    }
+
+    /// The set.
+    pub fn set(&self) -> &AnchorSet {
+        &self.set
+    }
+
+    /// The number of the generation.
+    pub fn generation(&self) -> u64 {
+        self.set.manifest().generation
+    }
+
+    /// A searcher of the set; costs nothing, because the centring was done before.
+    pub fn searcher(&self) -> Searcher<'_> {
+        self.view.searcher(&self.set)
+    }
+}

@@ -1,0 +1,161 @@
+//! Notices that `CURRENT` was replaced.
+//!
+//! A look every so often, rather than the kernel's notifications: a look is one `stat` (some
+//! microseconds), and it sees every way in which a set can change under its path: `CURRENT`
+//! replaced by a rename, the whole folder replaced, a mount or a link that leads elsewhere, a write
+//! by another host on a network file system. inotify sees none but the first, would need the folder
+//! and each one above it watched anew after each such move, and still a poll for the others. The
+//! price is up to one interval until a swap begins; who wants it at once calls
+//! [`LiveSet::refresh`].
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::error::LiveError;
+use super::handle::{LiveSet, Refreshed};
+
+/// The file that names the live generation, and is replaced whenever another goes live.
+const CURRENT: &str = "CURRENT";
+
+/// The longest time between two attempts at a generation that failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A thread that refreshes a [`LiveSet`] when `CURRENT` changes; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    /// Nothing is sent: the thread ends when this is gone.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// The interval that suits most: a swap is noticed as fast as a person looks up.
+    pub const INTERVAL: Duration = Duration::from_millis(250);
+
+    /// Watches the set of `live`, with a look every `interval`.
+    ///
+    /// `report` is called on the watcher's thread after each swap, after each failure that is not
+    /// the last one repeated, and with [`Refreshed::Unchanged`] when a failure is over because
+    /// `CURRENT` went back to the live generation. A generation that failed is tried again after
+    /// `interval`, then twice that, up to a minute.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn spawn(
+        live: Arc<LiveSet>,
+        interval: Duration,
+        report: impl FnMut(Result<Refreshed, LiveError>) + Send + 'static,
+    ) -> Result<Self, LiveError> {
+        let (stop, stopped) = mpsc::channel();
+        let watch = Watch {
+            live,
+            interval,
+            report,
+            seen: None,
+            failure: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("asif-watcher".to_owned())
+            .spawn(move || watch.run(&stopped))
+            .map_err(|source| LiveError::Thread {
+                what: "watching the set",
+                source,
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Watcher {
+    /// Waits for a refresh that is under way.
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            // A callback that owns its watcher drops it on that thread.
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // A panic of the callback has been reported by its thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread's own.
+struct Watch<F> {
+    live: Arc<LiveSet>,
+    interval: Duration,
+    report: F,
+    /// `CURRENT` as it was before the last refresh; nothing before the first.
+    seen: Option<Stamp>,
+    failure: Option<Failure>,
+}
+
+struct Failure {
+    message: String,
+    retry: Instant,
+    pause: Duration,
+}
+
+impl<F: FnMut(Result<Refreshed, LiveError>)> Watch<F> {
+    fn run(mut self, stopped: &Receiver<()>) {
+        loop {
+            self.look();
+            if stopped.recv_timeout(self.interval) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        // Taken before the refresh: what changes during it is seen at the next look.
+        let stamp = Stamp::of(self.live.path());
+        let moved = self.seen != Some(stamp);
+        let due = |f: &Failure| Instant::now() >= f.retry;
+        if !moved && !self.failure.as_ref().is_some_and(due) {
+            self.live.forget_removed();
+            return;
+        }
+        self.seen = Some(stamp);
+        let result = self.live.refresh();
+        let before = self.failure.take();
+        let news = match &result {
+            Ok(Refreshed::Unchanged) => before.is_some(),
+            Ok(Refreshed::Swapped(_)) => true,
+            Err(error) => {
+                let message = error.to_string();
+                let again = before.filter(|f| f.message == message && !moved);
+                let news = again.is_none();
+                let pause = again.map_or(self.interval, |f| (f.pause * 2).min(PATIENCE));
+                self.failure = Some(Failure {
+                    message,
+                    retry: Instant::now() + pause,
+                    pause,
+                });
+                news
+            }
+        };
+        if news {
+            (self.report)(result);
+        }
+    }
+}
+
+/// What changes when `CURRENT` is replaced, by itself or with its folder; `None` while it is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp(Option<[i64; 5]>);
+
+impl Stamp {
+    fn of(set: &Path) -> Self {
+        let metadata = fs_err::metadata(set.join(CURRENT)).ok();
+        Self(metadata.map(|m| {
+            let (device, inode) = (m.dev() as i64, m.ino() as i64);
+            [device, inode, m.len() as i64, m.ctime(), m.ctime_nsec()]
+        }))
+    }
+}
