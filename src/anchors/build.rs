@@ -4,20 +4,21 @@
 //! then its captions, then its pairs are written in their order. Nothing is visible before the end;
 //! what was embedded stays in the cache, so that an interrupted build continues where it stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::embed::{Embedder, Embedding, Watch};
 use super::error::AnchorsError;
-use super::manifest::{self, Counts, Manifest};
+use super::manifest::{self, Counts, Manifest, SegmentEntry};
 use super::plan::GraphPolicy;
-use super::publish::{self, NewSet, WriteLock};
+use super::publish::{self, NewSet};
 use super::records::Record;
 use super::segment::{self, Segment, SegmentWriter};
 use super::set::AnchorSet;
+use super::writer::{self, Next, WriteOptions, Writer};
 use crate::pairs::{self, Pair, PairReader};
 use crate::space::SpaceParams;
 use crate::space::vector::mean_direction;
@@ -26,7 +27,10 @@ use crate::space::vector::mean_direction;
 const BLOCK: usize = 1024;
 
 /// Rows that are kept word for word in a [`BuildReport`]; the whole list is on disk.
-const EXAMPLES: usize = 20;
+pub(super) const EXAMPLES: usize = 20;
+
+/// The kind of row that a live pair has the id of.
+pub(super) const ALREADY: &str = "id already in the set";
 
 /// What to build, and where.
 #[derive(Debug, Clone)]
@@ -35,8 +39,10 @@ pub struct BuildOptions {
     pub pairs: Vec<PathBuf>,
     /// The set's folder.
     pub out: PathBuf,
-    /// Whether a set that stands there is replaced.
+    /// Whether a set that stands there is replaced: it gets a further generation.
     pub overwrite: bool,
+    /// How many generations are kept for rollback, the new one included.
+    pub keep: usize,
     /// Whether the first bad row ends the build.
     pub strict: bool,
     /// The space that queries use unless they say otherwise.
@@ -127,35 +133,50 @@ pub fn build(
     let begun = Instant::now();
     if !options.out.exists() {
         let new = NewSet::begin(&options.out)?;
-        let report = Build::new(options, embedder, watch).run(new.path(), 1, begun)?;
+        let mut build = Build::new(options, embedder, watch);
+        let (next, skipped_list) = build.next(new.path())?;
+        writer::publish_first(new.path(), next)?;
+        let report = build.report(new.path(), 1, skipped_list, begun)?;
         new.finish()?;
         return Ok(report);
     }
-    let _lock = WriteLock::acquire(&options.out)?;
-    let last = manifest::number(&publish::current(&options.out)?).unwrap_or(0);
-    let report = Build::new(options, embedder, watch).run(&options.out, last + 1, begun)?;
-    retire(&options.out, last + 1)?;
-    Ok(report)
+    let options_of_writer = WriteOptions {
+        keep: options.keep,
+        ..WriteOptions::default()
+    };
+    let writer = Writer::begin(&options.out, &options_of_writer)?;
+    let mut build = Build::new(options, embedder, watch);
+    let (next, skipped_list) = build.next(&options.out)?;
+    let receipt = writer.publish(next)?;
+    build.report(&options.out, receipt.change.generation, skipped_list, begun)
 }
 
 /// A build under way.
-struct Build<'a> {
+pub(super) struct Build<'a> {
     options: &'a BuildOptions,
     embedder: &'a Embedder,
     watch: Watch<'a>,
-    seconds: Seconds,
-    captions: u64,
-    skipped: Vec<SkippedRow>,
-    sources: BTreeMap<String, u64>,
-    licences: BTreeMap<String, u64>,
+    /// Ids that a row must not have, because a live pair has them.
+    taken: HashSet<String>,
+    hits_before: u64,
+    /// The ids of the pairs that were written.
+    pub(super) ids: Vec<String>,
+    pub(super) seconds: Seconds,
+    pub(super) captions: u64,
+    pub(super) skipped: Vec<SkippedRow>,
+    pub(super) sources: BTreeMap<String, u64>,
+    pub(super) licences: BTreeMap<String, u64>,
 }
 
 impl<'a> Build<'a> {
-    fn new(options: &'a BuildOptions, embedder: &'a Embedder, watch: Watch<'a>) -> Self {
+    pub(super) fn new(options: &'a BuildOptions, embedder: &'a Embedder, watch: Watch<'a>) -> Self {
         Self {
             options,
             embedder,
             watch,
+            taken: HashSet::new(),
+            hits_before: embedder.cache_hits(),
+            ids: Vec::new(),
             seconds: Seconds::default(),
             captions: 0,
             skipped: Vec::new(),
@@ -164,14 +185,18 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Writes generation number `generation` into `folder` and makes it the live one there.
-    fn run(
-        mut self,
+    /// Rows with these ids are passed over.
+    pub(super) fn taken(mut self, ids: HashSet<String>) -> Self {
+        self.taken = ids;
+        self
+    }
+
+    /// Embeds all pairs and writes them as a segment of the set in `folder`; also says where the
+    /// rows left out are listed, if there are any.
+    pub(super) fn segment(
+        &mut self,
         folder: &Path,
-        generation: u64,
-        begun: Instant,
-    ) -> Result<BuildReport, AnchorsError> {
-        let hits_before = self.embedder.cache_hits();
+    ) -> Result<(SegmentEntry, Option<PathBuf>), AnchorsError> {
         let mut reader = timed(&mut self.seconds.read, || pairs::open(&self.options.pairs))?;
         let mut segment = SegmentWriter::create(
             folder,
@@ -200,7 +225,6 @@ impl<'a> Build<'a> {
             });
         }
         let write_begun = Instant::now();
-        let (image_encoder, text_encoder) = self.embedder.entries()?;
         let listed = !self.skipped.is_empty();
         if listed {
             self.list_skipped(segment.path())?;
@@ -211,6 +235,17 @@ impl<'a> Build<'a> {
                 .join(&entry.id)
                 .join(segment::SKIPPED)
         });
+        let written = segment::folder(folder).join(&entry.id);
+        Segment::open_alone(&written, entry.pairs)?.verify()?;
+        self.seconds.write += write_begun.elapsed().as_secs_f64();
+        Ok((entry, skipped_list))
+    }
+
+    /// Embeds all pairs; returns the generation that holds nothing else.
+    fn next(&mut self, folder: &Path) -> Result<(Next, Option<PathBuf>), AnchorsError> {
+        let (entry, skipped_list) = self.segment(folder)?;
+        let (image_encoder, text_encoder) = self.embedder.entries()?;
+        let before = AnchorSet::open(folder).ok();
         let counts = Counts {
             pairs: entry.pairs,
             captions: self.captions,
@@ -218,40 +253,71 @@ impl<'a> Build<'a> {
         };
         let manifest = Manifest {
             format: manifest::FORMAT,
-            generation,
-            created: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            made_by: concat!("asif ", env!("CARGO_PKG_VERSION")).to_owned(),
+            checksum: String::new(),
+            generation: 0,
+            created: String::new(),
+            made_by: String::new(),
             segments: vec![entry],
             image_encoder,
             text_encoder,
             space: self.options.space,
             counts,
-            sources: self.sources,
-            licences: self.licences,
+            sources: self.sources.clone(),
+            licences: self.licences.clone(),
+            tombstones: None,
+            parent: before.as_ref().map(|b| b.manifest().generation),
+            restored: None,
+            change: None,
         };
-        for entry in &manifest.segments {
-            Segment::open(folder, entry, &manifest)?.verify()?;
-        }
-        publish::publish(folder, &manifest)?;
+        let paths = self.options.pairs.iter().map(|p| p.display().to_string());
+        let next = Next {
+            manifest,
+            tombstones: None,
+            command: "build",
+            detail: paths.collect::<Vec<_>>().join(", "),
+            moved: (counts.pairs, before.map_or(0, |b| b.len() as u64)),
+            ids: (Vec::new(), Vec::new()),
+        };
+        Ok((next, skipped_list))
+    }
+
+    fn report(
+        mut self,
+        folder: &Path,
+        generation: u64,
+        skipped_list: Option<PathBuf>,
+        begun: Instant,
+    ) -> Result<BuildReport, AnchorsError> {
         let set = AnchorSet::open(folder)?;
-        self.seconds.write += write_begun.elapsed().as_secs_f64();
         self.seconds.total = begun.elapsed().as_secs_f64();
+        Ok(BuildReport {
+            out: self.options.out.clone(),
+            generation,
+            counts: set.manifest().counts,
+            skipped_by_reason: self.skipped_by_reason(),
+            skipped_examples: {
+                self.skipped.truncate(EXAMPLES);
+                self.skipped.clone()
+            },
+            skipped_list,
+            from_cache: self.from_cache(),
+            seconds: self.seconds,
+            bytes: set.bytes()?,
+        })
+    }
+
+    /// Rows left out, by kind of reason.
+    pub(super) fn skipped_by_reason(&self) -> BTreeMap<String, u64> {
         let mut by_reason = BTreeMap::new();
         for row in &self.skipped {
             *by_reason.entry(row.kind.to_owned()).or_default() += 1;
         }
-        self.skipped.truncate(EXAMPLES);
-        Ok(BuildReport {
-            out: self.options.out.clone(),
-            generation,
-            counts,
-            skipped_by_reason: by_reason,
-            skipped_examples: self.skipped,
-            skipped_list,
-            from_cache: self.embedder.cache_hits() - hits_before,
-            seconds: self.seconds,
-            bytes: set.bytes()?,
-        })
+        by_reason
+    }
+
+    /// Embeddings that came out of the cache so far.
+    pub(super) fn from_cache(&self) -> u64 {
+        self.embedder.cache_hits() - self.hits_before
     }
 
     fn read_block(&mut self, reader: &mut PairReader) -> Result<Vec<Pair>, AnchorsError> {
@@ -259,6 +325,12 @@ impl<'a> Build<'a> {
         let mut block = Vec::with_capacity(BLOCK);
         while block.len() < BLOCK {
             match reader.next() {
+                Some(Ok(pair)) if self.taken.contains(&pair.id) => {
+                    self.watch.progress.advance(2);
+                    let reason =
+                        format!("the set has a pair {:?} already; remove it first", pair.id);
+                    self.skip(pair.origin.to_string(), ALREADY, reason)?;
+                }
                 Some(Ok(pair)) => block.push(pair),
                 Some(Err(error)) => {
                     self.watch.progress.advance(2);
@@ -319,6 +391,7 @@ impl<'a> Build<'a> {
     }
 
     fn count(&mut self, pair: &Pair) {
+        self.ids.push(pair.id.clone());
         self.captions += pair.captions.len() as u64;
         let text = |keys: &[&str]| keys.iter().find_map(|k| pair.meta.get(*k)?.as_str());
         for (tally, value) in [
@@ -388,29 +461,4 @@ fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
     let result = work();
     *seconds += Duration::as_secs_f64(&begun.elapsed());
     result
-}
-
-/// Removes the generations before `live` and the segments that only they used. Readers that have
-/// them mapped keep them.
-fn retire(set: &Path, live: u64) -> Result<(), AnchorsError> {
-    let manifest = Manifest::read(set, &manifest::name(live))?;
-    let kept_manifest = format!("{}.json", manifest::name(live));
-    for entry in fs_err::read_dir(manifest::folder(set))? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy() != kept_manifest {
-            fs_err::remove_file(entry.path())?;
-        }
-    }
-    for entry in fs_err::read_dir(segment::folder(set))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if !manifest
-            .segments
-            .iter()
-            .any(|s| name.to_string_lossy() == s.id)
-        {
-            fs_err::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
 }

@@ -70,6 +70,76 @@ pub enum AnchorsError {
     /// The set was made with another encoder.
     #[error(transparent)]
     OtherEncoder(Box<OtherEncoder>),
+    /// The encoder's canary embedding is not the one in the manifest.
+    #[error(
+        "{set}: the {modality} encoder {given} is not the one that built it, and its canary \
+         embedding has a cosine of {cosine:.6} with the recorded one, below 0.99999; \
+         use the encoder that built the set, or build the set again", set = set.display()
+    )]
+    Canary {
+        /// The set.
+        set: PathBuf,
+        /// What the encoder reads.
+        modality: Modality,
+        /// The encoder given.
+        given: String,
+        /// The cosine of both canary embeddings.
+        cosine: f64,
+    },
+    /// Pairs were named that are not in the set.
+    #[error(
+        "{path}: no live pair has the id {ids}; `asif anchors list` shows them, \
+         --missing-ok passes over ids that are not there",
+        path = path.display()
+    )]
+    NoSuchPair {
+        /// The set.
+        path: PathBuf,
+        /// The first few ids, and how many more.
+        ids: String,
+    },
+    /// Nothing was selected.
+    #[error("{path}: no live pair has {filter}; `asif inspect` shows sources and licences", path = path.display())]
+    NoMatch {
+        /// The set.
+        path: PathBuf,
+        /// What was asked for.
+        filter: String,
+    },
+    /// A filter of pairs cannot be understood.
+    #[error(
+        "the filter {text:?} {what}; write KEY=VALUE, several with spaces between: 'licence=CC-BY-4.0 source=mine'"
+    )]
+    Filter {
+        /// The filter.
+        text: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A change would leave nothing.
+    #[error("{path}: that would leave no pair at all, and an empty set answers nothing; delete the folder, or build --overwrite it", path = path.display())]
+    WouldBeEmpty {
+        /// The set.
+        path: PathBuf,
+    },
+    /// A generation is not kept.
+    #[error("{path}: {wanted} is not kept; there are {kept} (`asif history` shows them)", path = path.display())]
+    NoGeneration {
+        /// The set.
+        path: PathBuf,
+        /// What was asked for.
+        wanted: String,
+        /// The generations that are there.
+        kept: String,
+    },
+    /// A pair that is to be purged is still live.
+    #[error("{path}: {id:?} is a live pair; remove it first (`asif anchors remove`)", path = path.display())]
+    StillLive {
+        /// The set.
+        path: PathBuf,
+        /// The pair.
+        id: String,
+    },
     /// A row was bad under `--strict`.
     #[error("{origin}: {reason}; nothing was written (--strict stops at the first bad row)")]
     Strict {

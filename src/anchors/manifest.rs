@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::AnchorsError;
+use super::history::Change;
 use super::plan::SearchPlan;
 use crate::encode::EncoderIdentity;
 use crate::space::SpaceParams;
@@ -18,6 +19,10 @@ pub const FORMAT: u32 = 1;
 pub struct Manifest {
     /// [`FORMAT`].
     pub format: u32,
+    /// BLAKE3 of the file, in hex, with this value's digits read as zeros; empty in a manifest
+    /// that was not written yet.
+    #[serde(default)]
+    pub checksum: String,
     /// 1 for the first generation of a set, then one more each time.
     pub generation: u64,
     /// When it was made, RFC 3339 in UTC.
@@ -38,6 +43,27 @@ pub struct Manifest {
     pub sources: BTreeMap<String, u64>,
     /// Pairs by the value of their `licence` (or `license`).
     pub licences: BTreeMap<String, u64>,
+    /// Which pairs of the segments are removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstones: Option<TombstonesEntry>,
+    /// The generation whose content this one's was made from: where a rollback goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u64>,
+    /// The generation whose content this one repeats, after a rollback or swap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<u64>,
+    /// What made this generation, as the log has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// The file of removed pairs, which generations with the same content share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TombstonesEntry {
+    /// The file's name under `generations/`.
+    pub file: String,
+    /// How many pairs are removed.
+    pub removed: u64,
 }
 
 /// One segment of a generation.
@@ -88,7 +114,9 @@ pub fn name(generation: u64) -> String {
 
 /// The generation that a file name names.
 pub fn number(name: &str) -> Option<u64> {
-    name.strip_prefix('g')?.parse().ok()
+    let digits = name.strip_prefix('g')?;
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse().ok())?
 }
 
 impl Manifest {
@@ -111,6 +139,102 @@ impl Manifest {
                 known: FORMAT,
             });
         }
-        Ok(manifest)
+        let sound = manifest.checksum.is_empty() || manifest.checksum == checksum(bytes);
+        let what = match (sound, number(name)) {
+            (false, _) => "its checksum does not agree".to_owned(),
+            (true, n) if n != Some(manifest.generation) => {
+                format!("it says that it is generation {}", manifest.generation)
+            }
+            _ => return Ok(manifest),
+        };
+        Err(AnchorsError::Damaged { path, what })
     }
+
+    /// The manifest as its file has it, with its checksum.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let zeros = Self {
+            checksum: "0".repeat(CHECKSUM_DIGITS),
+            ..self.clone()
+        };
+        let mut bytes = serde_json::to_vec_pretty(&zeros)?;
+        bytes.push(b'\n');
+        let sum = checksum(bytes.clone());
+        if let Some(digits) = checksum_digits(&mut bytes) {
+            digits.copy_from_slice(sum.as_bytes());
+        }
+        Ok(bytes)
+    }
+
+    /// The vector lengths of both sides: `[image, text]`.
+    pub fn dims(&self) -> [usize; 2] {
+        [&self.image_encoder, &self.text_encoder].map(|e| e.identity.dim)
+    }
+
+    /// Where the file of removed pairs lies, if anything is removed.
+    ///
+    /// # Errors
+    /// When the manifest names something that is no such file.
+    pub fn tombstones_path(&self, set: &Path) -> Result<Option<PathBuf>, AnchorsError> {
+        let Some(entry) = &self.tombstones else {
+            return Ok(None);
+        };
+        let named = entry.file.strip_suffix(TOMBSTONES).and_then(number);
+        match named {
+            Some(_) => Ok(Some(folder(set).join(&entry.file))),
+            None => Err(AnchorsError::Damaged {
+                path: folder(set).join(format!("{}.json", name(self.generation))),
+                what: format!(
+                    "{:?} is not the name of a file of removed pairs",
+                    entry.file
+                ),
+            }),
+        }
+    }
+}
+
+/// The ending of the names of files of removed pairs.
+pub const TOMBSTONES: &str = ".del";
+const CHECKSUM_DIGITS: usize = 64;
+
+/// The digits of the checksum in a manifest's file.
+fn checksum_digits(bytes: &mut [u8]) -> Option<&mut [u8]> {
+    const KEY: &[u8] = b"\"checksum\": \"";
+    let at = bytes.windows(KEY.len()).position(|w| w == KEY)? + KEY.len();
+    bytes.get_mut(at..at + CHECKSUM_DIGITS)
+}
+
+fn checksum(mut bytes: Vec<u8>) -> String {
+    if let Some(digits) = checksum_digits(&mut bytes) {
+        digits.fill(b'0');
+    }
+    blake3::hash(&bytes).to_hex().to_string()
+}
+
+/// The generations whose manifests lie in `set`, ascending.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn list(set: &Path) -> Result<Vec<u64>, AnchorsError> {
+    let names = super::fs::names(&folder(set))?;
+    let mut numbers: Vec<u64> = names
+        .iter()
+        .filter_map(|n| number(n.strip_suffix(".json")?))
+        .collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The generations that are kept: those in [`list`] up to the live one. What comes after it was
+/// never published.
+///
+/// # Errors
+/// When the folder is not a set or cannot be read.
+pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
+    let live = number(&super::publish::current(set)?).unwrap_or(0);
+    let mut kept = list(set)?;
+    kept.retain(|&n| n <= live);
+    Ok(kept)
 }

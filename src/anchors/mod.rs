@@ -5,7 +5,9 @@
 //!   CURRENT                    the name of the live generation
 //!   LOCK                       one writer at a time; readers need no lock
 //!   generations/g000001.json   manifest: segments, encoders, space, counts
+//!   generations/g000002.del    which pairs are removed, where any are
 //!   segments/ID/               immutable: image.vec, text.vec, their graphs, pairs.rec, skipped.jsonl
+//!   log/                       what happened, one record a generation
 //! ```
 //!
 //! | file | role |
@@ -16,25 +18,42 @@
 //! | [`segment`] | the immutable files of some pairs |
 //! | [`records`] | what is known of a pair besides its vectors |
 //! | [`manifest`] | what a generation is made of |
+//! | [`tombstones`] | which pairs of the segments are removed |
 //! | [`publish`] | how a generation goes live, whole or not at all |
+//! | [`fs`] | the file operations of writers, each a place where a disk may refuse |
+//! | [`writer`] | the next generation of a set: lock, record, collection of old ones |
+//! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
+//! | [`vectors`] | pairs whose vectors were made elsewhere |
+//! | [`select`] | which pairs a command speaks of |
+//! | [`history`] | the log of changes |
 //! | [`set`] | an opened set |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
 //! | [`searcher`] | a set and a space: vectors to relative rows |
 //! | [`live`] | a long-running process moves to a new generation while it answers |
 //! | [`error`] | what can go wrong |
 
+pub mod add;
 pub mod build;
 pub mod cache;
+pub mod compact;
 pub mod embed;
 pub mod error;
+pub mod fs;
+pub mod history;
 pub mod live;
 pub mod manifest;
 pub mod plan;
 pub mod publish;
 pub mod records;
+pub mod remove;
 pub mod searcher;
 pub mod segment;
+pub mod select;
 pub mod set;
+pub mod swap;
+pub mod tombstones;
+pub mod vectors;
+pub mod writer;
 
 pub use build::{BuildOptions, BuildReport, build};
 pub use embed::Embedder;
@@ -42,7 +61,8 @@ pub use error::AnchorsError;
 pub use live::{LiveOptions, LiveSet, Snapshot, Watcher};
 pub use manifest::Manifest;
 pub use searcher::Searcher;
-pub use set::AnchorSet;
+pub use set::{AnchorSet, Fallback};
+pub use writer::{Receipt, WriteOptions};
 
 /// The number of an anchor within a generation: segment after segment, in the order of the pairs.
 pub type AnchorId = u32;

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use fs_err::{File, OpenOptions};
 
 use super::error::AnchorsError;
+use super::fs;
 use super::manifest::{self, Manifest};
 
-const CURRENT: &str = "CURRENT";
+/// The file that names the live generation.
+pub const CURRENT: &str = "CURRENT";
 
 /// The name of the live generation of `set`.
 ///
@@ -35,10 +37,7 @@ pub fn current(set: &Path) -> Result<String, AnchorsError> {
     }
     let name = fs_err::read_to_string(&path)?;
     let name = name.trim();
-    let well_formed = name
-        .strip_prefix('g')
-        .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
-    if !well_formed {
+    if manifest::number(name).is_none() {
         let what = "CURRENT does not name a generation (g000001)".to_owned();
         return Err(AnchorsError::Damaged { path, what });
     }
@@ -52,28 +51,19 @@ pub fn current(set: &Path) -> Result<String, AnchorsError> {
 pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
     let name = manifest::name(manifest.generation);
     let folder = manifest::folder(set);
-    fs_err::create_dir_all(&folder)?;
-    let mut json =
-        serde_json::to_vec_pretty(manifest).map_err(|source| AnchorsError::Manifest {
-            path: folder.clone(),
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{name}.json"));
+    let json = manifest
+        .to_bytes()
+        .map_err(|source| AnchorsError::Manifest {
+            path: path.clone(),
             source,
         })?;
-    json.push(b'\n');
-    write_atomically(&folder.join(format!("{name}.json")), &json)?;
-    write_atomically(&set.join(CURRENT), format!("{name}\n").as_bytes())
-}
-
-/// Replaces `path` by `bytes`: temporary file, fsync, rename, fsync of the folder.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), AnchorsError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let naming =
-        |e: std::io::Error| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(naming)?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(naming)?;
-    file.persist(path).map_err(|e| naming(e.error))?;
-    sync_folder(folder)
+    fs::write_atomically(&path, &json)?;
+    Ok(fs::write_atomically(
+        &set.join(CURRENT),
+        format!("{name}\n").as_bytes(),
+    )?)
 }
 
 /// Makes the entries of a folder durable.
@@ -86,7 +76,7 @@ pub fn sync_folder(folder: &Path) -> Result<(), AnchorsError> {
     } else {
         folder
     };
-    Ok(File::open(folder)?.sync_all()?)
+    Ok(fs::sync_folder(folder)?)
 }
 
 /// The right to write to a set, given back when dropped (or when the process ends, however).
@@ -179,7 +169,7 @@ impl NewSet {
             });
         }
         sync_folder(self.folder.path())?;
-        fs_err::rename(self.folder.path(), &self.destination)?;
+        fs::rename(self.folder.path(), &self.destination)?;
         // The folder has another name now, so there is nothing left to remove.
         let _ = self.folder.keep();
         sync_folder(self.destination.parent().unwrap_or(Path::new(".")))

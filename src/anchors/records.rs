@@ -31,6 +31,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// The licence, under either spelling.
+    pub fn licence(&self) -> Option<String> {
+        let meta = self.meta_text("licence");
+        meta.or_else(|| self.meta_text("license"))
+    }
+
     /// The metadata's value for `key`, if it is there and is a string.
     pub fn meta_text(&self, key: &str) -> Option<String> {
         let meta: serde_json::Map<String, serde_json::Value> =
@@ -52,6 +58,13 @@ mod codec {
 
     pub fn encode(record: &Record) -> Result<Vec<u8>, String> {
         bincode::encode_to_vec(record, config()).map_err(|e| e.to_string())
+    }
+
+    /// The id, which stands first in a record.
+    pub fn decode_id(bytes: &[u8]) -> Result<&str, String> {
+        bincode::borrow_decode_from_slice(bytes, config())
+            .map(|(id, _)| id)
+            .map_err(|e| e.to_string())
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Record, String> {
@@ -164,22 +177,33 @@ impl Records {
     /// # Errors
     /// When there is none of that number, or it is damaged.
     pub fn get(&self, i: usize) -> Result<Record, AnchorsError> {
-        let damaged = |what| AnchorsError::Damaged {
-            path: self.file.path().to_owned(),
-            what,
-        };
+        codec::decode(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
+    }
+
+    /// The id of record number `i`, without reading the rest of it.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn id(&self, i: usize) -> Result<&str, AnchorsError> {
+        codec::decode_id(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
+    }
+
+    fn bytes(&self, i: usize) -> Result<&[u8], AnchorsError> {
         let blob = &self.file.bytes()[self.blob.clone()];
-        let record = self
-            .offset(i)
+        self.offset(i)
             .zip(i.checked_add(1).and_then(|next| self.offset(next)))
             .and_then(|(start, end)| blob.get(start..end))
             .ok_or_else(|| {
-                damaged(format!(
-                    "record {i} of {} lies outside the file",
-                    self.len()
-                ))
-            })?;
-        codec::decode(record).map_err(|e| damaged(format!("record {i}: {e}")))
+                let what = format!("record {i} of {} lies outside the file", self.len());
+                self.damaged(what)
+            })
+    }
+
+    fn damaged(&self, what: String) -> AnchorsError {
+        AnchorsError::Damaged {
+            path: self.file.path().to_owned(),
+            what,
+        }
     }
 
     /// Checks every checksum and decodes every record.
@@ -227,6 +251,7 @@ mod tests {
         let records = Records::open(&written(folder.path())).unwrap();
         assert_eq!(records.len(), 3);
         assert_eq!(records.get(1).unwrap(), record("b"));
+        assert_eq!(records.id(2).unwrap(), "c");
         assert_eq!(
             records.get(2).unwrap().meta_text("source").as_deref(),
             Some("drawn")
@@ -253,7 +278,7 @@ mod tests {
             if let Ok(records) = Records::open(&path) {
                 assert!(records.verify().is_err(), "a flip at {at} went unnoticed");
                 for i in 0..4 {
-                    let _ = records.get(i);
+                    let _ = (records.get(i), records.id(i));
                 }
             }
         }

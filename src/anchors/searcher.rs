@@ -8,7 +8,6 @@ use super::error::AnchorsError;
 use super::plan::SearchMode;
 use super::set::AnchorSet;
 use crate::space::center::Centering;
-use crate::space::vector::VectorSum;
 use crate::space::{RelativeRow, SpaceParams};
 
 pub use crate::encode::Modality;
@@ -98,10 +97,12 @@ impl<'a> Searcher<'a> {
             .chunks_exact(self.set.dim(modality))
             .map(|x| centering.map_or_else(|| (x.to_vec(), 0.0), |c| c.query(x)))
             .collect();
+        let live = self.set.live();
         let queries: Vec<Query<'_>> = queries
             .iter()
             .map(|(vector, bias)| {
                 let query = Query::new(vector).bias(*bias);
+                let query = live.allowed().map_or(query, |ids| query.allowed(ids));
                 centering.map_or(query, |c| query.weights(c.weights()))
             })
             .collect();
@@ -111,19 +112,19 @@ impl<'a> Searcher<'a> {
             .collect();
         let parts = parts.iter().map(|part| part as &dyn Search).collect();
         let kept = Segments::new(parts)?.search_batch(&queries, params.k)?;
-        let row =
-            |hits: Vec<Hit>| RelativeRow::from_kept(hits.iter().map(|h| (h.id, h.score)), &params);
+        let row = |hits: Vec<Hit>| {
+            let number = |row: u32| live.number(row as usize) as u32;
+            RelativeRow::from_kept(hits.iter().map(|h| (number(h.id), h.score)), &params)
+        };
         Ok(kept.into_iter().map(row).collect())
     }
 }
 
+/// The weights are of all stored rows, in which the segments are searched; the mean is of the live
+/// ones only.
 fn centering(set: &AnchorSet, modality: Modality) -> Result<Centering, AnchorsError> {
-    let mut sum = VectorSum::new(set.dim(modality));
-    for segment in set.segments() {
-        sum.merge(segment.sum(modality));
-    }
-    let mean = sum.mean();
-    let mut dots = Vec::with_capacity(set.len());
+    let mean = set.sum(modality).mean();
+    let mut dots = Vec::with_capacity(set.live().stored());
     for segment in set.segments() {
         dots.extend(segment.vectors(modality).matvec(&mean)?);
     }

@@ -19,6 +19,7 @@ use asif_index::mmap::MappedFile;
 use asif_index::{Center, Graph, VectorOptions, VectorSet, VectorSetWriter};
 
 use super::error::AnchorsError;
+use super::fs;
 use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
 use super::records::{Record, Records, RecordsWriter};
@@ -61,7 +62,7 @@ impl SegmentWriter {
     /// When the folder cannot be written to.
     pub fn create(set: &Path, image_dim: usize, text_dim: usize) -> Result<Self, AnchorsError> {
         let segments = folder(set);
-        fs_err::create_dir_all(&segments)?;
+        fs::create_dir_all(&segments)?;
         let folder = tempfile::Builder::new()
             .prefix(".writing-")
             .tempdir_in(&segments)?;
@@ -119,6 +120,9 @@ impl SegmentWriter {
     /// # Errors
     /// When the disk refuses; nothing is left then.
     pub fn finish(self, graphs: GraphPolicy, k: usize) -> Result<SegmentEntry, AnchorsError> {
+        for file in [IMAGE, TEXT, PAIRS, MOMENTS, IMAGE_GRAPH] {
+            fs::step(&self.folder.path().join(file))?;
+        }
         self.image.finish()?;
         self.text.finish()?;
         self.records.finish()?;
@@ -137,18 +141,23 @@ impl SegmentWriter {
             });
         };
         let destination = segments.join(&id);
-        // Content decides the name: what stands there already is the same segment.
-        if !destination.exists() {
-            fs_err::rename(self.folder.path(), &destination)?;
-            let _ = self.folder.keep();
-            super::publish::sync_folder(&segments)?;
-        }
-        Ok(SegmentEntry {
+        // Content decides the name: what stands there already and is sound is the same segment.
+        let entry = SegmentEntry {
             id,
             pairs: self.pairs,
             image_search: Some(image_search),
             text_search: Some(text_search),
-        })
+        };
+        if destination.exists() {
+            if Segment::open_alone(&destination, self.pairs).is_ok_and(|s| s.verify().is_ok()) {
+                return Ok(entry);
+            }
+            fs::remove_dir_all(&destination)?;
+        }
+        fs::rename(self.folder.path(), &destination)?;
+        let _ = self.folder.keep();
+        super::publish::sync_folder(&segments)?;
+        Ok(entry)
     }
 }
 
@@ -183,31 +192,42 @@ impl Segment {
                 what,
             });
         }
+        let mut segment = Self::open_alone(&path, entry.pairs)?;
+        let found = [segment.image.dim(), segment.text.dim()];
+        if found != manifest.dims() {
+            let expected = manifest.dims();
+            let what = format!("expected vectors of {expected:?} numbers, found {found:?}");
+            return Err(AnchorsError::Damaged { path, what });
+        }
+        segment.plans = [entry.image_search.clone(), entry.text_search.clone()];
+        Ok(segment)
+    }
+
+    /// Opens the segment in the folder `path`, which must hold so many pairs.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or they do not fit each other.
+    pub fn open_alone(path: &Path, pairs: u64) -> Result<Self, AnchorsError> {
+        let path = path.to_owned();
         let image = VectorSet::open(path.join(IMAGE))?;
         let text = VectorSet::open(path.join(TEXT))?;
         let graphs = [
             plan::open_graph(&path.join(IMAGE_GRAPH), &image)?,
             plan::open_graph(&path.join(TEXT_GRAPH), &text)?,
         ];
-        let plans = [entry.image_search.clone(), entry.text_search.clone()];
         let records = Records::open(&path.join(PAIRS))?;
-        let dims = [&manifest.image_encoder, &manifest.text_encoder].map(|e| e.identity.dim);
-        let found = (image.len() as u64, text.len() as u64, records.len() as u64);
-        if found != (entry.pairs, entry.pairs, entry.pairs) || [image.dim(), text.dim()] != dims {
-            let what = format!(
-                "expected {} pairs of {dims:?} numbers, found {found:?} of {:?}",
-                entry.pairs,
-                [image.dim(), text.dim()]
-            );
+        let found = [image.len(), text.len(), records.len()].map(|n| n as u64);
+        if found != [pairs; 3] {
+            let what = format!("expected {pairs} pairs, found {found:?} in its files");
             return Err(AnchorsError::Damaged { path, what });
         }
-        let sums = read_sums(&path.join(MOMENTS), dims, entry.pairs)?;
+        let sums = read_sums(&path.join(MOMENTS), [image.dim(), text.dim()], pairs)?;
         Ok(Self {
             path,
             image,
             text,
             graphs,
-            plans,
+            plans: [None, None],
             records,
             sums,
         })
@@ -246,6 +266,19 @@ impl Segment {
     /// The sum of one modality's vectors.
     pub fn sum(&self, modality: Modality) -> &VectorSum {
         &self.sums[side(modality)]
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The id of pair number `i` of this segment; cheaper than [`record`](Self::record).
+    ///
+    /// # Errors
+    /// When there is none of that number, or its record is damaged.
+    pub fn pair_id(&self, i: usize) -> Result<&str, AnchorsError> {
+        self.records.id(i)
     }
 
     /// What is known of pair number `i` of this segment besides its vectors.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use asif::anchors::build::{BuildOptions, BuildReport, build, check};
 use asif::anchors::plan::GraphPolicy;
+use asif::anchors::writer::KEEP;
 use asif::space::SpaceParams;
 use clap::{Args, ValueEnum};
 
@@ -40,9 +41,15 @@ pub struct BuildArgs {
     #[arg(long, env = "ASIF_OUT", value_name = "DIR.asif")]
     out: PathBuf,
 
-    /// Replace the set that stands there; queries that run meanwhile see the old one, then the new.
+    /// Replace what the set that stands there holds, with a further generation; queries that run
+    /// meanwhile see the old one, then the new, and `asif rollback` goes back.
     #[arg(long, env = "ASIF_OVERWRITE")]
     overwrite: bool,
+
+    /// How many generations of the set are kept for rollback, the new one included. Each that shares
+    /// no segment with the others takes the space of a whole set.
+    #[arg(long, env = "ASIF_KEEP", value_name = "N", default_value_t = KEEP)]
+    keep: usize,
 
     /// End at the first bad row instead of leaving it out.
     #[arg(long, env = "ASIF_STRICT")]
@@ -75,6 +82,7 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
         pairs: args.pairs.clone(),
         out: args.out.clone(),
         overwrite: args.overwrite,
+        keep: args.keep,
         strict: args.strict,
         space: args.space.over(SpaceParams::default())?,
         graphs: match args.graph {

@@ -65,6 +65,12 @@ impl Context {
         }
     }
 
+    /// A line that must be seen, on standard error whether notes are wanted or not.
+    #[expect(clippy::print_stderr, reason = "this is where warnings are printed")]
+    pub fn warn(&self, line: impl AsRef<str>) {
+        eprintln!("{}", line.as_ref());
+    }
+
     /// A result on standard output.
     ///
     /// # Errors

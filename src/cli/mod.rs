@@ -3,12 +3,15 @@
 //! | file | role |
 //! |---|---|
 //! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `doctor.rs` | the commands |
+//! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
+//! | `receipt.rs` | what those that change a set share |
 //! | `args.rs` | arguments that several commands share |
 //! | `context.rs` | what every command is given: home, output form, who may interrupt |
 //! | `exit.rs` | which error ends with which exit code |
 //! | `draw.rs` | progress bars |
 //! | `format.rs` | numbers and tables for people |
 
+mod anchors;
 mod args;
 mod bench;
 mod build;
@@ -19,8 +22,12 @@ mod draw;
 mod eval;
 mod exit;
 mod format;
+mod history;
 mod inspect;
 mod models;
+mod receipt;
+mod rollback;
+mod swap;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,6 +88,14 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Show what an anchor set holds.
     Inspect(inspect::InspectArgs),
+    /// Look at the pairs of a set, and change them.
+    Anchors(anchors::AnchorsArgs),
+    /// Make another content live: a kept generation's, or another set's.
+    Swap(swap::SwapArgs),
+    /// Undo the last change of a set.
+    Rollback(rollback::RollbackArgs),
+    /// Show what happened to a set.
+    History(history::HistoryArgs),
     /// Measure the parts on this machine.
     Bench(bench::BenchArgs),
     /// List the installed encoders, or add one.
@@ -108,11 +123,24 @@ pub fn main() -> ExitCode {
             Command::Classify(args) => classify::run(&args, &context),
             Command::Eval(args) => eval::run(&args, &context),
             Command::Inspect(args) => inspect::run(&args, &context),
+            Command::Anchors(args) => anchors::run(&args, &context),
+            Command::Swap(args) => swap::run(&args, &context),
+            Command::Rollback(args) => rollback::run(&args, &context),
+            Command::History(args) => history::run(&args, &context),
             Command::Bench(args) => bench::run(&args, &context),
             Command::Models(args) => models::run(&args, &context),
             Command::Doctor(args) => doctor::run(&args, &context),
         });
     exit::report(result)
+}
+
+/// Opens what is live in a set, or loudly the last good generation when that is damaged.
+fn open(set: &std::path::Path, context: &Context) -> anyhow::Result<asif::anchors::AnchorSet> {
+    let (set, fallback) = asif::anchors::AnchorSet::open_or_last_good(set)?;
+    if let Some(fallback) = fallback {
+        context.warn(format!("asif: warning: {fallback}"));
+    }
+    Ok(set)
 }
 
 #[cfg(test)]

@@ -79,6 +79,14 @@ impl VectorSum {
         self.count += other.count;
     }
 
+    /// Takes all vectors of another sum away again; exact, so that nothing of them is left.
+    pub fn subtract(&mut self, other: &Self) {
+        for (s, o) in self.sums.iter_mut().zip(&other.sums) {
+            *s = s.wrapping_sub(*o);
+        }
+        self.count = self.count.saturating_sub(other.count);
+    }
+
     /// The sums in units of 2^-64, `[dim]`.
     pub fn sums(&self) -> &[i128] {
         &self.sums
@@ -130,6 +138,10 @@ mod tests {
         rows[..2].iter().rev().for_each(|r| first.add(r));
         last.merge(&first);
         assert_eq!(forward, last);
+        last.subtract(&first);
+        let mut only = VectorSum::new(2);
+        only.add(&rows[2]);
+        assert_eq!(last, only, "what was taken away leaves no trace");
         assert!((forward.mean()[1] - 0.2).abs() < 1e-7);
     }
 }

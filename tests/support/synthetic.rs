@@ -45,6 +45,7 @@ pub fn generation(set: &Path, shape: Shape, number: u64, pairs: usize) -> Manife
     let segment = writer.finish(GraphPolicy::Never, shape.space.k).unwrap();
     Manifest {
         format: FORMAT,
+        checksum: String::new(),
         generation: number,
         created: format!("2026-01-01T00:00:{:02}Z", number % 60),
         made_by: "a test".to_owned(),
@@ -59,6 +60,10 @@ pub fn generation(set: &Path, shape: Shape, number: u64, pairs: usize) -> Manife
         space: shape.space,
         sources: BTreeMap::new(),
         licences: BTreeMap::new(),
+        tombstones: None,
+        parent: None,
+        restored: None,
+        change: None,
     }
 }
 

@@ -1,0 +1,72 @@
+//! One segment again, without what was removed.
+
+use std::path::Path;
+
+use super::AnchorId;
+use super::error::AnchorsError;
+use super::manifest::Manifest;
+use super::plan::GraphPolicy;
+use super::segment::SegmentWriter;
+use super::set::AnchorSet;
+use super::writer::{Next, Receipt, WriteOptions, Writer};
+use crate::encode::Modality;
+
+/// Merges the segments of a set and leaves out what was removed. Answers in exact mode keep their
+/// bits; searches read fewer files and no dead rows.
+///
+/// # Errors
+/// When a record is damaged, somebody else writes, or the disk refuses.
+pub fn compact(
+    set: &Path,
+    graphs: GraphPolicy,
+    options: &WriteOptions,
+) -> Result<Receipt, AnchorsError> {
+    let mut writer = Writer::begin(set, options)?;
+    let live = writer.live()?;
+    writer.mark("open");
+    if live.segments().len() == 1 && live.manifest().tombstones.is_none() {
+        return writer.unchanged(
+            "anchors compact",
+            "one segment with nothing removed already",
+        );
+    }
+    let detail = format!(
+        "{} segments with {} removed pairs into one",
+        live.segments().len(),
+        live.live().stored() - live.len()
+    );
+    let manifest = if writer.dry_run() {
+        live.manifest().clone()
+    } else {
+        merged(&live, graphs)?
+    };
+    writer.mark("merge");
+    writer.publish(Next {
+        manifest,
+        tombstones: None,
+        command: "anchors compact",
+        detail,
+        moved: (0, 0),
+        ids: (Vec::new(), Vec::new()),
+    })
+}
+
+/// The manifest of a generation with the live pairs of `live` in one new segment.
+pub(super) fn merged(live: &AnchorSet, graphs: GraphPolicy) -> Result<Manifest, AnchorsError> {
+    let mut manifest = live.manifest().clone();
+    let [image, text] = manifest.dims();
+    let mut segment = SegmentWriter::create(live.path(), image, text)?;
+    for anchor in 0..live.len() as AnchorId {
+        segment.push(
+            &live.record(anchor)?,
+            live.vector(anchor, Modality::Image)?,
+            live.vector(anchor, Modality::Text)?,
+        )?;
+    }
+    manifest.segments = vec![segment.finish(graphs, manifest.space.k)?];
+    manifest.tombstones = None;
+    manifest.parent = Some(manifest.generation);
+    manifest.restored = None;
+    AnchorSet::from_manifest(live.path(), manifest.clone())?.verify()?;
+    Ok(manifest)
+}

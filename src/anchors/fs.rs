@@ -1,0 +1,360 @@
+//! The file operations of writers: durable, and each a step at which a disk may refuse.
+//!
+//! Every change of a set goes through here, so that one test can make the n-th step fail, for every
+//! n, and see that the set opens all the same. In builds with debug assertions the environment
+//! variable `ASIF_TEST_FAIL` holds `MODE:N`; the N-th step of the process, counted from 1, then
+//!
+//! | mode | what happens |
+//! |---|---|
+//! | `error` | it fails as if the disk were full; later steps succeed |
+//! | `full` | it and every later step that writes fail |
+//! | `abort` | the process ends before it, as if killed |
+//! | `torn` | a write puts half of its bytes down, then the process ends |
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use fs_err::{File, OpenOptions};
+
+/// A prefix of names that no reader opens: what a writer that was killed left under such a name
+/// may be removed by the next one.
+pub const HIDDEN: char = '.';
+
+/// Announces a step that other code takes, such as the writing of a container.
+///
+/// # Errors
+/// When a test asked for it.
+pub fn step(path: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, path)
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fault::before(fault::Kind::Write, path)?;
+    fs_err::create_dir_all(path)
+}
+
+/// Replaces `path` by `bytes`: hidden file, fsync, rename, fsync of the folder.
+///
+/// One writer at a time: the hidden file's name is fixed, so that a killed writer leaves one at most.
+///
+/// # Errors
+/// When the file system refuses; the file is then what it was, or, if only the last fsync failed,
+/// the new one.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = path.with_file_name(format!("{HIDDEN}{name}.tmp"));
+    let written = (|| {
+        fault::before(fault::Kind::Write, &hidden)?;
+        let mut file = File::create(&hidden)?;
+        write(&mut file, &hidden, bytes)?;
+        fault::before(fault::Kind::Write, &hidden)?;
+        file.sync_all()
+    })();
+    if let Err(error) = written {
+        // Its name says that anyone may remove it; a failure to do so changes nothing.
+        let _ = fs_err::remove_file(&hidden);
+        return Err(error);
+    }
+    rename(&hidden, path)?;
+    sync_folder(parent(path))
+}
+
+/// Appends a line and makes it durable. What stands behind the last line end, left by a writer that
+/// was killed, is cut off first.
+///
+/// # Errors
+/// When the file system refuses; the file then ends with a whole line, or with a part of one that
+/// the next call cuts off.
+pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
+    let new = !path.exists();
+    fault::before(fault::Kind::Write, path)?;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let end = whole_lines(&mut file)?;
+    file.set_len(end)?;
+    file.seek(SeekFrom::Start(end))?;
+    write(&mut file, path, format!("{line}\n").as_bytes())?;
+    fault::before(fault::Kind::Write, path)?;
+    file.sync_all()?;
+    if new {
+        sync_folder(parent(path))?;
+    }
+    Ok(())
+}
+
+/// The length of a text file up to and with its last line end.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    const BLOCK: u64 = 4096;
+    let mut end = file.metadata()?.len();
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK);
+        let mut block = vec![0; (end - start) as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut block)?;
+        if let Some(at) = block.iter().rposition(|&b| b == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Gives a file or folder another name, atomically.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, to)?;
+    fs_err::rename(from, to)
+}
+
+/// Makes the entries of a folder durable.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, folder)?;
+    File::open(folder)?.sync_all()
+}
+
+/// A second name for a file that is never changed, or a durable copy where links are not possible.
+///
+/// # Errors
+/// When the file system refuses both.
+pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, to)?;
+    if fs_err::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    fs_err::copy(from, to)?;
+    File::open(to)?.sync_all()
+}
+
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Remove, path)?;
+    absent_is_fine(fs_err::remove_file(path))
+}
+
+/// Removes a folder with what is in it; one that is not there is no error.
+///
+/// It gets a hidden name first, so that nobody finds it under its own with half of its files.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove_dir_all(path: &Path) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = path.with_file_name(format!("{HIDDEN}removing-{name}"));
+    fault::before(fault::Kind::Remove, path)?;
+    absent_is_fine(fs_err::remove_dir_all(&hidden))?;
+    absent_is_fine(fs_err::rename(path, &hidden))?;
+    fault::before(fault::Kind::Remove, &hidden)?;
+    absent_is_fine(fs_err::remove_dir_all(&hidden))
+}
+
+/// The names in a folder, sorted; none when there is no such folder.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs_err::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Removes what killed writers left under hidden names in a folder.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn sweep_hidden(folder: &Path) -> io::Result<()> {
+    for name in names(folder)?.iter().filter(|n| n.starts_with(HIDDEN)) {
+        let path: PathBuf = folder.join(name);
+        fault::before(fault::Kind::Remove, &path)?;
+        if path.is_dir() {
+            absent_is_fine(fs_err::remove_dir_all(&path))?;
+        } else {
+            absent_is_fine(fs_err::remove_file(&path))?;
+        }
+    }
+    Ok(())
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn write(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(part) = fault::torn(path, bytes.len())? {
+        file.write_all(&bytes[..part])?;
+        fault::end();
+    }
+    file.write_all(bytes)
+}
+
+#[cfg(debug_assertions)]
+mod fault {
+    use std::io;
+    use std::path::Path;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    #[derive(PartialEq)]
+    pub enum Kind {
+        Write,
+        Remove,
+    }
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mode {
+        Error,
+        Full,
+        Abort,
+        Torn,
+    }
+
+    fn asked() -> Option<(Mode, u64)> {
+        static ASKED: OnceLock<Option<(Mode, u64)>> = OnceLock::new();
+        *ASKED.get_or_init(|| {
+            let text = std::env::var("ASIF_TEST_FAIL").ok()?;
+            let (mode, at) = text.split_once(':')?;
+            let mode = match mode {
+                "error" => Mode::Error,
+                "full" => Mode::Full,
+                "abort" => Mode::Abort,
+                "torn" => Mode::Torn,
+                _ => return None,
+            };
+            Some((mode, at.parse().ok()?))
+        })
+    }
+
+    fn count() -> u64 {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        COUNT.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub fn before(kind: Kind, path: &Path) -> io::Result<()> {
+        let Some((mode, at)) = asked() else {
+            return Ok(());
+        };
+        let now = count();
+        let fails = match mode {
+            Mode::Error => now == at,
+            Mode::Full => now >= at && kind == Kind::Write,
+            Mode::Abort | Mode::Torn if now == at => end(),
+            Mode::Abort | Mode::Torn => false,
+        };
+        if fails {
+            let what = format!("{}: no space left (a test asked for it)", path.display());
+            return Err(io::Error::new(io::ErrorKind::StorageFull, what));
+        }
+        Ok(())
+    }
+
+    /// How much of a write to put down before the end.
+    pub fn torn(path: &Path, bytes: usize) -> io::Result<Option<usize>> {
+        let Some((Mode::Torn, at)) = asked() else {
+            return before(Kind::Write, path).map(|()| None);
+        };
+        Ok((count() == at).then_some(bytes / 2))
+    }
+
+    pub fn end() -> ! {
+        std::process::abort()
+    }
+}
+
+#[cfg(not(debug_assertions))]
+mod fault {
+    use std::io;
+    use std::path::Path;
+
+    pub enum Kind {
+        Write,
+        Remove,
+    }
+
+    #[inline(always)]
+    pub fn before(_kind: Kind, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub fn torn(_path: &Path, _bytes: usize) -> io::Result<Option<usize>> {
+        Ok(None)
+    }
+
+    pub fn end() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_line_is_cut_off_before_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append_line(&path, "one").unwrap();
+        for torn in ["tw".to_owned(), "x".repeat(10_000)] {
+            let mut text = fs_err::read_to_string(&path).unwrap();
+            text.push_str(&torn);
+            fs_err::write(&path, text).unwrap();
+            append_line(&path, "next").unwrap();
+        }
+        assert_eq!(fs_err::read_to_string(&path).unwrap(), "one\nnext\nnext\n");
+    }
+
+    #[test]
+    fn replacing_and_removing_leave_nothing_hidden() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("CURRENT");
+        write_atomically(&path, b"1").unwrap();
+        write_atomically(&path, b"2").unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"2");
+        let inner = folder.path().join("a/b");
+        create_dir_all(&inner).unwrap();
+        remove_dir_all(&folder.path().join("a")).unwrap();
+        remove_dir_all(&inner).unwrap();
+        remove_file(&inner).unwrap();
+        assert_eq!(names(folder.path()).unwrap(), ["CURRENT"]);
+        fs_err::write(folder.path().join(".x.tmp"), b"").unwrap();
+        create_dir_all(&folder.path().join(".writing-1/x")).unwrap();
+        sweep_hidden(folder.path()).unwrap();
+        assert_eq!(names(folder.path()).unwrap(), ["CURRENT"]);
+        assert_eq!(names(&inner).unwrap(), [""; 0]);
+    }
+}

@@ -1,0 +1,214 @@
+//! What happened to a set: one record a generation, in a log that people can read.
+//!
+//! ```text
+//! log/changes.jsonl        one JSON object a line, oldest first
+//! log/g000042.ids.jsonl    the ids of a change, one object a line, where there are many
+//! ```
+//!
+//! The record of a change is part of its manifest, so it becomes true in the moment in which
+//! `CURRENT` names that manifest. The log is written after that: it never tells of what did not
+//! happen, and what a crash kept from it is added by the next writer and by every reader.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::AnchorsError;
+use super::manifest::{self, Manifest};
+use super::{fs, publish};
+
+/// How many ids a record names itself; more are in a file of their own.
+pub const INLINE_IDS: usize = 20;
+
+/// One change of a set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Change {
+    /// The generation that it made.
+    pub generation: u64,
+    /// When, RFC 3339 in UTC.
+    pub when: String,
+    /// By which command.
+    pub command: String,
+    /// With what: a filter, a source, the generation that was restored.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Live pairs before.
+    pub pairs_before: u64,
+    /// Live pairs after.
+    pub pairs_after: u64,
+    /// Pairs that came. After a build, a swap or a rollback, `asif diff` says which.
+    pub added: u64,
+    /// Pairs that went.
+    pub removed: u64,
+    /// The ids of pairs that came, if they are few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added_ids: Vec<String>,
+    /// The ids of pairs that went, if they are few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed_ids: Vec<String>,
+    /// The file in the set that lists the ids, if they are many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids_file: Option<String>,
+    /// Live pairs by licence before.
+    pub licences_before: BTreeMap<String, u64>,
+    /// Live pairs by licence after.
+    pub licences_after: BTreeMap<String, u64>,
+}
+
+/// One line of an id list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdLine {
+    /// A pair that came.
+    Added(String),
+    /// A pair that went.
+    Removed(String),
+}
+
+/// The folder of the log.
+pub fn folder(set: &Path) -> PathBuf {
+    set.join("log")
+}
+
+/// The log.
+pub fn log_path(set: &Path) -> PathBuf {
+    folder(set).join("changes.jsonl")
+}
+
+/// Every change that led to the live generation, oldest first.
+///
+/// # Errors
+/// When the folder is not a set, or a whole line of the log is not a record.
+pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
+    let mut changes = logged(set)?;
+    changes.extend(missing(set, &changes)?);
+    changes.sort_by_key(|c| c.generation);
+    Ok(changes)
+}
+
+/// Adds what a crash kept from the log.
+///
+/// # Errors
+/// When the log cannot be read or written.
+pub fn reconcile(set: &Path) -> Result<(), AnchorsError> {
+    for change in missing(set, &logged(set)?)? {
+        append(set, &change)?;
+    }
+    Ok(())
+}
+
+/// The whole lines of the log.
+fn logged(set: &Path) -> Result<Vec<Change>, AnchorsError> {
+    let path = log_path(set);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = fs_err::read_to_string(&path)?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let parse = |(i, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|error| AnchorsError::Damaged {
+            path: path.clone(),
+            what: format!("line {} is not a record: {error}", i + 1),
+        })
+    };
+    whole.lines().enumerate().map(parse).collect()
+}
+
+/// The changes of published generations that the log lacks.
+fn missing(set: &Path, logged: &[Change]) -> Result<Vec<Change>, AnchorsError> {
+    let known: BTreeSet<u64> = logged.iter().map(|c| c.generation).collect();
+    let lacking = manifest::kept(set)?
+        .into_iter()
+        .filter(|n| !known.contains(n));
+    // A manifest that cannot be read is damage that `verify` reports; its record is lost with it.
+    Ok(lacking
+        .filter_map(|n| Manifest::read(set, &manifest::name(n)).ok()?.change)
+        .collect())
+}
+
+/// Appends a record, durably.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn append(set: &Path, change: &Change) -> Result<(), AnchorsError> {
+    let path = log_path(set);
+    let line = serde_json::to_string(change).map_err(|source| AnchorsError::Manifest {
+        path: path.clone(),
+        source,
+    })?;
+    fs::create_dir_all(&folder(set))?;
+    Ok(fs::append_line(&path, &line)?)
+}
+
+impl Change {
+    /// Takes note of the ids: in the record itself if they are few, else in a file that is durable
+    /// when this returns. The generation must be set.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn note_ids(
+        &mut self,
+        set: &Path,
+        added: &[String],
+        removed: &[String],
+    ) -> Result<(), AnchorsError> {
+        if added.len() + removed.len() <= INLINE_IDS {
+            self.added_ids = added.to_vec();
+            self.removed_ids = removed.to_vec();
+            return Ok(());
+        }
+        let name = ids_name(self.generation);
+        fs::create_dir_all(&folder(set))?;
+        let gone = removed.iter().map(|id| IdLine::Removed(id.clone()));
+        let came = added.iter().map(|id| IdLine::Added(id.clone()));
+        write_ids(&folder(set).join(&name), gone.chain(came))?;
+        self.ids_file = Some(format!("log/{name}"));
+        Ok(())
+    }
+}
+
+/// The name of a generation's list of ids.
+pub fn ids_name(generation: u64) -> String {
+    format!("{}.ids.jsonl", manifest::name(generation))
+}
+
+/// Writes a list of ids.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write_ids(path: &Path, lines: impl Iterator<Item = IdLine>) -> Result<(), AnchorsError> {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&serde_json::json!(line).to_string());
+        text.push('\n');
+    }
+    Ok(fs::write_atomically(path, text.as_bytes())?)
+}
+
+/// Reads a list of ids.
+///
+/// # Errors
+/// When it cannot be read or a line is something else.
+pub fn read_ids(path: &Path) -> Result<Vec<IdLine>, AnchorsError> {
+    let parse = |line: &str| {
+        serde_json::from_str(line).map_err(|error| AnchorsError::Damaged {
+            path: path.to_owned(),
+            what: format!("{line:?} is not an id of a change: {error}"),
+        })
+    };
+    fs_err::read_to_string(path)?.lines().map(parse).collect()
+}
+
+/// Removes lists of ids of generations after the live one: a writer was killed before they counted.
+pub(super) fn sweep(set: &Path) -> Result<(), AnchorsError> {
+    let live = manifest::number(&publish::current(set)?).unwrap_or(0);
+    let folder = folder(set);
+    for name in fs::names(&folder)? {
+        let number = name.strip_suffix(".ids.jsonl").and_then(manifest::number);
+        if number.is_some_and(|n| n > live) {
+            fs::remove_file(&folder.join(name))?;
+        }
+    }
+    Ok(fs::sweep_hidden(&folder)?)
+}

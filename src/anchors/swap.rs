@@ -1,0 +1,150 @@
+//! Another content goes live: an older generation's, or another set's.
+
+use std::path::Path;
+
+use super::error::AnchorsError;
+use super::manifest::{self, Manifest};
+use super::segment::{self, Segment};
+use super::set::AnchorSet;
+use super::tombstones::Tombstones;
+use super::writer::{Next, Receipt, WriteOptions, Writer};
+use super::{fs, publish};
+
+/// Where the content comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// The generation that the live one's content was made from.
+    Previous,
+    /// A kept generation.
+    Generation(u64),
+    /// The live generation of another set; its segments are linked, or copied where they cannot be.
+    Set(&'a Path),
+}
+
+/// Makes a new generation with the content of another.
+///
+/// The number is new, because the log is a history: a swap or rollback is one more event in it.
+/// Rolled back twice, a set is two changes back, not where it began.
+///
+/// # Errors
+/// When the target is not kept or does not open, somebody else writes, or the disk refuses. A live
+/// generation that is damaged is no obstacle.
+pub fn swap(
+    set: &Path,
+    target: Target<'_>,
+    options: &WriteOptions,
+) -> Result<Receipt, AnchorsError> {
+    let mut writer = Writer::begin(set, options)?;
+    let current = manifest::number(&publish::current(set)?).unwrap_or(0);
+    let live = Manifest::read(set, &manifest::name(current));
+    let (command, generation) = match target {
+        Target::Previous => ("rollback", previous(set, &live, current)?),
+        Target::Generation(generation) => ("swap", generation),
+        Target::Set(other) => return from_set(writer, other, &live, current),
+    };
+    let chosen = AnchorSet::open_generation(set, generation)?;
+    writer.mark("open");
+    let mut manifest = chosen.manifest().clone();
+    manifest.restored = Some(manifest.restored.unwrap_or(generation));
+    // A rollback goes on from where the content was; a swap is undone by a rollback.
+    if matches!(target, Target::Generation(_)) {
+        manifest.parent = Some(current);
+    }
+    let moved = moved(live.as_ref().ok(), &manifest);
+    writer.publish(Next {
+        manifest,
+        tombstones: None,
+        command,
+        detail: format!("content of generation {generation}"),
+        moved,
+        ids: (Vec::new(), Vec::new()),
+    })
+}
+
+fn previous(
+    set: &Path,
+    live: &Result<Manifest, AnchorsError>,
+    current: u64,
+) -> Result<u64, AnchorsError> {
+    let kept = manifest::kept(set)?;
+    let wanted = match live {
+        Ok(live) => live.parent,
+        // What came before it cannot be asked of a damaged manifest.
+        Err(_) => kept.iter().rev().copied().find(|&n| n < current),
+    };
+    wanted.ok_or_else(|| AnchorsError::NoGeneration {
+        path: set.to_owned(),
+        wanted: format!("a generation before {current}"),
+        kept: kept
+            .iter()
+            .map(u64::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
+}
+
+fn from_set(
+    mut writer: Writer,
+    other: &Path,
+    live: &Result<Manifest, AnchorsError>,
+    current: u64,
+) -> Result<Receipt, AnchorsError> {
+    let set = writer.set().to_owned();
+    let theirs = AnchorSet::open(other)?;
+    writer.mark("open");
+    let mut manifest = theirs.manifest().clone();
+    let tombstones = manifest
+        .tombstones_path(other)?
+        .map(|file| Tombstones::read(&file, &manifest.segments, manifest.dims()))
+        .transpose()?;
+    if !writer.dry_run() {
+        for segment in theirs.segments() {
+            bring(&set, segment)?;
+        }
+    }
+    writer.mark("link");
+    manifest.parent = Some(current);
+    manifest.restored = None;
+    let moved = moved(live.as_ref().ok(), &manifest);
+    let detail = format!(
+        "generation {} of {}",
+        manifest.generation,
+        fs_err::canonicalize(other)?.display()
+    );
+    manifest.tombstones = None;
+    writer.publish(Next {
+        tombstones,
+        manifest,
+        command: "swap",
+        detail,
+        moved,
+        ids: (Vec::new(), Vec::new()),
+    })
+}
+
+/// Gives a segment of another set a place in `set`.
+fn bring(set: &Path, segment: &Segment) -> Result<(), AnchorsError> {
+    let folder = segment::folder(set);
+    let name = segment.path().file_name().unwrap_or_default();
+    let destination = folder.join(name);
+    if Segment::open_alone(&destination, segment.len() as u64).is_ok() {
+        return Ok(());
+    }
+    fs::create_dir_all(&folder)?;
+    let hidden = folder.join(format!("{}bringing-{}", fs::HIDDEN, name.to_string_lossy()));
+    fs::create_dir_all(&hidden)?;
+    for file in fs::names(segment.path())? {
+        fs::link_or_copy(&segment.path().join(&file), &hidden.join(&file))?;
+    }
+    fs::sync_folder(&hidden)?;
+    fs::remove_dir_all(&destination)?;
+    fs::rename(&hidden, &destination)?;
+    Ok(fs::sync_folder(&folder)?)
+}
+
+/// How many pairs came and went, as far as counts tell; `asif diff` compares ids.
+fn moved(before: Option<&Manifest>, after: &Manifest) -> (u64, u64) {
+    let before = before.map_or(0, |b| b.counts.pairs);
+    let after = after.counts.pairs;
+    (after.saturating_sub(before), before.saturating_sub(after))
+}

@@ -1,0 +1,421 @@
+//! Which pairs of a generation's segments are removed.
+//!
+//! Segments are never changed; a removal is a small file beside the manifest, `gNNNNNN.del`, in the
+//! section container of [`asif_index::container`]:
+//!
+//! | section | bytes | content |
+//! |---|---|---|
+//! | `pairs` | m * 8 | u64 `[m]`: the stored pairs of the manifest's first m segments |
+//! | `rows` | sum of 8 * ceil(pairs / 64) | u64 words, segment after segment: bit `i % 64` of word `i / 64` is 1 where pair i is removed |
+//! | `image` | image dim * 16 | i128: the sum of the removed pairs' image vectors, in units of 2^-64 |
+//! | `text` | text dim * 16 | the same of their text vectors |
+//!
+//! Segments past the first m have nothing removed, so that adding pairs needs no new file. The sums
+//! are exact integers: what is left when they are taken from the segments' sums is, to the bit, what
+//! a set without the removed pairs would have.
+
+use std::path::Path;
+
+use asif_index::IdSet;
+use asif_index::container::{Container, ContainerWriter};
+use asif_index::mmap::MappedFile;
+
+use super::error::AnchorsError;
+use super::fs;
+use super::manifest::SegmentEntry;
+use crate::space::vector::VectorSum;
+
+/// The kind of file, as the container's header has it.
+pub const KIND: [u8; 8] = *b"ASIFGONE";
+const PAIRS: &str = "pairs";
+const ROWS: &str = "rows";
+const SUMS: [&str; 2] = ["image", "text"];
+
+/// The pairs of a generation that are live, and their numbers among each other.
+///
+/// A *row* counts the stored pairs, segment after segment; a pair's *number* counts the live ones.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// `None` when all are live.
+    some: Option<Bitmap>,
+    stored: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Bitmap {
+    allowed: IdSet,
+    words: Vec<u64>,
+    /// How many live pairs there are before each word.
+    before: Vec<u32>,
+    count: usize,
+}
+
+impl Live {
+    /// All of `stored` pairs.
+    pub fn all(stored: usize) -> Self {
+        Self { some: None, stored }
+    }
+
+    /// All of `stored` pairs but those in the rows `removed`.
+    fn without(stored: usize, removed: impl Iterator<Item = usize>) -> Self {
+        let mut allowed = IdSet::all(stored);
+        let mut words = vec![u64::MAX; stored.div_ceil(64)];
+        if let Some(last) = words.last_mut().filter(|_| !stored.is_multiple_of(64)) {
+            *last = (1 << (stored % 64)) - 1;
+        }
+        for row in removed {
+            if allowed.remove(row) {
+                words[row / 64] &= !(1 << (row % 64));
+            }
+        }
+        let mut count = 0;
+        let before = words
+            .iter()
+            .map(|word| {
+                let before = count;
+                count += word.count_ones();
+                before
+            })
+            .collect();
+        let some = (count as usize != stored).then_some(Bitmap {
+            allowed,
+            words,
+            before,
+            count: count as usize,
+        });
+        Self { some, stored }
+    }
+
+    /// How many pairs are live.
+    pub fn len(&self) -> usize {
+        self.some.as_ref().map_or(self.stored, |s| s.count)
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many pairs are stored, live or not.
+    pub fn stored(&self) -> usize {
+        self.stored
+    }
+
+    /// The live rows as a filter for a search; `None` when all are live.
+    pub fn allowed(&self) -> Option<&IdSet> {
+        self.some.as_ref().map(|s| &s.allowed)
+    }
+
+    /// Whether the pair in row `row` is live.
+    pub fn contains(&self, row: usize) -> bool {
+        self.some
+            .as_ref()
+            .map_or(row < self.stored, |s| s.allowed.contains(row))
+    }
+
+    /// How many live pairs stand before row `row`: the number of that row's pair, if it is live.
+    pub fn number(&self, row: usize) -> usize {
+        let Some(some) = &self.some else { return row };
+        let (at, bit) = (row / 64, row % 64);
+        match (some.words.get(at), some.before.get(at)) {
+            (Some(word), Some(before)) => {
+                *before as usize + (word & ((1u64 << bit) - 1)).count_ones() as usize
+            }
+            _ => some.count,
+        }
+    }
+
+    /// The row of live pair number `number`.
+    pub fn row(&self, number: usize) -> Option<usize> {
+        let Some(some) = &self.some else {
+            return (number < self.stored).then_some(number);
+        };
+        if number >= some.count {
+            return None;
+        }
+        let at = some.before.partition_point(|&b| b as usize <= number) - 1;
+        let mut word = some.words[at];
+        for _ in some.before[at] as usize..number {
+            word &= word - 1;
+        }
+        Some(at * 64 + word.trailing_zeros() as usize)
+    }
+
+    /// The rows of the live pairs, ascending.
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        (0..self.stored).filter(|&row| self.contains(row))
+    }
+}
+
+/// What is removed from a generation.
+#[derive(Debug, Clone)]
+pub struct Tombstones {
+    /// For each covered segment its stored pairs and the words of its bitmap.
+    segments: Vec<(u64, Vec<u64>)>,
+    sums: [VectorSum; 2],
+}
+
+impl Tombstones {
+    /// Nothing removed, of vectors of these lengths.
+    pub fn none(dims: [usize; 2]) -> Self {
+        Self {
+            segments: Vec::new(),
+            sums: dims.map(VectorSum::new),
+        }
+    }
+
+    /// Marks pair `row` of segment number `segment` as removed; false when it was already.
+    ///
+    /// `entries` are the manifest's segments, `vectors` the pair's image and text vector.
+    pub fn remove(
+        &mut self,
+        entries: &[SegmentEntry],
+        segment: usize,
+        row: usize,
+        vectors: [&[f32]; 2],
+    ) -> bool {
+        for entry in entries.iter().take(segment + 1).skip(self.segments.len()) {
+            let words = (entry.pairs as usize).div_ceil(64);
+            self.segments.push((entry.pairs, vec![0; words]));
+        }
+        let Some((pairs, words)) = self.segments.get_mut(segment) else {
+            return false;
+        };
+        let bit = 1u64 << (row % 64);
+        if row as u64 >= *pairs || words[row / 64] & bit != 0 {
+            return false;
+        }
+        words[row / 64] |= bit;
+        for (sum, vector) in self.sums.iter_mut().zip(vectors) {
+            sum.add(vector);
+        }
+        true
+    }
+
+    /// Forgets segments of which nothing is left, so that they need not be kept.
+    ///
+    /// `entries` loses them too; `sums` are each segment's, by its place in `entries`.
+    pub fn drop_empty(&mut self, entries: &mut Vec<SegmentEntry>, sums: &[[&VectorSum; 2]]) {
+        let gone = |(pairs, words): &(u64, Vec<u64>)| count(words) == *pairs;
+        let gone: Vec<bool> = (0..entries.len())
+            .map(|i| self.segments.get(i).is_some_and(gone))
+            .collect();
+        for (i, _) in gone.iter().enumerate().filter(|(_, gone)| **gone) {
+            for (sum, whole) in self.sums.iter_mut().zip(sums[i]) {
+                sum.subtract(whole);
+            }
+        }
+        let mut at = gone.iter();
+        entries.retain(|_| at.next() == Some(&false));
+        let mut at = gone.iter();
+        self.segments.retain(|_| at.next() == Some(&false));
+        while self.segments.last().is_some_and(|(_, w)| count(w) == 0) {
+            self.segments.pop();
+        }
+    }
+
+    /// How many pairs are removed.
+    pub fn count(&self) -> u64 {
+        self.segments.iter().map(|(_, words)| count(words)).sum()
+    }
+
+    /// The pairs of segments of these lengths that are left.
+    pub fn live(&self, stored: &[usize]) -> Live {
+        let firsts = stored.iter().scan(0, |next, n| {
+            let first = *next;
+            *next += n;
+            Some(first)
+        });
+        let removed = self
+            .segments
+            .iter()
+            .zip(firsts)
+            .flat_map(|((_, words), first)| {
+                words.iter().enumerate().flat_map(move |(at, &word)| {
+                    (0..64)
+                        .filter(move |bit| word >> bit & 1 == 1)
+                        .map(move |bit| first + at * 64 + bit)
+                })
+            });
+        Live::without(stored.iter().sum(), removed)
+    }
+
+    /// The sums of the removed pairs' image and text vectors.
+    pub fn sums(&self) -> &[VectorSum; 2] {
+        &self.sums
+    }
+
+    /// Writes them to `path`, durably.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, path: &Path) -> Result<(), AnchorsError> {
+        fs::step(path)?;
+        let mut file = ContainerWriter::create(path, KIND)?;
+        let le = |numbers: &mut dyn Iterator<Item = u64>| -> Vec<u8> {
+            numbers.flat_map(u64::to_le_bytes).collect()
+        };
+        file.section(PAIRS, &le(&mut self.segments.iter().map(|(n, _)| *n)))?;
+        let words = self.segments.iter().flat_map(|(_, w)| w.iter().copied());
+        file.section(ROWS, &le(&mut words.into_iter()))?;
+        for (name, sum) in SUMS.iter().zip(&self.sums) {
+            let bytes: Vec<u8> = sum.sums().iter().flat_map(|s| s.to_le_bytes()).collect();
+            file.section(*name, &bytes)?;
+        }
+        fs::step(path)?;
+        file.finish()?;
+        Ok(())
+    }
+
+    /// Reads them and checks everything: they are small, and every answer depends on them.
+    ///
+    /// # Errors
+    /// When the file is damaged or does not fit these segments.
+    pub fn read(
+        path: &Path,
+        entries: &[SegmentEntry],
+        dims: [usize; 2],
+    ) -> Result<Self, AnchorsError> {
+        let damaged = |what: String| AnchorsError::Damaged {
+            path: path.to_owned(),
+            what,
+        };
+        let file = MappedFile::open(path)?;
+        let container = Container::open(file.bytes(), path, KIND)?;
+        container.verify()?;
+        let numbers = |name: &str| -> Result<Vec<u64>, AnchorsError> {
+            let (numbers, rest) = container.section(name)?.as_chunks::<8>();
+            if !rest.is_empty() {
+                return Err(damaged(format!("section `{name}` is no list of u64")));
+            }
+            Ok(numbers.iter().map(|b| u64::from_le_bytes(*b)).collect())
+        };
+        let pairs = numbers(PAIRS)?;
+        let stated = entries.iter().map(|e| e.pairs);
+        if pairs.len() > entries.len() || !pairs.iter().copied().eq(stated.take(pairs.len())) {
+            let what = format!("it speaks of segments of {pairs:?} pairs, the manifest does not");
+            return Err(damaged(what));
+        }
+        let rows = numbers(ROWS)?;
+        let expected: u64 = pairs.iter().map(|n| n.div_ceil(64)).sum();
+        if rows.len() as u64 != expected {
+            let found = rows.len();
+            return Err(damaged(format!(
+                "section `rows` has {found} words, not {expected}"
+            )));
+        }
+        let mut rest = rows.as_slice();
+        let mut segments = Vec::with_capacity(pairs.len());
+        for n in pairs {
+            let (words, tail) = rest.split_at(n.div_ceil(64) as usize);
+            let past = words
+                .last()
+                .is_some_and(|w| n % 64 != 0 && w >> (n % 64) != 0);
+            if past {
+                return Err(damaged(format!(
+                    "a bit past the end of {n} pairs is set in `rows`"
+                )));
+            }
+            segments.push((n, words.to_vec()));
+            rest = tail;
+        }
+        let removed: u64 = segments.iter().map(|(_, w)| count(w)).sum();
+        let sum = |name: &str, dim: usize| {
+            let (numbers, rest) = container.section(name)?.as_chunks::<16>();
+            if numbers.len() != dim || !rest.is_empty() {
+                return Err(damaged(format!("section `{name}` is not {dim} sums")));
+            }
+            let sums = numbers.iter().map(|b| i128::from_le_bytes(*b)).collect();
+            Ok(VectorSum::from_parts(sums, removed))
+        };
+        let sums = [sum(SUMS[0], dims[0])?, sum(SUMS[1], dims[1])?];
+        Ok(Self { segments, sums })
+    }
+}
+
+fn count(words: &[u64]) -> u64 {
+    words.iter().map(|w| u64::from(w.count_ones())).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(pairs: &[u64]) -> Vec<SegmentEntry> {
+        let entry = |(i, &pairs): (usize, &u64)| SegmentEntry {
+            id: format!("s{i}"),
+            pairs,
+            image_search: None,
+            text_search: None,
+        };
+        pairs.iter().enumerate().map(entry).collect()
+    }
+
+    #[test]
+    fn number_and_row_are_each_other_undone() {
+        for stored in [1, 63, 64, 65, 200] {
+            let gone = |row: &usize| row % 3 == 0 || (64..128).contains(row);
+            let live = Live::without(stored, (0..stored).filter(gone));
+            let expected: Vec<usize> = (0..stored).filter(|r| !gone(r)).collect();
+            assert_eq!(live.rows().collect::<Vec<_>>(), expected);
+            assert_eq!(live.len(), expected.len());
+            for (number, &row) in expected.iter().enumerate() {
+                assert_eq!((live.number(row), live.row(number)), (number, Some(row)));
+            }
+            assert_eq!(live.row(expected.len()), None);
+            assert_eq!(Live::all(stored).row(stored), None);
+        }
+    }
+
+    #[test]
+    fn they_come_back_from_their_file_and_every_flipped_byte_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("g000002.del");
+        let entries = entries(&[70, 5, 9]);
+        let mut gone = Tombstones::none([2, 1]);
+        assert!(gone.remove(&entries, 0, 69, [&[1.0, 0.0], &[1.0]]));
+        assert!(gone.remove(&entries, 1, 4, [&[0.0, 1.0], &[1.0]]));
+        assert!(!gone.remove(&entries, 1, 4, [&[0.0, 1.0], &[1.0]]));
+        assert!(!gone.remove(&entries, 1, 5, [&[0.0, 1.0], &[1.0]]));
+        gone.write(&path).unwrap();
+        let back = Tombstones::read(&path, &entries, [2, 1]).unwrap();
+        assert_eq!((back.count(), &back.segments), (2, &gone.segments));
+        assert_eq!(back.sums, gone.sums);
+        let live = back.live(&[70, 5, 9]);
+        assert_eq!((live.stored(), live.len()), (84, 82));
+        assert!(!live.contains(69) && !live.contains(74) && live.contains(73));
+        assert!(Tombstones::read(&path, &entries[..1], [2, 1]).is_err());
+        assert!(Tombstones::read(&path, &entries, [1, 1]).is_err());
+        let good = fs_err::read(&path).unwrap();
+        for at in (0..good.len()).step_by(11) {
+            let mut bad = good.clone();
+            bad[at] ^= 4;
+            fs_err::write(&path, bad).unwrap();
+            assert!(
+                Tombstones::read(&path, &entries, [2, 1]).is_err(),
+                "byte {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_segment_of_which_nothing_is_left_leaves_no_trace() {
+        let mut entries = entries(&[2, 1, 3]);
+        let mut gone = Tombstones::none([1, 1]);
+        let unit: [&[f32]; 2] = [&[0.5], &[0.25]];
+        gone.remove(&entries, 1, 0, unit);
+        gone.remove(&entries, 0, 1, unit);
+        let mut whole = [VectorSum::new(1), VectorSum::new(1)];
+        for (sum, vector) in whole.iter_mut().zip(unit) {
+            sum.add(vector);
+        }
+        let sums = [&whole[0], &whole[1]];
+        gone.drop_empty(&mut entries, &[sums, sums, sums]);
+        assert_eq!(
+            entries.iter().map(|e| e.id.as_str()).collect::<Vec<_>>(),
+            ["s0", "s2"]
+        );
+        assert_eq!((gone.count(), gone.sums[0].count()), (1, 1));
+        assert_eq!(gone.sums, whole);
+    }
+}

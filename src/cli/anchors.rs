@@ -1,0 +1,357 @@
+//! `asif anchors`.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use asif::anchors::add::{AddOptions, AddReport, add};
+use asif::anchors::compact::compact;
+use asif::anchors::plan::GraphPolicy;
+use asif::anchors::records::Record;
+use asif::anchors::remove::{Selection, remove};
+use asif::anchors::select::{self, Filter};
+use asif::anchors::{AnchorId, AnchorSet};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::args::{EncoderArgs, Load};
+use super::context::Context;
+use super::exit::BadInput;
+use super::receipt::{self, WriteArgs};
+use super::{format, open};
+
+/// Look at the pairs of a set, and change them.
+///
+/// The pairs are the model: adding or removing some is deploying another one, at once and without
+/// training. Each change makes a new generation; queries that run see the old one or the new one,
+/// never a mix, and `asif rollback` goes back.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  asif anchors add mine.asif --pairs new.jsonl
+  asif anchors remove mine.asif --where 'licence=CC-BY-NC-4.0' --dry-run
+  asif anchors list mine.asif --where source=shop
+  asif anchors export mine.asif > pairs.jsonl")]
+pub struct AnchorsArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Add(AddArgs),
+    Remove(RemoveArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Export(ExportArgs),
+    Compact(CompactArgs),
+}
+
+/// Add pairs to a set.
+///
+/// Only what was never seen is encoded. The new pairs are a small segment of their own, searched
+/// beside the others; `asif anchors compact` merges them. A row whose id a pair of the set has is
+/// left out.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Sources of pairs are those of `asif build`.
+
+Example:
+  asif anchors add mine.asif --pairs new.jsonl more-photos/")]
+struct AddArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Files or folders of pairs.
+    #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
+    pairs: Vec<PathBuf>,
+
+    /// End at the first bad row instead of leaving it out.
+    #[arg(long, env = "ASIF_STRICT")]
+    strict: bool,
+
+    /// Take an encoder other than the one that built the set if both make the same of a fixed
+    /// input (cosine of at least 0.99999), as another export of the same model does.
+    #[arg(long, env = "ASIF_ACCEPT_ENCODER")]
+    accept_encoder: bool,
+
+    #[command(flatten)]
+    write: WriteArgs,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+}
+
+/// Remove pairs from a set, by id or by what their metadata says.
+///
+/// A removed pair has no influence any more: answers of exact search have the bits of a set that
+/// was built without it. Its bytes stay for rollback; `asif audit --purge` deletes them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  asif anchors remove mine.asif --id photo-17 --id photo-18
+  asif anchors remove mine.asif --ids-file withdrawn.txt --missing-ok
+  asif anchors remove mine.asif --where 'licence=CC BY-NC 4.0 source=flickr'")]
+struct RemoveArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// The id of a pair; may be given several times.
+    #[arg(long, env = "ASIF_ID", value_name = "ID")]
+    id: Vec<String>,
+
+    /// A file of ids, one a line.
+    #[arg(long, env = "ASIF_IDS_FILE", value_name = "FILE")]
+    ids_file: Option<PathBuf>,
+
+    /// Every pair with all of these values in its metadata.
+    #[arg(
+        long = "where",
+        env = "ASIF_WHERE",
+        value_name = "KEY=VALUE ...",
+        conflicts_with_all = ["id", "ids_file"],
+        required_unless_present_any = ["id", "ids_file"]
+    )]
+    filter: Option<String>,
+
+    /// Pass over ids that no pair of the set has.
+    #[arg(long, env = "ASIF_MISSING_OK")]
+    missing_ok: bool,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+/// List the pairs of a set: number, id, image and first caption.
+///
+/// With --json, one object a line.
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Only pairs with all of these values in their metadata.
+    #[arg(long = "where", env = "ASIF_WHERE", value_name = "KEY=VALUE ...")]
+    filter: Option<String>,
+
+    /// At most so many.
+    #[arg(long, env = "ASIF_LIMIT", value_name = "N")]
+    limit: Option<usize>,
+
+    /// Pass over so many first.
+    #[arg(long, env = "ASIF_OFFSET", value_name = "N", default_value_t = 0)]
+    offset: usize,
+}
+
+/// Show all that a set knows of some pairs; with --json, one object a line.
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Ids of pairs.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+}
+
+/// Write the pairs of a set as JSON Lines, which `asif build --pairs` reads.
+///
+/// Images are named, not copied.
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Where to write; standard output if not given.
+    #[arg(long, env = "ASIF_OUT", value_name = "FILE.jsonl")]
+    out: Option<PathBuf>,
+}
+
+/// Merge the segments of a set into one, without the pairs that were removed.
+///
+/// Answers of exact search keep their bits. Worth it after many additions, or when more than a
+/// tenth was removed.
+#[derive(Debug, Args)]
+struct CompactArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+pub fn run(args: &AnchorsArgs, context: &Context) -> anyhow::Result<()> {
+    match &args.action {
+        Action::Add(args) => run_add(args, context),
+        Action::Remove(args) => run_remove(args, context),
+        Action::List(args) => run_list(args, context),
+        Action::Show(args) => run_show(args, context),
+        Action::Export(args) => run_export(args, context),
+        Action::Compact(args) => {
+            let done = compact(&args.set, GraphPolicy::Auto, &args.write.options())?;
+            receipt::print(&done, context)
+        }
+    }
+}
+
+fn run_add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
+    let options = AddOptions {
+        set: args.set.clone(),
+        pairs: args.pairs.clone(),
+        strict: args.strict,
+        graphs: GraphPolicy::Auto,
+        accept_encoder: args.accept_encoder,
+    };
+    let encoders = |set: &AnchorSet| {
+        let embedder = args.encoders.open(context, Some(set), Load::Many)?;
+        anyhow::Ok(Box::new(embedder))
+    };
+    let report = add(&options, &args.write.options(), encoders, context.watch())?;
+    receipt::warn(&report.receipt, context);
+    if context.json {
+        return context.print_json(&report);
+    }
+    let mut rows = receipt::rows(&report.receipt);
+    rows.push(("skipped", skipped(&report)));
+    let cached = format!("{} embeddings", format::count(report.from_cache));
+    rows.push(("from cache", cached));
+    if let Some(list) = &report.skipped_list {
+        rows.push(("skip list", list.display().to_string()));
+    }
+    context.print(format::facts(&rows))
+}
+
+fn skipped(report: &AddReport) -> String {
+    if report.skipped == 0 {
+        return "none".to_owned();
+    }
+    let mut text = format::count(report.skipped);
+    for row in report.skipped_examples.iter().take(5) {
+        text.push_str(&format!("\n{}: {}", row.origin, row.reason));
+    }
+    text
+}
+
+fn run_remove(args: &RemoveArgs, context: &Context) -> anyhow::Result<()> {
+    let selection = match &args.filter {
+        Some(filter) => Selection::Where(Filter::parse(filter)?),
+        None => {
+            let mut ids: HashSet<String> = args.id.iter().cloned().collect();
+            if let Some(file) = &args.ids_file {
+                let text = fs_err::read_to_string(file)
+                    .map_err(|e| BadInput(format!("{e}; give a file with one id a line")))?;
+                let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+                ids.extend(lines.map(str::to_owned));
+            }
+            Selection::Ids {
+                ids,
+                missing_ok: args.missing_ok,
+            }
+        }
+    };
+    let done = remove(&args.set, &selection, &args.write.options())?;
+    receipt::print(&done, context)
+}
+
+fn run_list(args: &ListArgs, context: &Context) -> anyhow::Result<()> {
+    let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+    let set = open(&args.set, context)?;
+    let anchors: Vec<AnchorId> = match &filter {
+        Some(filter) => {
+            let rows = select::by_filter(&set, filter)?;
+            rows.iter()
+                .map(|&r| set.live().number(r) as AnchorId)
+                .collect()
+        }
+        None => (0..set.len() as AnchorId).collect(),
+    };
+    let shown = anchors
+        .iter()
+        .skip(args.offset)
+        .take(args.limit.unwrap_or(usize::MAX));
+    for &anchor in shown {
+        let record = set.record(anchor)?;
+        if context.json {
+            context.print(line(anchor, &record).to_string())?;
+        } else {
+            let caption = record.captions.first().map_or("", String::as_str);
+            context.print(format!(
+                "{anchor:>7}  {}  {}  {caption}",
+                record.id, record.image
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn run_show(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
+    let set = open(&args.set, context)?;
+    let ids = args.ids.iter().cloned().collect();
+    let (rows, missing) = select::by_ids(&set, &ids)?;
+    for row in rows {
+        let anchor = set.live().number(row) as AnchorId;
+        let record = set.record(anchor)?;
+        if context.json {
+            context.print(line(anchor, &record).to_string())?;
+            continue;
+        }
+        let segment = set.place(row).map(|(segment, _)| segment).unwrap_or(0);
+        let rows = [
+            ("id", record.id.clone()),
+            ("anchor", anchor.to_string()),
+            ("segment", set.manifest().segments[segment].id.clone()),
+            ("image", record.image.clone()),
+            ("captions", record.captions.join("\n")),
+            ("metadata", record.meta.clone()),
+        ];
+        context.print(format::facts(&rows))?;
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let said = format!("no live pair has the id {}", missing.join(" or "));
+    Err(BadInput(format!("{said}; `asif anchors list` shows them")).into())
+}
+
+/// A pair as `list` and `show` print it.
+fn line(anchor: AnchorId, record: &Record) -> Value {
+    let mut line = exported(record);
+    line.insert("anchor".into(), json!(anchor));
+    Value::Object(line)
+}
+
+/// A pair as the sources of pairs have it.
+fn exported(record: &Record) -> Map<String, Value> {
+    let mut line: Map<String, Value> = serde_json::from_str(&record.meta).unwrap_or_default();
+    line.insert("id".into(), json!(record.id));
+    line.insert("image".into(), json!(record.image));
+    line.insert("captions".into(), json!(record.captions));
+    line
+}
+
+fn run_export(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
+    let set = open(&args.set, context)?;
+    let lines = (0..set.len() as AnchorId).map(|anchor| {
+        let record = set.record(anchor)?;
+        anyhow::Ok(Value::Object(exported(&record)).to_string())
+    });
+    let Some(out) = &args.out else {
+        return lines.into_iter().try_for_each(|line| context.print(line?));
+    };
+    let mut file = std::io::BufWriter::new(fs_err::File::create(out)?);
+    for line in lines {
+        writeln!(file, "{}", line?)?;
+    }
+    file.flush()?;
+    context.note(format!("wrote {}", out.display()));
+    if context.json {
+        return context.print_json(&json!({"out": out, "pairs": set.len()}));
+    }
+    Ok(())
+}

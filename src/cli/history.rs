@@ -1,0 +1,52 @@
+//! `asif history`.
+
+use std::path::PathBuf;
+
+use asif::anchors::{history, manifest};
+use clap::Args;
+use serde_json::json;
+
+use super::context::Context;
+use super::receipt::pairs;
+
+/// Show what happened to a set: when, by which command, which pairs, counts and licences.
+///
+/// The log lies in the set, in log/changes.jsonl. Generations marked with * are kept: `asif swap
+/// --to` and `asif rollback` can go there.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json, one record a line, oldest first, with \"kept\" and \"live\" added.")]
+pub struct HistoryArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+}
+
+pub fn run(args: &HistoryArgs, context: &Context) -> anyhow::Result<()> {
+    let kept = manifest::kept(&args.set)?;
+    for change in history::read(&args.set)? {
+        let is_kept = kept.contains(&change.generation);
+        let live = kept.last() == Some(&change.generation);
+        if context.json {
+            let mut line = json!(change);
+            line["kept"] = is_kept.into();
+            line["live"] = live.into();
+            context.print(line.to_string())?;
+            continue;
+        }
+        let mark = if is_kept { "*" } else { " " };
+        let detail = if change.detail.is_empty() {
+            String::new()
+        } else {
+            format!("  ({})", change.detail)
+        };
+        context.print(format!(
+            "{mark}{:>5}  {}  {:<15}  {}{detail}",
+            change.generation,
+            change.when,
+            change.command,
+            pairs(&change)
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! `asif rollback`.
+
+use std::path::PathBuf;
+
+use asif::anchors::swap::{Target, swap};
+use clap::Args;
+
+use super::context::Context;
+use super::receipt::{self, WriteArgs};
+
+/// Undo the last change of a set.
+///
+/// The content before the change becomes live again, as a new generation: numbers only grow, so the
+/// history stays true. Another rollback goes one change further back; `asif swap --to` goes anywhere,
+/// forward too. It also works when the live generation is damaged.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  asif rollback mine.asif --dry-run")]
+pub struct RollbackArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+pub fn run(args: &RollbackArgs, context: &Context) -> anyhow::Result<()> {
+    let done = swap(&args.set, Target::Previous, &args.write.options())?;
+    receipt::print(&done, context)
+}

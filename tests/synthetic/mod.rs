@@ -1,0 +1,90 @@
+//! Sets of invented unit vectors: what changes a set needs no encoder.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    reason = "tests may panic, and each test binary uses its own part of this module"
+)]
+
+use std::path::Path;
+
+use asif::anchors::manifest::EncoderEntry;
+use asif::anchors::plan::GraphPolicy;
+use asif::anchors::records::Record;
+use asif::anchors::vectors::{Making, PairVectors, create};
+use asif::encode::{EncoderIdentity, Modality};
+use asif::space::SpaceParams;
+use asif::space::vector::normalize;
+
+pub const DIMS: [usize; 2] = [24, 16];
+
+/// A pair that is the same whenever it is made with this number.
+pub fn pair(number: u64) -> PairVectors {
+    pair_of(number, DIMS)
+}
+
+/// The same with vectors of other lengths.
+pub fn pair_of(number: u64, dims: [usize; 2]) -> PairVectors {
+    let licences = ["CC0-1.0", "CC BY 4.0", "CC BY-NC 4.0"];
+    let meta = serde_json::json!({
+        "source": format!("source{}", number % 2),
+        "licence": licences[(number % 3) as usize],
+    });
+    PairVectors {
+        record: Record {
+            id: format!("pair-number-{number:04}"),
+            image: format!("/nowhere/{number}.jpg"),
+            captions: vec![format!("the caption of pair {number:04}, and no other")],
+            meta: meta.to_string(),
+        },
+        image: unit(number * 2 + 1, dims[0]),
+        text: unit(number * 2 + 2, dims[1]),
+    }
+}
+
+/// A unit vector, all of its components positive so that centring matters.
+pub fn unit(seed: u64, dim: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut vector: Vec<f32> = (0..dim)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / 16_777_216.0
+        })
+        .collect();
+    normalize(&mut vector);
+    vector
+}
+
+fn encoder(modality: Modality, dim: usize) -> EncoderEntry {
+    EncoderEntry {
+        identity: EncoderIdentity::new(
+            "invented".into(),
+            modality,
+            dim,
+            "00".into(),
+            None,
+            serde_json::json!({}),
+        ),
+        canary: unit(7, dim),
+    }
+}
+
+/// How a synthetic set is made.
+pub fn making(dims: [usize; 2]) -> Making {
+    Making {
+        image_encoder: encoder(Modality::Image, dims[0]),
+        text_encoder: encoder(Modality::Text, dims[1]),
+        space: SpaceParams {
+            k: 8,
+            ..SpaceParams::default()
+        },
+        graphs: GraphPolicy::Never,
+    }
+}
+
+/// Makes a set of the pairs with these numbers.
+pub fn set(path: &Path, numbers: impl IntoIterator<Item = u64>) {
+    create(path, &making(DIMS), numbers.into_iter().map(pair)).unwrap();
+}
