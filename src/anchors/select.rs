@@ -55,10 +55,12 @@ impl Filter {
                 "licence" | "license" => meta.get("licence").or(meta.get("license")),
                 key => meta.get(key),
             };
-            found.is_some_and(|value| match value.as_str() {
-                Some(text) => text == wanted,
-                None => value.to_string() == *wanted,
-            })
+            let text = |value: &serde_json::Value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            };
+            found.map(text).as_ref() == Some(wanted)
         })
     }
 }

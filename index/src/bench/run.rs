@@ -15,7 +15,7 @@ use crate::vectors::{VectorOptions, VectorSet, VectorSetWriter};
 /// Queries that are generated with generated vectors.
 const GENERATED_QUERIES: usize = 200;
 /// Values of ef, as multiples of k, that are tried until the wanted recall is reached.
-const EF_STEPS: [f64; 8] = [1.0, 1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 8.0];
+const EF_STEPS: [f64; 10] = [0.84, 0.92, 1.0, 1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 8.0];
 
 /// Where the vectors come from.
 #[derive(Debug, Clone)]

@@ -40,11 +40,11 @@ impl<'a> Hnsw<'a> {
         }
     }
 
-    /// The same with the quality of a beam of `ef` nodes; never fewer than there are answers, which
-    /// is the default.
+    /// The same with the quality of a beam of `ef` nodes; by default as many as there are answers.
     ///
     /// The walk goes by 4-bit codes, whose order is a little wrong at the beam's end: it keeps a
-    /// quarter more than `ef`, all of which are scored again.
+    /// quarter more than `ef`, and never fewer than there are answers, all of which are scored
+    /// again. So an `ef` somewhat below `k` is of use too.
     pub fn ef(mut self, ef: usize) -> Self {
         self.ef = Some(ef);
         self
@@ -65,8 +65,9 @@ impl<'a> Hnsw<'a> {
         let n = self.set.len();
         let candidates = query.candidates(n);
         let k = k.min(candidates);
-        let ef = self.ef.unwrap_or(0).max(k);
-        let ef = ef.saturating_add(ef / 4).saturating_add(16).min(candidates);
+        let ef = self.ef.unwrap_or(k);
+        let ef = ef.saturating_add(ef / 4).saturating_add(16);
+        let ef = ef.max(k).min(candidates);
         // A beam that is to hold most of what there is walks further than a scan reads.
         if k == 0 || candidates < n / SPARSE || ef > n / 4 {
             return Flat::new(self.set)

@@ -14,7 +14,7 @@ const TRIALS: usize = 16;
 /// After this no further beam is tried: the widest so far, or the scan, is taken.
 const BUDGET: Duration = Duration::from_millis(800);
 /// Beams tried, as multiples of k.
-const BEAMS: [f64; 9] = [1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 8.0];
+const BEAMS: [f64; 11] = [0.84, 0.92, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 8.0];
 /// Sixteen queries estimate a recall to about a tenth of what is missing: so much more is asked.
 const MARGIN: f64 = 0.1;
 
