@@ -432,7 +432,7 @@ impl<'a> Build<'a> {
 }
 
 /// One text vector for a pair: the mean direction of its captions' vectors.
-fn mean_text(captions: Vec<Embedding>, dim: usize) -> Result<Vec<f32>, String> {
+pub(super) fn mean_text(captions: Vec<Embedding>, dim: usize) -> Result<Vec<f32>, String> {
     let mut vectors = Vec::with_capacity(captions.len() * dim);
     for caption in captions {
         vectors.extend(caption.map_err(|rejected| rejected.reason)?);

@@ -11,7 +11,7 @@
 //! disk) is cut off by the next writer and ignored by readers. Each record is checked when it is
 //! used: a damaged one counts as absent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -131,6 +131,62 @@ impl EmbeddingCache {
         let first = first?;
         inner.records.extend(keys.iter().copied().zip(first..));
         Ok(())
+    }
+
+    /// Opens the cache of an encoder only if there is one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn existing(folder: &Path, fingerprint: &str, dim: usize) -> std::io::Result<Option<Self>> {
+        let short = &fingerprint[..fingerprint.len().min(FINGERPRINT_BYTES)];
+        let there = folder.join(format!("{short}.emb")).is_file();
+        there
+            .then(|| Self::open(folder, fingerprint, dim))
+            .transpose()
+    }
+
+    /// Forgets the embeddings of these inputs, and every embedding that equals one of these
+    /// vectors, whose input may be gone; returns how many. The file is written anew without them.
+    ///
+    /// What another process appends to the old file meanwhile is lost, and encoded again.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written; it is then what it was.
+    pub fn forget(
+        &self,
+        keys: &HashSet<ContentKey>,
+        vectors: &HashSet<Vec<u8>>,
+    ) -> std::io::Result<u64> {
+        let mut inner = self.lock();
+        inner.file.lock()?;
+        let bytes = fs_err::read(&self.path)?;
+        let (header, records) = bytes.split_at((HEADER_BYTES as usize).min(bytes.len()));
+        let record = record_bytes(self.dim);
+        let mut left = header.to_vec();
+        let mut forgotten = 0;
+        for entry in records.chunks_exact(record) {
+            let (key, rest) = entry.split_at(KEY_BYTES);
+            let known = key
+                .try_into()
+                .is_ok_and(|key| keys.contains(&ContentKey(key)));
+            if known || vectors.contains(&rest[..self.dim * 4]) {
+                forgotten += 1;
+            } else {
+                left.extend_from_slice(entry);
+            }
+        }
+        if forgotten > 0 {
+            super::fs::write_atomically(&self.path, &left)?;
+            let mut options = OpenOptions::new();
+            let mut file = options.read(true).write(true).open(&self.path)?;
+            let count = ((left.len() - header.len()) / record) as u64;
+            inner.records = index(&mut file, count, self.dim)?;
+            // Closing the old file gives its lock back.
+            inner.file = file;
+        } else {
+            inner.file.unlock()?;
+        }
+        Ok(forgotten)
     }
 
     /// Whether it holds nothing yet.
@@ -287,6 +343,33 @@ mod tests {
         let cache = open(folder.path());
         assert_eq!(cache.get(&keys[0]), None);
         assert!(cache.get(&keys[1]).is_some());
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = filled(folder.path());
+        let more = [ContentKey::of(b"three"), ContentKey::of(b"four")];
+        let cache = open(folder.path());
+        cache.put(&more, &[7.0, 8.0, 9.0, 0.5, 0.5, 0.5]).unwrap();
+        let vector: Vec<u8> = [7.0f32, 8.0, 9.0]
+            .iter()
+            .flat_map(|x| x.to_le_bytes())
+            .collect();
+        let forgotten = cache
+            .forget(&[keys[0]].into(), &[vector.clone()].into())
+            .unwrap();
+        assert_eq!(forgotten, 2);
+        let bytes = fs_err::read(cache.path()).unwrap();
+        assert!(!bytes.windows(12).any(|w| w == vector));
+        assert_eq!(cache.get(&keys[0]), None);
+        for cache in [cache, open(folder.path())] {
+            assert_eq!(cache.get(&keys[1]), Some(vec![4.0, 5.0, 6.0]));
+            assert_eq!(cache.get(&more[1]), Some(vec![0.5; 3]));
+            assert_eq!(cache.get(&more[0]), None);
+        }
+        let none = EmbeddingCache::existing(folder.path(), "another", 3).unwrap();
+        assert!(none.is_none());
     }
 
     #[test]

@@ -25,6 +25,9 @@
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
 //! | [`vectors`] | pairs whose vectors were made elsewhere |
 //! | [`select`] | which pairs a command speaks of |
+//! | [`purge`] | where a pair has left traces, and their end |
+//! | [`check`] | verify and repair |
+//! | [`diff`] | what two sets do not share |
 //! | [`history`] | the log of changes |
 //! | [`set`] | an opened set |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
@@ -35,7 +38,9 @@
 pub mod add;
 pub mod build;
 pub mod cache;
+pub mod check;
 pub mod compact;
+pub mod diff;
 pub mod embed;
 pub mod error;
 pub mod fs;
@@ -44,6 +49,7 @@ pub mod live;
 pub mod manifest;
 pub mod plan;
 pub mod publish;
+pub mod purge;
 pub mod records;
 pub mod remove;
 pub mod searcher;

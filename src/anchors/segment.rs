@@ -26,11 +26,11 @@ use super::records::{Record, Records, RecordsWriter};
 use crate::encode::Modality;
 use crate::space::vector::VectorSum;
 
-const IMAGE: &str = "image.vec";
-const TEXT: &str = "text.vec";
+pub(super) const IMAGE: &str = "image.vec";
+pub(super) const TEXT: &str = "text.vec";
 const IMAGE_GRAPH: &str = "image.graph";
 const TEXT_GRAPH: &str = "text.graph";
-const PAIRS: &str = "pairs.rec";
+pub(super) const PAIRS: &str = "pairs.rec";
 const MOMENTS: &str = "moments.sum";
 /// The name of the list of rows that were left out.
 pub const SKIPPED: &str = "skipped.jsonl";
@@ -109,6 +109,11 @@ impl SegmentWriter {
         self.pairs
     }
 
+    /// The name that the segment will have, if nothing more is pushed.
+    pub fn id(&self) -> String {
+        format!("s{}", &self.content.finalize().to_hex()[..16])
+    }
+
     /// Where a further file of the segment may be written.
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -120,6 +125,7 @@ impl SegmentWriter {
     /// # Errors
     /// When the disk refuses; nothing is left then.
     pub fn finish(self, graphs: GraphPolicy, k: usize) -> Result<SegmentEntry, AnchorsError> {
+        let id = self.id();
         for file in [IMAGE, TEXT, PAIRS, MOMENTS, IMAGE_GRAPH] {
             fs::step(&self.folder.path().join(file))?;
         }
@@ -134,7 +140,6 @@ impl SegmentWriter {
         let image_search = planned(IMAGE, IMAGE_GRAPH)?;
         let text_search = planned(TEXT, TEXT_GRAPH)?;
         super::publish::sync_folder(self.folder.path())?;
-        let id = format!("s{}", &self.content.finalize().to_hex()[..16]);
         let Some(segments) = self.folder.path().parent().map(Path::to_owned) else {
             return Err(AnchorsError::InTheWay {
                 path: self.folder.path().to_owned(),

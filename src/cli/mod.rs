@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `doctor.rs` | the commands |
 //! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
+//! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing sets, their soundness, what is left of removed pairs |
 //! | `receipt.rs` | what those that change a set share |
 //! | `args.rs` | arguments that several commands share |
 //! | `context.rs` | what every command is given: home, output form, who may interrupt |
@@ -13,10 +14,12 @@
 
 mod anchors;
 mod args;
+mod audit;
 mod bench;
 mod build;
 mod classify;
 mod context;
+mod diff;
 mod doctor;
 mod draw;
 mod eval;
@@ -26,8 +29,10 @@ mod history;
 mod inspect;
 mod models;
 mod receipt;
+mod repair;
 mod rollback;
 mod swap;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,6 +101,14 @@ enum Command {
     Rollback(rollback::RollbackArgs),
     /// Show what happened to a set.
     History(history::HistoryArgs),
+    /// Show which pairs two sets do not share, and which answers differ.
+    Diff(diff::DiffArgs),
+    /// Check that a set is sound.
+    Verify(verify::VerifyArgs),
+    /// Rebuild what is damaged in a set from what is intact.
+    Repair(repair::RepairArgs),
+    /// Show where a pair has left traces; delete the bytes of removed pairs.
+    Audit(audit::AuditArgs),
     /// Measure the parts on this machine.
     Bench(bench::BenchArgs),
     /// List the installed encoders, or add one.
@@ -127,6 +140,10 @@ pub fn main() -> ExitCode {
             Command::Swap(args) => swap::run(&args, &context),
             Command::Rollback(args) => rollback::run(&args, &context),
             Command::History(args) => history::run(&args, &context),
+            Command::Diff(args) => diff::run(&args, &context),
+            Command::Verify(args) => verify::run(&args, &context),
+            Command::Repair(args) => repair::run(&args, &context),
+            Command::Audit(args) => audit::run(&args, &context),
             Command::Bench(args) => bench::run(&args, &context),
             Command::Models(args) => models::run(&args, &context),
             Command::Doctor(args) => doctor::run(&args, &context),

@@ -1,0 +1,279 @@
+//! Is a set sound, and if not, what can be made good?
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::build::mean_text;
+use super::embed::{Embedder, Watch};
+use super::error::AnchorsError;
+use super::manifest::{self, Manifest, SegmentEntry};
+use super::plan::GraphPolicy;
+use super::publish::{self, WriteLock};
+use super::records::Records;
+use super::segment::{self, Segment, SegmentWriter};
+use super::set::AnchorSet;
+use super::swap::{Target, swap};
+use super::writer::WriteOptions;
+use super::{fs, history};
+use crate::encode::Modality;
+use crate::space::vector::VectorSum;
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The generation concerned, if it is one.
+    pub generation: Option<u64>,
+    /// What is wrong, naming the file.
+    pub problem: String,
+}
+
+/// Looks at every kept generation and the log; `full` reads every byte and recomputes every sum.
+///
+/// # Errors
+/// When the folder is no set at all. Damage is a finding.
+pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
+    let mut findings = Vec::new();
+    let mut find = |generation, error: AnchorsError| {
+        findings.push(Finding {
+            generation,
+            problem: error.to_string(),
+        });
+    };
+    if let Err(error) = publish::current(set) {
+        if !manifest::folder(set).is_dir() {
+            return Err(error);
+        }
+        find(None, error);
+    }
+    for generation in manifest::kept(set).or_else(|_| manifest::list(set))? {
+        let name = manifest::name(generation);
+        let opened = Manifest::read(set, &name).and_then(|m| AnchorSet::from_manifest(set, m));
+        let sound = opened.and_then(|opened| match full {
+            true => opened.verify().and_then(|()| sums_agree(&opened)),
+            false => Ok(()),
+        });
+        if let Err(error) = sound {
+            find(Some(generation), error);
+        }
+    }
+    if publish::current(set).is_ok()
+        && let Err(error) = history::read(set)
+    {
+        find(None, error);
+    }
+    Ok(findings)
+}
+
+/// The stored sums are those of the vectors, tombstones taken off.
+fn sums_agree(set: &AnchorSet) -> Result<(), AnchorsError> {
+    for modality in [Modality::Image, Modality::Text] {
+        let mut sum = VectorSum::new(set.dim(modality));
+        for row in set.live().rows() {
+            if let Some((segment, local)) = set.place(row) {
+                sum.add(set.segments()[segment].vectors(modality).vector(local));
+            }
+        }
+        if sum.sums() != set.sum(modality).sums() {
+            return Err(AnchorsError::Damaged {
+                path: set.path().to_owned(),
+                what: format!("the stored sum of {modality} vectors is not their sum"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What a repair did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Repaired {
+    /// What was made good.
+    pub mended: Vec<String>,
+    /// What could not be.
+    pub left: Vec<Finding>,
+    /// The generation that is live now.
+    pub generation: u64,
+}
+
+/// Rebuilds what can be rebuilt from what is intact.
+///
+/// * graphs, codes and sums of a segment from its records and vectors;
+/// * vectors from the images and captions that the records name, through `encoders`, which is
+///   called only then;
+/// * `CURRENT` from the newest generation that opens.
+///
+/// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records
+/// and vectors: it is the old one to the bit, or it is not taken. Records and manifests have no
+/// second source; a generation that lost one is given up for the newest that opens.
+///
+/// # Errors
+/// When the folder is no set, somebody else writes, nothing opens in the end, or the disk refuses.
+pub fn repair<Error: From<AnchorsError>>(
+    set: &Path,
+    dry_run: bool,
+    encoders: impl Fn(&Manifest) -> Result<Embedder, Error>,
+    watch: Watch<'_>,
+) -> Result<Repaired, Error> {
+    let mut done = Repaired::default();
+    let numbers = manifest::list(set)?;
+    if numbers.is_empty() {
+        publish::current(set)?;
+    }
+    let lock = (!dry_run).then(|| WriteLock::acquire(set)).transpose()?;
+    let live = publish::current(set).ok();
+    let mut looked_at = std::collections::HashSet::new();
+    for &generation in numbers.iter().rev() {
+        let Ok(manifest) = Manifest::read(set, &manifest::name(generation)) else {
+            continue;
+        };
+        for entry in &manifest.segments {
+            if !looked_at.insert(entry.id.clone()) {
+                continue;
+            }
+            let Err(damage) = Segment::open(set, entry, &manifest).and_then(|s| s.verify()) else {
+                continue;
+            };
+            let what = format!("segment {}: {damage}", entry.id);
+            if dry_run {
+                done.left.push(Finding {
+                    generation: Some(generation),
+                    problem: what,
+                });
+            } else if rebuild(set, entry, &manifest, &encoders, watch)? {
+                done.mended.push(what);
+            }
+        }
+    }
+    let opens = |n: u64| {
+        let read = Manifest::read(set, &manifest::name(n));
+        read.and_then(|m| AnchorSet::from_manifest(set, m)).is_ok()
+    };
+    let wanted = live.as_deref().and_then(manifest::number);
+    let newest = numbers.iter().rev().copied();
+    let good = newest
+        .filter(|&n| wanted.is_none_or(|w| n <= w))
+        .find(|&n| opens(n));
+    drop(lock);
+    if let Some(good) = good {
+        done.generation = good;
+        match wanted {
+            Some(live) if live == good => {}
+            // Numbers only grow: going back is one more generation.
+            Some(live) => {
+                done.mended
+                    .push(format!("generation {live} is given up for {good}"));
+                if !dry_run {
+                    let options = WriteOptions::default();
+                    let receipt = swap(set, Target::Generation(good), &options)?;
+                    done.generation = receipt.change.generation;
+                }
+            }
+            None => {
+                done.mended.push(format!(
+                    "CURRENT names generation {good}, the newest that opens"
+                ));
+                if !dry_run {
+                    let name = format!("{}\n", manifest::name(good));
+                    fs::write_atomically(&set.join(publish::CURRENT), name.as_bytes())
+                        .map_err(AnchorsError::from)?;
+                }
+            }
+        }
+    }
+    if !dry_run {
+        done.left = verify(set, true)?;
+        AnchorSet::open(set)?;
+    }
+    Ok(done)
+}
+
+/// Writes a damaged segment again from its records; false when nothing gives the same content.
+fn rebuild<Error: From<AnchorsError>>(
+    set: &Path,
+    entry: &SegmentEntry,
+    manifest: &Manifest,
+    encoders: &impl Fn(&Manifest) -> Result<Embedder, Error>,
+    watch: Watch<'_>,
+) -> Result<bool, Error> {
+    let folder: PathBuf = segment::folder(set).join(&entry.id);
+    let Ok(records) = Records::open(&folder.join(segment::PAIRS)) else {
+        return Ok(false);
+    };
+    if records.verify().is_err() || records.len() as u64 != entry.pairs {
+        return Ok(false);
+    }
+    if let Some(vectors) = stored(&folder, records.len(), manifest.dims())
+        && write_same(set, entry, manifest, &records, &vectors)?
+    {
+        return Ok(true);
+    }
+    let embedder = encoders(manifest)?;
+    let vectors = embedded(&records, &embedder, watch)?;
+    Ok(match vectors {
+        Some(vectors) => write_same(set, entry, manifest, &records, &vectors)?,
+        None => false,
+    })
+}
+
+/// Both sides' vectors, `[n, dim]` each.
+type Sides = [Vec<f32>; 2];
+
+fn stored(folder: &Path, pairs: usize, dims: [usize; 2]) -> Option<Sides> {
+    let read = |name: &str, dim: usize| {
+        let set = asif_index::VectorSet::open(folder.join(name)).ok()?;
+        (set.len() == pairs && set.dim() == dim).then(|| set.vectors().to_vec())
+    };
+    Some([
+        read(segment::IMAGE, dims[0])?,
+        read(segment::TEXT, dims[1])?,
+    ])
+}
+
+fn embedded(
+    records: &Records,
+    embedder: &Embedder,
+    watch: Watch<'_>,
+) -> Result<Option<Sides>, AnchorsError> {
+    let all: Vec<_> = (0..records.len())
+        .map(|i| records.get(i))
+        .collect::<Result<_, _>>()?;
+    let paths: Vec<&Path> = all.iter().map(|r| Path::new(&r.image)).collect();
+    let images: Result<Vec<_>, _> = embedder.images(&paths, watch)?.into_iter().collect();
+    let captions: Vec<&str> = all
+        .iter()
+        .flat_map(|r| r.captions.iter().map(String::as_str))
+        .collect();
+    let mut texts = embedder.texts(&captions, watch)?.into_iter();
+    let of_pairs: Result<Vec<Vec<f32>>, _> = all
+        .iter()
+        .map(|r| {
+            let of_pair = texts.by_ref().take(r.captions.len()).collect();
+            mean_text(of_pair, embedder.text().dim())
+        })
+        .collect();
+    let sides = images.ok().zip(of_pairs.ok());
+    Ok(sides.map(|(images, texts)| [images.concat(), texts.concat()]))
+}
+
+fn write_same(
+    set: &Path,
+    entry: &SegmentEntry,
+    manifest: &Manifest,
+    records: &Records,
+    vectors: &Sides,
+) -> Result<bool, AnchorsError> {
+    let [image, text] = manifest.dims();
+    let mut new = SegmentWriter::create(set, image, text)?;
+    let sides = vectors[0].chunks(image).zip(vectors[1].chunks(text));
+    for (i, (image, text)) in sides.enumerate() {
+        // Damaged vectors need not be finite; then they are not the old ones either.
+        if new.push(&records.get(i)?, image, text).is_err() {
+            return Ok(false);
+        }
+    }
+    let same = new.id() == entry.id;
+    if same {
+        new.finish(GraphPolicy::Auto, manifest.space.k)?;
+    }
+    Ok(same)
+}

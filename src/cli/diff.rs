@@ -1,0 +1,144 @@
+//! `asif diff`.
+
+use std::path::{Path, PathBuf};
+
+use asif::anchors::AnchorSet;
+use asif::anchors::diff::diff;
+use asif::classify::{Classifier, HeadOptions};
+use asif::space::prompts::Labels;
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use super::args::{EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
+use super::context::Context;
+use super::exit::BadInput;
+use super::format;
+
+/// Show which pairs two sets, or two generations of one, do not share, and which answers differ.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  asif diff mine.asif@3 mine.asif
+  asif diff old.asif new.asif --labels cat,dog --probe photos/*.jpg")]
+pub struct DiffArgs {
+    /// A set, or with @N its generation N.
+    #[arg(value_name = "A.asif[@N]")]
+    a: String,
+
+    /// Another.
+    #[arg(value_name = "B.asif[@N]")]
+    b: String,
+
+    /// Images to be classified by both.
+    #[arg(long, env = "ASIF_PROBE", num_args = 1.., value_name = "IMAGE", requires = "labels")]
+    probe: Vec<PathBuf>,
+
+    /// The labels to choose from, separated by commas.
+    #[arg(long, env = "ASIF_LABELS", value_name = "A,B,C")]
+    labels: Option<String>,
+
+    #[command(flatten)]
+    head: HeadArgs,
+
+    #[command(flatten)]
+    space: SpaceArgs,
+
+    #[command(flatten)]
+    search: SearchArgs,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+}
+
+/// An image whose best label differs.
+#[derive(Debug, Serialize)]
+struct Changed {
+    image: String,
+    a: String,
+    b: String,
+}
+
+pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
+    let sets = [open(&args.a, context)?, open(&args.b, context)?];
+    let pairs = diff(&sets[0], &sets[1])?;
+    let answers = match &args.labels {
+        Some(labels) if !args.probe.is_empty() => Some(probe(args, &sets, labels, context)?),
+        _ => None,
+    };
+    if context.json {
+        let mut json = json!(pairs);
+        if let Some(answers) = &answers {
+            json["answers_changed"] = json!(answers);
+            json["probed"] = args.probe.len().into();
+        }
+        return context.print_json(&json);
+    }
+    let ids = |ids: &[String]| {
+        let shown: Vec<&str> = ids.iter().take(20).map(String::as_str).collect();
+        let more = if ids.len() > shown.len() { "\n..." } else { "" };
+        format!(
+            "{}\n{}{more}",
+            format::count(ids.len() as u64),
+            shown.join("\n")
+        )
+    };
+    let mut rows = vec![
+        ("same", format::count(pairs.same)),
+        ("gained", ids(&pairs.gained)),
+        ("lost", ids(&pairs.lost)),
+        ("changed", ids(&pairs.changed)),
+    ];
+    if let Some(answers) = &answers {
+        let line = |c: &Changed| format!("\n{}: {} -> {}", c.image, c.a, c.b);
+        let lines: String = answers.iter().map(line).collect();
+        let count = format!("{} of {} images{lines}", answers.len(), args.probe.len());
+        rows.push(("answers", count));
+    }
+    context.print(format::facts(&rows))
+}
+
+fn open(name: &str, context: &Context) -> anyhow::Result<AnchorSet> {
+    if let Some((path, number)) = name.rsplit_once('@')
+        && let Ok(generation) = number.parse()
+        && !Path::new(name).exists()
+    {
+        return Ok(AnchorSet::open_generation(Path::new(path), generation)?);
+    }
+    super::open(Path::new(name), context)
+}
+
+fn probe(
+    args: &DiffArgs,
+    sets: &[AnchorSet; 2],
+    labels: &str,
+    context: &Context,
+) -> anyhow::Result<Vec<Changed>> {
+    let labels = Labels::parse(labels)?;
+    let templates = args.head.templates()?.unwrap_or_default();
+    let mut best = Vec::new();
+    for set in sets {
+        let options: HeadOptions =
+            args.head
+                .options(&args.space, &args.search, set.manifest().space)?;
+        let embedder = args.encoders.open(context, Some(set), Load::Many)?;
+        let watch = context.watch();
+        let classifier = Classifier::new(set, &embedder, &labels, &templates, options, watch)?;
+        let mut of_set = Vec::new();
+        for answer in classifier.classify(&args.probe, context.watch())? {
+            let answer = answer.map_err(|rejected| BadInput(rejected.reason))?;
+            let first = classifier.ranked(&answer, 1).into_iter().next();
+            of_set.push(first.map(|p| p.label).unwrap_or_default());
+        }
+        best.push(of_set);
+    }
+    let pairs = args.probe.iter().zip(best[0].iter().zip(&best[1]));
+    Ok(pairs
+        .filter(|(_, (a, b))| a != b)
+        .map(|(image, (a, b))| Changed {
+            image: image.display().to_string(),
+            a: a.clone(),
+            b: b.clone(),
+        })
+        .collect())
+}

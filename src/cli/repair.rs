@@ -1,0 +1,63 @@
+//! `asif repair`.
+
+use std::path::PathBuf;
+
+use asif::anchors::check::repair;
+use clap::Args;
+
+use super::args::{EncoderArgs, Load};
+use super::context::Context;
+use super::exit::BadInput;
+use super::format;
+
+/// Rebuild what is damaged in a set from what is intact.
+///
+/// Graphs, codes and sums are made again from the vectors, vectors from the images and captions
+/// (through the cache, so mostly without encoding). What is rebuilt must be the old content to the
+/// bit, or it is not taken. Where that cannot be done, the newest generation that is whole goes live.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  asif verify mine.asif --full || asif repair mine.asif")]
+pub struct RepairArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Say what is damaged, and change nothing.
+    #[arg(long, env = "ASIF_DRY_RUN")]
+    dry_run: bool,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+}
+
+pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
+    let encoders = |_: &_| args.encoders.open(context, None, Load::Many);
+    let done = repair(&args.set, args.dry_run, encoders, context.watch())?;
+    if context.json {
+        context.print_json(&done)?;
+    } else {
+        let mut mended = done.mended.clone();
+        if mended.is_empty() {
+            mended.push("nothing".to_owned());
+        }
+        let left: Vec<String> = done.left.iter().map(|f| f.problem.clone()).collect();
+        let mut rows = vec![
+            ("mended", mended.join("\n")),
+            ("live", format!("generation {}", done.generation)),
+        ];
+        if !left.is_empty() {
+            rows.push(("damaged", left.join("\n")));
+        }
+        context.print(format::facts(&rows))?;
+    }
+    if done.left.is_empty() {
+        return Ok(());
+    }
+    let said = format!("{} finding(s) remain", done.left.len());
+    Err(BadInput(format!(
+        "{said}; `asif anchors compact` or a new build leaves them behind"
+    ))
+    .into())
+}

@@ -1,0 +1,52 @@
+//! `asif verify`.
+
+use std::path::PathBuf;
+
+use asif::anchors::check::verify;
+use clap::Args;
+use serde_json::json;
+
+use super::context::Context;
+use super::exit::BadInput;
+
+/// Check that a set and every kept generation of it is sound.
+///
+/// By default the structure of every file is checked, and what answers depend on and is small
+/// (manifests, removals, sums) in full. --full reads every byte: checksums, records, links of
+/// graphs, and the sums recomputed from the vectors.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 when everything is sound, 3 when something is not; `asif repair` makes good what it can.")]
+pub struct VerifyArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Read every byte.
+    #[arg(long, env = "ASIF_FULL")]
+    full: bool,
+}
+
+pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
+    let findings = verify(&args.set, args.full)?;
+    if context.json {
+        context.print_json(&json!({"sound": findings.is_empty(), "findings": findings}))?;
+    } else if findings.is_empty() {
+        let how = if args.full {
+            "to the last byte"
+        } else {
+            "in structure"
+        };
+        context.print(format!("{}: sound, {how}", args.set.display()))?;
+    } else {
+        for finding in &findings {
+            let of = finding.generation.map(|g| format!("generation {g}: "));
+            context.print(format!("{}{}", of.unwrap_or_default(), finding.problem))?;
+        }
+    }
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let said = format!("{} finding(s)", findings.len());
+    Err(BadInput(format!("{said}; `asif repair` makes good what it can")).into())
+}
