@@ -142,7 +142,7 @@ fn killed_at_random_moments_three_hundred_times() {
             ended.status.code().is_none_or(|c| c == 0),
             "round {round}: {said}"
         );
-        limit = (limit * [1.1, 0.92][found]).clamp(500.0, 200_000.0);
+        limit = (limit * [1.1_f64, 0.92][found]).clamp(500.0, 200_000.0);
         *[&mut old, &mut new][found] += 1;
     }
     println!("old state {old} times, new state {new} times");
