@@ -101,7 +101,7 @@ pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
         receipt,
         skipped: build.skipped.len() as u64,
         skipped_by_reason: build.skipped_by_reason(),
-        from_cache: build.from_cache(),
+        from_cache: build.cache_hits(),
         skipped_examples: build.skipped.drain(..).take(EXAMPLES).collect(),
         skipped_list,
     })

@@ -300,7 +300,7 @@ impl<'a> Build<'a> {
                 self.skipped.clone()
             },
             skipped_list,
-            from_cache: self.from_cache(),
+            from_cache: self.cache_hits(),
             seconds: self.seconds,
             bytes: set.bytes()?,
         })
@@ -316,7 +316,7 @@ impl<'a> Build<'a> {
     }
 
     /// Embeddings that came out of the cache so far.
-    pub(super) fn from_cache(&self) -> u64 {
+    pub(super) fn cache_hits(&self) -> u64 {
         self.embedder.cache_hits() - self.hits_before
     }
 

@@ -57,7 +57,10 @@ impl Filter {
             };
             found.is_some_and(|value| match value.as_str() {
                 Some(text) => text == wanted,
-                None => value.to_string() == *wanted,
+                None => {
+                    let written = value.to_string();
+                    written == *wanted
+                }
             })
         })
     }

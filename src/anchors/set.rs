@@ -301,7 +301,7 @@ impl AnchorSet {
             } else {
                 0.0
             };
-            if !(cosine >= ACCEPTED_COSINE) {
+            if cosine.is_nan() || cosine < ACCEPTED_COSINE {
                 return Err(AnchorsError::Canary {
                     set: self.path.clone(),
                     modality,
