@@ -80,7 +80,7 @@ fn killed_at_random_moments_three_hundred_times() {
     let mut contents: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     let mut numbers = Numbers(0x5EED_CAFE);
     // Follows the length of the commands, so that the kills are spread over them.
-    let mut limit = 20_000.0;
+    let mut limit = 20_000.0_f64;
     let (mut old, mut new) = (0, 0);
     for round in 0..300 {
         let live = AnchorSet::open(&path).unwrap();

@@ -55,12 +55,13 @@ impl Filter {
                 "licence" | "license" => meta.get("licence").or(meta.get("license")),
                 key => meta.get(key),
             };
-            let text = |value: &serde_json::Value| {
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            };
-            found.map(text).as_ref() == Some(wanted)
+            found.is_some_and(|value| match value.as_str() {
+                Some(text) => text == wanted,
+                None => {
+                    let written = value.to_string();
+                    written == *wanted
+                }
+            })
         })
     }
 }
