@@ -392,6 +392,46 @@ fn a_set_is_not_opened_with_another_encoder() {
 }
 
 #[test]
+fn another_encoder_is_accepted_only_where_its_canary_agrees() {
+    let dir = folder();
+    let image = draw(dir.path(), "a.png", 1);
+    let spoiled = |name: &str, copy: &str, file: &str, key: &str, value: serde_json::Value| {
+        let model = dir.path().join(copy);
+        copy_of_model(name, &model);
+        let text = fs_err::read_to_string(model.join(file)).unwrap();
+        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json[key] = value;
+        fs_err::write(model.join(file), json.to_string()).unwrap();
+        model
+    };
+    // A shorter maximum length changes nothing for a short text; another mean changes every image.
+    let shorter = spoiled(
+        "all-MiniLM-L6-v2",
+        "shorter",
+        "sentence_bert_config.json",
+        "max_seq_length",
+        json!(128),
+    );
+    let other = spoiled(
+        "efficientnet-lite0",
+        "other",
+        "preprocessor_config.json",
+        "image_mean",
+        json!([0.0, 0.0, 0.0]),
+    );
+    let with = |flag: &str, model: &Path, more: &[&str]| {
+        run(classify(demo_set(), "cat,dog")
+            .arg(flag)
+            .arg(model)
+            .args(more)
+            .arg(&image))
+    };
+    with("--text-encoder", &shorter, &[]).fails(INPUT, &["text encoder", "fingerprint"]);
+    with("--text-encoder", &shorter, &["--accept-encoder"]).ok();
+    with("--image-encoder", &other, &["--accept-encoder"]).fails(INPUT, &["canary"]);
+}
+
+#[test]
 fn without_a_runtime_library_the_set_up_is_named() {
     let dir = folder();
     let mut command = classify(demo_set(), "cat,dog");

@@ -14,7 +14,7 @@ use asif::anchors::{AnchorId, AnchorSet};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::args::{EncoderArgs, Load};
+use super::args::{AcceptArgs, EncoderArgs, Load};
 use super::context::Context;
 use super::exit::BadInput;
 use super::receipt::{self, WriteArgs};
@@ -71,10 +71,8 @@ struct AddArgs {
     #[arg(long, env = "ASIF_STRICT")]
     strict: bool,
 
-    /// Take an encoder other than the one that built the set if both make the same of a fixed
-    /// input (cosine of at least 0.99999), as another export of the same model does.
-    #[arg(long, env = "ASIF_ACCEPT_ENCODER")]
-    accept_encoder: bool,
+    #[command(flatten)]
+    accept: AcceptArgs,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -206,7 +204,7 @@ fn run_add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
         pairs: args.pairs.clone(),
         strict: args.strict,
         graphs: GraphPolicy::Auto,
-        accept_encoder: args.accept_encoder,
+        accept_encoder: args.accept.asked(),
     };
     let encoders = |set: &AnchorSet| {
         let embedder = args.encoders.open(context, Some(set), Load::Many)?;

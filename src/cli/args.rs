@@ -152,6 +152,31 @@ pub struct SpaceArgs {
     paper: bool,
 }
 
+/// Whether another encoder than the one that built a set may be used with it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Encoders")]
+pub struct AcceptArgs {
+    /// Use an encoder with another fingerprint than the set was built with, if its canary
+    /// embedding agrees with the one that the set keeps (the same model, exported anew).
+    #[arg(long, env = "ASIF_ACCEPT_ENCODER")]
+    accept_encoder: bool,
+}
+
+impl AcceptArgs {
+    /// Makes `set` accept these encoders, if that was asked for and their canaries agree.
+    pub fn apply(&self, set: &mut AnchorSet, embedder: &Embedder) -> anyhow::Result<()> {
+        if self.accept_encoder {
+            set.accept_encoders(embedder)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it was asked for.
+    pub fn asked(&self) -> bool {
+        self.accept_encoder
+    }
+}
+
 /// What searches the anchors.
 #[derive(Debug, Args)]
 pub struct SearchArgs {

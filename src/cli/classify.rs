@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::anchors::AnchorSet;
 use asif::anchors::embed::Rejected;
 use asif::classify::{Answer, Classifier, Prediction};
 use asif::space::prompts::Labels;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
+use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
 use super::context::Context;
 use super::exit::{BadInput, StrictInput};
 
@@ -78,6 +77,9 @@ pub struct ClassifyArgs {
     #[command(flatten)]
     encoders: EncoderArgs,
 
+    #[command(flatten)]
+    accept: AcceptArgs,
+
     /// Image files.
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
@@ -100,7 +102,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
         (None, None) => Labels::parse("")?,
     };
     let templates = args.head.templates()?.unwrap_or_default();
-    let set = AnchorSet::open(&args.index)?;
+    let mut set = super::open(&args.index, context)?;
     let options = args
         .head
         .options(&args.space, &args.search, set.manifest().space)?;
@@ -110,6 +112,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
         Load::Few
     };
     let embedder = args.encoders.open(context, Some(&set), load)?;
+    args.accept.apply(&mut set, &embedder)?;
     let classifier = Classifier::new(
         &set,
         &embedder,

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::anchors::AnchorSet;
 use asif::eval::measure::{Measured, Subject, measure_retrieval, measure_zeroshot};
 use asif::eval::{Dataset, retrieval_table, zeroshot_table};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::args::{EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
+use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
 use super::context::Context;
 
 /// Measure accuracy on labelled or captioned images.
@@ -59,6 +58,9 @@ struct ZeroshotArgs {
 
     #[command(flatten)]
     encoders: EncoderArgs,
+
+    #[command(flatten)]
+    accept: AcceptArgs,
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +81,9 @@ struct RetrievalArgs {
 
     #[command(flatten)]
     encoders: EncoderArgs,
+
+    #[command(flatten)]
+    accept: AcceptArgs,
 }
 
 pub fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
@@ -90,12 +95,13 @@ pub fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
 
 fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
     let templates = args.head.templates()?;
-    let set = AnchorSet::open(&args.index)?;
+    let mut set = super::open(&args.index, context)?;
     let options = args
         .head
         .options(&args.space, &args.search, set.manifest().space)?;
     let datasets = load(&args.dataset, args.classnames.as_deref())?;
     let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
+    args.accept.apply(&mut set, &embedder)?;
     let subject = Subject {
         set: &set,
         embedder: &embedder,
@@ -110,10 +116,11 @@ fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
-    let set = AnchorSet::open(&args.index)?;
+    let mut set = super::open(&args.index, context)?;
     let params = args.space.over(set.manifest().space)?;
     let datasets = load(&args.dataset, None)?;
     let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
+    args.accept.apply(&mut set, &embedder)?;
     let subject = Subject {
         set: &set,
         embedder: &embedder,

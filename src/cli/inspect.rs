@@ -31,7 +31,7 @@ pub struct InspectArgs {
 }
 
 pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
-    let set = AnchorSet::open(&args.set)?;
+    let set = super::open(&args.set, context)?;
     if args.verify {
         set.verify()?;
     }
