@@ -5,6 +5,7 @@
 mod support;
 mod synthetic;
 
+use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::process::Command;
 
@@ -458,6 +459,85 @@ fn pairs_are_added_with_the_real_encoders() {
     assert_eq!(rebuilt["generation"], 3);
     run(asif().arg("rollback").arg(&path)).ok();
     assert_eq!(AnchorSet::open(&path).unwrap().len(), 12);
+}
+
+/// Root may write where the mode forbids it, so the folder lies on a read-only mount of its own.
+#[test]
+fn a_set_on_a_read_only_disk_is_read_and_not_written() {
+    let works = Command::new("unshare").args(["-rm", "true"]).status();
+    if !works.is_ok_and(|s| s.success()) {
+        // Not println!, which the test runner would hide.
+        let _ = writeln!(stderr(), "skipped: `unshare -rm` is not permitted here");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.asif");
+    set(&path, 0..6);
+    let script =
+        r#"mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 99; shift; exec "$@""#;
+    let on_read_only = |words: &[&str]| {
+        run(Command::new("unshare")
+            .args(["-rm", "sh", "-c", script, "sh"])
+            .arg(&path)
+            .arg(env!("CARGO_BIN_EXE_asif"))
+            .args(words)
+            .arg(&path)
+            .env("ASIF_HOME", folder.path().join("home"))
+            .env_remove("ASIF_JSON"))
+    };
+    let listed = on_read_only(&["anchors", "list"]).ok();
+    assert_eq!(listed.out.lines().count(), 6, "{}", listed.out);
+    on_read_only(&["verify", "--full"]).ok();
+    let id = pair(1).record.id;
+    on_read_only(&["anchors", "remove", "--id", &id]).fails(1, &["Read-only file system"]);
+}
+
+/// Vectors come back from their sources and graphs from their vectors, with the same bits.
+#[test]
+fn vectors_and_graphs_are_rebuilt_with_the_real_encoders() {
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = write_jsonl(folder.path(), "pairs.jsonl", &demo_pairs(60));
+    let path = folder.path().join("a.asif");
+    run(asif()
+        .arg("build")
+        .arg("--pairs")
+        .arg(&pairs)
+        .arg("--out")
+        .arg(&path)
+        .args(["--graph", "always"]))
+    .ok();
+    let verify = || run(asif().args(["verify", "--full"]).arg(&path));
+    verify().ok();
+    let segment = fs_err::read_dir(path.join("segments"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    for (name, gone) in [
+        ("image.graph", false),
+        ("image.vec", true),
+        ("text.vec", false),
+    ] {
+        let file = segment.join(name);
+        let good = fs_err::read(&file).unwrap();
+        if gone {
+            fs_err::remove_file(&file).unwrap();
+        } else {
+            let mut bad = good.clone();
+            let middle = bad.len() / 2;
+            bad[middle] ^= 0x20;
+            fs_err::write(&file, bad).unwrap();
+        }
+        let found = verify().fails(3, &["finding"]);
+        assert!(found.out.contains(name), "{}", found.out);
+        run(asif().arg("repair").arg(&path)).ok();
+        verify().ok();
+        assert!(
+            fs_err::read(&file).unwrap() == good,
+            "{name} came back otherwise"
+        );
+    }
 }
 
 #[test]

@@ -273,7 +273,13 @@ fn write_same(
     }
     let same = new.id() == entry.id;
     if same {
-        new.finish(GraphPolicy::Auto, manifest.space.k)?;
+        // What was there is made again: which graphs pay was decided when the segment was written.
+        let had_graphs = segment::has_graphs(&segment::folder(set).join(&entry.id));
+        let graphs = match had_graphs {
+            true => GraphPolicy::Always,
+            false => GraphPolicy::Never,
+        };
+        new.finish(graphs, manifest.space.k)?;
     }
     Ok(same)
 }

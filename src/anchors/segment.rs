@@ -43,6 +43,13 @@ pub fn folder(set: &Path) -> PathBuf {
     set.join("segments")
 }
 
+/// Whether a graph lies in the folder of a segment, sound or not.
+pub(super) fn has_graphs(folder: &Path) -> bool {
+    [IMAGE_GRAPH, TEXT_GRAPH]
+        .iter()
+        .any(|name| folder.join(name).exists())
+}
+
 /// Writes the pairs of a new segment, one after another.
 #[derive(Debug)]
 pub struct SegmentWriter {
