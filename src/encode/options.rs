@@ -92,11 +92,12 @@ pub struct EncoderOptions {
 impl EncoderOptions {
     /// For long work by several threads: up to four sessions, the cores divided among them.
     ///
-    /// One thread inside each session beats one session over all cores, because no operator waits
-    /// for its slowest thread and decoding fills the gaps: on two (busy) cores 2 sessions of 1 thread
-    /// gave 1.5 to 1.7 times the images and the captions a second of 1 session of 2 threads
-    /// (`benches/encode_throughput.rs`; EfficientNet-Lite0 in batches of 8, MiniLM-L6 of 32). More
-    /// than four sessions would only hold more copies of the weights.
+    /// One thread inside each session lets no operator wait for its slowest thread, and decoding fills
+    /// the gaps: on two busy cores 2 sessions of 1 thread gave 1.5 to 1.7 times the images and the
+    /// captions a second of 1 session of 2 threads; on two quiet ones, with ready tensors, 0.95 times
+    /// the images and 1.01 times the captions (`benches/encode_throughput.rs`; EfficientNet-Lite0 in
+    /// batches of 8, MiniLM-L6 of 32). More than four sessions would only hold more copies of the
+    /// weights.
     pub fn throughput() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
         let sessions = cores.min(4);
