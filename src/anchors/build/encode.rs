@@ -1,0 +1,279 @@
+//! Pairs of sources to a segment: read in blocks, embedded, written in their order.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::BuildOptions;
+use super::report::{Seconds, SkippedRow};
+use crate::anchors::embed::{Embedder, Embedding, Watch};
+use crate::anchors::error::AnchorsError;
+use crate::anchors::fs;
+use crate::anchors::manifest::SegmentEntry;
+use crate::anchors::records::Record;
+use crate::anchors::segment::{self, Segment, SegmentWriter};
+use crate::pairs::{self, Pair, PairReader};
+use crate::space::vector::mean_direction;
+
+/// Pairs embedded at a time: enough that sorting captions by length pays, little enough to hold.
+const BLOCK: usize = 1024;
+
+/// The kind of row that a live pair has the id of.
+pub(in crate::anchors) const ALREADY: &str = "id already in the set";
+
+/// A build under way.
+pub(in crate::anchors) struct Build<'a> {
+    pub(super) options: &'a BuildOptions,
+    pub(super) embedder: &'a Embedder,
+    watch: Watch<'a>,
+    /// Ids that a row must not have, because a live pair has them.
+    taken: HashSet<String>,
+    hits_before: u64,
+    /// The ids of the pairs that were written.
+    pub(in crate::anchors) ids: Vec<String>,
+    pub(in crate::anchors) seconds: Seconds,
+    pub(in crate::anchors) captions: u64,
+    pub(in crate::anchors) skipped: Vec<SkippedRow>,
+    pub(in crate::anchors) sources: BTreeMap<String, u64>,
+    pub(in crate::anchors) licences: BTreeMap<String, u64>,
+}
+
+impl<'a> Build<'a> {
+    pub(in crate::anchors) fn new(
+        options: &'a BuildOptions,
+        embedder: &'a Embedder,
+        watch: Watch<'a>,
+    ) -> Self {
+        Self {
+            options,
+            embedder,
+            watch,
+            taken: HashSet::new(),
+            hits_before: embedder.cache_hits(),
+            ids: Vec::new(),
+            seconds: Seconds::default(),
+            captions: 0,
+            skipped: Vec::new(),
+            sources: BTreeMap::new(),
+            licences: BTreeMap::new(),
+        }
+    }
+
+    /// Rows with these ids are passed over.
+    pub(in crate::anchors) fn taken(mut self, ids: HashSet<String>) -> Self {
+        self.taken = ids;
+        self
+    }
+
+    /// Embeds all pairs and writes them as a segment of the set in `folder`; also says where the
+    /// rows left out are listed, if there are any.
+    pub(in crate::anchors) fn segment(
+        &mut self,
+        folder: &Path,
+    ) -> Result<(SegmentEntry, Option<PathBuf>), AnchorsError> {
+        let mut reader = timed(&mut self.seconds.read, || pairs::open(&self.options.pairs))?;
+        let mut segment = SegmentWriter::create(
+            folder,
+            self.embedder.image().dim(),
+            self.embedder.text().dim(),
+        )?;
+        self.watch
+            .progress
+            .begin("encoding", reader.expected_rows().map(|rows| 2 * rows));
+        loop {
+            let block = self.read_block(&mut reader)?;
+            if block.is_empty() {
+                break;
+            }
+            self.add_block(block, &mut segment)?;
+        }
+        self.watch.progress.end();
+        if segment.pairs() == 0 {
+            let first = self
+                .skipped
+                .first()
+                .map_or_else(String::new, |s| format!("{}: {}", s.origin, s.reason));
+            return Err(AnchorsError::NoPairs {
+                skipped: self.skipped.len() as u64,
+                first,
+            });
+        }
+        let write_begun = Instant::now();
+        let listed = !self.skipped.is_empty();
+        if listed {
+            self.list_skipped(segment.path())?;
+        }
+        let entry = segment.finish(self.options.graphs, self.options.space.k)?;
+        let skipped_list = listed.then(|| {
+            segment::folder(&self.options.out)
+                .join(&entry.id)
+                .join(segment::SKIPPED)
+        });
+        let written = segment::folder(folder).join(&entry.id);
+        Segment::open_alone(&written, entry.pairs)?.verify()?;
+        self.seconds.write += write_begun.elapsed().as_secs_f64();
+        Ok((entry, skipped_list))
+    }
+
+    /// Rows left out, by kind of reason.
+    pub(in crate::anchors) fn skipped_by_reason(&self) -> BTreeMap<String, u64> {
+        let mut by_reason = BTreeMap::new();
+        for row in &self.skipped {
+            *by_reason.entry(row.kind.to_owned()).or_default() += 1;
+        }
+        by_reason
+    }
+
+    /// Embeddings that came out of the cache so far.
+    pub(in crate::anchors) fn cache_hits(&self) -> u64 {
+        self.embedder.cache_hits() - self.hits_before
+    }
+
+    fn read_block(&mut self, reader: &mut PairReader) -> Result<Vec<Pair>, AnchorsError> {
+        let begun = Instant::now();
+        let mut block = Vec::with_capacity(BLOCK);
+        while block.len() < BLOCK {
+            match reader.next() {
+                Some(Ok(pair)) if self.taken.contains(&pair.id) => {
+                    self.watch.progress.advance(2);
+                    let reason =
+                        format!("the set has a pair {:?} already; remove it first", pair.id);
+                    self.skip(pair.origin.to_string(), ALREADY, reason)?;
+                }
+                Some(Ok(pair)) => block.push(pair),
+                Some(Err(error)) => {
+                    self.watch.progress.advance(2);
+                    let kind = error.reason.kind();
+                    self.skip(error.origin.to_string(), kind, error.reason.to_string())?;
+                }
+                None => break,
+            }
+        }
+        self.seconds.read += begun.elapsed().as_secs_f64();
+        Ok(block)
+    }
+
+    fn add_block(
+        &mut self,
+        block: Vec<Pair>,
+        segment: &mut SegmentWriter,
+    ) -> Result<(), AnchorsError> {
+        let (embedder, watch) = (self.embedder, self.watch);
+        let paths: Vec<&Path> = block.iter().map(|p| p.image.as_path()).collect();
+        let images = timed(&mut self.seconds.images, || embedder.images(&paths, watch))?;
+        let captions: Vec<&str> = block
+            .iter()
+            .zip(&images)
+            .filter(|(_, image)| image.is_ok())
+            .flat_map(|(pair, _)| pair.captions.iter().map(String::as_str))
+            .collect();
+        // A caption is no step of the progress bar, whose unit is half a pair.
+        let quiet = Watch {
+            progress: &crate::progress::Silent,
+            ..watch
+        };
+        let texts = timed(&mut self.seconds.captions, || {
+            embedder.texts(&captions, quiet)
+        })?;
+        let mut texts = texts.into_iter();
+        for (pair, image) in block.iter().zip(images) {
+            watch.progress.advance(1);
+            let image = match image {
+                Ok(vector) => vector,
+                Err(rejected) => {
+                    self.skip(pair.origin.to_string(), "image not usable", rejected.reason)?;
+                    continue;
+                }
+            };
+            let of_pair: Vec<Embedding> = texts.by_ref().take(pair.captions.len()).collect();
+            match mean_text(of_pair, embedder.text().dim()) {
+                Ok(text) => {
+                    let begun = Instant::now();
+                    segment.push(&record(pair), &image, &text)?;
+                    self.seconds.write += begun.elapsed().as_secs_f64();
+                    self.count(pair);
+                }
+                Err(reason) => self.skip(pair.origin.to_string(), "caption not usable", reason)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, pair: &Pair) {
+        self.ids.push(pair.id.clone());
+        self.captions += pair.captions.len() as u64;
+        let text = |keys: &[&str]| keys.iter().find_map(|k| pair.meta.get(*k)?.as_str());
+        for (tally, value) in [
+            (&mut self.sources, text(&["source"])),
+            (&mut self.licences, text(&["licence", "license"])),
+        ] {
+            if let Some(value) = value {
+                *tally.entry(value.to_owned()).or_default() += 1;
+            }
+        }
+    }
+
+    fn skip(
+        &mut self,
+        origin: String,
+        kind: &'static str,
+        reason: String,
+    ) -> Result<(), AnchorsError> {
+        if self.options.strict {
+            return Err(AnchorsError::Strict { origin, reason });
+        }
+        self.skipped.push(SkippedRow {
+            origin,
+            kind,
+            reason,
+        });
+        Ok(())
+    }
+
+    fn list_skipped(&self, folder: &Path) -> Result<(), AnchorsError> {
+        let mut lines = String::new();
+        for row in &self.skipped {
+            lines.push_str(&serde_json::json!(row).to_string());
+            lines.push('\n');
+        }
+        Ok(fs::write_atomically(
+            &folder.join(segment::SKIPPED),
+            lines.as_bytes(),
+        )?)
+    }
+}
+
+/// One text vector for a pair: the mean direction of its captions' vectors.
+pub(in crate::anchors) fn mean_text(
+    captions: Vec<Embedding>,
+    dim: usize,
+) -> Result<Vec<f32>, String> {
+    let mut vectors = Vec::with_capacity(captions.len() * dim);
+    for caption in captions {
+        vectors.extend(caption.map_err(|rejected| rejected.reason)?);
+    }
+    // One caption is taken as it is: normalising twice would change its last bits.
+    Ok(if vectors.len() == dim {
+        vectors
+    } else {
+        mean_direction(&vectors, dim)
+    })
+}
+
+fn record(pair: &Pair) -> Record {
+    // The path was a file a moment ago; should it not resolve now, it is kept as it was written.
+    let image = fs_err::canonicalize(&pair.image).unwrap_or_else(|_| pair.image.clone());
+    Record {
+        id: pair.id.clone(),
+        image: image.to_string_lossy().into_owned(),
+        captions: pair.captions.clone(),
+        meta: serde_json::Value::Object(pair.meta.clone()).to_string(),
+    }
+}
+
+fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = work();
+    *seconds += Duration::as_secs_f64(&begun.elapsed());
+    result
+}
