@@ -275,7 +275,6 @@ fn encoding_changes(folder: &Path) -> Vec<Change> {
             ("--image-encoder", at("image")),
             ("--text-encoder", at("text")),
             ("--onnxruntime", runtime.display().to_string()),
-            ("--graph", "always".to_owned()),
             ("--pairs", pairs),
         ];
         let options = options.into_iter().flat_map(|(o, v)| [o.to_owned(), v]);
@@ -291,7 +290,7 @@ fn encoding_changes(folder: &Path) -> Vec<Change> {
     assert!(built.status.success(), "{built:?}");
     let mut added = with(&["anchors", "add"], pairs("more.jsonl", 6..9));
     let mut rebuilt = with(&["build", "--overwrite"], pairs("other.jsonl", 3..8));
-    rebuilt.push("--out".to_owned());
+    rebuilt.extend(["--graph", "always", "--out"].map(str::to_owned));
     // The set follows, and must be no further source.
     added.push("--".to_owned());
     [added, rebuilt]
@@ -316,7 +315,8 @@ fn every_file_operation_may_fail() {
     let modes = ["error", "full", "abort", "torn"];
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        // More than there are cores: most of the time is waiting for the disk to sync.
+        for _ in 0..4 {
             scope.spawn(|| {
                 loop {
                     let task = next.fetch_add(1, Ordering::Relaxed);
@@ -352,7 +352,9 @@ fn every_operation(folder: &Path, change: &Change, mode: &str) {
     let steps = n - whole;
     let words: Vec<_> = change.words.iter().take(2).collect();
     println!("{words:?} {mode}: {steps} operations");
-    assert!(steps > 10, "{:?} {mode}: only {steps}", change.words);
+    // Of all operations, only some write bytes, which can be torn.
+    let least = if mode == "torn" { 3 } else { 10 };
+    assert!(steps > least, "{words:?} {mode}: only {steps}");
 }
 
 fn before(template: &Path) -> Value {
