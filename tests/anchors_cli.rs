@@ -338,7 +338,7 @@ fn a_head_of_a_snapshot_answers_as_a_classifier_of_the_set() {
     let options = EncoderOptions::latency();
     let model = |modality| {
         let name = &set.encoder(modality).identity.name;
-        ModelFolder::open(&registry::resolve(&home, name, modality).unwrap()).unwrap()
+        ModelFolder::open(registry::resolve(&home, name, modality).unwrap()).unwrap()
     };
     let embedder = Embedder::new(
         ImageEncoder::open(&model(Modality::Image), &options).unwrap(),
