@@ -155,6 +155,9 @@ fn the_corpus_of_the_fuzzer_is_survived() {
             files += 1;
             opened += run(&fs_err::read(entry.unwrap().path()).unwrap());
         }
-        assert!(files > 0 && opened > 0, "{target}: {opened} of {files} opened");
+        assert!(
+            files > 0 && opened > 0,
+            "{target}: {opened} of {files} opened"
+        );
     }
 }
