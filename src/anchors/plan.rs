@@ -7,7 +7,7 @@
 use std::path::Path;
 
 pub use asif_index::plan::Planned;
-use asif_index::plan::{Choice, Machine, Wanted, plan};
+use asif_index::plan::{Choice, Machine, Wanted, beam, plan};
 use asif_index::{BatchBuilder, Flat, Graph, Hnsw, VectorSet, write_graph};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,8 @@ const RECALL: f64 = 0.99;
 /// So many vectors are searched without a graph, whatever is expected of one: measured, the scan of
 /// codes wins up to 30,000 to 40,000 at a recall of 0.98 and later still at 0.99.
 const FEW: usize = 30_000;
+/// The beam of a graph that nothing was planned for, as a multiple of the answers.
+const UNPLANNED: usize = 8;
 
 /// Whether a segment gets graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,7 +43,8 @@ pub enum SearchMode {
     Exact,
     /// Every vector as 8-bit codes, the best rescored.
     Flat,
-    /// The graph; where a segment has none, [`SearchMode::Flat`].
+    /// The graph, with the beam that finds 99 answers in 100; where a segment has none, or it does
+    /// not find as many, [`SearchMode::Flat`].
     Hnsw,
 }
 
@@ -50,7 +53,8 @@ pub enum SearchMode {
 pub struct SearchPlan {
     /// `exact`, `flat` or `hnsw`.
     pub search: String,
-    /// The graph's beam at `k` answers.
+    /// The graph's beam at `k` answers, where there is a graph, picked or not; the number of pairs
+    /// where no beam finds enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ef: Option<usize>,
     /// The answers it was planned for.
@@ -87,11 +91,17 @@ pub fn prepare(
 /// # Errors
 /// When the vectors cannot be searched.
 pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPlan, AnchorsError> {
-    let plan = plan(set, graph, Wanted::new(k).recall(RECALL))?;
-    let (search, ef) = match plan.choice {
-        Choice::Hnsw { ef } => ("hnsw", Some(ef)),
-        Choice::Exact => ("exact", None),
-        _ => ("flat", None),
+    let wanted = Wanted::new(k).recall(RECALL);
+    let plan = plan(set, graph, wanted)?;
+    let search = match plan.choice {
+        Choice::Hnsw { .. } => "hnsw",
+        Choice::Exact => "exact",
+        _ => "flat",
+    };
+    let ef = match (plan.choice, graph) {
+        (Choice::Hnsw { ef }, _) => Some(ef),
+        (_, Some(graph)) => Some(beam(set, graph, wanted)?.unwrap_or(set.len())),
+        (_, None) => None,
     };
     Ok(SearchPlan {
         search: search.to_owned(),
@@ -117,9 +127,10 @@ pub fn searcher<'a>(
     mode: SearchMode,
     k: usize,
 ) -> Planned<'a> {
+    // In proportion for more answers, but no narrower for fewer: those are not easier to find.
     let ef = planned
-        .and_then(|p| Some(p.ef? as f64 / p.k.max(1) as f64))
-        .map(|r| (r * k as f64) as usize);
+        .and_then(|p| Some((p.ef? as f64, p.k.max(1))))
+        .map(|(ef, planned_k)| (ef * (k as f64 / planned_k as f64).max(1.0)) as usize);
     let mode = match (mode, planned.map(|p| p.search.as_str())) {
         (SearchMode::Auto, Some("hnsw")) => SearchMode::Hnsw,
         (SearchMode::Auto, Some("exact")) => SearchMode::Exact,
@@ -129,7 +140,7 @@ pub fn searcher<'a>(
     match (mode, graph) {
         (SearchMode::Exact, _) => Planned::Exact(set),
         (SearchMode::Hnsw, Some(graph)) => {
-            Planned::Hnsw(Hnsw::new(set, graph).ef(ef.unwrap_or(k + k / 4)))
+            Planned::Hnsw(Hnsw::new(set, graph).ef(ef.unwrap_or(k.saturating_mul(UNPLANNED))))
         }
         _ => Planned::Flat(Flat::new(set)),
     }
