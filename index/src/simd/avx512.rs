@@ -366,7 +366,8 @@ fn count_from(values: &[f32], floor: f32) -> usize {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
     let floor = _mm512_set1_ps(floor);
-    for (part, values) in values.chunks(16).enumerate() {
+    let mut places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for values in values.chunks(16) {
         let here = if values.len() == 16 {
             u16::MAX
         } else {
@@ -374,10 +375,17 @@ fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
         };
         // SAFETY: the mask keeps to the numbers that there are.
         let v = unsafe { _mm512_maskz_loadu_ps(here, values.as_ptr()) };
-        let mut from = _mm512_mask_cmp_ps_mask::<_CMP_GE_OQ>(here, v, floor);
-        while from != 0 {
-            ids.push(16 * part as u32 + from.trailing_zeros());
-            from &= from - 1;
+        let from = _mm512_mask_cmp_ps_mask::<_CMP_GE_OQ>(here, v, floor);
+        // Whether there is one is a coin's throw, so nothing hangs on it: sixteen are written and
+        // as many kept as there are.
+        ids.reserve(16);
+        let kept = ids.len() + from.count_ones() as usize;
+        // SAFETY: there is room for sixteen more; those kept were written.
+        unsafe {
+            let end = ids.as_mut_ptr().add(ids.len());
+            _mm512_storeu_si512(end.cast(), _mm512_maskz_compress_epi32(from, places));
+            ids.set_len(kept);
         }
+        places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
     }
 }

@@ -298,10 +298,9 @@ impl Kernels {
             out.len() * (tables.len() / 32),
             "bits and out do not fit"
         );
-        assert!(
-            tables.iter().all(|&entry| entry < 64),
-            "a table's entry is above 63"
-        );
+        // Not `all`: without an early end this is a few vector instructions.
+        let bits_used = tables.iter().fold(0, |all, &entry| all | entry);
+        assert!(bits_used < 64, "a table's entry is above 63");
         (self.sketches)(tables, bits, out);
     }
 
