@@ -8,7 +8,7 @@ use std::path::Path;
 
 pub use asif_index::plan::Planned;
 use asif_index::plan::{Choice, Machine, Wanted, plan};
-use asif_index::{BatchBuilder, Flat, Graph, Hnsw, VectorSet, write_graph};
+use asif_index::{BatchBuilder, Flat, Graph, Hnsw, Sketch, VectorSet, write_graph};
 use serde::{Deserialize, Serialize};
 
 use super::error::AnchorsError;
@@ -41,6 +41,9 @@ pub enum SearchMode {
     Exact,
     /// Every vector as 8-bit codes, the best rescored.
     Flat,
+    /// Every vector as one bit a number, the best rescored by 8-bit codes and again; where a segment
+    /// has no such bits, [`SearchMode::Flat`].
+    Sketch,
     /// The graph; where a segment has none, [`SearchMode::Flat`].
     Hnsw,
 }
@@ -48,11 +51,14 @@ pub enum SearchMode {
 /// The search planned for one modality of a segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchPlan {
-    /// `exact`, `flat` or `hnsw`.
+    /// `exact`, `flat`, `sketch` or `hnsw`; a reader that does not know it uses `flat`.
     pub search: String,
     /// The graph's beam at `k` answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ef: Option<usize>,
+    /// The candidates of a sketch at `k` answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<usize>,
     /// The answers it was planned for.
     pub k: usize,
     /// What was tried, and why this was picked.
@@ -88,14 +94,16 @@ pub fn prepare(
 /// When the vectors cannot be searched.
 pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPlan, AnchorsError> {
     let plan = plan(set, graph, Wanted::new(k).recall(RECALL))?;
-    let (search, ef) = match plan.choice {
-        Choice::Hnsw { ef } => ("hnsw", Some(ef)),
-        Choice::Exact => ("exact", None),
-        _ => ("flat", None),
+    let (search, ef, candidates) = match plan.choice {
+        Choice::Hnsw { ef } => ("hnsw", Some(ef), None),
+        Choice::Sketch { candidates } => ("sketch", None, Some(candidates)),
+        Choice::Exact => ("exact", None, None),
+        _ => ("flat", None, None),
     };
     Ok(SearchPlan {
         search: search.to_owned(),
         ef,
+        candidates,
         k,
         reason: plan.reason,
     })
@@ -117,11 +125,14 @@ pub fn searcher<'a>(
     mode: SearchMode,
     k: usize,
 ) -> Planned<'a> {
-    let ef = planned
-        .and_then(|p| Some(p.ef? as f64 / p.k.max(1) as f64))
-        .map(|r| (r * k as f64) as usize);
+    // What was planned for another number of answers grows and shrinks with it.
+    let scaled = |count: Option<usize>| {
+        let planned = planned?.k.max(1) as f64;
+        Some((count? as f64 / planned * k as f64) as usize)
+    };
     let mode = match (mode, planned.map(|p| p.search.as_str())) {
         (SearchMode::Auto, Some("hnsw")) => SearchMode::Hnsw,
+        (SearchMode::Auto, Some("sketch")) => SearchMode::Sketch,
         (SearchMode::Auto, Some("exact")) => SearchMode::Exact,
         (SearchMode::Auto, _) => SearchMode::Flat,
         (mode, _) => mode,
@@ -129,7 +140,15 @@ pub fn searcher<'a>(
     match (mode, graph) {
         (SearchMode::Exact, _) => Planned::Exact(set),
         (SearchMode::Hnsw, Some(graph)) => {
+            let ef = scaled(planned.and_then(|p| p.ef));
             Planned::Hnsw(Hnsw::new(set, graph).ef(ef.unwrap_or(k + k / 4)))
+        }
+        (SearchMode::Sketch, _) => {
+            Sketch::new(set).map_or(Planned::Flat(Flat::new(set)), |sketch| {
+                let candidates = scaled(planned.and_then(|p| p.candidates));
+                // Unasked for, as many as real embeddings need for 99 of 100 answers, and some more.
+                Planned::Sketch(sketch.candidates(candidates.unwrap_or(k.saturating_mul(6))))
+            })
         }
         _ => Planned::Flat(Flat::new(set)),
     }
