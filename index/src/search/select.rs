@@ -85,8 +85,12 @@ fn floor_of(sample: &[f32], rank: usize) -> f32 {
     let (mut low, mut high) = (order(f32::NEG_INFINITY), order(f32::INFINITY));
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if kernels.count_from(sample, number(middle)) > rank {
+        let count = kernels.count_from(sample, number(middle));
+        if count > rank {
             low = middle;
+            if count == rank + 1 {
+                break;
+            }
         } else {
             high = middle;
         }
