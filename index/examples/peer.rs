@@ -2,8 +2,8 @@
 //!
 //! `peer VECTORS.npy QUERIES.npy K FOLDER [halves]`, then a command a line:
 //!
-//! * `build NAME`: builds flat, hnsw or (with the feature) hnsw_rs; `{"s": .., "cpu_s": .., "bytes": ..}`
-//! * `answers NAME EF FILE`: all queries, one at a time; u32 ids `[queries, k]` go to FILE
+//! * `build NAME`: builds flat, sketch, hnsw or (with the feature) hnsw_rs; `{"s": .., "cpu_s": .., "bytes": ..}`
+//! * `answers NAME EF FILE`: all queries, one at a time (EF of a sketch: its candidates); u32 ids `[queries, k]` go to FILE
 //! * `single NAME EF FIRST COUNT`: times of single queries, `{"ms": [..]}`
 //! * `batch NAME EF COUNT`: queries a second of one batch
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use asif_index::bench::read_npy;
 use asif_index::{
-    BatchBuilder, Flat, Graph, Hit, Hnsw, Query, Rescore, Search, VectorOptions, VectorSet,
+    BatchBuilder, Flat, Graph, Hit, Hnsw, Query, Rescore, Search, Sketch, VectorOptions, VectorSet,
     VectorSetWriter, write_graph,
 };
 
@@ -170,6 +170,8 @@ fn with_searcher<T>(
         "flat" => use_it(&Flat::new(set)),
         "flat-halves" => use_it(&Flat::new(set).rescore(Rescore::Halves)),
         "flat-codes" => use_it(&Flat::new(set).rescore(Rescore::Codes)),
+        "sketch" => use_it(&Sketch::new(set)?.candidates(ef)),
+        "sketch-codes" => use_it(&Sketch::new(set)?.candidates(ef).rescore(Rescore::Codes)),
         "hnsw" => use_it(&hnsw(Rescore::Exact)?),
         "hnsw-halves" => use_it(&hnsw(Rescore::Halves)?),
         "hnsw-codes" => use_it(&hnsw(Rescore::Codes)?),

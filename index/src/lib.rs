@@ -12,7 +12,7 @@
 //! | [`mod@plan`] | which search to use, measured and explained |
 //! | [`mod@bench`] | measures a search on any vectors |
 //! | [`graph`] | [`Graph`], [`Hnsw`] and what builds one: [`BatchBuilder`], [`Inserter`] |
-//! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`] and [`Segments`] |
+//! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`], [`Sketch`] and [`Segments`] |
 //! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
 //!
 //! Arrows run downwards only. What lies on disk is specified in `docs/format.md`.
@@ -74,5 +74,5 @@ pub mod vectors;
 pub use error::{Error, Result};
 pub use graph::{BatchBuilder, Graph, Hnsw, Inserter, write_graph};
 pub use plan::{Choice, Machine, Plan, Planned, Wanted, plan};
-pub use search::{Flat, Hit, IdSet, Query, Rescore, Search, Segments};
-pub use vectors::{Center, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};
+pub use search::{Flat, Hit, IdSet, Query, Rescore, Search, Segments, Sketch};
+pub use vectors::{Center, Sketched, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};

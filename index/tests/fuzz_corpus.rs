@@ -12,8 +12,8 @@ mod forge;
 mod steps;
 
 use asif_index::{
-    BatchBuilder, Flat, Graph, Hnsw, Query, Rescore, Search, VectorOptions, VectorSet,
-    VectorSetWriter, write_graph,
+    BatchBuilder, Flat, Graph, Hnsw, Query, Rescore, Search, Sketch, Sketched, VectorOptions,
+    VectorSet, VectorSetWriter, write_graph,
 };
 use forge::{cuts, forged, moved, reseal, sections};
 
@@ -34,7 +34,9 @@ fn good() -> (VectorSet, Vec<u8>, Vec<u8>) {
     let (rows, dim) = (400, 9);
     let folder = tempfile::tempdir().unwrap();
     let (set_path, graph_path) = (folder.path().join("set"), folder.path().join("graph"));
-    let options = VectorOptions::default().halves(true);
+    let options = VectorOptions::default()
+        .halves(true)
+        .sketches(Sketched::Always);
     let mut writer = VectorSetWriter::create(&set_path, dim, options).unwrap();
     let numbers: Vec<f32> = (0..rows * dim)
         .map(|i| ((i * i) % 97) as f32 - 48.0)
@@ -110,6 +112,10 @@ fn thousands_of_damaged_files_are_survived() {
                 for rescore in [Rescore::Exact, Rescore::Halves] {
                     let found = Flat::new(&set).rescore(rescore).search(&query, k).unwrap();
                     assert_eq!(found.len(), k.min(set.len()));
+                    if let Ok(sketch) = Sketch::new(&set) {
+                        let found = sketch.rescore(rescore).search(&query, k).unwrap();
+                        assert_eq!(found.len(), k.min(set.len()));
+                    }
                 }
             }
             opened += 1;

@@ -9,7 +9,8 @@
 mod forge;
 
 use asif_index::{
-    Center, Error, Flat, Query, Rescore, Search, VectorOptions, VectorSet, VectorSetWriter,
+    Center, Error, Flat, Query, Rescore, Search, Sketch, Sketched, VectorOptions, VectorSet,
+    VectorSetWriter,
 };
 use forge::{cuts, forged, moved, sections};
 
@@ -19,7 +20,10 @@ const DIM: usize = 20;
 fn good() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("set");
-    let options = VectorOptions::default().center(Center::Mean).halves(true);
+    let options = VectorOptions::default()
+        .center(Center::Mean)
+        .halves(true)
+        .sketches(Sketched::Always);
     let mut writer = VectorSetWriter::create(&path, DIM, options).unwrap();
     let rows: Vec<f32> = (0..ROWS * DIM)
         .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
@@ -40,6 +44,10 @@ fn use_it(bytes: &[u8]) -> Result<VectorSet, Error> {
         for rescore in [Rescore::Exact, Rescore::Halves, Rescore::Codes] {
             let found = Flat::new(&set).rescore(rescore).search(&query, k)?;
             assert_eq!(found.len(), k.min(set.len()));
+            if let Ok(sketch) = Sketch::new(&set) {
+                let found = sketch.rescore(rescore).candidates(2).search(&query, k)?;
+                assert_eq!(found.len(), k.min(set.len()));
+            }
         }
         let batch = Flat::new(&set).search_batch(&[query; 5], k)?;
         assert!(batch.iter().all(|hits| hits.len() == k.min(set.len())));
@@ -109,8 +117,16 @@ fn counts_that_promise_too_much() {
 fn flags_and_sections_that_contradict_each_other() {
     let good = good();
     assert!(sections(&good).iter().any(|s| s.0 == "halves"));
-    // Bit 0 says that there is a centre, bit 1 that there are halves; the file has both.
-    for (flags, section) in [(0u32, "center"), (1, "halves"), (2, "center"), (4, "meta")] {
+    // Bit 0 says that there is a centre, bit 1 that there are halves, bit 2 that there are
+    // sketches; the file has all.
+    for (flags, section) in [
+        (0u32, "center"),
+        (3, "sketches"),
+        (5, "halves"),
+        (6, "center"),
+        (8, "meta"),
+        (15, "meta"),
+    ] {
         let error = use_it(&forged(&good, "meta", 16, &flags.to_le_bytes())).unwrap_err();
         assert!(
             error.to_string().contains(&format!("`{section}`")),
@@ -122,7 +138,7 @@ fn flags_and_sections_that_contradict_each_other() {
 #[test]
 fn numbers_that_are_none_are_found_by_verify_and_harm_nobody_before() {
     let good = good();
-    for section in ["vectors", "scales", "center"] {
+    for section in ["vectors", "scales", "center", "factors"] {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let set = use_it(&forged(&good, section, 8, &value.to_le_bytes())).unwrap();
             let error = set.verify().unwrap_err();
@@ -138,6 +154,11 @@ fn numbers_that_are_none_are_found_by_verify_and_harm_nobody_before() {
         let error = set.verify().unwrap_err();
         assert!(error.to_string().contains("`halves`"), "{error}");
     }
+    // Factors of which none is a number: nothing can be estimated, everything is answered.
+    let nothing = vec![0xFF; ROWS * 4];
+    let set = use_it(&forged(&good, "factors", 0, &nothing)).unwrap();
+    let error = set.verify().unwrap_err();
+    assert!(error.to_string().contains("`factors`"), "{error}");
     let zeros = use_it(&forged(&good, "vectors", 0, &[0; ROWS * DIM * 4])).unwrap();
     zeros.verify().unwrap();
 }

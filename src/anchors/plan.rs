@@ -8,7 +8,7 @@ use std::path::Path;
 
 pub use asif_index::plan::Planned;
 use asif_index::plan::{Choice, Machine, Wanted, beam, plan};
-use asif_index::{BatchBuilder, Flat, Graph, Hnsw, VectorSet, write_graph};
+use asif_index::{BatchBuilder, Flat, Graph, Hnsw, Sketch, VectorSet, write_graph};
 use serde::{Deserialize, Serialize};
 
 use super::error::AnchorsError;
@@ -43,6 +43,9 @@ pub enum SearchMode {
     Exact,
     /// Every vector as 8-bit codes, the best rescored.
     Flat,
+    /// Every vector as one bit a number, the best rescored by 8-bit codes and again; where a segment
+    /// has no such bits, [`SearchMode::Flat`].
+    Sketch,
     /// The graph, with the beam that finds 99 answers in 100; where a segment has none, or it does
     /// not find as many, [`SearchMode::Flat`].
     Hnsw,
@@ -51,12 +54,15 @@ pub enum SearchMode {
 /// The search planned for one modality of a segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchPlan {
-    /// `exact`, `flat` or `hnsw`.
+    /// `exact`, `flat`, `sketch` or `hnsw`; a reader that does not know it uses `flat`.
     pub search: String,
     /// The graph's beam at `k` answers, where there is a graph, picked or not; the number of pairs
     /// where no beam finds enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ef: Option<usize>,
+    /// The candidates of a sketch at `k` answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<usize>,
     /// The answers it was planned for.
     pub k: usize,
     /// What was tried, and why this was picked.
@@ -93,10 +99,11 @@ pub fn prepare(
 pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPlan, AnchorsError> {
     let wanted = Wanted::new(k).recall(RECALL);
     let plan = plan(set, graph, wanted)?;
-    let search = match plan.choice {
-        Choice::Hnsw { .. } => "hnsw",
-        Choice::Exact => "exact",
-        _ => "flat",
+    let (search, candidates) = match plan.choice {
+        Choice::Hnsw { .. } => ("hnsw", None),
+        Choice::Sketch { candidates } => ("sketch", Some(candidates)),
+        Choice::Exact => ("exact", None),
+        _ => ("flat", None),
     };
     let ef = match (plan.choice, graph) {
         (Choice::Hnsw { ef }, _) => Some(ef),
@@ -106,6 +113,7 @@ pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPl
     Ok(SearchPlan {
         search: search.to_owned(),
         ef,
+        candidates,
         k,
         reason: plan.reason,
     })
@@ -127,12 +135,15 @@ pub fn searcher<'a>(
     mode: SearchMode,
     k: usize,
 ) -> Planned<'a> {
-    // In proportion for more answers, but no narrower for fewer: those are not easier to find.
-    let ef = planned
-        .and_then(|p| Some((p.ef? as f64, p.k.max(1))))
-        .map(|(ef, planned_k)| (ef * (k as f64 / planned_k as f64).max(1.0)) as usize);
+    // What was planned for another number of answers grows with it; a graph's beam does not shrink,
+    // as fewer answers are not easier to find.
+    let scaled = |count: Option<usize>, least: f64| {
+        let times = k as f64 / planned?.k.max(1) as f64;
+        Some((count? as f64 * times.max(least)) as usize)
+    };
     let mode = match (mode, planned.map(|p| p.search.as_str())) {
         (SearchMode::Auto, Some("hnsw")) => SearchMode::Hnsw,
+        (SearchMode::Auto, Some("sketch")) => SearchMode::Sketch,
         (SearchMode::Auto, Some("exact")) => SearchMode::Exact,
         (SearchMode::Auto, _) => SearchMode::Flat,
         (mode, _) => mode,
@@ -140,7 +151,15 @@ pub fn searcher<'a>(
     match (mode, graph) {
         (SearchMode::Exact, _) => Planned::Exact(set),
         (SearchMode::Hnsw, Some(graph)) => {
+            let ef = scaled(planned.and_then(|p| p.ef), 1.0);
             Planned::Hnsw(Hnsw::new(set, graph).ef(ef.unwrap_or(k.saturating_mul(UNPLANNED))))
+        }
+        (SearchMode::Sketch, _) => {
+            Sketch::new(set).map_or(Planned::Flat(Flat::new(set)), |sketch| {
+                let candidates = scaled(planned.and_then(|p| p.candidates), 0.0);
+                // Unasked for, as many as real embeddings need for 99 of 100 answers, and some more.
+                Planned::Sketch(sketch.candidates(candidates.unwrap_or(k.saturating_mul(6))))
+            })
         }
         _ => Planned::Flat(Flat::new(set)),
     }

@@ -192,6 +192,7 @@ impl SearchArgs {
             SearchArg::Auto => SearchMode::Auto,
             SearchArg::Exact => SearchMode::Exact,
             SearchArg::Flat => SearchMode::Flat,
+            SearchArg::Sketch => SearchMode::Sketch,
             SearchArg::Hnsw => SearchMode::Hnsw,
         }
     }
@@ -205,6 +206,9 @@ enum SearchArg {
     Exact,
     /// Every vector as 8-bit codes, the best rescored.
     Flat,
+    /// Every vector as one bit a number, the best rescored by 8-bit codes and again, where there
+    /// are such bits.
+    Sketch,
     /// The graph, where there is one.
     Hnsw,
 }

@@ -86,6 +86,8 @@ enum KindArg {
     Exact,
     /// Every vector as 8-bit codes, the best rescored.
     Flat,
+    /// Every vector as one bit a number, the best rescored by 8-bit codes and again.
+    Sketch,
     /// The graph.
     Hnsw,
     /// What the planner picks for this size and machine.
@@ -121,6 +123,7 @@ pub fn run(args: &BenchArgs, context: &Context) -> anyhow::Result<()> {
     options.index = match args.index {
         KindArg::Exact => IndexKind::Exact,
         KindArg::Flat => IndexKind::Flat,
+        KindArg::Sketch => IndexKind::Sketch,
         KindArg::Hnsw => IndexKind::Hnsw,
         KindArg::Auto => IndexKind::Auto,
     };
@@ -135,6 +138,7 @@ pub fn run(args: &BenchArgs, context: &Context) -> anyhow::Result<()> {
             "k": report.k,
             "index": report.index,
             "ef": report.ef,
+            "candidates": report.candidates,
             "recall": report.recall,
             "query_ms": {"p50": report.query_ms_p50, "p99": report.query_ms_p99},
             "qps": report.qps,
@@ -161,9 +165,10 @@ fn table(report: &BenchReport, options: &BenchOptions, synthetic: bool) -> Strin
         ),
         (
             "index",
-            match report.ef {
-                Some(ef) => format!("{}, ef {ef}", report.index),
-                None => report.index.to_owned(),
+            match (report.ef, report.candidates) {
+                (Some(ef), _) => format!("{}, ef {ef}", report.index),
+                (_, Some(count)) => format!("{}, {count} candidates", report.index),
+                (None, None) => report.index.to_owned(),
             },
         ),
         ("recall", format!("{:.4} at k {}", report.recall, report.k)),

@@ -28,6 +28,8 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 # Our beam is a quarter wider than ef, so that an ef below k answers k as well.
 OWN_LADDER = [672, 704, 736, 768, 800, 900, 1000, 1150, 1300, 1600, 2000, 3000, 5000, 8000]
 PROBES = [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768]
+# Candidates rescored by int8 codes.
+SKETCH_LADDER = [1200, 1600, 2000, 2400, 2800, 3200, 4000, 4800, 6400, 9600, 12800, 25600]
 LADDER = [800, 900, 1000, 1150, 1300, 1600, 2000, 3000, 5000, 8000]
 
 
@@ -238,6 +240,8 @@ def main():
     systems = [
         Ours("ours hnsw", "hnsw", OWN_LADDER),
         Ours("ours hnsw-codes", "hnsw-codes", OWN_LADDER),
+        Ours("ours sketch", "sketch", SKETCH_LADDER),
+        Ours("ours sketch-codes", "sketch-codes", SKETCH_LADDER),
         Ours("ours flat", "flat", [0]),
         Ours("ours flat-codes", "flat-codes", [0]),
         Ours("ours exact", "exact", [0]),

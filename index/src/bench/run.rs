@@ -10,13 +10,17 @@ use crate::error::{Error, Result};
 use crate::graph::{BatchBuilder, Graph, Hnsw, write_graph};
 use crate::hash::mix;
 use crate::plan::{Machine, Planned, Wanted, plan};
-use crate::search::{Flat, Hit, Query, Search};
-use crate::vectors::{VectorOptions, VectorSet, VectorSetWriter};
+use crate::search::{Flat, Hit, Query, Search, Sketch};
+use crate::vectors::{Sketched, VectorOptions, VectorSet, VectorSetWriter};
 
 /// Queries that are generated with generated vectors.
 const GENERATED_QUERIES: usize = 200;
 /// Values of ef, as multiples of k, that are tried until the wanted recall is reached.
 const EF_STEPS: [f64; 10] = [0.84, 0.92, 1.0, 1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 8.0];
+/// Candidates of a sketch, as multiples of k, that are tried likewise.
+const CANDIDATE_STEPS: [f64; 12] = [
+    1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 9.0, 14.0, 20.0, 30.0,
+];
 
 /// Where the vectors come from.
 #[derive(Debug, Clone)]
@@ -46,6 +50,8 @@ pub enum IndexKind {
     Exact,
     /// Every vector as int8 codes, rescored.
     Flat,
+    /// Every vector as one bit a number, rescored.
+    Sketch,
     /// The graph.
     Hnsw,
     /// What the planner picks.
@@ -63,7 +69,7 @@ pub struct BenchOptions {
     pub k: usize,
     /// What is searched.
     pub index: IndexKind,
-    /// The recall to reach; ef is raised until it is.
+    /// The recall to reach; ef or the number of candidates is raised until it is.
     pub recall: f64,
     /// Threads of builds and batches; queries one at a time use one.
     pub threads: usize,
@@ -101,10 +107,12 @@ pub struct BenchReport {
     pub dim: usize,
     /// Answers a query.
     pub k: usize,
-    /// What was searched: `exact`, `flat` or `hnsw`.
+    /// What was searched: `exact`, `flat`, `sketch` or `hnsw`.
     pub index: &'static str,
     /// The beam, where there is one.
     pub ef: Option<usize>,
+    /// The candidates of a sketch.
+    pub candidates: Option<usize>,
     /// The share of the exact answers that were found, over all queries.
     pub recall: f64,
     /// Median time of one query on one thread, milliseconds.
@@ -155,7 +163,13 @@ pub fn run(options: &BenchOptions) -> Result<BenchReport> {
 fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<BenchReport> {
     let files = Files::in_folder(&options.folder);
     let began = Instant::now();
-    let mut writer = VectorSetWriter::create(&files.set, vectors.dim, VectorOptions::default())?;
+    let sketches = match options.index {
+        IndexKind::Sketch => Sketched::Always,
+        IndexKind::Auto => Sketched::Auto,
+        IndexKind::Exact | IndexKind::Flat | IndexKind::Hnsw => Sketched::Never,
+    };
+    let vector_options = VectorOptions::default().sketches(sketches);
+    let mut writer = VectorSetWriter::create(&files.set, vectors.dim, vector_options)?;
     writer.push_rows(&vectors.data)?;
     let mut file_bytes = writer.finish()?.file_bytes;
     let mut build_s = began.elapsed().as_secs_f64();
@@ -177,7 +191,7 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         IndexKind::Auto => {
             options.recall < 1.0 && Machine::calibrate().graph_pays(n, dim, options.k).0
         }
-        IndexKind::Exact | IndexKind::Flat => false,
+        IndexKind::Exact | IndexKind::Flat | IndexKind::Sketch => false,
     };
     let mut graph = None;
     if wants_graph {
@@ -189,10 +203,11 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         open_ms += began.elapsed().as_secs_f64() * 1e3;
     }
     let (searcher, plan) = pick(options, &set, graph.as_ref(), &queries, &exact)?;
-    let (name, ef) = match searcher {
-        Planned::Exact(_) => ("exact", None),
-        Planned::Flat(_) => ("flat", None),
-        Planned::Hnsw(hnsw) => ("hnsw", hnsw.wanted_ef()),
+    let (name, ef, candidates) = match searcher {
+        Planned::Exact(_) => ("exact", None, None),
+        Planned::Flat(_) => ("flat", None, None),
+        Planned::Sketch(sketch) => ("sketch", None, sketch.wanted_candidates()),
+        Planned::Hnsw(hnsw) => ("hnsw", hnsw.wanted_ef(), None),
     };
 
     let found = searcher.search_batch(&queries, options.k)?;
@@ -223,6 +238,7 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         k: options.k,
         index: name,
         ef,
+        candidates,
         recall: recall(&found, &exact),
         query_ms_p50: percentile(&times, 0.5),
         query_ms_p99: percentile(&times, 0.99),
@@ -260,6 +276,16 @@ fn pick<'a>(
                 }
             }
             Ok((Planned::Hnsw(hnsw), None))
+        }
+        (IndexKind::Sketch, _) => {
+            let mut sketch = Sketch::new(set)?;
+            for step in CANDIDATE_STEPS {
+                sketch = sketch.candidates((k as f64 * step) as usize);
+                if recall(&sketch.search_batch(queries, k)?, exact) >= options.recall {
+                    break;
+                }
+            }
+            Ok((Planned::Sketch(sketch), None))
         }
         (IndexKind::Flat | IndexKind::Hnsw, _) => Ok((Planned::Flat(Flat::new(set)), None)),
     }
@@ -374,6 +400,7 @@ mod tests {
         for (index, name) in [
             (IndexKind::Exact, "exact"),
             (IndexKind::Flat, "flat"),
+            (IndexKind::Sketch, "sketch"),
             (IndexKind::Hnsw, "hnsw"),
             (IndexKind::Auto, ""),
         ] {
@@ -383,6 +410,7 @@ mod tests {
             let report = run(&options).unwrap();
             assert!(name.is_empty() || report.index == name, "{report:?}");
             assert_eq!(report.plan.is_some(), name.is_empty());
+            assert_eq!(report.candidates.is_some(), report.index == "sketch");
             assert_eq!((report.n, report.dim), (6000, 32));
             assert!(report.recall >= 0.98, "{report:?}");
             assert!(report.query_ms_p50 > 0.0 && report.qps > 0.0 && report.file_bytes > 0);

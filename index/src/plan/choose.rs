@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Hnsw};
 use crate::hash::mix;
-use crate::search::{Flat, Hit, Query, Search};
+use crate::search::{Flat, Hit, Query, Search, Sketch};
 use crate::vectors::VectorSet;
 
 /// Trial queries.
@@ -15,6 +15,8 @@ const TRIALS: usize = 16;
 const BUDGET: Duration = Duration::from_millis(800);
 /// Beams tried, as multiples of k.
 pub(super) const BEAMS: [f64; 11] = [0.84, 0.92, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 8.0];
+/// Candidates of a sketch tried, as multiples of k.
+const CANDIDATES: [f64; 10] = [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 9.0, 14.0];
 /// Sixteen queries estimate a recall to about a tenth of what is missing: so much more is asked.
 const MARGIN: f64 = 0.1;
 
@@ -61,6 +63,11 @@ pub enum Choice {
     Exact,
     /// [`Flat`].
     Flat,
+    /// [`Sketch`] with so many candidates.
+    Sketch {
+        /// Vectors rescored by their int8 codes.
+        candidates: usize,
+    },
     /// [`Hnsw`] with this `ef`.
     Hnsw {
         /// The beam.
@@ -92,7 +99,7 @@ pub struct Plan {
     pub tried: Vec<Tried>,
 }
 
-/// Tries the scan, and the graph if there is one, on some of the set's own vectors, and picks the
+/// Tries the scans, by sketches if the set has them, and the graph if there is one, on some of the set's own vectors, and picks the
 /// fastest that reaches the wanted recall. Takes about a second at most on a set of a million.
 ///
 /// # Errors
@@ -134,6 +141,20 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
     let flat = attempt(Choice::Flat, &Flat::new(set))?;
     let mut tried = vec![flat];
     let enough = enough(wanted.recall);
+    // Wider searches of one kind only get slower: the first that is good enough is its best, and
+    // one slower than the scan ends the kind. Each kind has its share of the time.
+    let share = BUDGET / (u32::from(set.sketches().is_some()) + u32::from(graph.is_some())).max(1);
+    if let Ok(sketch) = Sketch::new(set) {
+        for times in CANDIDATES {
+            let candidates = (wanted.k as f64 * times) as usize;
+            let choice = Choice::Sketch { candidates };
+            let found = attempt(choice, &sketch.candidates(candidates))?;
+            tried.push(found);
+            if found.recall >= enough || found.query_ms > flat.query_ms || began.elapsed() > share {
+                break;
+            }
+        }
+    }
     if let Some(graph) = graph {
         for beam in BEAMS {
             let ef = (wanted.k as f64 * beam) as usize;
@@ -159,11 +180,16 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
 }
 
 impl Plan {
-    /// The search that was picked. Without a graph, a plan made with one falls back to the scan.
+    /// The search that was picked. Without the graph or the sketches that it was made with, it is
+    /// the scan of codes.
     pub fn searcher<'a>(&self, set: &'a VectorSet, graph: Option<&'a Graph>) -> Planned<'a> {
         match (self.choice, graph) {
             (Choice::Exact, _) => Planned::Exact(set),
             (Choice::Hnsw { ef }, Some(graph)) => Planned::Hnsw(Hnsw::new(set, graph).ef(ef)),
+            (Choice::Sketch { candidates }, _) => Sketch::new(set)
+                .map_or(Planned::Flat(Flat::new(set)), |sketch| {
+                    Planned::Sketch(sketch.candidates(candidates))
+                }),
             (Choice::Flat | Choice::Hnsw { .. }, _) => Planned::Flat(Flat::new(set)),
         }
     }
@@ -177,6 +203,8 @@ pub enum Planned<'a> {
     Exact(&'a VectorSet),
     /// Every vector as int8 codes, rescored.
     Flat(Flat<'a>),
+    /// Every vector as one bit a number, rescored.
+    Sketch(Sketch<'a>),
     /// The graph.
     Hnsw(Hnsw<'a>),
 }
@@ -186,6 +214,7 @@ impl Planned<'_> {
         match self {
             Self::Exact(set) => *set,
             Self::Flat(flat) => flat,
+            Self::Sketch(sketch) => sketch,
             Self::Hnsw(hnsw) => hnsw,
         }
     }
@@ -265,6 +294,7 @@ fn explain(
     let name = |choice: Choice| match choice {
         Choice::Exact => "the exact scan".to_owned(),
         Choice::Flat => "the int8 scan".to_owned(),
+        Choice::Sketch { candidates } => format!("the 1-bit scan with {candidates} candidates"),
         Choice::Hnsw { ef } => format!("the graph with ef {ef}"),
     };
     let list: Vec<String> = tried
@@ -279,13 +309,18 @@ fn explain(
         })
         .collect();
     format!(
-        "{} vectors of {}, k {}, recall {} wanted, {} at a time: {}{}; picked {}",
+        "{} vectors of {}, k {}, recall {} wanted, {} at a time: {}{}{}; picked {}",
         set.len(),
         set.dim(),
         wanted.k,
         wanted.recall,
         wanted.batch,
         list.join(", "),
+        if set.sketches().is_none() {
+            ", there are no sketches"
+        } else {
+            ""
+        },
         if graph.is_none() {
             ", there is no graph"
         } else {
@@ -300,7 +335,7 @@ mod tests {
     use super::*;
     use crate::graph::{BatchBuilder, write_graph};
     use crate::test_vectors::{clustered, set_with};
-    use crate::vectors::VectorOptions;
+    use crate::vectors::{Sketched, VectorOptions};
 
     #[test]
     fn a_plan_reaches_what_was_wanted_and_says_why() {
@@ -340,21 +375,24 @@ mod tests {
                 if graph.is_none() {
                     assert!(!matches!(plan.choice, Choice::Hnsw { .. }));
                 }
+                if wanted.k == 100 && wanted.recall < 1.0 {
+                    let sketch = |t: &Tried| matches!(t.choice, Choice::Sketch { .. });
+                    assert!(plan.tried.iter().any(sketch), "{}", plan.reason);
+                }
             }
         }
-        // A plan made with a graph still answers without it.
-        let made = Plan {
-            choice: Choice::Hnsw { ef: 10 },
-            reason: String::new(),
-            tried: vec![],
-        };
-        assert_eq!(
-            made.searcher(&set, None)
-                .search(&queries[0], 7)
-                .unwrap()
-                .len(),
-            7
-        );
+        // A plan made with a graph or sketches still answers without them.
+        let options = VectorOptions::default().sketches(Sketched::Never);
+        let bare = set_with(&clustered(n, dim, 41), dim, options);
+        for choice in [Choice::Hnsw { ef: 10 }, Choice::Sketch { candidates: 20 }] {
+            let made = Plan {
+                choice,
+                reason: String::new(),
+                tried: vec![],
+            };
+            let found = made.searcher(&bare, None).search(&queries[0], 7).unwrap();
+            assert_eq!(found.len(), 7);
+        }
         for bad in [0.0, -1.0, 1.1, f64::NAN] {
             assert!(plan(&set, None, Wanted::new(1).recall(bad)).is_err());
         }

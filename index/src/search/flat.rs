@@ -57,15 +57,19 @@ impl<'a> Flat<'a> {
         self
     }
 
-    fn candidates(&self, query: &Query<'_>, k: usize) -> TopK {
+    /// How many candidates the codes hand on to be scored again.
+    pub(super) fn handed_on(&self, k: usize) -> usize {
         let more = match self.rescore {
             Rescore::Exact | Rescore::Halves => {
                 ((k as f32 * self.extra) as usize).saturating_add(16)
             }
             Rescore::Codes => 0,
         };
-        let wanted = k.saturating_add(more);
-        TopK::new(wanted.min(query.candidates(self.set.len())))
+        k.saturating_add(more)
+    }
+
+    pub(super) fn candidates(&self, query: &Query<'_>, k: usize) -> TopK {
+        TopK::new(self.handed_on(k).min(query.candidates(self.set.len())))
     }
 
     pub(crate) fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
@@ -86,7 +90,7 @@ impl<'a> Flat<'a> {
     }
 
     /// The best `k` of the candidates.
-    fn finish(&self, query: &Query<'_>, candidates: TopK, k: usize) -> Vec<Hit> {
+    pub(super) fn finish(&self, query: &Query<'_>, candidates: TopK, k: usize) -> Vec<Hit> {
         if self.rescore == Rescore::Codes {
             return candidates.finish();
         }

@@ -8,6 +8,8 @@
 //! | `exact` | every vector in f32: one query, batches, a filter |
 //! | `rescore` | [`Rescore`]: what the best candidates are scored with in the end |
 //! | `flat` | [`Flat`]: every vector as int8 codes, the best of them again in f32 |
+//! | `sketch` | [`Sketch`]: every vector as one bit a number, the best as int8 codes, then in f32 |
+//! | `select` | the ids of the largest of many estimates |
 //! | `segments` | [`Segments`]: several sets searched as one |
 //!
 //! **The order** of answers is total: higher scores first, equal scores by lower id, a score that
@@ -19,6 +21,8 @@ mod id_set;
 mod query;
 mod rescore;
 mod segments;
+mod select;
+mod sketch;
 pub(crate) mod top_k;
 
 pub use flat::Flat;
@@ -26,6 +30,7 @@ pub use id_set::IdSet;
 pub use query::{Hit, Query};
 pub use rescore::Rescore;
 pub use segments::Segments;
+pub use sketch::Sketch;
 
 use crate::error::Result;
 

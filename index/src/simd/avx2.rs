@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernels, TILE, f16, four_at, four_queries, four_rows};
+use super::{Kernels, Line, SKETCH_ROWS, TILE, f16, four_at, four_queries, four_rows};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
@@ -327,4 +327,88 @@ fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
         let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
     }
+}
+
+#[target_feature(enable = "avx2")]
+fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
+    let width = tables.len() / 32;
+    let low = _mm256_set1_epi8(15);
+    for (block, out) in bits
+        .chunks_exact((width * SKETCH_ROWS).max(1))
+        .zip(out.chunks_exact_mut(SKETCH_ROWS))
+    {
+        let (mut all, mut odd) = ([_mm256_setzero_si256(); 2], [_mm256_setzero_si256(); 2]);
+        for (bytes, tables) in block
+            .chunks_exact(2 * SKETCH_ROWS)
+            .zip(tables.chunks_exact(64))
+        {
+            let mut sums = [_mm256_setzero_si256(); 2];
+            for p in 0..2 {
+                // SAFETY: `tables` has four times 16 bytes.
+                let t = unsafe {
+                    let t = tables.as_ptr().add(32 * p);
+                    [_mm_loadu_si128(t.cast()), _mm_loadu_si128(t.add(16).cast())]
+                };
+                let [t_low, t_high] = t.map(|t| _mm256_broadcastsi128_si256(t));
+                for (h, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: `bytes` has four times 32 bytes.
+                    let b = unsafe {
+                        let start = bytes.as_ptr().add(SKETCH_ROWS * p + 32 * h);
+                        _mm256_loadu_si256(start.cast())
+                    };
+                    let high = _mm256_and_si256(_mm256_srli_epi16::<4>(b), low);
+                    let of_low = _mm256_shuffle_epi8(t_low, _mm256_and_si256(b, low));
+                    let of_high = _mm256_shuffle_epi8(t_high, high);
+                    *sum = _mm256_add_epi8(*sum, _mm256_add_epi8(of_low, of_high));
+                }
+            }
+            // Four entries of at most 63 fit a byte. The sums of 16 bits get the even rows' bytes
+            // and 256 times the odd ones', which are taken out in the end.
+            for h in 0..2 {
+                all[h] = _mm256_add_epi16(all[h], sums[h]);
+                odd[h] = _mm256_add_epi16(odd[h], _mm256_srli_epi16::<8>(sums[h]));
+            }
+        }
+        for (h, out) in out.chunks_exact_mut(SKETCH_ROWS / 2).enumerate() {
+            let even = _mm256_sub_epi16(all[h], _mm256_slli_epi16::<8>(odd[h]));
+            // Unpacking works inside halves of a register.
+            let near = _mm256_unpacklo_epi16(even, odd[h]);
+            let far = _mm256_unpackhi_epi16(even, odd[h]);
+            // SAFETY: `out` has 32 numbers of 16 bits.
+            unsafe {
+                let out = out.as_mut_ptr();
+                let first = _mm256_permute2x128_si256::<0x20>(near, far);
+                let second = _mm256_permute2x128_si256::<0x31>(near, far);
+                _mm256_storeu_si256(out.cast(), first);
+                _mm256_storeu_si256(out.add(16).cast(), second);
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn estimates(sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+    super::scalar::estimates(sums, factors, line, out);
+}
+
+#[target_feature(enable = "avx2")]
+fn count_from(values: &[f32], floor: f32) -> usize {
+    super::scalar::count_from(values, floor)
+}
+
+#[target_feature(enable = "avx2")]
+fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
+    let (whole, rest) = values.as_chunks::<8>();
+    let floors = _mm256_set1_ps(floor);
+    for (part, values) in whole.iter().enumerate() {
+        // SAFETY: there are eight numbers.
+        let v = unsafe { _mm256_loadu_ps(values.as_ptr()) };
+        let mut from = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(v, floors));
+        while from != 0 {
+            ids.push(8 * part as u32 + from.trailing_zeros());
+            from &= from - 1;
+        }
+    }
+    let places = (8 * whole.len() as u32..).zip(rest);
+    ids.extend(places.filter(|(_, v)| **v >= floor).map(|(at, _)| at));
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernels, TILE, f16, four_at, four_queries, four_rows};
+use super::{Kernels, Line, SKETCH_ROWS, TILE, f16, four_at, four_queries, four_rows};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
@@ -293,5 +293,99 @@ fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
         }
         let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+/// Bytes ahead of the bits in use whose lines are asked for: a page, where the processor's own
+/// prefetching stops.
+const AHEAD_BITS: usize = 4096;
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
+    let width = tables.len() / 32;
+    let low = _mm512_set1_epi8(15);
+    for (block, out) in bits
+        .chunks_exact((width * SKETCH_ROWS).max(1))
+        .zip(out.chunks_exact_mut(SKETCH_ROWS))
+    {
+        let (mut all, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+        for (bytes, tables) in block
+            .chunks_exact(2 * SKETCH_ROWS)
+            .zip(tables.chunks_exact(64))
+        {
+            let mut sum = _mm512_setzero_si512();
+            for p in 0..2 {
+                // SAFETY: `bytes` has twice 64 bytes and `tables` four times 16; a prefetch reads
+                // nothing into the program.
+                let (b, t) = unsafe {
+                    let start = bytes.as_ptr().add(SKETCH_ROWS * p);
+                    _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(AHEAD_BITS).cast());
+                    let t = tables.as_ptr().add(32 * p);
+                    (
+                        _mm512_loadu_si512(start.cast()),
+                        [_mm_loadu_si128(t.cast()), _mm_loadu_si128(t.add(16).cast())],
+                    )
+                };
+                let [t_low, t_high] = t.map(|t| _mm512_broadcast_i32x4(t));
+                let high = _mm512_and_si512(_mm512_srli_epi16::<4>(b), low);
+                let of_low = _mm512_shuffle_epi8(t_low, _mm512_and_si512(b, low));
+                let of_high = _mm512_shuffle_epi8(t_high, high);
+                sum = _mm512_add_epi8(sum, _mm512_add_epi8(of_low, of_high));
+            }
+            // Four entries of at most 63 fit a byte. The sums of 16 bits get the even rows' bytes
+            // and 256 times the odd ones', which are taken out in the end.
+            all = _mm512_add_epi16(all, sum);
+            odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
+        }
+        let even = _mm512_sub_epi16(all, _mm512_slli_epi16::<8>(odd));
+        // Unpacking works inside quarters of a register; these orders make them whole again.
+        let near = _mm512_unpacklo_epi16(even, odd);
+        let far = _mm512_unpackhi_epi16(even, odd);
+        let first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+        let second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+        // SAFETY: `out` has 64 numbers of 16 bits.
+        unsafe {
+            let out = out.as_mut_ptr();
+            _mm512_storeu_si512(out.cast(), _mm512_permutex2var_epi64(near, first, far));
+            let out = out.add(SKETCH_ROWS / 2);
+            _mm512_storeu_si512(out.cast(), _mm512_permutex2var_epi64(near, second, far));
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn estimates(sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+    super::scalar::estimates(sums, factors, line, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn count_from(values: &[f32], floor: f32) -> usize {
+    super::scalar::count_from(values, floor)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
+    let floor = _mm512_set1_ps(floor);
+    let mut places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for values in values.chunks(16) {
+        let here = if values.len() == 16 {
+            u16::MAX
+        } else {
+            (1 << values.len()) - 1
+        };
+        // SAFETY: the mask keeps to the numbers that there are.
+        let v = unsafe { _mm512_maskz_loadu_ps(here, values.as_ptr()) };
+        let from = _mm512_mask_cmp_ps_mask::<_CMP_GE_OQ>(here, v, floor);
+        // Whether there is one is a coin's throw, so nothing hangs on it: sixteen are written and
+        // as many kept as there are.
+        ids.reserve(16);
+        let kept = ids.len() + from.count_ones() as usize;
+        // SAFETY: there is room for sixteen more; those kept were written.
+        unsafe {
+            let end = ids.as_mut_ptr().add(ids.len());
+            _mm512_storeu_si512(end.cast(), _mm512_maskz_compress_epi32(from, places));
+            ids.set_len(kept);
+        }
+        places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
     }
 }

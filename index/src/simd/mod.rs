@@ -21,10 +21,14 @@
 //! **int8.** A stored code is a byte `c + 128`, a query's code a signed byte `q`; the kernels return
 //! `sum (c + 128) q`, exact in i32, and the caller takes `128 sum q` out.
 //!
+//! **1 bit.** For each of 64 vectors the sum of what tables say of each four of its bits
+//! ([`scalar::sketches`]), exact in u16; and what such a scan needs next: estimates from the sums,
+//! how many are above a floor, and which.
+//!
 //! The instruction set is chosen at run time, once. Slices are checked at the door of each
 //! function, so that everything behind it may rely on their lengths.
 
-/// The table of the nine functions of a module; may be used only where the processor has been found
+/// The table of the functions of a module; may be used only where the processor has been found
 /// to have the features that they are compiled for.
 #[allow(
     unused_macros,
@@ -53,6 +57,14 @@ macro_rules! kernel_table {
             u8_at: |query, codes, ids, out| unsafe { u8_at(query, codes, ids, out) },
             // SAFETY: as above.
             u4_at: |query, codes, ids, out| unsafe { u4_at(query, codes, ids, out) },
+            // SAFETY: as above.
+            sketches: |tables, bits, out| unsafe { sketches(tables, bits, out) },
+            // SAFETY: as above.
+            estimates: |sums, factors, line, out| unsafe { estimates(sums, factors, line, out) },
+            // SAFETY: as above.
+            count_from: |values, floor| unsafe { count_from(values, floor) },
+            // SAFETY: as above.
+            ids_from: |values, floor, ids| unsafe { ids_from(values, floor, ids) },
         }
     };
 }
@@ -78,6 +90,8 @@ pub const TILE: usize = 4;
 pub const CODE_ALIGN: usize = 64;
 /// The code of zero as it is stored.
 pub const ZERO_CODE: u8 = 128;
+/// Rows whose sketches lie together, byte by byte.
+pub const SKETCH_ROWS: usize = 64;
 
 type F32Rows = fn(&[f32], &[f32], &mut [f32]);
 type F32At = fn(&[f32], &[f32], &[u32], &mut [f32]);
@@ -85,6 +99,19 @@ type F16Rows = fn(&[f32], &[f16], &mut [f32]);
 type F16At = fn(&[f32], &[f16], &[u32], &mut [f32]);
 type U8Rows = fn(&[i8], &[u8], &mut [i32]);
 type U8At = fn(&[i8], &[u8], &[u32], &mut [i32]);
+type Sketches = fn(&[u8], &[u8], &mut [u16]);
+type Estimates = fn(&[u16], &[f32], Line, &mut [f32]);
+
+/// What turns a sum of [`Kernels::sketches`] into an estimate: `(2 sum - total) step * factor + base`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// The largest sum there is.
+    pub total: i32,
+    /// What a whole number of the query stands for.
+    pub step: f32,
+    /// Added to each estimate.
+    pub base: f32,
+}
 
 /// The dot products of one instruction set.
 #[derive(Clone, Copy)]
@@ -99,6 +126,10 @@ pub struct Kernels {
     u8_tile: U8Rows,
     u8_at: U8At,
     u4_at: U8At,
+    sketches: Sketches,
+    estimates: Estimates,
+    count_from: fn(&[f32], f32) -> usize,
+    ids_from: fn(&[f32], f32, &mut Vec<u32>),
 }
 
 impl Kernels {
@@ -251,6 +282,50 @@ impl Kernels {
             "the query's length does not fit"
         );
         (self.u4_at)(query, codes, ids, out);
+    }
+
+    /// Sums of `tables` `[width, 2, 16]` over the bits of each row of `bits` `[blocks, width, 64]`:
+    /// for the low and the high half of each byte, the table's entry of that number. `out` is
+    /// `[blocks, 64]`.
+    ///
+    /// # Panics
+    /// When the lengths do not fit, the width is not even or a table's entry is above 63.
+    pub fn sketches(&self, tables: &[u8], bits: &[u8], out: &mut [u16]) {
+        assert_eq!(tables.len() % 64, 0, "the width is not even");
+        assert_eq!(out.len() % SKETCH_ROWS, 0, "out is not whole blocks");
+        assert_eq!(
+            bits.len(),
+            out.len() * (tables.len() / 32),
+            "bits and out do not fit"
+        );
+        // Not `all`: without an early end this is a few vector instructions.
+        let bits_used = tables.iter().fold(0, |all, &entry| all | entry);
+        assert!(bits_used < 64, "a table's entry is above 63");
+        (self.sketches)(tables, bits, out);
+    }
+
+    /// The estimate of each sum, with its factor; three roundings each, the same everywhere.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn estimates(&self, sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+        assert_eq!(sums.len(), out.len(), "sums and out do not fit");
+        assert_eq!(factors.len(), out.len(), "factors and out do not fit");
+        (self.estimates)(sums, factors, line, out);
+    }
+
+    /// How many values are `floor` or more.
+    pub fn count_from(&self, values: &[f32], floor: f32) -> usize {
+        (self.count_from)(values, floor)
+    }
+
+    /// Appends the places of the values that are `floor` or more, ascending.
+    ///
+    /// # Panics
+    /// When there are more values than a `u32` counts.
+    pub fn ids_from(&self, values: &[f32], floor: f32, ids: &mut Vec<u32>) {
+        assert!(u32::try_from(values.len()).is_ok(), "too many values");
+        (self.ids_from)(values, floor, ids);
     }
 
     /// One dot product of f32.
@@ -472,6 +547,75 @@ mod tests {
                     kernels.u4_at(&query, &codes, &ids[..count], &mut out);
                     assert_eq!(out, expected[..count], "{kernels:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn all_1_bit_kernels_agree() {
+        let mut random = crate::test_vectors::Random(6);
+        for (width, blocks) in [(2, 1), (2, 5), (4, 2), (48, 3), (160, 1), (166, 2)] {
+            let n = blocks * SKETCH_ROWS;
+            let bits: Vec<u8> = (0..n * width).map(|_| random.next() as u8).collect();
+            for low in [0, 63] {
+                let tables: Vec<u8> = (0..width * 32)
+                    .map(|_| random.next() as u8 & 63 | low)
+                    .collect();
+                let mut expected = vec![0; n];
+                scalar::sketches(&tables, &bits, &mut expected);
+                // The definition, once more.
+                for (row, &sum) in expected.iter().enumerate() {
+                    let (block, j) = (row / SKETCH_ROWS, row % SKETCH_ROWS);
+                    let byte = |p: usize| usize::from(bits[(block * width + p) * SKETCH_ROWS + j]);
+                    let of = |p: usize| {
+                        u16::from(tables[p * 32 + (byte(p) & 15)])
+                            + u16::from(tables[p * 32 + 16 + (byte(p) >> 4)])
+                    };
+                    assert_eq!(sum, (0..width).map(of).sum::<u16>());
+                }
+                for kernels in Kernels::available() {
+                    let mut out = vec![0xABCD; n];
+                    kernels.sketches(&tables, &bits, &mut out);
+                    assert_eq!(out, expected, "{kernels:?}, width {width}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "above 63")]
+    fn tables_that_would_overflow_are_refused() {
+        Kernels::detect().sketches(&[64; 64], &[0; 128], &mut [0; 64]);
+    }
+
+    proptest! {
+        #[test]
+        fn estimates_and_selection_agree_to_the_bit(
+            sums in prop::collection::vec(any::<u16>(), 0..200),
+            factors in prop::collection::vec(prop_oneof![9 => -2.0f32..2.0, 1 => any::<f32>()], 200),
+            total in 0i32..65_536,
+            step in 0.0f32..1.0,
+            base in -10.0f32..10.0,
+            at in any::<prop::sample::Index>(),
+        ) {
+            let factors = &factors[..sums.len()];
+            let line = Line { total, step, base };
+            let mut values = vec![0.0; sums.len()];
+            scalar::estimates(&sums, factors, line, &mut values);
+            let floor = if values.is_empty() { 0.0 } else { values[at.index(values.len())] };
+            let ids: Vec<u32> = (0..).zip(&values).filter(|v| *v.1 >= floor).map(|v| v.0).collect();
+            for kernels in Kernels::available() {
+                let mut out = vec![9.0; sums.len()];
+                kernels.estimates(&sums, factors, line, &mut out);
+                let same = out.iter().zip(&values).all(|(a, b)| {
+                    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+                });
+                prop_assert!(same, "{:?}", kernels);
+                prop_assert_eq!(kernels.count_from(&values, floor), ids.len(), "{:?}", kernels);
+                let mut found = vec![7];
+                kernels.ids_from(&values, floor, &mut found);
+                prop_assert_eq!(found[0], 7);
+                prop_assert_eq!(&found[1..], &ids, "{:?}", kernels);
             }
         }
     }

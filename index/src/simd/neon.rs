@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::{Kernels, TILE, f16, four_at, four_queries, four_rows};
+use super::{Kernels, Line, SKETCH_ROWS, TILE, f16, four_at, four_queries, four_rows};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
@@ -280,4 +280,63 @@ fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
         let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
     }
+}
+
+#[target_feature(enable = "neon")]
+fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
+    let width = tables.len() / 32;
+    let low = vdupq_n_u8(15);
+    for (block, out) in bits
+        .chunks_exact((width * SKETCH_ROWS).max(1))
+        .zip(out.chunks_exact_mut(SKETCH_ROWS))
+    {
+        let (mut first, mut second) = ([vdupq_n_u16(0); 4], [vdupq_n_u16(0); 4]);
+        for (bytes, tables) in block
+            .chunks_exact(2 * SKETCH_ROWS)
+            .zip(tables.chunks_exact(64))
+        {
+            let mut sums = [vdupq_n_u8(0); 4];
+            for p in 0..2 {
+                // SAFETY: `tables` has four times 16 bytes.
+                let (t_low, t_high) = unsafe {
+                    let t = tables.as_ptr().add(32 * p);
+                    (vld1q_u8(t), vld1q_u8(t.add(16)))
+                };
+                for (h, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: `bytes` has eight times 16 bytes.
+                    let b = unsafe { vld1q_u8(bytes.as_ptr().add(SKETCH_ROWS * p + 16 * h)) };
+                    let of_low = vqtbl1q_u8(t_low, vandq_u8(b, low));
+                    let of_high = vqtbl1q_u8(t_high, vshrq_n_u8::<4>(b));
+                    *sum = vaddq_u8(*sum, vaddq_u8(of_low, of_high));
+                }
+            }
+            // Four entries of at most 63 fit a byte.
+            for h in 0..4 {
+                first[h] = vaddw_u8(first[h], vget_low_u8(sums[h]));
+                second[h] = vaddw_u8(second[h], vget_high_u8(sums[h]));
+            }
+        }
+        for (h, out) in out.chunks_exact_mut(16).enumerate() {
+            // SAFETY: `out` has 16 numbers of 16 bits.
+            unsafe {
+                vst1q_u16(out.as_mut_ptr(), first[h]);
+                vst1q_u16(out.as_mut_ptr().add(8), second[h]);
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn estimates(sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+    super::scalar::estimates(sums, factors, line, out);
+}
+
+#[target_feature(enable = "neon")]
+fn count_from(values: &[f32], floor: f32) -> usize {
+    super::scalar::count_from(values, floor)
+}
+
+#[target_feature(enable = "neon")]
+fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
+    super::scalar::ids_from(values, floor, ids);
 }

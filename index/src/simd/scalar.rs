@@ -1,6 +1,6 @@
 //! The reference: what every other kernel computes, in plain Rust.
 
-use super::{CODE_ALIGN, Kernels, f16, four_queries};
+use super::{CODE_ALIGN, Kernels, Line, SKETCH_ROWS, f16, four_queries};
 
 /// Lanes of the f32 accumulator.
 pub const LANES: usize = 16;
@@ -16,6 +16,10 @@ pub(super) const KERNELS: Kernels = Kernels {
     u8_tile,
     u8_at,
     u4_at,
+    sketches,
+    estimates,
+    count_from,
+    ids_from,
 };
 
 /// `sum a_j b_j` in the order that the module's page defines.
@@ -156,5 +160,55 @@ fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
     let width = query.len() / 2;
     for (&id, out) in ids.iter().zip(out) {
         *out = dot_u4(query, &codes[id as usize * width..][..width]);
+    }
+}
+
+/// For each of 64 rows the sum of what `tables` `[width, 2, 16]` say of its bits: byte `p` of row
+/// `j` in block `b` is `bits[b, p, j]`, its low half looks into table `2 p`, its high one into the
+/// next.
+pub fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
+    let width = tables.len() / 32;
+    for (block, out) in bits
+        .chunks_exact((width * SKETCH_ROWS).max(1))
+        .zip(out.chunks_exact_mut(SKETCH_ROWS))
+    {
+        out.fill(0);
+        for (bytes, tables) in block.chunks_exact(SKETCH_ROWS).zip(tables.chunks_exact(32)) {
+            for (&byte, sum) in bytes.iter().zip(&mut *out) {
+                let (low, high) = (usize::from(byte & 15), usize::from(byte >> 4));
+                *sum += u16::from(tables[low]) + u16::from(tables[16 + high]);
+            }
+        }
+    }
+}
+
+/// `(2 sum - total) step * factor + base`, rounded after each product and the sum.
+///
+/// The compiler makes vectors of this loop, as wide as the function it is put into may have.
+#[inline(always)]
+pub fn estimates(sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+    for ((&sum, &factor), out) in sums.iter().zip(factors).zip(out) {
+        let product = (2 * i32::from(sum) - line.total) as f32;
+        *out = product * line.step * factor + line.base;
+    }
+}
+
+/// How many values are `floor` or more; made vectors of as [`estimates`].
+#[inline(always)]
+pub fn count_from(values: &[f32], floor: f32) -> usize {
+    let block = |values: &[f32]| values.iter().map(|&v| u32::from(v >= floor)).sum::<u32>();
+    values
+        .chunks(1 << 16)
+        .map(|part| block(part) as usize)
+        .sum()
+}
+
+/// Appends the places of the values that are `floor` or more.
+pub fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
+    for (part, values) in values.chunks(16).enumerate() {
+        if values.iter().any(|&v| v >= floor) {
+            let places = (16 * part as u32..).zip(values);
+            ids.extend(places.filter(|(_, v)| **v >= floor).map(|(at, _)| at));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::container::SectionName;
 use crate::container::layout::{u32_at, u64_at};
 use crate::error::{Error, Result};
-use crate::simd::CODE_ALIGN;
+use crate::simd::{CODE_ALIGN, SKETCH_ROWS};
 
 /// The kind of a vector set's file.
 pub const KIND: [u8; 8] = *b"ASIFVECS";
@@ -20,14 +20,23 @@ pub const CODES: SectionName = SectionName::new("codes");
 pub const HALVES: SectionName = SectionName::new("halves");
 pub const SCALES: SectionName = SectionName::new("scales");
 pub const CENTER: SectionName = SectionName::new("center");
+pub const SKETCHES: SectionName = SectionName::new("sketches");
+pub const FACTORS: SectionName = SectionName::new("factors");
 
 const META_LEN: usize = 64;
 const HAS_CENTER: u32 = 1;
 const HAS_HALVES: u32 = 2;
+const HAS_SKETCHES: u32 = 4;
+const KNOWN_FLAGS: u32 = HAS_CENTER | HAS_HALVES | HAS_SKETCHES;
 
 /// Columns of a code row: `dim` rounded up to whole cache lines.
 pub fn stride_of(dim: usize) -> usize {
     dim.next_multiple_of(CODE_ALIGN)
+}
+
+/// Bytes of a row's sketch: one bit a column, `dim` rounded up to a multiple of 16.
+pub fn sketch_width_of(dim: usize) -> usize {
+    2 * dim.div_ceil(16)
 }
 
 /// What the `meta` section says.
@@ -37,6 +46,7 @@ pub struct Meta {
     pub dim: usize,
     pub has_center: bool,
     pub has_halves: bool,
+    pub has_sketches: bool,
 }
 
 impl Meta {
@@ -45,8 +55,9 @@ impl Meta {
         out[..8].copy_from_slice(&self.rows.to_le_bytes());
         out[8..12].copy_from_slice(&(self.dim as u32).to_le_bytes());
         out[12..16].copy_from_slice(&(stride_of(self.dim) as u32).to_le_bytes());
-        let flags =
-            u32::from(self.has_center) * HAS_CENTER + u32::from(self.has_halves) * HAS_HALVES;
+        let flags = u32::from(self.has_center) * HAS_CENTER
+            + u32::from(self.has_halves) * HAS_HALVES
+            + u32::from(self.has_sketches) * HAS_SKETCHES;
         out[16..20].copy_from_slice(&flags.to_le_bytes());
         out
     }
@@ -79,7 +90,7 @@ impl Meta {
             )));
         }
         let flags = u32_at(bytes, 16);
-        if flags & !(HAS_CENTER | HAS_HALVES) != 0 || bytes[20..].iter().any(|&b| b != 0) {
+        if flags & !KNOWN_FLAGS != 0 || bytes[20..].iter().any(|&b| b != 0) {
             return Err(damaged(format!(
                 "expected known flags and zeros, found flags {flags:#x}"
             )));
@@ -89,15 +100,21 @@ impl Meta {
             dim,
             has_center: flags & HAS_CENTER != 0,
             has_halves: flags & HAS_HALVES != 0,
+            has_sketches: flags & HAS_SKETCHES != 0,
         })
     }
 
     /// The sections this set has, and the length each must have.
     pub fn lengths(&self) -> impl Iterator<Item = (SectionName, u64)> {
-        // At most 2^32 rows of 2^18 bytes: no overflow.
+        // At most 2^32 rows of 2^18 bytes: no overflow, also after rounding up.
         let dim = self.dim as u64;
         let center = self.has_center.then_some((CENTER, dim * 4));
         let halves = self.has_halves.then_some((HALVES, self.rows * dim * 2));
+        let rounded = self.rows.next_multiple_of(SKETCH_ROWS as u64);
+        let sketches = self.has_sketches.then_some([
+            (SKETCHES, rounded * sketch_width_of(self.dim) as u64),
+            (FACTORS, self.rows * 4),
+        ]);
         [
             (VECTORS, self.rows * dim * 4),
             (CODES, self.rows * stride_of(self.dim) as u64),
@@ -106,6 +123,7 @@ impl Meta {
         .into_iter()
         .chain(center)
         .chain(halves)
+        .chain(sketches.into_iter().flatten())
     }
 }
 
@@ -123,11 +141,17 @@ mod tests {
             format!("u32, 1 to {MAX_DIM}"),
             format!("bit {}: there are `halves`", HAS_HALVES.ilog2()),
             format!("bit {}: there is a `center`", HAS_CENTER.ilog2()),
+            format!(
+                "bit {}: there are `sketches` and `factors`",
+                HAS_SKETCHES.ilog2()
+            ),
+            format!("u8 `[ceil(n / {SKETCH_ROWS}), width, {SKETCH_ROWS}]`"),
+            format!("width = {} * ceil(dim / 16)", sketch_width_of(1)),
             format!("multiple of {CODE_ALIGN}: a code row is whole cache lines"),
         ] {
             assert!(text.contains(&fact), "docs/format.md does not say: {fact}");
         }
-        for section in [VECTORS, CODES, HALVES, SCALES, CENTER] {
+        for section in [VECTORS, CODES, HALVES, SCALES, CENTER, SKETCHES, FACTORS] {
             assert!(text.contains(&format!("| `{section}` |")), "{section}");
         }
     }
@@ -140,6 +164,7 @@ mod tests {
             dim: 100,
             has_center: true,
             has_halves: true,
+            has_sketches: true,
         };
         let good = meta.encode();
         assert_eq!(Meta::decode(&good, path).unwrap(), meta);
@@ -149,7 +174,7 @@ mod tests {
             (8, 200),
             (11, 1),
             (12, 0),
-            (16, 4),
+            (16, 8),
             (20, 1),
             (63, 1),
         ] {
@@ -158,15 +183,18 @@ mod tests {
             assert!(Meta::decode(&bad, path).is_err(), "byte {at}");
         }
         let lengths: Vec<u64> = meta.lengths().map(|(_, len)| len).collect();
-        assert_eq!(lengths, [4800, 12 * 128, 48, 400, 2400]);
-        for (has_center, has_halves) in [(false, false), (true, false), (false, true)] {
+        assert_eq!(lengths, [4800, 12 * 128, 48, 400, 2400, 64 * 14, 48]);
+        for flags in 0..8u8 {
+            let [has_center, has_halves, has_sketches] = [1, 2, 4].map(|bit| flags & bit != 0);
             let other = Meta {
                 has_center,
                 has_halves,
+                has_sketches,
                 ..meta
             };
             assert_eq!(Meta::decode(&other.encode(), path).unwrap(), other);
-            let optional = usize::from(has_center) + usize::from(has_halves);
+            let optional = [has_center, has_halves, has_sketches, has_sketches];
+            let optional = optional.into_iter().filter(|&has| has).count();
             assert_eq!(other.lengths().count(), 3 + optional);
         }
     }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `layout` | section names and the `meta` section: bytes to numbers and back |
 //! | `quantize` | f32 rows to int8 codes, one scale a row |
+//! | `sketch` | f32 rows to one bit a number, one factor a row; a query for them |
 //! | `writer` | [`VectorSetWriter`]: streams rows, then codes them |
 //! | `set` | [`VectorSet`]: the mapped file |
 //!
@@ -17,8 +18,9 @@
 mod layout;
 pub mod quantize;
 mod set;
+pub mod sketch;
 mod writer;
 
 pub use layout::{KIND, MAX_DIM, MAX_ROWS};
-pub use set::VectorSet;
-pub use writer::{Center, VectorOptions, VectorSetSummary, VectorSetWriter};
+pub use set::{Sketches, VectorSet};
+pub use writer::{Center, Sketched, VectorOptions, VectorSetSummary, VectorSetWriter};

@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::layout::{CENTER, CODES, HALVES, KIND, META, Meta, SCALES, VECTORS, stride_of};
+use super::layout::{
+    CENTER, CODES, FACTORS, HALVES, KIND, META, Meta, SCALES, SKETCHES, VECTORS, sketch_width_of,
+    stride_of,
+};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::mmap::{AlignedBytes, MappedFile, Source};
@@ -22,7 +25,23 @@ pub struct VectorSet {
     halves: Option<Range<usize>>,
     scales: Range<usize>,
     center: Option<Range<usize>>,
+    sketches: Option<[Range<usize>; 2]>,
     fingerprint: u64,
+}
+
+/// One bit a number of every vector: what its sign is, measured from the centre.
+///
+/// The product of a query with these signs, times the vector's factor, is an estimate of the dot
+/// product that costs a thirty-second of its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Sketches<'a> {
+    /// Bits `[ceil(len / 64), width, 64]` bytes: byte `[b, p, j]` holds columns `8 p` to `8 p + 7`
+    /// of row `64 b + j`, the lowest in the lowest bit.
+    pub bits: &'a [u8],
+    /// What turns a product with signs into an estimate `[len]`.
+    pub factors: &'a [f32],
+    /// Bytes of one row's bits.
+    pub width: usize,
 }
 
 impl VectorSet {
@@ -56,7 +75,12 @@ impl VectorSet {
                 ));
             }
         }
-        for (section, expected) in [(CENTER, meta.has_center), (HALVES, meta.has_halves)] {
+        for (section, expected) in [
+            (CENTER, meta.has_center),
+            (HALVES, meta.has_halves),
+            (SKETCHES, meta.has_sketches),
+            (FACTORS, meta.has_sketches),
+        ] {
             if container.has(section) && !expected {
                 return Err(Error::section(path, section, "expected none, found one"));
             }
@@ -70,6 +94,11 @@ impl VectorSet {
             .has_halves
             .then(|| container.range(HALVES))
             .transpose()?;
+        let sketches = if meta.has_sketches {
+            Some([container.range(SKETCHES)?, container.range(FACTORS)?])
+        } else {
+            None
+        };
         let fingerprint = container.checksum(VECTORS)?;
         Ok(Self {
             len: meta.rows as usize,
@@ -79,6 +108,7 @@ impl VectorSet {
             halves,
             scales: scales?,
             center,
+            sketches,
             fingerprint,
             source,
         })
@@ -96,6 +126,7 @@ impl VectorSet {
             (VECTORS, self.vectors()),
             (SCALES, self.scales()),
             (CENTER, center),
+            (FACTORS, self.sketches().map_or(&[], |s| s.factors)),
         ] {
             if let Some(at) = numbers.iter().position(|v| !v.is_finite()) {
                 let problem = format!("expected finite numbers, found {} at {at}", numbers[at]);
@@ -178,5 +209,15 @@ impl VectorSet {
     pub fn center(&self) -> Option<&[f32]> {
         let range = self.center.clone()?;
         Some(bytemuck::cast_slice(&self.source.bytes()[range]))
+    }
+
+    /// One bit a number of every vector, if the file has them.
+    pub fn sketches(&self) -> Option<Sketches<'_>> {
+        let [bits, factors] = self.sketches.clone()?;
+        Some(Sketches {
+            bits: &self.source.bytes()[bits],
+            factors: bytemuck::cast_slice(&self.source.bytes()[factors]),
+            width: sketch_width_of(self.dim),
+        })
     }
 }

@@ -6,12 +6,14 @@ use bytemuck::Pod;
 use rayon::prelude::*;
 
 use super::layout::{
-    CENTER, CODES, HALVES, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, VECTORS, stride_of,
+    CENTER, CODES, FACTORS, HALVES, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, SKETCHES, VECTORS,
+    sketch_width_of, stride_of,
 };
 use super::quantize::quantize_row;
+use super::sketch::sketch_rows;
 use crate::container::{ContainerWriter, SectionName};
 use crate::error::{Error, Result};
-use crate::simd::f16;
+use crate::simd::{SKETCH_ROWS, f16};
 
 /// Bytes of vectors that are read back at a time.
 const BLOCK: usize = 4 << 20;
@@ -32,6 +34,23 @@ pub enum Center {
     Given(Vec<f32>),
 }
 
+/// From so many rows on, a scan of sketches is worth its bytes; below, the scan of codes takes as
+/// long as what follows the sketches.
+const SKETCHED_ROWS: u64 = 4096;
+
+/// Whether a set gets one bit a number beside its codes, for [`Sketch`](crate::Sketch): a
+/// thirty-second of the vectors' bytes, and four bytes a vector.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sketched {
+    /// If it has 4,096 rows or more.
+    #[default]
+    Auto,
+    /// It does.
+    Always,
+    /// It does not.
+    Never,
+}
+
 /// How a vector set is written.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -41,6 +60,8 @@ pub struct VectorOptions {
     /// Whether the vectors are written in half precision as well, for
     /// [`Rescore::Halves`](crate::Rescore::Halves): `2 dim` bytes a vector more. Off by default.
     pub halves: bool,
+    /// Whether there are sketches.
+    pub sketches: Sketched,
 }
 
 impl VectorOptions {
@@ -55,6 +76,12 @@ impl VectorOptions {
     /// With them, numbers of 65520 or more, which round to no half, are refused.
     pub fn halves(mut self, halves: bool) -> Self {
         self.halves = halves;
+        self
+    }
+
+    /// The same options with or without sketches.
+    pub fn sketches(mut self, sketches: Sketched) -> Self {
+        self.sketches = sketches;
         self
     }
 }
@@ -85,6 +112,7 @@ pub struct VectorSetWriter {
     rows: u64,
     center: Center,
     halves: bool,
+    sketches: Sketched,
     /// Sum of each column, for [`Center::Mean`].
     sums: Vec<f64>,
 }
@@ -124,6 +152,7 @@ impl VectorSetWriter {
             rows: 0,
             center: options.center,
             halves: options.halves,
+            sketches: options.sketches,
             sums,
         })
     }
@@ -225,10 +254,21 @@ impl VectorSetWriter {
             dim: self.dim,
             has_center: center.is_some(),
             has_halves: self.halves,
+            has_sketches: match self.sketches {
+                Sketched::Auto => rows >= SKETCHED_ROWS,
+                Sketched::Always => true,
+                Sketched::Never => false,
+            },
         };
-        let scales = write_codes(&mut self.writer, &meta, center.as_deref().unwrap_or(&[]))?;
+        let zero = center.as_deref().unwrap_or(&[]);
+        let scales = write_codes(&mut self.writer, &meta, zero)?;
         if self.halves {
             write_halves(&mut self.writer, &meta)?;
+        }
+        if meta.has_sketches {
+            let factors = write_sketches(&mut self.writer, &meta, zero)?;
+            self.writer
+                .section(FACTORS, bytemuck::cast_slice(&factors))?;
         }
         self.writer.section(SCALES, bytemuck::cast_slice(&scales))?;
         if let Some(center) = &center {
@@ -254,7 +294,7 @@ fn write_codes(writer: &mut ContainerWriter, meta: &Meta, center: &[f32]) -> Res
         writer,
         meta,
         CODES,
-        stride,
+        [1, stride],
         |first, vectors, codes: &mut [u8]| {
             vectors
                 .par_chunks_exact(meta.dim)
@@ -274,7 +314,7 @@ fn write_halves(writer: &mut ContainerWriter, meta: &Meta) -> Result<()> {
         writer,
         meta,
         HALVES,
-        dim,
+        [1, dim],
         |_, vectors, halves: &mut [f16]| {
             vectors
                 .par_iter()
@@ -285,24 +325,48 @@ fn write_halves(writer: &mut ContainerWriter, meta: &Meta) -> Result<()> {
     )
 }
 
-/// Writes a section of `width` values a row, made from the vectors already in the file: `derive`
-/// gets a block's first row, its rows and the place for their values.
+/// Writes the sketches from the vectors already in the file; returns the factors.
+fn write_sketches(writer: &mut ContainerWriter, meta: &Meta, center: &[f32]) -> Result<Vec<f32>> {
+    let (dim, block) = (meta.dim, SKETCH_ROWS * sketch_width_of(meta.dim));
+    let mut factors = vec![0.0f32; meta.rows as usize];
+    write_derived(
+        writer,
+        meta,
+        SKETCHES,
+        [SKETCH_ROWS, block],
+        |first, vectors, bits: &mut [u8]| {
+            vectors
+                .par_chunks(SKETCH_ROWS * dim)
+                .zip(bits.par_chunks_exact_mut(block))
+                .zip(factors[first..].par_chunks_mut(SKETCH_ROWS))
+                .for_each(|((rows, bits), factors)| {
+                    let count = rows.len() / dim;
+                    sketch_rows(rows, dim, center, bits, &mut factors[..count]);
+                });
+        },
+    )?;
+    Ok(factors)
+}
+
+/// Writes a section of `width` values for each `unit` rows begun, made from the vectors already in
+/// the file: `derive` gets a block's first row, its rows and the place for their values.
 fn write_derived<T: Pod>(
     writer: &mut ContainerWriter,
     meta: &Meta,
     section: SectionName,
-    width: usize,
+    [unit, width]: [usize; 2],
     mut derive: impl FnMut(usize, &[f32], &mut [T]),
 ) -> Result<()> {
     let (dim, rows) = (meta.dim, meta.rows as usize);
     let per_block = (BLOCK / (dim * 4)).clamp(1, rows.max(1));
+    let per_block = per_block.next_multiple_of(unit);
     let mut vectors = vec![0.0f32; per_block * dim];
-    let mut derived = vec![T::zeroed(); per_block * width];
+    let mut derived = vec![T::zeroed(); per_block / unit * width];
     writer.begin(section)?;
     for first in (0..rows).step_by(per_block) {
         let count = per_block.min(rows - first);
         let vectors = &mut vectors[..count * dim];
-        let derived = &mut derived[..count * width];
+        let derived = &mut derived[..count.div_ceil(unit) * width];
         let at = (first * dim * 4) as u64;
         writer.read_back(VECTORS, at, bytemuck::cast_slice_mut(vectors))?;
         derive(first, vectors, derived);
