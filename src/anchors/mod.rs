@@ -12,7 +12,7 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`build`] | pairs in, a published generation out |
+//! | [`mod@build`] | pairs in, a published generation out |
 //! | [`embed`] | inputs to unit vectors, through the cache, with every core busy |
 //! | [`cache`] | embeddings by content hash of input and encoder |
 //! | [`segment`] | the immutable files of some pairs |
