@@ -24,6 +24,7 @@ use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
 use super::records::{Record, Records, RecordsWriter};
 use crate::encode::Modality;
+use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
 
 pub(super) const IMAGE: &str = "image.vec";
@@ -278,6 +279,13 @@ impl Segment {
     /// The sum of one modality's vectors.
     pub fn sum(&self, modality: Modality) -> &VectorSum {
         &self.sums[side(modality)]
+    }
+
+    /// The second moments of its pairs' vectors.
+    pub fn moments(&self) -> Moments {
+        let mut moments = Moments::new(self.image.dim(), self.text.dim());
+        moments.add(self.image.vectors(), self.text.vectors());
+        moments
     }
 
     /// Its folder.
