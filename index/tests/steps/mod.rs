@@ -41,7 +41,7 @@ pub fn good_graph() -> Vec<u8> {
     let path = folder.path().join("graph");
     let mut builder = BatchBuilder::default();
     builder.m = 4;
-    write_graph(&path, &*SET, &builder).expect("a graph is written");
+    write_graph(&path, &SET, &builder).expect("a graph is written");
     fs_err::read(&path).expect("a graph is read")
 }
 
