@@ -1,5 +1,5 @@
-//! The commands that change a set: receipts, locks, copies, purges. Those that need no encoder are
-//! run with an empty home.
+//! The commands that change a set: receipts, lists, locks, copies. Those that need no encoder are run
+//! with an empty home.
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod support;
@@ -8,26 +8,20 @@ mod synthetic;
 use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
-use asif::anchors::cache::{ContentKey, EmbeddingCache};
-use asif::anchors::{AnchorSet, check, history};
+use asif::anchors::embed::Watch;
+use asif::anchors::plan::SearchMode;
+use asif::anchors::{AnchorSet, Embedder, LiveOptions, LiveSet, Searcher};
+use asif::classify::{Classifier, HeadOptions, LabelHead, Scoring};
+use asif::encode::{
+    EncoderOptions, ImageEncoder, Modality, ModelFolder, TextEncoder, registry, runtime,
+};
+use asif::space::RelativeRow;
+use asif::space::prompts::{Labels, Templates};
 use serde_json::{Value, json};
-use support::{Ended, asif, demo_pairs, run, write_jsonl};
-use synthetic::{DIMS, pair, set};
-
-/// `asif` without any encoder.
-fn bare(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_asif"));
-    command
-        .env("ASIF_HOME", folder.join("home"))
-        .env_remove("ASIF_CACHE")
-        .env_remove("ASIF_JSON");
-    command
-}
-
-fn on(folder: &Path, words: &[&str], path: &Path) -> Ended {
-    run(bare(folder).args(words).arg(path))
-}
+use support::{asif, bare, demo_pairs, demo_set, home, on, run, write_jsonl};
+use synthetic::{DIMS, pair, set, unit};
 
 #[test]
 fn a_removal_prints_a_receipt_and_the_log_keeps_it() {
@@ -178,113 +172,19 @@ fn list_show_export_diff_and_audit_agree() {
     audit("nobody").ok();
 }
 
-/// Every file under a folder that holds these bytes.
-fn holding(folder: &Path, bytes: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs_err::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(holding(&path, bytes));
-        } else if fs_err::read(&path)
-            .unwrap()
-            .windows(bytes.len())
-            .any(|w| w == bytes)
-        {
-            found.push(path.display().to_string());
-        }
-    }
-    found
-}
-
-#[test]
-fn after_a_purge_no_file_holds_the_pair() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.asif");
-    let cache = folder.path().join("cache");
-    set(&path, 0..40);
-    let gone: Vec<u64> = (10..36).collect();
-    let manifest = AnchorSet::open(&path).unwrap().manifest().clone();
-    let of = |n: u64| pair(n);
-    let image_print = manifest.image_encoder.identity.fingerprint.clone();
-    let text_print = manifest.text_encoder.identity.fingerprint.clone();
-    let image = EmbeddingCache::open(&cache, &image_print, DIMS[0]).unwrap();
-    let text = EmbeddingCache::open(&cache, &text_print, DIMS[1]).unwrap();
-    for n in 0u64..40 {
-        // The image file is gone, so its embedding is found by the vector.
-        image
-            .put(&[ContentKey::of(&n.to_le_bytes())], &of(n).image)
-            .unwrap();
-        let caption = of(n).record.captions[0].clone();
-        text.put(&[ContentKey::of(caption.as_bytes())], &of(n).text)
-            .unwrap();
-    }
-    let bytes = |v: &[f32]| -> Vec<u8> { v.iter().flat_map(|x| x.to_le_bytes()).collect() };
-    let traces = |n: u64| {
-        let pair = of(n);
-        let needles = [
-            pair.record.id.clone().into_bytes(),
-            pair.record.captions[0].clone().into_bytes(),
-            bytes(&pair.image),
-            bytes(&pair.text),
-        ];
-        needles.map(|needle| holding(folder.path(), &needle))
+/// The relative rows of some queries of both sides.
+fn rows(path: &Path) -> Vec<RelativeRow> {
+    let set = AnchorSet::open(path).unwrap();
+    let searcher = Searcher::new(&set, set.manifest().space, SearchMode::Auto).unwrap();
+    let side = |modality, dim| {
+        let queries: Vec<f32> = (900..920).flat_map(|seed| unit(seed, dim)).collect();
+        searcher.rows(modality, &queries).unwrap()
     };
-    assert!(traces(12).iter().all(|files| !files.is_empty()));
-    for part in [&gone[..1], &gone[1..]] {
-        let mut command = bare(folder.path());
-        command.args(["anchors", "remove"]).arg(&path);
-        for &n in part {
-            command.args(["--id", &of(n).record.id]);
-        }
-        run(&mut command).ok();
-    }
-    let purge = |more: &[&str]| {
-        let mut command = bare(folder.path());
-        command
-            .args(["audit", "--json", "--purge"])
-            .args(more)
-            .arg(&path);
-        run(command.arg("--cache").arg(&cache))
-    };
-    let live = of(0).record.id;
-    run(bare(folder.path())
-        .args(["audit", "--purge"])
-        .arg(&path)
-        .arg(&live))
-    .fails(3, &[&live, "live pair"]);
-    let before = AnchorSet::open(&path).unwrap().len();
-    assert_eq!(purge(&["--dry-run"]).ok().json()["purged"], gone.len());
-    assert!(!traces(12)[0].is_empty());
-    let report = purge(&[]).ok().json();
-    assert_eq!(report["purged"], gone.len());
-    assert_eq!(report["embeddings_forgotten"], 2 * gone.len());
-    for &n in &gone {
-        let found = traces(n);
-        assert!(found.iter().all(Vec::is_empty), "pair {n}: {found:?}");
-    }
-    for n in [0, 9, 36] {
-        assert!(
-            traces(n).iter().all(|files| !files.is_empty()),
-            "pair {n} is live"
-        );
-    }
-    let after = AnchorSet::open(&path).unwrap();
-    assert_eq!((after.len(), before), (14, 14));
-    assert_eq!(check::verify(&path, true).unwrap(), []);
-    assert_eq!(history::read(&path).unwrap().len(), 4);
-    let audit = run(bare(folder.path())
-        .args(["audit", "--json"])
-        .arg(&path)
-        .arg(&of(12).record.id))
-    .ok()
-    .json();
-    assert_eq!(
-        audit[0]["purged"],
-        json!([3]),
-        "the log proves it without telling of whom"
-    );
-    assert_eq!(audit[0]["log"], json!([]));
-    on(folder.path(), &["rollback"], &path).fails(3, &["not kept"]);
+    [
+        side(Modality::Image, DIMS[0]),
+        side(Modality::Text, DIMS[1]),
+    ]
+    .concat()
 }
 
 #[test]
@@ -326,7 +226,23 @@ fn a_second_writer_a_read_only_folder_and_a_copy() {
         .status()
         .unwrap();
     assert!(copied.success());
-    AnchorSet::open(&copy).unwrap().verify().unwrap();
+    let unpacked = folder.path().join("unpacked");
+    fs_err::create_dir(&unpacked).unwrap();
+    let packed = Command::new("sh")
+        .args(["-c", r#"tar -C "$1" -c a.asif | tar -C "$2" -x"#, "sh"])
+        .args([folder.path(), &unpacked])
+        .status()
+        .unwrap();
+    assert!(packed.success());
+    let unpacked = unpacked.join("a.asif");
+    let expected = rows(&path);
+    for copy in [&copy, &unpacked] {
+        assert_eq!(rows(copy), expected);
+        on(folder.path(), &["verify", "--full"], copy).ok();
+        on(folder.path(), &["anchors", "export"], copy).ok();
+    }
+    on(folder.path(), &["rollback"], &unpacked).ok();
+    assert_eq!(AnchorSet::open(&unpacked).unwrap().len(), 6);
     on(folder.path(), &["rollback"], &copy).ok();
     assert_eq!(AnchorSet::open(&copy).unwrap().len(), 6);
     let writable = |on: bool| {
@@ -349,55 +265,6 @@ fn a_second_writer_a_read_only_folder_and_a_copy() {
         on(folder.path(), words, &copy).ok();
     }
     writable(true);
-}
-
-#[test]
-fn what_is_damaged_is_found_and_what_can_be_is_repaired() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.asif");
-    set(&path, 0..6);
-    on(folder.path(), &["verify", "--full"], &path).ok();
-    let segment = AnchorSet::open(&path).unwrap().segments()[0]
-        .path()
-        .to_owned();
-    let flip = |file: &Path, back: usize| {
-        let mut bytes = fs_err::read(file).unwrap();
-        let at = bytes.len() - back;
-        bytes[at] ^= 0x40;
-        fs_err::write(file, bytes).unwrap();
-    };
-    flip(&segment.join("moments.sum"), 100);
-    on(folder.path(), &["verify"], &path).fails(3, &["finding"]);
-    on(folder.path(), &["anchors", "list"], &path).fails(3, &["moments.sum"]);
-    on(folder.path(), &["repair", "--dry-run"], &path).fails(3, &["remain"]);
-    on(folder.path(), &["repair"], &path).ok();
-    on(folder.path(), &["verify", "--full"], &path).ok();
-
-    let id = pair(1).record.id;
-    on(folder.path(), &["anchors", "remove", "--id", &id], &path).ok();
-    flip(&path.join("generations/g000002.del"), 4200);
-    let listed = on(folder.path(), &["anchors", "list"], &path).ok();
-    assert_eq!(
-        listed.out.lines().count(),
-        6,
-        "the last good generation answers"
-    );
-    assert!(
-        listed.err.contains("warning") && listed.err.contains("generation 1"),
-        "{}",
-        listed.err
-    );
-    let repaired = on(folder.path(), &["repair", "--json"], &path);
-    assert!(
-        repaired.out.contains("generation 2 is given up for 1"),
-        "{}",
-        repaired.out
-    );
-    assert_eq!(AnchorSet::open(&path).unwrap().manifest().generation, 3);
-
-    fs_err::write(path.join("CURRENT"), b"nonsense").unwrap();
-    on(folder.path(), &["repair"], &path);
-    assert_eq!(AnchorSet::open(&path).unwrap().len(), 6);
 }
 
 #[test]
@@ -461,6 +328,63 @@ fn pairs_are_added_with_the_real_encoders() {
     assert_eq!(AnchorSet::open(&path).unwrap().len(), 12);
 }
 
+/// A server makes a head once a snapshot, and a classifier for each request.
+#[test]
+fn a_head_of_a_snapshot_answers_as_a_classifier_of_the_set() {
+    let home = home();
+    runtime::load(None, &home).unwrap();
+    let path = demo_set();
+    let set = AnchorSet::open(path).unwrap();
+    let options = EncoderOptions::latency();
+    let model = |modality| {
+        let name = &set.encoder(modality).identity.name;
+        ModelFolder::open(registry::resolve(&home, name, modality).unwrap()).unwrap()
+    };
+    let embedder = Embedder::new(
+        ImageEncoder::open(&model(Modality::Image), &options).unwrap(),
+        TextEncoder::open(&model(Modality::Text), &options).unwrap(),
+        options.sessions,
+    );
+    let watch = Watch {
+        progress: &asif::progress::Silent,
+        cancel: &asif::progress::Cancel::default(),
+    };
+    let labels = Labels::parse("a frog,a ship,a cat").unwrap();
+    let templates = Templates::default();
+    let scoring = Scoring::default();
+    let whole = HeadOptions {
+        params: set.manifest().space,
+        mode: SearchMode::Auto,
+        aggregate: scoring.aggregate,
+        logit_scale: scoring.logit_scale,
+    };
+    let images = [demo_pairs(1)[0]["image"].as_str().unwrap().to_owned()];
+    let expected = Classifier::new(&set, &embedder, &labels, &templates, whole, watch)
+        .and_then(|classifier| classifier.classify(&images, watch))
+        .unwrap();
+
+    let live = LiveSet::open(path, LiveOptions::default()).unwrap();
+    let snapshot = live.load();
+    let searcher = snapshot.searcher();
+    let head = LabelHead::new(
+        snapshot.set(),
+        &searcher,
+        &embedder,
+        &labels,
+        &templates,
+        scoring,
+        watch,
+    );
+    let head = Arc::new(head.unwrap());
+    for _ in 0..2 {
+        let classifier = Classifier::with_head(snapshot.searcher(), &embedder, Arc::clone(&head));
+        let answers = classifier.classify(&images, watch).unwrap();
+        let answer = answers[0].as_ref().unwrap();
+        assert_eq!(answer, expected[0].as_ref().unwrap());
+        assert_eq!(classifier.ranked(answer, 9).len(), 3);
+    }
+}
+
 /// Root may write where the mode forbids it, so the folder lies on a read-only mount of its own.
 #[test]
 fn a_set_on_a_read_only_disk_is_read_and_not_written() {
@@ -490,54 +414,6 @@ fn a_set_on_a_read_only_disk_is_read_and_not_written() {
     on_read_only(&["verify", "--full"]).ok();
     let id = pair(1).record.id;
     on_read_only(&["anchors", "remove", "--id", &id]).fails(1, &["Read-only file system"]);
-}
-
-/// Vectors come back from their sources and graphs from their vectors, with the same bits.
-#[test]
-fn vectors_and_graphs_are_rebuilt_with_the_real_encoders() {
-    let folder = tempfile::tempdir().unwrap();
-    let pairs = write_jsonl(folder.path(), "pairs.jsonl", &demo_pairs(60));
-    let path = folder.path().join("a.asif");
-    run(asif()
-        .arg("build")
-        .arg("--pairs")
-        .arg(&pairs)
-        .arg("--out")
-        .arg(&path)
-        .args(["--graph", "always"]))
-    .ok();
-    let verify = || run(asif().args(["verify", "--full"]).arg(&path));
-    verify().ok();
-    let segment = fs_err::read_dir(path.join("segments"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    for (name, gone) in [
-        ("image.graph", false),
-        ("image.vec", true),
-        ("text.vec", false),
-    ] {
-        let file = segment.join(name);
-        let good = fs_err::read(&file).unwrap();
-        if gone {
-            fs_err::remove_file(&file).unwrap();
-        } else {
-            let mut bad = good.clone();
-            let middle = bad.len() / 2;
-            bad[middle] ^= 0x20;
-            fs_err::write(&file, bad).unwrap();
-        }
-        let found = verify().fails(3, &["finding"]);
-        assert!(found.out.contains(name), "{}", found.out);
-        run(asif().arg("repair").arg(&path)).ok();
-        verify().ok();
-        assert!(
-            fs_err::read(&file).unwrap() == good,
-            "{name} came back otherwise"
-        );
-    }
 }
 
 #[test]

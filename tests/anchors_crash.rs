@@ -6,15 +6,19 @@
 )]
 
 mod synthetic;
+mod tiny_onnx;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asif::anchors::remove::{Selection, remove};
 use asif::anchors::swap::{Target, swap};
 use asif::anchors::{AnchorId, AnchorSet, WriteOptions, check, history, manifest};
+use asif::home::Home;
 use serde_json::{Value, json};
 use synthetic::{pair, set};
 
@@ -207,6 +211,96 @@ fn template(folder: &Path) -> (PathBuf, PathBuf) {
     (path, other)
 }
 
+/// A change whose every file operation fails once.
+struct Change {
+    template: PathBuf,
+    /// The command, which the set follows.
+    words: Vec<String>,
+}
+
+/// The changes that need no encoder.
+fn changes(folder: &Path) -> Vec<Change> {
+    let (template, other) = template(folder);
+    let id = pair(5).record.id;
+    let other = other.display().to_string();
+    let change = |words: &[&str]| Change {
+        template: template.clone(),
+        words: words.iter().map(|w| (*w).to_owned()).collect(),
+    };
+    vec![
+        change(&["anchors", "remove", "--id", &id]),
+        change(&["anchors", "compact"]),
+        change(&["rollback"]),
+        change(&["swap", "--to", "1"]),
+        change(&["swap", "--from", &other]),
+        change(&["audit", "--purge"]),
+    ]
+}
+
+/// The changes that encode, with encoders of a few nodes; none where there is no ONNX Runtime.
+fn encoding_changes(folder: &Path) -> Vec<Change> {
+    let runtime = Home::from_env().map(|home| home.runtime_library());
+    let Some(runtime) = runtime.filter(|file| file.is_file()) else {
+        // Not println!, which the test runner would hide.
+        let _ = writeln!(
+            stderr(),
+            "skipped: build and add: no ONNX Runtime is set up"
+        );
+        assert!(std::env::var_os("ASIF_TEST_STRICT").is_none());
+        return Vec::new();
+    };
+    tiny_onnx::encoders(folder);
+    let at = |name: &str| folder.join(name).display().to_string();
+    // The captions' words, so that no two pairs are the same.
+    let pairs = |name: &str, numbers: std::ops::Range<u8>| {
+        let mut lines = String::new();
+        for n in numbers {
+            let (image, colour) = (at(&format!("{n}.png")), image::Rgb([n * 9, 255 - n, 40]));
+            image::RgbImage::from_pixel(8, 8, colour)
+                .save(&image)
+                .unwrap();
+            let caption = ["dog", "cat", "tree", "dog cat"][usize::from(n) % 4];
+            lines +=
+                &json!({"id": format!("p{n}"), "image": image, "caption": caption}).to_string();
+            lines.push('\n');
+        }
+        // A row that is left out makes one more file.
+        lines += "{\"id\": \"bad\"}\n";
+        fs_err::write(at(name), lines).unwrap();
+        at(name)
+    };
+    let with = |words: &[&str], pairs: String| -> Vec<String> {
+        let words = words.iter().map(|w| (*w).to_owned());
+        let options = [
+            ("--image-encoder", at("image")),
+            ("--text-encoder", at("text")),
+            ("--onnxruntime", runtime.display().to_string()),
+            ("--pairs", pairs),
+        ];
+        let options = options.into_iter().flat_map(|(o, v)| [o.to_owned(), v]);
+        words.chain(options).collect()
+    };
+    let template = folder.join("encoded.asif");
+    let built = asif(folder)
+        .args(with(&["build"], pairs("first.jsonl", 0..6)))
+        .arg("--out")
+        .arg(&template)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{built:?}");
+    let mut added = with(&["anchors", "add"], pairs("more.jsonl", 6..9));
+    let mut rebuilt = with(&["build", "--overwrite"], pairs("other.jsonl", 3..8));
+    rebuilt.extend(["--graph", "always", "--out"].map(str::to_owned));
+    // The set follows, and must be no further source.
+    added.push("--".to_owned());
+    [added, rebuilt]
+        .map(|words| Change {
+            template: template.clone(),
+            words,
+        })
+        .into()
+}
+
 /// Every file operation of every change fails once, in every way: the set is what it was or what it
 /// was to be, and the next change succeeds and leaves nothing behind.
 #[test]
@@ -216,39 +310,51 @@ fn every_file_operation_may_fail() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (template, other) = template(folder.path());
-    let other = other.display().to_string();
-    let id = pair(5).record.id;
-    let changes: [&[&str]; 6] = [
-        &["anchors", "remove", "--id", &id],
-        &["anchors", "compact"],
-        &["rollback"],
-        &["swap", "--to", "1"],
-        &["swap", "--from", &other],
-        &["audit", "--purge"],
-    ];
-    let mut runs = 0;
-    for change in changes {
-        let done = run(folder.path(), &template, change, "", &[]).0;
-        let states = [before(&template), done];
-        for mode in ["error", "full", "abort", "torn"] {
-            let mut n = 0;
-            loop {
-                n += 1;
-                let fail = format!("{mode}:{n}");
-                let (_, ended) = run(folder.path(), &template, change, &fail, &states);
-                runs += 1;
-                let said = String::from_utf8_lossy(&ended.stdout);
-                let whole = ended.status.success() && !said.contains("\"warnings\"");
-                if whole {
-                    break;
+    let mut changes = changes(folder.path());
+    changes.extend(encoding_changes(folder.path()));
+    let modes = ["error", "full", "abort", "torn"];
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        // More than there are cores: most of the time is waiting for the disk to sync.
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let task = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(change) = changes.get(task / modes.len()) else {
+                        break;
+                    };
+                    // No other set lies beside the one that is changed.
+                    let own = folder.path().join(task.to_string());
+                    fs_err::create_dir_all(&own).unwrap();
+                    every_operation(&own, change, modes[task % modes.len()]);
                 }
-                assert!(n < 200, "{change:?} {mode} has no end: {ended:?}");
-            }
-            assert!(n > 5, "{change:?} {mode}: only {n} operations were found");
+            });
         }
+    });
+}
+
+fn every_operation(folder: &Path, change: &Change, mode: &str) {
+    let done = run(folder, change, "", &[]).0;
+    let states = [before(&change.template), done];
+    let (mut n, mut whole) = (0, 0);
+    // More than one, because a failure that nobody needs to know of looks like the end.
+    while whole < 3 {
+        n += 1;
+        let (_, ended) = run(folder, change, &format!("{mode}:{n}"), &states);
+        let said = String::from_utf8_lossy(&ended.stdout);
+        if ended.status.success() && !said.contains("\"warnings\"") {
+            whole += 1;
+        } else {
+            whole = 0;
+        }
+        assert!(n < 400, "{:?} {mode} has no end: {ended:?}", change.words);
     }
-    println!("{runs} failures");
+    let steps = n - whole;
+    let words: Vec<_> = change.words.iter().take(2).collect();
+    println!("{words:?} {mode}: {steps} operations");
+    // Of all operations, only some write bytes, which can be torn.
+    let least = if mode == "torn" { 3 } else { 10 };
+    assert!(steps > least, "{words:?} {mode}: only {steps}");
 }
 
 fn before(template: &Path) -> Value {
@@ -257,30 +363,29 @@ fn before(template: &Path) -> Value {
 }
 
 /// Runs a change on a copy with a failure; checks what is left, and that another change succeeds.
-fn run(
-    folder: &Path,
-    template: &Path,
-    change: &[&str],
-    fail: &str,
-    states: &[Value],
-) -> (Value, Output) {
+fn run(folder: &Path, change: &Change, fail: &str, states: &[Value]) -> (Value, Output) {
     let path = folder.join("work.asif");
+    let cache = folder.join("cache");
     let _ = fs_err::remove_dir_all(&path);
-    copy(template, &path);
+    let _ = fs_err::remove_dir_all(&cache);
+    copy(&change.template, &path);
+    let words = &change.words;
     let mut command = asif(folder);
-    command.args(change).arg(&path);
+    command.env("ASIF_CACHE", &cache).args(words).arg(&path);
     if !fail.is_empty() {
         command.env("ASIF_TEST_FAIL", fail);
     }
     let ended = command.output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(!said.contains("panicked"), "{fail}: {said}");
-    if !states.is_empty() {
+    if states.is_empty() {
+        assert!(ended.status.success(), "{words:?}: {said}");
+    } else {
         let found = is_one_of(&path, states);
         if ended.status.success() {
-            assert_eq!(found, 1, "{change:?} {fail} said that it was done");
+            assert_eq!(found, 1, "{words:?} {fail} said that it was done");
         }
-        let next = if change == ["rollback"] || found == 0 {
+        let next = if words[0] == "rollback" || found == 0 && states[0]["generation"] != 1 {
             Target::Previous
         } else {
             Target::Generation(states[found]["generation"].as_u64().unwrap())
@@ -291,19 +396,39 @@ fn run(
         assert_eq!(
             logged.lines().count() as u64,
             receipt.change.generation,
-            "{change:?} {fail}: the log lacks a change or tells of one too many"
+            "{words:?} {fail}: the log lacks a change or tells of one too many"
         );
-        for folder in [".", "generations", "segments", "log"] {
-            let hidden: Vec<_> = fs_err::read_dir(path.join(folder))
-                .unwrap()
-                .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-                .filter(|n| n.starts_with('.'))
-                .collect();
-            assert!(hidden.is_empty(), "{change:?} {fail}: {hidden:?}");
-        }
-    } else {
-        assert!(ended.status.success(), "{change:?}: {said}");
+        assert_eq!(check::verify(&path, true).unwrap(), [], "{words:?} {fail}");
+        nothing_is_left(&path, &format!("{words:?} {fail}"));
     }
     let set = AnchorSet::open(&path).unwrap();
     (state(set.manifest().generation, &ids(&set)), ended)
+}
+
+/// No hidden file, and no file that no kept generation names.
+fn nothing_is_left(path: &Path, what: &str) {
+    let names = |folder: &str| -> BTreeSet<String> {
+        let entries = fs_err::read_dir(path.join(folder)).unwrap();
+        let name = |e: std::io::Result<fs_err::DirEntry>| {
+            e.unwrap().file_name().to_string_lossy().into_owned()
+        };
+        entries.map(name).collect()
+    };
+    for folder in [".", "generations", "segments", "log"] {
+        let hidden: Vec<_> = names(folder)
+            .into_iter()
+            .filter(|n| n.starts_with('.'))
+            .collect();
+        assert!(hidden.is_empty(), "{what}: {hidden:?}");
+    }
+    let (mut files, mut segments) = (BTreeSet::new(), BTreeSet::new());
+    for generation in manifest::kept(path).unwrap() {
+        let name = manifest::name(generation);
+        let manifest = manifest::Manifest::read(path, &name).unwrap();
+        files.insert(format!("{name}.json"));
+        files.extend(manifest.tombstones.map(|t| t.file));
+        segments.extend(manifest.segments.into_iter().map(|s| s.id));
+    }
+    assert_eq!(names("generations"), files, "{what}");
+    assert_eq!(names("segments"), segments, "{what}");
 }

@@ -200,6 +200,50 @@ fn a_damaged_generation_never_answers() {
 }
 
 #[test]
+fn a_process_that_starts_on_a_damaged_generation_answers_from_the_last_good_one() {
+    let (set, [first, second]) = two_generations();
+    let good = ask(&open(set.path()).load());
+    damage(&image_file(set.path(), &second));
+    make_live(set.path(), &second).unwrap();
+    let live = open(set.path());
+    assert_eq!(ask(&live.load()), good);
+    let health = serde_json::json!(live.status());
+    assert_eq!(
+        (&health["generation"], &health["swaps"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(health["degraded"]["failures"], 1);
+    let reason = health["degraded"]["reason"].as_str().unwrap();
+    assert!(reason.contains("image.vec"), "{reason}");
+    live.refresh().unwrap_err();
+    let degraded = live.status().degraded.unwrap();
+    assert_eq!(degraded.failures, 2);
+    assert_eq!(health["degraded"]["since"], degraded.since);
+    // A change of the same bit puts it right.
+    damage(&image_file(set.path(), &second));
+    assert_eq!(swapped(live.refresh().unwrap()), (1, 2));
+    assert_eq!(live.status().degraded, None);
+
+    let current = set.path().join("CURRENT");
+    fs_err::write(&current, "nonsense").unwrap();
+    let live = open(set.path());
+    let status = live.status();
+    assert_eq!(status.generation, 2);
+    let reason = status.degraded.unwrap().reason;
+    assert!(reason.contains("does not name a generation"), "{reason}");
+    make_live(set.path(), &second).unwrap();
+    assert_eq!(live.refresh().unwrap(), Refreshed::Unchanged);
+    assert_eq!(live.status().degraded, None);
+
+    for manifest in [&first, &second] {
+        damage(&image_file(set.path(), manifest));
+    }
+    let refused = LiveSet::open(set.path(), LiveOptions::default()).unwrap_err();
+    let second = second.segments[0].id.as_str();
+    assert!(refused.to_string().contains(second), "{refused}");
+}
+
+#[test]
 fn what_was_verified_once_is_verified_again_after_it_changed() {
     let (set, [first, second]) = two_generations();
     let live = open(set.path());

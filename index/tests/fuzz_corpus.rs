@@ -9,6 +9,7 @@
 )]
 
 mod forge;
+mod steps;
 
 use asif_index::{
     BatchBuilder, Flat, Graph, Hnsw, Query, Rescore, Search, Sketch, Sketched, VectorOptions,
@@ -133,4 +134,36 @@ fn thousands_of_damaged_files_are_survived() {
     // The damage must be of both kinds, or the test would be about less than it says.
     assert!(opened > rounds / 10, "{opened} of {rounds} opened");
     assert!(verified < opened, "{verified} of {opened} verified");
+}
+
+/// Set `ASIF_WRITE_SEEDS` to a folder to write the fuzzer's first inputs there.
+#[test]
+fn the_corpus_of_the_fuzzer_is_survived() {
+    if let Some(folder) = std::env::var_os("ASIF_WRITE_SEEDS") {
+        let folder = std::path::PathBuf::from(folder);
+        for (target, name, bytes) in [
+            ("open_and_search", "good", steps::good_set(30, false)),
+            ("open_and_search", "halves", steps::good_set(70, true)),
+            ("open_and_search", "empty", steps::good_set(0, true)),
+            ("open_graph", "good", steps::good_graph()),
+        ] {
+            fs_err::create_dir_all(folder.join(target)).unwrap();
+            fs_err::write(folder.join(target).join(name), bytes).unwrap();
+        }
+    }
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    for (target, run) in [
+        ("open_and_search", steps::vector_file as fn(&[u8]) -> usize),
+        ("open_graph", steps::graph_file),
+    ] {
+        let (mut files, mut opened) = (0, 0);
+        for entry in fs_err::read_dir(corpus.join(target)).unwrap() {
+            files += 1;
+            opened += run(&fs_err::read(entry.unwrap().path()).unwrap());
+        }
+        assert!(
+            files > 0 && opened > 0,
+            "{target}: {opened} of {files} opened"
+        );
+    }
 }

@@ -126,7 +126,7 @@ impl EmbeddingCache {
         }
         let mut inner = self.lock();
         inner.file.lock()?;
-        let first = append(&mut inner.file, &bytes, record_bytes(self.dim));
+        let first = append(&mut inner.file, &self.path, &bytes, record_bytes(self.dim));
         inner.file.unlock()?;
         let first = first?;
         inner.records.extend(keys.iter().copied().zip(first..));
@@ -261,11 +261,11 @@ fn index(file: &mut File, count: u64, dim: usize) -> std::io::Result<HashMap<Con
 }
 
 /// Appends whole records behind the last whole one; returns the number of the first.
-fn append(file: &mut File, bytes: &[u8], record: usize) -> std::io::Result<u64> {
+fn append(file: &mut File, path: &Path, bytes: &[u8], record: usize) -> std::io::Result<u64> {
     let whole = file.metadata()?.len().saturating_sub(HEADER_BYTES) / record as u64;
     let end = HEADER_BYTES + whole * record as u64;
     file.seek(SeekFrom::Start(end))?;
-    if let Err(error) = file.write_all(bytes) {
+    if let Err(error) = super::fs::write(file, path, bytes) {
         // Leave no torn record behind; if even that fails the next writer cuts it off.
         let _ = file.set_len(end);
         return Err(error);

@@ -13,8 +13,8 @@ use super::publish::{self, WriteLock};
 use super::records::Records;
 use super::segment::{self, Segment, SegmentWriter};
 use super::set::AnchorSet;
-use super::swap::{Target, swap};
-use super::writer::WriteOptions;
+use super::swap::give_up;
+use super::writer::{self, KEEP, WriteOptions};
 use super::{fs, history};
 use crate::encode::Modality;
 use crate::space::vector::VectorSum;
@@ -104,7 +104,8 @@ pub struct Repaired {
 ///
 /// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records
 /// and vectors: it is the old one to the bit, or it is not taken. Records and manifests have no
-/// second source; a generation that lost one is given up for the newest that opens.
+/// second source; a generation that lost one is given up for the newest that opens, and is not kept
+/// any more.
 ///
 /// # Errors
 /// When the folder is no set, somebody else writes, nothing opens in the end, or the disk refuses.
@@ -163,9 +164,9 @@ pub fn repair<Error: From<AnchorsError>>(
                 done.mended
                     .push(format!("generation {live} is given up for {good}"));
                 if !dry_run {
-                    let options = WriteOptions::default();
-                    let receipt = swap(set, Target::Generation(good), &options)?;
+                    let receipt = give_up(set, good, &WriteOptions::default())?;
                     done.generation = receipt.change.generation;
+                    drop_given_up(set, good, live)?;
                 }
             }
             None => {
@@ -185,6 +186,20 @@ pub fn repair<Error: From<AnchorsError>>(
         AnchorSet::open(set)?;
     }
     Ok(done)
+}
+
+/// Takes the generations that lie between the restored one and the one that was live, none of which
+/// opens, from those that are kept: a rollback could not come back to them, and while there is a
+/// manifest that cannot be read no file is ever collected.
+fn drop_given_up(set: &Path, good: u64, live: u64) -> Result<(), AnchorsError> {
+    let _lock = WriteLock::acquire(set)?;
+    for generation in manifest::list(set)? {
+        if (good + 1..=live).contains(&generation) {
+            let name = format!("{}.json", manifest::name(generation));
+            fs::remove_file(&manifest::folder(set).join(name))?;
+        }
+    }
+    writer::collect(set, KEEP)
 }
 
 /// Writes a damaged segment again from its records; false when nothing gives the same content.

@@ -1,26 +1,21 @@
 //! The file operations of writers: durable, and each a step at which a disk may refuse.
 //!
-//! Every change of a set goes through here, so that one test can make the n-th step fail, for every
-//! n, and see that the set opens all the same. In builds with debug assertions the environment
-//! variable `ASIF_TEST_FAIL` holds `MODE:N`; the N-th step of the process, counted from 1, then
-//!
-//! | mode | what happens |
-//! |---|---|
-//! | `error` | it fails as if the disk were full; later steps succeed |
-//! | `full` | it and every later step that writes fail |
-//! | `abort` | the process ends before it, as if killed |
-//! | `torn` | a write puts half of its bytes down, then the process ends |
+//! Every change of a set goes through here or through the container writer of [`asif_index`], so
+//! that one test can make the n-th step fail, for every n (`fault.rs`), and see that the set opens
+//! all the same.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
+use super::fault;
+
 /// A prefix of names that no reader opens: what a writer that was killed left under such a name
 /// may be removed by the next one.
 pub const HIDDEN: char = '.';
 
-/// Announces a step that other code takes, such as the writing of a container.
+/// Announces a step that is taken by other means than this module's.
 ///
 /// # Errors
 /// When a test asked for it.
@@ -139,6 +134,7 @@ pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
         return Ok(());
     }
     fs_err::copy(from, to)?;
+    fault::before(fault::Kind::Write, to)?;
     File::open(to)?.sync_all()
 }
 
@@ -216,108 +212,13 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn write(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(part) = fault::torn(path, bytes.len())? {
-        file.write_all(&bytes[..part])?;
-        fault::end();
-    }
+/// Writes all of `bytes` where `file`, which lies at `path`, stands.
+///
+/// # Errors
+/// When the file system refuses; a part may have been written.
+pub(super) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fault::before_write(file, path, bytes)?;
     file.write_all(bytes)
-}
-
-#[cfg(debug_assertions)]
-mod fault {
-    use std::io;
-    use std::path::Path;
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    #[derive(PartialEq)]
-    pub enum Kind {
-        Write,
-        Remove,
-    }
-
-    #[derive(Clone, Copy, PartialEq)]
-    enum Mode {
-        Error,
-        Full,
-        Abort,
-        Torn,
-    }
-
-    fn asked() -> Option<(Mode, u64)> {
-        static ASKED: OnceLock<Option<(Mode, u64)>> = OnceLock::new();
-        *ASKED.get_or_init(|| {
-            let text = std::env::var("ASIF_TEST_FAIL").ok()?;
-            let (mode, at) = text.split_once(':')?;
-            let mode = match mode {
-                "error" => Mode::Error,
-                "full" => Mode::Full,
-                "abort" => Mode::Abort,
-                "torn" => Mode::Torn,
-                _ => return None,
-            };
-            Some((mode, at.parse().ok()?))
-        })
-    }
-
-    fn count() -> u64 {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        COUNT.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub fn before(kind: Kind, path: &Path) -> io::Result<()> {
-        let Some((mode, at)) = asked() else {
-            return Ok(());
-        };
-        let now = count();
-        let fails = match mode {
-            Mode::Error => now == at,
-            Mode::Full => now >= at && kind == Kind::Write,
-            Mode::Abort | Mode::Torn if now == at => end(),
-            Mode::Abort | Mode::Torn => false,
-        };
-        if fails {
-            let what = format!("{}: no space left (a test asked for it)", path.display());
-            return Err(io::Error::new(io::ErrorKind::StorageFull, what));
-        }
-        Ok(())
-    }
-
-    /// How much of a write to put down before the end.
-    pub fn torn(path: &Path, bytes: usize) -> io::Result<Option<usize>> {
-        let Some((Mode::Torn, at)) = asked() else {
-            return before(Kind::Write, path).map(|()| None);
-        };
-        Ok((count() == at).then_some(bytes / 2))
-    }
-
-    pub fn end() -> ! {
-        std::process::abort()
-    }
-}
-
-#[cfg(not(debug_assertions))]
-mod fault {
-    use std::io;
-    use std::path::Path;
-
-    pub enum Kind {
-        Write,
-        Remove,
-    }
-
-    #[inline(always)]
-    pub fn before(_kind: Kind, _path: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
-    #[inline(always)]
-    pub fn torn(_path: &Path, _bytes: usize) -> io::Result<Option<usize>> {
-        Ok(None)
-    }
-
-    pub fn end() {}
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`build`] | pairs in, a published generation out |
+//! | [`mod@build`] | pairs in, a published generation out |
 //! | [`embed`] | inputs to unit vectors, through the cache, with every core busy |
 //! | [`cache`] | embeddings by content hash of input and encoder |
 //! | [`segment`] | the immutable files of some pairs |
@@ -21,11 +21,13 @@
 //! | [`tombstones`] | which pairs of the segments are removed |
 //! | [`publish`] | how a generation goes live, whole or not at all |
 //! | [`fs`] | the file operations of writers, each a place where a disk may refuse |
+//! | `fault` | a disk that does refuse, for tests |
 //! | [`writer`] | the next generation of a set: lock, record, collection of old ones |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
 //! | [`vectors`] | pairs whose vectors were made elsewhere |
 //! | [`select`] | which pairs a command speaks of |
 //! | [`purge`] | where a pair has left traces, and their end |
+//! | [`elsewhere`] | other sets that hold a pair too |
 //! | [`check`] | verify and repair |
 //! | [`diff`] | what two sets do not share |
 //! | [`history`] | the log of changes |
@@ -41,8 +43,10 @@ pub mod cache;
 pub mod check;
 pub mod compact;
 pub mod diff;
+pub mod elsewhere;
 pub mod embed;
 pub mod error;
+mod fault;
 pub mod fs;
 pub mod history;
 pub mod live;

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 pub use asif_index::plan::Planned;
-use asif_index::plan::{Choice, Machine, Wanted, plan};
+use asif_index::plan::{Choice, Machine, Wanted, beam, plan};
 use asif_index::{BatchBuilder, Flat, Graph, Hnsw, Sketch, VectorSet, write_graph};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,8 @@ const RECALL: f64 = 0.99;
 /// So many vectors are searched without a graph, whatever is expected of one: measured, the scan of
 /// codes wins up to 30,000 to 40,000 at a recall of 0.98 and later still at 0.99.
 const FEW: usize = 30_000;
+/// The beam of a graph that nothing was planned for, as a multiple of the answers.
+const UNPLANNED: usize = 8;
 
 /// Whether a segment gets graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +46,8 @@ pub enum SearchMode {
     /// Every vector as one bit a number, the best rescored by 8-bit codes and again; where a segment
     /// has no such bits, [`SearchMode::Flat`].
     Sketch,
-    /// The graph; where a segment has none, [`SearchMode::Flat`].
+    /// The graph, with the beam that finds 99 answers in 100; where a segment has none, or it does
+    /// not find as many, [`SearchMode::Flat`].
     Hnsw,
 }
 
@@ -53,7 +56,8 @@ pub enum SearchMode {
 pub struct SearchPlan {
     /// `exact`, `flat`, `sketch` or `hnsw`; a reader that does not know it uses `flat`.
     pub search: String,
-    /// The graph's beam at `k` answers.
+    /// The graph's beam at `k` answers, where there is a graph, picked or not; the number of pairs
+    /// where no beam finds enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ef: Option<usize>,
     /// The candidates of a sketch at `k` answers.
@@ -93,12 +97,18 @@ pub fn prepare(
 /// # Errors
 /// When the vectors cannot be searched.
 pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPlan, AnchorsError> {
-    let plan = plan(set, graph, Wanted::new(k).recall(RECALL))?;
-    let (search, ef, candidates) = match plan.choice {
-        Choice::Hnsw { ef } => ("hnsw", Some(ef), None),
-        Choice::Sketch { candidates } => ("sketch", None, Some(candidates)),
-        Choice::Exact => ("exact", None, None),
-        _ => ("flat", None, None),
+    let wanted = Wanted::new(k).recall(RECALL);
+    let plan = plan(set, graph, wanted)?;
+    let (search, candidates) = match plan.choice {
+        Choice::Hnsw { .. } => ("hnsw", None),
+        Choice::Sketch { candidates } => ("sketch", Some(candidates)),
+        Choice::Exact => ("exact", None),
+        _ => ("flat", None),
+    };
+    let ef = match (plan.choice, graph) {
+        (Choice::Hnsw { ef }, _) => Some(ef),
+        (_, Some(graph)) => Some(beam(set, graph, wanted)?.unwrap_or(set.len())),
+        (_, None) => None,
     };
     Ok(SearchPlan {
         search: search.to_owned(),
@@ -125,10 +135,11 @@ pub fn searcher<'a>(
     mode: SearchMode,
     k: usize,
 ) -> Planned<'a> {
-    // What was planned for another number of answers grows and shrinks with it.
-    let scaled = |count: Option<usize>| {
-        let planned = planned?.k.max(1) as f64;
-        Some((count? as f64 / planned * k as f64) as usize)
+    // What was planned for another number of answers grows with it; a graph's beam does not shrink,
+    // as fewer answers are not easier to find.
+    let scaled = |count: Option<usize>, least: f64| {
+        let times = k as f64 / planned?.k.max(1) as f64;
+        Some((count? as f64 * times.max(least)) as usize)
     };
     let mode = match (mode, planned.map(|p| p.search.as_str())) {
         (SearchMode::Auto, Some("hnsw")) => SearchMode::Hnsw,
@@ -140,12 +151,12 @@ pub fn searcher<'a>(
     match (mode, graph) {
         (SearchMode::Exact, _) => Planned::Exact(set),
         (SearchMode::Hnsw, Some(graph)) => {
-            let ef = scaled(planned.and_then(|p| p.ef));
-            Planned::Hnsw(Hnsw::new(set, graph).ef(ef.unwrap_or(k + k / 4)))
+            let ef = scaled(planned.and_then(|p| p.ef), 1.0);
+            Planned::Hnsw(Hnsw::new(set, graph).ef(ef.unwrap_or(k.saturating_mul(UNPLANNED))))
         }
         (SearchMode::Sketch, _) => {
             Sketch::new(set).map_or(Planned::Flat(Flat::new(set)), |sketch| {
-                let candidates = scaled(planned.and_then(|p| p.candidates));
+                let candidates = scaled(planned.and_then(|p| p.candidates), 0.0);
                 // Unasked for, as many as real embeddings need for 99 of 100 answers, and some more.
                 Planned::Sketch(sketch.candidates(candidates.unwrap_or(k.saturating_mul(6))))
             })

@@ -4,14 +4,14 @@
 //! generation of an existing set is written beside the live one, and `CURRENT` is then replaced by
 //! an atomic rename. A crash at any moment leaves the old state or the new one.
 
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
 use super::error::AnchorsError;
-use super::fs;
 use super::manifest::{self, Manifest};
+use super::{fault, fs};
 
 /// The file that names the live generation.
 pub const CURRENT: &str = "CURRENT";
@@ -91,7 +91,9 @@ impl WriteLock {
     /// # Errors
     /// [`AnchorsError::Locked`] with process and host of the holder.
     pub fn acquire(set: &Path) -> Result<Self, AnchorsError> {
+        fault::arm();
         let path = set.join("LOCK");
+        fs::step(&path)?;
         let options = OpenOptions::new()
             .read(true)
             .write(true)
@@ -115,7 +117,8 @@ impl WriteLock {
         let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         file.set_len(0)?;
         file.rewind()?;
-        file.write_all(format!("process {} on {}\n", std::process::id(), host.trim()).as_bytes())?;
+        let holder = format!("process {} on {}\n", std::process::id(), host.trim());
+        fs::write(&mut file, &path, holder.as_bytes())?;
         Ok(Self { _file: file })
     }
 }
@@ -139,9 +142,11 @@ impl NewSet {
             Some(p) if !p.as_os_str().is_empty() => p,
             _ => Path::new("."),
         };
-        fs_err::create_dir_all(parent)?;
+        fault::arm();
+        fs::create_dir_all(parent)?;
         let prefix = building_prefix(destination);
         clear_abandoned(parent, &prefix);
+        fs::step(parent)?;
         let folder = tempfile::Builder::new()
             .prefix(&prefix)
             .tempdir_in(parent)?;

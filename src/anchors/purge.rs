@@ -3,15 +3,16 @@
 //! A removal takes a pair's influence at once and keeps its bytes for rollback. A purge takes the
 //! bytes: older generations go, segments that store removed pairs are written again without them,
 //! the cached embeddings of those pairs are forgotten, and the log names them by a hash, so that it
-//! still proves what happened without telling of whom. Other sets that share segments (`swap
-//! --from`), copies and backups are not reached.
+//! still proves what happened without telling of whom. Other sets are not changed; those that are
+//! known to hold the pairs too are named ([`elsewhere`]). Copies and backups are not reached.
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::cache::{ContentKey, EmbeddingCache};
+use super::elsewhere::{self, OtherSet, UnknownLinks};
 use super::error::AnchorsError;
 use super::history::{self, Change, IdLine};
 use super::manifest::{self, EncoderEntry, Manifest};
@@ -37,10 +38,12 @@ pub struct Traces {
     pub log: Vec<u64>,
     /// Changes of the log that name it by its hash: it was purged.
     pub purged: Vec<u64>,
+    /// Other sets that hold a pair of this id, as far as they are known ([`elsewhere`]).
+    pub elsewhere: Vec<PathBuf>,
 }
 
 impl Traces {
-    /// Whether nothing but the hash in the log is left of it.
+    /// Whether nothing but the hash in the log is left of it in this set.
     pub fn is_gone(&self) -> bool {
         !self.live && self.generations.is_empty() && self.segments.is_empty() && self.log.is_empty()
     }
@@ -65,9 +68,17 @@ pub fn audit(set: &Path, ids: &[String]) -> Result<Vec<Traces>, AnchorsError> {
             segments: Vec::new(),
             log: Vec::new(),
             purged: Vec::new(),
+            elsewhere: Vec::new(),
         })
         .collect();
     let wanted: HashSet<String> = ids.iter().cloned().collect();
+    for other in elsewhere::holding(set, &wanted)? {
+        for trace in &mut traces {
+            if other.ids.binary_search(&trace.id).is_ok() {
+                trace.elsewhere.push(other.set.clone());
+            }
+        }
+    }
     let kept = manifest::kept(set)?;
     let mut seen = HashSet::new();
     for &generation in &kept {
@@ -133,6 +144,10 @@ pub struct PurgeReport {
     pub segments_rewritten: u64,
     /// Cached embeddings that were forgotten.
     pub embeddings_forgotten: u64,
+    /// Other sets that hold such pairs too, or could not be looked at; they were not changed.
+    pub elsewhere: Vec<OtherSet>,
+    /// Segments with removed pairs whose files have a name in a folder that is no known set.
+    pub unknown_links: Vec<UnknownLinks>,
 }
 
 /// Removed pairs and what is to be forgotten of them, by encoder.
@@ -177,6 +192,11 @@ pub fn purge(
     }
     let kept = manifest::kept(set)?;
     let gone = gone(set, &live, &kept)?;
+    // While the segments still have their names.
+    let segments: BTreeSet<String> = gone.pairs.iter().map(|(id, _)| id.clone()).collect();
+    let unknown_links = elsewhere::unknown_links(set, &segments)?;
+    let wanted = gone.ids.iter().chain(ids).cloned().collect();
+    let elsewhere = elsewhere::holding(set, &wanted)?;
     writer.mark("find");
     let mut manifest = live.manifest().clone();
     let rewritten = rewrite(&live, &mut manifest, graphs, dry_run)?;
@@ -217,6 +237,8 @@ pub fn purge(
         generations_dropped: kept,
         segments_rewritten: rewritten,
         embeddings_forgotten: forgotten,
+        elsewhere,
+        unknown_links,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::error::AnchorsError;
+use super::history::Change;
 use super::manifest::{self, Manifest};
 use super::segment::{self, Segment};
 use super::set::AnchorSet;
@@ -34,22 +35,48 @@ pub fn swap(
     target: Target<'_>,
     options: &WriteOptions,
 ) -> Result<Receipt, AnchorsError> {
-    let mut writer = Writer::begin(set, options)?;
+    let writer = Writer::begin(set, options)?;
     let current = manifest::number(&publish::current(set)?).unwrap_or(0);
     let live = Manifest::read(set, &manifest::name(current));
-    let (command, generation) = match target {
-        Target::Previous => ("rollback", previous(set, &live, current)?),
-        Target::Generation(generation) => ("swap", generation),
-        Target::Set(other) => return from_set(writer, other, &live, current),
-    };
-    let chosen = AnchorSet::open_generation(set, generation)?;
+    match target {
+        // It goes on from where the content was, so twice goes two changes back.
+        Target::Previous => {
+            let generation = previous(set, &live, current)?;
+            restore(writer, &live, generation, "rollback", |parent| parent)
+        }
+        // A swap is undone by a rollback.
+        Target::Generation(generation) => {
+            restore(writer, &live, generation, "swap", |_| Some(current))
+        }
+        Target::Set(other) => from_set(writer, other, &live, current),
+    }
+}
+
+/// Makes the content of `good` live in the place of a live generation that cannot be mended. A
+/// rollback afterwards goes to what came before `good`.
+pub(super) fn give_up(
+    set: &Path,
+    good: u64,
+    options: &WriteOptions,
+) -> Result<Receipt, AnchorsError> {
+    let writer = Writer::begin(set, options)?;
+    let live = Manifest::read(set, &publish::current(set)?);
+    restore(writer, &live, good, "repair", |parent| parent)
+}
+
+/// Publishes the content of a kept generation; `parent` makes the new one's of the old one's.
+fn restore(
+    mut writer: Writer,
+    live: &Result<Manifest, AnchorsError>,
+    generation: u64,
+    command: &'static str,
+    parent: impl FnOnce(Option<u64>) -> Option<u64>,
+) -> Result<Receipt, AnchorsError> {
+    let chosen = AnchorSet::open_generation(writer.set(), generation)?;
     writer.mark("open");
     let mut manifest = chosen.manifest().clone();
     manifest.restored = Some(manifest.restored.unwrap_or(generation));
-    // A rollback goes on from where the content was; a swap is undone by a rollback.
-    if matches!(target, Target::Generation(_)) {
-        manifest.parent = Some(current);
-    }
+    manifest.parent = parent(manifest.parent);
     let moved = moved(live.as_ref().ok(), &manifest);
     writer.publish(Next {
         manifest,
@@ -107,7 +134,7 @@ fn from_set(
     manifest.restored = None;
     let moved = moved(live.as_ref().ok(), &manifest);
     let detail = format!(
-        "generation {} of {}",
+        "generation {}{OF}{}",
         manifest.generation,
         fs_err::canonicalize(other)?.display()
     );
@@ -120,6 +147,16 @@ fn from_set(
         moved,
         ids: (Vec::new(), Vec::new()),
     })
+}
+
+/// What stands between generation and set in the record of a swap with another set.
+const OF: &str = " of ";
+
+/// The set that a swap took its content from, if the change is such a one.
+pub(super) fn source(change: &Change) -> Option<&Path> {
+    let (generation, set) = change.detail.split_once(OF)?;
+    let of_a_set = change.command == "swap" && !generation.contains("content");
+    of_a_set.then(|| Path::new(set))
 }
 
 /// Gives a segment of another set a place in `set`.

@@ -21,7 +21,6 @@ use asif_index::container::{Container, ContainerWriter};
 use asif_index::mmap::MappedFile;
 
 use super::error::AnchorsError;
-use super::fs;
 use super::manifest::SegmentEntry;
 use crate::space::vector::VectorSum;
 
@@ -250,7 +249,6 @@ impl Tombstones {
     /// # Errors
     /// When the disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), AnchorsError> {
-        fs::step(path)?;
         let mut file = ContainerWriter::create(path, KIND)?;
         let le = |numbers: &mut dyn Iterator<Item = u64>| -> Vec<u8> {
             numbers.flat_map(u64::to_le_bytes).collect()
@@ -262,7 +260,6 @@ impl Tombstones {
             let bytes: Vec<u8> = sum.sums().iter().flat_map(|s| s.to_le_bytes()).collect();
             file.section(*name, &bytes)?;
         }
-        fs::step(path)?;
         file.finish()?;
         Ok(())
     }

@@ -211,7 +211,7 @@ fn run_add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
         anyhow::Ok(Box::new(embedder))
     };
     let report = add(&options, &args.write.options(), encoders, context.watch())?;
-    receipt::warn(&report.receipt, context);
+    receipt::warn(&report.receipt.warnings, context);
     if context.json {
         return context.print_json(&report);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use asif::anchors::plan::GraphPolicy;
-use asif::anchors::purge::{Traces, audit, purge};
+use asif::anchors::purge::{PurgeReport, Traces, audit, purge};
 use clap::Args;
 
 use super::context::Context;
@@ -16,8 +16,10 @@ use super::{format, receipt};
 /// generations, writes the segments that still store removed pairs again without them, forgets
 /// their cached embeddings, and names them in the log by a hash only. There is no way back.
 ///
-/// Copies of the set, backups, and other sets that took segments by `asif swap --from` are not
-/// reached, nor are the image files themselves.
+/// One set is changed, no other. Sets that `asif swap --from` took from or that lie in the same
+/// folder are looked at, and those that hold the pairs too are named: remove and purge there as
+/// well. Where a segment is shared by hard links with a set that is not known, that is said.
+/// Copies of the set and backups are not reached, nor are the image files themselves.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -53,7 +55,8 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
         let cache = args.cache.as_deref().unwrap_or(&home);
         let graphs = GraphPolicy::Auto;
         let done = purge(&args.set, &args.ids, Some(cache), graphs, args.dry_run)?;
-        receipt::warn(&done.receipt, context);
+        receipt::warn(&done.receipt.warnings, context);
+        warn_of_others(&done, context);
         if context.json {
             return context.print_json(&done);
         }
@@ -90,6 +93,33 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
     Err(BadInput(format!("{said}; remove them, then --purge")).into())
 }
 
+/// What the purge did not reach.
+fn warn_of_others(done: &PurgeReport, context: &Context) {
+    for other in &done.elsewhere {
+        let set = other.set.display();
+        if let Some(problem) = &other.problem {
+            context.warn(format!(
+                "asif: warning: {set} may hold removed pairs, and cannot be looked at: {problem}"
+            ));
+        }
+        if let Some(first) = other.ids.first() {
+            let held = format::count(other.ids.len() as u64);
+            context.warn(format!(
+                "asif: warning: {set} still holds {held} of these pairs ({} live), and was not \
+                 changed: `asif anchors remove {set} --id {first}`, then `asif audit {set} --purge`",
+                other.live
+            ));
+        }
+    }
+    for unknown in &done.unknown_links {
+        context.warn(format!(
+            "asif: warning: the files of segment {} have {} more names, in no set that is known \
+             here: the bytes stay there; `find DIR -inum {}` on the same disk finds them",
+            unknown.segment, unknown.links, unknown.inode
+        ));
+    }
+}
+
 fn rows(trace: &Traces) -> Vec<(&'static str, String)> {
     let list = |numbers: &[u64]| {
         let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
@@ -111,6 +141,10 @@ fn rows(trace: &Traces) -> Vec<(&'static str, String)> {
     ];
     if !trace.purged.is_empty() {
         rows.push(("purged, change of", list(&trace.purged)));
+    }
+    if !trace.elsewhere.is_empty() {
+        let sets = trace.elsewhere.iter().map(|set| set.display().to_string());
+        rows.push(("also held by", sets.collect::<Vec<_>>().join("\n")));
     }
     rows
 }

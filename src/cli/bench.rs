@@ -146,6 +146,7 @@ pub fn run(args: &BenchArgs, context: &Context) -> anyhow::Result<()> {
             "file_bytes": report.file_bytes,
             "open_ms": report.open_ms,
             "rss_bytes": report.rss_bytes,
+            "rss_anon_bytes": report.rss_anon_bytes,
             "threads": options.threads,
             "batch": options.batch,
             "synthetic": synthetic,
@@ -190,7 +191,11 @@ fn table(report: &BenchReport, options: &BenchOptions, synthetic: bool) -> Strin
         ("open", format!("{:.2} ms", report.open_ms)),
         (
             "memory",
-            format!("{} resident", format::bytes(report.rss_bytes)),
+            format!(
+                "{} resident, {} of it not page cache",
+                format::bytes(report.rss_bytes),
+                format::bytes(report.rss_anon_bytes)
+            ),
         ),
     ];
     if let Some(plan) = &report.plan {

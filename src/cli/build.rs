@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::{EncoderArgs, Load, SpaceArgs};
 use super::context::Context;
-use super::format;
+use super::{format, receipt};
 
 /// Make an anchor set from image-text pairs.
 ///
@@ -94,6 +94,7 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
     check(&options)?;
     let embedder = args.encoders.open(context, None, Load::Many)?;
     let report = build(&options, &embedder, context.watch())?;
+    receipt::warn(&report.warnings, context);
     if context.json {
         context.print_json(&report)
     } else {

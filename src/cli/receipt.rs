@@ -33,7 +33,7 @@ impl WriteArgs {
 
 /// Prints a receipt, as JSON or for people.
 pub fn print(receipt: &Receipt, context: &Context) -> anyhow::Result<()> {
-    warn(receipt, context);
+    warn(&receipt.warnings, context);
     if context.json {
         context.print_json(receipt)
     } else {
@@ -42,8 +42,8 @@ pub fn print(receipt: &Receipt, context: &Context) -> anyhow::Result<()> {
 }
 
 /// Notes what did not go well after a change was live.
-pub fn warn(receipt: &Receipt, context: &Context) {
-    for warning in &receipt.warnings {
+pub fn warn(warnings: &[String], context: &Context) {
+    for warning in warnings {
         context.note(format!(
             "asif: the change is live, but: {warning}; the next change makes it good"
         ));

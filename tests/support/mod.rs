@@ -51,6 +51,21 @@ pub fn asif() -> Command {
     command
 }
 
+/// `asif` with an empty home: what needs no encoder must not look for one.
+pub fn bare(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_asif"));
+    command
+        .env("ASIF_HOME", folder.join("home"))
+        .env_remove("ASIF_CACHE")
+        .env_remove("ASIF_JSON");
+    command
+}
+
+/// Runs such a command on the set in `path`.
+pub fn on(folder: &Path, words: &[&str], path: &Path) -> Ended {
+    run(bare(folder).args(words).arg(path))
+}
+
 /// What a command printed, and how it ended.
 #[derive(Debug)]
 pub struct Ended {

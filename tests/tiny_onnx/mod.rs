@@ -2,6 +2,14 @@
 //!
 //! Field numbers are those of `onnx.proto`; everything is protobuf's length-delimited or varint
 //! encoding, written by hand.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    reason = "tests may panic, and each test binary uses its own part of this module"
+)]
+
+use std::path::Path;
 
 /// A dimension: fixed, or free with a name.
 #[derive(Clone, Copy)]
@@ -174,4 +182,47 @@ fn raw_varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// Writes the folders `image` and `text` of two encoders that are loaded in no time: the mean of
+/// each channel, and a table of two numbers for the words dog, cat and tree.
+pub fn encoders(folder: &Path) {
+    let batch = Dim::Free("batch");
+    let image = Graph::default()
+        .input(
+            "pixel_values",
+            FLOAT,
+            &[batch, Dim::Is(3), Dim::Is(4), Dim::Is(4)],
+        )
+        .node("GlobalAveragePool", &["pixel_values"], "means")
+        .node("Flatten", &["means"], "image_embeds")
+        .output("image_embeds", &[batch, Dim::Is(3)])
+        .build();
+    let words = Dim::Free("sequence");
+    let text = Graph::default()
+        .input("input_ids", INT64, &[batch, words])
+        .weight("table", &[5, 2], &[9., 9., 1., 1., 3., 0., 0., 4., -8., 6.])
+        .node("Gather", &["table", "input_ids"], "last_hidden_state")
+        .output("last_hidden_state", &[batch, words, Dim::Is(2)])
+        .input("attention_mask", INT64, &[batch, words])
+        .build();
+    let square: &[u8] =
+        br#"{"size": {"height": 4, "width": 4}, "resample": 0, "do_normalize": false}"#;
+    let tokenizer: &[u8] = br#"{"version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "unk_token": "[UNK]",
+                  "vocab": {"[PAD]": 0, "[UNK]": 1, "dog": 2, "cat": 3, "tree": 4}}}"#;
+    let pooling: &[u8] = br#"{"word_embedding_dimension": 2, "pooling_mode_mean_tokens": true}"#;
+    for (name, content) in [
+        ("image/model.onnx", &image[..]),
+        ("image/preprocessor_config.json", square),
+        ("text/model.onnx", &text),
+        ("text/tokenizer.json", tokenizer),
+        ("text/1_Pooling/config.json", pooling),
+    ] {
+        let path = folder.join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, content).unwrap();
+    }
 }

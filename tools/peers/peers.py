@@ -5,6 +5,9 @@
     pip install -r tools/peers/requirements.txt
     tools/peers/peers.py --vectors F.npy --queries Q.npy [--k 800] [--recall 0.98] [--only a,b]
 
+`--only` takes names of systems, separated by commas, any number of times; a name that there is
+none of is answered with the list of all.
+
 Every system is built with M = 16 and ef_construction = 200 where it has such a thing, on two
 threads. Its search parameter is the smallest of a ladder that reaches the wanted recall against
 exact f32. Then the systems take turns, a block of single queries each on one thread and one batch on two,
@@ -24,6 +27,7 @@ M, EFC = 16, 200
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 # Our beam is a quarter wider than ef, so that an ef below k answers k as well.
 OWN_LADDER = [672, 704, 736, 768, 800, 900, 1000, 1150, 1300, 1600, 2000, 3000, 5000, 8000]
+PROBES = [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768]
 # Candidates rescored by int8 codes.
 SKETCH_LADDER = [1200, 1600, 2000, 2400, 2800, 3200, 4000, 4800, 6400, 9600, 12800, 25600]
 LADDER = [800, 900, 1000, 1150, 1300, 1600, 2000, 3000, 5000, 8000]
@@ -138,26 +142,34 @@ class Usearch(Peer):
     def make(self):
         from usearch.index import Index
 
+        # Of f32 rows it makes codes as if a number could be 1, of which unit vectors use a few
+        # levels only. Codes over the whole range, and a cosine of them, are better to it.
         metric = "cos" if self.kind == "i8" else "ip"
+        self.scale = 127 / np.abs(self.vectors).max()
         self.index = Index(
             ndim=self.vectors.shape[1], metric=metric, dtype=self.kind, connectivity=M,
             expansion_add=EFC, expansion_search=self.k,
         )
-        self.index.add(np.arange(len(self.vectors)), self.vectors, threads=2)
+        self.index.add(np.arange(len(self.vectors)), self.given(self.vectors), threads=2)
+
+    def given(self, rows):
+        if self.kind != "i8":
+            return rows
+        return np.clip(np.rint(rows * self.scale), -127, 127).astype(np.int8)
 
     def set(self, value, threads):
         self.index.expansion_search = value
 
     def one(self, query):
-        return self.index.search(query[0], self.k, threads=1).keys
+        return self.index.search(self.given(query)[0], self.k, threads=1).keys
 
     def many(self, batch):
-        return self.index.search(batch, self.k, threads=2).keys
+        return self.index.search(self.given(batch), self.k, threads=2).keys
 
 
 class Faiss(Peer):
-    def __init__(self, spec, ladder):
-        self.spec, self.name, self.ladder = spec, f"faiss {spec}", ladder
+    def __init__(self, spec, ladder, name=None):
+        self.spec, self.name, self.ladder = spec, f"faiss {name or spec}", ladder
 
     def make(self):
         import faiss
@@ -192,6 +204,16 @@ def recall(found, exact):
     return float(np.mean(shares))
 
 
+def chosen(systems, only):
+    """Those that are named; all, if none is."""
+    names = [name for text in only for name in text.split(",") if name]
+    known = [system.name for system in systems]
+    for name in names:
+        if name not in known:
+            raise SystemExit(f"--only: there is no {name!r}; choose among {', '.join(known)}")
+    return [system for system in systems if not names or system.name in names]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--vectors", required=True)
@@ -202,7 +224,9 @@ def main():
     parser.add_argument("--block", type=int, default=40, help="single queries a turn")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--used", type=int, default=200, help="queries that are used")
-    parser.add_argument("--only", default="", help="names, separated by commas")
+    parser.add_argument(
+        "--only", action="append", default=[], help="names, separated by commas; may be repeated"
+    )
     parser.add_argument("--no-batch", action="store_true")
     parser.add_argument("--json", help="write all figures here")
     parser.add_argument(
@@ -225,11 +249,11 @@ def main():
         Hnswlib(),
         Usearch("f32"), Usearch("f16"), Usearch("i8"),
         Faiss(f"HNSW{M}", LADDER), Faiss(f"HNSW{M}_SQ8", LADDER),
-        Faiss(f"IVF{lists},Flat", [16, 32, 48, 64, 96, 128, 192, 256]),
+        # Its parameter is how many of the lists are read.
+        Faiss(f"IVF{lists},Flat", [p for p in PROBES if p < lists] + [lists], name="IVF"),
         Faiss("Flat", [0]),
     ]
-    wanted = [name for name in options.only.split(",") if name]
-    systems = [s for s in systems if not wanted or s.name in wanted]
+    systems = chosen(systems, options.only)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         queries = os.path.join(folder, "queries.npy")

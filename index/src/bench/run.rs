@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::memory::Memory;
 use super::npy::{Matrix, read_npy};
 use crate::error::{Error, Result};
 use crate::graph::{BatchBuilder, Graph, Hnsw, write_graph};
@@ -126,9 +127,12 @@ pub struct BenchReport {
     pub file_bytes: u64,
     /// Milliseconds to open them.
     pub open_ms: f64,
-    /// Bytes of memory the process holds while searching, mapped pages included; 0 where the
-    /// system does not tell.
+    /// Bytes of memory that the process holds after the searches, mapped pages of the files
+    /// included; 0 where the system does not tell.
     pub rss_bytes: u64,
+    /// The part of these that is not page cache. What building left with the allocator is in it, and
+    /// the exact answers; `examples/memory.rs` measures a process that only searches.
+    pub rss_anon_bytes: u64,
     /// Why this index, where the planner picked it.
     pub plan: Option<String>,
 }
@@ -227,6 +231,7 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         std::hint::black_box(searcher.search_batch(&batch, options.k)?);
     }
     let qps = (options.rounds * batch.len()) as f64 / began.elapsed().as_secs_f64();
+    let memory = Memory::now();
     Ok(BenchReport {
         n,
         dim,
@@ -241,7 +246,8 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         build_s,
         file_bytes,
         open_ms,
-        rss_bytes: resident_bytes(),
+        rss_bytes: memory.resident,
+        rss_anon_bytes: memory.anonymous,
         plan,
     })
 }
@@ -373,16 +379,6 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
         .get(at.min(sorted.len().saturating_sub(1)))
         .copied()
         .unwrap_or(0.0)
-}
-
-/// Resident memory of this process, 0 where the system does not tell.
-fn resident_bytes() -> u64 {
-    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line
-        .and_then(|line| line.split_whitespace().next())
-        .and_then(|n| n.parse().ok());
-    kib.unwrap_or(0u64) * 1024
 }
 
 fn argument(what: &'static str, expected: &str, found: &str) -> Error {

@@ -1,17 +1,15 @@
 //! Streams sections into a temporary file and gives it its name when it is whole.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use fs_err as fs;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::layout::{
     ALIGN, Entry, HEADER_LEN, MAX_SECTIONS, SectionName, TAIL, align_up, encode_header,
 };
+use super::medium::TemporaryFile;
 use crate::error::{Error, Result};
 
 const BUFFER: usize = 1 << 20;
@@ -22,8 +20,7 @@ const BUFFER: usize = 1 << 20;
 /// A file that stands at the destination is replaced by `finish`, atomically; readers that have it
 /// mapped keep the old one.
 pub struct ContainerWriter {
-    file: BufWriter<fs::File>,
-    temporary: TemporaryFile,
+    file: BufWriter<TemporaryFile>,
     destination: PathBuf,
     kind: [u8; 8],
     entries: Vec<Entry>,
@@ -56,19 +53,17 @@ impl ContainerWriter {
     /// [`Error::Io`] when the folder does not exist or cannot be written.
     pub fn create(path: impl AsRef<Path>, kind: [u8; 8]) -> Result<Self> {
         let destination = path.as_ref().to_owned();
-        let (temporary, file) = TemporaryFile::beside(&destination)?;
-        let mut file = BufWriter::with_capacity(BUFFER, file);
-        file.write_all(&[0; HEADER_LEN])
-            .map_err(Error::io(&temporary.path, "writing"))?;
-        Ok(Self {
-            file,
-            temporary,
+        let temporary = TemporaryFile::beside(&destination)?;
+        let mut writer = Self {
+            file: BufWriter::with_capacity(BUFFER, temporary),
             destination,
             kind,
             entries: Vec::new(),
             open: None,
-            position: HEADER_LEN as u64,
-        })
+            position: 0,
+        };
+        writer.put(&[0; HEADER_LEN])?;
+        Ok(writer)
     }
 
     /// Where the file will stand.
@@ -146,8 +141,8 @@ impl ContainerWriter {
             .iter()
             .find(|e| e.name == name && at + buffer.len() as u64 <= e.len)
             .map(|e| e.offset + at)
-            .ok_or_else(|| Error::section(&self.temporary.path, name, "read back past its end"))?;
-        let path = self.temporary.path.clone();
+            .ok_or_else(|| Error::section(self.temporary(), name, "read back past its end"))?;
+        let path = self.temporary().to_owned();
         self.file.flush().map_err(Error::io(&path, "writing"))?;
         let file = self.file.get_mut();
         file.seek(SeekFrom::Start(start))
@@ -165,14 +160,13 @@ impl ContainerWriter {
         self.end()?;
         self.put(&[0; TAIL as usize])?;
         let page = encode_header(self.kind, self.position, &self.entries);
-        let path = self.temporary.path.clone();
+        let path = self.temporary().to_owned();
         let file = &mut self.file;
         file.seek(SeekFrom::Start(0))
             .and_then(|_| file.write_all(&page))
             .and_then(|()| file.flush())
-            .and_then(|()| file.get_ref().sync_all())
             .map_err(Error::io(&path, "writing"))?;
-        self.temporary.publish(&self.destination)?;
+        file.get_mut().publish(&self.destination)?;
         Ok(ContainerSummary {
             file_bytes: self.position,
         })
@@ -190,90 +184,22 @@ impl ContainerWriter {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(Error::io(&self.temporary.path, "writing"))?;
+        if let Err(error) = self.file.write_all(bytes) {
+            return Err(Error::io(self.temporary(), "writing")(error));
+        }
         self.position += bytes.len() as u64;
         Ok(())
     }
-}
 
-/// A file that is removed when dropped, unless it was published.
-#[derive(Debug)]
-struct TemporaryFile {
-    path: PathBuf,
-    published: bool,
-}
-
-impl TemporaryFile {
-    fn beside(destination: &Path) -> Result<(Self, fs::File)> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = destination.file_name().ok_or_else(|| Error::Argument {
-            what: "destination",
-            expected: "a path that ends with a file name".to_owned(),
-            found: destination.display().to_string(),
-            advice: "name the file",
-        })?;
-        loop {
-            let mut hidden = OsString::from(".");
-            hidden.push(name);
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            hidden.push(format!(".{}-{count}.tmp", std::process::id()));
-            let path = destination.with_file_name(hidden);
-            let mut options = fs::OpenOptions::new();
-            match options.read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => {
-                    return Ok((
-                        Self {
-                            path,
-                            published: false,
-                        },
-                        file,
-                    ));
-                }
-                // Left by a process that had our id and was killed.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::io(&path, "creating")(error)),
-            }
-        }
+    fn temporary(&self) -> &Path {
+        self.file.get_ref().path()
     }
-
-    fn publish(&mut self, destination: &Path) -> Result<()> {
-        fs::rename(&self.path, destination).map_err(Error::io(destination, "renaming"))?;
-        self.published = true;
-        sync_folder_of(destination)
-    }
-}
-
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        if !self.published {
-            // Nothing can be done about a failure here; the name says that it may be deleted.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Makes a rename in the file's folder survive a power cut.
-#[cfg(unix)]
-fn sync_folder_of(path: &Path) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::File::open(folder)
-        .and_then(|f| f.sync_all())
-        .map_err(Error::io(folder, "syncing the folder"))
-}
-
-/// Other systems have no folder to sync.
-#[cfg(not(unix))]
-fn sync_folder_of(_path: &Path) -> Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::super::Container;
     use super::*;
 

@@ -12,6 +12,9 @@ use crate::vectors::VectorSet;
 
 /// Places of layer 0 that pruning leaves free, so that [`make_reachable`] has room.
 const SPARE: usize = 2;
+/// How near two distances are to count as one. Measured on captions of which two in five are
+/// copies: recall 0.921 at 0, 0.956 at 0.02, 0.954 at 0.05, 0.876 at 0.1.
+const SAME: f32 = 0.02;
 /// A layer is not split further below this: the walk through it costs less than a layer more.
 const SMALLEST_LAYER: usize = 24;
 
@@ -74,6 +77,7 @@ impl Build for BatchBuilder {
             let rule = Rule {
                 most,
                 slack: 1.2,
+                same: SAME,
                 fill: if level == 0 { most } else { 0 },
             };
             let mut close: Vec<u32> = (0..rows.len() as u32).collect();

@@ -196,6 +196,11 @@ impl Graph {
         self.source.bytes().len() as u64
     }
 
+    /// The whole file as it is mapped, for whoever brings it into memory before the first query.
+    pub fn bytes(&self) -> &[u8] {
+        self.source.bytes()
+    }
+
     /// The graph in memory, as a builder goes on from it. Links of a damaged file that lead nowhere
     /// are left out.
     pub(super) fn to_layers(&self) -> Layers {

@@ -228,6 +228,7 @@ impl<'a> Work<'a> {
                 let rule = Rule {
                     most: self.options.m,
                     slack: 1.0,
+                    same: 0.0,
                     fill: 0,
                 };
                 let mut keys = Vec::new();
@@ -247,6 +248,7 @@ impl<'a> Work<'a> {
         let rule = Rule {
             most: width - SPARE,
             slack: 1.0,
+            same: 0.0,
             fill: 0,
         };
         let changed: Vec<(usize, Vec<u64>)> = ends

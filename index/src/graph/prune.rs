@@ -28,6 +28,10 @@ pub(super) struct Rule {
     /// `b` is left out for `a` where `slack` times their distance is below `b`'s to the row; 1 is
     /// the plain heuristic, more keeps more links.
     pub slack: f32,
+    /// Distances (1 less the cosine) that differ by no more count as one: of copies, and of what
+    /// hardly differs, one is linked and the places go to others. Else a node with as many copies as
+    /// places is linked to nothing but those.
+    pub same: f32,
     /// Links that fill up with the nearest of those left out, if fewer were chosen.
     pub fill: usize,
 }
@@ -70,7 +74,7 @@ pub(super) fn choose(
         dropped[at] = true;
         for (later, &product) in (at + 1..).zip(&*products) {
             let between = 1.0 - gathered.cosine(at, later, product);
-            dropped[later] |= rule.slack * between < 1.0 - score_of(keys[later]);
+            dropped[later] |= rule.slack * between < 1.0 - score_of(keys[later]) + rule.same;
         }
     }
     // Every one is chosen or was left out.
@@ -149,4 +153,50 @@ pub(super) fn link(
         }
     }
     links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::VectorOptions;
+    use crate::test_vectors::{Random, set_with};
+
+    #[test]
+    fn copies_leave_places_for_others() {
+        // Row 0, thirty that hardly differ from it, and nine in directions of their own.
+        let (dim, copies, others) = (16, 30, 9);
+        let mut random = Random(3);
+        let mut rows = Vec::new();
+        for _ in 0..=copies {
+            rows.extend((0..dim).map(|j| f32::from(j == 0) + 0.02 * random.normal()));
+        }
+        for other in 1..=others {
+            rows.extend((0..dim).map(|j| f32::from(j == 0 || j == other)));
+        }
+        let set = set_with(&rows, dim, VectorOptions::default());
+        let cosine = Cosine::new(&set);
+        let all: Vec<u32> = (0..set.len() as u32).collect();
+        let gathered = cosine.gather(&all);
+        let mut products = Vec::new();
+        gathered.products(0, 1, cosine.stride, &mut products);
+        let mut keys: Vec<u64> = (1..)
+            .zip(&products)
+            .map(|(at, &product)| key_of(gathered.cosine(0, at as usize, product), at))
+            .collect();
+        keys.sort_unstable_by(|a, b| b.cmp(a));
+        let links = |same: f32| -> usize {
+            let rule = Rule {
+                most: others + 1,
+                slack: 1.2,
+                same,
+                fill: others + 1,
+            };
+            let mut out = Vec::new();
+            choose(&cosine, None, &keys, rule, &mut Room::default(), &mut out);
+            assert_eq!(out.len(), others + 1);
+            out.iter().filter(|&&key| id_of(key) > copies).count()
+        };
+        assert_eq!(links(0.0), 0, "the copies took every place");
+        assert_eq!(links(0.02), others);
+    }
 }

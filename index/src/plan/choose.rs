@@ -14,7 +14,7 @@ const TRIALS: usize = 16;
 /// After this no further beam is tried: the widest so far, or the scan, is taken.
 const BUDGET: Duration = Duration::from_millis(800);
 /// Beams tried, as multiples of k.
-const BEAMS: [f64; 11] = [0.84, 0.92, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 8.0];
+pub(super) const BEAMS: [f64; 11] = [0.84, 0.92, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 8.0];
 /// Candidates of a sketch tried, as multiples of k.
 const CANDIDATES: [f64; 10] = [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 9.0, 14.0];
 /// Sixteen queries estimate a recall to about a tenth of what is missing: so much more is asked.
@@ -140,7 +140,7 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
     };
     let flat = attempt(Choice::Flat, &Flat::new(set))?;
     let mut tried = vec![flat];
-    let enough = (wanted.recall + MARGIN * (1.0 - wanted.recall)).min(1.0);
+    let enough = enough(wanted.recall);
     // Wider searches of one kind only get slower: the first that is good enough is its best, and
     // one slower than the scan ends the kind. Each kind has its share of the time.
     let share = BUDGET / (u32::from(set.sketches().is_some()) + u32::from(graph.is_some())).max(1);
@@ -234,8 +234,13 @@ impl Search for Planned<'_> {
     }
 }
 
+/// What trials must show for a recall to be expected.
+pub(super) fn enough(wanted: f64) -> f64 {
+    (wanted + MARGIN * (1.0 - wanted)).min(1.0)
+}
+
 /// Vectors of the set, each moved a third of the way to another: near the set, not in it.
-fn trial_vectors(set: &VectorSet) -> Vec<Vec<f32>> {
+pub(super) fn trial_vectors(set: &VectorSet) -> Vec<Vec<f32>> {
     let row = |i: u64| set.vector((mix(i) % set.len() as u64) as usize);
     let between = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + (b - a) / 3.0).collect();
     (0..TRIALS as u64)
@@ -269,7 +274,7 @@ fn time(searcher: &dyn Search, queries: &[Query<'_>], wanted: Wanted) -> Result<
     Ok(times[times.len() / 2])
 }
 
-fn recall(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
+pub(super) fn recall(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
     let (mut hit, mut all) = (0, 0);
     for (found, exact) in found.iter().zip(exact) {
         let ids: HashSet<u32> = exact.iter().map(|h| h.id).collect();

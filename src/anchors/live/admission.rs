@@ -15,6 +15,7 @@ use super::error::LiveError;
 use super::handle::LiveOptions;
 use super::snapshot::Snapshot;
 use crate::anchors::manifest::{self, Manifest};
+use crate::anchors::plan::SearchMode;
 use crate::anchors::searcher::SpaceView;
 use crate::anchors::segment;
 use crate::anchors::{AnchorSet, AnchorsError, publish};
@@ -114,15 +115,50 @@ impl Admission {
         if let Some(live) = live {
             self.check_encoders(live, set.manifest())?;
         }
+        let snapshot = self.prepare(set, &mut phases)?;
+        Ok((snapshot, phases))
+    }
+
+    /// The live generation, or, when that fails a check, the newest kept one that passes all of
+    /// them, with the reason.
+    pub(super) fn admit_last_good(
+        &mut self,
+    ) -> Result<(Arc<Snapshot>, Option<LiveError>), LiveError> {
+        let refused = match self.admit(None) {
+            Ok((snapshot, _)) => return Ok((snapshot, None)),
+            Err(error) => error,
+        };
+        let tried = publish::current(&self.path).ok();
+        let kept = manifest::kept(&self.path).or_else(|_| manifest::list(&self.path));
+        for generation in kept.unwrap_or_default().into_iter().rev() {
+            let name = manifest::name(generation);
+            if tried.as_ref() == Some(&name) {
+                continue;
+            }
+            let opened = Manifest::read(&self.path, &name)
+                .and_then(|manifest| AnchorSet::from_manifest(&self.path, manifest))
+                .map_err(LiveError::from);
+            let mut phases = Phases::default();
+            if let Ok(snapshot) = opened.and_then(|set| self.prepare(set, &mut phases)) {
+                return Ok((snapshot, Some(refused)));
+            }
+        }
+        Err(refused)
+    }
+
+    /// The checks that follow the opening, and what searching needs.
+    fn prepare(&mut self, set: AnchorSet, phases: &mut Phases) -> Result<Arc<Snapshot>, LiveError> {
         timed(&mut phases.verify, || self.verify(&set))?;
         let LiveOptions { space, search, .. } = self.options;
         let space = space.unwrap_or(set.manifest().space);
         let view = timed(&mut phases.center, || {
             self.pool.install(|| SpaceView::new(&set, space, search))
         })?;
-        timed(&mut phases.warm, || warm(&set, self.options.warm_bytes));
+        timed(&mut phases.warm, || {
+            warm(&set, search, self.options.warm_bytes)
+        });
         timed(&mut phases.canary, || self.canary(&set))?;
-        Ok((Arc::new(Snapshot::new(set, view)), phases))
+        Ok(Arc::new(Snapshot::new(set, view)))
     }
 
     /// Keeps what was live until now, instead of what was before.
@@ -259,21 +295,28 @@ fn stamp(folder: &Path) -> Result<Vec<FileStamp>, AnchorsError> {
     Ok(stamps)
 }
 
-/// Touches every page of codes, then of vectors, until `limit` bytes are mapped; returns how many.
-/// Codes first: whatever the search, it begins with them.
-fn warm(set: &AnchorSet, limit: u64) -> u64 {
-    let vectors = || {
+/// Touches every page of codes, then of graphs, then of vectors, until `limit` bytes are mapped;
+/// returns how many. Codes first: whatever the search, it begins with them. Graphs, where they
+/// may be searched, before vectors: a walk reads them at random, and of the vectors few.
+fn warm(set: &AnchorSet, search: SearchMode, limit: u64) -> u64 {
+    let sides = || {
         let sides = [Modality::Image, Modality::Text];
         let segments = set.segments().iter();
-        segments.flat_map(move |s| sides.map(|modality| s.vectors(modality)))
+        segments.flat_map(move |s| sides.map(|modality| (s, modality)))
     };
     let mut left = limit;
-    for v in vectors() {
+    for (segment, modality) in sides() {
+        let v = segment.vectors(modality);
         left -= touch(v.codes(), left);
         left -= touch(v.scales(), left);
     }
-    for v in vectors() {
-        left -= touch(v.vectors(), left);
+    if matches!(search, SearchMode::Auto | SearchMode::Hnsw) {
+        for graph in sides().filter_map(|(segment, modality)| segment.graph(modality)) {
+            left -= touch(graph.bytes(), left);
+        }
+    }
+    for (segment, modality) in sides() {
+        left -= touch(segment.vectors(modality).vectors(), left);
     }
     limit - left
 }
@@ -299,6 +342,11 @@ fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anchors::manifest::EncoderEntry;
+    use crate::anchors::plan::GraphPolicy;
+    use crate::anchors::records::Record;
+    use crate::anchors::vectors::{Making, PairVectors, create};
+    use crate::space::SpaceParams;
 
     #[test]
     fn no_more_is_touched_than_allowed() {
@@ -307,6 +355,52 @@ mod tests {
         assert_eq!(touch(&numbers, 4097), 4097);
         assert_eq!(touch(&numbers, 0), 0);
         assert_eq!(touch::<u8>(&[], 10), 0);
+    }
+
+    #[test]
+    fn graphs_are_touched_where_they_may_be_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.asif");
+        let encoder = |modality| {
+            let nothing = serde_json::json!({});
+            EncoderEntry {
+                identity: EncoderIdentity::new(
+                    "invented".into(),
+                    modality,
+                    2,
+                    "00".into(),
+                    None,
+                    nothing,
+                ),
+                canary: vec![1.0, 0.0],
+            }
+        };
+        let making = Making {
+            image_encoder: encoder(Modality::Image),
+            text_encoder: encoder(Modality::Text),
+            space: SpaceParams::default(),
+            graphs: GraphPolicy::Always,
+        };
+        let pair = |n: u32| PairVectors {
+            record: Record {
+                id: n.to_string(),
+                image: String::new(),
+                captions: Vec::new(),
+                meta: "{}".to_owned(),
+            },
+            image: vec![f32::sin(n as f32), f32::cos(n as f32)],
+            text: vec![f32::cos(n as f32), f32::sin(n as f32)],
+        };
+        create(&path, &making, (0..50).map(pair)).unwrap();
+        let set = AnchorSet::open(&path).unwrap();
+        let graphs: u64 = [Modality::Image, Modality::Text]
+            .map(|modality| set.segments()[0].graph(modality).unwrap().file_bytes())
+            .iter()
+            .sum();
+        let all = |mode| warm(&set, mode, u64::MAX);
+        assert_eq!(all(SearchMode::Auto), all(SearchMode::Exact) + graphs);
+        assert_eq!(all(SearchMode::Hnsw), all(SearchMode::Auto));
+        assert_eq!(warm(&set, SearchMode::Auto, graphs), graphs);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct LiveOptions {
     pub space: Option<SpaceParams>,
     /// What searches the vectors.
     pub search: SearchMode,
-    /// The most bytes of codes and vectors that are brought into memory before a generation goes
+    /// The most bytes of codes, graphs and vectors that are brought into memory before a generation goes
     /// live; a set larger than memory must not push out what it is replacing.
     pub warm_bytes: u64,
     /// The last check.
@@ -118,17 +118,26 @@ pub struct Degraded {
 impl LiveSet {
     /// Opens the live generation of the set in `path`, with the same checks as a later one.
     ///
+    /// When it fails them, the newest kept generation that passes is opened in its place: a process
+    /// that starts anew answers as one that had been running would. [`status`](Self::status) then
+    /// says degraded, and why, from the start, until a refresh succeeds; whoever calls this must
+    /// tell.
+    ///
     /// # Errors
-    /// When the generation cannot be opened, is damaged or fails the canary.
+    /// Why the live generation was refused, when no other passes either.
     pub fn open(path: &Path, options: LiveOptions) -> Result<Self, LiveError> {
         let mut admission = Admission::new(path.to_owned(), options)?;
-        let (snapshot, _) = admission.admit(None)?;
+        let (snapshot, refused) = admission.admit_last_good()?;
         let status = Status {
             generation: snapshot.generation(),
             pairs: snapshot.set().len() as u64,
             since: now(),
             swaps: 0,
-            degraded: None,
+            degraded: refused.map(|error| Degraded {
+                reason: error.to_string(),
+                since: now(),
+                failures: 1,
+            }),
         };
         Ok(Self {
             path: path.to_owned(),

@@ -1,175 +1,49 @@
-//! Pairs in, a published generation out.
-//!
-//! Pairs are taken in blocks, so memory does not grow with the set: a block's images are embedded,
-//! then its captions, then its pairs are written in their order. Nothing is visible before the end;
-//! what was embedded stays in the cache, so that an interrupted build continues where it stopped.
+//! Pairs of sources to a segment: read in blocks, embedded, written in their order.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
-use super::embed::{Embedder, Embedding, Watch};
-use super::error::AnchorsError;
-use super::manifest::{self, Counts, Manifest, SegmentEntry};
-use super::plan::GraphPolicy;
-use super::publish::{self, NewSet};
-use super::records::Record;
-use super::segment::{self, Segment, SegmentWriter};
-use super::set::AnchorSet;
-use super::writer::{self, Next, WriteOptions, Writer};
+use super::BuildOptions;
+use super::report::{Seconds, SkippedRow};
+use crate::anchors::embed::{Embedder, Embedding, Watch};
+use crate::anchors::error::AnchorsError;
+use crate::anchors::fs;
+use crate::anchors::manifest::SegmentEntry;
+use crate::anchors::records::Record;
+use crate::anchors::segment::{self, Segment, SegmentWriter};
 use crate::pairs::{self, Pair, PairReader};
-use crate::space::SpaceParams;
 use crate::space::vector::mean_direction;
 
 /// Pairs embedded at a time: enough that sorting captions by length pays, little enough to hold.
 const BLOCK: usize = 1024;
 
-/// Rows that are kept word for word in a [`BuildReport`]; the whole list is on disk.
-pub(super) const EXAMPLES: usize = 20;
-
 /// The kind of row that a live pair has the id of.
-pub(super) const ALREADY: &str = "id already in the set";
-
-/// What to build, and where.
-#[derive(Debug, Clone)]
-pub struct BuildOptions {
-    /// Files and folders of pairs, in order.
-    pub pairs: Vec<PathBuf>,
-    /// The set's folder.
-    pub out: PathBuf,
-    /// Whether a set that stands there is replaced: it gets a further generation.
-    pub overwrite: bool,
-    /// How many generations are kept for rollback, the new one included.
-    pub keep: usize,
-    /// Whether the first bad row ends the build.
-    pub strict: bool,
-    /// The space that queries use unless they say otherwise.
-    pub space: SpaceParams,
-    /// Whether graphs are built.
-    pub graphs: GraphPolicy,
-}
-
-/// What was built.
-#[derive(Debug, Clone, Serialize)]
-pub struct BuildReport {
-    /// The set's folder.
-    pub out: PathBuf,
-    /// The generation that is live now.
-    pub generation: u64,
-    /// How many of what.
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// Rows left out, by kind of reason.
-    pub skipped_by_reason: BTreeMap<String, u64>,
-    /// The first rows left out.
-    pub skipped_examples: Vec<SkippedRow>,
-    /// Where all rows left out are listed, if there are any.
-    pub skipped_list: Option<PathBuf>,
-    /// Embeddings that came out of the cache.
-    pub from_cache: u64,
-    /// Seconds by phase.
-    pub seconds: Seconds,
-    /// Bytes of the set on disk.
-    pub bytes: u64,
-}
-
-/// Seconds by phase.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Seconds {
-    /// Looking at the sources and reading rows.
-    pub read: f64,
-    /// Reading, decoding and encoding images.
-    pub images: f64,
-    /// Encoding captions.
-    pub captions: f64,
-    /// Writing and publishing.
-    pub write: f64,
-    /// All of it.
-    pub total: f64,
-}
-
-/// A row of a source that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SkippedRow {
-    /// File and row.
-    pub origin: String,
-    /// The reason in a few words, the same for all rows with the same fault.
-    pub kind: &'static str,
-    /// The reason in full.
-    pub reason: String,
-}
-
-/// Refuses what can be refused before an encoder is loaded.
-///
-/// # Errors
-/// When the space makes no sense, `out` is in the way, or the sources cannot be read at all.
-pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
-    options.space.validate()?;
-    if options.out.exists() {
-        let is_set = publish::current(&options.out).is_ok();
-        let path = options.out.clone();
-        match (is_set, options.overwrite) {
-            (false, _) => return Err(AnchorsError::InTheWay { path }),
-            (true, false) => return Err(AnchorsError::Exists { path }),
-            (true, true) => {}
-        }
-    }
-    pairs::open(&options.pairs)?;
-    Ok(())
-}
-
-/// Builds a set, or a further generation that replaces what a set holds.
-///
-/// # Errors
-/// See [`AnchorsError`]; whatever happens, nothing half-made is left at `options.out`.
-pub fn build(
-    options: &BuildOptions,
-    embedder: &Embedder,
-    watch: Watch<'_>,
-) -> Result<BuildReport, AnchorsError> {
-    check(options)?;
-    let begun = Instant::now();
-    if !options.out.exists() {
-        let new = NewSet::begin(&options.out)?;
-        let mut build = Build::new(options, embedder, watch);
-        let (next, skipped_list) = build.next(new.path())?;
-        writer::publish_first(new.path(), next)?;
-        let report = build.report(new.path(), 1, skipped_list, begun)?;
-        new.finish()?;
-        return Ok(report);
-    }
-    let options_of_writer = WriteOptions {
-        keep: options.keep,
-        ..WriteOptions::default()
-    };
-    let writer = Writer::begin(&options.out, &options_of_writer)?;
-    let mut build = Build::new(options, embedder, watch);
-    let (next, skipped_list) = build.next(&options.out)?;
-    let receipt = writer.publish(next)?;
-    build.report(&options.out, receipt.change.generation, skipped_list, begun)
-}
+pub(in crate::anchors) const ALREADY: &str = "id already in the set";
 
 /// A build under way.
-pub(super) struct Build<'a> {
-    options: &'a BuildOptions,
-    embedder: &'a Embedder,
+pub(in crate::anchors) struct Build<'a> {
+    pub(super) options: &'a BuildOptions,
+    pub(super) embedder: &'a Embedder,
     watch: Watch<'a>,
     /// Ids that a row must not have, because a live pair has them.
     taken: HashSet<String>,
     hits_before: u64,
     /// The ids of the pairs that were written.
-    pub(super) ids: Vec<String>,
-    pub(super) seconds: Seconds,
-    pub(super) captions: u64,
-    pub(super) skipped: Vec<SkippedRow>,
-    pub(super) sources: BTreeMap<String, u64>,
-    pub(super) licences: BTreeMap<String, u64>,
+    pub(in crate::anchors) ids: Vec<String>,
+    pub(in crate::anchors) seconds: Seconds,
+    pub(in crate::anchors) captions: u64,
+    pub(in crate::anchors) skipped: Vec<SkippedRow>,
+    pub(in crate::anchors) sources: BTreeMap<String, u64>,
+    pub(in crate::anchors) licences: BTreeMap<String, u64>,
 }
 
 impl<'a> Build<'a> {
-    pub(super) fn new(options: &'a BuildOptions, embedder: &'a Embedder, watch: Watch<'a>) -> Self {
+    pub(in crate::anchors) fn new(
+        options: &'a BuildOptions,
+        embedder: &'a Embedder,
+        watch: Watch<'a>,
+    ) -> Self {
         Self {
             options,
             embedder,
@@ -186,14 +60,14 @@ impl<'a> Build<'a> {
     }
 
     /// Rows with these ids are passed over.
-    pub(super) fn taken(mut self, ids: HashSet<String>) -> Self {
+    pub(in crate::anchors) fn taken(mut self, ids: HashSet<String>) -> Self {
         self.taken = ids;
         self
     }
 
     /// Embeds all pairs and writes them as a segment of the set in `folder`; also says where the
     /// rows left out are listed, if there are any.
-    pub(super) fn segment(
+    pub(in crate::anchors) fn segment(
         &mut self,
         folder: &Path,
     ) -> Result<(SegmentEntry, Option<PathBuf>), AnchorsError> {
@@ -241,73 +115,8 @@ impl<'a> Build<'a> {
         Ok((entry, skipped_list))
     }
 
-    /// Embeds all pairs; returns the generation that holds nothing else.
-    fn next(&mut self, folder: &Path) -> Result<(Next, Option<PathBuf>), AnchorsError> {
-        let (entry, skipped_list) = self.segment(folder)?;
-        let (image_encoder, text_encoder) = self.embedder.entries()?;
-        let before = AnchorSet::open(folder).ok();
-        let counts = Counts {
-            pairs: entry.pairs,
-            captions: self.captions,
-            skipped: self.skipped.len() as u64,
-        };
-        let manifest = Manifest {
-            format: manifest::FORMAT,
-            checksum: String::new(),
-            generation: 0,
-            created: String::new(),
-            made_by: String::new(),
-            segments: vec![entry],
-            image_encoder,
-            text_encoder,
-            space: self.options.space,
-            counts,
-            sources: self.sources.clone(),
-            licences: self.licences.clone(),
-            tombstones: None,
-            parent: before.as_ref().map(|b| b.manifest().generation),
-            restored: None,
-            change: None,
-        };
-        let paths = self.options.pairs.iter().map(|p| p.display().to_string());
-        let next = Next {
-            manifest,
-            tombstones: None,
-            command: "build",
-            detail: paths.collect::<Vec<_>>().join(", "),
-            moved: (counts.pairs, before.map_or(0, |b| b.len() as u64)),
-            ids: (Vec::new(), Vec::new()),
-        };
-        Ok((next, skipped_list))
-    }
-
-    fn report(
-        mut self,
-        folder: &Path,
-        generation: u64,
-        skipped_list: Option<PathBuf>,
-        begun: Instant,
-    ) -> Result<BuildReport, AnchorsError> {
-        let set = AnchorSet::open(folder)?;
-        self.seconds.total = begun.elapsed().as_secs_f64();
-        Ok(BuildReport {
-            out: self.options.out.clone(),
-            generation,
-            counts: set.manifest().counts,
-            skipped_by_reason: self.skipped_by_reason(),
-            skipped_examples: {
-                self.skipped.truncate(EXAMPLES);
-                self.skipped.clone()
-            },
-            skipped_list,
-            from_cache: self.cache_hits(),
-            seconds: self.seconds,
-            bytes: set.bytes()?,
-        })
-    }
-
     /// Rows left out, by kind of reason.
-    pub(super) fn skipped_by_reason(&self) -> BTreeMap<String, u64> {
+    pub(in crate::anchors) fn skipped_by_reason(&self) -> BTreeMap<String, u64> {
         let mut by_reason = BTreeMap::new();
         for row in &self.skipped {
             *by_reason.entry(row.kind.to_owned()).or_default() += 1;
@@ -316,7 +125,7 @@ impl<'a> Build<'a> {
     }
 
     /// Embeddings that came out of the cache so far.
-    pub(super) fn cache_hits(&self) -> u64 {
+    pub(in crate::anchors) fn cache_hits(&self) -> u64 {
         self.embedder.cache_hits() - self.hits_before
     }
 
@@ -427,12 +236,18 @@ impl<'a> Build<'a> {
             lines.push_str(&serde_json::json!(row).to_string());
             lines.push('\n');
         }
-        Ok(fs_err::write(folder.join(segment::SKIPPED), lines)?)
+        Ok(fs::write_atomically(
+            &folder.join(segment::SKIPPED),
+            lines.as_bytes(),
+        )?)
     }
 }
 
 /// One text vector for a pair: the mean direction of its captions' vectors.
-pub(super) fn mean_text(captions: Vec<Embedding>, dim: usize) -> Result<Vec<f32>, String> {
+pub(in crate::anchors) fn mean_text(
+    captions: Vec<Embedding>,
+    dim: usize,
+) -> Result<Vec<f32>, String> {
     let mut vectors = Vec::with_capacity(captions.len() * dim);
     for caption in captions {
         vectors.extend(caption.map_err(|rejected| rejected.reason)?);

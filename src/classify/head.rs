@@ -1,50 +1,36 @@
-//! Zero-shot classification: labels become a class head, images become scores.
-//!
-//! ```text
-//! labels x templates -> prompts -> text encoder -> rows -> ClassHead
-//! image file         ------------> image encoder -> row  -> scores, and the anchors behind them
-//! ```
-
-use std::path::Path;
+//! Labels to a head, a row to an answer.
 
 use crate::anchors::embed::{Rejected, Watch};
-use crate::anchors::plan::SearchMode;
 use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
 use crate::space::explain::{Contribution, contributions};
 use crate::space::head::softmax;
 use crate::space::prompts::{Labels, Templates};
 use crate::space::vector::mean_direction;
-use crate::space::{Aggregate, ClassHead, RelativeRow, SpaceParams};
+use crate::space::{Aggregate, ClassHead, RelativeRow};
 
 /// The factor between similarities and logits when none is chosen.
 ///
 /// It changes how sure the softmax looks, never the order of labels.
 pub const DEFAULT_LOGIT_SCALE: f64 = 20.0;
 
-/// A set, a space and the rows of some labels, ready to score images.
-#[derive(Debug)]
-pub struct Classifier<'a> {
-    embedder: &'a Embedder,
-    searcher: Searcher<'a>,
-    labels: Vec<String>,
-    /// The rows of each label's prompts; one row a label for [`Aggregate::Mean`].
-    rows: Vec<Vec<RelativeRow>>,
-    head: ClassHead,
-    logit_scale: f64,
-}
-
-/// How labels are turned into a class head.
+/// How rows become scores.
 #[derive(Debug, Clone, Copy)]
-pub struct HeadOptions {
-    /// The space.
-    pub params: SpaceParams,
-    /// What searches the set's vectors.
-    pub mode: SearchMode,
+pub struct Scoring {
     /// How the prompts of a label become one score.
     pub aggregate: Aggregate,
     /// The factor between similarities and logits.
     pub logit_scale: f64,
+}
+
+impl Default for Scoring {
+    /// One mean prompt a label, and the factor [`DEFAULT_LOGIT_SCALE`].
+    fn default() -> Self {
+        Self {
+            aggregate: Aggregate::Mean,
+            logit_scale: DEFAULT_LOGIT_SCALE,
+        }
+    }
 }
 
 /// One image's answer.
@@ -72,22 +58,37 @@ pub struct Prediction {
     pub class: usize,
 }
 
-impl<'a> Classifier<'a> {
+/// The rows of some labels in one generation and space.
+///
+/// It owns what it needs, so it may be kept beside the [`Snapshot`](crate::anchors::Snapshot) that
+/// it was made from. Its numbers of anchors mean something for that generation only.
+#[derive(Debug)]
+pub struct LabelHead {
+    labels: Vec<String>,
+    /// The rows of each label's prompts; one row a label for [`Aggregate::Mean`].
+    rows: Vec<Vec<RelativeRow>>,
+    head: ClassHead,
+    logit_scale: f64,
+}
+
+impl LabelHead {
     /// Encodes the prompts of all labels and makes their class head.
     ///
+    /// `searcher` is one of `set`.
+    ///
     /// # Errors
-    /// When the set was built with other encoders, the space makes no sense, a prompt cannot be
-    /// encoded, or somebody asked to stop.
+    /// When the set was built with other encoders, a prompt cannot be encoded, or somebody asked to
+    /// stop.
     pub fn new(
-        set: &'a AnchorSet,
-        embedder: &'a Embedder,
+        set: &AnchorSet,
+        searcher: &Searcher<'_>,
+        embedder: &Embedder,
         labels: &Labels,
         templates: &Templates,
-        options: HeadOptions,
+        scoring: Scoring,
         watch: Watch<'_>,
     ) -> Result<Self, AnchorsError> {
         set.check_encoders(embedder)?;
-        let searcher = Searcher::new(set, options.params, options.mode)?;
         let labels: Vec<String> = labels.as_slice().to_vec();
         let prompts: Vec<Vec<String>> = labels.iter().map(|l| templates.render(l)).collect();
         let flat: Vec<&str> = prompts.iter().flatten().map(String::as_str).collect();
@@ -100,7 +101,7 @@ impl<'a> Classifier<'a> {
             vectors.extend(vector.map_err(reject)?);
         }
         let dim = embedder.text().dim();
-        let counts: Vec<usize> = match options.aggregate {
+        let counts: Vec<usize> = match scoring.aggregate {
             Aggregate::Max => prompts.iter().map(Vec::len).collect(),
             Aggregate::Mean => {
                 vectors = mean_of_groups(&vectors, dim, prompts.iter().map(Vec::len));
@@ -114,12 +115,10 @@ impl<'a> Classifier<'a> {
             .collect();
         let head = ClassHead::new(set.len(), &rows);
         Ok(Self {
-            embedder,
-            searcher,
             labels,
             rows,
             head,
-            logit_scale: options.logit_scale,
+            logit_scale: scoring.logit_scale,
         })
     }
 
@@ -128,30 +127,8 @@ impl<'a> Classifier<'a> {
         &self.labels
     }
 
-    /// The space.
-    pub fn params(&self) -> &SpaceParams {
-        self.searcher.params()
-    }
-
-    /// One answer for each image file, in order; a bad image has the reason instead.
-    ///
-    /// # Errors
-    /// When the encoder fails or somebody asked to stop.
-    pub fn classify<P: AsRef<Path> + Sync>(
-        &self,
-        images: &[P],
-        watch: Watch<'_>,
-    ) -> Result<Vec<Result<Answer, Rejected>>, AnchorsError> {
-        let embeddings = self.embedder.images(images, watch)?;
-        let vectors: Vec<f32> = embeddings.iter().flatten().flatten().copied().collect();
-        let mut rows = self.searcher.rows(Modality::Image, &vectors)?.into_iter();
-        Ok(embeddings
-            .into_iter()
-            .map(|embedding| embedding.map(|_| self.answer(rows.next().unwrap_or_default())))
-            .collect())
-    }
-
-    fn answer(&self, row: RelativeRow) -> Answer {
+    /// The answer for an image's relative row, which must be of the same generation and space.
+    pub fn answer(&self, row: RelativeRow) -> Answer {
         let similarities = self.head.scores(&row);
         let scores = softmax(&similarities, self.logit_scale);
         Answer {

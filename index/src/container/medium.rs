@@ -1,0 +1,168 @@
+//! The file operations of a container's writer, each one a step at which a disk may refuse.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fs_err as fs;
+
+use crate::error::{Error, Result};
+
+/// What a [`ContainerWriter`](super::ContainerWriter) is about to ask of the file system.
+#[non_exhaustive]
+pub enum Operation<'a> {
+    /// Make a new file.
+    Create,
+    /// Write these bytes to this file, at the place where it stands. A [`Hook`] may write a part of
+    /// them itself before it refuses, as a disk does that is full or loses power.
+    Write {
+        /// The file.
+        file: &'a mut dyn Write,
+        /// What is to be written.
+        bytes: &'a [u8],
+    },
+    /// Make a file's bytes and length durable.
+    Sync,
+    /// Give a file this name.
+    Rename,
+    /// Make the names in a folder durable.
+    SyncFolder,
+    /// Remove a file that was not finished.
+    Remove,
+}
+
+/// Is called before each operation with the path that it concerns; an error is what the operation
+/// then fails with.
+pub type Hook = fn(Operation<'_>, &Path) -> io::Result<()>;
+
+static HOOK: OnceLock<Hook> = OnceLock::new();
+
+/// Has `hook` called before every file operation of every container writer of this process, so that
+/// a test can make the n-th one fail.
+///
+/// It holds for the process, not for a writer, so that no file can be forgotten, now or later. The
+/// first hook stays; whether this one was taken is returned. In builds without debug assertions
+/// there is no such place: none is ever taken, and writing costs nothing more.
+pub fn intercept(hook: Hook) -> bool {
+    cfg!(debug_assertions) && HOOK.set(hook).is_ok()
+}
+
+fn before(operation: Operation<'_>, path: &Path) -> io::Result<()> {
+    match HOOK.get() {
+        Some(hook) if cfg!(debug_assertions) => hook(operation, path),
+        _ => Ok(()),
+    }
+}
+
+/// A file being written under a temporary name; it is removed when dropped, unless it was
+/// published.
+#[derive(Debug)]
+pub(super) struct TemporaryFile {
+    file: fs::File,
+    path: PathBuf,
+    published: bool,
+}
+
+impl TemporaryFile {
+    /// Creates one that can be renamed to `destination`.
+    pub(super) fn beside(destination: &Path) -> Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = destination.file_name().ok_or_else(|| Error::Argument {
+            what: "destination",
+            expected: "a path that ends with a file name".to_owned(),
+            found: destination.display().to_string(),
+            advice: "name the file",
+        })?;
+        loop {
+            let mut hidden = OsString::from(".");
+            hidden.push(name);
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            hidden.push(format!(".{}-{count}.tmp", std::process::id()));
+            let path = destination.with_file_name(hidden);
+            let mut options = fs::OpenOptions::new();
+            options.read(true).write(true).create_new(true);
+            match before(Operation::Create, &path).and_then(|()| options.open(&path)) {
+                Ok(file) => {
+                    return Ok(Self {
+                        file,
+                        path,
+                        published: false,
+                    });
+                }
+                // Left by a process that had our id and was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::io(&path, "creating")(error)),
+            }
+        }
+    }
+
+    /// Its name until it is published.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes it durable, gives it its name, and makes that durable.
+    pub(super) fn publish(&mut self, destination: &Path) -> Result<()> {
+        before(Operation::Sync, &self.path)
+            .and_then(|()| self.file.sync_all())
+            .map_err(Error::io(&self.path, "syncing"))?;
+        before(Operation::Rename, destination)
+            .and_then(|()| fs::rename(&self.path, destination))
+            .map_err(Error::io(destination, "renaming"))?;
+        self.published = true;
+        sync_folder_of(destination)
+    }
+}
+
+impl Write for TemporaryFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let file = &mut self.file;
+        before(Operation::Write { file, bytes }, &self.path)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Read for TemporaryFile {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.file.read(bytes)
+    }
+}
+
+impl Seek for TemporaryFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        if !self.published && before(Operation::Remove, &self.path).is_ok() {
+            // Nothing can be done about a failure here; the name says that it may be deleted.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Makes a rename in the file's folder survive a power cut.
+#[cfg(unix)]
+fn sync_folder_of(path: &Path) -> Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    before(Operation::SyncFolder, folder)
+        .and_then(|()| fs::File::open(folder)?.sync_all())
+        .map_err(Error::io(folder, "syncing the folder"))
+}
+
+/// Other systems have no folder to sync.
+#[cfg(not(unix))]
+fn sync_folder_of(_path: &Path) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! The beam that a graph needs, whether or not it is the fastest search.
+
+use super::choose::{BEAMS, Wanted, enough, recall, trial_vectors};
+use crate::error::Result;
+use crate::graph::{Graph, Hnsw};
+use crate::search::{Query, Search};
+use crate::vectors::VectorSet;
+
+/// The smallest beam with which the graph finds the wanted share of the exact answers, on the trial
+/// vectors of [`plan`](super::plan()) and whatever it costs: for those who ask for the graph.
+/// `None` where none up to eight times `k` does.
+///
+/// # Errors
+/// As searching.
+pub fn beam(set: &VectorSet, graph: &Graph, wanted: Wanted) -> Result<Option<usize>> {
+    if set.is_empty() || wanted.k == 0 {
+        return Ok(None);
+    }
+    let vectors = trial_vectors(set);
+    let queries: Vec<Query<'_>> = vectors.iter().map(|v| Query::new(v)).collect();
+    let exact = set.search_batch(&queries, wanted.k)?;
+    for beam in BEAMS {
+        let ef = (wanted.k as f64 * beam) as usize;
+        let hnsw = Hnsw::new(set, graph).ef(ef);
+        if recall(&hnsw.search_batch(&queries, wanted.k)?, &exact) >= enough(wanted.recall) {
+            return Ok(Some(ef));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{BatchBuilder, write_graph};
+    use crate::test_vectors::{clustered, set_with};
+    use crate::vectors::VectorOptions;
+
+    #[test]
+    fn more_recall_takes_a_wider_beam_and_other_queries_find_as_much() {
+        let (n, dim, k) = (9000, 32, 40);
+        let set = set_with(&clustered(n, dim, 43), dim, VectorOptions::default());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("graph");
+        write_graph(&path, &set, &BatchBuilder::default()).unwrap();
+        let graph = Graph::open(&path, &set).unwrap();
+        let vectors = clustered(50, dim, 44);
+        let queries: Vec<Query<'_>> = vectors.chunks(dim).map(Query::new).collect();
+        let exact = set.search_batch(&queries, k).unwrap();
+        let mut last = 0;
+        for wanted in [0.5, 0.9, 0.99] {
+            let ef = beam(&set, &graph, Wanted::new(k).recall(wanted)).unwrap();
+            let ef = ef.expect("the graph is a good one");
+            assert!(ef >= last, "{ef} after {last}");
+            last = ef;
+            let hnsw = Hnsw::new(&set, &graph).ef(ef);
+            let found = hnsw.search_batch(&queries, k).unwrap();
+            assert!(recall(&found, &exact) >= wanted - 0.02, "{wanted}: ef {ef}");
+        }
+        assert_eq!(beam(&set, &graph, Wanted::new(0)).unwrap(), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! Pairs in, a published generation out.
+//!
+//! Pairs are taken in blocks, so memory does not grow with the set: a block's images are embedded,
+//! then its captions, then its pairs are written in their order. Nothing is visible before the end;
+//! what was embedded stays in the cache, so that an interrupted build continues where it stopped.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mod` | options, and a whole build: a new set, or a further generation of one |
+//! | `encode` | pairs of sources to a segment; what [`super::add`] shares |
+//! | `report` | what was built, and what was left out |
+
+mod encode;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::embed::{Embedder, Watch};
+use super::error::AnchorsError;
+use super::manifest::{self, Counts, Manifest};
+use super::plan::GraphPolicy;
+use super::publish::{self, NewSet};
+use super::set::AnchorSet;
+use super::writer::{self, Next, WriteOptions, Writer};
+use crate::pairs;
+use crate::space::SpaceParams;
+
+pub(super) use encode::{ALREADY, Build, mean_text};
+pub(super) use report::EXAMPLES;
+pub use report::{BuildReport, Seconds, SkippedRow};
+
+/// What to build, and where.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Files and folders of pairs, in order.
+    pub pairs: Vec<PathBuf>,
+    /// The set's folder.
+    pub out: PathBuf,
+    /// Whether a set that stands there is replaced: it gets a further generation.
+    pub overwrite: bool,
+    /// How many generations are kept for rollback, the new one included.
+    pub keep: usize,
+    /// Whether the first bad row ends the build.
+    pub strict: bool,
+    /// The space that queries use unless they say otherwise.
+    pub space: SpaceParams,
+    /// Whether graphs are built.
+    pub graphs: GraphPolicy,
+}
+
+/// Refuses what can be refused before an encoder is loaded.
+///
+/// # Errors
+/// When the space makes no sense, `out` is in the way, or the sources cannot be read at all.
+pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
+    options.space.validate()?;
+    if options.out.exists() {
+        let is_set = publish::current(&options.out).is_ok();
+        let path = options.out.clone();
+        match (is_set, options.overwrite) {
+            (false, _) => return Err(AnchorsError::InTheWay { path }),
+            (true, false) => return Err(AnchorsError::Exists { path }),
+            (true, true) => {}
+        }
+    }
+    pairs::open(&options.pairs)?;
+    Ok(())
+}
+
+/// Builds a set, or a further generation that replaces what a set holds.
+///
+/// # Errors
+/// See [`AnchorsError`]; whatever happens, nothing half-made is left at `options.out`.
+pub fn build(
+    options: &BuildOptions,
+    embedder: &Embedder,
+    watch: Watch<'_>,
+) -> Result<BuildReport, AnchorsError> {
+    check(options)?;
+    let begun = Instant::now();
+    if !options.out.exists() {
+        let new = NewSet::begin(&options.out)?;
+        let mut build = Build::new(options, embedder, watch);
+        let (next, skipped_list) = build.next(new.path())?;
+        writer::publish_first(new.path(), next)?;
+        let report = build.report(new.path(), 1, skipped_list, begun)?;
+        new.finish()?;
+        return Ok(report);
+    }
+    let options_of_writer = WriteOptions {
+        keep: options.keep,
+        ..WriteOptions::default()
+    };
+    let writer = Writer::begin(&options.out, &options_of_writer)?;
+    let mut build = Build::new(options, embedder, watch);
+    let (next, skipped_list) = build.next(&options.out)?;
+    let receipt = writer.publish(next)?;
+    let generation = receipt.change.generation;
+    let mut report = build.report(&options.out, generation, skipped_list, begun)?;
+    report.warnings = receipt.warnings;
+    Ok(report)
+}
+
+impl Build<'_> {
+    /// Embeds all pairs; returns the generation that holds nothing else.
+    fn next(&mut self, folder: &Path) -> Result<(Next, Option<PathBuf>), AnchorsError> {
+        let (entry, skipped_list) = self.segment(folder)?;
+        let (image_encoder, text_encoder) = self.embedder.entries()?;
+        let before = AnchorSet::open(folder).ok();
+        let counts = Counts {
+            pairs: entry.pairs,
+            captions: self.captions,
+            skipped: self.skipped.len() as u64,
+        };
+        let manifest = Manifest {
+            format: manifest::FORMAT,
+            checksum: String::new(),
+            generation: 0,
+            created: String::new(),
+            made_by: String::new(),
+            segments: vec![entry],
+            image_encoder,
+            text_encoder,
+            space: self.options.space,
+            counts,
+            sources: self.sources.clone(),
+            licences: self.licences.clone(),
+            tombstones: None,
+            parent: before.as_ref().map(|b| b.manifest().generation),
+            restored: None,
+            change: None,
+        };
+        let paths = self.options.pairs.iter().map(|p| p.display().to_string());
+        let next = Next {
+            manifest,
+            tombstones: None,
+            command: "build",
+            detail: paths.collect::<Vec<_>>().join(", "),
+            moved: (counts.pairs, before.map_or(0, |b| b.len() as u64)),
+            ids: (Vec::new(), Vec::new()),
+        };
+        Ok((next, skipped_list))
+    }
+
+    fn report(
+        mut self,
+        folder: &Path,
+        generation: u64,
+        skipped_list: Option<PathBuf>,
+        begun: Instant,
+    ) -> Result<BuildReport, AnchorsError> {
+        let set = AnchorSet::open(folder)?;
+        self.seconds.total = begun.elapsed().as_secs_f64();
+        Ok(BuildReport {
+            out: self.options.out.clone(),
+            generation,
+            counts: set.manifest().counts,
+            skipped_by_reason: self.skipped_by_reason(),
+            skipped_examples: {
+                self.skipped.truncate(EXAMPLES);
+                self.skipped.clone()
+            },
+            skipped_list,
+            from_cache: self.cache_hits(),
+            seconds: self.seconds,
+            bytes: set.bytes()?,
+            warnings: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! A disk that refuses the n-th thing that it is asked for.
+//!
+//! In builds with debug assertions the environment variable `ASIF_TEST_FAIL` holds `MODE:N`; the
+//! N-th step of the process, counted from 1, then
+//!
+//! | mode | what happens |
+//! |---|---|
+//! | `error` | it fails as if the disk were full; later steps succeed |
+//! | `full` | it and every later step that writes fail |
+//! | `abort` | the process ends before it, as if killed |
+//! | `torn` | the N-th write of bytes puts half of them down, then the process ends |
+//!
+//! A step is one creation, write, fsync, rename, fsync of a folder or removal, whether
+//! [`super::fs`] does it or the container writer of [`asif_index`], which calls back for each
+//! (`asif_index::container::intercept`). Other builds have no such place, and read no variable.
+
+/// Whether a step needs room on the disk.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    /// It does, so that a full disk refuses it.
+    Write,
+    /// It gives room back.
+    Remove,
+}
+
+pub(super) use imp::{arm, before, before_write};
+
+#[cfg(debug_assertions)]
+mod imp {
+    use std::io::{self, Write};
+    use std::path::Path;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use asif_index::container::{Operation, intercept};
+
+    use super::Kind;
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mode {
+        Error,
+        Full,
+        Abort,
+        Torn,
+    }
+
+    fn asked() -> Option<(Mode, u64)> {
+        static ASKED: OnceLock<Option<(Mode, u64)>> = OnceLock::new();
+        *ASKED.get_or_init(|| {
+            let text = std::env::var("ASIF_TEST_FAIL").ok()?;
+            let (mode, at) = text.split_once(':')?;
+            let mode = match mode {
+                "error" => Mode::Error,
+                "full" => Mode::Full,
+                "abort" => Mode::Abort,
+                "torn" => Mode::Torn,
+                _ => return None,
+            };
+            Some((mode, at.parse().ok()?))
+        })
+    }
+
+    /// The number of the step that begins.
+    fn count() -> u64 {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        COUNT.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Makes the steps of container writers count as well.
+    pub fn arm() {
+        if asked().is_some() {
+            intercept(|operation, path| match operation {
+                Operation::Write { file, bytes } => before_write(file, path, bytes),
+                Operation::Remove => before(Kind::Remove, path),
+                _ => before(Kind::Write, path),
+            });
+        }
+    }
+
+    /// A step other than a write of bytes.
+    pub fn before(kind: Kind, path: &Path) -> io::Result<()> {
+        let Some((mode, at)) = asked() else {
+            return Ok(());
+        };
+        if mode == Mode::Torn {
+            return Ok(());
+        }
+        let now = count();
+        let fails = match mode {
+            Mode::Error => now == at,
+            Mode::Full => now >= at && kind == Kind::Write,
+            Mode::Abort if now == at => std::process::abort(),
+            Mode::Abort | Mode::Torn => false,
+        };
+        if fails {
+            let what = format!("{}: no space left (a test asked for it)", path.display());
+            return Err(io::Error::new(io::ErrorKind::StorageFull, what));
+        }
+        Ok(())
+    }
+
+    /// A write of bytes, which may be torn.
+    pub fn before_write(file: &mut dyn Write, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match asked() {
+            Some((Mode::Torn, at)) => {
+                if count() == at {
+                    file.write_all(&bytes[..bytes.len() / 2])?;
+                    std::process::abort();
+                }
+                Ok(())
+            }
+            _ => before(Kind::Write, path),
+        }
+    }
+}
+
+#[cfg(not(debug_assertions))]
+mod imp {
+    use std::io::{self, Write};
+    use std::path::Path;
+
+    use super::Kind;
+
+    #[inline(always)]
+    pub fn arm() {}
+
+    #[inline(always)]
+    pub fn before(_kind: Kind, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub fn before_write(_file: &mut dyn Write, _path: &Path, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+}
