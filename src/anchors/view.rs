@@ -226,7 +226,14 @@ impl SpaceView {
 struct Fits<'a> {
     set: &'a AnchorSet,
     moments: Option<Moments>,
-    canonical: Vec<(Canonical, [LinearMap; 2], Option<[Arc<Frame>; 2]>)>,
+    canonical: Vec<CanonicalFit>,
+}
+
+/// Canonical coordinates, and the frames of them once a part wanted them.
+struct CanonicalFit {
+    params: Canonical,
+    maps: [LinearMap; 2],
+    frames: Option<[Arc<Frame>; 2]>,
 }
 
 impl<'a> Fits<'a> {
@@ -260,11 +267,12 @@ impl<'a> Fits<'a> {
             }
             Part::AsifCanonical { canonical, rows } => {
                 let at = self.canonical(canonical)?;
-                let frames = match &self.canonical[at].2 {
+                let fit = &self.canonical[at];
+                let frames = match &fit.frames {
                     Some(frames) => frames.clone(),
-                    None => self.frames(self.canonical[at].1.clone()),
+                    None => self.frames(fit.maps.clone()),
                 };
-                self.canonical[at].2 = Some(frames.clone());
+                self.canonical[at].frames = Some(frames.clone());
                 PartView::Rows {
                     params: rows,
                     frames,
@@ -272,7 +280,7 @@ impl<'a> Fits<'a> {
             }
             Part::Canonical(canonical) => {
                 let at = self.canonical(canonical)?;
-                PartView::Mapped(self.canonical[at].1.clone())
+                PartView::Mapped(self.canonical[at].maps.clone())
             }
             Part::Ridge { shrinkage } => {
                 PartView::Mapped(linear::ridge(self.moments(), shrinkage)?)
@@ -291,11 +299,15 @@ impl<'a> Fits<'a> {
 
     /// The place of these canonical coordinates, fitted.
     fn canonical(&mut self, params: Canonical) -> Result<usize, AnchorsError> {
-        if let Some(at) = self.canonical.iter().position(|c| c.0 == params) {
+        if let Some(at) = self.canonical.iter().position(|c| c.params == params) {
             return Ok(at);
         }
         let maps = linear::canonical(self.moments(), &params)?;
-        self.canonical.push((params, maps, None));
+        self.canonical.push(CanonicalFit {
+            params,
+            maps,
+            frames: None,
+        });
         Ok(self.canonical.len() - 1)
     }
 

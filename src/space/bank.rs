@@ -165,8 +165,9 @@ mod tests {
         ) {
             let params = SpaceParams { k: 5, ..SpaceParams::default() };
             let row = |s: &Vec<f32>| Code::Row(RelativeRow::from_similarities(s, &params));
-            let kinds: [&dyn Fn(&Vec<f32>) -> Code; 2] = [&row, &|s| Code::Coordinates(s.clone())];
-            for code in kinds {
+            let coordinates = |s: &Vec<f32>| Code::Coordinates(s.clone());
+            for rows in [true, false] {
+                let code = |s| if rows { row(s) } else { coordinates(s) };
                 let codes: Vec<Code> = members.iter().map(code).collect();
                 let bank = Bank::new(9, &codes);
                 let x = code(&x);
