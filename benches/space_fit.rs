@@ -38,7 +38,9 @@ fn main() {
     timed("canonical coordinates from moments", || fit(&moments));
     timed("ridge from moments", || ridge(&moments, 1.0).unwrap());
     timed("Procrustes from moments", || procrustes(&moments).unwrap());
-    timed("whitening from moments", || whitening(&moments, 1.0).unwrap());
+    timed("whitening from moments", || {
+        whitening(&moments, 1.0).unwrap()
+    });
 
     let updated = timed("1,000 pairs leave, canonical fit", || {
         let mut gone = Moments::new(DIMS[0], DIMS[1]);
@@ -50,7 +52,10 @@ fn main() {
     rest.add(&x[REMOVED * DIMS[0]..], &y[REMOVED * DIMS[1]..]);
     let anew = fit(&rest);
     for (side, (a, b)) in ["image", "text"].iter().zip(updated.iter().zip(&anew)) {
-        println!("{side} map, cosine with a fit from scratch: {:.9}", cosine(a, b));
+        println!(
+            "{side} map, cosine with a fit from scratch: {:.9}",
+            cosine(a, b)
+        );
     }
 
     let folder = tempfile::tempdir().unwrap();
@@ -65,7 +70,9 @@ fn main() {
         text: y.to_vec(),
         ..synthetic::pair(i as u64)
     });
-    timed("a set on disk from vectors", || create(&path, &making, pairs).unwrap());
+    timed("a set on disk from vectors", || {
+        create(&path, &making, pairs).unwrap()
+    });
     let set = AnchorSet::open(&path).unwrap();
     for (name, _) in NAMES {
         let recipe = Recipe::named(name).unwrap();
@@ -85,7 +92,10 @@ fn timed<T>(what: &str, run: impl FnOnce() -> T) -> T {
 fn cosine(a: &LinearMap, b: &LinearMap) -> f64 {
     let (a, b) = (a.matrix().unwrap(), b.matrix().unwrap());
     let dot = |p: &ndarray::Array2<f32>, q: &ndarray::Array2<f32>| -> f64 {
-        p.iter().zip(q).map(|(p, q)| f64::from(*p) * f64::from(*q)).sum()
+        p.iter()
+            .zip(q)
+            .map(|(p, q)| f64::from(*p) * f64::from(*q))
+            .sum()
     };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }

@@ -11,7 +11,6 @@ use asif::encode::{
     ModelFolder, TextEncoder, registry, runtime,
 };
 use asif::space::prompts::Templates;
-use asif::space::recipe::Part;
 use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
@@ -123,7 +122,8 @@ pub struct SpaceArgs {
     /// How images are compared with texts: `fused` is the most accurate; `asif` answers from
     /// relative rows alone, so that each answer is made of few pairs; `canonical`, `asif-canonical`,
     /// `whitened`, `ridge` and `procrustes` are the other closed forms; `paper` is the paper's
-    /// setting. Several joined by `+` are calibrated and added.
+    /// setting. Several joined by `+` are calibrated and added. Without it, any of the options for
+    /// relative rows below asks for `asif`.
     #[arg(long, env = "ASIF_SPACE", value_name = "NAME[+NAME]")]
     space: Option<String>,
 
@@ -232,27 +232,25 @@ enum NegativesArg {
 }
 
 impl SpaceArgs {
-    /// `base`, changed by what was given. Settings of relative rows alone mean plain rows, where
-    /// `base` has none.
+    /// `base`, changed by what was given. Settings of rows without a space ask for plain rows.
     pub fn over(&self, base: &Recipe) -> anyhow::Result<Recipe> {
-        let mut recipe = match &self.space {
-            _ if self.paper => Recipe::named("paper")?,
-            Some(name) => Recipe::named(name)?,
-            None => base.clone(),
-        };
         let rows_given = self.k.is_some()
             || self.p.is_some()
             || self.center.is_some()
             || self.negatives.is_some();
+        let mut recipe = match &self.space {
+            _ if self.paper => Recipe::named("paper")?,
+            Some(name) => Recipe::named(name)?,
+            None if rows_given => base.plain().copied().unwrap_or_default().into(),
+            None => base.clone(),
+        };
         if rows_given {
-            let rows = recipe.parts.iter_mut().find_map(|p| match &mut p.part {
-                Part::Asif(rows)
-                | Part::Whitened { rows, .. }
-                | Part::AsifCanonical { rows, .. } => Some(rows),
-                _ => None,
-            });
+            let rows = recipe.parts.iter_mut().find_map(|p| p.part.rows_mut());
             let rows = rows.with_context(|| {
-                format!("--k, --p, --center and --negatives are of relative rows; {recipe_name} has none; add --space asif", recipe_name = self.space.as_deref().unwrap_or("this space"))
+                let name = self.space.as_deref().unwrap_or_default();
+                format!(
+                    "--k, --p, --center and --negatives are of relative rows, and {name} has none"
+                )
             })?;
             rows.k = self.k.unwrap_or(rows.k);
             rows.p = self.p.unwrap_or(rows.p);
