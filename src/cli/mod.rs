@@ -2,7 +2,7 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `doctor.rs` | the commands |
+//! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `templates.rs`, `doctor.rs` | the commands |
 //! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
 //! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing sets, their soundness, what is left of removed pairs |
 //! | `receipt.rs` | what those that change a set share |
@@ -32,6 +32,7 @@ mod receipt;
 mod repair;
 mod rollback;
 mod swap;
+mod templates;
 mod verify;
 
 use std::path::PathBuf;
@@ -113,6 +114,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// List the installed encoders, or add one.
     Models(models::ModelsArgs),
+    /// List the prompt templates that have a name.
+    Templates(templates::TemplatesArgs),
     /// Check the runtime library and the encoders.
     Doctor(doctor::DoctorArgs),
 }
@@ -146,6 +149,7 @@ pub fn main() -> ExitCode {
             Command::Audit(args) => audit::run(&args, &context),
             Command::Bench(args) => bench::run(&args, &context),
             Command::Models(args) => models::run(&args, &context),
+            Command::Templates(args) => templates::run(&args, &context),
             Command::Doctor(args) => doctor::run(&args, &context),
         });
     exit::report(result)
