@@ -10,11 +10,13 @@
 //! | [`center`] | subtracting the anchors' mean, as an affine form of the stored vectors |
 //! | [`relative`] | similarities to anchors become a relative row: top-k, power, norm |
 //! | [`head`] | the rows of all prompts as inverted lists; an image row becomes class scores |
+//! | [`diagnose`] | what the vectors of pairs say about a set, without labels |
 //! | [`explain`] | a score split into the anchors that made it |
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
 pub mod center;
+pub mod diagnose;
 pub mod explain;
 pub mod head;
 pub mod params;
