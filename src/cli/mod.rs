@@ -3,6 +3,7 @@
 //! | file | role |
 //! |---|---|
 //! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `templates.rs`, `doctor.rs` | the commands |
+//! | `curate.rs`, `influence.rs` | `asif anchors curate`, `asif anchors influence` |
 //! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
 //! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing sets, their soundness, what is left of removed pairs |
 //! | `receipt.rs` | what those that change a set share |
@@ -19,6 +20,7 @@ mod bench;
 mod build;
 mod classify;
 mod context;
+mod curate;
 mod diff;
 mod doctor;
 mod draw;
@@ -26,6 +28,7 @@ mod eval;
 mod exit;
 mod format;
 mod history;
+mod influence;
 mod inspect;
 mod models;
 mod receipt;
