@@ -13,10 +13,10 @@ use super::context::Context;
 
 /// Say which anchors, and which sources, help on labelled images, and which harm.
 ///
-/// For each anchor: how much larger the margin of the right label is with it than without it, and
-/// how many answers turn. Computed from the rows of plain ASIF in one pass: a row without the anchor
-/// is renormalised but not refilled with the next nearest one, so small effects are estimates. For a
-/// source, `accuracy without` is meant the same way.
+/// For each anchor: how much larger the mean margin of the right label is with it than without it,
+/// and how many answers turn. Computed from the rows of plain ASIF in one pass: a row without the
+/// anchor is renormalised, but not refilled with the next nearest. A source's anchors are many, so
+/// there the rows are refilled; the anchors' mean stays as it is in both.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Choose what to remove on one data set and judge it on another: what harms here by chance helps there.

@@ -1,17 +1,21 @@
 //! What an anchor does for the answers to labelled images: the answers without it.
 //!
-//! Taking anchor `i` out of two unit rows leaves
+//! **One anchor**, in closed form. Taking anchor `i` out of two unit rows leaves
 //!
 //! ```text
 //! score' = (score - x_i y_i) / sqrt((1 - x_i^2) (1 - y_i^2))
 //! ```
 //!
-//! so that one pass over the sparse rows gives the effect of every anchor. **What this is not**: a
-//! set without the anchor would put the next nearest one into its place in each row of `k`, and its
-//! mean would be another one. Both are left out here: rows get one entry shorter.
+//! so that one pass over the sparse rows gives the effect of every anchor. What this leaves out: a
+//! set without the anchor would put the next nearest one into its place in each row of `k`, which is
+//! the smallest of `k` weights, and its mean would be a little different.
+//!
+//! **Many anchors at once** would empty rows, so there [`refilled`] takes the next nearest from a
+//! longer row; only the mean stays that of all anchors.
 
 use rayon::prelude::*;
 
+use super::SpaceParams;
 use super::relative::RelativeRow;
 
 /// What remains of a row's square below which nothing is left of it.
@@ -64,15 +68,13 @@ impl PromptRows {
         Self { lists, class_of }
     }
 
-    /// How many of the images are answered rightly, and their mean margin.
-    pub fn summary(&self, images: &[Labelled]) -> (u64, f64) {
-        let margins: Vec<f64> = images
+    /// The margin of each image, `[images]`: the score of its right class less the best of the
+    /// others. It is answered rightly where that is above 0.
+    pub fn margins(&self, images: &[Labelled]) -> Vec<f64> {
+        images
             .par_iter()
             .map(|(row, right)| self.margin(&self.scores(row), *right))
-            .collect();
-        let right = margins.iter().filter(|&&m| m > 0.0).count();
-        let mean = margins.iter().sum::<f64>() / margins.len().max(1) as f64;
-        (right as u64, mean)
+            .collect()
     }
 
     /// The score of each prompt, `[prompts]`.
@@ -119,6 +121,16 @@ fn stretch(gone: f64) -> f64 {
 }
 
 impl Effect {
+    /// Of the margins of the same images with and without something.
+    pub fn between(with: &[f64], without: &[f64]) -> Self {
+        let mut effect = Self::default();
+        for (&with, &without) in with.iter().zip(without) {
+            effect.note(with, without);
+        }
+        effect.margin /= with.len().max(1) as f64;
+        effect
+    }
+
     /// Notes one image's margins with and without; an answer is right when its margin is above 0.
     fn note(&mut self, with: f64, without: f64) {
         self.images += u64::from(with != without);
@@ -128,51 +140,32 @@ impl Effect {
     }
 }
 
+/// The row of a space that a longer row of first powers, with negatives as they come, makes without
+/// the anchors that `gone` names: the largest `k` of what is left, raised to the power, normalised.
+///
+/// A row of first powers has the similarities themselves up to a factor, which the norm takes out
+/// again; so with nothing gone this is the row that a search would have given.
+pub fn refilled(
+    long: &RelativeRow,
+    gone: impl Fn(u32) -> bool,
+    params: &SpaceParams,
+) -> RelativeRow {
+    let mut kept: Vec<(u32, f32)> = long.entries().to_vec();
+    kept.retain(|&(anchor, _)| !gone(anchor));
+    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if params.k < kept.len() {
+        kept.select_nth_unstable_by(params.k, order);
+        kept.truncate(params.k);
+    }
+    RelativeRow::from_kept(kept, params)
+}
+
 /// The effect of each anchor, `[anchors]`.
 ///
 /// Takes of the order of images x (prompts x k) steps, whatever the number of anchors.
 pub fn of_anchors(prompts: &PromptRows, images: &[Labelled]) -> Vec<Effect> {
     summed(prompts.lists.len(), images, |effects, (row, right)| {
         one_image(prompts, row, *right, effects);
-    })
-}
-
-/// The effect of each group of anchors; `group_of` is `[anchors]`, its values below `groups`.
-pub fn of_groups(
-    prompts: &PromptRows,
-    images: &[Labelled],
-    group_of: &[u32],
-    groups: usize,
-) -> Vec<Effect> {
-    let n = prompts.class_of.len();
-    let mut prompt_squares = vec![0f64; n * groups];
-    for (list, &group) in prompts.lists.iter().zip(group_of) {
-        for &(prompt, y) in list {
-            prompt_squares[prompt as usize * groups + group as usize] += f64::from(y).powi(2);
-        }
-    }
-    summed(groups, images, |effects, (row, right)| {
-        let scores = prompts.scores(row);
-        let with = prompts.margin(&scores, *right);
-        let mut squares = vec![0f64; groups];
-        let mut parts = vec![0f64; n * groups];
-        for &(anchor, x) in row.entries() {
-            let Some(&group) = group_of.get(anchor as usize) else {
-                continue;
-            };
-            squares[group as usize] += f64::from(x).powi(2);
-            for &(prompt, y) in &prompts.lists[anchor as usize] {
-                parts[prompt as usize * groups + group as usize] += f64::from(x) * f64::from(y);
-            }
-        }
-        for (group, effect) in effects.iter_mut().enumerate() {
-            let without = |(prompt, score): (usize, &f64)| {
-                let at = prompt * groups + group;
-                (score - parts[at]) * stretch(squares[group]) * stretch(prompt_squares[at])
-            };
-            let left: Vec<f64> = scores.iter().enumerate().map(without).collect();
-            effect.note(with, prompts.margin(&left, *right));
-        }
     })
 }
 
@@ -250,7 +243,7 @@ fn summed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::{Negatives, SpaceParams};
+    use crate::space::Negatives;
     use proptest::prelude::*;
 
     const ANCHORS: usize = 12;
@@ -319,11 +312,27 @@ mod tests {
                 let want = naive(&classes, &images, &[anchor as u32]);
                 prop_assert!(same(found, &want) && close(found, &want), "{found:?} {want:?}");
             }
-            let group_of: Vec<u32> = (0..ANCHORS as u32).map(|a| a % 3).collect();
-            for (group, found) in of_groups(&prompts, &images, &group_of, 3).iter().enumerate() {
-                let gone: Vec<u32> = (0..ANCHORS as u32).filter(|a| a % 3 == group as u32).collect();
-                let want = naive(&classes, &images, &gone);
-                prop_assert!(same(found, &want), "{found:?} {want:?}");
+            let margins = prompts.margins(&images);
+            prop_assert_eq!(Effect::between(&margins, &margins), Effect::default());
+        }
+
+        #[test]
+        fn a_refilled_row_is_that_of_a_search_without_the_anchors(
+            similarities in prop::collection::vec(-1f32..1.0, ANCHORS),
+            gone in prop::collection::btree_set(0u32..ANCHORS as u32, 0..8),
+            k in 1usize..ANCHORS,
+        ) {
+            let long = unit((0u32..).zip(similarities.iter().copied()));
+            let params = SpaceParams { k, p: 4.0, negatives: Negatives::Clamp, ..SpaceParams::PAPER };
+            let found = refilled(&long, |a| gone.contains(&a), &params);
+            let mut left: Vec<(u32, f32)> = (0u32..).zip(similarities.iter().copied()).collect();
+            left.retain(|e| !gone.contains(&e.0));
+            left.sort_by(|a, b| b.1.total_cmp(&a.1));
+            left.truncate(k);
+            let want = RelativeRow::from_kept(left, &params);
+            prop_assert_eq!(found.entries().len(), want.entries().len());
+            for (a, b) in found.entries().iter().zip(want.entries()) {
+                prop_assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-5);
             }
         }
     }
