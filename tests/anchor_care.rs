@@ -189,6 +189,8 @@ fn curate_finds_what_was_put_in_and_its_files_do_what_they_say() {
     .ok();
     assert_eq!(AnchorSet::open(&path).unwrap().len(), 100);
     let options = [
+        "--same",
+        "0.9999",
         "--drop-duplicates",
         "--drop-unfit",
         "0.1",

@@ -7,7 +7,7 @@ use asif::anchors::{AnchorId, AnchorSet};
 use asif::eval::anchors::curation::{
     CoresetOptions, Coverage, Curation, CurationOptions, Fit, coreset, curate,
 };
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::context::Context;
@@ -21,6 +21,7 @@ use super::format;
 /// the texts most like its own for its image. The rank says how many of all others they speak for
 /// more: 0 is the best, 50 % is chance.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("ids").args(["remove_ids", "keep_ids"]).multiple(true))]
 #[command(after_help = "\
 Examples:
   asif anchors curate mine.asif
@@ -80,11 +81,11 @@ pub struct CurateArgs {
     drop_unfit: Option<f64>,
 
     /// Write the ids of the pairs to drop, one a line, for `asif anchors remove --ids-file`.
-    #[arg(long, env = "ASIF_REMOVE_IDS", value_name = "FILE", group = "ids")]
+    #[arg(long, env = "ASIF_REMOVE_IDS", value_name = "FILE")]
     remove_ids: Option<PathBuf>,
 
     /// Write the ids of the pairs to keep, one a line.
-    #[arg(long, env = "ASIF_KEEP_IDS", value_name = "FILE", group = "ids")]
+    #[arg(long, env = "ASIF_KEEP_IDS", value_name = "FILE")]
     keep_ids: Option<PathBuf>,
 
     /// Of the draws: the same seed draws the same pairs.
@@ -92,8 +93,10 @@ pub struct CurateArgs {
     seed: u64,
 }
 
-const EVENNESS: f64 = 1.0;
-const FIT: f64 = 1.0;
+/// Both chosen on cifar10 and pacs-photo, halving a set of 13,957 pairs; half to twice of either
+/// changes less than another seed does.
+const EVENNESS: f64 = 0.5;
+const FIT: f64 = 32.0;
 
 #[derive(Serialize)]
 struct Report<'a> {
