@@ -10,7 +10,7 @@ use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
     ModelFolder, TextEncoder, registry, runtime,
 };
-use asif::space::prompts::Templates;
+use asif::space::prompts::{Templates, named};
 use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
@@ -275,10 +275,10 @@ impl SpaceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Labels")]
 pub struct HeadArgs {
-    /// Prompt templates, one a line, with `{}` where the label goes, such as `a photo of a {}.`;
-    /// several templates steady the answer.
-    #[arg(long, env = "ASIF_TEMPLATES", value_name = "FILE")]
-    templates: Option<PathBuf>,
+    /// Prompt templates: a name such as `clip:imagenet` (`asif templates` lists them), or a file
+    /// with one a line and `{}` where the label goes; several templates steady the answer.
+    #[arg(long, env = "ASIF_TEMPLATES", value_name = "NAME|FILE")]
+    templates: Option<String>,
 
     /// How the prompts of a label become one score: the best of them (the ASIF paper), or one mean
     /// prompt (CLIP) [default: mean, with --paper max].
@@ -305,11 +305,7 @@ enum AggregateArg {
 impl HeadArgs {
     /// The templates given, if any.
     pub fn templates(&self) -> anyhow::Result<Option<Templates>> {
-        Ok(self
-            .templates
-            .as_deref()
-            .map(Templates::from_file)
-            .transpose()?)
+        Ok(self.templates.as_deref().map(named::load).transpose()?)
     }
 
     /// How a head is made in this space.

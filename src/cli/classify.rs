@@ -35,7 +35,8 @@ pub struct ClassifyArgs {
     #[arg(long, env = "ASIF_INDEX", value_name = "DIR.asif")]
     index: PathBuf,
 
-    /// The labels, separated by commas.
+    /// The labels, separated by commas; a label's names in several languages by `|`, as in
+    /// `cat|gato|Katze`.
     #[arg(
         long,
         env = "ASIF_LABELS",
@@ -44,7 +45,8 @@ pub struct ClassifyArgs {
     )]
     labels: Option<String>,
 
-    /// The labels, one a line; `#` begins a comment.
+    /// The labels, one a line; `#` begins a comment. `label: what it looks like` gives a label a
+    /// prompt of its own, tabs several; .json and .jsonl are read too.
     #[arg(
         long,
         env = "ASIF_LABELS_FILE",

@@ -2,7 +2,8 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `doctor.rs` | the commands |
+//! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `templates.rs`, `doctor.rs` | the commands |
+//! | `curate.rs`, `influence.rs` | `asif anchors curate`, `asif anchors influence` |
 //! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
 //! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing sets, their soundness, what is left of removed pairs |
 //! | `receipt.rs` | what those that change a set share |
@@ -19,6 +20,7 @@ mod bench;
 mod build;
 mod classify;
 mod context;
+mod curate;
 mod diff;
 mod doctor;
 mod draw;
@@ -26,12 +28,14 @@ mod eval;
 mod exit;
 mod format;
 mod history;
+mod influence;
 mod inspect;
 mod models;
 mod receipt;
 mod repair;
 mod rollback;
 mod swap;
+mod templates;
 mod verify;
 
 use std::path::PathBuf;
@@ -113,6 +117,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// List the installed encoders, or add one.
     Models(models::ModelsArgs),
+    /// List the prompt templates that have a name.
+    Templates(templates::TemplatesArgs),
     /// Check the runtime library and the encoders.
     Doctor(doctor::DoctorArgs),
 }
@@ -146,6 +152,7 @@ pub fn main() -> ExitCode {
             Command::Audit(args) => audit::run(&args, &context),
             Command::Bench(args) => bench::run(&args, &context),
             Command::Models(args) => models::run(&args, &context),
+            Command::Templates(args) => templates::run(&args, &context),
             Command::Doctor(args) => doctor::run(&args, &context),
         });
     exit::report(result)

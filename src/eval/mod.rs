@@ -17,11 +17,13 @@
 //! | `table.rs` | a report as plain text, several as one table |
 //! | `measure.rs` | a set, a space and a data set: files to report |
 //! | `page.rs` | answers to a page |
+//! | [`anchors`] | what is to be said of the pairs themselves: diagnosis, curation, influence |
 //! | `html/` | a page with pictures: predictions, and the anchors that carry them |
 //!
 //! The metrics are pure functions over a matrix of scores. Of equal scores the lowest index wins,
 //! and a score that is not a number is lower than every other and never right.
 
+pub mod anchors;
 mod classes;
 mod dataset;
 pub mod html;
