@@ -100,7 +100,8 @@ impl Classifier<'_> {
             .chain(opposing.iter().rev().skip(top));
         let others = Others {
             pairs: hidden.clone().count(),
-            amount: hidden.map(|c| f64::from(c.amount)).sum(),
+            // Of nothing it is 0.0, where `sum` has -0.0.
+            amount: hidden.fold(0.0, |sum, c| sum + f64::from(c.amount)),
         };
         Ok(Reasons {
             label: self.labels().get(class).cloned().unwrap_or_default(),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::args::Load;
 use super::context::Context;
 use super::query::{AskArgs, QueryArgs, Question};
+use super::scaling;
 
 /// Measure accuracy on labelled or captioned images.
 #[derive(Debug, Args)]
@@ -29,6 +30,11 @@ enum EvalCommand {
     ///
     /// A data set is a folder with pairs.jsonl: an image and its captions on each line.
     Retrieval(RetrievalArgs),
+    /// Accuracy against the number of anchors: random parts of a set, as a table and a plot.
+    ///
+    /// The pairs are put into a random order, a draw; the first so many of it are measured as if
+    /// they were the set. Intervals count the images and the spread of the draws.
+    Scaling(scaling::ScalingArgs),
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +72,7 @@ pub fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
     match &args.command {
         EvalCommand::Zeroshot(args) => zeroshot(args, context),
         EvalCommand::Retrieval(args) => retrieval(args, context),
+        EvalCommand::Scaling(args) => scaling::run(args, context),
     }
 }
 

@@ -34,6 +34,7 @@ mod query;
 mod receipt;
 mod repair;
 mod rollback;
+mod scaling;
 mod swap;
 mod verify;
 

@@ -12,7 +12,7 @@
 //! the browser to load nothing from elsewhere, and all text in it, captions above all, is escaped.
 
 mod card;
-mod escape;
+pub(super) mod escape;
 mod thumb;
 
 use std::fmt::Write as _;
