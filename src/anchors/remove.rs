@@ -8,7 +8,6 @@ use super::records::Record;
 use super::segment::Segment;
 use super::select::{self, Filter};
 use super::set::AnchorSet;
-use super::tombstones::Tombstones;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::encode::Modality;
 
@@ -85,11 +84,7 @@ pub fn remove(
 /// The generation that is left when the pairs in `rows` are taken from `live`.
 pub(super) fn without(live: &AnchorSet, rows: &[usize]) -> Result<Next, AnchorsError> {
     let mut manifest = live.manifest().clone();
-    let dims = manifest.dims();
-    let mut gone = match manifest.tombstones_path(live.path())? {
-        Some(file) => Tombstones::read(&file, &manifest.segments, dims)?,
-        None => Tombstones::none(dims),
-    };
+    let mut gone = live.tombstones().clone();
     let mut removed = Vec::with_capacity(rows.len());
     for (segment, local) in rows.iter().filter_map(|&row| live.place(row)) {
         let of = &live.segments()[segment];

@@ -8,7 +8,7 @@ use super::manifest::{self, EncoderEntry, Manifest};
 use super::records::Record;
 use super::segment::Segment;
 use super::tombstones::{Live, Tombstones};
-use super::{AnchorId, publish};
+use super::{AnchorId, publish, remove};
 use crate::encode::{EncoderIdentity, Modality};
 use crate::space::linear::Moments;
 use crate::space::vector::{VectorSum, dot};
@@ -22,6 +22,7 @@ pub struct AnchorSet {
     path: PathBuf,
     manifest: Manifest,
     segments: Vec<Segment>,
+    gone: Tombstones,
     live: Live,
     sums: [VectorSum; 2],
     /// Fingerprints of other encoders whose canary embeddings agree.
@@ -113,6 +114,32 @@ impl AnchorSet {
     /// # Errors
     /// When the files in `path` do not fit it or each other.
     pub fn from_manifest(path: &Path, manifest: Manifest) -> Result<Self, AnchorsError> {
+        let gone = match manifest.tombstones_path(path)? {
+            Some(file) => Tombstones::read(&file, &manifest.segments, manifest.dims())?,
+            None => Tombstones::none(manifest.dims()),
+        };
+        Self::assemble(path, manifest, gone)
+    }
+
+    /// This set as it would be without the pairs in `rows`; nothing is written. What it answers has
+    /// the bits of what [`remove`](remove::remove) leaves.
+    ///
+    /// # Errors
+    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left.
+    pub fn without(&self, rows: &[usize]) -> Result<Self, AnchorsError> {
+        let next = remove::without(self, rows)?;
+        if next.manifest.counts.pairs == 0 {
+            return Err(AnchorsError::WouldBeEmpty {
+                path: self.path.clone(),
+            });
+        }
+        let gone = next.tombstones.unwrap_or_else(|| self.gone.clone());
+        let mut set = Self::assemble(&self.path, next.manifest, gone)?;
+        set.accepted.clone_from(&self.accepted);
+        Ok(set)
+    }
+
+    fn assemble(path: &Path, manifest: Manifest, gone: Tombstones) -> Result<Self, AnchorsError> {
         let segments: Vec<Segment> = manifest
             .segments
             .iter()
@@ -124,13 +151,9 @@ impl AnchorSet {
             sums[1].merge(segment.sum(Modality::Text));
         }
         let stored: Vec<usize> = segments.iter().map(Segment::len).collect();
-        let mut live = Live::all(stored.iter().sum());
-        if let Some(file) = manifest.tombstones_path(path)? {
-            let gone = Tombstones::read(&file, &manifest.segments, manifest.dims())?;
-            live = gone.live(&stored);
-            for (sum, gone) in sums.iter_mut().zip(gone.sums()) {
-                sum.subtract(gone);
-            }
+        let live = gone.live(&stored);
+        for (sum, gone) in sums.iter_mut().zip(gone.sums()) {
+            sum.subtract(gone);
         }
         if live.len() as u64 != manifest.counts.pairs {
             let what = format!(
@@ -148,6 +171,7 @@ impl AnchorSet {
             path: path.to_owned(),
             manifest,
             segments,
+            gone,
             live,
             sums,
             accepted: Vec::new(),
@@ -217,6 +241,11 @@ impl AnchorSet {
         }
         moments.subtract(&gone);
         Ok(moments)
+    }
+
+    /// What is removed from the segments.
+    pub fn tombstones(&self) -> &Tombstones {
+        &self.gone
     }
 
     /// Which rows of the segments, one after another, are live anchors.

@@ -40,12 +40,14 @@ impl Default for Scoring {
 }
 
 /// One image's answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer {
     /// The similarity to each label, `[labels]`, in the order of the labels.
     pub similarities: Vec<f32>,
     /// `softmax(logit_scale * similarities)`, `[labels]`.
     pub scores: Vec<f32>,
+    /// The image's unit vector, `[dim]`.
+    pub vector: Vec<f32>,
     /// The image in the space.
     pub input: Representation,
 }
@@ -74,6 +76,8 @@ pub struct LabelHead {
     labels: Vec<String>,
     /// Each label's prompts; one a label for [`Aggregate::Mean`].
     prompts: Vec<Vec<Representation>>,
+    /// Their unit vectors, `[labels][prompts, dim]`.
+    vectors: Vec<Vec<f32>>,
     aggregate: Aggregate,
     head: ClassHead,
     logit_scale: f64,
@@ -117,6 +121,13 @@ impl LabelHead {
             }
         };
         let mut flat = searcher.represent(Modality::Text, &vectors)?.into_iter();
+        let mut rest = vectors.as_slice();
+        let vectors = counts.iter().map(|&n| {
+            let (own, tail) = rest.split_at(n * dim);
+            rest = tail;
+            own.to_vec()
+        });
+        let vectors = vectors.collect();
         let prompts: Vec<Vec<Representation>> = counts
             .iter()
             .map(|&n| flat.by_ref().take(n).collect())
@@ -126,6 +137,7 @@ impl LabelHead {
         Ok(Self {
             labels,
             prompts,
+            vectors,
             aggregate: scoring.aggregate,
             head,
             logit_scale: scoring
@@ -144,18 +156,24 @@ impl LabelHead {
         self.prompts.get(class).map_or(&[], Vec::as_slice)
     }
 
+    /// The unit vectors of those prompts, `[prompts, dim]`.
+    pub fn vectors(&self, class: usize) -> &[f32] {
+        self.vectors.get(class).map_or(&[], Vec::as_slice)
+    }
+
     /// How prompts become the score of their label.
     pub fn aggregate(&self) -> Aggregate {
         self.aggregate
     }
 
-    /// The answer for an image, which must be of the same generation and space.
-    pub fn answer(&self, input: Representation) -> Answer {
+    /// The answer for an image: its unit vector, and what the same generation and space made of it.
+    pub fn answer(&self, vector: Vec<f32>, input: Representation) -> Answer {
         let similarities = self.head.scores(&input);
         let scores = softmax(&similarities, self.logit_scale);
         Answer {
             similarities,
             scores,
+            vector,
             input,
         }
     }

@@ -9,8 +9,10 @@
 //! |---|---|
 //! | `mod` | [`Classifier`]: image files to answers |
 //! | `head` | [`LabelHead`]: labels to a head, a row to an answer |
+//! | `reasons` | [`Reasons`]: a score as a sum of named pairs |
 
 mod head;
+mod reasons;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,9 +23,10 @@ use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
 use crate::space::explain::Explanation;
 use crate::space::prompts::{Labels, Templates};
-use crate::space::{Aggregate, Recipe, Representation};
+use crate::space::{Aggregate, Recipe};
 
 pub use head::{Answer, LabelHead, Prediction, Scoring, default_logit_scale};
+pub use reasons::{Others, Reason, Reasons};
 
 /// A set, a space and the head of some labels, ready to score images.
 #[derive(Debug)]
@@ -126,16 +129,24 @@ impl<'a> Classifier<'a> {
         watch: Watch<'_>,
     ) -> Result<Vec<Result<Answer, Rejected>>, AnchorsError> {
         let embeddings = self.embedder.images(images, watch)?;
-        let vectors: Vec<f32> = embeddings.iter().flatten().flatten().copied().collect();
-        let mut inputs = self
-            .searcher
-            .represent(Modality::Image, &vectors)?
-            .into_iter();
-        let mut answer = |_| self.head.answer(inputs.next().unwrap_or_default());
+        let vectors = embeddings.iter().flatten().cloned().collect();
+        let mut answers = self.answers(vectors)?.into_iter();
         Ok(embeddings
             .into_iter()
-            .map(|embedding| embedding.map(&mut answer))
+            .map(|embedding| embedding.map(|_| answers.next().unwrap_or_default()))
             .collect())
+    }
+
+    /// One answer for each image that is a unit vector already.
+    ///
+    /// # Errors
+    /// When a vector has another length or is not finite.
+    pub fn answers(&self, vectors: Vec<Vec<f32>>) -> Result<Vec<Answer>, AnchorsError> {
+        let inputs = self
+            .searcher
+            .represent(Modality::Image, &vectors.concat())?;
+        let pairs = vectors.into_iter().zip(inputs);
+        Ok(pairs.map(|(v, input)| self.head.answer(v, input)).collect())
     }
 
     /// As [`LabelHead::ranked`].
@@ -149,15 +160,27 @@ impl<'a> Classifier<'a> {
     /// # Errors
     /// As [`Searcher::explain`].
     pub fn explain(&self, answer: &Answer, class: usize) -> Result<Explanation, AnchorsError> {
-        let of = |prompt: &Representation| self.searcher.explain(&answer.input, prompt);
+        let prompts = self.head.prompts(class);
+        let mut all = self
+            .decisive(answer, class)
+            .into_iter()
+            .map(|at| self.searcher.explain(&answer.input, &prompts[at]))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(match all.len() {
+            1 => all.swap_remove(0),
+            _ => Explanation::mean(&all),
+        })
+    }
+
+    /// The prompts of a label that made its score: all of them, or the best.
+    fn decisive(&self, answer: &Answer, class: usize) -> Vec<usize> {
         let prompts = self.head.prompts(class);
         if self.head.aggregate() == Aggregate::MeanScore {
-            let all: Vec<Explanation> = prompts.iter().map(of).collect::<Result<_, _>>()?;
-            return Ok(Explanation::mean(&all));
+            return (0..prompts.len()).collect();
         }
         let shares = self.recipe().shares();
-        let score = |p: &&Representation| answer.input.score(p, &shares);
-        let best = prompts.iter().max_by(|a, b| score(a).total_cmp(&score(b)));
-        best.map_or_else(|| Ok(Explanation::default()), of)
+        let scores = prompts.iter().map(|p| answer.input.score(p, &shares));
+        let best = scores.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        best.map(|(at, _)| at).into_iter().collect()
     }
 }

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use asif::anchors::embed::Rejected;
-use asif::classify::{Answer, Classifier, Prediction};
-use asif::space::prompts::Labels;
-use clap::Args;
+use asif::classify::{Classifier, Prediction};
+use asif::eval::page::{Depth, Entry, PAIRS, page};
+use clap::{ArgGroup, Args};
 use serde::Serialize;
 
-use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
+use super::args::Load;
 use super::context::Context;
 use super::exit::{BadInput, StrictInput};
+use super::query::{LabelArgs, QueryArgs, Question};
 
 /// Images a run that is worth starting a session on every core for.
 const MANY: usize = 32;
@@ -20,6 +21,7 @@ const MANY: usize = 32;
 /// Labels are free text and need no training. Each is put into the prompt templates, encoded, and
 /// compared with the image through the anchor pairs of the set.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("choice").args(["labels", "labels_file"]).required(true))]
 #[command(after_help = "\
 Output:
   With --json, one line an image:
@@ -31,29 +33,8 @@ Examples:
   asif classify --index mine.asif --labels cat,dog,'a red bicycle' *.jpg
   asif classify --index mine.asif --labels-file labels.txt --html report.html photos/*.png")]
 pub struct ClassifyArgs {
-    /// The set.
-    #[arg(long, env = "ASIF_INDEX", value_name = "DIR.asif")]
-    index: PathBuf,
-
-    /// The labels, separated by commas; a label's names in several languages by `|`, as in
-    /// `cat|gato|Katze`.
-    #[arg(
-        long,
-        env = "ASIF_LABELS",
-        value_name = "A,B,C",
-        required_unless_present = "labels_file"
-    )]
-    labels: Option<String>,
-
-    /// The labels, one a line; `#` begins a comment. `label: what it looks like` gives a label a
-    /// prompt of its own, tabs several; .json and .jsonl are read too.
-    #[arg(
-        long,
-        env = "ASIF_LABELS_FILE",
-        value_name = "FILE",
-        conflicts_with = "labels"
-    )]
-    labels_file: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelArgs,
 
     /// How many labels to show for each image.
     #[arg(long, env = "ASIF_TOP", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -68,19 +49,7 @@ pub struct ClassifyArgs {
     strict: bool,
 
     #[command(flatten)]
-    head: HeadArgs,
-
-    #[command(flatten)]
-    space: SpaceArgs,
-
-    #[command(flatten)]
-    search: SearchArgs,
-
-    #[command(flatten)]
-    encoders: EncoderArgs,
-
-    #[command(flatten)]
-    accept: AcceptArgs,
+    query: QueryArgs,
 
     /// Image files.
     #[arg(required = true, value_name = "IMAGE")]
@@ -98,31 +67,16 @@ struct Line<'a> {
 }
 
 pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
-    let labels = match (&args.labels, &args.labels_file) {
-        (Some(list), _) => Labels::parse(list)?,
-        (None, Some(file)) => Labels::from_file(file)?,
-        (None, None) => Labels::parse("")?,
-    };
-    let templates = args.head.templates()?.unwrap_or_default();
-    let mut set = super::open(&args.index, context)?;
-    let options = args
-        .head
-        .options(&args.space, &args.search, &set.manifest().space)?;
-    let load = if args.images.len() >= MANY {
-        Load::Many
-    } else {
-        Load::Few
-    };
-    let embedder = args.encoders.open(context, Some(&set), load)?;
-    args.accept.apply(&mut set, &embedder)?;
-    let classifier = Classifier::new(
-        &set,
-        &embedder,
-        &labels,
-        &templates,
+    let labels = args.labels.read()?;
+    let Question {
+        set,
+        embedder,
+        templates,
         options,
-        context.watch(),
-    )?;
+    } = args.query.open(context, load_of(args.images.len()))?;
+    let templates = templates.unwrap_or_default();
+    let watch = context.watch();
+    let classifier = Classifier::new(&set, &embedder, &labels, &templates, options, watch)?;
     let answers = classifier.classify(&args.images, context.watch())?;
     let results: Vec<(&Path, Result<Vec<Prediction>, &Rejected>)> = args
         .images
@@ -150,16 +104,23 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
             context.note(format!("asif: {}", rejected.reason));
         }
     }
-    if let Some(page) = &args.html {
-        let good: Vec<(&Path, &Answer)> = args
-            .images
-            .iter()
-            .zip(&answers)
-            .filter_map(|(image, answer)| Some((image.as_path(), answer.as_ref().ok()?)))
-            .collect();
-        let html = asif::eval::page::page(&set, &classifier, &good, args.top as usize)?;
-        fs_err::write(page, html)?;
-        context.note(format!("wrote {}", page.display()));
+    if let Some(file) = &args.html {
+        let mut entries = Vec::new();
+        for (image, answer) in args.images.iter().zip(&answers) {
+            let Ok(answer) = answer else { continue };
+            let predictions = classifier.ranked(answer, args.top as usize);
+            let first = predictions.first();
+            let reasons = first.map(|p| classifier.reasons(answer, p.class, PAIRS));
+            entries.push(Entry {
+                image,
+                reasons: reasons.transpose()?,
+                predictions,
+                without: None,
+            });
+        }
+        let html = page(&set, classifier.recipe(), Depth::Brief, entries);
+        fs_err::write(file, html)?;
+        context.note(format!("wrote {}", file.display()));
     }
     let bad = answers.iter().filter(|a| a.is_err()).count();
     let said = || {
@@ -177,7 +138,17 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn table(image: &Path, predictions: &[Prediction]) -> String {
+/// How much encoding so many images are.
+pub fn load_of(images: usize) -> Load {
+    if images >= MANY {
+        Load::Many
+    } else {
+        Load::Few
+    }
+}
+
+/// An image with its labels, best first, as bars.
+pub fn table(image: &Path, predictions: &[Prediction]) -> String {
     const BAR: f32 = 24.0;
     let width = predictions
         .iter()

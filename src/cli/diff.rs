@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use asif::anchors::AnchorSet;
 use asif::anchors::diff::diff;
-use asif::classify::{Classifier, HeadOptions};
-use asif::space::prompts::Labels;
+use asif::classify::Classifier;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
+use super::args::Load;
 use super::context::Context;
 use super::exit::BadInput;
 use super::format;
+use super::query::{LabelArgs, ScoreArgs};
 
 /// Show which pairs two sets, or two generations of one, do not share, and which answers differ.
 #[derive(Debug, Args)]
@@ -31,24 +31,14 @@ pub struct DiffArgs {
     b: String,
 
     /// Images to be classified by both.
-    #[arg(long, env = "ASIF_PROBE", num_args = 1.., value_name = "IMAGE", requires = "labels")]
+    #[arg(long, env = "ASIF_PROBE", num_args = 1.., value_name = "IMAGE", requires = "LabelArgs")]
     probe: Vec<PathBuf>,
 
-    /// The labels to choose from, separated by commas.
-    #[arg(long, env = "ASIF_LABELS", value_name = "A,B,C")]
-    labels: Option<String>,
+    #[command(flatten)]
+    labels: LabelArgs,
 
     #[command(flatten)]
-    head: HeadArgs,
-
-    #[command(flatten)]
-    space: SpaceArgs,
-
-    #[command(flatten)]
-    search: SearchArgs,
-
-    #[command(flatten)]
-    encoders: EncoderArgs,
+    score: ScoreArgs,
 }
 
 /// An image whose best label differs.
@@ -60,11 +50,11 @@ struct Changed {
 }
 
 pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
-    let sets = [open(&args.a, context)?, open(&args.b, context)?];
+    let mut sets = [open(&args.a, context)?, open(&args.b, context)?];
     let pairs = diff(&sets[0], &sets[1])?;
-    let answers = match &args.labels {
-        Some(labels) if !args.probe.is_empty() => Some(probe(args, &sets, labels, context)?),
-        _ => None,
+    let answers = match args.probe.is_empty() {
+        true => None,
+        false => Some(probe(args, &mut sets, context)?),
     };
     if context.json {
         let mut json = json!(pairs);
@@ -110,18 +100,15 @@ fn open(name: &str, context: &Context) -> anyhow::Result<AnchorSet> {
 
 fn probe(
     args: &DiffArgs,
-    sets: &[AnchorSet; 2],
-    labels: &str,
+    sets: &mut [AnchorSet; 2],
     context: &Context,
 ) -> anyhow::Result<Vec<Changed>> {
-    let labels = Labels::parse(labels)?;
-    let templates = args.head.templates()?.unwrap_or_default();
+    let labels = args.labels.read()?;
+    let templates = args.score.templates()?.unwrap_or_default();
     let mut best = Vec::new();
     for set in sets {
-        let options: HeadOptions =
-            args.head
-                .options(&args.space, &args.search, &set.manifest().space)?;
-        let embedder = args.encoders.open(context, Some(set), Load::Many)?;
+        let options = args.score.options(set)?;
+        let embedder = args.score.ask().embedder(context, set, Load::Many)?;
         let watch = context.watch();
         let classifier = Classifier::new(set, &embedder, &labels, &templates, options, watch)?;
         let mut of_set = Vec::new();

@@ -7,8 +7,10 @@ use asif::eval::{Dataset, retrieval_table, zeroshot_table};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
+use super::args::Load;
 use super::context::Context;
+use super::query::{AskArgs, QueryArgs, Question};
+use super::scaling;
 
 /// Measure accuracy on labelled or captioned images.
 #[derive(Debug, Args)]
@@ -28,6 +30,11 @@ enum EvalCommand {
     ///
     /// A data set is a folder with pairs.jsonl: an image and its captions on each line.
     Retrieval(RetrievalArgs),
+    /// Accuracy against the number of anchors: random parts of a set, as a table and a plot.
+    ///
+    /// The pairs are put into a random order, a draw; the first so many of it are measured as if
+    /// they were the set. Intervals count the images and the spread of the draws.
+    Scaling(scaling::ScalingArgs),
 }
 
 #[derive(Debug, Args)]
@@ -35,10 +42,6 @@ enum EvalCommand {
 Example:
   asif eval zeroshot --index mine.asif --dataset pets/ flowers/ --paper")]
 struct ZeroshotArgs {
-    /// The set.
-    #[arg(long, env = "ASIF_INDEX", value_name = "DIR.asif")]
-    index: PathBuf,
-
     /// One or more folders of labelled images.
     #[arg(long, env = "ASIF_DATASET", required = true, num_args = 1.., value_name = "IMAGEFOLDER")]
     dataset: Vec<PathBuf>,
@@ -48,19 +51,7 @@ struct ZeroshotArgs {
     classnames: Option<PathBuf>,
 
     #[command(flatten)]
-    head: HeadArgs,
-
-    #[command(flatten)]
-    space: SpaceArgs,
-
-    #[command(flatten)]
-    search: SearchArgs,
-
-    #[command(flatten)]
-    encoders: EncoderArgs,
-
-    #[command(flatten)]
-    accept: AcceptArgs,
+    query: QueryArgs,
 }
 
 #[derive(Debug, Args)]
@@ -74,34 +65,25 @@ struct RetrievalArgs {
     dataset: Vec<PathBuf>,
 
     #[command(flatten)]
-    space: SpaceArgs,
-
-    #[command(flatten)]
-    search: SearchArgs,
-
-    #[command(flatten)]
-    encoders: EncoderArgs,
-
-    #[command(flatten)]
-    accept: AcceptArgs,
+    ask: AskArgs,
 }
 
 pub fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
     match &args.command {
         EvalCommand::Zeroshot(args) => zeroshot(args, context),
         EvalCommand::Retrieval(args) => retrieval(args, context),
+        EvalCommand::Scaling(args) => scaling::run(args, context),
     }
 }
 
 fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
-    let templates = args.head.templates()?;
-    let mut set = super::open(&args.index, context)?;
-    let options = args
-        .head
-        .options(&args.space, &args.search, &set.manifest().space)?;
     let datasets = load(&args.dataset, args.classnames.as_deref())?;
-    let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
-    args.accept.apply(&mut set, &embedder)?;
+    let Question {
+        set,
+        embedder,
+        templates,
+        options,
+    } = args.query.open(context, Load::Many)?;
     let subject = Subject {
         set: &set,
         embedder: &embedder,
@@ -117,10 +99,9 @@ fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
 
 fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
     let mut set = super::open(&args.index, context)?;
-    let space = args.space.over(&set.manifest().space)?;
+    let space = args.ask.recipe(&set)?;
     let datasets = load(&args.dataset, None)?;
-    let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
-    args.accept.apply(&mut set, &embedder)?;
+    let embedder = args.ask.embedder(context, &mut set, Load::Many)?;
     let subject = Subject {
         set: &set,
         embedder: &embedder,
@@ -129,7 +110,7 @@ fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
     let mut reports = Vec::new();
     for dataset in &datasets {
         reports.push(noted(
-            measure_retrieval(subject, dataset, &space, args.search.mode())?,
+            measure_retrieval(subject, dataset, &space, args.ask.mode())?,
             context,
         ));
     }

@@ -28,6 +28,11 @@ pub const INTERRUPTED: u8 = 130;
 #[error("{0}")]
 pub struct BadInput(pub String);
 
+/// Arguments that do not go together, where the parser cannot know it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
 /// Images that `--strict` does not forgive.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -74,6 +79,7 @@ fn code(error: &anyhow::Error) -> u8 {
                 .or_else(|| is(cause.is::<DatasetError>(), INPUT))
                 .or_else(|| is(cause.is::<PromptsError>(), INPUT))
                 .or_else(|| is(cause.is::<BadInput>(), INPUT))
+                .or_else(|| is(cause.is::<Usage>(), USAGE))
                 .or_else(|| is(cause.is::<StrictInput>(), STRICT))
                 .or_else(|| is(cause.is::<RecipeError>(), USAGE))
                 .or_else(|| is(cause.is::<SetupIncomplete>(), SETUP))

@@ -2,11 +2,12 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `build.rs`, `classify.rs`, `eval.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `templates.rs`, `doctor.rs` | the commands |
+//! | `build.rs`, `classify.rs`, `explain.rs`, `eval.rs`, `scaling.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `templates.rs`, `doctor.rs` | the commands |
 //! | `curate.rs`, `influence.rs` | `asif anchors curate`, `asif anchors influence` |
 //! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
 //! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing sets, their soundness, what is left of removed pairs |
 //! | `receipt.rs` | what those that change a set share |
+//! | `query.rs` | how a set is asked: what commands that compare images with texts share |
 //! | `args.rs` | arguments that several commands share |
 //! | `context.rs` | what every command is given: home, output form, who may interrupt |
 //! | `exit.rs` | which error ends with which exit code |
@@ -26,14 +27,17 @@ mod doctor;
 mod draw;
 mod eval;
 mod exit;
+mod explain;
 mod format;
 mod history;
 mod influence;
 mod inspect;
 mod models;
+mod query;
 mod receipt;
 mod repair;
 mod rollback;
+mod scaling;
 mod swap;
 mod templates;
 mod verify;
@@ -93,6 +97,8 @@ enum Command {
     Build(build::BuildArgs),
     /// Say which of some labels fits each image.
     Classify(classify::ClassifyArgs),
+    /// Show which anchor pairs made an answer, and what it would be without some of them.
+    Explain(explain::ExplainArgs),
     /// Measure accuracy on labelled images.
     Eval(eval::EvalArgs),
     /// Show what an anchor set holds.
@@ -140,6 +146,7 @@ pub fn main() -> ExitCode {
         Context::new(cli.home, cli.json, cli.quiet).and_then(|context| match cli.command {
             Command::Build(args) => build::run(&args, &context),
             Command::Classify(args) => classify::run(&args, &context),
+            Command::Explain(args) => explain::run(&args, &context),
             Command::Eval(args) => eval::run(&args, &context),
             Command::Inspect(args) => inspect::run(&args, &context),
             Command::Anchors(args) => anchors::run(&args, &context),

@@ -36,6 +36,26 @@ pub fn wilson(successes: u64, trials: u64) -> Estimate {
     Estimate { value, low, high }
 }
 
+/// The mean of a share that was measured on the same `trials` with several random draws of
+/// something else, such as anchors. The half-widths of Wilson's interval, which is what the trials
+/// leave open, and of the draws' mean, `1.96 s / sqrt(n)`, are added in quadrature.
+pub(super) fn mean_of_draws(shares: &[f64], trials: u64) -> Estimate {
+    let n = shares.len().max(1) as f64;
+    let mean = shares.iter().sum::<f64>() / n;
+    let squares: f64 = shares.iter().map(|share| (share - mean).powi(2)).sum();
+    let spread = match shares.len() {
+        0 | 1 => 0.0,
+        _ => Z * (squares / (n - 1.0) / n).sqrt(),
+    };
+    let of_trials = wilson((mean * trials as f64).round() as u64, trials);
+    let half = |end: f64| (end - of_trials.value).hypot(spread);
+    Estimate {
+        value: mean,
+        low: (mean - half(of_trials.low)).max(0.0),
+        high: (mean + half(of_trials.high)).min(1.0),
+    }
+}
+
 /// Replicates of the bootstrap. 50 of them lie outside each end of the interval.
 const REPLICATES: usize = 2000;
 /// Any constant will do; with it the same data always have the same interval.
@@ -92,7 +112,7 @@ pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> Estimate
 
 /// The generator of Steele, Lea and Flood (OOPSLA 2014): small, and the same for ever, so that a
 /// printed interval can be reproduced.
-struct SplitMix64(u64);
+pub(super) struct SplitMix64(pub(super) u64);
 
 impl SplitMix64 {
     fn next(&mut self) -> u64 {
@@ -104,7 +124,7 @@ impl SplitMix64 {
     }
 
     /// A number below `limit`; the bias is under `limit` / 2^64.
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         ((u128::from(self.next()) * limit as u128) >> 64) as usize
     }
 }
@@ -139,6 +159,18 @@ mod tests {
                 high: 1.0
             }
         );
+    }
+
+    #[test]
+    fn draws_that_differ_widen_the_interval() {
+        let one = mean_of_draws(&[0.5], 100);
+        assert_eq!(one, wilson(50, 100));
+        assert_eq!(mean_of_draws(&[0.5, 0.5, 0.5], 100), one);
+        // s = 0.1, so 1.96 * 0.1 / sqrt(3) beside Wilson's 0.0962.
+        let three = mean_of_draws(&[0.4, 0.5, 0.6], 100);
+        close(three.high - three.value, 0.1485);
+        close(three.value - three.low, 0.1485);
+        assert_eq!(mean_of_draws(&[1.0, 1.0], 10).high, 1.0);
     }
 
     #[test]

@@ -16,6 +16,8 @@
 //! | `report.rs` | what is written down of an evaluation, with the keys of CLIP_benchmark |
 //! | `table.rs` | a report as plain text, several as one table |
 //! | `measure.rs` | a set, a space and a data set: files to report |
+//! | `scaling.rs` | accuracy against the number of anchors |
+//! | `plot.rs` | such curves as a picture |
 //! | `page.rs` | answers to a page |
 //! | [`anchors`] | what is to be said of the pairs themselves: diagnosis, curation, influence |
 //! | `html/` | a page with pictures: predictions, and the anchors that carry them |
@@ -30,17 +32,20 @@ pub mod html;
 mod interval;
 pub mod measure;
 pub mod page;
+mod plot;
 mod report;
 mod retrieval;
+pub mod scaling;
 mod table;
 mod zeroshot;
 
 pub use self::classes::Class;
 pub use self::dataset::{Classification, Dataset, DatasetError, Retrieval, Task};
 pub use self::interval::{Estimate, wilson};
+pub use self::plot::svg;
 pub use self::report::{About, RetrievalReport, ZeroshotReport};
 pub use self::retrieval::{Recalls, RetrievalMetrics, TwoWays, retrieval};
-pub use self::table::{retrieval_table, zeroshot_table};
+pub use self::table::{retrieval_table, scaling_table, zeroshot_table};
 pub use self::zeroshot::{ClassRecall, Confusion, ZeroshotMetrics, zeroshot};
 
 /// Scores and labels that do not belong together.

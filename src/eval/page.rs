@@ -1,95 +1,141 @@
-//! Answers as a page: each image with its labels, and the anchor pairs behind the first one.
+//! Answers as a page: each image with its labels, and the anchor pairs behind one of them.
 
 use std::io::Cursor;
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
-use super::html::{AnchorCard, Bar, ImageCard, Thumb, contact_sheet, thumbnail};
-use crate::anchors::{AnchorSet, AnchorsError};
-use crate::classify::{Answer, Classifier};
+use super::html::{AnchorCard, Bar, ImageCard, Thumb, Why, Without, contact_sheet, thumbnail};
+use crate::anchors::AnchorSet;
+use crate::classify::{Prediction, Reason, Reasons};
+use crate::space::Recipe;
 
-/// Anchors that are shown behind an answer.
-const ANCHORS: usize = 6;
+/// Pairs that are shown behind an answer, unless somebody says otherwise.
+pub const PAIRS: usize = 6;
 /// The longer side of the pictures, in pixels.
 const IMAGE_SIDE: u32 = 480;
 const ANCHOR_SIDE: u32 = 160;
 
-/// The page of these answers, with at most `top` labels each.
+/// What is shown of an image.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The image file.
+    pub image: &'a Path,
+    /// Its labels, best first.
+    pub predictions: Vec<Prediction>,
+    /// The pairs behind one of them.
+    pub reasons: Option<Reasons>,
+    /// Which pairs were left out, and the labels then.
+    pub without: Option<(String, Vec<Prediction>)>,
+}
+
+/// How much is shown of the reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The pairs that speak for a label.
+    Brief,
+    /// Those against it too, and the sum.
+    Full,
+}
+
+/// The page of these images.
 ///
 /// An anchor whose picture can no longer be read is shown without it; an image, not at all.
-///
-/// # Errors
-/// When the record of an anchor is damaged.
-pub fn page(
-    set: &AnchorSet,
-    classifier: &Classifier<'_>,
-    answers: &[(&Path, &Answer)],
-    top: usize,
-) -> Result<String, AnchorsError> {
-    let mut cards = Vec::with_capacity(answers.len());
-    for (image, answer) in answers {
-        let Some(thumbnail) = picture(image, IMAGE_SIDE) else {
-            continue;
-        };
-        let ranked = classifier.ranked(answer, top);
-        let parts = ranked
-            .first()
-            .map(|p| classifier.explain(answer, p.class))
-            .transpose()?
-            .unwrap_or_default()
-            .contributions;
-        let mut anchors = Vec::new();
-        for part in parts.iter().take(ANCHORS) {
-            let record = set.record(part.anchor)?;
-            anchors.push(AnchorCard {
-                thumbnail: picture(Path::new(&record.image), ANCHOR_SIDE),
-                source: record.meta_text("source"),
-                licence: record
-                    .meta_text("licence")
-                    .or_else(|| record.meta_text("license")),
-                id: record.id,
-                captions: record.captions,
-                contribution_share: f64::from(part.share),
-            });
-        }
-        let name = image
-            .file_name()
-            .unwrap_or(image.as_os_str())
-            .to_string_lossy()
-            .into_owned();
-        cards.push(ImageCard {
-            name,
-            thumbnail,
-            predictions: ranked
-                .into_iter()
-                .map(|p| Bar {
-                    label: p.label,
-                    score: p.score,
-                    similarity: p.similarity,
-                })
-                .collect(),
-            anchors,
-        });
-    }
+pub fn page(set: &AnchorSet, space: &Recipe, depth: Depth, entries: Vec<Entry<'_>>) -> String {
+    let cards: Vec<ImageCard> = entries
+        .into_iter()
+        .filter_map(|entry| card(entry, depth))
+        .collect();
+    let name = |identity: &crate::encode::EncoderIdentity| identity.name.clone();
     let facts = [
         ("anchor pairs", set.len().to_string()),
         (
             "image encoder",
-            set.manifest().image_encoder.identity.name.clone(),
+            name(&set.manifest().image_encoder.identity),
         ),
-        (
-            "text encoder",
-            set.manifest().text_encoder.identity.name.clone(),
-        ),
-        ("space", classifier.recipe().to_string()),
+        ("text encoder", name(&set.manifest().text_encoder.identity)),
+        ("space", space.to_string()),
     ];
     let facts = facts.map(|(name, value)| (name.to_owned(), value));
-    Ok(contact_sheet(
-        "Labels, and the pairs behind them",
-        &facts,
-        &cards,
-    ))
+    contact_sheet("Labels, and the pairs behind them", &facts, &cards)
+}
+
+fn card(entry: Entry<'_>, depth: Depth) -> Option<ImageCard> {
+    let name = entry.image.file_name().unwrap_or(entry.image.as_os_str());
+    Some(ImageCard {
+        name: name.to_string_lossy().into_owned(),
+        thumbnail: picture(entry.image, IMAGE_SIDE)?,
+        predictions: bars(entry.predictions),
+        without: entry.without.map(|(what, predictions)| Without {
+            what,
+            predictions: bars(predictions),
+        }),
+        why: entry.reasons.map(|reasons| why(reasons, depth)),
+    })
+}
+
+fn bars(predictions: Vec<Prediction>) -> Vec<Bar> {
+    let bar = |p: Prediction| Bar {
+        label: p.label,
+        score: p.score,
+        similarity: p.similarity,
+    };
+    predictions.into_iter().map(bar).collect()
+}
+
+fn why(reasons: Reasons, depth: Depth) -> Why {
+    let sum = match depth {
+        Depth::Brief => Vec::new(),
+        Depth::Full => sum(&reasons),
+    };
+    let against = match depth {
+        Depth::Brief => Vec::new(),
+        Depth::Full => reasons.opposing,
+    };
+    Why {
+        label: reasons.label,
+        anchors: reasons.supporting.into_iter().map(anchor).collect(),
+        against: against.into_iter().map(anchor).collect(),
+        sum,
+    }
+}
+
+/// The lines of the sum; those that are nothing are left out.
+fn sum(reasons: &Reasons) -> Vec<(String, f64)> {
+    let amount = |pairs: &[Reason]| pairs.iter().map(|p| p.amount).sum();
+    let mut lines = vec![
+        (
+            "the pairs above, for".to_owned(),
+            amount(&reasons.supporting),
+        ),
+        (
+            "the pairs above, against".to_owned(),
+            amount(&reasons.opposing),
+        ),
+        (
+            format!("{} other pairs", reasons.others.pairs),
+            reasons.others.amount,
+        ),
+        ("calibration".to_owned(), reasons.offset),
+    ];
+    let unsplit = reasons.unsplit.iter();
+    lines.extend(unsplit.map(|u| (format!("{}, which does not split", u.part), u.amount)));
+    lines.retain(|line| line.1 != 0.0);
+    lines.push(("similarity".to_owned(), f64::from(reasons.score)));
+    lines
+}
+
+fn anchor(reason: Reason) -> AnchorCard {
+    AnchorCard {
+        thumbnail: picture(Path::new(&reason.image), ANCHOR_SIDE),
+        source: reason.source,
+        licence: reason.licence,
+        id: reason.id,
+        captions: reason.captions,
+        contribution_share: reason.share,
+        amount: reason.amount,
+        similarities: [reason.image_similarity, reason.text_similarity],
+    }
 }
 
 fn picture(path: &Path, side: u32) -> Option<Thumb> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::interval::Estimate;
 use super::report::{RetrievalReport, ZeroshotReport};
 use super::retrieval::{Recalls, TwoWays};
+use super::scaling::ScalingReport;
 
 impl Display for ZeroshotReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,6 +99,39 @@ impl Display for RetrievalReport {
         writeln!(f, "\n  in brackets: 95 % intervals (Wilson)")?;
         foot(f, &asif.source, &asif.licence, &asif.notes)
     }
+}
+
+/// A scaling report as one table: a line a data set and number of anchors.
+pub fn scaling_table(report: &ScalingReport) -> String {
+    let points = report.curves.iter().flat_map(|curve| {
+        let row = move |point| (curve, point);
+        curve.points.iter().map(row)
+    });
+    let rows = points.map(|(curve, point)| {
+        let of = |pick: fn(f64, f64) -> f64| {
+            let share = point.draws.iter().copied().reduce(pick).unwrap_or(0.0);
+            format!("{:.1}", share * 100.0)
+        };
+        [
+            curve.dataset.clone(),
+            point.anchors.to_string(),
+            point.draws.len().to_string(),
+            bare_interval(&point.acc1),
+            format!("{} to {}", of(f64::min), of(f64::max)),
+            format!("{:.2}", point.seconds),
+        ]
+    });
+    markdown(
+        [
+            "data set",
+            "anchors",
+            "draws",
+            "top-1 %",
+            "draws from, to",
+            "seconds",
+        ],
+        rows,
+    )
 }
 
 /// One line a report, in Markdown that reads well as plain text too; shares in %, with intervals.

@@ -3,7 +3,7 @@
 use std::fmt::{Result, Write as _};
 
 use super::escape::Text;
-use super::{AnchorCard, Bar, ImageCard};
+use super::{AnchorCard, Bar, ImageCard, Why};
 
 /// Writes the card; `number` makes its heading's id unique on the page.
 pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Result {
@@ -23,20 +23,27 @@ pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Resul
     if card.predictions.is_empty() {
         writeln!(page, r#"<p class="none">no prediction</p>"#)?;
     } else {
+        write_bars(page, "Labels, best first", &card.predictions)?;
+    }
+    if let Some(without) = &card.without {
         writeln!(
             page,
-            r#"<ol role="list" class="bars" aria-label="Labels, best first">"#
+            r#"<h3 class="without">Without {}</h3>"#,
+            Text(&without.what)
         )?;
-        card.predictions
-            .iter()
-            .try_for_each(|bar| write_bar(page, bar))?;
-        writeln!(page, "</ol>")?;
+        write_bars(page, "Labels without these pairs", &without.predictions)?;
     }
     writeln!(page, "</div>\n</div>")?;
-    if !card.anchors.is_empty() {
-        write_anchors(page, card.predictions.first(), &card.anchors)?;
+    if let Some(why) = &card.why {
+        write_why(page, why)?;
     }
     writeln!(page, "</article>")
+}
+
+fn write_bars(page: &mut String, name: &str, bars: &[Bar]) -> Result {
+    writeln!(page, r#"<ol role="list" class="bars" aria-label="{name}">"#)?;
+    bars.iter().try_for_each(|bar| write_bar(page, bar))?;
+    writeln!(page, "</ol>")
 }
 
 fn write_bar(page: &mut String, bar: &Bar) -> Result {
@@ -53,19 +60,68 @@ fn write_bar(page: &mut String, bar: &Bar) -> Result {
     )
 }
 
-fn write_anchors(page: &mut String, first: Option<&Bar>, anchors: &[AnchorCard]) -> Result {
-    let shares = anchors.iter().map(|anchor| anchor.contribution_share);
+fn write_why(page: &mut String, why: &Why) -> Result {
+    let all = why.anchors.iter().chain(&why.against);
+    let shares = all.map(|anchor| anchor.contribution_share.abs());
+    let strongest = shares.fold(f64::MIN_POSITIVE, f64::max);
+    writeln!(page, "<section class=\"why\">")?;
+    let label = Text(&why.label);
+    if !why.anchors.is_empty() {
+        write_anchors(
+            page,
+            &format!("Anchors for {label}"),
+            &why.anchors,
+            strongest,
+        )?;
+    }
+    if !why.against.is_empty() {
+        write_anchors(
+            page,
+            &format!("Anchors against {label}"),
+            &why.against,
+            strongest,
+        )?;
+    }
+    if !why.sum.is_empty() {
+        write_sum(page, &why.sum)?;
+    }
+    writeln!(page, "</section>")
+}
+
+fn write_anchors(
+    page: &mut String,
+    heading: &str,
+    anchors: &[AnchorCard],
+    strongest: f64,
+) -> Result {
+    let sum = anchors.iter().map(|anchor| anchor.contribution_share).sum();
     writeln!(
         page,
-        "<section class=\"why\">\n<h3>Anchors{label}</h3>\n<p>together {sum} of the similarity</p>\n<ol role=\"list\">",
-        label = first.map_or_else(String::new, |bar| format!(" for {}", Text(&bar.label))),
-        sum = percent(shares.clone().sum()),
+        "<h3>{heading}</h3>\n<p>together {sum} of the similarity</p>\n<ol role=\"list\">",
+        sum = percent(sum),
     )?;
-    let strongest = shares.map(f64::abs).fold(f64::MIN_POSITIVE, f64::max);
     anchors
         .iter()
         .try_for_each(|anchor| write_anchor(page, anchor, strongest))?;
-    writeln!(page, "</ol>\n</section>")
+    writeln!(page, "</ol>")
+}
+
+/// The lines of a sum; each bar is as wide as its part of the largest.
+fn write_sum(page: &mut String, lines: &[(String, f64)]) -> Result {
+    let finite = lines.iter().map(|line| line.1.abs());
+    let largest = finite.fold(f64::MIN_POSITIVE, f64::max);
+    writeln!(page, "<h3>The sum</h3>\n<dl class=\"sum\">")?;
+    for (name, amount) in lines {
+        writeln!(
+            page,
+            r#"<div><dt>{name}</dt><dd class="amount{against}" style="--share:{width}">{amount}</dd></div>"#,
+            name = Text(name),
+            against = if *amount < 0.0 { " against" } else { "" },
+            width = width(amount.abs() / largest),
+            amount = signed(*amount),
+        )?;
+    }
+    writeln!(page, "</dl>")
 }
 
 /// The strongest anchor's line is as wide as its picture, the others are in proportion.
@@ -85,6 +141,12 @@ fn write_anchor(page: &mut String, anchor: &AnchorCard, strongest: f64) -> Resul
         against = if share < 0.0 { " against" } else { "" },
         width = width(share.abs() / strongest),
         percent = percent(share),
+    )?;
+    let [image, text] = anchor.similarities.map(|s| number(s as f32));
+    writeln!(
+        page,
+        r#"<p class="numbers">{} · image {image} · text {text}</p>"#,
+        signed(anchor.amount)
     )?;
     write_captions(page, &anchor.captions)?;
     write!(page, r#"<p class="origin">{}"#, Text(&anchor.id))?;
@@ -136,6 +198,14 @@ fn width(part: f64) -> String {
 fn percent(share: f64) -> String {
     if share.is_finite() {
         format!("{:.1} %", share * 100.0)
+    } else {
+        "–".to_owned()
+    }
+}
+
+fn signed(value: f64) -> String {
+    if value.is_finite() {
+        format!("{value:+.4}")
     } else {
         "–".to_owned()
     }

@@ -8,7 +8,7 @@ use std::fmt::{self, Display, Write as _};
 /// Control characters, which HTML does not allow, become U+FFFD; line breaks and tabs become blanks;
 /// characters that force a direction of writing are dropped, because one left open would turn round
 /// what stands behind it.
-pub(super) struct Text<'a>(pub(super) &'a str);
+pub(in crate::eval) struct Text<'a>(pub(in crate::eval) &'a str);
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,7 @@
 //! the browser to load nothing from elsewhere, and all text in it, captions above all, is escaped.
 
 mod card;
-mod escape;
+pub(super) mod escape;
 mod thumb;
 
 use std::fmt::Write as _;
@@ -29,8 +29,32 @@ pub struct ImageCard {
     pub thumbnail: Thumb,
     /// The labels, the highest first.
     pub predictions: Vec<Bar>,
-    /// The anchors that carry the first label, the strongest first; may be empty.
+    /// What the labels would be without some pairs.
+    pub without: Option<Without>,
+    /// Which anchors made the score of one of the labels.
+    pub why: Option<Why>,
+}
+
+/// What the labels would be without some pairs.
+#[derive(Debug, Clone)]
+pub struct Without {
+    /// Which pairs are left out.
+    pub what: String,
+    /// The labels, the highest first.
+    pub predictions: Vec<Bar>,
+}
+
+/// The anchors behind a label's score.
+#[derive(Debug, Clone)]
+pub struct Why {
+    /// The label.
+    pub label: String,
+    /// Anchors that speak for it, the strongest first.
     pub anchors: Vec<AnchorCard>,
+    /// Anchors that speak against it, the strongest first; may be empty.
+    pub against: Vec<AnchorCard>,
+    /// The lines of the sum that is the score, the score last; empty where it is not to be shown.
+    pub sum: Vec<(String, f64)>,
 }
 
 /// One label with its score.
@@ -44,7 +68,7 @@ pub struct Bar {
     pub similarity: f32,
 }
 
-/// One anchor pair and its part in the first label's similarity.
+/// One anchor pair and its part in a label's similarity.
 #[derive(Debug, Clone)]
 pub struct AnchorCard {
     /// The pair's id.
@@ -56,6 +80,10 @@ pub struct AnchorCard {
     /// Its part of the similarity: 0.25 is a quarter. All anchors together make 1; with signed
     /// weights single ones may be negative.
     pub contribution_share: f64,
+    /// Its part in the label's own unit.
+    pub amount: f64,
+    /// The cosine of both images, and of prompt and text.
+    pub similarities: [f64; 2],
     /// Where the pair comes from.
     pub source: Option<String>,
     /// Under which terms.

@@ -14,6 +14,8 @@ fn card(text: &str) -> ImageCard {
         captions: captions.iter().map(|&caption| caption.to_owned()).collect(),
         thumbnail,
         contribution_share: share,
+        amount: share * 2.0,
+        similarities: [0.25, share],
         source: Some(text.to_owned()),
         licence: None,
     };
@@ -32,11 +34,19 @@ fn card(text: &str) -> ImageCard {
                 similarity: f32::INFINITY,
             },
         ],
-        anchors: vec![
-            anchor(0.5, Some(thumb()), &[text, text, text]),
-            anchor(-0.125, None, &[text, text]),
-            anchor(f64::NAN, None, &[]),
-        ],
+        without: Some(Without {
+            what: text.to_owned(),
+            predictions: vec![],
+        }),
+        why: Some(Why {
+            label: text.to_owned(),
+            anchors: vec![
+                anchor(0.5, Some(thumb()), &[text, text, text]),
+                anchor(f64::NAN, None, &[]),
+            ],
+            against: vec![anchor(-0.125, None, &[text, text])],
+            sum: vec![(text.to_owned(), -1.5), (text.to_owned(), f64::NAN)],
+        }),
     }
 }
 
@@ -97,6 +107,9 @@ fn figures_are_shown_and_odd_ones_survive() {
         "<span class=\"share against\" style=\"--share:25.00%\">-12.5 %</span>",
         "2 more captions",
         "1 more caption<",
+        "+1.0000 · image 0.2500 · text 0.5000",
+        "Anchors against x",
+        "<dd class=\"amount against\" style=\"--share:100.00%\">-1.5000</dd>",
         "image not available",
     ] {
         assert!(page.contains(part), "no {part} in {page}");
@@ -110,7 +123,8 @@ fn an_image_without_predictions_and_a_page_without_images_are_pages() {
         name: "x".to_owned(),
         thumbnail: thumb(),
         predictions: vec![],
-        anchors: vec![],
+        without: None,
+        why: None,
     };
     assert!(contact_sheet("t", &[], &[bare]).contains("no prediction"));
     assert!(contact_sheet("t", &[], &[]).ends_with("</html>\n"));
@@ -140,6 +154,8 @@ fn a_page_of_real_pictures() {
         .map(|pair| AnchorCard {
             thumbnail: Some(read(&pair.image)),
             contribution_share: 0.0,
+            amount: 0.0,
+            similarities: [0.5, 0.5],
             source: pair
                 .meta
                 .get("source")
@@ -170,13 +186,19 @@ fn a_page_of_real_pictures() {
             cards.push(ImageCard {
                 name: image.file_name().unwrap().to_string_lossy().into_owned(),
                 thumbnail: read(image),
+                without: None,
+                why: Some(Why {
+                    label: task.classes[task.labels[at]].name.clone(),
+                    anchors: anchors
+                        .map(|(anchor, share)| AnchorCard {
+                            contribution_share: share,
+                            ..anchor.clone()
+                        })
+                        .collect(),
+                    against: vec![],
+                    sum: vec![],
+                }),
                 predictions: predictions.collect(),
-                anchors: anchors
-                    .map(|(anchor, share)| AnchorCard {
-                        contribution_share: share,
-                        ..anchor.clone()
-                    })
-                    .collect(),
             });
         }
     }
@@ -205,7 +227,7 @@ fn odd_card(data: &std::path::Path, like: &ImageCard) -> ImageCard {
         .filter(|pair| pair.meta["source"] == "tuxpaint-stamps")
         .step_by(190);
     let mut anchors: Vec<_> = cutouts
-        .zip(&like.anchors)
+        .zip(&like.why.as_ref().unwrap().anchors)
         .map(|(pair, anchor)| AnchorCard {
             thumbnail: thumbnail(&image::open(pair.image).unwrap(), 256).ok(),
             captions: pair.captions,
@@ -232,6 +254,11 @@ fn odd_card(data: &std::path::Path, like: &ImageCard) -> ImageCard {
             label("\u{645}\u{631}\u{62d}\u{628}\u{627}", 0.001),
             label("\u{732b}", f32::NAN),
         ],
-        anchors,
+        without: None,
+        why: Some(Why {
+            against: anchors.clone(),
+            anchors,
+            ..like.why.clone().unwrap()
+        }),
     }
 }

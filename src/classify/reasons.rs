@@ -1,0 +1,164 @@
+//! A score as a sum of named pairs.
+
+use serde::Serialize;
+
+use super::{Answer, Classifier};
+use crate::anchors::searcher::Modality;
+use crate::anchors::{AnchorId, AnchorsError};
+use crate::space::explain::{Contribution, Unsplit};
+use crate::space::vector::dot;
+
+/// An anchor pair, and what it gave to a score.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reason {
+    /// The number of the pair among the anchors.
+    pub anchor: AnchorId,
+    /// Its id.
+    pub id: String,
+    /// Its texts.
+    pub captions: Vec<String>,
+    /// Where it comes from, if its metadata says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Under which terms, if its metadata says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// The file of its image.
+    pub image: String,
+    /// The cosine of the image that was asked about and the pair's image, as the encoder has them.
+    pub image_similarity: f64,
+    /// The cosine of the label's prompt and the pair's text; a mean where several prompts count.
+    pub text_similarity: f64,
+    /// What it added to the score.
+    pub amount: f64,
+    /// `amount` as a share of what all pairs added or took away, in absolute terms.
+    pub share: f64,
+}
+
+/// Why a label has its score:
+/// `score = sum of supporting + sum of opposing + others.amount + offset + sum of unsplit`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reasons {
+    /// The label.
+    pub label: String,
+    /// Its score, as [`Prediction::similarity`](super::Prediction).
+    pub score: f32,
+    /// The pairs that added the most, most first.
+    pub supporting: Vec<Reason>,
+    /// The pairs that took away the most, most first.
+    pub opposing: Vec<Reason>,
+    /// All the others.
+    pub others: Others,
+    /// What belongs to no pair: the calibration's share.
+    pub offset: f64,
+    /// Parts of the space that do not split into pairs.
+    pub unsplit: Vec<Unsplit>,
+}
+
+/// The pairs that are not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Others {
+    /// How many had a part in the score.
+    pub pairs: usize,
+    /// What they added together.
+    pub amount: f64,
+}
+
+impl Reasons {
+    /// The sum of all its parts: the score, but for rounding.
+    pub fn sum(&self) -> f64 {
+        let listed = self.supporting.iter().chain(&self.opposing);
+        let unsplit = self.unsplit.iter().map(|u| u.amount);
+        listed.map(|r| r.amount).sum::<f64>()
+            + self.others.amount
+            + self.offset
+            + unsplit.sum::<f64>()
+    }
+}
+
+impl Classifier<'_> {
+    /// The pairs behind the score of a label: at most `top` that speak for it, and as many that
+    /// speak against it.
+    ///
+    /// # Errors
+    /// When the record or the vector of a pair is damaged.
+    pub fn reasons(
+        &self,
+        answer: &Answer,
+        class: usize,
+        top: usize,
+    ) -> Result<Reasons, AnchorsError> {
+        let explanation = self.explain(answer, class)?;
+        let prompts = self.decisive_vectors(answer, class);
+        let all = &explanation.contributions;
+        let for_it = all.partition_point(|c| c.amount > 0.0);
+        let (supporting, opposing) = all.split_at(for_it);
+        let shown = |c: &Contribution| self.reason(answer, &prompts, c);
+        let hidden = supporting
+            .iter()
+            .skip(top)
+            .chain(opposing.iter().rev().skip(top));
+        let others = Others {
+            pairs: hidden.clone().count(),
+            // Of nothing it is 0.0, where `sum` has -0.0.
+            amount: hidden.fold(0.0, |sum, c| sum + f64::from(c.amount)),
+        };
+        Ok(Reasons {
+            label: self.labels().get(class).cloned().unwrap_or_default(),
+            score: explanation.score,
+            supporting: supporting
+                .iter()
+                .take(top)
+                .map(shown)
+                .collect::<Result<_, _>>()?,
+            opposing: opposing
+                .iter()
+                .rev()
+                .take(top)
+                .map(shown)
+                .collect::<Result<_, _>>()?,
+            others,
+            offset: explanation.offset,
+            unsplit: explanation.unsplit,
+        })
+    }
+
+    /// The unit vectors of the prompts that made the score.
+    fn decisive_vectors(&self, answer: &Answer, class: usize) -> Vec<&[f32]> {
+        let set = self.searcher.set();
+        let of_class = self.head.vectors(class);
+        let mut vectors = of_class.chunks_exact(set.dim(Modality::Text));
+        let decisive = self.decisive(answer, class);
+        let (mut next, mut found) = (0, Vec::with_capacity(decisive.len()));
+        for at in decisive {
+            found.extend(vectors.nth(at - next));
+            next = at + 1;
+        }
+        found
+    }
+
+    fn reason(
+        &self,
+        answer: &Answer,
+        prompts: &[&[f32]],
+        contribution: &Contribution,
+    ) -> Result<Reason, AnchorsError> {
+        let (set, anchor) = (self.searcher.set(), contribution.anchor);
+        let record = set.record(anchor)?;
+        let image = set.vector(anchor, Modality::Image)?;
+        let text = set.vector(anchor, Modality::Text)?;
+        let cosines = prompts.iter().map(|prompt| dot(prompt, text));
+        Ok(Reason {
+            anchor,
+            source: record.meta_text("source"),
+            licence: record.licence(),
+            id: record.id,
+            captions: record.captions,
+            image: record.image,
+            image_similarity: dot(&answer.vector, image),
+            text_similarity: cosines.sum::<f64>() / prompts.len().max(1) as f64,
+            amount: f64::from(contribution.amount),
+            share: f64::from(contribution.share),
+        })
+    }
+}

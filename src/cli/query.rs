@@ -1,0 +1,148 @@
+//! How a set is asked: what every command that compares images with texts shares.
+
+use std::path::PathBuf;
+
+use asif::anchors::plan::SearchMode;
+use asif::anchors::{AnchorSet, Embedder};
+use asif::classify::HeadOptions;
+use asif::space::Recipe;
+use asif::space::prompts::{Labels, Templates};
+use clap::Args;
+
+use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
+use super::context::Context;
+
+/// The space, what searches it, and the encoders.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    #[command(flatten)]
+    space: SpaceArgs,
+
+    #[command(flatten)]
+    search: SearchArgs,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+
+    #[command(flatten)]
+    accept: AcceptArgs,
+}
+
+impl AskArgs {
+    /// The space: that of the set, changed by what was given.
+    pub fn recipe(&self, set: &AnchorSet) -> anyhow::Result<Recipe> {
+        self.space.over(&set.manifest().space)
+    }
+
+    /// What searches the anchors.
+    pub fn mode(&self) -> SearchMode {
+        self.search.mode()
+    }
+
+    /// The encoders of `set`, which is made to accept them where that was asked for.
+    pub fn embedder(
+        &self,
+        context: &Context,
+        set: &mut AnchorSet,
+        load: Load,
+    ) -> anyhow::Result<Embedder> {
+        let embedder = self.encoders.open(context, Some(set), load)?;
+        self.accept.apply(set, &embedder)?;
+        Ok(embedder)
+    }
+}
+
+/// The same, and how labels become scores.
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    head: HeadArgs,
+
+    #[command(flatten)]
+    ask: AskArgs,
+}
+
+impl ScoreArgs {
+    /// The space, the search and the encoders.
+    pub fn ask(&self) -> &AskArgs {
+        &self.ask
+    }
+
+    /// The templates given, if any.
+    pub fn templates(&self) -> anyhow::Result<Option<Templates>> {
+        self.head.templates()
+    }
+
+    /// How a head is made in the space of `set`, changed by what was given.
+    pub fn options(&self, set: &AnchorSet) -> anyhow::Result<HeadOptions> {
+        let AskArgs { space, search, .. } = &self.ask;
+        self.head.options(space, search, &set.manifest().space)
+    }
+}
+
+/// A set, and how it is asked.
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// The set.
+    #[arg(long, env = "ASIF_INDEX", value_name = "DIR.asif")]
+    index: PathBuf,
+
+    #[command(flatten)]
+    score: ScoreArgs,
+}
+
+/// A set that is open, with its encoders, and how it is asked.
+#[derive(Debug)]
+pub struct Question {
+    pub set: AnchorSet,
+    pub embedder: Embedder,
+    pub templates: Option<Templates>,
+    pub options: HeadOptions,
+}
+
+impl QueryArgs {
+    /// Reads the templates, opens the set, then the encoders: what is wrong with the small is said
+    /// before the large is loaded.
+    pub fn open(&self, context: &Context, load: Load) -> anyhow::Result<Question> {
+        let templates = self.score.templates()?;
+        let mut set = super::open(&self.index, context)?;
+        let options = self.score.options(&set)?;
+        let embedder = self.score.ask.embedder(context, &mut set, load)?;
+        Ok(Question {
+            set,
+            embedder,
+            templates,
+            options,
+        })
+    }
+}
+
+/// The labels to choose from.
+#[derive(Debug, Args)]
+pub struct LabelArgs {
+    /// The labels, separated by commas; a label's names in several languages by `|`, as in
+    /// `cat|gato|Katze`.
+    #[arg(long, env = "ASIF_LABELS", value_name = "A,B,C")]
+    labels: Option<String>,
+
+    /// The labels, one a line; `#` begins a comment. `label: what it looks like` gives a label a
+    /// prompt of its own, tabs several; .json and .jsonl are read too.
+    #[arg(
+        long,
+        env = "ASIF_LABELS_FILE",
+        value_name = "FILE",
+        conflicts_with = "labels"
+    )]
+    labels_file: Option<PathBuf>,
+}
+
+impl LabelArgs {
+    /// The labels; none given is an error that says so.
+    pub fn read(&self) -> anyhow::Result<Labels> {
+        Ok(match (&self.labels, &self.labels_file) {
+            (Some(list), _) => Labels::parse(list)?,
+            (None, Some(file)) => Labels::from_file(file)?,
+            (None, None) => Labels::parse("")?,
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! `asif eval scaling`.
+
+use std::path::PathBuf;
+
+use asif::eval::measure::Subject;
+use asif::eval::scaling::{ScalingPlan, measure_scaling};
+use asif::eval::{Dataset, scaling_table, svg};
+use clap::Args;
+
+use super::args::Load;
+use super::context::Context;
+use super::query::{QueryArgs, Question};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  asif eval scaling --index mine.asif --dataset pets/ --sizes 500,1000,2000 --svg scaling.svg")]
+pub struct ScalingArgs {
+    /// One or more folders of labelled images.
+    #[arg(long, env = "ASIF_DATASET", required = true, num_args = 1.., value_name = "IMAGEFOLDER")]
+    dataset: Vec<PathBuf>,
+
+    /// Other names for the classes: `folder: name` on each line.
+    #[arg(long, env = "ASIF_CLASSNAMES", value_name = "FILE")]
+    classnames: Option<PathBuf>,
+
+    /// How many anchors to measure with; more than the set has is all of them
+    /// [default: 250, doubled until it is all].
+    #[arg(long, env = "ASIF_SIZES", value_delimiter = ',', value_name = "N,N,...", value_parser = clap::value_parser!(u32).range(1..))]
+    sizes: Vec<u32>,
+
+    /// How many random draws of each size.
+    #[arg(long, env = "ASIF_DRAWS", default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    draws: u64,
+
+    /// Which draws: the same number draws the same pairs.
+    #[arg(long, env = "ASIF_SEED", default_value_t = 1, value_name = "N")]
+    seed: u64,
+
+    /// Also write the figures as CSV.
+    #[arg(long, env = "ASIF_CSV", value_name = "FILE")]
+    csv: Option<PathBuf>,
+
+    /// Also draw the curves.
+    #[arg(long, env = "ASIF_SVG", value_name = "FILE")]
+    svg: Option<PathBuf>,
+
+    #[command(flatten)]
+    query: QueryArgs,
+}
+
+pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
+    let datasets: Vec<Dataset> = args
+        .dataset
+        .iter()
+        .map(|folder| Dataset::load(folder, args.classnames.as_deref()))
+        .collect::<Result<_, _>>()?;
+    let Question {
+        set,
+        embedder,
+        templates,
+        options,
+    } = args.query.open(context, Load::Many)?;
+    let sizes = if args.sizes.is_empty() {
+        let doubled = std::iter::successors(Some(250), |n| Some(n * 2));
+        let below = doubled.take_while(|n| *n < set.len());
+        below.chain([set.len()]).collect()
+    } else {
+        args.sizes.iter().map(|n| *n as usize).collect()
+    };
+    let plan = ScalingPlan {
+        sizes,
+        draws: args.draws,
+        seed: args.seed,
+    };
+    let subject = Subject {
+        set: &set,
+        embedder: &embedder,
+        watch: context.watch(),
+    };
+    let (report, rejected) =
+        measure_scaling(subject, &datasets, templates.as_ref(), &options, &plan)?;
+    for rejected in &rejected {
+        context.note(format!("asif: {rejected}"));
+    }
+    for (file, text) in [(&args.csv, report.csv()), (&args.svg, svg(&report))] {
+        if let Some(file) = file {
+            fs_err::write(file, text)?;
+            context.note(format!("wrote {}", file.display()));
+        }
+    }
+    if context.json {
+        context.print_json(&report)
+    } else {
+        context.print(scaling_table(&report))
+    }
+}

@@ -1,0 +1,298 @@
+//! Accuracy against the number of anchors: random parts of a set, measured as if they were all.
+//!
+//! A draw is one random order of the pairs; its parts are the first so many of that order, so that
+//! within a draw a larger part holds the smaller ones. Nothing is written, and no input is encoded
+//! more than once.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ndarray::Array2;
+use serde::Serialize;
+
+use super::dataset::{Classification, Dataset, Task};
+use super::interval::{Estimate, SplitMix64, mean_of_draws};
+use super::measure::{MeasureError, Subject};
+use super::zeroshot::zeroshot;
+use crate::anchors::embed::Rejected;
+use crate::anchors::{AnchorSet, Searcher};
+use crate::classify::{Classifier, HeadOptions, LabelHead, Scoring};
+use crate::encode::Modality;
+use crate::space::prompts::{Labels, Templates};
+
+/// Which parts of a set are measured.
+#[derive(Debug, Clone)]
+pub struct ScalingPlan {
+    /// How many anchors the parts have; more than there are is all of them.
+    pub sizes: Vec<usize>,
+    /// How many random parts of each size; of all anchors there is one.
+    pub draws: u64,
+    /// What the random orders begin with: the same seed draws the same pairs.
+    pub seed: u64,
+}
+
+/// Accuracy against the number of anchors, for each data set.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScalingReport {
+    /// The encoders.
+    pub model: String,
+    /// Anchors of the whole set.
+    pub anchors: usize,
+    /// The space, in words.
+    pub space: String,
+    /// The seed of the draws.
+    pub seed: u64,
+    /// A curve a data set.
+    pub curves: Vec<Curve>,
+}
+
+/// How accuracy grows on one data set.
+#[derive(Debug, Clone, Serialize)]
+pub struct Curve {
+    /// The data set's name.
+    pub dataset: String,
+    /// Its images.
+    pub images: usize,
+    /// Its classes.
+    pub classes: usize,
+    /// Fewest anchors first.
+    pub points: Vec<Point>,
+}
+
+/// The accuracy with so many anchors.
+#[derive(Debug, Clone, Serialize)]
+pub struct Point {
+    /// How many anchors.
+    pub anchors: usize,
+    /// Top-1: the mean over the draws, with a 95 % interval that counts both the images and the
+    /// spread of the draws.
+    pub acc1: Estimate,
+    /// Top-1 of each draw.
+    pub draws: Vec<f64>,
+    /// Seconds to fit the space, make the head and score all images, mean over the draws.
+    pub seconds: f64,
+}
+
+/// A data set with its images encoded.
+struct Prepared<'a> {
+    name: &'a str,
+    task: &'a Classification,
+    labels: Labels,
+    templates: Templates,
+    /// The images that could be used: place and unit vector.
+    vectors: Vec<(usize, Vec<f32>)>,
+}
+
+/// Measures zero-shot accuracy with random parts of a set.
+///
+/// `templates` replace those of the data sets. Images that could not be used are returned beside
+/// the report and count as mistakes.
+///
+/// # Errors
+/// A [`MeasureError`]; an image that cannot be used is none.
+pub fn measure_scaling(
+    subject: Subject<'_>,
+    datasets: &[Dataset],
+    templates: Option<&Templates>,
+    options: &HeadOptions,
+    plan: &ScalingPlan,
+) -> Result<(ScalingReport, Vec<Rejected>), MeasureError> {
+    let Subject { set, watch, .. } = subject;
+    set.check_encoders(subject.embedder)?;
+    let mut rejected = Vec::new();
+    let prepared = datasets
+        .iter()
+        .map(|dataset| prepare(subject, dataset, templates, &mut rejected))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut sizes: Vec<usize> = plan
+        .sizes
+        .iter()
+        .map(|n| (*n).clamp(1, set.len()))
+        .collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let draws_of = |size: usize| {
+        if size == set.len() {
+            1
+        } else {
+            plan.draws.max(1)
+        }
+    };
+    let total = sizes.iter().map(|&size| draws_of(size)).sum();
+    watch.progress.begin("parts", Some(total));
+    let mut found: Vec<Vec<Vec<(f64, f64)>>> = vec![vec![Vec::new(); sizes.len()]; prepared.len()];
+    for draw in 0..plan.draws.max(1) {
+        let order = random_order(set, plan.seed.wrapping_add(draw));
+        for (at, &size) in sizes.iter().enumerate() {
+            if draw >= draws_of(size) {
+                continue;
+            }
+            let begun = Instant::now();
+            let rest;
+            let part = if size == set.len() {
+                set
+            } else {
+                rest = set.without(&order[size..])?;
+                &rest
+            };
+            let searcher = Searcher::new(part, options.space.clone(), options.mode)?;
+            let fitted = begun.elapsed().as_secs_f64();
+            for (data, found) in prepared.iter().zip(&mut found) {
+                let begun = Instant::now();
+                let acc1 = accuracy(subject, part, &searcher, options, data)?;
+                found[at].push((acc1, fitted + begun.elapsed().as_secs_f64()));
+            }
+            watch.progress.advance(1);
+        }
+    }
+    watch.progress.end();
+    let curves = prepared.iter().zip(found).map(|(data, found)| Curve {
+        dataset: data.name.to_owned(),
+        images: data.task.images.len(),
+        classes: data.task.classes.len(),
+        points: sizes
+            .iter()
+            .zip(found)
+            .map(|(&anchors, draws)| point(anchors, data.task.images.len(), &draws))
+            .collect(),
+    });
+    let name = |modality| set.encoder(modality).identity.name.as_str();
+    let report = ScalingReport {
+        model: format!("{} + {}", name(Modality::Image), name(Modality::Text)),
+        anchors: set.len(),
+        space: options.space.to_string(),
+        seed: plan.seed,
+        curves: curves.collect(),
+    };
+    Ok((report, rejected))
+}
+
+fn point(anchors: usize, images: usize, found: &[(f64, f64)]) -> Point {
+    let draws: Vec<f64> = found.iter().map(|f| f.0).collect();
+    Point {
+        anchors,
+        acc1: mean_of_draws(&draws, images as u64),
+        draws,
+        seconds: found.iter().map(|f| f.1).sum::<f64>() / found.len().max(1) as f64,
+    }
+}
+
+fn prepare<'a>(
+    subject: Subject<'_>,
+    dataset: &'a Dataset,
+    templates: Option<&Templates>,
+    rejected: &mut Vec<Rejected>,
+) -> Result<Prepared<'a>, MeasureError> {
+    let Task::Classification(task) = &dataset.task else {
+        return Err(MeasureError::Task {
+            name: dataset.name.clone(),
+            found: "retrieval",
+            wanted: "zeroshot",
+        });
+    };
+    let Subject {
+        embedder, watch, ..
+    } = subject;
+    watch
+        .progress
+        .begin("images", Some(task.images.len() as u64));
+    let mut vectors = Vec::with_capacity(task.images.len());
+    for (at, vector) in embedder
+        .images(&task.images, watch)?
+        .into_iter()
+        .enumerate()
+    {
+        match vector {
+            Ok(vector) => vectors.push((at, vector)),
+            Err(reason) => rejected.push(reason),
+        }
+    }
+    watch.progress.end();
+    Ok(Prepared {
+        name: &dataset.name,
+        task,
+        labels: Labels::new(task.classes.iter().map(|c| c.name.as_str()))?,
+        templates: templates
+            .or(task.templates.as_ref())
+            .cloned()
+            .unwrap_or_default(),
+        vectors,
+    })
+}
+
+/// Top-1 with the anchors of `part`.
+fn accuracy(
+    subject: Subject<'_>,
+    part: &AnchorSet,
+    searcher: &Searcher<'_>,
+    options: &HeadOptions,
+    data: &Prepared<'_>,
+) -> Result<f64, MeasureError> {
+    let Subject {
+        embedder, watch, ..
+    } = subject;
+    let scoring = Scoring {
+        aggregate: options.aggregate,
+        logit_scale: options.logit_scale,
+    };
+    let (labels, templates) = (&data.labels, &data.templates);
+    let head = LabelHead::new(part, searcher, embedder, labels, templates, scoring, watch)?;
+    let searcher = Searcher::of(part, searcher.view().clone());
+    let classifier = Classifier::with_head(searcher, embedder, Arc::new(head));
+    let vectors = data.vectors.iter().map(|(_, v)| v.clone()).collect();
+    let mut scores = Array2::from_elem(
+        (data.task.images.len(), data.labels.as_slice().len()),
+        f32::NAN,
+    );
+    for ((at, _), answer) in data.vectors.iter().zip(classifier.answers(vectors)?) {
+        let row = scores.row_mut(*at).into_iter().zip(answer.similarities);
+        row.for_each(|(score, similarity)| *score = similarity);
+    }
+    Ok(zeroshot(scores.view(), &data.task.labels)?.acc1.value)
+}
+
+/// The rows of all live pairs in a random order.
+fn random_order(set: &AnchorSet, seed: u64) -> Vec<usize> {
+    let mut random = SplitMix64(seed);
+    let mut rows: Vec<usize> = set.live().rows().collect();
+    for last in (1..rows.len()).rev() {
+        rows.swap(last, random.below(last + 1));
+    }
+    rows
+}
+
+impl ScalingReport {
+    /// The figures as CSV: a line a data set and number of anchors.
+    pub fn csv(&self) -> String {
+        let points = || self.curves.iter().flat_map(|c| &c.points);
+        let draws = points().map(|p| p.draws.len()).max().unwrap_or(0);
+        let mut text = "dataset,images,anchors,acc1,low,high,seconds".to_owned();
+        (1..=draws).for_each(|draw| text.push_str(&format!(",draw_{draw}")));
+        text.push('\n');
+        for curve in &self.curves {
+            let name = if curve.dataset.contains([',', '"', '\n', '\r']) {
+                format!("\"{}\"", curve.dataset.replace('"', "\"\""))
+            } else {
+                curve.dataset.clone()
+            };
+            for Point {
+                anchors,
+                acc1: Estimate { value, low, high },
+                draws: each,
+                seconds,
+            } in &curve.points
+            {
+                let images = curve.images;
+                text.push_str(&format!(
+                    "{name},{images},{anchors},{value:.4},{low:.4},{high:.4},{seconds:.3}"
+                ));
+                (0..draws).for_each(|draw| match each.get(draw) {
+                    Some(acc1) => text.push_str(&format!(",{acc1:.4}")),
+                    None => text.push(','),
+                });
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
