@@ -79,7 +79,7 @@ fn main() -> anyhow::Result<()> {
                 overwrite: false,
                 keep: 5,
                 strict: true,
-                space: SpaceParams::default(),
+                space: SpaceParams::default().into(),
                 graphs,
             },
             &embedder,

@@ -175,7 +175,7 @@ fn list_show_export_diff_and_audit_agree() {
 /// The relative rows of some queries of both sides.
 fn rows(path: &Path) -> Vec<RelativeRow> {
     let set = AnchorSet::open(path).unwrap();
-    let searcher = Searcher::new(&set, set.manifest().space, SearchMode::Auto).unwrap();
+    let searcher = Searcher::new(&set, set.manifest().space.clone(), SearchMode::Auto).unwrap();
     let side = |modality, dim| {
         let queries: Vec<f32> = (900..920).flat_map(|seed| unit(seed, dim)).collect();
         searcher.rows(modality, &queries).unwrap()
@@ -353,7 +353,7 @@ fn a_head_of_a_snapshot_answers_as_a_classifier_of_the_set() {
     let templates = Templates::default();
     let scoring = Scoring::default();
     let whole = HeadOptions {
-        params: set.manifest().space,
+        space: set.manifest().space.clone(),
         mode: SearchMode::Auto,
         aggregate: scoring.aggregate,
         logit_scale: scoring.logit_scale,

@@ -5,7 +5,7 @@ mod support;
 use asif::anchors::AnchorSet;
 use asif::anchors::plan::SearchMode;
 use asif::anchors::searcher::{Modality, Searcher};
-use asif::space::{ClassHead, Negatives, RelativeRow, SpaceParams};
+use asif::space::{Aggregate, ClassHead, Negatives, RelativeRow, SpaceParams};
 use support::demo_set;
 
 /// Every vector of one side, in double precision.
@@ -117,10 +117,15 @@ fn rows_and_scores_are_those_of_the_model() {
         }
         let head = ClassHead::new(
             set.len(),
-            &rows[1].iter().map(|r| vec![r.clone()]).collect::<Vec<_>>(),
+            &[1.0],
+            &rows[1]
+                .iter()
+                .map(|r| vec![r.clone().into()])
+                .collect::<Vec<_>>(),
+            Aggregate::Max,
         );
         for (image, image_model) in rows[0].iter().zip(&models[0]) {
-            for (score, text_model) in head.scores(image).iter().zip(&models[1]) {
+            for (score, text_model) in head.scores(&image.clone().into()).iter().zip(&models[1]) {
                 let want = dot(image_model, text_model);
                 assert!(
                     (f64::from(*score) - want).abs() < 1e-5,

@@ -162,10 +162,10 @@ fn a_removed_generation_is_let_go() {
 #[test]
 fn the_space_is_the_manifests_or_the_callers() {
     let (set, _) = two_generations();
-    let k = |live: &LiveSet| live.load().searcher().params().k;
+    let k = |live: &LiveSet| live.load().searcher().recipe().k();
     assert_eq!(k(&open(set.path())), 20);
     let options = LiveOptions {
-        space: Some(SpaceParams::PAPER),
+        space: Some(SpaceParams::PAPER.into()),
         ..LiveOptions::default()
     };
     assert_eq!(k(&LiveSet::open(set.path(), options).unwrap()), 800);

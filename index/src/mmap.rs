@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+#[cfg(not(miri))]
 use memmap2::Mmap;
 
 use crate::error::{Error, Result};
@@ -12,7 +13,10 @@ use crate::error::{Error, Result};
 ///
 /// The bytes are aligned to a page. Nothing is read until it is touched.
 pub struct MappedFile {
+    #[cfg(not(miri))]
     map: Mmap,
+    #[cfg(miri)]
+    map: AlignedBytes,
     path: PathBuf,
 }
 
@@ -40,6 +44,10 @@ impl MappedFile {
                 advice: "write it again",
             });
         }
+        // Miri maps no files: there a copy stands for the map.
+        #[cfg(miri)]
+        let map = AlignedBytes::copy_of(&fs::read(path).map_err(Error::io(path, "reading"))?);
+        #[cfg(not(miri))]
         #[expect(clippy::disallowed_methods, reason = "this is the mmap module")]
         // SAFETY: the map is read-only and private to this value. The one thing Rust cannot rule
         // out, another process changing the file, is excluded by the format: files are replaced by
@@ -58,6 +66,9 @@ impl MappedFile {
 
     /// The file's bytes.
     pub fn bytes(&self) -> &[u8] {
+        #[cfg(miri)]
+        return self.map.bytes();
+        #[cfg(not(miri))]
         &self.map
     }
 }
@@ -66,7 +77,7 @@ impl fmt::Debug for MappedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MappedFile")
             .field("path", &self.path)
-            .field("len", &self.map.len())
+            .field("len", &self.bytes().len())
             .finish()
     }
 }

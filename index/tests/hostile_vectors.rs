@@ -138,7 +138,7 @@ fn flags_and_sections_that_contradict_each_other() {
 #[test]
 fn numbers_that_are_none_are_found_by_verify_and_harm_nobody_before() {
     let good = good();
-    for section in ["vectors", "scales", "center", "factors"] {
+    for section in ["vectors", "scales", "center", "factors", "along"] {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let set = use_it(&forged(&good, section, 8, &value.to_le_bytes())).unwrap();
             let error = set.verify().unwrap_err();

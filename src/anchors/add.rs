@@ -82,7 +82,7 @@ pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
         overwrite: false,
         keep: write.keep,
         strict: options.strict,
-        space: live.manifest().space,
+        space: live.manifest().space.clone(),
         graphs: options.graphs,
     };
     let mut build = Build::new(&build_options, &embedder, watch).taken(taken);

@@ -294,7 +294,7 @@ fn write_same(
             true => GraphPolicy::Always,
             false => GraphPolicy::Never,
         };
-        new.finish(graphs, manifest.space.k)?;
+        new.finish(graphs, manifest.space.k())?;
     }
     Ok(same)
 }

@@ -63,7 +63,7 @@ pub(super) fn merged(live: &AnchorSet, graphs: GraphPolicy) -> Result<Manifest, 
             live.vector(anchor, Modality::Text)?,
         )?;
     }
-    manifest.segments = vec![segment.finish(graphs, manifest.space.k)?];
+    manifest.segments = vec![segment.finish(graphs, manifest.space.k())?];
     manifest.tombstones = None;
     manifest.parent = Some(manifest.generation);
     manifest.restored = None;

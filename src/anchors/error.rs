@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::encode::{EncodeError, Modality};
 use crate::pairs::PairsError;
-use crate::space::params::ParamsError;
+use crate::space::linear::FitError;
+use crate::space::recipe::RecipeError;
 
 /// An anchor set could not be built, opened or searched.
 #[derive(Debug, thiserror::Error)]
@@ -174,7 +175,10 @@ pub enum AnchorsError {
     Interrupted,
     /// The setting of the space makes no sense.
     #[error(transparent)]
-    Params(#[from] ParamsError),
+    Recipe(#[from] RecipeError),
+    /// The pairs do not allow the space.
+    #[error(transparent)]
+    Fit(#[from] FitError),
     /// The sources of pairs cannot be read at all.
     #[error(transparent)]
     Pairs(#[from] PairsError),

@@ -9,7 +9,7 @@ use super::error::AnchorsError;
 use super::history::Change;
 use super::plan::SearchPlan;
 use crate::encode::EncoderIdentity;
-use crate::space::SpaceParams;
+use crate::space::Recipe;
 
 /// The manifest format that this program writes, and the only one that it reads.
 pub const FORMAT: u32 = 1;
@@ -35,8 +35,8 @@ pub struct Manifest {
     pub image_encoder: EncoderEntry,
     /// What turned captions into vectors.
     pub text_encoder: EncoderEntry,
-    /// How similarities become relative rows, unless a query says otherwise.
-    pub space: SpaceParams,
+    /// The space, unless a query says otherwise.
+    pub space: Recipe,
     /// How many of what.
     pub counts: Counts,
     /// Pairs by the value of their `source`.

@@ -33,7 +33,9 @@
 //! | [`history`] | the log of changes |
 //! | [`set`] | an opened set |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
-//! | [`searcher`] | a set and a space: vectors to relative rows |
+//! | [`view`] | a space fitted to one generation |
+//! | [`searcher`] | a set and a space: vectors to what the space makes of them |
+//! | [`explain`] | a score split into the anchors that made it |
 //! | [`live`] | a long-running process moves to a new generation while it answers |
 //! | [`error`] | what can go wrong |
 
@@ -46,12 +48,14 @@ pub mod diff;
 pub mod elsewhere;
 pub mod embed;
 pub mod error;
+pub mod explain;
 mod fault;
 pub mod fs;
 pub mod history;
 pub mod live;
 pub mod manifest;
 pub mod plan;
+pub mod products;
 pub mod publish;
 pub mod purge;
 pub mod records;
@@ -63,6 +67,7 @@ pub mod set;
 pub mod swap;
 pub mod tombstones;
 pub mod vectors;
+pub mod view;
 pub mod writer;
 
 pub use build::{BuildOptions, BuildReport, build};

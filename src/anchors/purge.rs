@@ -301,7 +301,7 @@ fn rewrite(
 ) -> Result<u64, AnchorsError> {
     let [image, text] = manifest.dims();
     let (mut first, mut rewritten) = (0, 0);
-    let k = manifest.space.k;
+    let k = manifest.space.k();
     for (entry, segment) in manifest.segments.iter_mut().zip(live.segments()) {
         let rows: Vec<usize> = (0..segment.len())
             .filter(|local| live.live().contains(first + local))

@@ -10,6 +10,7 @@ use super::segment::Segment;
 use super::tombstones::{Live, Tombstones};
 use super::{AnchorId, publish};
 use crate::encode::{EncoderIdentity, Modality};
+use crate::space::linear::Moments;
 use crate::space::vector::{VectorSum, dot};
 
 /// The least cosine of two canary embeddings that are taken for the same encoder's.
@@ -189,6 +190,33 @@ impl AnchorSet {
     /// Its segments with all that they store, removed pairs too.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
+    }
+
+    /// The second moments of the live pairs' vectors: those of all that is stored, less those of the
+    /// removed pairs. Whatever the history of the set, the same pairs have the same bits.
+    ///
+    /// # Errors
+    /// When a segment's file of them is damaged.
+    pub fn moments(&self) -> Result<Moments, AnchorsError> {
+        let [image, text] = self.manifest.dims();
+        let mut moments = Moments::new(image, text);
+        let mut gone = Moments::new(image, text);
+        let mut row = 0;
+        for segment in &self.segments {
+            moments.merge(&segment.moments()?);
+            let vectors =
+                |local| [Modality::Image, Modality::Text].map(|m| segment.vectors(m).vector(local));
+            let [mut x, mut y] = [Vec::new(), Vec::new()];
+            for local in (0..segment.len()).filter(|local| !self.live.contains(row + local)) {
+                let [image, text] = vectors(local);
+                x.extend_from_slice(image);
+                y.extend_from_slice(text);
+            }
+            gone.add(&x, &y);
+            row += segment.len();
+        }
+        moments.subtract(&gone);
+        Ok(moments)
     }
 
     /// Which rows of the segments, one after another, are live anchors.

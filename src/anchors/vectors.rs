@@ -14,7 +14,7 @@ use super::records::Record;
 use super::segment::SegmentWriter;
 use super::select;
 use super::writer::{self, Next, Receipt, WriteOptions, Writer};
-use crate::space::SpaceParams;
+use crate::space::Recipe;
 
 /// A pair with its image vector and its text vector, both of unit length.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ pub struct Making {
     /// What made the text vectors.
     pub text_encoder: EncoderEntry,
     /// The space that queries use unless they say otherwise.
-    pub space: SpaceParams,
+    pub space: Recipe,
     /// Whether graphs are built.
     pub graphs: GraphPolicy,
 }
@@ -56,7 +56,7 @@ pub fn create(
         new.path(),
         dims,
         making.graphs,
-        making.space.k,
+        making.space.k(),
         pairs,
         &HashSet::new(),
     )?;
@@ -74,7 +74,7 @@ pub fn create(
         segments: vec![came.entry],
         image_encoder: making.image_encoder.clone(),
         text_encoder: making.text_encoder.clone(),
-        space: making.space,
+        space: making.space.clone(),
         sources: came.sources,
         licences: came.licences,
         tombstones: None,
@@ -110,7 +110,7 @@ pub fn add(
     writer.mark("open");
     let taken = select::ids(&live)?.into_iter().collect();
     writer.mark("ids");
-    let (dims, k) = (live.manifest().dims(), live.manifest().space.k);
+    let (dims, k) = (live.manifest().dims(), live.manifest().space.k());
     let came = written(set, dims, graphs, k, pairs, &taken)?;
     writer.mark("write");
     writer.publish(came.joining(&live, DETAIL.to_owned()))

@@ -3,32 +3,38 @@
 use crate::anchors::embed::{Rejected, Watch};
 use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
-use crate::space::explain::{Contribution, contributions};
 use crate::space::head::softmax;
 use crate::space::prompts::{Labels, Templates};
 use crate::space::vector::mean_direction;
-use crate::space::{Aggregate, ClassHead, RelativeRow};
+use crate::space::{Aggregate, ClassHead, Recipe, Representation};
 
 /// The factor between similarities and logits when none is chosen.
 ///
 /// It changes how sure the softmax looks, never the order of labels.
-pub const DEFAULT_LOGIT_SCALE: f64 = 20.0;
+pub fn default_logit_scale(space: &Recipe) -> f64 {
+    match space.calibration {
+        // Standard deviations.
+        Some(_) => 1.5,
+        // Cosines.
+        None => 20.0,
+    }
+}
 
 /// How rows become scores.
 #[derive(Debug, Clone, Copy)]
 pub struct Scoring {
     /// How the prompts of a label become one score.
     pub aggregate: Aggregate,
-    /// The factor between similarities and logits.
-    pub logit_scale: f64,
+    /// The factor between similarities and logits; none is [`default_logit_scale`].
+    pub logit_scale: Option<f64>,
 }
 
 impl Default for Scoring {
-    /// One mean prompt a label, and the factor [`DEFAULT_LOGIT_SCALE`].
+    /// One mean prompt a label, and the space's own factor.
     fn default() -> Self {
         Self {
             aggregate: Aggregate::Mean,
-            logit_scale: DEFAULT_LOGIT_SCALE,
+            logit_scale: None,
         }
     }
 }
@@ -40,8 +46,8 @@ pub struct Answer {
     pub similarities: Vec<f32>,
     /// `softmax(logit_scale * similarities)`, `[labels]`.
     pub scores: Vec<f32>,
-    /// The image's relative row.
-    pub row: RelativeRow,
+    /// The image in the space.
+    pub input: Representation,
 }
 
 /// A label with its score.
@@ -51,7 +57,8 @@ pub struct Prediction {
     pub label: String,
     /// Its share of the softmax, in 0..=1; all labels sum to 1.
     pub score: f32,
-    /// The dot product of both relative rows, in -1..=1.
+    /// The score of image and label: of plain relative rows their dot product, in -1..=1; in a
+    /// calibrated space standard deviations above the cohort's best.
     pub similarity: f32,
     /// The place of the label in the list of labels.
     #[serde(skip)]
@@ -65,8 +72,9 @@ pub struct Prediction {
 #[derive(Debug)]
 pub struct LabelHead {
     labels: Vec<String>,
-    /// The rows of each label's prompts; one row a label for [`Aggregate::Mean`].
-    rows: Vec<Vec<RelativeRow>>,
+    /// Each label's prompts; one a label for [`Aggregate::Mean`].
+    prompts: Vec<Vec<Representation>>,
+    aggregate: Aggregate,
     head: ClassHead,
     logit_scale: f64,
 }
@@ -102,23 +110,27 @@ impl LabelHead {
         }
         let dim = embedder.text().dim();
         let counts: Vec<usize> = match scoring.aggregate {
-            Aggregate::Max => prompts.iter().map(Vec::len).collect(),
+            Aggregate::Max | Aggregate::MeanScore => prompts.iter().map(Vec::len).collect(),
             Aggregate::Mean => {
                 vectors = mean_of_groups(&vectors, dim, prompts.iter().map(Vec::len));
                 vec![1; labels.len()]
             }
         };
-        let mut flat_rows = searcher.rows(Modality::Text, &vectors)?.into_iter();
-        let rows: Vec<Vec<RelativeRow>> = counts
+        let mut flat = searcher.represent(Modality::Text, &vectors)?.into_iter();
+        let prompts: Vec<Vec<Representation>> = counts
             .iter()
-            .map(|&n| flat_rows.by_ref().take(n).collect())
+            .map(|&n| flat.by_ref().take(n).collect())
             .collect();
-        let head = ClassHead::new(set.len(), &rows);
+        let recipe = searcher.recipe();
+        let head = ClassHead::new(set.len(), &recipe.shares(), &prompts, scoring.aggregate);
         Ok(Self {
             labels,
-            rows,
+            prompts,
+            aggregate: scoring.aggregate,
             head,
-            logit_scale: scoring.logit_scale,
+            logit_scale: scoring
+                .logit_scale
+                .unwrap_or_else(|| default_logit_scale(recipe)),
         })
     }
 
@@ -127,14 +139,24 @@ impl LabelHead {
         &self.labels
     }
 
-    /// The answer for an image's relative row, which must be of the same generation and space.
-    pub fn answer(&self, row: RelativeRow) -> Answer {
-        let similarities = self.head.scores(&row);
+    /// The prompts of a label; one mean prompt for [`Aggregate::Mean`].
+    pub fn prompts(&self, class: usize) -> &[Representation] {
+        self.prompts.get(class).map_or(&[], Vec::as_slice)
+    }
+
+    /// How prompts become the score of their label.
+    pub fn aggregate(&self) -> Aggregate {
+        self.aggregate
+    }
+
+    /// The answer for an image, which must be of the same generation and space.
+    pub fn answer(&self, input: Representation) -> Answer {
+        let similarities = self.head.scores(&input);
         let scores = softmax(&similarities, self.logit_scale);
         Answer {
             similarities,
             scores,
-            row,
+            input,
         }
     }
 
@@ -151,15 +173,6 @@ impl LabelHead {
             class,
         };
         order.into_iter().map(prediction).collect()
-    }
-
-    /// The anchors that made an image's similarity to a label (its best prompt), largest first.
-    pub fn explain(&self, answer: &Answer, class: usize) -> Vec<Contribution> {
-        let best = self.rows[class]
-            .iter()
-            .max_by(|a, b| a.dot(&answer.row).total_cmp(&b.dot(&answer.row)));
-        best.map(|prompt| contributions(&answer.row, prompt))
-            .unwrap_or_default()
     }
 }
 

@@ -19,11 +19,11 @@ use crate::anchors::embed::{Rejected, Watch};
 use crate::anchors::plan::SearchMode;
 use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
-use crate::space::explain::Contribution;
+use crate::space::explain::Explanation;
 use crate::space::prompts::{Labels, Templates};
-use crate::space::{Aggregate, SpaceParams};
+use crate::space::{Aggregate, Recipe, Representation};
 
-pub use head::{Answer, DEFAULT_LOGIT_SCALE, LabelHead, Prediction, Scoring};
+pub use head::{Answer, LabelHead, Prediction, Scoring, default_logit_scale};
 
 /// A set, a space and the head of some labels, ready to score images.
 #[derive(Debug)]
@@ -34,16 +34,16 @@ pub struct Classifier<'a> {
 }
 
 /// How labels are turned into a class head.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HeadOptions {
     /// The space.
-    pub params: SpaceParams,
+    pub space: Recipe,
     /// What searches the set's vectors.
     pub mode: SearchMode,
     /// How the prompts of a label become one score.
     pub aggregate: Aggregate,
-    /// The factor between similarities and logits.
-    pub logit_scale: f64,
+    /// The factor between similarities and logits; none is [`default_logit_scale`].
+    pub logit_scale: Option<f64>,
 }
 
 impl<'a> Classifier<'a> {
@@ -65,7 +65,7 @@ impl<'a> Classifier<'a> {
     ) -> Result<Self, AnchorsError> {
         // Before the vectors are read for their distance to the mean.
         set.check_encoders(embedder)?;
-        let searcher = Searcher::new(set, options.params, options.mode)?;
+        let searcher = Searcher::new(set, options.space, options.mode)?;
         let scoring = Scoring {
             aggregate: options.aggregate,
             logit_scale: options.logit_scale,
@@ -112,8 +112,8 @@ impl<'a> Classifier<'a> {
     }
 
     /// The space.
-    pub fn params(&self) -> &SpaceParams {
-        self.searcher.params()
+    pub fn recipe(&self) -> &Recipe {
+        self.searcher.recipe()
     }
 
     /// One answer for each image file, in order; a bad image has the reason instead.
@@ -127,8 +127,11 @@ impl<'a> Classifier<'a> {
     ) -> Result<Vec<Result<Answer, Rejected>>, AnchorsError> {
         let embeddings = self.embedder.images(images, watch)?;
         let vectors: Vec<f32> = embeddings.iter().flatten().flatten().copied().collect();
-        let mut rows = self.searcher.rows(Modality::Image, &vectors)?.into_iter();
-        let mut answer = |_| self.head.answer(rows.next().unwrap_or_default());
+        let mut inputs = self
+            .searcher
+            .represent(Modality::Image, &vectors)?
+            .into_iter();
+        let mut answer = |_| self.head.answer(inputs.next().unwrap_or_default());
         Ok(embeddings
             .into_iter()
             .map(|embedding| embedding.map(&mut answer))
@@ -140,8 +143,21 @@ impl<'a> Classifier<'a> {
         self.head.ranked(answer, top)
     }
 
-    /// As [`LabelHead::explain`].
-    pub fn explain(&self, answer: &Answer, class: usize) -> Vec<Contribution> {
-        self.head.explain(answer, class)
+    /// The anchors that made an image's similarity to a label: of its best prompt, or the mean over
+    /// its prompts, as the label's score is.
+    ///
+    /// # Errors
+    /// As [`Searcher::explain`].
+    pub fn explain(&self, answer: &Answer, class: usize) -> Result<Explanation, AnchorsError> {
+        let of = |prompt: &Representation| self.searcher.explain(&answer.input, prompt);
+        let prompts = self.head.prompts(class);
+        if self.head.aggregate() == Aggregate::MeanScore {
+            let all: Vec<Explanation> = prompts.iter().map(of).collect::<Result<_, _>>()?;
+            return Ok(Explanation::mean(&all));
+        }
+        let shares = self.recipe().shares();
+        let score = |p: &&Representation| answer.input.score(p, &shares);
+        let best = prompts.iter().max_by(|a, b| score(a).total_cmp(&score(b)));
+        best.map_or_else(|| Ok(Explanation::default()), of)
     }
 }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, Embedder};
-use asif::classify::{DEFAULT_LOGIT_SCALE, HeadOptions};
+use asif::classify::HeadOptions;
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
     ModelFolder, TextEncoder, registry, runtime,
 };
 use asif::space::prompts::{Templates, named};
-use asif::space::{Aggregate, Negatives, SpaceParams};
+use asif::space::recipe::Part;
+use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
@@ -115,19 +116,26 @@ impl EncoderArgs {
     }
 }
 
-/// How similarities become relative rows.
+/// How an image is compared with a text.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Space")]
 pub struct SpaceArgs {
-    /// How many of the most similar anchors an input is made of. More anchors, more k.
+    /// How images are compared with texts: `fused` is the most accurate; `asif` answers from
+    /// relative rows alone, so that each answer is made of few pairs; `canonical`, `asif-canonical`,
+    /// `whitened`, `ridge` and `procrustes` are the other closed forms; `paper` is the paper's
+    /// setting. Several joined by `+` are calibrated and added.
+    #[arg(long, env = "ASIF_SPACE", value_name = "NAME[+NAME]")]
+    space: Option<String>,
+
+    /// Relative rows: how many of the most similar anchors an input is made of. More anchors, more k.
     #[arg(long, env = "ASIF_K", value_name = "N")]
     k: Option<usize>,
 
-    /// The power that similarities are raised to: higher listens to the nearest anchors only.
+    /// Relative rows: the power that similarities are raised to: higher listens to the nearest anchors only.
     #[arg(long, env = "ASIF_P", value_name = "POWER")]
     p: Option<f64>,
 
-    /// Subtract the anchors' mean of each modality first (`--center=false` to keep it).
+    /// Relative rows: subtract the anchors' mean of each modality first (`--center=false` to keep it).
     #[arg(
         long,
         env = "ASIF_CENTER",
@@ -138,7 +146,7 @@ pub struct SpaceArgs {
     )]
     center: Option<bool>,
 
-    /// What becomes of anchors with a negative similarity.
+    /// Relative rows: what becomes of anchors with a negative similarity.
     #[arg(long, env = "ASIF_NEGATIVES", value_enum)]
     negatives: Option<NegativesArg>,
 
@@ -147,7 +155,7 @@ pub struct SpaceArgs {
     #[arg(
         long,
         env = "ASIF_PAPER",
-        conflicts_with_all = ["k", "p", "center", "negatives"]
+        conflicts_with_all = ["space", "k", "p", "center", "negatives"]
     )]
     paper: bool,
 }
@@ -224,24 +232,39 @@ enum NegativesArg {
 }
 
 impl SpaceArgs {
-    /// `base`, changed by what was given.
-    pub fn over(&self, base: SpaceParams) -> anyhow::Result<SpaceParams> {
-        let params = if self.paper {
-            SpaceParams::PAPER
-        } else {
-            SpaceParams {
-                k: self.k.unwrap_or(base.k),
-                p: self.p.unwrap_or(base.p),
-                center: self.center.unwrap_or(base.center),
-                negatives: self.negatives.map_or(base.negatives, |n| match n {
-                    NegativesArg::Raw => Negatives::Raw,
-                    NegativesArg::Clamp => Negatives::Clamp,
-                    NegativesArg::Signed => Negatives::Signed,
-                }),
-            }
+    /// `base`, changed by what was given. Settings of relative rows alone mean plain rows, where
+    /// `base` has none.
+    pub fn over(&self, base: &Recipe) -> anyhow::Result<Recipe> {
+        let mut recipe = match &self.space {
+            _ if self.paper => Recipe::named("paper")?,
+            Some(name) => Recipe::named(name)?,
+            None => base.clone(),
         };
-        params.validate()?;
-        Ok(params)
+        let rows_given = self.k.is_some()
+            || self.p.is_some()
+            || self.center.is_some()
+            || self.negatives.is_some();
+        if rows_given {
+            let rows = recipe.parts.iter_mut().find_map(|p| match &mut p.part {
+                Part::Asif(rows)
+                | Part::Whitened { rows, .. }
+                | Part::AsifCanonical { rows, .. } => Some(rows),
+                _ => None,
+            });
+            let rows = rows.with_context(|| {
+                format!("--k, --p, --center and --negatives are of relative rows; {recipe_name} has none; add --space asif", recipe_name = self.space.as_deref().unwrap_or("this space"))
+            })?;
+            rows.k = self.k.unwrap_or(rows.k);
+            rows.p = self.p.unwrap_or(rows.p);
+            rows.center = self.center.unwrap_or(rows.center);
+            rows.negatives = self.negatives.map_or(rows.negatives, |n| match n {
+                NegativesArg::Raw => Negatives::Raw,
+                NegativesArg::Clamp => Negatives::Clamp,
+                NegativesArg::Signed => Negatives::Signed,
+            });
+        }
+        recipe.validate()?;
+        Ok(recipe)
     }
 
     /// Whether the paper's setting was asked for.
@@ -266,14 +289,17 @@ pub struct HeadArgs {
 
     /// The factor between similarities and logits: higher makes the softmax surer of itself,
     /// without changing the order.
-    #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR", default_value_t = DEFAULT_LOGIT_SCALE)]
-    logit_scale: f64,
+    /// [default: 20, in a calibrated space 1.5]
+    #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR")]
+    logit_scale: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum AggregateArg {
     /// The best prompt's score.
     Max,
+    /// The mean of the prompts' scores.
+    MeanScore,
     /// The score of the mean prompt embedding.
     Mean,
 }
@@ -289,16 +315,17 @@ impl HeadArgs {
         &self,
         space: &SpaceArgs,
         search: &SearchArgs,
-        base: SpaceParams,
+        base: &Recipe,
     ) -> anyhow::Result<HeadOptions> {
         let aggregate = match self.aggregate {
             Some(AggregateArg::Max) => Aggregate::Max,
             Some(AggregateArg::Mean) => Aggregate::Mean,
+            Some(AggregateArg::MeanScore) => Aggregate::MeanScore,
             None if space.paper() => Aggregate::Max,
             None => Aggregate::Mean,
         };
         Ok(HeadOptions {
-            params: space.over(base)?,
+            space: space.over(base)?,
             mode: search.mode(),
             aggregate,
             logit_scale: self.logit_scale,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use asif::anchors::build::{BuildOptions, BuildReport, build, check};
 use asif::anchors::plan::GraphPolicy;
 use asif::anchors::writer::KEEP;
-use asif::space::SpaceParams;
+use asif::space::Recipe;
 use clap::{Args, ValueEnum};
 
 use super::args::{EncoderArgs, Load, SpaceArgs};
@@ -84,7 +84,7 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
         overwrite: args.overwrite,
         keep: args.keep,
         strict: args.strict,
-        space: args.space.over(SpaceParams::default())?,
+        space: args.space.over(&Recipe::default())?,
         graphs: match args.graph {
             GraphArg::Auto => GraphPolicy::Auto,
             GraphArg::Always => GraphPolicy::Always,

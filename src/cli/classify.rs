@@ -107,7 +107,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
     let mut set = super::open(&args.index, context)?;
     let options = args
         .head
-        .options(&args.space, &args.search, set.manifest().space)?;
+        .options(&args.space, &args.search, &set.manifest().space)?;
     let load = if args.images.len() >= MANY {
         Load::Many
     } else {

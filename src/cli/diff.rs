@@ -120,7 +120,7 @@ fn probe(
     for set in sets {
         let options: HeadOptions =
             args.head
-                .options(&args.space, &args.search, set.manifest().space)?;
+                .options(&args.space, &args.search, &set.manifest().space)?;
         let embedder = args.encoders.open(context, Some(set), Load::Many)?;
         let watch = context.watch();
         let classifier = Classifier::new(set, &embedder, &labels, &templates, options, watch)?;

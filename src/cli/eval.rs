@@ -98,7 +98,7 @@ fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
     let mut set = super::open(&args.index, context)?;
     let options = args
         .head
-        .options(&args.space, &args.search, set.manifest().space)?;
+        .options(&args.space, &args.search, &set.manifest().space)?;
     let datasets = load(&args.dataset, args.classnames.as_deref())?;
     let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
     args.accept.apply(&mut set, &embedder)?;
@@ -109,7 +109,7 @@ fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
     };
     let mut reports = Vec::new();
     for dataset in &datasets {
-        let measured = measure_zeroshot(subject, dataset, templates.as_ref(), options)?;
+        let measured = measure_zeroshot(subject, dataset, templates.as_ref(), options.clone())?;
         reports.push(noted(measured, context));
     }
     print(&reports, zeroshot_table, context)
@@ -117,7 +117,7 @@ fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
 
 fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
     let mut set = super::open(&args.index, context)?;
-    let params = args.space.over(set.manifest().space)?;
+    let space = args.space.over(&set.manifest().space)?;
     let datasets = load(&args.dataset, None)?;
     let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
     args.accept.apply(&mut set, &embedder)?;
@@ -129,7 +129,7 @@ fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
     let mut reports = Vec::new();
     for dataset in &datasets {
         reports.push(noted(
-            measure_retrieval(subject, dataset, params, args.search.mode())?,
+            measure_retrieval(subject, dataset, &space, args.search.mode())?,
             context,
         ));
     }

@@ -87,7 +87,7 @@ fn anchors(error: &AnchorsError) -> u8 {
     match error {
         AnchorsError::Interrupted => INTERRUPTED,
         AnchorsError::Strict { .. } => STRICT,
-        AnchorsError::Params(_) => USAGE,
+        AnchorsError::Recipe(_) => USAGE,
         AnchorsError::Io(_) | AnchorsError::Encode(_) => INTERNAL,
         AnchorsError::Index(error) => index(error),
         _ => INPUT,

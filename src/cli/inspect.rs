@@ -57,7 +57,6 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
             e.identity.name, e.identity.dim
         )
     };
-    let space = &manifest.space;
     let tally = |counts: &std::collections::BTreeMap<String, u64>| {
         if counts.is_empty() {
             return "not stated".to_owned();
@@ -86,22 +85,7 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
         ),
         ("images", encoder(&manifest.image_encoder)),
         ("texts", encoder(&manifest.text_encoder)),
-        (
-            "space",
-            format!(
-                "k {}, p {}, {}, negatives {}",
-                space.k,
-                space.p,
-                if space.center {
-                    "centred"
-                } else {
-                    "not centred"
-                },
-                serde_json::to_value(space.negatives)?
-                    .as_str()
-                    .unwrap_or_default()
-            ),
-        ),
+        ("space", manifest.space.to_string()),
         ("sources", tally(&manifest.sources)),
         ("licences", tally(&manifest.licences)),
         ("on disk", format::bytes(bytes)),
@@ -123,7 +107,7 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
 
 /// The plan of each modality of each segment, made anew on this machine.
 fn plans(set: &AnchorSet) -> anyhow::Result<Vec<(String, SearchPlan)>> {
-    let k = set.manifest().space.k;
+    let k = set.manifest().space.k();
     let mut plans = Vec::new();
     for (segment, entry) in set.segments().iter().zip(&set.manifest().segments) {
         for modality in [Modality::Image, Modality::Text] {

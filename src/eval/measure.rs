@@ -12,7 +12,7 @@ use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
 use crate::classify::{Classifier, HeadOptions};
 use crate::space::prompts::{Labels, PromptsError, Templates};
-use crate::space::{ClassHead, SpaceParams};
+use crate::space::{Aggregate, ClassHead, Recipe};
 
 /// An evaluation could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,7 @@ pub fn measure_zeroshot(
         embedder,
         watch,
     } = subject;
-    let classifier = Classifier::new(set, embedder, &labels, templates, options, watch)?;
+    let classifier = Classifier::new(set, embedder, &labels, templates, options.clone(), watch)?;
     watch
         .progress
         .begin("images", Some(task.images.len() as u64));
@@ -110,7 +110,7 @@ pub fn measure_zeroshot(
         }
     }
     let metrics = zeroshot(scores.view(), &task.labels)?;
-    let about = about(set, &options.params, Some(options));
+    let about = about(set, classifier.recipe(), options.mode, Some(&options));
     let report = ZeroshotReport::new(about, dataset, task, templates, &metrics);
     Ok(Measured { report, rejected })
 }
@@ -122,7 +122,7 @@ pub fn measure_zeroshot(
 pub fn measure_retrieval(
     subject: Subject<'_>,
     dataset: &Dataset,
-    params: SpaceParams,
+    space: &Recipe,
     mode: SearchMode,
 ) -> Result<Measured<RetrievalReport>, MeasureError> {
     let task: &Retrieval = match &dataset.task {
@@ -142,7 +142,7 @@ pub fn measure_retrieval(
         watch,
     } = subject;
     set.check_encoders(embedder)?;
-    let searcher = Searcher::new(set, params, mode)?;
+    let searcher = Searcher::new(set, space.clone(), mode)?;
     watch
         .progress
         .begin("images", Some(task.images.len() as u64));
@@ -160,15 +160,14 @@ pub fn measure_retrieval(
         };
         texts.extend(vector.map_err(refuse)?);
     }
-    let text_rows = searcher
-        .rows(Modality::Text, &texts)?
-        .into_iter()
-        .map(|r| vec![r]);
-    let head = ClassHead::new(set.len(), &text_rows.collect::<Vec<_>>());
+    let texts = searcher.represent(Modality::Text, &texts)?;
+    let texts: Vec<_> = texts.into_iter().map(|t| vec![t]).collect();
+    let shares = searcher.recipe().shares();
+    let head = ClassHead::new(set.len(), &shares, &texts, Aggregate::Mean);
     let mut scores = Array2::from_elem((images.len(), task.captions.len()), f32::NAN);
     let rejected = score_images(&searcher, &head, images, &mut scores)?;
     let metrics = retrieval(scores.view(), &task.owners)?;
-    let report = RetrievalReport::new(about(set, &params, None), dataset, &metrics);
+    let report = RetrievalReport::new(about(set, searcher.recipe(), mode, None), dataset, &metrics);
     Ok(Measured { report, rejected })
 }
 
@@ -179,14 +178,14 @@ fn score_images(
     scores: &mut Array2<f32>,
 ) -> Result<Vec<Rejected>, AnchorsError> {
     let vectors: Vec<f32> = images.iter().flatten().flatten().copied().collect();
-    let mut rows = searcher.rows(Modality::Image, &vectors)?.into_iter();
+    let mut inputs = searcher.represent(Modality::Image, &vectors)?.into_iter();
     let mut rejected = Vec::new();
     for (mut out, image) in scores.rows_mut().into_iter().zip(images) {
         match image {
             Ok(_) => {
-                let row = rows.next().unwrap_or_default();
+                let input = inputs.next().unwrap_or_default();
                 out.iter_mut()
-                    .zip(head.scores(&row))
+                    .zip(head.scores(&input))
                     .for_each(|(s, v)| *s = v);
             }
             Err(reason) => rejected.push(reason),
@@ -195,13 +194,11 @@ fn score_images(
     Ok(rejected)
 }
 
-fn about(set: &AnchorSet, params: &SpaceParams, head: Option<HeadOptions>) -> About {
+fn about(set: &AnchorSet, space: &Recipe, mode: SearchMode, head: Option<&HeadOptions>) -> About {
     let manifest = set.manifest();
     let mut settings = Map::new();
-    settings.insert("k".into(), json!(params.k.min(set.len())));
-    settings.insert("p".into(), json!(params.p));
-    settings.insert("center".into(), json!(params.center));
-    settings.insert("negatives".into(), json!(params.negatives));
+    settings.insert("space".into(), json!(space));
+    settings.insert("search".into(), json!(format!("{mode:?}").to_lowercase()));
     if let Some(head) = head {
         settings.insert("aggregate".into(), json!(head.aggregate));
     }

@@ -36,7 +36,9 @@ pub fn page(
         let parts = ranked
             .first()
             .map(|p| classifier.explain(answer, p.class))
-            .unwrap_or_default();
+            .transpose()?
+            .unwrap_or_default()
+            .contributions;
         let mut anchors = Vec::new();
         for part in parts.iter().take(ANCHORS) {
             let record = set.record(part.anchor)?;
@@ -70,7 +72,6 @@ pub fn page(
             anchors,
         });
     }
-    let space = classifier.params();
     let facts = [
         ("anchor pairs", set.len().to_string()),
         (
@@ -81,10 +82,7 @@ pub fn page(
             "text encoder",
             set.manifest().text_encoder.identity.name.clone(),
         ),
-        (
-            "space",
-            format!("k {}, p {}", space.k.min(set.len()), space.p),
-        ),
+        ("space", classifier.recipe().to_string()),
     ];
     let facts = facts.map(|(name, value)| (name.to_owned(), value));
     Ok(contact_sheet(

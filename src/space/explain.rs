@@ -2,53 +2,90 @@
 //!
 //! The score of two rows is `sum_i x_i y_i` over anchors, so every answer is a sum of named pairs.
 
-use super::relative::{RelativeRow, shared};
+use std::collections::HashMap;
+
+use serde::Serialize;
 
 /// What one anchor gave to a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contribution {
     /// The anchor.
     pub anchor: u32,
-    /// The product of both rows' weights; the contributions of all anchors sum to the score.
+    /// What it added.
     pub amount: f32,
-    /// `amount / score`; 0 when the score is 0.
+    /// `amount` as a share of what all anchors added or took away, in absolute terms.
     pub share: f32,
 }
 
-/// The anchors behind the score of two rows, largest amount first, ties by lowest anchor.
-pub fn contributions(x: &RelativeRow, y: &RelativeRow) -> Vec<Contribution> {
-    let score = x.dot(y);
-    let mut all: Vec<Contribution> = shared(x, y)
-        .map(|(anchor, a, b)| {
-            let amount = a * b;
-            Contribution {
-                anchor,
-                amount,
-                share: if score != 0.0 { amount / score } else { 0.0 },
-            }
-        })
-        .collect();
-    all.sort_unstable_by(|a, b| b.amount.total_cmp(&a.amount).then(a.anchor.cmp(&b.anchor)));
-    all
+/// A score split up: `score = offset + sum of contributions + sum of what does not split`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Explanation {
+    /// The score.
+    pub score: f32,
+    /// What belongs to no anchor: the calibration's share.
+    pub offset: f64,
+    /// The anchors, largest amount first, ties by lowest anchor.
+    pub contributions: Vec<Contribution>,
+    /// Parts of the space that do not split into pairs.
+    pub unsplit: Vec<Unsplit>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::space::SpaceParams;
-    use proptest::prelude::*;
+/// A part of a space that does not split into pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Unsplit {
+    /// Its name.
+    pub part: &'static str,
+    /// What it added.
+    pub amount: f64,
+}
 
-    proptest! {
-        #[test]
-        fn contributions_add_up_to_the_score(
-            x in prop::collection::vec(-1f32..1.0, 50),
-            y in prop::collection::vec(-1f32..1.0, 50),
-        ) {
-            let rows = [&x, &y].map(|s| RelativeRow::from_similarities(s, &SpaceParams::default()));
-            let parts = contributions(&rows[0], &rows[1]);
-            let sum: f64 = parts.iter().map(|c| f64::from(c.amount)).sum();
-            prop_assert!((sum - f64::from(rows[0].dot(&rows[1]))).abs() < 1e-5);
-            prop_assert!(parts.is_sorted_by(|a, b| a.amount >= b.amount));
+impl Contribution {
+    /// Amounts by anchor, largest first, with their shares; those of zero are left out.
+    pub fn sorted(amounts: HashMap<u32, f64>) -> Vec<Self> {
+        let total: f64 = amounts.values().map(|a| a.abs()).sum();
+        let mut all: Vec<Self> = amounts
+            .into_iter()
+            .filter(|&(_, amount)| amount != 0.0)
+            .map(|(anchor, amount)| Self {
+                anchor,
+                amount: amount as f32,
+                share: (amount / total) as f32,
+            })
+            .collect();
+        all.sort_unstable_by(|a, b| b.amount.total_cmp(&a.amount).then(a.anchor.cmp(&b.anchor)));
+        all
+    }
+}
+
+impl Explanation {
+    /// The sum of all its parts, which is the score.
+    pub fn sum(&self) -> f64 {
+        let anchors: f64 = self.contributions.iter().map(|c| f64::from(c.amount)).sum();
+        self.offset + anchors + self.unsplit.iter().map(|u| u.amount).sum::<f64>()
+    }
+
+    /// The mean of the explanations of several prompts of one class.
+    pub fn mean(explanations: &[Self]) -> Self {
+        let n = explanations.len().max(1) as f64;
+        let mut amounts: HashMap<u32, f64> = HashMap::new();
+        let mut mean = Self::default();
+        for one in explanations {
+            mean.score += one.score / n as f32;
+            mean.offset += one.offset / n;
+            for c in &one.contributions {
+                *amounts.entry(c.anchor).or_default() += f64::from(c.amount) / n;
+            }
+            for u in &one.unsplit {
+                match mean.unsplit.iter_mut().find(|m| m.part == u.part) {
+                    Some(m) => m.amount += u.amount / n,
+                    None => mean.unsplit.push(Unsplit {
+                        amount: u.amount / n,
+                        ..*u
+                    }),
+                }
+            }
         }
+        mean.contributions = Contribution::sorted(amounts);
+        mean
     }
 }

@@ -1,67 +1,60 @@
-//! Class heads: the rows of all prompts as inverted lists `anchor -> (prompt, weight)`.
-//!
-//! An image row has at most `k` entries, so scoring it against every prompt is a walk over at most
-//! `k` short lists, whatever the number of anchors.
+//! Class heads: the prompts of all classes, ready to score images.
 
 use serde::{Deserialize, Serialize};
 
-use super::relative::RelativeRow;
+use super::bank::Bank;
+use super::calibrate::Level;
+use super::representation::{Representation, weight};
 
 /// How the prompts of one class become one score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Aggregate {
     /// The largest score over the prompts of the class (ASIF's reference).
     Max,
     /// One prompt embedding a class: the mean of the unit embeddings, normalised again (CLIP).
     Mean,
+    /// The mean score over the prompts of the class.
+    MeanScore,
 }
 
-/// The prompts of `n` classes, ready to score image rows.
+/// The prompts of `n` classes, ready to score images.
 #[derive(Debug, Clone)]
 pub struct ClassHead {
-    /// `lists[starts[i]..starts[i + 1]]` are the prompts that anchor `i` speaks for.
-    starts: Vec<u32>,
-    lists: Vec<(u32, f32)>,
+    shares: Vec<f64>,
+    /// The prompts' codes in each part of the space.
+    banks: Vec<Bank>,
+    /// The prompts' levels in each part.
+    levels: Vec<Vec<Level>>,
     class_of_prompt: Vec<u32>,
     classes: usize,
+    aggregate: Aggregate,
 }
 
 impl ClassHead {
-    /// A head over `anchors` anchors from `rows[c]`, the relative rows of class `c`'s prompts.
+    /// A head over `anchors` anchors from `prompts[c]`, the prompts of class `c` in a space with
+    /// these shares.
     ///
-    /// With [`Aggregate::Mean`] a class has one row: that of its mean prompt embedding.
-    /// Entries that name an anchor beyond `anchors` are dropped.
-    pub fn new(anchors: usize, rows: &[Vec<RelativeRow>]) -> Self {
-        let prompts = || {
-            rows.iter()
-                .enumerate()
-                .flat_map(|(c, rows)| rows.iter().map(move |r| (c as u32, r)))
-        };
-        let mut starts = vec![0u32; anchors + 1];
-        for (_, row) in prompts() {
-            for &(anchor, _) in row.entries().iter().filter(|e| (e.0 as usize) < anchors) {
-                starts[anchor as usize + 1] += 1;
-            }
-        }
-        for i in 0..anchors {
-            starts[i + 1] += starts[i];
-        }
-        let mut next = starts.clone();
-        let mut lists = vec![(0u32, 0f32); starts[anchors] as usize];
-        for (prompt, (_, row)) in prompts().enumerate() {
-            for &(anchor, weight) in row.entries().iter().filter(|e| (e.0 as usize) < anchors) {
-                let slot = &mut next[anchor as usize];
-                lists[*slot as usize] = (prompt as u32, weight);
-                *slot += 1;
-            }
-        }
-        let class_of_prompt = prompts().map(|(c, _)| c).collect();
+    /// With [`Aggregate::Mean`] a class has one prompt: its mean embedding.
+    /// Entries of rows that name an anchor beyond `anchors` are dropped.
+    pub fn new(
+        anchors: usize,
+        shares: &[f64],
+        prompts: &[Vec<Representation>],
+        aggregate: Aggregate,
+    ) -> Self {
+        let all = || prompts.iter().flatten();
+        let banks = (0..shares.len())
+            .map(|part| Bank::new(anchors, all().filter_map(|p| p.codes.get(part))))
+            .collect();
+        let class_of = |(c, prompts): (usize, &Vec<Representation>)| vec![c as u32; prompts.len()];
         Self {
-            starts,
-            lists,
-            class_of_prompt,
-            classes: rows.len(),
+            shares: shares.to_vec(),
+            banks,
+            levels: all().map(|p| p.levels.clone()).collect(),
+            class_of_prompt: prompts.iter().enumerate().flat_map(class_of).collect(),
+            classes: prompts.len(),
+            aggregate,
         }
     }
 
@@ -70,27 +63,40 @@ impl ClassHead {
         self.classes
     }
 
-    /// The score of each class for an image's row, `[classes]`; a class without prompts scores 0.
-    pub fn scores(&self, row: &RelativeRow) -> Vec<f32> {
-        let mut by_prompt = vec![0f64; self.class_of_prompt.len()];
-        for &(anchor, weight) in row.entries() {
-            let i = anchor as usize;
-            let Some(&[start, end]) = self.starts.get(i..i + 2) else {
-                continue;
-            };
-            for &(prompt, w) in &self.lists[start as usize..end as usize] {
-                by_prompt[prompt as usize] += f64::from(weight) * f64::from(w);
+    /// The score of each prompt for an image, `[prompts]`, class after class.
+    fn prompt_scores(&self, image: &Representation) -> Vec<f64> {
+        let mut sums = vec![0f64; self.class_of_prompt.len()];
+        for (part, (bank, code)) in self.banks.iter().zip(&image.codes).enumerate() {
+            let scores = bank.scores(code);
+            for ((sum, score), levels) in sums.iter_mut().zip(scores).zip(&self.levels) {
+                let (factor, summand) = weight(&self.shares, &image.levels, levels, part);
+                *sum += factor * f64::from(score) + summand;
             }
         }
-        let mut scores = vec![f64::NEG_INFINITY; self.classes];
-        for (&class, &score) in self.class_of_prompt.iter().zip(&by_prompt) {
-            let best = &mut scores[class as usize];
-            *best = best.max(score);
+        sums
+    }
+
+    /// The score of each class for an image, `[classes]`; a class without prompts scores 0.
+    pub fn scores(&self, image: &Representation) -> Vec<f32> {
+        let start = match self.aggregate {
+            Aggregate::MeanScore => 0.0,
+            Aggregate::Max | Aggregate::Mean => f64::NEG_INFINITY,
+        };
+        let mut scores = vec![(start, 0u32); self.classes];
+        for (&class, score) in self.class_of_prompt.iter().zip(self.prompt_scores(image)) {
+            let (value, prompts) = &mut scores[class as usize];
+            *prompts += 1;
+            match self.aggregate {
+                Aggregate::MeanScore => *value += score,
+                Aggregate::Max | Aggregate::Mean => *value = value.max(score),
+            }
         }
-        scores
-            .into_iter()
-            .map(|s| if s.is_finite() { s as f32 } else { 0.0 })
-            .collect()
+        let finish = |(value, prompts)| match (self.aggregate, prompts) {
+            (_, 0) => 0.0,
+            (Aggregate::MeanScore, n) => (value / f64::from(n)) as f32,
+            _ => value as f32,
+        };
+        scores.into_iter().map(finish).collect()
     }
 }
 
@@ -108,34 +114,53 @@ pub fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::SpaceParams;
+    use crate::space::bank::Code;
+    use crate::space::{RelativeRow, SpaceParams};
     use proptest::prelude::*;
 
-    fn row(s: &[f32]) -> RelativeRow {
-        RelativeRow::from_similarities(
-            s,
-            &SpaceParams {
-                k: 5,
-                p: 2.0,
-                ..SpaceParams::PAPER
-            },
-        )
+    fn input(s: &[f32], levels: &[(f32, f32)]) -> Representation {
+        let params = SpaceParams {
+            k: 5,
+            p: 2.0,
+            ..SpaceParams::PAPER
+        };
+        let row = RelativeRow::from_similarities(s, &params);
+        Representation {
+            codes: vec![Code::Row(row), Code::Coordinates(s.to_vec())],
+            levels: levels
+                .iter()
+                .map(|&(mean, inverse)| Level { mean, inverse })
+                .collect(),
+        }
     }
 
     proptest! {
         #[test]
-        fn inverted_lists_give_the_best_dot_product_of_each_class(
+        fn a_head_scores_as_pairs_do_one_by_one(
             prompts in prop::collection::vec(
                 prop::collection::vec(prop::collection::vec(-1f32..1.0, 9), 1..4), 1..6),
             image in prop::collection::vec(-1f32..1.0, 9),
+            calibrated in any::<bool>(),
         ) {
-            let rows: Vec<Vec<RelativeRow>> =
-                prompts.iter().map(|c| c.iter().map(|s| row(s)).collect()).collect();
-            let image = row(&image);
-            let got = ClassHead::new(9, &rows).scores(&image);
-            for (c, rows) in rows.iter().enumerate() {
-                let want = rows.iter().map(|r| r.dot(&image)).fold(f32::NEG_INFINITY, f32::max);
-                prop_assert!((got[c] - want).abs() < 1e-6);
+            let levels = |v: &[f32]| -> Vec<(f32, f32)> {
+                if calibrated { vec![(v[0], 3.0 + v[1]), (v[2], 2.0)] } else { Vec::new() }
+            };
+            let shares = [0.25, 0.75];
+            let prompts: Vec<Vec<Representation>> = prompts
+                .iter()
+                .map(|class| class.iter().map(|s| input(s, &levels(s))).collect())
+                .collect();
+            let image = input(&image, &levels(&image));
+            for aggregate in [Aggregate::Max, Aggregate::MeanScore] {
+                let got = ClassHead::new(9, &shares, &prompts, aggregate).scores(&image);
+                for (got, prompts) in got.iter().zip(&prompts) {
+                    let scores = prompts.iter().map(|p| image.score(p, &shares));
+                    let want = match aggregate {
+                        Aggregate::MeanScore => scores.sum::<f32>() / prompts.len() as f32,
+                        _ => scores.fold(f32::NEG_INFINITY, f32::max),
+                    };
+                    prop_assert!((got - want).abs() < 1e-4, "{got} {want}");
+                }
             }
         }
     }

@@ -1,33 +1,49 @@
 //! The arithmetic of the space: pure functions over slices, no I/O.
 //!
 //! ```text
-//! unit vector --[center]--> query --(index: top k)--> hits --[relative]--> row --[head]--> class scores
+//! unit vector --[frame]--> query --(index: top k)--> hits --[relative]--> row ──┐
+//!     └───────[linear map]──────────────────────────> coordinates ──────────────┤ codes
+//!                                                                               │
+//!                       scores <──[head, bank]── calibrated, added by share <───┘
 //! ```
 //!
 //! | file | role |
 //! |---|---|
-//! | [`params`] | the settings of a space, and the paper's |
-//! | [`center`] | subtracting the anchors' mean, as an affine form of the stored vectors |
+//! | [`recipe`] | which ways of comparing a space is made of |
+//! | [`params`] | the settings of relative rows, and the paper's |
+//! | [`linear`] | maps in closed form: canonical coordinates, ridge, Procrustes, whitening |
+//! | [`frame`], [`center`] | comparing mapped or centred anchors where they lie |
 //! | [`relative`] | similarities to anchors become a relative row: top-k, power, norm |
-//! | [`head`] | the rows of all prompts as inverted lists; an image row becomes class scores |
-//! | [`curate`] | which pairs are worth keeping |
-//! | [`diagnose`] | what the vectors of pairs say about a set, without labels |
+//! | [`representation`], [`calibrate`] | an input's codes, and scores made comparable |
+//! | [`bank`], [`head`] | many inputs ready to be scored; classes |
 //! | [`explain`] | a score split into the anchors that made it |
+//! | [`diagnose`] | what the vectors of pairs say about a set, without labels |
+//! | [`curate`] | which pairs are worth keeping |
 //! | [`influence`] | answers without an anchor, in closed form |
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
+pub mod bank;
+pub mod calibrate;
 pub mod center;
 pub mod curate;
 pub mod diagnose;
 pub mod explain;
+pub mod frame;
 pub mod head;
 pub mod influence;
+pub mod linear;
 pub mod params;
 pub mod prompts;
+pub mod recipe;
 pub mod relative;
+pub mod representation;
 pub mod vector;
 
+pub use bank::{Bank, Code};
+pub use frame::Frame;
 pub use head::{Aggregate, ClassHead};
 pub use params::{Negatives, SpaceParams};
+pub use recipe::{Part, Recipe, RecipeError};
 pub use relative::RelativeRow;
+pub use representation::Representation;

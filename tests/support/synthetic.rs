@@ -57,7 +57,7 @@ pub fn generation(set: &Path, shape: Shape, number: u64, pairs: usize) -> Manife
         segments: vec![segment],
         image_encoder: encoder(Modality::Image, shape.image_dim, "0"),
         text_encoder: encoder(Modality::Text, shape.text_dim, "0"),
-        space: shape.space,
+        space: shape.space.into(),
         sources: BTreeMap::new(),
         licences: BTreeMap::new(),
         tombstones: None,

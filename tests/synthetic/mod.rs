@@ -79,7 +79,8 @@ pub fn making(dims: [usize; 2]) -> Making {
         space: SpaceParams {
             k: 8,
             ..SpaceParams::default()
-        },
+        }
+        .into(),
         graphs: GraphPolicy::Never,
     }
 }

@@ -16,7 +16,11 @@ const BUDGET: Duration = Duration::from_millis(800);
 /// Beams tried, as multiples of k.
 pub(super) const BEAMS: [f64; 11] = [0.84, 0.92, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 8.0];
 /// Candidates of a sketch tried, as multiples of k.
-const CANDIDATES: [f64; 10] = [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 9.0, 14.0];
+const CANDIDATES: [f64; 12] = [
+    1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 9.0, 14.0, 20.0, 30.0,
+];
+/// So many times slower than the scan of codes is slower, and not a machine that was disturbed.
+const SLOWER: f64 = 1.2;
 /// Sixteen queries estimate a recall to about a tenth of what is missing: so much more is asked.
 const MARGIN: f64 = 0.1;
 
@@ -150,7 +154,8 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
             let choice = Choice::Sketch { candidates };
             let found = attempt(choice, &sketch.candidates(candidates))?;
             tried.push(found);
-            if found.recall >= enough || found.query_ms > flat.query_ms || began.elapsed() > share {
+            let slower = found.query_ms > SLOWER * flat.query_ms;
+            if found.recall >= enough || slower || began.elapsed() > share {
                 break;
             }
         }

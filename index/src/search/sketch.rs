@@ -18,7 +18,7 @@ use super::select::largest;
 use super::{Flat, Hit, Query, Rescore, Search};
 use crate::error::{Error, Result};
 use crate::simd::{Kernels, Line, SKETCH_ROWS};
-use crate::vectors::sketch::QuerySketch;
+use crate::vectors::sketch::{QuerySketch, part};
 use crate::vectors::{Sketches, VectorSet};
 
 /// Rows whose sums stay in the first-level cache until they are estimates.
@@ -108,7 +108,12 @@ impl<'a> Sketch<'a> {
     fn estimate(&self, query: &Query<'_>, estimates: &mut Vec<f32>) {
         let kernels = Kernels::detect();
         let sketches = &self.sketches;
-        let asked = QuerySketch::new(query.vector, sketches.width);
+        let parted = self.set.center().map(|c| part(query.vector, c));
+        let (times, rest) = match &parted {
+            Some((times, rest)) => (*times, &rest[..]),
+            None => (0.0, query.vector),
+        };
+        let asked = QuerySketch::new(rest, sketches.width);
         let center = self
             .set
             .center()
@@ -131,6 +136,10 @@ impl<'a> Sketch<'a> {
             let ids = at * BLOCK..at * BLOCK + estimates.len();
             let factors = &sketches.factors[ids.clone()];
             kernels.estimates(&sums[..estimates.len()], factors, line, estimates);
+            if let Some(along) = sketches.along.get(ids.clone()) {
+                let pairs = estimates.iter_mut().zip(along);
+                pairs.for_each(|(e, a)| *e += times * a);
+            }
             if let Some(weights) = query.weights {
                 let weights = &weights[ids.clone()];
                 estimates.iter_mut().zip(weights).for_each(|(e, w)| *e *= w);
@@ -230,6 +239,27 @@ mod tests {
                 assert_eq!(sketch.search_batch(&[*query; 3], K).unwrap()[1], found);
                 let all = set.search(query, set.len()).unwrap();
                 assert!(found.iter().step_by(37).all(|hit| all.contains(hit)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_all_vectors_share_does_not_drown_what_they_do_not() {
+        let dim = 128;
+        let shift = |rows: Vec<f32>| -> Vec<f32> { rows.into_iter().map(|v| v + 2.0).collect() };
+        let set = set_with(
+            &shift(clustered(5000, dim, 11)),
+            dim,
+            sketched().center(Center::Mean),
+        );
+        let sketch = Sketch::new(&set).unwrap().candidates(1000);
+        let plain = clustered(10, dim, 12);
+        let shifted = shift(plain.clone());
+        for (vector, shifted) in plain.chunks(dim).zip(shifted.chunks(dim)) {
+            for vector in [vector, shifted] {
+                let query = Query::new(vector);
+                let exact = set.search(&query, K).unwrap();
+                assert!(recall(&sketch.search(&query, K).unwrap(), &exact) > 0.85);
             }
         }
     }

@@ -22,6 +22,7 @@ pub const SCALES: SectionName = SectionName::new("scales");
 pub const CENTER: SectionName = SectionName::new("center");
 pub const SKETCHES: SectionName = SectionName::new("sketches");
 pub const FACTORS: SectionName = SectionName::new("factors");
+pub const ALONG: SectionName = SectionName::new("along");
 
 const META_LEN: usize = 64;
 const HAS_CENTER: u32 = 1;
@@ -115,6 +116,7 @@ impl Meta {
             (SKETCHES, rounded * sketch_width_of(self.dim) as u64),
             (FACTORS, self.rows * 4),
         ]);
+        let along = (self.has_sketches && self.has_center).then_some((ALONG, self.rows * 4));
         [
             (VECTORS, self.rows * dim * 4),
             (CODES, self.rows * stride_of(self.dim) as u64),
@@ -124,6 +126,7 @@ impl Meta {
         .chain(center)
         .chain(halves)
         .chain(sketches.into_iter().flatten())
+        .chain(along)
     }
 }
 
@@ -151,7 +154,9 @@ mod tests {
         ] {
             assert!(text.contains(&fact), "docs/format.md does not say: {fact}");
         }
-        for section in [VECTORS, CODES, HALVES, SCALES, CENTER, SKETCHES, FACTORS] {
+        for section in [
+            VECTORS, CODES, HALVES, SCALES, CENTER, SKETCHES, FACTORS, ALONG,
+        ] {
             assert!(text.contains(&format!("| `{section}` |")), "{section}");
         }
     }
@@ -183,7 +188,7 @@ mod tests {
             assert!(Meta::decode(&bad, path).is_err(), "byte {at}");
         }
         let lengths: Vec<u64> = meta.lengths().map(|(_, len)| len).collect();
-        assert_eq!(lengths, [4800, 12 * 128, 48, 400, 2400, 64 * 14, 48]);
+        assert_eq!(lengths, [4800, 12 * 128, 48, 400, 2400, 64 * 14, 48, 48]);
         for flags in 0..8u8 {
             let [has_center, has_halves, has_sketches] = [1, 2, 4].map(|bit| flags & bit != 0);
             let other = Meta {
@@ -193,7 +198,8 @@ mod tests {
                 ..meta
             };
             assert_eq!(Meta::decode(&other.encode(), path).unwrap(), other);
-            let optional = [has_center, has_halves, has_sketches, has_sketches];
+            let along = has_center && has_sketches;
+            let optional = [has_center, has_halves, has_sketches, has_sketches, along];
             let optional = optional.into_iter().filter(|&has| has).count();
             assert_eq!(other.lengths().count(), 3 + optional);
         }

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::layout::{
-    CENTER, CODES, FACTORS, HALVES, KIND, META, Meta, SCALES, SKETCHES, VECTORS, sketch_width_of,
-    stride_of,
+    ALONG, CENTER, CODES, FACTORS, HALVES, KIND, META, Meta, SCALES, SKETCHES, VECTORS,
+    sketch_width_of, stride_of,
 };
 use crate::container::Container;
 use crate::error::{Error, Result};
@@ -26,6 +26,7 @@ pub struct VectorSet {
     scales: Range<usize>,
     center: Option<Range<usize>>,
     sketches: Option<[Range<usize>; 2]>,
+    along: Option<Range<usize>>,
     fingerprint: u64,
 }
 
@@ -40,6 +41,8 @@ pub struct Sketches<'a> {
     pub bits: &'a [u8],
     /// What turns a product with signs into an estimate `[len]`.
     pub factors: &'a [f32],
+    /// The product of each row less the centre with the centre `[len]`; empty without one.
+    pub along: &'a [f32],
     /// Bytes of one row's bits.
     pub width: usize,
 }
@@ -80,6 +83,7 @@ impl VectorSet {
             (HALVES, meta.has_halves),
             (SKETCHES, meta.has_sketches),
             (FACTORS, meta.has_sketches),
+            (ALONG, meta.has_sketches && meta.has_center),
         ] {
             if container.has(section) && !expected {
                 return Err(Error::section(path, section, "expected none, found one"));
@@ -99,6 +103,9 @@ impl VectorSet {
         } else {
             None
         };
+        let along = (meta.has_sketches && meta.has_center)
+            .then(|| container.range(ALONG))
+            .transpose()?;
         let fingerprint = container.checksum(VECTORS)?;
         Ok(Self {
             len: meta.rows as usize,
@@ -109,6 +116,7 @@ impl VectorSet {
             scales: scales?,
             center,
             sketches,
+            along,
             fingerprint,
             source,
         })
@@ -127,6 +135,7 @@ impl VectorSet {
             (SCALES, self.scales()),
             (CENTER, center),
             (FACTORS, self.sketches().map_or(&[], |s| s.factors)),
+            (ALONG, self.sketches().map_or(&[], |s| s.along)),
         ] {
             if let Some(at) = numbers.iter().position(|v| !v.is_finite()) {
                 let problem = format!("expected finite numbers, found {} at {at}", numbers[at]);
@@ -217,6 +226,9 @@ impl VectorSet {
         Some(Sketches {
             bits: &self.source.bytes()[bits],
             factors: bytemuck::cast_slice(&self.source.bytes()[factors]),
+            along: self.along.clone().map_or(&[], |range| {
+                bytemuck::cast_slice(&self.source.bytes()[range])
+            }),
             width: sketch_width_of(self.dim),
         })
     }

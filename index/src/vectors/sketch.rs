@@ -4,6 +4,10 @@
 //! factor makes the estimate of `<d, d>` exact, and that of other vectors free of bias as far as
 //! what the signs leave out is spread evenly (Gao and Long, "RaBitQ", SIGMOD 2024, section 3.2,
 //! here without its rotation).
+//!
+//! The error grows with the query's length, so what a query has along the centre is taken out of it
+//! ([`part`]) and counted exactly: `<c, d>` is kept for each vector. Embeddings of networks that end
+//! in a ReLU have most of their length there.
 
 use crate::simd::SKETCH_ROWS;
 
@@ -12,28 +16,50 @@ const FOUR_COLUMNS: f32 = 63.0;
 /// The largest sum over all columns.
 const ALL_COLUMNS: f32 = 65_535.0;
 
-/// Sketches up to 64 rows `[n, dim]` of `v - center` into `bits` `[width, 64]`, and their factors.
+/// Sketches up to 64 rows `[n, dim]` of `v - center` into `bits` `[width, 64]`; `factors` and `along`
+/// get each row's factor and its product with the centre.
 ///
 /// `center` is empty for no centre. A row without any difference from it, or whose factor is not
 /// finite, has factor 0: its estimate is the centre's. What `bits` holds past the rows and columns
 /// is zero.
-pub fn sketch_rows(rows: &[f32], dim: usize, center: &[f32], bits: &mut [u8], factors: &mut [f32]) {
+pub fn sketch_rows(
+    rows: &[f32],
+    dim: usize,
+    center: &[f32],
+    bits: &mut [u8],
+    [factors, along]: [&mut [f32]; 2],
+) {
+    let finite = |value: f64| Some(value as f32).filter(|v| v.is_finite()).unwrap_or(0.0);
     bits.fill(0);
-    for ((j, row), factor) in rows.chunks_exact(dim).enumerate().zip(factors) {
-        let (mut squares, mut sum) = (0.0f64, 0.0f64);
+    for (j, row) in rows.chunks_exact(dim).enumerate() {
+        let (mut squares, mut sum, mut product) = (0.0f64, 0.0f64, 0.0f64);
         for (p, columns) in row.chunks(8).enumerate() {
             let mut byte = 0;
             for (b, &v) in columns.iter().enumerate() {
-                let d = f64::from(v) - f64::from(center.get(8 * p + b).copied().unwrap_or(0.0));
+                let c = f64::from(center.get(8 * p + b).copied().unwrap_or(0.0));
+                let d = f64::from(v) - c;
                 byte |= u8::from(d > 0.0) << b;
                 squares += d * d;
                 sum += d.abs();
+                product += d * c;
             }
             bits[p * SKETCH_ROWS + j] = byte;
         }
-        let exact = (squares / sum) as f32;
-        *factor = if exact.is_finite() { exact } else { 0.0 };
+        factors[j] = finite(squares / sum);
+        along[j] = finite(product);
     }
+}
+
+/// Splits a query into a multiple of `center` and the rest: the multiple, and the rest `[dim]`.
+pub fn part(vector: &[f32], center: &[f32]) -> (f32, Vec<f32>) {
+    let product = |a: &[f32]| -> f64 {
+        let pairs = a.iter().zip(center);
+        pairs.map(|(&a, &c)| f64::from(a) * f64::from(c)).sum()
+    };
+    let times = (product(vector) / product(center)) as f32;
+    let times = if times.is_finite() { times } else { 0.0 };
+    let rest = vector.iter().zip(center).map(|(v, c)| v - times * c);
+    (times, rest.collect())
 }
 
 /// A query as small whole numbers, and their sums over any four columns' bits.
@@ -96,7 +122,8 @@ mod tests {
         let (dim, n) = (query.len(), rows.len() / query.len());
         let width = sketch_width_of(dim);
         let (mut bits, mut factors) = (vec![0xFF; width * SKETCH_ROWS], vec![0.0; n]);
-        sketch_rows(rows, dim, center, &mut bits, &mut factors);
+        let mut along = factors.clone();
+        sketch_rows(rows, dim, center, &mut bits, [&mut factors, &mut along]);
         let query = QuerySketch::new(query, width);
         let mut sums = [0; SKETCH_ROWS];
         scalar::sketches(&query.tables, &bits, &mut sums);
@@ -152,10 +179,26 @@ mod tests {
             assert!(query.step.is_finite() && query.total >= 0);
         }
         let (mut bits, mut factors) = (vec![0; 2 * SKETCH_ROWS], vec![9.0; 3]);
+        let mut along = [9.0; 3];
         let rows = [[0.0; 4], [f32::MAX; 4], [1e-45, 0.0, 0.0, 0.0]];
-        sketch_rows(rows.as_flattened(), 4, &[], &mut bits, &mut factors);
-        assert_eq!(factors[0], 0.0);
-        assert!(factors.iter().all(|f| f.is_finite()));
+        let center = [-f32::MAX, 0.0, 0.0, 0.0];
+        for center in [&[][..], &center] {
+            let numbers = [&mut factors[..], &mut along];
+            sketch_rows(rows.as_flattened(), 4, center, &mut bits, numbers);
+            assert!(factors.iter().chain(&along).all(|f| f.is_finite()));
+        }
+        let numbers = [&mut factors[..], &mut along];
+        sketch_rows(rows.as_flattened(), 4, &[], &mut bits, numbers);
+        assert_eq!((factors[0], along), (0.0, [0.0; 3]));
         assert_eq!((bits[0], bits[1], bits[2], bits[3]), (0, 15, 1, 0));
+    }
+
+    #[test]
+    fn a_query_is_the_sum_of_its_parts() {
+        let (vector, center) = ([1.0, 2.0, 3.0], [0.0, 2.0, 0.0]);
+        assert_eq!(part(&vector, &center), (1.0, vec![1.0, 0.0, 3.0]));
+        assert_eq!(part(&vector, &[0.0; 3]), (0.0, vector.to_vec()));
+        let (times, rest) = part(&[f32::MAX; 3], &[1e-30; 3]);
+        assert!(times == 0.0 && rest == [f32::MAX; 3]);
     }
 }

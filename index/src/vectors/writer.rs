@@ -6,8 +6,8 @@ use bytemuck::Pod;
 use rayon::prelude::*;
 
 use super::layout::{
-    CENTER, CODES, FACTORS, HALVES, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, SKETCHES, VECTORS,
-    sketch_width_of, stride_of,
+    ALONG, CENTER, CODES, FACTORS, HALVES, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, SKETCHES,
+    VECTORS, sketch_width_of, stride_of,
 };
 use super::quantize::quantize_row;
 use super::sketch::sketch_rows;
@@ -266,9 +266,12 @@ impl VectorSetWriter {
             write_halves(&mut self.writer, &meta)?;
         }
         if meta.has_sketches {
-            let factors = write_sketches(&mut self.writer, &meta, zero)?;
+            let (factors, along) = write_sketches(&mut self.writer, &meta, zero)?;
             self.writer
                 .section(FACTORS, bytemuck::cast_slice(&factors))?;
+            if meta.has_center {
+                self.writer.section(ALONG, bytemuck::cast_slice(&along))?;
+            }
         }
         self.writer.section(SCALES, bytemuck::cast_slice(&scales))?;
         if let Some(center) = &center {
@@ -325,10 +328,16 @@ fn write_halves(writer: &mut ContainerWriter, meta: &Meta) -> Result<()> {
     )
 }
 
-/// Writes the sketches from the vectors already in the file; returns the factors.
-fn write_sketches(writer: &mut ContainerWriter, meta: &Meta, center: &[f32]) -> Result<Vec<f32>> {
+/// Writes the sketches from the vectors already in the file; returns the factors and what each row
+/// has along the centre.
+fn write_sketches(
+    writer: &mut ContainerWriter,
+    meta: &Meta,
+    center: &[f32],
+) -> Result<(Vec<f32>, Vec<f32>)> {
     let (dim, block) = (meta.dim, SKETCH_ROWS * sketch_width_of(meta.dim));
     let mut factors = vec![0.0f32; meta.rows as usize];
+    let mut along = factors.clone();
     write_derived(
         writer,
         meta,
@@ -339,13 +348,15 @@ fn write_sketches(writer: &mut ContainerWriter, meta: &Meta, center: &[f32]) -> 
                 .par_chunks(SKETCH_ROWS * dim)
                 .zip(bits.par_chunks_exact_mut(block))
                 .zip(factors[first..].par_chunks_mut(SKETCH_ROWS))
-                .for_each(|((rows, bits), factors)| {
+                .zip(along[first..].par_chunks_mut(SKETCH_ROWS))
+                .for_each(|(((rows, bits), factors), along)| {
                     let count = rows.len() / dim;
-                    sketch_rows(rows, dim, center, bits, &mut factors[..count]);
+                    let numbers = [&mut factors[..count], &mut along[..count]];
+                    sketch_rows(rows, dim, center, bits, numbers);
                 });
         },
     )?;
-    Ok(factors)
+    Ok((factors, along))
 }
 
 /// Writes a section of `width` values for each `unit` rows begun, made from the vectors already in

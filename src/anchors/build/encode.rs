@@ -103,7 +103,7 @@ impl<'a> Build<'a> {
         if listed {
             self.list_skipped(segment.path())?;
         }
-        let entry = segment.finish(self.options.graphs, self.options.space.k)?;
+        let entry = segment.finish(self.options.graphs, self.options.space.k())?;
         let skipped_list = listed.then(|| {
             segment::folder(&self.options.out)
                 .join(&entry.id)

@@ -24,7 +24,7 @@ use super::publish::{self, NewSet};
 use super::set::AnchorSet;
 use super::writer::{self, Next, WriteOptions, Writer};
 use crate::pairs;
-use crate::space::SpaceParams;
+use crate::space::Recipe;
 
 pub(super) use encode::{ALREADY, Build, mean_text};
 pub(super) use report::EXAMPLES;
@@ -44,7 +44,7 @@ pub struct BuildOptions {
     /// Whether the first bad row ends the build.
     pub strict: bool,
     /// The space that queries use unless they say otherwise.
-    pub space: SpaceParams,
+    pub space: Recipe,
     /// Whether graphs are built.
     pub graphs: GraphPolicy,
 }
@@ -122,7 +122,7 @@ impl Build<'_> {
             segments: vec![entry],
             image_encoder,
             text_encoder,
-            space: self.options.space,
+            space: self.options.space.clone(),
             counts,
             sources: self.sources.clone(),
             licences: self.licences.clone(),

@@ -149,8 +149,8 @@ impl Admission {
     /// The checks that follow the opening, and what searching needs.
     fn prepare(&mut self, set: AnchorSet, phases: &mut Phases) -> Result<Arc<Snapshot>, LiveError> {
         timed(&mut phases.verify, || self.verify(&set))?;
-        let LiveOptions { space, search, .. } = self.options;
-        let space = space.unwrap_or(set.manifest().space);
+        let LiveOptions { space, search, .. } = &self.options;
+        let (space, search) = (space.as_ref().unwrap_or(&set.manifest().space), *search);
         let view = timed(&mut phases.center, || {
             self.pool.install(|| SpaceView::new(&set, space, search))
         })?;
@@ -378,7 +378,7 @@ mod tests {
         let making = Making {
             image_encoder: encoder(Modality::Image),
             text_encoder: encoder(Modality::Text),
-            space: SpaceParams::default(),
+            space: SpaceParams::default().into(),
             graphs: GraphPolicy::Always,
         };
         let pair = |n: u32| PairVectors {

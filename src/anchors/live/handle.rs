@@ -12,7 +12,7 @@ use super::error::LiveError;
 use super::snapshot::Snapshot;
 use crate::anchors::AnchorSet;
 use crate::anchors::plan::SearchMode;
-use crate::space::SpaceParams;
+use crate::space::Recipe;
 
 /// A caller's own check of a generation, such as known answers, or that the process's encoders
 /// made it ([`AnchorSet::check_encoders`]). What it returns as an error becomes part of the status;
@@ -22,7 +22,7 @@ pub type Canary = Box<dyn Fn(&AnchorSet) -> Result<(), String> + Send + Sync>;
 /// How generations are taken over.
 pub struct LiveOptions {
     /// The space of all generations; without one, each has its manifest's.
-    pub space: Option<SpaceParams>,
+    pub space: Option<Recipe>,
     /// What searches the vectors.
     pub search: SearchMode,
     /// The most bytes of codes, graphs and vectors that are brought into memory before a generation goes

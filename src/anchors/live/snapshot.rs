@@ -27,8 +27,8 @@ impl Snapshot {
         self.set.manifest().generation
     }
 
-    /// A searcher of the set; costs nothing, because the centring was done before.
+    /// A searcher of the set; costs nothing, because the space was fitted before.
     pub fn searcher(&self) -> Searcher<'_> {
-        self.view.searcher(&self.set)
+        Searcher::of(&self.set, self.view.clone())
     }
 }

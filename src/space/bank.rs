@@ -1,0 +1,181 @@
+//! Many represented inputs, ready to be scored by one of the other side.
+//!
+//! A relative row has at most `k` entries, so rows are kept as inverted lists `anchor -> (member,
+//! weight)`: scoring is a walk over at most `k` short lists, whatever the number of anchors.
+
+use ndarray::{Array2, ArrayView1};
+
+use super::relative::RelativeRow;
+
+/// What one part of a space makes of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Code {
+    /// Its similarities to the anchors.
+    Row(RelativeRow),
+    /// Unit coordinates.
+    Coordinates(Vec<f32>),
+}
+
+impl Code {
+    /// The score of two codes of one part: their dot product.
+    pub fn dot(&self, other: &Self) -> f32 {
+        match (self, other) {
+            (Self::Row(x), Self::Row(y)) => x.dot(y),
+            (Self::Coordinates(x), Self::Coordinates(y)) => super::vector::dot(x, y) as f32,
+            _ => 0.0,
+        }
+    }
+
+    /// The relative row, if it is one.
+    pub fn row(&self) -> Option<&RelativeRow> {
+        match self {
+            Self::Row(row) => Some(row),
+            Self::Coordinates(_) => None,
+        }
+    }
+}
+
+/// The codes of many inputs, all of one part and one side.
+#[derive(Debug, Clone)]
+pub enum Bank {
+    /// Relative rows.
+    Rows(InvertedLists),
+    /// Coordinates, `[members, coordinates]`.
+    Coordinates(Array2<f32>),
+}
+
+impl Bank {
+    /// Of codes of one part, over `anchors` anchors. Codes of another kind than the first one's
+    /// score 0.
+    pub fn new<'a>(anchors: usize, codes: impl IntoIterator<Item = &'a Code>) -> Self {
+        let codes: Vec<&Code> = codes.into_iter().collect();
+        match codes.first() {
+            Some(Code::Coordinates(first)) => {
+                let dim = first.len();
+                let mut rows = Array2::zeros((codes.len(), dim));
+                for (mut row, code) in rows.rows_mut().into_iter().zip(&codes) {
+                    if let Code::Coordinates(x) = code {
+                        row.iter_mut().zip(x).for_each(|(r, x)| *r = *x);
+                    }
+                }
+                Self::Coordinates(rows)
+            }
+            _ => {
+                let empty = RelativeRow::default();
+                let rows: Vec<&RelativeRow> =
+                    codes.iter().map(|c| c.row().unwrap_or(&empty)).collect();
+                Self::Rows(InvertedLists::new(anchors, &rows))
+            }
+        }
+    }
+
+    /// How many members it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(lists) => lists.members,
+            Self::Coordinates(rows) => rows.nrows(),
+        }
+    }
+
+    /// Whether it has no member.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The score of `code` with each member, `[members]`.
+    pub fn scores(&self, code: &Code) -> Vec<f32> {
+        match (self, code) {
+            (Self::Rows(lists), Code::Row(row)) => lists.scores(row),
+            (Self::Coordinates(rows), Code::Coordinates(x)) if x.len() == rows.ncols() => {
+                rows.dot(&ArrayView1::from(x.as_slice())).to_vec()
+            }
+            _ => vec![0.0; self.len()],
+        }
+    }
+}
+
+/// Rows turned around: which members each anchor speaks for.
+#[derive(Debug, Clone)]
+pub struct InvertedLists {
+    /// `lists[starts[i]..starts[i + 1]]` are the members that anchor `i` speaks for.
+    starts: Vec<u32>,
+    lists: Vec<(u32, f32)>,
+    members: usize,
+}
+
+impl InvertedLists {
+    /// Entries that name an anchor beyond `anchors` are dropped.
+    pub fn new(anchors: usize, rows: &[&RelativeRow]) -> Self {
+        let entries = |row: &RelativeRow| -> Vec<(u32, f32)> {
+            let known = |e: &&(u32, f32)| (e.0 as usize) < anchors;
+            row.entries().iter().filter(known).copied().collect()
+        };
+        let mut starts = vec![0u32; anchors + 1];
+        for row in rows {
+            for (anchor, _) in entries(row) {
+                starts[anchor as usize + 1] += 1;
+            }
+        }
+        for i in 0..anchors {
+            starts[i + 1] += starts[i];
+        }
+        let mut next = starts.clone();
+        let mut lists = vec![(0u32, 0f32); starts[anchors] as usize];
+        for (member, row) in (0u32..).zip(rows) {
+            for (anchor, weight) in entries(row) {
+                let slot = &mut next[anchor as usize];
+                lists[*slot as usize] = (member, weight);
+                *slot += 1;
+            }
+        }
+        Self {
+            starts,
+            lists,
+            members: rows.len(),
+        }
+    }
+
+    /// The dot product of `row` with each member, `[members]`.
+    pub fn scores(&self, row: &RelativeRow) -> Vec<f32> {
+        let mut sums = vec![0f64; self.members];
+        for &(anchor, weight) in row.entries() {
+            let i = anchor as usize;
+            let Some(&[start, end]) = self.starts.get(i..i + 2) else {
+                continue;
+            };
+            for &(member, w) in &self.lists[start as usize..end as usize] {
+                sums[member as usize] += f64::from(weight) * f64::from(w);
+            }
+        }
+        sums.into_iter().map(|s| s as f32).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::SpaceParams;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_bank_scores_as_codes_do_one_by_one(
+            members in prop::collection::vec(prop::collection::vec(-1f32..1.0, 9), 1..8),
+            x in prop::collection::vec(-1f32..1.0, 9),
+        ) {
+            let params = SpaceParams { k: 5, ..SpaceParams::default() };
+            let row = |s: &Vec<f32>| Code::Row(RelativeRow::from_similarities(s, &params));
+            let coordinates = |s: &Vec<f32>| Code::Coordinates(s.clone());
+            for rows in [true, false] {
+                let code = |s| if rows { row(s) } else { coordinates(s) };
+                let codes: Vec<Code> = members.iter().map(code).collect();
+                let bank = Bank::new(9, &codes);
+                let x = code(&x);
+                prop_assert_eq!(bank.len(), codes.len());
+                for (got, member) in bank.scores(&x).iter().zip(&codes) {
+                    prop_assert!((got - member.dot(&x)).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The coordinates in which anchors and queries are compared, as an affine form of the stored
+//! vectors: no projected copy of an anchor is ever kept.
+//!
+//! For a map `(a - c) M` and a query with unit coordinates `u`,
+//!
+//! ```text
+//! <u, (a_i - c) M / |(a_i - c) M|>  =  (<q, a_i> + b) * w_i
+//! q = M u,  b = -<q, c>,  w_i = 1 / |(a_i - c) M|
+//! ```
+//!
+//! which is what the index searches. Centring alone is the case `M = I`.
+
+use super::center::Centering;
+use super::linear::LinearMap;
+
+/// How one modality's vectors are compared.
+#[derive(Debug, Clone)]
+pub enum Frame {
+    /// As the encoder gave them.
+    Own,
+    /// The anchors' mean subtracted.
+    Centered(Centering),
+    /// In the coordinates of a map.
+    Mapped {
+        /// The map.
+        map: LinearMap,
+        /// `1 / |(a_i - c) M|` of every stored vector, `[n]`.
+        weights: Vec<f32>,
+    },
+}
+
+impl Frame {
+    /// In the coordinates of a map; `norms` are [`LinearMap::norms`] of every stored vector.
+    pub fn mapped(map: LinearMap, norms: &[f32]) -> Self {
+        let weight = |&n: &f32| if n > 1e-6 { 1.0 / n } else { 0.0 };
+        let weights = norms.iter().map(weight).collect();
+        Self::Mapped { map, weights }
+    }
+
+    /// The query of a unit vector, and the bias that goes with it.
+    pub fn query(&self, x: &[f32]) -> (Vec<f32>, f32) {
+        match self {
+            Self::Own => (x.to_vec(), 0.0),
+            Self::Centered(centering) => centering.query(x),
+            Self::Mapped { map, .. } => {
+                let u = map.apply(x);
+                map.pull_back(u.as_slice().unwrap_or_default())
+            }
+        }
+    }
+
+    /// The weight of every stored vector, `[n]`; none is 1 for each.
+    pub fn weights(&self) -> Option<&[f32]> {
+        match self {
+            Self::Own => None,
+            Self::Centered(centering) => Some(centering.weights()),
+            Self::Mapped { weights, .. } => Some(weights),
+        }
+    }
+}

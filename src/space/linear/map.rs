@@ -1,0 +1,133 @@
+//! A centre and a matrix, applied to vectors.
+
+use ndarray::{Array2, ArrayView1, Axis};
+
+use crate::space::vector::{dot, normalize};
+
+/// Takes vectors of one side to coordinates: `normalise((x - center) M)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearMap {
+    center: Vec<f32>,
+    /// `[dim, coordinates]`; none is the identity.
+    matrix: Option<Array2<f32>>,
+    /// What the coordinates' scale says of them, `[coordinates]`: of canonical ones the correlation.
+    scale: Vec<f32>,
+}
+
+impl LinearMap {
+    /// Subtracts `center` and normalises, no more.
+    pub fn identity(center: Vec<f32>) -> Self {
+        let scale = vec![1.0; center.len()];
+        Self {
+            center,
+            matrix: None,
+            scale,
+        }
+    }
+
+    /// `matrix` is `[dim, coordinates]`; `scale` holds a number for each coordinate, of canonical
+    /// ones their correlation.
+    pub fn new(center: Vec<f32>, matrix: Array2<f32>, scale: Vec<f32>) -> Self {
+        Self {
+            center,
+            matrix: Some(matrix),
+            scale,
+        }
+    }
+
+    /// The centre, `[dim]`.
+    pub fn center(&self) -> &[f32] {
+        &self.center
+    }
+
+    /// The matrix, `[dim, coordinates]`, if it is not the identity.
+    pub fn matrix(&self) -> Option<&Array2<f32>> {
+        self.matrix.as_ref()
+    }
+
+    /// A number for each coordinate, `[coordinates]`: of canonical ones their correlation.
+    pub fn scale(&self) -> &[f32] {
+        &self.scale
+    }
+
+    /// The number of coordinates.
+    pub fn coordinates(&self) -> usize {
+        self.scale.len()
+    }
+
+    /// The coordinates of vectors, `[n, dim]` row-major, as `[n, coordinates]` of unit norm.
+    pub fn apply(&self, vectors: &[f32]) -> Array2<f32> {
+        let mut out = self.project(vectors);
+        for mut row in out.rows_mut() {
+            if let Some(row) = row.as_slice_mut() {
+                normalize(row);
+            }
+        }
+        out
+    }
+
+    /// The norms that coordinates have before they are normalised, `[n]`.
+    pub fn norms(&self, vectors: &[f32]) -> Vec<f32> {
+        let squared = |row: ArrayView1<f32>| {
+            row.iter()
+                .map(|&v| f64::from(v) * f64::from(v))
+                .sum::<f64>()
+        };
+        self.project(vectors)
+            .axis_iter(Axis(0))
+            .map(|row| squared(row).sqrt() as f32)
+            .collect()
+    }
+
+    /// `(x - center) M` for each row.
+    fn project(&self, vectors: &[f32]) -> Array2<f32> {
+        let dim = self.center.len();
+        let n = vectors.len() / dim;
+        let centered =
+            Array2::from_shape_fn((n, dim), |(i, j)| vectors[i * dim + j] - self.center[j]);
+        match &self.matrix {
+            Some(matrix) => centered.dot(matrix),
+            None => centered,
+        }
+    }
+
+    /// The vector `q` and the number `b` with `<q, a> + b = <u, (a - center) M>` for any `a`, where
+    /// `u` are coordinates, `[coordinates]`: so projected anchors are searched where they lie.
+    pub fn pull_back(&self, u: &[f32]) -> (Vec<f32>, f32) {
+        let q = match &self.matrix {
+            Some(matrix) => matrix.dot(&ArrayView1::from(u)).to_vec(),
+            None => u.to_vec(),
+        };
+        let bias = -dot(&q, &self.center);
+        (q, bias as f32)
+    }
+
+    /// `M scale^-power u`, `[dim]`, of coordinates `u`: what explains a canonical score, see
+    /// [`canonical`](super::canonical). Coordinates of scale 0 are left out.
+    pub fn unscaled(&self, u: &[f32], power: f32) -> Vec<f32> {
+        let unscaled = |(u, s): (&f32, &f32)| if *s > 0.0 { u / s.powf(power) } else { 0.0 };
+        let u: Vec<f32> = u.iter().zip(&self.scale).map(unscaled).collect();
+        self.pull_back(&u).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::frame::Frame;
+
+    #[test]
+    fn projected_anchors_are_compared_where_they_lie() {
+        let matrix = Array2::from_shape_fn((3, 2), |(i, j)| (i + 1) as f32 * 0.3 - j as f32 * 0.7);
+        let map = LinearMap::new(vec![0.1, -0.2, 0.3], matrix, vec![1.0; 2]);
+        let (x, anchors) = ([0.3f32, 0.5, -0.1], [0.9f32, 0.1, 0.4, -0.3, 0.8, 0.2]);
+        let frame = Frame::mapped(map.clone(), &map.norms(&anchors));
+        let (q, bias) = frame.query(&x);
+        let (u, v) = (map.apply(&x), map.apply(&anchors));
+        for (i, w) in frame.weights().unwrap().iter().enumerate() {
+            let want: f32 = u.row(0).dot(&v.row(i));
+            let got = (dot(&q, &anchors[i * 3..i * 3 + 3]) as f32 + bias) * w;
+            assert!((got - want).abs() < 1e-5, "{got} {want}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! An input in a space: its code in each part, and where its scores lie.
+
+use super::bank::Code;
+use super::calibrate::Level;
+use super::relative::RelativeRow;
+
+/// An image or a text in a space.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Representation {
+    /// Its code in each part of the recipe.
+    pub codes: Vec<Code>,
+    /// Its level in each part; empty in a space that is not calibrated.
+    pub levels: Vec<Level>,
+}
+
+impl From<RelativeRow> for Representation {
+    /// In a space that is plain relative rows.
+    fn from(row: RelativeRow) -> Self {
+        Self {
+            codes: vec![Code::Row(row)],
+            levels: Vec::new(),
+        }
+    }
+}
+
+impl Representation {
+    /// The relative row of the first part that has rows.
+    pub fn row(&self) -> Option<&RelativeRow> {
+        self.codes.iter().find_map(Code::row)
+    }
+
+    /// The score of an image and a text: the calibrated scores of the parts, each by its share.
+    pub fn score(&self, other: &Self, shares: &[f64]) -> f32 {
+        let scores = self.codes.iter().zip(&other.codes).map(|(x, y)| x.dot(y));
+        let sum = |(part, score): (usize, f32)| {
+            let (factor, summand) = weight(shares, &self.levels, &other.levels, part);
+            factor * f64::from(score) + summand
+        };
+        scores.enumerate().map(sum).sum::<f64>() as f32
+    }
+}
+
+/// The factor and summand that turn a part's score into its part of the whole.
+pub fn weight(shares: &[f64], x: &[Level], y: &[Level], part: usize) -> (f64, f64) {
+    let share = shares.get(part).copied().unwrap_or(0.0);
+    match (x.get(part), y.get(part)) {
+        (Some(x), Some(y)) => {
+            let (factor, summand) = x.between(*y);
+            (share * factor, share * summand)
+        }
+        _ => (share, 0.0),
+    }
+}
