@@ -232,10 +232,12 @@ fn influence_agrees_with_eval_and_writes_every_anchor() {
             .arg("--json")
             .arg("--dataset")
             .arg(&data);
-        command
-            .arg("--classnames")
-            .arg(&names)
-            .args(["--templates", "asif:name"]);
+        command.arg("--classnames").arg(&names).args([
+            "--templates",
+            "asif:name",
+            "--space",
+            "asif",
+        ]);
         command
     };
     let found = run(shared(&["anchors", "influence"])

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
 use super::context::Context;
+use super::exit::BadInput;
 
 /// Say which anchors, and which sources, help on labelled images, and which harm.
 ///
@@ -72,8 +73,16 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
     let head = args
         .head
         .options(&args.space, &args.search, &set.manifest().space)?;
+    let rows = head.space.plain().copied().ok_or_else(|| {
+        BadInput(
+            "the space has no rows of anchors to leave one out of; add --space asif".to_owned(),
+        )
+    })?;
+    if head.space.parts.len() > 1 {
+        context.note("asif: the influence is that on the plain relative rows (asif) of this space");
+    }
     let options = InfluenceOptions {
-        params: head.space.plain().copied().unwrap_or_default(),
+        params: rows,
         mode: head.mode,
         aggregate: head.aggregate,
     };

@@ -16,9 +16,9 @@
 //! | [`relative`] | similarities to anchors become a relative row: top-k, power, norm |
 //! | [`representation`], [`calibrate`] | an input's codes, and scores made comparable |
 //! | [`bank`], [`head`] | many inputs ready to be scored; classes |
-//! | [`curate`] | which pairs are worth keeping |
-//! | [`diagnose`] | what the vectors of pairs say about a set, without labels |
 //! | [`explain`] | a score split into the anchors that made it |
+//! | [`diagnose`] | what the vectors of pairs say about a set, without labels |
+//! | [`curate`] | which pairs are worth keeping |
 //! | [`influence`] | answers without an anchor, in closed form |
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`vector`] | unit vectors, mean directions, exact sums |

@@ -27,7 +27,8 @@ pub struct InfluenceOptions {
     pub params: SpaceParams,
     /// What searches the anchors.
     pub mode: SearchMode,
-    /// How the prompts of a label become one score.
+    /// How the prompts of a label become one score; the mean of scores, which has no row, is taken
+    /// for the score of the mean prompt.
     pub aggregate: Aggregate,
 }
 
@@ -191,8 +192,8 @@ fn prompt_vectors(
             vectors.extend(vector.map_err(refuse)?);
         }
         Ok(match options.aggregate {
-            Aggregate::Mean | Aggregate::MeanScore => mean_direction(&vectors, dim),
             Aggregate::Max => vectors,
+            Aggregate::Mean | Aggregate::MeanScore => mean_direction(&vectors, dim),
         })
     };
     prompts.iter().map(of).collect()
