@@ -19,7 +19,6 @@ import statistics
 import subprocess
 import time
 
-SETTINGS = {"default": [], "paper": ["--paper"]}
 # The 97.5 % point of Student's t for 1, 2, ... degrees of freedom.
 STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
 
@@ -109,11 +108,14 @@ def main():
     parser.add_argument("--dataset", type=pathlib.Path, required=True, help="labelled images, a folder a class")
     parser.add_argument("--steps", default="20,50,100", help="in-domain pairs after each step")
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--spaces", default="default,asif,paper", help="spaces to evaluate in")
     parser.add_argument("--asif", default=root / "target/release/asif")
     parser.add_argument("--work", type=pathlib.Path, default=root / "target/domain-update")
     arguments = parser.parse_args()
     program = arguments.asif
     steps = [int(n) for n in arguments.steps.split(",")]
+    known = {"default": [], "paper": ["--paper"]}
+    settings = {name: known.get(name, ["--space", name]) for name in arguments.spaces.split(",")}
 
     base_file = arguments.pairs.resolve()
     rows = [json.loads(line) for line in open(base_file, encoding="utf-8") if line.strip()]
@@ -131,7 +133,7 @@ def main():
     asif(program, "build", "--overwrite", "--pairs", write_jsonl(arguments.work / "base.jsonl", rows), "--out", base)
     generation = asif(program, "inspect", base)["generation"]
 
-    accuracy = {(n, s): [] for n in [0, *steps] for s in SETTINGS}
+    accuracy = {(n, s): [] for n in [0, *steps] for s in settings}
     seconds = {n: [] for n in steps}
     for draw in range(arguments.draws):
         chosen, rest = spread(images, steps[-1], draw)
@@ -153,7 +155,7 @@ def main():
                 asif(program, "anchors", "add", base, "--pairs", file, "--no-cache")
                 seconds[n].append(time.monotonic() - begun)
                 have = n
-            for name, setting in SETTINGS.items():
+            for name, setting in settings.items():
                 report = asif(program, "eval", "zeroshot", "--index", base, "--dataset", test, *setting)
                 accuracy[n, name].append(report["metrics"]["acc1"])
         # The base's content again, as a new generation, which the next draw goes back to.
@@ -161,13 +163,13 @@ def main():
 
     print(f"{len(rows):,} base pairs; {len(images) - steps[-1]:,} test images of "
           f"{len({label for _, label in images})} classes; {arguments.draws} draws\n")
-    print("| in-domain pairs | " + " | ".join(f"top-1, {name}" for name in SETTINGS) + " | seconds to add |")
-    print("|---|" + "---|" * (len(SETTINGS) + 1))
+    print("| in-domain pairs | " + " | ".join(f"top-1, {name}" for name in settings) + " | seconds to add |")
+    print("|---|" + "---|" * (len(settings) + 1))
     total = [0.0] * arguments.draws
     for n in [0, *steps]:
         if n:
             total = [a + b for a, b in zip(total, seconds[n])]
-        cells = [interval(accuracy[n, name]) for name in SETTINGS]
+        cells = [interval(accuracy[n, name]) for name in settings]
         cells.append(f"{statistics.mean(total):.1f}" if n else "")
         print(f"| {'+' if n else ''}{n} | " + " | ".join(cells) + " |")
 
