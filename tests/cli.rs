@@ -321,7 +321,9 @@ fn every_command_teaches() {
     for command in [
         &["build"][..],
         &["classify"],
+        &["explain"],
         &["eval", "zeroshot"],
+        &["eval", "scaling"],
         &["inspect"],
         &["models"],
         &["doctor"],

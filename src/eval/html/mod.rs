@@ -77,8 +77,8 @@ pub struct AnchorCard {
     pub captions: Vec<String>,
     /// Its image, small, where it could be read.
     pub thumbnail: Option<Thumb>,
-    /// Its part of the similarity: 0.25 is a quarter. All anchors together make 1; with signed
-    /// weights single ones may be negative.
+    /// Its part of what all anchors add and take away, in absolute terms: 0.25 is a quarter for the
+    /// label, -0.25 against it.
     pub contribution_share: f64,
     /// Its part in the label's own unit.
     pub amount: f64,
@@ -146,8 +146,8 @@ fn write_page(
         r#"</main>
 <footer>
 <p>Percentages are a softmax over the labels that were given; they say nothing of labels that were
-not. The similarity is the sum of what each anchor pair contributes, so the shares below an image
-are exact parts of it.</p>
+not. The similarity is the sum of what each anchor pair adds or takes away, and of the calibration
+where the space has one, so the amounts below an image are exact parts of it.</p>
 </footer>
 </body>
 </html>"#
