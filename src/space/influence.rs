@@ -20,6 +20,8 @@ use super::relative::RelativeRow;
 
 /// What remains of a row's square below which nothing is left of it.
 const NOTHING: f64 = 1e-9;
+/// A margin up to this is a tie: rows are rounded to 32 bits.
+const TIE: f64 = 1e-6;
 /// Parts that images are worked on in; fixed, so that sums do not depend on the machine.
 const PARTS: usize = 16;
 
@@ -69,7 +71,7 @@ impl PromptRows {
     }
 
     /// The margin of each image, `[images]`: the score of its right class less the best of the
-    /// others. It is answered rightly where that is above 0.
+    /// others; see [`is_right`].
     pub fn margins(&self, images: &[Labelled]) -> Vec<f64> {
         images
             .par_iter()
@@ -99,6 +101,11 @@ impl PromptRows {
         };
         difference(best(true), best(false))
     }
+}
+
+/// Whether an answer with this margin is right; a tie is not.
+pub fn is_right(margin: f64) -> bool {
+    margin > TIE
 }
 
 fn difference(right: f64, others: f64) -> f64 {
@@ -131,12 +138,13 @@ impl Effect {
         effect
     }
 
-    /// Notes one image's margins with and without; an answer is right when its margin is above 0.
+    /// Notes one image's margins with and without.
     fn note(&mut self, with: f64, without: f64) {
         self.images += u64::from(with != without);
         self.margin += with - without;
-        self.lost += u64::from(with > 0.0 && without <= 0.0);
-        self.gained += u64::from(with <= 0.0 && without > 0.0);
+        let (with, without) = (is_right(with), is_right(without));
+        self.lost += u64::from(with && !without);
+        self.gained += u64::from(!with && without);
     }
 }
 
@@ -173,11 +181,11 @@ pub fn of_anchors(prompts: &PromptRows, images: &[Labelled]) -> Vec<Effect> {
 fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mut [Effect]) {
     let scores = prompts.scores(row);
     let with = prompts.margin(&scores, right);
-    let is_right = |prompt: u32| prompts.class_of[prompt as usize] as usize == right;
+    let is_own = |prompt: u32| prompts.class_of[prompt as usize] as usize == right;
     // Prompts of the right class and of the others, best first: most anchors touch few of them.
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
     order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
-    let (own, others): (Vec<u32>, Vec<u32>) = order.into_iter().partition(|&p| is_right(p));
+    let (own, others): (Vec<u32>, Vec<u32>) = order.into_iter().partition(|&p| is_own(p));
     let mut touched_by = vec![u32::MAX; scores.len()];
     let mut entries = row.entries().iter().peekable();
     for (anchor, list) in (0u32..).zip(&prompts.lists) {
@@ -192,7 +200,7 @@ fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mu
             touched_by[prompt as usize] = anchor;
             let y = f64::from(y);
             let score = (scores[prompt as usize] - x * y) * image * stretch(y * y);
-            let best = if is_right(prompt) {
+            let best = if is_own(prompt) {
                 &mut best_own
             } else {
                 &mut best_other

@@ -12,7 +12,7 @@ use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher};
 use crate::eval::measure::{MeasureError, Subject};
 use crate::eval::{Dataset, Estimate, Task, wilson};
-use crate::space::influence::{Effect, Labelled, PromptRows, of_anchors, refilled};
+use crate::space::influence::{Effect, Labelled, PromptRows, is_right, of_anchors, refilled};
 use crate::space::prompts::{Labels, Templates};
 use crate::space::vector::mean_direction;
 use crate::space::{Aggregate, Negatives, RelativeRow, SpaceParams};
@@ -134,7 +134,7 @@ pub fn influence(
         .map(|r| r.meta_text("source").unwrap_or_default())
         .collect();
     let margins = prompts.margins(&images);
-    let right = margins.iter().filter(|&&m| m > 0.0).count() as u64;
+    let right = margins.iter().filter(|&&m| is_right(m)).count() as u64;
     let accuracy = wilson(right, images.len() as u64);
     let sources = Sources::of(&names);
     let without = WithoutSources {
@@ -302,7 +302,7 @@ impl Sources {
         let of = |((source, pairs), without): (&(String, usize), &Vec<f64>)| SourceInfluence {
             source: source.clone(),
             pairs: *pairs,
-            accuracy_without: without.iter().filter(|&&m| m > 0.0).count() as f64
+            accuracy_without: without.iter().filter(|&&m| is_right(m)).count() as f64
                 / without.len().max(1) as f64,
             effect: Effect::between(margins, without),
         };
