@@ -82,7 +82,7 @@ pub fn sync_folder(folder: &Path) -> Result<(), AnchorsError> {
 /// The right to write to a set, given back when dropped (or when the process ends, however).
 #[derive(Debug)]
 pub struct WriteLock {
-    _file: File,
+    file: File,
 }
 
 impl WriteLock {
@@ -119,7 +119,15 @@ impl WriteLock {
         file.rewind()?;
         let holder = format!("process {} on {}\n", std::process::id(), host.trim());
         fs::write(&mut file, &path, holder.as_bytes())?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for WriteLock {
+    /// Let go by name, not by closing the file: a process that another thread is just starting has
+    /// a copy of every descriptor, and would hold the lock until it runs its program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
