@@ -55,6 +55,7 @@ pub mod history;
 pub mod live;
 pub mod manifest;
 pub mod plan;
+pub mod products;
 pub mod publish;
 pub mod purge;
 pub mod records;

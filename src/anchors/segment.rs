@@ -7,6 +7,7 @@
 //! segments/ID/text.graph
 //! segments/ID/pairs.rec      ids, captions, metadata (records.rs)
 //! segments/ID/moments.sum    the exact sums of both sides' vectors, for centring
+//! segments/ID/products.sum   in large segments, the sums of their products, for fitted spaces
 //! segments/ID/skipped.jsonl  rows of the sources that were left out, and why
 //! ```
 //!
@@ -22,6 +23,7 @@ use super::error::AnchorsError;
 use super::fs;
 use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
+use super::products;
 use super::records::{Record, Records, RecordsWriter};
 use crate::encode::Modality;
 use crate::space::linear::Moments;
@@ -134,19 +136,22 @@ impl SegmentWriter {
     /// When the disk refuses; nothing is left then.
     pub fn finish(self, graphs: GraphPolicy, k: usize) -> Result<SegmentEntry, AnchorsError> {
         let id = self.id();
-        for file in [IMAGE, TEXT, PAIRS, MOMENTS, IMAGE_GRAPH] {
-            fs::step(&self.folder.path().join(file))?;
-        }
         self.image.finish()?;
         self.text.finish()?;
         self.records.finish()?;
         write_sums(&self.folder.path().join(MOMENTS), &self.sums)?;
-        let planned = |vectors: &str, graph: &str| {
-            let set = VectorSet::open(self.folder.path().join(vectors))?;
-            plan::prepare(&self.folder.path().join(graph), &set, graphs, k)
+        let [image, text] =
+            [IMAGE, TEXT].map(|name| VectorSet::open(self.folder.path().join(name)));
+        let (image, text) = (image?, text?);
+        if products::worth(image.len(), [image.dim(), text.dim()]) {
+            let path = self.folder.path().join(products::NAME);
+            products::write(&path, &products_of(&image, &text))?;
+        }
+        let planned = |set: &VectorSet, graph: &str| {
+            plan::prepare(&self.folder.path().join(graph), set, graphs, k.max(1))
         };
-        let image_search = planned(IMAGE, IMAGE_GRAPH)?;
-        let text_search = planned(TEXT, TEXT_GRAPH)?;
+        let image_search = planned(&image, IMAGE_GRAPH)?;
+        let text_search = planned(&text, TEXT_GRAPH)?;
         super::publish::sync_folder(self.folder.path())?;
         let Some(segments) = self.folder.path().parent().map(Path::to_owned) else {
             return Err(AnchorsError::InTheWay {
@@ -282,10 +287,13 @@ impl Segment {
     }
 
     /// The second moments of its pairs' vectors.
-    pub fn moments(&self) -> Moments {
-        let mut moments = Moments::new(self.image.dim(), self.text.dim());
-        moments.add(self.image.vectors(), self.text.vectors());
-        moments
+    ///
+    /// # Errors
+    /// When the segment has a file of them and it is damaged.
+    pub fn moments(&self) -> Result<Moments, AnchorsError> {
+        let dims = [self.image.dim(), self.text.dim()];
+        let stored = products::read(&self.path.join(products::NAME), dims, self.len() as u64)?;
+        Ok(stored.unwrap_or_else(|| products_of(&self.image, &self.text)))
     }
 
     /// Its folder.
@@ -319,6 +327,7 @@ impl Segment {
         for graph in self.graphs.iter().flatten() {
             graph.verify()?;
         }
+        self.moments()?;
         self.records.verify()
     }
 
@@ -333,6 +342,12 @@ impl Segment {
         }
         Ok(total)
     }
+}
+
+fn products_of(image: &VectorSet, text: &VectorSet) -> Moments {
+    let mut moments = Moments::new(image.dim(), text.dim());
+    moments.add(image.vectors(), text.vectors());
+    moments
 }
 
 /// The place of a modality in the pairs of things that a segment keeps.

@@ -218,13 +218,16 @@ impl AnchorSet {
 
     /// The second moments of the live pairs' vectors: those of all that is stored, less those of the
     /// removed pairs. Whatever the history of the set, the same pairs have the same bits.
-    pub fn moments(&self) -> Moments {
+    ///
+    /// # Errors
+    /// When a segment's file of them is damaged.
+    pub fn moments(&self) -> Result<Moments, AnchorsError> {
         let [image, text] = self.manifest.dims();
         let mut moments = Moments::new(image, text);
         let mut gone = Moments::new(image, text);
         let mut row = 0;
         for segment in &self.segments {
-            moments.merge(&segment.moments());
+            moments.merge(&segment.moments()?);
             let vectors =
                 |local| [Modality::Image, Modality::Text].map(|m| segment.vectors(m).vector(local));
             let [mut x, mut y] = [Vec::new(), Vec::new()];
@@ -237,7 +240,7 @@ impl AnchorSet {
             row += segment.len();
         }
         moments.subtract(&gone);
-        moments
+        Ok(moments)
     }
 
     /// What is removed from the segments.

@@ -259,7 +259,7 @@ impl<'a> Fits<'a> {
                 },
             },
             Part::Whitened { shrinkage, rows } => {
-                let maps = linear::whitening(self.moments(), shrinkage)?;
+                let maps = linear::whitening(self.moments()?, shrinkage)?;
                 PartView::Rows {
                     params: rows,
                     frames: self.frames(maps),
@@ -283,9 +283,9 @@ impl<'a> Fits<'a> {
                 PartView::Mapped(self.canonical[at].maps.clone())
             }
             Part::Ridge { shrinkage } => {
-                PartView::Mapped(linear::ridge(self.moments(), shrinkage)?)
+                PartView::Mapped(linear::ridge(self.moments()?, shrinkage)?)
             }
-            Part::Procrustes => PartView::Mapped(linear::procrustes(self.moments())?),
+            Part::Procrustes => PartView::Mapped(linear::procrustes(self.moments()?)?),
         })
     }
 
@@ -293,8 +293,12 @@ impl<'a> Fits<'a> {
         Ok(Arc::new(Frame::Centered(centering(self.set, modality)?)))
     }
 
-    fn moments(&mut self) -> &Moments {
-        self.moments.get_or_insert_with(|| self.set.moments())
+    fn moments(&mut self) -> Result<&Moments, AnchorsError> {
+        let moments = match self.moments.take() {
+            Some(moments) => moments,
+            None => self.set.moments()?,
+        };
+        Ok(self.moments.insert(moments))
     }
 
     /// The place of these canonical coordinates, fitted.
@@ -302,7 +306,7 @@ impl<'a> Fits<'a> {
         if let Some(at) = self.canonical.iter().position(|c| c.params == params) {
             return Ok(at);
         }
-        let maps = linear::canonical(self.moments(), &params)?;
+        let maps = linear::canonical(self.moments()?, &params)?;
         self.canonical.push(CanonicalFit {
             params,
             maps,

@@ -101,8 +101,8 @@ impl LabelHead {
         watch: Watch<'_>,
     ) -> Result<Self, AnchorsError> {
         set.check_encoders(embedder)?;
+        let prompts = labels.prompts(templates);
         let labels: Vec<String> = labels.as_slice().to_vec();
-        let prompts: Vec<Vec<String>> = labels.iter().map(|l| templates.render(l)).collect();
         let flat: Vec<&str> = prompts.iter().flatten().map(String::as_str).collect();
         let mut vectors = Vec::with_capacity(flat.len() * embedder.text().dim());
         for (prompt, vector) in flat.iter().zip(embedder.texts(&flat, watch)?) {

@@ -45,6 +45,8 @@ enum Action {
     Show(ShowArgs),
     Export(ExportArgs),
     Compact(CompactArgs),
+    Curate(super::curate::CurateArgs),
+    Influence(super::influence::InfluenceArgs),
 }
 
 /// Add pairs to a set.
@@ -191,6 +193,8 @@ pub fn run(args: &AnchorsArgs, context: &Context) -> anyhow::Result<()> {
         Action::List(args) => run_list(args, context),
         Action::Show(args) => run_show(args, context),
         Action::Export(args) => run_export(args, context),
+        Action::Curate(args) => super::curate::run(args, context),
+        Action::Influence(args) => super::influence::run(args, context),
         Action::Compact(args) => {
             let done = compact(&args.set, GraphPolicy::Auto, &args.write.options())?;
             receipt::print(&done, context)

@@ -10,8 +10,7 @@ use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
     ModelFolder, TextEncoder, registry, runtime,
 };
-use asif::space::prompts::Templates;
-use asif::space::recipe::Part;
+use asif::space::prompts::{Templates, named};
 use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
@@ -123,7 +122,8 @@ pub struct SpaceArgs {
     /// How images are compared with texts: `fused` is the most accurate; `asif` answers from
     /// relative rows alone, so that each answer is made of few pairs; `canonical`, `asif-canonical`,
     /// `whitened`, `ridge` and `procrustes` are the other closed forms; `paper` is the paper's
-    /// setting. Several joined by `+` are calibrated and added.
+    /// setting. Several joined by `+` are calibrated and added. Without it, any of the options for
+    /// relative rows below asks for `asif`.
     #[arg(long, env = "ASIF_SPACE", value_name = "NAME[+NAME]")]
     space: Option<String>,
 
@@ -232,27 +232,25 @@ enum NegativesArg {
 }
 
 impl SpaceArgs {
-    /// `base`, changed by what was given. Settings of relative rows alone mean plain rows, where
-    /// `base` has none.
+    /// `base`, changed by what was given. Settings of rows without a space ask for plain rows.
     pub fn over(&self, base: &Recipe) -> anyhow::Result<Recipe> {
-        let mut recipe = match &self.space {
-            _ if self.paper => Recipe::named("paper")?,
-            Some(name) => Recipe::named(name)?,
-            None => base.clone(),
-        };
         let rows_given = self.k.is_some()
             || self.p.is_some()
             || self.center.is_some()
             || self.negatives.is_some();
+        let mut recipe = match &self.space {
+            _ if self.paper => Recipe::named("paper")?,
+            Some(name) => Recipe::named(name)?,
+            None if rows_given => base.plain().copied().unwrap_or_default().into(),
+            None => base.clone(),
+        };
         if rows_given {
-            let rows = recipe.parts.iter_mut().find_map(|p| match &mut p.part {
-                Part::Asif(rows)
-                | Part::Whitened { rows, .. }
-                | Part::AsifCanonical { rows, .. } => Some(rows),
-                _ => None,
-            });
+            let rows = recipe.parts.iter_mut().find_map(|p| p.part.rows_mut());
             let rows = rows.with_context(|| {
-                format!("--k, --p, --center and --negatives are of relative rows; {recipe_name} has none; add --space asif", recipe_name = self.space.as_deref().unwrap_or("this space"))
+                let name = self.space.as_deref().unwrap_or_default();
+                format!(
+                    "--k, --p, --center and --negatives are of relative rows, and {name} has none"
+                )
             })?;
             rows.k = self.k.unwrap_or(rows.k);
             rows.p = self.p.unwrap_or(rows.p);
@@ -277,10 +275,10 @@ impl SpaceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Labels")]
 pub struct HeadArgs {
-    /// Prompt templates, one a line, with `{}` where the label goes, such as `a photo of a {}.`;
-    /// several templates steady the answer.
-    #[arg(long, env = "ASIF_TEMPLATES", value_name = "FILE")]
-    templates: Option<PathBuf>,
+    /// Prompt templates: a name such as `clip:imagenet` (`asif templates` lists them), or a file
+    /// with one a line and `{}` where the label goes; several templates steady the answer.
+    #[arg(long, env = "ASIF_TEMPLATES", value_name = "NAME|FILE")]
+    templates: Option<String>,
 
     /// How the prompts of a label become one score: the best of them (the ASIF paper), or one mean
     /// prompt (CLIP) [default: mean, with --paper max].
@@ -307,11 +305,7 @@ enum AggregateArg {
 impl HeadArgs {
     /// The templates given, if any.
     pub fn templates(&self) -> anyhow::Result<Option<Templates>> {
-        Ok(self
-            .templates
-            .as_deref()
-            .map(Templates::from_file)
-            .transpose()?)
+        Ok(self.templates.as_deref().map(named::load).transpose()?)
     }
 
     /// How a head is made in this space.

@@ -1,20 +1,95 @@
 //! `asif doctor`.
 
-use asif::encode::doctor::{Status, diagnose};
+use std::path::{Path, PathBuf};
+
+use asif::encode::doctor as setup;
+use asif::encode::doctor::Status;
+use asif::eval::anchors::advice::{Advice, advice};
+use asif::eval::anchors::diagnosis::{Diagnosis, DiagnosisOptions, diagnose};
 use clap::Args;
+use serde::Serialize;
 
 use super::context::Context;
 use super::exit::SetupIncomplete;
+use super::format;
 
-/// Check the runtime library and the encoders, and say what to do about what is wrong.
+/// Check the runtime library and the encoders, or say whether a set will work.
 ///
-/// Each model's files are compared with the hashes noted when it was installed, and a canary input
-/// is run through it.
+/// Without a set, each model's files are compared with the hashes noted when it was installed, and a
+/// canary input is run through it. With one, its pairs are measured: do both sides agree on what is
+/// near what, what do the pairs speak of, which are near to everything, what is there twice, how
+/// long are captions and in which language. It needs no encoder and changes nothing.
 #[derive(Debug, Args)]
-pub struct DoctorArgs {}
+#[command(after_help = "\
+Examples:
+  asif doctor
+  asif doctor mine.asif")]
+pub struct DoctorArgs {
+    /// The set to measure.
+    #[arg(value_name = "DIR.asif")]
+    set: Option<PathBuf>,
 
-pub fn run(_args: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
-    let findings = diagnose(&context.home);
+    /// How many pairs are compared with each other; the time grows with its square.
+    #[arg(long, env = "ASIF_SAMPLE", value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(10..=20_000), requires = "set")]
+    sample: u32,
+
+    /// How many groups of texts to look for.
+    #[arg(long, env = "ASIF_CLUSTERS", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000), requires = "set")]
+    clusters: u32,
+
+    /// Of the draws: the same seed draws the same pairs.
+    #[arg(
+        long,
+        env = "ASIF_SEED",
+        value_name = "N",
+        default_value_t = 0,
+        requires = "set"
+    )]
+    seed: u64,
+}
+
+pub fn run(args: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
+    match &args.set {
+        Some(set) => of_set(args, set, context),
+        None => of_setup(context),
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    diagnosis: Diagnosis,
+    advice: Vec<Advice>,
+}
+
+fn of_set(args: &DoctorArgs, set: &Path, context: &Context) -> anyhow::Result<()> {
+    let set = super::open(set, context)?;
+    let options = DiagnosisOptions {
+        sample: args.sample as usize,
+        clusters: args.clusters as usize,
+        seed: args.seed,
+    };
+    let diagnosis = diagnose(&set, options, context.watch())?;
+    let advice = advice(&diagnosis);
+    if context.json {
+        return context.print_json(&Report { diagnosis, advice });
+    }
+    let compared = format!(
+        "{} pairs, {} of them compared with each other",
+        format::count(diagnosis.pairs as u64),
+        format::count(diagnosis.sampled as u64)
+    );
+    context.print(compared)?;
+    for one in &advice {
+        let mark = if one.good { "ok     " } else { "look   " };
+        context.print(format!("{mark}  {}: {}", one.about, one.found))?;
+        context.print(format!("         -> {}", one.advice))?;
+    }
+    Ok(())
+}
+
+fn of_setup(context: &Context) -> anyhow::Result<()> {
+    let findings = setup::diagnose(&context.home);
     if context.json {
         context.print_json(&findings)?;
     } else {

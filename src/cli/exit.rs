@@ -6,7 +6,7 @@ use asif::anchors::AnchorsError;
 use asif::encode::{EncodeError, ModelError};
 use asif::eval::DatasetError;
 use asif::pairs::PairsError;
-use asif::space::params::ParamsError;
+use asif::space::RecipeError;
 use asif::space::prompts::PromptsError;
 
 pub const OK: u8 = 0;
@@ -81,7 +81,7 @@ fn code(error: &anyhow::Error) -> u8 {
                 .or_else(|| is(cause.is::<BadInput>(), INPUT))
                 .or_else(|| is(cause.is::<Usage>(), USAGE))
                 .or_else(|| is(cause.is::<StrictInput>(), STRICT))
-                .or_else(|| is(cause.is::<ParamsError>(), USAGE))
+                .or_else(|| is(cause.is::<RecipeError>(), USAGE))
                 .or_else(|| is(cause.is::<SetupIncomplete>(), SETUP))
                 .or_else(|| is(cause.is::<ModelError>(), SETUP))
                 .or_else(|| is(cause.is::<EncodeError>(), SETUP))

@@ -2,7 +2,8 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `build.rs`, `classify.rs`, `explain.rs`, `eval.rs`, `scaling.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `doctor.rs` | the commands |
+//! | `build.rs`, `classify.rs`, `explain.rs`, `eval.rs`, `scaling.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `templates.rs`, `doctor.rs` | the commands |
+//! | `curate.rs`, `influence.rs` | `asif anchors curate`, `asif anchors influence` |
 //! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
 //! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing sets, their soundness, what is left of removed pairs |
 //! | `receipt.rs` | what those that change a set share |
@@ -20,6 +21,7 @@ mod bench;
 mod build;
 mod classify;
 mod context;
+mod curate;
 mod diff;
 mod doctor;
 mod draw;
@@ -28,6 +30,7 @@ mod exit;
 mod explain;
 mod format;
 mod history;
+mod influence;
 mod inspect;
 mod models;
 mod query;
@@ -36,6 +39,7 @@ mod repair;
 mod rollback;
 mod scaling;
 mod swap;
+mod templates;
 mod verify;
 
 use std::path::PathBuf;
@@ -119,6 +123,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// List the installed encoders, or add one.
     Models(models::ModelsArgs),
+    /// List the prompt templates that have a name.
+    Templates(templates::TemplatesArgs),
     /// Check the runtime library and the encoders.
     Doctor(doctor::DoctorArgs),
 }
@@ -153,6 +159,7 @@ pub fn main() -> ExitCode {
             Command::Audit(args) => audit::run(&args, &context),
             Command::Bench(args) => bench::run(&args, &context),
             Command::Models(args) => models::run(&args, &context),
+            Command::Templates(args) => templates::run(&args, &context),
             Command::Doctor(args) => doctor::run(&args, &context),
         });
     exit::report(result)

@@ -120,11 +120,13 @@ impl QueryArgs {
 /// The labels to choose from.
 #[derive(Debug, Args)]
 pub struct LabelArgs {
-    /// The labels, separated by commas.
+    /// The labels, separated by commas; a label's names in several languages by `|`, as in
+    /// `cat|gato|Katze`.
     #[arg(long, env = "ASIF_LABELS", value_name = "A,B,C")]
     labels: Option<String>,
 
-    /// The labels, one a line; `#` begins a comment.
+    /// The labels, one a line; `#` begins a comment. `label: what it looks like` gives a label a
+    /// prompt of its own, tabs several; .json and .jsonl are read too.
     #[arg(
         long,
         env = "ASIF_LABELS_FILE",

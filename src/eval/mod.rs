@@ -19,11 +19,13 @@
 //! | `scaling.rs` | accuracy against the number of anchors |
 //! | `plot.rs` | such curves as a picture |
 //! | `page.rs` | answers to a page |
+//! | [`anchors`] | what is to be said of the pairs themselves: diagnosis, curation, influence |
 //! | `html/` | a page with pictures: predictions, and the anchors that carry them |
 //!
 //! The metrics are pure functions over a matrix of scores. Of equal scores the lowest index wins,
 //! and a score that is not a number is lower than every other and never right.
 
+pub mod anchors;
 mod classes;
 mod dataset;
 pub mod html;

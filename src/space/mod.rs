@@ -17,15 +17,21 @@
 //! | [`representation`], [`calibrate`] | an input's codes, and scores made comparable |
 //! | [`bank`], [`head`] | many inputs ready to be scored; classes |
 //! | [`explain`] | a score split into the anchors that made it |
+//! | [`diagnose`] | what the vectors of pairs say about a set, without labels |
+//! | [`curate`] | which pairs are worth keeping |
+//! | [`influence`] | answers without an anchor, in closed form |
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
 pub mod bank;
 pub mod calibrate;
 pub mod center;
+pub mod curate;
+pub mod diagnose;
 pub mod explain;
 pub mod frame;
 pub mod head;
+pub mod influence;
 pub mod linear;
 pub mod params;
 pub mod prompts;

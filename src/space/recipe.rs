@@ -261,14 +261,6 @@ impl Recipe {
         })
     }
 
-    /// Those rows, to change them.
-    pub fn plain_mut(&mut self) -> Option<&mut SpaceParams> {
-        self.parts.iter_mut().find_map(|p| match &mut p.part {
-            Part::Asif(rows) => Some(rows),
-            _ => None,
-        })
-    }
-
     /// The most anchors that any part keeps in a row; 0 when no part has rows.
     pub fn k(&self) -> usize {
         self.parts
@@ -337,6 +329,16 @@ impl Recipe {
 impl Part {
     /// The rows, where the part has any.
     pub fn rows(&self) -> Option<&SpaceParams> {
+        match self {
+            Self::Asif(rows) | Self::Whitened { rows, .. } | Self::AsifCanonical { rows, .. } => {
+                Some(rows)
+            }
+            Self::Canonical(_) | Self::Ridge { .. } | Self::Procrustes => None,
+        }
+    }
+
+    /// The rows, to change them.
+    pub fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
         match self {
             Self::Asif(rows) | Self::Whitened { rows, .. } | Self::AsifCanonical { rows, .. } => {
                 Some(rows)
@@ -517,6 +519,6 @@ mod tests {
         assert_eq!(with(|r| r.calibration = None), Err(RecipeError::Scales));
         assert!(with(|r| r.parts[1].weight = f64::NAN).is_err());
         assert!(with(|r| r.calibration = Some(Calibration { cohort: 5, top: 9 })).is_err());
-        assert!(with(|r| r.plain_mut().unwrap().k = 0).is_err());
+        assert!(with(|r| r.parts[0].part.rows_mut().unwrap().k = 0).is_err());
     }
 }

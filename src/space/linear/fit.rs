@@ -151,3 +151,140 @@ fn floats(v: &[f64]) -> Vec<f32> {
 fn to_array(m: &Mat<f64>) -> Array2<f32> {
     Array2::from_shape_fn((m.nrows(), m.ncols()), |(i, j)| m[(i, j)] as f32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::vector::{dot, normalize};
+    use ndarray::Array1;
+
+    const DIMS: [usize; 2] = [7, 4];
+
+    /// Pairs whose sides share three directions.
+    fn moments(n: usize) -> Moments {
+        let mut state = 88_172_645_463_325_252u64;
+        let mut draw = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let mut moments = Moments::new(DIMS[0], DIMS[1]);
+        for _ in 0..n {
+            let shared = [draw(), draw(), draw()];
+            let mut side = |dim: usize| {
+                let mut v: Vec<f32> = (0..dim)
+                    .map(|j| shared[j % 3] * (1.0 + j as f32) + 0.4 * draw())
+                    .collect();
+                normalize(&mut v);
+                v
+            };
+            let (x, y) = (side(DIMS[0]), side(DIMS[1]));
+            moments.add(&x, &y);
+        }
+        moments
+    }
+
+    fn shrunk(s: &Array2<f64>, shrinkage: f64) -> Array2<f64> {
+        let mean = s.diag().sum() / s.nrows() as f64;
+        s + &(Array2::<f64>::eye(s.nrows()) * (shrinkage * mean))
+    }
+
+    fn wide(map: &LinearMap) -> Array2<f64> {
+        map.matrix().unwrap().mapv(f64::from)
+    }
+
+    fn near(got: &Array2<f64>, want: &Array2<f64>) {
+        let worst = (got - want).iter().fold(0.0f64, |m, d| m.max(d.abs()));
+        assert!(worst < 1e-4, "off by {worst}:\n{got:.5}\n{want:.5}");
+    }
+
+    /// What defines canonical coordinates: each side's own are uncorrelated with variance
+    /// `S^(2 exponent)`, and of two sides only those of one number correlate, by `S`.
+    #[test]
+    fn canonical_coordinates_are_those_of_the_definition() {
+        for (shrinkage, exponent) in [(1.0, 0.5), (0.01, 1.0), (0.3, 0.0)] {
+            let params = Canonical {
+                dims: 3,
+                shrinkage,
+                exponent,
+            };
+            let moments = moments(300);
+            let [sx, sy, cxy] = moments.covariances();
+            let maps = canonical(&moments, &params).unwrap();
+            let correlations = maps[0].scale().to_vec();
+            assert!(correlations.is_sorted_by(|a, b| a >= b) && correlations[0] <= 1.0);
+            let power = |p: f64| {
+                Array2::from_diag(&Array1::from_iter(
+                    correlations.iter().map(|&s| f64::from(s).powf(p)),
+                ))
+            };
+            let [mx, my] = [wide(&maps[0]), wide(&maps[1])];
+            near(
+                &mx.t().dot(&shrunk(&sx, shrinkage)).dot(&mx),
+                &power(2.0 * exponent),
+            );
+            near(
+                &my.t().dot(&shrunk(&sy, shrinkage)).dot(&my),
+                &power(2.0 * exponent),
+            );
+            near(&mx.t().dot(&cxy).dot(&my), &power(2.0 * exponent + 1.0));
+        }
+    }
+
+    #[test]
+    fn ridge_solves_the_normal_equations() {
+        let moments = moments(300);
+        let [sx, _, cxy] = moments.covariances();
+        let [image, text] = ridge(&moments, 0.5).unwrap();
+        near(&shrunk(&sx, 0.5).dot(&wide(&image)), &cxy);
+        assert!(text.matrix().is_none());
+        assert_eq!(text.coordinates(), image.coordinates());
+    }
+
+    #[test]
+    fn procrustes_has_orthonormal_columns_and_whitening_makes_the_identity() {
+        let moments = moments(300);
+        let [sx, sy, _] = moments.covariances();
+        let w = wide(&procrustes(&moments).unwrap()[0]);
+        near(&w.t().dot(&w), &Array2::eye(DIMS[1]));
+        let maps = whitening(&moments, 0.2).unwrap();
+        for (s, map) in [&sx, &sy].into_iter().zip(&maps) {
+            let m = wide(map);
+            near(&m.t().dot(&shrunk(s, 0.2)).dot(&m), &Array2::eye(s.nrows()));
+        }
+    }
+
+    /// The pairs' products, weighed as the documentation of `canonical` says, add up to the score.
+    #[test]
+    fn a_canonical_score_splits_into_pairs_through_the_covariance() {
+        let moments = moments(300);
+        let [_, _, cxy] = moments.covariances();
+        for exponent in [0.5, 1.0] {
+            let params = Canonical {
+                dims: 3,
+                shrinkage: 0.5,
+                exponent,
+            };
+            let maps = canonical(&moments, &params).unwrap();
+            let (u, v) = ([0.6f32, -0.48, 0.64], [0.8f32, 0.36, -0.48]);
+            let g = maps[0].unscaled(&u, 1.0);
+            let h = maps[1].unscaled(&v, 2.0 * exponent as f32);
+            let sum: f64 = (0..DIMS[0])
+                .flat_map(|i| (0..DIMS[1]).map(move |j| (i, j)))
+                .map(|(i, j)| f64::from(g[i]) * cxy[[i, j]] * f64::from(h[j]))
+                .sum();
+            assert!((sum - dot(&u, &v)).abs() < 1e-4, "{sum}");
+        }
+    }
+
+    #[test]
+    fn too_few_pairs_are_an_error_and_no_panic() {
+        for n in [0, 1] {
+            let error = canonical(&moments(n), &Canonical::default()).unwrap_err();
+            assert_eq!(error, FitError::TooFew(n as u64));
+        }
+        canonical(&moments(2), &Canonical::default()).unwrap();
+        procrustes(&moments(2)).unwrap();
+    }
+}

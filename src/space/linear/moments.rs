@@ -6,8 +6,9 @@
 //! pairs away leaves no trace of them. What the rounding changes (1.5e-5 a component) is far below
 //! what any shrinkage adds.
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+use ndarray::Array2;
 use rayon::prelude::*;
 
 /// Rows that are multiplied at once.
@@ -66,18 +67,20 @@ impl Moments {
     pub fn add(&mut self, x: &[f32], y: &[f32]) {
         let [dx, dy] = self.dims();
         for (x, y) in x.chunks(BLOCK * dx).zip(y.chunks(BLOCK * dy)) {
-            let sides = [(x, dx), (y, dy)].map(|(rows, dim)| rounded(rows, dim));
+            let n = x.len() / dx;
+            let sides = [rounded(x), rounded(y)];
             for (sum, side) in self.first.iter_mut().zip(&sides) {
-                for (s, column) in sum.iter_mut().zip(side.axis_iter(Axis(1))) {
-                    *s += column.sum();
+                for row in side.chunks_exact(sum.len()) {
+                    sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
                 }
             }
-            let [x, y] = [sides[0].view(), sides[1].view()];
+            let x = MatRef::from_row_major_slice(&sides[0], n, dx);
+            let y = MatRef::from_row_major_slice(&sides[1], n, dy);
             let [xx, yy, xy] = &mut self.second;
             add_product(xx, x, x, true);
             add_product(yy, y, y, true);
             add_product(xy, x, y, false);
-            self.count += x.nrows() as u64;
+            self.count += n as u64;
         }
     }
 
@@ -132,44 +135,51 @@ pub fn round(x: f32) -> f64 {
     (f64::from(x) * UNITS).round()
 }
 
-fn rounded(rows: &[f32], dim: usize) -> Array2<f64> {
-    let n = rows.len() / dim;
-    Array2::from_shape_fn((n, dim), |(i, j)| round(rows[i * dim + j]))
+fn rounded(rows: &[f32]) -> Vec<f64> {
+    rows.iter().map(|&x| round(x)).collect()
 }
 
 /// Adds `left' right` to `sum`, tile by tile on all threads; of a product with itself only the
 /// tiles on and above the diagonal are computed.
-fn add_product(sum: &mut Array2<f64>, left: ArrayView2<f64>, right: ArrayView2<f64>, own: bool) {
-    let starts = |n: usize| (0..n).step_by(TILE);
-    let end = |start: usize, n: usize| (start + TILE).min(n);
-    let (rows, columns) = sum.dim();
-    let tiles: Vec<(usize, usize)> = starts(rows)
-        .flat_map(|i| starts(columns).map(move |j| (i, j)))
-        .filter(|&(i, j)| !own || j >= i)
+fn add_product(sum: &mut Array2<f64>, left: MatRef<'_, f64>, right: MatRef<'_, f64>, own: bool) {
+    let spans = |n: usize| {
+        (0..n)
+            .step_by(TILE)
+            .map(move |start| (start, TILE.min(n - start)))
+    };
+    let tiles: Vec<_> = spans(left.ncols())
+        .flat_map(|rows| spans(right.ncols()).map(move |columns| (rows, columns)))
+        .filter(|(rows, columns)| !own || columns.0 >= rows.0)
         .collect();
-    let products: Vec<Array2<f64>> = tiles
+    let products: Vec<Mat<f64>> = tiles
         .par_iter()
-        .map(|&(i, j)| {
-            let a = left.slice_axis(Axis(1), Slice::from(i..end(i, rows)));
-            let b = right.slice_axis(Axis(1), Slice::from(j..end(j, columns)));
-            let mut product = Array2::zeros((a.ncols(), b.ncols()));
-            general_mat_mul(1.0, &a.t(), &b, 0.0, &mut product);
+        .map(|&(rows, columns)| {
+            let mut product = Mat::zeros(rows.1, columns.1);
+            let (a, b) = (
+                left.subcols(rows.0, rows.1),
+                right.subcols(columns.0, columns.1),
+            );
+            matmul(
+                product.as_mut(),
+                Accum::Replace,
+                a.transpose(),
+                b,
+                1.0,
+                Par::Seq,
+            );
             product
         })
         .collect();
-    for (&(i, j), product) in tiles.iter().zip(&products) {
-        tile(sum, (i, j), product.dim()).zip_mut_with(product, |s, p| *s += p);
-        if own && i != j {
-            let mirror = product.t();
-            tile(sum, (j, i), mirror.dim()).zip_mut_with(&mirror, |s, p| *s += p);
+    for (((row, _), (column, _)), product) in tiles.into_iter().zip(&products) {
+        for (j, values) in product.col_iter().enumerate() {
+            for (i, value) in values.iter().enumerate() {
+                sum[[row + i, column + j]] += value;
+                if own && row != column {
+                    sum[[column + j, row + i]] += value;
+                }
+            }
         }
     }
-}
-
-fn tile(sum: &mut Array2<f64>, at: (usize, usize), size: (usize, usize)) -> ArrayViewMut2<'_, f64> {
-    let rows = sum.slice_axis_mut(Axis(0), Slice::from(at.0..at.0 + size.0));
-    let (_, rows) = rows.split_at(Axis(1), at.1);
-    rows.split_at(Axis(1), size.1).0
 }
 
 #[cfg(test)]

@@ -2,10 +2,23 @@
 //!
 //! A template is a line with a placeholder, `{}` or `{c}`, for the class name: `a photo of a {}.`
 //! `{{` and `}}` stand for the braces themselves.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mod` | [`Templates`], and what can be wrong with them |
+//! | `labels` | [`Labels`]: class names, their other names and prompts of their own |
+//! | `listed` | label files that are JSON or JSON Lines |
+//! | [`named`] | published templates by name |
+//! | `sets/` | those templates, a file a set |
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+mod labels;
+mod listed;
+pub mod named;
+
+pub use self::labels::Labels;
 
 /// Templates or labels that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +89,26 @@ pub enum PromptsError {
         /// Each such label, once.
         labels: Vec<String>,
     },
+    /// A label file in JSON that is not what it must be.
+    #[error(
+        "{at}: {what}; a label file in JSON is {{\"label\": [\"a prompt\", ...], ...}}, one in JSON \
+         Lines has {{\"label\": ..., \"names\": [...], \"prompts\": [...]}} on each line"
+    )]
+    Json {
+        /// The place.
+        at: Place,
+        /// What is wrong.
+        what: String,
+    },
+    /// There are no templates of this name.
+    #[error(
+        "no templates are named {name:?}; there are {}; a file of that name is ./{name}",
+        named::names()
+    )]
+    UnknownSet {
+        /// The name.
+        name: String,
+    },
     /// A file that is not UTF-8.
     #[error("{at}: not UTF-8; save the file as UTF-8")]
     Encoding {
@@ -131,18 +164,6 @@ impl Default for Templates {
 }
 
 impl Templates {
-    /// The seven templates for ImageNet that the CLIP authors picked out of their eighty, and that
-    /// ASIF's reference code uses.
-    pub const IMAGENET: [&str; 7] = [
-        "itap of a {}.",
-        "a bad photo of the {}.",
-        "a origami {}.",
-        "a photo of the large {}.",
-        "a {} in a video game.",
-        "art of the {}.",
-        "a photo of the small {}.",
-    ];
-
     /// Reads one template an entry. Blank ones are passed over.
     ///
     /// # Errors
@@ -245,84 +266,6 @@ impl Template {
             text: text.to_owned(),
             parts,
         })
-    }
-}
-
-/// The class names to choose between: at least one, none twice.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Labels(Vec<String>);
-
-impl Labels {
-    /// Reads `cat,dog,fire engine`. A label that holds a comma needs [`Labels::from_file`].
-    ///
-    /// # Errors
-    /// [`PromptsError`]: no label, a blank one, or duplicates.
-    pub fn parse(list: &str) -> Result<Self, PromptsError> {
-        if list.trim().is_empty() {
-            return Err(PromptsError::NoLabels { file: None });
-        }
-        Self::collect(None, list.split(',').enumerate())
-    }
-
-    /// Takes names as they are, trimmed.
-    ///
-    /// # Errors
-    /// As [`Labels::parse`].
-    pub fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, PromptsError> {
-        Self::collect(None, names.into_iter().enumerate())
-    }
-
-    /// Reads a UTF-8 file with one label a line; blank lines and lines that begin with `#` are
-    /// passed over.
-    ///
-    /// # Errors
-    /// As [`Labels::parse`], and a file that is missing or not UTF-8.
-    pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
-        let text = read(path)?;
-        Self::collect(Some(path), lines_of(&text))
-    }
-
-    fn collect<S: AsRef<str>>(
-        file: Option<&Path>,
-        names: impl Iterator<Item = (usize, S)>,
-    ) -> Result<Self, PromptsError> {
-        let mut labels = Vec::new();
-        for (index, name) in names {
-            let name = name.as_ref().trim();
-            if name.is_empty() {
-                return Err(PromptsError::BlankLabel {
-                    at: place(file, index),
-                });
-            }
-            labels.push(name.to_owned());
-        }
-        if labels.is_empty() {
-            return Err(PromptsError::NoLabels {
-                file: file.map(Path::to_owned),
-            });
-        }
-        let mut times = HashMap::new();
-        labels
-            .iter()
-            .for_each(|label| *times.entry(label.as_str()).or_insert(0) += 1);
-        let mut twice: Vec<_> = times
-            .iter()
-            .filter(|(_, times)| **times > 1)
-            .map(|(&label, _)| label.to_owned())
-            .collect();
-        if !twice.is_empty() {
-            twice.sort_unstable();
-            return Err(PromptsError::DuplicateLabels {
-                file: file.map(Path::to_owned),
-                labels: twice,
-            });
-        }
-        Ok(Self(labels))
-    }
-
-    /// The labels in the order given.
-    pub fn as_slice(&self) -> &[String] {
-        &self.0
     }
 }
 

@@ -1,0 +1,122 @@
+//! How long does fitting a space take, and changing it by a removal?
+//!
+//! ```sh
+//! cargo bench --bench space_fit [-- PAIRS]
+//! ```
+//!
+//! 100,000 drawn pairs of 1280 and 384 numbers unless told otherwise: the moments of all pairs, each
+//! closed form, and a whole view (maps, the weights of all anchors, the cohort) of a set on disk; then
+//! 1,000 pairs leave, and the updated fit is compared with one of the remaining pairs from scratch.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(clippy::unwrap_used, reason = "a benchmark ends where something fails")]
+
+use std::time::Instant;
+
+use asif::anchors::plan::SearchMode;
+use asif::anchors::vectors::{Making, PairVectors, create};
+use asif::anchors::{AnchorSet, Searcher};
+use asif::space::linear::{LinearMap, Moments, canonical, procrustes, ridge, whitening};
+use asif::space::recipe::{Canonical, NAMES, Recipe};
+
+#[path = "../tests/synthetic/mod.rs"]
+mod synthetic;
+
+const DIMS: [usize; 2] = [1280, 384];
+const REMOVED: usize = 1000;
+
+fn main() {
+    let given = std::env::args().skip(1).find_map(|a| a.parse().ok());
+    let n: usize = given.unwrap_or(100_000);
+    let (x, y) = pairs(n);
+    println!("{n} pairs of {} and {} numbers", DIMS[0], DIMS[1]);
+
+    let mut moments = Moments::new(DIMS[0], DIMS[1]);
+    timed("moments of all pairs", || moments.add(&x, &y));
+    let params = Canonical::default();
+    let fit = |m: &Moments| canonical(m, &params).unwrap();
+    timed("canonical coordinates from moments", || fit(&moments));
+    timed("ridge from moments", || ridge(&moments, 1.0).unwrap());
+    timed("Procrustes from moments", || procrustes(&moments).unwrap());
+    timed("whitening from moments", || {
+        whitening(&moments, 1.0).unwrap()
+    });
+
+    let updated = timed("1,000 pairs leave, canonical fit", || {
+        let mut gone = Moments::new(DIMS[0], DIMS[1]);
+        gone.add(&x[..REMOVED * DIMS[0]], &y[..REMOVED * DIMS[1]]);
+        moments.subtract(&gone);
+        fit(&moments)
+    });
+    let mut rest = Moments::new(DIMS[0], DIMS[1]);
+    rest.add(&x[REMOVED * DIMS[0]..], &y[REMOVED * DIMS[1]..]);
+    let anew = fit(&rest);
+    for (side, (a, b)) in ["image", "text"].iter().zip(updated.iter().zip(&anew)) {
+        println!(
+            "{side} map, cosine with a fit from scratch: {:.9}",
+            cosine(a, b)
+        );
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bench.asif");
+    let making = Making {
+        space: Recipe::default(),
+        ..synthetic::making(DIMS)
+    };
+    let rows = x.chunks_exact(DIMS[0]).zip(y.chunks_exact(DIMS[1]));
+    let pairs = rows.enumerate().map(|(i, (x, y))| PairVectors {
+        image: x.to_vec(),
+        text: y.to_vec(),
+        ..synthetic::pair(i as u64)
+    });
+    timed("a set on disk from vectors", || {
+        create(&path, &making, pairs).unwrap()
+    });
+    let set = AnchorSet::open(&path).unwrap();
+    for (name, _) in NAMES {
+        let recipe = Recipe::named(name).unwrap();
+        timed(&format!("open space `{name}`"), || {
+            Searcher::new(&set, recipe, SearchMode::Auto).unwrap();
+        });
+    }
+}
+
+fn timed<T>(what: &str, run: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = run();
+    println!("{:8.3} s  {what}", start.elapsed().as_secs_f64());
+    result
+}
+
+fn cosine(a: &LinearMap, b: &LinearMap) -> f64 {
+    let (a, b) = (a.matrix().unwrap(), b.matrix().unwrap());
+    let dot = |p: &ndarray::Array2<f32>, q: &ndarray::Array2<f32>| -> f64 {
+        p.iter()
+            .zip(q)
+            .map(|(p, q)| f64::from(*p) * f64::from(*q))
+            .sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// Unit vectors of both sides that share a dozen directions.
+fn pairs(n: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut draw = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+    };
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    for _ in 0..n {
+        let shared: Vec<f32> = (0..12).map(|_| draw()).collect();
+        for (out, dim) in [(&mut x, DIMS[0]), (&mut y, DIMS[1])] {
+            let mut row: Vec<f32> = (0..dim).map(|j| shared[j % 12] + draw()).collect();
+            asif::space::vector::normalize(&mut row);
+            out.extend(row);
+        }
+    }
+    (x, y)
+}

@@ -1,0 +1,188 @@
+//! `asif anchors influence`.
+
+use std::path::{Path, PathBuf};
+
+use asif::eval::Dataset;
+use asif::eval::anchors::influence::{AnchorInfluence, Influence, InfluenceOptions, influence};
+use asif::eval::measure::Subject;
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
+use super::context::Context;
+use super::exit::BadInput;
+
+/// Say which anchors, and which sources, help on labelled images, and which harm.
+///
+/// For each anchor: how much larger the mean margin of the right label is with it than without it,
+/// and how many answers turn. Computed from the plain relative rows alone, whatever else the space of
+/// the set has in it, in one pass: a row without the
+/// anchor is renormalised, but not refilled with the next nearest. A source's anchors are many, so
+/// there the rows are refilled; the anchors' mean stays as it is in both.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Choose what to remove on one data set and judge it on another: what harms here by chance helps there.
+
+Example:
+  asif anchors influence mine.asif --dataset validation/ --csv influence.csv")]
+pub struct InfluenceArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// A folder of labelled images.
+    #[arg(
+        long,
+        env = "ASIF_DATASET",
+        required = true,
+        value_name = "IMAGEFOLDER"
+    )]
+    dataset: PathBuf,
+
+    /// Other names for the classes: `folder: name` on each line.
+    #[arg(long, env = "ASIF_CLASSNAMES", value_name = "FILE")]
+    classnames: Option<PathBuf>,
+
+    /// How many of the most helpful and of the most harmful anchors to show.
+    #[arg(long, env = "ASIF_TOP", value_name = "N", default_value_t = 10)]
+    top: usize,
+
+    /// Also write every anchor as CSV.
+    #[arg(long, env = "ASIF_CSV", value_name = "FILE")]
+    csv: Option<PathBuf>,
+
+    #[command(flatten)]
+    head: HeadArgs,
+
+    #[command(flatten)]
+    space: SpaceArgs,
+
+    #[command(flatten)]
+    search: SearchArgs,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+
+    #[command(flatten)]
+    accept: AcceptArgs,
+}
+
+pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
+    let dataset = Dataset::load(&args.dataset, args.classnames.as_deref())?;
+    let mut set = super::open(&args.set, context)?;
+    let head = args
+        .head
+        .options(&args.space, &args.search, &set.manifest().space)?;
+    let rows = head.space.plain().copied().ok_or_else(|| {
+        BadInput(
+            "the space has no rows of anchors to leave one out of; add --space asif".to_owned(),
+        )
+    })?;
+    if head.space.parts.len() > 1 {
+        context.note("asif: the influence is that on the plain relative rows (asif) of this space");
+    }
+    let options = InfluenceOptions {
+        params: rows,
+        mode: head.mode,
+        aggregate: head.aggregate,
+    };
+    let templates = args.head.templates()?;
+    let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
+    args.accept.apply(&mut set, &embedder)?;
+    let subject = Subject {
+        set: &set,
+        embedder: &embedder,
+        watch: context.watch(),
+    };
+    let found = influence(subject, &dataset, templates.as_ref(), options)?;
+    for rejected in &found.rejected {
+        context.note(format!("asif: {}", rejected.reason));
+    }
+    if let Some(file) = &args.csv {
+        write_csv(file, &found)?;
+        context.note(format!("wrote {}", file.display()));
+    }
+    if context.json {
+        return context.print_json(&found);
+    }
+    context.print(table(&found, args.top))
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    anchor: u32,
+    id: &'a str,
+    source: &'a str,
+    images: u64,
+    margin: f64,
+    lost: u64,
+    gained: u64,
+    caption: &'a str,
+}
+
+fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
+    let mut out = csv::Writer::from_writer(fs_err::File::create(file)?);
+    for a in &found.anchors {
+        out.serialize(Row {
+            anchor: a.anchor,
+            id: &a.id,
+            source: &a.source,
+            images: a.effect.images,
+            margin: a.effect.margin,
+            lost: a.effect.lost,
+            gained: a.effect.gained,
+            caption: &a.caption,
+        })?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn table(found: &Influence, top: usize) -> String {
+    let accuracy = found.accuracy;
+    let mut text = format!(
+        "{}: {} images, top-1 {:.1} % ({:.1} to {:.1}), mean margin {:.4}\n\n\
+         sources: pairs, margin lost without it, answers lost and gained, top-1 without it",
+        found.dataset,
+        found.images,
+        accuracy.value * 100.0,
+        accuracy.low * 100.0,
+        accuracy.high * 100.0,
+        found.margin
+    );
+    for s in &found.sources {
+        let name = if s.source.is_empty() {
+            "(none named)"
+        } else {
+            &s.source
+        };
+        text.push_str(&format!(
+            "\n  {:>7}  {:+.4}  -{:<4} +{:<4} {:5.1} %  {name}",
+            s.pairs,
+            s.effect.margin,
+            s.effect.lost,
+            s.effect.gained,
+            s.accuracy_without * 100.0
+        ));
+    }
+    let mut list = |title: &str, anchors: &mut dyn Iterator<Item = &AnchorInfluence>| {
+        text.push_str(&format!(
+            "\n\n{title}: margin lost without it, answers lost and gained"
+        ));
+        for a in anchors.take(top) {
+            text.push_str(&format!(
+                "\n  {:+.6}  -{:<3} +{:<3} {}  {}",
+                a.effect.margin, a.effect.lost, a.effect.gained, a.id, a.caption
+            ));
+        }
+    };
+    list(
+        "most helpful",
+        &mut found.anchors.iter().filter(|a| a.effect.margin > 0.0),
+    );
+    list(
+        "most harmful",
+        &mut found.anchors.iter().rev().filter(|a| a.effect.margin < 0.0),
+    );
+    text
+}

@@ -1,0 +1,215 @@
+//! What a diagnosis means, a sentence each.
+
+use serde::Serialize;
+
+use super::diagnosis::Diagnosis;
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Advice {
+    /// What was looked at.
+    pub about: &'static str,
+    /// What was found, in words.
+    pub found: String,
+    /// What it means, and what to do about it.
+    pub advice: &'static str,
+    /// Whether something should be done.
+    pub good: bool,
+}
+
+/// The sentences for a diagnosis, in the order of its fields.
+///
+/// The limits are round numbers between sets that are known to work (photos with human captions)
+/// and the same pairs shuffled; none of them is a theorem.
+pub fn advice(found: &Diagnosis) -> Vec<Advice> {
+    vec![
+        neighbours(found),
+        cka(found),
+        clusters(found),
+        hubs(found),
+        duplicates(found),
+        captions(found),
+        languages(found),
+    ]
+}
+
+fn percent(share: f64) -> f64 {
+    share * 100.0
+}
+
+fn neighbours(found: &Diagnosis) -> Advice {
+    let a = found.mutual_neighbours;
+    let times = a.value / a.chance.max(f64::MIN_POSITIVE);
+    let good = a.low > 4.0 * a.chance;
+    Advice {
+        about: "mutual neighbours",
+        found: format!(
+            "{:.1} % of a pair's 10 nearest images are also its nearest texts ({:.1} to {:.1}; \
+             chance {:.1}, {times:.0} times that)",
+            percent(a.value),
+            percent(a.low),
+            percent(a.high),
+            percent(a.chance)
+        ),
+        advice: if good {
+            "both sides agree on what is near what, which is what the space stands on"
+        } else if a.low > a.chance {
+            "both sides agree little: captions that say what is seen, another encoder, or more pairs \
+             would help more than any setting"
+        } else {
+            "both sides agree no more than chance: are the captions those of the images?"
+        },
+        good,
+    }
+}
+
+fn cka(found: &Diagnosis) -> Advice {
+    let good = found.cka > 0.05 && found.cka > 3.0 * found.cka_chance;
+    Advice {
+        about: "CKA",
+        found: format!(
+            "{:.3} (0 without any relation, 1 with the same; shuffled pairs reach {:.3})",
+            found.cka, found.cka_chance
+        ),
+        advice: if good {
+            "the two encoders see the pairs in a related way over large distances too"
+        } else {
+            "the encoders order these pairs differently at large: expect fine distinctions at best, \
+             and try another pair of encoders"
+        },
+        good,
+    }
+}
+
+fn clusters(found: &Diagnosis) -> Advice {
+    let share = |pairs: usize| percent(pairs as f64 / found.pairs.max(1) as f64);
+    let (first, last) = (found.clusters.first(), found.clusters.last());
+    let said = match (first, last) {
+        (Some(first), Some(last)) => format!(
+            "{} groups; largest {} pairs ({:.0} %) around {:?}, smallest {} around {:?}",
+            found.clusters.len(),
+            first.pairs,
+            share(first.pairs),
+            first.caption,
+            last.pairs,
+            last.caption
+        ),
+        _ => "none".to_owned(),
+    };
+    let good = first.is_some_and(|c| share(c.pairs) < 30.0);
+    Advice {
+        about: "clusters",
+        found: said,
+        advice: if good {
+            "no group outweighs the others; labels far from all groups have nothing to stand on"
+        } else {
+            "one group is a large part of the set: add pairs of what else will be asked"
+        },
+        good,
+    }
+}
+
+fn hubs(found: &Diagnosis) -> Advice {
+    let (image, text) = (&found.image_hubs, &found.text_hubs);
+    let hub = if image.skewness > text.skewness {
+        image.top.first()
+    } else {
+        text.top.first()
+    };
+    let worst = hub.map_or_else(String::new, |hub| {
+        format!(
+            "; the worst, among the 10 nearest of {}: {:?}",
+            hub.times, hub.caption
+        )
+    });
+    let good = image.skewness.max(text.skewness) < 3.0;
+    Advice {
+        about: "hubness",
+        found: format!(
+            "skewness {:.1} of images, {:.1} of texts{worst}",
+            image.skewness, text.skewness
+        ),
+        advice: if good {
+            "no pair is near to everything"
+        } else {
+            "a few pairs are near to very many others and speak in most answers: centring (--center) \
+             weakens them, removing them ends it"
+        },
+        good,
+    }
+}
+
+fn duplicates(found: &Diagnosis) -> Advice {
+    let d = &found.duplicates;
+    let good = d.near_images.value < 0.05 && d.same_pairs * 50 < found.pairs;
+    let share = |n: usize| percent(n as f64 / found.pairs.max(1) as f64);
+    Advice {
+        about: "duplicates",
+        found: format!(
+            "{:.1} % of images have one at a cosine of 0.99 or more ({:.1} to {:.1}); {:.1} % of \
+             pairs share their captions, {:.1} % their image, {:.1} % both",
+            percent(d.near_images.value),
+            percent(d.near_images.low),
+            percent(d.near_images.high),
+            share(d.same_captions),
+            share(d.same_images),
+            share(d.same_pairs)
+        ),
+        advice: if good {
+            "few enough to do no harm; pairs with the same caption count as a class by its name"
+        } else {
+            "the same pictures take several of the k places of a row: `asif anchors curate` lists them"
+        },
+        good,
+    }
+}
+
+fn captions(found: &Diagnosis) -> Advice {
+    let c = &found.captions;
+    let [short, middle, long] = c.words;
+    let good = middle >= 4 && long <= 60;
+    Advice {
+        about: "caption length",
+        found: format!(
+            "{middle} words in the middle, 5 % have {short} or fewer, 5 % {long} or more; {:.1} \
+             captions a pair",
+            c.per_pair
+        ),
+        advice: if good {
+            "sentences of this length are what text encoders are made for"
+        } else if middle < 4 {
+            "captions of a word or two say little of an image: a sentence on what is seen says more"
+        } else {
+            "long captions are cut off at the encoder's limit: put what is seen first, or split them"
+        },
+        good,
+    }
+}
+
+fn languages(found: &Diagnosis) -> Advice {
+    let shares: Vec<String> = found
+        .languages
+        .iter()
+        .take_while(|(_, share)| *share >= 0.005)
+        .take(5)
+        .map(|(language, share)| format!("{language} {:.0} %", percent(*share)))
+        .collect();
+    let sure: f64 = found
+        .languages
+        .iter()
+        .filter(|l| l.0 != "unsure")
+        .map(|l| l.1)
+        .sum();
+    let first = found.languages.iter().find(|l| l.0 != "unsure");
+    let good = first.is_none_or(|first| first.1 > 0.9 * sure);
+    Advice {
+        about: "languages",
+        found: shares.join(", "),
+        advice: if good {
+            "one language; ask in it, unless the text encoder is multilingual"
+        } else {
+            "several languages: a text encoder that was made for one of them reads the others poorly"
+        },
+        good,
+    }
+}

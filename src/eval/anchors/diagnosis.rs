@@ -1,0 +1,283 @@
+//! Will a set work? Measured on its pairs alone, before any label is asked.
+
+use std::collections::HashMap;
+
+use ndarray::Array2;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::gather;
+use crate::anchors::embed::Watch;
+use crate::anchors::records::Record;
+use crate::anchors::searcher::Modality;
+use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
+use crate::eval::{Estimate, wilson};
+use crate::space::diagnose::alignment::{Agreement, cka_against_chance, mutual_neighbours};
+use crate::space::diagnose::gram::{neighbours, products};
+use crate::space::diagnose::{clusters, hubs, language, sample};
+
+/// Neighbours that count as near.
+const NEAR: usize = 10;
+/// Shuffles that show what chance makes of CKA.
+const SHUFFLES: usize = 10;
+/// The cosine from which two images count as the same picture.
+const SAME: f32 = 0.99;
+/// Hubs that are named.
+const NAMED: usize = 3;
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct DiagnosisOptions {
+    /// Pairs that are compared with each other; 2,000 take about a second.
+    pub sample: usize,
+    /// Groups of texts.
+    pub clusters: usize,
+    /// Of all draws.
+    pub seed: u64,
+}
+
+impl Default for DiagnosisOptions {
+    /// 2,000 pairs, 20 groups.
+    fn default() -> Self {
+        Self {
+            sample: 2000,
+            clusters: 20,
+            seed: 0,
+        }
+    }
+}
+
+/// All that was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Diagnosis {
+    /// The set's pairs.
+    pub pairs: usize,
+    /// How many of them were compared with each other.
+    pub sampled: usize,
+    /// The share of a pair's 10 nearest images that are among its 10 nearest texts.
+    pub mutual_neighbours: Agreement,
+    /// Linear CKA of both sides, unbiased.
+    pub cka: f64,
+    /// The largest of 10 values for shuffled pairs.
+    pub cka_chance: f64,
+    /// Groups of texts, largest first.
+    pub clusters: Vec<Cluster>,
+    /// Hubs among the sampled images.
+    pub image_hubs: Hubs,
+    /// Hubs among the sampled texts.
+    pub text_hubs: Hubs,
+    /// What is there more than once.
+    pub duplicates: Duplicates,
+    /// How long captions are.
+    pub captions: Captions,
+    /// The share of pairs in each language, largest first; `unsure` where captions are too short.
+    pub languages: Vec<(String, f64)>,
+}
+
+/// A group of texts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cluster {
+    /// Its pairs.
+    pub pairs: usize,
+    /// The pair nearest to its middle.
+    pub id: String,
+    /// That pair's first caption.
+    pub caption: String,
+}
+
+/// How unevenly vectors are among the 10 nearest of others.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hubs {
+    /// The skewness of how often they are: 0 to 1 is even, above 3 a few are near to everything.
+    pub skewness: f64,
+    /// The worst of them.
+    pub top: Vec<Hub>,
+}
+
+/// A vector that is near to many.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hub {
+    /// The pair.
+    pub id: String,
+    /// Its first caption.
+    pub caption: String,
+    /// Of how many sampled pairs it is among the 10 nearest; 10 is the mean.
+    pub times: u32,
+}
+
+/// What is there more than once.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Duplicates {
+    /// The share of sampled pairs with another image in the set at a cosine of 0.99 or more.
+    pub near_images: Estimate,
+    /// Pairs whose image vector another pair has to the bit.
+    pub same_images: usize,
+    /// Pairs whose captions another pair has to the letter.
+    pub same_captions: usize,
+    /// Pairs of which another has both.
+    pub same_pairs: usize,
+}
+
+/// How long captions are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Captions {
+    /// Captions a pair.
+    pub per_pair: f64,
+    /// Words of a caption that 5, 50 and 95 of 100 do not exceed.
+    pub words: [usize; 3],
+}
+
+/// Measures a set.
+///
+/// # Errors
+/// When a record is damaged, the set cannot be searched, or somebody asked to stop.
+pub fn diagnose(
+    set: &AnchorSet,
+    options: DiagnosisOptions,
+    watch: Watch<'_>,
+) -> Result<Diagnosis, AnchorsError> {
+    let records = gather::records(set)?;
+    let sampled = sample::sample(set.len(), options.sample, options.seed);
+    let sampled: Vec<AnchorId> = sampled.iter().map(|&i| i as AnchorId).collect();
+    let images = gather::vectors(set, &sampled, Modality::Image)?;
+    let texts = gather::vectors(set, &sampled, Modality::Text)?;
+    let image_gram = products(images.view(), images.view());
+    let text_gram = products(texts.view(), texts.view());
+    let (cka, cka_chance) = cka_against_chance(&image_gram, &text_gram, SHUFFLES, options.seed);
+    let named = |gram: &Array2<f32>| hubs_of(gram, &sampled, &records);
+    Ok(Diagnosis {
+        pairs: set.len(),
+        sampled: sampled.len(),
+        mutual_neighbours: mutual_neighbours(&image_gram, &text_gram, NEAR),
+        cka,
+        cka_chance,
+        clusters: groups(set, &texts, &records, options)?,
+        image_hubs: named(&image_gram),
+        text_hubs: named(&text_gram),
+        duplicates: duplicates(set, &sampled, &records, watch)?,
+        captions: captions(&records),
+        languages: languages(&records),
+    })
+}
+
+fn caption(record: &Record) -> String {
+    record.captions.first().cloned().unwrap_or_default()
+}
+
+/// Groups found in the sample; all pairs are then counted.
+fn groups(
+    set: &AnchorSet,
+    texts: &Array2<f32>,
+    records: &[Record],
+    options: DiagnosisOptions,
+) -> Result<Vec<Cluster>, AnchorsError> {
+    const ROWS: usize = 16_384;
+    let centres = clusters::kmeans(texts.view(), options.clusters, options.seed);
+    let mut found = vec![(0usize, 0usize, f32::NEG_INFINITY); centres.nrows()];
+    let all: Vec<AnchorId> = (0..set.len() as AnchorId).collect();
+    for anchors in all.chunks(ROWS) {
+        let rows = gather::vectors(set, anchors, Modality::Text)?;
+        let nearest = clusters::assign(rows.view(), centres.view());
+        for (&anchor, (group, cosine)) in anchors.iter().zip(nearest) {
+            let (pairs, medoid, best) = &mut found[group as usize];
+            *pairs += 1;
+            if cosine > *best {
+                (*medoid, *best) = (anchor as usize, cosine);
+            }
+        }
+    }
+    found.retain(|f| f.0 > 0);
+    found.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let cluster = |(pairs, medoid, _): (usize, usize, f32)| Cluster {
+        pairs,
+        id: records[medoid].id.clone(),
+        caption: caption(&records[medoid]),
+    };
+    Ok(found.into_iter().map(cluster).collect())
+}
+
+fn hubs_of(gram: &Array2<f32>, sampled: &[AnchorId], records: &[Record]) -> Hubs {
+    let times = hubs::occurrences(&neighbours(gram, NEAR), sampled.len());
+    let mut order: Vec<usize> = (0..times.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(times[i]));
+    let top = order.iter().take(NAMED).map(|&i| {
+        let record = &records[sampled[i] as usize];
+        Hub {
+            id: record.id.clone(),
+            caption: caption(record),
+            times: times[i],
+        }
+    });
+    Hubs {
+        skewness: hubs::skewness(&times),
+        top: top.collect(),
+    }
+}
+
+fn duplicates(
+    set: &AnchorSet,
+    sampled: &[AnchorId],
+    records: &[Record],
+    watch: Watch<'_>,
+) -> Result<Duplicates, AnchorsError> {
+    let near = gather::nearest(set, sampled, Modality::Image, 1, watch)?;
+    let same = near
+        .iter()
+        .filter(|n| n.first().is_some_and(|f| f.1 >= SAME));
+    let near_images = wilson(same.count() as u64, sampled.len() as u64);
+    let images: Vec<[u8; 32]> = (0..set.len() as AnchorId)
+        .into_par_iter()
+        .map(|anchor| {
+            let mut hash = blake3::Hasher::new();
+            for x in set.vector(anchor, Modality::Image)? {
+                hash.update(&x.to_le_bytes());
+            }
+            Ok(*hash.finalize().as_bytes())
+        })
+        .collect::<Result<_, AnchorsError>>()?;
+    let texts: Vec<&[String]> = records.iter().map(|r| r.captions.as_slice()).collect();
+    let both: Vec<_> = images.iter().zip(&texts).collect();
+    Ok(Duplicates {
+        near_images,
+        same_images: more_than_once(&images),
+        same_captions: more_than_once(&texts),
+        same_pairs: more_than_once(&both),
+    })
+}
+
+/// How many are there more than once, each counted.
+fn more_than_once<T: std::hash::Hash + Eq>(all: &[T]) -> usize {
+    let mut times: HashMap<&T, usize> = HashMap::new();
+    all.iter()
+        .for_each(|one| *times.entry(one).or_default() += 1);
+    times.values().filter(|&&n| n > 1).sum()
+}
+
+fn captions(records: &[Record]) -> Captions {
+    let all = records.iter().flat_map(|r| &r.captions);
+    let mut words: Vec<usize> = all.map(|c| c.split_whitespace().count()).collect();
+    words.sort_unstable();
+    let at = |share: f64| {
+        let place = (words.len() as f64 * share).ceil() as usize;
+        words.get(place.saturating_sub(1)).copied().unwrap_or(0)
+    };
+    Captions {
+        per_pair: words.len() as f64 / records.len().max(1) as f64,
+        words: [at(0.05), at(0.5), at(0.95)],
+    }
+}
+
+fn languages(records: &[Record]) -> Vec<(String, f64)> {
+    let found: Vec<&str> = records
+        .par_iter()
+        .map(|r| language::language(&r.captions.join(" ")).unwrap_or("unsure"))
+        .collect();
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    found.iter().for_each(|l| *times.entry(l).or_default() += 1);
+    let mut shares: Vec<(String, f64)> = times
+        .into_iter()
+        .map(|(l, n)| (l.to_owned(), n as f64 / found.len() as f64))
+        .collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    shares
+}

@@ -1,0 +1,80 @@
+//! Vectors and records of anchors, and their nearest in the set.
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::anchors::embed::Watch;
+use crate::anchors::plan::SearchMode;
+use crate::anchors::records::Record;
+use crate::anchors::searcher::Modality;
+use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher};
+use crate::space::vector::dot;
+use crate::space::{Negatives, SpaceParams};
+
+/// The vectors of some anchors, `[anchors, dim]`.
+pub fn vectors(
+    set: &AnchorSet,
+    anchors: &[AnchorId],
+    modality: Modality,
+) -> Result<Array2<f32>, AnchorsError> {
+    let mut rows = Array2::zeros((anchors.len(), set.dim(modality)));
+    for (mut row, &anchor) in rows.rows_mut().into_iter().zip(anchors) {
+        let vector = set.vector(anchor, modality)?;
+        row.iter_mut()
+            .zip(vector)
+            .for_each(|(to, from)| *to = *from);
+    }
+    Ok(rows)
+}
+
+/// All live records, in the order of anchors.
+pub fn records(set: &AnchorSet) -> Result<Vec<Record>, AnchorsError> {
+    let anchors = 0..set.len() as AnchorId;
+    anchors.into_par_iter().map(|a| set.record(a)).collect()
+}
+
+/// The anchors nearest to each of some anchors, with the exact cosine, nearest first: at most `k`
+/// each, itself left out. Searched as the set was planned, so one in a hundred may be missed.
+pub fn nearest(
+    set: &AnchorSet,
+    anchors: &[AnchorId],
+    modality: Modality,
+    k: usize,
+    watch: Watch<'_>,
+) -> Result<Vec<Vec<(AnchorId, f32)>>, AnchorsError> {
+    const BATCH: usize = 512;
+    // A row of first powers, not centred, keeps the k nearest; which they are is all that is wanted.
+    let params = SpaceParams {
+        k: k + 1,
+        p: 1.0,
+        center: false,
+        negatives: Negatives::Raw,
+    };
+    let searcher = Searcher::new(set, params, SearchMode::Auto)?;
+    let phase = match modality {
+        Modality::Image => "images",
+        Modality::Text => "texts",
+    };
+    watch.progress.begin(phase, Some(anchors.len() as u64));
+    let mut all = Vec::with_capacity(anchors.len());
+    for batch in anchors.chunks(BATCH) {
+        if watch.cancel.requested() {
+            return Err(AnchorsError::Interrupted);
+        }
+        let queries = vectors(set, batch, modality)?;
+        let flat: Vec<f32> = queries.iter().copied().collect();
+        for (&own, row) in batch.iter().zip(searcher.rows(modality, &flat)?) {
+            let vector = set.vector(own, modality)?;
+            let mut near = Vec::with_capacity(k + 1);
+            for &(other, _) in row.entries().iter().filter(|e| e.0 != own) {
+                near.push((other, dot(vector, set.vector(other, modality)?) as f32));
+            }
+            near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            near.truncate(k);
+            all.push(near);
+        }
+        watch.progress.advance(batch.len() as u64);
+    }
+    watch.progress.end();
+    Ok(all)
+}

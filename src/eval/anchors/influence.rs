@@ -1,0 +1,311 @@
+//! Which anchors, and which sources of them, help on labelled images.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::gather;
+use crate::anchors::embed::{Rejected, Watch};
+use crate::anchors::plan::SearchMode;
+use crate::anchors::searcher::Modality;
+use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher};
+use crate::eval::measure::{MeasureError, Subject};
+use crate::eval::{Dataset, Estimate, Task, wilson};
+use crate::space::influence::{Effect, Labelled, PromptRows, of_anchors, refilled};
+use crate::space::prompts::{Labels, Templates};
+use crate::space::vector::mean_direction;
+use crate::space::{Aggregate, Negatives, RelativeRow, SpaceParams};
+
+/// Sources that are measured, the largest.
+const SOURCES: usize = 50;
+
+/// In which space the influence is measured: plain ASIF, whose rows are anchors.
+#[derive(Debug, Clone, Copy)]
+pub struct InfluenceOptions {
+    /// How similarities become rows.
+    pub params: SpaceParams,
+    /// What searches the anchors.
+    pub mode: SearchMode,
+    /// How the prompts of a label become one score; the mean of scores, which has no row, is taken
+    /// for the score of the mean prompt.
+    pub aggregate: Aggregate,
+}
+
+/// The influence of all anchors on one data set.
+#[derive(Debug, Clone, Serialize)]
+pub struct Influence {
+    /// The data set.
+    pub dataset: String,
+    /// Images that could be used.
+    pub images: usize,
+    /// The share of right answers with all anchors.
+    pub accuracy: Estimate,
+    /// The mean margin with all anchors.
+    pub margin: f64,
+    /// Each source (the 50 largest), the most helpful first.
+    pub sources: Vec<SourceInfluence>,
+    /// Each anchor that is in a row at all, the most helpful first.
+    pub anchors: Vec<AnchorInfluence>,
+    /// Images that could not be used; they are left out.
+    #[serde(skip)]
+    pub rejected: Vec<Rejected>,
+}
+
+/// The influence of a source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceInfluence {
+    /// Its name; empty for pairs that name none.
+    pub source: String,
+    /// Its pairs.
+    pub pairs: usize,
+    /// The share of right answers without it.
+    pub accuracy_without: f64,
+    /// What is lost with it.
+    #[serde(flatten)]
+    pub effect: Effect,
+}
+
+/// The influence of an anchor.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AnchorInfluence {
+    /// Its number in the set.
+    pub anchor: AnchorId,
+    /// Its pair's id.
+    pub id: String,
+    /// That pair's source; empty if it names none.
+    pub source: String,
+    /// Its first caption.
+    pub caption: String,
+    /// What is lost with it.
+    #[serde(flatten)]
+    pub effect: Effect,
+}
+
+/// Measures the influence of every anchor in one pass, and of every source with its places refilled
+/// (see [`crate::space::influence`] for what is left out).
+///
+/// # Errors
+/// A [`MeasureError`]; an image that cannot be used is none.
+pub fn influence(
+    subject: Subject<'_>,
+    dataset: &Dataset,
+    templates: Option<&Templates>,
+    options: InfluenceOptions,
+) -> Result<Influence, MeasureError> {
+    let Task::Classification(task) = &dataset.task else {
+        return Err(MeasureError::Task {
+            name: dataset.name.clone(),
+            found: "retrieval",
+            wanted: "zeroshot",
+        });
+    };
+    let Subject {
+        set,
+        embedder,
+        watch,
+    } = subject;
+    set.check_encoders(embedder)?;
+    let searcher = Searcher::new(set, options.params, options.mode)?;
+    let default = Templates::default();
+    let templates = templates.or(task.templates.as_ref()).unwrap_or(&default);
+    let labels = Labels::new(task.classes.iter().map(|c| c.name.as_str()))?;
+    let text_vectors = prompt_vectors(subject, &labels.prompts(templates), options)?;
+    let classes = prompt_rows(&searcher, &text_vectors)?;
+    watch
+        .progress
+        .begin("images", Some(task.images.len() as u64));
+    let embeddings = embedder.images(&task.images, watch)?;
+    watch.progress.end();
+    let vectors: Vec<f32> = embeddings.iter().flatten().flatten().copied().collect();
+    let mut rows = searcher.rows(Modality::Image, &vectors)?.into_iter();
+    let (mut images, mut rejected): (Vec<Labelled>, _) = (Vec::new(), Vec::new());
+    for (embedding, &label) in embeddings.into_iter().zip(&task.labels) {
+        match embedding {
+            Ok(_) => images.push((rows.next().unwrap_or_default(), label)),
+            Err(reason) => rejected.push(reason),
+        }
+    }
+    let prompts = PromptRows::new(set.len(), &classes);
+    let effects = of_anchors(&prompts, &images);
+    let records = gather::records(set)?;
+    let names: Vec<String> = records
+        .par_iter()
+        .map(|r| r.meta_text("source").unwrap_or_default())
+        .collect();
+    let margins = prompts.margins(&images);
+    let right = margins.iter().filter(|&&m| m > 0.0).count() as u64;
+    let accuracy = wilson(right, images.len() as u64);
+    let sources = Sources::of(&names);
+    let without = WithoutSources {
+        set,
+        options,
+        source_of: &sources.number_of,
+        sources: sources.measured.len(),
+    };
+    let labels: Vec<usize> = images.iter().map(|i| i.1).collect();
+    let without = without.margins(&text_vectors, &vectors, &labels, watch)?;
+    let mut anchors: Vec<AnchorInfluence> = (0..)
+        .zip(effects)
+        .zip(&records)
+        .filter(|((_, effect), _)| effect.images > 0)
+        .map(|((anchor, effect), record)| AnchorInfluence {
+            anchor,
+            id: record.id.clone(),
+            source: names[anchor as usize].clone(),
+            caption: record.captions.first().cloned().unwrap_or_default(),
+            effect,
+        })
+        .collect();
+    let order = |a: &Effect, b: &Effect| b.margin.total_cmp(&a.margin);
+    anchors.sort_by(|a, b| order(&a.effect, &b.effect).then(a.anchor.cmp(&b.anchor)));
+    let mut by_source = sources.effects(&margins, &without);
+    by_source.sort_by(|a, b| order(&a.effect, &b.effect).then(a.source.cmp(&b.source)));
+    Ok(Influence {
+        dataset: dataset.name.clone(),
+        images: images.len(),
+        accuracy,
+        margin: margins.iter().sum::<f64>() / margins.len().max(1) as f64,
+        sources: by_source,
+        anchors,
+        rejected,
+    })
+}
+
+/// The vectors of each class's prompts, `[prompts, dim]` flat; one a class where prompts are averaged.
+fn prompt_vectors(
+    subject: Subject<'_>,
+    prompts: &[Vec<String>],
+    options: InfluenceOptions,
+) -> Result<Vec<Vec<f32>>, AnchorsError> {
+    let Subject {
+        embedder, watch, ..
+    } = subject;
+    let dim = embedder.text().dim();
+    let of = |prompts: &Vec<String>| {
+        let mut vectors = Vec::with_capacity(prompts.len() * dim);
+        for (prompt, vector) in prompts.iter().zip(embedder.texts(prompts, watch)?) {
+            let refuse = |r: Rejected| AnchorsError::Prompt {
+                prompt: prompt.clone(),
+                reason: r.reason,
+            };
+            vectors.extend(vector.map_err(refuse)?);
+        }
+        Ok(match options.aggregate {
+            Aggregate::Max => vectors,
+            Aggregate::Mean | Aggregate::MeanScore => mean_direction(&vectors, dim),
+        })
+    };
+    prompts.iter().map(of).collect()
+}
+
+/// The rows of each class's prompts.
+fn prompt_rows(
+    searcher: &Searcher<'_>,
+    classes: &[Vec<f32>],
+) -> Result<Vec<Vec<RelativeRow>>, AnchorsError> {
+    let rows = |vectors: &Vec<f32>| searcher.rows(Modality::Text, vectors);
+    classes.iter().map(rows).collect()
+}
+
+/// The margins of all images without each source, its places in the rows refilled.
+struct WithoutSources<'a> {
+    set: &'a AnchorSet,
+    options: InfluenceOptions,
+    source_of: &'a [u32],
+    sources: usize,
+}
+
+impl WithoutSources<'_> {
+    /// `vectors` are the images', `[images, dim]` flat; `[sources][images]`.
+    fn margins(
+        &self,
+        classes: &[Vec<f32>],
+        vectors: &[f32],
+        labels: &[usize],
+        watch: Watch<'_>,
+    ) -> Result<Vec<Vec<f64>>, AnchorsError> {
+        const IMAGES: usize = 64;
+        let params = SpaceParams {
+            k: self.set.len(),
+            p: 1.0,
+            negatives: Negatives::Raw,
+            ..self.options.params
+        };
+        let searcher = Searcher::new(self.set, params, SearchMode::Exact)?;
+        let long = prompt_rows(&searcher, classes)?;
+        let without = |row: &RelativeRow, source: usize| {
+            let gone = |anchor: u32| self.source_of[anchor as usize] as usize == source;
+            refilled(row, gone, &self.options.params)
+        };
+        let prompts: Vec<PromptRows> = (0..self.sources)
+            .into_par_iter()
+            .map(|source| {
+                let rows = |rows: &Vec<RelativeRow>| -> Vec<RelativeRow> {
+                    rows.iter().map(|row| without(row, source)).collect()
+                };
+                let classes: Vec<Vec<RelativeRow>> = long.iter().map(rows).collect();
+                PromptRows::new(self.set.len(), &classes)
+            })
+            .collect();
+        let mut margins = vec![Vec::with_capacity(labels.len()); self.sources];
+        let dim = self.set.dim(Modality::Image);
+        watch.progress.begin("sources", Some(labels.len() as u64));
+        for (vectors, labels) in vectors.chunks(IMAGES * dim).zip(labels.chunks(IMAGES)) {
+            if watch.cancel.requested() {
+                return Err(AnchorsError::Interrupted);
+            }
+            let long = searcher.rows(Modality::Image, vectors)?;
+            for (source, margins) in margins.iter_mut().enumerate() {
+                let images: Vec<Labelled> = long
+                    .par_iter()
+                    .zip(labels)
+                    .map(|(row, &label)| (without(row, source), label))
+                    .collect();
+                margins.extend(prompts[source].margins(&images));
+            }
+            watch.progress.advance(labels.len() as u64);
+        }
+        watch.progress.end();
+        Ok(margins)
+    }
+}
+
+/// The sources of a set, the largest first.
+struct Sources {
+    /// For each anchor, the number of its source; those past the measured ones are only counted.
+    number_of: Vec<u32>,
+    /// Name and pairs of those that are measured.
+    measured: Vec<(String, usize)>,
+}
+
+impl Sources {
+    fn of(names: &[String]) -> Self {
+        let mut pairs: BTreeMap<&str, usize> = BTreeMap::new();
+        names
+            .iter()
+            .for_each(|name| *pairs.entry(name).or_default() += 1);
+        let mut all: Vec<(&str, usize)> = pairs.into_iter().collect();
+        all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        let number: BTreeMap<&str, u32> = all.iter().map(|s| s.0).zip(0..).collect();
+        Self {
+            number_of: names.iter().map(|name| number[name.as_str()]).collect(),
+            measured: all
+                .iter()
+                .take(SOURCES)
+                .map(|&(name, pairs)| (name.to_owned(), pairs))
+                .collect(),
+        }
+    }
+
+    fn effects(&self, margins: &[f64], without: &[Vec<f64>]) -> Vec<SourceInfluence> {
+        let of = |((source, pairs), without): (&(String, usize), &Vec<f64>)| SourceInfluence {
+            source: source.clone(),
+            pairs: *pairs,
+            accuracy_without: without.iter().filter(|&&m| m > 0.0).count() as f64
+                / without.len().max(1) as f64,
+            effect: Effect::between(margins, without),
+        };
+        self.measured.iter().zip(without).map(of).collect()
+    }
+}

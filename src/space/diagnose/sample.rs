@@ -1,0 +1,66 @@
+//! Draws that are the same for the same seed.
+
+/// A small generator of random numbers: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+#[derive(Debug, Clone)]
+pub struct Draws(u64);
+
+impl Draws {
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`, which is at least 1.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.bits()) * n as u128) >> 64) as usize
+    }
+
+    /// A number in `0.0..1.0`.
+    pub fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// The numbers below `n` in a random order.
+    pub fn order(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        for i in (1..n).rev() {
+            order.swap(i, self.below(i + 1));
+        }
+        order
+    }
+}
+
+/// `want` of the numbers below `n`, ascending; all of them when there are no more.
+pub fn sample(n: usize, want: usize, seed: u64) -> Vec<usize> {
+    if want >= n {
+        return (0..n).collect();
+    }
+    let mut chosen = Draws::new(seed).order(n);
+    chosen.truncate(want);
+    chosen.sort_unstable();
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_has_no_number_twice_and_depends_on_the_seed_only() {
+        let drawn = sample(1000, 300, 7);
+        assert_eq!(drawn.len(), 300);
+        assert!(drawn.is_sorted_by(|a, b| a < b) && drawn[299] < 1000);
+        assert_eq!(drawn, sample(1000, 300, 7));
+        assert_ne!(drawn, sample(1000, 300, 8));
+        assert_eq!(sample(3, 10, 1), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,361 @@
+//! What an anchor does for the answers to labelled images: the answers without it.
+//!
+//! **One anchor**, in closed form. Taking anchor `i` out of two unit rows leaves
+//!
+//! ```text
+//! score' = (score - x_i y_i) / sqrt((1 - x_i^2) (1 - y_i^2))
+//! ```
+//!
+//! so that one pass over the sparse rows gives the effect of every anchor. What this leaves out: a
+//! set without the anchor would put the next nearest one into its place in each row of `k`, which is
+//! the smallest of `k` weights, and its mean would be a little different.
+//!
+//! **Many anchors at once** would empty rows, so there [`refilled`] takes the next nearest from a
+//! longer row; only the mean stays that of all anchors.
+
+use rayon::prelude::*;
+
+use super::SpaceParams;
+use super::relative::RelativeRow;
+
+/// What remains of a row's square below which nothing is left of it.
+const NOTHING: f64 = 1e-9;
+/// Parts that images are worked on in; fixed, so that sums do not depend on the machine.
+const PARTS: usize = 16;
+
+/// The rows of the prompts of all classes, by anchor.
+#[derive(Debug, Clone)]
+pub struct PromptRows {
+    /// For each anchor, the prompts that have it and its weight there.
+    lists: Vec<Vec<(u32, f32)>>,
+    /// The class of each prompt.
+    class_of: Vec<u32>,
+}
+
+/// What the answers to all images lose with an anchor or a group of them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+pub struct Effect {
+    /// Images whose margin it changes.
+    pub images: u64,
+    /// The mean over all images of margin with it less margin without it; above 0 it helps. A margin
+    /// is the score of the right label less the best of the others.
+    pub margin: f64,
+    /// Right answers that are wrong without it.
+    pub lost: u64,
+    /// Wrong answers that are right without it.
+    pub gained: u64,
+}
+
+/// An image's relative row and its right class.
+pub type Labelled = (RelativeRow, usize);
+
+impl PromptRows {
+    /// Of one or more rows a class, over so many anchors. Entries of other anchors are left out.
+    pub fn new(anchors: usize, classes: &[Vec<RelativeRow>]) -> Self {
+        let mut lists = vec![Vec::new(); anchors];
+        let mut class_of = Vec::new();
+        for (class, rows) in classes.iter().enumerate() {
+            for row in rows {
+                let prompt = class_of.len() as u32;
+                class_of.push(class as u32);
+                for &(anchor, weight) in row.entries() {
+                    if let Some(list) = lists.get_mut(anchor as usize) {
+                        list.push((prompt, weight));
+                    }
+                }
+            }
+        }
+        Self { lists, class_of }
+    }
+
+    /// The margin of each image, `[images]`: the score of its right class less the best of the
+    /// others. It is answered rightly where that is above 0.
+    pub fn margins(&self, images: &[Labelled]) -> Vec<f64> {
+        images
+            .par_iter()
+            .map(|(row, right)| self.margin(&self.scores(row), *right))
+            .collect()
+    }
+
+    /// The score of each prompt, `[prompts]`.
+    fn scores(&self, row: &RelativeRow) -> Vec<f64> {
+        let mut scores = vec![0.0; self.class_of.len()];
+        for &(anchor, x) in row.entries() {
+            for &(prompt, y) in self.lists.get(anchor as usize).into_iter().flatten() {
+                scores[prompt as usize] += f64::from(x) * f64::from(y);
+            }
+        }
+        scores
+    }
+
+    /// The best of the right class less the best of the others. 0 where there are no others.
+    fn margin(&self, scores: &[f64], right: usize) -> f64 {
+        let best = |is_right: bool| {
+            let of = |(&class, &score): (&u32, &f64)| {
+                ((class as usize == right) == is_right).then_some(score)
+            };
+            let all = self.class_of.iter().zip(scores).filter_map(of);
+            all.fold(f64::NEG_INFINITY, f64::max)
+        };
+        difference(best(true), best(false))
+    }
+}
+
+fn difference(right: f64, others: f64) -> f64 {
+    if right.is_finite() && others.is_finite() {
+        right - others
+    } else {
+        0.0
+    }
+}
+
+/// `1 / sqrt(1 - gone)`: what a unit row is multiplied with once entries of this square are gone; 0
+/// when nothing is left.
+fn stretch(gone: f64) -> f64 {
+    let left = 1.0 - gone;
+    if left > NOTHING {
+        1.0 / left.sqrt()
+    } else {
+        0.0
+    }
+}
+
+impl Effect {
+    /// Of the margins of the same images with and without something.
+    pub fn between(with: &[f64], without: &[f64]) -> Self {
+        let mut effect = Self::default();
+        for (&with, &without) in with.iter().zip(without) {
+            effect.note(with, without);
+        }
+        effect.margin /= with.len().max(1) as f64;
+        effect
+    }
+
+    /// Notes one image's margins with and without; an answer is right when its margin is above 0.
+    fn note(&mut self, with: f64, without: f64) {
+        self.images += u64::from(with != without);
+        self.margin += with - without;
+        self.lost += u64::from(with > 0.0 && without <= 0.0);
+        self.gained += u64::from(with <= 0.0 && without > 0.0);
+    }
+}
+
+/// The row of a space that a longer row of first powers, with negatives as they come, makes without
+/// the anchors that `gone` names: the largest `k` of what is left, raised to the power, normalised.
+///
+/// A row of first powers has the similarities themselves up to a factor, which the norm takes out
+/// again; so with nothing gone this is the row that a search would have given.
+pub fn refilled(
+    long: &RelativeRow,
+    gone: impl Fn(u32) -> bool,
+    params: &SpaceParams,
+) -> RelativeRow {
+    let mut kept: Vec<(u32, f32)> = long.entries().to_vec();
+    kept.retain(|&(anchor, _)| !gone(anchor));
+    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if params.k < kept.len() {
+        kept.select_nth_unstable_by(params.k, order);
+        kept.truncate(params.k);
+    }
+    RelativeRow::from_kept(kept, params)
+}
+
+/// The effect of each anchor, `[anchors]`.
+///
+/// Takes of the order of images x (prompts x k) steps, whatever the number of anchors.
+pub fn of_anchors(prompts: &PromptRows, images: &[Labelled]) -> Vec<Effect> {
+    summed(prompts.lists.len(), images, |effects, (row, right)| {
+        one_image(prompts, row, *right, effects);
+    })
+}
+
+/// Adds what one image says of every anchor.
+fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mut [Effect]) {
+    let scores = prompts.scores(row);
+    let with = prompts.margin(&scores, right);
+    let is_right = |prompt: u32| prompts.class_of[prompt as usize] as usize == right;
+    // Prompts of the right class and of the others, best first: most anchors touch few of them.
+    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+    order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+    let (own, others): (Vec<u32>, Vec<u32>) = order.into_iter().partition(|&p| is_right(p));
+    let mut touched_by = vec![u32::MAX; scores.len()];
+    let mut entries = row.entries().iter().peekable();
+    for (anchor, list) in (0u32..).zip(&prompts.lists) {
+        let x = match entries.next_if(|e| e.0 == anchor) {
+            Some(&(_, x)) => f64::from(x),
+            None if list.is_empty() => continue,
+            None => 0.0,
+        };
+        let image = stretch(x * x);
+        let (mut best_own, mut best_other) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+        for &(prompt, y) in list {
+            touched_by[prompt as usize] = anchor;
+            let y = f64::from(y);
+            let score = (scores[prompt as usize] - x * y) * image * stretch(y * y);
+            let best = if is_right(prompt) {
+                &mut best_own
+            } else {
+                &mut best_other
+            };
+            *best = best.max(score);
+        }
+        let untouched = |sorted: &[u32]| {
+            let first = sorted.iter().find(|&&p| touched_by[p as usize] != anchor);
+            first.map_or(f64::NEG_INFINITY, |&p| scores[p as usize] * image)
+        };
+        let without = difference(
+            best_own.max(untouched(&own)),
+            best_other.max(untouched(&others)),
+        );
+        effects[anchor as usize].note(with, without);
+    }
+}
+
+/// Sums what `note` says of all images, and divides the margins by their number.
+fn summed(
+    n: usize,
+    images: &[Labelled],
+    note: impl Fn(&mut [Effect], &Labelled) + Sync,
+) -> Vec<Effect> {
+    let parts: Vec<Vec<Effect>> = images
+        .chunks(images.len().div_ceil(PARTS).max(1))
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map(|images| {
+            let mut effects = vec![Effect::default(); n];
+            images.iter().for_each(|image| note(&mut effects, image));
+            effects
+        })
+        .collect();
+    let mut all = vec![Effect::default(); n];
+    for (sum, part) in parts.iter().flat_map(|part| (0..n).zip(part)) {
+        let sum = &mut all[sum];
+        sum.images += part.images;
+        sum.margin += part.margin;
+        sum.lost += part.lost;
+        sum.gained += part.gained;
+    }
+    all.iter_mut()
+        .for_each(|effect| effect.margin /= images.len().max(1) as f64);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::Negatives;
+    use proptest::prelude::*;
+
+    const ANCHORS: usize = 12;
+
+    fn unit(entries: impl IntoIterator<Item = (u32, f32)>) -> RelativeRow {
+        let params = SpaceParams {
+            k: ANCHORS,
+            p: 1.0,
+            negatives: Negatives::Raw,
+            ..SpaceParams::PAPER
+        };
+        RelativeRow::from_kept(entries, &params)
+    }
+
+    /// The same with every row made anew.
+    fn naive(classes: &[Vec<RelativeRow>], images: &[Labelled], gone: &[u32]) -> Effect {
+        let cut = |row: &RelativeRow| {
+            unit(
+                row.entries()
+                    .iter()
+                    .copied()
+                    .filter(|e| !gone.contains(&e.0)),
+            )
+        };
+        let margin = |image: &RelativeRow, classes: &[Vec<RelativeRow>], right: usize| {
+            let best = |rows: &Vec<RelativeRow>| {
+                let scores = rows.iter().map(|r| f64::from(r.dot(image)));
+                scores.fold(f64::NEG_INFINITY, f64::max)
+            };
+            let scores: Vec<f64> = classes.iter().map(best).collect();
+            let others = scores.iter().enumerate().filter(|(c, _)| *c != right);
+            scores[right] - others.map(|(_, s)| *s).fold(f64::NEG_INFINITY, f64::max)
+        };
+        let without: Vec<Vec<RelativeRow>> = classes
+            .iter()
+            .map(|rows| rows.iter().map(cut).collect())
+            .collect();
+        let mut effect = Effect::default();
+        for (row, right) in images {
+            effect.note(
+                margin(row, classes, *right),
+                margin(&cut(row), &without, *right),
+            );
+        }
+        effect.margin /= images.len() as f64;
+        effect
+    }
+
+    fn row() -> impl Strategy<Value = RelativeRow> {
+        prop::collection::btree_map(0u32..ANCHORS as u32, 0.05f32..1.0, 1..6).prop_map(unit)
+    }
+
+    proptest! {
+        #[test]
+        fn the_closed_form_is_what_rows_without_the_anchor_give(
+            classes in prop::collection::vec(prop::collection::vec(row(), 1..3), 2..5),
+            images in prop::collection::vec((row(), 0usize..2), 1..20),
+        ) {
+            let prompts = PromptRows::new(ANCHORS, &classes);
+            let same = |found: &Effect, want: &Effect| (found.margin - want.margin).abs() < 1e-5;
+            let close = |found: &Effect, want: &Effect| {
+                // A margin of nothing may fall to either side.
+                found.lost.abs_diff(want.lost) <= 1 && found.gained.abs_diff(want.gained) <= 1
+            };
+            for (anchor, found) in of_anchors(&prompts, &images).iter().enumerate() {
+                let want = naive(&classes, &images, &[anchor as u32]);
+                prop_assert!(same(found, &want) && close(found, &want), "{found:?} {want:?}");
+            }
+            let margins = prompts.margins(&images);
+            prop_assert_eq!(Effect::between(&margins, &margins), Effect::default());
+        }
+
+        #[test]
+        fn a_refilled_row_is_that_of_a_search_without_the_anchors(
+            similarities in prop::collection::vec(-1f32..1.0, ANCHORS),
+            gone in prop::collection::btree_set(0u32..ANCHORS as u32, 0..8),
+            k in 1usize..ANCHORS,
+        ) {
+            let long = unit((0u32..).zip(similarities.iter().copied()));
+            let params = SpaceParams { k, p: 4.0, negatives: Negatives::Clamp, ..SpaceParams::PAPER };
+            let found = refilled(&long, |a| gone.contains(&a), &params);
+            let mut left: Vec<(u32, f32)> = (0u32..).zip(similarities.iter().copied()).collect();
+            left.retain(|e| !gone.contains(&e.0));
+            left.sort_by(|a, b| b.1.total_cmp(&a.1));
+            left.truncate(k);
+            let want = RelativeRow::from_kept(left, &params);
+            prop_assert_eq!(found.entries().len(), want.entries().len());
+            for (a, b) in found.entries().iter().zip(want.entries()) {
+                prop_assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn an_anchor_that_carries_the_right_answer_helps_and_one_that_misleads_harms() {
+        let classes = [
+            vec![unit([(0, 1.0), (2, 1.0)])],
+            vec![unit([(1, 1.0), (2, 1.0)])],
+        ];
+        let prompts = PromptRows::new(4, &classes);
+        let images = [
+            (unit([(0, 1.0), (1, 0.5)]), 0),
+            (unit([(1, 0.9), (0, 1.0)]), 1),
+        ];
+        let effects = of_anchors(&prompts, &images);
+        assert_eq!((effects[0].lost, effects[0].gained), (1, 1));
+        assert_eq!((effects[1].lost, effects[1].gained), (0, 0));
+        assert!(
+            effects[3] == Effect::default(),
+            "an anchor in no row has no effect"
+        );
+        let none = of_anchors(&prompts, &[]);
+        assert!(none.iter().all(|e| *e == Effect::default()));
+    }
+}

@@ -1,0 +1,158 @@
+//! The class names to choose between, with what else is known of each.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{PromptsError, Templates, lines_of, listed, place, read};
+
+/// The class names to choose between: at least one, none twice.
+///
+/// A label may have several names, as `cat|gato|Katze`, and prompts of its own. It is shown under
+/// the first name; all its prompts together stand for it ([`prompts`](Self::prompts)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    shown: Vec<String>,
+    more: Vec<More>,
+}
+
+/// What a label has besides the name that it is shown under.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct More {
+    /// Further names, in other languages say; templates take them too.
+    pub names: Vec<String>,
+    /// Whole prompts, which no template touches.
+    pub prompts: Vec<String>,
+}
+
+impl Labels {
+    /// Reads `cat|gato,dog,fire engine`. A label that holds a comma needs [`Labels::from_file`].
+    ///
+    /// # Errors
+    /// [`PromptsError`]: no label, a blank one, or duplicates.
+    pub fn parse(list: &str) -> Result<Self, PromptsError> {
+        if list.trim().is_empty() {
+            return Err(PromptsError::NoLabels { file: None });
+        }
+        Self::new(list.split(','))
+    }
+
+    /// Takes one label an entry, trimmed; further names of it follow after `|`.
+    ///
+    /// # Errors
+    /// As [`Labels::parse`].
+    pub fn new<S: AsRef<str>>(labels: impl IntoIterator<Item = S>) -> Result<Self, PromptsError> {
+        let labels = labels.into_iter().enumerate();
+        Self::collect(
+            None,
+            labels.map(|(index, label)| (index, label.as_ref().to_owned(), More::default())),
+        )
+    }
+
+    /// Reads a UTF-8 file of labels. What is in it follows from its name:
+    ///
+    /// * `.json`: `{"cat": ["a small pet", ...], "dog": "a loyal pet"}`, labels with prompts of their
+    ///   own;
+    /// * `.jsonl`: `{"label": "cat", "names": ["gato"], "prompts": ["a small pet"]}` a line;
+    /// * any other: one label a line, after it perhaps a tab or a colon and a blank, and a prompt of
+    ///   its own; further prompts after further tabs. Blank lines and lines that begin with `#` are
+    ///   passed over.
+    ///
+    /// # Errors
+    /// As [`Labels::parse`], and a file that is missing, not UTF-8, or not the JSON that it should be.
+    pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
+        let text = read(path)?;
+        let is = |kind| {
+            path.extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case(kind))
+        };
+        if is("json") {
+            Self::collect(Some(path), listed::object(path, &text)?.into_iter())
+        } else if is("jsonl") {
+            Self::collect(Some(path), listed::lines(path, &text)?.into_iter())
+        } else {
+            let lines = lines_of(&text).map(|(index, line)| {
+                let (label, prompts) = described(line);
+                let names = Vec::new();
+                (index, label.to_owned(), More { names, prompts })
+            });
+            Self::collect(Some(path), lines)
+        }
+    }
+
+    fn collect(
+        file: Option<&Path>,
+        entries: impl Iterator<Item = (usize, String, More)>,
+    ) -> Result<Self, PromptsError> {
+        let (mut shown, mut more) = (Vec::new(), Vec::new());
+        for (index, names, rest) in entries {
+            let mut names = names
+                .split('|')
+                .map(str::trim)
+                .chain(rest.names.iter().map(|n| n.trim()));
+            let first = names.next().unwrap_or_default().to_owned();
+            let names: Vec<String> = names.map(str::to_owned).collect();
+            if first.is_empty() || names.iter().any(String::is_empty) {
+                return Err(PromptsError::BlankLabel {
+                    at: place(file, index),
+                });
+            }
+            let prompts = rest.prompts;
+            shown.push(first);
+            more.push(More { names, prompts });
+        }
+        if shown.is_empty() {
+            return Err(PromptsError::NoLabels {
+                file: file.map(Path::to_owned),
+            });
+        }
+        let mut times = HashMap::new();
+        shown
+            .iter()
+            .for_each(|label| *times.entry(label.as_str()).or_insert(0) += 1);
+        let mut twice: Vec<_> = times
+            .iter()
+            .filter(|(_, times)| **times > 1)
+            .map(|(&label, _)| label.to_owned())
+            .collect();
+        if !twice.is_empty() {
+            twice.sort_unstable();
+            return Err(PromptsError::DuplicateLabels {
+                file: file.map(Path::to_owned),
+                labels: twice,
+            });
+        }
+        Ok(Self { shown, more })
+    }
+
+    /// The labels in the order given, each under its first name.
+    pub fn as_slice(&self) -> &[String] {
+        &self.shown
+    }
+
+    /// The prompts of each label, `[labels]`, at least one each and none twice: every template with
+    /// each of its names, then its own.
+    pub fn prompts(&self, templates: &Templates) -> Vec<Vec<String>> {
+        let of = |(first, more): (&String, &More)| {
+            let mut prompts = Vec::new();
+            let names = std::iter::once(first).chain(&more.names);
+            let rendered = names.flat_map(|name| templates.render(name));
+            for prompt in rendered.chain(more.prompts.iter().cloned()) {
+                if !prompts.contains(&prompt) {
+                    prompts.push(prompt);
+                }
+            }
+            prompts
+        };
+        self.shown.iter().zip(&self.more).map(of).collect()
+    }
+}
+
+/// A line's label and the prompts after it.
+fn described(line: &str) -> (&str, Vec<String>) {
+    let (label, rest) = match (line.split_once('\t'), line.split_once(": ")) {
+        (Some(parts), _) | (None, Some(parts)) => parts,
+        (None, None) => (line, ""),
+    };
+    let prompts = rest.split('\t').map(str::trim).filter(|p| !p.is_empty());
+    (label, prompts.map(str::to_owned).collect())
+}
