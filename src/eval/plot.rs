@@ -74,12 +74,13 @@ fn write_svg(out: &mut String, report: &ScalingReport) -> Result {
         out,
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="#333">
 <title>Top-1 accuracy against the number of anchors</title>
+<desc>{space}</desc>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="{LEFT}" y="24" font-size="16" font-weight="600">Top-1 accuracy against the number of anchors</text>
-<text x="{LEFT}" y="43" font-size="11" fill="#666">{}; {}</text>
+<text x="{LEFT}" y="43" font-size="11" fill="#666">{model}</text>
 "##,
-        Text(&report.model),
-        Text(&report.space),
+        model = Text(&report.model),
+        space = Text(&report.space),
     )?;
     write_grid(out, &axes, report)?;
     let mut names = Vec::new();
