@@ -16,6 +16,7 @@
 //! | `report.rs` | what is written down of an evaluation, with the keys of CLIP_benchmark |
 //! | `table.rs` | a report as plain text, several as one table |
 //! | `measure.rs` | a set, a space and a data set: files to report |
+//! | `tune.rs` | what `asif tune` needs of a set and of labelled folders |
 //! | `page.rs` | answers to a page |
 //! | `html/` | a page with pictures: predictions, and the anchors that carry them |
 //!
@@ -31,6 +32,7 @@ pub mod page;
 mod report;
 mod retrieval;
 mod table;
+pub mod tune;
 mod zeroshot;
 
 pub use self::classes::Class;

@@ -17,6 +17,7 @@
 //! | [`representation`], [`calibrate`] | an input's codes, and scores made comparable |
 //! | [`bank`], [`head`] | many inputs ready to be scored; classes |
 //! | [`explain`] | a score split into the anchors that made it |
+//! | [`tune`] | which recipe suits some pairs |
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
@@ -32,6 +33,7 @@ pub mod prompts;
 pub mod recipe;
 pub mod relative;
 pub mod representation;
+pub mod tune;
 pub mod vector;
 
 pub use bank::{Bank, Code};
