@@ -175,7 +175,11 @@ fn rows(tuned: &Tuned, labelled: &[Labelled]) -> Vec<(&'static str, String)> {
         rows.extend(estimated(estimate, labelled));
     }
     let advice = if tuned.is_change() {
-        format!("{}\n{}", tuned.recommended, changes(&tuned.present, &tuned.recommended).join("\n"))
+        format!(
+            "{}\n{}",
+            tuned.recommended,
+            changes(&tuned.present, &tuned.recommended).join("\n")
+        )
     } else {
         "keep the present recipe".to_owned()
     };
@@ -252,7 +256,7 @@ fn changes(old: &Recipe, new: &Recipe) -> Vec<String> {
 
 fn table(tuned: &Tuned) -> String {
     let mut lines = vec![format!(
-        "{:<18}{:>9}{:>9}{:>8}{:>7}   recipe",
+        "{:<18}{:>9}{:>9}{:>8}{:>7}   against the present recipe",
         "changed", "pairs", "classes", "gain %", "error"
     )];
     for trial in &tuned.trials {
@@ -264,7 +268,7 @@ fn table(tuned: &Tuned) -> String {
             100.0 * trial.gain.value,
             100.0 * trial.gain.error,
             if trial.kept { "*" } else { " " },
-            trial.recipe
+            changes(&tuned.present, &trial.recipe).join("  ")
         ));
     }
     lines.push(String::new());

@@ -38,7 +38,9 @@ impl<'a> Course<'a> {
             let [x, y] = vectors.sides;
             let moments = fitted(vectors, &fold.fit);
             let of_classes = || fold.classes.iter();
-            let images: Vec<u32> = of_classes().flat_map(|c| c.images.iter().copied()).collect();
+            let images: Vec<u32> = of_classes()
+                .flat_map(|c| c.images.iter().copied())
+                .collect();
             let prompts: Vec<u32> = of_classes().map(|c| c.prompt).collect();
             let queries = [
                 rows(x, fold.pairs.iter().chain(&images)),

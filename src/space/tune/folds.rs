@@ -76,7 +76,11 @@ pub fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &Options) -> Folds
     let fold = |held: &Held, of: &[u32]| Fold {
         fit: without(of, &units.members(held)),
         pairs: held.groups.iter().map(|&g| units.groups[g][0]).collect(),
-        classes: held.clusters.iter().filter_map(|&c| units.class(c, texts)).collect(),
+        classes: held
+            .clusters
+            .iter()
+            .filter_map(|&c| units.class(c, texts))
+            .collect(),
     };
     Folds {
         inner: drawn.iter().map(|held| fold(held, &rest)).collect(),
@@ -172,7 +176,9 @@ impl Units {
         let rows: Vec<usize> = pairs.iter().map(|&p| p as usize).collect();
         let sum = texts.select(Axis(0), &rows).sum_axis(Axis(0));
         let near = |p: &u32| texts.row(*p as usize).dot(&sum);
-        let prompt = *pairs.iter().max_by(|a, b| near(a).total_cmp(&near(b)).then(b.cmp(a)))?;
+        let prompt = *pairs
+            .iter()
+            .max_by(|a, b| near(a).total_cmp(&near(b)).then(b.cmp(a)))?;
         let images: Vec<u32> = pairs.into_iter().filter(|&p| p != prompt).collect();
         Some(Class { prompt, images })
     }
@@ -186,4 +192,56 @@ fn without(all: &[u32], gone: &[u32]) -> Vec<u32> {
         gone.peek() != Some(&pair)
     };
     all.iter().copied().filter(stays).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::vector::normalize;
+
+    /// Pairs in blobs of 12, each third of which repeats the pair before it.
+    fn drawn() -> (Vec<u32>, Array2<f32>) {
+        let n = 900;
+        let mut random = Random::new(5);
+        let mut texts = Array2::zeros((n, 8));
+        for (i, mut row) in texts.rows_mut().into_iter().enumerate() {
+            let mut blob = Random::new(i as u64 / 12);
+            let value = |_| blob.below(1000) as f32 - 500.0 + random.below(100) as f32;
+            let mut v: Vec<f32> = (0..8).map(value).collect();
+            normalize(&mut v);
+            row.iter_mut().zip(v).for_each(|(r, v)| *r = v);
+        }
+        let groups = (0..n as u32).map(|i| if i % 3 == 2 { i - 1 } else { i });
+        (groups.collect(), texts)
+    }
+
+    #[test]
+    fn no_group_is_on_both_sides_and_nothing_outer_is_inner() {
+        let (groups, texts) = drawn();
+        let options = Options { seed: 3, inner: 2 };
+        let found = folds(&groups, texts.view(), &options);
+        assert_eq!(found, folds(&groups, texts.view(), &options), "seeded");
+        let asked = |fold: &Fold| -> Vec<u32> {
+            let classes = fold.classes.iter();
+            let of_classes = classes.flat_map(|c| c.images.iter().chain([&c.prompt]));
+            of_classes.chain(&fold.pairs).copied().collect()
+        };
+        let groups_of = |pairs: &[u32]| -> std::collections::BTreeSet<u32> {
+            pairs.iter().map(|&p| groups[p as usize]).collect()
+        };
+        for fold in found.inner.iter().chain([&found.outer]) {
+            assert!(fold.pairs.len() >= 20 && fold.classes.len() >= 2);
+            assert!(groups_of(&fold.fit).is_disjoint(&groups_of(&asked(fold))));
+            assert_eq!(
+                groups_of(&fold.pairs).len(),
+                fold.pairs.len(),
+                "one a group"
+            );
+        }
+        let outer = groups_of(&asked(&found.outer));
+        for fold in &found.inner {
+            assert!(outer.is_disjoint(&groups_of(&fold.fit)));
+            assert!(outer.is_disjoint(&groups_of(&asked(fold))));
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::space::recipe::{Canonical, WeightedPart};
+use crate::space::recipe::{Calibration, Canonical, WeightedPart};
 use crate::space::{Part, Recipe, SpaceParams};
 
 /// One thing about a recipe.
@@ -44,7 +44,7 @@ const KS: [usize; 6] = [50, 100, 200, 400, 800, 1600];
 const PS: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
 const TOPS: [usize; 5] = [25, 50, 100, 200, 400];
 /// What a weight is multiplied with.
-const FACTORS: [f64; 4] = [0.25, 0.5, 2.0, 4.0];
+const FACTORS: [f64; 4] = [0.5, 2.0, 0.25, 4.0];
 
 /// The most anchors in a row that [`Axis::around`] tries.
 pub const DEEPEST: usize = 1600;
@@ -52,16 +52,16 @@ pub const DEEPEST: usize = 1600;
 pub const TOP: usize = 400;
 
 impl Axis {
-    /// All recipes that differ from `recipe` in this and nothing else.
+    /// All recipes that differ from `recipe` in this and nothing else, the nearest first.
     pub fn around(self, recipe: &Recipe) -> Vec<Recipe> {
         let mut found = match self {
             Self::Weights => weights(recipe),
-            Self::Shrinkage => canonical(recipe, &SHRINKAGES, |c, v| c.shrinkage = v),
-            Self::Exponent => canonical(recipe, &EXPONENTS, |c, v| c.exponent = v),
-            Self::K => rows(recipe, true, &KS, |r, k| r.k = k),
-            Self::P => rows(recipe, true, &PS, |r, p| r.p = p),
-            Self::CanonicalK => rows(recipe, false, &KS, |r, k| r.k = k),
-            Self::CanonicalP => rows(recipe, false, &PS, |r, p| r.p = p),
+            Self::Shrinkage => canonical(recipe, &SHRINKAGES, |c| &mut c.shrinkage),
+            Self::Exponent => canonical(recipe, &EXPONENTS, |c| &mut c.exponent),
+            Self::K => rows(recipe, true, &KS, |r| &mut r.k),
+            Self::P => rows(recipe, true, &PS, |r| &mut r.p),
+            Self::CanonicalK => rows(recipe, false, &KS, |r| &mut r.k),
+            Self::CanonicalP => rows(recipe, false, &PS, |r| &mut r.p),
             Self::Top => tops(recipe),
         };
         found.retain(|other| other != recipe && other.validate().is_ok());
@@ -114,39 +114,63 @@ fn weights(recipe: &Recipe) -> Vec<Recipe> {
     found
 }
 
-fn canonical(recipe: &Recipe, values: &[f64], set: fn(&mut Canonical, f64)) -> Vec<Recipe> {
-    let mut found = Vec::new();
-    for &value in values {
-        let mut other = recipe.clone();
-        for part in &mut other.parts {
-            if let Part::Canonical(c) | Part::AsifCanonical { canonical: c, .. } = &mut part.part {
-                set(c, value);
-            }
-        }
-        found.push(other);
-    }
-    found
+fn canonical(
+    recipe: &Recipe,
+    values: &[f64],
+    field: fn(&mut Canonical) -> &mut f64,
+) -> Vec<Recipe> {
+    varied(recipe, values, |part| match part {
+        Part::Canonical(c) | Part::AsifCanonical { canonical: c, .. } => Some(field(c)),
+        _ => None,
+    })
 }
 
-fn rows<T: Copy>(
+fn rows<T: Copy + PartialOrd>(
     recipe: &Recipe,
     plain: bool,
     values: &[T],
-    set: fn(&mut SpaceParams, T),
+    field: fn(&mut SpaceParams) -> &mut T,
 ) -> Vec<Recipe> {
-    let mut found = Vec::new();
-    for &value in values {
+    varied(recipe, values, |part| match part {
+        Part::Asif(rows) if plain => Some(field(rows)),
+        Part::AsifCanonical { rows, .. } if !plain => Some(field(rows)),
+        _ => None,
+    })
+}
+
+/// The recipe with each of `values`, ascending, in all parts that have the field: those nearest to
+/// what it is in the first such part come first.
+fn varied<T: Copy + PartialOrd>(
+    recipe: &Recipe,
+    values: &[T],
+    field: impl Fn(&mut Part) -> Option<&mut T>,
+) -> Vec<Recipe> {
+    let mut copy = recipe.clone();
+    let present = copy
+        .parts
+        .iter_mut()
+        .find_map(|p| field(&mut p.part).copied());
+    let Some(present) = present else {
+        return Vec::new();
+    };
+    let with = |&value: &T| {
         let mut other = recipe.clone();
         for part in &mut other.parts {
-            match &mut part.part {
-                Part::Asif(rows) if plain => set(rows, value),
-                Part::AsifCanonical { rows, .. } if !plain => set(rows, value),
-                _ => {}
+            if let Some(field) = field(&mut part.part) {
+                *field = value;
             }
         }
-        found.push(other);
-    }
-    found
+        other
+    };
+    nearest_first(values, present).iter().map(with).collect()
+}
+
+/// By how many values stand between them and `present`.
+fn nearest_first<T: Copy + PartialOrd>(values: &[T], present: T) -> Vec<T> {
+    let place = values.iter().filter(|v| **v < present).count();
+    let mut numbered: Vec<(usize, T)> = values.iter().copied().enumerate().collect();
+    numbered.sort_by_key(|(i, _)| i.abs_diff(place));
+    numbered.into_iter().map(|(_, value)| value).collect()
 }
 
 fn tops(recipe: &Recipe) -> Vec<Recipe> {
@@ -155,11 +179,14 @@ fn tops(recipe: &Recipe) -> Vec<Recipe> {
     };
     let with = |top: usize| {
         let mut other = recipe.clone();
-        let top = top * calibration.cohort / 1000;
-        other.calibration = Some(crate::space::recipe::Calibration { top, ..calibration });
+        other.calibration = Some(Calibration { top, ..calibration });
         other
     };
-    TOPS.iter().map(|&top| with(top)).collect()
+    let tops = TOPS.map(|top| top * calibration.cohort / 1000);
+    nearest_first(&tops, calibration.top)
+        .into_iter()
+        .map(with)
+        .collect()
 }
 
 #[cfg(test)]
@@ -173,10 +200,16 @@ mod tests {
             let around = axis.around(&recipe);
             assert!(around.len() >= 4, "{axis}");
             assert!(!around.contains(&recipe), "{axis}");
-            assert!(around.iter().all(|r| r.validate().is_ok() && r.k() <= DEEPEST), "{axis}");
+            assert!(
+                around
+                    .iter()
+                    .all(|r| r.validate().is_ok() && r.k() <= DEEPEST),
+                "{axis}"
+            );
         }
         let plain = Recipe::from(SpaceParams::default());
         assert!(Axis::Weights.around(&plain).is_empty());
-        assert_eq!(Axis::K.around(&plain).len(), KS.len() - 1);
+        let ks: Vec<usize> = Axis::K.around(&plain).iter().map(Recipe::k).collect();
+        assert_eq!(ks, [100, 400, 50, 800, 1600], "the nearest first");
     }
 }

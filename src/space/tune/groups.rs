@@ -32,7 +32,12 @@ pub fn groups(images: ArrayView2<f32>, captions: &[Vec<String>]) -> Vec<u32> {
     let starts: Vec<usize> = (0..n).step_by(BLOCK).collect();
     let blocks: Vec<(usize, usize)> = starts
         .iter()
-        .flat_map(|&i| starts.iter().filter(move |&&j| j >= i).map(move |&j| (i, j)))
+        .flat_map(|&i| {
+            starts
+                .iter()
+                .filter(move |&&j| j >= i)
+                .map(move |&j| (i, j))
+        })
         .collect();
     let rows = |start: usize| Slice::from(start..(start + BLOCK).min(n));
     let same: Vec<Vec<(u32, u32)>> = blocks
@@ -73,7 +78,13 @@ mod tests {
 
     #[test]
     fn near_images_and_equal_captions_are_one_group_through_chains() {
-        let images = array![[1.0, 0.0], [0.0, 1.0], [0.995, 0.0999], [0.6, 0.8], [-1.0, 0.0]];
+        let images = array![
+            [1.0, 0.0],
+            [0.0, 1.0],
+            [0.995, 0.0999],
+            [0.6, 0.8],
+            [-1.0, 0.0]
+        ];
         let captions = ["a", "b", "c", " B ", "A cat"].map(|c| vec![c.to_owned()]);
         assert_eq!(groups(images.view(), &captions), [0, 1, 0, 1, 4]);
         let chained = ["a", "b", "b", "d", "d"].map(|c| vec![c.to_owned()]);

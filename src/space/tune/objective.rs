@@ -81,3 +81,36 @@ fn place<'a>(scores: impl Iterator<Item = &'a f32> + Clone, right: usize) -> f64
 fn first(rank: f64) -> f64 {
     if rank < 1.5 { 1.0 } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn ranks_are_of_the_right_answer_both_ways() {
+        let scores = array![[0.9, 0.1, 0.0], [0.8, 0.5, 0.0], [0.0, 0.0, 0.0]];
+        let answers = Question::Pairs(3).answers(scores.view());
+        assert_eq!(answers[0].rank, 1.0);
+        // Its text is second of its row; its image is first of its column.
+        assert_eq!((answers[1].rank, answers[1].first), (0.75, 0.5));
+        // Three equal scores share the second rank.
+        assert_eq!(answers[2].rank, 0.5);
+    }
+
+    #[test]
+    fn classes_are_ranked_among_their_own_prompts() {
+        let scores = array![[9.0, 0.2, 0.7], [9.0, 0.6, 0.5]];
+        let question = Question::Classes {
+            texts: (1, 2),
+            first: 0,
+            labels: vec![0, 0],
+        };
+        let ranks: Vec<f64> = question
+            .answers(scores.view())
+            .iter()
+            .map(|a| a.rank)
+            .collect();
+        assert_eq!(ranks, [0.5, 1.0]);
+    }
+}

@@ -39,9 +39,10 @@ pub struct Found {
     pub trials: Vec<Trial>,
 }
 
-/// Coordinate descent from `first`: along each axis the best of all values is taken, if it is better
-/// than the present one by [`ERRORS`] standard errors of their difference. So what makes no
-/// difference stays as it was.
+/// Coordinate descent from `first`. Along each axis only what is better than the present value by
+/// [`ERRORS`] standard errors of their difference counts, and of these the nearest to the present one
+/// is taken that is within one standard error of the best: what makes no difference stays as it was,
+/// and nothing goes further than the pairs can tell.
 ///
 /// # Errors
 /// When `first` cannot be fitted, or somebody asked to stop. Other recipes that cannot be fitted are
@@ -63,8 +64,16 @@ pub fn search(
     for round in 0..ROUNDS {
         let before = best.clone();
         for axis in AXES {
-            let step = along(course, axis, &best, &mut trials, (&start, &base), progress, cancel)?;
-            if let Some((recipe, found)) = step.filter(|s| better(&s.1, &marks, &base)) {
+            let tried = along(
+                course,
+                axis,
+                &best,
+                &mut trials,
+                (&start, &base),
+                progress,
+                cancel,
+            )?;
+            if let Some((recipe, found)) = nearest(tried, &marks, &base) {
                 if let Some(t) = trials.iter_mut().rfind(|t| t.recipe == recipe) {
                     t.kept = true;
                 }
@@ -83,7 +92,7 @@ pub fn search(
     })
 }
 
-/// The best of the recipes along an axis that were not tried yet.
+/// The recipes along an axis that were not tried yet, the nearest first.
 fn along(
     course: &mut Course<'_>,
     axis: Axis,
@@ -92,8 +101,8 @@ fn along(
     base: (&Marks, &Worth),
     progress: &dyn Progress,
     cancel: &Cancel,
-) -> Result<Option<(Recipe, Marks)>, TuneError> {
-    let mut best: Option<(f64, Recipe, Marks)> = None;
+) -> Result<Vec<(Recipe, Marks)>, TuneError> {
+    let mut tried = Vec::new();
     for recipe in axis.around(from) {
         if trials.iter().any(|t| t.recipe == recipe) {
             continue;
@@ -104,19 +113,27 @@ fn along(
             Err(error) => return Err(error),
         };
         course.retain(&[from, &recipe]);
-        let tried = trial(Some(axis), &recipe, &marks, base, false);
-        if best.as_ref().is_none_or(|b| tried.gain.value > b.0) {
-            best = Some((tried.gain.value, recipe, marks));
-        }
-        trials.push(tried);
+        trials.push(trial(Some(axis), &recipe, &marks, base, false));
+        tried.push((recipe, marks));
         progress.advance(1);
     }
-    Ok(best.map(|(_, recipe, marks)| (recipe, marks)))
+    Ok(tried)
 }
 
-fn better(new: &Marks, old: &Marks, base: &Worth) -> bool {
-    let gain = compare::gain(new, old, base);
-    gain.value > ERRORS * gain.error && gain.value > 1e-9
+/// The first of `tried` that is surely better than `present` and not surely worse than the best.
+fn nearest(tried: Vec<(Recipe, Marks)>, present: &Marks, base: &Worth) -> Option<(Recipe, Marks)> {
+    let worth = |marks: &Marks| compare::gain(marks, present, base).value;
+    let best = tried
+        .iter()
+        .max_by(|a, b| worth(&a.1).total_cmp(&worth(&b.1)))?;
+    let chosen = tried.iter().position(|(_, marks)| {
+        let (over, under) = (
+            compare::gain(marks, present, base),
+            compare::gain(&best.1, marks, base),
+        );
+        over.value > (ERRORS * over.error).max(1e-9) && under.value <= under.error
+    })?;
+    tried.into_iter().nth(chosen)
 }
 
 fn trial(

@@ -148,7 +148,11 @@ impl<'a> Stage<'a> {
 
     /// Forgets all that none of `recipes` needs.
     pub fn retain(&mut self, recipes: &[&Recipe]) {
-        let wanted = |part: &Part| recipes.iter().any(|r| r.parts.iter().any(|p| p.part == *part));
+        let wanted = |part: &Part| {
+            recipes
+                .iter()
+                .any(|r| r.parts.iter().any(|p| p.part == *part))
+        };
         self.parts.retain(|(part, _)| wanted(part));
         let frame = |frame: Frame| {
             let mut parts = recipes.iter().flat_map(|r| &r.parts);
@@ -298,8 +302,7 @@ fn search(inputs: &Array2<f32>, rows: &Array2<f32>, fit: &[u32], k: usize) -> Ne
         let best = |row: ndarray::ArrayView1<f32>| {
             let similarity = |(anchor, &at): (u32, &u32)| (anchor, row[at as usize]);
             let mut kept: Vec<(u32, f32)> = (0u32..).zip(fit).map(similarity).collect();
-            let order =
-                |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+            let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
             if k < kept.len() {
                 kept.select_nth_unstable_by(k, order);
                 kept.truncate(k);
