@@ -24,6 +24,7 @@
 //! | `fault` | a disk that does refuse, for tests |
 //! | [`writer`] | the next generation of a set: lock, record, collection of old ones |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
+//! | [`respace`] | another recipe for the same pairs |
 //! | [`vectors`] | pairs whose vectors were made elsewhere |
 //! | [`select`] | which pairs a command speaks of |
 //! | [`purge`] | where a pair has left traces, and their end |
@@ -60,6 +61,7 @@ pub mod publish;
 pub mod purge;
 pub mod records;
 pub mod remove;
+pub mod respace;
 pub mod searcher;
 pub mod segment;
 pub mod select;

@@ -203,7 +203,6 @@ impl SpaceView {
     /// The codes of evenly taken anchors: which they are depends on their number only.
     fn cohort(&self, set: &AnchorSet, calibration: Calibration) -> Result<Cohort, AnchorsError> {
         let size = calibration.cohort.min(set.len());
-        let share = calibration.top as f64 / calibration.cohort as f64;
         let side = |modality| {
             let mut vectors = Vec::with_capacity(size * set.dim(modality));
             for i in 0..size {
@@ -217,7 +216,7 @@ impl SpaceView {
         };
         Ok(Cohort {
             sides: [side(Modality::Image)?, side(Modality::Text)?],
-            top: ((share * size as f64).round() as usize).max(2),
+            top: calibration.top_of(size),
         })
     }
 }

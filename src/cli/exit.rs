@@ -8,6 +8,7 @@ use asif::eval::DatasetError;
 use asif::pairs::PairsError;
 use asif::space::RecipeError;
 use asif::space::prompts::PromptsError;
+use asif::space::tune::TuneError;
 
 pub const OK: u8 = 0;
 /// Something failed inside: a disk, a model run.
@@ -75,6 +76,7 @@ fn code(error: &anyhow::Error) -> u8 {
                 .downcast_ref::<AnchorsError>()
                 .map(anchors)
                 .or_else(|| cause.downcast_ref::<asif_index::Error>().map(index))
+                .or_else(|| cause.downcast_ref::<TuneError>().map(tune))
                 .or_else(|| is(cause.is::<PairsError>(), INPUT))
                 .or_else(|| is(cause.is::<DatasetError>(), INPUT))
                 .or_else(|| is(cause.is::<PromptsError>(), INPUT))
@@ -96,6 +98,13 @@ fn anchors(error: &AnchorsError) -> u8 {
         AnchorsError::Recipe(_) => USAGE,
         AnchorsError::Io(_) | AnchorsError::Encode(_) => INTERNAL,
         AnchorsError::Index(error) => index(error),
+        _ => INPUT,
+    }
+}
+
+fn tune(error: &TuneError) -> u8 {
+    match error {
+        TuneError::Interrupted => INTERRUPTED,
         _ => INPUT,
     }
 }

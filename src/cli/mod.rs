@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `build.rs`, `classify.rs`, `explain.rs`, `eval.rs`, `scaling.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `templates.rs`, `doctor.rs` | the commands |
 //! | `curate.rs`, `influence.rs` | `asif anchors curate`, `asif anchors influence` |
+//! | `tune.rs` | which recipe suits a set |
 //! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
 //! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing sets, their soundness, what is left of removed pairs |
 //! | `receipt.rs` | what those that change a set share |
@@ -40,6 +41,7 @@ mod rollback;
 mod scaling;
 mod swap;
 mod templates;
+mod tune;
 mod verify;
 
 use std::path::PathBuf;
@@ -105,6 +107,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Look at the pairs of a set, and change them.
     Anchors(anchors::AnchorsArgs),
+    /// Find the recipe that suits a set's pairs.
+    Tune(tune::TuneArgs),
     /// Make another content live: a kept generation's, or another set's.
     Swap(swap::SwapArgs),
     /// Undo the last change of a set.
@@ -150,6 +154,7 @@ pub fn main() -> ExitCode {
             Command::Eval(args) => eval::run(&args, &context),
             Command::Inspect(args) => inspect::run(&args, &context),
             Command::Anchors(args) => anchors::run(&args, &context),
+            Command::Tune(args) => tune::run(&args, &context),
             Command::Swap(args) => swap::run(&args, &context),
             Command::Rollback(args) => rollback::run(&args, &context),
             Command::History(args) => history::run(&args, &context),

@@ -18,6 +18,7 @@
 //! | `measure.rs` | a set, a space and a data set: files to report |
 //! | `scaling.rs` | accuracy against the number of anchors |
 //! | `plot.rs` | such curves as a picture |
+//! | `tune.rs` | what `asif tune` needs of a set and of labelled folders |
 //! | `page.rs` | answers to a page |
 //! | [`anchors`] | what is to be said of the pairs themselves: diagnosis, curation, influence |
 //! | `html/` | a page with pictures: predictions, and the anchors that carry them |
@@ -37,6 +38,7 @@ mod report;
 mod retrieval;
 pub mod scaling;
 mod table;
+pub mod tune;
 mod zeroshot;
 
 pub use self::classes::Class;

@@ -20,6 +20,7 @@
 //! | [`diagnose`] | what the vectors of pairs say about a set, without labels |
 //! | [`curate`] | which pairs are worth keeping |
 //! | [`influence`] | answers without an anchor, in closed form |
+//! | [`tune`] | which recipe suits some pairs |
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
@@ -38,6 +39,7 @@ pub mod prompts;
 pub mod recipe;
 pub mod relative;
 pub mod representation;
+pub mod tune;
 pub mod vector;
 
 pub use bank::{Bank, Code};

@@ -99,6 +99,14 @@ pub struct Calibration {
     pub top: usize,
 }
 
+impl Calibration {
+    /// How many of the best scores count, of a cohort that has only `size` anchors.
+    pub fn top_of(&self, size: usize) -> usize {
+        let share = self.top as f64 / self.cohort as f64;
+        ((share * size as f64).round() as usize).max(2)
+    }
+}
+
 impl Default for Calibration {
     fn default() -> Self {
         Self {

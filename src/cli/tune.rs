@@ -1,0 +1,276 @@
+//! `asif tune`.
+
+use std::path::PathBuf;
+
+use asif::anchors::respace::respace;
+use asif::anchors::{AnchorSet, Receipt};
+use asif::eval::Dataset;
+use asif::eval::measure::Subject;
+use asif::eval::tune::{MOST_PAIRS, Pairs, labelled};
+use asif::space::Recipe;
+use asif::space::recipe::WeightedPart;
+use asif::space::tune::folds::Options;
+use asif::space::tune::{self, Estimate, Labelled, Tuned};
+use clap::Args;
+use serde::Serialize;
+
+use super::args::{AcceptArgs, EncoderArgs, Load};
+use super::context::Context;
+use super::format;
+use super::receipt::{self, WriteArgs};
+
+/// Find the recipe that suits a set's pairs, measured on pairs that are held out.
+///
+/// Without labels, held-out images are to find their texts and the other way round, and images of
+/// held-out clusters of texts are to find their cluster: the first measures where the anchors are,
+/// the second elsewhere, and both count alike. With --validation, labelled images take the place of
+/// the clusters. The present recipe stays unless another is better beyond noise; the gain is then
+/// measured on a part of the pairs that had no say in the choice.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  asif tune mine.asif
+  asif tune mine.asif --apply
+  asif tune mine.asif --validation labelled/ --table")]
+pub struct TuneArgs {
+    /// The set.
+    #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
+    set: PathBuf,
+
+    /// Folders of labelled images, one folder a class; never those that you report accuracy on.
+    #[arg(long, env = "ASIF_VALIDATION", num_args = 1.., value_name = "IMAGEFOLDER")]
+    validation: Vec<PathBuf>,
+
+    /// Write the recommended recipe as a new generation; `asif rollback` undoes it.
+    #[arg(long, env = "ASIF_APPLY")]
+    apply: bool,
+
+    /// Show every recipe that was tried.
+    #[arg(long, env = "ASIF_TABLE")]
+    table: bool,
+
+    /// How many folds the choice is made on: more are surer and slower.
+    #[arg(long, env = "ASIF_FOLDS", value_name = "N", default_value_t = 3)]
+    folds: usize,
+
+    /// The draw of the folds; the same seed has the same outcome.
+    #[arg(long, env = "ASIF_SEED", value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    #[command(flatten)]
+    write: WriteArgs,
+
+    #[command(flatten)]
+    encoders: EncoderArgs,
+
+    #[command(flatten)]
+    accept: AcceptArgs,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    tuned: &'a Tuned,
+    /// What recommendation and present recipe do not share.
+    changes: Vec<String>,
+    /// The change, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied: Option<&'a Receipt>,
+}
+
+pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
+    let mut set = super::open(&args.set, context)?;
+    let labelled = validation(args, &mut set, context)?;
+    let pairs = Pairs::read(&set, MOST_PAIRS)?;
+    if set.len() > MOST_PAIRS {
+        context.note(format!(
+            "asif: tuned on {} of {} pairs",
+            format::count(MOST_PAIRS as u64),
+            format::count(set.len() as u64)
+        ));
+    }
+    let recipe = set.manifest().space.clone();
+    let subject = tune::Subject {
+        vectors: pairs.vectors(),
+        captions: pairs.captions(),
+        recipe: &recipe,
+        labelled: &labelled,
+    };
+    let options = Options {
+        seed: args.seed,
+        inner: args.folds.max(1),
+    };
+    let watch = context.watch();
+    let tuned = tune::tune(subject, &options, watch.progress, watch.cancel)?;
+    let applied = if args.apply && tuned.is_change() {
+        let change = ("tune", tuned.recommended.to_string());
+        let options = args.write.options();
+        Some(respace(&args.set, &tuned.recommended, change, &options)?)
+    } else {
+        None
+    };
+    if context.json {
+        return context.print_json(&Report {
+            tuned: &tuned,
+            changes: changes(&tuned.present, &tuned.recommended),
+            applied: applied.as_ref(),
+        });
+    }
+    if args.table {
+        context.print(table(&tuned))?;
+    }
+    context.print(format::facts(&rows(&tuned, &labelled)))?;
+    match &applied {
+        Some(done) => {
+            context.print("")?;
+            receipt::print(done, context)
+        }
+        None => Ok(()),
+    }
+}
+
+fn validation(
+    args: &TuneArgs,
+    set: &mut AnchorSet,
+    context: &Context,
+) -> anyhow::Result<Vec<Labelled>> {
+    if args.validation.is_empty() {
+        return Ok(Vec::new());
+    }
+    let datasets = args.validation.iter().map(|f| Dataset::load(f, None));
+    let datasets: Vec<Dataset> = datasets.collect::<Result<_, _>>()?;
+    let embedder = args.encoders.open(context, Some(set), Load::Many)?;
+    args.accept.apply(set, &embedder)?;
+    let subject = Subject {
+        set,
+        embedder: &embedder,
+        watch: context.watch(),
+    };
+    let mut all = Vec::new();
+    for dataset in &datasets {
+        let (labelled, rejected) = labelled(subject, dataset)?;
+        for reason in rejected {
+            context.note(format!("asif: {reason}"));
+        }
+        all.push(labelled);
+    }
+    Ok(all)
+}
+
+fn rows(tuned: &Tuned, labelled: &[Labelled]) -> Vec<(&'static str, String)> {
+    let mut rows = vec![
+        (
+            "pairs",
+            format!(
+                "{}, {} that differ",
+                format::count(tuned.pairs as u64),
+                format::count(tuned.groups as u64)
+            ),
+        ),
+        ("tried", format!("{} recipes", tuned.trials.len())),
+        ("present", tuned.present.to_string()),
+    ];
+    if let Some(estimate) = &tuned.estimate {
+        rows.extend(estimated(estimate, labelled));
+    }
+    let advice = if tuned.is_change() {
+        format!(
+            "{}\n{}",
+            tuned.recommended,
+            changes(&tuned.present, &tuned.recommended).join("\n")
+        )
+    } else {
+        "keep the present recipe".to_owned()
+    };
+    rows.push(("advice", format!("{advice}\n({})", tuned.reason)));
+    rows
+}
+
+fn estimated(estimate: &Estimate, labelled: &[Labelled]) -> Vec<(&'static str, String)> {
+    let names: Vec<&str> = labelled.iter().map(|l| l.name.as_str()).collect();
+    let classes = if names.is_empty() {
+        "held-out clusters".to_owned()
+    } else {
+        names.join(", ")
+    };
+    let line = |first: [f64; 2], rank: [f64; 2], asked: usize, what: &str| {
+        format!(
+            "first {:.1} -> {:.1} %, mean reciprocal rank {:.3} -> {:.3} ({asked} {what})",
+            100.0 * first[0],
+            100.0 * first[1],
+            rank[0],
+            rank[1],
+        )
+    };
+    let (old, new) = (&estimate.present, &estimate.found);
+    vec![
+        (
+            "retrieval",
+            line(
+                [old.pairs_first, new.pairs_first],
+                [old.pairs, new.pairs],
+                estimate.asked[0],
+                "held-out pairs",
+            ),
+        ),
+        (
+            "classes",
+            line(
+                [old.classes_first, new.classes_first],
+                [old.classes, new.classes],
+                estimate.asked[1],
+                &format!("images of {classes}"),
+            ),
+        ),
+        (
+            "gain",
+            format!(
+                "{:+.1} %, 95 % interval {:+.1} to {:+.1}, of what the present recipe is worth",
+                100.0 * estimate.gain.value,
+                100.0 * estimate.interval[0],
+                100.0 * estimate.interval[1],
+            ),
+        ),
+    ]
+}
+
+/// What two recipes do not share, one line a part.
+fn changes(old: &Recipe, new: &Recipe) -> Vec<String> {
+    let line = |sign: &str, part: &WeightedPart| format!("{sign} {} {}", part.weight, part.part);
+    let missing = |of: &Recipe, other: &Recipe, sign: &str| -> Vec<String> {
+        let parts = of.parts.iter().filter(|p| !other.parts.contains(p));
+        parts.map(|p| line(sign, p)).collect()
+    };
+    let mut lines = missing(old, new, "-");
+    lines.extend(missing(new, old, "+"));
+    if old.calibration != new.calibration {
+        for (sign, calibration) in [("-", old.calibration), ("+", new.calibration)] {
+            if let Some(c) = calibration {
+                lines.push(format!("{sign} calibrated on {}, best {}", c.cohort, c.top));
+            }
+        }
+    }
+    lines
+}
+
+fn table(tuned: &Tuned) -> String {
+    let mut lines = vec![format!(
+        "{:<18}{:>9}{:>9}{:>8}{:>7}   against the present recipe",
+        "changed", "pairs", "classes", "gain %", "error"
+    )];
+    for trial in &tuned.trials {
+        lines.push(format!(
+            "{:<18}{:>9.4}{:>9.4}{:>+8.2}{:>7.2} {} {}",
+            trial.axis.as_deref().unwrap_or("(present)"),
+            trial.worth.pairs,
+            trial.worth.classes,
+            100.0 * trial.gain.value,
+            100.0 * trial.gain.error,
+            if trial.kept { "*" } else { " " },
+            changes(&tuned.present, &trial.recipe).join("  ")
+        ));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}

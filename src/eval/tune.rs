@@ -1,0 +1,140 @@
+//! What `asif tune` needs of a set and of labelled folders, in memory.
+
+use ndarray::Array2;
+
+use super::dataset::{Classification, Dataset, Task};
+use super::measure::{MeasureError, Subject};
+use crate::anchors::embed::Rejected;
+use crate::anchors::searcher::Modality;
+use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
+use crate::space::linear::Moments;
+use crate::space::prompts::{Labels, Templates};
+use crate::space::tune::Labelled;
+use crate::space::tune::course::Vectors;
+use crate::space::vector::mean_direction;
+
+/// More pairs than this are tuned on evenly taken ones, so that time and memory stay what they are.
+pub const MOST_PAIRS: usize = 30_000;
+
+/// The vectors and captions of a set's pairs, or of so many evenly taken ones.
+#[derive(Debug)]
+pub struct Pairs {
+    sides: [Array2<f32>; 2],
+    moments: Moments,
+    captions: Vec<Vec<String>>,
+}
+
+impl Pairs {
+    /// Reads at most `most` pairs.
+    ///
+    /// # Errors
+    /// When a record is damaged.
+    pub fn read(set: &AnchorSet, most: usize) -> Result<Self, AnchorsError> {
+        let n = set.len().min(most);
+        let chosen: Vec<AnchorId> = (0..n as u64)
+            .map(|i| (i * set.len() as u64 / n.max(1) as u64) as AnchorId)
+            .collect();
+        let side = |modality| {
+            let mut rows = Vec::with_capacity(n * set.dim(modality));
+            for &anchor in &chosen {
+                rows.extend_from_slice(set.vector(anchor, modality)?);
+            }
+            let rows = Array2::from_shape_vec((n, set.dim(modality)), rows);
+            Ok::<_, AnchorsError>(rows.unwrap_or_default())
+        };
+        let sides = [side(Modality::Image)?, side(Modality::Text)?];
+        let moments = if n == set.len() {
+            set.moments()?
+        } else {
+            let mut moments = Moments::new(sides[0].ncols(), sides[1].ncols());
+            if let [Some(x), Some(y)] = [sides[0].as_slice(), sides[1].as_slice()] {
+                moments.add(x, y);
+            }
+            moments
+        };
+        let captions = chosen.iter().map(|&a| Ok(set.record(a)?.captions));
+        Ok(Self {
+            sides,
+            moments,
+            captions: captions.collect::<Result<_, AnchorsError>>()?,
+        })
+    }
+
+    /// The vectors.
+    pub fn vectors(&self) -> Vectors<'_> {
+        Vectors {
+            sides: [self.sides[0].view(), self.sides[1].view()],
+            moments: &self.moments,
+        }
+    }
+
+    /// The captions of each pair.
+    pub fn captions(&self) -> &[Vec<String>] {
+        &self.captions
+    }
+}
+
+/// A labelled data set as vectors, images by class; images that cannot be used are left out and
+/// given back with their reasons.
+///
+/// # Errors
+/// A [`MeasureError`].
+pub fn labelled(
+    subject: Subject<'_>,
+    dataset: &Dataset,
+) -> Result<(Labelled, Vec<Rejected>), MeasureError> {
+    let task: &Classification = match &dataset.task {
+        Task::Classification(task) => task,
+        Task::Retrieval(_) => {
+            return Err(MeasureError::Task {
+                name: dataset.name.clone(),
+                found: "retrieval",
+                wanted: "zeroshot",
+            });
+        }
+    };
+    let Subject {
+        set,
+        embedder,
+        watch,
+    } = subject;
+    set.check_encoders(embedder)?;
+    let default = Templates::default();
+    let templates = task.templates.as_ref().unwrap_or(&default);
+    let labels = Labels::new(task.classes.iter().map(|c| c.name.as_str()))?;
+    let dim = embedder.text().dim();
+    let mut prompts = Vec::new();
+    for label in labels.as_slice() {
+        let texts = templates.render(label);
+        let mut vectors = Vec::new();
+        for (prompt, vector) in texts.iter().zip(embedder.texts(&texts, watch)?) {
+            let refuse = |r: Rejected| AnchorsError::Prompt {
+                prompt: prompt.clone(),
+                reason: r.reason,
+            };
+            vectors.extend(vector.map_err(refuse)?);
+        }
+        prompts.extend(mean_direction(&vectors, dim));
+    }
+    let total = task.images.len() as u64;
+    watch.progress.begin("images", Some(total));
+    let embeddings = embedder.images(&task.images, watch)?;
+    watch.progress.end();
+    let (mut usable, mut rejected) = (Vec::new(), Vec::new());
+    for (&label, embedding) in task.labels.iter().zip(embeddings) {
+        match embedding {
+            Ok(vector) => usable.push((label as u32, vector)),
+            Err(reason) => rejected.push(reason),
+        }
+    }
+    usable.sort_by_key(|(label, _)| *label);
+    let images: Vec<f32> = usable.iter().flat_map(|(_, v)| v).copied().collect();
+    let matrix = |n, dim, rows| Array2::from_shape_vec((n, dim), rows).unwrap_or_default();
+    let labelled = Labelled {
+        name: dataset.name.clone(),
+        images: matrix(usable.len(), set.dim(Modality::Image), images),
+        prompts: matrix(labels.as_slice().len(), dim, prompts),
+        labels: usable.into_iter().map(|(label, _)| label).collect(),
+    };
+    Ok((labelled, rejected))
+}

@@ -1,0 +1,150 @@
+//! Two recipes on the same questions: how much better, and how surely.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::course::{Marks, TASKS};
+use super::objective::Answer;
+use super::random::Random;
+
+/// Replicates of the bootstrap: 50 lie outside each end of the interval.
+const REPLICATES: usize = 2000;
+
+/// What a recipe is worth: means over all answers, each between 0 and 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Worth {
+    /// The mean reciprocal rank of held-out pairs, both ways.
+    pub pairs: f64,
+    /// The mean reciprocal rank of an image's class.
+    pub classes: f64,
+    /// How often the pair was found first, both ways.
+    pub pairs_first: f64,
+    /// How often the class was found first.
+    pub classes_first: f64,
+}
+
+/// A gain over another recipe, relative: 0.01 is one part in a hundred.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Gain {
+    /// The mean of both tasks' gains.
+    pub value: f64,
+    /// Its standard error.
+    pub error: f64,
+}
+
+impl Worth {
+    /// Of answers.
+    pub fn of(marks: &Marks) -> Self {
+        let mean = |answers: &[Answer], value: fn(&Answer) -> f64| {
+            answers.iter().map(value).sum::<f64>() / answers.len().max(1) as f64
+        };
+        Self {
+            pairs: mean(&marks[0], |a| a.rank),
+            classes: mean(&marks[1], |a| a.rank),
+            pairs_first: mean(&marks[0], |a| a.first),
+            classes_first: mean(&marks[1], |a| a.first),
+        }
+    }
+
+    fn tasks(&self) -> [f64; TASKS] {
+        [self.pairs, self.classes]
+    }
+}
+
+/// The differences of each unit: their sum and number.
+type Units = Vec<(f64, usize)>;
+
+/// The gain of `new` over `old`, counted in parts of what `base` is worth. Answers of one unit
+/// stand together.
+pub fn gain(new: &Marks, old: &Marks, base: &Worth) -> Gain {
+    let units = differences(new, old);
+    let (mut value, mut variance) = (0.0, 0.0);
+    for (units, weight) in units.iter().zip(weights(&units, base)) {
+        let n: usize = units.iter().map(|u| u.1).sum();
+        let mean = units.iter().map(|u| u.0).sum::<f64>() / n.max(1) as f64;
+        let squared = |&(sum, count): &(f64, usize)| (sum - mean * count as f64).powi(2);
+        let of_mean = units.iter().map(squared).sum::<f64>() / (n.max(1) as f64).powi(2);
+        value += weight * mean;
+        variance += weight * weight * of_mean;
+    }
+    Gain {
+        value,
+        error: variance.sqrt(),
+    }
+}
+
+/// The 95 % interval of that gain: the percentiles of a bootstrap over units (B. Efron, Ann. Statist.
+/// 7, 1979).
+pub fn interval(new: &Marks, old: &Marks, base: &Worth, seed: u64) -> [f64; 2] {
+    let units = differences(new, old);
+    let weights = weights(&units, base);
+    let mut random = Random::new(seed);
+    let mut gains: Vec<f64> = (0..REPLICATES)
+        .map(|_| {
+            let task = |(units, weight): (&Units, &f64)| {
+                let (mut sum, mut count) = (0.0, 0);
+                for _ in 0..units.len() {
+                    let (s, n) = units[random.below(units.len())];
+                    sum += s;
+                    count += n;
+                }
+                weight * sum / count.max(1) as f64
+            };
+            units.iter().zip(&weights).map(task).sum()
+        })
+        .collect();
+    gains.sort_unstable_by(f64::total_cmp);
+    let outside = REPLICATES / 40;
+    [gains[outside - 1], gains[REPLICATES - outside]]
+}
+
+fn differences(new: &Marks, old: &Marks) -> [Units; TASKS] {
+    std::array::from_fn(|task| {
+        let mut units: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
+        for (n, o) in new[task].iter().zip(&old[task]) {
+            let unit = units.entry(n.unit).or_default();
+            unit.0 += n.rank - o.rank;
+            unit.1 += 1;
+        }
+        units.into_values().collect()
+    })
+}
+
+/// What a difference in each task counts: tasks that were asked count alike, each relative to what
+/// it was worth before.
+fn weights(units: &[Units; TASKS], base: &Worth) -> [f64; TASKS] {
+    let asked = units.iter().filter(|u| !u.is_empty()).count().max(1) as f64;
+    base.tasks().map(|worth| 1.0 / (asked * worth.max(1e-9)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(ranks: [&[f64]; 2]) -> Marks {
+        let answer = |(i, &rank): (usize, &f64)| Answer {
+            rank,
+            first: 0.0,
+            unit: i as u32 / 2,
+        };
+        ranks.map(|r| r.iter().enumerate().map(answer).collect())
+    }
+
+    #[test]
+    fn a_gain_is_the_mean_of_both_tasks_relative_gains() {
+        let old = marks([&[0.5, 0.5, 0.5, 0.5], &[0.2, 0.2]]);
+        let new = marks([&[0.6, 0.6, 0.6, 0.6], &[0.2, 0.2]]);
+        let base = Worth::of(&old);
+        let found = gain(&new, &old, &base);
+        assert!((found.value - 0.1).abs() < 1e-12, "{found:?}");
+        assert!(found.error < 1e-12, "no unit differs from the others");
+        let [low, high] = interval(&new, &old, &base, 1);
+        assert!((low - 0.1).abs() < 1e-12 && (high - 0.1).abs() < 1e-12);
+        let mixed = marks([&[0.9, 0.9, 0.1, 0.1], &[0.2, 0.2]]);
+        let found = gain(&mixed, &old, &base);
+        assert!(found.value.abs() < 1e-12 && found.error > 0.1, "{found:?}");
+        let [low, high] = interval(&mixed, &old, &base, 1);
+        assert!(low < -0.1 && high > 0.1);
+    }
+}

@@ -1,0 +1,247 @@
+//! Which pairs are fitted on and which are asked, so that nothing that is asked was fitted on.
+//!
+//! ```text
+//! groups (near-duplicates)      whole groups only are held out
+//! clusters of texts             whole clusters are held out, as classes that no anchor shows
+//!
+//! all pairs ──┬─ outer: pairs and classes that the estimate is made on, seen by no choice
+//!             └─ the rest ──┬─ inner fold 1: pairs and classes, fitted on the rest of the rest
+//!                           └─ inner fold 2: ...
+//! ```
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, ArrayView2, Axis};
+
+use super::clusters::clusters;
+use super::random::Random;
+
+/// Fewer pairs than this leave nothing to measure with.
+pub const FEW: usize = 200;
+/// The mean number of groups in a cluster.
+const CLUSTER: usize = 20;
+/// A class with fewer images says little.
+const LEAST: usize = 3;
+/// The share of the pairs that a fold holds out, half of it as pairs, half as classes.
+const HELD: f64 = 0.16;
+/// The most pairs that a fold holds out of either kind.
+const MOST: usize = 700;
+
+/// How folds are drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The same seed has the same folds.
+    pub seed: u64,
+    /// How many inner folds.
+    pub inner: usize,
+}
+
+/// What is fitted on, and what is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fold {
+    /// The pairs that spaces are fitted on, ascending.
+    pub fit: Vec<u32>,
+    /// Held-out pairs, one of each group: each image is to find its text, and the other way round.
+    pub pairs: Vec<u32>,
+    /// Held-out classes.
+    pub classes: Vec<Class>,
+}
+
+/// A cluster of pairs as a class: its images are to find its prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// The pair whose text is nearest to the mean of the cluster's texts.
+    pub prompt: u32,
+    /// The other pairs of the cluster.
+    pub images: Vec<u32>,
+}
+
+/// The folds of some pairs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folds {
+    /// Folds that settings are chosen on.
+    pub inner: Vec<Fold>,
+    /// The fold that the choice is measured on; none of it is in any inner fold.
+    pub outer: Fold,
+}
+
+/// Draws folds of pairs with these groups ([`groups`](super::groups::groups)) and texts, `[n, dim]`.
+pub fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &Options) -> Folds {
+    let mut random = Random::new(options.seed);
+    let units = Units::new(groups, texts, &mut random);
+    let all: Vec<u32> = (0..groups.len() as u32).collect();
+    let mut drawn = units.draw(options.inner + 1, &mut random);
+    let outer_held = drawn.pop().unwrap_or_default();
+    let rest = without(&all, &units.members(&outer_held));
+    let fold = |held: &Held, of: &[u32]| Fold {
+        fit: without(of, &units.members(held)),
+        pairs: held.groups.iter().map(|&g| units.groups[g][0]).collect(),
+        classes: held
+            .clusters
+            .iter()
+            .filter_map(|&c| units.class(c, texts))
+            .collect(),
+    };
+    Folds {
+        inner: drawn.iter().map(|held| fold(held, &rest)).collect(),
+        outer: fold(&outer_held, &all),
+    }
+}
+
+/// Groups and clusters to draw from.
+struct Units {
+    /// The pairs of each group.
+    groups: Vec<Vec<u32>>,
+    /// The groups of each cluster.
+    clusters: Vec<Vec<usize>>,
+}
+
+/// Units that one fold holds out.
+#[derive(Default)]
+struct Held {
+    groups: Vec<usize>,
+    clusters: Vec<usize>,
+}
+
+impl Units {
+    fn new(of: &[u32], texts: ArrayView2<f32>, random: &mut Random) -> Self {
+        let mut by_root: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (pair, &group) in (0u32..).zip(of) {
+            by_root.entry(group).or_default().push(pair);
+        }
+        let groups: Vec<Vec<u32>> = by_root.into_values().collect();
+        let first: Vec<usize> = groups.iter().map(|g| g[0] as usize).collect();
+        let texts: Array2<f32> = texts.select(Axis(0), &first);
+        let count = (groups.len() / CLUSTER).max(2);
+        let (cluster_of, centres) = clusters(texts.view(), count, random);
+        let mut clusters = vec![Vec::new(); centres.nrows()];
+        for (group, &cluster) in cluster_of.iter().enumerate() {
+            clusters[cluster as usize].push(group);
+        }
+        Self { groups, clusters }
+    }
+
+    /// What each of `count` folds holds out; no pair twice.
+    fn draw(&self, count: usize, random: &mut Random) -> Vec<Held> {
+        let n: usize = self.groups.iter().map(Vec::len).sum();
+        let quota = ((HELD / 2.0 * n as f64) as usize).clamp(1, MOST);
+        let size = |cluster: usize| -> usize {
+            let groups = self.clusters[cluster].iter();
+            groups.map(|&g| self.groups[g].len()).sum()
+        };
+        // A group or cluster that would fill most of a fold is never held out.
+        let mut clusters: Vec<usize> = (0..self.clusters.len())
+            .filter(|&c| size(c) > LEAST && size(c) <= quota / 2)
+            .collect();
+        random.shuffle(&mut clusters);
+        let mut taken = vec![false; self.groups.len()];
+        let mut folds: Vec<Held> = Vec::new();
+        for _ in 0..count {
+            let (mut held, mut images) = (Held::default(), 0);
+            while images < quota {
+                let Some(cluster) = clusters.pop() else { break };
+                images += size(cluster);
+                self.clusters[cluster].iter().for_each(|&g| taken[g] = true);
+                held.clusters.push(cluster);
+            }
+            folds.push(held);
+        }
+        let mut groups: Vec<usize> = (0..self.groups.len())
+            .filter(|&g| !taken[g] && self.groups[g].len() <= (quota / 4).max(1))
+            .collect();
+        random.shuffle(&mut groups);
+        for held in &mut folds {
+            let mut pairs = 0;
+            while pairs < quota {
+                let Some(group) = groups.pop() else { break };
+                pairs += self.groups[group].len();
+                held.groups.push(group);
+            }
+        }
+        folds
+    }
+
+    /// All pairs that a fold holds out, ascending.
+    fn members(&self, held: &Held) -> Vec<u32> {
+        let of_clusters = held.clusters.iter().flat_map(|&c| &self.clusters[c]);
+        let groups = held.groups.iter().chain(of_clusters);
+        let mut members: Vec<u32> = groups.flat_map(|&g| &self.groups[g]).copied().collect();
+        members.sort_unstable();
+        members
+    }
+
+    fn class(&self, cluster: usize, texts: ArrayView2<f32>) -> Option<Class> {
+        let groups = self.clusters[cluster].iter();
+        let pairs: Vec<u32> = groups.flat_map(|&g| &self.groups[g]).copied().collect();
+        let rows: Vec<usize> = pairs.iter().map(|&p| p as usize).collect();
+        let sum = texts.select(Axis(0), &rows).sum_axis(Axis(0));
+        let near = |p: &u32| texts.row(*p as usize).dot(&sum);
+        let prompt = *pairs
+            .iter()
+            .max_by(|a, b| near(a).total_cmp(&near(b)).then(b.cmp(a)))?;
+        let images: Vec<u32> = pairs.into_iter().filter(|&p| p != prompt).collect();
+        Some(Class { prompt, images })
+    }
+}
+
+/// Those of `all` that are not in `gone`; both ascending.
+fn without(all: &[u32], gone: &[u32]) -> Vec<u32> {
+    let mut gone = gone.iter().peekable();
+    let stays = |pair: &u32| {
+        while gone.next_if(|g| *g < pair).is_some() {}
+        gone.peek() != Some(&pair)
+    };
+    all.iter().copied().filter(stays).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::vector::normalize;
+
+    /// Pairs in blobs of 12, each third of which repeats the pair before it.
+    fn drawn() -> (Vec<u32>, Array2<f32>) {
+        let n = 900;
+        let mut random = Random::new(5);
+        let mut texts = Array2::zeros((n, 8));
+        for (i, mut row) in texts.rows_mut().into_iter().enumerate() {
+            let mut blob = Random::new(i as u64 / 12);
+            let value = |_| blob.below(1000) as f32 - 500.0 + random.below(100) as f32;
+            let mut v: Vec<f32> = (0..8).map(value).collect();
+            normalize(&mut v);
+            row.iter_mut().zip(v).for_each(|(r, v)| *r = v);
+        }
+        let groups = (0..n as u32).map(|i| if i % 3 == 2 { i - 1 } else { i });
+        (groups.collect(), texts)
+    }
+
+    #[test]
+    fn no_group_is_on_both_sides_and_nothing_outer_is_inner() {
+        let (groups, texts) = drawn();
+        let options = Options { seed: 3, inner: 2 };
+        let found = folds(&groups, texts.view(), &options);
+        assert_eq!(found, folds(&groups, texts.view(), &options), "seeded");
+        let asked = |fold: &Fold| -> Vec<u32> {
+            let classes = fold.classes.iter();
+            let of_classes = classes.flat_map(|c| c.images.iter().chain([&c.prompt]));
+            of_classes.chain(&fold.pairs).copied().collect()
+        };
+        let groups_of = |pairs: &[u32]| -> std::collections::BTreeSet<u32> {
+            pairs.iter().map(|&p| groups[p as usize]).collect()
+        };
+        for fold in found.inner.iter().chain([&found.outer]) {
+            assert!(fold.pairs.len() >= 20 && fold.classes.len() >= 2);
+            assert!(groups_of(&fold.fit).is_disjoint(&groups_of(&asked(fold))));
+            assert_eq!(
+                groups_of(&fold.pairs).len(),
+                fold.pairs.len(),
+                "one a group"
+            );
+        }
+        let outer = groups_of(&asked(&found.outer));
+        for fold in &found.inner {
+            assert!(outer.is_disjoint(&groups_of(&fold.fit)));
+            assert!(outer.is_disjoint(&groups_of(&asked(fold))));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What about a recipe can be changed, one thing at a time.
+
+use std::fmt;
+
+use crate::space::recipe::{Calibration, Canonical, WeightedPart};
+use crate::space::{Part, Recipe, SpaceParams};
+
+/// One thing about a recipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axis {
+    /// Which parts there are, and their weights.
+    Weights,
+    /// How much canonical coordinates are shrunk.
+    Shrinkage,
+    /// The power of the correlations in canonical coordinates.
+    Exponent,
+    /// The anchors in a row over the encoders' vectors.
+    K,
+    /// The power of a row over the encoders' vectors.
+    P,
+    /// The anchors in a row over canonical coordinates.
+    CanonicalK,
+    /// The power of a row over canonical coordinates.
+    CanonicalP,
+    /// How many scores with the cohort count.
+    Top,
+}
+
+/// The order in which things are tried: what matters most first.
+pub const AXES: [Axis; 8] = [
+    Axis::Weights,
+    Axis::Shrinkage,
+    Axis::Exponent,
+    Axis::CanonicalK,
+    Axis::CanonicalP,
+    Axis::K,
+    Axis::P,
+    Axis::Top,
+];
+
+const SHRINKAGES: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
+const EXPONENTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+const KS: [usize; 6] = [50, 100, 200, 400, 800, 1600];
+const PS: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
+const TOPS: [usize; 5] = [25, 50, 100, 200, 400];
+/// What a weight is multiplied with.
+const FACTORS: [f64; 4] = [0.5, 2.0, 0.25, 4.0];
+
+/// The most anchors in a row that [`Axis::around`] tries.
+pub const DEEPEST: usize = 1600;
+/// The most scores of a cohort of 1,000 that it lets count.
+pub const TOP: usize = 400;
+
+impl Axis {
+    /// All recipes that differ from `recipe` in this and nothing else, the nearest first.
+    pub fn around(self, recipe: &Recipe) -> Vec<Recipe> {
+        let mut found = match self {
+            Self::Weights => weights(recipe),
+            Self::Shrinkage => canonical(recipe, &SHRINKAGES, |c| &mut c.shrinkage),
+            Self::Exponent => canonical(recipe, &EXPONENTS, |c| &mut c.exponent),
+            Self::K => rows(recipe, true, &KS, |r| &mut r.k),
+            Self::P => rows(recipe, true, &PS, |r| &mut r.p),
+            Self::CanonicalK => rows(recipe, false, &KS, |r| &mut r.k),
+            Self::CanonicalP => rows(recipe, false, &PS, |r| &mut r.p),
+            Self::Top => tops(recipe),
+        };
+        found.retain(|other| other != recipe && other.validate().is_ok());
+        found.dedup();
+        found
+    }
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Weights => "weights",
+            Self::Shrinkage => "shrinkage",
+            Self::Exponent => "exponent",
+            Self::K => "asif k",
+            Self::P => "asif p",
+            Self::CanonicalK => "asif-canonical k",
+            Self::CanonicalP => "asif-canonical p",
+            Self::Top => "calibration",
+        })
+    }
+}
+
+fn weights(recipe: &Recipe) -> Vec<Recipe> {
+    let mut found = Vec::new();
+    if recipe.calibration.is_none() {
+        return found;
+    }
+    for at in 0..recipe.parts.len() {
+        for factor in FACTORS {
+            let mut other = recipe.clone();
+            other.parts[at].weight *= factor;
+            found.push(other);
+        }
+        if recipe.parts.len() > 1 {
+            let mut other = recipe.clone();
+            other.parts.remove(at);
+            found.push(other);
+        }
+    }
+    // A part that is missing comes in with a mean weight.
+    let weight = recipe.parts.iter().map(|p| p.weight).sum::<f64>() / recipe.parts.len() as f64;
+    for part in Recipe::fused().parts.iter().map(|p| p.part) {
+        if !recipe.parts.iter().any(|p| p.part.name() == part.name()) {
+            let mut other = recipe.clone();
+            other.parts.push(WeightedPart { weight, part });
+            found.push(other);
+        }
+    }
+    found
+}
+
+fn canonical(
+    recipe: &Recipe,
+    values: &[f64],
+    field: fn(&mut Canonical) -> &mut f64,
+) -> Vec<Recipe> {
+    varied(recipe, values, |part| match part {
+        Part::Canonical(c) | Part::AsifCanonical { canonical: c, .. } => Some(field(c)),
+        _ => None,
+    })
+}
+
+fn rows<T: Copy + PartialOrd>(
+    recipe: &Recipe,
+    plain: bool,
+    values: &[T],
+    field: fn(&mut SpaceParams) -> &mut T,
+) -> Vec<Recipe> {
+    varied(recipe, values, |part| match part {
+        Part::Asif(rows) if plain => Some(field(rows)),
+        Part::AsifCanonical { rows, .. } if !plain => Some(field(rows)),
+        _ => None,
+    })
+}
+
+/// The recipe with each of `values`, ascending, in all parts that have the field: those nearest to
+/// what it is in the first such part come first.
+fn varied<T: Copy + PartialOrd>(
+    recipe: &Recipe,
+    values: &[T],
+    field: impl Fn(&mut Part) -> Option<&mut T>,
+) -> Vec<Recipe> {
+    let mut copy = recipe.clone();
+    let present = copy
+        .parts
+        .iter_mut()
+        .find_map(|p| field(&mut p.part).copied());
+    let Some(present) = present else {
+        return Vec::new();
+    };
+    let with = |&value: &T| {
+        let mut other = recipe.clone();
+        for part in &mut other.parts {
+            if let Some(field) = field(&mut part.part) {
+                *field = value;
+            }
+        }
+        other
+    };
+    nearest_first(values, present).iter().map(with).collect()
+}
+
+/// By how many values stand between them and `present`.
+fn nearest_first<T: Copy + PartialOrd>(values: &[T], present: T) -> Vec<T> {
+    let place = values.iter().filter(|v| **v < present).count();
+    let mut numbered: Vec<(usize, T)> = values.iter().copied().enumerate().collect();
+    numbered.sort_by_key(|(i, _)| i.abs_diff(place));
+    numbered.into_iter().map(|(_, value)| value).collect()
+}
+
+fn tops(recipe: &Recipe) -> Vec<Recipe> {
+    let Some(calibration) = recipe.calibration else {
+        return Vec::new();
+    };
+    let with = |top: usize| {
+        let mut other = recipe.clone();
+        other.calibration = Some(Calibration { top, ..calibration });
+        other
+    };
+    let tops = TOPS.map(|top| top * calibration.cohort / 1000);
+    nearest_first(&tops, calibration.top)
+        .into_iter()
+        .map(with)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_axis_changes_the_default_and_keeps_it_valid() {
+        let recipe = Recipe::fused();
+        for axis in AXES {
+            let around = axis.around(&recipe);
+            assert!(around.len() >= 4, "{axis}");
+            assert!(!around.contains(&recipe), "{axis}");
+            assert!(
+                around
+                    .iter()
+                    .all(|r| r.validate().is_ok() && r.k() <= DEEPEST),
+                "{axis}"
+            );
+        }
+        let plain = Recipe::from(SpaceParams::default());
+        assert!(Axis::Weights.around(&plain).is_empty());
+        let ks: Vec<usize> = Axis::K.around(&plain).iter().map(Recipe::k).collect();
+        assert_eq!(ks, [100, 400, 50, 800, 1600], "the nearest first");
+    }
+}

@@ -1,0 +1,227 @@
+//! Which recipe suits some pairs: measured on pairs that were not fitted on.
+//!
+//! ```text
+//! pairs ──> groups of near-duplicates, clusters of texts ──> folds: inner ones, and an outer one
+//!                                                              │                      │
+//! recipe now ──> one change after another, each scored on the inner folds ──> choice ─┴─> estimate
+//! ```
+//!
+//! Without labels two things are asked of a space: held-out images are to find their texts and the
+//! other way round, which measures it where the anchors are; and images of held-out clusters of
+//! texts are to find their cluster, of which no anchor was left, which measures it elsewhere.
+//! Canonical coordinates are better at the first and relative rows at the second, so both count
+//! alike. Labelled images, where there are any, take the place of the second.
+//!
+//! | file | role |
+//! |---|---|
+//! | [`groups`] | which pairs must stay on one side of a split |
+//! | [`clusters`] | texts that speak of the same |
+//! | [`folds`] | what is fitted on and what is asked |
+//! | [`stage`], [`fits`] | any recipe, fitted to some pairs, scores the same queries |
+//! | [`objective`] | what scores are worth, answer by answer |
+//! | [`course`] | folds as stages with questions |
+//! | [`compare`] | two recipes on the same questions, with the error of their difference |
+//! | [`grid`] | what about a recipe can be changed |
+//! | [`search`] | one change after another |
+//! | [`random`] | draws that are the same for the same seed |
+
+pub mod clusters;
+pub mod compare;
+pub mod course;
+pub mod fits;
+pub mod folds;
+pub mod grid;
+pub mod groups;
+pub mod objective;
+pub mod random;
+pub mod search;
+pub mod stage;
+
+use ndarray::Array2;
+use serde::Serialize;
+
+use self::compare::{Gain, Worth};
+use self::course::{Course, Vectors};
+use self::search::Trial;
+use self::stage::Depth;
+use super::Recipe;
+use super::linear::FitError;
+use super::recipe::Calibration;
+use crate::progress::{Cancel, Progress};
+
+/// Why no recipe can be recommended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TuneError {
+    /// The pairs do not allow the present recipe.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// Somebody asked to stop.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
+}
+
+/// Images with labels.
+#[derive(Debug, Clone)]
+pub struct Labelled {
+    /// The data set.
+    pub name: String,
+    /// Unit vectors, `[images, dim]`.
+    pub images: Array2<f32>,
+    /// One mean prompt a class, unit vectors, `[classes, dim]`.
+    pub prompts: Array2<f32>,
+    /// The class of each image.
+    pub labels: Vec<u32>,
+}
+
+/// What is tuned, and on what.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The pairs.
+    pub vectors: Vectors<'a>,
+    /// The captions of each pair, `[n]`.
+    pub captions: &'a [Vec<String>],
+    /// The present recipe, which the search begins with.
+    pub recipe: &'a Recipe,
+    /// Labelled images; may be none.
+    pub labelled: &'a [Labelled],
+}
+
+/// The outcome.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tuned {
+    /// How many pairs there are.
+    pub pairs: usize,
+    /// How many groups of near-duplicates they make.
+    pub groups: usize,
+    /// The recipe that the search began with.
+    pub present: Recipe,
+    /// The recommendation; the present one where nothing is better beyond noise.
+    pub recommended: Recipe,
+    /// Why.
+    pub reason: String,
+    /// What was measured on the outer fold; nothing where there are too few pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+    /// All that was tried, on the inner folds.
+    pub trials: Vec<Trial>,
+}
+
+/// The present and the found recipe on questions that had no say in the choice.
+#[derive(Debug, Clone, Serialize)]
+pub struct Estimate {
+    /// How many pairs and how many images of classes were asked.
+    pub asked: [usize; 2],
+    /// The present recipe.
+    pub present: Worth,
+    /// The recipe that the search found.
+    pub found: Worth,
+    /// The gain of the found one.
+    pub gain: Gain,
+    /// Its 95 % interval.
+    pub interval: [f64; 2],
+}
+
+impl Tuned {
+    /// Whether another recipe than the present one is recommended.
+    pub fn is_change(&self) -> bool {
+        self.present != self.recommended
+    }
+}
+
+/// Searches the recipe that suits some pairs best. The same input has the same outcome.
+///
+/// # Errors
+/// [`TuneError`].
+pub fn tune(
+    subject: Subject<'_>,
+    options: &folds::Options,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Tuned, TuneError> {
+    let Subject {
+        vectors,
+        captions,
+        recipe,
+        labelled,
+    } = subject;
+    let [images, texts] = vectors.sides;
+    progress.begin("groups", None);
+    let groups = groups::groups(images, captions);
+    let mut distinct = groups.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let mut outcome = Tuned {
+        pairs: images.nrows(),
+        groups: distinct.len(),
+        present: recipe.clone(),
+        recommended: recipe.clone(),
+        reason: String::new(),
+        estimate: None,
+        trials: Vec::new(),
+    };
+    if distinct.len() < folds::FEW {
+        progress.end();
+        outcome.reason = format!(
+            "{} pairs that differ are too few to measure on (at least {}): the present recipe stays",
+            distinct.len(),
+            folds::FEW
+        );
+        return Ok(outcome);
+    }
+    let folds = folds::folds(&groups, texts, options);
+    progress.end();
+    let calibration = recipe.calibration.unwrap_or_default();
+    let depth = Depth {
+        k: grid::DEEPEST.max(recipe.k()),
+        cohort: calibration.cohort,
+        top: deepest_top(&calibration),
+    };
+    let course = |folds: &[folds::Fold], fit: &[u32], odd: bool| {
+        let course = Course::of_folds(vectors, folds, depth);
+        if labelled.is_empty() {
+            return course;
+        }
+        course.with_labelled(vectors, fit.to_vec(), labelled, odd, depth)
+    };
+    let outer = [folds.outer];
+    let found = {
+        let mut inner = course(&folds.inner, &outer[0].fit, false);
+        search::search(&mut inner, recipe, progress, cancel)?
+    };
+    outcome.trials = found.trials;
+    if found.recipe == *recipe {
+        outcome.reason = "nothing that was tried is better beyond noise".to_owned();
+    }
+    progress.begin("estimate", Some(2));
+    let mut course = course(&outer, &outer[0].fit, true);
+    let present = course.marks(recipe, cancel)?;
+    progress.advance(1);
+    let marks = course.marks(&found.recipe, cancel)?;
+    progress.end();
+    let base = Worth::of(&present);
+    let estimate = Estimate {
+        asked: [present[0].len(), present[1].len()],
+        present: base,
+        found: Worth::of(&marks),
+        gain: compare::gain(&marks, &present, &base),
+        interval: compare::interval(&marks, &present, &base, options.seed),
+    };
+    if found.recipe != *recipe {
+        if estimate.gain.value > 0.0 {
+            outcome.recommended = found.recipe;
+            outcome.reason = "better beyond noise on the inner folds, and on the outer fold".into();
+        } else {
+            outcome.reason = "what was better on the inner folds is not on the outer one: \
+                              the present recipe stays"
+                .into();
+        }
+    }
+    outcome.estimate = Some(estimate);
+    Ok(outcome)
+}
+
+/// The most scores of this cohort that any recipe lets count.
+fn deepest_top(calibration: &Calibration) -> usize {
+    calibration.top.max(grid::TOP * calibration.cohort / 1000)
+}

@@ -1,0 +1,116 @@
+//! What a space is worth on one fold, answer by answer.
+
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+/// What is asked of a matrix of scores, `[images, texts]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Image `i` belongs to text `i`, both ways, for the first so many of both.
+    Pairs(usize),
+    /// These images belong to one of these texts.
+    Classes {
+        /// The first of the texts, and how many there are.
+        texts: (usize, usize),
+        /// The first of the images.
+        first: usize,
+        /// The class of each.
+        labels: Vec<u32>,
+    },
+}
+
+/// One answer's worth between 0 and 1, and what it shares its luck with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Answer {
+    /// The reciprocal of the right answer's rank.
+    pub rank: f64,
+    /// Whether it was the first.
+    pub first: f64,
+    /// Answers of one unit are not independent: the images of a class.
+    pub unit: u32,
+}
+
+impl Question {
+    /// The worth of each answer in `scores`.
+    pub fn answers(&self, scores: ArrayView2<f32>) -> Vec<Answer> {
+        match self {
+            Self::Pairs(n) => (0..*n)
+                .into_par_iter()
+                .map(|i| {
+                    let image = place(scores.row(i).iter().take(*n), i);
+                    let text = place(scores.column(i).iter().take(*n), i);
+                    Answer {
+                        rank: (1.0 / image + 1.0 / text) / 2.0,
+                        first: (first(image) + first(text)) / 2.0,
+                        unit: i as u32,
+                    }
+                })
+                .collect(),
+            Self::Classes {
+                texts: (start, count),
+                first: image,
+                labels,
+            } => labels
+                .par_iter()
+                .enumerate()
+                .map(|(i, &label)| {
+                    let row = scores.row(image + i);
+                    let rank = place(row.iter().skip(*start).take(*count), label as usize);
+                    Answer {
+                        rank: 1.0 / rank,
+                        first: first(rank),
+                        unit: label,
+                    }
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The rank of the score at `right`, from 1; ties share the mean of their ranks.
+fn place<'a>(scores: impl Iterator<Item = &'a f32> + Clone, right: usize) -> f64 {
+    let Some(&own) = scores.clone().nth(right) else {
+        return f64::INFINITY;
+    };
+    let (above, ties) = scores.fold((0u32, 0u32), |(above, ties), &s| {
+        (above + u32::from(s > own), ties + u32::from(s == own))
+    });
+    1.0 + f64::from(above) + f64::from(ties.saturating_sub(1)) / 2.0
+}
+
+fn first(rank: f64) -> f64 {
+    if rank < 1.5 { 1.0 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn ranks_are_of_the_right_answer_both_ways() {
+        let scores = array![[0.9, 0.1, 0.0], [0.8, 0.5, 0.0], [0.0, 0.0, 0.0]];
+        let answers = Question::Pairs(3).answers(scores.view());
+        assert_eq!(answers[0].rank, 1.0);
+        // Its text is second of its row; its image is first of its column.
+        assert_eq!((answers[1].rank, answers[1].first), (0.75, 0.5));
+        // Three equal scores share the second rank.
+        assert_eq!(answers[2].rank, 0.5);
+    }
+
+    #[test]
+    fn classes_are_ranked_among_their_own_prompts() {
+        let scores = array![[9.0, 0.2, 0.7], [9.0, 0.6, 0.5]];
+        let question = Question::Classes {
+            texts: (1, 2),
+            first: 0,
+            labels: vec![0, 0],
+        };
+        let ranks: Vec<f64> = question
+            .answers(scores.view())
+            .iter()
+            .map(|a| a.rank)
+            .collect();
+        assert_eq!(ranks, [0.5, 1.0]);
+    }
+}

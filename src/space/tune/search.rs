@@ -1,0 +1,153 @@
+//! One thing after another is changed, and kept where that is a gain beyond noise.
+
+use serde::Serialize;
+
+use super::TuneError;
+use super::compare::{self, Gain, Worth};
+use super::course::{Course, Marks};
+use super::grid::{AXES, Axis};
+use crate::progress::{Cancel, Progress};
+use crate::space::Recipe;
+
+/// A change is kept when its gain is at least so many standard errors.
+pub const ERRORS: f64 = 2.0;
+/// How often all axes are gone through; later rounds try only what is new.
+const ROUNDS: usize = 2;
+
+/// A recipe that was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trial {
+    /// What was changed of the best one until then; none for the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axis: Option<String>,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// What it is worth on the inner folds.
+    pub worth: Worth,
+    /// Its gain over the first.
+    pub gain: Gain,
+    /// Whether the search went on from it.
+    pub kept: bool,
+}
+
+/// The recipe that the search ended with, and all that were tried, in order.
+#[derive(Debug)]
+pub struct Found {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// All trials, the first with the recipe that the search began with.
+    pub trials: Vec<Trial>,
+}
+
+/// Coordinate descent from `first`. Along each axis only what is better than the present value by
+/// [`ERRORS`] standard errors of their difference counts, and of these the nearest to the present one
+/// is taken that is within one standard error of the best: what makes no difference stays as it was,
+/// and nothing goes further than the pairs can tell.
+///
+/// # Errors
+/// When `first` cannot be fitted, or somebody asked to stop. Other recipes that cannot be fitted are
+/// passed over.
+pub fn search(
+    course: &mut Course<'_>,
+    first: &Recipe,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Found, TuneError> {
+    let planned: usize = AXES.iter().map(|a| a.around(first).len()).sum();
+    progress.begin("settings", Some(1 + planned as u64));
+    let mut best = first.clone();
+    let mut marks = course.marks(first, cancel)?;
+    let start = marks.clone();
+    let base = Worth::of(&start);
+    let mut trials = vec![trial(None, first, &start, (&start, &base), true)];
+    progress.advance(1);
+    for round in 0..ROUNDS {
+        let before = best.clone();
+        for axis in AXES {
+            let tried = along(
+                course,
+                axis,
+                &best,
+                &mut trials,
+                (&start, &base),
+                progress,
+                cancel,
+            )?;
+            if let Some((recipe, found)) = nearest(tried, &marks, &base) {
+                if let Some(t) = trials.iter_mut().rfind(|t| t.recipe == recipe) {
+                    t.kept = true;
+                }
+                (best, marks) = (recipe, found);
+            }
+            course.retain(&[&best]);
+        }
+        if round > 0 || best == before {
+            break;
+        }
+    }
+    progress.end();
+    Ok(Found {
+        recipe: best,
+        trials,
+    })
+}
+
+/// The recipes along an axis that were not tried yet, the nearest first.
+fn along(
+    course: &mut Course<'_>,
+    axis: Axis,
+    from: &Recipe,
+    trials: &mut Vec<Trial>,
+    base: (&Marks, &Worth),
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Vec<(Recipe, Marks)>, TuneError> {
+    let mut tried = Vec::new();
+    for recipe in axis.around(from) {
+        if trials.iter().any(|t| t.recipe == recipe) {
+            continue;
+        }
+        let marks = match course.marks(&recipe, cancel) {
+            Ok(marks) => marks,
+            Err(TuneError::Fit(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        course.retain(&[from, &recipe]);
+        trials.push(trial(Some(axis), &recipe, &marks, base, false));
+        tried.push((recipe, marks));
+        progress.advance(1);
+    }
+    Ok(tried)
+}
+
+/// The first of `tried` that is surely better than `present` and not surely worse than the best.
+fn nearest(tried: Vec<(Recipe, Marks)>, present: &Marks, base: &Worth) -> Option<(Recipe, Marks)> {
+    let worth = |marks: &Marks| compare::gain(marks, present, base).value;
+    let best = tried
+        .iter()
+        .max_by(|a, b| worth(&a.1).total_cmp(&worth(&b.1)))?;
+    let chosen = tried.iter().position(|(_, marks)| {
+        let (over, under) = (
+            compare::gain(marks, present, base),
+            compare::gain(&best.1, marks, base),
+        );
+        over.value > (ERRORS * over.error).max(1e-9) && under.value <= under.error
+    })?;
+    tried.into_iter().nth(chosen)
+}
+
+fn trial(
+    axis: Option<Axis>,
+    recipe: &Recipe,
+    marks: &Marks,
+    (start, base): (&Marks, &Worth),
+    kept: bool,
+) -> Trial {
+    Trial {
+        axis: axis.map(|a| a.to_string()),
+        recipe: recipe.clone(),
+        worth: Worth::of(marks),
+        gain: compare::gain(marks, start, base),
+        kept,
+    }
+}

@@ -1,0 +1,269 @@
+//! `asif tune`: the space tried in memory is the space of the set, what is planted is found, and the
+//! choice is one more generation.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    reason = "tests may panic"
+)]
+
+mod support;
+mod synthetic;
+
+use asif::anchors::AnchorSet;
+use asif::anchors::plan::SearchMode;
+use asif::anchors::records::Record;
+use asif::anchors::searcher::{Modality, Searcher};
+use asif::anchors::vectors::{Making, PairVectors, create};
+use asif::eval::tune::Pairs;
+use asif::progress::{Cancel, Silent};
+use asif::space::linear::Moments;
+use asif::space::recipe::{Canonical, Part, WeightedPart};
+use asif::space::tune::folds::Options;
+use asif::space::tune::stage::{Depth, Stage};
+use asif::space::tune::{Subject, TuneError, Tuned, tune};
+use asif::space::vector::normalize;
+use asif::space::{Recipe, SpaceParams};
+use ndarray::{Array2, ArrayView2, Axis};
+use support::on;
+use synthetic::{DIMS, making};
+
+/// Pairs that share four numbers, which on both sides lie under much stronger ones of their own:
+/// nearness says little, what varies together says all.
+fn planted(n: usize) -> Vec<PairVectors> {
+    let mut state = 7u64;
+    let mut uniform = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / 16_777_216.0 - 0.5
+    };
+    let mut pair = |i: usize| {
+        let shared: Vec<f32> = (0..4).map(|_| uniform()).collect();
+        let mut side = |dim: usize| {
+            let mut v: Vec<f32> = (0..dim)
+                .map(|j| uniform() * if j < 9 { 3.0 } else { 0.1 })
+                .collect();
+            v.iter_mut().rev().zip(&shared).for_each(|(v, s)| *v += s);
+            normalize(&mut v);
+            v
+        };
+        let (image, text) = (side(DIMS[0]), side(DIMS[1]));
+        PairVectors {
+            record: Record {
+                id: format!("p{i:04}"),
+                image: format!("/nowhere/{i}.jpg"),
+                captions: vec![format!("caption {i}")],
+                meta: "{}".to_owned(),
+            },
+            image,
+            text,
+        }
+    };
+    (0..n).map(&mut pair).collect()
+}
+
+fn matrix(pairs: &[PairVectors]) -> [Array2<f32>; 2] {
+    let side = |dim, of: fn(&PairVectors) -> &Vec<f32>| {
+        let all = pairs.iter().flat_map(of).copied().collect();
+        Array2::from_shape_vec((pairs.len(), dim), all).unwrap()
+    };
+    [side(DIMS[0], |p| &p.image), side(DIMS[1], |p| &p.text)]
+}
+
+fn made(path: &std::path::Path, pairs: &[PairVectors], space: Recipe) {
+    let making = Making {
+        space,
+        ..making(DIMS)
+    };
+    create(path, &making, pairs.iter().cloned()).unwrap();
+}
+
+#[test]
+fn a_recipe_scores_in_memory_as_it_does_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.asif");
+    let pairs = planted(300);
+    let (asked, fit): (Vec<u32>, Vec<u32>) = (0..300).partition(|i| i % 10 == 3);
+    let of = |rows: &[u32]| -> Vec<PairVectors> {
+        rows.iter().map(|&i| pairs[i as usize].clone()).collect()
+    };
+    made(&path, &of(&fit), Recipe::fused());
+    let set = AnchorSet::open(&path).unwrap();
+    let all = matrix(&pairs);
+    let [x, y] = matrix(&of(&fit));
+    let mut moments = Moments::new(DIMS[0], DIMS[1]);
+    moments.add(x.as_slice().unwrap(), y.as_slice().unwrap());
+    let rows: Vec<usize> = asked.iter().map(|&i| i as usize).collect();
+    let queries = [0, 1].map(|side: usize| all[side].select(Axis(0), &rows));
+    let depth = Depth {
+        k: 800,
+        cohort: 1000,
+        top: 400,
+    };
+    let views: [ArrayView2<f32>; 2] = [all[0].view(), all[1].view()];
+    let mut stage = Stage::new(views, fit, moments, queries.clone(), depth);
+    let mut narrow = Recipe::fused();
+    for part in &mut narrow.parts {
+        if let Part::Canonical(c) | Part::AsifCanonical { canonical: c, .. } = &mut part.part {
+            *c = Canonical {
+                dims: 6,
+                shrinkage: 0.3,
+                exponent: 1.0,
+            };
+        }
+    }
+    let named = [
+        "fused",
+        "paper",
+        "asif",
+        "whitened+ridge",
+        "canonical+procrustes",
+    ];
+    let named = named.map(|name| Recipe::named(name).unwrap());
+    for recipe in named.into_iter().chain([narrow]) {
+        let scores = stage.scores(&recipe).unwrap();
+        let searcher = Searcher::new(&set, recipe.clone(), SearchMode::Exact).unwrap();
+        let inputs = [Modality::Image, Modality::Text];
+        let [images, texts] = [0, 1].map(|side: usize| {
+            let vectors = queries[side].as_slice().unwrap();
+            searcher.represent(inputs[side], vectors).unwrap()
+        });
+        let shares = searcher.recipe().shares();
+        for ((i, j), score) in scores.indexed_iter() {
+            let want = images[i].score(&texts[j], &shares);
+            assert!(
+                (score - want).abs() < 1e-3 * want.abs().max(0.1),
+                "{recipe}: {score} {want}"
+            );
+        }
+    }
+}
+
+fn tuned(pairs: &[PairVectors], texts: &[usize], recipe: &Recipe) -> Tuned {
+    let [x, y] = matrix(pairs);
+    let y = y.select(Axis(0), texts);
+    let mut moments = Moments::new(DIMS[0], DIMS[1]);
+    moments.add(x.as_slice().unwrap(), y.as_slice().unwrap());
+    let captions: Vec<Vec<String>> = pairs.iter().map(|p| p.record.captions.clone()).collect();
+    let vectors = asif::space::tune::course::Vectors {
+        sides: [x.view(), y.view()],
+        moments: &moments,
+    };
+    let subject = Subject {
+        vectors,
+        captions: &captions,
+        recipe,
+        labelled: &[],
+    };
+    let options = Options { seed: 1, inner: 2 };
+    tune(subject, &options, &Silent, &Cancel::default()).unwrap()
+}
+
+/// Mostly relative rows of the encoders' vectors, which say little of [`planted`] pairs.
+fn misled() -> Recipe {
+    let mut recipe = Recipe::named("asif+canonical").unwrap();
+    recipe.parts[0] = WeightedPart {
+        weight: 4.0,
+        ..recipe.parts[0]
+    };
+    recipe
+}
+
+#[test]
+fn a_part_that_is_better_is_found() {
+    let pairs = planted(900);
+    let straight: Vec<usize> = (0..900).collect();
+    let found = tuned(&pairs, &straight, &misled());
+    assert!(found.is_change(), "{}", found.reason);
+    let estimate = found.estimate.as_ref().unwrap();
+    assert!(
+        estimate.found.pairs > 1.2 * estimate.present.pairs,
+        "{estimate:?}"
+    );
+    assert!(estimate.interval[0] > 0.0, "{estimate:?}");
+    let again = tuned(&pairs, &straight, &misled());
+    assert_eq!(again.recommended, found.recommended, "seeded");
+}
+
+#[test]
+fn shuffled_pairs_are_worth_what_chance_is() {
+    let pairs = planted(900);
+    let shuffled: Vec<usize> = (0..900).map(|i| (i * 367 + 11) % 900).collect();
+    let found = tuned(&pairs, &shuffled, &misled());
+    let estimate = found.estimate.unwrap();
+    let n = estimate.asked[0];
+    let chance = (1..=n).map(|r| 1.0 / r as f64).sum::<f64>() / n as f64;
+    assert!(
+        (estimate.present.pairs - chance).abs() < 0.04,
+        "{estimate:?} {chance}"
+    );
+    assert!(
+        (estimate.found.pairs - chance).abs() < 0.04,
+        "{estimate:?} {chance}"
+    );
+}
+
+#[test]
+fn a_choice_is_a_generation_that_can_be_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.asif");
+    made(&path, &planted(900), misled());
+    let space = || AnchorSet::open(&path).unwrap().manifest().space.clone();
+    let dry = on(
+        folder.path(),
+        &["tune", "--folds", "2", "--apply", "--dry-run", "--json"],
+        &path,
+    );
+    let dry = dry.ok().json();
+    assert_eq!(dry["applied"]["dry_run"], true);
+    assert_eq!(space(), misled());
+    let done = on(
+        folder.path(),
+        &["tune", "--folds", "2", "--apply", "--json"],
+        &path,
+    )
+    .ok()
+    .json();
+    assert_eq!(done["recommended"], dry["recommended"], "seeded");
+    assert_eq!(done["applied"]["command"], "tune");
+    assert_eq!(serde_json::to_value(space()).unwrap(), done["recommended"]);
+    on(folder.path(), &["verify"], &path).ok();
+    let log = on(folder.path(), &["history", "--json"], &path)
+        .ok()
+        .json_lines();
+    assert_eq!(log.last().unwrap()["command"], "tune");
+    on(folder.path(), &["rollback"], &path).ok();
+    assert_eq!(space(), misled());
+}
+
+#[test]
+fn few_pairs_keep_what_they_have_and_a_request_to_stop_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("few.asif");
+    made(&path, &planted(60), SpaceParams::default().into());
+    let said = on(folder.path(), &["tune", "--apply"], &path).ok();
+    assert!(
+        said.out.contains("too few") && said.out.contains("keep"),
+        "{}",
+        said.out
+    );
+    assert_eq!(AnchorSet::open(&path).unwrap().manifest().generation, 1);
+
+    let path = folder.path().join("more.asif");
+    made(&path, &planted(300), misled());
+    let set = AnchorSet::open(&path).unwrap();
+    let pairs = Pairs::read(&set, 250).unwrap();
+    assert_eq!(pairs.captions().len(), 250);
+    let recipe = misled();
+    let subject = Subject {
+        vectors: pairs.vectors(),
+        captions: pairs.captions(),
+        recipe: &recipe,
+        labelled: &[],
+    };
+    let cancel = Cancel::default();
+    cancel.request();
+    let options = Options { seed: 1, inner: 1 };
+    let stopped = tune(subject, &options, &Silent, &cancel);
+    assert!(matches!(stopped, Err(TuneError::Interrupted)));
+}
