@@ -74,7 +74,7 @@ pub fn gain(new: &Marks, old: &Marks, base: &Worth) -> Gain {
 /// Whether `new` is worse than `old` at either task, by more than the standard error.
 pub fn loses(new: &Marks, old: &Marks) -> bool {
     let units = differences(new, old);
-    units.iter().map(|u| mean(u)).any(|m| m.value < -m.error)
+    units.iter().map(mean).any(|m| m.value < -m.error)
 }
 
 /// The mean difference of all answers.
