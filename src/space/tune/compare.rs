@@ -61,17 +61,29 @@ pub fn gain(new: &Marks, old: &Marks, base: &Worth) -> Gain {
     let units = differences(new, old);
     let (mut value, mut variance) = (0.0, 0.0);
     for (units, weight) in units.iter().zip(weights(&units, base)) {
-        let n: usize = units.iter().map(|u| u.1).sum();
-        let mean = units.iter().map(|u| u.0).sum::<f64>() / n.max(1) as f64;
-        let squared = |&(sum, count): &(f64, usize)| (sum - mean * count as f64).powi(2);
-        let of_mean = units.iter().map(squared).sum::<f64>() / (n.max(1) as f64).powi(2);
-        value += weight * mean;
-        variance += weight * weight * of_mean;
+        let mean = mean(units);
+        value += weight * mean.value;
+        variance += (weight * mean.error).powi(2);
     }
     Gain {
         value,
         error: variance.sqrt(),
     }
+}
+
+/// Whether `new` is worse than `old` at either task, by more than the standard error.
+pub fn loses(new: &Marks, old: &Marks) -> bool {
+    let units = differences(new, old);
+    units.iter().map(mean).any(|m| m.value < -m.error)
+}
+
+/// The mean difference of all answers.
+fn mean(units: &Units) -> Gain {
+    let n = units.iter().map(|u| u.1).sum::<usize>().max(1) as f64;
+    let value = units.iter().map(|u| u.0).sum::<f64>() / n;
+    let squared = |&(sum, count): &(f64, usize)| (sum - value * count as f64).powi(2);
+    let error = units.iter().map(squared).sum::<f64>().sqrt() / n;
+    Gain { value, error }
 }
 
 /// The 95 % interval of that gain: the percentiles of a bootstrap over units (B. Efron, Ann. Statist.
@@ -146,5 +158,8 @@ mod tests {
         assert!(found.value.abs() < 1e-12 && found.error > 0.1, "{found:?}");
         let [low, high] = interval(&mixed, &old, &base, 1);
         assert!(low < -0.1 && high > 0.1);
+        assert!(!loses(&mixed, &old), "no more than noise");
+        let traded = marks([&[0.6, 0.6, 0.6, 0.6], &[0.19, 0.19]]);
+        assert!(gain(&traded, &old, &base).value > 0.0 && loses(&traded, &old));
     }
 }

@@ -208,13 +208,14 @@ pub fn tune(
         interval: compare::interval(&marks, &present, &base, options.seed),
     };
     if found.recipe != *recipe {
-        if estimate.gain.value > 0.0 {
+        if estimate.gain.value > estimate.gain.error {
             outcome.recommended = found.recipe;
-            outcome.reason = "better beyond noise on the inner folds, and on the outer fold".into();
+            outcome.reason = "better beyond noise on the inner folds, and by more than its standard error on the outer one".into();
         } else {
-            outcome.reason = "what was better on the inner folds is not on the outer one: \
+            outcome.reason =
+                "what was better on the inner folds is within noise on the outer one: \
                               the present recipe stays"
-                .into();
+                    .into();
         }
     }
     outcome.estimate = Some(estimate);

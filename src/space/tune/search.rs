@@ -40,7 +40,8 @@ pub struct Found {
 }
 
 /// Coordinate descent from `first`. Along each axis only what is better than the present value by
-/// [`ERRORS`] standard errors of their difference counts, and of these the nearest to the present one
+/// [`ERRORS`] standard errors of their difference counts, and worse at neither task by more than one;
+/// of these the nearest to the present one
 /// is taken that is within one standard error of the best: what makes no difference stays as it was,
 /// and nothing goes further than the pairs can tell.
 ///
