@@ -208,15 +208,13 @@ pub fn tune(
         interval: compare::interval(&marks, &present, &base, options.seed),
     };
     if found.recipe != *recipe {
-        if estimate.gain.value > estimate.gain.error {
+        let reason = if estimate.interval[0] > 0.0 {
             outcome.recommended = found.recipe;
-            outcome.reason = "better beyond noise on the inner folds, and by more than its standard error on the outer one".into();
+            "better beyond noise on the inner folds, and on the outer one"
         } else {
-            outcome.reason =
-                "what was better on the inner folds is within noise on the outer one: \
-                              the present recipe stays"
-                    .into();
-        }
+            "what was better on the inner folds is within noise on the outer one: the present recipe stays"
+        };
+        outcome.reason = reason.to_owned();
     }
     outcome.estimate = Some(estimate);
     Ok(outcome)
