@@ -15,9 +15,10 @@ use super::error::AnchorsError;
 
 /// The share of the exact answers that a planned search must find.
 const RECALL: f64 = 0.99;
-/// So many vectors are searched without a graph, whatever is expected of one: measured, the scan of
-/// codes wins up to 30,000 to 40,000 at a recall of 0.98 and later still at 0.99.
-const FEW: usize = 30_000;
+/// So many vectors are searched without a graph, whatever is expected of one: measured at 100,000,
+/// the scan of one bit a number is faster for k from 200 to 800 at a recall of 0.99
+/// (docs/benchmarks.md), and costs no build.
+const FEW: usize = 150_000;
 /// The beam of a graph that nothing was planned for, as a multiple of the answers.
 const UNPLANNED: usize = 8;
 
