@@ -190,6 +190,24 @@ impl Embedder {
         in_order(done, texts.len(), watch.cancel)
     }
 
+    /// The vectors of texts that must all be usable, such as prompts, `[texts, dim]` row-major.
+    ///
+    /// # Errors
+    /// As [`texts`](Self::texts); [`AnchorsError::Prompt`] with the first text that is refused.
+    pub fn prompts<S>(&self, texts: &[S], watch: Watch<'_>) -> Result<Vec<f32>, AnchorsError>
+    where
+        S: AsRef<str> + Sync,
+    {
+        let mut vectors = Vec::with_capacity(texts.len() * self.text().dim());
+        for (text, vector) in texts.iter().zip(self.texts(texts, watch)?) {
+            vectors.extend(vector.map_err(|rejected| AnchorsError::Prompt {
+                prompt: text.as_ref().to_owned(),
+                reason: rejected.reason,
+            })?);
+        }
+        Ok(vectors)
+    }
+
     fn missing_texts<S: AsRef<str> + Sync>(
         &self,
         texts: &[S],

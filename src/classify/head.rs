@@ -1,6 +1,6 @@
 //! Labels to a head, a row to an answer.
 
-use crate::anchors::embed::{Rejected, Watch};
+use crate::anchors::embed::Watch;
 use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
 use crate::space::head::softmax;
@@ -104,14 +104,7 @@ impl LabelHead {
         let prompts = labels.prompts(templates);
         let labels: Vec<String> = labels.as_slice().to_vec();
         let flat: Vec<&str> = prompts.iter().flatten().map(String::as_str).collect();
-        let mut vectors = Vec::with_capacity(flat.len() * embedder.text().dim());
-        for (prompt, vector) in flat.iter().zip(embedder.texts(&flat, watch)?) {
-            let reject = |r: Rejected| AnchorsError::Prompt {
-                prompt: prompt.to_string(),
-                reason: r.reason,
-            };
-            vectors.extend(vector.map_err(reject)?);
-        }
+        let mut vectors = embedder.prompts(&flat, watch)?;
         let dim = embedder.text().dim();
         let counts: Vec<usize> = match scoring.aggregate {
             Aggregate::Max | Aggregate::MeanScore => prompts.iter().map(Vec::len).collect(),

@@ -26,7 +26,8 @@ const MANY: usize = 32;
 Output:
   With --json, one line an image:
   {\"image\":\"a.jpg\",\"predictions\":[{\"label\":\"cat\",\"score\":0.91,\"similarity\":0.43},...]}
-  score is the softmax over the labels, similarity the dot product of the relative rows.
+  score is the softmax over the labels, similarity the space's score: of plain relative rows their
+  dot product, in the default space standard deviations above the best of other pairs.
   An image that cannot be used has \"error\" instead of \"predictions\"; the others go on.
 
 Examples:

@@ -8,17 +8,18 @@ use asif::eval::measure::Subject;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
+use super::args::Load;
 use super::context::Context;
 use super::exit::BadInput;
+use super::query::ScoreArgs;
 
 /// Say which anchors, and which sources, help on labelled images, and which harm.
 ///
 /// For each anchor: how much larger the mean margin of the right label is with it than without it,
 /// and how many answers turn. Computed from the plain relative rows alone, whatever else the space of
-/// the set has in it, in one pass: a row without the
-/// anchor is renormalised, but not refilled with the next nearest. A source's anchors are many, so
-/// there the rows are refilled; the anchors' mean stays as it is in both.
+/// the set has in it, in one pass: a row without the anchor is renormalised, but not refilled with the
+/// next nearest. A source's anchors are many, so there the rows are refilled; the anchors' mean stays
+/// as it is in both.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Choose what to remove on one data set and judge it on another: what harms here by chance helps there.
@@ -52,27 +53,13 @@ pub struct InfluenceArgs {
     csv: Option<PathBuf>,
 
     #[command(flatten)]
-    head: HeadArgs,
-
-    #[command(flatten)]
-    space: SpaceArgs,
-
-    #[command(flatten)]
-    search: SearchArgs,
-
-    #[command(flatten)]
-    encoders: EncoderArgs,
-
-    #[command(flatten)]
-    accept: AcceptArgs,
+    score: ScoreArgs,
 }
 
 pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
     let dataset = Dataset::load(&args.dataset, args.classnames.as_deref())?;
     let mut set = super::open(&args.set, context)?;
-    let head = args
-        .head
-        .options(&args.space, &args.search, &set.manifest().space)?;
+    let head = args.score.options(&set)?;
     let rows = head.space.plain().copied().ok_or_else(|| {
         BadInput(
             "the space has no rows of anchors to leave one out of; add --space asif".to_owned(),
@@ -86,9 +73,8 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
         mode: head.mode,
         aggregate: head.aggregate,
     };
-    let templates = args.head.templates()?;
-    let embedder = args.encoders.open(context, Some(&set), Load::Many)?;
-    args.accept.apply(&mut set, &embedder)?;
+    let templates = args.score.templates()?;
+    let embedder = args.score.ask().embedder(context, &mut set, Load::Many)?;
     let subject = Subject {
         set: &set,
         embedder: &embedder,

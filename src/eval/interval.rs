@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::space::random::Random;
+
 /// A share between 0 and 1 with its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
@@ -96,7 +98,7 @@ pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> Estimate
             high: 1.0,
         };
     }
-    let mut random = SplitMix64(SEED);
+    let mut random = Random::new(SEED);
     let mut means: Vec<f64> = (0..REPLICATES)
         .map(|_| mean(&mut answers.iter().map(|_| answers[random.below(answers.len())])))
         .collect();
@@ -107,25 +109,6 @@ pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> Estimate
         value,
         low: low.min(value),
         high: high.max(value),
-    }
-}
-
-/// The generator of Steele, Lea and Flood (OOPSLA 2014): small, and the same for ever, so that a
-/// printed interval can be reproduced.
-pub(super) struct SplitMix64(pub(super) u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `limit`; the bias is under `limit` / 2^64.
-    pub(super) fn below(&mut self, limit: usize) -> usize {
-        ((u128::from(self.next()) * limit as u128) >> 64) as usize
     }
 }
 
@@ -171,14 +154,6 @@ mod tests {
         close(three.high - three.value, 0.1485);
         close(three.value - three.low, 0.1485);
         assert_eq!(mean_of_draws(&[1.0, 1.0], 10).high, 1.0);
-    }
-
-    #[test]
-    fn the_generator_is_the_published_one() {
-        // First outputs for seed 1234567 of the authors' reference code.
-        let mut random = SplitMix64(1_234_567);
-        assert_eq!(random.next(), 6_457_827_717_110_365_317);
-        assert_eq!(random.next(), 3_203_168_211_198_807_973);
     }
 
     #[test]

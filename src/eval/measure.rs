@@ -61,6 +61,21 @@ pub struct Measured<R> {
     pub rejected: Vec<Rejected>,
 }
 
+/// The labelled images of a data set.
+///
+/// # Errors
+/// [`MeasureError::Task`] when it has none.
+pub(in crate::eval) fn classification(dataset: &Dataset) -> Result<&Classification, MeasureError> {
+    match &dataset.task {
+        Task::Classification(task) => Ok(task),
+        Task::Retrieval(_) => Err(MeasureError::Task {
+            name: dataset.name.clone(),
+            found: "retrieval",
+            wanted: "zeroshot",
+        }),
+    }
+}
+
 /// Zero-shot classification of a labelled data set.
 ///
 /// `templates` replace those of the data set, which replace the default ones.
@@ -73,17 +88,7 @@ pub fn measure_zeroshot(
     templates: Option<&Templates>,
     options: HeadOptions,
 ) -> Result<Measured<ZeroshotReport>, MeasureError> {
-    let task: &Classification = match &dataset.task {
-        Task::Classification(task) => task,
-        Task::Retrieval(_) => {
-            let name = dataset.name.clone();
-            return Err(MeasureError::Task {
-                name,
-                found: "retrieval",
-                wanted: "zeroshot",
-            });
-        }
-    };
+    let task = classification(dataset)?;
     let default = Templates::default();
     let templates = templates.or(task.templates.as_ref()).unwrap_or(&default);
     let labels = Labels::new(task.classes.iter().map(|c| c.name.as_str()))?;
@@ -150,16 +155,8 @@ pub fn measure_retrieval(
     watch
         .progress
         .begin("captions", Some(task.captions.len() as u64));
-    let captions = embedder.texts(&task.captions, watch)?;
+    let texts = embedder.prompts(&task.captions, watch)?;
     watch.progress.end();
-    let mut texts = Vec::new();
-    for (prompt, vector) in task.captions.iter().zip(captions) {
-        let refuse = |r: Rejected| AnchorsError::Prompt {
-            prompt: prompt.clone(),
-            reason: r.reason,
-        };
-        texts.extend(vector.map_err(refuse)?);
-    }
     let texts = searcher.represent(Modality::Text, &texts)?;
     let texts: Vec<_> = texts.into_iter().map(|t| vec![t]).collect();
     let shares = searcher.recipe().shares();

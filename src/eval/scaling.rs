@@ -10,15 +10,16 @@ use std::time::Instant;
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::dataset::{Classification, Dataset, Task};
-use super::interval::{Estimate, SplitMix64, mean_of_draws};
-use super::measure::{MeasureError, Subject};
+use super::dataset::{Classification, Dataset};
+use super::interval::{Estimate, mean_of_draws};
+use super::measure::{MeasureError, Subject, classification};
 use super::zeroshot::zeroshot;
 use crate::anchors::embed::Rejected;
 use crate::anchors::{AnchorSet, Searcher};
 use crate::classify::{Classifier, HeadOptions, LabelHead, Scoring};
 use crate::encode::Modality;
 use crate::space::prompts::{Labels, Templates};
+use crate::space::random::Random;
 
 /// Which parts of a set are measured.
 #[derive(Debug, Clone)]
@@ -183,13 +184,7 @@ fn prepare<'a>(
     templates: Option<&Templates>,
     rejected: &mut Vec<Rejected>,
 ) -> Result<Prepared<'a>, MeasureError> {
-    let Task::Classification(task) = &dataset.task else {
-        return Err(MeasureError::Task {
-            name: dataset.name.clone(),
-            found: "retrieval",
-            wanted: "zeroshot",
-        });
-    };
+    let task = classification(dataset)?;
     let Subject {
         embedder, watch, ..
     } = subject;
@@ -253,7 +248,7 @@ fn accuracy(
 
 /// The rows of all live pairs in a random order.
 fn random_order(set: &AnchorSet, seed: u64) -> Vec<usize> {
-    let mut random = SplitMix64(seed);
+    let mut random = Random::new(seed);
     let mut rows: Vec<usize> = set.live().rows().collect();
     for last in (1..rows.len()).rev() {
         rows.swap(last, random.below(last + 1));

@@ -2,8 +2,8 @@
 
 use ndarray::Array2;
 
-use super::dataset::{Classification, Dataset, Task};
-use super::measure::{MeasureError, Subject};
+use super::dataset::Dataset;
+use super::measure::{MeasureError, Subject, classification};
 use crate::anchors::embed::Rejected;
 use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
@@ -83,16 +83,7 @@ pub fn labelled(
     subject: Subject<'_>,
     dataset: &Dataset,
 ) -> Result<(Labelled, Vec<Rejected>), MeasureError> {
-    let task: &Classification = match &dataset.task {
-        Task::Classification(task) => task,
-        Task::Retrieval(_) => {
-            return Err(MeasureError::Task {
-                name: dataset.name.clone(),
-                found: "retrieval",
-                wanted: "zeroshot",
-            });
-        }
-    };
+    let task = classification(dataset)?;
     let Subject {
         set,
         embedder,
@@ -104,17 +95,8 @@ pub fn labelled(
     let labels = Labels::new(task.classes.iter().map(|c| c.name.as_str()))?;
     let dim = embedder.text().dim();
     let mut prompts = Vec::new();
-    for label in labels.as_slice() {
-        let texts = templates.render(label);
-        let mut vectors = Vec::new();
-        for (prompt, vector) in texts.iter().zip(embedder.texts(&texts, watch)?) {
-            let refuse = |r: Rejected| AnchorsError::Prompt {
-                prompt: prompt.clone(),
-                reason: r.reason,
-            };
-            vectors.extend(vector.map_err(refuse)?);
-        }
-        prompts.extend(mean_direction(&vectors, dim));
+    for texts in labels.prompts(templates) {
+        prompts.extend(mean_direction(&embedder.prompts(&texts, watch)?, dim));
     }
     let total = task.images.len() as u64;
     watch.progress.begin("images", Some(total));

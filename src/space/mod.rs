@@ -22,6 +22,7 @@
 //! | [`influence`] | answers without an anchor, in closed form |
 //! | [`tune`] | which recipe suits some pairs |
 //! | [`prompts`] | labels and templates become prompts |
+//! | [`random`] | draws that are the same for the same seed |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
 pub mod bank;
@@ -36,6 +37,7 @@ pub mod influence;
 pub mod linear;
 pub mod params;
 pub mod prompts;
+pub mod random;
 pub mod recipe;
 pub mod relative;
 pub mod representation;

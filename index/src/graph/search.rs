@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BinaryHeap;
 
-use rayon::prelude::*;
-
 use super::NIL;
 use super::file::Graph;
 use crate::error::Result;
@@ -99,16 +97,6 @@ impl Search for Hnsw<'_> {
     fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
         query.check(self.set.len(), self.set.dim())?;
         Ok(self.search_one(query, k))
-    }
-
-    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
-        for query in queries {
-            query.check(self.set.len(), self.set.dim())?;
-        }
-        Ok(queries
-            .par_iter()
-            .map(|query| self.search_one(query, k))
-            .collect())
     }
 }
 

@@ -32,6 +32,8 @@ pub use rescore::Rescore;
 pub use segments::Segments;
 pub use sketch::Sketch;
 
+use rayon::prelude::*;
+
 use crate::error::Result;
 
 /// Something that answers queries: a set scanned exactly, its codes, a graph, several of them.
@@ -55,5 +57,8 @@ pub trait Search: Sync {
     ///
     /// # Errors
     /// As [`search`](Self::search), for the first query that does not fit.
-    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>>;
+    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+        let answers: Vec<Result<_>> = queries.par_iter().map(|q| self.search(q, k)).collect();
+        answers.into_iter().collect()
+    }
 }

@@ -11,8 +11,6 @@
 
 use std::cell::RefCell;
 
-use rayon::prelude::*;
-
 use super::flat::score_ids_by_codes;
 use super::select::largest;
 use super::{Flat, Hit, Query, Rescore, Search};
@@ -163,16 +161,6 @@ impl Search for Sketch<'_> {
     fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
         query.check(self.set.len(), self.set.dim())?;
         Ok(self.search_one(query, k))
-    }
-
-    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
-        for query in queries {
-            query.check(self.set.len(), self.set.dim())?;
-        }
-        Ok(queries
-            .par_iter()
-            .map(|query| self.search_one(query, k))
-            .collect())
     }
 }
 

@@ -10,7 +10,8 @@ use crate::anchors::records::Record;
 use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
 use crate::space::curate::{coreset, fit, groups};
-use crate::space::diagnose::{clusters, sample};
+use crate::space::diagnose::clusters;
+use crate::space::random::sample;
 
 /// Pairs that a pair's own vector is ranked among.
 const OTHERS: usize = 1000;
@@ -186,7 +187,7 @@ fn ranks(
     seed: u64,
 ) -> Result<Vec<f64>, AnchorsError> {
     const ROWS: usize = 1024;
-    let others = sample::sample(set.len(), OTHERS, seed);
+    let others = sample(set.len(), OTHERS, seed);
     let others: Vec<AnchorId> = others.into_iter().map(|i| i as AnchorId).collect();
     let others = gather::vectors(set, &others, modality)?;
     let mean = set.sum(modality).mean();
@@ -245,7 +246,7 @@ fn assigned(
     vectors: impl Fn(&[AnchorId]) -> Result<Array2<f32>, AnchorsError>,
 ) -> Result<Vec<(u32, f32)>, AnchorsError> {
     const ROWS: usize = 8192;
-    let fitted = sample::sample(pairs, FITTED.max(4 * groups), seed);
+    let fitted = sample(pairs, FITTED.max(4 * groups), seed);
     let fitted: Vec<AnchorId> = fitted.into_iter().map(|i| i as AnchorId).collect();
     let centres = clusters::kmeans(vectors(&fitted)?.view(), groups, seed);
     let all: Vec<AnchorId> = (0..pairs as AnchorId).collect();

@@ -14,7 +14,8 @@ use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
 use crate::eval::{Estimate, wilson};
 use crate::space::diagnose::alignment::{Agreement, cka_against_chance, mutual_neighbours};
 use crate::space::diagnose::gram::{neighbours, products};
-use crate::space::diagnose::{clusters, hubs, language, sample};
+use crate::space::diagnose::{clusters, hubs, language};
+use crate::space::random::sample;
 
 /// Neighbours that count as near.
 const NEAR: usize = 10;
@@ -137,7 +138,7 @@ pub fn diagnose(
     watch: Watch<'_>,
 ) -> Result<Diagnosis, AnchorsError> {
     let records = gather::records(set)?;
-    let sampled = sample::sample(set.len(), options.sample, options.seed);
+    let sampled = sample(set.len(), options.sample, options.seed);
     let sampled: Vec<AnchorId> = sampled.iter().map(|&i| i as AnchorId).collect();
     let images = gather::vectors(set, &sampled, Modality::Image)?;
     let texts = gather::vectors(set, &sampled, Modality::Text)?;

@@ -10,8 +10,8 @@ use crate::anchors::embed::{Rejected, Watch};
 use crate::anchors::plan::SearchMode;
 use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher};
-use crate::eval::measure::{MeasureError, Subject};
-use crate::eval::{Dataset, Estimate, Task, wilson};
+use crate::eval::measure::{MeasureError, Subject, classification};
+use crate::eval::{Dataset, Estimate, wilson};
 use crate::space::influence::{Effect, Labelled, PromptRows, is_right, of_anchors, refilled};
 use crate::space::prompts::{Labels, Templates};
 use crate::space::vector::mean_direction;
@@ -93,13 +93,7 @@ pub fn influence(
     templates: Option<&Templates>,
     options: InfluenceOptions,
 ) -> Result<Influence, MeasureError> {
-    let Task::Classification(task) = &dataset.task else {
-        return Err(MeasureError::Task {
-            name: dataset.name.clone(),
-            found: "retrieval",
-            wanted: "zeroshot",
-        });
-    };
+    let task = classification(dataset)?;
     let Subject {
         set,
         embedder,
@@ -183,14 +177,7 @@ fn prompt_vectors(
     } = subject;
     let dim = embedder.text().dim();
     let of = |prompts: &Vec<String>| {
-        let mut vectors = Vec::with_capacity(prompts.len() * dim);
-        for (prompt, vector) in prompts.iter().zip(embedder.texts(prompts, watch)?) {
-            let refuse = |r: Rejected| AnchorsError::Prompt {
-                prompt: prompt.clone(),
-                reason: r.reason,
-            };
-            vectors.extend(vector.map_err(refuse)?);
-        }
+        let vectors = embedder.prompts(prompts, watch)?;
         Ok(match options.aggregate {
             Aggregate::Max => vectors,
             Aggregate::Mean | Aggregate::MeanScore => mean_direction(&vectors, dim),

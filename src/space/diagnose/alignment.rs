@@ -8,7 +8,7 @@
 use ndarray::{Array2, Axis};
 
 use super::gram::neighbours;
-use super::sample::Draws;
+use crate::space::random::Random;
 
 /// A mean with its 95 % interval, and what chance would give.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -64,7 +64,7 @@ pub fn cka(x: &Array2<f32>, y: &Array2<f32>) -> f64 {
 /// The same, and the largest of `draws` values for shuffled pairs: what chance gives.
 pub fn cka_against_chance(x: &Array2<f32>, y: &Array2<f32>, draws: usize, seed: u64) -> (f64, f64) {
     let (x, y) = (Centred::new(x), Centred::new(y));
-    let mut random = Draws::new(seed);
+    let mut random = Random::new(seed);
     let chance = (0..draws)
         .map(|_| x.cka(&y, Some(&random.order(y.n))))
         .fold(0.0, f64::max);
@@ -138,7 +138,7 @@ mod tests {
     use crate::space::diagnose::gram::products;
 
     fn drawn(n: usize, dim: usize, seed: u64) -> Array2<f32> {
-        let mut random = Draws::new(seed);
+        let mut random = Random::new(seed);
         Array2::from_shape_fn((n, dim), |_| (random.unit() + random.unit() - 1.0) as f32)
     }
 

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::gram::products;
-use super::sample::Draws;
+use crate::space::random::Random;
 
 /// Passes over the vectors at the most.
 const PASSES: usize = 30;
@@ -61,7 +61,7 @@ pub fn assign(x: ArrayView2<'_, f32>, centres: ArrayView2<'_, f32>) -> Vec<(u32,
 
 /// First centres that are drawn the likelier, the farther they lie from those drawn before.
 fn begin(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32> {
-    let mut random = Draws::new(seed);
+    let mut random = Random::new(seed);
     let mut chosen: Vec<usize> = Vec::new();
     let mut far = vec![1f64; x.nrows()];
     while chosen.len() < k.min(x.nrows()) {

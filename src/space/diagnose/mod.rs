@@ -2,7 +2,6 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`sample`] | which pairs are looked at, the same for the same seed |
 //! | [`gram`] | similarities of all with all, and who is nearest to whom |
 //! | [`alignment`] | do both sides agree on who is near whom: mutual neighbours, CKA |
 //! | [`clusters`] | what the pairs speak of: spherical k-means |
@@ -14,4 +13,3 @@ pub mod clusters;
 pub mod gram;
 pub mod hubs;
 pub mod language;
-pub mod sample;

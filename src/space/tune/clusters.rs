@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
-use super::random::Random;
+use crate::space::random::Random;
 use crate::space::vector::normalize;
 
 /// Lloyd's steps; clusters change little after a few.

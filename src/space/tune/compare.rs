@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::course::{Marks, TASKS};
 use super::objective::Answer;
-use super::random::Random;
+use crate::space::random::Random;
 
 /// Replicates of the bootstrap: 50 lie outside each end of the interval.
 const REPLICATES: usize = 2000;

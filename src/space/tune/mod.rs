@@ -23,7 +23,6 @@
 //! | [`compare`] | two recipes on the same questions, with the error of their difference |
 //! | [`grid`] | what about a recipe can be changed |
 //! | [`search`] | one change after another |
-//! | [`random`] | draws that are the same for the same seed |
 
 pub mod clusters;
 pub mod compare;
@@ -33,7 +32,6 @@ pub mod folds;
 pub mod grid;
 pub mod groups;
 pub mod objective;
-pub mod random;
 pub mod search;
 pub mod stage;
 

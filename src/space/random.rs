@@ -1,11 +1,11 @@
-//! Draws that are the same for the same seed.
+//! Draws that are the same for the same seed, for ever, so that a printed figure can be reproduced.
 
-/// A small generator of random numbers: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 #[derive(Debug, Clone)]
-pub struct Draws(u64);
+pub struct Random(u64);
 
-impl Draws {
-    /// From a seed.
+impl Random {
+    /// Of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -19,7 +19,7 @@ impl Draws {
         z ^ (z >> 31)
     }
 
-    /// A number below `n`, which is at least 1.
+    /// A number below `n`, which must not be 0. The bias of the multiplication is below `n / 2^64`.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
     }
@@ -29,12 +29,17 @@ impl Draws {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
+    /// Brings a list into random order (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+        for i in (1..list.len()).rev() {
+            list.swap(i, self.below(i + 1));
+        }
+    }
+
     /// The numbers below `n` in a random order.
     pub fn order(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
-        for i in (1..n).rev() {
-            order.swap(i, self.below(i + 1));
-        }
+        self.shuffle(&mut order);
         order
     }
 }
@@ -44,7 +49,7 @@ pub fn sample(n: usize, want: usize, seed: u64) -> Vec<usize> {
     if want >= n {
         return (0..n).collect();
     }
-    let mut chosen = Draws::new(seed).order(n);
+    let mut chosen = Random::new(seed).order(n);
     chosen.truncate(want);
     chosen.sort_unstable();
     chosen
@@ -53,6 +58,14 @@ pub fn sample(n: usize, want: usize, seed: u64) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_generator_is_the_published_one() {
+        // First outputs for seed 1234567 of the authors' reference code.
+        let mut random = Random::new(1_234_567);
+        assert_eq!(random.bits(), 6_457_827_717_110_365_317);
+        assert_eq!(random.bits(), 3_203_168_211_198_807_973);
+    }
 
     #[test]
     fn a_sample_has_no_number_twice_and_depends_on_the_seed_only() {
