@@ -1,0 +1,303 @@
+// The map of the pairs: what is shown on it, and what pointers and keys do there.
+
+import * as api from "./api.js";
+import { $, count, el, percent, say, several, trouble } from "./dom.js";
+import { COLOURS, paint, palette } from "./map_paint.js";
+import { Plane, View } from "./map_plane.js";
+
+/** How near a pointer must come to a point, in pixels. */
+const REACH = 12;
+/** Records are fetched when the pointer rests. */
+const REST_MS = 70;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** Makes the map; `onOpen(anchor, record)` is told which pair was opened. */
+export function makeMap({ onOpen }) {
+  const canvas = $("canvas");
+  const view = new View();
+  let plane = null;
+  let where = null;
+  let loading = null;
+  let colours = palette();
+  let hidden = new Set();
+  let withoutSource = null;
+  let reasons = [];
+  let image = null;
+  let [hover, open] = [-1, -1];
+  let frame = 0;
+  const records = new Map();
+
+  const shown = (i) => !hidden.has(plane.points[i][2]);
+
+  function draw() {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      if (plane === null) return;
+      const seen = reasons.filter((r) => r.anchor < plane.points.length);
+      const faded = (i) => plane.sources[plane.points[i][2]] === withoutSource;
+      paint(canvas, { view, points: plane.points, shown, faded, colours, reasons: seen, image, at: middle(seen), open, hover });
+    });
+  }
+
+  /** Where the image asked about would lie: the middle of the pairs that speak for its label. */
+  function middle(seen) {
+    const spoke = seen.filter((r) => r.share > 0);
+    const weight = spoke.reduce((sum, r) => sum + r.share, 0);
+    if (weight === 0) return null;
+    const along = (axis) => spoke.reduce((sum, r) => sum + r.share * plane.points[r.anchor][axis], 0) / weight;
+    return [along(0), along(1)];
+  }
+
+  function resize() {
+    const { width, height } = canvas.getBoundingClientRect();
+    const ratio = devicePixelRatio || 1;
+    if (width === 0 || (view.width === width && view.height === height)) return;
+    const first = view.width === 1;
+    const middleNow = view.toPlane(view.width / 2, view.height / 2);
+    Object.assign(view, { width, height });
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    if (plane && first) view.fit(plane.points);
+    else {
+      view.x = width / 2 - middleNow[0] * view.scale;
+      view.y = height / 2 - middleNow[1] * view.scale;
+    }
+    draw();
+  }
+
+  /** Shows the map of a generation (null is the live one), if it is not there already. */
+  async function load(set, generation, now) {
+    const wanted = `${set}/${now}`;
+    if (where === wanted) return;
+    where = wanted;
+    loading?.abort();
+    loading = new AbortController();
+    const state = $("map-state");
+    state.hidden = false;
+    state.textContent = plane ? "" : "Drawing the map…";
+    try {
+      const got = await api.map(set, generation, loading.signal);
+      plane = new Plane(got.points);
+      Object.assign(plane, { sources: got.sources, set, generation: got.generation });
+      [hover, open] = [-1, -1];
+      hidden = new Set();
+      $("pair").replaceChildren(el("p", { class: "empty" }, "Click a dot to see its pair."));
+      $("map-about").textContent = `${several(got.points.length, "pair")}; images that resemble each other lie close. `
+        + `The two directions show ${percent(got.explained)} of what varies.`;
+      resize();
+      view.fit(plane.points);
+      legend();
+      state.hidden = true;
+      draw();
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      where = null;
+      state.replaceChildren(trouble(error, () => load(set, generation, now)));
+    }
+  }
+
+  function legend() {
+    const tally = plane.sources.map(() => 0);
+    for (const point of plane.points) tally[point[2]] += 1;
+    const boxes = plane.sources.map((name, i) => {
+      const box = el("input", { type: "checkbox", checked: true, on: { change: () => {
+        if (box.checked) hidden.delete(i);
+        else hidden.add(i);
+        draw();
+      } } });
+      const swatch = el("span", { class: "swatch", "aria-hidden": "true", vars: { colour: `var(--source-${Math.min(i, COLOURS)})` } });
+      return el("label", {}, box, swatch, el("span", { class: "name" }, name), el("span", { class: "n" }, count(tally[i])));
+    });
+    const all = (checked) => () => {
+      hidden = new Set(checked ? [] : plane.sources.keys());
+      for (const box of $("legend").querySelectorAll("input")) box.checked = checked;
+      draw();
+    };
+    const choose = boxes.length > 2 && el("p", { class: "acts" },
+      el("button", { type: "button", class: "link", on: { click: all(true) } }, "All"),
+      el("button", { type: "button", class: "link", on: { click: all(false) } }, "None"));
+    $("legend").replaceChildren(...boxes, choose || "");
+  }
+
+  /** What is known of a pair, fetched once a map. */
+  function record(i) {
+    const key = `${plane.set}/${plane.generation}/${i}`;
+    if (!records.has(key)) {
+      if (records.size > 2000) records.clear();
+      const got = api.anchor(plane.set, i, plane.generation);
+      got.catch(() => records.delete(key));
+      records.set(key, got);
+    }
+    return records.get(key);
+  }
+
+  let rest;
+  /** Points at a pair; `aloud` for who does not see it. */
+  function point(i, aloud) {
+    if (i === hover && !aloud) return;
+    hover = i;
+    draw();
+    clearTimeout(rest);
+    const tip = $("tip");
+    tip.hidden = i < 0;
+    if (i < 0) return;
+    const source = plane.sources[plane.points[i][2]];
+    tip.replaceChildren(el("strong", {}, source));
+    placeTip(i);
+    rest = setTimeout(async () => {
+      const known = await record(i).catch(() => null);
+      if (hover !== i || known === null) return;
+      tip.replaceChildren(el("strong", {}, known.captions[0] ?? known.id), el("span", {}, known.id));
+      placeTip(i);
+      if (aloud) say(`${known.captions[0] ?? ""}, ${known.id}, ${source}`);
+    }, REST_MS);
+  }
+
+  function placeTip(i) {
+    const tip = $("tip");
+    const [x, y] = view.toScreen(plane.points[i]);
+    const left = Math.max(6, Math.min(view.width - tip.offsetWidth - 6, x + 14));
+    const top = y + 18 + tip.offsetHeight > view.height ? y - tip.offsetHeight - 12 : y + 14;
+    tip.style.setProperty("left", `${left}px`);
+    tip.style.setProperty("top", `${Math.max(6, top)}px`);
+  }
+
+  async function openPair(i) {
+    if (plane === null || i < 0 || i >= plane.points.length) return;
+    open = i;
+    view.reveal(plane.points[i]);
+    draw();
+    try {
+      const known = await record(i);
+      if (open === i) onOpen(i, known);
+    } catch (error) {
+      $("pair").replaceChildren(trouble(error, () => openPair(i)));
+    }
+  }
+
+  function zoom(factor, x, y) {
+    view.zoom(factor, x, y);
+    point(-1);
+    draw();
+  }
+
+  function showAll() {
+    if (plane) view.fit(plane.points);
+    point(-1);
+    draw();
+  }
+
+  pointers(canvas, {
+    ready: () => plane !== null,
+    find: (x, y) => plane.nearest(...view.toPlane(x, y), REACH / view.scale, shown),
+    point,
+    open: openPair,
+    zoom,
+    move: (dx, dy) => {
+      view.move(dx, dy);
+      point(-1);
+      draw();
+    },
+  });
+  canvas.addEventListener("keydown", (event) => {
+    if (plane === null || event.ctrlKey || event.metaKey || event.altKey) return;
+    const direction = ARROWS[event.key];
+    if (direction) {
+      const from = hover >= 0 ? hover : open;
+      const start = () => plane.nearest(...view.toPlane(view.width / 2, view.height / 2), 8192, shown);
+      const next = from < 0 ? start() : plane.next(from, direction, shown);
+      if (next >= 0) {
+        view.reveal(plane.points[next]);
+        point(next, true);
+      }
+    } else if (event.key === "Enter" || event.key === " ") openPair(hover);
+    else if (event.key === "+" || event.key === "=") zoom(1.4);
+    else if (event.key === "-") zoom(1 / 1.4);
+    else if (event.key === "0") showAll();
+    else return;
+    event.preventDefault();
+  });
+  $("zoom-in").addEventListener("click", () => zoom(1.6));
+  $("zoom-out").addEventListener("click", () => zoom(1 / 1.6));
+  $("zoom-all").addEventListener("click", showAll);
+  addEventListener("asif-theme", () => {
+    colours = palette();
+    draw();
+  });
+  new ResizeObserver(resize).observe(canvas);
+
+  return {
+    load,
+    open: openPair,
+    /** The pairs behind an answer, and its image's address; none where there is no answer. */
+    showReasons(list, address) {
+      reasons = list;
+      if (address === null) image = null;
+      else if (image?.src !== address) {
+        const loaded = Object.assign(new Image(), { src: address });
+        image = null;
+        loaded.decode().then(() => {
+          image = loaded;
+          draw();
+        }, () => {});
+      }
+      draw();
+    },
+    /** The source whose pairs are thought away, or null. */
+    fade(source) {
+      withoutSource = source;
+      draw();
+    },
+  };
+}
+
+/** One pointer moves, two zoom, a still one opens; the wheel zooms with Ctrl, which is a pinch too. */
+function pointers(canvas, { ready, find, point, open, zoom, move }) {
+  const down = new Map();
+  let moved = 0;
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  const apart = () => {
+    const [a, b] = [...down.values()];
+    return [Math.hypot(a[0] - b[0], a[1] - b[1]), (a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    if (!ready()) return;
+    canvas.setPointerCapture(event.pointerId);
+    down.set(event.pointerId, place(event));
+    moved = down.size > 1 ? Infinity : 0;
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!ready()) return;
+    const [x, y] = place(event);
+    const before = down.get(event.pointerId);
+    if (before === undefined) {
+      point(find(x, y));
+      canvas.classList.toggle("on", find(x, y) >= 0);
+      return;
+    }
+    const [wide] = down.size === 2 ? apart() : [0];
+    down.set(event.pointerId, [x, y]);
+    moved += Math.hypot(x - before[0], y - before[1]);
+    if (down.size === 2) {
+      const [now, cx, cy] = apart();
+      if (wide > 0) zoom(now / wide, cx, cy);
+    } else if (moved > 4) {
+      move(x - before[0], y - before[1]);
+    }
+  });
+  const up = (event) => {
+    if (!down.delete(event.pointerId) || moved > 4 || event.type !== "pointerup") return;
+    open(find(...place(event)));
+  };
+  canvas.addEventListener("pointerup", up);
+  canvas.addEventListener("pointercancel", up);
+  canvas.addEventListener("pointerleave", () => ready() && down.size === 0 && point(-1));
+  canvas.addEventListener("wheel", (event) => {
+    if (!ready() || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.004)), ...place(event));
+  }, { passive: false });
+}
