@@ -126,6 +126,7 @@ function withoutSource(source) {
 
 function leaveOut(without) {
   state.without = without;
+  keepLabel();
   map.fade(without?.source ?? null);
   showControls();
   refresh(true);
@@ -133,10 +134,25 @@ function leaveOut(without) {
 
 function askGeneration(generation) {
   state.generation = generation;
+  keepLabel();
   showControls();
   showMap();
   refresh(true);
 }
+
+/** What changes the answer is seen at the answer, and the same label goes on being explained. */
+function keepLabel() {
+  if (!state.selected?.now) return;
+  state.picked = pickedOf(state.selected);
+  const title = $("answer-title");
+  // What was clicked may be gone when the answer is there.
+  if ($("why").contains(document.activeElement) || $("out").contains(document.activeElement)) title.focus({ preventScroll: true });
+  if (title.getBoundingClientRect().top < 0 || title.getBoundingClientRect().top > innerHeight) {
+    title.closest("section").scrollIntoView({ behavior: motion(), block: "start" });
+  }
+}
+
+const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 
 // The answers.
 
@@ -249,9 +265,8 @@ async function explain(wanted) {
   $("why-title").textContent = `Why “${label}”?`;
   section.hidden = false;
   body.setAttribute("aria-busy", "true");
-  const still = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (wanted && section.getBoundingClientRect().top > innerHeight * 0.8) {
-    section.scrollIntoView({ behavior: still ? "smooth" : "auto", block: "nearest" });
+    section.scrollIntoView({ behavior: motion(), block: "nearest" });
   }
   try {
     const key = `${keyOf(image.asked)} ${label} ${state.pairs}`;
@@ -264,7 +279,7 @@ async function explain(wanted) {
       onWithoutPair: withoutPair,
       onWithoutSource: withoutSource,
       onMap: (anchor) => {
-        $("plane").scrollIntoView({ behavior: still ? "smooth" : "auto", block: "center" });
+        $("plane").scrollIntoView({ behavior: motion(), block: "center" });
         map.open(anchor);
       },
       onMore: state.pairs < MOST_PAIRS && (() => {

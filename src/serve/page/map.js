@@ -1,7 +1,8 @@
-// The map of the pairs: what is shown on it, and what pointers and keys do there.
+// The map of the pairs: what is shown on it, and what opens.
 
 import * as api from "./api.js";
 import { $, count, el, percent, say, several, trouble } from "./dom.js";
+import { keys, pointers } from "./map_hands.js";
 import { COLOURS, paint, palette } from "./map_paint.js";
 import { Plane, View } from "./map_plane.js";
 
@@ -9,7 +10,6 @@ import { Plane, View } from "./map_plane.js";
 const REACH = 12;
 /** Records are fetched when the pointer rests. */
 const REST_MS = 70;
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** Makes the map; `onOpen(anchor, record)` is told which pair was opened. */
 export function makeMap({ onOpen }) {
@@ -59,8 +59,7 @@ export function makeMap({ onOpen }) {
     canvas.height = Math.round(height * ratio);
     if (plane && first) view.fit(plane.points);
     else {
-      view.x = width / 2 - middleNow[0] * view.scale;
-      view.y = height / 2 - middleNow[1] * view.scale;
+      view.centre(middleNow);
     }
     draw();
   }
@@ -189,7 +188,7 @@ export function makeMap({ onOpen }) {
 
   pointers(canvas, {
     ready: () => plane !== null,
-    find: (x, y) => plane.nearest(...view.toPlane(x, y), REACH / view.scale, shown),
+    find: (x, y) => plane.nearest(...view.toPlane(x, y), view.reach(REACH), shown),
     point,
     open: openPair,
     zoom,
@@ -199,23 +198,20 @@ export function makeMap({ onOpen }) {
       draw();
     },
   });
-  canvas.addEventListener("keydown", (event) => {
-    if (plane === null || event.ctrlKey || event.metaKey || event.altKey) return;
-    const direction = ARROWS[event.key];
-    if (direction) {
+  keys(canvas, {
+    ready: () => plane !== null,
+    go: (direction) => {
       const from = hover >= 0 ? hover : open;
-      const start = () => plane.nearest(...view.toPlane(view.width / 2, view.height / 2), 8192, shown);
-      const next = from < 0 ? start() : plane.next(from, direction, shown);
-      if (next >= 0) {
-        view.reveal(plane.points[next]);
-        point(next, true);
-      }
-    } else if (event.key === "Enter" || event.key === " ") openPair(hover);
-    else if (event.key === "+" || event.key === "=") zoom(1.4);
-    else if (event.key === "-") zoom(1 / 1.4);
-    else if (event.key === "0") showAll();
-    else return;
-    event.preventDefault();
+      const next = from < 0
+        ? plane.nearest(...view.toPlane(view.width / 2, view.height / 2), [8192, 8192], shown)
+        : plane.next(from, direction, shown);
+      if (next < 0) return;
+      view.reveal(plane.points[next]);
+      point(next, true);
+    },
+    open: () => openPair(hover),
+    zoom,
+    showAll,
   });
   $("zoom-in").addEventListener("click", () => zoom(1.6));
   $("zoom-out").addEventListener("click", () => zoom(1 / 1.6));
@@ -249,55 +245,4 @@ export function makeMap({ onOpen }) {
       draw();
     },
   };
-}
-
-/** One pointer moves, two zoom, a still one opens; the wheel zooms with Ctrl, which is a pinch too. */
-function pointers(canvas, { ready, find, point, open, zoom, move }) {
-  const down = new Map();
-  let moved = 0;
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  };
-  const apart = () => {
-    const [a, b] = [...down.values()];
-    return [Math.hypot(a[0] - b[0], a[1] - b[1]), (a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-  };
-  canvas.addEventListener("pointerdown", (event) => {
-    if (!ready()) return;
-    canvas.setPointerCapture(event.pointerId);
-    down.set(event.pointerId, place(event));
-    moved = down.size > 1 ? Infinity : 0;
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!ready()) return;
-    const [x, y] = place(event);
-    const before = down.get(event.pointerId);
-    if (before === undefined) {
-      point(find(x, y));
-      canvas.classList.toggle("on", find(x, y) >= 0);
-      return;
-    }
-    const [wide] = down.size === 2 ? apart() : [0];
-    down.set(event.pointerId, [x, y]);
-    moved += Math.hypot(x - before[0], y - before[1]);
-    if (down.size === 2) {
-      const [now, cx, cy] = apart();
-      if (wide > 0) zoom(now / wide, cx, cy);
-    } else if (moved > 4) {
-      move(x - before[0], y - before[1]);
-    }
-  });
-  const up = (event) => {
-    if (!down.delete(event.pointerId) || moved > 4 || event.type !== "pointerup") return;
-    open(find(...place(event)));
-  };
-  canvas.addEventListener("pointerup", up);
-  canvas.addEventListener("pointercancel", up);
-  canvas.addEventListener("pointerleave", () => ready() && down.size === 0 && point(-1));
-  canvas.addEventListener("wheel", (event) => {
-    if (!ready() || !(event.ctrlKey || event.metaKey)) return;
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.004)), ...place(event));
-  }, { passive: false });
 }

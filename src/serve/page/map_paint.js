@@ -55,8 +55,7 @@ export function paint(canvas, { view, points, shown, faded, colours, reasons, im
   const quiet = reasons.length > 0 ? 0.45 : 0.85;
   for (let i = 0; i < points.length; i += 1) {
     if (!shown(i)) continue;
-    const x = points[i][0] * view.scale + view.x;
-    const y = points[i][1] * view.scale + view.y;
+    const [x, y] = view.toScreen(points[i]);
     if (x < -side || y < -side || x > view.width + side || y > view.height + side) continue;
     context.globalAlpha = faded(i) ? 0.12 : quiet;
     context.drawImage(dots[Math.min(points[i][2], COLOURS)], x - half, y - half, side, side);

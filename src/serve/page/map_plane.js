@@ -4,8 +4,13 @@ const CELLS = 64;
 /** The largest coordinate that the server gives, plus one. */
 const SIZE = 4096;
 const CELL = SIZE / CELLS;
-/** How far one can go in. */
+/** How far one can go in and out, as a multiple of the whole. */
 const CLOSEST = 60;
+const FARTHEST = 0.6;
+const MARGIN = 28;
+const STRETCH = 1.8;
+/** The share of points at each end that may lie outside the overview: far ones would leave the rest no room. */
+const OUTERMOST = 0.012;
 
 /** The points of a map, found by place through a grid. */
 export class Plane {
@@ -19,15 +24,15 @@ export class Plane {
     return Math.max(0, Math.min(CELLS - 1, Math.floor(v / CELL)));
   }
 
-  /** The point nearest to a place, at most `reach` away, of those that `shown` lets through. */
-  nearest(x, y, reach, shown) {
+  /** The point nearest to a place, in an ellipse of these half axes, of those that `shown` lets through. */
+  nearest(x, y, [rx, ry], shown) {
     let best = -1;
-    let least = reach * reach;
-    for (let cy = this.cell(y - reach); cy <= this.cell(y + reach); cy += 1) {
-      for (let cx = this.cell(x - reach); cx <= this.cell(x + reach); cx += 1) {
+    let least = 1;
+    for (let cy = this.cell(y - ry); cy <= this.cell(y + ry); cy += 1) {
+      for (let cx = this.cell(x - rx); cx <= this.cell(x + rx); cx += 1) {
         for (const i of this.cells[cx + CELLS * cy]) {
           const [px, py] = this.points[i];
-          const distance = (px - x) ** 2 + (py - y) ** 2;
+          const distance = ((px - x) / rx) ** 2 + ((py - y) / ry) ** 2;
           if (distance <= least && shown(i)) [best, least] = [i, distance];
         }
       }
@@ -54,37 +59,50 @@ export class Plane {
 /** What part of the plane is seen. */
 export class View {
   constructor() {
-    Object.assign(this, { width: 1, height: 1, scale: 1, x: 0, y: 0, fitted: 1 });
+    // `scale` is pixels a unit to the right, `aspect` how many times as many there are downwards.
+    Object.assign(this, { width: 1, height: 1, scale: 1, aspect: 1, x: 0, y: 0, fitted: 1 });
   }
 
-  /** Shows all points, with a margin. */
+  /** Shows all points but the outermost, with a margin. */
   fit(points) {
-    let [left, right, top, bottom] = [SIZE, 0, SIZE, 0];
-    for (const [x, y] of points) {
-      left = Math.min(left, x);
-      right = Math.max(right, x);
-      top = Math.min(top, y);
-      bottom = Math.max(bottom, y);
-    }
-    const margin = 28;
-    const room = (pixels) => Math.max(1, pixels - 2 * margin);
-    this.scale = Math.min(room(this.width) / Math.max(1, right - left), room(this.height) / Math.max(1, bottom - top));
+    const ends = (axis) => {
+      const sorted = Uint16Array.from(points, (point) => point[axis]).sort();
+      const out = Math.floor(sorted.length * OUTERMOST);
+      return [sorted[out], sorted[sorted.length - 1 - out]];
+    };
+    const [[left, right], [top, bottom]] = [ends(0), ends(1)];
+    const room = (pixels) => Math.max(1, pixels - 2 * MARGIN);
+    const across = room(this.width) / Math.max(1, right - left);
+    const down = room(this.height) / Math.max(1, bottom - top);
+    // The directions have no common measure, but a plane that is stretched too far misleads.
+    this.aspect = Math.max(1 / STRETCH, Math.min(STRETCH, down / across));
+    this.scale = Math.min(across, down / this.aspect);
     this.fitted = this.scale;
-    this.x = this.width / 2 - this.scale * (left + right) / 2;
-    this.y = this.height / 2 - this.scale * (top + bottom) / 2;
+    this.centre([(left + right) / 2, (top + bottom) / 2]);
   }
 
   toScreen([x, y]) {
-    return [x * this.scale + this.x, y * this.scale + this.y];
+    return [x * this.scale + this.x, y * this.scale * this.aspect + this.y];
   }
 
   toPlane(x, y) {
-    return [(x - this.x) / this.scale, (y - this.y) / this.scale];
+    return [(x - this.x) / this.scale, (y - this.y) / (this.scale * this.aspect)];
+  }
+
+  /** So many pixels, on the plane to the right and downwards. */
+  reach(pixels) {
+    return [pixels / this.scale, pixels / (this.scale * this.aspect)];
+  }
+
+  /** Brings a point into the middle. */
+  centre([x, y]) {
+    this.x = this.width / 2 - x * this.scale;
+    this.y = this.height / 2 - y * this.scale * this.aspect;
   }
 
   /** Zooms, with this place of the screen staying where it is. */
   zoom(factor, x = this.width / 2, y = this.height / 2) {
-    const scale = Math.max(this.fitted * 0.6, Math.min(this.fitted * CLOSEST, this.scale * factor));
+    const scale = Math.max(this.fitted * FARTHEST, Math.min(this.fitted * CLOSEST, this.scale * factor));
     const by = scale / this.scale;
     this.x = x - (x - this.x) * by;
     this.y = y - (y - this.y) * by;
@@ -100,6 +118,6 @@ export class View {
   reveal(point) {
     const [x, y] = this.toScreen(point);
     const inside = (v, size) => v > size * 0.08 && v < size * 0.92;
-    if (!inside(x, this.width) || !inside(y, this.height)) this.move(this.width / 2 - x, this.height / 2 - y);
+    if (!inside(x, this.width) || !inside(y, this.height)) this.centre(point);
   }
 }

@@ -25,9 +25,9 @@ export function picture(address, alt) {
   bytesOf(address).then((bytes) => {
     const img = el("img", { alt, decoding: "async" });
     const url = URL.createObjectURL(bytes);
-    img.addEventListener("load", () => URL.revokeObjectURL(url), { once: true });
+    for (const end of ["load", "error"]) img.addEventListener(end, () => URL.revokeObjectURL(url), { once: true });
     img.src = url;
-    box.append(img);
+    box.prepend(img);
   }).catch((error) => {
     box.classList.add("gone");
     box.append(el("p", {}, error.status === 404 ? "The picture's file is not there any more" : error.message));

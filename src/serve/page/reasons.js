@@ -12,8 +12,8 @@ export function sheet(why, { single, onWithoutPair, onWithoutSource, onMap, onMo
     el("ul", { class: "pairs" }, reasons.map(card)));
   return el("div", {},
     el("div", { class: "sum-box" }, sum(why)),
-    group("For it", "the pairs that added the most", why.reasons),
-    group("Against it", "the pairs that took away the most", why.against),
+    group("For it", "what each added, and its share of all that pairs added or took away", why.reasons),
+    group("Against it", "what each took away, and its share", why.against),
     listed === 0 && el("p", { class: "empty" }, "This space is no sum of pairs, so there are none to show."),
     why.others.pairs > 0 && onMore && el("button", { type: "button", on: { click: onMore } }, "More pairs"));
 }
@@ -66,11 +66,14 @@ function pairCard(reason, { single, onWithoutPair, onWithoutSource, onMap }) {
   const origin = [reason.source, reason.licence].filter(Boolean).join(" · ");
   const act = (text, hint, click) =>
     el("button", { type: "button", class: "link", "aria-label": hint, title: hint, on: { click } }, text);
+  const shown = picture(reason.image, `Picture of the pair: ${caption ?? reason.id}`);
+  const place = `Show on the map: ${caption ?? reason.id}`;
+  shown.append(el("button", { type: "button", "aria-label": place, title: place, on: { click: () => onMap(reason.anchor) } }, "◎"));
   return el("li", { class: "card" },
-    picture(reason.image, `Picture of the pair: ${caption ?? reason.id}`),
+    shown,
     el("p", { class: `share ${reason.contribution < 0 ? "down" : "up"}`, vars: { share: Math.abs(reason.share) } },
       el("strong", {}, signed(reason.contribution)), " ",
-      el("span", {}, `${percent(Math.abs(reason.share))} of all`)),
+      el("span", {}, el("span", { class: "hidden" }, "share "), percent(Math.abs(reason.share)))),
     el("p", { class: "caption" }, caption ?? reason.id),
     further.length > 0 && el("details", {},
       el("summary", {}, `${count(further.length)} more`), el("ul", {}, further.map((text) => el("li", {}, text)))),
@@ -79,6 +82,5 @@ function pairCard(reason, { single, onWithoutPair, onWithoutSource, onMap }) {
     el("p", { class: "acts" },
       act("Take out", `Answer without this pair: ${caption ?? reason.id}`, () => onWithoutPair(reason)),
       reason.source && !single
-        && act("Source", `Answer without the source ${reason.source}`, () => onWithoutSource(reason.source)),
-      act("Map", `Show on the map: ${caption ?? reason.id}`, () => onMap(reason.anchor))));
+        && act("Source", `Answer without the source ${reason.source}`, () => onWithoutSource(reason.source))));
 }
