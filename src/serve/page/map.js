@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { $, count, el, percent, say, several, trouble } from "./dom.js";
 import { keys, pointers } from "./map_hands.js";
-import { COLOURS, paint, palette } from "./map_paint.js";
+import { COLOURS, paintOver, paintPoints, palette } from "./map_paint.js";
 import { Plane, View } from "./map_plane.js";
 
 /** How near a pointer must come to a point, in pixels. */
@@ -14,6 +14,7 @@ const REST_MS = 70;
 /** Makes the map; `onOpen(anchor, record)` is told which pair was opened. */
 export function makeMap({ onOpen }) {
   const canvas = $("canvas");
+  const layer = document.createElement("canvas");
   const view = new View();
   let plane = null;
   let where = null;
@@ -25,17 +26,23 @@ export function makeMap({ onOpen }) {
   let image = null;
   let [hover, open] = [-1, -1];
   let frame = 0;
+  let stale = true;
   const records = new Map();
 
   const shown = (i) => !hidden.has(plane.points[i][2]);
 
-  function draw() {
+  /** Paints in the next frame; the points again only if they moved or changed. */
+  function draw(moved = true) {
+    stale ||= moved;
     frame ||= requestAnimationFrame(() => {
       frame = 0;
       if (plane === null) return;
       const seen = reasons.filter((r) => r.anchor < plane.points.length);
-      const faded = (i) => plane.sources[plane.points[i][2]] === withoutSource;
-      paint(canvas, { view, points: plane.points, shown, faded, colours, reasons: seen, image, at: middle(seen), open, hover });
+      const at = middle(seen);
+      const faded = (source) => plane.sources[source] === withoutSource;
+      if (stale) paintPoints(layer, { view, plane, shown: (source) => !hidden.has(source), faded, colours, quiet: at !== null });
+      stale = false;
+      paintOver(canvas, layer, { view, plane, colours, reasons: seen, image, at, open, hover });
     });
   }
 
@@ -55,8 +62,7 @@ export function makeMap({ onOpen }) {
     const first = view.width === 1;
     const middleNow = view.toPlane(view.width / 2, view.height / 2);
     Object.assign(view, { width, height });
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
+    for (const sized of [canvas, layer]) Object.assign(sized, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     if (plane && first) view.fit(plane.points);
     else {
       view.centre(middleNow);
@@ -76,8 +82,7 @@ export function makeMap({ onOpen }) {
     state.textContent = plane ? "" : "Drawing the map…";
     try {
       const got = await api.map(set, generation, loading.signal);
-      plane = new Plane(got.points);
-      Object.assign(plane, { sources: got.sources, set, generation: got.generation });
+      plane = Object.assign(new Plane(got.points, got.sources), { set, generation: got.generation });
       [hover, open] = [-1, -1];
       hidden = new Set();
       $("pair").replaceChildren(el("p", { class: "empty" }, "Click a dot to see its pair."));
@@ -96,8 +101,6 @@ export function makeMap({ onOpen }) {
   }
 
   function legend() {
-    const tally = plane.sources.map(() => 0);
-    for (const point of plane.points) tally[point[2]] += 1;
     const boxes = plane.sources.map((name, i) => {
       const box = el("input", { type: "checkbox", checked: true, on: { change: () => {
         if (box.checked) hidden.delete(i);
@@ -105,7 +108,7 @@ export function makeMap({ onOpen }) {
         draw();
       } } });
       const swatch = el("span", { class: "swatch", "aria-hidden": "true", vars: { colour: `var(--source-${Math.min(i, COLOURS)})` } });
-      return el("label", {}, box, swatch, el("span", { class: "name" }, name), el("span", { class: "n" }, count(tally[i])));
+      return el("label", {}, box, swatch, el("span", { class: "name" }, name), el("span", { class: "n" }, count(plane.bySource[i].length)));
     });
     const all = (checked) => () => {
       hidden = new Set(checked ? [] : plane.sources.keys());
@@ -135,7 +138,7 @@ export function makeMap({ onOpen }) {
   function point(i, aloud) {
     if (i === hover && !aloud) return;
     hover = i;
-    draw();
+    draw(false);
     clearTimeout(rest);
     const tip = $("tip");
     tip.hidden = i < 0;

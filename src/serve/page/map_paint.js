@@ -23,8 +23,17 @@ export function palette() {
   return colours;
 }
 
-/** A dot, drawn once and copied: much faster than a path for each of many thousands. */
-function dot(colour, ground, radius, ratio) {
+/** Points smaller than this are squares, which nobody can tell from discs and which cost a tenth. */
+const ROUND = 2.2;
+
+/** The radius of a point: smaller where there are many, larger where one has come close. */
+function radiusOf(view, points) {
+  const crowd = Math.max(1.5, Math.min(4.5, 90 / Math.sqrt(points.length + 1)));
+  return Math.min(7, crowd * Math.sqrt(view.scale / view.fitted));
+}
+
+/** A disc, drawn once and copied: much faster than a path for each of many. */
+function disc(colour, ground, radius, ratio) {
   const side = Math.ceil(2 * (radius + 1) * ratio);
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = side;
@@ -33,34 +42,57 @@ function dot(colour, ground, radius, ratio) {
   context.arc(side / 2, side / 2, radius * ratio, 0, 2 * Math.PI);
   context.fillStyle = colour;
   context.fill();
-  if (radius > 2.5) {
-    context.lineWidth = ratio * 0.75;
-    context.strokeStyle = ground;
-    context.stroke();
-  }
+  context.lineWidth = ratio * 0.75;
+  context.strokeStyle = ground;
+  context.stroke();
   return canvas;
 }
 
-/** Paints points, the reasons of an answer with its image, and what is pointed at or open. */
-export function paint(canvas, { view, points, shown, faded, colours, reasons, image, at, open, hover }) {
-  const ratio = devicePixelRatio || 1;
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, view.width, view.height);
-  const crowd = Math.max(1.5, Math.min(4.5, 90 / Math.sqrt(points.length + 1)));
-  const radius = Math.min(7, crowd * Math.sqrt(view.scale / view.fitted));
-  const dots = colours.sources.map((colour) => dot(colour, colours.ground, radius, ratio));
-  const half = dots[0].width / ratio / 2;
-  const side = 2 * half;
-  const quiet = reasons.length > 0 ? 0.45 : 0.85;
-  for (let i = 0; i < points.length; i += 1) {
-    if (!shown(i)) continue;
-    const [x, y] = view.toScreen(points[i]);
-    if (x < -side || y < -side || x > view.width + side || y > view.height + side) continue;
-    context.globalAlpha = faded(i) ? 0.12 : quiet;
-    context.drawImage(dots[Math.min(points[i][2], COLOURS)], x - half, y - half, side, side);
+/** Puts one point on a canvas, at its middle, in the colour of its source. */
+function stamp(context, colours, radius) {
+  const side = 2 * radius;
+  if (radius < ROUND) {
+    return (source, x, y) => {
+      context.fillStyle = colours.sources[Math.min(source, COLOURS)];
+      context.fillRect(x - radius, y - radius, side, side);
+    };
   }
+  const discs = colours.sources.map((colour) => disc(colour, colours.ground, radius, devicePixelRatio));
+  const wide = discs[0].width / devicePixelRatio;
+  return (source, x, y) => context.drawImage(discs[Math.min(source, COLOURS)], x - wide / 2, y - wide / 2, wide, wide);
+}
+
+function cleared(canvas, view) {
+  const context = canvas.getContext("2d");
+  context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+  context.clearRect(0, 0, view.width, view.height);
+  return context;
+}
+
+/** Paints all points; a quiet map leaves the eye to what is painted over it. */
+export function paintPoints(layer, { view, plane, shown, faded, colours, quiet }) {
+  const { points, bySource } = plane;
+  const context = cleared(layer, view);
+  const radius = radiusOf(view, points);
+  const put = stamp(context, colours, radius);
+  const [right, below] = [view.width + radius, view.height + radius];
+  bySource.forEach((of, source) => {
+    if (!shown(source)) return;
+    context.globalAlpha = faded(source) ? 0.12 : quiet ? 0.5 : 0.85;
+    for (const i of of) {
+      const [x, y] = view.toScreen(points[i]);
+      if (x > -radius && y > -radius && x < right && y < below) put(source, x, y);
+    }
+  });
   context.globalAlpha = 1;
+}
+
+/** Paints the points' layer, and over it the reasons of an answer with its image, what is pointed at and what is open. */
+export function paintOver(canvas, layer, { view, plane, colours, reasons, image, at, open, hover }) {
+  const { points } = plane;
+  const context = cleared(canvas, view);
+  context.drawImage(layer, 0, 0, view.width, view.height);
+  const radius = radiusOf(view, points);
   const ring = (i, colour, r, width) => {
     const [x, y] = view.toScreen(points[i]);
     context.beginPath();
@@ -69,8 +101,11 @@ export function paint(canvas, { view, points, shown, faded, colours, reasons, im
     context.strokeStyle = colour;
     context.stroke();
   };
-  if (at) paintReasons(context, { view, points, colours, reasons, at, dots, half, ring, radius });
-  if (at && image) paintImage(context, view.toScreen(at), image, colours);
+  if (at) {
+    const put = stamp(context, colours, Math.max(radius, 3));
+    paintReasons(context, { view, points, colours, reasons, at, put, ring, radius: Math.max(radius, 3) });
+    if (image) paintImage(context, view.toScreen(at), image, colours);
+  }
   if (hover >= 0) ring(hover, colours.ink, radius + 3, 1.5);
   if (open >= 0) {
     ring(open, colours.ground, radius + 6, 5);
@@ -78,7 +113,7 @@ export function paint(canvas, { view, points, shown, faded, colours, reasons, im
   }
 }
 
-function paintReasons(context, { view, points, colours, reasons, at, dots, half, ring, radius }) {
+function paintReasons(context, { view, points, colours, reasons, at, put, ring, radius }) {
   const [x, y] = view.toScreen(at);
   for (const { anchor, share } of reasons) {
     const [px, py] = view.toScreen(points[anchor]);
@@ -90,7 +125,7 @@ function paintReasons(context, { view, points, colours, reasons, at, dots, half,
     context.strokeStyle = share < 0 ? colours.down : colours.up;
     context.stroke();
     context.globalAlpha = 1;
-    context.drawImage(dots[Math.min(points[anchor][2], COLOURS)], px - half, py - half, 2 * half, 2 * half);
+    put(points[anchor][2], px, py);
     ring(anchor, share < 0 ? colours.down : colours.up, radius + 3, 2);
   }
 }

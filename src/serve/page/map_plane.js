@@ -14,8 +14,11 @@ const OUTERMOST = 0.012;
 
 /** The points of a map, found by place through a grid. */
 export class Plane {
-  constructor(points) {
+  constructor(points, sources) {
     this.points = points;
+    this.sources = sources;
+    this.bySource = sources.map(() => []);
+    points.forEach(([, , source], i) => this.bySource[source].push(i));
     this.cells = Array.from({ length: CELLS * CELLS }, () => []);
     points.forEach(([x, y], i) => this.cells[this.cell(x) + CELLS * this.cell(y)].push(i));
   }

@@ -4,6 +4,8 @@ import * as api from "./api.js";
 import { el } from "./dom.js";
 
 const MOST = 400;
+/** Pictures that are narrower are not enlarged to fill their box. */
+const SMALL = 128;
 /** Address to a promise of its blob, the one used longest ago first. */
 const kept = new Map();
 
@@ -26,6 +28,7 @@ export function picture(address, alt) {
     const img = el("img", { alt, decoding: "async" });
     const url = URL.createObjectURL(bytes);
     for (const end of ["load", "error"]) img.addEventListener(end, () => URL.revokeObjectURL(url), { once: true });
+    img.addEventListener("load", () => img.classList.toggle("small", img.naturalWidth < SMALL), { once: true });
     img.src = url;
     box.prepend(img);
   }).catch((error) => {

@@ -5,8 +5,9 @@ import { picture } from "./pictures.js";
 
 /** The sheet of an answer of `/v1/explain`. */
 export function sheet(why, { single, onWithoutPair, onWithoutSource, onMap, onMore }) {
-  const card = (reason) => pairCard(reason, { single, onWithoutPair, onWithoutSource, onMap });
-  const listed = why.reasons.length + why.against.length;
+  const all = [...why.reasons, ...why.against];
+  const largest = all.reduce((most, reason) => Math.max(most, Math.abs(reason.share)), 0);
+  const card = (reason) => pairCard(reason, { largest, single, onWithoutPair, onWithoutSource, onMap });
   const group = (title, about, reasons) => reasons.length > 0 && el("section", { class: "group" },
     el("h3", {}, title, " ", el("span", { class: "about" }, about)),
     el("ul", { class: "pairs" }, reasons.map(card)));
@@ -14,7 +15,9 @@ export function sheet(why, { single, onWithoutPair, onWithoutSource, onMap, onMo
     el("div", { class: "sum-box" }, sum(why)),
     group("For it", "what each added, and its share of all that pairs added or took away", why.reasons),
     group("Against it", "what each took away, and its share", why.against),
-    listed === 0 && el("p", { class: "empty" }, "This space is no sum of pairs, so there are none to show."),
+    all.length === 0 && el("p", { class: "empty" }, why.unsplit.length > 0
+      ? "This space is no sum of pairs, so there are none to show."
+      : "No pair is near both the image and this label, so nothing speaks for it."),
     why.others.pairs > 0 && onMore && el("button", { type: "button", on: { click: onMore } }, "More pairs"));
 }
 
@@ -61,7 +64,7 @@ function meter(name, value) {
     el("dt", {}, name), el("dd", {}, figure(value)));
 }
 
-function pairCard(reason, { single, onWithoutPair, onWithoutSource, onMap }) {
+function pairCard(reason, { largest, single, onWithoutPair, onWithoutSource, onMap }) {
   const [caption, ...further] = reason.captions;
   const origin = [reason.source, reason.licence].filter(Boolean).join(" · ");
   const act = (text, hint, click) =>
@@ -71,10 +74,10 @@ function pairCard(reason, { single, onWithoutPair, onWithoutSource, onMap }) {
   shown.append(el("button", { type: "button", "aria-label": place, title: place, on: { click: () => onMap(reason.anchor) } }, "◎"));
   return el("li", { class: "card" },
     shown,
-    el("p", { class: `share ${reason.contribution < 0 ? "down" : "up"}`, vars: { share: Math.abs(reason.share) } },
+    el("p", { class: `share ${reason.contribution < 0 ? "down" : "up"}`, vars: { share: Math.abs(reason.share) / (largest || 1) } },
       el("strong", {}, signed(reason.contribution)), " ",
       el("span", {}, el("span", { class: "hidden" }, "share "), percent(Math.abs(reason.share)))),
-    el("p", { class: "caption" }, caption ?? reason.id),
+    el("p", { class: "caption", title: caption }, caption ?? reason.id),
     further.length > 0 && el("details", {},
       el("summary", {}, `${count(further.length)} more`), el("ul", {}, further.map((text) => el("li", {}, text)))),
     el("dl", { class: "meters" }, meter("image", reason.image_similarity), meter("text", reason.text_similarity)),
