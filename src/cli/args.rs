@@ -68,6 +68,35 @@ impl EncoderArgs {
         set: Option<&AnchorSet>,
         load: Load,
     ) -> anyhow::Result<Embedder> {
+        let embedder = self.open_uncached(context, set, load)?;
+        if self.no_cache {
+            return Ok(embedder);
+        }
+        let cache = self
+            .cache
+            .clone()
+            .unwrap_or_else(|| context.home.embedding_cache());
+        let embedder = embedder.with_cache(&cache).with_context(|| {
+            format!(
+                "{}: the embedding cache cannot be used (--no-cache goes without)",
+                cache.display()
+            )
+        })?;
+        for name in embedder.uncached() {
+            context.note(format!(
+                "asif: {name}: its vectors depend on what else is in a batch, so they are not kept"
+            ));
+        }
+        Ok(embedder)
+    }
+
+    /// The same, without a cache.
+    pub fn open_uncached(
+        &self,
+        context: &Context,
+        set: Option<&AnchorSet>,
+        load: Load,
+    ) -> anyhow::Result<Embedder> {
         runtime::load(self.onnxruntime.as_deref(), &context.home)?;
         let mut options = match load {
             Load::Few => EncoderOptions::latency(),
@@ -88,30 +117,11 @@ impl EncoderArgs {
         };
         let image = folder(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER)?;
         let text = folder(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER)?;
-        let embedder = Embedder::new(
+        Ok(Embedder::new(
             ImageEncoder::open(&image, &options)?,
             TextEncoder::open(&text, &options)?,
             options.sessions,
-        );
-        if self.no_cache {
-            return Ok(embedder);
-        }
-        let cache = self
-            .cache
-            .clone()
-            .unwrap_or_else(|| context.home.embedding_cache());
-        let embedder = embedder.with_cache(&cache).with_context(|| {
-            format!(
-                "{}: the embedding cache cannot be used (--no-cache goes without)",
-                cache.display()
-            )
-        })?;
-        for name in embedder.uncached() {
-            context.note(format!(
-                "asif: {name}: its vectors depend on what else is in a batch, so they are not kept"
-            ));
-        }
-        Ok(embedder)
+        ))
     }
 }
 
