@@ -122,6 +122,21 @@ fn every_score_is_the_sum_of_its_pairs() {
             }
         }
     }
+    for space in ["asif", "canonical", "asif+ridge", "fused"] {
+        for hubness in ["s-norm", "csls", "nnn", "none"] {
+            let how = ["--labels", LABELS, "--space", space, "--hubness", hubness];
+            for line in explained(set, &how, images) {
+                let score = line["predictions"][0]["similarity"].as_f64().unwrap();
+                let sum = sum(&line["reasons"]);
+                assert!(
+                    (sum - score).abs() < 1e-5,
+                    "{space}, {hubness}: {sum} is not {score}"
+                );
+                let offset = line["reasons"]["offset"].as_f64().unwrap();
+                assert_eq!(offset == 0.0, hubness == "none", "{space}, {hubness}");
+            }
+        }
+    }
     for space in ["ridge", "procrustes"] {
         let line = &explained(set, &["--labels", LABELS, "--space", space], images)[0];
         let reasons = &line["reasons"];
@@ -193,8 +208,10 @@ fn thought_away_is_taken_away() {
         let less = folder.join(format!("less-{at}.asif"));
         copy(set, &less);
         run(asif().args(["anchors", "remove"]).arg(&less).args(taken)).ok();
-        for space in SPLIT.iter().chain(&["ridge", "procrustes"]) {
-            let how = ["--labels", LABELS, "--space", space];
+        let others = ["ridge", "procrustes", "fused --hubness csls"];
+        for space in SPLIT.iter().chain(&others) {
+            let how = ["--labels", LABELS, "--space"].into_iter();
+            let how: Vec<&str> = how.chain(space.split(' ')).collect();
             let here = explained(set, &[&how[..], thought.as_slice()].concat(), images);
             let there = explained(&less, &how, images);
             for (here, there) in here.iter().zip(&there) {

@@ -2,11 +2,11 @@
 """The README's accuracy table: builds a set for each choice of anchors and evaluates it.
 
     python3 tools/accuracy.py [--data ../shared/data] [--asif target/release/asif] [--work DIR]
-                              [--ablation] [--tuned]
+                              [--tuned | --ablation | --search]
 
-After the table come the averages over all choices of anchors against the paper's setting. With
---ablation the parts of the default space are measured alone and in pairs as well; with --tuned, what
-`asif tune` makes of each set.
+After the table come the averages over all choices of anchors against the paper's setting; with
+--tuned also of what `asif tune` makes of each set. Other tables in its place: --ablation says which
+part of the default gives how much, --search what approximate search costs.
 
 The data folder has anchors/pairs.jsonl and tests/NAME (README, "Accuracy"). Random anchors are
 drawn with the seeds 1, 2, 3 and their figures averaged. Needs only Python; the embeddings are kept
@@ -22,10 +22,50 @@ import subprocess
 ZEROSHOT = ["cifar10", "pacs-photo", "caltech101", "flowers5"]
 RETRIEVAL = "flickr8k-dev"
 SETTINGS = [("paper", ["--paper"]), ("asif", ["--space", "asif"]), ("default", [])]
-ABLATION = [
-    (name, ["--space", name])
-    for name in ("asif-canonical", "canonical", "asif+asif-canonical", "asif+canonical", "ridge", "procrustes", "whitened")
-]
+# In place of options: the templates that CLIP's repository publishes for each data set.
+OWN = {
+    "cifar10": "clip:cifar",
+    "pacs-photo": "clip:imagenet",
+    "caltech101": "clip:caltech101",
+    "flowers5": "clip:flowers",
+}
+HUBNESS = ("s-norm", "csls", "nnn", "none")
+# Title of the table -> its rows: what is measured, and the options that ask for it.
+ABLATION = {
+    "from the paper's setting to the default, step by step": [
+        ("the paper's setting", ["--paper"]),
+        ("+ one mean prompt a label, not the best prompt", ["--space", "paper"]),
+        ("+ negatives clamped", ["--space", "paper", "--negatives", "clamp"]),
+        ("+ centred", ["--space", "paper", "--negatives", "clamp", "--center"]),
+        ("+ k 200, p 4: `--space asif`", ["--space", "asif"]),
+        ("+ both canonical parts: `--hubness none`", ["--hubness", "none"]),
+        ("+ s-norm: the default", []),
+    ],
+    "each space alone, as scores are": [
+        (f"`{name}`", ["--space", name])
+        for name in ("paper", "asif", "whitened", "asif-canonical", "canonical", "ridge", "procrustes")
+    ],
+    "sums of two, with s-norm": [
+        (f"`{name}`", ["--space", name])
+        for name in ("asif+asif-canonical", "asif+canonical", "asif-canonical+canonical")
+    ],
+    "corrections for hubs": [
+        (f"`{space}`, {hubness}", ["--space", space, "--hubness", hubness])
+        for space in ("asif", "canonical", "fused")
+        for hubness in HUBNESS
+    ],
+    "several prompts of a label to one score, default space": [
+        (f"`{aggregate}`", ["--aggregate", aggregate]) for aggregate in ("mean", "mean-score", "max")
+    ],
+    "templates, default space": [
+        ("the data sets' own", []),
+        ("their names in CLIP's list", OWN),
+        ("`clip:imagenet`", ["--templates", "clip:imagenet"]),
+        ("`clip:imagenet7`", ["--templates", "clip:imagenet7"]),
+        ("`asif:name`, the bare label", ["--templates", "asif:name"]),
+    ],
+}
+SEARCHES = ("auto", "flat", "sketch", "hnsw")
 
 
 def choices(rows):
