@@ -122,7 +122,7 @@ fn every_score_is_the_sum_of_its_pairs() {
             }
         }
     }
-    for space in ["asif", "canonical", "asif+ridge", "fused"] {
+    for space in ["canonical", "asif+ridge"] {
         for hubness in ["s-norm", "csls", "nnn", "none"] {
             let how = ["--labels", LABELS, "--space", space, "--hubness", hubness];
             for line in explained(set, &how, images) {
@@ -147,6 +147,39 @@ fn every_score_is_the_sum_of_its_pairs() {
         let text = run(asif().args(how).arg(set).args(images)).ok().out;
         assert!(text.contains("does not split"), "{text}");
     }
+}
+
+/// The correction that a set was built with holds until a question names another.
+#[test]
+fn a_set_keeps_its_correction_for_hubs() {
+    let (folder, _, images) = set();
+    let pairs = write_jsonl(folder, "corrected.jsonl", &demo_pairs(80));
+    let set = folder.join("corrected.asif");
+    let how = ["--space", "canonical", "--hubness", "nnn", "--pairs"];
+    run(asif()
+        .arg("build")
+        .args(how)
+        .arg(pairs)
+        .arg("--out")
+        .arg(&set))
+    .ok();
+    let space = run(asif().args(["inspect", "--json"]).arg(&set))
+        .ok()
+        .json();
+    let correction = &space["space"]["calibration"]["hubness"];
+    assert_eq!(correction["nnn"]["alpha"], 0.75);
+    let predictions = |more: &[&str]| {
+        let how = [&["--labels", LABELS], more].concat();
+        explained(&set, &how, images)[0]["predictions"].clone()
+    };
+    let own = predictions(&[]);
+    assert_eq!(own, predictions(&["--hubness", "nnn"]));
+    assert_eq!(
+        predictions(&["--hubness", "none"]),
+        predictions(&["--space", "canonical"])
+    );
+    assert_ne!(own, predictions(&["--hubness", "csls"]));
+    assert_ne!(own, predictions(&["--hubness", "none"]));
 }
 
 /// An anchor's own image and text are as similar to it as can be, and the pair leads its reasons.

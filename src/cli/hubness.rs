@@ -10,7 +10,7 @@ pub struct HubnessArgs {
     /// What is done about hubs, texts and images that fit everything a little and so win too often;
     /// goes with every space. Each correction looks how well an input fits a cohort of up to 1,000
     /// anchors and costs about as much as 1,000 further labels
-    /// [default: s-norm where a space has several parts, none where it has one].
+    /// [default: the set's own; of a space by name s-norm if it has several parts, else none].
     #[arg(long, env = "ASIF_HUBNESS", value_enum)]
     hubness: Option<HubnessArg>,
 }
