@@ -15,6 +15,7 @@ use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
+use super::hubness::HubnessArgs;
 
 /// Which encoders, and where their embeddings are kept.
 #[derive(Debug, Args)]
@@ -131,6 +132,9 @@ pub struct SpaceArgs {
     #[arg(long, env = "ASIF_SPACE", value_name = "NAME[+NAME]")]
     space: Option<String>,
 
+    #[command(flatten)]
+    hubness: HubnessArgs,
+
     /// Relative rows: how many of the most similar anchors an input is made of. More anchors, more k.
     #[arg(long, env = "ASIF_K", value_name = "N")]
     k: Option<usize>,
@@ -159,7 +163,7 @@ pub struct SpaceArgs {
     #[arg(
         long,
         env = "ASIF_PAPER",
-        conflicts_with_all = ["space", "k", "p", "center", "negatives"]
+        conflicts_with_all = ["space", "hubness", "k", "p", "center", "negatives"]
     )]
     paper: bool,
 }
@@ -265,6 +269,7 @@ impl SpaceArgs {
                 NegativesArg::Signed => Negatives::Signed,
             });
         }
+        let recipe = self.hubness.over(recipe);
         recipe.validate()?;
         Ok(recipe)
     }
@@ -291,7 +296,7 @@ pub struct HeadArgs {
 
     /// The factor between similarities and logits: higher makes the softmax surer of itself,
     /// without changing the order.
-    /// [default: 20, in a calibrated space 1.5]
+    /// [default: 20, where scores are standard deviations 1.5; half with --hubness csls]
     #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR")]
     logit_scale: Option<f64>,
 }
