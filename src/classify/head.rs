@@ -5,6 +5,7 @@ use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
 use crate::space::head::softmax;
 use crate::space::prompts::{Labels, Templates};
+use crate::space::recipe::Hubness;
 use crate::space::vector::mean_direction;
 use crate::space::{Aggregate, ClassHead, Recipe, Representation};
 
@@ -12,12 +13,12 @@ use crate::space::{Aggregate, ClassHead, Recipe, Representation};
 ///
 /// It changes how sure the softmax looks, never the order of labels.
 pub fn default_logit_scale(space: &Recipe) -> f64 {
-    match space.calibration {
-        // Standard deviations.
-        Some(_) => 1.5,
-        // Cosines.
-        None => 20.0,
-    }
+    let deviations = space.has_units() || space.hubness() == Hubness::SNorm;
+    // Cosines lie much nearer to each other than what is counted in standard deviations.
+    let scale = if deviations { 1.5 } else { 20.0 };
+    // CSLS counts a score twice.
+    let twice = space.hubness() == Hubness::Csls;
+    if twice { scale / 2.0 } else { scale }
 }
 
 /// How rows become scores.
@@ -60,7 +61,8 @@ pub struct Prediction {
     /// Its share of the softmax, in 0..=1; all labels sum to 1.
     pub score: f32,
     /// The score of image and label: of plain relative rows their dot product, in -1..=1; in a
-    /// calibrated space standard deviations above the cohort's best.
+    /// calibrated space what its [correction](crate::space::recipe::Hubness) makes of it, mostly
+    /// standard deviations above the cohort's best.
     pub similarity: f32,
     /// The place of the label in the list of labels.
     #[serde(skip)]

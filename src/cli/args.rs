@@ -8,24 +8,26 @@ use asif::anchors::{AnchorSet, Embedder};
 use asif::classify::HeadOptions;
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
-    ModelFolder, TextEncoder, registry, runtime,
+    TextEncoder, registry, runtime,
 };
 use asif::space::prompts::{Templates, named};
 use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
+use super::hubness::HubnessArgs;
 
 /// Which encoders, and where their embeddings are kept.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Encoders")]
 pub struct EncoderArgs {
-    /// An installed image encoder (`asif models`), or a model folder.
-    #[arg(long, env = "ASIF_IMAGE_ENCODER", value_name = "NAME|DIR")]
+    /// An installed image encoder (`asif models`), or a model folder; several whose similarities
+    /// are averaged as `a+b`, or with weights as `a:0.7+b:0.3`.
+    #[arg(long, env = "ASIF_IMAGE_ENCODER", value_name = "NAME|DIR[+..]")]
     image_encoder: Option<String>,
 
-    /// An installed text encoder, or a model folder.
-    #[arg(long, env = "ASIF_TEXT_ENCODER", value_name = "NAME|DIR")]
+    /// An installed text encoder, or a model folder; several as for images.
+    #[arg(long, env = "ASIF_TEXT_ENCODER", value_name = "NAME|DIR[+..]")]
     text_encoder: Option<String>,
 
     /// ONNX Runtime's shared library, where it is not the one that the set-up put into the home.
@@ -107,19 +109,22 @@ impl EncoderArgs {
             Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
             _ => !self.ignore_exif,
         };
-        let folder = |given: &Option<String>, modality, default: &str| {
-            let name = given
+        let name = |given: &Option<String>, modality, default: &str| {
+            given
                 .clone()
                 .or_else(|| recorded(modality).map(|i| i.name.clone()))
-                .unwrap_or_else(|| default.to_owned());
-            let path = registry::resolve(&context.home, &name, modality)?;
-            anyhow::Ok(ModelFolder::open(&path)?)
+                .unwrap_or_else(|| default.to_owned())
         };
-        let image = folder(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER)?;
-        let text = folder(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER)?;
+        let image = name(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER);
+        let text = name(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER);
+        let home = &context.home;
         Ok(Embedder::new(
-            ImageEncoder::open(&image, &options)?,
-            TextEncoder::open(&text, &options)?,
+            registry::open_all(home, &image, Modality::Image, |folder| {
+                ImageEncoder::open(folder, &options)
+            })?,
+            registry::open_all(home, &text, Modality::Text, |folder| {
+                TextEncoder::open(folder, &options)
+            })?,
             options.sessions,
         ))
     }
@@ -136,6 +141,9 @@ pub struct SpaceArgs {
     /// relative rows below asks for `asif`.
     #[arg(long, env = "ASIF_SPACE", value_name = "NAME[+NAME]")]
     space: Option<String>,
+
+    #[command(flatten)]
+    hubness: HubnessArgs,
 
     /// Relative rows: how many of the most similar anchors an input is made of. More anchors, more k.
     #[arg(long, env = "ASIF_K", value_name = "N")]
@@ -165,7 +173,7 @@ pub struct SpaceArgs {
     #[arg(
         long,
         env = "ASIF_PAPER",
-        conflicts_with_all = ["space", "k", "p", "center", "negatives"]
+        conflicts_with_all = ["space", "hubness", "k", "p", "center", "negatives"]
     )]
     paper: bool,
 }
@@ -271,6 +279,7 @@ impl SpaceArgs {
                 NegativesArg::Signed => Negatives::Signed,
             });
         }
+        let recipe = self.hubness.over(recipe);
         recipe.validate()?;
         Ok(recipe)
     }
@@ -297,7 +306,7 @@ pub struct HeadArgs {
 
     /// The factor between similarities and logits: higher makes the softmax surer of itself,
     /// without changing the order.
-    /// [default: 20, in a calibrated space 1.5]
+    /// [default: 20, where scores are standard deviations 1.5; half with --hubness csls]
     #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR")]
     logit_scale: Option<f64>,
 }

@@ -32,6 +32,7 @@ mod exit;
 mod explain;
 mod format;
 mod history;
+mod hubness;
 mod influence;
 mod inspect;
 mod models;

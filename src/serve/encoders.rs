@@ -22,8 +22,8 @@ use super::kept::Kept;
 use super::metrics::Metrics;
 use super::options::Limits;
 use crate::anchors::Embedder;
-use crate::anchors::embed::{Rejected, Watch};
-use crate::encode::PreparedImage;
+use crate::anchors::embed::{PreparedInput, Rejected, Watch};
+use crate::encode::{ImageEncoder, TextEncoder};
 use crate::progress::{Cancel, Silent};
 
 /// How long an encoder waits for pictures that are being decoded; a tenth of what one takes.
@@ -47,7 +47,7 @@ pub(super) enum Picture {
 #[derive(Debug)]
 pub(super) struct Encoders {
     embedder: Arc<Embedder>,
-    images: Batcher<PreparedImage, Arc<[f32]>>,
+    images: Batcher<PreparedInput, Arc<[f32]>>,
     texts: Batcher<String, Embedded>,
     /// Pictures that may be in work.
     places: Semaphore,
@@ -55,6 +55,7 @@ pub(super) struct Encoders {
     kept: Kept<String, Arc<[f32]>>,
     pixels: u64,
     workers: usize,
+    text_batch: usize,
     metrics: Arc<Metrics>,
 }
 
@@ -71,28 +72,41 @@ impl Encoders {
         let cores = available_parallelism().map_or(1, usize::from);
         // As many as the encoders have sessions (`EncoderOptions::throughput`).
         let workers = cores.min(4);
-        let batching = |size| Batching {
-            size,
+        let batching = |size: Option<usize>| Batching {
+            size: size.unwrap_or(1),
             workers,
             linger: LINGER,
         };
         let (model, told) = (Arc::clone(&embedder), Arc::clone(&metrics));
         let images = Batcher::start(
             "image",
-            batching(embedder.image().batch_size()),
-            move |inputs: Vec<PreparedImage>| {
-                let vectors = model.image().encode(&inputs)?;
+            batching(
+                embedder
+                    .image()
+                    .members()
+                    .iter()
+                    .map(ImageEncoder::batch_size)
+                    .max(),
+            ),
+            move |inputs: Vec<PreparedInput>| {
+                let vectors = model.encode_prepared(&inputs)?;
                 let rows = vectors.chunks_exact(model.image().dim());
                 Ok(rows.map(Arc::from).collect())
             },
             move |call| told.encoded("image", call),
         )?;
+        let text_batch = embedder
+            .text()
+            .members()
+            .iter()
+            .map(TextEncoder::batch_size);
+        let text_batch = text_batch.max().unwrap_or(1);
         let (model, told) = (Arc::clone(&embedder), Arc::clone(&metrics));
         let texts = Batcher::start(
             "text",
             Batching {
                 linger: Duration::ZERO,
-                ..batching(embedder.text().batch_size())
+                ..batching(Some(text_batch))
             },
             move |inputs: Vec<String>| {
                 let watch = Watch {
@@ -111,6 +125,7 @@ impl Encoders {
             places: Semaphore::new(limits.images),
             decoders: Arc::new(Semaphore::new(cores)),
             workers,
+            text_batch,
             kept: Kept::new(TEXTS),
             pixels: limits.pixels,
             metrics,
@@ -178,8 +193,8 @@ impl Encoders {
         let hits = texts.len() - missing.len();
         self.metrics.looked_up("texts", true, hits);
         self.metrics.looked_up("texts", false, missing.len());
-        let batch = self.embedder.text().batch_size();
-        let size = missing.len().div_ceil(self.workers).clamp(1, batch.max(1));
+        let size = missing.len().div_ceil(self.workers);
+        let size = size.clamp(1, self.text_batch.max(1));
         let chunks: Vec<&[usize]> = missing.chunks(size).collect();
         // No more at once than there are workers: others' texts have their turn in between.
         for chunks in chunks.chunks(self.workers) {
@@ -201,7 +216,7 @@ impl Encoders {
 }
 
 /// Decodes a picture and makes it the encoder's input.
-fn prepare(embedder: &Embedder, picture: Picture, pixels: u64) -> Result<PreparedImage, Rejected> {
+fn prepare(embedder: &Embedder, picture: Picture, pixels: u64) -> Result<PreparedInput, Rejected> {
     let rejected = |reason: String| Rejected { reason };
     let bytes = picture.bytes()?;
     // What is not understood here is refused by the decoder, in better words.
@@ -215,8 +230,7 @@ fn prepare(embedder: &Embedder, picture: Picture, pixels: u64) -> Result<Prepare
              scale it down"
         )));
     }
-    let prepared = embedder.image().prepare(&bytes);
-    prepared.map_err(|error| rejected(error.to_string()))
+    embedder.prepare_image(&bytes)
 }
 
 impl Picture {

@@ -56,7 +56,12 @@ pub(super) async fn track(State(app): State<App>, request: Request, next: Next) 
         app: &app,
         id: &id,
         route,
-        method: request.method().as_str().to_owned(),
+        // As with routes: a client can invent methods.
+        method: match request.method().as_str() {
+            known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH") => known,
+            _ => "other",
+        }
+        .to_owned(),
         begun: Instant::now(),
         ended: false,
     };

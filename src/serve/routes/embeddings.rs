@@ -209,10 +209,10 @@ async fn count_tokens(
     let texts: Vec<String> = texts.iter().map(|(_, text)| text.clone()).collect();
     let embedder = std::sync::Arc::clone(encoders.embedder());
     let count = move || {
-        let tokens = texts
-            .iter()
-            .filter_map(|t| embedder.text().tokenize(t).ok());
-        Ok(tokens.map(|t| t.len()).sum())
+        // Several encoders read a text each in their own tokens; the first one's are told.
+        let encoder = embedder.text().members().first();
+        let tokens = |text: &String| encoder?.tokenize(text).ok();
+        Ok(texts.iter().filter_map(tokens).map(|t| t.len()).sum())
     };
     app.compute().run(count).await
 }
