@@ -36,8 +36,16 @@ use serde_json::{Value, json};
 use serve_support::{Client, Server, base64};
 
 const LABELS: [&str; 10] = [
-    "a cat", "a dog", "a horse", "a flower", "a rocket", "a cup of coffee", "a house", "a person",
-    "a motorcycle", "a bird",
+    "a cat",
+    "a dog",
+    "a horse",
+    "a flower",
+    "a rocket",
+    "a cup of coffee",
+    "a house",
+    "a person",
+    "a motorcycle",
+    "a bird",
 ];
 const PARTS: [&str; 5] = ["idle", "saturation", "fast", "overload", "swaps"];
 
@@ -185,7 +193,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn quantile(values: &mut [f64], q: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let at = (values.len() as f64 * q) as usize;
-    values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+    values
+        .get(at.min(values.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 fn ms(since: Instant) -> f64 {
@@ -214,7 +225,10 @@ fn idle(bench: &Bench) -> Result<()> {
         added.push(served[round] - own[round]);
     }
     let (own, served) = (median(own), median(served));
-    println!("idle: decoding and encoding {own:.2} ms, a request {served:.2} ms, added {:.2} ms (medians of {ROUNDS})\n", median(added));
+    println!(
+        "idle: decoding and encoding {own:.2} ms, a request {served:.2} ms, added {:.2} ms (medians of {ROUNDS})\n",
+        median(added)
+    );
     Ok(())
 }
 
@@ -250,7 +264,9 @@ fn own_rate(bench: &Bench, embedder: &Embedder, time: Duration) -> Result<f64> {
 }
 
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|p| std::panic::resume_unwind(p))
+    thread
+        .join()
+        .unwrap_or_else(|p| std::panic::resume_unwind(p))
 }
 
 /// Requests a second of `clients` that ask without a pause, and how long each took in ms.
@@ -283,12 +299,16 @@ fn served_rate(
         let threads: Vec<_> = (0..clients).map(|i| scope.spawn(work(i))).collect();
         threads.into_iter().try_for_each(join)
     })?;
-    let took = took.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let took = took
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok((took.len() as f64 / begun.elapsed().as_secs_f64(), took))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Both by turns; returns the server's images a second.
@@ -324,7 +344,9 @@ fn fast(bench: &Bench) -> Result<()> {
     let mut bodies = Vec::new();
     for image in &bench.images {
         let input = format!("data:image/jpeg;base64,{}", base64(image));
-        let vector = server.post("/v1/embeddings", &json!({"input": input})).json();
+        let vector = server
+            .post("/v1/embeddings", &json!({"input": input}))
+            .json();
         let vector = vector["data"][0]["embedding"].clone();
         bodies.push(json!({"vectors": [vector], "labels": LABELS}).to_string());
     }
@@ -418,9 +440,14 @@ fn swaps(bench: &Bench) -> Result<()> {
     let key = folder.join("key");
     fs_err::write(&key, ADMIN)?;
     let key = key.display().to_string();
-    let server = Server::start(&[("even", &even), ("odd", &odd)], &["--admin-key-file", &key]);
+    let server = Server::start(
+        &[("even", &even), ("odd", &odd)],
+        &["--admin-key-file", &key],
+    );
     let input = format!("data:image/jpeg;base64,{}", base64(&bench.images[0]));
-    let vector = server.post("/v1/embeddings", &json!({"input": input})).json();
+    let vector = server
+        .post("/v1/embeddings", &json!({"input": input}))
+        .json();
     let vector = &vector["data"][0]["embedding"];
     let ask = |set: &str| json!({"set": set, "vectors": [vector], "labels": LABELS}).to_string();
     let contents: Vec<Value> = ["even", "odd"]
@@ -441,7 +468,10 @@ fn swaps(bench: &Bench) -> Result<()> {
                 lock(&took).push(ms(asked));
                 // Generations alternate, so that each must answer as its content does.
                 let odd = answer["generation"].as_u64().context("a generation")? % 2 == 0;
-                ensure!(answer["results"] == contents[usize::from(odd)], "mixed: {answer}");
+                ensure!(
+                    answer["results"] == contents[usize::from(odd)],
+                    "mixed: {answer}"
+                );
                 answered.fetch_add(1, Ordering::Relaxed);
             }
             Ok(())

@@ -51,35 +51,61 @@ fn other_addresses_than_loopback_need_a_key() {
     let open = Server::start(&[("a", set)], &["--listen", "0.0.0.0:0", "--insecure"]);
     drop(open);
     let folder = tempfile::tempdir().unwrap();
-    drop(start(&[("a", set)], folder.path(), &["--listen", "0.0.0.0:0"]));
+    drop(start(
+        &[("a", set)],
+        folder.path(),
+        &["--listen", "0.0.0.0:0"],
+    ));
 }
 
 #[test]
 fn each_key_opens_its_own_routes() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&[("demo", support::demo_set())], folder.path(), &[]);
-    let public = ["/v1/sets", "/v1/models", "/info", "/metrics", "/v1/sets/demo/map"];
+    let public = [
+        "/v1/sets",
+        "/v1/models",
+        "/info",
+        "/metrics",
+        "/v1/sets/demo/map",
+    ];
     for path in public {
         assert_eq!(get(&server, path, API).status, 200, "{path}");
         server.get(path).refused(401, "invalid_api_key");
         get(&server, path, "an-api-key-of-the-testS").refused(401, "invalid_api_key");
         get(&server, path, ADMIN).refused(403, "forbidden");
     }
-    for path in ["/", "/v1/classify", "/v1/explain", "/v1/embeddings", "/v1/similarity"] {
+    for path in [
+        "/",
+        "/v1/classify",
+        "/v1/explain",
+        "/v1/embeddings",
+        "/v1/similarity",
+    ] {
         let asked = question(1);
         server.post(path, &asked).refused(401, "invalid_api_key");
-        server.post_with(path, ADMIN, &asked).refused(403, "forbidden");
+        server
+            .post_with(path, ADMIN, &asked)
+            .refused(403, "forbidden");
     }
     server.post_with("/v1/classify", API, &question(1)).ok();
     for path in ["/health", "/ready", "/openapi.json", "/"] {
         assert_eq!(server.get(path).status, 200, "{path}");
     }
     let rollback = "/admin/sets/demo/rollback";
-    server.post(rollback, &json!({})).refused(401, "invalid_api_key");
-    server.post_with(rollback, API, &json!({})).refused(403, "forbidden");
-    server.post_with(rollback, "nonsense", &json!({})).refused(401, "invalid_api_key");
+    server
+        .post(rollback, &json!({}))
+        .refused(401, "invalid_api_key");
+    server
+        .post_with(rollback, API, &json!({}))
+        .refused(403, "forbidden");
+    server
+        .post_with(rollback, "nonsense", &json!({}))
+        .refused(401, "invalid_api_key");
     // The right key, and nothing to go back to.
-    server.post_with(rollback, ADMIN, &json!({})).refused(404, "no_generation");
+    server
+        .post_with(rollback, ADMIN, &json!({}))
+        .refused(404, "no_generation");
 
     let log = server.log();
     assert!(!log.contains(API) && !log.contains(ADMIN), "{log}");
@@ -99,7 +125,11 @@ fn without_an_admin_key_nothing_can_be_changed() {
 #[test]
 fn an_open_server_answers_to_localhost_only() {
     let server = Server::start(&[("demo", support::demo_set())], &[]);
-    let ask = |host: &str| server.connect().send("GET", "/v1/sets", &[("host", host)], b"");
+    let ask = |host: &str| {
+        server
+            .connect()
+            .send("GET", "/v1/sets", &[("host", host)], b"")
+    };
     ask("rebound.example").refused(403, "forbidden");
     ask(&server.address).ok();
 }
@@ -111,8 +141,14 @@ fn bad_keys_are_refused_at_the_start() {
     fs_err::write(&short, "tiny").unwrap();
     let set = [("a", support::demo_set())];
     for (arguments, word) in [
-        (vec!["--api-key-file", short.to_str().unwrap()], "16 characters"),
-        (vec!["--api-key-file", "/nonexistent/key"], "/nonexistent/key"),
+        (
+            vec!["--api-key-file", short.to_str().unwrap()],
+            "16 characters",
+        ),
+        (
+            vec!["--api-key-file", "/nonexistent/key"],
+            "/nonexistent/key",
+        ),
     ] {
         match Server::try_start(&set, &arguments) {
             Err(ended) => ended.fails(3, &[word]),
@@ -130,7 +166,8 @@ fn sets_are_changed_over_http() {
     let uploads = folder.path().join("uploads");
     let more = ["--uploads", uploads.to_str().unwrap()];
     let server = start(&[("one", &one), ("two", &two)], folder.path(), &more);
-    let change = |what: &str, body| server.post_with(&format!("/admin/sets/one/{what}"), ADMIN, &body);
+    let change =
+        |what: &str, body| server.post_with(&format!("/admin/sets/one/{what}"), ADMIN, &body);
     let live = || {
         let sets = get(&server, "/v1/sets", API).ok();
         (sets[0]["generation"].clone(), sets[0]["anchors"].clone())
@@ -138,9 +175,15 @@ fn sets_are_changed_over_http() {
 
     let id = records[3]["id"].clone();
     let dry = change("remove", json!({"ids": [id], "dry_run": true})).ok();
-    assert_eq!((&dry["receipt"]["dry_run"], &dry["live"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        (&dry["receipt"]["dry_run"], &dry["live"]),
+        (&json!(true), &json!(1))
+    );
     let done = change("remove", json!({"ids": [id]})).ok();
-    assert_eq!(done["live"], 2, "it answers from the new generation at once");
+    assert_eq!(
+        done["live"], 2,
+        "it answers from the new generation at once"
+    );
     assert_eq!(done["receipt"]["removed_ids"], json!([id]));
     assert_eq!(live(), (json!(2), json!(29)));
     change("remove", json!({"ids": [id]})).refused(400, "unusable");
@@ -163,7 +206,10 @@ fn sets_are_changed_over_http() {
     assert_eq!(done["receipt"]["added_ids"], json!(["wave"]));
     assert_eq!(live(), (json!(6), json!(30)));
     let anchor = get(&server, "/v1/sets/one/anchors/29", API).ok();
-    assert_eq!((&anchor["id"], &anchor["meta"]["source"]), (&json!("wave"), &json!("drawn")));
+    assert_eq!(
+        (&anchor["id"], &anchor["meta"]["source"]),
+        (&json!("wave"), &json!("drawn"))
+    );
     let picture_of = get(&server, "/v1/sets/one/anchors/29/image", API);
     assert_eq!(picture_of.header("content-type"), Some("image/jpeg"));
     assert_eq!(support::names_in(&uploads.join("one")).len(), 1);

@@ -22,7 +22,8 @@ fn server() -> Server {
 
 fn labels(predictions: &Value) -> Vec<String> {
     let list = predictions.as_array().unwrap().iter();
-    list.map(|p| p["label"].as_str().unwrap().to_owned()).collect()
+    list.map(|p| p["label"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// What `asif classify --json` says of a drawing.
@@ -42,7 +43,12 @@ fn every_way_of_asking_gives_the_answer_of_the_command_line() {
     let expected = command_line(support::demo_set(), 5);
     let close = |found: &Value| {
         assert_eq!(labels(found), labels(&expected));
-        for (found, expected) in found.as_array().unwrap().iter().zip(expected.as_array().unwrap()) {
+        for (found, expected) in found
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(expected.as_array().unwrap())
+        {
             let [a, b] = [found, expected].map(|p| p["score"].as_f64().unwrap());
             assert!((a - b).abs() < 1e-5, "{found} {expected}");
         }
@@ -50,10 +56,15 @@ fn every_way_of_asking_gives_the_answer_of_the_command_line() {
 
     let asked = json!({"images": [picture(5), data_url(5)], "labels": LABELS});
     let answer = server.post("/v1/classify", &asked).ok();
-    assert_eq!((&answer["set"], &answer["generation"]), (&json!("demo"), &json!(1)));
+    assert_eq!(
+        (&answer["set"], &answer["generation"]),
+        (&json!("demo"), &json!(1))
+    );
     let results = answer["results"].as_array().unwrap();
     assert_eq!(results.len(), 2);
-    results.iter().for_each(|result| close(&result["predictions"]));
+    results
+        .iter()
+        .for_each(|result| close(&result["predictions"]));
 
     let (kind, body) = form(&[
         ("image", Some("a.jpg"), &support::jpeg(5)),
@@ -63,7 +74,10 @@ fn every_way_of_asking_gives_the_answer_of_the_command_line() {
         ("top", None, b"3"),
     ]);
     let headers = [("content-type", kind.as_str())];
-    let answer = server.connect().send("POST", "/v1/classify", &headers, &body).ok();
+    let answer = server
+        .connect()
+        .send("POST", "/v1/classify", &headers, &body)
+        .ok();
     assert_eq!(answer["set"], "again");
     close(&answer["results"][0]["predictions"]);
 
@@ -85,7 +99,12 @@ fn every_way_of_asking_gives_the_answer_of_the_command_line() {
 #[test]
 fn a_bad_image_is_one_line_of_a_batch() {
     let server = server();
-    let images = json!([picture(1), "!", base64(b"no image"), "https://example.org/a.jpg"]);
+    let images = json!([
+        picture(1),
+        "!",
+        base64(b"no image"),
+        "https://example.org/a.jpg"
+    ]);
     let asked = json!({"images": images, "labels": LABELS, "explain": true});
     let results = server.post("/v1/classify", &asked).ok()["results"].clone();
     assert_eq!(results[0]["predictions"].as_array().unwrap().len(), 3);
@@ -106,8 +125,17 @@ fn an_explanation_adds_up_and_its_pictures_load() {
     let answer = server.post("/v1/explain", &asked).ok();
     assert_eq!(answer["label"], "a car");
     let amount = |entry: &Value| entry["contribution"].as_f64().unwrap();
-    let list = |name: &str| answer[name].as_array().unwrap().iter().map(amount).sum::<f64>();
-    let sum = list("reasons") + list("against") + list("unsplit")
+    let list = |name: &str| {
+        answer[name]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(amount)
+            .sum::<f64>()
+    };
+    let sum = list("reasons")
+        + list("against")
+        + list("unsplit")
         + amount(&answer["others"])
         + answer["offset"].as_f64().unwrap();
     let similarity = answer["similarity"].as_f64().unwrap();
@@ -115,7 +143,10 @@ fn an_explanation_adds_up_and_its_pictures_load() {
     assert_eq!(answer["reasons"].as_array().unwrap().len(), 4);
     for reason in answer["reasons"].as_array().unwrap() {
         let picture = server.get(reason["image"].as_str().unwrap());
-        assert_eq!((picture.status, picture.header("content-type")), (200, Some("image/jpeg")));
+        assert_eq!(
+            (picture.status, picture.header("content-type")),
+            (200, Some("image/jpeg"))
+        );
         let read = image::load_from_memory(&picture.body).unwrap();
         assert!(read.width().max(read.height()) <= 256);
         let path = format!("/v1/sets/demo/anchors/{}", reason["anchor"]);
@@ -124,7 +155,9 @@ fn an_explanation_adds_up_and_its_pictures_load() {
         assert_eq!(anchor["captions"], reason["captions"]);
     }
     let asked = json!({"image": picture(5), "labels": LABELS, "label": "a boat"});
-    server.post("/v1/explain", &asked).refused(400, "no_such_label");
+    server
+        .post("/v1/explain", &asked)
+        .refused(400, "no_such_label");
 }
 
 #[test]
@@ -161,7 +194,10 @@ fn pairs_can_be_thought_away() {
     let asked = json!({"image": picture(5), "labels": LABELS, "label": "a car"});
     let answer = without.post("/v1/explain", &asked).ok();
     let score = |answer: &Value| answer["similarity"].as_f64().unwrap();
-    assert!((score(&answer) - score(&rest)).abs() < 1e-4, "{answer} {rest}");
+    assert!(
+        (score(&answer) - score(&rest)).abs() < 1e-4,
+        "{answer} {rest}"
+    );
 
     ask(json!("source=nowhere")).refused(400, "unusable");
     ask(json!("nonsense")).refused(400, "unusable");
@@ -176,12 +212,20 @@ fn embeddings_have_openais_form() {
     let answer = server.post("/v1/embeddings", &asked).ok();
     assert_eq!(answer["object"], "list");
     let data = answer["data"].as_array().unwrap();
-    let lengths: Vec<_> = data.iter().map(|d| d["embedding"].as_array().unwrap().len()).collect();
+    let lengths: Vec<_> = data
+        .iter()
+        .map(|d| d["embedding"].as_array().unwrap().len())
+        .collect();
     assert_eq!(lengths, [384, 1280, 384]);
     for (index, entry) in data.iter().enumerate() {
         assert_eq!(entry["index"], index);
         let square = |v: &Value| v.as_f64().unwrap().powi(2);
-        let norm: f64 = entry["embedding"].as_array().unwrap().iter().map(square).sum();
+        let norm: f64 = entry["embedding"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(square)
+            .sum();
         assert!((norm - 1.0).abs() < 1e-4);
     }
     assert!(answer["usage"]["prompt_tokens"].as_u64().unwrap() >= 6);
@@ -189,23 +233,41 @@ fn embeddings_have_openais_form() {
     let asked = json!({"input": "a cat", "encoding_format": "base64"});
     let text = server.post("/v1/embeddings", &asked).ok()["data"][0]["embedding"].clone();
     use base64::Engine as _;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text.as_str().unwrap()).unwrap();
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(text.as_str().unwrap())
+        .unwrap();
     let first = f64::from(f32::from_le_bytes(*bytes.first_chunk().unwrap()));
     assert_eq!(bytes.len(), 4 * 384);
     assert!((first - data[0]["embedding"][0].as_f64().unwrap()).abs() < 1e-6);
 
     let asked = json!({"input": ["a cat", data_url(3)], "space": "relative"});
-    for entry in server.post("/v1/embeddings", &asked).ok()["data"].as_array().unwrap() {
-        assert_eq!(entry["embedding"].as_array().unwrap().len(), 60, "a number an anchor");
+    for entry in server.post("/v1/embeddings", &asked).ok()["data"]
+        .as_array()
+        .unwrap()
+    {
+        assert_eq!(
+            entry["embedding"].as_array().unwrap().len(),
+            60,
+            "a number an anchor"
+        );
     }
     let asked = json!({"input": "a cat", "dimensions": 12});
-    server.post("/v1/embeddings", &asked).refused(400, "dimensions");
+    server
+        .post("/v1/embeddings", &asked)
+        .refused(400, "dimensions");
     let asked = json!({"input": [[1, 2]]});
-    server.post("/v1/embeddings", &asked).refused(400, "wrong_fields");
+    server
+        .post("/v1/embeddings", &asked)
+        .refused(400, "wrong_fields");
     let asked = json!({"input": "a cat", "model": "gpt"});
-    server.post("/v1/embeddings", &asked).refused(404, "no_such_set");
+    server
+        .post("/v1/embeddings", &asked)
+        .refused(404, "no_such_set");
     let models = server.get("/v1/models").ok();
-    assert_eq!((&models["data"][0]["id"], &models["data"][1]["id"]), (&json!("demo"), &json!("again")));
+    assert_eq!(
+        (&models["data"][0]["id"], &models["data"][1]["id"]),
+        (&json!("demo"), &json!("again"))
+    );
 }
 
 #[test]
@@ -215,7 +277,12 @@ fn similarities_are_those_of_labels_without_a_template() {
     let scores = server.post("/v1/similarity", &asked).ok()["similarities"].clone();
     let asked = json!({"images": [picture(1), picture(2)], "labels": LABELS, "templates": ["{}"]});
     let results = server.post("/v1/classify", &asked).ok()["results"].clone();
-    for (row, result) in scores.as_array().unwrap().iter().zip(results.as_array().unwrap()) {
+    for (row, result) in scores
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(results.as_array().unwrap())
+    {
         for (score, label) in row.as_array().unwrap().iter().zip(LABELS) {
             let predictions = result["predictions"].as_array().unwrap();
             let found = predictions.iter().find(|p| p["label"] == label).unwrap();
@@ -261,14 +328,21 @@ fn sets_tell_what_they_hold() {
 
     let history = server.get("/v1/sets/demo/generations").ok();
     assert_eq!(history[0]["generation"], 1);
-    assert_eq!((&history[0]["live"], &history[0]["kept"]), (&json!(true), &json!(true)));
+    assert_eq!(
+        (&history[0]["live"], &history[0]["kept"]),
+        (&json!(true), &json!(true))
+    );
 
     let info = server.get("/info").ok();
     assert_eq!(info["sets"], json!(["demo", "again"]));
     assert_eq!(server.get("/ready").ok(), json!({"ready": true}));
     assert_eq!(server.get("/health").ok()["status"], "ok");
     let metrics = server.get("/metrics");
-    assert!(metrics.text().contains("asif_generation{set=\"demo\"} 1"), "{}", metrics.text());
+    assert!(
+        metrics.text().contains("asif_generation{set=\"demo\"} 1"),
+        "{}",
+        metrics.text()
+    );
     assert!(metrics.text().ends_with("# EOF\n"));
 }
 
@@ -280,7 +354,11 @@ fn the_page_is_served_with_a_policy() {
         assert_eq!(page.status, 200);
         let policy = page.header("content-security-policy").unwrap();
         assert!(policy.contains("default-src 'self'"), "{policy}");
-        assert!(page.header("content-type").unwrap().starts_with("text/html"));
+        assert!(
+            page.header("content-type")
+                .unwrap()
+                .starts_with("text/html")
+        );
     }
     server.get("/page/none.js").refused(404, "no_file");
 }
@@ -305,7 +383,9 @@ fn the_openapi_document_is_the_one_that_is_checked_in() {
 fn a_request_keeps_its_id() {
     let server = server();
     let headers = [("x-request-id", "mine-17")];
-    let answer = server.connect().send("GET", "/v1/sets/none/map", &headers, b"");
+    let answer = server
+        .connect()
+        .send("GET", "/v1/sets/none/map", &headers, b"");
     assert_eq!(answer.header("x-request-id"), Some("mine-17"));
     answer.refused(404, "no_such_set");
     assert!(server.log().contains("\"mine-17\""), "{}", server.log());
@@ -319,7 +399,9 @@ fn an_older_generation_can_be_asked() {
     let before = server.post("/v1/classify", &question(2)).ok();
     let id = support::demo_pairs(1)[0]["id"].as_str().unwrap().to_owned();
     let mut command = support::asif();
-    command.args(["anchors", "remove", "--quiet", "--id", &id]).arg(&set);
+    command
+        .args(["anchors", "remove", "--quiet", "--id", &id])
+        .arg(&set);
     support::run(&mut command).ok();
     server.wait_for_health(|health| health["sets"][0]["generation"] == 2);
     let after = server.post("/v1/classify", &question(2)).ok();
@@ -328,5 +410,7 @@ fn an_older_generation_can_be_asked() {
     asked["generation"] = json!(1);
     assert_eq!(server.post("/v1/classify", &asked).ok(), before);
     asked["generation"] = json!(7);
-    server.post("/v1/classify", &asked).refused(404, "no_generation");
+    server
+        .post("/v1/classify", &asked)
+        .refused(404, "no_generation");
 }

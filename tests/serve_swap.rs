@@ -52,9 +52,7 @@ fn swaps_under_load_fail_nothing_and_mix_nothing() {
     let server = Server::start(&sets, &["--admin-key-file", &key]);
     let embedded = json!({"input": data_url(4)});
     let vector = server.post("/v1/embeddings", &embedded).ok()["data"][0]["embedding"].clone();
-    let ask = |set: &str| {
-        json!({"set": set, "vectors": [vector], "labels": ["a bird", "a house"], "explain": true})
-    };
+    let ask = |set: &str| json!({"set": set, "vectors": [vector], "labels": ["a bird", "a house"], "explain": true});
     // What each content answers, by the name that its pairs carry.
     let mut expected = HashMap::new();
     for name in ["even", "odd"] {
@@ -78,7 +76,11 @@ fn swaps_under_load_fail_nothing_and_mix_nothing() {
         let [content] = contents[..] else {
             panic!("pairs of several generations: {answer}");
         };
-        assert_eq!(result["predictions"].to_string(), expected[content], "{answer}");
+        assert_eq!(
+            result["predictions"].to_string(),
+            expected[content],
+            "{answer}"
+        );
         let generation = answer["generation"].as_u64().unwrap();
         let mut seen = seen.lock().unwrap();
         let known = seen.entry(generation).or_insert_with(|| content.to_owned());
@@ -121,7 +123,11 @@ fn a_damaged_generation_does_not_answer_and_health_says_so() {
     let before = server.post("/v1/classify", &question(2)).ok();
     // A swap whose vectors lose a bit on the way: published before, damaged after.
     let mut command = support::bare(folder.path());
-    command.args(["swap", "--quiet"]).arg(&even).arg("--from").arg(&odd);
+    command
+        .args(["swap", "--quiet"])
+        .arg(&even)
+        .arg("--from")
+        .arg(&odd);
     damage_all(&odd, "image.vec");
     let swapped = support::run(&mut command);
     if swapped.code == Some(0) {
@@ -130,7 +136,12 @@ fn a_damaged_generation_does_not_answer_and_health_says_so() {
         let reason = health["sets"][0]["reason"].as_str().unwrap();
         assert!(reason.contains("image.vec"), "{reason}");
         assert_eq!(server.post("/v1/classify", &question(2)).ok(), before);
-        assert!(server.get("/metrics").text().contains("asif_degraded{set=\"a\"} 1"));
+        assert!(
+            server
+                .get("/metrics")
+                .text()
+                .contains("asif_degraded{set=\"a\"} 1")
+        );
         assert!(server.get("/v1/sets").ok()[0]["degraded"].is_string());
         // A server that starts now does the same.
         let late = Server::start(&[("a", &even)], &[]);

@@ -44,7 +44,12 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let mut command = support::asif();
-        for name in ["ASIF_API_KEY", "ASIF_ADMIN_KEY", "ASIF_INDEX", "ASIF_LISTEN"] {
+        for name in [
+            "ASIF_API_KEY",
+            "ASIF_ADMIN_KEY",
+            "ASIF_INDEX",
+            "ASIF_LISTEN",
+        ] {
             command.env_remove(name);
         }
         command.args(["serve", "--json"]);
@@ -52,7 +57,9 @@ impl Server {
             command.args(["--listen", "127.0.0.1:0"]);
         }
         for (name, path) in sets {
-            command.arg("--index").arg(format!("{name}={}", path.display()));
+            command
+                .arg("--index")
+                .arg(format!("{name}={}", path.display()));
         }
         let mut child = command
             .args(more)
@@ -66,7 +73,11 @@ impl Server {
         let Ok(told) = serde_json::from_str::<Value>(&line) else {
             let code = child.wait().unwrap().code();
             let err = fs_err::read_to_string(&log).unwrap();
-            return Err(support::Ended { code, out: line, err });
+            return Err(support::Ended {
+                code,
+                out: line,
+                err,
+            });
         };
         Ok(Self {
             child,
@@ -296,9 +307,8 @@ pub fn form(fields: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
     let mut body = Vec::new();
     for (name, file, bytes) in fields {
         let file = file.map_or(String::new(), |f| format!("; filename=\"{f}\""));
-        let head = format!(
-            "--{EDGE}\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n"
-        );
+        let head =
+            format!("--{EDGE}\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(bytes);
         body.extend_from_slice(b"\r\n");
