@@ -122,6 +122,21 @@ fn every_score_is_the_sum_of_its_pairs() {
             }
         }
     }
+    for space in ["canonical", "asif+ridge"] {
+        for hubness in ["s-norm", "csls", "nnn", "none"] {
+            let how = ["--labels", LABELS, "--space", space, "--hubness", hubness];
+            for line in explained(set, &how, images) {
+                let score = line["predictions"][0]["similarity"].as_f64().unwrap();
+                let sum = sum(&line["reasons"]);
+                assert!(
+                    (sum - score).abs() < 1e-5,
+                    "{space}, {hubness}: {sum} is not {score}"
+                );
+                let offset = line["reasons"]["offset"].as_f64().unwrap();
+                assert_eq!(offset == 0.0, hubness == "none", "{space}, {hubness}");
+            }
+        }
+    }
     for space in ["ridge", "procrustes"] {
         let line = &explained(set, &["--labels", LABELS, "--space", space], images)[0];
         let reasons = &line["reasons"];
@@ -132,6 +147,39 @@ fn every_score_is_the_sum_of_its_pairs() {
         let text = run(asif().args(how).arg(set).args(images)).ok().out;
         assert!(text.contains("does not split"), "{text}");
     }
+}
+
+/// The correction that a set was built with holds until a question names another.
+#[test]
+fn a_set_keeps_its_correction_for_hubs() {
+    let (folder, _, images) = set();
+    let pairs = write_jsonl(folder, "corrected.jsonl", &demo_pairs(80));
+    let set = folder.join("corrected.asif");
+    let how = ["--space", "canonical", "--hubness", "nnn", "--pairs"];
+    run(asif()
+        .arg("build")
+        .args(how)
+        .arg(pairs)
+        .arg("--out")
+        .arg(&set))
+    .ok();
+    let space = run(asif().args(["inspect", "--json"]).arg(&set))
+        .ok()
+        .json();
+    let correction = &space["space"]["calibration"]["hubness"];
+    assert_eq!(correction["nnn"]["alpha"], 0.75);
+    let predictions = |more: &[&str]| {
+        let how = [&["--labels", LABELS], more].concat();
+        explained(&set, &how, images)[0]["predictions"].clone()
+    };
+    let own = predictions(&[]);
+    assert_eq!(own, predictions(&["--hubness", "nnn"]));
+    assert_eq!(
+        predictions(&["--hubness", "none"]),
+        predictions(&["--space", "canonical"])
+    );
+    assert_ne!(own, predictions(&["--hubness", "csls"]));
+    assert_ne!(own, predictions(&["--hubness", "none"]));
 }
 
 /// An anchor's own image and text are as similar to it as can be, and the pair leads its reasons.
@@ -193,8 +241,10 @@ fn thought_away_is_taken_away() {
         let less = folder.join(format!("less-{at}.asif"));
         copy(set, &less);
         run(asif().args(["anchors", "remove"]).arg(&less).args(taken)).ok();
-        for space in SPLIT.iter().chain(&["ridge", "procrustes"]) {
-            let how = ["--labels", LABELS, "--space", space];
+        let others = ["ridge", "procrustes", "fused --hubness csls"];
+        for space in SPLIT.iter().chain(&others) {
+            let how = ["--labels", LABELS, "--space"].into_iter();
+            let how: Vec<&str> = how.chain(space.split(' ')).collect();
             let here = explained(set, &[&how[..], thought.as_slice()].concat(), images);
             let there = explained(&less, &how, images);
             for (here, there) in here.iter().zip(&there) {

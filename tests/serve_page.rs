@@ -17,24 +17,30 @@ const PAIRS: usize = 785;
 const KEY: &str = "a-key-for-the-page-test";
 
 /// A Python that has the driver, and a Chromium that starts.
-fn driver() -> Result<(PathBuf, PathBuf), String> {
+fn driver() -> Result<(Command, PathBuf), String> {
     let home = support::home();
     let python = std::env::var_os("ASIF_PYTHON").map_or_else(
         || home.root().join("python/bin/python3"),
         PathBuf::from,
     );
+    let packages = home.root().join("python/page-driver");
     let imports = Command::new(&python)
+        .env("PYTHONPATH", &packages)
         .args(["-c", "import playwright, axe_playwright_python"])
         .output();
     if !imports.is_ok_and(|ran| ran.status.success()) {
-        return Err(format!("{} has no playwright", python.display()));
+        return Err(format!("{} is not there", packages.display()));
     }
     let chromium = home.root().join("browser/chromium");
     let starts = Command::new(&chromium).arg("--version").output();
     if !starts.is_ok_and(|ran| ran.status.success()) {
         return Err(format!("{} does not start", chromium.display()));
     }
-    Ok((python, chromium))
+    let mut driver = Command::new(&python);
+    driver
+        .env("PYTHONPATH", &packages)
+        .args(["-B", "-m", "page_test"]);
+    Ok((driver, chromium))
 }
 
 /// The caption of the pair whose picture is deleted after the set was built.
@@ -59,7 +65,7 @@ fn pairs(folder: &Path) -> (Vec<Value>, PathBuf) {
 
 #[test]
 fn the_page_in_chromium() {
-    let (python, chromium) = match driver() {
+    let (mut driver, chromium) = match driver() {
         Ok(found) => found,
         Err(reason) => {
             // Not println!, which the test runner would hide.
@@ -81,8 +87,7 @@ fn the_page_in_chromium() {
 
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../page-screenshots");
-    let status = Command::new(python)
-        .args(["-B", "-m", "page_test"])
+    let status = driver
         .current_dir(root.join("tools"))
         .args(["--url", &server.url(), "--locked", &locked.url(), "--key", KEY])
         .arg("--photos")

@@ -17,7 +17,7 @@ use asif::anchors::vectors::{Making, PairVectors, create};
 use asif::eval::tune::Pairs;
 use asif::progress::{Cancel, Silent};
 use asif::space::linear::Moments;
-use asif::space::recipe::{Canonical, Part, WeightedPart};
+use asif::space::recipe::{Canonical, Hubness, Part, WeightedPart};
 use asif::space::tune::folds::Options;
 use asif::space::tune::members::{Blocks, Members};
 use asif::space::tune::stage::{Depth, Stage};
@@ -121,7 +121,11 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
         "canonical+procrustes",
     ];
     let named = named.map(|name| Recipe::named(name).unwrap());
-    for recipe in named.into_iter().chain([narrow]) {
+    let other = [Hubness::Csls, Hubness::NNN, Hubness::None];
+    let corrected = ["asif", "fused"]
+        .into_iter()
+        .flat_map(|name| other.map(|hubness| Recipe::named(name).unwrap().with_hubness(hubness)));
+    for recipe in named.into_iter().chain([narrow]).chain(corrected) {
         let scores = stage.scores(&recipe).unwrap();
         let searcher = Searcher::new(&set, recipe.clone(), SearchMode::Exact).unwrap();
         let inputs = [Modality::Image, Modality::Text];

@@ -22,7 +22,8 @@ cd "$repo"
 
 tools/quickstart.sh --setup-only
 step 'test packages' setup packages python-tests
-step 'page packages' setup packages python-page
+step 'http clients' setup packages serve-clients
+step 'page driver' setup packages page-driver
 step 'browser' setup browser
 # A Python with numpy, Pillow, tokenizers and onnxruntime, for tests that compare with them.
 export ASIF_PYTHON=$ASIF_HOME/python/bin/python3

@@ -13,7 +13,7 @@ use super::error::AnchorsError;
 use super::plan::SearchMode;
 use super::set::AnchorSet;
 use crate::encode::Modality;
-use crate::space::calibrate::Level;
+use crate::space::calibrate::{Leveller, spread};
 use crate::space::center::Centering;
 use crate::space::linear::{self, LinearMap, Moments};
 use crate::space::recipe::{Calibration, Canonical};
@@ -40,11 +40,12 @@ enum PartView {
     Mapped([LinearMap; 2]),
 }
 
-/// Anchors that scores are calibrated on: their codes of each part, images and texts.
+/// Anchors that scores are calibrated on: their codes of each part, images and texts, and what their
+/// scores make of an input's.
 #[derive(Debug)]
 struct Cohort {
     sides: [Vec<Bank>; 2],
-    top: usize,
+    levellers: Vec<Leveller>,
 }
 
 impl SpaceView {
@@ -107,8 +108,11 @@ impl SpaceView {
         if let Some(cohort) = &self.cohort {
             let others = &cohort.sides[1 - side(modality)];
             inputs.par_iter_mut().for_each(|input| {
-                let level = |(code, bank): (&Code, &Bank)| Level::of(bank.scores(code), cohort.top);
-                input.levels = input.codes.iter().zip(others).map(level).collect();
+                let codes = input.codes.iter().zip(others);
+                let levels = codes.zip(&cohort.levellers);
+                input.levels = levels
+                    .map(|((code, bank), leveller)| leveller.level(bank.scores(code)))
+                    .collect();
             });
         }
         Ok(inputs)
@@ -209,15 +213,40 @@ impl SpaceView {
                 let anchor = (i as u64 * set.len() as u64 / size as u64) as u32;
                 vectors.extend_from_slice(set.vector(anchor, modality)?);
             }
-            let codes = self.codes(set, modality, &vectors)?;
-            let banks = (0..self.parts.len())
-                .map(|part| Bank::new(set.len(), codes.iter().filter_map(|c| c.get(part))));
-            Ok::<Vec<Bank>, AnchorsError>(banks.collect())
+            self.codes(set, modality, &vectors)
         };
-        Ok(Cohort {
-            sides: [side(Modality::Image)?, side(Modality::Text)?],
-            top: calibration.top_of(size),
-        })
+        let codes = [side(Modality::Image)?, side(Modality::Text)?];
+        let parts = 0..self.parts.len();
+        let sides = [0, 1].map(|side: usize| {
+            let of_part = |part| {
+                codes[side]
+                    .iter()
+                    .filter_map(move |c: &Vec<Code>| c.get(part))
+            };
+            let banks = parts.clone();
+            banks
+                .map(|part| Bank::new(set.len(), of_part(part)))
+                .collect::<Vec<_>>()
+        });
+        // What images and texts of the cohort are to each other, from both sides.
+        let unit = |part: usize| {
+            let scores = [0, 1].into_par_iter().flat_map(|side: usize| {
+                let other = &sides[1 - side][part];
+                let members = codes[side].par_iter();
+                members.filter_map(move |codes| Some(other.scores(codes.get(part)?)))
+            });
+            spread(scores.collect())
+        };
+        let leveller = |part: usize| {
+            let unit = if self.recipe.has_units() {
+                unit(part)
+            } else {
+                1.0
+            };
+            Leveller::new(&calibration, size, unit)
+        };
+        let levellers = parts.map(leveller).collect();
+        Ok(Cohort { sides, levellers })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
 use crate::space::head::softmax;
 use crate::space::prompts::{Labels, Templates};
+use crate::space::recipe::Hubness;
 use crate::space::vector::mean_direction;
 use crate::space::{Aggregate, ClassHead, Recipe, Representation};
 
@@ -12,12 +13,12 @@ use crate::space::{Aggregate, ClassHead, Recipe, Representation};
 ///
 /// It changes how sure the softmax looks, never the order of labels.
 pub fn default_logit_scale(space: &Recipe) -> f64 {
-    match space.calibration {
-        // Standard deviations.
-        Some(_) => 1.5,
-        // Cosines.
-        None => 20.0,
-    }
+    let deviations = space.has_units() || space.hubness() == Hubness::SNorm;
+    // Cosines lie much nearer to each other than what is counted in standard deviations.
+    let scale = if deviations { 1.5 } else { 20.0 };
+    // CSLS counts a score twice.
+    let twice = space.hubness() == Hubness::Csls;
+    if twice { scale / 2.0 } else { scale }
 }
 
 /// How rows become scores.
@@ -60,7 +61,8 @@ pub struct Prediction {
     /// Its share of the softmax, in 0..=1; all labels sum to 1.
     pub score: f32,
     /// The score of image and label: of plain relative rows their dot product, in -1..=1; in a
-    /// calibrated space standard deviations above the cohort's best.
+    /// calibrated space what its [correction](crate::space::recipe::Hubness) makes of it, mostly
+    /// standard deviations above the cohort's best.
     pub similarity: f32,
     /// The place of the label in the list of labels.
     #[serde(skip)]
@@ -101,11 +103,37 @@ impl LabelHead {
         watch: Watch<'_>,
     ) -> Result<Self, AnchorsError> {
         set.check_encoders(embedder)?;
+        let prompts = labels.prompts(templates).concat();
+        let vectors = embedder.prompts(&prompts, watch)?;
+        Self::of_vectors(searcher, labels, templates, vectors, scoring)
+    }
+
+    /// The same of vectors that were made before: `vectors` is `[prompts, dim]`, the unit vectors of
+    /// all [`Labels::prompts`], label after label. They belong to the text encoder, not to a
+    /// generation.
+    ///
+    /// # Errors
+    /// When they are not so many, or not finite.
+    pub fn of_vectors(
+        searcher: &Searcher<'_>,
+        labels: &Labels,
+        templates: &Templates,
+        mut vectors: Vec<f32>,
+        scoring: Scoring,
+    ) -> Result<Self, AnchorsError> {
+        let set = searcher.set();
         let prompts = labels.prompts(templates);
         let labels: Vec<String> = labels.as_slice().to_vec();
-        let flat: Vec<&str> = prompts.iter().flatten().map(String::as_str).collect();
-        let mut vectors = embedder.prompts(&flat, watch)?;
-        let dim = embedder.text().dim();
+        let dim = set.dim(Modality::Text);
+        let expected = prompts.iter().map(Vec::len).sum::<usize>() * dim;
+        if vectors.len() != expected {
+            return Err(AnchorsError::Index(asif_index::Error::Argument {
+                what: "the vectors of the prompts",
+                expected: format!("{expected} numbers"),
+                found: vectors.len().to_string(),
+                advice: "give one vector for each prompt",
+            }));
+        }
         let counts: Vec<usize> = match scoring.aggregate {
             Aggregate::Max | Aggregate::MeanScore => prompts.iter().map(Vec::len).collect(),
             Aggregate::Mean => {

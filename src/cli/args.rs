@@ -15,6 +15,7 @@ use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
+use super::hubness::HubnessArgs;
 
 /// Which encoders, and where their embeddings are kept.
 #[derive(Debug, Args)]
@@ -69,34 +70,7 @@ impl EncoderArgs {
         set: Option<&AnchorSet>,
         load: Load,
     ) -> anyhow::Result<Embedder> {
-        runtime::load(self.onnxruntime.as_deref(), &context.home)?;
-        let mut options = match load {
-            Load::Few => EncoderOptions::latency(),
-            Load::Many => EncoderOptions::throughput(),
-        };
-        let recorded = |modality| set.map(|s| &s.encoder(modality).identity);
-        options.apply_exif = match recorded(Modality::Image) {
-            Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
-            _ => !self.ignore_exif,
-        };
-        let name = |given: &Option<String>, modality, default: &str| {
-            given
-                .clone()
-                .or_else(|| recorded(modality).map(|i| i.name.clone()))
-                .unwrap_or_else(|| default.to_owned())
-        };
-        let image = name(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER);
-        let text = name(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER);
-        let home = &context.home;
-        let embedder = Embedder::new(
-            registry::open_all(home, &image, Modality::Image, |folder| {
-                ImageEncoder::open(folder, &options)
-            })?,
-            registry::open_all(home, &text, Modality::Text, |folder| {
-                TextEncoder::open(folder, &options)
-            })?,
-            options.sessions,
-        );
+        let embedder = self.open_uncached(context, set, load)?;
         if self.no_cache {
             return Ok(embedder);
         }
@@ -117,6 +91,43 @@ impl EncoderArgs {
         }
         Ok(embedder)
     }
+
+    /// The same, without a cache.
+    pub fn open_uncached(
+        &self,
+        context: &Context,
+        set: Option<&AnchorSet>,
+        load: Load,
+    ) -> anyhow::Result<Embedder> {
+        runtime::load(self.onnxruntime.as_deref(), &context.home)?;
+        let mut options = match load {
+            Load::Few => EncoderOptions::latency(),
+            Load::Many => EncoderOptions::throughput(),
+        };
+        let recorded = |modality| set.map(|s| &s.encoder(modality).identity);
+        options.apply_exif = match recorded(Modality::Image) {
+            Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
+            _ => !self.ignore_exif,
+        };
+        let name = |given: &Option<String>, modality, default: &str| {
+            given
+                .clone()
+                .or_else(|| recorded(modality).map(|i| i.name.clone()))
+                .unwrap_or_else(|| default.to_owned())
+        };
+        let image = name(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER);
+        let text = name(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER);
+        let home = &context.home;
+        Ok(Embedder::new(
+            registry::open_all(home, &image, Modality::Image, |folder| {
+                ImageEncoder::open(folder, &options)
+            })?,
+            registry::open_all(home, &text, Modality::Text, |folder| {
+                TextEncoder::open(folder, &options)
+            })?,
+            options.sessions,
+        ))
+    }
 }
 
 /// How an image is compared with a text.
@@ -130,6 +141,9 @@ pub struct SpaceArgs {
     /// relative rows below asks for `asif`.
     #[arg(long, env = "ASIF_SPACE", value_name = "NAME[+NAME]")]
     space: Option<String>,
+
+    #[command(flatten)]
+    hubness: HubnessArgs,
 
     /// Relative rows: how many of the most similar anchors an input is made of. More anchors, more k.
     #[arg(long, env = "ASIF_K", value_name = "N")]
@@ -159,7 +173,7 @@ pub struct SpaceArgs {
     #[arg(
         long,
         env = "ASIF_PAPER",
-        conflicts_with_all = ["space", "k", "p", "center", "negatives"]
+        conflicts_with_all = ["space", "hubness", "k", "p", "center", "negatives"]
     )]
     paper: bool,
 }
@@ -265,6 +279,7 @@ impl SpaceArgs {
                 NegativesArg::Signed => Negatives::Signed,
             });
         }
+        let recipe = self.hubness.over(recipe);
         recipe.validate()?;
         Ok(recipe)
     }
@@ -291,7 +306,7 @@ pub struct HeadArgs {
 
     /// The factor between similarities and logits: higher makes the softmax surer of itself,
     /// without changing the order.
-    /// [default: 20, in a calibrated space 1.5]
+    /// [default: 20, where scores are standard deviations 1.5; half with --hubness csls]
     #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR")]
     logit_scale: Option<f64>,
 }

@@ -109,6 +109,25 @@ fn model(error: &ModelError) -> u8 {
     }
 }
 
+#[cfg(not(feature = "server"))]
+fn server(_: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    None
+}
+
+#[cfg(feature = "server")]
+fn server(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    use asif::anchors::live::LiveError;
+    use asif::serve::ServeError;
+    Some(match cause.downcast_ref()? {
+        ServeError::Bind { .. } | ServeError::System(_) => INTERNAL,
+        ServeError::Key { .. } => INPUT,
+        ServeError::Encoders { .. } => SETUP,
+        ServeError::Anchors(error) | ServeError::Live(LiveError::Anchors(error)) => anchors(error),
+        ServeError::Live(_) => INPUT,
+        _ => USAGE,
+    })
+}
+
 fn tune(error: &TuneError) -> u8 {
     match error {
         TuneError::Interrupted => INTERRUPTED,

@@ -65,8 +65,11 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
             "the space has no rows of anchors to leave one out of; add --space asif".to_owned(),
         )
     })?;
-    if head.space.parts.len() > 1 {
-        context.note("asif: the influence is that on the plain relative rows (asif) of this space");
+    if head.space.parts.len() > 1 || head.space.calibration.is_some() {
+        context.note(
+            "asif: the influence is that on the plain relative rows (asif) of this space, without \
+             a correction for hubs",
+        );
     }
     let options = InfluenceOptions {
         params: rows,

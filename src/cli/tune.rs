@@ -281,7 +281,7 @@ fn differences(old: &Recipe, new: &Recipe) -> Vec<String> {
     if old.calibration != new.calibration {
         for (sign, calibration) in [("-", old.calibration), ("+", new.calibration)] {
             if let Some(c) = calibration {
-                lines.push(format!("{sign} calibrated on {}, best {}", c.cohort, c.top));
+                lines.push(format!("{sign} {c}"));
             }
         }
     }

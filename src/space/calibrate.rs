@@ -1,18 +1,92 @@
 //! Scores counted from where a cohort's best scores lie, so that hubs gain nothing and parts of
-//! different scale can be added: see [`Calibration`](super::recipe::Calibration).
+//! different scale can be added: see [`Calibration`].
+//!
+//! ```text
+//! an input's scores with the cohort ──[leveller]──> its level: a line, slope x (score - origin)
+//! two inputs' score ──────────────────────────────> the mean of what both lines make of it
+//! ```
+//!
+//! Every correction is such a line, so a corrected score is a factor and a summand of two levels:
+//! heads, sums of parts and explanations need not know which correction it was.
 
-/// Where an input's best scores with the cohort lie, in one part of a space.
+use super::recipe::{Calibration, Hubness};
+
+/// How an input sees scores in one part of a space.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
-    /// Their mean.
-    pub mean: f32,
-    /// One over their standard deviation; 0 where they do not differ.
-    pub inverse: f32,
+    /// The score that counts as 0.
+    pub origin: f32,
+    /// What a score gains by being 1 higher; 0 where scores do not differ.
+    pub slope: f32,
 }
 
 impl Level {
-    /// Of the best `top` of `scores`; of all, when there are not so many.
-    pub fn of(mut scores: Vec<f32>, top: usize) -> Self {
+    /// The factor and the summand that correct the score of two inputs with these levels.
+    pub fn between(self, other: Self) -> (f64, f64) {
+        let [(m, i), (n, j)] = [self, other].map(|l| (f64::from(l.origin), f64::from(l.slope)));
+        (0.5 * (i + j), -0.5 * (m * i + n * j))
+    }
+}
+
+/// Finds the levels of inputs in one part of a space.
+#[derive(Debug, Clone, Copy)]
+pub struct Leveller {
+    hubness: Hubness,
+    top: usize,
+    /// One over what scores are counted in, where it is the same for all inputs.
+    inverse_unit: f64,
+}
+
+impl Leveller {
+    /// For a cohort of `size` anchors.
+    ///
+    /// `unit` is what the part's scores are counted in: its [`spread`] where the recipe
+    /// [has units](super::Recipe::has_units), else 1. S-norm counts in deviations and ignores it.
+    pub fn new(calibration: &Calibration, size: usize, unit: f64) -> Self {
+        Self {
+            hubness: calibration.hubness,
+            top: calibration.top_of(size),
+            inverse_unit: inverse(unit),
+        }
+    }
+
+    /// The level of an input with these scores with the cohort's other side, in any order.
+    pub fn level(&self, scores: Vec<f32>) -> Level {
+        let best = Best::of(scores, self.top);
+        let (origin, slope) = match self.hubness {
+            Hubness::SNorm => (best.mean, inverse(best.deviation)),
+            Hubness::Csls => (best.mean, 2.0 * self.inverse_unit),
+            // Both levels count half, and the mean is taken off for both.
+            Hubness::Nnn { alpha } => (2.0 * alpha * best.mean, self.inverse_unit),
+            Hubness::None => (0.0, self.inverse_unit),
+        };
+        Level {
+            origin: origin as f32,
+            slope: slope as f32,
+        }
+    }
+}
+
+/// What the scores of a part are counted in: the mean deviation of the best scores that the members
+/// of a cohort have with its other side, `scores` of one member each; of as many as s-norm takes.
+pub fn spread(scores: Vec<Vec<f32>>) -> f64 {
+    let members = scores.len().max(1) as f64;
+    let deviation = |scores: Vec<f32>| {
+        let top = Calibration::default().top_of(scores.len());
+        Best::of(scores, top).deviation
+    };
+    scores.into_iter().map(deviation).sum::<f64>() / members
+}
+
+/// The best of some scores.
+struct Best {
+    mean: f64,
+    deviation: f64,
+}
+
+impl Best {
+    /// The best `top` of `scores`; of all, when there are not so many.
+    fn of(mut scores: Vec<f32>, top: usize) -> Self {
         let top = top.min(scores.len());
         if top > 0 && top < scores.len() {
             scores.select_nth_unstable_by(top - 1, |a, b| b.total_cmp(a));
@@ -23,62 +97,126 @@ impl Level {
         let n = scores.len().max(1) as f64;
         let mean = scores.iter().map(|&s| f64::from(s)).sum::<f64>() / n;
         let squares = scores.iter().map(|&s| (f64::from(s) - mean).powi(2));
-        let deviation = (squares.sum::<f64>() / n).sqrt();
         Self {
-            mean: mean as f32,
-            inverse: if deviation > 1e-9 {
-                (1.0 / deviation) as f32
-            } else {
-                0.0
-            },
+            mean,
+            deviation: (squares.sum::<f64>() / n).sqrt(),
         }
     }
+}
 
-    /// The factor and the summand that calibrate the score of two inputs with these levels.
-    pub fn between(self, other: Self) -> (f64, f64) {
-        let [(m, i), (n, j)] = [self, other].map(|l| (f64::from(l.mean), f64::from(l.inverse)));
-        (0.5 * (i + j), -0.5 * (m * i + n * j))
+/// One over a deviation; 0 where there is none to speak of.
+fn inverse(deviation: f64) -> f64 {
+    if deviation > 1e-9 {
+        1.0 / deviation
+    } else {
+        0.0
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const SCORES: [f32; 5] = [0.1, 0.9, 0.5, 0.7, -3.0];
+
+    fn leveller(hubness: Hubness, top: usize, unit: f64) -> Leveller {
+        let calibration = Calibration {
+            cohort: 10,
+            top,
+            hubness,
+        };
+        Leveller::new(&calibration, 10, unit)
+    }
 
     #[test]
-    fn a_level_is_the_mean_and_deviation_of_the_best() {
-        let level = Level::of(vec![0.1, 0.9, 0.5, 0.7, -3.0], 3);
-        assert!((level.mean - 0.7).abs() < 1e-6);
+    fn an_s_norm_level_is_the_mean_and_deviation_of_the_best() {
+        let found = leveller(Hubness::SNorm, 3, 1.0);
+        let level = found.level(SCORES.to_vec());
+        assert!((level.origin - 0.7).abs() < 1e-6);
         let deviation = ((0.04f64 + 0.04 + 0.0) / 3.0).sqrt();
-        assert!((f64::from(level.inverse) - 1.0 / deviation).abs() < 1e-4);
-        assert_eq!(
-            Level::of(vec![0.9, 0.5, 0.1], 2),
-            Level::of(vec![0.1, 0.9, 0.5], 2)
-        );
+        assert!((f64::from(level.slope) - 1.0 / deviation).abs() < 1e-4);
+        let mut turned = SCORES;
+        turned.reverse();
+        assert_eq!(level, found.level(turned.to_vec()));
     }
 
     #[test]
     fn scores_that_do_not_differ_have_no_say() {
-        let flat = Level::of(vec![0.0; 9], 4);
-        assert_eq!(flat.inverse, 0.0);
+        let flat = leveller(Hubness::SNorm, 4, 1.0).level(vec![0.0; 9]);
+        assert_eq!(flat.slope, 0.0);
         assert_eq!(flat.between(flat), (0.0, 0.0));
-        assert_eq!(Level::of(Vec::new(), 4).mean, 0.0);
+        let none = leveller(Hubness::SNorm, 4, 1.0).level(Vec::new());
+        assert_eq!(none.origin, 0.0);
+        let unit = spread(vec![vec![0.0; 9]; 3]);
+        assert_eq!(
+            leveller(Hubness::Csls, 4, unit)
+                .level(SCORES.to_vec())
+                .slope,
+            0.0
+        );
+    }
+
+    fn mean_of_best(mut scores: Vec<f32>, top: usize) -> f64 {
+        scores.sort_by(|a, b| b.total_cmp(a));
+        let best = scores.iter().take(top);
+        best.map(|&s| f64::from(s)).sum::<f64>() / top as f64
+    }
+
+    proptest! {
+        #[test]
+        fn corrected_scores_are_those_of_the_formulas(
+            x in prop::collection::vec(-1f32..1.0, 10),
+            y in prop::collection::vec(-1f32..1.0, 10),
+            score in -1f64..1.0,
+            top in 2usize..10,
+            alpha in 0.1f64..2.0,
+            unit in 0.1f64..3.0,
+        ) {
+            let corrected = |hubness, unit| {
+                let leveller = leveller(hubness, top, unit);
+                let (factor, summand) = leveller.level(x.clone()).between(leveller.level(y.clone()));
+                factor * score + summand
+            };
+            let r = mean_of_best(x.clone(), top) + mean_of_best(y.clone(), top);
+            prop_assert!((corrected(Hubness::Csls, 1.0) - (2.0 * score - r)).abs() < 1e-5);
+            let nnn = Hubness::Nnn { alpha };
+            prop_assert!((corrected(nnn, 1.0) - (score - alpha * r)).abs() < 1e-5);
+            prop_assert!((corrected(Hubness::None, 1.0) - score).abs() < 1e-6);
+            // A unit divides the whole.
+            for hubness in [Hubness::Csls, nnn, Hubness::None] {
+                let (whole, divided) = (corrected(hubness, 1.0), corrected(hubness, unit));
+                prop_assert!((whole / unit - divided).abs() < 1e-4);
+            }
+        }
     }
 
     #[test]
-    fn a_calibrated_score_is_the_mean_of_both_deviations() {
+    fn an_s_norm_score_is_the_mean_of_both_deviations() {
         let (x, y) = (
             Level {
-                mean: 0.2,
-                inverse: 10.0,
+                origin: 0.2,
+                slope: 10.0,
             },
             Level {
-                mean: 0.4,
-                inverse: 5.0,
+                origin: 0.4,
+                slope: 5.0,
             },
         );
         let (factor, summand) = x.between(y);
         let want = 0.5 * ((0.6 - 0.2) * 10.0 + (0.6 - 0.4) * 5.0);
         assert!((0.6 * factor + summand - want).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_spread_is_the_mean_deviation_of_the_best_scores() {
+        // Of twenty scores s-norm takes the best two.
+        let member = |best: f32| {
+            let mut scores = vec![0.0; 20];
+            (scores[4], scores[11]) = (1.0, best);
+            scores
+        };
+        assert!((spread(vec![member(2.0), member(4.0)]) - 1.0).abs() < 1e-9);
+        assert_eq!(spread(Vec::new()), 0.0);
     }
 }

@@ -129,7 +129,7 @@ mod tests {
             codes: vec![Code::Row(row), Code::Coordinates(s.to_vec())],
             levels: levels
                 .iter()
-                .map(|&(mean, inverse)| Level { mean, inverse })
+                .map(|&(origin, slope)| Level { origin, slope })
                 .collect(),
         }
     }

@@ -14,9 +14,9 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::fits::Fits;
-use crate::space::calibrate::Level;
+use crate::space::calibrate::{Level, Leveller, spread};
 use crate::space::linear::{FitError, LinearMap, Moments};
-use crate::space::recipe::{Calibration, Canonical};
+use crate::space::recipe::Canonical;
 use crate::space::relative::RelativeRow;
 use crate::space::representation::weight;
 use crate::space::{Bank, Code, Part, Recipe};
@@ -72,6 +72,8 @@ struct Scores {
     scores: Array2<f32>,
     /// The best scores of each query with the cohort's other side, best first.
     best: [Vec<Vec<f32>>; 2],
+    /// What its scores are counted in, where a recipe [has units](Recipe::has_units).
+    unit: Option<f64>,
 }
 
 impl<'a> Stage<'a> {
@@ -120,14 +122,14 @@ impl<'a> Stage<'a> {
     pub fn scores(&mut self, recipe: &Recipe) -> Result<Array2<f32>, FitError> {
         let recipe = recipe.for_anchors(self.fit.len());
         for part in &recipe.parts {
-            self.ensure(part.part)?;
+            self.ensure(part.part, recipe.has_units())?;
         }
         let parts: Vec<&Scores> = recipe
             .parts
             .iter()
             .filter_map(|p| Some(&self.parts.iter().find(|(part, _)| *part == p.part)?.1))
             .collect();
-        let levels = [0, 1].map(|side| self.levels(&parts, side, recipe.calibration));
+        let levels = [0, 1].map(|side| self.levels(&parts, side, &recipe));
         let shares = recipe.shares();
         let [images, texts] = self.queries;
         let row = |image: usize| {
@@ -163,31 +165,35 @@ impl<'a> Stage<'a> {
 
     /// The levels of each query of a side in each part, `[queries][parts]`; empty when nothing is
     /// calibrated.
-    fn levels(
-        &self,
-        parts: &[&Scores],
-        side: usize,
-        calibration: Option<Calibration>,
-    ) -> Vec<Vec<Level>> {
-        let Some(calibration) = calibration else {
+    fn levels(&self, parts: &[&Scores], side: usize, recipe: &Recipe) -> Vec<Vec<Level>> {
+        let Some(calibration) = recipe.calibration else {
             return vec![Vec::new(); self.queries[side]];
         };
         let size = calibration.cohort.min(self.fit.len());
+        let leveller = |scores: &&Scores| {
+            let unit = scores.unit.filter(|_| recipe.has_units());
+            Leveller::new(&calibration, size, unit.unwrap_or(1.0))
+        };
+        let levellers: Vec<Leveller> = parts.iter().map(leveller).collect();
         let top = calibration.top_of(size);
         let of = |query: usize| {
-            let level = |scores: &&Scores| {
+            let level = |(scores, leveller): (&&Scores, &Leveller)| {
                 let best = &scores.best[side][query];
-                Level::of(best[..top.min(best.len())].to_vec(), top)
+                leveller.level(best[..top.min(best.len())].to_vec())
             };
-            parts.iter().map(level).collect()
+            parts.iter().zip(&levellers).map(level).collect()
         };
         (0..self.queries[side]).into_par_iter().map(of).collect()
     }
 
-    /// Computes what `part` says of the queries, unless it is known.
-    fn ensure(&mut self, part: Part) -> Result<(), FitError> {
-        if self.parts.iter().any(|(known, _)| *known == part) {
-            return Ok(());
+    /// Computes what `part` says of the queries, and the unit of its scores if that is wanted,
+    /// unless it is known.
+    fn ensure(&mut self, part: Part, unit: bool) -> Result<(), FitError> {
+        let known = self.parts.iter().position(|(known, _)| *known == part);
+        match known {
+            Some(at) if unit && self.parts[at].1.unit.is_none() => drop(self.parts.remove(at)),
+            Some(_) => return Ok(()),
+            None => {}
         }
         let codes = match (framed(&part), part.rows()) {
             (Some(frame), Some(params)) => {
@@ -207,12 +213,12 @@ impl<'a> Stage<'a> {
                 })
             }
         };
-        let scores = self.compare(&codes);
+        let scores = self.compare(&codes, unit);
         self.parts.push((part, scores));
         Ok(())
     }
 
-    fn compare(&self, codes: &[Vec<Code>; 2]) -> Scores {
+    fn compare(&self, codes: &[Vec<Code>; 2], unit: bool) -> Scores {
         let [images, texts] = [0, 1].map(|side| codes[side].split_at(self.queries[side]));
         let bank = |codes: &[Code]| Bank::new(self.fit.len(), codes);
         let texts_bank = bank(texts.0);
@@ -233,7 +239,13 @@ impl<'a> Stage<'a> {
             };
             queries.par_iter().map(best).collect()
         };
+        let within = |members: &[Code], others: &[Code]| -> Vec<Vec<f32>> {
+            let others = bank(others);
+            members.par_iter().map(|m| others.scores(m)).collect()
+        };
+        let spread = || spread([within(images.1, texts.1), within(texts.1, images.1)].concat());
         Scores {
+            unit: unit.then(spread),
             scores: Array2::from_shape_vec(shape, rows).unwrap_or_default(),
             best: [best(images.0, texts.1), best(texts.0, images.1)],
         }

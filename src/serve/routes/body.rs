@@ -1,0 +1,39 @@
+//! Bodies as JSON.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use serde::de::DeserializeOwned;
+
+use crate::serve::error::Refusal;
+
+/// Bodies above this are parsed where a thread may be busy for some milliseconds.
+const LARGE: usize = 128 << 10;
+
+/// A body that is JSON, whatever its content type says; what it is refused for names the place.
+pub(super) struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(|e| Refusal::invalid("incomplete_body", e.to_string()))?;
+        let parse = || parse(&bytes);
+        let parsed = match bytes.len() > LARGE {
+            true => tokio::task::block_in_place(parse),
+            false => parse(),
+        };
+        parsed.map(Self)
+    }
+}
+
+/// JSON from bytes.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|e| {
+        let code = match e.classify() {
+            serde_json::error::Category::Data => "wrong_fields",
+            _ => "malformed_json",
+        };
+        Refusal::invalid(code, format!("the body is not the JSON that this route takes: {e}; /openapi.json says what it takes"))
+    })
+}

@@ -1,0 +1,66 @@
+//! Whether a recipe makes sense.
+
+use super::{Calibration, Hubness, Part, Recipe, RecipeError, WeightedPart};
+
+impl Recipe {
+    /// Checks that the numbers make sense together.
+    ///
+    /// # Errors
+    /// A [`RecipeError`] that names the setting and what to choose instead.
+    pub fn validate(&self) -> Result<(), RecipeError> {
+        if self.parts.is_empty() {
+            return Err(RecipeError::Empty);
+        }
+        if self.parts.len() > 1 && self.calibration.is_none() {
+            return Err(RecipeError::Scales);
+        }
+        if let Some(Calibration {
+            cohort,
+            top,
+            hubness,
+        }) = self.calibration
+        {
+            if top < 2 || top > cohort {
+                return Err(RecipeError::Cohort { top, cohort });
+            }
+            if let Hubness::Nnn { alpha } = hubness {
+                positive("alpha", alpha)?;
+            }
+        }
+        for WeightedPart { weight, part } in &self.parts {
+            positive("weight", *weight)?;
+            if let Some(rows) = part.rows() {
+                rows.validate()?;
+            }
+            match part {
+                Part::Canonical(c) | Part::AsifCanonical { canonical: c, .. } => {
+                    positive("shrinkage", c.shrinkage)?;
+                    if !(c.exponent.is_finite() && c.exponent >= 0.0) {
+                        return Err(RecipeError::Number {
+                            name: "exponent",
+                            value: c.exponent,
+                        });
+                    }
+                    if c.dims == 0 {
+                        return Err(RecipeError::Number {
+                            name: "dims",
+                            value: 0.0,
+                        });
+                    }
+                }
+                Part::Ridge { shrinkage } | Part::Whitened { shrinkage, .. } => {
+                    positive("shrinkage", *shrinkage)?;
+                }
+                Part::Asif(_) | Part::Procrustes => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn positive(name: &'static str, value: f64) -> Result<(), RecipeError> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(RecipeError::Number { name, value })
+}

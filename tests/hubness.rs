@@ -1,0 +1,234 @@
+//! The corrections for hubs, on a whole set: they are what their formulas say, rank as their papers
+//! do, and take a hub's first places.
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+mod synthetic;
+
+use asif::anchors::AnchorSet;
+use asif::anchors::plan::SearchMode;
+use asif::anchors::searcher::{Modality, Searcher};
+use asif::anchors::vectors::{Making, PairVectors, create};
+use asif::space::recipe::{Calibration, Hubness};
+use asif::space::vector::normalize;
+use asif::space::{Recipe, Representation, SpaceParams};
+use synthetic::{DIMS, making, pair, unit};
+
+const PAIRS: usize = 240;
+const ASKED: usize = 40;
+
+/// A pair whose sides share five numbers to this degree, on top of what all have in common.
+fn related(number: usize, degree: f32) -> PairVectors {
+    let shared = unit(number as u64 * 3 + 7919, 5);
+    let side = |mut vector: Vec<f32>| {
+        let spread = vector.iter_mut().zip(&shared);
+        spread.for_each(|(v, s)| *v += degree * (s - 0.45));
+        normalize(&mut vector);
+        vector
+    };
+    let pair = pair(number as u64);
+    PairVectors {
+        image: side(pair.image),
+        text: side(pair.text),
+        ..pair
+    }
+}
+
+/// A set of pairs, and vectors of others: images, and texts with a hub as the last.
+struct World {
+    _folder: tempfile::TempDir,
+    set: AnchorSet,
+    anchors: [Vec<f32>; 2],
+    asked: [Vec<f32>; 2],
+}
+
+fn world(degree: f32) -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.asif");
+    let pairs: Vec<PairVectors> = (0..PAIRS + ASKED).map(|n| related(n, degree)).collect();
+    let making = Making {
+        space: Recipe::fused(),
+        ..making(DIMS)
+    };
+    create(&path, &making, pairs[..PAIRS].iter().cloned()).unwrap();
+    let side = |pairs: &[PairVectors]| {
+        let images = pairs.iter().flat_map(|p| p.image.clone()).collect();
+        let texts = pairs.iter().flat_map(|p| p.text.clone()).collect();
+        [images, texts]
+    };
+    let mut asked: [Vec<f32>; 2] = side(&pairs[PAIRS..]);
+    let mut hub = vec![0.0; DIMS[1]];
+    for text in asked[1].chunks(DIMS[1]) {
+        hub.iter_mut().zip(text).for_each(|(h, t)| *h += t);
+    }
+    normalize(&mut hub);
+    asked[1].extend(hub);
+    World {
+        set: AnchorSet::open(&path).unwrap(),
+        _folder: folder,
+        anchors: side(&pairs[..PAIRS]),
+        asked,
+    }
+}
+
+/// The scores of images with texts, a row an image.
+struct Scored {
+    images: Vec<Representation>,
+    texts: Vec<Representation>,
+    shares: Vec<f64>,
+}
+
+impl Scored {
+    fn new(world: &World, recipe: &Recipe, images: &[f32], texts: &[f32]) -> Self {
+        let searcher = Searcher::new(&world.set, recipe.clone(), SearchMode::Exact).unwrap();
+        Self {
+            images: searcher.represent(Modality::Image, images).unwrap(),
+            texts: searcher.represent(Modality::Text, texts).unwrap(),
+            shares: searcher.recipe().shares(),
+        }
+    }
+
+    fn all(&self) -> Vec<Vec<f64>> {
+        let row = |x: &Representation| {
+            let texts = self.texts.iter();
+            texts.map(|y| f64::from(x.score(y, &self.shares))).collect()
+        };
+        self.images.iter().map(row).collect()
+    }
+}
+
+/// Turned around: a row a text.
+fn turned(scores: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let column = |at: usize| scores.iter().map(|row| row[at]).collect();
+    (0..scores[0].len()).map(column).collect()
+}
+
+fn means_of_best(rows: &[Vec<f64>], top: usize) -> Vec<f64> {
+    let mean = |row: &Vec<f64>| {
+        let mut row = row.clone();
+        row.sort_by(|a, b| b.total_cmp(a));
+        row[..top].iter().sum::<f64>() / top as f64
+    };
+    rows.iter().map(mean).collect()
+}
+
+/// Texts by score, best first, for each image.
+fn order(scores: &[Vec<f64>]) -> Vec<Vec<usize>> {
+    let of = |row: &Vec<f64>| {
+        let mut order: Vec<usize> = (0..row.len()).collect();
+        order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+        order
+    };
+    scores.iter().map(of).collect()
+}
+
+#[test]
+fn a_set_corrects_as_the_formulas_do_and_ranks_as_the_papers_do_both_ways() {
+    let world = world(4.0);
+    let [images, texts] = &world.asked;
+    for name in ["asif", "canonical", "procrustes"] {
+        let recipe = Recipe::named(name).unwrap();
+        let plain = Scored::new(&world, &recipe, images, texts).all();
+        let with_texts = Scored::new(&world, &recipe, images, &world.anchors[1]).all();
+        let with_images = turned(&Scored::new(&world, &recipe, &world.anchors[0], texts).all());
+        for hubness in [Hubness::Csls, Hubness::NNN] {
+            let top = Calibration::of(hubness).top_of(PAIRS);
+            let (rx, ry) = (
+                means_of_best(&with_texts, top),
+                means_of_best(&with_images, top),
+            );
+            let found = Scored::new(&world, &recipe.clone().with_hubness(hubness), images, texts);
+            let found = found.all();
+            let corrected = |score: f64, x: f64, y: f64| match hubness {
+                Hubness::Nnn { alpha } => score - alpha * (x + y),
+                _ => 2.0 * score - x - y,
+            };
+            for (i, row) in plain.iter().enumerate() {
+                for (j, &score) in row.iter().enumerate() {
+                    let want = corrected(score, rx[i], ry[j]);
+                    assert!(
+                        (found[i][j] - want).abs() < 1e-5,
+                        "{name}, {hubness:?}: {} {want}",
+                        found[i][j]
+                    );
+                }
+            }
+            // The papers' retrieval corrects the candidates alone.
+            let Hubness::Nnn { alpha } = hubness else {
+                continue;
+            };
+            let less = |row: &Vec<f64>, r: &[f64]| -> Vec<f64> {
+                row.iter().zip(r).map(|(s, r)| s - alpha * r).collect()
+            };
+            let to_texts: Vec<Vec<f64>> = plain.iter().map(|row| less(row, &ry)).collect();
+            let to_images: Vec<Vec<f64>> = turned(&plain).iter().map(|r| less(r, &rx)).collect();
+            for (found, want) in [(found.clone(), to_texts), (turned(&found), to_images)] {
+                let first = |scores: &[Vec<f64>]| -> Vec<usize> {
+                    order(scores).iter().map(|o| o[0]).collect()
+                };
+                assert_eq!(first(&found), first(&want), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hub_loses_what_it_wins_for_nothing() {
+    let world = world(0.7);
+    let [images, texts] = &world.asked;
+    // Rows of all anchors in which similarities hardly differ: the mean text is near to every image.
+    let recipe = Recipe::from(SpaceParams {
+        k: PAIRS,
+        p: 1.0,
+        ..SpaceParams::PAPER
+    });
+    let firsts = |hubness: Hubness| {
+        let recipe = recipe.clone().with_hubness(hubness);
+        let scores = Scored::new(&world, &recipe, images, texts).all();
+        order(&scores).iter().filter(|o| o[0] == ASKED).count()
+    };
+    let before = firsts(Hubness::None);
+    let after = [Hubness::SNorm, Hubness::Csls, Hubness::NNN].map(firsts);
+    assert!(before > ASKED / 3, "{before}");
+    assert!(after.iter().all(|&n| n < before / 2), "{before} {after:?}");
+}
+
+#[test]
+fn parts_are_added_in_their_own_deviations() {
+    let world = world(4.0);
+    let [images, texts] = &world.asked;
+    let names = ["paper", "canonical"];
+    let units = names.map(|name| {
+        let recipe = Recipe::named(name).unwrap();
+        let cohort = Scored::new(&world, &recipe, &world.anchors[0], &world.anchors[1]).all();
+        let top = Calibration::default().top_of(PAIRS);
+        let both = [turned(&cohort), cohort].concat();
+        both.iter()
+            .map(|row| deviation_of_best(row, top))
+            .sum::<f64>()
+            / both.len() as f64
+    });
+    assert!(
+        units[0] > 1.5 * units[1] || units[1] > 1.5 * units[0],
+        "{units:?}"
+    );
+    for hubness in [Hubness::Csls, Hubness::NNN, Hubness::None] {
+        let scores = |name: &str| {
+            let recipe = Recipe::named(name).unwrap().with_hubness(hubness);
+            Scored::new(&world, &recipe, images, texts).all().concat()
+        };
+        let [first, second] = names.map(scores);
+        for ((sum, x), y) in scores("paper+canonical").iter().zip(first).zip(second) {
+            let want = 0.5 * (x / units[0] + y / units[1]);
+            assert!((sum - want).abs() < 1e-3, "{hubness:?}: {sum} {want}");
+        }
+    }
+}
+
+fn deviation_of_best(row: &[f64], top: usize) -> f64 {
+    let mut row = row.to_vec();
+    row.sort_by(|a, b| b.total_cmp(a));
+    let best = &row[..top];
+    let mean = best.iter().sum::<f64>() / top as f64;
+    let squares = best.iter().map(|v| (v - mean).powi(2));
+    (squares.sum::<f64>() / top as f64).sqrt()
+}
