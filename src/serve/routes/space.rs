@@ -5,13 +5,14 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as Object, Value};
 use utoipa::ToSchema;
 
+use super::body::{Named, Query};
 use super::parts::ErrorBody;
 use super::reasons::image_url;
 use crate::anchors::history::{self, Change};
@@ -173,7 +174,7 @@ pub(super) struct MapOut {
 )]
 pub(super) async fn map(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Query(of): Query<Of>,
 ) -> Result<Json<MapOut>, Refusal> {
     let ground = generation(&app, app.set(Some(&name))?, of.generation).await?;
@@ -226,7 +227,7 @@ pub(super) struct AnchorOut {
 )]
 pub(super) async fn anchor(
     State(app): State<App>,
-    Path((name, anchor)): Path<(String, String)>,
+    Named((name, anchor)): Named<(String, String)>,
     Query(of): Query<Of>,
 ) -> Result<Json<AnchorOut>, Refusal> {
     let set = app.set(Some(&name))?;
@@ -263,7 +264,7 @@ pub(super) async fn anchor(
 )]
 pub(super) async fn picture(
     State(app): State<App>,
-    Path((name, anchor)): Path<(String, String)>,
+    Named((name, anchor)): Named<(String, String)>,
     Query(of): Query<Of>,
 ) -> Result<Response, Refusal> {
     let set = app.set(Some(&name))?;
@@ -318,7 +319,7 @@ pub(super) struct GenerationOut {
 )]
 pub(super) async fn generations(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Json<Vec<GenerationOut>>, Refusal> {
     let set = app.set(Some(&name))?;
     let (path, live) = (set.path().to_owned(), set.status().generation);
