@@ -179,7 +179,7 @@ pub(super) async fn map(
 ) -> Result<Json<MapOut>, Refusal> {
     let ground = generation(&app, app.set(Some(&name))?, of.generation).await?;
     let base = Arc::clone(&ground);
-    let make = || app.compute().run(move || Ok(Map::of(base.set())?));
+    let make = || app.compute().run_long(move || Ok(Map::of(base.set())?));
     let (map, _) = ground.map.get(&(), 1, make).await?;
     Ok(Json(MapOut {
         generation: ground.generation(),
@@ -276,7 +276,7 @@ pub(super) async fn picture(
         None => {
             let path = file.clone();
             let make = move || Thumbnail::of(FilePath::new(&path));
-            let made = app.compute().run(make).await?;
+            let made = app.compute().run_long(make).await?;
             set.thumbnails.put(file, made.clone(), made.bytes.len());
             made
         }
@@ -332,7 +332,7 @@ pub(super) async fn generations(
         };
         Ok(history::read(&path)?.into_iter().map(out).collect())
     };
-    Ok(Json(app.compute().run(read).await?))
+    Ok(Json(app.compute().run_long(read).await?))
 }
 
 /// The ground of a generation.
