@@ -72,28 +72,38 @@ fn the_server_keeps_to_its_openapi_document() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let key = folder.path().join("key");
-    fs_err::write(&key, "an-admin-key-of-the-tests").unwrap();
-    let arguments = ["--admin-key-file", key.to_str().unwrap()];
-    let server = Server::start(&[("demo", support::demo_set())], &arguments);
-    // Without the admin key: that its routes refuse everybody is part of what is tested, and a set
-    // that others use must not be changed.
+    let (key, admin) = (folder.path().join("key"), "an-admin-key-of-the-tests");
+    fs_err::write(&key, admin).unwrap();
+    // Paths name what there is; the rest is made up.
+    let config = "[parameters]\n\"path.name\" = \"demo\"\n\"path.file\" = \"index.html\"\n";
+    fs_err::write(folder.path().join("schemathesis.toml"), config).unwrap();
+    let set = serve_support::build(folder.path(), "demo", &support::demo_pairs(40));
+    let server = Server::start(
+        &[("demo", &set)],
+        &["--admin-key-file", key.to_str().unwrap()],
+    );
     let script = "import sys; sys.path.insert(0, sys.argv.pop(1)); \
                   from schemathesis.cli import schemathesis; schemathesis()";
-    let said = run(Command::new(python)
-        .current_dir(folder.path())
-        .args(["-B", "-c", script])
-        .arg(packages)
-        .args(["run", "--max-examples", "25", "--seed", "7", "--no-color"])
-        .args([
-            "--phases",
-            "examples,coverage,fuzzing",
-            "--generation-database",
-            "none",
-        ])
-        .args(["--exclude-checks", "positive_data_acceptance"])
-        .arg(format!("{}/openapi.json", server.url())));
-    println!("{said}");
+    let test = |more: &[&str]| {
+        run(Command::new(&python)
+            .current_dir(folder.path())
+            .args(["-B", "-c", script])
+            .arg(&packages)
+            .args(["run", "--max-examples", "25", "--seed", "7", "--no-color"])
+            .args([
+                "--phases",
+                "examples,coverage,fuzzing",
+                "--generation-database",
+                "none",
+            ])
+            // Base64 that is made up is no picture.
+            .args(["--exclude-checks", "positive_data_acceptance"])
+            .args(more)
+            .arg(format!("{}/openapi.json", server.url())))
+    };
+    test(&["--exclude-path-regex", "^/admin/"]);
+    let key = format!("Authorization: Bearer {admin}");
+    test(&["--include-path-regex", "^/admin/", "-H", &key]);
     server
         .post("/v1/classify", &serve_support::question(1))
         .ok();

@@ -297,11 +297,18 @@ fn what_is_no_http_is_hung_up_on() {
 
 #[test]
 fn a_full_server_says_when_to_come_back() {
-    let server = server(&["--max-requests", "2", "--timeout", "5"]);
+    let server = server(&["--max-requests", "2"]);
     let mut holding = Vec::new();
-    for _ in 0..2 {
+    for kind in 0..2 {
+        // Seconds of work.
+        let labels: Vec<String> = (0..900)
+            .map(|i| format!("thing {i} of kind {kind}"))
+            .collect();
+        let mut asked = question(1);
+        asked["labels"] = json!(labels);
+        asked["templates"] = json!("clip:imagenet7");
         let mut client = server.connect();
-        client.write("POST", "/v1/classify", &[("content-length", "9")], b"{");
+        client.write("POST", "/v1/classify", &[], asked.to_string().as_bytes());
         holding.push(client);
     }
     let begun = Instant::now();

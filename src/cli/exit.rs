@@ -85,6 +85,7 @@ fn code(error: &anyhow::Error) -> u8 {
                 .or_else(|| is(cause.is::<StrictInput>(), STRICT))
                 .or_else(|| is(cause.is::<RecipeError>(), USAGE))
                 .or_else(|| is(cause.is::<SetupIncomplete>(), SETUP))
+                .or_else(|| server(cause))
                 .or_else(|| cause.downcast_ref::<ModelError>().map(model))
                 .or_else(|| is(cause.is::<EncodeError>(), SETUP))
         })

@@ -10,9 +10,11 @@ use crate::classify::{LabelHead, Scoring};
 use crate::space::Aggregate;
 use crate::space::prompts::{Labels, Templates};
 
-/// The prompts of all heads that are kept of a generation. A prompt's rows and coordinates take some
-/// ten kilobytes.
-pub(super) const HEADS: usize = 20_000;
+/// The prompts of all heads that are kept of a generation, where the mean of several counts as one.
+/// Their rows and coordinates take some ten kilobytes each.
+pub(super) const HEADS: usize = 10_000;
+/// Up to so many are made among the short answers.
+const FEW: usize = 32;
 
 /// A hash of labels, templates and aggregate.
 pub(super) type HeadKey = [u8; 32];
@@ -96,7 +98,11 @@ impl Words {
         ground: &Arc<Ground>,
     ) -> Result<Arc<LabelHead>, Refusal> {
         let make = || self.make(app, encoders, Arc::clone(ground));
-        let (head, hit) = ground.heads.get(&self.key, self.prompts, make).await?;
+        let weight = match self.aggregate {
+            Aggregate::Mean => self.labels().len(),
+            Aggregate::Max | Aggregate::MeanScore => self.prompts,
+        };
+        let (head, hit) = ground.heads.get(&self.key, weight, make).await?;
         app.metrics().looked_up("heads", hit, 1);
         Ok(head)
     }
@@ -117,19 +123,25 @@ impl Words {
             flat.extend_from_slice(&vector);
         }
         let words = self.clone();
-        app.compute()
-            .run(move || {
-                let scoring = Scoring {
-                    aggregate: words.aggregate,
-                    logit_scale: None,
-                };
-                let searcher = ground.searcher();
-                let (labels, templates) = (&words.labels, &words.templates);
-                Ok(LabelHead::of_vectors(
-                    &searcher, labels, templates, flat, scoring,
-                )?)
-            })
-            .await
+        let head = move || {
+            let scoring = Scoring {
+                aggregate: words.aggregate,
+                logit_scale: None,
+            };
+            let (
+                searcher,
+                Words {
+                    labels, templates, ..
+                },
+            ) = (ground.searcher(), &words);
+            Ok(LabelHead::of_vectors(
+                &searcher, labels, templates, flat, scoring,
+            )?)
+        };
+        match prompts.len() {
+            ..=FEW => app.compute().run(head).await,
+            _ => app.compute().run_long(head).await,
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Kept<K, V> {
         self.lock().get(key)
     }
 
-    /// Keeps a value. One heavier than half of the room is not kept.
+    /// Keeps a value. One heavier than half of the room counts as that half.
     pub fn put(&self, key: K, value: V, weight: usize) {
         self.lock().put(key, value, weight);
     }
@@ -73,9 +73,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Halves<K, V> {
     }
 
     fn put(&mut self, key: K, value: V, weight: usize) {
-        if weight > self.room {
-            return;
-        }
+        let weight = weight.min(self.room);
         if self.weight + weight > self.room {
             self.old = std::mem::take(&mut self.young);
             self.weight = 0;
@@ -138,8 +136,9 @@ mod tests {
         drop(halves);
         assert_eq!(kept.get(&999), Some(999));
         assert_eq!(kept.get(&500), None);
-        kept.put(7, 7, 11);
-        assert_eq!(kept.get(&7), None, "too heavy to keep");
+        kept.put(7, 7, 1000);
+        assert_eq!(kept.get(&7), Some(7), "the heaviest is kept too, alone");
+        assert_eq!(kept.lock().young.len(), 1);
         kept.put(0, 1, 3);
         assert_eq!(kept.get(&0), Some(1));
     }

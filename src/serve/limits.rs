@@ -57,8 +57,7 @@ impl Room {
 
 /// Takes a request in whole, within the limits, and gives it its time.
 ///
-/// The place and the memory are held until the answer is made. A body is read before anything is
-/// done with it, so that a slow sender keeps nothing but its place.
+/// The place and the memory are held until the answer is made.
 pub(super) async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
     within(&app, app.limits().time, request, next).await
 }
@@ -108,9 +107,9 @@ async fn take(
         Some(bytes) => bytes as usize,
         None => limit,
     };
-    let held = match (app.room().place(), app.room().memory(size)) {
-        (Ok(place), Ok(memory)) => [place, memory],
-        (Err(refusal), _) | (_, Err(refusal)) => {
+    let memory = match app.room().memory(size) {
+        Ok(memory) => memory,
+        Err(refusal) => {
             drain(body).await;
             return Err(refusal);
         }
@@ -120,7 +119,8 @@ async fn take(
     loop {
         let frame = timeout_at(until, body.frame()).await;
         match frame.map_err(|_| Refusal::slow_body())? {
-            None => return Ok((bytes.into(), held)),
+            // Only now: who sends slowly keeps nobody from being answered.
+            None => return Ok((bytes.into(), [app.room().place()?, memory])),
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else {
                     continue;

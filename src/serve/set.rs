@@ -192,7 +192,7 @@ impl Served {
         let key = other(base.set(), Some(without.clone()));
         let (space, path) = (base.searcher().recipe().clone(), self.path().to_owned());
         let make = || {
-            compute.run(move || {
+            compute.run_long(move || {
                 let rows = without.rows(base.set(), &path)?;
                 let rest = base.set().without(&rows)?;
                 let view = SpaceView::new(&rest, &space, SearchMode::Auto)?;
@@ -206,11 +206,11 @@ impl Served {
     async fn base(&self, compute: &Compute, generation: u64) -> Result<Arc<Ground>, Refusal> {
         let path = self.path().to_owned();
         let set = compute
-            .run(move || Ok(AnchorSet::open_generation(&path, generation)?))
+            .run_long(move || Ok(AnchorSet::open_generation(&path, generation)?))
             .await?;
         let key = other(&set, None);
         let make = || {
-            compute.run(move || {
+            compute.run_long(move || {
                 let view = SpaceView::new(&set, &set.manifest().space, SearchMode::Auto)?;
                 Ok(Ground::other(set, view, None))
             })

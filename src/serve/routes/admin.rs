@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::body::Body;
+use super::body::{Body, Named};
 use super::parts::ErrorBody;
 use crate::anchors::add::{AddOptions, add as add_pairs};
 use crate::anchors::embed::Watch;
@@ -117,7 +117,7 @@ pub(super) struct Done {
 )]
 pub(super) async fn add(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Body(asked): Body<Add>,
 ) -> Result<Json<Done>, Refusal> {
     let set = app.set(Some(&name))?;
@@ -180,7 +180,7 @@ impl Drop for CancelOnDrop {
 )]
 pub(super) async fn remove(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Body(asked): Body<Remove>,
 ) -> Result<Json<Done>, Refusal> {
     let set = app.set(Some(&name))?;
@@ -217,7 +217,7 @@ pub(super) async fn remove(
 )]
 pub(super) async fn swap(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Body(asked): Body<Swap>,
 ) -> Result<Json<Done>, Refusal> {
     let set = app.set(Some(&name))?;
@@ -259,7 +259,7 @@ pub(super) async fn swap(
 )]
 pub(super) async fn rollback(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Body(asked): Body<Change>,
 ) -> Result<Json<Done>, Refusal> {
     let set = app.set(Some(&name))?;

@@ -1,7 +1,8 @@
-//! Bodies as JSON.
+//! Parts of a request: its body as JSON, what its path and its query name.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{self, FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::serve::error::Refusal;
@@ -24,6 +25,34 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             false => parse(),
         };
         parsed.map(Self)
+    }
+}
+
+/// What stands in the place of names in a path.
+pub(super) struct Named<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Path(named) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|e| Refusal::invalid("malformed_path", e.body_text()))?;
+        Ok(Self(named))
+    }
+}
+
+/// What stands after the `?`.
+pub(super) struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let extract::Query(query) = extract::Query::from_request_parts(parts, state)
+            .await
+            .map_err(|e| Refusal::invalid("malformed_query", e.body_text()))?;
+        Ok(Self(query))
     }
 }
 

@@ -13,7 +13,7 @@
 //! | `page` | the page's files |
 //! | `parts` | what several requests and answers share |
 //! | `reasons` | a score's pairs, as JSON |
-//! | `body` | bodies as JSON |
+//! | `body` | parts of a request: body, path, query |
 
 mod admin;
 mod body;
@@ -120,6 +120,8 @@ pub(super) fn router(app: &App) -> Router {
         status::ready,
         status::info,
         status::metrics,
+        page::index,
+        page::file,
     ),
     modifiers(&Keys),
 )]

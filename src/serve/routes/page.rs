@@ -1,11 +1,12 @@
 //! The page's files, which are part of the program.
 
-use axum::extract::Path;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
 
+use super::body::Named;
+use super::parts::ErrorBody;
 use crate::serve::error::Refusal;
 
 /// A file of the page.
@@ -54,12 +55,33 @@ const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; object-src
                       base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
 
 /// The page.
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "page",
+    operation_id = "page",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html")),
+)]
 pub(super) async fn index() -> Response {
     serve(&FILES[0])
 }
 
 /// A file of the page.
-pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Refusal> {
+#[utoipa::path(
+    get,
+    path = "/page/{file}",
+    tag = "page",
+    operation_id = "page_file",
+    params(("file" = String, Path, description = "The name of a file")),
+    responses(
+        (status = 200, description = "The file", content(
+            (String = "text/html"), (String = "text/css"), (String = "text/javascript"),
+            (String = "image/svg+xml"),
+        )),
+        (status = "4XX", description = "There is none", body = ErrorBody),
+    ),
+)]
+pub(super) async fn file(Named(name): Named<String>) -> Result<Response, Refusal> {
     let file = FILES.iter().find(|file| file.name == name);
     let file = file.ok_or_else(|| Refusal::not_found("no_file", "the page has no such file"))?;
     Ok(serve(file))

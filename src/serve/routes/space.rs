@@ -5,13 +5,14 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as Object, Value};
 use utoipa::ToSchema;
 
+use super::body::{Named, Query};
 use super::parts::ErrorBody;
 use super::reasons::image_url;
 use crate::anchors::history::{self, Change};
@@ -173,12 +174,12 @@ pub(super) struct MapOut {
 )]
 pub(super) async fn map(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Query(of): Query<Of>,
 ) -> Result<Json<MapOut>, Refusal> {
     let ground = generation(&app, app.set(Some(&name))?, of.generation).await?;
     let base = Arc::clone(&ground);
-    let make = || app.compute().run(move || Ok(Map::of(base.set())?));
+    let make = || app.compute().run_long(move || Ok(Map::of(base.set())?));
     let (map, _) = ground.map.get(&(), 1, make).await?;
     Ok(Json(MapOut {
         generation: ground.generation(),
@@ -226,7 +227,7 @@ pub(super) struct AnchorOut {
 )]
 pub(super) async fn anchor(
     State(app): State<App>,
-    Path((name, anchor)): Path<(String, String)>,
+    Named((name, anchor)): Named<(String, String)>,
     Query(of): Query<Of>,
 ) -> Result<Json<AnchorOut>, Refusal> {
     let set = app.set(Some(&name))?;
@@ -263,7 +264,7 @@ pub(super) async fn anchor(
 )]
 pub(super) async fn picture(
     State(app): State<App>,
-    Path((name, anchor)): Path<(String, String)>,
+    Named((name, anchor)): Named<(String, String)>,
     Query(of): Query<Of>,
 ) -> Result<Response, Refusal> {
     let set = app.set(Some(&name))?;
@@ -275,7 +276,7 @@ pub(super) async fn picture(
         None => {
             let path = file.clone();
             let make = move || Thumbnail::of(FilePath::new(&path));
-            let made = app.compute().run(make).await?;
+            let made = app.compute().run_long(make).await?;
             set.thumbnails.put(file, made.clone(), made.bytes.len());
             made
         }
@@ -318,7 +319,7 @@ pub(super) struct GenerationOut {
 )]
 pub(super) async fn generations(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Json<Vec<GenerationOut>>, Refusal> {
     let set = app.set(Some(&name))?;
     let (path, live) = (set.path().to_owned(), set.status().generation);
@@ -331,7 +332,7 @@ pub(super) async fn generations(
         };
         Ok(history::read(&path)?.into_iter().map(out).collect())
     };
-    Ok(Json(app.compute().run(read).await?))
+    Ok(Json(app.compute().run_long(read).await?))
 }
 
 /// The ground of a generation.

@@ -1,11 +1,11 @@
 //! Hugging Face's zero-shot-image-classification.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::Body;
+use super::body::{Body, Named};
 use super::parts::ErrorBody;
 use super::reasons::ReasonsOut;
 use crate::serve::answer::{self, Inputs, On, Question, Why};
@@ -94,7 +94,7 @@ pub(super) async fn first(
 )]
 pub(super) async fn named(
     State(app): State<App>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Body(body): Body<ZeroShot>,
 ) -> Result<Json<Vec<LabelScore>>, Refusal> {
     zero_shot(&app, Some(&name), body).await
