@@ -1,7 +1,7 @@
 //! What long work tells its caller: named phases and counters. Drawing is the caller's affair.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Receives the phases and counters of long work; called from several threads.
 pub trait Progress: Sync {
@@ -21,6 +21,31 @@ impl Progress for Silent {
     fn begin(&self, _phase: &'static str, _total: Option<u64>) {}
     fn advance(&self, _n: u64) {}
     fn end(&self) {}
+}
+
+/// Counts units that are done in several equal steps each.
+pub struct Steps<'a> {
+    progress: &'a dyn Progress,
+    steps: u64,
+    done: AtomicU64,
+}
+
+impl<'a> Steps<'a> {
+    /// Of a counter whose units take so many steps.
+    pub fn of(progress: &'a dyn Progress, steps: u64) -> Self {
+        Self {
+            progress,
+            steps: steps.max(1),
+            done: AtomicU64::new(0),
+        }
+    }
+
+    /// `n` more steps are done.
+    pub fn advance(&self, n: u64) {
+        let before = self.done.fetch_add(n, Ordering::Relaxed);
+        let units = (before + n) / self.steps - before / self.steps;
+        self.progress.advance(units);
+    }
 }
 
 /// A request to stop, shared between the one who asks and the work that looks at it now and then.

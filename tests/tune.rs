@@ -19,11 +19,12 @@ use asif::progress::{Cancel, Silent};
 use asif::space::linear::Moments;
 use asif::space::recipe::{Canonical, Hubness, Part, WeightedPart};
 use asif::space::tune::folds::Options;
+use asif::space::tune::members::{Blocks, Members};
 use asif::space::tune::stage::{Depth, Stage};
 use asif::space::tune::{Subject, TuneError, Tuned, tune};
 use asif::space::vector::normalize;
 use asif::space::{Recipe, SpaceParams};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use support::on;
 use synthetic::{DIMS, making};
 
@@ -143,6 +144,14 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
     }
 }
 
+/// One encoder of each modality.
+fn single() -> Members {
+    DIMS.map(|dim| Blocks {
+        dims: vec![dim],
+        weights: vec![1.0],
+    })
+}
+
 fn tuned(pairs: &[PairVectors], texts: &[usize], recipe: &Recipe) -> Tuned {
     let [x, y] = matrix(pairs);
     let y = y.select(Axis(0), texts);
@@ -158,6 +167,7 @@ fn tuned(pairs: &[PairVectors], texts: &[usize], recipe: &Recipe) -> Tuned {
         captions: &captions,
         recipe,
         labelled: &[],
+        members: &single(),
     };
     let options = Options { seed: 1, inner: 2 };
     tune(subject, &options, &Silent, &Cancel::default()).unwrap()
@@ -187,6 +197,46 @@ fn a_part_that_is_better_is_found() {
     assert!(estimate.interval[0] > 0.0, "{estimate:?}");
     let again = tuned(&pairs, &straight, &misled());
     assert_eq!(again.recommended, found.recommended, "seeded");
+}
+
+#[test]
+fn an_encoder_that_says_nothing_loses_weight() {
+    let pairs = planted(900);
+    let [x, y] = matrix(&pairs);
+    // A second image encoder: the vectors of other pairs, at half the weight.
+    let others: Vec<usize> = (0..900).map(|i| (i * 367 + 11) % 900).collect();
+    let noise = x.select(Axis(0), &others);
+    let half = 0.5_f32.sqrt();
+    let joined = concatenate(Axis(1), &[(&x * half).view(), (&noise * half).view()]).unwrap();
+    let mut moments = Moments::new(joined.ncols(), y.ncols());
+    moments.add(
+        joined.as_standard_layout().as_slice().unwrap(),
+        y.as_slice().unwrap(),
+    );
+    let joined = joined.as_standard_layout().into_owned();
+    let captions: Vec<Vec<String>> = pairs.iter().map(|p| p.record.captions.clone()).collect();
+    let recipe = Recipe::named("asif+canonical").unwrap();
+    let [_, text] = single();
+    let images = Blocks {
+        dims: vec![DIMS[0]; 2],
+        weights: vec![0.5; 2],
+    };
+    let subject = Subject {
+        vectors: asif::space::tune::course::Vectors {
+            sides: [joined.view(), y.view()],
+            moments: &moments,
+        },
+        captions: &captions,
+        recipe: &recipe,
+        labelled: &[],
+        members: &[images, text],
+    };
+    let options = Options { seed: 1, inner: 2 };
+    let found = tune(subject, &options, &Silent, &Cancel::default()).unwrap();
+    let [images, text] = found.members.as_ref().unwrap();
+    assert!(images.weights[0] > 0.6, "{images:?}");
+    assert_eq!(text.weights, [1.0]);
+    assert!(found.estimate.unwrap().interval[0] > 0.0);
 }
 
 #[test]
@@ -264,6 +314,7 @@ fn few_pairs_keep_what_they_have_and_a_request_to_stop_is_heard() {
         captions: pairs.captions(),
         recipe: &recipe,
         labelled: &[],
+        members: &single(),
     };
     let cancel = Cancel::default();
     cancel.request();

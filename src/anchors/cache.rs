@@ -146,7 +146,8 @@ impl EmbeddingCache {
     }
 
     /// Forgets the embeddings of these inputs, and every embedding that equals one of these
-    /// vectors, whose input may be gone; returns how many. The file is written anew without them.
+    /// vectors when it is multiplied with `scale`, whose input may be gone; returns how many. The
+    /// file is written anew without them.
     ///
     /// What another process appends to the old file meanwhile is lost, and encoded again.
     ///
@@ -156,6 +157,7 @@ impl EmbeddingCache {
         &self,
         keys: &HashSet<ContentKey>,
         vectors: &HashSet<Vec<u8>>,
+        scale: f32,
     ) -> std::io::Result<u64> {
         let mut inner = self.lock();
         inner.file.lock()?;
@@ -169,7 +171,7 @@ impl EmbeddingCache {
             let known = key
                 .try_into()
                 .is_ok_and(|key| keys.contains(&ContentKey(key)));
-            if known || vectors.contains(&rest[..self.dim * 4]) {
+            if known || vectors.contains(&scaled(&rest[..self.dim * 4], scale)) {
                 forgotten += 1;
             } else {
                 left.extend_from_slice(entry);
@@ -273,6 +275,13 @@ fn append(file: &mut File, path: &Path, bytes: &[u8], record: usize) -> std::io:
     Ok(whole)
 }
 
+/// The bytes of a vector times `scale`.
+fn scaled(bytes: &[u8], scale: f32) -> Vec<u8> {
+    let (numbers, _) = bytes.as_chunks::<4>();
+    let scaled = numbers.iter().map(|b| scale * f32::from_le_bytes(*b));
+    scaled.flat_map(f32::to_le_bytes).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,7 +366,7 @@ mod tests {
             .flat_map(|x| x.to_le_bytes())
             .collect();
         let forgotten = cache
-            .forget(&[keys[0]].into(), &[vector.clone()].into())
+            .forget(&[keys[0]].into(), &[vector.clone()].into(), 1.0)
             .unwrap();
         assert_eq!(forgotten, 2);
         let bytes = fs_err::read(cache.path()).unwrap();

@@ -263,7 +263,7 @@ fn embedded(
         .iter()
         .map(|r| {
             let of_pair = texts.by_ref().take(r.captions.len()).collect();
-            mean_text(of_pair, embedder.text().dim())
+            mean_text(of_pair, embedder.text())
         })
         .collect();
     let sides = images.ok().zip(of_pairs.ok());

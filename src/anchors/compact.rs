@@ -1,5 +1,6 @@
 //! One segment again, without what was removed.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::AnchorId;
@@ -38,7 +39,7 @@ pub fn compact(
     let manifest = if writer.dry_run() {
         live.manifest().clone()
     } else {
-        merged(&live, graphs)?
+        merged(&live, graphs, |_, vector| Cow::Borrowed(vector))?
     };
     writer.mark("merge");
     writer.publish(Next {
@@ -51,16 +52,21 @@ pub fn compact(
     })
 }
 
-/// The manifest of a generation with the live pairs of `live` in one new segment.
-pub(super) fn merged(live: &AnchorSet, graphs: GraphPolicy) -> Result<Manifest, AnchorsError> {
+/// The manifest of a generation with the live pairs of `live` in one new segment, their vectors as
+/// `change` makes them.
+pub(super) fn merged<'a>(
+    live: &'a AnchorSet,
+    graphs: GraphPolicy,
+    change: impl Fn(Modality, &'a [f32]) -> Cow<'a, [f32]>,
+) -> Result<Manifest, AnchorsError> {
     let mut manifest = live.manifest().clone();
     let [image, text] = manifest.dims();
     let mut segment = SegmentWriter::create(live.path(), image, text)?;
     for anchor in 0..live.len() as AnchorId {
         segment.push(
             &live.record(anchor)?,
-            live.vector(anchor, Modality::Image)?,
-            live.vector(anchor, Modality::Text)?,
+            &change(Modality::Image, live.vector(anchor, Modality::Image)?),
+            &change(Modality::Text, live.vector(anchor, Modality::Text)?),
         )?;
     }
     manifest.segments = vec![segment.finish(graphs, manifest.space.k())?];

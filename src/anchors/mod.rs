@@ -25,6 +25,7 @@
 //! | [`writer`] | the next generation of a set: lock, record, collection of old ones |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
 //! | [`respace`] | another recipe for the same pairs |
+//! | [`reweigh`] | other weights for several encoders of a modality |
 //! | [`vectors`] | pairs whose vectors were made elsewhere |
 //! | [`select`] | which pairs a command speaks of |
 //! | [`purge`] | where a pair has left traces, and their end |
@@ -62,6 +63,7 @@ pub mod purge;
 pub mod records;
 pub mod remove;
 pub mod respace;
+pub mod reweigh;
 pub mod searcher;
 pub mod segment;
 pub mod select;

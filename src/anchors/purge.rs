@@ -161,6 +161,7 @@ struct Gone {
 #[derive(Default)]
 struct Forget {
     dim: usize,
+    scale: f32,
     keys: HashSet<ContentKey>,
     vectors: HashSet<Vec<u8>>,
 }
@@ -222,7 +223,7 @@ pub fn purge(
                 .transpose()?
                 .flatten();
             if let Some(cache) = cache {
-                forgotten += cache.forget(&forget.keys, &forget.vectors)?;
+                forgotten += cache.forget(&forget.keys, &forget.vectors, forget.scale)?;
             }
         }
         redact(set, &live_ids, ids)?;
@@ -273,13 +274,17 @@ fn note(
 ) -> Result<(), AnchorsError> {
     let record = segment.record(local)?;
     let mut side = |encoder: &EncoderEntry, modality, keys: Vec<ContentKey>| {
-        let print = &encoder.identity.fingerprint;
-        let forget = gone.caches.entry(print.clone()).or_default();
-        forget.dim = encoder.identity.dim;
-        forget.keys.extend(keys);
-        let vector = segment.vectors(modality).vector(local);
-        let bytes = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-        forget.vectors.insert(bytes);
+        let mut joined = segment.vectors(modality).vector(local);
+        for member in encoder.identity.cached() {
+            let (vector, rest) = joined.split_at(member.dim);
+            joined = rest;
+            let forget = gone.caches.entry(member.fingerprint.clone()).or_default();
+            forget.dim = member.dim;
+            forget.scale = member.scale();
+            forget.keys.extend(&keys);
+            let bytes = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+            forget.vectors.insert(bytes);
+        }
     };
     // The image may have changed or gone; its embedding is then known by the vector alone.
     let image = fs_err::read(&record.image);

@@ -8,7 +8,7 @@ use asif::anchors::{AnchorSet, Embedder};
 use asif::classify::HeadOptions;
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
-    ModelFolder, TextEncoder, registry, runtime,
+    TextEncoder, registry, runtime,
 };
 use asif::space::prompts::{Templates, named};
 use asif::space::{Aggregate, Negatives, Recipe};
@@ -21,12 +21,13 @@ use super::hubness::HubnessArgs;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Encoders")]
 pub struct EncoderArgs {
-    /// An installed image encoder (`asif models`), or a model folder.
-    #[arg(long, env = "ASIF_IMAGE_ENCODER", value_name = "NAME|DIR")]
+    /// An installed image encoder (`asif models`), or a model folder; several whose similarities
+    /// are averaged as `a+b`, or with weights as `a:0.7+b:0.3`.
+    #[arg(long, env = "ASIF_IMAGE_ENCODER", value_name = "NAME|DIR[+..]")]
     image_encoder: Option<String>,
 
-    /// An installed text encoder, or a model folder.
-    #[arg(long, env = "ASIF_TEXT_ENCODER", value_name = "NAME|DIR")]
+    /// An installed text encoder, or a model folder; several as for images.
+    #[arg(long, env = "ASIF_TEXT_ENCODER", value_name = "NAME|DIR[+..]")]
     text_encoder: Option<String>,
 
     /// ONNX Runtime's shared library, where it is not the one that the set-up put into the home.
@@ -79,19 +80,22 @@ impl EncoderArgs {
             Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
             _ => !self.ignore_exif,
         };
-        let folder = |given: &Option<String>, modality, default: &str| {
-            let name = given
+        let name = |given: &Option<String>, modality, default: &str| {
+            given
                 .clone()
                 .or_else(|| recorded(modality).map(|i| i.name.clone()))
-                .unwrap_or_else(|| default.to_owned());
-            let path = registry::resolve(&context.home, &name, modality)?;
-            anyhow::Ok(ModelFolder::open(&path)?)
+                .unwrap_or_else(|| default.to_owned())
         };
-        let image = folder(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER)?;
-        let text = folder(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER)?;
+        let image = name(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER);
+        let text = name(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER);
+        let home = &context.home;
         let embedder = Embedder::new(
-            ImageEncoder::open(&image, &options)?,
-            TextEncoder::open(&text, &options)?,
+            registry::open_all(home, &image, Modality::Image, |folder| {
+                ImageEncoder::open(folder, &options)
+            })?,
+            registry::open_all(home, &text, Modality::Text, |folder| {
+                TextEncoder::open(folder, &options)
+            })?,
             options.sessions,
         );
         if self.no_cache {

@@ -85,7 +85,7 @@ fn code(error: &anyhow::Error) -> u8 {
                 .or_else(|| is(cause.is::<StrictInput>(), STRICT))
                 .or_else(|| is(cause.is::<RecipeError>(), USAGE))
                 .or_else(|| is(cause.is::<SetupIncomplete>(), SETUP))
-                .or_else(|| is(cause.is::<ModelError>(), SETUP))
+                .or_else(|| cause.downcast_ref::<ModelError>().map(model))
                 .or_else(|| is(cause.is::<EncodeError>(), SETUP))
         })
         .unwrap_or(INTERNAL)
@@ -99,6 +99,13 @@ fn anchors(error: &AnchorsError) -> u8 {
         AnchorsError::Io(_) | AnchorsError::Encode(_) => INTERNAL,
         AnchorsError::Index(error) => index(error),
         _ => INPUT,
+    }
+}
+
+fn model(error: &ModelError) -> u8 {
+    match error {
+        ModelError::Ensemble { .. } => USAGE,
+        _ => SETUP,
     }
 }
 

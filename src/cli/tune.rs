@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
+use asif::anchors::plan::GraphPolicy;
 use asif::anchors::respace::respace;
+use asif::anchors::reweigh::reweigh;
 use asif::anchors::{AnchorSet, Receipt};
+use asif::encode::{EncoderIdentity, Modality};
 use asif::eval::Dataset;
 use asif::eval::measure::Subject;
 use asif::eval::tune::{MOST_PAIRS, Pairs, labelled};
 use asif::space::Recipe;
 use asif::space::recipe::WeightedPart;
 use asif::space::tune::folds::Options;
+use asif::space::tune::members::Blocks;
 use asif::space::tune::{self, Estimate, Labelled, Tuned};
 use clap::Args;
 use serde::Serialize;
@@ -82,6 +86,7 @@ struct Report<'a> {
 pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
     let mut set = super::open(&args.set, context)?;
     let labelled = validation(args, &mut set, context)?;
+    let members = [Modality::Image, Modality::Text].map(|m| blocks(&set.encoder(m).identity));
     let pairs = Pairs::read(&set, MOST_PAIRS)?;
     if set.len() > MOST_PAIRS {
         context.note(format!(
@@ -96,6 +101,7 @@ pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
         captions: pairs.captions(),
         recipe: &recipe,
         labelled: &labelled,
+        members: &members,
     };
     let options = Options {
         seed: args.seed,
@@ -104,23 +110,30 @@ pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
     let watch = context.watch();
     let tuned = tune::tune(subject, &options, watch.progress, watch.cancel)?;
     let applied = if args.apply && tuned.is_change() {
-        let change = ("tune", tuned.recommended.to_string());
-        let options = args.write.options();
-        Some(respace(&args.set, &tuned.recommended, change, &options)?)
+        let change = ("tune", changes(&tuned, &set).join("; "));
+        let (recipe, options) = (&tuned.recommended, args.write.options());
+        Some(match &tuned.members {
+            Some(to) => {
+                let weights = [0, 1].map(|side| to[side].weights.as_slice());
+                let graphs = GraphPolicy::default();
+                reweigh(&args.set, weights, recipe, change, graphs, &options)?
+            }
+            None => respace(&args.set, recipe, change, &options)?,
+        })
     } else {
         None
     };
     if context.json {
         return context.print_json(&Report {
             tuned: &tuned,
-            changes: changes(&tuned.present, &tuned.recommended),
+            changes: changes(&tuned, &set),
             applied: applied.as_ref(),
         });
     }
     if args.table {
         context.print(table(&tuned))?;
     }
-    context.print(format::facts(&rows(&tuned, &labelled)))?;
+    context.print(format::facts(&rows(&tuned, &labelled, &set)))?;
     match &applied {
         Some(done) => {
             context.print("")?;
@@ -158,7 +171,7 @@ fn validation(
     Ok(all)
 }
 
-fn rows(tuned: &Tuned, labelled: &[Labelled]) -> Vec<(&'static str, String)> {
+fn rows(tuned: &Tuned, labelled: &[Labelled], set: &AnchorSet) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         (
             "pairs",
@@ -175,11 +188,7 @@ fn rows(tuned: &Tuned, labelled: &[Labelled]) -> Vec<(&'static str, String)> {
         rows.extend(estimated(estimate, labelled));
     }
     let advice = if tuned.is_change() {
-        format!(
-            "{}\n{}",
-            tuned.recommended,
-            changes(&tuned.present, &tuned.recommended).join("\n")
-        )
+        format!("{}\n{}", tuned.recommended, changes(tuned, set).join("\n"))
     } else {
         "keep the present recipe".to_owned()
     };
@@ -235,8 +244,33 @@ fn estimated(estimate: &Estimate, labelled: &[Labelled]) -> Vec<(&'static str, S
     ]
 }
 
+/// The encoders of a modality and their weights.
+fn blocks(identity: &EncoderIdentity) -> Blocks {
+    let cached = identity.cached();
+    Blocks {
+        dims: cached.iter().map(|m| m.dim).collect(),
+        weights: cached.iter().map(|m| m.weight).collect(),
+    }
+}
+
+/// What the recommendation changes: weights of encoders, then parts of the recipe.
+fn changes(tuned: &Tuned, set: &AnchorSet) -> Vec<String> {
+    let mut lines = Vec::new();
+    let sides = [Modality::Image, Modality::Text].into_iter();
+    for (modality, to) in sides.zip(tuned.members.iter().flatten()) {
+        let old = &set.encoder(modality).identity;
+        if let Some((new, _)) = old.reweighed(&to.weights)
+            && new.name != old.name
+        {
+            lines.extend([format!("- {}", old.name), format!("+ {}", new.name)]);
+        }
+    }
+    lines.extend(differences(&tuned.present, &tuned.recommended));
+    lines
+}
+
 /// What two recipes do not share, one line a part.
-fn changes(old: &Recipe, new: &Recipe) -> Vec<String> {
+fn differences(old: &Recipe, new: &Recipe) -> Vec<String> {
     let line = |sign: &str, part: &WeightedPart| format!("{sign} {} {}", part.weight, part.part);
     let missing = |of: &Recipe, other: &Recipe, sign: &str| -> Vec<String> {
         let parts = of.parts.iter().filter(|p| !other.parts.contains(p));
@@ -268,7 +302,7 @@ fn table(tuned: &Tuned) -> String {
             100.0 * trial.gain.value,
             100.0 * trial.gain.error,
             if trial.kept { "*" } else { " " },
-            changes(&tuned.present, &trial.recipe).join("  ")
+            differences(&tuned.present, &trial.recipe).join("  ")
         ));
     }
     lines.push(String::new());

@@ -214,6 +214,12 @@ pub enum ModelError {
         /// The file that promised it.
         promised_by: &'static str,
     },
+    /// Encoders that cannot be asked as one.
+    #[error("{what}; several encoders are written as a+b, or with weights as a:0.7+b:0.3")]
+    Ensemble {
+        /// What is wrong.
+        what: String,
+    },
     /// The name cannot be a folder's name.
     #[error(
         "`{name}` cannot be an encoder's name: use letters, digits, `-`, `_` and `.`, not first"

@@ -15,14 +15,49 @@ pub struct EncoderIdentity {
     pub modality: Modality,
     /// The length of its vectors.
     pub dim: usize,
-    /// SHA-256 of the ONNX file and, where there are any, of its external weight files, in hex.
+    /// SHA-256 of the ONNX file and, where there are any, of its external weight files, in hex;
+    /// empty for several encoders, whose fingerprints speak for them.
     pub model_sha256: String,
     /// SHA-256 of `tokenizer.json` in hex; text encoders only.
     pub tokenizer_sha256: Option<String>,
     /// Every setting that changes a vector: output, pooling, and the modality's own.
     pub preprocessing: Value,
-    /// BLAKE3 over all of the above except the name, in hex.
+    /// BLAKE3 over all of the above except the name, in hex; of several encoders over their
+    /// fingerprints and weights.
     pub fingerprint: String,
+    /// The encoders that these vectors are joined from; none for a single one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberIdentity>,
+}
+
+/// One of several encoders of a modality; see [`Ensemble`](super::Ensemble).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberIdentity {
+    /// The folder's name.
+    pub name: String,
+    /// Its own fingerprint, under which its embeddings are cached.
+    pub fingerprint: String,
+    /// The length of its vectors.
+    pub dim: usize,
+    /// Its say in the mean of similarities; all sum to 1.
+    pub weight: f64,
+}
+
+impl MemberIdentity {
+    /// Of a single encoder.
+    pub fn of(encoder: &EncoderIdentity, weight: f64) -> Self {
+        Self {
+            name: encoder.name.clone(),
+            fingerprint: encoder.fingerprint.clone(),
+            dim: encoder.dim,
+            weight,
+        }
+    }
+
+    /// What its unit vectors are multiplied with in the joined vector: the root of the weight.
+    pub fn scale(&self) -> f32 {
+        self.weight.sqrt() as f32
+    }
 }
 
 impl EncoderIdentity {
@@ -53,8 +88,79 @@ impl EncoderIdentity {
             tokenizer_sha256,
             preprocessing,
             fingerprint,
+            members: Vec::new(),
         }
     }
+
+    /// Of several encoders, whose vectors are joined in this order.
+    ///
+    /// `shared` are the settings that all of them were opened with.
+    pub fn joined(modality: Modality, mut shared: Value, members: Vec<MemberIdentity>) -> Self {
+        let dim = members.iter().map(|m| m.dim).sum();
+        let told = members
+            .iter()
+            .map(|m| json!({ "fingerprint": m.fingerprint, "weight": m.weight }))
+            .collect();
+        shared["members"] = Value::Array(told);
+        let name = joint_name(&members);
+        Self {
+            members,
+            ..Self::new(name, modality, dim, String::new(), None, shared)
+        }
+    }
+
+    /// The same encoders with other weights, and what each number of a joined vector is multiplied
+    /// with, `[dim]`; none for a single encoder or another number of weights.
+    pub fn reweighed(&self, given: &[f64]) -> Option<(Self, Vec<f32>)> {
+        if self.members.is_empty() || self.members.len() != given.len() {
+            return None;
+        }
+        let with = |(member, weight): (&MemberIdentity, f64)| MemberIdentity {
+            weight,
+            ..member.clone()
+        };
+        let members: Vec<_> = self.members.iter().zip(weights(given)).map(with).collect();
+        let block = |(old, new): (&MemberIdentity, &MemberIdentity)| {
+            vec![(new.weight / old.weight).sqrt() as f32; new.dim]
+        };
+        let factors = self.members.iter().zip(&members).flat_map(block).collect();
+        let shared = self.preprocessing.clone();
+        Some((Self::joined(self.modality, shared, members), factors))
+    }
+
+    /// The encoders that are cached: the members, or the encoder itself.
+    pub fn cached(&self) -> Vec<MemberIdentity> {
+        match self.members.as_slice() {
+            [] => vec![MemberIdentity::of(self, 1.0)],
+            members => members.to_vec(),
+        }
+    }
+}
+
+/// `a+b`, or `a:0.7+b:0.3` where weights differ: what opens the encoders again.
+fn joint_name(members: &[MemberIdentity]) -> String {
+    let even = weights(&vec![1.0; members.len()]);
+    let even = members.iter().zip(even).all(|(m, even)| m.weight == even);
+    let names = members.iter().map(|m| match even {
+        true => m.name.clone(),
+        false => format!("{}:{}", m.name, m.weight),
+    });
+    names.collect::<Vec<_>>().join("+")
+}
+
+/// Weights that sum to 1, in steps of a ten-thousandth: so that they can be written down, read and
+/// made to sum to 1 again without a change.
+pub(super) fn weights(given: &[f64]) -> Vec<f64> {
+    const STEPS: f64 = 10_000.0;
+    let sum: f64 = given.iter().sum();
+    let mut steps: Vec<f64> = given
+        .iter()
+        .map(|w| (w / sum * STEPS).round().max(1.0))
+        .collect();
+    if let Some((last, others)) = steps.split_last_mut() {
+        *last = (STEPS - others.iter().sum::<f64>()).max(1.0);
+    }
+    steps.into_iter().map(|s| s / STEPS).collect()
 }
 
 /// Writes JSON without spaces and with sorted keys, whatever order the map type keeps.

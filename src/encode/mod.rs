@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`folder`] | what lies in a model folder: paths, JSON files, hashes |
 //! | [`options`] | how an encoder is run, and what may override the folder |
+//! | [`ensemble`] | several encoders of a modality, asked as one |
 //! | [`identity`] | everything that changes a vector, and its fingerprint |
 //! | [`runtime`] | ONNX Runtime: the library, the sessions; nothing else names `ort` |
 //! | [`output`] | which output to read, pooling, unit norm |
@@ -22,6 +23,7 @@
 //! takes a free session from a pool.
 
 pub mod doctor;
+pub mod ensemble;
 pub mod error;
 pub mod folder;
 pub mod identity;
@@ -32,9 +34,10 @@ pub mod registry;
 pub mod runtime;
 pub mod text;
 
+pub use ensemble::{Encoder, Ensemble};
 pub use error::{EncodeError, InputError, ModelError};
 pub use folder::ModelFolder;
-pub use identity::EncoderIdentity;
+pub use identity::{EncoderIdentity, MemberIdentity};
 pub use image::{ImageEncoder, PreparedImage};
 pub use options::{EncoderOptions, Pooling};
 pub use text::{TextEncoder, Tokens};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::ensemble::{self, Encoder, Ensemble};
 use super::error::{EncodeError, ModelError};
 use super::folder::{ModelFolder, external_weights};
 use super::options::{EncoderOptions, Overrides};
@@ -252,6 +253,28 @@ pub fn resolve(home: &Home, name_or_dir: &str, modality: Modality) -> Result<Pat
         modality,
         installed,
     })
+}
+
+/// Opens the encoders that `named` speaks of: one, or several as [`ensemble::parse`] reads them. A
+/// model folder whose path has a `+` or `:` of its own is taken for itself.
+///
+/// # Errors
+/// As [`resolve`] and `open`; [`ModelError::Ensemble`] when they cannot be asked as one.
+pub fn open_all<E: Encoder>(
+    home: &Home,
+    named: &str,
+    modality: Modality,
+    open: impl Fn(&ModelFolder) -> Result<E, ModelError>,
+) -> Result<Ensemble<E>, ModelError> {
+    let one = |name: &str| open(&ModelFolder::open(&resolve(home, name, modality)?)?);
+    if Path::new(named).is_dir() {
+        return Ok(one(named)?.into());
+    }
+    let members = ensemble::parse(named)?;
+    let members = members
+        .iter()
+        .map(|(name, weight)| Ok((one(name)?, *weight)));
+    Ensemble::new(members.collect::<Result<_, ModelError>>()?)
 }
 
 fn check_name(name: &str) -> Result<(), ModelError> {

@@ -12,6 +12,7 @@ use crate::anchors::fs;
 use crate::anchors::manifest::SegmentEntry;
 use crate::anchors::records::Record;
 use crate::anchors::segment::{self, Segment, SegmentWriter};
+use crate::encode::{Ensemble, TextEncoder};
 use crate::pairs::{self, Pair, PairReader};
 use crate::space::vector::mean_direction;
 
@@ -186,7 +187,7 @@ impl<'a> Build<'a> {
                 }
             };
             let of_pair: Vec<Embedding> = texts.by_ref().take(pair.captions.len()).collect();
-            match mean_text(of_pair, embedder.text().dim()) {
+            match mean_text(of_pair, embedder.text()) {
                 Ok(text) => {
                     let begun = Instant::now();
                     segment.push(&record(pair), &image, &text)?;
@@ -246,18 +247,25 @@ impl<'a> Build<'a> {
 /// One text vector for a pair: the mean direction of its captions' vectors.
 pub(in crate::anchors) fn mean_text(
     captions: Vec<Embedding>,
-    dim: usize,
+    encoders: &Ensemble<TextEncoder>,
 ) -> Result<Vec<f32>, String> {
+    let dim = encoders.dim();
     let mut vectors = Vec::with_capacity(captions.len() * dim);
     for caption in captions {
         vectors.extend(caption.map_err(|rejected| rejected.reason)?);
     }
     // One caption is taken as it is: normalising twice would change its last bits.
-    Ok(if vectors.len() == dim {
-        vectors
-    } else {
-        mean_direction(&vectors, dim)
-    })
+    if vectors.len() == dim {
+        return Ok(vectors);
+    }
+    // Each encoder's for itself, so that its weight stays what it is.
+    let mut mean = vec![0.0; dim];
+    for (member, place) in encoders.places().enumerate() {
+        let own = vectors.chunks_exact(dim).flat_map(|v| &v[place.clone()]);
+        let own: Vec<f32> = own.copied().collect();
+        encoders.place(member, &mean_direction(&own, place.len()), &mut mean);
+    }
+    Ok(mean)
 }
 
 fn record(pair: &Pair) -> Record {

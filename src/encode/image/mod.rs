@@ -130,7 +130,15 @@ impl ImageEncoder {
     /// # Errors
     /// [`InputError`]: this image cannot be used; others can.
     pub fn prepare(&self, bytes: &[u8]) -> Result<PreparedImage, InputError> {
-        Ok(self.prepare_pixels(&decode::decode(bytes, self.apply_exif)?))
+        Ok(self.prepare_pixels(&self.decode(bytes)?))
+    }
+
+    /// Decodes the bytes of an image file, upright if that was asked for.
+    ///
+    /// # Errors
+    /// [`InputError`]: this image cannot be used; others can.
+    pub fn decode(&self, bytes: &[u8]) -> Result<RgbImage, InputError> {
+        decode::decode(bytes, self.apply_exif)
     }
 
     /// Preprocesses pixels that are decoded already.

@@ -31,6 +31,16 @@ pub struct Vectors<'a> {
     pub moments: &'a Moments,
 }
 
+impl Vectors<'_> {
+    /// The same for a shorter life: array views cannot be shortened by themselves.
+    pub fn view(&self) -> Vectors<'_> {
+        Vectors {
+            sides: [self.sides[0].view(), self.sides[1].view()],
+            moments: self.moments,
+        }
+    }
+}
+
 impl<'a> Course<'a> {
     /// The stages of these folds.
     pub fn of_folds(vectors: Vectors<'a>, folds: &[Fold], depth: Depth) -> Self {

@@ -23,6 +23,7 @@
 //! | [`compare`] | two recipes on the same questions, with the error of their difference |
 //! | [`grid`] | what about a recipe can be changed |
 //! | [`search`] | one change after another |
+//! | [`members`] | the weights of several encoders of a modality, which are tried first |
 
 pub mod clusters;
 pub mod compare;
@@ -31,6 +32,7 @@ pub mod fits;
 pub mod folds;
 pub mod grid;
 pub mod groups;
+pub mod members;
 pub mod objective;
 pub mod search;
 pub mod stage;
@@ -40,6 +42,7 @@ use serde::Serialize;
 
 use self::compare::{Gain, Worth};
 use self::course::{Course, Vectors};
+use self::members::{Members, Reweighed};
 use self::search::Trial;
 use self::stage::Depth;
 use super::Recipe;
@@ -83,6 +86,8 @@ pub struct Subject<'a> {
     pub recipe: &'a Recipe,
     /// Labelled images; may be none.
     pub labelled: &'a [Labelled],
+    /// The encoders of images and texts, with their present weights.
+    pub members: &'a Members,
 }
 
 /// The outcome.
@@ -96,6 +101,10 @@ pub struct Tuned {
     pub present: Recipe,
     /// The recommendation; the present one where nothing is better beyond noise.
     pub recommended: Recipe,
+    /// The weights of encoders that the recommendation is for, where they are other than the
+    /// present ones: `[images, texts]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Members>,
     /// Why.
     pub reason: String,
     /// What was measured on the outer fold; nothing where there are too few pairs.
@@ -123,7 +132,7 @@ pub struct Estimate {
 impl Tuned {
     /// Whether another recipe than the present one is recommended.
     pub fn is_change(&self) -> bool {
-        self.present != self.recommended
+        self.present != self.recommended || self.members.is_some()
     }
 }
 
@@ -142,6 +151,7 @@ pub fn tune(
         captions,
         recipe,
         labelled,
+        members,
     } = subject;
     let [images, texts] = vectors.sides;
     progress.begin("groups", None);
@@ -154,6 +164,7 @@ pub fn tune(
         groups: distinct.len(),
         present: recipe.clone(),
         recommended: recipe.clone(),
+        members: None,
         reason: String::new(),
         estimate: None,
         trials: Vec::new(),
@@ -175,27 +186,31 @@ pub fn tune(
         cohort: calibration.cohort,
         top: deepest_top(&calibration),
     };
-    let course = |folds: &[folds::Fold], fit: &[u32], odd: bool| {
-        let course = Course::of_folds(vectors, folds, depth);
-        if labelled.is_empty() {
-            return course;
-        }
-        course.with_labelled(vectors, fit.to_vec(), labelled, odd, depth)
+    let tried = Tried {
+        folds: &folds,
+        depth,
+        labelled,
+        members,
     };
-    let outer = [folds.outer];
-    let found = {
-        let mut inner = course(&folds.inner, &outer[0].fit, false);
-        search::search(&mut inner, recipe, progress, cancel)?
+    let weighed = tried.weights(vectors, recipe, progress, cancel)?;
+    let other = weighed
+        .as_ref()
+        .map(|to| Reweighed::new(vectors, members, to));
+    let best = match &other {
+        Some(other) => other.vectors(),
+        None => vectors.view(),
     };
+    let to = weighed.as_ref().unwrap_or(members);
+    let found = search::search(&mut tried.inner(best, to), recipe, progress, cancel)?;
     outcome.trials = found.trials;
-    if found.recipe == *recipe {
+    let is_change = found.recipe != *recipe || weighed.is_some();
+    if !is_change {
         outcome.reason = "nothing that was tried is better beyond noise".to_owned();
     }
     progress.begin("estimate", Some(2));
-    let mut course = course(&outer, &outer[0].fit, true);
-    let present = course.marks(recipe, cancel)?;
+    let present = tried.outer(vectors, members).marks(recipe, cancel)?;
     progress.advance(1);
-    let marks = course.marks(&found.recipe, cancel)?;
+    let marks = tried.outer(best, to).marks(&found.recipe, cancel)?;
     progress.end();
     let base = Worth::of(&present);
     let estimate = Estimate {
@@ -205,9 +220,10 @@ pub fn tune(
         gain: compare::gain(&marks, &present, &base),
         interval: compare::interval(&marks, &present, &base, options.seed),
     };
-    if found.recipe != *recipe {
+    if is_change {
         let reason = if estimate.interval[0] > 0.0 {
             outcome.recommended = found.recipe;
+            outcome.members = weighed;
             "better beyond noise on the inner folds, and on the outer one"
         } else {
             "what was better on the inner folds is within noise on the outer one: the present recipe stays"
@@ -216,6 +232,78 @@ pub fn tune(
     }
     outcome.estimate = Some(estimate);
     Ok(outcome)
+}
+
+/// What recipes and weights are tried on.
+struct Tried<'a> {
+    folds: &'a folds::Folds,
+    depth: Depth,
+    labelled: &'a [Labelled],
+    members: &'a Members,
+}
+
+impl Tried<'_> {
+    /// The folds that the choice is made on, for vectors with the weights `to`.
+    fn inner<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
+        self.course(vectors, &self.folds.inner, to, false)
+    }
+
+    /// The fold that nothing is chosen on.
+    fn outer<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
+        self.course(vectors, std::slice::from_ref(&self.folds.outer), to, true)
+    }
+
+    fn course<'v>(
+        &self,
+        vectors: Vectors<'v>,
+        folds: &[folds::Fold],
+        to: &Members,
+        odd: bool,
+    ) -> Course<'v> {
+        let course = Course::of_folds(vectors, folds, self.depth);
+        if self.labelled.is_empty() {
+            return course;
+        }
+        let labelled: Vec<Labelled> = self
+            .labelled
+            .iter()
+            .map(|set| Labelled {
+                images: self.members[0].reweigh(set.images.view(), &to[0]),
+                prompts: self.members[1].reweigh(set.prompts.view(), &to[1]),
+                ..set.clone()
+            })
+            .collect();
+        let fit = self.folds.outer.fit.clone();
+        course.with_labelled(vectors, fit, &labelled, odd, self.depth)
+    }
+
+    /// The weights of encoders that are better than the present ones beyond noise, with the
+    /// present recipe; none where there are none to weigh.
+    fn weights(
+        &self,
+        vectors: Vectors<'_>,
+        recipe: &Recipe,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Option<Members>, TuneError> {
+        let candidates = members::around(self.members);
+        if candidates.is_empty() {
+            return Ok(None);
+        }
+        progress.begin("encoders", Some(1 + candidates.len() as u64));
+        let present = self.inner(vectors, self.members).marks(recipe, cancel)?;
+        progress.advance(1);
+        let base = Worth::of(&present);
+        let mut tried = Vec::with_capacity(candidates.len());
+        for to in candidates {
+            let other = Reweighed::new(vectors, self.members, &to);
+            let marks = self.inner(other.vectors(), &to).marks(recipe, cancel)?;
+            tried.push((to, marks));
+            progress.advance(1);
+        }
+        progress.end();
+        Ok(search::nearest(tried, &present, &base).map(|(to, _)| to))
+    }
 }
 
 /// The most scores of this cohort that any recipe lets count.

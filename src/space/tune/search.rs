@@ -122,7 +122,11 @@ fn along(
 }
 
 /// The first of `tried` that is surely better than `present` and not surely worse than the best.
-fn nearest(tried: Vec<(Recipe, Marks)>, present: &Marks, base: &Worth) -> Option<(Recipe, Marks)> {
+pub(super) fn nearest<T>(
+    tried: Vec<(T, Marks)>,
+    present: &Marks,
+    base: &Worth,
+) -> Option<(T, Marks)> {
     let worth = |marks: &Marks| compare::gain(marks, present, base).value;
     let best = tried
         .iter()

@@ -1,0 +1,162 @@
+//! Images to vectors.
+//!
+//! Each worker reads, hashes, decodes and encodes its own images, so that no core waits for another.
+//! With several encoders an image is read and decoded once.
+
+use std::path::Path;
+
+use super::side::Done;
+use super::{Embedder, Embedding, Rejected, Watch, workers};
+use crate::anchors::cache::ContentKey;
+use crate::anchors::error::AnchorsError;
+use crate::encode::{ImageEncoder, PreparedImage};
+
+/// An image as the input of each of the encoders.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreparedInput(Vec<PreparedImage>);
+
+impl Embedder {
+    /// One embedding for each image file, in order.
+    ///
+    /// # Errors
+    /// When the encoder or the cache fails, or somebody asked to stop. A bad image is no error.
+    pub fn images<P>(&self, paths: &[P], watch: Watch<'_>) -> Result<Vec<Embedding>, AnchorsError>
+    where
+        P: AsRef<Path> + Sync,
+    {
+        let encoders = self.image().members();
+        let done = workers::run(self.workers, paths.len(), watch.cancel, |pieces| {
+            let mut done = Vec::new();
+            let mut batches: Vec<Batch> = encoders.iter().map(|_| Batch::default()).collect();
+            while let Some(i) = pieces.take() {
+                if let Err(rejected) =
+                    self.look_up_or_prepare(i, paths[i].as_ref(), &mut done, &mut batches)
+                {
+                    done.push(Done {
+                        input: i,
+                        member: 0,
+                        made: Err(rejected),
+                    });
+                }
+                for (member, batch) in batches.iter_mut().enumerate() {
+                    if batch.inputs.len() >= encoders[member].batch_size() {
+                        self.encode_batch(member, batch, &mut done)?;
+                    }
+                }
+                watch.progress.advance(1);
+            }
+            for (member, batch) in batches.iter_mut().enumerate() {
+                self.encode_batch(member, batch, &mut done)?;
+            }
+            Ok(done)
+        })?;
+        self.image.joined(done, paths.len(), watch.cancel)
+    }
+
+    /// Decodes and preprocesses the bytes of an image file for every encoder; pure.
+    ///
+    /// # Errors
+    /// [`Rejected`]: this image cannot be used; others can.
+    pub fn prepare_image(&self, bytes: &[u8]) -> Result<PreparedInput, Rejected> {
+        let members = self.image().members();
+        let pixels = members[0].decode(bytes).map_err(|e| Rejected {
+            reason: e.to_string(),
+        })?;
+        let inputs = members.iter().map(|m| m.prepare_pixels(&pixels));
+        Ok(PreparedInput(inputs.collect()))
+    }
+
+    /// Encodes prepared images into `[n, dim]` row-major, past the cache. Waits for free sessions.
+    ///
+    /// # Errors
+    /// When an encoder fails.
+    pub fn encode_prepared(&self, images: &[PreparedInput]) -> Result<Vec<f32>, AnchorsError> {
+        let dim = self.image().dim();
+        let mut joined = vec![0.0; images.len() * dim];
+        for (at, member) in self.image().members().iter().enumerate() {
+            let inputs: Vec<PreparedImage> = images.iter().map(|i| i.0[at].clone()).collect();
+            let vectors = member.encode(&inputs)?;
+            let rows = joined.chunks_exact_mut(dim);
+            for (vector, row) in vectors.chunks_exact(member.dim()).zip(rows) {
+                self.image().place(at, vector, row);
+            }
+        }
+        Ok(joined)
+    }
+
+    fn look_up_or_prepare(
+        &self,
+        input: usize,
+        path: &Path,
+        done: &mut Vec<Done>,
+        batches: &mut [Batch],
+    ) -> Result<(), Rejected> {
+        let bytes = fs_err::read(path).map_err(|e| Rejected {
+            reason: e.to_string(),
+        })?;
+        let key = ContentKey::of(&bytes);
+        let mut pixels = None;
+        for (member, encoder) in self.image().members().iter().enumerate() {
+            if let Some(vector) = self.image.known(member, &key) {
+                let made = Ok(vector);
+                done.push(Done {
+                    input,
+                    member,
+                    made,
+                });
+                continue;
+            }
+            let decoded = match pixels.take() {
+                Some(pixels) => pixels,
+                None => encoder.decode(&bytes).map_err(|e| Rejected {
+                    reason: format!("{}: {e}", path.display()),
+                })?,
+            };
+            batches[member].push(input, key, encoder.prepare_pixels(&decoded));
+            pixels = Some(decoded);
+        }
+        Ok(())
+    }
+
+    fn encode_batch(
+        &self,
+        member: usize,
+        batch: &mut Batch,
+        done: &mut Vec<Done>,
+    ) -> Result<(), AnchorsError> {
+        let Batch {
+            places,
+            keys,
+            inputs,
+        } = std::mem::take(batch);
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        let encoder: &ImageEncoder = &self.image().members()[member];
+        let vectors = encoder.encode(&inputs)?;
+        self.image.keep(member, &keys, &vectors)?;
+        let rows = vectors.chunks_exact(encoder.dim());
+        done.extend(places.into_iter().zip(rows).map(|(input, row)| Done {
+            input,
+            member,
+            made: Ok(row.to_vec()),
+        }));
+        Ok(())
+    }
+}
+
+/// Images that wait to be encoded together by one encoder.
+#[derive(Default)]
+struct Batch {
+    places: Vec<usize>,
+    keys: Vec<ContentKey>,
+    inputs: Vec<PreparedImage>,
+}
+
+impl Batch {
+    fn push(&mut self, place: usize, key: ContentKey, input: PreparedImage) {
+        self.places.push(place);
+        self.keys.push(key);
+        self.inputs.push(input);
+    }
+}

@@ -1,0 +1,113 @@
+//! Inputs to unit vectors, through the cache, with every core busy.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mod` | [`Embedder`]: the encoders of both modalities and their caches |
+//! | `images` | files and bytes of images to vectors |
+//! | `texts` | texts to vectors |
+//! | `side` | the encoders of one modality with their caches; members' vectors become joined ones |
+//! | `workers` | threads that take piece after piece, and stop together |
+
+mod images;
+mod side;
+mod texts;
+mod workers;
+
+use std::path::Path;
+
+use super::cache::EmbeddingCache;
+use super::error::AnchorsError;
+use super::manifest::EncoderEntry;
+use crate::encode::{Ensemble, ImageEncoder, TextEncoder};
+use crate::progress::{Cancel, Progress};
+use side::Side;
+
+pub use images::PreparedInput;
+
+/// An input that could not be embedded, and why; the others go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Rejected {
+    /// What is wrong with it, and what to do.
+    pub reason: String,
+}
+
+/// A unit vector `[dim]`, or why there is none.
+pub type Embedding = Result<Vec<f32>, Rejected>;
+
+/// Who watches long work, and who may stop it.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Told of each input that is done.
+    pub progress: &'a dyn Progress,
+    /// Looked at between batches.
+    pub cancel: &'a Cancel,
+}
+
+/// The encoders of both modalities and their caches.
+#[derive(Debug)]
+pub struct Embedder {
+    image: Side<ImageEncoder>,
+    text: Side<TextEncoder>,
+    workers: usize,
+}
+
+impl Embedder {
+    /// From the encoders of both modalities, each of which serves up to `workers` threads at once.
+    pub fn new(
+        image: impl Into<Ensemble<ImageEncoder>>,
+        text: impl Into<Ensemble<TextEncoder>>,
+        workers: usize,
+    ) -> Self {
+        Self {
+            image: Side::new(image.into()),
+            text: Side::new(text.into()),
+            workers: workers.max(1),
+        }
+    }
+
+    /// The same, with the caches of all encoders in `folder`.
+    ///
+    /// An encoder whose vectors depend on the other inputs of a batch (a dynamically quantised
+    /// one) gets no cache: what it made once it would not make again. That is tried when its cache
+    /// is empty; see [`uncached`](Self::uncached).
+    ///
+    /// # Errors
+    /// When a cache file cannot be opened or created, or an encoder fails.
+    pub fn with_cache(mut self, folder: &Path) -> Result<Self, AnchorsError> {
+        self.image.open_caches(folder, ImageEncoder::self_check)?;
+        self.text.open_caches(folder, TextEncoder::self_check)?;
+        Ok(self)
+    }
+
+    /// The names of the encoders whose embeddings are not kept.
+    pub fn uncached(&self) -> Vec<&str> {
+        let mut names = self.image.uncached();
+        names.extend(self.text.uncached());
+        names
+    }
+
+    /// The image encoders.
+    pub fn image(&self) -> &Ensemble<ImageEncoder> {
+        &self.image.encoders
+    }
+
+    /// The text encoders.
+    pub fn text(&self) -> &Ensemble<TextEncoder> {
+        &self.text.encoders
+    }
+
+    /// How many embeddings came out of the caches so far.
+    pub fn cache_hits(&self) -> u64 {
+        let caches = self.image.caches.iter().chain(&self.text.caches);
+        caches.flatten().map(EmbeddingCache::hits).sum()
+    }
+
+    /// Both sides as a manifest records them: `(image, text)`.
+    ///
+    /// # Errors
+    /// When an encoder fails on its canary input.
+    pub fn entries(&self) -> Result<(EncoderEntry, EncoderEntry), AnchorsError> {
+        Ok((self.image.entry()?, self.text.entry()?))
+    }
+}

@@ -1,0 +1,113 @@
+//! The encoders of one modality with their caches.
+
+use std::path::Path;
+
+use super::{Embedding, Rejected};
+use crate::anchors::cache::{ContentKey, EmbeddingCache};
+use crate::anchors::error::AnchorsError;
+use crate::anchors::manifest::EncoderEntry;
+use crate::encode::{EncodeError, Encoder, Ensemble, SelfCheck};
+use crate::progress::Cancel;
+
+/// The encoders of one modality, each with its cache if it may have one.
+#[derive(Debug)]
+pub(super) struct Side<E> {
+    pub(super) encoders: Ensemble<E>,
+    pub(super) caches: Vec<Option<EmbeddingCache>>,
+}
+
+impl<E: Encoder> Side<E> {
+    pub(super) fn new(encoders: Ensemble<E>) -> Self {
+        let caches = encoders.members().iter().map(|_| None).collect();
+        Self { encoders, caches }
+    }
+
+    /// Opens the cache of each encoder whose vectors are its inputs' alone.
+    pub(super) fn open_caches(
+        &mut self,
+        folder: &Path,
+        self_check: impl Fn(&E) -> Result<SelfCheck, EncodeError>,
+    ) -> Result<(), AnchorsError> {
+        for (encoder, slot) in self.encoders.members().iter().zip(&mut self.caches) {
+            let identity = encoder.identity();
+            let cache = EmbeddingCache::open(folder, &identity.fingerprint, identity.dim)?;
+            if !cache.is_empty() || self_check(encoder)?.batch_invariant {
+                *slot = Some(cache);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn uncached(&self) -> Vec<&str> {
+        let all = self.encoders.members().iter().zip(&self.caches);
+        let bare = all.filter(|(_, cache)| cache.is_none());
+        bare.map(|(e, _)| e.identity().name.as_str()).collect()
+    }
+
+    pub(super) fn entry(&self) -> Result<EncoderEntry, AnchorsError> {
+        Ok(EncoderEntry {
+            identity: self.encoders.identity().clone(),
+            canary: self.encoders.canary()?,
+        })
+    }
+
+    /// What a member made of this input before.
+    pub(super) fn known(&self, member: usize, key: &ContentKey) -> Option<Vec<f32>> {
+        self.caches[member].as_ref().and_then(|c| c.get(key))
+    }
+
+    /// Keeps what a member made, `[keys, its dim]`.
+    pub(super) fn keep(
+        &self,
+        member: usize,
+        keys: &[ContentKey],
+        vectors: &[f32],
+    ) -> Result<(), AnchorsError> {
+        if let Some(cache) = &self.caches[member] {
+            cache.put(keys, vectors)?;
+        }
+        Ok(())
+    }
+
+    /// Puts what the members made back into the order of the inputs and joins it. A gap means that
+    /// somebody asked to stop.
+    pub(super) fn joined(
+        &self,
+        done: Vec<Done>,
+        inputs: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<Embedding>, AnchorsError> {
+        let members = self.encoders.members().len();
+        let mut missing = vec![members; inputs];
+        let mut joined: Vec<Embedding> = vec![Ok(vec![0.0; self.encoders.dim()]); inputs];
+        for Done {
+            input,
+            member,
+            made,
+        } in done
+        {
+            match (made, &mut joined[input]) {
+                (Ok(vector), Ok(whole)) => self.encoders.place(member, &vector, whole),
+                (Err(rejected), place) => *place = Err(rejected),
+                (Ok(_), Err(_)) => {}
+            }
+            missing[input] -= 1;
+        }
+        let whole = joined
+            .iter()
+            .zip(missing)
+            .all(|(e, m)| e.is_err() || m == 0);
+        match whole && !cancel.requested() {
+            true => Ok(joined),
+            false => Err(AnchorsError::Interrupted),
+        }
+    }
+}
+
+/// What a member made of an input, its vector `[its dim]`.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) input: usize,
+    pub(super) member: usize,
+    pub(super) made: Result<Vec<f32>, Rejected>,
+}

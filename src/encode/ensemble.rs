@@ -1,0 +1,305 @@
+//! One or several encoders of a modality, asked as one.
+//!
+//! The joined vector is the members' unit vectors one after another, each times the root of its
+//! weight. So the dot product of two joined vectors is the weighted mean of the members'
+//! similarities, and whatever works on vectors (searches, means, maps) works on joined ones as it is.
+
+use std::ops::Range;
+
+use serde_json::{Value, json};
+
+use super::error::{EncodeError, ModelError};
+use super::identity::{EncoderIdentity, MemberIdentity, weights};
+use super::{ImageEncoder, TextEncoder};
+
+/// What an [`Ensemble`] can be made of.
+pub trait Encoder {
+    /// Who makes the vectors.
+    fn identity(&self) -> &EncoderIdentity;
+
+    /// The vector of an input that is the same on every machine.
+    ///
+    /// # Errors
+    /// When the model cannot be run.
+    fn canary(&self) -> Result<Vec<f32>, EncodeError>;
+}
+
+impl Encoder for ImageEncoder {
+    fn identity(&self) -> &EncoderIdentity {
+        self.identity()
+    }
+
+    fn canary(&self) -> Result<Vec<f32>, EncodeError> {
+        self.canary()
+    }
+}
+
+impl Encoder for TextEncoder {
+    fn identity(&self) -> &EncoderIdentity {
+        self.identity()
+    }
+
+    fn canary(&self) -> Result<Vec<f32>, EncodeError> {
+        self.canary()
+    }
+}
+
+/// One or several encoders of a modality.
+#[derive(Debug)]
+pub struct Ensemble<E> {
+    members: Vec<E>,
+    blocks: Vec<Block>,
+    identity: EncoderIdentity,
+}
+
+/// Where a member's vector stands in the joined one.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    begin: usize,
+    dim: usize,
+    /// The root of the weight.
+    scale: f32,
+}
+
+impl<E: Encoder> Ensemble<E> {
+    /// Of encoders and their weights, which are divided by their sum. One alone is itself: its
+    /// vectors keep their bits and its fingerprint stays.
+    ///
+    /// # Errors
+    /// [`ModelError::Ensemble`] when there is none, they read different things, one is there twice
+    /// or a weight is not above 0.
+    pub fn new(members: Vec<(E, f64)>) -> Result<Self, ModelError> {
+        let weights = weights(&members.iter().map(|m| m.1).collect::<Vec<_>>());
+        let given: Vec<MemberIdentity> = members
+            .iter()
+            .zip(weights)
+            .map(|((member, _), weight)| MemberIdentity::of(member.identity(), weight))
+            .collect();
+        let refuse = |what: String| Err(ModelError::Ensemble { what });
+        let Some((first, _)) = members.first() else {
+            return refuse("no encoder is named".to_owned());
+        };
+        for (i, (member, weight)) in members.iter().enumerate() {
+            let identity = member.identity();
+            let name = &identity.name;
+            if !(weight.is_finite() && *weight > 0.0) {
+                return refuse(format!("{name} has the weight {weight}; give one above 0"));
+            }
+            if identity.modality != first.identity().modality {
+                let (a, b) = (first.identity().modality, identity.modality);
+                return refuse(format!("{} reads {a}s, {name} {b}s", given[0].name));
+            }
+            if given[..i]
+                .iter()
+                .any(|m| m.fingerprint == identity.fingerprint)
+            {
+                return refuse(format!("{name} is named twice"));
+            }
+        }
+        let identity = match given.as_slice() {
+            [_] => first.identity().clone(),
+            _ => EncoderIdentity::joined(
+                first.identity().modality,
+                settings(first.identity()),
+                given.clone(),
+            ),
+        };
+        let mut begin = 0;
+        let blocks = given.iter().map(|member| {
+            let block = Block {
+                begin,
+                dim: member.dim,
+                scale: member.scale(),
+            };
+            begin += member.dim;
+            block
+        });
+        Ok(Self {
+            blocks: blocks.collect(),
+            members: members.into_iter().map(|(member, _)| member).collect(),
+            identity,
+        })
+    }
+
+    /// The encoders, in the order of their vectors.
+    pub fn members(&self) -> &[E] {
+        &self.members
+    }
+
+    /// Who makes the joined vectors.
+    pub fn identity(&self) -> &EncoderIdentity {
+        &self.identity
+    }
+
+    /// The length of a joined vector.
+    pub fn dim(&self) -> usize {
+        self.identity.dim
+    }
+
+    /// Writes a member's vector `[its dim]` to its place in a joined one `[dim]`.
+    pub fn place(&self, member: usize, vector: &[f32], joined: &mut [f32]) {
+        let Block { begin, dim, scale } = self.blocks[member];
+        for (place, x) in joined[begin..begin + dim].iter_mut().zip(vector) {
+            *place = scale * x;
+        }
+    }
+
+    /// Where each member's vector stands in a joined one, in order.
+    pub fn places(&self) -> impl Iterator<Item = Range<usize>> {
+        self.blocks.iter().map(|b| b.begin..b.begin + b.dim)
+    }
+
+    /// The joined vector of the members' canaries.
+    ///
+    /// # Errors
+    /// When a model cannot be run.
+    pub fn canary(&self) -> Result<Vec<f32>, EncodeError> {
+        let mut joined = vec![0.0; self.dim()];
+        for (at, member) in self.members.iter().enumerate() {
+            self.place(at, &member.canary()?, &mut joined);
+        }
+        Ok(joined)
+    }
+}
+
+impl<E: Encoder> From<E> for Ensemble<E> {
+    fn from(encoder: E) -> Self {
+        let identity = encoder.identity().clone();
+        let block = Block {
+            begin: 0,
+            dim: identity.dim,
+            scale: 1.0,
+        };
+        Self {
+            members: vec![encoder],
+            blocks: vec![block],
+            identity,
+        }
+    }
+}
+
+/// The settings that all members share and that a later process has to open them with.
+fn settings(identity: &EncoderIdentity) -> Value {
+    match &identity.preprocessing["exif"] {
+        Value::Null => json!({}),
+        exif => json!({ "exif": exif }),
+    }
+}
+
+/// Names of encoders with weights, as people write them: `a`, `a+b`, `a:0.7+b:0.3`.
+///
+/// # Errors
+/// [`ModelError::Ensemble`] for an empty name or a weight that is no number.
+pub fn parse(text: &str) -> Result<Vec<(String, f64)>, ModelError> {
+    let refuse = |what: String| Err(ModelError::Ensemble { what });
+    let mut named = Vec::new();
+    for one in text.split('+').map(str::trim) {
+        let (name, weight) = match one.rsplit_once(':') {
+            Some((name, weight)) => match weight.trim().parse::<f64>() {
+                Ok(number) => (name.trim(), number),
+                Err(_) => return refuse(format!("{weight:?} after {name:?} is no weight")),
+            },
+            None => (one, 1.0),
+        };
+        if name.is_empty() {
+            return refuse(format!("a name is missing in {text:?}"));
+        }
+        named.push((name.to_owned(), weight));
+    }
+    Ok(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::Modality;
+
+    #[derive(Debug)]
+    struct Fixed(EncoderIdentity, Vec<f32>);
+
+    impl Encoder for Fixed {
+        fn identity(&self) -> &EncoderIdentity {
+            &self.0
+        }
+
+        fn canary(&self) -> Result<Vec<f32>, EncodeError> {
+            Ok(self.1.clone())
+        }
+    }
+
+    fn fixed(name: &str, modality: Modality, canary: &[f32]) -> Fixed {
+        let settings = json!({ "name": name });
+        let identity = EncoderIdentity::new(
+            name.into(),
+            modality,
+            canary.len(),
+            "ab".into(),
+            None,
+            settings,
+        );
+        Fixed(identity, canary.to_vec())
+    }
+
+    fn dot(a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(x, y)| x * y).sum()
+    }
+
+    #[test]
+    fn the_product_of_joined_vectors_is_the_weighted_mean_of_similarities() {
+        let a = fixed("a", Modality::Image, &[0.6, 0.8]);
+        let b = fixed("b", Modality::Image, &[1.0, 0.0, 0.0]);
+        let both = Ensemble::new(vec![(a, 3.0), (b, 1.0)]).unwrap();
+        assert_eq!((both.dim(), both.members().len()), (5, 2));
+        let mut other = vec![0.0; 5];
+        both.place(0, &[1.0, 0.0], &mut other);
+        both.place(1, &[0.0, 1.0, 0.0], &mut other);
+        let canary = both.canary().unwrap();
+        assert!((dot(&canary, &canary) - 1.0).abs() < 1e-6);
+        assert!((dot(&canary, &other) - (0.75 * 0.6 + 0.25 * 0.0)).abs() < 1e-6);
+        assert_eq!(both.places().collect::<Vec<_>>(), [0..2, 2..5]);
+    }
+
+    #[test]
+    fn one_alone_is_itself() {
+        let a = fixed("a", Modality::Text, &[0.6, 0.8]);
+        let print = a.0.fingerprint.clone();
+        let one = Ensemble::new(vec![(a, 0.3)]).unwrap();
+        assert_eq!(one.identity().fingerprint, print);
+        assert_eq!(one.canary().unwrap(), [0.6, 0.8]);
+    }
+
+    #[test]
+    fn weights_and_order_are_part_of_the_identity_and_its_name_opens_it_again() {
+        let pair = |first: f64| {
+            let a = fixed("a", Modality::Image, &[1.0]);
+            let b = fixed("b", Modality::Image, &[1.0]);
+            Ensemble::new(vec![(a, first), (b, 1.0)]).unwrap().identity
+        };
+        assert_eq!(pair(1.0).name, "a+b");
+        assert_eq!(pair(3.0).name, "a:0.75+b:0.25");
+        assert_ne!(pair(1.0).fingerprint, pair(3.0).fingerprint);
+        assert_eq!(
+            parse("a+b").unwrap(),
+            [("a".into(), 1.0), ("b".into(), 1.0)]
+        );
+        for first in [0.123, 1.0, 2.0, 7.7] {
+            let identity = pair(first);
+            let again = parse(&identity.name).unwrap();
+            assert_eq!(pair(again[0].1 / again[1].1), identity);
+        }
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_refused() {
+        let a = || fixed("a", Modality::Image, &[1.0]);
+        let text = fixed("t", Modality::Text, &[1.0]);
+        let said = |members| Ensemble::new(members).unwrap_err().to_string();
+        assert!(said(vec![]).contains("no encoder"));
+        assert!(said(vec![(a(), 1.0), (a(), 1.0)]).contains("a is named twice"));
+        assert!(said(vec![(a(), 1.0), (text, 1.0)]).contains("reads images, t texts"));
+        assert!(said(vec![(a(), 0.0)]).contains("above 0"));
+        for bad in ["", "a+", "a:x", ":1"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The weights of several encoders of a modality, tried on held-out pairs.
+//!
+//! A joined vector is made of blocks, one an encoder, each of the length of the root of its weight
+//! (see [`Ensemble`](crate::encode::Ensemble)); other weights are other lengths of the blocks.
+
+use ndarray::{Array2, ArrayView2, Axis};
+use serde::Serialize;
+
+use super::course::Vectors;
+use crate::space::linear::Moments;
+
+/// What a weight is multiplied with, against the others of its side.
+const FACTORS: [f64; 2] = [0.5, 2.0];
+
+/// The encoders of one modality in a joined vector.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Blocks {
+    /// The length of each encoder's vectors.
+    pub dims: Vec<usize>,
+    /// Its say in the mean of similarities; all sum to 1.
+    pub weights: Vec<f64>,
+}
+
+impl Blocks {
+    /// The same encoders with each weight halved and doubled against the others; none where there
+    /// is nothing to weigh.
+    fn around(&self) -> Vec<Self> {
+        if self.weights.len() < 2 {
+            return Vec::new();
+        }
+        let mut all = Vec::new();
+        for at in 0..self.weights.len() {
+            for factor in FACTORS {
+                let mut other = self.clone();
+                other.weights[at] *= factor;
+                let sum: f64 = other.weights.iter().sum();
+                other.weights.iter_mut().for_each(|w| *w /= sum);
+                if !all.iter().any(|known: &Self| known.is_near(&other)) {
+                    all.push(other);
+                }
+            }
+        }
+        all
+    }
+
+    fn is_near(&self, other: &Self) -> bool {
+        let pairs = self.weights.iter().zip(&other.weights);
+        pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-3)
+    }
+
+    /// Joined vectors `[n, dim]` with other weights.
+    pub fn reweigh(&self, rows: ArrayView2<f32>, to: &Self) -> Array2<f32> {
+        let mut rows = rows.to_owned();
+        let mut begin = 0;
+        for ((dim, old), new) in self.dims.iter().zip(&self.weights).zip(&to.weights) {
+            let scale = (new / old).sqrt() as f32;
+            let end = begin + dim;
+            let block = begin..end;
+            rows.slice_axis_mut(Axis(1), block.into())
+                .map_inplace(|x| *x *= scale);
+            begin = end;
+        }
+        rows
+    }
+}
+
+/// The weights of both modalities.
+pub type Members = [Blocks; 2];
+
+/// All weights that differ from `members` in one encoder of one modality.
+pub fn around(members: &Members) -> Vec<Members> {
+    let of = |side: usize| {
+        members[side].around().into_iter().map(move |blocks| {
+            let mut other = members.clone();
+            other[side] = blocks;
+            other
+        })
+    };
+    of(0).chain(of(1)).collect()
+}
+
+/// Pairs of a set with other weights.
+#[derive(Debug)]
+pub struct Reweighed {
+    sides: [Array2<f32>; 2],
+    moments: Moments,
+}
+
+impl Reweighed {
+    /// Of pairs with the weights `from`.
+    pub fn new(vectors: Vectors<'_>, from: &Members, to: &Members) -> Self {
+        let sides = [0, 1].map(|side| from[side].reweigh(vectors.sides[side], &to[side]));
+        let mut moments = Moments::new(sides[0].ncols(), sides[1].ncols());
+        if let [Some(x), Some(y)] = [sides[0].as_slice(), sides[1].as_slice()] {
+            moments.add(x, y);
+        }
+        Self { sides, moments }
+    }
+
+    /// The vectors.
+    pub fn vectors(&self) -> Vectors<'_> {
+        Vectors {
+            sides: [self.sides[0].view(), self.sides[1].view()],
+            moments: &self.moments,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    fn two(a: f64, b: f64) -> Blocks {
+        Blocks {
+            dims: vec![2, 1],
+            weights: vec![a, b],
+        }
+    }
+
+    #[test]
+    fn blocks_get_the_length_of_their_weight() {
+        let half = 0.5_f32.sqrt();
+        let rows = array![[0.6 * half, 0.8 * half, half]];
+        let other = two(0.5, 0.5).reweigh(rows.view(), &two(0.8, 0.2));
+        let expected = [0.6 * 0.8_f32.sqrt(), 0.8 * 0.8_f32.sqrt(), 0.2_f32.sqrt()];
+        for (a, b) in other.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-6, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn each_weight_is_tried_smaller_and_larger_once() {
+        let alone = Blocks {
+            dims: vec![3],
+            weights: vec![1.0],
+        };
+        let all = around(&[two(0.5, 0.5), alone.clone()]);
+        let weights: Vec<f64> = all
+            .iter()
+            .map(|m| (m[0].weights[0] * 3.0).round())
+            .collect();
+        assert_eq!(weights, [1.0, 2.0], "halving one is doubling the other");
+        assert!(all.iter().all(|m| m[1] == alone));
+        assert!(around(&[alone.clone(), alone]).is_empty());
+    }
+}
