@@ -13,6 +13,7 @@
 //! | [`space`] | the arithmetic: pure functions over slices, no I/O |
 //! | [`classify`] | labels become a class head, images become scores |
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
+//! | `serve` | the server, with the feature of that name |
 //! | [`progress`] | what long work tells its caller |
 //!
 //! Arrows run downwards only: `cli -> eval -> anchors -> encode, pairs, space -> asif_index`.
@@ -27,4 +28,6 @@ pub mod eval;
 pub mod home;
 pub mod pairs;
 pub mod progress;
+#[cfg(feature = "server")]
+pub mod serve;
 pub mod space;

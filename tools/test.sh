@@ -22,6 +22,7 @@ cd "$repo"
 
 tools/quickstart.sh --setup-only
 step 'test packages' setup packages python-tests
+step 'http clients' setup packages serve-clients
 # A Python with numpy, Pillow, tokenizers and onnxruntime, for tests that compare with them.
 export ASIF_PYTHON=$ASIF_HOME/python/bin/python3
 # What was just set up must be used: a test that needs it and does not find it fails.

@@ -102,11 +102,37 @@ impl LabelHead {
         watch: Watch<'_>,
     ) -> Result<Self, AnchorsError> {
         set.check_encoders(embedder)?;
+        let prompts = labels.prompts(templates).concat();
+        let vectors = embedder.prompts(&prompts, watch)?;
+        Self::of_vectors(searcher, labels, templates, vectors, scoring)
+    }
+
+    /// The same of vectors that were made before: `vectors` is `[prompts, dim]`, the unit vectors of
+    /// all [`Labels::prompts`], label after label. They belong to the text encoder, not to a
+    /// generation.
+    ///
+    /// # Errors
+    /// When they are not so many, or not finite.
+    pub fn of_vectors(
+        searcher: &Searcher<'_>,
+        labels: &Labels,
+        templates: &Templates,
+        mut vectors: Vec<f32>,
+        scoring: Scoring,
+    ) -> Result<Self, AnchorsError> {
+        let set = searcher.set();
         let prompts = labels.prompts(templates);
         let labels: Vec<String> = labels.as_slice().to_vec();
-        let flat: Vec<&str> = prompts.iter().flatten().map(String::as_str).collect();
-        let mut vectors = embedder.prompts(&flat, watch)?;
-        let dim = embedder.text().dim();
+        let dim = set.dim(Modality::Text);
+        let expected = prompts.iter().map(Vec::len).sum::<usize>() * dim;
+        if vectors.len() != expected {
+            return Err(AnchorsError::Index(asif_index::Error::Argument {
+                what: "the vectors of the prompts",
+                expected: format!("{expected} numbers"),
+                found: vectors.len().to_string(),
+                advice: "give one vector for each prompt",
+            }));
+        }
         let counts: Vec<usize> = match scoring.aggregate {
             Aggregate::Max | Aggregate::MeanScore => prompts.iter().map(Vec::len).collect(),
             Aggregate::Mean => {

@@ -70,34 +70,7 @@ impl EncoderArgs {
         set: Option<&AnchorSet>,
         load: Load,
     ) -> anyhow::Result<Embedder> {
-        runtime::load(self.onnxruntime.as_deref(), &context.home)?;
-        let mut options = match load {
-            Load::Few => EncoderOptions::latency(),
-            Load::Many => EncoderOptions::throughput(),
-        };
-        let recorded = |modality| set.map(|s| &s.encoder(modality).identity);
-        options.apply_exif = match recorded(Modality::Image) {
-            Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
-            _ => !self.ignore_exif,
-        };
-        let name = |given: &Option<String>, modality, default: &str| {
-            given
-                .clone()
-                .or_else(|| recorded(modality).map(|i| i.name.clone()))
-                .unwrap_or_else(|| default.to_owned())
-        };
-        let image = name(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER);
-        let text = name(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER);
-        let home = &context.home;
-        let embedder = Embedder::new(
-            registry::open_all(home, &image, Modality::Image, |folder| {
-                ImageEncoder::open(folder, &options)
-            })?,
-            registry::open_all(home, &text, Modality::Text, |folder| {
-                TextEncoder::open(folder, &options)
-            })?,
-            options.sessions,
-        );
+        let embedder = self.open_uncached(context, set, load)?;
         if self.no_cache {
             return Ok(embedder);
         }
@@ -117,6 +90,43 @@ impl EncoderArgs {
             ));
         }
         Ok(embedder)
+    }
+
+    /// The same, without a cache.
+    pub fn open_uncached(
+        &self,
+        context: &Context,
+        set: Option<&AnchorSet>,
+        load: Load,
+    ) -> anyhow::Result<Embedder> {
+        runtime::load(self.onnxruntime.as_deref(), &context.home)?;
+        let mut options = match load {
+            Load::Few => EncoderOptions::latency(),
+            Load::Many => EncoderOptions::throughput(),
+        };
+        let recorded = |modality| set.map(|s| &s.encoder(modality).identity);
+        options.apply_exif = match recorded(Modality::Image) {
+            Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
+            _ => !self.ignore_exif,
+        };
+        let name = |given: &Option<String>, modality, default: &str| {
+            given
+                .clone()
+                .or_else(|| recorded(modality).map(|i| i.name.clone()))
+                .unwrap_or_else(|| default.to_owned())
+        };
+        let image = name(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER);
+        let text = name(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER);
+        let home = &context.home;
+        Ok(Embedder::new(
+            registry::open_all(home, &image, Modality::Image, |folder| {
+                ImageEncoder::open(folder, &options)
+            })?,
+            registry::open_all(home, &text, Modality::Text, |folder| {
+                TextEncoder::open(folder, &options)
+            })?,
+            options.sessions,
+        ))
     }
 }
 

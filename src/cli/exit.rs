@@ -85,6 +85,7 @@ fn code(error: &anyhow::Error) -> u8 {
                 .or_else(|| is(cause.is::<StrictInput>(), STRICT))
                 .or_else(|| is(cause.is::<RecipeError>(), USAGE))
                 .or_else(|| is(cause.is::<SetupIncomplete>(), SETUP))
+                .or_else(|| server(cause))
                 .or_else(|| cause.downcast_ref::<ModelError>().map(model))
                 .or_else(|| is(cause.is::<EncodeError>(), SETUP))
         })
@@ -107,6 +108,25 @@ fn model(error: &ModelError) -> u8 {
         ModelError::Ensemble { .. } => USAGE,
         _ => SETUP,
     }
+}
+
+#[cfg(not(feature = "server"))]
+fn server(_: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    None
+}
+
+#[cfg(feature = "server")]
+fn server(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    use asif::anchors::live::LiveError;
+    use asif::serve::ServeError;
+    Some(match cause.downcast_ref()? {
+        ServeError::Bind { .. } | ServeError::System(_) => INTERNAL,
+        ServeError::Key { .. } => INPUT,
+        ServeError::Encoders { .. } => SETUP,
+        ServeError::Anchors(error) | ServeError::Live(LiveError::Anchors(error)) => anchors(error),
+        ServeError::Live(_) => INPUT,
+        _ => USAGE,
+    })
 }
 
 fn tune(error: &TuneError) -> u8 {

@@ -8,6 +8,7 @@
 //! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
 //! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing sets, their soundness, what is left of removed pairs |
 //! | `receipt.rs` | what those that change a set share |
+//! | `serve.rs` | the server |
 //! | `query.rs` | how a set is asked: what commands that compare images with texts share |
 //! | `args.rs` | arguments that several commands share |
 //! | `context.rs` | what every command is given: home, output form, who may interrupt |
@@ -40,6 +41,8 @@ mod receipt;
 mod repair;
 mod rollback;
 mod scaling;
+#[cfg(feature = "server")]
+mod serve;
 mod swap;
 mod templates;
 mod tune;
@@ -124,6 +127,9 @@ enum Command {
     Repair(repair::RepairArgs),
     /// Show where a pair has left traces; delete the bytes of removed pairs.
     Audit(audit::AuditArgs),
+    /// Serve sets over HTTP, with a page to look into them.
+    #[cfg(feature = "server")]
+    Serve(serve::ServeArgs),
     /// Measure the parts on this machine.
     Bench(bench::BenchArgs),
     /// List the installed encoders, or add one.
@@ -163,6 +169,8 @@ pub fn main() -> ExitCode {
             Command::Verify(args) => verify::run(&args, &context),
             Command::Repair(args) => repair::run(&args, &context),
             Command::Audit(args) => audit::run(&args, &context),
+            #[cfg(feature = "server")]
+            Command::Serve(args) => serve::run(&args, &context),
             Command::Bench(args) => bench::run(&args, &context),
             Command::Models(args) => models::run(&args, &context),
             Command::Templates(args) => templates::run(&args, &context),

@@ -65,5 +65,5 @@ def write_wrapper(folder: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("set", choices=("python-export", "python-tests", "ci-tools"))
+    parser.add_argument("set", choices=("python-export", "python-tests", "serve-clients", "ci-tools"))
     run(lambda args: install(args.set, args.home), parser)

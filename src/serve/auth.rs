@@ -1,0 +1,215 @@
+//! Who may ask what: two keys, each for its own routes.
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::{HeaderMap, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::{Refusal, ServeError};
+use super::state::App;
+
+/// The fewest characters of a key.
+const SHORTEST: usize = 16;
+
+/// A secret, kept as its hash: it can be compared and not be told.
+///
+/// Hashes are compared in constant time (`blake3::Hash`), and hashing takes the same time for every
+/// key of a length, so that no answer's time says how much of a guess was right.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(blake3::Hash);
+
+impl Key {
+    /// From its text; blanks around it do not belong to it.
+    ///
+    /// # Errors
+    /// [`ServeError::Key`] when it is short or holds what no header can carry.
+    pub fn new(text: &str) -> Result<Self, ServeError> {
+        let text = text.trim();
+        let sound = text.bytes().all(|b| b.is_ascii_graphic());
+        if text.len() < SHORTEST || !sound {
+            return Err(ServeError::Key { shortest: SHORTEST });
+        }
+        Ok(Self::of(text))
+    }
+
+    fn of(text: &str) -> Self {
+        Self(blake3::hash(text.as_bytes()))
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// The keys of a server, and whether it is open to this machine only.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    pub api: Option<Key>,
+    pub admin: Option<Key>,
+    /// Whether the server listens on loopback and asks for no key.
+    pub local: bool,
+}
+
+impl Gate {
+    /// Whether these headers may use the public routes. Where no key is set, any is let through:
+    /// clients that cannot do without send a dummy.
+    fn public(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let given = bearer(headers);
+        if given.is_some() && given == self.admin {
+            return Err(Refusal::forbidden(
+                "the admin key opens no public route; send the API key",
+            ));
+        }
+        if self.local {
+            local_host(headers)?;
+        }
+        match (&self.api, given) {
+            (None, _) => Ok(()),
+            (Some(wanted), Some(given)) if given == *wanted => Ok(()),
+            (Some(_), given) => Err(Refusal::unauthorized(given.is_some())),
+        }
+    }
+
+    /// Whether they may use the admin routes.
+    fn admin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(wanted) = &self.admin else {
+            return Err(Refusal::forbidden(
+                "this server has no admin routes; start it with --admin-key-file to have them",
+            ));
+        };
+        match bearer(headers) {
+            Some(given) if given == *wanted => Ok(()),
+            given if given.is_some() && given == self.api => Err(Refusal::forbidden(
+                "the API key opens no admin route; send the admin key",
+            )),
+            given => Err(Refusal::unauthorized(given.is_some())),
+        }
+    }
+}
+
+/// Lets through who may use the public routes.
+pub(super) async fn public(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.gate().public(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Lets through who may use the admin routes.
+pub(super) async fn admin(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.gate().admin(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The key of `Authorization: Bearer KEY`.
+fn bearer(headers: &HeaderMap) -> Option<Key> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| Key::of(key.trim()))
+}
+
+/// An open server on loopback answers to this machine's names only: a page from elsewhere whose
+/// host name was made to point here (DNS rebinding) would otherwise read what it likes.
+fn local_host(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(host) = headers.get(HOST) else {
+        return Ok(());
+    };
+    let uri: Option<Uri> = host.to_str().ok().and_then(|h| h.parse().ok());
+    let name = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let loopback = bare
+        .parse::<std::net::IpAddr>()
+        .is_ok_and(|ip| ip.is_loopback());
+    if loopback || bare.eq_ignore_ascii_case("localhost") {
+        return Ok(());
+    }
+    Err(Refusal::forbidden(
+        "without an API key this server answers to localhost only; ask it by that name, or start \
+         it with --api-key-file",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn key(text: &str) -> Option<Key> {
+        Some(Key::new(text).unwrap())
+    }
+
+    #[test]
+    fn each_key_opens_its_own_routes_only() {
+        let (api, admin) = ("public-0123456789", "admin-0123456789a");
+        let gate = Gate {
+            api: key(api),
+            admin: key(admin),
+            local: false,
+        };
+        let with = |key: &str| headers(&[("authorization", &format!("Bearer {key}"))]);
+        assert!(gate.public(&with(api)).is_ok());
+        assert!(gate.admin(&with(admin)).is_ok());
+        let status = |r: Result<(), Refusal>| r.unwrap_err().status().as_u16();
+        assert_eq!(status(gate.public(&with(admin))), 403);
+        assert_eq!(status(gate.admin(&with(api))), 403);
+        for wrong in ["", "x", "public-012345678", "public-01234567890"] {
+            assert_eq!(status(gate.public(&with(wrong))), 401, "{wrong}");
+            assert_eq!(status(gate.admin(&with(wrong))), 401, "{wrong}");
+        }
+        assert_eq!(status(gate.public(&headers(&[]))), 401);
+        let basic = headers(&[("authorization", &format!("Basic {api}"))]);
+        assert_eq!(status(gate.public(&basic)), 401);
+    }
+
+    #[test]
+    fn an_open_server_answers_to_this_machines_names_only() {
+        let gate = Gate {
+            api: None,
+            admin: key("admin-0123456789a"),
+            local: true,
+        };
+        let host = |name: &str| gate.public(&headers(&[("host", name)]));
+        for good in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1:8080",
+            "[::1]:9",
+            "[::1]",
+        ] {
+            assert!(host(good).is_ok(), "{good}");
+        }
+        for bad in ["evil.example", "localhost.evil.example:80", "10.0.0.1"] {
+            assert!(host(bad).is_err(), "{bad}");
+        }
+        let dummy = headers(&[("authorization", "Bearer dummy"), ("host", "localhost")]);
+        assert!(gate.public(&dummy).is_ok());
+        let closed = Gate {
+            admin: None,
+            ..gate
+        };
+        assert!(closed.admin(&dummy).is_err());
+    }
+
+    #[test]
+    fn a_key_is_long_enough_and_never_shown() {
+        assert!(Key::new("short").is_err());
+        assert!(Key::new("long enough, but with blanks").is_err());
+        let key = Key::new(" 0123456789abcdef\n").unwrap();
+        assert_eq!(key, Key::of("0123456789abcdef"));
+        assert_eq!(format!("{key:?}"), "Key(..)");
+    }
+}

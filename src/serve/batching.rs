@@ -1,0 +1,400 @@
+//! Calls of an encoder, shared between requests.
+//!
+//! ```text
+//! request ─> submit ─> queue ─> worker: takes what waits, its share of it, up to a batch ─> replies
+//! ```
+//!
+//! A worker never waits for company while nothing else is on its way: on an idle server a single
+//! input is encoded at once. While others are being prepared it waits up to `linger` for them, which
+//! a busy server wins back by fuller batches. Under load batches fill by themselves, because inputs
+//! gather while workers are busy.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::error::Refusal;
+
+/// How inputs are gathered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batching {
+    /// The most inputs of a call.
+    pub size: usize,
+    /// Threads that call.
+    pub workers: usize,
+    /// How long a worker waits for inputs that are on their way.
+    pub linger: Duration,
+}
+
+/// What is told of each call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    /// Its inputs.
+    pub size: usize,
+    /// How long the oldest of them had waited.
+    pub waited: Duration,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// One output for each input of a call.
+pub(super) type Outputs<O> = Result<Vec<O>, Refusal>;
+
+/// Workers that call an encoder with what waits.
+pub(super) struct Batcher<I, O> {
+    shared: Arc<Shared<I, O>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+struct Shared<I, O> {
+    queue: Mutex<Queue<I, O>>,
+    came: Condvar,
+    /// Inputs that are being prepared and will be submitted.
+    coming: AtomicUsize,
+    batching: Batching,
+}
+
+struct Queue<I, O> {
+    jobs: VecDeque<Job<I, O>>,
+    closed: bool,
+}
+
+/// Inputs of one request that belong into one call.
+struct Job<I, O> {
+    inputs: Vec<I>,
+    reply: oneshot::Sender<Outputs<O>>,
+    since: Instant,
+}
+
+/// An input that will be submitted; gone when it was, or when its request went away.
+pub(super) struct Coming<'a>(&'a AtomicUsize);
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
+    /// Starts the workers. `call` gives one output an input; `told` hears of each call.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        name: &str,
+        batching: Batching,
+        call: impl Fn(Vec<I>) -> Outputs<O> + Send + Sync + 'static,
+        told: impl Fn(Call) + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(Queue {
+                jobs: VecDeque::new(),
+                closed: false,
+            }),
+            came: Condvar::new(),
+            coming: AtomicUsize::new(0),
+            batching,
+        });
+        let work = Arc::new((call, told));
+        let workers = (0..batching.workers.max(1)).map(|_| {
+            let (shared, work) = (Arc::clone(&shared), Arc::clone(&work));
+            std::thread::Builder::new()
+                .name(format!("asif-{name}"))
+                .spawn(move || {
+                    while let Some(jobs) = shared.take() {
+                        run(jobs, &work.0, &work.1);
+                    }
+                })
+        });
+        let workers = workers.collect::<std::io::Result<_>>()?;
+        Ok(Self { shared, workers })
+    }
+
+    /// Announces an input that is being prepared, so that a worker may wait for it.
+    pub fn announce(&self) -> Coming<'_> {
+        self.shared.coming.fetch_add(1, Ordering::Relaxed);
+        Coming(&self.shared.coming)
+    }
+
+    /// How many inputs wait.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting()
+    }
+
+    /// The outputs of at most one call's inputs. Whoever stops waiting is passed over.
+    ///
+    /// # Errors
+    /// What the call failed with, or that the server stops.
+    pub async fn submit(&self, inputs: Vec<I>) -> Outputs<O> {
+        let (reply, outputs) = oneshot::channel();
+        let since = Instant::now();
+        self.shared.lock().jobs.push_back(Job {
+            inputs,
+            reply,
+            since,
+        });
+        self.shared.came.notify_one();
+        outputs.await.unwrap_or_else(|_| Err(Refusal::stopping()))
+    }
+}
+
+impl<I, O> Shared<I, O> {
+    fn lock(&self) -> MutexGuard<'_, Queue<I, O>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next call's jobs, waited for; none when the server stops and nothing waits.
+    fn take(&self) -> Option<Vec<Job<I, O>>> {
+        let mut queue = self.lock();
+        loop {
+            queue.jobs.retain(|job| !job.reply.is_closed());
+            if !queue.jobs.is_empty() {
+                break;
+            }
+            if queue.closed {
+                return None;
+            }
+            queue = self.wait(queue, None);
+        }
+        let until = Instant::now() + self.batching.linger;
+        loop {
+            let missing = queue.waiting() < self.batching.size;
+            let left = until.saturating_duration_since(Instant::now());
+            let company = self.coming.load(Ordering::Relaxed) > 0;
+            if !missing || !company || queue.closed || left.is_zero() {
+                break;
+            }
+            queue = self.wait(queue, Some(left));
+        }
+        // Each worker its share: two halves side by side are done sooner than one whole.
+        let share = queue.waiting().div_ceil(self.batching.workers.max(1));
+        let room = share.clamp(1, self.batching.size.max(1));
+        let (mut jobs, mut inputs) = (Vec::new(), 0);
+        while let Some(job) = queue.jobs.pop_front() {
+            if !jobs.is_empty() && inputs + job.inputs.len() > room {
+                queue.jobs.push_front(job);
+                break;
+            }
+            inputs += job.inputs.len();
+            jobs.push(job);
+        }
+        Some(jobs)
+    }
+
+    fn wait<'a>(
+        &self,
+        queue: MutexGuard<'a, Queue<I, O>>,
+        limit: Option<Duration>,
+    ) -> MutexGuard<'a, Queue<I, O>> {
+        match limit {
+            None => self
+                .came
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                let waited = self.came.wait_timeout(queue, limit);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+}
+
+impl<I, O> Queue<I, O> {
+    fn waiting(&self) -> usize {
+        self.jobs.iter().map(|job| job.inputs.len()).sum()
+    }
+}
+
+/// One call for some jobs, each of which gets its part of the outputs.
+fn run<I, O>(jobs: Vec<Job<I, O>>, call: &impl Fn(Vec<I>) -> Outputs<O>, told: &impl Fn(Call)) {
+    let begun = Instant::now();
+    let waited = jobs.iter().map(|job| begun - job.since).max();
+    let (mut inputs, mut replies) = (Vec::new(), Vec::with_capacity(jobs.len()));
+    for job in jobs {
+        replies.push((job.inputs.len(), job.reply));
+        inputs.extend(job.inputs);
+    }
+    let size = inputs.len();
+    let outputs = catch_unwind(AssertUnwindSafe(|| call(inputs)))
+        .unwrap_or_else(|_| Err(Refusal::internal("the encoder's thread panicked")));
+    told(Call {
+        size,
+        waited: waited.unwrap_or_default(),
+        took: begun.elapsed(),
+    });
+    let outputs = outputs.and_then(|outputs| match outputs.len() == size {
+        true => Ok(outputs),
+        false => Err(Refusal::internal("the encoder did not answer every input")),
+    });
+    match outputs {
+        Ok(outputs) => {
+            let mut outputs = outputs.into_iter();
+            for (n, reply) in replies {
+                // Whoever went away meanwhile does not miss it.
+                let _ = reply.send(Ok(outputs.by_ref().take(n).collect()));
+            }
+        }
+        Err(refusal) => {
+            for (_, reply) in replies {
+                let _ = reply.send(Err(refusal.clone()));
+            }
+        }
+    }
+}
+
+impl<I, O> Drop for Batcher<I, O> {
+    /// Lets the workers finish what waits.
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.came.notify_all();
+        for worker in self.workers.drain(..) {
+            // Calls that panic are caught; nothing else can.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl<I, O> std::fmt::Debug for Batcher<I, O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batcher")
+            .field("batching", &self.shared.batching)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn batching(size: usize, workers: usize) -> Batching {
+        Batching {
+            size,
+            workers,
+            linger: Duration::ZERO,
+        }
+    }
+
+    /// A batcher of one worker that doubles numbers, and holds each call until it is let go.
+    fn held() -> (
+        Batcher<u32, u32>,
+        mpsc::Receiver<Vec<u32>>,
+        mpsc::Sender<()>,
+    ) {
+        let (called, calls) = mpsc::channel();
+        let (go, may_go) = mpsc::channel();
+        let parts = Mutex::new((called, may_go));
+        let call = move |inputs: Vec<u32>| {
+            let parts = parts.lock().unwrap();
+            parts.0.send(inputs.clone()).unwrap();
+            parts.1.recv().unwrap();
+            Ok(inputs.iter().map(|i| 2 * i).collect())
+        };
+        let batcher = Batcher::start("test", batching(3, 1), call, |_| {}).unwrap();
+        (batcher, calls, go)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn inputs_that_gather_share_a_call_and_get_their_own_outputs() {
+        let (batcher, calls, go) = held();
+        let batcher = Arc::new(batcher);
+        let ask = |inputs: Vec<u32>| {
+            let batcher = Arc::clone(&batcher);
+            tokio::spawn(async move { batcher.submit(inputs).await })
+        };
+        let first = ask(vec![1]);
+        assert_eq!(
+            calls.recv().unwrap(),
+            [1],
+            "an idle worker waits for nobody"
+        );
+        let mut rest = Vec::new();
+        for inputs in [vec![2], vec![3, 4], vec![5]] {
+            let before = batcher.waiting();
+            rest.push(ask(inputs));
+            while batcher.waiting() == before {
+                tokio::task::yield_now().await;
+            }
+        }
+        (0..3).for_each(|_| go.send(()).unwrap());
+        assert_eq!(first.await.unwrap(), Ok(vec![2]));
+        let mut outputs = Vec::new();
+        for asked in rest {
+            outputs.push(asked.await.unwrap().unwrap());
+        }
+        assert_eq!(outputs, [vec![4], vec![6, 8], vec![10]]);
+        assert_eq!(calls.recv().unwrap(), [2, 3, 4]);
+        assert_eq!(calls.recv().unwrap(), [5]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_went_away_is_passed_over() {
+        let (batcher, calls, go) = held();
+        let batcher = Arc::new(batcher);
+        let ask = |input| {
+            let batcher = Arc::clone(&batcher);
+            tokio::spawn(async move { batcher.submit(vec![input]).await })
+        };
+        let first = ask(1);
+        assert_eq!(calls.recv().unwrap(), [1]);
+        let gone = ask(2);
+        while batcher.waiting() < 1 {
+            tokio::task::yield_now().await;
+        }
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        let last = ask(3);
+        while batcher.waiting() < 2 {
+            tokio::task::yield_now().await;
+        }
+        (0..2).for_each(|_| go.send(()).unwrap());
+        assert_eq!(first.await.unwrap(), Ok(vec![2]));
+        assert_eq!(last.await.unwrap(), Ok(vec![6]));
+        assert_eq!(calls.recv().unwrap(), [3]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_answer_of_its_call_only() {
+        let call = |inputs: Vec<u32>| match inputs[..] {
+            [0] => panic!("as the test wants"),
+            [1] => Ok(Vec::new()),
+            _ => Ok(inputs),
+        };
+        let batcher = Batcher::start("test", batching(1, 2), call, |_| {}).unwrap();
+        assert!(batcher.submit(vec![0]).await.is_err());
+        assert!(
+            batcher.submit(vec![1]).await.is_err(),
+            "no output for an input"
+        );
+        assert_eq!(batcher.submit(vec![2]).await, Ok(vec![2]));
+    }
+
+    #[tokio::test]
+    async fn a_worker_waits_for_what_is_on_its_way() {
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&sizes);
+        let patient = Batching {
+            linger: Duration::from_secs(600),
+            ..batching(2, 1)
+        };
+        let call = |inputs: Vec<u32>| Ok(inputs);
+        let told = move |call: Call| seen.lock().unwrap().push(call.size);
+        let batcher = Batcher::start("test", patient, call, told).unwrap();
+        let coming = batcher.announce();
+        let (a, b) = tokio::join!(batcher.submit(vec![1]), async {
+            tokio::task::yield_now().await;
+            batcher.submit(vec![2]).await
+        });
+        assert!(a.is_ok() && b.is_ok());
+        drop(coming);
+        batcher.submit(vec![3]).await.unwrap();
+        drop(batcher);
+        assert_eq!(*sizes.lock().unwrap(), [2, 1]);
+    }
+}

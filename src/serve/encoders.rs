@@ -1,0 +1,309 @@
+//! The encoders of a server: pictures and texts to unit vectors, in batches over all requests.
+//!
+//! ```text
+//! picture ─> a place in the queue, or 429 ─> decoded on a bounded pool ─> batch ─> vector
+//! text ────> kept? ───────────────────────────────────────────────────> batch ─> vector
+//! ```
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use image::ImageReader;
+use tokio::sync::Semaphore;
+
+use super::batching::{Batcher, Batching};
+use super::error::Refusal;
+use super::kept::Kept;
+use super::metrics::Metrics;
+use super::options::Limits;
+use crate::anchors::Embedder;
+use crate::anchors::embed::{PreparedInput, Rejected, Watch};
+use crate::encode::{ImageEncoder, TextEncoder};
+use crate::progress::{Cancel, Silent};
+
+/// How long an encoder waits for pictures that are being decoded; a tenth of what one takes.
+const LINGER: Duration = Duration::from_millis(2);
+/// Text vectors that are kept, by number: prompts of labels, which come again with each generation.
+const TEXTS: usize = 40_000;
+
+/// A unit vector, or why this input has none.
+pub(super) type Embedded = Result<Arc<[f32]>, Rejected>;
+
+/// A picture as it came.
+#[derive(Debug, Clone)]
+pub(super) enum Picture {
+    /// The bytes of an image file.
+    Bytes(Bytes),
+    /// The same in base64, perhaps as a `data:` URL.
+    Text(String),
+}
+
+/// Both encoders, shared by all sets that were built with them.
+#[derive(Debug)]
+pub(super) struct Encoders {
+    embedder: Arc<Embedder>,
+    images: Batcher<PreparedInput, Arc<[f32]>>,
+    texts: Batcher<String, Embedded>,
+    /// Pictures that may be in work.
+    places: Semaphore,
+    decoders: Arc<Semaphore>,
+    kept: Kept<String, Arc<[f32]>>,
+    pixels: u64,
+    workers: usize,
+    text_batch: usize,
+    metrics: Arc<Metrics>,
+}
+
+impl Encoders {
+    /// Starts the threads that call them.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        embedder: Arc<Embedder>,
+        limits: &Limits,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        let cores = available_parallelism().map_or(1, usize::from);
+        // As many as the encoders have sessions (`EncoderOptions::throughput`).
+        let workers = cores.min(4);
+        let batching = |size: Option<usize>| Batching {
+            size: size.unwrap_or(1),
+            workers,
+            linger: LINGER,
+        };
+        let (model, told) = (Arc::clone(&embedder), Arc::clone(&metrics));
+        let images = Batcher::start(
+            "image",
+            batching(
+                embedder
+                    .image()
+                    .members()
+                    .iter()
+                    .map(ImageEncoder::batch_size)
+                    .max(),
+            ),
+            move |inputs: Vec<PreparedInput>| {
+                let vectors = model.encode_prepared(&inputs)?;
+                let rows = vectors.chunks_exact(model.image().dim());
+                Ok(rows.map(Arc::from).collect())
+            },
+            move |call| told.encoded("image", call),
+        )?;
+        let text_batch = embedder
+            .text()
+            .members()
+            .iter()
+            .map(TextEncoder::batch_size);
+        let text_batch = text_batch.max().unwrap_or(1);
+        let (model, told) = (Arc::clone(&embedder), Arc::clone(&metrics));
+        let texts = Batcher::start(
+            "text",
+            Batching {
+                linger: Duration::ZERO,
+                ..batching(Some(text_batch))
+            },
+            move |inputs: Vec<String>| {
+                let watch = Watch {
+                    progress: &Silent,
+                    cancel: &Cancel::default(),
+                };
+                let vectors = model.texts(&inputs, watch)?;
+                Ok(vectors.into_iter().map(|v| v.map(Arc::from)).collect())
+            },
+            move |call| told.encoded("text", call),
+        )?;
+        Ok(Self {
+            embedder,
+            images,
+            texts,
+            places: Semaphore::new(limits.images),
+            decoders: Arc::new(Semaphore::new(cores)),
+            workers,
+            text_batch,
+            kept: Kept::new(TEXTS),
+            pixels: limits.pixels,
+            metrics,
+        })
+    }
+
+    /// The encoders themselves.
+    pub fn embedder(&self) -> &Arc<Embedder> {
+        &self.embedder
+    }
+
+    /// How many images and texts wait for a call.
+    pub fn waiting(&self) -> [usize; 2] {
+        [self.images.waiting(), self.texts.waiting()]
+    }
+
+    /// One vector for each picture, in order.
+    ///
+    /// # Errors
+    /// That too many pictures wait already, or that the encoder fails.
+    pub async fn pictures(&self, pictures: Vec<Picture>) -> Result<Vec<Embedded>, Refusal> {
+        let n = u32::try_from(pictures.len()).unwrap_or(u32::MAX);
+        let Ok(_places) = self.places.try_acquire_many(n) else {
+            return Err(Refusal::busy("too many images wait for the encoder"));
+        };
+        let all = pictures.into_iter().map(|picture| self.picture(picture));
+        join_all(all).await
+    }
+
+    async fn picture(&self, picture: Picture) -> Result<Embedded, Refusal> {
+        let coming = self.images.announce();
+        // Never closed.
+        let turn = Arc::clone(&self.decoders).acquire_owned().await;
+        let (embedder, pixels) = (Arc::clone(&self.embedder), self.pixels);
+        let prepared = tokio::task::spawn_blocking(move || {
+            // Held to the end of the work, also when nobody waits for it any more.
+            let _turn = turn;
+            prepare(&embedder, picture, pixels)
+        });
+        let prepared = prepared
+            .await
+            .map_err(|_| Refusal::internal("the decoder's thread panicked"))?;
+        let image = match prepared {
+            Ok(image) => image,
+            Err(rejected) => return Ok(Err(rejected)),
+        };
+        let vector = self.images.submit(vec![image]);
+        drop(coming);
+        let mut vectors = vector.await?;
+        Ok(vectors.pop().ok_or_else(|| Rejected {
+            reason: "the encoder gave no vector".to_owned(),
+        }))
+    }
+
+    /// One vector for each text, in order; those of texts that came before are kept.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    pub async fn texts(&self, texts: &[String]) -> Result<Vec<Embedded>, Refusal> {
+        let mut vectors: Vec<Option<Embedded>> = texts
+            .iter()
+            .map(|text| self.kept.get(text).map(Ok))
+            .collect();
+        let missing: Vec<usize> = (0..texts.len()).filter(|&i| vectors[i].is_none()).collect();
+        let hits = texts.len() - missing.len();
+        self.metrics.looked_up("texts", true, hits);
+        self.metrics.looked_up("texts", false, missing.len());
+        let size = missing.len().div_ceil(self.workers);
+        let size = size.clamp(1, self.text_batch.max(1));
+        let chunks: Vec<&[usize]> = missing.chunks(size).collect();
+        // No more at once than there are workers: others' texts have their turn in between.
+        for chunks in chunks.chunks(self.workers) {
+            let submit = |places: &&[usize]| {
+                self.texts
+                    .submit(places.iter().map(|&i| texts[i].clone()).collect())
+            };
+            let made = join_all(chunks.iter().map(submit)).await?;
+            let places = chunks.iter().copied().flatten();
+            for (&place, vector) in places.zip(made.into_iter().flatten()) {
+                if let Ok(vector) = &vector {
+                    self.kept.put(texts[place].clone(), Arc::clone(vector), 1);
+                }
+                vectors[place] = Some(vector);
+            }
+        }
+        Ok(vectors.into_iter().flatten().collect())
+    }
+}
+
+/// Decodes a picture and makes it the encoder's input.
+fn prepare(embedder: &Embedder, picture: Picture, pixels: u64) -> Result<PreparedInput, Rejected> {
+    let rejected = |reason: String| Rejected { reason };
+    let bytes = picture.bytes()?;
+    // What is not understood here is refused by the decoder, in better words.
+    let reader = ImageReader::new(std::io::Cursor::new(&bytes)).with_guessed_format();
+    let size = reader.ok().and_then(|r| r.into_dimensions().ok());
+    if let Some((width, height)) = size
+        && u64::from(width) * u64::from(height) > pixels
+    {
+        return Err(rejected(format!(
+            "the image is too large: {width}x{height}, at most {pixels} pixels are accepted; \
+             scale it down"
+        )));
+    }
+    embedder.prepare_image(&bytes)
+}
+
+impl Picture {
+    /// The bytes of the image file.
+    ///
+    /// # Errors
+    /// When a text is no base64, or names a picture elsewhere.
+    pub fn bytes(self) -> Result<Bytes, Rejected> {
+        let rejected = |reason: &str| Rejected {
+            reason: reason.to_owned(),
+        };
+        let text = match self {
+            Self::Bytes(bytes) => return Ok(bytes),
+            Self::Text(text) => text,
+        };
+        if text.starts_with("http://") || text.starts_with("https://") {
+            return Err(rejected(
+                "images are not fetched from elsewhere; send the file, or its bytes in base64",
+            ));
+        }
+        let encoded = match text.strip_prefix("data:") {
+            None => text.as_str(),
+            Some(url) => match url.split_once(',') {
+                Some((kind, data)) if kind.ends_with(";base64") => data,
+                _ => {
+                    return Err(rejected(
+                        "a data URL of an image is data:image/...;base64,BYTES",
+                    ));
+                }
+            },
+        };
+        let decoded = match encoded.contains(|c: char| c.is_ascii_whitespace()) {
+            false => LENIENT.decode(encoded),
+            true => LENIENT.decode(encoded.split_ascii_whitespace().collect::<String>()),
+        };
+        decoded
+            .map(Bytes::from)
+            .map_err(|e| rejected(&format!("no base64: {e}; send the bytes of an image file")))
+    }
+}
+
+/// With or without `=` at the end.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// All results in order, at once; the first error ends it.
+async fn join_all<T>(
+    futures: impl Iterator<Item = impl Future<Output = Result<T, Refusal>>>,
+) -> Result<Vec<T>, Refusal> {
+    let mut futures: Vec<_> = futures.map(|f| (Box::pin(f), None)).collect();
+    std::future::poll_fn(move |context| {
+        let mut pending = false;
+        for (future, done) in &mut futures {
+            if done.is_some() {
+                continue;
+            }
+            match future.as_mut().poll(context) {
+                std::task::Poll::Ready(Ok(value)) => *done = Some(value),
+                std::task::Poll::Ready(Err(refusal)) => {
+                    return std::task::Poll::Ready(Err(refusal));
+                }
+                std::task::Poll::Pending => pending = true,
+            }
+        }
+        match pending {
+            true => std::task::Poll::Pending,
+            false => {
+                let done = futures.iter_mut().filter_map(|(_, done)| done.take());
+                std::task::Poll::Ready(Ok(done.collect()))
+            }
+        }
+    })
+    .await
+}

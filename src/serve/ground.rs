@@ -1,0 +1,118 @@
+//! What one answer stands on: a generation, or what is left of it without some pairs, with its space
+//! and the label heads that were made of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::heads::{HEADS, HeadKey};
+use super::kept::MadeOnce;
+use crate::anchors::searcher::SpaceView;
+use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot, select};
+use crate::classify::LabelHead;
+
+/// A generation and all that was made of it. A request takes one and asks it everything, so that no
+/// answer is mixed of two; what was made goes when the last request lets go of it.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pairs: Pairs,
+    /// Class heads by what they were asked for, weighed in prompts.
+    pub heads: MadeOnce<HeadKey, LabelHead>,
+    /// Places of the anchors on a plane.
+    pub map: MadeOnce<(), super::map::Map>,
+}
+
+#[derive(Debug)]
+enum Pairs {
+    Live(Arc<Snapshot>),
+    Other {
+        set: Box<AnchorSet>,
+        view: SpaceView,
+        /// What pairs were taken from.
+        base: Option<Arc<Ground>>,
+    },
+}
+
+impl Ground {
+    /// A generation that is live.
+    pub fn live(snapshot: Arc<Snapshot>) -> Self {
+        Self::of(Pairs::Live(snapshot))
+    }
+
+    /// Another one, whose space was fitted for it; `base` is what pairs were taken from.
+    pub fn other(set: AnchorSet, view: SpaceView, base: Option<Arc<Self>>) -> Self {
+        let set = Box::new(set);
+        Self::of(Pairs::Other { set, view, base })
+    }
+
+    fn of(pairs: Pairs) -> Self {
+        Self {
+            pairs,
+            heads: MadeOnce::new(HEADS),
+            map: MadeOnce::new(2),
+        }
+    }
+
+    /// Whether it is this snapshot's.
+    pub fn is(&self, snapshot: &Arc<Snapshot>) -> bool {
+        matches!(&self.pairs, Pairs::Live(own) if Arc::ptr_eq(own, snapshot))
+    }
+
+    /// The pairs.
+    pub fn set(&self) -> &AnchorSet {
+        match &self.pairs {
+            Pairs::Live(snapshot) => snapshot.set(),
+            Pairs::Other { set, .. } => set,
+        }
+    }
+
+    /// The generation's number.
+    pub fn generation(&self) -> u64 {
+        match &self.pairs {
+            Pairs::Live(snapshot) => snapshot.generation(),
+            // The next number, which no reader has seen, is what a removal would get.
+            Pairs::Other {
+                base: Some(base), ..
+            } => base.generation(),
+            Pairs::Other { set, .. } => set.manifest().generation,
+        }
+    }
+
+    /// The numbers that these anchors have in the generation itself, where pairs are thought away
+    /// and numbers have shifted.
+    ///
+    /// # Errors
+    /// When a record is damaged.
+    pub fn numbers(
+        &self,
+        anchors: &[AnchorId],
+    ) -> Result<HashMap<AnchorId, AnchorId>, AnchorsError> {
+        let Pairs::Other {
+            set,
+            base: Some(base),
+            ..
+        } = &self.pairs
+        else {
+            return Ok(anchors.iter().map(|&a| (a, a)).collect());
+        };
+        let own = anchors.iter().map(|&a| Ok((set.pair_id(a)?.to_owned(), a)));
+        let own: HashMap<String, AnchorId> = own.collect::<Result<_, AnchorsError>>()?;
+        let base = base.set();
+        let (rows, _) = select::by_ids(base, &own.keys().cloned().collect())?;
+        let mut numbers = HashMap::new();
+        for row in rows {
+            let number = base.live().number(row) as AnchorId;
+            if let Some(&anchor) = own.get(base.pair_id(number)?) {
+                numbers.insert(anchor, number);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// A searcher of them; costs nothing.
+    pub fn searcher(&self) -> Searcher<'_> {
+        match &self.pairs {
+            Pairs::Live(snapshot) => snapshot.searcher(),
+            Pairs::Other { set, view, .. } => Searcher::of(set, view.clone()),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is made once and kept while there is room.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use super::error::Refusal;
+
+/// Values by key, up to a total weight; what was not asked for longest goes first, roughly.
+///
+/// Two halves: what is new or asked for again goes into the young one; when that is full it becomes
+/// the old one, and what nobody asked for since the last such turn is dropped. Each step costs the
+/// same whatever is kept.
+#[derive(Debug)]
+pub(super) struct Kept<K, V>(Mutex<Halves<K, V>>);
+
+#[derive(Debug)]
+struct Halves<K, V> {
+    young: HashMap<K, (V, usize)>,
+    old: HashMap<K, (V, usize)>,
+    weight: usize,
+    /// The weight of one half.
+    room: usize,
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Kept<K, V> {
+    /// Room for values of this weight together.
+    pub fn new(weight: usize) -> Self {
+        Self(Mutex::new(Halves {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            weight: 0,
+            room: (weight / 2).max(1),
+        }))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.lock().get(key)
+    }
+
+    /// Keeps a value. One heavier than half of the room counts as that half.
+    pub fn put(&self, key: K, value: V, weight: usize) {
+        self.lock().put(key, value, weight);
+    }
+
+    /// The value of a key, or this one, which is kept.
+    fn get_or_put(&self, key: &K, weight: usize, value: impl FnOnce() -> V) -> V {
+        let mut halves = self.lock();
+        if let Some(kept) = halves.get(key) {
+            return kept;
+        }
+        let value = value();
+        halves.put(key.clone(), value.clone(), weight);
+        value
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Halves<K, V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Halves<K, V> {
+    fn get(&mut self, key: &K) -> Option<V> {
+        if let Some((value, _)) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let (value, weight) = self.old.remove(key)?;
+        self.put(key.clone(), value.clone(), weight);
+        Some(value)
+    }
+
+    fn put(&mut self, key: K, value: V, weight: usize) {
+        let weight = weight.min(self.room);
+        if self.weight + weight > self.room {
+            self.old = std::mem::take(&mut self.young);
+            self.weight = 0;
+        }
+        if let Some((_, before)) = self.young.insert(key, (value, weight)) {
+            self.weight -= before;
+        }
+        self.weight += weight;
+    }
+}
+
+/// Values that take long to make: each is made by one request, and the others wait for it.
+#[derive(Debug)]
+pub(super) struct MadeOnce<K, V>(Kept<K, Arc<OnceCell<Arc<V>>>>);
+
+impl<K: Hash + Eq + Clone, V> MadeOnce<K, V> {
+    /// Room for values of this weight together.
+    pub fn new(weight: usize) -> Self {
+        Self(Kept::new(weight))
+    }
+
+    /// The value of a key, and whether it was there already.
+    ///
+    /// If the request that makes it goes away, the next one that waits makes it; a failure is not
+    /// kept.
+    pub async fn get<F>(
+        &self,
+        key: &K,
+        weight: usize,
+        make: impl FnOnce() -> F,
+    ) -> Result<(Arc<V>, bool), Refusal>
+    where
+        F: Future<Output = Result<V, Refusal>>,
+    {
+        let cell = self.0.get_or_put(key, weight, Arc::default);
+        if let Some(value) = cell.get() {
+            return Ok((Arc::clone(value), true));
+        }
+        let made = || async { make().await.map(Arc::new) };
+        let value = cell.get_or_try_init(made).await?;
+        Ok((Arc::clone(value), false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_stays_and_the_weight_is_bounded() {
+        let kept: Kept<u32, u32> = Kept::new(20);
+        for key in 0..1000 {
+            kept.put(key, key, 1);
+            assert_eq!(kept.get(&0), Some(0));
+        }
+        let halves = kept.lock();
+        assert!(halves.young.len() + halves.old.len() <= 20);
+        drop(halves);
+        assert_eq!(kept.get(&999), Some(999));
+        assert_eq!(kept.get(&500), None);
+        kept.put(7, 7, 1000);
+        assert_eq!(kept.get(&7), Some(7), "the heaviest is kept too, alone");
+        assert_eq!(kept.lock().young.len(), 1);
+        kept.put(0, 1, 3);
+        assert_eq!(kept.get(&0), Some(1));
+    }
+
+    #[tokio::test]
+    async fn many_askers_make_a_value_once_and_a_failure_is_made_again() {
+        let made = AtomicUsize::new(0);
+        let cache: MadeOnce<&str, usize> = MadeOnce::new(8);
+        let ask = || {
+            cache.get(&"a", 1, || async {
+                tokio::task::yield_now().await;
+                Ok(made.fetch_add(1, Ordering::Relaxed))
+            })
+        };
+        let (a, b) = tokio::join!(ask(), ask());
+        assert_eq!((*a.unwrap().0, *b.unwrap().0), (0, 0));
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+
+        let fails = cache.get(&"b", 1, || async { Err(Refusal::busy("full")) });
+        assert!(fails.await.is_err());
+        let works = cache.get(&"b", 1, || async { Ok(5) });
+        assert_eq!(*works.await.unwrap().0, 5);
+    }
+
+    #[tokio::test]
+    async fn when_the_maker_goes_away_another_makes_it() {
+        let cache: MadeOnce<&str, u32> = MadeOnce::new(8);
+        let never = cache.get(&"a", 1, std::future::pending);
+        let gone = tokio::time::timeout(std::time::Duration::from_millis(5), never);
+        assert!(gone.await.is_err());
+        let (value, _) = cache.get(&"a", 1, || async { Ok(3) }).await.unwrap();
+        assert_eq!(*value, 3);
+    }
+}

@@ -1,0 +1,156 @@
+//! How much may be in work: requests, bytes of bodies, seconds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_LENGTH;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::error::Refusal;
+use super::options::Limits;
+use super::state::App;
+
+/// Memory is handed out in pieces of so many bytes.
+const PIECE: usize = 4096;
+/// How long what is left of a refused body is read, so that its sender sees the refusal instead of
+/// a connection that breaks.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How many bytes of it at most.
+const DRAIN_BYTES: u64 = 256 << 20;
+
+/// What is left for further requests.
+#[derive(Debug)]
+pub(super) struct Room {
+    requests: Arc<Semaphore>,
+    pieces: Arc<Semaphore>,
+}
+
+impl Room {
+    /// All of it.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            requests: Arc::new(Semaphore::new(limits.requests)),
+            pieces: Arc::new(Semaphore::new(limits.memory_bytes.div_ceil(PIECE))),
+        }
+    }
+
+    /// A place for one more request.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let place = Arc::clone(&self.requests).try_acquire_owned();
+        place.map_err(|_| Refusal::busy("too many requests are in work"))
+    }
+
+    /// Memory for a body of so many bytes.
+    fn memory(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let pieces = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX);
+        let memory = Arc::clone(&self.pieces).try_acquire_many_owned(pieces);
+        memory.map_err(|_| Refusal::busy("too much is being sent at once"))
+    }
+}
+
+/// Takes a request in whole, within the limits, and gives it its time.
+///
+/// The place and the memory are held until the answer is made.
+pub(super) async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
+    within(&app, app.limits().time, request, next).await
+}
+
+/// The same for changes of a set, which may take longer: their pairs are encoded.
+pub(super) async fn admit_change(State(app): State<App>, request: Request, next: Next) -> Response {
+    within(&app, app.limits().time.saturating_mul(20), request, next).await
+}
+
+async fn within(app: &App, time: Duration, request: Request, next: Next) -> Response {
+    let until = Instant::now() + time;
+    let (parts, body) = request.into_parts();
+    let admitted = take(app, &parts.headers, body, until).await;
+    let (bytes, _held) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let request = Request::from_parts(parts, Body::from(bytes));
+    match timeout_at(until, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::timeout(time.as_secs()).into_response(),
+    }
+}
+
+/// The body, and what is held for it.
+async fn take(
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+    until: Instant,
+) -> Result<(Bytes, [OwnedSemaphorePermit; 2]), Refusal> {
+    let limit = app.limits().body_bytes;
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok())
+        .or_else(|| body.size_hint().exact());
+    let too_large = || {
+        Refusal::too_large(format!(
+            "the body is larger than {limit} bytes; send fewer or smaller images"
+        ))
+    };
+    let size = match announced {
+        Some(bytes) if bytes > limit as u64 => {
+            drain(body).await;
+            return Err(too_large());
+        }
+        Some(bytes) => bytes as usize,
+        None => limit,
+    };
+    let memory = match app.room().memory(size) {
+        Ok(memory) => memory,
+        Err(refusal) => {
+            drain(body).await;
+            return Err(refusal);
+        }
+    };
+    let mut body = body;
+    let mut bytes = Vec::with_capacity(size.min(64 << 10));
+    loop {
+        let frame = timeout_at(until, body.frame()).await;
+        match frame.map_err(|_| Refusal::slow_body())? {
+            // Only now: who sends slowly keeps nobody from being answered.
+            None => return Ok((bytes.into(), [app.room().place()?, memory])),
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else {
+                    continue;
+                };
+                if bytes.len() + data.len() > limit {
+                    drain(body).await;
+                    return Err(too_large());
+                }
+                bytes.extend_from_slice(&data);
+            }
+            Some(Err(error)) => {
+                let message = format!("the body ended early: {error}; send it again");
+                return Err(Refusal::invalid("incomplete_body", message));
+            }
+        }
+    }
+}
+
+/// Reads on and throws away, for a while.
+async fn drain(mut body: Body) {
+    let read = async {
+        let mut left = DRAIN_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+            left = left.saturating_sub(size);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Whoever sends longer sees the connection break.
+    let _ = timeout(DRAIN, read).await;
+}

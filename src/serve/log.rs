@@ -1,0 +1,163 @@
+//! One line a request, with its id; never a key, a header or a body.
+
+use std::fmt::Write as _;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::error::Refusal;
+use super::state::App;
+
+/// The header that carries a request's id, both ways.
+const ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What is logged and counted for a client that went away before its answer.
+const GONE: u16 = 499;
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogForm {
+    /// A JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Sends the log of this process to standard error. Does nothing when somebody else has decided
+/// where it goes.
+pub fn start(form: LogForm) {
+    let builder = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::INFO);
+    let _ = match form {
+        LogForm::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init(),
+        LogForm::Text => builder.compact().with_target(false).try_init(),
+    };
+}
+
+/// The outermost layer: gives a request its id, counts and logs it, and writes the body of a
+/// refusal.
+pub(super) async fn track(State(app): State<App>, request: Request, next: Next) -> Response {
+    let id = id_of(request.headers());
+    let route = request.extensions().get::<MatchedPath>();
+    // Never the path itself: it is the client's, and there are endlessly many.
+    let route = route.map_or("unknown", MatchedPath::as_str).to_owned();
+    let mut tracked = Tracked {
+        app: &app,
+        id: &id,
+        route,
+        // As with routes: a client can invent methods.
+        method: match request.method().as_str() {
+            known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH") => known,
+            _ => "other",
+        }
+        .to_owned(),
+        begun: Instant::now(),
+        ended: false,
+    };
+    app.metrics().begin();
+    let mut response = next.run(request).await;
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        app.metrics().refused(refusal.code());
+        tracked.end(refusal.status().as_u16(), Some(&refusal));
+        response = refusal.with_id(&id);
+    } else {
+        tracked.end(response.status().as_u16(), None);
+    }
+    drop(tracked);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(ID, value);
+    }
+    response
+}
+
+/// A request that runs; when it is dropped without an end, its client has gone away.
+struct Tracked<'a> {
+    app: &'a App,
+    id: &'a str,
+    route: String,
+    method: String,
+    begun: Instant,
+    ended: bool,
+}
+
+impl Tracked<'_> {
+    fn end(&mut self, status: u16, refusal: Option<&Refusal>) {
+        self.ended = true;
+        let took = self.begun.elapsed();
+        let Self {
+            id, route, method, ..
+        } = self;
+        self.app.metrics().end(route, method, status, took);
+        let ms = (took.as_secs_f64() * 1e5).round() / 100.0;
+        match refusal {
+            Some(refusal) if status >= 500 => {
+                let (code, reason) = (refusal.code(), refusal.message());
+                tracing::error!(id, method, route, status, ms, code, reason, "request");
+            }
+            Some(refusal) => {
+                let code = refusal.code();
+                tracing::info!(id, method, route, status, ms, code, "request");
+            }
+            None => tracing::info!(id, method, route, status, ms, "request"),
+        }
+    }
+}
+
+impl Drop for Tracked<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(GONE, None);
+        }
+    }
+}
+
+/// The client's id if it is a plain word, else a new one.
+fn id_of(headers: &HeaderMap) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let given = headers.get(&ID).and_then(|id| id.to_str().ok());
+    match given {
+        Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(plain) => id.to_owned(),
+        _ => fresh_id(),
+    }
+}
+
+/// No two of a process are equal, and those of two processes differ as good as surely.
+fn fresh_id() -> String {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut id = String::with_capacity(24);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    // Writing into memory does not fail.
+    let _ = write!(id, "{:012x}-{number:08x}", *PROCESS >> 16);
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_ids_are_kept_and_others_replaced() {
+        let with = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ID, HeaderValue::from_static(value));
+            id_of(&headers)
+        };
+        assert_eq!(with("abc-1.2_3"), "abc-1.2_3");
+        for bad in ["", "a b", "a\"b", "{}"] {
+            assert_eq!(with(bad).len(), 21, "{bad:?}");
+        }
+        assert_ne!(fresh_id(), fresh_id());
+    }
+}

@@ -1,0 +1,290 @@
+//! Changes of a set, by the writers that the command line has too.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::body::{Body, Named};
+use super::parts::ErrorBody;
+use crate::anchors::add::{AddOptions, add as add_pairs};
+use crate::anchors::embed::Watch;
+use crate::anchors::plan::GraphPolicy;
+use crate::anchors::remove::{Selection, remove as remove_pairs};
+use crate::anchors::select::Filter;
+use crate::anchors::swap::{Target, swap as swap_content};
+use crate::anchors::{AnchorsError, Receipt, WriteOptions};
+use crate::progress::{Cancel, Silent};
+use crate::serve::error::Refusal;
+use crate::serve::set::Served;
+use crate::serve::state::App;
+use crate::serve::uploads::{NewPair, Uploads};
+
+/// How a change is made.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(super) struct Change {
+    /// Say what would happen, and change nothing.
+    dry_run: bool,
+    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    #[schema(minimum = 1)]
+    keep: Option<usize>,
+}
+
+impl Change {
+    fn options(&self) -> WriteOptions {
+        let defaults = WriteOptions::default();
+        WriteOptions {
+            dry_run: self.dry_run,
+            keep: self.keep.unwrap_or(defaults.keep).max(1),
+        }
+    }
+}
+
+/// Pairs to add.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Add {
+    /// The pairs.
+    #[schema(value_type = Vec<NewPair>)]
+    pairs: Vec<NewPair>,
+    /// How the change is made.
+    #[serde(flatten)]
+    change: Change,
+}
+
+/// Which pairs are to go: either of the two.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Remove {
+    /// Every pair with these values in its metadata, as `source=shop`.
+    #[serde(default)]
+    r#where: Option<String>,
+    /// The pairs with these ids.
+    #[serde(default)]
+    ids: Option<HashSet<String>>,
+    /// Whether ids that no live pair has are passed over.
+    #[serde(default)]
+    missing_ok: bool,
+    /// How the change is made.
+    #[serde(flatten)]
+    change: Change,
+}
+
+/// Which content is to be live.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Swap {
+    /// That of this kept generation.
+    #[serde(default)]
+    to: Option<u64>,
+    /// What is live in this other served set.
+    #[serde(default)]
+    from: Option<String>,
+    /// How the change is made.
+    #[serde(flatten)]
+    change: Change,
+}
+
+/// What a change did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Done {
+    /// The generation that answers now.
+    live: u64,
+    /// Why the new generation does not, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<String>,
+    /// The receipt, as the command line prints it.
+    receipt: Value,
+}
+
+/// Adds pairs, whose pictures are kept in the server's folder of uploads.
+#[utoipa::path(
+    post,
+    path = "/admin/sets/{name}/add",
+    tag = "admin",
+    operation_id = "add",
+    params(("name" = String, Path, description = "A set")),
+    request_body = Add,
+    responses(
+        (status = 200, description = "The receipt", body = Done),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security(("admin_key" = [])),
+)]
+pub(super) async fn add(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Body(asked): Body<Add>,
+) -> Result<Json<Done>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let Some(folder) = &app.options().uploads else {
+        return Err(Refusal::forbidden(
+            "pairs cannot be added over HTTP: this server has no folder for their pictures; start \
+             it with --uploads DIR",
+        ));
+    };
+    let folder = folder.join(set.name());
+    let embedder = Arc::clone(set.encoders().embedder());
+    let cancel = CancelOnDrop::default();
+    let (write, handle) = (asked.change.options(), cancel.0.clone());
+    change(set, move |path| {
+        let uploads = Uploads::write(&folder, asked.pairs)?;
+        let options = AddOptions {
+            set: path,
+            pairs: vec![uploads.list().to_owned()],
+            strict: false,
+            graphs: GraphPolicy::Auto,
+            accept_encoder: false,
+        };
+        let watch = Watch {
+            progress: &Silent,
+            cancel: &handle,
+        };
+        let report = add_pairs(&options, &write, |_| Ok::<_, AnchorsError>(embedder), watch)?;
+        if !report.receipt.dry_run {
+            uploads.keep();
+        }
+        Ok(serde_json::json!(report))
+    })
+    .await
+}
+
+/// Asks the work to stop when its request goes away; nothing was written then.
+#[derive(Default)]
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.request();
+    }
+}
+
+/// Removes pairs; from the new generation on they have no influence.
+#[utoipa::path(
+    post,
+    path = "/admin/sets/{name}/remove",
+    tag = "admin",
+    operation_id = "remove",
+    params(("name" = String, Path, description = "A set")),
+    request_body = Remove,
+    responses(
+        (status = 200, description = "The receipt", body = Done),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security(("admin_key" = [])),
+)]
+pub(super) async fn remove(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Body(asked): Body<Remove>,
+) -> Result<Json<Done>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let write = asked.change.options();
+    let selection = match (asked.r#where, asked.ids) {
+        (Some(filter), None) => Selection::Where(Filter::parse(&filter)?),
+        (None, Some(ids)) => Selection::Ids {
+            ids,
+            missing_ok: asked.missing_ok,
+        },
+        _ => {
+            let message = "give either `where` or `ids`";
+            return Err(Refusal::invalid("wrong_fields", message));
+        }
+    };
+    let work = move |path: PathBuf| receipt(remove_pairs(&path, &selection, &write)?);
+    change(set, work).await
+}
+
+/// Makes another content live: a kept generation's, or that of another served set.
+#[utoipa::path(
+    post,
+    path = "/admin/sets/{name}/swap",
+    tag = "admin",
+    operation_id = "swap",
+    params(("name" = String, Path, description = "A set")),
+    request_body = Swap,
+    responses(
+        (status = 200, description = "The receipt", body = Done),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security(("admin_key" = [])),
+)]
+pub(super) async fn swap(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Body(asked): Body<Swap>,
+) -> Result<Json<Done>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let write = asked.change.options();
+    // A set is named, never a path: what may be served was said when the server was started.
+    let from = match (asked.to, &asked.from) {
+        (Some(_), None) => None,
+        (None, Some(from)) if *from != name => Some(app.set(Some(from))?.path().to_owned()),
+        _ => {
+            let message = "give either `to`, a generation, or `from`, another served set";
+            return Err(Refusal::invalid("wrong_fields", message));
+        }
+    };
+    let to = asked.to.unwrap_or_default();
+    change(set, move |path| {
+        let target = match &from {
+            Some(other) => Target::Set(other),
+            None => Target::Generation(to),
+        };
+        receipt(swap_content(&path, target, &write)?)
+    })
+    .await
+}
+
+/// Undoes the last change of a set.
+#[utoipa::path(
+    post,
+    path = "/admin/sets/{name}/rollback",
+    tag = "admin",
+    operation_id = "rollback",
+    params(("name" = String, Path, description = "A set")),
+    request_body = Change,
+    responses(
+        (status = 200, description = "The receipt", body = Done),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security(("admin_key" = [])),
+)]
+pub(super) async fn rollback(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Body(asked): Body<Change>,
+) -> Result<Json<Done>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let write = asked.options();
+    let work = move |path: PathBuf| receipt(swap_content(&path, Target::Previous, &write)?);
+    change(set, work).await
+}
+
+fn receipt(receipt: Receipt) -> Result<Value, Refusal> {
+    Ok(serde_json::json!(receipt))
+}
+
+/// Runs a change where it may block, and makes what it published answer at once.
+async fn change(
+    set: &Served,
+    work: impl FnOnce(PathBuf) -> Result<Value, Refusal> + Send + 'static,
+) -> Result<Json<Done>, Refusal> {
+    let path = set.path().to_owned();
+    let done = tokio::task::spawn_blocking(move || work(path)).await;
+    let receipt = done.map_err(|_| Refusal::internal("the change's thread panicked"))??;
+    // Blocks while the generation is verified; other requests are answered meanwhile.
+    let refreshed = tokio::task::block_in_place(|| set.refresh());
+    Ok(Json(Done {
+        live: set.status().generation,
+        degraded: refreshed.err().map(|error| error.to_string()),
+        receipt,
+    }))
+}

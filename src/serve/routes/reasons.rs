@@ -1,0 +1,143 @@
+//! A score's pairs, as JSON.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::anchors::AnchorId;
+use crate::classify::{Reason, Reasons};
+use crate::serve::error::Refusal;
+use crate::serve::ground::Ground;
+
+/// Why a label has its score: `similarity` is the sum of all contributions, of those of the other
+/// pairs, of the offset and of what does not split.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReasonsOut {
+    /// The label.
+    pub label: String,
+    /// The score of image and label in the space.
+    pub similarity: f32,
+    /// The pairs that added the most, most first.
+    pub reasons: Vec<ReasonOut>,
+    /// The pairs that took away the most, most first.
+    pub against: Vec<ReasonOut>,
+    /// All other pairs together.
+    pub others: OthersOut,
+    /// What belongs to no pair: the calibration's share.
+    pub offset: f64,
+    /// Parts of the space that do not split into pairs.
+    pub unsplit: Vec<UnsplitOut>,
+}
+
+/// An anchor pair, and what it gave to a score.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReasonOut {
+    /// The pair's id.
+    id: String,
+    /// Its number in the generation.
+    anchor: AnchorId,
+    /// Its texts.
+    captions: Vec<String>,
+    /// Where it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    /// Under which terms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    licence: Option<String>,
+    /// Where its picture is served.
+    image: String,
+    /// The cosine of both images.
+    image_similarity: f64,
+    /// The cosine of the label's prompt and the pair's text.
+    text_similarity: f64,
+    /// What it added to the score.
+    contribution: f64,
+    /// That as a share of what all pairs added or took away.
+    share: f64,
+}
+
+/// The pairs that are not listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OthersOut {
+    /// How many had a part in the score.
+    pairs: usize,
+    /// What they added together.
+    contribution: f64,
+}
+
+/// A part of the space that does not split into pairs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UnsplitOut {
+    /// Its name.
+    part: String,
+    /// What it added.
+    contribution: f64,
+}
+
+/// Where the picture of an anchor is served.
+pub(super) fn image_url(set: &str, anchor: AnchorId, generation: u64) -> String {
+    format!("/v1/sets/{set}/anchors/{anchor}/image?generation={generation}")
+}
+
+impl ReasonsOut {
+    /// Reasons as they go out, with the anchors' numbers in the generation itself.
+    ///
+    /// # Errors
+    /// When a record is damaged.
+    pub fn of(set: &str, ground: &Ground, reasons: Reasons) -> Result<Self, Refusal> {
+        let listed = reasons.supporting.iter().chain(&reasons.opposing);
+        let anchors: Vec<AnchorId> = listed.map(|r| r.anchor).collect();
+        let numbers = ground.numbers(&anchors)?;
+        let generation = ground.generation();
+        let out = |reasons: Vec<Reason>| {
+            let one = |r| ReasonOut::of(set, generation, &numbers, r);
+            reasons.into_iter().map(one).collect()
+        };
+        Ok(Self {
+            label: reasons.label,
+            similarity: reasons.score,
+            reasons: out(reasons.supporting),
+            against: out(reasons.opposing),
+            others: OthersOut {
+                pairs: reasons.others.pairs,
+                contribution: reasons.others.amount,
+            },
+            offset: reasons.offset,
+            unsplit: reasons
+                .unsplit
+                .iter()
+                .map(|u| UnsplitOut {
+                    part: u.part.to_owned(),
+                    contribution: u.amount,
+                })
+                .collect(),
+        })
+    }
+}
+
+impl ReasonOut {
+    fn of(
+        set: &str,
+        generation: u64,
+        numbers: &HashMap<AnchorId, AnchorId>,
+        reason: Reason,
+    ) -> Self {
+        let anchor = numbers
+            .get(&reason.anchor)
+            .copied()
+            .unwrap_or(reason.anchor);
+        Self {
+            image: image_url(set, anchor, generation),
+            anchor,
+            id: reason.id,
+            captions: reason.captions,
+            source: reason.source,
+            licence: reason.licence,
+            image_similarity: reason.image_similarity,
+            text_similarity: reason.text_similarity,
+            contribution: reason.amount,
+            share: reason.share,
+        }
+    }
+}

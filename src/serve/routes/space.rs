@@ -1,0 +1,359 @@
+//! Sets, their anchors and pictures, their generations, and the map.
+
+use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map as Object, Value};
+use utoipa::ToSchema;
+
+use super::body::{Named, Query};
+use super::parts::ErrorBody;
+use super::reasons::image_url;
+use crate::anchors::history::{self, Change};
+use crate::anchors::{AnchorId, manifest};
+use crate::encode::Modality;
+use crate::serve::answer::{On, ground};
+use crate::serve::error::Refusal;
+use crate::serve::ground::Ground;
+use crate::serve::map::Map;
+use crate::serve::set::Served;
+use crate::serve::state::App;
+use crate::serve::thumbs::Thumbnail;
+
+/// What is live in a set.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SetOut {
+    /// Its name in requests.
+    name: String,
+    /// The live generation.
+    generation: u64,
+    /// Its anchor pairs.
+    anchors: usize,
+    /// How images are compared with texts.
+    space: String,
+    /// The encoders.
+    encoders: EncodersOut,
+    /// Where the pairs come from, the most frequent first.
+    sources: Vec<SourceOut>,
+    /// Under which terms, the most frequent first.
+    licences: Vec<SourceOut>,
+    /// Since when the generation is live here, RFC 3339.
+    since: String,
+    /// Generations that went live since the server was started.
+    swaps: u64,
+    /// Why the newest generation is not live, if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<String>,
+}
+
+/// The names and vector lengths of encoders.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EncodersOut {
+    /// The image encoder.
+    image: EncoderOut,
+    /// The text encoder.
+    text: EncoderOut,
+}
+
+/// An encoder.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EncoderOut {
+    /// Its name.
+    name: String,
+    /// The length of its vectors.
+    dim: usize,
+    /// A hash of all that changes a vector.
+    fingerprint: String,
+}
+
+/// A source or licence with its pairs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SourceOut {
+    /// What the pairs' metadata calls it.
+    name: String,
+    /// How many pairs.
+    count: u64,
+}
+
+/// A generation that a request asks about.
+#[derive(Debug, Deserialize)]
+pub(super) struct Of {
+    /// A kept generation; the live one if none is named.
+    generation: Option<u64>,
+}
+
+/// The served sets.
+#[utoipa::path(
+    get,
+    path = "/v1/sets",
+    tag = "sets",
+    operation_id = "sets",
+    responses(
+        (status = 200, description = "What is live", body = Vec<SetOut>),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn sets(State(app): State<App>) -> Json<Vec<SetOut>> {
+    Json(app.sets().iter().map(set_out).collect())
+}
+
+fn set_out(set: &Served) -> SetOut {
+    let ground = set.ground();
+    let status = set.status();
+    let encoder = |modality| {
+        let identity = &ground.set().encoder(modality).identity;
+        EncoderOut {
+            name: identity.name.clone(),
+            dim: identity.dim,
+            fingerprint: identity.fingerprint.clone(),
+        }
+    };
+    SetOut {
+        name: set.name().to_owned(),
+        generation: ground.generation(),
+        anchors: ground.set().len(),
+        space: ground.searcher().recipe().to_string(),
+        encoders: EncodersOut {
+            image: encoder(Modality::Image),
+            text: encoder(Modality::Text),
+        },
+        sources: by_count(&ground.set().manifest().sources),
+        licences: by_count(&ground.set().manifest().licences),
+        since: status.since,
+        swaps: status.swaps,
+        degraded: status.degraded.map(|d| d.reason),
+    }
+}
+
+fn by_count(tally: &BTreeMap<String, u64>) -> Vec<SourceOut> {
+    let entry = |(name, &count): (&String, &u64)| SourceOut {
+        name: name.clone(),
+        count,
+    };
+    let mut all: Vec<SourceOut> = tally.iter().map(entry).collect();
+    all.sort_by_key(|source| std::cmp::Reverse(source.count));
+    all
+}
+
+/// The anchors on a plane.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MapOut {
+    /// The generation.
+    generation: u64,
+    /// For each anchor, in their order: x and y in 0..=4095, and the place of its source.
+    points: Vec<[u16; 3]>,
+    /// The sources that points name.
+    sources: Vec<String>,
+    /// The share of the variance that the plane shows.
+    explained: f64,
+}
+
+/// The anchors on the plane in which their images vary most (PCA).
+#[utoipa::path(
+    get,
+    path = "/v1/sets/{name}/map",
+    tag = "sets",
+    operation_id = "map",
+    params(
+        ("name" = String, Path, description = "A set"),
+        ("generation" = Option<u64>, Query, description = "A kept generation; the live one if none is named"),
+    ),
+    responses(
+        (status = 200, description = "The map", body = MapOut),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn map(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Query(of): Query<Of>,
+) -> Result<Json<MapOut>, Refusal> {
+    let ground = generation(&app, app.set(Some(&name))?, of.generation).await?;
+    let base = Arc::clone(&ground);
+    let make = || app.compute().run_long(move || Ok(Map::of(base.set())?));
+    let (map, _) = ground.map.get(&(), 1, make).await?;
+    Ok(Json(MapOut {
+        generation: ground.generation(),
+        points: map.points.clone(),
+        sources: map.sources.clone(),
+        explained: map.explained,
+    }))
+}
+
+/// What is known of an anchor pair.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AnchorOut {
+    /// The generation.
+    generation: u64,
+    /// Its number in it.
+    anchor: AnchorId,
+    /// The pair's id.
+    id: String,
+    /// Its texts.
+    captions: Vec<String>,
+    /// Everything else that its source said.
+    #[schema(value_type = Object)]
+    meta: Object<String, Value>,
+    /// Where its picture is served.
+    image: String,
+}
+
+/// An anchor pair.
+#[utoipa::path(
+    get,
+    path = "/v1/sets/{name}/anchors/{anchor}",
+    tag = "sets",
+    operation_id = "anchor",
+    params(
+        ("name" = String, Path, description = "A set"),
+        ("anchor" = u32, Path, description = "The number of an anchor"),
+        ("generation" = Option<u64>, Query, description = "A kept generation; the live one if none is named"),
+    ),
+    responses(
+        (status = 200, description = "The pair", body = AnchorOut),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn anchor(
+    State(app): State<App>,
+    Named((name, anchor)): Named<(String, String)>,
+    Query(of): Query<Of>,
+) -> Result<Json<AnchorOut>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let ground = generation(&app, set, of.generation).await?;
+    let anchor = number(&ground, &anchor)?;
+    let record = ground.set().record(anchor)?;
+    Ok(Json(AnchorOut {
+        generation: ground.generation(),
+        image: image_url(set.name(), anchor, ground.generation()),
+        anchor,
+        id: record.id,
+        captions: record.captions,
+        meta: serde_json::from_str(&record.meta).unwrap_or_default(),
+    }))
+}
+
+/// The picture of an anchor pair, at most 256 pixels a side.
+#[utoipa::path(
+    get,
+    path = "/v1/sets/{name}/anchors/{anchor}/image",
+    tag = "sets",
+    operation_id = "anchor_image",
+    params(
+        ("name" = String, Path, description = "A set"),
+        ("anchor" = u32, Path, description = "The number of an anchor"),
+        ("generation" = Option<u64>, Query, description = "A kept generation; the live one if none is named"),
+    ),
+    responses(
+        (status = 200, description = "The picture", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"))),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn picture(
+    State(app): State<App>,
+    Named((name, anchor)): Named<(String, String)>,
+    Query(of): Query<Of>,
+) -> Result<Response, Refusal> {
+    let set = app.set(Some(&name))?;
+    let ground = generation(&app, set, of.generation).await?;
+    // The file is the record's. No part of the request is ever part of a path.
+    let file = ground.set().record(number(&ground, &anchor)?)?.image;
+    let thumbnail = match set.thumbnails.get(&file) {
+        Some(thumbnail) => thumbnail,
+        None => {
+            let path = file.clone();
+            let make = move || Thumbnail::of(FilePath::new(&path));
+            let made = app.compute().run_long(make).await?;
+            set.thumbnails.put(file, made.clone(), made.bytes.len());
+            made
+        }
+    };
+    // A number means the same pair for as long as the generation is named.
+    let cache = match of.generation {
+        Some(_) => "private, max-age=86400",
+        None => "no-cache",
+    };
+    let headers = [(CONTENT_TYPE, thumbnail.mime), (CACHE_CONTROL, cache)];
+    Ok((headers, thumbnail.bytes).into_response())
+}
+
+/// A change of a set, and the generation that it made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GenerationOut {
+    /// Its record.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    change: Change,
+    /// Whether requests can name it, and a swap go there.
+    kept: bool,
+    /// Whether it answers here.
+    live: bool,
+}
+
+/// What happened to a set, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/sets/{name}/generations",
+    tag = "sets",
+    operation_id = "generations",
+    params(("name" = String, Path, description = "A set")),
+    responses(
+        (status = 200, description = "The history", body = Vec<GenerationOut>),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn generations(
+    State(app): State<App>,
+    Named(name): Named<String>,
+) -> Result<Json<Vec<GenerationOut>>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let (path, live) = (set.path().to_owned(), set.status().generation);
+    let read = move || {
+        let kept = manifest::kept(&path)?;
+        let out = |change: Change| GenerationOut {
+            kept: kept.contains(&change.generation),
+            live: change.generation == live,
+            change,
+        };
+        Ok(history::read(&path)?.into_iter().map(out).collect())
+    };
+    Ok(Json(app.compute().run_long(read).await?))
+}
+
+/// The ground of a generation.
+async fn generation(
+    app: &App,
+    set: &Served,
+    generation: Option<u64>,
+) -> Result<Arc<Ground>, Refusal> {
+    let on = On {
+        generation,
+        without: None,
+    };
+    ground(app, set, on).await
+}
+
+/// The number of an anchor that there is.
+fn number(ground: &Ground, text: &str) -> Result<AnchorId, Refusal> {
+    let n = ground.set().len();
+    let number: Option<AnchorId> = text.parse().ok();
+    number.filter(|&a| (a as usize) < n).ok_or_else(|| {
+        let message = format!("there is no such anchor; they are numbered 0 to {}", n - 1);
+        Refusal::not_found("no_such_anchor", message)
+    })
+}

@@ -1,0 +1,261 @@
+//! One served set: its live generation, and other grounds that were asked for.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::compute::Compute;
+use super::encoders::Encoders;
+use super::error::{Refusal, ServeError};
+use super::ground::Ground;
+use super::kept::{Kept, MadeOnce};
+use super::metrics::Metrics;
+use super::options::NamedSet;
+use super::thumbs::Thumbnail;
+use crate::anchors::AnchorSet;
+use crate::anchors::live::{LiveOptions, LiveSet, Refreshed, Status, Watcher};
+use crate::anchors::plan::SearchMode;
+use crate::anchors::searcher::SpaceView;
+use crate::anchors::select::{self, Filter};
+use crate::space::vector::dot;
+
+/// Grounds besides the live one that are kept: each is some megabytes, and a second to make.
+const OTHERS: usize = 8;
+/// Bytes of pictures that are kept ready.
+const THUMBNAILS: usize = 48 << 20;
+/// As in [`AnchorSet::accept_encoders`].
+const SAME: f64 = 0.99999;
+
+/// A set that is served.
+#[derive(Debug)]
+pub(super) struct Served {
+    name: String,
+    live: Arc<LiveSet>,
+    encoders: Arc<Encoders>,
+    ground: ArcSwap<Ground>,
+    others: MadeOnce<Other, Ground>,
+    /// Small pictures of anchors by file, weighed in bytes.
+    pub thumbnails: Kept<String, Thumbnail>,
+    /// Ends before the rest goes.
+    _watcher: Watcher,
+}
+
+/// Which pairs are thought away.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Without {
+    /// Those with these values.
+    Where(String),
+    /// Those with these ids.
+    Ids(BTreeSet<String>),
+}
+
+/// A ground that is not the live one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Other {
+    /// The generation that it is made of; what is live may have the number of another folder, so
+    /// the manifest's checksum is part of it.
+    generation: u64,
+    checksum: String,
+    without: Option<Without>,
+}
+
+impl Served {
+    /// Opens a set and follows its `CURRENT`.
+    ///
+    /// # Errors
+    /// Why no generation of it can be served.
+    pub fn open(
+        named: &NamedSet,
+        encoders: Arc<Encoders>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ServeError> {
+        let (images, texts) = encoders.embedder().entries()?;
+        let embedder = Arc::clone(encoders.embedder());
+        let options = LiveOptions {
+            canary: Some(Box::new(move |set| {
+                set.check_encoders(&embedder).map_err(|e| e.to_string())?;
+                for (built, here) in [
+                    (&set.manifest().image_encoder, &images),
+                    (&set.manifest().text_encoder, &texts),
+                ] {
+                    let (a, b) = (&built.canary, &here.canary);
+                    let cosine = match a.len() == b.len() {
+                        true => dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE),
+                        false => 0.0,
+                    };
+                    if cosine.is_nan() || cosine < SAME {
+                        return Err(format!(
+                            "{} makes another vector of its canary input here than when the \
+                             generation was built (cosine {cosine:.6})",
+                            here.identity.name
+                        ));
+                    }
+                }
+                Ok(())
+            })),
+            ..LiveOptions::default()
+        };
+        let live = Arc::new(LiveSet::open(&named.path, options)?);
+        let name = named.name.clone();
+        if let Some(degraded) = &live.status().degraded {
+            tracing::error!(set = name, reason = degraded.reason, "degraded");
+        }
+        let watcher = Watcher::spawn(
+            Arc::clone(&live),
+            Watcher::INTERVAL,
+            move |news| match news {
+                Ok(Refreshed::Swapped(swap)) => {
+                    metrics.swapped(&name);
+                    let (from, to, seconds) = (swap.from, swap.to, swap.seconds.total());
+                    tracing::info!(set = name, from, to, seconds, "swapped");
+                }
+                Ok(Refreshed::Unchanged) => tracing::info!(set = name, "recovered"),
+                Err(error) => {
+                    metrics.swap_failed(&name);
+                    tracing::error!(set = name, reason = %error, "degraded");
+                }
+            },
+        )?;
+        Ok(Self {
+            name: named.name.clone(),
+            ground: ArcSwap::from_pointee(Ground::live(live.load())),
+            live,
+            encoders,
+            others: MadeOnce::new(OTHERS),
+            thumbnails: Kept::new(THUMBNAILS),
+            _watcher: watcher,
+        })
+    }
+
+    /// The name that requests call it by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        self.live.path()
+    }
+
+    /// What encodes its queries.
+    pub fn encoders(&self) -> &Arc<Encoders> {
+        &self.encoders
+    }
+
+    /// What is live, and whether it is what should be.
+    pub fn status(&self) -> Status {
+        self.live.status()
+    }
+
+    /// Moves to what `CURRENT` names without waiting for the watcher's next look.
+    pub fn refresh(&self) -> Result<Refreshed, crate::anchors::live::LiveError> {
+        self.live.refresh()
+    }
+
+    /// The live generation, with what was made of it.
+    pub fn ground(&self) -> Arc<Ground> {
+        let snapshot = self.live.load();
+        let ground = self.ground.load_full();
+        if ground.is(&snapshot) {
+            return ground;
+        }
+        let new = Arc::new(Ground::live(snapshot));
+        // Another request may have been faster; then its ground is the one that fills.
+        let before = self.ground.compare_and_swap(&ground, Arc::clone(&new));
+        match Arc::ptr_eq(&before, &ground) {
+            true => new,
+            false => self.ground(),
+        }
+    }
+
+    /// The ground of a generation, the live one if none is named, without some pairs.
+    ///
+    /// # Errors
+    /// When the generation is not kept, or no pair or all pairs are to be thought away.
+    pub async fn other(
+        &self,
+        compute: &Compute,
+        generation: Option<u64>,
+        without: Option<Without>,
+    ) -> Result<Arc<Ground>, Refusal> {
+        let live = self.ground();
+        let is_live = |n: u64| n == live.set().manifest().generation;
+        let base = match generation {
+            Some(n) if !is_live(n) => self.base(compute, n).await?,
+            _ => live,
+        };
+        let Some(without) = without else {
+            return Ok(base);
+        };
+        let key = other(base.set(), Some(without.clone()));
+        let (space, path) = (base.searcher().recipe().clone(), self.path().to_owned());
+        let make = || {
+            compute.run_long(move || {
+                let rows = without.rows(base.set(), &path)?;
+                let rest = base.set().without(&rows)?;
+                let view = SpaceView::new(&rest, &space, SearchMode::Auto)?;
+                Ok(Ground::other(rest, view, Some(base)))
+            })
+        };
+        Ok(self.others.get(&key, 1, make).await?.0)
+    }
+
+    /// A kept generation that is not live.
+    async fn base(&self, compute: &Compute, generation: u64) -> Result<Arc<Ground>, Refusal> {
+        let path = self.path().to_owned();
+        let set = compute
+            .run_long(move || Ok(AnchorSet::open_generation(&path, generation)?))
+            .await?;
+        let key = other(&set, None);
+        let make = || {
+            compute.run_long(move || {
+                let view = SpaceView::new(&set, &set.manifest().space, SearchMode::Auto)?;
+                Ok(Ground::other(set, view, None))
+            })
+        };
+        Ok(self.others.get(&key, 1, make).await?.0)
+    }
+}
+
+fn other(set: &AnchorSet, without: Option<Without>) -> Other {
+    let manifest = set.manifest();
+    Other {
+        generation: manifest.generation,
+        checksum: manifest.checksum.clone(),
+        without,
+    }
+}
+
+impl Without {
+    /// The rows of these pairs; at least one.
+    fn rows(&self, set: &AnchorSet, path: &Path) -> Result<Vec<usize>, Refusal> {
+        let (rows, filter) = match self {
+            Self::Where(filter) => {
+                let rows = select::by_filter(set, &Filter::parse(filter)?)?;
+                (rows, filter.clone())
+            }
+            Self::Ids(ids) => {
+                let wanted: HashSet<String> = ids.iter().cloned().collect();
+                let (rows, missing) = select::by_ids(set, &wanted)?;
+                if let Some(first) = missing.first() {
+                    let n = missing.len();
+                    return Err(Refusal::invalid(
+                        "no_such_pair",
+                        format!("{n} of the ids are not of live pairs, the first is {first:?}"),
+                    ));
+                }
+                (rows, "an id of an empty list".to_owned())
+            }
+        };
+        match rows.is_empty() {
+            false => Ok(rows),
+            true => Err(crate::anchors::AnchorsError::NoMatch {
+                path: path.to_owned(),
+                filter,
+            }
+            .into()),
+        }
+    }
+}

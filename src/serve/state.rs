@@ -1,0 +1,143 @@
+//! What every request is given.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::auth::Gate;
+use super::compute::Compute;
+use super::encoders::Encoders;
+use super::error::{Refusal, ServeError};
+use super::limits::Room;
+use super::metrics::Metrics;
+use super::options::{Limits, ServeOptions};
+use super::set::Served;
+use crate::anchors::{AnchorSet, Embedder};
+use crate::encode::Modality;
+
+/// Opens the encoders that a set was built with.
+pub type OpenEncoders<'a> = dyn Fn(&AnchorSet) -> Result<Embedder, OpenError> + 'a;
+
+/// Why encoders could not be opened.
+pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The state of a server; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct App(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    sets: Vec<Served>,
+    compute: Compute,
+    metrics: Arc<Metrics>,
+    gate: Gate,
+    room: Room,
+    limits: Limits,
+    options: ServeOptions,
+    started: SystemTime,
+}
+
+impl App {
+    /// Opens encoders and sets.
+    ///
+    /// # Errors
+    /// Why one of them cannot be served.
+    pub fn open(options: ServeOptions, open: &OpenEncoders<'_>) -> Result<Self, ServeError> {
+        let metrics = Arc::new(Metrics::new());
+        let limits = options.limits;
+        let mut encoders: Vec<([String; 2], Arc<Encoders>)> = Vec::new();
+        let mut sets = Vec::with_capacity(options.sets.len());
+        for named in &options.sets {
+            let (set, _) = AnchorSet::open_or_last_good(&named.path)?;
+            let sides = [Modality::Image, Modality::Text];
+            let prints = sides.map(|side| set.encoder(side).identity.fingerprint.clone());
+            let known = encoders.iter().find(|(known, _)| *known == prints);
+            let shared = match known {
+                Some((_, shared)) => Arc::clone(shared),
+                None => {
+                    let embedder = open(&set).map_err(|source| ServeError::Encoders {
+                        set: named.path.clone(),
+                        source,
+                    })?;
+                    let embedder = Arc::new(embedder);
+                    let new = Encoders::start(embedder, &limits, Arc::clone(&metrics))?;
+                    let new = Arc::new(new);
+                    encoders.push((prints, Arc::clone(&new)));
+                    new
+                }
+            };
+            sets.push(Served::open(named, shared, Arc::clone(&metrics))?);
+        }
+        let gate = Gate {
+            api: options.api_key.clone(),
+            admin: options.admin_key.clone(),
+            local: options.api_key.is_none() && options.listen.ip().is_loopback(),
+        };
+        Ok(Self(Arc::new(State {
+            sets,
+            compute: Compute::start()?,
+            metrics,
+            gate,
+            room: Room::new(&limits),
+            limits,
+            options,
+            started: SystemTime::now(),
+        })))
+    }
+
+    /// All sets, in the order they were named.
+    pub fn sets(&self) -> &[Served] {
+        &self.0.sets
+    }
+
+    /// The set of this name; the first if none is named.
+    ///
+    /// # Errors
+    /// That there is none.
+    pub fn set(&self, name: Option<&str>) -> Result<&Served, Refusal> {
+        let found = match name {
+            None => self.0.sets.first(),
+            Some(name) => self.0.sets.iter().find(|set| set.name() == name),
+        };
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.0.sets.iter().map(Served::name).collect();
+            // What was asked for is not repeated: it may be anything.
+            let message = format!("there is no such set; there are {}", names.join(", "));
+            Refusal::not_found("no_such_set", message)
+        })
+    }
+
+    /// Where answers are computed.
+    pub fn compute(&self) -> &Compute {
+        &self.0.compute
+    }
+
+    /// What Prometheus is told.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Who may ask.
+    pub fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    /// How much may be in work.
+    pub fn room(&self) -> &Room {
+        &self.0.room
+    }
+
+    /// How much one request may take.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// What the server was started with.
+    pub fn options(&self) -> &ServeOptions {
+        &self.0.options
+    }
+
+    /// When it was.
+    pub fn started(&self) -> SystemTime {
+        self.0.started
+    }
+}
