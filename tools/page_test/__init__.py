@@ -1,7 +1,10 @@
 """Drives the server's page in Chromium, as a person would, against the real server.
 
     python3 -m page_test --url URL --photos DIR --set DIR.asif --asif PROGRAM --lost CAPTION
-                         --chromium PROGRAM --out DIR [--locked URL --key KEY]
+                         --chromium PROGRAM --packages DIR --out DIR
+                         --locked URL --key KEY
+
+`--packages` is the folder of the pinned driver (`setup.packages page-driver`).
 
 | module | what it asks |
 |---|---|

@@ -12,7 +12,7 @@ class Keys(OnPage):
     url_option = "locked"
 
     def test_the_key_is_asked_for_once_and_kept_for_the_tab(self) -> None:
-        self.expected = [r"status of 401"]
+        self.expected = [r"^401 "]
         form = self.page.locator("#key-form")
         expect(form).to_be_visible()
         expect(self.page.locator("#key")).to_be_focused()

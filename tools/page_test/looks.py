@@ -30,7 +30,7 @@ class Looks(OnPage):
         self.page.focus("#canvas")
         self.page.keyboard.press("ArrowLeft")
         self.page.keyboard.press("Enter")
-        self.page.wait_for_function("document.querySelector('#pair img')?.naturalWidth > 0")
+        self.until("document.querySelector('#pair img')?.naturalWidth > 0")
         self.check(name)
         self.page.evaluate("scrollTo(0, 0)")
         self.shoot(name, full=True)

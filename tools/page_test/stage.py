@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import time
 import unittest
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class OnPage(unittest.TestCase):
     def setUp(self) -> None:
         self.url = getattr(told, self.url_option)
         self.expected: list[str] = []
+        """Patterns of what the console or a refused request may say in this test."""
         self.open(**self.context)
 
     def open(self, **options: object) -> Page:
@@ -58,15 +60,27 @@ class OnPage(unittest.TestCase):
         page = context.new_page()
         self.page = page
         self.errors: list[str] = []
-        page.on("console", lambda m: m.type in ("error", "warning") and self.errors.append(m.text))
+        page.on("console", lambda m: m.type in ("error", "warning") and self.log(m.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self.check_address(request.url))
+        page.on("response", lambda response: self.check_status(response.status, response.url))
         page.goto(self.url)
         return page
 
     def check_address(self, address: str) -> None:
         if not address.startswith((self.url, "blob:", "data:")):
             self.errors.append(f"asked elsewhere: {address}")
+
+    def log(self, text: str) -> None:
+        # The same is told by the response, and there with its address.
+        if not text.startswith("Failed to load resource: the server responded"):
+            self.errors.append(text)
+
+    def check_status(self, status: int, address: str) -> None:
+        # The one pair whose picture is gone may be behind any answer.
+        lost = status == 404 and re.search(r"/anchors/\d+/image\?", address)
+        if status >= 400 and not lost:
+            self.errors.append(f"{status} {address}")
 
     def tearDown(self) -> None:
         violations = self.page.evaluate("window.violations")
@@ -104,10 +118,18 @@ class OnPage(unittest.TestCase):
         """The sheet is there, and every picture on it is loaded or known to be gone."""
         expect(self.page.locator("#why-body[aria-busy]")).to_have_count(0)
         expect(self.page.locator("#why .card").first).to_be_visible()
-        self.page.wait_for_function(
+        self.until(
             "[...document.querySelectorAll('#why .picture')].every((box) =>"
             " box.classList.contains('gone') || box.querySelector('img')?.naturalWidth > 0)"
         )
+
+    def until(self, holds: str) -> None:
+        """Waits until the expression is true. Playwright's own way needs `eval`, which the page forbids."""
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while not self.page.evaluate(holds):
+            if time.monotonic() > end:
+                self.fail(f"it never came true: {holds}")
+            self.page.wait_for_timeout(50)
 
     def scores(self) -> dict[str, float]:
         """The labels with their scores in percent, best first."""

@@ -34,6 +34,8 @@ const state = {
   /** The label whose pairs are shown; null is the best one. */
   picked: null,
   pairs: PAIRS,
+  /** The explanation on the page. */
+  why: null,
 };
 
 let round = new AbortController();
@@ -250,6 +252,7 @@ function hideWhy() {
   if (state.selected?.now && !state.selected.error) return;
   explaining.abort();
   $("why").hidden = true;
+  state.why = null;
   map.showReasons([], null);
 }
 
@@ -273,30 +276,37 @@ async function explain(wanted) {
     if (!image.answers.has(key)) image.answers.set(key, await api.explain(image.file, image.asked, label, state.pairs, signal));
     const why = image.answers.get(key);
     if (signal.aborted) return;
-    $("why-about").textContent = `generation ${why.generation}`;
-    body.replaceChildren(sheet(why, {
-      single: state.set.sources.length < 2,
-      onWithoutPair: withoutPair,
-      onWithoutSource: withoutSource,
-      onMap: (anchor) => {
-        $("plane").scrollIntoView({ behavior: motion(), block: "center" });
-        map.open(anchor);
-      },
-      onMore: state.pairs < MOST_PAIRS && (() => {
-        state.pairs = Math.min(MOST_PAIRS, state.pairs * 3);
-        explain(false);
-      }),
-    }));
-    map.showReasons([...why.reasons, ...why.against], image.url);
+    if (why !== state.why) showWhy(why, image);
     if (wanted) {
       say(`${label} has the similarity ${figure(why.similarity)}, made of ${several(why.reasons.length, "pair")} for it, `
         + `${why.against.length} against it and ${why.others.pairs} others`);
     }
   } catch (error) {
-    if (!signal.aborted) body.replaceChildren(trouble(error, () => explain(false)));
+    if (signal.aborted) return;
+    state.why = null;
+    body.replaceChildren(trouble(error, () => explain(false)));
   } finally {
     if (!signal.aborted) body.removeAttribute("aria-busy");
   }
+}
+
+function showWhy(why, image) {
+  state.why = why;
+  $("why-about").textContent = `generation ${why.generation}`;
+  $("why-body").replaceChildren(sheet(why, {
+    single: state.set.sources.length < 2,
+    onWithoutPair: withoutPair,
+    onWithoutSource: withoutSource,
+    onMap: (anchor) => {
+      $("plane").scrollIntoView({ behavior: motion(), block: "center" });
+      map.open(anchor);
+    },
+    onMore: state.pairs < MOST_PAIRS && (() => {
+      state.pairs = Math.min(MOST_PAIRS, state.pairs * 3);
+      explain(false);
+    }),
+  }));
+  map.showReasons([...why.reasons, ...why.against], image.url);
 }
 
 // The set.

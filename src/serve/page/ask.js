@@ -41,13 +41,18 @@ export function asked() {
 export function mount({ onImages, onWords }) {
   $("templates").append(...TEMPLATES.map(([value, name]) => el("option", { value }, name)));
   let timer;
-  const soon = () => {
-    clearTimeout(timer);
-    timer = setTimeout(onWords, PAUSE_MS);
-  };
+  let last = JSON.stringify(asked());
+  // A click elsewhere ends the typing too, and must not find the page rebuilt under it for nothing.
   const now = () => {
     clearTimeout(timer);
+    const words = JSON.stringify(asked());
+    if (words === last) return;
+    last = words;
     onWords();
+  };
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(now, PAUSE_MS);
   };
   for (const text of [$("labels"), $("own-templates")]) {
     text.addEventListener("input", soon);
@@ -97,25 +102,36 @@ function fromElsewhere(onImages) {
   });
 }
 
+/** The small picture of an image, made once: what is replaced under a finger or a focus is lost. */
+const made = new WeakMap();
+
+function thumb(image, { onSelect, onRemove }) {
+  const text = el("span", {});
+  const button = el("button", { type: "button", class: "thumb", on: { click: () => onSelect(image) } },
+    el("img", { src: image.url, alt: image.name }), text);
+  const remove = el("button", {
+    type: "button", class: "remove", "aria-label": `Remove ${image.name}`, on: { click: () => onRemove(image) },
+  }, "×");
+  return { item: el("li", {}, button, remove), button, text };
+}
+
 /** Shows the images: the selected one large, all of them small where there are several. */
-export function showImages(images, selected, { onSelect, onRemove }) {
-  const chosen = images.find((image) => image === selected);
+export function showImages(images, selected, acts) {
   const preview = $("preview");
-  preview.hidden = !chosen;
-  if (chosen) Object.assign(preview, { src: chosen.url, alt: `The image asked about: ${chosen.name}` });
-  $("drop").classList.toggle("full", Boolean(chosen));
+  preview.hidden = selected === null;
+  if (selected && preview.src !== selected.url) {
+    Object.assign(preview, { src: selected.url, alt: `The image asked about: ${selected.name}` });
+  }
+  $("drop").classList.toggle("full", selected !== null);
   const strip = $("strip");
   strip.hidden = images.length < 2;
-  strip.replaceChildren(...images.map((image) => {
-    const best = image.now?.predictions[0];
-    return el("li", {},
-      el("button", {
-        type: "button", class: "thumb", "aria-pressed": String(image === chosen), on: { click: () => onSelect(image) },
-      },
-      el("img", { src: image.url, alt: image.name }),
-      el("span", {}, image.error ? "failed" : best?.label ?? "…")),
-      el("button", {
-        type: "button", class: "remove", "aria-label": `Remove ${image.name}`, on: { click: () => onRemove(image) },
-      }, "×"));
-  }));
+  const items = images.map((image) => {
+    if (!made.has(image)) made.set(image, thumb(image, acts));
+    const { item, button, text } = made.get(image);
+    button.setAttribute("aria-pressed", String(image === selected));
+    text.textContent = image.error ? "failed" : image.now?.predictions[0].label ?? "…";
+    return item;
+  });
+  for (const item of [...strip.children]) if (!items.includes(item)) item.remove();
+  strip.append(...items.filter((item) => item.parentNode !== strip));
 }

@@ -74,7 +74,10 @@ export function showFacts(set, rate) {
 
 /** What happened to the set, newest first. */
 export function showHistory(changes, { asked, onAsk }) {
-  $("history").replaceChildren(...[...changes].reverse().map((change) => {
+  const list = $("history");
+  // The button that was pressed is made anew; the focus goes to the one in its place.
+  const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
+  list.replaceChildren(...[...changes].reverse().map((change) => {
     const here = asked === null ? change.live : asked === change.generation;
     const by = [change.added > 0 && `${count(change.added)} came`, change.removed > 0 && `${count(change.removed)} went`];
     const act = change.live || change.kept
@@ -91,6 +94,7 @@ export function showHistory(changes, { asked, onAsk }) {
           by.some(Boolean) && ` (${by.filter(Boolean).join(", ")})`)),
       act);
   }));
+  list.children[focused]?.querySelector("button")?.focus({ preventScroll: true });
 }
 
 /** Fills a selection and keeps what was chosen, if it is still there. */
