@@ -23,6 +23,8 @@ cd "$repo"
 tools/quickstart.sh --setup-only
 step 'test packages' setup packages python-tests
 step 'http clients' setup packages serve-clients
+step 'page driver' setup packages page-driver
+step 'browser' setup browser
 # A Python with numpy, Pillow, tokenizers and onnxruntime, for tests that compare with them.
 export ASIF_PYTHON=$ASIF_HOME/python/bin/python3
 # What was just set up must be used: a test that needs it and does not find it fails.

@@ -7,6 +7,7 @@
 | models, catalogue | encoders: download, check, export, lay out a model folder |
 | pairs, stamps, emoji | the demo's image-text pairs |
 | photos | the demo's photos and labels |
+| browser | Chromium for the page's test |
 | wheels | pinned downloads from the Python package registry |
 | common | errors, hashes, replacing a folder in one step |
 """

@@ -65,5 +65,6 @@ def write_wrapper(folder: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("set", choices=("python-export", "python-tests", "serve-clients", "ci-tools"))
+    sets = ("python-export", "python-tests", "serve-clients", "page-driver", "ci-tools")
+    parser.add_argument("set", choices=sets)
     run(lambda args: install(args.set, args.home), parser)

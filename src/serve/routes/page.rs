@@ -29,6 +29,25 @@ macro_rules! files {
 
 files! {
     "index.html" "text/html; charset=utf-8",
+    "answer.css" "text/css; charset=utf-8",
+    "api.js" "text/javascript; charset=utf-8",
+    "app.js" "text/javascript; charset=utf-8",
+    "ask.js" "text/javascript; charset=utf-8",
+    "bars.js" "text/javascript; charset=utf-8",
+    "dom.js" "text/javascript; charset=utf-8",
+    "icon.svg" "image/svg+xml",
+    "map.css" "text/css; charset=utf-8",
+    "map.js" "text/javascript; charset=utf-8",
+    "map_hands.js" "text/javascript; charset=utf-8",
+    "map_paint.js" "text/javascript; charset=utf-8",
+    "map_plane.js" "text/javascript; charset=utf-8",
+    "pair.js" "text/javascript; charset=utf-8",
+    "pictures.js" "text/javascript; charset=utf-8",
+    "reasons.js" "text/javascript; charset=utf-8",
+    "sets.js" "text/javascript; charset=utf-8",
+    "style.css" "text/css; charset=utf-8",
+    "theme.js" "text/javascript; charset=utf-8",
+    "without.js" "text/javascript; charset=utf-8",
 }
 
 /// Scripts and styles of this server only, pictures also of the page's own making; no frame around.

@@ -1,0 +1,137 @@
+// The question: images by choice, drop or paste; labels; and how they are put into words.
+
+import { $, el, say } from "./dom.js";
+
+/** While somebody types, the question is not asked at each letter. */
+const PAUSE_MS = 500;
+
+/** Templates that can be chosen; the value is what the server is told. A test asks it for each. */
+export const TEMPLATES = [
+  ["", "a photo of a …"],
+  ["[\"{}\"]", "the label alone"],
+  ["clip:imagenet7", "7 sentences (CLIP)"],
+  ["clip:imagenet", "80 sentences (CLIP)"],
+  ["clip:cifar", "18, small pictures (CLIP)"],
+  ["clip:pets", "pets (CLIP)"],
+  ["clip:food", "food (CLIP)"],
+  ["clip:flowers", "flowers (CLIP)"],
+  ["clip:scenes", "scenes (CLIP)"],
+  ["clip:actions", "actions (CLIP)"],
+  ["asif:animal", "animals (ASIF)"],
+  ["asif:texture", "textures (ASIF)"],
+  ["own", "your own templates…"],
+];
+
+const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
+
+/** The labels of a text, each once. */
+export const labelsOf = (text) => [...new Set(lines(text.replaceAll(",", "\n")))];
+
+/** What the form says, in the server's terms. */
+export function asked() {
+  const chosen = $("templates").value;
+  let templates = null;
+  if (chosen === "own") templates = lines($("own-templates").value);
+  else if (chosen.startsWith("[")) templates = JSON.parse(chosen);
+  else if (chosen) templates = chosen;
+  return { labels: labelsOf($("labels").value), templates: templates?.length === 0 ? null : templates };
+}
+
+/** Wires the form: `onImages(files)` when images came, `onWords()` when the words changed. */
+export function mount({ onImages, onWords }) {
+  $("templates").append(...TEMPLATES.map(([value, name]) => el("option", { value }, name)));
+  let timer;
+  let last = JSON.stringify(asked());
+  // A click elsewhere ends the typing too, and must not find the page rebuilt under it for nothing.
+  const now = () => {
+    clearTimeout(timer);
+    const words = JSON.stringify(asked());
+    if (words === last) return;
+    last = words;
+    onWords();
+  };
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(now, PAUSE_MS);
+  };
+  for (const text of [$("labels"), $("own-templates")]) {
+    text.addEventListener("input", soon);
+    text.addEventListener("change", now);
+    text.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) now();
+    });
+  }
+  $("templates").addEventListener("change", () => {
+    $("own").hidden = $("templates").value !== "own";
+    now();
+  });
+  $("file").addEventListener("change", () => {
+    onImages([...$("file").files]);
+    // The same file can be chosen again.
+    $("file").value = "";
+  });
+  fromElsewhere(onImages);
+}
+
+/** Files that are dropped or pasted anywhere on the page. */
+function fromElsewhere(onImages) {
+  const drop = $("drop");
+  const take = (list) => {
+    const files = [...list].filter((file) => file.type.startsWith("image/"));
+    if (files.length > 0) onImages(files);
+    else if (list.length > 0) say("That is no image");
+    return files.length > 0;
+  };
+  let inside = 0;
+  const mark = (by) => {
+    inside = Math.max(0, inside + by);
+    drop.classList.toggle("over", inside > 0);
+  };
+  const files = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragenter", (event) => files(event) && mark(1));
+  addEventListener("dragleave", (event) => files(event) && mark(-1));
+  addEventListener("dragover", (event) => files(event) && event.preventDefault());
+  addEventListener("drop", (event) => {
+    if (!files(event)) return;
+    event.preventDefault();
+    mark(-inside);
+    take(event.dataTransfer.files);
+  });
+  addEventListener("paste", (event) => {
+    if (event.clipboardData?.files.length > 0 && take(event.clipboardData.files)) event.preventDefault();
+  });
+}
+
+/** The small picture of an image, made once: what is replaced under a finger or a focus is lost. */
+const made = new WeakMap();
+
+function thumb(image, { onSelect, onRemove }) {
+  const text = el("span", {});
+  const button = el("button", { type: "button", class: "thumb", on: { click: () => onSelect(image) } },
+    el("img", { src: image.url, alt: image.name }), text);
+  const remove = el("button", {
+    type: "button", class: "remove", "aria-label": `Remove ${image.name}`, on: { click: () => onRemove(image) },
+  }, "×");
+  return { item: el("li", {}, button, remove), button, text };
+}
+
+/** Shows the images: the selected one large, all of them small where there are several. */
+export function showImages(images, selected, acts) {
+  const preview = $("preview");
+  preview.hidden = selected === null;
+  if (selected && preview.src !== selected.url) {
+    Object.assign(preview, { src: selected.url, alt: `The image asked about: ${selected.name}` });
+  }
+  $("drop").classList.toggle("full", selected !== null);
+  const strip = $("strip");
+  strip.hidden = images.length < 2;
+  const items = images.map((image) => {
+    if (!made.has(image)) made.set(image, thumb(image, acts));
+    const { item, button, text } = made.get(image);
+    button.setAttribute("aria-pressed", String(image === selected));
+    text.textContent = image.error ? "failed" : image.now?.predictions[0].label ?? "…";
+    return item;
+  });
+  for (const item of [...strip.children]) if (!items.includes(item)) item.remove();
+  strip.append(...items.filter((item) => item.parentNode !== strip));
+}

@@ -1,0 +1,58 @@
+// Elements and figures, as every part of the page makes them.
+
+/** The element with this id. */
+export const $ = (id) => document.getElementById(id);
+
+/**
+ * An element. `props` are properties, but for `class`, `data` (an object), `vars` (custom
+ * properties), `on` (listeners), and `aria-*` and `role`, which are attributes.
+ */
+export function el(tag, props = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null) continue;
+    if (name === "class") made.className = value;
+    else if (name === "data") Object.assign(made.dataset, value);
+    else if (name === "on") for (const [event, f] of Object.entries(value)) made.addEventListener(event, f);
+    else if (name === "vars") for (const [v, x] of Object.entries(value)) made.style.setProperty(`--${v}`, x);
+    else if (name.startsWith("aria-") || name === "role" || name === "datetime") made.setAttribute(name, value);
+    else made[name] = value;
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+/** Says something to screen readers. */
+export function say(text) {
+  $("said").textContent = text;
+}
+
+const decimals = (n) => new Intl.NumberFormat("en", { minimumFractionDigits: n, maximumFractionDigits: n });
+const [whole, one, two, three] = [0, 1, 2, 3].map(decimals);
+
+/** 0.6321 as `63.2 %`. */
+export const percent = (share) => `${one.format(share * 100)} %`;
+/** 12345 as `12,345`. */
+export const count = (n) => whole.format(n);
+/** A similarity, or a contribution where it stands without a sign. */
+export const figure = (x) => (Math.abs(x) >= 100 ? one : Math.abs(x) >= 10 ? two : three).format(x).replace("-", "−");
+/** A contribution, always with its sign. */
+export const signed = (x) => `${x < 0 ? "−" : "+"}${figure(Math.abs(x))}`;
+/** `1 pair`, `2 pairs`. */
+export const several = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
+
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+/** A moment, as the reader's system writes it. */
+export function moment(text) {
+  const date = new Date(text);
+  const known = !Number.isNaN(date.getTime());
+  return el("time", { datetime: text, textContent: known ? clock.format(date) : text });
+}
+
+/** An error as a box: what the server says, the request's id, and perhaps a way to try again. */
+export function trouble(error, again) {
+  return el("div", { class: "trouble", role: "alert" },
+    el("p", {}, error.message),
+    error.requestId && el("p", { class: "id" }, "Request ", el("code", {}, error.requestId)),
+    again && el("button", { type: "button", on: { click: again } }, "Try again"));
+}

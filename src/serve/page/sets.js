@@ -1,0 +1,108 @@
+// The served sets: which one is asked, its generations, and how the server is.
+
+import * as api from "./api.js";
+import { $, count, el, figure, moment, percent, several } from "./dom.js";
+
+const EVERY_MS = 4000;
+
+/** Answers a second, of all routes that answer something; looking at the page counts for nothing. */
+function answered(text) {
+  let total = 0;
+  for (const line of text.split("\n")) {
+    if (line.startsWith("asif_requests_total{") && line.includes('method="POST"')) total += Number(line.split(" ")[1]);
+  }
+  return total;
+}
+
+/**
+ * Looks at the server again and again while the page is seen: `onSets(sets, rate)`, or
+ * `onTrouble(error)`. Returns a function that looks at once.
+ */
+export function watch({ onSets, onTrouble }) {
+  let before = null;
+  let timer;
+  async function look() {
+    clearTimeout(timer);
+    try {
+      const [sets, metrics] = await Promise.all([api.sets(), api.metrics()]);
+      const now = { at: performance.now(), total: answered(metrics) };
+      const rate = before && now.at > before.at ? (now.total - before.total) / ((now.at - before.at) / 1000) : null;
+      before = now;
+      // A server that was started anew counts from nothing.
+      onSets(sets, rate === null ? null : Math.max(0, rate));
+    } catch (error) {
+      before = null;
+      onTrouble(error);
+    }
+    if (!document.hidden) timer = setTimeout(look, EVERY_MS);
+  }
+  document.addEventListener("visibilitychange", () => !document.hidden && look());
+  look();
+  return look;
+}
+
+/** The line at the top. */
+export function showPulse(set, rate, error) {
+  const pulse = $("pulse");
+  pulse.dataset.state = error ? "down" : set.degraded ? "degraded" : "ok";
+  const parts = error
+    ? [error.message]
+    : [`generation ${set.generation}`, several(set.anchors, "pair"), rate !== null && `${figure1(rate)} answers/s`];
+  $("pulse-text").textContent = parts.filter(Boolean).join(" · ");
+}
+
+const figure1 = (rate) => (rate < 10 ? rate.toFixed(1) : count(rate));
+
+/** What is live, in facts. */
+export function showFacts(set, rate) {
+  const { image, text } = set.encoders;
+  const facts = [
+    ["Live", `generation ${set.generation}`],
+    ["Since", moment(set.since)],
+    ["Swaps since the start", count(set.swaps)],
+    ["Answers a second", rate === null ? "…" : figure1(rate)],
+    ["Pairs", count(set.anchors)],
+    ["Space", set.space],
+    ["Image encoder", `${image.name}, ${image.dim}`],
+    ["Text encoder", `${text.name}, ${text.dim}`],
+    ["Licences", set.licences.map(({ name, count: n }) => `${name} ${percent(n / set.anchors)}`).join(", ")],
+    ["Degraded", set.degraded],
+  ];
+  $("facts").replaceChildren(...facts.filter(([, value]) => value).map(([name, value]) =>
+    el("div", { class: name === "Degraded" ? "bad" : "" }, el("dt", {}, name), el("dd", {}, value))));
+}
+
+/** What happened to the set, newest first. */
+export function showHistory(changes, { asked, onAsk }) {
+  const list = $("history");
+  // The button that was pressed is made anew; the focus goes to the one in its place.
+  const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
+  list.replaceChildren(...[...changes].reverse().map((change) => {
+    const here = asked === null ? change.live : asked === change.generation;
+    const by = [change.added > 0 && `${count(change.added)} came`, change.removed > 0 && `${count(change.removed)} went`];
+    const act = change.live || change.kept
+      ? el("button", {
+        type: "button", "aria-pressed": String(here), on: { click: () => onAsk(change.live ? null : change.generation) },
+      }, here ? "Answers now" : change.live ? "Ask the live one" : `Ask generation ${change.generation}`)
+      : el("span", { class: "about" }, "no longer kept");
+    return el("li", { class: here ? "here" : "" },
+      el("span", { class: "number" }, String(change.generation)),
+      el("div", {},
+        el("p", {}, el("strong", {}, [change.command, change.detail].filter(Boolean).join(" ")),
+          change.live && el("span", { class: "badge" }, "live")),
+        el("p", { class: "about" }, moment(change.when), " · ", several(change.pairs_after, "pair"),
+          by.some(Boolean) && ` (${by.filter(Boolean).join(", ")})`)),
+      act);
+  }));
+  list.children[focused]?.querySelector("button")?.focus({ preventScroll: true });
+}
+
+/** Fills a selection and keeps what was chosen, if it is still there. */
+export function choices(select, options, chosen) {
+  const key = JSON.stringify(options);
+  if (select.dataset.key !== key) {
+    select.dataset.key = key;
+    select.replaceChildren(...options.map(([value, name]) => el("option", { value }, name)));
+  }
+  select.value = options.some(([value]) => value === chosen) ? chosen : options[0]?.[0] ?? "";
+}
