@@ -70,8 +70,6 @@ BUDGETS = ("all", "1,000 random")
 SEARCHES = ("auto", "flat", "sketch", "hnsw")
 
 
-
-
 class Evaluator:
     """Evaluates sets, each in the same way only once."""
 

@@ -13,11 +13,11 @@ use super::error::AnchorsError;
 use super::plan::SearchMode;
 use super::set::AnchorSet;
 use crate::encode::Modality;
-use crate::space::calibrate::{Leveller, spread};
 use crate::space::center::Centering;
+use crate::space::cohort::Cohort;
 use crate::space::linear::{self, LinearMap, Moments};
 use crate::space::recipe::{Calibration, Canonical};
-use crate::space::{Bank, Code, Frame, Part, Recipe, RelativeRow, Representation, SpaceParams};
+use crate::space::{Code, Frame, Part, Recipe, RelativeRow, Representation, SpaceParams};
 
 /// All that a [`Searcher`](super::Searcher) has besides its set: what a space is for one generation.
 /// Cheap to clone, so whoever owns a set can keep its view beside it and hand out searchers for
@@ -38,14 +38,6 @@ enum PartView {
         frames: [Arc<Frame>; 2],
     },
     Mapped([LinearMap; 2]),
-}
-
-/// Anchors that scores are calibrated on: their codes of each part, images and texts, and what their
-/// scores make of an input's.
-#[derive(Debug)]
-struct Cohort {
-    sides: [Vec<Bank>; 2],
-    levellers: Vec<Leveller>,
 }
 
 impl SpaceView {
@@ -106,14 +98,11 @@ impl SpaceView {
             })
             .collect();
         if let Some(cohort) = &self.cohort {
-            let others = &cohort.sides[1 - side(modality)];
-            inputs.par_iter_mut().for_each(|input| {
-                let codes = input.codes.iter().zip(others);
-                let levels = codes.zip(&cohort.levellers);
-                input.levels = levels
-                    .map(|((code, bank), leveller)| leveller.level(bank.scores(code)))
-                    .collect();
-            });
+            let side = side(modality);
+            let level = |input: &mut Representation| {
+                input.levels = cohort.levels(side, &input.codes);
+            };
+            inputs.par_iter_mut().for_each(level);
         }
         Ok(inputs)
     }
@@ -204,7 +193,7 @@ impl SpaceView {
         Ok(kept.into_iter().map(row).collect())
     }
 
-    /// The codes of evenly taken anchors: which they are depends on their number only.
+    /// Evenly taken anchors: which they are depends on their number only.
     fn cohort(&self, set: &AnchorSet, calibration: Calibration) -> Result<Cohort, AnchorsError> {
         let size = calibration.cohort.min(set.len());
         let side = |modality| {
@@ -216,37 +205,7 @@ impl SpaceView {
             self.codes(set, modality, &vectors)
         };
         let codes = [side(Modality::Image)?, side(Modality::Text)?];
-        let parts = 0..self.parts.len();
-        let sides = [0, 1].map(|side: usize| {
-            let of_part = |part| {
-                codes[side]
-                    .iter()
-                    .filter_map(move |c: &Vec<Code>| c.get(part))
-            };
-            let banks = parts.clone();
-            banks
-                .map(|part| Bank::new(set.len(), of_part(part)))
-                .collect::<Vec<_>>()
-        });
-        // What images and texts of the cohort are to each other, from both sides.
-        let unit = |part: usize| {
-            let scores = [0, 1].into_par_iter().flat_map(|side: usize| {
-                let other = &sides[1 - side][part];
-                let members = codes[side].par_iter();
-                members.filter_map(move |codes| Some(other.scores(codes.get(part)?)))
-            });
-            spread(scores.collect())
-        };
-        let leveller = |part: usize| {
-            let unit = if self.recipe.has_units() {
-                unit(part)
-            } else {
-                1.0
-            };
-            Leveller::new(&calibration, size, unit)
-        };
-        let levellers = parts.map(leveller).collect();
-        Ok(Cohort { sides, levellers })
+        Ok(Cohort::new(set.len(), &codes, &self.recipe, &calibration))
     }
 }
 

@@ -13,9 +13,8 @@ use crate::space::{Aggregate, ClassHead, Recipe, Representation};
 ///
 /// It changes how sure the softmax looks, never the order of labels.
 pub fn default_logit_scale(space: &Recipe) -> f64 {
-    let deviations = space.has_units() || space.hubness() == Hubness::SNorm;
     // Cosines lie much nearer to each other than what is counted in standard deviations.
-    let scale = if deviations { 1.5 } else { 20.0 };
+    let scale = if space.has_units() { 1.5 } else { 20.0 };
     // CSLS counts a score twice.
     let twice = space.hubness() == Hubness::Csls;
     if twice { scale / 2.0 } else { scale }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::encoders::{Embedded, Picture};
+use super::encoders::Embedded;
 use super::error::Refusal;
 use super::ground::Ground;
 use super::heads::Words;
+use super::picture::Picture;
 use super::set::{Served, Without};
 use super::state::App;
 use crate::anchors::embed::Rejected;

@@ -9,10 +9,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use futures_util::future::try_join_all;
 use image::ImageReader;
 use tokio::sync::Semaphore;
 
@@ -21,6 +18,7 @@ use super::error::Refusal;
 use super::kept::Kept;
 use super::metrics::Metrics;
 use super::options::Limits;
+use super::picture::Picture;
 use crate::anchors::Embedder;
 use crate::anchors::embed::{PreparedInput, Rejected, Watch};
 use crate::encode::{ImageEncoder, TextEncoder};
@@ -33,15 +31,6 @@ const TEXTS: usize = 40_000;
 
 /// A unit vector, or why this input has none.
 pub(super) type Embedded = Result<Arc<[f32]>, Rejected>;
-
-/// A picture as it came.
-#[derive(Debug, Clone)]
-pub(super) enum Picture {
-    /// The bytes of an image file.
-    Bytes(Bytes),
-    /// The same in base64, perhaps as a `data:` URL.
-    Text(String),
-}
 
 /// Both encoders, shared by all sets that were built with them.
 #[derive(Debug)]
@@ -152,7 +141,7 @@ impl Encoders {
             return Err(Refusal::busy("too many images wait for the encoder"));
         };
         let all = pictures.into_iter().map(|picture| self.picture(picture));
-        join_all(all).await
+        try_join_all(all).await
     }
 
     async fn picture(&self, picture: Picture) -> Result<Embedded, Refusal> {
@@ -202,7 +191,7 @@ impl Encoders {
                 self.texts
                     .submit(places.iter().map(|&i| texts[i].clone()).collect())
             };
-            let made = join_all(chunks.iter().map(submit)).await?;
+            let made = try_join_all(chunks.iter().map(submit)).await?;
             let places = chunks.iter().copied().flatten();
             for (&place, vector) in places.zip(made.into_iter().flatten()) {
                 if let Ok(vector) = &vector {
@@ -231,79 +220,4 @@ fn prepare(embedder: &Embedder, picture: Picture, pixels: u64) -> Result<Prepare
         )));
     }
     embedder.prepare_image(&bytes)
-}
-
-impl Picture {
-    /// The bytes of the image file.
-    ///
-    /// # Errors
-    /// When a text is no base64, or names a picture elsewhere.
-    pub fn bytes(self) -> Result<Bytes, Rejected> {
-        let rejected = |reason: &str| Rejected {
-            reason: reason.to_owned(),
-        };
-        let text = match self {
-            Self::Bytes(bytes) => return Ok(bytes),
-            Self::Text(text) => text,
-        };
-        if text.starts_with("http://") || text.starts_with("https://") {
-            return Err(rejected(
-                "images are not fetched from elsewhere; send the file, or its bytes in base64",
-            ));
-        }
-        let encoded = match text.strip_prefix("data:") {
-            None => text.as_str(),
-            Some(url) => match url.split_once(',') {
-                Some((kind, data)) if kind.ends_with(";base64") => data,
-                _ => {
-                    return Err(rejected(
-                        "a data URL of an image is data:image/...;base64,BYTES",
-                    ));
-                }
-            },
-        };
-        let decoded = match encoded.contains(|c: char| c.is_ascii_whitespace()) {
-            false => LENIENT.decode(encoded),
-            true => LENIENT.decode(encoded.split_ascii_whitespace().collect::<String>()),
-        };
-        decoded
-            .map(Bytes::from)
-            .map_err(|e| rejected(&format!("no base64: {e}; send the bytes of an image file")))
-    }
-}
-
-/// With or without `=` at the end.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// All results in order, at once; the first error ends it.
-async fn join_all<T>(
-    futures: impl Iterator<Item = impl Future<Output = Result<T, Refusal>>>,
-) -> Result<Vec<T>, Refusal> {
-    let mut futures: Vec<_> = futures.map(|f| (Box::pin(f), None)).collect();
-    std::future::poll_fn(move |context| {
-        let mut pending = false;
-        for (future, done) in &mut futures {
-            if done.is_some() {
-                continue;
-            }
-            match future.as_mut().poll(context) {
-                std::task::Poll::Ready(Ok(value)) => *done = Some(value),
-                std::task::Poll::Ready(Err(refusal)) => {
-                    return std::task::Poll::Ready(Err(refusal));
-                }
-                std::task::Poll::Pending => pending = true,
-            }
-        }
-        match pending {
-            true => std::task::Poll::Pending,
-            false => {
-                let done = futures.iter_mut().filter_map(|(_, done)| done.take());
-                std::task::Poll::Ready(Ok(done.collect()))
-            }
-        }
-    })
-    .await
 }

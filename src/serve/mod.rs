@@ -18,6 +18,7 @@
 //! | `ground` | what one answer stands on: a generation and all that was made of it |
 //! | `heads` | label heads, made once a generation for each way of asking |
 //! | `kept` | what is made once and kept while there is room |
+//! | `picture` | pictures as requests carry them |
 //! | `encoders`, `batching` | pictures and texts to vectors, in batches over all requests |
 //! | `compute` | the threads of searches and scores |
 //! | `answer` | a question to its answer, in the library's terms |
@@ -51,6 +52,7 @@ mod log;
 mod map;
 mod metrics;
 mod options;
+mod picture;
 mod routes;
 mod set;
 mod shutdown;

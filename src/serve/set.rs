@@ -190,7 +190,7 @@ impl Served {
             return Ok(base);
         };
         let key = other(base.set(), Some(without.clone()));
-        let (space, path) = (base.searcher().recipe().clone(), self.path().to_owned());
+        let (space, path) = (base.set().manifest().space.clone(), self.path().to_owned());
         let make = || {
             compute.run_long(move || {
                 let rows = without.rows(base.set(), &path)?;

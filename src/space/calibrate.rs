@@ -11,6 +11,13 @@
 
 use super::recipe::{Calibration, Hubness};
 
+/// The least deviation that s-norm divides by, of the part's mean one.
+///
+/// An input whose row stands on few anchors, such as a prompt whose form only some new captions
+/// have, meets hardly any of the cohort: its scores with it barely differ, and divided by that little
+/// it would outshout every other part. Chosen on validation sets: see `docs/domain-update.md`.
+const FLOOR: f64 = 0.7;
+
 /// How an input sees scores in one part of a space.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
@@ -33,32 +40,33 @@ impl Level {
 pub struct Leveller {
     hubness: Hubness,
     top: usize,
-    /// One over what scores are counted in, where it is the same for all inputs.
-    inverse_unit: f64,
+    /// What the part's scores are counted in; of s-norm what no deviation is far below.
+    unit: f64,
 }
 
 impl Leveller {
     /// For a cohort of `size` anchors.
     ///
-    /// `unit` is what the part's scores are counted in: its [`spread`] where the recipe
-    /// [has units](super::Recipe::has_units), else 1. S-norm counts in deviations and ignores it.
+    /// `unit` is the part's [`spread`] where the recipe [has units](super::Recipe::has_units),
+    /// else 1.
     pub fn new(calibration: &Calibration, size: usize, unit: f64) -> Self {
         Self {
             hubness: calibration.hubness,
             top: calibration.top_of(size),
-            inverse_unit: inverse(unit),
+            unit,
         }
     }
 
     /// The level of an input with these scores with the cohort's other side, in any order.
     pub fn level(&self, scores: Vec<f32>) -> Level {
         let best = Best::of(scores, self.top);
+        let unit = inverse(self.unit);
         let (origin, slope) = match self.hubness {
-            Hubness::SNorm => (best.mean, inverse(best.deviation)),
-            Hubness::Csls => (best.mean, 2.0 * self.inverse_unit),
+            Hubness::SNorm => (best.mean, inverse(best.deviation.max(FLOOR * self.unit))),
+            Hubness::Csls => (best.mean, 2.0 * unit),
             // Both levels count half, and the mean is taken off for both.
-            Hubness::Nnn { alpha } => (2.0 * alpha * best.mean, self.inverse_unit),
-            Hubness::None => (0.0, self.inverse_unit),
+            Hubness::Nnn { alpha } => (2.0 * alpha * best.mean, unit),
+            Hubness::None => (0.0, unit),
         };
         Level {
             origin: origin as f32,
@@ -131,7 +139,7 @@ mod tests {
 
     #[test]
     fn an_s_norm_level_is_the_mean_and_deviation_of_the_best() {
-        let found = leveller(Hubness::SNorm, 3, 1.0);
+        let found = leveller(Hubness::SNorm, 3, 0.1);
         let level = found.level(SCORES.to_vec());
         assert!((level.origin - 0.7).abs() < 1e-6);
         let deviation = ((0.04f64 + 0.04 + 0.0) / 3.0).sqrt();
@@ -142,8 +150,15 @@ mod tests {
     }
 
     #[test]
+    fn an_s_norm_deviation_is_not_far_below_the_mean_one() {
+        let flat = vec![0.5, 0.5, 0.5, 0.49];
+        let level = leveller(Hubness::SNorm, 4, 0.2).level(flat);
+        assert!((f64::from(level.slope) - 1.0 / (FLOOR * 0.2)).abs() < 1e-4);
+    }
+
+    #[test]
     fn scores_that_do_not_differ_have_no_say() {
-        let flat = leveller(Hubness::SNorm, 4, 1.0).level(vec![0.0; 9]);
+        let flat = leveller(Hubness::SNorm, 4, 0.0).level(vec![0.0; 9]);
         assert_eq!(flat.slope, 0.0);
         assert_eq!(flat.between(flat), (0.0, 0.0));
         let none = leveller(Hubness::SNorm, 4, 1.0).level(Vec::new());

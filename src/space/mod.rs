@@ -14,7 +14,8 @@
 //! | [`linear`] | maps in closed form: canonical coordinates, ridge, Procrustes, whitening |
 //! | [`frame`], [`center`] | comparing mapped or centred anchors where they lie |
 //! | [`relative`] | similarities to anchors become a relative row: top-k, power, norm |
-//! | [`representation`], [`calibrate`] | an input's codes, and scores made comparable |
+//! | [`representation`] | an input's codes, and their score with another's |
+//! | [`calibrate`], [`cohort`] | scores corrected for hubs and made addable |
 //! | [`bank`], [`head`] | many inputs ready to be scored; classes |
 //! | [`explain`] | a score split into the anchors that made it |
 //! | [`diagnose`] | what the vectors of pairs say about a set, without labels |
@@ -28,6 +29,7 @@
 pub mod bank;
 pub mod calibrate;
 pub mod center;
+pub mod cohort;
 pub mod curate;
 pub mod diagnose;
 pub mod explain;

@@ -13,9 +13,9 @@ use super::parts::{
 };
 use super::reasons::ReasonsOut;
 use crate::serve::answer::{self, Inputs, Question, Why};
-use crate::serve::encoders::Picture;
 use crate::serve::error::Refusal;
 use crate::serve::heads::Words;
+use crate::serve::picture::Picture;
 use crate::serve::state::App;
 
 /// Labels of an answer, unless the request says otherwise.

@@ -11,8 +11,8 @@ use super::body::Body;
 use super::parts::{ErrorBody, check_batch};
 use crate::encode::Modality;
 use crate::serve::answer::{all, rows};
-use crate::serve::encoders::Picture;
 use crate::serve::error::Refusal;
+use crate::serve::picture::Picture;
 use crate::serve::state::App;
 
 /// Inputs to embed.

@@ -9,9 +9,9 @@ use super::body::Body;
 use super::parts::{AggregateIn, ErrorBody, Scored, TemplatesIn, WithoutIn, on};
 use super::reasons::ReasonsOut;
 use crate::serve::answer::{self, Inputs, Question, Why};
-use crate::serve::encoders::Picture;
 use crate::serve::error::Refusal;
 use crate::serve::heads::Words;
+use crate::serve::picture::Picture;
 use crate::serve::state::App;
 
 /// Pairs of each side, unless the request says otherwise.

@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use crate::classify::Prediction;
 use crate::serve::answer::On;
-use crate::serve::encoders::Picture;
 use crate::serve::error::Refusal;
 use crate::serve::options::Limits;
+use crate::serve::picture::Picture;
 use crate::serve::set::Without;
 use crate::space::Aggregate;
 use crate::space::prompts::{Templates, named};

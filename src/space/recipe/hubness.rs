@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 pub enum Hubness {
     /// Adaptive symmetric normalisation: `((s - r(x)) / d(x) + (s - r(y)) / d(y)) / 2`, standard
     /// deviations above the best scores (Matějka et al., "Analysis of score normalization in
-    /// multilingual speaker recognition", Interspeech 2017). It also makes parts addable.
+    /// multilingual speaker recognition", Interspeech 2017). It also makes parts addable. No
+    /// deviation is taken far below the part's mean one.
     #[default]
     SNorm,
     /// Cross-domain similarity local scaling: `2 s - r(x) - r(y)` (Conneau et al., "Word translation

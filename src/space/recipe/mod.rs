@@ -98,9 +98,10 @@ impl Recipe {
         self.calibration.map_or(Hubness::None, |c| c.hubness)
     }
 
-    /// Whether each part is divided by one number before the parts are added, see [`Calibration`].
+    /// Whether a number is needed that each part's scores are counted in, see [`Calibration`]: in a
+    /// sum, and for the least deviation of s-norm.
     pub fn has_units(&self) -> bool {
-        self.parts.len() > 1 && self.hubness() != Hubness::SNorm
+        self.parts.len() > 1 || self.hubness() == Hubness::SNorm
     }
 
     /// What is left of it for so few anchors: below [`FEW`], the relative rows of the encoders'

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::space::recipe::{Calibration, Canonical, WeightedPart};
+use crate::space::recipe::{Calibration, Canonical, Hubness, WeightedPart};
 use crate::space::{Part, Recipe, SpaceParams};
 
 /// One thing about a recipe.
@@ -176,7 +176,9 @@ fn nearest_first<T: Copy + PartialOrd>(values: &[T], present: T) -> Vec<T> {
 }
 
 fn tops(recipe: &Recipe) -> Vec<Recipe> {
-    let Some(calibration) = recipe.calibration else {
+    // Without a correction no score with the cohort counts.
+    let corrects = |c: &Calibration| c.hubness != Hubness::None;
+    let Some(calibration) = recipe.calibration.filter(corrects) else {
         return Vec::new();
     };
     let with = |top: usize| {
@@ -209,6 +211,9 @@ mod tests {
                 "{axis}"
             );
         }
+        let scaled = recipe.clone().with_hubness(Hubness::None);
+        assert!(Axis::Top.around(&scaled).is_empty());
+        assert!(Axis::Weights.around(&scaled).len() >= 3);
         let plain = Recipe::from(SpaceParams::default());
         assert!(Axis::Weights.around(&plain).is_empty());
         let ks: Vec<usize> = Axis::K.around(&plain).iter().map(Recipe::k).collect();
