@@ -15,7 +15,8 @@
 //! | `swaps` | another generation again and again while requests run: failures, mixed answers |
 //!
 //! Without names all parts run. The set is by default all pairs of the quick start, the images those
-//! of the quick start's photos. A failed request, other than a refusal under overload, ends it with
+//! of the quick start's photos. Where other processes are at work, processor times say more than
+//! rates: those of a process with more threads suffer less. A failed request, other than a refusal under overload, ends it with
 //! an error.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
@@ -199,6 +200,20 @@ fn quantile(values: &mut [f64], q: f64) -> f64 {
         .unwrap_or(f64::NAN)
 }
 
+/// Seconds of processor time that a process has used, its threads together. Unlike the clock it does
+/// not count what other processes take.
+fn processor(pid: u32) -> Result<f64> {
+    /// Ticks a second, on every Linux that there is.
+    const TICKS: f64 = 100.0;
+    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, after) = stat.rsplit_once(')').context("no process name")?;
+    let field = |at: usize| -> Result<f64> {
+        let word = after.split_whitespace().nth(at).context("too few fields")?;
+        Ok(word.parse::<f64>()?)
+    };
+    Ok((field(11)? + field(12)?) / TICKS)
+}
+
 fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
@@ -319,19 +334,28 @@ fn saturation(bench: &Bench) -> Result<f64> {
     let embedder = embedder(&bench.index)?;
     let server = Server::start(&[("a", &bench.index)], &[]);
     served_rate(&server, &bench.bodies, CLIENTS, Duration::from_secs(1))?;
-    let (mut own, mut served, mut added, mut waits) = (vec![], vec![], vec![], vec![]);
+    let (mut own, mut served, mut waits) = (vec![], vec![], vec![]);
+    let (mut own_work, mut served_work) = (vec![], vec![]);
     for _ in 0..TURNS {
-        own.push(own_rate(bench, &embedder, turn)?);
+        let before = processor(std::process::id())?;
+        let rate = own_rate(bench, &embedder, turn)?;
+        let used = processor(std::process::id())? - before;
+        own_work.push(1e3 * used / (rate * turn.as_secs_f64()));
+        own.push(rate);
+        let before = processor(server.pid())?;
         let (rate, took) = served_rate(&server, &bench.bodies, CLIENTS, turn)?;
+        let used = processor(server.pid())? - before;
+        served_work.push(1e3 * used / took.len() as f64);
         served.push(rate);
         waits.extend(took);
-        added.push(100.0 * (own[own.len() - 1] / rate - 1.0));
     }
     let (own, served) = (median(own), median(served));
+    let (own_work, served_work) = (median(own_work), median(served_work));
     println!(
-        "saturation: encoders alone {own:.1} images/s, server {served:.1} with {CLIENTS} clients, \
-         added {:.1} % an image (medians of {TURNS} turns); p50 {:.0} ms, p99 {:.0} ms\n",
-        median(added),
+        "saturation: encoders alone {own:.1} images/s, server {served:.1} with {CLIENTS} clients; \
+         processor time an image {own_work:.2} and {served_work:.2} ms, {:+.1} % (medians of \
+         {TURNS} turns); p50 {:.0} ms, p99 {:.0} ms\n",
+        100.0 * (served_work / own_work - 1.0),
         quantile(&mut waits, 0.5),
         quantile(&mut waits, 0.99)
     );
@@ -352,9 +376,13 @@ fn fast(bench: &Bench) -> Result<()> {
     }
     for clients in [1, 4, 16] {
         served_rate(&server, &bodies, clients, Duration::from_secs(1))?;
+        let before = processor(server.pid())?;
         let (rate, mut took) = served_rate(&server, &bodies, clients, Duration::from_secs(10))?;
+        let used = processor(server.pid())? - before;
         println!(
-            "fast: {clients} clients: {rate:.0} requests/s, p50 {:.2} ms, p99 {:.2} ms",
+            "fast: {clients} clients: {rate:.0} requests/s, {:.3} ms of processor time each, p50 \
+             {:.2} ms, p99 {:.2} ms",
+            1e3 * used / took.len() as f64,
             quantile(&mut took, 0.5),
             quantile(&mut took, 0.99)
         );

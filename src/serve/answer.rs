@@ -14,6 +14,9 @@ use crate::classify::{self, Classifier, Prediction, Reasons};
 use crate::encode::Modality;
 use crate::space::Representation;
 
+/// Images times labels that are scored where the request is, which takes less than handing it on.
+const SHORT: usize = 64;
+
 /// The ground of a question.
 #[derive(Debug, Clone, Default)]
 pub(super) struct On {
@@ -82,20 +85,31 @@ pub(super) async fn classify(
         question.words.head(app, encoders, &ground),
         vectors(set, &ground, question.inputs),
     )?;
+    let good: Vec<Arc<[f32]>> = vectors.iter().flatten().cloned().collect();
+    let inputs = app.represent().images(&ground, good.into_iter());
+    let inputs = inputs.await?;
     let (top, why) = (question.top, question.why);
+    let short = inputs.len() * head.labels().len() <= SHORT && matches!(why, Why::No);
     let (base, embedder) = (Arc::clone(&ground), Arc::clone(encoders.embedder()));
-    let results = app.compute().run(move || {
-        let classifier = Classifier::with_head(base.searcher(), &embedder, head);
-        let good = vectors.iter().flatten().map(|v| v.to_vec()).collect();
-        let mut answers = classifier.answers(good)?.into_iter();
+    let work = move || {
+        let mut inputs = inputs.into_iter();
+        let classifier = Classifier::with_head(base.searcher(), &embedder, Arc::clone(&head));
         let answer = |vector: Embedded| match vector {
-            Ok(_) => explained(&classifier, &answers.next().unwrap_or_default(), top, why).map(Ok),
+            Ok(vector) => {
+                let input = inputs.next().unwrap_or_default();
+                let answer = head.answer(vector.to_vec(), input);
+                explained(&classifier, &answer, top, why).map(Ok)
+            }
             Err(rejected) => Ok(Err(rejected)),
         };
         vectors.into_iter().map(answer).collect()
-    });
+    };
+    let results = match short {
+        true => work(),
+        false => app.compute().run(work).await,
+    };
     Ok(Answers {
-        results: results.await?,
+        results: results?,
         ground,
     })
 }

@@ -52,7 +52,12 @@ impl Compute {
         result.await.unwrap_or_else(|_| Err(Refusal::stopping()))
     }
 
-    /// The same for what takes long: fitting a space, many prompts, decoding a picture.
+    /// Runs `work` and its parallel parts on the short answers' threads, and waits for it.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.short.install(work)
+    }
+
+    /// What [`run`](Self::run) gives, for what takes long: fitting a space, many prompts, decoding a picture.
     ///
     /// # Errors
     /// As [`run`](Self::run).

@@ -82,7 +82,7 @@ impl Encoders {
                 let rows = vectors.chunks_exact(model.image().dim());
                 Ok(rows.map(Arc::from).collect())
             },
-            move |call| told.encoded("image", call),
+            move |call| told.batch("image", call),
         )?;
         let text_batch = embedder
             .text()
@@ -105,7 +105,7 @@ impl Encoders {
                 let vectors = model.texts(&inputs, watch)?;
                 Ok(vectors.into_iter().map(|v| v.map(Arc::from)).collect())
             },
-            move |call| told.encoded("text", call),
+            move |call| told.batch("text", call),
         )?;
         Ok(Self {
             embedder,

@@ -115,7 +115,8 @@ async fn take(
         }
     };
     let mut body = body;
-    let mut bytes = Vec::with_capacity(size.min(64 << 10));
+    // What is announced is held already; what is not, grows.
+    let mut bytes = Vec::with_capacity(if announced.is_some() { size } else { 0 });
     loop {
         let frame = timeout_at(until, body.frame()).await;
         match frame.map_err(|_| Refusal::slow_body())? {

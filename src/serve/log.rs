@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -9,7 +10,8 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 
 use super::error::Refusal;
 use super::state::App;
@@ -66,7 +68,12 @@ pub(super) async fn track(State(app): State<App>, request: Request, next: Next) 
         ended: false,
     };
     app.metrics().begin();
-    let mut response = next.run(request).await;
+    // A route that panics, which none should, must not take its connection with it.
+    let run = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = run.unwrap_or_else(|_| {
+        let refusal = Refusal::internal("the request's thread panicked; report it with this id");
+        refusal.into_response()
+    });
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         app.metrics().refused(refusal.code());
         tracked.end(refusal.status().as_u16(), Some(&refusal));

@@ -61,7 +61,7 @@ pub(super) struct Metrics {
     seconds: Family<Route, Histogram>,
     refusals: Family<Code, Counter>,
     running: Gauge,
-    batch: Family<Side, Histogram>,
+    batches: Family<Side, Histogram>,
     encoding: Family<Side, Histogram>,
     queued: Family<Side, Histogram>,
     waiting: Family<SideOfSet, Gauge>,
@@ -94,7 +94,7 @@ impl Metrics {
             seconds: Family::new_with_constructor(seconds),
             refusals: Family::default(),
             running: Gauge::default(),
-            batch: Family::new_with_constructor(sizes),
+            batches: Family::new_with_constructor(sizes),
             encoding: Family::new_with_constructor(seconds),
             queued: Family::new_with_constructor(seconds),
             waiting: Family::default(),
@@ -132,18 +132,18 @@ impl Metrics {
         );
         r.register(
             "encode_batch",
-            "Inputs of an encoder call",
-            self.batch.clone(),
+            "Inputs of a call of an encoder, or of the search",
+            self.batches.clone(),
         );
         r.register_with_unit(
             "encode",
-            "Time of an encoder call",
+            "Time of a call",
             Unit::Seconds,
             self.encoding.clone(),
         );
         r.register_with_unit(
             "encode_wait",
-            "Longest wait for an encoder call among its inputs",
+            "Longest wait for a call among its inputs",
             Unit::Seconds,
             self.queued.clone(),
         );
@@ -210,10 +210,10 @@ impl Metrics {
         self.refusals.get_or_create(&Code { code }).inc();
     }
 
-    /// An encoder was called.
-    pub fn encoded(&self, encoder: &'static str, call: super::batching::Call) {
+    /// An encoder was called, or a search for several images.
+    pub fn batch(&self, encoder: &'static str, call: super::batching::Call) {
         let side = Side { encoder };
-        self.batch.get_or_create(&side).observe(call.size as f64);
+        self.batches.get_or_create(&side).observe(call.size as f64);
         let took = call.took.as_secs_f64();
         self.encoding.get_or_create(&side).observe(took);
         let waited = call.waited.as_secs_f64();

@@ -20,6 +20,7 @@
 //! | `kept` | what is made once and kept while there is room |
 //! | `picture` | pictures as requests carry them |
 //! | `encoders`, `batching` | pictures and texts to vectors, in batches over all requests |
+//! | `represent` | vectors to what the space makes of them, in batches over all requests |
 //! | `compute` | the threads of searches and scores |
 //! | `answer` | a question to its answer, in the library's terms |
 //! | `map`, `thumbs` | anchors on a plane, and their small pictures |
@@ -53,6 +54,7 @@ mod map;
 mod metrics;
 mod options;
 mod picture;
+mod represent;
 mod routes;
 mod set;
 mod shutdown;

@@ -10,6 +10,7 @@ use super::error::{Refusal, ServeError};
 use super::limits::Room;
 use super::metrics::Metrics;
 use super::options::{Limits, ServeOptions};
+use super::represent::Represent;
 use super::set::Served;
 use crate::anchors::{AnchorSet, Embedder};
 use crate::encode::Modality;
@@ -27,7 +28,8 @@ pub(super) struct App(Arc<State>);
 #[derive(Debug)]
 struct State {
     sets: Vec<Served>,
-    compute: Compute,
+    compute: Arc<Compute>,
+    represent: Represent,
     metrics: Arc<Metrics>,
     gate: Gate,
     room: Room,
@@ -72,9 +74,11 @@ impl App {
             admin: options.admin_key.clone(),
             local: options.api_key.is_none() && options.listen.ip().is_loopback(),
         };
+        let compute = Arc::new(Compute::start()?);
         Ok(Self(Arc::new(State {
             sets,
-            compute: Compute::start()?,
+            represent: Represent::start(Arc::clone(&compute), Arc::clone(&metrics))?,
+            compute,
             metrics,
             gate,
             room: Room::new(&limits),
@@ -109,6 +113,11 @@ impl App {
     /// Where answers are computed.
     pub fn compute(&self) -> &Compute {
         &self.0.compute
+    }
+
+    /// Where images are searched for.
+    pub fn represent(&self) -> &Represent {
+        &self.0.represent
     }
 
     /// What Prometheus is told.
