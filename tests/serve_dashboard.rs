@@ -1,6 +1,5 @@
 //! What the operations files say of the server is so: every figure that the dashboard and the alerts
 //! ask for is one that a running server exports.
-#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod serve_support;
 mod support;

@@ -74,7 +74,8 @@ def unpack(home: Path, folder: Path, script: Path) -> str:
         replace_folder(root, folder / "root")
     root = folder / "root"
     # Its own libraries; what the machine has comes after them.
-    libraries = sorted({str(p.parent) for p in root.glob("**/*.so*")})
+    shared = (p for p in root.glob("**/*.so*") if re.search(r"\.so(\.\d+)*$", p.name))
+    libraries = sorted({str(p.parent) for p in shared})
     fonts = root / "etc/fonts"
     start = [f"export LD_LIBRARY_PATH={shlex.quote(':'.join(libraries))}"]
     if fonts.is_dir() and not Path("/etc/fonts").is_dir():
