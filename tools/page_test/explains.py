@@ -58,7 +58,7 @@ class Explains(OnPage):
         self.ask("horse", LABELS)
         before = self.scores()
         caption = self.page.locator("#why .caption").first.text_content()
-        self.page.locator("#why .card").first.get_by_role("button", name="Answer without this pair").click()
+        self.page.locator("#why .card").first.get_by_role("button", name="Take out this pair").click()
         expect(self.page.locator(".chip")).to_contain_text(caption or "?")
         expect(self.page.locator(".bars.compared")).to_be_visible()
         self.answered(4)
@@ -72,7 +72,7 @@ class Explains(OnPage):
         self.assertNotIn(caption, self.page.locator("#why .caption").all_text_contents()[:1])
         self.shoot("without-a-pair")
         # A second one joins the first.
-        self.page.locator("#why .card").first.get_by_role("button", name="Answer without this pair").click()
+        self.page.locator("#why .card").first.get_by_role("button", name="Take out this pair").click()
         expect(self.page.locator(".chip")).to_have_count(2)
         for _ in range(2):
             self.page.locator(".chip button").first.click()

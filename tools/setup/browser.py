@@ -24,6 +24,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"
 PACKAGES = ("chromium", "fonts-dejavu-core")
 BINARY = "usr/lib/chromium/chromium"
 TIMEOUT_S = 60
+APT_TIMEOUT_S = 600
 
 
 def install(home: Path) -> str:
@@ -38,7 +39,7 @@ def install(home: Path) -> str:
         return f"already there: {said}"
     try:
         return unpack(home, folder, script)
-    except (Unavailable, SetupError) as reason:
+    except (Unavailable, SetupError, subprocess.SubprocessError) as reason:
         script.unlink(missing_ok=True)
         return f"none, so the page is not tested: {reason}"
 
@@ -92,7 +93,7 @@ def needed(options: list[str]) -> list[str]:
     said = subprocess.run(
         ["apt-get", *options, "install", "--print-uris", "--yes", "--no-install-recommends",
          *PACKAGES],
-        capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT_S,
+        capture_output=True, text=True, errors="replace", check=False, timeout=APT_TIMEOUT_S,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     if said.returncode != 0:

@@ -151,7 +151,11 @@ function answerOf(image) {
   if (image === null) return $("nothing").content.cloneNode(true);
   if (image.error) {
     // Each is said once, however often the page is shown anew.
-    if (!troubles.has(image.error)) troubles.set(image.error, trouble(image.error, () => refresh()));
+    if (!troubles.has(image.error))
+      troubles.set(
+        image.error,
+        trouble(image.error, () => refresh()),
+      );
     return troubles.get(image.error);
   }
   if (asked().labels.length === 0) {

@@ -35,7 +35,7 @@ export function sheet(why, { single, onWithoutPair, onWithoutSource, onMap, onMo
 }
 
 /** The lines that add up to the similarity. */
-export function linesOf(why) {
+function linesOf(why) {
   const total = (reasons) => reasons.reduce((before, reason) => before + reason.contribution, 0);
   const listed = (reasons, how) => [`${several(reasons.length, "pair")} below, ${how}`, total(reasons), how];
   return [
@@ -152,10 +152,10 @@ function pairCard(reason, { largest, single, onWithoutPair, onWithoutSource, onM
     el(
       "p",
       { class: "acts" },
-      act("Take out", `Answer without this pair: ${caption ?? reason.id}`, () => onWithoutPair(reason)),
+      act("Take out", `Take out this pair: ${caption ?? reason.id}`, () => onWithoutPair(reason)),
       reason.source &&
         !single &&
-        act("Source", `Answer without the source ${reason.source}`, () => onWithoutSource(reason.source)),
+        act("Source", `Source ${reason.source}: take it out whole`, () => onWithoutSource(reason.source)),
     ),
   );
 }
