@@ -39,7 +39,7 @@ export function picture(address, alt) {
     .catch((error) => {
       box.classList.add("gone");
       box.append(
-        el("p", {}, error.status === 404 ? "The picture's file is not there any more" : error.message),
+        el("p", {}, error.status === 404 ? "The picture is no longer there" : error.message),
       );
     });
   return box;
