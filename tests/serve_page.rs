@@ -19,10 +19,8 @@ const KEY: &str = "a-key-for-the-page-test";
 /// A Python that has the driver, and a Chromium that starts.
 fn driver() -> Result<(Command, PathBuf), String> {
     let home = support::home();
-    let python = std::env::var_os("ASIF_PYTHON").map_or_else(
-        || home.root().join("python/bin/python3"),
-        PathBuf::from,
-    );
+    let python = std::env::var_os("ASIF_PYTHON")
+        .map_or_else(|| home.root().join("python/bin/python3"), PathBuf::from);
     let packages = home.root().join("python/page-driver");
     if !python.is_file() || !packages.join("playwright").is_dir() {
         return Err(format!("{} is not there", packages.display()));
@@ -65,7 +63,10 @@ fn the_page_in_chromium() {
         Ok(found) => found,
         Err(reason) => {
             // Not println!, which the test runner would hide.
-            let _ = writeln!(stderr(), "skipped: the page: {reason}; tools/test.sh sets it up");
+            let _ = writeln!(
+                stderr(),
+                "skipped: the page: {reason}; tools/test.sh sets it up"
+            );
             return;
         }
     };
@@ -74,18 +75,35 @@ fn the_page_in_chromium() {
     let file = support::write_jsonl(folder.path(), "pairs.jsonl", &pairs);
     let set = folder.path().join("demo.asif");
     let mut build = support::asif();
-    support::run(build.args(["build", "--pairs"]).arg(&file).arg("--out").arg(&set)).ok();
+    support::run(
+        build
+            .args(["build", "--pairs"])
+            .arg(&file)
+            .arg("--out")
+            .arg(&set),
+    )
+    .ok();
     fs_err::remove_file(lost).unwrap();
     let key = folder.path().join("key");
     fs_err::write(&key, KEY).unwrap();
     let server = Server::start(&[("demo", &set)], &[]);
-    let locked = Server::start(&[("demo", &set)], &["--api-key-file", key.to_str().unwrap()]);
+    let locked = Server::start(
+        &[("demo", &set)],
+        &["--api-key-file", key.to_str().unwrap()],
+    );
 
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../page-screenshots");
     let status = driver
         .current_dir(root.join("tools"))
-        .args(["--url", &server.url(), "--locked", &locked.url(), "--key", KEY])
+        .args([
+            "--url",
+            &server.url(),
+            "--locked",
+            &locked.url(),
+            "--key",
+            KEY,
+        ])
         .arg("--photos")
         .arg(support::home().root().join("demo/photos"))
         .arg("--set")
@@ -99,5 +117,8 @@ fn the_page_in_chromium() {
         .arg(out)
         .status()
         .unwrap();
-    assert!(status.success(), "the output above says what failed: {status}");
+    assert!(
+        status.success(),
+        "the output above says what failed: {status}"
+    );
 }
