@@ -29,7 +29,9 @@ use super::receipt::{self, WriteArgs};
 /// held-out clusters of texts are to find their cluster: the first measures where the anchors are,
 /// the second elsewhere, and both count alike. With --validation, labelled images take the place of
 /// the clusters. The present recipe stays unless another is better beyond noise; the gain is then
-/// measured on a part of the pairs that had no say in the choice.
+/// measured on a part of the pairs that had no say in the choice. Where a set has several encoders
+/// of a modality, their weights are tried first; --apply then writes the vectors with the new ones,
+/// and whoever has the set open must be started again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
