@@ -1,4 +1,4 @@
-# The server in an image: no shell, not root, a root file system that may be read-only.
+# The server in an image: not root, a root file system that may be read-only.
 #
 #     docker build -t asif .
 #     docker run --read-only --cap-drop ALL --security-opt no-new-privileges \
@@ -29,7 +29,8 @@ RUN python3 -m setup.packages python-export --home /models \
     && rm -r /models/python
 
 # The C and C++ libraries that the program and ONNX Runtime need, and a user without rights.
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM debian:bookworm-slim
+USER 65532:65532
 COPY --from=models /models /opt/asif
 COPY --from=program /out/asif /usr/local/bin/asif
 # A container is reached from outside of it, so an address of its own is no way in by itself: without
