@@ -164,7 +164,7 @@ class Asks(OnPage):
         expect(self.page.locator("#said")).to_contain_text(f"{label} has the similarity")
         before = self.scores()
         self.tab_until("() => document.activeElement.getAttribute('aria-label')"
-                       "?.startsWith('Answer without this pair')")
+                       "?.startsWith('Take out this pair')")
         keyboard.press("Enter")
         expect(self.page.locator(".bars.compared")).to_be_visible()
         self.answered(4)

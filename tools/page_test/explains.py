@@ -58,7 +58,7 @@ class Explains(OnPage):
         self.ask("horse", LABELS)
         before = self.scores()
         caption = self.page.locator("#why .caption").first.text_content()
-        self.page.locator("#why .card").first.get_by_role("button", name="Answer without this pair").click()
+        self.page.locator("#why .card").first.get_by_role("button", name="Take out this pair").click()
         expect(self.page.locator(".chip")).to_contain_text(caption or "?")
         expect(self.page.locator(".bars.compared")).to_be_visible()
         self.answered(4)
@@ -72,7 +72,7 @@ class Explains(OnPage):
         self.assertNotIn(caption, self.page.locator("#why .caption").all_text_contents()[:1])
         self.shoot("without-a-pair")
         # A second one joins the first.
-        self.page.locator("#why .card").first.get_by_role("button", name="Answer without this pair").click()
+        self.page.locator("#why .card").first.get_by_role("button", name="Take out this pair").click()
         expect(self.page.locator(".chip")).to_have_count(2)
         for _ in range(2):
             self.page.locator(".chip button").first.click()
@@ -86,7 +86,7 @@ class Explains(OnPage):
         self.page.locator(".bars .bar", has_text="dog").click()
         expect(self.page.locator("#why-title")).to_have_text("Why “dog”?")
         gone = self.page.locator("#why .card", has=self.page.locator(".picture.gone"))
-        expect(gone.locator(".picture")).to_contain_text("not there any more")
+        expect(gone.locator(".picture")).to_contain_text("no longer there")
         expect(gone.locator(".caption")).to_have_text(stage.told.lost)
         self.shoot("picture-gone", full=True)
 

@@ -24,6 +24,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"
 PACKAGES = ("chromium", "fonts-dejavu-core")
 BINARY = "usr/lib/chromium/chromium"
 TIMEOUT_S = 60
+APT_TIMEOUT_S = 600
 
 
 def install(home: Path) -> str:
@@ -38,7 +39,7 @@ def install(home: Path) -> str:
         return f"already there: {said}"
     try:
         return unpack(home, folder, script)
-    except (Unavailable, SetupError) as reason:
+    except (Unavailable, SetupError, subprocess.SubprocessError) as reason:
         script.unlink(missing_ok=True)
         return f"none, so the page is not tested: {reason}"
 
@@ -74,7 +75,8 @@ def unpack(home: Path, folder: Path, script: Path) -> str:
         replace_folder(root, folder / "root")
     root = folder / "root"
     # Its own libraries; what the machine has comes after them.
-    libraries = sorted({str(p.parent) for p in root.glob("**/*.so*")})
+    shared = (p for p in root.glob("**/*.so*") if re.search(r"\.so(\.\d+)*$", p.name))
+    libraries = sorted({str(p.parent) for p in shared})
     fonts = root / "etc/fonts"
     start = [f"export LD_LIBRARY_PATH={shlex.quote(':'.join(libraries))}"]
     if fonts.is_dir() and not Path("/etc/fonts").is_dir():
@@ -91,7 +93,7 @@ def needed(options: list[str]) -> list[str]:
     said = subprocess.run(
         ["apt-get", *options, "install", "--print-uris", "--yes", "--no-install-recommends",
          *PACKAGES],
-        capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT_S,
+        capture_output=True, text=True, errors="replace", check=False, timeout=APT_TIMEOUT_S,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     if said.returncode != 0:

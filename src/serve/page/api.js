@@ -4,7 +4,9 @@ const KEY = "asif-key";
 let key = null;
 try {
   key = sessionStorage.getItem(KEY);
-} catch { /* storage is refused: the key lasts as long as the page */ }
+} catch {
+  /* storage is refused: the key lasts as long as the page */
+}
 
 let asking = null;
 let ask = null;
@@ -25,14 +27,18 @@ export class ApiError extends Error {
 /** All requests that are refused wait for one answer. */
 async function renewKey(used) {
   if (key !== used) return;
-  asking ??= ask(used !== null).then((given) => {
-    key = given;
-    try {
-      sessionStorage.setItem(KEY, given);
-    } catch { /* as above */ }
-  }).finally(() => {
-    asking = null;
-  });
+  asking ??= ask(used !== null)
+    .then((given) => {
+      key = given;
+      try {
+        sessionStorage.setItem(KEY, given);
+      } catch {
+        /* as above */
+      }
+    })
+    .finally(() => {
+      asking = null;
+    });
   await asking;
 }
 
@@ -69,12 +75,13 @@ async function refusal(response) {
 
 const json = async (path, options) => (await call(path, options)).json();
 const of = (generation) => (generation === null ? "" : `?generation=${generation}`);
-const post = (path, body, signal) => json(path, {
-  method: "POST",
-  headers: { "Content-Type": "application/json" },
-  body: JSON.stringify(body),
-  signal,
-});
+const post = (path, body, signal) =>
+  json(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    signal,
+  });
 
 export const sets = () => json("v1/sets");
 export const metrics = async () => (await call("metrics")).text();
@@ -93,8 +100,10 @@ export async function classify(file, question, signal) {
   const { set, generation, templates, without } = question;
   if (set) form.append("set", set);
   if (generation !== null) form.append("generation", generation);
-  if (templates !== null) form.append("templates", typeof templates === "string" ? templates : JSON.stringify(templates));
-  if (without !== null) form.append("without", typeof without === "string" ? without : JSON.stringify(without));
+  if (templates !== null)
+    form.append("templates", typeof templates === "string" ? templates : JSON.stringify(templates));
+  if (without !== null)
+    form.append("without", typeof without === "string" ? without : JSON.stringify(without));
   form.append("image", file);
   const { results, generation: answered } = await json("v1/classify", { method: "POST", body: form, signal });
   if (results[0].error) throw new ApiError(`This image cannot be used: ${results[0].error}`);

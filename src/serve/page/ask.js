@@ -8,7 +8,7 @@ const PAUSE_MS = 500;
 /** Templates that can be chosen; the value is what the server is told. A test asks it for each. */
 export const TEMPLATES = [
   ["", "a photo of a …"],
-  ["[\"{}\"]", "the label alone"],
+  ['["{}"]', "the label alone"],
   ["clip:imagenet7", "7 sentences (CLIP)"],
   ["clip:imagenet", "80 sentences (CLIP)"],
   ["clip:cifar", "18, small pictures (CLIP)"],
@@ -22,7 +22,11 @@ export const TEMPLATES = [
   ["own", "your own templates…"],
 ];
 
-const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
+const lines = (text) =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
 
 /** The labels of a text, each once. */
 export const labelsOf = (text) => [...new Set(lines(text.replaceAll(",", "\n")))];
@@ -107,11 +111,22 @@ const made = new WeakMap();
 
 function thumb(image, { onSelect, onRemove }) {
   const text = el("span", {});
-  const button = el("button", { type: "button", class: "thumb", on: { click: () => onSelect(image) } },
-    el("img", { src: image.url, alt: image.name }), text);
-  const remove = el("button", {
-    type: "button", class: "remove", "aria-label": `Remove ${image.name}`, on: { click: () => onRemove(image) },
-  }, "×");
+  const button = el(
+    "button",
+    { type: "button", class: "thumb", on: { click: () => onSelect(image) } },
+    el("img", { src: image.url, alt: image.name }),
+    text,
+  );
+  const remove = el(
+    "button",
+    {
+      type: "button",
+      class: "remove",
+      "aria-label": `Remove ${image.name}`,
+      on: { click: () => onRemove(image) },
+    },
+    "×",
+  );
   return { item: el("li", {}, button, remove), button, text };
 }
 
@@ -129,7 +144,7 @@ export function showImages(images, selected, acts) {
     if (!made.has(image)) made.set(image, thumb(image, acts));
     const { item, button, text } = made.get(image);
     button.setAttribute("aria-pressed", String(image === selected));
-    text.textContent = image.error ? "failed" : image.now?.predictions[0].label ?? "…";
+    text.textContent = image.error ? "failed" : (image.now?.predictions[0].label ?? "…");
     return item;
   });
   for (const item of [...strip.children]) if (!items.includes(item)) item.remove();

@@ -11,10 +11,16 @@ export function makeBars(onPick) {
   const rows = new Map();
   let all = false;
   let last = null;
-  const more = el("button", { type: "button", class: "link", on: { click: () => {
-    all = true;
-    show(last);
-  } } });
+  const more = el("button", {
+    type: "button",
+    class: "link",
+    on: {
+      click: () => {
+        all = true;
+        show(last);
+      },
+    },
+  });
 
   function row(label) {
     const parts = {
@@ -26,8 +32,15 @@ export function makeBars(onPick) {
       now: el("span", { class: "now" }),
     };
     const track = el("span", { class: "track", "aria-hidden": "true" }, parts.before, parts.now);
-    const button = el("button", { type: "button", class: "bar", "aria-controls": "why", on: { click: () => onPick(label) } },
-      parts.label, parts.similarity, parts.was, parts.score, track);
+    const button = el(
+      "button",
+      { type: "button", class: "bar", "aria-controls": "why", on: { click: () => onPick(label) } },
+      parts.label,
+      parts.similarity,
+      parts.was,
+      parts.score,
+      track,
+    );
     return { ...parts, button, item: el("li", {}, button) };
   }
 
@@ -42,12 +55,15 @@ export function makeBars(onPick) {
       const parts = rows.get(label) ?? row(label);
       rows.set(label, parts);
       const was = earlier.get(label);
-      parts.was.replaceChildren(...was ? [el("span", { class: "hidden" }, "before "), percent(was.score)] : []);
-      parts.score.replaceChildren(...was ? [el("span", { class: "hidden" }, "now ")] : [], percent(score));
+      parts.was.replaceChildren(
+        ...(was ? [el("span", { class: "hidden" }, "before "), percent(was.score)] : []),
+      );
+      parts.score.replaceChildren(...(was ? [el("span", { class: "hidden" }, "now ")] : []), percent(score));
       parts.similarity.textContent = `similarity ${figure(similarity)}`;
       parts.now.style.setProperty("--share", score);
       parts.before.style.setProperty("--share", was?.score ?? 0);
-      parts.score.dataset.moved = !was || Math.abs(score - was.score) < 0.0005 ? "" : score > was.score ? "up" : "down";
+      parts.score.dataset.moved =
+        !was || Math.abs(score - was.score) < 0.0005 ? "" : score > was.score ? "up" : "down";
       parts.button.setAttribute("aria-expanded", String(label === picked));
       return parts.item;
     });

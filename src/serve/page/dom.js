@@ -15,12 +15,16 @@ export function el(tag, props = {}, ...children) {
     else if (name === "data") Object.assign(made.dataset, value);
     else if (name === "on") for (const [event, f] of Object.entries(value)) made.addEventListener(event, f);
     else if (name === "vars") for (const [v, x] of Object.entries(value)) made.style.setProperty(`--${v}`, x);
-    else if (name.startsWith("aria-") || name === "role" || name === "datetime") made.setAttribute(name, value);
+    else if (name.startsWith("aria-") || name === "role" || name === "datetime")
+      made.setAttribute(name, value);
     else made[name] = value;
   }
   made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return made;
 }
+
+/** How things scroll into view: at once for who does not like motion. */
+export const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 
 /** Says something to screen readers. */
 export function say(text) {
@@ -35,11 +39,12 @@ export const percent = (share) => `${one.format(share * 100)} %`;
 /** 12345 as `12,345`. */
 export const count = (n) => whole.format(n);
 /** A similarity, or a contribution where it stands without a sign. */
-export const figure = (x) => (Math.abs(x) >= 100 ? one : Math.abs(x) >= 10 ? two : three).format(x).replace("-", "−");
+export const figure = (x) =>
+  (Math.abs(x) >= 100 ? one : Math.abs(x) >= 10 ? two : three).format(x).replace("-", "−");
 /** A contribution, always with its sign. */
 export const signed = (x) => `${x < 0 ? "−" : "+"}${figure(Math.abs(x))}`;
 /** `1 pair`, `2 pairs`. */
-export const several = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
+export const several = (n, thing) => `${count(n)} ${thing}${n === 1 ? "" : "s"}`;
 
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 /** A moment, as the reader's system writes it. */
@@ -51,8 +56,11 @@ export function moment(text) {
 
 /** An error as a box: what the server says, the request's id, and perhaps a way to try again. */
 export function trouble(error, again) {
-  return el("div", { class: "trouble", role: "alert" },
+  return el(
+    "div",
+    { class: "trouble", role: "alert" },
     el("p", {}, error.message),
     error.requestId && el("p", { class: "id" }, "Request ", el("code", {}, error.requestId)),
-    again && el("button", { type: "button", on: { click: again } }, "Try again"));
+    again && el("button", { type: "button", on: { click: again } }, "Try again"),
+  );
 }

@@ -11,7 +11,7 @@ const REACH = 12;
 /** Records are fetched when the pointer rests. */
 const REST_MS = 70;
 
-/** Makes the map; `onOpen(anchor, record)` is told which pair was opened. */
+/** Makes the map; `onOpen(record)` is told which pair was opened. */
 export function makeMap({ onOpen }) {
   const canvas = $("canvas");
   const layer = document.createElement("canvas");
@@ -40,7 +40,15 @@ export function makeMap({ onOpen }) {
       const seen = reasons.filter((r) => r.anchor < plane.points.length);
       const at = middle(seen);
       const faded = (source) => plane.sources[source] === withoutSource;
-      if (stale) paintPoints(layer, { view, plane, shown: (source) => !hidden.has(source), faded, colours, quiet: at !== null });
+      if (stale)
+        paintPoints(layer, {
+          view,
+          plane,
+          shown: (source) => !hidden.has(source),
+          faded,
+          colours,
+          quiet: at !== null,
+        });
       stale = false;
       paintOver(canvas, layer, { view, plane, colours, reasons: seen, image, at, open, hover });
     });
@@ -51,7 +59,8 @@ export function makeMap({ onOpen }) {
     const spoke = seen.filter((r) => r.share > 0);
     const weight = spoke.reduce((sum, r) => sum + r.share, 0);
     if (weight === 0) return null;
-    const along = (axis) => spoke.reduce((sum, r) => sum + r.share * plane.points[r.anchor][axis], 0) / weight;
+    const along = (axis) =>
+      spoke.reduce((sum, r) => sum + r.share * plane.points[r.anchor][axis], 0) / weight;
     return [along(0), along(1)];
   }
 
@@ -62,7 +71,8 @@ export function makeMap({ onOpen }) {
     const first = view.width === 1;
     const middleNow = view.toPlane(view.width / 2, view.height / 2);
     Object.assign(view, { width, height });
-    for (const sized of [canvas, layer]) Object.assign(sized, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
+    for (const sized of [canvas, layer])
+      Object.assign(sized, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     if (plane && first) view.fit(plane.points);
     else {
       view.centre(middleNow);
@@ -86,8 +96,9 @@ export function makeMap({ onOpen }) {
       [hover, open] = [-1, -1];
       hidden = new Set();
       $("pair").replaceChildren(el("p", { class: "empty" }, "Click a dot to see its pair."));
-      $("map-about").textContent = `${several(got.points.length, "pair")}; images that resemble each other lie close. `
-        + `The two directions show ${percent(got.explained)} of what varies.`;
+      $("map-about").textContent =
+        `${several(got.points.length, "pair")}; images that resemble each other lie close. ` +
+        `The two directions show ${percent(got.explained)} of what varies.`;
       resize();
       view.fit(plane.points);
       legend();
@@ -102,22 +113,44 @@ export function makeMap({ onOpen }) {
 
   function legend() {
     const boxes = plane.sources.map((name, i) => {
-      const box = el("input", { type: "checkbox", checked: true, on: { change: () => {
-        if (box.checked) hidden.delete(i);
-        else hidden.add(i);
-        draw();
-      } } });
-      const swatch = el("span", { class: "swatch", "aria-hidden": "true", vars: { colour: `var(--source-${Math.min(i, COLOURS)})` } });
-      return el("label", {}, box, swatch, el("span", { class: "name" }, name), el("span", { class: "n" }, count(plane.bySource[i].length)));
+      const box = el("input", {
+        type: "checkbox",
+        checked: true,
+        on: {
+          change: () => {
+            if (box.checked) hidden.delete(i);
+            else hidden.add(i);
+            draw();
+          },
+        },
+      });
+      const swatch = el("span", {
+        class: "swatch",
+        "aria-hidden": "true",
+        vars: { colour: `var(--source-${Math.min(i, COLOURS)})` },
+      });
+      return el(
+        "label",
+        {},
+        box,
+        swatch,
+        el("span", { class: "name" }, name),
+        el("span", { class: "n" }, count(plane.bySource[i].length)),
+      );
     });
     const all = (checked) => () => {
       hidden = new Set(checked ? [] : plane.sources.keys());
       for (const box of $("legend").querySelectorAll("input")) box.checked = checked;
       draw();
     };
-    const choose = boxes.length > 2 && el("p", { class: "acts" },
-      el("button", { type: "button", class: "link", on: { click: all(true) } }, "All"),
-      el("button", { type: "button", class: "link", on: { click: all(false) } }, "None"));
+    const choose =
+      boxes.length > 2 &&
+      el(
+        "p",
+        { class: "acts" },
+        el("button", { type: "button", class: "link", on: { click: all(true) } }, "All"),
+        el("button", { type: "button", class: "link", on: { click: all(false) } }, "None"),
+      );
     $("legend").replaceChildren(...boxes, choose || "");
   }
 
@@ -171,7 +204,7 @@ export function makeMap({ onOpen }) {
     draw();
     try {
       const known = await record(i);
-      if (open === i) onOpen(i, known);
+      if (open === i) onOpen(known);
     } catch (error) {
       $("pair").replaceChildren(trouble(error, () => openPair(i)));
     }
@@ -205,9 +238,10 @@ export function makeMap({ onOpen }) {
     ready: () => plane !== null,
     go: (direction) => {
       const from = hover >= 0 ? hover : open;
-      const next = from < 0
-        ? plane.nearest(...view.toPlane(view.width / 2, view.height / 2), [8192, 8192], shown)
-        : plane.next(from, direction, shown);
+      const next =
+        from < 0
+          ? plane.nearest(...view.toPlane(view.width / 2, view.height / 2), [8192, 8192], shown)
+          : plane.next(from, direction, shown);
       if (next < 0) return;
       view.reveal(plane.points[next]);
       point(next, true);
@@ -235,10 +269,13 @@ export function makeMap({ onOpen }) {
       else if (image?.src !== address) {
         const loaded = Object.assign(new Image(), { src: address });
         image = null;
-        loaded.decode().then(() => {
-          image = loaded;
-          draw();
-        }, () => {});
+        loaded.decode().then(
+          () => {
+            image = loaded;
+            draw();
+          },
+          () => {},
+        );
       }
       draw();
     },

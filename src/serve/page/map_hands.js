@@ -48,17 +48,26 @@ export function pointers(canvas, { ready, find, point, open, zoom, move }) {
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", up);
   canvas.addEventListener("pointerleave", () => ready() && down.size === 0 && point(-1));
-  canvas.addEventListener("wheel", (event) => {
-    if (!ready() || !(event.ctrlKey || event.metaKey)) return;
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.004)), ...place(event));
-  }, { passive: false });
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      if (!ready() || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.004)), ...place(event));
+    },
+    { passive: false },
+  );
 }
 
 /** Arrows go from pair to pair, Enter opens, `+` and `-` zoom, 0 shows all. */
 export function keys(canvas, { ready, go, open, zoom, showAll }) {
   const acts = {
-    Enter: open, " ": open, "+": () => zoom(1.4), "=": () => zoom(1.4), "-": () => zoom(1 / 1.4), 0: showAll,
+    Enter: open,
+    " ": open,
+    "+": () => zoom(1.4),
+    "=": () => zoom(1.4),
+    "-": () => zoom(1 / 1.4),
+    0: showAll,
   };
   canvas.addEventListener("keydown", (event) => {
     if (!ready() || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -59,7 +59,8 @@ function stamp(context, colours, radius) {
   }
   const discs = colours.sources.map((colour) => disc(colour, colours.ground, radius, devicePixelRatio));
   const wide = discs[0].width / devicePixelRatio;
-  return (source, x, y) => context.drawImage(discs[Math.min(source, COLOURS)], x - wide / 2, y - wide / 2, wide, wide);
+  return (source, x, y) =>
+    context.drawImage(discs[Math.min(source, COLOURS)], x - wide / 2, y - wide / 2, wide, wide);
 }
 
 function cleared(canvas, view) {

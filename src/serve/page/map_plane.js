@@ -8,6 +8,8 @@ const CELL = SIZE / CELLS;
 const CLOSEST = 60;
 const FARTHEST = 0.6;
 const MARGIN = 28;
+/** A point this near to the edge, in pixels, is hardly in sight. */
+const EDGE = 12;
 const STRETCH = 1.8;
 /** The share of points at each end that may lie outside the overview: far ones would leave the rest no room. */
 const OUTERMOST = 0.012;
@@ -117,10 +119,10 @@ export class View {
     this.y += dy;
   }
 
-  /** Brings a point into the middle unless it is well inside already. */
+  /** Brings a point into the middle unless it is in sight already. */
   reveal(point) {
     const [x, y] = this.toScreen(point);
-    const inside = (v, size) => v > size * 0.08 && v < size * 0.92;
+    const inside = (v, size) => v > EDGE && v < size - EDGE;
     if (!inside(x, this.width) || !inside(y, this.height)) this.centre(point);
   }
 }

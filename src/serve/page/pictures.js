@@ -24,16 +24,23 @@ export function bytesOf(address) {
 /** A box with the picture, or with the reason that there is none. */
 export function picture(address, alt) {
   const box = el("div", { class: "picture" });
-  bytesOf(address).then((bytes) => {
-    const img = el("img", { alt, decoding: "async" });
-    const url = URL.createObjectURL(bytes);
-    for (const end of ["load", "error"]) img.addEventListener(end, () => URL.revokeObjectURL(url), { once: true });
-    img.addEventListener("load", () => img.classList.toggle("small", img.naturalWidth < SMALL), { once: true });
-    img.src = url;
-    box.prepend(img);
-  }).catch((error) => {
-    box.classList.add("gone");
-    box.append(el("p", {}, error.status === 404 ? "The picture's file is not there any more" : error.message));
-  });
+  bytesOf(address)
+    .then((bytes) => {
+      const img = el("img", { alt, decoding: "async" });
+      const url = URL.createObjectURL(bytes);
+      for (const end of ["load", "error"])
+        img.addEventListener(end, () => URL.revokeObjectURL(url), { once: true });
+      img.addEventListener("load", () => img.classList.toggle("small", img.naturalWidth < SMALL), {
+        once: true,
+      });
+      img.src = url;
+      box.prepend(img);
+    })
+    .catch((error) => {
+      box.classList.add("gone");
+      box.append(
+        el("p", {}, error.status === 404 ? "The picture is no longer there" : error.message),
+      );
+    });
   return box;
 }

@@ -8,29 +8,46 @@ export function sheet(why, { single, onWithoutPair, onWithoutSource, onMap, onMo
   const all = [...why.reasons, ...why.against];
   const largest = all.reduce((most, reason) => Math.max(most, Math.abs(reason.share)), 0);
   const card = (reason) => pairCard(reason, { largest, single, onWithoutPair, onWithoutSource, onMap });
-  const group = (title, about, reasons) => reasons.length > 0 && el("section", { class: "group" },
-    el("h3", {}, title, " ", el("span", { class: "about" }, about)),
-    el("ul", { class: "pairs" }, reasons.map(card)));
-  return el("div", {},
+  const group = (title, about, reasons) =>
+    reasons.length > 0 &&
+    el(
+      "section",
+      { class: "group" },
+      el("h3", {}, title, " ", el("span", { class: "about" }, about)),
+      el("ul", { class: "pairs" }, reasons.map(card)),
+    );
+  return el(
+    "div",
+    {},
     el("div", { class: "sum-box" }, sum(why)),
     group("For it", "what each added, and its share of all that pairs added or took away", why.reasons),
     group("Against it", "what each took away, and its share", why.against),
-    all.length === 0 && el("p", { class: "empty" }, why.unsplit.length > 0
-      ? "This space is no sum of pairs, so there are none to show."
-      : "No pair is near both the image and this label, so nothing speaks for it."),
-    why.others.pairs > 0 && onMore && el("button", { type: "button", on: { click: onMore } }, "More pairs"));
+    all.length === 0 &&
+      el(
+        "p",
+        { class: "empty" },
+        why.unsplit.length > 0
+          ? "This space is no sum of pairs, so there are none to show."
+          : "No pair is near both the image and this label, so nothing speaks for it.",
+      ),
+    why.others.pairs > 0 && onMore && el("button", { type: "button", on: { click: onMore } }, "More pairs"),
+  );
 }
 
 /** The lines that add up to the similarity. */
-export function linesOf(why) {
-  const total = (reasons) => reasons.reduce((sum, reason) => sum + reason.contribution, 0);
+function linesOf(why) {
+  const total = (reasons) => reasons.reduce((before, reason) => before + reason.contribution, 0);
   const listed = (reasons, how) => [`${several(reasons.length, "pair")} below, ${how}`, total(reasons), how];
   return [
     why.reasons.length > 0 && listed(why.reasons, "for"),
     why.against.length > 0 && listed(why.against, "against"),
     why.others.pairs > 0 && [several(why.others.pairs, "other pair"), why.others.contribution, "others"],
     ["no pair (calibration)", why.offset, "offset"],
-    ...why.unsplit.map(({ part, contribution }) => [`${part}, which is no sum of pairs`, contribution, "offset"]),
+    ...why.unsplit.map(({ part, contribution }) => [
+      `${part}, which is no sum of pairs`,
+      contribution,
+      "offset",
+    ]),
   ].filter((line) => line && (line[1] !== 0 || line[2] === "others"));
 }
 
@@ -46,22 +63,43 @@ function sum(why) {
   const ends = [0, why.similarity, ...spans.map((span) => span.to)];
   const low = Math.min(...ends);
   const width = Math.max(...ends) - low || 1;
-  const place = (from, to) => ({ from: (Math.min(from, to) - low) / width, length: Math.abs(to - from) / width });
+  const place = (from, to) => ({
+    from: (Math.min(from, to) - low) / width,
+    length: Math.abs(to - from) / width,
+  });
   const zero = (0 - low) / width;
-  const row = ({ name, amount, kind, from, to }) => el("tr", { data: { kind } },
-    el("th", { scope: "row" }, name),
-    el("td", { class: "run", "aria-hidden": "true" },
-      el("span", { class: amount < 0 ? "down" : "up", vars: { ...place(from, to), zero } })),
-    el("td", { class: "amount" }, kind === "total" ? figure(amount) : signed(amount)));
-  return el("table", { class: "sum" },
+  const row = ({ name, amount, kind, from, to }) =>
+    el(
+      "tr",
+      { data: { kind } },
+      el("th", { scope: "row" }, name),
+      el(
+        "td",
+        { class: "run", "aria-hidden": "true" },
+        el("span", { class: amount < 0 ? "down" : "up", vars: { ...place(from, to), zero } }),
+      ),
+      el("td", { class: "amount" }, kind === "total" ? figure(amount) : signed(amount)),
+    );
+  return el(
+    "table",
+    { class: "sum" },
     el("caption", {}, "The similarity is this sum"),
     el("tbody", {}, spans.map(row)),
-    el("tfoot", {}, row({ name: "similarity", amount: why.similarity, kind: "total", from: 0, to: why.similarity })));
+    el(
+      "tfoot",
+      {},
+      row({ name: "similarity", amount: why.similarity, kind: "total", from: 0, to: why.similarity }),
+    ),
+  );
 }
 
 function meter(name, value) {
-  return el("div", { class: "meter", vars: { share: Math.max(0, Math.min(1, value)) } },
-    el("dt", {}, name), el("dd", {}, figure(value)));
+  return el(
+    "div",
+    { class: "meter", vars: { share: Math.max(0, Math.min(1, value)) } },
+    el("dt", {}, name),
+    el("dd", {}, figure(value)),
+  );
 }
 
 function pairCard(reason, { largest, single, onWithoutPair, onWithoutSource, onMap }) {
@@ -71,19 +109,53 @@ function pairCard(reason, { largest, single, onWithoutPair, onWithoutSource, onM
     el("button", { type: "button", class: "link", "aria-label": hint, title: hint, on: { click } }, text);
   const shown = picture(reason.image, `Picture of the pair: ${caption ?? reason.id}`);
   const place = `Show on the map: ${caption ?? reason.id}`;
-  shown.append(el("button", { type: "button", "aria-label": place, title: place, on: { click: () => onMap(reason.anchor) } }, "◎"));
-  return el("li", { class: "card" },
+  shown.append(
+    el(
+      "button",
+      { type: "button", "aria-label": place, title: place, on: { click: () => onMap(reason.anchor) } },
+      "◎",
+    ),
+  );
+  return el(
+    "li",
+    { class: "card" },
     shown,
-    el("p", { class: `share ${reason.contribution < 0 ? "down" : "up"}`, vars: { share: Math.abs(reason.share) / (largest || 1) } },
-      el("strong", {}, signed(reason.contribution)), " ",
-      el("span", {}, el("span", { class: "hidden" }, "share "), percent(Math.abs(reason.share)))),
+    el(
+      "p",
+      {
+        class: `share ${reason.contribution < 0 ? "down" : "up"}`,
+        vars: { share: Math.abs(reason.share) / (largest || 1) },
+      },
+      el("strong", {}, signed(reason.contribution)),
+      " ",
+      el("span", {}, el("span", { class: "hidden" }, "share "), percent(Math.abs(reason.share))),
+    ),
     el("p", { class: "caption", title: caption }, caption ?? reason.id),
-    further.length > 0 && el("details", {},
-      el("summary", {}, `${count(further.length)} more`), el("ul", {}, further.map((text) => el("li", {}, text)))),
-    el("dl", { class: "meters" }, meter("image", reason.image_similarity), meter("text", reason.text_similarity)),
+    further.length > 0 &&
+      el(
+        "details",
+        {},
+        el("summary", {}, `${count(further.length)} more`),
+        el(
+          "ul",
+          {},
+          further.map((text) => el("li", {}, text)),
+        ),
+      ),
+    el(
+      "dl",
+      { class: "meters" },
+      meter("image", reason.image_similarity),
+      meter("text", reason.text_similarity),
+    ),
     el("p", { class: "origin" }, origin || "no source given"),
-    el("p", { class: "acts" },
-      act("Take out", `Answer without this pair: ${caption ?? reason.id}`, () => onWithoutPair(reason)),
-      reason.source && !single
-        && act("Source", `Answer without the source ${reason.source}`, () => onWithoutSource(reason.source))));
+    el(
+      "p",
+      { class: "acts" },
+      act("Take out", `Take out this pair: ${caption ?? reason.id}`, () => onWithoutPair(reason)),
+      reason.source &&
+        !single &&
+        act("Source", `Source ${reason.source}: take it out whole`, () => onWithoutSource(reason.source)),
+    ),
+  );
 }

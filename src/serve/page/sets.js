@@ -1,7 +1,7 @@
 // The served sets: which one is asked, its generations, and how the server is.
 
 import * as api from "./api.js";
-import { $, count, el, figure, moment, percent, several } from "./dom.js";
+import { $, count, el, moment, percent, several } from "./dom.js";
 
 const EVERY_MS = 4000;
 
@@ -9,7 +9,8 @@ const EVERY_MS = 4000;
 function answered(text) {
   let total = 0;
   for (const line of text.split("\n")) {
-    if (line.startsWith("asif_requests_total{") && line.includes('method="POST"')) total += Number(line.split(" ")[1]);
+    if (line.startsWith("asif_requests_total{") && line.includes('method="POST"'))
+      total += Number(line.split(" ")[1]);
   }
   return total;
 }
@@ -26,7 +27,8 @@ export function watch({ onSets, onTrouble }) {
     try {
       const [sets, metrics] = await Promise.all([api.sets(), api.metrics()]);
       const now = { at: performance.now(), total: answered(metrics) };
-      const rate = before && now.at > before.at ? (now.total - before.total) / ((now.at - before.at) / 1000) : null;
+      const rate =
+        before && now.at > before.at ? (now.total - before.total) / ((now.at - before.at) / 1000) : null;
       before = now;
       // A server that was started anew counts from nothing.
       onSets(sets, rate === null ? null : Math.max(0, rate));
@@ -47,11 +49,16 @@ export function showPulse(set, rate, error) {
   pulse.dataset.state = error ? "down" : set.degraded ? "degraded" : "ok";
   const parts = error
     ? [error.message]
-    : [`generation ${set.generation}`, several(set.anchors, "pair"), rate !== null && `${figure1(rate)} answers/s`];
+    : [
+        `generation ${set.generation}`,
+        several(set.anchors, "pair"),
+        rate !== null && `${persecond(rate)} answers/s`,
+        set.degraded && "degraded: the newest generation is not fit to serve",
+      ];
   $("pulse-text").textContent = parts.filter(Boolean).join(" · ");
 }
 
-const figure1 = (rate) => (rate < 10 ? rate.toFixed(1) : count(rate));
+const persecond = (rate) => (rate < 10 ? rate.toFixed(1) : count(rate));
 
 /** What is live, in facts. */
 export function showFacts(set, rate) {
@@ -60,7 +67,7 @@ export function showFacts(set, rate) {
     ["Live", `generation ${set.generation}`],
     ["Since", moment(set.since)],
     ["Swaps since the start", count(set.swaps)],
-    ["Answers a second", rate === null ? "…" : figure1(rate)],
+    ["Answers a second", rate === null ? "…" : persecond(rate)],
     ["Pairs", count(set.anchors)],
     ["Space", set.space],
     ["Image encoder", `${image.name}, ${image.dim}`],
@@ -68,8 +75,13 @@ export function showFacts(set, rate) {
     ["Licences", set.licences.map(({ name, count: n }) => `${name} ${percent(n / set.anchors)}`).join(", ")],
     ["Degraded", set.degraded],
   ];
-  $("facts").replaceChildren(...facts.filter(([, value]) => value).map(([name, value]) =>
-    el("div", { class: name === "Degraded" ? "bad" : "" }, el("dt", {}, name), el("dd", {}, value))));
+  $("facts").replaceChildren(
+    ...facts
+      .filter(([, value]) => value)
+      .map(([name, value]) =>
+        el("div", { class: name === "Degraded" ? "bad" : "" }, el("dt", {}, name), el("dd", {}, value)),
+      ),
+  );
 }
 
 /** What happened to the set, newest first. */
@@ -77,23 +89,51 @@ export function showHistory(changes, { asked, onAsk }) {
   const list = $("history");
   // The button that was pressed is made anew; the focus goes to the one in its place.
   const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
-  list.replaceChildren(...[...changes].reverse().map((change) => {
-    const here = asked === null ? change.live : asked === change.generation;
-    const by = [change.added > 0 && `${count(change.added)} came`, change.removed > 0 && `${count(change.removed)} went`];
-    const act = change.live || change.kept
-      ? el("button", {
-        type: "button", "aria-pressed": String(here), on: { click: () => onAsk(change.live ? null : change.generation) },
-      }, here ? "Answers now" : change.live ? "Ask the live one" : `Ask generation ${change.generation}`)
-      : el("span", { class: "about" }, "no longer kept");
-    return el("li", { class: here ? "here" : "" },
-      el("span", { class: "number" }, String(change.generation)),
-      el("div", {},
-        el("p", {}, el("strong", {}, [change.command, change.detail].filter(Boolean).join(" ")),
-          change.live && el("span", { class: "badge" }, "live")),
-        el("p", { class: "about" }, moment(change.when), " · ", several(change.pairs_after, "pair"),
-          by.some(Boolean) && ` (${by.filter(Boolean).join(", ")})`)),
-      act);
-  }));
+  list.replaceChildren(
+    ...[...changes].reverse().map((change) => {
+      const here = asked === null ? change.live : asked === change.generation;
+      const by = [
+        change.added > 0 && `${count(change.added)} came`,
+        change.removed > 0 && `${count(change.removed)} went`,
+      ];
+      const act =
+        change.live || change.kept
+          ? el(
+              "button",
+              {
+                type: "button",
+                "aria-pressed": String(here),
+                on: { click: () => onAsk(change.live ? null : change.generation) },
+              },
+              here ? "Answers now" : change.live ? "Ask the live one" : `Ask generation ${change.generation}`,
+            )
+          : el("span", { class: "about" }, "no longer kept");
+      return el(
+        "li",
+        { class: here ? "here" : "" },
+        el("span", { class: "number" }, String(change.generation)),
+        el(
+          "div",
+          {},
+          el(
+            "p",
+            {},
+            el("strong", {}, [change.command, change.detail].filter(Boolean).join(" ")),
+            change.live && el("span", { class: "badge" }, "live"),
+          ),
+          el(
+            "p",
+            { class: "about" },
+            moment(change.when),
+            " · ",
+            several(change.pairs_after, "pair"),
+            by.some(Boolean) && ` (${by.filter(Boolean).join(", ")})`,
+          ),
+        ),
+        act,
+      );
+    }),
+  );
   list.children[focused]?.querySelector("button")?.focus({ preventScroll: true });
 }
 
@@ -104,5 +144,5 @@ export function choices(select, options, chosen) {
     select.dataset.key = key;
     select.replaceChildren(...options.map(([value, name]) => el("option", { value }, name)));
   }
-  select.value = options.some(([value]) => value === chosen) ? chosen : options[0]?.[0] ?? "";
+  select.value = options.some(([value]) => value === chosen) ? chosen : (options[0]?.[0] ?? "");
 }

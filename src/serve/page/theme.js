@@ -7,7 +7,9 @@
   let chosen = "system";
   try {
     chosen = localStorage.getItem("asif-theme") ?? chosen;
-  } catch { /* refused */ }
+  } catch {
+    /* refused */
+  }
   const apply = () => {
     if (!themes.includes(chosen)) chosen = "system";
     root.dataset.theme = chosen;
@@ -22,7 +24,9 @@
       chosen = themes[(themes.indexOf(chosen) + 1) % themes.length];
       try {
         localStorage.setItem("asif-theme", chosen);
-      } catch { /* refused */ }
+      } catch {
+        /* refused */
+      }
       apply();
     });
   });

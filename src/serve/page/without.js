@@ -13,19 +13,33 @@ export const sameGround = (a, b) => a.name === b.name && a.generation === b.gene
 
 /** One chip for each thing that differs from the live set with all its pairs. */
 export function chips({ set, generation, without }, { onWithout, onGeneration }) {
-  const chip = (text, undo, click) => el("span", { class: "chip" }, el("span", {}, text),
-    el("button", { type: "button", "aria-label": undo, title: undo, on: { click } }, "×"));
+  const chip = (text, undo, click) =>
+    el(
+      "span",
+      { class: "chip" },
+      el("span", {}, text),
+      el("button", { type: "button", "aria-label": undo, title: undo, on: { click } }, "×"),
+    );
   const made = [];
   if (generation !== null) {
-    made.push(chip(`generation ${generation}`, `Back to generation ${set.generation}, which is live`, () => onGeneration(null)));
+    made.push(
+      chip(`generation ${generation}`, `Back to generation ${set.generation}, which is live`, () =>
+        onGeneration(null),
+      ),
+    );
   }
-  if (without?.source) made.push(chip(`without the source ${without.source}`, `Put ${without.source} back`, () => onWithout(null)));
+  if (without?.source)
+    made.push(
+      chip(`without the source ${without.source}`, `Put ${without.source} back`, () => onWithout(null)),
+    );
   for (const [id, caption] of without?.pairs ?? []) {
-    made.push(chip(`without “${caption}”`, `Put ${caption} back`, () => {
-      const pairs = new Map(without.pairs);
-      pairs.delete(id);
-      onWithout(pairs.size > 0 ? { pairs } : null);
-    }));
+    made.push(
+      chip(`without “${caption}”`, `Put ${caption} back`, () => {
+        const pairs = new Map(without.pairs);
+        pairs.delete(id);
+        onWithout(pairs.size > 0 ? { pairs } : null);
+      }),
+    );
   }
   return made;
 }

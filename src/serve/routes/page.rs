@@ -30,6 +30,7 @@ macro_rules! files {
 files! {
     "index.html" "text/html; charset=utf-8",
     "answer.css" "text/css; charset=utf-8",
+    "answers.js" "text/javascript; charset=utf-8",
     "api.js" "text/javascript; charset=utf-8",
     "app.js" "text/javascript; charset=utf-8",
     "ask.js" "text/javascript; charset=utf-8",
@@ -45,8 +46,10 @@ files! {
     "pictures.js" "text/javascript; charset=utf-8",
     "reasons.js" "text/javascript; charset=utf-8",
     "sets.js" "text/javascript; charset=utf-8",
+    "state.js" "text/javascript; charset=utf-8",
     "style.css" "text/css; charset=utf-8",
     "theme.js" "text/javascript; charset=utf-8",
+    "why.js" "text/javascript; charset=utf-8",
     "without.js" "text/javascript; charset=utf-8",
 }
 
