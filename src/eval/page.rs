@@ -1,13 +1,11 @@
 //! Answers as a page: each image with its labels, and the anchor pairs behind one of them.
 
-use std::io::Cursor;
 use std::path::Path;
-
-use image::{DynamicImage, ImageDecoder, ImageReader};
 
 use super::html::{AnchorCard, Bar, ImageCard, Thumb, Why, Without, contact_sheet, thumbnail};
 use crate::anchors::AnchorSet;
 use crate::classify::{Prediction, Reason, Reasons};
+use crate::encode::image::decode::decode_shown;
 use crate::space::Recipe;
 
 /// Pairs that are shown behind an answer, unless somebody says otherwise.
@@ -140,12 +138,5 @@ fn anchor(reason: Reason) -> AnchorCard {
 
 fn picture(path: &Path, side: u32) -> Option<Thumb> {
     let bytes = fs_err::read(path).ok()?;
-    let reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .ok()?;
-    let mut decoder = reader.into_decoder().ok()?;
-    let orientation = decoder.orientation().ok()?;
-    let mut image = DynamicImage::from_decoder(decoder).ok()?;
-    image.apply_orientation(orientation);
-    thumbnail(&image, side).ok()
+    thumbnail(&decode_shown(&bytes).ok()?, side).ok()
 }

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use axum::body::Bytes;
-use image::DynamicImage;
 
 use super::error::Refusal;
-use crate::encode::image::decode::decode;
+use crate::encode::image::decode::decode_shown;
 use crate::eval::html::thumbnail;
 
 /// The longest side, in pixels.
@@ -39,8 +38,8 @@ impl Thumbnail {
             return Err(gone("its file is too large".into()));
         }
         let bytes = fs_err::read(path).map_err(|_| gone("its file cannot be read".into()))?;
-        let picture = decode(&bytes, true).map_err(|e| gone(e.to_string()))?;
-        let small = thumbnail(&DynamicImage::ImageRgb8(picture), SIDE);
+        let picture = decode_shown(&bytes).map_err(|e| gone(e.to_string()))?;
+        let small = thumbnail(&picture, SIDE);
         let small = small.map_err(|e| Refusal::internal(e.to_string()))?;
         let (mime, bytes) = small.encoded();
         Ok(Self {

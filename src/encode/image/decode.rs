@@ -33,6 +33,36 @@ pub const MAX_BYTES: u64 = 512 << 20;
 /// Every kind of [`InputError`] that concerns images. A header that announces more than the limits
 /// is refused before its pixels are given memory.
 pub fn decode(bytes: &[u8], upright: bool) -> Result<RgbImage, InputError> {
+    let (rgb, orientation) = guarded(bytes, |format| match format {
+        ImageFormat::Jpeg => read_jpeg(bytes),
+        _ => read(bytes, format, upright).map(|(image, turned)| (to_rgb(image), turned)),
+    })?;
+    if !upright || orientation == Orientation::NoTransforms {
+        return Ok(rgb);
+    }
+    let mut turned = DynamicImage::ImageRgb8(rgb);
+    turned.apply_orientation(orientation);
+    Ok(turned.into_rgb8())
+}
+
+/// Decodes one image as a person is shown it: upright and with its transparency.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_shown(bytes: &[u8]) -> Result<DynamicImage, InputError> {
+    let (mut image, orientation) = guarded(bytes, |format| match format {
+        ImageFormat::Jpeg => read_jpeg(bytes).map(|(rgb, turned)| (rgb.into(), turned)),
+        _ => read(bytes, format, true),
+    })?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// What `read` makes of bytes whose format is known.
+fn guarded<T>(
+    bytes: &[u8],
+    read: impl FnOnce(ImageFormat) -> Result<T, InputError>,
+) -> Result<T, InputError> {
     if bytes.is_empty() {
         return Err(InputError::Empty);
     }
@@ -44,22 +74,12 @@ pub fn decode(bytes: &[u8], upright: bool) -> Result<RgbImage, InputError> {
         })?;
     let label = label(format);
     // Decoders of other people's bytes are large; a panic in one is that image's trouble only.
-    let read = catch_unwind(AssertUnwindSafe(|| match format {
-        ImageFormat::Jpeg => read_jpeg(bytes),
-        _ => read(bytes, format, upright),
-    }));
-    let (rgb, orientation) = read.unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| read(format))).unwrap_or_else(|_| {
         Err(InputError::Undecodable {
             format: label,
             reason: "the decoder gave up".to_owned(),
         })
-    })?;
-    if !upright || orientation == Orientation::NoTransforms {
-        return Ok(rgb);
-    }
-    let mut turned = DynamicImage::ImageRgb8(rgb);
-    turned.apply_orientation(orientation);
-    Ok(turned.into_rgb8())
+    })
 }
 
 fn read_jpeg(bytes: &[u8]) -> Result<(RgbImage, Orientation), InputError> {
@@ -79,7 +99,7 @@ fn read_jpeg(bytes: &[u8]) -> Result<(RgbImage, Orientation), InputError> {
     }
     match jpeg::decode(bytes, &header) {
         Some(decoded) => Ok(decoded),
-        None => read(bytes, ImageFormat::Jpeg, true),
+        None => read(bytes, ImageFormat::Jpeg, true).map(|(image, turned)| (to_rgb(image), turned)),
     }
 }
 
@@ -94,7 +114,7 @@ fn read(
     bytes: &[u8],
     format: ImageFormat,
     upright: bool,
-) -> Result<(RgbImage, Orientation), InputError> {
+) -> Result<(DynamicImage, Orientation), InputError> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_BYTES);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -120,7 +140,7 @@ fn read(
         false => Orientation::NoTransforms,
     };
     let image = DynamicImage::from_decoder(decoder).map_err(|e| explain(e, format, size))?;
-    Ok((to_rgb(image), orientation))
+    Ok((image, orientation))
 }
 
 /// The three colours of every pixel in 8 bits; deeper samples keep their high byte.
