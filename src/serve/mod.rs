@@ -32,8 +32,8 @@
 //! | `page/` | the page |
 //!
 //! Quirks and limits:
-//! 1. Each request takes one [`Ground`](ground::Ground) and asks it everything, so no answer is mixed
-//!    of two generations, whatever goes live meanwhile.
+//! 1. Each request takes one ground and asks it everything, so no answer is mixed of two generations,
+//!    whatever goes live meanwhile.
 //! 2. Images are never fetched from elsewhere: the program opens no connections of its own.
 //! 3. What is encoded for a request is not written to the embedding cache on disk.
 //! 4. HTTP/1.1 without TLS: a proxy in front brings both.
