@@ -196,6 +196,12 @@ fn other_weights_are_what_a_build_with_them_would_be() {
 fn a_purge_reaches_the_cache_of_each_encoder() {
     let bench = Bench::new();
     let (set, _) = bench.build("set.asif", "image:3+brightest:1");
+    // Stored at other lengths than those that are cached, and rounded twice.
+    let space = AnchorSet::open(&set).unwrap().manifest().space.clone();
+    let change = ("tune", "other weights".to_owned());
+    let options = WriteOptions::default();
+    let weights: [&[f64]; 2] = [&[1.0, 4.0], &[1.0]];
+    reweigh(&set, weights, &space, change, GraphPolicy::Auto, &options).unwrap();
     // The image is gone, so that its embeddings are known by their vectors alone.
     fs_err::remove_file(bench.at("5.png")).unwrap();
     bench
@@ -207,7 +213,9 @@ fn a_purge_reaches_the_cache_of_each_encoder() {
         .arg(&set)
         .ok()
         .json();
-    assert_eq!(purged["embeddings_forgotten"], 2 + 2, "{purged}");
+    // The segment with the old weights goes with all that it stored: of each image two embeddings,
+    // those of the lost one known by their directions, and four captions.
+    assert_eq!(purged["embeddings_forgotten"], 2 * PAIRS + 4, "{purged}");
 }
 
 #[test]

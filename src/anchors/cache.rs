@@ -11,11 +11,12 @@
 //! disk) is cut off by the next writer and ignored by readers. Each record is checked when it is
 //! used: a damaged one counts as absent.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::space::vector::normalize;
 use fs_err::{File, OpenOptions};
 
 const MAGIC: &[u8; 8] = b"ASIFEMB1";
@@ -145,9 +146,8 @@ impl EmbeddingCache {
             .transpose()
     }
 
-    /// Forgets the embeddings of these inputs, and every embedding that equals one of these
-    /// vectors when it is multiplied with `scale`, whose input may be gone; returns how many. The
-    /// file is written anew without them.
+    /// Forgets the embeddings of these inputs, and every embedding that has one of these
+    /// directions, whose input may be gone; returns how many. The file is written anew without them.
     ///
     /// What another process appends to the old file meanwhile is lost, and encoded again.
     ///
@@ -156,8 +156,7 @@ impl EmbeddingCache {
     pub fn forget(
         &self,
         keys: &HashSet<ContentKey>,
-        vectors: &HashSet<Vec<u8>>,
-        scale: f32,
+        directions: &Directions,
     ) -> std::io::Result<u64> {
         let mut inner = self.lock();
         inner.file.lock()?;
@@ -171,7 +170,7 @@ impl EmbeddingCache {
             let known = key
                 .try_into()
                 .is_ok_and(|key| keys.contains(&ContentKey(key)));
-            if known || vectors.contains(&scaled(&rest[..self.dim * 4], scale)) {
+            if known || directions.contains(&numbers(&rest[..self.dim * 4])) {
                 forgotten += 1;
             } else {
                 left.extend_from_slice(entry);
@@ -275,11 +274,48 @@ fn append(file: &mut File, path: &Path, bytes: &[u8], record: usize) -> std::io:
     Ok(whole)
 }
 
-/// The bytes of a vector times `scale`.
-fn scaled(bytes: &[u8], scale: f32) -> Vec<u8> {
+/// Directions of vectors, found again whatever the vectors' lengths: stored vectors of several
+/// encoders are cached ones at other lengths, rounded once or twice.
+#[derive(Debug, Default)]
+pub struct Directions {
+    /// Unit vectors by the sum of their numbers.
+    units: BTreeMap<i64, Vec<Vec<f32>>>,
+}
+
+impl Directions {
+    /// What each number of two vectors of one direction may differ by.
+    const ROUNDING: f32 = 1e-6;
+    /// Sums are told apart in steps of this; those of one direction are in neighbouring steps.
+    const STEP: f64 = 0.01;
+
+    /// Adds the direction of a vector.
+    pub fn insert(&mut self, vector: &[f32]) {
+        let (step, unit) = Self::place(vector);
+        self.units.entry(step).or_default().push(unit);
+    }
+
+    /// Whether a vector with this direction was added.
+    pub fn contains(&self, vector: &[f32]) -> bool {
+        let (step, unit) = Self::place(vector);
+        let near = self.units.range(step - 1..=step + 1);
+        let same = |known: &Vec<f32>| {
+            let mut pairs = known.iter().zip(&unit);
+            known.len() == unit.len() && pairs.all(|(a, b)| (a - b).abs() <= Self::ROUNDING)
+        };
+        near.flat_map(|(_, units)| units).any(same)
+    }
+
+    fn place(vector: &[f32]) -> (i64, Vec<f32>) {
+        let mut unit = vector.to_vec();
+        normalize(&mut unit);
+        let sum: f64 = unit.iter().map(|&x| f64::from(x)).sum();
+        ((sum / Self::STEP).floor() as i64, unit)
+    }
+}
+
+fn numbers(bytes: &[u8]) -> Vec<f32> {
     let (numbers, _) = bytes.as_chunks::<4>();
-    let scaled = numbers.iter().map(|b| scale * f32::from_le_bytes(*b));
-    scaled.flat_map(f32::to_le_bytes).collect()
+    numbers.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 #[cfg(test)]
@@ -365,9 +401,11 @@ mod tests {
             .iter()
             .flat_map(|x| x.to_le_bytes())
             .collect();
-        let forgotten = cache
-            .forget(&[keys[0]].into(), &[vector.clone()].into(), 1.0)
-            .unwrap();
+        let mut directions = Directions::default();
+        // At another length, and rounded, as a reweighed set stores it.
+        directions.insert(&[7.0, 8.0, 9.0].map(|x: f32| x * 0.3_f32.sqrt() * 1.7));
+        assert!(!directions.contains(&[7.0, 8.0, 9.001]));
+        let forgotten = cache.forget(&[keys[0]].into(), &directions).unwrap();
         assert_eq!(forgotten, 2);
         let bytes = fs_err::read(cache.path()).unwrap();
         assert!(!bytes.windows(12).any(|w| w == vector));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::cache::{ContentKey, EmbeddingCache};
+use super::cache::{ContentKey, Directions, EmbeddingCache};
 use super::elsewhere::{self, OtherSet, UnknownLinks};
 use super::error::AnchorsError;
 use super::history::{self, Change, IdLine};
@@ -161,9 +161,8 @@ struct Gone {
 #[derive(Default)]
 struct Forget {
     dim: usize,
-    scale: f32,
     keys: HashSet<ContentKey>,
-    vectors: HashSet<Vec<u8>>,
+    vectors: Directions,
 }
 
 /// Deletes the bytes of every pair that is not live: see the module.
@@ -223,7 +222,7 @@ pub fn purge(
                 .transpose()?
                 .flatten();
             if let Some(cache) = cache {
-                forgotten += cache.forget(&forget.keys, &forget.vectors, forget.scale)?;
+                forgotten += cache.forget(&forget.keys, &forget.vectors)?;
             }
         }
         redact(set, &live_ids, ids)?;
@@ -280,10 +279,8 @@ fn note(
             joined = rest;
             let forget = gone.caches.entry(member.fingerprint.clone()).or_default();
             forget.dim = member.dim;
-            forget.scale = member.scale();
             forget.keys.extend(&keys);
-            let bytes = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-            forget.vectors.insert(bytes);
+            forget.vectors.insert(vector);
         }
     };
     // The image may have changed or gone; its embedding is then known by the vector alone.
