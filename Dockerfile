@@ -31,6 +31,8 @@ RUN python3 -m setup.packages python-export --home /models \
 # The C and C++ libraries that the program and ONNX Runtime need, and a user without rights.
 FROM debian:bookworm-slim
 USER 65532:65532
+# Hosts of --image-hosts are known by these.
+COPY --from=program /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=models /models /opt/asif
 COPY --from=program /out/asif /usr/local/bin/asif
 # A container is reached from outside of it, so an address of its own is no way in by itself: without

@@ -182,6 +182,17 @@ fn pairs_can_be_thought_away() {
         let path = format!("/v1/sets/demo/anchors/{}?generation=1", reason["anchor"]);
         assert_eq!(server.get(&path).ok()["id"], reason["id"]);
     }
+    // Those with a value and those with an id together, as all their ids say it.
+    let category = "animals/amphibians";
+    let named = json!({"where": [format!("category={category}")], "ids": [best["id"]]});
+    let mut all: Vec<Value> = support::demo_pairs(60);
+    all.retain(|record| record["category"] == category);
+    let mut all: Vec<&Value> = all.iter().map(|record| &record["id"]).collect();
+    assert!(all.len() > 1 && !all.contains(&&best["id"]), "{all:?}");
+    all.push(&best["id"]);
+    let both = ask(named).ok();
+    assert_eq!(both, ask(json!({"ids": all})).ok());
+    assert_ne!(both["similarity"], rest["similarity"]);
     // It is what the set would answer after the removal.
     let folder = tempfile::tempdir().unwrap();
     let mut records = support::demo_pairs(60);
@@ -204,7 +215,9 @@ fn pairs_can_be_thought_away() {
     ask(json!("source=nowhere")).refused(400, "unusable");
     ask(json!("nonsense")).refused(400, "unusable");
     ask(json!({"ids": ["no such id"]})).refused(400, "no_such_pair");
-    ask(json!({"ids": []})).refused(400, "unusable");
+    ask(json!({"ids": []})).refused(400, "empty");
+    ask(json!({"where": ["source=nowhere"], "ids": [best["id"]]})).refused(400, "unusable");
+    ask(json!({"id": [best["id"]]})).refused(400, "wrong_fields");
 }
 
 #[test]
@@ -302,7 +315,14 @@ fn templates_are_published_names_or_lists_and_never_files() {
         asked["templates"] = templates;
         server.post("/v1/classify", &asked)
     };
-    ask(json!("clip:imagenet7")).ok();
+    let published = server.get("/v1/templates").ok();
+    let published = published.as_array().unwrap();
+    assert!(published.len() > 20, "{published:?}");
+    for set in published {
+        ask(set["name"].clone()).ok();
+    }
+    let seven = published.iter().find(|set| set["name"] == "clip:imagenet7");
+    assert_eq!(seven.unwrap()["count"], 7);
     ask(json!(["a photo of {}", "{}"])).ok();
     ask(json!("/etc/hostname")).refused(400, "no_such_templates");
     ask(json!(["no place"])).refused(400, "labels");

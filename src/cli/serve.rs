@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use asif::serve::{Key, Limits, LogForm, NamedSet, OpenError, ServeOptions, serve, start_log};
+use asif::serve::{
+    ImageHost, Key, Limits, LogForm, NamedSet, OpenError, ServeOptions, serve, start_log,
+};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -61,6 +63,16 @@ pub struct ServeArgs {
     /// The folder that takes the pictures of pairs added over HTTP; without it none can be added.
     #[arg(long, env = "ASIF_UPLOADS", value_name = "DIR")]
     uploads: Option<PathBuf>,
+
+    /// Hosts that images may be fetched from when a request names them by address (`https://...`):
+    /// images.example.org, *.example.org or 10.0.0.5:9000. Without it none are fetched.
+    #[arg(
+        long,
+        env = "ASIF_IMAGE_HOSTS",
+        value_name = "HOST[:PORT]",
+        value_delimiter = ','
+    )]
+    image_hosts: Vec<ImageHost>,
 
     /// How the log on standard error is written.
     #[arg(long, env = "ASIF_LOG", value_enum, default_value_t = LogArg::Json)]
@@ -194,6 +206,7 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         admin_key: key(args.keys.admin_key_file.as_ref(), "ASIF_ADMIN_KEY")?,
         insecure: args.keys.insecure,
         uploads: args.uploads.clone(),
+        image_hosts: args.image_hosts.clone(),
         limits: args.limits.limits(),
     };
     start_log(match args.log {

@@ -1,8 +1,8 @@
 //! The encoders of a server: pictures and texts to unit vectors, in batches over all requests.
 //!
 //! ```text
-//! picture ─> a place in the queue, or 429 ─> decoded on a bounded pool ─> batch ─> vector
-//! text ────> kept? ───────────────────────────────────────────────────> batch ─> vector
+//! picture ─> a place in the queue, or 429 ─> fetched? ─> decoded on a bounded pool ─> batch ─> vector
+//! text ────> kept? ──────────────────────────────────────────────────────────────> batch ─> vector
 //! ```
 
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::batching::{Batcher, Batching};
 use super::error::Refusal;
+use super::fetch::Fetcher;
 use super::kept::Kept;
 use super::metrics::Metrics;
 use super::options::Limits;
@@ -36,6 +37,7 @@ pub(super) type Embedded = Result<Arc<[f32]>, Rejected>;
 #[derive(Debug)]
 pub(super) struct Encoders {
     embedder: Arc<Embedder>,
+    fetcher: Arc<Fetcher>,
     images: Batcher<PreparedInput, Arc<[f32]>>,
     texts: Batcher<String, Embedded>,
     /// Pictures that may be in work.
@@ -55,6 +57,7 @@ impl Encoders {
     /// When the system gives no thread.
     pub fn start(
         embedder: Arc<Embedder>,
+        fetcher: Arc<Fetcher>,
         limits: &Limits,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
@@ -109,6 +112,7 @@ impl Encoders {
         )?;
         Ok(Self {
             embedder,
+            fetcher,
             images,
             texts,
             places: Semaphore::new(limits.images),
@@ -145,6 +149,14 @@ impl Encoders {
     }
 
     async fn picture(&self, picture: Picture) -> Result<Embedded, Refusal> {
+        // What was fetched keeps its memory until the picture has its vector.
+        let (picture, _fetched) = match picture.address() {
+            None => (picture, None),
+            Some(address) => match self.fetcher.file(address).await? {
+                Ok(file) => (Picture::Bytes(file.bytes.clone()), Some(file)),
+                Err(rejected) => return Ok(Err(rejected)),
+            },
+        };
         let coming = self.images.announce();
         // Never closed.
         let turn = Arc::clone(&self.decoders).acquire_owned().await;

@@ -43,6 +43,21 @@ pub enum ServeError {
         /// Where it was to listen.
         listen: SocketAddr,
     },
+    /// What pictures may be fetched from is no host.
+    #[error(
+        "{text:?} is no host; give --image-hosts a name such as images.example.org, *.example.org or \
+         10.0.0.5:9000, without a scheme and a path"
+    )]
+    ImageHost {
+        /// What was given.
+        text: String,
+    },
+    /// Nothing to know hosts by.
+    #[error(
+        "the certificates of this system cannot be read: {0}; install ca-certificates, or give \
+         SSL_CERT_FILE"
+    )]
+    Certificates(std::io::Error),
     /// A key is too short or holds what no header can carry.
     #[error(
         "a key needs at least {shortest} characters, all of them visible ASCII; make one with `openssl rand -hex 32`"

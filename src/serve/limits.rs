@@ -29,7 +29,39 @@ const DRAIN_BYTES: u64 = 256 << 20;
 #[derive(Debug)]
 pub(super) struct Room {
     requests: Arc<Semaphore>,
-    pieces: Arc<Semaphore>,
+    memory: Memory,
+}
+
+/// Memory for what comes from outside: bodies, and pictures that are fetched. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Memory(Arc<Semaphore>);
+
+impl Memory {
+    /// So many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.div_ceil(PIECE))))
+    }
+
+    /// Makes what is held enough for so many bytes in all.
+    ///
+    /// # Errors
+    /// That there is no room for them now.
+    pub fn grow(
+        &self,
+        held: &mut Option<OwnedSemaphorePermit>,
+        bytes: usize,
+    ) -> Result<(), Refusal> {
+        let had = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = bytes.div_ceil(PIECE).saturating_sub(had);
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let more = Arc::clone(&self.0).try_acquire_many_owned(missing);
+        let more = more.map_err(|_| Refusal::busy("too much is being sent at once"))?;
+        match held {
+            Some(held) => held.merge(more),
+            None => *held = Some(more),
+        }
+        Ok(())
+    }
 }
 
 impl Room {
@@ -37,21 +69,19 @@ impl Room {
     pub fn new(limits: &Limits) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(limits.requests)),
-            pieces: Arc::new(Semaphore::new(limits.memory_bytes.div_ceil(PIECE))),
+            memory: Memory::new(limits.memory_bytes),
         }
+    }
+
+    /// What is held of bodies, for what else comes from outside.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// A place for one more request.
     fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         let place = Arc::clone(&self.requests).try_acquire_owned();
         place.map_err(|_| Refusal::busy("too many requests are in work"))
-    }
-
-    /// Memory for a body of so many bytes.
-    fn memory(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let pieces = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX);
-        let memory = Arc::clone(&self.pieces).try_acquire_many_owned(pieces);
-        memory.map_err(|_| Refusal::busy("too much is being sent at once"))
     }
 }
 
@@ -82,13 +112,16 @@ async fn within(app: &App, time: Duration, request: Request, next: Next) -> Resp
     }
 }
 
+/// A place and memory.
+type Held = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
 /// The body, and what is held for it.
 async fn take(
     app: &App,
     headers: &HeaderMap,
     body: Body,
     until: Instant,
-) -> Result<(Bytes, [OwnedSemaphorePermit; 2]), Refusal> {
+) -> Result<(Bytes, Held), Refusal> {
     let limit = app.limits().body_bytes;
     let announced = headers
         .get(CONTENT_LENGTH)
@@ -107,13 +140,11 @@ async fn take(
         Some(bytes) => bytes as usize,
         None => limit,
     };
-    let memory = match app.room().memory(size) {
-        Ok(memory) => memory,
-        Err(refusal) => {
-            drain(body).await;
-            return Err(refusal);
-        }
-    };
+    let mut memory = None;
+    if let Err(refusal) = app.room().memory().grow(&mut memory, size) {
+        drain(body).await;
+        return Err(refusal);
+    }
     let mut body = body;
     // What is announced is held already; what is not, grows.
     let mut bytes = Vec::with_capacity(if announced.is_some() { size } else { 0 });
@@ -121,7 +152,7 @@ async fn take(
         let frame = timeout_at(until, body.frame()).await;
         match frame.map_err(|_| Refusal::slow_body())? {
             // Only now: who sends slowly keeps nobody from being answered.
-            None => return Ok((bytes.into(), [app.room().place()?, memory])),
+            None => return Ok((bytes.into(), (app.room().place()?, memory))),
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else {
                     continue;
@@ -154,4 +185,26 @@ async fn drain(mut body: Body) {
     };
     // Whoever sends longer sees the connection break.
     let _ = timeout(DRAIN, read).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_grows_in_pieces_and_comes_back() {
+        let memory = Memory::new(3 * PIECE);
+        let (mut a, mut b) = (None, None);
+        memory.grow(&mut a, 1).unwrap();
+        memory.grow(&mut a, PIECE).unwrap();
+        memory.grow(&mut b, PIECE + 1).unwrap();
+        assert!(memory.grow(&mut a, PIECE + 1).is_err(), "b has the rest");
+        drop(b);
+        memory.grow(&mut a, 3 * PIECE).unwrap();
+        assert!(memory.grow(&mut None, 1).is_err());
+        memory.grow(&mut None, 0).unwrap();
+        assert!(memory.grow(&mut a, usize::MAX).is_err());
+        drop(a);
+        memory.grow(&mut None, 3 * PIECE).unwrap();
+    }
 }

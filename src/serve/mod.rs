@@ -19,6 +19,7 @@
 //! | `heads` | label heads, made once a generation for each way of asking |
 //! | `kept` | what is made once and kept while there is room |
 //! | `picture` | pictures as requests carry them |
+//! | `fetch/` | pictures that requests name by address |
 //! | `encoders`, `batching` | pictures and texts to vectors, in batches over all requests |
 //! | `represent` | vectors to what the space makes of them, in batches over all requests |
 //! | `compute` | the threads of searches and scores |
@@ -34,7 +35,8 @@
 //! Quirks and limits:
 //! 1. Each request takes one ground and asks it everything, so no answer is mixed of two generations,
 //!    whatever goes live meanwhile.
-//! 2. Images are never fetched from elsewhere: the program opens no connections of its own.
+//! 2. Images are fetched from hosts that the operator named, and from no other; the program opens no
+//!    further connections of its own.
 //! 3. What is encoded for a request is not written to the embedding cache on disk.
 //! 4. HTTP/1.1 without TLS: a proxy in front brings both.
 
@@ -45,6 +47,7 @@ mod batching;
 mod compute;
 mod encoders;
 mod error;
+mod fetch;
 mod ground;
 mod heads;
 mod kept;
@@ -66,6 +69,7 @@ use std::net::SocketAddr;
 
 pub use auth::Key;
 pub use error::ServeError;
+pub use fetch::ImageHost;
 pub use log::{LogForm, start as start_log};
 pub use options::{Limits, NamedSet, ServeOptions};
 pub use state::{OpenEncoders, OpenError};

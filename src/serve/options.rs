@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::auth::Key;
 use super::error::ServeError;
+use super::fetch::ImageHost;
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct ServeOptions {
     pub insecure: bool,
     /// The folder that takes the pictures of pairs added over HTTP; without it none can be added.
     pub uploads: Option<PathBuf>,
+    /// Where pictures may be fetched from that requests name by their address; from nowhere without.
+    pub image_hosts: Vec<ImageHost>,
     /// How much one request, and all together, may take.
     pub limits: Limits,
 }
@@ -151,6 +154,7 @@ mod tests {
             admin_key: None,
             insecure: false,
             uploads: None,
+            image_hosts: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -12,28 +12,41 @@ use crate::anchors::embed::Rejected;
 pub(super) enum Picture {
     /// The bytes of an image file.
     Bytes(Bytes),
-    /// The same in base64, perhaps as a `data:` URL.
+    /// The same in base64, perhaps as a `data:` URL; or where it lies, as an `http:` or `https:` URL.
     Text(String),
 }
 
 impl Picture {
-    /// The bytes of the image file.
+    /// Where the picture is to be fetched from, if it was not sent itself.
+    pub fn address(&self) -> Option<&str> {
+        let Self::Text(text) = self else {
+            return None;
+        };
+        let scheme = |name: &str| {
+            let head = text.as_bytes().get(..name.len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        (scheme("http://") || scheme("https://")).then_some(text)
+    }
+
+    /// The bytes of the image file, where they were sent.
     ///
     /// # Errors
-    /// When a text is no base64, or names a picture elsewhere.
+    /// When a text is no base64, or an address.
     pub fn bytes(self) -> Result<Bytes, Rejected> {
         let rejected = |reason: &str| Rejected {
             reason: reason.to_owned(),
         };
+        // Whoever fetches has put the bytes in its place.
+        if self.address().is_some() {
+            return Err(rejected(
+                "images are not fetched here; send the bytes in base64",
+            ));
+        }
         let text = match self {
             Self::Bytes(bytes) => return Ok(bytes),
             Self::Text(text) => text,
         };
-        if text.starts_with("http://") || text.starts_with("https://") {
-            return Err(rejected(
-                "images are not fetched from elsewhere; send the file, or its bytes in base64",
-            ));
-        }
         let encoded = match text.strip_prefix("data:") {
             None => text.as_str(),
             Some(url) => match url.split_once(',') {
@@ -85,12 +98,15 @@ mod tests {
         ] {
             assert_eq!(read(text).unwrap(), "hello", "{text}");
         }
+        let address = |text: &str| Picture::Text(text.to_owned()).address().is_some();
+        assert!(address("https://example.org/a.png") && address("HTTP://example.org"));
+        assert!(!address("data:,http://") && !address("http") && !address("héhttp://"));
         for (text, word) in [
             ("a", "base64"),
             ("aGVs*", "base64"),
             ("data:image/png,hello", "data URL"),
             ("data:image/png", "data URL"),
-            ("https://example.org/a.png", "not fetched"),
+            ("https://example.org/a.png", "not fetched here"),
             ("file:///etc/passwd", "base64"),
         ] {
             let reason = read(text).unwrap_err();

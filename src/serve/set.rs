@@ -42,13 +42,13 @@ pub(super) struct Served {
     _watcher: Watcher,
 }
 
-/// Which pairs are thought away.
+/// Which pairs are thought away: all that one of these names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Without {
-    /// Those with these values.
-    Where(String),
-    /// Those with these ids.
-    Ids(BTreeSet<String>),
+pub(super) struct Without {
+    /// Values of pairs, as `source=shop`.
+    pub filters: BTreeSet<String>,
+    /// Ids of pairs.
+    pub ids: BTreeSet<String>,
 }
 
 /// A ground that is not the live one.
@@ -229,33 +229,36 @@ fn other(set: &AnchorSet, without: Option<Without>) -> Other {
 }
 
 impl Without {
-    /// The rows of these pairs; at least one.
+    /// The rows of these pairs, each once, in order; at least one.
     fn rows(&self, set: &AnchorSet, path: &Path) -> Result<Vec<usize>, Refusal> {
-        let (rows, filter) = match self {
-            Self::Where(filter) => {
-                let rows = select::by_filter(set, &Filter::parse(filter)?)?;
-                (rows, filter.clone())
-            }
-            Self::Ids(ids) => {
-                let wanted: HashSet<String> = ids.iter().cloned().collect();
-                let (rows, missing) = select::by_ids(set, &wanted)?;
-                if let Some(first) = missing.first() {
-                    let n = missing.len();
-                    return Err(Refusal::invalid(
-                        "no_such_pair",
-                        format!("{n} of the ids are not of live pairs, the first is {first:?}"),
-                    ));
+        let mut all = BTreeSet::new();
+        for filter in &self.filters {
+            let rows = select::by_filter(set, &Filter::parse(filter)?)?;
+            if rows.is_empty() {
+                return Err(crate::anchors::AnchorsError::NoMatch {
+                    path: path.to_owned(),
+                    filter: filter.clone(),
                 }
-                (rows, "an id of an empty list".to_owned())
+                .into());
             }
-        };
-        match rows.is_empty() {
-            false => Ok(rows),
-            true => Err(crate::anchors::AnchorsError::NoMatch {
-                path: path.to_owned(),
-                filter,
-            }
-            .into()),
+            all.extend(rows);
+        }
+        let wanted: HashSet<String> = self.ids.iter().cloned().collect();
+        let (rows, missing) = select::by_ids(set, &wanted)?;
+        if let Some(first) = missing.first() {
+            let n = missing.len();
+            return Err(Refusal::invalid(
+                "no_such_pair",
+                format!("{n} of the ids are not of live pairs, the first is {first:?}"),
+            ));
+        }
+        all.extend(rows);
+        match all.is_empty() {
+            true => Err(Refusal::invalid(
+                "empty",
+                "`without` names no pair; give `where`, `ids` or both, or leave it out",
+            )),
+            false => Ok(all.into_iter().collect()),
         }
     }
 }

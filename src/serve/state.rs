@@ -7,6 +7,7 @@ use super::auth::Gate;
 use super::compute::Compute;
 use super::encoders::Encoders;
 use super::error::{Refusal, ServeError};
+use super::fetch::Fetcher;
 use super::limits::Room;
 use super::metrics::Metrics;
 use super::options::{Limits, ServeOptions};
@@ -46,6 +47,9 @@ impl App {
     pub fn open(options: ServeOptions, open: &OpenEncoders<'_>) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new());
         let limits = options.limits;
+        let room = Room::new(&limits);
+        let (hosts, memory) = (options.image_hosts.clone(), room.memory().clone());
+        let fetcher = Arc::new(Fetcher::new(hosts, memory, &limits)?);
         let mut encoders: Vec<([String; 2], Arc<Encoders>)> = Vec::new();
         let mut sets = Vec::with_capacity(options.sets.len());
         for named in &options.sets {
@@ -60,8 +64,12 @@ impl App {
                         set: named.path.clone(),
                         source,
                     })?;
-                    let embedder = Arc::new(embedder);
-                    let new = Encoders::start(embedder, &limits, Arc::clone(&metrics))?;
+                    let new = Encoders::start(
+                        Arc::new(embedder),
+                        Arc::clone(&fetcher),
+                        &limits,
+                        Arc::clone(&metrics),
+                    )?;
                     let new = Arc::new(new);
                     encoders.push((prints, Arc::clone(&new)));
                     new
@@ -81,7 +89,7 @@ impl App {
             compute,
             metrics,
             gate,
-            room: Room::new(&limits),
+            room,
             limits,
             options,
             started: SystemTime::now(),

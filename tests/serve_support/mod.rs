@@ -41,12 +41,22 @@ impl Server {
 
     /// The same; a server that ends before it listens gives what it said.
     pub fn try_start(sets: &[(&str, &Path)], more: &[&str]) -> Result<Self, support::Ended> {
+        Self::try_start_in(&[], sets, more)
+    }
+
+    /// The same with these variables in its environment.
+    pub fn try_start_in(
+        environment: &[(&str, &Path)],
+        sets: &[(&str, &Path)],
+        more: &[&str],
+    ) -> Result<Self, support::Ended> {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let mut command = support::asif();
         for name in [
             "ASIF_API_KEY",
             "ASIF_ADMIN_KEY",
+            "ASIF_IMAGE_HOSTS",
             "ASIF_INDEX",
             "ASIF_LISTEN",
         ] {
@@ -63,6 +73,7 @@ impl Server {
         }
         let mut child = command
             .args(more)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(fs_err::File::create(&log).unwrap().into_parts().0)
             .spawn()

@@ -74,7 +74,17 @@ class Explains(OnPage):
         # A second one joins the first.
         self.page.locator("#why .card").first.get_by_role("button", name="Take out this pair").click()
         expect(self.page.locator(".chip")).to_have_count(2)
-        for _ in range(2):
+        self.answered(4)
+        pairs = self.scores()
+        # And a source joins them.
+        source = self.page.locator("#leave-out option").nth(1).get_attribute("value") or ""
+        self.page.select_option("#leave-out", source)
+        expect(self.page.locator(".chip")).to_have_count(3)
+        expect(self.page.locator(".chip").first).to_contain_text(source)
+        self.answered(4)
+        self.assertNotIn(self.scores(), (before, pairs))
+        expect(self.page.locator("#leave-out")).to_have_value(source)
+        for _ in range(3):
             self.page.locator(".chip button").first.click()
         expect(self.page.locator(".chip")).to_have_count(0)
         expect(self.page.locator(".bars.compared")).to_have_count(0)

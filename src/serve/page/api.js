@@ -84,6 +84,7 @@ const post = (path, body, signal) =>
   });
 
 export const sets = () => json("v1/sets");
+export const templates = () => json("v1/templates");
 export const metrics = async () => (await call("metrics")).text();
 export const generations = (set) => json(`v1/sets/${set}/generations`);
 export const map = (set, generation, signal) => json(`v1/sets/${set}/map${of(generation)}`, { signal });
@@ -102,8 +103,7 @@ export async function classify(file, question, signal) {
   if (generation !== null) form.append("generation", generation);
   if (templates !== null)
     form.append("templates", typeof templates === "string" ? templates : JSON.stringify(templates));
-  if (without !== null)
-    form.append("without", typeof without === "string" ? without : JSON.stringify(without));
+  if (without !== null) form.append("without", JSON.stringify(without));
   form.append("image", file);
   const { results, generation: answered } = await json("v1/classify", { method: "POST", body: form, signal });
   if (results[0].error) throw new ApiError(`This image cannot be used: ${results[0].error}`);

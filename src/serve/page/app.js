@@ -16,7 +16,7 @@
 
 import * as api from "./api.js";
 import { askAll } from "./answers.js";
-import { asked, mount, showImages } from "./ask.js";
+import { asked, mount, showImages, showTemplates } from "./ask.js";
 import { makeBars } from "./bars.js";
 import { $, count, el, motion, say, several, trouble } from "./dom.js";
 import { makeMap } from "./map.js";
@@ -25,13 +25,14 @@ import { bytesOf } from "./pictures.js";
 import { choices, showFacts, showHistory, showPulse, watch } from "./sets.js";
 import { compared, newImage, pickedOf, state } from "./state.js";
 import { makeWhy, pick } from "./why.js";
-import { chips, sameGround } from "./without.js";
+import { chips, leftOut, sameGround, summary } from "./without.js";
 
 const withoutPair = ({ id, captions }) => {
-  const pairs = new Map(state.without?.pairs);
-  leaveOut({ pairs: pairs.set(id, captions[0] ?? id) });
+  const pairs = new Map(state.without?.pairs).set(id, captions[0] ?? id);
+  leaveOut(leftOut(new Set(state.without?.sources), pairs));
 };
-const withoutSource = (source) => leaveOut({ source });
+const withoutSource = (source) =>
+  leaveOut(leftOut(new Set(state.without?.sources).add(source), new Map(state.without?.pairs)));
 
 const bars = makeBars((label) => {
   pick(label);
@@ -106,7 +107,7 @@ function askGeneration(generation) {
 
 /** What changes the answer is seen at the answer, and the same label goes on being explained. */
 function changeGround() {
-  map.fade(state.without?.source ?? null);
+  map.fade(state.without?.sources ?? new Set());
   if (state.selected?.now) {
     state.picked = pickedOf(state.selected);
     const title = $("answer-title");
@@ -178,8 +179,10 @@ function showControls() {
   const others = kept.map(({ generation: n, command }) => [String(n), `${n}, ${command}`]);
   choices($("generation"), [["", `${set.generation}, live`], ...others], String(generation ?? ""));
   const sources = set.sources.length > 1 ? set.sources : [];
-  const nothing = without?.pairs ? several(without.pairs.size, "pair") : "nothing: all pairs";
-  choices($("leave-out"), [["", nothing], ...sources.map(withCount)], without?.source ?? "");
+  // The choice is one source; what else is left out, by buttons, stands in its first line.
+  const [one = ""] = without?.sources.size === 1 ? without.sources : [];
+  const first = [["", one === "" ? summary(without) : "all sources"]];
+  choices($("leave-out"), [...first, ...sources.map(withCount)], one);
   for (const id of ["set", "generation"]) $(id).disabled = false;
   $("leave-out").disabled = sources.length === 0 && without === null;
   $("out").hidden = !compared();
@@ -212,6 +215,8 @@ async function onSets(sets, rate) {
   showPulse(state.set, rate, null);
   showFacts(state.set, rate);
   if (before && sameGround(before, state.set)) return;
+  // Without them the question can be put all the same.
+  if (!before) api.templates().then(showTemplates, () => {});
   if (before) say(`Generation ${state.set.generation} is live`);
   await showSet();
 }
@@ -237,7 +242,7 @@ $("random").addEventListener("click", askAny);
 $("set").addEventListener("change", () => {
   const set = state.sets.find(({ name }) => name === $("set").value);
   Object.assign(state, { set, generation: null, without: null, picked: null });
-  map.fade(null);
+  map.fade(new Set());
   showSet();
 });
 $("generation").addEventListener("change", () => {
@@ -246,7 +251,7 @@ $("generation").addEventListener("change", () => {
 });
 $("leave-out").addEventListener("change", () => {
   const { value } = $("leave-out");
-  leaveOut(value === "" ? null : { source: value });
+  leaveOut(leftOut(new Set(value === "" ? [] : [value]), new Map(state.without?.pairs)));
 });
 const nearMap = new IntersectionObserver(
   (seen) => {

@@ -1,26 +1,16 @@
 // The question: images by choice, drop or paste; labels; and how they are put into words.
 
-import { $, el, say } from "./dom.js";
+import { $, el, say, several } from "./dom.js";
 
 /** While somebody types, the question is not asked at each letter. */
 const PAUSE_MS = 500;
 
-/** Templates that can be chosen; the value is what the server is told. A test asks it for each. */
-export const TEMPLATES = [
+/** Templates of no name; the value is what the server is told. */
+const PLAIN = [
   ["", "a photo of a …"],
   ['["{}"]', "the label alone"],
-  ["clip:imagenet7", "7 sentences (CLIP)"],
-  ["clip:imagenet", "80 sentences (CLIP)"],
-  ["clip:cifar", "18, small pictures (CLIP)"],
-  ["clip:pets", "pets (CLIP)"],
-  ["clip:food", "food (CLIP)"],
-  ["clip:flowers", "flowers (CLIP)"],
-  ["clip:scenes", "scenes (CLIP)"],
-  ["clip:actions", "actions (CLIP)"],
-  ["asif:animal", "animals (ASIF)"],
-  ["asif:texture", "textures (ASIF)"],
-  ["own", "your own templates…"],
 ];
+const OWN = ["own", "your own templates…"];
 
 const lines = (text) =>
   text
@@ -43,7 +33,7 @@ export function asked() {
 
 /** Wires the form: `onImages(files)` when images came, `onWords()` when the words changed. */
 export function mount({ onImages, onWords }) {
-  $("templates").append(...TEMPLATES.map(([value, name]) => el("option", { value }, name)));
+  showTemplates([]);
   let timer;
   let last = JSON.stringify(asked());
   // A click elsewhere ends the typing too, and must not find the page rebuilt under it for nothing.
@@ -75,6 +65,22 @@ export function mount({ onImages, onWords }) {
     $("file").value = "";
   });
   fromElsewhere(onImages);
+}
+
+/** Offers the published templates by what they are for. */
+export function showTemplates(published) {
+  const option = ([value, text]) => el("option", { value }, text);
+  const named = ({ name, purpose, count: n }) => [
+    name,
+    `${purpose[0].toUpperCase()}${purpose.slice(1)} (${several(n, "sentence")})`,
+  ];
+  const chosen = $("templates").value;
+  $("templates").replaceChildren(
+    ...PLAIN.map(option),
+    option(OWN),
+    ...(published.length > 0 ? [el("optgroup", { label: "Published" }, published.map(named).map(option))] : []),
+  );
+  $("templates").value = chosen;
 }
 
 /** Files that are dropped or pasted anywhere on the page. */

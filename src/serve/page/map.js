@@ -21,7 +21,7 @@ export function makeMap({ onOpen }) {
   let loading = null;
   let colours = palette();
   let hidden = new Set();
-  let withoutSource = null;
+  let withoutSources = new Set();
   let reasons = [];
   let image = null;
   let [hover, open] = [-1, -1];
@@ -39,7 +39,7 @@ export function makeMap({ onOpen }) {
       if (plane === null) return;
       const seen = reasons.filter((r) => r.anchor < plane.points.length);
       const at = middle(seen);
-      const faded = (source) => plane.sources[source] === withoutSource;
+      const faded = (source) => withoutSources.has(plane.sources[source]);
       if (stale)
         paintPoints(layer, {
           view,
@@ -279,9 +279,9 @@ export function makeMap({ onOpen }) {
       }
       draw();
     },
-    /** The source whose pairs are thought away, or null. */
-    fade(source) {
-      withoutSource = source;
+    /** The sources whose pairs are thought away. */
+    fade(sources) {
+      withoutSources = sources;
       draw();
     },
   };

@@ -16,7 +16,7 @@ export const state = {
   changes: [],
   /** A generation, or null for whichever is live. */
   generation: null,
-  /** `{ source }`, `{ pairs: Map of id to caption }`, or null. */
+  /** What `leftOut` makes. */
   without: null,
   /** Each with its file, name, address, answers, and what is shown of them: `now`, `before`, `error`. */
   images: [],

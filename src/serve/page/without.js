@@ -1,11 +1,23 @@
-// What the answer does without: another generation, a source, some pairs.
+// What the answer does without: another generation, sources, pairs.
 
-import { el } from "./dom.js";
+import { el, several } from "./dom.js";
 
-/** As the server takes it: `source=NAME`, `{"ids": [...]}`, or null. */
+/** What is left out, or null for nothing: `{ sources: Set of names, pairs: Map of id to caption }`. */
+export const leftOut = (sources, pairs) => (sources.size + pairs.size > 0 ? { sources, pairs } : null);
+
+/** As the server takes it, or null. */
 export function wire(without) {
   if (without === null) return null;
-  return without.source ? `source=${without.source}` : { ids: [...without.pairs.keys()].sort() };
+  const where = [...without.sources].sort().map((source) => `source=${source}`);
+  return { where, ids: [...without.pairs.keys()].sort() };
+}
+
+/** In some words. */
+export function summary(without) {
+  if (without === null) return "nothing: all pairs";
+  const { sources, pairs } = without;
+  const parts = [sources.size > 0 && several(sources.size, "source"), pairs.size > 0 && several(pairs.size, "pair")];
+  return parts.filter(Boolean).join(" and ");
 }
 
 /** Whether two looks at the sets saw the same one in the same state. */
@@ -28,17 +40,19 @@ export function chips({ set, generation, without }, { onWithout, onGeneration })
       ),
     );
   }
-  if (without?.source)
+  const { sources = new Set(), pairs = new Map() } = without ?? {};
+  for (const source of sources) {
     made.push(
-      chip(`without the source ${without.source}`, `Put ${without.source} back`, () => onWithout(null)),
+      chip(`without the source ${source}`, `Put ${source} back`, () =>
+        onWithout(leftOut(new Set([...sources].filter((other) => other !== source)), pairs)),
+      ),
     );
-  for (const [id, caption] of without?.pairs ?? []) {
+  }
+  for (const [id, caption] of pairs) {
     made.push(
-      chip(`without “${caption}”`, `Put ${caption} back`, () => {
-        const pairs = new Map(without.pairs);
-        pairs.delete(id);
-        onWithout(pairs.size > 0 ? { pairs } : null);
-      }),
+      chip(`without “${caption}”`, `Put ${caption} back`, () =>
+        onWithout(leftOut(sources, new Map([...pairs].filter(([other]) => other !== id)))),
+      ),
     );
   }
   return made;

@@ -29,7 +29,7 @@ pub(super) struct Classify {
     /// The set; the first one if none is named.
     #[serde(default)]
     pub set: Option<String>,
-    /// Image files in base64, or `data:` URLs.
+    /// Image files in base64, `data:` URLs, or URLs of hosts that the server may fetch from.
     #[serde(default)]
     images: Vec<String>,
     /// Instead of images: unit vectors that the set's image encoder made of them.
@@ -75,6 +75,12 @@ pub(super) struct ClassifyForm {
     top: Option<usize>,
     /// Whether the best label comes with the pairs behind it.
     explain: Option<bool>,
+    /// How the prompts of a label become one score.
+    aggregate: Option<AggregateIn>,
+    /// Pairs that are thought away, as in JSON or as `source=shop`.
+    without: Option<WithoutIn>,
+    /// A kept generation; the live one if none is named.
+    generation: Option<u64>,
 }
 
 /// One result an image or vector, in their order.

@@ -25,7 +25,7 @@ pub(super) struct Explain {
     /// The set; the first one if none is named.
     #[serde(default)]
     set: Option<String>,
-    /// An image file in base64, or a `data:` URL.
+    /// An image file in base64, a `data:` URL, or the URL of a host that the server may fetch from.
     image: String,
     /// The labels to choose from.
     labels: Vec<String>,

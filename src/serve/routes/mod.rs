@@ -7,6 +7,7 @@
 //! | `classify` | images in batches, as files or JSON, or as vectors |
 //! | `explain` | one label's pairs |
 //! | `similarity` | images against texts |
+//! | `templates` | the names of published templates |
 //! | `space` | sets, their anchors, pictures, generations, and the map |
 //! | `admin` | changes of a set |
 //! | `status` | health, readiness, information, figures |
@@ -26,6 +27,7 @@ mod reasons;
 mod similarity;
 mod space;
 mod status;
+mod templates;
 mod zero_shot;
 
 use axum::extract::DefaultBodyLimit;
@@ -59,6 +61,7 @@ pub(super) fn router(app: &App) -> Router {
         // Not by the admission, so that a full server can still be looked into.
         .route("/v1/models", get(embeddings::models))
         .route("/v1/sets", get(space::sets))
+        .route("/v1/templates", get(templates::templates))
         .route("/v1/sets/{name}/generations", get(space::generations))
         .route("/info", get(status::info))
         .route("/metrics", get(status::metrics))
@@ -107,6 +110,7 @@ pub(super) fn router(app: &App) -> Router {
         classify::classify,
         explain::explain,
         similarity::similarity,
+        templates::templates,
         space::sets,
         space::map,
         space::anchor,

@@ -121,11 +121,20 @@ impl From<AggregateIn> for Aggregate {
 pub(super) enum WithoutIn {
     /// Every pair with these values in its metadata, as `source=shop`.
     Where(String),
-    /// The pairs with these ids.
-    Ids {
-        /// Ids of live pairs.
-        ids: BTreeSet<String>,
-    },
+    /// Every pair that is named in one way or the other.
+    Named(WithoutNamed),
+}
+
+/// Pairs by what is said of them, by their ids, or both.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WithoutNamed {
+    /// Values of pairs, as `source=shop`; each must fit a pair.
+    #[serde(default)]
+    r#where: BTreeSet<String>,
+    /// Ids of live pairs.
+    #[serde(default)]
+    ids: BTreeSet<String>,
 }
 
 /// The ground that a request names.
@@ -133,8 +142,14 @@ pub(super) fn on(generation: Option<u64>, without: Option<WithoutIn>) -> On {
     On {
         generation,
         without: without.map(|without| match without {
-            WithoutIn::Where(filter) => Without::Where(filter),
-            WithoutIn::Ids { ids } => Without::Ids(ids),
+            WithoutIn::Where(filter) => Without {
+                filters: [filter].into(),
+                ids: BTreeSet::new(),
+            },
+            WithoutIn::Named(WithoutNamed { r#where, ids }) => Without {
+                filters: r#where,
+                ids,
+            },
         }),
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Similarity {
     /// The set; the first one if none is named.
     #[serde(default)]
     set: Option<String>,
-    /// Image files in base64, or `data:` URLs.
+    /// Image files in base64, `data:` URLs, or URLs of hosts that the server may fetch from.
     images: Vec<String>,
     /// Texts, compared as they are.
     texts: Vec<String>,

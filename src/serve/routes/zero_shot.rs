@@ -25,7 +25,7 @@ const EXPLAINED: Why = Why::Best {
 /// An image and the labels to choose from.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct ZeroShot {
-    /// The bytes of an image file in base64, or a `data:` URL.
+    /// The bytes of an image file in base64, a `data:` URL, or the URL of a host that the server may fetch from.
     inputs: String,
     /// The labels, and how they are put into words.
     parameters: Parameters,
