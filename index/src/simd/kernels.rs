@@ -241,7 +241,8 @@ impl Kernels {
 
     /// Sums of `tables` `[width, 2, 16]` over the bits of each row of `bits` `[blocks, width, 64]`:
     /// for the low and the high half of each byte, the table's entry of that number. `out` is
-    /// `[blocks, 64]`.
+    /// `[blocks, 64]`. That no sum is above 65,535 is the caller's business: past it the kernels
+    /// differ.
     ///
     /// # Panics
     /// When the lengths do not fit, the width is not even or a table's entry is above 63.

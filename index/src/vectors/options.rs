@@ -21,7 +21,7 @@ pub enum Center {
 }
 
 /// Whether a set gets one bit a number beside its codes, for [`Sketch`](crate::Sketch): a
-/// thirty-second of the vectors' bytes, and four bytes a vector.
+/// thirty-second of the vectors' bytes, and four bytes a vector, eight where there is a centre.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sketched {
     /// If it has 4,096 rows or more.

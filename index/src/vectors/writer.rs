@@ -61,7 +61,10 @@ impl VectorSetWriter {
             return Err(Error::Argument {
                 what: "center",
                 expected: format!("{dim} finite numbers"),
-                found: format!("{} numbers", center.len()),
+                found: match center.iter().position(|v| !v.is_finite()) {
+                    Some(at) => format!("{} at place {at} of {}", center[at], center.len()),
+                    None => format!("{} numbers", center.len()),
+                },
                 advice: "give the mean of vectors like these, or none",
             });
         }
@@ -289,8 +292,14 @@ mod tests {
         for dim in [0, MAX_DIM + 1, usize::MAX] {
             assert!(VectorSetWriter::create(&path, dim, VectorOptions::default()).is_err());
         }
-        let options = VectorOptions::default().center(Center::Given(vec![1.0]));
-        assert!(VectorSetWriter::create(&path, 2, options).is_err());
+        for (center, found) in [
+            (vec![1.0], "1 numbers"),
+            (vec![1.0, f32::NAN], "NaN at place 1 of 2"),
+        ] {
+            let options = VectorOptions::default().center(Center::Given(center));
+            let error = VectorSetWriter::create(&path, 2, options).unwrap_err();
+            assert!(error.to_string().contains(found), "{error}");
+        }
     }
 
     #[test]
