@@ -59,10 +59,11 @@ impl EmbeddingCache {
     /// by an empty cache: it holds nothing that cannot be made again.
     ///
     /// # Errors
-    /// When the folder or file cannot be created or read; the message names it.
+    /// When the folder or file cannot be created or read, the message names it; for a fingerprint
+    /// that is none, as a manifest from elsewhere may have it.
     pub fn open(folder: &Path, fingerprint: &str, dim: usize) -> std::io::Result<Self> {
+        let short = short(fingerprint)?;
         fs_err::create_dir_all(folder)?;
-        let short = &fingerprint[..fingerprint.len().min(FINGERPRINT_BYTES)];
         let path = folder.join(format!("{short}.emb"));
         let mut file = OpenOptions::new()
             .read(true)
@@ -122,8 +123,9 @@ impl EmbeddingCache {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn existing(folder: &Path, fingerprint: &str, dim: usize) -> std::io::Result<Option<Self>> {
-        let short = &fingerprint[..fingerprint.len().min(FINGERPRINT_BYTES)];
-        let there = folder.join(format!("{short}.emb")).is_file();
+        let there = folder
+            .join(format!("{}.emb", short(fingerprint)?))
+            .is_file();
         there
             .then(|| Self::open(folder, fingerprint, dim))
             .transpose()
@@ -143,23 +145,37 @@ impl EmbeddingCache {
     ) -> std::io::Result<u64> {
         let mut inner = self.lock();
         inner.file.lock()?;
+        let written = self.write_without(keys, directions);
+        inner.file.unlock()?;
+        let (rewritten, forgotten) = written?;
+        if let Some(left) = rewritten {
+            let mut options = OpenOptions::new();
+            let mut file = options.read(true).write(true).open(&self.path)?;
+            inner.records = file::index(&mut file, left, self.dim)?;
+            inner.file = file;
+        }
+        Ok(forgotten)
+    }
+
+    /// Writes the file anew without them, if any is there; returns how many records the new file
+    /// has, and how many went.
+    fn write_without(
+        &self,
+        keys: &HashSet<ContentKey>,
+        directions: &Directions,
+    ) -> std::io::Result<(Option<u64>, u64)> {
         let bytes = fs_err::read(&self.path)?;
         let (header, records) = bytes.split_at((HEADER_BYTES as usize).min(bytes.len()));
         let (left, forgotten) = file::without(records, self.dim, |key, vector| {
             keys.contains(key) || directions.contains(vector)
         });
-        if forgotten > 0 {
-            super::fs::write_atomically(&self.path, &[header, &left].concat())?;
-            let mut options = OpenOptions::new();
-            let mut file = options.read(true).write(true).open(&self.path)?;
-            let count = (left.len() / record_bytes(self.dim)) as u64;
-            inner.records = file::index(&mut file, count, self.dim)?;
-            // Closing the old file gives its lock back.
-            inner.file = file;
-        } else {
-            inner.file.unlock()?;
+        // A torn tail goes too: it may be a part of what is to be forgotten.
+        if left.len() == records.len() {
+            return Ok((None, forgotten));
         }
-        Ok(forgotten)
+        super::fs::write_atomically(&self.path, &[header, &left].concat())?;
+        let count = (left.len() / record_bytes(self.dim)) as u64;
+        Ok((Some(count), forgotten))
     }
 
     /// Whether it holds nothing yet.
@@ -181,4 +197,19 @@ impl EmbeddingCache {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The part of a fingerprint that names the file: letters and digits, and so no way out of the
+/// folder.
+fn short(fingerprint: &str) -> std::io::Result<&str> {
+    if fingerprint.is_empty() || !fingerprint.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            format!(
+                "expected an encoder's fingerprint of letters and digits, found {fingerprint:?}; \
+                 the manifest that has it was not made by this program"
+            ),
+        ));
+    }
+    Ok(&fingerprint[..fingerprint.len().min(FINGERPRINT_BYTES)])
 }

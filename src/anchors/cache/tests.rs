@@ -111,3 +111,38 @@ fn a_file_of_another_kind_is_replaced() {
     let keys = filled(folder.path());
     assert!(open(folder.path()).get(&keys[0]).is_some());
 }
+
+#[test]
+fn a_torn_tail_is_forgotten_with_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = filled(folder.path());
+    let cache = open(folder.path());
+    let mut bytes = fs_err::read(cache.path()).unwrap();
+    bytes.truncate(bytes.len() - 5);
+    fs_err::write(cache.path(), &bytes).unwrap();
+    let cache = open(folder.path());
+    let forgotten = cache.forget(&[].into(), &Directions::default()).unwrap();
+    assert_eq!(forgotten, 0);
+    let left = fs_err::read(cache.path()).unwrap();
+    assert!(!left.windows(KEY_BYTES).any(|w| w == keys[1].0));
+    cache.put(&keys[1..], &[7.0; 3]).unwrap();
+    for cache in [cache, open(folder.path())] {
+        assert_eq!(cache.get(&keys[0]), Some(vec![1.0, 2.0, 3.0]));
+        assert_eq!(cache.get(&keys[1]), Some(vec![7.0; 3]));
+    }
+}
+
+#[test]
+fn a_fingerprint_is_no_way_out_of_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = folder.path().join("precious.emb");
+    fs_err::write(&outside, "ten years of work").unwrap();
+    let cache = folder.path().join("cache");
+    fs_err::create_dir(&cache).unwrap();
+    let long = "\u{e9}".repeat(40);
+    for fingerprint in ["../precious", "", &long] {
+        assert!(EmbeddingCache::open(&cache, fingerprint, 3).is_err());
+        assert!(EmbeddingCache::existing(&cache, fingerprint, 3).is_err());
+    }
+    assert_eq!(fs_err::read(&outside).unwrap(), b"ten years of work");
+}
