@@ -64,8 +64,8 @@ pub struct BenchReport {
 /// Measures.
 ///
 /// # Errors
-/// [`Error::Argument`] when an option makes no sense or vectors and queries do not fit; whatever
-/// reading, writing and searching may return.
+/// [`Error::Argument`](crate::Error::Argument) when an option makes no sense or vectors and queries
+/// do not fit; whatever reading, writing and searching may return.
 pub fn run(options: &BenchOptions) -> Result<BenchReport> {
     let (vectors, queries) = load(&options.input)?;
     let pool = rayon::ThreadPoolBuilder::new()
