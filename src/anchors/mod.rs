@@ -18,7 +18,8 @@
 //! | [`segment`] | the immutable files of some pairs |
 //! | [`records`] | what is known of a pair besides its vectors |
 //! | [`manifest`] | what a generation is made of |
-//! | [`tombstones`] | which pairs of the segments are removed |
+//! | [`tombstones`] | which pairs of the segments are removed, as a file |
+//! | `rows` | which pairs are live, and their numbers |
 //! | [`publish`] | how a generation goes live, whole or not at all |
 //! | [`fs`] | the file operations of writers, each a place where a disk may refuse |
 //! | `fault` | a disk that does refuse, for tests |
@@ -64,6 +65,7 @@ pub mod records;
 pub mod remove;
 pub mod respace;
 pub mod reweigh;
+mod rows;
 pub mod searcher;
 pub mod segment;
 pub mod select;

@@ -3,7 +3,7 @@
 //! ```text
 //! folder -> Dataset (dataset) -> [the caller scores images against texts] -> scores [n, m]
 //!        -> Zeroshot | Retrieval (zeroshot, retrieval; intervals from interval)
-//!        -> ZeroshotReport | RetrievalReport (report): JSON, or text (table)
+//!        -> ZeroshotReport | RetrievalReport (report): JSON, or text (text, table)
 //! ```
 //!
 //! | file | role |
@@ -14,7 +14,9 @@
 //! | `zeroshot.rs` | [`zeroshot`]: top-1, top-5, mean per-class recall, confusions |
 //! | `retrieval.rs` | [`retrieval`]: recall at 1, 5 and 10, both ways |
 //! | `report.rs` | what is written down of an evaluation, with the keys of CLIP_benchmark |
-//! | `table.rs` | a report as plain text, several as one table |
+//! | `text.rs` | a report as plain text |
+//! | `table.rs` | several reports as one table |
+//! | `layout.rs` | rows of cells as text whose columns line up |
 //! | `measure.rs` | a set, a space and a data set: files to report |
 //! | `scaling.rs` | accuracy against the number of anchors |
 //! | `plot.rs` | such curves as a picture |
@@ -31,13 +33,17 @@ mod classes;
 mod dataset;
 pub mod html;
 mod interval;
+mod layout;
 pub mod measure;
 pub mod page;
 mod plot;
 mod report;
 mod retrieval;
+#[cfg(test)]
+mod sample;
 pub mod scaling;
 mod table;
+mod text;
 pub mod tune;
 mod zeroshot;
 

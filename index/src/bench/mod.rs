@@ -2,16 +2,22 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `options` | [`BenchOptions`]: what is measured |
+//! | `input` | [`Input`]: the vectors, from files or from a seed |
 //! | `memory` | [`Memory`]: what this process holds |
 //! | `npy` | reads `.npy` files of f32 |
 //! | `run` | [`run`]: builds, searches, compares with the exact answers |
 //!
 //! Nothing here prints; the report is plain data.
 
+mod input;
 mod memory;
 mod npy;
+mod options;
 mod run;
 
+pub use input::Input;
 pub use memory::Memory;
 pub use npy::{Matrix, read_npy};
-pub use run::{BenchOptions, BenchReport, IndexKind, Input, run};
+pub use options::{BenchOptions, IndexKind};
+pub use run::{BenchReport, run};

@@ -4,98 +4,22 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::input::load;
 use super::memory::Memory;
-use super::npy::{Matrix, read_npy};
-use crate::error::{Error, Result};
+use super::npy::Matrix;
+use super::options::{BenchOptions, IndexKind, argument};
+use crate::error::Result;
 use crate::graph::{BatchBuilder, Graph, Hnsw, write_graph};
-use crate::hash::mix;
 use crate::plan::{Machine, Planned, Wanted, plan};
 use crate::search::{Flat, Hit, Query, Search, Sketch};
 use crate::vectors::{Sketched, VectorOptions, VectorSet, VectorSetWriter};
 
-/// Queries that are generated with generated vectors.
-const GENERATED_QUERIES: usize = 200;
 /// Values of ef, as multiples of k, that are tried until the wanted recall is reached.
 const EF_STEPS: [f64; 10] = [0.84, 0.92, 1.0, 1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 8.0];
 /// Candidates of a sketch, as multiples of k, that are tried likewise.
 const CANDIDATE_STEPS: [f64; 12] = [
     1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 9.0, 14.0, 20.0, 30.0,
 ];
-
-/// Where the vectors come from.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Input {
-    /// `.npy` files of vectors and of queries.
-    Files {
-        /// `[n, dim]`.
-        vectors: PathBuf,
-        /// `[queries, dim]`.
-        queries: PathBuf,
-    },
-    /// Clustered vectors drawn from a seed: synthetic, and to be called so.
-    Generate {
-        /// How many.
-        n: usize,
-        /// How wide.
-        dim: usize,
-    },
-}
-
-/// What is searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum IndexKind {
-    /// Every vector in f32.
-    Exact,
-    /// Every vector as int8 codes, rescored.
-    Flat,
-    /// Every vector as one bit a number, rescored.
-    Sketch,
-    /// The graph.
-    Hnsw,
-    /// What the planner picks.
-    #[default]
-    Auto,
-}
-
-/// What to measure.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct BenchOptions {
-    /// The vectors.
-    pub input: Input,
-    /// Answers a query.
-    pub k: usize,
-    /// What is searched.
-    pub index: IndexKind,
-    /// The recall to reach; ef or the number of candidates is raised until it is.
-    pub recall: f64,
-    /// Threads of builds and batches; queries one at a time use one.
-    pub threads: usize,
-    /// Queries of a batch.
-    pub batch: usize,
-    /// Rounds over all queries; the percentiles are over all of them.
-    pub rounds: usize,
-    /// A folder for the files; they are removed in the end.
-    pub folder: PathBuf,
-}
-
-impl BenchOptions {
-    /// Measures `input` in `folder` at k = 800, recall 0.98, 2 threads, batches of 256.
-    pub fn new(input: Input, folder: impl Into<PathBuf>) -> Self {
-        Self {
-            input,
-            k: 800,
-            index: IndexKind::Auto,
-            recall: 0.98,
-            threads: 2,
-            batch: 256,
-            rounds: 5,
-            folder: folder.into(),
-        }
-    }
-}
 
 /// What was measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,8 +64,8 @@ pub struct BenchReport {
 /// Measures.
 ///
 /// # Errors
-/// [`Error::Argument`] when an option makes no sense or vectors and queries do not fit; whatever
-/// reading, writing and searching may return.
+/// [`Error::Argument`](crate::Error::Argument) when an option makes no sense or vectors and queries
+/// do not fit; whatever reading, writing and searching may return.
 pub fn run(options: &BenchOptions) -> Result<BenchReport> {
     let (vectors, queries) = load(&options.input)?;
     let pool = rayon::ThreadPoolBuilder::new()
@@ -316,53 +240,6 @@ impl Drop for Files {
     }
 }
 
-fn load(input: &Input) -> Result<(Matrix, Matrix)> {
-    let (vectors, queries) = match input {
-        Input::Files { vectors, queries } => (read_npy(vectors)?, read_npy(queries)?),
-        Input::Generate { n, dim } => {
-            if !(1..=crate::vectors::MAX_DIM).contains(dim) {
-                return Err(argument("dim", "1 to 65536", &dim.to_string()));
-            }
-            (generate(*n, *dim, 1), generate(GENERATED_QUERIES, *dim, 2))
-        }
-    };
-    if vectors.dim != queries.dim {
-        let found = format!("{} and {}", vectors.dim, queries.dim);
-        return Err(argument("dim of vectors and queries", "the same", &found));
-    }
-    if vectors.rows() == 0 || queries.rows() == 0 {
-        return Err(argument("vectors and queries", "at least one each", "none"));
-    }
-    Ok((vectors, queries))
-}
-
-/// Unit vectors around 1,000 centres that are the same for every seed.
-fn generate(n: usize, dim: usize, seed: u64) -> Matrix {
-    // Sums of a few uniform numbers are near enough to normal here.
-    let normal = |key: u64| {
-        let parts = mix(key);
-        let sum: u64 = (0..4).map(|i| (parts >> (16 * i)) & 0xFFFF).sum();
-        sum as f32 / 65_536.0 - 2.0
-    };
-    let mut data = vec![0f32; n * dim];
-    for (i, row) in data.chunks_exact_mut(dim).enumerate() {
-        let row_key = mix(seed << 40 ^ i as u64);
-        let center_key = mix(row_key) % 1000;
-        for (j, value) in row.iter_mut().enumerate() {
-            let center = normal(mix(center_key + 1) ^ j as u64);
-            *value = center + normal(row_key.wrapping_add(mix(j as u64)));
-        }
-        let norm = row
-            .iter()
-            .map(|v| v * v)
-            .sum::<f32>()
-            .sqrt()
-            .max(f32::MIN_POSITIVE);
-        row.iter_mut().for_each(|v| *v /= norm);
-    }
-    Matrix { data, dim }
-}
-
 fn recall(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
     let (mut hit, mut all) = (0, 0);
     for (found, exact) in found.iter().zip(exact) {
@@ -381,18 +258,10 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
         .unwrap_or(0.0)
 }
 
-fn argument(what: &'static str, expected: &str, found: &str) -> Error {
-    Error::Argument {
-        what,
-        expected: expected.to_owned(),
-        found: found.to_owned(),
-        advice: "change that option",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::Input;
 
     #[test]
     fn every_index_is_measured_and_nothing_is_left_behind() {

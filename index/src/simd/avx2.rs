@@ -2,14 +2,16 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernels, Line, SKETCH_ROWS, TILE, f16, four_at, four_queries, four_rows};
+use super::four::{four_at, four_queries, four_rows};
+use super::kernels::kernel_table;
+use super::{Kernels, Line, SKETCH_ROWS, TILE, f16};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
     let has = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c");
-    has.then_some(super::kernel_table!("avx2"))
+    has.then_some(kernel_table!("avx2"))
 }
 
 /// Rows ahead of the product whose lines are asked for.

@@ -2,7 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernels, Line, SKETCH_ROWS, TILE, f16, four_at, four_queries, four_rows};
+use super::four::{four_at, four_queries, four_rows};
+use super::kernels::kernel_table;
+use super::{Kernels, Line, SKETCH_ROWS, TILE, f16};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
@@ -11,7 +13,7 @@ pub(super) fn detect() -> Option<Kernels> {
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vnni");
-    has.then_some(super::kernel_table!("avx512"))
+    has.then_some(kernel_table!("avx512"))
 }
 
 /// Rows ahead of the product whose lines are asked for.

@@ -3,11 +3,13 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::{Kernels, Line, SKETCH_ROWS, TILE, f16, four_at, four_queries, four_rows};
+use super::four::{four_at, four_queries, four_rows};
+use super::kernels::kernel_table;
+use super::{Kernels, Line, SKETCH_ROWS, TILE, f16};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
-    std::arch::is_aarch64_feature_detected!("neon").then_some(super::kernel_table!("neon"))
+    std::arch::is_aarch64_feature_detected!("neon").then_some(kernel_table!("neon"))
 }
 
 /// The 16 numbers at the start of a slice, zeros past its end.

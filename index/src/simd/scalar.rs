@@ -1,6 +1,7 @@
 //! The reference: what every other kernel computes, in plain Rust.
 
-use super::{CODE_ALIGN, Kernels, Line, SKETCH_ROWS, f16, four_queries};
+use super::four::four_queries;
+use super::{CODE_ALIGN, Kernels, Line, SKETCH_ROWS, f16};
 
 /// Lanes of the f32 accumulator.
 pub const LANES: usize = 16;

@@ -10,17 +10,22 @@
 //! | `layout` | section names and the `meta` section: bytes to numbers and back |
 //! | `quantize` | f32 rows to int8 codes, one scale a row |
 //! | `sketch` | f32 rows to one bit a number, one factor a row; a query for them |
-//! | `writer` | [`VectorSetWriter`]: streams rows, then codes them |
+//! | `options` | [`VectorOptions`]: what is written beside the vectors |
+//! | `derived` | writes codes, halves and sketches from the vectors in the file |
+//! | `writer` | [`VectorSetWriter`]: streams rows, then has the rest made of them |
 //! | `set` | [`VectorSet`]: the mapped file |
 //!
 //! The format is specified in `docs/format.md`, section 2.
 
+mod derived;
 mod layout;
+mod options;
 pub mod quantize;
 mod set;
 pub mod sketch;
 mod writer;
 
 pub use layout::{KIND, MAX_DIM, MAX_ROWS};
+pub use options::{Center, Sketched, VectorOptions};
 pub use set::{Sketches, VectorSet};
-pub use writer::{Center, Sketched, VectorOptions, VectorSetSummary, VectorSetWriter};
+pub use writer::{VectorSetSummary, VectorSetWriter};

@@ -2,89 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use bytemuck::Pod;
-use rayon::prelude::*;
-
-use super::layout::{
-    ALONG, CENTER, CODES, FACTORS, HALVES, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, SKETCHES,
-    VECTORS, sketch_width_of, stride_of,
-};
-use super::quantize::quantize_row;
-use super::sketch::sketch_rows;
-use crate::container::{ContainerWriter, SectionName};
+use super::derived::{write_codes, write_halves, write_sketches};
+use super::layout::{ALONG, CENTER, FACTORS, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, VECTORS};
+use super::options::{Center, Sketched, VectorOptions};
+use crate::container::ContainerWriter;
 use crate::error::{Error, Result};
-use crate::simd::{SKETCH_ROWS, f16};
-
-/// Bytes of vectors that are read back at a time.
-const BLOCK: usize = 4 << 20;
-
-/// What the int8 codes are measured from.
-///
-/// Embeddings of networks that end in a ReLU share a large mean; codes of the difference from it
-/// spend their levels on what tells vectors apart. The f32 vectors are never changed.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub enum Center {
-    /// From zero.
-    #[default]
-    None,
-    /// From the mean of the rows that were pushed.
-    Mean,
-    /// From this vector `[dim]`.
-    Given(Vec<f32>),
-}
-
-/// From so many rows on, a scan of sketches is worth its bytes; below, the scan of codes takes as
-/// long as what follows the sketches.
-const SKETCHED_ROWS: u64 = 4096;
-
-/// Whether a set gets one bit a number beside its codes, for [`Sketch`](crate::Sketch): a
-/// thirty-second of the vectors' bytes, and four bytes a vector.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sketched {
-    /// If it has 4,096 rows or more.
-    #[default]
-    Auto,
-    /// It does.
-    Always,
-    /// It does not.
-    Never,
-}
-
-/// How a vector set is written.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct VectorOptions {
-    /// What the codes are measured from.
-    pub center: Center,
-    /// Whether the vectors are written in half precision as well, for
-    /// [`Rescore::Halves`](crate::Rescore::Halves): `2 dim` bytes a vector more. Off by default.
-    pub halves: bool,
-    /// Whether there are sketches.
-    pub sketches: Sketched,
-}
-
-impl VectorOptions {
-    /// The same options with another centre.
-    pub fn center(mut self, center: Center) -> Self {
-        self.center = center;
-        self
-    }
-
-    /// The same options with or without vectors in half precision.
-    ///
-    /// With them, numbers of 65520 or more, which round to no half, are refused.
-    pub fn halves(mut self, halves: bool) -> Self {
-        self.halves = halves;
-        self
-    }
-
-    /// The same options with or without sketches.
-    pub fn sketches(mut self, sketches: Sketched) -> Self {
-        self.sketches = sketches;
-        self
-    }
-}
+use crate::simd::f16;
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,7 +61,10 @@ impl VectorSetWriter {
             return Err(Error::Argument {
                 what: "center",
                 expected: format!("{dim} finite numbers"),
-                found: format!("{} numbers", center.len()),
+                found: match center.iter().position(|v| !v.is_finite()) {
+                    Some(at) => format!("{} at place {at} of {}", center[at], center.len()),
+                    None => format!("{} numbers", center.len()),
+                },
                 advice: "give the mean of vectors like these, or none",
             });
         }
@@ -254,11 +180,7 @@ impl VectorSetWriter {
             dim: self.dim,
             has_center: center.is_some(),
             has_halves: self.halves,
-            has_sketches: match self.sketches {
-                Sketched::Auto => rows >= SKETCHED_ROWS,
-                Sketched::Always => true,
-                Sketched::Never => false,
-            },
+            has_sketches: self.sketches.applies(rows),
         };
         let zero = center.as_deref().unwrap_or(&[]);
         let scales = write_codes(&mut self.writer, &meta, zero)?;
@@ -289,107 +211,11 @@ impl VectorSetWriter {
     }
 }
 
-/// Writes the codes section from the vectors already in the file; returns the scales.
-fn write_codes(writer: &mut ContainerWriter, meta: &Meta, center: &[f32]) -> Result<Vec<f32>> {
-    let stride = stride_of(meta.dim);
-    let mut scales = vec![0.0f32; meta.rows as usize];
-    write_derived(
-        writer,
-        meta,
-        CODES,
-        [1, stride],
-        |first, vectors, codes: &mut [u8]| {
-            vectors
-                .par_chunks_exact(meta.dim)
-                .zip(codes.par_chunks_exact_mut(stride))
-                .zip(&mut scales[first..])
-                .with_min_len(64)
-                .for_each(|((row, out), scale)| *scale = quantize_row(row, center, out));
-        },
-    )?;
-    Ok(scales)
-}
-
-/// Writes the halves section from the vectors already in the file.
-fn write_halves(writer: &mut ContainerWriter, meta: &Meta) -> Result<()> {
-    let dim = meta.dim;
-    write_derived(
-        writer,
-        meta,
-        HALVES,
-        [1, dim],
-        |_, vectors, halves: &mut [f16]| {
-            vectors
-                .par_iter()
-                .zip(halves)
-                .with_min_len(64 << 10)
-                .for_each(|(&v, half)| *half = f16::from_f32(v));
-        },
-    )
-}
-
-/// Writes the sketches from the vectors already in the file; returns the factors and what each row
-/// has along the centre.
-fn write_sketches(
-    writer: &mut ContainerWriter,
-    meta: &Meta,
-    center: &[f32],
-) -> Result<(Vec<f32>, Vec<f32>)> {
-    let (dim, block) = (meta.dim, SKETCH_ROWS * sketch_width_of(meta.dim));
-    let mut factors = vec![0.0f32; meta.rows as usize];
-    let mut along = factors.clone();
-    write_derived(
-        writer,
-        meta,
-        SKETCHES,
-        [SKETCH_ROWS, block],
-        |first, vectors, bits: &mut [u8]| {
-            vectors
-                .par_chunks(SKETCH_ROWS * dim)
-                .zip(bits.par_chunks_exact_mut(block))
-                .zip(factors[first..].par_chunks_mut(SKETCH_ROWS))
-                .zip(along[first..].par_chunks_mut(SKETCH_ROWS))
-                .for_each(|(((rows, bits), factors), along)| {
-                    let count = rows.len() / dim;
-                    let numbers = [&mut factors[..count], &mut along[..count]];
-                    sketch_rows(rows, dim, center, bits, numbers);
-                });
-        },
-    )?;
-    Ok((factors, along))
-}
-
-/// Writes a section of `width` values for each `unit` rows begun, made from the vectors already in
-/// the file: `derive` gets a block's first row, its rows and the place for their values.
-fn write_derived<T: Pod>(
-    writer: &mut ContainerWriter,
-    meta: &Meta,
-    section: SectionName,
-    [unit, width]: [usize; 2],
-    mut derive: impl FnMut(usize, &[f32], &mut [T]),
-) -> Result<()> {
-    let (dim, rows) = (meta.dim, meta.rows as usize);
-    let per_block = (BLOCK / (dim * 4)).clamp(1, rows.max(1));
-    let per_block = per_block.next_multiple_of(unit);
-    let mut vectors = vec![0.0f32; per_block * dim];
-    let mut derived = vec![T::zeroed(); per_block / unit * width];
-    writer.begin(section)?;
-    for first in (0..rows).step_by(per_block) {
-        let count = per_block.min(rows - first);
-        let vectors = &mut vectors[..count * dim];
-        let derived = &mut derived[..count.div_ceil(unit) * width];
-        let at = (first * dim * 4) as u64;
-        writer.read_back(VECTORS, at, bytemuck::cast_slice_mut(vectors))?;
-        derive(first, vectors, derived);
-        writer.write(bytemuck::cast_slice(derived))?;
-    }
-    writer.end()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::VectorSet;
     use super::*;
+    use crate::vectors::VectorSet;
+    use crate::vectors::quantize::quantize_row;
 
     #[test]
     fn rows_come_back_and_the_mean_is_the_centre() {
@@ -466,8 +292,14 @@ mod tests {
         for dim in [0, MAX_DIM + 1, usize::MAX] {
             assert!(VectorSetWriter::create(&path, dim, VectorOptions::default()).is_err());
         }
-        let options = VectorOptions::default().center(Center::Given(vec![1.0]));
-        assert!(VectorSetWriter::create(&path, 2, options).is_err());
+        for (center, found) in [
+            (vec![1.0], "1 numbers"),
+            (vec![1.0, f32::NAN], "NaN at place 1 of 2"),
+        ] {
+            let options = VectorOptions::default().center(Center::Given(center));
+            let error = VectorSetWriter::create(&path, 2, options).unwrap_err();
+            assert!(error.to_string().contains(found), "{error}");
+        }
     }
 
     #[test]

@@ -1,11 +1,8 @@
 //! What a generation must pass before a query sees it.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::hint::black_box;
-use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,8 +11,9 @@ use serde::Serialize;
 use super::error::LiveError;
 use super::handle::LiveOptions;
 use super::snapshot::Snapshot;
+use super::stamp::{FileStamp, stamp};
+use super::warm::warm;
 use crate::anchors::manifest::{self, Manifest};
-use crate::anchors::plan::SearchMode;
 use crate::anchors::searcher::SpaceView;
 use crate::anchors::segment;
 use crate::anchors::{AnchorSet, AnchorsError, publish};
@@ -23,9 +21,6 @@ use crate::encode::{EncoderIdentity, Modality};
 
 /// How often a moving `CURRENT` is followed before giving up.
 const TRIES: u32 = 8;
-
-/// The distance of the bytes that are touched: no page is smaller.
-const PAGE: usize = 4096;
 
 /// Seconds by phase of taking over a generation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -268,151 +263,9 @@ impl Admission {
     }
 }
 
-/// What a file had when it was verified; a file that was replaced or edited has another.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct FileStamp {
-    name: OsString,
-    device: u64,
-    inode: u64,
-    length: u64,
-    changed: (i64, i64),
-}
-
-fn stamp(folder: &Path) -> Result<Vec<FileStamp>, AnchorsError> {
-    let mut stamps = Vec::new();
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        let metadata = fs_err::metadata(entry.path())?;
-        stamps.push(FileStamp {
-            name: entry.file_name(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.len(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        });
-    }
-    stamps.sort();
-    Ok(stamps)
-}
-
-/// Touches every page of codes, then of graphs, then of vectors, until `limit` bytes are mapped;
-/// returns how many. Codes first: whatever the search, it begins with them. Graphs, where they
-/// may be searched, before vectors: a walk reads them at random, and of the vectors few.
-fn warm(set: &AnchorSet, search: SearchMode, limit: u64) -> u64 {
-    let sides = || {
-        let sides = [Modality::Image, Modality::Text];
-        let segments = set.segments().iter();
-        segments.flat_map(move |s| sides.map(|modality| (s, modality)))
-    };
-    let mut left = limit;
-    for (segment, modality) in sides() {
-        let v = segment.vectors(modality);
-        left -= touch(v.codes(), left);
-        left -= touch(v.scales(), left);
-    }
-    if matches!(search, SearchMode::Auto | SearchMode::Hnsw) {
-        for graph in sides().filter_map(|(segment, modality)| segment.graph(modality)) {
-            left -= touch(graph.bytes(), left);
-        }
-    }
-    for (segment, modality) in sides() {
-        left -= touch(segment.vectors(modality).vectors(), left);
-    }
-    limit - left
-}
-
-/// Reads an item in each page of at most `limit` bytes; returns the bytes of the pages.
-fn touch<T: Copy>(items: &[T], limit: u64) -> u64 {
-    let size = size_of::<T>();
-    let bytes = (size_of_val(items) as u64).min(limit);
-    let items = &items[..bytes as usize / size];
-    for item in items.iter().step_by(PAGE / size) {
-        black_box(*item);
-    }
-    bytes
-}
-
 fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let result = work();
     *seconds += begun.elapsed().as_secs_f64();
     result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::anchors::manifest::EncoderEntry;
-    use crate::anchors::plan::GraphPolicy;
-    use crate::anchors::records::Record;
-    use crate::anchors::vectors::{Making, PairVectors, create};
-    use crate::space::SpaceParams;
-
-    #[test]
-    fn no_more_is_touched_than_allowed() {
-        let numbers = vec![1.0f32; 5000];
-        assert_eq!(touch(&numbers, u64::MAX), 20_000);
-        assert_eq!(touch(&numbers, 4097), 4097);
-        assert_eq!(touch(&numbers, 0), 0);
-        assert_eq!(touch::<u8>(&[], 10), 0);
-    }
-
-    #[test]
-    fn graphs_are_touched_where_they_may_be_searched() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.asif");
-        let encoder = |modality| {
-            let nothing = serde_json::json!({});
-            EncoderEntry {
-                identity: EncoderIdentity::new(
-                    "invented".into(),
-                    modality,
-                    2,
-                    "00".into(),
-                    None,
-                    nothing,
-                ),
-                canary: vec![1.0, 0.0],
-            }
-        };
-        let making = Making {
-            image_encoder: encoder(Modality::Image),
-            text_encoder: encoder(Modality::Text),
-            space: SpaceParams::default().into(),
-            graphs: GraphPolicy::Always,
-        };
-        let pair = |n: u32| PairVectors {
-            record: Record {
-                id: n.to_string(),
-                image: String::new(),
-                captions: Vec::new(),
-                meta: "{}".to_owned(),
-            },
-            image: vec![f32::sin(n as f32), f32::cos(n as f32)],
-            text: vec![f32::cos(n as f32), f32::sin(n as f32)],
-        };
-        create(&path, &making, (0..50).map(pair)).unwrap();
-        let set = AnchorSet::open(&path).unwrap();
-        let graphs: u64 = [Modality::Image, Modality::Text]
-            .map(|modality| set.segments()[0].graph(modality).unwrap().file_bytes())
-            .iter()
-            .sum();
-        let all = |mode| warm(&set, mode, u64::MAX);
-        assert_eq!(all(SearchMode::Auto), all(SearchMode::Exact) + graphs);
-        assert_eq!(all(SearchMode::Hnsw), all(SearchMode::Auto));
-        assert_eq!(warm(&set, SearchMode::Auto, graphs), graphs);
-    }
-
-    #[test]
-    fn a_file_that_was_replaced_has_another_stamp() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a");
-        fs_err::write(&path, b"one").unwrap();
-        let before = stamp(folder.path()).unwrap();
-        assert_eq!(stamp(folder.path()).unwrap(), before);
-        // Both exist at once, so that they cannot have the same inode.
-        fs_err::write(folder.path().join("b"), b"two").unwrap();
-        fs_err::rename(folder.path().join("b"), &path).unwrap();
-        assert_ne!(stamp(folder.path()).unwrap(), before);
-    }
 }

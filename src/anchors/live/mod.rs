@@ -11,6 +11,8 @@
 //! | [`handle`] | [`LiveSet`]: the generation that queries get, and how it is replaced |
 //! | [`snapshot`] | [`Snapshot`]: one generation and its space, owned |
 //! | `admission` | what a generation must pass before a query sees it |
+//! | `stamp` | whether files are still what was verified |
+//! | `warm` | the pages that searches read, read before a query needs them |
 //! | [`watcher`] | [`Watcher`]: notices that `CURRENT` was replaced |
 //! | [`error`] | why a process stays with the generation that it has |
 //!
@@ -34,6 +36,8 @@ mod admission;
 pub mod error;
 pub mod handle;
 pub mod snapshot;
+mod stamp;
+mod warm;
 pub mod watcher;
 
 pub use admission::Phases;

@@ -1,0 +1,79 @@
+//! Where vectors and queries come from: files, or a seed.
+
+use std::path::PathBuf;
+
+use super::npy::{Matrix, read_npy};
+use super::options::argument;
+use crate::error::Result;
+use crate::hash::mix;
+
+/// Queries that are generated with generated vectors.
+const GENERATED_QUERIES: usize = 200;
+
+/// Where the vectors come from.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Input {
+    /// `.npy` files of vectors and of queries.
+    Files {
+        /// `[n, dim]`.
+        vectors: PathBuf,
+        /// `[queries, dim]`.
+        queries: PathBuf,
+    },
+    /// Clustered vectors drawn from a seed: synthetic, and to be called so.
+    Generate {
+        /// How many.
+        n: usize,
+        /// How wide.
+        dim: usize,
+    },
+}
+
+/// The vectors and the queries.
+pub(super) fn load(input: &Input) -> Result<(Matrix, Matrix)> {
+    let (vectors, queries) = match input {
+        Input::Files { vectors, queries } => (read_npy(vectors)?, read_npy(queries)?),
+        Input::Generate { n, dim } => {
+            if !(1..=crate::vectors::MAX_DIM).contains(dim) {
+                return Err(argument("dim", "1 to 65536", &dim.to_string()));
+            }
+            (generate(*n, *dim, 1), generate(GENERATED_QUERIES, *dim, 2))
+        }
+    };
+    if vectors.dim != queries.dim {
+        let found = format!("{} and {}", vectors.dim, queries.dim);
+        return Err(argument("dim of vectors and queries", "the same", &found));
+    }
+    if vectors.rows() == 0 || queries.rows() == 0 {
+        return Err(argument("vectors and queries", "at least one each", "none"));
+    }
+    Ok((vectors, queries))
+}
+
+/// Unit vectors around 1,000 centres that are the same for every seed.
+fn generate(n: usize, dim: usize, seed: u64) -> Matrix {
+    // Sums of a few uniform numbers are near enough to normal here.
+    let normal = |key: u64| {
+        let parts = mix(key);
+        let sum: u64 = (0..4).map(|i| (parts >> (16 * i)) & 0xFFFF).sum();
+        sum as f32 / 65_536.0 - 2.0
+    };
+    let mut data = vec![0f32; n * dim];
+    for (i, row) in data.chunks_exact_mut(dim).enumerate() {
+        let row_key = mix(seed << 40 ^ i as u64);
+        let center_key = mix(row_key) % 1000;
+        for (j, value) in row.iter_mut().enumerate() {
+            let center = normal(mix(center_key + 1) ^ j as u64);
+            *value = center + normal(row_key.wrapping_add(mix(j as u64)));
+        }
+        let norm = row
+            .iter()
+            .map(|v| v * v)
+            .sum::<f32>()
+            .sqrt()
+            .max(f32::MIN_POSITIVE);
+        row.iter_mut().for_each(|v| *v /= norm);
+    }
+    Matrix { data, dim }
+}

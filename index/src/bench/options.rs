@@ -1,0 +1,71 @@
+//! What is measured.
+
+use std::path::PathBuf;
+
+use super::input::Input;
+use crate::error::Error;
+
+/// What is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum IndexKind {
+    /// Every vector in f32.
+    Exact,
+    /// Every vector as int8 codes, rescored.
+    Flat,
+    /// Every vector as one bit a number, rescored.
+    Sketch,
+    /// The graph.
+    Hnsw,
+    /// What the planner picks.
+    #[default]
+    Auto,
+}
+
+/// What to measure.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BenchOptions {
+    /// The vectors.
+    pub input: Input,
+    /// Answers a query.
+    pub k: usize,
+    /// What is searched.
+    pub index: IndexKind,
+    /// The recall to reach; ef or the number of candidates is raised until it is.
+    pub recall: f64,
+    /// Threads of builds and batches; queries one at a time use one.
+    pub threads: usize,
+    /// Queries of a batch.
+    pub batch: usize,
+    /// Rounds over all queries; the percentiles are over all of them.
+    pub rounds: usize,
+    /// A folder for the files; they are removed in the end.
+    pub folder: PathBuf,
+}
+
+impl BenchOptions {
+    /// Measures `input` in `folder` at k = 800, recall 0.98, 2 threads, batches of 256.
+    pub fn new(input: Input, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            input,
+            k: 800,
+            index: IndexKind::Auto,
+            recall: 0.98,
+            threads: 2,
+            batch: 256,
+            rounds: 5,
+            folder: folder.into(),
+        }
+    }
+}
+
+/// An option that makes no sense.
+pub(super) fn argument(what: &'static str, expected: &str, found: &str) -> Error {
+    Error::Argument {
+        what,
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+        advice: "change that option",
+    }
+}

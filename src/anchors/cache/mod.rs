@@ -1,0 +1,215 @@
+//! Embeddings by content hash of the input, one file an encoder.
+//!
+//! A rebuild re-encodes only what changed, and an interrupted build continues where it stopped.
+//!
+//! Records are only ever appended, whole, under a file lock; a torn last record (a crash, a full
+//! disk) is cut off by the next writer and ignored by readers. Each record is checked when it is
+//! used: a damaged one counts as absent.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `file` | the bytes: header and records |
+//! | `directions` | [`Directions`]: vectors found again at other lengths |
+
+mod directions;
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fs_err::{File, OpenOptions};
+
+pub use directions::Directions;
+use file::{FINGERPRINT_BYTES, HEADER_BYTES, KEY_BYTES, record_bytes};
+
+/// The content hash of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContentKey([u8; KEY_BYTES]);
+
+impl ContentKey {
+    /// Of the bytes of an image file, or of a text.
+    pub fn of(content: &[u8]) -> Self {
+        Self(*blake3::hash(content).as_bytes())
+    }
+}
+
+/// The embeddings of one encoder, in one append-only file.
+#[derive(Debug)]
+pub struct EmbeddingCache {
+    path: PathBuf,
+    dim: usize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    /// The number of the record of each key.
+    records: HashMap<ContentKey, u64>,
+    hits: u64,
+}
+
+impl EmbeddingCache {
+    /// Opens or creates the cache of the encoder with this fingerprint in `folder`.
+    ///
+    /// A file that belongs to something else (other magic, dimension or fingerprint) is replaced
+    /// by an empty cache: it holds nothing that cannot be made again.
+    ///
+    /// # Errors
+    /// When the folder or file cannot be created or read, the message names it; for a fingerprint
+    /// that is none, as a manifest from elsewhere may have it.
+    pub fn open(folder: &Path, fingerprint: &str, dim: usize) -> std::io::Result<Self> {
+        let short = short(fingerprint)?;
+        fs_err::create_dir_all(folder)?;
+        let path = folder.join(format!("{short}.emb"));
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)?;
+        let header = file::header(short, dim);
+        file.lock()?;
+        let prepared = file::prepare(&mut file, &header, record_bytes(dim));
+        file.unlock()?;
+        let records = file::index(&mut file, prepared?, dim)?;
+        Ok(Self {
+            path,
+            dim,
+            inner: Mutex::new(Inner {
+                file,
+                records,
+                hits: 0,
+            }),
+        })
+    }
+
+    /// The cached embedding of an input, `[dim]`, if there is one and it is sound.
+    pub fn get(&self, key: &ContentKey) -> Option<Vec<f32>> {
+        let mut inner = self.lock();
+        let number = *inner.records.get(key)?;
+        let vector = file::read(&mut inner.file, number, self.dim, key).ok()?;
+        if vector.is_some() {
+            inner.hits += 1;
+        } else {
+            inner.records.remove(key);
+        }
+        vector
+    }
+
+    /// Appends embeddings; `vectors` is `[keys.len(), dim]` row-major.
+    ///
+    /// # Errors
+    /// When the file cannot be written, for one because the disk is full. What was there stays.
+    pub fn put(&self, keys: &[ContentKey], vectors: &[f32]) -> std::io::Result<()> {
+        let mut bytes = Vec::with_capacity(keys.len() * record_bytes(self.dim));
+        for (key, vector) in keys.iter().zip(vectors.chunks_exact(self.dim)) {
+            file::encode(&mut bytes, key, vector);
+        }
+        let mut inner = self.lock();
+        inner.file.lock()?;
+        let first = file::append(&mut inner.file, &self.path, &bytes, record_bytes(self.dim));
+        inner.file.unlock()?;
+        let first = first?;
+        inner.records.extend(keys.iter().copied().zip(first..));
+        Ok(())
+    }
+
+    /// Opens the cache of an encoder only if there is one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn existing(folder: &Path, fingerprint: &str, dim: usize) -> std::io::Result<Option<Self>> {
+        let there = folder
+            .join(format!("{}.emb", short(fingerprint)?))
+            .is_file();
+        there
+            .then(|| Self::open(folder, fingerprint, dim))
+            .transpose()
+    }
+
+    /// Forgets the embeddings of these inputs, and every embedding that has one of these
+    /// directions, whose input may be gone; returns how many. The file is written anew without them.
+    ///
+    /// What another process appends to the old file meanwhile is lost, and encoded again.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written; it is then what it was.
+    pub fn forget(
+        &self,
+        keys: &HashSet<ContentKey>,
+        directions: &Directions,
+    ) -> std::io::Result<u64> {
+        let mut inner = self.lock();
+        inner.file.lock()?;
+        let written = self.write_without(keys, directions);
+        inner.file.unlock()?;
+        let (rewritten, forgotten) = written?;
+        if let Some(left) = rewritten {
+            let mut options = OpenOptions::new();
+            let mut file = options.read(true).write(true).open(&self.path)?;
+            inner.records = file::index(&mut file, left, self.dim)?;
+            inner.file = file;
+        }
+        Ok(forgotten)
+    }
+
+    /// Writes the file anew without them, if any is there; returns how many records the new file
+    /// has, and how many went.
+    fn write_without(
+        &self,
+        keys: &HashSet<ContentKey>,
+        directions: &Directions,
+    ) -> std::io::Result<(Option<u64>, u64)> {
+        let bytes = fs_err::read(&self.path)?;
+        let (header, records) = bytes.split_at((HEADER_BYTES as usize).min(bytes.len()));
+        let (left, forgotten) = file::without(records, self.dim, |key, vector| {
+            keys.contains(key) || directions.contains(vector)
+        });
+        // A torn tail goes too: it may be a part of what is to be forgotten.
+        if left.len() == records.len() {
+            return Ok((None, forgotten));
+        }
+        super::fs::write_atomically(&self.path, &[header, &left].concat())?;
+        let count = (left.len() / record_bytes(self.dim)) as u64;
+        Ok((Some(count), forgotten))
+    }
+
+    /// Whether it holds nothing yet.
+    pub fn is_empty(&self) -> bool {
+        self.lock().records.is_empty()
+    }
+
+    /// How many look-ups found something.
+    pub fn hits(&self) -> u64 {
+        self.lock().hits
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A panic in another thread leaves at worst a map that lacks a record, never a wrong one.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The part of a fingerprint that names the file: letters and digits, and so no way out of the
+/// folder.
+fn short(fingerprint: &str) -> std::io::Result<&str> {
+    if fingerprint.is_empty() || !fingerprint.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            format!(
+                "expected an encoder's fingerprint of letters and digits, found {fingerprint:?}; \
+                 the manifest that has it was not made by this program"
+            ),
+        ));
+    }
+    Ok(&fingerprint[..fingerprint.len().min(FINGERPRINT_BYTES)])
+}

@@ -1,0 +1,65 @@
+//! Rows of cells as text whose columns line up.
+
+use std::fmt::Write as _;
+
+/// Left-aligned columns, two blanks apart.
+pub(super) fn columns<const N: usize>(
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    indent: &str,
+) -> String {
+    let rows: Vec<_> = std::iter::once(header.map(str::to_owned))
+        .chain(rows)
+        .collect();
+    let widths = widths(&rows);
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = indent.to_owned();
+        for (cell, width) in row.iter().zip(widths) {
+            pad(&mut line, cell, width + 2);
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A Markdown table that reads well as plain text too.
+pub(super) fn markdown<const N: usize>(
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
+    let rows: Vec<_> = std::iter::once(header.map(str::to_owned))
+        .chain(rows.map(|row| row.map(|cell| cell.replace('|', "\\|"))))
+        .collect();
+    let widths = widths(&rows);
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        for (cell, width) in row.iter().zip(widths) {
+            text.push_str("| ");
+            pad(&mut text, cell, width + 1);
+        }
+        text.push_str("|\n");
+        if number == 0 {
+            widths
+                .iter()
+                .for_each(|width| text.push_str(&format!("|{}", "-".repeat(width + 2))));
+            text.push_str("|\n");
+        }
+    }
+    text
+}
+
+fn widths<const N: usize>(rows: &[[String; N]]) -> [usize; N] {
+    std::array::from_fn(|column| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    })
+}
+
+fn pad(line: &mut String, cell: &str, width: usize) {
+    // Writing to a String cannot fail.
+    let _ = write!(line, "{cell:<width$}");
+}

@@ -1,0 +1,158 @@
+//! File operations that the disk refuses.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Output;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use asif::anchors::swap::{Target, swap};
+use asif::anchors::{AnchorSet, WriteOptions, check, history, manifest};
+use serde_json::Value;
+
+use super::changes::{Change, changes, encoding_changes};
+use super::{asif, ids, is_one_of, state};
+
+/// Every file operation of every change fails once, in every way: the set is what it was or what it
+/// was to be, and the next change succeeds and leaves nothing behind.
+#[test]
+fn every_file_operation_may_fail() {
+    if !cfg!(debug_assertions) {
+        println!("skipped: failures are injected in builds with debug assertions only");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut changes = changes(folder.path());
+    changes.extend(encoding_changes(folder.path()));
+    let modes = ["error", "full", "abort", "torn"];
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        // More than there are cores: most of the time is waiting for the disk to sync.
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let task = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(change) = changes.get(task / modes.len()) else {
+                        break;
+                    };
+                    // No other set lies beside the one that is changed.
+                    let own = folder.path().join(task.to_string());
+                    fs_err::create_dir_all(&own).unwrap();
+                    every_operation(&own, change, modes[task % modes.len()]);
+                }
+            });
+        }
+    });
+}
+
+fn every_operation(folder: &Path, change: &Change, mode: &str) {
+    let done = run(folder, change, "", &[]).0;
+    let states = [before(&change.template), done];
+    let (mut n, mut whole) = (0, 0);
+    // More than one, because a failure that nobody needs to know of looks like the end.
+    while whole < 3 {
+        n += 1;
+        let (_, ended) = run(folder, change, &format!("{mode}:{n}"), &states);
+        let said = String::from_utf8_lossy(&ended.stdout);
+        if ended.status.success() && !said.contains("\"warnings\"") {
+            whole += 1;
+        } else {
+            whole = 0;
+        }
+        assert!(n < 400, "{:?} {mode} has no end: {ended:?}", change.words);
+    }
+    let steps = n - whole;
+    let words: Vec<_> = change.words.iter().take(2).collect();
+    println!("{words:?} {mode}: {steps} operations");
+    // Of all operations, only some write bytes, which can be torn.
+    let least = if mode == "torn" { 3 } else { 10 };
+    assert!(steps > least, "{words:?} {mode}: only {steps}");
+}
+
+fn before(template: &Path) -> Value {
+    let set = AnchorSet::open(template).unwrap();
+    state(set.manifest().generation, &ids(&set))
+}
+
+/// Runs a change on a copy with a failure; checks what is left, and that another change succeeds.
+fn run(folder: &Path, change: &Change, fail: &str, states: &[Value]) -> (Value, Output) {
+    let path = folder.join("work.asif");
+    let cache = folder.join("cache");
+    let _ = fs_err::remove_dir_all(&path);
+    let _ = fs_err::remove_dir_all(&cache);
+    copy(&change.template, &path);
+    let words = &change.words;
+    let mut command = asif(folder);
+    command.env("ASIF_CACHE", &cache).args(words).arg(&path);
+    if !fail.is_empty() {
+        command.env("ASIF_TEST_FAIL", fail);
+    }
+    let ended = command.output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!said.contains("panicked"), "{fail}: {said}");
+    if states.is_empty() {
+        assert!(ended.status.success(), "{words:?}: {said}");
+    } else {
+        let found = is_one_of(&path, states);
+        if ended.status.success() {
+            assert_eq!(found, 1, "{words:?} {fail} said that it was done");
+        }
+        let next = if words[0] == "rollback" || found == 0 && states[0]["generation"] != 1 {
+            Target::Previous
+        } else {
+            Target::Generation(states[found]["generation"].as_u64().unwrap())
+        };
+        let receipt = swap(&path, next, &WriteOptions::default()).unwrap();
+        assert!(receipt.warnings.is_empty(), "{:?}", receipt.warnings);
+        let logged = fs_err::read_to_string(history::log_path(&path)).unwrap();
+        assert_eq!(
+            logged.lines().count() as u64,
+            receipt.change.generation,
+            "{words:?} {fail}: the log lacks a change or tells of one too many"
+        );
+        assert_eq!(check::verify(&path, true).unwrap(), [], "{words:?} {fail}");
+        nothing_is_left(&path, &format!("{words:?} {fail}"));
+    }
+    let set = AnchorSet::open(&path).unwrap();
+    (state(set.manifest().generation, &ids(&set)), ended)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs_err::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// No hidden file, and no file that no kept generation names.
+fn nothing_is_left(path: &Path, what: &str) {
+    let names = |folder: &str| -> BTreeSet<String> {
+        let entries = fs_err::read_dir(path.join(folder)).unwrap();
+        let name = |e: std::io::Result<fs_err::DirEntry>| {
+            e.unwrap().file_name().to_string_lossy().into_owned()
+        };
+        entries.map(name).collect()
+    };
+    for folder in [".", "generations", "segments", "log"] {
+        let hidden: Vec<_> = names(folder)
+            .into_iter()
+            .filter(|n| n.starts_with('.'))
+            .collect();
+        assert!(hidden.is_empty(), "{what}: {hidden:?}");
+    }
+    let (mut files, mut segments) = (BTreeSet::new(), BTreeSet::new());
+    for generation in manifest::kept(path).unwrap() {
+        let name = manifest::name(generation);
+        let manifest = manifest::Manifest::read(path, &name).unwrap();
+        files.insert(format!("{name}.json"));
+        files.extend(manifest.tombstones.map(|t| t.file));
+        segments.extend(manifest.segments.into_iter().map(|s| s.id));
+    }
+    assert_eq!(names("generations"), files, "{what}");
+    assert_eq!(names("segments"), segments, "{what}");
+}

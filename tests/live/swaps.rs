@@ -1,0 +1,167 @@
+//! Generations that are fit: the swap, the way back, what is kept and let go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed};
+use asif::anchors::manifest::Manifest;
+use asif::anchors::publish::publish as make_live;
+use asif::space::SpaceParams;
+
+use super::synthetic::{generation, publish};
+use super::{ask, open, shape, swapped, two_generations, watch};
+
+#[test]
+fn a_refresh_moves_to_the_new_generation_and_old_snapshots_stay_whole() {
+    let (set, [first, second]) = two_generations();
+    let live = open(set.path());
+    let old = live.load();
+    let before = ask(&old);
+    assert_eq!(live.refresh().unwrap(), Refreshed::Unchanged);
+
+    make_live(set.path(), &second).unwrap();
+    assert_eq!(swapped(live.refresh().unwrap()), (1, 2));
+    let after = ask(&live.load());
+    assert_ne!(before, after);
+    assert!(after.ids.iter().all(|id| id.starts_with("2-")));
+    let status = live.status();
+    assert_eq!((status.generation, status.pairs, status.swaps), (2, 240, 1));
+    assert_eq!(status.degraded, None);
+
+    // What a query in flight reads outlives its files.
+    fs_err::remove_dir_all(set.path().join("segments").join(&first.segments[0].id)).unwrap();
+    assert_eq!(ask(&old), before);
+}
+
+#[test]
+fn going_back_is_checked_but_not_opened_anew() {
+    let (set, [first, second]) = two_generations();
+    let checks = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&checks);
+    let options = LiveOptions {
+        canary: Some(Box::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })),
+        ..LiveOptions::default()
+    };
+    let live = LiveSet::open(set.path(), options).unwrap();
+    let before = live.load();
+    for (manifest, moves) in [(&second, (1, 2)), (&first, (2, 1)), (&second, (1, 2))] {
+        make_live(set.path(), manifest).unwrap();
+        assert_eq!(swapped(live.refresh().unwrap()), moves);
+        assert_eq!(Arc::ptr_eq(&before, &live.load()), moves.1 == 1);
+    }
+    assert_eq!(checks.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn a_removed_generation_is_let_go() {
+    let (set, [first, second]) = two_generations();
+    let live = Arc::new(open(set.path()));
+    let segments = set.path().join("segments");
+    let next_generation = |manifest: &Manifest| {
+        let before = Arc::downgrade(&live.load());
+        make_live(set.path(), manifest).unwrap();
+        live.refresh().unwrap();
+        before
+    };
+    let before = next_generation(&second);
+    assert!(before.upgrade().is_some());
+    fs_err::remove_dir_all(segments.join(&first.segments[0].id)).unwrap();
+    assert_eq!(live.refresh().unwrap(), Refreshed::Unchanged);
+    assert!(before.upgrade().is_none());
+
+    let before = next_generation(&generation(set.path(), shape(), 3, 50));
+    let (_watcher, _events) = watch(&live);
+    fs_err::remove_dir_all(segments.join(&second.segments[0].id)).unwrap();
+    while before.upgrade().is_some() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_space_is_the_manifests_or_the_callers() {
+    let (set, _) = two_generations();
+    let k = |live: &LiveSet| live.load().searcher().recipe().k();
+    assert_eq!(k(&open(set.path())), 20);
+    let options = LiveOptions {
+        space: Some(SpaceParams::PAPER.into()),
+        ..LiveOptions::default()
+    };
+    assert_eq!(k(&LiveSet::open(set.path(), options).unwrap()), 800);
+}
+
+#[test]
+fn a_set_that_was_replaced_as_a_whole_is_another_generation_of_the_same_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, other, aside] = ["a.asif", "b.asif", "c.asif"].map(|n| folder.path().join(n));
+    publish(&path, shape(), 1, 300);
+    let mut manifest = generation(&other, shape(), 2, 240);
+    manifest.generation = 1;
+    make_live(&other, &manifest).unwrap();
+    let live = open(&path);
+    fs_err::rename(&path, &aside).unwrap();
+    fs_err::rename(&other, &path).unwrap();
+    assert_eq!(swapped(live.refresh().unwrap()), (1, 1));
+    assert_eq!(live.load().set().len(), 240);
+}
+
+#[test]
+fn answers_are_of_one_generation_while_200_swaps_happen() {
+    const SWAPS: u64 = 200;
+    let (set, manifests) = two_generations();
+    let live = open(set.path());
+    let mut expected = vec![ask(&live.load())];
+    make_live(set.path(), &manifests[1]).unwrap();
+    live.refresh().unwrap();
+    expected.push(ask(&live.load()));
+    assert_ne!(expected[0], expected[1]);
+    // Odd generations hold the pairs of the first, even ones those of the second.
+    let pairs_of = |generation: u64| (generation + 1) as usize % 2;
+
+    let (done, wrong, answers) = (
+        AtomicBool::new(false),
+        AtomicU64::new(0),
+        [AtomicU64::new(0), AtomicU64::new(0)],
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let snapshot = live.load();
+                    let which = pairs_of(snapshot.generation());
+                    if ask(&snapshot) == expected[which] {
+                        answers[which].fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        wrong.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        let given = |of: usize| answers[of].load(Ordering::Relaxed);
+        for generation in 3..3 + SWAPS {
+            let to = pairs_of(generation);
+            let before = given(to);
+            // A number of its own, so that each one is opened, not taken from what was live before.
+            let manifest = Manifest {
+                generation,
+                ..manifests[to].clone()
+            };
+            let moved = make_live(set.path(), &manifest)
+                .map_err(LiveError::from)
+                .and_then(|()| live.refresh());
+            if moved.is_err() || wrong.load(Ordering::Relaxed) > 0 {
+                done.store(true, Ordering::Relaxed);
+            }
+            assert_eq!(swapped(moved.unwrap()).1, generation);
+            // Each generation answers before it goes.
+            while given(to) == before && wrong.load(Ordering::Relaxed) == 0 {
+                std::thread::yield_now();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(wrong.into_inner(), 0);
+    assert_eq!(live.status().swaps, SWAPS + 1);
+}

@@ -1,0 +1,63 @@
+//! The thread that notices a new generation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use asif::anchors::live::{LiveError, Refreshed};
+use asif::anchors::publish::publish as make_live;
+
+use super::synthetic::generation;
+use super::{Events, damage, image_file, open, shape, swapped, two_generations, watch};
+
+/// The next event; far more patient than any machine needs, so that a defect is no endless wait.
+fn next(events: &Events) -> Result<Refreshed, LiveError> {
+    events.recv_timeout(Duration::from_secs(300)).unwrap()
+}
+
+#[test]
+fn a_watcher_swaps_reports_a_failure_once_and_recovers() {
+    let (set, [first, second]) = two_generations();
+    let live = Arc::new(open(set.path()));
+    let (_watcher, events) = watch(&live);
+
+    make_live(set.path(), &second).unwrap();
+    assert_eq!(swapped(next(&events).unwrap()), (1, 2));
+
+    let third = generation(set.path(), shape(), 3, 100);
+    damage(&image_file(set.path(), &third));
+    make_live(set.path(), &third).unwrap();
+    let failure = next(&events).unwrap_err().to_string();
+    assert!(failure.contains("image.vec"), "{failure}");
+    // It is tried again without a word.
+    while live.status().degraded.is_none_or(|d| d.failures < 3) {
+        std::thread::yield_now();
+    }
+    make_live(set.path(), &second).unwrap();
+    assert_eq!(next(&events).unwrap(), Refreshed::Unchanged);
+    assert_eq!(live.status().degraded, None);
+
+    make_live(set.path(), &first).unwrap();
+    assert_eq!(swapped(next(&events).unwrap()), (2, 1));
+}
+
+#[test]
+fn a_watcher_takes_what_was_published_before_it_began() {
+    let (set, [_, second]) = two_generations();
+    let live = Arc::new(open(set.path()));
+    make_live(set.path(), &second).unwrap();
+    let (_watcher, events) = watch(&live);
+    assert_eq!(swapped(next(&events).unwrap()), (1, 2));
+}
+
+#[test]
+fn a_dropped_watcher_has_ended() {
+    let (set, [_, second]) = two_generations();
+    let live = Arc::new(open(set.path()));
+    let (watcher, events) = watch(&live);
+    drop(watcher);
+    // The thread owned the other handle and the only sender.
+    assert_eq!(Arc::strong_count(&live), 1);
+    make_live(set.path(), &second).unwrap();
+    assert!(events.recv().is_err());
+    assert_eq!(live.status().generation, 1);
+}

@@ -1,0 +1,46 @@
+//! Model folders of many shapes, each with a real ONNX file of a few nodes and the real runtime.
+//!
+//! | file | what it tests |
+//! |---|---|
+//! | `text` | text halves: poolings, shapes, tokens |
+//! | `image` | image halves: outputs, weights, batches, sessions |
+//! | `installed` | folders that are installed, and what the doctor says of them |
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod image;
+mod installed;
+mod text;
+#[path = "../tiny_onnx/mod.rs"]
+mod tiny_onnx;
+
+use std::io::{Write, stderr};
+
+use asif::encode::runtime;
+use asif::home::Home;
+use tempfile::TempDir;
+
+/// Loads ONNX Runtime; false, with a line, where there is none.
+fn runtime() -> bool {
+    let loaded = Home::from_env()
+        .ok_or("no data folder".to_owned())
+        .and_then(|home| runtime::load(None, &home).map_err(|e| e.to_string()));
+    if let Err(reason) = &loaded {
+        // Not println!, which the test runner would hide.
+        let _ = writeln!(stderr(), "skipped: model folders: {reason}");
+        assert!(
+            std::env::var_os("ASIF_TEST_STRICT").is_none(),
+            "ASIF_TEST_STRICT: {reason}"
+        );
+    }
+    loaded.is_ok()
+}
+
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = dir.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, content).unwrap();
+    }
+    dir
+}
