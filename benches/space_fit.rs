@@ -90,14 +90,9 @@ fn timed<T>(what: &str, run: impl FnOnce() -> T) -> T {
 }
 
 fn cosine(a: &LinearMap, b: &LinearMap) -> f64 {
-    let (a, b) = (a.matrix().unwrap(), b.matrix().unwrap());
-    let dot = |p: &ndarray::Array2<f32>, q: &ndarray::Array2<f32>| -> f64 {
-        p.iter()
-            .zip(q)
-            .map(|(p, q)| f64::from(*p) * f64::from(*q))
-            .sum()
-    };
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    let [a, b] = [a, b].map(|map| map.matrix().unwrap().iter().collect::<Vec<_>>().concat());
+    let dot = asif::space::vector::dot;
+    dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()
 }
 
 /// Unit vectors of both sides that share a dozen directions.

@@ -3,8 +3,9 @@
 //! A relative row has at most `k` entries, so rows are kept as inverted lists `anchor -> (member,
 //! weight)`: scoring is a walk over at most `k` short lists, whatever the number of anchors.
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::Array2;
 
+use super::product::Rows;
 use super::relative::RelativeRow;
 
 /// What one part of a space makes of an input.
@@ -41,7 +42,7 @@ pub enum Bank {
     /// Relative rows.
     Rows(InvertedLists),
     /// Coordinates, `[members, coordinates]`.
-    Coordinates(Array2<f32>),
+    Coordinates(Rows),
 }
 
 impl Bank {
@@ -58,7 +59,7 @@ impl Bank {
                         row.iter_mut().zip(x).for_each(|(r, x)| *r = *x);
                     }
                 }
-                Self::Coordinates(rows)
+                Self::Coordinates(Rows::from(&rows))
             }
             _ => {
                 let empty = RelativeRow::default();
@@ -73,7 +74,7 @@ impl Bank {
     pub fn len(&self) -> usize {
         match self {
             Self::Rows(lists) => lists.members,
-            Self::Coordinates(rows) => rows.nrows(),
+            Self::Coordinates(rows) => rows.len(),
         }
     }
 
@@ -82,15 +83,33 @@ impl Bank {
         self.len() == 0
     }
 
-    /// The score of `code` with each member, `[members]`.
+    /// The score of `code` with each member, `[members]`; 0 for a code of another kind.
     pub fn scores(&self, code: &Code) -> Vec<f32> {
         match (self, code) {
             (Self::Rows(lists), Code::Row(row)) => lists.scores(row),
-            (Self::Coordinates(rows), Code::Coordinates(x)) if x.len() == rows.ncols() => {
-                rows.dot(&ArrayView1::from(x.as_slice())).to_vec()
+            (Self::Coordinates(rows), Code::Coordinates(x)) if x.len() == rows.width() => {
+                rows.times(x)
             }
             _ => vec![0.0; self.len()],
         }
+    }
+
+    /// What [`scores`](Self::scores) gives for each of some codes, `[codes, members]`. Coordinates
+    /// take less time together, and give the same bits.
+    pub fn all_scores(&self, codes: &[&Code]) -> Vec<f32> {
+        let Self::Coordinates(rows) = self else {
+            return codes.iter().flat_map(|code| self.scores(code)).collect();
+        };
+        // A code of another kind is left at 0 and scores 0.
+        let mut vectors = vec![0.0; codes.len() * rows.width()];
+        for (vector, code) in vectors.chunks_exact_mut(rows.width().max(1)).zip(codes) {
+            if let Code::Coordinates(x) = code
+                && x.len() == rows.width()
+            {
+                vector.copy_from_slice(x);
+            }
+        }
+        rows.times(&vectors)
     }
 }
 
@@ -170,8 +189,10 @@ mod tests {
                 let code = |s| if rows { row(s) } else { coordinates(s) };
                 let codes: Vec<Code> = members.iter().map(code).collect();
                 let bank = Bank::new(9, &codes);
-                let x = code(&x);
                 prop_assert_eq!(bank.len(), codes.len());
+                let one_by_one: Vec<f32> = codes.iter().flat_map(|c| bank.scores(c)).collect();
+                prop_assert_eq!(bank.all_scores(&codes.iter().collect::<Vec<_>>()), one_by_one);
+                let x = code(&x);
                 for (got, member) in bank.scores(&x).iter().zip(&codes) {
                     prop_assert!((got - member.dot(&x)).abs() < 1e-5);
                 }

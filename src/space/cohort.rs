@@ -51,12 +51,19 @@ impl Cohort {
         }
     }
 
-    /// The level of an input in each part, from its codes; `side` is 0 for an image, 1 for a text.
-    pub fn levels(&self, side: usize, codes: &[Code]) -> Vec<Level> {
+    /// The levels of some inputs, `[inputs][parts]`, from their codes, `[inputs][parts]`; `side` is 0
+    /// for images, 1 for texts. A few inputs together take less time than each alone.
+    pub fn levels(&self, side: usize, inputs: &[&[Code]]) -> Vec<Vec<Level>> {
+        let mut levels = vec![Vec::with_capacity(self.levellers.len()); inputs.len()];
         let others = self.sides[1 - side].iter().zip(&self.levellers);
-        let level = |(code, (bank, leveller)): (&Code, (&Bank, &Leveller))| {
-            leveller.level(bank.scores(code))
-        };
-        codes.iter().zip(others).map(level).collect()
+        for (part, (bank, leveller)) in others.enumerate() {
+            let codes: Vec<&Code> = inputs.iter().filter_map(|codes| codes.get(part)).collect();
+            let scores = bank.all_scores(&codes);
+            let of_each = scores.chunks_exact(bank.len().max(1));
+            for (levels, scores) in levels.iter_mut().zip(of_each) {
+                levels.push(leveller.level(scores.to_vec()));
+            }
+        }
+        levels
     }
 }

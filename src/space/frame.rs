@@ -37,14 +37,16 @@ impl Frame {
         Self::Mapped { map, weights }
     }
 
-    /// The query of a unit vector, and the bias that goes with it.
-    pub fn query(&self, x: &[f32]) -> (Vec<f32>, f32) {
+    /// The query of each unit vector, and the bias that goes with it; `vectors` is `[n, dim]`.
+    pub fn queries(&self, vectors: &[f32], dim: usize) -> Vec<(Vec<f32>, f32)> {
+        let each = vectors.chunks_exact(dim.max(1));
         match self {
-            Self::Own => (x.to_vec(), 0.0),
-            Self::Centered(centering) => centering.query(x),
+            Self::Own => each.map(|x| (x.to_vec(), 0.0)).collect(),
+            Self::Centered(centering) => each.map(|x| centering.query(x)).collect(),
             Self::Mapped { map, .. } => {
-                let u = map.apply(x);
-                map.pull_back(u.as_slice().unwrap_or_default())
+                let (queries, biases) = map.pull_back(&map.apply(vectors));
+                let queries = queries.chunks_exact(dim.max(1)).map(<[f32]>::to_vec);
+                queries.zip(biases).collect()
             }
         }
     }

@@ -22,6 +22,7 @@
 //! | [`curate`] | which pairs are worth keeping |
 //! | [`influence`] | answers without an anchor, in closed form |
 //! | [`tune`] | which recipe suits some pairs |
+//! | [`product`] | a matrix and some vectors |
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`random`] | draws that are the same for the same seed |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
@@ -38,6 +39,7 @@ pub mod head;
 pub mod influence;
 pub mod linear;
 pub mod params;
+pub mod product;
 pub mod prompts;
 pub mod random;
 pub mod recipe;

@@ -62,7 +62,7 @@ impl<'a> Hnsw<'a> {
     fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
         let n = self.set.len();
         let candidates = query.candidates(n);
-        let k = k.min(candidates);
+        let k = query.wanted(k).min(candidates);
         let ef = self.ef.unwrap_or(k);
         let ef = ef.saturating_add(ef / 4).saturating_add(16);
         let ef = ef.max(k).min(candidates);

@@ -37,6 +37,12 @@ fn mean_recall(set: &VectorSet, searcher: &dyn Search, k: usize) -> f64 {
             found,
             "one and batch differ"
         );
+        let fewer = searcher.search(&query.at_most(3), k).unwrap();
+        assert_eq!(
+            fewer,
+            found[..3.min(found.len())],
+            "the best are the best of more"
+        );
     }
     let sum: f64 = found.iter().zip(&exact).map(|(f, e)| recall(f, e)).sum();
     sum / queries.len() as f64

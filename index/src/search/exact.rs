@@ -92,7 +92,7 @@ fn rows_of_a_block(dim: usize) -> usize {
 
 fn scan_one(set: &VectorSet, query: &Query<'_>, k: usize) -> Vec<Hit> {
     let candidates = query.candidates(set.len());
-    let mut top = TopK::new(k.min(candidates));
+    let mut top = TopK::new(query.wanted(k).min(candidates));
     if let Some(allowed) = query.allowed
         && candidates < set.len() / SPARSE
     {
@@ -127,7 +127,7 @@ pub(super) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &m
 fn scan_group(set: &VectorSet, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
     let mut tops: Vec<TopK> = group
         .iter()
-        .map(|q| TopK::new(k.min(q.candidates(set.len()))))
+        .map(|q| TopK::new(q.wanted(k).min(q.candidates(set.len()))))
         .collect();
     // Full tiles of queries side by side; what is left over goes one by one.
     let tiles: Vec<Vec<f32>> = group
@@ -161,14 +161,23 @@ fn scan_group(set: &VectorSet, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
 
 /// Offers the scores of a block of dot products, the first of which is of the id `first`.
 fn offer(query: &Query<'_>, first: usize, dots: &[f32], top: &mut TopK) {
-    if query.weights.is_none() && query.allowed.is_none() {
-        for (id, &dot) in (first as u32..).zip(dots) {
-            top.push(dot + query.bias, id);
+    match (query.weights, query.allowed) {
+        (None, None) => {
+            for (id, &dot) in (first as u32..).zip(dots) {
+                top.push(dot + query.bias, id);
+            }
         }
-    } else {
-        for (id, &dot) in (first..).zip(dots) {
-            if query.allows(id) {
-                top.push(query.score(id, dot), id as u32);
+        (Some(weights), None) => {
+            let weights = &weights[first..first + dots.len()];
+            for ((id, &dot), &weight) in (first as u32..).zip(dots).zip(weights) {
+                top.push((dot + query.bias) * weight, id);
+            }
+        }
+        _ => {
+            for (id, &dot) in (first..).zip(dots) {
+                if query.allows(id) {
+                    top.push(query.score(id, dot), id as u32);
+                }
             }
         }
     }

@@ -69,7 +69,8 @@ impl<'a> Flat<'a> {
     }
 
     pub(super) fn candidates(&self, query: &Query<'_>, k: usize) -> TopK {
-        TopK::new(self.handed_on(k).min(query.candidates(self.set.len())))
+        let handed_on = self.handed_on(query.wanted(k));
+        TopK::new(handed_on.min(query.candidates(self.set.len())))
     }
 
     pub(crate) fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
@@ -96,7 +97,7 @@ impl<'a> Flat<'a> {
         }
         let mut ids: Vec<u32> = candidates.into_ids();
         ids.sort_unstable();
-        let mut top = TopK::new(k.min(ids.len()));
+        let mut top = TopK::new(query.wanted(k).min(ids.len()));
         self.rescore.score(self.set, query, &ids, &mut top);
         top.finish()
     }
@@ -190,15 +191,25 @@ impl Coded {
     #[inline]
     fn offer(&self, query: &Query<'_>, scales: &[f32], first: usize, dots: &[i32], top: &mut TopK) {
         let scales = &scales[first..first + dots.len()];
-        if query.weights.is_none() && query.allowed.is_none() {
-            for ((id, &dot), &scale) in (first as u32..).zip(dots).zip(scales) {
-                top.push(self.score(dot, scale), id);
+        let ids = first as u32..;
+        match (query.weights, query.allowed) {
+            (None, None) => {
+                for ((id, &dot), &scale) in ids.zip(dots).zip(scales) {
+                    top.push(self.score(dot, scale), id);
+                }
             }
-        } else {
-            for ((id, &dot), &scale) in (first..).zip(dots).zip(scales) {
-                if query.allows(id) {
-                    let weight = query.weights.map_or(1.0, |w| w[id]);
-                    top.push(self.score(dot, scale) * weight, id as u32);
+            (Some(weights), None) => {
+                let weights = &weights[first..first + dots.len()];
+                for (((id, &dot), &scale), &weight) in ids.zip(dots).zip(scales).zip(weights) {
+                    top.push(self.score(dot, scale) * weight, id);
+                }
+            }
+            _ => {
+                for ((id, &dot), &scale) in (first..).zip(dots).zip(scales) {
+                    if query.allows(id) {
+                        let weight = query.weights.map_or(1.0, |w| w[id]);
+                        top.push(self.score(dot, scale) * weight, id as u32);
+                    }
                 }
             }
         }

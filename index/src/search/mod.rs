@@ -46,7 +46,7 @@ pub trait Search: Sync {
         self.len() == 0
     }
 
-    /// The best `min(k, allowed)` answers, in the order of [this module](self), on the calling
+    /// The best `min(k, most, allowed)` answers, in the order of [this module](self), on the calling
     /// thread.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub struct Query<'a> {
     pub weights: Option<&'a [f32]>,
     /// The ids that may be answered; all by default.
     pub allowed: Option<&'a IdSet>,
+    /// The most answers, where a batch asks for more; as many by default.
+    pub most: usize,
 }
 
 impl<'a> Query<'a> {
@@ -39,6 +41,7 @@ impl<'a> Query<'a> {
             bias: 0.0,
             weights: None,
             allowed: None,
+            most: usize::MAX,
         }
     }
 
@@ -58,6 +61,18 @@ impl<'a> Query<'a> {
     pub fn allowed(mut self, allowed: &'a IdSet) -> Self {
         self.allowed = Some(allowed);
         self
+    }
+
+    /// The same question with at most so many answers, beside others of a batch that want more.
+    pub fn at_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// How many answers are wanted of a search for `k`.
+    #[inline(always)]
+    pub(crate) fn wanted(&self, k: usize) -> usize {
+        k.min(self.most)
     }
 
     /// The score of an id from its dot product.

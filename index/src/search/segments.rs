@@ -67,7 +67,7 @@ impl Search for Segments<'_> {
 
     fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
         self.check(query)?;
-        let mut top = TopK::new(k.min(self.len));
+        let mut top = TopK::new(query.wanted(k).min(self.len));
         for (base, part) in self.with_bases() {
             let allowed = query.allowed.map(|set| set.slice(base, part.len()));
             let mut local = *query;
@@ -84,7 +84,8 @@ impl Search for Segments<'_> {
         for query in queries {
             self.check(query)?;
         }
-        let mut tops: Vec<TopK> = queries.iter().map(|_| TopK::new(k.min(self.len))).collect();
+        let top = |query: &Query<'_>| TopK::new(query.wanted(k).min(self.len));
+        let mut tops: Vec<TopK> = queries.iter().map(top).collect();
         for (base, part) in self.with_bases() {
             let allowed: Vec<_> = queries
                 .par_iter()
@@ -124,9 +125,9 @@ impl std::fmt::Debug for Segments<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::VectorOptions;
-    use crate::search::{Flat, IdSet};
+    use crate::search::{Flat, IdSet, Sketch};
     use crate::test_vectors::{clustered, set_with};
+    use crate::vectors::{Sketched, VectorOptions};
 
     #[test]
     fn segments_answer_what_one_set_would() {
@@ -168,5 +169,32 @@ mod tests {
                 .search(&Query::new(&vectors[..dim]).weights(&[1.0]), 1)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_query_of_a_batch_may_want_fewer_answers_than_the_others() {
+        let dim = 64;
+        let options = VectorOptions::default().sketches(Sketched::Always);
+        let set = set_with(&clustered(3000, dim, 6), dim, options);
+        let flat = Flat::new(&set);
+        let sketch = Sketch::new(&set).unwrap().candidates(200);
+        let two = [&set as &dyn Search, &flat];
+        let segments = Segments::new(two.to_vec()).unwrap();
+        let vectors = clustered(9, dim, 7);
+        let queries: Vec<Query<'_>> = vectors
+            .chunks(dim)
+            .zip([usize::MAX, 5, 20, 0].into_iter().cycle())
+            .map(|(vector, most)| Query::new(vector).at_most(most))
+            .collect();
+        for searcher in [&set as &dyn Search, &flat, &sketch, &segments] {
+            let found = searcher.search_batch(&queries, 20).unwrap();
+            for (query, found) in queries.iter().zip(found) {
+                let alone = Query::new(query.vector);
+                let alone = searcher.search(&alone, query.most.min(20)).unwrap();
+                assert_eq!(found, alone);
+                assert_eq!(found.len(), query.most.min(20));
+                assert_eq!(searcher.search(query, 20).unwrap(), alone);
+            }
+        }
     }
 }

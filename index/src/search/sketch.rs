@@ -79,7 +79,7 @@ impl<'a> Sketch<'a> {
 
     fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
         let (n, allowed) = (self.set.len(), query.candidates(self.set.len()));
-        let k = k.min(allowed);
+        let k = query.wanted(k).min(allowed);
         let wanted = self.candidates.unwrap_or(k.saturating_mul(CANDIDATES));
         let wanted = wanted.max(self.flat.handed_on(k)).min(allowed);
         if k == 0 || allowed < n / SPARSE || wanted > n / DENSE {

@@ -191,7 +191,8 @@ mod tests {
     }
 
     fn wide(map: &LinearMap) -> Array2<f64> {
-        map.matrix().unwrap().mapv(f64::from)
+        let rows: Vec<&[f32]> = map.matrix().unwrap().iter().collect();
+        Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| f64::from(rows[i][j]))
     }
 
     fn near(got: &Array2<f64>, want: &Array2<f64>) {

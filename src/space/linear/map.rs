@@ -1,17 +1,27 @@
 //! A centre and a matrix, applied to vectors.
 
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::Array2;
 
+use crate::space::product::Rows;
 use crate::space::vector::{dot, normalize};
 
 /// Takes vectors of one side to coordinates: `normalise((x - center) M)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearMap {
     center: Vec<f32>,
-    /// `[dim, coordinates]`; none is the identity.
-    matrix: Option<Array2<f32>>,
+    /// None is the identity.
+    matrix: Option<Matrix>,
     /// What the coordinates' scale says of them, `[coordinates]`: of canonical ones the correlation.
     scale: Vec<f32>,
+}
+
+/// A matrix as both ways of multiplying with it read it.
+#[derive(Debug, Clone, PartialEq)]
+struct Matrix {
+    /// `[coordinates, dim]`.
+    forth: Rows,
+    /// `[dim, coordinates]`.
+    back: Rows,
 }
 
 impl LinearMap {
@@ -28,6 +38,10 @@ impl LinearMap {
     /// `matrix` is `[dim, coordinates]`; `scale` holds a number for each coordinate, of canonical
     /// ones their correlation.
     pub fn new(center: Vec<f32>, matrix: Array2<f32>, scale: Vec<f32>) -> Self {
+        let matrix = Matrix {
+            forth: Rows::from(&matrix.t().to_owned()),
+            back: Rows::from(&matrix),
+        };
         Self {
             center,
             matrix: Some(matrix),
@@ -41,8 +55,8 @@ impl LinearMap {
     }
 
     /// The matrix, `[dim, coordinates]`, if it is not the identity.
-    pub fn matrix(&self) -> Option<&Array2<f32>> {
-        self.matrix.as_ref()
+    pub fn matrix(&self) -> Option<&Rows> {
+        self.matrix.as_ref().map(|matrix| &matrix.back)
     }
 
     /// A number for each coordinate, `[coordinates]`: of canonical ones their correlation.
@@ -56,50 +70,45 @@ impl LinearMap {
     }
 
     /// The coordinates of vectors, `[n, dim]` row-major, as `[n, coordinates]` of unit norm.
-    pub fn apply(&self, vectors: &[f32]) -> Array2<f32> {
+    pub fn apply(&self, vectors: &[f32]) -> Vec<f32> {
         let mut out = self.project(vectors);
-        for mut row in out.rows_mut() {
-            if let Some(row) = row.as_slice_mut() {
-                normalize(row);
-            }
+        for row in out.chunks_exact_mut(self.coordinates().max(1)) {
+            normalize(row);
         }
         out
     }
 
     /// The norms that coordinates have before they are normalised, `[n]`.
     pub fn norms(&self, vectors: &[f32]) -> Vec<f32> {
-        let squared = |row: ArrayView1<f32>| {
-            row.iter()
-                .map(|&v| f64::from(v) * f64::from(v))
-                .sum::<f64>()
-        };
         self.project(vectors)
-            .axis_iter(Axis(0))
-            .map(|row| squared(row).sqrt() as f32)
+            .chunks_exact(self.coordinates().max(1))
+            .map(|row| dot(row, row).sqrt() as f32)
             .collect()
     }
 
     /// `(x - center) M` for each row.
-    fn project(&self, vectors: &[f32]) -> Array2<f32> {
-        let dim = self.center.len();
-        let n = vectors.len() / dim;
-        let centered =
-            Array2::from_shape_fn((n, dim), |(i, j)| vectors[i * dim + j] - self.center[j]);
+    fn project(&self, vectors: &[f32]) -> Vec<f32> {
+        let rows = vectors.chunks_exact(self.center.len().max(1));
+        let centered: Vec<f32> = rows
+            .flat_map(|row| row.iter().zip(&self.center).map(|(v, c)| v - c))
+            .collect();
         match &self.matrix {
-            Some(matrix) => centered.dot(matrix),
+            Some(matrix) => matrix.forth.times(&centered),
             None => centered,
         }
     }
 
-    /// The vector `q` and the number `b` with `<q, a> + b = <u, (a - center) M>` for any `a`, where
-    /// `u` are coordinates, `[coordinates]`: so projected anchors are searched where they lie.
-    pub fn pull_back(&self, u: &[f32]) -> (Vec<f32>, f32) {
-        let q = match &self.matrix {
-            Some(matrix) => matrix.dot(&ArrayView1::from(u)).to_vec(),
+    /// The vectors `q`, `[n, dim]`, and the numbers `b`, `[n]`, with `<q, a> + b = <u, (a - center) M>`
+    /// for any `a`, where `u` are coordinates, `[n, coordinates]`: so projected anchors are searched
+    /// where they lie.
+    pub fn pull_back(&self, u: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let vectors = match &self.matrix {
+            Some(matrix) => matrix.back.times(u),
             None => u.to_vec(),
         };
-        let bias = -dot(&q, &self.center);
-        (q, bias as f32)
+        let queries = vectors.chunks_exact(self.center.len().max(1));
+        let biases = queries.map(|q| -dot(q, &self.center) as f32).collect();
+        (vectors, biases)
     }
 
     /// `M scale^-power u`, `[dim]`, of coordinates `u`: what explains a canonical score, see
@@ -122,10 +131,10 @@ mod tests {
         let map = LinearMap::new(vec![0.1, -0.2, 0.3], matrix, vec![1.0; 2]);
         let (x, anchors) = ([0.3f32, 0.5, -0.1], [0.9f32, 0.1, 0.4, -0.3, 0.8, 0.2]);
         let frame = Frame::mapped(map.clone(), &map.norms(&anchors));
-        let (q, bias) = frame.query(&x);
+        let (q, bias) = frame.queries(&x, 3).remove(0);
         let (u, v) = (map.apply(&x), map.apply(&anchors));
         for (i, w) in frame.weights().unwrap().iter().enumerate() {
-            let want: f32 = u.row(0).dot(&v.row(i));
+            let want = dot(&u, &v[i * 2..i * 2 + 2]) as f32;
             let got = (dot(&q, &anchors[i * 3..i * 3 + 3]) as f32 + bias) * w;
             assert!((got - want).abs() < 1e-5, "{got} {want}");
         }

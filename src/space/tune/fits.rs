@@ -4,6 +4,7 @@ use ndarray::Array2;
 
 use crate::space::Part;
 use crate::space::linear::{self, FitError, LinearMap, Moments};
+use crate::space::product::Rows;
 use crate::space::recipe::Canonical;
 
 /// Maps of some pairs' moments.
@@ -79,9 +80,12 @@ fn rescaled(map: &LinearMap, params: &Canonical) -> LinearMap {
         .iter()
         .map(|&c| f64::from(c).max(0.0).powf(params.exponent) as f32)
         .collect();
-    let matrix = map.matrix().map_or_else(
-        || Array2::zeros((map.center().len(), dims)),
-        |m| Array2::from_shape_fn((m.nrows(), dims), |(i, j)| m[[i, j]] * factor[j]),
-    );
+    let mut matrix = Array2::zeros((map.center().len(), dims));
+    let rows = map.matrix().into_iter().flat_map(Rows::iter);
+    for (mut new, row) in matrix.rows_mut().into_iter().zip(rows) {
+        for ((n, v), f) in new.iter_mut().zip(row).zip(&factor) {
+            *n = v * f;
+        }
+    }
     LinearMap::new(map.center().to_vec(), matrix, correlations)
 }

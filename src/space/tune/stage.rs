@@ -296,8 +296,9 @@ fn mapped(map: Option<&LinearMap>, rows: ArrayView2<f32>) -> Array2<f32> {
         let end = (start + ROWS).min(rows.nrows());
         let block = rows.slice_axis(Axis(0), Slice::from(start..end));
         let block = block.as_standard_layout();
-        let coordinates = block.as_slice().map(|rows| map.apply(rows));
-        coordinates.into_iter().flatten()
+        block
+            .as_slice()
+            .map_or_else(Vec::new, |rows| map.apply(rows))
     };
     let all: Vec<f32> = starts.par_iter().flat_map_iter(block).collect();
     Array2::from_shape_vec((rows.nrows(), map.coordinates()), all).unwrap_or_default()
