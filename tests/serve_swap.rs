@@ -17,8 +17,7 @@ use serde_json::{Value, json};
 use serve_support::{Server, build, data_url, question};
 
 const ADMIN: &str = "an-admin-key-of-the-tests";
-/// Swaps of the test; `tools/serve_load` does a thousand.
-const SWAPS: u64 = 60;
+const SWAPS: u64 = 1_000;
 
 fn admin_key(folder: &Path) -> String {
     let file = folder.join("admin-key");
