@@ -116,7 +116,8 @@ impl Fetcher {
             let response = match client.request(asked).await {
                 Ok(response) => response,
                 Err(e) if e.is_connect() => {
-                    return rejected("its host cannot be reached".to_owned());
+                    let reason = "its host cannot be reached, or its certificate is not known here";
+                    return rejected(reason.to_owned());
                 }
                 Err(_) => return rejected("its host broke off the connection".to_owned()),
             };
