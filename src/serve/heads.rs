@@ -15,6 +15,8 @@ use crate::space::prompts::{Labels, Templates};
 pub(super) const HEADS: usize = 10_000;
 /// Those of each other ground, of which eight are kept.
 pub(super) const OTHER_HEADS: usize = HEADS / 8;
+/// The characters of a prompt that a message shows.
+const SHOWN: usize = 60;
 /// Up to so many are made among the short answers.
 const FEW: usize = 32;
 
@@ -132,7 +134,9 @@ impl Words {
         let mut flat = Vec::with_capacity(vectors.iter().flatten().map(|v| v.len()).sum());
         for (prompt, vector) in prompts.iter().zip(vectors) {
             let vector = vector.map_err(|rejected| {
-                Refusal::invalid("prompt", format!("prompt {prompt:?}: {}", rejected.reason))
+                let begin: String = prompt.chars().take(SHOWN).collect();
+                let reason = rejected.reason;
+                Refusal::invalid("prompt", format!("prompt {begin:?}: {reason}"))
             })?;
             flat.extend_from_slice(&vector);
         }
