@@ -11,8 +11,9 @@ use super::body::Body;
 use super::parts::{ErrorBody, check_batch};
 use crate::encode::Modality;
 use crate::serve::answer::{all, rows};
+use crate::serve::encoders::Encoders;
 use crate::serve::error::Refusal;
-use crate::serve::picture::Picture;
+use crate::serve::picture::{Picture, is_data_url};
 use crate::serve::state::App;
 
 /// Inputs to embed.
@@ -136,18 +137,17 @@ pub(super) async fn embed(
     let (images, texts): (Vec<_>, Vec<_>) = inputs
         .into_iter()
         .enumerate()
-        .partition(|(_, input)| input.starts_with("data:"));
+        .partition(|(_, input)| is_data_url(input));
     let encoders = set.encoders();
-    let tokens = count_tokens(&app, set.encoders(), &texts).await?;
     let (image_places, images): (Vec<_>, Vec<_>) = images.into_iter().unzip();
     let (text_places, texts): (Vec<usize>, Vec<String>) = texts.into_iter().unzip();
     let pictures = images.into_iter().map(Picture::Text).collect();
-    let (images, texts) = tokio::try_join!(encoders.pictures(pictures), encoders.texts(&texts))?;
+    let (images, vectors) = tokio::try_join!(encoders.pictures(pictures), encoders.texts(&texts))?;
     let ground = set.ground();
     let mut data = Vec::new();
     for (modality, places, vectors) in [
         (Modality::Image, image_places, images),
-        (Modality::Text, text_places, texts),
+        (Modality::Text, text_places, vectors),
     ] {
         if places.is_empty() {
             continue;
@@ -163,6 +163,7 @@ pub(super) async fn embed(
         };
         data.extend(places.into_iter().zip(vectors));
     }
+    let tokens = count_tokens(&app, encoders, texts).await?;
     data.sort_by_key(|(place, _)| *place);
     let encoding = asked.encoding_format.unwrap_or_default();
     let data = data.into_iter().map(|(index, vector)| {
@@ -170,7 +171,8 @@ pub(super) async fn embed(
             .dimensions
             .is_some_and(|wanted| wanted != vector.len())
         {
-            let message = format!("vectors have {} numbers and are not cut", vector.len());
+            let n = vector.len();
+            let message = format!("vectors have {n} numbers and are not cut; ask for {n}, or none");
             return Err(Refusal::invalid("dimensions", message));
         }
         Ok(Embedding {
@@ -200,13 +202,12 @@ fn written(vector: Vec<f32>, encoding: Encoding) -> Vector {
     }
 }
 
-/// The tokens of all texts; those that cannot be tokenised are refused elsewhere.
+/// The tokens of texts that have been encoded.
 async fn count_tokens(
     app: &App,
-    encoders: &crate::serve::encoders::Encoders,
-    texts: &[(usize, String)],
+    encoders: &Encoders,
+    texts: Vec<String>,
 ) -> Result<usize, Refusal> {
-    let texts: Vec<String> = texts.iter().map(|(_, text)| text.clone()).collect();
     let embedder = std::sync::Arc::clone(encoders.embedder());
     let count = move || {
         // Several encoders read a text each in their own tokens; the first one's are told.
