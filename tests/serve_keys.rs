@@ -91,7 +91,7 @@ fn each_key_opens_its_own_routes() {
             .refused(403, "forbidden");
     }
     // Also who sends much is told why.
-    let large = json!({"images": [" ".repeat(8 << 20)]});
+    let large = json!({"images": [" ".repeat(24 << 20)]});
     server
         .post_with("/v1/classify", "an-api-key-of-nobody", &large)
         .refused(401, "invalid_api_key");
