@@ -16,6 +16,9 @@ use crate::serve::error::Refusal;
 use crate::serve::picture::{Picture, is_data_url};
 use crate::serve::state::App;
 
+/// The most numbers of several relative vectors: each takes four bytes, and some ten as JSON.
+const RELATIVE: usize = 16 << 20;
+
 /// Inputs to embed.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Embed {
@@ -138,12 +141,15 @@ pub(super) async fn embed(
         .into_iter()
         .enumerate()
         .partition(|(_, input)| is_data_url(input));
-    let encoders = set.encoders();
+    let (encoders, ground) = (set.encoders(), set.ground());
+    let space = asked.space.unwrap_or_default();
+    if space == Coordinates::Relative {
+        check_relative(images.len() + texts.len(), ground.set().len())?;
+    }
     let (image_places, images): (Vec<_>, Vec<_>) = images.into_iter().unzip();
     let (text_places, texts): (Vec<usize>, Vec<String>) = texts.into_iter().unzip();
     let pictures = images.into_iter().map(Picture::Text).collect();
     let (images, vectors) = tokio::try_join!(encoders.pictures(pictures), encoders.texts(&texts))?;
-    let ground = set.ground();
     let mut data = Vec::new();
     for (modality, places, vectors) in [
         (Modality::Image, image_places, images),
@@ -154,7 +160,7 @@ pub(super) async fn embed(
         }
         let name = modality.to_string();
         let flat = all(&name, vectors)?;
-        let vectors = match asked.space.unwrap_or_default() {
+        let vectors = match space {
             Coordinates::Relative => rows(&app, ground.clone(), modality, flat).await?,
             Coordinates::Absolute => {
                 let rows = flat.chunks_exact(ground.set().dim(modality).max(1));
@@ -199,6 +205,17 @@ fn written(vector: Vec<f32>, encoding: Encoding) -> Vector {
             let bytes: Vec<u8> = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
             Vector::Base64(STANDARD.encode(bytes))
         }
+    }
+}
+
+/// Refuses more relative vectors than an answer should be long; one is always answered.
+fn check_relative(inputs: usize, anchors: usize) -> Result<(), Refusal> {
+    match inputs.saturating_mul(anchors) > RELATIVE && inputs > 1 {
+        true => Err(Refusal::too_large(format!(
+            "{inputs} relative vectors of {anchors} numbers each, at most {RELATIVE} numbers are \
+             answered at once; ask in several requests"
+        ))),
+        false => Ok(()),
     }
 }
 
@@ -265,4 +282,19 @@ pub(super) async fn models(State(app): State<App>) -> Json<Models> {
         object: "list",
         data: app.sets().iter().map(model).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_do_not_grow_with_inputs_times_anchors() {
+        check_relative(64, 200_000).unwrap();
+        check_relative(1, usize::MAX).unwrap();
+        for (inputs, anchors) in [(64, 1_000_000), (2, usize::MAX)] {
+            let refusal = check_relative(inputs, anchors).unwrap_err();
+            assert_eq!(refusal.status().as_u16(), 413);
+        }
+    }
 }
