@@ -8,9 +8,11 @@ mod serve_support;
 mod support;
 
 use std::path::Path;
+use std::sync::Barrier;
+use std::time::Instant;
 
 use serde_json::json;
-use serve_support::{Answer, Server, build, picture, question};
+use serve_support::{Answer, PATIENCE, Server, build, picture, question};
 
 const API: &str = "an-api-key-of-the-tests";
 const ADMIN: &str = "an-admin-key-of-the-tests";
@@ -88,6 +90,11 @@ fn each_key_opens_its_own_routes() {
             .post_with(path, ADMIN, &asked)
             .refused(403, "forbidden");
     }
+    // Also who sends much is told why.
+    let large = json!({"images": [" ".repeat(24 << 20)]});
+    server
+        .post_with("/v1/classify", "an-api-key-of-nobody", &large)
+        .refused(401, "invalid_api_key");
     server.post_with("/v1/classify", API, &question(1)).ok();
     for path in ["/health", "/ready", "/openapi.json", "/"] {
         assert_eq!(server.get(path).status, 200, "{path}");
@@ -214,6 +221,17 @@ fn sets_are_changed_over_http() {
     assert_eq!(picture_of.header("content-type"), Some("image/jpeg"));
     assert_eq!(support::names_in(&uploads.join("one")).len(), 1);
 
+    // Each change took a turn, however it was noticed first.
+    let counted = |metrics: String| metrics.contains("asif_swaps_total{set=\"one\"} 5\n");
+    let begun = Instant::now();
+    while !counted(get(&server, "/metrics", API).text()) {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{}",
+            get(&server, "/metrics", API).text()
+        );
+    }
+
     // Refused pairs leave no file behind.
     change("add", json!({"pairs": [pair]})).refused(400, "unusable");
     let bad = json!({"image": "aGVsbG8=", "captions": ["no picture"]});
@@ -221,4 +239,30 @@ fn sets_are_changed_over_http() {
     change("add", json!({"pairs": []})).refused(400, "empty");
     assert_eq!(support::names_in(&uploads.join("one")).len(), 1);
     support::run(support::bare(folder.path()).arg("verify").arg(&one)).ok();
+}
+
+#[test]
+fn a_refused_change_takes_no_picture_from_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = support::demo_pairs(12);
+    let set = build(folder.path(), "one", &records);
+    let uploads = folder.path().join("uploads");
+    let more = ["--uploads", uploads.to_str().unwrap()];
+    let server = start(&[("one", &set)], folder.path(), &more);
+    let taken = records[0]["id"].clone();
+    for round in 0..12 {
+        let at_once = Barrier::new(2);
+        let add = |id: serde_json::Value| {
+            let pair = json!({"image": picture(100 + round), "captions": ["a drawing"], "id": id});
+            at_once.wait();
+            server.post_with("/admin/sets/one/add", ADMIN, &json!({"pairs": [pair]}))
+        };
+        std::thread::scope(|scope| {
+            let refused = scope.spawn(|| add(taken.clone()));
+            add(json!(format!("drawing-{round}"))).ok();
+            refused.join().unwrap().refused(400, "unusable");
+        });
+        let anchor = format!("/v1/sets/one/anchors/{}/image", 12 + round);
+        assert_eq!(get(&server, &anchor, API).status, 200, "round {round}");
+    }
 }

@@ -129,6 +129,17 @@ fn a_damaged_generation_does_not_answer_and_health_says_so() {
     assert_eq!(health["sets"][0]["generation"], 1);
     let reason = health["sets"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("image.vec"), "{reason}");
+    // Anybody may ask for the health; where sets lie is the operator's to know.
+    let lies = folder.path().to_str().unwrap();
+    assert!(!reason.contains(lies), "{reason}");
+    assert!(server.log().contains(lies), "{}", server.log());
+    // Nor does it answer who names it.
+    let mut asked = question(2);
+    asked["generation"] = json!(2);
+    let refused = server.post("/v1/classify", &asked);
+    let message = refused.refused(500, "internal");
+    assert!(message.contains("image.vec"), "{message}");
+    assert!(!message.contains(lies), "{message}");
     assert_eq!(server.post("/v1/classify", &question(2)).ok(), before);
     let metrics = server.get("/metrics").text();
     assert!(metrics.contains("asif_degraded{set=\"a\"} 1"), "{metrics}");

@@ -1,5 +1,6 @@
 //! `asif serve`.
 
+use std::env::VarError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -228,7 +229,7 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
     Ok(serve(options, &open, ready)?)
 }
 
-/// `NAME=DIR`, or a folder whose stem is the name.
+/// `NAME=DIR`, or a folder that is called as the set, with `.asif` behind it or not.
 fn named(text: &str) -> anyhow::Result<NamedSet> {
     if let Some((name, path)) = text.split_once('=')
         && !name.contains('/')
@@ -239,10 +240,11 @@ fn named(text: &str) -> anyhow::Result<NamedSet> {
         });
     }
     let path = PathBuf::from(text);
-    let stem = path.file_stem().and_then(|stem| stem.to_str());
-    let name = stem.with_context(|| format!("{text:?} has no name; give --index NAME=DIR.asif"))?;
+    let folder = path.file_name().and_then(|folder| folder.to_str());
+    let folder =
+        folder.with_context(|| format!("{text:?} has no name; give --index NAME=DIR.asif"))?;
     Ok(NamedSet {
-        name: name.to_owned(),
+        name: folder.strip_suffix(".asif").unwrap_or(folder).to_owned(),
         path,
     })
 }
@@ -254,9 +256,17 @@ fn key(file: Option<&PathBuf>, variable: &str) -> anyhow::Result<Option<Key>> {
             fs_err::read_to_string(file)
                 .map_err(|e| BadInput(format!("{e}; give a file with the key in it")))?,
         ),
-        None => std::env::var(variable).ok().filter(|text| !text.is_empty()),
+        None => match std::env::var(variable) {
+            Ok(text) => Some(text).filter(|text| !text.is_empty()),
+            Err(VarError::NotPresent) => None,
+            // Left out, it would be taken for a wish to have no key.
+            Err(VarError::NotUnicode(_)) => Err(BadInput(format!(
+                "{variable}: not UTF-8; a key is of visible ASCII"
+            )))?,
+        },
     };
-    let key = |text: String| Key::new(&text).map_err(|e| BadInput(e.to_string()));
+    let from = file.map_or(variable.to_owned(), |file| file.display().to_string());
+    let key = |text: String| Key::new(&text).map_err(|e| BadInput(format!("{from}: {e}")));
     Ok(text.map(key).transpose()?)
 }
 

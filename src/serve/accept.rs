@@ -1,5 +1,6 @@
 //! Connections: accepted while there is room, served, and let finish when the server stops.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,11 +8,11 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::options::Limits;
+use super::patient::Patient;
 
 /// How long a client may take for the headers of a request, or be silent between two.
 const HEADERS: Duration = Duration::from_secs(30);
@@ -54,10 +55,11 @@ pub(super) async fn serve(
         // An answer is written whole; waiting for more to send would only delay it.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(Patient::new(stream, limits.time));
+        let connection = http.serve_connection(stream, service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // What goes wrong here is the client's going away, or what it sends being no HTTP.
+            // What goes wrong here is the client's: it goes away, takes nothing, or sends no HTTP.
             let _ = connection.await;
             drop(slot);
         });

@@ -61,7 +61,7 @@ pub(super) struct Question {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub predictions: Vec<Prediction>,
-    /// As [`Why`] asks.
+    /// As [`Why`] asks, with the numbers that anchors have in the generation itself.
     pub reasons: Vec<Reasons>,
 }
 
@@ -98,7 +98,11 @@ pub(super) async fn classify(
             Ok(vector) => {
                 let input = inputs.next().unwrap_or_default();
                 let answer = head.answer(vector.to_vec(), input);
-                explained(&classifier, &answer, top, why).map(Ok)
+                let mut answer = explained(&classifier, &answer, top, why)?;
+                let reasons = answer.reasons.iter_mut();
+                let pairs = reasons.flat_map(|r| r.supporting.iter_mut().chain(&mut r.opposing));
+                base.renumber(pairs.map(|pair| &mut pair.anchor))?;
+                Ok(Ok(answer))
             }
             Err(rejected) => Ok(Err(rejected)),
         };

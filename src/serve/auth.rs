@@ -2,11 +2,13 @@
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
-use axum::http::{HeaderMap, Uri};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::{Refusal, ServeError};
+use super::limits::drain;
 use super::state::App;
 
 /// The fewest characters of a key.
@@ -92,23 +94,33 @@ impl Gate {
 
 /// Lets through who may use the public routes.
 pub(super) async fn public(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.gate().public(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
-    }
+    let allowed = app.gate().public(request.headers());
+    if_allowed(allowed, request, next).await
 }
 
 /// Lets through who may use the admin routes.
 pub(super) async fn admin(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.gate().admin(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
-    }
+    let allowed = app.gate().admin(request.headers());
+    if_allowed(allowed, request, next).await
 }
 
-/// The key of `Authorization: Bearer KEY`.
+async fn if_allowed(allowed: Result<(), Refusal>, request: Request, next: Next) -> Response {
+    let Err(refusal) = allowed else {
+        return next.run(request).await;
+    };
+    let (parts, body) = request.into_parts();
+    drain(&parts.headers, body).await;
+    refusal.into_response()
+}
+
+/// The key of `Authorization: Bearer KEY`. Of several such headers none counts: what stands in front
+/// of this server may have looked at another than the first.
 fn bearer(headers: &HeaderMap) -> Option<Key> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let value = value.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
     scheme
         .eq_ignore_ascii_case("bearer")
@@ -118,22 +130,26 @@ fn bearer(headers: &HeaderMap) -> Option<Key> {
 /// An open server on loopback answers to this machine's names only: a page from elsewhere whose
 /// host name was made to point here (DNS rebinding) would otherwise read what it likes.
 fn local_host(headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(host) = headers.get(HOST) else {
-        return Ok(());
+    match headers.get_all(HOST).iter().all(is_local) {
+        true => Ok(()),
+        false => Err(Refusal::forbidden(
+            "without an API key this server answers to localhost only; ask it by that name, or \
+             start it with --api-key-file",
+        )),
+    }
+}
+
+fn is_local(host: &HeaderValue) -> bool {
+    let authority: Option<Authority> = host.to_str().ok().and_then(|h| h.parse().ok());
+    let Some(authority) = authority else {
+        return false;
     };
-    let uri: Option<Uri> = host.to_str().ok().and_then(|h| h.parse().ok());
-    let name = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    let name = authority.host();
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     let loopback = bare
         .parse::<std::net::IpAddr>()
         .is_ok_and(|ip| ip.is_loopback());
-    if loopback || bare.eq_ignore_ascii_case("localhost") {
-        return Ok(());
-    }
-    Err(Refusal::forbidden(
-        "without an API key this server answers to localhost only; ask it by that name, or start \
-         it with --api-key-file",
-    ))
+    loopback || bare.eq_ignore_ascii_case("localhost")
 }
 
 #[cfg(test)]
@@ -143,7 +159,7 @@ mod tests {
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
-            headers.insert(*name, value.parse().unwrap());
+            headers.append(*name, value.parse().unwrap());
         }
         headers
     }
@@ -173,6 +189,13 @@ mod tests {
         assert_eq!(status(gate.public(&headers(&[]))), 401);
         let basic = headers(&[("authorization", &format!("Basic {api}"))]);
         assert_eq!(status(gate.public(&basic)), 401);
+        let several = [api, "another-0123456789"].map(|key| format!("Bearer {key}"));
+        let several = headers(
+            &several
+                .each_ref()
+                .map(|key| ("authorization", key.as_str())),
+        );
+        assert_eq!(status(gate.public(&several)), 401);
     }
 
     #[test]
@@ -192,9 +215,17 @@ mod tests {
         ] {
             assert!(host(good).is_ok(), "{good}");
         }
-        for bad in ["evil.example", "localhost.evil.example:80", "10.0.0.1"] {
+        for bad in [
+            "evil.example",
+            "localhost.evil.example:80",
+            "10.0.0.1",
+            "localhost/evil.example",
+            "",
+        ] {
             assert!(host(bad).is_err(), "{bad}");
         }
+        let two = headers(&[("host", "localhost"), ("host", "evil.example")]);
+        assert!(gate.public(&two).is_err());
         let dummy = headers(&[("authorization", "Bearer dummy"), ("host", "localhost")]);
         assert!(gate.public(&dummy).is_ok());
         let closed = Gate {

@@ -183,6 +183,10 @@ impl<I, O> Shared<I, O> {
             inputs += job.inputs.len();
             jobs.push(job);
         }
+        // Whoever was told of what is left may be this worker, who goes away with its share.
+        if !queue.jobs.is_empty() {
+            self.came.notify_one();
+        }
         Some(jobs)
     }
 
@@ -373,6 +377,33 @@ mod tests {
             "no output for an input"
         );
         assert_eq!(batcher.submit(vec![2]).await, Ok(vec![2]));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_waiting_worker_leaves_has_the_other_worker_at_once() {
+        let patient = Batching {
+            linger: Duration::from_secs(600),
+            ..batching(4, 2)
+        };
+        let both = std::sync::Barrier::new(2);
+        let call = move |inputs: Vec<u32>| {
+            both.wait();
+            Ok(inputs)
+        };
+        let batcher = Arc::new(Batcher::start("test", patient, call, |_| {}).unwrap());
+        let ask = |input| {
+            let batcher = Arc::clone(&batcher);
+            tokio::spawn(async move { batcher.submit(vec![input]).await })
+        };
+        let coming = batcher.announce();
+        let first = ask(1);
+        // Enough for a worker to begin to wait; had none, there would be nothing to see.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(coming);
+        let second = ask(2);
+        let answers = async { (first.await.unwrap(), second.await.unwrap()) };
+        let answers = tokio::time::timeout(Duration::from_secs(60), answers).await;
+        assert_eq!(answers, Ok((Ok(vec![1]), Ok(vec![2]))));
     }
 
     #[tokio::test]

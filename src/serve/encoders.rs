@@ -27,8 +27,12 @@ use crate::progress::{Cancel, Silent};
 
 /// How long an encoder waits for pictures that are being decoded; a tenth of what one takes.
 const LINGER: Duration = Duration::from_millis(2);
-/// Text vectors that are kept, by number: prompts of labels, which come again with each generation.
-const TEXTS: usize = 40_000;
+/// Bytes of texts and their vectors that are kept: some 40,000 prompts of labels, which come again
+/// with each generation.
+const TEXTS: usize = 80 << 20;
+/// The longest text that is read, in bytes: some eight thousand tokens. Encoders read fewer, and yet
+/// a tokenizer would go through megabytes while other texts wait.
+pub(super) const LONGEST: usize = 32 << 10;
 
 /// A unit vector, or why this input has none.
 pub(super) type Embedded = Result<Arc<[f32]>, Rejected>;
@@ -81,7 +85,7 @@ impl Encoders {
                     .max(),
             ),
             move |inputs: Vec<PreparedInput>| {
-                let vectors = model.encode_prepared(&inputs)?;
+                let vectors = model.encode_prepared(inputs)?;
                 let rows = vectors.chunks_exact(model.image().dim());
                 Ok(rows.map(Arc::from).collect())
             },
@@ -188,7 +192,12 @@ impl Encoders {
     pub async fn texts(&self, texts: &[String]) -> Result<Vec<Embedded>, Refusal> {
         let mut vectors: Vec<Option<Embedded>> = texts
             .iter()
-            .map(|text| self.kept.get(text).map(Ok))
+            .map(|text| match text.len() {
+                ..=LONGEST => self.kept.get(text).map(Ok),
+                n => Some(Err(Rejected {
+                    reason: format!("it has {n} bytes, at most {LONGEST} are read; cut it"),
+                })),
+            })
             .collect();
         let missing: Vec<usize> = (0..texts.len()).filter(|&i| vectors[i].is_none()).collect();
         let hits = texts.len() - missing.len();
@@ -207,7 +216,9 @@ impl Encoders {
             let places = chunks.iter().copied().flatten();
             for (&place, vector) in places.zip(made.into_iter().flatten()) {
                 if let Ok(vector) = &vector {
-                    self.kept.put(texts[place].clone(), Arc::clone(vector), 1);
+                    let weight = texts[place].len() + size_of_val(&**vector);
+                    let (text, vector) = (texts[place].clone(), Arc::clone(vector));
+                    self.kept.put(text, vector, weight);
                 }
                 vectors[place] = Some(vector);
             }

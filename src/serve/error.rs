@@ -71,6 +71,16 @@ pub enum ServeError {
         "the API key and the admin key are the same; whoever may ask could change the sets: make another"
     )]
     SameKeys,
+    /// A limit that lets nothing through, or that no machine could keep.
+    #[error("limits: {option} {value} is not in 1 to {most}; give another, or leave it out")]
+    Limit {
+        /// The option of the command line.
+        option: &'static str,
+        /// What it was.
+        value: u64,
+        /// The most it can be.
+        most: u64,
+    },
     /// Limits that leave no room.
     #[error(
         "limits: {small} {what} do not fit into {large} of all requests together; raise the latter, and allow at least 1"
@@ -187,7 +197,7 @@ impl Refusal {
         Self::new(status, INVALID, "slow_body", message.to_owned())
     }
 
-    /// Another writer, or a state in which the change makes no sense.
+    /// The set is in a state in which this cannot be done.
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, INVALID, code, message.into())
     }
@@ -235,15 +245,15 @@ impl Refusal {
         self.code
     }
 
-    /// What a person is to read.
+    /// What a person is to read; it may name paths, which the log keeps and clients are not told.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The response, with the request's id in its body.
-    pub fn with_id(&self, id: &str) -> Response {
+    /// The response, with the request's id and its message as a client may read it.
+    pub fn answer(&self, id: &str, message: &str) -> Response {
         let body = json!({"error": {
-            "message": self.message,
+            "message": message,
             "type": self.kind,
             "code": self.code,
             "request_id": id,
@@ -284,6 +294,7 @@ impl From<AnchorsError> for Refusal {
             | AnchorsError::Prompt { .. } => Self::invalid("unusable", said),
             AnchorsError::NoGeneration { .. } => Self::not_found("no_generation", said),
             AnchorsError::Locked { .. } => Self::conflict("locked", said),
+            AnchorsError::OtherEncoder(_) => Self::conflict("other_encoders", said),
             AnchorsError::Interrupted => Self::stopping(),
             _ => Self::internal(said),
         }

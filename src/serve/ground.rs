@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::heads::{HEADS, HeadKey};
+use super::heads::{HEADS, HeadKey, OTHER_HEADS};
 use super::kept::MadeOnce;
 use crate::anchors::searcher::SpaceView;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot, select};
@@ -35,19 +35,19 @@ enum Pairs {
 impl Ground {
     /// A generation that is live.
     pub fn live(snapshot: Arc<Snapshot>) -> Self {
-        Self::of(Pairs::Live(snapshot))
+        Self::of(Pairs::Live(snapshot), HEADS)
     }
 
     /// Another one, whose space was fitted for it; `base` is what pairs were taken from.
     pub fn other(set: AnchorSet, view: SpaceView, base: Option<Arc<Self>>) -> Self {
         let set = Box::new(set);
-        Self::of(Pairs::Other { set, view, base })
+        Self::of(Pairs::Other { set, view, base }, OTHER_HEADS)
     }
 
-    fn of(pairs: Pairs) -> Self {
+    fn of(pairs: Pairs, heads: usize) -> Self {
         Self {
             pairs,
-            heads: MadeOnce::new(HEADS),
+            heads: MadeOnce::new(heads),
             map: MadeOnce::new(2),
         }
     }
@@ -77,35 +77,38 @@ impl Ground {
         }
     }
 
-    /// The numbers that these anchors have in the generation itself, where pairs are thought away
-    /// and numbers have shifted.
+    /// Gives these anchors the numbers that they have in the generation itself, where pairs are
+    /// thought away and numbers have shifted. Looks through all pairs' ids then.
     ///
     /// # Errors
     /// When a record is damaged.
-    pub fn numbers(
+    pub fn renumber<'a>(
         &self,
-        anchors: &[AnchorId],
-    ) -> Result<HashMap<AnchorId, AnchorId>, AnchorsError> {
+        anchors: impl Iterator<Item = &'a mut AnchorId>,
+    ) -> Result<(), AnchorsError> {
         let Pairs::Other {
             set,
             base: Some(base),
             ..
         } = &self.pairs
         else {
-            return Ok(anchors.iter().map(|&a| (a, a)).collect());
+            return Ok(());
         };
-        let own = anchors.iter().map(|&a| Ok((set.pair_id(a)?.to_owned(), a)));
-        let own: HashMap<String, AnchorId> = own.collect::<Result<_, AnchorsError>>()?;
+        let mut of_pairs: HashMap<String, Vec<&mut AnchorId>> = HashMap::new();
+        for anchor in anchors {
+            let pair = set.pair_id(*anchor)?.to_owned();
+            of_pairs.entry(pair).or_default().push(anchor);
+        }
         let base = base.set();
-        let (rows, _) = select::by_ids(base, &own.keys().cloned().collect())?;
-        let mut numbers = HashMap::new();
+        let (rows, _) = select::by_ids(base, &of_pairs.keys().cloned().collect())?;
         for row in rows {
             let number = base.live().number(row) as AnchorId;
-            if let Some(&anchor) = own.get(base.pair_id(number)?) {
-                numbers.insert(anchor, number);
+            let anchors = of_pairs.get_mut(base.pair_id(number)?);
+            for anchor in anchors.into_iter().flatten() {
+                **anchor = number;
             }
         }
-        Ok(numbers)
+        Ok(())
     }
 
     /// A searcher of them; costs nothing.

@@ -10,11 +10,19 @@ use crate::classify::{LabelHead, Scoring};
 use crate::space::Aggregate;
 use crate::space::prompts::{Labels, Templates};
 
-/// The prompts of all heads that are kept of a generation, where the mean of several counts as one.
-/// Their rows and coordinates take some ten kilobytes each.
+/// The prompts of all heads that are kept of the live generation, where the mean of several counts as
+/// one. Their rows and coordinates take some ten kilobytes each.
 pub(super) const HEADS: usize = 10_000;
+/// Those of each other ground, of which eight are kept.
+pub(super) const OTHER_HEADS: usize = HEADS / 8;
+/// The characters of a prompt that a message shows.
+const SHOWN: usize = 60;
 /// Up to so many are made among the short answers.
 const FEW: usize = 32;
+
+/// The bytes that prompts may have in the mean, so many as the limit allows together. A request can
+/// name long labels and long templates, and prompts have the length of both.
+const MEAN: usize = 256;
 
 /// A hash of labels, templates and aggregate.
 pub(super) type HeadKey = [u8; 32];
@@ -58,6 +66,14 @@ impl Words {
                 names,
                 templates.len(),
                 limits.prompts
+            )));
+        }
+        let bytes = written(labels, names, &templates);
+        let most = limits.prompts.saturating_mul(MEAN);
+        if bytes > most {
+            return Err(Refusal::too_large(format!(
+                "the {prompts} prompts have {bytes} bytes, at most {most} are accepted; take shorter \
+                 labels or fewer templates"
             )));
         }
         let mut hash = blake3::Hasher::new();
@@ -118,7 +134,9 @@ impl Words {
         let mut flat = Vec::with_capacity(vectors.iter().flatten().map(|v| v.len()).sum());
         for (prompt, vector) in prompts.iter().zip(vectors) {
             let vector = vector.map_err(|rejected| {
-                Refusal::invalid("prompt", format!("prompt {prompt:?}: {}", rejected.reason))
+                let begin: String = prompt.chars().take(SHOWN).collect();
+                let reason = rejected.reason;
+                Refusal::invalid("prompt", format!("prompt {begin:?}: {reason}"))
             })?;
             flat.extend_from_slice(&vector);
         }
@@ -143,6 +161,15 @@ impl Words {
             _ => app.compute().run_long(head).await,
         }
     }
+}
+
+/// The bytes of all prompts, or more: a template may ask for the label several times.
+fn written(labels: &[String], names: usize, templates: &Templates) -> usize {
+    let of_labels: usize = labels.iter().map(String::len).sum();
+    let of_templates: usize = templates.iter().map(str::len).sum();
+    let places: usize = templates.iter().map(|t| t.matches('{').count()).sum();
+    let own = names.saturating_mul(of_templates);
+    own.saturating_add(places.saturating_mul(of_labels))
 }
 
 #[cfg(test)]
@@ -192,5 +219,13 @@ mod tests {
         assert_eq!(status(&["a", "a"], &["{}"]), Some(400));
         assert_eq!(status(&[" "], &["{}"]), Some(400));
         assert_eq!(status(&["a", "b"], &["{}", "{}!"]), None);
+        // Short ones that become long together.
+        let long = "x".repeat(MEAN);
+        assert_eq!(status(&[&long], &["{}"]), None);
+        assert_eq!(status(&[&long], &["{}", "{} {} {}"]), Some(413));
+        assert_eq!(
+            status(&["a", "b", "c"], &[&format!("{long}{long}{{}}")]),
+            Some(413)
+        );
     }
 }

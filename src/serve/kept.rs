@@ -57,6 +57,19 @@ impl<K: Hash + Eq + Clone, V: Clone> Kept<K, V> {
         value
     }
 
+    /// Drops the value of a key if it is the one that is meant.
+    fn forget(&self, key: &K, meant: impl Fn(&V) -> bool) {
+        let mut halves = self.lock();
+        if halves.young.get(key).is_some_and(|(value, _)| meant(value))
+            && let Some((_, weight)) = halves.young.remove(key)
+        {
+            halves.weight -= weight;
+        }
+        if halves.old.get(key).is_some_and(|(value, _)| meant(value)) {
+            halves.old.remove(key);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Halves<K, V>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,8 +126,15 @@ impl<K: Hash + Eq + Clone, V> MadeOnce<K, V> {
             return Ok((Arc::clone(value), true));
         }
         let made = || async { make().await.map(Arc::new) };
-        let value = cell.get_or_try_init(made).await?;
-        Ok((Arc::clone(value), false))
+        match cell.get_or_try_init(made).await {
+            Ok(value) => Ok((Arc::clone(value), false)),
+            Err(refusal) => {
+                // Its place belongs to what could be made. Others that wait for it try by themselves.
+                let vain = |kept: &Arc<_>| Arc::ptr_eq(kept, &cell) && !cell.initialized();
+                self.0.forget(key, vain);
+                Err(refusal)
+            }
+        }
     }
 }
 
@@ -161,6 +181,19 @@ mod tests {
         assert!(fails.await.is_err());
         let works = cache.get(&"b", 1, || async { Ok(5) });
         assert_eq!(*works.await.unwrap().0, 5);
+    }
+
+    #[tokio::test]
+    async fn what_fails_takes_no_place() {
+        let cache: MadeOnce<u32, u32> = MadeOnce::new(4);
+        cache.get(&0, 1, || async { Ok(0) }).await.unwrap();
+        for key in 1..100 {
+            let fails = cache.get(&key, 1, || async { Err(Refusal::busy("full")) });
+            assert!(fails.await.is_err());
+        }
+        let (_, hit) = cache.get(&0, 1, || async { Ok(1) }).await.unwrap();
+        assert!(hit, "failures have pushed out what was made");
+        assert_eq!(cache.0.lock().weight, 1);
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_LENGTH, EXPECT};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -24,6 +24,11 @@ const PIECE: usize = 4096;
 const DRAIN: Duration = Duration::from_secs(5);
 /// How many bytes of it at most.
 const DRAIN_BYTES: u64 = 256 << 20;
+/// What an entry of a list takes at least once it is read: the place of a text or a list. Short ones
+/// take more than they took in the body.
+const ENTRY: usize = 24;
+/// The most that is set aside for a body before any of it came.
+const FIRST: usize = 1 << 20;
 
 /// What is left for further requests.
 #[derive(Debug)]
@@ -115,7 +120,8 @@ async fn within(app: &App, time: Duration, request: Request, next: Next) -> Resp
 /// A place and memory.
 type Held = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
-/// The body, and what is held for it.
+/// The body, and what is held for it. Memory is held for what came, never for what is announced:
+/// whoever announces much and sends nothing takes none.
 async fn take(
     app: &App,
     headers: &HeaderMap,
@@ -132,47 +138,56 @@ async fn take(
             "the body is larger than {limit} bytes; send fewer or smaller images"
         ))
     };
-    let size = match announced {
-        Some(bytes) if bytes > limit as u64 => {
-            drain(body).await;
-            return Err(too_large());
-        }
-        Some(bytes) => bytes as usize,
-        None => limit,
-    };
-    let mut memory = None;
-    if let Err(refusal) = app.room().memory().grow(&mut memory, size) {
-        drain(body).await;
-        return Err(refusal);
+    if announced.is_some_and(|bytes| bytes > limit as u64) {
+        drain(headers, body).await;
+        return Err(too_large());
     }
-    let mut body = body;
-    // What is announced is held already; what is not, grows.
-    let mut bytes = Vec::with_capacity(if announced.is_some() { size } else { 0 });
-    loop {
+    let first = announced.map_or(0, |bytes| FIRST.min(bytes as usize));
+    let (mut bytes, mut memory) = (Vec::with_capacity(first), None);
+    let (mut body, mut entries) = (body, 0);
+    let refusal = loop {
         let frame = timeout_at(until, body.frame()).await;
-        match frame.map_err(|_| Refusal::slow_body())? {
+        let data = match frame.map_err(|_| Refusal::slow_body())? {
             // Only now: who sends slowly keeps nobody from being answered.
             None => return Ok((bytes.into(), (app.room().place()?, memory))),
-            Some(Ok(frame)) => {
-                let Ok(data) = frame.into_data() else {
-                    continue;
-                };
-                if bytes.len() + data.len() > limit {
-                    drain(body).await;
-                    return Err(too_large());
-                }
-                bytes.extend_from_slice(&data);
-            }
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => data,
+                Err(_) => continue,
+            },
             Some(Err(error)) => {
                 let message = format!("the body ended early: {error}; send it again");
                 return Err(Refusal::invalid("incomplete_body", message));
             }
+        };
+        if bytes.len() + data.len() > limit {
+            break too_large();
         }
-    }
+        // Every entry of a list but the first stands behind a comma. Those in an image file, one
+        // byte of 256, do no harm.
+        entries += data.iter().filter(|byte| **byte == b',').count();
+        let read = bytes.len() + data.len() + entries.saturating_mul(ENTRY);
+        if read > app.limits().memory_bytes {
+            break Refusal::too_large(format!(
+                "the body has more than {entries} entries, which take more memory than all \
+                 requests together may; send fewer"
+            ));
+        }
+        match app.room().memory().grow(&mut memory, read) {
+            Ok(()) => bytes.extend_from_slice(&data),
+            Err(busy) => break busy,
+        }
+    };
+    drop((bytes, memory));
+    drain(headers, body).await;
+    Err(refusal)
 }
 
-/// Reads on and throws away, for a while.
-async fn drain(mut body: Body) {
+/// Reads on and throws away, for a while; not where the sender waits to be asked for the body, as the
+/// refusal comes before it then.
+pub(super) async fn drain(headers: &HeaderMap, mut body: Body) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
     let read = async {
         let mut left = DRAIN_BYTES;
         while let Some(Ok(frame)) = body.frame().await {

@@ -77,7 +77,7 @@ pub(super) async fn track(State(app): State<App>, request: Request, next: Next) 
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         app.metrics().refused(refusal.code());
         tracked.end(refusal.status().as_u16(), Some(&refusal));
-        response = refusal.with_id(&id);
+        response = refusal.answer(&id, &app.told(refusal.message()));
     } else {
         tracked.end(response.status().as_u16(), None);
     }

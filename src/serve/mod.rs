@@ -26,7 +26,7 @@
 //! | `answer` | a question to its answer, in the library's terms |
 //! | `map`, `thumbs` | anchors on a plane, and their small pictures |
 //! | `uploads` | the pictures of pairs that are added over HTTP |
-//! | `accept`, `shutdown` | connections, and their end |
+//! | `accept`, `patient`, `shutdown` | connections, and their end |
 //! | `auth`, `limits`, `log`, `metrics` | who may ask, how much, what is written down of it |
 //! | `error` | why a server does not start, and why a request is refused |
 //! | `routes/` | one file a group of routes: HTTP to questions, answers to JSON |
@@ -56,6 +56,7 @@ mod log;
 mod map;
 mod metrics;
 mod options;
+mod patient;
 mod picture;
 mod represent;
 mod routes;

@@ -38,6 +38,11 @@ pub struct NamedSet {
     pub path: PathBuf,
 }
 
+/// The most places of anything, more than any machine has room for.
+const PLACES: u64 = u32::MAX as u64;
+/// The most seconds of a request.
+const DAY: u64 = 24 * 60 * 60;
+
 /// How much one request, and all together, may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -114,13 +119,36 @@ impl ServeOptions {
         if self.api_key.is_some() && self.api_key == self.admin_key {
             return Err(ServeError::SameKeys);
         }
-        let Limits {
+        self.limits.validate()
+    }
+}
+
+impl Limits {
+    fn validate(&self) -> Result<(), ServeError> {
+        let Self {
             body_bytes,
             memory_bytes,
             images,
             batch,
             ..
-        } = self.limits;
+        } = *self;
+        for (option, value, most) in [
+            ("--max-pixels", self.pixels, u64::MAX),
+            ("--max-labels", self.labels as u64, u64::MAX),
+            ("--max-prompts", self.prompts as u64, u64::MAX),
+            ("--max-requests", self.requests as u64, PLACES),
+            ("--max-images", images as u64, PLACES),
+            ("--max-connections", self.connections as u64, PLACES),
+            ("--timeout", self.time.as_secs(), DAY),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(ServeError::Limit {
+                    option,
+                    value,
+                    most,
+                });
+            }
+        }
         for (what, small, large) in [
             ("bytes of a body", body_bytes, memory_bytes),
             ("images of a request", batch, images),
@@ -187,6 +215,30 @@ mod tests {
             ..options()
         };
         assert!(matches!(both.validate(), Err(ServeError::SameKeys)));
+    }
+
+    #[test]
+    fn limits_that_cannot_be_meant_are_refused() {
+        let with = |change: fn(&mut Limits)| {
+            let mut options = options();
+            change(&mut options.limits);
+            options.validate()
+        };
+        for change in [
+            (|l| l.requests = 0) as fn(&mut Limits),
+            |l| l.requests = usize::MAX,
+            |l| l.images = usize::MAX,
+            |l| l.connections = 0,
+            |l| l.labels = 0,
+            |l| l.time = Duration::from_secs(u64::MAX),
+            |l| l.time = Duration::ZERO,
+            |l| l.batch = 0,
+            |l| l.batch = l.images + 1,
+            |l| l.body_bytes = l.memory_bytes + 1,
+        ] {
+            let error = with(change).unwrap_err().to_string();
+            assert!(error.contains("limits: "), "{error}");
+        }
     }
 
     #[test]

@@ -72,6 +72,15 @@ impl Picture {
     }
 }
 
+/// Whether a text is meant as a picture's `data:` URL, and does not only begin with this word.
+pub(super) fn is_data_url(text: &str) -> bool {
+    let Some(url) = text.strip_prefix("data:") else {
+        return false;
+    };
+    let encoded = |(kind, _): (&str, &str)| kind.ends_with(";base64");
+    url.starts_with("image/") || url.split_once(',').is_some_and(encoded)
+}
+
 /// With or without `=` at the end.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -113,5 +122,9 @@ mod tests {
             assert!(reason.contains(word), "{text}: {reason}");
         }
         assert_eq!(read("").unwrap(), "", "which the decoder refuses");
+        assert!(is_data_url("data:;base64,aGVsbG8=") && is_data_url("data:image/png"));
+        for text in ["data: a cat, a dog", "data", "a data:;base64,", "data:,"] {
+            assert!(!is_data_url(text), "{text}");
+        }
     }
 }

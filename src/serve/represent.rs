@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batching::{Batcher, Batching, Outputs};
+use super::batching::{Batcher, Batching};
 use super::compute::Compute;
 use super::error::Refusal;
 use super::ground::Ground;
@@ -26,7 +26,7 @@ struct Query {
 
 /// Searches for images, in batches over all requests.
 #[derive(Debug)]
-pub(super) struct Represent(Batcher<Query, Representation>);
+pub(super) struct Represent(Batcher<Query, Result<Representation, Refusal>>);
 
 impl Represent {
     /// Starts the thread that calls; the searches themselves are on those of `compute`.
@@ -40,7 +40,7 @@ impl Represent {
             workers: 1,
             linger: Duration::ZERO,
         };
-        let call = move |queries: Vec<Query>| compute.install(|| represent(&queries));
+        let call = move |queries: Vec<Query>| Ok(compute.install(|| represent(&queries)));
         let told = move |call| metrics.batch("search", call);
         Batcher::start("search", batching, call, told).map(Self)
     }
@@ -64,22 +64,27 @@ impl Represent {
             if batch.is_empty() {
                 return Ok(all);
             }
-            all.extend(self.0.submit(batch).await?);
+            for representation in self.0.submit(batch).await? {
+                all.push(representation?);
+            }
         }
     }
 }
 
-/// One search for each run of queries with the same ground; mostly there is one.
-fn represent(queries: &[Query]) -> Outputs<Representation> {
+/// One search for each run of queries with the same ground; mostly there is one. What fails on one
+/// ground is no concern of queries on another.
+fn represent(queries: &[Query]) -> Vec<Result<Representation, Refusal>> {
     let mut all = Vec::with_capacity(queries.len());
     for run in queries.chunk_by(|a, b| Arc::ptr_eq(&a.ground, &b.ground)) {
         let vectors: Vec<f32> = run.iter().flat_map(|q| q.vector.iter().copied()).collect();
-        all.extend(
-            run[0]
-                .ground
-                .searcher()
-                .represent(Modality::Image, &vectors)?,
-        );
+        let searcher = run[0].ground.searcher();
+        match searcher.represent(Modality::Image, &vectors) {
+            Ok(found) => all.extend(found.into_iter().map(Ok)),
+            Err(error) => {
+                let refusal = Refusal::from(error);
+                all.extend(run.iter().map(|_| Err(refusal.clone())));
+            }
+        }
     }
-    Ok(all)
+    all
 }

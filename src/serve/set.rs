@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::compute::Compute;
 use super::encoders::Encoders;
@@ -15,7 +16,7 @@ use super::metrics::Metrics;
 use super::options::NamedSet;
 use super::thumbs::Thumbnail;
 use crate::anchors::AnchorSet;
-use crate::anchors::live::{LiveOptions, LiveSet, Refreshed, Status, Watcher};
+use crate::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Status, Swap, Watcher};
 use crate::anchors::plan::SearchMode;
 use crate::anchors::searcher::SpaceView;
 use crate::anchors::select::{self, Filter};
@@ -36,6 +37,8 @@ pub(super) struct Served {
     encoders: Arc<Encoders>,
     ground: ArcSwap<Ground>,
     others: MadeOnce<Other, Ground>,
+    metrics: Arc<Metrics>,
+    changing: Arc<Mutex<()>>,
     /// Small pictures of anchors by file, weighed in bytes.
     pub thumbnails: Kept<String, Thumbnail>,
     /// Ends before the rest goes.
@@ -43,7 +46,7 @@ pub(super) struct Served {
 }
 
 /// Which pairs are thought away: all that one of these names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub(super) struct Without {
     /// Values of pairs, as `source=shop`.
     pub filters: BTreeSet<String>,
@@ -51,14 +54,15 @@ pub(super) struct Without {
     pub ids: BTreeSet<String>,
 }
 
-/// A ground that is not the live one.
+/// Names a ground that is not the live one, in few bytes whatever the request named.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Other {
     /// The generation that it is made of; what is live may have the number of another folder, so
     /// the manifest's checksum is part of it.
     generation: u64,
     checksum: String,
-    without: Option<Without>,
+    /// A hash of what is thought away.
+    without: Option<[u8; 32]>,
 }
 
 impl Served {
@@ -102,18 +106,15 @@ impl Served {
         if let Some(degraded) = &live.status().degraded {
             tracing::error!(set = name, reason = degraded.reason, "degraded");
         }
+        let figures = Arc::clone(&metrics);
         let watcher = Watcher::spawn(
             Arc::clone(&live),
             Watcher::INTERVAL,
             move |news| match news {
-                Ok(Refreshed::Swapped(swap)) => {
-                    metrics.swapped(&name);
-                    let (from, to, seconds) = (swap.from, swap.to, swap.seconds.total());
-                    tracing::info!(set = name, from, to, seconds, "swapped");
-                }
+                Ok(Refreshed::Swapped(swap)) => tell(&figures, &name, &swap),
                 Ok(Refreshed::Unchanged) => tracing::info!(set = name, "recovered"),
                 Err(error) => {
-                    metrics.swap_failed(&name);
+                    figures.swap_failed(&name);
                     tracing::error!(set = name, reason = %error, "degraded");
                 }
             },
@@ -124,6 +125,8 @@ impl Served {
             live,
             encoders,
             others: MadeOnce::new(OTHERS),
+            metrics,
+            changing: Arc::default(),
             thumbnails: Kept::new(THUMBNAILS),
             _watcher: watcher,
         })
@@ -150,8 +153,32 @@ impl Served {
     }
 
     /// Moves to what `CURRENT` names without waiting for the watcher's next look.
-    pub fn refresh(&self) -> Result<Refreshed, crate::anchors::live::LiveError> {
-        self.live.refresh()
+    ///
+    /// # Errors
+    /// Why it stays with what is live; the watcher finds the same, and tells it.
+    pub fn refresh(&self) -> Result<(), LiveError> {
+        let refreshed = self.live.refresh()?;
+        if let Refreshed::Swapped(swap) = refreshed {
+            tell(&self.metrics, &self.name, &swap);
+        }
+        Ok(())
+    }
+
+    /// The turn to change it: one change at a time, to its very end, so that none undoes what another
+    /// builds on.
+    pub async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.changing).lock_owned().await
+    }
+
+    /// A message with the set's name in the place of where it lies, which is nobody's to know who
+    /// asks.
+    pub fn without_path(&self, message: &str) -> String {
+        let path = self.path();
+        let inner = path.parent().is_some_and(|above| above != Path::new(""));
+        match (path.to_str(), inner && path.file_name().is_some()) {
+            (Some(path), true) => message.replace(path, &self.name),
+            _ => message.to_owned(),
+        }
     }
 
     /// The live generation, with what was made of it.
@@ -189,7 +216,7 @@ impl Served {
         let Some(without) = without else {
             return Ok(base);
         };
-        let key = other(base.set(), Some(without.clone()));
+        let key = other(base.set(), Some(without.hash()));
         let (space, path) = (base.set().manifest().space.clone(), self.path().to_owned());
         let make = || {
             compute.run_long(move || {
@@ -202,15 +229,17 @@ impl Served {
         Ok(self.others.get(&key, 1, make).await?.0)
     }
 
-    /// A kept generation that is not live.
+    /// A kept generation that is not live, checked as one that goes live is.
     async fn base(&self, compute: &Compute, generation: u64) -> Result<Arc<Ground>, Refusal> {
         let path = self.path().to_owned();
         let set = compute
             .run_long(move || Ok(AnchorSet::open_generation(&path, generation)?))
             .await?;
-        let key = other(&set, None);
+        let (key, embedder) = (other(&set, None), Arc::clone(self.encoders.embedder()));
         let make = || {
             compute.run_long(move || {
+                set.check_encoders(&embedder)?;
+                set.verify()?;
                 let view = SpaceView::new(&set, &set.manifest().space, SearchMode::Auto)?;
                 Ok(Ground::other(set, view, None))
             })
@@ -219,7 +248,14 @@ impl Served {
     }
 }
 
-fn other(set: &AnchorSet, without: Option<Without>) -> Other {
+/// Counts and logs a swap; whoever made it calls this, once.
+fn tell(metrics: &Metrics, set: &str, swap: &Swap) {
+    metrics.swapped(set);
+    let (from, to, seconds) = (swap.from, swap.to, swap.seconds.total());
+    tracing::info!(set, from, to, seconds, "swapped");
+}
+
+fn other(set: &AnchorSet, without: Option<[u8; 32]>) -> Other {
     let manifest = set.manifest();
     Other {
         generation: manifest.generation,
@@ -229,6 +265,18 @@ fn other(set: &AnchorSet, without: Option<Without>) -> Other {
 }
 
 impl Without {
+    fn hash(&self) -> [u8; 32] {
+        let mut hash = blake3::Hasher::new();
+        for list in [&self.filters, &self.ids] {
+            hash.update(&(list.len() as u64).to_le_bytes());
+            for text in list {
+                hash.update(&(text.len() as u64).to_le_bytes());
+                hash.update(text.as_bytes());
+            }
+        }
+        *hash.finalize().as_bytes()
+    }
+
     /// The rows of these pairs, each once, in order; at least one.
     fn rows(&self, set: &AnchorSet, path: &Path) -> Result<Vec<usize>, Refusal> {
         let mut all = BTreeSet::new();
@@ -260,5 +308,30 @@ impl Without {
             )),
             false => Ok(all.into_iter().collect()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_thought_away_has_its_own_hash() {
+        let without = |filters: &[&str], ids: &[&str]| {
+            let set = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
+            let (filters, ids) = (set(filters), set(ids));
+            Without { filters, ids }.hash()
+        };
+        let all = [
+            without(&["a", "b"], &[]),
+            without(&["a"], &["b"]),
+            without(&[], &["a", "b"]),
+            without(&["ab"], &[]),
+            without(&[], &[]),
+        ];
+        for (i, hash) in all.iter().enumerate() {
+            assert!(!all[..i].contains(hash), "{i}");
+        }
+        assert_eq!(without(&["b", "a"], &[]), all[0]);
     }
 }

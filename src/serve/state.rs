@@ -118,6 +118,12 @@ impl App {
         })
     }
 
+    /// A message as whoever asks is told it: without where sets lie.
+    pub fn told(&self, message: &str) -> String {
+        let all = self.0.sets.iter();
+        all.fold(message.to_owned(), |told, set| set.without_path(&told))
+    }
+
     /// Where answers are computed.
     pub fn compute(&self) -> &Compute {
         &self.0.compute

@@ -70,11 +70,18 @@ impl Embedder {
     ///
     /// # Errors
     /// When an encoder fails.
-    pub fn encode_prepared(&self, images: &[PreparedInput]) -> Result<Vec<f32>, AnchorsError> {
+    pub fn encode_prepared(&self, images: Vec<PreparedInput>) -> Result<Vec<f32>, AnchorsError> {
+        let members = self.image().members();
         let dim = self.image().dim();
         let mut joined = vec![0.0; images.len() * dim];
-        for (at, member) in self.image().members().iter().enumerate() {
-            let inputs: Vec<PreparedImage> = images.iter().map(|i| i.0[at].clone()).collect();
+        let mut of_members = vec![Vec::with_capacity(images.len()); members.len()];
+        for PreparedInput(image) in images {
+            of_members
+                .iter_mut()
+                .zip(image)
+                .for_each(|(inputs, input)| inputs.push(input));
+        }
+        for (at, (member, inputs)) in members.iter().zip(of_members).enumerate() {
             let vectors = member.encode(&inputs)?;
             let rows = joined.chunks_exact_mut(dim);
             for (vector, row) in vectors.chunks_exact(member.dim()).zip(rows) {

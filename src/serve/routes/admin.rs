@@ -131,7 +131,7 @@ pub(super) async fn add(
     let embedder = Arc::clone(set.encoders().embedder());
     let cancel = CancelOnDrop::default();
     let (write, handle) = (asked.change.options(), cancel.0.clone());
-    change(set, move |path| {
+    change(&app, set, move |path| {
         let uploads = Uploads::write(&folder, asked.pairs)?;
         let options = AddOptions {
             set: path,
@@ -197,7 +197,7 @@ pub(super) async fn remove(
         }
     };
     let work = move |path: PathBuf| receipt(remove_pairs(&path, &selection, &write)?);
-    change(set, work).await
+    change(&app, set, work).await
 }
 
 /// Makes another content live: a kept generation's, or that of another served set.
@@ -232,7 +232,7 @@ pub(super) async fn swap(
         }
     };
     let to = asked.to.unwrap_or_default();
-    change(set, move |path| {
+    change(&app, set, move |path| {
         let target = match &from {
             Some(other) => Target::Set(other),
             None => Target::Generation(to),
@@ -265,26 +265,34 @@ pub(super) async fn rollback(
     let set = app.set(Some(&name))?;
     let write = asked.options();
     let work = move |path: PathBuf| receipt(swap_content(&path, Target::Previous, &write)?);
-    change(set, work).await
+    change(&app, set, work).await
 }
 
 fn receipt(receipt: Receipt) -> Result<Value, Refusal> {
     Ok(serde_json::json!(receipt))
 }
 
-/// Runs a change where it may block, and makes what it published answer at once.
+/// Runs a change where it may block, when its turn has come, and makes what it published answer at
+/// once.
 async fn change(
+    app: &App,
     set: &Served,
     work: impl FnOnce(PathBuf) -> Result<Value, Refusal> + Send + 'static,
 ) -> Result<Json<Done>, Refusal> {
     let path = set.path().to_owned();
-    let done = tokio::task::spawn_blocking(move || work(path)).await;
+    let turn = set.turn().await;
+    let done = tokio::task::spawn_blocking(move || {
+        // Held to the end of the work, also when nobody waits for it any more.
+        let _turn = turn;
+        work(path)
+    });
+    let done = done.await;
     let receipt = done.map_err(|_| Refusal::internal("the change's thread panicked"))??;
     // Blocks while the generation is verified; other requests are answered meanwhile.
     let refreshed = tokio::task::block_in_place(|| set.refresh());
     Ok(Json(Done {
         live: set.status().generation,
-        degraded: refreshed.err().map(|error| error.to_string()),
+        degraded: refreshed.err().map(|error| app.told(&error.to_string())),
         receipt,
     }))
 }

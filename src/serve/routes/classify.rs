@@ -165,27 +165,24 @@ pub(super) async fn classify(
     };
     let answers = answer::classify(&app, set, question).await?;
     let ground = answers.ground;
-    let results = answers.results.into_iter().map(|result| {
-        let answer = match result {
-            Ok(answer) => answer,
-            Err(rejected) => {
-                return Ok(OneResult {
-                    error: Some(rejected.reason),
-                    ..OneResult::default()
-                });
+    let results = answers.results.into_iter().map(|result| match result {
+        Ok(answer) => {
+            let reasons = answer.reasons.into_iter();
+            let reasons = reasons.map(|r| ReasonsOut::of(set.name(), &ground, r));
+            let reasons: Vec<ReasonsOut> = reasons.collect();
+            OneResult {
+                predictions: answer.predictions.into_iter().map(Scored::from).collect(),
+                explanations: (!reasons.is_empty()).then_some(reasons),
+                error: None,
             }
-        };
-        let reasons = answer.reasons.into_iter();
-        let reasons = reasons.map(|r| ReasonsOut::of(set.name(), &ground, r));
-        let reasons = reasons.collect::<Result<Vec<_>, Refusal>>()?;
-        Ok(OneResult {
-            predictions: answer.predictions.into_iter().map(Scored::from).collect(),
-            explanations: (!reasons.is_empty()).then_some(reasons),
-            error: None,
-        })
+        }
+        Err(rejected) => OneResult {
+            error: Some(rejected.reason),
+            ..OneResult::default()
+        },
     });
     Ok(Json(Classified {
-        results: results.collect::<Result<_, Refusal>>()?,
+        results: results.collect(),
         set: set.name().to_owned(),
         generation: ground.generation(),
     }))

@@ -11,9 +11,13 @@ use super::body::Body;
 use super::parts::{ErrorBody, check_batch};
 use crate::encode::Modality;
 use crate::serve::answer::{all, rows};
+use crate::serve::encoders::Encoders;
 use crate::serve::error::Refusal;
-use crate::serve::picture::Picture;
+use crate::serve::picture::{Picture, is_data_url};
 use crate::serve::state::App;
+
+/// The most numbers of several relative vectors: each takes four bytes, and some ten as JSON.
+const RELATIVE: usize = 16 << 20;
 
 /// Inputs to embed.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -136,25 +140,27 @@ pub(super) async fn embed(
     let (images, texts): (Vec<_>, Vec<_>) = inputs
         .into_iter()
         .enumerate()
-        .partition(|(_, input)| input.starts_with("data:"));
-    let encoders = set.encoders();
-    let tokens = count_tokens(&app, set.encoders(), &texts).await?;
+        .partition(|(_, input)| is_data_url(input));
+    let (encoders, ground) = (set.encoders(), set.ground());
+    let space = asked.space.unwrap_or_default();
+    if space == Coordinates::Relative {
+        check_relative(images.len() + texts.len(), ground.set().len())?;
+    }
     let (image_places, images): (Vec<_>, Vec<_>) = images.into_iter().unzip();
     let (text_places, texts): (Vec<usize>, Vec<String>) = texts.into_iter().unzip();
     let pictures = images.into_iter().map(Picture::Text).collect();
-    let (images, texts) = tokio::try_join!(encoders.pictures(pictures), encoders.texts(&texts))?;
-    let ground = set.ground();
+    let (images, vectors) = tokio::try_join!(encoders.pictures(pictures), encoders.texts(&texts))?;
     let mut data = Vec::new();
     for (modality, places, vectors) in [
         (Modality::Image, image_places, images),
-        (Modality::Text, text_places, texts),
+        (Modality::Text, text_places, vectors),
     ] {
         if places.is_empty() {
             continue;
         }
         let name = modality.to_string();
         let flat = all(&name, vectors)?;
-        let vectors = match asked.space.unwrap_or_default() {
+        let vectors = match space {
             Coordinates::Relative => rows(&app, ground.clone(), modality, flat).await?,
             Coordinates::Absolute => {
                 let rows = flat.chunks_exact(ground.set().dim(modality).max(1));
@@ -163,6 +169,7 @@ pub(super) async fn embed(
         };
         data.extend(places.into_iter().zip(vectors));
     }
+    let tokens = count_tokens(&app, encoders, texts).await?;
     data.sort_by_key(|(place, _)| *place);
     let encoding = asked.encoding_format.unwrap_or_default();
     let data = data.into_iter().map(|(index, vector)| {
@@ -170,7 +177,8 @@ pub(super) async fn embed(
             .dimensions
             .is_some_and(|wanted| wanted != vector.len())
         {
-            let message = format!("vectors have {} numbers and are not cut", vector.len());
+            let n = vector.len();
+            let message = format!("vectors have {n} numbers and are not cut; ask for {n}, or none");
             return Err(Refusal::invalid("dimensions", message));
         }
         Ok(Embedding {
@@ -200,13 +208,23 @@ fn written(vector: Vec<f32>, encoding: Encoding) -> Vector {
     }
 }
 
-/// The tokens of all texts; those that cannot be tokenised are refused elsewhere.
+/// Refuses more relative vectors than an answer should be long; one is always answered.
+fn check_relative(inputs: usize, anchors: usize) -> Result<(), Refusal> {
+    match inputs.saturating_mul(anchors) > RELATIVE && inputs > 1 {
+        true => Err(Refusal::too_large(format!(
+            "{inputs} relative vectors of {anchors} numbers each, at most {RELATIVE} numbers are \
+             answered at once; ask in several requests"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// The tokens of texts that have been encoded.
 async fn count_tokens(
     app: &App,
-    encoders: &crate::serve::encoders::Encoders,
-    texts: &[(usize, String)],
+    encoders: &Encoders,
+    texts: Vec<String>,
 ) -> Result<usize, Refusal> {
-    let texts: Vec<String> = texts.iter().map(|(_, text)| text.clone()).collect();
     let embedder = std::sync::Arc::clone(encoders.embedder());
     let count = move || {
         // Several encoders read a text each in their own tokens; the first one's are told.
@@ -264,4 +282,19 @@ pub(super) async fn models(State(app): State<App>) -> Json<Models> {
         object: "list",
         data: app.sets().iter().map(model).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_do_not_grow_with_inputs_times_anchors() {
+        check_relative(64, 200_000).unwrap();
+        check_relative(1, usize::MAX).unwrap();
+        for (inputs, anchors) in [(64, 1_000_000), (2, usize::MAX)] {
+            let refusal = check_relative(inputs, anchors).unwrap_err();
+            assert_eq!(refusal.status().as_u16(), 413);
+        }
+    }
 }

@@ -30,11 +30,15 @@ mod status;
 mod templates;
 mod zero_shot;
 
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state as layer;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -151,5 +155,7 @@ pub(super) fn document() -> String {
 }
 
 async fn openapi() -> impl IntoResponse {
-    Json(Document::openapi())
+    // Everybody may ask for it, and it takes milliseconds to make.
+    static WRITTEN: LazyLock<Bytes> = LazyLock::new(|| document().into());
+    ([(CONTENT_TYPE, "application/json")], WRITTEN.clone())
 }

@@ -1,13 +1,10 @@
 //! A score's pairs, as JSON.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::anchors::AnchorId;
 use crate::classify::{Reason, Reasons};
-use crate::serve::error::Refusal;
 use crate::serve::ground::Ground;
 
 /// Why a label has its score: `similarity` is the sum of all contributions, of those of the other
@@ -81,20 +78,14 @@ pub(super) fn image_url(set: &str, anchor: AnchorId, generation: u64) -> String 
 }
 
 impl ReasonsOut {
-    /// Reasons as they go out, with the anchors' numbers in the generation itself.
-    ///
-    /// # Errors
-    /// When a record is damaged.
-    pub fn of(set: &str, ground: &Ground, reasons: Reasons) -> Result<Self, Refusal> {
-        let listed = reasons.supporting.iter().chain(&reasons.opposing);
-        let anchors: Vec<AnchorId> = listed.map(|r| r.anchor).collect();
-        let numbers = ground.numbers(&anchors)?;
+    /// Reasons as they go out.
+    pub fn of(set: &str, ground: &Ground, reasons: Reasons) -> Self {
         let generation = ground.generation();
         let out = |reasons: Vec<Reason>| {
-            let one = |r| ReasonOut::of(set, generation, &numbers, r);
+            let one = |r| ReasonOut::of(set, generation, r);
             reasons.into_iter().map(one).collect()
         };
-        Ok(Self {
+        Self {
             label: reasons.label,
             similarity: reasons.score,
             reasons: out(reasons.supporting),
@@ -112,24 +103,15 @@ impl ReasonsOut {
                     contribution: u.amount,
                 })
                 .collect(),
-        })
+        }
     }
 }
 
 impl ReasonOut {
-    fn of(
-        set: &str,
-        generation: u64,
-        numbers: &HashMap<AnchorId, AnchorId>,
-        reason: Reason,
-    ) -> Self {
-        let anchor = numbers
-            .get(&reason.anchor)
-            .copied()
-            .unwrap_or(reason.anchor);
+    fn of(set: &str, generation: u64, reason: Reason) -> Self {
         Self {
-            image: image_url(set, anchor, generation),
-            anchor,
+            image: image_url(set, reason.anchor, generation),
+            anchor: reason.anchor,
             id: reason.id,
             captions: reason.captions,
             source: reason.source,

@@ -101,10 +101,10 @@ pub(super) struct Of {
     security((), ("api_key" = [])),
 )]
 pub(super) async fn sets(State(app): State<App>) -> Json<Vec<SetOut>> {
-    Json(app.sets().iter().map(set_out).collect())
+    Json(app.sets().iter().map(|set| set_out(&app, set)).collect())
 }
 
-fn set_out(set: &Served) -> SetOut {
+fn set_out(app: &App, set: &Served) -> SetOut {
     let ground = set.ground();
     let status = set.status();
     let encoder = |modality| {
@@ -128,7 +128,7 @@ fn set_out(set: &Served) -> SetOut {
         licences: by_count(&ground.set().manifest().licences),
         since: status.since,
         swaps: status.swaps,
-        degraded: status.degraded.map(|d| d.reason),
+        degraded: status.degraded.map(|d| app.told(&d.reason)),
     }
 }
 
@@ -353,7 +353,10 @@ fn number(ground: &Ground, text: &str) -> Result<AnchorId, Refusal> {
     let n = ground.set().len();
     let number: Option<AnchorId> = text.parse().ok();
     number.filter(|&a| (a as usize) < n).ok_or_else(|| {
-        let message = format!("there is no such anchor; they are numbered 0 to {}", n - 1);
+        let message = format!(
+            "there is no such anchor; they are numbered 0 to {}",
+            n.saturating_sub(1)
+        );
         Refusal::not_found("no_such_anchor", message)
     })
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::parts::ErrorBody;
+use crate::anchors::live::Degraded;
 use crate::serve::metrics::CONTENT_TYPE as FIGURES;
 use crate::serve::state::App;
 
@@ -32,10 +33,10 @@ pub(super) struct SetHealth {
     generation: u64,
     /// `ok` or `degraded`.
     status: &'static str,
-    /// Why, and since when, RFC 3339.
+    /// Why it is degraded.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Since when it is degraded.
+    /// Since when, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
 }
@@ -56,7 +57,8 @@ fn status_of(degraded: bool) -> &'static str {
 pub(super) async fn health(State(app): State<App>) -> Json<Health> {
     let sets = app.sets().iter().map(|set| {
         let status = set.status();
-        let (reason, since) = status.degraded.map(|d| (d.reason, d.since)).unzip();
+        let told = |d: Degraded| (app.told(&d.reason), d.since);
+        let (reason, since) = status.degraded.map(told).unzip();
         SetHealth {
             name: set.name().to_owned(),
             generation: status.generation,
@@ -72,7 +74,7 @@ pub(super) async fn health(State(app): State<App>) -> Json<Health> {
     })
 }
 
-/// Whether requests can be sent here. The server listens only once every set is open, so it is.
+/// Whether requests can be sent here. Nothing is answered before every set is open, so they can.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ready {
     /// Always true.

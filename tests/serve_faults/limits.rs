@@ -1,0 +1,135 @@
+//! More is asked than may be asked.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::serve_support::{PATIENCE, picture, question};
+use crate::{server, still_answers};
+
+#[test]
+fn too_many_labels_prompts_or_images_are_refused() {
+    let server = server(&["--max-batch", "4"]);
+    let labels: Vec<String> = (0..10_000).map(|i| format!("label {i}")).collect();
+    let ask = |labels: &[String], images: usize, templates: Value| {
+        let images: Vec<String> = (0..images).map(|_| picture(1)).collect();
+        let asked = json!({"labels": labels, "images": images, "templates": templates});
+        server.post("/v1/classify", &asked)
+    };
+    let message = ask(&labels, 1, Value::Null).refused(413, "too_large");
+    assert!(message.contains("10000"), "{message}");
+    ask(&labels[..300], 1, json!("clip:imagenet")).refused(413, "too_large");
+    ask(&labels[..2], 5, Value::Null).refused(413, "too_large");
+    ask(&labels[..2], 4, Value::Null).ok();
+    ask(&["a".to_owned(), "a".to_owned()], 1, Value::Null).refused(400, "labels");
+    ask(&[], 1, Value::Null).refused(400, "labels");
+    let texts: Vec<String> = labels[..5].to_vec();
+    let asked = json!({"input": texts});
+    server
+        .post("/v1/embeddings", &asked)
+        .refused(413, "too_large");
+    still_answers(&server);
+}
+
+#[test]
+fn a_full_server_says_when_to_come_back() {
+    let server = server(&["--max-requests", "2", "--timeout", "600"]);
+    let mut holding = Vec::new();
+    for kind in 0..2 {
+        // Seconds of work.
+        let labels: Vec<String> = (0..900)
+            .map(|i| format!("thing {i} of kind {kind}"))
+            .collect();
+        let mut asked = question(1);
+        asked["labels"] = json!(labels);
+        asked["templates"] = json!("clip:imagenet7");
+        let mut client = server.connect();
+        client.write("POST", "/v1/classify", &[], asked.to_string().as_bytes());
+        holding.push(client);
+    }
+    // Needs a place, and no encoder.
+    let cheap = json!({"labels": ["a"], "images": []});
+    let begun = Instant::now();
+    loop {
+        let answer = server.post("/v1/classify", &cheap);
+        if answer.status == 429 {
+            answer.refused(429, "busy");
+            assert!(
+                answer
+                    .header("retry-after")
+                    .unwrap()
+                    .parse::<u32>()
+                    .unwrap()
+                    >= 1
+            );
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    // What tells how it is goes on.
+    server.get("/health").ok();
+    assert!(
+        server
+            .get("/metrics")
+            .text()
+            .contains("asif_refusals_total{code=\"busy\"}")
+    );
+    drop(holding);
+    let begun = Instant::now();
+    while server.post("/v1/classify", &cheap).status == 429 {
+        assert!(begun.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn what_takes_too_long_is_given_up() {
+    let server = server(&[
+        "--timeout",
+        "1",
+        "--max-labels",
+        "20000",
+        "--max-prompts",
+        "100000",
+    ]);
+    let labels: Vec<String> = (0..20_000)
+        .map(|i| format!("a rather long label number {i}"))
+        .collect();
+    let asked = json!({"images": [picture(1)], "labels": labels});
+    let answer = server.post("/v1/classify", &asked);
+    answer.refused(503, "timeout");
+    assert!(answer.header("retry-after").is_some());
+    still_answers(&server);
+}
+
+#[test]
+fn long_labels_and_templates_do_not_become_longer_prompts() {
+    let server = server(&[]);
+    let ask = |labels: Vec<String>, templates: Vec<String>| {
+        let asked = json!({"images": [picture(1)], "labels": labels, "templates": templates});
+        server.post("/v1/classify", &asked)
+    };
+    let labels = |n: usize| (0..n).map(|i| format!("label {i}")).collect();
+    let long = |i: usize| format!("{i} {} {{}}", "long ".repeat(2_000));
+    let message = ask(labels(100), (0..10).map(long).collect()).refused(413, "too_large");
+    assert!(message.contains("bytes"), "{message}");
+    let again = format!("{{}}{}", " {}".repeat(10_000));
+    ask(labels(100), vec![again]).refused(413, "too_large");
+    still_answers(&server);
+}
+
+#[test]
+fn a_text_longer_than_any_encoder_reads_is_refused() {
+    let server = server(&[]);
+    let embed = |text: String| server.post("/v1/embeddings", &json!({"input": ["a", text]}));
+    embed("a cat ".repeat(5_000)).ok();
+    let message = embed("a cat ".repeat(6_000)).refused(400, "unusable_input");
+    assert!(message.contains("text 2: it has 36000 bytes"), "{message}");
+    let asked = json!({"images": [picture(1)], "texts": ["a cat ".repeat(6_000)]});
+    server
+        .post("/v1/similarity", &asked)
+        .refused(400, "unusable_input");
+    let mut asked = question(1);
+    asked["labels"] = json!(["a cat", "x".repeat(40_000)]);
+    server.post("/v1/classify", &asked).refused(400, "prompt");
+    still_answers(&server);
+}
