@@ -185,3 +185,25 @@ class Asks(OnPage):
                 return
         self.fail(f"Tab never came to {reached}")
 
+    def test_labels_that_are_taken_away_while_they_are_asked_leave_nothing_busy(self) -> None:
+        self.expected = [r"ERR_ABORTED|ERR_FAILED"]
+        self.ready()
+        self.page.route(re.compile("/v1/classify$"), lambda route: None)
+        self.upload("horse")
+        body = self.page.locator("#answer-body")
+        expect(body).to_have_attribute("aria-busy", "true")
+        self.page.fill("#labels", "")
+        expect(body).to_contain_text("Type a label or two")
+        expect(self.page.locator("#answer-body[aria-busy]")).to_have_count(0)
+
+    def test_the_focus_stays_near_what_was_removed(self) -> None:
+        self.ready()
+        self.page.fill("#labels", LABELS)
+        self.upload("horse", "coffee", "flower")
+        remove = self.page.locator("#strip .remove")
+        expect(remove).to_have_count(3)
+        remove.nth(1).press("Enter")
+        expect(remove).to_have_count(2)
+        expect(remove.nth(1)).to_be_focused()
+        remove.nth(1).press("Enter")
+        expect(self.page.locator("#file")).to_be_focused()

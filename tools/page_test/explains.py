@@ -35,6 +35,8 @@ class Explains(OnPage):
             self.assertLessEqual(number(meter), 1)
         self.page.get_by_role("button", name="More pairs").click()
         expect(cards).to_have_count(36)
+        # The button was made anew, and is still the one that has the focus.
+        expect(self.page.get_by_role("button", name="More pairs")).to_be_focused()
         self.explained()
 
     def test_2_the_lines_of_the_sum_add_up(self) -> None:

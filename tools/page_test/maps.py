@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from .stage import OnPage
 
@@ -105,3 +105,26 @@ class Maps(OnPage):
         self.answered(8)
         self.page.locator("#pair").get_by_role("button", name="Take out", exact=True).click()
         expect(self.page.locator(".bars.compared")).to_be_visible()
+
+    def test_a_pair_is_opened_once_the_map_is_there(self) -> None:
+        held: list[Route] = []
+        self.page.route(re.compile("/map$"), lambda route: held.append(route))
+        self.ready()
+        self.ask("horse", "horse, dog, flower")
+        self.page.locator("#why .card").first.get_by_role("button", name="Show on the map").click()
+        expect(self.page.locator("#map-state")).to_have_text("Drawing the map…")
+        while not held:
+            self.page.wait_for_timeout(20)
+        held[0].continue_()
+        expect(self.page.locator("#pair h3")).to_have_text("A horse.")
+
+    def test_points_and_marks_move_together(self) -> None:
+        self.drawn()
+        for _ in range(7):
+            self.page.get_by_role("button", name="Closer").click()
+        self.page.focus("#canvas")
+        for _ in range(6):
+            self.page.keyboard.press("ArrowDown")
+            seen = self.painted()
+            self.page.evaluate("dispatchEvent(new Event('asif-theme'))")
+            self.assertEqual(self.painted(), seen)

@@ -23,13 +23,16 @@ export async function askAll(onAnswer, aloud) {
   for (const image of state.images)
     Object.assign(image, { error: null }, nothing && { now: null, before: null });
   onAnswer(null);
-  if (nothing) return;
+  $("answer-body").removeAttribute("aria-busy");
+  if (nothing || state.images.length === 0) return;
   const late = (image) => (image === state.selected ? 0 : 1);
   const waiting = [...state.images].sort((a, b) => late(a) - late(b));
   const worker = async () => {
     for (let image = waiting.shift(); image; image = waiting.shift()) {
       await answer(image, now, plain, signal);
       if (signal.aborted) return;
+      // The rest may take long, and is not what is looked at.
+      if (image === state.selected) $("answer-body").removeAttribute("aria-busy");
       onAnswer(image);
       if (image === state.selected) announce(image, aloud);
     }

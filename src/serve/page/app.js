@@ -63,10 +63,14 @@ function select(image) {
 
 function removeImage(image) {
   const at = state.images.indexOf(image);
+  const focused = $("strip").contains(document.activeElement);
   state.images.splice(at, 1);
   URL.revokeObjectURL(image.url);
   if (state.selected === image) select(state.images[Math.min(at, state.images.length - 1)] ?? null);
   else showAll();
+  // The button that was pressed is gone; its neighbour is next to be pressed, if there is one to remove.
+  const next = [...$("strip").querySelectorAll(".remove")][Math.min(at, state.images.length - 1)];
+  if (focused) (state.images.length > 1 ? next : $("file")).focus();
 }
 
 async function askPair({ id, image }) {
@@ -76,6 +80,7 @@ async function askPair({ id, image }) {
 }
 
 async function askAny() {
+  if (state.set === null) return;
   try {
     const { name, generation, anchors } = state.set;
     await askPair(await api.anchor(name, Math.floor(Math.random() * anchors), generation));
@@ -86,7 +91,8 @@ async function askAny() {
 
 function openPair(record) {
   const single = state.set.sources.length < 2;
-  const onAsk = () => askPair(record);
+  const onAsk = () =>
+    askPair(record).catch((error) => $("pair").prepend(trouble(error)));
   const onWithoutPair = () => withoutPair(record);
   $("pair").replaceChildren(
     pairPanel(record, { single, onAsk, onWithoutPair, onWithoutSource: withoutSource }),
@@ -201,7 +207,17 @@ function showMap() {
 async function showSet() {
   showPulse(state.set, state.rate, null);
   showFacts(state.set, state.rate);
-  state.changes = await api.generations(state.set.name);
+  const of = state.set;
+  try {
+    const changes = await api.generations(of.name);
+    // Another set may be asked by now, or another generation be live.
+    if (state.set.name !== of.name) return;
+    state.changes = changes;
+  } catch (error) {
+    if (state.set.name !== of.name) return;
+    state.changes = [];
+    showPulse(of, state.rate, error);
+  }
   const kept = state.changes.some((change) => change.kept && change.generation === state.generation);
   if (!kept) state.generation = null;
   showControls();

@@ -19,6 +19,9 @@ export function makeMap({ onOpen }) {
   let plane = null;
   let where = null;
   let loading = null;
+  /** A pair that is to be opened once there is a map. */
+  let awaited = -1;
+  let address = null;
   let colours = palette();
   let hidden = new Set();
   let withoutSources = new Set();
@@ -104,6 +107,7 @@ export function makeMap({ onOpen }) {
       legend();
       state.hidden = true;
       draw();
+      openPair(awaited);
     } catch (error) {
       if (error.name === "AbortError") return;
       where = null;
@@ -198,14 +202,17 @@ export function makeMap({ onOpen }) {
   }
 
   async function openPair(i) {
+    awaited = plane === null ? i : -1;
     if (plane === null || i < 0 || i >= plane.points.length) return;
+    const of = plane;
     open = i;
     view.reveal(plane.points[i]);
     draw();
     try {
       const known = await record(i);
-      if (open === i) onOpen(known);
+      if (open === i && plane === of) onOpen(known);
     } catch (error) {
+      if (open !== i || plane !== of) return;
       $("pair").replaceChildren(trouble(error, () => openPair(i)));
     }
   }
@@ -244,6 +251,7 @@ export function makeMap({ onOpen }) {
           : plane.next(from, direction, shown);
       if (next < 0) return;
       view.reveal(plane.points[next]);
+      draw();
       point(next, true);
     },
     open: () => openPair(hover),
@@ -263,20 +271,23 @@ export function makeMap({ onOpen }) {
     load,
     open: openPair,
     /** The pairs behind an answer, and its image's address; none where there is no answer. */
-    showReasons(list, address) {
+    showReasons(list, wanted) {
       reasons = list;
-      if (address === null) image = null;
-      else if (image?.src !== address) {
-        const loaded = Object.assign(new Image(), { src: address });
+      if (wanted === null) image = null;
+      else if (wanted !== address) {
+        const loaded = Object.assign(new Image(), { src: wanted });
         image = null;
         loaded.decode().then(
           () => {
+            // Another may be asked about by now.
+            if (address !== wanted) return;
             image = loaded;
             draw();
           },
           () => {},
         );
       }
+      address = wanted;
       draw();
     },
     /** The sources whose pairs are thought away. */

@@ -52,9 +52,12 @@ export function makeWhy(map, acts) {
   function render(why, image) {
     shown = why;
     $("why-about").textContent = `generation ${why.generation}`;
-    const more = () => {
+    const more = async () => {
       state.pairs = Math.min(MOST, state.pairs * 3);
-      show();
+      await show();
+      // The button that was pressed is made anew, or gone.
+      const next = $("why-body").querySelector(".group ~ button") ?? $("why-title");
+      if (document.activeElement === document.body) next.focus({ preventScroll: true });
     };
     const onMap = (anchor) => {
       $("plane").scrollIntoView({ behavior: motion(), block: "center" });
