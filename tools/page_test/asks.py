@@ -59,6 +59,21 @@ class Asks(OnPage):
             seen.add(str(self.scores()))
         self.assertGreater(len(seen), 4)
 
+    def test_of_many_labels_the_best_are_shown_and_then_all(self) -> None:
+        self.ready()
+        many = [f"thing number {n}" for n in range(13)]
+        self.page.fill("#labels", "\n".join(["horse", *many]))
+        self.upload("horse")
+        self.answered(10)
+        self.page.get_by_role("button", name="Show all 14 labels").click()
+        self.answered(14)
+        expect(self.page.locator(".bars .bar").nth(10)).to_be_focused()
+        # What is explained stays in sight, whatever its rank.
+        last = self.page.locator(".bars .bar").last
+        label = last.locator(".label").text_content() or "?"
+        last.click()
+        expect(self.page.locator("#why-title")).to_have_text(f"Why “{label}”?")
+
     def test_several_images_are_answered_one_by_one(self) -> None:
         self.ready()
         self.page.fill("#labels", LABELS)

@@ -108,7 +108,10 @@ function fromElsewhere(onImages) {
     take(event.dataTransfer.files);
   });
   addEventListener("paste", (event) => {
-    if (event.clipboardData?.files.length > 0 && take(event.clipboardData.files)) event.preventDefault();
+    const { files = [], types = [] } = event.clipboardData ?? {};
+    // Cells of a table come as text and, beside it, as their picture.
+    const text = types.includes("text/plain") && event.target.closest?.("textarea, input");
+    if (files.length > 0 && !text && take(files)) event.preventDefault();
   });
 }
 

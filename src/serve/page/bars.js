@@ -18,6 +18,8 @@ export function makeBars(onPick) {
       click: () => {
         all = true;
         show(last);
+        // The button is gone; the first label that it showed has the focus.
+        list.children[SHOWN]?.firstChild.focus();
       },
     },
   });
@@ -48,7 +50,7 @@ export function makeBars(onPick) {
   function show({ predictions, before, picked }) {
     last = { predictions, before, picked };
     const earlier = new Map(before?.map((p) => [p.label, p]));
-    const shown = all ? predictions : predictions.slice(0, SHOWN);
+    const shown = predictions.filter(({ label }, rank) => all || rank < SHOWN || label === picked);
     list.classList.toggle("compared", before !== null);
     const items = shown.map((prediction) => {
       const { label, score, similarity } = prediction;
@@ -74,7 +76,8 @@ export function makeBars(onPick) {
       list.replaceChildren(...items);
       if (inside && list.contains(focused)) focused.focus({ preventScroll: true });
     }
-    for (const label of rows.keys()) if (!predictions.some((p) => p.label === label)) rows.delete(label);
+    const known = new Set(predictions.map(({ label }) => label));
+    for (const label of rows.keys()) if (!known.has(label)) rows.delete(label);
     more.hidden = shown.length === predictions.length;
     more.textContent = `Show all ${predictions.length} labels`;
   }

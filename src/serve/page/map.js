@@ -26,6 +26,8 @@ export function makeMap({ onOpen }) {
   let hidden = new Set();
   let withoutSources = new Set();
   let reasons = [];
+  /** The generation that their numbers are of. */
+  let numbered = null;
   let image = null;
   let [hover, open] = [-1, -1];
   let frame = 0;
@@ -40,7 +42,7 @@ export function makeMap({ onOpen }) {
     frame ||= requestAnimationFrame(() => {
       frame = 0;
       if (plane === null) return;
-      const seen = reasons.filter((r) => r.anchor < plane.points.length);
+      const seen = numbered === plane.generation ? reasons : [];
       const at = middle(seen);
       const faded = (source) => withoutSources.has(plane.sources[source]);
       if (stale)
@@ -269,10 +271,13 @@ export function makeMap({ onOpen }) {
 
   return {
     load,
-    open: openPair,
-    /** The pairs behind an answer, and its image's address; none where there is no answer. */
-    showReasons(list, wanted) {
-      reasons = list;
+    /** Opens a pair of a generation, if that is the one on the map. */
+    open(anchor, generation) {
+      if (plane === null || plane.generation === generation) openPair(anchor);
+    },
+    /** The pairs behind an answer of a generation, and its image's address; none without an answer. */
+    showReasons(list, generation, wanted) {
+      [reasons, numbered] = [list, generation];
       if (wanted === null) image = null;
       else if (wanted !== address) {
         const loaded = Object.assign(new Image(), { src: wanted });

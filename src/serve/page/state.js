@@ -52,9 +52,9 @@ export function question(plain = false) {
 /** Whether something else is asked than the live set with all its pairs. */
 export const compared = () => state.generation !== null || state.without !== null;
 
-/** A question's key; what is live is named by its number, so that a swap makes it another. */
+/** A question's key; what is live is named by its number and its beginning, so that a swap makes it another. */
 export const keyOf = (q) =>
-  JSON.stringify({ ...q, generation: q.generation ?? `live ${state.set.generation}` });
+  JSON.stringify({ ...q, generation: q.generation ?? `live ${state.set.generation} ${state.set.since}` });
 
 /** The label of an answered image whose pairs are shown. */
 export function pickedOf({ now: { predictions } }) {

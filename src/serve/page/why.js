@@ -18,7 +18,7 @@ export function makeWhy(map, acts) {
     round.abort();
     shown = null;
     $("why").hidden = true;
-    map.showReasons([], null);
+    map.showReasons([], null, null);
   }
 
   /** Shows the pairs behind the picked label; `wanted` when somebody asked for them just now. */
@@ -61,12 +61,12 @@ export function makeWhy(map, acts) {
     };
     const onMap = (anchor) => {
       $("plane").scrollIntoView({ behavior: motion(), block: "center" });
-      map.open(anchor);
+      map.open(anchor, why.generation);
     };
     const single = state.set.sources.length < 2;
     const onMore = state.pairs < MOST && more;
     $("why-body").replaceChildren(sheet(why, { ...acts, single, onMap, onMore }));
-    map.showReasons([...why.reasons, ...why.against], image.url);
+    map.showReasons([...why.reasons, ...why.against], why.generation, image.url);
   }
 
   return { show, hide };
