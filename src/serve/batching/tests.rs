@@ -1,0 +1,157 @@
+//! Inputs that gather, askers that go away, calls that fail.
+
+use std::sync::mpsc;
+
+use super::*;
+
+fn batching(size: usize, workers: usize) -> Batching {
+    Batching {
+        size,
+        workers,
+        linger: Duration::ZERO,
+    }
+}
+
+/// A batcher of one worker that doubles numbers, and holds each call until it is let go.
+fn held() -> (
+    Batcher<u32, u32>,
+    mpsc::Receiver<Vec<u32>>,
+    mpsc::Sender<()>,
+) {
+    let (called, calls) = mpsc::channel();
+    let (go, may_go) = mpsc::channel();
+    let parts = Mutex::new((called, may_go));
+    let call = move |inputs: Vec<u32>| {
+        let parts = parts.lock().unwrap();
+        parts.0.send(inputs.clone()).unwrap();
+        parts.1.recv().unwrap();
+        Ok(inputs.iter().map(|i| 2 * i).collect())
+    };
+    let batcher = Batcher::start("test", batching(3, 1), call, |_| {}).unwrap();
+    (batcher, calls, go)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_that_gather_share_a_call_and_get_their_own_outputs() {
+    let (batcher, calls, go) = held();
+    let batcher = Arc::new(batcher);
+    let ask = |inputs: Vec<u32>| {
+        let batcher = Arc::clone(&batcher);
+        tokio::spawn(async move { batcher.submit(inputs).await })
+    };
+    let first = ask(vec![1]);
+    assert_eq!(
+        calls.recv().unwrap(),
+        [1],
+        "an idle worker waits for nobody"
+    );
+    let mut rest = Vec::new();
+    for inputs in [vec![2], vec![3, 4], vec![5]] {
+        let before = batcher.waiting();
+        rest.push(ask(inputs));
+        while batcher.waiting() == before {
+            tokio::task::yield_now().await;
+        }
+    }
+    (0..3).for_each(|_| go.send(()).unwrap());
+    assert_eq!(first.await.unwrap(), Ok(vec![2]));
+    let mut outputs = Vec::new();
+    for asked in rest {
+        outputs.push(asked.await.unwrap().unwrap());
+    }
+    assert_eq!(outputs, [vec![4], vec![6, 8], vec![10]]);
+    assert_eq!(calls.recv().unwrap(), [2, 3, 4]);
+    assert_eq!(calls.recv().unwrap(), [5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_went_away_is_passed_over() {
+    let (batcher, calls, go) = held();
+    let batcher = Arc::new(batcher);
+    let ask = |input| {
+        let batcher = Arc::clone(&batcher);
+        tokio::spawn(async move { batcher.submit(vec![input]).await })
+    };
+    let first = ask(1);
+    assert_eq!(calls.recv().unwrap(), [1]);
+    let gone = ask(2);
+    while batcher.waiting() < 1 {
+        tokio::task::yield_now().await;
+    }
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    let last = ask(3);
+    while batcher.waiting() < 2 {
+        tokio::task::yield_now().await;
+    }
+    (0..2).for_each(|_| go.send(()).unwrap());
+    assert_eq!(first.await.unwrap(), Ok(vec![2]));
+    assert_eq!(last.await.unwrap(), Ok(vec![6]));
+    assert_eq!(calls.recv().unwrap(), [3]);
+}
+
+#[tokio::test]
+async fn a_panic_is_the_answer_of_its_call_only() {
+    let call = |inputs: Vec<u32>| match inputs[..] {
+        [0] => panic!("as the test wants"),
+        [1] => Ok(Vec::new()),
+        _ => Ok(inputs),
+    };
+    let batcher = Batcher::start("test", batching(1, 2), call, |_| {}).unwrap();
+    assert!(batcher.submit(vec![0]).await.is_err());
+    assert!(
+        batcher.submit(vec![1]).await.is_err(),
+        "no output for an input"
+    );
+    assert_eq!(batcher.submit(vec![2]).await, Ok(vec![2]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_waiting_worker_leaves_has_the_other_worker_at_once() {
+    let patient = Batching {
+        linger: Duration::from_secs(600),
+        ..batching(4, 2)
+    };
+    let both = std::sync::Barrier::new(2);
+    let call = move |inputs: Vec<u32>| {
+        both.wait();
+        Ok(inputs)
+    };
+    let batcher = Arc::new(Batcher::start("test", patient, call, |_| {}).unwrap());
+    let ask = |input| {
+        let batcher = Arc::clone(&batcher);
+        tokio::spawn(async move { batcher.submit(vec![input]).await })
+    };
+    let coming = batcher.announce();
+    let first = ask(1);
+    // Enough for a worker to begin to wait; had none, there would be nothing to see.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(coming);
+    let second = ask(2);
+    let answers = async { (first.await.unwrap(), second.await.unwrap()) };
+    let answers = tokio::time::timeout(Duration::from_secs(60), answers).await;
+    assert_eq!(answers, Ok((Ok(vec![1]), Ok(vec![2]))));
+}
+
+#[tokio::test]
+async fn a_worker_waits_for_what_is_on_its_way() {
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&sizes);
+    let patient = Batching {
+        linger: Duration::from_secs(600),
+        ..batching(2, 1)
+    };
+    let call = |inputs: Vec<u32>| Ok(inputs);
+    let told = move |call: Call| seen.lock().unwrap().push(call.size);
+    let batcher = Batcher::start("test", patient, call, told).unwrap();
+    let coming = batcher.announce();
+    let (a, b) = tokio::join!(batcher.submit(vec![1]), async {
+        tokio::task::yield_now().await;
+        batcher.submit(vec![2]).await
+    });
+    assert!(a.is_ok() && b.is_ok());
+    drop(coming);
+    batcher.submit(vec![3]).await.unwrap();
+    drop(batcher);
+    assert_eq!(*sizes.lock().unwrap(), [2, 1]);
+}
