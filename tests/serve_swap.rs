@@ -7,14 +7,18 @@
 
 mod serve_support;
 mod support;
+#[path = "support/waits.rs"]
+#[expect(dead_code, reason = "only the load is of use here")]
+mod waits;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use serve_support::{Server, build, data_url, question};
+use waits::Load;
 
 const ADMIN: &str = "an-admin-key-of-the-tests";
 const SWAPS: u64 = 1_000;
@@ -61,7 +65,7 @@ fn swaps_under_load_fail_nothing_and_mix_nothing() {
     }
     assert_ne!(expected["even"], expected["odd"]);
 
-    let stop = AtomicBool::new(false);
+    let load = Load::default();
     let answered = AtomicU64::new(0);
     let seen: Mutex<HashMap<u64, String>> = Mutex::default();
     let check = |answer: &Value| {
@@ -89,12 +93,13 @@ fn swaps_under_load_fail_nothing_and_mix_nothing() {
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut client = server.connect();
-                while !stop.load(Ordering::Relaxed) {
+                while load.goes_on() {
                     check(&client.post("/v1/classify", &ask("even")).ok());
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
+        let _load = load.until_dropped();
         for swap in 1..=SWAPS {
             // Each rollback goes back to what was before its swap.
             let (what, body) = match swap % 2 {
@@ -106,7 +111,6 @@ fn swaps_under_load_fail_nothing_and_mix_nothing() {
             assert_eq!(done["live"], 1 + swap);
             assert!(done["degraded"].is_null(), "{done}");
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(answered.load(Ordering::Relaxed) > SWAPS);
     let seen = seen.into_inner().unwrap();

@@ -15,6 +15,8 @@ mod refusals;
 mod swaps;
 #[path = "../support/synthetic.rs"]
 mod synthetic;
+#[path = "../support/waits.rs"]
+mod waits;
 mod watcher;
 
 use std::path::{Path, PathBuf};

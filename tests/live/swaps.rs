@@ -1,14 +1,15 @@
 //! Generations that are fit: the swap, the way back, what is kept and let go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed};
+use asif::anchors::live::{LiveOptions, LiveSet, Refreshed};
 use asif::anchors::manifest::Manifest;
 use asif::anchors::publish::publish as make_live;
 use asif::space::SpaceParams;
 
 use super::synthetic::{generation, publish};
+use super::waits::{Load, wait_until};
 use super::{ask, open, shape, swapped, two_generations, watch};
 
 #[test]
@@ -75,9 +76,7 @@ fn a_removed_generation_is_let_go() {
     let before = next_generation(&generation(set.path(), shape(), 3, 50));
     let (_watcher, _events) = watch(&live);
     fs_err::remove_dir_all(segments.join(&second.segments[0].id)).unwrap();
-    while before.upgrade().is_some() {
-        std::thread::yield_now();
-    }
+    wait_until("the watcher lets it go", || before.upgrade().is_none());
 }
 
 #[test]
@@ -120,15 +119,12 @@ fn answers_are_of_one_generation_while_200_swaps_happen() {
     // Odd generations hold the pairs of the first, even ones those of the second.
     let pairs_of = |generation: u64| (generation + 1) as usize % 2;
 
-    let (done, wrong, answers) = (
-        AtomicBool::new(false),
-        AtomicU64::new(0),
-        [AtomicU64::new(0), AtomicU64::new(0)],
-    );
+    let (load, wrong) = (Load::default(), AtomicU64::new(0));
+    let answers = [AtomicU64::new(0), AtomicU64::new(0)];
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
+                while load.goes_on() {
                     let snapshot = live.load();
                     let which = pairs_of(snapshot.generation());
                     if ask(&snapshot) == expected[which] {
@@ -139,6 +135,7 @@ fn answers_are_of_one_generation_while_200_swaps_happen() {
                 }
             });
         }
+        let _load = load.until_dropped();
         let given = |of: usize| answers[of].load(Ordering::Relaxed);
         for generation in 3..3 + SWAPS {
             let to = pairs_of(generation);
@@ -148,19 +145,13 @@ fn answers_are_of_one_generation_while_200_swaps_happen() {
                 generation,
                 ..manifests[to].clone()
             };
-            let moved = make_live(set.path(), &manifest)
-                .map_err(LiveError::from)
-                .and_then(|()| live.refresh());
-            if moved.is_err() || wrong.load(Ordering::Relaxed) > 0 {
-                done.store(true, Ordering::Relaxed);
-            }
-            assert_eq!(swapped(moved.unwrap()).1, generation);
+            make_live(set.path(), &manifest).unwrap();
+            assert_eq!(swapped(live.refresh().unwrap()).1, generation);
             // Each generation answers before it goes.
-            while given(to) == before && wrong.load(Ordering::Relaxed) == 0 {
-                std::thread::yield_now();
-            }
+            wait_until("an answer", || {
+                given(to) > before || wrong.load(Ordering::Relaxed) > 0
+            });
         }
-        done.store(true, Ordering::Relaxed);
     });
     assert_eq!(wrong.into_inner(), 0);
     assert_eq!(live.status().swaps, SWAPS + 1);

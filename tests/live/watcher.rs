@@ -7,6 +7,7 @@ use asif::anchors::live::{LiveError, Refreshed};
 use asif::anchors::publish::publish as make_live;
 
 use super::synthetic::generation;
+use super::waits::wait_until;
 use super::{Events, damage, image_file, open, shape, swapped, two_generations, watch};
 
 /// The next event; far more patient than any machine needs, so that a defect is no endless wait.
@@ -29,9 +30,9 @@ fn a_watcher_swaps_reports_a_failure_once_and_recovers() {
     let failure = next(&events).unwrap_err().to_string();
     assert!(failure.contains("image.vec"), "{failure}");
     // It is tried again without a word.
-    while live.status().degraded.is_none_or(|d| d.failures < 3) {
-        std::thread::yield_now();
-    }
+    wait_until("a third failure", || {
+        live.status().degraded.is_some_and(|d| d.failures >= 3)
+    });
     make_live(set.path(), &second).unwrap();
     assert_eq!(next(&events).unwrap(), Refreshed::Unchanged);
     assert_eq!(live.status().degraded, None);

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import re
 import time
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
 
 told: argparse.Namespace
 """The command line."""
 
 PATIENCE_MS = 60_000
 """A machine that is busy with other tests may take long to encode."""
+
+LONGEST_S = 300
+"""No test may take longer: the program ends there, and the last line names the test."""
 
 WATCH = """
 window.violations = [];
@@ -44,13 +49,20 @@ class OnPage(unittest.TestCase):
         expect.set_options(timeout=PATIENCE_MS)
 
     def setUp(self) -> None:
+        faulthandler.dump_traceback_later(LONGEST_S, exit=True)
+        self.addCleanup(faulthandler.cancel_dump_traceback_later)
         self.url = getattr(told, self.url_option)
         self.expected: list[str] = []
         """Patterns of what the console or a refused request may say in this test."""
         self.open(**self.context)
 
-    def open(self, **options: object) -> Page:
-        """A page of its own; the first one is `self.page`."""
+    def open(
+        self, routes: dict[re.Pattern, Callable[[Route], object]] | None = None, **options: object
+    ) -> Page:
+        """A page of its own, which is `self.page` from here on.
+
+        `routes` are set before its first request; one that is set later may come too late.
+        """
         context = self.browser.new_context(
             **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options}
         )
@@ -58,6 +70,8 @@ class OnPage(unittest.TestCase):
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(WATCH)
         page = context.new_page()
+        for address, handler in (routes or {}).items():
+            page.route(address, handler)
         self.page = page
         self.errors: list[str] = []
         page.on("console", lambda m: m.type in ("error", "warning") and self.log(m.text))
@@ -125,10 +139,14 @@ class OnPage(unittest.TestCase):
 
     def until(self, holds: str) -> None:
         """Waits until the expression is true. Playwright's own way needs `eval`, which the page forbids."""
+        self.wait(lambda: self.page.evaluate(holds), f"it never came true: {holds}")
+
+    def wait(self, holds: Callable[[], object], otherwise: str) -> None:
+        """Waits until it holds; the page goes on meanwhile."""
         end = time.monotonic() + PATIENCE_MS / 1000
-        while not self.page.evaluate(holds):
+        while not holds():
             if time.monotonic() > end:
-                self.fail(f"it never came true: {holds}")
+                self.fail(otherwise)
             self.page.wait_for_timeout(50)
 
     def scores(self) -> dict[str, float]:
