@@ -107,6 +107,19 @@ class Asks(OnPage):
         )
         expect(self.page.locator("#strip .thumb")).to_have_count(2)
 
+    def test_a_dropped_file_that_is_no_image_is_said_so(self) -> None:
+        self.ready()
+        transfer = self.page.evaluate_handle(
+            "() => { const t = new DataTransfer();"
+            " t.items.add(new File(['words'], 'notes.txt', {type: 'text/plain'})); return t; }"
+        )
+        self.page.dispatch_event("main", "drop", {"dataTransfer": transfer})
+        said = self.page.locator("#refused")
+        expect(said).to_have_text("“notes.txt” is no image.")
+        self.assertEqual(0, self.page.locator(".bars .bar").count())
+        self.upload("horse")
+        expect(said).to_be_hidden()
+
     def test_what_is_no_image_is_an_error_with_the_servers_words(self) -> None:
         self.ready()
         self.page.set_input_files(

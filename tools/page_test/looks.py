@@ -12,9 +12,9 @@ SERIOUS = ("serious", "critical")
 
 
 class Looks(OnPage):
-    def look(self, name: str, width: int, height: int, scheme: str) -> None:
+    def look(self, name: str, width: int, height: int, scheme: str, **more: object) -> None:
         """The page with everything on it: kept as a picture, judged by axe, and not too wide."""
-        self.open(viewport={"width": width, "height": height}, color_scheme=scheme)
+        self.open(viewport={"width": width, "height": height}, color_scheme=scheme, **more)
         self.ready()
         self.check(f"{name}, empty")
         self.page.fill("#labels", LABELS)
@@ -59,8 +59,28 @@ class Looks(OnPage):
     def test_narrow_and_light(self) -> None:
         self.look("narrow-light", 360, 740, "light")
 
+    def test_as_narrow_as_a_page_enlarged_four_times(self) -> None:
+        self.look("narrowest-light", 320, 640, "light")
+
     def test_narrow_and_dark(self) -> None:
         self.look("narrow-dark", 360, 740, "dark")
+
+    def test_with_the_systems_own_colours(self) -> None:
+        """Figures that are lengths keep their paint, and the map its sources' colours."""
+        self.look("forced-colours", 1280, 900, "dark", forced_colors="active")
+        paint = "(part) => getComputedStyle(document.querySelector(part)).backgroundColor"
+        ground = self.page.evaluate(paint, "body")
+        for part in (".track .now", ".swatch"):
+            self.assertNotEqual(ground, self.page.evaluate(paint, part), part)
+        coloured = self.page.evaluate(
+            "() => { const { width, height } = canvas;"
+            " const d = canvas.getContext('2d').getImageData(0, 0, width, height).data;"
+            " const seen = new Set(); for (let i = 0; i < d.length; i += 4)"
+            "   if (d[i + 3] > 0 && Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) > 60)"
+            "     seen.add((d[i] >> 5) + ' ' + (d[i + 1] >> 5) + ' ' + (d[i + 2] >> 5));"
+            " return seen.size; }"
+        )
+        self.assertGreater(coloured, 3)
 
     def test_the_theme_can_be_chosen_and_is_kept(self) -> None:
         ground = "getComputedStyle(document.body).backgroundColor"

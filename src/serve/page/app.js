@@ -12,7 +12,7 @@
 // | answers, bars | scores |
 // | why, reasons | the pairs behind a score |
 // | map, map_plane, map_paint, map_hands, pair | the map, and the pair that it opens |
-// | dom, theme | elements and figures; light and dark |
+// | dom, recent, theme | elements and figures; what is kept; light and dark |
 
 import * as api from "./api.js";
 import { askAll } from "./answers.js";

@@ -1,6 +1,6 @@
 // The question: images by choice, drop or paste; labels; and how they are put into words.
 
-import { $, el, say, several } from "./dom.js";
+import { $, el, several } from "./dom.js";
 
 /** While somebody types, the question is not asked at each letter. */
 const PAUSE_MS = 500;
@@ -60,6 +60,7 @@ export function mount({ onImages, onWords }) {
     now();
   });
   $("file").addEventListener("change", () => {
+    showRefused([]);
     onImages([...$("file").files]);
     // The same file can be chosen again.
     $("file").value = "";
@@ -83,13 +84,21 @@ export function showTemplates(published) {
   $("templates").value = chosen;
 }
 
+/** Says which of the files that came are no images; nothing is said of none. */
+function showRefused(files) {
+  $("refused").hidden = files.length === 0;
+  $("refused").textContent =
+    files.length === 1 ? `“${files[0].name}” is no image.` : `${files.length} of the files are no images.`;
+}
+
 /** Files that are dropped or pasted anywhere on the page. */
 function fromElsewhere(onImages) {
   const drop = $("drop");
   const take = (list) => {
-    const files = [...list].filter((file) => file.type.startsWith("image/"));
+    const isImage = (file) => file.type.startsWith("image/");
+    const files = [...list].filter(isImage);
+    showRefused([...list].filter((file) => !isImage(file)));
     if (files.length > 0) onImages(files);
-    else if (list.length > 0) say("That is no image");
     return files.length > 0;
   };
   let inside = 0;

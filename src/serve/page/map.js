@@ -5,11 +5,14 @@ import { $, count, el, percent, say, several, trouble } from "./dom.js";
 import { keys, pointers } from "./map_hands.js";
 import { COLOURS, paintOver, paintPoints, palette } from "./map_paint.js";
 import { Plane, View } from "./map_plane.js";
+import { Recent } from "./recent.js";
 
 /** How near a pointer must come to a point, in pixels. */
 const REACH = 12;
 /** Records are fetched when the pointer rests. */
 const REST_MS = 70;
+/** Records that are kept. */
+const RECORDS = 2000;
 
 /** Makes the map; `onOpen(record)` is told which pair was opened. */
 export function makeMap({ onOpen }) {
@@ -32,7 +35,7 @@ export function makeMap({ onOpen }) {
   let [hover, open] = [-1, -1];
   let frame = 0;
   let stale = true;
-  const records = new Map();
+  const records = new Recent(RECORDS);
 
   const shown = (i) => !hidden.has(plane.points[i][2]);
 
@@ -72,10 +75,10 @@ export function makeMap({ onOpen }) {
   function resize() {
     const { width, height } = canvas.getBoundingClientRect();
     const ratio = devicePixelRatio || 1;
-    if (width === 0 || (view.width === width && view.height === height)) return;
+    if (width === 0 || (view.width === width && view.height === height && view.ratio === ratio)) return;
     const first = view.width === 1;
     const middleNow = view.toPlane(view.width / 2, view.height / 2);
-    Object.assign(view, { width, height });
+    Object.assign(view, { width, height, ratio });
     for (const sized of [canvas, layer])
       Object.assign(sized, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     if (plane && first) view.fit(plane.points);
@@ -83,6 +86,15 @@ export function makeMap({ onOpen }) {
       view.centre(middleNow);
     }
     draw();
+  }
+
+  /** The canvas goes to a screen with finer or coarser pixels. */
+  function watchRatio() {
+    const another = () => {
+      resize();
+      watchRatio();
+    };
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", another, { once: true });
   }
 
   /** Shows the map of a generation (null is the live one), if it is not there already. */
@@ -149,22 +161,16 @@ export function makeMap({ onOpen }) {
       for (const box of $("legend").querySelectorAll("input")) box.checked = checked;
       draw();
     };
-    const choose =
-      boxes.length > 2 &&
-      el(
-        "p",
-        { class: "acts" },
-        el("button", { type: "button", class: "link", on: { click: all(true) } }, "All"),
-        el("button", { type: "button", class: "link", on: { click: all(false) } }, "None"),
-      );
-    $("legend").replaceChildren(...boxes, choose || "");
+    const choose = (text, checked) =>
+      el("button", { type: "button", class: "link", on: { click: all(checked) } }, text);
+    $("legend-acts").replaceChildren(...(boxes.length > 2 ? [choose("All", true), choose("None", false)] : []));
+    $("legend").replaceChildren(...boxes);
   }
 
   /** What is known of a pair, fetched once a map. */
   function record(i) {
     const key = `${plane.set}/${plane.generation}/${i}`;
     if (!records.has(key)) {
-      if (records.size > 2000) records.clear();
       const got = api.anchor(plane.set, i, plane.generation);
       got.catch(() => records.delete(key));
       records.set(key, got);
@@ -268,6 +274,7 @@ export function makeMap({ onOpen }) {
     draw();
   });
   new ResizeObserver(resize).observe(canvas);
+  watchRatio();
 
   return {
     load,

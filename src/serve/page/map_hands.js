@@ -27,8 +27,9 @@ export function pointers(canvas, { ready, find, point, open, zoom, move }) {
     const [x, y] = place(event);
     const before = down.get(event.pointerId);
     if (before === undefined) {
-      point(find(x, y));
-      canvas.classList.toggle("on", find(x, y) >= 0);
+      const found = find(x, y);
+      point(found);
+      canvas.classList.toggle("on", found >= 0);
       return;
     }
     const [wide] = down.size === 2 ? apart() : [0];

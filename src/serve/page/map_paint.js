@@ -6,6 +6,8 @@ export const COLOURS = 12;
 /** The colours as the style sheet has them now; a canvas cannot read custom properties. */
 export function palette() {
   const probe = document.createElement("span");
+  // Where the system has its own colours, those of the sources still tell them apart.
+  probe.style.forcedColorAdjust = "none";
   document.body.append(probe);
   const read = (value) => {
     probe.style.color = value;
@@ -77,14 +79,16 @@ export function paintPoints(layer, { view, plane, shown, faded, colours, quiet }
   const radius = radiusOf(view, points);
   const put = stamp(context, colours, radius);
   const [right, below] = [view.width + radius, view.height + radius];
-  bySource.forEach((of, source) => {
-    if (!shown(source)) return;
+  // What shares a colour lies below, and the smaller sources are not hidden by the larger.
+  const order = [...bySource.keys()].sort((a, b) => (b >= COLOURS) - (a >= COLOURS) || a - b);
+  for (const source of order) {
+    if (!shown(source)) continue;
     context.globalAlpha = faded(source) ? 0.12 : quiet ? 0.5 : 0.85;
-    for (const i of of) {
+    for (const i of bySource[source]) {
       const [x, y] = view.toScreen(points[i]);
       if (x > -radius && y > -radius && x < right && y < below) put(source, x, y);
     }
-  });
+  }
   context.globalAlpha = 1;
 }
 

@@ -65,7 +65,7 @@ export class Plane {
 export class View {
   constructor() {
     // `scale` is pixels a unit to the right, `aspect` how many times as many there are downwards.
-    Object.assign(this, { width: 1, height: 1, scale: 1, aspect: 1, x: 0, y: 0, fitted: 1 });
+    Object.assign(this, { width: 1, height: 1, ratio: 1, scale: 1, aspect: 1, x: 0, y: 0, fitted: 1 });
   }
 
   /** Shows all points but the outermost, with a margin. */

@@ -1,8 +1,11 @@
 // What the page knows: the sets, the images with their answers, and what is asked.
 
 import { asked } from "./ask.js";
+import { Recent } from "./recent.js";
 import { wire } from "./without.js";
 
+/** Answers and explanations of an image that are kept. */
+const KEPT = 64;
 /** Pairs of each side that are shown at first. */
 export const PAIRS = 6;
 
@@ -34,7 +37,7 @@ export function newImage(file) {
     file,
     name: file.name || "pasted image",
     url: URL.createObjectURL(file),
-    answers: new Map(),
+    answers: new Recent(KEPT),
     ...shown,
   };
 }

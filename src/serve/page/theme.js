@@ -30,5 +30,6 @@
       apply();
     });
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
+  for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
+    matchMedia(query).addEventListener("change", apply);
 })();

@@ -45,6 +45,7 @@ files! {
     "pair.js" "text/javascript; charset=utf-8",
     "pictures.js" "text/javascript; charset=utf-8",
     "reasons.js" "text/javascript; charset=utf-8",
+    "recent.js" "text/javascript; charset=utf-8",
     "sets.js" "text/javascript; charset=utf-8",
     "state.js" "text/javascript; charset=utf-8",
     "style.css" "text/css; charset=utf-8",
