@@ -14,6 +14,7 @@
 | looks | accessibility, screenshots, narrow screens |
 | keys | a server that asks for a key |
 | stage | the browser, and what must not happen on any page |
+| speed | a command of its own: how fast the page is on a set of any size |
 
 Called by tests/serve_page.rs.
 """
