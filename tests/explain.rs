@@ -212,18 +212,6 @@ fn a_pair_explains_itself() {
     run(asif().args(words).arg(set).arg(&images[1])).fails(2, &["--text-pair", "caption"]);
 }
 
-fn copy(from: &Path, to: &Path) {
-    for entry in walkdir::WalkDir::new(from) {
-        let entry = entry.unwrap();
-        let target = to.join(entry.path().strip_prefix(from).unwrap());
-        if entry.file_type().is_dir() {
-            fs_err::create_dir(target).unwrap();
-        } else {
-            fs_err::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// Pairs thought away and pairs taken away leave the same answer, to the last digit.
 #[test]
 fn thought_away_is_taken_away() {
@@ -239,7 +227,7 @@ fn thought_away_is_taken_away() {
     ];
     for (at, (thought, taken)) in thought.iter().zip(&taken).enumerate() {
         let less = folder.join(format!("less-{at}.asif"));
-        copy(set, &less);
+        support::copy_folder(set, &less);
         run(asif().args(["anchors", "remove"]).arg(&less).args(taken)).ok();
         let others = ["ridge", "procrustes", "fused --hubness csls"];
         for space in SPLIT.iter().chain(&others) {

@@ -2,7 +2,7 @@
 //! process.
 //!
 //! ```text
-//! cargo bench --bench serve_load -- [idle] [saturation] [fast] [overload] [swaps]
+//! cargo bench --bench serve_load -- [idle] [saturation] [fast] [overload] [swaps] [soak]
 //!                                   [--index DIR.asif] [--images DIR] [--seconds N] [--swaps N]
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! | `fast` | vectors instead of images and labels that came before: requests a second |
 //! | `overload` | images come twice as fast as they can be encoded: refusals, waits, memory |
 //! | `swaps` | another generation again and again while requests run: failures, mixed answers |
+//! | `soak` | everything at once, and a change of the set every second: failures, memory, open files |
 //!
 //! Without names all parts run. The set is by default all pairs of the quick start, the images those
 //! of the quick start's photos. Where other processes are at work, processor times say more than
@@ -37,6 +38,7 @@ mod plan;
 mod saturation;
 #[path = "../../tests/serve_support/mod.rs"]
 mod serve_support;
+mod soak;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod swaps;
@@ -109,7 +111,8 @@ fn main() -> Result<()> {
             "saturation" => drop(saturation::saturation(&bench)?),
             "fast" => fast::fast(&bench)?,
             "overload" => overload::overload(&bench)?,
-            _ => swaps::swaps(&bench)?,
+            "swaps" => swaps::swaps(&bench)?,
+            _ => soak::soak(&bench)?,
         }
     }
     Ok(())

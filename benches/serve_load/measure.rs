@@ -44,6 +44,11 @@ pub fn resident(server: &Server) -> Result<f64> {
     Ok(kib.context("no VmRSS")?.trim().parse::<f64>()? / 1024.0)
 }
 
+/// Files and connections that the server has open.
+pub fn open_files(server: &Server) -> Result<usize> {
+    Ok(fs_err::read_dir(format!("/proc/{}/fd", server.pid()))?.count())
+}
+
 pub fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }

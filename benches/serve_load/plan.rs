@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-const PARTS: [&str; 5] = ["idle", "saturation", "fast", "overload", "swaps"];
+const PARTS: [&str; 6] = ["idle", "saturation", "fast", "overload", "swaps", "soak"];
 
 /// What is to be run.
 pub struct Plan {

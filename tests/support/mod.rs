@@ -230,6 +230,19 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, step)
 }
 
+/// Copies a folder, such as a set that is to be changed.
+pub fn copy_folder(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            fs_err::create_dir(target).unwrap();
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// The names in a folder, hidden ones too.
 pub fn names_in(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs_err::read_dir(folder)
