@@ -4,6 +4,9 @@
 //! picture ─> a place in the queue, or 429 ─> fetched? ─> decoded on a bounded pool ─> batch ─> vector
 //! text ────> kept? ──────────────────────────────────────────────────────────────> batch ─> vector
 //! ```
+//!
+//! Batches and what is kept have the weights that several encoders were opened with. A generation may
+//! have others, so that what is handed out is brought to those of the set it is asked for.
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -20,10 +23,14 @@ use super::kept::Kept;
 use super::metrics::Metrics;
 use super::options::Limits;
 use super::picture::Picture;
-use crate::anchors::Embedder;
 use crate::anchors::embed::{PreparedInput, Rejected, Watch};
-use crate::encode::{ImageEncoder, TextEncoder};
+use crate::anchors::live::Canary;
+use crate::anchors::manifest::EncoderEntry;
+use crate::anchors::reweigh::scaled;
+use crate::anchors::{AnchorSet, AnchorsError, Embedder};
+use crate::encode::{ImageEncoder, Modality, TextEncoder};
 use crate::progress::{Cancel, Silent};
+use crate::space::vector::dot;
 
 /// How long an encoder waits for pictures that are being decoded; a tenth of what one takes.
 const LINGER: Duration = Duration::from_millis(2);
@@ -34,10 +41,13 @@ const TEXTS: usize = 80 << 20;
 /// a tokenizer would go through megabytes while other texts wait.
 pub(super) const LONGEST: usize = 32 << 10;
 
+/// As in [`AnchorSet::accept_encoders`].
+const SAME: f64 = 0.99999;
+
 /// A unit vector, or why this input has none.
 pub(super) type Embedded = Result<Arc<[f32]>, Rejected>;
 
-/// Both encoders, shared by all sets that were built with them.
+/// Both encoders, shared by all sets that were built with them, at whatever weights.
 #[derive(Debug)]
 pub(super) struct Encoders {
     embedder: Arc<Embedder>,
@@ -139,17 +149,45 @@ impl Encoders {
         [self.images.waiting(), self.texts.waiting()]
     }
 
-    /// One vector for each picture, in order.
+    /// Refuses a set that was built with others. Weights may differ.
     ///
     /// # Errors
-    /// That too many pictures wait already, or that the encoder fails.
-    pub async fn pictures(&self, pictures: Vec<Picture>) -> Result<Vec<Embedded>, Refusal> {
+    /// [`AnchorsError::OtherEncoder`] naming both.
+    pub fn check(&self, set: &AnchorSet) -> Result<(), AnchorsError> {
+        set.factors(Modality::Image, self.embedder.image().identity())?;
+        set.factors(Modality::Text, self.embedder.text().identity())?;
+        Ok(())
+    }
+
+    /// A check of generations: they were built with these encoders, which make of their canary inputs
+    /// what they made then.
+    ///
+    /// # Errors
+    /// When an encoder fails on its canary input.
+    pub fn canary(&self) -> Result<Canary, AnchorsError> {
+        let (image, text) = self.embedder.entries()?;
+        Ok(Box::new(move |set| {
+            same_canary(set, Modality::Image, &image)?;
+            same_canary(set, Modality::Text, &text)
+        }))
+    }
+
+    /// One vector for each picture, in order, as `set` has them.
+    ///
+    /// # Errors
+    /// That too many pictures wait already, that the encoder fails, or that the set has others.
+    pub async fn pictures(
+        &self,
+        pictures: Vec<Picture>,
+        set: &AnchorSet,
+    ) -> Result<Vec<Embedded>, Refusal> {
+        let factors = set.factors(Modality::Image, self.embedder.image().identity())?;
         let n = u32::try_from(pictures.len()).unwrap_or(u32::MAX);
         let Ok(_places) = self.places.try_acquire_many(n) else {
             return Err(Refusal::busy("too many images wait for the encoder"));
         };
         let all = pictures.into_iter().map(|picture| self.picture(picture));
-        try_join_all(all).await
+        Ok(all_scaled(try_join_all(all).await?, &factors))
     }
 
     async fn picture(&self, picture: Picture) -> Result<Embedded, Refusal> {
@@ -185,11 +223,13 @@ impl Encoders {
         }))
     }
 
-    /// One vector for each text, in order; those of texts that came before are kept.
+    /// One vector for each text, in order, as `set` has them; those of texts that came before are
+    /// kept.
     ///
     /// # Errors
-    /// When the encoder fails.
-    pub async fn texts(&self, texts: &[String]) -> Result<Vec<Embedded>, Refusal> {
+    /// When the encoder fails, or the set has others.
+    pub async fn texts(&self, texts: &[String], set: &AnchorSet) -> Result<Vec<Embedded>, Refusal> {
+        let factors = set.factors(Modality::Text, self.embedder.text().identity())?;
         let mut vectors: Vec<Option<Embedded>> = texts
             .iter()
             .map(|text| match text.len() {
@@ -223,8 +263,42 @@ impl Encoders {
                 vectors[place] = Some(vector);
             }
         }
-        Ok(vectors.into_iter().flatten().collect())
+        Ok(all_scaled(
+            vectors.into_iter().flatten().collect(),
+            &factors,
+        ))
     }
+}
+
+fn same_canary(set: &AnchorSet, modality: Modality, here: &EncoderEntry) -> Result<(), String> {
+    let factors = set.factors(modality, &here.identity);
+    let factors = factors.map_err(|e| e.to_string())?;
+    let (built, made) = (
+        &set.encoder(modality).canary,
+        scaled(&here.canary, &factors),
+    );
+    let cosine = match built.len() == made.len() {
+        true => dot(built, &made) / (dot(built, built) * dot(&made, &made)).sqrt(),
+        false => 0.0,
+    };
+    match cosine >= SAME {
+        true => Ok(()),
+        false => Err(format!(
+            "{} makes another vector of its canary input here than when the generation was built \
+             (cosine {cosine:.6})",
+            here.identity.name
+        )),
+    }
+}
+
+/// Vectors times [`AnchorSet::factors`], which mostly are none.
+fn all_scaled(mut vectors: Vec<Embedded>, factors: &[f32]) -> Vec<Embedded> {
+    if !factors.is_empty() {
+        for vector in vectors.iter_mut().flatten() {
+            *vector = scaled(vector, factors).into();
+        }
+    }
+    vectors
 }
 
 /// Decodes a picture and makes it the encoder's input.
