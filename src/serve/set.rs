@@ -14,7 +14,7 @@ use super::ground::Ground;
 use super::kept::{Kept, MadeOnce};
 use super::metrics::Metrics;
 use super::options::NamedSet;
-use super::thumbs::Thumbnail;
+use super::thumbs::{Source, Thumbnail};
 use crate::anchors::AnchorSet;
 use crate::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Status, Swap, Watcher};
 use crate::anchors::plan::SearchMode;
@@ -37,7 +37,7 @@ pub(super) struct Served {
     metrics: Arc<Metrics>,
     changing: Arc<Mutex<()>>,
     /// Small pictures of anchors by file, weighed in bytes.
-    pub thumbnails: Kept<String, Thumbnail>,
+    pub thumbnails: Kept<Source, Thumbnail>,
     /// Ends before the rest goes.
     _watcher: Watcher,
 }
