@@ -1,8 +1,9 @@
 //! The encoders of a server: pictures and texts to unit vectors, in batches over all requests.
 //!
 //! ```text
-//! picture ─> a place in the queue, or 429 ─> fetched? ─> decoded on a bounded pool ─> batch ─> vector
-//! text ────> kept? ──────────────────────────────────────────────────────────────> batch ─> vector
+//! address ─> place to be fetched, or 429 ─> fetched ─> place ─┐
+//! picture ─> place, or 429 ───────────────────────────────────┴> decoded on a bounded pool ─┐
+//! text ────> kept? ─────────────────────────────────────────────────────────────────────────┴> batch ─> vector
 //! ```
 //!
 //! Batches and what is kept have the weights that several encoders were opened with. A generation may
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use image::ImageReader;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::batching::{Batcher, Batching};
 use super::error::Refusal;
@@ -56,6 +57,9 @@ pub(super) struct Encoders {
     texts: Batcher<String, Embedded>,
     /// Pictures that may be in work.
     places: Semaphore,
+    /// Pictures that may be fetched or wait for it: other places, so that a host that is slow keeps
+    /// no picture waiting that was sent.
+    fetches: Semaphore,
     decoders: Arc<Semaphore>,
     kept: Kept<String, Arc<[f32]>>,
     pixels: u64,
@@ -130,6 +134,7 @@ impl Encoders {
             images,
             texts,
             places: Semaphore::new(limits.images),
+            fetches: Semaphore::new(limits.images),
             decoders: Arc::new(Semaphore::new(cores)),
             workers,
             text_batch,
@@ -182,20 +187,37 @@ impl Encoders {
         set: &AnchorSet,
     ) -> Result<Vec<Embedded>, Refusal> {
         let factors = set.factors(Modality::Image, self.embedder.image().identity())?;
-        let n = u32::try_from(pictures.len()).unwrap_or(u32::MAX);
-        let Ok(_places) = self.places.try_acquire_many(n) else {
-            return Err(Refusal::busy("too many images wait for the encoder"));
-        };
-        let all = pictures.into_iter().map(|picture| self.picture(picture));
+        let is_named = |picture: &Picture| picture.address().is_some();
+        let named = pictures.iter().filter(|picture| is_named(picture)).count();
+        let mut sent = places(&self.places, pictures.len() - named)
+            .ok_or_else(|| Refusal::busy("too many images wait for the encoder"))?;
+        let mut named = places(&self.fetches, named)
+            .ok_or_else(|| Refusal::busy("too many images wait to be fetched"))?;
+        let all = pictures.into_iter().map(|picture| {
+            let own = match is_named(&picture) {
+                true => &mut named,
+                false => &mut sent,
+            };
+            let place = own.split(1);
+            self.picture(picture, place)
+        });
         Ok(all_scaled(try_join_all(all).await?, &factors))
     }
 
-    async fn picture(&self, picture: Picture) -> Result<Embedded, Refusal> {
+    async fn picture(
+        &self,
+        picture: Picture,
+        mut place: Option<SemaphorePermit<'_>>,
+    ) -> Result<Embedded, Refusal> {
         // What was fetched keeps its memory until the picture has its vector.
         let (picture, _fetched) = match picture.address() {
             None => (picture, None),
             Some(address) => match self.fetcher.file(address).await? {
-                Ok(file) => (Picture::Bytes(file.bytes.clone()), Some(file)),
+                Ok(file) => {
+                    // Waits, where one that was sent is refused: its work is done in part. Never closed.
+                    place = self.places.acquire().await.ok();
+                    (Picture::Bytes(file.bytes.clone()), Some(file))
+                }
                 Err(rejected) => return Ok(Err(rejected)),
             },
         };
@@ -218,6 +240,7 @@ impl Encoders {
         let vector = self.images.submit(vec![image]);
         drop(coming);
         let mut vectors = vector.await?;
+        drop(place);
         Ok(vectors.pop().ok_or_else(|| Rejected {
             reason: "the encoder gave no vector".to_owned(),
         }))
@@ -268,6 +291,11 @@ impl Encoders {
             &factors,
         ))
     }
+}
+
+/// So many places at once, if there are.
+fn places(of: &Semaphore, n: usize) -> Option<SemaphorePermit<'_>> {
+    of.try_acquire_many(u32::try_from(n).ok()?).ok()
 }
 
 fn same_canary(set: &AnchorSet, modality: Modality, here: &EncoderEntry) -> Result<(), String> {
