@@ -1,4 +1,5 @@
-//! The weights of several encoders change while the server answers: a swap like any other.
+//! Generations of other encoders than the live one's: other weights of the same ones are a change as
+//! any other, and what others made never answers.
 #![allow(
     clippy::allow_attributes,
     clippy::unwrap_used,
@@ -329,4 +330,46 @@ fn sets_of_the_same_encoders_with_other_weights_are_served_together() {
     assert!(swapped["degraded"].is_null(), "{swapped}");
     let late = bench.serve(&[("even", &even)]);
     assert_same(&answers(&both, "even"), &answers(&late, "even"));
+}
+
+#[test]
+fn a_generation_of_other_encoders_is_refused_also_by_its_number() {
+    let bench = Bench::new();
+    let set = bench.build("set", "image", "text");
+    let strange = bench.build("strange", "brightest", "text");
+    let server = bench.serve(&[("a", &set)]);
+    let before = answers(&server, "a");
+    let mut swap = bench.asif(&["swap", "--quiet"]);
+    support::run(swap.arg(&set).arg("--from").arg(&strange)).ok();
+    let health = server.wait_for_health(|health| health["status"] == "degraded");
+    let reason = health["sets"][0]["reason"].as_str().unwrap();
+    let names_both = |said: &str| {
+        ["encoder brightest (", "with image ("]
+            .iter()
+            .all(|name| said.contains(name))
+    };
+    assert!(names_both(reason), "{reason}");
+
+    let lies = set.display().to_string();
+    for path in ["/v1/classify", "/v1/explain", "/v1/similarity"] {
+        let asked = json!({"generation": 2, "labels": ["dog"], "texts": ["dog"],
+                           "image": picture(1), "images": [picture(1)]});
+        let wanted: &[&str] = match path {
+            "/v1/classify" => &["generation", "labels", "images"],
+            "/v1/explain" => &["generation", "labels", "image"],
+            _ => &["generation", "texts", "images"],
+        };
+        let asked: Value = wanted
+            .iter()
+            .map(|&f| (f.to_owned(), asked[f].clone()))
+            .collect();
+        let message = server.post(path, &asked).refused(409, "other_encoders");
+        assert!(names_both(&message), "{message}");
+        assert!(!message.contains(&lies), "{message}");
+    }
+    let map = server.get("/v1/sets/a/map?generation=2");
+    map.refused(409, "other_encoders");
+    assert_eq!(answers(&server, "a"), before);
+    support::run(bench.asif(&["rollback", "--quiet"]).arg(&set)).ok();
+    server.wait_for_health(|health| health["status"] == "ok");
 }
