@@ -11,20 +11,23 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
-use serve_support::{Server, base64};
+use serve_support::{PATIENCE, Server, base64};
 
 /// A web server of pictures, some of which never come whole.
 struct Web {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Nothing is sent: `/held` is answered when this is gone.
+    hold: Option<Sender<()>>,
 }
 
 impl Web {
@@ -32,20 +35,26 @@ impl Web {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
+        let (hold, held) = mpsc::channel();
+        let (log, held) = (Arc::clone(&asked), Arc::new(Mutex::new(held)));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (stream, log, tls) = (stream.unwrap(), Arc::clone(&log), tls.clone());
+                let held = Arc::clone(&held);
                 thread::spawn(move || match tls {
-                    None => answer(stream, &log),
+                    None => answer(stream, &log, &held),
                     Some(tls) => {
                         let session = ServerConnection::new(tls).unwrap();
-                        answer(StreamOwned::new(session, stream), &log);
+                        answer(StreamOwned::new(session, stream), &log, &held);
                     }
                 });
             }
         });
-        Self { address, asked }
+        Self {
+            address,
+            asked,
+            hold: Some(hold),
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -58,7 +67,7 @@ impl Web {
 }
 
 /// One request and its answer. Whoever asks may go away before the end.
-fn answer(mut stream: impl Read + Write, log: &Mutex<Vec<String>>) {
+fn answer(mut stream: impl Read + Write, log: &Mutex<Vec<String>>, held: &Mutex<Receiver<()>>) {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         if !matches!(stream.read(&mut byte), Ok(1)) {
@@ -86,6 +95,11 @@ fn answer(mut stream: impl Read + Write, log: &Mutex<Vec<String>>) {
         "/page" => send("200 OK", 20, b"<html>A page.</html>"),
         "/half" => send("200 OK", 5000, &support::jpeg(1)[..1000]),
         "/large" => send("200 OK", 2 << 20, &vec![0; 2 << 20]),
+        "/held" => {
+            let _ = held.lock().unwrap().recv();
+            let file = support::jpeg(1);
+            send("200 OK", file.len(), &file);
+        }
         "/never" => thread::sleep(Duration::from_secs(20)),
         _ => send("404 Not Found", 0, b""),
     }
@@ -212,6 +226,52 @@ fn a_host_that_misbehaves_costs_its_picture_only() {
     let results = classify(&server, &[format!("http://{gone}/1.jpg")]);
     let error = results[0]["error"].as_str().unwrap();
     assert!(error.contains("cannot be reached"), "{error}");
+}
+
+#[test]
+fn a_host_that_does_not_answer_keeps_no_picture_waiting_that_was_sent() {
+    const PLACES: usize = 3;
+    let mut web = Web::start(None);
+    let host = web.address.to_string();
+    let more = [
+        "--image-hosts",
+        &host,
+        "--max-images",
+        "3",
+        "--max-batch",
+        "3",
+    ];
+    let server = server(&more);
+    let held = vec![web.url("held"); PLACES];
+    let sent = [1, 2, 3].map(|seed| base64(&support::jpeg(seed)));
+    thread::scope(|scope| {
+        let fetched = scope.spawn(|| classify(&server, &held));
+        let begun = Instant::now();
+        while web.asked().len() < PLACES {
+            assert!(begun.elapsed() < PATIENCE, "{:?}", web.asked());
+            thread::sleep(Duration::from_millis(5));
+        }
+        // All places of those that are fetched are taken, and none of the others.
+        for _ in 0..3 {
+            for result in classify(&server, &sent) {
+                assert!(result["error"].is_null(), "{result}");
+            }
+        }
+        let asked = json!({"images": held[..1], "labels": ["a bird", "a house"]});
+        let refused = server.post("/v1/classify", &asked);
+        let message = refused.refused(429, "busy");
+        assert!(message.contains("fetched"), "{message}");
+        web.hold = None;
+        for result in fetched.join().unwrap() {
+            assert!(result["error"].is_null(), "{result}");
+        }
+    });
+    // The places are free again, and one request may have both kinds.
+    let mixed = [web.url("1.jpg"), sent[1].clone(), web.url("held")];
+    assert_eq!(
+        classify(&server, &mixed),
+        classify(&server, &[&sent[0], &sent[1], &sent[0]].map(Clone::clone))
+    );
 }
 
 #[test]

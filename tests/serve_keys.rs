@@ -7,6 +7,7 @@
 mod serve_support;
 mod support;
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Barrier;
 use std::time::Instant;
@@ -116,6 +117,62 @@ fn each_key_opens_its_own_routes() {
 
     let log = server.log();
     assert!(!log.contains(API) && !log.contains(ADMIN), "{log}");
+}
+
+#[test]
+fn a_wrong_key_makes_the_server_neither_read_on_nor_keep_a_body() {
+    const MIB: usize = 1 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--max-body", "600", "--max-memory", "1000"];
+    let server = start(&[("demo", support::demo_set())], folder.path(), &more);
+    // Who asks first sends nothing.
+    let headers = [
+        ("authorization", "Bearer an-api-key-of-nobody"),
+        ("content-length", "600000000"),
+        ("expect", "100-continue"),
+    ];
+    let mut client = server.connect();
+    client.write("POST", "/v1/classify", &headers, b"");
+    client.read().refused(401, "invalid_api_key");
+
+    // Sends up to so many MiB: how many were taken, and how much larger the server was meanwhile.
+    let send = |key: &str, most: usize| {
+        let before = resident(&server);
+        let bearer = format!("Bearer {key}");
+        let headers = [
+            ("authorization", &*bearer),
+            ("transfer-encoding", "chunked"),
+        ];
+        let mut client = server.connect();
+        client.write("POST", "/v1/classify", &headers, b"");
+        let piece = [b"100000\r\n".as_slice(), &vec![b' '; MIB], b"\r\n"].concat();
+        let (mut taken, mut grown) = (0, 0);
+        while taken < most && client.0.get_mut().write_all(&piece).is_ok() {
+            taken += 1;
+            grown = grown.max(resident(&server).saturating_sub(before));
+        }
+        (taken, grown / MIB)
+    };
+    let (taken, grown) = send("an-api-key-of-nobody", 600);
+    assert!(
+        taken < 500 && grown < 64,
+        "{taken} MiB taken, {grown} MiB kept"
+    );
+    // With the right key it is what a body is for.
+    let (taken, grown) = send(API, 200);
+    assert!(
+        taken == 200 && grown > 100,
+        "{taken} MiB taken, {grown} MiB kept"
+    );
+    server.post_with("/v1/classify", API, &question(1)).ok();
+}
+
+/// The bytes of memory that the server's process has.
+fn resident(server: &Server) -> usize {
+    let status = fs_err::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.unwrap().trim().trim_end_matches(" kB");
+    kib.parse::<usize>().unwrap() << 10
 }
 
 #[test]

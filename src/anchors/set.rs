@@ -336,6 +336,23 @@ impl AnchorSet {
         self.check(Modality::Text, embedder.text().identity())
     }
 
+    /// What the numbers of a vector that `given` makes are multiplied with to be one of this set,
+    /// `[dim]`: the encoders may have other weights here. Empty where it is one as it is.
+    ///
+    /// # Errors
+    /// [`AnchorsError::OtherEncoder`] when they are others.
+    pub(crate) fn factors(
+        &self,
+        modality: Modality,
+        given: &EncoderIdentity,
+    ) -> Result<Vec<f32>, AnchorsError> {
+        let Err(other) = self.check(modality, given) else {
+            return Ok(Vec::new());
+        };
+        let built = &self.encoder(modality).identity;
+        given.factors_to(built).ok_or(other)
+    }
+
     /// Takes other encoders for those that built the set, if they make the same of their canary
     /// inputs: the same model from another export, say. Later checks of these encoders succeed.
     ///

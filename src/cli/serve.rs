@@ -168,7 +168,8 @@ struct LimitArgs {
     )]
     max_requests: usize,
 
-    /// Images that wait for the encoder; more are refused with 429.
+    /// Images that wait for the encoder, and as many again that are to be fetched first; more are
+    /// refused with 429.
     #[arg(long, env = "ASIF_MAX_IMAGES", value_name = "N", default_value_t = 128)]
     max_images: usize,
 

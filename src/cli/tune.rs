@@ -31,7 +31,7 @@ use super::receipt::{self, WriteArgs};
 /// the clusters. The present recipe stays unless another is better beyond noise; the gain is then
 /// measured on a part of the pairs that had no say in the choice. Where a set has several encoders
 /// of a modality, their weights are tried first; --apply then writes the vectors with the new ones,
-/// and whoever has the set open must be started again.
+/// which a server takes over as any other change.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

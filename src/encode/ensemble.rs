@@ -5,6 +5,7 @@
 //! similarities, and whatever works on vectors (searches, means, maps) works on joined ones as it is.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ impl Encoder for TextEncoder {
 /// One or several encoders of a modality.
 #[derive(Debug)]
 pub struct Ensemble<E> {
-    members: Vec<E>,
+    members: Arc<[E]>,
     blocks: Vec<Block>,
     identity: EncoderIdentity,
 }
@@ -104,20 +105,21 @@ impl<E: Encoder> Ensemble<E> {
                 given.clone(),
             ),
         };
-        let mut begin = 0;
-        let blocks = given.iter().map(|member| {
-            let block = Block {
-                begin,
-                dim: member.dim,
-                scale: member.scale(),
-            };
-            begin += member.dim;
-            block
-        });
         Ok(Self {
-            blocks: blocks.collect(),
+            blocks: blocks(&identity),
             members: members.into_iter().map(|(member, _)| member).collect(),
             identity,
+        })
+    }
+
+    /// The same encoders, which are shared, with the weights of `identity`; none when it is that of
+    /// others.
+    pub fn weighed_as(&self, identity: &EncoderIdentity) -> Option<Self> {
+        self.identity.factors_to(identity)?;
+        Some(Self {
+            blocks: blocks(identity),
+            members: Arc::clone(&self.members),
+            identity: identity.clone(),
         })
     }
 
@@ -165,17 +167,27 @@ impl<E: Encoder> Ensemble<E> {
 impl<E: Encoder> From<E> for Ensemble<E> {
     fn from(encoder: E) -> Self {
         let identity = encoder.identity().clone();
-        let block = Block {
-            begin: 0,
-            dim: identity.dim,
-            scale: 1.0,
-        };
         Self {
-            members: vec![encoder],
-            blocks: vec![block],
+            members: [encoder].into(),
+            blocks: blocks(&identity),
             identity,
         }
     }
+}
+
+/// Where the vectors of an identity's encoders stand, and their lengths there.
+fn blocks(identity: &EncoderIdentity) -> Vec<Block> {
+    let mut begin = 0;
+    let block = |member: MemberIdentity| {
+        let block = Block {
+            begin,
+            dim: member.dim,
+            scale: member.scale(),
+        };
+        begin += member.dim;
+        block
+    };
+    identity.cached().into_iter().map(block).collect()
 }
 
 /// The settings that all members share and that a later process has to open them with.
@@ -287,6 +299,38 @@ mod tests {
             let again = parse(&identity.name).unwrap();
             assert_eq!(pair(again[0].1 / again[1].1), identity);
         }
+    }
+
+    #[test]
+    fn vectors_of_one_weighting_become_those_of_another() {
+        let of = |names: [&str; 2], weights: [f64; 2]| {
+            let [a, b] = names.map(|name| fixed(name, Modality::Image, &[0.6, 0.8]));
+            Ensemble::new(vec![(a, weights[0]), (b, weights[1])]).unwrap()
+        };
+        let even = of(["a", "b"], [1.0, 1.0]);
+        let other = of(["a", "b"], [1.0, 5.0]);
+        let factors = even.identity().factors_to(other.identity()).unwrap();
+        let canary = even.canary().unwrap();
+        for ((x, f), y) in canary.iter().zip(&factors).zip(other.canary().unwrap()) {
+            assert!((x * f - y).abs() < 1e-7, "{x} {f} {y}");
+        }
+        let shared = even.weighed_as(other.identity()).unwrap();
+        assert_eq!(shared.canary().unwrap(), other.canary().unwrap());
+        assert_eq!(shared.identity(), other.identity());
+        assert!(
+            even.identity()
+                .factors_to(even.identity())
+                .unwrap()
+                .is_empty()
+        );
+        for names in [["b", "a"], ["a", "c"]] {
+            let strange = of(names, [1.0, 5.0]);
+            assert!(even.identity().factors_to(strange.identity()).is_none());
+            assert!(even.weighed_as(strange.identity()).is_none());
+        }
+        let alone = Ensemble::from(fixed("a", Modality::Image, &[0.6, 0.8]));
+        assert!(alone.identity().factors_to(even.identity()).is_none());
+        assert!(even.identity().factors_to(alone.identity()).is_none());
     }
 
     #[test]

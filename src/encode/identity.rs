@@ -121,11 +121,24 @@ impl EncoderIdentity {
         };
         let members: Vec<_> = self.members.iter().zip(weights(given)).map(with).collect();
         let block = |(old, new): (&MemberIdentity, &MemberIdentity)| {
-            vec![(new.weight / old.weight).sqrt() as f32; new.dim]
+            // Of the lengths as they are, rounded, so that little is added to their error.
+            vec![new.scale() / old.scale(); new.dim]
         };
         let factors = self.members.iter().zip(&members).flat_map(block).collect();
         let shared = self.preprocessing.clone();
         Some((Self::joined(self.modality, shared, members), factors))
+    }
+
+    /// What the numbers of these encoders' vectors are multiplied with to be `other`'s, `[dim]`,
+    /// where the weights of several are all that differs. Empty where nothing does, and none where
+    /// `other` is of other encoders.
+    pub fn factors_to(&self, other: &Self) -> Option<Vec<f32>> {
+        if self.fingerprint == other.fingerprint {
+            return Some(Vec::new());
+        }
+        let weights: Vec<f64> = other.members.iter().map(|m| m.weight).collect();
+        let (same, factors) = self.reweighed(&weights)?;
+        (same.fingerprint == other.fingerprint).then_some(factors)
     }
 
     /// The encoders that are cached: the members, or the encoder itself.

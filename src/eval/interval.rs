@@ -1,5 +1,7 @@
 //! A figure with its 95 % interval.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::space::random::Random;
@@ -13,6 +15,17 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
+}
+
+/// In per cent: `61.2 [56.9, 65.4]`; as `{:#}` with the sign, `61.2 % [56.9, 65.4]`. A width is that of
+/// the figure before the interval.
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [value, low, high] = [self.value, self.low, self.high].map(|share| 100.0 * share);
+        let sign = if f.alternate() { " %" } else { "" };
+        let width = f.width().unwrap_or(0);
+        write!(f, "{value:width$.1}{sign} [{low:.1}, {high:.1}]")
+    }
 }
 
 /// The 97.5 % point of the normal distribution.
@@ -142,6 +155,13 @@ mod tests {
                 high: 1.0
             }
         );
+    }
+
+    #[test]
+    fn it_is_written_in_per_cent() {
+        let found = wilson(81, 263);
+        assert_eq!(found.to_string(), "30.8 [25.5, 36.6]");
+        assert_eq!(format!("{found:#6}"), "  30.8 % [25.5, 36.6]");
     }
 
     #[test]

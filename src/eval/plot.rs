@@ -6,7 +6,6 @@
 use std::fmt::{Result, Write as _};
 
 use super::html::escape::Text;
-use super::interval::Estimate;
 use super::scaling::{Curve, Point, ScalingReport};
 
 const WIDTH: f64 = 860.0;
@@ -169,17 +168,14 @@ fn write_curve(out: &mut String, axes: &Axes, curve: &Curve, colour: &str) -> Re
         line.join(" "),
     )?;
     points.iter().try_for_each(|p| {
-        let Estimate { value, low, high } = p.acc1;
         writeln!(
             out,
-            r#"<circle cx="{:.1}" cy="{:.1}" r="3.5" fill="{colour}"><title>{}, {} anchors: {:.1} % [{:.1}, {:.1}]</title></circle>"#,
+            r#"<circle cx="{:.1}" cy="{:.1}" r="3.5" fill="{colour}"><title>{}, {} anchors: {:#}</title></circle>"#,
             axes.x(p.anchors),
-            axes.y(value),
+            axes.y(p.acc1.value),
             Text(&curve.dataset),
             p.anchors,
-            value * 100.0,
-            low * 100.0,
-            high * 100.0,
+            p.acc1,
         )
     })
 }
@@ -187,6 +183,7 @@ fn write_curve(out: &mut String, axes: &Axes, curve: &Curve, colour: &str) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::interval::Estimate;
 
     fn report(name: &str, sizes: &[usize]) -> ScalingReport {
         let point = |(at, &anchors): (usize, &usize)| {

@@ -20,7 +20,7 @@ pub fn scaling_table(report: &ScalingReport) -> String {
             curve.dataset.clone(),
             point.anchors.to_string(),
             point.draws.len().to_string(),
-            bare_interval(&point.acc1),
+            point.acc1.to_string(),
             format!("{} to {}", of(f64::min), of(f64::max)),
             format!("{:.2}", point.seconds),
         ]
@@ -42,9 +42,7 @@ pub fn scaling_table(report: &ScalingReport) -> String {
 pub fn zeroshot_table(reports: &[ZeroshotReport]) -> String {
     let rows = reports.iter().map(|report| {
         let cell = |estimate: Option<Estimate>| {
-            estimate
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), bare_interval)
+            estimate.map_or_else(|| "-".to_owned(), |estimate| estimate.to_string())
         };
         let intervals = &report.asif.intervals;
         [
@@ -100,26 +98,15 @@ pub fn retrieval_table(reports: &[RetrievalReport]) -> String {
                 report.dataset.clone(),
                 way.to_owned(),
                 convention.to_owned(),
-                bare_interval(&recalls.at_1),
-                bare_interval(&recalls.at_5),
-                bare_interval(&recalls.at_10),
+                recalls.at_1.to_string(),
+                recalls.at_5.to_string(),
+                recalls.at_10.to_string(),
             ]
         })
     });
     markdown(
         ["data set", "way", "captions", "R@1 %", "R@5 %", "R@10 %"],
         rows,
-    )
-}
-
-/// `61.2 [56.9, 65.4]`
-fn bare_interval(estimate: &Estimate) -> String {
-    let Estimate { value, low, high } = estimate;
-    format!(
-        "{:.1} [{:.1}, {:.1}]",
-        value * 100.0,
-        low * 100.0,
-        high * 100.0
     )
 }
 

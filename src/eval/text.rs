@@ -4,7 +4,6 @@ use std::fmt::{self, Display};
 
 use serde_json::Value;
 
-use super::interval::Estimate;
 use super::layout::columns;
 use super::report::{RetrievalReport, ZeroshotReport};
 use super::retrieval::{Recalls, TwoWays};
@@ -27,16 +26,13 @@ impl Display for ZeroshotReport {
         writeln!(f)?;
         let acc5 = asif.intervals.acc5.map_or_else(
             || "-        (fewer than five classes)".to_owned(),
-            |estimate| with_interval(&estimate),
+            |estimate| format!("{estimate:#5}"),
         );
-        writeln!(
-            f,
-            "  top-1                  {}",
-            with_interval(&asif.intervals.acc1)
-        )?;
+        let acc1 = asif.intervals.acc1;
+        writeln!(f, "  top-1                  {acc1:#5}")?;
         writeln!(f, "  top-5                  {acc5}")?;
-        let recall = with_interval(&asif.intervals.mean_per_class_recall);
-        writeln!(f, "  mean per-class recall  {recall}")?;
+        let recall = asif.intervals.mean_per_class_recall;
+        writeln!(f, "  mean per-class recall  {recall:#5}")?;
         writeln!(
             f,
             "  in brackets: 95 % intervals (Wilson; bootstrap over images for the recall)"
@@ -86,7 +82,7 @@ impl Display for RetrievalReport {
             writeln!(f, "\n{name}")?;
             let row = |name: &str, recalls: Recalls| {
                 let [one, five, ten] =
-                    [recalls.at_1, recalls.at_5, recalls.at_10].map(|at| with_interval(&at));
+                    [recalls.at_1, recalls.at_5, recalls.at_10].map(|at| format!("{at:#5}"));
                 [name.to_owned(), one, five, ten]
             };
             let rows = [
@@ -143,17 +139,6 @@ fn foot(
     lines
         .iter()
         .try_for_each(|(name, text)| writeln!(f, "  {name}: {text}"))
-}
-
-/// `61.2 % [56.9, 65.4]`, the parts right-aligned.
-fn with_interval(estimate: &Estimate) -> String {
-    let Estimate { value, low, high } = estimate;
-    format!(
-        "{:5.1} % [{:.1}, {:.1}]",
-        value * 100.0,
-        low * 100.0,
-        high * 100.0
-    )
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {

@@ -135,7 +135,7 @@ pub(super) async fn ground(app: &App, set: &Served, on: On) -> Result<Arc<Ground
 /// One unit vector for each input.
 async fn vectors(set: &Served, ground: &Ground, inputs: Inputs) -> Result<Vec<Embedded>, Refusal> {
     match inputs {
-        Inputs::Pictures(pictures) => set.encoders().pictures(pictures).await,
+        Inputs::Pictures(pictures) => set.encoders().pictures(pictures, ground.set()).await,
         Inputs::Vectors(vectors) => {
             let dim = ground.set().dim(Modality::Image);
             let check = |vector: Vec<f32>| unit(vector, dim).map(Arc::from);
@@ -204,7 +204,10 @@ pub(super) async fn similarities(
 ) -> Result<(Arc<Ground>, Vec<Vec<f32>>), Refusal> {
     let ground = ground(app, set, on).await?;
     let encoders = set.encoders();
-    let (images, texts) = tokio::try_join!(encoders.pictures(pictures), encoders.texts(&texts))?;
+    let (images, texts) = tokio::try_join!(
+        encoders.pictures(pictures, ground.set()),
+        encoders.texts(&texts, ground.set()),
+    )?;
     let images = all("image", images)?;
     let texts = all("text", texts)?;
     let base = Arc::clone(&ground);

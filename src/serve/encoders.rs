@@ -1,9 +1,13 @@
 //! The encoders of a server: pictures and texts to unit vectors, in batches over all requests.
 //!
 //! ```text
-//! picture ─> a place in the queue, or 429 ─> fetched? ─> decoded on a bounded pool ─> batch ─> vector
-//! text ────> kept? ──────────────────────────────────────────────────────────────> batch ─> vector
+//! address ─> place to be fetched, or 429 ─> fetched ─> place ─┐
+//! picture ─> place, or 429 ───────────────────────────────────┴> decoded on a bounded pool ─┐
+//! text ────> kept? ─────────────────────────────────────────────────────────────────────────┴> batch ─> vector
 //! ```
+//!
+//! Batches and what is kept have the weights that several encoders were opened with. A generation may
+//! have others, so that what is handed out is brought to those of the set it is asked for.
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -11,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use image::ImageReader;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::batching::{Batcher, Batching};
 use super::error::Refusal;
@@ -20,10 +24,14 @@ use super::kept::Kept;
 use super::metrics::Metrics;
 use super::options::Limits;
 use super::picture::Picture;
-use crate::anchors::Embedder;
 use crate::anchors::embed::{PreparedInput, Rejected, Watch};
-use crate::encode::{ImageEncoder, TextEncoder};
+use crate::anchors::live::Canary;
+use crate::anchors::manifest::EncoderEntry;
+use crate::anchors::reweigh::scaled;
+use crate::anchors::{AnchorSet, AnchorsError, Embedder};
+use crate::encode::{ImageEncoder, Modality, TextEncoder};
 use crate::progress::{Cancel, Silent};
+use crate::space::vector::dot;
 
 /// How long an encoder waits for pictures that are being decoded; a tenth of what one takes.
 const LINGER: Duration = Duration::from_millis(2);
@@ -34,10 +42,13 @@ const TEXTS: usize = 80 << 20;
 /// a tokenizer would go through megabytes while other texts wait.
 pub(super) const LONGEST: usize = 32 << 10;
 
+/// As in [`AnchorSet::accept_encoders`].
+const SAME: f64 = 0.99999;
+
 /// A unit vector, or why this input has none.
 pub(super) type Embedded = Result<Arc<[f32]>, Rejected>;
 
-/// Both encoders, shared by all sets that were built with them.
+/// Both encoders, shared by all sets that were built with them, at whatever weights.
 #[derive(Debug)]
 pub(super) struct Encoders {
     embedder: Arc<Embedder>,
@@ -46,6 +57,9 @@ pub(super) struct Encoders {
     texts: Batcher<String, Embedded>,
     /// Pictures that may be in work.
     places: Semaphore,
+    /// Pictures that may be fetched or wait for it: other places, so that a host that is slow keeps
+    /// no picture waiting that was sent.
+    fetches: Semaphore,
     decoders: Arc<Semaphore>,
     kept: Kept<String, Arc<[f32]>>,
     pixels: u64,
@@ -120,6 +134,7 @@ impl Encoders {
             images,
             texts,
             places: Semaphore::new(limits.images),
+            fetches: Semaphore::new(limits.images),
             decoders: Arc::new(Semaphore::new(cores)),
             workers,
             text_batch,
@@ -139,25 +154,70 @@ impl Encoders {
         [self.images.waiting(), self.texts.waiting()]
     }
 
-    /// One vector for each picture, in order.
+    /// Refuses a set that was built with others. Weights may differ.
     ///
     /// # Errors
-    /// That too many pictures wait already, or that the encoder fails.
-    pub async fn pictures(&self, pictures: Vec<Picture>) -> Result<Vec<Embedded>, Refusal> {
-        let n = u32::try_from(pictures.len()).unwrap_or(u32::MAX);
-        let Ok(_places) = self.places.try_acquire_many(n) else {
-            return Err(Refusal::busy("too many images wait for the encoder"));
-        };
-        let all = pictures.into_iter().map(|picture| self.picture(picture));
-        try_join_all(all).await
+    /// [`AnchorsError::OtherEncoder`] naming both.
+    pub fn check(&self, set: &AnchorSet) -> Result<(), AnchorsError> {
+        set.factors(Modality::Image, self.embedder.image().identity())?;
+        set.factors(Modality::Text, self.embedder.text().identity())?;
+        Ok(())
     }
 
-    async fn picture(&self, picture: Picture) -> Result<Embedded, Refusal> {
+    /// A check of generations: they were built with these encoders, which make of their canary inputs
+    /// what they made then.
+    ///
+    /// # Errors
+    /// When an encoder fails on its canary input.
+    pub fn canary(&self) -> Result<Canary, AnchorsError> {
+        let (image, text) = self.embedder.entries()?;
+        Ok(Box::new(move |set| {
+            same_canary(set, Modality::Image, &image)?;
+            same_canary(set, Modality::Text, &text)
+        }))
+    }
+
+    /// One vector for each picture, in order, as `set` has them.
+    ///
+    /// # Errors
+    /// That too many pictures wait already, that the encoder fails, or that the set has others.
+    pub async fn pictures(
+        &self,
+        pictures: Vec<Picture>,
+        set: &AnchorSet,
+    ) -> Result<Vec<Embedded>, Refusal> {
+        let factors = set.factors(Modality::Image, self.embedder.image().identity())?;
+        let is_named = |picture: &Picture| picture.address().is_some();
+        let named = pictures.iter().filter(|picture| is_named(picture)).count();
+        let mut sent = places(&self.places, pictures.len() - named)
+            .ok_or_else(|| Refusal::busy("too many images wait for the encoder"))?;
+        let mut named = places(&self.fetches, named)
+            .ok_or_else(|| Refusal::busy("too many images wait to be fetched"))?;
+        let all = pictures.into_iter().map(|picture| {
+            let own = match is_named(&picture) {
+                true => &mut named,
+                false => &mut sent,
+            };
+            let place = own.split(1);
+            self.picture(picture, place)
+        });
+        Ok(all_scaled(try_join_all(all).await?, &factors))
+    }
+
+    async fn picture(
+        &self,
+        picture: Picture,
+        mut place: Option<SemaphorePermit<'_>>,
+    ) -> Result<Embedded, Refusal> {
         // What was fetched keeps its memory until the picture has its vector.
         let (picture, _fetched) = match picture.address() {
             None => (picture, None),
             Some(address) => match self.fetcher.file(address).await? {
-                Ok(file) => (Picture::Bytes(file.bytes.clone()), Some(file)),
+                Ok(file) => {
+                    // Waits, where one that was sent is refused: its work is done in part. Never closed.
+                    place = self.places.acquire().await.ok();
+                    (Picture::Bytes(file.bytes.clone()), Some(file))
+                }
                 Err(rejected) => return Ok(Err(rejected)),
             },
         };
@@ -180,16 +240,19 @@ impl Encoders {
         let vector = self.images.submit(vec![image]);
         drop(coming);
         let mut vectors = vector.await?;
+        drop(place);
         Ok(vectors.pop().ok_or_else(|| Rejected {
             reason: "the encoder gave no vector".to_owned(),
         }))
     }
 
-    /// One vector for each text, in order; those of texts that came before are kept.
+    /// One vector for each text, in order, as `set` has them; those of texts that came before are
+    /// kept.
     ///
     /// # Errors
-    /// When the encoder fails.
-    pub async fn texts(&self, texts: &[String]) -> Result<Vec<Embedded>, Refusal> {
+    /// When the encoder fails, or the set has others.
+    pub async fn texts(&self, texts: &[String], set: &AnchorSet) -> Result<Vec<Embedded>, Refusal> {
+        let factors = set.factors(Modality::Text, self.embedder.text().identity())?;
         let mut vectors: Vec<Option<Embedded>> = texts
             .iter()
             .map(|text| match text.len() {
@@ -223,8 +286,47 @@ impl Encoders {
                 vectors[place] = Some(vector);
             }
         }
-        Ok(vectors.into_iter().flatten().collect())
+        Ok(all_scaled(
+            vectors.into_iter().flatten().collect(),
+            &factors,
+        ))
     }
+}
+
+/// So many places at once, if there are.
+fn places(of: &Semaphore, n: usize) -> Option<SemaphorePermit<'_>> {
+    of.try_acquire_many(u32::try_from(n).ok()?).ok()
+}
+
+fn same_canary(set: &AnchorSet, modality: Modality, here: &EncoderEntry) -> Result<(), String> {
+    let factors = set.factors(modality, &here.identity);
+    let factors = factors.map_err(|e| e.to_string())?;
+    let (built, made) = (
+        &set.encoder(modality).canary,
+        scaled(&here.canary, &factors),
+    );
+    let cosine = match built.len() == made.len() {
+        true => dot(built, &made) / (dot(built, built) * dot(&made, &made)).sqrt(),
+        false => 0.0,
+    };
+    match cosine >= SAME {
+        true => Ok(()),
+        false => Err(format!(
+            "{} makes another vector of its canary input here than when the generation was built \
+             (cosine {cosine:.6})",
+            here.identity.name
+        )),
+    }
+}
+
+/// Vectors times [`AnchorSet::factors`], which mostly are none.
+fn all_scaled(mut vectors: Vec<Embedded>, factors: &[f32]) -> Vec<Embedded> {
+    if !factors.is_empty() {
+        for vector in vectors.iter_mut().flatten() {
+            *vector = scaled(vector, factors).into();
+        }
+    }
+    vectors
 }
 
 /// Decodes a picture and makes it the encoder's input.

@@ -130,7 +130,7 @@ impl Words {
         ground: Arc<Ground>,
     ) -> Result<LabelHead, Refusal> {
         let prompts = self.labels.prompts(&self.templates).concat();
-        let vectors = encoders.texts(&prompts).await?;
+        let vectors = encoders.texts(&prompts, ground.set()).await?;
         let mut flat = Vec::with_capacity(vectors.iter().flatten().map(|v| v.len()).sum());
         for (prompt, vector) in prompts.iter().zip(vectors) {
             let vector = vector.map_err(|rejected| {

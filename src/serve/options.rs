@@ -60,7 +60,8 @@ pub struct Limits {
     pub prompts: usize,
     /// Requests that are worked on or wait; more are refused with 429.
     pub requests: usize,
-    /// Images that wait for the encoder; more are refused with 429.
+    /// Images that wait for the encoder, and as many again that are to be fetched first; more are
+    /// refused with 429.
     pub images: usize,
     /// Open connections; more wait to be accepted.
     pub connections: usize,

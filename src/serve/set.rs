@@ -14,20 +14,17 @@ use super::ground::Ground;
 use super::kept::{Kept, MadeOnce};
 use super::metrics::Metrics;
 use super::options::NamedSet;
-use super::thumbs::Thumbnail;
+use super::thumbs::{Source, Thumbnail};
 use crate::anchors::AnchorSet;
 use crate::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Status, Swap, Watcher};
 use crate::anchors::plan::SearchMode;
 use crate::anchors::searcher::SpaceView;
 use crate::anchors::select::{self, Filter};
-use crate::space::vector::dot;
 
 /// Grounds besides the live one that are kept: each is some megabytes, and a second to make.
 const OTHERS: usize = 8;
 /// Bytes of pictures that are kept ready.
 const THUMBNAILS: usize = 48 << 20;
-/// As in [`AnchorSet::accept_encoders`].
-const SAME: f64 = 0.99999;
 
 /// A set that is served.
 #[derive(Debug)]
@@ -40,7 +37,7 @@ pub(super) struct Served {
     metrics: Arc<Metrics>,
     changing: Arc<Mutex<()>>,
     /// Small pictures of anchors by file, weighed in bytes.
-    pub thumbnails: Kept<String, Thumbnail>,
+    pub thumbnails: Kept<Source, Thumbnail>,
     /// Ends before the rest goes.
     _watcher: Watcher,
 }
@@ -75,30 +72,9 @@ impl Served {
         encoders: Arc<Encoders>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ServeError> {
-        let (images, texts) = encoders.embedder().entries()?;
-        let embedder = Arc::clone(encoders.embedder());
         let options = LiveOptions {
-            canary: Some(Box::new(move |set| {
-                set.check_encoders(&embedder).map_err(|e| e.to_string())?;
-                for (built, here) in [
-                    (&set.manifest().image_encoder, &images),
-                    (&set.manifest().text_encoder, &texts),
-                ] {
-                    let (a, b) = (&built.canary, &here.canary);
-                    let cosine = match a.len() == b.len() {
-                        true => dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE),
-                        false => 0.0,
-                    };
-                    if cosine.is_nan() || cosine < SAME {
-                        return Err(format!(
-                            "{} makes another vector of its canary input here than when the \
-                             generation was built (cosine {cosine:.6})",
-                            here.identity.name
-                        ));
-                    }
-                }
-                Ok(())
-            })),
+            canary: Some(encoders.canary()?),
+            any_weights: true,
             ..LiveOptions::default()
         };
         let live = Arc::new(LiveSet::open(&named.path, options)?);
@@ -235,10 +211,10 @@ impl Served {
         let set = compute
             .run_long(move || Ok(AnchorSet::open_generation(&path, generation)?))
             .await?;
-        let (key, embedder) = (other(&set, None), Arc::clone(self.encoders.embedder()));
+        let (key, encoders) = (other(&set, None), Arc::clone(&self.encoders));
         let make = || {
             compute.run_long(move || {
-                set.check_encoders(&embedder)?;
+                encoders.check(&set)?;
                 set.verify()?;
                 let view = SpaceView::new(&set, &set.manifest().space, SearchMode::Auto)?;
                 Ok(Ground::other(set, view, None))

@@ -14,7 +14,6 @@ use super::options::{Limits, ServeOptions};
 use super::represent::Represent;
 use super::set::Served;
 use crate::anchors::{AnchorSet, Embedder};
-use crate::encode::Modality;
 
 /// Opens the encoders that a set was built with.
 pub type OpenEncoders<'a> = dyn Fn(&AnchorSet) -> Result<Embedder, OpenError> + 'a;
@@ -50,15 +49,13 @@ impl App {
         let room = Room::new(&limits);
         let (hosts, memory) = (options.image_hosts.clone(), room.memory().clone());
         let fetcher = Arc::new(Fetcher::new(hosts, memory, &limits)?);
-        let mut encoders: Vec<([String; 2], Arc<Encoders>)> = Vec::new();
+        let mut encoders: Vec<Arc<Encoders>> = Vec::new();
         let mut sets = Vec::with_capacity(options.sets.len());
         for named in &options.sets {
             let (set, _) = AnchorSet::open_or_last_good(&named.path)?;
-            let sides = [Modality::Image, Modality::Text];
-            let prints = sides.map(|side| set.encoder(side).identity.fingerprint.clone());
-            let known = encoders.iter().find(|(known, _)| *known == prints);
+            let known = encoders.iter().find(|known| known.check(&set).is_ok());
             let shared = match known {
-                Some((_, shared)) => Arc::clone(shared),
+                Some(shared) => Arc::clone(shared),
                 None => {
                     let embedder = open(&set).map_err(|source| ServeError::Encoders {
                         set: named.path.clone(),
@@ -71,7 +68,7 @@ impl App {
                         Arc::clone(&metrics),
                     )?;
                     let new = Arc::new(new);
-                    encoders.push((prints, Arc::clone(&new)));
+                    encoders.push(Arc::clone(&new));
                     new
                 }
             };

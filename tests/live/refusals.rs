@@ -1,8 +1,9 @@
 //! Generations that are not fit, and never answer.
 
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed};
+use asif::anchors::manifest::EncoderEntry;
 use asif::anchors::publish::publish as make_live;
-use asif::encode::Modality;
+use asif::encode::{EncoderIdentity, MemberIdentity, Modality};
 
 use super::synthetic::{encoder, generation};
 use super::{ask, damage, image_file, open, shape, swapped, two_generations};
@@ -163,4 +164,40 @@ fn a_generation_of_another_encoder_is_refused() {
     assert_eq!(live.status().generation, 1);
     // A process that starts now has the encoders of its choice.
     assert_eq!(open(set.path()).status().generation, 2);
+}
+
+#[test]
+fn other_weights_are_taken_by_who_can_answer_with_them() {
+    let (set, [_, mut second]) = two_generations();
+    let mut third = generation(set.path(), shape(), 3, 50);
+    let dim = shape().text_dim;
+    let weighed = |weight: f64| {
+        let member = |name: &str, dim: usize, weight: f64| MemberIdentity {
+            name: name.to_owned(),
+            fingerprint: name.repeat(64),
+            dim,
+            weight,
+        };
+        let members = vec![member("a", 1, weight), member("b", dim - 1, 1.0 - weight)];
+        EncoderEntry {
+            identity: EncoderIdentity::joined(Modality::Text, serde_json::json!({}), members),
+            ..encoder(Modality::Text, dim, "0")
+        }
+    };
+    second.text_encoder = weighed(0.5);
+    third.text_encoder = weighed(0.25);
+    make_live(set.path(), &second).unwrap();
+    let strict = open(set.path());
+    let options = LiveOptions {
+        any_weights: true,
+        ..LiveOptions::default()
+    };
+    let live = LiveSet::open(set.path(), options).unwrap();
+    make_live(set.path(), &third).unwrap();
+    let refused = strict.refresh().unwrap_err();
+    assert!(
+        matches!(refused, LiveError::OtherEncoder { .. }),
+        "{refused:?}"
+    );
+    assert_eq!(swapped(live.refresh().unwrap()), (2, 3));
 }

@@ -67,3 +67,59 @@ fn an_older_generation_can_be_asked() {
         .post("/v1/classify", &asked)
         .refused(404, "no_generation");
 }
+
+#[test]
+fn a_picture_that_was_replaced_is_shown_as_it_is_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let records: Vec<_> = (0..3)
+        .map(|seed| {
+            let image = support::draw(folder.path(), &format!("{seed}.png"), seed);
+            json!({"id": seed.to_string(), "image": image, "captions": ["a drawing"]})
+        })
+        .collect();
+    let set = build(folder.path(), "drawn", &records);
+    let server = Server::start(&[("drawn", &set)], &[]);
+    let get = |path: &str, tag: &str| {
+        let headers = [("if-none-match", tag)];
+        server.connect().send("GET", path, &headers, b"")
+    };
+    for path in [
+        "/v1/sets/drawn/anchors/1/image?generation=1",
+        "/v1/sets/drawn/anchors/1/image",
+    ] {
+        support::draw(folder.path(), "1.png", 1);
+        let first = server.get(path);
+        assert_eq!(first.status, 200, "{}", first.text());
+        // Kept by whoever has it, and never shown unasked.
+        assert_eq!(first.header("cache-control"), Some("private, no-cache"));
+        let tag = first.header("etag").unwrap();
+        for named in [tag, "*", &format!("\"other\", W/{tag}")] {
+            let known = get(path, named);
+            assert_eq!((known.status, known.body.len()), (304, 0), "{named}");
+            assert_eq!(known.header("etag"), Some(tag));
+        }
+        let asked_again = get(path, "\"other\"");
+        assert_eq!((asked_again.status, &asked_again.body), (200, &first.body));
+
+        // Another picture under the same name.
+        support::draw(folder.path(), "1.png", 9);
+        let second = get(path, tag);
+        assert_eq!(second.status, 200);
+        assert_ne!(second.body, first.body);
+        assert_ne!(second.header("etag"), Some(tag));
+        let of_others = server.get("/v1/sets/drawn/anchors/2/image");
+        assert_ne!(of_others.header("etag"), second.header("etag"));
+    }
+    // One of the same length, a moment later.
+    let file = folder.path().join("2.png");
+    let path = "/v1/sets/drawn/anchors/2/image";
+    let before = server.get(path);
+    let touched = fs_err::OpenOptions::new().append(true).open(&file).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+    touched.file().set_modified(later).unwrap();
+    let after = server.get(path);
+    assert_eq!(after.body, before.body);
+    assert_ne!(after.header("etag"), before.header("etag"));
+    fs_err::remove_file(&file).unwrap();
+    server.get(path).refused(404, "no_picture");
+}

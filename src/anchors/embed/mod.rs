@@ -18,7 +18,7 @@ use std::path::Path;
 use super::cache::EmbeddingCache;
 use super::error::AnchorsError;
 use super::manifest::EncoderEntry;
-use crate::encode::{Ensemble, ImageEncoder, TextEncoder};
+use crate::encode::{EncoderIdentity, Ensemble, ImageEncoder, TextEncoder};
 use crate::progress::{Cancel, Progress};
 use side::Side;
 
@@ -80,6 +80,16 @@ impl Embedder {
         Ok(self)
     }
 
+    /// The same encoders and caches, which are shared, with the weights of these identities, `[image,
+    /// text]`; none when one is that of others.
+    pub fn weighed_as(&self, [image, text]: [&EncoderIdentity; 2]) -> Option<Self> {
+        Some(Self {
+            image: self.image.weighed_as(image)?,
+            text: self.text.weighed_as(text)?,
+            workers: self.workers,
+        })
+    }
+
     /// The names of the encoders whose embeddings are not kept.
     pub fn uncached(&self) -> Vec<&str> {
         let mut names = self.image.uncached();
@@ -99,7 +109,7 @@ impl Embedder {
 
     /// How many embeddings came out of the caches so far.
     pub fn cache_hits(&self) -> u64 {
-        let caches = self.image.caches.iter().chain(&self.text.caches);
+        let caches = self.image.caches.iter().chain(self.text.caches.iter());
         caches.flatten().map(EmbeddingCache::hits).sum()
     }
 

@@ -1,19 +1,20 @@
 //! The encoders of one modality with their caches.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Embedding, Rejected};
 use crate::anchors::cache::{ContentKey, EmbeddingCache};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::manifest::EncoderEntry;
-use crate::encode::{EncodeError, Encoder, Ensemble, SelfCheck};
+use crate::encode::{EncodeError, Encoder, EncoderIdentity, Ensemble, SelfCheck};
 use crate::progress::Cancel;
 
 /// The encoders of one modality, each with its cache if it may have one.
 #[derive(Debug)]
 pub(super) struct Side<E> {
     pub(super) encoders: Ensemble<E>,
-    pub(super) caches: Vec<Option<EmbeddingCache>>,
+    pub(super) caches: Arc<[Option<EmbeddingCache>]>,
 }
 
 impl<E: Encoder> Side<E> {
@@ -28,18 +29,28 @@ impl<E: Encoder> Side<E> {
         folder: &Path,
         self_check: impl Fn(&E) -> Result<SelfCheck, EncodeError>,
     ) -> Result<(), AnchorsError> {
-        for (encoder, slot) in self.encoders.members().iter().zip(&mut self.caches) {
+        let open = |encoder: &E| {
             let identity = encoder.identity();
             let cache = EmbeddingCache::open(folder, &identity.fingerprint, identity.dim)?;
-            if !cache.is_empty() || self_check(encoder)?.batch_invariant {
-                *slot = Some(cache);
-            }
-        }
+            let keeps = !cache.is_empty() || self_check(encoder)?.batch_invariant;
+            Ok(keeps.then_some(cache))
+        };
+        let caches = self.encoders.members().iter().map(open);
+        self.caches = caches.collect::<Result<_, AnchorsError>>()?;
         Ok(())
     }
 
+    /// The same encoders and caches, which are shared, with the weights of `identity`; none when it
+    /// is that of others.
+    pub(super) fn weighed_as(&self, identity: &EncoderIdentity) -> Option<Self> {
+        Some(Self {
+            encoders: self.encoders.weighed_as(identity)?,
+            caches: Arc::clone(&self.caches),
+        })
+    }
+
     pub(super) fn uncached(&self) -> Vec<&str> {
-        let all = self.encoders.members().iter().zip(&self.caches);
+        let all = self.encoders.members().iter().zip(self.caches.iter());
         let bare = all.filter(|(_, cache)| cache.is_none());
         bare.map(|(e, _)| e.identity().name.as_str()).collect()
     }

@@ -218,7 +218,9 @@ impl Admission {
             (Modality::Text, &live.text_encoder, &new.text_encoder),
         ] {
             let (live, found) = (&live.identity, &found.identity);
-            if live.fingerprint != found.fingerprint || live.dim != found.dim {
+            // Empty where they are the same to the weights.
+            let factors = live.factors_to(found);
+            if !factors.is_some_and(|f| self.options.any_weights || f.is_empty()) {
                 let name = |e: &EncoderIdentity| {
                     let short: String = e.fingerprint.chars().take(12).collect();
                     format!("{} (fingerprint {short}, {} numbers)", e.name, e.dim)

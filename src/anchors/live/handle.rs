@@ -30,16 +30,21 @@ pub struct LiveOptions {
     pub warm_bytes: u64,
     /// The last check.
     pub canary: Option<Canary>,
+    /// Whether a generation is taken whose several encoders have other weights than the live one's.
+    /// Whoever answers from it must bring the queries' vectors to its weights
+    /// ([`EncoderIdentity::factors_to`](crate::encode::EncoderIdentity::factors_to)).
+    pub any_weights: bool,
 }
 
 impl Default for LiveOptions {
-    /// The manifest's space, the planned search, up to 2 GiB warmed, no canary.
+    /// The manifest's space, the planned search, up to 2 GiB warmed, no canary, no other weights.
     fn default() -> Self {
         Self {
             space: None,
             search: SearchMode::Auto,
             warm_bytes: 2 << 30,
             canary: None,
+            any_weights: false,
         }
     }
 }
@@ -51,6 +56,7 @@ impl std::fmt::Debug for LiveOptions {
             .field("search", &self.search)
             .field("warm_bytes", &self.warm_bytes)
             .field("canary", &self.canary.as_ref().map(|_| ".."))
+            .field("any_weights", &self.any_weights)
             .finish()
     }
 }

@@ -18,7 +18,8 @@ use crate::anchors::plan::GraphPolicy;
 use crate::anchors::remove::{Selection, remove as remove_pairs};
 use crate::anchors::select::Filter;
 use crate::anchors::swap::{Target, swap as swap_content};
-use crate::anchors::{AnchorsError, Receipt, WriteOptions};
+use crate::anchors::{AnchorSet, AnchorsError, Receipt, WriteOptions};
+use crate::encode::Modality;
 use crate::progress::{Cancel, Silent};
 use crate::serve::error::Refusal;
 use crate::serve::set::Served;
@@ -144,7 +145,13 @@ pub(super) async fn add(
             progress: &Silent,
             cancel: &handle,
         };
-        let report = add_pairs(&options, &write, |_| Ok::<_, AnchorsError>(embedder), watch)?;
+        let encoders = |live: &AnchorSet| {
+            let sides = [Modality::Image, Modality::Text].map(|m| &live.encoder(m).identity);
+            // Others are refused by the change itself.
+            let weighed = embedder.weighed_as(sides).map(Arc::new);
+            Ok::<_, AnchorsError>(weighed.unwrap_or(embedder))
+        };
+        let report = add_pairs(&options, &write, encoders, watch)?;
         if !report.receipt.dry_run {
             uploads.keep();
         }

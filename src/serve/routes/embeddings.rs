@@ -149,7 +149,10 @@ pub(super) async fn embed(
     let (image_places, images): (Vec<_>, Vec<_>) = images.into_iter().unzip();
     let (text_places, texts): (Vec<usize>, Vec<String>) = texts.into_iter().unzip();
     let pictures = images.into_iter().map(Picture::Text).collect();
-    let (images, vectors) = tokio::try_join!(encoders.pictures(pictures), encoders.texts(&texts))?;
+    let (images, vectors) = tokio::try_join!(
+        encoders.pictures(pictures, ground.set()),
+        encoders.texts(&texts, ground.set()),
+    )?;
     let mut data = Vec::new();
     for (modality, places, vectors) in [
         (Modality::Image, image_places, images),

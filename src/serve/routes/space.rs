@@ -1,12 +1,12 @@
 //! Sets, their anchors and pictures, their generations, and the map.
 
 use std::collections::BTreeMap;
-use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as Object, Value};
@@ -24,7 +24,7 @@ use crate::serve::ground::Ground;
 use crate::serve::map::Map;
 use crate::serve::set::Served;
 use crate::serve::state::App;
-use crate::serve::thumbs::Thumbnail;
+use crate::serve::thumbs::{Source, Thumbnail};
 
 /// What is live in a set.
 #[derive(Debug, Serialize, ToSchema)]
@@ -245,6 +245,9 @@ pub(super) async fn anchor(
 }
 
 /// The picture of an anchor pair, at most 256 pixels a side.
+///
+/// Its `etag` is another one when the file was replaced; whoever sends it as `if-none-match` is told
+/// whether it still holds.
 #[utoipa::path(
     get,
     path = "/v1/sets/{name}/anchors/{anchor}/image",
@@ -257,6 +260,7 @@ pub(super) async fn anchor(
     ),
     responses(
         (status = 200, description = "The picture", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"))),
+        (status = 304, description = "It is what `if-none-match` names"),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
@@ -266,28 +270,44 @@ pub(super) async fn picture(
     State(app): State<App>,
     Named((name, anchor)): Named<(String, String)>,
     Query(of): Query<Of>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let set = app.set(Some(&name))?;
     let ground = generation(&app, set, of.generation).await?;
     // The file is the record's. No part of the request is ever part of a path.
     let file = ground.set().record(number(&ground, &anchor)?)?.image;
-    let thumbnail = match set.thumbnails.get(&file) {
+    let source = tokio::task::spawn_blocking(move || Source::at(file)).await;
+    let source = source.map_err(|_| Refusal::internal("the look at the file panicked"))??;
+    let tag = source.tag();
+    // Kept, and asked for again: the file may be replaced, also under a generation's number.
+    let cached = [
+        (ETAG, tag.clone()),
+        (CACHE_CONTROL, "private, no-cache".into()),
+    ];
+    if is_named(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, cached).into_response());
+    }
+    let thumbnail = match set.thumbnails.get(&source) {
         Some(thumbnail) => thumbnail,
         None => {
-            let path = file.clone();
-            let make = move || Thumbnail::of(FilePath::new(&path));
-            let made = app.compute().run_long(make).await?;
-            set.thumbnails.put(file, made.clone(), made.bytes.len());
+            let of = source.clone();
+            let made = app.compute().run_long(move || Thumbnail::of(&of)).await?;
+            set.thumbnails.put(source, made.clone(), made.bytes.len());
             made
         }
     };
-    // A number means the same pair for as long as the generation is named.
-    let cache = match of.generation {
-        Some(_) => "private, max-age=86400",
-        None => "no-cache",
-    };
-    let headers = [(CONTENT_TYPE, thumbnail.mime), (CACHE_CONTROL, cache)];
-    Ok((headers, thumbnail.bytes).into_response())
+    let kind = [(CONTENT_TYPE, thumbnail.mime)];
+    Ok((kind, cached, thumbnail.bytes).into_response())
+}
+
+/// Whether `if-none-match` names this tag, or any.
+fn is_named(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH).iter();
+    let mut tags = values
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','));
+    // Proxies that change an answer's form mark its tag as weak.
+    tags.any(|named| matches!(named.trim(), "*") || named.trim().trim_start_matches("W/") == tag)
 }
 
 /// A change of a set, and the generation that it made.

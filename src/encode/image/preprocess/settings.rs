@@ -225,7 +225,7 @@ fn refuse_the_unknown(file: &Settings) -> Result<(), ModelError> {
         "do_convert_grayscale",
         "do_thumbnail",
     ] {
-        if file.switch(key).ok().flatten() == Some(true) {
+        if file.switch(key)? == Some(true) {
             return Err(file.bad(
                 key,
                 "true",

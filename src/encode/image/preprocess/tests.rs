@@ -70,6 +70,41 @@ fn what_cannot_be_followed_is_refused_with_its_key() {
 }
 
 #[test]
+fn a_switch_that_is_no_switch_is_refused() {
+    for key in [
+        "do_resize",
+        "do_center_crop",
+        "do_rescale",
+        "do_normalize",
+        "do_flip_channel_order",
+        "do_pad",
+        "rescale_offset",
+        "include_top",
+        "do_convert_grayscale",
+        "do_thumbnail",
+    ] {
+        for value in [r#""yes""#, "1", "[true]"] {
+            let error = with(&format!(r#""size": 224, "{key}": {value}"#)).unwrap_err();
+            let ModelError::Setting {
+                path,
+                key: named,
+                found,
+                expected,
+                ..
+            } = error
+            else {
+                panic!("{key}: {error}");
+            };
+            assert_eq!(path.to_str(), Some("preprocessor_config.json"));
+            assert_eq!(
+                (&*named, &*found, &*expected),
+                (key, value, "true or false")
+            );
+        }
+    }
+}
+
+#[test]
 fn a_picture_smaller_than_the_crop_gets_a_black_border() {
     let p = with(r#""do_resize": false, "crop_size": 5, "do_normalize": false"#).unwrap();
     let out = p.pixels(&RgbImage::from_pixel(2, 8, image::Rgb([9, 8, 7])));
