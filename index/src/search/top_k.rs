@@ -70,6 +70,11 @@ impl TopK {
         }
     }
 
+    /// Offers all that another one kept.
+    pub fn merge(&mut self, other: Self) {
+        other.keys.into_iter().for_each(|key| self.push_key(key));
+    }
+
     #[cold]
     #[inline(never)]
     fn shrink(&mut self) {

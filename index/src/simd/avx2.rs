@@ -27,14 +27,14 @@ pub(super) fn prefetch<T>(row: &[T]) {
     }
 }
 
-/// Asks for the lines that lie a page behind a row's.
+/// Asks for the lines that lie so many bytes behind a row's.
 #[inline(always)]
-pub(super) fn prefetch_far<T>(row: &[T]) {
+pub(super) fn prefetch_behind<T>(row: &[T], bytes: usize) {
     let start = row.as_ptr().cast::<i8>();
     for at in (0..size_of_val(row)).step_by(64) {
         // SAFETY: a prefetch reads nothing into the program and never faults, and the address is
         // not computed as if it lay inside the row.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at + 4096)) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at + bytes)) };
     }
 }
 
@@ -240,7 +240,7 @@ fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
     for (group, out) in out.chunks_mut(4).enumerate() {
         let rows = four_rows(codes, query.len(), 4 * group, n);
         for row in rows {
-            prefetch_far(row);
+            prefetch_behind(row, 4096);
         }
         let sums = dots_u8(query, rows);
         out.copy_from_slice(&sums[..out.len()]);

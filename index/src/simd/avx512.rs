@@ -218,7 +218,7 @@ fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
         let rows = four_rows(codes, query.len(), 4 * group, n);
         // The processor's own prefetching stops at each page's end.
         for row in rows {
-            super::avx2::prefetch_far(row);
+            super::avx2::prefetch_behind(row, 4096);
         }
         let [sums] = dots_u8([query], rows);
         out.copy_from_slice(&sums[..out.len()]);
@@ -230,7 +230,11 @@ fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
     let n = out.len() / TILE;
     let queries = four_queries(queries);
     for first in (0..n).step_by(4) {
-        let sums = dots_u8(queries, four_rows(codes, queries[0].len(), first, n));
+        let rows = four_rows(codes, queries[0].len(), first, n);
+        for row in rows {
+            super::avx2::prefetch_behind(row, codes.len());
+        }
+        let sums = dots_u8(queries, rows);
         let count = (n - first).min(4);
         for (q, sums) in sums.iter().enumerate() {
             out[q * n + first..][..count].copy_from_slice(&sums[..count]);

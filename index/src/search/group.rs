@@ -1,0 +1,106 @@
+//! Many queries through the codes at once.
+//!
+//! ```text
+//! rows of the set ──> a share a thread ──> blocks that stay in the first-level cache ──> all queries
+//! ```
+//!
+//! Codes come from memory once for all queries. The best candidates of each share are put together,
+//! which gives the same ones however many shares there are, because the order is total.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::Query;
+use super::coded::{Coded, Scratch};
+use super::top_k::TopK;
+use crate::simd::{Kernels, TILE};
+use crate::vectors::VectorSet;
+
+/// Bytes of codes that are multiplied with all queries before the next are read. They, the next
+/// block, which is on its way by then, and four queries should fit the first-level cache.
+const BLOCK: usize = 10 << 10;
+/// Rows whose products are gathered before they are looked at.
+const CHUNK: usize = 256;
+/// Fewest rows of a share: below, a thread is woken for less than that costs.
+const SHARE: usize = 2048;
+
+/// Queries that go through the codes together.
+pub(super) struct Group<'a> {
+    set: &'a VectorSet,
+    queries: &'a [Query<'a>],
+    coded: Vec<Coded>,
+    /// Full tiles of queries side by side; what is left over goes one by one.
+    tiles: Vec<Vec<i8>>,
+}
+
+impl<'a> Group<'a> {
+    /// Queries that were checked.
+    pub fn new(set: &'a VectorSet, queries: &'a [Query<'a>]) -> Self {
+        let coded: Vec<Coded> = queries.iter().map(|query| Coded::new(set, query)).collect();
+        let tile = |tile: &[Coded]| tile.iter().flat_map(|c| &c.codes.codes).copied().collect();
+        Self {
+            set,
+            queries,
+            tiles: coded.chunks_exact(TILE).map(tile).collect(),
+            coded,
+        }
+    }
+
+    /// The best candidates of each query, as many as `wanted` says; on the current rayon pool.
+    pub fn candidates(&self, wanted: impl Fn(&Query<'_>) -> TopK + Sync) -> Vec<TopK> {
+        let rows = self.set.len();
+        let shares = rows / SHARE;
+        let shares = shares.clamp(1, rayon::current_num_threads());
+        let share = rows.div_ceil(shares).next_multiple_of(CHUNK);
+        let starts: Vec<usize> = (0..rows).step_by(share.max(1)).collect();
+        let none = || self.queries.iter().map(&wanted).collect::<Vec<TopK>>();
+        let merge = |mut all: Vec<TopK>, more: Vec<TopK>| {
+            all.iter_mut().zip(more).for_each(|(top, t)| top.merge(t));
+            all
+        };
+        starts
+            .into_par_iter()
+            .map(|start| {
+                let mut tops = none();
+                self.scan(start..(start + share).min(rows), &mut tops);
+                tops
+            })
+            .reduce_with(merge)
+            .unwrap_or_else(none)
+    }
+
+    /// Offers what some rows score to each query.
+    fn scan(&self, rows: Range<usize>, tops: &mut [TopK]) {
+        let (kernels, stride) = (Kernels::detect(), self.set.stride());
+        // Four rows are multiplied at once.
+        let block = (BLOCK / stride / 4 * 4).max(4);
+        let mut dots = vec![0; self.queries.len() * CHUNK];
+        let mut tile_dots = vec![0; TILE * block.min(CHUNK)];
+        let mut scratch = Scratch::default();
+        for first in rows.clone().step_by(CHUNK) {
+            let count = (rows.end - first).min(CHUNK);
+            let codes = &self.set.codes()[first * stride..][..count * stride];
+            for (at, codes) in (0..).step_by(block).zip(codes.chunks(block * stride)) {
+                let count = codes.len() / stride;
+                let products = &mut tile_dots[..TILE * count];
+                for (tile, dots) in self.tiles.iter().zip(dots.chunks_exact_mut(TILE * CHUNK)) {
+                    kernels.u8_tile(tile, codes, products);
+                    let of_each = products.chunks_exact(count);
+                    for (products, dots) in of_each.zip(dots.chunks_exact_mut(CHUNK)) {
+                        dots[at..at + count].copy_from_slice(products);
+                    }
+                }
+                let tiled = self.tiles.len() * TILE;
+                let left = self.coded[tiled..].iter();
+                for (coded, dots) in left.zip(dots[tiled * CHUNK..].chunks_exact_mut(CHUNK)) {
+                    kernels.u8_rows(&coded.codes.codes, codes, &mut dots[at..at + count]);
+                }
+            }
+            let asked = self.queries.iter().zip(&self.coded);
+            for (((query, coded), dots), top) in asked.zip(dots.chunks(CHUNK)).zip(&mut *tops) {
+                coded.offer(self.set, query, first, &dots[..count], &mut scratch, top);
+            }
+        }
+    }
+}
