@@ -38,11 +38,15 @@ impl<'a> Group<'a> {
     /// Queries that were checked.
     pub fn new(set: &'a VectorSet, queries: &'a [Query<'a>]) -> Self {
         let coded: Vec<Coded> = queries.iter().map(|query| Coded::new(set, query)).collect();
-        let tile = |tile: &[Coded]| tile.iter().flat_map(|c| &c.codes.codes).copied().collect();
+        let tile = |tile: &[Coded]| {
+            let mut codes: Vec<i8> = tile.iter().flat_map(|c| &c.codes.codes).copied().collect();
+            codes.resize(TILE * set.stride(), 0);
+            codes
+        };
         Self {
             set,
             queries,
-            tiles: coded.chunks_exact(TILE).map(tile).collect(),
+            tiles: coded.chunks(TILE).filter(|t| t.len() > 1).map(tile).collect(),
             coded,
         }
     }
@@ -75,7 +79,7 @@ impl<'a> Group<'a> {
         let (kernels, stride) = (Kernels::detect(), self.set.stride());
         // Four rows are multiplied at once.
         let block = (BLOCK / stride / 4 * 4).max(4);
-        let mut dots = vec![0; self.queries.len() * CHUNK];
+        let mut dots = vec![0; self.queries.len().next_multiple_of(TILE) * CHUNK];
         let mut tile_dots = vec![0; TILE * block.min(CHUNK)];
         let mut scratch = Scratch::default();
         for first in rows.clone().step_by(CHUNK) {
@@ -91,7 +95,7 @@ impl<'a> Group<'a> {
                         dots[at..at + count].copy_from_slice(products);
                     }
                 }
-                let tiled = self.tiles.len() * TILE;
+                let tiled = (self.tiles.len() * TILE).min(self.coded.len());
                 let left = self.coded[tiled..].iter();
                 for (coded, dots) in left.zip(dots[tiled * CHUNK..].chunks_exact_mut(CHUNK)) {
                     kernels.u8_rows(&coded.codes.codes, codes, &mut dots[at..at + count]);
