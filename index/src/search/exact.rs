@@ -134,6 +134,8 @@ pub(super) fn score_wanted(
     ids: &[Vec<u32>],
     tops: &mut [TopK],
 ) {
+    /// Products for which another thread is woken.
+    const WORTH_A_THREAD: usize = 1024;
     let asked: Vec<f32> = queries.iter().flat_map(|q| q.vector).copied().collect();
     let mut wanted: Vec<(u32, u32)> = (0u32..)
         .zip(ids)
@@ -141,7 +143,8 @@ pub(super) fn score_wanted(
         .collect();
     wanted.sort_unstable();
     let mut dots = vec![0.0; wanted.len()];
-    let share = wanted.len().div_ceil(rayon::current_num_threads()).max(1);
+    let share = wanted.len().div_ceil(rayon::current_num_threads());
+    let share = share.max(WORTH_A_THREAD);
     wanted
         .par_chunks(share)
         .zip(dots.par_chunks_mut(share))

@@ -22,8 +22,9 @@ use crate::vectors::VectorSet;
 const BLOCK: usize = 10 << 10;
 /// Rows whose products are gathered before they are looked at.
 const CHUNK: usize = 256;
-/// Fewest rows of a share: below, a thread is woken for less than that costs.
-const SHARE: usize = 2048;
+/// Products of codes that are worth a second thread: one query alone waits for memory, which a
+/// second thread does not make faster.
+const SHARE: usize = 1 << 25;
 
 /// Queries that go through the codes together.
 pub(super) struct Group<'a> {
@@ -46,7 +47,11 @@ impl<'a> Group<'a> {
         Self {
             set,
             queries,
-            tiles: coded.chunks(TILE).filter(|t| t.len() > 1).map(tile).collect(),
+            tiles: coded
+                .chunks(TILE)
+                .filter(|t| t.len() > 1)
+                .map(tile)
+                .collect(),
             coded,
         }
     }
@@ -54,7 +59,7 @@ impl<'a> Group<'a> {
     /// The best candidates of each query, as many as `wanted` says; on the current rayon pool.
     pub fn candidates(&self, wanted: impl Fn(&Query<'_>) -> TopK + Sync) -> Vec<TopK> {
         let rows = self.set.len();
-        let shares = rows / SHARE;
+        let shares = self.set.codes().len().saturating_mul(self.queries.len()) / SHARE;
         let shares = shares.clamp(1, rayon::current_num_threads());
         let share = rows.div_ceil(shares).next_multiple_of(CHUNK);
         let starts: Vec<usize> = (0..rows).step_by(share.max(1)).collect();
@@ -105,6 +110,67 @@ impl<'a> Group<'a> {
             for (((query, coded), dots), top) in asked.zip(dots.chunks(CHUNK)).zip(&mut *tops) {
                 coded.offer(self.set, query, first, &dots[..count], &mut scratch, top);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::search::{Flat, Hit, IdSet, Query, Rescore, Search};
+    use crate::test_vectors::{clustered, set_with};
+    use crate::{Center, VectorOptions};
+
+    #[test]
+    fn any_batch_and_any_number_of_threads_give_what_one_query_alone_gets() {
+        let (n, dim) = (6000, 200);
+        let options = VectorOptions::default().center(Center::Mean).halves(true);
+        let set = set_with(&clustered(n, dim, 1), dim, options);
+        let weights: Vec<f32> = (0..n).map(|i| 1.0 + (i % 7) as f32 / 8.0).collect();
+        let mut allowed = IdSet::all(n);
+        for id in (0..n).step_by(3) {
+            allowed.remove(id);
+        }
+        let vectors = clustered(70, dim, 2);
+        let queries: Vec<Query<'_>> = vectors
+            .chunks(dim)
+            .zip(0..)
+            .map(|(vector, i)| match i % 4 {
+                0 => Query::new(vector).allowed(&allowed),
+                1 => Query::new(vector).weights(&weights).at_most(100),
+                2 => Query::new(vector).weights(&weights).allowed(&allowed),
+                _ => Query::new(vector).bias(0.1).at_most(0),
+            })
+            .collect();
+        for rescore in [Rescore::Exact, Rescore::Halves, Rescore::Codes] {
+            let flat = Flat::new(&set).rescore(rescore);
+            let alone: Vec<Vec<Hit>> = queries
+                .iter()
+                .map(|query| flat.search(query, 400).unwrap())
+                .collect();
+            for threads in [1, 2, 5] {
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .build()
+                    .unwrap();
+                for size in [1, 2, 3, 4, 7, 70] {
+                    let batch: Vec<Vec<Hit>> = queries
+                        .chunks(size)
+                        .flat_map(|q| pool.install(|| flat.search_batch(q, 400)).unwrap())
+                        .collect();
+                    assert_eq!(batch, alone, "{threads} threads, batches of {size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scores_that_overflow_come_last_but_come() {
+        let rows = [f32::MAX, f32::MAX, 1.0, 1.0, f32::MAX, -f32::MAX];
+        let set = set_with(&rows, 2, VectorOptions::default());
+        let query = Query::new(&[f32::MAX, -f32::MAX]);
+        for found in Flat::new(&set).search_batch(&[query; 5], 3).unwrap() {
+            assert_eq!(found.iter().map(|h| h.id).collect::<Vec<_>>(), [2, 1, 0]);
+            assert!(found[2].score.is_nan());
         }
     }
 }

@@ -6,7 +6,7 @@ use super::coded::score_ids_by_codes;
 use super::exact::{score_ids, score_wanted};
 use super::top_k::TopK;
 use super::{Hit, Query};
-use crate::simd::{Kernels, f16};
+use crate::simd::{Kernels, TILE, f16};
 use crate::vectors::VectorSet;
 
 /// What the answers of an approximate search are scored with in the end.
@@ -75,7 +75,8 @@ impl Rescore {
             .map(|(query, ids)| TopK::new(query.wanted(k).min(ids.len())))
             .collect();
         score_wanted(set, queries, &ids, &mut tops);
-        tops.into_par_iter().map(TopK::finish).collect()
+        let tops = tops.into_par_iter().with_min_len(TILE);
+        tops.map(TopK::finish).collect()
     }
 }
 
