@@ -136,7 +136,8 @@ pub(super) fn score_wanted(
 ) {
     /// Products for which another thread is woken.
     const WORTH_A_THREAD: usize = 1024;
-    let asked: Vec<f32> = queries.iter().flat_map(|q| q.vector).copied().collect();
+    let vectors: Vec<&[f32]> = queries.iter().map(|q| q.vector).collect();
+    let asked = vectors.concat();
     let mut wanted: Vec<(u32, u32)> = (0u32..)
         .zip(ids)
         .flat_map(|(query, ids)| ids.iter().map(move |&id| (id, query)))

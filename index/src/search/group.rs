@@ -22,6 +22,8 @@ use crate::vectors::VectorSet;
 const BLOCK: usize = 10 << 10;
 /// Rows whose products are gathered before they are looked at.
 const CHUNK: usize = 256;
+/// So few queries are no tile: each alone keeps up with the memory, and then with the cache.
+const FEW: usize = 2;
 /// Products of codes that are worth a second thread: one query alone waits for memory, which a
 /// second thread does not make faster.
 const SHARE: usize = 1 << 25;
@@ -31,7 +33,7 @@ pub(super) struct Group<'a> {
     set: &'a VectorSet,
     queries: &'a [Query<'a>],
     coded: Vec<Coded>,
-    /// Full tiles of queries side by side; what is left over goes one by one.
+    /// Queries side by side, the last ones filled up with zeros; what is in none goes by itself.
     tiles: Vec<Vec<i8>>,
 }
 
@@ -40,19 +42,24 @@ impl<'a> Group<'a> {
     pub fn new(set: &'a VectorSet, queries: &'a [Query<'a>]) -> Self {
         let coded: Vec<Coded> = queries.iter().map(|query| Coded::new(set, query)).collect();
         let tile = |tile: &[Coded]| {
-            let mut codes: Vec<i8> = tile.iter().flat_map(|c| &c.codes.codes).copied().collect();
+            let codes: Vec<&[i8]> = tile.iter().map(|c| &c.codes.codes[..]).collect();
+            let mut codes = codes.concat();
             codes.resize(TILE * set.stride(), 0);
             codes
         };
-        Self {
-            set,
-            queries,
-            tiles: coded
+        let tiles = match coded.len() {
+            0..=FEW => Vec::new(),
+            _ => coded
                 .chunks(TILE)
                 .filter(|t| t.len() > 1)
                 .map(tile)
                 .collect(),
+        };
+        Self {
+            set,
+            queries,
             coded,
+            tiles,
         }
     }
 
@@ -83,7 +90,10 @@ impl<'a> Group<'a> {
     fn scan(&self, rows: Range<usize>, tops: &mut [TopK]) {
         let (kernels, stride) = (Kernels::detect(), self.set.stride());
         // Four rows are multiplied at once.
-        let block = (BLOCK / stride / 4 * 4).max(4);
+        let block = match self.tiles.is_empty() {
+            true => CHUNK,
+            false => (BLOCK / stride / 4 * 4).max(4),
+        };
         let mut dots = vec![0; self.queries.len().next_multiple_of(TILE) * CHUNK];
         let mut tile_dots = vec![0; TILE * block.min(CHUNK)];
         let mut scratch = Scratch::default();
