@@ -3,6 +3,7 @@
 //! A relative row has at most `k` entries, so rows are kept as inverted lists `anchor -> (member,
 //! weight)`: scoring is a walk over at most `k` short lists, whatever the number of anchors.
 
+use asif_index::simd::prefetch;
 use ndarray::Array2;
 
 use super::product::Rows;
@@ -156,14 +157,25 @@ impl InvertedLists {
 
     /// The dot product of `row` with each member, `[members]`.
     pub fn scores(&self, row: &RelativeRow) -> Vec<f32> {
-        let mut sums = vec![0f64; self.members];
-        for &(anchor, weight) in row.entries() {
+        /// Lists ahead that are asked for: they lie anywhere, and are short.
+        const AHEAD: usize = 8;
+        let list = |&(anchor, _): &(u32, f32)| {
             let i = anchor as usize;
-            let Some(&[start, end]) = self.starts.get(i..i + 2) else {
-                continue;
-            };
-            for &(member, w) in &self.lists[start as usize..end as usize] {
-                sums[member as usize] += f64::from(weight) * f64::from(w);
+            match self.starts.get(i..i + 2) {
+                Some(&[start, end]) => &self.lists[start as usize..end as usize],
+                _ => &[],
+            }
+        };
+        let entries = row.entries();
+        entries.iter().take(AHEAD).for_each(|e| prefetch(list(e)));
+        let mut sums = vec![0f64; self.members];
+        for (at, entry) in entries.iter().enumerate() {
+            if let Some(ahead) = entries.get(at + AHEAD) {
+                prefetch(list(ahead));
+            }
+            let weight = f64::from(entry.1);
+            for &(member, w) in list(entry) {
+                sums[member as usize] += weight * f64::from(w);
             }
         }
         sums.into_iter().map(|s| s as f32).collect()

@@ -1,13 +1,21 @@
 //! A matrix and some vectors: dot products that have the same bits however many are asked for at once.
 //!
 //! They are the index's kernels, which define a product to the last bit. One vector costs a walk
-//! over the rows, and four together little more. A general matrix product copies the matrix into
-//! another order first, and for a few vectors that takes longer than the products.
+//! over the rows, and four together little more; more than four read each row once, and each thread
+//! takes a share of the rows. A general matrix product copies the matrix into another order first,
+//! and for a few vectors that takes longer than the products.
 
 use std::sync::Arc;
 
 use asif_index::simd::{Kernels, TILE};
 use ndarray::Array2;
+use rayon::prelude::*;
+
+/// Bytes of rows that are multiplied with all vectors before the next are read: with the vectors they
+/// should stay in the second-level cache.
+const BLOCK: usize = 128 << 10;
+/// Multiplications that are worth a second thread.
+const SHARE: usize = 1 << 20;
 
 /// Rows that vectors are multiplied with, `[rows, width]`; cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,28 +54,66 @@ impl Rows {
         self.values.chunks_exact(self.width.max(1))
     }
 
-    /// The product of each vector with each row, `[n, rows]`; `vectors` is `[n, width]`.
+    /// The product of each vector with each row, `[n, rows]`; `vectors` is `[n, width]`. Many are
+    /// multiplied on the current rayon pool.
     pub fn times(&self, vectors: &[f32]) -> Vec<f32> {
         let (width, rows) = (self.width.max(1), self.len());
-        let mut out = vec![0.0; vectors.len() / width * rows];
-        if rows == 0 {
+        let n = vectors.len() / width;
+        let mut out = vec![0.0; n * rows];
+        if out.is_empty() {
             return out;
         }
-        let kernels = Kernels::detect();
-        let tiles = vectors
-            .chunks(TILE * width)
-            .zip(out.chunks_mut(TILE * rows));
-        for (vectors, out) in tiles {
-            if vectors.len() == TILE * width {
-                kernels.f32_tile(vectors, &self.values, out);
-                continue;
-            }
-            for (vector, out) in vectors.chunks_exact(width).zip(out.chunks_exact_mut(rows)) {
-                kernels.f32_rows(vector, &self.values, out);
+        if n == 1 {
+            Kernels::detect().f32_rows(vectors, &self.values, &mut out);
+            return out;
+        }
+        let shares = vectors.len() * rows / SHARE;
+        let shares = shares.clamp(1, rayon::current_num_threads());
+        let share = rows.div_ceil(shares).max(1);
+        let products: Vec<Vec<f32>> = self
+            .values
+            .par_chunks(share * width)
+            .map(|values| times_share(values, width, vectors))
+            .collect();
+        for (at, products) in (0..).step_by(share).zip(products) {
+            let count = products.len() / n;
+            let of_each = products.chunks_exact(count);
+            for (out, products) in out.chunks_exact_mut(rows).zip(of_each) {
+                out[at..at + count].copy_from_slice(products);
             }
         }
         out
     }
+}
+
+/// The product of each vector with each of some rows, `[n, rows]`.
+fn times_share(values: &[f32], width: usize, vectors: &[f32]) -> Vec<f32> {
+    let kernels = Kernels::detect();
+    let rows = values.len() / width;
+    let block = (BLOCK / (4 * width)).max(TILE);
+    let mut out = vec![0.0; vectors.len() / width * rows];
+    let mut of_tile = vec![0.0; TILE * block.min(rows)];
+    for (at, values) in (0..).step_by(block).zip(values.chunks(block * width)) {
+        let count = values.len() / width;
+        let of_tile = &mut of_tile[..TILE * count];
+        let tiles = vectors.chunks(TILE * width);
+        for (vectors, out) in tiles.zip(out.chunks_mut(TILE * rows)) {
+            let of_each = out
+                .chunks_exact_mut(rows)
+                .map(|out| &mut out[at..at + count]);
+            if vectors.len() < TILE * width {
+                for (vector, out) in vectors.chunks_exact(width).zip(of_each) {
+                    kernels.f32_rows(vector, values, out);
+                }
+                continue;
+            }
+            kernels.f32_tile(vectors, values, of_tile);
+            for (out, products) in of_each.zip(of_tile.chunks_exact(count)) {
+                out.copy_from_slice(products);
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -97,6 +143,26 @@ mod tests {
                     prop_assert!((f64::from(*product) - dot(vector, row)).abs() < 1e-5);
                 }
             }
+        }
+    }
+    #[test]
+    fn many_products_are_those_of_each_vector_alone() {
+        let (rows, width, n) = (300, 130, 43);
+        assert!(rows * width * n > SHARE);
+        let at = |i: usize| (i as f32 * 1.7).sin();
+        let matrix = Array2::from_shape_fn((rows, width), |(i, j)| at(i * width + j));
+        let vectors: Vec<f32> = (0..n * width).map(|i| at(i + 7919)).collect();
+        let rows = Rows::from(&matrix);
+        let alone: Vec<f32> = vectors
+            .chunks_exact(width)
+            .flat_map(|vector| rows.times(vector))
+            .collect();
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            assert_eq!(pool.install(|| rows.times(&vectors)), alone);
         }
     }
 }

@@ -124,6 +124,62 @@ pub(super) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &m
     }
 }
 
+/// Offers to each query the f32 scores of its ids, all below the set's length and allowed, on the
+/// current rayon pool. A row that several queries want is read once.
+///
+/// A product is the same to the bit whichever of its two vectors is called the query.
+pub(super) fn score_wanted(
+    set: &VectorSet,
+    queries: &[Query<'_>],
+    ids: &[Vec<u32>],
+    tops: &mut [TopK],
+) {
+    /// Products for which another thread is woken.
+    const WORTH_A_THREAD: usize = 1024;
+    let vectors: Vec<&[f32]> = queries.iter().map(|q| q.vector).collect();
+    let asked = vectors.concat();
+    let mut wanted: Vec<(u32, u32)> = (0u32..)
+        .zip(ids)
+        .flat_map(|(query, ids)| ids.iter().map(move |&id| (id, query)))
+        .collect();
+    wanted.sort_unstable();
+    let mut dots = vec![0.0; wanted.len()];
+    let share = wanted.len().div_ceil(rayon::current_num_threads());
+    let share = share.max(WORTH_A_THREAD);
+    wanted
+        .par_chunks(share)
+        .zip(dots.par_chunks_mut(share))
+        .for_each(|(wanted, dots)| multiply_wanted(set, &asked, wanted, dots));
+    for (&(id, query), dot) in wanted.iter().zip(dots) {
+        let query = query as usize;
+        tops[query].push(queries[query].score(id as usize, dot), id);
+    }
+}
+
+/// The product of each row with the query that wants it; `wanted` is sorted by row.
+fn multiply_wanted(set: &VectorSet, queries: &[f32], wanted: &[(u32, u32)], dots: &mut [f32]) {
+    /// Entries ahead whose rows are asked for.
+    const AHEAD: usize = 8;
+    let kernels = Kernels::detect();
+    let mut of_row = Vec::new();
+    let (mut at, mut asked) = (0, 0);
+    for entries in wanted.chunk_by(|a, b| a.0 == b.0) {
+        let end = at + entries.len();
+        while asked < wanted.len().min(end + AHEAD) {
+            let id = wanted[asked].0;
+            if asked == 0 || wanted[asked - 1].0 != id {
+                crate::simd::prefetch(set.vector(id as usize));
+            }
+            asked += 1;
+        }
+        of_row.clear();
+        of_row.extend(entries.iter().map(|&(_, query)| query));
+        let row = set.vector(entries[0].0 as usize);
+        kernels.f32_at(row, queries, &of_row, &mut dots[at..end]);
+        at = end;
+    }
+}
+
 fn scan_group(set: &VectorSet, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
     let mut tops: Vec<TopK> = group
         .iter()

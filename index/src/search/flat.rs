@@ -6,16 +6,15 @@
 
 use rayon::prelude::*;
 
+use super::coded::{Coded, Scratch};
+use super::group::Group;
 use super::top_k::TopK;
 use super::{Hit, Query, Rescore, Search};
 use crate::error::Result;
-use crate::simd::{Kernels, TILE};
+use crate::simd::Kernels;
 use crate::vectors::VectorSet;
-use crate::vectors::quantize::QueryCodes;
 
-/// Bytes of codes multiplied with a whole group of queries before the next are read.
-const BLOCK: usize = 64 << 10;
-/// Most queries a group has.
+/// Most queries that go through the codes together: their codes and best should stay in the cache.
 const GROUP: usize = 64;
 /// Rows of a block when one query is alone: few enough that the products stay in the first-level
 /// cache, many enough that a block's overhead is lost in it.
@@ -75,66 +74,36 @@ impl<'a> Flat<'a> {
 
     pub(crate) fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
         let set = self.set;
-        if query.allowed.is_some() && query.candidates(set.len()) < set.len() / SPARSE {
+        if self.lets_few_through(query) {
             return set.search_checked(query, k);
         }
         let coded = Coded::new(set, query);
         let kernels = Kernels::detect();
         let mut top = self.candidates(query, k);
         let mut dots = [0; ALONE];
+        let mut scratch = Scratch::default();
         for (at, rows) in set.codes().chunks(ALONE * set.stride()).enumerate() {
             let dots = &mut dots[..rows.len() / set.stride()];
             kernels.u8_rows(&coded.codes.codes, rows, dots);
-            coded.offer(query, set.scales(), at * ALONE, dots, &mut top);
+            coded.offer(set, query, at * ALONE, dots, &mut scratch, &mut top);
         }
         self.finish(query, top, k)
     }
 
     /// The best `k` of the candidates.
     pub(super) fn finish(&self, query: &Query<'_>, candidates: TopK, k: usize) -> Vec<Hit> {
-        if self.rescore == Rescore::Codes {
-            return candidates.finish();
-        }
-        let mut ids: Vec<u32> = candidates.into_ids();
-        ids.sort_unstable();
-        let mut top = TopK::new(query.wanted(k).min(ids.len()));
-        self.rescore.score(self.set, query, &ids, &mut top);
-        top.finish()
+        self.rescore.finish(self.set, query, candidates, k)
     }
 
-    fn search_group(&self, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
-        let (set, stride) = (self.set, self.set.stride());
-        let coded: Vec<Coded> = group.iter().map(|query| Coded::new(set, query)).collect();
-        let mut tops: Vec<TopK> = group
-            .iter()
-            .map(|query| self.candidates(query, k))
-            .collect();
-        let tiles: Vec<Vec<i8>> = coded
-            .chunks_exact(TILE)
-            .map(|tile| tile.iter().flat_map(|c| &c.codes.codes).copied().collect())
-            .collect();
-        let kernels = Kernels::detect();
-        let block = (BLOCK / stride).max(TILE);
-        let mut dots = vec![0; TILE * block];
-        for (at, rows) in set.codes().chunks(block * stride).enumerate() {
-            let (first, count) = (at * block, rows.len() / stride);
-            for (t, tile) in tiles.iter().enumerate() {
-                kernels.u8_tile(tile, rows, &mut dots[..TILE * count]);
-                for (q, dots) in dots.chunks_exact(count).take(TILE).enumerate() {
-                    let q = t * TILE + q;
-                    coded[q].offer(&group[q], set.scales(), first, dots, &mut tops[q]);
-                }
-            }
-            for q in tiles.len() * TILE..group.len() {
-                let dots = &mut dots[..count];
-                kernels.u8_rows(&coded[q].codes.codes, rows, dots);
-                coded[q].offer(&group[q], set.scales(), first, dots, &mut tops[q]);
-            }
-        }
-        tops.into_iter()
-            .zip(group)
-            .map(|(top, query)| self.finish(query, top, k))
-            .collect()
+    fn search_group(&self, queries: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
+        let group = Group::new(self.set, queries);
+        let candidates = group.candidates(|query| self.candidates(query, k));
+        self.rescore.finish_all(self.set, queries, candidates, k)
+    }
+
+    fn lets_few_through(&self, query: &Query<'_>) -> bool {
+        let rows = self.set.len();
+        query.allowed.is_some() && query.candidates(rows) < rows / SPARSE
     }
 }
 
@@ -152,81 +121,15 @@ impl Search for Flat<'_> {
         for query in queries {
             query.check(self.set.len(), self.set.dim())?;
         }
-        let share = queries.len().div_ceil(rayon::current_num_threads());
-        let group = share.next_multiple_of(TILE).clamp(TILE, GROUP);
-        let answers = queries
-            .par_chunks(group)
-            .flat_map_iter(|group| match group {
-                [query] => vec![self.search_one(query, k)],
-                _ => self.search_group(group, k),
-            });
-        Ok(answers.collect())
-    }
-}
-
-/// A query as codes, and what turns integer products into its scores.
-struct Coded {
-    codes: QueryCodes,
-    /// The query's bias, and its product with the centre that the stored codes leave out.
-    base: f32,
-}
-
-impl Coded {
-    fn new(set: &VectorSet, query: &Query<'_>) -> Self {
-        let center = set
-            .center()
-            .map_or(0.0, |c| Kernels::detect().f32_dot(query.vector, c));
-        Self {
-            codes: QueryCodes::new(query.vector, set.stride()),
-            base: query.bias + center,
+        if let [query] = queries
+            && self.lets_few_through(query)
+        {
+            return Ok(vec![self.search_one(query, k)]);
         }
-    }
-
-    #[inline(always)]
-    fn score(&self, dot: i32, scale: f32) -> f32 {
-        (dot - self.codes.offset) as f32 * (self.codes.scale * scale) + self.base
-    }
-
-    /// Offers the scores of a block of products, the first of which is of the id `first`.
-    #[inline]
-    fn offer(&self, query: &Query<'_>, scales: &[f32], first: usize, dots: &[i32], top: &mut TopK) {
-        let scales = &scales[first..first + dots.len()];
-        let ids = first as u32..;
-        match (query.weights, query.allowed) {
-            (None, None) => {
-                for ((id, &dot), &scale) in ids.zip(dots).zip(scales) {
-                    top.push(self.score(dot, scale), id);
-                }
-            }
-            (Some(weights), None) => {
-                let weights = &weights[first..first + dots.len()];
-                for (((id, &dot), &scale), &weight) in ids.zip(dots).zip(scales).zip(weights) {
-                    top.push(self.score(dot, scale) * weight, id);
-                }
-            }
-            _ => {
-                for ((id, &dot), &scale) in (first..).zip(dots).zip(scales) {
-                    if query.allows(id) {
-                        let weight = query.weights.map_or(1.0, |w| w[id]);
-                        top.push(self.score(dot, scale) * weight, id as u32);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Offers the scores of `ids`, all below the set's length and allowed, by their codes.
-pub(super) fn score_ids_by_codes(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
-    let coded = Coded::new(set, query);
-    let mut dots = [0; 256];
-    for ids in ids.chunks(dots.len()) {
-        let dots = &mut dots[..ids.len()];
-        Kernels::detect().u8_at(&coded.codes.codes, set.codes(), ids, dots);
-        for (&id, &dot) in ids.iter().zip(&*dots) {
-            let weight = query.weights.map_or(1.0, |w| w[id as usize]);
-            top.push(coded.score(dot, set.scales()[id as usize]) * weight, id);
-        }
+        let groups = queries.par_chunks(GROUP);
+        Ok(groups
+            .flat_map_iter(|group| self.search_group(group, k))
+            .collect())
     }
 }
 
@@ -234,6 +137,7 @@ pub(super) fn score_ids_by_codes(set: &VectorSet, query: &Query<'_>, ids: &[u32]
 mod tests {
     use super::*;
     use crate::search::IdSet;
+    use crate::search::coded::score_ids_by_codes;
     use crate::test_vectors::{clustered, set_with};
     use crate::{Center, VectorOptions};
 

@@ -7,6 +7,8 @@
 //! | `top_k` | the best `k` of a stream of scores, in one total order |
 //! | `exact` | every vector in f32: one query, batches, a filter |
 //! | `rescore` | [`Rescore`]: what the best candidates are scored with in the end |
+//! | `coded` | a query as int8 codes, and which of its scores are looked at |
+//! | `group` | many queries through the codes at once |
 //! | `flat` | [`Flat`]: every vector as int8 codes, the best of them again in f32 |
 //! | `sketch` | [`Sketch`]: every vector as one bit a number, the best as int8 codes, then in f32 |
 //! | `select` | the ids of the largest of many estimates |
@@ -15,8 +17,10 @@
 //! **The order** of answers is total: higher scores first, equal scores by lower id, a score that
 //! is not a number last. Every search of this crate uses it, so answers can be compared.
 
+mod coded;
 mod exact;
 mod flat;
+mod group;
 mod id_set;
 mod query;
 mod rescore;

@@ -1,10 +1,12 @@
 //! What candidates are scored with in the end.
 
-use super::Query;
-use super::exact::score_ids;
-use super::flat::score_ids_by_codes;
+use rayon::prelude::*;
+
+use super::coded::score_ids_by_codes;
+use super::exact::{score_ids, score_wanted};
 use super::top_k::TopK;
-use crate::simd::{Kernels, f16};
+use super::{Hit, Query};
+use crate::simd::{Kernels, TILE, f16};
 use crate::vectors::VectorSet;
 
 /// What the answers of an approximate search are scored with in the end.
@@ -32,6 +34,49 @@ impl Rescore {
             (Self::Halves, Some(halves)) => score_ids_by_halves(halves, query, ids, top),
             (Self::Codes, _) => score_ids_by_codes(set, query, ids, top),
         }
+    }
+
+    /// The best `k` of candidates that were found by their codes.
+    pub(super) fn finish(
+        self,
+        set: &VectorSet,
+        query: &Query<'_>,
+        candidates: TopK,
+        k: usize,
+    ) -> Vec<Hit> {
+        if self == Self::Codes {
+            return candidates.finish();
+        }
+        let mut ids = candidates.into_ids();
+        ids.sort_unstable();
+        let mut top = TopK::new(query.wanted(k).min(ids.len()));
+        self.score(set, query, &ids, &mut top);
+        top.finish()
+    }
+
+    /// The same for some queries, on the current rayon pool: the same answers to the bit.
+    pub(super) fn finish_all(
+        self,
+        set: &VectorSet,
+        queries: &[Query<'_>],
+        candidates: Vec<TopK>,
+        k: usize,
+    ) -> Vec<Vec<Hit>> {
+        if self == Self::Codes || (self == Self::Halves && set.halves().is_some()) {
+            let each = queries.par_iter().zip(candidates);
+            return each
+                .map(|(query, candidates)| self.finish(set, query, candidates, k))
+                .collect();
+        }
+        // Queries of one image, and of images that are alike, want many rows in common.
+        let ids: Vec<Vec<u32>> = candidates.into_iter().map(TopK::into_ids).collect();
+        let each = queries.iter().zip(&ids);
+        let mut tops: Vec<TopK> = each
+            .map(|(query, ids)| TopK::new(query.wanted(k).min(ids.len())))
+            .collect();
+        score_wanted(set, queries, &ids, &mut tops);
+        let tops = tops.into_par_iter().with_min_len(TILE);
+        tops.map(TopK::finish).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::top_k::TopK;
 use super::{Hit, Query, Search};
 use crate::error::{Error, Result};
+use crate::simd::TILE;
 
 /// Searchers one after another: the ids of each follow those of the one before.
 ///
@@ -89,6 +90,7 @@ impl Search for Segments<'_> {
         for (base, part) in self.with_bases() {
             let allowed: Vec<_> = queries
                 .par_iter()
+                .with_min_len(TILE)
                 .map(|query| query.allowed.map(|set| set.slice(base, part.len())))
                 .collect();
             let local: Vec<Query<'_>> = queries

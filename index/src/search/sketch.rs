@@ -11,7 +11,7 @@
 
 use std::cell::RefCell;
 
-use super::flat::score_ids_by_codes;
+use super::coded::score_ids_by_codes;
 use super::select::largest;
 use super::{Flat, Hit, Query, Rescore, Search};
 use crate::error::{Error, Result};

@@ -70,6 +70,11 @@ impl TopK {
         }
     }
 
+    /// Offers all that another one kept.
+    pub fn merge(&mut self, other: Self) {
+        other.keys.into_iter().for_each(|key| self.push_key(key));
+    }
+
     #[cold]
     #[inline(never)]
     fn shrink(&mut self) {
@@ -82,7 +87,11 @@ impl TopK {
                 .select_nth_unstable_by(self.k - 1, |a, b| b.cmp(a));
             self.keys.truncate(self.k);
             self.floor = kth;
-            self.floor_score = score_of(kth);
+            // Any score is better than none.
+            self.floor_score = match score_of(kth) {
+                score if score.is_nan() => f32::NEG_INFINITY,
+                score => score,
+            };
         }
     }
 
@@ -177,11 +186,15 @@ mod tests {
         fn it_agrees_with_sorting(
             scores in prop::collection::vec(score(), 0..600),
             k in 0usize..150,
+            cut in any::<prop::sample::Index>(),
         ) {
-            let mut top = TopK::new(k);
+            let (mut top, mut rest) = (TopK::new(k), TopK::new(k));
+            let cut = cut.index(scores.len() + 1);
             for (id, &score) in scores.iter().enumerate() {
+                let top = if id < cut { &mut top } else { &mut rest };
                 top.push(score, id as u32);
             }
+            top.merge(rest);
             let found: Vec<(u32, u32)> = top
                 .finish()
                 .iter()
@@ -189,6 +202,18 @@ mod tests {
                 .collect();
             prop_assert_eq!(found, model(&scores, k));
         }
+    }
+
+    #[test]
+    fn a_number_that_comes_late_is_better_than_none() {
+        let mut top = TopK::new(1);
+        (0..1000).for_each(|id| top.push(f32::NAN, id));
+        top.push(-1.5, 1000);
+        let hit = Hit {
+            id: 1000,
+            score: -1.5,
+        };
+        assert_eq!(top.finish(), [hit]);
     }
 
     #[test]

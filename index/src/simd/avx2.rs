@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::four::{four_at, four_queries, four_rows};
 use super::kernels::kernel_table;
+use super::x86::{prefetch, prefetch_behind, sum_lanes_f32, sum_lanes_i32};
 use super::{Kernels, Line, SKETCH_ROWS, TILE, f16};
 
 /// The kernels, if this processor has what they need.
@@ -16,51 +17,6 @@ pub(super) fn detect() -> Option<Kernels> {
 
 /// Rows ahead of the product whose lines are asked for.
 const AHEAD: usize = 8;
-
-/// Asks for all cache lines of a row. Every x86-64 processor can.
-#[inline(always)]
-pub(super) fn prefetch<T>(row: &[T]) {
-    let start = row.as_ptr().cast::<i8>();
-    for at in (0..size_of_val(row)).step_by(64) {
-        // SAFETY: `at` lies inside the row; a prefetch reads nothing into the program.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.add(at)) };
-    }
-}
-
-/// Asks for the lines that lie a page behind a row's.
-#[inline(always)]
-pub(super) fn prefetch_far<T>(row: &[T]) {
-    let start = row.as_ptr().cast::<i8>();
-    for at in (0..size_of_val(row)).step_by(64) {
-        // SAFETY: a prefetch reads nothing into the program and never faults, and the address is
-        // not computed as if it lay inside the row.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at + 4096)) };
-    }
-}
-
-/// The sum of each of four registers: lane `l` with `l + 2`, then the two that are left.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn sum_lanes_f32(v: [__m128; 4]) -> [f32; 4] {
-    let ab = _mm_add_ps(_mm_unpacklo_ps(v[0], v[1]), _mm_unpackhi_ps(v[0], v[1]));
-    let cd = _mm_add_ps(_mm_unpacklo_ps(v[2], v[3]), _mm_unpackhi_ps(v[2], v[3]));
-    let sums = _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab));
-    let mut out = [0.0; 4];
-    // SAFETY: `out` has room for four numbers.
-    unsafe { _mm_storeu_ps(out.as_mut_ptr(), sums) };
-    out
-}
-
-/// The sum of each of four registers.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn sum_lanes_i32(v: [__m128i; 4]) -> [i32; 4] {
-    let sums = _mm_hadd_epi32(_mm_hadd_epi32(v[0], v[1]), _mm_hadd_epi32(v[2], v[3]));
-    let mut out = [0; 4];
-    // SAFETY: `out` has room for four numbers.
-    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), sums) };
-    out
-}
 
 /// The 16 numbers at the start of a slice, zeros past its end.
 #[inline]
@@ -240,7 +196,7 @@ fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
     for (group, out) in out.chunks_mut(4).enumerate() {
         let rows = four_rows(codes, query.len(), 4 * group, n);
         for row in rows {
-            prefetch_far(row);
+            prefetch_behind(row, 4096);
         }
         let sums = dots_u8(query, rows);
         out.copy_from_slice(&sums[..out.len()]);
@@ -253,6 +209,10 @@ fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
     let queries = four_queries(queries);
     for first in (0..n).step_by(4) {
         let rows = four_rows(codes, queries[0].len(), first, n);
+        // As many codes again are next.
+        for row in rows {
+            prefetch_behind(row, codes.len());
+        }
         let count = (n - first).min(4);
         for (q, query) in queries.iter().enumerate() {
             let sums = dots_u8(query, rows);

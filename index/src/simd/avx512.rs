@@ -73,7 +73,7 @@ fn sum_16(sums: [__m512; 4]) -> [f32; 4] {
             _mm256_extractf128_ps::<1>(half),
         );
     }
-    super::avx2::sum_lanes_f32(quarter)
+    super::x86::sum_lanes_f32(quarter)
 }
 
 /// Products of one query with four rows of halves, all of one length.
@@ -147,7 +147,7 @@ fn sum_quarters(sums: [__m512i; 4]) -> [i32; 4] {
             _mm256_extracti128_si256::<1>(half),
         );
     }
-    super::avx2::sum_lanes_i32(quarter)
+    super::x86::sum_lanes_i32(quarter)
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -176,11 +176,11 @@ fn f32_tile(queries: &[f32], rows: &[f32], out: &mut [f32]) {
 fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
     let dim = query.len();
     for &id in ids.iter().take(AHEAD_F32) {
-        super::avx2::prefetch(&vectors[id as usize * dim..][..dim]);
+        super::x86::prefetch(&vectors[id as usize * dim..][..dim]);
     }
     for (group, out) in out.chunks_mut(4).enumerate() {
         for &id in ids.iter().skip(4 * group + AHEAD_F32).take(4) {
-            super::avx2::prefetch(&vectors[id as usize * dim..][..dim]);
+            super::x86::prefetch(&vectors[id as usize * dim..][..dim]);
         }
         let [sums] = dots_f32([query], four_at(vectors, dim, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
@@ -200,11 +200,11 @@ fn f16_rows(query: &[f32], rows: &[f16], out: &mut [f32]) {
 fn f16_at(query: &[f32], rows: &[f16], ids: &[u32], out: &mut [f32]) {
     let dim = query.len();
     for &id in ids.iter().take(AHEAD_F16) {
-        super::avx2::prefetch(&rows[id as usize * dim..][..dim]);
+        super::x86::prefetch(&rows[id as usize * dim..][..dim]);
     }
     for (group, out) in out.chunks_mut(4).enumerate() {
         for &id in ids.iter().skip(4 * group + AHEAD_F16).take(4) {
-            super::avx2::prefetch(&rows[id as usize * dim..][..dim]);
+            super::x86::prefetch(&rows[id as usize * dim..][..dim]);
         }
         let sums = dots_f16(query, four_at(rows, dim, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
@@ -218,7 +218,7 @@ fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
         let rows = four_rows(codes, query.len(), 4 * group, n);
         // The processor's own prefetching stops at each page's end.
         for row in rows {
-            super::avx2::prefetch_far(row);
+            super::x86::prefetch_behind(row, 4096);
         }
         let [sums] = dots_u8([query], rows);
         out.copy_from_slice(&sums[..out.len()]);
@@ -230,7 +230,12 @@ fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
     let n = out.len() / TILE;
     let queries = four_queries(queries);
     for first in (0..n).step_by(4) {
-        let sums = dots_u8(queries, four_rows(codes, queries[0].len(), first, n));
+        let rows = four_rows(codes, queries[0].len(), first, n);
+        // As many codes again are next.
+        for row in rows {
+            super::x86::prefetch_behind(row, codes.len());
+        }
+        let sums = dots_u8(queries, rows);
         let count = (n - first).min(4);
         for (q, sums) in sums.iter().enumerate() {
             out[q * n + first..][..count].copy_from_slice(&sums[..count]);
@@ -242,11 +247,11 @@ fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
 fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
     let stride = query.len();
     for &id in ids.iter().take(AHEAD_U8) {
-        super::avx2::prefetch(&codes[id as usize * stride..][..stride]);
+        super::x86::prefetch(&codes[id as usize * stride..][..stride]);
     }
     for (group, out) in out.chunks_mut(4).enumerate() {
         for &id in ids.iter().skip(4 * group + AHEAD_U8).take(4) {
-            super::avx2::prefetch(&codes[id as usize * stride..][..stride]);
+            super::x86::prefetch(&codes[id as usize * stride..][..stride]);
         }
         let [sums] = dots_u8([query], four_at(codes, stride, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);
@@ -287,11 +292,11 @@ fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
 fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
     let width = query.len() / 2;
     for &id in ids.iter().take(AHEAD_U4) {
-        super::avx2::prefetch(&codes[id as usize * width..][..width]);
+        super::x86::prefetch(&codes[id as usize * width..][..width]);
     }
     for (group, out) in out.chunks_mut(4).enumerate() {
         for &id in ids.iter().skip(4 * group + AHEAD_U4).take(4) {
-            super::avx2::prefetch(&codes[id as usize * width..][..width]);
+            super::x86::prefetch(&codes[id as usize * width..][..width]);
         }
         let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
         out.copy_from_slice(&sums[..out.len()]);

@@ -7,6 +7,7 @@
 //! | `avx2` | x86-64 with AVX2, FMA and F16C |
 //! | `avx512` | x86-64 with AVX-512 F, BW, DQ, VL and VNNI |
 //! | `neon` | aarch64 |
+//! | `x86` | what both of x86-64 share |
 //! | `four` | four rows, four queries: what a vector kernel multiplies at once |
 //!
 //! **f32.** One product is defined to the last bit: 16 lanes, lane `l` adds up the columns
@@ -41,6 +42,8 @@ mod neon;
 pub mod scalar;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use half::f16;
 
@@ -55,11 +58,12 @@ pub const ZERO_CODE: u8 = 128;
 /// Rows whose sketches lie together, byte by byte.
 pub const SKETCH_ROWS: usize = 64;
 
-/// Asks for the cache lines of some numbers, which will be read soon.
+/// Asks for the cache lines of some numbers, which will be read soon; does nothing where the
+/// processor has no way to ask.
 #[inline(always)]
-pub(crate) fn prefetch<T>(soon: &[T]) {
+pub fn prefetch<T>(soon: &[T]) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    avx2::prefetch(soon);
+    x86::prefetch(soon);
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = soon;
 }

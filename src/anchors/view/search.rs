@@ -1,7 +1,6 @@
 //! Vectors to relative rows, in all parts of a space that have rows.
 
 use asif_index::plan::Planned;
-use asif_index::simd::TILE;
 use asif_index::{Hit, Query, Search, Segments};
 use rayon::prelude::*;
 
@@ -11,6 +10,9 @@ use crate::anchors::plan::SearchMode;
 use crate::anchors::set::AnchorSet;
 use crate::encode::Modality;
 use crate::space::{RelativeRow, SpaceParams};
+
+/// Vectors that a frame takes at once; more have a thread each.
+const TOGETHER: usize = 32;
 
 /// The rows of each vector in each part, `[parts][n]`; `vectors` is `[n, dim]`.
 ///
@@ -43,7 +45,7 @@ fn search(
 ) -> Result<Vec<Vec<RelativeRow>>, AnchorsError> {
     let (dim, live) = (set.dim(modality), set.live());
     let n = vectors.len() / dim;
-    let tiles = || vectors.par_chunks(TILE * dim);
+    let tiles = || vectors.par_chunks(TOGETHER * dim);
     let frames = parts.iter().map(|part| &part.frames[side(modality)]);
     let affine: Vec<Vec<(Vec<f32>, f32)>> = frames
         .map(|frame| {

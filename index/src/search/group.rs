@@ -1,0 +1,186 @@
+//! Many queries through the codes at once.
+//!
+//! ```text
+//! rows of the set ──> a share a thread ──> blocks that stay in the first-level cache ──> all queries
+//! ```
+//!
+//! Codes come from memory once for all queries. The best candidates of each share are put together,
+//! which gives the same ones however many shares there are, because the order is total.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::Query;
+use super::coded::{Coded, Scratch};
+use super::top_k::TopK;
+use crate::simd::{Kernels, TILE};
+use crate::vectors::VectorSet;
+
+/// Bytes of codes that are multiplied with all queries before the next are read. They, the next
+/// block, which is on its way by then, and four queries should fit the first-level cache.
+const BLOCK: usize = 10 << 10;
+/// Rows whose products are gathered before they are looked at.
+const CHUNK: usize = 256;
+/// So few queries are no tile: each alone keeps up with the memory, and then with the cache.
+const FEW: usize = 2;
+/// Products of codes that are worth a second thread: one query alone waits for memory, which a
+/// second thread does not make faster.
+const SHARE: usize = 1 << 25;
+
+/// Queries that go through the codes together.
+pub(super) struct Group<'a> {
+    set: &'a VectorSet,
+    queries: &'a [Query<'a>],
+    coded: Vec<Coded>,
+    /// Queries side by side, the last ones filled up with zeros; what is in none goes by itself.
+    tiles: Vec<Vec<i8>>,
+}
+
+impl<'a> Group<'a> {
+    /// Queries that were checked.
+    pub fn new(set: &'a VectorSet, queries: &'a [Query<'a>]) -> Self {
+        let coded: Vec<Coded> = queries.iter().map(|query| Coded::new(set, query)).collect();
+        let tile = |tile: &[Coded]| {
+            let codes: Vec<&[i8]> = tile.iter().map(|c| &c.codes.codes[..]).collect();
+            let mut codes = codes.concat();
+            codes.resize(TILE * set.stride(), 0);
+            codes
+        };
+        let tiles = match coded.len() {
+            0..=FEW => Vec::new(),
+            _ => coded
+                .chunks(TILE)
+                .filter(|t| t.len() > 1)
+                .map(tile)
+                .collect(),
+        };
+        Self {
+            set,
+            queries,
+            coded,
+            tiles,
+        }
+    }
+
+    /// The best candidates of each query, as many as `wanted` says; on the current rayon pool.
+    pub fn candidates(&self, wanted: impl Fn(&Query<'_>) -> TopK + Sync) -> Vec<TopK> {
+        let rows = self.set.len();
+        let shares = self.set.codes().len().saturating_mul(self.queries.len()) / SHARE;
+        let shares = shares.clamp(1, rayon::current_num_threads());
+        let share = rows.div_ceil(shares).next_multiple_of(CHUNK);
+        let starts: Vec<usize> = (0..rows).step_by(share.max(1)).collect();
+        let none = || self.queries.iter().map(&wanted).collect::<Vec<TopK>>();
+        let merge = |mut all: Vec<TopK>, more: Vec<TopK>| {
+            all.iter_mut().zip(more).for_each(|(top, t)| top.merge(t));
+            all
+        };
+        starts
+            .into_par_iter()
+            .map(|start| {
+                let mut tops = none();
+                self.scan(start..(start + share).min(rows), &mut tops);
+                tops
+            })
+            .reduce_with(merge)
+            .unwrap_or_else(none)
+    }
+
+    /// Offers what some rows score to each query.
+    fn scan(&self, rows: Range<usize>, tops: &mut [TopK]) {
+        let (kernels, stride) = (Kernels::detect(), self.set.stride());
+        // Four rows are multiplied at once.
+        let block = match self.tiles.is_empty() {
+            true => CHUNK,
+            false => (BLOCK / stride / 4 * 4).max(4),
+        };
+        let mut dots = vec![0; self.queries.len().next_multiple_of(TILE) * CHUNK];
+        let mut tile_dots = vec![0; TILE * block.min(CHUNK)];
+        let mut scratch = Scratch::default();
+        for first in rows.clone().step_by(CHUNK) {
+            let count = (rows.end - first).min(CHUNK);
+            let codes = &self.set.codes()[first * stride..][..count * stride];
+            for (at, codes) in (0..).step_by(block).zip(codes.chunks(block * stride)) {
+                let count = codes.len() / stride;
+                let products = &mut tile_dots[..TILE * count];
+                for (tile, dots) in self.tiles.iter().zip(dots.chunks_exact_mut(TILE * CHUNK)) {
+                    kernels.u8_tile(tile, codes, products);
+                    let of_each = products.chunks_exact(count);
+                    for (products, dots) in of_each.zip(dots.chunks_exact_mut(CHUNK)) {
+                        dots[at..at + count].copy_from_slice(products);
+                    }
+                }
+                let tiled = (self.tiles.len() * TILE).min(self.coded.len());
+                let left = self.coded[tiled..].iter();
+                for (coded, dots) in left.zip(dots[tiled * CHUNK..].chunks_exact_mut(CHUNK)) {
+                    kernels.u8_rows(&coded.codes.codes, codes, &mut dots[at..at + count]);
+                }
+            }
+            let asked = self.queries.iter().zip(&self.coded);
+            for (((query, coded), dots), top) in asked.zip(dots.chunks(CHUNK)).zip(&mut *tops) {
+                coded.offer(self.set, query, first, &dots[..count], &mut scratch, top);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::search::{Flat, Hit, IdSet, Query, Rescore, Search};
+    use crate::test_vectors::{clustered, set_with};
+    use crate::{Center, VectorOptions};
+
+    #[test]
+    fn any_batch_and_any_number_of_threads_give_what_one_query_alone_gets() {
+        let (n, dim) = (6000, 200);
+        let options = VectorOptions::default().center(Center::Mean).halves(true);
+        let set = set_with(&clustered(n, dim, 1), dim, options);
+        let weights: Vec<f32> = (0..n).map(|i| 1.0 + (i % 7) as f32 / 8.0).collect();
+        let mut allowed = IdSet::all(n);
+        for id in (0..n).step_by(3) {
+            allowed.remove(id);
+        }
+        let vectors = clustered(70, dim, 2);
+        let queries: Vec<Query<'_>> = vectors
+            .chunks(dim)
+            .zip(0..)
+            .map(|(vector, i)| match i % 4 {
+                0 => Query::new(vector).allowed(&allowed),
+                1 => Query::new(vector).weights(&weights).at_most(100),
+                2 => Query::new(vector).weights(&weights).allowed(&allowed),
+                _ => Query::new(vector).bias(0.1).at_most(0),
+            })
+            .collect();
+        for rescore in [Rescore::Exact, Rescore::Halves, Rescore::Codes] {
+            let flat = Flat::new(&set).rescore(rescore);
+            let alone: Vec<Vec<Hit>> = queries
+                .iter()
+                .map(|query| flat.search(query, 400).unwrap())
+                .collect();
+            for threads in [1, 2, 5] {
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .build()
+                    .unwrap();
+                for size in [1, 2, 3, 4, 7, 70] {
+                    let batch: Vec<Vec<Hit>> = queries
+                        .chunks(size)
+                        .flat_map(|q| pool.install(|| flat.search_batch(q, 400)).unwrap())
+                        .collect();
+                    assert_eq!(batch, alone, "{threads} threads, batches of {size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scores_that_overflow_come_last_but_come() {
+        let rows = [f32::MAX, f32::MAX, 1.0, 1.0, f32::MAX, -f32::MAX];
+        let set = set_with(&rows, 2, VectorOptions::default());
+        let query = Query::new(&[f32::MAX, -f32::MAX]);
+        for found in Flat::new(&set).search_batch(&[query; 5], 3).unwrap() {
+            assert_eq!(found.iter().map(|h| h.id).collect::<Vec<_>>(), [2, 1, 0]);
+            assert!(found[2].score.is_nan());
+        }
+    }
+}
