@@ -20,8 +20,6 @@ use asif::anchors::searcher::Modality;
 use asif::anchors::writer::WriteOptions;
 use serde_json::json;
 use support::{Ended, bare, drawing, home, run, write_jsonl};
-use tiny_onnx::Dim::{Free, Is};
-use tiny_onnx::{FLOAT, Graph};
 
 const PAIRS: usize = 12;
 
@@ -37,19 +35,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         tiny_onnx::encoders(folder.path());
-        let brightest = Graph::default()
-            .input("pixel_values", FLOAT, &[Free("batch"), Is(3), Is(4), Is(4)])
-            .node("GlobalMaxPool", &["pixel_values"], "most")
-            .node("Flatten", &["most"], "image_embeds")
-            .output("image_embeds", &[Free("batch"), Is(3)])
-            .build();
-        fs_err::create_dir(at("brightest")).unwrap();
-        fs_err::write(at("brightest/model.onnx"), brightest).unwrap();
-        fs_err::copy(
-            at("image/preprocessor_config.json"),
-            at("brightest/preprocessor_config.json"),
-        )
-        .unwrap();
+        tiny_onnx::brightest(folder.path());
         let words = ["dog", "cat", "tree", "dog cat"];
         let pair = |i: usize| {
             let image = at(&format!("{i}.png"));

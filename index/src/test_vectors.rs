@@ -1,4 +1,4 @@
-//! Vectors for tests: drawn from a seed, clustered as embeddings are.
+//! Vectors for tests: drawn from a seed, clustered as embeddings are; and pools of threads.
 
 use crate::{VectorOptions, VectorSet, VectorSetWriter};
 
@@ -46,4 +46,10 @@ pub(crate) fn set_with(rows: &[f32], dim: usize, options: VectorOptions) -> Vect
     writer.push_rows(rows).unwrap();
     writer.finish().unwrap();
     VectorSet::open(&path).unwrap()
+}
+
+/// A pool of so many threads, to show that their number does not matter.
+pub(crate) fn pool(threads: usize) -> rayon::ThreadPool {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    builder.build().unwrap()
 }

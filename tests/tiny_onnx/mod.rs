@@ -226,3 +226,21 @@ pub fn encoders(folder: &Path) {
         fs_err::write(path, content).unwrap();
     }
 }
+
+/// Another image encoder beside [`encoders`], in `brightest`, of the same input: its vectors are the
+/// largest values instead of the means.
+pub fn brightest(folder: &Path) {
+    let batch = Dim::Free("batch");
+    let pixels = [batch, Dim::Is(3), Dim::Is(4), Dim::Is(4)];
+    let model = Graph::default()
+        .input("pixel_values", FLOAT, &pixels)
+        .node("GlobalMaxPool", &["pixel_values"], "most")
+        .node("Flatten", &["most"], "image_embeds")
+        .output("image_embeds", &[batch, Dim::Is(3)])
+        .build();
+    let own = folder.join("brightest");
+    fs_err::create_dir_all(&own).unwrap();
+    fs_err::write(own.join("model.onnx"), model).unwrap();
+    let settings = "preprocessor_config.json";
+    fs_err::copy(folder.join("image").join(settings), own.join(settings)).unwrap();
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::search::{Hit, IdSet, Query, Rescore, Search};
-use crate::test_vectors::{clustered, set_with};
+use crate::test_vectors::{clustered, pool, set_with};
 use crate::vectors::{Center, VectorOptions, VectorSet};
 
 const DIM: usize = 48;
@@ -73,10 +73,7 @@ fn neither_threads_nor_chance_show_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let write = |threads: usize, seed: u64| {
         let path: PathBuf = folder.path().join(format!("{threads}-{seed}"));
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = pool(threads);
         let builder = BatchBuilder {
             seed,
             ..BatchBuilder::default()
@@ -238,10 +235,7 @@ fn insertion_finds_as_much_whether_from_nothing_or_from_a_graph() {
 fn insertion_does_not_depend_on_threads() {
     let set = set(2000);
     let build = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = pool(threads);
         pool.install(|| Inserter::default().build(&set)).unwrap()
     };
     let one = build(1);

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use crate::VectorOptions;
     use crate::search::IdSet;
-    use crate::test_vectors::set_with;
+    use crate::test_vectors::{pool, set_with};
     use proptest::prelude::*;
 
     fn set_of(rows: &[f32], dim: usize) -> VectorSet {
@@ -322,10 +322,7 @@ mod tests {
             .map(|q| set.search(q, 800).unwrap())
             .collect();
         for threads in [1, 2, 5] {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = pool(threads);
             for size in [1, 3, 4, 7, 70] {
                 let batch: Vec<Vec<Hit>> = queries
                     .chunks(size)

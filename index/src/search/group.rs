@@ -127,7 +127,7 @@ impl<'a> Group<'a> {
 #[cfg(test)]
 mod tests {
     use crate::search::{Flat, Hit, IdSet, Query, Rescore, Search};
-    use crate::test_vectors::{clustered, set_with};
+    use crate::test_vectors::{clustered, pool, set_with};
     use crate::{Center, VectorOptions};
 
     #[test]
@@ -158,10 +158,7 @@ mod tests {
                 .map(|query| flat.search(query, 400).unwrap())
                 .collect();
             for threads in [1, 2, 5] {
-                let pool = rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .build()
-                    .unwrap();
+                let pool = pool(threads);
                 for size in [1, 2, 3, 4, 7, 70] {
                     let batch: Vec<Vec<Hit>> = queries
                         .chunks(size)
