@@ -240,6 +240,9 @@ fn a_host_that_does_not_answer_keeps_no_picture_waiting_that_was_sent() {
         "3",
         "--max-batch",
         "3",
+        // The host is not given up before the others are answered.
+        "--timeout",
+        "600",
     ];
     let server = server(&more);
     let held = vec![web.url("held"); PLACES];
