@@ -5,8 +5,8 @@ mod cli;
 
 use std::process::ExitCode;
 
-/// The system's own keeps what a server frees: after fitting a space for every swap and every pair
-/// that is thought away, a process holds several times what it uses.
+/// The system's own keeps more of what a server frees: spaces are fitted for every swap and for pairs
+/// that are thought away.
 #[cfg(feature = "server")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
