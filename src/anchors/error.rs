@@ -68,6 +68,16 @@ pub enum AnchorsError {
         /// What does not fit.
         what: String,
     },
+    /// A file that can be made anew from others is damaged, or disagrees with them.
+    #[error("{path}: {what}; `asif repair {set}` puts it right", path = path.display(), set = set.display())]
+    NeedsRepair {
+        /// The file.
+        path: PathBuf,
+        /// The set.
+        set: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
     /// The set was made with another encoder.
     #[error(transparent)]
     OtherEncoder(Box<OtherEncoder>),

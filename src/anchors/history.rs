@@ -7,7 +7,8 @@
 //!
 //! The record of a change is part of its manifest, so it becomes true in the moment in which
 //! `CURRENT` names that manifest. The log is written after that: it never tells of what did not
-//! happen, and what a crash kept from it is added by the next writer and by every reader.
+//! happen, and what a crash kept from it is added by the next writer and by every reader. Form,
+//! checksums and repair of its lines are in `log`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AnchorsError;
 use super::manifest::{self, Manifest};
-use super::{fs, publish};
+use super::{fs, log, publish};
 
 /// How many ids a record names itself; more are in a file of their own.
 pub const INLINE_IDS: usize = 20;
@@ -79,7 +80,7 @@ pub fn log_path(set: &Path) -> PathBuf {
 /// Every change that led to the live generation, oldest first.
 ///
 /// # Errors
-/// When the folder is not a set, or a whole line of the log is not a record.
+/// When the folder is not a set, or a whole line of the log is not a record or is damaged.
 pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     let mut changes = logged(set)?;
     changes.extend(missing(set, &changes)?);
@@ -93,26 +94,18 @@ pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
 /// When the log cannot be read or written.
 pub fn reconcile(set: &Path) -> Result<(), AnchorsError> {
     for change in missing(set, &logged(set)?)? {
-        append(set, &change)?;
+        append(set, &change, None)?;
     }
     Ok(())
 }
 
 /// The whole lines of the log.
 fn logged(set: &Path) -> Result<Vec<Change>, AnchorsError> {
-    let path = log_path(set);
-    if !path.exists() {
-        return Ok(Vec::new());
+    let (lines, findings) = log::read(set);
+    match findings.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(lines.into_iter().map(|line| line.change).collect()),
     }
-    let text = fs_err::read_to_string(&path)?;
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let parse = |(i, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|error| AnchorsError::Damaged {
-            path: path.clone(),
-            what: format!("line {} is not a record: {error}", i + 1),
-        })
-    };
-    whole.lines().enumerate().map(parse).collect()
 }
 
 /// The changes of published generations that the log lacks.
@@ -127,18 +120,42 @@ fn missing(set: &Path, logged: &[Change]) -> Result<Vec<Change>, AnchorsError> {
         .collect())
 }
 
-/// Appends a record, durably.
+/// Appends a record, durably. `keep` is how many generations are kept from then on.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn append(set: &Path, change: &Change) -> Result<(), AnchorsError> {
+pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), AnchorsError> {
     let path = log_path(set);
-    let line = serde_json::to_string(change).map_err(|source| AnchorsError::Manifest {
+    let line = log::line(change, keep).map_err(|source| AnchorsError::Manifest {
         path: path.clone(),
         source,
     })?;
     fs::create_dir_all(&folder(set))?;
     Ok(fs::append_line(&path, &line)?)
+}
+
+/// Writes the log anew with these records; what it said of how many generations are kept stays.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError> {
+    let (old, _) = log::read(set);
+    let keep = |n: u64| old.iter().find(|l| l.change.generation == n)?.keep;
+    let lines = changes.iter().map(|change| log::LogLine {
+        keep: keep(change.generation),
+        change: change.clone(),
+        checked: true,
+    });
+    log::write(set, &lines.collect::<Vec<_>>())
+}
+
+/// The newest record of the log that can be read, and whether it has a checksum.
+pub(super) fn last(set: &Path) -> Option<(u64, bool)> {
+    let text = fs_err::read(log_path(set)).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let last = whole.lines().rev().find_map(|line| log::parse(line).ok())?;
+    Some((last.change.generation, last.checked))
 }
 
 impl Change {
@@ -173,7 +190,19 @@ pub fn ids_name(generation: u64) -> String {
     format!("{}.ids.jsonl", manifest::name(generation))
 }
 
-/// Writes a list of ids.
+/// What the last line of a list of ids says: a checksum of the name and of the lines before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdsCheck {
+    check: String,
+}
+
+fn ids_check(path: &Path, lines: &str) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    blake3::hash(format!("{name}\n{lines}").as_bytes()).to_hex()[..16].to_owned()
+}
+
+/// Writes a list of ids, and a last line that is a checksum of it.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -183,21 +212,40 @@ pub fn write_ids(path: &Path, lines: impl Iterator<Item = IdLine>) -> Result<(),
         text.push_str(&serde_json::json!(line).to_string());
         text.push('\n');
     }
+    let check = ids_check(path, &text);
+    text.push_str(&serde_json::json!({ "check": check }).to_string());
+    text.push('\n');
     Ok(fs::write_atomically(path, text.as_bytes())?)
 }
 
-/// Reads a list of ids.
+/// Reads a list of ids. One of an older program has no checksum.
 ///
 /// # Errors
-/// When it cannot be read or a line is something else.
+/// When it cannot be read, a line is something else, or the checksum does not agree.
 pub fn read_ids(path: &Path) -> Result<Vec<IdLine>, AnchorsError> {
-    let parse = |line: &str| {
-        serde_json::from_str(line).map_err(|error| AnchorsError::Damaged {
-            path: path.to_owned(),
-            what: format!("{line:?} is not an id of a change: {error}"),
-        })
+    let damaged = |what: String| AnchorsError::Damaged {
+        path: path.to_owned(),
+        what,
     };
-    fs_err::read_to_string(path)?.lines().map(parse).collect()
+    let text = fs_err::read_to_string(path)?;
+    if !text.ends_with('\n') {
+        return Err(damaged("its last line is cut off".to_owned()));
+    }
+    let last = text.trim_end_matches('\n').rfind('\n').map_or(0, |at| at + 1);
+    let (before, check) = text.split_at(last);
+    let lines = match serde_json::from_str::<IdsCheck>(check) {
+        Ok(said) if check == format!("{{\"check\":\"{}\"}}\n", ids_check(path, before)) => {
+            debug_assert_eq!(said.check, ids_check(path, before));
+            before
+        }
+        Ok(_) => return Err(damaged("its checksum does not agree".to_owned())),
+        Err(_) => &text,
+    };
+    let parse = |line: &str| {
+        serde_json::from_str(line)
+            .map_err(|error| damaged(format!("{line:?} is not an id of a change: {error}")))
+    };
+    lines.lines().map(parse).collect()
 }
 
 /// Removes lists of ids of generations after the live one: a writer was killed before they counted.

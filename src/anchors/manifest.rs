@@ -20,8 +20,7 @@ pub struct Manifest {
     /// [`FORMAT`].
     pub format: u32,
     /// BLAKE3 of the file, in hex, with this value's digits read as zeros; empty in a manifest
-    /// that was not written yet.
-    #[serde(default)]
+    /// that was not written yet. A file without it is damaged.
     pub checksum: String,
     /// 1 for the first generation of a set, then one more each time.
     pub generation: u64,
@@ -64,6 +63,9 @@ pub struct TombstonesEntry {
     pub file: String,
     /// How many pairs are removed.
     pub removed: u64,
+    /// The checksum in the header of that file, 16 hex digits; nothing in sets of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
 }
 
 /// One segment of a generation.
@@ -79,6 +81,10 @@ pub struct SegmentEntry {
     /// How its text vectors are searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_search: Option<SearchPlan>,
+    /// The files that its folder must have, with the checksum in the header of each, 16 hex digits
+    /// (it covers the checksums of all sections); empty in sets of older programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
 }
 
 /// An encoder, and what it made of its canary input when the set was built.
@@ -139,7 +145,7 @@ impl Manifest {
                 known: FORMAT,
             });
         }
-        let sound = manifest.checksum.is_empty() || manifest.checksum == checksum(bytes);
+        let sound = manifest.checksum == checksum(bytes);
         let what = match (sound, number(name)) {
             (false, _) => "its checksum does not agree".to_owned(),
             (true, n) if n != Some(manifest.generation) => {
@@ -204,6 +210,12 @@ fn checksum_digits(bytes: &mut [u8]) -> Option<&mut [u8]> {
     const KEY: &[u8] = b"\"checksum\": \"";
     let at = bytes.windows(KEY.len()).position(|w| w == KEY)? + KEY.len();
     bytes.get_mut(at..at + CHECKSUM_DIGITS)
+}
+
+/// The checksum that the bytes of a manifest carry.
+pub(super) fn checksum_in(bytes: &[u8]) -> Option<String> {
+    let digits = checksum_digits(&mut bytes.to_vec())?.to_vec();
+    String::from_utf8(digits).ok()
 }
 
 fn checksum(mut bytes: Vec<u8>) -> String {

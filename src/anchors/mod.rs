@@ -20,6 +20,8 @@
 //! | [`manifest`] | what a generation is made of |
 //! | [`tombstones`] | which pairs of the segments are removed, as a file |
 //! | `rows` | which pairs are live, and their numbers |
+//! | [`witness`] | which generation is live, by `CURRENT`, the log and the manifests |
+//! | `content` | what files a segment must have, and whether they are its own |
 //! | [`publish`] | how a generation goes live, whole or not at all |
 //! | [`fs`] | the file operations of writers, each a place where a disk may refuse |
 //! | `fault` | a disk that does refuse, for tests |
@@ -34,6 +36,7 @@
 //! | [`check`] | verify and repair |
 //! | [`diff`] | what two sets do not share |
 //! | [`history`] | the log of changes |
+//! | `log` | the lines of the log: checksums, what they must tell, repair |
 //! | [`set`] | an opened set |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
 //! | [`view`] | a space fitted to one generation |
@@ -47,6 +50,7 @@ pub mod build;
 pub mod cache;
 pub mod check;
 pub mod compact;
+mod content;
 pub mod diff;
 pub mod elsewhere;
 pub mod embed;
@@ -56,6 +60,7 @@ mod fault;
 pub mod fs;
 pub mod history;
 pub mod live;
+mod log;
 pub mod manifest;
 pub mod plan;
 pub mod products;
@@ -74,6 +79,7 @@ pub mod swap;
 pub mod tombstones;
 pub mod vectors;
 pub mod view;
+pub mod witness;
 pub mod writer;
 
 pub use build::{BuildOptions, BuildReport, build};

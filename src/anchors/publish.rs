@@ -11,37 +11,19 @@ use fs_err::{File, OpenOptions};
 
 use super::error::AnchorsError;
 use super::manifest::{self, Manifest};
-use super::{fault, fs};
+use super::{fault, fs, witness};
 
 /// The file that names the live generation.
 pub const CURRENT: &str = "CURRENT";
 
-/// The name of the live generation of `set`.
+/// The name of the live generation of `set`, as all witnesses have it.
 ///
 /// # Errors
-/// [`AnchorsError::NotASet`] when the folder is missing or has no `CURRENT`.
+/// [`AnchorsError::NotASet`] when the folder is missing or no set; [`AnchorsError::NeedsRepair`] when
+/// `CURRENT` is not to be believed ([`witness`]).
 pub fn current(set: &Path) -> Result<String, AnchorsError> {
-    let not_a_set = |why| AnchorsError::NotASet {
-        path: set.to_owned(),
-        why,
-    };
-    if !set.exists() {
-        return Err(not_a_set("there is no such folder"));
-    }
-    if !set.is_dir() {
-        return Err(not_a_set("it is a file"));
-    }
-    let path = set.join(CURRENT);
-    if !path.is_file() {
-        return Err(not_a_set("it has no file CURRENT"));
-    }
-    let name = fs_err::read_to_string(&path)?;
-    let name = name.trim();
-    if manifest::number(name).is_none() {
-        let what = "CURRENT does not name a generation (g000001)".to_owned();
-        return Err(AnchorsError::Damaged { path, what });
-    }
-    Ok(name.to_owned())
+    let generation = witness::look(set)?.current?;
+    Ok(manifest::name(generation))
 }
 
 /// Makes `manifest` the live generation of `set`, whose segments must be on disk.
@@ -62,7 +44,7 @@ pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
     fs::write_atomically(&path, &json)?;
     Ok(fs::write_atomically(
         &set.join(CURRENT),
-        format!("{name}\n").as_bytes(),
+        witness::line(&name, manifest::checksum_in(&json).as_deref()).as_bytes(),
     )?)
 }
 

@@ -20,7 +20,7 @@ use super::plan::GraphPolicy;
 use super::segment::{self, Segment, SegmentWriter};
 use super::set::AnchorSet;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
-use super::{fs, select};
+use super::{content, fs, select};
 use crate::encode::Modality;
 
 /// Where a pair is found.
@@ -339,7 +339,7 @@ fn redact(set: &Path, live: &HashSet<String>, ids: &[String]) -> Result<(), Anch
             alias(&id)
         }
     };
-    let mut lines = String::new();
+    let mut changes = Vec::new();
     for mut change in history::read(set)? {
         if change.ids_file.is_some() {
             let path = history::folder(set).join(history::ids_name(change.generation));
@@ -353,14 +353,9 @@ fn redact(set: &Path, live: &HashSet<String>, ids: &[String]) -> Result<(), Anch
         for ids in [&mut change.added_ids, &mut change.removed_ids] {
             *ids = std::mem::take(ids).into_iter().map(hidden).collect();
         }
-        lines.push_str(&serde_json::json!(change).to_string());
-        lines.push('\n');
+        changes.push(change);
     }
-    fs::create_dir_all(&history::folder(set))?;
-    Ok(fs::write_atomically(
-        &history::log_path(set),
-        lines.as_bytes(),
-    )?)
+    history::replace(set, &changes)
 }
 
 /// Takes rows that speak of these pairs from the lists of rows left out.
@@ -378,8 +373,8 @@ fn trim_skip_lists<'a>(
         let speaks = |line: &&str| ids.iter().any(|id| line.contains(id.as_str()));
         let left: Vec<&str> = text.lines().filter(|l| !speaks(l)).collect();
         if left.len() < text.lines().count() {
-            let left: String = left.iter().map(|line| format!("{line}\n")).collect();
-            fs::write_atomically(&path, left.as_bytes())?;
+            let left: Vec<String> = left.into_iter().map(str::to_owned).collect();
+            fs::write_atomically(&path, content::sealed_rows(&left).as_bytes())?;
         }
     }
     Ok(())

@@ -20,7 +20,7 @@ use asif_index::mmap::MappedFile;
 use asif_index::{Center, Graph, VectorOptions, VectorSet, VectorSetWriter};
 
 use super::error::AnchorsError;
-use super::fs;
+use super::{content, fs};
 use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
 use super::products;
@@ -31,10 +31,10 @@ use crate::space::vector::VectorSum;
 
 pub(super) const IMAGE: &str = "image.vec";
 pub(super) const TEXT: &str = "text.vec";
-const IMAGE_GRAPH: &str = "image.graph";
-const TEXT_GRAPH: &str = "text.graph";
+pub(super) const IMAGE_GRAPH: &str = "image.graph";
+pub(super) const TEXT_GRAPH: &str = "text.graph";
 pub(super) const PAIRS: &str = "pairs.rec";
-const MOMENTS: &str = "moments.sum";
+pub(super) const MOMENTS: &str = "moments.sum";
 /// The name of the list of rows that were left out.
 pub const SKIPPED: &str = "skipped.jsonl";
 
@@ -169,6 +169,8 @@ impl SegmentWriter {
             pairs: self.pairs,
             image_search: Some(image_search),
             text_search: Some(text_search),
+            // Filled in when the generation is published.
+            files: std::collections::BTreeMap::new(),
         };
         if destination.exists() {
             if Segment::open_alone(&destination, self.pairs).is_ok_and(|s| s.verify().is_ok()) {
@@ -221,6 +223,7 @@ impl Segment {
             let what = format!("expected vectors of {expected:?} numbers, found {found:?}");
             return Err(AnchorsError::Damaged { path, what });
         }
+        content::check(&segment, entry)?;
         segment.plans = [entry.image_search.clone(), entry.text_search.clone()];
         Ok(segment)
     }
@@ -313,6 +316,11 @@ impl Segment {
         self.records.id(i)
     }
 
+    /// The bytes of a pair's record.
+    pub(super) fn record_bytes(&self, i: usize) -> Result<&[u8], AnchorsError> {
+        self.records.bytes(i)
+    }
+
     /// What is known of pair number `i` of this segment besides its vectors.
     ///
     /// # Errors
@@ -331,7 +339,11 @@ impl Segment {
         for graph in self.graphs.iter().flatten() {
             graph.verify()?;
         }
-        self.moments()?;
+        products::read(
+            &self.path.join(products::NAME),
+            [self.image.dim(), self.text.dim()],
+            self.len() as u64,
+        )?;
         self.records.verify()
     }
 

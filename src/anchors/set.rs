@@ -2,19 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::embed::Embedder;
 use super::error::{AnchorsError, OtherEncoder};
 use super::manifest::{self, EncoderEntry, Manifest};
 use super::records::Record;
 use super::segment::Segment;
 use super::tombstones::{Live, Tombstones};
-use super::{AnchorId, publish, remove};
+use super::{AnchorId, content, publish, remove, witness};
 use crate::encode::{EncoderIdentity, Modality};
 use crate::space::linear::Moments;
 use crate::space::vector::{VectorSum, dot};
 
 /// The least cosine of two canary embeddings that are taken for the same encoder's.
 const ACCEPTED_COSINE: f64 = 0.99999;
+
+/// So many bytes are read whole before the first answer: a third of a second, and less than the
+/// space of so many pairs takes to fit.
+pub(super) const READ_WHOLE: u64 = 1 << 30;
 
 /// One generation of an anchor set, open for reading; it stays whole whatever writers do.
 #[derive(Debug)]
@@ -42,8 +48,8 @@ impl std::fmt::Display for Fallback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "the live generation is damaged ({}); answers come from generation {}, the newest that \
-             is whole: `asif repair` mends the set or makes that one live",
+            "the live generation is damaged ({}); answers come from generation {}, the newest \
+             published one that is whole: `asif repair` mends the set or makes that one live",
             self.damage, self.generation
         )
     }
@@ -90,19 +96,38 @@ impl AnchorSet {
     /// # Errors
     /// As [`open`](Self::open), of the live generation, when no other can be opened either.
     pub fn open_or_last_good(path: &Path) -> Result<(Self, Option<Fallback>), AnchorsError> {
-        let damage = match Self::open(path) {
+        let damage = match Self::open(path).and_then(Self::read_whole) {
             Ok(set) => return Ok((set, None)),
             Err(error @ AnchorsError::NotASet { .. }) if !manifest::folder(path).is_dir() => {
                 return Err(error);
             }
             Err(error) => error,
         };
-        for generation in manifest::list(path)?.into_iter().rev() {
-            if let Ok(set) = Self::open_named(path, &manifest::name(generation)) {
+        for generation in witness::look(path)?.published {
+            let opened = Self::open_named(path, &manifest::name(generation));
+            if let Ok(set) = opened.and_then(Self::read_whole) {
                 return Ok((set, Some(Fallback { damage, generation })));
             }
         }
         Err(damage)
+    }
+
+    /// Compares the checksums of all its files if they are few: then that is done in a moment, and an
+    /// answer never comes from damaged vectors. Those of a larger set are compared by `verify` and by
+    /// processes that stay.
+    pub(super) fn read_whole(self) -> Result<Self, AnchorsError> {
+        if self.bytes()? > READ_WHOLE {
+            return Ok(self);
+        }
+        self.segments.par_iter().try_for_each(Segment::verify)?;
+        let entries = self.manifest.segments.iter();
+        for (entry, segment) in entries.zip(&self.segments) {
+            // Without checksums in the manifest only the content tells whose files these are.
+            if entry.files.is_empty() {
+                content::is_own(segment, entry)?;
+            }
+        }
+        Ok(self)
     }
 
     fn open_named(path: &Path, name: &str) -> Result<Self, AnchorsError> {
@@ -114,8 +139,30 @@ impl AnchorSet {
     /// # Errors
     /// When the files in `path` do not fit it or each other.
     pub fn from_manifest(path: &Path, manifest: Manifest) -> Result<Self, AnchorsError> {
+        if let Err(error) = manifest.space.validate() {
+            return Err(AnchorsError::Damaged {
+                path: manifest::folder(path).join(format!(
+                    "{}.json",
+                    manifest::name(manifest.generation)
+                )),
+                what: format!("its space makes no sense: {error}"),
+            });
+        }
         let gone = match manifest.tombstones_path(path)? {
-            Some(file) => Tombstones::read(&file, &manifest.segments, manifest.dims())?,
+            Some(file) => {
+                let gone = Tombstones::read(&file, &manifest.segments, manifest.dims())?;
+                let named = manifest.tombstones.as_ref();
+                let sum = named.and_then(|t| t.checksum.as_ref());
+                let other = sum.is_some_and(|s| content::header(&file).ok().as_ref() != Some(s));
+                if other || named.is_some_and(|t| t.removed != gone.count()) {
+                    let what = "it is not the list of removed pairs that the manifest names";
+                    return Err(AnchorsError::Damaged {
+                        path: file,
+                        what: what.to_owned(),
+                    });
+                }
+                gone
+            }
             None => Tombstones::none(manifest.dims()),
         };
         Self::assemble(path, manifest, gone)

@@ -225,6 +225,7 @@ mod tests {
 
     fn entries(pairs: &[u64]) -> Vec<SegmentEntry> {
         let entry = |(i, &pairs): (usize, &u64)| SegmentEntry {
+            files: std::collections::BTreeMap::new(),
             id: format!("s{i}"),
             pairs,
             image_search: None,

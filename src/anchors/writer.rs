@@ -20,7 +20,8 @@ use super::manifest::{self, Manifest, TombstonesEntry};
 use super::publish::{self, WriteLock};
 use super::set::AnchorSet;
 use super::tombstones::Tombstones;
-use super::{fs, segment};
+use super::segment::{self, Segment};
+use super::{content, fs};
 
 /// How many generations are kept unless somebody says otherwise.
 pub const KEEP: usize = 5;
@@ -222,7 +223,7 @@ pub(super) fn publish_first(folder: &Path, next: Next) -> Result<(), AnchorsErro
     let options = WriteOptions::default();
     if let (receipt, Some(manifest)) = prepare(folder, next, &options)? {
         publish::publish(folder, &manifest)?;
-        history::append(folder, &receipt.change)?;
+        history::append(folder, &receipt.change, Some(options.keep as u64))?;
     }
     Ok(())
 }
@@ -276,9 +277,17 @@ fn prepare(
             let file = format!("{name}{}", manifest::TOMBSTONES);
             tombstones.write(&manifest::folder(set).join(&file))?;
             manifest.tombstones = Some(TombstonesEntry {
+                checksum: Some(content::header(&manifest::folder(set).join(&file))?),
                 file,
                 removed: tombstones.count(),
             });
+        }
+    }
+    for entry in manifest.segments.iter_mut().filter(|e| e.files.is_empty()) {
+        let segment = Segment::open_alone(&segment::folder(set).join(&entry.id), entry.pairs)?;
+        // Files of an older program were never named: what is named now must be the segment's own.
+        if content::name_of(&segment)? == entry.id {
+            entry.files = content::files(segment.path())?;
         }
     }
     manifest.change = Some(change.clone());
@@ -289,7 +298,7 @@ fn prepare(
 /// What is left to do once a generation is live. None of it can be taken for the change itself, so
 /// failures are told, not raised; the next writer does what was not done.
 fn settle(set: &Path, change: &Change, keep: usize) -> Vec<String> {
-    let logged = history::append(set, change);
+    let logged = history::append(set, change, Some(keep as u64));
     let collected = collect(set, keep);
     [logged, collected]
         .into_iter()

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::BuildOptions;
 use super::report::{Seconds, SkippedRow};
+use crate::anchors::content;
 use crate::anchors::embed::{Embedder, Embedding, Watch};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::fs;
@@ -232,11 +233,9 @@ impl<'a> Build<'a> {
     }
 
     fn list_skipped(&self, folder: &Path) -> Result<(), AnchorsError> {
-        let mut lines = String::new();
-        for row in &self.skipped {
-            lines.push_str(&serde_json::json!(row).to_string());
-            lines.push('\n');
-        }
+        let rows = self.skipped.iter();
+        let rows: Vec<String> = rows.map(|r| serde_json::json!(r).to_string()).collect();
+        let lines = content::sealed_rows(&rows);
         Ok(fs::write_atomically(
             &folder.join(segment::SKIPPED),
             lines.as_bytes(),

@@ -16,7 +16,7 @@ use super::warm::warm;
 use crate::anchors::manifest::{self, Manifest};
 use crate::anchors::searcher::SpaceView;
 use crate::anchors::segment;
-use crate::anchors::{AnchorSet, AnchorsError, publish};
+use crate::anchors::{AnchorSet, AnchorsError, publish, witness};
 use crate::encode::{EncoderIdentity, Modality};
 
 /// How often a moving `CURRENT` is followed before giving up.
@@ -124,8 +124,7 @@ impl Admission {
             Err(error) => error,
         };
         let tried = publish::current(&self.path).ok();
-        let kept = manifest::kept(&self.path).or_else(|_| manifest::list(&self.path));
-        for generation in kept.unwrap_or_default().into_iter().rev() {
+        for generation in witness::look(&self.path)?.published {
             let name = manifest::name(generation);
             if tried.as_ref() == Some(&name) {
                 continue;

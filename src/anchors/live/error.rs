@@ -43,6 +43,20 @@ pub enum LiveError {
         /// The same of the live generation's.
         live: String,
     },
+    /// The set is an older one than this process has answered from: it was restored from a copy.
+    #[error(
+        "{path}: generation {found} is live, but this process has answered from generation {live}, \
+         and a set goes back by a new generation (`asif rollback {path}`); if it was restored from a \
+         copy and is to answer as it is, start the process again", path = path.display()
+    )]
+    Older {
+        /// The set.
+        path: PathBuf,
+        /// The generation that was refused.
+        found: u64,
+        /// The generation that answers.
+        live: u64,
+    },
     /// `CURRENT` moved each time that it was followed.
     #[error(
         "{path}: what CURRENT names was not there to open, {tries} times in a row, because \

@@ -165,7 +165,7 @@ impl LiveSet {
     }
 
     /// Moves to the generation that `CURRENT` names, if that is another one than the live one and
-    /// it passes every check. Queries are answered meanwhile; a second caller waits for the first.
+    /// it passes every check. It never goes to a lower number: a rollback has a higher one. Queries are answered meanwhile; a second caller waits for the first.
     ///
     /// # Errors
     /// Why the generation was not taken. The old one is then still live, and
@@ -193,7 +193,15 @@ impl LiveSet {
     fn follow(&self, admission: &mut Admission) -> Result<Refreshed, LiveError> {
         let live = self.load();
         // Whole manifests are compared: a folder that was replaced may number its generations anew.
-        if admission.wanted()? == *live.set().manifest() {
+        let wanted = admission.wanted()?;
+        if wanted.generation < live.generation() {
+            return Err(LiveError::Older {
+                path: self.path.clone(),
+                found: wanted.generation,
+                live: live.generation(),
+            });
+        }
+        if wanted == *live.set().manifest() {
             admission.forget_removed();
             lock(&self.status).degraded = None;
             return Ok(Refreshed::Unchanged);

@@ -1,0 +1,257 @@
+//! What files a segment must have, and whether they are its own.
+//!
+//! A container's first page holds the checksum of every section, so the checksum in its header stands
+//! for the whole file. The manifest names each file with it: a file that is missing, or that was
+//! exchanged for another segment's, is known without being read. A derived file that was made again
+//! by another program may have other bits; then the segment's content decides.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use super::error::AnchorsError;
+use super::manifest::SegmentEntry;
+use super::segment::{self, Segment};
+use super::{fs, products};
+use crate::encode::Modality;
+use crate::space::linear::Moments;
+use crate::space::vector::VectorSum;
+
+const CONTAINERS: [&str; 7] = [
+    segment::IMAGE,
+    segment::TEXT,
+    segment::IMAGE_GRAPH,
+    segment::TEXT_GRAPH,
+    segment::PAIRS,
+    segment::MOMENTS,
+    products::NAME,
+];
+/// What a manifest says of a list of rows that were left out: each row has a checksum of its own.
+const ROWS: &str = "rows";
+/// Where the checksum stands in a container's header (docs/format.md, section 1).
+const CHECKSUM_AT: usize = 32;
+
+/// The checksum in a container's header, in hex.
+///
+/// # Errors
+/// When the file cannot be read or is shorter than a header.
+pub(super) fn header(path: &Path) -> Result<String, AnchorsError> {
+    let mut head = [0; CHECKSUM_AT + 8];
+    fs_err::File::open(path)?.read_exact(&mut head)?;
+    let sum = head.last_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
+    Ok(format!("{sum:016x}"))
+}
+
+/// What a manifest says of the files in the folder of a segment.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(super) fn files(folder: &Path) -> Result<BTreeMap<String, String>, AnchorsError> {
+    let mut files = BTreeMap::new();
+    for name in CONTAINERS {
+        let path = folder.join(name);
+        if path.exists() {
+            files.insert(name.to_owned(), header(&path)?);
+        }
+    }
+    let skipped = folder.join(segment::SKIPPED);
+    if skipped.exists() && rows_sound(&fs_err::read_to_string(&skipped)?) == Ok(true) {
+        files.insert(segment::SKIPPED.to_owned(), ROWS.to_owned());
+    }
+    Ok(files)
+}
+
+/// Whether the segment has the files that its entry names.
+///
+/// # Errors
+/// When one is missing, or another one and the content is another too.
+pub(super) fn check(segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+    let mut other = None;
+    let missing = |name: &str| AnchorsError::Damaged {
+        path: segment.path().join(name),
+        what: "it is missing".to_owned(),
+    };
+    for (name, sum) in &entry.files {
+        let path = segment.path().join(name);
+        let known = CONTAINERS.contains(&name.as_str());
+        if (known || name == segment::SKIPPED) && !path.is_file() {
+            return Err(missing(name));
+        }
+        if known && header(&path)? != *sum {
+            other = Some(path);
+        }
+    }
+    if entry.files.is_empty() {
+        for (plan, name) in [
+            (&entry.image_search, segment::IMAGE_GRAPH),
+            (&entry.text_search, segment::TEXT_GRAPH),
+        ] {
+            // A beam is planned only where there is a graph.
+            let planned = plan.as_ref().is_some_and(|p| p.ef.is_some());
+            if planned && !segment.path().join(name).is_file() {
+                return Err(missing(name));
+            }
+        }
+    }
+    match other {
+        Some(path) => is_own(segment, entry).map_err(|error| AnchorsError::Damaged {
+            path,
+            what: format!("it is not the file that the manifest names ({error})"),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Reads a segment to the last byte: its name is a hash of its records and vectors, its sums are
+/// theirs.
+///
+/// # Errors
+/// The first difference.
+pub(super) fn is_own(segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+    let damaged = |path: &Path, what: String| AnchorsError::Damaged {
+        path: path.to_owned(),
+        what,
+    };
+    segment.verify()?;
+    let name = name_of(segment)?;
+    if name != entry.id {
+        let what = format!("its records and vectors are those of {name}");
+        return Err(damaged(segment.path(), what));
+    }
+    for modality in [Modality::Image, Modality::Text] {
+        let vectors = segment.vectors(modality);
+        let mut sum = VectorSum::new(vectors.dim());
+        (0..segment.len()).for_each(|i| sum.add(vectors.vector(i)));
+        if sum.sums() != segment.sum(modality).sums() {
+            let what = format!("the stored sum of {modality} vectors is not their sum");
+            return Err(damaged(&segment.path().join(segment::MOMENTS), what));
+        }
+    }
+    let path = segment.path().join(products::NAME);
+    let [image, text] = [Modality::Image, Modality::Text].map(|m| segment.vectors(m));
+    if let Some(stored) = products::read(&path, [image.dim(), text.dim()], segment.len() as u64)? {
+        let mut moments = Moments::new(image.dim(), text.dim());
+        moments.add(image.vectors(), text.vectors());
+        if stored != moments {
+            let what = "the stored sums of products are not those of the vectors".to_owned();
+            return Err(damaged(&path, what));
+        }
+    }
+    Ok(())
+}
+
+/// The name that a segment with these records and vectors has.
+///
+/// # Errors
+/// When a record lies outside its file.
+pub(super) fn name_of(segment: &Segment) -> Result<String, AnchorsError> {
+    let mut content = blake3::Hasher::new();
+    let mut bytes = Vec::new();
+    for i in 0..segment.len() {
+        bytes.clear();
+        bytes.extend_from_slice(segment.record_bytes(i)?);
+        for modality in [Modality::Image, Modality::Text] {
+            let vector = segment.vectors(modality).vector(i);
+            bytes.extend(vector.iter().flat_map(|x| x.to_le_bytes()));
+        }
+        content.update(&bytes);
+    }
+    Ok(format!("s{}", &content.finalize().to_hex()[..16]))
+}
+
+const CHECK_KEY: &str = ",\"check\":\"";
+
+/// JSON objects as lines, each with its place, the number of all and a checksum of both and itself.
+pub(super) fn sealed_rows(objects: &[String]) -> String {
+    let all = objects.len();
+    let line = |(i, object): (usize, &String)| {
+        let body = unsealed(object);
+        let place = format!("{}/{all}", i + 1);
+        let sum = row_sum(&place, body);
+        format!("{body}{CHECK_KEY}{place} {sum}\"}}\n")
+    };
+    objects.iter().enumerate().map(line).collect()
+}
+
+fn row_sum(place: &str, body: &str) -> String {
+    let hash = blake3::hash(format!("{place} {body}").as_bytes());
+    hash.to_hex()[..16].to_owned()
+}
+
+/// A row without its checksum and without its last brace.
+fn unsealed(line: &str) -> &str {
+    let body = line.rfind(CHECK_KEY).map(|at| &line[..at]);
+    body.unwrap_or_else(|| line.strip_suffix('}').unwrap_or(line))
+}
+
+/// Whether rows have checksums, which are right then.
+///
+/// # Errors
+/// What is wrong, naming the line.
+pub(super) fn rows_sound(text: &str) -> Result<bool, String> {
+    let lines: Vec<&str> = text.lines().collect();
+    if !text.is_empty() && !text.ends_with('\n') {
+        return Err("its last line is cut off".to_owned());
+    }
+    let sealed = lines.iter().filter(|l| l.contains(CHECK_KEY)).count();
+    for (i, line) in lines.iter().enumerate() {
+        if let Err(error) = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line) {
+            return Err(format!("line {} is no row: {error}", i + 1));
+        }
+        if sealed == 0 {
+            continue;
+        }
+        let place = format!("{}/{}", i + 1, lines.len());
+        let body = unsealed(line);
+        let expected = format!("{body}{CHECK_KEY}{place} {}\"}}", row_sum(&place, body));
+        if *line != expected {
+            return Err(format!("the checksum of line {} does not agree", i + 1));
+        }
+    }
+    Ok(sealed > 0)
+}
+
+/// The list of rows left out is what it was when it was written.
+///
+/// # Errors
+/// When a row is damaged, or one or all are missing.
+pub(super) fn skipped_sound(segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+    let path = segment.path().join(segment::SKIPPED);
+    let must = entry.files.contains_key(segment::SKIPPED);
+    if !must && !path.exists() {
+        return Ok(());
+    }
+    let damaged = |what: String| AnchorsError::Damaged {
+        path: path.clone(),
+        what,
+    };
+    let text = fs_err::read_to_string(&path).map_err(|e| damaged(e.to_string()))?;
+    match rows_sound(&text) {
+        Err(what) => Err(damaged(what)),
+        Ok(false) if must => Err(damaged("its rows have lost their checksums".to_owned())),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Writes what is left of a damaged list of rows, and a row that says so.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn mend_skipped(folder: &Path) -> Result<(), AnchorsError> {
+    let path = folder.join(segment::SKIPPED);
+    let bytes = fs_err::read(&path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = |line: &&str| serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line).is_ok();
+    let mut rows: Vec<String> = text.lines().filter(whole).map(str::to_owned).collect();
+    let lost = serde_json::json!({
+        "origin": segment::SKIPPED,
+        "kind": "lost",
+        "reason": "this list was damaged: rows of it may be lost or changed",
+    });
+    rows.push(lost.to_string());
+    if path.is_dir() {
+        // It is in the place of the file; what is in it is nobody's here.
+        fs::rename(&path, &folder.join("skipped.jsonl.folder"))?;
+    }
+    Ok(fs::write_atomically(&path, sealed_rows(&rows).as_bytes())?)
+}
