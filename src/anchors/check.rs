@@ -1,5 +1,6 @@
 //! Is a set sound, and if not, what can be made good?
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,15 +10,13 @@ use super::embed::{Embedder, Watch};
 use super::error::AnchorsError;
 use super::manifest::{self, Manifest, SegmentEntry};
 use super::plan::GraphPolicy;
-use super::publish::{self, WriteLock};
+use super::publish::{self, LOCK, WriteLock};
 use super::records::Records;
 use super::segment::{self, Segment, SegmentWriter};
 use super::set::AnchorSet;
 use super::swap::give_up;
 use super::writer::{self, KEEP, WriteOptions};
-use super::{fs, history};
-use crate::encode::Modality;
-use crate::space::vector::VectorSum;
+use super::{content, fs, log, sound, witness};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,11 +27,14 @@ pub struct Finding {
     pub problem: String,
 }
 
-/// Looks at every kept generation and the log; `full` reads every byte and recomputes every sum.
+/// Looks at all that `CURRENT`, manifests and log say must be there: every kept generation with its
+/// files, its space, and the log. `full` reads every byte and recomputes every sum and count; without
+/// it a set is read whole up to 1 GiB.
 ///
 /// # Errors
 /// When the folder is no set at all. Damage is a finding.
 pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
+    let witness = witness::look(set)?;
     let mut findings = Vec::new();
     let mut find = |generation, error: AnchorsError| {
         findings.push(Finding {
@@ -40,48 +42,33 @@ pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
             problem: error.to_string(),
         });
     };
-    if let Err(error) = publish::current(set) {
-        if !manifest::folder(set).is_dir() {
-            return Err(error);
-        }
+    if let Err(error) = witness.current {
         find(None, error);
     }
-    for generation in manifest::kept(set).or_else(|_| manifest::list(set))? {
-        let name = manifest::name(generation);
-        let opened = Manifest::read(set, &name).and_then(|m| AnchorSet::from_manifest(set, m));
-        let sound = opened.and_then(|opened| match full {
-            true => opened.verify().and_then(|()| sums_agree(&opened)),
-            false => Ok(()),
-        });
-        if let Err(error) = sound {
+    let lock = set.join(LOCK);
+    if lock.exists() && !lock.is_file() {
+        let what = "it is no file, so that nobody can write to the set".to_owned();
+        find(
+            None,
+            AnchorsError::NeedsRepair {
+                path: lock,
+                set: set.to_owned(),
+                what,
+            },
+        );
+    }
+    // The newest must be there, whether its manifest is or not.
+    let mut numbers: BTreeSet<u64> = witness.published.into_iter().collect();
+    numbers.insert(witness.newest);
+    for generation in numbers.into_iter().filter(|n| *n > 0) {
+        if let Err(error) = sound::generation(set, generation, full) {
             find(Some(generation), error);
         }
     }
-    if publish::current(set).is_ok()
-        && let Err(error) = history::read(set)
-    {
+    for error in log::verify(set, witness.newest) {
         find(None, error);
     }
     Ok(findings)
-}
-
-/// The stored sums are those of the vectors, tombstones taken off.
-fn sums_agree(set: &AnchorSet) -> Result<(), AnchorsError> {
-    for modality in [Modality::Image, Modality::Text] {
-        let mut sum = VectorSum::new(set.dim(modality));
-        for row in set.live().rows() {
-            if let Some((segment, local)) = set.place(row) {
-                sum.add(set.segments()[segment].vectors(modality).vector(local));
-            }
-        }
-        if sum.sums() != set.sum(modality).sums() {
-            return Err(AnchorsError::Damaged {
-                path: set.path().to_owned(),
-                what: format!("the stored sum of {modality} vectors is not their sum"),
-            });
-        }
-    }
-    Ok(())
 }
 
 /// What a repair did.
@@ -100,12 +87,13 @@ pub struct Repaired {
 /// * graphs, codes and sums of a segment from its records and vectors;
 /// * vectors from the images and captions that the records name, through `encoders`, which is
 ///   called only then;
-/// * `CURRENT` from the newest generation that opens.
+/// * the log from the manifests; a record that is in neither is replaced by one that says so;
+/// * `CURRENT` from the newest generation that was published.
 ///
 /// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records
 /// and vectors: it is the old one to the bit, or it is not taken. Records and manifests have no
-/// second source; a generation that lost one is given up for the newest that opens, and is not kept
-/// any more.
+/// second source; a generation that lost one, or whose space does not answer, is given up for the
+/// newest that is sound. What is given up is not deleted: it is moved to `damaged/` in the set.
 ///
 /// # Errors
 /// When the folder is no set, somebody else writes, nothing opens in the end, or the disk refuses.
@@ -116,14 +104,26 @@ pub fn repair<Error: From<AnchorsError>>(
     watch: Watch<'_>,
 ) -> Result<Repaired, Error> {
     let mut done = Repaired::default();
-    let numbers = manifest::list(set)?;
-    if numbers.is_empty() {
-        publish::current(set)?;
+    let witness = witness::look(set)?;
+    let newest = witness.newest;
+    if newest == 0 {
+        witness.current?;
+        return Ok(done);
     }
-    let lock = (!dry_run).then(|| WriteLock::acquire(set)).transpose()?;
-    let live = publish::current(set).ok();
-    let mut looked_at = std::collections::HashSet::new();
-    for &generation in numbers.iter().rev() {
+    done.generation = newest;
+    if dry_run {
+        done.left = verify(set, true)?;
+        return Ok(done);
+    }
+    let path = set.join(LOCK);
+    if path.is_dir() {
+        rename_aside(&path)?;
+        done.mended.push(format!("{LOCK} is a file again"));
+    }
+    let lock = WriteLock::acquire(set)?;
+    let mut looked_at = HashSet::new();
+    let mut damaged = HashSet::new();
+    for &generation in &witness.published {
         let Ok(manifest) = Manifest::read(set, &manifest::name(generation)) else {
             continue;
         };
@@ -131,73 +131,114 @@ pub fn repair<Error: From<AnchorsError>>(
             if !looked_at.insert(entry.id.clone()) {
                 continue;
             }
-            let Err(damage) = Segment::open(set, entry, &manifest).and_then(|s| s.verify()) else {
-                continue;
-            };
-            let what = format!("segment {}: {damage}", entry.id);
-            if dry_run {
-                done.left.push(Finding {
-                    generation: Some(generation),
-                    problem: what,
-                });
-            } else if rebuild(set, entry, &manifest, &encoders, watch)? {
-                done.mended.push(what);
+            let opened = Segment::open(set, entry, &manifest);
+            if let Err(damage) = opened.and_then(|s| content::is_own(&s, entry)) {
+                let what = format!("segment {}: {damage}", entry.id);
+                if rebuild(set, entry, &manifest, &encoders, watch)? {
+                    done.mended.push(what);
+                } else {
+                    damaged.insert(entry.id.clone());
+                    continue;
+                }
             }
-        }
-    }
-    let opens = |n: u64| {
-        let read = Manifest::read(set, &manifest::name(n));
-        read.and_then(|m| AnchorSet::from_manifest(set, m)).is_ok()
-    };
-    let wanted = live.as_deref().and_then(manifest::number);
-    let newest = numbers.iter().rev().copied();
-    let good = newest
-        .filter(|&n| wanted.is_none_or(|w| n <= w))
-        .find(|&n| opens(n));
-    drop(lock);
-    if let Some(good) = good {
-        done.generation = good;
-        match wanted {
-            Some(live) if live == good => {}
-            // Numbers only grow: going back is one more generation.
-            Some(live) => {
+            let segment = Segment::open(set, entry, &manifest)?;
+            if let Err(damage) = content::skipped_sound(&segment, entry) {
+                content::mend_skipped(segment.path())?;
                 done.mended
-                    .push(format!("generation {live} is given up for {good}"));
-                if !dry_run {
-                    let receipt = give_up(set, good, &WriteOptions::default())?;
-                    done.generation = receipt.change.generation;
-                    drop_given_up(set, good, live)?;
-                }
-            }
-            None => {
-                done.mended.push(format!(
-                    "CURRENT names generation {good}, the newest that opens"
-                ));
-                if !dry_run {
-                    let name = format!("{}\n", manifest::name(good));
-                    fs::write_atomically(&set.join(publish::CURRENT), name.as_bytes())
-                        .map_err(AnchorsError::from)?;
-                }
+                    .push(format!("{damage}: what can be read of it is kept"));
             }
         }
     }
-    if !dry_run {
-        done.left = verify(set, true)?;
-        AnchorSet::open(set)?;
+    done.mended.extend(log::repair(set, newest)?);
+    let sound = |n: u64| {
+        let read = Manifest::read(set, &manifest::name(n));
+        read.is_ok_and(|m| !m.segments.iter().any(|s| damaged.contains(&s.id)))
+            && sound::generation(set, n, false).is_ok()
+    };
+    let good = witness.published.iter().copied().find(|&n| sound(n));
+    if let Err(error) = witness.current {
+        done.mended
+            .push(format!("{error}: it names generation {newest}"));
+        let checksum = Manifest::read(set, &manifest::name(newest)).map(|m| m.checksum);
+        let line = witness::line(&manifest::name(newest), checksum.ok().as_deref());
+        let path = set.join(publish::CURRENT);
+        if path.is_dir() {
+            rename_aside(&path)?;
+        }
+        fs::write_atomically(&path, line.as_bytes()).map_err(AnchorsError::from)?;
     }
+    drop(lock);
+    if let Some(good) = good.filter(|&good| good != newest) {
+        // Numbers only grow: going back is one more generation.
+        done.mended
+            .push(format!("generation {newest} is given up for {good}"));
+        let receipt = give_up(set, good, &WriteOptions::default())?;
+        done.generation = receipt.change.generation;
+        put_aside(set, good, newest)?;
+    }
+    done.left = verify(set, true)?;
+    AnchorSet::open(set)?;
     Ok(done)
 }
 
+/// Where the files of generations that were given up are.
+pub(super) const DAMAGED: &str = "damaged";
+
+/// Something that stands in the place of a file gets another name beside it.
+fn rename_aside(path: &Path) -> Result<(), AnchorsError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(fs::rename(
+        path,
+        &path.with_file_name(format!("{name}.folder")),
+    )?)
+}
+
 /// Takes the generations that lie between the restored one and the one that was live, none of which
-/// opens, from those that are kept: a rollback could not come back to them, and while there is a
-/// manifest that cannot be read no file is ever collected.
-fn drop_given_up(set: &Path, good: u64, live: u64) -> Result<(), AnchorsError> {
+/// is sound, from those that are kept: a rollback could not come back to them, and while there is a
+/// manifest that cannot be read no file is ever collected. Their files, and the segments that only
+/// they use, are moved, so that what is intact of them is not lost.
+fn put_aside(set: &Path, good: u64, live: u64) -> Result<(), AnchorsError> {
     let _lock = WriteLock::acquire(set)?;
-    for generation in manifest::list(set)? {
-        if (good + 1..=live).contains(&generation) {
-            let name = format!("{}.json", manifest::name(generation));
-            fs::remove_file(&manifest::folder(set).join(name))?;
+    let aside = set.join(DAMAGED);
+    let generations = manifest::folder(set);
+    let mut used = HashSet::new();
+    let mut all_read = true;
+    for n in manifest::list(set)? {
+        if !(good + 1..=live).contains(&n) {
+            match Manifest::read(set, &manifest::name(n)) {
+                Ok(manifest) => {
+                    used.extend(manifest.segments.into_iter().map(|s| s.id));
+                    used.extend(manifest.tombstones.map(|t| t.file));
+                }
+                Err(_) => all_read = false,
+            }
         }
+    }
+    let mut moves = Vec::new();
+    for name in fs::names(&generations)? {
+        let (stem, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
+        let of = manifest::number(stem).is_some_and(|n| (good + 1..=live).contains(&n));
+        if of && !used.contains(&name) && [".json", manifest::TOMBSTONES].contains(&ending) {
+            moves.push((generations.clone(), name));
+        }
+    }
+    let segments = segment::folder(set);
+    for name in fs::names(&segments)? {
+        if all_read && !used.contains(&name) && !name.starts_with(fs::HIDDEN) {
+            moves.push((segments.clone(), name));
+        }
+    }
+    for (folder, name) in moves {
+        fs::create_dir_all(&aside)?;
+        let mut to = aside.join(&name);
+        let mut n = 1;
+        while to.symlink_metadata().is_ok() {
+            to = aside.join(format!("{name}.{n}"));
+            n += 1;
+        }
+        fs::rename(&folder.join(&name), &to)?;
+        fs::sync_folder(&aside)?;
+        fs::sync_folder(&folder)?;
     }
     writer::collect(set, KEEP)
 }
@@ -289,7 +330,12 @@ fn write_same(
     let same = new.id() == entry.id;
     if same {
         // What was there is made again: which graphs pay was decided when the segment was written.
-        let had_graphs = segment::has_graphs(&segment::folder(set).join(&entry.id));
+        let old = segment::folder(set).join(&entry.id);
+        let skipped = old.join(segment::SKIPPED);
+        if skipped.is_file() {
+            fs::link_or_copy(&skipped, &new.path().join(segment::SKIPPED))?;
+        }
+        let had_graphs = segment::has_graphs(&old) || content::has_graphs(entry);
         let graphs = match had_graphs {
             true => GraphPolicy::Always,
             false => GraphPolicy::Never,

@@ -59,6 +59,8 @@ pub(super) fn merged<'a>(
     graphs: GraphPolicy,
     change: impl Fn(Modality, &'a [f32]) -> Cow<'a, [f32]>,
 ) -> Result<Manifest, AnchorsError> {
+    // Damaged vectors must not get a fresh checksum.
+    live.verify()?;
     let mut manifest = live.manifest().clone();
     let [image, text] = manifest.dims();
     let mut segment = SegmentWriter::create(live.path(), image, text)?;

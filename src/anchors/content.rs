@@ -55,7 +55,9 @@ pub(super) fn files(folder: &Path) -> Result<BTreeMap<String, String>, AnchorsEr
         }
     }
     let skipped = folder.join(segment::SKIPPED);
-    if skipped.exists() && rows_sound(&fs_err::read_to_string(&skipped)?) == Ok(true) {
+    if skipped.exists()
+        && rows_sound(segment::SKIPPED, &fs_err::read_to_string(&skipped)?) == Ok(true)
+    {
         files.insert(segment::SKIPPED.to_owned(), ROWS.to_owned());
     }
     Ok(files)
@@ -140,6 +142,25 @@ pub(super) fn is_own(segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
     Ok(())
 }
 
+/// Whether the segment of this entry lies whole in `folder`, with all files of the new one in `new`.
+pub(super) fn is_whole(folder: &Path, entry: &SegmentEntry, new: &Path) -> bool {
+    let opened = Segment::open_alone(folder, entry.pairs);
+    let has_all = CONTAINERS
+        .iter()
+        .all(|name| folder.join(name).is_file() || !new.join(name).exists());
+    has_all && opened.is_ok_and(|segment| is_own(&segment, entry).is_ok())
+}
+
+/// Whether the segment of this entry had graphs when it was written.
+pub(super) fn has_graphs(entry: &SegmentEntry) -> bool {
+    let named = |name: &str| entry.files.contains_key(name);
+    let planned =
+        |plan: &Option<super::plan::SearchPlan>| plan.as_ref().is_some_and(|p| p.ef.is_some());
+    named(segment::IMAGE_GRAPH)
+        || named(segment::TEXT_GRAPH)
+        || entry.files.is_empty() && (planned(&entry.image_search) || planned(&entry.text_search))
+}
+
 /// The name that a segment with these records and vectors has.
 ///
 /// # Errors
@@ -161,25 +182,26 @@ pub(super) fn name_of(segment: &Segment) -> Result<String, AnchorsError> {
 
 const CHECK_KEY: &str = ",\"check\":\"";
 
-/// JSON objects as lines, each with its place, the number of all and a checksum of both and itself.
-pub(super) fn sealed_rows(objects: &[String]) -> String {
+/// JSON objects as the lines of a file, each with its place, the number of all, and a checksum of
+/// these, itself and the file's name.
+pub(super) fn sealed_rows(file: &str, objects: &[String]) -> String {
     let all = objects.len();
     let line = |(i, object): (usize, &String)| {
         let body = unsealed(object);
         let place = format!("{}/{all}", i + 1);
-        let sum = row_sum(&place, body);
+        let sum = row_sum(file, &place, body);
         format!("{body}{CHECK_KEY}{place} {sum}\"}}\n")
     };
     objects.iter().enumerate().map(line).collect()
 }
 
-fn row_sum(place: &str, body: &str) -> String {
-    let hash = blake3::hash(format!("{place} {body}").as_bytes());
+fn row_sum(file: &str, place: &str, body: &str) -> String {
+    let hash = blake3::hash(format!("{file} {place} {body}").as_bytes());
     hash.to_hex()[..16].to_owned()
 }
 
 /// A row without its checksum and without its last brace.
-fn unsealed(line: &str) -> &str {
+pub(super) fn unsealed(line: &str) -> &str {
     let body = line.rfind(CHECK_KEY).map(|at| &line[..at]);
     body.unwrap_or_else(|| line.strip_suffix('}').unwrap_or(line))
 }
@@ -188,7 +210,7 @@ fn unsealed(line: &str) -> &str {
 ///
 /// # Errors
 /// What is wrong, naming the line.
-pub(super) fn rows_sound(text: &str) -> Result<bool, String> {
+pub(super) fn rows_sound(file: &str, text: &str) -> Result<bool, String> {
     let lines: Vec<&str> = text.lines().collect();
     if !text.is_empty() && !text.ends_with('\n') {
         return Err("its last line is cut off".to_owned());
@@ -203,7 +225,10 @@ pub(super) fn rows_sound(text: &str) -> Result<bool, String> {
         }
         let place = format!("{}/{}", i + 1, lines.len());
         let body = unsealed(line);
-        let expected = format!("{body}{CHECK_KEY}{place} {}\"}}", row_sum(&place, body));
+        let expected = format!(
+            "{body}{CHECK_KEY}{place} {}\"}}",
+            row_sum(file, &place, body)
+        );
         if *line != expected {
             return Err(format!("the checksum of line {} does not agree", i + 1));
         }
@@ -226,7 +251,7 @@ pub(super) fn skipped_sound(segment: &Segment, entry: &SegmentEntry) -> Result<(
         what,
     };
     let text = fs_err::read_to_string(&path).map_err(|e| damaged(e.to_string()))?;
-    match rows_sound(&text) {
+    match rows_sound(segment::SKIPPED, &text) {
         Err(what) => Err(damaged(what)),
         Ok(false) if must => Err(damaged("its rows have lost their checksums".to_owned())),
         Ok(_) => Ok(()),
@@ -241,7 +266,8 @@ pub(super) fn mend_skipped(folder: &Path) -> Result<(), AnchorsError> {
     let path = folder.join(segment::SKIPPED);
     let bytes = fs_err::read(&path).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let whole = |line: &&str| serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line).is_ok();
+    let whole =
+        |line: &&str| serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line).is_ok();
     let mut rows: Vec<String> = text.lines().filter(whole).map(str::to_owned).collect();
     let lost = serde_json::json!({
         "origin": segment::SKIPPED,
@@ -253,5 +279,8 @@ pub(super) fn mend_skipped(folder: &Path) -> Result<(), AnchorsError> {
         // It is in the place of the file; what is in it is nobody's here.
         fs::rename(&path, &folder.join("skipped.jsonl.folder"))?;
     }
-    Ok(fs::write_atomically(&path, sealed_rows(&rows).as_bytes())?)
+    Ok(fs::write_atomically(
+        &path,
+        sealed_rows(segment::SKIPPED, &rows).as_bytes(),
+    )?)
 }

@@ -61,7 +61,7 @@ pub enum AnchorsError {
         known: u32,
     },
     /// Files of a set do not fit each other.
-    #[error("{path}: {what}; the set is damaged: restore it from a copy, or build it again", path = path.display())]
+    #[error("{path}: {what}; the set is damaged: `asif repair` mends it or goes back; else restore it from a copy, or build it again", path = path.display())]
     Damaged {
         /// The file or folder.
         path: PathBuf,

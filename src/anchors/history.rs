@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AnchorsError;
 use super::manifest::{self, Manifest};
-use super::{fs, log, publish};
+use super::{content, fs, log, publish};
 
 /// How many ids a record names itself; more are in a file of their own.
 pub const INLINE_IDS: usize = 20;
@@ -190,62 +190,34 @@ pub fn ids_name(generation: u64) -> String {
     format!("{}.ids.jsonl", manifest::name(generation))
 }
 
-/// What the last line of a list of ids says: a checksum of the name and of the lines before.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IdsCheck {
-    check: String,
-}
-
-fn ids_check(path: &Path, lines: &str) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    blake3::hash(format!("{name}\n{lines}").as_bytes()).to_hex()[..16].to_owned()
-}
-
-/// Writes a list of ids, and a last line that is a checksum of it.
+/// Writes a list of ids. Each line has a checksum, and says of how many it is one.
 ///
 /// # Errors
 /// When the disk refuses.
 pub fn write_ids(path: &Path, lines: impl Iterator<Item = IdLine>) -> Result<(), AnchorsError> {
-    let mut text = String::new();
-    for line in lines {
-        text.push_str(&serde_json::json!(line).to_string());
-        text.push('\n');
-    }
-    let check = ids_check(path, &text);
-    text.push_str(&serde_json::json!({ "check": check }).to_string());
-    text.push('\n');
+    let rows: Vec<String> = lines.map(|l| serde_json::json!(l).to_string()).collect();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let text = content::sealed_rows(&name, &rows);
     Ok(fs::write_atomically(path, text.as_bytes())?)
 }
 
-/// Reads a list of ids. One of an older program has no checksum.
+/// Reads a list of ids. One of an older program has no checksums.
 ///
 /// # Errors
-/// When it cannot be read, a line is something else, or the checksum does not agree.
+/// When it cannot be read, a line is something else or is missing, or a checksum does not agree.
 pub fn read_ids(path: &Path) -> Result<Vec<IdLine>, AnchorsError> {
     let damaged = |what: String| AnchorsError::Damaged {
         path: path.to_owned(),
         what,
     };
     let text = fs_err::read_to_string(path)?;
-    if !text.ends_with('\n') {
-        return Err(damaged("its last line is cut off".to_owned()));
-    }
-    let last = text.trim_end_matches('\n').rfind('\n').map_or(0, |at| at + 1);
-    let (before, check) = text.split_at(last);
-    let lines = match serde_json::from_str::<IdsCheck>(check) {
-        Ok(said) if check == format!("{{\"check\":\"{}\"}}\n", ids_check(path, before)) => {
-            debug_assert_eq!(said.check, ids_check(path, before));
-            before
-        }
-        Ok(_) => return Err(damaged("its checksum does not agree".to_owned())),
-        Err(_) => &text,
-    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    content::rows_sound(&name, &text).map_err(damaged)?;
     let parse = |line: &str| {
-        serde_json::from_str(line)
+        serde_json::from_str(&format!("{}}}", content::unsealed(line)))
             .map_err(|error| damaged(format!("{line:?} is not an id of a change: {error}")))
     };
-    lines.lines().map(parse).collect()
+    text.lines().map(parse).collect()
 }
 
 /// Removes lists of ids of generations after the live one: a writer was killed before they counted.

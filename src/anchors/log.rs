@@ -151,7 +151,9 @@ pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
         .collect();
     if !lacks.is_empty() && findings.is_empty() {
         let lacks = lacks.join(", ");
-        findings.push(wrong(format!("it lacks the records of generations {lacks}")));
+        findings.push(wrong(format!(
+            "it lacks the records of generations {lacks}"
+        )));
     }
     for line in &lines {
         let change = &line.change;
@@ -167,7 +169,10 @@ pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
             findings.push(error);
         }
     }
-    let there: BTreeSet<u64> = manifest::list(set).unwrap_or_default().into_iter().collect();
+    let there: BTreeSet<u64> = manifest::list(set)
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
     for n in kept(&lines).difference(&there).filter(|n| **n <= live) {
         findings.push(AnchorsError::Damaged {
             path: manifest::folder(set).join(format!("{}.json", manifest::name(*n))),

@@ -34,6 +34,7 @@
 //! | [`purge`] | where a pair has left traces, and their end |
 //! | [`elsewhere`] | other sets that hold a pair too |
 //! | [`check`] | verify and repair |
+//! | `sound` | whether one generation is all that its manifest says |
 //! | [`diff`] | what two sets do not share |
 //! | [`history`] | the log of changes |
 //! | `log` | the lines of the log: checksums, what they must tell, repair |
@@ -75,6 +76,7 @@ pub mod searcher;
 pub mod segment;
 pub mod select;
 pub mod set;
+mod sound;
 pub mod swap;
 pub mod tombstones;
 pub mod vectors;

@@ -15,6 +15,8 @@ use super::{fault, fs, witness};
 
 /// The file that names the live generation.
 pub const CURRENT: &str = "CURRENT";
+/// The file that a writer holds locked.
+pub(super) const LOCK: &str = "LOCK";
 
 /// The name of the live generation of `set`, as all witnesses have it.
 ///
@@ -74,7 +76,7 @@ impl WriteLock {
     /// [`AnchorsError::Locked`] with process and host of the holder.
     pub fn acquire(set: &Path) -> Result<Self, AnchorsError> {
         fault::arm();
-        let path = set.join("LOCK");
+        let path = set.join(LOCK);
         fs::step(&path)?;
         let options = OpenOptions::new()
             .read(true)

@@ -226,6 +226,8 @@ pub fn purge(
             }
         }
         redact(set, &live_ids, ids)?;
+        // What a repair put aside may hold the pairs too.
+        fs::remove_dir_all(&set.join(super::check::DAMAGED))?;
     }
     if !dry_run {
         trim_skip_lists(set, gone.ids.iter().chain(ids))?;
@@ -316,6 +318,8 @@ fn rewrite(
         if dry_run {
             continue;
         }
+        // Damaged vectors must not get a fresh checksum.
+        segment.verify()?;
         let mut new = SegmentWriter::create(live.path(), image, text)?;
         for local in rows {
             new.push(
@@ -374,7 +378,10 @@ fn trim_skip_lists<'a>(
         let left: Vec<&str> = text.lines().filter(|l| !speaks(l)).collect();
         if left.len() < text.lines().count() {
             let left: Vec<String> = left.into_iter().map(str::to_owned).collect();
-            fs::write_atomically(&path, content::sealed_rows(&left).as_bytes())?;
+            fs::write_atomically(
+                &path,
+                content::sealed_rows(segment::SKIPPED, &left).as_bytes(),
+            )?;
         }
     }
     Ok(())

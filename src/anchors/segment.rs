@@ -20,11 +20,11 @@ use asif_index::mmap::MappedFile;
 use asif_index::{Center, Graph, VectorOptions, VectorSet, VectorSetWriter};
 
 use super::error::AnchorsError;
-use super::{content, fs};
 use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
 use super::products;
 use super::records::{Record, Records, RecordsWriter};
+use super::{content, fs};
 use crate::encode::Modality;
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
@@ -173,7 +173,7 @@ impl SegmentWriter {
             files: std::collections::BTreeMap::new(),
         };
         if destination.exists() {
-            if Segment::open_alone(&destination, self.pairs).is_ok_and(|s| s.verify().is_ok()) {
+            if content::is_whole(&destination, &entry, self.folder.path()) {
                 return Ok(entry);
             }
             fs::remove_dir_all(&destination)?;

@@ -141,10 +141,8 @@ impl AnchorSet {
     pub fn from_manifest(path: &Path, manifest: Manifest) -> Result<Self, AnchorsError> {
         if let Err(error) = manifest.space.validate() {
             return Err(AnchorsError::Damaged {
-                path: manifest::folder(path).join(format!(
-                    "{}.json",
-                    manifest::name(manifest.generation)
-                )),
+                path: manifest::folder(path)
+                    .join(format!("{}.json", manifest::name(manifest.generation))),
                 what: format!("its space makes no sense: {error}"),
             });
         }

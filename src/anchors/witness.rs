@@ -96,7 +96,7 @@ fn look_once(set: &Path) -> Result<Witness, AnchorsError> {
                 wrong(format!(
                     "it names {name}, but the log says that generation {logged} followed"
                 ))
-            } else if above > 1 || above == 1 && highest != n + 1 {
+            } else if above > 1 || above == 1 && !is_leftover(set, n, highest) {
                 wrong(format!(
                     "it names {name}, but generations up to {highest} were published"
                 ))
@@ -127,6 +127,16 @@ fn look_once(set: &Path) -> Result<Witness, AnchorsError> {
         published,
         newest,
     })
+}
+
+/// Whether the manifest `above` is what a killed writer left that went on from `n`.
+fn is_leftover(set: &Path, n: u64, above: u64) -> bool {
+    let read = |n| Manifest::read(set, &manifest::name(n));
+    let (Ok(before), Ok(after)) = (read(n), read(above)) else {
+        return above == n + 1;
+    };
+    let follows = |change: &history::Change| change.pairs_before == before.counts.pairs;
+    above == n + 1 && after.change.as_ref().is_none_or(follows)
 }
 
 /// What `CURRENT` says by itself.
@@ -183,7 +193,12 @@ fn named(set: &Path) -> Result<Result<Named, AnchorsError>, AnchorsError> {
         return wrong("CURRENT does not name a generation (g000001)");
     };
     let check_word = match check_word {
-        None => None,
+        // The whole of what older programs wrote, so that a part of what this one does is no name.
+        None if text == format!("{}\n", manifest::name(generation)) => None,
+        None => return wrong("it is cut short or damaged"),
+        Some(word) if text != format!("{name} {word}\n") => {
+            return wrong("it is cut short or damaged");
+        }
         Some(word) => {
             let of_manifest = word.get(..DIGITS).unwrap_or_default();
             if word.get(DIGITS..) != Some(&check(&format!("{name} {of_manifest}"))) {

@@ -18,9 +18,9 @@ use super::error::AnchorsError;
 use super::history::{self, Change};
 use super::manifest::{self, Manifest, TombstonesEntry};
 use super::publish::{self, WriteLock};
+use super::segment::{self, Segment};
 use super::set::AnchorSet;
 use super::tombstones::Tombstones;
-use super::segment::{self, Segment};
 use super::{content, fs};
 
 /// How many generations are kept unless somebody says otherwise.

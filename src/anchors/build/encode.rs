@@ -235,7 +235,7 @@ impl<'a> Build<'a> {
     fn list_skipped(&self, folder: &Path) -> Result<(), AnchorsError> {
         let rows = self.skipped.iter();
         let rows: Vec<String> = rows.map(|r| serde_json::json!(r).to_string()).collect();
-        let lines = content::sealed_rows(&rows);
+        let lines = content::sealed_rows(segment::SKIPPED, &rows);
         Ok(fs::write_atomically(
             &folder.join(segment::SKIPPED),
             lines.as_bytes(),

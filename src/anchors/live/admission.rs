@@ -15,8 +15,8 @@ use super::stamp::{FileStamp, stamp};
 use super::warm::warm;
 use crate::anchors::manifest::{self, Manifest};
 use crate::anchors::searcher::SpaceView;
-use crate::anchors::segment;
 use crate::anchors::{AnchorSet, AnchorsError, publish, witness};
+use crate::anchors::{content, segment, sound};
 use crate::encode::{EncoderIdentity, Modality};
 
 /// How often a moving `CURRENT` is followed before giving up.
@@ -148,6 +148,7 @@ impl Admission {
         let view = timed(&mut phases.center, || {
             self.pool.install(|| SpaceView::new(&set, space, search))
         })?;
+        sound::answers(&set, view.clone())?;
         timed(&mut phases.warm, || {
             warm(&set, search, self.options.warm_bytes)
         });
@@ -242,6 +243,10 @@ impl Admission {
             let stamp = stamp(&folder.join(&entry.id))?;
             if self.verified.get(&entry.id) != Some(&stamp) {
                 segment.verify()?;
+                // Without checksums in the manifest only the content tells whose files these are.
+                if entry.files.is_empty() {
+                    content::is_own(segment, entry)?;
+                }
                 self.verified.insert(entry.id.clone(), stamp);
             }
         }
