@@ -172,9 +172,14 @@ pub fn repair<Error: From<AnchorsError>>(
         // Numbers only grow: going back is one more generation.
         done.mended
             .push(format!("generation {newest} is given up for {good}"));
-        let receipt = give_up(set, good, &WriteOptions::default())?;
+        // A repair collects no generation: the next change does.
+        let options = WriteOptions {
+            keep: KEEP.max(witness.published.len() + 1),
+            ..WriteOptions::default()
+        };
+        let receipt = give_up(set, good, &options)?;
         done.generation = receipt.change.generation;
-        put_aside(set, good, newest)?;
+        put_aside(set, good, newest, options.keep)?;
     }
     done.left = verify(set, true)?;
     AnchorSet::open(set)?;
@@ -197,7 +202,7 @@ fn rename_aside(path: &Path) -> Result<(), AnchorsError> {
 /// is sound, from those that are kept: a rollback could not come back to them, and while there is a
 /// manifest that cannot be read no file is ever collected. Their files, and the segments that only
 /// they use, are moved, so that what is intact of them is not lost.
-fn put_aside(set: &Path, good: u64, live: u64) -> Result<(), AnchorsError> {
+fn put_aside(set: &Path, good: u64, live: u64, keep: usize) -> Result<(), AnchorsError> {
     let _lock = WriteLock::acquire(set)?;
     let aside = set.join(DAMAGED);
     let generations = manifest::folder(set);
@@ -240,7 +245,7 @@ fn put_aside(set: &Path, good: u64, live: u64) -> Result<(), AnchorsError> {
         fs::sync_folder(&aside)?;
         fs::sync_folder(&folder)?;
     }
-    writer::collect(set, KEEP)
+    writer::collect(set, keep)
 }
 
 /// Writes a damaged segment again from its records; false when nothing gives the same content.

@@ -1,7 +1,7 @@
 //! Generations that are not fit, and never answer.
 
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed};
-use asif::anchors::manifest::EncoderEntry;
+use asif::anchors::manifest::{EncoderEntry, Manifest};
 use asif::anchors::publish::publish as make_live;
 use asif::encode::{EncoderIdentity, MemberIdentity, Modality};
 
@@ -87,7 +87,11 @@ fn what_was_verified_once_is_verified_again_after_it_changed() {
     make_live(set.path(), &second).unwrap();
     live.refresh().unwrap();
     damage(&image_file(set.path(), &first));
-    make_live(set.path(), &first).unwrap();
+    let third = Manifest {
+        generation: 3,
+        ..first
+    };
+    make_live(set.path(), &third).unwrap();
     let refused = live.refresh().unwrap_err().to_string();
     assert!(refused.contains("image.vec"), "{refused}");
     assert_eq!(live.status().generation, 2);

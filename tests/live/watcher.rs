@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asif::anchors::live::{LiveError, Refreshed};
+use asif::anchors::manifest::Manifest;
 use asif::anchors::publish::publish as make_live;
 
 use super::synthetic::generation;
@@ -37,8 +38,13 @@ fn a_watcher_swaps_reports_a_failure_once_and_recovers() {
     assert_eq!(next(&events).unwrap(), Refreshed::Unchanged);
     assert_eq!(live.status().degraded, None);
 
-    make_live(set.path(), &first).unwrap();
-    assert_eq!(swapped(next(&events).unwrap()), (2, 1));
+    // What was live before comes back under a new number.
+    let fourth = Manifest {
+        generation: 4,
+        ..first
+    };
+    make_live(set.path(), &fourth).unwrap();
+    assert_eq!(swapped(next(&events).unwrap()), (2, 4));
 }
 
 #[test]

@@ -53,8 +53,7 @@ pub(super) struct Admission {
     /// searched there.
     pool: rayon::ThreadPool,
     verified: HashMap<String, Vec<FileStamp>>,
-    /// What was live before: going back to it needs no work, and its last query does not have to
-    /// unmap it.
+    /// What was live before: its last query does not have to unmap it.
     previous: Option<Arc<Snapshot>>,
 }
 
@@ -89,10 +88,6 @@ impl Admission {
     ) -> Result<(Arc<Snapshot>, Phases), LiveError> {
         let mut phases = Phases::default();
         self.forget_removed();
-        if let Some(previous) = timed(&mut phases.open, || self.previous_is_wanted())? {
-            timed(&mut phases.canary, || self.canary(previous.set()))?;
-            return Ok((previous, phases));
-        }
         let set = timed(&mut phases.open, || {
             self.follow_current(|name| {
                 let set = AnchorSet::open(&self.path)?;
@@ -172,24 +167,6 @@ impl Admission {
         if !self.previous.as_ref().is_none_or(exists) {
             self.previous = None;
         }
-    }
-
-    /// The previous generation, if `CURRENT` names it again and its files are what they were.
-    fn previous_is_wanted(&self) -> Result<Option<Arc<Snapshot>>, LiveError> {
-        let Some(previous) = &self.previous else {
-            return Ok(None);
-        };
-        let manifest = previous.set().manifest();
-        if self.wanted()? != *manifest {
-            return Ok(None);
-        }
-        let folder = segment::folder(&self.path);
-        for entry in &manifest.segments {
-            if self.verified.get(&entry.id) != Some(&stamp(&folder.join(&entry.id))?) {
-                return Ok(None);
-            }
-        }
-        Ok(Some(Arc::clone(previous)))
     }
 
     /// Does something with the name in `CURRENT`, again if a writer moved `CURRENT` meanwhile: the

@@ -19,10 +19,10 @@
 //! Quirks and limits:
 //! 1. What was answered from a snapshot (anchor ids, class heads, rows) means something for that
 //!    snapshot only. Take one snapshot a query and ask it everything.
-//! 2. Two generations are mapped: the live one and the one before, so that going back to it is an
-//!    exchange of two pointers (after its canary). It is let go when a writer has removed its files:
-//!    at the next look of a [`Watcher`] or the next refresh. What is mapped is page cache, which the
-//!    system takes back when it needs it; a centred space has 8 bytes a pair of its own.
+//! 2. Two generations are mapped: the live one and the one before, so that its last query does not
+//!    have to unmap it. It is let go when a writer has removed its files: at the next look of a
+//!    [`Watcher`] or the next refresh. What is mapped is page cache, which the system takes back when
+//!    it needs it; a centred space has 8 bytes a pair of its own.
 //! 3. A segment's checksums are compared once for as long as its files stay what they were (device,
 //!    inode, length, time of change): adding a segment to 100 others reads nothing twice. A bit that
 //!    the medium loses later is found by `AnchorSet::verify`.

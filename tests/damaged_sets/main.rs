@@ -1,0 +1,21 @@
+//! Damaged sets: verify, inspect, repair, the commands that answer and a server's health say the same
+//! of each, no answer comes from damage without a word, and nothing that is intact is lost.
+//!
+//! | file | role |
+//! |---|---|
+//! | `sets` | the set that is damaged, made by the program with encoders of a few nodes |
+//! | `damage` | the collection: every file deleted, cut, flipped, exchanged, replaced |
+//! | `look` | what each part of the program says of a set |
+//! | `collection` | the collection, one damage after another |
+//! | `witnesses` | `CURRENT`, log and manifests against each other |
+//! | `golden` | a set of an older program |
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+mod collection;
+mod damage;
+mod golden;
+mod look;
+mod sets;
+#[path = "../tiny_onnx/mod.rs"]
+mod tiny_onnx;
+mod witnesses;

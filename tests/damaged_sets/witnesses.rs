@@ -1,0 +1,1 @@
+//! `CURRENT`, log and manifests against each other.
