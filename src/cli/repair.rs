@@ -14,7 +14,9 @@ use super::format;
 ///
 /// Graphs, codes and sums are made again from the vectors, vectors from the images and captions
 /// (through the cache, so mostly without encoding). What is rebuilt must be the old content to the
-/// bit, or it is not taken. Where that cannot be done, the newest generation that is whole goes live.
+/// bit, or it is not taken. Where that cannot be done, the newest generation that is whole goes live,
+/// and the files of those after it are moved to damaged/ in the set. CURRENT and the log are made again
+/// from the manifests. Nothing is deleted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -11,9 +11,10 @@ use super::exit::BadInput;
 
 /// Check that a set and every kept generation of it is sound.
 ///
-/// By default the structure of every file is checked, and what answers depend on and is small
-/// (manifests, removals, sums) in full. --full reads every byte: checksums, records, links of
-/// graphs, and the sums recomputed from the vectors.
+/// It starts from what must be there: CURRENT, the log and the manifests must agree, every file that a
+/// manifest names must be there with its checksum, and each space must give a number. Sets above 1 GiB
+/// are read whole with --full only, which also recomputes sums, counts and names from the records and
+/// vectors.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 when everything is sound, 3 when something is not; `asif repair` makes good what it can.")]
@@ -35,7 +36,7 @@ pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
         let how = if args.full {
             "to the last byte"
         } else {
-            "in structure"
+            "structure and checksums (files of sets above 1 GiB are read with --full)"
         };
         context.print(format!("{}: sound, {how}", args.set.display()))?;
     } else {

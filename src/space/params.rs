@@ -37,8 +37,8 @@ pub enum ParamsError {
     /// `k` is zero.
     #[error("k is 0, but a row needs at least one anchor; give --k a number from 1 up")]
     ZeroK,
-    /// The power is not a finite positive number.
-    #[error("p is {0}, but the power must be a finite number above 0; the paper uses 8")]
+    /// The power is not a positive number that gives numbers.
+    #[error("p is {0}, but the power must be a number above 0 and at most 1000; the paper uses 8")]
     Power(f64),
     /// A fractional power of negative numbers.
     #[error(
@@ -66,7 +66,8 @@ impl SpaceParams {
         if self.k == 0 {
             return Err(ParamsError::ZeroK);
         }
-        if !(self.p.is_finite() && self.p > 0.0) {
+        // Beyond this the power of every similarity below 1 is 0 in single precision.
+        if !(self.p > 0.0 && self.p <= 1000.0) {
             return Err(ParamsError::Power(self.p));
         }
         if self.negatives == Negatives::Raw && self.p.fract() != 0.0 {

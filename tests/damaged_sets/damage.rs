@@ -19,8 +19,6 @@ pub enum Damage {
     Folder(PathBuf),
     /// A link that leads nowhere stands in its place.
     Link(PathBuf),
-    /// It has these bytes.
-    Replaced(PathBuf, Vec<u8>),
 }
 
 impl Damage {
@@ -51,7 +49,6 @@ impl Damage {
                 fs_err::remove_file(set.join(file)).unwrap();
                 std::os::unix::fs::symlink("/nowhere/at/all", set.join(file)).unwrap();
             }
-            Self::Replaced(file, bytes) => fs_err::write(set.join(file), bytes).unwrap(),
         }
     }
 
@@ -63,8 +60,7 @@ impl Damage {
             | Self::Cut(f, _)
             | Self::Flipped(f, ..)
             | Self::Folder(f)
-            | Self::Link(f)
-            | Self::Replaced(f, _) => vec![f],
+            | Self::Link(f) => vec![f],
         }
     }
 }

@@ -16,6 +16,8 @@ mod damage;
 mod golden;
 mod look;
 mod sets;
+#[path = "../synthetic/mod.rs"]
+mod synthetic;
 #[path = "../tiny_onnx/mod.rs"]
 mod tiny_onnx;
 mod witnesses;

@@ -32,8 +32,8 @@ pub enum RecipeError {
         /// How many there are.
         cohort: usize,
     },
-    /// A number that must be finite and above zero is not.
-    #[error("{name} is {value}, but it must be a finite number above 0")]
+    /// A number that must be above zero, and not beyond what sums can hold, is not.
+    #[error("{name} is {value}, but it must be a number above 0, from 1e-12 to 1e12")]
     Number {
         /// The setting.
         name: &'static str,
