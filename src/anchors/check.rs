@@ -46,7 +46,7 @@ pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
         find(None, error);
     }
     let lock = set.join(LOCK);
-    if lock.exists() && !lock.is_file() {
+    if lock.symlink_metadata().is_ok() && !lock.is_file() {
         let what = "it is no file, so that nobody can write to the set".to_owned();
         find(
             None,
@@ -116,7 +116,7 @@ pub fn repair<Error: From<AnchorsError>>(
         return Ok(done);
     }
     let path = set.join(LOCK);
-    if path.is_dir() {
+    if path.symlink_metadata().is_ok() && !path.is_file() {
         rename_aside(&path)?;
         done.mended.push(format!("{LOCK} is a file again"));
     }
@@ -167,6 +167,10 @@ pub fn repair<Error: From<AnchorsError>>(
         }
         fs::write_atomically(&path, line.as_bytes()).map_err(AnchorsError::from)?;
     }
+    if good != Some(newest) {
+        // While nothing collects: a manifest that is gone leaves segments that nothing names.
+        put_aside(set, 0..0)?;
+    }
     drop(lock);
     if let Some(good) = good.filter(|&good| good != newest) {
         // Numbers only grow: going back is one more generation.
@@ -179,7 +183,9 @@ pub fn repair<Error: From<AnchorsError>>(
         };
         let receipt = give_up(set, good, &options)?;
         done.generation = receipt.change.generation;
-        put_aside(set, good, newest, options.keep)?;
+        let _lock = WriteLock::acquire(set)?;
+        put_aside(set, good + 1..newest + 1)?;
+        writer::collect(set, options.keep)?;
     }
     done.left = verify(set, true)?;
     AnchorSet::open(set)?;
@@ -198,18 +204,16 @@ fn rename_aside(path: &Path) -> Result<(), AnchorsError> {
     )?)
 }
 
-/// Takes the generations that lie between the restored one and the one that was live, none of which
-/// is sound, from those that are kept: a rollback could not come back to them, and while there is a
-/// manifest that cannot be read no file is ever collected. Their files, and the segments that only
-/// they use, are moved, so that what is intact of them is not lost.
-fn put_aside(set: &Path, good: u64, live: u64, keep: usize) -> Result<(), AnchorsError> {
-    let _lock = WriteLock::acquire(set)?;
+/// Takes generations from those that are kept, none of which is sound: a rollback could not come back
+/// to them, and while there is a manifest that cannot be read no file is ever collected. Their files,
+/// and the segments that no other manifest names, are moved, so that what is intact is not lost.
+fn put_aside(set: &Path, given_up: std::ops::Range<u64>) -> Result<(), AnchorsError> {
     let aside = set.join(DAMAGED);
     let generations = manifest::folder(set);
     let mut used = HashSet::new();
     let mut all_read = true;
     for n in manifest::list(set)? {
-        if !(good + 1..=live).contains(&n) {
+        if !given_up.contains(&n) {
             match Manifest::read(set, &manifest::name(n)) {
                 Ok(manifest) => {
                     used.extend(manifest.segments.into_iter().map(|s| s.id));
@@ -222,7 +226,7 @@ fn put_aside(set: &Path, good: u64, live: u64, keep: usize) -> Result<(), Anchor
     let mut moves = Vec::new();
     for name in fs::names(&generations)? {
         let (stem, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
-        let of = manifest::number(stem).is_some_and(|n| (good + 1..=live).contains(&n));
+        let of = manifest::number(stem).is_some_and(|n| given_up.contains(&n));
         if of && !used.contains(&name) && [".json", manifest::TOMBSTONES].contains(&ending) {
             moves.push((generations.clone(), name));
         }
@@ -245,7 +249,7 @@ fn put_aside(set: &Path, good: u64, live: u64, keep: usize) -> Result<(), Anchor
         fs::sync_folder(&aside)?;
         fs::sync_folder(&folder)?;
     }
-    writer::collect(set, keep)
+    Ok(())
 }
 
 /// Writes a damaged segment again from its records; false when nothing gives the same content.

@@ -169,13 +169,9 @@ pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
             findings.push(error);
         }
     }
-    let there: BTreeSet<u64> = manifest::list(set)
-        .unwrap_or_default()
-        .into_iter()
-        .collect();
-    for n in kept(&lines).difference(&there).filter(|n| **n <= live) {
+    for n in lacking(set, &lines).into_iter().filter(|n| *n <= live) {
         findings.push(AnchorsError::Damaged {
-            path: manifest::folder(set).join(format!("{}.json", manifest::name(*n))),
+            path: manifest::folder(set).join(format!("{}.json", manifest::name(n))),
             what: "the log says that this generation is kept, but its manifest is missing".into(),
         });
     }
@@ -243,6 +239,20 @@ fn kept(lines: &[LogLine]) -> BTreeSet<u64> {
     kept
 }
 
+/// The generations that are kept by what the log says, and whose manifests are missing.
+fn lacking(set: &Path, lines: &[LogLine]) -> BTreeSet<u64> {
+    let there: BTreeSet<u64> = manifest::list(set)
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    kept(lines).difference(&there).copied().collect()
+}
+
+/// Whether a manifest is missing that the log says is kept: what it names is not known then.
+pub(super) fn lacks_manifest(set: &Path) -> bool {
+    !lacking(set, &read(set).0).is_empty()
+}
+
 /// The generation whose content a repair took.
 fn given_up_for(change: &Change) -> Option<u64> {
     let of = change.detail.strip_prefix("content of generation ");
@@ -305,8 +315,7 @@ pub(super) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError>
             line.change.detail.push_str(" (the list of ids was lost)");
         }
     }
-    let there: BTreeSet<u64> = manifest::list(set)?.into_iter().collect();
-    let gone = kept(&lines).difference(&there).max().copied();
+    let gone = lacking(set, &lines).pop_last();
     if let (Some(gone), Some(last)) = (gone, lines.last_mut()) {
         last.keep = Some(last.change.generation.saturating_sub(gone).max(1));
     }

@@ -21,7 +21,7 @@ use super::publish::{self, WriteLock};
 use super::segment::{self, Segment};
 use super::set::AnchorSet;
 use super::tombstones::Tombstones;
-use super::{content, fs};
+use super::{content, fs, log};
 
 /// How many generations are kept unless somebody says otherwise.
 pub const KEEP: usize = 5;
@@ -351,6 +351,10 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
         files.insert(format!("{name}.json"));
         files.extend(manifest.tombstones.map(|t| t.file));
         segments.extend(manifest.segments.into_iter().map(|s| s.id));
+    }
+    if log::lacks_manifest(set) {
+        // Likewise.
+        return Ok(());
     }
     for name in fs::names(&folder)? {
         if !files.contains(&name) {
