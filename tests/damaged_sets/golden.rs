@@ -32,6 +32,31 @@ fn a_set_of_an_older_program_opens_answers_and_changes_without_a_word() {
     assert_eq!(answer(&set), expected);
 }
 
+/// Its `CURRENT` has no checksum, but the log knows what followed.
+#[test]
+fn a_flipped_digit_in_the_current_of_an_older_program_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "g000001\n",
+        "g000003\n",
+        "g000006\n",
+        "g000002",
+        "g00000",
+        "",
+    ] {
+        let set = folder.path().join(format!("{}.asif", name.trim().len()));
+        copy(&golden().join("old"), &set);
+        fs_err::write(set.join("CURRENT"), name).unwrap();
+        let said = look(&set);
+        let full = said.full.unwrap();
+        assert!(!full.is_empty(), "{name:?}");
+        // 3 is what would be published next: its manifest is missing.
+        let word = said.word.unwrap();
+        assert!(word.contains("from generation 2"), "{name:?}: {word}");
+        assert!(said.served.1.is_some(), "{name:?}");
+    }
+}
+
 /// What classify prints of a picture whose path is not in the way.
 fn answer(workshop: &Workshop, set: &Path) -> String {
     workshop.pairs("pairs.jsonl", 0..2);
