@@ -51,6 +51,12 @@ pub struct EncoderArgs {
     /// Take photos as they are stored, ignoring the orientation that the camera noted (EXIF).
     #[arg(long, env = "ASIF_IGNORE_EXIF")]
     ignore_exif: bool,
+
+    /// Use an image processor class that is not known here, and believe that its keys (size,
+    /// crop_size, resample, mean, deviation) mean what they say; noted in the encoder's identity. A set
+    /// that was built so is asked so.
+    #[arg(long, env = "ASIF_TRUST_PREPROCESSING")]
+    trust_preprocessing: bool,
 }
 
 /// How much is to be encoded, which decides between throughput and a quick start.
@@ -109,6 +115,8 @@ impl EncoderArgs {
             Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
             _ => !self.ignore_exif,
         };
+        options.trust_preprocessing = self.trust_preprocessing
+            || recorded(Modality::Image).is_some_and(|i| i.preprocessing["trusted"].is_string());
         let name = |given: &Option<String>, modality, default: &str| {
             given
                 .clone()

@@ -37,6 +37,7 @@ mod influence;
 mod inspect;
 mod models;
 mod query;
+mod quiet_runtime;
 mod receipt;
 mod repair;
 mod rollback;
@@ -142,6 +143,7 @@ enum Command {
 
 /// Runs the command line and says how the process ends.
 pub fn main() -> ExitCode {
+    quiet_runtime::start_again();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -123,6 +123,16 @@ pub enum EncodeError {
         /// The position in the batch.
         row: usize,
     },
+    /// The weights of an open model were exchanged, which it reads while it runs.
+    #[error(
+        "{model}: {path} was changed while the model is open; put the file back or start again"
+    )]
+    WeightsChanged {
+        /// The encoder's name.
+        model: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// One of several texts cannot be used.
     #[error("text {index} (counted from 0): {source}")]
     Input {
@@ -158,6 +168,22 @@ pub enum ModelError {
         what: &'static str,
         /// What to do.
         advice: &'static str,
+    },
+    /// There is no ONNX file in the usual places, or not the one that was asked for.
+    #[error("{path}: {what} is missing; {advice}")]
+    OnnxFile {
+        /// The path that does not exist.
+        path: PathBuf,
+        /// What should be there.
+        what: &'static str,
+        /// What to do, with the ONNX files that there are.
+        advice: String,
+    },
+    /// Files of the model were exchanged while it was loaded.
+    #[error("{path}: changed while the model was loaded; wait until it is written, and try again")]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
     /// A file could not be read or written; the message names it.
     #[error(transparent)]

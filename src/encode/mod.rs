@@ -7,7 +7,9 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`folder`] | what lies in a model folder: paths, JSON files, hashes |
+//! | [`folder`] | what lies in a model folder: paths, JSON files (`settings_file`), hashes |
+//! | `stamp` | whether a file is still the one that was looked at |
+//! | `onnx` | an ONNX file's inputs and the files that hold its weights |
 //! | [`options`] | how an encoder is run, and what may override the folder |
 //! | [`ensemble`] | several encoders of a modality, asked as one |
 //! | [`identity`] | everything that changes a vector, and its fingerprint |
@@ -28,10 +30,13 @@ pub mod error;
 pub mod folder;
 pub mod identity;
 pub mod image;
+mod onnx;
 pub mod options;
 pub mod output;
 pub mod registry;
 pub mod runtime;
+mod settings_file;
+mod stamp;
 pub mod text;
 
 pub use ensemble::{Encoder, Ensemble};
@@ -47,6 +52,7 @@ use std::time::Instant;
 
 use runtime::pool::SessionPool;
 use serde::{Deserialize, Serialize};
+use stamp::FileStamp;
 
 /// The image encoder that is used when none is named.
 pub const DEFAULT_IMAGE_ENCODER: &str = "efficientnet-lite0";
@@ -95,6 +101,9 @@ fn load(
     onnx: &Path,
     options: &EncoderOptions,
 ) -> Result<(SessionPool, String), ModelError> {
+    let weights = folder.weight_files(onnx)?;
+    let mut watched = FileStamp::of_all(&weights)?;
+    let model = FileStamp::of(onnx)?;
     let (sha256, pool) = std::thread::scope(|scope| {
         let sha256 = scope.spawn(|| folder.model_sha256(onnx));
         let EncoderOptions {
@@ -106,7 +115,17 @@ fn load(
         (sha256.join(), pool)
     });
     let sha256 = sha256.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-    Ok((pool?, sha256))
+    let mut pool = pool?;
+    // What was hashed has to be what was loaded.
+    watched.push(model);
+    if let Some(changed) = watched.iter().find(|stamp| stamp.changed()) {
+        return Err(ModelError::Changed {
+            path: changed.path().to_owned(),
+        });
+    }
+    watched.pop();
+    pool.watch(watched);
+    Ok((pool, sha256))
 }
 
 impl SelfCheck {

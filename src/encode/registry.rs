@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ensemble::{self, Encoder, Ensemble};
 use super::error::{EncodeError, ModelError};
-use super::folder::{ModelFolder, external_weights};
+use super::folder::ModelFolder;
 use super::options::{EncoderOptions, Overrides};
 use super::{ImageEncoder, Modality, TextEncoder};
 use crate::home::Home;
@@ -125,19 +125,20 @@ pub fn overrides(folder: &ModelFolder) -> Result<Overrides, ModelError> {
 /// # Errors
 /// As opening an encoder.
 pub fn examine(folder: &ModelFolder) -> Result<Record, ModelError> {
-    examine_with(folder, |_| Ok(()), |_| Ok(())).map(|(record, ())| record)
+    let options = EncoderOptions::latency();
+    examine_with(folder, &options, |_| Ok(()), |_| Ok(())).map(|(record, ())| record)
 }
 
-/// [`examine`], and one more question to the opened encoder.
+/// [`examine`] with `options`, and one more question to the opened encoder.
 pub(super) fn examine_with<R>(
     folder: &ModelFolder,
+    options: &EncoderOptions,
     ask_image: impl FnOnce(&ImageEncoder) -> Result<R, EncodeError>,
     ask_text: impl FnOnce(&TextEncoder) -> Result<R, EncodeError>,
 ) -> Result<(Record, R), ModelError> {
-    let options = EncoderOptions::latency();
     let (identity, canary, answer) = match folder.modality() {
         Modality::Image => {
-            let encoder = ImageEncoder::open(folder, &options)?;
+            let encoder = ImageEncoder::open(folder, options)?;
             (
                 encoder.identity().clone(),
                 encoder.canary()?,
@@ -145,7 +146,7 @@ pub(super) fn examine_with<R>(
             )
         }
         Modality::Text => {
-            let encoder = TextEncoder::open(folder, &options)?;
+            let encoder = TextEncoder::open(folder, options)?;
             (
                 encoder.identity().clone(),
                 encoder.canary()?,
@@ -164,10 +165,10 @@ pub(super) fn examine_with<R>(
     Ok((record, answer))
 }
 
-/// Installs a copy of the model folder `dir` as `name`: the model file with its weights, the JSON
-/// and text files, nothing else. The copy is opened and tried before it gets its name, so an
-/// installed encoder has worked at least once. ONNX Runtime must be loaded. `overrides` are kept
-/// with the copy and hold whenever it is opened.
+/// Installs a copy of the model folder `dir` as `name`: the ONNX file with its weights, the JSON and
+/// text files, nothing else. The folder is opened and tried where it lies, so that messages name its
+/// files, and so is the copy before it gets its name. ONNX Runtime must be loaded. `overrides` are
+/// kept with the copy, above those that `dir` has itself, and hold whenever it is opened.
 ///
 /// # Errors
 /// [`ModelError::BadName`], [`ModelError::NameTaken`], and all that opening can meet.
@@ -175,7 +176,7 @@ pub fn add(
     home: &Home,
     name: &str,
     dir: &Path,
-    overrides: &Overrides,
+    given: &Overrides,
 ) -> Result<Installed, ModelError> {
     check_name(name)?;
     let root = home.models();
@@ -186,17 +187,34 @@ pub fn add(
             path: target,
         });
     }
-    let folder = ModelFolder::open(dir)?;
+    let folder = ModelFolder::open_file(dir, given.onnx_file.as_deref())?;
+    let options = EncoderOptions::latency().or(given).or(&overrides(&folder)?);
+    let original = examine_with(&folder, &options, |_| Ok(()), |_| Ok(()))?.0;
+
     fs_err::create_dir_all(&root)?;
     let staging = tempfile::Builder::new()
         .prefix(".adding-")
         .tempdir_in(&root)?;
     // The folder's own name shows in messages and in the identity.
     let copy = staging.path().join(name);
-    copy_model(&folder, &copy)?;
+    copy_model(&folder, &options, &copy)?;
     // Opening reads the overrides from the record, so they are written before there is more to say.
+    let overrides = options.overrides();
     write_record(&copy, &serde_json::json!({ "overrides": overrides }))?;
     let record = examine(&ModelFolder::open(&copy)?)?;
+    if (
+        &record.model_sha256,
+        &record.tokenizer_sha256,
+        &record.canary,
+    ) != (
+        &original.model_sha256,
+        &original.tokenizer_sha256,
+        &original.canary,
+    ) {
+        return Err(ModelError::Changed {
+            path: folder.dir().to_owned(),
+        });
+    }
     write_record(&copy, &record)?;
     fs_err::rename(&copy, &target)?;
     Ok(Installed {
@@ -288,10 +306,10 @@ fn check_name(name: &str) -> Result<(), ModelError> {
 }
 
 /// Copies what an encoder needs; links become files, so that the copy stands alone.
-fn copy_model(folder: &ModelFolder, to: &Path) -> Result<(), ModelError> {
-    let onnx = folder.model_path()?;
+fn copy_model(folder: &ModelFolder, options: &EncoderOptions, to: &Path) -> Result<(), ModelError> {
+    let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
     let mut files = vec![onnx.clone()];
-    files.extend(external_weights(&onnx)?);
+    files.extend(folder.weight_files(&onnx)?);
     for dir in [None, Some("1_Pooling")] {
         let dir = dir.map_or_else(|| folder.dir().to_owned(), |d| folder.dir().join(d));
         files.extend(small_files(&dir)?);

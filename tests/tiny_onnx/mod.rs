@@ -103,6 +103,40 @@ impl Graph {
         self
     }
 
+    /// [`external_weight`](Self::external_weight), from byte `offset` on, `length` bytes.
+    pub fn external_part(
+        mut self,
+        name: &str,
+        dims: &[u64],
+        location: &str,
+        offset: &str,
+        length: &str,
+    ) -> Self {
+        self.weights.push(external(
+            name,
+            dims,
+            &[
+                ("location", location),
+                ("offset", offset),
+                ("length", length),
+            ],
+        ));
+        self
+    }
+
+    /// A node whose subgraph has a weight in the file `location`; it is read and never run.
+    pub fn external_in_subgraph(mut self, location: &str) -> Self {
+        let (mut graph, mut attribute, mut node) = (Vec::new(), Vec::new(), Vec::new());
+        let weight = external("inner", &[1], &[("location", location)]);
+        bytes(&mut graph, 5, &weight);
+        bytes(&mut attribute, 1, b"then_branch");
+        bytes(&mut attribute, 6, &graph);
+        bytes(&mut node, 4, b"If");
+        bytes(&mut node, 5, &attribute);
+        self.nodes.push(node);
+        self
+    }
+
     /// An integer constant.
     pub fn integers(mut self, name: &str, values: &[i64]) -> Self {
         let mut tensor = tensor(name, INT64, &[values.len() as u64]);
@@ -141,6 +175,18 @@ fn tensor(name: &str, kind: u64, dims: &[u64]) -> Vec<u8> {
     dims.iter().for_each(|&d| varint(&mut tensor, 1, d));
     varint(&mut tensor, 2, kind);
     bytes(&mut tensor, 8, name.as_bytes());
+    tensor
+}
+
+fn external(name: &str, dims: &[u64], entries: &[(&str, &str)]) -> Vec<u8> {
+    let mut tensor = tensor(name, FLOAT, dims);
+    for (key, value) in entries {
+        let mut entry = Vec::new();
+        bytes(&mut entry, 1, key.as_bytes());
+        bytes(&mut entry, 2, value.as_bytes());
+        bytes(&mut tensor, 13, &entry);
+    }
+    varint(&mut tensor, 14, 1);
     tensor
 }
 

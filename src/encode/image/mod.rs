@@ -76,7 +76,7 @@ impl ImageEncoder {
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
         let options = &options.or(&registry::overrides(folder)?);
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
-        let preprocess = Preprocess::read(folder)?;
+        let preprocess = Preprocess::read(folder, options.trust_preprocessing)?;
         let (pool, sha256) = load(folder, &onnx, options)?;
         let (input, batch) = find_input(&pool.inputs, &preprocess, &onnx)?;
         let reader = Reader::choose(Modality::Image, &pool.outputs, options, None, &onnx)?;
