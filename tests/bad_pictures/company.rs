@@ -88,13 +88,15 @@ impl Fixture {
     }
 
     fn classify(&self, set: &Path, labels: &str, images: &[&str]) -> Ended {
+        let plain = self.at("plain.txt");
+        fs_err::write(&plain, "{}\n").unwrap();
         let words = [
             "classify",
             "--json",
             "--labels",
             labels,
             "--templates",
-            "{}",
+            plain.to_str().unwrap(),
         ];
         let images = images.iter().map(|image| self.at(image));
         run(self.asif(&words).arg("--index").arg(set).args(images))
@@ -130,7 +132,7 @@ fn a_row_that_a_model_cannot_answer_is_left_out_and_named() {
             .arg("--out")
             .arg(&out))
     };
-    build(&["--strict"]).fails(STRICT, &["mixed.jsonl:3", "black.png", "not finite"]);
+    build(&["--strict"]).fails(STRICT, &["mixed.jsonl, row 3", "black.png", "not finite"]);
     let built = build(&[]).ok().json();
     assert_eq!(
         (&built["pairs"], &built["skipped"]),
@@ -144,19 +146,19 @@ fn a_row_that_a_model_cannot_answer_is_left_out_and_named() {
         .collect();
     for (row, (line, words)) in listed.iter().zip([
         (
-            "mixed.jsonl:3",
+            "mixed.jsonl, row 3",
             ["black.png", "fragile-image", "not finite"],
         ),
         (
-            "mixed.jsonl:5",
+            "mixed.jsonl, row 5",
             ["white.png", "fragile-image", "fails on it"],
         ),
         (
-            "mixed.jsonl:9",
+            "mixed.jsonl, row 9",
             ["fragile-text", "not finite", "leave it out"],
         ),
         (
-            "mixed.jsonl:10",
+            "mixed.jsonl, row 10",
             ["fragile-text", "fails on it", "caption 2 of 2"],
         ),
     ]) {
@@ -195,7 +197,7 @@ fn a_row_that_a_model_cannot_answer_is_left_out_and_named() {
         };
         assert_eq!(vectors(&set), vectors(&out));
     };
-    same(&["--no-cache"]);
+    same(&[]);
     // Added to a set, each costs itself only, once more.
     let rows: &[(&str, &[&str])] = &[
         ("black.png", &["cat"]),
@@ -210,7 +212,7 @@ fn a_row_that_a_model_cannot_answer_is_left_out_and_named() {
         .arg(more))
     .ok();
     assert!(
-        added.out.contains("more.jsonl:1") && added.out.contains("more.jsonl:3"),
+        added.out.contains("more.jsonl, row 1") && added.out.contains("more.jsonl, row 3"),
         "{}",
         added.out
     );
@@ -288,7 +290,6 @@ fn of_several_encoders_the_one_that_fails_is_named() {
     command.args([
         "build",
         "--json",
-        "--no-cache",
         "--image-encoder",
         &both,
         "--text-encoder",

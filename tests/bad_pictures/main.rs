@@ -34,6 +34,8 @@ fn in_own_process(test: &str, environment: &[(&str, &str)]) -> String {
     let ended = std::process::Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--ignored", "--nocapture"])
         .envs(environment.iter().copied())
+        // Otherwise the allocator keeps what is freed, more with each thread.
+        .env("MALLOC_MMAP_THRESHOLD_", "65536")
         .output()
         .unwrap();
     let out = String::from_utf8_lossy(&ended.stdout).into_owned();

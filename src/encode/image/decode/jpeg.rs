@@ -133,8 +133,8 @@ impl JpegHeader {
             true => 2 * samples + samples / 64,
             false => 0,
         };
-        // Four colours, or three and two rows of scratch.
-        let output = 4 * pixels;
+        // Four colours and what is made of them, or three and rows of scratch.
+        let output = pixels * if self.components.len() > 3 { 6 } else { 4 };
         file as u64 + samples + coefficients + output
     }
 

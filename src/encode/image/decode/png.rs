@@ -21,6 +21,9 @@ const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// may inflate a thousandfold.
 const TAIL: usize = 64 << 10;
 
+/// What the decoder, which has no kinds of errors for it, says of data that is too short.
+const ENDINGS: [&str; 2] = ["not have enough data", "InsufficientInput"];
+
 /// What the chunks of a PNG say.
 #[derive(Debug)]
 pub(super) struct PngChunks<'a> {
@@ -32,6 +35,9 @@ pub(super) struct PngChunks<'a> {
     pub orientation: Orientation,
     /// The parts of the file that pixels depend on, in order, which the decoder is to see.
     parts: Vec<&'a [u8]>,
+    /// The image data of all chunks, and how long it is.
+    data: Vec<&'a [u8]>,
+    length: u32,
     interlaced: bool,
 }
 
@@ -84,19 +90,17 @@ impl<'a> PngChunks<'a> {
         let Some(&[a, b, c, d, e, f, g, h, depth, color, _, _, interlace]) = header else {
             return Err(truncated("its header is missing or is cut".to_owned()));
         };
-        if data.iter().all(|part| part.is_empty()) {
-            return Err(truncated("it has no image data".to_owned()));
-        }
         let channels = match (color, transparent) {
             (0, false) => 1,
             (0, true) | (4, _) => 2,
             (2 | 3, false) => 3,
             _ => 4,
         };
-        // One chunk for all image data, longer than what comes: so that its end is the file's end,
-        // where the last row is made of what is there.
-        parts.push(&[0x7F, 0xFF, 0xFF, 0xFF, b'I', b'D', b'A', b'T']);
-        parts.append(&mut data);
+        // One chunk for all image data, however many it came in.
+        let length: usize = data.iter().map(|part| part.len()).sum();
+        let Ok(length) = u32::try_from(length) else {
+            return Err(damaged("its image data is too long".to_owned()));
+        };
         Ok(Self {
             size: (
                 u32::from_be_bytes([a, b, c, d]),
@@ -105,6 +109,8 @@ impl<'a> PngChunks<'a> {
             pixel_bytes: channels * if depth == 16 { 2 } else { 1 },
             orientation: orientation.unwrap_or(Orientation::NoTransforms),
             parts,
+            data,
+            length,
             interlaced: interlace != 0,
         })
     }
@@ -118,7 +124,7 @@ impl<'a> PngChunks<'a> {
     /// window of the inflater.
     pub fn scratch(&self) -> u64 {
         let row = u64::from(self.size.0) * self.pixel_bytes;
-        (self.parts.len() * size_of::<&[u8]>()) as u64 + 4 * row + (1 << 20)
+        (2 * self.data.len() * size_of::<&[u8]>()) as u64 + 4 * row + (1 << 20)
     }
 
     /// The pixels as they are stored, palettes and few bits expanded to 8 bits.
@@ -126,10 +132,27 @@ impl<'a> PngChunks<'a> {
     /// # Errors
     /// [`InputError::Truncated`] with how many rows there are; [`InputError::Undecodable`].
     pub fn decode(&self) -> Result<DynamicImage, InputError> {
+        if self.length == 0 {
+            return Err(truncated("it has no image data".to_owned()));
+        }
+        // Should only the data's own checksum be cut, zeros in its place end the stream as well; they
+        // do not end one that lacks anything else.
+        self.decode_with(false)
+            .or_else(|error| self.decode_with(true).map_err(|_| error))
+    }
+
+    fn decode_with(&self, filled_up: bool) -> Result<DynamicImage, InputError> {
+        let fill: &[u8] = if filled_up { &[0; 4] } else { &[] };
+        let length = (self.length.saturating_add(fill.len() as u32)).to_be_bytes();
+        let mut parts = self.parts.clone();
+        parts.extend([&length, &b"IDAT"[..]]);
+        parts.extend(&self.data);
+        // Checksums of chunks are not looked at.
+        parts.extend([fill, &[0; 4], b"\0\0\0\0IEND\0\0\0\0"]);
         let read = Cell::new(0);
-        let total: usize = self.parts.iter().map(|part| part.len()).sum();
+        let total: usize = parts.iter().map(|part| part.len()).sum();
         let source = PartsReader {
-            parts: &self.parts,
+            parts: &parts,
             part: 0,
             at: 0,
             read: &read,
@@ -138,7 +161,7 @@ impl<'a> PngChunks<'a> {
         options.set_ignore_text_chunk(true);
         options.set_ignore_iccp_chunk(true);
         options.set_ignore_crc(true);
-        options.set_ignore_adler32(false);
+        options.set_ignore_adler32(filled_up);
         let mut decoder = Decoder::new_with_options(source, options);
         decoder.set_limits(png::Limits {
             bytes: usize::try_from(self.scratch()).unwrap_or(usize::MAX),
@@ -169,10 +192,9 @@ impl<'a> PngChunks<'a> {
                 png::expand_interlaced_row(&mut pixels, line, &scratch, &pass, bits);
             }
         }
-        if total - read.get() <= TAIL {
+        if filled_up || total - read.get() <= TAIL {
             match reader.read_row(&mut vec![0; line]) {
-                // All rows are there: whether anything follows does not matter.
-                Ok(_) | Err(DecodingError::IoError(_)) => {}
+                Ok(_) => {}
                 Err(error) => return Err(self.explain(error, Some(self.rows()))),
             }
         }
@@ -193,7 +215,10 @@ impl<'a> PngChunks<'a> {
         let ended = match &error {
             DecodingError::IoError(e) => e.kind() == ErrorKind::UnexpectedEof,
             // A stream of data that is whole in itself, and too short for the picture.
-            DecodingError::Format(e) => e.to_string().contains("not have enough data"),
+            DecodingError::Format(e) => {
+                let said = e.to_string();
+                ENDINGS.iter().any(|ending| said.contains(ending))
+            }
             _ => false,
         };
         let of = self.rows();
