@@ -49,8 +49,8 @@ pub(super) fn code_bytes(data: &[u8], size: Option<(u32, u32)>) -> Option<u64> {
                 bits.image(colors, 1)?;
                 let packed = match colors {
                     ..=2 => 3,
-                    ..=4 => 2,
-                    ..=16 => 1,
+                    3..=4 => 2,
+                    5..=16 => 1,
                     _ => 0,
                 };
                 width = blocks(width, packed);
@@ -146,8 +146,10 @@ impl BitReader<'_> {
 
     /// The length or distance that a symbol and the bits behind it make.
     fn extended(&mut self, symbol: u32) -> Option<u32> {
-        if symbol < 4 {
-            return Some(symbol + 1);
+        match symbol {
+            0..4 => return Some(symbol + 1),
+            4..40 => {}
+            _ => return None,
         }
         let extra = (symbol - 2) >> 1;
         Some(((2 + (symbol & 1)) << extra) + self.read(extra)? + 1)

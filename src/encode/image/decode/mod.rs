@@ -245,6 +245,8 @@ impl<'a> CodedImage<'a> {
         limits: PictureLimits,
     ) -> Result<HeldBytes, InputError> {
         let size @ (width, height) = self.size();
+        // Before anything is multiplied by sides that may be any number.
+        check_size(size, 0)?;
         let pixels = u64::from(width) * u64::from(height);
         if pixels > limits.pixels {
             return Err(InputError::TooManyPixels {

@@ -137,8 +137,10 @@ impl<'a> PngChunks<'a> {
         }
         // Should only the data's own checksum be cut, zeros in its place end the stream as well; they
         // do not end one that lacks anything else.
-        self.decode_with(false)
-            .or_else(|error| self.decode_with(true).map_err(|_| error))
+        match self.decode_with(false) {
+            Err(error @ InputError::Truncated { .. }) => self.decode_with(true).map_err(|_| error),
+            decoded => decoded,
+        }
     }
 
     fn decode_with(&self, filled_up: bool) -> Result<DynamicImage, InputError> {
