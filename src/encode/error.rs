@@ -77,7 +77,9 @@ pub enum InputError {
     #[error("other large images are being decoded; ask again in a moment")]
     DecodersBusy,
     /// The file is larger than any image that is accepted.
-    #[error("the file is too large: {bytes} bytes, at most {max_bytes} are read; scale the image down")]
+    #[error(
+        "the file is too large: {bytes} bytes, at most {max_bytes} are read; scale the image down"
+    )]
     FileTooLarge {
         /// Its length in bytes.
         bytes: u64,

@@ -182,7 +182,9 @@ impl ImageEncoder {
         for batch in images.chunks(self.batch.max(1)) {
             let run = |batch: &[PreparedImage]| self.model.run(batch).map(|(vectors, _)| vectors);
             let model = self.model.pool.name();
-            all.extend(encode_each(model, batch, self.dim(), run, || self.canary())?);
+            all.extend(encode_each(model, batch, self.dim(), run, || {
+                self.canary()
+            })?);
         }
         Ok(all)
     }

@@ -206,7 +206,9 @@ impl TextEncoder {
         for batch in self.model.layout.batches(&tokens) {
             let run = |batch: &[&Tokens]| self.model.run(batch).map(|(vectors, _)| vectors);
             let model = self.model.pool.name();
-            all.extend(encode_each(model, batch, self.dim(), run, || self.canary())?);
+            all.extend(encode_each(model, batch, self.dim(), run, || {
+                self.canary()
+            })?);
         }
         Ok(all)
     }

@@ -135,16 +135,25 @@ impl<'a> PngChunks<'a> {
         if self.length == 0 {
             return Err(truncated("it has no image data".to_owned()));
         }
-        // Should only the data's own checksum be cut, zeros in its place end the stream as well; they
-        // do not end one that lacks anything else.
-        match self.decode_with(false) {
-            Err(error @ InputError::Truncated { .. }) => self.decode_with(true).map_err(|_| error),
+        match self.decode_with(None) {
+            // Should only the data's own checksum be cut, anything in its place ends the stream as
+            // well, and no pixel depends on what it is.
+            Err(error @ InputError::Truncated { .. }) => {
+                let hash = |image: DynamicImage| blake3::hash(image.as_bytes());
+                let zeros = self.decode_with(Some([0; 4])).map(hash);
+                match (zeros, self.decode_with(Some([0xFF; 4]))) {
+                    (Ok(zeros), Ok(ones)) if zeros == blake3::hash(ones.as_bytes()) => Ok(ones),
+                    _ => Err(error),
+                }
+            }
             decoded => decoded,
         }
     }
 
-    fn decode_with(&self, filled_up: bool) -> Result<DynamicImage, InputError> {
-        let fill: &[u8] = if filled_up { &[0; 4] } else { &[] };
+    /// With these bytes after the data.
+    fn decode_with(&self, fill: Option<[u8; 4]>) -> Result<DynamicImage, InputError> {
+        let filled_up = fill.is_some();
+        let fill: &[u8] = fill.as_ref().map_or(&[], |fill| fill);
         let length = (self.length.saturating_add(fill.len() as u32)).to_be_bytes();
         let mut parts = self.parts.clone();
         parts.extend([&length, &b"IDAT"[..]]);
