@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, Embedder};
 use asif::classify::HeadOptions;
+use asif::encode::image::decode::{DEFAULT_LIMIT, DecodeBudget};
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
     TextEncoder, registry, runtime,
@@ -57,6 +58,16 @@ pub struct EncoderArgs {
     /// that was built so is asked so.
     #[arg(long, env = "ASIF_TRUST_PREPROCESSING")]
     trust_preprocessing: bool,
+    /// Memory that decoding may take, all pictures at once: the others wait, and a picture that alone
+    /// would take more is refused. Some 12 bytes a pixel at most for JPEG, 11 for PNG, 16 for WebP.
+    #[arg(
+        long,
+        env = "ASIF_MAX_DECODE_MEMORY",
+        value_name = "MIB",
+        default_value_t = DEFAULT_LIMIT >> 20,
+        value_parser = clap::value_parser!(u64).range(1..=1 << 24)
+    )]
+    max_decode_memory: u64,
 }
 
 /// How much is to be encoded, which decides between throughput and a quick start.
@@ -105,6 +116,7 @@ impl EncoderArgs {
         set: Option<&AnchorSet>,
         load: Load,
     ) -> anyhow::Result<Embedder> {
+        DecodeBudget::process().set_limit(self.max_decode_memory << 20);
         runtime::load(self.onnxruntime.as_deref(), &context.home)?;
         let mut options = match load {
             Load::Few => EncoderOptions::latency(),

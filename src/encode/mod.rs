@@ -15,6 +15,7 @@
 //! | [`identity`] | everything that changes a vector, and its fingerprint |
 //! | [`runtime`] | ONNX Runtime: the library, the sessions; nothing else names `ort` |
 //! | [`output`] | which output to read, pooling, unit norm |
+//! | [`isolate`] | a batch that fails, input by input |
 //! | [`image`] | decoding with limits, Pillow's resampler, preprocessing, [`ImageEncoder`] |
 //! | [`text`] | the tokenizer's settings, [`TextEncoder`] |
 //! | [`registry`] | the encoders installed under the data folder |
@@ -31,6 +32,7 @@ pub mod folder;
 pub mod identity;
 pub mod image;
 mod onnx;
+pub mod isolate;
 pub mod options;
 pub mod output;
 pub mod registry;
@@ -44,6 +46,7 @@ pub use error::{EncodeError, InputError, ModelError};
 pub use folder::ModelFolder;
 pub use identity::{EncoderIdentity, MemberIdentity};
 pub use image::{ImageEncoder, PreparedImage};
+pub use isolate::EncodedInput;
 pub use options::{EncoderOptions, Pooling};
 pub use text::{TextEncoder, Tokens};
 
@@ -129,20 +132,33 @@ fn load(
 }
 
 impl SelfCheck {
-    /// Encodes `inputs` one by one and then together.
-    fn of<T>(
+    /// Encodes `inputs` one by one and then together. Those that the model makes no vector of are left
+    /// out, unless it makes none of any: some models do so with the empty text.
+    fn of<T: Clone>(
         inputs: &[T],
         dim: usize,
         encode: impl Fn(&[T]) -> Result<Vec<f32>, EncodeError>,
     ) -> Result<Self, EncodeError> {
         let mut alone = Vec::with_capacity(inputs.len() * dim);
+        let (mut good, mut failure) = (Vec::with_capacity(inputs.len()), None);
         let mut millis = f64::INFINITY;
         for input in inputs {
             let start = Instant::now();
-            alone.extend(encode(std::slice::from_ref(input))?);
+            match encode(std::slice::from_ref(input)) {
+                Ok(vector) => alone.extend(vector),
+                Err(error @ EncodeError::NotAVector { .. }) => {
+                    failure.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            good.push(input.clone());
             millis = millis.min(start.elapsed().as_secs_f64() * 1e3);
         }
-        let together = encode(inputs)?;
+        if let Some(error) = failure.filter(|_| good.is_empty()) {
+            return Err(error);
+        }
+        let together = encode(&good)?;
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
         let cosines = alone.chunks_exact(dim).zip(together.chunks_exact(dim));
         Ok(Self {

@@ -5,9 +5,11 @@
 //! | `mod` | [`Embedder`]: the encoders of both modalities and their caches |
 //! | `images` | files and bytes of images to vectors |
 //! | `texts` | texts to vectors |
+//! | `file` | files of images, a large one at a time |
 //! | `side` | the encoders of one modality with their caches; members' vectors become joined ones |
 //! | `workers` | threads that take piece after piece, and stop together |
 
+mod file;
 mod images;
 mod side;
 mod texts;
@@ -18,7 +20,7 @@ use std::path::Path;
 use super::cache::EmbeddingCache;
 use super::error::AnchorsError;
 use super::manifest::EncoderEntry;
-use crate::encode::{EncoderIdentity, Ensemble, ImageEncoder, TextEncoder};
+use crate::encode::{EncoderIdentity, Ensemble, ImageEncoder, InputError, TextEncoder};
 use crate::progress::{Cancel, Progress};
 use side::Side;
 
@@ -30,6 +32,23 @@ pub use images::PreparedInput;
 pub struct Rejected {
     /// What is wrong with it, and what to do.
     pub reason: String,
+}
+
+impl From<InputError> for Rejected {
+    fn from(error: InputError) -> Self {
+        Self {
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl Rejected {
+    /// Of a file, which is named.
+    fn of_file(path: &Path, error: &InputError) -> Self {
+        Self {
+            reason: format!("{}: {error}", path.display()),
+        }
+    }
 }
 
 /// A unit vector `[dim]`, or why there is none.

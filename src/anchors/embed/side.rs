@@ -7,7 +7,7 @@ use super::{Embedding, Rejected};
 use crate::anchors::cache::{ContentKey, EmbeddingCache};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::manifest::EncoderEntry;
-use crate::encode::{EncodeError, Encoder, EncoderIdentity, Ensemble, SelfCheck};
+use crate::encode::{EncodeError, EncodedInput, Encoder, EncoderIdentity, Ensemble, SelfCheck};
 use crate::progress::Cancel;
 
 /// The encoders of one modality, each with its cache if it may have one.
@@ -67,17 +67,24 @@ impl<E: Encoder> Side<E> {
         self.caches[member].as_ref().and_then(|c| c.get(key))
     }
 
-    /// Keeps what a member made, `[keys, its dim]`.
-    pub(super) fn keep(
+    /// Keeps what a member made of the inputs that it could answer.
+    pub(super) fn keep_good(
         &self,
         member: usize,
         keys: &[ContentKey],
-        vectors: &[f32],
+        made: &[EncodedInput],
     ) -> Result<(), AnchorsError> {
-        if let Some(cache) = &self.caches[member] {
-            cache.put(keys, vectors)?;
+        let Some(cache) = &self.caches[member] else {
+            return Ok(());
+        };
+        let good = keys.iter().zip(made);
+        let good = good.filter_map(|(key, made)| Some((*key, made.as_ref().ok()?)));
+        let (keys, vectors): (Vec<ContentKey>, Vec<&Vec<f32>>) = good.unzip();
+        let vectors: Vec<f32> = vectors.into_iter().flatten().copied().collect();
+        if keys.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        Ok(cache.put(&keys, &vectors)?)
     }
 
     /// Puts what the members made back into the order of the inputs and joins it. A gap means that

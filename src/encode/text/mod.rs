@@ -21,6 +21,7 @@ use tokenizers::{PostProcessor, Tokenizer, TruncationDirection, TruncationParams
 use super::error::{EncodeError, InputError, ModelError};
 use super::folder::{ModelFolder, sha256_of};
 use super::identity::EncoderIdentity;
+use super::isolate::{EncodedInput, encode_each};
 use super::options::EncoderOptions;
 use super::output::Reader;
 use super::registry;
@@ -206,6 +207,24 @@ impl TextEncoder {
     /// [`EncodeError`]: the model cannot be run, or answers what is no vector.
     pub fn encode(&self, tokens: &[Tokens]) -> Result<Vec<f32>, EncodeError> {
         self.encode_refs(&tokens.iter().collect::<Vec<_>>())
+    }
+
+    /// As [`encode`](Self::encode), text by text where a batch fails: one that the model cannot answer
+    /// has the reason instead, and the others have the vectors that they have alone.
+    ///
+    /// # Errors
+    /// [`EncodeError`]: the model fails on its canary too, so that no text is to blame.
+    pub fn encode_each(&self, tokens: &[Tokens]) -> Result<Vec<EncodedInput>, EncodeError> {
+        let tokens: Vec<&Tokens> = tokens.iter().collect();
+        let mut all = Vec::with_capacity(tokens.len());
+        for batch in self.model.layout.batches(&tokens) {
+            let run = |batch: &[&Tokens]| self.model.run(batch).map(|(vectors, _)| vectors);
+            let model = self.model.pool.name();
+            all.extend(encode_each(model, batch, self.dim(), run, || {
+                self.canary()
+            })?);
+        }
+        Ok(all)
     }
 
     fn encode_refs(&self, tokens: &[&Tokens]) -> Result<Vec<f32>, EncodeError> {

@@ -161,8 +161,13 @@ pub(super) async fn embed(
         if places.is_empty() {
             continue;
         }
-        let name = modality.to_string();
-        let flat = all(&name, vectors)?;
+        for (place, vector) in places.iter().zip(&vectors) {
+            if let Err(rejected) = vector {
+                let message = format!("input {}, {modality}: {}", place + 1, rejected.reason);
+                return Err(Refusal::invalid("unusable_input", message));
+            }
+        }
+        let flat = all("input", vectors)?;
         let vectors = match space {
             Coordinates::Relative => rows(&app, ground.clone(), modality, flat).await?,
             Coordinates::Absolute => {
