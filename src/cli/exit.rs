@@ -1,5 +1,6 @@
 //! Which error ends with which exit code.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use asif::anchors::AnchorsError;
@@ -45,16 +46,13 @@ pub struct StrictInput(pub String);
 pub struct SetupIncomplete(pub usize);
 
 /// Prints the error, if there is one, and gives the exit code.
-#[expect(
-    clippy::print_stderr,
-    reason = "the one place where errors are printed"
-)]
 pub fn report(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::from(OK),
         Err(error) if closed_pipe(&error) => ExitCode::from(OK),
         Err(error) => {
-            eprintln!("asif: {error:#}");
+            // On a standard error that is closed or full the code still tells.
+            let _ = writeln!(std::io::stderr(), "asif: {error:#}");
             ExitCode::from(code(&error))
         }
     }
@@ -120,8 +118,8 @@ fn server(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     use asif::anchors::live::LiveError;
     use asif::serve::ServeError;
     Some(match cause.downcast_ref()? {
-        ServeError::Bind { .. } | ServeError::System(_) => INTERNAL,
-        ServeError::Key { .. } => INPUT,
+        ServeError::Bind { .. } | ServeError::BindProbe { .. } | ServeError::System(_) => INTERNAL,
+        ServeError::Key { .. } | ServeError::Uploads { .. } => INPUT,
         ServeError::Encoders { .. } => SETUP,
         ServeError::Anchors(error) | ServeError::Live(LiveError::Anchors(error)) => anchors(error),
         ServeError::Live(_) => INPUT,
