@@ -223,7 +223,7 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         let url = format!("http://{address}");
         // On a closed standard output the server goes on.
         let _ = match context.json {
-            true => context.print(json!({"listen": address, "url": url}).to_string()),
+            true => context.print_line_json(&json!({"listen": address, "url": url})),
             false => context.print(format!("serving on {url}")),
         };
     };
