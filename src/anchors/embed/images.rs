@@ -19,7 +19,7 @@ impl Embedder {
     /// One embedding for each image file, in order.
     ///
     /// # Errors
-    /// When the encoder or the cache fails, or somebody asked to stop. A bad image is no error.
+    /// When the encoder fails, or somebody asked to stop. A bad image is no error.
     pub fn images<P>(&self, paths: &[P], watch: Watch<'_>) -> Result<Vec<Embedding>, AnchorsError>
     where
         P: AsRef<Path> + Sync,
@@ -141,7 +141,7 @@ impl Embedder {
         }
         let encoder: &ImageEncoder = &self.image().members()[member];
         let vectors = encoder.encode(&inputs)?;
-        self.image.keep(member, &keys, &vectors)?;
+        self.image.keep(member, &keys, &vectors);
         let rows = vectors.chunks_exact(encoder.dim());
         done.extend(places.into_iter().zip(rows).map(|(input, row)| Done {
             input,

@@ -18,7 +18,7 @@ impl Embedder {
     /// One embedding for each text, in order; equal texts are encoded once.
     ///
     /// # Errors
-    /// When the encoder or the cache fails, or somebody asked to stop. A bad text is no error.
+    /// When the encoder fails, or somebody asked to stop. A bad text is no error.
     pub fn texts<S>(&self, texts: &[S], watch: Watch<'_>) -> Result<Vec<Embedding>, AnchorsError>
     where
         S: AsRef<str> + Sync,
@@ -50,7 +50,7 @@ impl Embedder {
                 let batch = &batches[piece];
                 let encoder = &self.text().members()[batch.member];
                 let vectors = encoder.encode(&batch.tokens)?;
-                self.text.keep(batch.member, &batch.keys, &vectors)?;
+                self.text.keep(batch.member, &batch.keys, &vectors);
                 let rows = vectors.chunks_exact(encoder.dim());
                 for (places, row) in batch.places.iter().zip(rows) {
                     done.extend(everywhere(places, batch.member, &Ok(row.to_vec())));
