@@ -15,6 +15,7 @@
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
 //! | `serve` | the server, with the feature of that name |
 //! | [`progress`] | what long work tells its caller |
+//! | [`printable`], [`clock`] | text from outside made safe to print; the time as text |
 //!
 //! Arrows run downwards only: `cli -> eval -> anchors -> encode, pairs, space -> asif_index`.
 //! Nothing here prints, exits or panics on input.
@@ -23,10 +24,12 @@
 
 pub mod anchors;
 pub mod classify;
+pub mod clock;
 pub mod encode;
 pub mod eval;
 pub mod home;
 pub mod pairs;
+pub mod printable;
 pub mod progress;
 #[cfg(feature = "server")]
 pub mod serve;

@@ -189,6 +189,13 @@ impl NewSet {
     }
 }
 
+/// Removes what killed builds of this set left beside it.
+pub(super) fn clear_beside(set: &Path) {
+    if let (Some(parent), prefix) = (set.parent(), building_prefix(set)) {
+        clear_abandoned(parent, &prefix);
+    }
+}
+
 fn building_prefix(destination: &Path) -> String {
     let name = destination
         .file_name()

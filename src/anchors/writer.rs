@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -238,7 +238,7 @@ fn prepare(
     let before = current.and_then(|name| Manifest::read(set, &name).ok());
     let mut manifest = next.manifest;
     manifest.generation = last + 1;
-    manifest.created = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    manifest.created = crate::clock::timestamp();
     manifest.made_by = concat!("asif ", env!("CARGO_PKG_VERSION")).to_owned();
     let mut change = Change {
         generation: manifest.generation,

@@ -1,6 +1,8 @@
 //! Arguments that several commands share.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use asif::anchors::plan::SearchMode;
@@ -15,7 +17,8 @@ use asif::space::prompts::{Templates, named};
 use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
-use super::context::Context;
+use super::context::{Context, say};
+use super::exit::BadInput;
 use super::hubness::HubnessArgs;
 
 /// Which encoders, and where their embeddings are kept.
@@ -95,12 +98,17 @@ impl EncoderArgs {
             .cache
             .clone()
             .unwrap_or_else(|| context.home.embedding_cache());
-        let embedder = embedder.with_cache(&cache).with_context(|| {
-            format!(
-                "{}: the embedding cache cannot be used (--no-cache goes without)",
-                cache.display()
-            )
-        })?;
+        let folder = cache.display().to_string();
+        let is_told = AtomicBool::new(false);
+        let warning = move |what: &str| {
+            if !is_told.swap(true, Ordering::Relaxed) {
+                say(format!(
+                    "asif: warning: {folder}: the embedding cache {what}; it goes on without, and what \
+                     is not kept is encoded again next time (--cache DIR takes another, --no-cache none)"
+                ));
+            }
+        };
+        let embedder = embedder.with_cache(&cache, Arc::new(warning))?;
         for name in embedder.uncached() {
             context.note(format!(
                 "asif: {name}: its vectors depend on what else is in a batch, so they are not kept"
@@ -189,11 +197,11 @@ pub struct SpaceArgs {
     negatives: Option<NegativesArg>,
 
     /// The paper's exact setting, made for millions of pairs: k 800, p 8, not centred, raw
-    /// negatives, the best prompt of a label.
+    /// negatives, the best prompt of a label. --hubness goes with it.
     #[arg(
         long,
         env = "ASIF_PAPER",
-        conflicts_with_all = ["space", "hubness", "k", "p", "center", "negatives"]
+        conflicts_with_all = ["space", "k", "p", "center", "negatives"]
     )]
     paper: bool,
 }
@@ -272,6 +280,12 @@ enum NegativesArg {
 impl SpaceArgs {
     /// `base`, changed by what was given. Settings of rows without a space ask for plain rows.
     pub fn over(&self, base: &Recipe) -> anyhow::Result<Recipe> {
+        base.validate().map_err(|e| {
+            BadInput(format!(
+                "the space in the set's manifest cannot be used: {e}; `asif repair` goes back to a \
+                 generation that can, a new build makes another"
+            ))
+        })?;
         let rows_given = self.k.is_some()
             || self.p.is_some()
             || self.center.is_some()

@@ -309,7 +309,7 @@ fn finish(
             found,
         };
         if context.json {
-            context.print(serde_json::to_string(&line)?)?;
+            context.print_line_json(&line)?;
         }
         if let Found::Explained(one) = line.found {
             entries.push(Entry {
@@ -383,6 +383,7 @@ fn text(image: &Path, explained: &Explained) -> String {
 /// A pair: its numbers, its id and first text; below it where it comes from.
 fn pair(reason: &Reason) -> String {
     let caption = reason.captions.first().map_or("", String::as_str);
+    let caption = format::line(caption);
     let origin = [reason.source.as_deref(), reason.licence.as_deref()];
     let mut origin: Vec<&str> = origin.into_iter().flatten().collect();
     origin.push(&reason.image);
@@ -392,8 +393,8 @@ fn pair(reason: &Reason) -> String {
         reason.share * 100.0,
         reason.image_similarity,
         reason.text_similarity,
-        reason.id,
+        format::line(&reason.id),
         "",
-        origin.join(", "),
+        format::line(&origin.join(", ")),
     )
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::args::Load;
 use super::context::Context;
 use super::exit::BadInput;
+use super::format;
 use super::query::ScoreArgs;
 
 /// Say which anchors, and which sources, help on labelled images, and which harm.
@@ -140,10 +141,9 @@ fn table(found: &Influence, top: usize) -> String {
         found.margin
     );
     for s in &found.sources {
-        let name = if s.source.is_empty() {
-            "(none named)"
-        } else {
-            &s.source
+        let name = match s.source.as_str() {
+            "" => "(none named)".into(),
+            source => format::line(source),
         };
         text.push_str(&format!(
             "\n  {:>7}  {:+.4}  -{:<4} +{:<4} {:5.1} %  {name}",
@@ -161,7 +161,11 @@ fn table(found: &Influence, top: usize) -> String {
         for a in anchors.take(top) {
             text.push_str(&format!(
                 "\n  {:+.6}  -{:<3} +{:<3} {}  {}",
-                a.effect.margin, a.effect.lost, a.effect.gained, a.id, a.caption
+                a.effect.margin,
+                a.effect.lost,
+                a.effect.gained,
+                format::line(&a.id),
+                format::line(&a.caption)
             ));
         }
     };

@@ -96,7 +96,7 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
 
 fn row(model: &registry::Installed) -> String {
     let dim = model.dim.map_or_else(|| "?".to_owned(), |d| d.to_string());
-    format!(
+    let text = format!(
         "{:<24} {:<6} {dim:>5} numbers  {:>9}  {}",
         model.name,
         model
@@ -104,5 +104,6 @@ fn row(model: &registry::Installed) -> String {
             .map_or_else(|| "?".to_owned(), |m| m.to_string()),
         format::bytes(model.bytes),
         model.path.display()
-    )
+    );
+    format::line(&text).into_owned()
 }

@@ -234,7 +234,7 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         }
         // On a closed standard output the server goes on.
         let _ = match context.json {
-            true => context.print(told.to_string()),
+            true => context.print_line_json(&told),
             false => context.print(match probe {
                 Some(probe) => format!("serving on {url}, probes on http://{probe}"),
                 None => format!("serving on {url}"),

@@ -108,14 +108,19 @@ fn load(
     let mut watched = FileStamp::of_all(&weights)?;
     let model = FileStamp::of(onnx)?;
     let (sha256, pool) = std::thread::scope(|scope| {
-        let sha256 = scope.spawn(|| folder.model_sha256(onnx));
+        let hash = || folder.model_sha256(onnx);
+        // Where no thread can be started it is hashed afterwards.
+        let sha256 = std::thread::Builder::new().spawn_scoped(scope, hash);
         let EncoderOptions {
             sessions,
             threads_per_session,
             ..
         } = *options;
         let pool = SessionPool::open(folder.name(), onnx, sessions, threads_per_session);
-        (sha256.join(), pool)
+        (
+            sha256.map_or_else(|_| Ok(hash()), |thread| thread.join()),
+            pool,
+        )
     });
     let sha256 = sha256.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let mut pool = pool?;

@@ -21,7 +21,7 @@ impl Embedder {
     /// One embedding for each image file, in order.
     ///
     /// # Errors
-    /// When the encoder or the cache fails, or somebody asked to stop. A bad image is no error.
+    /// When the encoder fails, or somebody asked to stop. A bad image is no error.
     pub fn images<P>(&self, paths: &[P], watch: Watch<'_>) -> Result<Vec<Embedding>, AnchorsError>
     where
         P: AsRef<Path> + Sync,
@@ -156,7 +156,7 @@ impl Embedder {
         }
         let encoder: &ImageEncoder = &self.image().members()[member];
         let made = encoder.encode_each(&inputs)?;
-        self.image.keep_good(member, &keys, &made)?;
+        self.image.keep_good(member, &keys, &made);
         done.extend(places.into_iter().zip(made).map(|(input, made)| Done {
             input,
             member,

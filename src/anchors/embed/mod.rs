@@ -16,6 +16,7 @@ mod texts;
 mod workers;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::cache::EmbeddingCache;
 use super::error::AnchorsError;
@@ -54,6 +55,9 @@ impl Rejected {
 /// A unit vector `[dim]`, or why there is none.
 pub type Embedding = Result<Vec<f32>, Rejected>;
 
+/// Told what is wrong with a cache of embeddings, from any thread.
+pub type CacheWarning = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Who watches long work, and who may stop it.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
@@ -85,17 +89,23 @@ impl Embedder {
         }
     }
 
-    /// The same, with the caches of all encoders in `folder`.
+    /// The same, with the caches of all encoders in `folder`. One that cannot be opened, read or written
+    /// costs time only: `warning` is told why, once a cache, and the work goes on.
     ///
     /// An encoder whose vectors depend on the other inputs of a batch (a dynamically quantised
     /// one) gets no cache: what it made once it would not make again. That is tried when its cache
     /// is empty; see [`uncached`](Self::uncached).
     ///
     /// # Errors
-    /// When a cache file cannot be opened or created, or an encoder fails.
-    pub fn with_cache(mut self, folder: &Path) -> Result<Self, AnchorsError> {
-        self.image.open_caches(folder, ImageEncoder::self_check)?;
-        self.text.open_caches(folder, TextEncoder::self_check)?;
+    /// When an encoder fails.
+    pub fn with_cache(
+        mut self,
+        folder: &Path,
+        warning: CacheWarning,
+    ) -> Result<Self, AnchorsError> {
+        let Self { image, text, .. } = &mut self;
+        image.open_caches(folder, ImageEncoder::self_check, &warning)?;
+        text.open_caches(folder, TextEncoder::self_check, &warning)?;
         Ok(self)
     }
 

@@ -19,7 +19,7 @@ impl Embedder {
     /// One embedding for each text, in order; equal texts are encoded once.
     ///
     /// # Errors
-    /// When the encoder or the cache fails, or somebody asked to stop. A bad text is no error.
+    /// When the encoder fails, or somebody asked to stop. A bad text is no error.
     pub fn texts<S>(&self, texts: &[S], watch: Watch<'_>) -> Result<Vec<Embedding>, AnchorsError>
     where
         S: AsRef<str> + Sync,
@@ -51,7 +51,7 @@ impl Embedder {
                 let batch = &batches[piece];
                 let encoder = &self.text().members()[batch.member];
                 let made = encoder.encode_each(&batch.tokens)?;
-                self.text.keep_good(batch.member, &batch.keys, &made)?;
+                self.text.keep_good(batch.member, &batch.keys, &made);
                 for (places, made) in batch.places.iter().zip(made) {
                     let made = made.map_err(Rejected::from);
                     done.extend(everywhere(places, batch.member, &made));

@@ -297,7 +297,9 @@ impl TextEncoder {
     ) -> Result<(), EncodeError> {
         std::thread::scope(|scope| {
             let helpers = self.sessions.min(parts).saturating_sub(1);
-            let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(&work)).collect();
+            let helpers: Vec<_> = (0..helpers)
+                .map_while(|_| std::thread::Builder::new().spawn_scoped(scope, &work).ok())
+                .collect();
             let mine = work();
             let theirs = helpers
                 .into_iter()
