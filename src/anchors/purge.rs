@@ -371,7 +371,7 @@ fn trim_skip_lists<'a>(
     let ids: Vec<&String> = ids.collect();
     let folder = segment::folder(set);
     for name in fs::names(&folder)? {
-        let path = folder.join(name).join(segment::SKIPPED);
+        let path = folder.join(&name).join(segment::SKIPPED);
         let Ok(text) = fs_err::read_to_string(&path) else {
             continue;
         };
@@ -380,6 +380,9 @@ fn trim_skip_lists<'a>(
         if left.len() < text.lines().count() {
             let left: String = left.iter().map(|line| format!("{line}\n")).collect();
             fs::write_atomically(&path, left.as_bytes())?;
+        } else {
+            // A purge that was killed may have written it, and not made that durable.
+            fs::sync_folder(&folder.join(name))?;
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::picture::Picture;
+use crate::disk;
 
 /// A pair that is to be added. What else is said of it (`source`, `licence`, anything) is kept.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,7 +48,7 @@ impl Uploads {
             return Err(Refusal::invalid("empty", "no pairs; give at least one"));
         }
         let failed = |e: std::io::Error| Refusal::internal(format!("the upload is not kept: {e}"));
-        fs_err::create_dir_all(folder).map_err(failed)?;
+        disk::create_dir_all(folder).map_err(failed)?;
         let folder = fs_err::canonicalize(folder).map_err(failed)?;
         let list = tempfile::Builder::new().suffix(".jsonl").tempfile();
         let mut uploads = Self {
@@ -72,15 +73,16 @@ impl Uploads {
         let ending = format.extensions_str().first().copied().unwrap_or("img");
         let hash = blake3::hash(&bytes).to_hex();
         let path = folder.join(format!("{}.{ending}", &hash[..32]));
+        let failed = |e: std::io::Error| Refusal::internal(format!("the upload is not kept: {e}"));
         if !path.exists() {
-            let failed =
-                |e: std::io::Error| Refusal::internal(format!("the upload is not kept: {e}"));
             let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
             file.write_all(&bytes).map_err(failed)?;
             file.as_file().sync_all().map_err(failed)?;
             file.persist(&path).map_err(|e| failed(e.error))?;
             self.new.push(path.clone());
         }
+        // Also where it was there: whoever wrote it may have been killed before this.
+        disk::sync_folder(folder).map_err(failed)?;
         let mut line = pair.meta;
         let id = pair.id.unwrap_or_else(|| {
             let mut of = blake3::Hasher::new();
