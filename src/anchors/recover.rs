@@ -47,7 +47,12 @@ pub(super) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
         given.push(name);
     }
     let complete = all_read && lacking.is_empty();
-    for path in left.into_iter().filter(|path| complete || !has_parts(path)) {
+    left.retain(|path| complete || !has_parts(path));
+    if !left.is_empty() {
+        // What has taken its place may be that of a writer that was killed before this.
+        fs::sync_folder(&folder)?;
+    }
+    for path in left {
         fs::remove_hidden(&path)?;
     }
     Ok(given)

@@ -214,14 +214,13 @@ pub(super) fn sound_name(folder: &Path) -> Option<String> {
 }
 
 /// Gives the files that a writer adds to a segment besides its own (the list of rows left out) a name
-/// in its new folder as well, durably, where they have none.
+/// in its new folder as well, where they have none. Durable when that folder is synced.
 ///
 /// # Errors
 /// When the file system refuses.
 pub(super) fn carry_over(old: &Path, new: &Path) -> Result<(), AnchorsError> {
     if old.join(SKIPPED).is_file() && !new.join(SKIPPED).exists() {
         fs::link_or_copy(&old.join(SKIPPED), &new.join(SKIPPED))?;
-        fs::sync_folder(new)?;
     }
     Ok(())
 }

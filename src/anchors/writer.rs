@@ -300,6 +300,8 @@ fn settle(set: &Path, change: &Change, keep: usize) -> Vec<String> {
 /// Clears what killed writers left: hidden files that nothing needs, and whatever belongs to
 /// generations after the live one. What a generation lacks and is found gets its name again.
 fn sweep(set: &Path) -> Result<(), AnchorsError> {
+    // `CURRENT` may be that of a writer that was killed before its name was durable.
+    fs::sync_folder(set)?;
     // While all manifests are there.
     recover::segments(set)?;
     let live = manifest::number(&publish::current(set)?).unwrap_or(0);

@@ -14,35 +14,37 @@ use super::{HIDDEN, fault, parent, remove_hidden, sync_folder, write};
 /// hidden name first: killed between the two renames, both are left under hidden names.
 ///
 /// # Errors
-/// When the file system refuses. `destination` is then what it was and `hidden` is gone; or, if only
-/// making the names durable failed, both folders are left, one under either name.
+/// When the file system refuses. `destination` is then what it was and `hidden` is gone; or both
+/// folders are left, one under either name or both under hidden ones, for the next writer.
 pub fn publish_folder(hidden: &Path, destination: &Path) -> io::Result<()> {
-    let replaces = fs_err::symlink_metadata(destination).is_ok();
-    let renamed = match replaces {
-        true => exchange(hidden, destination),
-        false => rename_new(hidden, destination),
+    let renamed = match fs_err::symlink_metadata(destination) {
+        Ok(_) => exchange(hidden, destination).map(Some),
+        Err(_) => rename_new(hidden, destination).map(|()| None),
     };
-    if let Err(error) = renamed {
-        if !replaces || destination.exists() {
-            // Its name says that anyone may remove it.
-            let _ = remove_hidden(hidden);
+    let replaced = match renamed {
+        Ok(replaced) => replaced,
+        Err(error) => {
+            if destination.exists() {
+                // Its name says that anyone may remove it.
+                let _ = remove_hidden(hidden);
+            }
+            return Err(error);
         }
-        return Err(error);
-    }
+    };
     sync_folder(parent(destination))?;
-    if replaces {
+    if let Some(replaced) = replaced {
         // What is left of it is found by its name and removed by the next writer.
-        let _ = remove_hidden(hidden);
+        let _ = remove_hidden(&replaced);
     }
     Ok(())
 }
 
-/// Two folders take each other's names.
-fn exchange(hidden: &Path, destination: &Path) -> io::Result<()> {
+/// Two folders take each other's names; returns the one that the old one has now.
+fn exchange(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
     fault::before(fault::Kind::Write, destination)?;
     match flagged(hidden, destination, Flag::Exchange) {
         Err(error) if not_known(&error) => {}
-        done => return done,
+        done => return done.map(|()| hidden.to_owned()),
     }
     let name = destination
         .file_name()
@@ -54,15 +56,9 @@ fn exchange(hidden: &Path, destination: &Path) -> io::Result<()> {
     sync_folder(parent(destination))?;
     fault::before(fault::Kind::Write, &aside)?;
     fs_err::rename(destination, &aside)?;
-    fault::before(fault::Kind::Write, destination)
-        .and_then(|()| fs_err::rename(hidden, destination))
-        .inspect_err(|_| {
-            // Back to where it was; if that fails too, whoever writes next finds both.
-            let _ = fs_err::rename(&aside, destination);
-        })?;
-    // As after an exchange; where it fails, the next writer finds the old one under its other name.
-    let _ = fs_err::rename(&aside, hidden);
-    Ok(())
+    fault::before(fault::Kind::Write, destination)?;
+    fs_err::rename(hidden, destination)?;
+    Ok(aside)
 }
 
 /// Gives a file or folder a name that nothing has.

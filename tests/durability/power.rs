@@ -20,19 +20,18 @@ fn a_power_cut_leaves_the_old_state_or_the_new_one() {
     let cases = cases(folder.path());
     at_once(&cases, |case| {
         let expected = Expected::of(case);
-        every_cut(&expected, true);
-        if case.name == "repair: a derived file" {
-            every_cut(&expected, false);
+        for &plain in case.media() {
+            every_cut(&expected, plain);
         }
     });
 }
 
-fn every_cut(expected: &Expected<'_>, exchange: bool) {
+fn every_cut(expected: &Expected<'_>, plain: bool) {
     let case = expected.case;
     let root = scratch();
     copy(&case.template, root.path());
     let command = case.command(root.path());
-    let whole = trace_on(&command, root.path(), Plan::Record, exchange).unwrap();
+    let whole = trace_on(&command, root.path(), Plan::Record, plain).unwrap();
     assert!(whole.success(), "{}: {whole:?}", case.name);
     let mut disk = Disk::of(&case.template);
     let mut seen = HashSet::new();
@@ -133,9 +132,13 @@ fn given_again(case: &Case, number: usize) {
     differ(&Tree(kept.collect()), &there, &what);
 }
 
-/// What a command promises to have made durable: no cache, no lock.
+/// What a command promises to have made durable: no cache, no lock, nothing hidden.
 fn lasting(case: &Case, tree: &Tree) -> Tree {
-    let lock = |path: &Path| path.ends_with("LOCK") || path.ends_with(".LOCK");
+    let hidden = |path: &Path| {
+        path.iter()
+            .any(|name| name.to_str().unwrap().starts_with('.'))
+    };
+    let lock = |path: &Path| path.ends_with("LOCK") || hidden(path);
     match case.subject {
         Subject::Generation | Subject::NewSet | Subject::Damaged => tree.below("a.asif", lock),
         Subject::Model => tree.below("home/models", lock),

@@ -19,23 +19,18 @@ fn every_system_call_may_be_refused_or_be_the_last() {
     let cases = cases(folder.path());
     at_once(&cases, |case| {
         let expected = Expected::of(case);
-        // Exchanging names is not known to every file system.
-        let exchanges: &[bool] = match case.name.starts_with("repair") {
-            true => &[true, false],
-            false => &[true],
-        };
-        for &exchange in exchanges {
-            every_call(&expected, exchange);
+        for &plain in case.media() {
+            every_call(&expected, plain);
         }
     });
 }
 
-fn every_call(expected: &Expected<'_>, exchange: bool) {
+fn every_call(expected: &Expected<'_>, plain: bool) {
     let case = expected.case;
     let root = scratch();
     copy(&case.template, root.path());
     let command = case.command(root.path());
-    let whole = trace_on(&command, root.path(), Plan::Record, exchange).unwrap();
+    let whole = trace_on(&command, root.path(), Plan::Record, plain).unwrap();
     assert!(whole.success(), "{}: {whole:?}", case.name);
     let numbers = worth_a_try(&whole.calls);
     let mut tried = [0; 3];
@@ -49,13 +44,13 @@ fn every_call(expected: &Expected<'_>, exchange: bool) {
             let root = scratch();
             copy(&case.template, root.path());
             let command = case.command(root.path());
-            let traced = trace_on(&command, root.path(), plan, exchange).unwrap();
+            let traced = trace_on(&command, root.path(), plan, plain).unwrap();
             // Threads may share the work so that there are fewer calls.
             let Some((name, path)) = &traced.reached else {
                 continue;
             };
             *tried += 1;
-            let what = format!("{plan:?}, {name} {}, exchange {exchange}", path.display());
+            let what = format!("{plan:?}, {name} {}, plain {plain}", path.display());
             let killed = matches!(traced.ended, Ended::Killed(_));
             assert_eq!(killed, matches!(plan, Plan::Kill(_)), "{what}: {traced:?}");
             // 101: a panic.

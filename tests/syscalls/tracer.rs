@@ -63,19 +63,15 @@ impl Traced {
 /// # Errors
 /// When programs cannot be traced here.
 pub fn trace(command: &Command, root: &Path, plan: Plan) -> Result<Traced, Errno> {
-    trace_on(command, root, plan, true)
+    trace_on(command, root, plan, false)
 }
 
-/// The same on a file system that can exchange names, or cannot.
+/// The same on a file system that can do all, or one that is `plain`: it cannot exchange names, refuse a
+/// name that is taken, or give a file a second one.
 ///
 /// # Errors
 /// As [`trace`].
-pub fn trace_on(
-    command: &Command,
-    root: &Path,
-    plan: Plan,
-    exchange: bool,
-) -> Result<Traced, Errno> {
+pub fn trace_on(command: &Command, root: &Path, plan: Plan, plain: bool) -> Result<Traced, Errno> {
     let root = fs_err::canonicalize(root).unwrap();
     let mut outputs = [tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap()];
     let mut shell = Command::new("/bin/sh");
@@ -114,7 +110,7 @@ pub fn trace_on(
         main,
         root,
         plan,
-        exchange,
+        plain,
         count: 0,
         reached: None,
         calls: Vec::new(),
@@ -146,7 +142,7 @@ struct Watch {
     main: Pid,
     root: PathBuf,
     plan: Plan,
-    exchange: bool,
+    plain: bool,
     count: usize,
     reached: Option<(&'static str, PathBuf)>,
     calls: Vec<Call>,
@@ -212,8 +208,11 @@ impl Watch {
 
     /// Counts a call and says what becomes of it.
     fn entered(&mut self, asked: Asked) -> Pending {
-        if asked.flagged && !self.exchange {
+        if self.plain && asked.flagged {
             return Pending::Refused(Errno::EINVAL);
+        }
+        if self.plain && matches!(asked.change, Change::Link(..)) {
+            return Pending::Refused(Errno::EPERM);
         }
         self.count += 1;
         let gives_back = matches!(asked.change, Change::Unlink(_) | Change::RemoveFolder(_));
