@@ -11,6 +11,7 @@ use asif::anchors::records::Record;
 use asif::anchors::remove::{Selection, remove};
 use asif::anchors::select::{self, Filter};
 use asif::anchors::{AnchorId, AnchorSet};
+use asif::disk::FileReplacement;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -347,11 +348,11 @@ fn run_export(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
             .into_iter()
             .try_for_each(|line| context.print_line_json(&line?));
     };
-    let mut file = std::io::BufWriter::new(fs_err::File::create(out)?);
+    let mut file = std::io::BufWriter::new(FileReplacement::begin(out)?);
     for line in lines {
         writeln!(file, "{}", line?)?;
     }
-    file.flush()?;
+    file.into_inner().map_err(|e| e.into_error())?.finish()?;
     context.note(format!("wrote {}", out.display()));
     if context.json {
         return context.print_json(&json!({"out": out, "pairs": set.len()}));

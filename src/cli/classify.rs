@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use asif::anchors::embed::Rejected;
 use asif::classify::{Classifier, Prediction};
+use asif::disk;
 use asif::eval::page::{Depth, Entry, PAIRS, page};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
@@ -121,7 +122,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
             });
         }
         let html = page(&set, classifier.recipe(), Depth::Brief, entries);
-        fs_err::write(file, html)?;
+        disk::replace_file(file, html)?;
         context.note(format!("wrote {}", file.display()));
     }
     let bad = answers.iter().filter(|a| a.is_err()).count();

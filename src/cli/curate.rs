@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use asif::anchors::{AnchorId, AnchorSet};
+use asif::disk;
 use asif::eval::anchors::curation::{
     CoresetOptions, Coverage, Curation, CurationOptions, Fit, coreset, curate,
 };
@@ -196,7 +197,7 @@ fn write(
             ids.push_str(set.pair_id(anchor)?);
             ids.push('\n');
         }
-        fs_err::write(file, ids)?;
+        disk::replace_file(file, ids)?;
         context.note(format!("wrote {}", file.display()));
         anyhow::Ok(())
     };

@@ -1,6 +1,5 @@
 //! Which error ends with which exit code.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use asif::anchors::AnchorsError;

@@ -6,6 +6,7 @@ use asif::anchors::AnchorSet;
 use asif::anchors::embed::Rejected;
 use asif::anchors::select::{self, Filter};
 use asif::classify::{Answer, Classifier, Prediction, Reason, Reasons};
+use asif::disk;
 use asif::eval::page::{Depth, Entry, page};
 use asif::space::prompts::{Labels, Templates};
 use clap::Args;
@@ -328,7 +329,7 @@ fn finish(
     }
     if let Some(file) = &args.html {
         let html = page(set, classifier.recipe(), Depth::Full, entries);
-        fs_err::write(file, html)?;
+        disk::replace_file(file, html)?;
         context.note(format!("wrote {}", file.display()));
     }
     Ok(())

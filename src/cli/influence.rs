@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use asif::disk::FileReplacement;
 use asif::eval::Dataset;
 use asif::eval::anchors::influence::{AnchorInfluence, Influence, InfluenceOptions, influence};
 use asif::eval::measure::Subject;
@@ -111,7 +112,7 @@ struct Row<'a> {
 }
 
 fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
-    let mut out = csv::Writer::from_writer(fs_err::File::create(file)?);
+    let mut out = csv::Writer::from_writer(FileReplacement::begin(file)?);
     for a in &found.anchors {
         out.serialize(Row {
             anchor: a.anchor,
@@ -124,8 +125,8 @@ fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
             caption: &a.caption,
         })?;
     }
-    out.flush()?;
-    Ok(())
+    let file = out.into_inner().map_err(|e| e.into_error())?;
+    Ok(file.finish()?)
 }
 
 fn table(found: &Influence, top: usize) -> String {

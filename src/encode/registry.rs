@@ -9,6 +9,7 @@ use super::error::{EncodeError, ModelError};
 use super::folder::ModelFolder;
 use super::options::{EncoderOptions, Overrides};
 use super::{ImageEncoder, Modality, TextEncoder};
+use crate::disk;
 use crate::home::Home;
 
 /// The file in an installed folder that says what was there when it was installed.
@@ -191,10 +192,10 @@ pub fn add(
     let options = EncoderOptions::latency().or(given).or(&overrides(&folder)?);
     let original = examine_with(&folder, &options, |_| Ok(()), |_| Ok(()))?.0;
 
-    fs_err::create_dir_all(&root)?;
-    let staging = tempfile::Builder::new()
-        .prefix(".adding-")
-        .tempdir_in(&root)?;
+    disk::create_dir_all(&root)?;
+    let _lock = lock(&root)?;
+    disk::step(&root)?;
+    let staging = tempfile::Builder::new().prefix(ADDING).tempdir_in(&root)?;
     // The folder's own name shows in messages and in the identity.
     let copy = staging.path().join(name);
     copy_model(&folder, &options, &copy)?;
@@ -216,7 +217,15 @@ pub fn add(
         });
     }
     write_record(&copy, &record)?;
-    fs_err::rename(&copy, &target)?;
+    disk::sync_tree(&copy)?;
+    match disk::rename_new(&copy, &target) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let name = name.to_owned();
+            return Err(ModelError::NameTaken { name, path: target });
+        }
+        named => named?,
+    }
+    disk::sync_folder(&root)?;
     Ok(Installed {
         name: name.to_owned(),
         modality: record.modality,
@@ -224,6 +233,27 @@ pub fn add(
         bytes: size_of(&target),
         path: target,
     })
+}
+
+/// The beginning of the names of folders of models that are being added.
+const ADDING: &str = ".adding-";
+
+/// One model is added at a time, so that what is there under hidden names was left by killed ones; it
+/// is removed.
+fn lock(root: &Path) -> Result<fs_err::File, ModelError> {
+    disk::fault::arm();
+    let path = root.join(".LOCK");
+    disk::step(&path)?;
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let file = options.open(path)?;
+    file.lock()?;
+    for name in disk::names(root)? {
+        if name.starts_with(ADDING) {
+            disk::remove_hidden(&root.join(name))?;
+        }
+    }
+    Ok(file)
 }
 
 fn write_record(dir: &Path, record: &impl Serialize) -> Result<(), ModelError> {

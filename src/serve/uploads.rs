@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::error::Refusal;
 use super::picture::Picture;
 use crate::anchors::{AnchorId, AnchorSet, manifest};
+use crate::disk;
 
 /// A pair that is to be added. What else is said of it (`source`, `licence`, anything) is kept.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -129,7 +130,7 @@ impl Uploads {
             check_id(at, pair.id.as_deref())?;
         }
         let failed = |e: std::io::Error| Refusal::internal(format!("the upload is not kept: {e}"));
-        fs_err::create_dir_all(folder).map_err(failed)?;
+        disk::create_dir_all(folder).map_err(failed)?;
         let folder = fs_err::canonicalize(folder).map_err(failed)?;
         // Beside the pictures, where the next start looks for what a killed one has left.
         let list = tempfile::Builder::new()
@@ -182,7 +183,8 @@ impl Uploads {
             file.persist(&path).map_err(|e| failed(e.error))?;
             self.new.push(path);
         }
-        Ok(())
+        // Also where it was there: whoever wrote it may have been killed before this.
+        disk::sync_folder(folder).map_err(failed)
     }
 
     /// The list of pairs.

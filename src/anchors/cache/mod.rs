@@ -19,6 +19,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::TryLockError;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -126,7 +127,7 @@ impl EmbeddingCache {
         if let Some(reason) = &inner.read_only {
             return Err(std::io::Error::other(reason.clone()));
         }
-        lock_file(&inner.file)?;
+        self.lock_named(&mut inner)?;
         let first = file::append(&mut inner.file, &self.path, &bytes, record_bytes(self.dim));
         inner.file.unlock()?;
         let first = first?;
@@ -181,8 +182,6 @@ impl EmbeddingCache {
     /// Forgets the embeddings of these inputs, and every embedding that has one of these
     /// directions, whose input may be gone; returns how many. The file is written anew without them.
     ///
-    /// What another process appends to the old file meanwhile is lost, and encoded again.
-    ///
     /// # Errors
     /// When the file cannot be read or written; it is then what it was.
     pub fn forget(
@@ -191,7 +190,7 @@ impl EmbeddingCache {
         directions: &Directions,
     ) -> std::io::Result<u64> {
         let mut inner = self.lock();
-        lock_file(&inner.file)?;
+        self.lock_named(&mut inner)?;
         let written = self.write_without(keys, directions);
         inner.file.unlock()?;
         let (rewritten, forgotten) = written?;
@@ -202,6 +201,26 @@ impl EmbeddingCache {
             inner.file = file;
         }
         Ok(forgotten)
+    }
+
+    /// Locks the file that has the name now. Where another process has written it anew since it was
+    /// opened, that is opened instead: what is appended to the old one nobody would find, and two that
+    /// write it anew at once would bring back what the other forgot.
+    fn lock_named(&self, inner: &mut Inner) -> std::io::Result<()> {
+        loop {
+            lock_file(&inner.file)?;
+            let (own, named) = (inner.file.metadata()?, fs_err::metadata(&self.path));
+            if named.is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())) {
+                return Ok(());
+            }
+            inner.file.unlock()?;
+            let mut options = OpenOptions::new();
+            let mut file = options.read(true).write(true).open(&self.path)?;
+            let length = file.metadata()?.len().saturating_sub(HEADER_BYTES);
+            let count = length / record_bytes(self.dim) as u64;
+            inner.records = file::index(&mut file, count, self.dim)?;
+            inner.file = file;
+        }
     }
 
     /// Writes the file anew without them, if any is there; returns how many records the new file
