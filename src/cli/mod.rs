@@ -29,6 +29,7 @@ mod curate;
 mod diff;
 mod doctor;
 mod draw;
+mod environment;
 mod eval;
 mod exit;
 mod explain;
@@ -40,7 +41,7 @@ mod inspect;
 mod models;
 mod panics;
 mod query;
-mod quiet_runtime;
+
 mod receipt;
 mod repair;
 mod rollback;
@@ -150,7 +151,7 @@ enum Command {
 
 /// Runs the command line and says how the process ends.
 fn main() -> ExitCode {
-    quiet_runtime::start_again();
+    environment::start_again_with_variables();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage::report(error),

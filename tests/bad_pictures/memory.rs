@@ -233,9 +233,7 @@ fn a_server_stays_flat_under_large_pictures_and_bombs_and_gives_memory_back() {
     support::run(build.arg("--pairs").arg(pairs).arg("--out").arg(&set)).ok();
     let mut options = encoders.to_vec();
     options.extend(["--max-decode-memory", "100"]);
-    // As the service file has it: what is freed goes back at once.
-    let environment = [("MIMALLOC_PURGE_DELAY", Path::new("10"))];
-    let server = Server::try_start_in(&environment, &[("set", &set)], &options).unwrap();
+    let server = Server::try_start_in(&[], &[("set", &set)], &options).unwrap();
     let asked =
         |file: &[u8]| json!({"images": [base64(file)], "labels": ["dog", "cat"]}).to_string();
     let mut bodies: Vec<String> = bombs().iter().map(|(_, file)| asked(file)).collect();
