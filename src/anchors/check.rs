@@ -123,6 +123,8 @@ pub fn repair<Error: From<AnchorsError>>(
     }
     let lock = (!dry_run).then(|| WriteLock::acquire(set)).transpose()?;
     if !dry_run {
+        // A repair that was killed may have made `CURRENT`, and not its name durable.
+        fs::sync_folder(set).map_err(AnchorsError::from)?;
         let given = recover::segments(set)?.into_iter();
         done.mended.extend(given.map(|id| {
             format!("segment {id}: a whole copy under a hidden name has its name again")
@@ -153,15 +155,11 @@ pub fn repair<Error: From<AnchorsError>>(
             }
         }
     }
-    let opens = |n: u64| {
-        let read = Manifest::read(set, &manifest::name(n));
-        read.and_then(|m| AnchorSet::from_manifest(set, m)).is_ok()
-    };
     let wanted = live.as_deref().and_then(manifest::number);
     let newest = numbers.iter().rev().copied();
     let good = newest
         .filter(|&n| wanted.is_none_or(|w| n <= w))
-        .find(|&n| opens(n));
+        .find(|&n| opens(set, n));
     if !dry_run {
         // What damaged segments were completed from is not needed any more.
         recover::segments(set)?;
@@ -170,7 +168,12 @@ pub fn repair<Error: From<AnchorsError>>(
     if let Some(good) = good {
         done.generation = good;
         match wanted {
-            Some(live) if live == good => {}
+            Some(live) if live == good => {
+                // A repair that went back may have been interrupted before it was done.
+                if let Some(restored) = restored_by_repair(set, live).filter(|_| !dry_run) {
+                    drop_given_up(set, restored, live)?;
+                }
+            }
             // Numbers only grow: going back is one more generation.
             Some(live) => {
                 done.mended
@@ -200,17 +203,30 @@ pub fn repair<Error: From<AnchorsError>>(
     Ok(done)
 }
 
-/// Takes the generations that lie between the restored one and the one that was live, none of which
-/// opens, from those that are kept: a rollback could not come back to them, and while there is a
+fn opens(set: &Path, generation: u64) -> bool {
+    let read = Manifest::read(set, &manifest::name(generation));
+    read.and_then(|m| AnchorSet::from_manifest(set, m)).is_ok()
+}
+
+/// The generation whose content this one repeats, if a repair made it.
+fn restored_by_repair(set: &Path, generation: u64) -> Option<u64> {
+    let manifest = Manifest::read(set, &manifest::name(generation)).ok()?;
+    let by_repair = manifest.change.is_some_and(|c| c.command == "repair");
+    manifest.restored.filter(|_| by_repair)
+}
+
+/// Takes the generations after the restored one up to the one that was live, as far as they do not
+/// open, from those that are kept: a rollback could not come back to them, and while there is a
 /// manifest that cannot be read no file is ever collected.
 fn drop_given_up(set: &Path, good: u64, live: u64) -> Result<(), AnchorsError> {
     let _lock = WriteLock::acquire(set)?;
     for generation in manifest::list(set)? {
-        if (good + 1..=live).contains(&generation) {
+        if (good + 1..=live).contains(&generation) && !opens(set, generation) {
             let name = format!("{}.json", manifest::name(generation));
             fs::remove_file(&manifest::folder(set).join(name))?;
         }
     }
+    fs::sync_folder(&manifest::folder(set))?;
     writer::collect(set, KEEP)
 }
 

@@ -163,7 +163,7 @@ impl NewSet {
                 .tempdir_in(parent)?;
             tries += 1;
             match WriteLock::acquire(folder.path()) {
-                Ok(lock) => {
+                Ok(lock) if folder.path().join("LOCK").exists() => {
                     return Ok(Self {
                         folder,
                         _lock: lock,
@@ -171,9 +171,10 @@ impl NewSet {
                     });
                 }
                 // Another build took it for abandoned, before there was a lock on it.
-                Err(_) if tries < 5 && !folder.path().join("LOCK").exists() => {}
-                Err(AnchorsError::Locked { .. }) if tries < 5 => {}
-                Err(error) => return Err(error),
+                Err(error) if tries > 5 => return Err(error),
+                Err(AnchorsError::Locked { .. }) | Ok(_) => {}
+                Err(error) if folder.path().exists() => return Err(error),
+                Err(_) => {}
             }
         }
     }
@@ -217,8 +218,7 @@ fn building_prefix(destination: &Path) -> String {
     format!(".{name}.building-")
 }
 
-/// Removes folders of killed builds: those whose lock nobody holds, and empty ones, whose builds were
-/// killed before they had one.
+/// Removes folders of killed builds: those whose lock nobody holds.
 fn clear_abandoned(parent: &Path, prefix: &str) {
     let Ok(entries) = fs_err::read_dir(parent) else {
         return;
@@ -228,11 +228,10 @@ fn clear_abandoned(parent: &Path, prefix: &str) {
         if !entry.file_name().to_string_lossy().starts_with(prefix) {
             continue;
         }
-        // Leaving it costs disk space only.
-        let _ = match path.join("LOCK").is_file() {
-            true => WriteLock::acquire(&path).map(|_lock| fs::remove_hidden(&path)),
-            false => Ok(fs_err::remove_dir(&path)),
-        };
+        if let Ok(_lock) = WriteLock::acquire(&path) {
+            // Leaving it costs disk space only.
+            let _ = fs::remove_hidden(&path);
+        }
     }
 }
 

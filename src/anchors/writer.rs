@@ -289,11 +289,12 @@ fn prepare(
 /// What is left to do once a generation is live. None of it can be taken for the change itself, so
 /// failures are told, not raised; the next writer does what was not done.
 fn settle(set: &Path, change: &Change, keep: usize) -> Vec<String> {
-    let logged = history::append(set, change);
-    let collected = collect(set, keep);
-    [logged, collected]
+    // What the log lacks is in the manifests, which must not go before it is there.
+    let settled = history::append(set, change).and_then(|()| collect(set, keep));
+    settled
+        .err()
+        .map(|error| error.to_string())
         .into_iter()
-        .filter_map(|done| Some(done.err()?.to_string()))
         .collect()
 }
 
@@ -348,27 +349,38 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
         }
     }
     let folder = manifest::folder(set);
-    let gone = |name: &String| match name.strip_suffix(".json").and_then(manifest::number) {
-        Some(number) => go.contains(&number),
-        None => all_read && !files.contains(name),
-    };
-    let names: Vec<String> = fs::names(&folder)?.into_iter().filter(gone).collect();
-    for name in &names {
-        fs::remove_file(&folder.join(name))?;
-    }
-    if !names.is_empty() {
-        fs::sync_folder(&folder)?;
-    }
+    let manifest = |name: &String| name.strip_suffix(".json").and_then(manifest::number);
+    // Manifests before what they name: a kept one that comes back after a power cut would lack it.
+    let (manifests, others): (Vec<String>, Vec<String>) = fs::names(&folder)?
+        .into_iter()
+        .partition(|name| manifest(name).is_some());
+    let manifests = manifests
+        .into_iter()
+        .filter(|name| manifest(name).is_some_and(|n| go.contains(&n)));
+    let others = others
+        .into_iter()
+        .filter(|name| all_read && !files.contains(name));
+    remove_all(&folder, manifests.collect(), fs::remove_file)?;
+    remove_all(&folder, others.collect(), fs::remove_file)?;
     let folder = segment::folder(set);
     // What has a hidden name and stayed until now is needed, or another process is at it.
     let gone =
         |name: &String| all_read && !segments.contains(name) && !name.starts_with(fs::HIDDEN);
-    let names: Vec<String> = fs::names(&folder)?.into_iter().filter(gone).collect();
+    let names = fs::names(&folder)?.into_iter().filter(gone);
+    remove_all(&folder, names.collect(), fs::remove_dir_all)
+}
+
+/// Removes these from a folder, durably.
+fn remove_all(
+    folder: &Path,
+    names: Vec<String>,
+    remove: impl Fn(&Path) -> std::io::Result<()>,
+) -> Result<(), AnchorsError> {
     for name in &names {
-        fs::remove_dir_all(&folder.join(name))?;
+        remove(&folder.join(name))?;
     }
     if !names.is_empty() {
-        fs::sync_folder(&folder)?;
+        fs::sync_folder(folder)?;
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ pub struct Case {
 impl Case {
     /// The command, for a copy of the template in `root`.
     pub fn command(&self, root: &Path) -> Command {
-        if self.words[0] == "worker" {
+        if self.is_worker() {
             return worker(&root.join("a.asif"), &self.words[1]);
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_asif"));
@@ -60,6 +60,11 @@ impl Case {
             command.env("ASIF_ONNXRUNTIME", runtime);
         }
         command
+    }
+
+    /// Whether it is a change that this program makes itself, which panics where a command says what failed.
+    pub fn is_worker(&self) -> bool {
+        self.words[0] == "worker"
     }
 
     /// On which media it is tried: one that can do all, and where that matters a plain one.
