@@ -1,6 +1,6 @@
 //! Is a set sound, and if not, what can be made good?
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use super::segment::{self, Segment, SegmentWriter};
 use super::set::AnchorSet;
 use super::swap::give_up;
 use super::writer::{self, KEEP, WriteOptions};
-use super::{fs, history};
+use super::{fs, history, recover};
 use crate::encode::Modality;
 use crate::space::vector::VectorSum;
 
@@ -97,6 +97,7 @@ pub struct Repaired {
 
 /// Rebuilds what can be rebuilt from what is intact.
 ///
+/// * a segment that a killed writer left whole under a hidden name gets its name again;
 /// * graphs, codes and sums of a segment from its records and vectors;
 /// * vectors from the images and captions that the records name, through `encoders`, which is
 ///   called only then;
@@ -121,6 +122,12 @@ pub fn repair<Error: From<AnchorsError>>(
         publish::current(set)?;
     }
     let lock = (!dry_run).then(|| WriteLock::acquire(set)).transpose()?;
+    if !dry_run {
+        let given = recover::segments(set)?.into_iter();
+        done.mended.extend(given.map(|id| {
+            format!("segment {id}: a whole copy under a hidden name has its name again")
+        }));
+    }
     let live = publish::current(set).ok();
     let mut looked_at = std::collections::HashSet::new();
     for &generation in numbers.iter().rev() {
@@ -131,7 +138,8 @@ pub fn repair<Error: From<AnchorsError>>(
             if !looked_at.insert(entry.id.clone()) {
                 continue;
             }
-            let Err(damage) = Segment::open(set, entry, &manifest).and_then(|s| s.verify()) else {
+            let Err(damage) = Segment::open(set, entry, &manifest).and_then(|s| sound(&s, entry))
+            else {
                 continue;
             };
             let what = format!("segment {}: {damage}", entry.id);
@@ -154,6 +162,10 @@ pub fn repair<Error: From<AnchorsError>>(
     let good = newest
         .filter(|&n| wanted.is_none_or(|w| n <= w))
         .find(|&n| opens(n));
+    if !dry_run {
+        // What damaged segments were completed from is not needed any more.
+        recover::segments(set)?;
+    }
     drop(lock);
     if let Some(good) = good {
         done.generation = good;
@@ -202,6 +214,18 @@ fn drop_given_up(set: &Path, good: u64, live: u64) -> Result<(), AnchorsError> {
     writer::collect(set, KEEP)
 }
 
+/// Reads a segment to the last byte and compares its content with its name.
+fn sound(segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+    segment.verify()?;
+    match segment.content_name()? {
+        name if name == entry.id => Ok(()),
+        name => Err(AnchorsError::Damaged {
+            path: segment.path().to_owned(),
+            what: format!("its records and vectors are those of {name}"),
+        }),
+    }
+}
+
 /// Writes a damaged segment again from its records; false when nothing gives the same content.
 fn rebuild<Error: From<AnchorsError>>(
     set: &Path,
@@ -210,37 +234,51 @@ fn rebuild<Error: From<AnchorsError>>(
     encoders: &impl Fn(&Manifest) -> Result<Embedder, Error>,
     watch: Watch<'_>,
 ) -> Result<bool, Error> {
-    let folder: PathBuf = segment::folder(set).join(&entry.id);
-    let Ok(records) = Records::open(&folder.join(segment::PAIRS)) else {
-        return Ok(false);
-    };
-    if records.verify().is_err() || records.len() as u64 != entry.pairs {
-        return Ok(false);
+    // What killed writers left may have what the segment's own folder lacks.
+    let mut sources = vec![segment::folder(set).join(&entry.id)];
+    sources.extend(recover::hidden_folders(set)?);
+    let records: Vec<Records> = sources
+        .iter()
+        .filter_map(|folder| Records::open(&folder.join(segment::PAIRS)).ok())
+        .filter(|records| records.len() as u64 == entry.pairs && records.verify().is_ok())
+        .collect();
+    let dims = manifest.dims();
+    for records in &records {
+        for image in &sources {
+            for text in &sources {
+                if let Some(vectors) = stored([image, text], records.len(), dims)
+                    && write_same(set, entry, manifest, records, &vectors)?
+                {
+                    return Ok(true);
+                }
+            }
+        }
     }
-    if let Some(vectors) = stored(&folder, records.len(), manifest.dims())
-        && write_same(set, entry, manifest, &records, &vectors)?
-    {
-        return Ok(true);
+    if records.is_empty() {
+        return Ok(false);
     }
     let embedder = encoders(manifest)?;
-    let vectors = embedded(&records, &embedder, watch)?;
-    Ok(match vectors {
-        Some(vectors) => write_same(set, entry, manifest, &records, &vectors)?,
-        None => false,
-    })
+    for records in &records {
+        if let Some(vectors) = embedded(records, &embedder, watch)?
+            && write_same(set, entry, manifest, records, &vectors)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Both sides' vectors, `[n, dim]` each.
 type Sides = [Vec<f32>; 2];
 
-fn stored(folder: &Path, pairs: usize, dims: [usize; 2]) -> Option<Sides> {
-    let read = |name: &str, dim: usize| {
+fn stored(folders: [&Path; 2], pairs: usize, dims: [usize; 2]) -> Option<Sides> {
+    let read = |folder: &Path, name: &str, dim: usize| {
         let set = asif_index::VectorSet::open(folder.join(name)).ok()?;
         (set.len() == pairs && set.dim() == dim).then(|| set.vectors().to_vec())
     };
     Some([
-        read(segment::IMAGE, dims[0])?,
-        read(segment::TEXT, dims[1])?,
+        read(folders[0], segment::IMAGE, dims[0])?,
+        read(folders[1], segment::TEXT, dims[1])?,
     ])
 }
 
@@ -289,11 +327,12 @@ fn write_same(
     let same = new.id() == entry.id;
     if same {
         // What was there is made again: which graphs pay was decided when the segment was written.
-        let had_graphs = segment::has_graphs(&segment::folder(set).join(&entry.id));
-        let graphs = match had_graphs {
+        let old = segment::folder(set).join(&entry.id);
+        let graphs = match segment::has_graphs(&old) {
             true => GraphPolicy::Always,
             false => GraphPolicy::Never,
         };
+        segment::carry_over(&old, new.path())?;
         new.finish(graphs, manifest.space.k())?;
     }
     Ok(same)

@@ -21,8 +21,7 @@
 //! | [`tombstones`] | which pairs of the segments are removed, as a file |
 //! | `rows` | which pairs are live, and their numbers |
 //! | [`publish`] | how a generation goes live, whole or not at all |
-//! | [`fs`] | the file operations of writers, each a place where a disk may refuse |
-//! | `fault` | a disk that does refuse, for tests |
+//! | `recover` | what killed writers left of segments, and what of it is needed |
 //! | [`writer`] | the next generation of a set: lock, record, collection of old ones |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
 //! | [`respace`] | another recipe for the same pairs |
@@ -52,8 +51,6 @@ pub mod elsewhere;
 pub mod embed;
 pub mod error;
 pub mod explain;
-mod fault;
-pub mod fs;
 pub mod history;
 pub mod live;
 pub mod manifest;
@@ -62,6 +59,7 @@ pub mod products;
 pub mod publish;
 pub mod purge;
 pub mod records;
+mod recover;
 pub mod remove;
 pub mod respace;
 pub mod reweigh;
@@ -75,6 +73,8 @@ pub mod tombstones;
 pub mod vectors;
 pub mod view;
 pub mod writer;
+
+use crate::disk as fs;
 
 pub use build::{BuildOptions, BuildReport, build};
 pub use embed::Embedder;

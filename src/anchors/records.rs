@@ -188,7 +188,11 @@ impl Records {
         codec::decode_id(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
     }
 
-    fn bytes(&self, i: usize) -> Result<&[u8], AnchorsError> {
+    /// The bytes of record number `i`, as [`RecordsWriter::push`] returned them.
+    ///
+    /// # Errors
+    /// When there is none of that number.
+    pub(super) fn bytes(&self, i: usize) -> Result<&[u8], AnchorsError> {
         let blob = &self.file.bytes()[self.blob.clone()];
         self.offset(i)
             .zip(i.checked_add(1).and_then(|next| self.offset(next)))

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use super::manifest::{self, Manifest, TombstonesEntry};
 use super::publish::{self, WriteLock};
 use super::set::AnchorSet;
 use super::tombstones::Tombstones;
-use super::{fs, segment};
+use super::{fs, recover, segment};
 
 /// How many generations are kept unless somebody says otherwise.
 pub const KEEP: usize = 5;
@@ -238,7 +238,7 @@ fn prepare(
     let before = current.and_then(|name| Manifest::read(set, &name).ok());
     let mut manifest = next.manifest;
     manifest.generation = last + 1;
-    manifest.created = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    manifest.created = crate::clock::timestamp();
     manifest.made_by = concat!("asif ", env!("CARGO_PKG_VERSION")).to_owned();
     let mut change = Change {
         generation: manifest.generation,
@@ -297,12 +297,16 @@ fn settle(set: &Path, change: &Change, keep: usize) -> Vec<String> {
         .collect()
 }
 
-/// Clears what killed writers left: hidden files, and whatever belongs to generations after the
-/// live one.
+/// Clears what killed writers left: hidden files that nothing needs, and whatever belongs to
+/// generations after the live one. What a generation lacks and is found gets its name again.
 fn sweep(set: &Path) -> Result<(), AnchorsError> {
+    // `CURRENT` may be that of a writer that was killed before its name was durable.
+    fs::sync_folder(set)?;
+    // While all manifests are there.
+    recover::segments(set)?;
     let live = manifest::number(&publish::current(set)?).unwrap_or(0);
     let generations = manifest::folder(set);
-    for folder in [set, &generations, &segment::folder(set)] {
+    for folder in [set, &generations] {
         fs::sweep_hidden(folder)?;
     }
     for name in fs::names(&generations)? {
@@ -317,7 +321,8 @@ fn sweep(set: &Path) -> Result<(), AnchorsError> {
 }
 
 /// Removes all but the newest `keep` generations (and the one that a rollback would restore), then
-/// the files that none of those left uses. Readers that have them mapped keep them.
+/// the files that none of those left uses. Readers that have them mapped keep them. What was removed
+/// does not come back after a power cut.
 ///
 /// # Errors
 /// When the disk refuses; nothing that a kept generation uses is gone then.
@@ -327,32 +332,43 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
     let live = Manifest::read(set, &publish::current(set)?)?;
     let wanted = |n: &u64| kept[newest..].contains(n) || (keep > 1 && live.parent == Some(*n));
     let (stay, go): (Vec<u64>, Vec<u64>) = kept.iter().partition(|n| wanted(n));
-    let folder = manifest::folder(set);
-    for generation in go {
-        fs::remove_file(&folder.join(format!("{}.json", manifest::name(generation))))?;
-    }
     let mut files = BTreeSet::new();
     let mut segments = BTreeSet::new();
+    let mut all_read = true;
     for generation in stay {
         let name = manifest::name(generation);
-        let Ok(manifest) = Manifest::read(set, &name) else {
-            // What it uses is not known, so nothing may go.
-            return Ok(());
-        };
-        files.insert(format!("{name}.json"));
-        files.extend(manifest.tombstones.map(|t| t.file));
-        segments.extend(manifest.segments.into_iter().map(|s| s.id));
-    }
-    for name in fs::names(&folder)? {
-        if !files.contains(&name) {
-            fs::remove_file(&folder.join(name))?;
+        match Manifest::read(set, &name) {
+            Ok(manifest) => {
+                files.insert(format!("{name}.json"));
+                files.extend(manifest.tombstones.map(|t| t.file));
+                segments.extend(manifest.segments.into_iter().map(|s| s.id));
+            }
+            // What it uses is not known, so nothing of that may go.
+            Err(_) => all_read = false,
         }
+    }
+    let folder = manifest::folder(set);
+    let gone = |name: &String| match name.strip_suffix(".json").and_then(manifest::number) {
+        Some(number) => go.contains(&number),
+        None => all_read && !files.contains(name),
+    };
+    let names: Vec<String> = fs::names(&folder)?.into_iter().filter(gone).collect();
+    for name in &names {
+        fs::remove_file(&folder.join(name))?;
+    }
+    if !names.is_empty() {
+        fs::sync_folder(&folder)?;
     }
     let folder = segment::folder(set);
-    for name in fs::names(&folder)? {
-        if !segments.contains(&name) {
-            fs::remove_dir_all(&folder.join(name))?;
-        }
+    // What has a hidden name and stayed until now is needed, or another process is at it.
+    let gone =
+        |name: &String| all_read && !segments.contains(name) && !name.starts_with(fs::HIDDEN);
+    let names: Vec<String> = fs::names(&folder)?.into_iter().filter(gone).collect();
+    for name in &names {
+        fs::remove_dir_all(&folder.join(name))?;
+    }
+    if !names.is_empty() {
+        fs::sync_folder(&folder)?;
     }
     Ok(())
 }

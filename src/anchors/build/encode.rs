@@ -260,8 +260,12 @@ pub(in crate::anchors) fn mean_text(
 ) -> Result<Vec<f32>, String> {
     let dim = encoders.dim();
     let mut vectors = Vec::with_capacity(captions.len() * dim);
-    for caption in captions {
-        vectors.extend(caption.map_err(|rejected| rejected.reason)?);
+    let n = captions.len();
+    for (at, caption) in captions.into_iter().enumerate() {
+        vectors.extend(caption.map_err(|rejected| match n {
+            1 => rejected.reason,
+            _ => format!("caption {} of {n}: {}", at + 1, rejected.reason),
+        })?);
     }
     // One caption is taken as it is: normalising twice would change its last bits.
     if vectors.len() == dim {
