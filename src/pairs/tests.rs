@@ -200,7 +200,10 @@ fn a_quote_that_never_closes_costs_its_row() {
     let captions: Vec<_> = pairs.iter().map(|pair| pair.captions[0].as_str()).collect();
     assert_eq!(captions, ["fine", "kept", "a\n5\" nail"]);
     assert_eq!(errors.len(), 1);
-    assert!(errors[0].starts_with("p.csv, row 3: badly quoted"), "{errors:?}");
+    assert!(
+        errors[0].starts_with("p.csv, row 3: badly quoted"),
+        "{errors:?}"
+    );
 }
 
 #[test]
@@ -210,13 +213,24 @@ fn a_tsv_is_read_as_it_stands_where_its_quotes_are_broken() {
     let (pairs, errors) = read_text("p.tsv", text);
     assert_eq!(errors, [""; 0]);
     let captions: Vec<_> = pairs.iter().map(|pair| pair.captions[0].as_str()).collect();
-    let all = ["\"Hello there", "a cat", "\"Stop\" sign", "q", "\"open", "of 5\""];
+    let all = [
+        "\"Hello there",
+        "a cat",
+        "\"Stop\" sign",
+        "q",
+        "\"open",
+        "of 5\"",
+    ];
     assert_eq!(captions, all);
 }
 
 #[test]
 fn columns_and_keys_that_are_there_twice_are_refused() {
-    for header in ["image,caption,image", "id,image,caption,ID", "image,caption,source,Source"] {
+    for header in [
+        "image,caption,image",
+        "id,image,caption,ID",
+        "image,caption,source,Source",
+    ] {
         let said = fatal("p.csv", format!("{header}\na.jpg,x,y,z\n"));
         assert!(said.contains("twice"), "{said}");
     }
@@ -228,8 +242,14 @@ fn columns_and_keys_that_are_there_twice_are_refused() {
          {\"image\":\"b.jpg\",\"caption\":\"kept\u{2028}whole\"}\r",
     );
     assert_eq!(pairs.len(), 1);
-    assert!(errors[0].contains("row 1: the key \"caption\" is there twice"), "{errors:?}");
-    assert!(errors[1].contains("row 2: not JSON: 2 values on one line"), "{errors:?}");
+    assert!(
+        errors[0].contains("row 1: the key \"caption\" is there twice"),
+        "{errors:?}"
+    );
+    assert!(
+        errors[1].contains("row 2: not JSON: 2 values on one line"),
+        "{errors:?}"
+    );
 }
 
 #[test]
@@ -302,8 +322,15 @@ fn a_folder_is_read_by_content_and_what_is_left_out_is_counted_by_ending() {
             Err(error) => skipped.add(error),
         }
     }
-    assert_eq!(ids(&pairs), ["a.jpg", "b.JFIF", "c.jpe", "deep/er/x.jfif", "g"]);
-    let counts: Vec<String> = skipped.counts().iter().map(|(kind, n)| format!("{kind} {n}")).collect();
+    assert_eq!(
+        ids(&pairs),
+        ["a.jpg", "b.JFIF", "c.jpe", "deep/er/x.jfif", "g"]
+    );
+    let counts: Vec<String> = skipped
+        .counts()
+        .iter()
+        .map(|(kind, n)| format!("{kind} {n}"))
+        .collect();
     // `i.txt` has no image of its own: the stem of `i.bmp.gz` is `i.bmp`.
     assert_eq!(
         counts,
@@ -330,8 +357,16 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
         ("pairs.json", &coco[..], "COCO"),
         ("coco.jsonl", &coco[..], "COCO"),
         ("list.json", b"[]", "a JSON file"),
-        ("pretty.jsonl", b"[\n {\n  \"image\": \"a.jpg\"\n }\n]\n", "over several lines"),
-        ("one.jsonl", b"{\n \"image\": \"a.jpg\"\n}\n", "over several lines"),
+        (
+            "pretty.jsonl",
+            b"[\n {\n  \"image\": \"a.jpg\"\n }\n]\n",
+            "over several lines",
+        ),
+        (
+            "one.jsonl",
+            b"{\n \"image\": \"a.jpg\"\n}\n",
+            "over several lines",
+        ),
         ("x.parquet", b"PAR1....PAR1", "Parquet"),
         ("parquet.csv", b"PAR1....PAR1", "Parquet"),
         ("x.tar", &tar, "tar"),
@@ -343,8 +378,14 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
         ("x.jpg", b"\xFF\xD8\xFF\xE0", "an image"),
     ] {
         let said = fatal(name, bytes);
-        assert!(said.contains("this seems to be") || said.contains("compressed"), "{said}");
-        assert!(said.contains(seems) && !said.contains("rename"), "{name}: {said}");
+        assert!(
+            said.contains("this seems to be") || said.contains("compressed"),
+            "{said}"
+        );
+        assert!(
+            said.contains(seems) && !said.contains("rename"),
+            "{name}: {said}"
+        );
     }
     // A first row that is broken does not make a file something else.
     let (pairs, errors) = read_text("p.jsonl", "{\n{\"image\":\"a.jpg\",\"caption\":\"x\"}\n");

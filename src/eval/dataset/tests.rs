@@ -142,7 +142,10 @@ fn what_is_left_out_of_class_folders_is_counted_by_ending() {
 fn parts_of_a_data_set_are_not_its_classes() {
     let dir = folder(&[("train/cat/1.jpg", b""), ("val/cat/1.jpg", b"")]);
     let said = Dataset::load(dir.path(), None).unwrap_err().to_string();
-    assert!(said.contains("train, val") && said.contains("give one of them"), "{said}");
+    assert!(
+        said.contains("train, val") && said.contains("give one of them"),
+        "{said}"
+    );
     assert!(Dataset::load(&dir.path().join("val"), None).is_ok());
 }
 
