@@ -143,7 +143,7 @@ impl Labels {
                 return Err(PromptsError::OtherForm {
                     path: path.to_owned(),
                     seems: format!("a file of templates, because of {names:?}"),
-                    advice: "give it with --templates",
+                    advice: "give it as templates, and here one label a line",
                 });
             }
             let mut names = names

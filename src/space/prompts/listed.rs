@@ -131,6 +131,10 @@ fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
     };
     let mut classes: Vec<_> = entries.iter().map(one).collect::<Option<_>>()?;
     classes.sort_by_key(|(number, _)| *number);
+    // One number that is not the first is hardly all of a model's classes.
+    if classes.len() == 1 && classes[0].0 != 0 {
+        return None;
+    }
     let distinct = classes.windows(2).all(|pair| pair[0].0 != pair[1].0);
     (distinct && !classes.is_empty()).then(|| classes.into_iter().map(|(_, name)| name).collect())
 }

@@ -28,8 +28,7 @@ pub use self::labels::Labels;
 pub enum PromptsError {
     /// A template without a place for the class name.
     #[error(
-        "{at}: {text:?} has no {{}}; put {{}} or {{c}} where the class name belongs (a file of labels \
-         is given with --labels-file)"
+        "{at}: {text:?} has no {{}}; put {{}} or {{c}} where the class name belongs (or are these labels?)"
     )]
     NoPlaceholder {
         /// The template's place.

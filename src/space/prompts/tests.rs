@@ -52,7 +52,7 @@ fn bad_templates_name_their_place() {
     insta::assert_snapshot!(
         ["a photo", "a {class}", "a {", "a } {}", "{ }"].map(say).join("\n"),
         @r#"
-    entry 2: "a photo" has no {}; put {} or {c} where the class name belongs
+    entry 2: "a photo" has no {}; put {} or {c} where the class name belongs (or are these labels?)
     entry 2: unknown placeholder {class}; the class name is {} or {c}, and a brace itself is written {{ or }}
     entry 2: "a {" has a single {; the class name is {} or {c}, and a brace itself is written {{ or }}
     entry 2: "a } {}" has a single }; the class name is {} or {c}, and a brace itself is written {{ or }}
@@ -71,7 +71,7 @@ fn files_are_read_by_line() {
     let bad = file(b"# mine\n\na photo\n");
     assert_eq!(
         message(Templates::from_file(bad.path()), &bad),
-        "FILE, line 3: \"a photo\" has no {}; put {} or {c} where the class name belongs"
+        "FILE, line 3: \"a photo\" has no {}; put {} or {c} where the class name belongs (or are these labels?)"
     );
     let latin = file(b"a {}\ncaf\xE9 {}\n");
     assert_eq!(
@@ -230,9 +230,9 @@ fn bad_label_files_name_the_line() {
         say("l.txt", "cat\n: a pet\n"),
     ];
     insta::assert_snapshot!(said.join("\n"), @r#"
-    l.json, line 2: expected a prompt or a list of prompts; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
+    l.json, line 1: expected a prompt or a list of prompts under "cat"; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.json: labels given more than once: "cat"; name each once
-    l.json, line 1: invalid type: sequence, expected an object of labels; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
+    l.json, line 1: expected a list of labels as texts, such as ["cat", "dog"]; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.jsonl, line 2: unknown field `prompt`, expected one of `label`, `names`, `descriptions`, `prompts`; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.jsonl, line 1: a label is blank; take out the extra comma or name it
     l.txt, line 2: a label is blank; take out the extra comma or name it
@@ -341,7 +341,7 @@ fn files_that_are_something_else_are_refused_with_what_they_seem_to_be() {
         ),
         ("t.yaml", "- a photo of a {}.\n", "YAML"),
         ("t.txt", "- a photo of a {}.\n", "bullet"),
-        ("t.txt", "cat\ndog\n", "--labels-file"),
+        ("t.txt", "cat\ndog\n", "or are these labels"),
         ("t.txt", "a photo of a %s.\n", "put {} or {c}"),
         ("t.txt", "a photo of a {0}.\n", "unknown placeholder {0}"),
         (
@@ -418,7 +418,7 @@ fn no_message_names_a_type() {
             said.contains("\"label\"") && said.contains("line 1"),
             "{said}"
         );
-        for word in ["struct", "enum", "Line", "variant"] {
+        for word in ["struct", "enum", "LabelLine", "variant"] {
             assert!(!said.contains(word), "{said}");
         }
     }
