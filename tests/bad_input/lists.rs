@@ -74,7 +74,7 @@ fn images_under_other_endings_are_read_by_content_or_counted() {
         .enumerate()
     {
         let bytes = if i < 4 {
-            jpeg(i as u64)
+            jpeg(u32::try_from(i).unwrap())
         } else {
             b"II*\0and so on".to_vec()
         };
@@ -182,7 +182,7 @@ fn files_of_labels_and_templates_are_read_by_their_form_or_refused() {
         );
     }
     let lines = labels("labels.jsonl", "\"cat\"\n\"dog\"\n");
-    lines.fails(INPUT, &["labels.jsonl, line 1", "\"label\""]);
+    let lines = lines.fails(INPUT, &["labels.jsonl, line 1", "\"label\""]);
     assert!(!lines.err.contains("struct"), "{}", lines.err);
     labels("films.txt", "Alien: A\nAlien: B\ncat\n").fails(INPUT, &["Alien", "after a colon"]);
     let tags = labels("tags.txt", "#food\n#travel\n#cats\ncat\n").ok();
@@ -213,7 +213,7 @@ fn a_folder_of_photos_is_told_from_a_photo() {
     let dir = folder();
     let image = draw(dir.path(), "a.png", 1);
     let ended = run(classify(demo_set(), "cat,dog").arg(dir.path()));
-    ended.fails(INPUT, &["found a folder", "name the files in it"]);
+    let ended = ended.fails(INPUT, &["found a folder", "name the files in it"]);
     assert!(!ended.err.contains("os error"), "{}", ended.err);
     run(classify(demo_set(), "cat,dog").arg(&image)).ok();
     let ended = run(classify(demo_set(), "cat,dog")
