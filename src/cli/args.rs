@@ -1,6 +1,6 @@
 //! Arguments that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -357,8 +357,17 @@ enum AggregateArg {
 
 impl HeadArgs {
     /// The templates given, if any.
-    pub fn templates(&self) -> anyhow::Result<Option<Templates>> {
-        Ok(self.templates.as_deref().map(named::load).transpose()?)
+    pub fn templates(&self, context: &Context) -> anyhow::Result<Option<Templates>> {
+        let Some(given) = self.templates.as_deref() else {
+            return Ok(None);
+        };
+        let templates = named::load(given)?;
+        if named::find(given).is_none() {
+            for note in Templates::notes_of_file(Path::new(given))? {
+                context.note(format!("asif: {note}"));
+            }
+        }
+        Ok(Some(templates))
     }
 
     /// How a head is made in this space.

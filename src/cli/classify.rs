@@ -70,7 +70,7 @@ struct Line<'a> {
 }
 
 pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
-    let labels = args.labels.read()?;
+    let labels = args.labels.read(context)?;
     let Question {
         set,
         embedder,

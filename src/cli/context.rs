@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use asif::anchors::embed::Watch;
+use asif::eval::Dataset;
 use asif::home::Home;
 use asif::printable;
 use asif::progress::Cancel;
@@ -66,6 +67,15 @@ impl Context {
     pub fn note(&self, line: impl AsRef<str>) {
         if !self.quiet {
             say(line);
+        }
+    }
+
+    /// What data sets do not use of their folders, on standard error.
+    pub fn note_left_out<'a>(&self, datasets: impl IntoIterator<Item = &'a Dataset>) {
+        for dataset in datasets {
+            for what in &dataset.left_out {
+                self.note(format!("asif: {}: {what}", dataset.name));
+            }
         }
     }
 

@@ -106,8 +106,8 @@ fn probe(
     sets: &mut [AnchorSet; 2],
     context: &Context,
 ) -> anyhow::Result<Vec<Changed>> {
-    let labels = args.labels.read()?;
-    let templates = args.score.templates()?.unwrap_or_default();
+    let labels = args.labels.read(context)?;
+    let templates = args.score.templates(context)?.unwrap_or_default();
     let mut best = Vec::new();
     for set in sets {
         let options = args.score.options(set)?;

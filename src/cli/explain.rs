@@ -162,7 +162,7 @@ struct Without {
 }
 
 pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
-    let asked = Asked::read(args)?;
+    let asked = Asked::read(args, context)?;
     let question = args.query.open(context, load_of(asked.images.len()))?;
     let Question {
         set,
@@ -223,7 +223,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn read(args: &'a ExplainArgs) -> anyhow::Result<Self> {
+    fn read(args: &'a ExplainArgs, context: &Context) -> anyhow::Result<Self> {
         if args.text_pair {
             let [image, caption] = args.images.as_slice() else {
                 let found = args.images.len();
@@ -240,7 +240,7 @@ impl<'a> Asked<'a> {
                 caption: true,
             });
         }
-        let labels = args.labels.read()?;
+        let labels = args.labels.read(context)?;
         let place = |name: &String| {
             let at = labels.as_slice().iter().position(|label| label == name);
             at.ok_or_else(|| {

@@ -60,6 +60,7 @@ pub struct InfluenceArgs {
 
 pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
     let dataset = Dataset::load(&args.dataset, args.classnames.as_deref())?;
+    context.note_left_out([&dataset]);
     let mut set = super::open(&args.set, context)?;
     let head = args.score.options(&set)?;
     let rows = head.space.plain().copied().ok_or_else(|| {
@@ -78,7 +79,7 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
         mode: head.mode,
         aggregate: head.aggregate,
     };
-    let templates = args.score.templates()?;
+    let templates = args.score.templates(context)?;
     let embedder = args.score.ask().embedder(context, &mut set, Load::Many)?;
     let subject = Subject {
         set: &set,

@@ -56,6 +56,7 @@ pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
         .iter()
         .map(|folder| Dataset::load(folder, args.classnames.as_deref()))
         .collect::<Result<_, _>>()?;
+    context.note_left_out(&datasets);
     let Question {
         set,
         embedder,

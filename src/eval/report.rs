@@ -304,6 +304,8 @@ fn notes(mut given: Vec<String>, dataset: &Dataset) -> Vec<String> {
             .as_ref()
             .map(|note| format!("{}: {note}", dataset.name)),
     );
+    let left_out = dataset.left_out.iter();
+    given.extend(left_out.map(|what| format!("{}: {what}", dataset.name)));
     given
 }
 

@@ -27,7 +27,17 @@ pub(super) fn read(path: &Path) -> Result<ReadFile, Rejected> {
         reason: e.to_string(),
     };
     let file = fs_err::File::open(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        let path = path.display();
+        return Err(Rejected {
+            reason: format!(
+                "{path}: expected an image file, found a folder; name the files in it, such as \
+                 {path}/*.jpg"
+            ),
+        });
+    }
+    let length = metadata.len();
     let too_large = |bytes: u64| {
         let max_bytes = LARGEST;
         Rejected::of_file(path, &InputError::FileTooLarge { bytes, max_bytes })
