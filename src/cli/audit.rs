@@ -145,7 +145,7 @@ fn run_purge(
     if let Some(file) = &args.receipt {
         let receipt = DeletionReceipt::new(request, &done, args.reference.clone());
         let text = serde_json::to_string_pretty(&receipt)?;
-        fs_err::write(file, text + "\n")?;
+        asif::disk::replace_file(file, text + "\n")?;
         context.note(format!("wrote {}", file.display()));
     }
     if context.json {

@@ -72,7 +72,7 @@ const ID_BYTES: usize = 512;
 /// # Errors
 /// When the folder cannot be made or read, or a leftover not be deleted.
 pub(super) fn sweep(folder: &Path, set: &Path) -> std::io::Result<()> {
-    fs_err::create_dir_all(folder)?;
+    disk::create_dir_all(folder)?;
     let mut left = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
