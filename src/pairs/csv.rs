@@ -6,7 +6,8 @@
 //!
 //! **Rows that repeat an image.** Lists like Flickr8k's write one row a caption. Rows that follow
 //! one another with the same image and no id become one pair with all their captions; its origin
-//! and its meta are those of the first row. Rows with an id are never merged.
+//! and its meta are those of the first row. Rows with an id are never merged,
+//! and rows whose image is missing neither: each of them is passed over by itself.
 //!
 //! **Quotes that are broken** ([`records`](super::records)) cost the line they stand on: it is
 //! passed over and named. Writers of TSV mostly do not quote at all, so there such a line is read as
@@ -20,6 +21,7 @@ use fs_err::File;
 use serde_json::{Map, Value};
 
 use super::lines::MAX_LINE_BYTES;
+use super::reader::look_for;
 use super::record::{self, CAPTION_NAMES, Draft, ID_NAME, IMAGE_NAMES};
 use super::records::{Found, Records};
 use super::{Origin, PairsError, Reason, RowError};
@@ -192,7 +194,7 @@ impl Columns {
         };
         // Fields before the image may be quoted and hold separators.
         let candidates = if self.image == 0 { 1 } else { cells.len() };
-        cells.len() >= self.width && cells.iter().take(candidates).any(|cell| names_image(cell))
+        cells.len() >= self.width && cells.iter().take(candidates).any(names_image)
     }
 
     fn find(header: &[&str], delimiter: u8) -> Result<Self, MissingColumn> {
@@ -340,7 +342,8 @@ impl Iterator for Csv {
                     Some(open)
                         if open.id.is_none()
                             && draft.id.is_none()
-                            && open.written == draft.written =>
+                            && open.written == draft.written
+                            && look_for(&draft.image, &draft.written).is_ok() =>
                     {
                         open.captions.extend(draft.captions);
                         open.rows += draft.rows;

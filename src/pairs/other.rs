@@ -1,11 +1,13 @@
 //! Files of formats that are not read: what they seem to be, and what to turn them into.
 
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use fs_err::File;
+use serde::de::IgnoredAny;
 
 use super::ending_of;
+use super::lines::BOM;
 
 const AS_JSONL: &str =
     "write it as .jsonl: {\"image\": \"a.jpg\", \"caption\": \"a cat\"} on each line";
@@ -92,9 +94,9 @@ pub(crate) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'st
     if let Some(&(_, _, format, advice)) = begun {
         return Ok(Some((format, advice)));
     }
-    if image::guess_format(&head)
-        .is_ok_and(|f| f != image::ImageFormat::Tga && f != image::ImageFormat::Pnm)
-    {
+    // Letters may begin an image too ("BM"), but no image is text.
+    let is_binary = head.contains(&0) || str::from_utf8(head.get(..4).unwrap_or(&head)).is_err();
+    if is_binary && image::guess_format(&head).is_ok() {
         return Ok(Some(("an image", IMAGE)));
     }
     let text = String::from_utf8_lossy(&head);
@@ -107,8 +109,12 @@ pub(crate) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'st
         )));
     }
     let ending = ending_of(path);
+    let is_lines = ["jsonl", "ndjson"].contains(&ending.as_str());
     let is_table = ["csv", "tsv"].contains(&ending.as_str());
-    if !is_table && text.contains("\"annotations\"") && text.contains("\"images\"") {
+    // Rows of a .jsonl file may be called so too.
+    let is_whole = !is_table && text.starts_with(['[', '{']) && is_one_value(path)?;
+    let is_coco = text.contains("\"annotations\"") && text.contains("\"images\"");
+    if is_coco && !is_table && (is_whole || !is_lines) {
         return Ok(Some(("a COCO file of annotations", COCO)));
     }
     let named = ENDINGS
@@ -117,26 +123,16 @@ pub(crate) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'st
     if let Some(&(_, format, advice)) = named {
         return Ok(Some((format, advice)));
     }
-    // A list, or an object that goes on behind its first line, holds no whole object on any line.
-    let first = text.lines().next().unwrap_or_default().trim();
-    let is_document = ["[", "{", "[{"].contains(&first) || first.starts_with("[{");
-    Ok(
-        (!is_table && is_document && first_is_whole_document(path, first)?)
-            .then_some(("one JSON document over several lines", JSON)),
-    )
+    // One object on one line is a row.
+    let is_row = text.starts_with('{') && text.trim_end().lines().count() == 1;
+    Ok((is_whole && !is_row).then_some(("one JSON document", JSON)))
 }
 
-/// Whether a file that begins with `first` is one JSON value, as opposed to lines of which the first
-/// is broken.
-fn first_is_whole_document(path: &Path, first: &str) -> io::Result<bool> {
-    if first.starts_with("[{") {
-        return Ok(true);
+/// Whether a file is one JSON value and no more. A file of several rows is left behind the first.
+fn is_one_value(path: &Path) -> io::Result<bool> {
+    let mut file = BufReader::new(File::open(path)?);
+    if file.fill_buf()?.starts_with(BOM) {
+        file.consume(BOM.len());
     }
-    let mut file = File::open(path)?;
-    let mut end = Vec::new();
-    let size = file.metadata()?.len();
-    io::Seek::seek(&mut file, io::SeekFrom::Start(size.saturating_sub(64)))?;
-    file.take(64).read_to_end(&mut end)?;
-    let last = end.trim_ascii().rsplit(|&b| b == b'\n').next();
-    Ok(last.is_some_and(|last| matches!(last.trim_ascii(), b"]" | b"}" | b"}]")))
+    Ok(serde_json::from_reader::<_, IgnoredAny>(file).is_ok())
 }

@@ -366,12 +366,12 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
         (
             "pretty.jsonl",
             b"[\n {\n  \"image\": \"a.jpg\"\n }\n]\n",
-            "over several lines",
+            "one JSON document",
         ),
         (
             "one.jsonl",
             b"{\n \"image\": \"a.jpg\"\n}\n",
-            "over several lines",
+            "one JSON document",
         ),
         ("x.parquet", b"PAR1....PAR1", "Parquet"),
         ("parquet.csv", b"PAR1....PAR1", "Parquet"),
@@ -393,6 +393,15 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
             "{name}: {said}"
         );
     }
+    for first in ["{", "[", "[{\"image\": \"a.jpg\"}]", "}", "BM"] {
+        let text = format!(
+            "{first}\n{{\"image\":\"a.jpg\",\"caption\":\"x\",\"images\":1,\"annotations\":2}}\n}}\n"
+        );
+        let (pairs, errors) = read_text("p.jsonl", text);
+        assert_eq!((pairs.len(), errors.len()), (1, 2), "{first}");
+    }
+    let (pairs, _) = read_text("p.csv", "BMI,image,caption\n1,a.jpg,x\n");
+    assert_eq!(pairs.len(), 1);
     // A first row that is broken does not make a file something else.
     let (pairs, errors) = read_text("p.jsonl", "{\n{\"image\":\"a.jpg\",\"caption\":\"x\"}\n");
     assert_eq!((pairs.len(), errors.len()), (1, 1));
@@ -584,6 +593,9 @@ proptest! {
             }
             text.push(b'\n');
         }
+        let last = ["b.jpg,last\n", "b.jpg\tlast\n", "{\"image\":\"b.jpg\",\"caption\":\"last\"}\n"];
+        text.extend_from_slice(last[format].as_bytes());
+        good.push("last".to_owned());
         let (pairs, errors) = read_text(name, text);
         let captions: Vec<_> = pairs.iter().flat_map(|pair| pair.captions.clone()).collect();
         prop_assert_eq!(captions, good, "{:?}", errors);

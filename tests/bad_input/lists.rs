@@ -9,7 +9,7 @@ use super::{INPUT, build, classify, folder};
 fn pictures(dir: &Path, n: u32) {
     fs_err::create_dir_all(dir.join("img")).unwrap();
     for i in 0..n {
-        draw(&dir.join("img"), &format!("{i}.png"), i.into());
+        draw(&dir.join("img"), &format!("{i}.png"), i);
     }
 }
 
