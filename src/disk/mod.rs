@@ -213,7 +213,7 @@ pub fn remove_dir_all(path: &Path) -> io::Result<()> {
 pub fn remove_hidden(path: &Path) -> io::Result<()> {
     // A link is removed itself, not what it leads to.
     match fs_err::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         found => {
             fault::before(fault::Kind::Remove, path)?;
             match found?.is_dir() {
