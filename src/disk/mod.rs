@@ -336,7 +336,6 @@ mod tests {
             ("encode/registry.rs", "fs_err::create_dir"),
             ("encode/registry.rs", "fs_err::write("),
             ("anchors/cache/mod.rs", "fs_err::create_dir"),
-            ("anchors/publish.rs", "fs_err::remove_"),
             ("serve/uploads.rs", ".persist("),
             ("serve/uploads.rs", "fs_err::remove_"),
         ];
