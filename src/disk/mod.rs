@@ -212,15 +212,14 @@ pub fn remove_dir_all(path: &Path) -> io::Result<()> {
 /// When the file system refuses.
 pub fn remove_hidden(path: &Path) -> io::Result<()> {
     // A link is removed itself, not what it leads to.
-    match fs_err::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        found => {
-            fault::before(fault::Kind::Remove, path)?;
-            match found?.is_dir() {
-                true => absent_is_fine(fs_err::remove_dir_all(path)),
-                false => absent_is_fine(fs_err::remove_file(path)),
-            }
-        }
+    let found = match fs_err::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    fault::before(fault::Kind::Remove, path)?;
+    match found.is_dir() {
+        true => absent_is_fine(fs_err::remove_dir_all(path)),
+        false => absent_is_fine(fs_err::remove_file(path)),
     }
 }
 

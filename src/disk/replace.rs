@@ -43,9 +43,13 @@ pub fn publish_folder(hidden: &Path, destination: &Path) -> io::Result<()> {
 fn exchange(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
     fault::before(fault::Kind::Write, destination)?;
     match flagged(hidden, destination, Flag::Exchange) {
-        Err(error) if not_known(&error) => {}
-        done => return done.map(|()| hidden.to_owned()),
+        Err(error) if not_known(&error) => rename_twice(hidden, destination),
+        done => done.map(|()| hidden.to_owned()),
     }
+}
+
+/// The same where there is no exchange: the old one gets another hidden name.
+fn rename_twice(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
     let name = destination
         .file_name()
         .unwrap_or_default()
@@ -266,6 +270,10 @@ mod tests {
         publish_folder(&at(".writing-2"), &at("s2")).unwrap();
         assert_eq!(names(folder.path()).unwrap(), ["s1", "s2"]);
         assert_eq!(fs_err::read(at("s1/x")).unwrap(), b"new");
+        fs_err::rename(at("s2"), at(".writing-2")).unwrap();
+        let aside = rename_twice(&at(".writing-2"), &at("s1")).unwrap();
+        assert_eq!(fs_err::read(at("s1/x")).unwrap(), b"more");
+        assert_eq!(fs_err::read(aside.join("x")).unwrap(), b"new");
         fs_err::create_dir(at("empty")).unwrap();
         let taken = rename_new(&at("s1"), &at("empty")).unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);

@@ -12,12 +12,7 @@
 //! | `power` | what was not synced is forgotten, at every sync |
 //! | `kills` | kills at random moments |
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    reason = "tests may panic and print"
-)]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod cases;
 mod kills;

@@ -124,7 +124,7 @@ pub fn asked(tid: Pid, regs: &user_regs_struct, root: &Path) -> Option<Asked> {
         libc::SYS_copy_file_range => thread.content("copy_file_range", c),
         libc::SYS_sendfile => thread.content("sendfile", a),
         libc::SYS_splice => thread.content("splice", c),
-        libc::SYS_ioctl if b == libc::FICLONE as u64 => thread.content("ioctl", a),
+        libc::SYS_ioctl if b == libc::FICLONE => thread.content("ioctl", a),
         libc::SYS_truncate => {
             let path = thread.path(cwd, a)?;
             panic!("truncate {} is not followed", path.display());

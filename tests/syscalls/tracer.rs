@@ -91,6 +91,10 @@ pub fn trace_on(command: &Command, root: &Path, plan: Plan, plain: bool) -> Resu
     if let Some(folder) = command.get_current_dir() {
         shell.current_dir(folder);
     }
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it is waited for by its number, as the threads that it starts are"
+    )]
     let child = shell.spawn().unwrap();
     let main = Pid::from_raw(child.id() as i32);
     waitpid(main, Some(WaitPidFlag::WUNTRACED)).unwrap();
