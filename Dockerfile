@@ -5,6 +5,9 @@
 #         -p 127.0.0.1:8080:8080 -v /srv/asif/sets:/sets:ro -v /srv/asif/api-key:/run/secrets/api-key:ro \
 #         asif serve --index pets=/sets/pets.asif --api-key-file /run/secrets/api-key
 #
+# Add `--probe-listen 0.0.0.0:8081` for probes of an orchestrator: /health, /ready and /metrics on a port of
+# their own, without a key; publish it to nobody else.
+#
 # docs/operate.md has the rest. Nothing is written but what --uploads names and, with an admin key, the
 # sets: mount those without `:ro`. Ask GET /ready whether it serves; there is nothing in the image to
 # ask with.

@@ -59,7 +59,7 @@ fn main() -> anyhow::Result<()> {
     ];
     fill(&cache, &embedder, pairs + FEW)?;
     let begun = Instant::now();
-    let embedder = embedder.with_cache(&cache)?;
+    let embedder = embedder.with_cache(&cache, std::sync::Arc::new(|_: &str| {}))?;
     println!("opening the cache {:.2} s", begun.elapsed().as_secs_f64());
 
     let set = folder.path().join("a.asif");

@@ -220,7 +220,7 @@ fn drive<B: Sync>(
 type ImageBatch = ([usize; 4], Vec<f32>);
 
 fn ready_images(folder: &ModelFolder, files: &[PathBuf]) -> Result<Vec<ImageBatch>> {
-    let preprocess = Preprocess::read(folder)?;
+    let preprocess = Preprocess::read(folder, false)?;
     let (width, height) = preprocess.size();
     files
         .chunks(8)

@@ -170,5 +170,6 @@ fn embedder(set: &AnchorSet) -> anyhow::Result<Embedder> {
         TextEncoder::open(folder, &options)
     })?;
     let embedder = Embedder::new(image, text, options.sessions);
-    Ok(embedder.with_cache(&home.embedding_cache())?)
+    let warning = std::sync::Arc::new(|_: &str| {});
+    Ok(embedder.with_cache(&home.embedding_cache(), warning)?)
 }

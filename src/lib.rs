@@ -7,6 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`home`] | where models, the runtime library and cached embeddings live |
+//! | [`disk`] | the file operations of everything that writes: durable, nothing lost on the way |
 //! | [`encode`] | a model folder becomes an encoder; the only place that knows ONNX Runtime |
 //! | [`pairs`] | sources of anchor pairs, one file a format, all streaming |
 //! | [`anchors`] | an anchor set on disk, and how it is built |
@@ -15,18 +16,23 @@
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
 //! | `serve` | the server, with the feature of that name |
 //! | [`progress`] | what long work tells its caller |
+//! | [`printable`], [`clock`] | text from outside made safe to print; the time as text |
 //!
-//! Arrows run downwards only: `cli -> eval -> anchors -> encode, pairs, space -> asif_index`.
+//! Arrows run downwards only: `cli -> eval -> anchors -> encode, pairs, space -> asif_index`,
+//! all that write `-> disk`.
 //! Nothing here prints, exits or panics on input.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod anchors;
 pub mod classify;
+pub mod clock;
+pub mod disk;
 pub mod encode;
 pub mod eval;
 pub mod home;
 pub mod pairs;
+pub mod printable;
 pub mod progress;
 #[cfg(feature = "server")]
 pub mod serve;

@@ -205,7 +205,8 @@ fn every_filter_size_and_crop_equals_pillow() {
     for case in cases {
         let settings = case["config"].to_string();
         fs_err::write(folder.path().join("preprocessor_config.json"), &settings).unwrap();
-        let preprocess = Preprocess::read(&ModelFolder::open(folder.path()).unwrap()).unwrap();
+        let preprocess =
+            Preprocess::read(&ModelFolder::open(folder.path()).unwrap(), false).unwrap();
         let expected = pixels(
             dir.path()
                 .join("filters")

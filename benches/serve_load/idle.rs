@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use asif::encode::image::decode::PictureLimits;
 
 use crate::Bench;
 use crate::given::embedder;
@@ -22,7 +23,7 @@ pub fn idle(bench: &Bench) -> Result<()> {
     for round in 0..ROUNDS {
         let at = round % bench.images.len();
         let begun = Instant::now();
-        let prepared = embedder.prepare_image(&bench.images[at])?;
+        let prepared = embedder.prepare_image(&bench.images[at], PictureLimits::default())?;
         embedder.encode_prepared(vec![prepared])?;
         own.push(ms(begun));
         let begun = Instant::now();

@@ -2,7 +2,7 @@
 //! process.
 //!
 //! ```text
-//! cargo bench --bench serve_load -- [idle] [saturation] [fast] [overload] [swaps] [soak]
+//! cargo bench --bench serve_load -- [idle] [saturation] [fast] [overload] [swaps] [soak] [hostile]
 //!                                   [--index DIR.asif] [--images DIR] [--seconds N] [--swaps N]
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! | `overload` | images come twice as fast as they can be encoded: refusals, waits, memory |
 //! | `swaps` | another generation again and again while requests run: failures, mixed answers |
 //! | `soak` | everything at once, and a change of the set every second: failures, memory, open files |
+//! | `hostile` | idle, slow, malformed and aborted requests beside good clients: failures, probes, memory, files |
 //!
 //! Without names all parts run. The set is by default all pairs of the quick start, the images those
 //! of the quick start's photos. Where other processes are at work, processor times say more than
@@ -31,11 +32,14 @@
 
 mod fast;
 mod given;
+mod hostile;
 mod idle;
 mod measure;
 mod overload;
 mod plan;
 mod saturation;
+#[path = "../../tests/serve_hostile/mod.rs"]
+mod serve_hostile;
 #[path = "../../tests/serve_support/mod.rs"]
 mod serve_support;
 mod soak;
@@ -112,6 +116,7 @@ fn main() -> Result<()> {
             "fast" => fast::fast(&bench)?,
             "overload" => overload::overload(&bench)?,
             "swaps" => swaps::swaps(&bench)?,
+            "hostile" => hostile::hostile(&bench)?,
             _ => soak::soak(&bench)?,
         }
     }

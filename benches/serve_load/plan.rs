@@ -4,7 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-const PARTS: [&str; 6] = ["idle", "saturation", "fast", "overload", "swaps", "soak"];
+const PARTS: [&str; 7] = [
+    "idle",
+    "saturation",
+    "fast",
+    "overload",
+    "swaps",
+    "soak",
+    "hostile",
+];
 
 /// What is to be run.
 pub struct Plan {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use asif::anchors::Embedder;
+use asif::encode::image::decode::PictureLimits;
 
 use crate::Bench;
 use crate::given::embedder;
@@ -56,7 +57,10 @@ fn own_rate(bench: &Bench, embedder: &Embedder, time: Duration) -> Result<f64> {
         let work = || -> Result<()> {
             let mut images = bench.images.iter().cycle();
             while begun.elapsed() < time {
-                let batch = images.by_ref().take(8).map(|i| embedder.prepare_image(i));
+                let batch = images
+                    .by_ref()
+                    .take(8)
+                    .map(|i| embedder.prepare_image(i, PictureLimits::default()));
                 let batch: Vec<_> = batch.collect::<Result<_, _>>()?;
                 let encoded = batch.len() as u64;
                 embedder.encode_prepared(batch)?;

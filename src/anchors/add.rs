@@ -168,7 +168,7 @@ fn foresee(
         match row {
             Ok(pair) if taken.contains(&pair.id) => skipped.push(SkippedRow {
                 origin: pair.origin.to_string(),
-                kind: ALREADY,
+                kind: ALREADY.into(),
                 reason: format!("the set has a pair {:?} already; remove it first", pair.id),
             }),
             Ok(pair) => {
@@ -194,7 +194,9 @@ fn foresee(
     })?;
     let mut skipped_by_reason = BTreeMap::new();
     for row in &skipped {
-        *skipped_by_reason.entry(row.kind.to_owned()).or_default() += 1;
+        *skipped_by_reason
+            .entry(row.kind.clone().into_owned())
+            .or_default() += 1;
     }
     Ok(AddReport {
         receipt,

@@ -1,7 +1,7 @@
 //! Is a set sound, and if not, what can be made good?
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use super::segment::{self, Segment, SegmentWriter};
 use super::set::AnchorSet;
 use super::swap::give_up;
 use super::writer::{self, KEEP, WriteOptions};
-use super::{content, fs, log, sound, witness};
+use super::{aside, content, fs, log, recover, sound, witness};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,6 +84,7 @@ pub struct Repaired {
 
 /// Rebuilds what can be rebuilt from what is intact.
 ///
+/// * a segment that a killed writer left whole under a hidden name gets its name again;
 /// * graphs, codes and sums of a segment from its records and vectors;
 /// * vectors from the images and captions that the records name, through `encoders`, which is
 ///   called only then;
@@ -117,10 +118,17 @@ pub fn repair<Error: From<AnchorsError>>(
     }
     let path = set.join(LOCK);
     if path.symlink_metadata().is_ok() && !path.is_file() {
-        rename_aside(&path)?;
+        aside::put(set, &path)?;
         done.mended.push(format!("{LOCK} is a file again"));
     }
     let lock = WriteLock::acquire(set)?;
+    // A repair that was killed may have made `CURRENT`, and not its name durable.
+    fs::sync_folder(set).map_err(AnchorsError::from)?;
+    let given = recover::segments(set)?.into_iter();
+    done.mended
+        .extend(given.map(|id| {
+            format!("segment {id}: a whole copy under a hidden name has its name again")
+        }));
     let mut looked_at = HashSet::new();
     let mut damaged = HashSet::new();
     for &generation in &witness.published {
@@ -143,19 +151,25 @@ pub fn repair<Error: From<AnchorsError>>(
             }
             let segment = Segment::open(set, entry, &manifest)?;
             if let Err(damage) = content::skipped_sound(&segment, entry) {
-                content::mend_skipped(segment.path())?;
+                content::mend_skipped(set, segment.path())?;
                 done.mended
                     .push(format!("{damage}: what can be read of it is kept"));
             }
         }
     }
-    done.mended.extend(log::repair(set, newest)?);
+    // What damaged segments were completed from is not needed any more.
+    recover::segments(set)?;
     let sound = |n: u64| {
         let read = Manifest::read(set, &manifest::name(n));
         read.is_ok_and(|m| !m.segments.iter().any(|s| damaged.contains(&s.id)))
             && sound::generation(set, n, false).is_ok()
     };
     let good = witness.published.iter().copied().find(|&n| sound(n));
+    if good != Some(newest) || log::lacks_manifest(set) {
+        // While the log says that a manifest is missing, nothing collects the segments it named.
+        give_up_generations(set, &BTreeSet::new())?;
+    }
+    done.mended.extend(log::repair(set, newest)?);
     if let Err(error) = witness.current {
         done.mended
             .push(format!("{error}: it names generation {newest}"));
@@ -163,91 +177,77 @@ pub fn repair<Error: From<AnchorsError>>(
         let line = witness::line(&manifest::name(newest), checksum.ok().as_deref());
         let path = set.join(publish::CURRENT);
         if path.is_dir() {
-            rename_aside(&path)?;
+            aside::put(set, &path)?;
         }
         fs::write_atomically(&path, line.as_bytes()).map_err(AnchorsError::from)?;
     }
-    if good != Some(newest) {
-        // While nothing collects: a manifest that is gone leaves segments that nothing names.
-        put_aside(set, 0..0)?;
-    }
     drop(lock);
+    // A repair collects no generation: the next change does.
+    let keep = KEEP.max(witness.published.len() + 1);
     if let Some(good) = good.filter(|&good| good != newest) {
         // Numbers only grow: going back is one more generation.
         done.mended
             .push(format!("generation {newest} is given up for {good}"));
-        // A repair collects no generation: the next change does.
         let options = WriteOptions {
-            keep: KEEP.max(witness.published.len() + 1),
+            keep,
             ..WriteOptions::default()
         };
-        let receipt = give_up(set, good, &options)?;
-        done.generation = receipt.change.generation;
-        let _lock = WriteLock::acquire(set)?;
-        put_aside(set, good + 1..newest + 1)?;
-        writer::collect(set, options.keep)?;
+        done.generation = give_up(set, good, &options)?.change.generation;
+    }
+    // A repair that went back may have been interrupted here.
+    if let Some(good) = restored_by_repair(set, done.generation) {
+        let between = good + 1..done.generation;
+        let given_up: BTreeSet<u64> = between.filter(|&n| !sound(n)).collect();
+        if !given_up.is_empty() {
+            let _lock = WriteLock::acquire(set)?;
+            give_up_generations(set, &given_up)?;
+            writer::collect(set, keep)?;
+        }
     }
     done.left = verify(set, true)?;
     AnchorSet::open(set)?;
     Ok(done)
 }
 
-/// Where the files of generations that were given up are.
-pub(super) const DAMAGED: &str = "damaged";
-
-/// Something that stands in the place of a file gets another name beside it.
-fn rename_aside(path: &Path) -> Result<(), AnchorsError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(fs::rename(
-        path,
-        &path.with_file_name(format!("{name}.folder")),
-    )?)
+/// The generation whose content this one repeats, if a repair made it.
+fn restored_by_repair(set: &Path, generation: u64) -> Option<u64> {
+    let manifest = Manifest::read(set, &manifest::name(generation)).ok()?;
+    let by_repair = manifest.change.is_some_and(|c| c.command == "repair");
+    manifest.restored.filter(|_| by_repair)
 }
 
-/// Takes generations from those that are kept, none of which is sound: a rollback could not come back
-/// to them, and while there is a manifest that cannot be read no file is ever collected. Their files,
-/// and the segments that no other manifest names, are moved, so that what is intact is not lost.
-fn put_aside(set: &Path, given_up: std::ops::Range<u64>) -> Result<(), AnchorsError> {
-    let aside = set.join(DAMAGED);
+/// Takes generations that are not sound from those that are kept: a rollback could not come back to
+/// them, and while there is a manifest that cannot be read no file is ever collected. Their files, and
+/// the segments that no other manifest names, are moved, so that what is intact is not lost.
+fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), AnchorsError> {
     let generations = manifest::folder(set);
     let mut used = HashSet::new();
     let mut all_read = true;
     for n in manifest::list(set)? {
-        if !given_up.contains(&n) {
-            match Manifest::read(set, &manifest::name(n)) {
-                Ok(manifest) => {
-                    used.extend(manifest.segments.into_iter().map(|s| s.id));
-                    used.extend(manifest.tombstones.map(|t| t.file));
-                }
-                Err(_) => all_read = false,
+        if given_up.contains(&n) {
+            continue;
+        }
+        match Manifest::read(set, &manifest::name(n)) {
+            Ok(manifest) => {
+                used.extend(manifest.segments.into_iter().map(|s| s.id));
+                used.extend(manifest.tombstones.map(|t| t.file));
             }
+            Err(_) => all_read = false,
         }
     }
-    let mut moves = Vec::new();
+    // Segments first: while a manifest that cannot be read is there, nobody collects them.
+    let segments = segment::folder(set);
+    for name in fs::names(&segments)? {
+        if all_read && !used.contains(&name) && !name.starts_with(fs::HIDDEN) {
+            aside::put(set, &segments.join(name))?;
+        }
+    }
     for name in fs::names(&generations)? {
         let (stem, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
         let of = manifest::number(stem).is_some_and(|n| given_up.contains(&n));
         if of && !used.contains(&name) && [".json", manifest::TOMBSTONES].contains(&ending) {
-            moves.push((generations.clone(), name));
+            aside::put(set, &generations.join(name))?;
         }
-    }
-    let segments = segment::folder(set);
-    for name in fs::names(&segments)? {
-        if all_read && !used.contains(&name) && !name.starts_with(fs::HIDDEN) {
-            moves.push((segments.clone(), name));
-        }
-    }
-    for (folder, name) in moves {
-        fs::create_dir_all(&aside)?;
-        let mut to = aside.join(&name);
-        let mut n = 1;
-        while to.symlink_metadata().is_ok() {
-            to = aside.join(format!("{name}.{n}"));
-            n += 1;
-        }
-        fs::rename(&folder.join(&name), &to)?;
-        fs::sync_folder(&aside)?;
-        fs::sync_folder(&folder)?;
     }
     Ok(())
 }
@@ -260,37 +260,51 @@ fn rebuild<Error: From<AnchorsError>>(
     encoders: &impl Fn(&Manifest) -> Result<Embedder, Error>,
     watch: Watch<'_>,
 ) -> Result<bool, Error> {
-    let folder: PathBuf = segment::folder(set).join(&entry.id);
-    let Ok(records) = Records::open(&folder.join(segment::PAIRS)) else {
-        return Ok(false);
-    };
-    if records.verify().is_err() || records.len() as u64 != entry.pairs {
-        return Ok(false);
+    // What killed writers left may have what the segment's own folder lacks.
+    let mut sources = vec![segment::folder(set).join(&entry.id)];
+    sources.extend(recover::hidden_folders(set)?);
+    let records: Vec<Records> = sources
+        .iter()
+        .filter_map(|folder| Records::open(&folder.join(segment::PAIRS)).ok())
+        .filter(|records| records.len() as u64 == entry.pairs && records.verify().is_ok())
+        .collect();
+    let dims = manifest.dims();
+    for records in &records {
+        for image in &sources {
+            for text in &sources {
+                if let Some(vectors) = stored([image, text], records.len(), dims)
+                    && write_same(set, entry, manifest, records, &vectors)?
+                {
+                    return Ok(true);
+                }
+            }
+        }
     }
-    if let Some(vectors) = stored(&folder, records.len(), manifest.dims())
-        && write_same(set, entry, manifest, &records, &vectors)?
-    {
-        return Ok(true);
+    if records.is_empty() {
+        return Ok(false);
     }
     let embedder = encoders(manifest)?;
-    let vectors = embedded(&records, &embedder, watch)?;
-    Ok(match vectors {
-        Some(vectors) => write_same(set, entry, manifest, &records, &vectors)?,
-        None => false,
-    })
+    for records in &records {
+        if let Some(vectors) = embedded(records, &embedder, watch)?
+            && write_same(set, entry, manifest, records, &vectors)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Both sides' vectors, `[n, dim]` each.
 type Sides = [Vec<f32>; 2];
 
-fn stored(folder: &Path, pairs: usize, dims: [usize; 2]) -> Option<Sides> {
-    let read = |name: &str, dim: usize| {
+fn stored(folders: [&Path; 2], pairs: usize, dims: [usize; 2]) -> Option<Sides> {
+    let read = |folder: &Path, name: &str, dim: usize| {
         let set = asif_index::VectorSet::open(folder.join(name)).ok()?;
         (set.len() == pairs && set.dim() == dim).then(|| set.vectors().to_vec())
     };
     Some([
-        read(segment::IMAGE, dims[0])?,
-        read(segment::TEXT, dims[1])?,
+        read(folders[0], segment::IMAGE, dims[0])?,
+        read(folders[1], segment::TEXT, dims[1])?,
     ])
 }
 
@@ -340,15 +354,12 @@ fn write_same(
     if same {
         // What was there is made again: which graphs pay was decided when the segment was written.
         let old = segment::folder(set).join(&entry.id);
-        let skipped = old.join(segment::SKIPPED);
-        if skipped.is_file() {
-            fs::link_or_copy(&skipped, &new.path().join(segment::SKIPPED))?;
-        }
         let had_graphs = segment::has_graphs(&old) || content::has_graphs(entry);
         let graphs = match had_graphs {
             true => GraphPolicy::Always,
             false => GraphPolicy::Never,
         };
+        segment::carry_over(&old, new.path())?;
         new.finish(graphs, manifest.space.k())?;
     }
     Ok(same)

@@ -12,7 +12,7 @@ use std::path::Path;
 use super::error::AnchorsError;
 use super::manifest::SegmentEntry;
 use super::segment::{self, Segment};
-use super::{fs, products};
+use super::{aside, fs, products};
 use crate::encode::Modality;
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
@@ -116,7 +116,7 @@ pub(super) fn is_own(segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
         what,
     };
     segment.verify()?;
-    let name = name_of(segment)?;
+    let name = segment.content_name()?;
     if name != entry.id {
         let what = format!("its records and vectors are those of {name}");
         return Err(damaged(segment.path(), what));
@@ -143,13 +143,17 @@ pub(super) fn is_own(segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
     Ok(())
 }
 
-/// Whether the segment of this entry lies whole in `folder`, with all files of the new one in `new`.
-pub(super) fn is_whole(folder: &Path, entry: &SegmentEntry, new: &Path) -> bool {
-    let opened = Segment::open_alone(folder, entry.pairs);
+/// Whether the segment of this entry lies in `folder`, to the last byte, with these files.
+pub(super) fn is_whole(
+    folder: &Path,
+    entry: &SegmentEntry,
+    files: &BTreeMap<String, String>,
+) -> bool {
     let has_all = CONTAINERS
         .iter()
-        .all(|name| folder.join(name).is_file() || !new.join(name).exists());
-    has_all && opened.is_ok_and(|segment| is_own(&segment, entry).is_ok())
+        .all(|name| folder.join(name).is_file() || !files.contains_key(*name));
+    let opened = || Segment::open_alone(folder, entry.pairs);
+    has_all && opened().is_ok_and(|segment| is_own(&segment, entry).is_ok())
 }
 
 /// Whether the segment of this entry had graphs when it was written.
@@ -160,25 +164,6 @@ pub(super) fn has_graphs(entry: &SegmentEntry) -> bool {
     named(segment::IMAGE_GRAPH)
         || named(segment::TEXT_GRAPH)
         || entry.files.is_empty() && (planned(&entry.image_search) || planned(&entry.text_search))
-}
-
-/// The name that a segment with these records and vectors has.
-///
-/// # Errors
-/// When a record lies outside its file.
-pub(super) fn name_of(segment: &Segment) -> Result<String, AnchorsError> {
-    let mut content = blake3::Hasher::new();
-    let mut bytes = Vec::new();
-    for i in 0..segment.len() {
-        bytes.clear();
-        bytes.extend_from_slice(segment.record_bytes(i)?);
-        for modality in [Modality::Image, Modality::Text] {
-            let vector = segment.vectors(modality).vector(i);
-            bytes.extend(vector.iter().flat_map(|x| x.to_le_bytes()));
-        }
-        content.update(&bytes);
-    }
-    Ok(format!("s{}", &content.finalize().to_hex()[..16]))
 }
 
 const CHECK_KEY: &str = ",\"check\":\"";
@@ -263,7 +248,7 @@ pub(super) fn skipped_sound(segment: &Segment, entry: &SegmentEntry) -> Result<(
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn mend_skipped(folder: &Path) -> Result<(), AnchorsError> {
+pub(super) fn mend_skipped(set: &Path, folder: &Path) -> Result<(), AnchorsError> {
     let path = folder.join(segment::SKIPPED);
     let bytes = fs_err::read(&path).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
@@ -277,8 +262,7 @@ pub(super) fn mend_skipped(folder: &Path) -> Result<(), AnchorsError> {
     });
     rows.push(lost.to_string());
     if path.is_dir() {
-        // It is in the place of the file; what is in it is nobody's here.
-        fs::rename(&path, &folder.join("skipped.jsonl.folder"))?;
+        aside::put(set, &path)?;
     }
     Ok(fs::write_atomically(
         &path,

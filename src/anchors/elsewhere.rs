@@ -59,6 +59,26 @@ pub fn holding(set: &Path, ids: &HashSet<String>) -> Result<Vec<OtherSet>, Ancho
     Ok(found)
 }
 
+/// The paths of the images of all pairs that are live in the other sets, as far as these can be read.
+///
+/// # Errors
+/// When the log of `set` cannot be read.
+pub fn live_images(set: &Path) -> Result<HashSet<String>, AnchorsError> {
+    let mut images = HashSet::new();
+    for other in known(set)? {
+        let Ok(opened) = AnchorSet::open(&other) else {
+            continue;
+        };
+        for row in opened.live().rows() {
+            if let Some((segment, local)) = opened.place(row) {
+                let record = opened.segments()[segment].record(local);
+                images.extend(record.map(|record| record.image));
+            }
+        }
+    }
+    Ok(images)
+}
+
 /// Which of these segments of `set` have hard links in folders of no known set.
 ///
 /// # Errors

@@ -28,6 +28,16 @@ pub enum AnchorsError {
         /// The folder.
         path: PathBuf,
     },
+    /// Somebody else has made `--out` while this build ran.
+    #[error(
+        "{path}: somebody else has made it meanwhile, so it is left as it is; the embeddings are kept: \
+         the same command with another --out, or with --overwrite if it is a set, goes on from them",
+        path = path.display()
+    )]
+    MadeMeanwhile {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// `--out` exists and is something else, which `--overwrite` must not touch.
     #[error("{path}: exists and is not an anchor set, so it is left as it is; choose another --out", path = path.display())]
     InTheWay {

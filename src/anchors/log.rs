@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::error::AnchorsError;
-use super::fs;
 use super::history::{self, Change};
 use super::manifest::{self, Manifest};
+use super::{aside, fs};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
@@ -185,22 +185,29 @@ fn recorded(set: &Path, live: u64) -> BTreeMap<u64, Change> {
     numbers.filter(|n| *n <= live).filter_map(read).collect()
 }
 
-/// Whether a line tells what the manifest does. Names of pairs, and what was asked for, may have been
-/// taken out by a purge.
+/// Whether a line tells what the manifest does. What a purge takes out of a line (names of pairs, what
+/// was asked for, licences) may differ in one that has a checksum, or that names a pair by its hash.
 fn same(line: &LogLine, manifest: &Change) -> bool {
-    let told = |c: &Change| Change {
+    let kept = |c: &Change| Change {
         detail: String::new(),
         added_ids: Vec::new(),
         removed_ids: Vec::new(),
         ids_file: None,
+        licences_before: BTreeMap::new(),
+        licences_after: BTreeMap::new(),
+        ..c.clone()
+    };
+    let whole = |c: &Change| Change {
+        ids_file: None,
         ..c.clone()
     };
     let of = &line.change;
-    let purged = |ids: &[String]| ids.iter().any(|id| id.starts_with("blake3:"));
-    let ids = |c: &Change| [c.added_ids.clone(), c.removed_ids.clone()].concat();
-    told(of) == told(manifest)
-        && (line.checked
-            || of.detail == manifest.detail && (purged(&ids(of)) || ids(of) == ids(manifest)))
+    let mut ids = of.added_ids.iter().chain(&of.removed_ids);
+    let purged = line.checked || ids.any(|id| id.starts_with("blake3:"));
+    match purged {
+        true => kept(of) == kept(manifest),
+        false => whole(of) == whole(manifest),
+    }
 }
 
 /// The list of ids that a record names is there, and names as many as it says.
@@ -310,7 +317,8 @@ pub(super) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError>
     let mut lines: Vec<LogLine> = lines.into_values().collect();
     for line in &mut lines {
         if ids_sound(set, &line.change).is_err() {
-            put_aside(set, line.change.generation)?;
+            let name = history::ids_name(line.change.generation);
+            aside::put(set, &history::folder(set).join(name))?;
             line.change.ids_file = None;
             line.change.detail.push_str(" (the list of ids was lost)");
         }
@@ -320,19 +328,8 @@ pub(super) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError>
         last.keep = Some(last.change.generation.saturating_sub(gone).max(1));
     }
     if path.is_dir() {
-        fs::rename(&path, &path.with_extension("jsonl.folder"))?;
+        aside::put(set, &path)?;
     }
     write(set, &lines)?;
     Ok(mended)
-}
-
-/// A damaged list of ids keeps its bytes under a name that nothing reads.
-fn put_aside(set: &Path, generation: u64) -> Result<(), AnchorsError> {
-    let folder = history::folder(set);
-    let path = folder.join(history::ids_name(generation));
-    if path.symlink_metadata().is_err() {
-        return Ok(());
-    }
-    let aside = folder.join(format!("{}.ids.damaged", manifest::name(generation)));
-    Ok(fs::rename(&path, &aside)?)
 }

@@ -23,8 +23,7 @@
 //! | [`witness`] | which generation is live, by `CURRENT`, the log and the manifests |
 //! | `content` | what files a segment must have, and whether they are its own |
 //! | [`publish`] | how a generation goes live, whole or not at all |
-//! | [`fs`] | the file operations of writers, each a place where a disk may refuse |
-//! | `fault` | a disk that does refuse, for tests |
+//! | `recover` | what killed writers left of segments, and what of it is needed |
 //! | [`writer`] | the next generation of a set: lock, record, collection of old ones |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
 //! | [`respace`] | another recipe for the same pairs |
@@ -35,6 +34,7 @@
 //! | [`elsewhere`] | other sets that hold a pair too |
 //! | [`check`] | verify and repair |
 //! | `sound` | whether one generation is all that its manifest says |
+//! | `aside` | where a repair moves what it gives up |
 //! | [`diff`] | what two sets do not share |
 //! | [`history`] | the log of changes |
 //! | `log` | the lines of the log: checksums, what they must tell, repair |
@@ -47,6 +47,7 @@
 //! | [`error`] | what can go wrong |
 
 pub mod add;
+mod aside;
 pub mod build;
 pub mod cache;
 pub mod check;
@@ -57,8 +58,6 @@ pub mod elsewhere;
 pub mod embed;
 pub mod error;
 pub mod explain;
-mod fault;
-pub mod fs;
 pub mod history;
 pub mod live;
 mod log;
@@ -68,6 +67,7 @@ pub mod products;
 pub mod publish;
 pub mod purge;
 pub mod records;
+mod recover;
 pub mod remove;
 pub mod respace;
 pub mod reweigh;
@@ -83,6 +83,8 @@ pub mod vectors;
 pub mod view;
 pub mod witness;
 pub mod writer;
+
+use crate::disk as fs;
 
 pub use build::{BuildOptions, BuildReport, build};
 pub use embed::Embedder;

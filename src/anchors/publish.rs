@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use fs_err::{File, OpenOptions};
 
 use super::error::AnchorsError;
+use super::fs;
 use super::manifest::{self, Manifest};
-use super::{fault, fs, witness};
+use super::witness;
+use crate::disk::fault;
 
 /// The file that names the live generation.
 pub const CURRENT: &str = "CURRENT";
@@ -138,16 +140,28 @@ impl NewSet {
         fs::create_dir_all(parent)?;
         let prefix = building_prefix(destination);
         clear_abandoned(parent, &prefix);
-        fs::step(parent)?;
-        let folder = tempfile::Builder::new()
-            .prefix(&prefix)
-            .tempdir_in(parent)?;
-        let lock = WriteLock::acquire(folder.path())?;
-        Ok(Self {
-            folder,
-            _lock: lock,
-            destination: destination.to_owned(),
-        })
+        let mut tries = 0;
+        loop {
+            fs::step(parent)?;
+            let folder = tempfile::Builder::new()
+                .prefix(&prefix)
+                .tempdir_in(parent)?;
+            tries += 1;
+            match WriteLock::acquire(folder.path()) {
+                Ok(lock) if folder.path().join("LOCK").exists() => {
+                    return Ok(Self {
+                        folder,
+                        _lock: lock,
+                        destination: destination.to_owned(),
+                    });
+                }
+                // Another build took it for abandoned, before there was a lock on it.
+                Err(error) if tries > 5 => return Err(error),
+                Err(AnchorsError::Locked { .. }) | Ok(_) => {}
+                Err(error) if folder.path().exists() => return Err(error),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Where to write for now.
@@ -160,16 +174,24 @@ impl NewSet {
     /// # Errors
     /// When something has appeared there in the meantime, or the move fails.
     pub fn finish(self) -> Result<(), AnchorsError> {
-        if self.destination.exists() {
-            return Err(AnchorsError::Exists {
-                path: self.destination,
+        if let Err(error) = fs::rename_new(self.folder.path(), &self.destination) {
+            return Err(match error.kind() {
+                std::io::ErrorKind::AlreadyExists => AnchorsError::Exists {
+                    path: self.destination,
+                },
+                _ => error.into(),
             });
         }
-        sync_folder(self.folder.path())?;
-        fs::rename(self.folder.path(), &self.destination)?;
         // The folder has another name now, so there is nothing left to remove.
         let _ = self.folder.keep();
         sync_folder(self.destination.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+/// Removes what killed builds of this set left beside it.
+pub(super) fn clear_beside(set: &Path) {
+    if let (Some(parent), prefix) = (set.parent(), building_prefix(set)) {
+        clear_abandoned(parent, &prefix);
     }
 }
 
@@ -187,12 +209,13 @@ fn clear_abandoned(parent: &Path, prefix: &str) {
         return;
     };
     for entry in entries.flatten() {
-        let abandoned = entry.file_name().to_string_lossy().starts_with(prefix)
-            && entry.path().join("LOCK").is_file()
-            && WriteLock::acquire(&entry.path()).is_ok();
-        if abandoned {
+        let path = entry.path();
+        if !entry.file_name().to_string_lossy().starts_with(prefix) {
+            continue;
+        }
+        if let Ok(_lock) = WriteLock::acquire(&path) {
             // Leaving it costs disk space only.
-            let _ = fs_err::remove_dir_all(entry.path());
+            let _ = fs::remove_hidden(&path);
         }
     }
 }

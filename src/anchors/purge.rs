@@ -3,8 +3,20 @@
 //! A removal takes a pair's influence at once and keeps its bytes for rollback. A purge takes the
 //! bytes: older generations go, segments that store removed pairs are written again without them,
 //! the cached embeddings of those pairs are forgotten, and the log names them by a hash, so that it
-//! still proves what happened without telling of whom. Other sets are not changed; those that are
-//! known to hold the pairs too are named ([`elsewhere`]). Copies and backups are not reached.
+//! still proves what happened without telling of whom. Pictures that the server wrote for them are
+//! deleted, values of filters and rows of sources that speak of them go, and then every byte of the set,
+//! the cache and the folders of uploads is searched. Other sets are not changed; those that are known
+//! to hold the pairs too are named ([`elsewhere`]). Copies and backups are not reached.
+//!
+//! | file | role |
+//! |---|---|
+//! | `needles` | what identifies purged pairs and the request, and the search for it in bytes |
+//! | `traces` | the log, lists of rows left out, uploaded pictures |
+//! | `receipt` | [`DeletionReceipt`], the answer to a request for deletion |
+
+mod needles;
+mod receipt;
+mod traces;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -17,11 +29,19 @@ use super::error::AnchorsError;
 use super::history::{self, Change, IdLine};
 use super::manifest::{self, EncoderEntry, Manifest};
 use super::plan::GraphPolicy;
-use super::segment::{self, Segment, SegmentWriter};
+use super::records::Record;
+use super::segment::{Segment, SegmentWriter};
+use super::select::{self, Filter};
 use super::set::AnchorSet;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
-use super::{content, fs, select};
+use super::{aside, fs, publish};
 use crate::encode::Modality;
+use needles::Needles;
+use traces::Pictures;
+
+pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
+pub use receipt::{DeletionReceipt, RequestedTerm};
+pub use traces::PictureLeft;
 
 /// Where a pair is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,25 +60,34 @@ pub struct Traces {
     pub purged: Vec<u64>,
     /// Other sets that hold a pair of this id, as far as they are known ([`elsewhere`]).
     pub elsewhere: Vec<PathBuf>,
+    /// Further files that hold something of it: of the set, the cache and the folders of uploads.
+    pub files: Vec<NeedleTrace>,
 }
 
 impl Traces {
-    /// Whether nothing but the hash in the log is left of it in this set.
+    /// Whether nothing but the hash in the log is left of it.
     pub fn is_gone(&self) -> bool {
-        !self.live && self.generations.is_empty() && self.segments.is_empty() && self.log.is_empty()
+        let stored = self.live || !self.generations.is_empty() || !self.segments.is_empty();
+        !stored && self.log.is_empty() && self.files.is_empty()
     }
 }
 
-/// What the log calls a purged pair.
+/// What the log calls a purged pair, and the value of a filter: `blake3:` and the first 32 hex digits of
+/// the BLAKE3 hash of its UTF-8 bytes.
 pub fn alias(id: &str) -> String {
     format!("blake3:{}", &blake3::hash(id.as_bytes()).to_hex()[..32])
 }
 
-/// Looks for pairs in all that a set keeps.
+/// Looks for pairs in all that a set keeps, in the folder `cache` of embeddings, and where the server
+/// wrote pictures of them.
 ///
 /// # Errors
-/// When the folder is not a set, or a generation or the log cannot be read.
-pub fn audit(set: &Path, ids: &[String]) -> Result<Vec<Traces>, AnchorsError> {
+/// When the folder is not a set, or a generation, the log or a file cannot be read.
+pub fn audit(
+    set: &Path,
+    ids: &[String],
+    cache: Option<&Path>,
+) -> Result<Vec<Traces>, AnchorsError> {
     let mut traces: Vec<Traces> = ids
         .iter()
         .map(|id| Traces {
@@ -69,6 +98,7 @@ pub fn audit(set: &Path, ids: &[String]) -> Result<Vec<Traces>, AnchorsError> {
             log: Vec::new(),
             purged: Vec::new(),
             elsewhere: Vec::new(),
+            files: Vec::new(),
         })
         .collect();
     let wanted: HashSet<String> = ids.iter().cloned().collect();
@@ -114,7 +144,83 @@ pub fn audit(set: &Path, ids: &[String]) -> Result<Vec<Traces>, AnchorsError> {
             }
         }
     }
+    find_in_files(set, cache, &mut traces)?;
     Ok(traces)
+}
+
+/// Searches files for what the pairs are known by, each pair by itself.
+fn find_in_files(
+    set: &Path,
+    cache: Option<&Path>,
+    traces: &mut [Traces],
+) -> Result<(), AnchorsError> {
+    let live = AnchorSet::open(set)?;
+    for trace in traces.iter_mut().filter(|trace| !trace.live) {
+        let mut needles = Needles::of_request(std::slice::from_ref(&trace.id), None);
+        let mut images = BTreeSet::new();
+        stored(set, |record, segment, local| {
+            if record.id == trace.id {
+                needles.add_pair(record, segment, local);
+                images.insert(record.image.clone());
+            }
+        })?;
+        needles.leave_shared(&live)?;
+        let pictures = Pictures::sort(&images, &HashSet::new());
+        let mut folders = vec![set.to_owned()];
+        folders.extend(cache.map(Path::to_owned));
+        folders.extend(pictures.folders.iter().cloned());
+        trace.files = needles.search(&folders)?.found;
+        let kinds = vec![NeedleKind::Image];
+        for file in pictures.uploads {
+            if !trace.files.iter().any(|found| found.file == file) {
+                let kinds = kinds.clone();
+                trace.files.push(NeedleTrace { file, kinds });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The ids of all pairs that a kept generation stores, live or removed, and that a filter lets through;
+/// then the changes of the log that were given one of its values, which is all that is left after a purge.
+///
+/// # Errors
+/// When a generation or the log cannot be read.
+pub fn find(set: &Path, filter: &Filter) -> Result<(Vec<String>, Vec<u64>), AnchorsError> {
+    let mut ids = BTreeSet::new();
+    stored(set, |record, _, _| {
+        if filter.matches(record) {
+            ids.insert(record.id.clone());
+        }
+    })?;
+    let mut named = Vec::new();
+    for change in history::read(set)? {
+        let mut terms = filter.terms().iter();
+        if terms.any(|(key, value)| {
+            [value.clone(), alias(value)]
+                .iter()
+                .any(|v| change.detail.contains(&format!("{key}={v}")))
+        }) {
+            named.push(change.generation);
+        }
+    }
+    Ok((ids.into_iter().collect(), named))
+}
+
+/// Shows each pair that a kept generation stores, once a segment.
+fn stored(set: &Path, mut show: impl FnMut(&Record, &Segment, usize)) -> Result<(), AnchorsError> {
+    let mut seen = HashSet::new();
+    for generation in manifest::kept(set)? {
+        let opened = AnchorSet::open_generation(set, generation)?;
+        for (entry, segment) in opened.manifest().segments.iter().zip(opened.segments()) {
+            if seen.insert(entry.id.clone()) {
+                for local in 0..segment.len() {
+                    show(&segment.record(local)?, segment, local);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The ids that a change names, itself or in its file.
@@ -148,6 +254,35 @@ pub struct PurgeReport {
     pub elsewhere: Vec<OtherSet>,
     /// Segments with removed pairs whose files have a name in a folder that is no known set.
     pub unknown_links: Vec<UnknownLinks>,
+    /// Pictures that the server had written for these pairs, and that were deleted.
+    pub uploads_deleted: u64,
+    /// Pictures of these pairs that were left where they are.
+    pub pictures_left: Vec<PictureLeft>,
+    /// Records of the log and lines of its lists of ids that were written anew.
+    pub log_lines_rewritten: u64,
+    /// Rows that were taken from the lists of rows left out.
+    pub skip_rows_removed: u64,
+    /// What was found of the pairs and the request afterwards, by reading every byte; none under
+    /// `dry_run`.
+    pub search: Option<ByteSearch>,
+    /// The hashes of the ids of all pairs that were purged or asked for.
+    #[serde(skip)]
+    pub hashes: Vec<String>,
+}
+
+/// What is to be purged.
+#[derive(Debug, Clone, Copy)]
+pub struct PurgeRequest<'a> {
+    /// Pairs that must not be live.
+    pub ids: &'a [String],
+    /// Whose values must not be found afterwards; no live pair may have them.
+    pub filter: Option<&'a Filter>,
+    /// The folder of cached embeddings.
+    pub cache: Option<&'a Path>,
+    /// Whether segments that are written again get graphs.
+    pub graphs: GraphPolicy,
+    /// Say what would happen, and change nothing.
+    pub dry_run: bool,
 }
 
 /// Removed pairs and what is to be forgotten of them, by encoder.
@@ -156,6 +291,10 @@ struct Gone {
     ids: HashSet<String>,
     pairs: HashSet<(String, usize)>,
     caches: HashMap<String, Forget>,
+    /// The contents, whichever encoder read them.
+    keys: HashSet<ContentKey>,
+    images: BTreeSet<String>,
+    needles: Needles,
 }
 
 #[derive(Default)]
@@ -165,24 +304,22 @@ struct Forget {
     vectors: Directions,
 }
 
-/// Deletes the bytes of every pair that is not live: see the module.
-///
-/// `ids` are pairs that must not be live; `cache` is the folder of cached embeddings. A purge that
-/// was interrupted is finished by the next one.
+/// Deletes the bytes of every pair that is not live: see the module. A purge that was interrupted is
+/// finished by the next one.
 ///
 /// # Errors
-/// [`AnchorsError::StillLive`] for one of `ids`; when a kept generation cannot be read, somebody
-/// else writes, or the disk refuses.
-pub fn purge(
-    set: &Path,
-    ids: &[String],
-    cache: Option<&Path>,
-    graphs: GraphPolicy,
-    dry_run: bool,
-) -> Result<PurgeReport, AnchorsError> {
+/// [`AnchorsError::StillLive`] for a pair that was asked for; when a kept generation, the cache or a file
+/// cannot be read, somebody else writes, or the disk refuses.
+pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, AnchorsError> {
+    let dry_run = request.dry_run;
     let options = WriteOptions { dry_run, keep: 1 };
     let mut writer = Writer::begin(set, &options)?;
     let live = writer.live()?;
+    let mut ids = request.ids.to_vec();
+    if let Some(filter) = request.filter {
+        ids.extend(find(set, filter)?.0);
+    }
+    let ids = ids.as_slice();
     let live_ids: HashSet<String> = select::ids(&live)?.into_iter().collect();
     if let Some(id) = ids.iter().find(|id| live_ids.contains(*id)) {
         return Err(AnchorsError::StillLive {
@@ -191,20 +328,25 @@ pub fn purge(
         });
     }
     let kept = manifest::kept(set)?;
-    let gone = gone(set, &live, &kept)?;
+    let mut gone = gone(set, &live, &kept)?;
+    gone.needles.add_request(ids, request.filter);
     // While the segments still have their names.
     let segments: BTreeSet<String> = gone.pairs.iter().map(|(id, _)| id.clone()).collect();
     let unknown_links = elsewhere::unknown_links(set, &segments)?;
     let wanted = gone.ids.iter().chain(ids).cloned().collect();
     let elsewhere = elsewhere::holding(set, &wanted)?;
+    let mut used = elsewhere::live_images(set)?;
+    used.extend(live_images(&live)?);
+    let pictures = Pictures::sort(&gone.images, &used);
     writer.mark("find");
     let mut manifest = live.manifest().clone();
-    let rewritten = rewrite(&live, &mut manifest, graphs, dry_run)?;
+    let rewritten = rewrite(&live, &mut manifest, request.graphs, dry_run)?;
     manifest.tombstones = None;
     manifest.parent = None;
     manifest.restored = None;
     writer.mark("rewrite");
     let purged = gone.pairs.len() as u64;
+    let licences = manifest.licences.clone();
     let next = Next {
         manifest,
         tombstones: None,
@@ -213,26 +355,29 @@ pub fn purge(
         moved: (0, 0),
         ids: (Vec::new(), Vec::new()),
     };
-    let mut forgotten = 0;
+    let (mut forgotten, mut log_lines, mut skip_rows, mut uploads) = (0, 0, 0, 0);
     if !dry_run {
         // Before anything that would let a second attempt find less to forget.
-        for (fingerprint, forget) in &gone.caches {
-            let cache = cache
-                .map(|folder| EmbeddingCache::existing(folder, fingerprint, forget.dim))
-                .transpose()?
-                .flatten();
-            if let Some(cache) = cache {
-                forgotten += cache.forget(&forget.keys, &forget.vectors)?;
-            }
+        uploads = pictures.delete()?;
+        if let Some(folder) = request.cache {
+            forgotten = forget(folder, &gone)?;
         }
-        redact(set, &live_ids, ids)?;
+        publish::clear_beside(set);
+        log_lines = traces::redact(set, &live_ids, &licences, ids, &gone.needles)?;
+        skip_rows = traces::trim_skip_lists(set, &gone.needles)?;
         // What a repair put aside may hold the pairs too.
-        fs::remove_dir_all(&set.join(super::check::DAMAGED))?;
-    }
-    if !dry_run {
-        trim_skip_lists(set, gone.ids.iter().chain(ids))?;
+        fs::remove_dir_all(&set.join(aside::DAMAGED))?;
     }
     let receipt = writer.publish(next)?;
+    let mut search = None;
+    if !dry_run {
+        gone.needles.leave_shared(&AnchorSet::open(set)?)?;
+        let mut folders = vec![set.to_owned()];
+        folders.extend(request.cache.map(Path::to_owned));
+        folders.extend(pictures.folders.iter().cloned());
+        search = Some(gone.needles.search(&folders)?);
+    }
+    let hashes: BTreeSet<String> = gone.ids.iter().chain(ids).map(|id| alias(id)).collect();
     Ok(PurgeReport {
         receipt,
         purged,
@@ -241,7 +386,37 @@ pub fn purge(
         embeddings_forgotten: forgotten,
         elsewhere,
         unknown_links,
+        uploads_deleted: uploads,
+        pictures_left: pictures.left,
+        log_lines_rewritten: log_lines,
+        skip_rows_removed: skip_rows,
+        search,
+        hashes: hashes.into_iter().collect(),
     })
+}
+
+fn live_images(live: &AnchorSet) -> Result<HashSet<String>, AnchorsError> {
+    let rows = live.live().rows();
+    let places = rows.into_iter().filter_map(|row| live.place(row));
+    let image =
+        |(segment, local): (usize, usize)| Ok(live.segments()[segment].record(local)?.image);
+    places.map(image).collect()
+}
+
+/// Takes the embeddings of purged pairs from the caches of all encoders in the folder: those of the set
+/// by content and by vector, others by content. Returns how many.
+fn forget(folder: &Path, gone: &Gone) -> Result<u64, AnchorsError> {
+    fs::sweep_hidden(folder)?;
+    let mut forgotten = 0;
+    for (fingerprint, forget) in &gone.caches {
+        if let Some(cache) = EmbeddingCache::existing(folder, fingerprint, forget.dim)? {
+            forgotten += cache.forget(&forget.keys, &forget.vectors)?;
+        }
+    }
+    for cache in EmbeddingCache::all(folder)? {
+        forgotten += cache.forget(&gone.keys, &Directions::default())?;
+    }
+    Ok(forgotten)
 }
 
 /// All pairs that a kept generation stores and that are not live.
@@ -287,11 +462,15 @@ fn note(
     };
     // The image may have changed or gone; its embedding is then known by the vector alone.
     let image = fs_err::read(&record.image);
-    let image = image.iter().map(|bytes| ContentKey::of(bytes)).collect();
-    side(&manifest.image_encoder, Modality::Image, image);
+    let image: Vec<_> = image.iter().map(|bytes| ContentKey::of(bytes)).collect();
     let captions = record.captions.iter();
-    let captions = captions.map(|c| ContentKey::of(c.as_bytes())).collect();
+    let captions: Vec<_> = captions.map(|c| ContentKey::of(c.as_bytes())).collect();
+    let all: Vec<ContentKey> = image.iter().chain(&captions).copied().collect();
+    side(&manifest.image_encoder, Modality::Image, image);
     side(&manifest.text_encoder, Modality::Text, captions);
+    gone.keys.extend(all);
+    gone.needles.add_pair(&record, segment, local);
+    gone.images.insert(record.image);
     gone.ids.insert(record.id);
     Ok(())
 }
@@ -331,58 +510,4 @@ fn rewrite(
         *entry = new.finish(graphs, k)?;
     }
     Ok(rewritten)
-}
-
-/// Names every pair of the log that is not live by its hash.
-fn redact(set: &Path, live: &HashSet<String>, ids: &[String]) -> Result<(), AnchorsError> {
-    let hidden = |id: String| {
-        let known = live.contains(&id) || id.starts_with("blake3:");
-        if known && !ids.contains(&id) {
-            id
-        } else {
-            alias(&id)
-        }
-    };
-    let mut changes = Vec::new();
-    for mut change in history::read(set)? {
-        if change.ids_file.is_some() {
-            let path = history::folder(set).join(history::ids_name(change.generation));
-            let old = history::read_ids(&path)?.into_iter();
-            let new = old.map(|line| match line {
-                IdLine::Added(id) => IdLine::Added(hidden(id)),
-                IdLine::Removed(id) => IdLine::Removed(hidden(id)),
-            });
-            history::write_ids(&path, new)?;
-        }
-        for ids in [&mut change.added_ids, &mut change.removed_ids] {
-            *ids = std::mem::take(ids).into_iter().map(hidden).collect();
-        }
-        changes.push(change);
-    }
-    history::replace(set, &changes)
-}
-
-/// Takes rows that speak of these pairs from the lists of rows left out.
-fn trim_skip_lists<'a>(
-    set: &Path,
-    ids: impl Iterator<Item = &'a String>,
-) -> Result<(), AnchorsError> {
-    let ids: Vec<&String> = ids.collect();
-    let folder = segment::folder(set);
-    for name in fs::names(&folder)? {
-        let path = folder.join(name).join(segment::SKIPPED);
-        let Ok(text) = fs_err::read_to_string(&path) else {
-            continue;
-        };
-        let speaks = |line: &&str| ids.iter().any(|id| line.contains(id.as_str()));
-        let left: Vec<&str> = text.lines().filter(|l| !speaks(l)).collect();
-        if left.len() < text.lines().count() {
-            let left: Vec<String> = left.into_iter().map(str::to_owned).collect();
-            fs::write_atomically(
-                &path,
-                content::sealed_rows(segment::SKIPPED, &left).as_bytes(),
-            )?;
-        }
-    }
-    Ok(())
 }

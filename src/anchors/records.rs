@@ -188,7 +188,7 @@ impl Records {
         codec::decode_id(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
     }
 
-    /// The bytes of record number `i`.
+    /// The bytes of record number `i`, as [`RecordsWriter::push`] returned them.
     ///
     /// # Errors
     /// When there is none of that number, or it lies outside the file.

@@ -61,10 +61,32 @@ pub struct SegmentWriter {
     text: VectorSetWriter,
     records: RecordsWriter,
     sums: [VectorSum; 2],
-    content: blake3::Hasher,
+    content: ContentHash,
+    pairs: u64,
+}
+
+/// The hash of records and vectors that names a segment.
+#[derive(Debug, Default)]
+struct ContentHash {
+    hasher: blake3::Hasher,
     /// A vector's bytes, on their way into the hash: one call a vector, not one a number.
     bytes: Vec<u8>,
-    pairs: u64,
+}
+
+impl ContentHash {
+    fn pair(&mut self, record: &[u8], vectors: [&[f32]; 2]) {
+        self.hasher.update(record);
+        for vector in vectors {
+            self.bytes.clear();
+            self.bytes
+                .extend(vector.iter().flat_map(|x| x.to_le_bytes()));
+            self.hasher.update(&self.bytes);
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("s{}", &self.hasher.finalize().to_hex()[..16])
+    }
 }
 
 impl SegmentWriter {
@@ -87,8 +109,7 @@ impl SegmentWriter {
             text: vectors(TEXT, text_dim)?,
             records: RecordsWriter::create(&folder.path().join(PAIRS))?,
             sums: [VectorSum::new(image_dim), VectorSum::new(text_dim)],
-            content: blake3::Hasher::new(),
-            bytes: Vec::new(),
+            content: ContentHash::default(),
             pairs: 0,
             folder,
         })
@@ -106,13 +127,10 @@ impl SegmentWriter {
     ) -> Result<(), AnchorsError> {
         self.image.push(image)?;
         self.text.push(text)?;
-        self.content.update(&self.records.push(record)?);
+        let bytes = self.records.push(record)?;
+        self.content.pair(&bytes, [image, text]);
         for (sum, vector) in self.sums.iter_mut().zip([image, text]) {
             sum.add(vector);
-            self.bytes.clear();
-            self.bytes
-                .extend(vector.iter().flat_map(|x| x.to_le_bytes()));
-            self.content.update(&self.bytes);
         }
         self.pairs += 1;
         Ok(())
@@ -125,7 +143,7 @@ impl SegmentWriter {
 
     /// The name that the segment will have, if nothing more is pushed.
     pub fn id(&self) -> String {
-        format!("s{}", &self.content.finalize().to_hex()[..16])
+        self.content.name()
     }
 
     /// Where a further file of the segment may be written.
@@ -137,7 +155,7 @@ impl SegmentWriter {
     /// makes everything durable and gives the segment its name.
     ///
     /// # Errors
-    /// When the disk refuses; nothing is left then.
+    /// When the disk refuses. What stood under the segment's name is still there then, or the new one.
     pub fn finish(self, graphs: GraphPolicy, k: usize) -> Result<SegmentEntry, AnchorsError> {
         let id = self.id();
         self.image.finish()?;
@@ -156,14 +174,12 @@ impl SegmentWriter {
         };
         let image_search = planned(&image, IMAGE_GRAPH)?;
         let text_search = planned(&text, TEXT_GRAPH)?;
-        super::publish::sync_folder(self.folder.path())?;
         let Some(segments) = self.folder.path().parent().map(Path::to_owned) else {
             return Err(AnchorsError::InTheWay {
                 path: self.folder.path().to_owned(),
             });
         };
         let destination = segments.join(&id);
-        // Content decides the name: what stands there already and is sound is the same segment.
         let entry = SegmentEntry {
             id,
             pairs: self.pairs,
@@ -172,17 +188,36 @@ impl SegmentWriter {
             // Filled in when the generation is published.
             files: std::collections::BTreeMap::new(),
         };
-        if destination.exists() {
-            if content::is_whole(&destination, &entry, self.folder.path()) {
-                return Ok(entry);
-            }
-            fs::remove_dir_all(&destination)?;
+        // Content decides the name: what stands there already and is sound is the same segment.
+        if content::is_whole(&destination, &entry, &content::files(self.folder.path())?) {
+            // Its writer may have been killed before its name was durable.
+            fs::sync_folder(&segments)?;
+        } else {
+            // From here on its deletion is no longer this writer's.
+            fs::publish_folder(&self.folder.keep(), &destination)?;
         }
-        fs::rename(self.folder.path(), &destination)?;
-        let _ = self.folder.keep();
-        super::publish::sync_folder(&segments)?;
         Ok(entry)
     }
+}
+
+/// The name of the segment in this folder by its content, if all its files are sound.
+pub(super) fn sound_name(folder: &Path) -> Option<String> {
+    let pairs = Records::open(&folder.join(PAIRS)).ok()?.len() as u64;
+    let segment = Segment::open_alone(folder, pairs).ok()?;
+    segment.verify().ok()?;
+    segment.content_name().ok()
+}
+
+/// Gives the files that a writer adds to a segment besides its own (the list of rows left out) a name
+/// in its new folder as well, where they have none. Durable when that folder is synced.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn carry_over(old: &Path, new: &Path) -> Result<(), AnchorsError> {
+    if old.join(SKIPPED).is_file() && !new.join(SKIPPED).exists() {
+        fs::link_or_copy(&old.join(SKIPPED), &new.join(SKIPPED))?;
+    }
+    Ok(())
 }
 
 /// A segment, mapped.
@@ -316,11 +351,6 @@ impl Segment {
         self.records.id(i)
     }
 
-    /// The bytes of a pair's record.
-    pub(super) fn record_bytes(&self, i: usize) -> Result<&[u8], AnchorsError> {
-        self.records.bytes(i)
-    }
-
     /// What is known of pair number `i` of this segment besides its vectors.
     ///
     /// # Errors
@@ -345,6 +375,19 @@ impl Segment {
             self.len() as u64,
         )?;
         self.records.verify()
+    }
+
+    /// The name that its records and vectors give it.
+    ///
+    /// # Errors
+    /// When a record lies outside its file.
+    pub fn content_name(&self) -> Result<String, AnchorsError> {
+        let mut content = ContentHash::default();
+        for i in 0..self.len() {
+            let vectors = [self.image.vector(i), self.text.vector(i)];
+            content.pair(self.records.bytes(i)?, vectors);
+        }
+        Ok(content.name())
     }
 
     /// The bytes of its files.

@@ -46,6 +46,11 @@ impl Filter {
         Ok(Self { terms })
     }
 
+    /// The keys and values, in the order in which they were given.
+    pub fn terms(&self) -> &[(String, String)] {
+        &self.terms
+    }
+
     /// Whether a pair has all the values. Numbers and `true` are compared as they are written.
     pub fn matches(&self, record: &Record) -> bool {
         let meta: serde_json::Map<String, serde_json::Value> =

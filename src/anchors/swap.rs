@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::error::AnchorsError;
 use super::history::Change;
-use super::manifest::{self, Manifest};
+use super::manifest::{self, Manifest, SegmentEntry};
 use super::segment::{self, Segment};
 use super::set::AnchorSet;
 use super::tombstones::Tombstones;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
-use super::{fs, publish};
+use super::{content, fs, publish};
 
 /// Where the content comes from.
 #[derive(Debug, Clone, Copy)]
@@ -125,8 +125,8 @@ fn from_set(
         .map(|file| Tombstones::read(&file, &manifest.segments, manifest.dims()))
         .transpose()?;
     if !writer.dry_run() {
-        for segment in theirs.segments() {
-            bring(&set, segment)?;
+        for (segment, entry) in theirs.segments().iter().zip(&manifest.segments) {
+            bring(&set, segment, entry)?;
         }
     }
     writer.mark("link");
@@ -160,23 +160,26 @@ pub(super) fn source(change: &Change) -> Option<&Path> {
 }
 
 /// Gives a segment of another set a place in `set`.
-fn bring(set: &Path, segment: &Segment) -> Result<(), AnchorsError> {
+fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
     let folder = segment::folder(set);
-    let name = segment.path().file_name().unwrap_or_default();
-    let destination = folder.join(name);
-    if Segment::open_alone(&destination, segment.len() as u64).is_ok() {
-        return Ok(());
-    }
+    let destination = folder.join(&entry.id);
     fs::create_dir_all(&folder)?;
-    let hidden = folder.join(format!("{}bringing-{}", fs::HIDDEN, name.to_string_lossy()));
-    fs::create_dir_all(&hidden)?;
-    for file in fs::names(segment.path())? {
-        fs::link_or_copy(&segment.path().join(&file), &hidden.join(&file))?;
+    if content::is_whole(&destination, entry, &entry.files) {
+        // Its writer may have been killed before its name was durable.
+        return Ok(fs::sync_folder(&folder)?);
     }
-    fs::sync_folder(&hidden)?;
-    fs::remove_dir_all(&destination)?;
-    fs::rename(&hidden, &destination)?;
-    Ok(fs::sync_folder(&folder)?)
+    fs::step(&folder)?;
+    let hidden = tempfile::Builder::new()
+        .prefix(".bringing-")
+        .tempdir_in(&folder)?;
+    for file in fs::names(segment.path())? {
+        // A writer of the other set may be replacing a file of this one.
+        if !file.starts_with(fs::HIDDEN) {
+            fs::link_or_copy(&segment.path().join(&file), &hidden.path().join(&file))?;
+        }
+    }
+    fs::sync_folder(hidden.path())?;
+    Ok(fs::publish_folder(&hidden.keep(), &destination)?)
 }
 
 /// How many pairs came and went, as far as counts tell; `asif diff` compares ids.

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ use super::publish::{self, WriteLock};
 use super::segment::{self, Segment};
 use super::set::AnchorSet;
 use super::tombstones::Tombstones;
-use super::{content, fs, log};
+use super::{content, fs, log, recover};
 
 /// How many generations are kept unless somebody says otherwise.
 pub const KEEP: usize = 5;
@@ -239,7 +239,7 @@ fn prepare(
     let before = current.and_then(|name| Manifest::read(set, &name).ok());
     let mut manifest = next.manifest;
     manifest.generation = last + 1;
-    manifest.created = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    manifest.created = crate::clock::timestamp();
     manifest.made_by = concat!("asif ", env!("CARGO_PKG_VERSION")).to_owned();
     let mut change = Change {
         generation: manifest.generation,
@@ -286,7 +286,7 @@ fn prepare(
     for entry in manifest.segments.iter_mut().filter(|e| e.files.is_empty()) {
         let segment = Segment::open_alone(&segment::folder(set).join(&entry.id), entry.pairs)?;
         // Files of an older program were never named: what is named now must be the segment's own.
-        if content::name_of(&segment)? == entry.id {
+        if segment.content_name()? == entry.id {
             entry.files = content::files(segment.path())?;
         }
     }
@@ -298,20 +298,26 @@ fn prepare(
 /// What is left to do once a generation is live. None of it can be taken for the change itself, so
 /// failures are told, not raised; the next writer does what was not done.
 fn settle(set: &Path, change: &Change, keep: usize) -> Vec<String> {
+    // What the log lacks is in the manifests, which must not go before it is there.
     let logged = history::append(set, change, Some(keep as u64));
-    let collected = collect(set, keep);
-    [logged, collected]
+    let settled = logged.and_then(|()| collect(set, keep));
+    settled
+        .err()
+        .map(|error| error.to_string())
         .into_iter()
-        .filter_map(|done| Some(done.err()?.to_string()))
         .collect()
 }
 
-/// Clears what killed writers left: hidden files, and whatever belongs to generations after the
-/// live one.
+/// Clears what killed writers left: hidden files that nothing needs, and whatever belongs to
+/// generations after the live one. What a generation lacks and is found gets its name again.
 fn sweep(set: &Path) -> Result<(), AnchorsError> {
+    // `CURRENT` may be that of a writer that was killed before its name was durable.
+    fs::sync_folder(set)?;
+    // While all manifests are there.
+    recover::segments(set)?;
     let live = manifest::number(&publish::current(set)?).unwrap_or(0);
     let generations = manifest::folder(set);
-    for folder in [set, &generations, &segment::folder(set)] {
+    for folder in [set, &generations] {
         fs::sweep_hidden(folder)?;
     }
     for name in fs::names(&generations)? {
@@ -326,7 +332,8 @@ fn sweep(set: &Path) -> Result<(), AnchorsError> {
 }
 
 /// Removes all but the newest `keep` generations (and the one that a rollback would restore), then
-/// the files that none of those left uses. Readers that have them mapped keep them.
+/// the files that none of those left uses. Readers that have them mapped keep them. What was removed
+/// does not come back after a power cut.
 ///
 /// # Errors
 /// When the disk refuses; nothing that a kept generation uses is gone then.
@@ -336,36 +343,54 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
     let live = Manifest::read(set, &publish::current(set)?)?;
     let wanted = |n: &u64| kept[newest..].contains(n) || (keep > 1 && live.parent == Some(*n));
     let (stay, go): (Vec<u64>, Vec<u64>) = kept.iter().partition(|n| wanted(n));
-    let folder = manifest::folder(set);
-    for generation in go {
-        fs::remove_file(&folder.join(format!("{}.json", manifest::name(generation))))?;
-    }
     let mut files = BTreeSet::new();
     let mut segments = BTreeSet::new();
+    // What a missing or damaged manifest uses is not known, so nothing of that may go.
+    let mut all_read = !log::lacks_manifest(set);
     for generation in stay {
         let name = manifest::name(generation);
-        let Ok(manifest) = Manifest::read(set, &name) else {
-            // What it uses is not known, so nothing may go.
-            return Ok(());
-        };
-        files.insert(format!("{name}.json"));
-        files.extend(manifest.tombstones.map(|t| t.file));
-        segments.extend(manifest.segments.into_iter().map(|s| s.id));
-    }
-    if log::lacks_manifest(set) {
-        // Likewise.
-        return Ok(());
-    }
-    for name in fs::names(&folder)? {
-        if !files.contains(&name) {
-            fs::remove_file(&folder.join(name))?;
+        match Manifest::read(set, &name) {
+            Ok(manifest) => {
+                files.insert(format!("{name}.json"));
+                files.extend(manifest.tombstones.map(|t| t.file));
+                segments.extend(manifest.segments.into_iter().map(|s| s.id));
+            }
+            Err(_) => all_read = false,
         }
     }
+    let folder = manifest::folder(set);
+    let manifest = |name: &String| name.strip_suffix(".json").and_then(manifest::number);
+    // Manifests before what they name: a kept one that comes back after a power cut would lack it.
+    let (manifests, others): (Vec<String>, Vec<String>) = fs::names(&folder)?
+        .into_iter()
+        .partition(|name| manifest(name).is_some());
+    let manifests = manifests
+        .into_iter()
+        .filter(|name| manifest(name).is_some_and(|n| go.contains(&n)));
+    let others = others
+        .into_iter()
+        .filter(|name| all_read && !files.contains(name));
+    remove_all(&folder, manifests.collect(), fs::remove_file)?;
+    remove_all(&folder, others.collect(), fs::remove_file)?;
     let folder = segment::folder(set);
-    for name in fs::names(&folder)? {
-        if !segments.contains(&name) {
-            fs::remove_dir_all(&folder.join(name))?;
-        }
+    // What has a hidden name and stayed until now is needed, or another process is at it.
+    let gone =
+        |name: &String| all_read && !segments.contains(name) && !name.starts_with(fs::HIDDEN);
+    let names = fs::names(&folder)?.into_iter().filter(gone);
+    remove_all(&folder, names.collect(), fs::remove_dir_all)
+}
+
+/// Removes these from a folder, durably.
+fn remove_all(
+    folder: &Path,
+    names: Vec<String>,
+    remove: impl Fn(&Path) -> std::io::Result<()>,
+) -> Result<(), AnchorsError> {
+    for name in &names {
+        remove(&folder.join(name))?;
+    }
+    if !names.is_empty() {
+        fs::sync_folder(folder)?;
     }
     Ok(())
 }

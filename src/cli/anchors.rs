@@ -11,6 +11,7 @@ use asif::anchors::records::Record;
 use asif::anchors::remove::{Selection, remove};
 use asif::anchors::select::{self, Filter};
 use asif::anchors::{AnchorId, AnchorSet};
+use asif::disk::FileReplacement;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -224,7 +225,7 @@ fn run_add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
     let cached = format!("{} embeddings", format::count(report.from_cache));
     rows.push(("from cache", cached));
     if let Some(list) = &report.skipped_list {
-        rows.push(("skip list", list.display().to_string()));
+        rows.push(("skip list", format::path(list)));
     }
     context.print(format::facts(&rows))
 }
@@ -235,7 +236,8 @@ fn skipped(report: &AddReport) -> String {
     }
     let mut text = format::count(report.skipped);
     for row in report.skipped_examples.iter().take(5) {
-        text.push_str(&format!("\n{}: {}", row.origin, row.reason));
+        let row = format!("{}: {}", row.origin, row.reason);
+        text.push_str(&format!("\n{}", format::line(&row)));
     }
     text
 }
@@ -280,13 +282,11 @@ fn run_list(args: &ListArgs, context: &Context) -> anyhow::Result<()> {
     for &anchor in shown {
         let record = set.record(anchor)?;
         if context.json {
-            context.print(line(anchor, &record).to_string())?;
+            context.print_line_json(&line(anchor, &record))?;
         } else {
             let caption = record.captions.first().map_or("", String::as_str);
-            context.print(format!(
-                "{anchor:>7}  {}  {}  {caption}",
-                record.id, record.image
-            ))?;
+            let text = format!("{anchor:>7}  {}  {}  {caption}", record.id, record.image);
+            context.print(format::line(&text))?;
         }
     }
     Ok(())
@@ -300,16 +300,16 @@ fn run_show(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
         let anchor = set.live().number(row) as AnchorId;
         let record = set.record(anchor)?;
         if context.json {
-            context.print(line(anchor, &record).to_string())?;
+            context.print_line_json(&line(anchor, &record))?;
             continue;
         }
         let segment = set.place(row).map(|(segment, _)| segment).unwrap_or(0);
         let rows = [
-            ("id", record.id.clone()),
+            ("id", format::line(&record.id).into_owned()),
             ("anchor", anchor.to_string()),
             ("segment", set.manifest().segments[segment].id.clone()),
-            ("image", record.image.clone()),
-            ("captions", record.captions.join("\n")),
+            ("image", format::line(&record.image).into_owned()),
+            ("captions", format::list(&record.captions)),
             ("metadata", record.meta.clone()),
         ];
         context.print(format::facts(&rows))?;
@@ -341,16 +341,18 @@ fn run_export(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
     let set = open(&args.set, context)?;
     let lines = (0..set.len() as AnchorId).map(|anchor| {
         let record = set.record(anchor)?;
-        anyhow::Ok(Value::Object(exported(&record)).to_string())
+        anyhow::Ok(Value::Object(exported(&record)))
     });
     let Some(out) = &args.out else {
-        return lines.into_iter().try_for_each(|line| context.print(line?));
+        return lines
+            .into_iter()
+            .try_for_each(|line| context.print_line_json(&line?));
     };
-    let mut file = std::io::BufWriter::new(fs_err::File::create(out)?);
+    let mut file = std::io::BufWriter::new(FileReplacement::begin(out)?);
     for line in lines {
         writeln!(file, "{}", line?)?;
     }
-    file.flush()?;
+    file.into_inner().map_err(|e| e.into_error())?.finish()?;
     context.note(format!("wrote {}", out.display()));
     if context.json {
         return context.print_json(&json!({"out": out, "pairs": set.len()}));

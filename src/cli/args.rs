@@ -1,11 +1,14 @@
 //! Arguments that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, Embedder};
 use asif::classify::HeadOptions;
+use asif::encode::image::decode::{DEFAULT_LIMIT, DecodeBudget};
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
     TextEncoder, registry, runtime,
@@ -14,7 +17,8 @@ use asif::space::prompts::{Templates, named};
 use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
-use super::context::Context;
+use super::context::{Context, say};
+use super::exit::BadInput;
 use super::hubness::HubnessArgs;
 
 /// Which encoders, and where their embeddings are kept.
@@ -51,6 +55,22 @@ pub struct EncoderArgs {
     /// Take photos as they are stored, ignoring the orientation that the camera noted (EXIF).
     #[arg(long, env = "ASIF_IGNORE_EXIF")]
     ignore_exif: bool,
+
+    /// Use an image processor class that is not known here, and believe that its keys (size,
+    /// crop_size, resample, mean, deviation) mean what they say; noted in the encoder's identity. A set
+    /// that was built so is asked so.
+    #[arg(long, env = "ASIF_TRUST_PREPROCESSING")]
+    trust_preprocessing: bool,
+    /// Memory that decoding may take, all pictures at once: the others wait, and a picture that alone
+    /// would take more is refused. Some 12 bytes a pixel at most for JPEG, 11 for PNG, 16 for WebP.
+    #[arg(
+        long,
+        env = "ASIF_MAX_DECODE_MEMORY",
+        value_name = "MIB",
+        default_value_t = DEFAULT_LIMIT >> 20,
+        value_parser = clap::value_parser!(u64).range(1..=1 << 24)
+    )]
+    max_decode_memory: u64,
 }
 
 /// How much is to be encoded, which decides between throughput and a quick start.
@@ -78,12 +98,17 @@ impl EncoderArgs {
             .cache
             .clone()
             .unwrap_or_else(|| context.home.embedding_cache());
-        let embedder = embedder.with_cache(&cache).with_context(|| {
-            format!(
-                "{}: the embedding cache cannot be used (--no-cache goes without)",
-                cache.display()
-            )
-        })?;
+        let folder = cache.display().to_string();
+        let is_told = AtomicBool::new(false);
+        let warning = move |what: &str| {
+            if !is_told.swap(true, Ordering::Relaxed) {
+                say(format!(
+                    "asif: warning: {folder}: the embedding cache {what}; it goes on without, and what \
+                     is not kept is encoded again next time (--cache DIR takes another, --no-cache none)"
+                ));
+            }
+        };
+        let embedder = embedder.with_cache(&cache, Arc::new(warning))?;
         for name in embedder.uncached() {
             context.note(format!(
                 "asif: {name}: its vectors depend on what else is in a batch, so they are not kept"
@@ -99,6 +124,7 @@ impl EncoderArgs {
         set: Option<&AnchorSet>,
         load: Load,
     ) -> anyhow::Result<Embedder> {
+        DecodeBudget::process().set_limit(self.max_decode_memory << 20);
         runtime::load(self.onnxruntime.as_deref(), &context.home)?;
         let mut options = match load {
             Load::Few => EncoderOptions::latency(),
@@ -109,6 +135,8 @@ impl EncoderArgs {
             Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
             _ => !self.ignore_exif,
         };
+        options.trust_preprocessing = self.trust_preprocessing
+            || recorded(Modality::Image).is_some_and(|i| i.preprocessing["trusted"].is_string());
         let name = |given: &Option<String>, modality, default: &str| {
             given
                 .clone()
@@ -169,11 +197,11 @@ pub struct SpaceArgs {
     negatives: Option<NegativesArg>,
 
     /// The paper's exact setting, made for millions of pairs: k 800, p 8, not centred, raw
-    /// negatives, the best prompt of a label.
+    /// negatives, the best prompt of a label. --hubness goes with it.
     #[arg(
         long,
         env = "ASIF_PAPER",
-        conflicts_with_all = ["space", "hubness", "k", "p", "center", "negatives"]
+        conflicts_with_all = ["space", "k", "p", "center", "negatives"]
     )]
     paper: bool,
 }
@@ -252,6 +280,12 @@ enum NegativesArg {
 impl SpaceArgs {
     /// `base`, changed by what was given. Settings of rows without a space ask for plain rows.
     pub fn over(&self, base: &Recipe) -> anyhow::Result<Recipe> {
+        base.validate().map_err(|e| {
+            BadInput(format!(
+                "the space in the set's manifest cannot be used: {e}; `asif repair` goes back to a \
+                 generation that can, a new build makes another"
+            ))
+        })?;
         let rows_given = self.k.is_some()
             || self.p.is_some()
             || self.center.is_some()
@@ -323,8 +357,17 @@ enum AggregateArg {
 
 impl HeadArgs {
     /// The templates given, if any.
-    pub fn templates(&self) -> anyhow::Result<Option<Templates>> {
-        Ok(self.templates.as_deref().map(named::load).transpose()?)
+    pub fn templates(&self, context: &Context) -> anyhow::Result<Option<Templates>> {
+        let Some(given) = self.templates.as_deref() else {
+            return Ok(None);
+        };
+        let templates = named::load(given)?;
+        if named::find(given).is_none() {
+            for note in Templates::notes_of_file(Path::new(given))? {
+                context.note(format!("asif: {note}"));
+            }
+        }
+        Ok(Some(templates))
     }
 
     /// How a head is made in this space.

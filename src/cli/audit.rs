@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use asif::anchors::plan::GraphPolicy;
-use asif::anchors::purge::{PurgeReport, Traces, audit, purge};
+use asif::anchors::purge::{self, DeletionReceipt, PurgeReport, PurgeRequest, Traces};
+use asif::anchors::select::Filter;
 use clap::Args;
 
 use super::context::Context;
@@ -14,27 +15,38 @@ use super::{format, receipt};
 ///
 /// A removed pair has no influence, but its bytes are kept for rollback. --purge drops all older
 /// generations, writes the segments that still store removed pairs again without them, forgets
-/// their cached embeddings, and names them in the log by a hash only. There is no way back.
+/// their cached embeddings, deletes the pictures that `asif serve --uploads` wrote for them, takes them
+/// from the lists of rows left out, and leaves hashes in the log where it named them or the values of
+/// a filter. Then it reads every byte of the set, the cache and the folders of uploads for what they
+/// were known by. There is no way back.
 ///
 /// One set is changed, no other. Sets that `asif swap --from` took from or that lie in the same
 /// folder are looked at, and those that hold the pairs too are named: remove and purge there as
 /// well. Where a segment is shared by hard links with a set that is not known, that is said.
-/// Copies of the set and backups are not reached, nor are the image files themselves.
+/// Pictures that asif did not write are named and left. Copies of the set, backups, pages written
+/// with --html and the logs of shells, proxies and servers are not reached.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   asif audit mine.asif photo-17            where photo-17 is found
   asif audit mine.asif photo-17 --purge    delete it (and all that was removed) for good
+  asif audit mine.asif --where 'photographer=Jane Doe'
+  asif audit mine.asif --where 'photographer=Jane Doe' --purge --receipt 17.json --reference 17
 
-Exit codes: 0 when none of the ids is in a live or kept generation, 3 when one is.")]
+Exit codes: 0 when nothing is left of the pairs but hashes in the log, 3 when something is.")]
 pub struct AuditArgs {
     /// The set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
     /// Ids of pairs.
-    #[arg(value_name = "ID", required_unless_present = "purge")]
+    #[arg(value_name = "ID", required_unless_present_any = ["purge", "filter"])]
     ids: Vec<String>,
+
+    /// Every pair, live or removed, with all of these values in its metadata. With --purge none may be
+    /// live.
+    #[arg(long = "where", env = "ASIF_WHERE", value_name = "KEY=VALUE ...")]
+    filter: Option<String>,
 
     /// Delete the bytes of every pair that is not live.
     #[arg(long, env = "ASIF_PURGE")]
@@ -44,53 +56,148 @@ pub struct AuditArgs {
     #[arg(long, env = "ASIF_DRY_RUN", requires = "purge")]
     dry_run: bool,
 
+    /// With --purge: also write a receipt as JSON, the answer to a request for deletion. It names pairs
+    /// and values by hashes only: what, when, how many, and what was searched afterwards.
+    #[arg(
+        long,
+        env = "ASIF_RECEIPT",
+        value_name = "FILE.json",
+        requires = "purge"
+    )]
+    receipt: Option<PathBuf>,
+
+    /// What you call the request, for the receipt.
+    #[arg(
+        long,
+        env = "ASIF_REFERENCE",
+        value_name = "TEXT",
+        requires = "receipt"
+    )]
+    reference: Option<String>,
+
     /// Where embeddings are kept [default: cache/embeddings in the home].
     #[arg(long, env = "ASIF_CACHE", value_name = "DIR")]
     cache: Option<PathBuf>,
 }
 
 pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
+    let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+    let home = context.home.embedding_cache();
+    let cache = args.cache.as_deref().unwrap_or(&home);
     if args.purge {
-        let home = context.home.embedding_cache();
-        let cache = args.cache.as_deref().unwrap_or(&home);
-        let graphs = GraphPolicy::Auto;
-        let done = purge(&args.set, &args.ids, Some(cache), graphs, args.dry_run)?;
-        receipt::warn(&done.receipt.warnings, context);
-        warn_of_others(&done, context);
-        if context.json {
-            return context.print_json(&done);
-        }
-        let mut rows = receipt::rows(&done.receipt);
-        let dropped: Vec<String> = done
-            .generations_dropped
-            .iter()
-            .map(u64::to_string)
-            .collect();
-        rows.push(("purged", format!("{} pairs", format::count(done.purged))));
-        rows.push(("dropped", format!("generations {}", dropped.join(", "))));
-        let rewritten = format!("{} segments", format::count(done.segments_rewritten));
-        rows.push(("rewritten", rewritten));
-        let forgotten = format!("{} embeddings", format::count(done.embeddings_forgotten));
-        rows.push(("forgotten", forgotten));
-        return context.print(format::facts(&rows));
+        let request = PurgeRequest {
+            ids: &args.ids,
+            filter: filter.as_ref(),
+            cache: Some(cache),
+            graphs: GraphPolicy::Auto,
+            dry_run: args.dry_run,
+        };
+        return run_purge(args, &request, context);
     }
-    let traces = audit(&args.set, &args.ids)?;
+    let mut ids = args.ids.clone();
+    let mut named = Vec::new();
+    if let Some(filter) = &filter {
+        let found = purge::find(&args.set, filter)?;
+        ids.extend(found.0);
+        named = found.1;
+    }
+    let traces = purge::audit(&args.set, &ids, Some(cache))?;
     if context.json {
         context.print_json(&traces)?;
     } else {
         for trace in &traces {
             context.print(format::facts(&rows(trace)))?;
         }
+        if filter.is_some() && ids.is_empty() {
+            let changes = [
+                ("pairs", "none".to_owned()),
+                ("changes given it", list(&named)),
+            ];
+            context.print(format::facts(&changes))?;
+        }
     }
-    let found = traces.iter().filter(|t| !t.generations.is_empty()).count();
+    let stored = traces.iter().filter(|t| !t.generations.is_empty()).count();
+    let found = traces.iter().filter(|t| !t.is_gone()).count();
     if found == 0 {
         return Ok(());
     }
     let said = format!(
-        "{found} of {} pairs are in a live or kept generation",
+        "{stored} of {} pairs are in a live or kept generation",
         traces.len()
     );
-    Err(BadInput(format!("{said}; remove them, then --purge")).into())
+    Err(match stored {
+        0 => BadInput(format!(
+            "{said}, but something is left of {found}; --purge deletes it"
+        )),
+        _ => BadInput(format!("{said}; remove them, then --purge")),
+    }
+    .into())
+}
+
+fn run_purge(
+    args: &AuditArgs,
+    request: &PurgeRequest<'_>,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let done = purge::purge(&args.set, request)?;
+    receipt::warn(&done.receipt.warnings, context);
+    warn_of_others(&done, context);
+    if let Some(file) = &args.receipt {
+        let receipt = DeletionReceipt::new(request, &done, args.reference.clone());
+        let text = serde_json::to_string_pretty(&receipt)?;
+        asif::disk::replace_file(file, text + "\n")?;
+        context.note(format!("wrote {}", file.display()));
+    }
+    if context.json {
+        context.print_json(&done)?;
+    } else {
+        context.print(format::facts(&purge_rows(&done)))?;
+    }
+    let found = done.search.as_ref().map_or(0, |search| search.found.len());
+    if found == 0 {
+        return Ok(());
+    }
+    Err(BadInput(format!(
+        "{found} files still hold something of these pairs, see above; delete them, or purge again"
+    ))
+    .into())
+}
+
+fn purge_rows(done: &PurgeReport) -> Vec<(&'static str, String)> {
+    let mut rows = receipt::rows(&done.receipt);
+    rows.push(("purged", format!("{} pairs", format::count(done.purged))));
+    let dropped = list(&done.generations_dropped);
+    rows.push(("dropped", format!("generations {dropped}")));
+    for (name, count, what) in [
+        ("rewritten", done.segments_rewritten, "segments"),
+        ("", done.log_lines_rewritten, "lines of the log"),
+        ("", done.skip_rows_removed, "rows of lists of rows left out"),
+        ("forgotten", done.embeddings_forgotten, "embeddings"),
+        ("deleted", done.uploads_deleted, "uploaded pictures"),
+    ] {
+        rows.push((name, format!("{} {what}", format::count(count))));
+    }
+    if let Some(search) = &done.search {
+        let searched = format!(
+            "{} files, {}",
+            format::count(search.files),
+            format::bytes(search.bytes)
+        );
+        rows.push(("searched", searched));
+        let mut found: Vec<String> = search
+            .found
+            .iter()
+            .map(|trace| {
+                let kinds = format!("{:?}", trace.kinds).to_lowercase();
+                format!("{} {kinds}", trace.file.display())
+            })
+            .collect();
+        if found.is_empty() {
+            found.push("none".to_owned());
+        }
+        rows.push(("found", format::list(&found)));
+    }
+    rows
 }
 
 /// What the purge did not reach.
@@ -111,6 +218,13 @@ fn warn_of_others(done: &PurgeReport, context: &Context) {
             ));
         }
     }
+    for picture in &done.pictures_left {
+        context.warn(format!(
+            "asif: warning: {} was left: {}",
+            picture.file.display(),
+            picture.why
+        ));
+    }
     for unknown in &done.unknown_links {
         context.warn(format!(
             "asif: warning: the files of segment {} have {} more names, in no set that is known \
@@ -120,20 +234,21 @@ fn warn_of_others(done: &PurgeReport, context: &Context) {
     }
 }
 
+fn list(numbers: &[u64]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    match numbers.is_empty() {
+        true => "none".to_owned(),
+        false => numbers.join(", "),
+    }
+}
+
 fn rows(trace: &Traces) -> Vec<(&'static str, String)> {
-    let list = |numbers: &[u64]| {
-        let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
-        match numbers.is_empty() {
-            true => "none".to_owned(),
-            false => numbers.join(", "),
-        }
-    };
     let stored = match trace.segments.is_empty() {
         true => "none".to_owned(),
         false => trace.segments.join(", "),
     };
     let mut rows = vec![
-        ("pair", trace.id.clone()),
+        ("pair", format::line(&trace.id).into_owned()),
         ("live", if trace.live { "yes" } else { "no" }.to_owned()),
         ("in generations", list(&trace.generations)),
         ("bytes in segments", stored),
@@ -142,8 +257,16 @@ fn rows(trace: &Traces) -> Vec<(&'static str, String)> {
     if !trace.purged.is_empty() {
         rows.push(("purged, change of", list(&trace.purged)));
     }
+    if !trace.files.is_empty() {
+        let files: Vec<String> = trace
+            .files
+            .iter()
+            .map(|found| format::path(&found.file))
+            .collect();
+        rows.push(("found in", files.join("\n")));
+    }
     if !trace.elsewhere.is_empty() {
-        let sets = trace.elsewhere.iter().map(|set| set.display().to_string());
+        let sets = trace.elsewhere.iter().map(|set| format::path(set));
         rows.push(("also held by", sets.collect::<Vec<_>>().join("\n")));
     }
     rows

@@ -107,7 +107,11 @@ fn summary(report: &BuildReport) -> String {
     let mut rows = vec![
         (
             "set",
-            format!("{}, generation {}", report.out.display(), report.generation),
+            format!(
+                "{}, generation {}",
+                format::path(&report.out),
+                report.generation
+            ),
         ),
         (
             "pairs",
@@ -132,7 +136,7 @@ fn summary(report: &BuildReport) -> String {
         ("on disk", format::bytes(report.bytes)),
     ];
     if let Some(list) = &report.skipped_list {
-        rows.push(("skip list", list.display().to_string()));
+        rows.push(("skip list", format::path(list)));
     }
     format::facts(&rows)
 }
@@ -152,7 +156,8 @@ fn skipped(report: &BuildReport) -> String {
         kinds.join(", ")
     );
     for row in report.skipped_examples.iter().take(5) {
-        text.push_str(&format!("\n{}: {}", row.origin, row.reason));
+        let row = format!("{}: {}", row.origin, row.reason);
+        text.push_str(&format!("\n{}", format::line(&row)));
     }
     if report.counts.skipped > 5 {
         text.push_str("\n...");

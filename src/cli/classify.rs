@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use asif::anchors::embed::Rejected;
 use asif::classify::{Classifier, Prediction};
+use asif::disk;
 use asif::eval::page::{Depth, Entry, PAIRS, page};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use super::args::Load;
 use super::context::Context;
 use super::exit::{BadInput, StrictInput};
+use super::format;
 use super::query::{LabelArgs, QueryArgs, Question};
 
 /// Images a run that is worth starting a session on every core for.
@@ -68,7 +70,7 @@ struct Line<'a> {
 }
 
 pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
-    let labels = args.labels.read()?;
+    let labels = args.labels.read(context)?;
     let Question {
         set,
         embedder,
@@ -97,7 +99,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
                 predictions: result.as_deref().ok(),
                 error: result.as_ref().err().map(|e| e.reason.clone()),
             };
-            context.print(serde_json::to_string(&line)?)?;
+            context.print_line_json(&line)?;
         } else if let Ok(predictions) = result {
             context.print(table(image, predictions))?;
         }
@@ -120,7 +122,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
             });
         }
         let html = page(&set, classifier.recipe(), Depth::Brief, entries);
-        fs_err::write(file, html)?;
+        disk::replace_file(file, html)?;
         context.note(format!("wrote {}", file.display()));
     }
     let bad = answers.iter().filter(|a| a.is_err()).count();
@@ -151,17 +153,14 @@ pub fn load_of(images: usize) -> Load {
 /// An image with its labels, best first, as bars.
 pub fn table(image: &Path, predictions: &[Prediction]) -> String {
     const BAR: f32 = 24.0;
-    let width = predictions
-        .iter()
-        .map(|p| p.label.chars().count())
-        .max()
-        .unwrap_or(0);
-    let mut text = image.display().to_string();
-    for p in predictions {
+    let labels: Vec<_> = predictions.iter().map(|p| format::line(&p.label)).collect();
+    let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0);
+    let mut text = format::line(&image.display().to_string()).into_owned();
+    for (p, label) in predictions.iter().zip(&labels) {
         let bar = "█".repeat((p.score * BAR).round() as usize);
-        let label = &p.label;
+        let label = format::padded(label, width);
         text.push_str(&format!(
-            "\n  {:5.1} %  {label:<width$}  {:6.3}  {bar}",
+            "\n  {:5.1} %  {label}  {:6.3}  {bar}",
             p.score * 100.0,
             p.similarity
         ));

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use asif::anchors::embed::Watch;
+use asif::eval::Dataset;
 use asif::home::Home;
+use asif::printable;
 use asif::progress::Cancel;
 use serde::Serialize;
 
 use super::draw::Bars;
+use super::exit::StdoutError;
 
 /// Home, output form, progress and interruption.
 #[derive(Debug)]
@@ -32,14 +35,17 @@ impl Context {
         let cancel = Cancel::default();
         let handler = cancel.clone();
         // A second Ctrl-C does what it would have done without us.
-        ctrlc::set_handler(move || {
+        let listens = ctrlc::set_handler(move || {
             if handler.requested() {
                 #[expect(clippy::disallowed_methods, reason = "the user asked twice")]
                 std::process::exit(i32::from(super::exit::INTERRUPTED));
             }
             handler.request();
-        })
-        .context("cannot listen to Ctrl-C")?;
+        });
+        if let Err(error) = listens {
+            // Ctrl-C then ends the process, which every file on disk stands as well.
+            say(format!("asif: warning: cannot listen to Ctrl-C: {error}"));
+        }
         Ok(Self {
             home,
             json,
@@ -58,28 +64,40 @@ impl Context {
     }
 
     /// A line for the person at the terminal, not for programs.
-    #[expect(clippy::print_stderr, reason = "this is where notes are printed")]
     pub fn note(&self, line: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", line.as_ref());
+            say(line);
+        }
+    }
+
+    /// What data sets do not use of their folders, on standard error.
+    pub fn note_left_out<'a>(&self, datasets: impl IntoIterator<Item = &'a Dataset>) {
+        for dataset in datasets {
+            for what in &dataset.left_out {
+                self.note(format!("asif: {}: {what}", dataset.name));
+            }
         }
     }
 
     /// A line that must be seen, on standard error whether notes are wanted or not.
-    #[expect(clippy::print_stderr, reason = "this is where warnings are printed")]
     pub fn warn(&self, line: impl AsRef<str>) {
-        eprintln!("{}", line.as_ref());
+        say(line);
     }
 
-    /// A result on standard output.
+    /// A result for people on standard output: what a terminal would obey is shown, line ends stay.
     ///
     /// # Errors
     /// When standard output is closed.
     pub fn print(&self, text: impl AsRef<str>) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        out.write_all(text.as_ref().as_bytes())?;
-        out.write_all(b"\n")?;
-        Ok(())
+        put(&printable::lines(text.as_ref()))
+    }
+
+    /// The same for programs: a value as JSON on one line, exact.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn print_line_json(&self, value: &impl Serialize) -> anyhow::Result<()> {
+        put(&serde_json::to_string(value)?)
     }
 
     /// A result as JSON over several lines.
@@ -87,6 +105,18 @@ impl Context {
     /// # Errors
     /// When standard output is closed.
     pub fn print_json(&self, value: &impl Serialize) -> anyhow::Result<()> {
-        self.print(serde_json::to_string_pretty(value)?)
+        put(&serde_json::to_string_pretty(value)?)
     }
+}
+
+/// A message of one line on standard error. Where that is closed or full nobody can be told.
+pub fn say(line: impl AsRef<str>) {
+    let _ = writeln!(std::io::stderr(), "{}", printable::line(line.as_ref()));
+}
+
+fn put(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let mut written = out.write_all(text.as_bytes());
+    written = written.and_then(|()| out.write_all(b"\n"));
+    Ok(written.and_then(|()| out.flush()).map_err(StdoutError)?)
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use asif::anchors::{AnchorId, AnchorSet};
+use asif::disk;
 use asif::eval::anchors::curation::{
     CoresetOptions, Coverage, Curation, CurationOptions, Fit, coreset, curate,
 };
@@ -196,7 +197,7 @@ fn write(
             ids.push_str(set.pair_id(anchor)?);
             ids.push('\n');
         }
-        fs_err::write(file, ids)?;
+        disk::replace_file(file, ids)?;
         context.note(format!("wrote {}", file.display()));
         anyhow::Ok(())
     };
@@ -217,7 +218,7 @@ fn table(curation: &Curation, worst: &[Fit]) -> String {
         format::count(curation.duplicates.len() as u64)
     );
     for group in curation.duplicates.iter().take(5) {
-        let ids: Vec<&str> = group.iter().take(4).map(|p| p.id.as_str()).collect();
+        let ids: Vec<_> = group.iter().take(4).map(|p| format::line(&p.id)).collect();
         text.push_str(&format!("\n  {} x  {}", group.len(), ids.join("  ")));
     }
     text.push_str("\n\nworst fitting: rank of the text, of the image, pair");
@@ -226,8 +227,8 @@ fn table(curation: &Curation, worst: &[Fit]) -> String {
             "\n  {:5.1} %  {:5.1} %  {}  {}",
             fit.text_rank * 100.0,
             fit.image_rank * 100.0,
-            fit.pair.id,
-            fit.pair.caption
+            format::line(&fit.pair.id),
+            format::line(&fit.pair.caption)
         ));
     }
     text.push_str("\n\ncoverage: pairs, their mean rank, near-duplicates, the one in the middle");
@@ -241,7 +242,7 @@ fn table(curation: &Curation, worst: &[Fit]) -> String {
         text.push_str(&format!(
             "\n  {pairs:>6}  {:5.1} %  {duplicates:>5}  {}",
             mean_rank * 100.0,
-            medoid.caption
+            format::line(&medoid.caption)
         ));
     }
     text

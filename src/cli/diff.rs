@@ -65,12 +65,12 @@ pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
         return context.print_json(&json);
     }
     let ids = |ids: &[String]| {
-        let shown: Vec<&str> = ids.iter().take(20).map(String::as_str).collect();
+        let shown = &ids[..ids.len().min(20)];
         let more = if ids.len() > shown.len() { "\n..." } else { "" };
         format!(
             "{}\n{}{more}",
             format::count(ids.len() as u64),
-            shown.join("\n")
+            format::list(shown)
         )
     };
     let mut rows = vec![
@@ -80,7 +80,10 @@ pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
         ("changed", ids(&pairs.changed)),
     ];
     if let Some(answers) = &answers {
-        let line = |c: &Changed| format!("\n{}: {} -> {}", c.image, c.a, c.b);
+        let line = |c: &Changed| {
+            let text = format!("{}: {} -> {}", c.image, c.a, c.b);
+            format!("\n{}", format::line(&text))
+        };
         let lines: String = answers.iter().map(line).collect();
         let count = format!("{} of {} images{lines}", answers.len(), args.probe.len());
         rows.push(("answers", count));
@@ -103,8 +106,8 @@ fn probe(
     sets: &mut [AnchorSet; 2],
     context: &Context,
 ) -> anyhow::Result<Vec<Changed>> {
-    let labels = args.labels.read()?;
-    let templates = args.score.templates()?.unwrap_or_default();
+    let labels = args.labels.read(context)?;
+    let templates = args.score.templates(context)?.unwrap_or_default();
     let mut best = Vec::new();
     for set in sets {
         let options = args.score.options(set)?;

@@ -82,8 +82,9 @@ fn of_set(args: &DoctorArgs, set: &Path, context: &Context) -> anyhow::Result<()
     context.print(compared)?;
     for one in &advice {
         let mark = if one.good { "ok     " } else { "look   " };
-        context.print(format!("{mark}  {}: {}", one.about, one.found))?;
-        context.print(format!("         -> {}", one.advice))?;
+        let found = format!("{mark}  {}: {}", one.about, one.found);
+        context.print(format::line(&found))?;
+        context.print(format::line(&format!("         -> {}", one.advice)))?;
     }
     Ok(())
 }
@@ -99,7 +100,8 @@ fn of_setup(context: &Context) -> anyhow::Result<()> {
                 Status::Warning => "warning",
                 Status::Error => "ERROR  ",
             };
-            context.print(format!("{mark}  {}: {}", finding.what, finding.detail))?;
+            let found = format!("{mark}  {}: {}", finding.what, finding.detail);
+            context.print(format::line(&found))?;
             if !finding.advice.is_empty() {
                 context.print(format!("         -> {}", finding.advice))?;
             }

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use asif::anchors::AnchorsError;
 use asif::encode::{EncodeError, ModelError};
-use asif::eval::DatasetError;
+use asif::eval::measure::MeasureError;
+use asif::eval::{DatasetError, MetricsError};
 use asif::pairs::PairsError;
 use asif::space::RecipeError;
 use asif::space::prompts::PromptsError;
@@ -44,17 +45,18 @@ pub struct StrictInput(pub String);
 #[error("{0} finding(s) need attention, see above")]
 pub struct SetupIncomplete(pub usize);
 
+/// Standard output takes no more.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output: {0}")]
+pub struct StdoutError(pub std::io::Error);
+
 /// Prints the error, if there is one, and gives the exit code.
-#[expect(
-    clippy::print_stderr,
-    reason = "the one place where errors are printed"
-)]
 pub fn report(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::from(OK),
         Err(error) if closed_pipe(&error) => ExitCode::from(OK),
         Err(error) => {
-            eprintln!("asif: {error:#}");
+            super::context::say(format!("asif: {error:#}"));
             ExitCode::from(code(&error))
         }
     }
@@ -63,8 +65,8 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
 /// `asif ... | head` is no failure.
 fn closed_pipe(error: &anyhow::Error) -> bool {
     error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+        .downcast_ref::<StdoutError>()
+        .is_some_and(|e| e.0.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -77,6 +79,13 @@ fn code(error: &anyhow::Error) -> u8 {
                 .map(anchors)
                 .or_else(|| cause.downcast_ref::<asif_index::Error>().map(index))
                 .or_else(|| cause.downcast_ref::<TuneError>().map(tune))
+                .or_else(|| {
+                    is(
+                        matches!(cause.downcast_ref(), Some(MeasureError::Task { .. })),
+                        INPUT,
+                    )
+                })
+                .or_else(|| is(cause.is::<MetricsError>(), INPUT))
                 .or_else(|| is(cause.is::<PairsError>(), INPUT))
                 .or_else(|| is(cause.is::<DatasetError>(), INPUT))
                 .or_else(|| is(cause.is::<PromptsError>(), INPUT))
@@ -96,8 +105,9 @@ fn anchors(error: &AnchorsError) -> u8 {
     match error {
         AnchorsError::Interrupted => INTERRUPTED,
         AnchorsError::Strict { .. } => STRICT,
-        AnchorsError::Recipe(_) => USAGE,
         AnchorsError::Io(_) | AnchorsError::Encode(_) => INTERNAL,
+        // What the command line asks for is checked before a set is opened: this is the set's.
+        AnchorsError::Index(asif_index::Error::Argument { .. }) => INPUT,
         AnchorsError::Index(error) => index(error),
         _ => INPUT,
     }
@@ -120,8 +130,8 @@ fn server(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     use asif::anchors::live::LiveError;
     use asif::serve::ServeError;
     Some(match cause.downcast_ref()? {
-        ServeError::Bind { .. } | ServeError::System(_) => INTERNAL,
-        ServeError::Key { .. } => INPUT,
+        ServeError::Bind { .. } | ServeError::BindProbe { .. } | ServeError::System(_) => INTERNAL,
+        ServeError::Key { .. } | ServeError::Uploads { .. } => INPUT,
         ServeError::Encoders { .. } => SETUP,
         ServeError::Anchors(error) | ServeError::Live(LiveError::Anchors(error)) => anchors(error),
         ServeError::Live(_) => INPUT,

@@ -6,6 +6,7 @@ use asif::anchors::AnchorSet;
 use asif::anchors::embed::Rejected;
 use asif::anchors::select::{self, Filter};
 use asif::classify::{Answer, Classifier, Prediction, Reason, Reasons};
+use asif::disk;
 use asif::eval::page::{Depth, Entry, page};
 use asif::space::prompts::{Labels, Templates};
 use clap::Args;
@@ -161,7 +162,7 @@ struct Without {
 }
 
 pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
-    let asked = Asked::read(args)?;
+    let asked = Asked::read(args, context)?;
     let question = args.query.open(context, load_of(asked.images.len()))?;
     let Question {
         set,
@@ -222,7 +223,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn read(args: &'a ExplainArgs) -> anyhow::Result<Self> {
+    fn read(args: &'a ExplainArgs, context: &Context) -> anyhow::Result<Self> {
         if args.text_pair {
             let [image, caption] = args.images.as_slice() else {
                 let found = args.images.len();
@@ -239,7 +240,7 @@ impl<'a> Asked<'a> {
                 caption: true,
             });
         }
-        let labels = args.labels.read()?;
+        let labels = args.labels.read(context)?;
         let place = |name: &String| {
             let at = labels.as_slice().iter().position(|label| label == name);
             at.ok_or_else(|| {
@@ -309,7 +310,7 @@ fn finish(
             found,
         };
         if context.json {
-            context.print(serde_json::to_string(&line)?)?;
+            context.print_line_json(&line)?;
         }
         if let Found::Explained(one) = line.found {
             entries.push(Entry {
@@ -328,7 +329,7 @@ fn finish(
     }
     if let Some(file) = &args.html {
         let html = page(set, classifier.recipe(), Depth::Full, entries);
-        fs_err::write(file, html)?;
+        disk::replace_file(file, html)?;
         context.note(format!("wrote {}", file.display()));
     }
     Ok(())
@@ -383,6 +384,7 @@ fn text(image: &Path, explained: &Explained) -> String {
 /// A pair: its numbers, its id and first text; below it where it comes from.
 fn pair(reason: &Reason) -> String {
     let caption = reason.captions.first().map_or("", String::as_str);
+    let caption = format::line(caption);
     let origin = [reason.source.as_deref(), reason.licence.as_deref()];
     let mut origin: Vec<&str> = origin.into_iter().flatten().collect();
     origin.push(&reason.image);
@@ -392,8 +394,8 @@ fn pair(reason: &Reason) -> String {
         reason.share * 100.0,
         reason.image_similarity,
         reason.text_similarity,
-        reason.id,
+        format::line(&reason.id),
         "",
-        origin.join(", "),
+        format::line(&origin.join(", ")),
     )
 }

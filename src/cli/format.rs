@@ -1,5 +1,18 @@
 //! Numbers and small tables for people.
 
+pub use asif::printable::{line, padded};
+
+/// A path on one line.
+pub fn path(path: &std::path::Path) -> String {
+    line(&path.display().to_string()).into_owned()
+}
+
+/// Values of data under each other, each on one line.
+pub fn list<T: AsRef<str>>(values: &[T]) -> String {
+    let shown: Vec<_> = values.iter().map(|value| line(value.as_ref())).collect();
+    shown.join("\n")
+}
+
 /// `12.3 MB`, decimal units.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
@@ -33,9 +46,10 @@ pub fn facts(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| {
         let mut lines = value.lines();
-        let mut text = format!("{name:<width$}  {}", lines.next().unwrap_or_default());
+        let first = lines.next().unwrap_or_default();
+        let mut text = format!("{}  {first}", padded(name, width));
         for more in lines {
-            text.push_str(&format!("\n{:width$}  {more}", ""));
+            text.push_str(&format!("\n{}  {more}", padded("", width)));
         }
         text
     };

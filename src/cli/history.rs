@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::context::Context;
+use super::format;
 use super::receipt::pairs;
 
 /// Show what happened to a set: when, by which command, which pairs, counts and licences.
@@ -31,7 +32,7 @@ pub fn run(args: &HistoryArgs, context: &Context) -> anyhow::Result<()> {
             let mut line = json!(change);
             line["kept"] = is_kept.into();
             line["live"] = live.into();
-            context.print(line.to_string())?;
+            context.print_line_json(&line)?;
             continue;
         }
         let mark = if is_kept { "*" } else { " " };
@@ -40,13 +41,14 @@ pub fn run(args: &HistoryArgs, context: &Context) -> anyhow::Result<()> {
         } else {
             format!("  ({})", change.detail)
         };
-        context.print(format!(
+        let text = format!(
             "{mark}{:>5}  {}  {:<15}  {}{detail}",
             change.generation,
             change.when,
             change.command,
             pairs(&change)
-        ))?;
+        );
+        context.print(format::line(&text))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use asif::disk::FileReplacement;
 use asif::eval::Dataset;
 use asif::eval::anchors::influence::{AnchorInfluence, Influence, InfluenceOptions, influence};
 use asif::eval::measure::Subject;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use super::args::Load;
 use super::context::Context;
 use super::exit::BadInput;
+use super::format;
 use super::query::ScoreArgs;
 
 /// Say which anchors, and which sources, help on labelled images, and which harm.
@@ -58,6 +60,7 @@ pub struct InfluenceArgs {
 
 pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
     let dataset = Dataset::load(&args.dataset, args.classnames.as_deref())?;
+    context.note_left_out([&dataset]);
     let mut set = super::open(&args.set, context)?;
     let head = args.score.options(&set)?;
     let rows = head.space.plain().copied().ok_or_else(|| {
@@ -76,7 +79,7 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
         mode: head.mode,
         aggregate: head.aggregate,
     };
-    let templates = args.score.templates()?;
+    let templates = args.score.templates(context)?;
     let embedder = args.score.ask().embedder(context, &mut set, Load::Many)?;
     let subject = Subject {
         set: &set,
@@ -110,7 +113,7 @@ struct Row<'a> {
 }
 
 fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
-    let mut out = csv::Writer::from_writer(fs_err::File::create(file)?);
+    let mut out = csv::Writer::from_writer(FileReplacement::begin(file)?);
     for a in &found.anchors {
         out.serialize(Row {
             anchor: a.anchor,
@@ -123,8 +126,8 @@ fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
             caption: &a.caption,
         })?;
     }
-    out.flush()?;
-    Ok(())
+    let file = out.into_inner().map_err(|e| e.into_error())?;
+    Ok(file.finish()?)
 }
 
 fn table(found: &Influence, top: usize) -> String {
@@ -140,10 +143,9 @@ fn table(found: &Influence, top: usize) -> String {
         found.margin
     );
     for s in &found.sources {
-        let name = if s.source.is_empty() {
-            "(none named)"
-        } else {
-            &s.source
+        let name = match s.source.as_str() {
+            "" => "(none named)".into(),
+            source => format::line(source),
         };
         text.push_str(&format!(
             "\n  {:>7}  {:+.4}  -{:<4} +{:<4} {:5.1} %  {name}",
@@ -161,7 +163,11 @@ fn table(found: &Influence, top: usize) -> String {
         for a in anchors.take(top) {
             text.push_str(&format!(
                 "\n  {:+.6}  -{:<3} +{:<3} {}  {}",
-                a.effect.margin, a.effect.lost, a.effect.gained, a.id, a.caption
+                a.effect.margin,
+                a.effect.lost,
+                a.effect.gained,
+                format::line(&a.id),
+                format::line(&a.caption)
             ));
         }
     };

@@ -62,10 +62,10 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
             return "not stated".to_owned();
         }
         let line = |(name, n): (&String, &u64)| format!("{:>9}  {name}", format::count(*n));
-        counts.iter().map(line).collect::<Vec<_>>().join("\n")
+        format::list(&counts.iter().map(line).collect::<Vec<_>>())
     };
     let mut rows = vec![
-        ("set", args.set.display().to_string()),
+        ("set", format::path(&args.set)),
         (
             "generation",
             format!(

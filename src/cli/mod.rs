@@ -13,6 +13,8 @@
 //! | `args.rs` | arguments that several commands share |
 //! | `context.rs` | what every command is given: home, output form, who may interrupt |
 //! | `exit.rs` | which error ends with which exit code |
+//! | `panics.rs` | the last net: a panic becomes a message and an exit code |
+//! | `usage.rs` | what the parser says of a command line that cannot be understood |
 //! | `draw.rs` | progress bars |
 //! | `format.rs` | numbers and tables for people |
 
@@ -27,6 +29,7 @@ mod curate;
 mod diff;
 mod doctor;
 mod draw;
+mod environment;
 mod eval;
 mod exit;
 mod explain;
@@ -36,7 +39,9 @@ mod hubness;
 mod influence;
 mod inspect;
 mod models;
+mod panics;
 mod query;
+
 mod receipt;
 mod repair;
 mod rollback;
@@ -46,6 +51,7 @@ mod serve;
 mod swap;
 mod templates;
 mod tune;
+mod usage;
 mod verify;
 
 use std::path::PathBuf;
@@ -54,6 +60,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use context::Context;
+pub use panics::guarded;
 
 /// A shared image-text space made of your own pairs, without training.
 ///
@@ -72,12 +79,14 @@ A first session:
 
 Exit codes:
   0    done
-  1    something failed inside: a disk, a model run
+  1    something failed inside: a disk, a model run, a fault of this program
   2    the command line cannot be understood
   3    the input is bad: a missing file, pairs that cannot be read, a folder that is no set
   4    the set-up is incomplete: ONNX Runtime or a model is missing or broken
   5    --strict, and an input was bad
-  130  interrupted"
+  130  interrupted
+
+Where standard output is closed early (asif ... | head), asif ends with 0 and says nothing."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -141,20 +150,15 @@ enum Command {
 }
 
 /// Runs the command line and says how the process ends.
-pub fn main() -> ExitCode {
+fn main() -> ExitCode {
+    environment::start_again_with_variables();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
-                exit::USAGE
-            } else {
-                exit::OK
-            });
-        }
+        Err(error) => return usage::report(error),
     };
-    let result =
-        Context::new(cli.home, cli.json, cli.quiet).and_then(|context| match cli.command {
+    let result = Context::new(cli.home, cli.json, cli.quiet).and_then(|context| {
+        start_threads(&context)?;
+        match cli.command {
             Command::Build(args) => build::run(&args, &context),
             Command::Classify(args) => classify::run(&args, &context),
             Command::Explain(args) => explain::run(&args, &context),
@@ -175,8 +179,28 @@ pub fn main() -> ExitCode {
             Command::Models(args) => models::run(&args, &context),
             Command::Templates(args) => templates::run(&args, &context),
             Command::Doctor(args) => doctor::run(&args, &context),
-        });
+        }
+    });
     exit::report(result)
+}
+
+/// Starts the threads that all commands share, so that a machine that refuses them is told here and not
+/// by a panic where they are first used.
+fn start_threads(context: &Context) -> anyhow::Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new;
+    let Err(error) = pool().build_global() else {
+        return Ok(());
+    };
+    pool().num_threads(1).build_global().map_err(|_| {
+        anyhow::anyhow!(
+            "no thread can be started: {error}; raise the limit of processes (`ulimit -u`, TasksMax \
+             of a systemd unit, pids of a container)"
+        )
+    })?;
+    context.warn(format!(
+        "asif: warning: only one thread could be started: {error}; it goes on more slowly"
+    ));
+    Ok(())
 }
 
 /// Opens what is live in a set, or loudly the last good generation when that is damaged.

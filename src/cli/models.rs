@@ -28,7 +28,8 @@ enum ModelsCommand {
         name: String,
         /// The model folder.
         dir: PathBuf,
-        /// The ONNX file, relative to the folder [default: model.onnx, else onnx/model.onnx].
+        /// The ONNX file, relative to the folder [default: model.onnx, else onnx/model.onnx]. Of a
+        /// folder with both halves of a two-tower model it is the half that is installed.
         #[arg(long, env = "ASIF_ONNX_FILE", value_name = "FILE")]
         onnx_file: Option<PathBuf>,
         /// The output to read, where the graph has several and the usual names are not among them.
@@ -41,6 +42,12 @@ enum ModelsCommand {
         /// Put before every text: a prompt's name in config_sentence_transformers.json, or words.
         #[arg(long, env = "ASIF_PROMPT", value_name = "NAME|WORDS")]
         prompt: Option<String>,
+        /// Use an image processor class that is not known here, and believe that its keys (size,
+        /// crop_size, resample, mean, deviation) mean what they say. A class may do more than its
+        /// keys tell, so compare a vector with the original program's before you rely on it. Noted in
+        /// the encoder's identity.
+        #[arg(long, env = "ASIF_TRUST_PREPROCESSING")]
+        trust_preprocessing: bool,
         /// ONNX Runtime's shared library, where it is not the one in the home.
         #[arg(long, env = "ASIF_ONNXRUNTIME", value_name = "FILE")]
         onnxruntime: Option<PathBuf>,
@@ -55,6 +62,7 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
         output,
         pool,
         prompt,
+        trust_preprocessing,
         onnxruntime,
     }) = &args.command
     {
@@ -63,6 +71,7 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
             output: output.clone(),
             pooling: *pool,
             onnx_file: onnx_file.clone(),
+            trust_preprocessing: *trust_preprocessing,
         };
         runtime::load(onnxruntime.as_deref(), &context.home)?;
         let added = registry::add(&context.home, name, dir, &overrides)?;
@@ -87,7 +96,7 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
 
 fn row(model: &registry::Installed) -> String {
     let dim = model.dim.map_or_else(|| "?".to_owned(), |d| d.to_string());
-    format!(
+    let text = format!(
         "{:<24} {:<6} {dim:>5} numbers  {:>9}  {}",
         model.name,
         model
@@ -95,5 +104,6 @@ fn row(model: &registry::Installed) -> String {
             .map_or_else(|| "?".to_owned(), |m| m.to_string()),
         format::bytes(model.bytes),
         model.path.display()
-    )
+    );
+    format::line(&text).into_owned()
 }

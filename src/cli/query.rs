@@ -69,8 +69,8 @@ impl ScoreArgs {
     }
 
     /// The templates given, if any.
-    pub fn templates(&self) -> anyhow::Result<Option<Templates>> {
-        self.head.templates()
+    pub fn templates(&self, context: &Context) -> anyhow::Result<Option<Templates>> {
+        self.head.templates(context)
     }
 
     /// How a head is made in the space of `set`, changed by what was given.
@@ -104,7 +104,7 @@ impl QueryArgs {
     /// Reads the templates, opens the set, then the encoders: what is wrong with the small is said
     /// before the large is loaded.
     pub fn open(&self, context: &Context, load: Load) -> anyhow::Result<Question> {
-        let templates = self.score.templates()?;
+        let templates = self.score.templates(context)?;
         let mut set = super::open(&self.index, context)?;
         let options = self.score.options(&set)?;
         let embedder = self.score.ask.embedder(context, &mut set, load)?;
@@ -126,7 +126,8 @@ pub struct LabelArgs {
     labels: Option<String>,
 
     /// The labels, one a line; `#` begins a comment. `label: what it looks like` gives a label a
-    /// prompt of its own, tabs several; .json and .jsonl are read too.
+    /// prompt of its own, tabs several; .json (a list, labels with prompts, id2label) and .jsonl
+    /// are read too.
     #[arg(
         long,
         env = "ASIF_LABELS_FILE",
@@ -138,11 +139,15 @@ pub struct LabelArgs {
 
 impl LabelArgs {
     /// The labels; none given is an error that says so.
-    pub fn read(&self) -> anyhow::Result<Labels> {
-        Ok(match (&self.labels, &self.labels_file) {
+    pub fn read(&self, context: &Context) -> anyhow::Result<Labels> {
+        let labels = match (&self.labels, &self.labels_file) {
             (Some(list), _) => Labels::parse(list)?,
             (None, Some(file)) => Labels::from_file(file)?,
             (None, None) => Labels::parse("")?,
-        })
+        };
+        for note in labels.notes() {
+            context.note(format!("asif: {note}"));
+        }
+        Ok(labels)
     }
 }

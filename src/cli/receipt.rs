@@ -55,7 +55,7 @@ pub fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
     let change = &receipt.change;
     let mut done = change.command.clone();
     if !change.detail.is_empty() {
-        done.push_str(&format!(": {}", change.detail));
+        done.push_str(&format!(": {}", format::line(&change.detail)));
     }
     if receipt.dry_run {
         done.push_str("\n(a dry run: nothing was changed)");
@@ -66,7 +66,7 @@ pub fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
             "set",
             format!(
                 "{}, generation {}",
-                receipt.set.display(),
+                format::path(&receipt.set),
                 change.generation
             ),
         ),
@@ -84,7 +84,8 @@ pub fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
         } else {
             String::new()
         };
-        rows.push(("not there", format!("{}{more}", shown.join(", "))));
+        let shown = shown.join(", ");
+        rows.push(("not there", format!("{}{more}", format::line(&shown))));
     }
     let licences = licences(change);
     if !licences.is_empty() {
@@ -125,7 +126,7 @@ fn ids(change: &Change) -> Option<String> {
         .map(|id| format!("- {id}"))
         .chain(change.added_ids.iter().map(|id| format!("+ {id}")))
         .collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
+    (!lines.is_empty()).then(|| format::list(&lines))
 }
 
 fn licences(change: &Change) -> String {
@@ -144,5 +145,5 @@ fn licences(change: &Change) -> String {
             of(&change.licences_after)
         )
     };
-    names.iter().map(line).collect::<Vec<_>>().join("\n")
+    format::list(&names.iter().map(line).collect::<Vec<_>>())
 }

@@ -46,11 +46,11 @@ pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
         }
         let left: Vec<String> = done.left.iter().map(|f| f.problem.clone()).collect();
         let mut rows = vec![
-            ("mended", mended.join("\n")),
+            ("mended", format::list(&mended)),
             ("live", format!("generation {}", done.generation)),
         ];
         if !left.is_empty() {
-            rows.push(("damaged", left.join("\n")));
+            rows.push(("damaged", format::list(&left)));
         }
         context.print(format::facts(&rows))?;
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use asif::disk;
 use asif::eval::measure::Subject;
 use asif::eval::scaling::{ScalingPlan, measure_scaling};
 use asif::eval::{Dataset, scaling_table, svg};
@@ -55,6 +56,7 @@ pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
         .iter()
         .map(|folder| Dataset::load(folder, args.classnames.as_deref()))
         .collect::<Result<_, _>>()?;
+    context.note_left_out(&datasets);
     let Question {
         set,
         embedder,
@@ -85,7 +87,7 @@ pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
     }
     for (file, text) in [(&args.csv, report.csv()), (&args.svg, svg(&report))] {
         if let Some(file) = file {
-            fs_err::write(file, text)?;
+            disk::replace_file(file, text)?;
             context.note(format!("wrote {}", file.display()));
         }
     }

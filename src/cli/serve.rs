@@ -55,6 +55,11 @@ pub struct ServeArgs {
     )]
     listen: SocketAddr,
 
+    /// A second address that answers /health, /ready and /metrics, without a key and whatever the first
+    /// one is asked for; port 0 takes a free one.
+    #[arg(long, env = "ASIF_PROBE_LISTEN", value_name = "ADDRESS")]
+    probe_listen: Option<SocketAddr>,
+
     #[command(flatten)]
     keys: KeyArgs,
 
@@ -173,7 +178,8 @@ struct LimitArgs {
     #[arg(long, env = "ASIF_MAX_IMAGES", value_name = "N", default_value_t = 128)]
     max_images: usize,
 
-    /// Open connections; more wait to be accepted.
+    /// Open connections. For one more the one is closed that has been idle for longest; while every one
+    /// is worked for, only /health, /ready and /metrics are answered.
     #[arg(
         long,
         env = "ASIF_MAX_CONNECTIONS",
@@ -204,6 +210,7 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
             .map(|text| named(text))
             .collect::<anyhow::Result<_>>()?,
         listen: args.listen,
+        probe_listen: args.probe_listen,
         api_key: key(args.keys.api_key_file.as_ref(), "ASIF_API_KEY")?,
         admin_key: key(args.keys.admin_key_file.as_ref(), "ASIF_ADMIN_KEY")?,
         insecure: args.keys.insecure,
@@ -219,12 +226,19 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         let embedder = args.encoders.open_uncached(context, Some(set), Load::Many);
         embedder.map_err(OpenError::from)
     };
-    let ready = |address: SocketAddr| {
+    let ready = |address: SocketAddr, probe: Option<SocketAddr>| {
         let url = format!("http://{address}");
+        let mut told = json!({"listen": address, "url": url});
+        if let Some(probe) = probe {
+            told["probe_listen"] = json!(probe);
+        }
         // On a closed standard output the server goes on.
         let _ = match context.json {
-            true => context.print(json!({"listen": address, "url": url}).to_string()),
-            false => context.print(format!("serving on {url}")),
+            true => context.print_line_json(&told),
+            false => context.print(match probe {
+                Some(probe) => format!("serving on {url}, probes on http://{probe}"),
+                None => format!("serving on {url}"),
+            }),
         };
     };
     Ok(serve(options, &open, ready)?)

@@ -155,6 +155,7 @@ fn validation(
     }
     let datasets = args.validation.iter().map(|f| Dataset::load(f, None));
     let datasets: Vec<Dataset> = datasets.collect::<Result<_, _>>()?;
+    context.note_left_out(&datasets);
     let embedder = args.encoders.open(context, Some(set), Load::Many)?;
     args.accept.apply(set, &embedder)?;
     let subject = Subject {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use asif::anchors::check::verify;
+use asif::printable;
 use clap::Args;
 use serde_json::json;
 
@@ -42,7 +43,8 @@ pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
     } else {
         for finding in &findings {
             let of = finding.generation.map(|g| format!("generation {g}: "));
-            context.print(format!("{}{}", of.unwrap_or_default(), finding.problem))?;
+            let text = format!("{}{}", of.unwrap_or_default(), finding.problem);
+            context.print(printable::line(&text))?;
         }
     }
     if findings.is_empty() {

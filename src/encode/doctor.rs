@@ -6,7 +6,7 @@ use super::error::ModelError;
 use super::folder::ModelFolder;
 use super::registry::{self, Installed, Record};
 use super::runtime;
-use super::{ImageEncoder, Modality, SelfCheck, TextEncoder};
+use super::{EncoderOptions, ImageEncoder, Modality, SelfCheck, TextEncoder};
 use crate::home::Home;
 
 /// How bad a finding is.
@@ -139,8 +139,12 @@ fn encoder(installed: &Installed) -> Finding {
 fn try_encoder(installed: &Installed) -> Result<(Option<Record>, Record, SelfCheck), ModelError> {
     let folder = ModelFolder::open(&installed.path)?;
     let record = registry::record(&installed.path)?;
-    let (now, check) =
-        registry::examine_with(&folder, ImageEncoder::self_check, TextEncoder::self_check)?;
+    let (now, check) = registry::examine_with(
+        &folder,
+        &EncoderOptions::latency(),
+        ImageEncoder::self_check,
+        TextEncoder::self_check,
+    )?;
     Ok((record, now, check))
 }
 

@@ -47,6 +47,67 @@ pub enum InputError {
         /// The largest accepted decoded image, in MiB.
         max_mib: u64,
     },
+    /// The image has more pixels than whoever asked allows.
+    #[error(
+        "the image is too large: {width}x{height}, at most {max_pixels} pixels are accepted; scale it down"
+    )]
+    TooManyPixels {
+        /// Width in pixels, as the header says.
+        width: u32,
+        /// Height in pixels, as the header says.
+        height: u32,
+        /// The most pixels that are accepted.
+        max_pixels: u64,
+    },
+    /// Decoding the image alone would take more memory than all images together may.
+    #[error(
+        "the image is too large: decoding {width}x{height} pixels of this kind takes up to {needed_mib} MiB, at most {limit_mib} MiB are allowed; scale it down, or allow more with --max-decode-memory"
+    )]
+    OverBudget {
+        /// Width in pixels, as the header says.
+        width: u32,
+        /// Height in pixels, as the header says.
+        height: u32,
+        /// What decoding takes at most, in MiB.
+        needed_mib: u64,
+        /// What all images that are decoded at once may take, in MiB.
+        limit_mib: u64,
+    },
+    /// Other images had the memory for as long as the asker would wait.
+    #[error("other large images are being decoded; ask again in a moment")]
+    DecodersBusy,
+    /// The file is larger than any image that is accepted.
+    #[error(
+        "the file is too large: {bytes} bytes, at most {max_bytes} are read; scale the image down"
+    )]
+    FileTooLarge {
+        /// Its length in bytes.
+        bytes: u64,
+        /// The most bytes that are read.
+        max_bytes: u64,
+    },
+    /// The model answers this input, alone, with what is no vector.
+    #[error(
+        "{model} answers it with a vector that is not finite or is zero, though not other inputs; leave it out or change it"
+    )]
+    NoVector {
+        /// The encoder's name.
+        model: String,
+    },
+    /// The model fails on this input alone.
+    #[error("{model} fails on it, though not on other inputs: {reason}; leave it out or change it")]
+    ModelFailed {
+        /// The encoder's name.
+        model: String,
+        /// What the failure was.
+        reason: String,
+    },
+    /// Preparing the input ended in a panic, which is a fault of this program or a library.
+    #[error("it cannot be prepared: a panic, {reason}; leave it out, and report it with the file")]
+    Panicked {
+        /// What the panic said.
+        reason: String,
+    },
     /// The tokenizer refused the text.
     #[error("the text cannot be tokenised: {reason}; remove unusual characters from it")]
     Tokenizer {
@@ -123,6 +184,16 @@ pub enum EncodeError {
         /// The position in the batch.
         row: usize,
     },
+    /// The weights of an open model were exchanged, which it reads while it runs.
+    #[error(
+        "{model}: {path} was changed while the model is open; put the file back or start again"
+    )]
+    WeightsChanged {
+        /// The encoder's name.
+        model: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// One of several texts cannot be used.
     #[error("text {index} (counted from 0): {source}")]
     Input {
@@ -158,6 +229,22 @@ pub enum ModelError {
         what: &'static str,
         /// What to do.
         advice: &'static str,
+    },
+    /// There is no ONNX file in the usual places, or not the one that was asked for.
+    #[error("{path}: {what} is missing; {advice}")]
+    OnnxFile {
+        /// The path that does not exist.
+        path: PathBuf,
+        /// What should be there.
+        what: &'static str,
+        /// What to do, with the ONNX files that there are.
+        advice: String,
+    },
+    /// Files of the model were exchanged while it was loaded.
+    #[error("{path}: changed while the model was loaded; wait until it is written, and try again")]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
     /// A file could not be read or written; the message names it.
     #[error(transparent)]

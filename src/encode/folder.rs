@@ -2,21 +2,24 @@
 //!
 //! ```text
 //! NAME/
-//!   model.onnx  (or onnx/model.onnx; weights in model.onnx_data beside it)
+//!   model.onnx  (or onnx/model.onnx; and the files with weights that it names)
 //!   config.json
-//!   image: preprocessor_config.json
-//!   text:  tokenizer.json, tokenizer_config.json, sentence_bert_config.json,
-//!          modules.json, 1_Pooling/config.json, config_sentence_transformers.json
+//!   image: preprocessor_config.json, or processor_config.json, or timm's config.json
+//!   text:  tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json,
+//!          sentence_bert_config.json, modules.json, 1_Pooling/config.json,
+//!          config_sentence_transformers.json
 //! ```
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Modality;
 use super::error::ModelError;
+use super::onnx;
+pub use super::settings_file::Settings;
 
 /// A folder that holds one encoder. Opening it reads nothing but the folder's listing.
 #[derive(Debug, Clone)]
@@ -25,6 +28,12 @@ pub struct ModelFolder {
     name: String,
     modality: Modality,
 }
+
+/// Where the ONNX file is looked for.
+const USUAL: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
+
+/// The file that only an image encoder has.
+const IMAGE_SIGN: &str = "preprocessor_config.json";
 
 /// The files that only a text encoder has.
 const TEXT_SIGNS: [&str; 6] = [
@@ -39,12 +48,21 @@ const TEXT_SIGNS: [&str; 6] = [
 impl ModelFolder {
     /// Looks at the folder `dir`.
     ///
-    /// A folder with both halves of a two-tower model counts as a text encoder only when it has
-    /// sentence-transformers files; each half can be opened with `--onnx-file`.
+    /// A folder with both halves of a two-tower model is of the modality that the inputs of its ONNX
+    /// file tell; see [`open_file`](Self::open_file).
     ///
     /// # Errors
     /// [`ModelError::Missing`] when `dir` is not a folder, or has no sign of either modality.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, ModelError> {
+        Self::open_file(dir, None)
+    }
+
+    /// Looks at the folder `dir`, of which the ONNX file `onnx_file` (relative to it) will be used;
+    /// without one, that which [`open`](Self::open) finds.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_file(dir: impl AsRef<Path>, onnx_file: Option<&Path>) -> Result<Self, ModelError> {
         let dir = std::path::absolute(dir.as_ref())?;
         if !dir.is_dir() {
             return Err(ModelError::Missing {
@@ -55,9 +73,19 @@ impl ModelFolder {
         }
         let has = |file: &str| dir.join(file).is_file();
         let sentence = has("sentence_bert_config.json") || has("1_Pooling/config.json");
-        let modality = if has("preprocessor_config.json") && !sentence {
+        let image = has(IMAGE_SIGN) || describes_pictures(&dir);
+        let text = TEXT_SIGNS.iter().any(|f| has(f));
+        let modality = if image && text {
+            // The ONNX file is the half that is meant; a processor of both lies beside either.
+            let both = if sentence {
+                Modality::Text
+            } else {
+                Modality::Image
+            };
+            half_of(&dir, onnx_file).unwrap_or(both)
+        } else if image {
             Modality::Image
-        } else if TEXT_SIGNS.iter().any(|f| has(f)) {
+        } else if text {
             Modality::Text
         } else {
             return Err(ModelError::Missing {
@@ -108,25 +136,49 @@ impl ModelFolder {
     pub fn onnx_path(&self, chosen: Option<&Path>) -> Result<PathBuf, ModelError> {
         if let Some(file) = chosen {
             let path = self.dir.join(file);
-            return if path.is_file() {
-                Ok(path)
+            let inside = file
+                .components()
+                .all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+            return if inside && path.is_file() {
+                Ok(self.dir.join(file.components().collect::<PathBuf>()))
             } else {
-                Err(ModelError::Missing {
+                Err(ModelError::OnnxFile {
                     path,
                     what: "the ONNX file that was asked for",
-                    advice: "name a file relative to the model folder",
+                    advice: self.other_files("name a file in the model folder, relative to it"),
                 })
             };
         }
-        let usual = ["model.onnx", "onnx/model.onnx"].map(|f| self.dir.join(f));
+        let usual = USUAL.map(|f| self.dir.join(f));
         usual
             .into_iter()
             .find(|p| p.is_file())
-            .ok_or_else(|| ModelError::Missing {
+            .ok_or_else(|| ModelError::OnnxFile {
                 path: self.dir.clone(),
                 what: "model.onnx (or onnx/model.onnx)",
-                advice: "export the model to ONNX, or name the file: `asif models add NAME DIR --onnx-file`",
+                advice: self.other_files("export the model to ONNX"),
             })
+    }
+
+    /// What to do when the usual ONNX file is not there: `otherwise`, or name one that is.
+    fn other_files(&self, otherwise: &str) -> String {
+        let mut found: Vec<String> = walkdir::WalkDir::new(&self.dir)
+            .max_depth(3)
+            .into_iter()
+            .filter_map(Result::ok)
+            .filter(|e| e.path().extension().is_some_and(|end| end == "onnx"))
+            .filter_map(|e| Some(e.path().strip_prefix(&self.dir).ok()?.display().to_string()))
+            .collect();
+        found.sort();
+        let Some(first) = found.first() else {
+            return otherwise.to_owned();
+        };
+        format!(
+            "install one of the files that are there ({}) under a name, such as `asif models add NAME {} \
+             --onnx-file {first}`, and use that name",
+            found.join(", "),
+            self.dir.display()
+        )
     }
 
     /// The file `name` of the folder as JSON; `None` when there is no such file.
@@ -145,138 +197,113 @@ impl ModelFolder {
         }
     }
 
-    /// SHA-256 of the ONNX file `onnx` in hex. Where external weights lie beside it
-    /// (`NAME.onnx_data...` or `NAME.onnx.data...`), their bytes follow in the order of their names,
-    /// so that a changed weight file changes the hash.
+    /// The files with weights that the ONNX file `onnx` of this folder names, sorted.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// When the ONNX file cannot be read, or a file is missing, too short or outside the folder.
+    pub fn weight_files(&self, onnx: &Path) -> Result<Vec<PathBuf>, ModelError> {
+        onnx::weight_files(&self.dir, onnx)
+    }
+
+    /// SHA-256 of the ONNX file `onnx` and of the weight files that it names, in hex, so that
+    /// changed weights change the hash.
+    ///
+    /// Of files that are called as exporters call them (`NAME.onnx_data...`, `NAME.onnx.data...`)
+    /// the bytes follow in the order of their names, as in sets that were built before other names
+    /// were known. Of others name and length follow as well, so that bytes cannot move between them.
+    ///
+    /// # Errors
+    /// As [`weight_files`](Self::weight_files).
     pub fn model_sha256(&self, onnx: &Path) -> Result<String, ModelError> {
-        let mut files = vec![onnx.to_owned()];
-        files.extend(external_weights(onnx)?);
-        sha256(&files)
-    }
-
-    /// SHA-256 of `tokenizer.json` in hex; `None` without that file.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn tokenizer_sha256(&self) -> Result<Option<String>, ModelError> {
-        let path = self.dir.join("tokenizer.json");
-        if path.is_file() {
-            sha256(&[path]).map(Some)
-        } else {
-            Ok(None)
-        }
-    }
-}
-
-/// The weight files that belong to `onnx`, sorted by name.
-pub(crate) fn external_weights(onnx: &Path) -> Result<Vec<PathBuf>, ModelError> {
-    let (Some(parent), Some(file)) = (onnx.parent(), onnx.file_name()) else {
-        return Ok(Vec::new());
-    };
-    let file = file.to_string_lossy().into_owned();
-    let mut found = Vec::new();
-    for entry in fs_err::read_dir(parent)? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .map(|n| n.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let rest = name.strip_prefix(&file);
-        if rest.is_some_and(|r| r.starts_with("_data") || r.starts_with(".data")) && path.is_file()
+        let weights = self.weight_files(onnx)?;
+        let name = onnx.file_name().unwrap_or_default().to_string_lossy();
+        let usual = weights.iter().all(|path| {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let rest = file.strip_prefix(&*name);
+            path.parent() == onnx.parent()
+                && rest.is_some_and(|r| r.starts_with("_data") || r.starts_with(".data"))
+        });
+        let mut hash = Sha256::new();
+        for path in [onnx]
+            .into_iter()
+            .chain(weights.iter().map(PathBuf::as_path))
         {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn sha256(files: &[PathBuf]) -> Result<String, ModelError> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0u8; 1 << 18];
-    for path in files {
-        let mut file = fs_err::File::open(path)?;
-        loop {
-            let n = file.read(&mut buffer)?;
-            if n == 0 {
-                break;
+            if !usual {
+                let relative = path.strip_prefix(&self.dir).unwrap_or(path);
+                let relative = relative.to_string_lossy();
+                hash.update((relative.len() as u64).to_le_bytes());
+                hash.update(relative.as_bytes());
+                hash.update(fs_err::metadata(path)?.len().to_le_bytes());
             }
-            hash.update(&buffer[..n]);
+            hash_file(&mut hash, path)?;
         }
+        Ok(hex(hash))
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }
 
-/// A JSON file of the folder, which knows its path for messages.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The file.
-    pub path: PathBuf,
-    /// Its content.
-    pub value: Value,
+/// The half of a two-tower model that an ONNX file is, by its inputs; none where they do not tell.
+fn half_of(dir: &Path, chosen: Option<&Path>) -> Option<Modality> {
+    #[derive(Default, serde::Deserialize)]
+    struct Kept {
+        #[serde(default)]
+        overrides: super::options::Overrides,
+    }
+    let kept = || {
+        let record = fs_err::read(dir.join(super::registry::RECORD)).ok()?;
+        let kept: Kept = serde_json::from_slice(&record).ok()?;
+        kept.overrides.onnx_file
+    };
+    let chosen = chosen.map(Path::to_owned).or_else(kept);
+    let file = match chosen {
+        Some(file) => dir.join(file),
+        None => USUAL
+            .map(|f| dir.join(f))
+            .into_iter()
+            .find(|p| p.is_file())?,
+    };
+    let inputs = onnx::OnnxSummary::read(&file).ok()?.inputs;
+    let has = |name: &str| inputs.iter().any(|i| i == name);
+    match (has("pixel_values"), has("input_ids")) {
+        (true, false) => Some(Modality::Image),
+        (false, true) => Some(Modality::Text),
+        _ => None,
+    }
 }
 
-impl Settings {
-    /// The value of `key` at the top level; `None` when it is absent or null.
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.value.get(key).filter(|v| !v.is_null())
-    }
+/// Whether another file describes an image processor: a processor of both halves, or timm's settings.
+fn describes_pictures(dir: &Path) -> bool {
+    let has = |file: &str, outer: &str, inner: Option<&str>| {
+        let path = dir.join(file);
+        let text = path.is_file().then(|| fs_err::read(path).ok()).flatten();
+        let value = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+        let outer = value.as_ref().and_then(|value| value.get(outer));
+        outer.is_some_and(|part| inner.is_none_or(|key| part.get(key).is_some()))
+    };
+    has("processor_config.json", "image_processor", None)
+        || has("config.json", "pretrained_cfg", Some("input_size"))
+}
 
-    /// The switch `key`.
-    ///
-    /// # Errors
-    /// [`ModelError::Setting`] when it is something else than true or false.
-    pub fn switch(&self, key: &str) -> Result<Option<bool>, ModelError> {
-        self.typed(key, "true or false", Value::as_bool)
-    }
-
-    /// The number `key`.
-    ///
-    /// # Errors
-    /// [`ModelError::Setting`] when it is no number.
-    pub fn number(&self, key: &str) -> Result<Option<f64>, ModelError> {
-        self.typed(key, "a number", Value::as_f64)
-    }
-
-    /// The text `key`.
-    ///
-    /// # Errors
-    /// [`ModelError::Setting`] when it is no text.
-    pub fn text(&self, key: &str) -> Result<Option<&str>, ModelError> {
-        self.typed(key, "a text", Value::as_str)
-    }
-
-    fn typed<'a, T>(
-        &'a self,
-        key: &str,
-        expected: &str,
-        read: impl Fn(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>, ModelError> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(value) => read(value)
-                .map(Some)
-                .ok_or_else(|| self.bad(key, &value.to_string(), expected, "correct the file")),
+fn hash_file(hash: &mut Sha256, path: &Path) -> Result<(), ModelError> {
+    let mut buffer = vec![0u8; 1 << 18];
+    let mut file = fs_err::File::open(path)?;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            n => hash.update(&buffer[..n]),
         }
     }
+}
 
-    /// The error for a value of `key` that cannot be followed.
-    pub fn bad(&self, key: &str, found: &str, expected: &str, advice: &str) -> ModelError {
-        ModelError::Setting {
-            path: self.path.clone(),
-            key: key.to_owned(),
-            found: found.to_owned(),
-            expected: expected.to_owned(),
-            advice: advice.to_owned(),
-        }
-    }
+/// SHA-256 of `bytes` in hex.
+pub(crate) fn sha256_of(bytes: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(bytes);
+    hex(hash)
+}
+
+fn hex(hash: Sha256) -> String {
+    let hash = hash.finalize();
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -316,7 +343,7 @@ mod tests {
         let model = ModelFolder::open(dir.path()).unwrap();
         assert!(matches!(
             model.model_path(),
-            Err(ModelError::Missing { .. })
+            Err(ModelError::OnnxFile { .. })
         ));
         fs_err::create_dir_all(dir.path().join("onnx")).unwrap();
         fs_err::write(dir.path().join("onnx/model.onnx"), "a").unwrap();
@@ -327,17 +354,16 @@ mod tests {
     }
 
     #[test]
-    fn external_weights_change_the_hash() {
-        let dir = folder(&[("tokenizer.json", "{}"), ("model.onnx", "abc")]);
+    fn a_file_without_other_weights_has_its_own_hash() {
+        // A model with an empty graph.
+        let dir = folder(&[("tokenizer.json", "{}"), ("model.onnx", "\x3a\x00")]);
         let model = ModelFolder::open(dir.path()).unwrap();
         let onnx = model.model_path().unwrap();
         let plain = model.model_sha256(&onnx).unwrap();
-        assert_eq!(
-            plain,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(plain, sha256_of(b"\x3a\x00"));
+        // What the file does not name is no part of it.
         fs_err::write(dir.path().join("model.onnx_data"), "weights").unwrap();
-        assert_ne!(model.model_sha256(&onnx).unwrap(), plain);
+        assert_eq!(model.model_sha256(&onnx).unwrap(), plain);
     }
 
     #[test]

@@ -7,12 +7,15 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`folder`] | what lies in a model folder: paths, JSON files, hashes |
+//! | [`folder`] | what lies in a model folder: paths, JSON files (`settings_file`), hashes |
+//! | `stamp` | whether a file is still the one that was looked at |
+//! | `onnx` | an ONNX file's inputs and the files that hold its weights |
 //! | [`options`] | how an encoder is run, and what may override the folder |
 //! | [`ensemble`] | several encoders of a modality, asked as one |
 //! | [`identity`] | everything that changes a vector, and its fingerprint |
 //! | [`runtime`] | ONNX Runtime: the library, the sessions; nothing else names `ort` |
 //! | [`output`] | which output to read, pooling, unit norm |
+//! | [`isolate`] | a batch that fails, input by input |
 //! | [`image`] | decoding with limits, Pillow's resampler, preprocessing, [`ImageEncoder`] |
 //! | [`text`] | the tokenizer's settings, [`TextEncoder`] |
 //! | [`registry`] | the encoders installed under the data folder |
@@ -28,10 +31,14 @@ pub mod error;
 pub mod folder;
 pub mod identity;
 pub mod image;
+pub mod isolate;
+mod onnx;
 pub mod options;
 pub mod output;
 pub mod registry;
 pub mod runtime;
+mod settings_file;
+mod stamp;
 pub mod text;
 
 pub use ensemble::{Encoder, Ensemble};
@@ -39,6 +46,7 @@ pub use error::{EncodeError, InputError, ModelError};
 pub use folder::ModelFolder;
 pub use identity::{EncoderIdentity, MemberIdentity};
 pub use image::{ImageEncoder, PreparedImage};
+pub use isolate::EncodedInput;
 pub use options::{EncoderOptions, Pooling};
 pub use text::{TextEncoder, Tokens};
 
@@ -47,6 +55,7 @@ use std::time::Instant;
 
 use runtime::pool::SessionPool;
 use serde::{Deserialize, Serialize};
+use stamp::FileStamp;
 
 /// The image encoder that is used when none is named.
 pub const DEFAULT_IMAGE_ENCODER: &str = "efficientnet-lite0";
@@ -95,35 +104,66 @@ fn load(
     onnx: &Path,
     options: &EncoderOptions,
 ) -> Result<(SessionPool, String), ModelError> {
+    let weights = folder.weight_files(onnx)?;
+    let mut watched = FileStamp::of_all(&weights)?;
+    let model = FileStamp::of(onnx)?;
     let (sha256, pool) = std::thread::scope(|scope| {
-        let sha256 = scope.spawn(|| folder.model_sha256(onnx));
+        let hash = || folder.model_sha256(onnx);
+        // Where no thread can be started it is hashed afterwards.
+        let sha256 = std::thread::Builder::new().spawn_scoped(scope, hash);
         let EncoderOptions {
             sessions,
             threads_per_session,
             ..
         } = *options;
         let pool = SessionPool::open(folder.name(), onnx, sessions, threads_per_session);
-        (sha256.join(), pool)
+        (
+            sha256.map_or_else(|_| Ok(hash()), |thread| thread.join()),
+            pool,
+        )
     });
     let sha256 = sha256.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-    Ok((pool?, sha256))
+    let mut pool = pool?;
+    // What was hashed has to be what was loaded.
+    watched.push(model);
+    if let Some(changed) = watched.iter().find(|stamp| stamp.changed()) {
+        return Err(ModelError::Changed {
+            path: changed.path().to_owned(),
+        });
+    }
+    watched.pop();
+    pool.watch(watched);
+    Ok((pool, sha256))
 }
 
 impl SelfCheck {
-    /// Encodes `inputs` one by one and then together.
-    fn of<T>(
+    /// Encodes `inputs` one by one and then together. Those that the model makes no vector of are left
+    /// out, unless it makes none of any: some models do so with the empty text.
+    fn of<T: Clone>(
         inputs: &[T],
         dim: usize,
         encode: impl Fn(&[T]) -> Result<Vec<f32>, EncodeError>,
     ) -> Result<Self, EncodeError> {
         let mut alone = Vec::with_capacity(inputs.len() * dim);
+        let (mut good, mut failure) = (Vec::with_capacity(inputs.len()), None);
         let mut millis = f64::INFINITY;
         for input in inputs {
             let start = Instant::now();
-            alone.extend(encode(std::slice::from_ref(input))?);
+            match encode(std::slice::from_ref(input)) {
+                Ok(vector) => alone.extend(vector),
+                Err(error @ EncodeError::NotAVector { .. }) => {
+                    failure.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            good.push(input.clone());
             millis = millis.min(start.elapsed().as_secs_f64() * 1e3);
         }
-        let together = encode(inputs)?;
+        if let Some(error) = failure.filter(|_| good.is_empty()) {
+            return Err(error);
+        }
+        let together = encode(&good)?;
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
         let cosines = alone.chunks_exact(dim).zip(together.chunks_exact(dim));
         Ok(Self {

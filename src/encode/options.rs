@@ -58,6 +58,9 @@ pub struct Overrides {
     /// See [`EncoderOptions::onnx_file`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub onnx_file: Option<PathBuf>,
+    /// See [`EncoderOptions::trust_preprocessing`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trust_preprocessing: bool,
 }
 
 impl Overrides {
@@ -87,6 +90,9 @@ pub struct EncoderOptions {
     pub pooling: Option<Pooling>,
     /// The ONNX file, relative to the folder, instead of `model.onnx` or `onnx/model.onnx`.
     pub onnx_file: Option<PathBuf>,
+    /// Whether the keys of an image processor class that is not known here are believed to mean what
+    /// they say, so that such a folder is not refused. Part of the encoder's identity.
+    pub trust_preprocessing: bool,
 }
 
 impl EncoderOptions {
@@ -118,6 +124,7 @@ impl EncoderOptions {
             output: None,
             pooling: None,
             onnx_file: None,
+            trust_preprocessing: false,
         }
     }
 }
@@ -130,7 +137,19 @@ impl EncoderOptions {
             output: self.output.clone().or_else(|| kept.output.clone()),
             pooling: self.pooling.or(kept.pooling),
             onnx_file: self.onnx_file.clone().or_else(|| kept.onnx_file.clone()),
+            trust_preprocessing: self.trust_preprocessing || kept.trust_preprocessing,
             ..self.clone()
+        }
+    }
+
+    /// What of these options stands above a folder's own files.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            prompt: self.prompt.clone(),
+            output: self.output.clone(),
+            pooling: self.pooling,
+            onnx_file: self.onnx_file.clone(),
+            trust_preprocessing: self.trust_preprocessing,
         }
     }
 }

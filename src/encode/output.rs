@@ -209,7 +209,7 @@ fn pool_tokens(pooling: Pooling, tokens: &[f32], out: &mut [f32]) {
         Pooling::Max => {
             for row in rows {
                 for (o, v) in out.iter_mut().zip(row) {
-                    *o = o.max(*v);
+                    *o = larger(*o, *v);
                 }
             }
         }
@@ -227,9 +227,14 @@ fn pool_tokens(pooling: Pooling, tokens: &[f32], out: &mut [f32]) {
 
 fn pool_map(pooling: Pooling, map: &[f32]) -> f32 {
     match pooling {
-        Pooling::Max => map.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        Pooling::Max => map.iter().copied().fold(f32::NEG_INFINITY, larger),
         Pooling::Mean | Pooling::Cls => map.iter().sum::<f32>() / map.len() as f32,
     }
+}
+
+/// The larger number, or NaN where one is NaN, which `f32::max` would hide.
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a || b.is_nan() { b } else { a }
 }
 
 /// Scales `vector` to L2 norm 1; false when it has no direction.
@@ -345,6 +350,23 @@ mod tests {
         assert_eq!(pooled(Pooling::Mean), [half, half, 0.0, 1.0]);
         assert_eq!(pooled(Pooling::Cls), [1.0, 0.0, 0.0, 1.0]);
         assert_eq!(pooled(Pooling::Max), [0.6, 0.8, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn the_largest_of_numbers_and_nan_is_no_number() {
+        let reader = Reader {
+            output: "o".into(),
+            pooling: Some(Pooling::Max),
+        };
+        for (shape, data) in [
+            (&[1, 2, 2][..], [f32::NAN, 1., 2., 3.]),
+            (&[1, 2, 2], [1., 2., 3., f32::NAN]),
+            (&[1, 2, 1, 2], [1., f32::NAN, 2., 3.]),
+            (&[1, 2, 1, 2], [f32::NAN, 1., 2., 3.]),
+        ] {
+            let error = reader.vectors(Modality::Image, "m", 1, shape, &data, None);
+            assert!(matches!(error, Err(EncodeError::NotAVector { row: 0, .. })));
+        }
     }
 
     #[test]

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ensemble::{self, Encoder, Ensemble};
 use super::error::{EncodeError, ModelError};
-use super::folder::{ModelFolder, external_weights};
+use super::folder::ModelFolder;
 use super::options::{EncoderOptions, Overrides};
 use super::{ImageEncoder, Modality, TextEncoder};
+use crate::disk;
 use crate::home::Home;
 
 /// The file in an installed folder that says what was there when it was installed.
@@ -125,19 +126,20 @@ pub fn overrides(folder: &ModelFolder) -> Result<Overrides, ModelError> {
 /// # Errors
 /// As opening an encoder.
 pub fn examine(folder: &ModelFolder) -> Result<Record, ModelError> {
-    examine_with(folder, |_| Ok(()), |_| Ok(())).map(|(record, ())| record)
+    let options = EncoderOptions::latency();
+    examine_with(folder, &options, |_| Ok(()), |_| Ok(())).map(|(record, ())| record)
 }
 
-/// [`examine`], and one more question to the opened encoder.
+/// [`examine`] with `options`, and one more question to the opened encoder.
 pub(super) fn examine_with<R>(
     folder: &ModelFolder,
+    options: &EncoderOptions,
     ask_image: impl FnOnce(&ImageEncoder) -> Result<R, EncodeError>,
     ask_text: impl FnOnce(&TextEncoder) -> Result<R, EncodeError>,
 ) -> Result<(Record, R), ModelError> {
-    let options = EncoderOptions::latency();
     let (identity, canary, answer) = match folder.modality() {
         Modality::Image => {
-            let encoder = ImageEncoder::open(folder, &options)?;
+            let encoder = ImageEncoder::open(folder, options)?;
             (
                 encoder.identity().clone(),
                 encoder.canary()?,
@@ -145,7 +147,7 @@ pub(super) fn examine_with<R>(
             )
         }
         Modality::Text => {
-            let encoder = TextEncoder::open(folder, &options)?;
+            let encoder = TextEncoder::open(folder, options)?;
             (
                 encoder.identity().clone(),
                 encoder.canary()?,
@@ -164,10 +166,10 @@ pub(super) fn examine_with<R>(
     Ok((record, answer))
 }
 
-/// Installs a copy of the model folder `dir` as `name`: the model file with its weights, the JSON
-/// and text files, nothing else. The copy is opened and tried before it gets its name, so an
-/// installed encoder has worked at least once. ONNX Runtime must be loaded. `overrides` are kept
-/// with the copy and hold whenever it is opened.
+/// Installs a copy of the model folder `dir` as `name`: the ONNX file with its weights, the JSON and
+/// text files, nothing else. The folder is opened and tried where it lies, so that messages name its
+/// files, and so is the copy before it gets its name. ONNX Runtime must be loaded. `overrides` are
+/// kept with the copy, above those that `dir` has itself, and hold whenever it is opened.
 ///
 /// # Errors
 /// [`ModelError::BadName`], [`ModelError::NameTaken`], and all that opening can meet.
@@ -175,7 +177,7 @@ pub fn add(
     home: &Home,
     name: &str,
     dir: &Path,
-    overrides: &Overrides,
+    given: &Overrides,
 ) -> Result<Installed, ModelError> {
     check_name(name)?;
     let root = home.models();
@@ -186,19 +188,44 @@ pub fn add(
             path: target,
         });
     }
-    let folder = ModelFolder::open(dir)?;
-    fs_err::create_dir_all(&root)?;
-    let staging = tempfile::Builder::new()
-        .prefix(".adding-")
-        .tempdir_in(&root)?;
+    let folder = ModelFolder::open_file(dir, given.onnx_file.as_deref())?;
+    let options = EncoderOptions::latency().or(given).or(&overrides(&folder)?);
+    let original = examine_with(&folder, &options, |_| Ok(()), |_| Ok(()))?.0;
+
+    disk::create_dir_all(&root)?;
+    let _lock = lock(&root)?;
+    disk::step(&root)?;
+    let staging = tempfile::Builder::new().prefix(ADDING).tempdir_in(&root)?;
     // The folder's own name shows in messages and in the identity.
     let copy = staging.path().join(name);
-    copy_model(&folder, &copy)?;
+    copy_model(&folder, &options, &copy)?;
     // Opening reads the overrides from the record, so they are written before there is more to say.
+    let overrides = options.overrides();
     write_record(&copy, &serde_json::json!({ "overrides": overrides }))?;
     let record = examine(&ModelFolder::open(&copy)?)?;
+    if (
+        &record.model_sha256,
+        &record.tokenizer_sha256,
+        &record.canary,
+    ) != (
+        &original.model_sha256,
+        &original.tokenizer_sha256,
+        &original.canary,
+    ) {
+        return Err(ModelError::Changed {
+            path: folder.dir().to_owned(),
+        });
+    }
     write_record(&copy, &record)?;
-    fs_err::rename(&copy, &target)?;
+    disk::sync_tree(&copy)?;
+    match disk::rename_new(&copy, &target) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let name = name.to_owned();
+            return Err(ModelError::NameTaken { name, path: target });
+        }
+        named => named?,
+    }
+    disk::sync_folder(&root)?;
     Ok(Installed {
         name: name.to_owned(),
         modality: record.modality,
@@ -206,6 +233,27 @@ pub fn add(
         bytes: size_of(&target),
         path: target,
     })
+}
+
+/// The beginning of the names of folders of models that are being added.
+const ADDING: &str = ".adding-";
+
+/// One model is added at a time, so that what is there under hidden names was left by killed ones; it
+/// is removed.
+fn lock(root: &Path) -> Result<fs_err::File, ModelError> {
+    disk::fault::arm();
+    let path = root.join(".LOCK");
+    disk::step(&path)?;
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let file = options.open(path)?;
+    file.lock()?;
+    for name in disk::names(root)? {
+        if name.starts_with(ADDING) {
+            disk::remove_hidden(&root.join(name))?;
+        }
+    }
+    Ok(file)
 }
 
 fn write_record(dir: &Path, record: &impl Serialize) -> Result<(), ModelError> {
@@ -288,10 +336,10 @@ fn check_name(name: &str) -> Result<(), ModelError> {
 }
 
 /// Copies what an encoder needs; links become files, so that the copy stands alone.
-fn copy_model(folder: &ModelFolder, to: &Path) -> Result<(), ModelError> {
-    let onnx = folder.model_path()?;
+fn copy_model(folder: &ModelFolder, options: &EncoderOptions, to: &Path) -> Result<(), ModelError> {
+    let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
     let mut files = vec![onnx.clone()];
-    files.extend(external_weights(&onnx)?);
+    files.extend(folder.weight_files(&onnx)?);
     for dir in [None, Some("1_Pooling")] {
         let dir = dir.map_or_else(|| folder.dir().to_owned(), |d| folder.dir().join(d));
         files.extend(small_files(&dir)?);

@@ -9,19 +9,22 @@
 //! NAME/FOLDER/...     without labels.jsonl: the images of one class, folders within included
 //! ```
 //!
-//! Classes are in the order of their folders' names. Unlike when anchors are read, nothing is
-//! passed over: a share of fewer images would be another figure.
+//! Classes are in the order of their folders' names. Unlike when anchors are read, no row of a list is
+//! passed over: a share of fewer images would be another figure. In folders of classes a file is an
+//! image by the ending of its name or by its first bytes; every other one is left out and counted in
+//! [`Dataset::left_out`], as is a class without an image.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
-use walkdir::WalkDir;
 
 use super::classes::{self, Class};
-use crate::pairs::{self, Origin, PairsError, RowError, is_image_name};
+use crate::pairs::{self, Origin, PairsError, RowError};
 use crate::space::prompts::{PromptsError, Templates};
+
+mod folders;
 
 /// A data set that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +61,24 @@ pub enum DatasetError {
     /// There is nothing to classify.
     #[error(
         "{}: no labelled images found; expected a folder for each class with images in it, or a \
-         labels.jsonl", .path.display()
+         labels.jsonl{}", .path.display(), beginning(left_out)
     )]
     NoImages {
         /// The data set.
         path: PathBuf,
+        /// What lies there, as in [`Dataset::left_out`].
+        left_out: Vec<String>,
+    },
+    /// The folders are not classes.
+    #[error(
+        "{}: the folders {} seem to be the parts of a divided data set, each with all classes; give \
+         one of them", .path.display(), splits.join(", ")
+    )]
+    Splits {
+        /// The data set.
+        path: PathBuf,
+        /// Its folders.
+        splits: Vec<String>,
     },
     /// Two classes are called the same.
     #[error(
@@ -117,6 +133,8 @@ pub struct Dataset {
     pub licence: Option<String>,
     /// Anything else that a reader of the figures should know.
     pub note: Option<String>,
+    /// What lies in the folders of classes and is not used, counted by ending, a sentence each.
+    pub left_out: Vec<String>,
     /// What is asked.
     pub task: Task,
 }
@@ -200,9 +218,12 @@ impl Dataset {
             None if folder.join("pairs.jsonl").is_file() => "retrieval",
             None => "classification",
         };
+        let mut left_out = Vec::new();
         let task = match kind {
             "classification" => {
-                Task::Classification(Classification::load(folder, &meta, &meta_file, classnames)?)
+                let (task, rest) = Classification::load(folder, &meta, &meta_file, classnames)?;
+                left_out = rest;
+                Task::Classification(task)
             }
             "retrieval" if classnames.is_some() => {
                 return Err(DatasetError::NoClasses {
@@ -226,6 +247,7 @@ impl Dataset {
             source,
             licence,
             note,
+            left_out,
             task,
         })
     }
@@ -243,7 +265,7 @@ impl Meta {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
         serde_json::from_slice(bytes).map_err(|error| DatasetError::Meta {
             path: path.to_owned(),
-            message: error.to_string(),
+            message: pairs::json_message(&error),
         })
     }
 }
@@ -263,16 +285,18 @@ impl Classification {
         meta: &Meta,
         meta_file: &Path,
         classnames: Option<&Path>,
-    ) -> Result<Self, DatasetError> {
+    ) -> Result<(Self, Vec<String>), DatasetError> {
         let list = folder.join("labels.jsonl");
-        let labelled = if list.is_file() {
-            listed(&list, meta)?
+        let (labelled, left_out) = if list.is_file() {
+            (listed(&list, meta)?, Vec::new())
         } else {
-            filed(folder)?
+            let filed = folders::filed(folder)?;
+            (filed.labelled, filed.left_out)
         };
         if labelled.is_empty() {
             return Err(DatasetError::NoImages {
                 path: folder.to_owned(),
+                left_out,
             });
         }
         let mut folders: BTreeSet<_> = meta.classes.keys().cloned().collect();
@@ -299,12 +323,13 @@ impl Classification {
                 path: meta_file.to_owned(),
                 source,
             })?;
-        Ok(Self {
+        let task = Self {
             classes,
             images,
             labels,
             templates,
-        })
+        };
+        Ok((task, left_out))
     }
 }
 
@@ -356,33 +381,11 @@ fn listed(list: &Path, meta: &Meta) -> Result<Vec<(PathBuf, String)>, DatasetErr
     Ok(labelled)
 }
 
-/// The images below each folder, with that folder; names that begin with a dot are passed over.
-fn filed(folder: &Path) -> Result<Vec<(PathBuf, String)>, DatasetError> {
-    let hidden = |entry: &walkdir::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
-    let entries = WalkDir::new(folder)
-        .min_depth(1)
-        .follow_links(true)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(|entry| !hidden(entry));
-    let mut labelled = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(std::io::Error::from)?;
-        let is_image = entry.file_type().is_file() && is_image_name(entry.path());
-        if entry.depth() < 2 || !is_image {
-            continue;
-        }
-        let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
-        let class = below
-            .components()
-            .next()
-            .map(|part| part.as_os_str().to_string_lossy());
-        labelled.push((
-            entry.path().to_owned(),
-            class.unwrap_or_default().into_owned(),
-        ));
-    }
-    Ok(labelled)
+/// The first of what was left out, as the end of a sentence.
+fn beginning(left_out: &[String]) -> String {
+    left_out
+        .first()
+        .map_or_else(String::new, |first| format!("; {first}"))
 }
 
 impl Retrieval {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::printable::padded;
 use crate::space::random::Random;
 
 /// A share between 0 and 1 with its 95 % confidence interval.
@@ -23,8 +24,13 @@ impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [value, low, high] = [self.value, self.low, self.high].map(|share| 100.0 * share);
         let sign = if f.alternate() { " %" } else { "" };
-        let width = f.width().unwrap_or(0);
-        write!(f, "{value:width$.1}{sign} [{low:.1}, {high:.1}]")
+        let figure = format!("{value:.1}");
+        let missing = f.width().unwrap_or(0).saturating_sub(figure.len());
+        write!(
+            f,
+            "{}{figure}{sign} [{low:.1}, {high:.1}]",
+            padded("", missing)
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows of cells as text whose columns line up.
 
-use std::fmt::Write as _;
+use crate::printable::{WIDEST, line, padded};
 
 /// Left-aligned columns, two blanks apart.
 pub(super) fn columns<const N: usize>(
@@ -9,16 +9,14 @@ pub(super) fn columns<const N: usize>(
     indent: &str,
 ) -> String {
     let rows: Vec<_> = std::iter::once(header.map(str::to_owned))
-        .chain(rows)
+        .chain(rows.map(|row| row.map(|cell| line(&cell).into_owned())))
         .collect();
     let widths = widths(&rows);
     let mut text = String::new();
     for row in &rows {
-        let mut line = indent.to_owned();
-        for (cell, width) in row.iter().zip(widths) {
-            pad(&mut line, cell, width + 2);
-        }
-        text.push_str(line.trim_end());
+        let cells = row.iter().zip(widths);
+        let cells: Vec<_> = cells.map(|(cell, width)| padded(cell, width)).collect();
+        text.push_str(format!("{indent}{}", cells.join("  ")).trim_end());
         text.push('\n');
     }
     text
@@ -30,14 +28,13 @@ pub(super) fn markdown<const N: usize>(
     rows: impl Iterator<Item = [String; N]>,
 ) -> String {
     let rows: Vec<_> = std::iter::once(header.map(str::to_owned))
-        .chain(rows.map(|row| row.map(|cell| cell.replace('|', "\\|"))))
+        .chain(rows.map(|row| row.map(|cell| line(&cell).replace('|', "\\|"))))
         .collect();
     let widths = widths(&rows);
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         for (cell, width) in row.iter().zip(widths) {
-            text.push_str("| ");
-            pad(&mut text, cell, width + 1);
+            text.push_str(&format!("| {} ", padded(cell, width)));
         }
         text.push_str("|\n");
         if number == 0 {
@@ -56,10 +53,6 @@ fn widths<const N: usize>(rows: &[[String; N]]) -> [usize; N] {
             .map(|row| row[column].chars().count())
             .max()
             .unwrap_or_default()
+            .min(WIDEST)
     })
-}
-
-fn pad(line: &mut String, cell: &str, width: usize) {
-    // Writing to a String cannot fail.
-    let _ = write!(line, "{cell:<width$}");
 }

@@ -155,14 +155,23 @@ pub fn measure_retrieval(
     watch
         .progress
         .begin("captions", Some(task.captions.len() as u64));
-    let texts = embedder.prompts(&task.captions, watch)?;
+    let made = embedder.texts(&task.captions, watch)?;
     watch.progress.end();
-    let texts = searcher.represent(Modality::Text, &texts)?;
+    let vectors: Vec<f32> = made.iter().flatten().flatten().copied().collect();
+    let texts = searcher.represent(Modality::Text, &vectors)?;
     let texts: Vec<_> = texts.into_iter().map(|t| vec![t]).collect();
     let shares = searcher.recipe().shares();
     let head = ClassHead::new(set.len(), &shares, &texts, Aggregate::Mean);
     let mut scores = Array2::from_elem((images.len(), task.captions.len()), f32::NAN);
-    let rejected = score_images(&searcher, &head, images, &mut scores)?;
+    // A caption without a vector keeps its empty column: it finds nothing and is not found.
+    let columns: Vec<usize> = (0..made.len()).filter(|&c| made[c].is_ok()).collect();
+    let mut rejected = score_images(&searcher, &head, images, &columns, &mut scores)?;
+    for (caption, made) in task.captions.iter().zip(made) {
+        let named = |r: Rejected| Rejected {
+            reason: format!("caption {caption:?}: {}", r.reason),
+        };
+        rejected.extend(made.err().map(named));
+    }
     let metrics = retrieval(scores.view(), &task.owners)?;
     let report = RetrievalReport::new(about(set, searcher.recipe(), mode, None), dataset, &metrics);
     Ok(Measured { report, rejected })
@@ -172,6 +181,7 @@ fn score_images(
     searcher: &Searcher<'_>,
     head: &ClassHead,
     images: Vec<Embedding>,
+    columns: &[usize],
     scores: &mut Array2<f32>,
 ) -> Result<Vec<Rejected>, AnchorsError> {
     let vectors: Vec<f32> = images.iter().flatten().flatten().copied().collect();
@@ -181,9 +191,8 @@ fn score_images(
         match image {
             Ok(_) => {
                 let input = inputs.next().unwrap_or_default();
-                out.iter_mut()
-                    .zip(head.scores(&input))
-                    .for_each(|(s, v)| *s = v);
+                let scores = columns.iter().zip(head.scores(&input));
+                scores.for_each(|(&column, score)| out[column] = score);
             }
             Err(reason) => rejected.push(reason),
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::html::{AnchorCard, Bar, ImageCard, Thumb, Why, Without, contact_sheet, thumbnail};
 use crate::anchors::AnchorSet;
 use crate::classify::{Prediction, Reason, Reasons};
-use crate::encode::image::decode::decode_shown;
+use crate::encode::image::decode::{PictureLimits, decode_shown};
 use crate::space::Recipe;
 
 /// Pairs that are shown behind an answer, unless somebody says otherwise.
@@ -138,5 +138,6 @@ fn anchor(reason: Reason) -> AnchorCard {
 
 fn picture(path: &Path, side: u32) -> Option<Thumb> {
     let bytes = fs_err::read(path).ok()?;
-    thumbnail(&decode_shown(&bytes).ok()?, side).ok()
+    let shown = decode_shown(&bytes, PictureLimits::default()).ok()?;
+    thumbnail(&shown, side).ok()
 }

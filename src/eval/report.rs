@@ -68,6 +68,8 @@ pub struct ZeroshotDetails {
     pub images: usize,
     /// Classes to choose between.
     pub classes: usize,
+    /// The top-1 of guesses: 1 / classes.
+    pub chance: f64,
     /// Images that got no score; they count as mistakes.
     pub unscored: usize,
     /// The figures with their 95 % intervals.
@@ -163,6 +165,7 @@ impl ZeroshotReport {
         let details = ZeroshotDetails {
             images: metrics.images,
             classes: metrics.classes,
+            chance: 1.0 / metrics.classes.max(1) as f64,
             unscored: metrics.unscored,
             intervals: ZeroshotIntervals {
                 acc1: metrics.acc1,
@@ -301,6 +304,8 @@ fn notes(mut given: Vec<String>, dataset: &Dataset) -> Vec<String> {
             .as_ref()
             .map(|note| format!("{}: {note}", dataset.name)),
     );
+    let left_out = dataset.left_out.iter();
+    given.extend(left_out.map(|what| format!("{}: {what}", dataset.name)));
     given
 }
 

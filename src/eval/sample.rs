@@ -35,6 +35,7 @@ fn dataset(names: &[&str]) -> (Dataset, Classification) {
         source: Some("made up".to_owned()),
         licence: Some("CC0".to_owned()),
         note: Some("32x32".to_owned()),
+        left_out: Vec::new(),
         task: Task::Classification(task.clone()),
     };
     (dataset, task)

@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::layout::columns;
 use super::report::{RetrievalReport, ZeroshotReport};
 use super::retrieval::{Recalls, TwoWays};
+use crate::printable::line;
+use crate::space::Recipe;
 
 impl Display for ZeroshotReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,7 +21,7 @@ impl Display for ZeroshotReport {
         writeln!(
             f,
             "{}: zero-shot classification of {}",
-            self.dataset,
+            line(&self.dataset),
             counted.join(", ")
         )?;
         head(f, &self.model, &self.pretrained, &asif.settings)?;
@@ -30,6 +32,7 @@ impl Display for ZeroshotReport {
         );
         let acc1 = asif.intervals.acc1;
         writeln!(f, "  top-1                  {acc1:#5}")?;
+        writeln!(f, "  chance                 {:>5.1} %", 100.0 * asif.chance)?;
         writeln!(f, "  top-5                  {acc5}")?;
         let recall = asif.intervals.mean_per_class_recall;
         writeln!(f, "  mean per-class recall  {recall:#5}")?;
@@ -61,7 +64,7 @@ impl Display for RetrievalReport {
         writeln!(
             f,
             "{}: retrieval among {images} and {captions}",
-            self.dataset
+            line(&self.dataset)
         )?;
         head(f, &self.model, &self.pretrained, &asif.settings)?;
         let conventions = [
@@ -113,6 +116,7 @@ fn head(
     if !settings.is_empty() {
         let settings = settings.iter().map(|(name, value)| match value {
             Value::String(text) => format!("{name} {text}"),
+            Value::Object(_) => format!("{name} {}", space_of(value)),
             other => format!("{name} {other}"),
         });
         writeln!(f, "  {}", settings.collect::<Vec<_>>().join(", "))?;
@@ -138,7 +142,18 @@ fn foot(
     }
     lines
         .iter()
-        .try_for_each(|(name, text)| writeln!(f, "  {name}: {text}"))
+        .try_for_each(|(name, text)| writeln!(f, "  {name}: {}", line(text)))
+}
+
+/// A recipe by its name, or else as one line.
+fn space_of(value: &Value) -> String {
+    serde_json::from_value(value.clone()).map_or_else(
+        |_| value.to_string(),
+        |recipe: Recipe| match recipe.known_name() {
+            Some(name) => name.to_owned(),
+            None => recipe.to_string(),
+        },
+    )
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {

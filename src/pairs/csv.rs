@@ -6,7 +6,12 @@
 //!
 //! **Rows that repeat an image.** Lists like Flickr8k's write one row a caption. Rows that follow
 //! one another with the same image and no id become one pair with all their captions; its origin
-//! and its meta are those of the first row. Rows with an id are never merged.
+//! and its meta are those of the first row. Rows with an id are never merged,
+//! and rows whose image is missing neither: each of them is passed over by itself.
+//!
+//! **Quotes that are broken** ([`records`](super::records)) cost the line they stand on: it is
+//! passed over and named. Writers of TSV mostly do not quote at all, so there such a line is read as
+//! it stands, its quotation marks as characters.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -16,6 +21,7 @@ use fs_err::File;
 use serde_json::{Map, Value};
 
 use super::lines::MAX_LINE_BYTES;
+use super::reader::look_for;
 use super::record::{self, CAPTION_NAMES, Draft, ID_NAME, IMAGE_NAMES};
 use super::records::{Found, Records};
 use super::{Origin, PairsError, Reason, RowError};
@@ -32,15 +38,25 @@ pub(super) fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
     let mut raw = Vec::new();
     let mut rows = 0;
     let mut columns = None;
-    while let Some(found) = records.next(&mut raw)? {
-        if found.open_quote {
-            let origin = Origin {
-                file: path.to_owned(),
-                row: Some(found.line),
-            };
-            return Err(PairsError::OpenQuote { origin });
-        }
+    let base = record::base_of(path);
+    loop {
+        let is_row = |line: &[u8]| {
+            columns
+                .as_ref()
+                .is_some_and(|c: &Columns| c.is_row(line, &base))
+        };
+        let Some(found) = records.next(&mut raw, is_row)? else {
+            break;
+        };
         match columns {
+            None if found.broken_quotes && delimiter != b'\t' => {
+                let path = path.to_owned();
+                return Err(PairsError::HeaderQuote { path });
+            }
+            None if raw.contains(&0) => {
+                let path = path.to_owned();
+                return Err(PairsError::Utf16 { path });
+            }
             None => columns = Some(Columns::of_header(path, &raw, delimiter)?),
             Some(_) => rows += 1,
         }
@@ -67,7 +83,7 @@ struct OneRecord {
 
 impl Read for OneRecord {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.bytes[self.read..].as_ref().read(buffer)?;
+        let count = (&self.bytes[self.read..]).read(buffer)?;
         self.read += count;
         Ok(count)
     }
@@ -106,6 +122,7 @@ struct Columns {
     id: Option<usize>,
     meta: Vec<(usize, String)>,
     width: usize,
+    delimiter: u8,
 }
 
 /// The role that no column of a header has.
@@ -147,10 +164,40 @@ impl Columns {
             .map_err(|_| PairsError::HeaderEncoding {
                 path: path.to_owned(),
             })?;
-        Self::find(&header).map_err(|missing| missing.into_error(path, &header))
+        let columns =
+            Self::find(&header, delimiter).map_err(|missing| missing.into_error(path, &header))?;
+        let mut single = std::collections::HashSet::new();
+        for (number, name) in header.iter().enumerate() {
+            let name = name.to_ascii_lowercase();
+            if !name.is_empty() && !columns.captions.contains(&number) && single.contains(&name) {
+                let path = path.to_owned();
+                return Err(PairsError::ColumnTwice { path, name });
+            }
+            single.insert(name);
+        }
+        Ok(columns)
     }
 
-    fn find(header: &[&str]) -> Result<Self, MissingColumn> {
+    /// Whether a line within quotes is clearly a row of its own: it has as many fields as the
+    /// header, and one that names an image.
+    fn is_row(&self, line: &[u8], base: &Path) -> bool {
+        let Ok(line) = str::from_utf8(line) else {
+            return false;
+        };
+        let cells: Vec<&str> = line.split(char::from(self.delimiter)).collect();
+        let names_image = |cell: &&str| {
+            let cell = cell.trim().trim_matches('"');
+            let path = Path::new(cell);
+            !cell.is_empty()
+                && (super::is_image_name(path) && !cell.contains(char::is_whitespace)
+                    || base.join(path).is_file())
+        };
+        // Fields before the image may be quoted and hold separators.
+        let candidates = if self.image == 0 { 1 } else { cells.len() };
+        cells.len() >= self.width && cells.iter().take(candidates).any(names_image)
+    }
+
+    fn find(header: &[&str], delimiter: u8) -> Result<Self, MissingColumn> {
         let positions = |wanted: &str| -> Vec<usize> {
             let named = header.iter().enumerate();
             named
@@ -185,6 +232,7 @@ impl Columns {
             id,
             meta,
             width: header.len(),
+            delimiter,
         })
     }
 }
@@ -207,7 +255,7 @@ impl Csv {
         let input = BufReader::new(File::open(path)?);
         let mut records = Records::new(input, delimiter, MAX_LINE_BYTES);
         let mut raw = Vec::new();
-        records.next(&mut raw)?;
+        records.next(&mut raw, |_| false)?;
         // The survey has passed this header, so an error means that the file has changed since.
         let columns = Columns::of_header(path, &raw, delimiter).map_err(io::Error::other)?;
         let (path, base) = (path.to_owned(), record::base_of(path));
@@ -225,7 +273,8 @@ impl Csv {
 
     /// The next record as a draft of its own; `None` at the end.
     fn row(&mut self) -> Option<Result<Draft, RowError>> {
-        let found = match self.records.next(&mut self.raw) {
+        let is_row = |line: &[u8]| self.columns.is_row(line, &self.base);
+        let found = match self.records.next(&mut self.raw, is_row) {
             Ok(found) => found?,
             Err(error) => {
                 self.ended = true;
@@ -258,10 +307,21 @@ impl Csv {
         str::from_utf8(&self.raw).map_err(|error| Reason::Utf8 {
             at: error.valid_up_to() + 1,
         })?;
-        let record = self.splitter.split(&self.raw);
-        let record = record.map_err(|error| Reason::Broken {
-            message: error.to_string(),
-        })?;
+        if self.raw.contains(&0) {
+            return Err(Reason::NulByte);
+        }
+        let literal;
+        let record = if !found.broken_quotes {
+            let record = self.splitter.split(&self.raw);
+            record.map_err(|error| Reason::Broken {
+                message: error.to_string(),
+            })?
+        } else if self.columns.delimiter == b'\t' {
+            literal = ByteRecord::from(self.raw.split(|&b| b == b'\t').collect::<Vec<_>>());
+            &literal
+        } else {
+            return Err(Reason::Quotes);
+        };
         Fields {
             record,
             columns: &self.columns,
@@ -282,7 +342,8 @@ impl Iterator for Csv {
                     Some(open)
                         if open.id.is_none()
                             && draft.id.is_none()
-                            && open.written == draft.written =>
+                            && open.written == draft.written
+                            && look_for(&draft.image, &draft.written).is_ok() =>
                     {
                         open.captions.extend(draft.captions);
                         open.rows += draft.rows;

@@ -1,5 +1,6 @@
 //! What goes wrong with a source as a whole, and with one row of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -30,12 +31,23 @@ pub enum PairsError {
     },
     /// A file's name does not say how to read it.
     #[error(
-        "{}: expected a name that ends in .jsonl, .ndjson, .csv or .tsv, or a folder; rename the \
-         file after what it holds", path.display()
+        "{}: expected a name that ends in .jsonl, .ndjson, .csv or .tsv, or a folder; if the file \
+         holds one record a line, rename it after its form, else write it as .jsonl: \
+         {{\"image\": \"a.jpg\", \"caption\": \"a cat\"}} on each line", path.display()
     )]
     UnknownFormat {
         /// The path given.
         path: PathBuf,
+    },
+    /// A file is of a format that is not read, by its first bytes or its name.
+    #[error("{}: this seems to be {format}, which is not read as pairs; {advice}", path.display())]
+    OtherFormat {
+        /// The path given.
+        path: PathBuf,
+        /// What it seems to be.
+        format: &'static str,
+        /// What to do.
+        advice: &'static str,
     },
     /// The same file or folder was given twice.
     #[error("{}: given twice; each source may be named once, so leave one out", path.display())]
@@ -60,13 +72,25 @@ pub enum PairsError {
         /// What to do, as the end of the sentence.
         hint: &'static str,
     },
-    /// A quoted field never ends, so all rows after it would be read as one.
+    /// A quotation mark in the header is not closed, or text follows it.
     #[error(
-        "{origin}: a quote opens here and never closes; close it, or double it (\"\") to mean the character"
+        "{}: the header's quotation marks do not come in pairs around whole names; correct the \
+         first line", path.display()
     )]
-    OpenQuote {
-        /// The row where the quote opens.
-        origin: Origin,
+    HeaderQuote {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A header has a column twice that may be there once.
+    #[error(
+        "{}: the header has the column {name:?} twice; rename one (only captions may have several \
+         columns)", path.display()
+    )]
+    ColumnTwice {
+        /// The file.
+        path: PathBuf,
+        /// The column's name.
+        name: String,
     },
     /// A file is UTF-16, as some spreadsheets save it.
     #[error("{}: expected UTF-8, found UTF-16; save the file as UTF-8", path.display())]
@@ -125,6 +149,12 @@ pub enum Reason {
         /// What the parser says, with the column.
         message: String,
     },
+    /// A JSON object with one key twice, so that one of its values would be lost.
+    #[error("the key {key:?} is there twice; keep one, or make its values a list")]
+    KeyTwice {
+        /// The key.
+        key: String,
+    },
     /// A line that is JSON, but not an object, or a field of another type than it must have.
     #[error("{what}: expected {expected}, found {found}; correct the row")]
     Type {
@@ -154,6 +184,35 @@ pub enum Reason {
         /// The limit.
         limit: usize,
     },
+    /// Quotation marks of a CSV row that do not close at the end of a field.
+    #[error(
+        "badly quoted: a quotation mark opens a field here and is not closed before a separator or \
+         the end of the row; close it, or double quotation marks that belong to the text (\"\") and \
+         put the field in quotes"
+    )]
+    Quotes,
+    /// A row with a byte of zero, which text does not have.
+    #[error("holds a byte of value zero, which text does not have; save the file as UTF-8 text")]
+    NulByte,
+    /// A file in a folder of pairs that is no image of a kind that is read.
+    #[error(
+        "left out, {}: expected JPEG, PNG, WebP, GIF or BMP by content; convert images to one of \
+         these",
+        named_ending(ending)
+    )]
+    NotRead {
+        /// The ending of its name in lower case, without the dot; empty if it has none.
+        ending: String,
+    },
+    /// A text in a folder of pairs without an image of the same stem.
+    #[error(
+        "left out, a text without an image: no image has the same name before its ending; \
+             add the image, or move the text elsewhere"
+    )]
+    NoImageFile,
+    /// A hidden file or folder in a folder of pairs.
+    #[error("left out, its name begins with a dot; rename it if it holds pairs")]
+    Hidden,
     /// No image is named.
     #[error("no image: expected one of {}; add it", super::record::IMAGE_NAMES.join(", "))]
     NoImage,
@@ -222,10 +281,18 @@ pub enum Reason {
 
 impl Reason {
     /// The reason in two or three words, the same for all rows with the same fault.
-    pub fn kind(&self) -> &'static str {
-        match self {
+    pub fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::NotRead { ending } => {
+                return Cow::Owned(format!("not read, {}", named_ending(ending)));
+            }
+            Self::Quotes => "badly quoted",
+            Self::NulByte => "zero byte",
+            Self::NoImageFile => "text without an image",
+            Self::Hidden => "hidden file",
             Self::Utf8 { .. } => "not UTF-8",
             Self::Json { .. } => "not JSON",
+            Self::KeyTwice { .. } => "key twice",
             Self::Type { .. } => "wrong type",
             Self::Fields { .. } => "wrong number of fields",
             Self::TooLong { .. } => "line too long",
@@ -240,6 +307,16 @@ impl Reason {
             Self::DuplicateId { .. } => "duplicate id",
             Self::FolderUnreadable { .. } => "folder unreadable",
             Self::Broken { .. } => "source broke off",
+        })
+    }
+
+    /// Whether the row is no part of the pairs by its very name: a file beside them that is neither
+    /// an image nor named like one.
+    pub fn is_bystander(&self) -> bool {
+        match self {
+            Self::Hidden | Self::NoImageFile => true,
+            Self::NotRead { ending } => !super::folder::is_unread_image(ending),
+            _ => false,
         }
     }
 }
@@ -247,7 +324,7 @@ impl Reason {
 /// A tally of rows that were passed over: counts by [`Reason::kind`], and the first few in full.
 #[derive(Debug, Default)]
 pub struct Skipped {
-    counts: BTreeMap<&'static str, u64>,
+    counts: BTreeMap<Cow<'static, str>, u64>,
     examples: Vec<RowError>,
 }
 
@@ -264,7 +341,7 @@ impl Skipped {
     }
 
     /// Rows passed over, by kind of reason, in alphabetical order.
-    pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
+    pub fn counts(&self) -> &BTreeMap<Cow<'static, str>, u64> {
         &self.counts
     }
 
@@ -276,6 +353,14 @@ impl Skipped {
     /// The first [`Skipped::EXAMPLES`] rows, in the order of reading.
     pub fn examples(&self) -> &[RowError] {
         &self.examples
+    }
+}
+
+/// `ending .tif`, or `no ending`.
+pub(crate) fn named_ending(ending: &str) -> String {
+    match ending {
+        "" => "no ending".to_owned(),
+        ending => format!("ending .{ending}"),
     }
 }
 

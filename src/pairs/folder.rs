@@ -1,12 +1,20 @@
 //! A folder of images, each with a `.txt` file of the same stem beside it.
 //!
-//! Folders within are read too, in the order of their names; names that begin with a dot are
-//! passed over. Each line of the text file that is not blank is one caption. Lines of the form
-//! `xx.utf8=...`, with which Tux Paint's stamps give translations, are not captions. A `.txt`
-//! without an image is left alone.
+//! Folders within are read too, in the order of their names. Each line of the text file that is not
+//! blank is one caption. Lines of the form `xx.utf8=...`, with which Tux Paint's stamps give
+//! translations, are not captions.
+//!
+//! A file under any other ending than the [usual ones](IMAGE_EXTENSIONS) is an image if its first
+//! bytes are those of one. **Everything else is a row of its own that is left out**: other files by
+//! their ending, texts without an image, names that begin with a dot. So what is read and what is
+//! left out add up to what lies in the folder.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use image::ImageFormat;
 use serde_json::Map;
 use walkdir::{DirEntry, WalkDir};
 
@@ -14,50 +22,166 @@ use super::lines::BOM;
 use super::record::{self, Draft};
 use super::{Origin, Reason, RowError};
 
-/// Endings of file names that are taken for images, in any case.
+/// Endings of file names that are taken for images without a look at their first bytes, in any case.
 pub const IMAGE_EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "bmp"];
+
+/// Endings of images that are not read.
+const UNREAD_IMAGES: [&str; 26] = [
+    "", "avif", "arw", "cr2", "cr3", "dng", "eps", "exr", "hdr", "heic", "heif", "ico", "j2k",
+    "jfif", "jp2", "jpe", "jxl", "nef", "pgm", "ppm", "psd", "qoi", "svg", "tga", "tif", "tiff",
+];
 
 /// Whether a file's name ends like an image's.
 pub(crate) fn is_image_name(path: &Path) -> bool {
-    path.extension()
-        .and_then(|ending| ending.to_str())
-        .is_some_and(|ending| {
-            IMAGE_EXTENSIONS
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(ending))
-        })
+    IMAGE_EXTENSIONS.contains(&ending_of(path).as_str())
 }
 
-fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> + Send + use<> {
-    let hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
-    WalkDir::new(folder)
-        .follow_links(true)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(move |entry| entry.depth() == 0 || !hidden(entry))
-        .filter(|entry| match entry {
-            Ok(entry) => entry.file_type().is_file() && is_image_name(entry.path()),
-            Err(_) => true,
-        })
+/// Whether an ending, as [`ending_of`] gives it, is that of images that are not read.
+pub(super) fn is_unread_image(ending: &str) -> bool {
+    UNREAD_IMAGES.contains(&ending.split('.').next().unwrap_or_default())
+        || IMAGE_EXTENSIONS.contains(&ending.split('.').next().unwrap_or_default())
 }
 
-/// Counts the images, and the places that cannot be read.
+/// Whether a file is an image that can be read: by the ending of its name, else by its first bytes.
+pub(crate) fn is_image(path: &Path) -> bool {
+    if is_image_name(path) {
+        return true;
+    }
+    let mut head = Vec::new();
+    let read = fs_err::File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+    let readable = [
+        ImageFormat::Jpeg,
+        ImageFormat::Png,
+        ImageFormat::WebP,
+        ImageFormat::Gif,
+        ImageFormat::Bmp,
+    ];
+    let is_readable = |format| readable.contains(&format);
+    read.is_ok() && image::guess_format(&head).is_ok_and(is_readable)
+}
+
+/// The ending of a file's name in lower case, without the dot; of a compressed file the one before
+/// it too (`tar.gz`). Empty if it has none.
+pub(crate) fn ending_of(path: &Path) -> String {
+    let lower = |ending: &std::ffi::OsStr| ending.to_string_lossy().to_ascii_lowercase();
+    let ending = path.extension().map(lower).unwrap_or_default();
+    if !["gz", "bz2", "xz", "zst"].contains(&ending.as_str()) {
+        return ending;
+    }
+    let inner = path.file_stem().map(Path::new).and_then(Path::extension);
+    match inner.map(lower) {
+        Some(inner) => format!("{inner}.{ending}"),
+        None => ending,
+    }
+}
+
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+fn is_text(path: &Path) -> bool {
+    ending_of(path) == "txt"
+}
+
+/// Everything in a folder that is a row: all but folders that are not hidden, and texts that have a
+/// file of their stem.
+struct Walk {
+    entries: walkdir::IntoIter,
+    /// Of each open folder, by depth, the stems of its files that are no texts.
+    stems: Vec<(PathBuf, HashSet<OsString>)>,
+}
+
+impl Walk {
+    fn new(folder: &Path) -> Self {
+        let entries = WalkDir::new(folder)
+            .follow_links(true)
+            .sort_by_file_name()
+            .into_iter();
+        Self {
+            entries,
+            stems: Vec::new(),
+        }
+    }
+
+    fn has_image(&mut self, text: &DirEntry) -> bool {
+        let folder = text.path().parent().unwrap_or(Path::new(""));
+        let depth = text.depth();
+        self.stems.truncate(depth);
+        self.stems.resize_with(depth, Default::default);
+        let Some((known, stems)) = self.stems.last_mut() else {
+            return false;
+        };
+        if known != folder {
+            folder.clone_into(known);
+            let files = fs_err::read_dir(folder).into_iter().flatten().flatten();
+            let files = files.map(|file| PathBuf::from(file.file_name()));
+            *stems = files
+                .filter(|file| !is_text(file))
+                .filter_map(|file| file.file_stem().map(OsString::from))
+                .collect();
+        }
+        text.path()
+            .file_stem()
+            .is_some_and(|stem| stems.contains(stem))
+    }
+}
+
+impl Iterator for Walk {
+    type Item = walkdir::Result<DirEntry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let entry = match self.entries.next()? {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error)),
+            };
+            if is_hidden(&entry) {
+                if entry.file_type().is_dir() {
+                    self.entries.skip_current_dir();
+                }
+                return Some(Ok(entry));
+            }
+            let passed_over =
+                entry.file_type().is_dir() || is_text(entry.path()) && self.has_image(&entry);
+            if !passed_over {
+                return Some(Ok(entry));
+            }
+        }
+    }
+}
+
+/// Counts the rows: images, what is left out, and the places that cannot be read.
 pub(super) fn count(folder: &Path) -> u64 {
-    walk(folder).fold(0, |rows, _| rows + 1)
+    Walk::new(folder).fold(0, |rows, _| rows + 1)
 }
 
-/// Reads a folder image by image.
+/// Reads a folder file by file.
 pub(super) struct Folder {
     root: PathBuf,
-    entries: Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>,
+    entries: Walk,
 }
 
 impl Folder {
     pub(super) fn open(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            entries: Box::new(walk(root)),
+            entries: Walk::new(root),
         }
+    }
+}
+
+/// Why a file is left out, if it is.
+fn left_out(entry: &DirEntry) -> Option<Reason> {
+    let path = entry.path();
+    if is_hidden(entry) {
+        Some(Reason::Hidden)
+    } else if is_text(path) {
+        Some(Reason::NoImageFile)
+    } else if !is_image(path) {
+        let ending = ending_of(path);
+        Some(Reason::NotRead { ending })
+    } else {
+        None
     }
 }
 
@@ -66,7 +190,16 @@ impl Iterator for Folder {
 
     fn next(&mut self) -> Option<Self::Item> {
         let image = match self.entries.next()? {
-            Ok(entry) => entry.into_path(),
+            Ok(entry) => match left_out(&entry) {
+                None => entry.into_path(),
+                Some(reason) => {
+                    let origin = Origin {
+                        file: entry.into_path(),
+                        row: None,
+                    };
+                    return Some(Err(RowError { origin, reason }));
+                }
+            },
             Err(error) => {
                 let file = error.path().unwrap_or(&self.root).to_owned();
                 let reason = Reason::FolderUnreadable {

@@ -4,11 +4,13 @@
 //! texts `text`; of several such names in one record the first in this order is taken, and the
 //! others stay in its meta.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::lines::{BOM, Line, MAX_LINE_BYTES, next_line};
 use super::record::{self, Draft};
@@ -35,7 +37,7 @@ pub(super) fn survey(path: &Path) -> Result<u64, PairsError> {
             chunk = chunk.strip_prefix(BOM).unwrap_or(chunk);
         }
         for &byte in chunk {
-            if byte == b'\n' {
+            if matches!(byte, b'\n' | b'\r') {
                 rows += u64::from(!blank);
                 blank = true;
             } else {
@@ -123,19 +125,91 @@ impl Iterator for Jsonl {
     }
 }
 
-fn object_of(text: &[u8]) -> Result<serde_json::Map<String, Value>, Reason> {
+fn object_of(text: &[u8]) -> Result<Map<String, Value>, Reason> {
     let text = str::from_utf8(text).map_err(|error| Reason::Utf8 {
         at: error.valid_up_to() + 1,
     })?;
+    let several = || {
+        let values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+        values.take_while(Result::is_ok).count()
+    };
     match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => Err(Reason::Type {
+        Ok(RowValue::Object(object)) => Ok(object),
+        Ok(RowValue::Twice(key)) => Err(Reason::KeyTwice { key }),
+        Ok(RowValue::Other(found)) => Err(Reason::Type {
             what: "the line".to_owned(),
             expected: "a JSON object",
-            found: record::type_name(&other),
+            found: record::type_name(&found),
         }),
         Err(error) => Err(Reason::Json {
-            message: record::json_message(&error),
+            message: match several() {
+                0 | 1 => record::json_message(&error),
+                n => format!("{n} values on one line"),
+            },
         }),
+    }
+}
+
+/// A line of JSON. serde_json's own map would keep the last of two values with one key.
+enum RowValue {
+    Object(Map<String, Value>),
+    /// An object with this key twice.
+    Twice(String),
+    Other(Value),
+}
+
+impl<'de> Deserialize<'de> for RowValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RowVisitor)
+    }
+}
+
+struct RowVisitor;
+
+impl<'de> Visitor<'de> for RowVisitor {
+    type Value = RowValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<RowValue, A::Error> {
+        let mut map = Map::new();
+        let mut twice = None;
+        while let Some((key, value)) = access.next_entry::<String, Value>()? {
+            if map.insert(key.clone(), value).is_some() {
+                twice = twice.or(Some(key));
+            }
+        }
+        Ok(twice.map_or(RowValue::Object(map), RowValue::Twice))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<RowValue, A::Error> {
+        while access.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(RowValue::Other(Value::Array(Vec::new())))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<RowValue, E> {
+        Ok(RowValue::Other(text.into()))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<RowValue, E> {
+        Ok(RowValue::Other(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<RowValue, E> {
+        Ok(RowValue::Other(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<RowValue, E> {
+        Ok(RowValue::Other(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<RowValue, E> {
+        Ok(RowValue::Other(value.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<RowValue, E> {
+        Ok(RowValue::Other(Value::Null))
     }
 }

@@ -20,44 +20,55 @@ pub(super) enum Line {
     End,
 }
 
-/// Reads the next line into `buffer`, without its `\n` or `\r\n`.
+/// Reads the next line into `buffer`, without its line end: `\n`, `\r\n`, or `\r` alone.
 pub(super) fn next_line(
     input: &mut impl BufRead,
     buffer: &mut Vec<u8>,
     limit: usize,
 ) -> io::Result<Line> {
+    next_row(input, buffer, limit).map(|(line, _)| line)
+}
+
+/// As [`next_line`], with the line end, which is empty at the end of the input.
+pub(super) fn next_row(
+    input: &mut impl BufRead,
+    buffer: &mut Vec<u8>,
+    limit: usize,
+) -> io::Result<(Line, &'static [u8])> {
     buffer.clear();
     let mut too_long = false;
     let mut any = false;
+    let mut line_end: &[u8] = b"";
     loop {
         let chunk = input.fill_buf()?;
         if chunk.is_empty() {
             break;
         }
         any = true;
-        let end = chunk.iter().position(|&byte| byte == b'\n');
+        let end = chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
         let text = &chunk[..end.unwrap_or(chunk.len())];
-        // One byte over the limit may be the `\r` of a line end.
-        let room = (limit + 1).saturating_sub(buffer.len());
+        let room = limit.saturating_sub(buffer.len());
         too_long |= text.len() > room;
         buffer.extend_from_slice(&text[..text.len().min(room)]);
-        let used = end.map_or(chunk.len(), |end| end + 1);
-        input.consume(used);
-        if end.is_some() {
-            break;
+        let Some(end) = end else {
+            let used = chunk.len();
+            input.consume(used);
+            continue;
+        };
+        line_end = if chunk[end] == b'\n' { b"\n" } else { b"\r" };
+        input.consume(end + 1);
+        if line_end == b"\r" && input.fill_buf()?.first() == Some(&b'\n') {
+            input.consume(1);
+            line_end = b"\r\n";
         }
+        break;
     }
-    if !any {
-        return Ok(Line::End);
-    }
-    if !too_long && buffer.last() == Some(&b'\r') {
-        buffer.pop();
-    }
-    Ok(if too_long || buffer.len() > limit {
-        Line::TooLong
-    } else {
-        Line::Whole
-    })
+    let line = match (any, too_long) {
+        (false, _) => Line::End,
+        (true, true) => Line::TooLong,
+        (true, false) => Line::Whole,
+    };
+    Ok((line, line_end))
 }
 
 #[cfg(test)]
@@ -77,7 +88,7 @@ mod tests {
 
     #[test]
     fn line_ends_are_taken_off() {
-        let lines = all(b"a\r\nb\n\n\r\nlast", 10);
+        let lines = all(b"a\r\nb\n\n\rlast", 10);
         let texts: Vec<_> = lines.iter().map(|(_, text)| text.as_slice()).collect();
         assert_eq!(texts, [&b"a"[..], b"b", b"", b"", b"last"]);
     }

@@ -16,6 +16,7 @@
 //! | `csv.rs` | CSV and TSV with a header |
 //! | `records.rs` | CSV records as slices of bytes, with their lines |
 //! | `folder.rs` | images with a `.txt` of the same stem |
+//! | `other.rs` | files of formats that are not read, by their first bytes and names |
 //! | `lines.rs` | lines of bytes with a limit on their length |
 //! | `error.rs` | [`PairsError`] (nothing can be read) and [`RowError`] (one row cannot) |
 //!
@@ -28,13 +29,15 @@
 //!   over for another reason keeps its id, so mending it later moves nobody else's.
 //! * **Captions** are trimmed, and blank ones dropped; a pair has at least one.
 //! * **Everything else** in the record is kept as [`Pair::meta`].
-//! * UTF-8 only; a byte order mark and CRLF line ends are accepted.
+//! * UTF-8 only; a byte order mark is accepted, and `\n`, `\r\n` or `\r` as line ends.
+//! * **Nothing is left out in silence**: what is not a pair is a [`RowError`] with its place.
 
 mod csv;
 mod error;
 mod folder;
 mod jsonl;
 mod lines;
+mod other;
 mod reader;
 mod record;
 mod records;
@@ -44,12 +47,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::error::named_ending;
 pub use self::error::{PairsError, Reason, RowError, Skipped};
 pub use self::folder::IMAGE_EXTENSIONS;
-pub(crate) use self::folder::is_image_name;
+pub(crate) use self::folder::{ending_of, is_image, is_image_name};
 pub use self::lines::MAX_LINE_BYTES;
+pub(crate) use self::other::other_format;
 pub use self::reader::PairReader;
-pub(crate) use self::record::json_message;
+pub(crate) use self::record::{json_message, type_name};
 
 /// Where a pair was written down: a file, and a row where the file has rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,6 +169,14 @@ impl Source {
                     rows: folder::count(path),
                 }),
             };
+        }
+        if let Some((format, advice)) = other_format(path)? {
+            let path = path.to_owned();
+            return Err(PairsError::OtherFormat {
+                path,
+                format,
+                advice,
+            });
         }
         let format = by_name.ok_or_else(|| PairsError::UnknownFormat {
             path: path.to_owned(),

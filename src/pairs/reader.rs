@@ -211,7 +211,8 @@ fn hash(id: &str) -> IdHash {
     half
 }
 
-fn look_for(image: &std::path::Path, written: &str) -> Result<(), Reason> {
+/// Whether an image is there, or why its row is passed over.
+pub(super) fn look_for(image: &std::path::Path, written: &str) -> Result<(), Reason> {
     if ["http://", "https://", "s3://"]
         .iter()
         .any(|scheme| written.starts_with(scheme))

@@ -119,7 +119,7 @@ fn wrong_type(what: &str, expected: &'static str, found: &Value) -> Reason {
 }
 
 /// What a JSON value is, in words.
-pub(super) fn type_name(value: &Value) -> &'static str {
+pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -130,7 +130,24 @@ pub(super) fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// What the parser says of a row. A row is one line, so its "line 1" would only mislead.
+/// What the parser says of a row, without names of types. A row is one line, so its "line 1" would
+/// only mislead.
 pub(crate) fn json_message(error: &serde_json::Error) -> String {
-    error.to_string().replace(" at line 1 column", " at column")
+    let said = error.to_string().replace(" at line 1 column", " at column");
+    let mut words = said.split(' ').peekable();
+    let mut plain = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "struct" | "enum" if plain.last() == Some(&"expected") => {
+                words.next();
+                plain.push(if word == "struct" {
+                    "an object"
+                } else {
+                    "another value"
+                });
+            }
+            word => plain.push(word),
+        }
+    }
+    plain.join(" ")
 }

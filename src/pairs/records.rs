@@ -3,13 +3,22 @@
 //!
 //! The crate could do both, but it does not say on which line a record begins once there are blank
 //! lines or CRLF line ends, it takes a field of any length into memory, and a quote that never
-//! closes is the end of the file to it. The rules here are the crate's own: a quote opens a quoted
-//! field at the beginning of a field only, `""` within is a quote, and `\r`, `\n` and `\r\n` end a
-//! record outside quotes.
+//! closes takes all rows after it along. The rules of a well-quoted file are the crate's own: a quote
+//! opens a quoted field at the beginning of a field only, `""` within is a quote, and `\r`, `\n` and
+//! `\r\n` end a record outside quotes.
+//!
+//! **A record whose quotes are broken costs its first line only.** They are broken when a closing
+//! quote is followed by anything but the separator or a line end, when a field never closes, takes
+//! over [`MAX_ROW_LINES`] lines or the limit of bytes, or when the caller says that a line within
+//! the quotes is a row of its own. The lines behind the first are then read again, as records.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-use super::lines::BOM;
+use super::lines::{self, BOM, Line};
+
+/// The most lines that one record may take up; it bounds how often a line is looked at.
+pub(super) const MAX_ROW_LINES: usize = 256;
 
 /// What [`Records::next`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +29,8 @@ pub(super) struct Found {
     pub(super) lines: u64,
     /// Whether it is longer than the limit; then only its beginning is in the buffer.
     pub(super) too_long: bool,
-    /// Whether the input ended within a quoted field.
-    pub(super) open_quote: bool,
+    /// Whether its quotes are broken; then its first line is in the buffer.
+    pub(super) broken_quotes: bool,
 }
 
 /// The records of a CSV file; blank lines between them are passed over.
@@ -30,19 +39,31 @@ pub(super) struct Records<R> {
     input: R,
     delimiter: u8,
     limit: usize,
+    /// Lines that were read.
     line: u64,
-    begun: bool,
+    /// Lines that were read and belong to a later record.
+    ahead: VecDeque<InputLine>,
+}
+
+/// A line as it was read.
+#[derive(Debug)]
+struct InputLine {
+    number: u64,
+    text: Vec<u8>,
+    end: &'static [u8],
+    too_long: bool,
 }
 
 /// Where in a record a byte stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum At {
-    RecordStart,
     FieldStart,
     Bare,
     Quoted,
     /// Behind a quote inside a quoted field: its end, or the first half of `""`.
     Quote,
+    /// Behind a closing quote that no separator follows.
+    Broken,
 }
 
 impl<R: BufRead> Records<R> {
@@ -52,76 +73,108 @@ impl<R: BufRead> Records<R> {
             input,
             delimiter,
             limit,
-            line: 1,
-            begun: false,
+            line: 0,
+            ahead: VecDeque::new(),
         }
     }
 
     /// Reads the next record into `buffer`, without its line end; `None` at the end of the input.
-    pub(super) fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Found>> {
+    ///
+    /// `is_row` says of a line within quotes whether it is clearly a row of its own.
+    pub(super) fn next(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        is_row: impl Fn(&[u8]) -> bool,
+    ) -> io::Result<Option<Found>> {
         buffer.clear();
-        let mut at = At::RecordStart;
-        let mut first_line = self.line;
-        let mut too_long = false;
-        let found = |line, lines, too_long, open_quote| {
-            Ok(Some(Found {
-                line,
-                lines,
-                too_long,
-                open_quote,
-            }))
+        let first = loop {
+            match self.read_line()? {
+                None => return Ok(None),
+                Some(line) if line.text.is_empty() && !line.too_long => {}
+                Some(line) => break line,
+            }
         };
-        loop {
-            let mut chunk = self.input.fill_buf()?;
-            let length = chunk.len();
-            if length == 0 {
-                return match at {
-                    At::RecordStart => Ok(None),
-                    at => {
-                        let lines = self.line - first_line + 1;
-                        found(first_line, lines, too_long, at == At::Quoted)
-                    }
-                };
-            }
-            if !std::mem::replace(&mut self.begun, true) {
-                chunk = chunk.strip_prefix(BOM).unwrap_or(chunk);
-            }
-            let skipped = length - chunk.len();
-            let mut ended = None;
-            let mut from = 0;
-            for (position, &byte) in chunk.iter().enumerate() {
-                let line_end = matches!(byte, b'\r' | b'\n') && at != At::Quoted;
-                if line_end && at != At::RecordStart {
-                    // The line end itself is left to the next call, which passes over it.
-                    ended = Some(position);
-                    break;
+        let mut at = self.walk(At::FieldStart, &first.text);
+        buffer.extend_from_slice(&first.text);
+        let mut found = Found {
+            line: first.number,
+            lines: 1,
+            too_long: first.too_long,
+            broken_quotes: false,
+        };
+        if first.too_long {
+            return Ok(Some(found));
+        }
+        let mut end = first.end;
+        let mut taken: Vec<InputLine> = Vec::new();
+        while at == At::Quoted {
+            buffer.extend_from_slice(end);
+            let next = self.read_line()?;
+            let fits = |line: &InputLine| {
+                !line.too_long
+                    && taken.len() + 1 < MAX_ROW_LINES
+                    && buffer.len() + line.text.len() <= self.limit
+                    && !is_row(&line.text)
+            };
+            match next {
+                Some(line) if fits(&line) => {
+                    at = self.walk(at, &line.text);
+                    buffer.extend_from_slice(&line.text);
+                    end = line.end;
+                    found.lines += 1;
+                    taken.push(line);
                 }
-                self.line += u64::from(byte == b'\n');
-                if line_end {
-                    from = position + 1;
-                    continue;
+                rest => {
+                    taken.extend(rest);
+                    at = At::Broken;
                 }
-                if at == At::RecordStart {
-                    first_line = self.line;
-                }
-                at = match (at, byte) {
-                    (At::Quoted, b'"') => At::Quote,
-                    (At::Quoted, _) => At::Quoted,
-                    (_, byte) if byte == self.delimiter => At::FieldStart,
-                    (At::RecordStart | At::FieldStart | At::Quote, b'"') => At::Quoted,
-                    _ => At::Bare,
-                };
-            }
-            let text = &chunk[from..ended.unwrap_or(chunk.len())];
-            let room = self.limit.saturating_sub(buffer.len());
-            too_long |= text.len() > room;
-            buffer.extend_from_slice(&text[..text.len().min(room)]);
-            let used = skipped + ended.unwrap_or(chunk.len());
-            self.input.consume(used);
-            if ended.is_some() {
-                return found(first_line, self.line - first_line + 1, too_long, false);
             }
         }
+        if at == At::Broken {
+            for line in taken.into_iter().rev() {
+                self.ahead.push_front(line);
+            }
+            buffer.truncate(first.text.len());
+            found.lines = 1;
+            found.broken_quotes = true;
+        }
+        Ok(Some(found))
+    }
+
+    fn walk(&self, mut at: At, text: &[u8]) -> At {
+        for &byte in text {
+            at = match (at, byte) {
+                (At::Broken, _) => return At::Broken,
+                (At::Quoted, b'"') => At::Quote,
+                (At::Quoted, _) => At::Quoted,
+                (_, byte) if byte == self.delimiter => At::FieldStart,
+                (At::FieldStart | At::Quote, b'"') => At::Quoted,
+                (At::Quote, _) => At::Broken,
+                _ => At::Bare,
+            };
+        }
+        at
+    }
+
+    fn read_line(&mut self) -> io::Result<Option<InputLine>> {
+        if let Some(line) = self.ahead.pop_front() {
+            return Ok(Some(line));
+        }
+        let mut text = Vec::new();
+        let (line, end) = lines::next_row(&mut self.input, &mut text, self.limit)?;
+        if line == Line::End {
+            return Ok(None);
+        }
+        self.line += 1;
+        if self.line == 1 && text.starts_with(BOM) {
+            text.drain(..BOM.len());
+        }
+        Ok(Some(InputLine {
+            number: self.line,
+            text,
+            end,
+            too_long: line == Line::TooLong,
+        }))
     }
 }
 
@@ -136,7 +189,10 @@ mod tests {
         let mut records = Records::new(input, b',', limit);
         let mut buffer = Vec::new();
         let mut found = Vec::new();
-        while let Some(one) = records.next(&mut buffer).unwrap() {
+        while let Some(one) = records
+            .next(&mut buffer, |line| line.starts_with(b"row,"))
+            .unwrap()
+        {
             found.push((buffer.clone(), one));
         }
         found
@@ -153,32 +209,77 @@ mod tests {
     }
 
     #[test]
-    fn a_record_over_the_limit_is_passed_over_whole() {
-        let found = all(b"abc\n\"a\nbc\",d\nabcd\nxyz\n", 2, 3);
+    fn a_line_over_the_limit_is_passed_over_whole() {
+        let found = all(b"abc\nabcdef\nabcd\nxyz\n", 2, 3);
         let long: Vec<_> = found.iter().map(|(_, one)| one.too_long).collect();
         assert_eq!(long, [false, true, true, false]);
         assert_eq!(found[3].0, b"xyz");
-        assert_eq!(found[3].1.line, 5);
+        assert_eq!(found[3].1.line, 4);
+    }
+
+    /// The lines, and whether the quotes are broken.
+    fn rows(text: &str) -> Vec<(String, u64, bool)> {
+        let all = all(text.as_bytes(), 3, 64).into_iter();
+        let one = |(raw, found): (Vec<u8>, Found)| {
+            let text = String::from_utf8(raw).unwrap();
+            (text, found.line, found.broken_quotes)
+        };
+        all.map(one).collect()
     }
 
     #[test]
-    fn an_open_quote_is_noticed() {
-        let found = all(b"a,b\n1,\"x\n2,y\n", 64, 64);
+    fn broken_quotes_cost_their_first_line_only() {
+        let row = |text: &str, line, broken| (text.to_owned(), line, broken);
+        // Never closed.
         assert_eq!(
-            found[1].1,
-            Found {
-                line: 2,
-                lines: 3,
-                too_long: false,
-                open_quote: true
-            }
+            rows("a,b\n1,\"x\n2,y\n"),
+            [
+                row("a,b", 1, false),
+                row("1,\"x", 2, true),
+                row("2,y", 3, false)
+            ]
         );
+        // Closed by the quote that opens the next one.
+        assert_eq!(
+            rows("1,\"x\n2,y\n3,\"z\n4,\"a\nb\"\n"),
+            [
+                row("1,\"x", 1, true),
+                row("2,y", 2, false),
+                row("3,\"z", 3, true),
+                row("4,\"a\nb\"", 4, false)
+            ]
+        );
+        // Closed at the end of a row that is clearly another.
+        assert_eq!(
+            rows("1,\"x\nrow,5\"\n"),
+            [row("1,\"x", 1, true), row("row,5\"", 2, false)]
+        );
+        // Text behind the closing quote.
+        assert_eq!(
+            rows("1,\"x\" y\n2,z\n"),
+            [row("1,\"x\" y", 1, true), row("2,z", 2, false)]
+        );
+    }
+
+    #[test]
+    fn a_row_of_too_many_lines_is_broken() {
+        let text = format!("1,\"x{}\"\n", "\n".repeat(MAX_ROW_LINES));
+        let found = all(text.as_bytes(), 64, 10_000);
+        assert!(found[0].1.broken_quotes && found[0].0 == b"1,\"x");
     }
 
     proptest! {
         /// The records are those of the csv crate, whatever the text and the size of the chunks.
         #[test]
-        fn records_are_those_of_the_csv_crate(text in "[a\",\r\n ]{0,40}", capacity in 1_usize..9) {
+        fn records_are_those_of_the_csv_crate(
+            fields in prop::collection::vec(("[a\",\r\n ]{0,6}", any::<bool>()), 0..12),
+            capacity in 1_usize..9,
+        ) {
+            let quoted = |field: &str| format!("\"{}\"", field.replace('"', "\"\""));
+            let text: String = fields
+                .iter()
+                .map(|(field, row_ends)| quoted(field) + if *row_ends { "\n" } else { "," })
+                .collect();
             let mut whole = csv::ReaderBuilder::new()
                 .has_headers(false)
                 .flexible(true)

@@ -194,12 +194,61 @@ fn csv_refuses_headers_that_name_no_image_or_caption() {
 }
 
 #[test]
-fn csv_refuses_a_quote_that_never_closes() {
-    let text = "image,caption\na.jpg,fine\nb.jpg,\"open\nc.jpg,lost\nd.jpg,lost\n";
-    assert_eq!(
-        fatal("p.csv", text),
-        "p.csv, row 3: a quote opens here and never closes; close it, or double it (\"\") to \
-         mean the character"
+fn a_quote_that_never_closes_costs_its_row() {
+    let text = "image,caption\na.jpg,fine\nb.jpg,\"open\nb.jpg,kept\na.jpg,\"a\n5\"\" nail\"\n";
+    let (pairs, errors) = read_text("p.csv", text);
+    let captions: Vec<_> = pairs.iter().map(|pair| pair.captions[0].as_str()).collect();
+    assert_eq!(captions, ["fine", "kept", "a\n5\" nail"]);
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0].starts_with("p.csv, row 3: badly quoted"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn a_tsv_is_read_as_it_stands_where_its_quotes_are_broken() {
+    let text = "image\tcaption\na.jpg\t\"Hello there\nb.jpg\ta cat\na.jpg\t\"Stop\" sign\nb.jpg\t\"q\"\n\
+                a.jpg\t\"open\nb.jpg\tof 5\"\n";
+    let (pairs, errors) = read_text("p.tsv", text);
+    assert_eq!(errors, [""; 0]);
+    let captions: Vec<_> = pairs.iter().map(|pair| pair.captions[0].as_str()).collect();
+    let all = [
+        "\"Hello there",
+        "a cat",
+        "\"Stop\" sign",
+        "q",
+        "\"open",
+        "of 5\"",
+    ];
+    assert_eq!(captions, all);
+}
+
+#[test]
+fn columns_and_keys_that_are_there_twice_are_refused() {
+    for header in [
+        "image,caption,image",
+        "id,image,caption,ID",
+        "image,caption,source,Source",
+    ] {
+        let said = fatal("p.csv", format!("{header}\na.jpg,x,y,z\n"));
+        assert!(said.contains("twice"), "{said}");
+    }
+    assert!(fatal("p.csv", "image,\"caption\na.jpg,x\n").contains("quotation marks"));
+    let (pairs, errors) = read_text(
+        "p.jsonl",
+        "{\"image\":\"a.jpg\",\"caption\":\"x\",\"caption\":\"y\"}\r\
+         {\"image\":\"a.jpg\",\"caption\":\"x\"}{\"image\":\"b.jpg\",\"caption\":\"y\"}\r\
+         {\"image\":\"b.jpg\",\"caption\":\"kept\u{2028}whole\"}\r",
+    );
+    assert_eq!(pairs.len(), 1);
+    assert!(
+        errors[0].contains("row 1: the key \"caption\" is there twice"),
+        "{errors:?}"
+    );
+    assert!(
+        errors[1].contains("row 2: not JSON: 2 values on one line"),
+        "{errors:?}"
     );
 }
 
@@ -234,14 +283,128 @@ fn folder_reads_texts_beside_images() {
     assert_eq!(ids(&pairs), ["a.png", "b/dog.JPG"]);
     assert_eq!(pairs[0].captions, ["A cat."]);
     assert_eq!(pairs[1].captions, ["A dog.", "The same dog."]);
-    let texts: Vec<_> = errors
+    let place = |error: &String| {
+        let error = error.replace(&format!("{}/", dir.path().display()), "");
+        let (file, said) = error.split_once(": ").unwrap();
+        format!("{file}: {}", said.split([':', ';']).next().unwrap())
+    };
+    insta::assert_snapshot!(errors.iter().map(place).collect::<Vec<_>>().join("\n"), @r"
+    ._a.png: left out, its name begins with a dot
+    .hidden: left out, its name begins with a dot
+    README.txt: left out, a text without an image
+    bad.gif: not UTF-8 at byte 1 of its text
+    blank.webp: no caption
+    lonely.png: no caption
+    ");
+}
+
+#[test]
+fn a_folder_is_read_by_content_and_what_is_left_out_is_counted_by_ending() {
+    let jpeg: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF\0\x01";
+    let tiff: &[u8] = b"II*\0\x08\0\0\0";
+    let mut files = vec![("deep/er/x.txt", &b"deep"[..]), ("deep/er/x.jfif", jpeg)];
+    for (image, text, bytes) in [
+        ("a.jpg", "a.txt", jpeg),
+        ("b.JFIF", "b.txt", jpeg),
+        ("c.jpe", "c.txt", jpeg),
+        ("d.tif", "d.txt", tiff),
+        ("e.TIFF", "e.txt", tiff),
+        ("f.heic", "f.txt", b"\0\0\0\x18ftypheic"),
+        ("g", "g.txt", jpeg),
+        ("h.xyz", "h.txt", b"anything"),
+        ("i.bmp.gz", "i.txt", b"\x1F\x8B"),
+        ("j", "j.txt", b""),
+        ("k.svg", "k.txt", b"<svg/>"),
+    ] {
+        files.extend([(image, bytes), (text, b"a text")]);
+    }
+    let dir = folder(&files);
+    let mut reader = open(&[dir.path().to_owned()]).unwrap();
+    let mut skipped = Skipped::default();
+    let mut pairs = Vec::new();
+    for item in &mut reader {
+        match item {
+            Ok(pair) => pairs.push(pair),
+            Err(error) => skipped.add(error),
+        }
+    }
+    assert_eq!(
+        ids(&pairs),
+        ["a.jpg", "b.JFIF", "c.jpe", "deep/er/x.jfif", "g"]
+    );
+    let counts: Vec<String> = skipped
+        .counts()
         .iter()
-        .map(|error| error.split_once(": ").unwrap())
+        .map(|(kind, n)| format!("{kind} {n}"))
         .collect();
-    assert_eq!(texts.len(), 3);
-    assert!(texts[0].0.ends_with("bad.gif") && texts[0].1.starts_with("not UTF-8"));
-    assert!(texts[1].0.ends_with("blank.webp") && texts[1].1.starts_with("no caption"));
-    assert!(texts[2].0.ends_with("lonely.png") && texts[2].1.contains("lonely.txt"));
+    // `i.txt` has no image of its own: the stem of `i.bmp.gz` is `i.bmp`.
+    assert_eq!(
+        counts,
+        [
+            "not read, ending .bmp.gz 1",
+            "not read, ending .heic 1",
+            "not read, ending .svg 1",
+            "not read, ending .tif 1",
+            "not read, ending .tiff 1",
+            "not read, ending .xyz 1",
+            "not read, no ending 1",
+            "text without an image 1",
+        ]
+    );
+    assert_eq!(Some(reader.rows_read()), reader.expected_rows());
+}
+
+#[test]
+fn files_of_other_formats_say_what_they_seem_to_be() {
+    let mut tar = vec![0; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    let coco = br#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}"#;
+    for (name, bytes, seems) in [
+        ("pairs.json", &coco[..], "COCO"),
+        ("coco.jsonl", &coco[..], "COCO"),
+        ("list.json", b"[]", "a JSON file"),
+        (
+            "pretty.jsonl",
+            b"[\n {\n  \"image\": \"a.jpg\"\n }\n]\n",
+            "one JSON document",
+        ),
+        (
+            "one.jsonl",
+            b"{\n \"image\": \"a.jpg\"\n}\n",
+            "one JSON document",
+        ),
+        ("x.parquet", b"PAR1....PAR1", "Parquet"),
+        ("parquet.csv", b"PAR1....PAR1", "Parquet"),
+        ("x.tar", &tar, "tar"),
+        ("x.jsonl.gz", b"\x1F\x8B\x08", "gzip"),
+        ("gz.jsonl", b"\x1F\x8B\x08", "gzip"),
+        ("x.zip", b"PK\x03\x04", "ZIP"),
+        ("x.npy", b"\x93NUMPY\x01", "NumPy"),
+        ("x.html", b"<!DOCTYPE html>", "HTML"),
+        ("x.jpg", b"\xFF\xD8\xFF\xE0", "an image"),
+    ] {
+        let said = fatal(name, bytes);
+        assert!(
+            said.contains("this seems to be") || said.contains("compressed"),
+            "{said}"
+        );
+        assert!(
+            said.contains(seems) && !said.contains("rename"),
+            "{name}: {said}"
+        );
+    }
+    for first in ["{", "[", "[{\"image\": \"a.jpg\"}]", "}", "BM"] {
+        let text = format!(
+            "{first}\n{{\"image\":\"a.jpg\",\"caption\":\"x\",\"images\":1,\"annotations\":2}}\n}}\n"
+        );
+        let (pairs, errors) = read_text("p.jsonl", text);
+        assert_eq!((pairs.len(), errors.len()), (1, 2), "{first}");
+    }
+    let (pairs, _) = read_text("p.csv", "BMI,image,caption\n1,a.jpg,x\n");
+    assert_eq!(pairs.len(), 1);
+    // A first row that is broken does not make a file something else.
+    let (pairs, errors) = read_text("p.jsonl", "{\n{\"image\":\"a.jpg\",\"caption\":\"x\"}\n");
+    assert_eq!((pairs.len(), errors.len()), (1, 1));
 }
 
 #[test]
@@ -286,11 +449,8 @@ fn an_absolute_image_path_is_taken_as_it_is() {
 
 #[test]
 fn sources_that_cannot_be_read_are_refused() {
-    let dir = folder(&[
-        ("p.xml", b"<p/>"),
-        ("folder.jsonl/x", b""),
-        ("empty/x.md", b""),
-    ]);
+    let dir = folder(&[("p.xml", b"<p/>"), ("folder.jsonl/x", b"")]);
+    fs_err::create_dir(dir.path().join("empty")).unwrap();
     let say = |names: &[&str]| {
         let paths: Vec<_> = names.iter().map(|name| dir.path().join(name)).collect();
         let error = open(&paths).err().expect("must be refused").to_string();
@@ -394,6 +554,58 @@ proptest! {
             let kept = pair.meta.get("note").and_then(Value::as_str).unwrap_or_default();
             prop_assert_eq!(kept, note.trim());
         }
+    }
+
+    /// Bad rows anywhere among good ones: all good pairs, each with its own caption, and every bad row.
+    #[test]
+    fn bad_rows_cost_themselves_only(
+        rows in proptest::collection::vec((0_usize..12, any::<bool>()), 1..20),
+        format in 0_usize..3,
+    ) {
+        let bad: [&[&[u8]]; 3] = [
+            &[b"a.jpg,\"Hello there", b"a.jpg,\"x\" y", b"a.jpg", b"a.jpg,x,y", b",x", b"a.jpg,", b"a.jpg,\xFF",
+              b"a.jpg,nul\0", b"\"a.jpg,x", b"a.jpg;x", b"none.jpg,x", b"a.jpg,\"x\"\"y"],
+            &[b"a.jpg", b"a.jpg\tx\ty", b"\tx", b"a.jpg\t", b"a.jpg\t\xFF", b"a.jpg\tnul\0", b"\"a.jpg\tx",
+              b"a.jpg,x", b"none.jpg\tx", b"a.jpg x", b"a.jpg\t \t", b"\xEF\t"],
+            &[b"{", b"}", b"[1]", b"null", b"{\"image\":\"a.jpg\"}", b"{\"image\":\"a.jpg\",\"caption\":NaN}",
+              b"{\"image\":\"a.jpg\",\"captions\":[]}", b"{\"image\":\"a.jpg\",\"captions\":[[\"x\"]]}",
+              b"{\"image\":\"a.jpg\",\"caption\":\"x\",}", b"\"a.jpg\"", b"{\"image\":\"a.jpg\",\"caption\":\"\xFF\"}",
+              b"{\"image\":\"a.jpg\",\"image\":\"b.jpg\",\"caption\":\"x\"}"],
+        ];
+        let (name, header) = [("p.csv", "id,image,caption\n"), ("p.tsv", "id\timage\tcaption\n"), ("p.jsonl", "")][format];
+        let mut text = header.replace("id,", "").replace("id\t", "").into_bytes();
+        let mut good = Vec::new();
+        let mut wrong = Vec::new();
+        let first = if format == 2 { 1 } else { 2 };
+        for (line, (choice, is_bad)) in rows.iter().enumerate() {
+            let caption = format!("caption {line}");
+            if *is_bad {
+                text.extend_from_slice(bad[format][*choice]);
+                wrong.push(line + first);
+            } else {
+                let row = match format {
+                    0 => format!("b.jpg,\"{caption}\""),
+                    1 => format!("b.jpg\t{caption}"),
+                    _ => format!("{{\"image\":\"b.jpg\",\"caption\":\"{caption}\"}}"),
+                };
+                text.extend_from_slice(row.as_bytes());
+                good.push(caption);
+            }
+            text.push(b'\n');
+        }
+        let last = ["b.jpg,last\n", "b.jpg\tlast\n", "{\"image\":\"b.jpg\",\"caption\":\"last\"}\n"];
+        text.extend_from_slice(last[format].as_bytes());
+        good.push("last".to_owned());
+        let (pairs, errors) = read_text(name, text);
+        let captions: Vec<_> = pairs.iter().flat_map(|pair| pair.captions.clone()).collect();
+        prop_assert_eq!(captions, good, "{:?}", errors);
+        // A pair is handed over when it is clear that no caption follows, so after a bad row.
+        let mut at: Vec<usize> = errors.iter().map(|error| {
+            let row = error.split("row ").nth(1).unwrap();
+            row.split(':').next().unwrap().parse().unwrap()
+        }).collect();
+        at.sort_unstable();
+        prop_assert_eq!(at, wrong, "{:?}", errors);
     }
 
     /// No bytes make a reader panic or yield more items than rows were counted.

@@ -158,7 +158,13 @@ fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, Rejected> {
         .map(|v| f64::from(*v).powi(2))
         .sum::<f64>()
         .sqrt();
-    if !norm.is_finite() || norm < 1e-6 {
+    if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
+        return Err(rejected(format!(
+            "number {} of the vector does not fit into 32 bits; encode the image again",
+            at + 1
+        )));
+    }
+    if norm < 1e-6 {
         return Err(rejected(
             "the vector has no direction; encode the image again".to_owned(),
         ));

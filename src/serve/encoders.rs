@@ -14,7 +14,6 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use image::ImageReader;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::batching::{Batcher, Batching};
@@ -29,7 +28,8 @@ use crate::anchors::live::Canary;
 use crate::anchors::manifest::EncoderEntry;
 use crate::anchors::reweigh::scaled;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder};
-use crate::encode::{ImageEncoder, Modality, TextEncoder};
+use crate::encode::image::decode::PictureLimits;
+use crate::encode::{ImageEncoder, InputError, Modality, TextEncoder};
 use crate::progress::{Cancel, Silent};
 use crate::space::vector::dot;
 
@@ -42,6 +42,9 @@ const TEXTS: usize = 80 << 20;
 /// a tokenizer would go through megabytes while other texts wait.
 pub(super) const LONGEST: usize = 32 << 10;
 
+/// The part of a request's time that a picture waits for memory that others have.
+const MEMORY_SHARE: u32 = 2;
+
 /// As in [`AnchorSet::accept_encoders`].
 const SAME: f64 = 0.99999;
 
@@ -53,7 +56,7 @@ pub(super) type Embedded = Result<Arc<[f32]>, Rejected>;
 pub(super) struct Encoders {
     embedder: Arc<Embedder>,
     fetcher: Arc<Fetcher>,
-    images: Batcher<PreparedInput, Arc<[f32]>>,
+    images: Batcher<PreparedInput, Embedded>,
     texts: Batcher<String, Embedded>,
     /// Pictures that may be in work.
     places: Semaphore,
@@ -62,7 +65,8 @@ pub(super) struct Encoders {
     fetches: Semaphore,
     decoders: Arc<Semaphore>,
     kept: Kept<String, Arc<[f32]>>,
-    pixels: u64,
+    /// What a picture may take, and how long it waits for memory.
+    pictures: PictureLimits,
     workers: usize,
     text_batch: usize,
     metrics: Arc<Metrics>,
@@ -100,8 +104,7 @@ impl Encoders {
             ),
             move |inputs: Vec<PreparedInput>| {
                 let vectors = model.encode_prepared(inputs)?;
-                let rows = vectors.chunks_exact(model.image().dim());
-                Ok(rows.map(Arc::from).collect())
+                Ok(vectors.into_iter().map(|v| v.map(Arc::from)).collect())
             },
             move |call| told.batch("image", call),
         )?;
@@ -139,7 +142,10 @@ impl Encoders {
             workers,
             text_batch,
             kept: Kept::new(TEXTS),
-            pixels: limits.pixels,
+            pictures: PictureLimits {
+                pixels: limits.pixels,
+                patience: Some(limits.time / MEMORY_SHARE),
+            },
             metrics,
         })
     }
@@ -224,15 +230,15 @@ impl Encoders {
         let coming = self.images.announce();
         // Never closed.
         let turn = Arc::clone(&self.decoders).acquire_owned().await;
-        let (embedder, pixels) = (Arc::clone(&self.embedder), self.pixels);
+        let (embedder, limits) = (Arc::clone(&self.embedder), self.pictures);
         let prepared = tokio::task::spawn_blocking(move || {
             // Held to the end of the work, also when nobody waits for it any more.
             let _turn = turn;
-            prepare(&embedder, picture, pixels)
+            prepare(&embedder, picture, limits)
         });
         let prepared = prepared
             .await
-            .map_err(|_| Refusal::internal("the decoder's thread panicked"))?;
+            .map_err(|_| Refusal::internal("the decoder's thread panicked"))??;
         let image = match prepared {
             Ok(image) => image,
             Err(rejected) => return Ok(Err(rejected)),
@@ -241,9 +247,9 @@ impl Encoders {
         drop(coming);
         let mut vectors = vector.await?;
         drop(place);
-        Ok(vectors.pop().ok_or_else(|| Rejected {
-            reason: "the encoder gave no vector".to_owned(),
-        }))
+        vectors
+            .pop()
+            .ok_or_else(|| Refusal::internal("the encoder gave no vector"))
     }
 
     /// One vector for each text, in order, as `set` has them; those of texts that came before are
@@ -330,19 +336,17 @@ fn all_scaled(mut vectors: Vec<Embedded>, factors: &[f32]) -> Vec<Embedded> {
 }
 
 /// Decodes a picture and makes it the encoder's input.
-fn prepare(embedder: &Embedder, picture: Picture, pixels: u64) -> Result<PreparedInput, Rejected> {
-    let rejected = |reason: String| Rejected { reason };
-    let bytes = picture.bytes()?;
-    // What is not understood here is refused by the decoder, in better words.
-    let reader = ImageReader::new(std::io::Cursor::new(&bytes)).with_guessed_format();
-    let size = reader.ok().and_then(|r| r.into_dimensions().ok());
-    if let Some((width, height)) = size
-        && u64::from(width) * u64::from(height) > pixels
-    {
-        return Err(rejected(format!(
-            "the image is too large: {width}x{height}, at most {pixels} pixels are accepted; \
-             scale it down"
-        )));
+fn prepare(
+    embedder: &Embedder,
+    picture: Picture,
+    limits: PictureLimits,
+) -> Result<Result<PreparedInput, Rejected>, Refusal> {
+    let bytes = match picture.bytes() {
+        Ok(bytes) => bytes,
+        Err(rejected) => return Ok(Err(rejected)),
+    };
+    match embedder.prepare_image(&bytes, limits) {
+        Err(InputError::DecodersBusy) => Err(Refusal::busy("other large images are being decoded")),
+        made => Ok(made.map_err(Rejected::from)),
     }
-    embedder.prepare_image(&bytes)
 }

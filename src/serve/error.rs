@@ -93,6 +93,22 @@ pub enum ServeError {
         /// That of all.
         large: usize,
     },
+    /// The address of the probes' port cannot be had.
+    #[error("{listen}: {source}; stop what listens there, or choose another --probe-listen")]
+    BindProbe {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The folder for uploads cannot be used.
+    #[error("{folder}: {source}; give a folder that can be written to with --uploads", folder = folder.display())]
+    Uploads {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The address cannot be had.
     #[error("{listen}: {source}; stop what listens there, or choose another --listen")]
     Bind {
@@ -150,6 +166,25 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, INVALID, code, message.into())
     }
 
+    /// The head of a request cannot be read.
+    pub fn head(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(status, INVALID, code, message.into())
+    }
+
+    /// There are as many connections as there can be.
+    pub fn no_connection() -> Self {
+        let message = "too many connections are open; close some, or ask again in a moment";
+        Self {
+            retry_after: Some(1),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                SERVER,
+                "connections",
+                message.to_owned(),
+            )
+        }
+    }
+
     /// There is no such thing.
     pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(
@@ -195,6 +230,13 @@ impl Refusal {
         let message = "the body did not come in time; send less, or over a faster line";
         let status = StatusCode::REQUEST_TIMEOUT;
         Self::new(status, INVALID, "slow_body", message.to_owned())
+    }
+
+    /// The body ended early, or its chunks are malformed.
+    pub fn incomplete_body() -> Self {
+        let message =
+            "the body ended before it was whole, or its chunks are malformed; send it again";
+        Self::invalid("incomplete_body", message)
     }
 
     /// The set is in a state in which this cannot be done.

@@ -1,5 +1,6 @@
 //! Label heads: made once a generation for each way of asking.
 
+use std::iter::repeat_n;
 use std::sync::Arc;
 
 use super::error::Refusal;
@@ -129,14 +130,20 @@ impl Words {
         encoders: &Encoders,
         ground: Arc<Ground>,
     ) -> Result<LabelHead, Refusal> {
-        let prompts = self.labels.prompts(&self.templates).concat();
+        let of_labels = self.labels.prompts(&self.templates);
+        let counts = of_labels.iter().map(Vec::len).enumerate();
+        let classes: Vec<usize> = counts.flat_map(|(class, n)| repeat_n(class, n)).collect();
+        let prompts = of_labels.concat();
         let vectors = encoders.texts(&prompts, ground.set()).await?;
         let mut flat = Vec::with_capacity(vectors.iter().flatten().map(|v| v.len()).sum());
-        for (prompt, vector) in prompts.iter().zip(vectors) {
+        for ((class, prompt), vector) in classes.into_iter().zip(&prompts).zip(vectors) {
             let vector = vector.map_err(|rejected| {
-                let begin: String = prompt.chars().take(SHOWN).collect();
-                let reason = rejected.reason;
-                Refusal::invalid("prompt", format!("prompt {begin:?}: {reason}"))
+                let begin = |text: &str| text.chars().take(SHOWN).collect::<String>();
+                let label = self.labels().get(class).map(|label| begin(label));
+                let (prompt, reason) = (begin(prompt), rejected.reason);
+                let label = label.unwrap_or_default();
+                let message = format!("label {label:?}, prompt {prompt:?}: {reason}");
+                Refusal::invalid("prompt", message)
             })?;
             flat.extend_from_slice(&vector);
         }

@@ -154,10 +154,7 @@ async fn take(
                 Ok(data) => data,
                 Err(_) => continue,
             },
-            Some(Err(error)) => {
-                let message = format!("the body ended early: {error}; send it again");
-                return Err(Refusal::invalid("incomplete_body", message));
-            }
+            Some(Err(_)) => return Err(Refusal::incomplete_body()),
         };
         if bytes.len() + data.len() > limit {
             break too_large();

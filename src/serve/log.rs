@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::ALLOW;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
+use super::connection::{ConnectionFull, RefusedHead};
 use super::error::Refusal;
 use super::state::App;
 
@@ -20,6 +22,9 @@ use super::state::App;
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What is logged and counted for a client that went away before its answer.
 const GONE: u16 = 499;
+
+/// Routes that are answered however many connections there are.
+const PROBES: [&str; 3] = ["/health", "/ready", "/metrics"];
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +40,9 @@ pub enum LogForm {
 pub fn start(form: LogForm) {
     let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        // Who has closed standard error does not want to read that it is closed, and telling it there
+        // would panic.
+        .log_internal_errors(false)
         .with_max_level(tracing::Level::INFO);
     let _ = match form {
         LogForm::Json => builder
@@ -49,11 +57,24 @@ pub fn start(form: LogForm) {
 
 /// The outermost layer: gives a request its id, counts and logs it, and writes the body of a
 /// refusal.
-pub(super) async fn track(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) async fn track(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = id_of(request.headers());
+    let refused_head = request.extensions_mut().remove::<RefusedHead>();
+    let full = request
+        .extensions_mut()
+        .remove::<ConnectionFull>()
+        .is_some();
     let route = request.extensions().get::<MatchedPath>();
     // Never the path itself: it is the client's, and there are endlessly many.
-    let route = route.map_or("unknown", MatchedPath::as_str).to_owned();
+    let route = match (&refused_head, route) {
+        (None, Some(route)) => route.as_str().to_owned(),
+        _ => "unknown".to_owned(),
+    };
+    let refused = match refused_head {
+        Some(RefusedHead(refusal)) => Some(refusal),
+        None if full && !PROBES.contains(&route.as_str()) => Some(Refusal::no_connection()),
+        None => None,
+    };
     let mut tracked = Tracked {
         app: &app,
         id: &id,
@@ -69,7 +90,13 @@ pub(super) async fn track(State(app): State<App>, request: Request, next: Next) 
     };
     app.metrics().begin();
     // A route that panics, which none should, must not take its connection with it.
-    let run = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let run = async {
+        match refused {
+            Some(refusal) => refusal.into_response(),
+            None => next.run(request).await,
+        }
+    };
+    let run = AssertUnwindSafe(run).catch_unwind().await;
     let mut response = run.unwrap_or_else(|_| {
         let refusal = Refusal::internal("the request's thread panicked; report it with this id");
         refusal.into_response()
@@ -77,7 +104,12 @@ pub(super) async fn track(State(app): State<App>, request: Request, next: Next) 
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         app.metrics().refused(refusal.code());
         tracked.end(refusal.status().as_u16(), Some(&refusal));
-        response = refusal.answer(&id, &app.told(refusal.message()));
+        let mut answer = refusal.answer(&id, &app.told(refusal.message()));
+        // Which methods a path takes is known where the path was matched.
+        if let Some(allow) = response.headers().get(ALLOW) {
+            answer.headers_mut().insert(ALLOW, allow.clone());
+        }
+        response = answer;
     } else {
         tracked.end(response.status().as_u16(), None);
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! connection ─> id, log, figures ─> key ─> place, memory, time ─> route ─┐
-//!   (accept)         (log)        (auth)          (limits)     (routes)  │
+//! (connection)       (log)        (auth)          (limits)     (routes)  │
 //!                                                                        v
 //! one Ground: a generation and its heads ────────────────────────> answer: vectors ─> rows ─> scores
 //!   (set, ground, heads)                                              ^
@@ -22,12 +22,13 @@
 //! | `fetch/` | pictures that requests name by address |
 //! | `encoders`, `batching` | pictures and texts to vectors, in batches over all requests |
 //! | `represent` | vectors to what the space makes of them, in batches over all requests |
-//! | `compute` | the threads of searches and scores |
+//! | `compute`, `threads` | the threads of searches and scores; all threads, started early |
 //! | `answer` | a question to its answer, in the library's terms |
 //! | `map`, `thumbs` | anchors on a plane, and their small pictures |
 //! | `uploads` | the pictures of pairs that are added over HTTP |
-//! | `accept`, `patient`, `shutdown` | connections, and their end |
+//! | `connection/`, `shutdown` | connections, and their end |
 //! | `auth`, `limits`, `log`, `metrics` | who may ask, how much, what is written down of it |
+//! | `paths` | what is said to clients, without where it lies on this machine |
 //! | `error` | why a server does not start, and why a request is refused |
 //! | `routes/` | one file a group of routes: HTTP to questions, answers to JSON |
 //! | `page/` | the page |
@@ -40,11 +41,11 @@
 //! 3. What is encoded for a request is not written to the embedding cache on disk.
 //! 4. HTTP/1.1 without TLS: a proxy in front brings both.
 
-mod accept;
 mod answer;
 mod auth;
 mod batching;
 mod compute;
+mod connection;
 mod encoders;
 mod error;
 mod fetch;
@@ -56,13 +57,14 @@ mod log;
 mod map;
 mod metrics;
 mod options;
-mod patient;
+mod paths;
 mod picture;
 mod represent;
 mod routes;
 mod set;
 mod shutdown;
 mod state;
+mod threads;
 mod thumbs;
 mod uploads;
 
@@ -82,21 +84,19 @@ pub fn openapi() -> String {
 
 /// Opens the sets and serves them until SIGTERM or SIGINT; then lets requests that run finish.
 ///
-/// `ready` is told where the server listens, which matters when the port was 0.
+/// `ready` is told where the server listens, and where it answers probes if on a port of their own,
+/// which matters when a port was 0.
 ///
 /// # Errors
 /// Why the server could not start.
 pub fn serve(
     options: ServeOptions,
     open: &OpenEncoders<'_>,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(SocketAddr, Option<SocketAddr>),
 ) -> Result<(), ServeError> {
     options.validate()?;
-    let listen = options.listen;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("asif-serve")
-        .build()?;
+    let (listen, probe) = (options.listen, options.probe_listen);
+    let runtime = threads::start()?;
     runtime.block_on(async {
         let bind = |source| ServeError::Bind { listen, source };
         // Before the sets are opened, which takes longer.
@@ -104,10 +104,17 @@ pub fn serve(
         let address = listener.local_addr().map_err(bind)?;
         let stop = shutdown::signals()?;
         let app = state::App::open(options, open)?;
-        ready(address);
+        let probes = |at| connection::ProbePort::open(at, routes::probes(&app));
+        let probe = probe.map(probes).transpose()?;
+        let probe_address = probe.as_ref().map(|port| port.address);
+        ready(address, probe_address);
         tracing::info!(listen = %address, sets = app.sets().len(), "serving");
-        let limits = *app.limits();
-        let finished = accept::serve(listener, routes::router(&app), &limits, stop).await;
+        let limits = connection::ConnectionLimits {
+            connections: connection::room_for_connections(app.limits().connections),
+            stalled: app.limits().time,
+            grace: app.limits().grace,
+        };
+        let finished = connection::serve(listener, routes::router(&app), limits, stop).await;
         tracing::info!(finished, "stopped");
         Ok::<(), ServeError>(())
     })?;

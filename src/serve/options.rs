@@ -15,6 +15,8 @@ pub struct ServeOptions {
     pub sets: Vec<NamedSet>,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where health, readiness and figures are answered besides, without a key; nowhere without.
+    pub probe_listen: Option<SocketAddr>,
     /// What public routes ask for. Without it they are open, which is for loopback only.
     pub api_key: Option<Key>,
     /// What admin routes ask for. Without it there are none.
@@ -63,7 +65,8 @@ pub struct Limits {
     /// Images that wait for the encoder, and as many again that are to be fetched first; more are
     /// refused with 429.
     pub images: usize,
-    /// Open connections; more wait to be accepted.
+    /// Open connections. For one more the one is closed that has been idle for longest; while none is,
+    /// only requests that ask how the server is are answered.
     pub connections: usize,
     /// How long a request may take, and how long its body may take to come.
     pub time: Duration,
@@ -179,6 +182,7 @@ mod tests {
                 path: "a.asif".into(),
             }],
             listen: ([127, 0, 0, 1], 0).into(),
+            probe_listen: None,
             api_key: None,
             admin_key: None,
             insecure: false,

@@ -72,7 +72,8 @@ impl Represent {
 }
 
 /// One search for each run of queries with the same ground; mostly there is one. What fails on one
-/// ground is no concern of queries on another.
+/// ground is no concern of queries on another, and a search that fails is done query by query, so that
+/// one of them is no concern of others either.
 fn represent(queries: &[Query]) -> Vec<Result<Representation, Refusal>> {
     let mut all = Vec::with_capacity(queries.len());
     for run in queries.chunk_by(|a, b| Arc::ptr_eq(&a.ground, &b.ground)) {
@@ -80,10 +81,8 @@ fn represent(queries: &[Query]) -> Vec<Result<Representation, Refusal>> {
         let searcher = run[0].ground.searcher();
         match searcher.represent(Modality::Image, &vectors) {
             Ok(found) => all.extend(found.into_iter().map(Ok)),
-            Err(error) => {
-                let refusal = Refusal::from(error);
-                all.extend(run.iter().map(|_| Err(refusal.clone())));
-            }
+            Err(error) if run.len() == 1 => all.push(Err(Refusal::from(error))),
+            Err(_) => all.extend(run.chunks(1).flat_map(represent)),
         }
     }
     all

@@ -11,8 +11,10 @@ use super::fetch::Fetcher;
 use super::limits::Room;
 use super::metrics::Metrics;
 use super::options::{Limits, ServeOptions};
+use super::paths::without_paths;
 use super::represent::Represent;
 use super::set::Served;
+use super::uploads;
 use crate::anchors::{AnchorSet, Embedder};
 
 /// Opens the encoders that a set was built with.
@@ -72,6 +74,11 @@ impl App {
                     new
                 }
             };
+            if let Some(uploads) = &options.uploads {
+                let folder = uploads.join(&named.name);
+                uploads::sweep(&folder, &named.path)
+                    .map_err(|source| ServeError::Uploads { folder, source })?;
+            }
             sets.push(Served::open(named, shared, Arc::clone(&metrics))?);
         }
         let gate = Gate {
@@ -115,10 +122,25 @@ impl App {
         })
     }
 
-    /// A message as whoever asks is told it: without where sets lie.
+    /// A message as whoever asks is told it: without where anything lies on this machine.
     pub fn told(&self, message: &str) -> String {
-        let all = self.0.sets.iter();
-        all.fold(message.to_owned(), |told, set| set.without_path(&told))
+        let sets = self.0.sets.iter();
+        let told = sets.fold(message.to_owned(), |told, set| set.without_path(&told));
+        without_paths(&told)
+    }
+
+    /// The same for every text of a JSON value.
+    pub fn told_json(&self, value: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => Value::String(self.told(&text)),
+            Value::Array(list) => list.into_iter().map(|v| self.told_json(v)).collect(),
+            Value::Object(map) => {
+                let told = |(key, value)| (key, self.told_json(value));
+                map.into_iter().map(told).collect()
+            }
+            other => other,
+        }
     }
 
     /// Where answers are computed.

@@ -1,15 +1,19 @@
 //! Small pictures of anchors, for pages.
 
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use axum::body::Bytes;
 
 use super::error::Refusal;
-use crate::encode::image::decode::decode_shown;
+use crate::encode::InputError;
+use crate::encode::image::decode::{PictureLimits, decode_shown};
 use crate::eval::html::thumbnail;
 
 /// The longest side, in pixels.
 const SIDE: u32 = 256;
+/// How long a picture waits for memory that others have.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest file that is read.
 const LARGEST: u64 = 64 << 20;
 
@@ -67,7 +71,14 @@ impl Thumbnail {
     /// When there is no such file any more, or it is no picture.
     pub fn of(source: &Source) -> Result<Self, Refusal> {
         let bytes = fs_err::read(&source.path).map_err(|_| gone("its file cannot be read"))?;
-        let picture = decode_shown(&bytes).map_err(|e| gone(&e.to_string()))?;
+        let limits = PictureLimits {
+            patience: Some(PATIENCE),
+            ..PictureLimits::default()
+        };
+        let picture = decode_shown(&bytes, limits).map_err(|e| match e {
+            InputError::DecodersBusy => Refusal::busy("other large images are being decoded"),
+            other => gone(&other.to_string()),
+        })?;
         let small = thumbnail(&picture, SIDE);
         let small = small.map_err(|e| Refusal::internal(e.to_string()))?;
         let (mime, bytes) = small.encoded();

@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::picture::Picture;
+use crate::anchors::{AnchorId, AnchorSet, manifest};
+use crate::disk;
 
 /// A pair that is to be added. What else is said of it (`source`, `licence`, anything) is kept.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -26,6 +28,24 @@ pub(super) struct NewPair {
     meta: Map<String, Value>,
 }
 
+/// Refuses an id that would break lines and lists where ids are printed.
+fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
+    let why = match id {
+        Some(id) if id.chars().any(char::is_control) => {
+            "has a control character, such as NUL or a line end; take it out".to_owned()
+        }
+        Some(id) if id.trim().is_empty() => "is blank; leave it out to get one".to_owned(),
+        Some(id) if id.len() > ID_BYTES => {
+            format!("has {} bytes, at most {ID_BYTES} are taken", id.len())
+        }
+        _ => return Ok(()),
+    };
+    Err(Refusal::invalid(
+        "wrong_fields",
+        format!("`pairs[{at}].id` {why}"),
+    ))
+}
+
 /// Pictures in the folder of uploads, and a list of their pairs as sources of pairs are written.
 ///
 /// A picture's name is its content's hash and its format's ending: nothing of a request is part of a
@@ -37,32 +57,99 @@ pub(super) struct Uploads {
     new: Vec<PathBuf>,
 }
 
+/// How the lists of pairs begin that are being added.
+pub(super) const LIST: &str = ".adding-";
+/// How a picture begins that is being written.
+const PART: &str = ".part-";
+/// The most bytes of a pair's id.
+const ID_BYTES: usize = 512;
+
+/// Deletes what a server that was killed has left in its folder of uploads for `set`: lists of pairs,
+/// pictures that were being written, and pictures that were to be added and that no pair has.
+///
+/// What another process is adding at this moment stays: it holds a lock on its list.
+///
+/// # Errors
+/// When the folder cannot be made or read, or a leftover not be deleted.
+pub(super) fn sweep(folder: &Path, set: &Path) -> std::io::Result<()> {
+    disk::create_dir_all(folder)?;
+    let mut left = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PART) || name.starts_with(LIST) {
+            left.push(entry.path());
+        }
+    }
+    let folder = fs_err::canonicalize(folder)?;
+    for path in left {
+        let file = fs_err::File::open(&path)?;
+        if file.file().try_lock().is_err() {
+            continue;
+        }
+        let text = fs_err::read_to_string(&path).unwrap_or_default();
+        for picture in text.lines().filter_map(picture_of) {
+            if picture.parent() == Some(&folder) && picture.exists() && !is_used(set, &picture) {
+                fs_err::remove_file(&picture)?;
+            }
+        }
+        fs_err::remove_file(&path)?;
+    }
+    Ok(())
+}
+
+fn picture_of(line: &str) -> Option<PathBuf> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    Some(line["image"].as_str()?.into())
+}
+
+/// Whether a pair of a kept generation has this picture. One that cannot be read may have it.
+fn is_used(set: &Path, picture: &Path) -> bool {
+    let in_generation = |number: u64| {
+        AnchorSet::open_generation(set, number).map_or(true, |generation| {
+            (0..generation.len()).any(|anchor| {
+                let record = generation.record(anchor as AnchorId);
+                record.map_or(true, |record| Path::new(&record.image) == picture)
+            })
+        })
+    };
+    manifest::kept(set).map_or(true, |kept| kept.into_iter().any(in_generation))
+}
+
 impl Uploads {
     /// Writes the pictures.
     ///
     /// # Errors
-    /// When one is no picture, or the disk refuses.
+    /// When one is no picture, an id cannot be one, or the disk refuses.
     pub fn write(folder: &Path, pairs: Vec<NewPair>) -> Result<Self, Refusal> {
         if pairs.is_empty() {
             return Err(Refusal::invalid("empty", "no pairs; give at least one"));
         }
+        for (at, pair) in pairs.iter().enumerate() {
+            check_id(at, pair.id.as_deref())?;
+        }
         let failed = |e: std::io::Error| Refusal::internal(format!("the upload is not kept: {e}"));
-        fs_err::create_dir_all(folder).map_err(failed)?;
+        disk::create_dir_all(folder).map_err(failed)?;
         let folder = fs_err::canonicalize(folder).map_err(failed)?;
-        let list = tempfile::Builder::new().suffix(".jsonl").tempfile();
+        // Beside the pictures, where the next start looks for what a killed one has left.
+        let list = tempfile::Builder::new()
+            .prefix(LIST)
+            .suffix(".jsonl")
+            .tempfile_in(&folder);
         let mut uploads = Self {
             list: list.map_err(failed)?,
             new: Vec::new(),
         };
+        uploads.list.as_file().lock().map_err(failed)?;
         for (at, pair) in pairs.into_iter().enumerate() {
-            let line = uploads.pair(&folder, at, pair)?;
-            writeln!(uploads.list, "{line}").map_err(failed)?;
+            uploads.pair(&folder, at, pair)?;
         }
-        uploads.list.flush().map_err(failed)?;
         Ok(uploads)
     }
 
-    fn pair(&mut self, folder: &Path, at: usize, pair: NewPair) -> Result<Value, Refusal> {
+    fn pair(&mut self, folder: &Path, at: usize, pair: NewPair) -> Result<(), Refusal> {
+        let failed = |e: std::io::Error| Refusal::internal(format!("the upload is not kept: {e}"));
         let refused =
             |why: &str| Refusal::invalid("unusable_input", format!("pair {}: {why}", at + 1));
         let bytes = Picture::Text(pair.image).bytes();
@@ -72,15 +159,6 @@ impl Uploads {
         let ending = format.extensions_str().first().copied().unwrap_or("img");
         let hash = blake3::hash(&bytes).to_hex();
         let path = folder.join(format!("{}.{ending}", &hash[..32]));
-        if !path.exists() {
-            let failed =
-                |e: std::io::Error| Refusal::internal(format!("the upload is not kept: {e}"));
-            let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-            file.write_all(&bytes).map_err(failed)?;
-            file.as_file().sync_all().map_err(failed)?;
-            file.persist(&path).map_err(|e| failed(e.error))?;
-            self.new.push(path.clone());
-        }
         let mut line = pair.meta;
         let id = pair.id.unwrap_or_else(|| {
             let mut of = blake3::Hasher::new();
@@ -94,7 +172,19 @@ impl Uploads {
         line.insert("id".into(), id.into());
         line.insert("image".into(), path.display().to_string().into());
         line.insert("captions".into(), pair.captions.into());
-        Ok(Value::Object(line))
+        // Before the picture: one that no list names would be found by nobody.
+        writeln!(self.list, "{}", Value::Object(line)).map_err(failed)?;
+        self.list.flush().map_err(failed)?;
+        if !path.exists() {
+            let file = tempfile::Builder::new().prefix(PART).tempfile_in(folder);
+            let mut file = file.map_err(failed)?;
+            file.write_all(&bytes).map_err(failed)?;
+            file.as_file().sync_all().map_err(failed)?;
+            file.persist(&path).map_err(|e| failed(e.error))?;
+            self.new.push(path);
+        }
+        // Also where it was there: whoever wrote it may have been killed before this.
+        disk::sync_folder(folder).map_err(failed)
     }
 
     /// The list of pairs.

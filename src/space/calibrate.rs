@@ -10,6 +10,7 @@
 //! heads, sums of parts and explanations need not know which correction it was.
 
 use super::recipe::{Calibration, Hubness};
+use super::vector::ROUNDING;
 
 /// The least deviation that s-norm divides by, of the part's mean one.
 ///
@@ -105,9 +106,13 @@ impl Best {
         let n = scores.len().max(1) as f64;
         let mean = scores.iter().map(|&s| f64::from(s)).sum::<f64>() / n;
         let squares = scores.iter().map(|&s| (f64::from(s) - mean).powi(2));
+        let deviation = (squares.sum::<f64>() / n).sqrt();
+        let largest = scores.iter().fold(0f32, |most, s| most.max(s.abs()));
+        // Scores that differ by rounding alone do not differ.
+        let differ = deviation > ROUNDING * f64::from(largest);
         Self {
             mean,
-            deviation: (squares.sum::<f64>() / n).sqrt(),
+            deviation: if differ { deviation } else { 0.0 },
         }
     }
 }
@@ -135,6 +140,14 @@ mod tests {
             hubness,
         };
         Leveller::new(&calibration, 10, unit)
+    }
+
+    #[test]
+    fn scores_that_differ_by_rounding_have_no_slope() {
+        let scores = vec![0.7f32, 0.7 + 6e-8, 0.7 - 6e-8, 0.7, 0.7 + 1.2e-7];
+        assert_eq!(spread(vec![scores.clone(); 3]), 0.0);
+        let level = leveller(Hubness::SNorm, 5, spread(vec![scores.clone(); 3])).level(scores);
+        assert_eq!(level.slope, 0.0);
     }
 
     #[test]

@@ -10,12 +10,13 @@
 //! which is the affine form `(<q, a_i> + bias) * weights[i]` that the index searches. So one file
 //! serves centred and uncentred spaces, and when pairs come or go only `m` and the weights change.
 
-use super::vector::{dot, normalize};
+use super::vector::{ROUNDING, dot, normalize_rest};
 
 /// One modality's centring: the anchors' mean, and each anchor's weight.
 #[derive(Debug, Clone)]
 pub struct Centering {
     mean: Vec<f32>,
+    mean_norm: f64,
     weights: Vec<f32>,
 }
 
@@ -23,27 +24,34 @@ impl Centering {
     /// From the anchors' mean `[dim]` and `dots[i] = <m, a_i>` of the unit anchors, `[n]`.
     ///
     /// `|a_i - m|^2 = |a_i|^2 - 2 <m, a_i> + |m|^2`, so no second look at the vectors is needed.
-    /// An anchor that equals the mean has no direction left: its weight is 0.
+    /// An anchor that equals the mean, but for rounding, has no direction left: its weight is 0. The
+    /// square is a difference of numbers near 1 that are each off by some `2^-23` (of `|a_i|^2`, of `m`
+    /// and of `dots`), so what is under `2^-20` is rounding.
     pub fn new(mean: Vec<f32>, dots: &[f32]) -> Self {
         let mean_squared = dot(&mean, &mean);
         let weights = dots
             .iter()
             .map(|&d| {
                 let squared = 1.0 - 2.0 * f64::from(d) + mean_squared;
-                if squared > 1e-12 {
+                if squared > ROUNDING * (1.0 + mean_squared) {
                     (1.0 / squared.sqrt()) as f32
                 } else {
                     0.0
                 }
             })
             .collect();
-        Self { mean, weights }
+        Self {
+            mean,
+            mean_norm: mean_squared.sqrt(),
+            weights,
+        }
     }
 
-    /// The query `x'` for a unit vector `x`, and the bias `-<x', m>` that goes with it.
+    /// The query `x'` for a unit vector `x`, and the bias `-<x', m>` that goes with it; both 0 for an
+    /// input that equals the mean but for rounding.
     pub fn query(&self, x: &[f32]) -> (Vec<f32>, f32) {
         let mut q: Vec<f32> = x.iter().zip(&self.mean).map(|(&a, &m)| a - m).collect();
-        normalize(&mut q);
+        normalize_rest(&mut q, dot(x, x).sqrt() + self.mean_norm);
         let bias = -dot(&q, &self.mean);
         (q, bias as f32)
     }
@@ -62,7 +70,7 @@ impl Centering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::vector::VectorSum;
+    use crate::space::vector::{VectorSum, normalize};
     use proptest::prelude::*;
 
     fn unit(v: &[f32]) -> Vec<f32> {
@@ -91,6 +99,31 @@ mod tests {
                 let want = dot(&q, &unit(&direct));
                 let got = (dot(&q, a) + f64::from(bias)) * f64::from(*w);
                 prop_assert!((want - got).abs() < 2e-4, "{want} {got}");
+            }
+        }
+    }
+
+    /// In double precision the distance of these inputs to the mean is that of `f32` rounding.
+    #[test]
+    fn an_input_at_the_mean_and_equal_anchors_have_no_direction() {
+        for seed in 1..200u32 {
+            let raw: Vec<f32> = (0..24)
+                .map(|i| ((seed * 37 + i * 101) % 97) as f32 - 48.5)
+                .collect();
+            let anchor = unit(&raw);
+            for n in [1, 2, 3, 7] {
+                let mut sum = VectorSum::new(24);
+                (0..n).for_each(|_| sum.add(&anchor));
+                let mean = sum.mean();
+                let d = dot(&anchor, &mean) as f32;
+                let centering = Centering::new(mean, &vec![d; n]);
+                assert!(centering.weights().iter().all(|w| *w == 0.0), "{seed} {n}");
+                let mut near = anchor.clone();
+                near.iter_mut().for_each(|v| *v *= 1.0 + f32::EPSILON);
+                for x in [&anchor, &near] {
+                    let (q, bias) = centering.query(x);
+                    assert!(q.iter().all(|v| *v == 0.0) && bias == 0.0, "{seed} {n}");
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! the dot product of their rows, because entry `i` of both speaks of pair `i`.
 
 use super::params::{Negatives, SpaceParams};
+use super::vector::ROUNDING;
 
 /// A sparse unit row over the anchors: `(anchor, weight)` with anchors ascending.
 ///
@@ -19,7 +20,8 @@ impl RelativeRow {
     /// The row made of the similarities `(anchor, s)` that the top-k search kept.
     ///
     /// `kept` holds at most `params.k` entries with distinct anchors, in any order; the row does
-    /// not depend on that order.
+    /// not depend on that order. Similarities are of unit vectors: when none is over [`ROUNDING`], the
+    /// input is as good as orthogonal to all anchors, and the row is empty.
     pub fn from_kept(kept: impl IntoIterator<Item = (u32, f32)>, params: &SpaceParams) -> Self {
         let mut powered: Vec<(u32, f64)> = kept
             .into_iter()
@@ -28,6 +30,9 @@ impl RelativeRow {
         // The norm takes a common factor out again, so dividing by the largest similarity first
         // changes nothing but the range: no power can then underflow the whole row.
         let largest = powered.iter().map(|(_, s)| s.abs()).fold(0.0, f64::max);
+        if largest <= ROUNDING {
+            return Self::default();
+        }
         powered = powered
             .into_iter()
             .map(|(anchor, s)| (anchor, power(s / largest, params)))
@@ -225,6 +230,16 @@ mod tests {
 
     /// Image rows are unit as well: the reference leaves them as they are, which argmax over texts
     /// hides and text-to-image search does not.
+    #[test]
+    fn similarities_of_rounding_make_no_row() {
+        for negatives in [Negatives::Raw, Negatives::Clamp, Negatives::Signed] {
+            for s in [[0.0; 3], [3e-8, -6e-8, 1e-8], [9e-7, 2e-8, 0.0]] {
+                let row = RelativeRow::from_similarities(&s, &params(3, 8.0, negatives));
+                assert!(row.entries().is_empty(), "{s:?}");
+            }
+        }
+    }
+
     #[test]
     fn rows_are_unit() {
         let row = RelativeRow::from_similarities(&[0.3, 0.2, 0.9], &SpaceParams::PAPER);

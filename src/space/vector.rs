@@ -8,6 +8,25 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
         .sum()
 }
 
+/// How much of the lengths of its operands a difference, or a sum of products, may owe to rounding
+/// alone: `2^-20`. Components are `f32`, so each operand is off by up to `2^-24` of its length by its
+/// own rounding and as much by its normalisation; the rest is room for the arithmetic after it. What is
+/// shorter than this has no direction.
+pub const ROUNDING: f64 = 1.0 / 1_048_576.0;
+
+/// As [`normalize`], for what is left of operands whose lengths add up to `scale`: a vector that is
+/// no longer than [`ROUNDING`] times `scale`, or not finite, becomes zero, because its direction would
+/// be one of rounding. Returns the norm, 0 for such a vector.
+pub fn normalize_rest(v: &mut [f32], scale: f64) -> f64 {
+    let norm = dot(v, v).sqrt();
+    if norm.is_finite() && norm > ROUNDING * scale {
+        normalize(v)
+    } else {
+        v.fill(0.0);
+        0.0
+    }
+}
+
 /// Scales `v` to unit L2 norm in place; a zero vector stays zero. Returns the norm it had.
 pub fn normalize(v: &mut [f32]) -> f64 {
     let norm = dot(v, v).sqrt();
@@ -23,16 +42,23 @@ pub fn normalize(v: &mut [f32]) -> f64 {
 /// The mean direction of unit vectors: their sum, normalised.
 ///
 /// `rows` is `[n, dim]` row-major, `n >= 1`. This is how the captions of one pair, and the prompts
-/// of one class (CLIP), become one vector: each normalised, averaged, normalised again.
+/// of one class (CLIP), become one vector: each normalised, averaged, normalised again. Vectors that
+/// cancel out, but for [`ROUNDING`], have none: zero.
 pub fn mean_direction(rows: &[f32], dim: usize) -> Vec<f32> {
     let mut sum = vec![0f64; dim];
+    let mut scale = 0.0;
     for row in rows.chunks_exact(dim) {
+        scale += dot(row, row).sqrt();
         for (s, &x) in sum.iter_mut().zip(row) {
             *s += f64::from(x);
         }
     }
     let norm = sum.iter().map(|s| s * s).sum::<f64>().sqrt();
-    let inverse = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+    let inverse = if norm > ROUNDING * scale {
+        1.0 / norm
+    } else {
+        0.0
+    };
     sum.into_iter().map(|s| (s * inverse) as f32).collect()
 }
 
@@ -151,6 +177,21 @@ mod tests {
         let mut zero = [0.0, 0.0];
         assert_eq!(normalize(&mut zero), 0.0);
         assert_eq!(zero, [0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_rest_of_rounding_has_no_direction() {
+        for (length, is_noise) in [(1e-8f32, true), (1.5e-6, true), (3e-6, false), (0.5, false)] {
+            let mut v = [0.6 * length, -0.8 * length];
+            assert_eq!(normalize_rest(&mut v, 2.0) == 0.0, is_noise, "{length}");
+            assert_eq!(v == [0.0, 0.0], is_noise, "{length}");
+        }
+        let mut v = [f32::NAN, 1.0];
+        assert_eq!((normalize_rest(&mut v, 2.0), v), (0.0, [0.0, 0.0]));
+        assert_eq!(
+            mean_direction(&[0.6, 0.8, -0.6, -0.8 + 6e-8], 2),
+            [0.0, 0.0]
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `kills` | commands that are killed |
 //! | `refusals` | file operations that the disk refuses |
+//! | `leftovers` | what killed writers leave under hidden names |
 //! | `changes` | the changes that are tried there, and the sets that they change |
 #![expect(
     clippy::unwrap_used,
@@ -13,6 +14,7 @@
 
 mod changes;
 mod kills;
+mod leftovers;
 mod refusals;
 #[path = "../synthetic/mod.rs"]
 mod synthetic;

@@ -3,6 +3,7 @@
 //! | file | what is bad |
 //! |---|---|
 //! | `pairs` | files of pairs, and their rows |
+//! | `lists` | lists, folders, data sets and files of labels that are of another form |
 //! | `sets` | sets in the way, damaged, or none; the disk |
 //! | `encoders` | encoders missing, broken, or not those of the set |
 //! | `questions` | labels, images, templates, settings |
@@ -13,6 +14,7 @@
 )]
 
 mod encoders;
+mod lists;
 mod pairs;
 mod questions;
 mod sets;

@@ -5,13 +5,25 @@
 //! | `text` | text halves: poolings, shapes, tokens |
 //! | `image` | image halves: outputs, weights, batches, sessions |
 //! | `installed` | folders that are installed, and what the doctor says of them |
+//! | `weights` | weights in other files: which count, and which are refused |
+//! | `halves` | two-tower folders, and advice that is followed |
+//! | `tokens` | padding and the tokenizer's other files |
+//! | `processors` | image processor classes against Pillow and numpy |
+//! | `outside` | what the program writes outside its home |
+//! | `mutated` | folders with random faults, through the program |
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod halves;
 mod image;
 mod installed;
+mod mutated;
+mod outside;
+mod processors;
 mod text;
 #[path = "../tiny_onnx/mod.rs"]
 mod tiny_onnx;
+mod tokens;
+mod weights;
 
 use std::io::{Write, stderr};
 

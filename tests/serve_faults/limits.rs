@@ -123,7 +123,10 @@ fn a_text_longer_than_any_encoder_reads_is_refused() {
     let embed = |text: String| server.post("/v1/embeddings", &json!({"input": ["a", text]}));
     embed("a cat ".repeat(5_000)).ok();
     let message = embed("a cat ".repeat(6_000)).refused(400, "unusable_input");
-    assert!(message.contains("text 2: it has 36000 bytes"), "{message}");
+    assert!(
+        message.contains("input 2, text: it has 36000 bytes"),
+        "{message}"
+    );
     let asked = json!({"images": [picture(1)], "texts": ["a cat ".repeat(6_000)]});
     server
         .post("/v1/similarity", &asked)

@@ -4,6 +4,10 @@
 //! | file | what goes wrong |
 //! |---|---|
 //! | `clients` | a client goes away, is slow, or speaks something else |
+//! | `connections` | connections that do nothing, or send what is no request |
+//! | `fields` | each field of each route with each wrong type |
+//! | `told` | where things lie on the machine, which no answer may tell |
+//! | `hostile` | all of it at once, with good clients beside it |
 //! | `bodies` | what is sent is too large, malformed, or made to do harm |
 //! | `limits` | more is asked than may be asked |
 //! | `process` | the server is stopped, killed, or started twice |
@@ -14,12 +18,18 @@
 
 mod bodies;
 mod clients;
+mod connections;
+mod fields;
+mod hostile;
 mod limits;
 mod process;
+#[path = "../serve_hostile/mod.rs"]
+mod serve_hostile;
 #[path = "../serve_support/mod.rs"]
 mod serve_support;
 #[path = "../support/mod.rs"]
 mod support;
+mod told;
 
 use std::time::{Duration, Instant};
 

@@ -29,6 +29,8 @@ pub struct Server {
     /// Held open, so that the server's own output never fails.
     _out: BufReader<ChildStdout>,
     pub address: String,
+    /// What it has printed when it was ready.
+    pub told: Value,
     log: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -50,15 +52,42 @@ impl Server {
         sets: &[(&str, &Path)],
         more: &[&str],
     ) -> Result<Self, support::Ended> {
+        Self::spawn(None, environment, sets, more)
+    }
+
+    /// The same after `line`, of a shell, that limits what the server has.
+    pub fn start_limited(line: &str, sets: &[(&str, &Path)], more: &[&str]) -> Self {
+        Self::spawn(Some(line), &[], sets, more).expect("the server starts")
+    }
+
+    fn spawn(
+        line: Option<&str>,
+        environment: &[(&str, &Path)],
+        sets: &[(&str, &Path)],
+        more: &[&str],
+    ) -> Result<Self, support::Ended> {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let mut command = support::asif();
+        if let Some(line) = line {
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(format!("{line}; exec \"$0\" \"$@\""));
+            shell.arg(command.get_program()).args(command.get_args());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => shell.env(name, value),
+                    None => shell.env_remove(name),
+                };
+            }
+            command = shell;
+        }
         for name in [
             "ASIF_API_KEY",
             "ASIF_ADMIN_KEY",
             "ASIF_IMAGE_HOSTS",
             "ASIF_INDEX",
             "ASIF_LISTEN",
+            "ASIF_PROBE_LISTEN",
         ] {
             command.env_remove(name);
         }
@@ -94,6 +123,7 @@ impl Server {
             child,
             _out: out,
             address: told["listen"].as_str().unwrap().to_owned(),
+            told,
             log,
             _folder: folder,
         })
@@ -108,7 +138,12 @@ impl Server {
     }
 
     pub fn connect(&self) -> Client {
-        let stream = TcpStream::connect(&self.address).unwrap();
+        self.connect_to(&self.address)
+    }
+
+    /// The same to another port.
+    pub fn connect_to(&self, address: &str) -> Client {
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Client(BufReader::new(stream))

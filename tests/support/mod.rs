@@ -30,6 +30,11 @@ pub fn home() -> Home {
     home
 }
 
+/// Where the program is.
+pub fn program() -> &'static str {
+    env!("CARGO_BIN_EXE_asif")
+}
+
 /// `asif` with the set-up home and an embedding cache that the tests of one run share.
 pub fn asif() -> Command {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();

@@ -103,6 +103,40 @@ impl Graph {
         self
     }
 
+    /// [`external_weight`](Self::external_weight), from byte `offset` on, `length` bytes.
+    pub fn external_part(
+        mut self,
+        name: &str,
+        dims: &[u64],
+        location: &str,
+        offset: &str,
+        length: &str,
+    ) -> Self {
+        self.weights.push(external(
+            name,
+            dims,
+            &[
+                ("location", location),
+                ("offset", offset),
+                ("length", length),
+            ],
+        ));
+        self
+    }
+
+    /// A node whose subgraph has a weight in the file `location`; it is read and never run.
+    pub fn external_in_subgraph(mut self, location: &str) -> Self {
+        let (mut graph, mut attribute, mut node) = (Vec::new(), Vec::new(), Vec::new());
+        let weight = external("inner", &[1], &[("location", location)]);
+        bytes(&mut graph, 5, &weight);
+        bytes(&mut attribute, 1, b"then_branch");
+        bytes(&mut attribute, 6, &graph);
+        bytes(&mut node, 4, b"If");
+        bytes(&mut node, 5, &attribute);
+        self.nodes.push(node);
+        self
+    }
+
     /// An integer constant.
     pub fn integers(mut self, name: &str, values: &[i64]) -> Self {
         let mut tensor = tensor(name, INT64, &[values.len() as u64]);
@@ -141,6 +175,18 @@ fn tensor(name: &str, kind: u64, dims: &[u64]) -> Vec<u8> {
     dims.iter().for_each(|&d| varint(&mut tensor, 1, d));
     varint(&mut tensor, 2, kind);
     bytes(&mut tensor, 8, name.as_bytes());
+    tensor
+}
+
+fn external(name: &str, dims: &[u64], entries: &[(&str, &str)]) -> Vec<u8> {
+    let mut tensor = tensor(name, FLOAT, dims);
+    for (key, value) in entries {
+        let mut entry = Vec::new();
+        bytes(&mut entry, 1, key.as_bytes());
+        bytes(&mut entry, 2, value.as_bytes());
+        bytes(&mut tensor, 13, &entry);
+    }
+    varint(&mut tensor, 14, 1);
     tensor
 }
 
@@ -243,4 +289,71 @@ pub fn brightest(folder: &Path) {
     fs_err::write(own.join("model.onnx"), model).unwrap();
     let settings = "preprocessor_config.json";
     fs_err::copy(folder.join("image").join(settings), own.join(settings)).unwrap();
+}
+
+/// Writes the folders `fragile-image` and `fragile-text` of two encoders that cannot answer every
+/// input.
+///
+/// The image model has its L2 norm inside the graph: a black picture gives NaN (0/0). On a white one
+/// its run fails, a place beyond a table. The texts are those of [`encoders`]; the word `void` gives
+/// NaN, and on `bomb` the run fails.
+pub fn fragile(folder: &Path) {
+    encoders(folder);
+    let batch = Dim::Free("batch");
+    let pixels = [batch, Dim::Is(3), Dim::Is(4), Dim::Is(4)];
+    let last = [
+        ("axes", Attribute::Ints(&[1])),
+        ("keepdims", Attribute::Int(1)),
+    ];
+    let none = [
+        ("axes", Attribute::Ints(&[1])),
+        ("keepdims", Attribute::Int(0)),
+    ];
+    let image = Graph::default()
+        .input("pixel_values", FLOAT, &pixels)
+        .node("GlobalAveragePool", &["pixel_values"], "pooled")
+        .node("Flatten", &["pooled"], "means")
+        .node_with("ReduceL2", &["means"], "norm", &last)
+        .node("Div", &["means", "norm"], "unit")
+        // Nothing is as bright as 1 in all channels but pure white.
+        .node_with("ReduceMin", &["means"], "darkest", &none)
+        .node_with(
+            "Cast",
+            &["darkest"],
+            "place",
+            &[("to", Attribute::Int(INT64 as i64))],
+        )
+        .weight("zeros", &[1, 3], &[0.; 3])
+        .node("Gather", &["zeros", "place"], "added")
+        .node("Add", &["unit", "added"], "image_embeds")
+        .output("image_embeds", &[batch, Dim::Is(3)])
+        .build();
+    let words = Dim::Free("sequence");
+    let nan = f32::NAN;
+    let table = [9., 9., 1., 1., 3., 0., 0., 4., -8., 6., nan, nan];
+    let text = Graph::default()
+        .input("input_ids", INT64, &[batch, words])
+        .weight("table", &[6, 2], &table)
+        .node("Gather", &["table", "input_ids"], "last_hidden_state")
+        .output("last_hidden_state", &[batch, words, Dim::Is(2)])
+        .input("attention_mask", INT64, &[batch, words])
+        .build();
+    for (kind, model) in [("image", image), ("text", text)] {
+        let own = folder.join(format!("fragile-{kind}"));
+        fs_err::create_dir_all(&own).unwrap();
+        fs_err::write(own.join("model.onnx"), model).unwrap();
+    }
+    let settings = "preprocessor_config.json";
+    fs_err::copy(
+        folder.join("image").join(settings),
+        folder.join("fragile-image").join(settings),
+    )
+    .unwrap();
+    let tokenizer = fs_err::read_to_string(folder.join("text/tokenizer.json")).unwrap();
+    let tokenizer = tokenizer.replace("\"tree\": 4", "\"tree\": 4, \"void\": 5, \"bomb\": 6");
+    let own = folder.join("fragile-text");
+    fs_err::write(own.join("tokenizer.json"), tokenizer).unwrap();
+    fs_err::create_dir_all(own.join("1_Pooling")).unwrap();
+    let pooling = "1_Pooling/config.json";
+    fs_err::copy(folder.join("text").join(pooling), own.join(pooling)).unwrap();
 }

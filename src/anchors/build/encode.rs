@@ -1,5 +1,6 @@
 //! Pairs of sources to a segment: read in blocks, embedded, written in their order.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -121,7 +122,7 @@ impl<'a> Build<'a> {
     pub(in crate::anchors) fn skipped_by_reason(&self) -> BTreeMap<String, u64> {
         let mut by_reason = BTreeMap::new();
         for row in &self.skipped {
-            *by_reason.entry(row.kind.to_owned()).or_default() += 1;
+            *by_reason.entry(row.kind.clone().into_owned()).or_default() += 1;
         }
         by_reason
     }
@@ -145,8 +146,12 @@ impl<'a> Build<'a> {
                 Some(Ok(pair)) => block.push(pair),
                 Some(Err(error)) => {
                     self.watch.progress.advance(2);
-                    let kind = error.reason.kind();
-                    self.skip(error.origin.to_string(), kind, error.reason.to_string())?;
+                    let (origin, kind) = (error.origin.to_string(), error.reason.kind());
+                    if error.reason.is_bystander() {
+                        self.list(origin, kind, error.reason.to_string());
+                    } else {
+                        self.skip(origin, kind, error.reason.to_string())?;
+                    }
                 }
                 None => break,
             }
@@ -218,18 +223,22 @@ impl<'a> Build<'a> {
     fn skip(
         &mut self,
         origin: String,
-        kind: &'static str,
+        kind: impl Into<Cow<'static, str>>,
         reason: String,
     ) -> Result<(), AnchorsError> {
         if self.options.strict {
             return Err(AnchorsError::Strict { origin, reason });
         }
+        self.list(origin, kind, reason);
+        Ok(())
+    }
+
+    fn list(&mut self, origin: String, kind: impl Into<Cow<'static, str>>, reason: String) {
         self.skipped.push(SkippedRow {
             origin,
-            kind,
+            kind: kind.into(),
             reason,
         });
-        Ok(())
     }
 
     fn list_skipped(&self, folder: &Path) -> Result<(), AnchorsError> {
@@ -250,8 +259,12 @@ pub(in crate::anchors) fn mean_text(
 ) -> Result<Vec<f32>, String> {
     let dim = encoders.dim();
     let mut vectors = Vec::with_capacity(captions.len() * dim);
-    for caption in captions {
-        vectors.extend(caption.map_err(|rejected| rejected.reason)?);
+    let n = captions.len();
+    for (at, caption) in captions.into_iter().enumerate() {
+        vectors.extend(caption.map_err(|rejected| match n {
+            1 => rejected.reason,
+            _ => format!("caption {} of {n}: {}", at + 1, rejected.reason),
+        })?);
     }
     // One caption is taken as it is: normalising twice would change its last bits.
     if vectors.len() == dim {

@@ -55,7 +55,8 @@ pub struct BuildOptions {
 /// When the space makes no sense, `out` is in the way, or the sources cannot be read at all.
 pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
     options.space.validate()?;
-    if options.out.exists() {
+    // A dangling link is in the way too.
+    if options.out.symlink_metadata().is_ok() {
         let is_set = publish::current(&options.out).is_ok();
         let path = options.out.clone();
         match (is_set, options.overwrite) {
@@ -79,13 +80,19 @@ pub fn build(
 ) -> Result<BuildReport, AnchorsError> {
     check(options)?;
     let begun = Instant::now();
-    if !options.out.exists() {
+    let there = options.out.exists();
+    if there && !options.overwrite {
+        let path = options.out.clone();
+        return Err(AnchorsError::MadeMeanwhile { path });
+    }
+    if !there {
         let new = NewSet::begin(&options.out)?;
         let mut build = Build::new(options, embedder, watch);
         let (next, skipped_list) = build.next(new.path())?;
         writer::publish_first(new.path(), next)?;
         let report = build.report(new.path(), 1, skipped_list, begun)?;
-        new.finish()?;
+        new.finish()
+            .map_err(|error| made_meanwhile(error, &options.out))?;
         return Ok(report);
     }
     let options_of_writer = WriteOptions {
@@ -100,6 +107,23 @@ pub fn build(
     let mut report = build.report(&options.out, generation, skipped_list, begun)?;
     report.warnings = receipt.warnings;
     Ok(report)
+}
+
+/// What a build says whose name somebody else has taken while it ran.
+fn made_meanwhile(error: AnchorsError, out: &Path) -> AnchorsError {
+    let is_taken = match &error {
+        AnchorsError::Exists { .. } => true,
+        AnchorsError::Io(error) => {
+            use std::io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+            [AlreadyExists, DirectoryNotEmpty, NotADirectory].contains(&error.kind())
+        }
+        _ => false,
+    };
+    let path = out.to_owned();
+    match is_taken && out.symlink_metadata().is_ok() {
+        true => AnchorsError::MadeMeanwhile { path },
+        false => error,
+    }
 }
 
 impl Build<'_> {

@@ -1,5 +1,6 @@
 //! What was built, and what was left out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -58,7 +59,7 @@ pub struct SkippedRow {
     /// File and row.
     pub origin: String,
     /// The reason in a few words, the same for all rows with the same fault.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The reason in full.
     pub reason: String,
 }

@@ -46,13 +46,41 @@ pub(super) fn header(fingerprint: &str, dim: usize) -> Vec<u8> {
     header
 }
 
-/// Makes sure that the file starts with `header`; returns how many whole records follow.
-pub(super) fn prepare(file: &mut File, header: &[u8], record: usize) -> std::io::Result<u64> {
+/// The length of the vectors of a file, if it is a cache.
+pub(super) fn dimension(file: &mut File) -> std::io::Result<Option<usize>> {
+    let mut start = [0u8; 12];
+    let read = file.metadata()?.len() >= HEADER_BYTES && file.read_exact(&mut start).is_ok();
+    let (magic, dim) = start.split_at(MAGIC.len());
+    let dim = dim.try_into().map_or(0, u32::from_le_bytes);
+    Ok((read && magic == MAGIC && dim > 0).then_some(dim as usize))
+}
+
+/// How many whole records the file has; none when it does not start with `header`.
+pub(super) fn whole_records(
+    file: &mut File,
+    header: &[u8],
+    record: usize,
+) -> std::io::Result<Option<u64>> {
     let length = file.metadata()?.len();
     let mut found = vec![0u8; header.len()];
     file.seek(SeekFrom::Start(0))?;
-    if length >= HEADER_BYTES && file.read_exact(&mut found).is_ok() && found == header {
-        return Ok((length - HEADER_BYTES) / record as u64);
+    let read = length >= HEADER_BYTES && file.read_exact(&mut found).is_ok();
+    if read && found == header {
+        return Ok(Some((length - HEADER_BYTES) / record as u64));
+    }
+    let (kind, version) = MAGIC.split_at(MAGIC.len() - 1);
+    if found.starts_with(kind) && !found[kind.len()..].starts_with(version) {
+        let what = "written by a newer asif in another format; it is left as it is";
+        let said = format!("{}: {what}", file.path().display());
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, said));
+    }
+    Ok(None)
+}
+
+/// Makes sure that the file starts with `header`; returns how many whole records follow.
+pub(super) fn prepare(file: &mut File, header: &[u8], record: usize) -> std::io::Result<u64> {
+    if let Some(count) = whole_records(file, header, record)? {
+        return Ok(count);
     }
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;

@@ -4,7 +4,8 @@
 //!
 //! Records are only ever appended, whole, under a file lock; a torn last record (a crash, a full
 //! disk) is cut off by the next writer and ignored by readers. Each record is checked when it is
-//! used: a damaged one counts as absent.
+//! used: a damaged one counts as absent. A cache that cannot be written is read, and one that cannot be
+//! used at all is an error that its user may pass over: it only saves time.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -17,8 +18,11 @@ mod file;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::fs::TryLockError;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use fs_err::{File, OpenOptions};
 
@@ -50,32 +54,40 @@ struct Inner {
     /// The number of the record of each key.
     records: HashMap<ContentKey, u64>,
     hits: u64,
+    /// Why nothing is appended any more.
+    read_only: Option<String>,
+    /// Whether an append has failed.
+    refused: bool,
 }
 
 impl EmbeddingCache {
     /// Opens or creates the cache of the encoder with this fingerprint in `folder`.
     ///
     /// A file that belongs to something else (other magic, dimension or fingerprint) is replaced
-    /// by an empty cache: it holds nothing that cannot be made again.
+    /// by an empty cache: it holds nothing that cannot be made again. One of a newer format is left as
+    /// it is. A file that cannot be opened for writing, or whose lock somebody else keeps, is read.
     ///
     /// # Errors
-    /// When the folder or file cannot be created or read, the message names it; for a fingerprint
-    /// that is none, as a manifest from elsewhere may have it.
+    /// When the folder or file cannot be created or read, or is of a newer format, the message names it;
+    /// for a fingerprint that is none, as a manifest from elsewhere may have it.
     pub fn open(folder: &Path, fingerprint: &str, dim: usize) -> std::io::Result<Self> {
         let short = short(fingerprint)?;
-        fs_err::create_dir_all(folder)?;
         let path = folder.join(format!("{short}.emb"));
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)?;
         let header = file::header(short, dim);
-        file.lock()?;
-        let prepared = file::prepare(&mut file, &header, record_bytes(dim));
-        file.unlock()?;
-        let records = file::index(&mut file, prepared?, dim)?;
+        let opened = fs_err::create_dir_all(folder).and_then(|()| writable(&path, &header, dim));
+        let (mut file, count, read_only) = match opened {
+            Ok((file, count)) => (file, count, None),
+            Err(error) => {
+                let mut file = File::open(&path).map_err(|_| copied(&error))?;
+                let count = file::whole_records(&mut file, &header, record_bytes(dim))?;
+                (
+                    file,
+                    count.ok_or_else(|| copied(&error))?,
+                    Some(error.to_string()),
+                )
+            }
+        };
+        let records = file::index(&mut file, count, dim)?;
         Ok(Self {
             path,
             dim,
@@ -83,6 +95,8 @@ impl EmbeddingCache {
                 file,
                 records,
                 hits: 0,
+                read_only,
+                refused: false,
             }),
         })
     }
@@ -110,12 +124,28 @@ impl EmbeddingCache {
             file::encode(&mut bytes, key, vector);
         }
         let mut inner = self.lock();
-        inner.file.lock()?;
+        if let Some(reason) = &inner.read_only {
+            return Err(std::io::Error::other(reason.clone()));
+        }
+        self.lock_named(&mut inner)?;
         let first = file::append(&mut inner.file, &self.path, &bytes, record_bytes(self.dim));
         inner.file.unlock()?;
         let first = first?;
         inner.records.extend(keys.iter().copied().zip(first..));
         Ok(())
+    }
+
+    /// Appends embeddings as [`put`](Self::put) does. After the first failure nothing is appended any
+    /// more: a full disk is asked once, and the embeddings that are there stay of use.
+    ///
+    /// # Errors
+    /// The first failure; later calls do nothing.
+    pub fn put_until_refused(&self, keys: &[ContentKey], vectors: &[f32]) -> std::io::Result<()> {
+        if self.lock().refused {
+            return Ok(());
+        }
+        self.put(keys, vectors)
+            .inspect_err(|_| self.lock().refused = true)
     }
 
     /// Opens the cache of an encoder only if there is one.
@@ -131,10 +161,26 @@ impl EmbeddingCache {
             .transpose()
     }
 
+    /// Every cache in a folder, whichever encoder's it is.
+    ///
+    /// # Errors
+    /// When the folder or one of the caches cannot be read.
+    pub fn all(folder: &Path) -> std::io::Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for name in super::fs::names(folder)? {
+            let path = folder.join(&name);
+            let Some(fingerprint) = name.strip_suffix(".emb").filter(|_| path.is_file()) else {
+                continue;
+            };
+            if let Some(dim) = file::dimension(&mut File::open(&path)?)? {
+                all.push(Self::open(folder, fingerprint, dim)?);
+            }
+        }
+        Ok(all)
+    }
+
     /// Forgets the embeddings of these inputs, and every embedding that has one of these
     /// directions, whose input may be gone; returns how many. The file is written anew without them.
-    ///
-    /// What another process appends to the old file meanwhile is lost, and encoded again.
     ///
     /// # Errors
     /// When the file cannot be read or written; it is then what it was.
@@ -144,7 +190,7 @@ impl EmbeddingCache {
         directions: &Directions,
     ) -> std::io::Result<u64> {
         let mut inner = self.lock();
-        inner.file.lock()?;
+        self.lock_named(&mut inner)?;
         let written = self.write_without(keys, directions);
         inner.file.unlock()?;
         let (rewritten, forgotten) = written?;
@@ -155,6 +201,26 @@ impl EmbeddingCache {
             inner.file = file;
         }
         Ok(forgotten)
+    }
+
+    /// Locks the file that has the name now. Where another process has written it anew since it was
+    /// opened, that is opened instead: what is appended to the old one nobody would find, and two that
+    /// write it anew at once would bring back what the other forgot.
+    fn lock_named(&self, inner: &mut Inner) -> std::io::Result<()> {
+        loop {
+            lock_file(&inner.file)?;
+            let (own, named) = (inner.file.metadata()?, fs_err::metadata(&self.path));
+            if named.is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())) {
+                return Ok(());
+            }
+            inner.file.unlock()?;
+            let mut options = OpenOptions::new();
+            let mut file = options.read(true).write(true).open(&self.path)?;
+            let length = file.metadata()?.len().saturating_sub(HEADER_BYTES);
+            let count = length / record_bytes(self.dim) as u64;
+            inner.records = file::index(&mut file, count, self.dim)?;
+            inner.file = file;
+        }
     }
 
     /// Writes the file anew without them, if any is there; returns how many records the new file
@@ -197,6 +263,39 @@ impl EmbeddingCache {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Opens or makes the file for appending; also says how many whole records it has.
+fn writable(path: &Path, header: &[u8], dim: usize) -> std::io::Result<(File, u64)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(path)?;
+    lock_file(&file)?;
+    let prepared = file::prepare(&mut file, header, record_bytes(dim));
+    file.unlock()?;
+    Ok((file, prepared?))
+}
+
+/// Takes the lock of the file. It is held for milliseconds, so that whoever keeps it for longer is
+/// stopped or gone wrong, and is not waited for.
+fn lock_file(file: &File) -> std::io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 0..200 {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(std::io::Error::other(format!(
+        "{}: another process keeps it locked",
+        file.path().display()
+    )))
+}
+
+/// The same error once more; the standard library's cannot be cloned.
+fn copied(error: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), error.to_string())
 }
 
 /// The part of a fingerprint that names the file: letters and digits, and so no way out of the

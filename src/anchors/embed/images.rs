@@ -6,10 +6,12 @@
 use std::path::Path;
 
 use super::side::Done;
-use super::{Embedder, Embedding, Rejected, Watch, workers};
+use super::{Embedder, Embedding, Rejected, Watch, file, workers};
 use crate::anchors::cache::ContentKey;
 use crate::anchors::error::AnchorsError;
-use crate::encode::{ImageEncoder, PreparedImage};
+use crate::encode::image::decode::PictureLimits;
+use crate::encode::isolate::prepared;
+use crate::encode::{ImageEncoder, InputError, PreparedImage};
 
 /// An image as the input of each of the encoders.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +21,7 @@ impl Embedder {
     /// One embedding for each image file, in order.
     ///
     /// # Errors
-    /// When the encoder or the cache fails, or somebody asked to stop. A bad image is no error.
+    /// When the encoder fails, or somebody asked to stop. A bad image is no error.
     pub fn images<P>(&self, paths: &[P], watch: Watch<'_>) -> Result<Vec<Embedding>, AnchorsError>
     where
         P: AsRef<Path> + Sync,
@@ -40,13 +42,13 @@ impl Embedder {
                 }
                 for (member, batch) in batches.iter_mut().enumerate() {
                     if batch.inputs.len() >= encoders[member].batch_size() {
-                        self.encode_batch(member, batch, &mut done)?;
+                        self.encode_batch(paths, member, batch, &mut done)?;
                     }
                 }
                 watch.progress.advance(1);
             }
             for (member, batch) in batches.iter_mut().enumerate() {
-                self.encode_batch(member, batch, &mut done)?;
+                self.encode_batch(paths, member, batch, &mut done)?;
             }
             Ok(done)
         })?;
@@ -56,24 +58,33 @@ impl Embedder {
     /// Decodes and preprocesses the bytes of an image file for every encoder; pure.
     ///
     /// # Errors
-    /// [`Rejected`]: this image cannot be used; others can.
-    pub fn prepare_image(&self, bytes: &[u8]) -> Result<PreparedInput, Rejected> {
+    /// [`InputError`]: this image cannot be used; others can. With a patience in `limits`,
+    /// [`InputError::DecodersBusy`] says that it could be used later.
+    pub fn prepare_image(
+        &self,
+        bytes: &[u8],
+        limits: PictureLimits,
+    ) -> Result<PreparedInput, InputError> {
         let members = self.image().members();
-        let pixels = members[0].decode(bytes).map_err(|e| Rejected {
-            reason: e.to_string(),
-        })?;
-        let inputs = members.iter().map(|m| m.prepare_pixels(&pixels));
-        Ok(PreparedInput(inputs.collect()))
+        prepared(|| {
+            let pixels = members[0].decode_within(bytes, limits)?;
+            let inputs = members.iter().map(|m| m.prepare_pixels(&pixels));
+            Ok(PreparedInput(inputs.collect()))
+        })
     }
 
-    /// Encodes prepared images into `[n, dim]` row-major, past the cache. Waits for free sessions.
+    /// Encodes prepared images, past the cache: one vector `[dim]` for each, in order. Waits for free
+    /// sessions. An image that an encoder cannot answer has the reason instead.
     ///
     /// # Errors
-    /// When an encoder fails.
-    pub fn encode_prepared(&self, images: Vec<PreparedInput>) -> Result<Vec<f32>, AnchorsError> {
+    /// When an encoder fails on everything.
+    pub fn encode_prepared(
+        &self,
+        images: Vec<PreparedInput>,
+    ) -> Result<Vec<Embedding>, AnchorsError> {
         let members = self.image().members();
         let dim = self.image().dim();
-        let mut joined = vec![0.0; images.len() * dim];
+        let mut joined: Vec<Embedding> = vec![Ok(vec![0.0; dim]); images.len()];
         let mut of_members = vec![Vec::with_capacity(images.len()); members.len()];
         for PreparedInput(image) in images {
             of_members
@@ -82,10 +93,12 @@ impl Embedder {
                 .for_each(|(inputs, input)| inputs.push(input));
         }
         for (at, (member, inputs)) in members.iter().zip(of_members).enumerate() {
-            let vectors = member.encode(&inputs)?;
-            let rows = joined.chunks_exact_mut(dim);
-            for (vector, row) in vectors.chunks_exact(member.dim()).zip(rows) {
-                self.image().place(at, vector, row);
+            for (made, whole) in member.encode_each(&inputs)?.into_iter().zip(&mut joined) {
+                match (made, &mut *whole) {
+                    (Ok(vector), Ok(row)) => self.image().place(at, &vector, row),
+                    (Err(error), Ok(_)) => *whole = Err(Rejected::from(error)),
+                    (_, Err(_)) => {}
+                }
             }
         }
         Ok(joined)
@@ -98,9 +111,8 @@ impl Embedder {
         done: &mut Vec<Done>,
         batches: &mut [Batch],
     ) -> Result<(), Rejected> {
-        let bytes = fs_err::read(path).map_err(|e| Rejected {
-            reason: e.to_string(),
-        })?;
+        // Held until the pixels are gone: one large file at a time.
+        let (bytes, _turn) = file::read(path)?;
         let key = ContentKey::of(&bytes);
         let mut pixels = None;
         for (member, encoder) in self.image().members().iter().enumerate() {
@@ -113,20 +125,23 @@ impl Embedder {
                 });
                 continue;
             }
-            let decoded = match pixels.take() {
-                Some(pixels) => pixels,
-                None => encoder.decode(&bytes).map_err(|e| Rejected {
-                    reason: format!("{}: {e}", path.display()),
-                })?,
-            };
-            batches[member].push(input, key, encoder.prepare_pixels(&decoded));
+            let made = prepared(|| {
+                let decoded = match pixels.take() {
+                    Some(pixels) => pixels,
+                    None => encoder.decode(&bytes)?,
+                };
+                Ok((encoder.prepare_pixels(&decoded), decoded))
+            });
+            let (made, decoded) = made.map_err(|e| Rejected::of_file(path, &e))?;
+            batches[member].push(input, key, made);
             pixels = Some(decoded);
         }
         Ok(())
     }
 
-    fn encode_batch(
+    fn encode_batch<P: AsRef<Path>>(
         &self,
+        paths: &[P],
         member: usize,
         batch: &mut Batch,
         done: &mut Vec<Done>,
@@ -140,13 +155,12 @@ impl Embedder {
             return Ok(());
         }
         let encoder: &ImageEncoder = &self.image().members()[member];
-        let vectors = encoder.encode(&inputs)?;
-        self.image.keep(member, &keys, &vectors)?;
-        let rows = vectors.chunks_exact(encoder.dim());
-        done.extend(places.into_iter().zip(rows).map(|(input, row)| Done {
+        let made = encoder.encode_each(&inputs)?;
+        self.image.keep_good(member, &keys, &made);
+        done.extend(places.into_iter().zip(made).map(|(input, made)| Done {
             input,
             member,
-            made: Ok(row.to_vec()),
+            made: made.map_err(|e| Rejected::of_file(paths[input].as_ref(), &e)),
         }));
         Ok(())
     }

@@ -5,20 +5,23 @@
 //! | `mod` | [`Embedder`]: the encoders of both modalities and their caches |
 //! | `images` | files and bytes of images to vectors |
 //! | `texts` | texts to vectors |
+//! | `file` | files of images, a large one at a time |
 //! | `side` | the encoders of one modality with their caches; members' vectors become joined ones |
 //! | `workers` | threads that take piece after piece, and stop together |
 
+mod file;
 mod images;
 mod side;
 mod texts;
 mod workers;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::cache::EmbeddingCache;
 use super::error::AnchorsError;
 use super::manifest::EncoderEntry;
-use crate::encode::{EncoderIdentity, Ensemble, ImageEncoder, TextEncoder};
+use crate::encode::{EncoderIdentity, Ensemble, ImageEncoder, InputError, TextEncoder};
 use crate::progress::{Cancel, Progress};
 use side::Side;
 
@@ -32,8 +35,28 @@ pub struct Rejected {
     pub reason: String,
 }
 
+impl From<InputError> for Rejected {
+    fn from(error: InputError) -> Self {
+        Self {
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl Rejected {
+    /// Of a file, which is named.
+    fn of_file(path: &Path, error: &InputError) -> Self {
+        Self {
+            reason: format!("{}: {error}", path.display()),
+        }
+    }
+}
+
 /// A unit vector `[dim]`, or why there is none.
 pub type Embedding = Result<Vec<f32>, Rejected>;
+
+/// Told what is wrong with a cache of embeddings, from any thread.
+pub type CacheWarning = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Who watches long work, and who may stop it.
 #[derive(Clone, Copy)]
@@ -66,17 +89,23 @@ impl Embedder {
         }
     }
 
-    /// The same, with the caches of all encoders in `folder`.
+    /// The same, with the caches of all encoders in `folder`. One that cannot be opened, read or written
+    /// costs time only: `warning` is told why, once a cache, and the work goes on.
     ///
     /// An encoder whose vectors depend on the other inputs of a batch (a dynamically quantised
     /// one) gets no cache: what it made once it would not make again. That is tried when its cache
     /// is empty; see [`uncached`](Self::uncached).
     ///
     /// # Errors
-    /// When a cache file cannot be opened or created, or an encoder fails.
-    pub fn with_cache(mut self, folder: &Path) -> Result<Self, AnchorsError> {
-        self.image.open_caches(folder, ImageEncoder::self_check)?;
-        self.text.open_caches(folder, TextEncoder::self_check)?;
+    /// When an encoder fails.
+    pub fn with_cache(
+        mut self,
+        folder: &Path,
+        warning: CacheWarning,
+    ) -> Result<Self, AnchorsError> {
+        let Self { image, text, .. } = &mut self;
+        image.open_caches(folder, ImageEncoder::self_check, &warning)?;
+        text.open_caches(folder, TextEncoder::self_check, &warning)?;
         Ok(self)
     }
 

@@ -3,40 +3,70 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Embedding, Rejected};
+use super::{CacheWarning, Embedding, Rejected};
 use crate::anchors::cache::{ContentKey, EmbeddingCache};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::manifest::EncoderEntry;
-use crate::encode::{EncodeError, Encoder, EncoderIdentity, Ensemble, SelfCheck};
+use crate::encode::{EncodeError, EncodedInput, Encoder, EncoderIdentity, Ensemble, SelfCheck};
 use crate::progress::Cancel;
 
 /// The encoders of one modality, each with its cache if it may have one.
-#[derive(Debug)]
 pub(super) struct Side<E> {
     pub(super) encoders: Ensemble<E>,
     pub(super) caches: Arc<[Option<EmbeddingCache>]>,
+    /// Names of encoders whose vectors depend on the other inputs of a batch.
+    unsteady: Vec<String>,
+    warning: Option<CacheWarning>,
+}
+
+impl<E: std::fmt::Debug> std::fmt::Debug for Side<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Side");
+        shown.field("encoders", &self.encoders);
+        shown.field("caches", &self.caches).finish_non_exhaustive()
+    }
 }
 
 impl<E: Encoder> Side<E> {
     pub(super) fn new(encoders: Ensemble<E>) -> Self {
         let caches = encoders.members().iter().map(|_| None).collect();
-        Self { encoders, caches }
+        Self {
+            encoders,
+            caches,
+            unsteady: Vec::new(),
+            warning: None,
+        }
     }
 
-    /// Opens the cache of each encoder whose vectors are its inputs' alone.
+    /// Opens the cache of each encoder whose vectors are its inputs' alone. One that cannot be used is
+    /// told and done without.
     pub(super) fn open_caches(
         &mut self,
         folder: &Path,
         self_check: impl Fn(&E) -> Result<SelfCheck, EncodeError>,
+        warning: &CacheWarning,
     ) -> Result<(), AnchorsError> {
+        let mut unsteady = Vec::new();
         let open = |encoder: &E| {
             let identity = encoder.identity();
-            let cache = EmbeddingCache::open(folder, &identity.fingerprint, identity.dim)?;
+            let opened = EmbeddingCache::open(folder, &identity.fingerprint, identity.dim);
+            let cache = match opened {
+                Ok(cache) => cache,
+                Err(error) => {
+                    warning(&format!("cannot be used: {error}"));
+                    return Ok(None);
+                }
+            };
             let keeps = !cache.is_empty() || self_check(encoder)?.batch_invariant;
+            if !keeps {
+                unsteady.push(identity.name.clone());
+            }
             Ok(keeps.then_some(cache))
         };
         let caches = self.encoders.members().iter().map(open);
         self.caches = caches.collect::<Result<_, AnchorsError>>()?;
+        self.unsteady = unsteady;
+        self.warning = Some(Arc::clone(warning));
         Ok(())
     }
 
@@ -46,13 +76,13 @@ impl<E: Encoder> Side<E> {
         Some(Self {
             encoders: self.encoders.weighed_as(identity)?,
             caches: Arc::clone(&self.caches),
+            unsteady: self.unsteady.clone(),
+            warning: self.warning.clone(),
         })
     }
 
     pub(super) fn uncached(&self) -> Vec<&str> {
-        let all = self.encoders.members().iter().zip(self.caches.iter());
-        let bare = all.filter(|(_, cache)| cache.is_none());
-        bare.map(|(e, _)| e.identity().name.as_str()).collect()
+        self.unsteady.iter().map(String::as_str).collect()
     }
 
     pub(super) fn entry(&self) -> Result<EncoderEntry, AnchorsError> {
@@ -67,17 +97,22 @@ impl<E: Encoder> Side<E> {
         self.caches[member].as_ref().and_then(|c| c.get(key))
     }
 
-    /// Keeps what a member made, `[keys, its dim]`.
-    pub(super) fn keep(
-        &self,
-        member: usize,
-        keys: &[ContentKey],
-        vectors: &[f32],
-    ) -> Result<(), AnchorsError> {
-        if let Some(cache) = &self.caches[member] {
-            cache.put(keys, vectors)?;
+    /// Keeps what a member made of the inputs that it could answer. A cache that refuses is told
+    /// once, and costs time only.
+    pub(super) fn keep_good(&self, member: usize, keys: &[ContentKey], made: &[EncodedInput]) {
+        let (Some(cache), Some(warning)) = (&self.caches[member], &self.warning) else {
+            return;
+        };
+        let good = keys.iter().zip(made);
+        let good = good.filter_map(|(key, made)| Some((*key, made.as_ref().ok()?)));
+        let (keys, vectors): (Vec<ContentKey>, Vec<&Vec<f32>>) = good.unzip();
+        let vectors: Vec<f32> = vectors.into_iter().flatten().copied().collect();
+        if keys.is_empty() {
+            return;
         }
-        Ok(())
+        if let Err(error) = cache.put_until_refused(&keys, &vectors) {
+            warning(&format!("takes no more: {error}"));
+        }
     }
 
     /// Puts what the members made back into the order of the inputs and joins it. A gap means that

@@ -12,13 +12,14 @@ use super::{Embedder, Embedding, Rejected, Watch, workers};
 use crate::anchors::cache::ContentKey;
 use crate::anchors::error::AnchorsError;
 use crate::encode::Tokens;
+use crate::encode::isolate::prepared;
 use crate::progress::Steps;
 
 impl Embedder {
     /// One embedding for each text, in order; equal texts are encoded once.
     ///
     /// # Errors
-    /// When the encoder or the cache fails, or somebody asked to stop. A bad text is no error.
+    /// When the encoder fails, or somebody asked to stop. A bad text is no error.
     pub fn texts<S>(&self, texts: &[S], watch: Watch<'_>) -> Result<Vec<Embedding>, AnchorsError>
     where
         S: AsRef<str> + Sync,
@@ -49,11 +50,11 @@ impl Embedder {
             while let Some(piece) = pieces.take() {
                 let batch = &batches[piece];
                 let encoder = &self.text().members()[batch.member];
-                let vectors = encoder.encode(&batch.tokens)?;
-                self.text.keep(batch.member, &batch.keys, &vectors)?;
-                let rows = vectors.chunks_exact(encoder.dim());
-                for (places, row) in batch.places.iter().zip(rows) {
-                    done.extend(everywhere(places, batch.member, &Ok(row.to_vec())));
+                let made = encoder.encode_each(&batch.tokens)?;
+                self.text.keep_good(batch.member, &batch.keys, &made);
+                for (places, made) in batch.places.iter().zip(made) {
+                    let made = made.map_err(Rejected::from);
+                    done.extend(everywhere(places, batch.member, &made));
                     steps.advance(places.len() as u64);
                 }
             }
@@ -93,7 +94,7 @@ impl Embedder {
         let tokenized: Vec<_> = missing
             .into_par_iter()
             .map(|(key, places)| {
-                let tokens = encoder.tokenize(texts[places[0]].as_ref());
+                let tokens = prepared(|| encoder.tokenize(texts[places[0]].as_ref()));
                 (key, places, tokens)
             })
             .collect();
@@ -102,8 +103,7 @@ impl Embedder {
             match tokens {
                 Ok(tokens) => good.push((key, places, tokens)),
                 Err(error) => {
-                    let reason = error.to_string();
-                    done.extend(everywhere(places, member, &Err(Rejected { reason })));
+                    done.extend(everywhere(places, member, &Err(Rejected::from(error))));
                 }
             }
         }

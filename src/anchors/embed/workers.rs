@@ -21,7 +21,8 @@ impl Pieces<'_> {
     }
 }
 
-/// Runs `work` on `workers` threads, fewer when there are fewer pieces; the first error stops all.
+/// Runs `work` on `workers` threads, fewer when there are fewer pieces or the machine refuses some; the
+/// first error stops all.
 pub(super) fn run<T: Send>(
     workers: usize,
     count: usize,
@@ -36,10 +37,17 @@ pub(super) fn run<T: Send>(
     };
     let guarded = || work(&pieces).inspect_err(|_| pieces.stop.store(true, Ordering::Relaxed));
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers.min(count))
-            .map(|_| scope.spawn(guarded))
-            .collect();
+        let start = |_| {
+            std::thread::Builder::new()
+                .spawn_scoped(scope, guarded)
+                .ok()
+        };
+        let workers: Vec<_> = (0..workers.min(count)).map_while(start).collect();
         let mut all = Vec::new();
+        if workers.is_empty() {
+            // No piece, or a machine that starts no thread.
+            all.extend(guarded()?);
+        }
         for worker in workers {
             let made = worker.join();
             all.extend(made.unwrap_or_else(|p| std::panic::resume_unwind(p))?);

@@ -5,14 +5,12 @@
 //! | [`decode`] | bytes to RGB, with limits and EXIF orientation |
 //! | `input` | the graph's picture input, checked against the preprocessing |
 //! | `canary` | pictures drawn by integer arithmetic |
-//! | `jpeg` | JPEG to libjpeg-turbo's exact bytes |
 //! | [`resample`] | Pillow's resampler, bit for bit |
 //! | [`preprocess`] | `preprocessor_config.json`: RGB to the model's tensor |
 
 mod canary;
 pub mod decode;
 mod input;
-mod jpeg;
 pub mod preprocess;
 pub mod resample;
 
@@ -22,11 +20,13 @@ use serde_json::json;
 use super::error::{EncodeError, InputError, ModelError};
 use super::folder::ModelFolder;
 use super::identity::EncoderIdentity;
+use super::isolate::{EncodedInput, encode_each};
 use super::options::EncoderOptions;
 use super::output::Reader;
 use super::registry;
 use super::runtime::pool::{Feed, SessionPool};
 use super::{Modality, SelfCheck, load};
+use decode::{DecodedImage, PictureLimits};
 use input::find_input;
 use preprocess::Preprocess;
 
@@ -76,7 +76,7 @@ impl ImageEncoder {
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
         let options = &options.or(&registry::overrides(folder)?);
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
-        let preprocess = Preprocess::read(folder)?;
+        let preprocess = Preprocess::read(folder, options.trust_preprocessing)?;
         let (pool, sha256) = load(folder, &onnx, options)?;
         let (input, batch) = find_input(&pool.inputs, &preprocess, &onnx)?;
         let reader = Reader::choose(Modality::Image, &pool.outputs, options, None, &onnx)?;
@@ -130,15 +130,29 @@ impl ImageEncoder {
     /// # Errors
     /// [`InputError`]: this image cannot be used; others can.
     pub fn prepare(&self, bytes: &[u8]) -> Result<PreparedImage, InputError> {
-        Ok(self.prepare_pixels(&self.decode(bytes)?))
+        let pixels = self.decode(bytes)?;
+        Ok(self.prepare_pixels(&pixels))
     }
 
-    /// Decodes the bytes of an image file, upright if that was asked for.
+    /// Decodes the bytes of an image file, upright if that was asked for. Waits for memory while other
+    /// images have it.
     ///
     /// # Errors
     /// [`InputError`]: this image cannot be used; others can.
-    pub fn decode(&self, bytes: &[u8]) -> Result<RgbImage, InputError> {
-        decode::decode(bytes, self.apply_exif)
+    pub fn decode(&self, bytes: &[u8]) -> Result<DecodedImage<RgbImage>, InputError> {
+        self.decode_within(bytes, PictureLimits::default())
+    }
+
+    /// As [`decode`](Self::decode), within limits.
+    ///
+    /// # Errors
+    /// [`InputError`]: this image cannot be used; others can.
+    pub fn decode_within(
+        &self,
+        bytes: &[u8],
+        limits: PictureLimits,
+    ) -> Result<DecodedImage<RgbImage>, InputError> {
+        decode::decode_within(bytes, self.apply_exif, limits)
     }
 
     /// Preprocesses pixels that are decoded already.
@@ -156,6 +170,23 @@ impl ImageEncoder {
             out.extend(self.model.run(batch)?.0);
         }
         Ok(out)
+    }
+
+    /// As [`encode`](Self::encode), input by input where a batch fails: one that the model cannot
+    /// answer has the reason instead, and the others have the vectors that they have alone.
+    ///
+    /// # Errors
+    /// [`EncodeError`]: the model fails on its canary too, so that no input is to blame.
+    pub fn encode_each(&self, images: &[PreparedImage]) -> Result<Vec<EncodedInput>, EncodeError> {
+        let mut all = Vec::with_capacity(images.len());
+        for batch in images.chunks(self.batch.max(1)) {
+            let run = |batch: &[PreparedImage]| self.model.run(batch).map(|(vectors, _)| vectors);
+            let model = self.model.pool.name();
+            all.extend(encode_each(model, batch, self.dim(), run, || {
+                self.canary()
+            })?);
+        }
+        Ok(all)
     }
 
     /// The vector of a drawn picture: the same pixels on every machine.

@@ -7,6 +7,7 @@ use ort::session::{Session, SessionInputValue, builder::GraphOptimizationLevel};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use super::super::error::{EncodeError, ModelError};
+use super::super::stamp::FileStamp;
 use super::environment;
 
 /// The element types that encoders are fed with or answer in; the rest is only named.
@@ -48,6 +49,8 @@ pub(crate) struct SessionPool {
     pub outputs: Vec<Port>,
     free: Mutex<Vec<Slot>>,
     returned: Condvar,
+    /// Weight files that ONNX Runtime maps and may read at any run.
+    mapped: Vec<FileStamp>,
 }
 
 impl SessionPool {
@@ -77,10 +80,7 @@ impl SessionPool {
         for _ in 0..sessions {
             let session = start().map_err(|reason| ModelError::Graph {
                 path: path.to_owned(),
-                reason: format!(
-                    "ONNX Runtime cannot load it: {reason}; export the model again, with its \
-                     external weights beside it"
-                ),
+                reason: format!("ONNX Runtime cannot load it: {reason}; export the model again"),
             })?;
             slots.push(Slot {
                 session,
@@ -97,7 +97,13 @@ impl SessionPool {
             outputs,
             free: Mutex::new(slots),
             returned: Condvar::new(),
+            mapped: Vec::new(),
         })
+    }
+
+    /// Refuses runs once one of `files`, which hold the weights, has changed.
+    pub fn watch(&mut self, files: Vec<FileStamp>) {
+        self.mapped = files;
     }
 
     /// The encoder's name, for messages.
@@ -135,6 +141,12 @@ impl SessionPool {
         output: &str,
         read: impl FnOnce(&[i64], &[f32]) -> Result<R, EncodeError>,
     ) -> Result<R, EncodeError> {
+        if let Some(changed) = self.mapped.iter().find(|stamp| stamp.changed()) {
+            return Err(EncodeError::WeightsChanged {
+                model: self.name.clone(),
+                path: changed.path().to_owned(),
+            });
+        }
         let failed = |e: ort::Error| EncodeError::Run {
             model: self.name.clone(),
             reason: e.to_string(),

@@ -2,27 +2,33 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | `agreement` | whether the files beside tokenizer.json say the same |
 //! | `settings` | length, pooling and prompt from the folder's JSON files |
-//! | `padding` | how rows of a batch are made equally long |
+//! | `padding` | how far the tokenizer pads |
+//! | `layout` | how rows of a batch are made equally long |
 
+mod agreement;
+mod layout;
 mod padding;
 mod settings;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::json;
-use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
+use serde_json::{Value, json};
+use tokenizers::{PostProcessor, Tokenizer, TruncationDirection, TruncationParams};
 
 use super::error::{EncodeError, InputError, ModelError};
-use super::folder::ModelFolder;
+use super::folder::{ModelFolder, sha256_of};
 use super::identity::EncoderIdentity;
+use super::isolate::{EncodedInput, encode_each};
 use super::options::EncoderOptions;
 use super::output::Reader;
 use super::registry;
 use super::runtime::pool::SessionPool;
 use super::{Modality, SelfCheck, load};
-use padding::{Layout, Padding};
+use layout::Layout;
+use padding::Padding;
 use settings::TextSettings;
 
 /// How many texts are encoded at once by default.
@@ -85,8 +91,12 @@ impl TextEncoder {
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
         let options = &options.or(&registry::overrides(folder)?);
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
-        let (mut tokenizer, tokenizer_sha256) = load_tokenizer(folder)?;
+        let (mut tokenizer, raw, tokenizer_sha256) = load_tokenizer(folder)?;
+        let side = agreement::check(folder, &tokenizer, &raw)?;
         let truncation = tokenizer.get_truncation().map(|t| t.max_length);
+        let own_side = tokenizer
+            .get_truncation()
+            .map_or(TruncationDirection::Right, |t| t.direction);
         let settings = TextSettings::read(folder, options, truncation)?;
         let (pool, sha256) = load(folder, &onnx, options)?;
         let reader = Reader::choose(
@@ -101,7 +111,7 @@ impl TextEncoder {
             .fixed_length()
             .unwrap_or(usize::MAX)
             .min(settings.max_length);
-        set_length(&mut tokenizer, max_length).map_err(|reason| ModelError::Tokenizer {
+        set_length(&mut tokenizer, max_length, side).map_err(|reason| ModelError::Tokenizer {
             path: folder.dir().join("tokenizer.json"),
             reason,
         })?;
@@ -134,21 +144,26 @@ impl TextEncoder {
         if let Some(reason) = settings.more_layers.filter(|_| rank == 3) {
             return Err(ModelError::Graph { path: onnx, reason });
         }
+        let mut preprocessing = json!({
+            "output": model.reader.output,
+            "pooling": model.reader.pooling_of(Modality::Text, rank),
+            "max_length": max_length,
+            "lower_case": model.lower_case,
+            "prompt": model.prompt,
+            "normalize": true,
+            "padding": model.layout.describe(),
+        });
+        // Where the tokenizer itself says it, its hash tells.
+        if let Some(side) = side.filter(|&side| side != own_side) {
+            preprocessing["truncation_side"] = json!(side.as_ref());
+        }
         let identity = EncoderIdentity::new(
             folder.name().to_owned(),
             Modality::Text,
             dim,
             sha256,
             Some(tokenizer_sha256),
-            json!({
-                "output": model.reader.output,
-                "pooling": model.reader.pooling_of(Modality::Text, rank),
-                "max_length": max_length,
-                "lower_case": model.lower_case,
-                "prompt": model.prompt,
-                "normalize": true,
-                "padding": model.layout.describe(),
-            }),
+            preprocessing,
         );
         Ok(Self {
             model,
@@ -192,6 +207,24 @@ impl TextEncoder {
     /// [`EncodeError`]: the model cannot be run, or answers what is no vector.
     pub fn encode(&self, tokens: &[Tokens]) -> Result<Vec<f32>, EncodeError> {
         self.encode_refs(&tokens.iter().collect::<Vec<_>>())
+    }
+
+    /// As [`encode`](Self::encode), text by text where a batch fails: one that the model cannot answer
+    /// has the reason instead, and the others have the vectors that they have alone.
+    ///
+    /// # Errors
+    /// [`EncodeError`]: the model fails on its canary too, so that no text is to blame.
+    pub fn encode_each(&self, tokens: &[Tokens]) -> Result<Vec<EncodedInput>, EncodeError> {
+        let tokens: Vec<&Tokens> = tokens.iter().collect();
+        let mut all = Vec::with_capacity(tokens.len());
+        for batch in self.model.layout.batches(&tokens) {
+            let run = |batch: &[&Tokens]| self.model.run(batch).map(|(vectors, _)| vectors);
+            let model = self.model.pool.name();
+            all.extend(encode_each(model, batch, self.dim(), run, || {
+                self.canary()
+            })?);
+        }
+        Ok(all)
     }
 
     fn encode_refs(&self, tokens: &[&Tokens]) -> Result<Vec<f32>, EncodeError> {
@@ -264,7 +297,9 @@ impl TextEncoder {
     ) -> Result<(), EncodeError> {
         std::thread::scope(|scope| {
             let helpers = self.sessions.min(parts).saturating_sub(1);
-            let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(&work)).collect();
+            let helpers: Vec<_> = (0..helpers)
+                .map_while(|_| std::thread::Builder::new().spawn_scoped(scope, &work).ok())
+                .collect();
             let mine = work();
             let theirs = helpers
                 .into_iter()
@@ -358,24 +393,34 @@ fn input_error(index: usize, source: InputError) -> EncodeError {
     EncodeError::Input { index, source }
 }
 
-fn load_tokenizer(folder: &ModelFolder) -> Result<(Tokenizer, String), ModelError> {
+/// The tokenizer, its file as JSON, and the file's SHA-256: all of the same bytes.
+fn load_tokenizer(folder: &ModelFolder) -> Result<(Tokenizer, Value, String), ModelError> {
     let path = folder.dir().join("tokenizer.json");
-    let missing = || ModelError::Missing {
+    if !path.is_file() {
+        return Err(ModelError::Missing {
+            path,
+            what: "the tokenizer of a text encoder",
+            advice: "copy tokenizer.json from the model's source; vocab.txt alone is not enough",
+        });
+    }
+    let bytes = fs_err::read(&path)?;
+    let raw: Value = serde_json::from_slice(&bytes).map_err(|source| ModelError::Json {
         path: path.clone(),
-        what: "the tokenizer of a text encoder",
-        advice: "copy tokenizer.json from the model's source; vocab.txt alone is not enough",
-    };
-    let hash = folder.tokenizer_sha256()?.ok_or_else(missing)?;
-    let tokenizer =
-        Tokenizer::from_bytes(fs_err::read(&path)?).map_err(|e| ModelError::Tokenizer {
-            path: path.clone(),
-            reason: e.to_string(),
-        })?;
-    Ok((tokenizer, hash))
+        source,
+    })?;
+    let tokenizer = Tokenizer::from_bytes(&bytes).map_err(|e| ModelError::Tokenizer {
+        path,
+        reason: e.to_string(),
+    })?;
+    Ok((tokenizer, raw, sha256_of(&bytes)))
 }
 
-/// Leaves padding to [`padding`] and cuts texts at `max_length` tokens.
-fn set_length(tokenizer: &mut Tokenizer, max_length: usize) -> Result<(), String> {
+/// Leaves padding to [`layout`] and cuts texts at `max_length` tokens.
+fn set_length(
+    tokenizer: &mut Tokenizer,
+    max_length: usize,
+    side: Option<TruncationDirection>,
+) -> Result<(), String> {
     let special = tokenizer
         .get_post_processor()
         .map_or(0, |p| p.added_tokens(false));
@@ -388,6 +433,7 @@ fn set_length(tokenizer: &mut Tokenizer, max_length: usize) -> Result<(), String
     let truncation = TruncationParams {
         max_length,
         stride: 0,
+        direction: side.unwrap_or(own.direction),
         ..own
     };
     let tokenizer = tokenizer.with_padding(None);

@@ -1,352 +1,161 @@
-//! How the rows of a batch are made equally long, and which inputs they are fed to.
+//! How far a tokenizer pads, by all the files that say it.
 
-use std::path::Path;
-
-use serde_json::{Value, json};
-use tokenizers::{PaddingDirection, Tokenizer};
+use serde_json::Value;
+use tokenizers::{PaddingDirection, PaddingStrategy, Tokenizer};
 
 use super::super::error::ModelError;
-use super::super::folder::ModelFolder;
-use super::super::output::Span;
-use super::super::runtime::pool::{Element, Feed, Port};
-use super::Tokens;
+use super::super::folder::{ModelFolder, Settings};
+use super::settings::{BELIEVABLE, model_max_length};
 
 /// The padding of a model's own tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Padding {
-    id: u32,
-    type_id: u32,
-    left: bool,
+    pub id: u32,
+    pub type_id: u32,
+    pub left: bool,
+    /// How far a row is padded of which the model reads the padding; none where it is not known.
+    pub rows: Option<RowLength>,
 }
+
+/// How long a row becomes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RowLength {
+    /// At least as long as this.
+    pub fixed: usize,
+    /// A multiple of this.
+    pub multiple: usize,
+}
+
+impl RowLength {
+    /// As it is.
+    pub const OWN: Self = Self {
+        fixed: 0,
+        multiple: 1,
+    };
+
+    pub fn of(self, tokens: usize) -> usize {
+        tokens.max(self.fixed).next_multiple_of(self.multiple)
+    }
+}
+
+/// Model types whose texts are not padded, or whose padding comes after all that the model reads.
+const READ_AS_THEY_ARE: [&str; 24] = [
+    "albert",
+    "bert",
+    "bge-m3",
+    "camembert",
+    "chinese_clip",
+    "clip",
+    "clip_text_model",
+    "deberta",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "ernie",
+    "gpt2",
+    "llama",
+    "longformer",
+    "modernbert",
+    "mpnet",
+    "nomic_bert",
+    "qwen2",
+    "qwen3",
+    "roberta",
+    "t5",
+    "xlm-roberta",
+    "new",
+];
 
 impl Padding {
     /// From tokenizer.json's padding; else the pad token that the other files name; else token 0,
     /// which the attention mask hides.
     pub fn read(folder: &ModelFolder, tokenizer: &Tokenizer) -> Result<Self, ModelError> {
-        if let Some(own) = tokenizer.get_padding() {
-            return Ok(Self {
-                id: own.pad_id,
-                type_id: own.pad_type_id,
-                left: matches!(own.direction, PaddingDirection::Left),
-            });
-        }
-        let mut left = false;
+        let mut left = None;
         let mut id = None;
         for name in ["tokenizer_config.json", "special_tokens_map.json"] {
             let Some(file) = folder.json(name)? else {
                 continue;
             };
-            left |= file.get("padding_side").and_then(Value::as_str) == Some("left");
+            left = match file.text("padding_side")? {
+                None => left,
+                Some("left") => Some(true),
+                Some("right") => Some(false),
+                Some(other) => {
+                    return Err(file.bad(
+                        "padding_side",
+                        other,
+                        "left or right",
+                        "correct the file",
+                    ));
+                }
+            };
             let token = file.get("pad_token").and_then(|token| match token {
                 Value::String(text) => Some(text.as_str()),
                 other => other.get("content").and_then(Value::as_str),
             });
             id = id.or_else(|| token.and_then(|t| tokenizer.token_to_id(t)));
         }
+        if let Some(own) = tokenizer.get_padding() {
+            let fixed = match own.strategy {
+                PaddingStrategy::Fixed(length) => length,
+                PaddingStrategy::BatchLongest => 0,
+            };
+            let multiple = own.pad_to_multiple_of.unwrap_or(1).max(1);
+            if fixed.max(multiple) as u64 > BELIEVABLE {
+                return Err(ModelError::Setting {
+                    path: folder.dir().join("tokenizer.json"),
+                    key: "padding".to_owned(),
+                    found: fixed.max(multiple).to_string(),
+                    expected: format!("at most {BELIEVABLE} tokens"),
+                    advice: "correct the file".to_owned(),
+                });
+            }
+            return Ok(Self {
+                id: own.pad_id,
+                type_id: own.pad_type_id,
+                left: left.unwrap_or(matches!(own.direction, PaddingDirection::Left)),
+                rows: Some(RowLength { fixed, multiple }),
+            });
+        }
+        let config = folder.json("config.json")?;
         if id.is_none() {
-            id = folder
-                .json("config.json")?
+            id = config
+                .as_ref()
                 .and_then(|f| f.get("pad_token_id").and_then(Value::as_u64))
                 .and_then(|id| u32::try_from(id).ok());
         }
         Ok(Self {
             id: id.unwrap_or(0),
             type_id: 0,
-            left,
+            left: left.unwrap_or(false),
+            rows: unwritten_rows(folder, config.as_ref())?,
         })
     }
 }
 
-/// The inputs of the graph, in its own order, and the shape they want.
-#[derive(Debug)]
-pub(super) struct Layout {
-    inputs: Vec<(Role, String, Element)>,
-    padding: Padding,
-    /// The sequence length that the graph was exported with, where it is fixed.
-    length: Option<usize>,
-    one_by_one: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Ids,
-    Mask,
-    Types,
-}
-
-impl Layout {
-    /// Reads the declared inputs: only those are fed.
-    pub fn of(ports: &[Port], padding: Padding, onnx: &Path) -> Result<Self, ModelError> {
-        let refuse = |reason: String| ModelError::Graph {
-            path: onnx.to_owned(),
-            reason,
-        };
-        let mut layout = Self {
-            inputs: Vec::new(),
-            padding,
-            length: None,
-            one_by_one: false,
-        };
-        for port in ports {
-            let role = match port.name.as_str() {
-                "input_ids" => Role::Ids,
-                "attention_mask" => Role::Mask,
-                "token_type_ids" => Role::Types,
-                other => {
-                    return Err(refuse(format!(
-                        "input `{other}` is none of input_ids, attention_mask, token_type_ids; \
-                         export the text half of the model alone"
-                    )));
-                }
-            };
-            if !matches!(port.element, Element::I64 | Element::I32) {
-                return Err(refuse(format!(
-                    "input `{}` is {:?}, expected 64- or 32-bit integers; export it again",
-                    port.name, port.element
-                )));
-            }
-            match port.shape[..] {
-                [] => {}
-                [batch, length] => {
-                    layout.one_by_one |= batch == 1;
-                    if batch > 1 {
-                        return Err(refuse(format!(
-                            "input `{}` has a fixed batch of {batch}; export it with a free batch \
-                             dimension, or with 1",
-                            port.name
-                        )));
-                    }
-                    if length > 0 {
-                        layout.length = usize::try_from(length).ok();
-                    }
-                }
-                _ => {
-                    return Err(refuse(format!(
-                        "input `{}` has shape {:?}, expected [batch, sequence]",
-                        port.name, port.shape
-                    )));
-                }
-            }
-            layout
-                .inputs
-                .push((role, port.name.clone(), port.element.clone()));
-        }
-        if !layout.has(Role::Ids) {
-            return Err(refuse(
-                "there is no input `input_ids`; this is not a text encoder, or it was exported \
-                 with other names"
-                    .to_owned(),
-            ));
-        }
-        Ok(layout)
+/// How long rows become where tokenizer.json does not say: SigLIP's are as long as the model reads.
+fn unwritten_rows(
+    folder: &ModelFolder,
+    config: Option<&Settings>,
+) -> Result<Option<RowLength>, ModelError> {
+    let model_type = match config {
+        Some(file) => file.text("model_type")?.unwrap_or(""),
+        None => "",
+    };
+    let tokenizer = folder.json("tokenizer_config.json")?;
+    let class = match &tokenizer {
+        Some(file) => file.text("tokenizer_class")?.unwrap_or(""),
+        None => "",
+    };
+    let Some(length) = model_max_length(folder)? else {
+        return Ok(Some(RowLength::OWN));
+    };
+    if model_type.starts_with("siglip") || class.starts_with("Siglip") {
+        return Ok(Some(RowLength {
+            fixed: length,
+            multiple: 1,
+        }));
     }
-
-    fn has(&self, role: Role) -> bool {
-        self.inputs.iter().any(|(r, ..)| *r == role)
-    }
-
-    /// The sequence length that every batch must have, where the graph fixes it.
-    pub fn fixed_length(&self) -> Option<usize> {
-        self.length
-    }
-
-    /// Whether the graph takes one row at a time.
-    pub fn one_by_one(&self) -> bool {
-        self.one_by_one
-    }
-
-    /// What of the padding can change a vector.
-    pub fn describe(&self) -> Value {
-        json!({
-            "id": self.padding.id,
-            "type_id": self.padding.type_id,
-            "side": if self.padding.left { "left" } else { "right" },
-            "length": self.length,
-        })
-    }
-
-    /// Divides rows into the batches that may be run. Without an attention mask the model would
-    /// read the padding, so only rows of one length go together.
-    pub fn batches<'a, 'b>(&self, rows: &'a [&'b Tokens]) -> Vec<&'a [&'b Tokens]> {
-        if self.one_by_one {
-            rows.chunks(1).collect()
-        } else if self.has(Role::Mask) || self.length.is_some() {
-            rows.chunks(rows.len().max(1)).collect()
-        } else {
-            rows.chunk_by(|a, b| a.len() == b.len()).collect()
-        }
-    }
-
-    /// Pads rows to the longest of them, or to the graph's fixed length.
-    pub fn pad(&self, rows: &[&Tokens]) -> Batch {
-        let longest = rows.iter().map(|t| t.len()).max().unwrap_or(0);
-        let length = self.length.unwrap_or(longest);
-        let mut spans = Vec::with_capacity(rows.len());
-        for tokens in rows {
-            let n = tokens.len().min(length);
-            spans.push((if self.padding.left { length - n } else { 0 }, n));
-        }
-        let columns = self
-            .inputs
-            .iter()
-            .map(|(role, name, element)| {
-                let fill = match role {
-                    Role::Ids => self.padding.id,
-                    Role::Mask => 0,
-                    Role::Types => self.padding.type_id,
-                };
-                let mut values = vec![i64::from(fill); rows.len() * length];
-                for (row, (tokens, &(first, n))) in rows.iter().zip(&spans).enumerate() {
-                    let real = &mut values[row * length + first..][..n];
-                    match role {
-                        Role::Ids => widen(&tokens.ids, real),
-                        Role::Types => widen(&tokens.types, real),
-                        Role::Mask => real.fill(1),
-                    }
-                }
-                let values = match element {
-                    // Token numbers are u32 and far below 2^31.
-                    Element::I32 => Values::Narrow(values.iter().map(|&v| v as i32).collect()),
-                    _ => Values::Wide(values),
-                };
-                (name.clone(), values)
-            })
-            .collect();
-        Batch {
-            columns,
-            shape: [rows.len(), length],
-            spans,
-        }
-    }
-}
-
-fn widen(from: &[u32], to: &mut [i64]) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to = i64::from(from);
-    }
-}
-
-enum Values {
-    Wide(Vec<i64>),
-    Narrow(Vec<i32>),
-}
-
-/// A padded batch.
-pub(super) struct Batch {
-    columns: Vec<(String, Values)>,
-    shape: [usize; 2],
-    /// Where each row's real tokens lie.
-    pub spans: Vec<Span>,
-}
-
-impl Batch {
-    /// The inputs of a run.
-    pub fn feeds(&self) -> Vec<Feed<'_>> {
-        self.columns
-            .iter()
-            .map(|(name, values)| match values {
-                Values::Wide(v) => Feed::I64(name, self.shape, v),
-                Values::Narrow(v) => Feed::I32(name, self.shape, v),
-            })
-            .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn port(name: &str, element: Element, shape: &[i64]) -> Port {
-        Port {
-            name: name.into(),
-            element,
-            shape: shape.to_vec(),
-        }
-    }
-
-    fn tokens(ids: &[u32]) -> Tokens {
-        Tokens {
-            ids: ids.to_vec(),
-            types: vec![0; ids.len()],
-            truncated: false,
-        }
-    }
-
-    fn padding(left: bool) -> Padding {
-        Padding {
-            id: 7,
-            type_id: 3,
-            left,
-        }
-    }
-
-    fn values(batch: &Batch, input: usize) -> Vec<i64> {
-        match &batch.columns[input].1 {
-            Values::Wide(v) => v.clone(),
-            Values::Narrow(v) => v.iter().map(|&v| i64::from(v)).collect(),
-        }
-    }
-
-    #[test]
-    fn rows_are_padded_on_either_side() {
-        let ports = [
-            port("attention_mask", Element::I64, &[-1, -1]),
-            port("input_ids", Element::I32, &[-1, -1]),
-            port("token_type_ids", Element::I64, &[-1, -1]),
-        ];
-        let (a, b) = (tokens(&[1, 2, 3]), tokens(&[4]));
-        let layout = Layout::of(&ports, padding(false), Path::new("m")).unwrap();
-        let batch = layout.pad(&[&a, &b]);
-        assert_eq!(values(&batch, 0), [1, 1, 1, 1, 0, 0]);
-        assert_eq!(values(&batch, 1), [1, 2, 3, 4, 7, 7]);
-        assert_eq!(values(&batch, 2), [0, 0, 0, 0, 3, 3]);
-        assert_eq!(batch.spans, [(0, 3), (0, 1)]);
-        let layout = Layout::of(&ports, padding(true), Path::new("m")).unwrap();
-        let batch = layout.pad(&[&a, &b]);
-        assert_eq!(values(&batch, 1), [1, 2, 3, 7, 7, 4]);
-        assert_eq!(batch.spans, [(0, 3), (2, 1)]);
-    }
-
-    #[test]
-    fn fixed_shapes_and_missing_masks_are_respected() {
-        let (a, b, c) = (tokens(&[1, 2]), tokens(&[3, 4]), tokens(&[5]));
-        let fixed = [port("input_ids", Element::I64, &[1, 4])];
-        let layout = Layout::of(&fixed, padding(false), Path::new("m")).unwrap();
-        assert_eq!(
-            (layout.fixed_length(), layout.one_by_one()),
-            (Some(4), true)
-        );
-        assert_eq!(values(&layout.pad(&[&a]), 0), [1, 2, 7, 7]);
-        assert_eq!(layout.batches(&[&a, &b, &c]).len(), 3);
-        let bare = [port("input_ids", Element::I64, &[-1, -1])];
-        let layout = Layout::of(&bare, padding(false), Path::new("m")).unwrap();
-        let lengths: Vec<_> = layout
-            .batches(&[&a, &b, &c])
-            .iter()
-            .map(|b| b.len())
-            .collect();
-        assert_eq!(lengths, [2, 1]);
-    }
-
-    #[test]
-    fn foreign_inputs_are_refused_by_name() {
-        for (ports, word) in [
-            (
-                vec![port("pixel_values", Element::F32, &[-1, 3, 8, 8])],
-                "pixel_values",
-            ),
-            (vec![port("input_ids", Element::F32, &[-1, -1])], "F32"),
-            (
-                vec![port("input_ids", Element::I64, &[4, -1])],
-                "fixed batch of 4",
-            ),
-            (
-                vec![port("attention_mask", Element::I64, &[-1, -1])],
-                "no input `input_ids`",
-            ),
-        ] {
-            let error = Layout::of(&ports, padding(false), Path::new("m.onnx")).unwrap_err();
-            assert!(error.to_string().contains(word), "{error}");
-        }
-    }
+    let known = READ_AS_THEY_ARE.contains(&model_type) || class.starts_with("CLIPTokenizer");
+    Ok(known.then_some(RowLength::OWN))
 }

@@ -7,7 +7,9 @@ use super::super::folder::{ModelFolder, Settings};
 use super::super::options::{EncoderOptions, Pooling};
 
 /// The longest sequence that is believed, in tokens: files say 1e30 for "no limit".
-const BELIEVABLE: u64 = 1 << 20;
+pub(super) const BELIEVABLE: u64 = 1 << 20;
+/// Above this a `model_max_length` means that there is no limit, as in Hugging Face's tokenizers.
+const NO_LIMIT: f64 = 1e20;
 /// The longest sequence where no file gives one.
 const USUAL_LENGTH: usize = 512;
 
@@ -46,11 +48,10 @@ impl TextSettings {
         let pooling = match pooling {
             None => None,
             Some(file) => {
-                promised_dim = file
-                    .get("word_embedding_dimension")
-                    .or_else(|| file.get("embedding_dimension"))
-                    .and_then(Value::as_u64)
-                    .and_then(|d| usize::try_from(d).ok());
+                promised_dim = match file.count("word_embedding_dimension", BELIEVABLE)? {
+                    Some(dim) => Some(dim),
+                    None => file.count("embedding_dimension", BELIEVABLE)?,
+                };
                 if !prompt.is_empty() && file.switch("include_prompt")? == Some(false) {
                     return Err(file.bad(
                         "include_prompt",
@@ -111,9 +112,38 @@ impl Modules {
         };
         for module in list {
             let text = |key: &str| module.get(key).and_then(Value::as_str).unwrap_or("");
+            let path = text("path");
+            let plain = |path: &str| {
+                let mut parts = std::path::Path::new(path).components();
+                parts.all(|c| matches!(c, std::path::Component::Normal(_)))
+            };
+            if !plain(path) {
+                return Err(file.bad(
+                    "path",
+                    path,
+                    "a folder in the model folder",
+                    "correct the file",
+                ));
+            }
             match text("type").rsplit('.').next().unwrap_or("") {
+                "Transformer" if !path.is_empty() => {
+                    return Err(file.bad(
+                        "path",
+                        path,
+                        "empty for the transformer, whose files are read from the model folder itself",
+                        "move the files of that folder up and set the path to \"\"",
+                    ));
+                }
                 "Transformer" | "Normalize" => {}
-                "Pooling" => modules.pooling = Some(text("path").to_owned()),
+                "Pooling" if modules.pooling.is_some() => {
+                    return Err(file.bad(
+                        "type",
+                        "Pooling twice",
+                        "one Pooling",
+                        "correct the file",
+                    ));
+                }
+                "Pooling" => modules.pooling = Some(path.to_owned()),
                 other => {
                     modules.refused.get_or_insert_with(|| {
                         format!(
@@ -145,7 +175,10 @@ fn pooling_of(file: &Settings) -> Result<Pooling, ModelError> {
     let mut on = Vec::new();
     if let Some(map) = file.value.as_object() {
         for (key, value) in map {
-            if let (Some(mode), Some(true)) = (key.strip_prefix("pooling_mode_"), value.as_bool()) {
+            let Some(mode) = key.strip_prefix("pooling_mode_") else {
+                continue;
+            };
+            if !value.is_null() && file.switch(key)? == Some(true) {
                 on.push(mode);
             }
         }
@@ -165,43 +198,96 @@ fn max_length(
     sentence: Option<&Settings>,
     truncation: Option<usize>,
 ) -> Result<usize, ModelError> {
-    // 1e30 is written as a float or as a huge integer: either is "no limit" here.
-    let length = |file: &Settings, key: &str| -> Option<usize> {
-        let value = file.get(key)?.as_f64()?;
-        (value >= 1.0 && value <= BELIEVABLE as f64).then_some(value as usize)
+    if let Some(file) = sentence
+        && let Some(n) = file.count("max_seq_length", BELIEVABLE)?
+    {
+        return Ok(n);
+    }
+    let model = model_max_length(folder)?;
+    let positions = match folder.json("config.json")? {
+        Some(file) => positions(&file)?,
+        None => None,
     };
-    if let Some(n) = sentence.and_then(|file| length(file, "max_seq_length")) {
-        return Ok(n);
+    match (model, positions) {
+        (Some(a), Some(b)) => Ok(a.min(b)),
+        (Some(n), None) | (None, Some(n)) => Ok(n),
+        (None, None) => Ok(truncation.unwrap_or(USUAL_LENGTH)),
     }
-    if let Some(n) = folder
-        .json("tokenizer_config.json")?
-        .and_then(|f| length(&f, "model_max_length"))
+}
+
+/// `model_max_length` of tokenizer_config.json; none where the file has none or a number that means
+/// "no limit".
+pub(super) fn model_max_length(folder: &ModelFolder) -> Result<Option<usize>, ModelError> {
+    let Some(file) = folder.json("tokenizer_config.json")? else {
+        return Ok(None);
+    };
+    let key = "model_max_length";
+    if file
+        .get(key)
+        .and_then(Value::as_f64)
+        .is_some_and(|v| v > NO_LIMIT)
     {
-        return Ok(n);
+        return Ok(None);
     }
-    if let Some(file) = folder.json("config.json")?
-        && let Some(n) = length(&file, "max_position_embeddings")
-    {
-        // RoBERTa's family counts positions from the padding token's number onward.
-        let kind = file.text("model_type")?.unwrap_or("");
-        let offset = match kind {
-            "roberta" | "xlm-roberta" | "camembert" | "mpnet" => {
-                file.get("pad_token_id")
-                    .and_then(Value::as_u64)
-                    .unwrap_or(1) as usize
-                    + 1
-            }
-            _ => 0,
-        };
-        return Ok(n.saturating_sub(offset).max(1));
-    }
-    Ok(truncation.unwrap_or(USUAL_LENGTH))
+    file.count(key, BELIEVABLE)
+}
+
+/// How many positions the model has, by config.json or its `text_config`.
+fn positions(file: &Settings) -> Result<Option<usize>, ModelError> {
+    let key = "max_position_embeddings";
+    let inner = file.get("text_config").filter(|part| part.is_object());
+    let file = match inner {
+        Some(inner) if file.get(key).is_none() => &Settings {
+            path: file.path.clone(),
+            value: inner.clone(),
+        },
+        _ => file,
+    };
+    let Some(n) = file.count(key, BELIEVABLE)? else {
+        return Ok(None);
+    };
+    // RoBERTa's family counts positions from the padding token's number onward.
+    let kind = file.text("model_type")?.unwrap_or("");
+    let offset = match kind {
+        "roberta" | "xlm-roberta" | "camembert" | "mpnet" => {
+            file.get("pad_token_id")
+                .and_then(Value::as_u64)
+                .filter(|&id| id < BELIEVABLE)
+                .unwrap_or(1) as usize
+                + 1
+        }
+        _ => 0,
+    };
+    Ok(Some(n.saturating_sub(offset).max(1)))
 }
 
 /// The text before each text: an option that names a prompt of the folder, or is one itself; else
 /// the folder's default prompt.
 fn prompt(folder: &ModelFolder, options: &EncoderOptions) -> Result<String, ModelError> {
     let file = folder.json("config_sentence_transformers.json")?;
+    if let Some(settings) = &file {
+        let prompts = settings.get("prompts");
+        let texts = |map: &Value| {
+            let map = map.as_object();
+            map.is_some_and(|map| map.values().all(|v| v.is_string() || v.is_null()))
+        };
+        if let Some(other) = prompts.filter(|map| !texts(map)) {
+            return Err(settings.bad(
+                "prompts",
+                &other.to_string(),
+                "texts by their names",
+                "correct the file",
+            ));
+        }
+        if let Some(dim) = settings.get("truncate_dim") {
+            return Err(settings.bad(
+                "truncate_dim",
+                &dim.to_string(),
+                "absent: vectors are not shortened",
+                "remove it, or export the model with a shorter output",
+            ));
+        }
+    }
     let known = |name: &str| -> Option<String> {
         let prompts = file.as_ref()?.get("prompts")?;
         prompts.get(name)?.as_str().map(str::to_owned)
@@ -262,10 +348,37 @@ mod tests {
             r#"{"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1}"#,
         );
         assert_eq!(length(&[sentence, tokenizer, bert]), 256);
-        assert_eq!(length(&[tokenizer, bert]), 512);
+        assert_eq!(length(&[tokenizer, bert]), 384);
         assert_eq!(length(&[endless, bert]), 384);
         assert_eq!(length(&[huge, roberta]), 512);
         assert_eq!(length(&[endless]), 77);
+    }
+
+    #[test]
+    fn a_length_that_is_none_is_refused_with_file_and_key() {
+        for (file, key) in [
+            ("sentence_bert_config.json", "max_seq_length"),
+            ("tokenizer_config.json", "model_max_length"),
+            ("config.json", "max_position_embeddings"),
+            ("1_Pooling/config.json", "word_embedding_dimension"),
+        ] {
+            for bad in [
+                "0",
+                "-1",
+                "1000000000000000000",
+                "1.5",
+                "\"8\"",
+                "true",
+                "[8]",
+                "1e19",
+            ] {
+                let content = format!("{{\"{key}\": {bad}, \"pooling_mode_cls_token\": true}}");
+                let error = read(&[(file, &content)], &EncoderOptions::latency()).unwrap_err();
+                assert!(error.contains(file) && error.contains(key), "{error}");
+            }
+            let content = format!("{{\"{key}\": null, \"pooling_mode_cls_token\": true}}");
+            assert!(read(&[(file, &content)], &EncoderOptions::latency()).is_ok());
+        }
     }
 
     #[test]

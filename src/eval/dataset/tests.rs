@@ -107,6 +107,49 @@ fn retrieval_reads_pairs() {
 }
 
 #[test]
+fn what_is_left_out_of_class_folders_is_counted_by_ending() {
+    let jpeg: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF\0\x01";
+    let dir = folder(&[
+        ("cat/1.jpg", jpeg),
+        ("cat/y.jfif", jpeg),
+        ("cat/x.tif", b"II*\0"),
+        ("cat/z.heic", b"\0\0\0\x18ftypheic"),
+        ("cat/.hidden.jpg", jpeg),
+        ("dog/1", jpeg),
+        ("scans/a.tif", b"II*\0"),
+        ("scans/b.TIF", b"II*\0"),
+        ("stray.jpg", jpeg),
+        ("meta.json", b"{}"),
+    ]);
+    fs_err::create_dir(dir.path().join("empty")).unwrap();
+    let dataset = Dataset::load(dir.path(), None).unwrap();
+    assert_eq!(
+        dataset.left_out,
+        [
+            "class \"empty\" is left out of the labels: it has no image that can be read, it is empty",
+            "class \"scans\" is left out of the labels: it has no image that can be read, it holds only \
+             2 files (ending .tif 2)",
+            "left out beside the folders of classes: 1 file (ending .jpg 1)",
+            "left out of class \"cat\": 3 files (ending .heic 1, ending .tif 1, hidden 1)",
+        ]
+    );
+    let task = classification(dataset);
+    assert_eq!(names(&task), ["cat", "dog"]);
+    assert_eq!(task.labels, [0, 0, 1]);
+}
+
+#[test]
+fn parts_of_a_data_set_are_not_its_classes() {
+    let dir = folder(&[("train/cat/1.jpg", b""), ("val/cat/1.jpg", b"")]);
+    let said = Dataset::load(dir.path(), None).unwrap_err().to_string();
+    assert!(
+        said.contains("train, val") && said.contains("give one of them"),
+        "{said}"
+    );
+    assert!(Dataset::load(&dir.path().join("val"), None).is_ok());
+}
+
+#[test]
 fn bad_data_sets_say_what_is_wrong() {
     let cases: &[&[(&str, &[u8])]] = &[
         &[("notes.txt", b"")],

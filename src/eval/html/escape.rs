@@ -2,12 +2,14 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use crate::printable::{escape, is_obeyed};
+
 /// Text from outside, written so that it is only text: inside an element, and inside an attribute
 /// in double quotes. Not for style sheets, addresses or unquoted attributes.
 ///
-/// Control characters, which HTML does not allow, become U+FFFD; line breaks and tabs become blanks;
-/// characters that force a direction of writing are dropped, because one left open would turn round
-/// what stands behind it.
+/// Line breaks and tabs become blanks; other control characters, which HTML does not allow, and
+/// characters that force a direction of writing, which would turn round what stands behind them, are
+/// shown as [`printable`](crate::printable) shows them.
 pub(in crate::eval) struct Text<'a>(pub(in crate::eval) &'a str);
 
 impl Display for Text<'_> {
@@ -20,9 +22,7 @@ impl Display for Text<'_> {
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
                 '\t' | '\n' | '\r' => f.write_char(' ')?,
-                // Embeddings, overrides and isolates (Unicode UAX 9).
-                '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {}
-                control if control.is_control() => f.write_char('\u{FFFD}')?,
+                obeyed if is_obeyed(obeyed) => f.write_str(&escape(obeyed))?,
                 other => f.write_char(other)?,
             }
         }
@@ -41,7 +41,7 @@ mod tests {
         let hostile = "<script>alert('x')</script> & \" \u{202e}evil\u{0}\n";
         assert_eq!(
             Text(hostile).to_string(),
-            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot; evil\u{fffd} "
+            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot; \\u{202e}evil\\x00 "
         );
     }
 
@@ -50,7 +50,8 @@ mod tests {
         #[test]
         fn nothing_dangerous_is_left(text in any::<String>()) {
             let escaped = Text(&text).to_string();
-            prop_assert!(!escaped.contains(['<', '>', '"', '\'', '\0']));
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            prop_assert!(!escaped.chars().any(is_obeyed));
             for after in escaped.split('&').skip(1) {
                 let entity = after.split(';').next().unwrap_or_default();
                 prop_assert!(["amp", "lt", "gt", "quot", "#39"].contains(&entity));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::body::{Body, Named};
+use super::body::{Body, Named, within};
 use super::parts::ErrorBody;
 use crate::anchors::add::{AddOptions, add as add_pairs};
 use crate::anchors::embed::Watch;
@@ -28,7 +28,7 @@ use crate::serve::uploads::{NewPair, Uploads};
 
 /// How a change is made.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Change {
     /// Say what would happen, and change nothing.
     dry_run: bool,
@@ -37,29 +37,33 @@ pub(super) struct Change {
     keep: Option<usize>,
 }
 
-impl Change {
-    fn options(&self) -> WriteOptions {
-        let defaults = WriteOptions::default();
-        WriteOptions {
-            dry_run: self.dry_run,
-            keep: self.keep.unwrap_or(defaults.keep).max(1),
-        }
-    }
+fn write_options(dry_run: bool, keep: Option<usize>) -> Result<WriteOptions, Refusal> {
+    let keep = keep.unwrap_or(WriteOptions::default().keep);
+    Ok(WriteOptions {
+        dry_run,
+        keep: within("keep", keep, 1, usize::MAX)?,
+    })
 }
 
 /// Pairs to add.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Add {
     /// The pairs.
     #[schema(value_type = Vec<NewPair>)]
     pairs: Vec<NewPair>,
-    /// How the change is made.
-    #[serde(flatten)]
-    change: Change,
+    /// Say what would happen, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    keep: Option<usize>,
 }
 
 /// Which pairs are to go: either of the two.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Remove {
     /// Every pair with these values in its metadata, as `source=shop`.
     #[serde(default)]
@@ -70,13 +74,18 @@ pub(super) struct Remove {
     /// Whether ids that no live pair has are passed over.
     #[serde(default)]
     missing_ok: bool,
-    /// How the change is made.
-    #[serde(flatten)]
-    change: Change,
+    /// Say what would happen, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    keep: Option<usize>,
 }
 
 /// Which content is to be live.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Swap {
     /// That of this kept generation.
     #[serde(default)]
@@ -84,9 +93,13 @@ pub(super) struct Swap {
     /// What is live in this other served set.
     #[serde(default)]
     from: Option<String>,
-    /// How the change is made.
-    #[serde(flatten)]
-    change: Change,
+    /// Say what would happen, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    keep: Option<usize>,
 }
 
 /// What a change did.
@@ -131,7 +144,7 @@ pub(super) async fn add(
     let folder = folder.join(set.name());
     let embedder = Arc::clone(set.encoders().embedder());
     let cancel = CancelOnDrop::default();
-    let (write, handle) = (asked.change.options(), cancel.0.clone());
+    let (write, handle) = (write_options(asked.dry_run, asked.keep)?, cancel.0.clone());
     change(&app, set, move |path| {
         let uploads = Uploads::write(&folder, asked.pairs)?;
         let options = AddOptions {
@@ -191,7 +204,7 @@ pub(super) async fn remove(
     Body(asked): Body<Remove>,
 ) -> Result<Json<Done>, Refusal> {
     let set = app.set(Some(&name))?;
-    let write = asked.change.options();
+    let write = write_options(asked.dry_run, asked.keep)?;
     let selection = match (asked.r#where, asked.ids) {
         (Some(filter), None) => Selection::Where(Filter::parse(&filter)?),
         (None, Some(ids)) => Selection::Ids {
@@ -228,7 +241,7 @@ pub(super) async fn swap(
     Body(asked): Body<Swap>,
 ) -> Result<Json<Done>, Refusal> {
     let set = app.set(Some(&name))?;
-    let write = asked.change.options();
+    let write = write_options(asked.dry_run, asked.keep)?;
     // A set is named, never a path: what may be served was said when the server was started.
     let from = match (asked.to, &asked.from) {
         (Some(_), None) => None,
@@ -270,7 +283,7 @@ pub(super) async fn rollback(
     Body(asked): Body<Change>,
 ) -> Result<Json<Done>, Refusal> {
     let set = app.set(Some(&name))?;
-    let write = asked.options();
+    let write = write_options(asked.dry_run, asked.keep)?;
     let work = move |path: PathBuf| receipt(swap_content(&path, Target::Previous, &write)?);
     change(&app, set, work).await
 }
@@ -300,6 +313,6 @@ async fn change(
     Ok(Json(Done {
         live: set.status().generation,
         degraded: refreshed.err().map(|error| app.told(&error.to_string())),
-        receipt,
+        receipt: app.told_json(receipt),
     }))
 }

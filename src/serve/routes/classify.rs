@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::{Body, parse};
+use super::body::{Body, parse_as, whole_number, within};
 use super::parts::{
     AggregateIn, ErrorBody, Scored, TemplatesIn, WithoutIn, check_batch, on, pictures,
 };
@@ -25,6 +25,7 @@ const PAIRS: usize = 6;
 
 /// Images or vectors, and the labels to choose from.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Classify {
     /// The set; the first one if none is named.
     #[serde(default)]
@@ -154,7 +155,7 @@ pub(super) async fn classify(
         on: on(asked.generation, asked.without),
         inputs,
         words: Words::new(&asked.labels, templates, aggregate, app.limits())?,
-        top: asked.top.unwrap_or(TOP).max(1),
+        top: within("top", asked.top.unwrap_or(TOP), 1, usize::MAX)?,
         why: match asked.explain {
             Some(true) => Why::Best {
                 labels: 1,
@@ -215,7 +216,10 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
     let malformed = |e: axum::extract::multipart::MultipartError| {
         Refusal::invalid(
             "malformed_form",
-            format!("the form cannot be read: {}", e.body_text()),
+            format!(
+                "the form cannot be read: {}; send multipart/form-data",
+                e.body_text()
+            ),
         )
     };
     let (mut asked, mut files) = (Classify::default(), Vec::new());
@@ -228,16 +232,35 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
         }
         let text = field.text().await.map_err(malformed)?;
         match name.as_str() {
-            "labels" => extend(&mut asked.labels, text)?,
-            "templates" => extend(&mut templates, text)?,
+            "labels" => extend(&mut asked.labels, "labels", text)?,
+            "templates" => extend(&mut templates, "templates", text)?,
             "set" => asked.set = Some(text),
-            "top" => asked.top = Some(value(&text)?),
-            "explain" => asked.explain = Some(value(&text)?),
-            "generation" => asked.generation = Some(value(&text)?),
-            "aggregate" => asked.aggregate = Some(value(&format!("{text:?}"))?),
+            "top" => {
+                let top = whole_number("top", &text)?;
+                asked.top = Some(usize::try_from(top).unwrap_or(usize::MAX));
+            }
+            "explain" => {
+                asked.explain = Some(match text.trim() {
+                    "true" => true,
+                    "false" => false,
+                    other => return Err(wrong_field("explain", "true or false", other)),
+                });
+            }
+            "generation" => asked.generation = Some(whole_number("generation", &text)?),
+            "aggregate" => {
+                asked.aggregate = Some(match text.trim() {
+                    "mean" => AggregateIn::Mean,
+                    "max" => AggregateIn::Max,
+                    "mean-score" => AggregateIn::MeanScore,
+                    other => {
+                        let known = "one of mean, max, mean-score";
+                        return Err(wrong_field("aggregate", known, other));
+                    }
+                });
+            }
             "without" => {
                 asked.without = Some(match text.starts_with('{') {
-                    true => value(&text)?,
+                    true => parse_as("WithoutIn", text.as_bytes())?,
                     false => WithoutIn::Where(text),
                 });
             }
@@ -259,14 +282,19 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
 }
 
 /// A field that is a JSON list gives its entries; any other is an entry itself.
-fn extend(list: &mut Vec<String>, text: String) -> Result<(), Refusal> {
+fn extend(list: &mut Vec<String>, field: &str, text: String) -> Result<(), Refusal> {
     match text.trim_start().starts_with('[') {
-        true => list.extend(parse::<Vec<String>>(text.as_bytes())?),
+        true => match serde_json::from_str::<Vec<String>>(&text) {
+            Ok(entries) => list.extend(entries),
+            Err(_) => return Err(wrong_field(field, "a text, or a JSON list of texts", &text)),
+        },
         false => list.push(text),
     }
     Ok(())
 }
 
-fn value<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Refusal> {
-    parse(text.trim().as_bytes())
+fn wrong_field(field: &str, expected: &str, found: &str) -> Refusal {
+    let shown: String = found.chars().take(60).collect();
+    let message = format!("`{field}`: expected {expected}, found {shown:?}");
+    Refusal::invalid("wrong_fields", message)
 }

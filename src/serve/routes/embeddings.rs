@@ -21,6 +21,7 @@ const RELATIVE: usize = 16 << 20;
 
 /// Inputs to embed.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Embed {
     /// The set; the first one if none is named.
     #[serde(default)]
@@ -36,6 +37,10 @@ pub(super) struct Embed {
     /// Refused unless it is the length that the vectors have.
     #[serde(default)]
     dimensions: Option<usize>,
+    /// Taken from clients of OpenAI, and not looked at.
+    #[serde(default)]
+    #[expect(dead_code, reason = "clients send it")]
+    user: Option<String>,
 }
 
 /// A text or several.
@@ -161,8 +166,13 @@ pub(super) async fn embed(
         if places.is_empty() {
             continue;
         }
-        let name = modality.to_string();
-        let flat = all(&name, vectors)?;
+        for (place, vector) in places.iter().zip(&vectors) {
+            if let Err(rejected) = vector {
+                let message = format!("input {}, {modality}: {}", place + 1, rejected.reason);
+                return Err(Refusal::invalid("unusable_input", message));
+            }
+        }
+        let flat = all("input", vectors)?;
         let vectors = match space {
             Coordinates::Relative => rows(&app, ground.clone(), modality, flat).await?,
             Coordinates::Absolute => {

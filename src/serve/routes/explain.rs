@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::Body;
+use super::body::{Body, within};
 use super::parts::{AggregateIn, ErrorBody, Scored, TemplatesIn, WithoutIn, on};
 use super::reasons::ReasonsOut;
 use crate::serve::answer::{self, Inputs, Question, Why};
@@ -21,6 +21,7 @@ const MOST: usize = 200;
 
 /// An image, labels, and the one to explain.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Explain {
     /// The set; the first one if none is named.
     #[serde(default)]
@@ -88,7 +89,7 @@ pub(super) async fn explain(
     let templates = TemplatesIn::read(asked.templates.as_ref())?;
     let aggregate = asked.aggregate.unwrap_or_default().into();
     let words = Words::new(&asked.labels, templates, aggregate, app.limits())?;
-    let pairs = asked.top.unwrap_or(PAIRS).clamp(1, MOST);
+    let pairs = within("top", asked.top.unwrap_or(PAIRS), 1, MOST)?;
     let why = match &asked.label {
         None => Why::Best { labels: 1, pairs },
         Some(label) => {

@@ -14,12 +14,13 @@
 //! | `page` | the page's files |
 //! | `parts` | what several requests and answers share |
 //! | `reasons` | a score's pairs, as JSON |
-//! | `body` | parts of a request: body, path, query |
+//! | `body`, `expected` | parts of a request: body, path, query; what a body should have been |
 
 mod admin;
 mod body;
 mod classify;
 mod embeddings;
+mod expected;
 mod explain;
 mod page;
 mod parts;
@@ -94,6 +95,21 @@ pub(super) fn router(app: &App) -> Router {
         .method_not_allowed_fallback(|| async { Refusal::method() })
         // `limits` has its own, which also bounds all bodies together.
         .layer(DefaultBodyLimit::disable())
+        .layer(layer(app.clone(), log::track))
+        .with_state(app.clone())
+}
+
+/// The routes that tell how the server is, for a port of their own: no key, no admission.
+pub(super) fn probes(app: &App) -> Router {
+    Router::new()
+        .route("/health", get(status::health))
+        .route("/ready", get(status::ready))
+        .route("/metrics", get(status::metrics))
+        .fallback(|| async {
+            let message = "this port has /health, /ready and /metrics only";
+            Refusal::not_found("no_route", message)
+        })
+        .method_not_allowed_fallback(|| async { Refusal::method() })
         .layer(layer(app.clone(), log::track))
         .with_state(app.clone())
 }

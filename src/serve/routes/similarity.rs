@@ -13,6 +13,7 @@ use crate::serve::state::App;
 
 /// Images and texts.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Similarity {
     /// The set; the first one if none is named.
     #[serde(default)]

@@ -8,11 +8,11 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map as Object, Value};
 use utoipa::ToSchema;
 
-use super::body::{Named, Query};
+use super::body::{Named, OfGeneration};
 use super::parts::ErrorBody;
 use super::reasons::image_url;
 use crate::anchors::history::{self, Change};
@@ -22,6 +22,7 @@ use crate::serve::answer::{On, ground};
 use crate::serve::error::Refusal;
 use crate::serve::ground::Ground;
 use crate::serve::map::Map;
+use crate::serve::paths::without_paths;
 use crate::serve::set::Served;
 use crate::serve::state::App;
 use crate::serve::thumbs::{Source, Thumbnail};
@@ -79,13 +80,6 @@ pub(super) struct SourceOut {
     name: String,
     /// How many pairs.
     count: u64,
-}
-
-/// A generation that a request asks about.
-#[derive(Debug, Deserialize)]
-pub(super) struct Of {
-    /// A kept generation; the live one if none is named.
-    generation: Option<u64>,
 }
 
 /// The served sets.
@@ -175,9 +169,9 @@ pub(super) struct MapOut {
 pub(super) async fn map(
     State(app): State<App>,
     Named(name): Named<String>,
-    Query(of): Query<Of>,
+    OfGeneration(of): OfGeneration,
 ) -> Result<Json<MapOut>, Refusal> {
-    let ground = generation(&app, app.set(Some(&name))?, of.generation).await?;
+    let ground = generation(&app, app.set(Some(&name))?, of).await?;
     let base = Arc::clone(&ground);
     let make = || app.compute().run_long(move || Ok(Map::of(base.set())?));
     let (map, _) = ground.map.get(&(), 1, make).await?;
@@ -228,10 +222,10 @@ pub(super) struct AnchorOut {
 pub(super) async fn anchor(
     State(app): State<App>,
     Named((name, anchor)): Named<(String, String)>,
-    Query(of): Query<Of>,
+    OfGeneration(of): OfGeneration,
 ) -> Result<Json<AnchorOut>, Refusal> {
     let set = app.set(Some(&name))?;
-    let ground = generation(&app, set, of.generation).await?;
+    let ground = generation(&app, set, of).await?;
     let anchor = number(&ground, &anchor)?;
     let record = ground.set().record(anchor)?;
     Ok(Json(AnchorOut {
@@ -269,11 +263,11 @@ pub(super) async fn anchor(
 pub(super) async fn picture(
     State(app): State<App>,
     Named((name, anchor)): Named<(String, String)>,
-    Query(of): Query<Of>,
+    OfGeneration(of): OfGeneration,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let set = app.set(Some(&name))?;
-    let ground = generation(&app, set, of.generation).await?;
+    let ground = generation(&app, set, of).await?;
     // The file is the record's. No part of the request is ever part of a path.
     let file = ground.set().record(number(&ground, &anchor)?)?.image;
     let source = tokio::task::spawn_blocking(move || Source::at(file)).await;
@@ -348,11 +342,19 @@ pub(super) async fn generations(
         let out = |change: Change| GenerationOut {
             kept: kept.contains(&change.generation),
             live: change.generation == live,
-            change,
+            change: without_folders(change),
         };
         Ok(history::read(&path)?.into_iter().map(out).collect())
     };
     Ok(Json(app.compute().run_long(read).await?))
+}
+
+/// A change as it is told: sources by their names, not by where this machine has them.
+fn without_folders(change: Change) -> Change {
+    Change {
+        detail: without_paths(&change.detail),
+        ..change
+    }
 }
 
 /// The ground of a generation.

@@ -24,15 +24,22 @@ const EXPLAINED: Why = Why::Best {
 
 /// An image and the labels to choose from.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ZeroShot {
     /// The bytes of an image file in base64, a `data:` URL, or the URL of a host that the server may fetch from.
     inputs: String,
     /// The labels, and how they are put into words.
     parameters: Parameters,
+    /// Taken from clients of Hugging Face, and not looked at.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    #[expect(dead_code, reason = "clients send it")]
+    options: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// The labels, and how they are put into words.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     /// The labels to choose from.
     candidate_labels: Vec<String>,
@@ -106,7 +113,9 @@ async fn zero_shot(
     body: ZeroShot,
 ) -> Result<Json<Vec<LabelScore>>, Refusal> {
     let set = app.set(name)?;
-    let ZeroShot { inputs, parameters } = body;
+    let ZeroShot {
+        inputs, parameters, ..
+    } = body;
     let templates = match &parameters.hypothesis_template {
         Some(template) => Templates::parse([template])?,
         None => Templates::default(),

@@ -52,8 +52,12 @@ pub fn canonical(moments: &Moments, params: &Canonical) -> Result<[LinearMap; 2]
         .map_err(|_| FitError::Decomposition("SVD"))?;
     let correlations = svd.S().column_vector();
     let dims = params.dims.min(correlations.nrows());
+    let known = known(correlations);
     let scale: Vec<f64> = (0..dims)
-        .map(|i| correlations[i].max(0.0).powf(params.exponent))
+        .map(|i| match i < known {
+            true => correlations[i].max(0.0).powf(params.exponent),
+            false => 0.0,
+        })
         .collect();
     let side = |directions: faer::MatRef<'_, f64>, l: &Llt<f64>| {
         let mut m = Mat::from_fn(directions.nrows(), dims, |i, j| {
@@ -69,6 +73,15 @@ pub fn canonical(moments: &Moments, params: &Canonical) -> Result<[LinearMap; 2]
     Ok([x, y])
 }
 
+/// How many singular values, largest first, are more than rounding of the largest: fewer pairs than
+/// dimensions leave directions that the data says nothing of, and whatever an SVD fills them with must
+/// not decide.
+fn known(values: faer::ColRef<'_, f64>) -> usize {
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let least = largest * 1e-12;
+    values.iter().take_while(|&&value| value > least).count()
+}
+
 /// Ridge regression from images to texts: `W = (S_x + shrinkage mean(eig) I)^-1 C_xy`.
 ///
 /// # Errors
@@ -79,14 +92,16 @@ pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<[LinearMap; 2], FitErr
     Ok(onto_texts(moments, &w))
 }
 
-/// The best rotation from images to texts: `U S V' = svd(C_xy)`, `W = U V'` (Schönemann 1966).
+/// The best rotation from images to texts: `U S V' = svd(C_xy)`, `W = U V'` (Schönemann 1966), over the
+/// directions of which the pairs say anything.
 ///
 /// # Errors
 /// [`FitError`].
 pub fn procrustes(moments: &Moments) -> Result<[LinearMap; 2], FitError> {
     let [_, _, cxy] = checked(moments)?;
     let svd = cxy.thin_svd().map_err(|_| FitError::Decomposition("SVD"))?;
-    let w = svd.U() * svd.V().transpose();
+    let known = known(svd.S().column_vector());
+    let w = svd.U().subcols(0, known) * svd.V().subcols(0, known).transpose();
     Ok(onto_texts(moments, &w))
 }
 
@@ -277,6 +292,26 @@ mod tests {
                 .sum();
             assert!((sum - dot(&u, &v)).abs() < 1e-4, "{sum}");
         }
+    }
+
+    #[test]
+    fn directions_that_no_pair_knows_of_are_left_out() {
+        let few = moments(3);
+        let w = wide(&procrustes(&few).unwrap()[0]);
+        let squares: f64 = w.iter().map(|v| v * v).sum();
+        assert!(
+            (squares - 2.0).abs() < 1e-4,
+            "three pairs fix two directions: {squares}"
+        );
+        let params = Canonical {
+            dims: 4,
+            shrinkage: 0.1,
+            exponent: 0.0,
+        };
+        let map = wide(&canonical(&few, &params).unwrap()[0]);
+        let column = |j: usize| map.column(j).iter().map(|v| v.abs()).sum::<f64>();
+        assert!(column(0) > 0.0 && column(1) > 0.0);
+        assert_eq!((column(2), column(3)), (0.0, 0.0));
     }
 
     #[test]

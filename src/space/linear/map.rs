@@ -3,12 +3,13 @@
 use ndarray::Array2;
 
 use crate::space::product::Rows;
-use crate::space::vector::{dot, normalize};
+use crate::space::vector::{ROUNDING, dot, normalize_rest};
 
 /// Takes vectors of one side to coordinates: `normalise((x - center) M)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearMap {
     center: Vec<f32>,
+    center_norm: f64,
     /// None is the identity.
     matrix: Option<Matrix>,
     /// What the coordinates' scale says of them, `[coordinates]`: of canonical ones the correlation.
@@ -22,6 +23,8 @@ struct Matrix {
     forth: Rows,
     /// `[dim, coordinates]`.
     back: Rows,
+    /// The square root of the sum of all squares: no vector grows by more.
+    norm: f64,
 }
 
 impl LinearMap {
@@ -29,6 +32,7 @@ impl LinearMap {
     pub fn identity(center: Vec<f32>) -> Self {
         let scale = vec![1.0; center.len()];
         Self {
+            center_norm: dot(&center, &center).sqrt(),
             center,
             matrix: None,
             scale,
@@ -38,11 +42,14 @@ impl LinearMap {
     /// `matrix` is `[dim, coordinates]`; `scale` holds a number for each coordinate, of canonical
     /// ones their correlation.
     pub fn new(center: Vec<f32>, matrix: Array2<f32>, scale: Vec<f32>) -> Self {
+        let squares = matrix.iter().map(|&m| f64::from(m).powi(2));
         let matrix = Matrix {
+            norm: squares.sum::<f64>().sqrt(),
             forth: Rows::from(&matrix.t().to_owned()),
             back: Rows::from(&matrix),
         };
         Self {
+            center_norm: dot(&center, &center).sqrt(),
             center,
             matrix: Some(matrix),
             scale,
@@ -69,20 +76,38 @@ impl LinearMap {
         self.scale.len()
     }
 
-    /// The coordinates of vectors, `[n, dim]` row-major, as `[n, coordinates]` of unit norm.
+    /// The coordinates of vectors, `[n, dim]` row-major, as `[n, coordinates]` of unit norm; zero for a
+    /// vector of which nothing but rounding is left.
     pub fn apply(&self, vectors: &[f32]) -> Vec<f32> {
         let mut out = self.project(vectors);
-        for row in out.chunks_exact_mut(self.coordinates().max(1)) {
-            normalize(row);
+        let rows = out.chunks_exact_mut(self.coordinates().max(1));
+        for (row, x) in rows.zip(vectors.chunks_exact(self.center.len().max(1))) {
+            normalize_rest(row, self.operands(x));
         }
         out
     }
 
-    /// The norms that coordinates have before they are normalised, `[n]`.
+    /// The lengths that the coordinates of `x` are a difference of, times what the matrix makes of
+    /// them at most.
+    fn operands(&self, x: &[f32]) -> f64 {
+        let stretch = self.matrix.as_ref().map_or(1.0, |matrix| matrix.norm);
+        stretch * (dot(x, x).sqrt() + self.center_norm)
+    }
+
+    /// The norms that coordinates have before they are normalised, `[n]`; 0 where nothing but rounding
+    /// is left.
     pub fn norms(&self, vectors: &[f32]) -> Vec<f32> {
-        self.project(vectors)
-            .chunks_exact(self.coordinates().max(1))
-            .map(|row| dot(row, row).sqrt() as f32)
+        let projected = self.project(vectors);
+        let rows = projected.chunks_exact(self.coordinates().max(1));
+        rows.zip(vectors.chunks_exact(self.center.len().max(1)))
+            .map(|(row, x)| {
+                let norm = dot(row, row).sqrt();
+                if norm > ROUNDING * self.operands(x) {
+                    norm as f32
+                } else {
+                    0.0
+                }
+            })
             .collect()
     }
 
@@ -124,6 +149,23 @@ impl LinearMap {
 mod tests {
     use super::*;
     use crate::space::frame::Frame;
+
+    #[test]
+    fn a_vector_at_the_centre_has_no_coordinates() {
+        let matrix =
+            Array2::from_shape_fn((3, 2), |(i, j)| (i + 1) as f32 * 30.0 - j as f32 * 70.0);
+        let center = vec![0.6f32, -0.48, 0.64];
+        let near: Vec<f32> = center.iter().map(|v| v * (1.0 + f32::EPSILON)).collect();
+        for map in [
+            LinearMap::identity(center.clone()),
+            LinearMap::new(center.clone(), matrix, vec![1.0; 2]),
+        ] {
+            assert!(map.apply(&near).iter().all(|v| *v == 0.0));
+            assert_eq!(map.norms(&near), [0.0]);
+            let far = [0.8f32, -0.6, 0.0];
+            assert!((map.apply(&far).iter().map(|v| v * v).sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+    }
 
     #[test]
     fn projected_anchors_are_compared_where_they_lie() {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{PromptsError, Templates, lines_of, listed, place, read};
+use super::{PromptsError, Templates, form, lines_of, listed, place, read};
 
 /// The class names to choose between: at least one, none twice.
 ///
@@ -13,6 +13,7 @@ use super::{PromptsError, Templates, lines_of, listed, place, read};
 pub struct Labels {
     shown: Vec<String>,
     more: Vec<More>,
+    notes: Vec<String>,
 }
 
 /// What a label has besides the name that it is shown under.
@@ -50,43 +51,103 @@ impl Labels {
 
     /// Reads a UTF-8 file of labels. What is in it follows from its name:
     ///
-    /// * `.json`: `{"cat": ["a small pet", ...], "dog": "a loyal pet"}`, labels with prompts of their
-    ///   own;
+    /// * `.json`: `["cat", "dog"]`, or `{"cat": ["a small pet", ...], "dog": "a loyal pet"}`, labels
+    ///   with prompts of their own, or the numbered classes of a model (`id2label`, `label2id`, also
+    ///   within a `config.json`; Keras's `class_index.json`), in the order of their numbers;
     /// * `.jsonl`: `{"label": "cat", "names": ["gato"], "prompts": ["a small pet"]}` a line;
     /// * any other: one label a line, after it perhaps a tab or a colon and a blank, and a prompt of
     ///   its own; further prompts after further tabs. Blank lines and lines that begin with `#` are
     ///   passed over.
     ///
     /// # Errors
-    /// As [`Labels::parse`], and a file that is missing, not UTF-8, or not the JSON that it should be.
+    /// As [`Labels::parse`], and a file that is missing, not UTF-8, not the JSON that it should be, or
+    /// that says by its form that it is something else.
     pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
         let text = read(path)?;
-        let is = |kind| {
-            path.extension()
-                .is_some_and(|e| e.eq_ignore_ascii_case(kind))
-        };
-        if is("json") {
-            Self::collect(Some(path), listed::object(path, &text)?.into_iter())
-        } else if is("jsonl") {
-            Self::collect(Some(path), listed::lines(path, &text)?.into_iter())
-        } else {
-            let lines = lines_of(&text).map(|(index, line)| {
+        let lines = form::ends_with(path, "jsonl") || form::ends_with(path, "ndjson");
+        let is_json = || serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+        if lines {
+            return Self::collect(Some(path), listed::lines(path, &text)?.into_iter());
+        }
+        if form::ends_with(path, "json") || form::is_document(&text) && is_json() {
+            return match listed::document(path, &text)? {
+                listed::Document::Names(names) => {
+                    let names = names.into_iter().enumerate();
+                    let entry = |(index, name)| (index, name, More::default());
+                    Self::gather(Some(path), names.map(entry), false)
+                }
+                listed::Document::Entries(entries) => {
+                    Self::collect(Some(path), entries.into_iter())
+                }
+            };
+        }
+        form::refuse_other_labels(path, &text)?;
+        let mut with_colon = Vec::new();
+        let mut plain = 0;
+        let entries: Vec<_> = lines_of(&text)
+            .map(|(index, line)| {
                 let (label, prompts) = described(line);
+                match line.contains('\t') || prompts.is_empty() {
+                    true => plain += 1,
+                    false => with_colon.push(line.trim()),
+                }
                 let names = Vec::new();
                 (index, label.to_owned(), More { names, prompts })
-            });
-            Self::collect(Some(path), lines)
+            })
+            .collect();
+        let mut labels = Self::collect(Some(path), entries.into_iter()).map_err(|mut error| {
+            if let PromptsError::DuplicateLabels {
+                labels, described, ..
+            } = &mut error
+            {
+                let twice =
+                    |line: &&str| labels.iter().any(|l| line.starts_with(&format!("{l}: ")));
+                *described = with_colon.iter().any(twice);
+            }
+            error
+        })?;
+        labels.notes.extend(form::comments(path, &text));
+        if let (Some(line), true) = (with_colon.first(), plain > 0) {
+            labels.notes.push(format!(
+                "{}: in {} of {} lines the text after a colon was taken as a description of the \
+                 label, such as {line:?}; write names with a colon as a JSON list in a .json file",
+                path.display(),
+                with_colon.len(),
+                with_colon.len() + plain
+            ));
         }
+        Ok(labels)
+    }
+
+    /// What a person should know of how a file was read, such as lines that were taken as comments.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     fn collect(
         file: Option<&Path>,
         entries: impl Iterator<Item = (usize, String, More)>,
     ) -> Result<Self, PromptsError> {
+        Self::gather(file, entries, true)
+    }
+
+    /// `bars`: whether `|` divides the names of one label.
+    fn gather(
+        file: Option<&Path>,
+        entries: impl Iterator<Item = (usize, String, More)>,
+        bars: bool,
+    ) -> Result<Self, PromptsError> {
         let (mut shown, mut more) = (Vec::new(), Vec::new());
         for (index, names, rest) in entries {
+            if let (Some(path), true) = (file, names.contains("{}")) {
+                return Err(PromptsError::OtherForm {
+                    path: path.to_owned(),
+                    seems: format!("a file of templates, because of {names:?}"),
+                    advice: "give it as templates, and here one label a line",
+                });
+            }
             let mut names = names
-                .split('|')
+                .split(|letter| bars && letter == '|')
                 .map(str::trim)
                 .chain(rest.names.iter().map(|n| n.trim()));
             let first = names.next().unwrap_or_default().to_owned();
@@ -119,9 +180,11 @@ impl Labels {
             return Err(PromptsError::DuplicateLabels {
                 file: file.map(Path::to_owned),
                 labels: twice,
+                described: false,
             });
         }
-        Ok(Self { shown, more })
+        let notes = Vec::new();
+        Ok(Self { shown, more, notes })
     }
 
     /// The labels in the order given, each under its first name.

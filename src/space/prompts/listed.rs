@@ -5,29 +5,14 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 
 use super::labels::More;
-use super::{PromptsError, lines_of, place};
-
-/// One prompt or a list of them.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a prompt or a list of prompts")]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl From<OneOrMany> for Vec<String> {
-    fn from(prompts: OneOrMany) -> Self {
-        match prompts {
-            OneOrMany::One(prompt) => vec![prompt],
-            OneOrMany::Many(prompts) => prompts,
-        }
-    }
-}
+use super::{PromptsError, place};
+use crate::pairs::{json_message, type_name as json_type};
 
 /// An object in the order of the file, its keys as often as they are there.
-struct Entries(Vec<(String, OneOrMany)>);
+struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -53,7 +38,7 @@ impl<'de> Deserialize<'de> for Entries {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct LabelLine {
     label: String,
     #[serde(default)]
     names: Vec<String>,
@@ -61,31 +46,135 @@ struct Line {
     prompts: Vec<String>,
 }
 
+/// What a JSON document of labels holds.
+pub(super) enum Document {
+    /// Names alone, taken as they are.
+    Names(Vec<String>),
+    /// Labels with prompts of their own.
+    Entries(Listed),
+}
+
 /// Number, label and the rest of each entry.
 type Listed = Vec<(usize, String, More)>;
 
-/// `{"label": prompts, ...}`; entries are numbered among each other.
-pub(super) fn object(path: &Path, text: &str) -> Result<Listed, PromptsError> {
-    let entries: Entries = serde_json::from_str(text).map_err(|error| fault(path, 0, &error))?;
-    let entry = |(index, (label, prompts)): (usize, (String, OneOrMany))| {
-        let names = Vec::new();
-        let prompts = trimmed(prompts.into());
-        (index, label, More { names, prompts })
+/// A list of names, `{"label": prompts, ...}` with entries numbered among each other, or the numbered
+/// classes of a model.
+pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError> {
+    if text.trim_start().starts_with('[') {
+        let values: Vec<Value> = serde_json::from_str(text).map_err(|e| fault(path, 0, &e))?;
+        let name = |value: Value| match value {
+            Value::String(name) => Some(name),
+            _ => None,
+        };
+        let names: Option<Vec<_>> = values.into_iter().map(name).collect();
+        let names = names.filter(|names| !names.is_empty()).ok_or_else(|| {
+            wrong(
+                path,
+                "expected a list of labels as texts, such as [\"cat\", \"dog\"]",
+            )
+        })?;
+        return Ok(Document::Names(names));
+    }
+    let Entries(entries) = serde_json::from_str(text).map_err(|error| fault(path, 0, &error))?;
+    for key in ["id2label", "label2id"] {
+        if let Some((_, Value::Object(map))) = entries.iter().find(|(name, _)| name == key) {
+            let map: Vec<_> = map.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            return numbered(&map)
+                .map(Document::Names)
+                .ok_or_else(|| wrong(path, &format!("expected names with numbers under {key:?}")));
+        }
+    }
+    if let Some(names) = numbered(&entries) {
+        return Ok(Document::Names(names));
+    }
+    if entries.len() > 1 && entries.iter().all(|(key, _)| key.parse::<u64>().is_ok()) {
+        return Err(wrong(
+            path,
+            "the keys are numbers, so this seems to be a list of classes, but not every one has a name",
+        ));
+    }
+    let mut listed = Vec::new();
+    for (index, (label, value)) in entries.into_iter().enumerate() {
+        let texts = match value {
+            Value::String(text) => Some(vec![text]),
+            Value::Array(values) => values
+                .into_iter()
+                .map(|value| value.as_str().map(str::to_owned))
+                .collect(),
+            _ => None,
+        };
+        let prompts = texts.ok_or_else(|| {
+            wrong(
+                path,
+                &format!("expected a prompt or a list of prompts under {label:?}"),
+            )
+        })?;
+        let (names, prompts) = (Vec::new(), trimmed(prompts));
+        listed.push((index, label, More { names, prompts }));
+    }
+    Ok(Document::Entries(listed))
+}
+
+/// The names of classes in the order of their numbers: `{"0": "tench"}` (`id2label`),
+/// `{"tench": 0}` (`label2id`) or `{"0": ["n01440764", "tench"]}` (Keras's `class_index.json`).
+fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
+    let one = |(key, value): &(String, Value)| match (key.parse::<u64>(), value) {
+        (Ok(number), Value::String(name)) => Some((number, name.clone())),
+        (Ok(number), Value::Array(pair)) => match pair.as_slice() {
+            [Value::String(id), Value::String(name)] if is_wordnet(id) => {
+                Some((number, name.replace('_', " ")))
+            }
+            _ => None,
+        },
+        (_, Value::Number(number)) => Some((number.as_u64()?, key.clone())),
+        _ => None,
     };
-    Ok(entries.0.into_iter().enumerate().map(entry).collect())
+    let mut classes: Vec<_> = entries.iter().map(one).collect::<Option<_>>()?;
+    classes.sort_by_key(|(number, _)| *number);
+    // One number that is not the first is hardly all of a model's classes.
+    if classes.len() == 1 && classes[0].0 != 0 {
+        return None;
+    }
+    let distinct = classes.windows(2).all(|pair| pair[0].0 != pair[1].0);
+    (distinct && !classes.is_empty()).then(|| classes.into_iter().map(|(_, name)| name).collect())
+}
+
+/// `n01440764`.
+fn is_wordnet(id: &str) -> bool {
+    id.strip_prefix('n')
+        .is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `{"label": ..., "names": [...], "prompts": [...]}` a line.
 pub(super) fn lines(path: &Path, text: &str) -> Result<Listed, PromptsError> {
-    lines_of(text)
+    let lines = text.lines().enumerate();
+    lines
+        .filter(|(_, line)| !line.trim().is_empty())
         .map(|(index, line)| {
-            let line: Line =
+            let value: Value =
+                serde_json::from_str(line).map_err(|error| fault(path, index, &error))?;
+            if !value.is_object() {
+                let found = json_type(&value);
+                return Err(PromptsError::Json {
+                    at: place(Some(path), index),
+                    what: format!("expected an object with \"label\", found {found}"),
+                });
+            }
+            // From the text again: a `Value` would keep the last of two values with one key.
+            let line: LabelLine =
                 serde_json::from_str(line).map_err(|error| fault(path, index, &error))?;
             let prompts = trimmed(line.prompts);
             let names = line.names;
             Ok((index, line.label, More { names, prompts }))
         })
         .collect()
+}
+
+fn wrong(path: &Path, what: &str) -> PromptsError {
+    PromptsError::Json {
+        at: place(Some(path), 0),
+        what: what.to_owned(),
+    }
 }
 
 fn trimmed(prompts: Vec<String>) -> Vec<String> {
@@ -95,8 +184,8 @@ fn trimmed(prompts: Vec<String>) -> Vec<String> {
 
 /// `before` lines stand above what the JSON parser was given.
 fn fault(path: &Path, before: usize, error: &serde_json::Error) -> PromptsError {
-    let said = error.to_string();
-    let what = said.split(" at line ").next().unwrap_or_default();
+    let said = json_message(error);
+    let what = said.split(" at ").next().unwrap_or_default();
     PromptsError::Json {
         at: place(Some(path), before + error.line().max(1) - 1),
         what: what.to_owned(),

@@ -8,12 +8,14 @@
 //! | `mod` | [`Templates`], and what can be wrong with them |
 //! | `labels` | [`Labels`]: class names, their other names and prompts of their own |
 //! | `listed` | label files that are JSON or JSON Lines |
+//! | `form` | what a file says by its form: another format, comments that may be meant as text |
 //! | [`named`] | published templates by name |
 //! | `sets/` | those templates, a file a set |
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod form;
 mod labels;
 mod listed;
 pub mod named;
@@ -25,7 +27,9 @@ pub use self::labels::Labels;
 #[non_exhaustive]
 pub enum PromptsError {
     /// A template without a place for the class name.
-    #[error("{at}: {text:?} has no {{}}; put {{}} or {{c}} where the class name belongs")]
+    #[error(
+        "{at}: {text:?} has no {{}}; put {{}} or {{c}} where the class name belongs (or are these labels?)"
+    )]
     NoPlaceholder {
         /// The template's place.
         at: Place,
@@ -79,15 +83,39 @@ pub enum PromptsError {
     },
     /// Labels that are there more than once.
     #[error(
-        "{}: labels given more than once: {}; name each once",
+        "{}: labels given more than once: {}; {}",
         source_name(file),
-        quoted(labels)
+        quoted(labels),
+        if *described {
+            "text after a colon and a blank is taken as a description of the label before it: write \
+             names with a colon as a JSON list, [\"a: b\", ...], in a .json file"
+        } else {
+            "name each once"
+        }
     )]
     DuplicateLabels {
         /// The file, if they came from one.
         file: Option<PathBuf>,
         /// Each such label, once.
         labels: Vec<String>,
+        /// Whether such a label stands before a colon and a description.
+        described: bool,
+    },
+    /// A file that says by its form that it is something else.
+    #[error("{}: this seems to be {seems}; {advice}", .path.display())]
+    OtherForm {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        seems: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A folder where a file is expected.
+    #[error("{}: expected a file, found a folder; give a file inside it", .path.display())]
+    FolderForFile {
+        /// The path.
+        path: PathBuf,
     },
     /// A label file in JSON that is not what it must be.
     #[error(
@@ -173,13 +201,25 @@ impl Templates {
     }
 
     /// Reads a UTF-8 file with one template a line; blank lines and lines that begin with `#` are
-    /// passed over.
+    /// passed over. A file that holds a list of texts in JSON is read as that.
     ///
     /// # Errors
-    /// As [`Templates::parse`], with the line; and a file that is missing or not UTF-8.
+    /// As [`Templates::parse`], with the line; a file that is missing or not UTF-8, and one that says
+    /// by its form that it is something else.
     pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
         let text = read(path)?;
-        Self::parse_in(Some(path), lines_of(&text))
+        match form::templates(path, &text)? {
+            Some(list) => Self::parse_in(Some(path), list.into_iter().enumerate()),
+            None => Self::parse_in(Some(path), lines_of(&text)),
+        }
+    }
+
+    /// What a person should know of how a file of templates was read.
+    ///
+    /// # Errors
+    /// As [`Templates::from_file`] of a file that cannot be read.
+    pub fn notes_of_file(path: &Path) -> Result<Vec<String>, PromptsError> {
+        Ok(form::comments(path, &read(path)?).into_iter().collect())
     }
 
     fn parse_in<S: AsRef<str>>(
@@ -283,7 +323,13 @@ fn lines_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn read(path: &Path) -> Result<String, PromptsError> {
+    if path.is_dir() {
+        return Err(PromptsError::FolderForFile {
+            path: path.to_owned(),
+        });
+    }
     let bytes = fs_err::read(path)?;
+    form::refuse_binary(path, &bytes)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text
             .strip_prefix('\u{feff}')

@@ -52,7 +52,7 @@ fn bad_templates_name_their_place() {
     insta::assert_snapshot!(
         ["a photo", "a {class}", "a {", "a } {}", "{ }"].map(say).join("\n"),
         @r#"
-    entry 2: "a photo" has no {}; put {} or {c} where the class name belongs
+    entry 2: "a photo" has no {}; put {} or {c} where the class name belongs (or are these labels?)
     entry 2: unknown placeholder {class}; the class name is {} or {c}, and a brace itself is written {{ or }}
     entry 2: "a {" has a single {; the class name is {} or {c}, and a brace itself is written {{ or }}
     entry 2: "a } {}" has a single }; the class name is {} or {c}, and a brace itself is written {{ or }}
@@ -71,7 +71,7 @@ fn files_are_read_by_line() {
     let bad = file(b"# mine\n\na photo\n");
     assert_eq!(
         message(Templates::from_file(bad.path()), &bad),
-        "FILE, line 3: \"a photo\" has no {}; put {} or {c} where the class name belongs"
+        "FILE, line 3: \"a photo\" has no {}; put {} or {c} where the class name belongs (or are these labels?)"
     );
     let latin = file(b"a {}\ncaf\xE9 {}\n");
     assert_eq!(
@@ -230,11 +230,196 @@ fn bad_label_files_name_the_line() {
         say("l.txt", "cat\n: a pet\n"),
     ];
     insta::assert_snapshot!(said.join("\n"), @r#"
-    l.json, line 2: expected a prompt or a list of prompts; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
+    l.json, line 1: expected a prompt or a list of prompts under "cat"; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.json: labels given more than once: "cat"; name each once
-    l.json, line 1: invalid type: sequence, expected an object of labels; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
+    l.json, line 1: expected a list of labels as texts, such as ["cat", "dog"]; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.jsonl, line 2: unknown field `prompt`, expected one of `label`, `names`, `descriptions`, `prompts`; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.jsonl, line 1: a label is blank; take out the extra comma or name it
     l.txt, line 2: a label is blank; take out the extra comma or name it
     "#);
+}
+
+fn labels_in(name: &str, text: &str) -> Result<Labels, String> {
+    let (_folder, path) = named(name, text);
+    Labels::from_file(&path).map_err(|error| error.to_string())
+}
+
+#[test]
+fn files_that_models_come_with_give_their_labels() {
+    for (name, text) in [
+        ("l.json", r#"["tench", "goldfish: red"]"#),
+        ("l.txt", r#"["tench", "goldfish: red"]"#),
+        ("id2label.json", r#"{"1": "goldfish: red", "0": "tench"}"#),
+        ("id2label.txt", r#"{"1": "goldfish: red", "0": "tench"}"#),
+        ("label2id.json", r#"{"goldfish: red": 1, "tench": 0}"#),
+        (
+            "config.json",
+            r#"{"model_type": "vit", "id2label": {"0": "tench", "1": "goldfish: red"}}"#,
+        ),
+        (
+            "config.json",
+            r#"{"model_type": "vit", "label2id": {"goldfish: red": 1, "tench": 0}}"#,
+        ),
+    ] {
+        assert_eq!(
+            labels_in(name, text).unwrap().as_slice(),
+            ["tench", "goldfish: red"],
+            "{text}"
+        );
+    }
+    let keras = r#"{"0": ["n01440764", "tench"], "1": ["n01443537", "great_white"]}"#;
+    assert_eq!(
+        labels_in("class_index.json", keras).unwrap().as_slice(),
+        ["tench", "great white"]
+    );
+    let ten: Vec<String> = (0..11).map(|i| format!("\"{i}\": \"c{i}\"")).collect();
+    let ten = labels_in("i.json", &format!("{{{}}}", ten.join(","))).unwrap();
+    assert_eq!(ten.as_slice()[2], "c2", "by number, not by text");
+}
+
+#[test]
+fn files_that_are_something_else_are_refused_with_what_they_seem_to_be() {
+    let labels = [
+        ("l.csv", "id,label\n0,tench\n", "a table in CSV"),
+        (
+            "l.tsv",
+            "label\tdescription\ncat\ta pet\n",
+            "a table with a header",
+        ),
+        ("l.yaml", "- cat\n- dog\n", "YAML"),
+        ("l.txt", "- cat\n- dog\n", "bullet"),
+        ("l.txt", "0: tench\n1: goldfish\n", "number"),
+        ("l.txt", "1. tench\n2. goldfish\n", "number"),
+        ("l.txt", "n01440764 tench\nn01443537 goldfish\n", "WordNet"),
+        (
+            "l.txt",
+            "{0: 'tench',\n 1: 'goldfish'}\n",
+            "part of a program",
+        ),
+        ("l.txt", "'cat',\n'dog',\n", "quotation marks"),
+        ("l.txt", "a photo of a {}.\n", "templates"),
+        ("l.json", "[\"a photo of a {}.\"]", "templates"),
+        (
+            "l.json",
+            r#"[{"id": 1, "name": "cat"}]"#,
+            "expected a list of labels",
+        ),
+        (
+            "l.json",
+            r#"{"0": ["a", "b"], "1": ["c", "d"]}"#,
+            "list of classes",
+        ),
+        ("l.txt", "PK\u{3}\u{4}", "ZIP"),
+        ("l.txt", "cat\0dog", "binary"),
+        ("l.txt", "<html><li>cat</li></html>", "HTML"),
+    ];
+    for (name, text, seems) in labels {
+        let said = labels_in(name, text).unwrap_err();
+        assert!(
+            said.contains(seems) && said.contains(name),
+            "{text}: {said}"
+        );
+    }
+    let templates = [
+        ("t.json", "{\"a\": \"b\"}", "no list"),
+        ("t.json", "[1]", "other things than templates"),
+        (
+            "t.txt",
+            "['a photo of a {}.',\n 'art of the {}.']",
+            "part of a program",
+        ),
+        (
+            "t.txt",
+            "'a photo of a {}.',\n'art of the {}.',\n",
+            "quotation marks",
+        ),
+        ("t.jsonl", "\"a photo of a {}.\"\n", "quotation marks"),
+        (
+            "t.txt",
+            "lambda c: f'a photo of a {c}.',\n",
+            "quotation marks",
+        ),
+        ("t.yaml", "- a photo of a {}.\n", "YAML"),
+        ("t.txt", "- a photo of a {}.\n", "bullet"),
+        ("t.txt", "cat\ndog\n", "or are these labels"),
+        ("t.txt", "a photo of a %s.\n", "put {} or {c}"),
+        ("t.txt", "a photo of a {0}.\n", "unknown placeholder {0}"),
+        (
+            "t.txt",
+            "a photo of a {label}.\n",
+            "unknown placeholder {label}",
+        ),
+    ];
+    for (name, text, seems) in templates {
+        let (_folder, path) = named(name, text);
+        let said = Templates::from_file(&path).unwrap_err().to_string();
+        assert!(
+            said.contains(seems) && said.contains(name),
+            "{text}: {said}"
+        );
+    }
+    let (_folder, path) = named("t.json", r##"["a photo of a {}.", "# art of the {}."]"##);
+    assert_eq!(
+        Templates::from_file(&path).unwrap().render("x"),
+        ["a photo of a x.", "# art of the x."]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    for said in [
+        Labels::from_file(folder.path()).unwrap_err().to_string(),
+        Templates::from_file(folder.path()).unwrap_err().to_string(),
+    ] {
+        assert!(said.contains("found a folder"), "{said}");
+    }
+}
+
+#[test]
+fn characters_with_a_meaning_are_told_of() {
+    let said = labels_in("films.txt", "Alien: Covenant\nAlien: Resurrection\ncat\n").unwrap_err();
+    assert!(
+        said.contains("\"Alien\"") && said.contains("after a colon"),
+        "{said}"
+    );
+    let tags = labels_in("tags.txt", "#food\n#travel\n# a comment\ncat\n").unwrap();
+    assert_eq!(tags.as_slice(), ["cat"]);
+    assert!(
+        tags.notes()[0].contains("2 lines were taken as comments"),
+        "{:?}",
+        tags.notes()
+    );
+    let mixed = labels_in("m.txt", "Alien: Covenant\nHeat\n").unwrap();
+    assert!(
+        mixed.notes()[0].contains("\"Alien: Covenant\""),
+        "{:?}",
+        mixed.notes()
+    );
+    // The advice followed.
+    let list = r##"["Alien: Covenant", "Alien: Resurrection", "#food", "a|b"]"##;
+    let names = ["Alien: Covenant", "Alien: Resurrection", "#food", "a|b"];
+    assert_eq!(labels_in("l.json", list).unwrap().as_slice(), names);
+    for (name, text) in [
+        ("plain.txt", "# mine\ncat\n"),
+        ("all.txt", "cat: a pet\ndog: a pet\n"),
+    ] {
+        assert_eq!(labels_in(name, text).unwrap().notes(), [""; 0]);
+    }
+}
+
+#[test]
+fn no_message_names_a_type() {
+    for text in [
+        "\"cat\"\n",
+        "3\n",
+        "[\"cat\"]\n",
+        "{\"label\": 3}\n",
+        "{\"label\": \"a\", \"names\": 3}\n",
+    ] {
+        let said = labels_in("l.jsonl", text).unwrap_err();
+        assert!(
+            said.contains("\"label\"") && said.contains("line 1"),
+            "{said}"
+        );
+        for word in ["struct", "enum", "LabelLine", "variant"] {
+            assert!(!said.contains(word), "{said}");
+        }
+    }
 }

@@ -55,6 +55,12 @@ impl Recipe {
         Ok(Self { parts, calibration })
     }
 
+    /// The name in [`NAMES`] that stands for exactly this recipe, if one does.
+    pub fn known_name(&self) -> Option<&'static str> {
+        let mut names = NAMES.iter().map(|(name, _)| *name);
+        names.find(|name| Self::named(name).is_ok_and(|known| known == *self))
+    }
+
     fn one(name: &str) -> Result<Self, RecipeError> {
         let rows = SpaceParams::default();
         let canonical = Canonical::default();

@@ -5,11 +5,16 @@
 //! starts at `floor((side - crop) / 2)`; where the picture is smaller than the crop, the border is
 //! black *before* normalising.
 //!
-//! Here are the steps; `settings` reads the file, in all the ways that it is written.
+//! Here are the steps. `settings` reads the file, in all the ways that it is written, with `values`
+//! and `steps`; `classes` says what Hugging Face's classes do with the same keys, `timm` reads timm's files.
 
+mod classes;
 mod settings;
+mod steps;
 #[cfg(test)]
 mod tests;
+mod timm;
+mod values;
 
 use image::RgbImage;
 use serde_json::{Value, json};
@@ -32,10 +37,20 @@ pub enum Resize {
 pub struct Preprocess {
     resize: Resize,
     crop: Option<(u32, u32)>,
+    /// The part of the short side that is cut out, as a square or not, before resizing: width, height.
+    cut_first: Option<(f64, f64)>,
+    /// Whether an odd pixel beside the crop is divided as torchvision does, which rounds.
+    rounded_crop: bool,
     filter: Filter,
     rescale: Option<f64>,
+    /// Whether 1 is subtracted after rescaling.
+    offset: bool,
     normalize: Option<([f64; 3], [f64; 3])>,
+    /// Whether values are divided by the deviation once more.
+    divided_again: bool,
     bgr: bool,
+    /// The class whose keys were believed without knowing it.
+    trusted: Option<String>,
     size: (u32, u32),
     /// The tensor's value for each 8-bit sample, by output channel.
     table: Box<[[f32; 256]; 3]>,
@@ -54,7 +69,7 @@ impl Preprocess {
 
     /// The settings that change a vector, for the encoder's identity.
     pub fn describe(&self) -> Value {
-        json!({
+        let mut all = json!({
             "resize": match self.resize {
                 Resize::Keep => Value::Null,
                 Resize::Shortest(side) => json!({"shortest_edge": side}),
@@ -66,11 +81,38 @@ impl Preprocess {
             "mean": self.normalize.map(|n| n.0),
             "std": self.normalize.map(|n| n.1),
             "channels": if self.bgr { "bgr" } else { "rgb" },
-        })
+        });
+        // Named only where they are done, so that other encoders keep their fingerprints.
+        if let Some((width, height)) = self.cut_first {
+            all["cut_first"] = json!({"width": width, "height": height});
+        }
+        for (step, done) in [
+            ("rounded_crop", self.rounded_crop),
+            ("rescale_offset", self.offset),
+            ("include_top", self.divided_again),
+        ] {
+            if done {
+                all[step] = json!(true);
+            }
+        }
+        if let Some(class) = &self.trusted {
+            all["trusted"] = json!(class);
+        }
+        all
     }
 
     /// The pixels that the model sees: resized and cropped, 8 bits.
     pub fn pixels(&self, image: &RgbImage) -> RgbImage {
+        let Some((part_w, part_h)) = self.cut_first else {
+            return self.resized(image);
+        };
+        let (w, h) = image.dimensions();
+        let short = f64::from(w.min(h));
+        let whole = |part: f64| (part * short) as u32;
+        self.resized(&cut_out(image, whole(part_w).max(1), whole(part_h).max(1)))
+    }
+
+    fn resized(&self, image: &RgbImage) -> RgbImage {
         let (w, h) = image.dimensions();
         let (width, height) = match self.resize {
             Resize::Keep => (w, h),
@@ -99,8 +141,8 @@ impl Preprocess {
                 },
             );
         };
-        let (x, left) = cut(width, crop_w);
-        let (y, top) = cut(height, crop_h);
+        let (x, left) = cut(width, crop_w, self.rounded_crop);
+        let (y, top) = cut(height, crop_h, self.rounded_crop);
         let part = resize(image, width, height, self.filter, &Window { x, y });
         if part.dimensions() == (crop_w, crop_h) {
             return part;
@@ -123,7 +165,12 @@ impl Preprocess {
 }
 
 /// The tensor's value for each 8-bit sample, by channel.
-fn table(rescale: Option<f64>, normalize: Option<([f64; 3], [f64; 3])>) -> Box<[[f32; 256]; 3]> {
+fn table(
+    rescale: Option<f64>,
+    offset: f32,
+    normalize: Option<([f64; 3], [f64; 3])>,
+    divided_again: bool,
+) -> Box<[[f32; 256]; 3]> {
     let mut table = Box::new([[0f32; 256]; 3]);
     for (channel, row) in table.iter_mut().enumerate() {
         for (sample, value) in row.iter_mut().enumerate() {
@@ -132,8 +179,12 @@ fn table(rescale: Option<f64>, normalize: Option<([f64; 3], [f64; 3])>) -> Box<[
             if let Some(factor) = rescale {
                 v = (sample as f64 * factor) as f32;
             }
+            v -= offset;
             if let Some((mean, std)) = normalize {
                 v = (v - mean[channel] as f32) / std[channel] as f32;
+                if divided_again {
+                    v /= std[channel] as f32;
+                }
             }
             *value = v;
         }
@@ -143,12 +194,31 @@ fn table(rescale: Option<f64>, normalize: Option<([f64; 3], [f64; 3])>) -> Box<[
 
 /// The part of a side of length `side` that a centred crop of `crop` keeps, and the width of the
 /// black border before it.
-fn cut(side: u32, crop: u32) -> (std::ops::Range<u32>, i64) {
+fn cut(side: u32, crop: u32, rounded: bool) -> (std::ops::Range<u32>, i64) {
     if side >= crop {
-        let start = (side - crop) / 2;
+        let twice = side - crop;
+        // torchvision: int(round(twice / 2)), where Python rounds a half to the even number.
+        let up = rounded && twice % 4 == 3;
+        let start = twice / 2 + u32::from(up);
         (start..start + crop, 0)
+    } else if rounded {
+        (0..side, i64::from((crop - side) / 2))
     } else {
         // floor of a negative half: the odd pixel goes before the picture.
         (0..side, i64::from((crop - side).div_ceil(2)))
     }
+}
+
+/// The middle of a picture, with a black border where it is smaller.
+fn cut_out(image: &RgbImage, crop_w: u32, crop_h: u32) -> RgbImage {
+    let (w, h) = image.dimensions();
+    let ((x, left), (y, top)) = (cut(w, crop_w, false), cut(h, crop_h, false));
+    let part = image::imageops::crop_imm(image, x.start, y.start, x.end - x.start, y.end - y.start);
+    let part = part.to_image();
+    if part.dimensions() == (crop_w, crop_h) {
+        return part;
+    }
+    let mut framed = RgbImage::new(crop_w, crop_h);
+    image::imageops::replace(&mut framed, &part, left, top);
+    framed
 }

@@ -2,99 +2,179 @@
 
 use serde_json::Value;
 
-use super::{Preprocess, Resize, table};
+use super::classes::{Named, OwnStep, ProcessorClass, named, of_model_type};
+use super::steps::Steps;
+use super::values::{box_of, crop_part, filter_of, one_size, refuse_the_unknown, scaled, three};
+use super::{Preprocess, Resize};
 use crate::encode::error::ModelError;
 use crate::encode::folder::{ModelFolder, Settings};
 use crate::encode::image::resample::Filter;
 
-/// The largest side of a model's input that is believed, in pixels.
-const MAX_INPUT: u64 = 4096;
+const FILE: &str = "preprocessor_config.json";
 
 impl Preprocess {
-    /// Reads the folder's `preprocessor_config.json`.
+    /// Reads the folder's `preprocessor_config.json`, or the `image_processor` of its
+    /// `processor_config.json`, or timm's `pretrained_cfg` in its `config.json`. With `trust` the keys
+    /// of a class that is not known are believed.
     ///
     /// # Errors
-    /// [`ModelError::Missing`] without that file, [`ModelError::Setting`] for what cannot be
+    /// [`ModelError::Missing`] without any of them, [`ModelError::Setting`] for what cannot be
     /// followed.
-    pub fn read(folder: &ModelFolder) -> Result<Self, ModelError> {
-        let file = folder
-            .json("preprocessor_config.json")?
-            .ok_or_else(|| ModelError::Missing {
-                path: folder.dir().join("preprocessor_config.json"),
-                what: "the description of the image preprocessing",
-                advice: "copy it from the model's source: it has size, crop, mean and deviation",
-            })?;
-        Self::from_settings(&file)
+    pub fn read(folder: &ModelFolder, trust: bool) -> Result<Self, ModelError> {
+        let config = folder.json("config.json")?;
+        let Some(file) = described(folder)? else {
+            return match config {
+                Some(config) if config.get("pretrained_cfg").is_some() => Self::from_timm(&config),
+                _ => Err(ModelError::Missing {
+                    path: folder.dir().join(FILE),
+                    what: "the description of the image preprocessing",
+                    advice: "copy it from the model's source: it has size, crop, mean and deviation",
+                }),
+            };
+        };
+        let model_type = match &config {
+            Some(config) => config.text("model_type")?,
+            None => None,
+        };
+        Self::from_settings(&file, model_type, config.as_ref(), trust)
     }
 
-    pub(super) fn from_settings(file: &Settings) -> Result<Self, ModelError> {
-        refuse_the_unknown(file)?;
-        let kind = match file.text("image_processor_type")? {
-            Some(kind) => kind,
-            None => file.text("feature_extractor_type")?.unwrap_or(""),
-        };
-        let crop = match file
-            .switch("do_center_crop")?
-            .unwrap_or(file.get("crop_size").is_some())
-        {
-            true => Some(box_of(file, "crop_size")?),
-            false => None,
-        };
-        let (resize, crop) = resize_of(file, crop)?;
-        let size = match (crop, resize) {
-            (Some(size), _) => size,
-            (None, Resize::Exact(w, h)) => (w, h),
-            (None, Resize::Keep | Resize::Shortest(_)) => {
-                return Err(file.bad(
-                    "crop_size",
-                    "absent",
-                    "a size, since the pictures would come out in different sizes",
-                    "set do_center_crop and crop_size, or size with height and width",
-                ));
-            }
-        };
-        let filter = match file.get("resample") {
-            None => usual_filter(kind),
-            Some(code) => code.as_u64().and_then(Filter::from_code).ok_or_else(|| {
-                file.bad(
-                    "resample",
-                    &code.to_string(),
-                    "0 to 5, as Pillow counts",
-                    "correct the file",
-                )
-            })?,
-        };
-        let rescale = match file.switch("do_rescale")?.unwrap_or(true) {
-            true => Some(file.number("rescale_factor")?.unwrap_or(1.0 / 255.0)),
-            false => None,
-        };
-        let normalize = match file.switch("do_normalize")?.unwrap_or(true) {
-            true => Some((three(file, "image_mean")?, three(file, "image_std")?)),
-            false => None,
-        };
-        if normalize.is_some_and(|(_, std)| std.contains(&0.0)) {
-            return Err(file.bad(
-                "image_std",
-                "0",
-                "three numbers above 0",
-                "correct the file",
-            ));
+    pub(super) fn from_settings(
+        file: &Settings,
+        model_type: Option<&str>,
+        config: Option<&Settings>,
+        trust: bool,
+    ) -> Result<Self, ModelError> {
+        let mut key = "image_processor_type";
+        let mut name = file.text(key)?;
+        if name.is_none() {
+            key = "feature_extractor_type";
+            name = file.text(key)?;
         }
-        let bgr = file.switch("do_flip_channel_order")?.unwrap_or(false);
-        Ok(Self {
-            resize,
-            crop,
-            filter,
-            rescale,
-            normalize,
-            bgr,
-            size,
-            table: table(rescale, normalize),
-        })
+        let Some(name) = name else {
+            return unnamed(file, model_type);
+        };
+        match named(name) {
+            Named::Followed(class) => of_class(file, class),
+            Named::Timm => match config.filter(|c| c.get("pretrained_cfg").is_some()) {
+                Some(config) => Self::from_timm(config),
+                None => Err(file.bad(
+                    key,
+                    name,
+                    "pretrained_cfg in config.json, which this class reads",
+                    "copy config.json from the model's source",
+                )),
+            },
+            Named::Refused(why) => Err(file.bad(
+                key,
+                name,
+                &format!("a class whose steps can be followed: {why}"),
+                "use an encoder with a plain resize, crop and normalise",
+            )),
+            Named::Unknown if trust => {
+                let mut plain = plain(file)?;
+                plain.trusted = Some(name.to_owned());
+                Ok(plain)
+            }
+            Named::Unknown => Err(file.bad(
+                key,
+                name,
+                "an image processor class that is known here",
+                "if its size, crop_size, resample, image_mean and image_std mean what they say, use \
+                 --trust-preprocessing",
+            )),
+        }
     }
 }
 
-fn resize_of(
+/// The file that describes the preprocessing, where there is one.
+fn described(folder: &ModelFolder) -> Result<Option<Settings>, ModelError> {
+    let plain = folder.json(FILE)?;
+    let Some(whole) = folder.json("processor_config.json")? else {
+        return Ok(plain);
+    };
+    let Some(part) = whole.get("image_processor").filter(|part| part.is_object()) else {
+        return Ok(plain);
+    };
+    if let Some(plain) = plain {
+        return if plain.value == *part {
+            Ok(Some(plain))
+        } else {
+            Err(whole.bad(
+                "image_processor",
+                "not what preprocessor_config.json says",
+                "the same in both files",
+                "remove the file that is older",
+            ))
+        };
+    }
+    Ok(Some(Settings {
+        value: part.clone(),
+        path: whole.path,
+    }))
+}
+
+/// A file that names no class. Its keys mean what they say; where the class of the model's type would
+/// read them otherwise, the file has to name one.
+fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Preprocess, ModelError> {
+    let class = model_type.and_then(of_model_type);
+    let found = plain(file);
+    let Some((class, Ok(read))) = class.map(|class| (class, of_class(file, class))) else {
+        return found;
+    };
+    // What the file leaves out is not asked for: a folder may have been written for here.
+    let otherwise = |found: &Preprocess| {
+        (file.get("size").is_some() && found.resize != read.resize) || found.filter != read.filter
+    };
+    match found {
+        Ok(found) if otherwise(&found) => Err(file.bad(
+            "image_processor_type",
+            "absent",
+            &format!(
+                "a class's name, since {}ImageProcessor, which belongs to the model_type {:?} of \
+                 config.json, reads these keys in its own way",
+                class.name,
+                model_type.unwrap_or("")
+            ),
+            &format!(
+                "write \"image_processor_type\": \"{}ImageProcessor\" into the file, or correct \
+                 model_type",
+                class.name
+            ),
+        )),
+        Ok(found) => Ok(found),
+        // What only the class can read.
+        Err(_) => Ok(read),
+    }
+}
+
+/// The keys as they are written, for a folder that names no class.
+fn plain(file: &Settings) -> Result<Preprocess, ModelError> {
+    refuse_the_unknown(file, &["do_flip_channel_order"])?;
+    let crop = match file
+        .switch("do_center_crop")?
+        .unwrap_or(file.get("crop_size").is_some())
+    {
+        true => Some(box_of(file, "crop_size")?),
+        false => None,
+    };
+    let (resize, crop) = plain_resize(file, crop)?;
+    let normalize = match file.switch("do_normalize")?.unwrap_or(true) {
+        true => Some((three(file, "image_mean")?, three(file, "image_std")?)),
+        false => None,
+    };
+    Steps {
+        resize,
+        crop,
+        filter: filter_of(file, Filter::Bilinear)?,
+        normalize,
+        bgr: file.switch("do_flip_channel_order")?.unwrap_or(false),
+        ..Steps::default()
+    }
+    .finish(file)
+}
+
+fn plain_resize(
     file: &Settings,
     crop: Option<(u32, u32)>,
 ) -> Result<(Resize, Option<(u32, u32)>), ModelError> {
@@ -112,33 +192,11 @@ fn resize_of(
             "correct the file",
         )
     })?;
-    let shortest = size.get("shortest_edge").and_then(Value::as_u64);
-    let side = match (size.as_u64(), shortest) {
-        (Some(side), _) | (None, Some(side)) => Some(pixels_of(file, "size", side)?),
-        (None, None) => None,
-    };
-    match (side, file.number("crop_pct")?) {
-        // ConvNeXt: the short side grows by 1/crop_pct and the middle is cut out, except at 384
-        // and more, where the whole picture is squeezed into the square.
-        (Some(side), Some(part)) if crop.is_none() => {
-            if !(part > 0.0 && part <= 1.0) {
-                return Err(file.bad(
-                    "crop_pct",
-                    &part.to_string(),
-                    "above 0, at most 1",
-                    "correct the file",
-                ));
-            }
-            if side < 384 {
-                let short = (f64::from(side) / part) as u32;
-                Ok((Resize::Shortest(short), Some((side, side))))
-            } else {
-                Ok((Resize::Exact(side, side), None))
-            }
-        }
-        (Some(side), _) if shortest.is_some() || crop.is_some() => {
-            Ok((Resize::Shortest(side), crop))
-        }
+    let shortest = size.get("shortest_edge").is_some_and(|v| !v.is_null());
+    let side = one_size(file, "size", size)?;
+    match (side, crop_part(file, None)?) {
+        (Some(side), Some(part)) if crop.is_none() => conv_next(file, side, part),
+        (Some(side), _) if shortest || crop.is_some() => Ok((Resize::Shortest(side), crop)),
         (Some(side), _) => Ok((Resize::Exact(side, side), crop)),
         (None, _) => {
             let (w, h) = box_of(file, "size")?;
@@ -147,105 +205,157 @@ fn resize_of(
     }
 }
 
-/// A size given as one number or as height and width.
-fn box_of(file: &Settings, key: &str) -> Result<(u32, u32), ModelError> {
-    let value = file.get(key).cloned().unwrap_or(Value::Null);
-    let side = |name: &str| value.get(name).and_then(Value::as_u64);
-    let (w, h) = match (value.as_u64(), side("width"), side("height")) {
-        (Some(side), ..) => (side, side),
-        (None, Some(w), Some(h)) => (w, h),
-        _ => {
-            return Err(file.bad(
-                key,
-                &value.to_string(),
-                "a number, {\"height\", \"width\"} or, for size, {\"shortest_edge\"}",
-                "correct the file",
-            ));
-        }
+/// The keys as `class` reads them.
+fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Preprocess, ModelError> {
+    let own: &[&str] = match class.step {
+        OwnStep::ChannelFlip => &["do_flip_channel_order"],
+        OwnStep::IncludeTop => &["include_top", "rescale_offset"],
+        _ => &[],
     };
-    Ok((pixels_of(file, key, w)?, pixels_of(file, key, h)?))
-}
-
-fn pixels_of(file: &Settings, key: &str, side: u64) -> Result<u32, ModelError> {
-    match u32::try_from(side) {
-        Ok(ok) if (1..=MAX_INPUT).contains(&side) => Ok(ok),
-        _ => Err(file.bad(
-            key,
-            &side.to_string(),
-            &format!("1 to {MAX_INPUT} pixels"),
-            "correct the file",
-        )),
-    }
-}
-
-fn three(file: &Settings, key: &str) -> Result<[f64; 3], ModelError> {
-    let value = file.get(key).cloned().unwrap_or(Value::Null);
-    let read = || -> Option<[f64; 3]> {
-        if let Some(one) = value.as_f64() {
-            return Some([one; 3]);
+    refuse_the_unknown(file, own)?;
+    let crop = match class.crop {
+        None => {
+            if file.switch("do_center_crop")? == Some(true) {
+                return Err(file.bad(
+                    "do_center_crop",
+                    "true",
+                    &format!(
+                        "false or absent, since {}ImageProcessor has no crop",
+                        class.name
+                    ),
+                    "name the class that the model was trained with",
+                ));
+            }
+            None
         }
-        let list: Option<Vec<f64>> = value.as_array()?.iter().map(Value::as_f64).collect();
-        list?.try_into().ok()
+        Some((side, done)) => match file.switch("do_center_crop")?.unwrap_or(done) {
+            true if file.get("crop_size").is_some() => Some(box_of(file, "crop_size")?),
+            true => Some((side, side)),
+            false => None,
+        },
     };
-    read().ok_or_else(|| {
-        file.bad(
-            key,
-            &value.to_string(),
-            "three numbers",
-            "copy the file from the model's source",
-        )
-    })
-}
-
-/// What a file that does not name its filter means: the default of its Hugging Face class.
-fn usual_filter(kind: &str) -> Filter {
-    let bicubic = [
-        "CLIP",
-        "Siglip",
-        "Blip",
-        "ChineseCLIP",
-        "Bit",
-        "Deit",
-        "DeiT",
-        "Levit",
-    ];
-    if bicubic.iter().any(|name| kind.starts_with(name)) {
-        Filter::Bicubic
-    } else {
-        Filter::Bilinear
+    let mut steps = Steps {
+        crop,
+        filter: filter_of(file, class.filter)?,
+        ..Steps::default()
+    };
+    if file.switch("do_resize")?.unwrap_or(true) {
+        class_resize(file, class, &mut steps)?;
     }
-}
-
-/// Refuses steps that would change the pixels and are not built here.
-fn refuse_the_unknown(file: &Settings) -> Result<(), ModelError> {
-    for key in [
-        "do_pad",
-        "rescale_offset",
-        "include_top",
-        "do_convert_grayscale",
-        "do_thumbnail",
-    ] {
-        if file.switch(key)? == Some(true) {
+    if class.step == OwnStep::ChannelFlip {
+        steps.bgr = file.switch("do_flip_channel_order")?.unwrap_or(true);
+    }
+    match (class.normalize, file.switch("do_normalize")?) {
+        (None, Some(true)) => {
             return Err(file.bad(
-                key,
+                "do_normalize",
                 "true",
-                "false or absent: this step is not supported",
-                "export the model with a plain resize, crop and normalise",
+                &format!(
+                    "false or absent, since {}ImageProcessor does not",
+                    class.name
+                ),
+                "name the class that the model was trained with",
             ));
+        }
+        (None, _) | (Some(_), Some(false)) => {}
+        (Some((mean, std)), _) => {
+            let or = |key, usual| match file.get(key) {
+                Some(_) => three(file, key),
+                None => Ok(usual),
+            };
+            steps.normalize = Some((or("image_mean", mean)?, or("image_std", std)?));
         }
     }
-    for key in ["longest_edge", "max_height", "max_width"] {
-        if file
-            .get("size")
-            .is_some_and(|size| size.get(key).is_some_and(|v| !v.is_null()))
-        {
+    if class.step == OwnStep::IncludeTop {
+        steps.divided_again = file.switch("include_top")?.unwrap_or(true);
+        steps.offset = file.switch("rescale_offset")?.unwrap_or(false);
+    }
+    steps.finish(file)
+}
+
+fn class_resize(
+    file: &Settings,
+    class: &ProcessorClass,
+    steps: &mut Steps,
+) -> Result<(), ModelError> {
+    let square = Value::from(class.side);
+    let size = file.get("size").unwrap_or(&square);
+    let by_edge = size.get("shortest_edge").is_some_and(|v| !v.is_null());
+    if by_edge && class.square && class.name != "EfficientFormer" {
+        return Err(file.bad(
+            "size",
+            &size.to_string(),
+            &format!(
+                "height and width, which {}ImageProcessor asks for",
+                class.name
+            ),
+            "copy the file again, or name the class that the model was trained with",
+        ));
+    }
+    let side = one_size(file, "size", size)?;
+    if let Some(side) = side.filter(|_| by_edge || !class.square) {
+        match class.step {
+            OwnStep::LevitResize => {
+                steps.resize =
+                    Resize::Shortest(scaled(file, "size", 256.0 / 224.0 * f64::from(side))?);
+            }
+            OwnStep::PoolFormerResize => {
+                let part = crop_part(file, Some(0.9))?.unwrap_or(1.0);
+                let short = scaled(file, "crop_pct", f64::from(side) / part)?;
+                steps.resize = Resize::Shortest(short);
+            }
+            OwnStep::ConvNextResize => {
+                let part = crop_part(file, Some(224.0 / 256.0))?.unwrap_or(1.0);
+                (steps.resize, steps.crop) = conv_next(file, side, part)?;
+            }
+            _ => steps.resize = Resize::Shortest(side),
+        }
+        return Ok(());
+    }
+    let (w, h) = match side {
+        Some(side) => (side, side),
+        None => box_of(file, "size")?,
+    };
+    steps.resize = Resize::Exact(w, h);
+    match class.step {
+        OwnStep::ConvNextResize => {
             return Err(file.bad(
-                &format!("size.{key}"),
-                "set",
-                "absent: pictures would come out in different sizes",
-                "use shortest_edge with a crop, or height and width",
+                "size",
+                &size.to_string(),
+                "shortest_edge, which ConvNextImageProcessor asks for",
+                "copy the file again from the model's source",
             ));
         }
+        OwnStep::PoolFormerResize => {
+            let part = crop_part(file, Some(0.9))?.unwrap_or(1.0);
+            let divided = |side: u32| scaled(file, "crop_pct", f64::from(side) / part);
+            steps.resize = match w == h {
+                true => Resize::Shortest(divided(w)?),
+                false => Resize::Exact(divided(w)?, divided(h)?),
+            };
+        }
+        OwnStep::PerceiverCrop => {
+            if let Some((crop_w, crop_h)) = steps.crop.take() {
+                let part = |size: u32, crop: u32| f64::from(size) / f64::from(crop);
+                steps.cut_first = Some((part(w, crop_w), part(h, crop_h)));
+            }
+        }
+        _ => {}
     }
     Ok(())
+}
+
+/// The short side grows by `1 / part` and the middle is cut out, except at 384 and more, where the
+/// whole picture is squeezed into the square.
+fn conv_next(
+    file: &Settings,
+    side: u32,
+    part: f64,
+) -> Result<(Resize, Option<(u32, u32)>), ModelError> {
+    if side < 384 {
+        let short = scaled(file, "crop_pct", f64::from(side) / part)?;
+        Ok((Resize::Shortest(short), Some((side, side))))
+    } else {
+        Ok((Resize::Exact(side, side), None))
+    }
 }

@@ -5,10 +5,11 @@ use crate::encode::error::ModelError;
 use crate::encode::folder::Settings;
 
 fn read(value: Value) -> Result<Preprocess, ModelError> {
-    Preprocess::from_settings(&Settings {
+    let file = Settings {
         path: "preprocessor_config.json".into(),
         value,
-    })
+    };
+    Preprocess::from_settings(&file, None, None, false)
 }
 
 const NORM: &str = r#""image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]"#;

@@ -11,19 +11,19 @@
 //! | `torn` | the N-th write of bytes puts half of them down, then the process ends |
 //!
 //! A step is one creation, write, fsync, rename, fsync of a folder or removal, whether
-//! [`super::fs`] does it or the container writer of [`asif_index`], which calls back for each
+//! [`crate::disk`] does it or the container writer of [`asif_index`], which calls back for each
 //! (`asif_index::container::intercept`). Other builds have no such place, and read no variable.
 
 /// Whether a step needs room on the disk.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// It does, so that a full disk refuses it.
     Write,
     /// It gives room back.
     Remove,
 }
 
-pub(super) use imp::{arm, before, before_write};
+pub(crate) use imp::{arm, before, before_write};
 
 #[cfg(debug_assertions)]
 mod imp {

@@ -1,15 +1,24 @@
 //! The file operations of writers: durable, and each a step at which a disk may refuse.
 //!
-//! Every change of a set goes through here or through the container writer of [`asif_index`], so
-//! that one test can make the n-th step fail, for every n (`fault.rs`), and see that the set opens
-//! all the same.
+//! Every change of a set, of the installed models and of a file that a command writes goes through
+//! here or through the container writer of [`asif_index`]. What stands under a name is never
+//! removed or emptied before its successor is durable under that name.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `mod` | folders, small files, lines of a log, removals |
+//! | `replace` | a finished file or folder takes the place of another |
+//! | `fault` | a disk that refuses, for tests |
+
+pub(crate) mod fault;
+mod replace;
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
-use super::fault;
+pub use replace::{FileReplacement, publish_folder, rename_new, replace_file};
 
 /// A prefix of names that no reader opens: what a writer that was killed left under such a name
 /// may be removed by the next one.
@@ -23,16 +32,22 @@ pub fn step(path: &Path) -> io::Result<()> {
     fault::before(fault::Kind::Write, path)
 }
 
-/// Makes a folder and those above it.
+/// Makes a folder and those above it, durably.
 ///
 /// # Errors
 /// When the file system refuses.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
+    if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
     }
+    create_dir_all(parent(path))?;
     fault::before(fault::Kind::Write, path)?;
-    fs_err::create_dir_all(path)
+    match fs_err::create_dir(path) {
+        // Somebody else made it in the meantime.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made?,
+    }
+    sync_folder(parent(path))
 }
 
 /// Replaces `path` by `bytes`: hidden file, fsync, rename, fsync of the folder.
@@ -68,7 +83,6 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// When the file system refuses; the file then ends with a whole line, or with a part of one that
 /// the next call cuts off.
 pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
-    let new = !path.exists();
     fault::before(fault::Kind::Write, path)?;
     let mut options = OpenOptions::new();
     let mut file = options
@@ -83,10 +97,8 @@ pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     write(&mut file, path, format!("{line}\n").as_bytes())?;
     fault::before(fault::Kind::Write, path)?;
     file.sync_all()?;
-    if new {
-        sync_folder(parent(path))?;
-    }
-    Ok(())
+    // Also where the file was there: the writer that made it may have been killed before its sync.
+    sync_folder(parent(path))
 }
 
 /// The length of a text file up to and with its last line end.
@@ -124,18 +136,49 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Makes a folder with all that is in it durable, but for its own name.
+///
+/// # Errors
+/// When something in it cannot be opened or synced.
+pub fn sync_tree(folder: &Path) -> io::Result<()> {
+    for name in names(folder)? {
+        let path = folder.join(name);
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            fault::before(fault::Kind::Write, &path)?;
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    sync_folder(folder)
+}
+
 /// A second name for a file that is never changed, or a durable copy where links are not possible.
 ///
 /// # Errors
-/// When the file system refuses both.
+/// When something stands at `to`, or the file system refuses both.
 pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
     fault::before(fault::Kind::Write, to)?;
-    if fs_err::hard_link(from, to).is_ok() {
-        return Ok(());
+    match fs_err::hard_link(from, to) {
+        Ok(()) => Ok(()),
+        // A copy would be written into what stands there, which may be the very same file.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => copy_new(from, to),
     }
-    fs_err::copy(from, to)?;
+}
+
+/// A durable copy of a file where nothing stands yet; its name is durable when the folder is synced.
+///
+/// # Errors
+/// When something stands at `to`, or the file system refuses.
+pub fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
     fault::before(fault::Kind::Write, to)?;
-    File::open(to)?.sync_all()
+    let mut source = File::open(from)?;
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).open(to)?;
+    io::copy(&mut source, &mut file)?;
+    fault::before(fault::Kind::Write, to)?;
+    file.sync_all()
 }
 
 /// Removes a file; one that is not there is no error.
@@ -147,7 +190,8 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
     absent_is_fine(fs_err::remove_file(path))
 }
 
-/// Removes a folder with what is in it; one that is not there is no error.
+/// Removes a folder that nothing needs any more, with what is in it; one that is not there is no
+/// error.
 ///
 /// It gets a hidden name first, so that nobody finds it under its own with half of its files.
 ///
@@ -156,11 +200,27 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 pub fn remove_dir_all(path: &Path) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hidden = path.with_file_name(format!("{HIDDEN}removing-{name}"));
+    remove_hidden(&hidden)?;
     fault::before(fault::Kind::Remove, path)?;
-    absent_is_fine(fs_err::remove_dir_all(&hidden))?;
     absent_is_fine(fs_err::rename(path, &hidden))?;
-    fault::before(fault::Kind::Remove, &hidden)?;
-    absent_is_fine(fs_err::remove_dir_all(&hidden))
+    remove_hidden(&hidden)
+}
+
+/// Removes a file or folder that has a hidden name; one that is not there is no error.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove_hidden(path: &Path) -> io::Result<()> {
+    // A link is removed itself, not what it leads to.
+    let found = match fs_err::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    fault::before(fault::Kind::Remove, path)?;
+    match found.is_dir() {
+        true => absent_is_fine(fs_err::remove_dir_all(path)),
+        false => absent_is_fine(fs_err::remove_file(path)),
+    }
 }
 
 /// The names in a folder, sorted; none when there is no such folder.
@@ -181,19 +241,15 @@ pub fn names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Removes what killed writers left under hidden names in a folder.
+/// Removes what killed writers left under hidden names in a folder. Not for folders of segments,
+/// where it may be what a generation needs.
 ///
 /// # Errors
 /// When the file system refuses.
 pub fn sweep_hidden(folder: &Path) -> io::Result<()> {
     for name in names(folder)?.iter().filter(|n| n.starts_with(HIDDEN)) {
         let path: PathBuf = folder.join(name);
-        fault::before(fault::Kind::Remove, &path)?;
-        if path.is_dir() {
-            absent_is_fine(fs_err::remove_dir_all(&path))?;
-        } else {
-            absent_is_fine(fs_err::remove_file(&path))?;
-        }
+        remove_hidden(&path)?;
     }
     Ok(())
 }
@@ -216,7 +272,7 @@ fn parent(path: &Path) -> &Path {
 ///
 /// # Errors
 /// When the file system refuses; a part may have been written.
-pub(super) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fault::before_write(file, path, bytes)?;
     file.write_all(bytes)
 }
@@ -257,5 +313,50 @@ mod tests {
         sweep_hidden(folder.path()).unwrap();
         assert_eq!(names(folder.path()).unwrap(), ["CURRENT"]);
         assert_eq!(names(&inner).unwrap(), [""; 0]);
+    }
+
+    /// What changes files goes through this module, where it is durable and nothing is lost between
+    /// two steps.
+    #[test]
+    fn nothing_else_changes_files() {
+        const CHANGES: [&str; 9] = [
+            "fs_err::write(",
+            "fs_err::rename(",
+            "fs_err::copy(",
+            "fs_err::hard_link(",
+            "fs_err::create_dir",
+            "fs_err::remove_",
+            "File::create",
+            ".truncate(true)",
+            ".persist(",
+        ];
+        // In a hidden folder that is synced as a whole; a cache; what has a hidden name or none.
+        let known = [
+            ("encode/registry.rs", "fs_err::copy("),
+            ("encode/registry.rs", "fs_err::create_dir"),
+            ("encode/registry.rs", "fs_err::write("),
+            ("anchors/cache/mod.rs", "fs_err::create_dir"),
+            ("serve/uploads.rs", ".persist("),
+            ("serve/uploads.rs", "fs_err::remove_"),
+        ];
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = std::collections::BTreeSet::new();
+        for entry in walkdir::WalkDir::new(&root) {
+            let entry = entry.unwrap();
+            let name = entry.path().strip_prefix(&root).unwrap().to_string_lossy();
+            if !name.ends_with(".rs") || name.ends_with("tests.rs") || name.starts_with("disk/") {
+                continue;
+            }
+            let text = fs_err::read_to_string(entry.path()).unwrap();
+            let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            for change in CHANGES.iter().filter(|change| product.contains(**change)) {
+                found.insert((name.clone().into_owned(), *change));
+            }
+        }
+        let known: std::collections::BTreeSet<_> = known
+            .iter()
+            .map(|(name, change)| ((*name).to_owned(), *change))
+            .collect();
+        assert_eq!(found, known);
     }
 }

@@ -1,0 +1,127 @@
+//! The answer to a request for deletion: what was deleted, and that nothing of it is left.
+
+use serde::Serialize;
+
+use super::{ByteSearch, PurgeReport, PurgeRequest, alias};
+use crate::anchors::select::Filter;
+
+/// One term of the filter of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequestedTerm {
+    /// The key.
+    pub key: String,
+    /// The hash of the value.
+    pub value: String,
+}
+
+/// The record of a deletion. It names pairs and values by hashes only ([`alias`]), so that it can be kept
+/// and handed on; whoever knows an id can hash it and find it here.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeletionReceipt {
+    /// `asif deletion receipt 1`.
+    pub format: &'static str,
+    /// The program.
+    pub made_by: &'static str,
+    /// What the operator calls the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// When the deletion was published, RFC 3339 in UTC.
+    pub when: String,
+    /// How hashes are made.
+    pub hash: &'static str,
+    /// Hashes of the ids that were asked for.
+    pub requested_ids: Vec<String>,
+    /// The filter that was asked for.
+    pub requested_where: Vec<RequestedTerm>,
+    /// Hashes of the ids of all pairs that were deleted or asked for.
+    pub ids: Vec<String>,
+    /// Pairs whose bytes were deleted.
+    pub pairs: u64,
+    /// Segments that were written again without them.
+    pub segments_rewritten: u64,
+    /// Records of the log and lines of its lists that were written anew.
+    pub log_lines_rewritten: u64,
+    /// Rows taken from the lists of rows left out.
+    pub skip_rows_removed: u64,
+    /// Cached embeddings that were forgotten.
+    pub embeddings_forgotten: u64,
+    /// Uploaded pictures that were deleted.
+    pub uploads_deleted: u64,
+    /// Generations that were dropped.
+    pub generations_before: Vec<u64>,
+    /// The only generation now.
+    pub generation_after: u64,
+    /// Pictures of the pairs that asif did not write, or that others use; the command has named them.
+    pub pictures_left: usize,
+    /// Other sets that hold pairs of these ids; the command has named them.
+    pub other_sets: usize,
+    /// Segments with further hard links in folders of no known set.
+    pub unknown_links: usize,
+    /// `verified: none found`, or what is left to do.
+    pub result: String,
+    /// Files that were read to the end afterwards.
+    pub files_searched: u64,
+    /// Their bytes.
+    pub bytes_searched: u64,
+    /// Byte strings that were looked for.
+    pub needles: u64,
+    /// Texts that live pairs have too, looked for in records only.
+    pub shared_with_live_pairs: u64,
+    /// Texts too short to be looked for in bytes, looked for in records only.
+    pub too_short: u64,
+    /// Files in which something was found.
+    pub files_with_traces: usize,
+}
+
+impl DeletionReceipt {
+    /// Of a purge. `reference` is written as it is.
+    pub fn new(
+        request: &PurgeRequest<'_>,
+        report: &PurgeReport,
+        reference: Option<String>,
+    ) -> Self {
+        let search = report.search.clone().unwrap_or_default();
+        let terms = request.filter.map(Filter::terms).unwrap_or_default().iter();
+        Self {
+            format: "asif deletion receipt 1",
+            made_by: concat!("asif ", env!("CARGO_PKG_VERSION")),
+            reference,
+            when: report.receipt.change.when.clone(),
+            hash: "blake3: and the first 32 hex digits of the BLAKE3 hash of the UTF-8 bytes",
+            requested_ids: request.ids.iter().map(|id| alias(id)).collect(),
+            requested_where: terms
+                .map(|(key, value)| RequestedTerm {
+                    key: key.clone(),
+                    value: alias(value),
+                })
+                .collect(),
+            ids: report.hashes.clone(),
+            pairs: report.purged,
+            segments_rewritten: report.segments_rewritten,
+            log_lines_rewritten: report.log_lines_rewritten,
+            skip_rows_removed: report.skip_rows_removed,
+            embeddings_forgotten: report.embeddings_forgotten,
+            uploads_deleted: report.uploads_deleted,
+            generations_before: report.generations_dropped.clone(),
+            generation_after: report.receipt.change.generation,
+            pictures_left: report.pictures_left.len(),
+            other_sets: report.elsewhere.len(),
+            unknown_links: report.unknown_links.len(),
+            result: result(report, &search),
+            files_searched: search.files,
+            bytes_searched: search.bytes,
+            needles: search.needles,
+            shared_with_live_pairs: search.shared_with_live_pairs,
+            too_short: search.too_short,
+            files_with_traces: search.found.len(),
+        }
+    }
+}
+
+fn result(report: &PurgeReport, search: &ByteSearch) -> String {
+    match (&report.search, search.found.len()) {
+        (None, _) => "a dry run: nothing was deleted".to_owned(),
+        (Some(_), 0) => "verified: none found".to_owned(),
+        (Some(_), found) => format!("not verified: something was found in {found} files"),
+    }
+}

@@ -1,0 +1,213 @@
+//! The ends of traces that lie beside the segments: the log, lists of rows left out, uploaded pictures.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::alias;
+use super::needles::Needles;
+use crate::anchors::error::AnchorsError;
+use crate::anchors::history::{self, Change, IdLine};
+use crate::anchors::select::Filter;
+use crate::anchors::{content, fs, segment};
+
+/// Rewrites the log: every pair that is not live is named by its hash, and so is each value of a filter,
+/// each licence that no live pair has, and each source that a needle is part of. Returns how many
+/// records and id lines have changed.
+pub(super) fn redact(
+    set: &Path,
+    live: &HashSet<String>,
+    licences: &BTreeMap<String, u64>,
+    ids: &[String],
+    needles: &Needles,
+) -> Result<u64, AnchorsError> {
+    let mut rewritten = 0;
+    let hidden = |id: &String| {
+        let known = live.contains(id) || is_alias(id);
+        match known && !ids.contains(id) {
+            true => id.clone(),
+            false => alias(id),
+        }
+    };
+    let mut changes = Vec::new();
+    for mut change in history::read(set)? {
+        let before = change.clone();
+        if change.ids_file.is_some() {
+            let path = history::folder(set).join(history::ids_name(change.generation));
+            let old = history::read_ids(&path)?;
+            let new = old.iter().map(|line| match line {
+                IdLine::Added(id) => IdLine::Added(hidden(id)),
+                IdLine::Removed(id) => IdLine::Removed(hidden(id)),
+            });
+            let new: Vec<IdLine> = new.collect();
+            rewritten += old.iter().zip(&new).filter(|(a, b)| a != b).count() as u64;
+            history::write_ids(&path, new.into_iter())?;
+        }
+        for ids in [&mut change.added_ids, &mut change.removed_ids] {
+            *ids = ids.iter().map(hidden).collect();
+        }
+        change.detail = redacted_detail(&change, needles);
+        for tally in [&mut change.licences_before, &mut change.licences_after] {
+            let old = std::mem::take(tally).into_iter();
+            let shown = |name: String| match licences.contains_key(&name) || is_alias(&name) {
+                true => name,
+                false => alias(&name),
+            };
+            *tally = old.map(|(name, n)| (shown(name), n)).collect();
+        }
+        rewritten += u64::from(change != before);
+        changes.push(change);
+    }
+    history::replace(set, &changes)?;
+    Ok(rewritten)
+}
+
+pub(super) fn is_alias(text: &str) -> bool {
+    let digits = text.strip_prefix("blake3:");
+    digits.is_some_and(|d| d.len() == 32 && d.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// What a change was given, without what tells of whom: keys of a filter stay, values become hashes.
+fn redacted_detail(change: &Change, needles: &Needles) -> String {
+    match change.command.as_str() {
+        "anchors remove" => Filter::parse(&change.detail).map_or_else(
+            |_| redacted_words(&change.detail, needles),
+            |filter| {
+                let term = |(key, value): &(String, String)| match is_alias(value) {
+                    true => format!("{key}={value}"),
+                    false => format!("{key}={}", alias(value)),
+                };
+                filter
+                    .terms()
+                    .iter()
+                    .map(term)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            },
+        ),
+        // Names of sources, which are paths. Those of other commands name sets and generations, and
+        // a purge needs them to find the sets that share segments.
+        "build" | "anchors add" => redacted_words(&change.detail, needles),
+        _ => change.detail.clone(),
+    }
+}
+
+fn redacted_words(detail: &str, needles: &Needles) -> String {
+    let word = |word: &str| match needles.is_in_line(word) && !is_alias(word) {
+        true => alias(word),
+        false => word.to_owned(),
+    };
+    detail.split(", ").map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// Takes rows that speak of purged pairs from the lists of rows left out; returns how many.
+pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, AnchorsError> {
+    let folder = segment::folder(set);
+    let mut trimmed = 0;
+    for name in fs::names(&folder)? {
+        let path = folder.join(&name).join(segment::SKIPPED);
+        let text = match fs_err::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let left: Vec<&str> = text.lines().filter(|l| !needles.is_in_line(l)).collect();
+        let gone = text.lines().count() - left.len();
+        if gone > 0 {
+            let left: Vec<String> = left.into_iter().map(str::to_owned).collect();
+            let rows = content::sealed_rows(segment::SKIPPED, &left);
+            fs::write_atomically(&path, rows.as_bytes())?;
+            trimmed += gone as u64;
+        } else {
+            // A purge that was killed may have written it, and not made that durable.
+            fs::sync_folder(&folder.join(name))?;
+        }
+    }
+    Ok(trimmed)
+}
+
+/// A picture of a purged pair that was left where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PictureLeft {
+    /// The file.
+    pub file: PathBuf,
+    /// Why it was left.
+    pub why: &'static str,
+}
+
+/// Pictures of purged pairs.
+#[derive(Debug, Default)]
+pub(super) struct Pictures {
+    /// Those that the server wrote into a folder of uploads and that no other pair uses.
+    pub uploads: Vec<PathBuf>,
+    pub left: Vec<PictureLeft>,
+    /// The folders of uploads.
+    pub folders: BTreeSet<PathBuf>,
+}
+
+impl Pictures {
+    /// Sorts the images of purged pairs; `used` are those of pairs that are live somewhere.
+    pub fn sort(images: &BTreeSet<String>, used: &HashSet<String>) -> Self {
+        let mut pictures = Self::default();
+        for image in images {
+            let file = PathBuf::from(image);
+            let Ok(bytes) = fs_err::read(&file) else {
+                // Gone already, or never to be read by this program.
+                if file.symlink_metadata().is_ok() {
+                    let why = "it cannot be read, so it is not known whose it is";
+                    pictures.left.push(PictureLeft { file, why });
+                }
+                continue;
+            };
+            let is_upload = is_upload(&file, &bytes);
+            if is_upload {
+                pictures.folders.extend(file.parent().map(Path::to_owned));
+            }
+            let why = match (is_upload, used.contains(image)) {
+                (_, true) => "a live pair uses it",
+                (false, false) => "an original, which asif did not write",
+                (true, false) => {
+                    pictures.uploads.extend(torn_copies(&file, &bytes));
+                    pictures.uploads.push(file);
+                    continue;
+                }
+            };
+            pictures.left.push(PictureLeft { file, why });
+        }
+        pictures
+    }
+
+    /// Deletes the uploads; returns how many files.
+    pub fn delete(&self) -> Result<u64, AnchorsError> {
+        for file in &self.uploads {
+            fs::remove_file(file)?;
+        }
+        for folder in &self.folders {
+            fs::sync_folder(folder)?;
+        }
+        Ok(self.uploads.len() as u64)
+    }
+}
+
+/// Whether the server wrote this file: its name is 32 digits of its content's hash, as no person
+/// names a picture.
+fn is_upload(file: &Path, bytes: &[u8]) -> bool {
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    stem.is_some_and(|stem| stem == &blake3::hash(bytes).to_hex()[..32])
+}
+
+/// What a killed server left of this upload: files with the names of temporary ones that hold its
+/// beginning.
+fn torn_copies(file: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let names = fs::names(folder).unwrap_or_default();
+    let temporary = names.iter().filter(|name| name.starts_with(".tmp"));
+    let is_torn = |path: &PathBuf| {
+        fs_err::read(path).is_ok_and(|part| !part.is_empty() && bytes.starts_with(&part))
+    };
+    temporary
+        .map(|name| folder.join(name))
+        .filter(is_torn)
+        .collect()
+}

@@ -1,0 +1,47 @@
+//! Variables that libraries read before this program can speak to them.
+//!
+//! | variable | why |
+//! |---|---|
+//! | `ORT_DISABLE_TELEMETRY=1` | From 1.29 ONNX Runtime notes a device's number and opens a database under the user's `~/.cache/Microsoft/DeveloperTools` as it is loaded, before the call that switches telemetry off can be made. With this it does neither. |
+//! | `MIMALLOC_PURGE_DELAY=10` | mimalloc keeps freed memory for a second unless told otherwise; under many large images that is as much again as their decoding takes. In milliseconds; a value that is set already stays. |
+//!
+//! A program may not change its own environment once it has threads, and Rust counts that as unsafe at
+//! any time, so the program replaces itself by itself with the variables set, before it does anything
+//! else.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+const TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
+const PURGE_DELAY: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "10");
+
+/// Starts the program again, in the same process, with the variables set; returns where they are set
+/// already, or where that is not possible, so that the command runs all the same.
+pub fn start_again_with_variables() {
+    let quiet = std::env::var_os(TELEMETRY.0).is_some_and(|value| value == TELEMETRY.1);
+    let mut variables = vec![TELEMETRY];
+    if std::env::var_os(PURGE_DELAY.0).is_none() {
+        variables.push(PURGE_DELAY);
+    } else if quiet {
+        return;
+    }
+    let mut arguments = std::env::args_os();
+    let Some(name) = arguments.next() else {
+        return;
+    };
+    // The link names this program even where its file was replaced meanwhile.
+    let failed = Command::new("/proc/self/exe")
+        .arg0(name)
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .exec();
+    // Without /proc, by its path; the first error says no more than the second.
+    drop(failed);
+    if let Ok(path) = std::env::current_exe() {
+        let again = Command::new(path)
+            .args(std::env::args_os().skip(1))
+            .envs(variables)
+            .exec();
+        drop(again);
+    }
+}

@@ -1,0 +1,101 @@
+//! What the parser says of a command line that cannot be understood.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::exit;
+
+/// Prints help, version or what is wrong, and gives the exit code.
+pub fn report(mut error: clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // On a closed standard output nobody wants the help.
+        let _ = error.print();
+        return ExitCode::from(exit::OK);
+    }
+    correct_suggestion(&mut error);
+    // The message quotes arguments, so it is not sent to the terminal as it is.
+    let text = error.render().to_string();
+    let text = asif::printable::lines(text.trim_end());
+    let mut said = format!("{text}\n");
+    if let Some(tip) = tip(&error) {
+        said.push_str(&format!("\n  tip: {tip}\n"));
+    }
+    let _ = std::io::stderr().write_all(said.as_bytes());
+    ExitCode::from(exit::USAGE)
+}
+
+/// Takes back a suggested option that is hardly like the one that was given.
+fn correct_suggestion(error: &mut clap::Error) {
+    let given = text_of(error, ContextKind::InvalidArg);
+    let suggested = text_of(error, ContextKind::SuggestedArg);
+    if let (Some(given), Some(suggested)) = (given, suggested)
+        && !is_typing_error(&given, &suggested)
+    {
+        error.remove(ContextKind::SuggestedArg);
+        // It is written with the suggestion.
+        error.remove(ContextKind::Usage);
+    }
+}
+
+fn text_of(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Whether one is the other with up to two letters wrong, or its beginning.
+fn is_typing_error(given: &str, known: &str) -> bool {
+    let name = |text: &str| {
+        let text = text.split(['=', ' ']).next().unwrap_or_default();
+        text.trim_start_matches('-').to_owned()
+    };
+    let (given, known) = (name(given), name(known));
+    known.starts_with(&given) || given.starts_with(&known) || distance(&given, &known) <= 2
+}
+
+/// The edits that make one text the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, of_a) in a.chars().enumerate() {
+        let mut before = i;
+        row[0] = i + 1;
+        for (j, of_b) in b.iter().enumerate() {
+            let replaced = before + usize::from(of_a != *of_b);
+            before = row[j + 1];
+            row[j + 1] = replaced.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// What else would help.
+fn tip(error: &clap::Error) -> Option<&'static str> {
+    let given = text_of(error, ContextKind::InvalidArg)?;
+    let is_set = ["--index", "--set"].contains(&given.split('=').next().unwrap_or_default());
+    (error.kind() == ErrorKind::UnknownArgument && is_set)
+        .then_some("this command takes the set without an option: asif COMMAND mine.asif")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_typing_errors_are_corrected() {
+        for (given, known) in [
+            ("--indx", "--index"),
+            ("--tempates", "--templates <NAME>"),
+            ("--top=3", "--top"),
+        ] {
+            assert!(is_typing_error(given, known), "{given} {known}");
+        }
+        for (given, known) in [("--index", "--ignore-exif"), ("--pairs", "--paper")] {
+            assert!(!is_typing_error(given, known), "{given} {known}");
+        }
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

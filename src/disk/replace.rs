@@ -1,0 +1,281 @@
+//! A finished file or folder takes the place of another, which goes only when the new one is durable.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use fs_err::{File, OpenOptions};
+
+use super::{HIDDEN, fault, parent, remove_hidden, sync_folder, write};
+
+/// Gives the folder `hidden`, whose files are durable, the name `destination`, durably. A folder that
+/// stands there is removed afterwards.
+///
+/// The two exchange their names in one step. Where the medium cannot do that, the old one gets a
+/// hidden name first: killed between the two renames, both are left under hidden names.
+///
+/// # Errors
+/// When the file system refuses. `destination` is then what it was and `hidden` is gone; or both
+/// folders are left, one under either name or both under hidden ones, for the next writer.
+pub fn publish_folder(hidden: &Path, destination: &Path) -> io::Result<()> {
+    let renamed = match fs_err::symlink_metadata(destination) {
+        Ok(_) => exchange(hidden, destination).map(Some),
+        Err(_) => rename_new(hidden, destination).map(|()| None),
+    };
+    let replaced = match renamed {
+        Ok(replaced) => replaced,
+        Err(error) => {
+            if destination.exists() {
+                // Its name says that anyone may remove it.
+                let _ = remove_hidden(hidden);
+            }
+            return Err(error);
+        }
+    };
+    sync_folder(parent(destination))?;
+    if let Some(replaced) = replaced {
+        // What is left of it is found by its name and removed by the next writer.
+        let _ = remove_hidden(&replaced);
+    }
+    Ok(())
+}
+
+/// Two folders take each other's names; returns the one that the old one has now.
+fn exchange(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
+    fault::before(fault::Kind::Write, destination)?;
+    match flagged(hidden, destination, Flag::Exchange) {
+        Err(error) if not_known(&error) => rename_twice(hidden, destination),
+        done => done.map(|()| hidden.to_owned()),
+    }
+}
+
+/// The same where there is no exchange: the old one gets another hidden name.
+fn rename_twice(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
+    let name = destination
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let aside = format!("{HIDDEN}replaced-{name}-{}", std::process::id());
+    let aside = destination.with_file_name(aside);
+    // The new one must not be younger on the medium than the loss of the old one's name.
+    sync_folder(parent(destination))?;
+    fault::before(fault::Kind::Write, &aside)?;
+    fs_err::rename(destination, &aside)?;
+    fault::before(fault::Kind::Write, destination)?;
+    fs_err::rename(hidden, destination)?;
+    Ok(aside)
+}
+
+/// Gives a file or folder a name that nothing has.
+///
+/// # Errors
+/// `AlreadyExists` when something stands at `to`, also an empty folder; when the file system refuses.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, to)?;
+    match flagged(from, to, Flag::New) {
+        Err(error) if not_known(&error) => {}
+        done => return done,
+    }
+    if fs_err::symlink_metadata(to).is_ok() {
+        let what = format!("{}: exists already", to.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+    }
+    fs_err::rename(from, to)
+}
+
+enum Flag {
+    Exchange,
+    New,
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn flagged(from: &Path, to: &Path, flag: Flag) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let flags = match flag {
+        Flag::Exchange => RenameFlags::EXCHANGE,
+        Flag::New => RenameFlags::NOREPLACE,
+    };
+    renameat_with(CWD, from, CWD, to, flags).map_err(|error| {
+        let error = io::Error::from(error);
+        match not_known(&error) {
+            true => error,
+            false => {
+                let what = format!("renaming {} to {}: {error}", from.display(), to.display());
+                io::Error::new(error.kind(), what)
+            }
+        }
+    })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn flagged(_from: &Path, _to: &Path, _flag: Flag) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether the file system, or the kernel, does not know a kind of rename.
+fn not_known(error: &io::Error) -> bool {
+    let unknown = [rustix::io::Errno::INVAL, rustix::io::Errno::NOSYS]
+        .iter()
+        .any(|known| error.raw_os_error() == Some(known.raw_os_error()));
+    unknown || error.kind() == io::ErrorKind::Unsupported
+}
+
+/// A file that a command was told to write, under a hidden name until it is whole: what stood there
+/// stays until then.
+///
+/// A terminal, a pipe or a device is written to directly. Through a link, what it leads to is
+/// replaced. Dropped before [`finish`](Self::finish), it changes nothing.
+#[derive(Debug)]
+pub struct FileReplacement {
+    file: File,
+    /// The hidden name and the one to come; none when writing directly.
+    names: Option<(PathBuf, PathBuf)>,
+}
+
+impl FileReplacement {
+    /// Begins the file that will stand at `path`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to, or another process is writing this very file.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let found = fs_err::metadata(path).ok();
+        if found.as_ref().is_some_and(|found| !found.is_file()) {
+            let file = OpenOptions::new().write(true).open(path)?;
+            return Ok(Self { file, names: None });
+        }
+        let path = match &found {
+            Some(_) => fs_err::canonicalize(path)?,
+            None => path.to_owned(),
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let hidden = path.with_file_name(format!("{HIDDEN}{name}.tmp"));
+        fault::before(fault::Kind::Write, &hidden)?;
+        let file = options.open(&hidden)?;
+        if file.try_lock().is_err() {
+            let what = format!("{}: another process is writing it", path.display());
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
+        }
+        let replacement = Self {
+            file,
+            names: Some((hidden, path)),
+        };
+        replacement.file.set_len(0)?;
+        if let Some(found) = found {
+            replacement.file.set_permissions(found.permissions())?;
+        }
+        Ok(replacement)
+    }
+
+    /// Makes it durable and gives it its name.
+    ///
+    /// # Errors
+    /// When the file system refuses; what stood there is still there then.
+    pub fn finish(mut self) -> io::Result<()> {
+        let Some((hidden, path)) = self.names.take() else {
+            return self.file.flush();
+        };
+        let named = fault::before(fault::Kind::Write, &hidden)
+            .and_then(|()| self.file.sync_all())
+            .and_then(|()| super::rename(&hidden, &path));
+        if let Err(error) = named {
+            let _ = fs_err::remove_file(&hidden);
+            return Err(error);
+        }
+        sync_folder(parent(&path))
+    }
+}
+
+impl Write for FileReplacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.names {
+            Some((hidden, _)) => {
+                write(&mut self.file, hidden, bytes)?;
+                Ok(bytes.len())
+            }
+            None => self.file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for FileReplacement {
+    fn drop(&mut self) {
+        if let Some((hidden, _)) = &self.names {
+            // Its name says that anyone may remove it.
+            let _ = fs_err::remove_file(hidden);
+        }
+    }
+}
+
+/// Writes a file that a command was told to write: see [`FileReplacement`].
+///
+/// # Errors
+/// When the file system refuses; what stood there is still there then.
+pub fn replace_file(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut file = FileReplacement::begin(path)?;
+    file.write_all(bytes.as_ref())?;
+    file.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::names;
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        fs_err::write(&path, b"old").unwrap();
+        let mut file = FileReplacement::begin(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        assert!(FileReplacement::begin(&path).is_err(), "two at once");
+        drop(file);
+        assert_eq!(fs_err::read(&path).unwrap(), b"old");
+        replace_file(&path, "new").unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()).unwrap(), ["report.html"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_and_devices_are_written_to() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs_err::write(&path, b"old").unwrap();
+        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        replace_file(&link, "new").unwrap();
+        assert!(fs_err::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs_err::read(&path).unwrap(), b"new");
+        let mode = fs_err::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        replace_file(Path::new("/dev/null"), "x").unwrap();
+    }
+
+    #[test]
+    fn a_folder_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (name, content) in [("s1", "old"), (".writing-1", "new"), (".writing-2", "more")] {
+            fs_err::create_dir(at(name)).unwrap();
+            fs_err::write(at(name).join("x"), content).unwrap();
+        }
+        publish_folder(&at(".writing-1"), &at("s1")).unwrap();
+        publish_folder(&at(".writing-2"), &at("s2")).unwrap();
+        assert_eq!(names(folder.path()).unwrap(), ["s1", "s2"]);
+        assert_eq!(fs_err::read(at("s1/x")).unwrap(), b"new");
+        fs_err::rename(at("s2"), at(".writing-2")).unwrap();
+        let aside = rename_twice(&at(".writing-2"), &at("s1")).unwrap();
+        assert_eq!(fs_err::read(at("s1/x")).unwrap(), b"more");
+        assert_eq!(fs_err::read(aside.join("x")).unwrap(), b"new");
+        fs_err::create_dir(at("empty")).unwrap();
+        let taken = rename_new(&at("s1"), &at("empty")).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+    }
+}

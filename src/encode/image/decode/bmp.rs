@@ -1,0 +1,154 @@
+//! BMP: whether all of its rows are there, which the decoder does not ask in every coding.
+
+use std::borrow::Cow;
+
+use super::super::super::error::InputError;
+
+// Codes of the run-length coding after a zero.
+const END_OF_ROW: u8 = 0;
+const END_OF_PICTURE: u8 = 1;
+const DELTA: u8 = 2;
+
+/// What the header of a BMP says.
+struct BmpHeader {
+    /// Pixels of a row.
+    width: u64,
+    rows: u64,
+    bits: u64,
+    compression: u32,
+    /// Where the pixels begin.
+    offset: usize,
+}
+
+/// A BMP whose rows are all there.
+#[derive(Debug)]
+pub(super) struct BmpRows<'a> {
+    /// Width and height in pixels; `(0, 0)` of a header that is not understood.
+    pub size: (u32, u32),
+    /// The file that the decoder is to read, with what may be missing at its end.
+    pub file: Cow<'a, [u8]>,
+}
+
+impl<'a> BmpRows<'a> {
+    /// Counts the rows.
+    ///
+    /// # Errors
+    /// [`InputError::Truncated`] when there are fewer than the header announces. What else is wrong
+    /// is left to the decoder.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, InputError> {
+        let header = BmpHeader::read(bytes);
+        let side = |side: u64| u32::try_from(side).unwrap_or(u32::MAX);
+        let size = header.as_ref().map(|h| (side(h.width), side(h.rows)));
+        let file = match header {
+            Some(header) => completed(bytes, &header)?,
+            None => Cow::Borrowed(bytes),
+        };
+        Ok(Self {
+            size: size.unwrap_or_default(),
+            file,
+        })
+    }
+}
+
+/// The file, with the padding of the last row or the end code where only that is missing.
+fn completed<'a>(bytes: &'a [u8], header: &BmpHeader) -> Result<Cow<'a, [u8]>, InputError> {
+    let data = bytes.get(header.offset..).unwrap_or(&[]);
+    match header.compression {
+        1 | 2 => {
+            let (rows, open_end) = run_length_rows(data, header);
+            return match (rows < header.rows, open_end) {
+                (true, _) => Err(header.truncated(rows)),
+                (false, None) => Ok(Cow::Borrowed(bytes)),
+                (false, Some(end)) => {
+                    let codes = &bytes[..header.offset + end];
+                    Ok(Cow::Owned([codes, &[0, END_OF_PICTURE]].concat()))
+                }
+            };
+        }
+        0 | 3 => {}
+        _ => return Ok(Cow::Borrowed(bytes)),
+    }
+    let filled = (header.width * header.bits).div_ceil(8);
+    let stride = filled.next_multiple_of(4);
+    let length = data.len() as u64;
+    match header.rows.checked_mul(stride) {
+        Some(whole) if length < whole => {
+            let missing = whole - length;
+            if missing > stride - filled {
+                return Err(header.truncated(length / stride.max(1)));
+            }
+            let padding = vec![0; usize::try_from(missing).unwrap_or(0)];
+            Ok(Cow::Owned([bytes, &padding].concat()))
+        }
+        _ => Ok(Cow::Borrowed(bytes)),
+    }
+}
+
+impl BmpHeader {
+    /// None of a header that the decoder will not read either.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let long = |at: usize| {
+            let four = bytes.get(at..at + 4)?;
+            Some(u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+        };
+        let word = |at: usize| long(at).map(|v| v & 0xFFFF);
+        let offset = usize::try_from(long(10)?).ok()?;
+        let (width, rows, bits, compression) = match long(14)? {
+            12 => (word(18)?, word(20)?, word(24)?, 0),
+            40.. => {
+                let rows = long(22)?.cast_signed().unsigned_abs();
+                (long(18)?, rows, word(28)?, long(30)?)
+            }
+            _ => return None,
+        };
+        Some(Self {
+            width: width.into(),
+            rows: rows.into(),
+            bits: bits.into(),
+            compression,
+            offset,
+        })
+    }
+
+    fn truncated(&self, rows: u64) -> InputError {
+        InputError::Truncated {
+            format: "BMP".to_owned(),
+            reason: format!("it has {rows} of {} rows", self.rows),
+        }
+    }
+}
+
+/// How many rows run-length codes fill before they end, and where, if no code says so. A row that is
+/// left before its end counts, since the next one may begin.
+fn run_length_rows(data: &[u8], header: &BmpHeader) -> (u64, Option<usize>) {
+    let (mut at, mut row, mut x) = (0, 0u64, 0u64);
+    let full = |row: u64, x: u64| row + u64::from(x >= header.width);
+    while let Some(&[first, second]) = data.get(at..at + 2) {
+        at += 2;
+        match (first, second) {
+            (0, END_OF_ROW) => (row, x) = (row + 1, 0),
+            (0, END_OF_PICTURE) => return (full(row, x), None),
+            (0, DELTA) => {
+                let Some(&[right, down]) = data.get(at..at + 2) else {
+                    return (full(row, x), Some(at - 2));
+                };
+                at += 2;
+                (row, x) = (row + u64::from(down), x + u64::from(right));
+            }
+            (0, count) => {
+                let count = usize::from(count);
+                let bytes = match header.compression {
+                    1 => count,
+                    _ => count.div_ceil(2),
+                };
+                let end = at + bytes.next_multiple_of(2);
+                if end > data.len() {
+                    return (full(row, x), Some(at - 2));
+                }
+                (at, x) = (end, x + count as u64);
+            }
+            (count, _) => x += u64::from(count),
+        }
+    }
+    (full(row, x), Some(at))
+}

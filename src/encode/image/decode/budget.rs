@@ -1,0 +1,231 @@
+//! Memory of pictures that are being decoded: one budget for the whole process.
+//!
+//! A picture's header says what decoding it takes. That much is set aside before a decoder sees the
+//! data, and whoever finds the rest taken waits for his turn, so that what decodes at the same time
+//! never takes more than the budget together. A picture that alone would take more is refused.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The budget unless [`DecodeBudget::set_limit`] says otherwise, in bytes.
+pub const DEFAULT_LIMIT: u64 = 1 << 30;
+
+/// The budget of this process.
+static PROCESS: DecodeBudget = DecodeBudget::new(DEFAULT_LIMIT);
+
+/// Bytes that may be taken at once.
+#[derive(Debug)]
+pub struct DecodeBudget {
+    state: Mutex<BudgetState>,
+    returned: Condvar,
+}
+
+#[derive(Debug)]
+struct BudgetState {
+    limit: u64,
+    taken: u64,
+    /// Who waits, first come first served: a large picture is not passed by small ones for ever.
+    queue: VecDeque<u64>,
+    next_turn: u64,
+}
+
+/// Why memory was not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BudgetDenial {
+    /// More than the whole budget, which has so many bytes.
+    NeverFits(u64),
+    /// The rest was taken for as long as the asker would wait.
+    Busy,
+}
+
+/// Bytes that are set aside until this is dropped.
+#[derive(Debug)]
+pub(super) struct HeldBytes {
+    budget: &'static DecodeBudget,
+    bytes: u64,
+}
+
+impl DecodeBudget {
+    /// A budget of so many bytes.
+    const fn new(limit: u64) -> Self {
+        Self {
+            state: Mutex::new(BudgetState {
+                limit,
+                taken: 0,
+                queue: VecDeque::new(),
+                next_turn: 0,
+            }),
+            returned: Condvar::new(),
+        }
+    }
+
+    /// The budget that every picture of this process is decoded within.
+    pub fn process() -> &'static Self {
+        &PROCESS
+    }
+
+    /// Changes how many bytes may be taken at once. What is taken already stays taken.
+    pub fn set_limit(&self, bytes: u64) {
+        self.lock().limit = bytes;
+        self.returned.notify_all();
+    }
+
+    /// How many bytes may be taken at once.
+    pub fn limit(&self) -> u64 {
+        self.lock().limit
+    }
+
+    /// How many bytes are taken now.
+    pub fn taken(&self) -> u64 {
+        self.lock().taken
+    }
+
+    /// Sets `bytes` aside, after waiting for them where others have taken them: for ever, or no
+    /// longer than `patience`.
+    pub(super) fn take(
+        &'static self,
+        bytes: u64,
+        patience: Option<Duration>,
+    ) -> Result<HeldBytes, BudgetDenial> {
+        let until = patience.and_then(|patience| Instant::now().checked_add(patience));
+        let mut state = self.lock();
+        let turn = state.next_turn;
+        state.next_turn += 1;
+        state.queue.push_back(turn);
+        loop {
+            if bytes > state.limit {
+                let limit = state.limit;
+                self.leave(state, turn);
+                return Err(BudgetDenial::NeverFits(limit));
+            }
+            let first = state.queue.front() == Some(&turn);
+            if first && bytes <= state.limit.saturating_sub(state.taken) {
+                state.taken += bytes;
+                self.leave(state, turn);
+                return Ok(HeldBytes {
+                    budget: self,
+                    bytes,
+                });
+            }
+            state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => self
+                    .returned
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => {
+                    self.leave(state, turn);
+                    return Err(BudgetDenial::Busy);
+                }
+                Some(left) => {
+                    let waited = self.returned.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// Gives up a place in the queue; whoever is first now may find room.
+    fn leave(&self, mut state: MutexGuard<'_, BudgetState>, turn: u64) {
+        state.queue.retain(|other| *other != turn);
+        drop(state);
+        self.returned.notify_all();
+    }
+
+    fn give_back(&self, bytes: u64) {
+        let mut state = self.lock();
+        state.taken = state.taken.saturating_sub(bytes);
+        drop(state);
+        self.returned.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BudgetState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldBytes {
+    /// Keeps no more than `bytes`; the rest is for others.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        let rest = self.bytes.saturating_sub(bytes);
+        self.bytes -= rest;
+        self.budget.give_back(rest);
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(limit: u64) -> &'static DecodeBudget {
+        Box::leak(Box::new(DecodeBudget::new(limit)))
+    }
+
+    const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+
+    #[test]
+    fn what_is_taken_never_exceeds_the_limit() {
+        let budget = budget(100);
+        let mut a = budget.take(60, None).unwrap();
+        assert_eq!(
+            budget.take(101, None).unwrap_err(),
+            BudgetDenial::NeverFits(100)
+        );
+        assert_eq!(budget.take(41, AT_ONCE).unwrap_err(), BudgetDenial::Busy);
+        let b = budget.take(40, AT_ONCE).unwrap();
+        assert_eq!(budget.taken(), 100);
+        a.shrink_to(10);
+        assert_eq!(budget.taken(), 50);
+        drop((a, b));
+        assert_eq!(budget.taken(), 0);
+        budget.set_limit(10);
+        assert_eq!(
+            budget.take(11, None).unwrap_err(),
+            BudgetDenial::NeverFits(10)
+        );
+    }
+
+    #[test]
+    fn many_threads_stay_within_the_limit_and_all_get_their_turn() {
+        let budget = budget(1_000);
+        let most = std::sync::atomic::AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..8u64 {
+                let most = &most;
+                scope.spawn(move || {
+                    for round in 0..200 {
+                        // Large ones among small ones: none may be left waiting for ever.
+                        let bytes = if thread == 0 { 1_000 } else { 1 + round % 400 };
+                        let held = budget.take(bytes, None).unwrap();
+                        most.fetch_max(budget.taken(), std::sync::atomic::Ordering::Relaxed);
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 1_000);
+        assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn a_large_one_that_waits_goes_before_small_ones_that_come_later() {
+        let budget = budget(100);
+        let held = budget.take(50, None).unwrap();
+        std::thread::scope(|scope| {
+            let large = scope.spawn(|| budget.take(100, None).unwrap());
+            while budget.lock().queue.is_empty() {
+                std::thread::yield_now();
+            }
+            assert_eq!(budget.take(10, AT_ONCE).unwrap_err(), BudgetDenial::Busy);
+            drop(held);
+            drop(large.join().unwrap());
+        });
+        assert!(budget.take(10, AT_ONCE).is_ok());
+    }
+}

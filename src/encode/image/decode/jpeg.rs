@@ -1,0 +1,438 @@
+//! JPEG, decoded to the same bytes as libjpeg-turbo, which Pillow uses.
+//!
+//! Decoders differ in how they enlarge colour that is stored at half size. `image`'s decoder rounds
+//! otherwise there, which moves an embedding to a cosine of 0.9987 at worst on real photographs;
+//! `libjpeg-turbo-rs` gives the identical pixels. It is asked only for what nearly every file is: 8
+//! bits, Huffman coded, grey or three colours in an ordinary sampling. The pixels of the rest (CMYK,
+//! and what it does not support) come from `image`.
+//!
+//! Whether a picture is whole is told by its coded data, never by its end marker:
+//!
+//! | coded data | here | Pillow |
+//! |---|---|---|
+//! | all rows, no end marker | read | refused, or read if any bytes follow |
+//! | ends before the last row, with or without an end marker | refused | refused, or read with grey rows |
+//! | a stretch between restart markers is short or missing | refused | read with grey rows |
+//! | progressive: a scan ends early | refused | refused, or read |
+//! | progressive: the last scans are missing, the end marker is there | read, less sharp | the same |
+//! | progressive: the last scans are missing, no end marker | refused | the same |
+//! | a colour component in no scan | refused | read as grey |
+//! | a code that means nothing | refused | read with noise |
+//! | anything after the end marker (another JPEG, MPO) | passed over | the same |
+
+use std::borrow::Cow;
+
+use image::RgbImage;
+use image::metadata::Orientation;
+use libjpeg_turbo_rs::{DecodeLimits, DecodeWarning, Decoder, JpegError, PixelFormat};
+
+use super::super::super::error::InputError;
+use super::{MAX_BYTES, MAX_SIDE};
+
+/// More scans than any encoder writes; each costs a pass over the picture.
+const MAX_SCANS: usize = 256;
+/// The precision in [`Scans`] of a coefficient that is in no scan.
+const MISSING: u8 = u8::MAX;
+
+/// What the markers of a JPEG say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JpegHeader {
+    /// Width and height in pixels, of the first frame.
+    pub size: (u32, u32),
+    /// Start-of-frame marker: what kind of coding.
+    kind: u8,
+    /// Bits of a sample.
+    bits: u8,
+    components: Vec<JpegComponent>,
+    /// Whether an end-of-image marker follows the coded data.
+    ended: bool,
+    /// How many bytes of the file belong to the picture.
+    length: usize,
+    /// Why the scans do not make a whole picture, as far as their headers tell.
+    lacking: Option<String>,
+}
+
+/// A colour of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct JpegComponent {
+    id: u8,
+    /// Samples a unit of coding, across and down.
+    sampling: (u8, u8),
+}
+
+/// What the scans that were met have coded.
+#[derive(Debug)]
+struct Scans {
+    count: usize,
+    progressive: bool,
+    /// For each component and coefficient the lowest bit that is known; [`MISSING`] before any is.
+    precision: Vec<[u8; 64]>,
+}
+
+impl JpegHeader {
+    /// Steps over the segments and scans; `None` when they make no sense, or end before the first
+    /// scan.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let mut frame: Option<(u8, &[u8])> = None;
+        let mut scans: Option<Scans> = None;
+        let mut components = Vec::new();
+        let (mut at, mut length, mut ended) = (2, 0, false);
+        loop {
+            // What follows a whole scan needs not make sense: it may be anything.
+            let Some((marker, segment)) = next_segment(bytes, &mut at) else {
+                scans.as_ref()?;
+                break;
+            };
+            match marker {
+                0xD9 if scans.is_some() => {
+                    (length, ended) = (at, true);
+                    break;
+                }
+                0xD9 => return None,
+                0xDA => {
+                    let (kind, _) = frame?;
+                    let scans = scans.get_or_insert_with(|| Scans::new(kind, components.len()));
+                    scans.meet(&components, segment);
+                    at = after_coded_data(bytes, at);
+                    length = at;
+                    if scans.count > MAX_SCANS {
+                        break;
+                    }
+                }
+                // SOF0..SOF15, without DHT, JPG and DAC, which lie among them.
+                0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) && frame.is_none() => {
+                    frame = Some((marker, segment));
+                    components = JpegComponent::all(segment);
+                }
+                _ => {}
+            }
+        }
+        let (kind, frame) = frame?;
+        let size = (u32::from(word(frame, 3)?), u32::from(word(frame, 1)?));
+        Some(Self {
+            size,
+            kind,
+            bits: *frame.first()?,
+            components,
+            ended,
+            length,
+            lacking: scans?.lacking(ended),
+        })
+    }
+
+    /// The most bytes that decoding takes, file and pixels included; measured at up to 0.9 of it.
+    pub fn cost(&self, file: usize) -> u64 {
+        let pixels = u64::from(self.size.0) * u64::from(self.size.1);
+        let (across, down) = self.largest_sampling();
+        let units =
+            u64::from(self.size.0).div_ceil(8 * across) * u64::from(self.size.1).div_ceil(8 * down);
+        let blocks = |c: &JpegComponent| u64::from(c.sampling.0) * u64::from(c.sampling.1);
+        let samples = 64 * units * self.components.iter().map(blocks).sum::<u64>();
+        // Coefficients take two bytes where a sample takes one.
+        let coefficients = match is_progressive(self.kind) {
+            true => 2 * samples + samples / 64,
+            false => 0,
+        };
+        // Four colours and what is made of them, or three and rows of scratch.
+        let output = pixels * if self.components.len() > 3 { 6 } else { 4 };
+        file as u64 + samples + coefficients + output
+    }
+
+    /// Whether a frame is baseline, extended or progressive, of 8 bits, and grey or three colours of
+    /// which the last two are stored in full, half or quarter size.
+    fn is_ordinary(&self) -> bool {
+        let samplings: Vec<_> = self.components.iter().map(|c| c.sampling).collect();
+        let usual = match samplings[..] {
+            [_] => true,
+            [first, (1, 1), (1, 1)] => matches!(first, (1, 1) | (2, 1) | (1, 2) | (2, 2)),
+            _ => false,
+        };
+        matches!(self.kind, 0xC0..=0xC2) && self.bits == 8 && usual
+    }
+
+    fn largest_sampling(&self) -> (u64, u64) {
+        let most = |of: fn(&JpegComponent) -> u8| self.components.iter().map(of).max();
+        let across = most(|c| c.sampling.0).unwrap_or(1).max(1);
+        let down = most(|c| c.sampling.1).unwrap_or(1).max(1);
+        (across.into(), down.into())
+    }
+
+    /// How many rows of pixels the first `decoded` of `total` units of coding fill.
+    fn rows(&self, decoded: usize, total: usize) -> u64 {
+        let (across, down) = self.largest_sampling();
+        let (width, height) = (u64::from(self.size.0), u64::from(self.size.1));
+        let in_row = width.div_ceil(8 * across);
+        let rows = match in_row * height.div_ceil(8 * down) == total as u64 {
+            true => decoded as u64 / in_row.max(1) * 8 * down,
+            // A scan of one component counts its own blocks.
+            false => decoded as u64 * height / (total as u64).max(1),
+        };
+        rows.min(height.saturating_sub(1))
+    }
+}
+
+impl JpegComponent {
+    fn all(frame: &[u8]) -> Vec<Self> {
+        let count = frame.get(5).map_or(0, |&n| usize::from(n));
+        let rest = frame.get(6..).unwrap_or(&[]).chunks_exact(3);
+        let components = rest.take(count).map(|c| Self {
+            id: c[0],
+            sampling: (c[1] >> 4, c[1] & 15),
+        });
+        components.collect()
+    }
+}
+
+impl Scans {
+    fn new(kind: u8, components: usize) -> Self {
+        Self {
+            count: 0,
+            progressive: is_progressive(kind),
+            precision: vec![[MISSING; 64]; components],
+        }
+    }
+
+    /// Notes what a scan adds.
+    fn meet(&mut self, components: &[JpegComponent], header: &[u8]) {
+        self.count += 1;
+        let count = header.first().map_or(0, |&n| usize::from(n));
+        let (Some(named), Some(&[first, last, bits])) = (
+            header.get(1..1 + 2 * count),
+            header.get(1 + 2 * count..4 + 2 * count),
+        ) else {
+            return;
+        };
+        // Where scans are not progressive each has all of a component, whatever it says of it.
+        let (range, bits) = match self.progressive {
+            true => (usize::from(first)..usize::from(last) + 1, bits & 15),
+            false => (0..64, 0),
+        };
+        for id in named.chunks_exact(2).map(|pair| pair[0]) {
+            let place = components.iter().position(|c| c.id == id);
+            let known = place.and_then(|place| self.precision.get_mut(place));
+            let coefficients = known.and_then(|known| known.get_mut(range.clone()));
+            coefficients.into_iter().flatten().for_each(|k| *k = bits);
+        }
+    }
+
+    fn lacking(&self, ended: bool) -> Option<String> {
+        let all = self.precision.len();
+        let coded = self.precision.iter().filter(|known| known[0] != MISSING);
+        let coded = coded.count();
+        if coded < all {
+            return Some(format!("{coded} of its {all} colour components are coded"));
+        }
+        let refined = self.precision.iter().flatten().all(|&bits| bits == 0);
+        (!ended && !refined).then(|| {
+            let count = self.count;
+            format!("it ends after scan {count}, and later ones with its details are missing")
+        })
+    }
+}
+
+fn is_progressive(kind: u8) -> bool {
+    matches!(kind, 0xC2 | 0xC6 | 0xCA | 0xCE)
+}
+
+/// The next marker with its segment, which is empty where a marker has none; `at` is left behind it.
+fn next_segment<'a>(bytes: &'a [u8], at: &mut usize) -> Option<(u8, &'a [u8])> {
+    loop {
+        // Bytes between segments are skipped, as libjpeg does.
+        while *bytes.get(*at)? != 0xFF {
+            *at += 1;
+        }
+        let marker = *bytes.get(*at + 1)?;
+        match marker {
+            0xFF => *at += 1,
+            0x00 | 0x01 | 0xD0..=0xD8 => *at += 2,
+            0xD9 => {
+                *at += 2;
+                return Some((marker, &[]));
+            }
+            _ => {
+                let length = usize::from(word(bytes, *at + 2)?);
+                let segment = bytes.get(*at + 4..*at + 2 + length)?;
+                *at += 2 + length;
+                return Some((marker, segment));
+            }
+        }
+    }
+}
+
+/// Where the marker stands that ends the coded data which begins at `at`. Inside it FF is stuffed.
+fn after_coded_data(bytes: &[u8], at: usize) -> usize {
+    let data = bytes.get(at..).unwrap_or(&[]);
+    let ends = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF | 0xD0..=0xD7);
+    data.windows(2)
+        .position(ends)
+        .map_or(bytes.len(), |n| at + n)
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u16> {
+    let &[high, low] = bytes.get(at..at + 2)? else {
+        return None;
+    };
+    Some(u16::from_be_bytes([high, low]))
+}
+
+/// The pixels and the EXIF orientation; `None` when another decoder is to make them, which may then
+/// be sure that every row is there, as far as this one can tell.
+///
+/// # Errors
+/// [`InputError::Truncated`] when rows or colours are missing, [`InputError::Undecodable`] when the
+/// coded data is damaged.
+pub(super) fn decode(
+    bytes: &[u8],
+    header: &JpegHeader,
+) -> Result<Option<(RgbImage, Orientation)>, InputError> {
+    if let Some(reason) = &header.lacking {
+        return Err(truncated(reason.clone()));
+    }
+    let bytes = bytes.get(..header.length).unwrap_or(bytes);
+    // The decoder asks for the end marker, though no pixel depends on it.
+    let bytes = match header.ended {
+        true => Cow::Borrowed(bytes),
+        false => Cow::Owned([bytes, &[0xFF, 0xD9]].concat()),
+    };
+    let ordinary = header.is_ordinary();
+    let run = |lenient: bool| -> Result<_, JpegError> {
+        let mut decoder = Decoder::new_with_limits(&bytes, limits())?;
+        decoder.set_lenient(lenient);
+        if ordinary {
+            decoder.set_output_format(PixelFormat::Rgb);
+        }
+        Ok((decoder.exif_orientation(), decoder.decode_image()?))
+    };
+    let (orientation, image) = match run(false) {
+        Ok(decoded) => decoded,
+        Err(JpegError::Unsupported(_)) => return Ok(None),
+        // Once more, only to tell where the data stops making sense.
+        Err(error) => {
+            let warnings = run(true).map(|(_, image)| image.warnings);
+            return Err(explain(&error, &warnings.unwrap_or_default(), header));
+        }
+    };
+    if !ordinary {
+        return Ok(None);
+    }
+    let orientation = orientation.and_then(Orientation::from_exif);
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    let (width, height) = header.size;
+    Ok(RgbImage::from_raw(width, height, image.data).map(|pixels| (pixels, orientation)))
+}
+
+/// What is wrong with coded data that was refused with `error`.
+fn explain(error: &JpegError, warnings: &[DecodeWarning], header: &JpegHeader) -> InputError {
+    let height = header.size.1;
+    let damaged = |reason: String| InputError::Undecodable {
+        format: "JPEG".to_owned(),
+        reason,
+    };
+    let mut damage: Option<u64> = None;
+    for warning in warnings {
+        match warning {
+            DecodeWarning::TruncatedData {
+                decoded_mcus,
+                total_mcus,
+            } => {
+                let rows = header.rows(*decoded_mcus, *total_mcus);
+                return truncated(format!(
+                    "its coded data ends after {rows} of {height} rows, or has a gap there"
+                ));
+            }
+            DecodeWarning::HuffmanError { mcu_y, .. } => {
+                let row = *mcu_y as u64 * 8 * header.largest_sampling().1;
+                damage.get_or_insert(row.min(height.into()));
+            }
+            _ => {}
+        }
+    }
+    match (damage, error) {
+        (Some(row), _) => damaged(format!(
+            "its coded data is damaged after {row} of {height} rows"
+        )),
+        (None, JpegError::UnexpectedEof) => truncated(format!(
+            "its coded data ends before {height} rows are there"
+        )),
+        (None, error) => damaged(error.to_string()),
+    }
+}
+
+fn limits() -> DecodeLimits {
+    DecodeLimits {
+        max_width: MAX_SIDE as usize,
+        max_height: MAX_SIDE as usize,
+        max_pixels: MAX_BYTES / 3,
+        max_scans: MAX_SCANS,
+        // Coefficients of a progressive picture take two bytes where a sample takes one.
+        max_memory: Some(4 * MAX_BYTES),
+    }
+}
+
+fn truncated(reason: String) -> InputError {
+    InputError::Truncated {
+        format: "JPEG".to_owned(),
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{DynamicImage, ImageFormat};
+
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let picture = RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 9]));
+        let mut out = std::io::Cursor::new(Vec::new());
+        DynamicImage::from(picture)
+            .write_to(&mut out, ImageFormat::Jpeg)
+            .unwrap();
+        out.into_inner()
+    }
+
+    #[test]
+    fn the_header_tells_size_and_end() {
+        let bytes = jpeg(70, 30);
+        let header = JpegHeader::read(&bytes).unwrap();
+        assert_eq!((header.size, header.ended), ((70, 30), true));
+        assert_eq!((header.length, &header.lacking), (bytes.len(), &None));
+        let (pixels, _) = decode(&bytes, &header).unwrap().unwrap();
+        assert_eq!(pixels.dimensions(), (70, 30));
+        let cut = JpegHeader::read(&bytes[..bytes.len() - 1]).unwrap();
+        assert!(!cut.ended && cut.lacking.is_none());
+        assert_eq!(JpegHeader::read(&bytes[..20]), None);
+    }
+
+    #[test]
+    fn the_end_of_a_thumbnail_is_not_the_end() {
+        let bytes = jpeg(16, 16);
+        let mut with_thumbnail = bytes[..2].to_vec();
+        with_thumbnail.extend_from_slice(&[0xFF, 0xE1, 0, 6, 0xFF, 0xD8, 0xFF, 0xD9]);
+        with_thumbnail.extend_from_slice(&bytes[2..]);
+        with_thumbnail.extend_from_slice(b"anything");
+        let header = JpegHeader::read(&with_thumbnail).unwrap();
+        assert_eq!(header.length, with_thumbnail.len() - 8);
+        assert!(decode(&with_thumbnail, &header).unwrap().is_some());
+    }
+
+    #[test]
+    fn unusual_frames_are_left_to_another_decoder() {
+        let header = |kind: u8, bits: u8, samplings: &[(u8, u8)]| {
+            let component = |&sampling| JpegComponent { id: 1, sampling };
+            JpegHeader {
+                size: (9, 9),
+                kind,
+                bits,
+                components: samplings.iter().map(component).collect(),
+                ended: true,
+                length: 0,
+                lacking: None,
+            }
+        };
+        assert!(header(0xC2, 8, &[(2, 2), (1, 1), (1, 1)]).is_ordinary());
+        assert!(!header(0xC0, 8, &[(2, 2), (1, 1), (1, 1), (2, 2)]).is_ordinary());
+        assert!(!header(0xC0, 8, &[(2, 2), (2, 1), (1, 1)]).is_ordinary());
+        assert!(!header(0xC9, 8, &[(2, 2), (1, 1), (1, 1)]).is_ordinary());
+        assert!(!header(0xC1, 12, &[(1, 1)]).is_ordinary());
+    }
+}

@@ -1,0 +1,434 @@
+//! Bytes to RGB pixels, with limits, as Pillow's `Image.convert("RGB")` gives them.
+//!
+//! | content | here | Pillow |
+//! |---|---|---|
+//! | grey, palette, 1 bit | expanded | the same |
+//! | alpha | dropped, the colours below stay | the same |
+//! | CMYK JPEG | Adobe's inverted inks times black | the same within 1 |
+//! | 16-bit colour PNG | high byte | the same |
+//! | 16-bit grey PNG | high byte | clips to 255, which is white: a fault, not followed |
+//! | colour profile, gamma | ignored | the same |
+//! | animation | first frame | the same |
+//! | end marker, trailer or last chunk missing, all rows there | read | mostly the same |
+//! | rows missing, with or without an end marker | refused, with how many there are | refused, or read with grey rows |
+//!
+//! The format is told by the content, never by a name. A first look at the headers says what decoding
+//! will take; that much memory is set aside from the process's [`DecodeBudget`] before a decoder sees
+//! the data. What pixels do not depend on (profiles, texts, thumbnails, further frames) is never
+//! handed to a decoder, so that it cannot inflate.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mod` | what callers ask for, limits, pixels to RGB |
+//! | `budget` | [`DecodeBudget`]: memory of all pictures that are being decoded |
+//! | `jpeg`, `png`, `webp`, `gif`, `bmp` | the look at a format's headers, and whether all rows are there |
+//! | `lossless` | what the codes of a lossless WebP take |
+
+mod bmp;
+mod budget;
+mod gif;
+mod jpeg;
+mod lossless;
+mod png;
+#[cfg(test)]
+mod tests;
+mod webp;
+
+use std::io::{Cursor, ErrorKind};
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use image::error::{ImageError, LimitErrorKind};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+
+use super::super::error::InputError;
+use bmp::BmpRows;
+use budget::{BudgetDenial, HeldBytes};
+pub use budget::{DEFAULT_LIMIT, DecodeBudget};
+use gif::GifHeader;
+use jpeg::JpegHeader;
+use png::PngChunks;
+use webp::WebpChunks;
+
+/// The longest side that is accepted, in pixels.
+pub const MAX_SIDE: u32 = 16_384;
+/// The largest decoded image that is accepted, in bytes.
+pub const MAX_BYTES: u64 = 512 << 20;
+/// What is set aside beside what the size of a picture tells: tables and windows of decoders.
+const TABLES: u64 = 1 << 20;
+/// The widest input of a model that resizing is expected to make rows for.
+const MODEL_WIDTH: u64 = 512;
+
+/// What one picture may take, beside [`MAX_SIDE`] and [`MAX_BYTES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureLimits {
+    /// The most pixels.
+    pub pixels: u64,
+    /// How long to wait for memory that other pictures have; for ever if none.
+    pub patience: Option<Duration>,
+}
+
+impl Default for PictureLimits {
+    /// Any number of pixels, and as long as it takes.
+    fn default() -> Self {
+        Self {
+            pixels: u64::MAX,
+            patience: None,
+        }
+    }
+}
+
+/// Pixels, and the memory that is set aside for them as long as they live.
+#[derive(Debug)]
+pub struct DecodedImage<P> {
+    pixels: P,
+    _held: HeldBytes,
+}
+
+impl<P> Deref for DecodedImage<P> {
+    type Target = P;
+
+    fn deref(&self) -> &P {
+        &self.pixels
+    }
+}
+
+impl<P> DerefMut for DecodedImage<P> {
+    fn deref_mut(&mut self) -> &mut P {
+        &mut self.pixels
+    }
+}
+
+/// Decodes one image; `upright` turns it as its EXIF orientation says. Waits for memory while other
+/// pictures have it.
+///
+/// # Errors
+/// As [`decode_within`].
+pub fn decode(bytes: &[u8], upright: bool) -> Result<DecodedImage<RgbImage>, InputError> {
+    decode_within(bytes, upright, PictureLimits::default())
+}
+
+/// Decodes one image within limits; `upright` turns it as its EXIF orientation says.
+///
+/// # Errors
+/// Every kind of [`InputError`] that concerns images. A header that announces more than the limits
+/// is refused before its pixels are given memory.
+pub fn decode_within(
+    bytes: &[u8],
+    upright: bool,
+    limits: PictureLimits,
+) -> Result<DecodedImage<RgbImage>, InputError> {
+    let rgb = |image: DynamicImage, orientation: Orientation| {
+        let rgb = to_rgb(image);
+        if !upright || orientation == Orientation::NoTransforms {
+            return rgb;
+        }
+        let mut turned = DynamicImage::ImageRgb8(rgb);
+        turned.apply_orientation(orientation);
+        turned.into_rgb8()
+    };
+    let (pixels, held) = decoded(bytes, false, limits, rgb)?;
+    Ok(DecodedImage {
+        pixels,
+        _held: held,
+    })
+}
+
+/// Decodes one image as a person is shown it: upright and with its transparency.
+///
+/// # Errors
+/// As [`decode_within`].
+pub fn decode_shown(
+    bytes: &[u8],
+    limits: PictureLimits,
+) -> Result<DecodedImage<DynamicImage>, InputError> {
+    let shown = |mut image: DynamicImage, orientation: Orientation| {
+        image.apply_orientation(orientation);
+        image
+    };
+    let (pixels, held) = decoded(bytes, true, limits, shown)?;
+    Ok(DecodedImage {
+        pixels,
+        _held: held,
+    })
+}
+
+/// What `make` makes of the pixels, and the memory that is set aside for it.
+fn decoded<P>(
+    bytes: &[u8],
+    transparent: bool,
+    limits: PictureLimits,
+    make: impl FnOnce(DynamicImage, Orientation) -> P,
+) -> Result<(P, HeldBytes), InputError> {
+    if bytes.is_empty() {
+        return Err(InputError::Empty);
+    }
+    let format = image::guess_format(bytes)
+        .ok()
+        .filter(ImageFormat::reading_enabled)
+        .ok_or_else(|| InputError::NotAnImage {
+            found: describe(bytes),
+        })?;
+    let work = || {
+        let coded = CodedImage::look(bytes, format, transparent)?;
+        let mut held = coded.reserve(bytes.len(), transparent, limits)?;
+        let (image, orientation) = coded.decode(bytes, format)?;
+        let pixels = make(image, orientation);
+        held.shrink_to(kept(coded.size(), transparent));
+        Ok((pixels, held))
+    };
+    // Decoders of other people's bytes are large; a panic in one is that image's trouble only.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(InputError::Undecodable {
+            format: label(format),
+            reason: "the decoder gave up".to_owned(),
+        })
+    })
+}
+
+/// What stays of a picture once it is decoded: its pixels, and the rows that resizing makes of them.
+fn kept((width, height): (u32, u32), transparent: bool) -> u64 {
+    let pixels = u64::from(width) * u64::from(height);
+    let a_pixel = if transparent { 8 } else { 3 };
+    a_pixel * pixels + 3 * MODEL_WIDTH * u64::from(width.max(height))
+}
+
+/// An image whose headers were looked at.
+enum CodedImage<'a> {
+    Jpeg(JpegHeader),
+    Png(PngChunks<'a>),
+    Webp(WebpChunks),
+    Gif(GifHeader),
+    Bmp(BmpRows<'a>),
+    /// What the decoder will refuse in its own words.
+    Other,
+}
+
+impl<'a> CodedImage<'a> {
+    fn look(bytes: &'a [u8], format: ImageFormat, transparent: bool) -> Result<Self, InputError> {
+        Ok(match format {
+            ImageFormat::Jpeg => {
+                let header = JpegHeader::read(bytes);
+                Self::Jpeg(header.ok_or_else(|| InputError::Truncated {
+                    format: label(format),
+                    reason: "its headers end before the coded picture begins".to_owned(),
+                })?)
+            }
+            ImageFormat::Png => Self::Png(PngChunks::read(bytes)?),
+            ImageFormat::WebP => {
+                WebpChunks::read(bytes, transparent)?.map_or(Self::Other, Self::Webp)
+            }
+            ImageFormat::Gif => GifHeader::read(bytes).map_or(Self::Other, Self::Gif),
+            ImageFormat::Bmp => Self::Bmp(BmpRows::read(bytes)?),
+            _ => Self::Other,
+        })
+    }
+
+    fn size(&self) -> (u32, u32) {
+        match self {
+            Self::Jpeg(header) => header.size,
+            Self::Png(chunks) => chunks.size,
+            Self::Webp(chunks) => chunks.size,
+            Self::Gif(header) => header.canvas,
+            Self::Bmp(rows) => rows.size,
+            Self::Other => (0, 0),
+        }
+    }
+
+    /// Sets aside the memory that decoding takes at its peak.
+    fn reserve(
+        &self,
+        file: usize,
+        transparent: bool,
+        limits: PictureLimits,
+    ) -> Result<HeldBytes, InputError> {
+        let size @ (width, height) = self.size();
+        // Before anything is multiplied by sides that may be any number.
+        check_size(size, 0)?;
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > limits.pixels {
+            return Err(InputError::TooManyPixels {
+                width,
+                height,
+                max_pixels: limits.pixels,
+            });
+        }
+        check_size(size, 3 * pixels)?;
+        let decoding = match self {
+            Self::Jpeg(header) => header.cost(file),
+            Self::Png(chunks) => {
+                check_size(size, chunks.pixels_bytes())?;
+                chunks.pixels_bytes() + chunks.scratch() + 3 * pixels
+            }
+            Self::Webp(chunks) => chunks.cost(),
+            Self::Gif(header) => {
+                check_size(size, 4 * pixels)?;
+                check_size(header.frame, {
+                    4 * u64::from(header.frame.0) * u64::from(header.frame.1)
+                })?;
+                header.cost(file) + 3 * pixels
+            }
+            Self::Bmp(rows) => 4 * pixels + 3 * pixels + rows.file.len() as u64,
+            Self::Other => 0,
+        };
+        // Turning makes a second copy.
+        let turning = if transparent { 8 } else { 6 } * pixels;
+        let cost = decoding.max(turning).max(kept(size, transparent)) + TABLES;
+        let budget = DecodeBudget::process();
+        budget
+            .take(cost, limits.patience)
+            .map_err(|denial| match denial {
+                BudgetDenial::NeverFits(limit) => InputError::OverBudget {
+                    width,
+                    height,
+                    needed_mib: cost.div_ceil(1 << 20),
+                    limit_mib: limit >> 20,
+                },
+                BudgetDenial::Busy => InputError::DecodersBusy,
+            })
+    }
+
+    fn decode(
+        &self,
+        bytes: &[u8],
+        format: ImageFormat,
+    ) -> Result<(DynamicImage, Orientation), InputError> {
+        let upright = |image| (image, Orientation::NoTransforms);
+        match self {
+            Self::Jpeg(header) => match jpeg::decode(bytes, header)? {
+                Some((rgb, orientation)) => Ok((rgb.into(), orientation)),
+                None => read(bytes, format),
+            },
+            Self::Png(chunks) => Ok((chunks.decode()?, chunks.orientation)),
+            Self::Webp(chunks) => {
+                let (image, _) = read(&chunks.reduced, format)?;
+                Ok((image, chunks.orientation))
+            }
+            Self::Bmp(rows) => read(&rows.file, format).map(|(image, _)| upright(image)),
+            Self::Gif(_) | Self::Other => read(bytes, format).map(|(image, _)| upright(image)),
+        }
+    }
+}
+
+fn check_size(size: (u32, u32), bytes: u64) -> Result<(), InputError> {
+    if size.0.max(size.1) > MAX_SIDE || bytes > MAX_BYTES {
+        return Err(too_large(size));
+    }
+    Ok(())
+}
+
+fn read(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), InputError> {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_BYTES);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits.clone());
+    let mut decoder = reader
+        .into_decoder()
+        .map_err(|e| explain(e, format, (0, 0)))?;
+    let size @ (width, height) = decoder.dimensions();
+    check_size(size, decoder.total_bytes())?;
+    if width == 0 || height == 0 {
+        return Err(InputError::Undecodable {
+            format: label(format),
+            reason: format!("its size is {width}x{height}"),
+        });
+    }
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    decoder
+        .set_limits(limits)
+        .map_err(|e| explain(e, format, size))?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(|e| explain(e, format, size))?;
+    Ok((image, orientation))
+}
+
+/// The three colours of every pixel in 8 bits; deeper samples keep their high byte.
+fn to_rgb(image: DynamicImage) -> RgbImage {
+    let (width, height) = (image.width(), image.height());
+    let high = |v: u16| (v >> 8) as u8;
+    let pixels: Vec<u8> = match image {
+        DynamicImage::ImageRgb8(rgb) => return rgb,
+        DynamicImage::ImageLuma8(i) => i.iter().flat_map(|&v| [v; 3]).collect(),
+        DynamicImage::ImageLumaA8(i) => i.pixels().flat_map(|p| [p.0[0]; 3]).collect(),
+        DynamicImage::ImageRgba8(i) => i.pixels().flat_map(|p| [p.0[0], p.0[1], p.0[2]]).collect(),
+        DynamicImage::ImageLuma16(i) => i.iter().flat_map(|&v| [high(v); 3]).collect(),
+        DynamicImage::ImageLumaA16(i) => i.pixels().flat_map(|p| [high(p.0[0]); 3]).collect(),
+        DynamicImage::ImageRgb16(i) => i.iter().map(|&v| high(v)).collect(),
+        DynamicImage::ImageRgba16(i) => i
+            .pixels()
+            .flat_map(|p| [p.0[0], p.0[1], p.0[2]].map(high))
+            .collect(),
+        other => return other.into_rgb8(),
+    };
+    RgbImage::from_raw(width, height, pixels).unwrap_or_default()
+}
+
+fn too_large((width, height): (u32, u32)) -> InputError {
+    InputError::TooLarge {
+        width,
+        height,
+        max_side: MAX_SIDE,
+        max_mib: MAX_BYTES >> 20,
+    }
+}
+
+fn label(format: ImageFormat) -> String {
+    format!("{format:?}").to_uppercase()
+}
+
+fn explain(error: ImageError, format: ImageFormat, size: (u32, u32)) -> InputError {
+    let label = label(format);
+    let truncated = || InputError::Truncated {
+        format: label.clone(),
+        reason: "the data ends before the image does".to_owned(),
+    };
+    match error {
+        ImageError::Limits(limit) => match limit.kind() {
+            LimitErrorKind::DimensionError | LimitErrorKind::InsufficientMemory => too_large(size),
+            _ => InputError::Undecodable {
+                reason: limit.to_string(),
+                format: label,
+            },
+        },
+        ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => truncated(),
+        other => {
+            let reason = other.to_string();
+            // The decoder of GIF has no kinds of errors for it.
+            let ends = ["image truncated", "Unexpected End of File"];
+            match format == ImageFormat::Gif && ends.iter().any(|end| reason.contains(end)) {
+                true => truncated(),
+                false => InputError::Undecodable {
+                    format: label,
+                    reason,
+                },
+            }
+        }
+    }
+}
+
+/// What bytes that are no image look like, for a message.
+fn describe(bytes: &[u8]) -> String {
+    if let Ok(format) = image::guess_format(bytes) {
+        return format!("{}, which is not supported", label(format));
+    }
+    let head = &bytes[..bytes.len().min(512)];
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => Some(text),
+        Err(e) if e.error_len().is_none() => std::str::from_utf8(&head[..e.valid_up_to()]).ok(),
+        Err(_) => None,
+    };
+    let printable = |c: char| !c.is_control() || c.is_whitespace();
+    match text.map(str::trim_start) {
+        Some(t) if t.starts_with("<svg") || t.starts_with("<?xml") => "SVG or XML".to_owned(),
+        Some(t) if t.starts_with('<') => "HTML or XML".to_owned(),
+        Some(t) if t.chars().all(printable) => "text".to_owned(),
+        _ if head.get(4..8) == Some(b"ftyp") => "HEIC, AVIF or video".to_owned(),
+        _ => {
+            let first: Vec<String> = head.iter().take(8).map(|b| format!("{b:02x}")).collect();
+            format!("unknown (it begins with {})", first.join(" "))
+        }
+    }
+}

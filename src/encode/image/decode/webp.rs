@@ -1,0 +1,237 @@
+//! WebP: the chunks that pixels depend on, in a file of their own.
+//!
+//! The decoder reads sizes from chunk headers and takes memory for them, and it refuses files for
+//! what is wrong with chunks that say nothing of pixels. So it is given a file that holds nothing
+//! else: the picture with its transparency, or the first frame of an animation. Whether these chunks
+//! are whole is what counts, not what the file's own length says.
+
+use image::metadata::Orientation;
+
+use super::super::super::error::InputError;
+use super::lossless;
+
+/// Flags of an extended header: the picture has transparency, or is an animation.
+const ALPHA: u8 = 0x10;
+const ANIMATION: u8 = 0x02;
+/// Bytes of a frame before its chunks.
+const FRAME_HEADER: usize = 16;
+
+/// What the chunks of a WebP say.
+#[derive(Debug)]
+pub(super) struct WebpChunks {
+    /// Width and height in pixels, of the canvas.
+    pub size: (u32, u32),
+    /// How the picture is to be turned.
+    pub orientation: Orientation,
+    /// The file that the decoder is to read.
+    pub reduced: Vec<u8>,
+    animated: bool,
+    /// The prefix codes of lossless pictures within, in bytes of memory; 0 where all is lossy.
+    codes: u64,
+}
+
+/// A chunk: its name, and as much of its data as there is.
+#[derive(Debug, Clone, Copy)]
+struct Chunk<'a> {
+    name: [u8; 4],
+    data: &'a [u8],
+    /// How long its data is said to be.
+    length: usize,
+}
+
+impl WebpChunks {
+    /// Steps over the chunks; `None` when the file does not begin with one that is known, which the
+    /// decoder refuses in its own words. `transparent` keeps the transparency of a still picture.
+    ///
+    /// # Errors
+    /// [`InputError::Truncated`] when the file ends within the picture, or the first frame.
+    pub fn read(bytes: &[u8], transparent: bool) -> Result<Option<Self>, InputError> {
+        let mut chunks = Chunk::all(bytes.get(12..).unwrap_or(&[]));
+        let Some(first) = chunks.next() else {
+            return Ok(None);
+        };
+        let still = |size: Option<(u32, u32)>| {
+            let made = size.map(|size| Self {
+                size,
+                orientation: Orientation::NoTransforms,
+                reduced: riff(&[first]),
+                animated: false,
+                codes: first.codes(size),
+            });
+            first.whole().map(|()| made)
+        };
+        match &first.name {
+            b"VP8 " => still(lossy_size(first.data)),
+            b"VP8L" => still(lossless_size(first.data)),
+            b"VP8X" => Self::extended(first, chunks, transparent),
+            _ => Ok(None),
+        }
+    }
+
+    fn extended<'a>(
+        header: Chunk<'a>,
+        chunks: impl Iterator<Item = Chunk<'a>>,
+        transparent: bool,
+    ) -> Result<Option<Self>, InputError> {
+        let &[flags, _, _, _, a, b, c, d, e, f, ..] = header.data else {
+            return Ok(None);
+        };
+        let size = (
+            1 + u32::from_le_bytes([a, b, c, 0]),
+            1 + u32::from_le_bytes([d, e, f, 0]),
+        );
+        let animated = flags & ANIMATION != 0;
+        let (mut alpha, mut picture, mut control, mut exif) = (None, None, None, None);
+        for chunk in chunks {
+            let place = match &chunk.name {
+                b"ALPH" => &mut alpha,
+                b"ANIM" => &mut control,
+                b"EXIF" => &mut exif,
+                b"ANMF" if animated => &mut picture,
+                b"VP8 " | b"VP8L" if !animated => &mut picture,
+                _ => continue,
+            };
+            place.get_or_insert(chunk);
+        }
+        let Some(picture) = picture else {
+            return Err(truncated("its picture is missing".to_owned()));
+        };
+        picture.whole()?;
+        let alpha = alpha.filter(|_| transparent && !animated && &picture.name == b"VP8 ");
+        // The transparency of a lossless picture is within it, and a frame's is mixed into the canvas.
+        let clear = alpha.is_some() || animated || &picture.name == b"VP8L";
+        let mut kept = [0; 10];
+        kept.copy_from_slice(&header.data[..10]);
+        kept[0] = flags & ANIMATION | if clear { flags & ALPHA } else { 0 };
+        let header = Chunk {
+            data: &kept,
+            length: kept.len(),
+            ..header
+        };
+        let control = control.filter(|_| animated);
+        let parts: Vec<Chunk<'_>> = [Some(header), control, alpha, Some(picture)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let frame = picture.data.get(FRAME_HEADER..).unwrap_or(&[]);
+        let codes = match animated {
+            true => {
+                let size = frame_size(picture.data).unwrap_or(size);
+                Chunk::all(frame).map(|chunk| chunk.codes(size)).sum()
+            }
+            false => picture.codes(size) + alpha.map_or(0, |alpha| alpha.codes(size)),
+        };
+        let told = exif.and_then(|exif| Orientation::from_exif_chunk(exif.data));
+        Ok(Some(Self {
+            size,
+            orientation: told.unwrap_or(Orientation::NoTransforms),
+            reduced: riff(&parts),
+            animated,
+            codes,
+        }))
+    }
+
+    /// The most bytes that decoding takes: planes and pixels of a lossy picture; scratch and pixels of
+    /// a lossless one, or of transparency; for an animation frame and canvas too. Then RGB.
+    pub fn cost(&self) -> u64 {
+        let pixels = u64::from(self.size.0) * u64::from(self.size.1);
+        let a_pixel = match (self.animated, self.codes) {
+            (true, _) => 16,
+            (false, 0) => 5,
+            (false, _) => 11,
+        };
+        // Whole blocks of 16 x 16 are decoded, which matters where a side is short.
+        let border = 16 * u64::from(self.size.0 + self.size.1);
+        2 * self.reduced.len() as u64 + self.codes + a_pixel * (pixels + border)
+    }
+}
+
+impl<'a> Chunk<'a> {
+    /// The chunks of a list, the last of which may be cut.
+    fn all(mut list: &'a [u8]) -> impl Iterator<Item = Self> {
+        std::iter::from_fn(move || {
+            let (head, rest) = list.split_first_chunk::<8>()?;
+            let &[a, b, c, d, e, f, g, h] = head;
+            let length = u32::from_le_bytes([e, f, g, h]) as usize;
+            let data = rest.get(..length).unwrap_or(rest);
+            // An odd one is followed by a byte that fills it up.
+            list = rest.get(length.saturating_add(length & 1)..).unwrap_or(&[]);
+            Some(Self {
+                name: [a, b, c, d],
+                data,
+                length,
+            })
+        })
+    }
+
+    fn whole(&self) -> Result<(), InputError> {
+        let (there, all) = (self.data.len(), self.length);
+        match there < all {
+            true => Err(truncated(format!(
+                "{there} of {all} bytes of its coded picture are there"
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// What the prefix codes take that this chunk brings along, at least a byte if it may have any.
+    /// `size` is that of the picture that it belongs to.
+    fn codes(&self, size: (u32, u32)) -> u64 {
+        let codes = match &self.name {
+            b"VP8L" => lossless::code_bytes(self.data, None),
+            // A byte says how it is coded.
+            b"ALPH" if self.data.first().is_some_and(|how| how & 3 == 1) => {
+                lossless::code_bytes(&self.data[1..], Some(size))
+            }
+            b"ALPH" => None,
+            _ => return 0,
+        };
+        codes.unwrap_or(1).max(1)
+    }
+}
+
+/// A file of these chunks.
+fn riff(chunks: &[Chunk<'_>]) -> Vec<u8> {
+    let mut file = b"RIFF\0\0\0\0WEBP".to_vec();
+    for chunk in chunks {
+        file.extend_from_slice(&chunk.name);
+        file.extend_from_slice(&(chunk.data.len() as u32).to_le_bytes());
+        file.extend_from_slice(chunk.data);
+        file.resize(file.len().next_multiple_of(2), 0);
+    }
+    let length = (file.len() - 8) as u32;
+    file[4..8].copy_from_slice(&length.to_le_bytes());
+    file
+}
+
+/// Of a frame of an animation.
+fn frame_size(data: &[u8]) -> Option<(u32, u32)> {
+    let &[a, b, c, d, e, f] = data.get(6..12)? else {
+        return None;
+    };
+    let side = |bytes| 1 + u32::from_le_bytes(bytes);
+    Some((side([a, b, c, 0]), side([d, e, f, 0])))
+}
+
+fn lossy_size(data: &[u8]) -> Option<(u32, u32)> {
+    let &[_, _, _, 0x9D, 0x01, 0x2A, a, b, c, d, ..] = data else {
+        return None;
+    };
+    let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
+    Some((side(a, b), side(c, d)))
+}
+
+fn lossless_size(data: &[u8]) -> Option<(u32, u32)> {
+    let &[0x2F, a, b, c, d, ..] = data else {
+        return None;
+    };
+    let bits = u32::from_le_bytes([a, b, c, d]);
+    Some((1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)))
+}
+
+fn truncated(reason: String) -> InputError {
+    InputError::Truncated {
+        format: "WEBP".to_owned(),
+        reason,
+    }
+}

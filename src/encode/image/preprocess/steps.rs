@@ -1,0 +1,107 @@
+//! The steps as a file gives them, and the checks that hold for every class.
+
+use serde_json::Value;
+
+use super::{Preprocess, Resize, table};
+use crate::encode::error::ModelError;
+use crate::encode::folder::Settings;
+use crate::encode::image::resample::Filter;
+
+/// The steps as they were read, before they are checked.
+#[derive(Debug, Clone)]
+pub(super) struct Steps {
+    pub resize: Resize,
+    pub crop: Option<(u32, u32)>,
+    pub cut_first: Option<(f64, f64)>,
+    pub filter: Filter,
+    pub normalize: Option<([f64; 3], [f64; 3])>,
+    pub divided_again: bool,
+    pub offset: bool,
+    pub bgr: bool,
+    pub rounded_crop: bool,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self {
+            resize: Resize::Keep,
+            crop: None,
+            cut_first: None,
+            filter: Filter::Bilinear,
+            normalize: None,
+            divided_again: false,
+            offset: false,
+            bgr: false,
+            rounded_crop: false,
+        }
+    }
+}
+
+impl Steps {
+    /// Checks what does not depend on the class: one size comes out, and every value is finite.
+    pub fn finish(self, file: &Settings) -> Result<Preprocess, ModelError> {
+        let size = match (self.crop, self.resize) {
+            (Some(size), _) => size,
+            (None, Resize::Exact(w, h)) => (w, h),
+            (None, Resize::Keep | Resize::Shortest(_)) => {
+                return Err(file.bad(
+                    "crop_size",
+                    "absent",
+                    "a size, since the pictures would come out in different sizes",
+                    "set do_center_crop and crop_size, or size with height and width",
+                ));
+            }
+        };
+        let rescale = match file.switch("do_rescale")?.unwrap_or(true) {
+            true => Some(file.number("rescale_factor")?.unwrap_or(1.0 / 255.0)),
+            false => None,
+        };
+        if self.offset && !rescale.is_some_and(|r| (r * 127.5 - 1.0).abs() < 1e-6) {
+            return Err(file.bad(
+                "rescale_offset",
+                "true",
+                "a rescale_factor of 1/127.5 with it, since versions of the class differ in others",
+                "use image_mean and image_std for the offset",
+            ));
+        }
+        if self
+            .normalize
+            .is_some_and(|(_, std)| std.iter().any(|&s| s <= 0.0))
+        {
+            return Err(file.bad(
+                "image_std",
+                &file.get("image_std").unwrap_or(&Value::Null).to_string(),
+                "three numbers above 0",
+                "correct the file",
+            ));
+        }
+        let offset = if self.offset { 1.0 } else { 0.0 };
+        let table = table(rescale, offset, self.normalize, self.divided_again);
+        if table.iter().flatten().any(|v| !v.is_finite()) {
+            return Err(file.bad(
+                "rescale_factor",
+                &file
+                    .get("rescale_factor")
+                    .unwrap_or(&Value::Null)
+                    .to_string(),
+                "a factor that, with image_mean and image_std, gives 32-bit numbers",
+                "correct the file",
+            ));
+        }
+        Ok(Preprocess {
+            resize: self.resize,
+            crop: self.crop,
+            cut_first: self.cut_first,
+            rounded_crop: self.rounded_crop,
+            filter: self.filter,
+            rescale,
+            offset: self.offset,
+            normalize: self.normalize,
+            divided_again: self.divided_again && self.normalize.is_some(),
+            bgr: self.bgr,
+            trusted: None,
+            size,
+            table,
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! The preprocessing of timm's models: `pretrained_cfg` in config.json, as `timm.data` makes the
+//! transform for evaluation of it (`resolve_data_config`, `transforms_imagenet_eval`).
+
+use serde_json::Value;
+
+use super::steps::Steps;
+use super::values::{crop_part, filter_of, scaled, three};
+use super::{Preprocess, Resize};
+use crate::encode::error::ModelError;
+use crate::encode::folder::Settings;
+use crate::encode::image::resample::Filter;
+
+impl Preprocess {
+    /// Reads `pretrained_cfg` of the folder's config.json.
+    pub(super) fn from_timm(config: &Settings) -> Result<Self, ModelError> {
+        let value = config.get("pretrained_cfg").cloned().unwrap_or(Value::Null);
+        // The usual reader takes the keys that both have, under its own names.
+        let mut file = Settings {
+            path: config.path.clone(),
+            value,
+        };
+        for (theirs, ours) in [
+            ("interpolation", "resample"),
+            ("mean", "image_mean"),
+            ("std", "image_std"),
+        ] {
+            if let (Some(value), Some(map)) =
+                (file.get(theirs).cloned(), file.value.as_object_mut())
+            {
+                map.insert(ours.to_owned(), value);
+            }
+        }
+        let side = |at: usize| {
+            let size = file.get("input_size");
+            let side = size.and_then(|s| s.get(at)).and_then(Value::as_u64);
+            side.filter(|s| (1..=2048).contains(s)).map(|s| s as u32)
+        };
+        let size = file
+            .get("input_size")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len);
+        let (Some(3), Some(height), Some(width), 3) = (side(0), side(1), side(2), size) else {
+            return Err(file.bad(
+                "pretrained_cfg.input_size",
+                &file.get("input_size").unwrap_or(&Value::Null).to_string(),
+                "[3, height, width], at most 2048 pixels a side",
+                "copy config.json from the model's source",
+            ));
+        };
+        let part = crop_part(&file, Some(0.875))?.unwrap_or(0.875);
+        let larger = |side: u32| scaled(&file, "crop_pct", (f64::from(side) / part).floor());
+        let squeezed = Resize::Exact(larger(width)?, larger(height)?);
+        let resize = match file.text("crop_mode")?.unwrap_or("center") {
+            "center" if width == height => Resize::Shortest(larger(width)?),
+            "squash" => squeezed,
+            other => {
+                return Err(file.bad(
+                    "pretrained_cfg.crop_mode",
+                    other,
+                    "squash, or center with a square input_size",
+                    "use a model with one of these",
+                ));
+            }
+        };
+        Steps {
+            resize,
+            crop: Some((width, height)),
+            filter: filter_of(&file, Filter::Bicubic)?,
+            normalize: Some((three(&file, "image_mean")?, three(&file, "image_std")?)),
+            rounded_crop: true,
+            ..Steps::default()
+        }
+        .finish(&file)
+    }
+}

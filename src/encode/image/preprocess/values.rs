@@ -1,0 +1,193 @@
+//! The values of `preprocessor_config.json`: sizes, filters, lists, and steps that are not followed.
+
+use serde_json::Value;
+
+use crate::encode::error::ModelError;
+use crate::encode::folder::Settings;
+use crate::encode::image::resample::Filter;
+
+/// The largest side of a model's input that is believed, in pixels: a tensor of 48 MiB.
+const MAX_INPUT: u64 = 2048;
+
+/// A size that is one number, as a number or as `shortest_edge`; none for height and width.
+pub(super) fn one_size(
+    file: &Settings,
+    key: &str,
+    size: &Value,
+) -> Result<Option<u32>, ModelError> {
+    let shortest = size.get("shortest_edge").filter(|v| !v.is_null());
+    match (size, shortest) {
+        (Value::Number(_), _) => pixels_of(file, key, size).map(Some),
+        (_, Some(side)) => pixels_of(file, &format!("{key}.shortest_edge"), side).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A size given as one number, as height and width, or as a list of both: `(width, height)`.
+pub(super) fn box_of(file: &Settings, key: &str) -> Result<(u32, u32), ModelError> {
+    let absent = Value::Null;
+    let value = file.get(key).unwrap_or(&absent);
+    let (w, h) = match (value, value.get("width"), value.get("height")) {
+        (Value::Number(_), ..) => (value, value),
+        (_, Some(w), Some(h)) => (w, h),
+        (Value::Array(list), ..) if list.len() == 2 => (&list[1], &list[0]),
+        _ => {
+            return Err(file.bad(
+                key,
+                &value.to_string(),
+                "a number, {\"height\", \"width\"} or, for size, {\"shortest_edge\"}",
+                "correct the file",
+            ));
+        }
+    };
+    Ok((pixels_of(file, key, w)?, pixels_of(file, key, h)?))
+}
+
+fn pixels_of(file: &Settings, key: &str, side: &Value) -> Result<u32, ModelError> {
+    match side.as_u64().filter(|s| (1..=MAX_INPUT).contains(s)) {
+        Some(side) => Ok(side as u32),
+        None => Err(file.bad(
+            key,
+            &side.to_string(),
+            &format!("1 to {MAX_INPUT} pixels"),
+            "correct the file",
+        )),
+    }
+}
+
+/// `int(exact)`, a size before a crop, which may be larger than a model's input but not without end.
+pub(super) fn scaled(file: &Settings, key: &str, exact: f64) -> Result<u32, ModelError> {
+    if !(1.0..=4.0 * MAX_INPUT as f64).contains(&exact) {
+        return Err(file.bad(
+            key,
+            &file.get(key).unwrap_or(&Value::Null).to_string(),
+            &format!(
+                "what makes pictures of 1 to {} pixels a side",
+                4 * MAX_INPUT
+            ),
+            "correct the file",
+        ));
+    }
+    Ok(exact as u32)
+}
+
+/// `crop_pct`, or `usual` where the file has none.
+pub(super) fn crop_part(file: &Settings, usual: Option<f64>) -> Result<Option<f64>, ModelError> {
+    let part = file.number("crop_pct")?.or(usual);
+    if let Some(part) = part
+        && !(part > 0.0 && part <= 1.0)
+    {
+        return Err(file.bad(
+            "crop_pct",
+            &part.to_string(),
+            "above 0, at most 1",
+            "correct the file",
+        ));
+    }
+    Ok(part)
+}
+
+/// `resample`: Pillow's number, or a filter's name.
+pub(super) fn filter_of(file: &Settings, usual: Filter) -> Result<Filter, ModelError> {
+    let Some(code) = file.get("resample") else {
+        return Ok(usual);
+    };
+    let by_name = |name: &str| {
+        let name = name.rsplit('.').next().unwrap_or(name);
+        let all = (0..6).filter_map(Filter::from_code);
+        all.into_iter()
+            .find(|f| f.name().eq_ignore_ascii_case(name))
+    };
+    let found = match code {
+        Value::String(name) => by_name(name),
+        code => code.as_u64().and_then(Filter::from_code),
+    };
+    found.ok_or_else(|| {
+        file.bad(
+            "resample",
+            &code.to_string(),
+            "0 to 5, as Pillow counts, or a filter's name",
+            "correct the file",
+        )
+    })
+}
+
+pub(super) fn three(file: &Settings, key: &str) -> Result<[f64; 3], ModelError> {
+    let absent = Value::Null;
+    let value = file.get(key).unwrap_or(&absent);
+    let read = || -> Option<[f64; 3]> {
+        if let Some(one) = value.as_f64() {
+            return Some([one; 3]);
+        }
+        let list: Option<Vec<f64>> = value.as_array()?.iter().map(Value::as_f64).collect();
+        list?.try_into().ok()
+    };
+    read().ok_or_else(|| {
+        file.bad(
+            key,
+            &value.to_string(),
+            "three numbers",
+            "copy the file from the model's source",
+        )
+    })
+}
+
+/// The switches that every class may have.
+const SWITCHES: [&str; 6] = [
+    "do_resize",
+    "do_center_crop",
+    "do_rescale",
+    "do_normalize",
+    "do_convert_rgb",
+    "do_reduce_labels",
+];
+
+/// The switches without `do_` that change pixels.
+const OTHER_SWITCHES: [&str; 3] = ["rescale_offset", "include_top", "keep_aspect_ratio"];
+
+/// Refuses steps that would change the pixels and are not built here; `own` are those that the class
+/// has.
+pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), ModelError> {
+    let keys = file.value.as_object().map(|map| map.keys());
+    for key in keys.into_iter().flatten() {
+        let known = SWITCHES.contains(&key.as_str()) || own.contains(&key.as_str());
+        let step = key.starts_with("do_") || OTHER_SWITCHES.contains(&key.as_str());
+        let done = (step || known) && file.switch(key)? == Some(true);
+        if done && !known {
+            return Err(file.bad(
+                key,
+                "true",
+                "false or absent: this step is not supported",
+                "export the model with a plain resize, crop and normalise",
+            ));
+        }
+    }
+    for key in [
+        "ensure_multiple_of",
+        "size_divisor",
+        "pad_size",
+        "max_size",
+        "clusters",
+    ] {
+        if let Some(value) = file.get(key).filter(|v| v.as_u64() != Some(1)) {
+            return Err(file.bad(
+                key,
+                &value.to_string(),
+                "absent: this step is not supported",
+                "export the model with a plain resize, crop and normalise",
+            ));
+        }
+    }
+    for key in ["longest_edge", "max_height", "max_width"] {
+        let size = file.get("size").and_then(|size| size.get(key));
+        if size.is_some_and(|v| !v.is_null()) {
+            return Err(file.bad(
+                &format!("size.{key}"),
+                "set",
+                "absent: pictures would come out in different sizes",
+                "use shortest_edge with a crop, or height and width",
+            ));
+        }
+    }
+    Ok(())
+}

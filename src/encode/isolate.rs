@@ -1,0 +1,181 @@
+//! A batch that fails, input by input: one bad input costs that input only.
+//!
+//! Models answer some inputs with NaN (an L2 norm inside the graph and a black picture), or fail on
+//! them. The others of the batch must not notice. So the inputs of such a batch are run once more,
+//! each alone, which is also what their vectors would be in other company. Should none of them work,
+//! the encoder's own canary is asked: if that fails too, it is the model's fault and nobody's input.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::error::{EncodeError, InputError};
+
+/// A unit vector `[dim]`, or why this input has none.
+pub type EncodedInput = Result<Vec<f32>, InputError>;
+
+/// Runs a batch, and its inputs one by one where it fails: at most twice each.
+///
+/// # Errors
+/// The first failure, when the model fails on its `canary` as well.
+pub(crate) fn encode_each<T>(
+    model: &str,
+    inputs: &[T],
+    dim: usize,
+    run: impl Fn(&[T]) -> Result<Vec<f32>, EncodeError>,
+    canary: impl Fn() -> Result<Vec<f32>, EncodeError>,
+) -> Result<Vec<EncodedInput>, EncodeError> {
+    let run = |inputs: &[T]| guarded(model, || run(inputs));
+    let failure = match run(inputs) {
+        Ok(vectors) => {
+            let rows = vectors.chunks_exact(dim.max(1));
+            return Ok(rows.map(|row| Ok(row.to_vec())).collect());
+        }
+        Err(failure) => failure,
+    };
+    let works = || guarded(model, &canary).is_ok();
+    // A model that fails on everything is not asked again for each input.
+    if !matches!(failure, EncodeError::NotAVector { .. }) && !works() {
+        return Err(failure);
+    }
+    if let [_] = inputs {
+        return match works() {
+            true => Ok(vec![Err(charged(model, failure))]),
+            false => Err(failure),
+        };
+    }
+    let alone = |input: &T| run(std::slice::from_ref(input)).map_err(|e| charged(model, e));
+    let all: Vec<EncodedInput> = inputs.iter().map(alone).collect();
+    match all.iter().any(Result::is_ok) || works() {
+        true => Ok(all),
+        false => Err(failure),
+    }
+}
+
+/// What `prepare` makes of an input; a panic is that input's trouble only.
+///
+/// # Errors
+/// What `prepare` fails with, or [`InputError::Panicked`].
+pub fn prepared<T>(prepare: impl FnOnce() -> Result<T, InputError>) -> Result<T, InputError> {
+    catch_unwind(AssertUnwindSafe(prepare)).unwrap_or_else(|panic| {
+        Err(InputError::Panicked {
+            reason: said(&*panic),
+        })
+    })
+}
+
+/// A run of the model, of which a panic is a failure like any other.
+fn guarded<T>(model: &str, run: impl FnOnce() -> Result<T, EncodeError>) -> Result<T, EncodeError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        Err(EncodeError::Run {
+            model: model.to_owned(),
+            reason: format!("a panic, {}", said(&*panic)),
+        })
+    })
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "of which nothing is known".to_owned())
+}
+
+/// The failure of an input that was alone.
+fn charged(model: &str, failure: EncodeError) -> InputError {
+    let model = model.to_owned();
+    match failure {
+        EncodeError::NotAVector { .. } => InputError::NoVector { model },
+        EncodeError::Run { reason, .. } => InputError::ModelFailed { model, reason },
+        other => InputError::ModelFailed {
+            model,
+            reason: other.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    const CANARY: i32 = 1_000;
+
+    /// A model whose vectors are the input; negative ones give NaN, 13 fails, 666 panics.
+    fn model(inputs: &[i32]) -> Result<Vec<f32>, EncodeError> {
+        if let Some(row) = inputs.iter().position(|i| *i < 0) {
+            let model = "m".to_owned();
+            return Err(EncodeError::NotAVector { model, row });
+        }
+        if inputs.contains(&13) {
+            return Err(broken());
+        }
+        assert!(!inputs.contains(&666), "as the test wants");
+        Ok(inputs.iter().map(|i| *i as f32).collect())
+    }
+
+    fn broken() -> EncodeError {
+        EncodeError::Run {
+            model: "m".to_owned(),
+            reason: "broken".to_owned(),
+        }
+    }
+
+    fn each(inputs: &[i32]) -> (Result<Vec<EncodedInput>, EncodeError>, Vec<Vec<i32>>) {
+        let runs = RefCell::new(Vec::new());
+        let run = |inputs: &[i32]| {
+            runs.borrow_mut().push(inputs.to_vec());
+            model(inputs)
+        };
+        let made = encode_each("m", inputs, 1, run, || run(&[CANARY]));
+        (made, runs.into_inner())
+    }
+
+    #[test]
+    fn a_bad_input_is_charged_alone() {
+        let no_vector = |r: &EncodedInput| matches!(r, Err(InputError::NoVector { .. }));
+        let (made, runs) = each(&[1, -2, 3]);
+        let made = made.unwrap();
+        assert_eq!((&made[0], &made[2]), (&Ok(vec![1.0]), &Ok(vec![3.0])));
+        assert!(no_vector(&made[1]));
+        assert_eq!(runs, [vec![1, -2, 3], vec![1], vec![-2], vec![3]]);
+
+        let (made, _) = each(&[13, 5, 666]);
+        let made = made.unwrap();
+        assert!(
+            matches!(&made[0], Err(InputError::ModelFailed { reason, .. }) if reason == "broken")
+        );
+        assert_eq!(made[1], Ok(vec![5.0]));
+        assert!(
+            matches!(&made[2], Err(InputError::ModelFailed { reason, .. })
+            if reason.contains("as the test wants"))
+        );
+
+        let (made, runs) = each(&[-1]);
+        assert!(no_vector(&made.unwrap()[0]));
+        assert_eq!(runs, [vec![-1], vec![CANARY]], "not run again for itself");
+        let (made, _) = each(&[-1, -2]);
+        assert!(made.unwrap().iter().all(no_vector));
+    }
+
+    #[test]
+    fn a_model_that_fails_on_everything_is_asked_a_few_times_only() {
+        let runs = RefCell::new(0);
+        let run = |_: &[i32]| {
+            *runs.borrow_mut() += 1;
+            Err(broken())
+        };
+        let many: Vec<i32> = (0..32).collect();
+        let made = encode_each("m", &many, 1, run, || run(&[CANARY]));
+        assert!(matches!(made, Err(EncodeError::Run { .. })));
+        assert_eq!(runs.into_inner(), 2);
+        let nan = |_: &[i32]| model(&[-1]);
+        let made = encode_each("m", &many, 1, nan, || nan(&[]));
+        assert!(matches!(made, Err(EncodeError::NotAVector { .. })));
+    }
+
+    #[test]
+    fn a_panic_in_preparing_is_an_error_of_the_input() {
+        let panicked = prepared(|| -> Result<(), InputError> { panic!("at {}", 7) });
+        assert!(matches!(panicked, Err(InputError::Panicked { reason }) if reason == "at 7"));
+        assert_eq!(prepared(|| Ok(1)), Ok(1));
+    }
+}

@@ -1,0 +1,320 @@
+//! What an ONNX file says of itself: the names of its inputs, and the files that hold its weights.
+//!
+//! A walk over the protobuf messages of `onnx.proto` that reads names and skips tensors, so that a
+//! large file costs no memory. The file is not trusted: every length is checked against the message
+//! around it, and nesting is bounded as protobuf bounds it.
+
+use std::collections::BTreeMap;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Component, Path, PathBuf};
+
+use super::error::ModelError;
+
+/// How deep messages may lie in each other: protobuf's own limit.
+const MAX_DEPTH: u32 = 100;
+/// The longest name or path that is read, in bytes.
+const MAX_TEXT: u64 = 4096;
+
+/// What was found in an ONNX file.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct OnnxSummary {
+    /// The inputs of the main graph; older exporters list weights among them.
+    pub inputs: Vec<String>,
+    /// The files that the weights lie in, as the ONNX file writes them, each with the first byte
+    /// after the last weight.
+    pub locations: BTreeMap<String, u64>,
+}
+
+/// The message types on the way to a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Message {
+    Model,
+    Graph { main: bool },
+    Node,
+    Attribute,
+    Function,
+    Training,
+    Sparse,
+}
+
+/// Why a file is not a readable ONNX file.
+type Malformed = &'static str;
+
+impl OnnxSummary {
+    /// Reads the ONNX file `path`.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] when it cannot be read, [`ModelError::Graph`] when it is no ONNX file.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let file = fs_err::File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut walk = Walk {
+            source: BufReader::with_capacity(1 << 16, file),
+            at: 0,
+            found: Self::default(),
+        };
+        walk.message(Message::Model, length, 0)
+            .map_err(|reason| ModelError::Graph {
+                path: path.to_owned(),
+                reason: format!("this is not an ONNX file ({reason}); export the model again"),
+            })?;
+        Ok(walk.found)
+    }
+}
+
+/// The weight files that the ONNX file `onnx` of the model folder `root` names, sorted; `onnx` itself
+/// is not among them.
+///
+/// # Errors
+/// [`ModelError::Missing`] when one is not there; [`ModelError::Graph`] when the ONNX file cannot be
+/// read, a file lies outside the folder, or ends before the weights do.
+pub(crate) fn weight_files(root: &Path, onnx: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let refuse = |reason: String| ModelError::Graph {
+        path: onnx.to_owned(),
+        reason,
+    };
+    let summary = OnnxSummary::read(onnx)?;
+    let beside = onnx.parent().unwrap_or(root);
+    let mut files = Vec::new();
+    for (location, end) in &summary.locations {
+        let relative = Path::new(location);
+        let stays = relative
+            .components()
+            .all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+        if !stays || location.is_empty() {
+            return Err(refuse(format!(
+                "its weights lie in {location:?}, expected a file in the model folder; export the \
+                 model again with its weights beside it"
+            )));
+        }
+        let path = beside.join(relative);
+        if !path.is_file() {
+            return Err(ModelError::Missing {
+                path,
+                what: "a file with weights that the ONNX file names",
+                advice: "copy it from the model's source to this place",
+            });
+        }
+        let real = fs_err::canonicalize(&path)?;
+        if real == fs_err::canonicalize(onnx)? {
+            continue;
+        }
+        if !real.starts_with(fs_err::canonicalize(root)?) {
+            return Err(refuse(format!(
+                "its weights in {location:?} are a link to {}, outside the model folder; copy the \
+                 folder with its links followed (cp -rL) and use the copy",
+                real.display()
+            )));
+        }
+        let length = fs_err::metadata(&path)?.len();
+        if *end > length {
+            return Err(refuse(format!(
+                "its weights in {location:?} end at byte {end}, but that file has {length} bytes; \
+                 copy both again from the model's source"
+            )));
+        }
+        files.push(beside.join(relative.components().collect::<PathBuf>()));
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+struct Walk<R> {
+    source: R,
+    at: u64,
+    found: OnnxSummary,
+}
+
+impl<R: Read + Seek> Walk<R> {
+    /// Reads a message that ends at `end`.
+    fn message(&mut self, kind: Message, end: u64, depth: u32) -> Result<(), Malformed> {
+        if depth > MAX_DEPTH {
+            return Err("messages are nested too deeply");
+        }
+        let mut known = false;
+        while let Some((field, part)) = self.next_field(end)? {
+            let Part::Bytes(stop) = part else { continue };
+            let inner = child(kind, field);
+            known |= inner.is_some();
+            match inner {
+                Some(Child::Message(message)) => self.message(message, stop, depth + 1)?,
+                Some(Child::Tensor) => self.tensor(stop)?,
+                Some(Child::Input) => self.input(stop)?,
+                None => {}
+            }
+            self.skip_to(stop)?;
+        }
+        if kind == Message::Model && !known {
+            return Err("it has no graph");
+        }
+        Ok(())
+    }
+
+    /// A `ValueInfoProto`: its name.
+    fn input(&mut self, end: u64) -> Result<(), Malformed> {
+        let mut name = String::new();
+        while let Some((field, part)) = self.next_field(end)? {
+            let Part::Bytes(stop) = part else { continue };
+            if field == 1 {
+                name = self.text(stop)?;
+            }
+            self.skip_to(stop)?;
+        }
+        self.found.inputs.push(name);
+        Ok(())
+    }
+
+    /// A `TensorProto`: where its values lie, if outside.
+    fn tensor(&mut self, end: u64) -> Result<(), Malformed> {
+        let (mut entries, mut external) = (Vec::new(), false);
+        while let Some((field, part)) = self.next_field(end)? {
+            match (field, part) {
+                (14, Part::Number(place)) => external = place == 1,
+                (13, Part::Bytes(stop)) => entries.push(self.entry(stop)?),
+                (_, Part::Bytes(stop)) => self.skip_to(stop)?,
+                (_, Part::Number(_)) => {}
+            }
+        }
+        if !external {
+            return Ok(());
+        }
+        // Of an entry that is there twice, either may be the one that is followed.
+        let largest = |key: &str| -> Result<u64, Malformed> {
+            let values = entries.iter().filter(|(k, _)| k == key);
+            let values = values.map(|(_, value)| value.parse::<u64>());
+            let values: Result<Vec<_>, _> = values.collect();
+            let values = values.map_err(|_| "an offset or length of weights is no number")?;
+            Ok(values.into_iter().max().unwrap_or(0))
+        };
+        let last = largest("offset")?
+            .checked_add(largest("length")?)
+            .ok_or("an offset of weights is too large")?;
+        let mut locations = entries.iter().filter(|(k, _)| k == "location").peekable();
+        if locations.peek().is_none() {
+            return Err("weights lie outside, but no file is named");
+        }
+        for (_, location) in locations {
+            let end = self.found.locations.entry(location.clone()).or_default();
+            *end = last.max(*end);
+        }
+        Ok(())
+    }
+
+    /// A `StringStringEntryProto`: key and value.
+    fn entry(&mut self, end: u64) -> Result<(String, String), Malformed> {
+        let (mut key, mut value) = (String::new(), String::new());
+        while let Some((field, part)) = self.next_field(end)? {
+            let Part::Bytes(stop) = part else { continue };
+            match field {
+                1 => key = self.text(stop)?,
+                2 => value = self.text(stop)?,
+                _ => self.skip_to(stop)?,
+            }
+        }
+        Ok((key, value))
+    }
+
+    /// The next field of a message that ends at `end`: its number, and a number's value or where
+    /// its bytes end; none at the end of the message.
+    fn next_field(&mut self, end: u64) -> Result<Option<(u64, Part)>, Malformed> {
+        if self.at >= end {
+            return Ok(None);
+        }
+        let tag = self.varint()?;
+        let length = match tag & 7 {
+            0 => {
+                let value = self.varint()?;
+                return Ok(Some((tag >> 3, Part::Number(value))));
+            }
+            1 => 8,
+            2 => self.varint()?,
+            5 => 4,
+            _ => return Err("a field is of an unknown kind"),
+        };
+        let stop = self.at.checked_add(length).filter(|&stop| stop <= end);
+        let stop = stop.ok_or("a field is longer than what holds it")?;
+        // Fixed-width numbers are never what is looked for.
+        let number = if tag & 7 == 2 { tag >> 3 } else { 0 };
+        Ok(Some((number, Part::Bytes(stop))))
+    }
+
+    fn text(&mut self, stop: u64) -> Result<String, Malformed> {
+        let length = stop - self.at;
+        if length > MAX_TEXT {
+            return Err("a name is too long");
+        }
+        let mut bytes = Vec::new();
+        let read = (&mut self.source)
+            .take(length)
+            .read_to_end(&mut bytes)
+            .map_err(|_| "it ends too early")?;
+        self.at += read as u64;
+        if read as u64 != length {
+            return Err("it ends too early");
+        }
+        String::from_utf8(bytes).map_err(|_| "a name is no text")
+    }
+
+    fn varint(&mut self) -> Result<u64, Malformed> {
+        let mut value = 0u64;
+        for shift in (0..70).step_by(7) {
+            let mut byte = [0];
+            self.source
+                .read_exact(&mut byte)
+                .map_err(|_| "it ends too early")?;
+            self.at += 1;
+            // The tenth byte has one bit that counts; protobuf drops the others.
+            value |= u64::from(byte[0] & 0x7f).checked_shl(shift).unwrap_or(0);
+            if byte[0] < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err("a number is too long")
+    }
+
+    fn skip_to(&mut self, stop: u64) -> Result<(), Malformed> {
+        let step = stop
+            .checked_sub(self.at)
+            .ok_or("a field overlaps the next")?;
+        let step = i64::try_from(step).map_err(|_| "a field is too long")?;
+        self.source
+            .seek_relative(step)
+            .map_err(|_| "it ends too early")?;
+        self.at = stop;
+        Ok(())
+    }
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Number(u64),
+    /// Bytes up to this position.
+    Bytes(u64),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Child {
+    Message(Message),
+    Tensor,
+    Input,
+}
+
+/// What lies in field `field` of a message, by `onnx.proto`.
+fn child(kind: Message, field: u64) -> Option<Child> {
+    use Message::{Attribute, Function, Graph, Model, Node, Sparse, Training};
+    let graph = Graph { main: false };
+    Some(match (kind, field) {
+        (Model, 7) => Child::Message(Graph { main: true }),
+        (Model, 20) => Child::Message(Training),
+        (Model, 25) => Child::Message(Function),
+        (Graph { .. }, 1) | (Function, 7) => Child::Message(Node),
+        (Graph { .. }, 5) | (Attribute, 5 | 10) | (Sparse, 1 | 2) => Child::Tensor,
+        (Graph { main: true }, 11) => Child::Input,
+        (Graph { .. }, 15) | (Attribute, 22 | 23) => Child::Message(Sparse),
+        (Node, 5) | (Function, 11) => Child::Message(Attribute),
+        (Attribute, 6 | 11) | (Training, 1 | 2) => Child::Message(graph),
+        _ => return None,
+    })
+}

@@ -1,0 +1,45 @@
+//! Whether a file is still the one that was looked at.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::error::ModelError;
+
+/// What tells that a file is still the one that was looked at. The time of change is set by the
+/// system alone, so a file with the same length and the same times of its own is found out as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    path: PathBuf,
+    facts: [i64; 6],
+}
+
+impl FileStamp {
+    pub fn of(path: &Path) -> Result<Self, ModelError> {
+        let meta = fs_err::metadata(path)?;
+        let facts = [
+            meta.dev().cast_signed(),
+            meta.ino().cast_signed(),
+            meta.size().cast_signed(),
+            meta.mtime(),
+            meta.ctime(),
+            meta.ctime_nsec(),
+        ];
+        Ok(Self {
+            path: path.to_owned(),
+            facts,
+        })
+    }
+
+    pub fn of_all(paths: &[PathBuf]) -> Result<Vec<Self>, ModelError> {
+        paths.iter().map(|path| Self::of(path)).collect()
+    }
+
+    /// Whether another file is there now, or none.
+    pub fn changed(&self) -> bool {
+        Self::of(&self.path).ok().as_ref() != Some(self)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,126 @@
+//! Images filed in one folder a class, and what lies beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::DatasetError;
+use crate::pairs::{ending_of, is_image, named_ending};
+
+/// Names of folders that divide a data set in parts, each with all classes.
+const SPLITS: [&str; 7] = [
+    "train",
+    "training",
+    "test",
+    "testing",
+    "val",
+    "valid",
+    "validation",
+];
+/// Files of a data set that are no images.
+const KNOWN: [&str; 3] = ["meta.json", "labels.jsonl", "pairs.jsonl"];
+
+/// The images below each folder, and what was left out.
+pub(super) struct Filed {
+    /// Each image with its class's folder.
+    pub(super) labelled: Vec<(PathBuf, String)>,
+    /// What was left out, a sentence each.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Files left out, counted by their ending.
+type Endings = BTreeMap<String, u64>;
+
+/// The images below each folder, with that folder.
+///
+/// # Errors
+/// When a folder cannot be listed, or the folders are not classes but splits.
+pub(super) fn filed(folder: &Path) -> Result<Filed, DatasetError> {
+    let mut labelled = Vec::new();
+    let mut classes = BTreeSet::new();
+    let mut with_images = BTreeSet::new();
+    // Of each class, and of the data set's own folder under "".
+    let mut endings: BTreeMap<String, Endings> = BTreeMap::new();
+    let mut entries = WalkDir::new(folder)
+        .min_depth(1)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter();
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(std::io::Error::from)?;
+        let path = entry.path();
+        let below = path.strip_prefix(folder).unwrap_or(path);
+        let class = match below.components().next() {
+            Some(part) if entry.depth() > 1 || entry.file_type().is_dir() => {
+                part.as_os_str().to_string_lossy().into_owned()
+            }
+            _ => String::new(),
+        };
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        let ending = if is_hidden {
+            if entry.file_type().is_dir() {
+                entries.skip_current_dir();
+            }
+            "hidden".to_owned()
+        } else if entry.file_type().is_dir() {
+            if entry.depth() == 1 {
+                classes.insert(class);
+            }
+            continue;
+        } else if entry.depth() == 1 && KNOWN.iter().any(|known| entry.file_name() == *known) {
+            continue;
+        } else if entry.depth() > 1 && is_image(path) {
+            with_images.insert(class.clone());
+            labelled.push((path.to_owned(), class));
+            continue;
+        } else {
+            named_ending(&ending_of(path))
+        };
+        let class = if is_hidden && entry.depth() == 1 {
+            String::new()
+        } else {
+            class
+        };
+        *endings.entry(class).or_default().entry(ending).or_default() += 1;
+    }
+    if !classes.is_empty()
+        && classes
+            .iter()
+            .all(|class| SPLITS.contains(&class.to_lowercase().as_str()))
+    {
+        return Err(DatasetError::Splits {
+            path: folder.to_owned(),
+            splits: classes.into_iter().collect(),
+        });
+    }
+    let mut left_out = Vec::new();
+    for class in classes.difference(&with_images) {
+        let found = match endings.remove(class) {
+            None => "it is empty".to_owned(),
+            Some(endings) => format!("it holds only {}", counted(&endings)),
+        };
+        left_out.push(format!(
+            "class {class:?} is left out of the labels: it has no image that can be read, {found}"
+        ));
+    }
+    for (class, endings) in &endings {
+        let place = match class.as_str() {
+            "" => "beside the folders of classes".to_owned(),
+            class => format!("of class {class:?}"),
+        };
+        left_out.push(format!("left out {place}: {}", counted(endings)));
+    }
+    Ok(Filed { labelled, left_out })
+}
+
+/// `2 files (ending .tif 1, hidden 1)`.
+fn counted(endings: &Endings) -> String {
+    let total: u64 = endings.values().sum();
+    let each: Vec<String> = endings
+        .iter()
+        .map(|(ending, n)| format!("{ending} {n}"))
+        .collect();
+    let files = if total == 1 { "file" } else { "files" };
+    format!("{total} {files} ({})", each.join(", "))
+}

@@ -1,0 +1,104 @@
+//! Text from outside, made safe to print for people.
+//!
+//! Captions, ids, file names and messages that quote them may hold bytes that a terminal obeys:
+//! escape sequences, line ends, characters that turn the direction of writing round. The command
+//! line sends all that it prints for people through [`lines`], and each value of a list through
+//! [`line`]. What programs read (`--json`, exports) is exact and comes by neither.
+
+use std::borrow::Cow;
+
+/// Whether a terminal would obey this character instead of showing it, or a reader be misled by it:
+/// control characters (C0, DEL, C1), line and paragraph separators, and the characters that force a
+/// direction of writing (Unicode UAX 9).
+pub fn is_obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// Such a character as it is shown: `\n`, `\t`, `\r`, `\x1b`, `\u{202e}`.
+pub fn escape(character: char) -> String {
+    match character {
+        '\n' => "\\n".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\r' => "\\r".to_owned(),
+        ascii if ascii.is_ascii() => format!("\\x{:02x}", u32::from(ascii)),
+        other => other.escape_unicode().to_string(),
+    }
+}
+
+/// One line: every character that [`is_obeyed`], the line end too, as [`escape`] shows it.
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, is_obeyed)
+}
+
+/// Several lines: the same, but line ends stay.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c != '\n' && is_obeyed(c))
+}
+
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(&is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match is_escaped(character) {
+            true => shown.push_str(&escape(character)),
+            false => shown.push(character),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// No column is padded to more characters than this; a longer cell stands out of its column.
+pub const WIDEST: usize = 80;
+
+/// `text` with blanks behind it up to `width` characters, or [`WIDEST`] if that is less.
+///
+/// The width of a column comes from data. The formatter's own `{:width$}` panics above 65,535, and one
+/// long cell would pad every row of a table to its length.
+pub fn padded(text: &str, width: usize) -> String {
+    let missing = width.min(WIDEST).saturating_sub(text.chars().count());
+    let mut padded = String::with_capacity(text.len() + missing);
+    padded.push_str(text);
+    padded.extend(std::iter::repeat_n(' ', missing));
+    padded
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_shown() {
+        let text =
+            "a\nb\t\u{1b}[31m\u{0}\u{7f}\u{9b}\u{202e}\u{2028}caf\u{e9} \u{1f468}\u{200d}\u{1f33e}";
+        let shown =
+            "b\\t\\x1b[31m\\x00\\x7f\\u{9b}\\u{202e}\\u{2028}caf\u{e9} \u{1f468}\u{200d}\u{1f33e}";
+        assert_eq!(line(text), format!("a\\n{shown}"));
+        assert_eq!(lines(text), format!("a\n{shown}"));
+        assert!(matches!(line("plain \\n"), Cow::Borrowed("plain \\n")));
+    }
+
+    #[test]
+    fn a_width_has_a_bound() {
+        assert_eq!(padded("caf\u{e9}", 6), "caf\u{e9}  ");
+        assert_eq!(padded("long", 2), "long");
+        assert_eq!(padded("", 1 << 40).len(), WIDEST);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_obeyed_is_left(text in any::<String>()) {
+            prop_assert!(!line(&text).chars().any(is_obeyed));
+            prop_assert!(!lines(&text).chars().any(|c| c != '\n' && is_obeyed(c)));
+            let plain = text.chars().filter(|c| !is_obeyed(*c)).count();
+            prop_assert!(line(&text).chars().count() >= plain);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Where a request's body ends, so that the next head is known for one.
+
+use super::head::BodyLength;
+
+/// The most bytes of a chunk's first line, and of all trailers.
+const LINE: usize = 8 << 10;
+
+/// How much of a body is still to come.
+#[derive(Debug)]
+pub(super) enum BodyLeft {
+    /// So many bytes.
+    Bytes(u64),
+    /// The first line of a chunk, as far as it came.
+    Size(Vec<u8>),
+    /// So many bytes of a chunk.
+    Chunk(u64),
+    /// The line end behind a chunk, of which so much came.
+    ChunkEnd(usize),
+    /// Trailers: the bytes of this line, and of all.
+    Trailers { line: usize, all: usize },
+}
+
+/// What came of feeding a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum BodyFed {
+    /// All bytes belong to it, and more do.
+    More,
+    /// It ended after so many bytes.
+    Ended(usize),
+    /// It is malformed.
+    Malformed,
+}
+
+impl BodyLeft {
+    /// All of a body.
+    pub fn of(length: BodyLength) -> Self {
+        match length {
+            BodyLength::Known(bytes) => Self::Bytes(bytes),
+            BodyLength::Chunked => Self::Size(Vec::new()),
+        }
+    }
+
+    /// Takes bytes of it.
+    pub fn feed(&mut self, bytes: &[u8]) -> BodyFed {
+        let mut at = 0;
+        loop {
+            let rest = &bytes[at..];
+            match self {
+                Self::Bytes(left) => {
+                    let some = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= some as u64;
+                    return match *left {
+                        0 => BodyFed::Ended(at + some),
+                        _ => BodyFed::More,
+                    };
+                }
+                Self::Chunk(left) => {
+                    let some = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= some as u64;
+                    at += some;
+                    if *left > 0 {
+                        return BodyFed::More;
+                    }
+                    *self = Self::ChunkEnd(0);
+                }
+                Self::ChunkEnd(came) => {
+                    let Some(&byte) = rest.first() else {
+                        return BodyFed::More;
+                    };
+                    if byte != b"\r\n"[*came] {
+                        return BodyFed::Malformed;
+                    }
+                    at += 1;
+                    *self = match *came {
+                        0 => Self::ChunkEnd(1),
+                        _ => Self::Size(Vec::new()),
+                    };
+                }
+                Self::Size(line) => {
+                    let end = rest.iter().position(|byte| *byte == b'\n');
+                    let some = end.map_or(rest.len(), |end| end + 1);
+                    line.extend_from_slice(&rest[..some]);
+                    at += some;
+                    if line.len() > LINE {
+                        return BodyFed::Malformed;
+                    }
+                    if end.is_none() {
+                        return BodyFed::More;
+                    }
+                    *self = match chunk_size(line) {
+                        None => return BodyFed::Malformed,
+                        Some(0) => Self::Trailers { line: 0, all: 0 },
+                        Some(size) => Self::Chunk(size),
+                    };
+                }
+                Self::Trailers { line, all } => {
+                    let Some(&byte) = rest.first() else {
+                        return BodyFed::More;
+                    };
+                    at += 1;
+                    *all += 1;
+                    match byte {
+                        b'\n' if *line == 0 => return BodyFed::Ended(at),
+                        b'\n' => *line = 0,
+                        b'\r' => {}
+                        _ => *line += 1,
+                    }
+                    if *all > LINE {
+                        return BodyFed::Malformed;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The size in a chunk's first line; what stands behind `;` says nothing of it.
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(line.strip_suffix(b"\r\n")?).ok()?;
+    let digits = text.split(';').next()?.trim_end_matches([' ', '\t']);
+    let hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hex.then(|| u64::from_str_radix(digits, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes belong to the body, whatever the pieces are that it comes in.
+    fn ends(length: BodyLength, bytes: &[u8]) -> Option<usize> {
+        let whole = BodyLeft::of(length).feed(bytes);
+        for piece in 1..bytes.len() {
+            let (mut left, mut at, mut last) = (BodyLeft::of(length), 0, BodyFed::More);
+            for part in bytes.chunks(piece) {
+                last = match left.feed(part) {
+                    BodyFed::Ended(n) => BodyFed::Ended(at + n),
+                    fed => fed,
+                };
+                if last != BodyFed::More {
+                    break;
+                }
+                at += part.len();
+            }
+            assert_eq!(last, whole, "in pieces of {piece}");
+        }
+        match whole {
+            BodyFed::Ended(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn bodies_end_where_they_say() {
+        assert_eq!(ends(BodyLength::Known(3), b"abcGET"), Some(3));
+        assert_eq!(ends(BodyLength::Known(9), b"abcGET"), None);
+        let two = b"3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\nGET";
+        assert_eq!(ends(BodyLength::Chunked, two), Some(two.len() - 3));
+        let trailer = b"0\r\na: b\r\n\r\nGET";
+        assert_eq!(ends(BodyLength::Chunked, trailer), Some(trailer.len() - 3));
+        for bad in [
+            &b"x\r\n"[..],
+            b"-1\r\n",
+            b"\r\n",
+            b"1\n",
+            b"1\r\nabc",
+            b"11111111111111111\r\n",
+        ] {
+            assert_eq!(
+                BodyLeft::of(BodyLength::Chunked).feed(bad),
+                BodyFed::Malformed
+            );
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What a file of labels or templates says by its form: whether it is of another format, and which of
+//! its lines may have been meant otherwise than they are read.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{PromptsError, lines_of};
+
+const AS_LABELS: &str = "write one label a line, or a JSON list of labels in a .json file";
+const AS_TEMPLATES: &str = "write one template a line, such as: a photo of a {}.";
+
+fn other(path: &Path, seems: impl Into<String>, advice: &'static str) -> PromptsError {
+    PromptsError::OtherForm {
+        path: path.to_owned(),
+        seems: seems.into(),
+        advice,
+    }
+}
+
+/// Refuses what is no text: images, archives, tables of programs.
+pub(super) fn refuse_binary(path: &Path, bytes: &[u8]) -> Result<(), PromptsError> {
+    let is_text_of_utf16 = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
+    if is_text_of_utf16 {
+        return Err(other(path, "UTF-16 text", "save the file as UTF-8"));
+    }
+    let seems = if bytes.starts_with(b"PAR1") {
+        "a Parquet file"
+    } else if bytes.starts_with(b"PK\x03\x04") {
+        "a ZIP archive or a spreadsheet"
+    } else if bytes.starts_with(b"\x1F\x8B") {
+        "compressed with gzip"
+    } else if image::guess_format(bytes).is_ok() && str::from_utf8(bytes).is_err() {
+        "an image"
+    } else if bytes.iter().take(4096).any(|&byte| byte == 0) {
+        "binary data"
+    } else {
+        return Ok(());
+    };
+    Err(other(path, seems, "give a text file with one entry a line"))
+}
+
+/// Whether a file has this ending, in any case.
+pub(super) fn ends_with(path: &Path, ending: &str) -> bool {
+    path.extension()
+        .is_some_and(|found| found.eq_ignore_ascii_case(ending))
+}
+
+/// Whether a text is meant as one JSON value, or as the literal of a program.
+pub(super) fn is_document(text: &str) -> bool {
+    let text = text.trim();
+    let closed =
+        |open, close| text.starts_with(open) && text.trim_end_matches(';').ends_with(close);
+    closed('{', '}') && !text.starts_with("{}") && !text.starts_with("{c}") || closed('[', ']')
+}
+
+/// The templates of a JSON list; `None` for a file with one template a line.
+pub(super) fn templates(path: &Path, text: &str) -> Result<Option<Vec<String>>, PromptsError> {
+    refuse_markup(path, text, AS_TEMPLATES)?;
+    if ends_with(path, "json") || is_document(text) {
+        return match serde_json::from_str(text) {
+            Ok(Value::Array(values)) => {
+                let texts = values.into_iter().map(|value| match value {
+                    Value::String(text) => Some(text),
+                    _ => None,
+                });
+                let list = texts.collect::<Option<Vec<_>>>();
+                let seems = "a JSON list of other things than templates";
+                list.map(Some)
+                    .ok_or_else(|| other(path, seems, AS_TEMPLATES))
+            }
+            Ok(_) => Err(other(
+                path,
+                "a JSON file that is no list",
+                "give a JSON list of templates, [\"a photo of a {}.\", ...], or one template a line",
+            )),
+            Err(_) => Err(other(
+                path,
+                "part of a program, or broken JSON",
+                AS_TEMPLATES,
+            )),
+        };
+    }
+    let lines: Vec<&str> = lines_of(text).map(|(_, line)| line.trim()).collect();
+    let quoted = |line: &&str| {
+        ["\"", "'", "f\"", "f'", "lambda "]
+            .iter()
+            .any(|open| line.starts_with(open))
+            && ["\"", "'", "\",", "',"]
+                .iter()
+                .any(|close| line.ends_with(close))
+    };
+    if !lines.is_empty() && lines.iter().all(quoted) {
+        let seems = "a list of texts in quotation marks, from a program or JSON Lines";
+        return Err(other(
+            path,
+            seems,
+            "write one template a line, without the quotation marks",
+        ));
+    }
+    Ok(None)
+}
+
+/// Refuses what is neither lines of text nor JSON.
+fn refuse_markup(path: &Path, text: &str, advice: &'static str) -> Result<(), PromptsError> {
+    let start = text.trim_start().to_ascii_lowercase();
+    if ["<!doctype", "<html", "<?xml"]
+        .iter()
+        .any(|tag| start.starts_with(tag))
+    {
+        return Err(other(path, "a page of HTML or an XML file", advice));
+    }
+    if ends_with(path, "yaml") || ends_with(path, "yml") {
+        return Err(other(path, "a YAML file", advice));
+    }
+    let mut lines = lines_of(text).map(|(_, line)| line.trim()).peekable();
+    let bullets = |line: &str| line.starts_with("- ") || line.starts_with("* ");
+    if lines.peek().is_some() && lines.all(bullets) {
+        return Err(other(
+            path,
+            "a list with a bullet on each line, as in YAML",
+            advice,
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a file of labels, one a line, that says by its form that it is something else.
+pub(super) fn refuse_other_labels(path: &Path, text: &str) -> Result<(), PromptsError> {
+    refuse_markup(path, text, AS_LABELS)?;
+    let lines: Vec<&str> = lines_of(text).map(|(_, line)| line.trim()).collect();
+    if is_document(text) {
+        return Err(other(path, "part of a program, or broken JSON", AS_LABELS));
+    }
+    let Some(first) = lines.first() else {
+        return Ok(());
+    };
+    let all = |test: &dyn Fn(&str) -> bool| lines.iter().all(|line| test(line));
+    if ends_with(path, "csv") && lines.iter().any(|line| line.contains([',', ';'])) {
+        return Err(other(path, "a table in CSV", AS_LABELS));
+    }
+    if ends_with(path, "csv") || ends_with(path, "tsv") {
+        let cell = first
+            .split('\t')
+            .next()
+            .unwrap_or_default()
+            .trim_matches('"');
+        let names = [
+            "label",
+            "labels",
+            "class",
+            "classes",
+            "name",
+            "id",
+            "index",
+            "class_name",
+        ];
+        if names.contains(&cell.to_ascii_lowercase().as_str()) {
+            return Err(other(
+                path,
+                "a table with a header",
+                "take the header out, and leave one label a line, after a tab perhaps a description",
+            ));
+        }
+    }
+    if all(&|line| line.starts_with('"') && line.trim_end_matches(',').ends_with('"'))
+        || all(&|line| line.starts_with('\'') && line.trim_end_matches(',').ends_with('\''))
+    {
+        return Err(other(
+            path,
+            "a list of texts in quotation marks, from a program",
+            "write one label a line, without the quotation marks",
+        ));
+    }
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_wordnet = |text: &str| {
+        text.strip_prefix('n')
+            .is_some_and(|id| id.len() == 8 && is_number(id))
+    };
+    let code = |line: &str| {
+        let end = line
+            .find([' ', '\t', ':', '.', ')', ','])
+            .filter(|&end| end + 1 < line.len());
+        end.is_some_and(|end| is_number(&line[..end]) || is_wordnet(&line[..end]))
+    };
+    let named_by_code = if lines.len() > 1 {
+        all(&code)
+    } else {
+        all(&|line| line.split([':', '\t']).next().is_some_and(is_wordnet))
+    };
+    if named_by_code {
+        return Err(other(
+            path,
+            "a list of classes with a number or a WordNet id before each name",
+            "write only the names, one a line",
+        ));
+    }
+    Ok(())
+}
+
+/// A note on lines that are taken as comments although nothing divides `#` from the text, as in tags.
+pub(super) fn comments(path: &Path, text: &str) -> Option<String> {
+    if ends_with(path, "json") || ends_with(path, "jsonl") {
+        return None;
+    }
+    let tags: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| {
+            let after = line.strip_prefix('#').and_then(|rest| rest.chars().next());
+            after.is_some_and(|next| !next.is_whitespace() && next != '#' && next != '!')
+        })
+        .collect();
+    let first = tags.first()?;
+    let lines = if tags.len() == 1 {
+        "line was"
+    } else {
+        "lines were"
+    };
+    Some(format!(
+        "{}: {} {lines} taken as comments because of the # they begin with, such as {first:?}; to \
+         mean the text, write a JSON list, [{first:?}, ...], in a .json file",
+        path.display(),
+        tags.len()
+    ))
+}
