@@ -164,7 +164,8 @@ impl LiveSet {
     }
 
     /// Moves to the generation that `CURRENT` names, if that is another one than the live one and
-    /// it passes every check. It never goes to a lower number: a rollback has a higher one. Queries are answered meanwhile; a second caller waits for the first.
+    /// it passes every check. It never goes to a lower number: a rollback has a higher one. Queries are
+    /// answered meanwhile; a second caller waits for the first.
     ///
     /// # Errors
     /// Why the generation was not taken. The old one is then still live, and
