@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::AnchorsError;
-use super::fs;
+use super::{fs, history, manifest, segment};
 
 /// The folder of a set that holds what repairs gave up; a purge deletes it.
 pub(super) const DAMAGED: &str = "damaged";
@@ -29,4 +29,24 @@ pub(super) fn put(set: &Path, path: &Path) -> Result<(), AnchorsError> {
     fs::rename(path, &to)?;
     fs::sync_folder(&aside)?;
     Ok(fs::sync_folder(path.parent().unwrap_or(set))?)
+}
+
+/// Makes the moves of a repair that was killed durable.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn sync(set: &Path) -> Result<(), AnchorsError> {
+    let folders = [
+        set.join(DAMAGED),
+        manifest::folder(set),
+        segment::folder(set),
+        history::folder(set),
+        set.to_owned(),
+    ];
+    for folder in &folders {
+        if folder.is_dir() {
+            fs::sync_folder(folder)?;
+        }
+    }
+    Ok(())
 }

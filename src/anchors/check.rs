@@ -122,8 +122,8 @@ pub fn repair<Error: From<AnchorsError>>(
         done.mended.push(format!("{LOCK} is a file again"));
     }
     let lock = WriteLock::acquire(set)?;
-    // A repair that was killed may have made `CURRENT`, and not its name durable.
-    fs::sync_folder(set).map_err(AnchorsError::from)?;
+    // A repair that was killed may have given names that are not durable.
+    aside::sync(set)?;
     let given = recover::segments(set)?.into_iter();
     done.mended
         .extend(given.map(|id| {
@@ -154,6 +154,9 @@ pub fn repair<Error: From<AnchorsError>>(
                 content::mend_skipped(set, segment.path())?;
                 done.mended
                     .push(format!("{damage}: what can be read of it is kept"));
+            } else {
+                // A repair that was killed may have written it, and not made that durable.
+                fs::sync_folder(segment.path()).map_err(AnchorsError::from)?;
             }
         }
     }

@@ -107,11 +107,18 @@ fn messages() -> Vec<Told> {
             "",
         ),
         told(
-            "AnchorsError::Damaged",
+            "AnchorsError::NeedsRepair",
             "anchors compact current.asif",
             3,
             &["CURRENT"],
             "repair current.asif",
+        ),
+        told(
+            "AnchorsError::Damaged",
+            "anchors compact sums.asif",
+            3,
+            &["moments.sum", "asif repair"],
+            "repair sums.asif",
         ),
         told(
             "AnchorsError::Recipe",
@@ -429,11 +436,11 @@ fn spoiled_bench() -> Bench {
     spoil("recipe.asif", &|set| {
         let mut manifest = AnchorSet::open(set).unwrap().manifest().clone();
         manifest.space.parts.clear();
-        fs_err::write(
-            set.join("generations/g000001.json"),
-            manifest.to_bytes().unwrap(),
-        )
-        .unwrap();
+        asif::anchors::publish::publish(set, &manifest).unwrap();
+    });
+    spoil("sums.asif", &|set| {
+        let live = AnchorSet::open(set).unwrap();
+        fs_err::remove_file(live.segments()[0].path().join("moments.sum")).unwrap();
     });
     bench
 }

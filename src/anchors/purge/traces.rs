@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::alias;
 use super::needles::Needles;
@@ -112,10 +113,14 @@ pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, Anch
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error.into()),
         };
-        let left: Vec<&str> = text.lines().filter(|l| !needles.is_in_line(l)).collect();
+        let is_left = |line: &&str| !needles.is_in_line(content::unsealed(line));
+        let mut left: Vec<String> = text.lines().filter(is_left).map(str::to_owned).collect();
         let gone = text.lines().count() - left.len();
         if gone > 0 {
-            let left: Vec<String> = left.into_iter().map(str::to_owned).collect();
+            if left.is_empty() {
+                // An empty file would look like one that was cut.
+                left.push(json!({"kind": "purged", "reason": "rows were taken out"}).to_string());
+            }
             let rows = content::sealed_rows(segment::SKIPPED, &left);
             fs::write_atomically(&path, rows.as_bytes())?;
             trimmed += gone as u64;
