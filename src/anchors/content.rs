@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::error::AnchorsError;
 use super::manifest::SegmentEntry;
+use super::plan::SearchPlan;
 use super::segment::{self, Segment};
 use super::{aside, fs, products};
 use crate::encode::Modality;
@@ -63,37 +64,47 @@ pub(super) fn files(folder: &Path) -> Result<BTreeMap<String, String>, AnchorsEr
     Ok(files)
 }
 
-/// Whether the segment has the files that its entry names, the list of rows left out aside: no answer
-/// needs it ([`skipped_sound`]).
+/// Whether the files that every segment has, and those that its entry names, lie in its folder; the
+/// list of rows left out aside: no answer needs it ([`skipped_sound`]).
 ///
 /// # Errors
-/// When one is missing, or another one and the content is another too.
+/// The first that is missing.
+pub(super) fn present(folder: &Path, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+    let must = |name: &str| {
+        // A beam is planned only where there is a graph.
+        let planned = |plan: &Option<SearchPlan>| {
+            entry.files.is_empty() && plan.as_ref().is_some_and(|p| p.ef.is_some())
+        };
+        entry.files.contains_key(name)
+            || match name {
+                segment::IMAGE_GRAPH => planned(&entry.image_search),
+                segment::TEXT_GRAPH => planned(&entry.text_search),
+                products::NAME => false,
+                _ => true,
+            }
+    };
+    let missing = CONTAINERS
+        .iter()
+        .find(|name| must(name) && !folder.join(name).is_file());
+    match missing {
+        Some(name) => Err(AnchorsError::Damaged {
+            path: folder.join(name),
+            what: "it is missing".to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether the files are those that the entry names.
+///
+/// # Errors
+/// When one is another, and the content is another too.
 pub(super) fn check(segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
     let mut other = None;
-    let missing = |name: &str| AnchorsError::Damaged {
-        path: segment.path().join(name),
-        what: "it is missing".to_owned(),
-    };
     for (name, sum) in &entry.files {
         let path = segment.path().join(name);
-        let known = CONTAINERS.contains(&name.as_str());
-        if known && !path.is_file() {
-            return Err(missing(name));
-        }
-        if known && header(&path)? != *sum {
+        if CONTAINERS.contains(&name.as_str()) && header(&path)? != *sum {
             other = Some(path);
-        }
-    }
-    if entry.files.is_empty() {
-        for (plan, name) in [
-            (&entry.image_search, segment::IMAGE_GRAPH),
-            (&entry.text_search, segment::TEXT_GRAPH),
-        ] {
-            // A beam is planned only where there is a graph.
-            let planned = plan.as_ref().is_some_and(|p| p.ef.is_some());
-            if planned && !segment.path().join(name).is_file() {
-                return Err(missing(name));
-            }
         }
     }
     match other {
@@ -159,8 +170,7 @@ pub(super) fn is_whole(
 /// Whether the segment of this entry had graphs when it was written.
 pub(super) fn has_graphs(entry: &SegmentEntry) -> bool {
     let named = |name: &str| entry.files.contains_key(name);
-    let planned =
-        |plan: &Option<super::plan::SearchPlan>| plan.as_ref().is_some_and(|p| p.ef.is_some());
+    let planned = |plan: &Option<SearchPlan>| plan.as_ref().is_some_and(|p| p.ef.is_some());
     named(segment::IMAGE_GRAPH)
         || named(segment::TEXT_GRAPH)
         || entry.files.is_empty() && (planned(&entry.image_search) || planned(&entry.text_search))

@@ -251,6 +251,7 @@ impl Segment {
                 what,
             });
         }
+        content::present(&path, entry)?;
         let mut segment = Self::open_alone(&path, entry.pairs)?;
         let found = [segment.image.dim(), segment.text.dim()];
         if found != manifest.dims() {
