@@ -29,8 +29,8 @@ pub(crate) use imp::{arm, before, before_write};
 mod imp {
     use std::io::{self, Write};
     use std::path::Path;
-    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Once, OnceLock};
 
     use asif_index::container::{Operation, intercept};
 
@@ -58,6 +58,17 @@ mod imp {
             };
             Some((mode, at.parse().ok()?))
         })
+    }
+
+    /// Leaves word that a step is failed now, for the test that asked for it.
+    fn failing(path: &Path) {
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            if let Some(file) = std::env::var_os("ASIF_TEST_FAILED") {
+                // Without the file the test fails by itself.
+                let _ = fs_err::write(file, path.display().to_string());
+            }
+        });
     }
 
     /// The number of the step that begins.
@@ -89,10 +100,14 @@ mod imp {
         let fails = match mode {
             Mode::Error => now == at,
             Mode::Full => now >= at && kind == Kind::Write,
-            Mode::Abort if now == at => std::process::abort(),
+            Mode::Abort if now == at => {
+                failing(path);
+                std::process::abort()
+            }
             Mode::Abort | Mode::Torn => false,
         };
         if fails {
+            failing(path);
             let what = format!("{}: no space left (a test asked for it)", path.display());
             return Err(io::Error::new(io::ErrorKind::StorageFull, what));
         }
@@ -104,6 +119,7 @@ mod imp {
         match asked() {
             Some((Mode::Torn, at)) => {
                 if count() == at {
+                    failing(path);
                     file.write_all(&bytes[..bytes.len() / 2])?;
                     std::process::abort();
                 }

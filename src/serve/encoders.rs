@@ -9,7 +9,7 @@
 //! Batches and what is kept have the weights that several encoders were opened with. A generation may
 //! have others, so that what is handed out is brought to those of the set it is asked for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -234,7 +234,7 @@ impl Encoders {
         let prepared = tokio::task::spawn_blocking(move || {
             // Held to the end of the work, also when nobody waits for it any more.
             let _turn = turn;
-            prepare(&embedder, picture, limits)
+            prepare_apart(&embedder, picture, limits)
         });
         let prepared = prepared
             .await
@@ -333,6 +333,30 @@ fn all_scaled(mut vectors: Vec<Embedded>, factors: &[f32]) -> Vec<Embedded> {
         }
     }
     vectors
+}
+
+/// Does what [`prepare`] does on a thread that ends with it. The allocator keeps some of what a thread has
+/// freed for that thread, megabytes of each size of large blocks, until it asks for memory again or
+/// ends; those that wait for blocking work never end. Where the system gives no thread, this one
+/// does it.
+fn prepare_apart(
+    embedder: &Embedder,
+    picture: Picture,
+    limits: PictureLimits,
+) -> Result<Result<PreparedInput, Rejected>, Refusal> {
+    let left = Mutex::new(Some(picture));
+    let take = || left.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let work = || take().map(|picture| prepare(embedder, picture, limits));
+    let done = std::thread::scope(|scope| {
+        let decoder = std::thread::Builder::new().name("asif-decode".to_owned());
+        let started = decoder.spawn_scoped(scope, work).ok()?;
+        match started.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+    done.or_else(work)
+        .unwrap_or_else(|| Err(Refusal::internal("the decoder's thread panicked")))
 }
 
 /// Decodes a picture and makes it the encoder's input.

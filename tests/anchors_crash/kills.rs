@@ -7,7 +7,7 @@ use std::time::Duration;
 use asif::anchors::{AnchorSet, check, manifest};
 use serde_json::{Value, json};
 
-use super::synthetic::set;
+use super::synthetic::{scratch, set};
 use super::{asif, ids, is_one_of, state};
 
 /// A sequence of numbers that is the same in every run.
@@ -24,7 +24,7 @@ impl Numbers {
 
 #[test]
 fn killed_at_random_moments_three_hundred_times() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let path = folder.path().join("a.asif");
     let other = folder.path().join("b.asif");
     let expected = folder.path().join("expected.json");

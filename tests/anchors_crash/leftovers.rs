@@ -9,7 +9,7 @@ use asif::anchors::{AnchorSet, AnchorsError, WriteOptions, manifest};
 use asif::progress::Silent;
 
 use super::ids;
-use super::synthetic::{pair, set};
+use super::synthetic::{pair, scratch, set};
 
 /// A set of two generations that share its one segment, and the folders of that and of a hidden one.
 struct Left {
@@ -21,7 +21,7 @@ struct Left {
 
 impl Left {
     fn new(hidden: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         let path = folder.path().join("a.asif");
         set(&path, 0..8);
         let selection = Selection::Ids {

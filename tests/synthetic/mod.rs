@@ -18,6 +18,16 @@ use asif::space::vector::normalize;
 
 pub const DIMS: [usize; 2] = [24, 16];
 
+/// A folder for what is thrown away, in memory where there is such a place: what is tried with these sets
+/// is not whether the machine's disk keeps them.
+pub fn scratch() -> tempfile::TempDir {
+    let builder = tempfile::Builder::new();
+    match builder.tempdir_in("/dev/shm") {
+        Ok(folder) => folder,
+        Err(_) => builder.tempdir().unwrap(),
+    }
+}
+
 /// A pair that is the same whenever it is made with this number.
 pub fn pair(number: u64) -> PairVectors {
     pair_of(number, DIMS)
