@@ -117,7 +117,10 @@ pub fn repair<Error: From<AnchorsError>>(
     watch: Watch<'_>,
 ) -> Result<Repaired, Error> {
     let mut done = Repaired::default();
-    let numbers = manifest::list(set)?;
+    let numbers = match set.is_dir() {
+        true => manifest::list(set)?,
+        false => Vec::new(),
+    };
     if numbers.is_empty() {
         publish::current(set)?;
     }
