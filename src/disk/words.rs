@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-/// What the system says, and what it means: (text of the system, ours).
-const WORDS: [(&str, &str); 5] = [
+/// What the system says, and what it means: (text of the system, ours). The last are of functions that
+/// look at a path.
+const WORDS: [(&str, &str); 9] = [
     (
         "No such file or directory (os error 2)",
         "there is no such file or folder",
@@ -24,6 +25,13 @@ const WORDS: [(&str, &str); 5] = [
         "Directory not empty (os error 39)",
         "a folder that is not empty is in the way",
     ),
+    ("failed to query resolved metadata `", "failed to look at `"),
+    ("failed to query metadata of file `", "failed to look at `"),
+    (
+        "failed to query metadata of symlink `",
+        "failed to look at `",
+    ),
+    ("failed to canonicalize path `", "failed to look at `"),
 ];
 
 /// `said`, a message that ends with what the system answered, with that answer in plain words where it

@@ -278,10 +278,20 @@ impl Meta {
             Err(error) => return Err(error.into()),
         };
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-        serde_json::from_slice(bytes).map_err(|error| DatasetError::Meta {
+        let fault = |message| DatasetError::Meta {
             path: path.to_owned(),
-            message: pairs::json_message(&error),
-        })
+            message,
+        };
+        let parsed: Result<Value, _> = serde_json::from_slice(bytes);
+        // A list would be read as the values of the fields in their order.
+        if let Ok(other) = &parsed
+            && !other.is_object()
+        {
+            let found = pairs::type_name(other);
+            return Err(fault(format!("expected an object, found {found}")));
+        }
+        // From the text once more, so that the message has the place.
+        serde_json::from_slice(bytes).map_err(|error| fault(pairs::json_message(&error)))
     }
 }
 

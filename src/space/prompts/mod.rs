@@ -293,6 +293,7 @@ impl Template {
                 let end = braces.find('}').ok_or_else(|| lone('{'))?;
                 match &braces[1..end] {
                     "" | "c" => parts.push(std::mem::take(&mut literal)),
+                    name if name.contains('{') => return Err(lone('{')),
                     name => {
                         let name = name.to_owned();
                         return Err(PromptsError::UnknownPlaceholder { at: at(), name });
