@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::error::AnchorsError;
 use super::manifest::{self, Manifest};
-use super::publish::CURRENT;
+use super::publish::{self, CURRENT};
 use super::segment::{self, PAIRS};
 use super::set::AnchorSet;
 use super::{fs, history};
@@ -113,6 +113,9 @@ pub fn unknown_links(
 
 /// The sets that the log names and those that lie beside `set`, by their real paths.
 fn known(set: &Path) -> Result<BTreeSet<PathBuf>, AnchorsError> {
+    if !set.is_dir() {
+        publish::current(set)?;
+    }
     let set = fs_err::canonicalize(set)?;
     let mut known = BTreeSet::new();
     let is_set = |path: &Path| path.join(CURRENT).is_file();

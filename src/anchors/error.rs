@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::encode::{EncodeError, Modality};
-use crate::pairs::PairsError;
+use crate::pairs::{PairsError, json_message};
 use crate::space::linear::FitError;
 use crate::space::recipe::RecipeError;
 
@@ -12,7 +12,7 @@ use crate::space::recipe::RecipeError;
 #[non_exhaustive]
 pub enum AnchorsError {
     /// The folder is not an anchor set.
-    #[error("{path}: not an anchor set, {why}; `asif build --out {path}` makes one", path = path.display())]
+    #[error("{path}: not an anchor set, {why}; give the folder of a set, or make one with `asif build`", path = path.display())]
     NotASet {
         /// The folder.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum AnchorsError {
         holder: String,
     },
     /// The manifest cannot be understood.
-    #[error("{path}: not a manifest of an anchor set: {source}", path = path.display())]
+    #[error("{path}: not a manifest of an anchor set: {}; `asif repair` goes back to a generation that has one, or build the set again", json_message(source), path = path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,

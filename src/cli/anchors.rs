@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use super::args::{AcceptArgs, EncoderArgs, Load};
 use super::context::Context;
 use super::exit::BadInput;
+use super::files::{check_outputs, read_text};
 use super::receipt::{self, WriteArgs};
 use super::{format, open};
 
@@ -248,10 +249,13 @@ fn run_remove(args: &RemoveArgs, context: &Context) -> anyhow::Result<()> {
         None => {
             let mut ids: HashSet<String> = args.id.iter().cloned().collect();
             if let Some(file) = &args.ids_file {
-                let text = fs_err::read_to_string(file)
-                    .map_err(|e| BadInput(format!("{e}; give a file with one id a line")))?;
+                let text = read_text(file, "one id a line")?;
                 let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
                 ids.extend(lines.map(str::to_owned));
+                if ids.is_empty() {
+                    let said = format!("{}: holds no id; write one id a line", file.display());
+                    return Err(BadInput(said).into());
+                }
             }
             Selection::Ids {
                 ids,
@@ -338,6 +342,7 @@ fn exported(record: &Record) -> Map<String, Value> {
 }
 
 fn run_export(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
+    check_outputs([&args.out])?;
     let set = open(&args.set, context)?;
     let lines = (0..set.len() as AnchorId).map(|anchor| {
         let record = set.record(anchor)?;

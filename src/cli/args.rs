@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context as _;
 use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, Embedder};
 use asif::classify::HeadOptions;
@@ -18,7 +17,7 @@ use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
 use super::context::{Context, say};
-use super::exit::BadInput;
+use super::exit::{BadInput, Usage};
 use super::hubness::HubnessArgs;
 
 /// Which encoders, and where their embeddings are kept.
@@ -298,11 +297,12 @@ impl SpaceArgs {
         };
         if rows_given {
             let rows = recipe.parts.iter_mut().find_map(|p| p.part.rows_mut());
-            let rows = rows.with_context(|| {
+            let rows = rows.ok_or_else(|| {
                 let name = self.space.as_deref().unwrap_or_default();
-                format!(
-                    "--k, --p, --center and --negatives are of relative rows, and {name} has none"
-                )
+                Usage(format!(
+                    "--k, --p, --center and --negatives are of relative rows, and {name} has none; \
+                     leave them out, or give --space asif"
+                ))
             })?;
             rows.k = self.k.unwrap_or(rows.k);
             rows.p = self.p.unwrap_or(rows.p);

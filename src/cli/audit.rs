@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::BadInput;
+use super::files::check_outputs;
 use super::{format, receipt};
 
 /// Show where a pair has left traces in a set, and delete the bytes of removed pairs.
@@ -81,6 +82,8 @@ pub struct AuditArgs {
 }
 
 pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
+    // A purge without its receipt could not be told again.
+    check_outputs([&args.receipt])?;
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
     let home = context.home.embedding_cache();
     let cache = args.cache.as_deref().unwrap_or(&home);

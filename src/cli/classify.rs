@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::args::Load;
 use super::context::Context;
 use super::exit::{BadInput, StrictInput};
+use super::files::check_outputs;
 use super::format;
 use super::query::{LabelArgs, QueryArgs, Question};
 
@@ -70,6 +71,7 @@ struct Line<'a> {
 }
 
 pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
+    check_outputs([&args.html])?;
     let labels = args.labels.read(context)?;
     let Question {
         set,

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use asif::anchors::embed::Watch;
+use asif::disk;
 use asif::eval::Dataset;
 use asif::home::Home;
 use asif::printable;
@@ -12,7 +12,7 @@ use asif::progress::Cancel;
 use serde::Serialize;
 
 use super::draw::Bars;
-use super::exit::StdoutError;
+use super::exit::{StdoutError, Usage};
 
 /// Home, output form, progress and interruption.
 #[derive(Debug)]
@@ -29,9 +29,11 @@ pub struct Context {
 impl Context {
     /// Finds the home and listens to Ctrl-C.
     pub fn new(home: Option<PathBuf>, json: bool, quiet: bool) -> anyhow::Result<Self> {
-        let home = home.map(Home::at).or_else(Home::from_env).context(
-            "no data folder: neither ASIF_HOME, XDG_DATA_HOME nor HOME is set; give --home DIR",
-        )?;
+        let home = home.map(Home::at).or_else(Home::from_env).ok_or_else(|| {
+            let said =
+                "no data folder: neither ASIF_HOME, XDG_DATA_HOME nor HOME is set; give --home DIR";
+            Usage(said.to_owned())
+        })?;
         let cancel = Cancel::default();
         let handler = cancel.clone();
         // A second Ctrl-C does what it would have done without us.
@@ -111,7 +113,8 @@ impl Context {
 
 /// A message of one line on standard error. Where that is closed or full nobody can be told.
 pub fn say(line: impl AsRef<str>) {
-    let _ = writeln!(std::io::stderr(), "{}", printable::line(line.as_ref()));
+    let line = disk::in_words(line.as_ref());
+    let _ = writeln!(std::io::stderr(), "{}", printable::line(&line));
 }
 
 fn put(text: &str) -> anyhow::Result<()> {

@@ -12,7 +12,8 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::context::Context;
-use super::exit::BadInput;
+use super::exit::Usage;
+use super::files::check_outputs;
 use super::format;
 
 /// Find pairs that are there twice, pairs whose text does not fit their image, what the set covers,
@@ -114,8 +115,9 @@ pub fn run(args: &CurateArgs, context: &Context) -> anyhow::Result<()> {
     let share = args.drop_unfit.unwrap_or(0.0);
     if !(0.0..1.0).contains(&share) {
         let said = format!("--drop-unfit is {share}, but a share lies between 0 and 1; try 0.02");
-        return Err(BadInput(said).into());
+        return Err(Usage(said).into());
     }
+    check_outputs([&args.remove_ids, &args.keep_ids])?;
     let set = super::open(&args.set, context)?;
     let options = CurationOptions {
         same: args.same,

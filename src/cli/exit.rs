@@ -1,5 +1,6 @@
 //! Which error ends with which exit code.
 
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use asif::anchors::AnchorsError;
@@ -48,7 +49,7 @@ pub struct SetupIncomplete(pub usize);
 /// Standard output takes no more.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output: {0}")]
-pub struct StdoutError(pub std::io::Error);
+pub struct StdoutError(pub io::Error);
 
 /// Prints the error, if there is one, and gives the exit code.
 pub fn report(result: anyhow::Result<()>) -> ExitCode {
@@ -56,17 +57,30 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::from(OK),
         Err(error) if closed_pipe(&error) => ExitCode::from(OK),
         Err(error) => {
-            super::context::say(format!("asif: {error:#}"));
+            super::context::say(format!("asif: {}", text(&error)));
             ExitCode::from(code(&error))
         }
     }
+}
+
+/// The error and what led to it. Most messages hold what their source says, which is not said again.
+fn text(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// `asif ... | head` is no failure.
 fn closed_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<StdoutError>()
-        .is_some_and(|e| e.0.kind() == std::io::ErrorKind::BrokenPipe)
+        .is_some_and(|e| e.0.kind() == ErrorKind::BrokenPipe)
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -79,12 +93,7 @@ fn code(error: &anyhow::Error) -> u8 {
                 .map(anchors)
                 .or_else(|| cause.downcast_ref::<asif_index::Error>().map(index))
                 .or_else(|| cause.downcast_ref::<TuneError>().map(tune))
-                .or_else(|| {
-                    is(
-                        matches!(cause.downcast_ref(), Some(MeasureError::Task { .. })),
-                        INPUT,
-                    )
-                })
+                .or_else(|| cause.downcast_ref::<MeasureError>().map(measure))
                 .or_else(|| is(cause.is::<MetricsError>(), INPUT))
                 .or_else(|| is(cause.is::<PairsError>(), INPUT))
                 .or_else(|| is(cause.is::<DatasetError>(), INPUT))
@@ -97,6 +106,7 @@ fn code(error: &anyhow::Error) -> u8 {
                 .or_else(|| server(cause))
                 .or_else(|| cause.downcast_ref::<ModelError>().map(model))
                 .or_else(|| is(cause.is::<EncodeError>(), SETUP))
+                .or_else(|| cause.downcast_ref::<io::Error>().map(file))
         })
         .unwrap_or(INTERNAL)
 }
@@ -105,7 +115,8 @@ fn anchors(error: &AnchorsError) -> u8 {
     match error {
         AnchorsError::Interrupted => INTERRUPTED,
         AnchorsError::Strict { .. } => STRICT,
-        AnchorsError::Io(_) | AnchorsError::Encode(_) => INTERNAL,
+        AnchorsError::Io(error) => file(error),
+        AnchorsError::Encode(_) => INTERNAL,
         // What the command line asks for is checked before a set is opened: this is the set's.
         AnchorsError::Index(asif_index::Error::Argument { .. }) => INPUT,
         AnchorsError::Index(error) => index(error),
@@ -113,9 +124,26 @@ fn anchors(error: &AnchorsError) -> u8 {
     }
 }
 
+/// What is found under a path is the input; what the disk does with it is not.
+fn file(error: &io::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => INPUT,
+        _ => INTERNAL,
+    }
+}
+
+/// Its source is not in the chain where its message is the source's.
+fn measure(error: &MeasureError) -> u8 {
+    match error {
+        MeasureError::Anchors(error) => anchors(error),
+        _ => INPUT,
+    }
+}
+
 fn model(error: &ModelError) -> u8 {
     match error {
-        ModelError::Ensemble { .. } => USAGE,
+        ModelError::Ensemble { .. } | ModelError::BadName { .. } => USAGE,
+        ModelError::NameTaken { .. } => INPUT,
         _ => SETUP,
     }
 }
@@ -132,8 +160,9 @@ fn server(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     Some(match cause.downcast_ref()? {
         ServeError::Bind { .. } | ServeError::BindProbe { .. } | ServeError::System(_) => INTERNAL,
         ServeError::Key { .. } | ServeError::Uploads { .. } => INPUT,
-        ServeError::Encoders { .. } => SETUP,
+        ServeError::Encoders { .. } | ServeError::Certificates(_) => SETUP,
         ServeError::Anchors(error) | ServeError::Live(LiveError::Anchors(error)) => anchors(error),
+        ServeError::Live(LiveError::Thread { .. }) => INTERNAL,
         ServeError::Live(_) => INPUT,
         _ => USAGE,
     })
@@ -148,9 +177,7 @@ fn tune(error: &TuneError) -> u8 {
 
 fn index(error: &asif_index::Error) -> u8 {
     match error {
-        asif_index::Error::Io { source, .. } if source.kind() != std::io::ErrorKind::NotFound => {
-            INTERNAL
-        }
+        asif_index::Error::Io { source, .. } if source.kind() != ErrorKind::NotFound => INTERNAL,
         asif_index::Error::Argument { .. } => USAGE,
         _ => INPUT,
     }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::classify::{load_of, table};
 use super::context::Context;
 use super::exit::{BadInput, Usage};
+use super::files::check_outputs;
 use super::format;
 use super::query::{LabelArgs, QueryArgs, Question};
 
@@ -162,6 +163,7 @@ struct Without {
 }
 
 pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
+    check_outputs([&args.html])?;
     let asked = Asked::read(args, context)?;
     let question = args.query.open(context, load_of(asked.images.len()))?;
     let Question {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::args::Load;
 use super::context::Context;
 use super::exit::BadInput;
+use super::files::check_outputs;
 use super::format;
 use super::query::ScoreArgs;
 
@@ -59,6 +60,7 @@ pub struct InfluenceArgs {
 }
 
 pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
+    check_outputs([&args.csv])?;
     let dataset = Dataset::load(&args.dataset, args.classnames.as_deref())?;
     context.note_left_out([&dataset]);
     let mut set = super::open(&args.set, context)?;

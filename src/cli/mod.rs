@@ -15,6 +15,7 @@
 //! | `exit.rs` | which error ends with which exit code |
 //! | `panics.rs` | the last net: a panic becomes a message and an exit code |
 //! | `usage.rs` | what the parser says of a command line that cannot be understood |
+//! | `files.rs` | files that the command line names, to read and to write |
 //! | `draw.rs` | progress bars |
 //! | `format.rs` | numbers and tables for people |
 
@@ -33,6 +34,7 @@ mod environment;
 mod eval;
 mod exit;
 mod explain;
+mod files;
 mod format;
 mod history;
 mod hubness;

@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::args::Load;
 use super::context::Context;
+use super::files::check_outputs;
 use super::query::{QueryArgs, Question};
 
 #[derive(Debug, Args)]
@@ -51,6 +52,7 @@ pub struct ScalingArgs {
 }
 
 pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
+    check_outputs([&args.csv, &args.svg])?;
     let datasets: Vec<Dataset> = args
         .dataset
         .iter()

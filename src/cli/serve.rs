@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use asif::serve::{
     ImageHost, Key, Limits, LogForm, NamedSet, OpenError, ServeOptions, serve, start_log,
 };
@@ -14,7 +13,8 @@ use serde_json::json;
 
 use super::args::{EncoderArgs, Load};
 use super::context::Context;
-use super::exit::BadInput;
+use super::exit::{BadInput, Usage};
+use super::files::read_text;
 
 /// Serve sets over HTTP, with a page to look into them.
 ///
@@ -248,6 +248,7 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
 fn named(text: &str) -> anyhow::Result<NamedSet> {
     if let Some((name, path)) = text.split_once('=')
         && !name.contains('/')
+        && !path.is_empty()
     {
         return Ok(NamedSet {
             name: name.to_owned(),
@@ -256,8 +257,9 @@ fn named(text: &str) -> anyhow::Result<NamedSet> {
     }
     let path = PathBuf::from(text);
     let folder = path.file_name().and_then(|folder| folder.to_str());
-    let folder =
-        folder.with_context(|| format!("{text:?} has no name; give --index NAME=DIR.asif"))?;
+    let folder = folder.filter(|_| !text.ends_with('='));
+    let folder = folder
+        .ok_or_else(|| Usage(format!("{text:?} names no set; give --index NAME=DIR.asif")))?;
     Ok(NamedSet {
         name: folder.strip_suffix(".asif").unwrap_or(folder).to_owned(),
         path,
@@ -267,10 +269,7 @@ fn named(text: &str) -> anyhow::Result<NamedSet> {
 /// The key in a file, or in the environment.
 fn key(file: Option<&PathBuf>, variable: &str) -> anyhow::Result<Option<Key>> {
     let text = match file {
-        Some(file) => Some(
-            fs_err::read_to_string(file)
-                .map_err(|e| BadInput(format!("{e}; give a file with the key in it")))?,
-        ),
+        Some(file) => Some(read_text(file, "the key in it")?),
         None => match std::env::var(variable) {
             Ok(text) => Some(text).filter(|text| !text.is_empty()),
             Err(VarError::NotPresent) => None,

@@ -8,17 +8,20 @@
 //! |---|---|
 //! | `mod` | folders, small files, lines of a log, removals |
 //! | `replace` | a finished file or folder takes the place of another |
+//! | `words` | what the system says of a path, in plain words |
 //! | `fault` | a disk that refuses, for tests |
 
 pub(crate) mod fault;
 mod replace;
+mod words;
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
-pub use replace::{FileReplacement, publish_folder, rename_new, replace_file};
+pub use replace::{FileReplacement, check_output, publish_folder, rename_new, replace_file};
+pub use words::in_words;
 
 /// A prefix of names that no reader opens: what a writer that was killed left under such a name
 /// may be removed by the next one.

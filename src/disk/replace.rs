@@ -137,6 +137,7 @@ impl FileReplacement {
     /// # Errors
     /// When the folder cannot be written to, or another process is writing this very file.
     pub fn begin(path: &Path) -> io::Result<Self> {
+        check_output(path)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let found = fs_err::metadata(path).ok();
@@ -209,6 +210,40 @@ impl Drop for FileReplacement {
             let _ = fs_err::remove_file(hidden);
         }
     }
+}
+
+/// Whether a file can stand at `path`: it is no folder, and the folder that it would lie in is there.
+/// Asked before long work, it spares work whose outcome could not be written.
+///
+/// # Errors
+/// Which of both it is, with the path.
+pub fn check_output(path: &Path) -> io::Result<()> {
+    let folder = parent(path);
+    let (kind, what) = if path.is_dir() {
+        let what = format!(
+            "{}: expected the name of a file to write, found a folder; name a file in it",
+            path.display()
+        );
+        (io::ErrorKind::IsADirectory, what)
+    } else if !folder.exists() {
+        let what = format!(
+            "{}: cannot be written, since there is no folder {}; make that folder, or name a file in \
+             another",
+            path.display(),
+            folder.display()
+        );
+        (io::ErrorKind::NotFound, what)
+    } else if !folder.is_dir() {
+        let what = format!(
+            "{}: cannot be written, since {} is a file; name a file in a folder",
+            path.display(),
+            folder.display()
+        );
+        (io::ErrorKind::NotADirectory, what)
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(kind, what))
 }
 
 /// Writes a file that a command was told to write: see [`FileReplacement`].

@@ -230,6 +230,12 @@ pub enum ModelError {
         /// What to do.
         advice: &'static str,
     },
+    /// A file was given for a model folder.
+    #[error("{path}: expected a model folder, found a file; name the folder that it lies in")]
+    NotAFolder {
+        /// The path given.
+        path: PathBuf,
+    },
     /// There is no ONNX file in the usual places, or not the one that was asked for.
     #[error("{path}: {what} is missing; {advice}")]
     OnnxFile {

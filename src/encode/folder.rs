@@ -64,6 +64,9 @@ impl ModelFolder {
     /// As [`open`](Self::open).
     pub fn open_file(dir: impl AsRef<Path>, onnx_file: Option<&Path>) -> Result<Self, ModelError> {
         let dir = std::path::absolute(dir.as_ref())?;
+        if dir.exists() && !dir.is_dir() {
+            return Err(ModelError::NotAFolder { path: dir });
+        }
         if !dir.is_dir() {
             return Err(ModelError::Missing {
                 path: dir,

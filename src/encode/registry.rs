@@ -280,6 +280,11 @@ pub fn resolve(home: &Home, name_or_dir: &str, modality: Modality) -> Result<Pat
     if let Some(found) = all.iter().find(|i| i.name == name_or_dir) {
         return Ok(found.path.clone());
     }
+    // No name, and yet there: it says what it lacks.
+    if path.exists() {
+        let folder = ModelFolder::open(path)?;
+        return folder.model_path().map(|_| folder.dir().to_owned());
+    }
     let names: Vec<_> = all
         .iter()
         .filter(|i| i.modality == Some(modality))

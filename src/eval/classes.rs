@@ -1,6 +1,7 @@
 //! Class folders, their names, and the file that renames them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::dataset::DatasetError;
@@ -37,7 +38,16 @@ pub(super) fn named(
 /// first comma. Blank lines and lines that begin with `#` are passed over; a class that is not
 /// named keeps its name.
 pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetError> {
-    let bytes = fs_err::read(file)?;
+    let path = || file.to_owned();
+    if file.is_dir() {
+        return Err(DatasetError::ClassFileIsFolder { path: path() });
+    }
+    let bytes = fs_err::read(file).map_err(|source| match source.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            DatasetError::NoClassFile { path: path() }
+        }
+        _ => DatasetError::Read { source },
+    })?;
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     let mut renamed = HashMap::new();
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {

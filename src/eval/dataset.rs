@@ -15,6 +15,7 @@
 //! [`Dataset::left_out`], as is a class without an image.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -33,6 +34,18 @@ pub enum DatasetError {
     /// The folder does not exist.
     #[error("{}: there is no such folder; a data set is a folder of images", .path.display())]
     Missing {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// There is no file of class names.
+    #[error("{}: there is no such file; give a file with `folder: name` on each line", .path.display())]
+    NoClassFile {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A folder was given for the file of class names.
+    #[error("{}: expected a file of class names, found a folder; give a file with `folder: name` on each line", .path.display())]
+    ClassFileIsFolder {
         /// The path given.
         path: PathBuf,
     },
@@ -204,7 +217,9 @@ impl Dataset {
                     path: folder.to_owned(),
                 });
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error)
+                if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) =>
+            {
                 return Err(DatasetError::Missing {
                     path: folder.to_owned(),
                 });
@@ -257,16 +272,26 @@ impl Meta {
     fn read(path: &Path) -> Result<Self, DatasetError> {
         let bytes = match fs_err::read(path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Self::default());
             }
             Err(error) => return Err(error.into()),
         };
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-        serde_json::from_slice(bytes).map_err(|error| DatasetError::Meta {
+        let fault = |message| DatasetError::Meta {
             path: path.to_owned(),
-            message: pairs::json_message(&error),
-        })
+            message,
+        };
+        let parsed: Result<Value, _> = serde_json::from_slice(bytes);
+        // A list would be read as the values of the fields in their order.
+        if let Ok(other) = &parsed
+            && !other.is_object()
+        {
+            let found = pairs::type_name(other);
+            return Err(fault(format!("expected an object, found {found}")));
+        }
+        // From the text once more, so that the message has the place.
+        serde_json::from_slice(bytes).map_err(|error| fault(pairs::json_message(&error)))
     }
 }
 

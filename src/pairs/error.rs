@@ -250,7 +250,7 @@ pub enum Reason {
         address: String,
     },
     /// The system refuses to look at the image.
-    #[error("cannot look at the image: {message}; check its permissions")]
+    #[error("cannot look at the image: {message}; check its path and permissions")]
     ImageUnreadable {
         /// What the system says, with the path.
         message: String,

@@ -106,7 +106,9 @@ pub fn open(paths: &[PathBuf]) -> Result<PairReader, PairsError> {
     let mut given = std::collections::HashSet::new();
     for path in paths {
         let canonical = fs_err::canonicalize(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => PairsError::Missing { path: path.clone() },
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                PairsError::Missing { path: path.clone() }
+            }
             _ => PairsError::Read { source },
         })?;
         if !given.insert(canonical) {

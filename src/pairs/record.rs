@@ -149,5 +149,26 @@ pub(crate) fn json_message(error: &serde_json::Error) -> String {
             word => plain.push(word),
         }
     }
-    plain.join(" ")
+    expected_first(&plain.join(" "))
+}
+
+/// `invalid type: map, expected a string` as messages say it elsewhere: expected a string, found an
+/// object.
+fn expected_first(said: &str) -> String {
+    let parts = ["invalid type: ", "invalid value: "]
+        .iter()
+        .find_map(|begin| said.strip_prefix(begin)?.rsplit_once(", expected "));
+    let Some((found, expected)) = parts else {
+        return said.to_owned();
+    };
+    let found = match found {
+        "map" => "an object",
+        "sequence" => "a list",
+        other => other,
+    };
+    let (expected, place) = match expected.rfind(" at ") {
+        Some(at) => expected.split_at(at),
+        None => (expected, ""),
+    };
+    format!("expected {expected}, found {found}{place}")
 }

@@ -14,6 +14,8 @@ mod caches;
 mod control;
 mod purges;
 mod races;
+#[path = "../serve_support/mod.rs"]
+mod serve_support;
 #[path = "../support/mod.rs"]
 mod support;
 mod surroundings;

@@ -38,10 +38,15 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Matrix> {
         advice: "save it with numpy.save(path, array.astype('<f4')), two dimensions",
     };
     let mut file = fs::File::open(path).map_err(Error::io(path, "opening"))?;
-    let len = file
+    let metadata = file
         .metadata()
-        .map_err(Error::io(path, "reading its size"))?
-        .len();
+        .map_err(Error::io(path, "reading its size"))?;
+    if metadata.is_dir() {
+        return Err(Error::NotAFile {
+            path: path.to_owned(),
+        });
+    }
+    let len = metadata.len();
     let mut start = [0; 12];
     file.read_exact(&mut start[..10])
         .map_err(|_| refuse(format!("expected a .npy header, found {len} bytes")))?;

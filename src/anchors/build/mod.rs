@@ -65,6 +65,12 @@ pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
             (true, true) => {}
         }
     }
+    // What is to hold it may be a file.
+    let above = options.out.ancestors().skip(1).find(|path| path.exists());
+    if let Some(path) = above.filter(|path| !path.is_dir()) {
+        let path = path.to_owned();
+        return Err(AnchorsError::InTheWay { path });
+    }
     pairs::open(&options.pairs)?;
     Ok(())
 }

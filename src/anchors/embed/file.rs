@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Rejected;
+use crate::disk;
 use crate::encode::InputError;
 use crate::encode::image::decode::MAX_BYTES;
 
@@ -24,7 +25,7 @@ pub(super) type ReadFile = (Vec<u8>, Option<MutexGuard<'static, ()>>);
 /// Reads a file of at most [`LARGEST`] bytes.
 pub(super) fn read(path: &Path) -> Result<ReadFile, Rejected> {
     let unreadable = |e: std::io::Error| Rejected {
-        reason: e.to_string(),
+        reason: disk::in_words(&e.to_string()).into_owned(),
     };
     let file = fs_err::File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;

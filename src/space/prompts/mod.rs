@@ -13,6 +13,7 @@
 //! | `sets/` | those templates, a file a set |
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 mod form;
@@ -110,6 +111,12 @@ pub enum PromptsError {
         seems: String,
         /// What to do.
         advice: &'static str,
+    },
+    /// There is no such file.
+    #[error("{}: there is no such file; check the path", .path.display())]
+    Missing {
+        /// The path.
+        path: PathBuf,
     },
     /// A folder where a file is expected.
     #[error("{}: expected a file, found a folder; give a file inside it", .path.display())]
@@ -286,6 +293,7 @@ impl Template {
                 let end = braces.find('}').ok_or_else(|| lone('{'))?;
                 match &braces[1..end] {
                     "" | "c" => parts.push(std::mem::take(&mut literal)),
+                    name if name.contains('{') => return Err(lone('{')),
                     name => {
                         let name = name.to_owned();
                         return Err(PromptsError::UnknownPlaceholder { at: at(), name });
@@ -328,7 +336,12 @@ fn read(path: &Path) -> Result<String, PromptsError> {
             path: path.to_owned(),
         });
     }
-    let bytes = fs_err::read(path)?;
+    let bytes = fs_err::read(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => PromptsError::Missing {
+            path: path.to_owned(),
+        },
+        _ => PromptsError::Read { source },
+    })?;
     form::refuse_binary(path, &bytes)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text

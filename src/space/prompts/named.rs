@@ -94,7 +94,14 @@ pub fn load(name_or_file: &str) -> Result<Templates, PromptsError> {
         let name = name_or_file.to_owned();
         return Err(PromptsError::UnknownSet { name });
     }
-    Templates::from_file(Path::new(name_or_file))
+    Templates::from_file(Path::new(name_or_file)).map_err(|error| match error {
+        // A bare word is more likely a name than a file.
+        PromptsError::Missing { .. } if !name_or_file.contains(['/', '.']) => {
+            let name = name_or_file.to_owned();
+            PromptsError::UnknownSet { name }
+        }
+        error => error,
+    })
 }
 
 /// All names, for messages.

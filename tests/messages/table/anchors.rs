@@ -1,66 +1,14 @@
-//! The messages: each is provoked through the binary, with its exit code, and what it advises is done.
-//!
-//! The variants of the error types are read from the sources: one that is neither provoked here nor said
-//! to be provoked elsewhere, or to be out of reach, fails the test.
+//! Sets, spaces and settings, and the command line itself.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use asif::anchors::AnchorSet;
 use serde_json::json;
 
-use super::Bench;
-use super::support::{Ended, run};
+use super::super::{Bench, support, tiny_onnx};
+use super::{Told, faults_of, judge, told};
 
-/// What a command line is answered with.
-struct Told {
-    /// The variant of the error type.
-    variant: &'static str,
-    words: Vec<String>,
-    code: i32,
-    /// What the message says.
-    says: &'static [&'static str],
-    /// What it advises: words of a command that must succeed then.
-    advice: Vec<String>,
-}
-
-fn told(
-    variant: &'static str,
-    command: &str,
-    code: i32,
-    says: &'static [&'static str],
-    advice: &str,
-) -> Told {
-    // A word of several words has `~` for its blanks.
-    let words = |text: &str| -> Vec<String> {
-        text.split_whitespace()
-            .map(|w| w.replace('~', " "))
-            .collect()
-    };
-    Told {
-        variant,
-        words: words(command),
-        code,
-        says,
-        advice: words(advice),
-    }
-}
-
-/// Words that speak of the inside of the program.
-const INSIDE: [&str; 10] = [
-    "panicked",
-    "os error 21",
-    "os error 39",
-    "Error {",
-    "AnchorsError",
-    "untagged enum",
-    "struct ",
-    ".adding-",
-    ".building-",
-    "unwrap",
-];
-
-fn messages() -> Vec<Told> {
+pub fn messages() -> Vec<Told> {
     let classify = "classify --index a.asif --labels dog,cat plain/0.png";
     let with = |more: &str| format!("{classify} {more}");
     vec![
@@ -269,6 +217,41 @@ fn messages() -> Vec<Told> {
         ),
         told("usage", &with("--indx x"), 2, &["--index"], classify),
         told(
+            "usage",
+            &with("--space canonical --k 2"),
+            2,
+            &["give --space asif"],
+            &with("--space asif --k 2"),
+        ),
+        told(
+            "AnchorsError::OtherEncoder",
+            "eval zeroshot --index a.asif --image-encoder brightest --dataset data",
+            3,
+            &["image encoder", "name the encoder that built it"],
+            "eval zeroshot --index a.asif --dataset data",
+        ),
+        told(
+            "AnchorsError::InTheWay",
+            "build --pairs a.asif.jsonl --out all.txt/b.asif",
+            3,
+            &["all.txt", "left as it is"],
+            "build --pairs a.asif.jsonl --out beside.asif",
+        ),
+        told(
+            "Usage",
+            "anchors curate a.asif --drop-unfit 2 --remove-ids ids.out",
+            2,
+            &["between 0 and 1"],
+            "anchors curate a.asif --drop-unfit 0.02 --remove-ids ids.out",
+        ),
+        told(
+            "BadInput",
+            "anchors remove a.asif --ids-file empty.txt",
+            3,
+            &["empty.txt: holds no id", "one id a line"],
+            "anchors remove a.asif --ids-file one.txt --dry-run",
+        ),
+        told(
             "BadInput",
             "templates none",
             3,
@@ -306,119 +289,22 @@ fn messages() -> Vec<Told> {
     ]
 }
 
-/// Variants that are provoked by other tests, and those that no input reaches, with the reason.
-const ELSEWHERE: [(&str, &str); 16] = [
-    ("AnchorsError::MadeMeanwhile", "races: two builds"),
-    ("AnchorsError::Locked", "races: several writers"),
-    (
-        "AnchorsError::Canary",
-        "needs two exports of one model: tests/bad_input/encoders.rs",
-    ),
-    (
-        "AnchorsError::Prompt",
-        "a label that the tokeniser refuses: tests/bad_input/questions.rs",
-    ),
-    (
-        "AnchorsError::TooMany",
-        "more than four thousand million pairs",
-    ),
-    (
-        "AnchorsError::Interrupted",
-        "a signal in the middle of a build: tests/cli.rs",
-    ),
-    (
-        "AnchorsError::Fit",
-        "pairs that do not differ: tests/bad_input",
-    ),
-    ("AnchorsError::Pairs", "tests/bad_input/pairs.rs"),
-    (
-        "AnchorsError::Encode",
-        "a model that fails while it runs: tests/bad_input/encoders.rs",
-    ),
-    (
-        "AnchorsError::Index",
-        "damaged vectors: tests/bad_input/sets.rs",
-    ),
-    ("AnchorsError::Io", "surroundings: a full device"),
-    (
-        "RecipeError::Empty",
-        "from a manifest only, as `AnchorsError::Recipe` here",
-    ),
-    ("RecipeError::Scales", "from a manifest only"),
-    ("RecipeError::Cohort", "from a manifest only"),
-    ("RecipeError::Number", "from a manifest only"),
-    (
-        "MeasureError::Prompts",
-        "class names that are blank: a folder without a name cannot be",
-    ),
-];
-const FURTHER: [(&str, &str); 1] = [(
-    "MeasureError::Metrics",
-    "a data set without images is refused before",
-)];
-
-/// The variants of an error type, as its source has them.
-fn variants(file: &str, name: &str) -> BTreeSet<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let text = fs_err::read_to_string(path).unwrap();
-    let begin = text.find(&format!("pub enum {name} {{")).unwrap();
-    let body = &text[begin..begin + text[begin..].find("\n}").unwrap()];
-    let variant = |line: &str| {
-        let line = line.strip_prefix("    ")?;
-        let name: String = line.chars().take_while(|c| c.is_alphanumeric()).collect();
-        let is_variant =
-            name.starts_with(char::is_uppercase) && line[name.len()..].starts_with([' ', '(', ',']);
-        is_variant.then_some(name)
-    };
-    body.lines()
-        .skip(1)
-        .filter_map(variant)
-        .map(|v| format!("{name}::{v}"))
-        .collect()
-}
-
-#[test]
-fn every_variant_is_provoked_or_said_to_be_out_of_reach() {
-    let mut all = BTreeSet::new();
-    for (file, name) in [
-        ("src/anchors/error.rs", "AnchorsError"),
-        ("src/space/recipe/error.rs", "RecipeError"),
-        ("src/space/params.rs", "ParamsError"),
-        ("src/eval/measure.rs", "MeasureError"),
-    ] {
-        let of_type = variants(file, name);
-        assert!(of_type.len() >= 3, "{name}: {of_type:?}");
-        all.extend(of_type);
-    }
-    let listed = ELSEWHERE
-        .iter()
-        .chain(&FURTHER)
-        .map(|(variant, _)| (*variant).to_owned());
-    let mut known: BTreeSet<String> = listed.collect();
-    known.extend(messages().iter().map(|m| m.variant.to_owned()));
-    let missing: Vec<_> = all.difference(&known).collect();
-    assert!(missing.is_empty(), "without a row: {missing:?}");
-    let gone: Vec<_> = known
-        .difference(&all)
-        .filter(|v| v.contains("::"))
-        .collect();
-    assert!(gone.is_empty(), "no such variant: {gone:?}");
-}
-
 /// A bench with a set, and others that are spoiled.
-fn spoiled_bench() -> Bench {
+pub fn spoiled_bench() -> Bench {
     let bench = Bench::new();
     bench.set("a.asif", 5);
     fs_err::create_dir(bench.at("folder")).unwrap();
+    fs_err::write(bench.at("empty.txt"), "").unwrap();
+    fs_err::write(bench.at("one.txt"), "p0\n").unwrap();
     fs_err::write(bench.at("all.txt"), "p0\np1\np2\np3\np4\n").unwrap();
     bench.pairs("bad.jsonl", &[bench.pair(0), json!({"id": "bad"})]);
     bench.pairs("none.jsonl", &[json!({"id": "bad"})]);
-    super::tiny_onnx::brightest(bench.path());
+    tiny_onnx::brightest(bench.path());
     bench.picture("data/dog/a.png", 21);
     bench.picture("data/cat/b.png", 22);
     let spoil = |name: &str, change: &dyn Fn(&Path)| {
         let copy = bench.at(name);
-        super::support::copy_folder(&bench.at("a.asif"), &copy);
+        support::copy_folder(&bench.at("a.asif"), &copy);
         change(&copy);
     };
     spoil("manifest.asif", &|set| {
@@ -446,92 +332,11 @@ fn spoiled_bench() -> Bench {
 }
 
 #[test]
-fn messages_have_their_code_and_their_advice_works() {
+fn messages_of_sets_have_their_code_and_their_advice_works() {
     let bench = spoiled_bench();
-    let ask = |words: &[String]| -> Ended { run(bench.asif().args(words)) };
-    let mut faults = Vec::new();
-    for Told {
-        variant,
-        words,
-        code,
-        says,
-        advice,
-    } in messages()
-    {
-        let Ended {
-            code: ended, err, ..
-        } = ask(&words);
-        let lacking: Vec<_> = says.iter().filter(|word| !err.contains(**word)).collect();
-        let inside: Vec<_> = INSIDE.iter().filter(|word| err.contains(**word)).collect();
-        if ended != Some(code) || !lacking.is_empty() || !inside.is_empty() {
-            faults.push(format!(
-                "{variant}: {words:?}: code {ended:?} for {code}, lacks {lacking:?}, has {inside:?}: {err}"
-            ));
-        }
-        let followed = (!advice.is_empty()).then(|| ask(&advice));
-        if let Some(ended) = followed.filter(|ended| ended.code != Some(0)) {
-            faults.push(format!("{variant}: advice {advice:?}: {}", ended.err));
-        }
-    }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-#[test]
-fn no_suggestion_is_far_from_what_was_given() {
-    let bench = Bench::new();
-    for words in [
-        ["tune", "--index", "a.asif"],
-        ["history", "--index", "a.asif"],
-        ["verify", "--index", "a.asif"],
-    ] {
-        let said = bench.run(&words);
-        assert_eq!(said.code, Some(2));
-        assert!(
-            !said.err.contains("a similar argument exists"),
-            "{}",
-            said.err
-        );
-        assert!(!said.err.contains("--ignore-exif"), "{}", said.err);
-    }
-}
-
-#[test]
-fn an_evaluation_names_its_space_and_says_what_chance_is() {
-    let bench = spoiled_bench();
-    let words = ["eval", "zeroshot", "--index", "a.asif", "--dataset", "data"];
-    let text = bench.run(&words).ok().out;
-    assert!(
-        text.contains("space asif\n") && text.contains("chance"),
-        "{text}"
-    );
-    assert!(text.contains(" 50.0 %") && !text.contains('{'), "{text}");
-    assert!(
-        text.lines().all(|line| line.chars().count() < 200),
-        "{text}"
-    );
-    let json = bench
-        .run(&[&words[..], &["--json", "--paper"]].concat())
-        .ok()
-        .json();
-    assert_eq!(json["asif"]["chance"], 0.5);
-    let paper = bench.run(&[&words[..], &["--paper"]].concat()).ok().out;
-    assert!(paper.contains("space paper"), "{paper}");
-}
-
-#[test]
-fn the_papers_setting_goes_with_every_correction() {
-    let bench = spoiled_bench();
-    for hubness in ["s-norm", "csls", "nnn", "none"] {
-        let words = [
-            "classify",
-            "--index",
-            "a.asif",
-            "--labels",
-            "dog,cat",
-            "plain/0.png",
-        ];
-        bench
-            .run(&[&words[..], &["--paper", "--hubness", hubness]].concat())
-            .ok();
-    }
+    judge(&bench, messages());
+    let mut doctor = bench.asif();
+    doctor.arg("doctor").env("ASIF_ONNXRUNTIME", "none.so");
+    let ended = support::run(&mut doctor).fails(4, &["need attention"]);
+    assert_eq!(faults_of(&ended.err), [""; 0]);
 }

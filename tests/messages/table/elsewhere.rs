@@ -1,0 +1,288 @@
+//! Messages that other tests provoke, and those that no input reaches, with the reason.
+
+/// Variants. A file of tests that a reason names must exist.
+pub const ELSEWHERE: [(&str, &str); 63] = [
+    (
+        "AnchorsError::MadeMeanwhile",
+        "two builds: tests/messages/races.rs",
+    ),
+    (
+        "AnchorsError::Locked",
+        "several writers: tests/messages/races.rs",
+    ),
+    (
+        "AnchorsError::Canary",
+        "needs two exports of one model: tests/bad_input/encoders.rs",
+    ),
+    (
+        "AnchorsError::Prompt",
+        "a label that the tokeniser refuses: tests/bad_input/questions.rs",
+    ),
+    (
+        "AnchorsError::TooMany",
+        "more than four thousand million pairs",
+    ),
+    (
+        "AnchorsError::Interrupted",
+        "a signal in the middle of a build: tests/cli.rs",
+    ),
+    (
+        "AnchorsError::Fit",
+        "says what FitError says, as in tests/messages/table/questions.rs",
+    ),
+    (
+        "AnchorsError::Pairs",
+        "says what PairsError says, as in tests/messages/table/pairs.rs",
+    ),
+    (
+        "AnchorsError::Encode",
+        "a model that fails while it runs: tests/bad_input/encoders.rs",
+    ),
+    (
+        "AnchorsError::Index",
+        "says what Error says, as in tests/messages/table/index.rs",
+    ),
+    ("AnchorsError::Io", "a full device: tests/bad_input/sets.rs"),
+    (
+        "OtherEncoder",
+        "is AnchorsError::OtherEncoder: tests/messages/table/anchors.rs",
+    ),
+    (
+        "RecipeError::Empty",
+        "from a manifest only, as AnchorsError::Recipe: tests/messages/table/anchors.rs",
+    ),
+    (
+        "RecipeError::Scales",
+        "from a manifest only, as AnchorsError::Recipe",
+    ),
+    (
+        "RecipeError::Cohort",
+        "from a manifest only, as AnchorsError::Recipe",
+    ),
+    (
+        "RecipeError::Number",
+        "from a manifest only, as AnchorsError::Recipe",
+    ),
+    (
+        "MeasureError::Anchors",
+        "says what AnchorsError says: OtherEncoder in tests/messages/table/anchors.rs",
+    ),
+    (
+        "MeasureError::Prompts",
+        "class names that are blank: a folder without a name cannot be",
+    ),
+    (
+        "MeasureError::Metrics",
+        "a data set without images is refused before",
+    ),
+    (
+        "MetricsError::Empty",
+        "a data set without images is refused before",
+    ),
+    (
+        "MetricsError::Length",
+        "labels and scores are made together; for callers of the library",
+    ),
+    (
+        "MetricsError::Range",
+        "labels and classes are made together; for callers of the library",
+    ),
+    (
+        "MetricsError::NoCaption",
+        "a row without a caption is refused before",
+    ),
+    (
+        "PairsError::Read",
+        "a file whose reading fails: the tests may run as a user who can read all",
+    ),
+    (
+        "RowError",
+        "is a row and its Reason: tests/messages/table/pairs.rs",
+    ),
+    (
+        "Reason::TextFile",
+        "a file whose reading fails: the tests may run as a user who can read all",
+    ),
+    (
+        "Reason::Broken",
+        "a disk that fails in the middle of a file: src/pairs/tests.rs",
+    ),
+    (
+        "DatasetError::Read",
+        "a file whose reading fails: the tests may run as a user who can read all",
+    ),
+    (
+        "PromptsError::Read",
+        "a file whose reading fails: the tests may run as a user who can read all",
+    ),
+    (
+        "FitError::Decomposition",
+        "moments of finite vectors have a decomposition once they are shrunk",
+    ),
+    (
+        "TuneError::Fit",
+        "says what FitError says: tests/messages/table/questions.rs",
+    ),
+    (
+        "TuneError::Interrupted",
+        "a signal in the middle, as AnchorsError::Interrupted: tests/cli.rs",
+    ),
+    (
+        "InputError::TooManyPixels",
+        "a server's own limit: tests/serve_faults/bodies.rs",
+    ),
+    (
+        "InputError::DecodersBusy",
+        "a server at its limit: tests/serve_faults/limits.rs",
+    ),
+    (
+        "InputError::Panicked",
+        "a fault of a library that prepares inputs: src/encode/isolate.rs",
+    ),
+    (
+        "InputError::Tokenizer",
+        "a tokeniser that refuses a text: tests/model_folders/text.rs",
+    ),
+    (
+        "InputError::NoTokens",
+        "a tokeniser that makes nothing of a text: tests/model_folders/text.rs",
+    ),
+    (
+        "EncodeError::RuntimeNotLoaded",
+        "every command loads it first; for callers of the library",
+    ),
+    (
+        "EncodeError::Run",
+        "a model that fails on every input: src/encode/isolate.rs",
+    ),
+    (
+        "EncodeError::Shape",
+        "a model that answers in another shape: tests/model_folders/image.rs",
+    ),
+    (
+        "EncodeError::NotAVector",
+        "a model that answers no input: src/encode/isolate.rs",
+    ),
+    (
+        "EncodeError::WeightsChanged",
+        "tests/model_folders/weights.rs",
+    ),
+    (
+        "EncodeError::Input",
+        "for callers of the library, which encode several texts at once",
+    ),
+    (
+        "EncodeError::WrongInput",
+        "for callers of the library, which prepare inputs themselves",
+    ),
+    (
+        "ModelError::Changed",
+        "a file that changes while it is read: tests/model_folders/weights.rs",
+    ),
+    (
+        "ModelError::Io",
+        "a file whose reading fails: the tests may run as a user who can read all",
+    ),
+    (
+        "ModelError::Runtime",
+        "says what EncodeError says: tests/messages/table/models.rs",
+    ),
+    (
+        "LiveError::Anchors",
+        "says what AnchorsError says: tests/live/refusals.rs",
+    ),
+    ("LiveError::Canary", "tests/live/refusals.rs"),
+    ("LiveError::OtherEncoder", "tests/live/refusals.rs"),
+    (
+        "LiveError::Restless",
+        "a set that changes faster than it is opened",
+    ),
+    (
+        "LiveError::Thread",
+        "a machine that starts no thread: tests/messages/surroundings.rs",
+    ),
+    (
+        "ServeError::NoSets",
+        "the command line requires one; for callers of the library",
+    ),
+    ("ServeError::Certificates", "tests/messages/table/serve.rs"),
+    (
+        "ServeError::Live",
+        "says what LiveError says: tests/live/refusals.rs",
+    ),
+    (
+        "ServeError::System",
+        "a machine that starts no thread: tests/messages/surroundings.rs",
+    ),
+    (
+        "Error::Section",
+        "a damaged section: tests/bad_input/sets.rs",
+    ),
+    (
+        "Error::NonFinite",
+        "vectors are made finite before: index/src/vectors/writer.rs",
+    ),
+    (
+        "Error::Argument",
+        "lengths are those of the set; for callers of the library",
+    ),
+    (
+        "Rejected",
+        "is an InputError and its file: tests/messages/table/models.rs",
+    ),
+    (
+        "ThumbError",
+        "a picture that was decoded is encoded in memory",
+    ),
+    ("SetupIncomplete", "tests/messages/table/anchors.rs"),
+    (
+        "StdoutError",
+        "a closed output: tests/messages/surroundings.rs",
+    ),
+];
+
+/// What a server answers: the code, and the test that has it.
+pub const ANSWERS: [(&str, &str); 29] = [
+    ("expectation", "tests/serve_faults/connections.rs"),
+    ("forbidden", "tests/serve_keys.rs"),
+    ("http_version", "tests/serve_faults/connections.rs"),
+    ("incomplete_body", "tests/serve_faults/connections.rs"),
+    ("labels", "tests/serve_fetch.rs"),
+    ("long_headers", "tests/serve_faults/connections.rs"),
+    ("long_target", "tests/serve_faults/connections.rs"),
+    ("malformed_form", "tests/serve_faults/bodies.rs"),
+    ("malformed_json", "tests/serve_faults/bodies.rs"),
+    ("malformed_query", "tests/serve_faults/fields.rs"),
+    ("malformed_request", "tests/serve_faults/connections.rs"),
+    ("no_file", "tests/serve_routes/server.rs"),
+    ("no_generation", "tests/serve_keys.rs"),
+    ("no_picture", "tests/serve_routes/sets.rs"),
+    ("no_such_anchor", "tests/serve_faults/bodies.rs"),
+    ("no_such_label", "tests/serve_routes/explanations.rs"),
+    ("no_such_pair", "tests/serve_routes/explanations.rs"),
+    ("no_such_templates", "tests/serve_routes/answers.rs"),
+    ("other_encoders", "tests/serve_encoders.rs"),
+    ("prompt", "tests/serve_faults/limits.rs"),
+    ("slow_body", "tests/serve_faults/clients.rs"),
+    ("transfer_coding", "tests/serve_faults/connections.rs"),
+    ("too_large", "tests/serve_faults/limits.rs"),
+    ("unusable", "tests/serve_keys.rs"),
+    ("timeout", "tests/serve_faults/limits.rs"),
+    ("busy", "tests/serve_faults/limits.rs"),
+    ("internal", "tests/serve_faults/told.rs"),
+    ("invalid_api_key", "tests/serve_keys.rs"),
+    ("connections", "src/serve/error.rs"),
+];
+
+/// What a server answers in the middle of something that a test cannot hold still.
+pub const FLEETING: [(&str, &str); 3] = [
+    (
+        "locked",
+        "another process writes to the set: the message is AnchorsError::Locked",
+    ),
+    (
+        "slow_head",
+        "a client that takes as long as a head may take",
+    ),
+    ("stopping", "a request that comes while the server ends"),
+];

@@ -1,0 +1,299 @@
+//! Files of pairs, and each reason for which a row is left out.
+
+use std::os::unix::fs::symlink;
+
+use super::super::Bench;
+use super::super::support::run;
+use super::{Told, faults_of, judge, told};
+
+pub fn messages() -> Vec<Told> {
+    let good = "build --pairs good.jsonl --out ";
+    let build = |variant, pairs: &str, says, n: u8| {
+        told(
+            variant,
+            &format!("build --pairs {pairs} --out x.asif"),
+            3,
+            says,
+            &format!("{good}{n}.asif"),
+        )
+    };
+    vec![
+        build(
+            "PairsError::Missing",
+            "nowhere.jsonl",
+            &["no such file", "give a .jsonl"],
+            1,
+        ),
+        build(
+            "PairsError::Missing",
+            "good.jsonl/x",
+            &["no such file", "give a .jsonl"],
+            2,
+        ),
+        build(
+            "PairsError::FolderForFile",
+            "folder.jsonl",
+            &["found a folder"],
+            3,
+        ),
+        build(
+            "PairsError::UnknownFormat",
+            "good.data",
+            &["rename it after its form"],
+            4,
+        ),
+        build(
+            "PairsError::OtherFormat",
+            "table.parquet",
+            &["seems to be"],
+            5,
+        ),
+        build(
+            "PairsError::GivenTwice",
+            "good.jsonl good.jsonl",
+            &["leave one out"],
+            6,
+        ),
+        build(
+            "PairsError::Header",
+            "header.csv",
+            &["no column for the caption"],
+            7,
+        ),
+        build(
+            "PairsError::HeaderQuote",
+            "quote.csv",
+            &["correct the first line"],
+            8,
+        ),
+        build(
+            "PairsError::ColumnTwice",
+            "twice.csv",
+            &["\"image\" twice", "rename one"],
+            9,
+        ),
+        build(
+            "PairsError::Utf16",
+            "wide.csv",
+            &["save the file as UTF-8"],
+            10,
+        ),
+        build(
+            "PairsError::HeaderEncoding",
+            "latin.csv",
+            &["save the file as UTF-8"],
+            11,
+        ),
+        build("PairsError::NoPairs", "nothing", &["no pairs found"], 12),
+    ]
+}
+
+/// A reason, the row that has it, what is said, and the row mended.
+type BadRow = (
+    &'static str,
+    &'static str,
+    Vec<u8>,
+    &'static str,
+    &'static str,
+);
+
+pub fn bad_rows() -> Vec<BadRow> {
+    const GOOD: &str = "{\"image\": \"plain/0.png\", \"caption\": \"dog\"}\n";
+    const CSV: &str = "image,caption\nplain/0.png,dog\n";
+    let json = |reason, text: &str, says| (reason, "r.jsonl", text.into(), says, GOOD);
+    let csv = |reason, text: &str, says| {
+        let text = format!("image,caption\n{text}\n");
+        (reason, "r.csv", text.into_bytes(), says, CSV)
+    };
+    let long = format!(
+        "{{\"image\": \"{}\", \"caption\": \"dog\"}}",
+        "x".repeat(300)
+    );
+    let endless = vec![b' '; asif::pairs::MAX_LINE_BYTES + 10];
+    vec![
+        (
+            "Reason::Utf8",
+            "r.jsonl",
+            b"{\"image\": \"a\xff\"}\n".to_vec(),
+            "save the file as UTF-8",
+            GOOD,
+        ),
+        json("Reason::Json", "{\"image\": ", "one complete JSON object"),
+        json(
+            "Reason::KeyTwice",
+            "{\"image\": \"plain/0.png\", \"image\": \"b\", \"caption\": \"dog\"}",
+            "keep one",
+        ),
+        json("Reason::Type", "[1]\n[2]", "correct the row"),
+        json(
+            "Reason::Type",
+            "{\"image\": 1, \"caption\": \"dog\"}",
+            "expected the path of an image as text",
+        ),
+        csv("Reason::Fields", "plain/0.png,dog,cat", "in double quotes"),
+        csv("Reason::Quotes", "plain/0.png,\"dog", "close it"),
+        csv(
+            "Reason::NulByte",
+            "plain/0.png,d\0g",
+            "save the file as UTF-8 text",
+        ),
+        (
+            "Reason::TooLong",
+            "r.jsonl",
+            [&endless[..], b"x\n"].concat(),
+            "one record a line",
+            GOOD,
+        ),
+        json("Reason::NoImage", "{\"caption\": \"dog\"}", "add it"),
+        json(
+            "Reason::NoCaption",
+            "{\"image\": \"plain/0.png\", \"caption\": \" \"}",
+            "add it",
+        ),
+        json(
+            "Reason::ImageMissing",
+            "{\"image\": \"none.png\", \"caption\": \"dog\"}",
+            "image not found",
+        ),
+        json(
+            "Reason::ImageIsFolder",
+            "{\"image\": \"plain\", \"caption\": \"dog\"}",
+            "name a file inside it",
+        ),
+        json(
+            "Reason::ImageIsAddress",
+            "{\"image\": \"https://example.org/a.png\", \"caption\": \"dog\"}",
+            "download it",
+        ),
+        json("Reason::ImageUnreadable", &long, "cannot look at the image"),
+        json(
+            "Reason::DuplicateId",
+            "{\"id\": \"a\", \"image\": \"plain/0.png\", \"caption\": \"dog\"}\n\
+             {\"id\": \"a\", \"image\": \"plain/1.png\", \"caption\": \"cat\"}",
+            "rename one",
+        ),
+    ]
+}
+
+/// A reason, what makes it in a folder of pairs, and what is said.
+type BadFile = (&'static str, fn(&Bench), &'static str);
+
+pub const BAD_FILES: [BadFile; 5] = [
+    (
+        "Reason::NotRead",
+        |bench| fs_err::write(bench.at("photos/a.heic"), b"\0\0\0 ftypheic").unwrap(),
+        "convert images to one of these",
+    ),
+    (
+        "Reason::NoImageFile",
+        |bench| fs_err::write(bench.at("photos/alone.txt"), "dog").unwrap(),
+        "add the image",
+    ),
+    (
+        "Reason::Hidden",
+        |bench| fs_err::write(bench.at("photos/.hidden.png"), "dog").unwrap(),
+        "rename it",
+    ),
+    (
+        "Reason::NoTextFile",
+        |bench| drop(bench.picture("photos/bare.png", 3)),
+        "add it, or move the image",
+    ),
+    (
+        "Reason::FolderUnreadable",
+        |bench| symlink(bench.at("photos"), bench.at("photos/loop")).unwrap(),
+        "check its permissions and links",
+    ),
+];
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.pairs("good.jsonl", &[bench.pair(0), bench.pair(1)]);
+    fs_err::copy(bench.at("good.jsonl"), bench.at("good.data")).unwrap();
+    for folder in ["folder.jsonl", "nothing"] {
+        fs_err::create_dir(bench.at(folder)).unwrap();
+    }
+    let wide: Vec<u8> = "\u{feff}image,caption\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (name, content) in [
+        ("table.parquet", &b"PAR1\0\0\0\0PAR1"[..]),
+        ("header.csv", b"image,size\nplain/0.png,3\n"),
+        ("quote.csv", b"\"image,caption\nplain/0.png,dog\n"),
+        ("twice.csv", b"image,image,caption\nplain/0.png,b,dog\n"),
+        ("latin.csv", b"image,caption,gr\xf6sse\nplain/0.png,dog,3\n"),
+        ("wide.csv", &wide),
+    ] {
+        fs_err::write(bench.at(name), content).unwrap();
+    }
+    bench
+}
+
+#[test]
+fn messages_of_pairs_have_their_code_and_their_advice_works() {
+    judge(&bench(), messages());
+}
+
+#[test]
+fn each_row_that_is_left_out_says_why_and_mended_it_is_taken() {
+    let bench = bench();
+    let mut faults = Vec::new();
+    let strict =
+        |pairs: &str, out: &str| bench.run(&["build", "--strict", "--pairs", pairs, "--out", out]);
+    for (n, (reason, file, bad, says, mended)) in bad_rows().into_iter().enumerate() {
+        fs_err::write(bench.at(file), bad).unwrap();
+        let ended = strict(file, "bad.asif");
+        let wrong = faults_of(&ended.err);
+        if ended.code != Some(5) || !ended.err.contains(says) || !wrong.is_empty() {
+            faults.push(format!(
+                "{reason}: {:?}, no {says:?}, {wrong:?}: {}",
+                ended.code, ended.err
+            ));
+        }
+        fs_err::write(bench.at(file), mended).unwrap();
+        let ended = strict(file, &format!("row{n}.asif"));
+        if ended.code != Some(0) {
+            faults.push(format!("{reason}: mended: {}", ended.err));
+        }
+    }
+    for (reason, spoil, says) in BAD_FILES {
+        bench.picture("photos/good.png", 1);
+        fs_err::write(bench.at("photos/good.txt"), "dog").unwrap();
+        spoil(&bench);
+        let ended = bench.run(&["build", "--pairs", "photos", "--out", "photos.asif"]);
+        let wrong = faults_of(&ended.err);
+        let said = format!("{}{}", ended.err, ended.out);
+        if ended.code != Some(0) || !said.contains(says) || !wrong.is_empty() {
+            faults.push(format!(
+                "{reason}: {:?}, no {says:?}, {wrong:?}: {said}",
+                ended.code
+            ));
+        }
+        for folder in ["photos", "photos.asif"] {
+            fs_err::remove_dir_all(bench.at(folder)).unwrap();
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_bad_row_in_the_middle_costs_itself_only() {
+    let bench = bench();
+    let rows = [
+        bench.pair(0),
+        serde_json::json!({"image": 1}),
+        bench.pair(1),
+    ];
+    bench.pairs("three.jsonl", &rows);
+    let ended = run(bench.asif().args([
+        "build",
+        "--json",
+        "--pairs",
+        "three.jsonl",
+        "--out",
+        "three.asif",
+    ]))
+    .ok();
+    assert_eq!(ended.json()["skipped"], 1, "{}", ended.out);
+}
