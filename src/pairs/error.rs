@@ -29,6 +29,15 @@ pub enum PairsError {
         /// The path given.
         path: PathBuf,
     },
+    /// A pipe, a socket or a device stands where a file is expected, which is read twice.
+    #[error(
+        "{}: expected a file, which is read twice, found a pipe, socket or device; write its content to \
+         a file", path.display()
+    )]
+    DeviceForFile {
+        /// The path given.
+        path: PathBuf,
+    },
     /// A file's name does not say how to read it.
     #[error(
         "{}: expected a name that ends in .jsonl, .ndjson, .csv or .tsv, or a folder; if the file \
@@ -243,6 +252,12 @@ pub enum Reason {
         /// The path, resolved.
         path: PathBuf,
     },
+    /// The image's path is a pipe, a socket or a device, which may never end.
+    #[error("expected an image file, found a pipe, socket or device: {}; name a file", .path.display())]
+    ImageIsDevice {
+        /// The path, resolved.
+        path: PathBuf,
+    },
     /// The image is an address on the network.
     #[error("the image is an address ({address}); download it and name the local file")]
     ImageIsAddress {
@@ -302,6 +317,7 @@ impl Reason {
             Self::TextFile { .. } => "text file unreadable",
             Self::ImageMissing { .. } => "image not found",
             Self::ImageIsFolder { .. } => "image is a folder",
+            Self::ImageIsDevice { .. } => "image is a pipe or device",
             Self::ImageIsAddress { .. } => "image is an address",
             Self::ImageUnreadable { .. } => "image unreadable",
             Self::DuplicateId { .. } => "duplicate id",

@@ -175,6 +175,10 @@ fn left_out(entry: &DirEntry) -> Option<Reason> {
     let path = entry.path();
     if is_hidden(entry) {
         Some(Reason::Hidden)
+    } else if !entry.file_type().is_file() {
+        // Opening a pipe waits for a writer.
+        let path = path.to_owned();
+        Some(Reason::ImageIsDevice { path })
     } else if is_text(path) {
         Some(Reason::NoImageFile)
     } else if !is_image(path) {

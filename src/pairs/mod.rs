@@ -172,6 +172,11 @@ impl Source {
                 }),
             };
         }
+        if !fs_err::metadata(path)?.is_file() {
+            return Err(PairsError::DeviceForFile {
+                path: path.to_owned(),
+            });
+        }
         if let Some((format, advice)) = other_format(path)? {
             let path = path.to_owned();
             return Err(PairsError::OtherFormat {

@@ -225,6 +225,9 @@ pub(super) fn look_for(image: &std::path::Path, written: &str) -> Result<(), Rea
         Ok(found) if found.is_dir() => Err(Reason::ImageIsFolder {
             path: image.to_owned(),
         }),
+        Ok(found) if !found.is_file() => Err(Reason::ImageIsDevice {
+            path: image.to_owned(),
+        }),
         Ok(_) => Ok(()),
         Err(error)
             if matches!(

@@ -643,3 +643,41 @@ fn paths_are_kept_as_given() {
         "p.csv, row 17"
     );
 }
+
+/// A pipe without a writer, which waits for ever when it is opened.
+fn pipe(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).unwrap();
+}
+
+#[test]
+fn pipes_are_left_out_without_being_opened() {
+    let list = r#"{"image": "p.jpg", "caption": "x"}
+{"image": "/dev/zero", "caption": "y"}
+{"image": "a.jpg", "caption": "z"}"#;
+    let dir = folder(&[
+        ("in/a.jpg", b"\xFF\xD8\xFF"),
+        ("in/a.txt", b"a"),
+        ("in/p.txt", b"p"),
+        ("in/q.txt", b"q"),
+        ("in/l.jsonl", list.as_bytes()),
+    ]);
+    let at = |name: &str| dir.path().join(name);
+    for name in ["in/p.jpg", "in/q", "p.jsonl", "p.csv", "p"] {
+        pipe(&at(name));
+    }
+    let (pairs, errors) = read(&at("in"));
+    assert_eq!(ids(&pairs), ["a.jpg"]);
+    let pipes = errors.iter().filter(|error| error.contains("pipe"));
+    assert_eq!(pipes.count(), 2, "{errors:?}");
+    let (pairs, errors) = read(&at("in/l.jsonl"));
+    assert_eq!(ids(&pairs), ["a.jpg"]);
+    assert!(
+        errors.len() == 2 && errors.iter().all(|e| e.contains("device")),
+        "{errors:?}"
+    );
+    for name in ["p.jsonl", "p.csv", "p"] {
+        let error = open(&[at(name)]).err().unwrap().to_string();
+        assert!(error.contains("pipe") && error.contains(name), "{error}");
+    }
+}

@@ -70,6 +70,9 @@ pub(super) fn filed(folder: &Path) -> Result<Filed, DatasetError> {
             continue;
         } else if entry.depth() == 1 && KNOWN.iter().any(|known| entry.file_name() == *known) {
             continue;
+        } else if !entry.file_type().is_file() {
+            // Opening a pipe waits for a writer.
+            "pipe, socket or device".to_owned()
         } else if entry.depth() > 1 && is_image(path) {
             with_images.insert(class.clone());
             labelled.push((path.to_owned(), class));

@@ -242,3 +242,14 @@ fn real_sets_are_read_whole() {
     };
     assert_eq!((task.images.len(), task.captions.len()), (1000, 5000));
 }
+
+#[test]
+fn a_pipe_in_a_class_is_left_out_without_being_opened() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let dir = folder(&[("cat/1.jpg", b""), ("dog/1.jpg", b"")]);
+    let path = dir.path().join("cat/2.jpg");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR, 0).unwrap();
+    let filed = folders::filed(dir.path()).unwrap();
+    assert_eq!(filed.labelled.len(), 2);
+    assert!(filed.left_out[0].contains("pipe"), "{:?}", filed.left_out);
+}

@@ -114,7 +114,11 @@ fn refuse_markup(path: &Path, text: &str, advice: &'static str) -> Result<(), Pr
         return Err(other(path, "a YAML file", advice));
     }
     let mut lines = lines_of(text).map(|(_, line)| line.trim()).peekable();
-    let bullets = |line: &str| line.starts_with("- ") || line.starts_with("* ");
+    let bullets = |line: &str| {
+        ["- ", "* ", "+ ", "• "]
+            .iter()
+            .any(|sign| line.starts_with(sign))
+    };
     if lines.peek().is_some() && lines.all(bullets) {
         return Err(other(
             path,
@@ -170,6 +174,43 @@ pub(super) fn refuse_other_labels(path: &Path, text: &str) -> Result<(), Prompts
             path,
             "a list of texts in quotation marks, from a program",
             "write one label a line, without the quotation marks",
+        ));
+    }
+    let yaml_key = |line: &str| line.ends_with(':') && !line.contains(' ');
+    if lines.len() > 1
+        && yaml_key(first)
+        && lines[1..]
+            .iter()
+            .all(|line| line.contains(": ") || line.starts_with("- "))
+    {
+        return Err(other(path, "a YAML file", AS_LABELS));
+    }
+    let bracketed = |line: &str| {
+        let inner = line
+            .strip_prefix('(')
+            .and_then(|rest| rest.split_once(") "))
+            .or_else(|| {
+                line.strip_prefix('[')
+                    .and_then(|rest| rest.split_once("] "))
+            });
+        inner.is_some_and(|(code, _)| code.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let number_behind = |line: &str| {
+        let cut = line.rsplit_once(['\t', ',', ':']);
+        cut.is_some_and(|(name, end)| !name.trim().is_empty() && end.trim().parse::<u64>().is_ok())
+    };
+    if lines.len() > 1 && (all(&bracketed) || all(&number_behind)) {
+        return Err(other(
+            path,
+            "a list of classes with a number beside each name",
+            "write only the names, one a line",
+        ));
+    }
+    if lines.len() > 1 && all(&|line| line.ends_with(',')) {
+        return Err(other(
+            path,
+            "a list with a comma behind each entry, from a program",
+            "write one label a line, without the commas",
         ));
     }
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -87,7 +87,8 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
     if let Some(names) = numbered(&entries) {
         return Ok(Document::Names(names));
     }
-    if entries.len() > 1 && entries.iter().all(|(key, _)| key.parse::<u64>().is_ok()) {
+    refuse_other_objects(path, &entries)?;
+    if entries.len() > 1 && entries.iter().all(|(key, _)| key.parse::<i64>().is_ok()) {
         return Err(wrong(
             path,
             "the keys are numbers, so this seems to be a list of classes, but not every one has a name",
@@ -115,6 +116,44 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
     Ok(Document::Entries(listed))
 }
 
+/// Refuses objects whose keys are not labels: one that holds a list of labels under a key that says
+/// so, and codes of classes, as keys or as values.
+fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), PromptsError> {
+    let holders = [
+        "labels",
+        "classes",
+        "names",
+        "class_names",
+        "classnames",
+        "categories",
+    ];
+    if let [(key, Value::Array(_) | Value::Object(_))] = entries
+        && holders.contains(&key.to_ascii_lowercase().as_str())
+    {
+        let what = format!(
+            "{key:?} seems to hold the labels; expected them at the top of the file, such as \
+             [\"cat\", \"dog\"]"
+        );
+        return Err(wrong(path, &what));
+    }
+    if !entries.is_empty() && entries.iter().all(|(key, _)| is_wordnet(key)) {
+        let what = "the keys are WordNet ids, which are no names; expected a list of the names, such \
+                    as [\"tench\", \"goldfish\"]";
+        return Err(wrong(path, what));
+    }
+    let is_number = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|t| t.trim().parse::<i64>().is_ok())
+    };
+    if entries.len() > 1 && entries.iter().all(|(_, value)| is_number(value)) {
+        let what = "the values are numbers in quotation marks, which are no prompts; expected numbers, \
+                    such as {\"cat\": 0, \"dog\": 1}, or a list of the names";
+        return Err(wrong(path, what));
+    }
+    Ok(())
+}
+
 /// The names of classes in the order of their numbers: `{"0": "tench"}` (`id2label`),
 /// `{"tench": 0}` (`label2id`) or `{"0": ["n01440764", "tench"]}` (Keras's `class_index.json`).
 fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
@@ -126,7 +165,8 @@ fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
             }
             _ => None,
         },
-        (_, Value::Number(number)) => Some((number.as_u64()?, key.clone())),
+        // Numbers on both sides name nothing.
+        (Err(_), Value::Number(number)) => Some((number.as_u64()?, key.clone())),
         _ => None,
     };
     let mut classes: Vec<_> = entries.iter().map(one).collect::<Option<_>>()?;

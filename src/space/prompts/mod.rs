@@ -344,10 +344,9 @@ fn read(path: &Path) -> Result<String, PromptsError> {
     })?;
     form::refuse_binary(path, &bytes)?;
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(text
-            .strip_prefix('\u{feff}')
-            .map(str::to_owned)
-            .unwrap_or(text)),
+        Ok(text) => Ok(of_any_line_end(
+            text.strip_prefix('\u{feff}').unwrap_or(&text),
+        )),
         Err(error) => {
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = good.iter().filter(|&&byte| byte == b'\n').count();
@@ -356,6 +355,11 @@ fn read(path: &Path) -> Result<String, PromptsError> {
             })
         }
     }
+}
+
+/// With `\n` in place of a `\r` alone, which `str::lines` does not take for a line end.
+fn of_any_line_end(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 fn source_name(file: &Option<PathBuf>) -> String {

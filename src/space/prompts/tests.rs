@@ -423,3 +423,52 @@ fn no_message_names_a_type() {
         }
     }
 }
+
+#[test]
+fn objects_and_lists_that_hold_no_labels_where_labels_are_read_are_refused() {
+    for (name, text, word) in [
+        ("a.json", r#"{"labels": ["cat", "dog"]}"#, "labels"),
+        ("a.json", r#"{"classes": ["cat", "dog"]}"#, "classes"),
+        ("a.json", r#"{"names": {"0": "cat", "1": "dog"}}"#, "names"),
+        (
+            "a.json",
+            r#"{"n01440764": "tench", "n01443537": "goldfish"}"#,
+            "WordNet",
+        ),
+        ("a.json", r#"{"cat": "0", "dog": "1"}"#, "numbers"),
+        ("a.json", r#"{"-1": "ground", "0": "cat"}"#, "numbers"),
+        ("a.json", r#"{"0": 0, "1": 1}"#, "numbers"),
+        ("a.txt", "names:\n  0: cat\n  1: dog\n", "YAML"),
+        ("a.txt", "names:\n- cat\n- dog\n", "YAML"),
+        ("a.txt", "cat: 0\ndog: 1\n", "number"),
+        ("a.txt", "cat\t0\ndog\t1\n", "number"),
+        ("a.txt", "cat,0\ndog,1\n", "number"),
+        ("a.txt", "(1) cat\n(2) dog\n", "number"),
+        ("a.txt", "[0] cat\n[1] dog\n", "number"),
+        ("a.txt", "cat,\ndog,\n", "comma"),
+        ("a.txt", "• cat\n• dog\n", "bullet"),
+    ] {
+        let error = labels_in(name, text)
+            .map_err(|e| e.to_string())
+            .unwrap_err();
+        assert!(error.contains(word), "{text}: {error}");
+    }
+    assert_eq!(
+        labels_in("a.txt", "cat\rdog\r").unwrap().as_slice(),
+        ["cat", "dog"]
+    );
+    assert_eq!(
+        labels_in("a.txt", "Apollo, 13\ncat\n")
+            .unwrap()
+            .as_slice()
+            .len(),
+        2
+    );
+    assert_eq!(
+        labels_in("a.json", r#"{"cat": "a pet", "names": "words"}"#)
+            .unwrap()
+            .as_slice()
+            .len(),
+        2
+    );
+}
