@@ -105,20 +105,11 @@ pub fn repair<Error: From<AnchorsError>>(
     watch: Watch<'_>,
 ) -> Result<Repaired, Error> {
     let mut done = Repaired::default();
-<<<<<<< HEAD
     let witness = witness::look(set)?;
     let newest = witness.newest;
     if newest == 0 {
         witness.current?;
         return Ok(done);
-=======
-    let numbers = match set.is_dir() {
-        true => manifest::list(set)?,
-        false => Vec::new(),
-    };
-    if numbers.is_empty() {
-        publish::current(set)?;
->>>>>>> cli
     }
     done.generation = newest;
     if dry_run {

@@ -28,7 +28,7 @@ use crate::anchors::live::Canary;
 use crate::anchors::manifest::EncoderEntry;
 use crate::anchors::reweigh::scaled;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder};
-use crate::encode::image::decode::PictureLimits;
+use crate::encode::image::decode::{DecodeBudget, PictureLimits, decoding_cost};
 use crate::encode::{ImageEncoder, InputError, Modality, TextEncoder};
 use crate::progress::{Cancel, Silent};
 use crate::space::vector::dot;
@@ -44,6 +44,10 @@ pub(super) const LONGEST: usize = 32 << 10;
 
 /// The part of a request's time that a picture waits for memory that others have.
 const MEMORY_SHARE: u32 = 2;
+
+/// A picture that takes more than this part of [`DecodeBudget`]'s limit, one in so many, is a large
+/// one.
+const LARGE_PART: u64 = 8;
 
 /// As in [`AnchorSet::accept_encoders`].
 const SAME: f64 = 0.99999;
@@ -63,7 +67,11 @@ pub(super) struct Encoders {
     /// Pictures that may be fetched or wait for it: other places, so that a host that is slow keeps
     /// no picture waiting that was sent.
     fetches: Semaphore,
+    /// Turns to decode.
     decoders: Arc<Semaphore>,
+    /// The turn to decode a large picture. One at a time, and beside `decoders`: whoever sends large
+    /// ones keeps those waiting who do the same, and nobody else.
+    large: Arc<Semaphore>,
     kept: Kept<String, Arc<[f32]>>,
     /// What a picture may take, and how long it waits for memory.
     pictures: PictureLimits,
@@ -139,6 +147,7 @@ impl Encoders {
             places: Semaphore::new(limits.images),
             fetches: Semaphore::new(limits.images),
             decoders: Arc::new(Semaphore::new(cores)),
+            large: Arc::new(Semaphore::new(1)),
             workers,
             text_batch,
             kept: Kept::new(TEXTS),
@@ -227,21 +236,22 @@ impl Encoders {
                 Err(rejected) => return Ok(Err(rejected)),
             },
         };
-        let coming = self.images.announce();
-        // Never closed.
-        let turn = Arc::clone(&self.decoders).acquire_owned().await;
-        let (embedder, limits) = (Arc::clone(&self.embedder), self.pictures);
-        let prepared = tokio::task::spawn_blocking(move || {
-            // Held to the end of the work, also when nobody waits for it any more.
-            let _turn = turn;
-            prepare_apart(&embedder, picture, limits)
-        });
-        let prepared = prepared
-            .await
-            .map_err(|_| Refusal::internal("the decoder's thread panicked"))??;
-        let image = match prepared {
-            Ok(image) => image,
-            Err(rejected) => return Ok(Err(rejected)),
+        let mut coming = Some(self.images.announce());
+        let most = DecodeBudget::process().limit() / LARGE_PART;
+        let image = match self.prepared(&self.decoders, picture, most).await? {
+            // No encoder waits for one that takes seconds.
+            Prepared::Large(picture) => {
+                drop(coming);
+                coming = None;
+                self.prepared(&self.large, picture, u64::MAX).await?
+            }
+            prepared => prepared,
+        };
+        let image = match image {
+            Prepared::Ready(image) => image,
+            Prepared::Rejected(rejected) => return Ok(Err(rejected)),
+            // Of two looks at the same headers.
+            Prepared::Large(_) => return Err(Refusal::internal("the picture has two sizes")),
         };
         let vector = self.images.submit(vec![image]);
         drop(coming);
@@ -250,6 +260,27 @@ impl Encoders {
         vectors
             .pop()
             .ok_or_else(|| Refusal::internal("the encoder gave no vector"))
+    }
+
+    /// A picture as the encoder's input, in its turn; one that takes more than `most` bytes to decode
+    /// comes back.
+    async fn prepared(
+        &self,
+        turns: &Arc<Semaphore>,
+        picture: Picture,
+        most: u64,
+    ) -> Result<Prepared, Refusal> {
+        // Never closed.
+        let turn = Arc::clone(turns).acquire_owned().await;
+        let (embedder, limits) = (Arc::clone(&self.embedder), self.pictures);
+        let prepared = tokio::task::spawn_blocking(move || {
+            // Held to the end of the work, also when nobody waits for it any more.
+            let _turn = turn;
+            prepare_apart(&embedder, picture, limits, most)
+        });
+        prepared
+            .await
+            .map_err(|_| Refusal::internal("the decoder's thread panicked"))?
     }
 
     /// One vector for each text, in order, as `set` has them; those of texts that came before are
@@ -335,6 +366,16 @@ fn all_scaled(mut vectors: Vec<Embedded>, factors: &[f32]) -> Vec<Embedded> {
     vectors
 }
 
+/// What became of a picture.
+enum Prepared {
+    /// The encoder's input.
+    Ready(PreparedInput),
+    /// It cannot be used.
+    Rejected(Rejected),
+    /// Decoding it takes more memory than was allowed; it was not begun.
+    Large(Picture),
+}
+
 /// Does what [`prepare`] does on a thread that ends with it. The allocator keeps some of what a thread has
 /// freed for that thread, megabytes of each size of large blocks, until it asks for memory again or
 /// ends; those that wait for blocking work never end. Where the system gives no thread, this one
@@ -343,10 +384,11 @@ fn prepare_apart(
     embedder: &Embedder,
     picture: Picture,
     limits: PictureLimits,
-) -> Result<Result<PreparedInput, Rejected>, Refusal> {
+    most: u64,
+) -> Result<Prepared, Refusal> {
     let left = Mutex::new(Some(picture));
     let take = || left.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let work = || take().map(|picture| prepare(embedder, picture, limits));
+    let work = || take().map(|picture| prepare(embedder, picture, limits, most));
     let done = std::thread::scope(|scope| {
         let decoder = std::thread::Builder::new().name("asif-decode".to_owned());
         let started = decoder.spawn_scoped(scope, work).ok()?;
@@ -359,18 +401,23 @@ fn prepare_apart(
         .unwrap_or_else(|| Err(Refusal::internal("the decoder's thread panicked")))
 }
 
-/// Decodes a picture and makes it the encoder's input.
+/// Decodes a picture and makes it the encoder's input, unless that takes more than `most` bytes.
 fn prepare(
     embedder: &Embedder,
     picture: Picture,
     limits: PictureLimits,
-) -> Result<Result<PreparedInput, Rejected>, Refusal> {
+    most: u64,
+) -> Result<Prepared, Refusal> {
     let bytes = match picture.bytes() {
         Ok(bytes) => bytes,
-        Err(rejected) => return Ok(Err(rejected)),
+        Err(rejected) => return Ok(Prepared::Rejected(rejected)),
     };
+    if decoding_cost(&bytes, limits).is_ok_and(|cost| cost > most) {
+        return Ok(Prepared::Large(picture));
+    }
     match embedder.prepare_image(&bytes, limits) {
+        Ok(image) => Ok(Prepared::Ready(image)),
         Err(InputError::DecodersBusy) => Err(Refusal::busy("other large images are being decoded")),
-        made => Ok(made.map_err(Rejected::from)),
+        Err(error) => Ok(Prepared::Rejected(Rejected::from(error))),
     }
 }

@@ -323,7 +323,20 @@ impl IntoResponse for Refusal {
 
 impl From<AnchorsError> for Refusal {
     fn from(error: AnchorsError) -> Self {
-        let said = error.to_string();
+        // What the command line advises cannot be done by a request.
+        let said = match &error {
+            AnchorsError::NoSuchPair { ids, .. } => format!(
+                "no live pair has the id {ids}; take it out, or send `missing_ok`: true to pass over it"
+            ),
+            AnchorsError::NoMatch { filter, .. } => {
+                format!("no live pair has {filter}; /v1/sets lists sources and licences")
+            }
+            AnchorsError::WouldBeEmpty { .. } => {
+                "that would leave no pair at all, and an empty set answers nothing; take out fewer"
+                    .to_owned()
+            }
+            other => other.to_string(),
+        };
         match error {
             AnchorsError::Filter { .. }
             | AnchorsError::NoMatch { .. }

@@ -33,7 +33,7 @@ impl Picture {
     ///
     /// # Errors
     /// When a text is no base64, or an address.
-    pub fn bytes(self) -> Result<Bytes, Rejected> {
+    pub fn bytes(&self) -> Result<Bytes, Rejected> {
         let rejected = |reason: &str| Rejected {
             reason: reason.to_owned(),
         };
@@ -44,7 +44,7 @@ impl Picture {
             ));
         }
         let text = match self {
-            Self::Bytes(bytes) => return Ok(bytes),
+            Self::Bytes(bytes) => return Ok(bytes.clone()),
             Self::Text(text) => text,
         };
         let encoded = match text.strip_prefix("data:") {

@@ -1,5 +1,6 @@
 //! The pictures of pairs that are added over HTTP.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +10,9 @@ use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::picture::Picture;
-use crate::anchors::{AnchorId, AnchorSet, manifest};
+use crate::anchors::{AnchorId, AnchorSet, AnchorsError, manifest};
 use crate::disk;
+use crate::printable::is_obeyed;
 
 /// A pair that is to be added. What else is said of it (`source`, `licence`, anything) is kept.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,13 +30,27 @@ pub(super) struct NewPair {
     meta: Map<String, Value>,
 }
 
+/// Whether a character leaves a mark: no blank, and none of those of no width.
+fn is_seen(character: char) -> bool {
+    let no_width = matches!(
+        character,
+        '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{AD}' | '\u{61C}'
+    );
+    !character.is_whitespace() && !no_width
+}
+
 /// Refuses an id that would break lines and lists where ids are printed.
 fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
     let why = match id {
         Some(id) if id.chars().any(char::is_control) => {
             "has a control character, such as NUL or a line end; take it out".to_owned()
         }
-        Some(id) if id.trim().is_empty() => "is blank; leave it out to get one".to_owned(),
+        Some(id) if id.chars().any(is_obeyed) => {
+            "has a line end of Unicode, or a character that turns the direction of writing; take it \
+             out"
+                .to_owned()
+        }
+        Some(id) if !id.chars().any(is_seen) => "is blank; leave it out to get one".to_owned(),
         Some(id) if id.len() > ID_BYTES => {
             format!("has {} bytes, at most {ID_BYTES} are taken", id.len())
         }
@@ -89,10 +105,13 @@ pub(super) fn sweep(folder: &Path, set: &Path) -> std::io::Result<()> {
             continue;
         }
         let text = fs_err::read_to_string(&path).unwrap_or_default();
-        for picture in text.lines().filter_map(picture_of) {
-            if picture.parent() == Some(&folder) && picture.exists() && !is_used(set, &picture) {
-                fs_err::remove_file(&picture)?;
-            }
+        let named = text.lines().filter_map(picture_of);
+        let mut unused: BTreeSet<PathBuf> = named
+            .filter(|picture| picture.parent() == Some(&folder) && picture.exists())
+            .collect();
+        leave_used(set, &mut unused);
+        for picture in unused {
+            fs_err::remove_file(&picture)?;
         }
         fs_err::remove_file(&path)?;
     }
@@ -104,17 +123,25 @@ fn picture_of(line: &str) -> Option<PathBuf> {
     Some(line["image"].as_str()?.into())
 }
 
-/// Whether a pair of a kept generation has this picture. One that cannot be read may have it.
-fn is_used(set: &Path, picture: &Path) -> bool {
-    let in_generation = |number: u64| {
-        AnchorSet::open_generation(set, number).map_or(true, |generation| {
-            (0..generation.len()).any(|anchor| {
-                let record = generation.record(anchor as AnchorId);
-                record.map_or(true, |record| Path::new(&record.image) == picture)
-            })
-        })
+/// Takes out of `pictures` those that a pair of a kept generation has; all of them where a generation
+/// cannot be read, as it may have them.
+fn leave_used(set: &Path, pictures: &mut BTreeSet<PathBuf>) {
+    if pictures.is_empty() {
+        return;
+    }
+    let mut look = || -> Result<(), AnchorsError> {
+        for number in manifest::kept(set)? {
+            let generation = AnchorSet::open_generation(set, number)?;
+            for anchor in 0..generation.len() {
+                let record = generation.record(anchor as AnchorId)?;
+                pictures.remove(Path::new(&record.image));
+            }
+        }
+        Ok(())
     };
-    manifest::kept(set).map_or(true, |kept| kept.into_iter().any(in_generation))
+    if look().is_err() {
+        pictures.clear();
+    }
 }
 
 impl Uploads {
@@ -192,9 +219,14 @@ impl Uploads {
         self.list.path()
     }
 
-    /// The pairs are part of a set now.
-    pub fn keep(mut self) {
-        self.new.clear();
+    /// The pairs are part of a set now, but for those that were left out: their pictures are deleted,
+    /// as nobody would find them any more.
+    pub fn keep(mut self, set: &Path, is_part_left_out: bool) {
+        let mut new: BTreeSet<PathBuf> = std::mem::take(&mut self.new).into_iter().collect();
+        if is_part_left_out {
+            leave_used(set, &mut new);
+            self.new = new.into_iter().collect();
+        }
     }
 }
 

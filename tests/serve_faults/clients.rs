@@ -20,7 +20,10 @@ fn a_client_that_goes_away_is_forgotten() {
     // While its answer is made.
     let mut gone = server.connect();
     let labels: Vec<String> = (0..900).map(|i| format!("a thing of kind {i}")).collect();
-    let asked = json!({"images": [picture(1)], "labels": labels}).to_string();
+    // More work than is done before a client that ended its side is taken for gone.
+    let templates: Vec<String> = (0..20).map(|i| format!("picture {i} of {{}}")).collect();
+    let asked = json!({"images": [picture(1)], "labels": labels, "templates": templates});
+    let asked = asked.to_string();
     gone.write("POST", "/v1/classify", &[], asked.as_bytes());
     std::thread::sleep(Duration::from_millis(50));
     drop(gone);

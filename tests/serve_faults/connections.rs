@@ -100,6 +100,11 @@ fn probes_have_a_port_of_their_own_without_a_key() {
 fn what_is_no_request_is_answered_with_what_is_wrong() {
     let server = server(&[]);
     let with = |more: &str| format!("GET /health HTTP/1.1\r\nhost: localhost\r\n{more}\r\n");
+    let target = |target: &str| format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let chunks = |chunks: &str| {
+        let head = "POST /v1/classify HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked";
+        format!("{head}\r\n\r\n{chunks}")
+    };
     let bad = "malformed_request";
     for (sent, status, code) in [
         (with(&"a: b\r\n".repeat(200)), 431, "long_headers"),
@@ -149,6 +154,25 @@ fn what_is_no_request_is_answered_with_what_is_wrong() {
         (with("content-length: 3\r\ncontent-length: 4\r\n"), 400, bad),
         (with("content-length: -1\r\n"), 400, bad),
         (with("transfer-encoding: gzip\r\n"), 501, "transfer_coding"),
+        (
+            with("content-length: 18446744073709551615\r\n"),
+            413,
+            "too_large",
+        ),
+        (target("/<a>"), 400, bad),
+        (target("?a"), 400, bad),
+        (target("file:///etc/passwd"), 400, bad),
+        (target("http://example.org/health"), 400, bad),
+        (
+            chunks(&format!("0\r\n{}\r\n", "a: b\r\n".repeat(900))),
+            400,
+            "incomplete_body",
+        ),
+        (
+            chunks(&format!("1;{}\r\n \r\n", "a".repeat(7_000)).repeat(60)),
+            400,
+            "incomplete_body",
+        ),
         (with("expect: the best\r\n"), 417, "expectation"),
         (
             "CONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n".to_owned(),
@@ -264,4 +288,35 @@ fn a_closed_standard_error_ends_nothing() {
         .output()
         .unwrap();
     assert_eq!(out.status.code(), Some(3));
+}
+
+#[test]
+fn who_ends_its_side_after_a_whole_request_is_answered() {
+    let server = server(&[]);
+    let health = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let body = "{\"input\": \"a text that is kept\"}";
+    let embed = format!(
+        "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // Asked again it comes out of what is kept, well within the time.
+    let asked = serde_json::json!({"input": "a text that is kept"});
+    server.post("/v1/embeddings", &asked).ok();
+    for (sent, answers) in [
+        (health.to_owned(), 1),
+        ("GET /health HTTP/1.0\r\n\r\n".to_owned(), 1),
+        (health.repeat(100), 100),
+        (embed.clone(), 1),
+        (health.to_owned() + &embed, 2),
+    ] {
+        let mut client = server.connect();
+        client.raw(sent.as_bytes());
+        let stream = client.0.get_ref();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        for _ in 0..answers {
+            client.read().ok();
+        }
+        assert!(client.try_read().is_none(), "and the connection ends");
+    }
+    still_answers(&server);
 }

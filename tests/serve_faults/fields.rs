@@ -307,6 +307,10 @@ fn ids_with_control_characters_are_refused() {
         "\r",
         "a\u{1b}[2J",
         "\u{85}",
+        "a\u{2028}b",
+        "a\u{202e}gpj",
+        "\u{200b}",
+        "\u{feff} ",
         " ",
         "",
         &"x".repeat(600),
@@ -317,6 +321,37 @@ fn ids_with_control_characters_are_refused() {
     let uploads =
         || fs_err::read_dir(folder.path().join("uploads/demo")).map_or(0, Iterator::count);
     assert_eq!(uploads(), 0, "nothing is kept of what is refused");
-    add("photo 1/ä").ok();
+    add("photo 1/\u{e4} \u{1f468}\u{200d}\u{1f33e}").ok();
     assert_eq!(uploads(), 1, "the picture, and no list");
+}
+
+#[test]
+fn what_a_refusal_advises_can_be_done_by_a_request() {
+    let (_folder, server) = admin_server();
+    let remove = |body: &Value| server.post_with("/admin/sets/demo/remove", ADMIN, body);
+    let mut all = asked_away(&json!({"where": ["no=such"]}));
+    all["labels"] = json!(["a"]);
+    let everything: Vec<String> = support::demo_pairs(60)
+        .iter()
+        .map(|pair| pair["id"].as_str().unwrap().to_owned())
+        .collect();
+    let messages = [
+        remove(&json!({"ids": ["no such"]})).refused(400, "unusable"),
+        remove(&json!({"where": "no=such"})).refused(400, "unusable"),
+        remove(&json!({"ids": everything, "missing_ok": true, "dry_run": true})).text(),
+        server.post("/v1/classify", &all).refused(400, "unusable"),
+    ];
+    for message in messages {
+        for word in ["`asif", "--", "delete the folder"] {
+            assert!(!message.contains(word), "{message}");
+        }
+    }
+    remove(&json!({"ids": ["no such"], "missing_ok": true, "dry_run": true}));
+}
+
+/// A question with these pairs thought away.
+fn asked_away(without: &Value) -> Value {
+    let mut asked = question(1);
+    asked["without"] = without.clone();
+    asked
 }

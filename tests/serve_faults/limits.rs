@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::serve_support::{PATIENCE, picture, question};
+use crate::serve_hostile::large_png;
+use crate::serve_support::{PATIENCE, base64, picture, question};
 use crate::{server, still_answers};
 
 #[test]
@@ -134,5 +135,46 @@ fn a_text_longer_than_any_encoder_reads_is_refused() {
     let mut asked = question(1);
     asked["labels"] = json!(["a cat", "x".repeat(40_000)]);
     server.post("/v1/classify", &asked).refused(400, "prompt");
+    still_answers(&server);
+}
+
+#[test]
+fn large_pictures_keep_no_small_one_waiting() {
+    let server = server(&["--timeout", "12"]);
+    let asked = question(1);
+    let alone = server.post("/v1/classify", &asked).ok();
+    // More of them than are decoded in the time of a request.
+    let large = json!({"images": [base64(&large_png(8_000, 7_900))], "labels": ["a"]}).to_string();
+    let mut senders: Vec<_> = (0..24).map(|_| server.connect()).collect();
+    for sender in &mut senders {
+        sender.write("POST", "/v1/classify", &[], large.as_bytes());
+    }
+    let begun = Instant::now();
+    let waits = || {
+        let figures = server.get("/metrics").text();
+        let line = figures
+            .lines()
+            .find(|l| l.starts_with("asif_requests_running "));
+        line.and_then(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    while waits().is_none_or(|running| running < 12.0) {
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    for _ in 0..5 {
+        assert_eq!(server.post("/v1/classify", &asked).ok(), alone);
+    }
+    assert!(
+        waits().is_some_and(|running| running > 1.0),
+        "the large ones were still waiting"
+    );
+    // Those that wait beyond their time are told so, and come to their turn otherwise.
+    for mut sender in senders {
+        let answer = sender.read();
+        assert!(
+            [200, 429, 503].contains(&answer.status),
+            "{}",
+            answer.text()
+        );
+    }
     still_answers(&server);
 }

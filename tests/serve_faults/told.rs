@@ -215,3 +215,42 @@ fn what_a_killed_server_left_of_uploads_is_deleted_at_the_next_start() {
         Ok(_) => panic!("a file takes no uploads"),
     };
 }
+
+#[test]
+fn pictures_of_pairs_that_are_left_out_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("demo.asif");
+    support::copy_folder(support::demo_set(), &set);
+    let (key, uploads) = (folder.path().join("key"), folder.path().join("uploads"));
+    fs_err::write(&key, ADMIN).unwrap();
+    let [key, named] = [&key, &uploads].map(|p| p.display().to_string());
+    let more = ["--admin-key-file", &key, "--uploads", &named];
+    let server = Server::start(&[("demo", &set)], &more);
+    let add =
+        |pairs: Value| server.post_with("/admin/sets/demo/add", ADMIN, &json!({"pairs": pairs}));
+    let files = || fs_err::read_dir(uploads.join("demo")).unwrap().count();
+    let jpeg = support::jpeg(31);
+    let half = crate::serve_support::base64(&jpeg[..jpeg.len() / 3]);
+    let pair = |id: &str, image: String, caption: &str| json!({"id": id, "image": image, "captions": [caption]});
+    // Half a picture, no caption, an id twice, beside good ones.
+    let report = add(json!([
+        pair("one", picture(21), "a drawing"),
+        pair("half", half, "half a drawing"),
+        pair("mute", picture(22), "  "),
+        pair("one", picture(23), "another"),
+        pair("two", picture(24), "a second"),
+    ]))
+    .ok();
+    assert_eq!(report["receipt"]["skipped"], 3, "{report}");
+    assert_eq!(files(), 2, "{report}");
+    // An id that the set has, beside a picture that it has under another id.
+    let report = add(json!([
+        pair("one", picture(25), "a drawing"),
+        pair("three", picture(24), "a third"),
+    ]))
+    .ok();
+    assert_eq!(report["receipt"]["skipped"], 1, "{report}");
+    assert_eq!(files(), 2, "{report}");
+    add(json!([pair("two", picture(26), "again")])).refused(400, "unusable");
+    assert_eq!(files(), 2);
+}

@@ -7,6 +7,9 @@
     reason = "shared by a test and a benchmark, each of which uses its own part"
 )]
 
+#[path = "../bad_pictures/files.rs"]
+pub mod picture_files;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -103,6 +106,7 @@ pub fn attack(server: &Server, time: Duration) -> HostileReport {
         scope.spawn(|| drip(shared));
         scope.spawn(|| junk(shared));
         scope.spawn(|| bad_requests(shared));
+        (0..4).for_each(|_| drop(scope.spawn(|| large_pictures(shared))));
         while shared.runs() {
             seen.push((resident(server), open_files(server)));
             std::thread::sleep((time / 12).min(Duration::from_secs(30)));
@@ -261,6 +265,40 @@ fn junk(shared: &Shared<'_>) {
             shared.hostile.fetch_add(1, Ordering::Relaxed);
         }
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A PNG of grey zeros, which takes seconds to decode and no time to send.
+pub fn large_png(width: u32, height: u32) -> Vec<u8> {
+    let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    let rows = height as usize * (1 + width as usize);
+    picture_files::png(&[
+        (*b"IHDR", [sides, vec![8, 0, 0, 0, 0]].concat()),
+        (*b"IDAT", picture_files::zeros_deflated(rows)),
+        (*b"IEND", Vec::new()),
+    ])
+}
+
+/// A small PNG whose colour profile inflates to so many bytes.
+pub fn profile_bomb(length: usize) -> Vec<u8> {
+    let profile = [b"p\0\0".to_vec(), picture_files::zeros_deflated(length)];
+    picture_files::with_chunks(&large_png(10, 10), |chunks| {
+        chunks.insert(1, (*b"iCCP", profile.concat()));
+    })
+}
+
+/// Pictures that are slow to decode, or would be large if all of them were inflated.
+fn large_pictures(shared: &Shared<'_>) {
+    let pictures = [large_png(6_000, 6_000), profile_bomb(128 << 20)];
+    let bodies = pictures.map(|png| json!({"images": [base64(&png)], "labels": ["a"]}).to_string());
+    while shared.runs() {
+        for body in &bodies {
+            if let Some(mut client) = connect(shared.server) {
+                client.write("POST", "/v1/classify", &[], body.as_bytes());
+                let _ = client.try_read();
+            }
+            shared.hostile.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -202,12 +202,16 @@ fn is_upload(file: &Path, bytes: &[u8]) -> bool {
     stem.is_some_and(|stem| stem == &blake3::hash(bytes).to_hex()[..32])
 }
 
+/// How the names of pictures begin that are being written; those of older programs come first.
+const TORN: [&str; 2] = [".tmp", ".part-"];
+
 /// What a killed server left of this upload: files with the names of temporary ones that hold its
 /// beginning.
 fn torn_copies(file: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let names = fs::names(folder).unwrap_or_default();
-    let temporary = names.iter().filter(|name| name.starts_with(".tmp"));
+    let is_temporary = |name: &&String| TORN.iter().any(|begin| name.starts_with(begin));
+    let temporary = names.iter().filter(is_temporary);
     let is_torn = |path: &PathBuf| {
         fs_err::read(path).is_ok_and(|part| !part.is_empty() && bytes.starts_with(&part))
     };

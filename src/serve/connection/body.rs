@@ -5,9 +5,20 @@ use super::head::BodyLength;
 /// The most bytes of a chunk's first line, and of all trailers.
 const LINE: usize = 8 << 10;
 
+/// The most trailers: the HTTP library closes without an answer at one more.
+const TRAILERS: usize = super::head::HEADERS - 1;
+
 /// How much of a body is still to come.
 #[derive(Debug)]
-pub(super) enum BodyLeft {
+pub(super) struct BodyLeft {
+    at: BodyPlace,
+    /// Bytes behind the `;` of all chunks so far: the library bounds them together.
+    extensions: usize,
+}
+
+/// Where a body has come to.
+#[derive(Debug)]
+enum BodyPlace {
     /// So many bytes.
     Bytes(u64),
     /// The first line of a chunk, as far as it came.
@@ -16,8 +27,12 @@ pub(super) enum BodyLeft {
     Chunk(u64),
     /// The line end behind a chunk, of which so much came.
     ChunkEnd(usize),
-    /// Trailers: the bytes of this line, and of all.
-    Trailers { line: usize, all: usize },
+    /// Trailers: the bytes of this line and of all, and how many there were.
+    Trailers {
+        line: usize,
+        all: usize,
+        count: usize,
+    },
 }
 
 /// What came of feeding a body.
@@ -34,9 +49,12 @@ pub(super) enum BodyFed {
 impl BodyLeft {
     /// All of a body.
     pub fn of(length: BodyLength) -> Self {
-        match length {
-            BodyLength::Known(bytes) => Self::Bytes(bytes),
-            BodyLength::Chunked => Self::Size(Vec::new()),
+        Self {
+            at: match length {
+                BodyLength::Known(bytes) => BodyPlace::Bytes(bytes),
+                BodyLength::Chunked => BodyPlace::Size(Vec::new()),
+            },
+            extensions: 0,
         }
     }
 
@@ -45,8 +63,8 @@ impl BodyLeft {
         let mut at = 0;
         loop {
             let rest = &bytes[at..];
-            match self {
-                Self::Bytes(left) => {
+            match &mut self.at {
+                BodyPlace::Bytes(left) => {
                     let some = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= some as u64;
                     return match *left {
@@ -54,16 +72,16 @@ impl BodyLeft {
                         _ => BodyFed::More,
                     };
                 }
-                Self::Chunk(left) => {
+                BodyPlace::Chunk(left) => {
                     let some = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= some as u64;
                     at += some;
                     if *left > 0 {
                         return BodyFed::More;
                     }
-                    *self = Self::ChunkEnd(0);
+                    self.at = BodyPlace::ChunkEnd(0);
                 }
-                Self::ChunkEnd(came) => {
+                BodyPlace::ChunkEnd(came) => {
                     let Some(&byte) = rest.first() else {
                         return BodyFed::More;
                     };
@@ -71,12 +89,12 @@ impl BodyLeft {
                         return BodyFed::Malformed;
                     }
                     at += 1;
-                    *self = match *came {
-                        0 => Self::ChunkEnd(1),
-                        _ => Self::Size(Vec::new()),
+                    self.at = match *came {
+                        0 => BodyPlace::ChunkEnd(1),
+                        _ => BodyPlace::Size(Vec::new()),
                     };
                 }
-                Self::Size(line) => {
+                BodyPlace::Size(line) => {
                     let end = rest.iter().position(|byte| *byte == b'\n');
                     let some = end.map_or(rest.len(), |end| end + 1);
                     line.extend_from_slice(&rest[..some]);
@@ -87,13 +105,22 @@ impl BodyLeft {
                     if end.is_none() {
                         return BodyFed::More;
                     }
-                    *self = match chunk_size(line) {
+                    let behind = line.iter().position(|byte| *byte == b';');
+                    self.extensions += behind.map_or(0, |at| line.len() - at);
+                    if self.extensions > LINE {
+                        return BodyFed::Malformed;
+                    }
+                    self.at = match chunk_size(line) {
                         None => return BodyFed::Malformed,
-                        Some(0) => Self::Trailers { line: 0, all: 0 },
-                        Some(size) => Self::Chunk(size),
+                        Some(0) => BodyPlace::Trailers {
+                            line: 0,
+                            all: 0,
+                            count: 0,
+                        },
+                        Some(size) => BodyPlace::Chunk(size),
                     };
                 }
-                Self::Trailers { line, all } => {
+                BodyPlace::Trailers { line, all, count } => {
                     let Some(&byte) = rest.first() else {
                         return BodyFed::More;
                     };
@@ -101,11 +128,14 @@ impl BodyLeft {
                     *all += 1;
                     match byte {
                         b'\n' if *line == 0 => return BodyFed::Ended(at),
-                        b'\n' => *line = 0,
+                        b'\n' => {
+                            *line = 0;
+                            *count += 1;
+                        }
                         b'\r' => {}
                         _ => *line += 1,
                     }
-                    if *all > LINE {
+                    if *all > LINE || *count > TRAILERS {
                         return BodyFed::Malformed;
                     }
                 }
@@ -157,6 +187,15 @@ mod tests {
         assert_eq!(ends(BodyLength::Chunked, two), Some(two.len() - 3));
         let trailer = b"0\r\na: b\r\n\r\nGET";
         assert_eq!(ends(BodyLength::Chunked, trailer), Some(trailer.len() - 3));
+        // More than the HTTP library takes without closing.
+        let trailers = |n: usize| [&b"0\r\n"[..], &b"a: b\r\n".repeat(n), b"\r\n"].concat();
+        let most = trailers(TRAILERS);
+        assert_eq!(ends(BodyLength::Chunked, &most), Some(most.len()));
+        let many = b"1;abcdefghijklmnopqrstuvwxyz\r\n \r\n".repeat(LINE / 26);
+        for bad in [trailers(TRAILERS + 1), many] {
+            let fed = BodyLeft::of(BodyLength::Chunked).feed(&bad);
+            assert_eq!(fed, BodyFed::Malformed);
+        }
         for bad in [
             &b"x\r\n"[..],
             b"-1\r\n",

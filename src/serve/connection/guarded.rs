@@ -3,7 +3,7 @@
 use std::io::Result;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,6 +21,9 @@ pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
 const LINGER: Duration = Duration::from_secs(2);
 /// How many bytes of it at most.
 const LINGER_BYTES: usize = 4 << 20;
+/// How long a request is worked for whose client has ended its side of the connection: it may wait
+/// for the answer all the same (`nc -N`), or be gone.
+const HALF_CLOSED: Duration = Duration::from_secs(2);
 /// Bytes that are read at once.
 const READ: usize = 8 << 10;
 /// What the HTTP library is given in the place of a head that was refused; the service answers it
@@ -51,6 +54,10 @@ pub(super) struct Guarded<S> {
     heads: u64,
     timer: Option<Pin<Box<Sleep>>>,
     linger: Option<(Pin<Box<Sleep>>, usize)>,
+    /// Runs from the end of the client's side on.
+    half_closed: Option<Pin<Box<Sleep>>>,
+    /// To be woken when an answer was taken.
+    after_answer: Option<Waker>,
 }
 
 impl<S> Guarded<S> {
@@ -66,6 +73,8 @@ impl<S> Guarded<S> {
             heads: 0,
             timer: None,
             linger: None,
+            half_closed: None,
+            after_answer: None,
         }
     }
 
@@ -143,6 +152,23 @@ impl<S> Guarded<S> {
         }
     }
 
+    /// The client's side has ended. Whole requests are still answered: to the HTTP library the end
+    /// would be that of the client.
+    fn poll_unanswered(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let is_whole = matches!(self.step, Step::Head);
+        if is_whole && self.link.phase().0 == Phase::Sending {
+            self.after_answer = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        if !is_whole || self.link.answers() >= self.heads {
+            return Poll::Ready(());
+        }
+        let timer = self
+            .half_closed
+            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + HALF_CLOSED)));
+        timer.as_mut().poll(context)
+    }
+
     /// Whether the time for a head is over.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (phase, since) = self.link.phase();
@@ -203,6 +229,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                     if !matches!(me.step, Step::Head) {
                         return Poll::Pending;
                     }
+                    if me.head.is_empty() && me.link.is_to_go() {
+                        // As if the client had ended it.
+                        return Poll::Ready(Ok(()));
+                    }
                     ready!(me.poll_late(context));
                     if me.head.is_empty() {
                         // As if the client had ended it.
@@ -216,7 +246,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 [] if matches!(me.step, Step::Head) && !me.head.is_empty() => {
                     me.refuse(head::cut_off());
                 }
-                [] => return Poll::Ready(Ok(())),
+                [] => {
+                    ready!(me.poll_unanswered(context));
+                    return Poll::Ready(Ok(()));
+                }
                 filled => me.take(filled),
             }
         }
@@ -247,6 +280,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
         self.link.taken();
+        if let Some(waiting) = self.after_answer.take() {
+            waiting.wake();
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -4,8 +4,8 @@
 //! gets a status and a message, and what is read in two ways by two programs (request smuggling) is
 //! refused.
 
-use axum::http::StatusCode;
 use axum::http::uri::Authority;
+use axum::http::{StatusCode, Uri};
 
 use crate::serve::error::Refusal;
 
@@ -15,6 +15,8 @@ pub(super) const HEAD_BYTES: usize = 32 << 10;
 const TARGET_BYTES: usize = 8 << 10;
 /// The most headers.
 pub(super) const HEADERS: usize = 100;
+/// The largest length that a body may announce.
+const MOST_ANNOUNCED: u64 = i64::MAX as u64;
 /// The longest method that is told from noise.
 const METHOD_BYTES: usize = 32;
 
@@ -110,6 +112,7 @@ pub(super) fn check(head: &[u8]) -> Result<BodyLength, Refusal> {
     }
     let is_old = request.version == Some(0);
     check_host(request.headers, is_old)?;
+    check_target(request.path.unwrap_or_default(), request.headers)?;
     check_expect(request.headers)?;
     body_length(request.headers, is_old)
 }
@@ -166,6 +169,26 @@ fn check_host(headers: &[httparse::Header<'_>], is_old: bool) -> Result<(), Refu
     }
 }
 
+/// The HTTP library closes a connection whose target it cannot read. A host in it is the one that
+/// counts (RFC 9112, 3.2.2), so that it must be the one of the header.
+fn check_target(target: &str, headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
+    let Ok(uri) = Uri::try_from(target) else {
+        return Err(bad(
+            "the request's target is not a path or an http:// address; escape other characters \
+             than letters, digits and -._~!$&'()*+,;=:@/? with %",
+        ));
+    };
+    let (Some(named), Some(host)) = (uri.authority(), values(headers, "host").next()) else {
+        return Ok(());
+    };
+    match named.as_str().as_bytes().eq_ignore_ascii_case(host) {
+        true => Ok(()),
+        false => Err(bad(
+            "the request's target and the header `host` name two hosts; send the path alone",
+        )),
+    }
+}
+
 fn check_expect(headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
     match values(headers, "expect").all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
         true => Ok(()),
@@ -203,6 +226,10 @@ fn body_length(headers: &[httparse::Header<'_>], is_old: bool) -> Result<BodyLen
                 .ok()
                 .and_then(|text| text.parse().ok());
             match number {
+                // The HTTP library has other uses for the largest numbers.
+                Some(number) if digits && number > MOST_ANNOUNCED => Err(Refusal::too_large(
+                    "no body can have so many bytes; send what `content-length` says",
+                )),
                 Some(number) if digits => Ok(BodyLength::Known(number)),
                 _ => Err(bad(
                     "the header `content-length` is not one whole number; send it once, in digits",
@@ -246,6 +273,12 @@ mod tests {
             ("G\u{e4}T / HTTP/1.1\r\nhost: a\r\n\r\n", 400),
             ("\u{16}\u{3}\u{1}\r\n\r\n", 400),
             ("CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n", 405),
+            ("GET /<a> HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("GET ?a HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("GET file:///etc/passwd HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("GET http://b/ HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("GET http://u:p@a/ HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", 200),
         ] {
             assert_eq!(status(head), wanted, "{head:?}");
         }
@@ -255,6 +288,8 @@ mod tests {
             ("content-length: +1\r\n", 400),
             ("content-length: -1\r\n", 400),
             ("content-length: 99999999999999999999\r\n", 400),
+            ("content-length: 18446744073709551615\r\n", 413),
+            ("content-length: 9223372036854775808\r\n", 413),
             ("content-length: 1\r\ntransfer-encoding: chunked\r\n", 400),
             ("transfer-encoding: gzip, chunked\r\n", 501),
             (

@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 
 use self::guarded::Guarded;
 use self::patient::Patient;
-use self::places::Places;
+use self::places::{Phase, Places};
 use self::service::LinkedService;
 
 pub(super) use self::files::room_for_connections;
@@ -45,6 +45,8 @@ pub(super) use self::service::{ConnectionFull, RefusedHead};
 
 /// The pause after the system has refused a connection and none could be closed for it.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection that lost its place has for what it sent before.
+const EVICTED: Duration = Duration::from_millis(500);
 /// Refused connections are logged at most so often.
 const TOLD: Duration = Duration::from_secs(10);
 /// Bytes that the HTTP library holds of a connection: a head that was checked fits.
@@ -103,10 +105,17 @@ pub(super) async fn serve(
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
+            tokio::pin!(connection);
             // What goes wrong here is the client's: it goes away, takes nothing, or sends no HTTP.
             tokio::select! {
-                _ = connection => {}
-                () = link.closed() => {}
+                _ = &mut connection => {}
+                () = link.closed() => {
+                    let is_over = !link.evict()
+                        || tokio::time::timeout(EVICTED, &mut connection).await.is_ok();
+                    if !is_over && matches!(link.phase().0, Phase::Working | Phase::Sending) {
+                        let _ = connection.await;
+                    }
+                }
             }
             drop(place);
         });

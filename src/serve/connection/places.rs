@@ -35,6 +35,10 @@ struct Progress {
     since: Instant,
     /// Requests that the router was asked.
     asked: u64,
+    /// Answers that were made.
+    answers: u64,
+    /// Whether it lost its place.
+    evicted: bool,
     /// The request, counted from 0, whose head was refused, and why.
     refused: Option<(u64, Refusal)>,
 }
@@ -53,6 +57,8 @@ impl Link {
                 phase: Phase::Silent,
                 since: Instant::now(),
                 asked: 0,
+                answers: 0,
+                evicted: false,
                 refused: None,
             }),
             closed: Notify::new(),
@@ -106,6 +112,7 @@ impl Link {
 
     /// The answer is made.
     pub fn answered(&self) {
+        self.progress().answers += 1;
         self.enter(&[Phase::Receiving, Phase::Working], Phase::Sending);
     }
 
@@ -122,6 +129,26 @@ impl Link {
     /// Ends when the connection is to go.
     pub async fn closed(&self) {
         self.closed.notified().await;
+    }
+
+    /// How many answers were made.
+    pub fn answers(&self) -> u64 {
+        self.progress().answers
+    }
+
+    /// Takes note that it lost its place. What it has sent already is still read and answered: on a
+    /// busy machine it may have waited longer for the server than the server for it. False where
+    /// there is nothing of that kind to wait for.
+    pub fn evict(&self) -> bool {
+        let mut progress = self.progress();
+        progress.evicted = true;
+        progress.phase == Phase::Silent
+    }
+
+    /// Whether it lost its place, and nothing that it sent waits for an answer.
+    pub fn is_to_go(&self) -> bool {
+        let progress = self.progress();
+        progress.evicted && progress.phase == Phase::Silent
     }
 
     /// How long it has kept its place for nothing; none while an answer is made.

@@ -148,7 +148,7 @@ pub(super) async fn add(
     change(&app, set, move |path| {
         let uploads = Uploads::write(&folder, asked.pairs)?;
         let options = AddOptions {
-            set: path,
+            set: path.clone(),
             pairs: vec![uploads.list().to_owned()],
             strict: false,
             graphs: GraphPolicy::Auto,
@@ -166,7 +166,7 @@ pub(super) async fn add(
         };
         let report = add_pairs(&options, &write, encoders, watch)?;
         if !report.receipt.dry_run {
-            uploads.keep();
+            uploads.keep(&path, report.skipped > 0);
         }
         Ok(serde_json::json!(report))
     })

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 /// The budget unless [`DecodeBudget::set_limit`] says otherwise, in bytes.
 pub const DEFAULT_LIMIT: u64 = 1 << 30;
+/// The part of the budget, one in so many, in which small pictures pass those who wait for much: a
+/// picture of a million pixels does not wait for one of sixty.
+const PASSING: u64 = 32;
 
 /// The budget of this process.
 static PROCESS: DecodeBudget = DecodeBudget::new(DEFAULT_LIMIT);
@@ -26,8 +29,32 @@ struct BudgetState {
     limit: u64,
     taken: u64,
     /// Who waits, first come first served: a large picture is not passed by small ones for ever.
-    queue: VecDeque<u64>,
+    queue: VecDeque<Waiter>,
     next_turn: u64,
+    /// What those hold that have passed the queue.
+    passed: u64,
+}
+
+/// Somebody who waits.
+#[derive(Debug, Clone, Copy)]
+struct Waiter {
+    turn: u64,
+    bytes: u64,
+}
+
+impl BudgetState {
+    /// Whether there is room for so many bytes.
+    fn fits(&self, bytes: u64) -> bool {
+        bytes <= self.limit.saturating_sub(self.taken)
+    }
+
+    /// Whether somebody small may go before those who wait: what passes never takes more than
+    /// [`PASSING`] together, and nobody is passed who needs that part as well.
+    fn may_pass(&self, bytes: u64) -> bool {
+        let part = self.limit / PASSING;
+        let first = self.queue.front().map_or(0, |waiter| waiter.bytes);
+        self.fits(bytes) && self.passed + bytes <= part && first <= self.limit - part
+    }
 }
 
 /// Why memory was not given.
@@ -44,6 +71,8 @@ pub(super) enum BudgetDenial {
 pub(super) struct HeldBytes {
     budget: &'static DecodeBudget,
     bytes: u64,
+    /// Whether they were taken past the queue.
+    passed: bool,
 }
 
 impl DecodeBudget {
@@ -55,6 +84,7 @@ impl DecodeBudget {
                 taken: 0,
                 queue: VecDeque::new(),
                 next_turn: 0,
+                passed: 0,
             }),
             returned: Condvar::new(),
         }
@@ -92,20 +122,23 @@ impl DecodeBudget {
         let mut state = self.lock();
         let turn = state.next_turn;
         state.next_turn += 1;
-        state.queue.push_back(turn);
+        state.queue.push_back(Waiter { turn, bytes });
         loop {
             if bytes > state.limit {
                 let limit = state.limit;
                 self.leave(state, turn);
                 return Err(BudgetDenial::NeverFits(limit));
             }
-            let first = state.queue.front() == Some(&turn);
-            if first && bytes <= state.limit.saturating_sub(state.taken) {
+            let first = state.queue.front().is_some_and(|w| w.turn == turn);
+            let passed = !first && state.may_pass(bytes);
+            if passed || (first && state.fits(bytes)) {
                 state.taken += bytes;
+                state.passed += if passed { bytes } else { 0 };
                 self.leave(state, turn);
                 return Ok(HeldBytes {
                     budget: self,
                     bytes,
+                    passed,
                 });
             }
             state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
@@ -127,14 +160,15 @@ impl DecodeBudget {
 
     /// Gives up a place in the queue; whoever is first now may find room.
     fn leave(&self, mut state: MutexGuard<'_, BudgetState>, turn: u64) {
-        state.queue.retain(|other| *other != turn);
+        state.queue.retain(|other| other.turn != turn);
         drop(state);
         self.returned.notify_all();
     }
 
-    fn give_back(&self, bytes: u64) {
+    fn give_back(&self, bytes: u64, passed: bool) {
         let mut state = self.lock();
         state.taken = state.taken.saturating_sub(bytes);
+        state.passed = state.passed.saturating_sub(if passed { bytes } else { 0 });
         drop(state);
         self.returned.notify_all();
     }
@@ -149,13 +183,13 @@ impl HeldBytes {
     pub fn shrink_to(&mut self, bytes: u64) {
         let rest = self.bytes.saturating_sub(bytes);
         self.bytes -= rest;
-        self.budget.give_back(rest);
+        self.budget.give_back(rest, self.passed);
     }
 }
 
 impl Drop for HeldBytes {
     fn drop(&mut self) {
-        self.budget.give_back(self.bytes);
+        self.budget.give_back(self.bytes, self.passed);
     }
 }
 
@@ -211,6 +245,28 @@ mod tests {
         });
         assert_eq!(most.into_inner(), 1_000);
         assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn a_small_one_passes_a_large_one_that_waits_for_one_that_is_decoded() {
+        let budget = budget(3_200);
+        let large = budget.take(3_000, None).unwrap();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| budget.take(2_000, None).unwrap());
+            while budget.lock().queue.is_empty() {
+                std::thread::yield_now();
+            }
+            let first = budget.take(60, AT_ONCE).unwrap();
+            // Together no more than one part in 32.
+            assert_eq!(budget.take(60, AT_ONCE).unwrap_err(), BudgetDenial::Busy);
+            let second = budget.take(40, AT_ONCE).unwrap();
+            assert_eq!(budget.taken(), 3_100);
+            drop(first);
+            drop(budget.take(60, AT_ONCE).unwrap());
+            drop((second, large));
+            drop(waits.join().unwrap());
+        });
+        assert_eq!((budget.taken(), budget.lock().passed), (0, 0));
     }
 
     #[test]

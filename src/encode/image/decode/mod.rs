@@ -162,24 +162,45 @@ fn decoded<P>(
     limits: PictureLimits,
     make: impl FnOnce(DynamicImage, Orientation) -> P,
 ) -> Result<(P, HeldBytes), InputError> {
-    if bytes.is_empty() {
-        return Err(InputError::Empty);
-    }
-    let format = image::guess_format(bytes)
-        .ok()
-        .filter(ImageFormat::reading_enabled)
-        .ok_or_else(|| InputError::NotAnImage {
-            found: describe(bytes),
-        })?;
-    let work = || {
+    let format = format_of(bytes)?;
+    guarded(format, || {
         let coded = CodedImage::look(bytes, format, transparent)?;
         let mut held = coded.reserve(bytes.len(), transparent, limits)?;
         let (image, orientation) = coded.decode(bytes, format)?;
         let pixels = make(image, orientation);
         held.shrink_to(kept(coded.size(), transparent));
         Ok((pixels, held))
-    };
-    // Decoders of other people's bytes are large; a panic in one is that image's trouble only.
+    })
+}
+
+/// How many bytes of memory decoding one image takes at its peak, as its headers tell.
+///
+/// # Errors
+/// What [`decode_within`] would refuse it for without decoding it.
+pub fn decoding_cost(bytes: &[u8], limits: PictureLimits) -> Result<u64, InputError> {
+    let format = format_of(bytes)?;
+    guarded(format, || {
+        CodedImage::look(bytes, format, false)?.cost(bytes.len(), false, limits)
+    })
+}
+
+fn format_of(bytes: &[u8]) -> Result<ImageFormat, InputError> {
+    if bytes.is_empty() {
+        return Err(InputError::Empty);
+    }
+    image::guess_format(bytes)
+        .ok()
+        .filter(ImageFormat::reading_enabled)
+        .ok_or_else(|| InputError::NotAnImage {
+            found: describe(bytes),
+        })
+}
+
+/// Decoders of other people's bytes are large; a panic in one is that image's trouble only.
+fn guarded<T>(
+    format: ImageFormat,
+    work: impl FnOnce() -> Result<T, InputError>,
+) -> Result<T, InputError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         Err(InputError::Undecodable {
             format: label(format),
@@ -237,13 +258,13 @@ impl<'a> CodedImage<'a> {
         }
     }
 
-    /// Sets aside the memory that decoding takes at its peak.
-    fn reserve(
+    /// The memory that decoding takes at its peak.
+    fn cost(
         &self,
         file: usize,
         transparent: bool,
         limits: PictureLimits,
-    ) -> Result<HeldBytes, InputError> {
+    ) -> Result<u64, InputError> {
         let size @ (width, height) = self.size();
         // Before anything is multiplied by sides that may be any number.
         check_size(size, 0)?;
@@ -275,7 +296,18 @@ impl<'a> CodedImage<'a> {
         };
         // Turning makes a second copy.
         let turning = if transparent { 8 } else { 6 } * pixels;
-        let cost = decoding.max(turning).max(kept(size, transparent)) + TABLES;
+        Ok(decoding.max(turning).max(kept(size, transparent)) + TABLES)
+    }
+
+    /// Sets that memory aside.
+    fn reserve(
+        &self,
+        file: usize,
+        transparent: bool,
+        limits: PictureLimits,
+    ) -> Result<HeldBytes, InputError> {
+        let (width, height) = self.size();
+        let cost = self.cost(file, transparent, limits)?;
         let budget = DecodeBudget::process();
         budget
             .take(cost, limits.patience)
