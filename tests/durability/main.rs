@@ -30,16 +30,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A folder for what is thrown away, in memory where there is such a place: what is tried here is not
-/// whether the machine's disk keeps it.
-fn scratch() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    let builder = tempfile::Builder::new();
-    match builder.tempdir_in(memory) {
-        Ok(folder) => folder,
-        Err(_) => builder.tempdir().unwrap(),
-    }
-}
+use synthetic::scratch;
 
 fn copy(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).unwrap();
