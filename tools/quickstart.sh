@@ -10,6 +10,7 @@ Sets asif up and shows it at work: encoders, ONNX Runtime, real image-text pairs
 binary, an index of the pairs, and photos classified with it.
 
     tools/quickstart.sh [--setup-only] [--with MODEL]... [--pairs auto|stamps|emoji]
+                        [--program FILE]
 
   --setup-only    fetch models, runtime and demo data; compile and classify nothing
   --with MODEL    install one more encoder: efficientnet-lite2 (24 MB, better image vectors at
@@ -18,6 +19,7 @@ binary, an index of the pairs, and photos classified with it.
   --pairs SOURCE  the demo's pairs: stamps (785 cut-out photos and drawings with a sentence each,
                   from a Debian package) or emoji (1,850 drawings, from npm); auto takes the
                   stamps where apt-get works
+  --program FILE  use this asif program; compile none
   --help          this text
 
 Everything goes to $ASIF_HOME (default: ~/.local/share/asif) and target/; nothing is installed
@@ -28,13 +30,18 @@ USAGE
 
 setup_only=no
 pairs=auto
+program=
 extra=()
 while [ $# -gt 0 ]; do
     case $1 in
     --setup-only) setup_only=yes ;;
-    --with | --pairs)
+    --with | --pairs | --program)
         [ $# -gt 1 ] || fail "$1 needs a value; see --help"
-        if [ "$1" = --with ]; then extra+=("$2"); else pairs=$2; fi
+        case $1 in
+        --with) extra+=("$2") ;;
+        --pairs) pairs=$2 ;;
+        *) program=$2 ;;
+        esac
         shift
         ;;
     --help | -h)
@@ -49,6 +56,10 @@ case $pairs in
 auto | stamps | emoji) ;;
 *) fail "--pairs is '$pairs', expected auto, stamps or emoji" ;;
 esac
+if [ -n "$program" ]; then
+    "$program" --version >/dev/null || fail "--program is '$program', which does not run"
+    program=$(cd "$(dirname "$program")" && pwd)/$(basename "$program")
+fi
 for model in ${extra[@]+"${extra[@]}"}; do
     case $model in
     all-MiniLM-L6-v2 | efficientnet-lite0 | efficientnet-lite2 | all-mpnet-base-v2) ;;
@@ -67,7 +78,7 @@ trap 'exit 143' TERM
 
 echo "asif quick start; everything goes to $ASIF_HOME"
 lock_home
-if [ "$setup_only" = no ]; then
+if [ "$setup_only" = no ] && [ -z "$program" ]; then
     check_rust
     build_log=$ASIF_HOME/build.log
     (cd "$repo" && exec cargo build --release --locked) >"$build_log" 2>&1 9>&- &
@@ -96,15 +107,19 @@ finish_build() {
     build_pid=
     if grep -q Compiling "$build_log"; then echo "compiled"; else echo "already there: the binary"; fi
 }
-start=$(now)
-if [ -t 1 ]; then printf '%7s    %s\r' '...' 'release build'; fi
-finish_build >"$build_log.said"
-report "$start" 'release build' "$(cat "$build_log.said") (seconds after the set-up)"
-rm "$build_log.said"
+if [ -n "$program" ]; then
+    asif=$program
+else
+    start=$(now)
+    if [ -t 1 ]; then printf '%7s    %s\r' '...' 'release build'; fi
+    finish_build >"$build_log.said"
+    report "$start" 'release build' "$(cat "$build_log.said") (seconds after the set-up)"
+    rm "$build_log.said"
 
-target=$(cd "$repo" && cargo metadata --no-deps --format-version 1 --locked |
-    "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
-asif=$target/release/asif
+    target=$(cd "$repo" && cargo metadata --no-deps --format-version 1 --locked |
+        "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+    asif=$target/release/asif
+fi
 demo=$ASIF_HOME/demo
 index=$demo/demo.asif
 
