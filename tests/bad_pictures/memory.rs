@@ -232,7 +232,8 @@ fn a_server_stays_flat_under_large_pictures_and_bombs_and_gives_memory_back() {
         .args(encoders);
     support::run(build.arg("--pairs").arg(pairs).arg("--out").arg(&set)).ok();
     let mut options = encoders.to_vec();
-    options.extend(["--max-decode-memory", "100"]);
+    // What is tried is not how fast this machine decodes.
+    options.extend(["--max-decode-memory", "100", "--timeout", "100"]);
     let server = Server::try_start_in(&[], &[("set", &set)], &options).unwrap();
     let asked =
         |file: &[u8]| json!({"images": [base64(file)], "labels": ["dog", "cat"]}).to_string();
