@@ -219,6 +219,14 @@ pub enum Reason {
              add the image, or move the text elsewhere"
     )]
     NoImageFile,
+    /// An image, or another list, in a folder that is read through a list.
+    #[error(
+        "left out, no readable row of {list} names it; add a row, or give it to --pairs by itself"
+    )]
+    NotListed {
+        /// The list's name.
+        list: &'static str,
+    },
     /// A hidden file or folder in a folder of pairs.
     #[error("left out, its name begins with a dot; rename it if it holds pairs")]
     Hidden,
@@ -304,6 +312,7 @@ impl Reason {
             Self::Quotes => "badly quoted",
             Self::NulByte => "zero byte",
             Self::NoImageFile => "text without an image",
+            Self::NotListed { .. } => "not in the folder's list",
             Self::Hidden => "hidden file",
             Self::Utf8 { .. } => "not UTF-8",
             Self::Json { .. } => "not JSON",
@@ -327,10 +336,10 @@ impl Reason {
     }
 
     /// Whether the row is no part of the pairs by its very name: a file beside them that is neither
-    /// an image nor named like one.
+    /// an image nor named like one, or that the folder's own list leaves out.
     pub fn is_bystander(&self) -> bool {
         match self {
-            Self::Hidden | Self::NoImageFile => true,
+            Self::Hidden | Self::NoImageFile | Self::NotListed { .. } => true,
             Self::NotRead { ending } => !super::folder::is_unread_image(ending),
             _ => false,
         }

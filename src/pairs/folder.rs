@@ -155,6 +155,42 @@ pub(super) fn count(folder: &Path) -> u64 {
     Walk::new(folder).fold(0, |rows, _| rows + 1)
 }
 
+/// The files of a folder that its list ought to name: images, also of kinds that are not read, and
+/// other lists.
+fn listable(folder: &Path, list: &'static str) -> impl Iterator<Item = PathBuf> + Send {
+    let own = folder.join(list);
+    let files = Walk::new(folder)
+        .flatten()
+        .filter(|entry| !is_hidden(entry) && entry.file_type().is_file());
+    files.map(DirEntry::into_path).filter(move |path| {
+        let ending = ending_of(path);
+        let name = path.file_name().and_then(|name| name.to_str());
+        let is_list = name.is_some_and(|name| super::LISTS.contains(&name));
+        *path != own
+            && (is_list || !ending.is_empty() && is_unread_image(&ending) || is_image(path))
+    })
+}
+
+/// Counts them.
+pub(super) fn count_listable(folder: &Path, list: &'static str) -> u64 {
+    listable(folder, list).fold(0, |files, _| files + 1)
+}
+
+/// How many of them `is_named` knows, and the others as rows that are left out.
+pub(super) fn not_listed(
+    folder: &Path,
+    list: &'static str,
+    is_named: impl Fn(&Path) -> bool,
+) -> (u64, record::Drafts) {
+    let (named, left): (Vec<_>, Vec<_>) = listable(folder, list).partition(|path| is_named(path));
+    let left = left.into_iter().map(move |file| {
+        let origin = Origin { file, row: None };
+        let reason = Reason::NotListed { list };
+        Err(RowError { origin, reason })
+    });
+    (named.len() as u64, Box::new(left))
+}
+
 /// Reads a folder file by file.
 pub(super) struct Folder {
     root: PathBuf,

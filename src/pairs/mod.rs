@@ -94,7 +94,8 @@ pub struct Pair {
 ///
 /// Each path is a `.jsonl`/`.ndjson` file, a `.csv`/`.tsv` file with a header, or a folder of
 /// images. A folder that holds a list of its own (`pairs.jsonl`, `pairs.csv`, `pairs.tsv`,
-/// `metadata.jsonl` or `metadata.csv`, the first of these that exists) is read through that list.
+/// `metadata.jsonl` or `metadata.csv`, the first of these that exists) is read through that list; its
+/// images that the list does not name are rows that are left out.
 ///
 /// Every file is read once here, to count its rows and to check its header; nothing is kept.
 ///
@@ -138,6 +139,8 @@ struct Source {
     path: PathBuf,
     format: Format,
     rows: u64,
+    /// The folder, and the list's name, of a list that was found in a folder.
+    listed: Option<(PathBuf, &'static str)>,
 }
 
 /// Lists that stand for the folder they lie in, in the order they are looked for. The last two
@@ -159,13 +162,16 @@ impl Source {
                     path: path.to_owned(),
                 });
             }
-            let list = LISTS
-                .iter()
-                .map(|name| path.join(name))
-                .find(|list| list.is_file());
+            let list = LISTS.into_iter().find(|name| path.join(name).is_file());
             return match list {
-                Some(list) => Self::survey(&list),
+                Some(name) => {
+                    let mut source = Self::survey(&path.join(name))?;
+                    source.rows += folder::count_listable(path, name);
+                    source.listed = Some((path.to_owned(), name));
+                    Ok(source)
+                }
                 None => Ok(Self {
+                    listed: None,
                     path: path.to_owned(),
                     format: Format::Folder,
                     rows: folder::count(path),
@@ -196,6 +202,7 @@ impl Source {
             path: path.to_owned(),
             format,
             rows,
+            listed: None,
         })
     }
 

@@ -1,11 +1,12 @@
 //! Several sources in order: ids, and the look for each image.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::path::Path;
 
 use super::record::{Draft, Drafts};
-use super::{Origin, Pair, PairsError, Reason, RowError, Source};
+use super::{Origin, Pair, PairsError, Reason, RowError, Source, folder};
 
 /// The pairs of several sources, in the order of the sources and of their rows. Made by
 /// [`super::open`].
@@ -18,6 +19,10 @@ pub struct PairReader {
     current: usize,
     drafts: Option<Drafts>,
     ids: HashMap<IdHash, Seen>,
+    /// Of a list that was found in a folder: the images that it has named so far.
+    named: HashSet<PathHash>,
+    /// Whether the list is done, and what it does not name is read.
+    list_done: bool,
     rows_read: u64,
     pairs_read: u64,
 }
@@ -25,6 +30,8 @@ pub struct PairReader {
 /// The first half of the id's BLAKE3 hash: at ten million ids, two different ones meet with a
 /// probability under 1e-24.
 type IdHash = [u8; 16];
+/// The same of a path without links.
+type PathHash = IdHash;
 
 /// Where an id was first used, and the number that the last pair derived from it bears.
 #[derive(Debug)]
@@ -41,6 +48,8 @@ impl PairReader {
             current: 0,
             drafts: None,
             ids: HashMap::new(),
+            named: HashSet::new(),
+            list_done: false,
             rows_read: 0,
             pairs_read: 0,
         }
@@ -187,6 +196,9 @@ impl Iterator for PairReader {
             match self.draft() {
                 Some(Ok(draft)) => {
                     self.rows_read += draft.rows;
+                    if self.sources[self.current].listed.is_some() {
+                        self.named.extend(path_hash(&draft.image));
+                    }
                     let pair = self.finish(draft);
                     self.pairs_read += u64::from(pair.is_ok());
                     return Some(pair);
@@ -195,10 +207,23 @@ impl Iterator for PairReader {
                     self.rows_read += 1;
                     return Some(Err(error));
                 }
-                None => {
-                    self.drafts = None;
-                    self.current += 1;
-                }
+                None => match self.sources[self.current].listed.clone() {
+                    Some((folder, list)) if !self.list_done => {
+                        let named = std::mem::take(&mut self.named);
+                        let is_named =
+                            |path: &Path| path_hash(path).is_some_and(|h| named.contains(&h));
+                        let (known, left) = folder::not_listed(&folder, list, is_named);
+                        // They were counted as rows before it was known that the list names them.
+                        self.rows_read += known;
+                        self.list_done = true;
+                        self.drafts = Some(left);
+                    }
+                    _ => {
+                        self.drafts = None;
+                        self.list_done = false;
+                        self.current += 1;
+                    }
+                },
             }
         }
         None
@@ -206,9 +231,19 @@ impl Iterator for PairReader {
 }
 
 fn hash(id: &str) -> IdHash {
+    half_hash(id.as_bytes())
+}
+
+fn half_hash(bytes: &[u8]) -> IdHash {
     let mut half = IdHash::default();
-    half.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
+    half.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
     half
+}
+
+/// None of a file that is not there.
+fn path_hash(path: &Path) -> Option<PathHash> {
+    let path = fs_err::canonicalize(path).ok()?;
+    Some(half_hash(path.as_os_str().as_encoded_bytes()))
 }
 
 /// Whether an image is there, or why its row is passed over.

@@ -414,8 +414,40 @@ fn a_folder_with_a_list_is_read_through_it() {
         ("a.jpg", b""),
         ("a.txt", b"from the text"),
     ]);
-    let (pairs, _) = read(dir.path());
+    let (pairs, errors) = read(dir.path());
     assert_eq!(pairs[0].captions, ["from the list"]);
+    assert_eq!(errors, [""; 0]);
+}
+
+#[test]
+fn what_the_list_of_a_folder_does_not_name_is_counted() {
+    let dir = folder(&[
+        (
+            "pairs.csv",
+            b"image,caption\nin/a.jpg,named\n./in/../b.jpg,named\nc.jpg, \n",
+        ),
+        ("in/a.jpg", b""),
+        ("b.jpg", b""),
+        ("c.jpg", b""),
+        ("in/d.JPG", b""),
+        ("e.heic", b""),
+        ("metadata.jsonl", b"{}\n"),
+        ("README.md", b""),
+        ("in/a.txt", b"its text"),
+        (".hidden.jpg", b""),
+    ]);
+    let (pairs, errors) = read(dir.path());
+    assert_eq!(pairs.len(), 2);
+    let said = errors.join("\n");
+    for left in ["c.jpg", "d.JPG", "e.heic", "metadata.jsonl"] {
+        let of_it = |line: &&String| line.contains(left) && line.contains("pairs.csv names it");
+        assert_eq!(errors.iter().filter(of_it).count(), 1, "{left}: {said}");
+    }
+    // And the row without a caption.
+    assert_eq!(errors.len(), 5, "{said}");
+    // Given by itself a list speaks for nothing but itself.
+    let (pairs, errors) = read(&dir.path().join("pairs.csv"));
+    assert_eq!((pairs.len(), errors.len()), (2, 1));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Files of pairs, and each reason for which a row is left out.
 
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 
 use super::super::Bench;
 use super::super::support::run;
@@ -84,6 +85,7 @@ pub fn messages() -> Vec<Told> {
             &["save the file as UTF-8"],
             11,
         ),
+        build("PairsError::DeviceForFile", "socket.jsonl", &["socket"], 13),
         build("PairsError::NoPairs", "nothing", &["no pairs found"], 12),
     ]
 }
@@ -161,6 +163,11 @@ pub fn bad_rows() -> Vec<BadRow> {
             "name a file inside it",
         ),
         json(
+            "Reason::ImageIsDevice",
+            "{\"image\": \"socket.jsonl\", \"caption\": \"dog\"}",
+            "name a file",
+        ),
+        json(
             "Reason::ImageIsAddress",
             "{\"image\": \"https://example.org/a.png\", \"caption\": \"dog\"}",
             "download it",
@@ -178,7 +185,7 @@ pub fn bad_rows() -> Vec<BadRow> {
 /// A reason, what makes it in a folder of pairs, and what is said.
 type BadFile = (&'static str, fn(&Bench), &'static str);
 
-pub const BAD_FILES: [BadFile; 5] = [
+pub const BAD_FILES: [BadFile; 6] = [
     (
         "Reason::NotRead",
         |bench| fs_err::write(bench.at("photos/a.heic"), b"\0\0\0 ftypheic").unwrap(),
@@ -188,6 +195,15 @@ pub const BAD_FILES: [BadFile; 5] = [
         "Reason::NoImageFile",
         |bench| fs_err::write(bench.at("photos/alone.txt"), "dog").unwrap(),
         "add the image",
+    ),
+    (
+        "Reason::NotListed",
+        |bench| {
+            bench.picture("photos/other.png", 2);
+            let list = "file_name,text\ngood.png,dog\n";
+            fs_err::write(bench.at("photos/metadata.csv"), list).unwrap();
+        },
+        "no readable row of metadata.csv names it",
     ),
     (
         "Reason::Hidden",
@@ -210,6 +226,7 @@ fn bench() -> Bench {
     let bench = Bench::new();
     bench.pairs("good.jsonl", &[bench.pair(0), bench.pair(1)]);
     fs_err::copy(bench.at("good.jsonl"), bench.at("good.data")).unwrap();
+    drop(UnixListener::bind(bench.at("socket.jsonl")).unwrap());
     for folder in ["folder.jsonl", "nothing"] {
         fs_err::create_dir(bench.at(folder)).unwrap();
     }
