@@ -157,7 +157,7 @@ pub(super) fn count(folder: &Path) -> u64 {
 
 /// The files of a folder that its list ought to name: images, also of kinds that are not read, and
 /// other lists.
-fn listable(folder: &Path, list: &'static str) -> impl Iterator<Item = PathBuf> + Send {
+fn listable(folder: &Path, list: &'static str) -> impl Iterator<Item = PathBuf> + Send + use<> {
     let own = folder.join(list);
     let files = Walk::new(folder)
         .flatten()
@@ -171,24 +171,18 @@ fn listable(folder: &Path, list: &'static str) -> impl Iterator<Item = PathBuf> 
     })
 }
 
-/// Counts them.
-pub(super) fn count_listable(folder: &Path, list: &'static str) -> u64 {
-    listable(folder, list).fold(0, |files, _| files + 1)
-}
-
-/// How many of them `is_named` knows, and the others as rows that are left out.
+/// Those that `is_named` does not know, each as a row that is left out.
 pub(super) fn not_listed(
     folder: &Path,
     list: &'static str,
-    is_named: impl Fn(&Path) -> bool,
-) -> (u64, record::Drafts) {
-    let (named, left): (Vec<_>, Vec<_>) = listable(folder, list).partition(|path| is_named(path));
-    let left = left.into_iter().map(move |file| {
+    is_named: impl Fn(&Path) -> bool + Send + 'static,
+) -> record::Drafts {
+    let left = listable(folder, list).filter(move |path| !is_named(path));
+    Box::new(left.map(move |file| {
         let origin = Origin { file, row: None };
         let reason = Reason::NotListed { list };
         Err(RowError { origin, reason })
-    });
-    (named.len() as u64, Box::new(left))
+    }))
 }
 
 /// Reads a folder file by file.

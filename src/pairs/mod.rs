@@ -166,7 +166,6 @@ impl Source {
             return match list {
                 Some(name) => {
                     let mut source = Self::survey(&path.join(name))?;
-                    source.rows += folder::count_listable(path, name);
                     source.listed = Some((path.to_owned(), name));
                     Ok(source)
                 }

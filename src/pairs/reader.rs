@@ -56,7 +56,8 @@ impl PairReader {
     }
 
     /// Rows that the sources held when they were opened (for a folder: images). The reader yields
-    /// at most this many items, fewer where rows of a CSV file become one pair.
+    /// at most this many items, fewer where rows of a CSV file become one pair, and one more for each
+    /// image of a folder that its list does not name.
     pub fn expected_rows(&self) -> Option<u64> {
         Some(self.sources.iter().map(|source| source.rows).sum())
     }
@@ -204,19 +205,16 @@ impl Iterator for PairReader {
                     return Some(pair);
                 }
                 Some(Err(error)) => {
-                    self.rows_read += 1;
+                    self.rows_read += u64::from(!self.list_done);
                     return Some(Err(error));
                 }
                 None => match self.sources[self.current].listed.clone() {
                     Some((folder, list)) if !self.list_done => {
                         let named = std::mem::take(&mut self.named);
                         let is_named =
-                            |path: &Path| path_hash(path).is_some_and(|h| named.contains(&h));
-                        let (known, left) = folder::not_listed(&folder, list, is_named);
-                        // They were counted as rows before it was known that the list names them.
-                        self.rows_read += known;
+                            move |path: &Path| path_hash(path).is_some_and(|h| named.contains(&h));
                         self.list_done = true;
-                        self.drafts = Some(left);
+                        self.drafts = Some(folder::not_listed(&folder, list, is_named));
                     }
                     _ => {
                         self.drafts = None;
@@ -247,7 +245,7 @@ fn path_hash(path: &Path) -> Option<PathHash> {
 }
 
 /// Whether an image is there, or why its row is passed over.
-pub(super) fn look_for(image: &std::path::Path, written: &str) -> Result<(), Reason> {
+pub(super) fn look_for(image: &Path, written: &str) -> Result<(), Reason> {
     if ["http://", "https://", "s3://"]
         .iter()
         .any(|scheme| written.starts_with(scheme))

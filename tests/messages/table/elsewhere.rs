@@ -1,7 +1,7 @@
 //! Messages that other tests provoke, and those that no input reaches, with the reason.
 
 /// Variants. A file of tests that a reason names must exist.
-pub const ELSEWHERE: [(&str, &str); 63] = [
+pub const ELSEWHERE: [(&str, &str); 64] = [
     (
         "AnchorsError::MadeMeanwhile",
         "two builds: tests/messages/races.rs",
@@ -192,6 +192,10 @@ pub const ELSEWHERE: [(&str, &str); 63] = [
         "says what AnchorsError says: tests/live/refusals.rs",
     ),
     ("LiveError::Canary", "tests/live/refusals.rs"),
+    (
+        "LiveError::Older",
+        "a set that went back under a process: tests/live/swaps.rs",
+    ),
     ("LiveError::OtherEncoder", "tests/live/refusals.rs"),
     (
         "LiveError::Restless",

@@ -17,10 +17,17 @@ pub fn messages() -> Vec<Told> {
     };
     vec![
         set(
-            "Error::Io",
+            "AnchorsError::Damaged",
             "gone",
             3,
-            &["image.vec", "there is no such file or folder"],
+            &["image.vec", "it is missing"],
+        ),
+        told(
+            "Error::Io",
+            "bench index --vectors none.npy --queries words.npy",
+            3,
+            &["none.npy", "there is no such file or folder"],
+            "",
         ),
         set("Error::NotReadable", "junk", 3, &["image.vec"]),
         set("Error::Header", "header", 3, &["image.vec", "damaged"]),
