@@ -191,10 +191,15 @@ fn change(shared: &Shared<'_>) {
         let pair =
             json!({"pairs": [{"image": picture(number % 8), "captions": ["it comes"], "id": id}]});
         for (route, body) in [("add", pair), ("remove", json!({"ids": [id]}))] {
-            let answer = shared
-                .server
-                .post_with(&format!("/admin/sets/a/{route}"), ADMIN, &body);
-            shared.good(route, 200, Some((answer.status, answer.text())));
+            let answer = connect(shared.server).and_then(|mut client| {
+                let bearer = format!("Bearer {ADMIN}");
+                let path = format!("/admin/sets/a/{route}");
+                let headers = [("authorization", bearer.as_str())];
+                client.write("POST", &path, &headers, body.to_string().as_bytes());
+                let answer = client.try_read()?;
+                Some((answer.status, answer.text()))
+            });
+            shared.good(route, 200, answer);
             shared.changes.fetch_add(1, Ordering::Relaxed);
         }
         std::thread::sleep(Duration::from_secs(3));
