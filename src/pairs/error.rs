@@ -221,7 +221,8 @@ pub enum Reason {
     NoImageFile,
     /// An image, or another list, in a folder that is read through a list.
     #[error(
-        "left out, no readable row of {list} names it; add a row, or give it to --pairs by itself"
+        "left out, no readable row of {list} names it; add a row, or if it is a list itself, give its \
+         path to --pairs"
     )]
     NotListed {
         /// The list's name.

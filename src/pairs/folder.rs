@@ -155,34 +155,45 @@ pub(super) fn count(folder: &Path) -> u64 {
     Walk::new(folder).fold(0, |rows, _| rows + 1)
 }
 
-/// The files of a folder that its list ought to name: images, also of kinds that are not read, and
-/// other lists.
-fn listable(folder: &Path, list: &'static str) -> impl Iterator<Item = PathBuf> + Send + use<> {
-    let own = folder.join(list);
-    let files = Walk::new(folder)
-        .flatten()
-        .filter(|entry| !is_hidden(entry) && entry.file_type().is_file());
-    files.map(DirEntry::into_path).filter(move |path| {
-        let ending = ending_of(path);
-        let name = path.file_name().and_then(|name| name.to_str());
-        let is_list = name.is_some_and(|name| super::LISTS.contains(&name));
-        *path != own
-            && (is_list || !ending.is_empty() && is_unread_image(&ending) || is_image(path))
-    })
-}
-
-/// Those that `is_named` does not know, each as a row that is left out.
+/// What a folder has that its list ought to name, and that `is_named` does not know: images, also of
+/// kinds that are not read, and other lists; each is a row that is left out. So is a place that
+/// cannot be read.
 pub(super) fn not_listed(
     folder: &Path,
     list: &'static str,
     is_named: impl Fn(&Path) -> bool + Send + 'static,
 ) -> record::Drafts {
-    let left = listable(folder, list).filter(move |path| !is_named(path));
-    Box::new(left.map(move |file| {
-        let origin = Origin { file, row: None };
-        let reason = Reason::NotListed { list };
-        Err(RowError { origin, reason })
-    }))
+    let (root, own) = (folder.to_owned(), folder.join(list));
+    let is_listable = |path: &Path| {
+        let ending = ending_of(path);
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| super::LISTS.contains(&name))
+            || !ending.is_empty() && is_unread_image(&ending)
+            || is_image(path)
+    };
+    let left = move |entry: walkdir::Result<DirEntry>| match entry {
+        Err(error) => Some(Err(unreadable(&root, &error))),
+        Ok(entry) if is_hidden(&entry) || !entry.file_type().is_file() => None,
+        Ok(entry) => {
+            let file = entry.into_path();
+            let is_left = file != own && is_listable(&file) && !is_named(&file);
+            let reason = Reason::NotListed { list };
+            let origin = Origin { file, row: None };
+            is_left.then_some(Err(RowError { origin, reason }))
+        }
+    };
+    Box::new(Walk::new(folder).filter_map(left))
+}
+
+fn unreadable(root: &Path, error: &walkdir::Error) -> RowError {
+    let file = error.path().unwrap_or(root).to_owned();
+    let reason = Reason::FolderUnreadable {
+        message: error.to_string(),
+    };
+    RowError {
+        origin: Origin { file, row: None },
+        reason,
+    }
 }
 
 /// Reads a folder file by file.
@@ -234,16 +245,7 @@ impl Iterator for Folder {
                     return Some(Err(RowError { origin, reason }));
                 }
             },
-            Err(error) => {
-                let file = error.path().unwrap_or(&self.root).to_owned();
-                let reason = Reason::FolderUnreadable {
-                    message: error.to_string(),
-                };
-                return Some(Err(RowError {
-                    origin: Origin { file, row: None },
-                    reason,
-                }));
-            }
+            Err(error) => return Some(Err(unreadable(&self.root, &error))),
         };
         let origin = Origin {
             file: image.clone(),

@@ -445,6 +445,13 @@ fn what_the_list_of_a_folder_does_not_name_is_counted() {
     }
     // And the row without a caption.
     assert_eq!(errors.len(), 5, "{said}");
+    // A place that cannot be read is not passed over.
+    std::os::unix::fs::symlink(dir.path(), dir.path().join("in/loop")).unwrap();
+    let loops = read(dir.path())
+        .1
+        .into_iter()
+        .filter(|e| e.contains("in/loop"));
+    assert_eq!(loops.count(), 1);
     // Given by itself a list speaks for nothing but itself.
     let (pairs, errors) = read(&dir.path().join("pairs.csv"));
     assert_eq!((pairs.len(), errors.len()), (2, 1));
