@@ -240,7 +240,7 @@ impl Encoders {
         let most = DecodeBudget::process().limit() / LARGE_PART;
         let image = match self.prepared(&self.decoders, picture, most).await? {
             // No encoder waits for one that takes seconds.
-            Prepared::Large(picture) => {
+            PreparedPicture::Large(picture) => {
                 drop(coming);
                 coming = None;
                 self.prepared(&self.large, picture, u64::MAX).await?
@@ -248,10 +248,12 @@ impl Encoders {
             prepared => prepared,
         };
         let image = match image {
-            Prepared::Ready(image) => image,
-            Prepared::Rejected(rejected) => return Ok(Err(rejected)),
+            PreparedPicture::Ready(image) => image,
+            PreparedPicture::Rejected(rejected) => return Ok(Err(rejected)),
             // Of two looks at the same headers.
-            Prepared::Large(_) => return Err(Refusal::internal("the picture has two sizes")),
+            PreparedPicture::Large(_) => {
+                return Err(Refusal::internal("the picture has two sizes"));
+            }
         };
         let vector = self.images.submit(vec![image]);
         drop(coming);
@@ -269,7 +271,7 @@ impl Encoders {
         turns: &Arc<Semaphore>,
         picture: Picture,
         most: u64,
-    ) -> Result<Prepared, Refusal> {
+    ) -> Result<PreparedPicture, Refusal> {
         // Never closed.
         let turn = Arc::clone(turns).acquire_owned().await;
         let (embedder, limits) = (Arc::clone(&self.embedder), self.pictures);
@@ -367,7 +369,7 @@ fn all_scaled(mut vectors: Vec<Embedded>, factors: &[f32]) -> Vec<Embedded> {
 }
 
 /// What became of a picture.
-enum Prepared {
+enum PreparedPicture {
     /// The encoder's input.
     Ready(PreparedInput),
     /// It cannot be used.
@@ -385,7 +387,7 @@ fn prepare_apart(
     picture: Picture,
     limits: PictureLimits,
     most: u64,
-) -> Result<Prepared, Refusal> {
+) -> Result<PreparedPicture, Refusal> {
     let left = Mutex::new(Some(picture));
     let take = || left.lock().unwrap_or_else(PoisonError::into_inner).take();
     let work = || take().map(|picture| prepare(embedder, picture, limits, most));
@@ -407,17 +409,17 @@ fn prepare(
     picture: Picture,
     limits: PictureLimits,
     most: u64,
-) -> Result<Prepared, Refusal> {
+) -> Result<PreparedPicture, Refusal> {
     let bytes = match picture.bytes() {
         Ok(bytes) => bytes,
-        Err(rejected) => return Ok(Prepared::Rejected(rejected)),
+        Err(rejected) => return Ok(PreparedPicture::Rejected(rejected)),
     };
     if decoding_cost(&bytes, limits).is_ok_and(|cost| cost > most) {
-        return Ok(Prepared::Large(picture));
+        return Ok(PreparedPicture::Large(picture));
     }
     match embedder.prepare_image(&bytes, limits) {
-        Ok(image) => Ok(Prepared::Ready(image)),
+        Ok(image) => Ok(PreparedPicture::Ready(image)),
         Err(InputError::DecodersBusy) => Err(Refusal::busy("other large images are being decoded")),
-        Err(error) => Ok(Prepared::Rejected(Rejected::from(error))),
+        Err(error) => Ok(PreparedPicture::Rejected(Rejected::from(error))),
     }
 }

@@ -29,7 +29,7 @@ struct BudgetState {
     limit: u64,
     taken: u64,
     /// Who waits, first come first served: a large picture is not passed by small ones for ever.
-    queue: VecDeque<Waiter>,
+    queue: VecDeque<BudgetWaiter>,
     next_turn: u64,
     /// What those hold that have passed the queue.
     passed: u64,
@@ -37,7 +37,7 @@ struct BudgetState {
 
 /// Somebody who waits.
 #[derive(Debug, Clone, Copy)]
-struct Waiter {
+struct BudgetWaiter {
     turn: u64,
     bytes: u64,
 }
@@ -122,7 +122,7 @@ impl DecodeBudget {
         let mut state = self.lock();
         let turn = state.next_turn;
         state.next_turn += 1;
-        state.queue.push_back(Waiter { turn, bytes });
+        state.queue.push_back(BudgetWaiter { turn, bytes });
         loop {
             if bytes > state.limit {
                 let limit = state.limit;

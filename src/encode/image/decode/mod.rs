@@ -21,11 +21,13 @@
 //! |---|---|
 //! | `mod` | what callers ask for, limits, pixels to RGB |
 //! | `budget` | [`DecodeBudget`]: memory of all pictures that are being decoded |
+//! | `coded` | a picture by its headers, whatever its format |
 //! | `jpeg`, `png`, `webp`, `gif`, `bmp` | the look at a format's headers, and whether all rows are there |
 //! | `lossless` | what the codes of a lossless WebP take |
 
 mod bmp;
 mod budget;
+mod coded;
 mod gif;
 mod jpeg;
 mod lossless;
@@ -44,22 +46,14 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::super::error::InputError;
-use bmp::BmpRows;
-use budget::{BudgetDenial, HeldBytes};
+use budget::HeldBytes;
 pub use budget::{DEFAULT_LIMIT, DecodeBudget};
-use gif::GifHeader;
-use jpeg::JpegHeader;
-use png::PngChunks;
-use webp::WebpChunks;
+use coded::{CodedImage, check_size, kept};
 
 /// The longest side that is accepted, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
 /// The largest decoded image that is accepted, in bytes.
 pub const MAX_BYTES: u64 = 512 << 20;
-/// What is set aside beside what the size of a picture tells: tables and windows of decoders.
-const TABLES: u64 = 1 << 20;
-/// The widest input of a model that resizing is expected to make rows for.
-const MODEL_WIDTH: u64 = 512;
 
 /// What one picture may take, beside [`MAX_SIDE`] and [`MAX_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,148 +201,6 @@ fn guarded<T>(
             reason: "the decoder gave up".to_owned(),
         })
     })
-}
-
-/// What stays of a picture once it is decoded: its pixels, and the rows that resizing makes of them.
-fn kept((width, height): (u32, u32), transparent: bool) -> u64 {
-    let pixels = u64::from(width) * u64::from(height);
-    let a_pixel = if transparent { 8 } else { 3 };
-    a_pixel * pixels + 3 * MODEL_WIDTH * u64::from(width.max(height))
-}
-
-/// An image whose headers were looked at.
-enum CodedImage<'a> {
-    Jpeg(JpegHeader),
-    Png(PngChunks<'a>),
-    Webp(WebpChunks),
-    Gif(GifHeader),
-    Bmp(BmpRows<'a>),
-    /// What the decoder will refuse in its own words.
-    Other,
-}
-
-impl<'a> CodedImage<'a> {
-    fn look(bytes: &'a [u8], format: ImageFormat, transparent: bool) -> Result<Self, InputError> {
-        Ok(match format {
-            ImageFormat::Jpeg => {
-                let header = JpegHeader::read(bytes);
-                Self::Jpeg(header.ok_or_else(|| InputError::Truncated {
-                    format: label(format),
-                    reason: "its headers end before the coded picture begins".to_owned(),
-                })?)
-            }
-            ImageFormat::Png => Self::Png(PngChunks::read(bytes)?),
-            ImageFormat::WebP => {
-                WebpChunks::read(bytes, transparent)?.map_or(Self::Other, Self::Webp)
-            }
-            ImageFormat::Gif => GifHeader::read(bytes).map_or(Self::Other, Self::Gif),
-            ImageFormat::Bmp => Self::Bmp(BmpRows::read(bytes)?),
-            _ => Self::Other,
-        })
-    }
-
-    fn size(&self) -> (u32, u32) {
-        match self {
-            Self::Jpeg(header) => header.size,
-            Self::Png(chunks) => chunks.size,
-            Self::Webp(chunks) => chunks.size,
-            Self::Gif(header) => header.canvas,
-            Self::Bmp(rows) => rows.size,
-            Self::Other => (0, 0),
-        }
-    }
-
-    /// The memory that decoding takes at its peak.
-    fn cost(
-        &self,
-        file: usize,
-        transparent: bool,
-        limits: PictureLimits,
-    ) -> Result<u64, InputError> {
-        let size @ (width, height) = self.size();
-        // Before anything is multiplied by sides that may be any number.
-        check_size(size, 0)?;
-        let pixels = u64::from(width) * u64::from(height);
-        if pixels > limits.pixels {
-            return Err(InputError::TooManyPixels {
-                width,
-                height,
-                max_pixels: limits.pixels,
-            });
-        }
-        check_size(size, 3 * pixels)?;
-        let decoding = match self {
-            Self::Jpeg(header) => header.cost(file),
-            Self::Png(chunks) => {
-                check_size(size, chunks.pixels_bytes())?;
-                chunks.pixels_bytes() + chunks.scratch() + 3 * pixels
-            }
-            Self::Webp(chunks) => chunks.cost(),
-            Self::Gif(header) => {
-                check_size(size, 4 * pixels)?;
-                check_size(header.frame, {
-                    4 * u64::from(header.frame.0) * u64::from(header.frame.1)
-                })?;
-                header.cost(file) + 3 * pixels
-            }
-            Self::Bmp(rows) => 4 * pixels + 3 * pixels + rows.file.len() as u64,
-            Self::Other => 0,
-        };
-        // Turning makes a second copy.
-        let turning = if transparent { 8 } else { 6 } * pixels;
-        Ok(decoding.max(turning).max(kept(size, transparent)) + TABLES)
-    }
-
-    /// Sets that memory aside.
-    fn reserve(
-        &self,
-        file: usize,
-        transparent: bool,
-        limits: PictureLimits,
-    ) -> Result<HeldBytes, InputError> {
-        let (width, height) = self.size();
-        let cost = self.cost(file, transparent, limits)?;
-        let budget = DecodeBudget::process();
-        budget
-            .take(cost, limits.patience)
-            .map_err(|denial| match denial {
-                BudgetDenial::NeverFits(limit) => InputError::OverBudget {
-                    width,
-                    height,
-                    needed_mib: cost.div_ceil(1 << 20),
-                    limit_mib: limit >> 20,
-                },
-                BudgetDenial::Busy => InputError::DecodersBusy,
-            })
-    }
-
-    fn decode(
-        &self,
-        bytes: &[u8],
-        format: ImageFormat,
-    ) -> Result<(DynamicImage, Orientation), InputError> {
-        let upright = |image| (image, Orientation::NoTransforms);
-        match self {
-            Self::Jpeg(header) => match jpeg::decode(bytes, header)? {
-                Some((rgb, orientation)) => Ok((rgb.into(), orientation)),
-                None => read(bytes, format),
-            },
-            Self::Png(chunks) => Ok((chunks.decode()?, chunks.orientation)),
-            Self::Webp(chunks) => {
-                let (image, _) = read(&chunks.reduced, format)?;
-                Ok((image, chunks.orientation))
-            }
-            Self::Bmp(rows) => read(&rows.file, format).map(|(image, _)| upright(image)),
-            Self::Gif(_) | Self::Other => read(bytes, format).map(|(image, _)| upright(image)),
-        }
-    }
-}
-
-fn check_size(size: (u32, u32), bytes: u64) -> Result<(), InputError> {
-    if size.0.max(size.1) > MAX_SIDE || bytes > MAX_BYTES {
-        return Err(too_large(size));
-    }
-    Ok(())
 }
 
 fn read(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), InputError> {
