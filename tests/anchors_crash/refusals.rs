@@ -9,7 +9,7 @@ use asif::anchors::{AnchorSet, WriteOptions, check, history, manifest};
 use serde_json::Value;
 
 use super::changes::{Change, changes, encoding_changes};
-use super::synthetic::scratch;
+use super::synthetic::{copy, scratch};
 use super::{asif, ids, is_one_of, state};
 
 /// Every file operation of every change fails once, in every way: the set is what it was or what it
@@ -79,7 +79,7 @@ fn before(template: &Path) -> Value {
 }
 
 /// What became of a change.
-struct Ended {
+struct ChangeOutcome {
     /// Of the set after it, and after the next change.
     state: Value,
     success: bool,
@@ -88,7 +88,7 @@ struct Ended {
 }
 
 /// Runs a change on a copy with a failure; checks what is left, and that another change succeeds.
-fn run(folder: &Path, change: &Change, fail: &str, states: &[Value]) -> Ended {
+fn run(folder: &Path, change: &Change, fail: &str, states: &[Value]) -> ChangeOutcome {
     let path = folder.join("work.asif");
     let cache = folder.join("cache");
     let failed = folder.join("failed");
@@ -130,23 +130,10 @@ fn run(folder: &Path, change: &Change, fail: &str, states: &[Value]) -> Ended {
         nothing_is_left(&path, &format!("{words:?} {fail}"));
     }
     let set = AnchorSet::open(&path).unwrap();
-    Ended {
+    ChangeOutcome {
         state: state(set.manifest().generation, &ids(&set)),
         success: ended.status.success(),
         failed_at: fs_err::read_to_string(&failed).ok(),
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs_err::create_dir_all(to).unwrap();
-    for entry in fs_err::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs_err::copy(entry.path(), to).unwrap();
-        }
     }
 }
 

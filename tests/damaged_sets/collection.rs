@@ -8,21 +8,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use asif::anchors::check::{Finding, verify};
 use asif::anchors::{AnchorSet, AnchorsError};
 
-use super::damage::{Damage, all};
-use super::look::{Said, look, mend};
-use super::sets::{Workshop, copy, files};
+use super::damage::{FileDamage, all};
+use super::look::{SetVerdict, look, mend};
+use super::sets::{SetWorkshop, files};
+use super::synthetic::copy;
 
 /// One damage in so many is tried, unless `ASIF_TEST_DAMAGES_EVERY` says otherwise.
 const EVERY: usize = 3;
 
 /// What a sound set is, to compare with.
-struct Undamaged {
+struct UndamagedSet {
     set: PathBuf,
     answer: Option<String>,
     files: BTreeMap<PathBuf, Vec<u8>>,
 }
 
-impl Undamaged {
+impl UndamagedSet {
     fn of(set: &Path) -> Self {
         let said = look(set);
         assert_eq!(said.quick, Ok(vec![]));
@@ -40,10 +41,10 @@ impl Undamaged {
 #[test]
 fn everybody_says_the_same_of_a_damaged_set_and_nothing_intact_is_lost() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(workshop) = Workshop::of_this(folder.path()) else {
+    let Some(workshop) = SetWorkshop::of_this(folder.path()) else {
         return;
     };
-    let whole = Undamaged::of(&workshop.set("whole.asif"));
+    let whole = UndamagedSet::of(&workshop.set("whole.asif"));
     let mut collection = all(&whole.set);
     assert!(collection.len() > 1000, "{}", collection.len());
     // All of it takes minutes; what CI runs is spread evenly over it.
@@ -78,9 +79,9 @@ fn everybody_says_the_same_of_a_damaged_set_and_nothing_intact_is_lost() {
 
 /// Says what is wrong, if anything is.
 fn try_one(
-    workshop: &Workshop,
-    whole: &Undamaged,
-    damage: &Damage,
+    workshop: &SetWorkshop,
+    whole: &UndamagedSet,
+    damage: &FileDamage,
     number: usize,
 ) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
@@ -96,7 +97,7 @@ fn try_one(
 }
 
 /// What is said while the damage is there.
-fn before(whole: &Undamaged, said: &Said) -> Result<(), String> {
+fn before(whole: &UndamagedSet, said: &SetVerdict) -> Result<(), String> {
     let sound = |found: &Result<Vec<Finding>, String>| found.as_ref().is_ok_and(Vec::is_empty);
     let (quick, full) = (sound(&said.quick), sound(&said.full));
     let unspoken = said.word.is_none() && said.answer != whole.answer;
@@ -125,11 +126,11 @@ fn before(whole: &Undamaged, said: &Said) -> Result<(), String> {
 }
 
 fn after(
-    workshop: &Workshop,
-    whole: &Undamaged,
-    damage: &Damage,
+    workshop: &SetWorkshop,
+    whole: &UndamagedSet,
+    damage: &FileDamage,
     set: &Path,
-    said: &Said,
+    said: &SetVerdict,
 ) -> Result<(), String> {
     let damaged = files(set);
     let sound = said.full.as_ref().is_ok_and(Vec::is_empty);
@@ -188,7 +189,11 @@ fn after(
 
 /// Every file that was intact is there with its bytes, in its place or among what was put aside.
 /// `CURRENT`, the log and the lock are written anew.
-fn nothing_else_changed(whole: &Undamaged, damage: &Damage, set: &Path) -> Result<(), String> {
+fn nothing_else_changed(
+    whole: &UndamagedSet,
+    damage: &FileDamage,
+    set: &Path,
+) -> Result<(), String> {
     let now = files(set);
     let hit = damage.hit();
     for (file, bytes) in &whole.files {
@@ -207,7 +212,11 @@ fn nothing_else_changed(whole: &Undamaged, damage: &Damage, set: &Path) -> Resul
 }
 
 /// The binary says the same, with documented exit codes.
-fn through_the_program(workshop: &Workshop, set: &Path, said: &Said) -> Result<(), String> {
+fn through_the_program(
+    workshop: &SetWorkshop,
+    set: &Path,
+    said: &SetVerdict,
+) -> Result<(), String> {
     let run = |words: &[&str]| {
         let ended = workshop.plain(words, set);
         let err = String::from_utf8_lossy(&ended.stderr).into_owned();

@@ -6,7 +6,7 @@ use super::sets::files;
 
 /// One damage.
 #[derive(Debug, Clone)]
-pub enum Damage {
+pub enum FileDamage {
     /// The file is gone.
     Deleted(PathBuf),
     /// It has so many bytes left.
@@ -21,7 +21,7 @@ pub enum Damage {
     Link(PathBuf),
 }
 
-impl Damage {
+impl FileDamage {
     /// Does it.
     pub fn apply(&self, set: &Path) {
         match self {
@@ -66,13 +66,13 @@ impl Damage {
 }
 
 /// Every damage of the collection to every file of the set.
-pub fn all(set: &Path) -> Vec<Damage> {
+pub fn all(set: &Path) -> Vec<FileDamage> {
     let mut all = Vec::new();
     let files = files(set);
     for (file, bytes) in &files {
-        all.push(Damage::Deleted(file.clone()));
-        all.push(Damage::Folder(file.clone()));
-        all.push(Damage::Link(file.clone()));
+        all.push(FileDamage::Deleted(file.clone()));
+        all.push(FileDamage::Folder(file.clone()));
+        all.push(FileDamage::Link(file.clone()));
         let n = bytes.len();
         if n == 0 {
             continue;
@@ -81,7 +81,11 @@ pub fn all(set: &Path) -> Vec<Damage> {
         if file.ends_with("CURRENT") {
             lengths = (0..n).collect();
         }
-        all.extend(lengths.into_iter().map(|l| Damage::Cut(file.clone(), l)));
+        all.extend(
+            lengths
+                .into_iter()
+                .map(|l| FileDamage::Cut(file.clone(), l)),
+        );
         // The page of a container that says where its sections lie, then its content.
         let mut places: Vec<usize> = vec![
             0,
@@ -106,7 +110,7 @@ pub fn all(set: &Path) -> Vec<Damage> {
         for at in places {
             // A flip of this bit makes another letter, digit or sign of every sign.
             for bit in [1, 0x10] {
-                all.push(Damage::Flipped(file.clone(), at, bit));
+                all.push(FileDamage::Flipped(file.clone(), at, bit));
             }
         }
     }
@@ -122,7 +126,7 @@ pub fn all(set: &Path) -> Vec<Damage> {
             let skipped = |path: &Path| path.ends_with("skipped.jsonl");
             let alike = kind(one) == kind(other) || skipped(one) && skipped(other);
             if alike && files[*one] != files[*other] {
-                all.push(Damage::Exchanged((*one).clone(), (*other).clone()));
+                all.push(FileDamage::Exchanged((*one).clone(), (*other).clone()));
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::look::look;
-use super::sets::{Workshop, copy, done};
+use super::sets::{SetWorkshop, done};
+use super::synthetic::copy;
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/damaged_sets/golden")
@@ -17,7 +18,7 @@ fn a_set_of_an_older_program_opens_answers_and_changes_without_a_word() {
     let said = look(&set);
     assert_eq!((&said.word, &said.served.1), (&None, &None));
     assert_eq!((&said.quick, &said.full), (&Ok(vec![]), &Ok(vec![])));
-    let Some(workshop) = Workshop::of_this(folder.path()) else {
+    let Some(workshop) = SetWorkshop::of_this(folder.path()) else {
         return;
     };
     let answer = |set: &Path| answer(&workshop, set);
@@ -58,7 +59,7 @@ fn a_flipped_digit_in_the_current_of_an_older_program_is_not_believed() {
 }
 
 /// What classify prints of a picture whose path is not in the way.
-fn answer(workshop: &Workshop, set: &Path) -> String {
+fn answer(workshop: &SetWorkshop, set: &Path) -> String {
     workshop.pairs("pairs.jsonl", 0..2);
     let picture = workshop.folder.join("1.png").display().to_string();
     let path = set.display().to_string();
@@ -90,7 +91,7 @@ fn write_the_golden_set() {
     let program = std::env::var("ASIF_TEST_OLD_PROGRAM").unwrap();
     let folder = PathBuf::from("/tmp/pictures");
     fs_err::create_dir_all(&folder).unwrap();
-    let workshop = Workshop::new(&folder, Path::new(&program)).unwrap();
+    let workshop = SetWorkshop::new(&folder, Path::new(&program)).unwrap();
     let set = golden().join("old");
     let out = set.display().to_string();
     let pairs = workshop.pairs("first.jsonl", 0..24);

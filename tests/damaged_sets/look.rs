@@ -14,7 +14,7 @@ pub type Answer = Option<String>;
 
 /// What was said before anything was mended.
 #[derive(Debug)]
-pub struct Said {
+pub struct SetVerdict {
     /// What commands answer.
     pub answer: Answer,
     /// The generation that they answer from in the place of the live one, or why they do not answer.
@@ -26,7 +26,7 @@ pub struct Said {
 }
 
 /// Asks everybody.
-pub fn look(set: &Path) -> Said {
+pub fn look(set: &Path) -> SetVerdict {
     let opened = AnchorSet::open_or_last_good(set).and_then(|(opened, fallback)| {
         let space = opened.manifest().space.clone();
         let searcher = Searcher::new(&opened, space, SearchMode::Auto)?;
@@ -47,7 +47,7 @@ pub fn look(set: &Path) -> Said {
         }
     };
     let findings = |full| verify(set, full).map_err(|e| e.to_string());
-    Said {
+    SetVerdict {
         answer: given,
         word,
         served,

@@ -15,13 +15,13 @@ use serde_json::json;
 use super::tiny_onnx;
 
 /// A folder with encoders of a few nodes, pictures, and a set.
-pub struct Workshop {
+pub struct SetWorkshop {
     pub folder: PathBuf,
     runtime: PathBuf,
     program: PathBuf,
 }
 
-impl Workshop {
+impl SetWorkshop {
     /// None where there is no ONNX Runtime, which CI has.
     pub fn new(folder: &Path, program: &Path) -> Option<Self> {
         let runtime = Home::from_env().map(|home| home.runtime_library());
@@ -135,20 +135,6 @@ pub fn done(output: Output) -> Output {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     output
-}
-
-/// Copies a folder.
-pub fn copy(from: &Path, to: &Path) {
-    fs_err::create_dir_all(to).unwrap();
-    for entry in fs_err::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs_err::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 /// The files of a folder by their path in it, with their bytes.

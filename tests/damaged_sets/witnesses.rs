@@ -11,7 +11,8 @@ use asif::space::recipe::WeightedPart;
 use asif::space::{Part, Recipe, SpaceParams};
 
 use super::look::{look, mend};
-use super::sets::{copy, files};
+use super::sets::files;
+use super::synthetic::copy;
 use super::synthetic::{pair, set};
 
 /// Removes a pair.

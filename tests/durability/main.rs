@@ -30,20 +30,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use synthetic::scratch;
-
-fn copy(from: &Path, to: &Path) {
-    fs_err::create_dir_all(to).unwrap();
-    for entry in fs_err::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs_err::copy(entry.path(), to).unwrap();
-        }
-    }
-}
+use synthetic::{copy, scratch};
 
 /// Does each of `tasks` once, several at a time: more than there are cores, because much of the time
 /// is waiting for processes.

@@ -292,17 +292,22 @@ pub fn profile_bomb(length: usize) -> Vec<u8> {
     })
 }
 
+/// A request to classify, over a connection of its own, whatever comes of it.
+fn send_hostile(shared: &Shared<'_>, body: &str) {
+    if let Some(mut client) = connect(shared.server) {
+        client.write("POST", "/v1/classify", &[], body.as_bytes());
+        let _ = client.try_read();
+    }
+    shared.hostile.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Pictures that are slow to decode, or would be large if all of them were inflated.
 fn large_pictures(shared: &Shared<'_>) {
     let pictures = [large_png(6_000, 6_000), profile_bomb(128 << 20)];
     let bodies = pictures.map(|png| json!({"images": [base64(&png)], "labels": ["a"]}).to_string());
     while shared.runs() {
         for body in &bodies {
-            if let Some(mut client) = connect(shared.server) {
-                client.write("POST", "/v1/classify", &[], body.as_bytes());
-                let _ = client.try_read();
-            }
-            shared.hostile.fetch_add(1, Ordering::Relaxed);
+            send_hostile(shared, body);
         }
     }
 }
@@ -323,11 +328,7 @@ fn bad_requests(shared: &Shared<'_>) {
     ];
     while shared.runs() {
         for body in &bodies {
-            if let Some(mut client) = connect(shared.server) {
-                client.write("POST", "/v1/classify", &[], body.as_bytes());
-                let _ = client.try_read();
-            }
-            shared.hostile.fetch_add(1, Ordering::Relaxed);
+            send_hostile(shared, body);
         }
         if let Some(mut client) = connect(shared.server) {
             let wrong = [("authorization", "Bearer a-wrong-key-of-some-length")];

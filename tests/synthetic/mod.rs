@@ -28,6 +28,20 @@ pub fn scratch() -> tempfile::TempDir {
     }
 }
 
+/// Copies a folder; what `to` has already stays.
+pub fn copy(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs_err::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 /// A pair that is the same whenever it is made with this number.
 pub fn pair(number: u64) -> PairVectors {
     pair_of(number, DIMS)

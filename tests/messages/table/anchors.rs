@@ -6,9 +6,9 @@ use asif::anchors::AnchorSet;
 use serde_json::json;
 
 use super::super::{Bench, support, tiny_onnx};
-use super::{Told, faults_of, judge, told};
+use super::{ProvokedMessage, faults_of, judge, told};
 
-pub fn messages() -> Vec<Told> {
+pub fn messages() -> Vec<ProvokedMessage> {
     let classify = "classify --index a.asif --labels dog,cat plain/0.png";
     let with = |more: &str| format!("{classify} {more}");
     vec![

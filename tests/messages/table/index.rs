@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::super::{Bench, support};
-use super::{Told, judge, told};
+use super::{ProvokedMessage, judge, told};
 
-pub fn messages() -> Vec<Told> {
+pub fn messages() -> Vec<ProvokedMessage> {
     let set = |variant, name: &str, code, says| {
         told(
             variant,

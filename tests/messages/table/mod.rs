@@ -28,7 +28,7 @@ use super::Bench;
 use super::support::{Ended, run};
 
 /// What a command line is answered with.
-struct Told {
+struct ProvokedMessage {
     /// The variant of the error type.
     variant: &'static str,
     words: Vec<String>,
@@ -45,14 +45,14 @@ fn told(
     code: i32,
     says: &'static [&'static str],
     advice: &str,
-) -> Told {
+) -> ProvokedMessage {
     // A word of several words has `~` for its blanks.
     let words = |text: &str| -> Vec<String> {
         text.split_whitespace()
             .map(|w| w.replace('~', " "))
             .collect()
     };
-    Told {
+    ProvokedMessage {
         variant,
         words: words(command),
         code,
@@ -101,11 +101,11 @@ fn faults_of(message: &str) -> Vec<String> {
 }
 
 /// Runs each command, and what its message advises.
-fn judge(bench: &Bench, messages: Vec<Told>) {
+fn judge(bench: &Bench, messages: Vec<ProvokedMessage>) {
     let ask = |words: &[String]| -> Ended { run(bench.asif().args(words)) };
     let mut faults = Vec::new();
     for told in messages {
-        let Told {
+        let ProvokedMessage {
             variant,
             words,
             code,

@@ -1,9 +1,9 @@
 //! Encoders, the runtime library, pictures and texts.
 
 use super::super::{Bench, support, tiny_onnx};
-use super::{Told, judge, told};
+use super::{ProvokedMessage, judge, told};
 
-pub fn messages() -> Vec<Told> {
+pub fn messages() -> Vec<ProvokedMessage> {
     let classify = "classify --index a.asif --labels dog,cat plain/0.png";
     let with = |variant, more: &str, code, says| {
         told(variant, &format!("{classify} {more}"), code, says, classify)

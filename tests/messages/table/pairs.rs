@@ -5,9 +5,9 @@ use std::os::unix::net::UnixListener;
 
 use super::super::Bench;
 use super::super::support::run;
-use super::{Told, faults_of, judge, told};
+use super::{ProvokedMessage, faults_of, judge, told};
 
-pub fn messages() -> Vec<Told> {
+pub fn messages() -> Vec<ProvokedMessage> {
     let good = "build --pairs good.jsonl --out ";
     let build = |variant, pairs: &str, says, n: u8| {
         told(

@@ -1,9 +1,9 @@
 //! Labels, templates and data sets.
 
 use super::super::Bench;
-use super::{Told, judge, told};
+use super::{ProvokedMessage, judge, told};
 
-pub fn messages() -> Vec<Told> {
+pub fn messages() -> Vec<ProvokedMessage> {
     let with = |more: &str| format!("classify --index a.asif plain/0.png {more}");
     let labels = |variant, file: &str, says| {
         told(

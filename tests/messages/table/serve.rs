@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::serve_support::Server;
 use super::super::{Bench, support};
-use super::{Told, faults_of, judge, told};
+use super::{ProvokedMessage, faults_of, judge, told};
 
-pub fn messages() -> Vec<Told> {
+pub fn messages() -> Vec<ProvokedMessage> {
     let serve = |variant, more: &str, code, says| {
         told(
             variant,
