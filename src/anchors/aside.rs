@@ -1,6 +1,6 @@
 //! Where a repair moves what it gives up: nothing that it cannot use is deleted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::AnchorsError;
 use super::{fs, history, manifest, segment};
@@ -8,27 +8,45 @@ use super::{fs, history, manifest, segment};
 /// The folder of a set that holds what repairs gave up; a purge deletes it.
 pub(super) const DAMAGED: &str = "damaged";
 
-/// Moves a file or folder of a set to [`DAMAGED`], under a free name, durably. One that is not there
-/// is no error.
+/// Moves `name`, a file or folder in `folder` of a set, to [`DAMAGED`] under a free name, durably. One
+/// that is not there is no error.
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn put(set: &Path, path: &Path) -> Result<(), AnchorsError> {
+pub(super) fn put(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
+    let path = folder.join(name);
     if path.symlink_metadata().is_err() {
         return Ok(());
     }
+    fs::rename(&path, &free_place(set, name)?)?;
+    fs::sync_folder(&set.join(DAMAGED))?;
+    Ok(fs::sync_folder(folder)?)
+}
+
+/// Keeps what `folder` has under `name`, which is about to be replaced: a file gets a second name in
+/// [`DAMAGED`], anything else is moved there. One that is not there is no error.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn keep(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
+    let path = folder.join(name);
+    if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
+        return put(set, folder, name);
+    }
+    fs::link_or_copy(&path, &free_place(set, name)?)?;
+    Ok(fs::sync_folder(&set.join(DAMAGED))?)
+}
+
+fn free_place(set: &Path, name: &str) -> Result<PathBuf, AnchorsError> {
     let aside = set.join(DAMAGED);
     fs::create_dir_all(&aside)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut to = aside.join(&*name);
+    let mut place = aside.join(name);
     let mut n = 1;
-    while to.symlink_metadata().is_ok() {
-        to = aside.join(format!("{name}.{n}"));
+    while place.symlink_metadata().is_ok() {
+        place = aside.join(format!("{name}.{n}"));
         n += 1;
     }
-    fs::rename(path, &to)?;
-    fs::sync_folder(&aside)?;
-    Ok(fs::sync_folder(path.parent().unwrap_or(set))?)
+    Ok(place)
 }
 
 /// Makes the moves of a repair that was killed durable.

@@ -118,7 +118,7 @@ pub fn repair<Error: From<AnchorsError>>(
     }
     let path = set.join(LOCK);
     if path.symlink_metadata().is_ok() && !path.is_file() {
-        aside::put(set, &path)?;
+        aside::put(set, set, LOCK)?;
         done.mended.push(format!("{LOCK} is a file again"));
     }
     let lock = WriteLock::acquire(set)?;
@@ -168,7 +168,7 @@ pub fn repair<Error: From<AnchorsError>>(
             && sound::generation(set, n, false).is_ok()
     };
     let good = witness.published.iter().copied().find(|&n| sound(n));
-    if good != Some(newest) || log::lacks_manifest(set) {
+    if good != Some(newest) || log::lacks_manifest(set)? {
         // While the log says that a manifest is missing, nothing collects the segments it named.
         give_up_generations(set, &BTreeSet::new())?;
     }
@@ -180,7 +180,7 @@ pub fn repair<Error: From<AnchorsError>>(
         let line = witness::line(&manifest::name(newest), checksum.ok().as_deref());
         let path = set.join(publish::CURRENT);
         if path.is_dir() {
-            aside::put(set, &path)?;
+            aside::put(set, set, publish::CURRENT)?;
         }
         fs::write_atomically(&path, line.as_bytes()).map_err(AnchorsError::from)?;
     }
@@ -242,14 +242,14 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
     let segments = segment::folder(set);
     for name in fs::names(&segments)? {
         if all_read && !used.contains(&name) && !name.starts_with(fs::HIDDEN) {
-            aside::put(set, &segments.join(name))?;
+            aside::put(set, &segments, &name)?;
         }
     }
     for name in fs::names(&generations)? {
         let (stem, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
         let of = manifest::number(stem).is_some_and(|n| given_up.contains(&n));
         if of && !used.contains(&name) && [".json", manifest::TOMBSTONES].contains(&ending) {
-            aside::put(set, &generations.join(name))?;
+            aside::put(set, &generations, &name)?;
         }
     }
     Ok(())

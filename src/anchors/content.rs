@@ -154,15 +154,11 @@ pub(super) fn is_own(segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
     Ok(())
 }
 
-/// Whether the segment of this entry lies in `folder`, to the last byte, with these files.
-pub(super) fn is_whole(
-    folder: &Path,
-    entry: &SegmentEntry,
-    files: &BTreeMap<String, String>,
-) -> bool {
+/// Whether the segment of this entry lies in `folder`, to the last byte, with the files that it names.
+pub(super) fn is_whole(folder: &Path, entry: &SegmentEntry) -> bool {
     let has_all = CONTAINERS
         .iter()
-        .all(|name| folder.join(name).is_file() || !files.contains_key(*name));
+        .all(|name| folder.join(name).is_file() || !entry.files.contains_key(*name));
     let opened = || Segment::open_alone(folder, entry.pairs);
     has_all && opened().is_ok_and(|segment| is_own(&segment, entry).is_ok())
 }
@@ -254,13 +250,17 @@ pub(super) fn skipped_sound(segment: &Segment, entry: &SegmentEntry) -> Result<(
     }
 }
 
-/// Writes what is left of a damaged list of rows, and a row that says so.
+/// Writes what is left of a damaged list of rows, and a row that says so. The damaged one is kept aside.
 ///
 /// # Errors
 /// When the disk refuses.
 pub(super) fn mend_skipped(set: &Path, folder: &Path) -> Result<(), AnchorsError> {
     let path = folder.join(segment::SKIPPED);
-    let bytes = fs_err::read(&path).unwrap_or_default();
+    let bytes = match path.is_file() {
+        true => fs_err::read(&path)?,
+        // Missing, or something else in its place.
+        false => Vec::new(),
+    };
     let text = String::from_utf8_lossy(&bytes);
     let whole =
         |line: &&str| serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line).is_ok();
@@ -271,9 +271,7 @@ pub(super) fn mend_skipped(set: &Path, folder: &Path) -> Result<(), AnchorsError
         "reason": "this list was damaged: rows of it may be lost or changed",
     });
     rows.push(lost.to_string());
-    if path.is_dir() {
-        aside::put(set, &path)?;
-    }
+    aside::keep(set, folder, segment::SKIPPED)?;
     Ok(fs::write_atomically(
         &path,
         sealed_rows(segment::SKIPPED, &rows).as_bytes(),

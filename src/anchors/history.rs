@@ -72,9 +72,12 @@ pub fn folder(set: &Path) -> PathBuf {
     set.join("log")
 }
 
+/// The file name of the log.
+pub(super) const LOG: &str = "changes.jsonl";
+
 /// The log.
 pub fn log_path(set: &Path) -> PathBuf {
-    folder(set).join("changes.jsonl")
+    folder(set).join(LOG)
 }
 
 /// Every change that led to the live generation, oldest first.
@@ -175,12 +178,11 @@ impl Change {
             self.removed_ids = removed.to_vec();
             return Ok(());
         }
-        let name = ids_name(self.generation);
-        fs::create_dir_all(&folder(set))?;
         let gone = removed.iter().map(|id| IdLine::Removed(id.clone()));
         let came = added.iter().map(|id| IdLine::Added(id.clone()));
-        write_ids(&folder(set).join(&name), gone.chain(came))?;
-        self.ids_file = Some(format!("log/{name}"));
+        fs::create_dir_all(&folder(set))?;
+        write_ids(set, self.generation, gone.chain(came))?;
+        self.ids_file = Some(format!("log/{}", ids_name(self.generation)));
         Ok(())
     }
 }
@@ -190,28 +192,36 @@ pub fn ids_name(generation: u64) -> String {
     format!("{}.ids.jsonl", manifest::name(generation))
 }
 
-/// Writes a list of ids. Each line has a checksum, and says of how many it is one.
+/// Writes a generation's list of ids. Each line has a checksum, and says of how many it is one.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn write_ids(path: &Path, lines: impl Iterator<Item = IdLine>) -> Result<(), AnchorsError> {
+pub fn write_ids(
+    set: &Path,
+    generation: u64,
+    lines: impl Iterator<Item = IdLine>,
+) -> Result<(), AnchorsError> {
+    let name = ids_name(generation);
     let rows: Vec<String> = lines.map(|l| serde_json::json!(l).to_string()).collect();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let text = content::sealed_rows(&name, &rows);
-    Ok(fs::write_atomically(path, text.as_bytes())?)
+    Ok(fs::write_atomically(
+        &folder(set).join(name),
+        text.as_bytes(),
+    )?)
 }
 
-/// Reads a list of ids. One of an older program has no checksums.
+/// Reads a generation's list of ids. One of an older program has no checksums.
 ///
 /// # Errors
 /// When it cannot be read, a line is something else or is missing, or a checksum does not agree.
-pub fn read_ids(path: &Path) -> Result<Vec<IdLine>, AnchorsError> {
+pub fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError> {
+    let name = ids_name(generation);
+    let path = folder(set).join(&name);
     let damaged = |what: String| AnchorsError::Damaged {
-        path: path.to_owned(),
+        path: path.clone(),
         what,
     };
-    let text = fs_err::read_to_string(path)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let text = fs_err::read_to_string(&path)?;
     content::rows_sound(&name, &text).map_err(damaged)?;
     let parse = |line: &str| {
         serde_json::from_str(&format!("{}}}", content::unsealed(line)))

@@ -92,10 +92,11 @@ pub(super) fn read(set: &Path) -> (Vec<LogLine>, Vec<AnchorsError>) {
         }
         Err(error) => return (Vec::new(), vec![wrong(error.to_string())]),
     };
-    let end = bytes.iter().rposition(|&b| b == b'\n').unwrap_or(0);
     let (mut lines, mut findings) = (Vec::new(), Vec::new());
-    let whole = bytes[..end].split(|&b| b == b'\n').enumerate();
-    for (i, line) in whole.filter(|_| end > 0) {
+    let Some(end) = bytes.iter().rposition(|&b| b == b'\n') else {
+        return (lines, findings);
+    };
+    for (i, line) in bytes[..end].split(|&b| b == b'\n').enumerate() {
         let text = std::str::from_utf8(line).map_err(|e| e.to_string());
         match text.and_then(parse) {
             Ok(line) => lines.push(line),
@@ -133,7 +134,13 @@ pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
         set: set.to_owned(),
         what,
     };
-    let manifests = recorded(set, live);
+    let manifests = match recorded(set, live) {
+        Ok(manifests) => manifests,
+        Err(error) => {
+            findings.push(error);
+            return findings;
+        }
+    };
     if lines.is_empty() {
         if !manifests.is_empty() && findings.is_empty() {
             findings.push(wrong("it has no record".to_owned()));
@@ -169,7 +176,11 @@ pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
             findings.push(error);
         }
     }
-    for n in lacking(set, &lines).into_iter().filter(|n| *n <= live) {
+    let lacking = lacking(set, &lines).unwrap_or_else(|error| {
+        findings.push(error);
+        BTreeSet::new()
+    });
+    for n in lacking.into_iter().filter(|n| *n <= live) {
         findings.push(AnchorsError::Damaged {
             path: manifest::folder(set).join(format!("{}.json", manifest::name(n))),
             what: "the log says that this generation is kept, but its manifest is missing".into(),
@@ -179,10 +190,10 @@ pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
 }
 
 /// The records that sound manifests hold, up to the live one.
-fn recorded(set: &Path, live: u64) -> BTreeMap<u64, Change> {
-    let numbers = manifest::list(set).unwrap_or_default().into_iter();
+fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, AnchorsError> {
+    let numbers = manifest::list(set)?.into_iter();
     let read = |n| Some((n, Manifest::read(set, &manifest::name(n)).ok()?.change?));
-    numbers.filter(|n| *n <= live).filter_map(read).collect()
+    Ok(numbers.filter(|n| *n <= live).filter_map(read).collect())
 }
 
 /// Whether a line tells what the manifest does. What a purge takes out of a line (names of pairs, what
@@ -215,11 +226,10 @@ fn ids_sound(set: &Path, change: &Change) -> Result<(), AnchorsError> {
     if change.ids_file.is_none() {
         return Ok(());
     }
-    let path = history::folder(set).join(history::ids_name(change.generation));
-    let found = history::read_ids(&path)?.len() as u64;
+    let found = history::read_ids(set, change.generation)?.len() as u64;
     if found != change.added + change.removed {
         return Err(AnchorsError::Damaged {
-            path,
+            path: history::folder(set).join(history::ids_name(change.generation)),
             what: format!(
                 "it names {found} pairs, the record {}",
                 change.added + change.removed
@@ -247,17 +257,17 @@ fn kept(lines: &[LogLine]) -> BTreeSet<u64> {
 }
 
 /// The generations that are kept by what the log says, and whose manifests are missing.
-fn lacking(set: &Path, lines: &[LogLine]) -> BTreeSet<u64> {
-    let there: BTreeSet<u64> = manifest::list(set)
-        .unwrap_or_default()
-        .into_iter()
-        .collect();
-    kept(lines).difference(&there).copied().collect()
+fn lacking(set: &Path, lines: &[LogLine]) -> Result<BTreeSet<u64>, AnchorsError> {
+    let there: BTreeSet<u64> = manifest::list(set)?.into_iter().collect();
+    Ok(kept(lines).difference(&there).copied().collect())
 }
 
 /// Whether a manifest is missing that the log says is kept: what it names is not known then.
-pub(super) fn lacks_manifest(set: &Path) -> bool {
-    !lacking(set, &read(set).0).is_empty()
+///
+/// # Errors
+/// When the folder of manifests cannot be read.
+pub(super) fn lacks_manifest(set: &Path) -> Result<bool, AnchorsError> {
+    Ok(!lacking(set, &read(set).0)?.is_empty())
 }
 
 /// The generation whose content a repair took.
@@ -276,13 +286,12 @@ const LOST: &str = "unknown";
 /// # Errors
 /// When the disk refuses.
 pub(super) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError> {
-    let path = history::log_path(set);
     let found = verify(set, live);
     if found.is_empty() {
         return Ok(Vec::new());
     }
     let mended: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let manifests = recorded(set, live);
+    let manifests = recorded(set, live)?;
     let (read, _) = read(set);
     let mut lines: BTreeMap<u64, LogLine> = BTreeMap::new();
     for line in read {
@@ -318,18 +327,16 @@ pub(super) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError>
     for line in &mut lines {
         if ids_sound(set, &line.change).is_err() {
             let name = history::ids_name(line.change.generation);
-            aside::put(set, &history::folder(set).join(name))?;
+            aside::put(set, &history::folder(set), &name)?;
             line.change.ids_file = None;
             line.change.detail.push_str(" (the list of ids was lost)");
         }
     }
-    let gone = lacking(set, &lines).pop_last();
+    let gone = lacking(set, &lines)?.pop_last();
     if let (Some(gone), Some(last)) = (gone, lines.last_mut()) {
         last.keep = Some(last.change.generation.saturating_sub(gone).max(1));
     }
-    if path.is_dir() {
-        aside::put(set, &path)?;
-    }
+    aside::keep(set, &history::folder(set), history::LOG)?;
     write(set, &lines)?;
     Ok(mended)
 }

@@ -227,8 +227,7 @@ fn stored(set: &Path, mut show: impl FnMut(&Record, &Segment, usize)) -> Result<
 fn named(set: &Path, change: &Change) -> Result<Vec<String>, AnchorsError> {
     let mut ids = [change.added_ids.clone(), change.removed_ids.clone()].concat();
     if change.ids_file.is_some() {
-        let path = history::folder(set).join(history::ids_name(change.generation));
-        let lines = history::read_ids(&path)?.into_iter();
+        let lines = history::read_ids(set, change.generation)?.into_iter();
         ids.extend(lines.map(|line| match line {
             IdLine::Added(id) | IdLine::Removed(id) => id,
         }));

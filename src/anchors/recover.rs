@@ -29,7 +29,7 @@ pub(super) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
     let (named, all_read) = named(set)?;
     let mut lacking: BTreeMap<String, SegmentEntry> = named
         .into_iter()
-        .filter(|(id, entry)| !content::is_whole(&folder.join(id), entry, &entry.files))
+        .filter(|(id, entry)| !content::is_whole(&folder.join(id), entry))
         .collect();
     let mut left = Vec::new();
     for path in hidden {

@@ -180,18 +180,19 @@ impl SegmentWriter {
             });
         };
         let destination = segments.join(&id);
-        let entry = SegmentEntry {
+        let mut entry = SegmentEntry {
             id,
             pairs: self.pairs,
             image_search: Some(image_search),
             text_search: Some(text_search),
-            // Filled in when the generation is published.
-            files: std::collections::BTreeMap::new(),
+            files: content::files(self.folder.path())?,
         };
         // Content decides the name: what stands there already and is sound is the same segment.
-        if content::is_whole(&destination, &entry, &content::files(self.folder.path())?) {
+        if content::is_whole(&destination, &entry) {
             // Its writer may have been killed before its name was durable.
             fs::sync_folder(&segments)?;
+            // Another program may have derived other bits from the same content.
+            entry.files = content::files(&destination)?;
         } else {
             // From here on its deletion is no longer this writer's.
             fs::publish_folder(&self.folder.keep(), &destination)?;

@@ -18,8 +18,8 @@ use crate::space::vector::{VectorSum, dot};
 /// The least cosine of two canary embeddings that are taken for the same encoder's.
 const ACCEPTED_COSINE: f64 = 0.99999;
 
-/// So many bytes are read whole before the first answer: a third of a second, and less than the
-/// space of so many pairs takes to fit.
+/// A set of at most so many bytes is read whole before the first answer; a larger one would keep a
+/// command waiting for longer than its answer takes.
 pub(super) const READ_WHOLE: u64 = 1 << 30;
 
 /// One generation of an anchor set, open for reading; it stays whole whatever writers do.

@@ -164,7 +164,7 @@ fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
     let folder = segment::folder(set);
     let destination = folder.join(&entry.id);
     fs::create_dir_all(&folder)?;
-    if content::is_whole(&destination, entry, &entry.files) {
+    if content::is_whole(&destination, entry) {
         // Its writer may have been killed before its name was durable.
         return Ok(fs::sync_folder(&folder)?);
     }

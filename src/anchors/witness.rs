@@ -12,7 +12,7 @@
 //! | anything else | | `CURRENT` is damaged or was restored: every manifest counts as published |
 //!
 //! The last is an error for whoever wants the live generation. Readers that may fall back take the
-//! newest of [`Witness::published`] that opens; writers refuse, so that nothing that was published
+//! newest of [`LiveWitness::published`] that opens; writers refuse, so that nothing that was published
 //! is deleted and no number is given twice; `asif repair` puts `CURRENT` right.
 
 use std::path::Path;
@@ -23,7 +23,7 @@ use super::{history, publish};
 
 /// What the witnesses say together.
 #[derive(Debug)]
-pub struct Witness {
+pub struct LiveWitness {
     /// The live generation, or why what `CURRENT` says is not believed.
     pub current: Result<u64, AnchorsError>,
     /// Generations that were published and whose manifests lie there, newest first.
@@ -58,7 +58,7 @@ fn check(said: &str) -> String {
 ///
 /// # Errors
 /// [`AnchorsError::NotASet`] when the folder is none; when `generations` cannot be read.
-pub fn look(set: &Path) -> Result<Witness, AnchorsError> {
+pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
     let read = || fs_err::read(set.join(publish::CURRENT)).ok();
     let mut before = read();
     let mut witness = look_once(set)?;
@@ -73,7 +73,7 @@ pub fn look(set: &Path) -> Result<Witness, AnchorsError> {
     Ok(witness)
 }
 
-fn look_once(set: &Path) -> Result<Witness, AnchorsError> {
+fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
     let named = named(set)?;
     let last = history::last(set);
     let logged = last.map_or(0, |(generation, _)| generation);
@@ -122,7 +122,7 @@ fn look_once(set: &Path) -> Result<Witness, AnchorsError> {
     let mut published = manifests;
     published.retain(|&n| n <= newest);
     published.reverse();
-    Ok(Witness {
+    Ok(LiveWitness {
         current,
         published,
         newest,
@@ -140,13 +140,13 @@ fn is_leftover(set: &Path, n: u64, above: u64) -> bool {
 }
 
 /// What `CURRENT` says by itself.
-struct Named {
+struct NamedGeneration {
     generation: u64,
     /// The digits of the manifest's checksum; none in a set of an older program.
     check: Option<String>,
 }
 
-impl Named {
+impl NamedGeneration {
     /// Whether the manifest of that name is sound and not the one that was meant.
     fn is_of_another_manifest(&self, set: &Path) -> bool {
         let Some(check) = &self.check else {
@@ -158,7 +158,7 @@ impl Named {
 }
 
 /// The outer error says that there is no set, the inner one that `CURRENT` cannot be believed.
-fn named(set: &Path) -> Result<Result<Named, AnchorsError>, AnchorsError> {
+fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsError> {
     let not_a_set = |why| AnchorsError::NotASet {
         path: set.to_owned(),
         why,
@@ -190,7 +190,7 @@ fn named(set: &Path) -> Result<Result<Named, AnchorsError>, AnchorsError> {
     let mut words = text.split_ascii_whitespace();
     let (name, check_word) = (words.next().unwrap_or_default(), words.next());
     let Some(generation) = manifest::number(name).filter(|_| words.next().is_none()) else {
-        return wrong("CURRENT does not name a generation (g000001)");
+        return wrong("it does not name a generation (g000001)");
     };
     let check_word = match check_word {
         // The whole of what older programs wrote, so that a part of what this one does is no name.
@@ -207,7 +207,7 @@ fn named(set: &Path) -> Result<Result<Named, AnchorsError>, AnchorsError> {
             Some(of_manifest.to_owned())
         }
     };
-    Ok(Ok(Named {
+    Ok(Ok(NamedGeneration {
         generation,
         check: check_word,
     }))

@@ -283,9 +283,9 @@ fn prepare(
             });
         }
     }
+    // An older program named no files: those that are named now must be the segment's own.
     for entry in manifest.segments.iter_mut().filter(|e| e.files.is_empty()) {
         let segment = Segment::open_alone(&segment::folder(set).join(&entry.id), entry.pairs)?;
-        // Files of an older program were never named: what is named now must be the segment's own.
         if segment.content_name()? == entry.id {
             entry.files = content::files(segment.path())?;
         }
@@ -346,7 +346,7 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
     let mut files = BTreeSet::new();
     let mut segments = BTreeSet::new();
     // What a missing or damaged manifest uses is not known, so nothing of that may go.
-    let mut all_read = !log::lacks_manifest(set);
+    let mut all_read = !log::lacks_manifest(set)?;
     for generation in stay {
         let name = manifest::name(generation);
         match Manifest::read(set, &name) {

@@ -35,15 +35,14 @@ pub(super) fn redact(
     for mut change in history::read(set)? {
         let before = change.clone();
         if change.ids_file.is_some() {
-            let path = history::folder(set).join(history::ids_name(change.generation));
-            let old = history::read_ids(&path)?;
+            let old = history::read_ids(set, change.generation)?;
             let new = old.iter().map(|line| match line {
                 IdLine::Added(id) => IdLine::Added(hidden(id)),
                 IdLine::Removed(id) => IdLine::Removed(hidden(id)),
             });
             let new: Vec<IdLine> = new.collect();
             rewritten += old.iter().zip(&new).filter(|(a, b)| a != b).count() as u64;
-            history::write_ids(&path, new.into_iter())?;
+            history::write_ids(set, change.generation, new.into_iter())?;
         }
         for ids in [&mut change.added_ids, &mut change.removed_ids] {
             *ids = ids.iter().map(hidden).collect();
