@@ -131,6 +131,7 @@ pub fn repair<Error: From<AnchorsError>>(
         }));
     let mut looked_at = HashSet::new();
     let mut damaged = HashSet::new();
+    let mut missing_encoder = None;
     for &generation in &witness.published {
         let Ok(manifest) = Manifest::read(set, &manifest::name(generation)) else {
             continue;
@@ -142,11 +143,17 @@ pub fn repair<Error: From<AnchorsError>>(
             let opened = Segment::open(set, entry, &manifest);
             if let Err(damage) = opened.and_then(|s| content::is_own(&s, entry)) {
                 let what = format!("segment {}: {damage}", entry.id);
-                if rebuild(set, entry, &manifest, &encoders, watch)? {
-                    done.mended.push(what);
-                } else {
-                    damaged.insert(entry.id.clone());
-                    continue;
+                match rebuild(set, entry, &manifest, &encoders, watch) {
+                    Ok(true) => done.mended.push(what),
+                    Ok(false) => {
+                        damaged.insert(entry.id.clone());
+                        continue;
+                    }
+                    // With an encoder it may be made good: it is not given up, and the rest is mended.
+                    Err(error) => {
+                        missing_encoder = Some(error);
+                        continue;
+                    }
                 }
             }
             let segment = Segment::open(set, entry, &manifest)?;
@@ -168,7 +175,7 @@ pub fn repair<Error: From<AnchorsError>>(
             && sound::generation(set, n, false).is_ok()
     };
     let good = witness.published.iter().copied().find(|&n| sound(n));
-    if good != Some(newest) || log::lacks_manifest(set)? {
+    if missing_encoder.is_none() && (good != Some(newest) || log::lacks_manifest(set)?) {
         // While the log says that a manifest is missing, nothing collects the segments it named.
         give_up_generations(set, &BTreeSet::new())?;
     }
@@ -187,7 +194,7 @@ pub fn repair<Error: From<AnchorsError>>(
     drop(lock);
     // A repair collects no generation: the next change does.
     let keep = KEEP.max(witness.published.len() + 1);
-    if let Some(good) = good.filter(|&good| good != newest) {
+    if let Some(good) = good.filter(|&good| good != newest && missing_encoder.is_none()) {
         // Numbers only grow: going back is one more generation.
         done.mended
             .push(format!("generation {newest} is given up for {good}"));
@@ -198,7 +205,9 @@ pub fn repair<Error: From<AnchorsError>>(
         done.generation = give_up(set, good, &options)?.change.generation;
     }
     // A repair that went back may have been interrupted here.
-    if let Some(good) = restored_by_repair(set, done.generation) {
+    if let Some(good) =
+        restored_by_repair(set, done.generation).filter(|_| missing_encoder.is_none())
+    {
         let between = good + 1..done.generation;
         let given_up: BTreeSet<u64> = between.filter(|&n| !sound(n)).collect();
         if !given_up.is_empty() {
@@ -207,7 +216,15 @@ pub fn repair<Error: From<AnchorsError>>(
             writer::collect(set, keep)?;
         }
     }
+    if done.generation != newest {
+        // The record of what was given up may have been in no log and in a damaged manifest.
+        let _lock = WriteLock::acquire(set)?;
+        done.mended.extend(log::repair(set, done.generation)?);
+    }
     done.left = verify(set, true)?;
+    if let Some(error) = missing_encoder {
+        return Err(error);
+    }
     AnchorSet::open(set)?;
     Ok(done)
 }
@@ -247,7 +264,15 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
     }
     for name in fs::names(&generations)? {
         let (stem, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
-        let of = manifest::number(stem).is_some_and(|n| given_up.contains(&n));
+        let number = manifest::number(stem);
+        // One of a generation whose manifest is gone would be deleted by the next change.
+        let lone = |n| {
+            all_read
+                && !generations
+                    .join(format!("{}.json", manifest::name(n)))
+                    .exists()
+        };
+        let of = number.is_some_and(|n| given_up.contains(&n) || lone(n));
         if of && !used.contains(&name) && [".json", manifest::TOMBSTONES].contains(&ending) {
             aside::put(set, &generations, &name)?;
         }
@@ -362,7 +387,10 @@ fn write_same(
             true => GraphPolicy::Always,
             false => GraphPolicy::Never,
         };
-        segment::carry_over(&old, new.path())?;
+        let rows = content::readable_rows(&old.join(segment::SKIPPED))?;
+        if rows.contains(&content::lost_row()) {
+            aside::keep(set, &old, segment::SKIPPED)?;
+        }
         new.finish(graphs, manifest.space.k())?;
     }
     Ok(same)

@@ -38,7 +38,8 @@ const CHECKSUM_AT: usize = 32;
 /// When the file cannot be read or is shorter than a header.
 pub(super) fn header(path: &Path) -> Result<String, AnchorsError> {
     let mut head = [0; CHECKSUM_AT + 8];
-    fs_err::File::open(path)?.read_exact(&mut head)?;
+    let read = fs_err::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.map_err(|error| AnchorsError::of_file(path, error))?;
     let sum = head.last_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
     Ok(format!("{sum:016x}"))
 }
@@ -250,30 +251,54 @@ pub(super) fn skipped_sound(segment: &Segment, entry: &SegmentEntry) -> Result<(
     }
 }
 
+/// The rows of a list that can be read, without their checksums; if it is damaged, with one that says so.
+/// None where there is no list.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
+    if path.symlink_metadata().is_err() {
+        return Ok(Vec::new());
+    }
+    let bytes = match path.is_file() {
+        true => fs_err::read(path)?,
+        // Something else in its place.
+        false => Vec::new(),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let whole =
+        |line: &&str| serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line).is_ok();
+    let lines = text.lines().filter(whole);
+    let mut rows: Vec<String> = lines.map(|line| format!("{}}}", unsealed(line))).collect();
+    if bytes.is_empty() || rows_sound(segment::SKIPPED, &text).is_err() {
+        rows.push(lost_row());
+    }
+    Ok(rows)
+}
+
 /// Writes what is left of a damaged list of rows, and a row that says so. The damaged one is kept aside.
 ///
 /// # Errors
 /// When the disk refuses.
 pub(super) fn mend_skipped(set: &Path, folder: &Path) -> Result<(), AnchorsError> {
     let path = folder.join(segment::SKIPPED);
-    let bytes = match path.is_file() {
-        true => fs_err::read(&path)?,
-        // Missing, or something else in its place.
-        false => Vec::new(),
-    };
-    let text = String::from_utf8_lossy(&bytes);
-    let whole =
-        |line: &&str| serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line).is_ok();
-    let mut rows: Vec<String> = text.lines().filter(whole).map(str::to_owned).collect();
-    let lost = serde_json::json!({
-        "origin": segment::SKIPPED,
-        "kind": "lost",
-        "reason": "this list was damaged: rows of it may be lost or changed",
-    });
-    rows.push(lost.to_string());
+    let mut rows = readable_rows(&path)?;
+    if !rows.contains(&lost_row()) {
+        rows.push(lost_row());
+    }
     aside::keep(set, folder, segment::SKIPPED)?;
     Ok(fs::write_atomically(
         &path,
         sealed_rows(segment::SKIPPED, &rows).as_bytes(),
     )?)
+}
+
+/// A row that says that others may be lost.
+pub(super) fn lost_row() -> String {
+    let lost = serde_json::json!({
+        "origin": segment::SKIPPED,
+        "kind": "lost",
+        "reason": "this list was damaged: rows of it may be lost or changed",
+    });
+    lost.to_string()
 }

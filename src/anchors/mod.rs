@@ -78,6 +78,7 @@ pub mod select;
 pub mod set;
 mod sound;
 pub mod swap;
+mod takeover;
 pub mod tombstones;
 pub mod vectors;
 pub mod view;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::error::AnchorsError;
 use super::manifest::{self, Manifest, SegmentEntry};
 use super::segment::{self, IMAGE, PAIRS, TEXT};
-use super::{content, fs};
+use super::{content, fs, takeover};
 
 /// Gives hidden segments that a manifest lacks their names again and removes those that nothing
 /// needs; returns the names given. The caller holds the lock.
@@ -39,7 +39,7 @@ pub(super) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
             continue;
         };
         let destination = folder.join(&name);
-        segment::carry_over(&destination, &path)?;
+        takeover::rows(&destination, &path)?;
         // Its writer may have been killed before it was durable.
         fs::sync_tree(&path)?;
         fs::publish_folder(&path, &destination)?;

@@ -24,7 +24,7 @@ use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
 use super::products;
 use super::records::{Record, Records, RecordsWriter};
-use super::{content, fs};
+use super::{content, fs, takeover};
 use crate::encode::Modality;
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
@@ -188,12 +188,17 @@ impl SegmentWriter {
             files: content::files(self.folder.path())?,
         };
         // Content decides the name: what stands there already and is sound is the same segment.
-        if content::is_whole(&destination, &entry) {
+        let new = self.folder.path();
+        if content::is_whole(&destination, &entry) && takeover::has_rows(&destination, new)? {
             // Its writer may have been killed before its name was durable.
             fs::sync_folder(&segments)?;
             // Another program may have derived other bits from the same content.
             entry.files = content::files(&destination)?;
         } else {
+            if destination.is_dir() {
+                takeover::complete(&destination, new, [&image, &text])?;
+                entry.files = content::files(new)?;
+            }
             // From here on its deletion is no longer this writer's.
             fs::publish_folder(&self.folder.keep(), &destination)?;
         }
@@ -207,18 +212,6 @@ pub(super) fn sound_name(folder: &Path) -> Option<String> {
     let segment = Segment::open_alone(folder, pairs).ok()?;
     segment.verify().ok()?;
     segment.content_name().ok()
-}
-
-/// Gives the files that a writer adds to a segment besides its own (the list of rows left out) a name
-/// in its new folder as well, where they have none. Durable when that folder is synced.
-///
-/// # Errors
-/// When the file system refuses.
-pub(super) fn carry_over(old: &Path, new: &Path) -> Result<(), AnchorsError> {
-    if old.join(SKIPPED).is_file() && !new.join(SKIPPED).exists() {
-        fs::link_or_copy(&old.join(SKIPPED), &new.join(SKIPPED))?;
-    }
-    Ok(())
 }
 
 /// A segment, mapped.

@@ -8,6 +8,7 @@
 //! | `look` | what each part of the program says of a set |
 //! | `collection` | the collection, one damage after another |
 //! | `witnesses` | `CURRENT`, log and manifests against each other |
+//! | `writers` | writers on a damaged set, and the repair after them |
 //! | `golden` | a set of an older program |
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -21,3 +22,4 @@ mod synthetic;
 #[path = "../tiny_onnx/mod.rs"]
 mod tiny_onnx;
 mod witnesses;
+mod writers;

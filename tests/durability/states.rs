@@ -1,7 +1,7 @@
 //! What must hold of what is left of a command that was cut short.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use asif::anchors::remove::{Selection, remove};
 use asif::anchors::{AnchorId, AnchorSet, WriteOptions, check, history, manifest};
@@ -154,8 +154,13 @@ impl<'a> Expected<'a> {
             "{what}: {found:?} lost {after:?}"
         );
         let listed = |tree: &Tree| {
-            let listed = tree.0.keys().filter(|path| path.ends_with("skipped.jsonl"));
-            listed.cloned().collect::<Vec<PathBuf>>()
+            let listed = tree
+                .0
+                .iter()
+                .filter(|(path, _)| path.ends_with("skipped.jsonl"));
+            listed
+                .map(|(path, node)| (path.clone(), node.clone()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(listed(&now(&Disk::of(root))), listed(&self.whole), "{what}");
         next_change(&set);

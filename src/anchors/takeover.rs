@@ -1,0 +1,75 @@
+//! What a segment that is written again takes over from the folder that has its name already.
+//!
+//! Generations that are kept name more files than a writer makes: graphs that it was not asked for, and
+//! rows that another build left out. Where the old folder is damaged and goes, those stay.
+
+use std::path::Path;
+
+use asif_index::{BatchBuilder, Graph, VectorSet, write_graph};
+
+use super::error::AnchorsError;
+use super::segment::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH};
+use super::{content, fs};
+
+/// Whether the list of rows left out in `old` has each row of that in `new`.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
+    let rows = content::readable_rows(&old.join(SKIPPED))?;
+    let wanted = content::readable_rows(&new.join(SKIPPED))?;
+    Ok(wanted.iter().all(|row| rows.contains(row)))
+}
+
+/// Completes the folder `new`, which has the files of its writer, with graphs over `vectors` (image, text)
+/// and rows left out of the folder `old`, durably. A damaged graph is built again.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn complete(
+    old: &Path,
+    new: &Path,
+    vectors: [&VectorSet; 2],
+) -> Result<(), AnchorsError> {
+    for (name, set) in [IMAGE_GRAPH, TEXT_GRAPH].iter().zip(vectors) {
+        let [from, to] = [old, new].map(|folder| folder.join(name));
+        if to.exists() || from.symlink_metadata().is_err() {
+            continue;
+        }
+        match Graph::open(&from, set).is_ok_and(|graph| graph.verify().is_ok()) {
+            true => fs::link_or_copy(&from, &to)?,
+            false => drop(write_graph(&to, set, &BatchBuilder::default())?),
+        }
+    }
+    rows(old, new)?;
+    Ok(fs::sync_folder(new)?)
+}
+
+/// Completes the list of rows left out in the folder `new` with that of `old`, which stays as it is. Durable
+/// when `new` is synced.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
+    let [from, to] = [old, new].map(|folder| folder.join(SKIPPED));
+    let (theirs, own) = (content::readable_rows(&from)?, content::readable_rows(&to)?);
+    let has_all = |list: &[String], of: &[String]| {
+        let lost = content::lost_row();
+        of.iter().all(|row| *row == lost || list.contains(row))
+    };
+    let is_sound = |list: &[String]| !list.is_empty() && !list.contains(&content::lost_row());
+    if theirs.is_empty() || is_sound(&own) && has_all(&own, &theirs) {
+        return Ok(());
+    }
+    // A copy of it may have been cut short with the writer that made it.
+    if is_sound(&theirs) && has_all(&theirs, &own) {
+        fs::remove_file(&to)?;
+        return Ok(fs::link_or_copy(&from, &to)?);
+    }
+    let further: Vec<String> = own
+        .into_iter()
+        .filter(|row| !theirs.contains(row))
+        .collect();
+    let text = content::sealed_rows(SKIPPED, &[theirs, further].concat());
+    Ok(fs::write_atomically(&to, text.as_bytes())?)
+}
