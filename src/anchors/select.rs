@@ -17,18 +17,31 @@ pub struct Filter {
 
 impl Filter {
     /// Reads `KEY=VALUE KEY=VALUE`: a word without `=` belongs to the value before it, so
-    /// `licence=CC BY 4.0 source=mine` has two terms.
+    /// `licence=CC BY 4.0 source=mine` has two terms. A value in double quotes is taken as it is, with
+    /// `\"` for a quote and `\\` for a backslash in it: `title="a = b"`.
     ///
     /// # Errors
-    /// [`AnchorsError::Filter`] when there is no term, or a key or value is empty.
+    /// [`AnchorsError::Filter`] when there is no term, a key or value is empty, or a quote is not closed.
     pub fn parse(text: &str) -> Result<Self, AnchorsError> {
         let refuse = |what| AnchorsError::Filter {
             text: text.to_owned(),
             what,
         };
         let mut terms: Vec<(String, String)> = Vec::new();
-        for word in text.split_whitespace() {
+        let mut rest = text.trim_start();
+        while !rest.is_empty() {
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            rest = after.trim_start();
             match (word.split_once('='), terms.last_mut()) {
+                (Some((key, value)), _) if value.starts_with('"') => {
+                    let begin = text.len() - after.len() - value.len();
+                    let (value, after) = unquoted(&text[begin..]).ok_or_else(|| {
+                        refuse("has a quote that is not closed before a space or the end")
+                    })?;
+                    terms.push((key.to_owned(), value));
+                    rest = after.trim_start();
+                }
                 (Some((key, value)), _) => terms.push((key.to_owned(), value.to_owned())),
                 (None, Some((_, value))) => {
                     value.push(' ');
@@ -46,12 +59,21 @@ impl Filter {
         Ok(Self { terms })
     }
 
+    /// The same keys with other values.
+    pub(super) fn with_values(&self, value: impl Fn(&str) -> String) -> Self {
+        let other = |(key, old): &(String, String)| (key.clone(), value(old));
+        Self {
+            terms: self.terms.iter().map(other).collect(),
+        }
+    }
+
     /// The keys and values, in the order in which they were given.
     pub fn terms(&self) -> &[(String, String)] {
         &self.terms
     }
 
-    /// Whether a pair has all the values. Numbers and `true` are compared as they are written.
+    /// Whether a pair has all the values. Numbers and `true` are compared as they are written; of a list
+    /// one entry is enough.
     pub fn matches(&self, record: &Record) -> bool {
         let meta: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&record.meta).unwrap_or_default();
@@ -60,20 +82,52 @@ impl Filter {
                 "licence" | "license" => meta.get("licence").or(meta.get("license")),
                 key => meta.get(key),
             };
-            found.is_some_and(|value| match value.as_str() {
-                Some(text) => text == wanted,
-                None => {
-                    let written = value.to_string();
-                    written == *wanted
-                }
-            })
+            found.is_some_and(|value| is_value(value, wanted))
         })
     }
 }
 
+fn is_value(value: &serde_json::Value, wanted: &str) -> bool {
+    match value {
+        serde_json::Value::String(text) => text == wanted,
+        serde_json::Value::Array(entries) if entries.iter().any(|e| is_value(e, wanted)) => true,
+        other => other.to_string() == wanted,
+    }
+}
+
+/// What stands between the quotes that a text begins with, and what follows after a space.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut signs = text.char_indices().skip(1);
+    while let Some((at, sign)) = signs.next() {
+        match sign {
+            '\\' => value.push(signs.next()?.1),
+            '"' => {
+                let after = &text[at + 1..];
+                let ends = after.is_empty() || after.starts_with(char::is_whitespace);
+                return ends.then_some((value, after));
+            }
+            sign => value.push(sign),
+        }
+    }
+    None
+}
+
+/// Whether a value must be quoted to be read as it is.
+fn needs_quotes(value: &str) -> bool {
+    let plain = value.split_whitespace().collect::<Vec<_>>().join(" ") == value;
+    let later_key = value.split(' ').skip(1).any(|word| word.contains('='));
+    !plain || later_key || value.starts_with('"')
+}
+
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let terms: Vec<String> = self.terms.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let quoted = |v: &str| format!("\"{}\"", v.replace('\\', "\\\\").replace('"', "\\\""));
+        let term = |(k, v): &(String, String)| match needs_quotes(v) {
+            true => format!("{k}={}", quoted(v)),
+            false => format!("{k}={v}"),
+        };
+        let terms: Vec<String> = self.terms.iter().map(term).collect();
         f.write_str(&terms.join(" "))
     }
 }
@@ -163,8 +217,44 @@ mod tests {
         let year = Filter::parse("year=2026").unwrap();
         assert!(year.matches(&record(r#"{"year":2026}"#)));
         assert!(!year.matches(&record("not json")));
-        for bad in ["", "  ", "mine", "=x", "licence=", "licence= source=x"] {
+        let bad_quotes = ["a=\"b", "a=\"b\"c", "a=\"b\\\"", "a=\"\""];
+        for bad in ["", "  ", "mine", "=x", "licence=", "licence= source=x"]
+            .into_iter()
+            .chain(bad_quotes)
+        {
             assert!(Filter::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    /// What stands in a pair can be asked for, whatever it is, and is read back from the log.
+    #[test]
+    fn every_value_can_be_written() {
+        let odd = "Zo\u{eb} \"Q=\" O\u{2019}Hara";
+        for value in [
+            odd,
+            "two  spaces",
+            " at the ends ",
+            "a b=c",
+            "\"",
+            "\\",
+            "a\nb",
+            "x=y",
+            "\"a\" b",
+        ] {
+            let meta = serde_json::json!({"photographer": value, "people": ["Bob", value]});
+            let pair = record(&meta.to_string());
+            for key in ["photographer", "people"] {
+                let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+                let filter =
+                    Filter::parse(&format!("people=Bob {key}=\"{escaped}\" people=Bob")).unwrap();
+                assert!(filter.matches(&pair), "{filter}");
+                assert_eq!(Filter::parse(&filter.to_string()).unwrap(), filter);
+            }
+        }
+        assert!(
+            !Filter::parse("people=Eve")
+                .unwrap()
+                .matches(&record(r#"{"people":["Bob"]}"#))
+        );
     }
 }

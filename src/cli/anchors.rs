@@ -108,7 +108,8 @@ struct RemoveArgs {
     #[arg(long, env = "ASIF_IDS_FILE", value_name = "FILE")]
     ids_file: Option<PathBuf>,
 
-    /// Every pair with all of these values in its metadata.
+    /// Every pair with all of these values in its metadata; of a list one entry is enough, and a value
+    /// may stand in double quotes.
     #[arg(
         long = "where",
         env = "ASIF_WHERE",
