@@ -1,6 +1,6 @@
 //! What can go wrong with an anchor set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::encode::{EncodeError, Modality};
 use crate::pairs::{PairsError, json_message};
@@ -53,12 +53,12 @@ pub enum AnchorsError {
         holder: String,
     },
     /// The manifest cannot be understood.
-    #[error("{path}: not a manifest of an anchor set: {}; `asif repair` goes back to a generation that has one, or build the set again", json_message(source), path = path.display())]
+    #[error("{path}: not a manifest of an anchor set: {}; `asif repair` mends the set or goes back to a generation that has one", json_message(reason), path = path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,
         /// What the JSON reader says.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
     /// Written by a newer program.
     #[error("{path}: format {found}, but this program reads format {known}; use the asif that made the set, or build it again", path = path.display())]
@@ -129,7 +129,9 @@ pub enum AnchorsError {
     },
     /// A filter of pairs cannot be understood.
     #[error(
-        "the filter {text:?} {what}; write KEY=VALUE, several with spaces between: 'licence=CC-BY-4.0 source=mine'"
+        "the filter {text:?} {what}; write KEY=VALUE, several with spaces between: \
+         'licence=CC-BY-4.0 source=mine'; a value that has = or \" in it stands in double quotes: \
+         'title=\"a = b\"'"
     )]
     Filter {
         /// The filter.
@@ -152,6 +154,19 @@ pub enum AnchorsError {
         wanted: String,
         /// The generations that are there.
         kept: String,
+    },
+    /// What is to be purged was never here.
+    #[error(
+        "{path}: no pair, no change of the log and no row that was left out has {what}, so nothing was \
+         deleted; write it as the set does (`asif anchors list` shows ids, `asif inspect` sources and \
+         licences), or leave it out to delete all removed pairs",
+        path = path.display()
+    )]
+    NothingToPurge {
+        /// The set.
+        path: PathBuf,
+        /// What was asked for.
+        what: String,
     },
     /// A pair that is to be purged is still live.
     #[error("{path}: {id:?} is a live pair; remove it first (`asif anchors remove`)", path = path.display())]
@@ -211,6 +226,26 @@ pub enum AnchorsError {
     /// The file system refused; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl AnchorsError {
+    /// What it means that a file of a set cannot be read: that the set is damaged, unless it is the
+    /// medium that refuses.
+    pub(super) fn of_file(path: &Path, error: std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let what = match error.kind() {
+            ErrorKind::NotFound => "it is missing",
+            ErrorKind::IsADirectory => "a folder stands in its place",
+            ErrorKind::NotADirectory => "a file stands in the place of its folder",
+            ErrorKind::UnexpectedEof => "it is cut off",
+            ErrorKind::InvalidData => "it is no text",
+            _ => return Self::Io(error),
+        };
+        Self::Damaged {
+            path: path.to_owned(),
+            what: what.to_owned(),
+        }
+    }
 }
 
 /// A set was built with one encoder and is to be used with another.

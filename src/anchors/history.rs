@@ -129,9 +129,9 @@ fn missing(set: &Path, logged: &[Change]) -> Result<Vec<Change>, AnchorsError> {
 /// When the disk refuses.
 pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), AnchorsError> {
     let path = log_path(set);
-    let line = log::line(change, keep).map_err(|source| AnchorsError::Manifest {
+    let line = log::line(change, keep).map_err(|reason| AnchorsError::Manifest {
         path: path.clone(),
-        source,
+        reason,
     })?;
     fs::create_dir_all(&folder(set))?;
     Ok(fs::append_line(&path, &line)?)

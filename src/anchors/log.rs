@@ -114,9 +114,9 @@ pub(super) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
     let path = history::log_path(set);
     let mut text = String::new();
     for of in lines {
-        let written = line(&of.change, of.keep).map_err(|source| AnchorsError::Manifest {
+        let written = line(&of.change, of.keep).map_err(|reason| AnchorsError::Manifest {
             path: path.clone(),
-            source,
+            reason,
         })?;
         text.push_str(&written);
         text.push('\n');

@@ -132,11 +132,11 @@ impl Manifest {
     /// When the file cannot be read, is not a manifest, or has a newer format.
     pub fn read(set: &Path, name: &str) -> Result<Self, AnchorsError> {
         let path = folder(set).join(format!("{name}.json"));
-        let bytes = fs_err::read(&path).map_err(AnchorsError::Io)?;
+        let bytes = fs_err::read(&path).map_err(|e| AnchorsError::of_file(&path, e))?;
         let manifest: Self =
-            serde_json::from_slice(&bytes).map_err(|source| AnchorsError::Manifest {
+            serde_json::from_slice(&bytes).map_err(|reason| AnchorsError::Manifest {
                 path: path.clone(),
-                source,
+                reason,
             })?;
         if manifest.format != FORMAT {
             return Err(AnchorsError::Format {

@@ -41,9 +41,9 @@ pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
     let path = folder.join(format!("{name}.json"));
     let json = manifest
         .to_bytes()
-        .map_err(|source| AnchorsError::Manifest {
+        .map_err(|reason| AnchorsError::Manifest {
             path: path.clone(),
-            source,
+            reason,
         })?;
     fs::write_atomically(&path, &json)?;
     Ok(fs::write_atomically(

@@ -10,27 +10,31 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `audit` | where pairs are found |
+//! | `removed` | all that a set stores and that is not live, and its embeddings in the cache |
 //! | `needles` | what identifies purged pairs and the request, and the search for it in bytes |
 //! | `traces` | the log, lists of rows left out, uploaded pictures |
+//! | `stored` | every pair that lies in a set |
 //! | `receipt` | [`DeletionReceipt`], the answer to a request for deletion |
 
+mod audit;
 mod needles;
 mod receipt;
+mod removed;
+mod stored;
 mod traces;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::cache::{ContentKey, Directions, EmbeddingCache};
 use super::elsewhere::{self, OtherSet, UnknownLinks};
 use super::error::AnchorsError;
-use super::history::{self, Change, IdLine};
-use super::manifest::{self, EncoderEntry, Manifest};
+use super::history;
+use super::manifest::{self, Manifest};
 use super::plan::GraphPolicy;
-use super::records::Record;
-use super::segment::{Segment, SegmentWriter};
+use super::segment::SegmentWriter;
 use super::select::{self, Filter};
 use super::set::AnchorSet;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
@@ -39,200 +43,15 @@ use crate::encode::Modality;
 use needles::Needles;
 use traces::Pictures;
 
+pub use audit::{Traces, audit, find};
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
 pub use receipt::{DeletionReceipt, RequestedTerm};
 pub use traces::PictureLeft;
-
-/// Where a pair is found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Traces {
-    /// The pair's id.
-    pub id: String,
-    /// Whether it is live.
-    pub live: bool,
-    /// Kept generations in which it is live: those that a rollback or swap could bring back.
-    pub generations: Vec<u64>,
-    /// Segments that store its bytes, live or removed.
-    pub segments: Vec<String>,
-    /// Changes of the log that name it, by generation.
-    pub log: Vec<u64>,
-    /// Changes of the log that name it by its hash: it was purged.
-    pub purged: Vec<u64>,
-    /// Other sets that hold a pair of this id, as far as they are known ([`elsewhere`]).
-    pub elsewhere: Vec<PathBuf>,
-    /// Further files that hold something of it: of the set, the cache and the folders of uploads.
-    pub files: Vec<NeedleTrace>,
-}
-
-impl Traces {
-    /// Whether nothing but the hash in the log is left of it.
-    pub fn is_gone(&self) -> bool {
-        let stored = self.live || !self.generations.is_empty() || !self.segments.is_empty();
-        !stored && self.log.is_empty() && self.files.is_empty()
-    }
-}
 
 /// What the log calls a purged pair, and the value of a filter: `blake3:` and the first 32 hex digits of
 /// the BLAKE3 hash of its UTF-8 bytes.
 pub fn alias(id: &str) -> String {
     format!("blake3:{}", &blake3::hash(id.as_bytes()).to_hex()[..32])
-}
-
-/// Looks for pairs in all that a set keeps, in the folder `cache` of embeddings, and where the server
-/// wrote pictures of them.
-///
-/// # Errors
-/// When the folder is not a set, or a generation, the log or a file cannot be read.
-pub fn audit(
-    set: &Path,
-    ids: &[String],
-    cache: Option<&Path>,
-) -> Result<Vec<Traces>, AnchorsError> {
-    let mut traces: Vec<Traces> = ids
-        .iter()
-        .map(|id| Traces {
-            id: id.clone(),
-            live: false,
-            generations: Vec::new(),
-            segments: Vec::new(),
-            log: Vec::new(),
-            purged: Vec::new(),
-            elsewhere: Vec::new(),
-            files: Vec::new(),
-        })
-        .collect();
-    let wanted: HashSet<String> = ids.iter().cloned().collect();
-    for other in elsewhere::holding(set, &wanted)? {
-        for trace in &mut traces {
-            if other.ids.binary_search(&trace.id).is_ok() {
-                trace.elsewhere.push(other.set.clone());
-            }
-        }
-    }
-    let kept = manifest::kept(set)?;
-    let mut seen = HashSet::new();
-    for &generation in &kept {
-        let opened = AnchorSet::open_generation(set, generation)?;
-        let (_, missing) = select::by_ids(&opened, &wanted)?;
-        for trace in &mut traces {
-            if !missing.contains(&trace.id) {
-                trace.generations.push(generation);
-                trace.live |= kept.last() == Some(&generation);
-            }
-        }
-        for (entry, segment) in opened.manifest().segments.iter().zip(opened.segments()) {
-            if seen.insert(entry.id.clone()) {
-                let stored: Result<HashSet<&str>, _> =
-                    (0..segment.len()).map(|i| segment.pair_id(i)).collect();
-                let stored = stored?;
-                for trace in &mut traces {
-                    if stored.contains(trace.id.as_str()) {
-                        trace.segments.push(entry.id.clone());
-                    }
-                }
-            }
-        }
-    }
-    for change in history::read(set)? {
-        let named: HashSet<String> = named(set, &change)?.into_iter().collect();
-        for trace in &mut traces {
-            if named.contains(&trace.id) {
-                trace.log.push(change.generation);
-            }
-            if named.contains(&alias(&trace.id)) {
-                trace.purged.push(change.generation);
-            }
-        }
-    }
-    find_in_files(set, cache, &mut traces)?;
-    Ok(traces)
-}
-
-/// Searches files for what the pairs are known by, each pair by itself.
-fn find_in_files(
-    set: &Path,
-    cache: Option<&Path>,
-    traces: &mut [Traces],
-) -> Result<(), AnchorsError> {
-    let live = AnchorSet::open(set)?;
-    for trace in traces.iter_mut().filter(|trace| !trace.live) {
-        let mut needles = Needles::of_request(std::slice::from_ref(&trace.id), None);
-        let mut images = BTreeSet::new();
-        stored(set, |record, segment, local| {
-            if record.id == trace.id {
-                needles.add_pair(record, segment, local);
-                images.insert(record.image.clone());
-            }
-        })?;
-        needles.leave_shared(&live)?;
-        let pictures = Pictures::sort(&images, &HashSet::new());
-        let mut folders = vec![set.to_owned()];
-        folders.extend(cache.map(Path::to_owned));
-        folders.extend(pictures.folders.iter().cloned());
-        trace.files = needles.search(&folders)?.found;
-        let kinds = vec![NeedleKind::Image];
-        for file in pictures.uploads {
-            if !trace.files.iter().any(|found| found.file == file) {
-                let kinds = kinds.clone();
-                trace.files.push(NeedleTrace { file, kinds });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The ids of all pairs that a kept generation stores, live or removed, and that a filter lets through;
-/// then the changes of the log that were given one of its values, which is all that is left after a purge.
-///
-/// # Errors
-/// When a generation or the log cannot be read.
-pub fn find(set: &Path, filter: &Filter) -> Result<(Vec<String>, Vec<u64>), AnchorsError> {
-    let mut ids = BTreeSet::new();
-    stored(set, |record, _, _| {
-        if filter.matches(record) {
-            ids.insert(record.id.clone());
-        }
-    })?;
-    let mut named = Vec::new();
-    for change in history::read(set)? {
-        let mut terms = filter.terms().iter();
-        if terms.any(|(key, value)| {
-            [value.clone(), alias(value)]
-                .iter()
-                .any(|v| change.detail.contains(&format!("{key}={v}")))
-        }) {
-            named.push(change.generation);
-        }
-    }
-    Ok((ids.into_iter().collect(), named))
-}
-
-/// Shows each pair that a kept generation stores, once a segment.
-fn stored(set: &Path, mut show: impl FnMut(&Record, &Segment, usize)) -> Result<(), AnchorsError> {
-    let mut seen = HashSet::new();
-    for generation in manifest::kept(set)? {
-        let opened = AnchorSet::open_generation(set, generation)?;
-        for (entry, segment) in opened.manifest().segments.iter().zip(opened.segments()) {
-            if seen.insert(entry.id.clone()) {
-                for local in 0..segment.len() {
-                    show(&segment.record(local)?, segment, local);
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The ids that a change names, itself or in its file.
-fn named(set: &Path, change: &Change) -> Result<Vec<String>, AnchorsError> {
-    let mut ids = [change.added_ids.clone(), change.removed_ids.clone()].concat();
-    if change.ids_file.is_some() {
-        let lines = history::read_ids(set, change.generation)?.into_iter();
-        ids.extend(lines.map(|line| match line {
-            IdLine::Added(id) | IdLine::Removed(id) => id,
-        }));
-    }
-    Ok(ids)
 }
 
 /// What a purge did, or under `dry_run` would do.
@@ -264,7 +83,12 @@ pub struct PurgeReport {
     /// What was found of the pairs and the request afterwards, by reading every byte; none under
     /// `dry_run`.
     pub search: Option<ByteSearch>,
-    /// The hashes of the ids of all pairs that were purged or asked for.
+    /// How many of the pairs were asked for, by id or filter.
+    pub matched: u64,
+    /// Damaged folders that were deleted without its being known whose pairs they held: embeddings and
+    /// uploaded pictures of these may be left.
+    pub unreadable: Vec<PathBuf>,
+    /// The hashes of the ids of all pairs that were purged.
     #[serde(skip)]
     pub hashes: Vec<String>,
 }
@@ -284,23 +108,38 @@ pub struct PurgeRequest<'a> {
     pub dry_run: bool,
 }
 
-/// Removed pairs and what is to be forgotten of them, by encoder.
-#[derive(Default)]
-struct Gone {
-    ids: HashSet<String>,
-    pairs: HashSet<(String, usize)>,
-    caches: HashMap<String, Forget>,
-    /// The contents, whichever encoder read them.
-    keys: HashSet<ContentKey>,
-    images: BTreeSet<String>,
-    needles: Needles,
-}
+/// The command, as the log has it.
+const PURGE: &str = "audit --purge";
 
-#[derive(Default)]
-struct Forget {
-    dim: usize,
-    keys: HashSet<ContentKey>,
-    vectors: Directions,
+/// What was asked for is a pair that the set stores or a change of the log names, or a row that was left
+/// out. A mistyped request would cost every older generation, and be answered by a receipt.
+fn request_is_known(
+    set: &Path,
+    request: &PurgeRequest<'_>,
+    stored: &HashSet<String>,
+    by_filter: bool,
+) -> Result<(), AnchorsError> {
+    let mut in_log = HashSet::new();
+    for change in history::read(set)? {
+        in_log.extend(audit::named(set, &change)?);
+    }
+    let unknown = |what: String| AnchorsError::NothingToPurge {
+        path: set.to_owned(),
+        what,
+    };
+    for id in request.ids {
+        let known = stored.contains(id) || in_log.contains(id) || in_log.contains(&alias(id));
+        let needles = Needles::of_request(std::slice::from_ref(id), None);
+        if !known && !traces::is_listed(set, &needles)? {
+            return Err(unknown(format!("the id {id:?}")));
+        }
+    }
+    if let Some(filter) = request.filter.filter(|_| !by_filter)
+        && !traces::is_listed(set, &Needles::of_request(&[], Some(filter)))?
+    {
+        return Err(unknown(filter.to_string()));
+    }
+    Ok(())
 }
 
 /// Deletes the bytes of every pair that is not live: see the module. A purge that was interrupted is
@@ -315,8 +154,11 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
     let mut writer = Writer::begin(set, &options)?;
     let live = writer.live()?;
     let mut ids = request.ids.to_vec();
+    let mut given = Vec::new();
     if let Some(filter) = request.filter {
-        ids.extend(find(set, filter)?.0);
+        let found = find(set, filter)?;
+        ids.extend(found.0);
+        given = found.1;
     }
     let ids = ids.as_slice();
     let live_ids: HashSet<String> = select::ids(&live)?.into_iter().collect();
@@ -327,10 +169,20 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
         });
     }
     let kept = manifest::kept(set)?;
-    let mut gone = gone(set, &live, &kept)?;
+    let mut gone = removed::pairs(set, &live, &kept)?;
+    let is_purge = |manifest: &Manifest| {
+        let change = manifest.change.as_ref();
+        change.is_some_and(|change| change.command == PURGE)
+    };
+    // After a purge there is nothing to lose, and one that was killed is to be finished.
+    if !is_purge(live.manifest()) {
+        let by_filter = ids.len() > request.ids.len() || !given.is_empty();
+        request_is_known(set, request, &gone.ids, by_filter)?;
+    }
     gone.needles.add_request(ids, request.filter);
     // While the segments still have their names.
-    let segments: BTreeSet<String> = gone.pairs.iter().map(|(id, _)| id.clone()).collect();
+    let segments = gone.pairs.iter().map(|(id, _)| id.clone());
+    let segments: BTreeSet<String> = segments.filter(|id| !id.contains('/')).collect();
     let unknown_links = elsewhere::unknown_links(set, &segments)?;
     let wanted = gone.ids.iter().chain(ids).cloned().collect();
     let elsewhere = elsewhere::holding(set, &wanted)?;
@@ -344,12 +196,12 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
     manifest.parent = None;
     manifest.restored = None;
     writer.mark("rewrite");
-    let purged = gone.pairs.len() as u64;
+    let purged = gone.records.len() as u64;
     let licences = manifest.licences.clone();
     let next = Next {
         manifest,
         tombstones: None,
-        command: "audit --purge",
+        command: PURGE,
         detail: format!("the bytes of {purged} removed pairs"),
         moved: (0, 0),
         ids: (Vec::new(), Vec::new()),
@@ -359,7 +211,7 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
         // Before anything that would let a second attempt find less to forget.
         uploads = pictures.delete()?;
         if let Some(folder) = request.cache {
-            forgotten = forget(folder, &gone)?;
+            forgotten = removed::forget(folder, &gone)?;
         }
         publish::clear_beside(set);
         log_lines = traces::redact(set, &live_ids, &licences, ids, &gone.needles)?;
@@ -376,7 +228,11 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
         folders.extend(pictures.folders.iter().cloned());
         search = Some(gone.needles.search(&folders)?);
     }
-    let hashes: BTreeSet<String> = gone.ids.iter().chain(ids).map(|id| alias(id)).collect();
+    // Of a live id an older picture or caption may have been deleted; the id itself was not.
+    let deleted = gone.ids.iter().filter(|id| !live_ids.contains(*id));
+    let hashes: BTreeSet<String> = deleted.clone().map(|id| alias(id)).collect();
+    let asked: HashSet<&String> = ids.iter().collect();
+    let matched = deleted.filter(|id| asked.contains(id)).count() as u64;
     Ok(PurgeReport {
         receipt,
         purged,
@@ -390,6 +246,8 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
         log_lines_rewritten: log_lines,
         skip_rows_removed: skip_rows,
         search,
+        matched,
+        unreadable: gone.unreadable,
         hashes: hashes.into_iter().collect(),
     })
 }
@@ -400,78 +258,6 @@ fn live_images(live: &AnchorSet) -> Result<HashSet<String>, AnchorsError> {
     let image =
         |(segment, local): (usize, usize)| Ok(live.segments()[segment].record(local)?.image);
     places.map(image).collect()
-}
-
-/// Takes the embeddings of purged pairs from the caches of all encoders in the folder: those of the set
-/// by content and by vector, others by content. Returns how many.
-fn forget(folder: &Path, gone: &Gone) -> Result<u64, AnchorsError> {
-    fs::sweep_hidden(folder)?;
-    let mut forgotten = 0;
-    for (fingerprint, forget) in &gone.caches {
-        if let Some(cache) = EmbeddingCache::existing(folder, fingerprint, forget.dim)? {
-            forgotten += cache.forget(&forget.keys, &forget.vectors)?;
-        }
-    }
-    for cache in EmbeddingCache::all(folder)? {
-        forgotten += cache.forget(&gone.keys, &Directions::default())?;
-    }
-    Ok(forgotten)
-}
-
-/// All pairs that a kept generation stores and that are not live.
-fn gone(set: &Path, live: &AnchorSet, kept: &[u64]) -> Result<Gone, AnchorsError> {
-    let mut alive: HashSet<(String, usize)> = HashSet::new();
-    for row in live.live().rows() {
-        if let Some((segment, local)) = live.place(row) {
-            alive.insert((live.manifest().segments[segment].id.clone(), local));
-        }
-    }
-    let mut gone = Gone::default();
-    for &generation in kept {
-        let old = AnchorSet::open_generation(set, generation)?;
-        for (entry, segment) in old.manifest().segments.iter().zip(old.segments()) {
-            for local in 0..segment.len() {
-                let key = (entry.id.clone(), local);
-                if !alive.contains(&key) && gone.pairs.insert(key) {
-                    note(&mut gone, old.manifest(), segment, local)?;
-                }
-            }
-        }
-    }
-    Ok(gone)
-}
-
-fn note(
-    gone: &mut Gone,
-    manifest: &Manifest,
-    segment: &Segment,
-    local: usize,
-) -> Result<(), AnchorsError> {
-    let record = segment.record(local)?;
-    let mut side = |encoder: &EncoderEntry, modality, keys: Vec<ContentKey>| {
-        let mut joined = segment.vectors(modality).vector(local);
-        for member in encoder.identity.cached() {
-            let (vector, rest) = joined.split_at(member.dim);
-            joined = rest;
-            let forget = gone.caches.entry(member.fingerprint.clone()).or_default();
-            forget.dim = member.dim;
-            forget.keys.extend(&keys);
-            forget.vectors.insert(vector);
-        }
-    };
-    // The image may have changed or gone; its embedding is then known by the vector alone.
-    let image = fs_err::read(&record.image);
-    let image: Vec<_> = image.iter().map(|bytes| ContentKey::of(bytes)).collect();
-    let captions = record.captions.iter();
-    let captions: Vec<_> = captions.map(|c| ContentKey::of(c.as_bytes())).collect();
-    let all: Vec<ContentKey> = image.iter().chain(&captions).copied().collect();
-    side(&manifest.image_encoder, Modality::Image, image);
-    side(&manifest.text_encoder, Modality::Text, captions);
-    gone.keys.extend(all);
-    gone.needles.add_pair(&record, segment, local);
-    gone.images.insert(record.image);
-    gone.ids.insert(record.id);
-    Ok(())
 }
 
 /// Writes each segment that stores removed pairs again without them; returns how many.

@@ -44,8 +44,8 @@ pub struct AuditArgs {
     #[arg(value_name = "ID", required_unless_present_any = ["purge", "filter"])]
     ids: Vec<String>,
 
-    /// Every pair, live or removed, with all of these values in its metadata. With --purge none may be
-    /// live.
+    /// Every pair, live or removed, with all of these values in its metadata; of a list one entry is
+    /// enough, and a value may stand in double quotes. With --purge none may be live.
     #[arg(long = "where", env = "ASIF_WHERE", value_name = "KEY=VALUE ...")]
     filter: Option<String>,
 
@@ -157,6 +157,16 @@ fn run_purge(
         context.print(format::facts(&purge_rows(&done)))?;
     }
     let found = done.search.as_ref().map_or(0, |search| search.found.len());
+    if let Some(first) = done.unreadable.first().filter(|_| found == 0) {
+        return Err(BadInput(format!(
+            "{} (one of {}) was damaged, and it is not known whose pairs it held; it is deleted, but \
+             embeddings of theirs may be in {}: delete that folder, which costs only time",
+            format::path(first),
+            done.unreadable.len(),
+            format::path(request.cache.unwrap_or(std::path::Path::new("the cache"))),
+        ))
+        .into());
+    }
     if found == 0 {
         return Ok(());
     }

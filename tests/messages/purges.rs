@@ -303,3 +303,125 @@ fn what_others_have_too_stays() {
     assert_eq!(done["skip_rows_removed"], 0, "{done}");
     assert_eq!(done["search"]["found"], json!([]));
 }
+
+/// A set of pairs 0 to 4, with 5 to 7 added and taken back; the second generation's name.
+fn with_removed(bench: &Bench) -> std::path::PathBuf {
+    let pairs: Vec<_> = (0..5).map(|n| bench.pair(n)).collect();
+    bench.pairs("pairs.jsonl", &pairs);
+    let more: Vec<_> = (5..8)
+        .map(|n| {
+            let mut pair = bench.pair(n);
+            pair["id"] = json!(format!("removed person {n}"));
+            pair["people"] = json!(["Bob", format!("Eve \"E=\" {n}")]);
+            pair
+        })
+        .collect();
+    bench.pairs("more.jsonl", &more);
+    bench
+        .run(&["build", "--pairs", "pairs.jsonl", "--out", "sets/a.asif"])
+        .ok();
+    bench
+        .run(&["anchors", "add", "sets/a.asif", "--pairs", "more.jsonl"])
+        .ok();
+    bench.run(&["anchors", "compact", "sets/a.asif"]).ok();
+    bench.run(&["swap", "sets/a.asif", "--to", "1"]).ok();
+    bench.at("sets/a.asif")
+}
+
+#[test]
+fn a_purge_of_what_was_never_there_deletes_nothing() {
+    let bench = Bench::new();
+    let set = with_removed(&bench);
+    let files = |set: &Path| -> Vec<(std::path::PathBuf, Vec<u8>)> {
+        let all = walkdir::WalkDir::new(set).sort_by_file_name().into_iter();
+        let paths = all.map(|entry| entry.unwrap().into_path());
+        let wanted = paths.filter(|path| path.is_file() && !path.ends_with("LOCK"));
+        wanted
+            .map(|path| (path.clone(), fs_err::read(path).unwrap()))
+            .collect()
+    };
+    let before = files(&set);
+    for asked in [
+        &["--where", "people=Evil E"][..],
+        &["nobody at all"],
+        &["removed person 5", "removed person 9"],
+    ] {
+        for more in [
+            &["--purge", "--receipt", "r.json"][..],
+            &["--purge", "--dry-run"],
+        ] {
+            let said = bench.run(&[&["audit", "sets/a.asif"], asked, more].concat());
+            assert_eq!(said.code, Some(3), "{asked:?}: {}", said.err);
+            assert!(said.err.contains("nothing was deleted"), "{}", said.err);
+        }
+    }
+    assert!(files(&set) == before && !bench.at("r.json").exists());
+    // A value that has all that ends a value, as one of a list; the receipt speaks of what was deleted only.
+    let filter = "people=\"Eve \\\"E=\\\" 5\"";
+    let args = [
+        "audit",
+        "sets/a.asif",
+        "--purge",
+        "--receipt",
+        "r.json",
+        "--where",
+        filter,
+    ];
+    bench.run(&args).ok();
+    let receipt = fs_err::read_to_string(bench.at("r.json")).unwrap();
+    let receipt: serde_json::Value = serde_json::from_str(&receipt).unwrap();
+    assert_eq!(receipt["requested_pairs"], 1);
+    assert_eq!(
+        (&receipt["pairs"], receipt["ids"].as_array().unwrap().len()),
+        (&json!(3), 3)
+    );
+    assert_eq!(receipt["pictures_left"], 3);
+    // Given again, as after one that was killed, there is nothing more to do.
+    bench.run(&args).ok();
+}
+
+/// A generation that cannot be read any more must not be what keeps its pairs, nor hide them from the
+/// search; and what a repair put aside is purged too.
+#[test]
+fn a_purge_reaches_pairs_of_damaged_generations() {
+    for repaired in [false, true] {
+        let bench = Bench::new();
+        let set = with_removed(&bench);
+        let damaged = ["g000002.json", "g000003.json"];
+        for name in damaged {
+            let path = set.join("generations").join(name);
+            let text = fs_err::read_to_string(&path).unwrap();
+            fs_err::write(path, text.replacen("\"parent\"", "\"pxrent\"", 1)).unwrap();
+        }
+        if repaired {
+            for name in damaged {
+                fs_err::remove_file(set.join("generations").join(name)).unwrap();
+            }
+            let _ = bench.run(&["repair", "sets/a.asif"]);
+            assert!(set.join("damaged").exists());
+        }
+        let said = bench.run(&["audit", "sets/a.asif", "removed person 6"]);
+        assert_eq!(said.code, Some(3), "{}", said.err);
+        let report = bench
+            .run(&[
+                "audit",
+                "sets/a.asif",
+                "--json",
+                "--purge",
+                "removed person 6",
+            ])
+            .ok()
+            .json();
+        assert_eq!(
+            (&report["purged"], &report["matched"]),
+            (&json!(3), &json!(1)),
+            "{report}"
+        );
+        assert!(
+            report["embeddings_forgotten"].as_u64().unwrap() >= 3,
+            "{report}"
+        );
+        assert_eq!(holding(&set, b"removed person"), Vec::<String>::new());
+        bench.run(&["verify", "--full", "sets/a.asif"]).ok();
+    }
+}

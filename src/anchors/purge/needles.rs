@@ -94,13 +94,16 @@ impl Needles {
         }
     }
 
-    /// Adds what a stored pair is known by.
-    pub fn add_pair(&mut self, record: &Record, segment: &Segment, local: usize) {
+    /// Adds what a stored pair is known by; without a segment its vectors are not.
+    pub fn add_pair(&mut self, record: &Record, segment: Option<&Segment>, local: usize) {
         self.text(&record.id, NeedleKind::Id);
         self.text(&record.image, NeedleKind::Image);
         for caption in &record.captions {
             self.text(caption, NeedleKind::Caption);
         }
+        let Some(segment) = segment else {
+            return;
+        };
         for modality in [Modality::Image, Modality::Text] {
             let vector = vector_start(segment, modality, local);
             self.found.insert(vector, NeedleKind::Vector);

@@ -33,7 +33,9 @@ pub struct DeletionReceipt {
     pub requested_ids: Vec<String>,
     /// The filter that was asked for.
     pub requested_where: Vec<RequestedTerm>,
-    /// Hashes of the ids of all pairs that were deleted or asked for.
+    /// How many of the deleted pairs were asked for, by id or filter; 0 if an earlier purge had them.
+    pub requested_pairs: u64,
+    /// Hashes of the ids of all pairs that were deleted.
     pub ids: Vec<String>,
     /// Pairs whose bytes were deleted.
     pub pairs: u64,
@@ -57,6 +59,8 @@ pub struct DeletionReceipt {
     pub other_sets: usize,
     /// Segments with further hard links in folders of no known set.
     pub unknown_links: usize,
+    /// Damaged folders that were deleted without its being known whose pairs they held.
+    pub unreadable: usize,
     /// `verified: none found`, or what is left to do.
     pub result: String,
     /// Files that were read to the end afterwards.
@@ -95,6 +99,7 @@ impl DeletionReceipt {
                     value: alias(value),
                 })
                 .collect(),
+            requested_pairs: report.matched,
             ids: report.hashes.clone(),
             pairs: report.purged,
             segments_rewritten: report.segments_rewritten,
@@ -107,6 +112,7 @@ impl DeletionReceipt {
             pictures_left: report.pictures_left.len(),
             other_sets: report.elsewhere.len(),
             unknown_links: report.unknown_links.len(),
+            unreadable: report.unreadable.len(),
             result: result(report, &search),
             files_searched: search.files,
             bytes_searched: search.bytes,
@@ -121,6 +127,11 @@ impl DeletionReceipt {
 fn result(report: &PurgeReport, search: &ByteSearch) -> String {
     match (&report.search, search.found.len()) {
         (None, _) => "a dry run: nothing was deleted".to_owned(),
+        (Some(_), 0) if !report.unreadable.is_empty() => {
+            "not verified: pairs of damaged segments could not be read, so embeddings of theirs may be in \
+             the cache"
+                .to_owned()
+        }
         (Some(_), 0) => "verified: none found".to_owned(),
         (Some(_), found) => format!("not verified: something was found in {found} files"),
     }

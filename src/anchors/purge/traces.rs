@@ -74,16 +74,11 @@ fn redacted_detail(change: &Change, needles: &Needles) -> String {
         "anchors remove" => Filter::parse(&change.detail).map_or_else(
             |_| redacted_words(&change.detail, needles),
             |filter| {
-                let term = |(key, value): &(String, String)| match is_alias(value) {
-                    true => format!("{key}={value}"),
-                    false => format!("{key}={}", alias(value)),
+                let hidden = |value: &str| match is_alias(value) {
+                    true => value.to_owned(),
+                    false => alias(value),
                 };
-                filter
-                    .terms()
-                    .iter()
-                    .map(term)
-                    .collect::<Vec<_>>()
-                    .join(" ")
+                filter.with_values(hidden).to_string()
             },
         ),
         // Names of sources, which are paths. Those of other commands name sets and generations, and
@@ -129,6 +124,22 @@ pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, Anch
         }
     }
     Ok(trimmed)
+}
+
+/// Whether a list of rows left out, in a segment or put aside, speaks of one of the needles.
+pub(super) fn is_listed(set: &Path, needles: &Needles) -> Result<bool, AnchorsError> {
+    for entry in walkdir::WalkDir::new(set) {
+        let entry = entry.map_err(std::io::Error::from)?;
+        if entry.file_type().is_file() && entry.file_name() == segment::SKIPPED {
+            let bytes = fs_err::read(entry.path())?;
+            let text = String::from_utf8_lossy(&bytes);
+            let speaks = |line: &str| needles.is_in_line(content::unsealed(line));
+            if text.lines().any(speaks) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// A picture of a purged pair that was left where it is.

@@ -118,6 +118,20 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "anchors remove a.asif --id p0 --dry-run",
         ),
         told(
+            "AnchorsError::NothingToPurge",
+            "audit a.asif nobody --purge",
+            3,
+            &["nobody", "nothing was deleted"],
+            "anchors list a.asif",
+        ),
+        told(
+            "AnchorsError::Filter",
+            "anchors list a.asif --where title=\"open",
+            3,
+            &["not closed", "double quotes"],
+            "anchors list a.asif --where title=\"closed\"",
+        ),
+        told(
             "AnchorsError::Strict",
             "build --strict --pairs bad.jsonl --out s.asif",
             3 + 2,

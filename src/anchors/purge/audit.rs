@@ -1,0 +1,185 @@
+//! Where pairs are found: in generations, segments, the log, other sets and files.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::needles::{NeedleKind, NeedleTrace, Needles};
+use super::traces::Pictures;
+use super::{alias, stored};
+use crate::anchors::elsewhere;
+use crate::anchors::error::AnchorsError;
+use crate::anchors::history::{self, Change, IdLine};
+use crate::anchors::manifest;
+use crate::anchors::select::{self, Filter};
+use crate::anchors::set::AnchorSet;
+
+/// Where a pair is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Traces {
+    /// The pair's id.
+    pub id: String,
+    /// Whether it is live.
+    pub live: bool,
+    /// Kept generations in which it is live: those that a rollback or swap could bring back.
+    pub generations: Vec<u64>,
+    /// Segments that store its bytes, live or removed.
+    pub segments: Vec<String>,
+    /// Changes of the log that name it, by generation.
+    pub log: Vec<u64>,
+    /// Changes of the log that name it by its hash: it was purged.
+    pub purged: Vec<u64>,
+    /// Other sets that hold a pair of this id, as far as they are known ([`elsewhere`]).
+    pub elsewhere: Vec<PathBuf>,
+    /// Further files that hold something of it: of the set, the cache and the folders of uploads.
+    pub files: Vec<NeedleTrace>,
+}
+
+impl Traces {
+    /// Whether nothing but the hash in the log is left of it.
+    pub fn is_gone(&self) -> bool {
+        let stored = self.live || !self.generations.is_empty() || !self.segments.is_empty();
+        !stored && self.log.is_empty() && self.files.is_empty()
+    }
+}
+
+/// Looks for pairs in all that a set keeps, in the folder `cache` of embeddings, and where the server
+/// wrote pictures of them.
+///
+/// # Errors
+/// When the folder is not a set, or a generation, the log or a file cannot be read.
+pub fn audit(
+    set: &Path,
+    ids: &[String],
+    cache: Option<&Path>,
+) -> Result<Vec<Traces>, AnchorsError> {
+    let mut traces: Vec<Traces> = ids
+        .iter()
+        .map(|id| Traces {
+            id: id.clone(),
+            live: false,
+            generations: Vec::new(),
+            segments: Vec::new(),
+            log: Vec::new(),
+            purged: Vec::new(),
+            elsewhere: Vec::new(),
+            files: Vec::new(),
+        })
+        .collect();
+    let wanted: HashSet<String> = ids.iter().cloned().collect();
+    for other in elsewhere::holding(set, &wanted)? {
+        for trace in &mut traces {
+            if other.ids.binary_search(&trace.id).is_ok() {
+                trace.elsewhere.push(other.set.clone());
+            }
+        }
+    }
+    let kept = manifest::kept(set)?;
+    for &generation in &kept {
+        let opened = match AnchorSet::open_generation(set, generation) {
+            // The bytes of its pairs are found below.
+            Err(_) if kept.last() != Some(&generation) => continue,
+            opened => opened?,
+        };
+        let (_, missing) = select::by_ids(&opened, &wanted)?;
+        for trace in &mut traces {
+            if !missing.contains(&trace.id) {
+                trace.generations.push(generation);
+                trace.live |= kept.last() == Some(&generation);
+            }
+        }
+    }
+    stored::each(set, |name, record, _, _| {
+        let named = traces.iter_mut().filter(|trace| trace.id == record.id);
+        for trace in named {
+            if trace.segments.last().is_none_or(|last| last != name) {
+                trace.segments.push(name.to_owned());
+            }
+        }
+    })?;
+    for change in history::read(set)? {
+        let named: HashSet<String> = named(set, &change)?.into_iter().collect();
+        for trace in &mut traces {
+            if named.contains(&trace.id) {
+                trace.log.push(change.generation);
+            }
+            if named.contains(&alias(&trace.id)) {
+                trace.purged.push(change.generation);
+            }
+        }
+    }
+    find_in_files(set, cache, &mut traces)?;
+    Ok(traces)
+}
+
+/// Searches files for what the pairs are known by, each pair by itself.
+fn find_in_files(
+    set: &Path,
+    cache: Option<&Path>,
+    traces: &mut [Traces],
+) -> Result<(), AnchorsError> {
+    let live = AnchorSet::open(set)?;
+    for trace in traces.iter_mut().filter(|trace| !trace.live) {
+        let mut needles = Needles::of_request(std::slice::from_ref(&trace.id), None);
+        let mut images = BTreeSet::new();
+        stored::each(set, |_, record, segment, local| {
+            if record.id == trace.id {
+                needles.add_pair(record, segment, local);
+                images.insert(record.image.clone());
+            }
+        })?;
+        needles.leave_shared(&live)?;
+        let pictures = Pictures::sort(&images, &HashSet::new());
+        let mut folders = vec![set.to_owned()];
+        folders.extend(cache.map(Path::to_owned));
+        folders.extend(pictures.folders.iter().cloned());
+        trace.files = needles.search(&folders)?.found;
+        let kinds = vec![NeedleKind::Image];
+        for file in pictures.uploads {
+            if !trace.files.iter().any(|found| found.file == file) {
+                let kinds = kinds.clone();
+                trace.files.push(NeedleTrace { file, kinds });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The ids of all pairs that a set stores, live or removed, and that a filter lets through;
+/// then the changes of the log that were given one of its values, which is all that is left after a purge.
+///
+/// # Errors
+/// When a generation or the log cannot be read.
+pub fn find(set: &Path, filter: &Filter) -> Result<(Vec<String>, Vec<u64>), AnchorsError> {
+    let mut ids = BTreeSet::new();
+    stored::each(set, |_, record, _, _| {
+        if filter.matches(record) {
+            ids.insert(record.id.clone());
+        }
+    })?;
+    let mut named = Vec::new();
+    for change in history::read(set)? {
+        let mut terms = filter.terms().iter();
+        if terms.any(|(key, value)| {
+            [value.clone(), alias(value)]
+                .iter()
+                .any(|v| change.detail.contains(&format!("{key}={v}")))
+        }) {
+            named.push(change.generation);
+        }
+    }
+    Ok((ids.into_iter().collect(), named))
+}
+
+/// The ids that a change names, itself or in its file.
+pub(super) fn named(set: &Path, change: &Change) -> Result<Vec<String>, AnchorsError> {
+    let mut ids = [change.added_ids.clone(), change.removed_ids.clone()].concat();
+    if change.ids_file.is_some() {
+        let lines = history::read_ids(set, change.generation)?.into_iter();
+        ids.extend(lines.map(|line| match line {
+            IdLine::Added(id) | IdLine::Removed(id) => id,
+        }));
+    }
+    Ok(ids)
+}
