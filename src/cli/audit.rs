@@ -157,7 +157,8 @@ fn run_purge(
         context.print(format::facts(&purge_rows(&done)))?;
     }
     let found = done.search.as_ref().map_or(0, |search| search.found.len());
-    if let Some(first) = done.unreadable.first().filter(|_| found == 0) {
+    let deleted = done.unreadable.first().filter(|_| done.search.is_some());
+    if let Some(first) = deleted.filter(|_| found == 0) {
         return Err(BadInput(format!(
             "{} (one of {}) was damaged, and it is not known whose pairs it held; it is deleted, but \
              embeddings of theirs may be in {}: delete that folder, which costs only time",
