@@ -108,7 +108,11 @@ impl TextEncoder {
             settings.pooling,
             &onnx,
         )?;
-        let layout = Layout::of(&pool.inputs, Padding::read(folder, &tokenizer)?, &onnx)?;
+        let (padding, doubt) = Padding::read(folder, &tokenizer)?;
+        let layout = Layout::of(&pool.inputs, padding, &onnx)?;
+        if let Some(error) = doubt.filter(|_| layout.reads_padding()) {
+            return Err(error);
+        }
         let max_length = layout
             .fixed_length()
             .unwrap_or(usize::MAX)
