@@ -7,7 +7,7 @@ use super::super::folder::{ModelFolder, Settings};
 use super::super::options::Pooling;
 
 /// What the type of a module of sentence-transformers itself begins with.
-const OWN: &str = "sentence_transformers.";
+const SENTENCE_TRANSFORMERS: &str = "sentence_transformers.";
 
 /// The chain of sentence-transformers modules.
 pub(super) struct Modules {
@@ -43,6 +43,7 @@ impl Modules {
             named_by: None,
             refused: None,
         };
+        let mut refused = Vec::new();
         for module in list {
             let text = |key: &str| module.get(key).and_then(Value::as_str).unwrap_or("");
             let path = text("path");
@@ -61,8 +62,11 @@ impl Modules {
             let kind = text("type");
             let name = kind.rsplit('.').next().unwrap_or("");
             // A class of the model's own may do anything, whatever its name.
-            let known = name == kind || kind.starts_with(OWN);
-            match if known { name } else { kind } {
+            let own = name != kind && !kind.starts_with(SENTENCE_TRANSFORMERS);
+            if own || !["Transformer", "Normalize", "Pooling"].contains(&name) {
+                refused.push(format!("`{}`", if own { kind } else { name }));
+            }
+            match name {
                 "Transformer" if !path.is_empty() => {
                     return Err(file.bad(
                         "path",
@@ -89,18 +93,17 @@ impl Modules {
                     ));
                 }
                 "Pooling" => modules.pooling = Some(path.to_owned()),
-                other => {
-                    modules.refused.get_or_insert_with(|| {
-                        format!(
-                            "modules.json has a `{other}` module, which the ONNX file's token vectors \
-                             do not contain; export the model with a `sentence_embedding` output that \
-                             includes it, or, if another output does, name it with \
-                             `asif models add NAME DIR --output`"
-                        )
-                    });
-                }
+                _ => {}
             }
         }
+        modules.refused = (!refused.is_empty()).then(|| {
+            format!(
+                "modules.json has a module ({}) that the ONNX file's token vectors do not contain; \
+                 export the model with a `sentence_embedding` output that includes it, or, if another \
+                 output does, name it with `asif models add NAME DIR --output`",
+                refused.join(", ")
+            )
+        });
         modules.named_by = Some(file);
         Ok(modules)
     }

@@ -69,7 +69,7 @@ fn same_steps(file: &Settings, one: &Preprocess, other: &Preprocess) -> bool {
         (_, crop) => crop,
     };
     (file.get("size").is_none() || one.resize == other.resize)
-        && (file.get("size").is_none() && file.get("crop_size").is_none()
+        && (file.get("do_center_crop").is_none() && file.get("crop_size").is_none()
             || crop(one) == crop(other))
         && one.cut_first == other.cut_first
         && one.filter == other.filter
