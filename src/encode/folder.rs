@@ -35,6 +35,9 @@ const USUAL: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
 /// The file that only an image encoder has.
 const IMAGE_SIGN: &str = "preprocessor_config.json";
 
+/// The one JSON file of a folder that is a list.
+const MODULES: &str = "modules.json";
+
 /// The files that only a text encoder has.
 const TEXT_SIGNS: [&str; 6] = [
     "tokenizer.json",
@@ -195,7 +198,16 @@ impl ModelFolder {
         }
         let text = fs_err::read(&path)?;
         match serde_json::from_slice(&text) {
-            Ok(value) => Ok(Some(Settings { path, value })),
+            Ok(value) => {
+                let file = Settings { path, value };
+                // Of anything else every key would be absent.
+                if name != MODULES && !file.value.is_object() {
+                    let whole = "(top level)";
+                    let found = "not an object";
+                    return Err(file.bad(whole, found, "keys and values", "copy the file again"));
+                }
+                Ok(Some(file))
+            }
             Err(source) => Err(ModelError::Json { path, source }),
         }
     }
@@ -379,5 +391,9 @@ mod tests {
             "{error}"
         );
         assert!(model.json("modules.json").unwrap().is_none());
+        let dir = folder(&[("tokenizer.json", "{}"), ("config.json", "[1]")]);
+        let model = ModelFolder::open(dir.path()).unwrap();
+        let error = model.json("config.json").unwrap_err().to_string();
+        assert!(error.contains("config.json: `(top level)`"), "{error}");
     }
 }

@@ -112,7 +112,8 @@ fn whole(root: &Path, class: &str) {
         ),
         (
             text.join("modules.json"),
-            json!([{"type": "a.Transformer", "path": ""}, {"type": "a.Pooling", "path": "1_Pooling"}]),
+            json!([{"type": "sentence_transformers.models.Transformer", "path": ""},
+                {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]),
         ),
         (image.join("config.json"), json!({"model_type": "clip"})),
         (

@@ -210,6 +210,35 @@ fn steps_and_numbers_that_cannot_be_followed_are_refused() {
         ("CLIP", "rescale_factor", json!("1/255")),
         ("EfficientNet", "rescale_offset", json!(true)),
         ("MobileViT", "do_normalize", json!(true)),
+        ("CLIP", "do_resize", Value::Null),
+        ("CLIP", "do_center_crop", Value::Null),
+        ("CLIP", "do_rescale", Value::Null),
+        ("CLIP", "do_normalize", Value::Null),
+        ("CLIP", "resample", Value::Null),
+        ("MobileViT", "do_flip_channel_order", Value::Null),
+        ("EfficientNet", "include_top", Value::Null),
+        ("PoolFormer", "crop_pct", Value::Null),
+        (
+            "CLIP",
+            "size",
+            json!({"shortest_edge": 40, "height": 40, "width": 40}),
+        ),
+        (
+            "CLIP",
+            "size",
+            json!({"shortest_edge": 40, "min_pixels": 9}),
+        ),
+        (
+            "CLIP",
+            "crop_size",
+            json!({"height": 40, "width": 40, "depth": 3}),
+        ),
+        ("CLIP", "rescale_factor", json!(0)),
+        (
+            "CLIP",
+            "auto_map",
+            json!({"AutoImageProcessor": "their.JinaCLIPImageProcessor"}),
+        ),
     ] {
         let mut settings = json!({"image_processor_type": format!("{class}ImageProcessor"), "size": 40, "crop_size": 40});
         settings[key] = value.clone();
@@ -241,6 +270,114 @@ fn a_folder_without_a_class_is_asked_for_one_where_its_model_type_reads_otherwis
         "{error}"
     );
     assert!(with("clip").is_ok() && with("efficientnet_lite0").is_ok());
+}
+
+#[test]
+fn null_and_the_named_class_itself_are_taken_where_they_change_nothing() {
+    for (class, key, value) in [
+        ("ViT", "resample", Value::Null),
+        ("ViT", "do_center_crop", Value::Null),
+        ("ViT", "image_mean", Value::Null),
+        ("ConvNext", "crop_pct", Value::Null),
+        ("MobileViT", "do_normalize", Value::Null),
+        (
+            "CLIP",
+            "size",
+            json!({"height": 40, "width": 40, "shortest_edge": null}),
+        ),
+        (
+            "CLIP",
+            "auto_map",
+            json!({"AutoImageProcessor": ["their.CLIPImageProcessor", null]}),
+        ),
+    ] {
+        let mut settings = json!({"image_processor_type": format!("{class}ImageProcessor"), "size": 40, "crop_size": 40});
+        settings[key] = value;
+        one(&settings, false).unwrap();
+    }
+    let own = json!({"image_processor_type": "CLIPImageProcessor", "size": 40, "crop_size": 40,
+        "auto_map": {"AutoImageProcessor": "their.OtherImageProcessor"}});
+    let trusted = one(&own, true).unwrap().describe();
+    assert_eq!(trusted["trusted"], "their.OtherImageProcessor");
+}
+
+#[test]
+fn without_a_class_keys_of_other_programs_and_other_steps_are_refused() {
+    let usual = json!({"size": {"height": 40, "width": 40}, "image_mean": 0.5, "image_std": 0.5});
+    let with = |key: &str, value: Value, model_type: &str| {
+        let mut settings = usual.clone();
+        settings[key] = value;
+        let (text, config) = (
+            settings.to_string(),
+            json!({"model_type": model_type}).to_string(),
+        );
+        let files: [(&str, &[u8]); 2] = [
+            ("preprocessor_config.json", text.as_bytes()),
+            ("config.json", config.as_bytes()),
+        ];
+        read(&files, false).map(|_| ())
+    };
+    for (key, value, model_type) in [
+        ("resize_mode", json!("squash"), "ours"),
+        ("interpolation", json!("nearest"), "vit"),
+        ("mean", json!([0.1, 0.1, 0.1]), ""),
+        ("do_normalize", Value::Null, "ours"),
+        (
+            "auto_map",
+            json!({"AutoImageProcessor": "their.ViTImageProcessor"}),
+            "ours",
+        ),
+    ] {
+        let error = with(key, value, model_type).unwrap_err();
+        assert!(error.contains(key), "{error}");
+    }
+    for model_type in ["vilt", "owlv2", "siglip2", "sam", "detr"] {
+        let error = with("resample", json!(3), model_type).unwrap_err();
+        assert!(
+            error.contains(model_type) && error.contains("image_processor_type"),
+            "{error}"
+        );
+    }
+    // MobileViT does not normalise and changes red and blue; EfficientNet divides again.
+    for (model_type, class, key, value) in [
+        ("mobilevit", "MobileViT", "resample", json!(2)),
+        ("align", "EfficientNet", "resample", json!(0)),
+        ("segformer", "Segformer", "resample", json!(3)),
+    ] {
+        let found = with(key, value, model_type);
+        if class == "Segformer" {
+            found.unwrap();
+        } else {
+            assert!(found.unwrap_err().contains(class), "{model_type}");
+        }
+    }
+    for model_type in ["vit", "vit_mae", "ours", "swinv2"] {
+        with("resample", json!(2), model_type).unwrap();
+    }
+}
+
+#[test]
+fn errors_of_timm_name_the_keys_that_its_file_has() {
+    for (key, value) in [
+        ("interpolation", json!("random")),
+        ("mean", json!([0.5])),
+        ("std", Value::Null),
+        ("crop_pct", json!(1.5)),
+        ("crop_mode", json!("border")),
+        ("input_size", json!(40)),
+    ] {
+        let mut cfg =
+            json!({"input_size": [3, 40, 40], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]});
+        cfg[key] = value;
+        let text = json!({"pretrained_cfg": cfg}).to_string();
+        let dir = folder(&[("config.json", text.as_bytes())]);
+        let error = ModelFolder::open(dir.path()).map(|f| Preprocess::read(&f, false).map(|_| ()));
+        let error = error.unwrap().unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("`pretrained_cfg.{key}`")),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -150,6 +150,32 @@ fn a_finished_embedding_is_taken_as_it_is() {
     ]);
     let encoder = open_text(dir.path(), &EncoderOptions::latency()).unwrap();
     assert_eq!(encoder.identity().preprocessing["pooling"], "none");
+    // Of another output it is not known, unless it is asked for by name.
+    let pooler = text_graph(INT64, Free("batch"), Free("sequence"))
+        .node_with(
+            "ReduceMax",
+            &["last_hidden_state"],
+            "pooler_output",
+            &[("axes", Ints(&[1])), ("keepdims", Int(0))],
+        )
+        .output("pooler_output", &[Free("batch"), Is(2)])
+        .build();
+    let other = folder(&[
+        ("model.onnx", &pooler),
+        ("tokenizer.json", TOKENIZER),
+        ("modules.json", modules),
+    ]);
+    let error = open_text(other.path(), &EncoderOptions::latency()).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("a.Dense") && error.contains("--output"),
+        "{error}"
+    );
+    let named = EncoderOptions {
+        output: Some("pooler_output".into()),
+        ..EncoderOptions::latency()
+    };
+    open_text(other.path(), &named).unwrap();
     // There is no mask: rows of different lengths must not be padded together.
     close(
         &three(&encoder),

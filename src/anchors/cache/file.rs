@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! header  magic "ASIFEMB1" | dim u32 | 0 u32 | encoder fingerprint, 48 bytes, zero padded
-//! record  blake3 of the input, 32 bytes | dim x f32 | first 8 bytes of blake3 of what stands before
+//! record  key of the input, 32 bytes    | dim x f32 | first 8 bytes of blake3 of what stands before
 //! ```
+//!
+//! The key is the blake3 of a text, or of an image file together with the version of decoding.
 
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom, Write};

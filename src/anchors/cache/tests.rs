@@ -28,6 +28,21 @@ fn what_was_put_is_there_after_reopening() {
 }
 
 #[test]
+fn what_an_older_decoder_made_of_a_picture_is_forgotten_but_never_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = open(folder.path());
+    let ever: Vec<ContentKey> = ContentKey::of_picture_ever(b"picture").collect();
+    let now = ContentKey::of_picture(b"picture");
+    assert_eq!(ever.first(), Some(&ContentKey::of(b"picture")));
+    assert_eq!(ever.last(), Some(&now));
+    cache.put(&ever[..1], &[1.0, 2.0, 3.0]).unwrap();
+    assert_eq!(cache.get(&now), None);
+    let all = ever.into_iter().collect();
+    assert_eq!(cache.forget(&all, &Directions::default()).unwrap(), 1);
+    assert!(cache.is_empty());
+}
+
+#[test]
 fn two_handles_append_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = (open(folder.path()), open(folder.path()));

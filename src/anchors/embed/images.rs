@@ -113,7 +113,7 @@ impl Embedder {
     ) -> Result<(), Rejected> {
         // Held until the pixels are gone: one large file at a time.
         let (bytes, _turn) = file::read(path)?;
-        let key = ContentKey::of(&bytes);
+        let key = ContentKey::of_picture(&bytes);
         let mut pixels = None;
         for (member, encoder) in self.image().members().iter().enumerate() {
             if let Some(vector) = self.image.known(member, &key) {

@@ -147,7 +147,10 @@ fn note(
     };
     // The image may have changed or gone; its embedding is then known by the vector alone.
     let image = fs_err::read(&record.image);
-    let image: Vec<_> = image.iter().map(|bytes| ContentKey::of(bytes)).collect();
+    let image: Vec<_> = image
+        .iter()
+        .flat_map(|b| ContentKey::of_picture_ever(b))
+        .collect();
     let captions = record.captions.iter();
     let captions: Vec<_> = captions.map(|c| ContentKey::of(c.as_bytes())).collect();
     let all: Vec<ContentKey> = image.iter().chain(&captions).copied().collect();

@@ -35,15 +35,29 @@ pub(super) fn check(
             "correct the file",
         ));
     }
+    if let Some(part) = raw.get("model").and_then(|model| model.get("dropout"))
+        && part.as_f64().is_some_and(|part| part != 0.0)
+    {
+        return Err(own.bad(
+            "model.dropout",
+            &part.to_string(),
+            "null or 0: merges that are left out at random give a text another vector each time",
+            "set it to null",
+        ));
+    }
     if let Some(tokens) = folder.json("added_tokens.json")? {
         for (token, id) in tokens.value.as_object().into_iter().flatten() {
             same_number(&tokens, token, tokenizer, token, id.as_u64())?;
         }
     }
     let map = folder.json("special_tokens_map.json")?;
-    let Some(file) = folder.json("tokenizer_config.json")? else {
-        return Ok(None);
-    };
+    let file = folder.json("tokenizer_config.json")?;
+    let family = Family::of(folder, file.as_ref())?;
+    // A file that is not there is one that says nothing.
+    let file = file.unwrap_or_else(|| Settings {
+        path: folder.dir().join("tokenizer_config.json"),
+        value: Value::Object(serde_json::Map::new()),
+    });
     for (id, token) in file
         .get("added_tokens_decoder")
         .and_then(Value::as_object)
@@ -53,22 +67,35 @@ pub(super) fn check(
         if let Some(content) = token.get("content").and_then(Value::as_str) {
             let id = id.parse().ok();
             same_number(&file, "added_tokens_decoder", tokenizer, content, id)?;
-        }
-    }
-    for holder in [Some(&file), map.as_ref()].into_iter().flatten() {
-        let more = holder
-            .get("additional_special_tokens")
-            .and_then(Value::as_array);
-        for token in more.into_iter().flatten().filter_map(content) {
-            if tokenizer.token_to_id(token).is_none() {
+            let list = raw.get("added_tokens").and_then(Value::as_array);
+            let mut added = list.into_iter().flatten().filter_map(self::content);
+            if !added.any(|own| own == content) {
                 return Err(differs(
-                    holder,
-                    "additional_special_tokens",
-                    token,
-                    "only tokens that tokenizer.json has",
+                    &file,
+                    "added_tokens_decoder",
+                    &format!("{content:?}"),
+                    "only tokens that added_tokens of tokenizer.json has",
                 ));
             }
         }
+    }
+    for holder in [Some(&file), map.as_ref()].into_iter().flatten() {
+        for key in ["additional_special_tokens", "extra_special_tokens"] {
+            let tokens: Vec<&Value> = match holder.get(key) {
+                Some(Value::Array(list)) => list.iter().collect(),
+                Some(Value::Object(map)) => map.values().collect(),
+                _ => continue,
+            };
+            let mut tokens = tokens.into_iter().filter_map(content);
+            if let Some(token) = tokens.find(|token| tokenizer.token_to_id(token).is_none()) {
+                let expected = "only tokens that tokenizer.json has";
+                return Err(differs(holder, key, token, expected));
+            }
+        }
+    }
+    if file.switch("add_special_tokens")? == Some(false) {
+        let expected = "true or absent, since the post_processor of tokenizer.json adds them";
+        return Err(differs(&file, "add_special_tokens", "false", expected));
     }
     if file.switch("split_special_tokens")? == Some(true) {
         return Err(differs(
@@ -78,7 +105,7 @@ pub(super) fn check(
             "false or absent",
         ));
     }
-    bert_normalizer(&file, raw)?;
+    bert_normalizer(&file, raw, family)?;
     if file.switch("do_lower_case")? == Some(true) && !lowers(tokenizer) {
         return Err(differs(
             &file,
@@ -87,18 +114,18 @@ pub(super) fn check(
             "false, since the normalizer of tokenizer.json keeps capitals",
         ));
     }
-    if let Some(asked) = file.switch("add_prefix_space")?
-        && let Some(found) = prefix_space(raw.get("pre_tokenizer"))
-        && asked != found
+    let asked = file.switch("add_prefix_space")?;
+    let level = raw.get("pre_tokenizer");
+    // Unasked, only this pre-tokenizer is changed, and only where it stands alone.
+    let alone = level.and_then(|part| part.get("type")?.as_str()) == Some("ByteLevel");
+    let usual = (family == Family::Roberta && alone).then_some(false);
+    if let Some(found) = prefix_space(level)
+        && asked.or(usual).is_some_and(|asked| asked != found)
     {
-        return Err(differs(
-            &file,
-            "add_prefix_space",
-            &asked.to_string(),
-            &format!("{found}, as the pre_tokenizer of tokenizer.json"),
-        ));
+        let expected = format!("{found}, as the pre_tokenizer of tokenizer.json");
+        return Err(contrary(&file, "add_prefix_space", asked, &expected));
     }
-    edges(&file, map.as_ref(), tokenizer)?;
+    edges(&file, map.as_ref(), tokenizer, family)?;
     match file.text("truncation_side")? {
         None => Ok(None),
         Some("right") => Ok(Some(TruncationDirection::Right)),
@@ -115,6 +142,58 @@ fn differs(file: &Settings, key: &str, found: &str, expected: &str) -> ModelErro
         "make it agree with tokenizer.json: save the tokenizer again with the program that the model \
          comes from, or correct the file that is wrong",
     )
+}
+
+/// The error for a switch that says otherwise than tokenizer.json, by itself or by being absent where
+/// the tokenizer's class then takes it for the other.
+fn contrary(file: &Settings, key: &str, asked: Option<bool>, expected: &str) -> ModelError {
+    match asked {
+        Some(asked) => differs(file, key, &asked.to_string(), expected),
+        None => file.bad(
+            key,
+            "absent",
+            &format!("{expected}; the tokenizer's class takes it for the other where it is absent"),
+            "write it into the file as it is meant, and save tokenizer.json again if that differs",
+        ),
+    }
+}
+
+/// Tokenizer classes that change the loaded tokenizer even by what their file does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// Small letters and no accents, and each Chinese character a word.
+    Bert,
+    /// No space before the text.
+    Roberta,
+    /// A token before the text and none after it.
+    Llama,
+    Other,
+}
+
+impl Family {
+    /// By `tokenizer_class`; without it by `model_type` in config.json.
+    fn of(folder: &ModelFolder, file: Option<&Settings>) -> Result<Self, ModelError> {
+        let class = match file {
+            Some(file) => file.text("tokenizer_class")?,
+            None => None,
+        };
+        let config = folder.json("config.json")?;
+        let kind = match (class, &config) {
+            (Some(class), _) => {
+                let stem = class.strip_suffix("Fast").unwrap_or(class);
+                stem.strip_suffix("Tokenizer").unwrap_or(stem)
+            }
+            (None, Some(config)) => config.text("model_type")?.unwrap_or(""),
+            (None, None) => "",
+        };
+        Ok(match kind.to_ascii_lowercase().as_str() {
+            "bert" | "convbert" | "distilbert" | "electra" | "funnel" | "layoutlm"
+            | "mobilebert" | "mpnet" | "squeezebert" => Self::Bert,
+            "bart" | "deberta" | "gpt2" | "led" | "longformer" | "mvp" | "roberta" => Self::Roberta,
+            "codellama" | "gemma" | "llama" => Self::Llama,
+            _ => Self::Other,
+        })
+    }
 }
 
 fn same_number(
@@ -143,31 +222,37 @@ fn content(token: &Value) -> Option<&str> {
 }
 
 /// The settings that BERT's tokenizer classes write into their normalizer.
-fn bert_normalizer(file: &Settings, raw: &Value) -> Result<(), ModelError> {
+fn bert_normalizer(file: &Settings, raw: &Value, family: Family) -> Result<(), ModelError> {
     let Some(normalizer) = raw
         .get("normalizer")
         .filter(|n| n.get("type").and_then(Value::as_str) == Some("BertNormalizer"))
     else {
         return Ok(());
     };
+    let lower = file.switch("do_lower_case")?;
     for (key, own) in [
         ("do_lower_case", "lowercase"),
         ("strip_accents", "strip_accents"),
         ("tokenize_chinese_chars", "handle_chinese_chars"),
     ] {
-        let Some(asked) = file.switch(key)? else {
-            continue;
+        let asked = file.switch(key)?;
+        let usual = match own {
+            // Accents go as capitals do where nothing is said.
+            "strip_accents" => lower.unwrap_or(true),
+            _ => true,
         };
+        let meant = asked.or((family == Family::Bert).then_some(usual));
         let found = normalizer.get(own).cloned().unwrap_or(Value::Null);
-        // Accents are stripped as capitals are where nothing is said.
-        let lower = normalizer.get("lowercase").and_then(Value::as_bool);
+        let lowercase = normalizer.get("lowercase").and_then(Value::as_bool);
         let effective = match own {
-            "strip_accents" => found.as_bool().or(lower),
+            "strip_accents" => found.as_bool().or(lowercase),
             _ => found.as_bool(),
         };
-        if effective.is_some_and(|found| found != asked) {
-            let expected = format!("{found}, as `{own}` in the normalizer of tokenizer.json");
-            return Err(differs(file, key, &asked.to_string(), &expected));
+        if let (Some(meant), Some(effective)) = (meant, effective)
+            && meant != effective
+        {
+            let expected = format!("{effective}, as `{own}` in the normalizer of tokenizer.json");
+            return Err(contrary(file, key, asked, &expected));
         }
     }
     Ok(())
@@ -198,12 +283,18 @@ fn prefix_space(pre_tokenizer: Option<&Value>) -> Option<bool> {
 }
 
 /// Whether texts begin and end with the tokens that the file asks for.
-fn edges(file: &Settings, map: Option<&Settings>, tokenizer: &Tokenizer) -> Result<(), ModelError> {
+fn edges(
+    file: &Settings,
+    map: Option<&Settings>,
+    tokenizer: &Tokenizer,
+    family: Family,
+) -> Result<(), ModelError> {
     for (key, token, last) in [
         ("add_bos_token", "bos_token", false),
         ("add_eos_token", "eos_token", true),
     ] {
-        let Some(asked) = file.switch(key)? else {
+        let asked = file.switch(key)?;
+        let Some(meant) = asked.or((family == Family::Llama).then_some(!last)) else {
             continue;
         };
         let holders = [Some(file), map].into_iter().flatten();
@@ -217,9 +308,9 @@ fn edges(file: &Settings, map: Option<&Settings>, tokenizer: &Tokenizer) -> Resu
         let ids = encoding.map(|e| e.get_ids().to_vec()).unwrap_or_default();
         let edge = if last { ids.last() } else { ids.first() };
         let found = edge == Some(&id);
-        if found != asked {
+        if found != meant {
             let expected = format!("{found}, as the post_processor of tokenizer.json does");
-            return Err(differs(file, key, &asked.to_string(), &expected));
+            return Err(contrary(file, key, asked, &expected));
         }
     }
     Ok(())

@@ -91,24 +91,44 @@ impl Layout {
                     .to_owned(),
             ));
         }
-        if !layout.has(Role::Mask) && layout.length.is_none() && padding.rows.is_none() {
-            return Err(refuse(
-                "there is no input `attention_mask`, so the model reads the padding, and it is not \
-                 known how far texts were padded when it was trained; write it into tokenizer.json as \
-                 \"padding\": {\"strategy\": {\"Fixed\": LENGTH}, \"direction\": \"Right\", \
+        let reason = match (layout.has(Role::Mask), padding.unmasked) {
+            (false, _) => "there is no input `attention_mask`",
+            (true, true) => "the tokenizer makes no attention mask (model_input_names)",
+            (true, false) => "a model of this type looks at the last place of a text",
+        };
+        if layout.sees_padding() && layout.length.is_none() && padding.rows.is_none() {
+            return Err(refuse(format!(
+                "{reason}, so the model reads the padding, and it is not known how far texts were \
+                 padded when it was trained; write it into tokenizer.json as \
+                 \"padding\": {{\"strategy\": {{\"Fixed\": LENGTH}}, \"direction\": \"Right\", \
                  \"pad_to_multiple_of\": null, \"pad_id\": 0, \"pad_type_id\": 0, \"pad_token\": \
-                 \"TOKEN\"}, or with \"strategy\": \"BatchLongest\" for none, or export the model \
+                 \"TOKEN\"}}, or with \"strategy\": \"BatchLongest\" for none, or export the model \
                  with that input"
-                    .to_owned(),
-            ));
+            )));
         }
         Ok(layout)
     }
 
     /// How long each row becomes by itself, where the model reads its padding.
     fn own_rows(&self) -> Option<RowLength> {
-        let read = !self.has(Role::Mask) && self.length.is_none();
+        let read = self.sees_padding() && self.length.is_none();
         read.then(|| self.padding.rows.unwrap_or(RowLength::OWN))
+    }
+
+    /// Whether padding is no secret to the model.
+    fn sees_padding(&self) -> bool {
+        !self.has(Role::Mask) || self.padding.unmasked || self.padding.always
+    }
+
+    /// Whether the number of the padding token changes vectors.
+    pub fn reads_padding(&self) -> bool {
+        self.sees_padding()
+            && (self.length.is_some() || self.own_rows().is_some_and(|own| own != RowLength::OWN))
+    }
+
+    /// Whether the mask that the graph asks for shows all.
+    fn unmasked(&self) -> bool {
+        self.has(Role::Mask) && self.padding.unmasked
     }
 
     fn has(&self, role: Role) -> bool {
@@ -136,6 +156,9 @@ impl Layout {
         // Named only where it is done, so that other encoders keep their fingerprints.
         if let Some(rows) = self.own_rows().filter(|&rows| rows != RowLength::OWN) {
             all["rows"] = json!({"at_least": rows.fixed, "multiple_of": rows.multiple});
+        }
+        if self.unmasked() {
+            all["mask"] = json!("ones");
         }
         all
     }
@@ -172,7 +195,7 @@ impl Layout {
             .map(|(role, name, element)| {
                 let fill = match role {
                     Role::Ids => self.padding.id,
-                    Role::Mask => 0,
+                    Role::Mask => u32::from(self.unmasked()),
                     Role::Types => self.padding.type_id,
                 };
                 let mut values = vec![i64::from(fill); rows.len() * length];
@@ -192,6 +215,9 @@ impl Layout {
                 (name.clone(), values)
             })
             .collect();
+        if self.unmasked() {
+            spans.fill((0, length));
+        }
         Batch {
             columns,
             shape: [rows.len(), length],
@@ -258,6 +284,8 @@ mod tests {
             type_id: 3,
             left,
             rows: Some(RowLength::OWN),
+            always: false,
+            unmasked: false,
         }
     }
 
@@ -329,6 +357,41 @@ mod tests {
         };
         let error = Layout::of(&bare, unknown, Path::new("m.onnx")).unwrap_err();
         assert!(error.to_string().contains("attention_mask"), "{error}");
+    }
+
+    #[test]
+    fn a_mask_shows_what_the_tokenizer_shows() {
+        let masked = [
+            port("input_ids", Element::I64, &[-1, -1]),
+            port("attention_mask", Element::I64, &[-1, -1]),
+        ];
+        let (a, b) = (tokens(&[1, 2, 3]), tokens(&[4]));
+        let rows = Some(RowLength {
+            fixed: 4,
+            multiple: 1,
+        });
+        for (always, unmasked, mask, span) in [
+            (true, false, [1, 0, 0, 0], (0, 1)),
+            (false, true, [1, 1, 1, 1], (0, 4)),
+        ] {
+            let padding = Padding {
+                rows,
+                always,
+                unmasked,
+                ..padding(false)
+            };
+            let layout = Layout::of(&masked, padding, Path::new("m")).unwrap();
+            let batch = layout.pad(&[&a, &b]);
+            assert_eq!(values(&batch, 0)[4..], [4, 7, 7, 7]);
+            assert_eq!(values(&batch, 1)[4..], mask);
+            assert_eq!(batch.spans[1], span);
+            assert!(layout.reads_padding());
+            let unknown = Padding {
+                rows: None,
+                ..padding
+            };
+            assert!(Layout::of(&masked, unknown, Path::new("m")).is_err());
+        }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! | module | what it is |
 //! |---|---|
 //! | `agreement` | whether the files beside tokenizer.json say the same |
+//! | `modules` | the chain of modules, and its pooling |
 //! | `settings` | length, pooling and prompt from the folder's JSON files |
 //! | `padding` | how far the tokenizer pads |
 //! | `layout` | how rows of a batch are made equally long |
 
 mod agreement;
 mod layout;
+mod modules;
 mod padding;
 mod settings;
 
@@ -106,11 +108,30 @@ impl TextEncoder {
             settings.pooling,
             &onnx,
         )?;
-        let layout = Layout::of(&pool.inputs, Padding::read(folder, &tokenizer)?, &onnx)?;
+        let (padding, doubt) = Padding::read(folder, &tokenizer)?;
+        let layout = Layout::of(&pool.inputs, padding, &onnx)?;
+        if let Some(error) = doubt.filter(|_| layout.reads_padding()) {
+            return Err(error);
+        }
         let max_length = layout
             .fixed_length()
             .unwrap_or(usize::MAX)
             .min(settings.max_length);
+        let special = tokenizer
+            .get_post_processor()
+            .map_or(0, |p| p.added_tokens(false));
+        if max_length <= special {
+            return Err(match layout.fixed_length() {
+                Some(fixed) if fixed == max_length => ModelError::Graph {
+                    path: onnx,
+                    reason: format!(
+                        "its sequence length is fixed at {fixed}, which leaves no room beside the \
+                         {special} special tokens of the tokenizer; export it with a free length"
+                    ),
+                },
+                _ => settings.length_from.short_of(max_length, special),
+            });
+        }
         set_length(&mut tokenizer, max_length, side).map_err(|reason| ModelError::Tokenizer {
             path: folder.dir().join("tokenizer.json"),
             reason,
@@ -141,7 +162,10 @@ impl TextEncoder {
                 promised_by: "the pooling module's config.json",
             });
         }
-        if let Some(reason) = settings.more_layers.filter(|_| rank == 3) {
+        // Of an output that is asked for by name it is believed that it has them.
+        let whole = ["sentence_embedding", "text_embeds"].contains(&model.reader.output.as_str())
+            || options.output.is_some();
+        if let Some(reason) = settings.more_layers.filter(|_| rank == 3 || !whole) {
             return Err(ModelError::Graph { path: onnx, reason });
         }
         let mut preprocessing = json!({
@@ -421,14 +445,6 @@ fn set_length(
     max_length: usize,
     side: Option<TruncationDirection>,
 ) -> Result<(), String> {
-    let special = tokenizer
-        .get_post_processor()
-        .map_or(0, |p| p.added_tokens(false));
-    if max_length <= special {
-        return Err(format!(
-            "a maximum length of {max_length} leaves no room beside {special} special tokens"
-        ));
-    }
     let own = tokenizer.get_truncation().cloned().unwrap_or_default();
     let truncation = TruncationParams {
         max_length,

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokenizers::{PaddingDirection, PaddingStrategy, Tokenizer};
 
 use super::super::error::ModelError;
-use super::super::folder::{ModelFolder, Settings};
+use super::super::folder::ModelFolder;
 use super::settings::{BELIEVABLE, model_max_length};
 
 /// The padding of a model's own tokenizer.
@@ -15,6 +15,11 @@ pub(super) struct Padding {
     pub left: bool,
     /// How far a row is padded of which the model reads the padding; none where it is not known.
     pub rows: Option<RowLength>,
+    /// Whether rows are padded so far even where a mask hides the padding: SigLIP reads the last
+    /// place.
+    pub always: bool,
+    /// Whether the tokenizer makes no mask, so that a model that asks for one sees all.
+    pub unmasked: bool,
 }
 
 /// How long a row becomes by itself.
@@ -68,10 +73,14 @@ const READ_AS_THEY_ARE: [&str; 24] = [
 
 impl Padding {
     /// From tokenizer.json's padding; else the pad token that the other files name; else token 0,
-    /// which the attention mask hides.
-    pub fn read(folder: &ModelFolder, tokenizer: &Tokenizer) -> Result<Self, ModelError> {
+    /// which the attention mask hides. Also says why the pad token is in doubt, for a model that reads
+    /// it.
+    pub fn read(
+        folder: &ModelFolder,
+        tokenizer: &Tokenizer,
+    ) -> Result<(Self, Option<ModelError>), ModelError> {
         let mut left = None;
-        let mut id = None;
+        let (mut id, mut doubt) = (None, None);
         for name in ["tokenizer_config.json", "special_tokens_map.json"] {
             let Some(file) = folder.json(name)? else {
                 continue;
@@ -93,8 +102,23 @@ impl Padding {
                 Value::String(text) => Some(text.as_str()),
                 other => other.get("content").and_then(Value::as_str),
             });
-            id = id.or_else(|| token.and_then(|t| tokenizer.token_to_id(t)));
+            let Some(token) = token else { continue };
+            let found = tokenizer.token_to_id(token);
+            let own = tokenizer.get_padding().map(|own| own.pad_id);
+            if found.is_none() || own.or(id).is_some_and(|other| Some(other) != found) {
+                doubt.get_or_insert_with(|| {
+                    file.bad(
+                        "pad_token",
+                        token,
+                        "the token that tokenizer.json and the other files pad with, since the model \
+                         reads the padding",
+                        "correct the file that is wrong",
+                    )
+                });
+            }
+            id = id.or(found);
         }
+        let kind = Kind::of(folder)?;
         if let Some(own) = tokenizer.get_padding() {
             let fixed = match own.strategy {
                 PaddingStrategy::Fixed(length) => length,
@@ -110,52 +134,75 @@ impl Padding {
                     advice: "correct the file".to_owned(),
                 });
             }
-            return Ok(Self {
+            let padding = Self {
                 id: own.pad_id,
                 type_id: own.pad_type_id,
                 left: left.unwrap_or(matches!(own.direction, PaddingDirection::Left)),
                 rows: Some(RowLength { fixed, multiple }),
-            });
+                always: kind.siglip,
+                unmasked: kind.unmasked,
+            };
+            return Ok((padding, doubt));
         }
-        let config = folder.json("config.json")?;
         if id.is_none() {
-            id = config
-                .as_ref()
+            id = folder
+                .json("config.json")?
                 .and_then(|f| f.get("pad_token_id").and_then(Value::as_u64))
                 .and_then(|id| u32::try_from(id).ok());
         }
-        Ok(Self {
+        let padding = Self {
             id: id.unwrap_or(0),
             type_id: 0,
             left: left.unwrap_or(false),
-            rows: unwritten_rows(folder, config.as_ref())?,
-        })
+            rows: kind.unwritten_rows(folder)?,
+            always: kind.siglip,
+            unmasked: kind.unmasked,
+        };
+        Ok((padding, doubt))
     }
 }
 
-/// How long rows become where tokenizer.json does not say: SigLIP's are as long as the model reads.
-fn unwritten_rows(
-    folder: &ModelFolder,
-    config: Option<&Settings>,
-) -> Result<Option<RowLength>, ModelError> {
-    let model_type = match config {
-        Some(file) => file.text("model_type")?.unwrap_or(""),
-        None => "",
-    };
-    let tokenizer = folder.json("tokenizer_config.json")?;
-    let class = match &tokenizer {
-        Some(file) => file.text("tokenizer_class")?.unwrap_or(""),
-        None => "",
-    };
-    let Some(length) = model_max_length(folder)? else {
-        return Ok(Some(RowLength::OWN));
-    };
-    if model_type.starts_with("siglip") || class.starts_with("Siglip") {
-        return Ok(Some(RowLength {
-            fixed: length,
-            multiple: 1,
-        }));
+/// What the folder's other files say of how its texts are padded.
+struct Kind {
+    /// Padded to the longest that the model reads, which looks at the last place.
+    siglip: bool,
+    /// Not padded, or behind all that the model reads.
+    as_they_are: bool,
+    unmasked: bool,
+}
+
+impl Kind {
+    fn of(folder: &ModelFolder) -> Result<Self, ModelError> {
+        let config = folder.json("config.json")?;
+        let model_type = match &config {
+            Some(file) => file.text("model_type")?.unwrap_or(""),
+            None => "",
+        };
+        let tokenizer = folder.json("tokenizer_config.json")?;
+        let class = match &tokenizer {
+            Some(file) => file.text("tokenizer_class")?.unwrap_or(""),
+            None => "",
+        };
+        let names = tokenizer.as_ref().and_then(|f| f.get("model_input_names"));
+        let masked = |names: &Value| {
+            let names = names.as_array();
+            names.is_none_or(|names| names.iter().any(|name| name == "attention_mask"))
+        };
+        Ok(Self {
+            siglip: model_type.starts_with("siglip") || class.starts_with("Siglip"),
+            as_they_are: READ_AS_THEY_ARE.contains(&model_type)
+                || class.starts_with("CLIPTokenizer"),
+            unmasked: names.is_some_and(|names| !masked(names)),
+        })
     }
-    let known = READ_AS_THEY_ARE.contains(&model_type) || class.starts_with("CLIPTokenizer");
-    Ok(known.then_some(RowLength::OWN))
+
+    /// How long rows become where tokenizer.json does not say.
+    fn unwritten_rows(&self, folder: &ModelFolder) -> Result<Option<RowLength>, ModelError> {
+        Ok(match model_max_length(folder)? {
+            Some(fixed) if self.siglip => Some(RowLength { fixed, multiple: 1 }),
+            None if self.siglip => None,
+            Some(_) if !self.as_they_are => None,
+            _ => Some(RowLength::OWN),
+        })
+    }
 }

@@ -1,10 +1,13 @@
 //! What a text model's JSON files say: length, padding, pooling, prompt.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use super::super::error::ModelError;
 use super::super::folder::{ModelFolder, Settings};
 use super::super::options::{EncoderOptions, Pooling};
+use super::modules::{Modules, pooling_of};
 
 /// The longest sequence that is believed, in tokens: files say 1e30 for "no limit".
 pub(super) const BELIEVABLE: u64 = 1 << 20;
@@ -13,11 +16,43 @@ const NO_LIMIT: f64 = 1e20;
 /// The longest sequence where no file gives one.
 const USUAL_LENGTH: usize = 512;
 
+/// What sentence-transformers calls the transformer's file, by the model's kind; the first that is there
+/// is read.
+const SENTENCE_FILES: [&str; 7] = [
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+];
+
+/// What that file hands to the tokenizer, whose effect is not followed here.
+const TOKENIZER_ARGUMENTS: [&str; 4] = [
+    "tokenizer_args",
+    "tokenizer_kwargs",
+    "processor_kwargs",
+    "processing_kwargs",
+];
+
+/// Model types whose config.json calls the number of positions `n_positions`.
+const N_POSITIONS: [&str; 6] = [
+    "codegen",
+    "ctrl",
+    "gpt2",
+    "gpt_bigcode",
+    "gptj",
+    "openai-gpt",
+];
+
 /// The settings of a text encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TextSettings {
     /// Tokens at most, special ones included.
     pub max_length: usize,
+    /// Where that stands.
+    pub length_from: LengthSource,
     /// Whether texts are lower-cased before the tokenizer sees them.
     pub lower_case: bool,
     /// What is put before each text.
@@ -30,6 +65,35 @@ pub(crate) struct TextSettings {
     pub more_layers: Option<String>,
 }
 
+/// The key that says how long texts may be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LengthSource {
+    path: PathBuf,
+    key: &'static str,
+}
+
+impl LengthSource {
+    fn of(folder: &ModelFolder, file: &str, key: &'static str) -> Self {
+        Self {
+            path: folder.dir().join(file),
+            key,
+        }
+    }
+
+    /// The error for a length that leaves no room beside the special tokens.
+    pub fn short_of(&self, length: usize, special: usize) -> ModelError {
+        ModelError::Setting {
+            path: self.path.clone(),
+            key: self.key.to_owned(),
+            found: length.to_string(),
+            expected: format!(
+                "more than {special}, since the tokenizer adds {special} special tokens"
+            ),
+            advice: "correct the file".to_owned(),
+        }
+    }
+}
+
 impl TextSettings {
     /// Reads the files of `folder`; `truncation` is what tokenizer.json itself truncates to.
     pub fn read(
@@ -37,11 +101,11 @@ impl TextSettings {
         options: &EncoderOptions,
         truncation: Option<usize>,
     ) -> Result<Self, ModelError> {
-        let sentence = folder.json("sentence_bert_config.json")?;
+        let sentence = sentence_config(folder)?;
         let modules = Modules::read(folder)?;
         let prompt = prompt(folder, options)?;
         let pooling = match &modules.pooling {
-            Some(dir) => folder.json(&format!("{dir}/config.json"))?,
+            Some(dir) => modules.pooling_config(folder, dir)?,
             None => None,
         };
         let mut promised_dim = None;
@@ -67,8 +131,10 @@ impl TextSettings {
                 }
             }
         };
+        let (max_length, length_from) = max_length(folder, sentence.as_ref(), truncation)?;
         Ok(Self {
-            max_length: max_length(folder, sentence.as_ref(), truncation)?,
+            max_length,
+            length_from,
             lower_case: match &sentence {
                 Some(file) => file.switch("do_lower_case")?.unwrap_or(false),
                 None => false,
@@ -81,138 +147,59 @@ impl TextSettings {
     }
 }
 
-/// The chain of sentence-transformers modules.
-struct Modules {
-    /// The folder of the pooling module.
-    pooling: Option<String>,
-    /// The first module that is not followed, with the reason.
-    refused: Option<String>,
-}
-
-impl Modules {
-    fn read(folder: &ModelFolder) -> Result<Self, ModelError> {
-        let Some(file) = folder.json("modules.json")? else {
-            let usual = folder.dir().join("1_Pooling/config.json").is_file();
-            return Ok(Self {
-                pooling: usual.then(|| "1_Pooling".to_owned()),
-                refused: None,
-            });
+/// The transformer's file, where there is one.
+fn sentence_config(folder: &ModelFolder) -> Result<Option<Settings>, ModelError> {
+    for name in SENTENCE_FILES {
+        let Some(file) = folder.json(name)? else {
+            continue;
         };
-        let list = file.value.as_array().ok_or_else(|| {
-            file.bad(
-                "(top level)",
-                "not a list",
-                "a list of modules",
-                "copy the file again",
-            )
-        })?;
-        let mut modules = Self {
-            pooling: None,
-            refused: None,
-        };
-        for module in list {
-            let text = |key: &str| module.get(key).and_then(Value::as_str).unwrap_or("");
-            let path = text("path");
-            let plain = |path: &str| {
-                let mut parts = std::path::Path::new(path).components();
-                parts.all(|c| matches!(c, std::path::Component::Normal(_)))
+        for key in TOKENIZER_ARGUMENTS {
+            let map = file.get(key).and_then(Value::as_object);
+            let nothing = |map: &serde_json::Map<String, Value>| {
+                map.iter()
+                    .all(|(key, value)| value.is_null() || key == "trust_remote_code")
             };
-            if !plain(path) {
+            if let Some(found) = file.get(key).filter(|_| !map.is_some_and(nothing)) {
                 return Err(file.bad(
-                    "path",
-                    path,
-                    "a folder in the model folder",
-                    "correct the file",
+                    key,
+                    &found.to_string(),
+                    "empty or absent, since these arguments are not handed to the tokenizer",
+                    "save the tokenizer with these settings in its own files, and remove the key",
                 ));
             }
-            match text("type").rsplit('.').next().unwrap_or("") {
-                "Transformer" if !path.is_empty() => {
-                    return Err(file.bad(
-                        "path",
-                        path,
-                        "empty for the transformer, whose files are read from the model folder itself",
-                        "move the files of that folder up and set the path to \"\"",
-                    ));
-                }
-                "Transformer" | "Normalize" => {}
-                "Pooling" if modules.pooling.is_some() => {
-                    return Err(file.bad(
-                        "type",
-                        "Pooling twice",
-                        "one Pooling",
-                        "correct the file",
-                    ));
-                }
-                "Pooling" => modules.pooling = Some(path.to_owned()),
-                other => {
-                    modules.refused.get_or_insert_with(|| {
-                        format!(
-                            "modules.json has a `{other}` module after the transformer, which the \
-                             ONNX file's token vectors do not contain; export the model with a \
-                             `sentence_embedding` output that includes it"
-                        )
-                    });
-                }
-            }
         }
-        Ok(modules)
+        return Ok(Some(file));
     }
-}
-
-fn pooling_of(file: &Settings) -> Result<Pooling, ModelError> {
-    let refuse = |found: &str| {
-        file.bad(
-            "pooling_mode",
-            found,
-            "one of mean, cls, max",
-            "choose one (`asif models add NAME DIR --pool`) if you know that it fits the model",
-        )
-    };
-    // Newer files name the mode, older ones have a switch for each.
-    if let Some(mode) = file.text("pooling_mode")? {
-        return mode.parse().map_err(|_| refuse(mode));
-    }
-    let mut on = Vec::new();
-    if let Some(map) = file.value.as_object() {
-        for (key, value) in map {
-            let Some(mode) = key.strip_prefix("pooling_mode_") else {
-                continue;
-            };
-            if !value.is_null() && file.switch(key)? == Some(true) {
-                on.push(mode);
-            }
-        }
-    }
-    match on[..] {
-        // Dividing by the square root of the length gives the same direction as the mean.
-        ["mean_tokens" | "mean_sqrt_len_tokens"] => Ok(Pooling::Mean),
-        ["cls_token"] => Ok(Pooling::Cls),
-        ["max_tokens"] => Ok(Pooling::Max),
-        [] => Err(refuse("absent")),
-        _ => Err(refuse(&on.join(" and "))),
-    }
+    Ok(None)
 }
 
 fn max_length(
     folder: &ModelFolder,
     sentence: Option<&Settings>,
     truncation: Option<usize>,
-) -> Result<usize, ModelError> {
+) -> Result<(usize, LengthSource), ModelError> {
+    let from = |file, key| LengthSource::of(folder, file, key);
     if let Some(file) = sentence
         && let Some(n) = file.count("max_seq_length", BELIEVABLE)?
     {
-        return Ok(n);
+        let (path, key) = (file.path.clone(), "max_seq_length");
+        return Ok((n, LengthSource { path, key }));
     }
-    let model = model_max_length(folder)?;
+    let model =
+        model_max_length(folder)?.map(|n| (n, from("tokenizer_config.json", "model_max_length")));
     let positions = match folder.json("config.json")? {
         Some(file) => positions(&file)?,
         None => None,
     };
-    match (model, positions) {
-        (Some(a), Some(b)) => Ok(a.min(b)),
-        (Some(n), None) | (None, Some(n)) => Ok(n),
-        (None, None) => Ok(truncation.unwrap_or(USUAL_LENGTH)),
-    }
+    let positions = positions.map(|n| (n, from("config.json", "max_position_embeddings")));
+    Ok(match (model, positions) {
+        (Some(a), Some(b)) if b.0 < a.0 => b,
+        (Some(one), _) | (None, Some(one)) => one,
+        (None, None) => (
+            truncation.unwrap_or(USUAL_LENGTH),
+            from("tokenizer.json", "truncation.max_length"),
+        ),
+    })
 }
 
 /// `model_max_length` of tokenizer_config.json; none where the file has none or a number that means
@@ -221,7 +208,11 @@ pub(super) fn model_max_length(folder: &ModelFolder) -> Result<Option<usize>, Mo
     let Some(file) = folder.json("tokenizer_config.json")? else {
         return Ok(None);
     };
-    let key = "model_max_length";
+    // The older name, which Hugging Face's tokenizers still read.
+    let key = match file.get("model_max_length") {
+        None if file.get("max_len").is_some() => "max_len",
+        _ => "model_max_length",
+    };
     if file
         .get(key)
         .and_then(Value::as_f64)
@@ -234,7 +225,11 @@ pub(super) fn model_max_length(folder: &ModelFolder) -> Result<Option<usize>, Mo
 
 /// How many positions the model has, by config.json or its `text_config`.
 fn positions(file: &Settings) -> Result<Option<usize>, ModelError> {
-    let key = "max_position_embeddings";
+    let kind = file.text("model_type")?.unwrap_or("");
+    let key = match N_POSITIONS.contains(&kind) && file.get("n_positions").is_some() {
+        true => "n_positions",
+        false => "max_position_embeddings",
+    };
     let inner = file.get("text_config").filter(|part| part.is_object());
     let file = match inner {
         Some(inner) if file.get(key).is_none() => &Settings {
@@ -352,6 +347,41 @@ mod tests {
         assert_eq!(length(&[endless, bert]), 384);
         assert_eq!(length(&[huge, roberta]), 512);
         assert_eq!(length(&[endless]), 77);
+        let older = ("tokenizer_config.json", r#"{"max_len": 40}"#);
+        let gpt = (
+            "config.json",
+            r#"{"model_type": "gpt2", "n_positions": 30}"#,
+        );
+        assert_eq!((length(&[older]), length(&[older, gpt])), (40, 30));
+        for name in SENTENCE_FILES {
+            assert_eq!(
+                length(&[(name, r#"{"max_seq_length": 9}"#), bert]),
+                9,
+                "{name}"
+            );
+        }
+        assert_eq!(
+            length(&[("sentence_xlnet_config.json", "{}"), sentence]),
+            256
+        );
+    }
+
+    #[test]
+    fn arguments_for_the_tokenizer_are_refused_unless_they_say_nothing() {
+        for key in TOKENIZER_ARGUMENTS {
+            for (file, value) in [
+                ("sentence_bert_config.json", r#"{"padding_side": "left"}"#),
+                ("sentence_roberta_config.json", "[1]"),
+            ] {
+                let content = format!("{{\"{key}\": {value}}}");
+                let error = read(&[(file, &content)], &EncoderOptions::latency()).unwrap_err();
+                assert!(error.contains(file) && error.contains(key), "{error}");
+            }
+            let content =
+                format!(r#"{{"{key}": {{"trust_remote_code": true}}, "model_args": {{"a": 1}}}}"#);
+            let files = [("sentence_bert_config.json", content.as_str())];
+            assert!(read(&files, &EncoderOptions::latency()).is_ok());
+        }
     }
 
     #[test]
@@ -399,6 +429,7 @@ mod tests {
             Ok(Pooling::Max)
         );
         assert_eq!(pooling(r#"{"pooling_mode": "mean"}"#), Ok(Pooling::Mean));
+        assert_eq!(pooling(r#"{"pooling_mode": "CLS"}"#), Ok(Pooling::Cls));
         for bad in [
             r#"{"pooling_mode_lasttoken": true}"#,
             r#"{"pooling_mode": "weightedmean"}"#,
@@ -426,6 +457,25 @@ mod tests {
         .unwrap();
         assert_eq!((s.pooling, s.promised_dim), (Some(Pooling::Mean), Some(8)));
         assert!(s.more_layers.unwrap().contains("Dense"));
+        let error = read(&[("modules.json", modules)], &EncoderOptions::latency()).unwrap_err();
+        assert!(
+            error.contains("P/config.json") && error.contains("modules.json"),
+            "{error}"
+        );
+        let own = modules.replace(
+            "sentence_transformers.models.Transformer",
+            "our_code.Transformer",
+        );
+        let s = read(
+            &[("modules.json", &own), ("P/config.json", pool)],
+            &EncoderOptions::latency(),
+        );
+        assert!(
+            s.unwrap()
+                .more_layers
+                .unwrap()
+                .contains("our_code.Transformer")
+        );
     }
 
     #[test]

@@ -50,6 +50,11 @@ use budget::HeldBytes;
 pub use budget::{DEFAULT_LIMIT, DecodeBudget};
 use coded::{CodedImage, check_size, kept};
 
+/// The version of decoding, part of the keys of cached embeddings: to be raised by whoever changes which
+/// files are pictures, or what is made of one. The embeddings of all pictures are then made again, and
+/// sets stay as they are. Whoever changes a pixel of a sound picture raises the version in the encoder's
+/// identity too, which sets look at.
+pub const DECODING: u32 = 1;
 /// The longest side that is accepted, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
 /// The largest decoded image that is accepted, in bytes.

@@ -157,40 +157,79 @@ const NOT_FOLLOWED: [(&str, &str); 14] = [
 ];
 
 /// Which class a folder without a class's name is of, by `model_type` in its config.json.
-const BY_MODEL_TYPE: [(&str, &str); 33] = [
+const BY_MODEL_TYPE: [(&str, &str); 72] = [
+    ("align", "EfficientNet"),
+    ("altclip", "CLIP"),
     ("beit", "Beit"),
     ("bit", "Bit"),
     ("blip", "Blip"),
     ("blip-2", "Blip"),
+    ("blip_vision_model", "Blip"),
+    ("bridgetower", "BridgeTower"),
     ("chinese_clip", "ChineseCLIP"),
     ("clip", "CLIP"),
     ("clip_vision_model", "CLIP"),
+    ("clipseg", "ViT"),
+    ("conditional_detr", "ConditionalDetr"),
     ("convnext", "ConvNext"),
     ("convnextv2", "ConvNext"),
     ("cvt", "ConvNext"),
     ("data2vec-vision", "Beit"),
     ("deit", "DeiT"),
+    ("detr", "Detr"),
+    ("dinat", "ViT"),
     ("dinov2", "Bit"),
     ("dinov2_with_registers", "Bit"),
     ("dinov3_vit", "DINOv3ViT"),
+    ("donut-swin", "Donut"),
     ("dpt", "DPT"),
     ("efficientformer", "EfficientFormer"),
     ("efficientnet", "EfficientNet"),
     ("flava", "Flava"),
     ("focalnet", "Bit"),
+    ("fuyu", "Fuyu"),
+    ("git", "CLIP"),
+    ("glpn", "GLPN"),
+    ("groupvit", "CLIP"),
+    ("hiera", "Bit"),
+    ("ijepa", "ViT"),
+    ("imagegpt", "ImageGPT"),
+    ("instructblip", "Blip"),
     ("levit", "Levit"),
+    ("metaclip_2", "CLIP"),
+    ("mgp-str", "ViT"),
     ("mobilenet_v1", "MobileNetV1"),
     ("mobilenet_v2", "MobileNetV2"),
     ("mobilevit", "MobileViT"),
     ("mobilevitv2", "MobileViT"),
+    ("nat", "ViT"),
+    ("owlv2", "Owlv2"),
     ("owlvit", "OwlViT"),
     ("perceiver", "Perceiver"),
+    ("pix2struct", "Pix2Struct"),
     ("poolformer", "PoolFormer"),
     ("pvt", "Pvt"),
+    ("pvt_v2", "Pvt"),
     ("regnet", "ConvNext"),
     ("resnet", "ConvNext"),
+    ("sam", "Sam"),
+    ("sam_vision_model", "Sam"),
+    ("segformer", "Segformer"),
     ("siglip", "Siglip"),
+    ("siglip2", "Siglip2"),
+    ("siglip2_vision_model", "Siglip2"),
+    ("siglip_vision_model", "Siglip"),
     ("swin", "ViT"),
+    ("swinv2", "ViT"),
+    ("table-transformer", "Detr"),
+    ("van", "ConvNext"),
+    ("vilt", "Vilt"),
+    ("vit", "ViT"),
+    ("vit_hybrid", "ViTHybrid"),
+    ("vit_mae", "ViT"),
+    ("vit_msn", "ViT"),
+    ("xclip", "CLIP"),
+    ("yolos", "Yolos"),
 ];
 
 /// What a class's name says.
@@ -220,6 +259,10 @@ pub(super) fn named(name: &str) -> Named {
     if stem == "TimmWrapper" {
         return Named::Timm;
     }
+    of_stem(stem)
+}
+
+fn of_stem(stem: &str) -> Named {
     if let Some(found) = CLASSES.iter().find(|c| c.name.eq_ignore_ascii_case(stem)) {
         return Named::Followed(found);
     }
@@ -229,10 +272,10 @@ pub(super) fn named(name: &str) -> Named {
         .map_or(Named::Unknown, |(_, why)| Named::Refused(why))
 }
 
-/// The class that reads folders of this `model_type`.
-pub(super) fn of_model_type(model_type: &str) -> Option<&'static ProcessorClass> {
-    let (_, class) = BY_MODEL_TYPE.iter().find(|(kind, _)| *kind == model_type)?;
-    CLASSES.iter().find(|c| c.name == *class)
+/// The class that reads folders of this `model_type`; [`Named::Unknown`] where none is known.
+pub(super) fn of_model_type(model_type: &str) -> Named {
+    let class = BY_MODEL_TYPE.iter().find(|(kind, _)| *kind == model_type);
+    class.map_or(Named::Unknown, |(_, class)| of_stem(class))
 }
 
 #[cfg(test)]
@@ -242,7 +285,7 @@ mod tests {
     #[test]
     fn every_model_type_has_a_class_and_every_spelling_is_found() {
         for (kind, _) in BY_MODEL_TYPE {
-            assert!(of_model_type(kind).is_some(), "{kind}");
+            assert_ne!(of_model_type(kind), Named::Unknown, "{kind}");
         }
         for name in [
             "DeiTFeatureExtractor",

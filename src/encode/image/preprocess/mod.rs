@@ -5,8 +5,8 @@
 //! starts at `floor((side - crop) / 2)`; where the picture is smaller than the crop, the border is
 //! black *before* normalising.
 //!
-//! Here are the steps. `settings` reads the file, in all the ways that it is written, with `values`
-//! and `steps`; `classes` says what Hugging Face's classes do with the same keys, `timm` reads timm's files.
+//! Here are the steps. `settings` reads the file, in all the ways that it is written, with `unnamed`,
+//! `values` and `steps`; `classes` says what Hugging Face's classes do with the same keys, `timm` reads timm's files.
 
 mod classes;
 mod settings;
@@ -14,6 +14,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod timm;
+mod unnamed;
 mod values;
 
 use image::RgbImage;

@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
-use super::classes::{Named, OwnStep, ProcessorClass, named, of_model_type};
+use super::classes::{Named, OwnStep, ProcessorClass, named};
 use super::steps::Steps;
-use super::values::{box_of, crop_part, filter_of, one_size, refuse_the_unknown, scaled, three};
+use super::unnamed::{plain, unnamed};
+use super::values::{
+    box_of, crop_part, filter_of, one_size, refuse_null, refuse_the_unknown, scaled, three,
+};
 use super::{Preprocess, Resize};
 use crate::encode::error::ModelError;
 use crate::encode::folder::{ModelFolder, Settings};
@@ -51,11 +54,31 @@ impl Preprocess {
             key = "feature_extractor_type";
             name = file.text(key)?;
         }
+        let own = own_class(file, name.unwrap_or("")).map(str::to_owned);
+        if let Some(own) = own.as_ref().filter(|_| !trust) {
+            return Err(file.bad(
+                "auto_map.AutoImageProcessor",
+                own,
+                "absent, or the class of image_processor_type: a class of the model's own may do \
+                 other steps",
+                "if it does what the keys say, use --trust-preprocessing",
+            ));
+        }
         let Some(name) = name else {
-            return unnamed(file, model_type);
+            let read = unnamed(file, model_type)?;
+            return Ok(Self {
+                trusted: own,
+                ..read
+            });
         };
         match named(name) {
-            Named::Followed(class) => of_class(file, class),
+            Named::Followed(class) => {
+                let read = of_class(file, class)?;
+                Ok(Self {
+                    trusted: own,
+                    ..read
+                })
+            }
             Named::Timm => match config.filter(|c| c.get("pretrained_cfg").is_some()) {
                 Some(config) => Self::from_timm(config),
                 None => Err(file.bad(
@@ -87,6 +110,16 @@ impl Preprocess {
     }
 }
 
+/// The class of the model's own code that is meant instead of `name`, where the file has one.
+fn own_class<'a>(file: &'a Settings, name: &str) -> Option<&'a str> {
+    let entry = file.get("auto_map")?.get("AutoImageProcessor")?;
+    let entries = entry
+        .as_array()
+        .map_or(std::slice::from_ref(entry), Vec::as_slice);
+    let mut classes = entries.iter().filter_map(Value::as_str);
+    classes.find(|class| class.rsplit('.').next() != Some(name))
+}
+
 /// The file that describes the preprocessing, where there is one.
 fn described(folder: &ModelFolder) -> Result<Option<Settings>, ModelError> {
     let plain = folder.json(FILE)?;
@@ -114,105 +147,15 @@ fn described(folder: &ModelFolder) -> Result<Option<Settings>, ModelError> {
     }))
 }
 
-/// A file that names no class. Its keys mean what they say; where the class of the model's type would
-/// read them otherwise, the file has to name one.
-fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Preprocess, ModelError> {
-    let class = model_type.and_then(of_model_type);
-    let found = plain(file);
-    let Some((class, Ok(read))) = class.map(|class| (class, of_class(file, class))) else {
-        return found;
-    };
-    // What the file leaves out is not asked for: a folder may have been written for here.
-    let otherwise = |found: &Preprocess| {
-        (file.get("size").is_some() && found.resize != read.resize) || found.filter != read.filter
-    };
-    match found {
-        Ok(found) if otherwise(&found) => Err(file.bad(
-            "image_processor_type",
-            "absent",
-            &format!(
-                "a class's name, since {}ImageProcessor, which belongs to the model_type {:?} of \
-                 config.json, reads these keys in its own way",
-                class.name,
-                model_type.unwrap_or("")
-            ),
-            &format!(
-                "write \"image_processor_type\": \"{}ImageProcessor\" into the file, or correct \
-                 model_type",
-                class.name
-            ),
-        )),
-        Ok(found) => Ok(found),
-        // What only the class can read.
-        Err(_) => Ok(read),
-    }
-}
-
-/// The keys as they are written, for a folder that names no class.
-fn plain(file: &Settings) -> Result<Preprocess, ModelError> {
-    refuse_the_unknown(file, &["do_flip_channel_order"])?;
-    let crop = match file
-        .switch("do_center_crop")?
-        .unwrap_or(file.get("crop_size").is_some())
-    {
-        true => Some(box_of(file, "crop_size")?),
-        false => None,
-    };
-    let (resize, crop) = plain_resize(file, crop)?;
-    let normalize = match file.switch("do_normalize")?.unwrap_or(true) {
-        true => Some((three(file, "image_mean")?, three(file, "image_std")?)),
-        false => None,
-    };
-    Steps {
-        resize,
-        crop,
-        filter: filter_of(file, Filter::Bilinear)?,
-        normalize,
-        bgr: file.switch("do_flip_channel_order")?.unwrap_or(false),
-        ..Steps::default()
-    }
-    .finish(file)
-}
-
-fn plain_resize(
-    file: &Settings,
-    crop: Option<(u32, u32)>,
-) -> Result<(Resize, Option<(u32, u32)>), ModelError> {
-    if !file
-        .switch("do_resize")?
-        .unwrap_or(file.get("size").is_some())
-    {
-        return Ok((Resize::Keep, crop));
-    }
-    let size = file.get("size").ok_or_else(|| {
-        file.bad(
-            "size",
-            "absent",
-            "a size, since do_resize is true",
-            "correct the file",
-        )
-    })?;
-    let shortest = size.get("shortest_edge").is_some_and(|v| !v.is_null());
-    let side = one_size(file, "size", size)?;
-    match (side, crop_part(file, None)?) {
-        (Some(side), Some(part)) if crop.is_none() => conv_next(file, side, part),
-        (Some(side), _) if shortest || crop.is_some() => Ok((Resize::Shortest(side), crop)),
-        (Some(side), _) => Ok((Resize::Exact(side, side), crop)),
-        (None, _) => {
-            let (w, h) = box_of(file, "size")?;
-            Ok((Resize::Exact(w, h), crop))
-        }
-    }
-}
-
 /// The keys as `class` reads them.
-fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Preprocess, ModelError> {
+pub(super) fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Preprocess, ModelError> {
     let own: &[&str] = match class.step {
         OwnStep::ChannelFlip => &["do_flip_channel_order"],
         OwnStep::IncludeTop => &["include_top", "rescale_offset"],
         _ => &[],
     };
     refuse_the_unknown(file, own)?;
+    refuse_nulls(file, class)?;
     let crop = match class.crop {
         None => {
             if file.switch("do_center_crop")? == Some(true) {
@@ -271,6 +214,28 @@ fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Preprocess, Model
         steps.offset = file.switch("rescale_offset")?.unwrap_or(false);
     }
     steps.finish(file)
+}
+
+/// Refuses null where the class's own value is not "no" or what null is read as.
+fn refuse_nulls(file: &Settings, class: &ProcessorClass) -> Result<(), ModelError> {
+    let cropped = class.crop.is_some_and(|(_, done)| done);
+    for (key, matters) in [
+        ("do_center_crop", cropped),
+        ("do_normalize", class.normalize.is_some()),
+        ("do_flip_channel_order", class.step == OwnStep::ChannelFlip),
+        ("include_top", class.step == OwnStep::IncludeTop),
+    ] {
+        if matters {
+            refuse_null(file, key, "true")?;
+        }
+    }
+    if class.step == OwnStep::PoolFormerResize {
+        refuse_null(file, "crop_pct", "0.9")?;
+    }
+    if class.filter != Filter::Bilinear {
+        refuse_null(file, "resample", class.filter.name())?;
+    }
+    Ok(())
 }
 
 fn class_resize(
@@ -347,7 +312,7 @@ fn class_resize(
 
 /// The short side grows by `1 / part` and the middle is cut out, except at 384 and more, where the
 /// whole picture is squeezed into the square.
-fn conv_next(
+pub(super) fn conv_next(
     file: &Settings,
     side: u32,
     part: f64,

@@ -88,6 +88,18 @@ impl Steps {
                 "correct the file",
             ));
         }
+        let flat = |row: &[f32; 256]| row.iter().all(|v| *v == row[0]);
+        if table.iter().all(flat) {
+            return Err(file.bad(
+                "rescale_factor",
+                &file
+                    .get("rescale_factor")
+                    .unwrap_or(&Value::Null)
+                    .to_string(),
+                "a factor that keeps pixels apart: with it all pictures are the same to the model",
+                "correct the file",
+            ));
+        }
         Ok(Preprocess {
             resize: self.resize,
             crop: self.crop,

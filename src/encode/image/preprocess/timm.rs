@@ -10,20 +10,49 @@ use crate::encode::error::ModelError;
 use crate::encode::folder::Settings;
 use crate::encode::image::resample::Filter;
 
+/// timm's names of keys that both have.
+const RENAMED: [(&str, &str); 3] = [
+    ("interpolation", "resample"),
+    ("mean", "image_mean"),
+    ("std", "image_std"),
+];
+
 impl Preprocess {
     /// Reads `pretrained_cfg` of the folder's config.json.
     pub(super) fn from_timm(config: &Settings) -> Result<Self, ModelError> {
+        Self::of_pretrained(config).map_err(|error| match error {
+            // The key as the file has it.
+            ModelError::Setting {
+                path,
+                key,
+                found,
+                expected,
+                advice,
+            } if !key.starts_with("pretrained_cfg") => ModelError::Setting {
+                path,
+                key: format!(
+                    "pretrained_cfg.{}",
+                    RENAMED
+                        .iter()
+                        .find(|(_, ours)| *ours == key)
+                        .map_or(key.as_str(), |(theirs, _)| theirs)
+                ),
+                found,
+                expected,
+                advice,
+            },
+            other => other,
+        })
+    }
+
+    fn of_pretrained(config: &Settings) -> Result<Self, ModelError> {
         let value = config.get("pretrained_cfg").cloned().unwrap_or(Value::Null);
         // The usual reader takes the keys that both have, under its own names.
         let mut file = Settings {
             path: config.path.clone(),
             value,
         };
-        for (theirs, ours) in [
-            ("interpolation", "resample"),
-            ("mean", "image_mean"),
-            ("std", "image_std"),
-        ] {
+        for (theirs, ours) in RENAMED {
             if let (Some(value), Some(map)) =
                 (file.get(theirs).cloned(), file.value.as_object_mut())
             {

@@ -23,6 +23,47 @@ pub(super) fn one_size(
     }
 }
 
+/// Refuses what `size` or `crop_size` says beside the form that is followed: one of height and width,
+/// or `shortest_edge` alone.
+pub(super) fn refuse_mixed_forms(file: &Settings) -> Result<(), ModelError> {
+    for name in ["size", "crop_size"] {
+        let Some(map) = file.get(name).and_then(Value::as_object) else {
+            continue;
+        };
+        let said = map.iter().filter(|(_, value)| !value.is_null());
+        let said: Vec<&str> = said.map(|(key, _)| key.as_str()).collect();
+        let by_edge = said.contains(&"shortest_edge");
+        let other = |key: &&&str| match **key {
+            "shortest_edge" => false,
+            "height" | "width" => by_edge,
+            _ => true,
+        };
+        if let Some(key) = said.iter().find(other) {
+            return Err(file.bad(
+                &format!("{name}.{key}"),
+                &map.get(*key).unwrap_or(&Value::Null).to_string(),
+                "height and width, or shortest_edge alone",
+                "remove what the model was not trained with",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses null for a key that is `usual` where it is absent: the class's older versions take null for
+/// "no", its newer ones for "as usual".
+pub(super) fn refuse_null(file: &Settings, key: &str, usual: &str) -> Result<(), ModelError> {
+    match file.value.get(key) {
+        Some(Value::Null) => Err(file.bad(
+            key,
+            "null",
+            &format!("a value: versions of the class read null as {usual} or as none"),
+            "write what the model was trained with",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// A size given as one number, as height and width, or as a list of both: `(width, height)`.
 pub(super) fn box_of(file: &Settings, key: &str) -> Result<(u32, u32), ModelError> {
     let absent = Value::Null;
@@ -178,6 +219,8 @@ pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), Mo
             ));
         }
     }
+    refuse_null(file, "do_resize", "true")?;
+    refuse_null(file, "do_rescale", "true")?;
     for key in ["longest_edge", "max_height", "max_width"] {
         let size = file.get("size").and_then(|size| size.get(key));
         if size.is_some_and(|v| !v.is_null()) {
@@ -189,5 +232,30 @@ pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), Mo
             ));
         }
     }
-    Ok(())
+    refuse_mixed_forms(file)
+}
+
+/// Keys of other programs' files, whose steps are not those of the keys that are read here.
+const OTHER_PROGRAMS: [&str; 8] = [
+    "crop_mode",
+    "fill_color",
+    "interpolation",
+    "max_pixels",
+    "mean",
+    "min_pixels",
+    "resize_mode",
+    "std",
+];
+
+/// Refuses keys of other programs, in a file that names no class that would pass over them.
+pub(super) fn refuse_other_programs(file: &Settings) -> Result<(), ModelError> {
+    match OTHER_PROGRAMS.iter().find(|key| file.get(key).is_some()) {
+        None => Ok(()),
+        Some(key) => Err(file.bad(
+            key,
+            &file.get(key).unwrap_or(&Value::Null).to_string(),
+            "absent: size, crop_size, resample, image_mean and image_std are read",
+            "write what it says with these keys, or name the class in image_processor_type",
+        )),
+    }
 }

@@ -1,0 +1,139 @@
+//! A `preprocessor_config.json` that names no class, or one that is trusted: its keys mean what they say.
+
+use super::classes::{Named, of_model_type};
+use super::settings::{conv_next, of_class};
+use super::steps::Steps;
+use super::values::{
+    box_of, crop_part, filter_of, one_size, refuse_null, refuse_other_programs, refuse_the_unknown,
+    three,
+};
+use super::{Preprocess, Resize};
+use crate::encode::error::ModelError;
+use crate::encode::folder::Settings;
+use crate::encode::image::resample::Filter;
+
+/// A file that names no class. Its keys mean what they say; where the class of the model's type would
+/// read them otherwise, the file has to name one.
+pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Preprocess, ModelError> {
+    let model_type = model_type.unwrap_or("");
+    let class = match of_model_type(model_type) {
+        Named::Followed(class) => class,
+        Named::Refused(why) => {
+            return Err(file.bad(
+                "image_processor_type",
+                "absent",
+                &format!(
+                    "a class's name, since that of the model_type {model_type:?} of config.json \
+                     cannot be followed: {why}"
+                ),
+                "use an encoder with a plain resize, crop and normalise, or correct model_type",
+            ));
+        }
+        Named::Timm | Named::Unknown => {
+            refuse_other_programs(file)?;
+            return plain(file);
+        }
+    };
+    let (found, read) = (plain(file), of_class(file, class));
+    match (found, read) {
+        (Ok(found), Ok(read)) if !same_steps(file, &found, &read) => Err(file.bad(
+            "image_processor_type",
+            "absent",
+            &format!(
+                "a class's name, since {}ImageProcessor, which belongs to the model_type \
+                 {model_type:?} of config.json, reads these keys in its own way",
+                class.name,
+            ),
+            &format!(
+                "write \"image_processor_type\": \"{}ImageProcessor\" into the file, or correct \
+                 model_type",
+                class.name
+            ),
+        )),
+        (Ok(found), _) => {
+            refuse_other_programs(file)?;
+            Ok(found)
+        }
+        // What only the class can read.
+        (Err(_), Ok(read)) => Ok(read),
+        (Err(error), Err(_)) => Err(error),
+    }
+}
+
+/// Whether two readings of the file make the same tensor. What the file leaves out is not asked for: a
+/// folder may have been written for here.
+fn same_steps(file: &Settings, one: &Preprocess, other: &Preprocess) -> bool {
+    // A crop to the size that the picture has does nothing.
+    let crop = |read: &Preprocess| match (read.resize, read.crop) {
+        (Resize::Exact(w, h), Some(crop)) if crop == (w, h) => None,
+        (_, crop) => crop,
+    };
+    (file.get("size").is_none() || one.resize == other.resize)
+        && (file.get("do_center_crop").is_none() && file.get("crop_size").is_none()
+            || crop(one) == crop(other))
+        && one.cut_first == other.cut_first
+        && one.filter == other.filter
+        && one.bgr == other.bgr
+        && one.table == other.table
+}
+
+/// The keys as they are written, for a folder that names no class.
+pub(super) fn plain(file: &Settings) -> Result<Preprocess, ModelError> {
+    refuse_the_unknown(file, &["do_flip_channel_order"])?;
+    refuse_null(file, "do_normalize", "true")?;
+    if file.get("crop_size").is_some() {
+        refuse_null(file, "do_center_crop", "true")?;
+    }
+    let crop = match file
+        .switch("do_center_crop")?
+        .unwrap_or(file.get("crop_size").is_some())
+    {
+        true => Some(box_of(file, "crop_size")?),
+        false => None,
+    };
+    let (resize, crop) = plain_resize(file, crop)?;
+    let normalize = match file.switch("do_normalize")?.unwrap_or(true) {
+        true => Some((three(file, "image_mean")?, three(file, "image_std")?)),
+        false => None,
+    };
+    Steps {
+        resize,
+        crop,
+        filter: filter_of(file, Filter::Bilinear)?,
+        normalize,
+        bgr: file.switch("do_flip_channel_order")?.unwrap_or(false),
+        ..Steps::default()
+    }
+    .finish(file)
+}
+
+fn plain_resize(
+    file: &Settings,
+    crop: Option<(u32, u32)>,
+) -> Result<(Resize, Option<(u32, u32)>), ModelError> {
+    if !file
+        .switch("do_resize")?
+        .unwrap_or(file.get("size").is_some())
+    {
+        return Ok((Resize::Keep, crop));
+    }
+    let size = file.get("size").ok_or_else(|| {
+        file.bad(
+            "size",
+            "absent",
+            "a size, since do_resize is true",
+            "correct the file",
+        )
+    })?;
+    let shortest = size.get("shortest_edge").is_some_and(|v| !v.is_null());
+    let side = one_size(file, "size", size)?;
+    match (side, crop_part(file, None)?) {
+        (Some(side), Some(part)) if crop.is_none() => conv_next(file, side, part),
+        (Some(side), _) if shortest || crop.is_some() => Ok((Resize::Shortest(side), crop)),
+        (Some(side), _) => Ok((Resize::Exact(side, side), crop)),
+        (None, _) => {
+            let (w, h) = box_of(file, "size")?;
+            Ok((Resize::Exact(w, h), crop))
+        }
+    }
+}

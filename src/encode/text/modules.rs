@@ -1,0 +1,167 @@
+//! sentence-transformers' chain of modules, and what its pooling says.
+
+use serde_json::Value;
+
+use super::super::error::ModelError;
+use super::super::folder::{ModelFolder, Settings};
+use super::super::options::Pooling;
+
+/// What the type of a module of sentence-transformers itself begins with.
+const SENTENCE_TRANSFORMERS: &str = "sentence_transformers.";
+
+/// The chain of sentence-transformers modules.
+pub(super) struct Modules {
+    /// The folder of the pooling module.
+    pub pooling: Option<String>,
+    /// The file that names it; none where it only lies in its usual place.
+    named_by: Option<Settings>,
+    /// The first module that is not followed, with the reason.
+    pub refused: Option<String>,
+}
+
+impl Modules {
+    /// Reads modules.json.
+    pub fn read(folder: &ModelFolder) -> Result<Self, ModelError> {
+        let Some(file) = folder.json("modules.json")? else {
+            let usual = folder.dir().join("1_Pooling/config.json").is_file();
+            return Ok(Self {
+                pooling: usual.then(|| "1_Pooling".to_owned()),
+                named_by: None,
+                refused: None,
+            });
+        };
+        let list = file.value.as_array().ok_or_else(|| {
+            file.bad(
+                "(top level)",
+                "not a list",
+                "a list of modules",
+                "copy the file again",
+            )
+        })?;
+        let mut modules = Self {
+            pooling: None,
+            named_by: None,
+            refused: None,
+        };
+        let mut refused = Vec::new();
+        for module in list {
+            let text = |key: &str| module.get(key).and_then(Value::as_str).unwrap_or("");
+            let path = text("path");
+            let plain = |path: &str| {
+                let mut parts = std::path::Path::new(path).components();
+                parts.all(|c| matches!(c, std::path::Component::Normal(_)))
+            };
+            if !plain(path) {
+                return Err(file.bad(
+                    "path",
+                    path,
+                    "a folder in the model folder",
+                    "correct the file",
+                ));
+            }
+            let kind = text("type");
+            let name = kind.rsplit('.').next().unwrap_or("");
+            // A class of the model's own may do anything, whatever its name.
+            let own = name != kind && !kind.starts_with(SENTENCE_TRANSFORMERS);
+            if own || !["Transformer", "Normalize", "Pooling"].contains(&name) {
+                refused.push(format!("`{}`", if own { kind } else { name }));
+            }
+            match name {
+                "Transformer" if !path.is_empty() => {
+                    return Err(file.bad(
+                        "path",
+                        path,
+                        "empty for the transformer, whose files are read from the model folder itself",
+                        "move the files of that folder up and set the path to \"\"",
+                    ));
+                }
+                "Transformer" if modules.pooling.is_some() => {
+                    return Err(file.bad(
+                        "type",
+                        "Transformer after Pooling",
+                        "the transformer first",
+                        "correct the file",
+                    ));
+                }
+                "Transformer" | "Normalize" => {}
+                "Pooling" if modules.pooling.is_some() => {
+                    return Err(file.bad(
+                        "type",
+                        "Pooling twice",
+                        "one Pooling",
+                        "correct the file",
+                    ));
+                }
+                "Pooling" => modules.pooling = Some(path.to_owned()),
+                _ => {}
+            }
+        }
+        modules.refused = (!refused.is_empty()).then(|| {
+            format!(
+                "modules.json has a module ({}) that the ONNX file's token vectors do not contain; \
+                 export the model with a `sentence_embedding` output that includes it, or, if another \
+                 output does, name it with `asif models add NAME DIR --output`",
+                refused.join(", ")
+            )
+        });
+        modules.named_by = Some(file);
+        Ok(modules)
+    }
+
+    /// The file of the pooling module in the folder `dir`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or modules.json names it and it is not there: another output than the
+    /// pooled one would be read for it.
+    pub fn pooling_config(
+        &self,
+        folder: &ModelFolder,
+        dir: &str,
+    ) -> Result<Option<Settings>, ModelError> {
+        let name = format!("{dir}/config.json");
+        match (folder.json(&name)?, &self.named_by) {
+            (None, Some(_)) => Err(ModelError::Missing {
+                path: folder.dir().join(name),
+                what: "the settings of the pooling module that modules.json names",
+                advice: "copy it from the model's source: it says how token vectors become one",
+            }),
+            (file, _) => Ok(file),
+        }
+    }
+}
+
+/// The pooling that the module's file says.
+pub(super) fn pooling_of(file: &Settings) -> Result<Pooling, ModelError> {
+    let refuse = |found: &str| {
+        file.bad(
+            "pooling_mode",
+            found,
+            "one of mean, cls, max",
+            "choose one (`asif models add NAME DIR --pool`) if you know that it fits the model",
+        )
+    };
+    // Newer files name the mode, older ones have a switch for each.
+    if let Some(mode) = file.text("pooling_mode")? {
+        // sentence-transformers writes it small before it looks.
+        return mode.to_lowercase().parse().map_err(|_| refuse(mode));
+    }
+    let mut on = Vec::new();
+    if let Some(map) = file.value.as_object() {
+        for (key, value) in map {
+            let Some(mode) = key.strip_prefix("pooling_mode_") else {
+                continue;
+            };
+            if !value.is_null() && file.switch(key)? == Some(true) {
+                on.push(mode);
+            }
+        }
+    }
+    match on[..] {
+        // Dividing by the square root of the length gives the same direction as the mean.
+        ["mean_tokens" | "mean_sqrt_len_tokens"] => Ok(Pooling::Mean),
+        ["cls_token"] => Ok(Pooling::Cls),
+        ["max_tokens"] => Ok(Pooling::Max),
+        [] => Err(refuse("absent")),
+        _ => Err(refuse(&on.join(" and "))),
+    }
+}
