@@ -8,14 +8,29 @@
 use std::borrow::Cow;
 
 /// Whether a terminal would obey this character instead of showing it, or a reader be misled by it:
-/// control characters (C0, DEL, C1), line and paragraph separators, and the characters that force a
-/// direction of writing (Unicode UAX 9).
+/// control characters (C0, DEL, C1), line and paragraph separators, the characters that force a
+/// direction of writing (Unicode UAX 9), and those that leave no mark ([`is_unseen`]).
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
+        || is_unseen(character)
         || matches!(
             character,
             '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
         )
+}
+
+/// Whether a character leaves no mark, so that two texts that differ by it look the same: blanks and
+/// joiners of no width, byte order marks, soft hyphens, marks of direction, tags, fillers.
+///
+/// The joiners U+200C and U+200D are none: emoji and several scripts are written with them.
+pub fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2060}'..='\u{2065}'
+            | '\u{206A}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}'
+    )
 }
 
 /// Such a character as it is shown: `\n`, `\t`, `\r`, `\x1b`, `\u{202e}`.
@@ -83,6 +98,15 @@ mod tests {
         assert_eq!(line(text), format!("a\\n{shown}"));
         assert_eq!(lines(text), format!("a\n{shown}"));
         assert!(matches!(line("plain \\n"), Cow::Borrowed("plain \\n")));
+    }
+
+    #[test]
+    fn what_leaves_no_mark_is_shown() {
+        let unseen = "\u{ad}\u{61c}\u{180e}\u{200b}\u{200e}\u{200f}\u{2060}\u{2064}\u{3164}\u{feff}\u{e0041}";
+        let shown = line(unseen).into_owned();
+        assert!(shown.is_ascii(), "{shown}");
+        assert_eq!(shown.matches("\\u{").count(), unseen.chars().count());
+        assert_eq!(line("\u{feff}3.jpg"), "\\u{feff}3.jpg");
     }
 
     #[test]

@@ -341,8 +341,18 @@ pub struct HeadArgs {
     /// The factor between similarities and logits: higher makes the softmax surer of itself,
     /// without changing the order.
     /// [default: 20, where scores are standard deviations 1.5; half with --hubness csls]
-    #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR")]
+    #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR", value_parser = logit_scale)]
     logit_scale: Option<f64>,
+}
+
+/// Above 0, or the order of the labels would turn round or be lost; bounded, or the softmax would be
+/// certain of anything.
+fn logit_scale(text: &str) -> Result<f64, String> {
+    let factor: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    match factor > 0.0 && factor <= 1e6 {
+        true => Ok(factor),
+        false => Err("expected a number above 0 and at most 1000000; CLIP uses 100".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -6,6 +6,7 @@ use asif::anchors::build::{BuildOptions, BuildReport, build, check};
 use asif::anchors::plan::GraphPolicy;
 use asif::anchors::writer::KEEP;
 use asif::space::Recipe;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 
 use super::args::{EncoderArgs, Load, SpaceArgs};
@@ -48,7 +49,7 @@ pub struct BuildArgs {
 
     /// How many generations of the set are kept for rollback, the new one included. Each that shares
     /// no segment with the others takes the space of a whole set.
-    #[arg(long, env = "ASIF_KEEP", value_name = "N", default_value_t = KEEP)]
+    #[arg(long, env = "ASIF_KEEP", value_name = "N", default_value_t = KEEP, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     keep: usize,
 
     /// End at the first bad row instead of leaving it out.

@@ -4,6 +4,7 @@ use asif::anchors::history::Change;
 use asif::anchors::writer::KEEP;
 use asif::anchors::{Receipt, WriteOptions};
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::context::Context;
 use super::format;
@@ -18,7 +19,7 @@ pub struct WriteArgs {
 
     /// How many generations are kept for rollback, the new one included. What no kept generation
     /// uses is deleted.
-    #[arg(long, env = "ASIF_KEEP", value_name = "N", default_value_t = KEEP)]
+    #[arg(long, env = "ASIF_KEEP", value_name = "N", default_value_t = KEEP, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     keep: usize,
 }
 

@@ -9,10 +9,10 @@
 //! NAME/FOLDER/...     without labels.jsonl: the images of one class, folders within included
 //! ```
 //!
-//! Classes are in the order of their folders' names. Unlike when anchors are read, no row of a list is
-//! passed over: a share of fewer images would be another figure. In folders of classes a file is an
-//! image by the ending of its name or by its first bytes; every other one is left out and counted in
-//! [`Dataset::left_out`], as is a class without an image.
+//! Classes are in the order of their folders' names. A row of a list that cannot be used, or that names
+//! an image again, is left out. In folders of classes a file is an image by the ending of its name or
+//! by its first bytes; every other one is left out, as is a class without an image. All of that is
+//! counted and named in [`Dataset::left_out`], since a share of fewer images is another figure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::ErrorKind;
@@ -26,6 +26,7 @@ use crate::pairs::{self, Origin, PairsError, RowError};
 use crate::space::prompts::{PromptsError, Templates};
 
 mod folders;
+mod listed;
 
 /// A data set that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,7 @@ pub enum DatasetError {
         /// What is wrong.
         message: String,
     },
-    /// A row of a list cannot be used.
+    /// A row of the file of class names cannot be used.
     #[error("{origin}: {message}")]
     Row {
         /// The row.
@@ -123,7 +124,7 @@ pub enum DatasetError {
     /// The list of a retrieval data set cannot be read.
     #[error(transparent)]
     Pairs(#[from] PairsError),
-    /// A row of that list cannot be used.
+    /// No row of that list can be used; the first.
     #[error(transparent)]
     Pair(#[from] RowError),
     /// The system refuses to read something.
@@ -146,7 +147,8 @@ pub struct Dataset {
     pub licence: Option<String>,
     /// Anything else that a reader of the figures should know.
     pub note: Option<String>,
-    /// What lies in the folders of classes and is not used, counted by ending, a sentence each.
+    /// What lies in the folders of classes and is not used, counted by ending, and the rows of a list
+    /// that are left out; a sentence each.
     pub left_out: Vec<String>,
     /// What is asked.
     pub task: Task,
@@ -233,19 +235,20 @@ impl Dataset {
             None if folder.join("pairs.jsonl").is_file() => "retrieval",
             None => "classification",
         };
-        let mut left_out = Vec::new();
-        let task = match kind {
+        let (task, left_out) = match kind {
             "classification" => {
                 let (task, rest) = Classification::load(folder, &meta, &meta_file, classnames)?;
-                left_out = rest;
-                Task::Classification(task)
+                (Task::Classification(task), rest)
             }
             "retrieval" if classnames.is_some() => {
                 return Err(DatasetError::NoClasses {
                     path: folder.to_owned(),
                 });
             }
-            "retrieval" => Task::Retrieval(Retrieval::load(folder)?),
+            "retrieval" => {
+                let (task, rest) = Retrieval::load(folder)?;
+                (Task::Retrieval(task), rest)
+            }
             other => {
                 let message = format!("expected kind classification or retrieval, found {other:?}");
                 return Err(DatasetError::Meta {
@@ -313,7 +316,9 @@ impl Classification {
     ) -> Result<(Self, Vec<String>), DatasetError> {
         let list = folder.join("labels.jsonl");
         let (labelled, left_out) = if list.is_file() {
-            (listed(&list, meta)?, Vec::new())
+            let (labelled, left) = listed::listed(&list, meta)?;
+            let left_out = left.sentences("labels.jsonl", labelled.len());
+            (labelled, left_out)
         } else {
             let filed = folders::filed(folder)?;
             (filed.labelled, filed.left_out)
@@ -358,54 +363,6 @@ impl Classification {
     }
 }
 
-/// The images of `labels.jsonl` with their classes' folders.
-fn listed(list: &Path, meta: &Meta) -> Result<Vec<(PathBuf, String)>, DatasetError> {
-    let base = list.parent().unwrap_or(Path::new(""));
-    let bytes = fs_err::read(list)?;
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-    let mut labelled = Vec::new();
-    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let fault = |message: String| DatasetError::Row {
-            origin: Origin {
-                file: list.to_owned(),
-                row: Some(index as u64 + 1),
-            },
-            message,
-        };
-        let record: Value = serde_json::from_slice(line).map_err(|error| {
-            let said = pairs::json_message(&error);
-            fault(format!(
-                "not JSON: {said}; each line must be one complete JSON object"
-            ))
-        })?;
-        let text = |field: &str| {
-            record.get(field).and_then(Value::as_str).ok_or_else(|| {
-                fault(format!(
-                    "expected {{\"image\": \"path\", \"label\": \"class\"}}, found no text under \
-                     {field:?}; add it"
-                ))
-            })
-        };
-        let (image, label) = (base.join(text("image")?), text("label")?);
-        if !meta.classes.is_empty() && !meta.classes.contains_key(label) {
-            return Err(fault(format!(
-                "the label {label:?} is not among the classes of meta.json; correct one of the two"
-            )));
-        }
-        if !image.is_file() {
-            return Err(fault(format!(
-                "image not found: {}; paths are read from the folder of labels.jsonl",
-                image.display()
-            )));
-        }
-        labelled.push((image, label.to_owned()));
-    }
-    Ok(labelled)
-}
-
 /// The first of what was left out, as the end of a sentence.
 fn beginning(left_out: &[String]) -> String {
     left_out
@@ -414,20 +371,32 @@ fn beginning(left_out: &[String]) -> String {
 }
 
 impl Retrieval {
-    fn load(folder: &Path) -> Result<Self, DatasetError> {
+    fn load(folder: &Path) -> Result<(Self, Vec<String>), DatasetError> {
+        let (mut left, mut first) = (listed::LeftRows::default(), None);
         let mut data = Self {
             images: Vec::new(),
             captions: Vec::new(),
             owners: Vec::new(),
         };
         for pair in pairs::open(&[folder.join("pairs.jsonl")])? {
-            let pair = pair?;
+            let pair = match pair {
+                Ok(pair) => pair,
+                Err(error) => {
+                    left.pair(&error);
+                    first.get_or_insert(error);
+                    continue;
+                }
+            };
             let image = data.images.len();
             data.owners.extend(pair.captions.iter().map(|_| image));
             data.captions.extend(pair.captions);
             data.images.push(pair.image);
         }
-        Ok(data)
+        if let (true, Some(error)) = (data.images.is_empty(), first) {
+            return Err(error.into());
+        }
+        let left_out = left.sentences("pairs.jsonl", data.images.len());
+        Ok((data, left_out))
     }
 }
 

@@ -192,9 +192,15 @@ impl Columns {
                 && (super::is_image_name(path) && !cell.contains(char::is_whitespace)
                     || base.join(path).is_file())
         };
-        // Fields before the image may be quoted and hold separators.
-        let candidates = if self.image == 0 { 1 } else { cells.len() };
-        cells.len() >= self.width && cells.iter().take(candidates).any(names_image)
+        // Fields before the image may be quoted and hold separators. Behind a quotation mark, though,
+        // the image may be that of the record whose quotes are open: `on a mat",a.jpg`.
+        let open = line.split('"').next().unwrap_or_default();
+        let (candidates, line) = match self.image {
+            0 => (1, line),
+            _ => (cells.len(), open),
+        };
+        let named = line.split(char::from(self.delimiter)).take(candidates);
+        cells.len() >= self.width && named.into_iter().any(|cell| names_image(&cell))
     }
 
     fn find(header: &[&str], delimiter: u8) -> Result<Self, MissingColumn> {
@@ -390,6 +396,8 @@ impl Fields<'_> {
         let captions = columns.captions.iter().map(|&column| self.text(column));
         let captions = record::trimmed(captions)?;
         let id = columns.id.map(|column| self.text(column));
+        let id = id.filter(|id| !id.is_empty());
+        let id = id.map(record::checked_id).transpose()?;
         let mut meta = Map::new();
         for (column, name) in &columns.meta {
             let value = self.text(*column);
@@ -398,7 +406,7 @@ impl Fields<'_> {
             }
         }
         Ok(Parts {
-            id: id.filter(|id| !id.is_empty()),
+            id,
             written,
             captions,
             meta,

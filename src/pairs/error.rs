@@ -101,8 +101,8 @@ pub enum PairsError {
         /// The column's name.
         name: String,
     },
-    /// A file is UTF-16, as some spreadsheets save it.
-    #[error("{}: expected UTF-8, found UTF-16; save the file as UTF-8", path.display())]
+    /// A file is UTF-16 or UTF-32, as some spreadsheets save it.
+    #[error("{}: expected UTF-8, found UTF-16 or UTF-32; save the file as UTF-8", path.display())]
     Utf16 {
         /// The file.
         path: PathBuf,
@@ -201,14 +201,21 @@ pub enum Reason {
     )]
     Quotes,
     /// A row with a byte of zero, which text does not have.
-    #[error("holds a byte of value zero, which text does not have; save the file as UTF-8 text")]
-    NulByte,
-    /// A file in a folder of pairs that is no image of a kind that is read.
     #[error(
-        "left out, {}: expected JPEG, PNG, WebP, GIF or BMP by content; convert images to one of \
-         these",
-        named_ending(ending)
+        "holds a character of value zero, which text does not have; take it out, or save the file as \
+         UTF-8 text"
     )]
+    NulByte,
+    /// An id that lists and command lines could not name.
+    #[error("the id {} {why}", named_id(id))]
+    Id {
+        /// The id.
+        id: String,
+        /// What is wrong with it and what to do.
+        why: String,
+    },
+    /// A file in a folder of pairs that is no image of a kind that is read.
+    #[error("left out, {}: {}", named_ending(ending), advice_of_ending(ending))]
     NotRead {
         /// The ending of its name in lower case, without the dot; empty if it has none.
         ending: String,
@@ -312,6 +319,7 @@ impl Reason {
             }
             Self::Quotes => "badly quoted",
             Self::NulByte => "zero byte",
+            Self::Id { .. } => "unusable id",
             Self::NoImageFile => "text without an image",
             Self::NotListed { .. } => "not in the folder's list",
             Self::Hidden => "hidden file",
@@ -383,6 +391,26 @@ impl Skipped {
 }
 
 /// `ending .tif`, or `no ending`.
+/// What to do with a file of a folder that is no image.
+fn advice_of_ending(ending: &str) -> &'static str {
+    match ending {
+        "jsonl" | "ndjson" | "csv" | "tsv" => {
+            "if it lists pairs, give its path to --pairs, or name it pairs.jsonl, pairs.csv or \
+             pairs.tsv at the top of the folder"
+        }
+        "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.xz" | "zip" | "7z" | "gz" => {
+            "unpack it, and give the folder that comes out to --pairs"
+        }
+        _ => "expected JPEG, PNG, WebP, GIF or BMP by content; convert images to one of these",
+    }
+}
+
+/// An id in quotation marks, cut where it is long.
+fn named_id(id: &str) -> String {
+    let end = id.char_indices().nth(60).map(|(at, _)| at);
+    end.map_or_else(|| format!("{id:?}"), |end| format!("{:?}...", &id[..end]))
+}
+
 pub(crate) fn named_ending(ending: &str) -> String {
     match ending {
         "" => "no ending".to_owned(),

@@ -1,6 +1,6 @@
-//! A folder of images, each with a `.txt` file of the same stem beside it.
+//! A folder of images, each with a `.txt` file of the same stem [beside](super::beside) it.
 //!
-//! Folders within are read too, in the order of their names. Each line of the text file that is not
+//! Folders within are read too, in the order of their names. Each line of a text file that is not
 //! blank is one caption. Lines of the form `xx.utf8=...`, with which Tux Paint's stamps give
 //! translations, are not captions.
 //!
@@ -9,8 +9,6 @@
 //! their ending, texts without an image, names that begin with a dot. So what is read and what is
 //! left out add up to what lies in the folder.
 
-use std::collections::HashSet;
-use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +16,7 @@ use image::ImageFormat;
 use serde_json::Map;
 use walkdir::{DirEntry, WalkDir};
 
+use super::beside::{Beside, is_text};
 use super::lines::BOM;
 use super::record::{self, Draft};
 use super::{Origin, Reason, RowError};
@@ -79,16 +78,12 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
-fn is_text(path: &Path) -> bool {
-    ending_of(path) == "txt"
-}
-
-/// Everything in a folder that is a row: all but folders that are not hidden, and texts that have a
-/// file of their stem.
+/// Everything in a folder that is a row: all but folders that are not hidden, and texts that belong
+/// to an image.
 struct Walk {
     entries: walkdir::IntoIter,
-    /// Of each open folder, by depth, the stems of its files that are no texts.
-    stems: Vec<(PathBuf, HashSet<OsString>)>,
+    /// Of each open folder, by depth, its texts.
+    beside: Vec<Beside>,
 }
 
 impl Walk {
@@ -99,30 +94,30 @@ impl Walk {
             .into_iter();
         Self {
             entries,
-            stems: Vec::new(),
+            beside: Vec::new(),
         }
     }
 
-    fn has_image(&mut self, text: &DirEntry) -> bool {
-        let folder = text.path().parent().unwrap_or(Path::new(""));
-        let depth = text.depth();
-        self.stems.truncate(depth);
-        self.stems.resize_with(depth, Default::default);
-        let Some((known, stems)) = self.stems.last_mut() else {
-            return false;
-        };
-        if known != folder {
-            folder.clone_into(known);
-            let files = fs_err::read_dir(folder).into_iter().flatten().flatten();
-            let files = files.map(|file| PathBuf::from(file.file_name()));
-            *stems = files
-                .filter(|file| !is_text(file))
-                .filter_map(|file| file.file_stem().map(OsString::from))
-                .collect();
+    /// The texts of the folder of an entry; none for the root.
+    fn beside(&mut self, entry: &DirEntry) -> Option<&Beside> {
+        let folder = entry.path().parent().unwrap_or(Path::new(""));
+        self.beside.truncate(entry.depth());
+        self.beside.resize_with(entry.depth(), Default::default);
+        let known = self.beside.last_mut()?;
+        if !known.is_of(folder) {
+            *known = Beside::of_folder(folder);
         }
-        text.path()
-            .file_stem()
-            .is_some_and(|stem| stems.contains(stem))
+        Some(known)
+    }
+
+    fn has_image(&mut self, text: &DirEntry) -> bool {
+        self.beside(text)
+            .is_some_and(|beside| beside.is_owned(text.file_name()))
+    }
+
+    fn texts_of(&mut self, image: &DirEntry) -> Vec<PathBuf> {
+        self.beside(image)
+            .map_or_else(Vec::new, |beside| beside.texts_of(image.path()))
     }
 }
 
@@ -234,9 +229,12 @@ impl Iterator for Folder {
     type Item = Result<Draft, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let image = match self.entries.next()? {
+        let (image, texts) = match self.entries.next()? {
             Ok(entry) => match left_out(&entry) {
-                None => entry.into_path(),
+                None => {
+                    let texts = self.entries.texts_of(&entry);
+                    (entry.into_path(), texts)
+                }
                 Some(reason) => {
                     let origin = Origin {
                         file: entry.into_path(),
@@ -251,7 +249,7 @@ impl Iterator for Folder {
             file: image.clone(),
             row: None,
         };
-        let captions = match captions_beside(&image) {
+        let captions = match captions_of(&image, &texts) {
             Ok(captions) => captions,
             Err(reason) => return Some(Err(RowError { origin, reason })),
         };
@@ -273,24 +271,24 @@ impl Iterator for Folder {
     }
 }
 
-fn captions_beside(image: &Path) -> Result<Vec<String>, Reason> {
-    let expected = image.with_extension("txt");
-    let path = [expected.clone(), image.with_extension("TXT")]
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or(Reason::NoTextFile { expected })?;
-    let bytes = fs_err::read(path).map_err(|error| Reason::TextFile {
-        message: error.to_string(),
-    })?;
-    let bytes = bytes.strip_prefix(BOM).unwrap_or(&bytes);
-    let text = str::from_utf8(bytes).map_err(|error| Reason::Utf8 {
-        at: error.valid_up_to() + 1,
-    })?;
-    record::trimmed(
-        text.lines()
-            .filter(|line| !is_translation(line))
-            .map(str::to_owned),
-    )
+fn captions_of(image: &Path, texts: &[PathBuf]) -> Result<Vec<String>, Reason> {
+    if texts.is_empty() {
+        let expected = image.with_extension("txt");
+        return Err(Reason::NoTextFile { expected });
+    }
+    let mut captions = Vec::new();
+    for path in texts {
+        let bytes = fs_err::read(path).map_err(|error| Reason::TextFile {
+            message: error.to_string(),
+        })?;
+        let bytes = bytes.strip_prefix(BOM).unwrap_or(&bytes);
+        let text = str::from_utf8(bytes).map_err(|error| Reason::Utf8 {
+            at: error.valid_up_to() + 1,
+        })?;
+        let lines = text.lines().filter(|line| !is_translation(line));
+        captions.extend(lines.map(str::to_owned));
+    }
+    record::trimmed(captions)
 }
 
 /// `pt_BR.utf8=Um gato.`

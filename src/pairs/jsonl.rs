@@ -19,7 +19,14 @@ use super::{Origin, PairsError, Reason, RowError};
 /// Counts the lines that are not blank.
 pub(super) fn survey(path: &Path) -> Result<u64, PairsError> {
     let mut input = BufReader::new(File::open(path)?);
-    if matches!(input.fill_buf()?, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) {
+    let marked = |head: &[u8]| head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
+    // Without a mark, the first letter has a byte of zero beside it.
+    let unmarked = |head: &[u8]| {
+        let begin = &head[..head.len().min(4)];
+        begin.contains(&0) && begin.iter().any(|&byte| byte != 0)
+    };
+    let head = input.fill_buf()?;
+    if marked(head) || unmarked(head) {
         return Err(PairsError::Utf16 {
             path: path.to_owned(),
         });
@@ -97,10 +104,7 @@ impl Iterator for Jsonl {
             let reason = match found {
                 Ok(Line::End) => return None,
                 Ok(Line::Whole) => {
-                    let mut text = self.line.as_slice();
-                    if self.row == 1 {
-                        text = text.strip_prefix(BOM).unwrap_or(text);
-                    }
+                    let text = self.line.as_slice();
                     if text.trim_ascii().is_empty() {
                         continue;
                     }
@@ -125,7 +129,8 @@ impl Iterator for Jsonl {
     }
 }
 
-fn object_of(text: &[u8]) -> Result<Map<String, Value>, Reason> {
+/// The object of a line.
+pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, Reason> {
     let text = str::from_utf8(text).map_err(|error| Reason::Utf8 {
         at: error.valid_up_to() + 1,
     })?;

@@ -20,7 +20,8 @@ pub(super) enum Line {
     End,
 }
 
-/// Reads the next line into `buffer`, without its line end: `\n`, `\r\n`, or `\r` alone.
+/// Reads the next line into `buffer`, without its line end (`\n`, `\r\n`, or `\r` alone) and
+/// without a byte order mark that it begins with.
 pub(super) fn next_line(
     input: &mut impl BufRead,
     buffer: &mut Vec<u8>,
@@ -63,6 +64,10 @@ pub(super) fn next_row(
         }
         break;
     }
+    // In the middle of a file it is the trace of two that were joined.
+    if buffer.starts_with(BOM) {
+        buffer.drain(..BOM.len());
+    }
     let line = match (any, too_long) {
         (false, _) => Line::End,
         (true, true) => Line::TooLong,
@@ -102,6 +107,13 @@ mod tests {
             [&Line::Whole, &Line::TooLong, &Line::Whole, &Line::TooLong]
         );
         assert_eq!(lines[2].1, b"ab");
+    }
+
+    #[test]
+    fn a_byte_order_mark_begins_no_line() {
+        let lines = all(b"\xEF\xBB\xBFa\n\xEF\xBB\xBFb\nc\xEF\xBB\xBF\n", 10);
+        let texts: Vec<_> = lines.iter().map(|(_, text)| text.as_slice()).collect();
+        assert_eq!(texts, [&b"a"[..], b"b", b"c\xEF\xBB\xBF"]);
     }
 
     #[test]

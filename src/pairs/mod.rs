@@ -32,9 +32,11 @@
 //! * UTF-8 only; a byte order mark is accepted, and `\n`, `\r\n` or `\r` as line ends.
 //! * **Nothing is left out in silence**: what is not a pair is a [`RowError`] with its place.
 
+mod beside;
 mod csv;
 mod error;
 mod folder;
+mod id;
 mod jsonl;
 mod lines;
 mod other;
@@ -47,10 +49,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::beside::composed;
 pub(crate) use self::error::named_ending;
 pub use self::error::{PairsError, Reason, RowError, Skipped};
 pub use self::folder::IMAGE_EXTENSIONS;
 pub(crate) use self::folder::{ending_of, is_image, is_image_name};
+pub use self::id::MAX_ID_BYTES;
+pub(crate) use self::id::id_fault;
+pub(crate) use self::jsonl::object_of as row_object;
 pub use self::lines::MAX_LINE_BYTES;
 pub(crate) use self::other::other_format;
 pub use self::reader::PairReader;
@@ -239,5 +245,7 @@ pub(crate) fn test_data() -> Option<PathBuf> {
     None
 }
 
+#[cfg(test)]
+mod kinds_tests;
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
+use super::beside::as_stored;
 use super::record::{Draft, Drafts};
 use super::{Origin, Pair, PairsError, Reason, RowError, Source, folder};
+use crate::printable;
 
 /// The pairs of several sources, in the order of the sources and of their rows. Made by
 /// [`super::open`].
@@ -121,11 +123,16 @@ impl PairReader {
             origin,
             ..
         } = draft;
+        let image = as_stored(image);
         let id = match id {
-            Some(id) => self.claim(id, &origin),
-            None => Ok(self.derive(&written, &origin)),
+            // A row without its image must not take the id from one that has it.
+            Some(id) => look_for(&image, &written).and_then(|()| self.claim(id, &origin)),
+            None => {
+                let id = self.derive(&printable::line(&written), &origin);
+                look_for(&image, &written).map(|()| id)
+            }
         };
-        match id.and_then(|id| look_for(&image, &written).map(|()| id)) {
+        match id {
             Ok(id) => Ok(Pair {
                 id,
                 image,

@@ -68,7 +68,7 @@ fn parts(object: &mut Map<String, Value>) -> Result<(Option<String>, String, Vec
     let id = match object.remove(ID_NAME) {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.trim().is_empty() => None,
-        Some(Value::String(text)) => Some(text.trim().to_owned()),
+        Some(Value::String(text)) => Some(checked_id(text.trim().to_owned())?),
         Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
             Some(number.to_string())
         }
@@ -90,6 +90,14 @@ fn captions_of(name: &str, value: Value) -> Result<Vec<String>, Reason> {
     trimmed(texts.collect::<Result<Vec<_>, _>>()?)
 }
 
+/// The id, if it can be one.
+pub(super) fn checked_id(id: String) -> Result<String, Reason> {
+    match super::id_fault(&id) {
+        Some(why) => Err(Reason::Id { id, why }),
+        None => Ok(id),
+    }
+}
+
 /// Trims captions and drops blank ones.
 pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<String>, Reason> {
     let captions: Vec<_> = texts
@@ -97,7 +105,9 @@ pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<Str
         .map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty())
         .collect();
-    if captions.is_empty() {
+    if captions.iter().any(|text| text.contains('\0')) {
+        Err(Reason::NulByte)
+    } else if captions.is_empty() {
         Err(Reason::NoCaption)
     } else {
         Ok(captions)

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// A folder with the files given; images need no pixels here, they are only looked for.
-fn folder(files: &[(&str, &[u8])]) -> TempDir {
+pub(super) fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
         let path = dir.path().join(name);
@@ -16,7 +16,7 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
     dir
 }
 
-fn read(path: &Path) -> (Vec<Pair>, Vec<String>) {
+pub(super) fn read(path: &Path) -> (Vec<Pair>, Vec<String>) {
     let mut reader = open(&[path.to_owned()]).unwrap();
     let mut pairs = Vec::new();
     let mut errors = Vec::new();
@@ -32,7 +32,7 @@ fn read(path: &Path) -> (Vec<Pair>, Vec<String>) {
 }
 
 /// Reads `text` as a file of this name, in a folder that holds a.jpg and b.jpg.
-fn read_text(name: &str, text: impl AsRef<[u8]>) -> (Vec<Pair>, Vec<String>) {
+pub(super) fn read_text(name: &str, text: impl AsRef<[u8]>) -> (Vec<Pair>, Vec<String>) {
     let dir = folder(&[(name, text.as_ref()), ("a.jpg", b""), ("b.jpg", b"")]);
     let (pairs, errors) = read(&dir.path().join(name));
     let prefix = format!("{}/", dir.path().display());
@@ -45,7 +45,7 @@ fn read_text(name: &str, text: impl AsRef<[u8]>) -> (Vec<Pair>, Vec<String>) {
     )
 }
 
-fn fatal(name: &str, text: impl AsRef<[u8]>) -> String {
+pub(super) fn fatal(name: &str, text: impl AsRef<[u8]>) -> String {
     let dir = folder(&[(name, text.as_ref())]);
     let error = open(&[dir.path().join(name)])
         .err()
@@ -54,7 +54,7 @@ fn fatal(name: &str, text: impl AsRef<[u8]>) -> String {
     error.replace(&format!("{}/", dir.path().display()), "")
 }
 
-fn ids(pairs: &[Pair]) -> Vec<&str> {
+pub(super) fn ids(pairs: &[Pair]) -> Vec<&str> {
     pairs.iter().map(|pair| pair.id.as_str()).collect()
 }
 
@@ -337,7 +337,7 @@ fn a_folder_is_read_by_content_and_what_is_left_out_is_counted_by_ending() {
         .iter()
         .map(|(kind, n)| format!("{kind} {n}"))
         .collect();
-    // `i.txt` has no image of its own: the stem of `i.bmp.gz` is `i.bmp`.
+    // `i.txt` has no image of its own: the stem of `i.bmp.gz` is `i.bmp`; nor has `h.txt`.
     assert_eq!(
         counts,
         [
@@ -348,7 +348,7 @@ fn a_folder_is_read_by_content_and_what_is_left_out_is_counted_by_ending() {
             "not read, ending .tiff 1",
             "not read, ending .xyz 1",
             "not read, no ending 1",
-            "text without an image 1",
+            "text without an image 2",
         ]
     );
     assert_eq!(Some(reader.rows_read()), reader.expected_rows());

@@ -12,7 +12,7 @@ use super::error::Refusal;
 use super::picture::Picture;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError, manifest};
 use crate::disk;
-use crate::printable::is_obeyed;
+use crate::pairs::id_fault;
 
 /// A pair that is to be added. What else is said of it (`source`, `licence`, anything) is kept.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -30,31 +30,10 @@ pub(super) struct NewPair {
     meta: Map<String, Value>,
 }
 
-/// Whether a character leaves a mark: no blank, and none of those of no width.
-fn is_seen(character: char) -> bool {
-    let no_width = matches!(
-        character,
-        '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{AD}' | '\u{61C}'
-    );
-    !character.is_whitespace() && !no_width
-}
-
 /// Refuses an id that would break lines and lists where ids are printed.
 fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
-    let why = match id {
-        Some(id) if id.chars().any(char::is_control) => {
-            "has a control character, such as NUL or a line end; take it out".to_owned()
-        }
-        Some(id) if id.chars().any(is_obeyed) => {
-            "has a line end of Unicode, or a character that turns the direction of writing; take it \
-             out"
-                .to_owned()
-        }
-        Some(id) if !id.chars().any(is_seen) => "is blank; leave it out to get one".to_owned(),
-        Some(id) if id.len() > ID_BYTES => {
-            format!("has {} bytes, at most {ID_BYTES} are taken", id.len())
-        }
-        _ => return Ok(()),
+    let Some(why) = id.and_then(id_fault) else {
+        return Ok(());
     };
     Err(Refusal::invalid(
         "wrong_fields",
@@ -77,8 +56,6 @@ pub(super) struct Uploads {
 pub(super) const LIST: &str = ".adding-";
 /// How a picture begins that is being written.
 const PART: &str = ".part-";
-/// The most bytes of a pair's id.
-const ID_BYTES: usize = 512;
 
 /// Deletes what a server that was killed has left in its folder of uploads for `set`: lists of pairs,
 /// pictures that were being written, and pictures that were to be added and that no pair has.

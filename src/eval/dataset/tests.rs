@@ -253,3 +253,61 @@ fn a_pipe_in_a_class_is_left_out_without_being_opened() {
     assert_eq!(filed.labelled.len(), 2);
     assert!(filed.left_out[0].contains("pipe"), "{:?}", filed.left_out);
 }
+
+#[test]
+fn a_bad_row_of_a_list_costs_that_row_and_is_named() {
+    let good = "{\"image\":\"1.jpg\",\"label\":\"a\"}\n{\"image\":\"2.jpg\",\"label\":\"b\"}\n";
+    for (bad, why) in [
+        ("{\"image\":", "not JSON"),
+        ("{\"image\":\"9.jpg\",\"label\":\"a\"}", "image not found"),
+        ("{\"image\":\"1.jpg\"}", "no text under \"label\""),
+        (
+            "{\"image\":\"3.jpg\",\"label\":\" \"}",
+            "no text under \"label\"",
+        ),
+        (
+            "{\"image\":\"3.jpg\",\"label\":3}",
+            "no text under \"label\"",
+        ),
+        ("[1]", "a JSON object"),
+        (
+            "{\"image\":\"3.jpg\",\"label\":\"a\"} {}",
+            "2 values on one line",
+        ),
+        (
+            "{\"image\":\"./1.jpg\",\"label\":\"b\"}",
+            "is on row 1 already",
+        ),
+    ] {
+        let list = format!("{good}{bad}\n\u{feff}{{\"image\":\"4.jpg\",\"label\":\"b\"}}\n");
+        let dir = folder(&[
+            ("labels.jsonl", list.as_bytes()),
+            ("1.jpg", b""),
+            ("2.jpg", b""),
+            ("3.jpg", b""),
+            ("4.jpg", b""),
+        ]);
+        let dataset = Dataset::load(dir.path(), None).unwrap();
+        let left = dataset.left_out.clone();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert!(
+            left[0].starts_with("left out, 1 of 4 rows of labels.jsonl: row 3: ")
+                && left[0].contains(why),
+            "{bad}: {left:?}"
+        );
+        assert_eq!(classification(dataset).labels, [0, 1, 1]);
+    }
+    let dir = folder(&[
+        (
+            "pairs.jsonl",
+            b"{\"image\":\"1.jpg\",\"caption\":\"x\"}\n{\"image\":\"9.jpg\",\"caption\":\"x\"}\n",
+        ),
+        ("1.jpg", b""),
+    ]);
+    let dataset = Dataset::load(dir.path(), None).unwrap();
+    assert!(
+        dataset.left_out[0].contains("row 2: image not found"),
+        "{:?}",
+        dataset.left_out
+    );
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{PromptsError, lines_of};
+use super::{PromptsError, lines_of, mistaken};
 
 const AS_LABELS: &str = "write one label a line, or a JSON list of labels in a .json file";
 const AS_TEMPLATES: &str = "write one template a line, such as: a photo of a {}.";
@@ -21,8 +21,14 @@ fn other(path: &Path, seems: impl Into<String>, advice: &'static str) -> Prompts
 /// Refuses what is no text: images, archives, tables of programs.
 pub(super) fn refuse_binary(path: &Path, bytes: &[u8]) -> Result<(), PromptsError> {
     let is_text_of_utf16 = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
-    if is_text_of_utf16 {
-        return Err(other(path, "UTF-16 text", "save the file as UTF-8"));
+    let is_text_of_utf32 = bytes.starts_with(b"\xFF\xFE\0\0") || bytes.starts_with(b"\0\0\xFE\xFF");
+    if is_text_of_utf16 || is_text_of_utf32 {
+        let seems = if is_text_of_utf32 {
+            "UTF-32 text"
+        } else {
+            "UTF-16 text"
+        };
+        return Err(other(path, seems, "save the file as UTF-8"));
     }
     let seems = if bytes.starts_with(b"PAR1") {
         "a Parquet file"
@@ -133,6 +139,9 @@ fn refuse_markup(path: &Path, text: &str, advice: &'static str) -> Result<(), Pr
 pub(super) fn refuse_other_labels(path: &Path, text: &str) -> Result<(), PromptsError> {
     refuse_markup(path, text, AS_LABELS)?;
     let lines: Vec<&str> = lines_of(text).map(|(_, line)| line.trim()).collect();
+    if let Some((seems, advice)) = mistaken::lines(&lines) {
+        return Err(other(path, seems, advice));
+    }
     if is_document(text) {
         return Err(other(path, "part of a program, or broken JSON", AS_LABELS));
     }

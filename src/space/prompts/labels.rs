@@ -1,9 +1,11 @@
 //! The class names to choose between, with what else is known of each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::{PromptsError, Templates, form, lines_of, listed, place, read};
+use super::{PromptsError, Templates, form, lines_of, listed, mistaken, place, read};
+use crate::pairs::composed;
+use crate::printable::is_unseen;
 
 /// The class names to choose between: at least one, none twice.
 ///
@@ -33,6 +35,9 @@ impl Labels {
     pub fn parse(list: &str) -> Result<Self, PromptsError> {
         if list.trim().is_empty() {
             return Err(PromptsError::NoLabels { file: None });
+        }
+        if let Some((seems, advice)) = mistaken::list(list) {
+            return Err(PromptsError::ListForm { seems, advice });
         }
         Self::new(list.split(','))
     }
@@ -152,7 +157,8 @@ impl Labels {
                 .chain(rest.names.iter().map(|n| n.trim()));
             let first = names.next().unwrap_or_default().to_owned();
             let names: Vec<String> = names.map(str::to_owned).collect();
-            if first.is_empty() || names.iter().any(String::is_empty) {
+            let is_blank = |name: &String| name.chars().all(is_unmarked);
+            if is_blank(&first) || names.iter().any(is_blank) {
                 return Err(PromptsError::BlankLabel {
                     at: place(file, index),
                 });
@@ -166,24 +172,26 @@ impl Labels {
                 file: file.map(Path::to_owned),
             });
         }
-        let mut times = HashMap::new();
-        shown
-            .iter()
-            .for_each(|label| *times.entry(label.as_str()).or_insert(0) += 1);
-        let mut twice: Vec<_> = times
-            .iter()
-            .filter(|(_, times)| **times > 1)
-            .map(|(&label, _)| label.to_owned())
-            .collect();
+        if let (Some(path), Some((seems, advice))) = (file, mistaken::names(&shown)) {
+            return Err(PromptsError::OtherForm {
+                path: path.to_owned(),
+                seems: seems.to_owned(),
+                advice,
+            });
+        }
+        let mut seen = HashSet::new();
+        let again = |label: &&String| !seen.insert(as_read(label));
+        let mut twice: Vec<_> = shown.iter().filter(again).cloned().collect();
+        twice.sort_unstable();
+        twice.dedup();
         if !twice.is_empty() {
-            twice.sort_unstable();
             return Err(PromptsError::DuplicateLabels {
                 file: file.map(Path::to_owned),
                 labels: twice,
                 described: false,
             });
         }
-        let notes = Vec::new();
+        let notes = of_other_case(&shown).into_iter().collect();
         Ok(Self { shown, more, notes })
     }
 
@@ -208,6 +216,34 @@ impl Labels {
         };
         self.shown.iter().zip(&self.more).map(of).collect()
     }
+}
+
+/// Whether a character is a blank or leaves no mark.
+fn is_unmarked(character: char) -> bool {
+    character.is_whitespace()
+        || is_unseen(character)
+        || matches!(character, '\u{200C}' | '\u{200D}')
+}
+
+/// A label as a reader sees it: composed, with single blanks, without what leaves no mark. Two labels
+/// that are the same so have the same prompts for most text encoders, and neither could win.
+fn as_read(label: &str) -> String {
+    let seen: String = composed(label).chars().filter(|c| !is_unseen(*c)).collect();
+    seen.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A note on labels that differ in case only.
+fn of_other_case(labels: &[String]) -> Option<String> {
+    let mut first_of = HashMap::new();
+    labels.iter().find_map(|label| {
+        let first = *first_of.entry(label.to_lowercase()).or_insert(label);
+        (first != label).then(|| {
+            format!(
+                "the labels {first:?} and {label:?} differ in case only, which many text encoders do \
+                 not tell apart; name them apart"
+            )
+        })
+    })
 }
 
 /// A line's label and the prompts after it.

@@ -60,6 +60,12 @@ type Listed = Vec<(usize, String, More)>;
 /// A list of names, `{"label": prompts, ...}` with entries numbered among each other, or the numbered
 /// classes of a model.
 pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError> {
+    let mut each = text.lines().filter(|line| !line.trim().is_empty());
+    let is_value = |line: &str| serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok();
+    if each.clone().nth(1).is_some() && each.all(is_value) {
+        let what = "this seems to be JSON Lines; name the file .jsonl";
+        return Err(wrong(path, what));
+    }
     if text.trim_start().starts_with('[') {
         let values: Vec<Value> = serde_json::from_str(text).map_err(|e| fault(path, 0, &e))?;
         let name = |value: Value| match value {
@@ -127,9 +133,11 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
         "classnames",
         "categories",
     ];
-    if let [(key, Value::Array(_) | Value::Object(_))] = entries
-        && holders.contains(&key.to_ascii_lowercase().as_str())
-    {
+    let holds = |(key, value): &&(String, Value)| {
+        let is_holder = holders.contains(&key.to_ascii_lowercase().as_str());
+        is_holder && (value.is_array() || value.is_object())
+    };
+    if let Some((key, _)) = entries.iter().find(holds) {
         let what = format!(
             "{key:?} seems to hold the labels; expected them at the top of the file, such as \
              [\"cat\", \"dog\"]"
@@ -180,7 +188,7 @@ fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
 }
 
 /// `n01440764`.
-fn is_wordnet(id: &str) -> bool {
+pub(super) fn is_wordnet(id: &str) -> bool {
     id.strip_prefix('n')
         .is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -8,6 +8,7 @@
 //! | `mod` | [`Templates`], and what can be wrong with them |
 //! | `labels` | [`Labels`]: class names, their other names and prompts of their own |
 //! | `listed` | label files that are JSON or JSON Lines |
+//! | `mistaken` | labels that are something else than names |
 //! | `form` | what a file says by its form: another format, comments that may be meant as text |
 //! | [`named`] | published templates by name |
 //! | `sets/` | those templates, a file a set |
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 mod form;
 mod labels;
 mod listed;
+mod mistaken;
 pub mod named;
 
 pub use self::labels::Labels;
@@ -109,6 +111,14 @@ pub enum PromptsError {
         path: PathBuf,
         /// What it seems to be.
         seems: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A list on a command line that says by its form that it is something else.
+    #[error("the list given seems to be {seems}; {advice}")]
+    ListForm {
+        /// What it seems to be.
+        seems: &'static str,
         /// What to do.
         advice: &'static str,
     },
@@ -357,9 +367,11 @@ fn read(path: &Path) -> Result<String, PromptsError> {
     }
 }
 
-/// With `\n` in place of a `\r` alone, which `str::lines` does not take for a line end.
+/// With `\n` in place of a `\r` alone, which `str::lines` does not take for a line end, and without
+/// the byte order marks of files that were joined.
 fn of_any_line_end(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\r', "\n")
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.replace("\n\u{feff}", "\n")
 }
 
 fn source_name(file: &Option<PathBuf>) -> String {

@@ -472,3 +472,160 @@ fn objects_and_lists_that_hold_no_labels_where_labels_are_read_are_refused() {
         2
     );
 }
+
+#[test]
+fn what_is_no_list_of_names_is_refused_with_what_to_do() {
+    for (name, text, seems, advice) in [
+        (
+            "l.txt",
+            "cat,dog,horse\n",
+            "several labels on one line",
+            "one label a line",
+        ),
+        (
+            "l.txt",
+            "cat; dog",
+            "several labels on one line",
+            "JSON list",
+        ),
+        (
+            "l.txt",
+            "label\ncat\ndog\n",
+            "a header",
+            "take the header out",
+        ),
+        (
+            "l.txt",
+            "LABEL_0\nLABEL_1\n",
+            "no names",
+            "what each class is called",
+        ),
+        (
+            "l.json",
+            r#"{"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}"#,
+            "no names",
+            "what each",
+        ),
+        (
+            "l.json",
+            r#"["label_0", "label_1"]"#,
+            "no names",
+            "what each class is called",
+        ),
+        (
+            "l.txt",
+            "n01440764\nn01443537\n",
+            "WordNet",
+            "what each class is called",
+        ),
+        (
+            "l.txt",
+            "{\"label\": \"cat\"}\n{\"label\": \"dog\"}\n",
+            "JSON on lines",
+            "name the file .jsonl",
+        ),
+        (
+            "l.txt",
+            "cat\n{\"label\": \"dog\"}\n",
+            "JSON on lines",
+            "name the file .jsonl",
+        ),
+        ("l.txt", "---\n- cat\n- dog\n", "YAML", "one label a line"),
+        (
+            "l.txt",
+            "nc: 2\nnames: [cat, dog]\n",
+            "YAML",
+            "one label a line",
+        ),
+        (
+            "l.toml",
+            "labels = [\"cat\", \"dog\"]\n",
+            "part of a program",
+            "one label a line",
+        ),
+        (
+            "l.txt",
+            "<li>cat</li>\n<li>dog</li>\n",
+            "XML",
+            "one label a line",
+        ),
+        (
+            "l.txt",
+            "cat 0\ndog 1\n",
+            "a number beside each name",
+            "only the names",
+        ),
+        (
+            "l.json",
+            "\"cat\"\n\"dog\"\n",
+            "JSON Lines",
+            "name the file .jsonl",
+        ),
+        (
+            "l.json",
+            r#"{"classes": ["cat"], "templates": ["a {}"]}"#,
+            "\"classes\" seems to hold",
+            "at the top",
+        ),
+    ] {
+        let said = labels_in(name, text).unwrap_err();
+        assert!(
+            said.contains(seems) && said.contains(advice),
+            "{text}: {said}"
+        );
+    }
+    // The advice followed.
+    assert_eq!(
+        labels_in("l.json", r#"["cat, dog"]"#).unwrap().as_slice(),
+        ["cat, dog"]
+    );
+    assert_eq!(
+        labels_in("l.json", r#"["label", "cat 1"]"#)
+            .unwrap()
+            .as_slice(),
+        ["label", "cat 1"]
+    );
+    // Commas of a description are its own, and a name may hold one among others.
+    assert!(labels_in("l.txt", "cat: a small, furry pet\n").is_ok());
+    assert!(labels_in("l.txt", "tench, Tinca tinca\ngoldfish\n").is_ok());
+}
+
+#[test]
+fn lists_of_the_command_line_are_commas_alone() {
+    for (list, seems) in [
+        ("cat\ndog", "several lines"),
+        ("[\"cat\",\"dog\"]", "JSON"),
+        ("\"cat, big\",dog", "quotation marks"),
+        ("cat;dog", "semicolons"),
+    ] {
+        let said = Labels::parse(list).unwrap_err().to_string();
+        assert!(said.contains(seems), "{list}: {said}");
+    }
+    assert_eq!(
+        Labels::parse("#a,b c,d;e").unwrap().as_slice(),
+        ["#a", "b c", "d;e"]
+    );
+}
+
+#[test]
+fn labels_that_look_the_same_are_one_label_twice() {
+    for text in [
+        "cat\ncat\u{200b}\n",
+        "caf\u{e9}\ncafe\u{301}\n",
+        "polar bear\npolar  bear\n",
+        "polar bear\npolar\u{a0}bear\n",
+    ] {
+        let said = labels_in("l.txt", text).unwrap_err();
+        assert!(said.contains("more than once"), "{text}: {said}");
+    }
+    let blank = labels_in("l.txt", "\u{200b}\ncat\n").unwrap_err();
+    assert!(blank.contains("line 1: a label is blank"), "{blank}");
+    let joined = labels_in("l.txt", "cat\n\u{feff}dog\n").unwrap();
+    assert_eq!(joined.as_slice(), ["cat", "dog"]);
+    let cased = labels_in("l.txt", "cat\nCAT\n").unwrap();
+    assert!(
+        cased.notes()[0].contains("differ in case only"),
+        "{:?}",
+        cased.notes()
+    );
+}

@@ -172,6 +172,11 @@ pub fn bad_rows() -> Vec<BadRow> {
             "{\"image\": \"https://example.org/a.png\", \"caption\": \"dog\"}",
             "download it",
         ),
+        json(
+            "Reason::Id",
+            "{\"id\": \"a\\nb\", \"image\": \"plain/0.png\", \"caption\": \"dog\"}",
+            "take it out",
+        ),
         json("Reason::ImageUnreadable", &long, "cannot look at the image"),
         json(
             "Reason::DuplicateId",

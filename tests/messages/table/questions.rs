@@ -90,6 +90,13 @@ pub fn messages() -> Vec<ProvokedMessage> {
             &["take out the extra comma"],
             &with("--labels dog,cat"),
         ),
+        told(
+            "PromptsError::ListForm",
+            &with("--labels dog;cat"),
+            3,
+            &["separated by semicolons", "by commas"],
+            &with("--labels dog,cat"),
+        ),
         templates("PromptsError::NoPlaceholder", "labels.txt", &["has no {}"]),
         templates(
             "PromptsError::UnknownPlaceholder",
@@ -122,6 +129,11 @@ pub fn messages() -> Vec<ProvokedMessage> {
         ),
         eval(
             "DatasetError::Row",
+            "data --classnames labels.txt",
+            &["row 1", "a folder and a name", "correct the line"],
+        ),
+        eval(
+            "DatasetError::NoImages",
             "rows",
             &["row 1", "no text under \"label\"", "add it"],
         ),

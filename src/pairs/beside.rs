@@ -1,0 +1,129 @@
+//! Which texts of a folder belong to which image: those of the same name before the ending.
+//!
+//! The ending is `.txt` in any case, so one image may have several texts; all of them count. A name
+//! in another Unicode normal form is the same name, as file systems and archives change the form;
+//! it is looked for where no text has the name byte by byte.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use unicode_normalization_alignments::UnicodeNormalization as _;
+
+use super::ending_of;
+use super::folder::{is_image, is_image_name, is_unread_image};
+
+/// The texts of one folder.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    folder: PathBuf,
+    /// The names of the texts, in order, by the composed form of their stems.
+    texts: HashMap<OsString, Vec<OsString>>,
+    /// Those that belong to an image.
+    owned: HashSet<OsString>,
+}
+
+impl Beside {
+    /// Lists a folder. One that cannot be listed has no texts; the walk says so itself.
+    pub(super) fn of_folder(folder: &Path) -> Self {
+        let names = fs_err::read_dir(folder).into_iter().flatten().flatten();
+        let (mut texts, rest): (Vec<_>, Vec<_>) = names
+            .map(|entry| entry.file_name())
+            .partition(|name| is_text(Path::new(name)));
+        texts.sort_unstable();
+        let mut beside = Self {
+            folder: folder.to_owned(),
+            ..Self::default()
+        };
+        for name in texts {
+            beside.texts.entry(key_of(&name)).or_default().push(name);
+        }
+        for name in rest {
+            let owned = beside.named_as(&name);
+            if !owned.is_empty() && is_partner(&folder.join(&name)) {
+                beside.owned.extend(owned);
+            }
+        }
+        beside
+    }
+
+    pub(super) fn is_of(&self, folder: &Path) -> bool {
+        self.folder == folder
+    }
+
+    /// Whether a text belongs to an image of the folder.
+    pub(super) fn is_owned(&self, text: &OsStr) -> bool {
+        self.owned.contains(text)
+    }
+
+    /// The texts of an image.
+    pub(super) fn texts_of(&self, image: &Path) -> Vec<PathBuf> {
+        let names = self.named_as(image.file_name().unwrap_or_default());
+        let paths = names.into_iter().map(|name| self.folder.join(name));
+        paths.filter(|path| path.is_file()).collect()
+    }
+
+    fn named_as(&self, image: &OsStr) -> Vec<OsString> {
+        let Some(texts) = self.texts.get(&key_of(image)) else {
+            return Vec::new();
+        };
+        let stem = Path::new(image).file_stem();
+        let exact = texts
+            .iter()
+            .filter(|text| Path::new(text).file_stem() == stem);
+        let exact: Vec<_> = exact.cloned().collect();
+        if exact.is_empty() {
+            texts.clone()
+        } else {
+            exact
+        }
+    }
+}
+
+pub(super) fn is_text(path: &Path) -> bool {
+    ending_of(path) == "txt"
+}
+
+/// Whether a file is an image, or named like one; what becomes of it is said of it, not of its text.
+fn is_partner(path: &Path) -> bool {
+    let ending = ending_of(path);
+    let by_name = is_image_name(path) || is_unread_image(&ending);
+    !path.is_dir() && (by_name || path.is_file() && is_image(path))
+}
+
+/// A name without its ending, composed (NFC); as it is if it is no Unicode.
+fn key_of(name: &OsStr) -> OsString {
+    let stem = Path::new(name).file_stem().unwrap_or_default();
+    stem.to_str()
+        .map_or_else(|| stem.to_owned(), |stem| composed(stem).into())
+}
+
+/// A text in Unicode's composed normal form (NFC).
+pub(crate) fn composed(text: &str) -> String {
+    match text.is_ascii() {
+        true => text.to_owned(),
+        false => text.nfc().map(|(letter, _)| letter).collect(),
+    }
+}
+
+/// The file that a path names, also where its name is stored in another normal form.
+pub(super) fn as_stored(path: PathBuf) -> PathBuf {
+    let name = path.file_name().and_then(OsStr::to_str);
+    let Some(name) = name.filter(|name| !name.is_ascii()).map(composed) else {
+        return path;
+    };
+    if path.exists() {
+        return path;
+    }
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let files = fs_err::read_dir(folder.unwrap_or(Path::new(".")))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let same = |file: &OsString| file.to_str().is_some_and(|file| composed(file) == name);
+    let mut found = files.map(|entry| entry.file_name()).filter(same);
+    match (found.next(), found.next()) {
+        (Some(one), None) => path.with_file_name(one),
+        _ => path,
+    }
+}

@@ -1,0 +1,143 @@
+//! What a bad row, name or id costs, in every form of a source.
+
+use super::tests::{folder, ids, read, read_text};
+
+#[test]
+fn texts_belong_to_images_of_the_same_name_in_any_form() {
+    let dir = folder(&[
+        ("a.JPEG", b""),
+        ("a.Txt", b"a"),
+        ("b.png", b""),
+        ("b.tXt", b"b"),
+        ("caf\u{e9}.jpg", b""),
+        ("cafe\u{301}.txt", b"composed"),
+        ("nai\u{308}ve.jpg", b""),
+        ("na\u{ef}ve.TXT", b"decomposed"),
+    ]);
+    let (pairs, errors) = read(dir.path());
+    assert_eq!(errors, [""; 0]);
+    let captions: Vec<_> = pairs.iter().flat_map(|pair| &pair.captions).collect();
+    assert_eq!(captions, ["a", "b", "composed", "decomposed"]);
+}
+
+#[test]
+fn no_text_of_a_folder_is_passed_over_in_silence() {
+    let dir = folder(&[
+        ("a.jpg", b""),
+        ("a.txt", b"one"),
+        ("a.TXT", b"two"),
+        // One text for two images.
+        ("b.jpg", b""),
+        ("b.png", b""),
+        ("b.txt", b"shared"),
+        // Nothing here is an image.
+        ("notes.md", b"x"),
+        ("notes.txt", b"x"),
+        ("folder.jpg/inner.txt", b"x"),
+        ("folder.txt", b"x"),
+        ("zero.jpg", b""),
+        ("zero.txt", b"c\0a\0t\0"),
+    ]);
+    let (pairs, errors) = read(dir.path());
+    assert_eq!(ids(&pairs), ["a.jpg", "b.jpg", "b.png"]);
+    assert_eq!(pairs[0].captions, ["two", "one"]);
+    assert_eq!(pairs[2].captions, ["shared"]);
+    for name in [
+        "notes.md",
+        "notes.txt",
+        "inner.txt",
+        "folder.txt",
+        "zero.jpg",
+    ] {
+        assert!(
+            errors.iter().any(|e| e.contains(name)),
+            "{name}: {errors:?}"
+        );
+    }
+    assert_eq!(errors.len(), 5, "{errors:?}");
+}
+
+#[test]
+fn a_list_finds_images_whose_names_are_stored_in_another_form() {
+    let dir = folder(&[
+        (
+            "p.csv",
+            "image,caption\ncaf\u{e9}.jpg,x\nno\u{e9}.jpg,x\n".as_bytes(),
+        ),
+        ("cafe\u{301}.jpg", b""),
+    ]);
+    let (pairs, errors) = read(&dir.path().join("p.csv"));
+    assert_eq!(ids(&pairs), ["caf\u{e9}.jpg"]);
+    assert!(pairs[0].image.is_file());
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[test]
+fn an_id_that_breaks_lists_costs_its_row() {
+    for id in [
+        "a\\u0000b",
+        "a\\nb",
+        "\\u001b[31m",
+        "a\\u200bb",
+        "a\\u202eb",
+    ] {
+        let bad = format!("{{\"image\":\"a.jpg\",\"caption\":\"x\",\"id\":\"{id}\"}}\n");
+        let good = "{\"image\":\"b.jpg\",\"caption\":\"y\",\"id\":\"b\"}\n";
+        let (pairs, errors) = read_text("p.jsonl", format!("{bad}{good}"));
+        assert_eq!(ids(&pairs), ["b"], "{id}");
+        assert!(
+            errors[0].starts_with("p.jsonl, row 1: the id ") && errors[0].ends_with("take it out"),
+            "{errors:?}"
+        );
+    }
+    let (pairs, errors) = read_text("p.csv", "id,image,caption\n\"a\nb\",a.jpg,x\nb,b.jpg,y\n");
+    assert_eq!((ids(&pairs), errors.len()), (vec!["b"], 1), "{errors:?}");
+    // An id that is made of a file's name shows what the name holds.
+    let dir = folder(&[("l\n\u{1b}x.jpg", b""), ("l\n\u{1b}x.txt", b"x")]);
+    assert_eq!(ids(&read(dir.path()).0), ["l\\n\\x1bx.jpg"]);
+}
+
+#[test]
+fn a_row_without_its_image_takes_no_id_from_others() {
+    let text = "{\"image\":\"none.jpg\",\"caption\":\"x\",\"id\":\"same\"}\n\
+                {\"image\":\"a.jpg\",\"caption\":\"x\",\"id\":\"same\"}\n";
+    let (pairs, errors) = read_text("p.jsonl", text);
+    assert_eq!((ids(&pairs), errors.len()), (vec!["same"], 1), "{errors:?}");
+}
+
+#[test]
+fn joined_files_and_foreign_encodings_are_told() {
+    let row = |image| format!("{{\"image\":\"{image}.jpg\",\"caption\":\"x\"}}\n");
+    let joined = format!("{}\u{feff}{}", row("a"), row("b"));
+    assert_eq!(ids(&read_text("p.jsonl", joined).0), ["a.jpg", "b.jpg"]);
+    let joined = "image,caption\na.jpg,x\n\u{feff}b.jpg,y\n";
+    assert_eq!(ids(&read_text("p.csv", joined).0), ["a.jpg", "b.jpg"]);
+    let text: Vec<u8> = row("a").bytes().flat_map(|byte| [byte, 0]).collect();
+    assert!(super::tests::fatal("p.jsonl", text).contains("found UTF-16 or UTF-32"));
+    let (pairs, errors) = read_text(
+        "p.jsonl",
+        "{\"image\":\"a.jpg\",\"caption\":\"c\\u0000t\"}\n{\"image\":\"b.jpg\",\"caption\":\"x\"}\n",
+    );
+    assert_eq!(ids(&pairs), ["b.jpg"]);
+    assert!(errors[0].contains("value zero"), "{errors:?}");
+}
+
+#[test]
+fn a_field_of_several_lines_before_the_image_is_whole() {
+    let text = "caption,image\n\"a cat\non a mat\",a.jpg\n\"so, two\nlines\",b.jpg\n";
+    let (pairs, errors) = read_text("p.csv", text);
+    assert_eq!(
+        (ids(&pairs), errors.len()),
+        (vec!["a.jpg", "b.jpg"], 0),
+        "{errors:?}"
+    );
+    assert_eq!(pairs[0].captions, ["a cat\non a mat"]);
+    // One that never closes still takes no other row along.
+    let text = "caption,image\n\"a cat,a.jpg\na dog,b.jpg\n\"a cow\",a.jpg\n";
+    let (pairs, errors) = read_text("p.csv", text);
+    assert_eq!(
+        (ids(&pairs), errors.len()),
+        (vec!["b.jpg", "a.jpg"], 1),
+        "{errors:?}"
+    );
+}
