@@ -60,9 +60,17 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
         };
         let line = str::from_utf8(line)
             .map_err(|_| fault("not UTF-8; save the file as UTF-8".to_owned()))?
+            .trim_start_matches('\u{feff}')
             .trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
+        }
+        if line.starts_with('{') {
+            return Err(fault(
+                "expected a folder and a name with a tab, colon or comma between them, found JSON; \
+                 write `folder: name` on each line"
+                    .to_owned(),
+            ));
         }
         let (folder, name) = ['\t', ':', ',']
             .iter()
