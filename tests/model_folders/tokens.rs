@@ -480,7 +480,7 @@ fn tokens_that_would_come_out_otherwise_are_refused() {
         ),
         (
             &tokenizer,
-            r#"{"extra_special_tokens": {"a": "bird"}}"#,
+            r#"{"extra_special_tokens": {"a": "dog"}}"#,
             "extra_special_tokens",
         ),
         (
