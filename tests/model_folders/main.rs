@@ -8,6 +8,7 @@
 //! | `weights` | weights in other files: which count, and which are refused |
 //! | `halves` | two-tower folders, and advice that is followed |
 //! | `tokens` | padding and the tokenizer's other files |
+//! | `unasked` | what tokenizer classes do unasked, and what shows a model its padding |
 //! | `processors` | image processor classes against Pillow and numpy |
 //! | `outside` | what the program writes outside its home |
 //! | `mutated` | folders with random faults, through the program |
@@ -23,6 +24,7 @@ mod text;
 #[path = "../tiny_onnx/mod.rs"]
 mod tiny_onnx;
 mod tokens;
+mod unasked;
 mod weights;
 
 use std::io::{Write, stderr};

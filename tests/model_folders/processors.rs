@@ -351,6 +351,18 @@ fn without_a_class_keys_of_other_programs_and_other_steps_are_refused() {
             assert!(found.unwrap_err().contains(class), "{model_type}");
         }
     }
+    let error = with("do_center_crop", json!(true), "vit").unwrap_err();
+    assert!(error.contains("crop_size"), "{error}");
+    let text = json!({"size": 48, "crop_size": 40, "do_center_crop": true, "image_mean": 0.5, "image_std": 0.5});
+    let text = text.to_string();
+    for (config, ok) in [("vit", false), ("resnet", false), ("ours", true)] {
+        let config = json!({"model_type": config}).to_string();
+        let files: [(&str, &[u8]); 2] = [
+            ("preprocessor_config.json", text.as_bytes()),
+            ("config.json", config.as_bytes()),
+        ];
+        assert_eq!(read(&files, false).is_ok(), ok, "{config}");
+    }
     for model_type in ["vit", "vit_mae", "ours", "swinv2"] {
         with("resample", json!(2), model_type).unwrap();
     }

@@ -9,10 +9,10 @@ use super::tiny_onnx::Dim::{Free, Is};
 use super::tiny_onnx::{Graph, INT64};
 use super::{folder, runtime};
 
-const TABLE: [f32; 10] = [5., 7., 1., 1., 3., 0., 0., 4., -8., 6.];
+pub const TABLE: [f32; 10] = [5., 7., 1., 1., 3., 0., 0., 4., -8., 6.];
 
 /// The mean of all rows of a table, padding included: no attention mask.
-fn reads_padding() -> Vec<u8> {
+pub fn reads_padding() -> Vec<u8> {
     let shape = [Free("batch"), Free("sequence")];
     Graph::default()
         .input("input_ids", INT64, &shape)
@@ -34,14 +34,14 @@ fn with_padding(padding: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-fn written(strategy: &str, direction: &str, multiple: &str) -> Vec<u8> {
+pub fn written(strategy: &str, direction: &str, multiple: &str) -> Vec<u8> {
     with_padding(&format!(
         r#"{{"strategy": {strategy}, "direction": "{direction}", "pad_to_multiple_of": {multiple},
             "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"}}"#
     ))
 }
 
-fn open(dir: &TempDir) -> Result<TextEncoder, String> {
+pub fn open(dir: &TempDir) -> Result<TextEncoder, String> {
     let folder = ModelFolder::open(dir.path()).map_err(|e| e.to_string())?;
     TextEncoder::open(&folder, &EncoderOptions::latency()).map_err(|e| e.to_string())
 }
@@ -53,7 +53,7 @@ fn expected(ids: &[usize]) -> [f32; 2] {
     [x / norm, y / norm]
 }
 
-fn near(found: &[f32], ids: &[usize]) {
+pub fn near(found: &[f32], ids: &[usize]) {
     let expected = expected(ids);
     let off = found
         .iter()
@@ -336,201 +336,4 @@ fn keys_that_would_change_tokens_are_refused_with_file_and_key() {
             .unwrap_err()
             .contains("truncation.strategy")
     );
-}
-
-#[test]
-fn what_a_tokenizer_class_does_unasked_is_asked_for() {
-    if !runtime() {
-        return;
-    }
-    let tokenizer = written(r#""BatchLongest""#, "Right", "null");
-    let with = |from: &str, to: &str| {
-        let text = String::from_utf8(tokenizer.clone()).unwrap();
-        assert!(text.contains(from));
-        text.replace(from, to)
-    };
-    let bert = |lower: &str, accents: &str| {
-        with(
-            r#""normalizer": null"#,
-            &format!(
-                r#""normalizer": {{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-                    "strip_accents": {accents}, "lowercase": {lower}}}"#
-            ),
-        )
-    };
-    let space = |yes: &str| {
-        with(
-            r#"{"type": "WhitespaceSplit"}"#,
-            &format!(r#"{{"type": "ByteLevel", "add_prefix_space": {yes}, "trim_offsets": true}}"#),
-        )
-    };
-    let onnx = reads_padding();
-    let opened = |tokenizer: &str, config: &str, model: &str| {
-        let files: [(&str, &[u8]); 4] = [
-            ("model.onnx", &onnx),
-            ("tokenizer.json", tokenizer.as_bytes()),
-            ("tokenizer_config.json", config.as_bytes()),
-            ("config.json", model.as_bytes()),
-        ];
-        open(&folder(&files)).map(|_| ())
-    };
-    let class = |class: &str, rest: &str| format!(r#"{{"tokenizer_class": "{class}"{rest}}}"#);
-    let bos = r#", "bos_token": "dog""#;
-    for (tokenizer, config, model, key) in [
-        (
-            bert("false", "null"),
-            class("BertTokenizer", ""),
-            "{}",
-            "do_lower_case",
-        ),
-        (
-            bert("false", "null"),
-            "{}".to_owned(),
-            r#"{"model_type": "distilbert"}"#,
-            "do_lower_case",
-        ),
-        (
-            bert("true", "false"),
-            class("MPNetTokenizerFast", ""),
-            "{}",
-            "strip_accents",
-        ),
-        (
-            space("true"),
-            class("RobertaTokenizer", ""),
-            "{}",
-            "add_prefix_space",
-        ),
-        (
-            tokenizer_text(&tokenizer),
-            class("LlamaTokenizerFast", bos),
-            "{}",
-            "add_bos_token",
-        ),
-    ] {
-        let error = opened(&tokenizer, &config, model).unwrap_err();
-        assert!(
-            error.contains("tokenizer_config.json")
-                && error.contains(key)
-                && error.contains("absent"),
-            "{error}"
-        );
-    }
-    // The advice helps, and who agrees with the class is not asked.
-    for (tokenizer, config, model) in [
-        (
-            bert("false", "null"),
-            class("BertTokenizer", r#", "do_lower_case": false"#),
-            "{}",
-        ),
-        (bert("true", "null"), class("BertTokenizer", ""), "{}"),
-        (
-            bert("false", "null"),
-            class("PreTrainedTokenizerFast", ""),
-            "{}",
-        ),
-        (
-            bert("false", "null"),
-            "{}".to_owned(),
-            r#"{"model_type": "xlnet"}"#,
-        ),
-        (space("false"), class("RobertaTokenizer", ""), "{}"),
-        (
-            tokenizer_text(&tokenizer),
-            class(
-                "LlamaTokenizer",
-                &format!(r#"{bos}, "add_bos_token": false"#),
-            ),
-            "{}",
-        ),
-    ] {
-        opened(&tokenizer, &config, model).unwrap();
-    }
-}
-
-fn tokenizer_text(tokenizer: &[u8]) -> String {
-    String::from_utf8(tokenizer.to_vec()).unwrap()
-}
-
-#[test]
-fn tokens_that_would_come_out_otherwise_are_refused() {
-    if !runtime() {
-        return;
-    }
-    let tokenizer = tokenizer_text(&written(r#"{"Fixed": 6}"#, "Right", "null"));
-    let start = tokenizer.find(r#""model":"#).unwrap();
-    let random = format!(
-        r#"{}"model": {{"type": "BPE", "dropout": 0.1, "unk_token": "[UNK]",
-            "vocab": {{"[PAD]": 0, "[UNK]": 1, "d": 2, "o": 3, "do": 4}}, "merges": ["d o"]}}}}"#,
-        &tokenizer[..start]
-    );
-    let onnx = reads_padding();
-    for (tokenizer, config, key) in [
-        (&random, "{}", "model.dropout"),
-        (
-            &tokenizer,
-            r#"{"add_special_tokens": false}"#,
-            "add_special_tokens",
-        ),
-        (&tokenizer, r#"{"pad_token": "dog"}"#, "pad_token"),
-        (
-            &tokenizer,
-            r#"{"pad_token": {"content": "bird"}}"#,
-            "pad_token",
-        ),
-        (
-            &tokenizer,
-            r#"{"extra_special_tokens": {"a": "bird"}}"#,
-            "extra_special_tokens",
-        ),
-        (
-            &tokenizer,
-            r#"{"added_tokens_decoder": {"2": {"content": "dog", "special": true}}}"#,
-            "added_tokens_decoder",
-        ),
-        (&tokenizer, "[1]", "tokenizer_config.json"),
-    ] {
-        let files: [(&str, &[u8]); 3] = [
-            ("model.onnx", &onnx),
-            ("tokenizer.json", tokenizer.as_bytes()),
-            ("tokenizer_config.json", config.as_bytes()),
-        ];
-        let error = open(&folder(&files)).map(|_| ()).unwrap_err();
-        assert!(error.contains(key), "{key}: {error}");
-    }
-}
-
-#[test]
-fn a_model_that_is_shown_its_padding_is_padded_although_it_asks_for_a_mask() {
-    if !runtime() {
-        return;
-    }
-    // The mean counts padding, whatever the mask says.
-    let shape = [Free("batch"), Free("sequence")];
-    let onnx = Graph::default()
-        .input("input_ids", INT64, &shape)
-        .input("attention_mask", INT64, &shape)
-        .weight("table", &[5, 2], &TABLE)
-        .node("Gather", &["table", "input_ids"], "rows")
-        .node_with(
-            "ReduceMean",
-            &["rows"],
-            "sentence_embedding",
-            &[("axes", Ints(&[1])), ("keepdims", Int(0))],
-        )
-        .output("sentence_embedding", &[Free("batch"), Is(2)])
-        .build();
-    for config in [
-        r#"{"model_max_length": 6, "pad_token": "[PAD]", "tokenizer_class": "SiglipTokenizer"}"#,
-        r#"{"model_max_length": 6, "pad_token": "[PAD]", "tokenizer_class": "SiglipTokenizer",
-            "model_input_names": ["input_ids"]}"#,
-    ] {
-        let dir = folder(&[
-            ("model.onnx", &onnx),
-            ("tokenizer.json", TOKENIZER),
-            ("tokenizer_config.json", config.as_bytes()),
-        ]);
-        let vectors = open(&dir).unwrap().encode_texts(&["dog cat", "tree"]);
-        near(&vectors.unwrap()[..2], &[2, 3, 0, 0, 0, 0]);
-    }
 }

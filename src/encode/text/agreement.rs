@@ -67,9 +67,7 @@ pub(super) fn check(
         if let Some(content) = token.get("content").and_then(Value::as_str) {
             let id = id.parse().ok();
             same_number(&file, "added_tokens_decoder", tokenizer, content, id)?;
-            let list = raw.get("added_tokens").and_then(Value::as_array);
-            let mut added = list.into_iter().flatten().filter_map(self::content);
-            if !added.any(|own| own == content) {
+            if !added(raw, content) {
                 return Err(differs(
                     &file,
                     "added_tokens_decoder",
@@ -87,8 +85,8 @@ pub(super) fn check(
                 _ => continue,
             };
             let mut tokens = tokens.into_iter().filter_map(content);
-            if let Some(token) = tokens.find(|token| tokenizer.token_to_id(token).is_none()) {
-                let expected = "only tokens that tokenizer.json has";
+            if let Some(token) = tokens.find(|token| !added(raw, token)) {
+                let expected = "only tokens that added_tokens of tokenizer.json has";
                 return Err(differs(holder, key, token, expected));
             }
         }
@@ -211,6 +209,13 @@ fn same_number(
     let found = format!("{token:?} with the number {}", number(id));
     let expected = format!("the number {} of tokenizer.json", number(known));
     Err(differs(file, key, &found, &expected))
+}
+
+/// Whether a token is one that tokenizer.json looks for before it cuts a text up.
+fn added(raw: &Value, token: &str) -> bool {
+    let list = raw.get("added_tokens").and_then(Value::as_array);
+    let mut added = list.into_iter().flatten().filter_map(content);
+    added.any(|own| own == token)
 }
 
 /// The text of a token that is written as a text or as an object.

@@ -50,10 +50,29 @@ pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Prepr
                 class.name
             ),
         )),
-        (Ok(found), _) => {
+        (Ok(found), Ok(_)) => {
             refuse_other_programs(file)?;
             Ok(found)
         }
+        (Ok(_), Err(why)) => Err(file.bad(
+            "image_processor_type",
+            "absent",
+            &format!(
+                "a class's name, since {}ImageProcessor, which belongs to the model_type \
+                 {model_type:?} of config.json, cannot do what the file says ({})",
+                class.name,
+                match &why {
+                    ModelError::Setting {
+                        key,
+                        found,
+                        expected,
+                        ..
+                    } => format!("`{key}` is {found}, expected {expected}"),
+                    other => other.to_string(),
+                }
+            ),
+            "name the class that the model was trained with, or correct model_type",
+        )),
         // What only the class can read.
         (Err(_), Ok(read)) => Ok(read),
         (Err(error), Err(_)) => Err(error),
