@@ -341,8 +341,16 @@ pub struct HeadArgs {
     /// The factor between similarities and logits: higher makes the softmax surer of itself,
     /// without changing the order.
     /// [default: 20, where scores are standard deviations 1.5; half with --hubness csls]
-    #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR")]
+    #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR", value_parser = logit_scale)]
     logit_scale: Option<f64>,
+}
+
+/// A factor of which no score becomes infinite.
+fn logit_scale(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok();
+    factor
+        .filter(|factor| *factor > 0.0 && *factor <= 1e6)
+        .ok_or_else(|| format!("{text:?} is not a number above 0 and at most 1000000"))
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
