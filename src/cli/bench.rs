@@ -6,7 +6,9 @@ use asif_index::bench::{BenchOptions, BenchReport, IndexKind, Input, run as meas
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::MAX_THREADS;
 use super::context::Context;
+use super::exit::Usage;
 use super::format;
 
 /// Measure the parts on this machine.
@@ -68,7 +70,7 @@ struct IndexArgs {
     recall: f64,
 
     /// Threads of builds and batches [default: all cores].
-    #[arg(long, env = "ASIF_THREADS", value_name = "N")]
+    #[arg(long, env = "ASIF_THREADS", value_name = "N", value_parser = threads)]
     threads: Option<usize>,
 
     /// Queries of a batch.
@@ -94,6 +96,29 @@ enum KindArg {
     Auto,
 }
 
+fn threads(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|n| (1..=MAX_THREADS).contains(n));
+    count.ok_or_else(|| format!("{text:?} is not a whole number from 1 to {MAX_THREADS}"))
+}
+
+/// What is drawn must fit into the memory that is free, once as it is and once as an index: the
+/// allocation would be refused, or the process killed.
+fn check_memory(n: usize, dim: usize) -> anyhow::Result<()> {
+    let needed = (n as u64).saturating_mul(dim as u64).saturating_mul(2 * 4);
+    let told = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = told.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
+    let free = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    match free.map(|kib| kib << 10) {
+        Some(free) if needed > free => Err(Usage(format!(
+            "--generate {n},{dim}: takes {} MB of memory, and {} MB are free; draw fewer",
+            needed / 1_000_000,
+            free / 1_000_000
+        ))
+        .into()),
+        _ => Ok(()),
+    }
+}
+
 fn pair(text: &str) -> Result<(usize, usize), String> {
     let parsed = text
         .split_once(',')
@@ -111,6 +136,7 @@ pub fn run(args: &BenchArgs, context: &Context) -> anyhow::Result<()> {
         },
         (_, _, generate) => {
             let (n, dim) = generate.unwrap_or_default();
+            check_memory(n, dim)?;
             Input::Generate { n, dim }
         }
     };

@@ -34,6 +34,7 @@ impl Context {
                 "no data folder: neither ASIF_HOME, XDG_DATA_HOME nor HOME is set; give --home DIR";
             Usage(said.to_owned())
         })?;
+        report_full_files();
         let cancel = Cancel::default();
         let handler = cancel.clone();
         // A second Ctrl-C does what it would have done without us.
@@ -116,6 +117,37 @@ pub fn say(line: impl AsRef<str>) {
     let line = disk::in_words(line.as_ref());
     let _ = writeln!(std::io::stderr(), "{}", printable::line(&line));
 }
+
+/// Has a write beyond the limit on a file's size (`ulimit -f`, LimitFSIZE of a systemd unit) refused as
+/// on a full disk, with a message, where the system would end the process without one. With a handler
+/// for the signal, whatever it does, the write is refused; that of the runtime stays when it is gone.
+#[cfg(feature = "server")]
+fn report_full_files() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    /// SIGXFSZ: the same number wherever Linux runs, but on MIPS.
+    const FILE_TOO_LARGE: i32 = 25;
+    /// More files than listening opens: where there are fewer the runtime would panic.
+    const FILES: usize = 8;
+    let files: Result<Vec<_>, _> = (0..FILES)
+        .map(|_| fs_err::File::open("/dev/null"))
+        .collect();
+    if files.map(drop).is_err() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    if let Ok(runtime) = runtime {
+        let _inside = runtime.enter();
+        // Where it cannot be had the system does as it would have done.
+        let _ = signal(SignalKind::from_raw(FILE_TOO_LARGE));
+    }
+}
+
+/// Without the server's runtime nobody listens.
+#[cfg(not(feature = "server"))]
+fn report_full_files() {}
 
 fn put(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

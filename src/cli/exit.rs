@@ -85,6 +85,13 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
 
 fn code(error: &anyhow::Error) -> u8 {
     let is = |found: bool, code: u8| found.then_some(code);
+    // Whatever it was met at is not to blame.
+    let exhausted = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref().is_some_and(asif::disk::is_exhausted)
+    };
+    if error.chain().any(exhausted) {
+        return INTERNAL;
+    }
     error
         .chain()
         .find_map(|cause| {

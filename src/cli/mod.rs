@@ -186,10 +186,16 @@ fn main() -> ExitCode {
     exit::report(result)
 }
 
+/// The most threads of anything: more than machines have cores.
+const MAX_THREADS: usize = 1024;
+
 /// Starts the threads that all commands share, so that a machine that refuses them is told here and not
 /// by a panic where they are first used.
 fn start_threads(context: &Context) -> anyhow::Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new;
+    let asked = std::env::var("RAYON_NUM_THREADS").ok();
+    let asked = asked.and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
+    // Tens of thousands take minutes to start. None asks for one a core.
+    let pool = || rayon::ThreadPoolBuilder::new().num_threads(asked.min(MAX_THREADS));
     let Err(error) = pool().build_global() else {
         return Ok(());
     };

@@ -7,8 +7,12 @@ use std::any::Any;
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
 
 use super::exit::INTERNAL;
+
+/// Bytes of the stack that commands run on.
+const STACK: usize = 8 << 20;
 
 /// Where the latest panic happened.
 static PLACE: Mutex<Option<String>> = Mutex::new(None);
@@ -24,10 +28,19 @@ pub fn guarded() -> ExitCode {
             usual(info);
         }
     }));
-    catch_unwind(super::main).unwrap_or_else(|panic| {
-        super::context::say(message(&*panic));
-        ExitCode::from(INTERNAL)
-    })
+    let work = || {
+        catch_unwind(super::main).unwrap_or_else(|panic| {
+            super::context::say(message(&*panic));
+            ExitCode::from(INTERNAL)
+        })
+    };
+    // The stack of the first thread is as small as the shell's limit (`ulimit -s`) makes it.
+    let thread = Builder::new().stack_size(STACK).spawn(work);
+    match thread.map(JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // Without a second thread the first one must do.
+        _ => work(),
+    }
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

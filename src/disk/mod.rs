@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use fs_err::{File, OpenOptions};
 
 pub use replace::{FileReplacement, check_output, publish_folder, rename_new, replace_file};
-pub use words::in_words;
+pub use words::{in_words, is_exhausted};
 
 /// A prefix of names that no reader opens: what a writer that was killed left under such a name
 /// may be removed by the next one.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// What the system says, and what it means: (text of the system, ours). The last are of functions that
 /// look at a path.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 11] = [
     (
         "No such file or directory (os error 2)",
         "there is no such file or folder",
@@ -25,6 +25,14 @@ const WORDS: [(&str, &str); 9] = [
         "Directory not empty (os error 39)",
         "a folder that is not empty is in the way",
     ),
+    (
+        "Too many open files (os error 24)",
+        "the process may open no more files; raise the limit (`ulimit -n`, LimitNOFILE of a systemd unit)",
+    ),
+    (
+        "File too large (os error 27)",
+        "the file would be larger than the limit allows (`ulimit -f`, LimitFSIZE of a systemd unit)",
+    ),
     ("failed to query resolved metadata `", "failed to look at `"),
     ("failed to query metadata of file `", "failed to look at `"),
     (
@@ -35,7 +43,7 @@ const WORDS: [(&str, &str); 9] = [
 ];
 
 /// `said`, a message that ends with what the system answered, with that answer in plain words where it
-/// is about the kind of thing that lies under a path. Others, of a full disk say, stay as they are.
+/// is about the kind of thing that lies under a path, or about a limit of the process. Others, of a full disk say, stay as they are.
 pub fn in_words(said: &str) -> Cow<'_, str> {
     let mut said = Cow::Borrowed(said);
     for (system, plain) in WORDS {
@@ -44,6 +52,14 @@ pub fn in_words(said: &str) -> Cow<'_, str> {
         }
     }
     said
+}
+
+/// Whether an error says that the process or the machine has no more files or memory to give, which is
+/// nothing that the file it was met at could help.
+pub fn is_exhausted(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let met = Errno::from_io_error(error);
+    met.is_some_and(|met| [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&met))
 }
 
 #[cfg(test)]

@@ -335,3 +335,90 @@ fn a_right_beginning_with_something_else_behind_it_is_refused() {
     }
     assert_eq!(decode(b"", true).map(|_| ()), Err(InputError::Empty));
 }
+
+/// It is refused, or its pixels are those of the seed.
+fn never_other(what: &str, of: &str, file: &[u8]) {
+    let expected = decode(seed(of), true).unwrap();
+    if let Ok(pixels) = decode(file, true) {
+        assert!(*pixels == *expected, "{of}, {what}: other pixels");
+    }
+}
+
+#[test]
+fn an_end_marker_within_cut_data_is_no_data() {
+    let end = b"\0\0\0\0IEND\xAE\x42\x60\x82";
+    for (name, file) in SEEDS.iter().filter(|(n, _)| n.ends_with(".png")) {
+        let data_end = checksum_of(file, b"IDAT");
+        for missing in 1..40 {
+            let cut = joined(&[&file[..data_end - missing], end]);
+            never_other(&format!("{missing} bytes are missing"), name, &cut);
+        }
+    }
+    for name in ["still.gif", "animated.gif"] {
+        let file = seed(name);
+        for missing in 1..60 {
+            let cut = &file[..file.len() - missing];
+            for end in [&b";"[..], b"\0;"] {
+                let what = format!("{missing} bytes are missing");
+                never_other(&what, name, &joined(&[cut, end]));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_filled_up_with_zeros_is_not_whole() {
+    for (name, file) in SEEDS {
+        let start = match name.rsplit('.').next() {
+            Some("png") => file.windows(4).position(|w| w == b"IDAT").unwrap() + 8,
+            Some("jpg") => markers(file, 0xDA)[0] + 16,
+            _ => continue,
+        };
+        for percent in [25, 50, 75, 90, 95] {
+            let cut = start + (file.len() - start) * percent / 100;
+            let filled = joined(&[&file[..cut], &vec![0; file.len() - cut]]);
+            never_other(&format!("zeros after {percent} %"), name, &filled);
+        }
+    }
+    // Not a picture that has zeros behind it, nor one with a wrong checksum only.
+    whole(
+        "zeros",
+        "baseline.jpg",
+        &joined(&[seed("baseline.jpg"), &[0; 99]]),
+    );
+}
+
+#[test]
+fn the_canvas_of_a_gif_is_as_pillow_draws_it() {
+    let file = seed("still.gif");
+    let descriptor = b",\0\0\0\0\x30\0\x28\0";
+    let at = file.windows(9).position(|w| w == descriptor).unwrap();
+    let with = |canvas: [u8; 4], corner: [u8; 4]| {
+        let mut file = file.to_vec();
+        file.splice(6..10, canvas);
+        file.splice(at + 1..at + 5, corner);
+        file
+    };
+    // Too small for its frame, or of no size.
+    for canvas in [[0; 4], [10, 0, 10, 0], [10, 0, 99, 0], [48, 0, 1, 0]] {
+        let small = with(canvas, [0; 4]);
+        if canvas[2] != 99 {
+            whole("a small canvas", "still.gif", &small);
+        }
+        assert_eq!(decode(&small, true).unwrap().width(), 48);
+    }
+    // Around the frame lies the first colour of the palette.
+    assert!(file[10] & 0x80 != 0);
+    let first: [u8; 3] = file[13..16].try_into().unwrap();
+    let inner = decode(file, true).unwrap();
+    let large = decode(&with([60, 0, 50, 0], [5, 0, 7, 0]), true).unwrap();
+    assert_eq!(large.dimensions(), (60, 50));
+    for (x, y, pixel) in large.enumerate_pixels() {
+        let inside = (5..53).contains(&x) && (7..47).contains(&y);
+        let expected = match inside {
+            true => inner.get_pixel(x - 5, y - 7).0,
+            false => first,
+        };
+        assert_eq!(pixel.0, expected, "{x} {y}");
+    }
+}

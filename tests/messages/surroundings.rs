@@ -261,6 +261,7 @@ fn environments_may_be_odd() {
         ("LC_ALL", odd),
         ("RAYON_NUM_THREADS", OsStr::new("0")),
         ("RAYON_NUM_THREADS", OsStr::new("x")),
+        ("RAYON_NUM_THREADS", OsStr::new("100000")),
         ("NO_COLOR", odd),
         ("PATH", OsStr::new("")),
     ] {
@@ -317,4 +318,69 @@ fn a_machine_that_starts_no_thread_is_told() {
     documented(&ended, "no threads");
     assert_eq!(ended.code, Some(1), "{} {}", ended.out, ended.err);
     assert!(ended.err.contains("no thread can be started") && ended.err.contains("ulimit -u"));
+}
+
+/// Limits of the shell: what cannot be done is refused with a message, and no picture is charged for it.
+#[test]
+fn limits_of_the_process_are_told() {
+    let bench = Bench::new();
+    bench.set("a.asif", 5);
+    let build = "$ASIF build --pairs a.asif.jsonl --out";
+    for blocks in [0, 1, 4] {
+        let script = format!("ulimit -f {blocks}; {build} f{blocks}.asif --no-cache");
+        let ended = shell(&bench, &script);
+        documented(&ended, &script);
+        assert_eq!(ended.code, Some(1), "{script}: {}", ended.err);
+        assert!(ended.err.contains("ulimit -f"), "{}", ended.err);
+        assert!(!bench.at(&format!("f{blocks}.asif")).exists());
+    }
+    for kib in [64, 128, 256] {
+        let script = format!("ulimit -s {kib}; $ASIF inspect a.asif");
+        assert_eq!(shell(&bench, &script).code, Some(0), "{script}");
+    }
+    for files in 5..16 {
+        let script = format!("ulimit -n {files}; {build} n{files}.asif --no-cache");
+        let ended = shell(&bench, &script);
+        documented(&ended, &script);
+        let refused = ended.code != Some(0) && ended.err.contains("Too many open files")
+            || ended.err.contains("ulimit -n");
+        let whole = ended.code == Some(0) && ended.out.contains("skipped     none");
+        assert!(refused || whole, "{script}: {} {}", ended.out, ended.err);
+    }
+}
+
+/// A cache that only saves time is not waited for.
+#[test]
+fn a_pipe_in_place_of_a_cache_is_passed_over() {
+    let bench = Bench::new();
+    bench.set("a.asif", 5);
+    let script = "build() { timeout 60 $ASIF build --pairs a.asif.jsonl --cache kept --out $1; }; \
+                  build first.asif && for f in kept/*.emb; do rm $f; mkfifo $f; done; \
+                  build second.asif";
+    let ended = shell(&bench, script);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(
+        ended.err.contains("found a pipe or device"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn numbers_that_nothing_can_be_made_of_are_refused() {
+    let bench = Bench::new();
+    bench.set("a.asif", 5);
+    for scale in ["nan", "inf", "0", "1e300"] {
+        let classify = ["classify", "--index", "a.asif", "--labels", "dog,cat"];
+        let ended = bench.run(&[&classify[..], &["--logit-scale", scale, "plain/0.png"]].concat());
+        assert_eq!(ended.code, Some(2), "{scale}: {} {}", ended.out, ended.err);
+    }
+    for words in [
+        ["--generate", "500,8", "--threads", "100000"],
+        ["--generate", "500,8", "--threads", "0"],
+        ["--generate", "99999999999,384", "--threads", "1"],
+    ] {
+        let ended = bench.run(&[&["bench", "index"][..], &words].concat());
+        assert_eq!(ended.code, Some(2), "{words:?}: {}", ended.err);
+    }
 }

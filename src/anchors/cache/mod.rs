@@ -100,6 +100,7 @@ impl EmbeddingCache {
         let (mut file, count, read_only) = match opened {
             Ok((file, count)) => (file, count, None),
             Err(error) => {
+                check_kind(&path).map_err(|_| copied(&error))?;
                 let mut file = File::open(&path).map_err(|_| copied(&error))?;
                 let count = file::whole_records(&mut file, &header, record_bytes(dim))?;
                 (
@@ -291,11 +292,27 @@ impl EmbeddingCache {
 fn writable(path: &Path, header: &[u8], dim: usize) -> std::io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
+    check_kind(path)?;
     let mut file = options.open(path)?;
     lock_file(&file)?;
     let prepared = file::prepare(&mut file, header, record_bytes(dim));
     file.unlock()?;
     Ok((file, prepared?))
+}
+
+/// Whether what has the name is a file, if anything has: reading a pipe would wait for whoever writes
+/// to it.
+fn check_kind(path: &Path) -> std::io::Result<()> {
+    match fs_err::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            let said = format!(
+                "{}: expected a file, found a pipe or device",
+                path.display()
+            );
+            Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, said))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes the lock of the file. It is held for milliseconds, so that whoever keeps it for longer is

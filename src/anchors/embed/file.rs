@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Rejected;
+use crate::anchors::error::AnchorsError;
 use crate::disk;
 use crate::encode::InputError;
 use crate::encode::image::decode::MAX_BYTES;
@@ -22,26 +23,42 @@ static LARGE_FILES: Mutex<()> = Mutex::new(());
 /// The content of a file, and the turn that a large one had to wait for.
 pub(super) type ReadFile = (Vec<u8>, Option<MutexGuard<'static, ()>>);
 
+/// Why a file could not be read.
+pub(super) enum Unread {
+    /// For a reason of its own.
+    Rejected(Rejected),
+    /// The process may open no more files, or has no memory: the next file would fail alike.
+    Exhausted(AnchorsError),
+}
+
+impl From<Rejected> for Unread {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
 /// Reads a file of at most [`LARGEST`] bytes.
-pub(super) fn read(path: &Path) -> Result<ReadFile, Rejected> {
-    let unreadable = |e: std::io::Error| Rejected {
-        reason: disk::in_words(&e.to_string()).into_owned(),
+pub(super) fn read(path: &Path) -> Result<ReadFile, Unread> {
+    let unreadable = |error: std::io::Error| match disk::is_exhausted(&error) {
+        true => Unread::Exhausted(AnchorsError::Io(error)),
+        false => Unread::Rejected(Rejected {
+            reason: disk::in_words(&error.to_string()).into_owned(),
+        }),
     };
     let file = fs_err::File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         let path = path.display();
-        return Err(Rejected {
-            reason: format!(
-                "{path}: expected an image file, found a folder; name the files in it, such as \
-                 {path}/*.jpg"
-            ),
-        });
+        let reason = format!(
+            "{path}: expected an image file, found a folder; name the files in it, such as \
+             {path}/*.jpg"
+        );
+        return Err(Rejected { reason }.into());
     }
     let length = metadata.len();
     let too_large = |bytes: u64| {
         let max_bytes = LARGEST;
-        Rejected::of_file(path, &InputError::FileTooLarge { bytes, max_bytes })
+        Rejected::of_file(path, &InputError::FileTooLarge { bytes, max_bytes }).into()
     };
     if length > LARGEST {
         return Err(too_large(length));

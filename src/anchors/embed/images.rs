@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::file::Unread;
 use super::side::Done;
 use super::{Embedder, Embedding, Rejected, Watch, file, workers};
 use crate::anchors::cache::ContentKey;
@@ -31,14 +32,14 @@ impl Embedder {
             let mut done = Vec::new();
             let mut batches: Vec<Batch> = encoders.iter().map(|_| Batch::default()).collect();
             while let Some(i) = pieces.take() {
-                if let Err(rejected) =
-                    self.look_up_or_prepare(i, paths[i].as_ref(), &mut done, &mut batches)
-                {
-                    done.push(Done {
+                match self.look_up_or_prepare(i, paths[i].as_ref(), &mut done, &mut batches) {
+                    Ok(()) => {}
+                    Err(Unread::Exhausted(error)) => return Err(error),
+                    Err(Unread::Rejected(rejected)) => done.push(Done {
                         input: i,
                         member: 0,
                         made: Err(rejected),
-                    });
+                    }),
                 }
                 for (member, batch) in batches.iter_mut().enumerate() {
                     if batch.inputs.len() >= encoders[member].batch_size() {
@@ -110,7 +111,7 @@ impl Embedder {
         path: &Path,
         done: &mut Vec<Done>,
         batches: &mut [Batch],
-    ) -> Result<(), Rejected> {
+    ) -> Result<(), Unread> {
         // Held until the pixels are gone: one large file at a time.
         let (bytes, _turn) = file::read(path)?;
         let key = ContentKey::of_picture(&bytes);

@@ -53,6 +53,17 @@ pub(crate) struct SessionPool {
     mapped: Vec<FileStamp>,
 }
 
+/// What ONNX Runtime said when it would not load a model, and what to do.
+fn refused(reason: &str) -> String {
+    let advice = match reason.contains("bad_alloc") {
+        true => {
+            "it found too little memory: give the process more (`ulimit -v`, a container's limit)"
+        }
+        false => "export the model again",
+    };
+    format!("ONNX Runtime cannot load it: {reason}; {advice}")
+}
+
 impl SessionPool {
     /// Loads the model at `path` into `sessions` sessions of `threads` threads each.
     pub fn open(
@@ -80,7 +91,7 @@ impl SessionPool {
         for _ in 0..sessions {
             let session = start().map_err(|reason| ModelError::Graph {
                 path: path.to_owned(),
-                reason: format!("ONNX Runtime cannot load it: {reason}; export the model again"),
+                reason: refused(&reason),
             })?;
             slots.push(Slot {
                 session,

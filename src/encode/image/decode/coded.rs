@@ -143,7 +143,12 @@ impl<'a> CodedImage<'a> {
                 Ok((image, chunks.orientation))
             }
             Self::Bmp(rows) => read(&rows.file, format).map(|(image, _)| upright(image)),
-            Self::Gif(_) | Self::Other => read(bytes, format).map(|(image, _)| upright(image)),
+            Self::Gif(header) => {
+                let (mut image, _) = read(&header.file(bytes), format)?;
+                header.fill_around(&mut image);
+                Ok(upright(image))
+            }
+            Self::Other => read(bytes, format).map(|(image, _)| upright(image)),
         }
     }
 }

@@ -1,12 +1,23 @@
 //! GIF: what its blocks say before the first frame is decoded.
 
-/// The sizes that decoding the first frame depends on, in pixels.
+use std::borrow::Cow;
+
+use image::{DynamicImage, Rgba};
+
+/// What decoding the first frame depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GifHeader {
-    /// The canvas.
+    /// The canvas, in pixels, as large as the frame needs it to be: many files have one that is too
+    /// small for their frames, or has no size.
     pub canvas: (u32, u32),
-    /// The first frame, which may be larger than the canvas.
+    /// The first frame, in pixels.
     pub frame: (u32, u32),
+    /// Where its upper left corner lies on the canvas.
+    corner: (u32, u32),
+    /// The colour of the canvas around it.
+    around: [u8; 3],
+    /// How many bytes of the file the decoder is to see.
+    length: usize,
 }
 
 impl GifHeader {
@@ -16,25 +27,91 @@ impl GifHeader {
             let pair = bytes.get(at..at + 2)?;
             Some(u32::from(u16::from_le_bytes([pair[0], pair[1]])))
         };
-        let canvas = (word(6)?, word(8)?);
-        let mut at = 13 + palette(*bytes.get(10)?);
+        let screen = (word(6)?, word(8)?);
+        let all_colours = 13..13 + palette(*bytes.get(10)?);
+        let (mut at, mut transparent) = (all_colours.end, 0);
         loop {
             match *bytes.get(at)? {
-                b',' => {
-                    let frame = (word(at + 5)?, word(at + 7)?);
-                    return Some(Self { canvas, frame });
+                b',' => break,
+                b'!' => {
+                    // A control block: length, flags, delay, transparent colour.
+                    if let Some(&[0xF9, 4, flags, _, _, colour]) = bytes.get(at + 1..at + 7) {
+                        transparent = if flags & 1 == 1 {
+                            usize::from(colour)
+                        } else {
+                            0
+                        };
+                    }
+                    at = after_blocks(bytes, at + 2)?;
                 }
-                b'!' => at = after_blocks(bytes, at + 2)?,
                 _ => return None,
+            }
+        }
+        let corner = (word(at + 1)?, word(at + 3)?);
+        let frame = (word(at + 5)?, word(at + 7)?);
+        let own_colours = at + 10..at + 10 + palette(*bytes.get(at + 9)?);
+        let colours = match own_colours.is_empty() {
+            true => all_colours,
+            false => own_colours.clone(),
+        };
+        let around = bytes.get(colours).and_then(|colours| {
+            let colour = colours.chunks_exact(3).nth(transparent)?;
+            colour.try_into().ok()
+        });
+        // Behind the palette stands the size of codes, then the codes in blocks.
+        let cut = after_blocks(bytes, own_colours.end + 1).is_none();
+        Some(Self {
+            canvas: (
+                screen.0.max(corner.0 + frame.0),
+                screen.1.max(corner.1 + frame.1),
+            ),
+            frame,
+            corner,
+            around: around.unwrap_or_default(),
+            length: bytes.len() - if cut { end_marker(bytes) } else { 0 },
+        })
+    }
+
+    /// The file as the decoder is to see it: with a canvas that the frame fits on, and without an end
+    /// marker within codes that are cut, which would be taken for codes.
+    pub fn file<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let bytes = bytes.get(..self.length).unwrap_or(bytes);
+        let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX).to_le_bytes();
+        let [[a, b], [c, d]] = [side(self.canvas.0), side(self.canvas.1)];
+        match bytes.get(6..10) {
+            Some(screen) if screen != [a, b, c, d] => {
+                let mut file = bytes.to_vec();
+                file.splice(6..10, [a, b, c, d]);
+                Cow::Owned(file)
+            }
+            _ => Cow::Borrowed(bytes),
+        }
+    }
+
+    /// Gives the canvas around the frame its colour, which the decoder leaves black, as transparent as
+    /// it is.
+    pub fn fill_around(&self, image: &mut DynamicImage) {
+        let ((left, top), (width, height)) = (self.corner, self.frame);
+        if (left, top) == (0, 0) && self.frame == self.canvas {
+            return;
+        }
+        let [red, green, blue] = self.around;
+        if let DynamicImage::ImageRgba8(pixels) = image {
+            for (x, y, pixel) in pixels.enumerate_pixels_mut() {
+                let inside = (left..left + width).contains(&x) && (top..top + height).contains(&y);
+                if !inside {
+                    *pixel = Rgba([red, green, blue, 0]);
+                }
             }
         }
     }
 
     /// The most bytes that the decoder takes: the canvas in RGBA, and the frame in RGBA and as
-    /// places of the palette. Texts and profiles in blocks before the frame are copied.
+    /// places of the palette. Texts and profiles in blocks before the frame are copied, and so is a file
+    /// whose canvas is too small.
     pub fn cost(&self, file: usize) -> u64 {
         let pixels = |(w, h): (u32, u32)| u64::from(w) * u64::from(h);
-        4 * pixels(self.canvas) + 5 * pixels(self.frame) + file as u64
+        4 * pixels(self.canvas) + 5 * pixels(self.frame) + 2 * file as u64
     }
 }
 
@@ -53,5 +130,14 @@ fn after_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
             0 => return Some(at + 1),
             length => at += 1 + usize::from(length),
         }
+    }
+}
+
+/// How many bytes of the end of a file look like the end of a GIF: of its blocks, and of it all.
+fn end_marker(bytes: &[u8]) -> usize {
+    match bytes {
+        [.., 0, b';'] => 2,
+        [.., b';'] => 1,
+        _ => 0,
     }
 }

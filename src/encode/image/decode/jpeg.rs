@@ -107,6 +107,9 @@ impl JpegHeader {
                 _ => {}
             }
         }
+        if !ended {
+            length -= filled_up(&bytes[..length]);
+        }
         let (kind, frame) = frame?;
         let size = (u32::from(word(frame, 3)?), u32::from(word(frame, 1)?));
         Some(Self {
@@ -266,6 +269,15 @@ fn after_coded_data(bytes: &[u8], at: usize) -> usize {
     data.windows(2)
         .position(ends)
         .map_or(bytes.len(), |n| at + n)
+}
+
+/// How many zeros at the end of a file that does not end as a JPEG does are none of its data, but what a
+/// download left unwritten: decoded they would be rows. As many as a last row may end with stay.
+fn filled_up(bytes: &[u8]) -> usize {
+    const DATA: usize = 2;
+    const FILLING: usize = 16;
+    let zeros = bytes.iter().rev().take_while(|&&byte| byte == 0).count();
+    if zeros < FILLING { 0 } else { zeros - DATA }
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u16> {

@@ -9,7 +9,10 @@
 //! | 16-bit grey PNG | high byte | clips to 255, which is white: a fault, not followed |
 //! | colour profile, gamma | ignored | the same |
 //! | animation | first frame | the same |
+//! | canvas of a GIF around its first frame | its transparent colour, or its first one | the same |
+//! | canvas of a GIF that its first frame does not fit on | enlarged | the same |
 //! | end marker, trailer or last chunk missing, all rows there | read | mostly the same |
+//! | the rest of a JPEG or PNG filled up with zeros, and no end marker | the zeros are no data | read as rows |
 //! | rows missing, with or without an end marker | refused, with how many there are | refused, or read with grey rows |
 //!
 //! The format is told by the content, never by a name. A first look at the headers says what decoding

@@ -17,6 +17,10 @@ use super::super::super::error::InputError;
 use super::MAX_BYTES;
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// The last chunk.
+const END: &[u8] = b"\0\0\0\0IEND\xAE\x42\x60\x82";
+/// As many zeros at the end of a file are no part of any chunk, but what a download left unwritten.
+const FILLING: usize = 16;
 /// The compressed bytes after the last row that are read for the sake of the data's checksum. Each
 /// may inflate a thousandfold.
 const TAIL: usize = 64 << 10;
@@ -48,6 +52,11 @@ impl<'a> PngChunks<'a> {
     /// [`InputError::Truncated`] when the file ends before image data begins, and
     /// [`InputError::Undecodable`] when a chunk that pixels depend on is damaged.
     pub fn read(bytes: &'a [u8]) -> Result<Self, InputError> {
+        let zeros = bytes.iter().rev().take_while(|&&byte| byte == 0).count();
+        let filled_up = if zeros < FILLING { 0 } else { zeros };
+        let bytes = &bytes[..bytes.len() - filled_up];
+        // Where image data is cut and the last chunk was put behind it, that is no image data.
+        let limit = bytes.strip_suffix(END).unwrap_or(bytes).len();
         let mut at = SIGNATURE.len();
         let mut parts = vec![SIGNATURE];
         let (mut header, mut orientation) = (None, None);
@@ -59,7 +68,10 @@ impl<'a> PngChunks<'a> {
             let end = (at + 8).saturating_add(length);
             if kind == b"IDAT" {
                 // As much as there is: the file may end within.
-                data.push(&bytes[at + 8..end.min(bytes.len())]);
+                data.push(bytes.get(at + 8..end.min(limit)).unwrap_or_default());
+                if end.saturating_add(4) > limit {
+                    break;
+                }
             }
             let Some(whole) = bytes.get(at..end.saturating_add(4)) else {
                 break;
