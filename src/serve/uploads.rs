@@ -56,10 +56,7 @@ fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
         }
         _ => return Ok(()),
     };
-    Err(Refusal::invalid(
-        "wrong_fields",
-        format!("`pairs[{at}].id` {why}"),
-    ))
+    Err(Refusal::wrong_fields(format!("`pairs[{at}].id` {why}")))
 }
 
 /// Pictures in the folder of uploads, and a list of their pairs as sources of pairs are written.
