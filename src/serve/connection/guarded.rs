@@ -20,7 +20,7 @@ pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
 /// breaks: until it sends nothing for so long.
 const LINGER: Duration = Duration::from_secs(2);
 /// How many bytes of it at most.
-const LINGER_BYTES: usize = 256 << 20;
+const LINGER_BYTES: usize = 64 << 20;
 /// How long a request is worked for whose client has ended its side of the connection: it may wait
 /// for the answer all the same (`nc -N`), or be gone.
 const HALF_CLOSED: Duration = Duration::from_secs(2);

@@ -46,7 +46,7 @@ pub(super) use self::service::{ConnectionFull, RefusedHead};
 
 /// Connections that wait in the system to be accepted. For one more it drops the client's first packet,
 /// which comes again after a second: with the library's 128 good clients waited that second in a burst of
-/// some thousand. As many as there are places by default; more would only take them from each other.
+/// some hundred. As many as there are places by default; more would only take them from each other.
 const BACKLOG: u32 = 1024;
 /// The pause after the system has refused a connection and none could be closed for it.
 const PAUSE: Duration = Duration::from_millis(50);
