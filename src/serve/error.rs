@@ -144,6 +144,8 @@ pub(super) struct Refusal {
     code: &'static str,
     message: String,
     retry_after: Option<u32>,
+    /// Whether the message is of the request alone, with nothing of this machine.
+    own: bool,
 }
 
 const INVALID: &str = "invalid_request_error";
@@ -158,7 +160,24 @@ impl Refusal {
             code,
             message,
             retry_after: None,
+            own: false,
         }
+    }
+
+    /// The same for a message that is made of the request alone: what the client sent is told as it
+    /// is, also where it looks like a path of this machine.
+    pub fn own(self) -> Self {
+        Self { own: true, ..self }
+    }
+
+    /// A field is not what the route takes.
+    pub fn wrong_fields(message: impl Into<String>) -> Self {
+        Self::invalid("wrong_fields", message).own()
+    }
+
+    /// Whether the message is of the request alone.
+    pub fn is_own(&self) -> bool {
+        self.own
     }
 
     /// The request cannot be understood or asks for what cannot be done.
@@ -223,6 +242,14 @@ impl Refusal {
     pub fn too_large(message: impl Into<String>) -> Self {
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         Self::new(status, INVALID, "too_large", message.into())
+    }
+
+    /// The body is packed.
+    pub fn coding() -> Self {
+        let message = "a body with a `content-encoding` is not unpacked; send it as it is, without \
+                       that header";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, INVALID, "content_encoding", message.to_owned())
     }
 
     /// The body took too long to come.
@@ -335,14 +362,22 @@ impl From<AnchorsError> for Refusal {
                 "that would leave no pair at all, and an empty set answers nothing; take out fewer"
                     .to_owned()
             }
+            AnchorsError::NoGeneration { wanted, kept, .. } => format!(
+                "generation {wanted} is not kept; there are {kept} (/v1/sets/NAME/generations lists them)"
+            ),
+            // Who it is, by process and host, is nobody's to know who asks.
+            AnchorsError::Locked { .. } => {
+                "another process is writing to this set; ask again when it is done".to_owned()
+            }
             other => other.to_string(),
         };
         match error {
+            // What they name is what was sent.
             AnchorsError::Filter { .. }
             | AnchorsError::NoMatch { .. }
             | AnchorsError::NoSuchPair { .. }
-            | AnchorsError::WouldBeEmpty { .. }
-            | AnchorsError::NoPairs { .. }
+            | AnchorsError::WouldBeEmpty { .. } => Self::invalid("unusable", said).own(),
+            AnchorsError::NoPairs { .. }
             | AnchorsError::Strict { .. }
             | AnchorsError::Pairs(_)
             | AnchorsError::Fit(_)
@@ -364,6 +399,7 @@ impl From<EncodeError> for Refusal {
 
 impl From<PromptsError> for Refusal {
     fn from(error: PromptsError) -> Self {
-        Self::invalid("labels", error.to_string())
+        // Labels and templates of a request come from no file.
+        Self::invalid("labels", error.to_string()).own()
     }
 }

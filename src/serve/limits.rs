@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_LENGTH, EXPECT};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -133,6 +133,10 @@ async fn take(
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok())
         .or_else(|| body.size_hint().exact());
+    if let Some(coding) = other_coding(headers) {
+        drain(headers, body).await;
+        return Err(coding);
+    }
     let too_large = || {
         Refusal::too_large(format!(
             "the body is larger than {limit} bytes; send fewer or smaller images"
@@ -177,6 +181,17 @@ async fn take(
     drop((bytes, memory));
     drain(headers, body).await;
     Err(refusal)
+}
+
+/// Refuses a body that is not sent as it is: what `content-encoding` names is not undone here, and the
+/// packed bytes would be no JSON and no form.
+fn other_coding(headers: &HeaderMap) -> Option<Refusal> {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    let is_other = |coding: &axum::http::HeaderValue| {
+        let coding = coding.as_bytes().trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    };
+    codings.any(is_other).then(Refusal::coding)
 }
 
 /// Reads on and throws away, for a while; not where the sender waits to be asked for the body, as the

@@ -104,7 +104,11 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         app.metrics().refused(refusal.code());
         tracked.end(refusal.status().as_u16(), Some(&refusal));
-        let mut answer = refusal.answer(&id, &app.told(refusal.message()));
+        let message = match refusal.is_own() {
+            true => refusal.message().to_owned(),
+            false => app.told(refusal.message()),
+        };
+        let mut answer = refusal.answer(&id, &message);
         // Which methods a path takes is known where the path was matched.
         if let Some(allow) = response.headers().get(ALLOW) {
             answer.headers_mut().insert(ALLOW, allow.clone());

@@ -82,7 +82,7 @@ pub fn openapi() -> String {
     routes::document()
 }
 
-/// Opens the sets and serves them until SIGTERM or SIGINT; then lets requests that run finish.
+/// Opens the sets and serves them until SIGTERM, SIGINT or SIGHUP; then lets requests that run finish.
 ///
 /// `ready` is told where the server listens, and where it answers probes if on a port of their own,
 /// which matters when a port was 0.
@@ -100,7 +100,7 @@ pub fn serve(
     runtime.block_on(async {
         let bind = |source| ServeError::Bind { listen, source };
         // Before the sets are opened, which takes longer.
-        let listener = tokio::net::TcpListener::bind(listen).await.map_err(bind)?;
+        let listener = connection::listen(listen).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let stop = shutdown::signals()?;
         let app = state::App::open(options, open)?;

@@ -274,7 +274,8 @@ impl Without {
             return Err(Refusal::invalid(
                 "no_such_pair",
                 format!("{n} of the ids are not of live pairs, the first is {first:?}"),
-            ));
+            )
+            .own());
         }
         all.extend(rows);
         match all.is_empty() {

@@ -17,6 +17,9 @@ use super::set::Served;
 use super::uploads;
 use crate::anchors::{AnchorSet, Embedder};
 
+/// Where receipts name pairs by their ids.
+const IDS: [&str; 3] = ["added_ids", "removed_ids", "missing"];
+
 /// Opens the encoders that a set was built with.
 pub type OpenEncoders<'a> = dyn Fn(&AnchorSet) -> Result<Embedder, OpenError> + 'a;
 
@@ -129,14 +132,21 @@ impl App {
         without_paths(&told)
     }
 
-    /// The same for every text of a JSON value.
+    /// The same for every text of a JSON value but ids of pairs.
     pub fn told_json(&self, value: serde_json::Value) -> serde_json::Value {
         use serde_json::Value;
         match value {
             Value::String(text) => Value::String(self.told(&text)),
             Value::Array(list) => list.into_iter().map(|v| self.told_json(v)).collect(),
             Value::Object(map) => {
-                let told = |(key, value)| (key, self.told_json(value));
+                let told = |(key, value): (String, Value)| match IDS.contains(&key.as_str()) {
+                    // They are the client's, whatever they look like.
+                    true => (key, value),
+                    false => {
+                        let told = self.told_json(value);
+                        (key, told)
+                    }
+                };
                 map.into_iter().map(told).collect()
             }
             other => other,

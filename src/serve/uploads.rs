@@ -35,10 +35,7 @@ fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
     let Some(why) = id.and_then(id_fault) else {
         return Ok(());
     };
-    Err(Refusal::invalid(
-        "wrong_fields",
-        format!("`pairs[{at}].id` {why}"),
-    ))
+    Err(Refusal::wrong_fields(format!("`pairs[{at}].id` {why}")))
 }
 
 /// Pictures in the folder of uploads, and a list of their pairs as sources of pairs are written.

@@ -120,3 +120,34 @@ fn what_is_announced_and_not_sent_takes_no_memory() {
     }
     drop((slow, half));
 }
+
+#[test]
+fn a_head_that_does_not_come_is_refused_in_time() {
+    let server = server(&[]);
+    let mut slow = server.connect();
+    slow.raw(b"GET /health HTTP/1.1\r\nhost: loc");
+    slow.read().refused(408, "slow_head");
+    still_answers(&server);
+}
+
+#[test]
+fn a_refused_client_may_send_to_its_end_and_reads_why() {
+    let server = server(&["--timeout", "2"]);
+    let piece = vec![b' '; 256 << 10];
+    let length = (64 * piece.len()).to_string();
+    let mut slow = server.connect();
+    slow.write(
+        "POST",
+        "/v1/classify",
+        &[("content-length", length.as_str())],
+        b"",
+    );
+    // Some 5 MB a second, to more than a second after the time is over.
+    for number in 0..64 {
+        let sent = slow.0.get_mut().write_all(&piece);
+        assert!(sent.is_ok(), "piece {number}: {sent:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    slow.read().refused(408, "slow_body");
+    still_answers(&server);
+}

@@ -2,7 +2,9 @@
 //! gets an answer of its own.
 
 use std::io::Read;
+use std::net::TcpStream;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -50,7 +52,7 @@ fn idle_connections_keep_nobody_waiting() {
     for _ in 0..3 {
         good.post("/v1/classify", &question(1)).ok();
         let _more: Vec<Client> = (0..30).map(|_| server.connect()).collect();
-        std::thread::sleep(std::time::Duration::from_millis(250));
+        std::thread::sleep(Duration::from_millis(250));
     }
     drop(held);
     still_answers(&server);
@@ -316,7 +318,40 @@ fn who_ends_its_side_after_a_whole_request_is_answered() {
         for _ in 0..answers {
             client.read().ok();
         }
+        let begun = Instant::now();
         assert!(client.try_read().is_none(), "and the connection ends");
+        // As soon as the answer was taken.
+        assert!(begun.elapsed() < Duration::from_millis(1_500), "{sent:?}");
     }
     still_answers(&server);
+}
+
+#[test]
+fn a_burst_of_connections_makes_nobody_wait_for_a_second_try() {
+    let bound = fs_err::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    if bound.trim().parse::<u32>().unwrap() < 1_000 {
+        return;
+    }
+    let server = server(&[]);
+    // It accepts nothing, as when its processors are busy.
+    server.signal("STOP");
+    let address = server.address.parse().unwrap();
+    let burst: Vec<_> = (0..800)
+        .map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(900)))
+        .collect();
+    server.signal("CONT");
+    let refused = burst.iter().filter(|stream| stream.is_err()).count();
+    assert_eq!(refused, 0, "the system keeps them until they are accepted");
+    still_answers(&server);
+}
+
+#[test]
+fn who_loses_its_place_before_its_request_came_has_a_moment_for_it() {
+    let server = server(&["--max-connections", "8"]);
+    let mut good = server.connect();
+    // Longer than a new connection is left alone.
+    std::thread::sleep(Duration::from_millis(300));
+    let _silent: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+    std::thread::sleep(Duration::from_millis(100));
+    good.post("/v1/classify", &question(1)).ok();
 }

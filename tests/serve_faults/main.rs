@@ -7,6 +7,7 @@
 //! | `connections` | connections that do nothing, or send what is no request |
 //! | `fields` | each field of each route with each wrong type |
 //! | `told` | where things lie on the machine, which no answer may tell |
+//! | `own_words` | what a client sent, in the answers that refuse it |
 //! | `hostile` | all of it at once, with good clients beside it |
 //! | `bodies` | what is sent is too large, malformed, or made to do harm |
 //! | `limits` | more is asked than may be asked |
@@ -22,6 +23,7 @@ mod connections;
 mod fields;
 mod hostile;
 mod limits;
+mod own_words;
 mod process;
 #[path = "../serve_hostile/mod.rs"]
 mod serve_hostile;

@@ -1,6 +1,7 @@
 //! The server is stopped, killed, or started twice.
 
-use std::time::Instant;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -9,6 +10,13 @@ use crate::{server, support};
 
 #[test]
 fn told_to_stop_it_finishes_what_runs() {
+    for signal in ["TERM", "INT", "HUP"] {
+        finishes_what_runs(signal);
+    }
+}
+
+/// Told so by this signal.
+fn finishes_what_runs(signal: &str) {
     let mut server = server(&[]);
     let mut client = server.connect();
     let labels: Vec<String> = (0..300).map(|i| format!("a thing of kind {i}")).collect();
@@ -22,7 +30,7 @@ fn told_to_stop_it_finishes_what_runs() {
     {
         assert!(begun.elapsed() < PATIENCE, "{}", server.log());
     }
-    server.signal("TERM");
+    server.signal(signal);
     let answer = client.read();
     assert_eq!(
         answer.ok()["results"][0]["predictions"]
@@ -37,6 +45,37 @@ fn told_to_stop_it_finishes_what_runs() {
         "{}",
         server.log()
     );
+}
+
+#[test]
+fn a_hangup_that_was_ignored_from_the_start_stays_so() {
+    let ignored = "trap '' HUP";
+    let server = Server::start_limited(ignored, &[("demo", support::demo_set())], &[]);
+    server.signal("HUP");
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(100));
+        server.get("/health").ok();
+    }
+}
+
+#[test]
+fn a_file_that_hangs_keeps_no_answer_and_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("demo.asif");
+    support::copy_folder(support::demo_set(), &set);
+    let mut server = Server::start(&[("demo", &set)], &["--timeout", "1"]);
+    // A pipe that nobody writes to stands for a network file system that is gone.
+    let current = set.join("CURRENT");
+    fs_err::remove_file(&current).unwrap();
+    let made = Command::new("mkfifo").arg(&current).status().unwrap();
+    assert!(made.success());
+    let asked = server.get("/v1/sets/demo/generations");
+    asked.refused(503, "timeout");
+    server.post("/v1/classify", &question(1)).ok();
+    let begun = Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0), "{}", server.log());
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[test]

@@ -24,6 +24,9 @@ const CURRENT: &str = "CURRENT";
 /// The longest time between two attempts at a generation that failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a refresh that is under way is waited for at the end.
+const LAST_LOOK: Duration = Duration::from_secs(5);
+
 /// A thread that refreshes a [`LiveSet`] when `CURRENT` changes; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Watcher {
@@ -73,13 +76,21 @@ impl Watcher {
 }
 
 impl Drop for Watcher {
-    /// Waits for a refresh that is under way.
+    /// Waits for a refresh that is under way, unless the disk keeps it.
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take()
             // A callback that owns its watcher drops it on that thread.
             && thread.thread().id() != std::thread::current().id()
         {
+            // A disk that hangs must not keep the program: the thread is left to it.
+            let begun = Instant::now();
+            while !thread.is_finished() {
+                if begun.elapsed() > LAST_LOOK {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
             // A panic of the callback has been reported by its thread.
             let _ = thread.join();
         }

@@ -155,3 +155,27 @@ async fn a_worker_waits_for_what_is_on_its_way() {
     drop(batcher);
     assert_eq!(*sizes.lock().unwrap(), [2, 1]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_when_the_queue_ends_is_told_that_the_server_stops() {
+    let (batcher, calls, go) = held();
+    let batcher = Arc::new(batcher);
+    let ask = |input| {
+        let batcher = Arc::clone(&batcher);
+        tokio::spawn(async move { batcher.submit(vec![input]).await })
+    };
+    let first = ask(1);
+    calls.recv().unwrap();
+    let second = ask(2);
+    while batcher.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    batcher.shared.lock().jobs.clear();
+    let refusal = second.await.unwrap().unwrap_err();
+    assert_eq!(
+        (refusal.status().as_u16(), refusal.code()),
+        (503, "stopping")
+    );
+    go.send(()).unwrap();
+    assert_eq!(first.await.unwrap(), Ok(vec![2]));
+}

@@ -1,5 +1,6 @@
 //! How many connections the process may have open.
 
+use super::places;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Files that are kept for sets, models, uploads and fetched pictures.
@@ -9,7 +10,8 @@ const OWN: u64 = 256;
 /// gives how many connections fit, at most `wanted`, at least 1.
 pub(in crate::serve) fn room_for_connections(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
-    let needed = (wanted as u64).saturating_add(super::places::RESERVED as u64 + OWN);
+    let beyond = OWN + (places::RESERVED + places::LATE) as u64;
+    let needed = (wanted as u64).saturating_add(beyond);
     let soft = limit.current.unwrap_or(u64::MAX);
     if soft >= needed {
         return wanted;
@@ -27,7 +29,7 @@ pub(in crate::serve) fn room_for_connections(wanted: usize) -> usize {
         Err(_) => soft,
     };
     // Of a small limit half is for connections.
-    let own = (OWN + super::places::RESERVED as u64).min(have / 2);
+    let own = beyond.min(have / 2);
     let fits = usize::try_from(have - own)
         .unwrap_or(usize::MAX)
         .clamp(1, wanted);

@@ -16,11 +16,11 @@ use crate::serve::error::Refusal;
 
 /// How long the head of a request may take, or a client be silent between two requests.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
-/// How long what a refused client still sends is read, so that it sees the refusal instead of a
-/// connection that breaks.
+/// What a refused client still sends is read, so that it sees the refusal instead of a connection that
+/// breaks: until it sends nothing for so long.
 const LINGER: Duration = Duration::from_secs(2);
 /// How many bytes of it at most.
-const LINGER_BYTES: usize = 4 << 20;
+const LINGER_BYTES: usize = 64 << 20;
 /// How long a request is worked for whose client has ended its side of the connection: it may wait
 /// for the answer all the same (`nc -N`), or be gone.
 const HALF_CLOSED: Duration = Duration::from_secs(2);
@@ -40,6 +40,15 @@ enum Step {
     BadBody,
 }
 
+/// What is still read of a refused client.
+#[derive(Debug)]
+struct Linger {
+    /// Runs while it sends nothing, and never beyond `until`.
+    timer: Pin<Box<Sleep>>,
+    until: Instant,
+    bytes: usize,
+}
+
 /// A stream of requests.
 #[derive(Debug)]
 pub(super) struct Guarded<S> {
@@ -53,7 +62,9 @@ pub(super) struct Guarded<S> {
     given: usize,
     heads: u64,
     timer: Option<Pin<Box<Sleep>>>,
-    linger: Option<(Pin<Box<Sleep>>, usize)>,
+    linger: Option<Linger>,
+    /// How long a refused client may go on sending.
+    patience: Duration,
     /// Runs from the end of the client's side on.
     half_closed: Option<Pin<Box<Sleep>>>,
     /// To be woken when an answer was taken.
@@ -61,8 +72,9 @@ pub(super) struct Guarded<S> {
 }
 
 impl<S> Guarded<S> {
-    /// A stream whose progress `link` is told.
-    pub fn new(stream: S, link: Arc<Link>) -> Self {
+    /// A stream whose progress `link` is told; a refused client may go on sending for as long as
+    /// `patience`.
+    pub fn new(stream: S, link: Arc<Link>, patience: Duration) -> Self {
         Self {
             stream,
             link,
@@ -73,6 +85,7 @@ impl<S> Guarded<S> {
             heads: 0,
             timer: None,
             linger: None,
+            patience,
             half_closed: None,
             after_answer: None,
         }
@@ -163,6 +176,8 @@ impl<S> Guarded<S> {
         if !is_whole || self.link.answers() >= self.heads {
             return Poll::Ready(());
         }
+        // Once the answer was taken there is nothing more to wait for.
+        self.after_answer = Some(context.waker().clone());
         let timer = self
             .half_closed
             .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + HALF_CLOSED)));
@@ -292,17 +307,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         if matches!(me.step, Step::Head) {
             return Poll::Ready(Ok(()));
         }
-        let until = || Box::pin(sleep_until(Instant::now() + LINGER));
-        let (timer, left) = me.linger.get_or_insert_with(|| (until(), LINGER_BYTES));
+        let patience = me.patience;
+        let linger = me.linger.get_or_insert_with(|| {
+            let now = Instant::now();
+            Linger {
+                timer: Box::pin(sleep_until(now + LINGER.min(patience))),
+                until: now + patience,
+                bytes: LINGER_BYTES,
+            }
+        });
         loop {
-            if timer.as_mut().poll(context).is_ready() || *left == 0 {
+            if linger.timer.as_mut().poll(context).is_ready() || linger.bytes == 0 {
                 return Poll::Ready(Ok(()));
             }
             let mut bytes = [0; READ];
             let mut buffer = ReadBuf::new(&mut bytes);
             let read = ready!(Pin::new(&mut me.stream).poll_read(context, &mut buffer));
             match buffer.filled().len() {
-                n if n > 0 && read.is_ok() => *left = left.saturating_sub(n),
+                n if n > 0 && read.is_ok() => {
+                    linger.bytes = linger.bytes.saturating_sub(n);
+                    let next = linger.until.min(Instant::now() + LINGER);
+                    linger.timer.as_mut().reset(next);
+                }
                 _ => return Poll::Ready(Ok(())),
             }
         }

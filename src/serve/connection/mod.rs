@@ -25,6 +25,7 @@ mod places;
 mod probe;
 mod service;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use self::guarded::Guarded;
 use self::patient::Patient;
@@ -43,6 +44,10 @@ pub(super) use self::files::room_for_connections;
 pub(super) use self::probe::ProbePort;
 pub(super) use self::service::{ConnectionFull, RefusedHead};
 
+/// Connections that wait in the system to be accepted. For one more it drops the client's first packet,
+/// which comes again after a second: with the library's 128 good clients waited that second in a burst of
+/// some hundred. As many as there are places by default; more would only take them from each other.
+const BACKLOG: u32 = 1024;
 /// The pause after the system has refused a connection and none could be closed for it.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a connection that lost its place has for what it sent before.
@@ -61,6 +66,21 @@ pub(super) struct ConnectionLimits {
     pub stalled: Duration,
     /// How long requests that run may go on after `stop`.
     pub grace: Duration,
+}
+
+/// Listens at an address.
+///
+/// # Errors
+/// When it cannot be had.
+pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of a server before it, which the system still keeps, must not keep the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves connections until `stop`; then those that run have their grace to finish. Returns whether
@@ -101,16 +121,22 @@ pub(super) async fn serve(
         let _ = stream.set_nodelay(true);
         let link = Arc::clone(&place.link);
         let service = LinkedService::new(router.clone(), Arc::clone(&link), Arc::clone(&places));
-        let stream = Guarded::new(Patient::new(stream, limits.stalled), Arc::clone(&link));
+        let stream = Guarded::new(
+            Patient::new(stream, limits.stalled),
+            Arc::clone(&link),
+            limits.stalled,
+        );
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
+        let places = Arc::clone(&places);
         tokio::spawn(async move {
             tokio::pin!(connection);
             // What goes wrong here is the client's: it goes away, takes nothing, or sends no HTTP.
             tokio::select! {
                 _ = &mut connection => {}
                 () = link.closed() => {
-                    let is_over = !link.evict()
+                    let late = places.late();
+                    let is_over = !link.evict(late.is_some())
                         || tokio::time::timeout(EVICTED, &mut connection).await.is_ok();
                     if !is_over && matches!(link.phase().0, Phase::Working | Phase::Sending) {
                         let _ = connection.await;

@@ -4,17 +4,23 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::serve::error::Refusal;
 
 /// Places beyond the limit, for requests that ask how the server is.
 pub(super) const RESERVED: usize = 64;
+/// Connections that lost their place while they waited for a first head, and are still read for a moment:
+/// between a client's connection and its request there is as much time as its machine is busy.
+pub(super) const LATE: usize = 128;
 /// A connection that was just accepted has so long before it can be closed for another one.
 const YOUNG: Duration = Duration::from_millis(200);
 /// How much longer than a client that never asked anything one is waited for that did, that sends a
 /// body or takes an answer.
 const BUSY: u32 = 4;
+/// And so long at least, while there is another to close: else a burst of new connections closes
+/// everyone between two requests.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +45,8 @@ struct Progress {
     answers: u64,
     /// Whether it lost its place.
     evicted: bool,
+    /// Whether its head is still waited for, for a moment.
+    late: bool,
     /// The request, counted from 0, whose head was refused, and why.
     refused: Option<(u64, Refusal)>,
 }
@@ -59,6 +67,7 @@ impl Link {
                 asked: 0,
                 answers: 0,
                 evicted: false,
+                late: false,
                 refused: None,
             }),
             closed: Notify::new(),
@@ -137,28 +146,33 @@ impl Link {
     }
 
     /// Takes note that it lost its place. What it has sent already is still read and answered: on a
-    /// busy machine it may have waited longer for the server than the server for it. False where
-    /// there is nothing of that kind to wait for.
-    pub fn evict(&self) -> bool {
+    /// busy machine it may have waited longer for the server than the server for it. With `late` its
+    /// head is waited for as well. False where there is nothing of that kind to wait for.
+    pub fn evict(&self, late: bool) -> bool {
         let mut progress = self.progress();
-        progress.evicted = true;
+        (progress.evicted, progress.late) = (true, late);
         progress.phase == Phase::Silent
     }
 
-    /// Whether it lost its place, and nothing that it sent waits for an answer.
+    /// Whether it lost its place, and nothing that it sent waits for an answer, or will.
     pub fn is_to_go(&self) -> bool {
         let progress = self.progress();
-        progress.evicted && progress.phase == Phase::Silent
+        // One that was answered is not waited for again.
+        let waits = progress.late && progress.asked == 0;
+        progress.evicted && progress.phase == Phase::Silent && !waits
     }
 
-    /// How long it has kept its place for nothing; none while an answer is made.
-    fn idle(&self, now: Instant) -> Option<Duration> {
+    /// How long it has kept its place for nothing; none while an answer is made, nor while it has
+    /// asked or sends and is `spared` for that.
+    fn idle(&self, now: Instant, spared: Duration) -> Option<Duration> {
         let progress = self.progress();
         let idle = now.saturating_duration_since(progress.since);
         match progress.phase {
             Phase::Working => None,
             Phase::Silent if progress.asked == 0 => Some(idle),
-            Phase::Silent | Phase::Receiving | Phase::Sending => Some(idle / BUSY),
+            Phase::Silent | Phase::Receiving | Phase::Sending => {
+                (idle >= spared).then_some(idle / BUSY)
+            }
         }
     }
 }
@@ -169,15 +183,19 @@ pub(super) struct Places {
     taken: Mutex<HashMap<u64, Arc<Link>>>,
     next: std::sync::atomic::AtomicU64,
     most: usize,
+    late: Arc<Semaphore>,
 }
 
 impl Places {
     /// So many, and [`RESERVED`] more.
     pub fn new(most: usize) -> Arc<Self> {
+        let most = most.max(1);
         Arc::new(Self {
+            // Few places mean few files.
+            late: Arc::new(Semaphore::new(LATE.min(most / 2))),
             taken: Mutex::default(),
             next: std::sync::atomic::AtomicU64::new(0),
-            most: most.max(1),
+            most,
         })
     }
 
@@ -207,6 +225,11 @@ impl Places {
         })
     }
 
+    /// Room for one that lost its place and is waited for all the same.
+    pub fn late(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.late).try_acquire_owned().ok()
+    }
+
     /// Closes the connection that has done nothing for longest. False if there is none.
     pub fn close_idle(&self) -> bool {
         close_idle(&mut self.taken(), Duration::ZERO, None)
@@ -230,12 +253,16 @@ fn close_idle(
     but: Option<&Arc<Link>>,
 ) -> bool {
     let now = Instant::now();
-    let others = taken
-        .iter()
-        .filter(|(_, link)| but.is_none_or(|but| !Arc::ptr_eq(but, link)));
-    let idle = others.filter_map(|(number, link)| Some((link.idle(now)?, *number)));
-    let longest = idle.max().filter(|(idle, _)| *idle >= least);
-    let link = longest.and_then(|(_, number)| taken.remove(&number));
+    let longest = |spared: Duration| {
+        let others = taken
+            .iter()
+            .filter(|(_, link)| but.is_none_or(|but| !Arc::ptr_eq(but, link)));
+        let idle = others.filter_map(|(number, link)| Some((link.idle(now, spared)?, *number)));
+        idle.max().filter(|(idle, _)| *idle >= least)
+    };
+    // Nobody is spared where there is nobody else.
+    let found = longest(SETTLED).or_else(|| least.is_zero().then(|| longest(least)).flatten());
+    let link = found.and_then(|(_, number)| taken.remove(&number));
     link.is_some_and(|link| {
         link.closed.notify_one();
         true
@@ -286,5 +313,29 @@ mod tests {
         assert!(places.is_full() && places.take().is_none());
         drop((fourth, reserve));
         assert!(!places.is_full() && places.take().is_some());
+    }
+
+    #[test]
+    fn a_burst_closes_nobody_who_has_just_asked() {
+        let places = Places::new(3);
+        let kept = places.take().unwrap();
+        kept.link.head_came(false);
+        kept.link.begin();
+        kept.link.answered();
+        kept.link.taken();
+        let sends = places.take().unwrap();
+        sends.link.head_came(true);
+        // Longer idle than any of the burst, also by a quarter.
+        std::thread::sleep(Duration::from_millis(50));
+        let is_there = |place: &Place| places.taken().contains_key(&place.number);
+        let burst: Vec<Place> = (0..500).filter_map(|_| places.take()).collect();
+        assert!(is_there(&kept) && is_there(&sends));
+        assert_eq!(
+            burst.iter().filter(|place| is_there(place)).count(),
+            RESERVED + 1
+        );
+        // Where all have asked, one of them goes.
+        burst.iter().for_each(|place| place.link.head_came(true));
+        assert!(places.take().is_some());
     }
 }

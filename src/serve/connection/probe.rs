@@ -36,12 +36,13 @@ impl ProbePort {
             listen: address,
             source,
         };
-        let listener = std::net::TcpListener::bind(address).map_err(bind)?;
-        listener.set_nonblocking(true).map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
+        // Before the runtime, which cannot be dropped here. Its thread makes it its own.
+        let listener = super::listen(address).and_then(TcpListener::into_std);
+        let listener = listener.map_err(bind)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let address = listener.local_addr().map_err(bind)?;
         let (stop, stopped) = oneshot::channel();
         let serve = async move {
             match TcpListener::from_std(listener) {

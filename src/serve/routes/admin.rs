@@ -207,17 +207,34 @@ pub(super) async fn remove(
     let write = write_options(asked.dry_run, asked.keep)?;
     let selection = match (asked.r#where, asked.ids) {
         (Some(filter), None) => Selection::Where(Filter::parse(&filter)?),
+        (None, Some(ids)) if ids.is_empty() => {
+            let message = "`ids` names no pair; give at least one";
+            return Err(Refusal::invalid("empty", message));
+        }
         (None, Some(ids)) => Selection::Ids {
             ids,
             missing_ok: asked.missing_ok,
         },
         _ => {
             let message = "give either `where` or `ids`";
-            return Err(Refusal::invalid("wrong_fields", message));
+            return Err(Refusal::wrong_fields(message));
         }
     };
-    let work = move |path: PathBuf| receipt(remove_pairs(&path, &selection, &write)?);
-    change(&app, set, work).await
+    change(&app, set, move |path| {
+        match (remove_pairs(&path, &selection, &write), &selection) {
+            (
+                Err(AnchorsError::NoSuchPair { ids, .. }),
+                Selection::Ids {
+                    missing_ok: true, ..
+                },
+            ) => {
+                let message = format!("no live pair has the id {ids}, and there is nothing to remove; nothing was changed");
+                Err(Refusal::invalid("unusable", message).own())
+            }
+            (done, _) => receipt(done?),
+        }
+    })
+    .await
 }
 
 /// Makes another content live: a kept generation's, or that of another served set.
@@ -248,7 +265,7 @@ pub(super) async fn swap(
         (None, Some(from)) if *from != name => Some(app.set(Some(from))?.path().to_owned()),
         _ => {
             let message = "give either `to`, a generation, or `from`, another served set";
-            return Err(Refusal::invalid("wrong_fields", message));
+            return Err(Refusal::wrong_fields(message));
         }
     };
     let to = asked.to.unwrap_or_default();

@@ -52,7 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OfGeneration {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let refuse = |message: String| Refusal::invalid("malformed_query", message);
+        let refuse = |message: String| Refusal::invalid("malformed_query", message).own();
         let query = extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let extract::Query(fields) = query.map_err(|_| {
             refuse("what stands after the `?` is not NAME=VALUE, joined by `&`".to_owned())
@@ -86,8 +86,8 @@ impl<S: Send + Sync> FromRequestParts<S> for OfGeneration {
 pub(super) fn whole_number(field: &str, text: &str) -> Result<u64, Refusal> {
     text.trim().parse().map_err(|_| {
         let shown: String = text.chars().take(60).collect();
-        let message = format!("`{field}`: expected a whole number of at least 0, found {shown:?}");
-        Refusal::invalid("wrong_fields", message)
+        let message = format!("`{field}`: expected a whole number, found {shown:?}");
+        Refusal::wrong_fields(message)
     })
 }
 
@@ -109,7 +109,7 @@ pub(super) fn within(
                 most => format!("{least} to {most}"),
             };
             let message = format!("`{field}`: expected a whole number, {expected}, found {value}");
-            Err(Refusal::invalid("wrong_fields", message))
+            Err(Refusal::wrong_fields(message))
         }
     }
 }
@@ -154,7 +154,7 @@ pub(super) fn parse_as<T: DeserializeOwned>(schema: &str, bytes: &[u8]) -> Resul
         true => format!("{what}; {TOKENS}"),
         false => format!("{what}; /openapi.json says what this route takes"),
     };
-    Err(Refusal::invalid("wrong_fields", message))
+    Err(Refusal::wrong_fields(message))
 }
 
 /// Whether a body that was read may have a list in the place of an object. Vectors are many numbers, and

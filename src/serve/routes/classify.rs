@@ -1,5 +1,7 @@
 //! Images in batches: as files, as JSON, or as vectors that were made before.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request, State};
@@ -146,7 +148,7 @@ pub(super) async fn classify(
         }
         (false, false) => {
             let message = "images and vectors at once; give either";
-            return Err(Refusal::invalid("wrong_fields", message));
+            return Err(Refusal::wrong_fields(message));
         }
     };
     let templates = TemplatesIn::read(asked.templates.as_ref())?;
@@ -207,7 +209,11 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
             return Ok(Self(asked, Vec::new()));
         }
         let form = Multipart::from_request(request, state).await;
-        let form = form.map_err(|e| Refusal::invalid("malformed_form", e.body_text()))?;
+        let form = form.map_err(|_| {
+            let message = "the content type multipart/form-data names no boundary; send it as the \
+                           library or curl -F makes it, with `boundary=...`";
+            Refusal::invalid("malformed_form", message)
+        })?;
         from_form(form).await
     }
 }
@@ -223,14 +229,26 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
         )
     };
     let (mut asked, mut files) = (Classify::default(), Vec::new());
-    let mut templates = Vec::new();
+    let (mut templates, mut seen) = (Vec::new(), BTreeSet::new());
     while let Some(field) = form.next_field().await.map_err(malformed)? {
         let name = field.name().unwrap_or_default().to_owned();
         if name == "image" || name == "images" {
             files.push(field.bytes().await.map_err(malformed)?);
             continue;
         }
-        let text = field.text().await.map_err(malformed)?;
+        let bytes = field.bytes().await.map_err(malformed)?;
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            let message =
+                format!("`{name}`: expected a text in UTF-8, found other bytes; send it in UTF-8");
+            return Err(Refusal::wrong_fields(message));
+        };
+        let text = text.to_owned();
+        let is_list = matches!(name.as_str(), "labels" | "templates");
+        if !is_list && !seen.insert(name.clone()) {
+            return Err(Refusal::wrong_fields(format!(
+                "`{name}` is given twice; give it once"
+            )));
+        }
         match name.as_str() {
             "labels" => extend(&mut asked.labels, "labels", text)?,
             "templates" => extend(&mut templates, "templates", text)?,
@@ -269,7 +287,7 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
                     "the form has a field {other:?}; image, labels, templates, set, top, explain, \
                      aggregate, without and generation are known"
                 );
-                return Err(Refusal::invalid("wrong_fields", message));
+                return Err(Refusal::wrong_fields(message));
             }
         }
     }
@@ -296,5 +314,5 @@ fn extend(list: &mut Vec<String>, field: &str, text: String) -> Result<(), Refus
 fn wrong_field(field: &str, expected: &str, found: &str) -> Refusal {
     let shown: String = found.chars().take(60).collect();
     let message = format!("`{field}`: expected {expected}, found {shown:?}");
-    Refusal::invalid("wrong_fields", message)
+    Refusal::wrong_fields(message)
 }

@@ -346,7 +346,12 @@ pub(super) async fn generations(
         };
         Ok(history::read(&path)?.into_iter().map(out).collect())
     };
-    Ok(Json(app.compute().run_long(read).await?))
+    // Not admitted, so that its time is kept here.
+    let time = app.limits().time;
+    match tokio::time::timeout(time, app.compute().run_long(read)).await {
+        Ok(read) => Ok(Json(read?)),
+        Err(_) => Err(Refusal::timeout(time.as_secs())),
+    }
 }
 
 /// A change as it is told: sources by their names, not by where this machine has them.

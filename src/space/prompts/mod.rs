@@ -79,7 +79,9 @@ pub enum PromptsError {
         file: Option<PathBuf>,
     },
     /// A label with nothing in it.
-    #[error("{at}: a label is blank; take out the extra comma or name it")]
+    #[error(
+        "{at}: a label or a name of one is blank; take out the extra comma or bar (|), or name it"
+    )]
     BlankLabel {
         /// The label's place.
         at: Place,

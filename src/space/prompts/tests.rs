@@ -108,7 +108,7 @@ fn labels_are_trimmed_and_checked() {
     assert_eq!(say(" "), "the list given: no labels; name at least one");
     assert_eq!(
         say("a,,b"),
-        "entry 2: a label is blank; take out the extra comma or name it"
+        "entry 2: a label or a name of one is blank; take out the extra comma or bar (|), or name it"
     );
     assert_eq!(
         say("b,a,b,c,a,b"),
@@ -234,8 +234,8 @@ fn bad_label_files_name_the_line() {
     l.json: labels given more than once: "cat"; name each once
     l.json, line 1: expected a list of labels as texts, such as ["cat", "dog"]; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.jsonl, line 2: unknown field `prompt`, expected one of `label`, `names`, `descriptions`, `prompts`; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
-    l.jsonl, line 1: a label is blank; take out the extra comma or name it
-    l.txt, line 2: a label is blank; take out the extra comma or name it
+    l.jsonl, line 1: a label or a name of one is blank; take out the extra comma or bar (|), or name it
+    l.txt, line 2: a label or a name of one is blank; take out the extra comma or bar (|), or name it
     "#);
 }
 

@@ -246,12 +246,14 @@ pub const ELSEWHERE: [(&str, &str); 64] = [
 ];
 
 /// What a server answers: the code, and the test that has it.
-pub const ANSWERS: [(&str, &str); 29] = [
+pub const ANSWERS: [(&str, &str); 33] = [
+    ("content_encoding", "tests/serve_faults/own_words.rs"),
     ("expectation", "tests/serve_faults/connections.rs"),
     ("forbidden", "tests/serve_keys.rs"),
     ("http_version", "tests/serve_faults/connections.rs"),
     ("incomplete_body", "tests/serve_faults/connections.rs"),
     ("labels", "tests/serve_fetch.rs"),
+    ("locked", "tests/serve_faults/own_words.rs"),
     ("long_headers", "tests/serve_faults/connections.rs"),
     ("long_target", "tests/serve_faults/connections.rs"),
     ("malformed_form", "tests/serve_faults/bodies.rs"),
@@ -267,26 +269,15 @@ pub const ANSWERS: [(&str, &str); 29] = [
     ("no_such_templates", "tests/serve_routes/answers.rs"),
     ("other_encoders", "tests/serve_encoders.rs"),
     ("prompt", "tests/serve_faults/limits.rs"),
+    ("slow_head", "tests/serve_faults/clients.rs"),
     ("slow_body", "tests/serve_faults/clients.rs"),
     ("transfer_coding", "tests/serve_faults/connections.rs"),
     ("too_large", "tests/serve_faults/limits.rs"),
     ("unusable", "tests/serve_keys.rs"),
+    ("stopping", "src/serve/batching/tests.rs"),
     ("timeout", "tests/serve_faults/limits.rs"),
     ("busy", "tests/serve_faults/limits.rs"),
     ("internal", "tests/serve_faults/told.rs"),
     ("invalid_api_key", "tests/serve_keys.rs"),
     ("connections", "src/serve/error.rs"),
-];
-
-/// What a server answers in the middle of something that a test cannot hold still.
-pub const FLEETING: [(&str, &str); 3] = [
-    (
-        "locked",
-        "another process writes to the set: the message is AnchorsError::Locked",
-    ),
-    (
-        "slow_head",
-        "a client that takes as long as a head may take",
-    ),
-    ("stopping", "a request that comes while the server ends"),
 ];

@@ -87,7 +87,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "PromptsError::BlankLabel",
             &with("--labels dog,,cat"),
             3,
-            &["take out the extra comma"],
+            &["take out the extra comma or bar (|)"],
             &with("--labels dog,cat"),
         ),
         told(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::elsewhere::{ANSWERS, ELSEWHERE, FLEETING};
+use super::elsewhere::{ANSWERS, ELSEWHERE};
 use super::{anchors, index, models, pairs, questions, serve};
 
 /// The product's sources without comments and tests, by path.
@@ -141,12 +141,7 @@ fn every_code_that_a_server_answers_has_a_test() {
     }
     assert!(codes.len() > 30, "{codes:?}");
     let mut known: BTreeSet<String> = serve::answers().iter().map(|a| a.4.to_owned()).collect();
-    known.extend(
-        ANSWERS
-            .iter()
-            .chain(&FLEETING)
-            .map(|(code, _)| (*code).to_owned()),
-    );
+    known.extend(ANSWERS.iter().map(|(code, _)| (*code).to_owned()));
     // The kind of a refusal, not its code.
     known.insert("not_found_error".to_owned());
     let missing: Vec<_> = codes.difference(&known).collect();

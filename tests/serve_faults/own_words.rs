@@ -1,0 +1,209 @@
+//! What a client sent is told back to it whole, and what it is advised can be done by a request.
+
+use serde_json::json;
+
+use crate::serve_support::{Server, form, picture};
+use crate::{server, support};
+
+const ADMIN: &str = "an-admin-key-for-the-tests";
+
+#[test]
+fn values_that_look_like_paths_are_told_as_they_were_sent() {
+    let server = server(&[]);
+    let labels = json!(["a", "b"]);
+    for (path, body, own) in [
+        (
+            "/v1/classify",
+            json!({"images": [picture(1)], "labels": labels, "aggregate": "/mean/of all/x"}),
+            "/mean/of all/x",
+        ),
+        (
+            "/v1/classify",
+            json!({"images": [picture(1)], "labels": labels, "/etc/key": 1}),
+            "/etc/key",
+        ),
+        (
+            "/v1/classify",
+            json!({"images": [picture(1)], "labels": ["/srv/a/b", "/srv/a/b"]}),
+            "/srv/a/b",
+        ),
+        (
+            "/v1/classify",
+            json!({"images": [picture(1)], "labels": labels, "without": "source=/home/me/x"}),
+            "source=/home/me/x",
+        ),
+        (
+            "/v1/classify",
+            json!({"images": [picture(1)], "labels": labels, "without": {"ids": ["/a/b/c"]}}),
+            "/a/b/c",
+        ),
+        (
+            "/",
+            json!({"inputs": picture(1), "parameters":
+                {"candidate_labels": labels, "hypothesis_template": "/no/braces"}}),
+            "/no/braces",
+        ),
+        (
+            "/v1/embeddings",
+            json!({"input": "a", "space": "/a/space"}),
+            "/a/space",
+        ),
+    ] {
+        let answer = server.post(path, &body);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        let message = answer.json()["error"]["message"].to_string();
+        assert!(message.contains(own), "{own}: {message}");
+    }
+    let asked = "/v1/sets/demo/anchors/1?generation=/a/b";
+    let message = server.get(asked).refused(400, "malformed_query");
+    assert!(message.contains("/a/b"), "{message}");
+    let (kind, body) = form(&[("/etc/field", None, b"x")]);
+    let kind = [("content-type", kind.as_str())];
+    let answer = server.connect().send("POST", "/v1/classify", &kind, &body);
+    let message = answer.refused(400, "wrong_fields");
+    assert!(message.contains("/etc/field"), "{message}");
+}
+
+/// A server of a set that may be changed, and the folder of it.
+fn changeable() -> (tempfile::TempDir, Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("demo.asif");
+    support::copy_folder(support::demo_set(), &set);
+    let key = folder.path().join("key");
+    fs_err::write(&key, ADMIN).unwrap();
+    let uploads = folder.path().join("uploads").display().to_string();
+    let key = key.display().to_string();
+    let more = ["--admin-key-file", &key, "--uploads", &uploads];
+    let server = Server::start(&[("demo", &set)], &more);
+    (folder, server)
+}
+
+#[test]
+fn receipts_name_pairs_by_the_ids_that_were_given() {
+    let (_folder, server) = changeable();
+    let admin = |route: &str, body: &serde_json::Value| {
+        server.post_with(&format!("/admin/sets/demo/{route}"), ADMIN, body)
+    };
+    let id = "/photos/2026/one";
+    let pair = json!({"pairs": [{"image": picture(41), "captions": ["a thing"], "id": id}]});
+    let receipt = admin("add", &pair).ok()["receipt"].clone();
+    assert_eq!(receipt["added_ids"], json!([id]), "{receipt}");
+    let missing = "/photos/none of them";
+    let ids = json!({"ids": [id, missing], "missing_ok": true});
+    let receipt = admin("remove", &ids).ok()["receipt"].clone();
+    assert_eq!(receipt["removed_ids"], json!([id]), "{receipt}");
+    assert_eq!(receipt["missing"], json!([missing]), "{receipt}");
+    let message = admin("remove", &json!({"ids": [missing]})).refused(400, "unusable");
+    assert!(
+        message.contains(missing) && message.contains("missing_ok"),
+        "{message}"
+    );
+    // What was sent already is not advised.
+    let ids = json!({"ids": [missing], "missing_ok": true});
+    let message = admin("remove", &ids).refused(400, "unusable");
+    assert!(
+        message.contains(missing) && !message.contains("missing_ok"),
+        "{message}"
+    );
+    admin("remove", &json!({"ids": []})).refused(400, "empty");
+    // No command of a terminal.
+    let message = admin("swap", &json!({"to": 999})).refused(404, "no_generation");
+    assert!(
+        message.contains("999") && !message.contains('`'),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_set_that_another_process_writes_to_is_locked() {
+    let (folder, server) = changeable();
+    let lock = fs_err::File::open(folder.path().join("demo.asif/LOCK")).unwrap();
+    lock.file().lock().unwrap();
+    let roll = || server.post_with("/admin/sets/demo/rollback", ADMIN, &json!({}));
+    let message = roll().refused(409, "locked");
+    // Which process of which machine is nobody's to know.
+    assert!(!message.contains("process 1"), "{message}");
+    assert!(message.contains("ask again"), "{message}");
+    drop(lock);
+    assert_ne!(roll().status, 409);
+}
+
+#[test]
+fn forms_are_read_as_strictly_as_json() {
+    let server = server(&[]);
+    let image = support::jpeg(1);
+    let send = |more: &[(&str, &[u8])]| {
+        let mut fields = vec![("image", Some("a.jpg"), image.as_slice())];
+        fields.extend(more.iter().map(|(name, value)| (*name, None, *value)));
+        let (kind, body) = form(&fields);
+        let kind = [("content-type", kind.as_str())];
+        server.connect().send("POST", "/v1/classify", &kind, &body)
+    };
+    let answer = send(&[("labels", "caf\u{e9}".as_bytes()), ("labels", b"x")]).ok();
+    let answer = answer.to_string();
+    assert!(answer.contains("caf\u{e9}"), "{answer}");
+    for (bytes, field) in [
+        (&b"caf\xe9"[..], "labels"),
+        (b"\xff\xfec\0", "labels"),
+        (b"\xff {}", "templates"),
+        (b"\xff", "set"),
+    ] {
+        let message = send(&[("labels", b"x"), (field, bytes)]).refused(400, "wrong_fields");
+        assert!(
+            message.contains(field) && message.contains("UTF-8"),
+            "{message}"
+        );
+    }
+    for (field, value) in [
+        ("top", "1"),
+        ("set", "demo"),
+        ("explain", "true"),
+        ("aggregate", "max"),
+        ("without", "source=a"),
+        ("generation", "1"),
+    ] {
+        let twice = [
+            ("labels", &b"x"[..]),
+            (field, value.as_bytes()),
+            (field, value.as_bytes()),
+        ];
+        let message = send(&twice).refused(400, "wrong_fields");
+        assert!(message.contains("given twice"), "{field}: {message}");
+    }
+    let kind = [("content-type", "multipart/form-data")];
+    let answer = server.connect().send("POST", "/v1/classify", &kind, b"x");
+    let message = answer.refused(400, "malformed_form");
+    assert!(message.contains("boundary="), "{message}");
+}
+
+#[test]
+fn a_blank_name_beside_a_bar_is_named_as_that() {
+    let server = server(&[]);
+    for labels in [json!(["|"]), json!(["cat|"]), json!(["|cat"])] {
+        let asked = json!({"images": [picture(1)], "labels": labels});
+        let message = server.post("/v1/classify", &asked).refused(400, "labels");
+        assert!(message.contains("bar (|)"), "{message}");
+    }
+}
+
+#[test]
+fn a_packed_body_is_told_from_what_is_no_json() {
+    let server = server(&[]);
+    let asked = json!({"images": [picture(1)], "labels": ["a"]}).to_string();
+    for (coding, status) in [
+        ("gzip", 415),
+        ("deflate, gzip", 415),
+        ("identity", 200),
+        ("", 200),
+    ] {
+        let mut client = server.connect();
+        let coding = [("content-encoding", coding)];
+        let answer = client.send("POST", "/v1/classify", &coding, asked.as_bytes());
+        match status {
+            200 => drop(answer.ok()),
+            status => drop(answer.refused(status, "content_encoding")),
+        }
+        // The connection goes on.
+        client.send("GET", "/health", &[], b"").ok();
+    }
+}
