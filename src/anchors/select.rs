@@ -91,7 +91,10 @@ fn is_value(value: &serde_json::Value, wanted: &str) -> bool {
     match value {
         serde_json::Value::String(text) => text == wanted,
         serde_json::Value::Array(entries) if entries.iter().any(|e| is_value(e, wanted)) => true,
-        other => other.to_string() == wanted,
+        other => {
+            let written = other.to_string();
+            written == wanted
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use preprocess::Preprocess;
 /// How many images are encoded at once by default: larger batches gain nothing on CPUs.
 const BATCH: usize = 8;
 /// The version of decoding and resampling, part of the identity: to be raised by whoever changes a
-/// pixel, so that embeddings kept from before are not taken for new ones. Where only what is refused
+/// pixel of a picture that was read as others read it, so that embeddings kept from before are not taken for new ones. Where only what is refused
 /// changes, [`decode::DECODING`] is enough.
 const PIXELS: u32 = 1;
 
