@@ -152,6 +152,18 @@ pub(super) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError
     log::write(set, &lines.collect::<Vec<_>>())
 }
 
+/// The pairs of a generation, and these by licence: from its manifest, or from the log where that cannot
+/// be read. None where neither tells.
+pub(super) fn pairs_of(set: &Path, generation: u64) -> Option<(u64, BTreeMap<String, u64>)> {
+    if let Ok(manifest) = Manifest::read(set, &manifest::name(generation)) {
+        return Some((manifest.counts.pairs, manifest.licences));
+    }
+    let (lines, _) = log::read(set);
+    let mut changes = lines.into_iter().map(|line| line.change);
+    let change = changes.find(|change| change.generation == generation)?;
+    Some((change.pairs_after, change.licences_after))
+}
+
 /// The newest record of the log that can be read, and whether it has a checksum.
 pub(super) fn last(set: &Path) -> Option<(u64, bool)> {
     let text = fs_err::read(log_path(set)).ok()?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::AnchorsError;
-use super::history::Change;
+use super::history::{self, Change};
 use super::manifest::{self, Manifest, SegmentEntry};
 use super::segment::{self, Segment};
 use super::set::AnchorSet;
@@ -37,18 +37,16 @@ pub fn swap(
 ) -> Result<Receipt, AnchorsError> {
     let writer = Writer::begin(set, options)?;
     let current = manifest::number(&publish::current(set)?).unwrap_or(0);
-    let live = Manifest::read(set, &manifest::name(current));
     match target {
         // It goes on from where the content was, so twice goes two changes back.
         Target::Previous => {
+            let live = Manifest::read(set, &manifest::name(current));
             let generation = previous(set, &live, current)?;
-            restore(writer, &live, generation, "rollback", |parent| parent)
+            restore(writer, generation, "rollback", |parent| parent)
         }
         // A swap is undone by a rollback.
-        Target::Generation(generation) => {
-            restore(writer, &live, generation, "swap", |_| Some(current))
-        }
-        Target::Set(other) => from_set(writer, other, &live, current),
+        Target::Generation(generation) => restore(writer, generation, "swap", |_| Some(current)),
+        Target::Set(other) => from_set(writer, other, current),
     }
 }
 
@@ -60,14 +58,12 @@ pub(super) fn give_up(
     options: &WriteOptions,
 ) -> Result<Receipt, AnchorsError> {
     let writer = Writer::begin(set, options)?;
-    let live = Manifest::read(set, &publish::current(set)?);
-    restore(writer, &live, good, "repair", |parent| parent)
+    restore(writer, good, "repair", |parent| parent)
 }
 
 /// Publishes the content of a kept generation; `parent` makes the new one's of the old one's.
 fn restore(
     mut writer: Writer,
-    live: &Result<Manifest, AnchorsError>,
     generation: u64,
     command: &'static str,
     parent: impl FnOnce(Option<u64>) -> Option<u64>,
@@ -77,7 +73,8 @@ fn restore(
     let mut manifest = chosen.manifest().clone();
     manifest.restored = Some(manifest.restored.unwrap_or(generation));
     manifest.parent = parent(manifest.parent);
-    let moved = moved(live.as_ref().ok(), &manifest);
+    let current = manifest::number(&publish::current(writer.set())?).unwrap_or(0);
+    let moved = moved(writer.set(), current, &manifest);
     writer.publish(Next {
         manifest,
         tombstones: None,
@@ -110,12 +107,7 @@ fn previous(
     })
 }
 
-fn from_set(
-    mut writer: Writer,
-    other: &Path,
-    live: &Result<Manifest, AnchorsError>,
-    current: u64,
-) -> Result<Receipt, AnchorsError> {
+fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, AnchorsError> {
     let set = writer.set().to_owned();
     let theirs = AnchorSet::open(other)?;
     writer.mark("open");
@@ -132,7 +124,7 @@ fn from_set(
     writer.mark("link");
     manifest.parent = Some(current);
     manifest.restored = None;
-    let moved = moved(live.as_ref().ok(), &manifest);
+    let moved = moved(&set, current, &manifest);
     let detail = format!(
         "generation {}{OF}{}",
         manifest.generation,
@@ -183,8 +175,8 @@ fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
 }
 
 /// How many pairs came and went, as far as counts tell; `asif diff` compares ids.
-fn moved(before: Option<&Manifest>, after: &Manifest) -> (u64, u64) {
-    let before = before.map_or(0, |b| b.counts.pairs);
+fn moved(set: &Path, before: u64, after: &Manifest) -> (u64, u64) {
+    let before = history::pairs_of(set, before).map_or(0, |(pairs, _)| pairs);
     let after = after.counts.pairs;
     (after.saturating_sub(before), before.saturating_sub(after))
 }

@@ -236,7 +236,7 @@ fn prepare(
 ) -> Result<(Receipt, Option<Manifest>), AnchorsError> {
     let current = publish::current(set).ok();
     let last = current.as_deref().and_then(manifest::number).unwrap_or(0);
-    let before = current.and_then(|name| Manifest::read(set, &name).ok());
+    let (pairs_before, licences_before) = history::pairs_of(set, last).unwrap_or_default();
     let mut manifest = next.manifest;
     manifest.generation = last + 1;
     manifest.created = crate::clock::timestamp();
@@ -246,11 +246,11 @@ fn prepare(
         when: manifest.created.clone(),
         command: next.command.to_owned(),
         detail: next.detail,
-        pairs_before: before.as_ref().map_or(0, |b| b.counts.pairs),
+        pairs_before,
         pairs_after: manifest.counts.pairs,
         added: next.moved.0,
         removed: next.moved.1,
-        licences_before: before.map(|b| b.licences).unwrap_or_default(),
+        licences_before,
         licences_after: manifest.licences.clone(),
         ..Change::default()
     };

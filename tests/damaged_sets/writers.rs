@@ -207,3 +207,31 @@ fn rows_left_out_are_listed_where_the_pairs_are_the_same() {
     );
     done(workshop.plain(&["verify", "--full"], &out));
 }
+
+/// The log knows how many pairs a generation had whose manifest cannot be read.
+#[test]
+fn a_rollback_from_a_damaged_manifest_tells_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(workshop) = SetWorkshop::of_this(folder.path()) else {
+        return;
+    };
+    let sound = workshop.set("whole.asif");
+    let damaged = workshop.folder.join("damaged.asif");
+    copy(&sound, &damaged);
+    FileDamage::Cut("generations/g000006.json".into(), 40).apply(&damaged);
+    let [right, found] = [&sound, &damaged].map(|set| {
+        let done = workshop.plain(&["swap", "--to", "2", "--json"], set);
+        assert!(done.status.success(), "{done:?}");
+        let receipt: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        [
+            "pairs_before",
+            "pairs_after",
+            "added",
+            "removed",
+            "licences_before",
+        ]
+        .map(|key| receipt[key].clone())
+    });
+    assert_ne!(right[0], 0);
+    assert_eq!(found, right);
+}
