@@ -24,6 +24,7 @@
 //! | `content` | what files a segment must have, and whether they are its own |
 //! | [`publish`] | how a generation goes live, whole or not at all |
 //! | `recover` | what killed writers left of segments, and what of it is needed |
+//! | `takeover` | what a segment that is written again keeps of the old one |
 //! | [`writer`] | the next generation of a set: lock, record, collection of old ones |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
 //! | [`respace`] | another recipe for the same pairs |
