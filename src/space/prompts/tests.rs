@@ -619,7 +619,10 @@ fn labels_that_look_the_same_are_one_label_twice() {
         assert!(said.contains("more than once"), "{text}: {said}");
     }
     let blank = labels_in("l.txt", "\u{200b}\ncat\n").unwrap_err();
-    assert!(blank.contains("line 1: a label is blank"), "{blank}");
+    assert!(
+        blank.contains("line 1: a label or a name of one is blank"),
+        "{blank}"
+    );
     let joined = labels_in("l.txt", "cat\n\u{feff}dog\n").unwrap();
     assert_eq!(joined.as_slice(), ["cat", "dog"]);
     let cased = labels_in("l.txt", "cat\nCAT\n").unwrap();
