@@ -6,7 +6,7 @@
 use crate::printable::{is_obeyed, is_unseen};
 
 /// The most bytes of an id that is given.
-pub const MAX_ID_BYTES: usize = 512;
+pub const MAX_ID_BYTES: usize = 4_096;
 
 /// Why a text cannot be an id and what to do, as the end of a sentence that begins with the id;
 /// `None` of one that can.
@@ -59,7 +59,7 @@ mod tests {
             "caf\u{e9} 1",
             "a/b#2",
             "\u{1f468}\u{200d}\u{1f33e}",
-            &"x".repeat(512),
+            &"x".repeat(MAX_ID_BYTES),
         ] {
             assert_eq!(id_fault(id), None, "{id:?}");
         }

@@ -41,7 +41,8 @@ fn texts_of_any_length_are_printed() {
     let rows: Vec<Value> = (0..4)
         .map(|n| {
             let mut row = bench.pair(n);
-            row["id"] = format!("{n}{long}").into();
+            // As long as an id may be.
+            row["id"] = format!("{n}{}", "x".repeat(4_000)).into();
             row["caption"] = format!("dog {n} {long}").into();
             row["source"] = format!("s{long}").into();
             row["licence"] = format!("l{long}").into();

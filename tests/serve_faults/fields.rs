@@ -313,7 +313,7 @@ fn ids_with_control_characters_are_refused() {
         "\u{feff} ",
         " ",
         "",
-        &"x".repeat(600),
+        &"x".repeat(5_000),
     ] {
         let message = add(id).refused(400, "wrong_fields");
         assert!(message.contains("`pairs[0].id`"), "{id:?}: {message}");
