@@ -154,6 +154,10 @@ fn without_encoders(folder: &Path) -> Vec<Case> {
         fs_err::write(live_segment(set).join("skipped.jsonl"), "{\"a row\": 1}\n").unwrap();
         fs_err::remove_file(live_segment(set).join("moments.sum")).unwrap();
     });
+    let rows = damaged("damaged rows", &|set| {
+        let list = "{\"a row\": 1}\nno row\n";
+        fs_err::write(live_segment(set).join("skipped.jsonl"), list).unwrap();
+    });
     let current = damaged("lost CURRENT", &|set| {
         fs_err::remove_file(set.join("CURRENT")).unwrap();
     });
@@ -204,6 +208,7 @@ fn without_encoders(folder: &Path) -> Vec<Case> {
         ),
         case("tune: respace", Generation, &plain, &["worker", "respace"]),
         case("repair: a derived file", Damaged, &sums, &repair),
+        case("repair: rows left out", Damaged, &rows, &repair),
         case("repair: CURRENT", Damaged, &current, &repair),
         case("repair: going back", Damaged, &lost, &repair),
         case(
