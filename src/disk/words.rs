@@ -58,8 +58,19 @@ pub fn in_words(said: &str) -> Cow<'_, str> {
 /// nothing that the file it was met at could help.
 pub fn is_exhausted(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
-    let met = Errno::from_io_error(error);
-    met.is_some_and(|met| [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&met))
+    let is_met = |cause: &std::io::Error| {
+        let met = Errno::from_io_error(cause);
+        met.is_some_and(|met| [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&met))
+    };
+    // One with a path holds that of the system as its source.
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        if found.downcast_ref().is_some_and(is_met) {
+            return true;
+        }
+        cause = found.source();
+    }
+    false
 }
 
 #[cfg(test)]
@@ -88,5 +99,18 @@ mod tests {
             in_words("No space left on device (os error 28)"),
             "No space left on device (os error 28)"
         );
+    }
+
+    #[test]
+    fn a_process_without_files_is_known_through_errors_that_name_a_path() {
+        use std::io::Error;
+        #[derive(Debug, thiserror::Error)]
+        #[error("failed to open a file")]
+        struct Opening(#[source] Error);
+        let met = || Error::from(rustix::io::Errno::MFILE);
+        assert!(is_exhausted(&met()));
+        assert!(is_exhausted(&Error::other(Opening(met()))));
+        let other = Error::from(rustix::io::Errno::NOENT);
+        assert!(!is_exhausted(&Error::other(Opening(other))));
     }
 }
