@@ -2,6 +2,8 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use asif::anchors::embed::Watch;
 use asif::disk;
@@ -119,35 +121,13 @@ pub fn say(line: impl AsRef<str>) {
 }
 
 /// Has a write beyond the limit on a file's size (`ulimit -f`, LimitFSIZE of a systemd unit) refused as
-/// on a full disk, with a message, where the system would end the process without one. With a handler
-/// for the signal, whatever it does, the write is refused; that of the runtime stays when it is gone.
-#[cfg(feature = "server")]
+/// on a full disk, with a message, where the system would end the process without one: it refuses the
+/// write of a process that listens to the signal, whatever that does then.
 fn report_full_files() {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    /// SIGXFSZ: the same number wherever Linux runs, but on MIPS.
-    const FILE_TOO_LARGE: i32 = 25;
-    /// More files than listening opens: where there are fewer the runtime would panic.
-    const FILES: usize = 8;
-    let files: Result<Vec<_>, _> = (0..FILES)
-        .map(|_| fs_err::File::open("/dev/null"))
-        .collect();
-    if files.map(drop).is_err() {
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build();
-    if let Ok(runtime) = runtime {
-        let _inside = runtime.enter();
-        // Where it cannot be had the system does as it would have done.
-        let _ = signal(SignalKind::from_raw(FILE_TOO_LARGE));
-    }
+    let flag = Arc::new(AtomicBool::new(false));
+    // Where it cannot be had the system does as it would have done.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, flag);
 }
-
-/// Without the server's runtime nobody listens.
-#[cfg(not(feature = "server"))]
-fn report_full_files() {}
 
 fn put(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

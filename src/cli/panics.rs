@@ -37,9 +37,10 @@ pub fn guarded() -> ExitCode {
     // The stack of the first thread is as small as the shell's limit (`ulimit -s`) makes it.
     let thread = Builder::new().stack_size(STACK).spawn(work);
     match thread.map(JoinHandle::join) {
-        Ok(Ok(code)) => code,
+        // A panic that could not even be told. The command must not run twice.
+        Ok(ended) => ended.unwrap_or(ExitCode::from(INTERNAL)),
         // Without a second thread the first one must do.
-        _ => work(),
+        Err(_) => work(),
     }
 }
 
