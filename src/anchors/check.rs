@@ -131,7 +131,7 @@ pub fn repair<Error: From<AnchorsError>>(
         }));
     let mut looked_at = HashSet::new();
     let mut damaged = HashSet::new();
-    let mut missing_encoder = None;
+    let mut unfinished = None;
     for &generation in &witness.published {
         let Ok(manifest) = Manifest::read(set, &manifest::name(generation)) else {
             continue;
@@ -149,9 +149,10 @@ pub fn repair<Error: From<AnchorsError>>(
                         damaged.insert(entry.id.clone());
                         continue;
                     }
-                    // With an encoder it may be made good: it is not given up, and the rest is mended.
+                    // It may be made good when that is mended (an encoder is missing, the disk is
+                    // full): nothing is given up for it, and what needs no encoder goes on.
                     Err(error) => {
-                        missing_encoder = Some(error);
+                        unfinished.get_or_insert(error);
                         continue;
                     }
                 }
@@ -175,11 +176,13 @@ pub fn repair<Error: From<AnchorsError>>(
             && sound::generation(set, n, false).is_ok()
     };
     let good = witness.published.iter().copied().find(|&n| sound(n));
-    if missing_encoder.is_none() && (good != Some(newest) || log::lacks_manifest(set)?) {
+    if unfinished.is_none() && (good != Some(newest) || log::lacks_manifest(set)?) {
         // While the log says that a manifest is missing, nothing collects the segments it named.
         give_up_generations(set, &BTreeSet::new())?;
     }
     done.mended.extend(log::repair(set, newest)?);
+    // What comes next is counted against it.
+    done.mended.extend(log::note_lost(set, newest)?);
     if let Err(error) = witness.current {
         done.mended
             .push(format!("{error}: it names generation {newest}"));
@@ -194,7 +197,7 @@ pub fn repair<Error: From<AnchorsError>>(
     drop(lock);
     // A repair collects no generation: the next change does.
     let keep = KEEP.max(witness.published.len() + 1);
-    if let Some(good) = good.filter(|&good| good != newest && missing_encoder.is_none()) {
+    if let Some(good) = good.filter(|&good| good != newest && unfinished.is_none()) {
         // Numbers only grow: going back is one more generation.
         done.mended
             .push(format!("generation {newest} is given up for {good}"));
@@ -205,9 +208,7 @@ pub fn repair<Error: From<AnchorsError>>(
         done.generation = give_up(set, good, &options)?.change.generation;
     }
     // A repair that went back may have been interrupted here.
-    if let Some(good) =
-        restored_by_repair(set, done.generation).filter(|_| missing_encoder.is_none())
-    {
+    if let Some(good) = restored_by_repair(set, done.generation).filter(|_| unfinished.is_none()) {
         let between = good + 1..done.generation;
         let given_up: BTreeSet<u64> = between.filter(|&n| !sound(n)).collect();
         if !given_up.is_empty() {
@@ -216,13 +217,8 @@ pub fn repair<Error: From<AnchorsError>>(
             writer::collect(set, keep)?;
         }
     }
-    if done.generation != newest {
-        // The record of what was given up may have been in no log and in a damaged manifest.
-        let _lock = WriteLock::acquire(set)?;
-        done.mended.extend(log::repair(set, done.generation)?);
-    }
     done.left = verify(set, true)?;
-    if let Some(error) = missing_encoder {
+    if let Some(error) = unfinished {
         return Err(error);
     }
     AnchorSet::open(set)?;

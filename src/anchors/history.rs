@@ -164,6 +164,23 @@ pub(super) fn pairs_of(set: &Path, generation: u64) -> Option<(u64, BTreeMap<Str
     Some((change.pairs_after, change.licences_after))
 }
 
+/// The same for the generation before a change, which must be known.
+///
+/// # Errors
+/// [`AnchorsError::NeedsRepair`] when neither tells.
+pub(super) fn pairs_before(
+    set: &Path,
+    generation: u64,
+) -> Result<(u64, BTreeMap<String, u64>), AnchorsError> {
+    pairs_of(set, generation).ok_or_else(|| AnchorsError::NeedsRepair {
+        path: log_path(set),
+        set: set.to_owned(),
+        what: format!(
+            "it lacks the record of generation {generation}, whose manifest cannot be read"
+        ),
+    })
+}
+
 /// The newest record of the log that can be read, and whether it has a checksum.
 pub(super) fn last(set: &Path) -> Option<(u64, bool)> {
     let text = fs_err::read(log_path(set)).ok()?;
@@ -244,7 +261,7 @@ pub fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError
 
 /// Removes lists of ids of generations after the live one: a writer was killed before they counted.
 pub(super) fn sweep(set: &Path) -> Result<(), AnchorsError> {
-    let live = manifest::number(&publish::current(set)?).unwrap_or(0);
+    let live = publish::live_number(set)?;
     let folder = folder(set);
     for name in fs::names(&folder)? {
         let number = name.strip_suffix(".ids.jsonl").and_then(manifest::number);

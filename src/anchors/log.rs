@@ -279,6 +279,30 @@ fn given_up_for(change: &Change) -> Option<u64> {
 /// The command of a record that stands for a lost one.
 const LOST: &str = "unknown";
 
+fn lost(generation: u64) -> Change {
+    Change {
+        generation,
+        command: LOST.to_owned(),
+        detail: "the record was lost".to_owned(),
+        ..Change::default()
+    }
+}
+
+/// Adds the record that stands for a lost one where neither the manifest of `live` nor the log has one;
+/// returns what was done.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn note_lost(set: &Path, live: u64) -> Result<Option<String>, AnchorsError> {
+    if history::pairs_of(set, live).is_some() {
+        return Ok(None);
+    }
+    history::append(set, &lost(live), None)?;
+    Ok(Some(format!(
+        "the record of generation {live} is lost, and the log says so"
+    )))
+}
+
 /// Makes the log tell what it must: lost and damaged records come back from manifests; where there is
 /// none, a record says so. Lists of ids that are damaged are put aside, and manifests that are gone
 /// are no longer said to be kept. Returns what was done.
@@ -313,12 +337,7 @@ pub(super) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError>
     }
     for n in 1..live {
         lines.entry(n).or_insert_with(|| LogLine {
-            change: Change {
-                generation: n,
-                command: LOST.to_owned(),
-                detail: "the record was lost".to_owned(),
-                ..Change::default()
-            },
+            change: lost(n),
             keep: None,
             checked: true,
         });

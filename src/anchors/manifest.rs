@@ -245,7 +245,7 @@ pub fn list(set: &Path) -> Result<Vec<u64>, AnchorsError> {
 /// # Errors
 /// When the folder is not a set or cannot be read.
 pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
-    let live = number(&super::publish::current(set)?).unwrap_or(0);
+    let live = super::publish::live_number(set)?;
     let mut kept = list(set)?;
     kept.retain(|&n| n <= live);
     Ok(kept)

@@ -26,8 +26,15 @@ pub(super) const LOCK: &str = "LOCK";
 /// [`AnchorsError::NotASet`] when the folder is missing or no set; [`AnchorsError::NeedsRepair`] when
 /// `CURRENT` is not to be believed ([`witness`]).
 pub fn current(set: &Path) -> Result<String, AnchorsError> {
-    let generation = witness::look(set)?.current?;
-    Ok(manifest::name(generation))
+    Ok(manifest::name(live_number(set)?))
+}
+
+/// The number of the live generation of `set`.
+///
+/// # Errors
+/// As [`current`].
+pub(super) fn live_number(set: &Path) -> Result<u64, AnchorsError> {
+    witness::look(set)?.current
 }
 
 /// Makes `manifest` the live generation of `set`, whose segments must be on disk.

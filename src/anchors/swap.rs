@@ -36,7 +36,7 @@ pub fn swap(
     options: &WriteOptions,
 ) -> Result<Receipt, AnchorsError> {
     let writer = Writer::begin(set, options)?;
-    let current = manifest::number(&publish::current(set)?).unwrap_or(0);
+    let current = publish::live_number(set)?;
     match target {
         // It goes on from where the content was, so twice goes two changes back.
         Target::Previous => {
@@ -73,8 +73,8 @@ fn restore(
     let mut manifest = chosen.manifest().clone();
     manifest.restored = Some(manifest.restored.unwrap_or(generation));
     manifest.parent = parent(manifest.parent);
-    let current = manifest::number(&publish::current(writer.set())?).unwrap_or(0);
-    let moved = moved(writer.set(), current, &manifest);
+    let current = publish::live_number(writer.set())?;
+    let moved = moved(writer.set(), current, &manifest)?;
     writer.publish(Next {
         manifest,
         tombstones: None,
@@ -124,7 +124,7 @@ fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, A
     writer.mark("link");
     manifest.parent = Some(current);
     manifest.restored = None;
-    let moved = moved(&set, current, &manifest);
+    let moved = moved(&set, current, &manifest)?;
     let detail = format!(
         "generation {}{OF}{}",
         manifest.generation,
@@ -175,8 +175,8 @@ fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
 }
 
 /// How many pairs came and went, as far as counts tell; `asif diff` compares ids.
-fn moved(set: &Path, before: u64, after: &Manifest) -> (u64, u64) {
-    let before = history::pairs_of(set, before).map_or(0, |(pairs, _)| pairs);
+fn moved(set: &Path, before: u64, after: &Manifest) -> Result<(u64, u64), AnchorsError> {
+    let (before, _) = history::pairs_before(set, before)?;
     let after = after.counts.pairs;
-    (after.saturating_sub(before), before.saturating_sub(after))
+    Ok((after.saturating_sub(before), before.saturating_sub(after)))
 }

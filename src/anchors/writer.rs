@@ -178,7 +178,8 @@ impl Writer {
     /// When the disk refuses or what is to be published does not open. The old generation is then
     /// the live one, or, if only the very last fsync failed, possibly the new one.
     pub fn publish(mut self, next: Next) -> Result<Receipt, AnchorsError> {
-        let mut receipt = prepare(&self.set, next, &self.options)?;
+        let live = publish::live_number(&self.set)?;
+        let mut receipt = prepare(&self.set, live, next, &self.options)?;
         self.mark("publish");
         if let Some(manifest) = receipt.1.take() {
             publish::publish(&self.set, &manifest)?;
@@ -221,22 +222,25 @@ impl Writer {
 /// Publishes the first generation of a set that lies in `folder` and will lie elsewhere.
 pub(super) fn publish_first(folder: &Path, next: Next) -> Result<(), AnchorsError> {
     let options = WriteOptions::default();
-    if let (receipt, Some(manifest)) = prepare(folder, next, &options)? {
+    if let (receipt, Some(manifest)) = prepare(folder, 0, next, &options)? {
         publish::publish(folder, &manifest)?;
         history::append(folder, &receipt.change, Some(options.keep as u64))?;
     }
     Ok(())
 }
 
-/// Writes all that a generation needs besides its manifest, and completes that.
+/// Writes all that the generation after `last` needs besides its manifest, and completes that; 0 where
+/// there is none before it.
 fn prepare(
     set: &Path,
+    last: u64,
     next: Next,
     options: &WriteOptions,
 ) -> Result<(Receipt, Option<Manifest>), AnchorsError> {
-    let current = publish::current(set).ok();
-    let last = current.as_deref().and_then(manifest::number).unwrap_or(0);
-    let (pairs_before, licences_before) = history::pairs_of(set, last).unwrap_or_default();
+    let (pairs_before, licences_before) = match last {
+        0 => (0, BTreeMap::new()),
+        last => history::pairs_before(set, last)?,
+    };
     let mut manifest = next.manifest;
     manifest.generation = last + 1;
     manifest.created = crate::clock::timestamp();
@@ -315,7 +319,7 @@ fn sweep(set: &Path) -> Result<(), AnchorsError> {
     fs::sync_folder(set)?;
     // While all manifests are there.
     recover::segments(set)?;
-    let live = manifest::number(&publish::current(set)?).unwrap_or(0);
+    let live = publish::live_number(set)?;
     let generations = manifest::folder(set);
     for folder in [set, &generations] {
         fs::sweep_hidden(folder)?;
