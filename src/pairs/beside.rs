@@ -15,7 +15,7 @@ use super::folder::{is_image, is_image_name, is_unread_image};
 
 /// The texts of one folder.
 #[derive(Debug, Default)]
-pub(super) struct Beside {
+pub(super) struct FolderTexts {
     folder: PathBuf,
     /// The names of the texts, in order, by the composed form of their stems.
     texts: HashMap<OsString, Vec<OsString>>,
@@ -23,7 +23,7 @@ pub(super) struct Beside {
     owned: HashSet<OsString>,
 }
 
-impl Beside {
+impl FolderTexts {
     /// Lists a folder. One that cannot be listed has no texts; the walk says so itself.
     pub(super) fn of_folder(folder: &Path) -> Self {
         let names = fs_err::read_dir(folder).into_iter().flatten().flatten();
@@ -106,24 +106,52 @@ pub(crate) fn composed(text: &str) -> String {
     }
 }
 
-/// The file that a path names, also where its name is stored in another normal form.
-pub(super) fn as_stored(path: PathBuf) -> PathBuf {
-    let name = path.file_name().and_then(OsStr::to_str);
-    let Some(name) = name.filter(|name| !name.is_ascii()).map(composed) else {
-        return path;
-    };
-    if path.exists() {
-        return path;
+/// Finds files whose names are stored in another normal form than the one in which they are written.
+#[derive(Debug, Default)]
+pub(super) struct StoredNames {
+    /// The folder that was looked into last: a list names many files of one.
+    folder: Option<PathBuf>,
+    /// Its names by their composed form; none where two have the same.
+    names: HashMap<String, Option<OsString>>,
+}
+
+impl StoredNames {
+    /// The file that a path names.
+    pub(super) fn stored(&mut self, path: PathBuf) -> PathBuf {
+        let name = path.file_name().and_then(OsStr::to_str);
+        let Some(name) = name.filter(|name| !name.is_ascii()).map(composed) else {
+            return path;
+        };
+        if path.exists() {
+            return path;
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        if self.folder.as_deref() != Some(folder) {
+            self.look_into(folder);
+        }
+        match self.names.get(&name) {
+            Some(Some(stored)) => path.with_file_name(stored),
+            _ => path,
+        }
     }
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let files = fs_err::read_dir(folder.unwrap_or(Path::new(".")))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let same = |file: &OsString| file.to_str().is_some_and(|file| composed(file) == name);
-    let mut found = files.map(|entry| entry.file_name()).filter(same);
-    match (found.next(), found.next()) {
-        (Some(one), None) => path.with_file_name(one),
-        _ => path,
+
+    /// One that cannot be listed has no names; the look for the file says so.
+    fn look_into(&mut self, folder: &Path) {
+        self.names.clear();
+        let listed = match folder == Path::new("") {
+            true => fs_err::read_dir("."),
+            false => fs_err::read_dir(folder),
+        };
+        for entry in listed.into_iter().flatten().flatten() {
+            let stored = entry.file_name();
+            let name = stored.to_str().filter(|name| !name.is_ascii());
+            if let Some(name) = name.map(composed) {
+                let known = self.names.entry(name);
+                known
+                    .and_modify(|known| *known = None)
+                    .or_insert(Some(stored));
+            }
+        }
+        self.folder = Some(folder.to_owned());
     }
 }

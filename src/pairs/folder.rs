@@ -16,7 +16,7 @@ use image::ImageFormat;
 use serde_json::Map;
 use walkdir::{DirEntry, WalkDir};
 
-use super::beside::{Beside, is_text};
+use super::beside::{FolderTexts, is_text};
 use super::lines::BOM;
 use super::record::{self, Draft};
 use super::{Origin, Reason, RowError};
@@ -83,7 +83,7 @@ fn is_hidden(entry: &DirEntry) -> bool {
 struct Walk {
     entries: walkdir::IntoIter,
     /// Of each open folder, by depth, its texts.
-    beside: Vec<Beside>,
+    beside: Vec<FolderTexts>,
 }
 
 impl Walk {
@@ -99,13 +99,13 @@ impl Walk {
     }
 
     /// The texts of the folder of an entry; none for the root.
-    fn beside(&mut self, entry: &DirEntry) -> Option<&Beside> {
+    fn beside(&mut self, entry: &DirEntry) -> Option<&FolderTexts> {
         let folder = entry.path().parent().unwrap_or(Path::new(""));
         self.beside.truncate(entry.depth());
         self.beside.resize_with(entry.depth(), Default::default);
         let known = self.beside.last_mut()?;
         if !known.is_of(folder) {
-            *known = Beside::of_folder(folder);
+            *known = FolderTexts::of_folder(folder);
         }
         Some(known)
     }

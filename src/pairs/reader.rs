@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
-use super::beside::as_stored;
+use super::beside::StoredNames;
 use super::record::{Draft, Drafts};
 use super::{Origin, Pair, PairsError, Reason, RowError, Source, folder};
 use crate::printable;
@@ -23,6 +23,7 @@ pub struct PairReader {
     ids: HashMap<IdHash, Seen>,
     /// Of a list that was found in a folder: the images that it has named so far.
     named: HashSet<PathHash>,
+    stored_names: StoredNames,
     /// Whether the list is done, and what it does not name is read.
     list_done: bool,
     rows_read: u64,
@@ -51,6 +52,7 @@ impl PairReader {
             drafts: None,
             ids: HashMap::new(),
             named: HashSet::new(),
+            stored_names: StoredNames::default(),
             list_done: false,
             rows_read: 0,
             pairs_read: 0,
@@ -123,7 +125,7 @@ impl PairReader {
             origin,
             ..
         } = draft;
-        let image = as_stored(image);
+        let image = self.stored_names.stored(image);
         let id = match id {
             // A row without its image must not take the id from one that has it.
             Some(id) => look_for(&image, &written).and_then(|()| self.claim(id, &origin)),
