@@ -246,6 +246,10 @@ pub(crate) fn test_data() -> Option<PathBuf> {
 }
 
 #[cfg(test)]
+mod csv_tests;
+#[cfg(test)]
+mod folder_tests;
+#[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
 mod tests;

@@ -389,4 +389,6 @@ fn quoted(labels: &[String]) -> String {
 }
 
 #[cfg(test)]
+mod form_tests;
+#[cfg(test)]
 mod tests;
