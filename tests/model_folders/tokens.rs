@@ -11,11 +11,18 @@ use super::{folder, runtime};
 
 pub const TABLE: [f32; 10] = [5., 7., 1., 1., 3., 0., 0., 4., -8., 6.];
 
-/// The mean of all rows of a table, padding included: no attention mask.
+/// The mean of all rows of a table, padding included: there is no attention mask.
 pub fn reads_padding() -> Vec<u8> {
+    mean_of_rows(&["input_ids"])
+}
+
+/// The same of a model with these inputs, of which it reads the first only.
+pub fn mean_of_rows(inputs: &[&str]) -> Vec<u8> {
     let shape = [Free("batch"), Free("sequence")];
-    Graph::default()
-        .input("input_ids", INT64, &shape)
+    let with_input = |graph: Graph, name: &&str| graph.input(name, INT64, &shape);
+    inputs
+        .iter()
+        .fold(Graph::default(), with_input)
         .weight("table", &[5, 2], &TABLE)
         .node("Gather", &["table", "input_ids"], "rows")
         .node_with(

@@ -1,10 +1,7 @@
 //! What tokenizer classes do unasked, and what shows a model its padding.
 
 use super::text::TOKENIZER;
-use super::tiny_onnx::Attribute::{Int, Ints};
-use super::tiny_onnx::Dim::{Free, Is};
-use super::tiny_onnx::{Graph, INT64};
-use super::tokens::{TABLE, near, open, reads_padding, written};
+use super::tokens::{mean_of_rows, near, open, reads_padding, written};
 use super::{folder, runtime};
 
 #[test]
@@ -175,20 +172,7 @@ fn a_model_that_is_shown_its_padding_is_padded_although_it_asks_for_a_mask() {
         return;
     }
     // The mean counts padding, whatever the mask says.
-    let shape = [Free("batch"), Free("sequence")];
-    let onnx = Graph::default()
-        .input("input_ids", INT64, &shape)
-        .input("attention_mask", INT64, &shape)
-        .weight("table", &[5, 2], &TABLE)
-        .node("Gather", &["table", "input_ids"], "rows")
-        .node_with(
-            "ReduceMean",
-            &["rows"],
-            "sentence_embedding",
-            &[("axes", Ints(&[1])), ("keepdims", Int(0))],
-        )
-        .output("sentence_embedding", &[Free("batch"), Is(2)])
-        .build();
+    let onnx = mean_of_rows(&["input_ids", "attention_mask"]);
     for config in [
         r#"{"model_max_length": 6, "pad_token": "[PAD]", "tokenizer_class": "SiglipTokenizer"}"#,
         r#"{"model_max_length": 6, "pad_token": "[PAD]", "tokenizer_class": "SiglipTokenizer",

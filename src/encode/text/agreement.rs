@@ -52,7 +52,7 @@ pub(super) fn check(
     }
     let map = folder.json("special_tokens_map.json")?;
     let file = folder.json("tokenizer_config.json")?;
-    let family = Family::of(folder, file.as_ref())?;
+    let family = TokenizerFamily::of(folder, file.as_ref())?;
     // A file that is not there is one that says nothing.
     let file = file.unwrap_or_else(|| Settings {
         path: folder.dir().join("tokenizer_config.json"),
@@ -116,7 +116,7 @@ pub(super) fn check(
     let level = raw.get("pre_tokenizer");
     // Unasked, only this pre-tokenizer is changed, and only where it stands alone.
     let alone = level.and_then(|part| part.get("type")?.as_str()) == Some("ByteLevel");
-    let usual = (family == Family::Roberta && alone).then_some(false);
+    let usual = (family == TokenizerFamily::Roberta && alone).then_some(false);
     if let Some(found) = prefix_space(level)
         && asked.or(usual).is_some_and(|asked| asked != found)
     {
@@ -158,7 +158,7 @@ fn contrary(file: &Settings, key: &str, asked: Option<bool>, expected: &str) -> 
 
 /// Tokenizer classes that change the loaded tokenizer even by what their file does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
+enum TokenizerFamily {
     /// Small letters and no accents, and each Chinese character a word.
     Bert,
     /// No space before the text.
@@ -168,7 +168,7 @@ enum Family {
     Other,
 }
 
-impl Family {
+impl TokenizerFamily {
     /// By `tokenizer_class`; without it by `model_type` in config.json.
     fn of(folder: &ModelFolder, file: Option<&Settings>) -> Result<Self, ModelError> {
         let class = match file {
@@ -227,7 +227,11 @@ fn content(token: &Value) -> Option<&str> {
 }
 
 /// The settings that BERT's tokenizer classes write into their normalizer.
-fn bert_normalizer(file: &Settings, raw: &Value, family: Family) -> Result<(), ModelError> {
+fn bert_normalizer(
+    file: &Settings,
+    raw: &Value,
+    family: TokenizerFamily,
+) -> Result<(), ModelError> {
     let Some(normalizer) = raw
         .get("normalizer")
         .filter(|n| n.get("type").and_then(Value::as_str) == Some("BertNormalizer"))
@@ -246,7 +250,7 @@ fn bert_normalizer(file: &Settings, raw: &Value, family: Family) -> Result<(), M
             "strip_accents" => lower.unwrap_or(true),
             _ => true,
         };
-        let meant = asked.or((family == Family::Bert).then_some(usual));
+        let meant = asked.or((family == TokenizerFamily::Bert).then_some(usual));
         let found = normalizer.get(own).cloned().unwrap_or(Value::Null);
         let lowercase = normalizer.get("lowercase").and_then(Value::as_bool);
         let effective = match own {
@@ -292,14 +296,14 @@ fn edges(
     file: &Settings,
     map: Option<&Settings>,
     tokenizer: &Tokenizer,
-    family: Family,
+    family: TokenizerFamily,
 ) -> Result<(), ModelError> {
     for (key, token, last) in [
         ("add_bos_token", "bos_token", false),
         ("add_eos_token", "eos_token", true),
     ] {
         let asked = file.switch(key)?;
-        let Some(meant) = asked.or((family == Family::Llama).then_some(!last)) else {
+        let Some(meant) = asked.or((family == TokenizerFamily::Llama).then_some(!last)) else {
             continue;
         };
         let holders = [Some(file), map].into_iter().flatten();

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `agreement` | whether the files beside tokenizer.json say the same |
 //! | `modules` | the chain of modules, and its pooling |
+//! | `tokens` | texts as token numbers, and the tokenizer |
 //! | `settings` | length, pooling and prompt from the folder's JSON files |
 //! | `padding` | how far the tokenizer pads |
 //! | `layout` | how rows of a batch are made equally long |
@@ -13,15 +14,16 @@ mod layout;
 mod modules;
 mod padding;
 mod settings;
+mod tokens;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::{Value, json};
-use tokenizers::{PostProcessor, Tokenizer, TruncationDirection, TruncationParams};
+use serde_json::json;
+use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
 
 use super::error::{EncodeError, InputError, ModelError};
-use super::folder::{ModelFolder, sha256_of};
+use super::folder::ModelFolder;
 use super::identity::EncoderIdentity;
 use super::isolate::{EncodedInput, encode_each};
 use super::options::EncoderOptions;
@@ -32,36 +34,12 @@ use super::{Modality, SelfCheck, load};
 use layout::Layout;
 use padding::Padding;
 use settings::TextSettings;
+use tokens::{load_tokenizer, set_length};
+
+pub use tokens::Tokens;
 
 /// How many texts are encoded at once by default.
 const BATCH: usize = 32;
-
-/// A text as its encoder's input: token numbers, special ones included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tokens {
-    ids: Vec<u32>,
-    types: Vec<u32>,
-    truncated: bool,
-}
-
-impl Tokens {
-    /// How many tokens; the cost of encoding grows with it.
-    #[expect(clippy::len_without_is_empty, reason = "no Tokens is empty")]
-    pub fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// The token numbers.
-    pub fn ids(&self) -> &[u32] {
-        &self.ids
-    }
-
-    /// Whether the text was longer than the model reads, so that its end was dropped. Tokenizers
-    /// that add no special tokens do not tell.
-    pub fn truncated(&self) -> bool {
-        self.truncated
-    }
-}
 
 /// The model and how it is fed, before it is known who it is.
 #[derive(Debug)]
@@ -415,46 +393,4 @@ const CANARY: &str = "a red kite above the harbour at noon";
 
 fn input_error(index: usize, source: InputError) -> EncodeError {
     EncodeError::Input { index, source }
-}
-
-/// The tokenizer, its file as JSON, and the file's SHA-256: all of the same bytes.
-fn load_tokenizer(folder: &ModelFolder) -> Result<(Tokenizer, Value, String), ModelError> {
-    let path = folder.dir().join("tokenizer.json");
-    if !path.is_file() {
-        return Err(ModelError::Missing {
-            path,
-            what: "the tokenizer of a text encoder",
-            advice: "copy tokenizer.json from the model's source; vocab.txt alone is not enough",
-        });
-    }
-    let bytes = fs_err::read(&path)?;
-    let raw: Value = serde_json::from_slice(&bytes).map_err(|source| ModelError::Json {
-        path: path.clone(),
-        source,
-    })?;
-    let tokenizer = Tokenizer::from_bytes(&bytes).map_err(|e| ModelError::Tokenizer {
-        path,
-        reason: e.to_string(),
-    })?;
-    Ok((tokenizer, raw, sha256_of(&bytes)))
-}
-
-/// Leaves padding to [`layout`] and cuts texts at `max_length` tokens.
-fn set_length(
-    tokenizer: &mut Tokenizer,
-    max_length: usize,
-    side: Option<TruncationDirection>,
-) -> Result<(), String> {
-    let own = tokenizer.get_truncation().cloned().unwrap_or_default();
-    let truncation = TruncationParams {
-        max_length,
-        stride: 0,
-        direction: side.unwrap_or(own.direction),
-        ..own
-    };
-    let tokenizer = tokenizer.with_padding(None);
-    tokenizer
-        .with_truncation(Some(truncation))
-        .map(|_| ())
-        .map_err(|e| e.to_string())
 }

@@ -10,7 +10,7 @@ use super::super::options::Pooling;
 const SENTENCE_TRANSFORMERS: &str = "sentence_transformers.";
 
 /// The chain of sentence-transformers modules.
-pub(super) struct Modules {
+pub(super) struct ModuleChain {
     /// The folder of the pooling module.
     pub pooling: Option<String>,
     /// The file that names it; none where it only lies in its usual place.
@@ -19,7 +19,7 @@ pub(super) struct Modules {
     pub refused: Option<String>,
 }
 
-impl Modules {
+impl ModuleChain {
     /// Reads modules.json.
     pub fn read(folder: &ModelFolder) -> Result<Self, ModelError> {
         let Some(file) = folder.json("modules.json")? else {

@@ -118,7 +118,7 @@ impl Padding {
             }
             id = id.or(found);
         }
-        let kind = Kind::of(folder)?;
+        let kind = PaddingHabit::of(folder)?;
         if let Some(own) = tokenizer.get_padding() {
             let fixed = match own.strategy {
                 PaddingStrategy::Fixed(length) => length,
@@ -163,7 +163,7 @@ impl Padding {
 }
 
 /// What the folder's other files say of how its texts are padded.
-struct Kind {
+struct PaddingHabit {
     /// Padded to the longest that the model reads, which looks at the last place.
     siglip: bool,
     /// Not padded, or behind all that the model reads.
@@ -171,7 +171,7 @@ struct Kind {
     unmasked: bool,
 }
 
-impl Kind {
+impl PaddingHabit {
     fn of(folder: &ModelFolder) -> Result<Self, ModelError> {
         let config = folder.json("config.json")?;
         let model_type = match &config {

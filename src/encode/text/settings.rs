@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::error::ModelError;
 use super::super::folder::{ModelFolder, Settings};
 use super::super::options::{EncoderOptions, Pooling};
-use super::modules::{Modules, pooling_of};
+use super::modules::{ModuleChain, pooling_of};
 
 /// The longest sequence that is believed, in tokens: files say 1e30 for "no limit".
 pub(super) const BELIEVABLE: u64 = 1 << 20;
@@ -102,7 +102,7 @@ impl TextSettings {
         truncation: Option<usize>,
     ) -> Result<Self, ModelError> {
         let sentence = sentence_config(folder)?;
-        let modules = Modules::read(folder)?;
+        let modules = ModuleChain::read(folder)?;
         let prompt = prompt(folder, options)?;
         let pooling = match &modules.pooling {
             Some(dir) => modules.pooling_config(folder, dir)?,

@@ -67,6 +67,7 @@ impl GifHeader {
             ),
             frame,
             corner,
+            // Without a palette there are no colours, and the decoder refuses the file.
             around: around.unwrap_or_default(),
             length: bytes.len() - if cut { end_marker(bytes) } else { 0 },
         })

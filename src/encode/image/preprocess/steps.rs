@@ -77,27 +77,24 @@ impl Steps {
         }
         let offset = if self.offset { 1.0 } else { 0.0 };
         let table = table(rescale, offset, self.normalize, self.divided_again);
-        if table.iter().flatten().any(|v| !v.is_finite()) {
-            return Err(file.bad(
+        let bad = |expected| {
+            let found = file.get("rescale_factor").unwrap_or(&Value::Null);
+            file.bad(
                 "rescale_factor",
-                &file
-                    .get("rescale_factor")
-                    .unwrap_or(&Value::Null)
-                    .to_string(),
-                "a factor that, with image_mean and image_std, gives 32-bit numbers",
+                &found.to_string(),
+                expected,
                 "correct the file",
+            )
+        };
+        if table.iter().flatten().any(|v| !v.is_finite()) {
+            return Err(bad(
+                "a factor that, with image_mean and image_std, gives 32-bit numbers",
             ));
         }
         let flat = |row: &[f32; 256]| row.iter().all(|v| *v == row[0]);
         if table.iter().all(flat) {
-            return Err(file.bad(
-                "rescale_factor",
-                &file
-                    .get("rescale_factor")
-                    .unwrap_or(&Value::Null)
-                    .to_string(),
+            return Err(bad(
                 "a factor that keeps pixels apart: with it all pictures are the same to the model",
-                "correct the file",
             ));
         }
         Ok(Preprocess {
