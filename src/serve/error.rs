@@ -145,7 +145,7 @@ pub(super) struct Refusal {
     message: String,
     retry_after: Option<u32>,
     /// Whether the message is of the request alone, with nothing of this machine.
-    own: bool,
+    of_request: bool,
 }
 
 const INVALID: &str = "invalid_request_error";
@@ -160,24 +160,27 @@ impl Refusal {
             code,
             message,
             retry_after: None,
-            own: false,
+            of_request: false,
         }
     }
 
     /// The same for a message that is made of the request alone: what the client sent is told as it
     /// is, also where it looks like a path of this machine.
-    pub fn own(self) -> Self {
-        Self { own: true, ..self }
+    pub fn of_request(self) -> Self {
+        Self {
+            of_request: true,
+            ..self
+        }
     }
 
     /// A field is not what the route takes.
     pub fn wrong_fields(message: impl Into<String>) -> Self {
-        Self::invalid("wrong_fields", message).own()
+        Self::invalid("wrong_fields", message).of_request()
     }
 
     /// Whether the message is of the request alone.
-    pub fn is_own(&self) -> bool {
-        self.own
+    pub fn is_of_request(&self) -> bool {
+        self.of_request
     }
 
     /// The request cannot be understood or asks for what cannot be done.
@@ -376,7 +379,7 @@ impl From<AnchorsError> for Refusal {
             AnchorsError::Filter { .. }
             | AnchorsError::NoMatch { .. }
             | AnchorsError::NoSuchPair { .. }
-            | AnchorsError::WouldBeEmpty { .. } => Self::invalid("unusable", said).own(),
+            | AnchorsError::WouldBeEmpty { .. } => Self::invalid("unusable", said).of_request(),
             AnchorsError::NoPairs { .. }
             | AnchorsError::Strict { .. }
             | AnchorsError::Pairs(_)
@@ -400,6 +403,6 @@ impl From<EncodeError> for Refusal {
 impl From<PromptsError> for Refusal {
     fn from(error: PromptsError) -> Self {
         // Labels and templates of a request come from no file.
-        Self::invalid("labels", error.to_string()).own()
+        Self::invalid("labels", error.to_string()).of_request()
     }
 }

@@ -104,7 +104,7 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         app.metrics().refused(refusal.code());
         tracked.end(refusal.status().as_u16(), Some(&refusal));
-        let message = match refusal.is_own() {
+        let message = match refusal.is_of_request() {
             true => refusal.message().to_owned(),
             false => app.told(refusal.message()),
         };

@@ -275,7 +275,7 @@ impl Without {
                 "no_such_pair",
                 format!("{n} of the ids are not of live pairs, the first is {first:?}"),
             )
-            .own());
+            .of_request());
         }
         all.extend(rows);
         match all.is_empty() {

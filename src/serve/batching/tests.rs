@@ -31,14 +31,20 @@ fn held() -> (
     (batcher, calls, go)
 }
 
+/// Asks in a task of its own.
+fn asked(
+    batcher: &Arc<Batcher<u32, u32>>,
+    inputs: Vec<u32>,
+) -> tokio::task::JoinHandle<Result<Vec<u32>, Refusal>> {
+    let batcher = Arc::clone(batcher);
+    tokio::spawn(async move { batcher.submit(inputs).await })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn inputs_that_gather_share_a_call_and_get_their_own_outputs() {
     let (batcher, calls, go) = held();
     let batcher = Arc::new(batcher);
-    let ask = |inputs: Vec<u32>| {
-        let batcher = Arc::clone(&batcher);
-        tokio::spawn(async move { batcher.submit(inputs).await })
-    };
+    let ask = |inputs| asked(&batcher, inputs);
     let first = ask(vec![1]);
     assert_eq!(
         calls.recv().unwrap(),
@@ -68,10 +74,7 @@ async fn inputs_that_gather_share_a_call_and_get_their_own_outputs() {
 async fn who_went_away_is_passed_over() {
     let (batcher, calls, go) = held();
     let batcher = Arc::new(batcher);
-    let ask = |input| {
-        let batcher = Arc::clone(&batcher);
-        tokio::spawn(async move { batcher.submit(vec![input]).await })
-    };
+    let ask = |input| asked(&batcher, vec![input]);
     let first = ask(1);
     assert_eq!(calls.recv().unwrap(), [1]);
     let gone = ask(2);
@@ -118,10 +121,7 @@ async fn what_a_waiting_worker_leaves_has_the_other_worker_at_once() {
         Ok(inputs)
     };
     let batcher = Arc::new(Batcher::start("test", patient, call, |_| {}).unwrap());
-    let ask = |input| {
-        let batcher = Arc::clone(&batcher);
-        tokio::spawn(async move { batcher.submit(vec![input]).await })
-    };
+    let ask = |input| asked(&batcher, vec![input]);
     let coming = batcher.announce();
     let first = ask(1);
     // Enough for a worker to begin to wait; had none, there would be nothing to see.
@@ -160,10 +160,7 @@ async fn a_worker_waits_for_what_is_on_its_way() {
 async fn who_waits_when_the_queue_ends_is_told_that_the_server_stops() {
     let (batcher, calls, go) = held();
     let batcher = Arc::new(batcher);
-    let ask = |input| {
-        let batcher = Arc::clone(&batcher);
-        tokio::spawn(async move { batcher.submit(vec![input]).await })
-    };
+    let ask = |input| asked(&batcher, vec![input]);
     let first = ask(1);
     calls.recv().unwrap();
     let second = ask(2);

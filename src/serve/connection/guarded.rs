@@ -42,7 +42,7 @@ enum Step {
 
 /// What is still read of a refused client.
 #[derive(Debug)]
-struct Linger {
+struct LingeringClient {
     /// Runs while it sends nothing, and never beyond `until`.
     timer: Pin<Box<Sleep>>,
     until: Instant,
@@ -62,7 +62,7 @@ pub(super) struct Guarded<S> {
     given: usize,
     heads: u64,
     timer: Option<Pin<Box<Sleep>>>,
-    linger: Option<Linger>,
+    linger: Option<LingeringClient>,
     /// How long a refused client may go on sending.
     patience: Duration,
     /// Runs from the end of the client's side on.
@@ -310,7 +310,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         let patience = me.patience;
         let linger = me.linger.get_or_insert_with(|| {
             let now = Instant::now();
-            Linger {
+            LingeringClient {
                 timer: Box::pin(sleep_until(now + LINGER.min(patience))),
                 until: now + patience,
                 bytes: LINGER_BYTES,

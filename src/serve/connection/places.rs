@@ -260,8 +260,11 @@ fn close_idle(
         let idle = others.filter_map(|(number, link)| Some((link.idle(now, spared)?, *number)));
         idle.max().filter(|(idle, _)| *idle >= least)
     };
-    // Nobody is spared where there is nobody else.
-    let found = longest(SETTLED).or_else(|| least.is_zero().then(|| longest(least)).flatten());
+    let mut found = longest(SETTLED);
+    // Where somebody has to go, nobody is spared when there is nobody else.
+    if found.is_none() && least.is_zero() {
+        found = longest(Duration::ZERO);
+    }
     let link = found.and_then(|(_, number)| taken.remove(&number));
     link.is_some_and(|link| {
         link.closed.notify_one();

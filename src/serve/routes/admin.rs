@@ -229,7 +229,7 @@ pub(super) async fn remove(
                 },
             ) => {
                 let message = format!("no live pair has the id {ids}, and there is nothing to remove; nothing was changed");
-                Err(Refusal::invalid("unusable", message).own())
+                Err(Refusal::invalid("unusable", message).of_request())
             }
             (done, _) => receipt(done?),
         }

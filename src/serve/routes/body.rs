@@ -52,7 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OfGeneration {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let refuse = |message: String| Refusal::invalid("malformed_query", message).own();
+        let refuse = |message: String| Refusal::invalid("malformed_query", message).of_request();
         let query = extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let extract::Query(fields) = query.map_err(|_| {
             refuse("what stands after the `?` is not NAME=VALUE, joined by `&`".to_owned())
