@@ -43,7 +43,7 @@ use crate::encode::Modality;
 use needles::Needles;
 use traces::Pictures;
 
-pub use audit::{Traces, audit, find};
+pub use audit::{PairTraces, audit, find};
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
 pub use receipt::{DeletionReceipt, RequestedTerm};
 pub use traces::PictureLeft;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use asif::anchors::plan::GraphPolicy;
-use asif::anchors::purge::{self, DeletionReceipt, PurgeReport, PurgeRequest, Traces};
+use asif::anchors::purge::{self, DeletionReceipt, PairTraces, PurgeReport, PurgeRequest};
 use asif::anchors::select::Filter;
 use clap::Args;
 
@@ -256,7 +256,7 @@ fn list(numbers: &[u64]) -> String {
     }
 }
 
-fn rows(trace: &Traces) -> Vec<(&'static str, String)> {
+fn rows(trace: &PairTraces) -> Vec<(&'static str, String)> {
     let stored = match trace.segments.is_empty() {
         true => "none".to_owned(),
         false => trace.segments.join(", "),

@@ -105,10 +105,7 @@ fn threads(text: &str) -> Result<usize, String> {
 /// allocation would be refused, or the process killed.
 fn check_memory(n: usize, dim: usize) -> anyhow::Result<()> {
     let needed = (n as u64).saturating_mul(dim as u64).saturating_mul(2 * 4);
-    let told = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = told.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
-    let free = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    match free.map(|kib| kib << 10) {
+    match free_memory() {
         Some(free) if needed > free => Err(Usage(format!(
             "--generate {n},{dim}: takes {} MB of memory, and {} MB are free; draw fewer",
             needed / 1_000_000,
@@ -117,6 +114,14 @@ fn check_memory(n: usize, dim: usize) -> anyhow::Result<()> {
         .into()),
         _ => Ok(()),
     }
+}
+
+/// Bytes of memory that are free for programs, where the system tells.
+fn free_memory() -> Option<u64> {
+    let told = fs_err::read_to_string("/proc/meminfo").ok()?;
+    let line = told.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
 }
 
 fn pair(text: &str) -> Result<(usize, usize), String> {

@@ -16,7 +16,7 @@ use super::format;
 /// (through the cache, so mostly without encoding). What is rebuilt must be the old content to the
 /// bit, or it is not taken. Where that cannot be done, the newest generation that is whole goes live,
 /// and the files of those after it are moved to damaged/ in the set. CURRENT and the log are made again
-/// from the manifests; the damaged ones are kept in damaged/. Of a segment that was rebuilt the damaged
+/// from the manifests; the damaged log is kept in damaged/. Of a segment that was rebuilt the damaged
 /// files are deleted.
 #[derive(Debug, Args)]
 #[command(after_help = "\

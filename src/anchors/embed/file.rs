@@ -24,24 +24,24 @@ static LARGE_FILES: Mutex<()> = Mutex::new(());
 pub(super) type ReadFile = (Vec<u8>, Option<MutexGuard<'static, ()>>);
 
 /// Why a file could not be read.
-pub(super) enum Unread {
+pub(super) enum ReadFailure {
     /// For a reason of its own.
     Rejected(Rejected),
     /// The process may open no more files, or has no memory: the next file would fail alike.
     Exhausted(AnchorsError),
 }
 
-impl From<Rejected> for Unread {
+impl From<Rejected> for ReadFailure {
     fn from(rejected: Rejected) -> Self {
         Self::Rejected(rejected)
     }
 }
 
 /// Reads a file of at most [`LARGEST`] bytes.
-pub(super) fn read(path: &Path) -> Result<ReadFile, Unread> {
+pub(super) fn read(path: &Path) -> Result<ReadFile, ReadFailure> {
     let unreadable = |error: std::io::Error| match disk::is_exhausted(&error) {
-        true => Unread::Exhausted(AnchorsError::Io(error)),
-        false => Unread::Rejected(Rejected {
+        true => ReadFailure::Exhausted(AnchorsError::Io(error)),
+        false => ReadFailure::Rejected(Rejected {
             reason: disk::in_words(&error.to_string()).into_owned(),
         }),
     };

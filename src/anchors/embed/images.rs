@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::file::Unread;
+use super::file::ReadFailure;
 use super::side::Done;
 use super::{Embedder, Embedding, Rejected, Watch, file, workers};
 use crate::anchors::cache::ContentKey;
@@ -34,8 +34,8 @@ impl Embedder {
             while let Some(i) = pieces.take() {
                 match self.look_up_or_prepare(i, paths[i].as_ref(), &mut done, &mut batches) {
                     Ok(()) => {}
-                    Err(Unread::Exhausted(error)) => return Err(error),
-                    Err(Unread::Rejected(rejected)) => done.push(Done {
+                    Err(ReadFailure::Exhausted(error)) => return Err(error),
+                    Err(ReadFailure::Rejected(rejected)) => done.push(Done {
                         input: i,
                         member: 0,
                         made: Err(rejected),
@@ -111,7 +111,7 @@ impl Embedder {
         path: &Path,
         done: &mut Vec<Done>,
         batches: &mut [Batch],
-    ) -> Result<(), Unread> {
+    ) -> Result<(), ReadFailure> {
         // Held until the pixels are gone: one large file at a time.
         let (bytes, _turn) = file::read(path)?;
         let key = ContentKey::of_picture(&bytes);

@@ -17,7 +17,7 @@ use crate::anchors::set::AnchorSet;
 
 /// Where a pair is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Traces {
+pub struct PairTraces {
     /// The pair's id.
     pub id: String,
     /// Whether it is live.
@@ -36,7 +36,7 @@ pub struct Traces {
     pub files: Vec<NeedleTrace>,
 }
 
-impl Traces {
+impl PairTraces {
     /// Whether nothing but the hash in the log is left of it.
     pub fn is_gone(&self) -> bool {
         let stored = self.live || !self.generations.is_empty() || !self.segments.is_empty();
@@ -53,10 +53,10 @@ pub fn audit(
     set: &Path,
     ids: &[String],
     cache: Option<&Path>,
-) -> Result<Vec<Traces>, AnchorsError> {
-    let mut traces: Vec<Traces> = ids
+) -> Result<Vec<PairTraces>, AnchorsError> {
+    let mut traces: Vec<PairTraces> = ids
         .iter()
-        .map(|id| Traces {
+        .map(|id| PairTraces {
             id: id.clone(),
             live: false,
             generations: Vec::new(),
@@ -117,7 +117,7 @@ pub fn audit(
 fn find_in_files(
     set: &Path,
     cache: Option<&Path>,
-    traces: &mut [Traces],
+    traces: &mut [PairTraces],
 ) -> Result<(), AnchorsError> {
     let live = AnchorSet::open(set)?;
     for trace in traces.iter_mut().filter(|trace| !trace.live) {
