@@ -175,11 +175,14 @@ fn foresee(
                 manifest.counts.captions += pair.captions.len() as u64;
                 ids.push(pair.id);
             }
-            Err(error) => skipped.push(SkippedRow {
-                origin: error.origin.to_string(),
-                kind: error.reason.kind(),
-                reason: error.reason.to_string(),
-            }),
+            Err(error) => {
+                let error = error.of_row()?;
+                skipped.push(SkippedRow {
+                    origin: error.origin.to_string(),
+                    kind: error.reason.kind(),
+                    reason: error.reason.to_string(),
+                });
+            }
         }
     }
     let added = ids.len() as u64;

@@ -382,6 +382,7 @@ impl Retrieval {
             let pair = match pair {
                 Ok(pair) => pair,
                 Err(error) => {
+                    let error = error.of_row()?;
                     left.pair(&error);
                     first.get_or_insert(error);
                     continue;

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization_alignments::UnicodeNormalization as _;
 
-use super::ending_of;
 use super::folder::{is_image, is_image_name, is_unread_image};
+use super::{Reason, ending_of};
+use crate::disk;
 
 /// The texts of one folder.
 #[derive(Debug, Default)]
@@ -25,8 +26,15 @@ pub(super) struct FolderTexts {
 
 impl FolderTexts {
     /// Lists a folder. One that cannot be listed has no texts; the walk says so itself.
-    pub(super) fn of_folder(folder: &Path) -> Self {
-        let names = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    ///
+    /// # Errors
+    /// [`Reason::Exhausted`].
+    pub(super) fn of_folder(folder: &Path) -> Result<Self, Reason> {
+        let listed = match fs_err::read_dir(folder) {
+            Err(source) if disk::is_exhausted(&source) => return Err(Reason::Exhausted { source }),
+            listed => listed,
+        };
+        let names = listed.into_iter().flatten().flatten();
         let (mut texts, rest): (Vec<_>, Vec<_>) = names
             .map(|entry| entry.file_name())
             .partition(|name| is_text(Path::new(name)));
@@ -44,7 +52,7 @@ impl FolderTexts {
                 beside.owned.extend(owned);
             }
         }
-        beside
+        Ok(beside)
     }
 
     pub(super) fn is_of(&self, folder: &Path) -> bool {

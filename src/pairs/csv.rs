@@ -288,9 +288,7 @@ impl Csv {
                     file: self.path.clone(),
                     row: None,
                 };
-                let reason = Reason::Broken {
-                    message: error.to_string(),
-                };
+                let reason = Reason::of_io(error, |message| Reason::Broken { message });
                 return Some(Err(RowError { origin, reason }));
             }
         };

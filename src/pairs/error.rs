@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use super::Origin;
+use crate::disk;
 
 /// The sources cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -123,12 +124,18 @@ pub enum PairsError {
         /// The paths given.
         paths: Vec<PathBuf>,
     },
+    /// The process may open no more files, or has no memory: the next row would fail alike.
+    #[error("{source}; run again with more of it, nothing is wrong with the pairs")]
+    Exhausted {
+        /// What the system says, with the path that it was met at.
+        source: io::Error,
+    },
     /// The system refuses to read a file.
     #[error("{source}; check the path and its permissions")]
     Read {
         /// What the system says, with the path.
         #[from]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -140,6 +147,19 @@ pub struct RowError {
     pub origin: Origin,
     /// Why it is passed over.
     pub reason: Reason,
+}
+
+impl RowError {
+    /// This error, if the row is to blame for it.
+    ///
+    /// # Errors
+    /// [`PairsError::Exhausted`] if the process is, so that reading on would pass over good rows.
+    pub fn of_row(self) -> Result<Self, PairsError> {
+        match self.reason {
+            Reason::Exhausted { source } => Err(PairsError::Exhausted { source }),
+            _ => Ok(self),
+        }
+    }
 }
 
 /// Why a row is passed over. [`Reason::kind`] is the short form, for counting.
@@ -300,6 +320,12 @@ pub enum Reason {
         /// What the system says, with the path.
         message: String,
     },
+    /// The process may open no more files, or has no memory; see [`RowError::of_row`].
+    #[error("{source}")]
+    Exhausted {
+        /// What the system says, with the path.
+        source: io::Error,
+    },
     /// Reading broke off here: **the rest of this source is lost**, not only the row.
     #[error(
         "reading broke off here, the rest of this source is missing: {message}; run again when the file can be read"
@@ -340,8 +366,18 @@ impl Reason {
             Self::ImageUnreadable { .. } => "image unreadable",
             Self::DuplicateId { .. } => "duplicate id",
             Self::FolderUnreadable { .. } => "folder unreadable",
+            Self::Exhausted { .. } => "no more files or memory",
             Self::Broken { .. } => "source broke off",
         })
+    }
+
+    /// What an error of the system says of a row: `of_row` of its message, unless the process is to
+    /// blame.
+    pub(super) fn of_io(error: io::Error, of_row: impl FnOnce(String) -> Self) -> Self {
+        match disk::is_exhausted(&error) {
+            true => Self::Exhausted { source: error },
+            false => of_row(error.to_string()),
+        }
     }
 
     /// Whether the row is no part of the pairs by its very name: a file beside them that is neither

@@ -81,6 +81,7 @@ fn is_hidden(entry: &DirEntry) -> bool {
 /// Everything in a folder that is a row: all but folders that are not hidden, and texts that belong
 /// to an image.
 struct Walk {
+    root: PathBuf,
     entries: walkdir::IntoIter,
     /// Of each open folder, by depth, its texts.
     beside: Vec<FolderTexts>,
@@ -93,42 +94,45 @@ impl Walk {
             .sort_by_file_name()
             .into_iter();
         Self {
+            root: folder.to_owned(),
             entries,
             beside: Vec::new(),
         }
     }
 
     /// The texts of the folder of an entry; none for the root.
-    fn beside(&mut self, entry: &DirEntry) -> Option<&FolderTexts> {
+    fn beside(&mut self, entry: &DirEntry) -> Result<Option<&FolderTexts>, Reason> {
         let folder = entry.path().parent().unwrap_or(Path::new(""));
         self.beside.truncate(entry.depth());
         self.beside.resize_with(entry.depth(), Default::default);
-        let known = self.beside.last_mut()?;
+        let Some(known) = self.beside.last_mut() else {
+            return Ok(None);
+        };
         if !known.is_of(folder) {
-            *known = FolderTexts::of_folder(folder);
+            *known = FolderTexts::of_folder(folder)?;
         }
-        Some(known)
+        Ok(Some(known))
     }
 
-    fn has_image(&mut self, text: &DirEntry) -> bool {
-        self.beside(text)
-            .is_some_and(|beside| beside.is_owned(text.file_name()))
+    fn has_image(&mut self, text: &DirEntry) -> Result<bool, Reason> {
+        let beside = self.beside(text)?;
+        Ok(beside.is_some_and(|beside| beside.is_owned(text.file_name())))
     }
 
-    fn texts_of(&mut self, image: &DirEntry) -> Vec<PathBuf> {
-        self.beside(image)
-            .map_or_else(Vec::new, |beside| beside.texts_of(image.path()))
+    fn texts_of(&mut self, image: &DirEntry) -> Result<Vec<PathBuf>, Reason> {
+        let beside = self.beside(image)?;
+        Ok(beside.map_or_else(Vec::new, |beside| beside.texts_of(image.path())))
     }
 }
 
 impl Iterator for Walk {
-    type Item = walkdir::Result<DirEntry>;
+    type Item = Result<DirEntry, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let entry = match self.entries.next()? {
                 Ok(entry) => entry,
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some(Err(unreadable(&self.root, error))),
             };
             if is_hidden(&entry) {
                 if entry.file_type().is_dir() {
@@ -136,10 +140,15 @@ impl Iterator for Walk {
                 }
                 return Some(Ok(entry));
             }
-            let passed_over =
-                entry.file_type().is_dir() || is_text(entry.path()) && self.has_image(&entry);
-            if !passed_over {
-                return Some(Ok(entry));
+            let is_folder = entry.file_type().is_dir();
+            let is_passed_over = match !is_folder && is_text(entry.path()) {
+                true => self.has_image(&entry),
+                false => Ok(is_folder),
+            };
+            match is_passed_over {
+                Ok(true) => {}
+                Ok(false) => return Some(Ok(entry)),
+                Err(reason) => return Some(Err(refused(entry.into_path(), reason))),
             }
         }
     }
@@ -158,7 +167,7 @@ pub(super) fn not_listed(
     list: &'static str,
     is_named: impl Fn(&Path) -> bool + Send + 'static,
 ) -> record::Drafts {
-    let (root, own) = (folder.to_owned(), folder.join(list));
+    let own = folder.join(list);
     let is_listable = |path: &Path| {
         let ending = ending_of(path);
         let name = path.file_name().and_then(|name| name.to_str());
@@ -166,8 +175,8 @@ pub(super) fn not_listed(
             || !ending.is_empty() && is_unread_image(&ending)
             || is_image(path)
     };
-    let left = move |entry: walkdir::Result<DirEntry>| match entry {
-        Err(error) => Some(Err(unreadable(&root, &error))),
+    let left = move |entry: Result<DirEntry, RowError>| match entry {
+        Err(error) => Some(Err(error)),
         Ok(entry) if is_hidden(&entry) || !entry.file_type().is_file() => None,
         Ok(entry) => {
             let file = entry.into_path();
@@ -180,15 +189,17 @@ pub(super) fn not_listed(
     Box::new(Walk::new(folder).filter_map(left))
 }
 
-fn unreadable(root: &Path, error: &walkdir::Error) -> RowError {
-    let file = error.path().unwrap_or(root).to_owned();
-    let reason = Reason::FolderUnreadable {
-        message: error.to_string(),
-    };
+fn refused(file: PathBuf, reason: Reason) -> RowError {
     RowError {
         origin: Origin { file, row: None },
         reason,
     }
+}
+
+fn unreadable(root: &Path, error: walkdir::Error) -> RowError {
+    let file = error.path().unwrap_or(root).to_owned();
+    let reason = Reason::of_io(error.into(), |message| Reason::FolderUnreadable { message });
+    refused(file, reason)
 }
 
 /// Reads a folder file by file.
@@ -231,19 +242,13 @@ impl Iterator for Folder {
     fn next(&mut self) -> Option<Self::Item> {
         let (image, texts) = match self.entries.next()? {
             Ok(entry) => match left_out(&entry) {
-                None => {
-                    let texts = self.entries.texts_of(&entry);
-                    (entry.into_path(), texts)
-                }
-                Some(reason) => {
-                    let origin = Origin {
-                        file: entry.into_path(),
-                        row: None,
-                    };
-                    return Some(Err(RowError { origin, reason }));
-                }
+                None => match self.entries.texts_of(&entry) {
+                    Ok(texts) => (entry.into_path(), texts),
+                    Err(reason) => return Some(Err(refused(entry.into_path(), reason))),
+                },
+                Some(reason) => return Some(Err(refused(entry.into_path(), reason))),
             },
-            Err(error) => return Some(Err(unreadable(&self.root, &error))),
+            Err(error) => return Some(Err(error)),
         };
         let origin = Origin {
             file: image.clone(),
@@ -278,9 +283,8 @@ fn captions_of(image: &Path, texts: &[PathBuf]) -> Result<Vec<String>, Reason> {
     }
     let mut captions = Vec::new();
     for path in texts {
-        let bytes = fs_err::read(path).map_err(|error| Reason::TextFile {
-            message: error.to_string(),
-        })?;
+        let unreadable = |message| Reason::TextFile { message };
+        let bytes = fs_err::read(path).map_err(|error| Reason::of_io(error, unreadable))?;
         let bytes = bytes.strip_prefix(BOM).unwrap_or(&bytes);
         let text = str::from_utf8(bytes).map_err(|error| Reason::Utf8 {
             at: error.valid_up_to() + 1,

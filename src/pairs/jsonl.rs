@@ -115,9 +115,7 @@ impl Iterator for Jsonl {
                 },
                 Err(error) => {
                     self.broken = true;
-                    Reason::Broken {
-                        message: error.to_string(),
-                    }
+                    Reason::of_io(error, |message| Reason::Broken { message })
                 }
             };
             return Some(Err(RowError {

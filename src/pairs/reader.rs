@@ -104,9 +104,7 @@ impl PairReader {
                         file: source.path.clone(),
                         row: None,
                     };
-                    let reason = Reason::Broken {
-                        message: error.to_string(),
-                    };
+                    let reason = Reason::of_io(error, |message| Reason::Broken { message });
                     self.drafts = Some(Box::new(std::iter::empty()));
                     return Some(Err(RowError { origin, reason }));
                 }
@@ -281,8 +279,8 @@ pub(super) fn look_for(image: &Path, written: &str) -> Result<(), Reason> {
                 path: image.to_owned(),
             })
         }
-        Err(error) => Err(Reason::ImageUnreadable {
-            message: error.to_string(),
-        }),
+        Err(error) => Err(Reason::of_io(error, |message| Reason::ImageUnreadable {
+            message,
+        })),
     }
 }

@@ -385,3 +385,20 @@ fn paths_are_kept_as_given() {
         "p.csv, row 17"
     );
 }
+
+#[test]
+fn a_row_is_not_charged_for_a_process_without_files() {
+    let met = |errno: rustix::io::Errno| {
+        let reason = Reason::of_io(errno.into(), |message| Reason::TextFile { message });
+        let origin = Origin {
+            file: PathBuf::from("a.txt"),
+            row: None,
+        };
+        RowError { origin, reason }.of_row()
+    };
+    for errno in [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE] {
+        assert!(matches!(met(errno), Err(PairsError::Exhausted { .. })));
+    }
+    let charged = met(rustix::io::Errno::ACCESS).unwrap();
+    assert!(matches!(charged.reason, Reason::TextFile { .. }));
+}

@@ -145,6 +145,7 @@ impl<'a> Build<'a> {
                 }
                 Some(Ok(pair)) => block.push(pair),
                 Some(Err(error)) => {
+                    let error = error.of_row()?;
                     self.watch.progress.advance(2);
                     let (origin, kind) = (error.origin.to_string(), error.reason.kind());
                     if error.reason.is_bystander() {

@@ -1,7 +1,7 @@
 //! Messages that other tests provoke, and those that no input reaches, with the reason.
 
 /// Variants. A file of tests that a reason names must exist.
-pub const ELSEWHERE: [(&str, &str); 64] = [
+pub const ELSEWHERE: [(&str, &str); 66] = [
     (
         "AnchorsError::MadeMeanwhile",
         "two builds: tests/messages/races.rs",
@@ -95,6 +95,11 @@ pub const ELSEWHERE: [(&str, &str); 64] = [
         "PairsError::Read",
         "a file whose reading fails: the tests may run as a user who can read all",
     ),
+    (
+        "PairsError::Exhausted",
+        "a system without files: src/pairs/tests.rs",
+    ),
+    ("Reason::Exhausted", "becomes PairsError::Exhausted"),
     (
         "RowError",
         "is a row and its Reason: tests/messages/table/pairs.rs",
