@@ -175,6 +175,14 @@ impl Columns {
             }
             single.insert(name);
         }
+        for (role, names) in [("image", IMAGE_NAMES), ("caption", CAPTION_NAMES)] {
+            let present = names.iter().copied().filter(|name| single.contains(*name));
+            let names: Vec<_> = present.collect();
+            if names.len() > 1 {
+                let path = path.to_owned();
+                return Err(PairsError::ColumnsAlike { path, role, names });
+            }
+        }
         Ok(columns)
     }
 

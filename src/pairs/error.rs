@@ -102,6 +102,19 @@ pub enum PairsError {
         /// The column's name.
         name: String,
     },
+    /// A header has columns of several names for one thing.
+    #[error(
+        "{}: the header has several columns for the {role}: {}; rename all but one", path.display(),
+        list(names)
+    )]
+    ColumnsAlike {
+        /// The file.
+        path: PathBuf,
+        /// `image` or `caption`.
+        role: &'static str,
+        /// The names of the columns.
+        names: Vec<&'static str>,
+    },
     /// A file is UTF-16 or UTF-32, as some spreadsheets save it.
     #[error("{}: expected UTF-8, found UTF-16 or UTF-32; save the file as UTF-8", path.display())]
     Utf16 {
@@ -183,6 +196,16 @@ pub enum Reason {
     KeyTwice {
         /// The key.
         key: String,
+    },
+    /// A JSON object with several keys for one thing, so that the values of one would be passed over.
+    #[error("the keys {key:?} and {other:?} both name the {role}; keep one, or rename the other")]
+    KeysAlike {
+        /// The key that is taken where it is alone.
+        key: &'static str,
+        /// The other.
+        other: &'static str,
+        /// `image` or `caption`.
+        role: &'static str,
     },
     /// A line that is JSON, but not an object, or a field of another type than it must have.
     #[error("{what}: expected {expected}, found {found}; correct the row")]
@@ -326,6 +349,9 @@ pub enum Reason {
         /// What the system says, with the path.
         source: io::Error,
     },
+    /// A link within a folder leads to a folder that it lies in, whose files are read already.
+    #[error("left out, a link leads back to a folder that is read already; remove the link")]
+    LinkLoop,
     /// Reading broke off here: **the rest of this source is lost**, not only the row.
     #[error(
         "reading broke off here, the rest of this source is missing: {message}; run again when the file can be read"
@@ -352,6 +378,7 @@ impl Reason {
             Self::Utf8 { .. } => "not UTF-8",
             Self::Json { .. } => "not JSON",
             Self::KeyTwice { .. } => "key twice",
+            Self::KeysAlike { .. } => "two keys for one thing",
             Self::Type { .. } => "wrong type",
             Self::Fields { .. } => "wrong number of fields",
             Self::TooLong { .. } => "line too long",
@@ -366,6 +393,7 @@ impl Reason {
             Self::ImageUnreadable { .. } => "image unreadable",
             Self::DuplicateId { .. } => "duplicate id",
             Self::FolderUnreadable { .. } => "folder unreadable",
+            Self::LinkLoop => "link to a folder around it",
             Self::Exhausted { .. } => "no more files or memory",
             Self::Broken { .. } => "source broke off",
         })

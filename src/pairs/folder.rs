@@ -10,6 +10,7 @@
 //! left out add up to what lies in the folder.
 
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
@@ -85,6 +86,8 @@ struct Walk {
     entries: walkdir::IntoIter,
     /// Of each open folder, by depth, its texts.
     beside: Vec<FolderTexts>,
+    /// The open folders, by depth: device and inode.
+    open: Vec<(u64, u64)>,
 }
 
 impl Walk {
@@ -97,6 +100,7 @@ impl Walk {
             root: folder.to_owned(),
             entries,
             beside: Vec::new(),
+            open: Vec::new(),
         }
     }
 
@@ -112,6 +116,20 @@ impl Walk {
             *known = FolderTexts::of_folder(folder)?;
         }
         Ok(Some(known))
+    }
+
+    /// Whether a folder is one that it lies in, reached through a link; `walkdir` sees that of the link
+    /// only, when it comes to it for the second time. Notes the folder.
+    fn is_around(&mut self, folder: &DirEntry) -> bool {
+        self.open.truncate(folder.depth());
+        let Ok(found) = fs_err::metadata(folder.path()) else {
+            // Its listing says what is wrong.
+            return false;
+        };
+        let found = (found.dev(), found.ino());
+        let is_around = self.open.contains(&found);
+        self.open.push(found);
+        is_around
     }
 
     fn has_image(&mut self, text: &DirEntry) -> Result<bool, Reason> {
@@ -141,6 +159,10 @@ impl Iterator for Walk {
                 return Some(Ok(entry));
             }
             let is_folder = entry.file_type().is_dir();
+            if is_folder && self.is_around(&entry) {
+                self.entries.skip_current_dir();
+                return Some(Err(refused(entry.into_path(), Reason::LinkLoop)));
+            }
             let is_passed_over = match !is_folder && is_text(entry.path()) {
                 true => self.has_image(&entry),
                 false => Ok(is_folder),
@@ -198,7 +220,10 @@ fn refused(file: PathBuf, reason: Reason) -> RowError {
 
 fn unreadable(root: &Path, error: walkdir::Error) -> RowError {
     let file = error.path().unwrap_or(root).to_owned();
-    let reason = Reason::of_io(error.into(), |message| Reason::FolderUnreadable { message });
+    let reason = match error.loop_ancestor() {
+        Some(_) => Reason::LinkLoop,
+        None => Reason::of_io(error.into(), |message| Reason::FolderUnreadable { message }),
+    };
     refused(file, reason)
 }
 

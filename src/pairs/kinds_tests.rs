@@ -141,3 +141,41 @@ fn a_field_of_several_lines_before_the_image_is_whole() {
         "{errors:?}"
     );
 }
+
+#[test]
+fn two_fields_for_one_thing_lose_neither() {
+    let row = |fields: &str| read_text("p.jsonl", format!("{{{fields}}}\n"));
+    for fields in [
+        r#""image":"a.jpg","caption":"cat","captions":["tree"]"#,
+        r#""image":"a.jpg","caption":"cat","text":"tree""#,
+        r#""image":"a.jpg","file_name":"b.jpg","caption":"cat""#,
+    ] {
+        let (pairs, errors) = row(fields);
+        assert_eq!((pairs.len(), errors.len()), (0, 1), "{fields}");
+        assert!(errors[0].contains("keep one"), "{errors:?}");
+    }
+    // The same value twice, or none, is no contradiction.
+    let same = r#""image":"a.jpg","file_name":"a.jpg","caption":"cat","text":null"#;
+    assert_eq!(row(same).0.len(), 1);
+}
+
+#[test]
+fn a_folder_is_read_once_whatever_links_lead_back_to_it() {
+    let dir = folder(&[
+        ("F/a.jpg", b""),
+        ("F/a.txt", b"x"),
+        ("F/in/b.jpg", b""),
+        ("F/in/b.txt", b"y"),
+    ]);
+    let link = |to: &str, at: &str| std::os::unix::fs::symlink(to, dir.path().join(at)).unwrap();
+    link("..", "F/around");
+    link("../..", "F/in/around");
+    link(".", "F/self");
+    let (pairs, errors) = read(&dir.path().join("F"));
+    assert_eq!(ids(&pairs), ["a.jpg", "in/b.jpg"]);
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(
+        errors.iter().all(|error| error.contains("remove the link")),
+        "{errors:?}"
+    );
+}

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{Origin, Reason, RowError};
 
-/// Names of the field that holds the image's path, the first found is taken.
+/// Names of the field that holds the image's path; a record has one of them.
 pub(super) const IMAGE_NAMES: &[&str] = &["image", "image_path", "file_name"];
-/// Names of the field that holds the text or texts, the first found is taken.
+/// Names of the field that holds the text or texts; a record has one of them.
 pub(super) const CAPTION_NAMES: &[&str] = &["captions", "caption", "text"];
 /// Name of the field that holds the id.
 pub(super) const ID_NAME: &str = "id";
@@ -57,13 +57,13 @@ pub(super) fn from_json(
 }
 
 fn parts(object: &mut Map<String, Value>) -> Result<(Option<String>, String, Vec<String>), Reason> {
-    let (name, value) = take(object, IMAGE_NAMES).ok_or(Reason::NoImage)?;
+    let (name, value) = take(object, IMAGE_NAMES, "image")?.ok_or(Reason::NoImage)?;
     let written = match value {
         Value::String(text) if text.trim().is_empty() => return Err(Reason::NoImage),
         Value::String(text) => text.trim().to_owned(),
         other => return Err(wrong_type(name, "the path of an image as text", &other)),
     };
-    let (name, value) = take(object, CAPTION_NAMES).ok_or(Reason::NoCaption)?;
+    let (name, value) = take(object, CAPTION_NAMES, "caption")?.ok_or(Reason::NoCaption)?;
     let captions = captions_of(name, value)?;
     let id = match object.remove(ID_NAME) {
         None | Some(Value::Null) => None,
@@ -114,10 +114,24 @@ pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<Str
     }
 }
 
-fn take(object: &mut Map<String, Value>, names: &[&'static str]) -> Option<(&'static str, Value)> {
-    names
+/// The field that has one of these names; the same value under a second name is no harm.
+fn take(
+    object: &mut Map<String, Value>,
+    names: &[&'static str],
+    role: &'static str,
+) -> Result<Option<(&'static str, Value)>, Reason> {
+    let mut present = names
         .iter()
-        .find_map(|name| Some((*name, object.remove(*name)?)))
+        .copied()
+        .filter(|name| object.contains_key(*name));
+    let Some(key) = present.next() else {
+        return Ok(None);
+    };
+    let is_other = |other: &&str| !object[*other].is_null() && object[*other] != object[key];
+    if let Some(other) = present.find(is_other) {
+        return Err(Reason::KeysAlike { key, other, role });
+    }
+    Ok(object.remove(key).map(|value| (key, value)))
 }
 
 fn wrong_type(what: &str, expected: &'static str, found: &Value) -> Reason {

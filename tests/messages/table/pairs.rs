@@ -74,6 +74,12 @@ pub fn messages() -> Vec<ProvokedMessage> {
             9,
         ),
         build(
+            "PairsError::ColumnsAlike",
+            "alike.csv",
+            &["\"caption\", \"text\"", "rename all but one"],
+            14,
+        ),
+        build(
             "PairsError::Utf16",
             "wide.csv",
             &["save the file as UTF-8"],
@@ -125,6 +131,11 @@ pub fn bad_rows() -> Vec<BadRow> {
             "Reason::KeyTwice",
             "{\"image\": \"plain/0.png\", \"image\": \"b\", \"caption\": \"dog\"}",
             "keep one",
+        ),
+        json(
+            "Reason::KeysAlike",
+            "{\"image\": \"plain/0.png\", \"captions\": [\"dog\"], \"caption\": \"cat\"}",
+            "keep one, or rename the other",
         ),
         json("Reason::Type", "[1]\n[2]", "correct the row"),
         json(
@@ -222,8 +233,13 @@ pub const BAD_FILES: [BadFile; 6] = [
     ),
     (
         "Reason::FolderUnreadable",
-        |bench| symlink(bench.at("photos"), bench.at("photos/loop")).unwrap(),
+        |bench| symlink(bench.at("nowhere"), bench.at("photos/gone")).unwrap(),
         "check its permissions and links",
+    ),
+    (
+        "Reason::LinkLoop",
+        |bench| symlink(bench.at("photos"), bench.at("photos/loop")).unwrap(),
+        "remove the link",
     ),
 ];
 
@@ -244,6 +260,7 @@ fn bench() -> Bench {
         ("header.csv", b"image,size\nplain/0.png,3\n"),
         ("quote.csv", b"\"image,caption\nplain/0.png,dog\n"),
         ("twice.csv", b"image,image,caption\nplain/0.png,b,dog\n"),
+        ("alike.csv", b"image,caption,text\nplain/0.png,dog,cat\n"),
         ("latin.csv", b"image,caption,gr\xf6sse\nplain/0.png,dog,3\n"),
         ("wide.csv", &wide),
     ] {

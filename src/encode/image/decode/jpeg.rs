@@ -297,6 +297,11 @@ pub(super) fn decode(
     bytes: &[u8],
     header: &JpegHeader,
 ) -> Result<Option<(RgbImage, Orientation)>, InputError> {
+    if header.size.0 == 0 || header.size.1 == 0 {
+        let (width, height) = header.size;
+        // A height of 0 says that the number of rows follows the first scan (DNL), which nobody writes.
+        return Err(damaged(format!("its header says {width}x{height} pixels")));
+    }
     if let Some(reason) = &header.lacking {
         return Err(truncated(reason.clone()));
     }
@@ -336,10 +341,6 @@ pub(super) fn decode(
 /// What is wrong with coded data that was refused with `error`.
 fn explain(error: &JpegError, warnings: &[DecodeWarning], header: &JpegHeader) -> InputError {
     let height = header.size.1;
-    let damaged = |reason: String| InputError::Undecodable {
-        format: "JPEG".to_owned(),
-        reason,
-    };
     let mut damage: Option<u64> = None;
     for warning in warnings {
         match warning {
@@ -381,6 +382,13 @@ fn limits() -> DecodeLimits {
     }
 }
 
+fn damaged(reason: String) -> InputError {
+    InputError::Undecodable {
+        format: "JPEG".to_owned(),
+        reason,
+    }
+}
+
 fn truncated(reason: String) -> InputError {
     InputError::Truncated {
         format: "JPEG".to_owned(),
@@ -413,6 +421,27 @@ mod tests {
         let cut = JpegHeader::read(&bytes[..bytes.len() - 1]).unwrap();
         assert!(!cut.ended && cut.lacking.is_none());
         assert_eq!(JpegHeader::read(&bytes[..20]), None);
+    }
+
+    #[test]
+    fn a_frame_without_rows_is_refused() {
+        for grey in [true, false] {
+            let picture =
+                DynamicImage::from(RgbImage::from_pixel(16, 16, image::Rgb([9, 80, 200])));
+            let picture = if grey {
+                DynamicImage::from(picture.to_luma8())
+            } else {
+                picture
+            };
+            let mut bytes = std::io::Cursor::new(Vec::new());
+            picture.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+            let mut bytes = bytes.into_inner();
+            let frame = bytes.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+            bytes[frame + 5..frame + 7].copy_from_slice(&[0, 0]);
+            let header = JpegHeader::read(&bytes).unwrap();
+            let error = decode(&bytes, &header).unwrap_err();
+            assert!(error.to_string().contains("16x0"), "{error}");
+        }
     }
 
     #[test]
