@@ -106,7 +106,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
             context.print(table(image, predictions))?;
         }
         if let Err(rejected) = result {
-            context.note(format!("asif: {}", rejected.reason));
+            context.warn(format!("asif: {}", rejected.reason));
         }
     }
     if let Some(file) = &args.html {

@@ -58,11 +58,17 @@ pub fn in_words(said: &str) -> Cow<'_, str> {
 /// nothing that the file it was met at could help.
 pub fn is_exhausted(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
-    let is_met = |cause: &std::io::Error| {
-        let met = Errno::from_io_error(cause);
-        met.is_some_and(|met| [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&met))
+    let all = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    let is_met = |cause: &std::io::Error| match Errno::from_io_error(cause) {
+        Some(met) => all.contains(&met),
+        // `fs_err` shows the system's error in its text only, at the end.
+        None => {
+            let said = cause.to_string();
+            let number = |errno: &Errno| format!("(os error {})", errno.raw_os_error());
+            all.iter().any(|errno| said.ends_with(&number(errno)))
+        }
     };
-    // One with a path holds that of the system as its source.
+    // Others with a path hold that of the system as their source.
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(found) = cause {
         if found.downcast_ref().is_some_and(is_met) {
@@ -110,6 +116,9 @@ mod tests {
         let met = || Error::from(rustix::io::Errno::MFILE);
         assert!(is_exhausted(&met()));
         assert!(is_exhausted(&Error::other(Opening(met()))));
+        // As `fs_err` makes them, which has no source.
+        let said = format!("failed to open file `a.png`: {}", met());
+        assert!(is_exhausted(&Error::other(said)));
         let other = Error::from(rustix::io::Errno::NOENT);
         assert!(!is_exhausted(&Error::other(Opening(other))));
     }

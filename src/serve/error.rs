@@ -132,7 +132,7 @@ pub enum ServeError {
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
     /// The system gives no threads, signals or sockets.
-    #[error("{0}; raise the limits on threads and open files")]
+    #[error("{0}; raise the limits on threads, open files and memory")]
     System(#[from] std::io::Error),
 }
 

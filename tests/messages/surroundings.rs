@@ -339,6 +339,20 @@ fn limits_of_the_process_are_told() {
         let script = format!("ulimit -s {kib}; $ASIF inspect a.asif");
         assert_eq!(shell(&bench, &script).code, Some(0), "{script}");
     }
+    for files in 4..16 {
+        let script = format!(
+            "ulimit -n {files}; $ASIF classify --index a.asif --labels dog,cat plain/0.png"
+        );
+        let ended = shell(&bench, &script);
+        documented(&ended, &script);
+        // No photo is to blame, and no model.
+        assert!(
+            ended.code == Some(0) || ended.code == Some(1) && ended.err.contains("ulimit -n"),
+            "{script}: {:?} {}",
+            ended.code,
+            ended.err
+        );
+    }
     for files in 5..16 {
         let script = format!("ulimit -n {files}; {build} n{files}.asif --no-cache");
         let ended = shell(&bench, &script);

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::error::EncodeError;
 use crate::home::Home;
+use rustix::process::{Resource, getrlimit};
 
 /// The oldest minor version (1.x) of ONNX Runtime that can be used.
 pub const MINIMUM_MINOR_VERSION: u32 = ort::MINOR_VERSION;
@@ -82,11 +83,21 @@ pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo
         origin,
         minimum: MINIMUM_MINOR_VERSION,
     };
-    let unusable = |reason: String| EncodeError::RuntimeUnusable {
-        path: path.clone(),
-        origin,
-        reason,
-        minimum: MINIMUM_MINOR_VERSION,
+    let unusable = |mut reason: String| {
+        // The loader says no more than that it failed.
+        if let Some(bytes) = getrlimit(Resource::As).current {
+            let mib = bytes >> 20;
+            reason.push_str(&format!(
+                "; the process may have {mib} MiB of addresses, which may be too few: raise the limit \
+                 (`ulimit -v`)"
+            ));
+        }
+        EncodeError::RuntimeUnusable {
+            path: path.clone(),
+            origin,
+            reason,
+            minimum: MINIMUM_MINOR_VERSION,
+        }
     };
     let absolute = std::path::absolute(&path).map_err(|e| unusable(e.to_string()))?;
     if !absolute.is_file() {
