@@ -157,7 +157,8 @@ fn written(
     Ok(Came {
         entry: segment.finish(graphs, k)?,
         captions,
-        skipped,
+        // No list names them.
+        skipped: 0,
         sources,
         licences,
         ids,

@@ -48,7 +48,12 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
         match fs::names(&folder) {
             Ok(names) => {
                 let hidden = names.iter().filter(|name| is_leftover(name));
-                found.extend(hidden.map(|name| folder.join(name)));
+                // No command leaves a link or a pipe.
+                let is_stored = |path: &PathBuf| {
+                    let found = fs_err::symlink_metadata(path);
+                    found.is_ok_and(|found| found.is_file() || found.is_dir())
+                };
+                found.extend(hidden.map(|name| folder.join(name)).filter(is_stored));
             }
             Err(error) => closed.push(LeftoverKept {
                 why: format!("what killed commands left in it is not known: {error}"),
@@ -151,6 +156,7 @@ mod tests {
         build(".b.asif.building-dead", needle);
         build(".b.asif.building-other", "cats");
         build(".b.asif.building-live", needle);
+        std::os::unix::fs::symlink(at("notes.txt"), at(".link.tmp")).unwrap();
         let running = WriteLock::acquire(&at(".b.asif.building-live")).unwrap();
         for name in [".ids.txt.tmp", ".rep.html.tmp-x1y2z3", "notes.txt", ".rc"] {
             fs_err::write(at(name), needle).unwrap();
@@ -168,6 +174,7 @@ mod tests {
             [
                 ".b.asif.building-live",
                 ".b.asif.building-other",
+                ".link.tmp",
                 ".rc",
                 ".y.jsonl.tmp",
                 "a.asif",
