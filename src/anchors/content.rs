@@ -5,7 +5,7 @@
 //! exchanged for another segment's, is known without being read. A derived file that was made again
 //! by another program may have other bits; then the segment's content decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -310,8 +310,11 @@ pub(super) fn rows_of<'a>(
     segments: impl IntoIterator<Item = &'a Segment>,
 ) -> Result<Vec<String>, AnchorsError> {
     let (mut rows, mut is_lost) = (Vec::new(), false);
-    for segment in segments {
-        for row in readable_rows(&segment.path().join(segment::SKIPPED))? {
+    // A segment may stand twice in a set.
+    let mut seen = BTreeSet::new();
+    let paths = segments.into_iter().map(Segment::path);
+    for path in paths.filter(|path| seen.insert(*path)) {
+        for row in readable_rows(&path.join(segment::SKIPPED))? {
             let lost = row == lost_row();
             if row != purged_row() && !(lost && is_lost) {
                 is_lost |= lost;
@@ -328,8 +331,9 @@ pub(super) fn rows_of<'a>(
 /// When the disk refuses.
 pub(super) fn left_out(set: &Path, segments: &[SegmentEntry]) -> Result<u64, AnchorsError> {
     let mut count = 0;
-    for entry in segments {
-        let path = segment::folder(set).join(&entry.id).join(segment::SKIPPED);
+    let names: BTreeSet<&String> = segments.iter().map(|entry| &entry.id).collect();
+    for name in names {
+        let path = segment::folder(set).join(name).join(segment::SKIPPED);
         let rows = readable_rows(&path)?;
         let is_row = |row: &&String| **row != lost_row() && **row != purged_row();
         count += rows.iter().filter(is_row).count() as u64;
