@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::build::{ALREADY, Build, BuildOptions, EXAMPLES, SkippedRow};
+use super::content;
 use super::embed::{Embedder, Watch};
 use super::error::AnchorsError;
 use super::manifest::SegmentEntry;
@@ -91,12 +92,11 @@ pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
     let came = Came {
         entry,
         captions: build.captions,
-        skipped: build.skipped.len() as u64,
         sources: build.sources.clone(),
         licences: build.licences.clone(),
         ids: std::mem::take(&mut build.ids),
     };
-    let receipt = writer.publish(came.joining(&live, detail(options)))?;
+    let receipt = writer.publish(came.joining(&live, detail(options))?)?;
     Ok(AddReport {
         receipt,
         skipped: build.skipped.len() as u64,
@@ -113,7 +113,6 @@ const COMMAND: &str = "anchors add";
 pub(super) struct Came {
     pub(super) entry: SegmentEntry,
     pub(super) captions: u64,
-    pub(super) skipped: u64,
     pub(super) sources: BTreeMap<String, u64>,
     pub(super) licences: BTreeMap<String, u64>,
     pub(super) ids: Vec<String>,
@@ -121,13 +120,16 @@ pub(super) struct Came {
 
 impl Came {
     /// The generation that has these pairs after those of `live`.
-    pub(super) fn joining(self, live: &AnchorSet, detail: String) -> Next {
+    ///
+    /// # Errors
+    /// When a list of rows left out cannot be read.
+    pub(super) fn joining(self, live: &AnchorSet, detail: String) -> Result<Next, AnchorsError> {
         let mut manifest = live.manifest().clone();
         let added = self.entry.pairs;
         manifest.segments.push(self.entry);
         manifest.counts.pairs += added;
         manifest.counts.captions += self.captions;
-        manifest.counts.skipped += self.skipped;
+        manifest.counts.skipped = content::left_out(live.path(), &manifest.segments)?;
         for (tally, more) in [
             (&mut manifest.sources, self.sources),
             (&mut manifest.licences, self.licences),
@@ -138,14 +140,14 @@ impl Came {
         }
         manifest.parent = Some(manifest.generation);
         manifest.restored = None;
-        Next {
+        Ok(Next {
             manifest,
             tombstones: None,
             command: COMMAND,
             detail,
             moved: (added, 0),
             ids: (self.ids, Vec::new()),
-        }
+        })
     }
 }
 

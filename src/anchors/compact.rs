@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::AnchorId;
+use super::content;
 use super::error::AnchorsError;
 use super::manifest::Manifest;
 use super::plan::GraphPolicy;
@@ -12,7 +13,7 @@ use super::set::AnchorSet;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::encode::Modality;
 
-/// Merges the segments of a set and leaves out what was removed. Answers in exact mode keep their
+/// Merges the segments of a set and leaves out what was removed; rows that were left out stay listed. Answers in exact mode keep their
 /// bits; searches read fewer files and no dead rows.
 ///
 /// # Errors
@@ -53,7 +54,7 @@ pub fn compact(
 }
 
 /// The manifest of a generation with the live pairs of `live` in one new segment, their vectors as
-/// `change` makes them.
+/// `change` makes them. The segment has all lists of rows left out.
 pub(super) fn merged<'a>(
     live: &'a AnchorSet,
     graphs: GraphPolicy,
@@ -71,7 +72,12 @@ pub(super) fn merged<'a>(
             &change(Modality::Text, live.vector(anchor, Modality::Text)?),
         )?;
     }
+    let rows = content::rows_of(live.segments())?;
+    if !rows.is_empty() {
+        content::write_rows(segment.path(), &rows)?;
+    }
     manifest.segments = vec![segment.finish(graphs, manifest.space.k())?];
+    manifest.counts.skipped = content::left_out(live.path(), &manifest.segments)?;
     manifest.tombstones = None;
     manifest.parent = Some(manifest.generation);
     manifest.restored = None;

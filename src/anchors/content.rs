@@ -5,7 +5,7 @@
 //! exchanged for another segment's, is known without being read. A derived file that was made again
 //! by another program may have other bits; then the segment's content decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -287,10 +287,64 @@ pub(super) fn mend_skipped(set: &Path, folder: &Path) -> Result<(), AnchorsError
         rows.push(lost_row());
     }
     aside::keep(set, folder, segment::SKIPPED)?;
+    write_rows(folder, &rows)
+}
+
+/// Writes the list of rows left out in the folder of a segment.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn write_rows(folder: &Path, rows: &[String]) -> Result<(), AnchorsError> {
+    let text = sealed_rows(segment::SKIPPED, rows);
     Ok(fs::write_atomically(
-        &path,
-        sealed_rows(segment::SKIPPED, &rows).as_bytes(),
+        &folder.join(segment::SKIPPED),
+        text.as_bytes(),
     )?)
+}
+
+/// The rows left out of these segments' sources, as a segment lists them that takes their place.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn rows_of<'a>(
+    segments: impl IntoIterator<Item = &'a Segment>,
+) -> Result<Vec<String>, AnchorsError> {
+    let (mut rows, mut is_lost) = (Vec::new(), false);
+    // A segment may stand twice in a set.
+    let mut seen = BTreeSet::new();
+    let paths = segments.into_iter().map(Segment::path);
+    for path in paths.filter(|path| seen.insert(*path)) {
+        for row in readable_rows(&path.join(segment::SKIPPED))? {
+            let lost = row == lost_row();
+            if row != purged_row() && !(lost && is_lost) {
+                is_lost |= lost;
+                rows.push(row);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// How many rows the lists of these segments of a set have.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn left_out(set: &Path, segments: &[SegmentEntry]) -> Result<u64, AnchorsError> {
+    let mut count = 0;
+    let names: BTreeSet<&String> = segments.iter().map(|entry| &entry.id).collect();
+    for name in names {
+        let path = segment::folder(set).join(name).join(segment::SKIPPED);
+        let rows = readable_rows(&path)?;
+        let is_row = |row: &&String| **row != lost_row() && **row != purged_row();
+        count += rows.iter().filter(is_row).count() as u64;
+    }
+    Ok(count)
+}
+
+/// A row in the place of all others, which a purge has taken out: an empty file would look like one that was
+/// cut.
+pub(super) fn purged_row() -> String {
+    serde_json::json!({"kind": "purged", "reason": "rows were taken out"}).to_string()
 }
 
 /// A row that says that others may be lost.

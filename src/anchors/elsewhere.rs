@@ -116,6 +116,7 @@ fn known(set: &Path) -> Result<BTreeSet<PathBuf>, AnchorsError> {
     if !set.is_dir() {
         publish::current(set)?;
     }
+    let given = set;
     let set = fs_err::canonicalize(set)?;
     let mut known = BTreeSet::new();
     let is_set = |path: &Path| path.join(CURRENT).is_file();
@@ -123,12 +124,14 @@ fn known(set: &Path) -> Result<BTreeSet<PathBuf>, AnchorsError> {
         let source = super::swap::source(&change).map(fs_err::canonicalize);
         known.extend(source.and_then(Result::ok).filter(|path| is_set(path)));
     }
-    // A folder that may not be read tells nothing; that is no reason to refuse.
-    let beside = set.parent().and_then(|parent| fs::names(parent).ok());
-    for name in beside.unwrap_or_default() {
-        let path = set.with_file_name(&name);
-        if !name.starts_with(fs::HIDDEN) && is_set(&path) {
-            known.extend(fs_err::canonicalize(path));
+    // Also beside the link by which it was given.
+    for folder in [&set, given].map(fs::parent) {
+        // A folder that may not be read tells nothing; that is no reason to refuse.
+        for name in fs::names(folder).unwrap_or_default() {
+            let path = folder.join(&name);
+            if !name.starts_with(fs::HIDDEN) && is_set(&path) {
+                known.extend(fs_err::canonicalize(path));
+            }
         }
     }
     known.remove(&set);

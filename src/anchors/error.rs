@@ -176,6 +176,22 @@ pub enum AnchorsError {
         /// The pair.
         id: String,
     },
+    /// A purge ended before it was done.
+    #[error(
+        "{source}; the purge of {set} is not done (done: {done}; not done: {left}); when that is mended, give \
+         the same command again, which does the rest",
+        set = set.display()
+    )]
+    PurgeStopped {
+        /// The set.
+        set: PathBuf,
+        /// What it had done.
+        done: String,
+        /// What it had not.
+        left: String,
+        /// What stopped it.
+        source: Box<AnchorsError>,
+    },
     /// A row was bad under `--strict`.
     #[error("{origin}: {reason}; nothing was written (--strict stops at the first bad row)")]
     Strict {

@@ -17,6 +17,8 @@ use crate::disk::fault;
 
 /// The file that names the live generation.
 pub const CURRENT: &str = "CURRENT";
+/// What stands in the names of hidden folders of builds, between a dot with the set's name and a random end.
+pub(super) const BUILDING: &str = ".building-";
 /// The file that a writer holds locked.
 pub(super) const LOCK: &str = "LOCK";
 
@@ -64,11 +66,6 @@ pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
 /// # Errors
 /// When the folder cannot be opened or synced.
 pub fn sync_folder(folder: &Path) -> Result<(), AnchorsError> {
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
     Ok(fs::sync_folder(folder)?)
 }
 
@@ -139,10 +136,7 @@ impl NewSet {
     /// # Errors
     /// When the folder above `destination` cannot be made or written to.
     pub fn begin(destination: &Path) -> Result<Self, AnchorsError> {
-        let parent = match destination.parent() {
-            Some(p) if !p.as_os_str().is_empty() => p,
-            _ => Path::new("."),
-        };
+        let parent = fs::parent(destination);
         fault::arm();
         fs::create_dir_all(parent)?;
         let prefix = building_prefix(destination);
@@ -191,15 +185,19 @@ impl NewSet {
         }
         // The folder has another name now, so there is nothing left to remove.
         let _ = self.folder.keep();
-        sync_folder(self.destination.parent().unwrap_or(Path::new(".")))
+        sync_folder(fs::parent(&self.destination))
     }
 }
 
-/// Removes what killed builds of this set left beside it.
-pub(super) fn clear_beside(set: &Path) {
-    if let (Some(parent), prefix) = (set.parent(), building_prefix(set)) {
-        clear_abandoned(parent, &prefix);
-    }
+/// Removes what killed builds of this set left beside it. Of a set that is given by a link they lie beside
+/// its folder; or beside the link, where the set was moved afterwards.
+/// Returns how many folders they were.
+pub(super) fn clear_beside(set: &Path) -> u64 {
+    let real = fs_err::canonicalize(set).ok();
+    let places = real.iter().map(PathBuf::as_path).chain([set]);
+    places
+        .map(|place| clear_abandoned(fs::parent(place), &building_prefix(place)))
+        .sum()
 }
 
 fn building_prefix(destination: &Path) -> String {
@@ -207,13 +205,14 @@ fn building_prefix(destination: &Path) -> String {
         .file_name()
         .unwrap_or_default()
         .to_string_lossy();
-    format!(".{name}.building-")
+    format!(".{name}{BUILDING}")
 }
 
-/// Removes folders of killed builds: those whose lock nobody holds.
-fn clear_abandoned(parent: &Path, prefix: &str) {
+/// Removes folders of killed builds: those whose lock nobody holds. Returns how many.
+fn clear_abandoned(parent: &Path, prefix: &str) -> u64 {
+    let mut cleared = 0;
     let Ok(entries) = fs_err::read_dir(parent) else {
-        return;
+        return cleared;
     };
     for entry in entries.flatten() {
         let path = entry.path();
@@ -222,9 +221,10 @@ fn clear_abandoned(parent: &Path, prefix: &str) {
         }
         if let Ok(_lock) = WriteLock::acquire(&path) {
             // Leaving it costs disk space only.
-            let _ = fs::remove_hidden(&path);
+            cleared += u64::from(fs::remove_hidden(&path).is_ok());
         }
     }
+    cleared
 }
 
 #[cfg(test)]
@@ -265,6 +265,20 @@ mod tests {
         assert!(!dead.exists() && running.path().exists());
         second.finish().unwrap();
         assert!(matches!(running.finish(), Err(AnchorsError::Exists { .. })));
+    }
+
+    #[test]
+    fn what_killed_builds_left_lies_beside_the_folder_that_a_link_leads_to() {
+        let parent = tempfile::tempdir().unwrap();
+        let at = |name: &str| parent.path().join(name);
+        fs_err::create_dir_all(at("real/a.asif")).unwrap();
+        std::os::unix::fs::symlink(at("real/a.asif"), at("link.asif")).unwrap();
+        for dead in ["real/.a.asif.building-x", ".link.asif.building-x"] {
+            fs_err::create_dir_all(at(dead)).unwrap();
+        }
+        assert_eq!(clear_beside(&at("link.asif")), 2);
+        assert!(!at("real/.a.asif.building-x").exists());
+        assert!(!at(".link.asif.building-x").exists());
     }
 
     #[test]

@@ -4,13 +4,15 @@
 //! bytes: older generations go, segments that store removed pairs are written again without them,
 //! the cached embeddings of those pairs are forgotten, and the log names them by a hash, so that it
 //! still proves what happened without telling of whom. Pictures that the server wrote for them are
-//! deleted, values of filters and rows of sources that speak of them go, and then every byte of the set,
-//! the cache and the folders of uploads is searched. Other sets are not changed; those that are known
+//! deleted, values of filters, rows of sources and leftovers of killed commands beside the set that speak of
+//! them go, and then every byte of the set, of such leftovers, the cache and the folders of uploads is searched. Other sets are not changed; those that are known
 //! to hold the pairs too are named ([`elsewhere`]). Copies and backups are not reached.
 //!
 //! | file | role |
 //! |---|---|
 //! | `audit` | where pairs are found |
+//! | `beside` | what killed commands left beside the set |
+//! | `steps` | how far a purge got that ends with an error |
 //! | `removed` | all that a set stores and that is not live, and its embeddings in the cache |
 //! | `needles` | what identifies purged pairs and the request, and the search for it in bytes |
 //! | `traces` | the log, lists of rows left out, uploaded pictures |
@@ -18,9 +20,11 @@
 //! | `receipt` | [`DeletionReceipt`], the answer to a request for deletion |
 
 mod audit;
+mod beside;
 mod needles;
 mod receipt;
 mod removed;
+mod steps;
 mod stored;
 mod traces;
 
@@ -38,12 +42,14 @@ use super::segment::SegmentWriter;
 use super::select::{self, Filter};
 use super::set::AnchorSet;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
-use super::{aside, fs, publish};
+use super::{aside, content, fs, publish};
 use crate::encode::Modality;
 use needles::Needles;
+use steps::{PurgeStep, PurgeSteps};
 use traces::Pictures;
 
 pub use audit::{PairTraces, audit, find};
+pub use beside::LeftoverKept;
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
 pub use receipt::{DeletionReceipt, RequestedTerm};
 pub use traces::PictureLeft;
@@ -80,6 +86,11 @@ pub struct PurgeReport {
     pub log_lines_rewritten: u64,
     /// Rows that were taken from the lists of rows left out.
     pub skip_rows_removed: u64,
+    /// Files and folders of killed commands beside the set that were removed: those of builds of this set,
+    /// and those that held something of the pairs.
+    pub leftovers_removed: u64,
+    /// Those that could not be removed or searched.
+    pub leftovers_kept: Vec<LeftoverKept>,
     /// What was found of the pairs and the request afterwards, by reading every byte; none under
     /// `dry_run`.
     pub search: Option<ByteSearch>,
@@ -147,8 +158,18 @@ fn request_is_known(
 ///
 /// # Errors
 /// [`AnchorsError::StillLive`] for a pair that was asked for; when a kept generation, the cache or a file
-/// cannot be read, somebody else writes, or the disk refuses.
+/// cannot be read, somebody else writes, or the disk refuses. [`AnchorsError::PurgeStopped`] once it has begun
+/// to delete.
 pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, AnchorsError> {
+    let mut steps = PurgeSteps::default();
+    take_steps(set, request, &mut steps).map_err(|error| steps.stopped(set, error))
+}
+
+fn take_steps(
+    set: &Path,
+    request: &PurgeRequest<'_>,
+    steps: &mut PurgeSteps,
+) -> Result<PurgeReport, AnchorsError> {
     let dry_run = request.dry_run;
     let options = WriteOptions { dry_run, keep: 1 };
     let mut writer = Writer::begin(set, &options)?;
@@ -180,6 +201,7 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
         request_is_known(set, request, &gone.ids, by_filter)?;
     }
     gone.needles.add_request(ids, request.filter);
+    gone.needles.leave_shared(&live)?;
     // While the segments still have their names.
     let segments = gone.pairs.iter().map(|(id, _)| id.clone());
     let segments: BTreeSet<String> = segments.filter(|id| !id.contains('/')).collect();
@@ -191,14 +213,14 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
     let pictures = Pictures::sort(&gone.images, &used);
     writer.mark("find");
     let mut manifest = live.manifest().clone();
-    let rewritten = rewrite(&live, &mut manifest, request.graphs, dry_run)?;
+    let rewritten = rewrite(&live, &mut manifest, request.graphs, &gone.needles, dry_run)?;
     manifest.tombstones = None;
     manifest.parent = None;
     manifest.restored = None;
     writer.mark("rewrite");
     let purged = gone.records.len() as u64;
     let licences = manifest.licences.clone();
-    let next = Next {
+    let mut next = Next {
         manifest,
         tombstones: None,
         command: PURGE,
@@ -207,26 +229,40 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
         ids: (Vec::new(), Vec::new()),
     };
     let (mut forgotten, mut log_lines, mut skip_rows, mut uploads) = (0, 0, 0, 0);
+    let (mut leftovers_removed, mut leftovers_kept) = (0, Vec::new());
     if !dry_run {
         // Before anything that would let a second attempt find less to forget.
+        steps.begin(PurgeStep::Uploads);
         uploads = pictures.delete()?;
+        steps.begin(PurgeStep::Cache);
         if let Some(folder) = request.cache {
             forgotten = removed::forget(folder, &gone)?;
         }
-        publish::clear_beside(set);
+        steps.begin(PurgeStep::Beside);
+        leftovers_removed = publish::clear_beside(set);
+        let (removed, kept) = beside::remove(set, &gone.needles)?;
+        leftovers_removed += removed;
+        leftovers_kept = kept;
+        steps.begin(PurgeStep::Log);
         log_lines = traces::redact(set, &live_ids, &licences, ids, &gone.needles)?;
+        steps.begin(PurgeStep::SkipLists);
         skip_rows = traces::trim_skip_lists(set, &gone.needles)?;
+        next.manifest.counts.skipped = content::left_out(set, &next.manifest.segments)?;
+        steps.begin(PurgeStep::Damaged);
         // What a repair put aside may hold the pairs too.
         fs::remove_dir_all(&set.join(aside::DAMAGED))?;
+        steps.begin(PurgeStep::Generations);
     }
     let receipt = writer.publish(next)?;
     let mut search = None;
     if !dry_run {
-        gone.needles.leave_shared(&AnchorSet::open(set)?)?;
+        steps.begin(PurgeStep::Search);
         let mut folders = vec![set.to_owned()];
         folders.extend(request.cache.map(Path::to_owned));
         folders.extend(pictures.folders.iter().cloned());
-        search = Some(gone.needles.search(&folders)?);
+        let mut searched = gone.needles.search(&folders)?;
+        searched.join(beside::search(set, &gone.needles));
+        search = Some(searched);
     }
     // Of a live id an older picture or caption may have been deleted; the id itself was not.
     let deleted = gone.ids.iter().filter(|id| !live_ids.contains(*id));
@@ -245,6 +281,8 @@ pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, Anch
         pictures_left: pictures.left,
         log_lines_rewritten: log_lines,
         skip_rows_removed: skip_rows,
+        leftovers_removed,
+        leftovers_kept,
         search,
         matched,
         unreadable: gone.unreadable,
@@ -260,11 +298,13 @@ fn live_images(live: &AnchorSet) -> Result<HashSet<String>, AnchorsError> {
     places.map(image).collect()
 }
 
-/// Writes each segment that stores removed pairs again without them; returns how many.
+/// Writes each segment that stores removed pairs again without them; returns how many. Rows left out stay
+/// listed but for those that speak of the pairs.
 fn rewrite(
     live: &AnchorSet,
     manifest: &mut Manifest,
     graphs: GraphPolicy,
+    needles: &Needles,
     dry_run: bool,
 ) -> Result<u64, AnchorsError> {
     let [image, text] = manifest.dims();
@@ -291,6 +331,11 @@ fn rewrite(
                 segment.vectors(Modality::Image).vector(local),
                 segment.vectors(Modality::Text).vector(local),
             )?;
+        }
+        let mut rows = content::rows_of([segment])?;
+        rows.retain(|row| !needles.is_in_line(row));
+        if !rows.is_empty() {
+            content::write_rows(new.path(), &rows)?;
         }
         *entry = new.finish(graphs, k)?;
     }

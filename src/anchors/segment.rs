@@ -174,11 +174,7 @@ impl SegmentWriter {
         };
         let image_search = planned(&image, IMAGE_GRAPH)?;
         let text_search = planned(&text, TEXT_GRAPH)?;
-        let Some(segments) = self.folder.path().parent().map(Path::to_owned) else {
-            return Err(AnchorsError::InTheWay {
-                path: self.folder.path().to_owned(),
-            });
-        };
+        let segments = fs::parent(self.folder.path()).to_owned();
         let destination = segments.join(&id);
         let mut entry = SegmentEntry {
             id,

@@ -120,6 +120,8 @@ fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, A
         for (segment, entry) in theirs.segments().iter().zip(&manifest.segments) {
             bring(&set, segment, entry)?;
         }
+        // A segment that both had already keeps the list that it has here.
+        manifest.counts.skipped = content::left_out(&set, &manifest.segments)?;
     }
     writer.mark("link");
     manifest.parent = Some(current);
@@ -149,6 +151,14 @@ pub(super) fn source(change: &Change) -> Option<&Path> {
     let (generation, set) = change.detail.split_once(OF)?;
     let of_a_set = change.command == "swap" && !generation.contains("content");
     of_a_set.then(|| Path::new(set))
+}
+
+/// What the record of a swap with another set was given, with `name` in the place of that set; none for
+/// other changes.
+pub(super) fn with_source(change: &Change, name: impl Fn(&str) -> String) -> Option<String> {
+    source(change)?;
+    let (generation, set) = change.detail.split_once(OF)?;
+    Some(format!("{generation}{OF}{}", name(set)))
 }
 
 /// Gives a segment of another set a place in `set`.

@@ -113,7 +113,7 @@ pub fn add(
     let (dims, k) = (live.manifest().dims(), live.manifest().space.k());
     let came = written(set, dims, graphs, k, pairs, &taken)?;
     writer.mark("write");
-    writer.publish(came.joining(&live, DETAIL.to_owned()))
+    writer.publish(came.joining(&live, DETAIL.to_owned())?)
 }
 
 const DETAIL: &str = "vectors given by the caller";
@@ -157,7 +157,6 @@ fn written(
     Ok(Came {
         entry: segment.finish(graphs, k)?,
         captions,
-        skipped,
         sources,
         licences,
         ids,

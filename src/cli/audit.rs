@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
+use asif::anchors::AnchorsError;
 use asif::anchors::plan::GraphPolicy;
 use asif::anchors::purge::{self, DeletionReceipt, PairTraces, PurgeReport, PurgeRequest};
 use asif::anchors::select::Filter;
@@ -18,8 +20,9 @@ use super::{format, receipt};
 /// generations, writes the segments that still store removed pairs again without them, forgets
 /// their cached embeddings, deletes the pictures that `asif serve --uploads` wrote for them, takes them
 /// from the lists of rows left out, and leaves hashes in the log where it named them or the values of
-/// a filter. Then it reads every byte of the set, the cache and the folders of uploads for what they
-/// were known by. There is no way back.
+/// a filter. What killed commands left beside the set goes as well, if it holds something of them.
+/// Then it reads every byte of the set, of such leftovers, the cache and the folders of uploads for
+/// what they were known by. There is no way back.
 ///
 /// One set is changed, no other. Sets that `asif swap --from` took from or that lie in the same
 /// folder are looked at, and those that hold the pairs too are named: remove and purge there as
@@ -142,20 +145,25 @@ fn run_purge(
     request: &PurgeRequest<'_>,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let done = purge::purge(&args.set, request)?;
+    let done = purge::purge(&args.set, request).inspect_err(|error| {
+        if let (AnchorsError::PurgeStopped { .. }, Some(file)) = (error, &args.receipt) {
+            context.warn(format!(
+                "asif: warning: {} was not written, since the purge is not done",
+                file.display()
+            ));
+        }
+    })?;
     receipt::warn(&done.receipt.warnings, context);
     warn_of_others(&done, context);
-    if let Some(file) = &args.receipt {
-        let receipt = DeletionReceipt::new(request, &done, args.reference.clone());
-        let text = serde_json::to_string_pretty(&receipt)?;
-        asif::disk::replace_file(file, text + "\n")?;
-        context.note(format!("wrote {}", file.display()));
-    }
+    let written = write_receipt(args, request, &done, context);
     if context.json {
         context.print_json(&done)?;
     } else {
         context.print(format::facts(&purge_rows(&done)))?;
     }
+    written.context(
+        "the purge is done, but its receipt was not written; what is printed above tells the same",
+    )?;
     let found = done.search.as_ref().map_or(0, |search| search.found.len());
     let deleted = done.unreadable.first().filter(|_| done.search.is_some());
     if let Some(first) = deleted.filter(|_| found == 0) {
@@ -177,6 +185,21 @@ fn run_purge(
     .into())
 }
 
+fn write_receipt(
+    args: &AuditArgs,
+    request: &PurgeRequest<'_>,
+    done: &PurgeReport,
+    context: &Context,
+) -> anyhow::Result<()> {
+    if let Some(file) = &args.receipt {
+        let receipt = DeletionReceipt::new(request, done, args.reference.clone());
+        let text = serde_json::to_string_pretty(&receipt)?;
+        asif::disk::replace_file(file, text + "\n")?;
+        context.note(format!("wrote {}", file.display()));
+    }
+    Ok(())
+}
+
 fn purge_rows(done: &PurgeReport) -> Vec<(&'static str, String)> {
     let mut rows = receipt::rows(&done.receipt);
     rows.push(("purged", format!("{} pairs", format::count(done.purged))));
@@ -188,6 +211,11 @@ fn purge_rows(done: &PurgeReport) -> Vec<(&'static str, String)> {
         ("", done.skip_rows_removed, "rows of lists of rows left out"),
         ("forgotten", done.embeddings_forgotten, "embeddings"),
         ("deleted", done.uploads_deleted, "uploaded pictures"),
+        (
+            "",
+            done.leftovers_removed,
+            "leftovers of killed commands beside the set",
+        ),
     ] {
         rows.push((name, format!("{} {what}", format::count(count))));
     }
@@ -237,6 +265,13 @@ fn warn_of_others(done: &PurgeReport, context: &Context) {
             "asif: warning: {} was left: {}",
             picture.file.display(),
             picture.why
+        ));
+    }
+    for kept in &done.leftovers_kept {
+        context.warn(format!(
+            "asif: warning: {} was left: {}",
+            kept.file.display(),
+            kept.why
         ));
     }
     for unknown in &done.unknown_links {

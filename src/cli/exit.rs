@@ -123,6 +123,7 @@ fn anchors(error: &AnchorsError) -> u8 {
         AnchorsError::Interrupted => INTERRUPTED,
         AnchorsError::Strict { .. } => STRICT,
         AnchorsError::Io(error) => file(error),
+        AnchorsError::PurgeStopped { source, .. } => anchors(source),
         AnchorsError::Encode(_) => INTERNAL,
         // What the command line asks for is checked before a set is opened: this is the set's.
         AnchorsError::Index(asif_index::Error::Argument { .. }) => INPUT,

@@ -6,12 +6,14 @@
 //! | `caches` | a cache of embeddings that cannot be used costs time only |
 //! | `surroundings` | clocks, closed outputs, limits, environments: no panic, no signal |
 //! | `purges` | a purge with every kind of trace, and its receipt |
+//! | `leftovers` | a purge of what lies beside the stored pairs, and one that ends half way |
 //! | `races` | two commands at once on one name |
 //! | `table` | the messages themselves: exit code, and the advice followed |
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod caches;
 mod control;
+mod leftovers;
 mod purges;
 mod races;
 #[path = "../serve_support/mod.rs"]

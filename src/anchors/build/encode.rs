@@ -10,7 +10,6 @@ use super::report::{Seconds, SkippedRow};
 use crate::anchors::content;
 use crate::anchors::embed::{Embedder, Embedding, Watch};
 use crate::anchors::error::AnchorsError;
-use crate::anchors::fs;
 use crate::anchors::manifest::SegmentEntry;
 use crate::anchors::records::Record;
 use crate::anchors::segment::{self, Segment, SegmentWriter};
@@ -245,11 +244,7 @@ impl<'a> Build<'a> {
     fn list_skipped(&self, folder: &Path) -> Result<(), AnchorsError> {
         let rows = self.skipped.iter();
         let rows: Vec<String> = rows.map(|r| serde_json::json!(r).to_string()).collect();
-        let lines = content::sealed_rows(segment::SKIPPED, &rows);
-        Ok(fs::write_atomically(
-            &folder.join(segment::SKIPPED),
-            lines.as_bytes(),
-        )?)
+        content::write_rows(folder, &rows)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::needles::{NeedleKind, NeedleTrace, Needles};
 use super::traces::Pictures;
-use super::{alias, stored};
+use super::{alias, beside, stored};
 use crate::anchors::elsewhere;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::history::{self, Change, IdLine};
@@ -32,7 +32,8 @@ pub struct PairTraces {
     pub purged: Vec<u64>,
     /// Other sets that hold a pair of this id, as far as they are known ([`elsewhere`]).
     pub elsewhere: Vec<PathBuf>,
-    /// Further files that hold something of it: of the set, the cache and the folders of uploads.
+    /// Further files that hold something of it: of the set, what killed commands left beside it, the cache and
+    /// the folders of uploads.
     pub files: Vec<NeedleTrace>,
 }
 
@@ -135,6 +136,7 @@ fn find_in_files(
         folders.extend(cache.map(Path::to_owned));
         folders.extend(pictures.folders.iter().cloned());
         trace.files = needles.search(&folders)?.found;
+        trace.files.extend(beside::search(set, &needles).found);
         let kinds = vec![NeedleKind::Image];
         for file in pictures.uploads {
             if !trace.files.iter().any(|found| found.file == file) {

@@ -76,6 +76,15 @@ pub struct ByteSearch {
     pub found: Vec<NeedleTrace>,
 }
 
+impl ByteSearch {
+    /// Adds what was found elsewhere with the same needles.
+    pub(super) fn join(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.found.extend(other.found);
+    }
+}
+
 impl Needles {
     /// Of the request alone.
     pub fn of_request(ids: &[String], filter: Option<&Filter>) -> Self {
@@ -127,6 +136,12 @@ impl Needles {
                     !is_word(before.chars().next_back()) && !is_word(after.chars().next())
                 })
         })
+    }
+
+    /// Whether the search would find one of the texts in this one.
+    pub fn is_in_bytes(&self, text: &str) -> bool {
+        let mut forms = forms(text).into_iter();
+        forms.any(|form| !self.in_name(&form).is_empty())
     }
 
     /// Leaves out what live pairs have too.

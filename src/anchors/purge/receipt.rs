@@ -49,6 +49,10 @@ pub struct DeletionReceipt {
     pub embeddings_forgotten: u64,
     /// Uploaded pictures that were deleted.
     pub uploads_deleted: u64,
+    /// Files and folders that killed commands had left beside the set, and that were removed.
+    pub leftovers_removed: u64,
+    /// Those that could not be removed or searched; the command has named them.
+    pub leftovers_kept: usize,
     /// Generations that were dropped.
     pub generations_before: Vec<u64>,
     /// The only generation now.
@@ -107,6 +111,8 @@ impl DeletionReceipt {
             skip_rows_removed: report.skip_rows_removed,
             embeddings_forgotten: report.embeddings_forgotten,
             uploads_deleted: report.uploads_deleted,
+            leftovers_removed: report.leftovers_removed,
+            leftovers_kept: report.leftovers_kept.len(),
             generations_before: report.generations_dropped.clone(),
             generation_after: report.receipt.change.generation,
             pictures_left: report.pictures_left.len(),

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::alias;
 use super::needles::Needles;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::history::{self, Change, IdLine};
 use crate::anchors::select::Filter;
-use crate::anchors::{content, fs, segment};
+use crate::anchors::{content, fs, segment, swap};
 
 /// Rewrites the log: every pair that is not live is named by its hash, and so is each value of a filter,
 /// each licence that no live pair has, and each source that a needle is part of. Returns how many
@@ -81,19 +80,32 @@ fn redacted_detail(change: &Change, needles: &Needles) -> String {
                 filter.with_values(hidden).to_string()
             },
         ),
-        // Names of sources, which are paths. Those of other commands name sets and generations, and
-        // a purge needs them to find the sets that share segments.
+        // Names of sources, which are paths.
         "build" | "anchors add" => redacted_words(&change.detail, needles),
-        _ => change.detail.clone(),
+        // The name of a set, which tells a purge where segments are shared; one that speaks of a purged
+        // pair has been looked into before it goes.
+        "swap" => swap::with_source(change, |set| redacted_word(set, needles))
+            .unwrap_or_else(|| change.detail.clone()),
+        // Commands that are given nothing of the user's. A repair looks for the number.
+        "rollback" | "repair" => change.detail.clone(),
+        _ => match needles.is_in_bytes(&change.detail) {
+            true => redacted_words(&change.detail, needles),
+            false => change.detail.clone(),
+        },
     }
 }
 
 fn redacted_words(detail: &str, needles: &Needles) -> String {
-    let word = |word: &str| match needles.is_in_line(word) && !is_alias(word) {
+    let words = detail.split(", ").map(|word| redacted_word(word, needles));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn redacted_word(word: &str, needles: &Needles) -> String {
+    let speaks = needles.is_in_line(word) || needles.is_in_bytes(word);
+    match speaks && !is_alias(word) {
         true => alias(word),
         false => word.to_owned(),
-    };
-    detail.split(", ").map(word).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Takes rows that speak of purged pairs from the lists of rows left out; returns how many.
@@ -113,10 +125,9 @@ pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, Anch
         if gone > 0 {
             if left.is_empty() {
                 // An empty file would look like one that was cut.
-                left.push(json!({"kind": "purged", "reason": "rows were taken out"}).to_string());
+                left.push(content::purged_row());
             }
-            let rows = content::sealed_rows(segment::SKIPPED, &left);
-            fs::write_atomically(&path, rows.as_bytes())?;
+            content::write_rows(&folder.join(&name), &left)?;
             trimmed += gone as u64;
         } else {
             // A purge that was killed may have written it, and not made that durable.
@@ -177,7 +188,7 @@ impl Pictures {
             };
             let is_upload = is_upload(&file, &bytes);
             if is_upload {
-                pictures.folders.extend(file.parent().map(Path::to_owned));
+                pictures.folders.insert(fs::parent(&file).to_owned());
             }
             let why = match (is_upload, used.contains(image)) {
                 (_, true) => "a live pair uses it",
@@ -218,7 +229,7 @@ const TORN: [&str; 2] = [".tmp", ".part-"];
 /// What a killed server left of this upload: files with the names of temporary ones that hold its
 /// beginning.
 fn torn_copies(file: &Path, bytes: &[u8]) -> Vec<PathBuf> {
-    let folder = file.parent().unwrap_or(Path::new("."));
+    let folder = fs::parent(file);
     let names = fs::names(folder).unwrap_or_default();
     let is_temporary = |name: &&String| TORN.iter().any(|begin| name.starts_with(begin));
     let temporary = names.iter().filter(is_temporary);

@@ -1,7 +1,7 @@
 //! Messages that other tests provoke, and those that no input reaches, with the reason.
 
 /// Variants. A file of tests that a reason names must exist.
-pub const ELSEWHERE: [(&str, &str); 66] = [
+pub const ELSEWHERE: [(&str, &str); 67] = [
     (
         "AnchorsError::MadeMeanwhile",
         "two builds: tests/messages/races.rs",
@@ -9,6 +9,10 @@ pub const ELSEWHERE: [(&str, &str); 66] = [
     (
         "AnchorsError::Locked",
         "several writers: tests/messages/races.rs",
+    ),
+    (
+        "AnchorsError::PurgeStopped",
+        "a cache of a newer format: tests/messages/leftovers.rs",
     ),
     (
         "AnchorsError::Canary",

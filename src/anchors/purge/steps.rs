@@ -1,0 +1,71 @@
+//! How far a purge got that ends with an error.
+
+use std::path::Path;
+
+use crate::anchors::error::AnchorsError;
+
+/// What a purge does once it deletes, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(super) enum PurgeStep {
+    Uploads,
+    Cache,
+    Beside,
+    Log,
+    SkipLists,
+    Damaged,
+    Generations,
+    Search,
+}
+
+impl PurgeStep {
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::Uploads, "uploaded pictures"),
+        (Self::Cache, "cached embeddings"),
+        (Self::Beside, "leftovers beside the set"),
+        (Self::Log, "the log"),
+        (Self::SkipLists, "lists of rows left out"),
+        (Self::Damaged, "what repairs put aside"),
+        (Self::Generations, "older generations with the stored pairs"),
+        (Self::Search, "the search afterwards"),
+    ];
+}
+
+/// The step that a purge is at; none while it has deleted nothing.
+#[derive(Debug, Default)]
+pub(super) struct PurgeSteps {
+    at: Option<PurgeStep>,
+}
+
+impl PurgeSteps {
+    /// All steps before this one are done.
+    pub fn begin(&mut self, step: PurgeStep) {
+        self.at = Some(step);
+    }
+
+    /// The error of a purge of `set` that was stopped by another.
+    pub fn stopped(&self, set: &Path, error: AnchorsError) -> AnchorsError {
+        let Some(at) = self.at else {
+            return error;
+        };
+        let (done, left): (Vec<_>, Vec<_>) =
+            PurgeStep::ALL.iter().partition(|(step, _)| *step < at);
+        let words = |steps: Vec<&(PurgeStep, &str)>| {
+            let names: Vec<&str> = steps.iter().map(|(_, name)| *name).collect();
+            match names.is_empty() {
+                true => "nothing".to_owned(),
+                false => names.join(", "),
+            }
+        };
+        let mut left = words(left);
+        if at == PurgeStep::Search {
+            // What the pairs were known by has gone with them.
+            left.push_str(", which now knows only the ids and values that it is given");
+        }
+        AnchorsError::PurgeStopped {
+            set: set.to_owned(),
+            done: words(done),
+            left,
+            source: Box::new(error),
+        }
+    }
+}
