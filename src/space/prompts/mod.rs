@@ -8,6 +8,7 @@
 //! | `mod` | [`Templates`], and what can be wrong with them |
 //! | `labels` | [`Labels`]: class names, their other names and prompts of their own |
 //! | `listed` | label files that are JSON or JSON Lines |
+//! | `line_shape` | lists that are no names by the shape of all entries |
 //! | `mistaken` | labels that are something else than names |
 //! | `form` | what a file says by its form: another format, comments that may be meant as text |
 //! | [`named`] | published templates by name |
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 mod form;
 mod labels;
+mod line_shape;
 mod listed;
 mod mistaken;
 pub mod named;
@@ -65,18 +67,27 @@ pub enum PromptsError {
     },
     /// No template at all.
     #[error(
-        "{}: no templates; write one a line, such as: a photo of a {{}}.",
-        source_name(file)
+        "{}: no templates; {}write one a line, such as: a photo of a {{}}.",
+        source_name(file),
+        commented(comment)
     )]
     NoTemplates {
         /// The file, if they came from one.
         file: Option<PathBuf>,
+        /// Its first comment.
+        comment: Option<String>,
     },
     /// No label at all.
-    #[error("{}: no labels; name at least one", source_name(file))]
+    #[error(
+        "{}: no labels; {}name at least one",
+        source_name(file),
+        commented(comment)
+    )]
     NoLabels {
         /// The file, if they came from one.
         file: Option<PathBuf>,
+        /// Its first comment.
+        comment: Option<String>,
     },
     /// A label with nothing in it.
     #[error(
@@ -171,6 +182,31 @@ pub enum PromptsError {
     },
 }
 
+impl PromptsError {
+    /// Says of a file without entries which comments it has.
+    fn with_comments_of(mut self, text: &str) -> Self {
+        if let Self::NoLabels { comment, .. } | Self::NoTemplates { comment, .. } = &mut self {
+            let mut lines = text.lines().map(str::trim);
+            *comment = lines.find(|line| line.starts_with('#')).map(str::to_owned);
+        }
+        self
+    }
+}
+
+/// What names of classes seem to be that are none, wherever they come from.
+pub(crate) fn names_seem(names: &[&str]) -> Option<&'static str> {
+    if names.is_empty() {
+        return None;
+    }
+    if names.iter().any(|name| mistaken::has_placeholder(name)) {
+        return Some("templates");
+    }
+    let shape = line_shape::shape_of(names).map(line_shape::LineShape::seems);
+    shape.or_else(|| mistaken::names(names).map(|(seems, _)| seems))
+}
+
+pub(crate) use self::mistaken::numbers as note_on_numbers;
+
 /// Where a template or a label was written: a line of a file, or a position in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -229,7 +265,8 @@ impl Templates {
         let text = read(path)?;
         match form::templates(path, &text)? {
             Some(list) => Self::parse_in(Some(path), list.into_iter().enumerate()),
-            None => Self::parse_in(Some(path), lines_of(&text)),
+            None => Self::parse_in(Some(path), lines_of(&text))
+                .map_err(|error| error.with_comments_of(&text)),
         }
     }
 
@@ -255,6 +292,7 @@ impl Templates {
         if templates.is_empty() {
             return Err(PromptsError::NoTemplates {
                 file: file.map(Path::to_owned),
+                comment: None,
             });
         }
         Ok(Self(templates))
@@ -383,6 +421,16 @@ fn source_name(file: &Option<PathBuf>) -> String {
     )
 }
 
+/// What a file holds that has nothing but comments.
+fn commented(comment: &Option<String>) -> String {
+    comment.as_ref().map_or_else(String::new, |line| {
+        format!(
+            "every line begins with #, which begins a comment, such as {line:?}; to mean the text, write \
+             a JSON list in a .json file, else "
+        )
+    })
+}
+
 fn quoted(labels: &[String]) -> String {
     let labels: Vec<_> = labels.iter().map(|label| format!("{label:?}")).collect();
     labels.join(", ")
@@ -390,5 +438,7 @@ fn quoted(labels: &[String]) -> String {
 
 #[cfg(test)]
 mod form_tests;
+#[cfg(test)]
+mod shape_tests;
 #[cfg(test)]
 mod tests;
