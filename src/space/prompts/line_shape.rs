@@ -4,6 +4,7 @@
 //! A shape is asked of all entries together, so that one name with a number in it (`7-Eleven`) stays
 //! a name. Numbers behind a blank (`Boeing 737`) or a dash are names too, unless they count from 0 or 1.
 
+use super::line_marks::{has_web_code, is_file_name, is_path, is_quoted, is_section, is_structure};
 use super::listed::is_wordnet;
 use super::mistaken::is_number;
 
@@ -77,88 +78,6 @@ pub(crate) fn shape_of(entries: &[&str]) -> Option<LineShape> {
     are_rows(&entries).then_some(LineShape::Table)
 }
 
-/// Marks of quotation, opening and closing.
-const QUOTES: [(char, &str); 12] = [
-    ('"', "\""),
-    ('\'', "'"),
-    ('`', "`'"),
-    ('“', "”“"),
-    ('”', "”"),
-    ('„', "“”"),
-    ('‘', "’"),
-    ('‚', "‘’"),
-    ('«', "»"),
-    ('»', "«"),
-    ('‹', "›"),
-    ('「', "」"),
-];
-
-fn is_quoted(entry: &str) -> bool {
-    let entry = entry.trim_end_matches([',', ';']);
-    let mut inner = entry.chars();
-    let (open, close) = (inner.next(), inner.next_back());
-    let closes = |(opening, closing): &(char, &str)| {
-        open == Some(*opening) && close.is_some_and(|mark| closing.contains(mark))
-    };
-    QUOTES.iter().any(closes)
-}
-
-/// A line that opens or closes a block: `item {`, `}`, `item { id: 1 }`.
-fn is_structure(entry: &str) -> bool {
-    let Some((before, inside)) = entry.split_once('{') else {
-        return ["}", "};", "},", "];", "],", ")", ");"].contains(&entry);
-    };
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let inside = inside.trim();
-    let is_block = inside.is_empty() || inside.ends_with('}') && inside.contains(':');
-    is_block && before.trim_end().chars().all(is_word)
-}
-
-/// `&amp;`, `&#39;` or `\u00e9`.
-fn has_web_code(entry: &str) -> bool {
-    let is_entity = |after: &str| {
-        after.split_once(';').is_some_and(|(name, _)| {
-            let number = name.strip_prefix('#');
-            let letters = || name.len() > 1 && name.bytes().all(|b| b.is_ascii_alphabetic());
-            let digits = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric());
-            name.len() < 10 && number.map_or_else(letters, digits)
-        })
-    };
-    let is_escape = |after: &str| {
-        let code = after.get(..4);
-        code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    entry.split('&').skip(1).any(is_entity) || entry.split("\\u").skip(1).any(is_escape)
-}
-
-fn is_file_name(entry: &str) -> bool {
-    const ENDINGS: [&str; 18] = [
-        "jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff", "svg", "heic", "avif", "txt",
-        "json", "jsonl", "csv", "tsv", "xml", "yaml",
-    ];
-    let ending = entry.rsplit_once('.').map(|(_, ending)| ending);
-    ending.is_some_and(|found| ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(found)))
-}
-
-fn is_path(entry: &str) -> bool {
-    let is_drive = || {
-        let mut letters = entry.chars();
-        letters.next().is_some_and(|c| c.is_ascii_alphabetic())
-            && letters.next() == Some(':')
-            && letters.next() == Some('\\')
-    };
-    let begins = |start: &&str| entry.starts_with(*start);
-    ["/", "./", "../", "~/", "http://", "https://"]
-        .iter()
-        .any(|s| begins(s))
-        || is_drive()
-}
-
-/// `[labels]`.
-fn is_section(entry: &str) -> bool {
-    entry.starts_with('[') && entry.ends_with(']')
-}
-
 /// A number or a code beside a text.
 struct Beside<'a> {
     code: &'a str,
@@ -173,7 +92,29 @@ fn are_coded(entries: &[&str]) -> bool {
     let coded = |sides: Option<Vec<Beside>>, may_be_blank: bool| {
         sides.is_some_and(|sides| are_beside(&sides, may_be_blank))
     };
-    coded(before, true) || coded(behind, false) || has_code_column(entries)
+    coded(before, true)
+        || coded(behind, false)
+        || has_code_column(entries)
+        || entries.len() > 1 && are_enumerated(entries)
+}
+
+/// `a) cat`, `b) dog`, and digits of other scripts or in circles.
+fn are_enumerated(entries: &[&str]) -> bool {
+    let is_lettered = |(letter, entry): (char, &&str)| {
+        let mut begin = entry.trim_start_matches('(').chars();
+        let is_next = begin
+            .next()
+            .is_some_and(|c| c.eq_ignore_ascii_case(&letter));
+        is_next
+            && matches!(begin.next(), Some(')' | '.'))
+            && begin.next().is_some_and(char::is_whitespace)
+    };
+    let is_other_digit = |entry: &&str| {
+        let first = entry.chars().next();
+        first.is_some_and(|c| c.is_numeric() && !c.is_ascii_digit())
+            && entry.chars().nth(1).is_some()
+    };
+    ('a'..='z').zip(entries).all(is_lettered) || entries.iter().all(is_other_digit)
 }
 
 /// `may_be_blank`: whether a blank between is enough, `24 cat` but not `cat 24`.
@@ -259,8 +200,9 @@ fn code_before(entry: &str) -> Option<Beside<'_>> {
     })
 }
 
-/// `cat,0`, `cat n02119789`.
+/// `cat,0`, `cat (0)`, `cat n02119789`.
 fn code_behind(entry: &str) -> Option<Beside<'_>> {
+    let entry = entry.trim_end_matches([')', ']', '}']);
     let begin = entry.rfind(|c: char| !c.is_alphanumeric())?;
     let begin = begin + entry[begin..].chars().next()?.len_utf8();
     let (rest, code) = entry.split_at(begin);

@@ -160,7 +160,7 @@ fn is_label_file(text: &str) -> bool {
     ];
     let path = Path::new(name);
     let ends = |ending: &&str| ends_with(path, ending);
-    endings.iter().any(|ending| ends(ending)) || name.contains(['/', '\\', '.']) && path.is_file()
+    endings.iter().any(ends) || name.contains(['/', '\\', '.']) && path.is_file()
 }
 
 /// What stands for the class name in a template of this program or another.

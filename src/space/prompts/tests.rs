@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use std::fmt;
+use std::path::PathBuf;
 
 fn file(text: &[u8]) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
