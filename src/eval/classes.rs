@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::dataset::DatasetError;
 use crate::pairs::Origin;
+use crate::space::prompts::{names_seem, note_on_numbers};
 
 /// One class of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +99,40 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
         }
         name.clone_into(&mut class.name);
     }
-    Ok(())
+    let named = classes
+        .iter()
+        .filter(|class| renamed.contains_key(&class.folder));
+    let names: Vec<&str> = named.map(|class| class.name.as_str()).collect();
+    match names_seem(&names) {
+        Some(seems) => Err(DatasetError::Row {
+            origin: Origin {
+                file: file.to_owned(),
+                row: None,
+            },
+            message: format!(
+                "expected names of classes, found what seems to be {seems}, such as {:?}; write \
+                 `folder: name` on each line, or names that are meant so under \"classes\" in the \
+                 meta.json of the data set",
+                names[0]
+            ),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A note on classes that are called by something else than names, after their folders or in
+/// `meta.json`. It is no error: digits are a data set of their own, folders are often no work of who
+/// evaluates, and JSON is taken as it is, as in files of labels.
+pub(super) fn unnamed_note(classes: &[Class]) -> Option<String> {
+    let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+    let first = names.first()?;
+    let seems = names_seem(&names).map(|seems| {
+        format!(
+            "the names of the classes seem to be {seems}, such as {first:?}, and are asked for as they \
+             are; other names go into a file with `folder: name` on each line"
+        )
+    });
+    seems.or_else(|| note_on_numbers(&names))
 }
 
 /// Refuses two classes with one name: their prompts would be the same, and the second could never

@@ -148,7 +148,7 @@ pub struct Dataset {
     /// Anything else that a reader of the figures should know.
     pub note: Option<String>,
     /// What lies in the folders of classes and is not used, counted by ending, and the rows of a list
-    /// that are left out; a sentence each.
+    /// that are left out, and classes that have no names; a sentence each.
     pub left_out: Vec<String>,
     /// What is asked.
     pub task: Task,
@@ -315,7 +315,7 @@ impl Classification {
         classnames: Option<&Path>,
     ) -> Result<(Self, Vec<String>), DatasetError> {
         let list = folder.join("labels.jsonl");
-        let (labelled, left_out) = if list.is_file() {
+        let (labelled, mut left_out) = if list.is_file() {
             let (labelled, left) = listed::listed(&list, meta)?;
             let left_out = left.sentences("labels.jsonl", labelled.len());
             (labelled, left_out)
@@ -336,6 +336,7 @@ impl Classification {
             classes::rename(&mut classes, file)?;
         }
         classes::check_unique(&classes)?;
+        left_out.extend(classes::unnamed_note(&classes));
 
         let index: HashMap<_, _> = classes
             .iter()

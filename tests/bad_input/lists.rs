@@ -184,6 +184,15 @@ fn files_of_labels_and_templates_are_read_by_their_form_or_refused() {
     let lines = labels("labels.jsonl", "\"cat\"\n\"dog\"\n");
     let lines = lines.fails(INPUT, &["labels.jsonl, line 1", "\"label\""]);
     assert!(!lines.err.contains("struct"), "{}", lines.err);
+    labels("table.txt", "id,name\n0,cat\n1,dog\n")
+        .fails(INPUT, &["table.txt", "a header", ".json"]);
+    let digits = labels("digits.txt", "0\n1\n2\n").ok();
+    assert!(
+        digits.err.contains("all labels are numbers"),
+        "{}",
+        digits.err
+    );
+    run(classify(demo_set(), "labels.txt").arg(&image)).fails(INPUT, &["--labels-file"]);
     labels("films.txt", "Alien: A\nAlien: B\ncat\n").fails(INPUT, &["Alien", "after a colon"]);
     let tags = labels("tags.txt", "#food\n#travel\n#cats\ncat\n").ok();
     assert!(

@@ -204,6 +204,51 @@ fn bad_class_names_say_what_is_wrong() {
 }
 
 #[test]
+fn names_of_classes_that_are_no_names_are_refused_or_told_of() {
+    let load = |folders: [&str; 2], meta: &str, text: Option<&str>| {
+        let images = folders.map(|name| format!("set/{name}/1.jpg"));
+        let dir = folder(&[
+            (&images[0], b""),
+            (&images[1], b""),
+            ("set/meta.json", meta.as_bytes()),
+            ("names.txt", text.unwrap_or_default().as_bytes()),
+        ]);
+        let file = dir.path().join("names.txt");
+        Dataset::load(&dir.path().join("set"), text.map(|_| file.as_path()))
+    };
+    for (text, seems) in [
+        ("a: 0: cat\nb: 1: dog\n", "a number"),
+        ("a,cat,5\nb,dog,6\n", "a number"),
+        ("a: 'cat',\nb: 'dog',\n", "quotation marks"),
+        ("a: n02119789\nb: n02100735\n", "WordNet"),
+        ("a: cat.jpg\nb: dog.jpg\n", "files"),
+        ("a: a photo of a {}\nb: dog\n", "templates"),
+        ("a: salt&amp;pepper\nb: dog\n", "web page"),
+    ] {
+        let said = load(["a", "b"], "{}", Some(text)).unwrap_err().to_string();
+        assert!(
+            said.contains(seems) && said.contains("names.txt") && said.contains("meta.json"),
+            "{text}: {said}"
+        );
+    }
+    let notes = |folders, meta: &str, text| load(folders, meta, text).unwrap().left_out;
+    for (folders, seems) in [
+        (["0", "1"], "all labels are numbers"),
+        (["n02119789", "n02100735"], "WordNet ids"),
+        (["001.Black_Albatross", "002.Auklet"], "a number"),
+    ] {
+        let said = notes(folders, "{}", None);
+        assert!(said.len() == 1 && said[0].contains(seems), "{said:?}");
+    }
+    // The advice followed.
+    let meant = r#"{"classes": {"a": "12 Monkeys", "b": "21 Grams"}}"#;
+    assert!(notes(["a", "b"], meant, None)[0].contains("as they are"));
+    let named = notes(["0", "1"], "{}", Some("0: cat\n1: dog\n"));
+    assert_eq!(named, [""; 0]);
+    assert_eq!(notes(["a", "b"], "{}", Some("# none\n")), [""; 0]);
+}
+
+#[test]
 fn paths_that_are_no_data_set_are_refused() {
     let dir = folder(&[("file", b""), ("pairs.jsonl", b"{}"), ("names", b"")]);
     let missing = Dataset::load(&dir.path().join("gone"), None).unwrap_err();

@@ -5,9 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::line_shape::shape_of;
 use super::{PromptsError, lines_of, mistaken};
 
 const AS_LABELS: &str = "write one label a line, or a JSON list of labels in a .json file";
+const AS_NAMES: &str = "write only the names, one a line, or names that are meant so as a JSON list in a \
+                        .json file";
+const AS_LINES: &str = "write only the templates, one a line, or those that are meant so as a JSON list in \
+                        a .json file";
 const AS_TEMPLATES: &str = "write one template a line, such as: a photo of a {}.";
 
 fn other(path: &Path, seems: impl Into<String>, advice: &'static str) -> PromptsError {
@@ -104,7 +109,20 @@ pub(super) fn templates(path: &Path, text: &str) -> Result<Option<Vec<String>>, 
             "write one template a line, without the quotation marks",
         ));
     }
+    if lines.iter().any(|line| are_several_templates(line)) {
+        let seems = "a list with several templates on one line";
+        return Err(other(path, seems, AS_LINES));
+    }
+    if let Some(shape) = shape_of(&lines) {
+        return Err(other(path, shape.seems(), AS_LINES));
+    }
     Ok(None)
+}
+
+/// `a {},b {}`, each with a place for the class name.
+fn are_several_templates(line: &str) -> bool {
+    let has_place = |part: &str| part.contains("{}") || part.contains("{c}");
+    line.split([',', ';']).count() > 1 && line.split([',', ';']).all(has_place)
 }
 
 /// Refuses what is neither lines of text nor JSON.
@@ -145,10 +163,12 @@ pub(super) fn refuse_other_labels(path: &Path, text: &str) -> Result<(), Prompts
     if is_document(text) {
         return Err(other(path, "part of a program, or broken JSON", AS_LABELS));
     }
+    if has_yaml_block(text) {
+        return Err(other(path, "a YAML file", AS_LABELS));
+    }
     let Some(first) = lines.first() else {
         return Ok(());
     };
-    let all = |test: &dyn Fn(&str) -> bool| lines.iter().all(|line| test(line));
     if ends_with(path, "csv") && lines.iter().any(|line| line.contains([',', ';'])) {
         return Err(other(path, "a table in CSV", AS_LABELS));
     }
@@ -176,76 +196,23 @@ pub(super) fn refuse_other_labels(path: &Path, text: &str) -> Result<(), Prompts
             ));
         }
     }
-    if all(&|line| line.starts_with('"') && line.trim_end_matches(',').ends_with('"'))
-        || all(&|line| line.starts_with('\'') && line.trim_end_matches(',').ends_with('\''))
-    {
-        return Err(other(
-            path,
-            "a list of texts in quotation marks, from a program",
-            "write one label a line, without the quotation marks",
-        ));
-    }
-    let yaml_key = |line: &str| line.ends_with(':') && !line.contains(' ');
-    if lines.len() > 1
-        && yaml_key(first)
-        && lines[1..]
-            .iter()
-            .all(|line| line.contains(": ") || line.starts_with("- "))
-    {
-        return Err(other(path, "a YAML file", AS_LABELS));
-    }
-    let bracketed = |line: &str| {
-        let inner = line
-            .strip_prefix('(')
-            .and_then(|rest| rest.split_once(") "))
-            .or_else(|| {
-                line.strip_prefix('[')
-                    .and_then(|rest| rest.split_once("] "))
-            });
-        inner.is_some_and(|(code, _)| code.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let number_behind = |line: &str| {
-        let cut = line.rsplit_once(['\t', ',', ':']);
-        cut.is_some_and(|(name, end)| !name.trim().is_empty() && end.trim().parse::<u64>().is_ok())
-    };
-    if lines.len() > 1 && (all(&bracketed) || all(&number_behind)) {
-        return Err(other(
-            path,
-            "a list of classes with a number beside each name",
-            "write only the names, one a line",
-        ));
-    }
-    if lines.len() > 1 && all(&|line| line.ends_with(',')) {
-        return Err(other(
-            path,
-            "a list with a comma behind each entry, from a program",
-            "write one label a line, without the commas",
-        ));
-    }
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let is_wordnet = |text: &str| {
-        text.strip_prefix('n')
-            .is_some_and(|id| id.len() == 8 && is_number(id))
-    };
-    let code = |line: &str| {
-        let end = line
-            .find([' ', '\t', ':', '.', ')', ','])
-            .filter(|&end| end + 1 < line.len());
-        end.is_some_and(|end| is_number(&line[..end]) || is_wordnet(&line[..end]))
-    };
-    let named_by_code = if lines.len() > 1 {
-        all(&code)
-    } else {
-        all(&|line| line.split([':', '\t']).next().is_some_and(is_wordnet))
-    };
-    if named_by_code {
-        return Err(other(
-            path,
-            "a list of classes with a number or a WordNet id before each name",
-            "write only the names, one a line",
-        ));
+    if let Some(shape) = shape_of(&lines) {
+        return Err(other(path, shape.seems(), AS_NAMES));
     }
     Ok(())
+}
+
+/// A key alone on its line, with a list or a block under it: `names:`, then `  0: cat` or `- cat`.
+fn has_yaml_block(text: &str) -> bool {
+    let lines: Vec<&str> = lines_of(text).map(|(_, line)| line.trim_end()).collect();
+    let is_key = |line: &str| {
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        line.ends_with(':') && line.len() > 1 && !line.contains(' ')
+    };
+    let under = |line: &str| line.starts_with([' ', '\t']) || line.starts_with("- ");
+    lines
+        .windows(2)
+        .any(|pair| is_key(pair[0]) && under(pair[1]))
 }
 
 /// A note on lines that are taken as comments although nothing divides `#` from the text, as in tags.

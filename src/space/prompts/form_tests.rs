@@ -246,7 +246,7 @@ fn what_is_no_list_of_names_is_refused_with_what_to_do() {
         (
             "l.txt",
             "cat 0\ndog 1\n",
-            "a number beside each name",
+            "beside each name",
             "only the names",
         ),
         (

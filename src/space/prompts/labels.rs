@@ -34,7 +34,10 @@ impl Labels {
     /// [`PromptsError`]: no label, a blank one, or duplicates.
     pub fn parse(list: &str) -> Result<Self, PromptsError> {
         if list.trim().is_empty() {
-            return Err(PromptsError::NoLabels { file: None });
+            return Err(PromptsError::NoLabels {
+                file: None,
+                comment: None,
+            });
         }
         if let Some((seems, advice)) = mistaken::list(list) {
             return Err(PromptsError::ListForm { seems, advice });
@@ -109,7 +112,7 @@ impl Labels {
                     |line: &&str| labels.iter().any(|l| line.starts_with(&format!("{l}: ")));
                 *described = with_colon.iter().any(twice);
             }
-            error
+            error.with_comments_of(&text)
         })?;
         labels.notes.extend(form::comments(path, &text));
         if let (Some(line), true) = (with_colon.first(), plain > 0) {
@@ -144,7 +147,7 @@ impl Labels {
     ) -> Result<Self, PromptsError> {
         let (mut shown, mut more) = (Vec::new(), Vec::new());
         for (index, names, rest) in entries {
-            if let (Some(path), true) = (file, names.contains("{}")) {
+            if let (Some(path), true) = (file, mistaken::has_placeholder(&names)) {
                 return Err(PromptsError::OtherForm {
                     path: path.to_owned(),
                     seems: format!("a file of templates, because of {names:?}"),
@@ -170,6 +173,7 @@ impl Labels {
         if shown.is_empty() {
             return Err(PromptsError::NoLabels {
                 file: file.map(Path::to_owned),
+                comment: None,
             });
         }
         if let (Some(path), Some((seems, advice))) = (file, mistaken::names(&shown)) {
@@ -191,7 +195,8 @@ impl Labels {
                 described: false,
             });
         }
-        let notes = of_other_case(&shown).into_iter().collect();
+        let notes = mistaken::numbers(&shown).into_iter();
+        let notes = notes.chain(of_other_case(&shown)).collect();
         Ok(Self { shown, more, notes })
     }
 

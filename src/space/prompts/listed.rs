@@ -149,14 +149,17 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
                     as [\"tench\", \"goldfish\"]";
         return Err(wrong(path, what));
     }
-    let is_number = |value: &Value| {
-        value
-            .as_str()
-            .is_some_and(|t| t.trim().parse::<i64>().is_ok())
+    let is_code = |value: &Value| {
+        let text = value.as_str().map(str::trim);
+        text.is_some_and(|text| text.parse::<f64>().is_ok() || is_wordnet(text))
     };
-    if entries.len() > 1 && entries.iter().all(|(_, value)| is_number(value)) {
-        let what = "the values are numbers in quotation marks, which are no prompts; expected numbers, \
-                    such as {\"cat\": 0, \"dog\": 1}, or a list of the names";
+    let are_codes = |value: &Value| match value {
+        Value::Array(values) => !values.is_empty() && values.iter().all(is_code),
+        value => is_code(value),
+    };
+    if !entries.is_empty() && entries.iter().all(|(_, value)| are_codes(value)) {
+        let what = "the values are numbers in quotation marks or WordNet ids, which are no prompts; \
+                    expected numbers, such as {\"cat\": 0, \"dog\": 1}, or a list of the names";
         return Err(wrong(path, what));
     }
     Ok(())

@@ -1,7 +1,16 @@
 //! Labels that are something else: several on one line, headers of tables, lines of programs, and
 //! numbers or codes in place of names.
 
+use std::path::Path;
+
+use super::form::ends_with;
+use super::line_shape::{LineShape, shape_of};
 use super::listed::is_wordnet;
+
+const SEVERAL: (&str, &str) = (
+    "several labels on one line",
+    "write one label a line, or a single name that holds a comma as a JSON list in a .json file",
+);
 
 /// What a file of lines seems to be, and what to do; `None` if it may be one label a line.
 pub(super) fn lines(lines: &[&str]) -> Option<(&'static str, &'static str)> {
@@ -29,10 +38,12 @@ pub(super) fn lines(lines: &[&str]) -> Option<(&'static str, &'static str)> {
         let parts = name
             .split([',', ';'])
             .filter(|part| !part.trim().is_empty());
-        return (parts.count() > 1).then_some((
-            "several labels on one line",
-            "write one label a line, or a single name that holds a comma as a JSON list in a .json file",
-        ));
+        let parts: Vec<&str> = match parts.clone().count() {
+            0 | 1 => only.split([',', ';']).collect(),
+            _ => return Some(SEVERAL),
+        };
+        // `0: cat, 1: dog`, not a description with commas.
+        return (shape_of(&parts) == Some(LineShape::Coded) && parts.len() > 1).then_some(SEVERAL);
     }
     let headers = [
         "label",
@@ -54,38 +65,28 @@ pub(super) fn lines(lines: &[&str]) -> Option<(&'static str, &'static str)> {
             "take the header out, or if it is a label, write a JSON list in a .json file",
         ));
     }
-    let last = |line: &str| {
-        line.rsplit_once(' ')
-            .and_then(|(_, end)| end.parse::<usize>().ok())
-    };
-    let counts = |from: usize| {
-        lines
-            .iter()
-            .enumerate()
-            .all(|(i, line)| last(line) == Some(i + from))
-    };
-    (counts(0) || counts(1)).then_some((
-        "a list of classes with a number beside each name",
-        "write only the names, one a line, or names that end in numbers as a JSON list in a .json file",
-    ))
+    None
 }
 
 /// What labels seem to be that are no names, and what to do.
-pub(super) fn names(labels: &[String]) -> Option<(&'static str, &'static str)> {
+pub(super) fn names<S: AsRef<str>>(labels: &[S]) -> Option<(&'static str, &'static str)> {
     // `LABEL_0`: what a config says of classes that nobody has named.
-    let unnamed = |label: &String| {
-        let number = label
-            .get(..6)
-            .filter(|begin| begin.eq_ignore_ascii_case("label_"));
-        number.is_some() && label.get(6..).is_some_and(is_number)
+    let unnamed = |label: &str| {
+        let label = label.to_ascii_lowercase();
+        let number = ["label", "class", "cls"]
+            .iter()
+            .find_map(|word| label.strip_prefix(word));
+        let number = number.and_then(|rest| rest.strip_prefix(['_', '-', ' ']));
+        number.is_some_and(is_number)
     };
-    if labels.iter().all(unnamed) {
+    if labels.iter().all(|label| unnamed(label.as_ref())) {
         return Some((
             "the numbers of classes that have no names, as a model without them has",
             "write what each class is called, one a line",
         ));
     }
-    labels.iter().all(|label| is_wordnet(label)).then_some((
+    let mut labels = labels.iter().map(AsRef::as_ref);
+    labels.all(is_wordnet).then_some((
         "a list of WordNet ids, which are no names",
         "write what each class is called, one a line",
     ))
@@ -116,17 +117,108 @@ pub(super) fn list(list: &str) -> Option<(&'static str, &'static str)> {
             "a list with quotation marks, which would be part of the labels",
             "leave them out; names that hold a comma go into a JSON list in a file for --labels-file",
         ))
+    } else if shape_of(&[text]) == Some(LineShape::WebText) {
+        Some((LineShape::WebText.seems(), ALONE))
     } else if !text.contains(',') && text.split(';').filter(|p| !p.trim().is_empty()).count() > 1 {
         Some((
             "a list separated by semicolons",
             "separate the labels by commas, or put names with semicolons into a file for --labels-file",
         ))
+    } else if text.split(',').any(has_placeholder) {
+        Some((
+            "templates",
+            "give templates in a file as --templates, and here the labels alone",
+        ))
+    } else if !text.contains(',') && is_label_file(text) {
+        Some((
+            "the name of a file",
+            "give it as --labels-file, or a label of that name in a file",
+        ))
     } else {
-        None
+        let entries: Vec<&str> = text.split(',').map(str::trim).collect();
+        let entries = if entries.len() > 1 {
+            entries
+        } else {
+            vec![text]
+        };
+        let shape = shape_of(&entries).map(|shape| (shape.seems(), ALONE));
+        shape.or_else(|| {
+            let called = "give what each class is called, separated by commas";
+            names(&entries).map(|(seems, _)| (seems, called))
+        })
     }
 }
 
-fn is_number(text: &str) -> bool {
+const ALONE: &str = "give the names alone, separated by commas; names that are meant so go into a JSON \
+                     list in a .json file for --labels-file";
+
+/// Whether a list is the name of a file: by its ending, or because there is a file at that path.
+fn is_label_file(text: &str) -> bool {
+    let name = text.trim_start_matches('@');
+    let endings = [
+        "txt", "json", "jsonl", "ndjson", "csv", "tsv", "yaml", "yml", "names", "pbtxt",
+    ];
+    let path = Path::new(name);
+    let ends = |ending: &&str| ends_with(path, ending);
+    endings.iter().any(ends) || name.contains(['/', '\\', '.']) && path.is_file()
+}
+
+/// What stands for the class name in a template of this program or another.
+pub(super) fn has_placeholder(text: &str) -> bool {
+    const WORDS: [&str; 15] = [
+        "",
+        "c",
+        "cls",
+        "class",
+        "classname",
+        "class_name",
+        "label",
+        "label_name",
+        "name",
+        "category",
+        "object",
+        "noun",
+        "text",
+        "concept",
+        "word",
+    ];
+    let names = |inner: &str| WORDS.contains(&inner.trim().to_ascii_lowercase().as_str());
+    let between = |open: char, close: char, test: &dyn Fn(&str) -> bool| {
+        let mut inner = text.split(open).skip(1);
+        inner.any(|rest| rest.split_once(close).is_some_and(|(inner, _)| test(inner)))
+    };
+    let word = |inner: &str| inner.len() > 2 && names(inner);
+    let is_format = |(at, mark): (usize, &str)| {
+        let is_word = |c: char| c.is_alphanumeric();
+        let before = text[..at].ends_with(is_word);
+        let behind = text[at + mark.len()..].starts_with(is_word);
+        !before && !behind
+    };
+    let variable = |rest: &str| {
+        let rest = rest
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next();
+        rest.is_some_and(word)
+    };
+    between('{', '}', &|inner| names(inner) || is_number(inner))
+        || between('<', '>', &word)
+        || between('[', ']', &word)
+        || text.contains("%(") && text.contains(")s")
+        || text.match_indices("%s").any(is_format)
+        || text.split('$').skip(1).any(variable)
+}
+
+/// A note on labels that are numbers: of digits in a picture, or of classes whose names are elsewhere.
+pub(crate) fn numbers<S: AsRef<str>>(labels: &[S]) -> Option<String> {
+    let all = labels.iter().all(|label| is_number(label.as_ref()));
+    let first = labels.first().filter(|_| all)?.as_ref();
+    Some(format!(
+        "all labels are numbers, such as {first:?}, and are asked for as numbers seen in a picture; to \
+         ask for classes that have numbers, give their names"
+    ))
+}
+
+pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -139,7 +231,11 @@ fn is_json(line: &str) -> bool {
 /// `names: [tench, cock]`.
 fn is_yaml_list(line: &str) -> bool {
     let value = line.split_once(": ").map(|(_, value)| value.trim());
-    value.is_some_and(|value| value.starts_with('[') && value.ends_with(']'))
+    let list = |value: &str| {
+        value.starts_with('[') && (value.len() == 1 || value.ends_with([']', ',']))
+            || value.starts_with('{') && value.contains(": ") && value.ends_with(['}', ','])
+    };
+    value.is_some_and(list)
 }
 
 /// `labels = ["tench", "cock"]`, or its first line.

@@ -5,189 +5,46 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `mod` | [`Templates`], and what can be wrong with them |
+//! | `mod` | [`Templates`] |
+//! | `error` | what can be wrong with templates and labels |
 //! | `labels` | [`Labels`]: class names, their other names and prompts of their own |
 //! | `listed` | label files that are JSON or JSON Lines |
+//! | `line_marks` | marks that an entry bears and a name does not |
+//! | `line_shape` | lists that are no names by the shape of all entries |
 //! | `mistaken` | labels that are something else than names |
 //! | `form` | what a file says by its form: another format, comments that may be meant as text |
 //! | [`named`] | published templates by name |
 //! | `sets/` | those templates, a file a set |
 
-use std::fmt;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+mod error;
 mod form;
 mod labels;
+mod line_marks;
+mod line_shape;
 mod listed;
 mod mistaken;
 pub mod named;
 
+use self::error::place;
+pub use self::error::{Place, PromptsError};
 pub use self::labels::Labels;
 
-/// Templates or labels that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PromptsError {
-    /// A template without a place for the class name.
-    #[error(
-        "{at}: {text:?} has no {{}}; put {{}} or {{c}} where the class name belongs (or are these labels?)"
-    )]
-    NoPlaceholder {
-        /// The template's place.
-        at: Place,
-        /// The template.
-        text: String,
-    },
-    /// A placeholder other than `{}` and `{c}`.
-    #[error(
-        "{at}: unknown placeholder {{{name}}}; the class name is {{}} or {{c}}, and a brace itself is \
-         written {{{{ or }}}}"
-    )]
-    UnknownPlaceholder {
-        /// The template's place.
-        at: Place,
-        /// What stands between the braces.
-        name: String,
-    },
-    /// A brace without its partner.
-    #[error(
-        "{at}: {text:?} has a single {brace}; the class name is {{}} or {{c}}, and a brace itself is \
-         written {{{{ or }}}}"
-    )]
-    LoneBrace {
-        /// The template's place.
-        at: Place,
-        /// The template.
-        text: String,
-        /// `{` or `}`.
-        brace: char,
-    },
-    /// No template at all.
-    #[error(
-        "{}: no templates; write one a line, such as: a photo of a {{}}.",
-        source_name(file)
-    )]
-    NoTemplates {
-        /// The file, if they came from one.
-        file: Option<PathBuf>,
-    },
-    /// No label at all.
-    #[error("{}: no labels; name at least one", source_name(file))]
-    NoLabels {
-        /// The file, if they came from one.
-        file: Option<PathBuf>,
-    },
-    /// A label with nothing in it.
-    #[error(
-        "{at}: a label or a name of one is blank; take out the extra comma or bar (|), or name it"
-    )]
-    BlankLabel {
-        /// The label's place.
-        at: Place,
-    },
-    /// Labels that are there more than once.
-    #[error(
-        "{}: labels given more than once: {}; {}",
-        source_name(file),
-        quoted(labels),
-        if *described {
-            "text after a colon and a blank is taken as a description of the label before it: write \
-             names with a colon as a JSON list, [\"a: b\", ...], in a .json file"
-        } else {
-            "name each once"
-        }
-    )]
-    DuplicateLabels {
-        /// The file, if they came from one.
-        file: Option<PathBuf>,
-        /// Each such label, once.
-        labels: Vec<String>,
-        /// Whether such a label stands before a colon and a description.
-        described: bool,
-    },
-    /// A file that says by its form that it is something else.
-    #[error("{}: this seems to be {seems}; {advice}", .path.display())]
-    OtherForm {
-        /// The file.
-        path: PathBuf,
-        /// What it seems to be.
-        seems: String,
-        /// What to do.
-        advice: &'static str,
-    },
-    /// A list on a command line that says by its form that it is something else.
-    #[error("the list given seems to be {seems}; {advice}")]
-    ListForm {
-        /// What it seems to be.
-        seems: &'static str,
-        /// What to do.
-        advice: &'static str,
-    },
-    /// There is no such file.
-    #[error("{}: there is no such file; check the path", .path.display())]
-    Missing {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A folder where a file is expected.
-    #[error("{}: expected a file, found a folder; give a file inside it", .path.display())]
-    FolderForFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A label file in JSON that is not what it must be.
-    #[error(
-        "{at}: {what}; a label file in JSON is {{\"label\": [\"a prompt\", ...], ...}}, one in JSON \
-         Lines has {{\"label\": ..., \"names\": [...], \"prompts\": [...]}} on each line"
-    )]
-    Json {
-        /// The place.
-        at: Place,
-        /// What is wrong.
-        what: String,
-    },
-    /// There are no templates of this name.
-    #[error(
-        "no templates are named {name:?}; there are {}; a file of that name is ./{name}",
-        named::names()
-    )]
-    UnknownSet {
-        /// The name.
-        name: String,
-    },
-    /// A file that is not UTF-8.
-    #[error("{at}: not UTF-8; save the file as UTF-8")]
-    Encoding {
-        /// The first bad line.
-        at: Place,
-    },
-    /// The system refuses to read a file.
-    #[error("{source}; check the path and its permissions")]
-    Read {
-        /// What the system says, with the path.
-        #[from]
-        source: std::io::Error,
-    },
-}
-
-/// Where a template or a label was written: a line of a file, or a position in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file, if it came from one.
-    pub file: Option<PathBuf>,
-    /// Line or position, counted from 1.
-    pub number: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.file {
-            Some(file) => write!(f, "{}, line {}", file.display(), self.number),
-            None => write!(f, "entry {}", self.number),
-        }
+/// What names of classes seem to be that are none, wherever they come from.
+pub(crate) fn names_seem(names: &[&str]) -> Option<&'static str> {
+    if names.is_empty() {
+        return None;
     }
+    if names.iter().any(|name| mistaken::has_placeholder(name)) {
+        return Some("templates");
+    }
+    let shape = line_shape::shape_of(names).map(line_shape::LineShape::seems);
+    shape.or_else(|| mistaken::names(names).map(|(seems, _)| seems))
 }
+
+pub(crate) use self::mistaken::numbers as note_on_numbers;
 
 /// The templates of one task, at least one. [`Templates::default`] is `a photo of a {}.`, which
 /// image-text encoders are customarily asked with when nothing is known of the images.
@@ -229,7 +86,8 @@ impl Templates {
         let text = read(path)?;
         match form::templates(path, &text)? {
             Some(list) => Self::parse_in(Some(path), list.into_iter().enumerate()),
-            None => Self::parse_in(Some(path), lines_of(&text)),
+            None => Self::parse_in(Some(path), lines_of(&text))
+                .map_err(|error| error.with_comments_of(&text)),
         }
     }
 
@@ -255,6 +113,7 @@ impl Templates {
         if templates.is_empty() {
             return Err(PromptsError::NoTemplates {
                 file: file.map(Path::to_owned),
+                comment: None,
             });
         }
         Ok(Self(templates))
@@ -329,13 +188,6 @@ impl Template {
     }
 }
 
-fn place(file: Option<&Path>, index: usize) -> Place {
-    Place {
-        file: file.map(Path::to_owned),
-        number: index + 1,
-    }
-}
-
 /// The lines of a file with their numbers from 0, without blank lines and comments.
 fn lines_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate();
@@ -376,19 +228,9 @@ fn of_any_line_end(text: &str) -> String {
     text.replace("\n\u{feff}", "\n")
 }
 
-fn source_name(file: &Option<PathBuf>) -> String {
-    file.as_ref().map_or_else(
-        || "the list given".to_owned(),
-        |file| file.display().to_string(),
-    )
-}
-
-fn quoted(labels: &[String]) -> String {
-    let labels: Vec<_> = labels.iter().map(|label| format!("{label:?}")).collect();
-    labels.join(", ")
-}
-
 #[cfg(test)]
 mod form_tests;
+#[cfg(test)]
+mod shape_tests;
 #[cfg(test)]
 mod tests;

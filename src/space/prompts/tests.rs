@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use std::fmt;
+use std::path::PathBuf;
 
 fn file(text: &[u8]) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -81,7 +83,8 @@ fn files_are_read_by_line() {
     let blank = file(b"# nothing\n");
     assert_eq!(
         message(Templates::from_file(blank.path()), &blank),
-        "FILE: no templates; write one a line, such as: a photo of a {}."
+        "FILE: no templates; every line begins with #, which begins a comment, such as \"# nothing\"; to \
+         mean the text, write a JSON list in a .json file, else write one a line, such as: a photo of a {}."
     );
     let gone = Path::new("no-such-file");
     assert!(

@@ -1,0 +1,219 @@
+//! What can be wrong with templates and labels, and where it was written.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::named;
+
+/// Templates or labels that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PromptsError {
+    /// A template without a place for the class name.
+    #[error(
+        "{at}: {text:?} has no {{}}; put {{}} or {{c}} where the class name belongs (or are these labels?)"
+    )]
+    NoPlaceholder {
+        /// The template's place.
+        at: Place,
+        /// The template.
+        text: String,
+    },
+    /// A placeholder other than `{}` and `{c}`.
+    #[error(
+        "{at}: unknown placeholder {{{name}}}; the class name is {{}} or {{c}}, and a brace itself is \
+         written {{{{ or }}}}"
+    )]
+    UnknownPlaceholder {
+        /// The template's place.
+        at: Place,
+        /// What stands between the braces.
+        name: String,
+    },
+    /// A brace without its partner.
+    #[error(
+        "{at}: {text:?} has a single {brace}; the class name is {{}} or {{c}}, and a brace itself is \
+         written {{{{ or }}}}"
+    )]
+    LoneBrace {
+        /// The template's place.
+        at: Place,
+        /// The template.
+        text: String,
+        /// `{` or `}`.
+        brace: char,
+    },
+    /// No template at all.
+    #[error(
+        "{}: no templates; {}write one a line, such as: a photo of a {{}}.",
+        source_name(file),
+        commented(comment)
+    )]
+    NoTemplates {
+        /// The file, if they came from one.
+        file: Option<PathBuf>,
+        /// Its first comment.
+        comment: Option<String>,
+    },
+    /// No label at all.
+    #[error(
+        "{}: no labels; {}name at least one",
+        source_name(file),
+        commented(comment)
+    )]
+    NoLabels {
+        /// The file, if they came from one.
+        file: Option<PathBuf>,
+        /// Its first comment.
+        comment: Option<String>,
+    },
+    /// A label with nothing in it.
+    #[error(
+        "{at}: a label or a name of one is blank; take out the extra comma or bar (|), or name it"
+    )]
+    BlankLabel {
+        /// The label's place.
+        at: Place,
+    },
+    /// Labels that are there more than once.
+    #[error(
+        "{}: labels given more than once: {}; {}",
+        source_name(file),
+        quoted(labels),
+        if *described {
+            "text after a colon and a blank is taken as a description of the label before it: write \
+             names with a colon as a JSON list, [\"a: b\", ...], in a .json file"
+        } else {
+            "name each once"
+        }
+    )]
+    DuplicateLabels {
+        /// The file, if they came from one.
+        file: Option<PathBuf>,
+        /// Each such label, once.
+        labels: Vec<String>,
+        /// Whether such a label stands before a colon and a description.
+        described: bool,
+    },
+    /// A file that says by its form that it is something else.
+    #[error("{}: this seems to be {seems}; {advice}", .path.display())]
+    OtherForm {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        seems: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A list on a command line that says by its form that it is something else.
+    #[error("the list given seems to be {seems}; {advice}")]
+    ListForm {
+        /// What it seems to be.
+        seems: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// There is no such file.
+    #[error("{}: there is no such file; check the path", .path.display())]
+    Missing {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A folder where a file is expected.
+    #[error("{}: expected a file, found a folder; give a file inside it", .path.display())]
+    FolderForFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A label file in JSON that is not what it must be.
+    #[error(
+        "{at}: {what}; a label file in JSON is {{\"label\": [\"a prompt\", ...], ...}}, one in JSON \
+         Lines has {{\"label\": ..., \"names\": [...], \"prompts\": [...]}} on each line"
+    )]
+    Json {
+        /// The place.
+        at: Place,
+        /// What is wrong.
+        what: String,
+    },
+    /// There are no templates of this name.
+    #[error(
+        "no templates are named {name:?}; there are {}; a file of that name is ./{name}",
+        named::names()
+    )]
+    UnknownSet {
+        /// The name.
+        name: String,
+    },
+    /// A file that is not UTF-8.
+    #[error("{at}: not UTF-8; save the file as UTF-8")]
+    Encoding {
+        /// The first bad line.
+        at: Place,
+    },
+    /// The system refuses to read a file.
+    #[error("{source}; check the path and its permissions")]
+    Read {
+        /// What the system says, with the path.
+        #[from]
+        source: std::io::Error,
+    },
+}
+
+impl PromptsError {
+    /// Says of a file without entries which comments it has.
+    pub(super) fn with_comments_of(mut self, text: &str) -> Self {
+        if let Self::NoLabels { comment, .. } | Self::NoTemplates { comment, .. } = &mut self {
+            let mut lines = text.lines().map(str::trim);
+            *comment = lines.find(|line| line.starts_with('#')).map(str::to_owned);
+        }
+        self
+    }
+}
+
+/// Where a template or a label was written: a line of a file, or a position in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, if it came from one.
+    pub file: Option<PathBuf>,
+    /// Line or position, counted from 1.
+    pub number: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{}, line {}", file.display(), self.number),
+            None => write!(f, "entry {}", self.number),
+        }
+    }
+}
+
+pub(super) fn place(file: Option<&Path>, index: usize) -> Place {
+    Place {
+        file: file.map(Path::to_owned),
+        number: index + 1,
+    }
+}
+
+fn source_name(file: &Option<PathBuf>) -> String {
+    file.as_ref().map_or_else(
+        || "the list given".to_owned(),
+        |file| file.display().to_string(),
+    )
+}
+
+/// What a file holds that has nothing but comments.
+fn commented(comment: &Option<String>) -> String {
+    comment.as_ref().map_or_else(String::new, |line| {
+        format!(
+            "every line begins with #, which begins a comment, such as {line:?}; to mean the text, write \
+             a JSON list in a .json file, else "
+        )
+    })
+}
+
+fn quoted(labels: &[String]) -> String {
+    let labels: Vec<_> = labels.iter().map(|label| format!("{label:?}")).collect();
+    labels.join(", ")
+}

@@ -1,0 +1,83 @@
+//! Marks that a single entry bears and a name does not: of quotation, of programs, of paths.
+
+/// Marks of quotation, opening and closing.
+const QUOTES: [(char, &str); 12] = [
+    ('"', "\""),
+    ('\'', "'"),
+    ('`', "`'"),
+    ('“', "”“"),
+    ('”', "”"),
+    ('„', "“”"),
+    ('‘', "’"),
+    ('‚', "‘’"),
+    ('«', "»"),
+    ('»', "«"),
+    ('‹', "›"),
+    ('「', "」"),
+];
+
+pub(super) fn is_quoted(entry: &str) -> bool {
+    let entry = entry.trim_end_matches([',', ';']);
+    let mut inner = entry.chars();
+    let (open, close) = (inner.next(), inner.next_back());
+    let closes = |(opening, closing): &(char, &str)| {
+        open == Some(*opening) && close.is_some_and(|mark| closing.contains(mark))
+    };
+    QUOTES.iter().any(closes)
+}
+
+/// A line that opens or closes a block: `item {`, `}`, `item { id: 1 }`.
+pub(super) fn is_structure(entry: &str) -> bool {
+    let Some((before, inside)) = entry.split_once('{') else {
+        return ["}", "};", "},", "];", "],", ")", ");"].contains(&entry);
+    };
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let inside = inside.trim();
+    let is_block = inside.is_empty() || inside.ends_with('}') && inside.contains(':');
+    is_block && before.trim_end().chars().all(is_word)
+}
+
+/// `&amp;`, `&#39;` or `\u00e9`.
+pub(super) fn has_web_code(entry: &str) -> bool {
+    let is_entity = |after: &str| {
+        after.split_once(';').is_some_and(|(name, _)| {
+            let number = name.strip_prefix('#');
+            let letters = || name.len() > 1 && name.bytes().all(|b| b.is_ascii_alphabetic());
+            let digits = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric());
+            name.len() < 10 && number.map_or_else(letters, digits)
+        })
+    };
+    let is_escape = |after: &str| {
+        let code = after.get(..4);
+        code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    entry.split('&').skip(1).any(is_entity) || entry.split("\\u").skip(1).any(is_escape)
+}
+
+pub(super) fn is_file_name(entry: &str) -> bool {
+    const ENDINGS: [&str; 18] = [
+        "jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff", "svg", "heic", "avif", "txt",
+        "json", "jsonl", "csv", "tsv", "xml", "yaml",
+    ];
+    let ending = entry.rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_some_and(|found| ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(found)))
+}
+
+pub(super) fn is_path(entry: &str) -> bool {
+    let is_drive = || {
+        let mut letters = entry.chars();
+        letters.next().is_some_and(|c| c.is_ascii_alphabetic())
+            && letters.next() == Some(':')
+            && letters.next() == Some('\\')
+    };
+    let begins = |start: &&str| entry.starts_with(*start);
+    ["/", "./", "../", "~/", "http://", "https://"]
+        .iter()
+        .any(begins)
+        || is_drive()
+}
+
+/// `[labels]`.
+pub(super) fn is_section(entry: &str) -> bool {
+    entry.starts_with('[') && entry.ends_with(']')
+}
