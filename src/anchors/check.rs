@@ -254,7 +254,7 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
     // Segments first: while a manifest that cannot be read is there, nobody collects them.
     let segments = segment::folder(set);
     for name in fs::names(&segments)? {
-        if all_read && !used.contains(&name) && !name.starts_with(fs::HIDDEN) {
+        if all_read && !used.contains(&name) && segment::is_name(&name) {
             aside::put(set, &segments, &name)?;
         }
     }

@@ -44,12 +44,24 @@ pub enum AnchorsError {
         /// The file or folder.
         path: PathBuf,
     },
+    /// A place to write to lies in a set.
+    #[error(
+        "{path}: lies in the anchor set {set}, into which nothing else is written; name a place outside \
+         of it",
+        path = path.display(), set = set.display()
+    )]
+    InsideSet {
+        /// The file or folder.
+        path: PathBuf,
+        /// The set.
+        set: PathBuf,
+    },
     /// Somebody else is writing.
-    #[error("{path}: another process is writing to this set ({holder}); wait for it, or stop it", path = path.display())]
+    #[error("{path}: another process is writing to this set{}; wait for it, or stop it", in_brackets(holder), path = path.display())]
     Locked {
         /// The set.
         path: PathBuf,
-        /// What the lock file says of its holder.
+        /// What the lock file says of its holder; empty when it names none that lives.
         holder: String,
     },
     /// The manifest cannot be understood.
@@ -114,6 +126,18 @@ pub enum AnchorsError {
         path = path.display()
     )]
     NoSuchPair {
+        /// The set.
+        path: PathBuf,
+        /// The first few ids, and how many more.
+        ids: String,
+    },
+    /// Pairs were named, and none of them is in the set; those that are not there were to be passed over.
+    #[error(
+        "{path}: no live pair has the id {ids}, so there is nothing to remove, and nothing was changed; \
+         `asif anchors list` shows them",
+        path = path.display()
+    )]
+    NoneOfThese {
         /// The set.
         path: PathBuf,
         /// The first few ids, and how many more.
@@ -242,6 +266,13 @@ pub enum AnchorsError {
     /// The file system refused; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+fn in_brackets(holder: &str) -> String {
+    match holder {
+        "" => String::new(),
+        holder => format!(" ({holder})"),
+    }
 }
 
 impl AnchorsError {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AnchorsError;
 use super::manifest::{self, Manifest};
-use super::{content, fs, log, publish};
+use super::{content, fs, log, place, publish};
 
 /// How many ids a record names itself; more are in a file of their own.
 pub const INLINE_IDS: usize = 20;
@@ -269,5 +269,5 @@ pub(super) fn sweep(set: &Path) -> Result<(), AnchorsError> {
             fs::remove_file(&folder.join(name))?;
         }
     }
-    Ok(fs::sweep_hidden(&folder)?)
+    Ok(fs::sweep_hidden(&folder, place::in_log)?)
 }

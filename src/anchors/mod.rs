@@ -35,6 +35,7 @@
 //! | [`elsewhere`] | other sets that hold a pair too |
 //! | [`check`] | verify and repair |
 //! | `sound` | whether one generation is all that its manifest says |
+//! | [`place`] | where a set lies, and what in its folder is its own |
 //! | `aside` | where a repair moves what it gives up |
 //! | [`diff`] | what two sets do not share |
 //! | [`history`] | the log of changes |
@@ -63,6 +64,7 @@ pub mod history;
 pub mod live;
 mod log;
 pub mod manifest;
+pub mod place;
 pub mod plan;
 pub mod products;
 pub mod publish;

@@ -6,12 +6,14 @@
 
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs_err::{File, OpenOptions};
 
 use super::error::AnchorsError;
 use super::fs;
 use super::manifest::{self, Manifest};
+use super::place;
 use super::witness;
 use crate::disk::fault;
 
@@ -95,22 +97,58 @@ impl WriteLock {
             Ok(()) => {}
             Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
             Err(std::fs::TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder)?;
-                let holder = holder.trim().to_owned();
                 return Err(AnchorsError::Locked {
                     path: set.to_owned(),
-                    holder,
+                    holder: holder_in(&mut file)?,
                 });
             }
         }
-        let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         file.set_len(0)?;
         file.rewind()?;
-        let holder = format!("process {} on {}\n", std::process::id(), host.trim());
+        let holder = format!("process {} on {}\n", std::process::id(), host());
         fs::write(&mut file, &path, holder.as_bytes())?;
         Ok(Self { file })
     }
+}
+
+/// How often, and how long, the holder of a lock is waited for to write who it is.
+const HOLDER_TRIES: usize = 20;
+const HOLDER_WAIT: Duration = Duration::from_millis(5);
+
+/// What the lock file says of the holder; nothing where it does not say, or names a process that has
+/// ended, as in the moment between the lock and the line.
+fn holder_in(file: &mut File) -> Result<String, AnchorsError> {
+    for _ in 0..HOLDER_TRIES {
+        let mut holder = String::new();
+        file.rewind()?;
+        file.read_to_string(&mut holder)?;
+        if holder.ends_with('\n') && may_live(holder.trim()) {
+            return Ok(holder.trim().to_owned());
+        }
+        std::thread::sleep(HOLDER_WAIT);
+    }
+    Ok(String::new())
+}
+
+/// Whether a holder may still run: one of another host may.
+fn may_live(holder: &str) -> bool {
+    let parts = holder
+        .strip_prefix("process ")
+        .and_then(|rest| rest.split_once(" on "));
+    let Some((pid, there)) = parts else {
+        return false;
+    };
+    let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+    let Some(pid) = pid else {
+        return false;
+    };
+    let ended = rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH);
+    there != host() || !ended
+}
+
+fn host() -> String {
+    let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    host.trim().to_owned()
 }
 
 impl Drop for WriteLock {
@@ -146,6 +184,7 @@ impl NewSet {
             fs::step(parent)?;
             let folder = tempfile::Builder::new()
                 .prefix(&prefix)
+                .rand_bytes(RANDOM)
                 .tempdir_in(parent)?;
             tries += 1;
             match WriteLock::acquire(folder.path()) {
@@ -200,15 +239,15 @@ pub(super) fn clear_beside(set: &Path) -> u64 {
         .sum()
 }
 
+/// Characters of the random part of the name of a set in the making.
+const RANDOM: usize = 6;
+
 fn building_prefix(destination: &Path) -> String {
-    let name = destination
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
-    format!(".{name}{BUILDING}")
+    fs::hidden_prefix(".", destination, BUILDING, RANDOM)
 }
 
-/// Removes folders of killed builds: those whose lock nobody holds. Returns how many.
+/// Removes folders of killed builds: those whose lock nobody holds, and in which is nothing but what
+/// a build writes. Returns how many.
 fn clear_abandoned(parent: &Path, prefix: &str) -> u64 {
     let mut cleared = 0;
     let Ok(entries) = fs_err::read_dir(parent) else {
@@ -216,7 +255,11 @@ fn clear_abandoned(parent: &Path, prefix: &str) -> u64 {
     };
     for entry in entries.flatten() {
         let path = entry.path();
-        if !entry.file_name().to_string_lossy().starts_with(prefix) {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !entry.file_name().to_string_lossy().starts_with(prefix) || !is_folder {
+            continue;
+        }
+        if !place::foreign_names(&path).is_ok_and(|foreign| foreign.is_empty()) {
             continue;
         }
         if let Ok(_lock) = WriteLock::acquire(&path) {
@@ -240,6 +283,16 @@ mod tests {
             refused.contains(&format!("process {}", std::process::id())),
             "{refused}"
         );
+        // The holder has the lock, and has not yet written who it is.
+        for line in ["", "process 4194304 on "] {
+            let line = match line {
+                "" => String::new(),
+                line => format!("{line}{}\n", host()),
+            };
+            fs_err::write(set.path().join(LOCK), line).unwrap();
+            let refused = WriteLock::acquire(set.path()).unwrap_err().to_string();
+            assert!(refused.contains("writing to this set;"), "{refused}");
+        }
         drop(lock);
         WriteLock::acquire(set.path()).unwrap();
     }
@@ -260,7 +313,11 @@ mod tests {
         let dead = parent.path().join(".a.asif.building-dead");
         fs_err::create_dir_all(&dead).unwrap();
         fs_err::write(dead.join("LOCK"), b"process 1 on nowhere").unwrap();
+        let own = parent.path().join(".a.asif.building-notes");
+        fs_err::create_dir_all(&own).unwrap();
+        fs_err::write(own.join("todo"), b"mine").unwrap();
         let running = NewSet::begin(&destination).unwrap();
+        assert_eq!(fs::names(&own).unwrap(), ["todo"]);
         let second = NewSet::begin(&destination).unwrap();
         assert!(!dead.exists() && running.path().exists());
         second.finish().unwrap();

@@ -58,14 +58,14 @@ pub(super) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
     Ok(given)
 }
 
-/// The folders, and files, with hidden names among the segments.
+/// The folders, and files, with hidden names of writers among the segments.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub(super) fn hidden_folders(set: &Path) -> Result<Vec<PathBuf>, AnchorsError> {
     let folder = segment::folder(set);
     let names = fs::names(&folder)?.into_iter();
-    let hidden = names.filter(|name| name.starts_with(fs::HIDDEN));
+    let hidden = names.filter(|name| segment::is_hidden_name(name));
     Ok(hidden.map(|name| folder.join(name)).collect())
 }
 

@@ -46,9 +46,10 @@ pub fn remove(
         Selection::Ids { ids, missing_ok } => {
             let (rows, missing) = select::by_ids(&live, ids)?;
             if !missing.is_empty() && (!missing_ok || rows.is_empty()) {
-                return Err(AnchorsError::NoSuchPair {
-                    path: set.to_owned(),
-                    ids: few(&missing),
+                let (path, ids) = (set.to_owned(), few(&missing));
+                return Err(match missing_ok {
+                    true => AnchorsError::NoneOfThese { path, ids },
+                    false => AnchorsError::NoSuchPair { path, ids },
                 });
             }
             (rows, missing)

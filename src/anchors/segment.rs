@@ -20,6 +20,7 @@ use asif_index::mmap::MappedFile;
 use asif_index::{Center, Graph, VectorOptions, VectorSet, VectorSetWriter};
 
 use super::error::AnchorsError;
+use super::fs::{REMOVING, REPLACED};
 use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
 use super::products;
@@ -89,6 +90,23 @@ impl ContentHash {
     }
 }
 
+/// Whether a folder among the segments may be one: its name is of the form that segments have.
+pub(super) fn is_name(name: &str) -> bool {
+    let digits = name.strip_prefix('s');
+    digits.is_some_and(|d| d.len() == 16 && d.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// How the names begin that folders have while they are written, or brought from another set.
+const WRITING: &str = ".writing-";
+pub(super) const BRINGING: &str = ".bringing-";
+
+/// Whether a name is one that writers give to what is no segment yet, or no more.
+pub(super) fn is_hidden_name(name: &str) -> bool {
+    [WRITING, BRINGING, REMOVING, REPLACED]
+        .iter()
+        .any(|begin| name.starts_with(begin))
+}
+
 impl SegmentWriter {
     /// Begins a segment of `set` with vectors of these lengths.
     ///
@@ -98,7 +116,7 @@ impl SegmentWriter {
         let segments = folder(set);
         fs::create_dir_all(&segments)?;
         let folder = tempfile::Builder::new()
-            .prefix(".writing-")
+            .prefix(WRITING)
             .tempdir_in(&segments)?;
         // What encoders that end in a ReLU have in common would take most levels of the codes.
         let options = VectorOptions::default().center(Center::Mean);

@@ -172,7 +172,7 @@ fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
     }
     fs::step(&folder)?;
     let hidden = tempfile::Builder::new()
-        .prefix(".bringing-")
+        .prefix(segment::BRINGING)
         .tempdir_in(&folder)?;
     for file in fs::names(segment.path())? {
         // A writer of the other set may be replacing a file of this one.

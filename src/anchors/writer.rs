@@ -21,7 +21,7 @@ use super::publish::{self, WriteLock};
 use super::segment::{self, Segment};
 use super::set::AnchorSet;
 use super::tombstones::Tombstones;
-use super::{content, fs, log, recover};
+use super::{aside, content, fs, log, place, recover};
 
 /// How many generations are kept unless somebody says otherwise.
 pub const KEEP: usize = 5;
@@ -321,9 +321,10 @@ fn sweep(set: &Path) -> Result<(), AnchorsError> {
     recover::segments(set)?;
     let live = publish::live_number(set)?;
     let generations = manifest::folder(set);
-    for folder in [set, &generations] {
-        fs::sweep_hidden(folder)?;
-    }
+    fs::sweep_hidden(set, |name| name == publish::CURRENT)?;
+    fs::sweep_hidden(&generations, place::in_generations)?;
+    // Left by a purge.
+    fs::remove_hidden(&set.join(format!("{}{}", fs::REMOVING, aside::DAMAGED)))?;
     for name in fs::names(&generations)? {
         let stem = name
             .strip_suffix(".json")
@@ -373,13 +374,13 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
         .filter(|name| manifest(name).is_some_and(|n| go.contains(&n)));
     let others = others
         .into_iter()
-        .filter(|name| all_read && !files.contains(name));
+        .filter(|name| all_read && !files.contains(name) && place::in_generations(name));
     remove_all(&folder, manifests.collect(), fs::remove_file)?;
     remove_all(&folder, others.collect(), fs::remove_file)?;
     let folder = segment::folder(set);
-    // What has a hidden name and stayed until now is needed, or another process is at it.
-    let gone =
-        |name: &String| all_read && !segments.contains(name) && !name.starts_with(fs::HIDDEN);
+    // What has a hidden name and stayed until now is needed, or another process is at it; what has none
+    // of a segment was put there by somebody else.
+    let gone = |name: &String| all_read && !segments.contains(name) && segment::is_name(name);
     let names = fs::names(&folder)?.into_iter().filter(gone);
     remove_all(&folder, names.collect(), fs::remove_dir_all)
 }

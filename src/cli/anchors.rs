@@ -18,7 +18,8 @@ use serde_json::{Map, Value, json};
 use super::args::{AcceptArgs, EncoderArgs, Load};
 use super::context::Context;
 use super::exit::BadInput;
-use super::files::{check_outputs, read_text};
+use super::files::read_text;
+use super::outputs::{OutputKind, check_outputs, output};
 use super::receipt::{self, WriteArgs};
 use super::{format, open};
 
@@ -343,7 +344,7 @@ fn exported(record: &Record) -> Map<String, Value> {
 }
 
 fn run_export(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
-    check_outputs([&args.out])?;
+    check_outputs([output("--out", &args.out, OutputKind::Pairs)], &[])?;
     let set = open(&args.set, context)?;
     let lines = (0..set.len() as AnchorId).map(|anchor| {
         let record = set.record(anchor)?;

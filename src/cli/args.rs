@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use asif::anchors::place::refuse_in_set;
 use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, Embedder};
 use asif::classify::HeadOptions;
@@ -89,14 +90,17 @@ impl EncoderArgs {
         set: Option<&AnchorSet>,
         load: Load,
     ) -> anyhow::Result<Embedder> {
-        let embedder = self.open_uncached(context, set, load)?;
-        if self.no_cache {
-            return Ok(embedder);
-        }
         let cache = self
             .cache
             .clone()
             .unwrap_or_else(|| context.home.embedding_cache());
+        if !self.no_cache {
+            refuse_in_set(&cache)?;
+        }
+        let embedder = self.open_uncached(context, set, load)?;
+        if self.no_cache {
+            return Ok(embedder);
+        }
         let folder = cache.display().to_string();
         let is_told = AtomicBool::new(false);
         let warning = move |what: &str| {
@@ -366,6 +370,12 @@ enum AggregateArg {
 }
 
 impl HeadArgs {
+    /// The file of templates, if one is given.
+    pub fn templates_file(&self) -> Option<&Path> {
+        let given = self.templates.as_deref()?;
+        named::find(given).is_none().then(|| Path::new(given))
+    }
+
     /// The templates given, if any.
     pub fn templates(&self, context: &Context) -> anyhow::Result<Option<Templates>> {
         let Some(given) = self.templates.as_deref() else {

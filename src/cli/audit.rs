@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use asif::anchors::AnchorsError;
+use asif::anchors::place::refuse_in_set;
 use asif::anchors::plan::GraphPolicy;
 use asif::anchors::purge::{self, DeletionReceipt, PairTraces, PurgeReport, PurgeRequest};
 use asif::anchors::select::Filter;
@@ -11,7 +12,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::BadInput;
-use super::files::check_outputs;
+use super::outputs::{OutputKind, check_outputs, output};
 use super::{format, receipt};
 
 /// Show where a pair has left traces in a set, and delete the bytes of removed pairs.
@@ -86,10 +87,14 @@ pub struct AuditArgs {
 
 pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
     // A purge without its receipt could not be told again.
-    check_outputs([&args.receipt])?;
+    check_outputs(
+        [output("--receipt", &args.receipt, OutputKind::Receipt)],
+        &[],
+    )?;
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
     let home = context.home.embedding_cache();
     let cache = args.cache.as_deref().unwrap_or(&home);
+    refuse_in_set(cache)?;
     if args.purge {
         let request = PurgeRequest {
             ids: &args.ids,

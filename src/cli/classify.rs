@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::args::Load;
 use super::context::Context;
 use super::exit::{BadInput, StrictInput};
-use super::files::check_outputs;
 use super::format;
+use super::outputs::{OutputKind, check_outputs, output};
 use super::query::{LabelArgs, QueryArgs, Question};
 
 /// Images a run that is worth starting a session on every core for.
@@ -71,7 +71,12 @@ struct Line<'a> {
 }
 
 pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
-    check_outputs([&args.html])?;
+    let inputs = args.images.iter().map(PathBuf::as_path);
+    let inputs: Vec<&Path> = inputs
+        .chain(args.labels.file())
+        .chain(args.query.files())
+        .collect();
+    check_outputs([output("--html", &args.html, OutputKind::Page)], &inputs)?;
     let labels = args.labels.read(context)?;
     let Question {
         set,

@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::exit::Usage;
-use super::files::check_outputs;
 use super::format;
+use super::outputs::{OutputKind, check_outputs, output};
 
 /// Find pairs that are there twice, pairs whose text does not fit their image, what the set covers,
 /// and a smaller set that keeps accuracy. It changes nothing by itself.
@@ -117,7 +117,11 @@ pub fn run(args: &CurateArgs, context: &Context) -> anyhow::Result<()> {
         let said = format!("--drop-unfit is {share}, but a share lies between 0 and 1; try 0.02");
         return Err(Usage(said).into());
     }
-    check_outputs([&args.remove_ids, &args.keep_ids])?;
+    let outputs = [
+        output("--remove-ids", &args.remove_ids, OutputKind::Ids),
+        output("--keep-ids", &args.keep_ids, OutputKind::Ids),
+    ];
+    check_outputs(outputs, &[])?;
     let set = super::open(&args.set, context)?;
     let options = CurationOptions {
         same: args.same,

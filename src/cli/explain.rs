@@ -15,8 +15,8 @@ use serde::Serialize;
 use super::classify::{load_of, table};
 use super::context::Context;
 use super::exit::{BadInput, Usage};
-use super::files::check_outputs;
 use super::format;
+use super::outputs::{OutputKind, check_outputs, output};
 use super::query::{LabelArgs, QueryArgs, Question};
 
 /// Labels that are shown of an answer.
@@ -163,7 +163,12 @@ struct Without {
 }
 
 pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
-    check_outputs([&args.html])?;
+    let inputs = args.images.iter().map(PathBuf::as_path);
+    let inputs: Vec<&Path> = inputs
+        .chain(args.labels.file())
+        .chain(args.query.files())
+        .collect();
+    check_outputs([output("--html", &args.html, OutputKind::Page)], &inputs)?;
     let asked = Asked::read(args, context)?;
     let question = args.query.open(context, load_of(asked.images.len()))?;
     let Question {

@@ -1,9 +1,7 @@
-//! Files that the command line names: small texts to read, and files to write.
+//! Small texts that the command line names.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-
-use asif::disk;
+use std::path::Path;
 
 use super::exit::BadInput;
 
@@ -24,17 +22,4 @@ pub fn read_text(path: &Path, what: &str) -> Result<String, BadInput> {
         ErrorKind::InvalidData => said("not UTF-8 text"),
         _ => BadInput(format!("{error}; give a file with {what}")),
     })
-}
-
-/// Refuses files that could not be written, before the work whose outcome they are to hold.
-///
-/// # Errors
-/// The first that is a folder, or lies in none.
-pub fn check_outputs<'a>(
-    files: impl IntoIterator<Item = &'a Option<PathBuf>>,
-) -> anyhow::Result<()> {
-    for file in files.into_iter().flatten() {
-        disk::check_output(file)?;
-    }
-    Ok(())
 }

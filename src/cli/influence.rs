@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::args::Load;
 use super::context::Context;
 use super::exit::BadInput;
-use super::files::check_outputs;
 use super::format;
+use super::outputs::{OutputKind, check_outputs, output};
 use super::query::ScoreArgs;
 
 /// Say which anchors, and which sources, help on labelled images, and which harm.
@@ -60,7 +60,14 @@ pub struct InfluenceArgs {
 }
 
 pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
-    check_outputs([&args.csv])?;
+    let inputs: Vec<_> = args
+        .classnames
+        .as_deref()
+        .into_iter()
+        .chain(args.score.files())
+        .collect();
+    let csv = OutputKind::Table("anchor,id,source,images,margin,");
+    check_outputs([output("--csv", &args.csv, csv)], &inputs)?;
     let dataset = Dataset::load(&args.dataset, args.classnames.as_deref())?;
     context.note_left_out([&dataset]);
     let mut set = super::open(&args.set, context)?;

@@ -41,6 +41,7 @@ mod hubness;
 mod influence;
 mod inspect;
 mod models;
+mod outputs;
 mod panics;
 mod query;
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use asif::anchors::place::refuse_in_set;
 use asif::encode::options::{Overrides, Pooling};
 use asif::encode::{registry, runtime};
 use clap::{Args, Subcommand};
@@ -73,6 +74,7 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
             onnx_file: onnx_file.clone(),
             trust_preprocessing: *trust_preprocessing,
         };
+        refuse_in_set(&context.home.models())?;
         runtime::load(onnxruntime.as_deref(), &context.home)?;
         let added = registry::add(&context.home, name, dir, &overrides)?;
         if context.json {

@@ -1,6 +1,6 @@
 //! How a set is asked: what every command that compares images with texts shares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, Embedder};
@@ -63,6 +63,11 @@ pub struct ScoreArgs {
 }
 
 impl ScoreArgs {
+    /// The files that it reads.
+    pub fn files(&self) -> Option<&Path> {
+        self.head.templates_file()
+    }
+
     /// The space, the search and the encoders.
     pub fn ask(&self) -> &AskArgs {
         &self.ask
@@ -101,6 +106,11 @@ pub struct Question {
 }
 
 impl QueryArgs {
+    /// The files that it reads, beside the set.
+    pub fn files(&self) -> Option<&Path> {
+        self.score.files()
+    }
+
     /// Reads the templates, opens the set, then the encoders: what is wrong with the small is said
     /// before the large is loaded.
     pub fn open(&self, context: &Context, load: Load) -> anyhow::Result<Question> {
@@ -138,6 +148,11 @@ pub struct LabelArgs {
 }
 
 impl LabelArgs {
+    /// The file that holds them.
+    pub fn file(&self) -> Option<&Path> {
+        self.labels_file.as_deref()
+    }
+
     /// The labels; none given is an error that says so.
     pub fn read(&self, context: &Context) -> anyhow::Result<Labels> {
         let labels = match (&self.labels, &self.labels_file) {

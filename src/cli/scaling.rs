@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::args::Load;
 use super::context::Context;
-use super::files::check_outputs;
+use super::outputs::{OutputKind, check_outputs, output};
 use super::query::{QueryArgs, Question};
 
 #[derive(Debug, Args)]
@@ -52,7 +52,18 @@ pub struct ScalingArgs {
 }
 
 pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
-    check_outputs([&args.csv, &args.svg])?;
+    let inputs: Vec<_> = args
+        .classnames
+        .as_deref()
+        .into_iter()
+        .chain(args.query.files())
+        .collect();
+    let table = OutputKind::Table("dataset,images,anchors,");
+    let outputs = [
+        output("--csv", &args.csv, table),
+        output("--svg", &args.svg, OutputKind::Drawing),
+    ];
+    check_outputs(outputs, &inputs)?;
     let datasets: Vec<Dataset> = args
         .dataset
         .iter()

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use asif::anchors::place::refuse_in_set;
 use asif::serve::{
     ImageHost, Key, Limits, LogForm, NamedSet, OpenError, ServeOptions, serve, start_log,
 };
@@ -203,6 +204,9 @@ struct LimitArgs {
 }
 
 pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
+    if let Some(folder) = &args.uploads {
+        refuse_in_set(folder)?;
+    }
     let options = ServeOptions {
         sets: args
             .index

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use asif::anchors::check::verify;
+use asif::anchors::place::foreign_names;
 use asif::printable;
 use clap::Args;
 use serde_json::json;
@@ -15,7 +16,7 @@ use super::exit::BadInput;
 /// It starts from what must be there: CURRENT, the log and the manifests must agree, every file that a
 /// manifest names must be there with its checksum, and each space must give a number. Sets above 1 GiB
 /// are read whole with --full only, which also recomputes sums, counts and names from the records and
-/// vectors.
+/// vectors. What somebody else put into the set is noted, and is no damage.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 when everything is sound, 3 when something is not; `asif repair` makes good what it can.")]
@@ -31,8 +32,15 @@ pub struct VerifyArgs {
 
 pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
     let findings = verify(&args.set, args.full)?;
+    let foreign = foreign_names(&args.set)?;
+    let notes: Vec<String> = foreign
+        .iter()
+        .map(|name| format!("{name} is nothing that this program writes; it is left as it is"))
+        .collect();
     if context.json {
-        context.print_json(&json!({"sound": findings.is_empty(), "findings": findings}))?;
+        context.print_json(
+            &json!({"sound": findings.is_empty(), "findings": findings, "notes": notes}),
+        )?;
     } else if findings.is_empty() {
         let how = if args.full {
             "to the last byte"
@@ -46,6 +54,9 @@ pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
             let text = format!("{}{}", of.unwrap_or_default(), finding.problem);
             context.print(printable::line(&text))?;
         }
+    }
+    for note in notes.iter().filter(|_| !context.json) {
+        context.print(printable::line(&format!("note: {note}")))?;
     }
     if findings.is_empty() {
         return Ok(());

@@ -8,24 +8,31 @@
 //! |---|---|
 //! | `mod` | folders, small files, lines of a log, removals |
 //! | `replace` | a finished file or folder takes the place of another |
+//! | `temporary` | files under hidden names until they are whole |
 //! | `words` | what the system says of a path, in plain words |
 //! | `fault` | a disk that refuses, for tests |
 
 pub(crate) mod fault;
 mod replace;
+mod temporary;
 mod words;
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fs_err::{File, OpenOptions};
 
 pub use replace::{FileReplacement, check_output, publish_folder, rename_new, replace_file};
+pub use temporary::{hidden_prefix, name_to_come};
 pub use words::{in_words, is_exhausted};
 
-/// A prefix of names that no reader opens: what a writer that was killed left under such a name
-/// may be removed by the next one.
+/// A prefix of names that no reader opens. What a writer that was killed left under such a name may be
+/// removed by the next one, if it is of a form that writers make.
 pub const HIDDEN: char = '.';
+/// How the name begins that a folder has while it is removed.
+pub const REMOVING: &str = ".removing-";
+/// How the name begins that a folder has when another takes its own.
+pub const REPLACED: &str = ".replaced-";
 
 /// Announces a step that is taken by other means than this module's.
 ///
@@ -53,19 +60,15 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
     sync_folder(parent(path))
 }
 
-/// Replaces `path` by `bytes`: hidden file, fsync, rename, fsync of the folder.
-///
-/// One writer at a time: the hidden file's name is fixed, so that a killed writer leaves one at most.
+/// Replaces `path` by `bytes`: hidden file, fsync, rename, fsync of the folder. What a killed writer of
+/// it left goes.
 ///
 /// # Errors
 /// When the file system refuses; the file is then what it was, or, if only the last fsync failed,
 /// the new one.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let hidden = path.with_file_name(format!("{HIDDEN}{name}.tmp"));
+    let (mut file, hidden) = temporary::begin(path)?;
     let written = (|| {
-        fault::before(fault::Kind::Write, &hidden)?;
-        let mut file = File::create(&hidden)?;
         write(&mut file, &hidden, bytes)?;
         fault::before(fault::Kind::Write, &hidden)?;
         file.sync_all()
@@ -201,8 +204,7 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When the file system refuses.
 pub fn remove_dir_all(path: &Path) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let hidden = path.with_file_name(format!("{HIDDEN}removing-{name}"));
+    let hidden = path.with_file_name(hidden_prefix(REMOVING, path, "", 0));
     remove_hidden(&hidden)?;
     fault::before(fault::Kind::Remove, path)?;
     absent_is_fine(fs_err::rename(path, &hidden))?;
@@ -244,15 +246,16 @@ pub fn names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Removes what killed writers left under hidden names in a folder. Not for folders of segments,
-/// where it may be what a generation needs.
+/// Removes what killed writers left in a folder under hidden names of files that `is_own` says it
+/// writes there. What else lies there is somebody else's.
 ///
 /// # Errors
 /// When the file system refuses.
-pub fn sweep_hidden(folder: &Path) -> io::Result<()> {
-    for name in names(folder)?.iter().filter(|n| n.starts_with(HIDDEN)) {
-        let path: PathBuf = folder.join(name);
-        remove_hidden(&path)?;
+pub fn sweep_hidden(folder: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<()> {
+    for name in names(folder)? {
+        if name_to_come(&name).is_some_and(&is_own) {
+            remove_hidden(&folder.join(name))?;
+        }
     }
     Ok(())
 }
@@ -312,10 +315,19 @@ mod tests {
         remove_dir_all(&inner).unwrap();
         remove_file(&inner).unwrap();
         assert_eq!(names(folder.path()).unwrap(), ["CURRENT"]);
-        fs_err::write(folder.path().join(".x.tmp"), b"").unwrap();
-        create_dir_all(&folder.path().join(".writing-1/x")).unwrap();
-        sweep_hidden(folder.path()).unwrap();
-        assert_eq!(names(folder.path()).unwrap(), ["CURRENT"]);
+        for name in [
+            ".CURRENT.tmp",
+            ".CURRENT.tmp-abcdefghijkl",
+            ".notes",
+            ".x.tmp",
+        ] {
+            fs_err::write(folder.path().join(name), b"").unwrap();
+        }
+        sweep_hidden(folder.path(), |name| name == "CURRENT").unwrap();
+        assert_eq!(
+            names(folder.path()).unwrap(),
+            [".notes", ".x.tmp", "CURRENT"]
+        );
         assert_eq!(names(&inner).unwrap(), [""; 0]);
     }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
-use super::{HIDDEN, fault, parent, remove_hidden, sync_folder, write};
+use super::temporary::{self, hidden_prefix};
+use super::{REPLACED, fault, parent, remove_hidden, sync_folder, write};
 
 /// Gives the folder `hidden`, whose files are durable, the name `destination`, durably. A folder that
 /// stands there is removed afterwards.
@@ -50,12 +51,8 @@ fn exchange(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
 
 /// The same where there is no exchange: the old one gets another hidden name.
 fn rename_twice(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
-    let name = destination
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let aside = format!("{HIDDEN}replaced-{name}-{}", std::process::id());
-    let aside = destination.with_file_name(aside);
+    let id = format!("-{}", std::process::id());
+    let aside = destination.with_file_name(hidden_prefix(REPLACED, destination, &id, 0));
     // The new one must not be younger on the medium than the loss of the old one's name.
     sync_folder(parent(destination))?;
     fault::before(fault::Kind::Write, &aside)?;
@@ -138,8 +135,6 @@ impl FileReplacement {
     /// When the folder cannot be written to, or another process is writing this very file.
     pub fn begin(path: &Path) -> io::Result<Self> {
         check_output(path)?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
         let found = fs_err::metadata(path).ok();
         if found.as_ref().is_some_and(|found| !found.is_file()) {
             let file = OpenOptions::new().write(true).open(path)?;
@@ -149,19 +144,11 @@ impl FileReplacement {
             Some(_) => fs_err::canonicalize(path)?,
             None => path.to_owned(),
         };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let hidden = path.with_file_name(format!("{HIDDEN}{name}.tmp"));
-        fault::before(fault::Kind::Write, &hidden)?;
-        let file = options.open(&hidden)?;
-        if file.try_lock().is_err() {
-            let what = format!("{}: another process is writing it", path.display());
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
-        }
+        let (file, hidden) = temporary::begin(&path)?;
         let replacement = Self {
             file,
             names: Some((hidden, path)),
         };
-        replacement.file.set_len(0)?;
         if let Some(found) = found {
             replacement.file.set_permissions(found.permissions())?;
         }

@@ -358,6 +358,9 @@ impl From<AnchorsError> for Refusal {
             AnchorsError::NoSuchPair { ids, .. } => format!(
                 "no live pair has the id {ids}; take it out, or send `missing_ok`: true to pass over it"
             ),
+            AnchorsError::NoneOfThese { ids, .. } => format!(
+                "no live pair has the id {ids}, and there is nothing to remove; nothing was changed"
+            ),
             AnchorsError::NoMatch { filter, .. } => {
                 format!("no live pair has {filter}; /v1/sets lists sources and licences")
             }
@@ -379,6 +382,7 @@ impl From<AnchorsError> for Refusal {
             AnchorsError::Filter { .. }
             | AnchorsError::NoMatch { .. }
             | AnchorsError::NoSuchPair { .. }
+            | AnchorsError::NoneOfThese { .. }
             | AnchorsError::WouldBeEmpty { .. } => Self::invalid("unusable", said).of_request(),
             AnchorsError::NoPairs { .. }
             | AnchorsError::Strict { .. }

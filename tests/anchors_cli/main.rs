@@ -56,6 +56,10 @@ fn a_removal_prints_a_receipt_and_the_log_keeps_it() {
     assert_eq!(receipt["licences_before"]["CC BY 4.0"], 11);
     assert_eq!(receipt["licences_after"]["CC BY 4.0"], 10);
     on(folder.path(), &remove, &path).fails(3, &[&id, "no live pair", "--missing-ok"]);
+    // What was given already is not advised.
+    let again = [&remove[..], &["--missing-ok"]].concat();
+    let refused = on(folder.path(), &again, &path).fails(3, &[&id, "nothing was changed"]);
+    assert!(!refused.err.contains("--missing-ok"), "{}", refused.err);
 
     let filter = [
         "anchors",

@@ -137,7 +137,8 @@ fn without_encoders(folder: &Path) -> Vec<Case> {
     for n in [1, 2] {
         remove_pair(&own, n);
     }
-    fs_err::write(plain.join("report"), "the old report\n").unwrap();
+    let old = "{\"captions\":[\"old\"],\"id\":\"old\",\"image\":\"old.png\"}\n";
+    fs_err::write(plain.join("report"), old).unwrap();
     let id = pair(5).record.id;
     let damaged = |name: &str, damage: &dyn Fn(&Path)| {
         let template = folder.join(name);
@@ -302,7 +303,8 @@ fn with_encoders(folder: &Path) -> Vec<Case> {
     let encoded = folder.join("encoded");
     copy(&empty, &encoded);
     run(&build("", "{}/a.asif"), &encoded);
-    fs_err::write(encoded.join("report"), "the old report\n").unwrap();
+    let old = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+    fs_err::write(encoded.join("report"), old).unwrap();
     let add = of(
         "anchors add",
         Generation,

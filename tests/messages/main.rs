@@ -5,6 +5,7 @@
 //! | `control` | characters that a terminal obeys come out of no command |
 //! | `caches` | a cache of embeddings that cannot be used costs time only |
 //! | `surroundings` | clocks, closed outputs, limits, environments: no panic, no signal |
+//! | `outputs` | what a command writes takes the place of nothing else |
 //! | `purges` | a purge with every kind of trace, and its receipt |
 //! | `leftovers` | a purge of what lies beside the stored pairs, and one that ends half way |
 //! | `races` | two commands at once on one name |
@@ -14,6 +15,7 @@
 mod caches;
 mod control;
 mod leftovers;
+mod outputs;
 mod purges;
 mod races;
 #[path = "../serve_support/mod.rs"]

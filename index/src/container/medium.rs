@@ -1,10 +1,9 @@
 //! The file operations of a container's writer, each one a step at which a disk may refuse.
 
-use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use fs_err as fs;
 
@@ -56,6 +55,9 @@ fn before(operation: Operation<'_>, path: &Path) -> io::Result<()> {
     }
 }
 
+/// How many bytes of a file's name stand in its temporary one: names have 255 at most.
+const NAME_BYTES: usize = 255 - ".".len() - ".tmp-".len() - 16;
+
 /// A file being written under a temporary name; it is removed when dropped, unless it was
 /// published.
 #[derive(Debug)]
@@ -68,19 +70,18 @@ pub(super) struct TemporaryFile {
 impl TemporaryFile {
     /// Creates one that can be renamed to `destination`.
     pub(super) fn beside(destination: &Path) -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = destination.file_name().ok_or_else(|| Error::Argument {
             what: "destination",
             expected: "a path that ends with a file name".to_owned(),
             found: destination.display().to_string(),
             advice: "name the file",
         })?;
+        let name = name.to_string_lossy();
+        let kept = &name[..name.floor_char_boundary(NAME_BYTES)];
         loop {
-            let mut hidden = OsString::from(".");
-            hidden.push(name);
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            hidden.push(format!(".{}-{count}.tmp", std::process::id()));
-            let path = destination.with_file_name(hidden);
+            // The keys of the standard library's hashes are random.
+            let random = RandomState::new().build_hasher().finish();
+            let path = destination.with_file_name(format!(".{kept}.tmp-{random:016x}"));
             let mut options = fs::OpenOptions::new();
             options.read(true).write(true).create_new(true);
             match before(Operation::Create, &path).and_then(|()| options.open(&path)) {
@@ -91,7 +92,7 @@ impl TemporaryFile {
                         published: false,
                     });
                 }
-                // Left by a process that had our id and was killed.
+                // Whatever has this name stays.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io(&path, "creating")(error)),
             }

@@ -1,7 +1,7 @@
 //! Files of named, checksummed, 64-byte aligned sections.
 //!
 //! ```text
-//! ContainerWriter --stream--> .NAME.tmp --fsync, rename--> NAME --map--> Container
+//! ContainerWriter --stream--> .NAME.tmp-RANDOM --fsync, rename--> NAME --map--> Container
 //! ```
 //!
 //! | file | what it does |

@@ -19,6 +19,7 @@ use std::time::Instant;
 use super::embed::{Embedder, Watch};
 use super::error::AnchorsError;
 use super::manifest::{self, Counts, Manifest};
+use super::place;
 use super::plan::GraphPolicy;
 use super::publish::{self, NewSet};
 use super::set::AnchorSet;
@@ -55,6 +56,7 @@ pub struct BuildOptions {
 /// When the space makes no sense, `out` is in the way, or the sources cannot be read at all.
 pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
     options.space.validate()?;
+    place::refuse_inside_set(&options.out)?;
     // A dangling link is in the way too.
     if options.out.symlink_metadata().is_ok() {
         let is_set = publish::current(&options.out).is_ok();

@@ -54,7 +54,7 @@ struct CachedEmbeddings {
 /// Takes the embeddings of purged pairs from the caches of all encoders in the folder: those of the set
 /// by content and by vector, others by content. Returns how many.
 pub(super) fn forget(folder: &Path, gone: &RemovedPairs) -> Result<u64, AnchorsError> {
-    fs::sweep_hidden(folder)?;
+    fs::sweep_hidden(folder, |name| name.ends_with(".emb"))?;
     let mut forgotten = 0;
     for (fingerprint, forget) in &gone.caches {
         if let Some(cache) = EmbeddingCache::existing(folder, fingerprint, forget.dim)? {

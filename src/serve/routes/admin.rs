@@ -221,18 +221,7 @@ pub(super) async fn remove(
         }
     };
     change(&app, set, move |path| {
-        match (remove_pairs(&path, &selection, &write), &selection) {
-            (
-                Err(AnchorsError::NoSuchPair { ids, .. }),
-                Selection::Ids {
-                    missing_ok: true, ..
-                },
-            ) => {
-                let message = format!("no live pair has the id {ids}, and there is nothing to remove; nothing was changed");
-                Err(Refusal::invalid("unusable", message).of_request())
-            }
-            (done, _) => receipt(done?),
-        }
+        receipt(remove_pairs(&path, &selection, &write)?)
     })
     .await
 }

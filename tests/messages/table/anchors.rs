@@ -83,6 +83,20 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "anchors remove a.asif --id p0 --id nobody --missing-ok --dry-run",
         ),
         told(
+            "AnchorsError::NoneOfThese",
+            "anchors remove a.asif --id nobody --missing-ok",
+            3,
+            &["\"nobody\"", "nothing was changed", "anchors list"],
+            "anchors list a.asif",
+        ),
+        told(
+            "AnchorsError::InsideSet",
+            "build --pairs a.asif.jsonl --out a.asif/segments/inner.asif",
+            3,
+            &["lies in the anchor set", "a place outside"],
+            "build --pairs a.asif.jsonl --out outside.asif",
+        ),
+        told(
             "AnchorsError::NoMatch",
             "anchors remove a.asif --where source=none",
             3,

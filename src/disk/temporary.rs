@@ -1,0 +1,188 @@
+//! Files under hidden names until they are whole.
+//!
+//! A hidden name is `.NAME.tmp-RANDOM`, made where nothing has that name, so that no link is followed
+//! and no file of anybody else's is written to. The file is locked for as long as it is written: what
+//! has such a name and no lock was left by a writer that was killed, and the next one of the same file
+//! removes it.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use fs_err::{File, OpenOptions};
+
+use super::{HIDDEN, fault, names, parent, remove_hidden};
+
+/// The most bytes that file systems take as a name.
+const NAME_BYTES: usize = 255;
+/// Characters of the random part.
+const RANDOM: usize = 12;
+/// What stands between the name to come and the random part.
+const MARK: &str = ".tmp-";
+/// How often another name is tried, where another writer takes the file for one that was left.
+const TRIES: usize = 8;
+
+/// `begin`, the name of `path` and `end`, with as much of the name as leaves room for `more` bytes.
+pub fn hidden_prefix(begin: &str, path: &Path, end: &str, more: usize) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let room = NAME_BYTES.saturating_sub(begin.len() + end.len() + more);
+    let kept = name.floor_char_boundary(room);
+    format!("{begin}{}{end}", &name[..kept])
+}
+
+/// A new file with a hidden name beside `path`, locked. What killed writers of `path` left goes.
+///
+/// # Errors
+/// When the file system refuses; `ResourceBusy` when another writer is at it.
+pub(super) fn begin(path: &Path) -> io::Result<(File, PathBuf)> {
+    let folder = parent(path);
+    let prefix = hidden_prefix(&HIDDEN.to_string(), path, MARK, RANDOM);
+    let busy = || {
+        let what = format!("{}: another process is writing it", path.display());
+        io::Error::new(io::ErrorKind::ResourceBusy, what)
+    };
+    if !clear_abandoned(folder, &prefix)? {
+        return Err(busy());
+    }
+    for _ in 0..TRIES {
+        let mut builder = tempfile::Builder::new();
+        let made = builder
+            .prefix(&prefix)
+            .rand_bytes(RANDOM)
+            .make_in(folder, |hidden| {
+                fault::before(fault::Kind::Write, hidden)?;
+                let mut options = OpenOptions::new();
+                options.read(true).write(true).create_new(true).open(hidden)
+            })?;
+        let (file, hidden) = made.into_parts();
+        let hidden = hidden.keep().map_err(|error| error.error)?;
+        // Where there are no locks, nobody takes it for one that was left.
+        let taken = matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock));
+        if !taken && is_named(&file, &hidden) {
+            return Ok((file, hidden));
+        }
+    }
+    Err(busy())
+}
+
+/// Whether `file` still has this name.
+fn is_named(file: &File, path: &Path) -> bool {
+    let of = |found: io::Result<std::fs::Metadata>| found.ok().map(|m| (m.dev(), m.ino()));
+    let (own, named) = (file.metadata(), fs_err::symlink_metadata(path));
+    of(own).is_some_and(|own| of(named) == Some(own))
+}
+
+/// Removes what writers that were killed left under names that begin so; false when one is at work.
+fn clear_abandoned(folder: &Path, prefix: &str) -> io::Result<bool> {
+    // A folder that may be written to and not read keeps what is in it.
+    let found = match names(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Vec::new(),
+        found => found?,
+    };
+    for name in found {
+        let Some(random) = name.strip_prefix(prefix) else {
+            continue;
+        };
+        let path = folder.join(&name);
+        let is_file = fs_err::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+        if !is_random(random) || !is_file {
+            continue;
+        }
+        let Ok(file) = File::open(&path) else {
+            continue;
+        };
+        match file.try_lock() {
+            Ok(()) => remove_hidden(&path)?,
+            Err(std::fs::TryLockError::WouldBlock) => return Ok(false),
+            // Nothing tells whether somebody is at it.
+            Err(std::fs::TryLockError::Error(_)) => {}
+        }
+    }
+    Ok(true)
+}
+
+fn is_random(text: &str) -> bool {
+    text.len() == RANDOM && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// The name that a file with this hidden name was to have; `None` where no writer makes such a name.
+/// Those of containers and of older programs are known too.
+pub fn name_to_come(hidden: &str) -> Option<&str> {
+    let name = hidden.strip_prefix(HIDDEN)?;
+    if let Some((name, random)) = name.rsplit_once(MARK) {
+        let is_ours = !random.is_empty() && random.bytes().all(|b| b.is_ascii_alphanumeric());
+        return is_ours.then_some(name);
+    }
+    let name = name.strip_suffix(".tmp")?;
+    // `.NAME.PID-COUNT.tmp` of older programs.
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let counted = name.rsplit_once('.').filter(|(_, numbers)| {
+        let parts = numbers.split_once('-');
+        parts.is_some_and(|(pid, count)| is_number(pid) && is_number(count))
+    });
+    Some(counted.map_or(name, |(name, _)| name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::write_atomically;
+    use super::*;
+
+    #[test]
+    fn what_lies_under_a_name_that_could_be_guessed_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs_err::write(at("precious"), "mine").unwrap();
+        fs_err::write(at(".x.tmp"), "mine too").unwrap();
+        std::os::unix::fs::symlink(at("precious"), at(".y.tmp")).unwrap();
+        std::os::unix::fs::symlink(at("precious"), at(".y.tmp-abcdefghijkl")).unwrap();
+        for name in ["x", "y"] {
+            write_atomically(&at(name), b"new").unwrap();
+            super::super::replace_file(&at(name), "newer").unwrap();
+            assert!(fs_err::symlink_metadata(at(name)).unwrap().is_file());
+        }
+        assert_eq!(fs_err::read(at("precious")).unwrap(), b"mine");
+        assert_eq!(fs_err::read(at(".x.tmp")).unwrap(), b"mine too");
+        assert_eq!(fs_err::read(at("y")).unwrap(), b"newer");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_and_what_is_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs_err::write(at(".x.tmp-abcdefghijkl"), "left").unwrap();
+        fs_err::write(at(".x.tmp-mine"), "").unwrap();
+        fs_err::write(at(".xy.tmp-abcdefghijkl"), "of another").unwrap();
+        let (_file, hidden) = begin(&at("x")).unwrap();
+        assert!(!at(".x.tmp-abcdefghijkl").exists());
+        assert!(at(".x.tmp-mine").exists() && at(".xy.tmp-abcdefghijkl").exists());
+        let busy = begin(&at("x")).unwrap_err();
+        assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+        assert!(hidden.exists());
+    }
+
+    #[test]
+    fn every_legal_name_has_a_hidden_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["x".repeat(255), "ä".repeat(127), "x".repeat(240)] {
+            write_atomically(&folder.path().join(&name), b"new").unwrap();
+            assert_eq!(fs_err::read(folder.path().join(&name)).unwrap(), b"new");
+        }
+    }
+
+    #[test]
+    fn hidden_names_tell_what_they_were_to_be() {
+        for (hidden, name) in [
+            (".CURRENT.tmp-abcdefghijkl", Some("CURRENT")),
+            (".CURRENT.tmp", Some("CURRENT")),
+            (".g000001.del.123-0.tmp", Some("g000001.del")),
+            (".g000001.del.tmp-0123456789abcdef", Some("g000001.del")),
+            (".CURRENT.tmp-", None),
+            (".CURRENT.tmp-a b", None),
+            (".notes", None),
+            ("CURRENT.tmp", None),
+        ] {
+            assert_eq!(name_to_come(hidden), name, "{hidden}");
+        }
+    }
+}
