@@ -1,7 +1,7 @@
 //! Messages that other tests provoke, and those that no input reaches, with the reason.
 
 /// Variants. A file of tests that a reason names must exist.
-pub const ELSEWHERE: [(&str, &str); 66] = [
+pub const ELSEWHERE: [(&str, &str); 67] = [
     (
         "AnchorsError::MadeMeanwhile",
         "two builds: tests/messages/races.rs",
@@ -147,6 +147,10 @@ pub const ELSEWHERE: [(&str, &str); 66] = [
     (
         "InputError::Tokenizer",
         "a tokeniser that refuses a text: tests/model_folders/text.rs",
+    ),
+    (
+        "InputError::TokenBeyond",
+        "a token that the model does not know: tests/model_folders/classes.rs",
     ),
     (
         "InputError::NoTokens",
