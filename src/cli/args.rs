@@ -57,7 +57,8 @@ pub struct EncoderArgs {
     ignore_exif: bool,
 
     /// Use an image processor class that is not known here, and believe that its keys (size,
-    /// crop_size, resample, mean, deviation) mean what they say; noted in the encoder's identity. A set
+    /// crop_size, resample, mean, deviation) mean what they say; and a tokenizer class that is not
+    /// known, and believe that tokenizer.json makes its tokens. Noted in the encoder's identity. A set
     /// that was built so is asked so.
     #[arg(long, env = "ASIF_TRUST_PREPROCESSING")]
     trust_preprocessing: bool,
@@ -139,7 +140,11 @@ impl EncoderArgs {
             _ => !self.ignore_exif,
         };
         options.trust_preprocessing = self.trust_preprocessing
-            || recorded(Modality::Image).is_some_and(|i| i.preprocessing["trusted"].is_string());
+            || [Modality::Image, Modality::Text]
+                .into_iter()
+                .any(|modality| {
+                    recorded(modality).is_some_and(|i| i.preprocessing["trusted"].is_string())
+                });
         let name = |given: &Option<String>, modality, default: &str| {
             given
                 .clone()

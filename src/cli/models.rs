@@ -44,9 +44,10 @@ enum ModelsCommand {
         #[arg(long, env = "ASIF_PROMPT", value_name = "NAME|WORDS")]
         prompt: Option<String>,
         /// Use an image processor class that is not known here, and believe that its keys (size,
-        /// crop_size, resample, mean, deviation) mean what they say. A class may do more than its
-        /// keys tell, so compare a vector with the original program's before you rely on it. Noted in
-        /// the encoder's identity.
+        /// crop_size, resample, mean, deviation) mean what they say; or a tokenizer class that is not
+        /// known here, and believe that tokenizer.json makes its tokens. A class may do more than its
+        /// files tell, so compare a vector with the original program's before you rely on it. Noted
+        /// in the encoder's identity.
         #[arg(long, env = "ASIF_TRUST_PREPROCESSING")]
         trust_preprocessing: bool,
         /// ONNX Runtime's shared library, where it is not the one in the home.

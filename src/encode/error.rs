@@ -114,6 +114,18 @@ pub enum InputError {
         /// What the tokenizer said.
         reason: String,
     },
+    /// The text has a token that the model does not know.
+    #[error(
+        "the text has the token {token:?}, whose number {id} is beyond the table of {model}; leave it out, or correct tokenizer.json"
+    )]
+    TokenBeyond {
+        /// The token.
+        token: String,
+        /// Its number.
+        id: u32,
+        /// The encoder's name.
+        model: String,
+    },
     /// The tokenizer made no tokens of the text, so there is nothing to encode.
     #[error("the text gives no tokens; write at least one word")]
     NoTokens,

@@ -136,6 +136,31 @@ fn load(
     Ok((pool, sha256))
 }
 
+/// Whether one of `others`, which are asked in turn, is another vector than `first`. An input that the
+/// model does not answer is told apart as well, and where there is no other nothing is known.
+fn tells_apart(first: &[f32], others: impl Iterator<Item = Result<Vec<f32>, EncodeError>>) -> bool {
+    // Of unit vectors, squared: what rounding may make of one vector.
+    const ROUNDING: f32 = 1e-10;
+    let mut asked = false;
+    for other in others {
+        let Ok(other) = other else { return true };
+        let squares = first.iter().zip(&other).map(|(a, b)| (a - b) * (a - b));
+        if squares.sum::<f32>() > ROUNDING {
+            return true;
+        }
+        asked = true;
+    }
+    !asked
+}
+
+/// Why a model is refused that does not tell inputs apart.
+fn same_vector(inputs: &str) -> String {
+    format!(
+        "it gives all {inputs} that were tried the same vector, so nothing can be found by it; check \
+         the export, its output and its pooling"
+    )
+}
+
 impl SelfCheck {
     /// Encodes `inputs` one by one and then together. Those that the model makes no vector of are left
     /// out, unless it makes none of any: some models do so with the empty text.

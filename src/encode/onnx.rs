@@ -14,6 +14,8 @@ use super::error::ModelError;
 const MAX_DEPTH: u32 = 100;
 /// The longest name or path that is read, in bytes.
 const MAX_TEXT: u64 = 4096;
+/// The longest name of a weight or of a node's input that is looked at.
+const MAX_NAME: u64 = 512;
 
 /// What was found in an ONNX file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -23,6 +25,10 @@ pub(crate) struct OnnxSummary {
     /// The files that the weights lie in, as the ONNX file writes them, each with the first byte
     /// after the last weight.
     pub locations: BTreeMap<String, u64>,
+    /// Names of what the main graph looks token numbers up in.
+    tables: Vec<String>,
+    /// The rows of each weight of the main graph that has several dimensions.
+    rows: BTreeMap<String, u64>,
 }
 
 /// The message types on the way to a tensor.
@@ -59,6 +65,13 @@ impl OnnxSummary {
                 reason: format!("this is not an ONNX file ({reason}); export the model again"),
             })?;
         Ok(walk.found)
+    }
+
+    /// How many token numbers the model knows: the rows of the smallest table that `input_ids` are
+    /// looked up in.
+    pub fn token_rows(&self) -> Option<u64> {
+        let tables = self.tables.iter();
+        tables.filter_map(|name| self.rows.get(name).copied()).min()
     }
 }
 
@@ -120,6 +133,26 @@ pub(crate) fn weight_files(root: &Path, onnx: &Path) -> Result<Vec<PathBuf>, Mod
     Ok(files)
 }
 
+/// What a node does with what.
+#[derive(Default)]
+struct NodeNames {
+    operator: String,
+    inputs: Vec<String>,
+}
+
+impl NodeNames {
+    /// The table that this node looks the token numbers up in.
+    fn table(self) -> Option<String> {
+        let (ids, table) = match self.operator.as_str() {
+            "Gather" | "GatherBlockQuantized" => (1, 0),
+            "EmbedLayerNormalization" => (0, 2),
+            _ => return None,
+        };
+        let asked = self.inputs.get(ids).is_some_and(|name| name == "input_ids");
+        self.inputs.into_iter().nth(table).filter(|_| asked)
+    }
+}
+
 struct Walk<R> {
     source: R,
     at: u64,
@@ -129,6 +162,7 @@ struct Walk<R> {
 impl<R: Read + Seek> Walk<R> {
     /// Reads a message that ends at `end`.
     fn message(&mut self, kind: Message, end: u64, depth: u32) -> Result<(), Malformed> {
+        let mut node = NodeNames::default();
         if depth > MAX_DEPTH {
             return Err("messages are nested too deeply");
         }
@@ -139,12 +173,18 @@ impl<R: Read + Seek> Walk<R> {
             known |= inner.is_some();
             match inner {
                 Some(Child::Message(message)) => self.message(message, stop, depth + 1)?,
-                Some(Child::Tensor) => self.tensor(stop)?,
+                Some(Child::Tensor) => self.tensor(stop, kind == Message::Graph { main: true })?,
                 Some(Child::Input) => self.input(stop)?,
+                None if kind == Message::Node && stop - self.at <= MAX_NAME => match field {
+                    1 => node.inputs.push(self.text(stop)?),
+                    4 => node.operator = self.text(stop)?,
+                    _ => {}
+                },
                 None => {}
             }
             self.skip_to(stop)?;
         }
+        self.found.tables.extend(node.table());
         if kind == Message::Model && !known {
             return Err("it has no graph");
         }
@@ -166,15 +206,27 @@ impl<R: Read + Seek> Walk<R> {
     }
 
     /// A `TensorProto`: where its values lie, if outside.
-    fn tensor(&mut self, end: u64) -> Result<(), Malformed> {
+    fn tensor(&mut self, end: u64, main: bool) -> Result<(), Malformed> {
         let (mut entries, mut external) = (Vec::new(), false);
+        let (mut name, mut dims) = (String::new(), Vec::new());
         while let Some((field, part)) = self.next_field(end)? {
             match (field, part) {
                 (14, Part::Number(place)) => external = place == 1,
+                // A weight has a few; what has more is no table.
+                (1, Part::Number(dim)) if dims.len() < 3 => dims.push(dim),
+                (1, Part::Bytes(stop)) => dims.extend(self.packed(stop)?),
+                (8, Part::Bytes(stop)) if main && stop - self.at <= MAX_NAME => {
+                    name = self.text(stop)?;
+                }
                 (13, Part::Bytes(stop)) => entries.push(self.entry(stop)?),
                 (_, Part::Bytes(stop)) => self.skip_to(stop)?,
                 (_, Part::Number(_)) => {}
             }
+        }
+        if let [rows, _, ..] = dims[..]
+            && main
+        {
+            self.found.rows.insert(name, rows);
         }
         if !external {
             return Ok(());
@@ -199,6 +251,16 @@ impl<R: Read + Seek> Walk<R> {
             *end = last.max(*end);
         }
         Ok(())
+    }
+
+    /// The first numbers of a packed list.
+    fn packed(&mut self, end: u64) -> Result<Vec<u64>, Malformed> {
+        let mut numbers = Vec::new();
+        while self.at < end && numbers.len() < 3 {
+            numbers.push(self.varint()?);
+        }
+        self.skip_to(end)?;
+        Ok(numbers)
     }
 
     /// A `StringStringEntryProto`: key and value.

@@ -91,7 +91,8 @@ pub struct EncoderOptions {
     /// The ONNX file, relative to the folder, instead of `model.onnx` or `onnx/model.onnx`.
     pub onnx_file: Option<PathBuf>,
     /// Whether the keys of an image processor class that is not known here are believed to mean what
-    /// they say, so that such a folder is not refused. Part of the encoder's identity.
+    /// they say, and tokenizer.json to do all that a tokenizer class does that is not known, so that
+    /// such a folder is not refused. Part of the encoder's identity.
     pub trust_preprocessing: bool,
 }
 

@@ -8,12 +8,14 @@
 //! | `weights` | weights in other files: which count, and which are refused |
 //! | `halves` | two-tower folders, and advice that is followed |
 //! | `tokens` | padding and the tokenizer's other files |
+//! | `classes` | tokenizer classes that are not known, tokens that a model does not know, equal vectors |
 //! | `unasked` | what tokenizer classes do unasked, and what shows a model its padding |
 //! | `processors` | image processor classes against Pillow and numpy |
 //! | `outside` | what the program writes outside its home |
 //! | `mutated` | folders with random faults, through the program |
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod classes;
 mod halves;
 mod image;
 mod installed;

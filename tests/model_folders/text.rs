@@ -18,6 +18,17 @@ pub const TOKENIZER: &[u8] = br#"{"version": "1.0", "truncation": null, "padding
     "model": {"type": "WordLevel", "unk_token": "[UNK]",
               "vocab": {"[PAD]": 0, "[UNK]": 1, "dog": 2, "cat": 3, "tree": 4}}}"#;
 
+/// [`TOKENIZER`] as SigLIP's class makes it: small letters, no punctuation.
+pub fn siglip_tokenizer() -> Vec<u8> {
+    let text = String::from_utf8(TOKENIZER.to_vec()).unwrap();
+    text.replace(
+        r#""normalizer": null"#,
+        r#""normalizer": {"type": "Sequence", "normalizers": [{"type": "Lowercase"},
+            {"type": "Replace", "pattern": {"Regex": "[!-/:-@\\[-`{-~]"}, "content": ""}]}"#,
+    )
+    .into_bytes()
+}
+
 /// Token vectors of two numbers. Padding is the largest, so that pooling over it would show.
 const TABLE: [f32; 10] = [90., 90., 1., 1., 3., 0., 0., 4., -8., 6.];
 
@@ -121,10 +132,17 @@ fn options_override_the_folder_and_change_the_identity() {
     close(&max.encode_texts(&["dog cat"]).unwrap(), &[unit(3., 4.)]);
     let prompted = EncoderOptions {
         prompt: Some("cat ".into()),
-        ..with(Some(Pooling::Cls))
+        ..with(Some(Pooling::Max))
     };
     let prompted = open_text(dir.path(), &prompted).unwrap();
-    close(&prompted.encode_texts(&["dog"]).unwrap(), &[unit(0., 4.)]);
+    close(&prompted.encode_texts(&["dog"]).unwrap(), &[unit(3., 4.)]);
+    // The first token would be that of the prompt whatever the text.
+    let blind = EncoderOptions {
+        prompt: Some("cat ".into()),
+        ..with(Some(Pooling::Cls))
+    };
+    let error = open_text(dir.path(), &blind).unwrap_err().to_string();
+    assert!(error.contains("the same vector"), "{error}");
 }
 
 #[test]
@@ -169,6 +187,18 @@ fn a_finished_embedding_is_taken_as_it_is() {
     let error = error.to_string();
     assert!(
         error.contains("a.Dense") && error.contains("--output"),
+        "{error}"
+    );
+    // Token vectors are not what the module makes, and no name for them is advised.
+    let bare = folder(&[
+        ("model.onnx", &usual_text()),
+        ("tokenizer.json", TOKENIZER),
+        ("modules.json", modules),
+    ]);
+    let error = open_text(bare.path(), &EncoderOptions::latency()).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("a.Transformer") && !error.contains("--output"),
         "{error}"
     );
     let named = EncoderOptions {

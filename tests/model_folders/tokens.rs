@@ -3,7 +3,7 @@
 use asif::encode::{EncoderOptions, ModelFolder, TextEncoder};
 use tempfile::TempDir;
 
-use super::text::TOKENIZER;
+use super::text::{TOKENIZER, siglip_tokenizer};
 use super::tiny_onnx::Attribute::{Int, Ints};
 use super::tiny_onnx::Dim::{Free, Is};
 use super::tiny_onnx::{Graph, INT64};
@@ -104,7 +104,7 @@ fn padding_that_the_model_reads_is_done_as_it_was_trained() {
             b"{}",
             &[2, 3],
         ),
-        (TOKENIZER.to_vec(), siglip, &[2, 3, 0, 0, 0, 0]),
+        (siglip_tokenizer(), siglip, &[2, 3, 0, 0, 0, 0]),
     ];
     for (tokenizer, config, ids) in cases {
         let dir = folder(&[

@@ -1,6 +1,6 @@
 //! What tokenizer classes do unasked, and what shows a model its padding.
 
-use super::text::TOKENIZER;
+use super::text::siglip_tokenizer;
 use super::tokens::{mean_of_rows, near, open, reads_padding, written};
 use super::{folder, runtime};
 
@@ -180,7 +180,7 @@ fn a_model_that_is_shown_its_padding_is_padded_although_it_asks_for_a_mask() {
     ] {
         let dir = folder(&[
             ("model.onnx", &onnx),
-            ("tokenizer.json", TOKENIZER),
+            ("tokenizer.json", &siglip_tokenizer()),
             ("tokenizer_config.json", config.as_bytes()),
         ]);
         let vectors = open(&dir).unwrap().encode_texts(&["dog cat", "tree"]);

@@ -330,11 +330,17 @@ pub fn fragile(folder: &Path) {
         .build();
     let words = Dim::Free("sequence");
     let nan = f32::NAN;
-    let table = [9., 9., 1., 1., 3., 0., 0., 4., -8., 6., nan, nan];
+    let table = [9., 9., 1., 1., 3., 0., 0., 4., -8., 6., nan, nan, 1., 2.];
     let text = Graph::default()
         .input("input_ids", INT64, &[batch, words])
-        .weight("table", &[6, 2], &table)
-        .node("Gather", &["table", "input_ids"], "last_hidden_state")
+        .weight("table", &[7, 2], &table)
+        .node("Gather", &["table", "input_ids"], "rows")
+        // A place beyond a table for the last word.
+        .integers("places", &[0, 0, 0, 0, 0, 0, 9])
+        .node("Gather", &["places", "input_ids"], "place")
+        .weight("zeros", &[1, 2], &[0.; 2])
+        .node("Gather", &["zeros", "place"], "added")
+        .node("Add", &["rows", "added"], "last_hidden_state")
         .output("last_hidden_state", &[batch, words, Dim::Is(2)])
         .input("attention_mask", INT64, &[batch, words])
         .build();

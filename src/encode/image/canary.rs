@@ -7,6 +7,14 @@ pub(super) fn picture() -> RgbImage {
     drawn(320, 240, 0)
 }
 
+/// Pictures of other colours and shapes, each drawn when it is asked for.
+pub(super) fn others() -> impl Iterator<Item = RgbImage> {
+    let plain = [[12, 34, 200], [250, 240, 10]];
+    let plain = plain.map(|colour| move || RgbImage::from_pixel(64, 48, Rgb(colour)));
+    let shapes = std::iter::once_with(|| drawn(240, 320, 3));
+    shapes.chain(plain.into_iter().map(|draw| draw()))
+}
+
 /// Stripes, discs and a ramp, by integer arithmetic: the same everywhere.
 pub(super) fn drawn(width: u32, height: u32, seed: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {

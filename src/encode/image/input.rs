@@ -39,10 +39,13 @@ pub(super) fn find_input(
         [batch, channels, h, w] => {
             let fits = |declared: i64, value: u32| declared < 0 || declared == i64::from(value);
             if !(fits(channels, 3) && fits(h, height) && fits(w, width)) {
+                let (file, keys) = preprocess.source();
                 return Err(refuse(format!(
-                    "input `{}` has shape {:?}, but preprocessor_config.json makes [n, 3, {height}, \
-                     {width}]; correct its size or crop_size, or export the model for that size",
-                    input.name, input.shape
+                    "input `{}` has shape {:?}, but {} makes [n, 3, {height}, {width}]; correct its \
+                     {keys}, or export the model for that size",
+                    input.name,
+                    input.shape,
+                    file.file_name().unwrap_or_default().display(),
                 )));
             }
             match batch {

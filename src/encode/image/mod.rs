@@ -25,7 +25,7 @@ use super::options::EncoderOptions;
 use super::output::Reader;
 use super::registry;
 use super::runtime::pool::{Feed, SessionPool};
-use super::{Modality, SelfCheck, load};
+use super::{Modality, SelfCheck, load, tells_apart};
 use decode::{DecodedImage, PictureLimits};
 use input::find_input;
 use preprocess::Preprocess;
@@ -89,6 +89,13 @@ impl ImageEncoder {
         };
 
         let (vector, rank) = model.run(&[model.prepare(&canary::picture())])?;
+        let others = canary::others().map(|picture| model.run(&[model.prepare(&picture)]));
+        if !tells_apart(&vector, others.map(|run| Ok(run?.0))) {
+            return Err(ModelError::Graph {
+                path: onnx,
+                reason: super::same_vector("pictures"),
+            });
+        }
         let mut preprocessing = model.preprocess.describe();
         preprocessing["output"] = json!(model.reader.output);
         preprocessing["pooling"] = json!(model.reader.pooling_of(Modality::Image, rank));

@@ -5,14 +5,23 @@
 //! refused with the key.
 
 use serde_json::Value;
-use tokenizers::{
-    NormalizedString, Normalizer, Tokenizer, TruncationDirection, TruncationStrategy,
-};
+use tokenizers::{Tokenizer, TruncationDirection, TruncationStrategy};
 
 use super::super::error::ModelError;
 use super::super::folder::{ModelFolder, Settings};
+use super::classes::TokenizerClass;
+use super::rewrites;
 
-/// Checks the files, and says on which side long texts are cut where they do.
+/// What the files say beside tokenizer.json.
+pub(super) struct Agreement {
+    /// The side on which long texts are cut, where they say it.
+    pub side: Option<TruncationDirection>,
+    /// The class that was believed without knowing it.
+    pub trusted: Option<String>,
+}
+
+/// Checks the files. With `trust` a tokenizer class that is not known is believed to do what
+/// tokenizer.json says.
 ///
 /// # Errors
 /// [`ModelError::Setting`] for a key that would change token numbers.
@@ -20,7 +29,8 @@ pub(super) fn check(
     folder: &ModelFolder,
     tokenizer: &Tokenizer,
     raw: &Value,
-) -> Result<Option<TruncationDirection>, ModelError> {
+    trust: bool,
+) -> Result<Agreement, ModelError> {
     let own = Settings {
         path: folder.dir().join("tokenizer.json"),
         value: raw.clone(),
@@ -45,6 +55,7 @@ pub(super) fn check(
             "set it to null",
         ));
     }
+    unknown_token(&own)?;
     if let Some(tokens) = folder.json("added_tokens.json")? {
         for (token, id) in tokens.value.as_object().into_iter().flatten() {
             same_number(&tokens, token, tokenizer, token, id.as_u64())?;
@@ -52,7 +63,7 @@ pub(super) fn check(
     }
     let map = folder.json("special_tokens_map.json")?;
     let file = folder.json("tokenizer_config.json")?;
-    let family = TokenizerFamily::of(folder, file.as_ref())?;
+    let class = TokenizerClass::of(folder, file.as_ref(), trust)?;
     // A file that is not there is one that says nothing.
     let file = file.unwrap_or_else(|| Settings {
         path: folder.dir().join("tokenizer_config.json"),
@@ -103,36 +114,24 @@ pub(super) fn check(
             "false or absent",
         ));
     }
-    bert_normalizer(&file, raw, family)?;
-    if file.switch("do_lower_case")? == Some(true) && !lowers(tokenizer) {
-        return Err(differs(
-            &file,
-            "do_lower_case",
-            "true",
-            "false, since the normalizer of tokenizer.json keeps capitals",
-        ));
-    }
-    let asked = file.switch("add_prefix_space")?;
-    let level = raw.get("pre_tokenizer");
-    // Unasked, only this pre-tokenizer is changed, and only where it stands alone.
-    let alone = level.and_then(|part| part.get("type")?.as_str()) == Some("ByteLevel");
-    let usual = (family == TokenizerFamily::Roberta && alone).then_some(false);
-    if let Some(found) = prefix_space(level)
-        && asked.or(usual).is_some_and(|asked| asked != found)
-    {
-        let expected = format!("{found}, as the pre_tokenizer of tokenizer.json");
-        return Err(contrary(&file, "add_prefix_space", asked, &expected));
-    }
-    edges(&file, map.as_ref(), tokenizer, family)?;
-    match file.text("truncation_side")? {
-        None => Ok(None),
-        Some("right") => Ok(Some(TruncationDirection::Right)),
-        Some("left") => Ok(Some(TruncationDirection::Left)),
-        Some(other) => Err(differs(&file, "truncation_side", other, "left or right")),
-    }
+    rewrites::letters(&file, raw, tokenizer, &class)?;
+    rewrites::space_before(&file, raw, class.family)?;
+    rewrites::edges(&file, map.as_ref(), tokenizer, &class)?;
+    let side = match file.text("truncation_side")? {
+        None => None,
+        Some("right") => Some(TruncationDirection::Right),
+        Some("left") => Some(TruncationDirection::Left),
+        Some(other) => {
+            return Err(differs(&file, "truncation_side", other, "left or right"));
+        }
+    };
+    Ok(Agreement {
+        side,
+        trusted: class.trusted,
+    })
 }
 
-fn differs(file: &Settings, key: &str, found: &str, expected: &str) -> ModelError {
+pub(super) fn differs(file: &Settings, key: &str, found: &str, expected: &str) -> ModelError {
     file.bad(
         key,
         found,
@@ -144,7 +143,12 @@ fn differs(file: &Settings, key: &str, found: &str, expected: &str) -> ModelErro
 
 /// The error for a switch that says otherwise than tokenizer.json, by itself or by being absent where
 /// the tokenizer's class then takes it for the other.
-fn contrary(file: &Settings, key: &str, asked: Option<bool>, expected: &str) -> ModelError {
+pub(super) fn contrary(
+    file: &Settings,
+    key: &str,
+    asked: Option<bool>,
+    expected: &str,
+) -> ModelError {
     match asked {
         Some(asked) => differs(file, key, &asked.to_string(), expected),
         None => file.bad(
@@ -156,41 +160,26 @@ fn contrary(file: &Settings, key: &str, asked: Option<bool>, expected: &str) -> 
     }
 }
 
-/// Tokenizer classes that change the loaded tokenizer even by what their file does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TokenizerFamily {
-    /// Small letters and no accents, and each Chinese character a word.
-    Bert,
-    /// No space before the text.
-    Roberta,
-    /// A token before the text and none after it.
-    Llama,
-    Other,
-}
-
-impl TokenizerFamily {
-    /// By `tokenizer_class`; without it by `model_type` in config.json.
-    fn of(folder: &ModelFolder, file: Option<&Settings>) -> Result<Self, ModelError> {
-        let class = match file {
-            Some(file) => file.text("tokenizer_class")?,
-            None => None,
-        };
-        let config = folder.json("config.json")?;
-        let kind = match (class, &config) {
-            (Some(class), _) => {
-                let stem = class.strip_suffix("Fast").unwrap_or(class);
-                stem.strip_suffix("Tokenizer").unwrap_or(stem)
-            }
-            (None, Some(config)) => config.text("model_type")?.unwrap_or(""),
-            (None, None) => "",
-        };
-        Ok(match kind.to_ascii_lowercase().as_str() {
-            "bert" | "convbert" | "distilbert" | "electra" | "funnel" | "layoutlm"
-            | "mobilebert" | "mpnet" | "squeezebert" => Self::Bert,
-            "bart" | "deberta" | "gpt2" | "led" | "longformer" | "mvp" | "roberta" => Self::Roberta,
-            "codellama" | "gemma" | "llama" => Self::Llama,
-            _ => Self::Other,
-        })
+/// Refuses a token for unknown words that is none: the first such word would end in an error.
+fn unknown_token(own: &Settings) -> Result<(), ModelError> {
+    let Some(model) = own.get("model") else {
+        return Ok(());
+    };
+    let usual = match model.get("type").and_then(Value::as_str) {
+        Some("WordPiece") => Some("[UNK]"),
+        Some("WordLevel") => Some("<unk>"),
+        _ => None,
+    };
+    let named = model.get("unk_token").and_then(Value::as_str).or(usual);
+    let vocab = model.get("vocab").and_then(Value::as_object);
+    match (named, vocab) {
+        (Some(token), Some(vocab)) if !vocab.contains_key(token) => Err(own.bad(
+            "model.unk_token",
+            &format!("{token:?}"),
+            "a token of model.vocab, for words that are not in it",
+            "name the token that the model was trained with, or copy tokenizer.json again",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -219,108 +208,9 @@ fn added(raw: &Value, token: &str) -> bool {
 }
 
 /// The text of a token that is written as a text or as an object.
-fn content(token: &Value) -> Option<&str> {
+pub(super) fn content(token: &Value) -> Option<&str> {
     match token {
         Value::String(text) => Some(text),
         other => other.get("content").and_then(Value::as_str),
     }
-}
-
-/// The settings that BERT's tokenizer classes write into their normalizer.
-fn bert_normalizer(
-    file: &Settings,
-    raw: &Value,
-    family: TokenizerFamily,
-) -> Result<(), ModelError> {
-    let Some(normalizer) = raw
-        .get("normalizer")
-        .filter(|n| n.get("type").and_then(Value::as_str) == Some("BertNormalizer"))
-    else {
-        return Ok(());
-    };
-    let lower = file.switch("do_lower_case")?;
-    for (key, own) in [
-        ("do_lower_case", "lowercase"),
-        ("strip_accents", "strip_accents"),
-        ("tokenize_chinese_chars", "handle_chinese_chars"),
-    ] {
-        let asked = file.switch(key)?;
-        let usual = match own {
-            // Accents go as capitals do where nothing is said.
-            "strip_accents" => lower.unwrap_or(true),
-            _ => true,
-        };
-        let meant = asked.or((family == TokenizerFamily::Bert).then_some(usual));
-        let found = normalizer.get(own).cloned().unwrap_or(Value::Null);
-        let lowercase = normalizer.get("lowercase").and_then(Value::as_bool);
-        let effective = match own {
-            "strip_accents" => found.as_bool().or(lowercase),
-            _ => found.as_bool(),
-        };
-        if let (Some(meant), Some(effective)) = (meant, effective)
-            && meant != effective
-        {
-            let expected = format!("{effective}, as `{own}` in the normalizer of tokenizer.json");
-            return Err(contrary(file, key, asked, &expected));
-        }
-    }
-    Ok(())
-}
-
-/// Whether the tokenizer's normalizer makes small letters of capitals.
-fn lowers(tokenizer: &Tokenizer) -> bool {
-    let mut text = NormalizedString::from("AN");
-    let normalizer = tokenizer.get_normalizer();
-    normalizer.is_some_and(|n| n.normalize(&mut text).is_ok()) && !text.get().contains('A')
-}
-
-/// Whether a space is put before the text; none where the pre-tokenizer has no such setting.
-fn prefix_space(pre_tokenizer: Option<&Value>) -> Option<bool> {
-    let part = pre_tokenizer?;
-    match part.get("type")?.as_str()? {
-        "ByteLevel" => part.get("add_prefix_space")?.as_bool(),
-        "Metaspace" => match part.get("prepend_scheme").and_then(Value::as_str) {
-            Some(scheme) => Some(scheme != "never"),
-            None => part.get("add_prefix_space")?.as_bool(),
-        },
-        "Sequence" => {
-            let parts = part.get("pretokenizers")?.as_array()?;
-            parts.iter().find_map(|part| prefix_space(Some(part)))
-        }
-        _ => None,
-    }
-}
-
-/// Whether texts begin and end with the tokens that the file asks for.
-fn edges(
-    file: &Settings,
-    map: Option<&Settings>,
-    tokenizer: &Tokenizer,
-    family: TokenizerFamily,
-) -> Result<(), ModelError> {
-    for (key, token, last) in [
-        ("add_bos_token", "bos_token", false),
-        ("add_eos_token", "eos_token", true),
-    ] {
-        let asked = file.switch(key)?;
-        let Some(meant) = asked.or((family == TokenizerFamily::Llama).then_some(!last)) else {
-            continue;
-        };
-        let holders = [Some(file), map].into_iter().flatten();
-        let named = holders
-            .filter_map(|f| f.get(token).and_then(content))
-            .next();
-        let Some(id) = named.and_then(|token| tokenizer.token_to_id(token)) else {
-            continue;
-        };
-        let encoding = tokenizer.encode_fast("a", true);
-        let ids = encoding.map(|e| e.get_ids().to_vec()).unwrap_or_default();
-        let edge = if last { ids.last() } else { ids.first() };
-        let found = edge == Some(&id);
-        if found != meant {
-            let expected = format!("{found}, as the post_processor of tokenizer.json does");
-            return Err(contrary(file, key, asked, &expected));
-        }
-    }
-    Ok(())
 }

@@ -3,6 +3,9 @@
 //! | module | what it is |
 //! |---|---|
 //! | `agreement` | whether the files beside tokenizer.json say the same |
+//! | `classes` | tokenizer classes: which are known |
+//! | `rewrites` | what a tokenizer class writes into the tokenizer |
+//! | `vocabulary` | token numbers against the rows of the model's table |
 //! | `modules` | the chain of modules, and its pooling |
 //! | `tokens` | texts as token numbers, and the tokenizer |
 //! | `settings` | length, pooling and prompt from the folder's JSON files |
@@ -10,11 +13,14 @@
 //! | `layout` | how rows of a batch are made equally long |
 
 mod agreement;
+mod classes;
 mod layout;
 mod modules;
 mod padding;
+mod rewrites;
 mod settings;
 mod tokens;
+mod vocabulary;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -30,7 +36,7 @@ use super::options::EncoderOptions;
 use super::output::Reader;
 use super::registry;
 use super::runtime::pool::SessionPool;
-use super::{Modality, SelfCheck, load};
+use super::{Modality, SelfCheck, load, tells_apart};
 use layout::Layout;
 use padding::Padding;
 use settings::TextSettings;
@@ -50,6 +56,8 @@ struct Model {
     layout: Layout,
     lower_case: bool,
     prompt: String,
+    /// How many tokens the model's table has, where the graph tells.
+    rows: Option<u64>,
 }
 
 /// A text model, shared by reference between threads.
@@ -72,13 +80,21 @@ impl TextEncoder {
         let options = &options.or(&registry::overrides(folder)?);
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
         let (mut tokenizer, raw, tokenizer_sha256) = load_tokenizer(folder)?;
-        let side = agreement::check(folder, &tokenizer, &raw)?;
+        let agreed = agreement::check(folder, &tokenizer, &raw, options.trust_preprocessing)?;
+        let side = agreed.side;
+        let rows = vocabulary::rows(folder, &onnx, &raw)?;
         let truncation = tokenizer.get_truncation().map(|t| t.max_length);
         let own_side = tokenizer
             .get_truncation()
             .map_or(TruncationDirection::Right, |t| t.direction);
         let settings = TextSettings::read(folder, options, truncation)?;
         let (pool, sha256) = load(folder, &onnx, options)?;
+        // Where all outputs are token vectors no other name and no pooling helps.
+        if let Some(reason) = settings.more_layers.clone()
+            && pool.outputs.iter().all(|output| output.shape.len() == 3)
+        {
+            return Err(ModelError::Graph { path: onnx, reason });
+        }
         let reader = Reader::choose(
             Modality::Text,
             &pool.outputs,
@@ -124,6 +140,7 @@ impl TextEncoder {
             layout,
             lower_case,
             prompt,
+            rows,
         };
 
         let canary = model.tokenize(CANARY).map_err(|e| input_error(0, e))?;
@@ -143,8 +160,29 @@ impl TextEncoder {
         // Of an output that is asked for by name it is believed that it has them.
         let whole = ["sentence_embedding", "text_embeds"].contains(&model.reader.output.as_str())
             || options.output.is_some();
-        if let Some(reason) = settings.more_layers.filter(|_| rank == 3 || !whole) {
+        if let Some(mut reason) = settings.more_layers.filter(|_| rank == 3 || !whole) {
+            // Of token vectors it would not help to be named.
+            let outputs = model.pool.outputs.iter().filter(|o| o.shape.len() == 2);
+            let others: Vec<&str> = outputs.map(|o| o.name.as_str()).collect();
+            if !others.is_empty() {
+                reason.push_str(&format!(
+                    ", or, if an output of one vector a text ({}) does, name it with `asif models add NAME DIR \
+                     --output`",
+                    others.join(", ")
+                ));
+            }
             return Err(ModelError::Graph { path: onnx, reason });
+        }
+        let others = PROBES.iter().map(|text| (*text).to_owned());
+        let others = others.chain(vocabulary::some_tokens(&raw));
+        let others = others.filter_map(|text| model.tokenize(&text).ok());
+        let others = others.filter(|tokens| tokens.ids != canary.ids);
+        let others = others.map(|tokens| Ok(model.run(&[&tokens])?.0));
+        if !tells_apart(&vector, others) {
+            return Err(ModelError::Graph {
+                path: onnx,
+                reason: super::same_vector("texts"),
+            });
         }
         let mut preprocessing = json!({
             "output": model.reader.output,
@@ -155,6 +193,9 @@ impl TextEncoder {
             "normalize": true,
             "padding": model.layout.describe(),
         });
+        if let Some(class) = agreed.trusted {
+            preprocessing["trusted"] = json!(class);
+        }
         // Where the tokenizer itself says it, its hash tells.
         if let Some(side) = side.filter(|&side| side != own_side) {
             preprocessing["truncation_side"] = json!(side.as_ref());
@@ -356,6 +397,14 @@ impl Model {
         if encoding.is_empty() {
             return Err(InputError::NoTokens);
         }
+        let beyond = |id: &&u32| self.rows.is_some_and(|rows| u64::from(**id) >= rows);
+        if let Some(&id) = encoding.get_ids().iter().find(beyond) {
+            return Err(InputError::TokenBeyond {
+                token: self.tokenizer.id_to_token(id).unwrap_or_default(),
+                id,
+                model: self.pool.name().to_owned(),
+            });
+        }
         Ok(Tokens {
             ids: encoding.get_ids().to_vec(),
             types: encoding.get_type_ids().to_vec(),
@@ -390,6 +439,12 @@ impl Model {
 
 /// The text that [`TextEncoder::canary`] encodes.
 const CANARY: &str = "a red kite above the harbour at noon";
+
+/// Other texts, which have to get other vectors.
+const PROBES: [&str; 2] = [
+    "a dog",
+    "two people walk along a wide beach in the evening light",
+];
 
 fn input_error(index: usize, source: InputError) -> EncodeError {
     EncodeError::Input { index, source }

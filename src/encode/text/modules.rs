@@ -99,8 +99,7 @@ impl ModuleChain {
         modules.refused = (!refused.is_empty()).then(|| {
             format!(
                 "modules.json has a module ({}) that the ONNX file's token vectors do not contain; \
-                 export the model with a `sentence_embedding` output that includes it, or, if another \
-                 output does, name it with `asif models add NAME DIR --output`",
+                 export the model with a `sentence_embedding` output that includes it",
                 refused.join(", ")
             )
         });

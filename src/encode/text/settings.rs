@@ -9,10 +9,9 @@ use super::super::folder::{ModelFolder, Settings};
 use super::super::options::{EncoderOptions, Pooling};
 use super::modules::{ModuleChain, pooling_of};
 
-/// The longest sequence that is believed, in tokens: files say 1e30 for "no limit".
+/// The longest sequence that is believed, in tokens; a `model_max_length` above it (1e30, a thousand
+/// million) means that there is no limit.
 pub(super) const BELIEVABLE: u64 = 1 << 20;
-/// Above this a `model_max_length` means that there is no limit, as in Hugging Face's tokenizers.
-const NO_LIMIT: f64 = 1e20;
 /// The longest sequence where no file gives one.
 const USUAL_LENGTH: usize = 512;
 
@@ -216,7 +215,7 @@ pub(super) fn model_max_length(folder: &ModelFolder) -> Result<Option<usize>, Mo
     if file
         .get(key)
         .and_then(Value::as_f64)
-        .is_some_and(|v| v > NO_LIMIT)
+        .is_some_and(|v| v > BELIEVABLE as f64)
     {
         return Ok(None);
     }

@@ -153,6 +153,10 @@ pub const ELSEWHERE: [(&str, &str); 67] = [
         "a tokeniser that refuses a text: tests/model_folders/text.rs",
     ),
     (
+        "InputError::TokenBeyond",
+        "a token that the model does not know: tests/model_folders/classes.rs",
+    ),
+    (
         "InputError::NoTokens",
         "a tokeniser that makes nothing of a text: tests/model_folders/text.rs",
     ),

@@ -6,9 +6,12 @@
 //! black *before* normalising.
 //!
 //! Here are the steps. `settings` reads the file, in all the ways that it is written, with `unnamed`,
-//! `values` and `steps`; `classes` says what Hugging Face's classes do with the same keys, `timm` reads timm's files.
+//! `values` and `steps`; `classes` says what Hugging Face's classes do with the same keys, `model_types`
+//! which class a folder is of, `timm` reads timm's files, and `open_clip` compares those of OpenCLIP.
 
 mod classes;
+mod model_types;
+mod open_clip;
 mod settings;
 mod steps;
 #[cfg(test)]
@@ -16,6 +19,8 @@ mod tests;
 mod timm;
 mod unnamed;
 mod values;
+
+use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use serde_json::{Value, json};
@@ -52,6 +57,8 @@ pub struct Preprocess {
     bgr: bool,
     /// The class whose keys were believed without knowing it.
     trusted: Option<String>,
+    /// What was read, for messages: a file, and its keys that make the size.
+    source: (PathBuf, &'static str),
     size: (u32, u32),
     /// The tensor's value for each 8-bit sample, by output channel.
     table: Box<[[f32; 256]; 3]>,
@@ -61,6 +68,11 @@ impl Preprocess {
     /// Width and height of the model's input.
     pub fn size(&self) -> (u32, u32) {
         self.size
+    }
+
+    /// The file that was read, and the keys in it that make the size.
+    pub(super) fn source(&self) -> (&Path, &'static str) {
+        (&self.source.0, self.source.1)
     }
 
     /// How many values one picture's tensor has: 3 x height x width.

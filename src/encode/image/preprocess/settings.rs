@@ -6,7 +6,8 @@ use super::classes::{Named, OwnStep, ProcessorClass, named};
 use super::steps::Steps;
 use super::unnamed::{plain, unnamed};
 use super::values::{
-    box_of, crop_part, filter_of, one_size, refuse_null, refuse_the_unknown, scaled, three,
+    box_of, crop_part, filter_of, one_size, refuse_null, refuse_other_square, refuse_the_unknown,
+    scaled, three,
 };
 use super::{Preprocess, Resize};
 use crate::encode::error::ModelError;
@@ -39,7 +40,13 @@ impl Preprocess {
             Some(config) => config.text("model_type")?,
             None => None,
         };
-        Self::from_settings(&file, model_type, config.as_ref(), trust)
+        let read = Self::from_settings(&file, model_type, config.as_ref(), trust)?;
+        if let Some(other) = folder.json("open_clip_config.json")?
+            && !names_class(&file)
+        {
+            read.agrees_with_open_clip(&other, &file)?;
+        }
+        Ok(read)
     }
 
     pub(super) fn from_settings(
@@ -110,6 +117,12 @@ impl Preprocess {
     }
 }
 
+/// Whether the file names the class that reads it.
+fn names_class(file: &Settings) -> bool {
+    let named = |key| file.get(key).is_some();
+    named("image_processor_type") || named("feature_extractor_type")
+}
+
 /// The class of the model's own code that is meant instead of `name`, where the file has one.
 fn own_class<'a>(file: &'a Settings, name: &str) -> Option<&'a str> {
     let entry = file.get("auto_map")?.get("AutoImageProcessor")?;
@@ -156,6 +169,7 @@ pub(super) fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Prepro
     };
     refuse_the_unknown(file, own)?;
     refuse_nulls(file, class)?;
+    refuse_other_square(file, class.square)?;
     let crop = match class.crop {
         None => {
             if file.switch("do_center_crop")? == Some(true) {

@@ -76,25 +76,30 @@ impl Steps {
             ));
         }
         let offset = if self.offset { 1.0 } else { 0.0 };
-        let table = table(rescale, offset, self.normalize, self.divided_again);
+        let values = table(rescale, offset, self.normalize, self.divided_again);
+        // The key to blame is the one without which the values would be of use.
         let bad = |expected| {
-            let found = file.get("rescale_factor").unwrap_or(&Value::Null);
-            file.bad(
-                "rescale_factor",
-                &found.to_string(),
-                expected,
-                "correct the file",
-            )
+            let useful = |table: &[[f32; 256]; 3]| {
+                let finite = table.iter().flatten().all(|v| v.is_finite());
+                finite && !table.iter().all(is_flat)
+            };
+            let with = |normalize| useful(&table(rescale, offset, normalize, self.divided_again));
+            let key = match self.normalize {
+                Some((_, std)) if with(Some(([0.0; 3], std))) => "image_mean",
+                Some((mean, _)) if with(Some((mean, [1.0; 3]))) => "image_std",
+                _ => "rescale_factor",
+            };
+            let found = file.get(key).unwrap_or(&Value::Null);
+            file.bad(key, &found.to_string(), expected, "correct the file")
         };
-        if table.iter().flatten().any(|v| !v.is_finite()) {
+        if values.iter().flatten().any(|v| !v.is_finite()) {
             return Err(bad(
-                "a factor that, with image_mean and image_std, gives 32-bit numbers",
+                "numbers that, with rescale_factor, image_mean and image_std, give 32-bit numbers",
             ));
         }
-        let flat = |row: &[f32; 256]| row.iter().all(|v| *v == row[0]);
-        if table.iter().all(flat) {
+        if values.iter().all(is_flat) {
             return Err(bad(
-                "a factor that keeps pixels apart: with it all pictures are the same to the model",
+                "what keeps pixels apart: with it all pictures are the same to the model",
             ));
         }
         Ok(Preprocess {
@@ -109,8 +114,14 @@ impl Steps {
             divided_again: self.divided_again && self.normalize.is_some(),
             bgr: self.bgr,
             trusted: None,
+            source: (file.path.clone(), "size or crop_size"),
             size,
-            table,
+            table: values,
         })
     }
+}
+
+/// Whether all samples of a channel have the same value.
+fn is_flat(row: &[f32; 256]) -> bool {
+    row.iter().all(|v| *v == row[0])
 }

@@ -131,3 +131,107 @@ fn values_are_rescaled_normalised_and_in_planes() {
         .unwrap();
     assert_eq!(p.tensor(&image)[..4], [51.0; 4]);
 }
+
+#[test]
+fn a_square_that_is_asked_for_otherwise_is_refused_with_advice_that_works() {
+    let key = "default_to_square";
+    for rest in [
+        r#""image_processor_type": "CLIPImageProcessorFast", "size": 16, "crop_size": 16, "default_to_square": true"#,
+        r#""image_processor_type": "ViTImageProcessorFast", "size": 16, "default_to_square": false"#,
+        r#""size": 16, "default_to_square": false"#,
+        r#""size": 16, "crop_size": 16, "default_to_square": true"#,
+    ] {
+        let error = with(rest).unwrap_err().to_string();
+        assert!(error.contains(key), "{rest}: {error}");
+        let square = rest.replace(r#""size": 16"#, r#""size": {"height": 16, "width": 16}"#);
+        assert_eq!(with(&square).unwrap().resize, Resize::Exact(16, 16));
+    }
+    let usual = r#""image_processor_type": "CLIPImageProcessor", "size": 16, "crop_size": 16, "default_to_square": false"#;
+    assert_eq!(with(usual).unwrap().resize, Resize::Shortest(16));
+}
+
+#[test]
+fn keys_that_are_not_known_are_refused_where_no_class_is_named() {
+    for (key, value) in [
+        ("channel_order", r#""bgr""#),
+        ("color_space", r#""BGR""#),
+        ("normalize", "false"),
+        ("pad", "true"),
+        ("letterbox", "true"),
+        ("padding", r#""border""#),
+        ("fill", "255"),
+        ("mean", "[0.5, 0.5, 0.5]"),
+    ] {
+        let rest = format!(r#""size": 16, "{key}": {value}"#);
+        let error = with(&rest).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{key}`")), "{error}");
+        let null = format!(r#""size": 16, "{key}": null"#);
+        assert!(with(&null).is_ok(), "{key}");
+        let named = format!(r#"{rest}, "image_processor_type": "ViTImageProcessor""#);
+        assert!(with(&named).is_ok(), "{key}: the class passes over it");
+    }
+    let harmless = r#""size": 16, "processor_class": "A", "_note": 1, "return_tensors": "np", "data_format": "channels_first""#;
+    assert!(with(harmless).is_ok());
+}
+
+#[test]
+fn openclip_says_the_same_or_is_refused() {
+    let steps = with(r#""size": {"shortest_edge": 16}, "crop_size": 16, "resample": 3"#).unwrap();
+    let file = |name: &str, value: Value| Settings {
+        path: name.into(),
+        value,
+    };
+    let own = file("preprocessor_config.json", json!({}));
+    let agrees = |value: Value| {
+        let other = file("open_clip_config.json", value);
+        steps
+            .agrees_with_open_clip(&other, &own)
+            .map_err(|e| e.to_string())
+    };
+    let same = json!({"mean": [0.5, 0.5, 0.5], "std": 0.5, "interpolation": "bicubic",
+        "resize_mode": "shortest", "size": [16, 16]});
+    let vision = json!({"vision_cfg": {"image_size": 16}});
+    agrees(json!({"preprocess_cfg": same, "model_cfg": vision})).unwrap();
+    for (key, value) in [
+        ("mean", json!([0.4, 0.4, 0.4])),
+        ("std", json!([0.2, 0.2, 0.2])),
+        ("interpolation", json!("bilinear")),
+        ("resize_mode", json!("squash")),
+        ("size", json!(32)),
+    ] {
+        let error = agrees(json!({"preprocess_cfg": {key: value}})).unwrap_err();
+        assert!(
+            error.contains(&format!("`preprocess_cfg.{key}`")),
+            "{error}"
+        );
+    }
+    let error = agrees(json!({"model_cfg": {"vision_cfg": {"image_size": 32}}})).unwrap_err();
+    assert!(error.contains("image_size"), "{error}");
+}
+
+#[test]
+fn the_key_that_makes_the_values_useless_is_named() {
+    for (rest, key) in [
+        (
+            r#""image_mean": 1e30, "image_std": 0.5"#,
+            "`image_mean` is 1e+30",
+        ),
+        (r#""image_mean": 0.5, "image_std": 1e-39"#, "`image_std` is"),
+        (
+            r#""image_mean": 0.5, "image_std": 0.5, "rescale_factor": 1e-30"#,
+            "`rescale_factor` is",
+        ),
+    ] {
+        let error = read(serde_json::from_str(&format!(r#"{{"size": 4, {rest}}}"#)).unwrap());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(key), "{error}");
+    }
+    for kind in ["layoutlmv2", "rt_detr", "qwen2_vl"] {
+        let file = Settings {
+            path: "preprocessor_config.json".into(),
+            value: json!({"size": 16, "image_mean": 0.5, "image_std": 0.5}),
+        };
+        let error = Preprocess::from_settings(&file, Some(kind), None, false).unwrap_err();
+        assert!(error.to_string().contains(kind), "{error}");
+    }
+}

@@ -20,7 +20,11 @@ const RENAMED: [(&str, &str); 3] = [
 impl Preprocess {
     /// Reads `pretrained_cfg` of the folder's config.json.
     pub(super) fn from_timm(config: &Settings) -> Result<Self, ModelError> {
-        Self::of_pretrained(config).map_err(|error| match error {
+        let read = Self::of_pretrained(config).map(|mut read| {
+            read.source.1 = "pretrained_cfg.input_size";
+            read
+        });
+        read.map_err(|error| match error {
             // The key as the file has it.
             ModelError::Setting {
                 path,

@@ -1,11 +1,12 @@
 //! A `preprocessor_config.json` that names no class, or one that is trusted: its keys mean what they say.
 
-use super::classes::{Named, of_model_type};
+use super::classes::Named;
+use super::model_types::of_model_type;
 use super::settings::{conv_next, of_class};
 use super::steps::Steps;
 use super::values::{
-    box_of, crop_part, filter_of, one_size, refuse_null, refuse_other_programs, refuse_the_unknown,
-    three,
+    box_of, crop_part, filter_of, one_size, refuse_null, refuse_other_keys, refuse_other_square,
+    refuse_the_unknown, three,
 };
 use super::{Preprocess, Resize};
 use crate::encode::error::ModelError;
@@ -30,7 +31,7 @@ pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Prepr
             ));
         }
         Named::Timm | Named::Unknown => {
-            refuse_other_programs(file)?;
+            refuse_other_keys(file)?;
             return plain(file);
         }
     };
@@ -51,7 +52,7 @@ pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Prepr
             ),
         )),
         (Ok(found), Ok(_)) => {
-            refuse_other_programs(file)?;
+            refuse_other_keys(file)?;
             Ok(found)
         }
         (Ok(_), Err(why)) => Err(file.bad(
@@ -74,7 +75,10 @@ pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Prepr
             "name the class that the model was trained with, or correct model_type",
         )),
         // What only the class can read.
-        (Err(_), Ok(read)) => Ok(read),
+        (Err(_), Ok(read)) => {
+            refuse_other_keys(file)?;
+            Ok(read)
+        }
         (Err(error), Err(_)) => Err(error),
     }
 }
@@ -146,6 +150,7 @@ fn plain_resize(
     })?;
     let shortest = size.get("shortest_edge").is_some_and(|v| !v.is_null());
     let side = one_size(file, "size", size)?;
+    refuse_other_square(file, crop.is_none())?;
     match (side, crop_part(file, None)?) {
         (Some(side), Some(part)) if crop.is_none() => conv_next(file, side, part),
         (Some(side), _) if shortest || crop.is_some() => Ok((Resize::Shortest(side), crop)),

@@ -235,27 +235,89 @@ pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), Mo
     refuse_mixed_forms(file)
 }
 
-/// Keys of other programs' files, whose steps are not those of the keys that are read here.
-const OTHER_PROGRAMS: [&str; 8] = [
-    "crop_mode",
-    "fill_color",
-    "interpolation",
-    "max_pixels",
-    "mean",
-    "min_pixels",
-    "resize_mode",
-    "std",
+/// The keys that are read of a file that names no class.
+const READ: [&str; 9] = [
+    "crop_pct",
+    "crop_size",
+    "default_to_square",
+    "do_flip_channel_order",
+    "image_mean",
+    "image_std",
+    "resample",
+    "rescale_factor",
+    "size",
 ];
 
-/// Refuses keys of other programs, in a file that names no class that would pass over them.
-pub(super) fn refuse_other_programs(file: &Settings) -> Result<(), ModelError> {
-    match OTHER_PROGRAMS.iter().find(|key| file.get(key).is_some()) {
+/// The keys that change no vector: names, and how the class is called or hands out its arrays. Those of
+/// the steps are refused elsewhere unless they ask for nothing.
+const WITHOUT_EFFECT: [&str; 22] = [
+    "auto_map",
+    "clusters",
+    "data_format",
+    "device",
+    "disable_grouping",
+    "ensure_multiple_of",
+    "feature_extractor_type",
+    "image_processor_type",
+    "image_seq_length",
+    "include_top",
+    "input_data_format",
+    "keep_aspect_ratio",
+    "max_size",
+    "model_input_names",
+    "name_or_path",
+    "pad_size",
+    "processor_class",
+    "rescale_offset",
+    "return_tensors",
+    "size_divisor",
+    "transformers_version",
+    "use_fast",
+];
+
+/// Refuses keys that are not known, in a file that names no class that would pass over them: another
+/// program's steps are not those of the keys that are read here.
+pub(super) fn refuse_other_keys(file: &Settings) -> Result<(), ModelError> {
+    let known = |key: &str| {
+        key.starts_with('_')
+            || key.starts_with("do_")
+            || READ.contains(&key)
+            || WITHOUT_EFFECT.contains(&key)
+    };
+    let map = file.value.as_object();
+    let said = map.into_iter().flatten().filter(|(_, v)| !v.is_null());
+    match said.into_iter().find(|(key, _)| !known(key)) {
         None => Ok(()),
-        Some(key) => Err(file.bad(
+        Some((key, value)) => Err(file.bad(
             key,
-            &file.get(key).unwrap_or(&Value::Null).to_string(),
-            "absent: size, crop_size, resample, image_mean and image_std are read",
-            "write what it says with these keys, or name the class in image_processor_type",
+            &value.to_string(),
+            "absent: size, crop_size, resample, image_mean and image_std are read, and this key may \
+             change pictures",
+            "write what it says with these keys and remove it, or name the class in \
+             image_processor_type",
         )),
     }
+}
+
+/// Refuses a `default_to_square` that reads the one number in `size` otherwise than it is read here.
+/// Newer versions of a class follow that key, older ones do not.
+pub(super) fn refuse_other_square(file: &Settings, square: bool) -> Result<(), ModelError> {
+    let Some(asked) = file.switch("default_to_square")? else {
+        return Ok(());
+    };
+    let Some(side) = file.get("size").filter(|size| size.is_number()) else {
+        return Ok(());
+    };
+    if asked == square {
+        return Ok(());
+    }
+    Err(file.bad(
+        "default_to_square",
+        &asked.to_string(),
+        &format!("{square} or absent, as size {side} is read; versions of the class differ"),
+        &format!(
+            "write size as {{\"height\": {side}, \"width\": {side}}} for a square, or as \
+             {{\"shortest_edge\": {side}}} for the short side, whichever the model was trained with"
+        ),
+    ))
 }
