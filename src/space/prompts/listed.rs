@@ -132,9 +132,12 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
         "class_names",
         "classnames",
         "categories",
+        "candidate_labels",
     ];
+    // A single label cannot be told from anything, so one key is no label either.
+    let is_alone = entries.len() == 1;
     let holds = |(key, value): &&(String, Value)| {
-        let is_holder = holders.contains(&key.to_ascii_lowercase().as_str());
+        let is_holder = is_alone || holders.contains(&key.to_ascii_lowercase().as_str());
         is_holder && (value.is_array() || value.is_object())
     };
     if let Some((key, _)) = entries.iter().find(holds) {
@@ -143,6 +146,13 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
              [\"cat\", \"dog\"]"
         );
         return Err(wrong(path, &what));
+    }
+    let fields = ["label", "names", "prompts"];
+    let is_field = |(key, _): &(String, Value)| fields.contains(&key.as_str());
+    if entries.len() > 1 && entries.iter().all(is_field) {
+        let what = "this seems to be one row of labels in JSON lines; expected one such row a line in a \
+                    .jsonl file";
+        return Err(wrong(path, what));
     }
     if !entries.is_empty() && entries.iter().all(|(key, _)| is_wordnet(key)) {
         let what = "the keys are WordNet ids, which are no names; expected a list of the names, such \
