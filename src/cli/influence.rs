@@ -109,6 +109,11 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
     context.print(table(&found, args.top))
 }
 
+/// The names of the fields of [`Row`].
+const COLUMNS: [&str; 8] = [
+    "anchor", "id", "source", "images", "margin", "lost", "gained", "caption",
+];
+
 #[derive(Serialize)]
 struct Row<'a> {
     anchor: u32,
@@ -122,7 +127,12 @@ struct Row<'a> {
 }
 
 fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
-    let mut out = csv::Writer::from_writer(FileReplacement::begin(file)?);
+    let file = FileReplacement::begin(file)?;
+    let mut out = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(file);
+    // The first row would bring its names along, but there need not be one.
+    out.write_record(COLUMNS)?;
     for a in &found.anchors {
         out.serialize(Row {
             anchor: a.anchor,
