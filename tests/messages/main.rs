@@ -6,12 +6,14 @@
 //! | `caches` | a cache of embeddings that cannot be used costs time only |
 //! | `surroundings` | clocks, closed outputs, limits, environments: no panic, no signal |
 //! | `purges` | a purge with every kind of trace, and its receipt |
+//! | `newcomer` | what a small set is, data sets of one class, and variables of flags |
 //! | `races` | two commands at once on one name |
 //! | `table` | the messages themselves: exit code, and the advice followed |
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod caches;
 mod control;
+mod newcomer;
 mod purges;
 mod races;
 #[path = "../serve_support/mod.rs"]

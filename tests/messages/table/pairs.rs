@@ -201,7 +201,7 @@ pub fn bad_rows() -> Vec<BadRow> {
 /// A reason, what makes it in a folder of pairs, and what is said.
 type BadFile = (&'static str, fn(&Bench), &'static str);
 
-pub const BAD_FILES: [BadFile; 6] = [
+pub const BAD_FILES: [BadFile; 7] = [
     (
         "Reason::NotRead",
         |bench| fs_err::write(bench.at("photos/a.heic"), b"\0\0\0 ftypheic").unwrap(),
