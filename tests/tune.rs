@@ -191,7 +191,7 @@ fn a_part_that_is_better_is_found() {
     assert!(found.is_change(), "{}", found.reason);
     let estimate = found.estimate.as_ref().unwrap();
     assert!(
-        estimate.found.pairs > 1.2 * estimate.present.pairs,
+        estimate.found.pairs.unwrap() > 1.2 * estimate.present.pairs.unwrap(),
         "{estimate:?}"
     );
     assert!(estimate.interval[0] > 0.0, "{estimate:?}");
@@ -248,11 +248,11 @@ fn shuffled_pairs_are_worth_what_chance_is() {
     let n = estimate.asked[0];
     let chance = (1..=n).map(|r| 1.0 / r as f64).sum::<f64>() / n as f64;
     assert!(
-        (estimate.present.pairs - chance).abs() < 0.04,
+        (estimate.present.pairs.unwrap() - chance).abs() < 0.04,
         "{estimate:?} {chance}"
     );
     assert!(
-        (estimate.found.pairs - chance).abs() < 0.04,
+        (estimate.found.pairs.unwrap() - chance).abs() < 0.04,
         "{estimate:?} {chance}"
     );
 }
@@ -288,6 +288,29 @@ fn a_choice_is_a_generation_that_can_be_undone() {
     assert_eq!(log.last().unwrap()["command"], "tune");
     on(folder.path(), &["rollback"], &path).ok();
     assert_eq!(space(), misled());
+}
+
+#[test]
+fn what_was_not_asked_has_no_figure_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.asif");
+    made(&path, &planted(210), misled());
+    let found = on(folder.path(), &["tune", "--json"], &path).ok();
+    let estimate = &found.json()["estimate"];
+    assert_eq!(estimate["asked"][1], 0, "{estimate}");
+    assert!(estimate["present"]["classes"].is_null(), "{estimate}");
+    assert!(
+        estimate["not_asked"]
+            .as_str()
+            .unwrap()
+            .contains("--validation")
+    );
+    assert!(!found.out.contains("-0.0,"), "{}", found.out);
+    let said = on(folder.path(), &["tune", "--table"], &path).ok().out;
+    assert!(
+        said.contains("classes    - (0 images of held-out clusters: too few"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -71,6 +71,20 @@ pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
     Ok(findings)
 }
 
+/// What is wrong with the log of a set that opens: it was damaged, or is older than the rest. Nothing
+/// that answers come from is concerned, but `verify` and writers are.
+///
+/// # Errors
+/// When the folder is no set.
+pub fn doubts(set: &Path) -> Result<Option<AnchorsError>, AnchorsError> {
+    let look = || Ok::<_, AnchorsError>(log::verify(set, witness::look(set)?.newest));
+    // No lock is taken: a writer may have been met between two files.
+    match look()?.is_empty() {
+        true => Ok(None),
+        false => Ok(look()?.into_iter().next()),
+    }
+}
+
 /// What a repair did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Repaired {
@@ -142,7 +156,7 @@ pub fn repair<Error: From<AnchorsError>>(
             }
             let opened = Segment::open(set, entry, &manifest);
             if let Err(damage) = opened.and_then(|s| content::is_own(&s, entry)) {
-                let what = format!("segment {}: {damage}", entry.id);
+                let what = format!("segment {}: {}", entry.id, damage.without_advice());
                 match rebuild(set, entry, &manifest, &encoders, watch) {
                     Ok(true) => done.mended.push(what),
                     Ok(false) => {
@@ -160,6 +174,7 @@ pub fn repair<Error: From<AnchorsError>>(
             let segment = Segment::open(set, entry, &manifest)?;
             if let Err(damage) = content::skipped_sound(&segment, entry) {
                 content::mend_skipped(set, segment.path())?;
+                let damage = damage.without_advice();
                 done.mended
                     .push(format!("{damage}: what can be read of it is kept"));
             } else {
@@ -184,8 +199,10 @@ pub fn repair<Error: From<AnchorsError>>(
     // What comes next is counted against it.
     done.mended.extend(log::note_lost(set, newest)?);
     if let Err(error) = witness.current {
-        done.mended
-            .push(format!("{error}: it names generation {newest}"));
+        done.mended.push(format!(
+            "{}; now it names generation {newest}",
+            error.without_advice()
+        ));
         let checksum = Manifest::read(set, &manifest::name(newest)).map(|m| m.checksum);
         let line = witness::line(&manifest::name(newest), checksum.ok().as_deref());
         let path = set.join(publish::CURRENT);

@@ -27,6 +27,8 @@ pub struct OtherSet {
     pub ids: Vec<String>,
     /// How many of them are live there.
     pub live: usize,
+    /// Those that are live there, sorted.
+    pub live_ids: Vec<String>,
     /// Why it, or a generation of it, could not be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -140,7 +142,7 @@ fn known(set: &Path) -> Result<BTreeSet<PathBuf>, AnchorsError> {
 
 fn look(other: &Path, ids: &HashSet<String>) -> OtherSet {
     let mut found = BTreeSet::new();
-    let mut live = 0;
+    let mut live = BTreeSet::new();
     let mut seen = HashSet::new();
     let mut look = || -> Result<(), AnchorsError> {
         let kept = manifest::kept(other)?;
@@ -163,8 +165,9 @@ fn look(other: &Path, ids: &HashSet<String>) -> OtherSet {
                     let id = segment.pair_id(local)?;
                     if ids.contains(id) {
                         found.insert(id.to_owned());
-                        let lives = is_live && opened.live().contains(first + local);
-                        live += usize::from(lives);
+                        if is_live && opened.live().contains(first + local) {
+                            live.insert(id.to_owned());
+                        }
                     }
                 }
                 first += segment.len();
@@ -176,7 +179,8 @@ fn look(other: &Path, ids: &HashSet<String>) -> OtherSet {
     OtherSet {
         set: other.to_owned(),
         ids: found.into_iter().collect(),
-        live,
+        live: live.len(),
+        live_ids: live.into_iter().collect(),
         problem,
     }
 }

@@ -276,6 +276,21 @@ fn in_brackets(holder: &str) -> String {
 }
 
 impl AnchorsError {
+    /// The message without what to do about it, for the command that is just doing it.
+    pub(super) fn without_advice(&self) -> String {
+        match self {
+            Self::Damaged { path, what } | Self::NeedsRepair { path, what, .. } => {
+                format!("{}: {what}", path.display())
+            }
+            Self::Manifest { path, reason } => format!(
+                "{}: not a manifest of an anchor set: {}",
+                path.display(),
+                json_message(reason)
+            ),
+            other => other.to_string(),
+        }
+    }
+
     /// What it means that a file of a set cannot be read: that the set is damaged, unless it is the
     /// medium that refuses.
     pub(super) fn of_file(path: &Path, error: std::io::Error) -> Self {

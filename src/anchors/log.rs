@@ -314,7 +314,7 @@ pub(super) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError>
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    let mended: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let mended: Vec<String> = found.iter().map(AnchorsError::without_advice).collect();
     let manifests = recorded(set, live)?;
     let (read, _) = read(set);
     let mut lines: BTreeMap<u64, LogLine> = BTreeMap::new();

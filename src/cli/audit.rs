@@ -1,12 +1,16 @@
 //! `asif audit`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use asif::anchors::AnchorsError;
+use asif::anchors::elsewhere::OtherSet;
 use asif::anchors::place::refuse_in_set;
 use asif::anchors::plan::GraphPolicy;
-use asif::anchors::purge::{self, DeletionReceipt, PairTraces, PurgeReport, PurgeRequest};
+use asif::anchors::purge::{
+    self, DeletionReceipt, PairTraces, PictureLeft, PurgeReport, PurgeRequest,
+};
 use asif::anchors::select::Filter;
 use clap::Args;
 
@@ -256,21 +260,15 @@ fn warn_of_others(done: &PurgeReport, context: &Context) {
                 "asif: warning: {set} may hold removed pairs, and cannot be looked at: {problem}"
             ));
         }
-        if let Some(first) = other.ids.first() {
+        if !other.ids.is_empty() {
             let held = format::count(other.ids.len() as u64);
             context.warn(format!(
                 "asif: warning: {set} still holds {held} of these pairs ({} live), and was not \
-                 changed: `asif anchors remove {set} --id {first}`, then `asif audit {set} --purge`",
-                other.live
+                 changed: {}",
+                other.live,
+                advice_for(other)
             ));
         }
-    }
-    for picture in &done.pictures_left {
-        context.warn(format!(
-            "asif: warning: {} was left: {}",
-            picture.file.display(),
-            picture.why
-        ));
     }
     for kept in &done.leftovers_kept {
         context.warn(format!(
@@ -279,12 +277,74 @@ fn warn_of_others(done: &PurgeReport, context: &Context) {
             kept.why
         ));
     }
+    warn_of_pictures(&done.pictures_left, context);
     for unknown in &done.unknown_links {
         context.warn(format!(
             "asif: warning: the files of segment {} have {} more names, in no set that is known \
              here: the bytes stay there; `find DIR -inum {}` on the same disk finds them",
             unknown.segment, unknown.links, unknown.inode
         ));
+    }
+}
+
+/// Ids that a command line takes with ease.
+const NAMED_IDS: usize = 20;
+
+/// How another set gets rid of the pairs: of removed ones by a purge alone.
+fn advice_for(other: &OtherSet) -> String {
+    let set = quoted(&other.set.display().to_string());
+    let purge = format!("`asif audit {set} --purge`");
+    let live = &other.live_ids;
+    match live.len() {
+        0 => purge,
+        1..=NAMED_IDS => {
+            let ids: Vec<String> = live
+                .iter()
+                .map(|id| format!("--id={}", quoted(id)))
+                .collect();
+            format!(
+                "`asif anchors remove {set} {}`, then {purge}",
+                ids.join(" ")
+            )
+        }
+        _ => format!(
+            "`asif anchors remove {set} --ids-file FILE` with a file of the ids, one a line (--json \
+             lists them as live_ids), then {purge}"
+        ),
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:@%+,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+/// Pictures that are named in a warning; --json names all.
+const NAMED_PICTURES: usize = 3;
+
+/// The pictures that were left, counted by why, the first of each named.
+fn warn_of_pictures(left: &[PictureLeft], context: &Context) {
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for picture in left {
+        let files = by_reason.entry(picture.why).or_default();
+        files.push(picture.file.display().to_string());
+    }
+    for (why, files) in by_reason {
+        let named = files[..files.len().min(NAMED_PICTURES)].join(", ");
+        let told = match files.len() {
+            1 => format!("{named} was left: {why}"),
+            n if n <= NAMED_PICTURES => format!("{n} pictures were left: {named}: {why}"),
+            n => format!(
+                "{} pictures were left: {why}: {named} and {} more (--json names them all)",
+                format::count(n as u64),
+                format::count((n - NAMED_PICTURES) as u64)
+            ),
+        };
+        context.warn(format!("asif: warning: {told}"));
     }
 }
 

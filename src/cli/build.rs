@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::{EncoderArgs, Load, SpaceArgs};
 use super::context::Context;
+use super::query::note_few;
 use super::{format, receipt};
 
 /// Make an anchor set from image-text pairs.
@@ -96,6 +97,7 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
     let embedder = args.encoders.open(context, None, Load::Many)?;
     let report = build(&options, &embedder, context.watch())?;
     receipt::warn(&report.warnings, context);
+    note_few(&options.space, report.counts.pairs as usize, context);
     if context.json {
         context.print_json(&report)
     } else {

@@ -12,8 +12,38 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use clap::ArgAction;
+use clap::builder::{BoolishValueParser, OsStr, Resettable};
+
 const TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 const PURGE_DELAY: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "10");
+
+/// What a variable of a flag says where the flag is not given.
+const NOT_GIVEN: [&str; 7] = ["", "0", "n", "no", "f", "false", "off"];
+
+/// The command with flags whose variables take `1`, `yes` and `on`. One that says no counts as unset, or
+/// the flag would conflict with options that it does not go with.
+pub fn with_flags(command: clap::Command) -> clap::Command {
+    let of_arg = |arg: clap::Arg| {
+        if !matches!(arg.get_action(), ArgAction::SetTrue) {
+            return arg;
+        }
+        let said = arg.get_env().and_then(std::env::var_os);
+        let said = said.map(|value| value.to_string_lossy().to_lowercase());
+        match said.is_some_and(|value| NOT_GIVEN.contains(&value.as_str())) {
+            true => arg.env(Resettable::<OsStr>::Reset),
+            false => arg.value_parser(BoolishValueParser::new()),
+        }
+    };
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|c| c.get_name().to_owned())
+        .collect();
+    let command = command.mut_args(of_arg);
+    names
+        .into_iter()
+        .fold(command, |all, name| all.mut_subcommand(name, with_flags))
+}
 
 /// Starts the program again, in the same process, with the variables set; returns where they are set
 /// already, or where that is not possible, so that the command runs all the same.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::args::Load;
 use super::context::Context;
-use super::query::{AskArgs, QueryArgs, Question};
+use super::query::{AskArgs, QueryArgs, Question, note_few};
 use super::scaling;
 
 /// Measure accuracy on labelled or captioned images.
@@ -100,6 +100,7 @@ fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
 fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
     let mut set = super::open(&args.index, context)?;
     let space = args.ask.recipe(&set)?;
+    note_few(&space, set.len(), context);
     let datasets = load(&args.dataset, None)?;
     let embedder = args.ask.embedder(context, &mut set, Load::Many)?;
     let subject = Subject {

@@ -6,6 +6,7 @@ use asif::anchors::AnchorSet;
 use asif::anchors::manifest::EncoderEntry;
 use asif::anchors::plan::{SearchPlan, make};
 use asif::encode::Modality;
+use asif::space::Recipe;
 use asif_index::Machine;
 use clap::Args;
 use serde_json::json;
@@ -37,11 +38,13 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
     }
     let bytes = set.bytes()?;
     let manifest = set.manifest();
+    let space = &manifest.space;
     let plans = if args.plan { plans(&set)? } else { Vec::new() };
     if context.json {
         let mut json = serde_json::to_value(manifest)?;
         json["path"] = args.set.display().to_string().into();
         json["bytes"] = bytes.into();
+        json["space_in_use"] = space.in_use(set.len()).into();
         if args.plan {
             json["plans"] = plans.iter().map(|(_, plan)| json!(plan)).collect();
         }
@@ -85,7 +88,7 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
         ),
         ("images", encoder(&manifest.image_encoder)),
         ("texts", encoder(&manifest.text_encoder)),
-        ("space", manifest.space.to_string()),
+        ("space", space_of(space, set.len())),
         ("sources", tally(&manifest.sources)),
         ("licences", tally(&manifest.licences)),
         ("on disk", format::bytes(bytes)),
@@ -103,6 +106,15 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
             .map(|(what, reason)| (what.as_str(), reason.clone())),
     );
     context.print(format::facts(&rows))
+}
+
+/// The space as it is used, and where that is another the one that is written.
+fn space_of(space: &Recipe, pairs: usize) -> String {
+    let used = space.in_use(pairs);
+    match space.few_anchors(pairs) {
+        Some(why) => format!("{used}\n({why})\nas written: {space}"),
+        None => used,
+    }
 }
 
 /// The plan of each modality of each segment, made anew on this machine.

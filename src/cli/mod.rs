@@ -60,7 +60,7 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use context::Context;
 pub use panics::guarded;
@@ -79,6 +79,9 @@ A first session:
   asif build --pairs my-pairs.jsonl --out my.asif
   asif classify --index my.asif --labels cat,dog,bicycle photo.jpg
   asif eval zeroshot --index my.asif --dataset labelled-images/
+
+Every option has a twin in the environment, shown with it. That of a flag takes 1, true, yes or on, and
+0, false, no, off or nothing for a flag that is not given.
 
 Exit codes:
   0    done
@@ -155,7 +158,9 @@ enum Command {
 /// Runs the command line and says how the process ends.
 fn main() -> ExitCode {
     environment::start_again_with_variables();
-    let cli = match Cli::try_parse() {
+    let command = environment::with_flags(Cli::command());
+    let matches = command.try_get_matches();
+    let cli = match matches.and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => return usage::report(error),
     };
@@ -214,17 +219,17 @@ fn start_threads(context: &Context) -> anyhow::Result<()> {
 
 /// Opens what is live in a set, or loudly the last good generation when that is damaged.
 fn open(set: &std::path::Path, context: &Context) -> anyhow::Result<asif::anchors::AnchorSet> {
-    let (set, fallback) = asif::anchors::AnchorSet::open_or_last_good(set)?;
+    let (opened, fallback) = asif::anchors::AnchorSet::open_or_last_good(set)?;
     if let Some(fallback) = fallback {
         context.warn(format!("asif: warning: {fallback}"));
+    } else if let Some(doubt) = asif::anchors::check::doubts(set)? {
+        context.warn(format!("asif: warning: {doubt}"));
     }
-    Ok(set)
+    Ok(opened)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Every flag of every command.

@@ -117,6 +117,7 @@ impl QueryArgs {
         let templates = self.score.templates(context)?;
         let mut set = super::open(&self.index, context)?;
         let options = self.score.options(&set)?;
+        note_few(&options.space, set.len(), context);
         let embedder = self.score.ask.embedder(context, &mut set, load)?;
         Ok(Question {
             set,
@@ -124,6 +125,13 @@ impl QueryArgs {
             templates,
             options,
         })
+    }
+}
+
+/// Notes that so few pairs are compared in plain rows, if they are.
+pub fn note_few(space: &Recipe, pairs: usize, context: &Context) {
+    if let Some(note) = space.few_anchors(pairs) {
+        context.note(format!("asif: {note}"));
     }
 }
 

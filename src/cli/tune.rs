@@ -185,7 +185,7 @@ fn rows(tuned: &Tuned, labelled: &[Labelled], set: &AnchorSet) -> Vec<(&'static 
             ),
         ),
         ("tried", format!("{} recipes", tuned.trials.len())),
-        ("present", tuned.present.to_string()),
+        ("present", tuned.present.in_use(set.len())),
     ];
     if let Some(estimate) = &tuned.estimate {
         rows.extend(estimated(estimate, labelled));
@@ -206,14 +206,17 @@ fn estimated(estimate: &Estimate, labelled: &[Labelled]) -> Vec<(&'static str, S
     } else {
         names.join(", ")
     };
-    let line = |first: [f64; 2], rank: [f64; 2], asked: usize, what: &str| {
-        format!(
-            "first {:.1} -> {:.1} %, mean reciprocal rank {:.3} -> {:.3} ({asked} {what})",
-            100.0 * first[0],
-            100.0 * first[1],
-            rank[0],
-            rank[1],
-        )
+    type Means = [Option<f64>; 2];
+    let line = |first: Means, rank: Means, asked: usize, what: &str| match (first, rank) {
+        ([Some(old), Some(new)], [Some(before), Some(after)]) => format!(
+            "first {:.1} -> {:.1} %, mean reciprocal rank {before:.3} -> {after:.3} ({asked} {what})",
+            100.0 * old,
+            100.0 * new,
+        ),
+        _ => format!(
+            "- ({asked} {what}: {})",
+            estimate.not_asked.unwrap_or("nothing was asked")
+        ),
     };
     let (old, new) = (&estimate.present, &estimate.found);
     vec![
@@ -292,16 +295,17 @@ fn differences(old: &Recipe, new: &Recipe) -> Vec<String> {
 }
 
 fn table(tuned: &Tuned) -> String {
+    let mean = |worth: Option<f64>| worth.map_or("-".to_owned(), |worth| format!("{worth:.4}"));
     let mut lines = vec![format!(
         "{:<18}{:>9}{:>9}{:>8}{:>7}   against the present recipe",
         "changed", "pairs", "classes", "gain %", "error"
     )];
     for trial in &tuned.trials {
         lines.push(format!(
-            "{:<18}{:>9.4}{:>9.4}{:>+8.2}{:>7.2} {} {}",
+            "{:<18}{:>9}{:>9}{:>+8.2}{:>7.2} {} {}",
             trial.axis.as_deref().unwrap_or("(present)"),
-            trial.worth.pairs,
-            trial.worth.classes,
+            mean(trial.worth.pairs),
+            mean(trial.worth.classes),
             100.0 * trial.gain.value,
             100.0 * trial.gain.error,
             if trial.kept { "*" } else { " " },

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::exit;
@@ -10,11 +11,11 @@ use super::exit;
 /// Prints help, version or what is wrong, and gives the exit code.
 pub fn report(mut error: clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // On a closed standard output nobody wants the help.
-        let _ = error.print();
-        return ExitCode::from(exit::OK);
+        let printed = error.print().and_then(|()| std::io::stdout().flush());
+        return exit::report(printed.map_err(|e| exit::StdoutError(e).into()));
     }
     correct_suggestion(&mut error);
+    let variable = name_variable(&mut error);
     // The message quotes arguments, so it is not sent to the terminal as it is.
     let text = error.render().to_string();
     let text = asif::printable::lines(text.trim_end());
@@ -22,8 +23,34 @@ pub fn report(mut error: clap::Error) -> ExitCode {
     if let Some(tip) = tip(&error) {
         said.push_str(&format!("\n  tip: {tip}\n"));
     }
+    if let Some(variable) = variable {
+        said.push_str(&format!(
+            "\n  tip: {variable} is set in the environment; give it another value, or unset it\n"
+        ));
+    }
     let _ = std::io::stderr().write_all(said.as_bytes());
     ExitCode::from(exit::USAGE)
+}
+
+/// Puts the name of a variable in the place of an option that nobody typed; gives that name.
+fn name_variable(error: &mut clap::Error) -> Option<String> {
+    let option = text_of(error, ContextKind::InvalidArg)?;
+    let long = option.split([' ', '=', '[']).next()?.to_owned();
+    let is_typed = |arg: std::ffi::OsString| arg.to_string_lossy().starts_with(&long);
+    if !long.starts_with("--") || std::env::args_os().any(is_typed) {
+        return None;
+    }
+    let name = variable_of(&super::Cli::command(), long.trim_start_matches('-'))?;
+    std::env::var_os(&name)?;
+    error.insert(ContextKind::InvalidArg, ContextValue::String(name.clone()));
+    Some(name)
+}
+
+/// The twin of an option in the environment, which is the same in every command.
+fn variable_of(command: &clap::Command, long: &str) -> Option<String> {
+    let own = command.get_arguments().find(|a| a.get_long() == Some(long));
+    let of_own = own.and_then(|a| Some(a.get_env()?.to_string_lossy().into_owned()));
+    of_own.or_else(|| command.get_subcommands().find_map(|c| variable_of(c, long)))
 }
 
 /// Takes back a suggested option that is hardly like the one that was given.
@@ -53,7 +80,8 @@ fn is_typing_error(given: &str, known: &str) -> bool {
         text.trim_start_matches('-').to_owned()
     };
     let (given, known) = (name(given), name(known));
-    known.starts_with(&given) || given.starts_with(&known) || distance(&given, &known) <= 2
+    let is_near = distance(&given, &known) <= 2 && given.chars().count() > 2;
+    known.starts_with(&given) || given.starts_with(&known) || is_near
 }
 
 /// The edits that make one text the other (Levenshtein).

@@ -83,6 +83,17 @@ pub enum DatasetError {
         /// What lies there, as in [`Dataset::left_out`].
         left_out: Vec<String>,
     },
+    /// There is nothing to choose between.
+    #[error(
+        "{}: {class:?} is the only class, so every answer would be right; give a data set with two \
+         classes or more, or name the others under `classes` in its meta.json", .path.display()
+    )]
+    OneClass {
+        /// The data set.
+        path: PathBuf,
+        /// Its class.
+        class: String,
+    },
     /// The folders are not classes.
     #[error(
         "{}: the folders {} seem to be the parts of a divided data set, each with all classes; give \
@@ -354,6 +365,12 @@ impl Classification {
                 path: meta_file.to_owned(),
                 source,
             })?;
+        if let [only] = classes.as_slice() {
+            return Err(DatasetError::OneClass {
+                path: folder.to_owned(),
+                class: only.name.clone(),
+            });
+        }
         let task = Self {
             classes,
             images,

@@ -52,7 +52,7 @@ pub fn page(set: &AnchorSet, space: &Recipe, depth: Depth, entries: Vec<Entry<'_
             name(&set.manifest().image_encoder.identity),
         ),
         ("text encoder", name(&set.manifest().text_encoder.identity)),
-        ("space", space.to_string()),
+        ("space", space.in_use(set.len())),
     ];
     let facts = facts.map(|(name, value)| (name.to_owned(), value));
     contact_sheet("Labels, and the pairs behind them", &facts, &cards)

@@ -369,7 +369,7 @@ impl From<AnchorsError> for Refusal {
                     .to_owned()
             }
             AnchorsError::NoGeneration { wanted, kept, .. } => format!(
-                "generation {wanted} is not kept; there are {kept} (/v1/sets/NAME/generations lists them)"
+                "{wanted} is not kept; there are {kept} (/v1/sets/NAME/generations lists them)"
             ),
             // Who it is, by process and host, is nobody's to know who asks.
             AnchorsError::Locked { .. } => {

@@ -69,6 +69,7 @@ fn answer(workshop: &SetWorkshop, set: &Path) -> String {
     let words = [
         "classify",
         "--json",
+        "--quiet",
         "--index",
         &path,
         "--labels",

@@ -112,6 +112,7 @@ fn a_disk_without_room_takes_no_answer() {
     let (bench, _) = cached_bench();
     let words = [
         "classify",
+        "--quiet",
         "--index",
         "a.asif",
         "--labels",
@@ -129,6 +130,7 @@ fn a_cache_that_somebody_keeps_locked_is_read_and_not_waited_for() {
     let (bench, names) = cached_bench();
     let words = [
         "classify",
+        "--quiet",
         "--index",
         "a.asif",
         "--labels",

@@ -8,6 +8,7 @@
 //! | `outputs` | what a command writes takes the place of nothing else |
 //! | `purges` | a purge with every kind of trace, and its receipt |
 //! | `leftovers` | a purge of what lies beside the stored pairs, and one that ends half way |
+//! | `newcomer` | what a small set is, data sets of one class, and variables of flags |
 //! | `races` | two commands at once on one name |
 //! | `table` | the messages themselves: exit code, and the advice followed |
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
@@ -15,6 +16,7 @@
 mod caches;
 mod control;
 mod leftovers;
+mod newcomer;
 mod outputs;
 mod purges;
 mod races;

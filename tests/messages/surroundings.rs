@@ -219,7 +219,12 @@ fn outputs_may_be_closed_or_full() {
         ("$ASIF anchors list none.asif 2>&-", 3),
         ("$ASIF anchors list none.asif 2>/dev/full", 3),
         ("$ASIF --nonsense 2>/dev/full", 2),
-        ("$ASIF --help >/dev/full", 0),
+        ("$ASIF --help >/dev/full", 1),
+        ("$ASIF --version >/dev/full", 1),
+        (
+            "$ASIF --help | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}",
+            0,
+        ),
         (&format!("{classify} 2>/dev/full"), 0),
         (&format!("{classify} 2>&- >&- <&-"), 0),
         (&format!("{classify} --html /dev/full"), 1),

@@ -281,6 +281,13 @@ fn text_folders_that_cannot_work_say_why() {
         error.contains("pixel_values") && error.contains("text half"),
         "{error}"
     );
+    let places = text_graph(INT64, Free("b"), Free("s"));
+    let places = places.input("position_ids", INT64, &[Free("b"), Free("s")]);
+    let error = refuse(&[tokenizer, pool, ("model.onnx", &places.build())]);
+    assert!(
+        error.contains("`position_ids` is not fed") && !error.contains("text half"),
+        "{error}"
+    );
 }
 
 #[test]

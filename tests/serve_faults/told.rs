@@ -144,7 +144,12 @@ fn no_answer_tells_where_anything_lies() {
     assert_eq!(history[0]["detail"], "demo.jsonl", "{history}");
     // A set that is damaged under the running server.
     fs_err::write(set.join("CURRENT"), "g000099\n").unwrap();
-    server.wait_for_health(|health| health["status"] == "degraded");
+    let health = server.wait_for_health(|health| health["status"] == "degraded");
+    let reason = health["sets"][0]["reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("`asif repair` on the folder that is served as `demo`"),
+        "{reason}"
+    );
     for path in [
         "/health",
         "/v1/sets",

@@ -226,6 +226,12 @@ impl<'a> Build<'a> {
         kind: impl Into<Cow<'static, str>>,
         reason: String,
     ) -> Result<(), AnchorsError> {
+        // A picture that stands for itself is named by its origin already.
+        let named = reason.strip_prefix(origin.as_str());
+        let reason = match named.and_then(|rest| rest.strip_prefix(": ")) {
+            Some(rest) => rest.to_owned(),
+            None => reason,
+        };
         if self.options.strict {
             return Err(AnchorsError::Strict { origin, reason });
         }

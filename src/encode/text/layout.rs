@@ -45,10 +45,17 @@ impl Layout {
                 "input_ids" => Role::Ids,
                 "attention_mask" => Role::Mask,
                 "token_type_ids" => Role::Types,
-                other => {
+                other if other.contains("pixel") || other.contains("image") => {
                     return Err(refuse(format!(
                         "input `{other}` is none of input_ids, attention_mask, token_type_ids; \
                          export the text half of the model alone"
+                    )));
+                }
+                other => {
+                    return Err(refuse(format!(
+                        "input `{other}` is not fed, only input_ids, attention_mask and \
+                         token_type_ids are; export the model without it: leave it out of the \
+                         inputs of the export, so that the model makes its own"
                     )));
                 }
             };

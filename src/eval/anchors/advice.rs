@@ -33,6 +33,9 @@ pub fn advice(found: &Diagnosis) -> Vec<Advice> {
     ]
 }
 
+/// Of fewer pairs than this the 10 nearest are too large a part to tell hubs from others.
+const FEW_FOR_HUBS: usize = 100;
+
 fn percent(share: f64) -> f64 {
     share * 100.0
 }
@@ -63,6 +66,11 @@ fn neighbours(found: &Diagnosis) -> Advice {
     }
 }
 
+/// `1 pair`, `2 pairs`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn cka(found: &Diagnosis) -> Advice {
     let good = found.cka > 0.05 && found.cka > 3.0 * found.cka_chance;
     Advice {
@@ -86,9 +94,9 @@ fn clusters(found: &Diagnosis) -> Advice {
     let (first, last) = (found.clusters.first(), found.clusters.last());
     let said = match (first, last) {
         (Some(first), Some(last)) => format!(
-            "{} groups; largest {} pairs ({:.0} %) around {:?}, smallest {} around {:?}",
-            found.clusters.len(),
-            first.pairs,
+            "{}; largest {} ({:.0} %) around {:?}, smallest {} around {:?}",
+            counted(found.clusters.len(), "group"),
+            counted(first.pairs, "pair"),
             share(first.pairs),
             first.caption,
             last.pairs,
@@ -118,8 +126,8 @@ fn hubs(found: &Diagnosis) -> Advice {
     };
     let worst = hub.map_or_else(String::new, |hub| {
         format!(
-            "; the worst, among the 10 nearest of {}: {:?}",
-            hub.times, hub.caption
+            "; the worst, among the 10 nearest of {} of {}: {:?}",
+            hub.times, found.sampled, hub.caption
         )
     });
     let good = image.skewness.max(text.skewness) < 3.0;
@@ -129,8 +137,10 @@ fn hubs(found: &Diagnosis) -> Advice {
             "skewness {:.1} of images, {:.1} of texts{worst}",
             image.skewness, text.skewness
         ),
-        advice: if good {
-            "no pair is near to everything"
+        advice: if good && found.sampled < FEW_FOR_HUBS {
+            "of so few pairs the 10 nearest are a large part, so hubs cannot be told from others"
+        } else if good {
+            "no pair is near to very many more than the others are"
         } else {
             "a few pairs are near to very many others and speak in most answers: centring (--center) \
              weakens them, removing them ends it"

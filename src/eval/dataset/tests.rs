@@ -140,13 +140,21 @@ fn what_is_left_out_of_class_folders_is_counted_by_ending() {
 
 #[test]
 fn parts_of_a_data_set_are_not_its_classes() {
-    let dir = folder(&[("train/cat/1.jpg", b""), ("val/cat/1.jpg", b"")]);
+    let dir = folder(&[
+        ("train/cat/1.jpg", b""),
+        ("val/cat/1.jpg", b""),
+        ("val/dog/1.jpg", b""),
+    ]);
     let said = Dataset::load(dir.path(), None).unwrap_err().to_string();
     assert!(
         said.contains("train, val") && said.contains("give one of them"),
         "{said}"
     );
     assert!(Dataset::load(&dir.path().join("val"), None).is_ok());
+    let said = Dataset::load(&dir.path().join("train"), None)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("\"cat\" is the only class"), "{said}");
 }
 
 #[test]

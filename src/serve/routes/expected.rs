@@ -302,7 +302,10 @@ pub(super) fn advice<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> S
         .map(|name| (distance(given, name), *name))
         .min();
     match near {
-        Some((steps, name)) if steps <= 1 + name.len() / 3 => format!("did you mean `{name}`?"),
+        // Something of what was given must be left in the name.
+        Some((steps, name)) if steps <= 1 + name.len() / 3 && steps < given.chars().count() => {
+            format!("did you mean `{name}`?")
+        }
         _ => format!("known are {}", names.join(", ")),
     }
 }
@@ -342,6 +345,11 @@ mod tests {
             "`top`: expected a whole number of at least 1, found -1"
         );
         assert!(told("{\"labels\": [], \"tpo\": 1}").contains("did you mean `top`?"));
+        let far = told("{\"labels\": [], \"p\": 4}");
+        assert!(
+            far.contains("known are") && !far.contains("did you mean"),
+            "{far}"
+        );
         assert!(told("{\"labels\": [], \"labels\": []}").contains("`labels` is given twice"));
         assert!(told("{}").contains("the field `labels` is missing"));
         let aggregate = told("{\"labels\": [], \"aggregate\": \"avg\"}");

@@ -113,7 +113,7 @@ fn set_out(app: &App, set: &Served) -> SetOut {
         name: set.name().to_owned(),
         generation: ground.generation(),
         anchors: ground.set().len(),
-        space: ground.searcher().recipe().to_string(),
+        space: ground.searcher().recipe().in_use(ground.set().len()),
         encoders: EncodersOut {
             image: encoder(Modality::Image),
             text: encoder(Modality::Text),

@@ -20,11 +20,23 @@ use crate::space::recipe::Canonical;
 #[non_exhaustive]
 pub enum FitError {
     /// There is nothing to fit.
-    #[error("{0} pairs are too few for this space; it needs at least 2 that differ on both sides")]
+    #[error(
+        "this space needs at least 2 pairs that differ in image and text, and the set has {}; add \
+         others, or use the space `asif`", of_pairs(*.0)
+    )]
     TooFew(u64),
     /// A decomposition did not succeed.
     #[error("the {0} of these pairs' moments failed; use the space `asif`")]
     Decomposition(&'static str),
+}
+
+/// How many pairs there are, none of which differ where there are several.
+fn of_pairs(n: u64) -> String {
+    match n {
+        0 => "no pair".to_owned(),
+        1 => "1 pair".to_owned(),
+        n => format!("{n} that are alike"),
+    }
 }
 
 /// Canonical coordinates of both sides: the maps of images and of texts.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Calibration, Hubness, Part, Recipe, WeightedPart};
+use super::{Calibration, FEW, Hubness, Part, Recipe, WeightedPart};
 
 impl fmt::Display for Recipe {
     /// One line: `1 asif (k 200, p 4, centred, clamp) + ... | calibrated on 1000, best 100`.
@@ -15,6 +15,35 @@ impl fmt::Display for Recipe {
             Some(calibration) => write!(f, " | {calibration}"),
             None => Ok(()),
         }
+    }
+}
+
+impl Recipe {
+    /// What is used of it with so many anchors, as one line: see [`Recipe::for_anchors`]; a set that is
+    /// smaller than the cohort is the cohort.
+    pub fn in_use(&self, anchors: usize) -> String {
+        let mut used = self.for_anchors(anchors);
+        let Some(calibration) = used.calibration.as_mut() else {
+            return used.to_string();
+        };
+        if calibration.cohort <= anchors {
+            return used.to_string();
+        }
+        calibration.top = calibration.top_of(anchors).min(anchors);
+        calibration.cohort = anchors;
+        let of = format!("{anchors} anchors");
+        used.to_string().replace(&of, &format!("all {of}"))
+    }
+
+    /// That so few anchors are compared in another space than the one that is written, if they are.
+    pub fn few_anchors(&self, anchors: usize) -> Option<String> {
+        (self.for_anchors(anchors) != *self).then(|| {
+            let pairs = if anchors == 1 { "pair" } else { "pairs" };
+            format!(
+                "with {anchors} {pairs}, fewer than {FEW}, the space is plain relative rows (asif); from \
+                 {FEW} pairs on it is all of what is written"
+            )
+        })
     }
 }
 

@@ -41,6 +41,18 @@ fn few_anchors_leave_plain_rows() {
     let fused = Recipe::fused();
     assert_eq!(fused.for_anchors(FEW - 1), SpaceParams::default().into());
     assert_eq!(fused.for_anchors(FEW), fused);
+    assert!(fused.few_anchors(FEW).is_none() && fused.few_anchors(3).is_some());
+    assert!(
+        fused.in_use(3).starts_with("1 asif ("),
+        "{}",
+        fused.in_use(3)
+    );
+    assert!(
+        fused
+            .in_use(360)
+            .ends_with("calibrated on all 360 anchors, best 36")
+    );
+    assert_eq!(fused.in_use(1000), fused.to_string());
     let canonical = Recipe::named("canonical").unwrap();
     assert_eq!(canonical.for_anchors(3), canonical);
 }

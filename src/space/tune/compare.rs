@@ -11,17 +11,17 @@ use crate::space::random::Random;
 /// Replicates of the bootstrap: 50 lie outside each end of the interval.
 const REPLICATES: usize = 2000;
 
-/// What a recipe is worth: means over all answers, each between 0 and 1.
+/// What a recipe is worth: means over all answers, each between 0 and 1; of no answer there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Worth {
-    /// The mean reciprocal rank of held-out pairs, both ways.
-    pub pairs: f64,
+    /// The mean reciprocal rank of held-out pairs, both ways; none where none was asked.
+    pub pairs: Option<f64>,
     /// The mean reciprocal rank of an image's class.
-    pub classes: f64,
+    pub classes: Option<f64>,
     /// How often the pair was found first, both ways.
-    pub pairs_first: f64,
+    pub pairs_first: Option<f64>,
     /// How often the class was found first.
-    pub classes_first: f64,
+    pub classes_first: Option<f64>,
 }
 
 /// A gain over another recipe, relative: 0.01 is one part in a hundred.
@@ -37,7 +37,8 @@ impl Worth {
     /// Of answers.
     pub fn of(marks: &Marks) -> Self {
         let mean = |answers: &[Answer], value: fn(&Answer) -> f64| {
-            answers.iter().map(value).sum::<f64>() / answers.len().max(1) as f64
+            let sum = answers.iter().map(value).sum::<f64>();
+            (!answers.is_empty()).then(|| sum / answers.len() as f64)
         };
         Self {
             pairs: mean(&marks[0], |a| a.rank),
@@ -47,7 +48,7 @@ impl Worth {
         }
     }
 
-    fn tasks(&self) -> [f64; TASKS] {
+    fn tasks(&self) -> [Option<f64>; TASKS] {
         [self.pairs, self.classes]
     }
 }
@@ -127,12 +128,25 @@ fn differences(new: &Marks, old: &Marks) -> [Units; TASKS] {
 /// it was worth before.
 fn weights(units: &[Units; TASKS], base: &Worth) -> [f64; TASKS] {
     let asked = units.iter().filter(|u| !u.is_empty()).count().max(1) as f64;
-    base.tasks().map(|worth| 1.0 / (asked * worth.max(1e-9)))
+    base.tasks()
+        .map(|worth| worth.map_or(0.0, |worth| 1.0 / (asked * worth.max(1e-9))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_asked_has_no_worth() {
+        let old = marks([&[0.5, 0.5], &[]]);
+        let base = Worth::of(&old);
+        assert_eq!(
+            (base.pairs, base.classes, base.classes_first),
+            (Some(0.5), None, None)
+        );
+        let new = marks([&[0.6, 0.6], &[]]);
+        assert!((gain(&new, &old, &base).value - 0.2).abs() < 1e-12);
+    }
 
     fn marks(ranks: [&[f64]; 2]) -> Marks {
         let answer = |(i, &rank): (usize, &f64)| Answer {

@@ -119,6 +119,9 @@ pub struct Tuned {
 pub struct Estimate {
     /// How many pairs and how many images of classes were asked.
     pub asked: [usize; 2],
+    /// Why nothing of a kind was asked, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_asked: Option<&'static str>,
     /// The present recipe.
     pub present: Worth,
     /// The recipe that the search found.
@@ -215,6 +218,7 @@ pub fn tune(
     let base = Worth::of(&present);
     let estimate = Estimate {
         asked: [present[0].len(), present[1].len()],
+        not_asked: not_asked([present[0].len(), present[1].len()], labelled),
         present: base,
         found: Worth::of(&marks),
         gain: compare::gain(&marks, &present, &base),
@@ -232,6 +236,19 @@ pub fn tune(
     }
     outcome.estimate = Some(estimate);
     Ok(outcome)
+}
+
+/// Why a task has no figure.
+fn not_asked(asked: [usize; 2], labelled: &[Labelled]) -> Option<&'static str> {
+    match asked {
+        [_, 0] if labelled.is_empty() => Some(
+            "too few pairs, or too much alike, to hold out whole groups of texts; more pairs do, or \
+             --validation FOLDER with labelled images",
+        ),
+        [_, 0] => Some("too few labelled images are left for the estimate; add some"),
+        [0, _] => Some("too few pairs that differ to hold any out; add some"),
+        _ => None,
+    }
 }
 
 /// What recipes and weights are tried on.

@@ -142,6 +142,11 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "empty",
             &["a folder for each class"],
         ),
+        eval(
+            "DatasetError::OneClass",
+            "single",
+            &["\"dog\" is the only class", "two classes or more"],
+        ),
         eval("DatasetError::Splits", "split", &["give one of them"]),
         eval(
             "DatasetError::SameName",
@@ -182,7 +187,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "FitError::TooFew",
             "classify --index one.asif --labels dog,cat plain/0.png --space canonical",
             3,
-            &["too few"],
+            &["needs at least 2 pairs that differ"],
             "classify --index one.asif --labels dog,cat plain/0.png --space asif",
         ),
     ]
@@ -199,6 +204,7 @@ fn messages_of_questions_have_their_code_and_their_advice_works() {
         "split/train/a.png",
         "split/test/b.png",
         "braces/dog/a.png",
+        "single/dog/a.png",
         "list/dog/a.png",
         "kind/dog/a.png",
         "rows/a.png",
