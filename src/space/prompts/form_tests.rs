@@ -261,6 +261,24 @@ fn what_is_no_list_of_names_is_refused_with_what_to_do() {
             "\"classes\" seems to hold",
             "at the top",
         ),
+        (
+            "l.json",
+            r#"{"candidate_labels": ["cat", "dog"]}"#,
+            "\"candidate_labels\" seems to hold",
+            "at the top",
+        ),
+        (
+            "l.json",
+            r#"{"things": ["cat", "dog"]}"#,
+            "\"things\" seems to hold",
+            "at the top",
+        ),
+        (
+            "l.json",
+            r#"{"label": "cat", "prompts": ["a cat photo"]}"#,
+            "one row of labels",
+            ".jsonl",
+        ),
     ] {
         let said = labels_in(name, text).unwrap_err();
         assert!(

@@ -125,6 +125,19 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
 /// Refuses objects whose keys are not labels: one that holds a list of labels under a key that says
 /// so, and codes of classes, as keys or as values.
 fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), PromptsError> {
+    let is_code = |value: &Value| {
+        let text = value.as_str().map(str::trim);
+        text.is_some_and(|text| text.parse::<f64>().is_ok() || is_wordnet(text))
+    };
+    let are_codes = |value: &Value| match value {
+        Value::Array(values) => !values.is_empty() && values.iter().all(is_code),
+        value => is_code(value),
+    };
+    if !entries.is_empty() && entries.iter().all(|(_, value)| are_codes(value)) {
+        let what = "the values are numbers in quotation marks or WordNet ids, which are no prompts; \
+                    expected numbers, such as {\"cat\": 0, \"dog\": 1}, or a list of the names";
+        return Err(wrong(path, what));
+    }
     let holders = [
         "labels",
         "classes",
@@ -157,19 +170,6 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
     if !entries.is_empty() && entries.iter().all(|(key, _)| is_wordnet(key)) {
         let what = "the keys are WordNet ids, which are no names; expected a list of the names, such \
                     as [\"tench\", \"goldfish\"]";
-        return Err(wrong(path, what));
-    }
-    let is_code = |value: &Value| {
-        let text = value.as_str().map(str::trim);
-        text.is_some_and(|text| text.parse::<f64>().is_ok() || is_wordnet(text))
-    };
-    let are_codes = |value: &Value| match value {
-        Value::Array(values) => !values.is_empty() && values.iter().all(is_code),
-        value => is_code(value),
-    };
-    if !entries.is_empty() && entries.iter().all(|(_, value)| are_codes(value)) {
-        let what = "the values are numbers in quotation marks or WordNet ids, which are no prompts; \
-                    expected numbers, such as {\"cat\": 0, \"dog\": 1}, or a list of the names";
         return Err(wrong(path, what));
     }
     Ok(())
