@@ -83,8 +83,12 @@ impl Steps {
                 let finite = table.iter().flatten().all(|v| v.is_finite());
                 finite && !table.iter().all(is_flat)
             };
-            let with = |normalize| useful(&table(rescale, offset, normalize, self.divided_again));
+            let again = self.divided_again;
+            let with = |normalize| useful(&table(rescale, offset, normalize, again));
             let key = match self.normalize {
+                _ if useful(&table(Some(1.0 / 255.0), offset, self.normalize, again)) => {
+                    "rescale_factor"
+                }
                 Some((_, std)) if with(Some(([0.0; 3], std))) => "image_mean",
                 Some((mean, _)) if with(Some((mean, [1.0; 3]))) => "image_std",
                 _ => "rescale_factor",
