@@ -281,7 +281,7 @@ fn a_purge_names_the_sets_that_share_a_segment() {
     let report = said.json();
     assert_eq!(
         report["elsewhere"],
-        json!([{"set": source, "ids": [id], "live": 1}])
+        json!([{"set": source, "ids": [id], "live": 1, "live_ids": [id]}])
     );
     assert_eq!(report["unknown_links"], json!([]));
     let words = ["warning", &from, "still holds 1 of these pairs (1 live)"];
