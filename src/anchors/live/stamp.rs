@@ -21,7 +21,9 @@ pub(super) fn stamp(folder: &Path) -> Result<Vec<FileStamp>, AnchorsError> {
     let mut stamps = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
-        let metadata = fs_err::metadata(entry.path())?;
+        // A link that leads nowhere is for whoever reads the file to judge.
+        let metadata =
+            fs_err::metadata(entry.path()).or_else(|_| fs_err::symlink_metadata(entry.path()))?;
         stamps.push(FileStamp {
             name: entry.file_name(),
             device: metadata.dev(),
