@@ -193,6 +193,16 @@ fn row_sum(file: &str, place: &str, body: &str) -> String {
     hash.to_hex()[..16].to_owned()
 }
 
+/// Whether a row has a checksum that is right for the place that it says it had.
+fn holds_seal(file: &str, line: &str) -> bool {
+    let seal = line.rfind(CHECK_KEY).map(|at| line.split_at(at));
+    seal.is_some_and(|(body, seal)| {
+        let seal = seal[CHECK_KEY.len()..].strip_suffix("\"}");
+        let parts = seal.and_then(|seal| seal.split_once(' '));
+        parts.is_some_and(|(place, sum)| row_sum(file, place, body) == sum)
+    })
+}
+
 /// A row without its checksum and without its last brace.
 pub(super) fn unsealed(line: &str) -> &str {
     let body = line.rfind(CHECK_KEY).map(|at| &line[..at]);
@@ -266,8 +276,12 @@ pub(super) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
         false => Vec::new(),
     };
     let text = String::from_utf8_lossy(&bytes);
-    let whole =
-        |line: &&str| serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line).is_ok();
+    let is_sealed = text.contains(CHECK_KEY);
+    let whole = |line: &&str| {
+        let row = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line);
+        // A row that was changed would be passed on as one that was left out.
+        row.is_ok() && (!is_sealed || holds_seal(segment::SKIPPED, line))
+    };
     let lines = text.lines().filter(whole);
     let mut rows: Vec<String> = lines.map(|line| format!("{}}}", unsealed(line))).collect();
     if bytes.is_empty() || rows_sound(segment::SKIPPED, &text).is_err() {
@@ -355,4 +369,36 @@ pub(super) fn lost_row() -> String {
         "reason": "this list was damaged: rows of it may be lost or changed",
     });
     lost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_was_changed_is_not_passed_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(segment::SKIPPED);
+        let rows: Vec<String> = ["a.jpg", "b.jpg", "c.jpg"]
+            .map(|file| serde_json::json!({"origin": file, "reason": "no caption"}).to_string())
+            .into();
+        write_rows(folder.path(), &rows).unwrap();
+        let bytes = fs_err::read(&path).unwrap();
+        assert_eq!(readable_rows(&path).unwrap(), rows);
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            fs_err::write(&path, damaged).unwrap();
+            let (lost, read): (Vec<String>, Vec<String>) = readable_rows(&path)
+                .unwrap()
+                .into_iter()
+                .partition(|row| *row == lost_row());
+            assert_eq!(lost.len(), 1, "byte {at}");
+            assert!(
+                read.iter().all(|row| rows.contains(row)),
+                "byte {at}: {read:?}"
+            );
+            assert!(read.len() >= 1, "byte {at}");
+        }
+    }
 }
