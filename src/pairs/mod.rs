@@ -4,7 +4,7 @@
 //! paths -> open: looks at each file once (header, number of rows)
 //!       -> Draft:  what a source wrote in one place       (jsonl, csv, folder)
 //!       -> Pair:   id settled, image found on disk        (reader)
-//!       or RowError: which row, and why it is passed over (error)
+//!       or RowError: which row, and why it is passed over (row_error)
 //! ```
 //!
 //! | file | role |
@@ -18,7 +18,8 @@
 //! | `folder.rs` | images with a `.txt` of the same stem |
 //! | `other.rs` | files of formats that are not read, by their first bytes and names |
 //! | `lines.rs` | lines of bytes with a limit on their length |
-//! | `error.rs` | [`PairsError`] (nothing can be read) and [`RowError`] (one row cannot) |
+//! | `error.rs` | [`PairsError`]: nothing can be read |
+//! | `row_error.rs` | [`RowError`]: one row cannot be used, and why |
 //!
 //! # What every format shares
 //! * **Image paths** are relative to the folder of the file that names them; absolute paths are
@@ -43,6 +44,7 @@ mod other;
 mod reader;
 mod record;
 mod records;
+mod row_error;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -50,8 +52,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 pub(crate) use self::beside::composed;
-pub(crate) use self::error::named_ending;
-pub use self::error::{PairsError, Reason, RowError, Skipped};
+pub use self::error::PairsError;
 pub use self::folder::IMAGE_EXTENSIONS;
 pub(crate) use self::folder::{ending_of, is_image, is_image_name};
 pub use self::id::MAX_ID_BYTES;
@@ -61,6 +62,8 @@ pub use self::lines::MAX_LINE_BYTES;
 pub(crate) use self::other::other_format;
 pub use self::reader::PairReader;
 pub(crate) use self::record::{json_message, type_name};
+pub(crate) use self::row_error::named_ending;
+pub use self::row_error::{Reason, RowError, Skipped};
 
 /// Where a pair was written down: a file, and a row where the file has rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

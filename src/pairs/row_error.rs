@@ -1,0 +1,346 @@
+//! Why a row of a source is passed over, and the tally of those that are.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+use super::{Origin, PairsError};
+use crate::disk;
+
+/// A row that is passed over.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}: {reason}")]
+pub struct RowError {
+    /// The row.
+    pub origin: Origin,
+    /// Why it is passed over.
+    pub reason: Reason,
+}
+
+impl RowError {
+    /// This error, if the row is to blame for it.
+    ///
+    /// # Errors
+    /// [`PairsError::Exhausted`] if the process is, so that reading on would pass over good rows.
+    pub fn of_row(self) -> Result<Self, PairsError> {
+        match self.reason {
+            Reason::Exhausted { source } => Err(PairsError::Exhausted { source }),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Why a row is passed over. [`Reason::kind`] is the short form, for counting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Bytes that are not UTF-8.
+    #[error("not UTF-8 at byte {at} of its text; save the file as UTF-8")]
+    Utf8 {
+        /// The first bad byte, counted from 1 within the row (for a folder, within the text file).
+        at: usize,
+    },
+    /// A line that is not JSON.
+    #[error("not JSON: {message}; each line must be one complete JSON object")]
+    Json {
+        /// What the parser says, with the column.
+        message: String,
+    },
+    /// A JSON object with one key twice, so that one of its values would be lost.
+    #[error("the key {key:?} is there twice; keep one, or make its values a list")]
+    KeyTwice {
+        /// The key.
+        key: String,
+    },
+    /// A JSON object with several keys for one thing, so that the values of one would be passed over.
+    #[error("the keys {key:?} and {other:?} both name the {role}; keep one, or rename the other")]
+    KeysAlike {
+        /// The key that is taken where it is alone.
+        key: &'static str,
+        /// The other.
+        other: &'static str,
+        /// `image` or `caption`.
+        role: &'static str,
+    },
+    /// A line that is JSON, but not an object, or a field of another type than it must have.
+    #[error("{what}: expected {expected}, found {found}; correct the row")]
+    Type {
+        /// The field, or `the line`.
+        what: String,
+        /// What it must be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A row with more or fewer fields than the header.
+    #[error(
+        "expected {expected} fields as in the header, found {found}{}; put fields that hold the \
+         separator in double quotes", lines_note(*lines)
+    )]
+    Fields {
+        /// Fields in the header.
+        expected: usize,
+        /// Fields in the row.
+        found: usize,
+        /// Lines that the row takes up; more than one after a stray quote.
+        lines: u64,
+    },
+    /// A line longer than [`super::MAX_LINE_BYTES`].
+    #[error("longer than {limit} bytes; is this a text file with one record a line?")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
+    /// Quotation marks of a CSV row that do not close at the end of a field.
+    #[error(
+        "badly quoted: a quotation mark opens a field here and is not closed before a separator or \
+         the end of the row; close it, or double quotation marks that belong to the text (\"\") and \
+         put the field in quotes"
+    )]
+    Quotes,
+    /// A row with a byte of zero, which text does not have.
+    #[error(
+        "holds a character of value zero, which text does not have; take it out, or save the file as \
+         UTF-8 text"
+    )]
+    NulByte,
+    /// An id that lists and command lines could not name.
+    #[error("the id {} {why}", named_id(id))]
+    Id {
+        /// The id.
+        id: String,
+        /// What is wrong with it and what to do.
+        why: String,
+    },
+    /// A file in a folder of pairs that is no image of a kind that is read.
+    #[error("left out, {}: {}", named_ending(ending), advice_of_ending(ending))]
+    NotRead {
+        /// The ending of its name in lower case, without the dot; empty if it has none.
+        ending: String,
+    },
+    /// A text in a folder of pairs without an image of the same stem.
+    #[error(
+        "left out, a text without an image: no image has the same name before its ending; \
+             add the image, or move the text elsewhere"
+    )]
+    NoImageFile,
+    /// An image, or another list, in a folder that is read through a list.
+    #[error(
+        "left out, no readable row of {list} names it; add a row, or if it is a list itself, give its \
+         path to --pairs"
+    )]
+    NotListed {
+        /// The list's name.
+        list: &'static str,
+    },
+    /// A hidden file or folder in a folder of pairs.
+    #[error("left out, its name begins with a dot; rename it if it holds pairs")]
+    Hidden,
+    /// No image is named.
+    #[error("no image: expected one of {}; add it", super::record::IMAGE_NAMES.join(", "))]
+    NoImage,
+    /// No text is left when blanks are taken away.
+    #[error("no caption: expected at least one that is not blank; add it or remove the row")]
+    NoCaption,
+    /// An image without a text file beside it.
+    #[error("no caption: expected {}; add it, or move the image elsewhere", .expected.display())]
+    NoTextFile {
+        /// The text file that was looked for.
+        expected: PathBuf,
+    },
+    /// The text file beside an image cannot be read.
+    #[error("cannot read its text: {message}; check its permissions")]
+    TextFile {
+        /// What the system says, with the path.
+        message: String,
+    },
+    /// The image is not on the disk.
+    #[error("image not found: {}; paths are read from the folder of the file that names them", .path.display())]
+    ImageMissing {
+        /// The path, resolved.
+        path: PathBuf,
+    },
+    /// The image's path is a folder.
+    #[error("expected an image file, found a folder: {}; name a file inside it", .path.display())]
+    ImageIsFolder {
+        /// The path, resolved.
+        path: PathBuf,
+    },
+    /// The image's path is a pipe, a socket or a device, which may never end.
+    #[error("expected an image file, found a pipe, socket or device: {}; name a file", .path.display())]
+    ImageIsDevice {
+        /// The path, resolved.
+        path: PathBuf,
+    },
+    /// The image is an address on the network.
+    #[error("the image is an address ({address}); download it and name the local file")]
+    ImageIsAddress {
+        /// The address.
+        address: String,
+    },
+    /// The system refuses to look at the image.
+    #[error("cannot look at the image: {message}; check its path and permissions")]
+    ImageUnreadable {
+        /// What the system says, with the path.
+        message: String,
+    },
+    /// The id was used before.
+    #[error("duplicate id {id:?}, first used in {first}; ids must be unique, so rename one")]
+    DuplicateId {
+        /// The id.
+        id: String,
+        /// The row that has it.
+        first: Origin,
+    },
+    /// A folder within cannot be listed, so its images are passed over.
+    #[error("cannot list: {message}; check its permissions and links")]
+    FolderUnreadable {
+        /// What the system says, with the path.
+        message: String,
+    },
+    /// The process may open no more files, or has no memory; see [`RowError::of_row`].
+    #[error("{source}")]
+    Exhausted {
+        /// What the system says, with the path.
+        source: io::Error,
+    },
+    /// A link within a folder leads to a folder that it lies in, whose files are read already.
+    #[error("left out, a link leads back to a folder that is read already; remove the link")]
+    LinkLoop,
+    /// Reading broke off here: **the rest of this source is lost**, not only the row.
+    #[error(
+        "reading broke off here, the rest of this source is missing: {message}; run again when the file can be read"
+    )]
+    Broken {
+        /// What the system says, with the path.
+        message: String,
+    },
+}
+
+impl Reason {
+    /// The reason in two or three words, the same for all rows with the same fault.
+    pub fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::NotRead { ending } => {
+                return Cow::Owned(format!("not read, {}", named_ending(ending)));
+            }
+            Self::Quotes => "badly quoted",
+            Self::NulByte => "zero byte",
+            Self::Id { .. } => "unusable id",
+            Self::NoImageFile => "text without an image",
+            Self::NotListed { .. } => "not in the folder's list",
+            Self::Hidden => "hidden file",
+            Self::Utf8 { .. } => "not UTF-8",
+            Self::Json { .. } => "not JSON",
+            Self::KeyTwice { .. } => "key twice",
+            Self::KeysAlike { .. } => "two keys for one thing",
+            Self::Type { .. } => "wrong type",
+            Self::Fields { .. } => "wrong number of fields",
+            Self::TooLong { .. } => "line too long",
+            Self::NoImage => "no image named",
+            Self::NoCaption => "no caption",
+            Self::NoTextFile { .. } => "no text file",
+            Self::TextFile { .. } => "text file unreadable",
+            Self::ImageMissing { .. } => "image not found",
+            Self::ImageIsFolder { .. } => "image is a folder",
+            Self::ImageIsDevice { .. } => "image is a pipe or device",
+            Self::ImageIsAddress { .. } => "image is an address",
+            Self::ImageUnreadable { .. } => "image unreadable",
+            Self::DuplicateId { .. } => "duplicate id",
+            Self::FolderUnreadable { .. } => "folder unreadable",
+            Self::LinkLoop => "link to a folder around it",
+            Self::Exhausted { .. } => "no more files or memory",
+            Self::Broken { .. } => "source broke off",
+        })
+    }
+
+    /// What an error of the system says of a row: `of_row` of its message, unless the process is to
+    /// blame.
+    pub(super) fn of_io(error: io::Error, of_row: impl FnOnce(String) -> Self) -> Self {
+        match disk::is_exhausted(&error) {
+            true => Self::Exhausted { source: error },
+            false => of_row(error.to_string()),
+        }
+    }
+
+    /// Whether the row is no part of the pairs by its very name: a file beside them that is neither
+    /// an image nor named like one, or that the folder's own list leaves out.
+    pub fn is_bystander(&self) -> bool {
+        match self {
+            Self::Hidden | Self::NoImageFile | Self::NotListed { .. } => true,
+            Self::NotRead { ending } => !super::folder::is_unread_image(ending),
+            _ => false,
+        }
+    }
+}
+
+/// A tally of rows that were passed over: counts by [`Reason::kind`], and the first few in full.
+#[derive(Debug, Default)]
+pub struct Skipped {
+    counts: BTreeMap<Cow<'static, str>, u64>,
+    examples: Vec<RowError>,
+}
+
+impl Skipped {
+    /// How many rows are kept in full.
+    pub const EXAMPLES: usize = 20;
+
+    /// Counts a row.
+    pub fn add(&mut self, error: RowError) {
+        *self.counts.entry(error.reason.kind()).or_default() += 1;
+        if self.examples.len() < Self::EXAMPLES {
+            self.examples.push(error);
+        }
+    }
+
+    /// Rows passed over, by kind of reason, in alphabetical order.
+    pub fn counts(&self) -> &BTreeMap<Cow<'static, str>, u64> {
+        &self.counts
+    }
+
+    /// Rows passed over altogether.
+    pub fn total(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// The first [`Skipped::EXAMPLES`] rows, in the order of reading.
+    pub fn examples(&self) -> &[RowError] {
+        &self.examples
+    }
+}
+
+/// What to do with a file of a folder that is no image.
+fn advice_of_ending(ending: &str) -> &'static str {
+    match ending {
+        "jsonl" | "ndjson" | "csv" | "tsv" => {
+            "if it lists pairs, give its path to --pairs, or name it pairs.jsonl, pairs.csv or \
+             pairs.tsv at the top of the folder"
+        }
+        "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.xz" | "zip" | "7z" | "gz" => {
+            "unpack it, and give the folder that comes out to --pairs"
+        }
+        _ => "expected JPEG, PNG, WebP, GIF or BMP by content; convert images to one of these",
+    }
+}
+
+/// An id in quotation marks, cut where it is long.
+fn named_id(id: &str) -> String {
+    let end = id.char_indices().nth(60).map(|(at, _)| at);
+    end.map_or_else(|| format!("{id:?}"), |end| format!("{:?}...", &id[..end]))
+}
+
+/// `ending .tif`, or `no ending`.
+pub(crate) fn named_ending(ending: &str) -> String {
+    match ending {
+        "" => "no ending".to_owned(),
+        ending => format!("ending .{ending}"),
+    }
+}
+
+fn lines_note(lines: u64) -> String {
+    match lines {
+        0 | 1 => String::new(),
+        n => format!(" in a row that takes up {n} lines (is a quote left open?)"),
+    }
+}
