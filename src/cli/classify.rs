@@ -14,7 +14,7 @@ use super::context::Context;
 use super::exit::{BadInput, StrictInput};
 use super::format;
 use super::outputs::{OutputKind, check_outputs, output};
-use super::query::{LabelArgs, QueryArgs, Question};
+use super::query::{LabelArgs, QueryArgs, Question, inputs};
 
 /// Images a run that is worth starting a session on every core for.
 const MANY: usize = 32;
@@ -71,12 +71,8 @@ struct Line<'a> {
 }
 
 pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
-    let inputs = args.images.iter().map(PathBuf::as_path);
-    let inputs: Vec<&Path> = inputs
-        .chain(args.labels.file())
-        .chain(args.query.files())
-        .collect();
-    check_outputs([output("--html", &args.html, OutputKind::Page)], &inputs)?;
+    let out = output("--html", &args.html, OutputKind::Page);
+    check_outputs([out], &inputs(&args.images, &args.labels, &args.query))?;
     let labels = args.labels.read(context)?;
     let Question {
         set,

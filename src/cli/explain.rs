@@ -17,7 +17,7 @@ use super::context::Context;
 use super::exit::{BadInput, Usage};
 use super::format;
 use super::outputs::{OutputKind, check_outputs, output};
-use super::query::{LabelArgs, QueryArgs, Question};
+use super::query::{LabelArgs, QueryArgs, Question, inputs};
 
 /// Labels that are shown of an answer.
 const LABELS: usize = 5;
@@ -163,12 +163,8 @@ struct Without {
 }
 
 pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
-    let inputs = args.images.iter().map(PathBuf::as_path);
-    let inputs: Vec<&Path> = inputs
-        .chain(args.labels.file())
-        .chain(args.query.files())
-        .collect();
-    check_outputs([output("--html", &args.html, OutputKind::Page)], &inputs)?;
+    let out = output("--html", &args.html, OutputKind::Page);
+    check_outputs([out], &inputs(&args.images, &args.labels, &args.query))?;
     let asked = Asked::read(args, context)?;
     let question = args.query.open(context, load_of(asked.images.len()))?;
     let Question {

@@ -64,7 +64,7 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
         .classnames
         .as_deref()
         .into_iter()
-        .chain(args.score.files())
+        .chain(args.score.templates_file())
         .collect();
     let csv = OutputKind::Table("anchor,id,source,images,margin,");
     check_outputs([output("--csv", &args.csv, csv)], &inputs)?;

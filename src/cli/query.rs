@@ -64,7 +64,7 @@ pub struct ScoreArgs {
 
 impl ScoreArgs {
     /// The files that it reads.
-    pub fn files(&self) -> Option<&Path> {
+    pub fn templates_file(&self) -> Option<&Path> {
         self.head.templates_file()
     }
 
@@ -106,9 +106,9 @@ pub struct Question {
 }
 
 impl QueryArgs {
-    /// The files that it reads, beside the set.
-    pub fn files(&self) -> Option<&Path> {
-        self.score.files()
+    /// The file of templates that it reads, if one is given.
+    pub fn templates_file(&self) -> Option<&Path> {
+        self.score.templates_file()
     }
 
     /// Reads the templates, opens the set, then the encoders: what is wrong with the small is said
@@ -155,9 +155,22 @@ pub struct LabelArgs {
     labels_file: Option<PathBuf>,
 }
 
+/// The files that a question about images reads, beside the set.
+pub fn inputs<'a>(
+    images: &'a [PathBuf],
+    labels: &'a LabelArgs,
+    query: &'a QueryArgs,
+) -> Vec<&'a Path> {
+    let lists = labels
+        .labels_file()
+        .into_iter()
+        .chain(query.templates_file());
+    images.iter().map(PathBuf::as_path).chain(lists).collect()
+}
+
 impl LabelArgs {
-    /// The file that holds them.
-    pub fn file(&self) -> Option<&Path> {
+    /// The file that holds them, if one is given.
+    pub fn labels_file(&self) -> Option<&Path> {
         self.labels_file.as_deref()
     }
 

@@ -56,7 +56,7 @@ pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
         .classnames
         .as_deref()
         .into_iter()
-        .chain(args.query.files())
+        .chain(args.query.templates_file())
         .collect();
     let table = OutputKind::Table("dataset,images,anchors,");
     let outputs = [
