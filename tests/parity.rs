@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 
 use asif::encode::image::preprocess::Preprocess;
 use asif::encode::{
-    EncoderOptions, ImageEncoder, ModelFolder, PreparedImage, TextEncoder, Tokens, runtime,
+    EncoderOptions, ImageEncoder, ModelFolder, PreparedImage, TextEncoder, TokenizedText, runtime,
 };
 use asif::home::Home;
 use serde_json::Value;
@@ -300,7 +300,7 @@ fn text_vectors_do_not_depend_on_their_batch() {
         return;
     };
     let encoder = text_encoder(home);
-    let tokens: Vec<Tokens> = lines(dir.path().join("texts.jsonl"))
+    let tokens: Vec<TokenizedText> = lines(dir.path().join("texts.jsonl"))
         .iter()
         .map(|line| encoder.tokenize(line["text"].as_str().unwrap()).unwrap())
         .collect();

@@ -112,14 +112,14 @@ mod tests {
         use std::io::Error;
         #[derive(Debug, thiserror::Error)]
         #[error("failed to open a file")]
-        struct Opening(#[source] Error);
+        struct FileOpening(#[source] Error);
         let met = || Error::from(rustix::io::Errno::MFILE);
         assert!(is_exhausted(&met()));
-        assert!(is_exhausted(&Error::other(Opening(met()))));
+        assert!(is_exhausted(&Error::other(FileOpening(met()))));
         // As `fs_err` makes them, which has no source.
         let said = format!("failed to open file `a.png`: {}", met());
         assert!(is_exhausted(&Error::other(said)));
         let other = Error::from(rustix::io::Errno::NOENT);
-        assert!(!is_exhausted(&Error::other(Opening(other))));
+        assert!(!is_exhausted(&Error::other(FileOpening(other))));
     }
 }

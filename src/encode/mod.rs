@@ -48,7 +48,7 @@ pub use identity::{EncoderIdentity, MemberIdentity};
 pub use image::{ImageEncoder, PreparedImage};
 pub use isolate::EncodedInput;
 pub use options::{EncoderOptions, Pooling};
-pub use text::{TextEncoder, Tokens};
+pub use text::{TextEncoder, TokenizedText};
 
 use std::path::Path;
 use std::time::Instant;

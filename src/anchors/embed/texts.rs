@@ -11,7 +11,7 @@ use super::side::Done;
 use super::{Embedder, Embedding, Rejected, Watch, workers};
 use crate::anchors::cache::ContentKey;
 use crate::anchors::error::AnchorsError;
-use crate::encode::Tokens;
+use crate::encode::TokenizedText;
 use crate::encode::isolate::prepared;
 use crate::progress::Steps;
 
@@ -143,5 +143,5 @@ struct Batch<'a> {
     member: usize,
     places: Vec<&'a [usize]>,
     keys: Vec<ContentKey>,
-    tokens: Vec<Tokens>,
+    tokens: Vec<TokenizedText>,
 }

@@ -13,7 +13,7 @@ use super::classes::TokenizerClass;
 use super::rewrites;
 
 /// What the files say beside tokenizer.json.
-pub(super) struct Agreement {
+pub(super) struct TokenizerAgreement {
     /// The side on which long texts are cut, where they say it.
     pub side: Option<TruncationDirection>,
     /// The class that was believed without knowing it.
@@ -30,7 +30,7 @@ pub(super) fn check(
     tokenizer: &Tokenizer,
     raw: &Value,
     trust: bool,
-) -> Result<Agreement, ModelError> {
+) -> Result<TokenizerAgreement, ModelError> {
     let own = Settings {
         path: folder.dir().join("tokenizer.json"),
         value: raw.clone(),
@@ -125,7 +125,7 @@ pub(super) fn check(
             return Err(differs(&file, "truncation_side", other, "left or right"));
         }
     };
-    Ok(Agreement {
+    Ok(TokenizerAgreement {
         side,
         trusted: class.trusted,
     })

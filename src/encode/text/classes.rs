@@ -18,7 +18,7 @@ pub(super) enum TokenizerFamily {
     /// A token before the text and none after it.
     Llama,
     /// The token of a language before the text or after it.
-    Language(Language),
+    Language(LanguageToken),
     /// Small letters and no punctuation.
     Siglip,
     /// Small letters.
@@ -30,7 +30,7 @@ pub(super) enum TokenizerFamily {
 
 /// How a class writes the language of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Language {
+pub(super) struct LanguageToken {
     /// Whether its token comes before the text; else after the end token.
     pub first: bool,
     /// The language where the file names none.
@@ -234,7 +234,7 @@ fn own_class(file: &Settings, named: Option<String>) -> Option<&str> {
 
 fn family_of(stem: &str) -> TokenizerFamily {
     let language = |first, usual, underscores| {
-        TokenizerFamily::Language(Language {
+        TokenizerFamily::Language(LanguageToken {
             first,
             usual,
             underscores,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::error::ModelError;
 use super::super::output::Span;
 use super::super::runtime::pool::{Element, Feed, Port};
-use super::Tokens;
+use super::TokenizedText;
 use super::padding::{Padding, RowLength};
 
 /// The inputs of the graph, in its own order, and the shape they want.
@@ -173,7 +173,7 @@ impl Layout {
     /// Divides rows into the batches that may be run. Without an attention mask the model reads the
     /// padding, so only rows go together that become equally long by themselves. Padding on the left
     /// moves the positions of the tokens, so there too.
-    pub fn batches<'a, 'b>(&self, rows: &'a [&'b Tokens]) -> Vec<&'a [&'b Tokens]> {
+    pub fn batches<'a, 'b>(&self, rows: &'a [&'b TokenizedText]) -> Vec<&'a [&'b TokenizedText]> {
         if self.one_by_one {
             rows.chunks(1).collect()
         } else if let Some(own) = self.own_rows() {
@@ -187,7 +187,7 @@ impl Layout {
     }
 
     /// Pads rows to the longest of them, or to the graph's fixed length.
-    pub fn pad(&self, rows: &[&Tokens]) -> Batch {
+    pub fn pad(&self, rows: &[&TokenizedText]) -> Batch {
         let longest = rows.iter().map(|t| t.len()).max().unwrap_or(0);
         let own = self.own_rows().map_or(longest, |own| own.of(longest));
         let length = self.length.unwrap_or(own);
@@ -277,8 +277,8 @@ mod tests {
         }
     }
 
-    fn tokens(ids: &[u32]) -> Tokens {
-        Tokens {
+    fn tokens(ids: &[u32]) -> TokenizedText {
+        TokenizedText {
             ids: ids.to_vec(),
             types: vec![0; ids.len()],
             truncated: false,

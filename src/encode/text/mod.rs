@@ -42,7 +42,7 @@ use padding::Padding;
 use settings::TextSettings;
 use tokens::{load_tokenizer, set_length};
 
-pub use tokens::Tokens;
+pub use tokens::TokenizedText;
 
 /// How many texts are encoded at once by default.
 const BATCH: usize = 32;
@@ -239,7 +239,7 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`InputError`]: this text cannot be used; others can.
-    pub fn tokenize(&self, text: &str) -> Result<Tokens, InputError> {
+    pub fn tokenize(&self, text: &str) -> Result<TokenizedText, InputError> {
         self.model.tokenize(text)
     }
 
@@ -248,7 +248,7 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`EncodeError`]: the model cannot be run, or answers what is no vector.
-    pub fn encode(&self, tokens: &[Tokens]) -> Result<Vec<f32>, EncodeError> {
+    pub fn encode(&self, tokens: &[TokenizedText]) -> Result<Vec<f32>, EncodeError> {
         self.encode_refs(&tokens.iter().collect::<Vec<_>>())
     }
 
@@ -257,11 +257,11 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`EncodeError`]: the model fails on its canary too, so that no text is to blame.
-    pub fn encode_each(&self, tokens: &[Tokens]) -> Result<Vec<EncodedInput>, EncodeError> {
-        let tokens: Vec<&Tokens> = tokens.iter().collect();
+    pub fn encode_each(&self, tokens: &[TokenizedText]) -> Result<Vec<EncodedInput>, EncodeError> {
+        let tokens: Vec<&TokenizedText> = tokens.iter().collect();
         let mut all = Vec::with_capacity(tokens.len());
         for batch in self.model.layout.batches(&tokens) {
-            let run = |batch: &[&Tokens]| self.model.run(batch).map(|(vectors, _)| vectors);
+            let run = |batch: &[&TokenizedText]| self.model.run(batch).map(|(vectors, _)| vectors);
             let model = self.model.pool.name();
             all.extend(encode_each(model, batch, self.dim(), run, || {
                 self.canary()
@@ -270,7 +270,7 @@ impl TextEncoder {
         Ok(all)
     }
 
-    fn encode_refs(&self, tokens: &[&Tokens]) -> Result<Vec<f32>, EncodeError> {
+    fn encode_refs(&self, tokens: &[&TokenizedText]) -> Result<Vec<f32>, EncodeError> {
         let mut out = Vec::with_capacity(tokens.len() * self.dim());
         for batch in self.model.layout.batches(tokens) {
             out.extend(self.model.run(batch)?.0);
@@ -293,7 +293,7 @@ impl TextEncoder {
         let next = AtomicUsize::new(0);
         self.on_all_sessions(batches.len(), || {
             while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let rows: Vec<&Tokens> = batch.iter().map(|&i| &tokens[i]).collect();
+                let rows: Vec<&TokenizedText> = batch.iter().map(|&i| &tokens[i]).collect();
                 let vectors = self.encode_refs(&rows)?;
                 let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
                 for (&i, vector) in batch.iter().zip(vectors.chunks_exact(self.dim())) {
@@ -306,7 +306,10 @@ impl TextEncoder {
     }
 
     /// Tokenises with as many threads as there are sessions.
-    fn tokenize_all<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Tokens>, EncodeError> {
+    fn tokenize_all<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+    ) -> Result<Vec<TokenizedText>, EncodeError> {
         let parts: Vec<&[S]> = texts.chunks(BATCH).collect();
         let done = Mutex::new(vec![Vec::new(); parts.len()]);
         let next = AtomicUsize::new(0);
@@ -383,7 +386,7 @@ impl TextEncoder {
 }
 
 impl Model {
-    fn tokenize(&self, text: &str) -> Result<Tokens, InputError> {
+    fn tokenize(&self, text: &str) -> Result<TokenizedText, InputError> {
         let mut text = format!("{}{}", self.prompt, text.trim());
         if self.lower_case {
             text = text.to_lowercase();
@@ -405,7 +408,7 @@ impl Model {
                 model: self.pool.name().to_owned(),
             });
         }
-        Ok(Tokens {
+        Ok(TokenizedText {
             ids: encoding.get_ids().to_vec(),
             types: encoding.get_type_ids().to_vec(),
             truncated: !encoding.get_overflowing().is_empty(),
@@ -413,7 +416,7 @@ impl Model {
     }
 
     /// One run of the model: the vectors, and the rank of the output they come from.
-    fn run(&self, tokens: &[&Tokens]) -> Result<(Vec<f32>, usize), EncodeError> {
+    fn run(&self, tokens: &[&TokenizedText]) -> Result<(Vec<f32>, usize), EncodeError> {
         let batch = self.layout.pad(tokens);
         self.pool.with(|slot| {
             let (session, _) = slot.parts();

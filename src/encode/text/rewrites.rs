@@ -6,7 +6,7 @@ use tokenizers::{NormalizedString, Normalizer, Tokenizer};
 use super::super::error::ModelError;
 use super::super::folder::Settings;
 use super::agreement::{content, contrary, differs};
-use super::classes::{Language, TokenizerClass, TokenizerFamily};
+use super::classes::{LanguageToken, TokenizerClass, TokenizerFamily};
 
 /// What Python calls `string.punctuation`.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
@@ -205,7 +205,7 @@ fn of_language(
     file: &Settings,
     map: Option<&Settings>,
     tokenizer: &Tokenizer,
-    language: Language,
+    language: LanguageToken,
 ) -> Result<(), ModelError> {
     let asked = file.text("src_lang")?;
     let name = asked.unwrap_or(language.usual);

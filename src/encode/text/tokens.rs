@@ -8,15 +8,15 @@ use super::super::folder::{ModelFolder, sha256_of};
 
 /// A text as its encoder's input: token numbers, special ones included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tokens {
+pub struct TokenizedText {
     pub(super) ids: Vec<u32>,
     pub(super) types: Vec<u32>,
     pub(super) truncated: bool,
 }
 
-impl Tokens {
+impl TokenizedText {
     /// How many tokens; the cost of encoding grows with it.
-    #[expect(clippy::len_without_is_empty, reason = "no Tokens is empty")]
+    #[expect(clippy::len_without_is_empty, reason = "no TokenizedText is empty")]
     pub fn len(&self) -> usize {
         self.ids.len()
     }

@@ -15,7 +15,7 @@ pub enum PromptsError {
     )]
     NoPlaceholder {
         /// The template's place.
-        at: Place,
+        at: PromptPlace,
         /// The template.
         text: String,
     },
@@ -26,7 +26,7 @@ pub enum PromptsError {
     )]
     UnknownPlaceholder {
         /// The template's place.
-        at: Place,
+        at: PromptPlace,
         /// What stands between the braces.
         name: String,
     },
@@ -37,7 +37,7 @@ pub enum PromptsError {
     )]
     LoneBrace {
         /// The template's place.
-        at: Place,
+        at: PromptPlace,
         /// The template.
         text: String,
         /// `{` or `}`.
@@ -73,7 +73,7 @@ pub enum PromptsError {
     )]
     BlankLabel {
         /// The label's place.
-        at: Place,
+        at: PromptPlace,
     },
     /// Labels that are there more than once.
     #[error(
@@ -132,7 +132,7 @@ pub enum PromptsError {
     )]
     Json {
         /// The place.
-        at: Place,
+        at: PromptPlace,
         /// What is wrong.
         what: String,
     },
@@ -149,7 +149,7 @@ pub enum PromptsError {
     #[error("{at}: not UTF-8; save the file as UTF-8")]
     Encoding {
         /// The first bad line.
-        at: Place,
+        at: PromptPlace,
     },
     /// The system refuses to read a file.
     #[error("{source}; check the path and its permissions")]
@@ -173,14 +173,14 @@ impl PromptsError {
 
 /// Where a template or a label was written: a line of a file, or a position in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct PromptPlace {
     /// The file, if it came from one.
     pub file: Option<PathBuf>,
     /// Line or position, counted from 1.
     pub number: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PromptPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
             Some(file) => write!(f, "{}, line {}", file.display(), self.number),
@@ -189,8 +189,8 @@ impl fmt::Display for Place {
     }
 }
 
-pub(super) fn place(file: Option<&Path>, index: usize) -> Place {
-    Place {
+pub(super) fn place(file: Option<&Path>, index: usize) -> PromptPlace {
+    PromptPlace {
         file: file.map(Path::to_owned),
         number: index + 1,
     }

@@ -79,7 +79,7 @@ pub(crate) fn shape_of(entries: &[&str]) -> Option<LineShape> {
 }
 
 /// A number or a code beside a text.
-struct Beside<'a> {
+struct CodeBeside<'a> {
     code: &'a str,
     divider: &'a str,
     text: &'a str,
@@ -89,7 +89,7 @@ struct Beside<'a> {
 fn are_coded(entries: &[&str]) -> bool {
     let before: Option<Vec<_>> = entries.iter().map(|entry| code_before(entry)).collect();
     let behind: Option<Vec<_>> = entries.iter().map(|entry| code_behind(entry)).collect();
-    let coded = |sides: Option<Vec<Beside>>, may_be_blank: bool| {
+    let coded = |sides: Option<Vec<CodeBeside>>, may_be_blank: bool| {
         sides.is_some_and(|sides| are_beside(&sides, may_be_blank))
     };
     coded(before, true)
@@ -118,7 +118,7 @@ fn are_enumerated(entries: &[&str]) -> bool {
 }
 
 /// `may_be_blank`: whether a blank between is enough, `24 cat` but not `cat 24`.
-fn are_beside(sides: &[Beside], may_be_blank: bool) -> bool {
+fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
     if sides.iter().all(|side| is_wordnet(side.code)) {
         return true;
     }
@@ -129,11 +129,11 @@ fn are_beside(sides: &[Beside], may_be_blank: bool) -> bool {
     texts.sort_unstable();
     let differ = texts.windows(2).all(|pair| pair[0] != pair[1]);
     // `3.5 inch`, `16:9`, `1,000` and `0-2` are numbers in parts.
-    let in_parts = |side: &Beside| match may_be_blank {
+    let in_parts = |side: &CodeBeside| match may_be_blank {
         true => side.text.starts_with(|c: char| c.is_ascii_digit()),
         false => side.text.ends_with(|c: char| c.is_ascii_digit()),
     };
-    let is_plain = |side: &Beside| {
+    let is_plain = |side: &CodeBeside| {
         let one = side.divider.chars().count() == 1 && !side.divider.contains(['\t', ';']);
         if one && in_parts(side) {
             return false;
@@ -159,11 +159,11 @@ fn are_beside(sides: &[Beside], may_be_blank: bool) -> bool {
 }
 
 /// `zero|0`: another name of the same.
-fn are_number_words(sides: &[Beside]) -> bool {
+fn are_number_words(sides: &[CodeBeside]) -> bool {
     const WORDS: [&str; 10] = [
         "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
     ];
-    let is_word = |side: &Beside| {
+    let is_word = |side: &CodeBeside| {
         let number = side.code.parse::<usize>().ok();
         let word = number.and_then(|number| WORDS.get(number));
         side.divider.contains('|') && word.is_some_and(|w| w.eq_ignore_ascii_case(side.text))
@@ -172,7 +172,7 @@ fn are_number_words(sides: &[Beside]) -> bool {
 }
 
 /// `0: cat`, `(1) cat`, `class 0: cat`, `n01440764 tench`.
-fn code_before(entry: &str) -> Option<Beside<'_>> {
+fn code_before(entry: &str) -> Option<CodeBeside<'_>> {
     const WORDS: [&str; 11] = [
         "class", "label", "cls", "index", "idx", "item", "entry", "number", "no", "nr", "id",
     ];
@@ -193,7 +193,7 @@ fn code_before(entry: &str) -> Option<Beside<'_>> {
     let (divider, text) = rest.split_at(begin);
     let named_by_blank = named && divider.chars().all(|c| c == ' ');
     let is_code = is_number(code) || is_wordnet(code);
-    (is_code && !divider.is_empty() && !named_by_blank).then_some(Beside {
+    (is_code && !divider.is_empty() && !named_by_blank).then_some(CodeBeside {
         code,
         divider,
         text,
@@ -201,14 +201,14 @@ fn code_before(entry: &str) -> Option<Beside<'_>> {
 }
 
 /// `cat,0`, `cat (0)`, `cat n02119789`.
-fn code_behind(entry: &str) -> Option<Beside<'_>> {
+fn code_behind(entry: &str) -> Option<CodeBeside<'_>> {
     let entry = entry.trim_end_matches([')', ']', '}']);
     let begin = entry.rfind(|c: char| !c.is_alphanumeric())?;
     let begin = begin + entry[begin..].chars().next()?.len_utf8();
     let (rest, code) = entry.split_at(begin);
     let text = rest.trim_end_matches(|c: char| !c.is_alphanumeric() && !"\"'})]".contains(c));
     let is_code = is_number(code) || is_wordnet(code);
-    (is_code && !text.is_empty()).then_some(Beside {
+    (is_code && !text.is_empty()).then_some(CodeBeside {
         code,
         divider: &rest[text.len()..],
         text,

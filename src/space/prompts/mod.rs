@@ -29,7 +29,7 @@ mod mistaken;
 pub mod named;
 
 use self::error::place;
-pub use self::error::{Place, PromptsError};
+pub use self::error::{PromptPlace, PromptsError};
 pub use self::labels::Labels;
 
 /// What names of classes seem to be that are none, wherever they come from.
@@ -140,7 +140,7 @@ impl Templates {
 }
 
 impl Template {
-    fn parse(text: &str, at: impl Fn() -> Place) -> Result<Self, PromptsError> {
+    fn parse(text: &str, at: impl Fn() -> PromptPlace) -> Result<Self, PromptsError> {
         let lone = |brace| PromptsError::LoneBrace {
             at: at(),
             text: text.to_owned(),
