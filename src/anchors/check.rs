@@ -77,11 +77,11 @@ pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
 /// # Errors
 /// When the folder is no set.
 pub fn doubts(set: &Path) -> Result<Option<AnchorsError>, AnchorsError> {
-    let look = || Ok::<_, AnchorsError>(log::verify(set, witness::look(set)?.newest));
+    let look = || Ok::<_, AnchorsError>(log::first_doubt(set, witness::look(set)?.newest));
     // No lock is taken: a writer may have been met between two files.
-    match look()?.is_empty() {
-        true => Ok(None),
-        false => Ok(look()?.into_iter().next()),
+    match look()? {
+        None => Ok(None),
+        Some(_) => look(),
     }
 }
 

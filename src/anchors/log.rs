@@ -128,6 +128,27 @@ pub(super) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
 /// Everything that the log must tell of a set whose live generation is `live`, and does not.
 pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
     let (lines, mut findings) = read(set);
+    findings.extend(verify_lines(set, live, &lines, findings.is_empty()));
+    let of_ids = lines.iter().map(|line| ids_sound(set, &line.change));
+    findings.extend(of_ids.filter_map(Result::err));
+    findings
+}
+
+/// The first of these things that the lines themselves tell; lists of ids, of which there may be as many
+/// as changes, are not read.
+pub(super) fn first_doubt(set: &Path, live: u64) -> Option<AnchorsError> {
+    let (lines, findings) = read(set);
+    let read_whole = findings.is_empty();
+    let of_lines = || verify_lines(set, live, &lines, read_whole);
+    findings
+        .into_iter()
+        .next()
+        .or_else(|| of_lines().into_iter().next())
+}
+
+/// The same of the lines that could be read, which are all if `read_whole`.
+fn verify_lines(set: &Path, live: u64, lines: &[LogLine], read_whole: bool) -> Vec<AnchorsError> {
+    let mut findings = Vec::new();
     let path = history::log_path(set);
     let wrong = |what: String| AnchorsError::NeedsRepair {
         path: path.clone(),
@@ -142,7 +163,7 @@ pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
         }
     };
     if lines.is_empty() {
-        if !manifests.is_empty() && findings.is_empty() {
+        if !manifests.is_empty() && read_whole {
             findings.push(wrong("it has no record".to_owned()));
         }
         return findings;
@@ -156,13 +177,13 @@ pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
         .filter(|n| !numbers.contains(n))
         .map(|n| n.to_string())
         .collect();
-    if !lacks.is_empty() && findings.is_empty() {
+    if !lacks.is_empty() && read_whole && findings.is_empty() {
         let lacks = lacks.join(", ");
         findings.push(wrong(format!(
             "it lacks the records of generations {lacks}"
         )));
     }
-    for line in &lines {
+    for line in lines {
         let change = &line.change;
         if let Some(other) = manifests.get(&change.generation)
             && !same(line, other)
@@ -172,11 +193,8 @@ pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
                 change.generation
             )));
         }
-        if let Err(error) = ids_sound(set, change) {
-            findings.push(error);
-        }
     }
-    let lacking = lacking(set, &lines).unwrap_or_else(|error| {
+    let lacking = lacking(set, lines).unwrap_or_else(|error| {
         findings.push(error);
         BTreeSet::new()
     });

@@ -58,11 +58,7 @@ fn real_place(path: &Path) -> Result<PathBuf, AnchorsError> {
 /// Whether a folder is an anchor set, also one that lost a part. Other programs have files that are
 /// called `CURRENT` too.
 fn is_set(folder: &Path) -> bool {
-    let parts = [
-        manifest::folder(folder),
-        segment::folder(folder),
-        history::folder(folder),
-    ];
+    let parts = [manifest::folder(folder), segment::folder(folder)];
     let names = || folder.join(CURRENT).symlink_metadata().is_ok();
     names() && parts.iter().any(|part| part.is_dir())
         || manifest::list(folder).is_ok_and(|found| !found.is_empty())
@@ -106,9 +102,14 @@ fn in_set(name: &str) -> bool {
 
 /// Manifests and files of removed pairs.
 pub(super) fn in_generations(name: &str) -> bool {
+    generation_of(name).is_some()
+}
+
+/// The generation of a manifest or a file of removed pairs, by its name.
+pub(super) fn generation_of(name: &str) -> Option<u64> {
     let stem = name.strip_suffix(".json");
     let stem = stem.or(name.strip_suffix(manifest::TOMBSTONES));
-    stem.and_then(manifest::number).is_some()
+    stem.and_then(manifest::number)
 }
 
 pub(super) fn in_log(name: &str) -> bool {
@@ -130,7 +131,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs_err::create_dir_all(at("a.asif/segments")).unwrap();
         fs_err::write(at("a.asif/CURRENT"), "").unwrap();
-        fs_err::create_dir_all(at("level/db")).unwrap();
+        fs_err::create_dir_all(at("level/log")).unwrap();
         fs_err::write(at("level/CURRENT"), "").unwrap();
         fs_err::create_dir_all(at("lost.asif/generations")).unwrap();
         fs_err::write(at("lost.asif/generations/g000001.json"), "").unwrap();

@@ -63,14 +63,6 @@ pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
     )?)
 }
 
-/// Makes the entries of a folder durable.
-///
-/// # Errors
-/// When the folder cannot be opened or synced.
-pub fn sync_folder(folder: &Path) -> Result<(), AnchorsError> {
-    Ok(fs::sync_folder(folder)?)
-}
-
 /// The right to write to a set, given back when dropped (or when the process ends, however).
 #[derive(Debug)]
 pub struct WriteLock {
@@ -224,7 +216,7 @@ impl NewSet {
         }
         // The folder has another name now, so there is nothing left to remove.
         let _ = self.folder.keep();
-        sync_folder(fs::parent(&self.destination))
+        Ok(fs::sync_folder(fs::parent(&self.destination))?)
     }
 }
 

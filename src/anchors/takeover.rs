@@ -3,6 +3,7 @@
 //! Generations that are kept name more files than a writer makes: graphs that it was not asked for, and
 //! rows that another build left out. Where the old folder is damaged and goes, those stay.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use asif_index::{BatchBuilder, Graph, VectorSet, write_graph};
@@ -18,6 +19,7 @@ use super::{content, fs};
 pub(super) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
     let rows = content::readable_rows(&old.join(SKIPPED))?;
     let wanted = content::readable_rows(&new.join(SKIPPED))?;
+    let rows: HashSet<&String> = rows.iter().collect();
     Ok(wanted.iter().all(|row| rows.contains(row)))
 }
 
@@ -54,7 +56,7 @@ pub(super) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
     let [from, to] = [old, new].map(|folder| folder.join(SKIPPED));
     let (theirs, own) = (content::readable_rows(&from)?, content::readable_rows(&to)?);
     let has_all = |list: &[String], of: &[String]| {
-        let lost = content::lost_row();
+        let (lost, list) = (content::lost_row(), list.iter().collect::<HashSet<_>>());
         of.iter().all(|row| *row == lost || list.contains(row))
     };
     let is_sound = |list: &[String]| !list.is_empty() && !list.contains(&content::lost_row());
@@ -66,10 +68,8 @@ pub(super) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
         fs::remove_file(&to)?;
         return Ok(fs::link_or_copy(&from, &to)?);
     }
-    let further: Vec<String> = own
-        .into_iter()
-        .filter(|row| !theirs.contains(row))
-        .collect();
-    let text = content::sealed_rows(SKIPPED, &[theirs, further].concat());
-    Ok(fs::write_atomically(&to, text.as_bytes())?)
+    let known: HashSet<&String> = theirs.iter().collect();
+    let further = own.iter().filter(|row| !known.contains(row));
+    let all: Vec<String> = theirs.iter().chain(further).cloned().collect();
+    content::write_rows(new, &all)
 }

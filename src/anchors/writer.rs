@@ -326,10 +326,7 @@ fn sweep(set: &Path) -> Result<(), AnchorsError> {
     // Left by a purge.
     fs::remove_hidden(&set.join(format!("{}{}", fs::REMOVING, aside::DAMAGED)))?;
     for name in fs::names(&generations)? {
-        let stem = name
-            .strip_suffix(".json")
-            .or(name.strip_suffix(manifest::TOMBSTONES));
-        if stem.and_then(manifest::number).is_some_and(|n| n > live) {
+        if place::generation_of(&name).is_some_and(|n| n > live) {
             fs::remove_file(&generations.join(name))?;
         }
     }

@@ -100,10 +100,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     match (file(one), file(other)) {
         (Some(one), Some(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         (None, None) => {
-            let folder = |path: &Path| {
-                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-                fs_err::canonicalize(above.unwrap_or(Path::new("."))).ok()
-            };
+            let folder = |path: &Path| fs_err::canonicalize(disk::parent(path)).ok();
             let is_device = fs_err::metadata(one).is_ok();
             !is_device && one.file_name() == other.file_name() && folder(one) == folder(other)
         }
@@ -169,9 +166,19 @@ fn is_list_of_ids(head: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(whole) else {
         return false;
     };
-    let first = text.lines().next().unwrap_or_default().to_lowercase();
-    let is_table = first.contains("image") && first.contains("caption");
-    let is_code = first.starts_with(['{', '[', '<', '#']);
+    let Some(first) = text.lines().next() else {
+        return true;
+    };
+    let names =
+        |cell: &str| ["image", "caption", "captions"].contains(&cell.trim().trim_matches('"'));
+    let cells = first.split([',', '\t', ';']);
+    let is_table = cells.filter(|cell| names(cell)).count() > 1;
+    let is_json =
+        first.starts_with(['{', '[']) && serde_json::from_str::<serde_json::Value>(first).is_ok();
+    let is_marked = ["<!", "<?", "<html", "<svg", "#!", "# "]
+        .iter()
+        .any(|mark| first.starts_with(mark));
+    let is_code = is_json || is_marked || first.trim() == "{" || first.trim() == "[";
     let is_id = |line: &str| !line.trim().is_empty() && !line.contains(char::is_control);
     !is_table && !is_code && text.lines().all(is_id)
 }
@@ -231,6 +238,11 @@ mod tests {
             (Ids, "image,caption\na.png,a dog\n", false),
             (Ids, pair, false),
             (Ids, "p0\n\0\n", false),
+            (Ids, "[cat] 1\n#12\n", true),
+            (Ids, "#12\nimage_caption_01\n", true),
+            (Ids, "image_caption_01\n", true),
+            (Ids, "{\n\"a\": 1\n}\n", false),
+            (Ids, "# mine\nx\n", false),
         ] {
             assert_eq!(kind.writes(text.as_bytes()), is_own, "{kind:?} {text:?}");
         }

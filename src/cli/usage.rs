@@ -15,7 +15,7 @@ pub fn report(mut error: clap::Error) -> ExitCode {
         return exit::report(printed.map_err(|e| exit::StdoutError(e).into()));
     }
     correct_suggestion(&mut error);
-    let variable = name_variable(&mut error);
+    let variables = name_variables(&mut error);
     // The message quotes arguments, so it is not sent to the terminal as it is.
     let text = error.render().to_string();
     let text = asif::printable::lines(text.trim_end());
@@ -23,7 +23,7 @@ pub fn report(mut error: clap::Error) -> ExitCode {
     if let Some(tip) = tip(&error) {
         said.push_str(&format!("\n  tip: {tip}\n"));
     }
-    if let Some(variable) = variable {
+    for variable in variables {
         said.push_str(&format!(
             "\n  tip: {variable} is set in the environment; give it another value, or unset it\n"
         ));
@@ -32,18 +32,28 @@ pub fn report(mut error: clap::Error) -> ExitCode {
     ExitCode::from(exit::USAGE)
 }
 
-/// Puts the name of a variable in the place of an option that nobody typed; gives that name.
-fn name_variable(error: &mut clap::Error) -> Option<String> {
-    let option = text_of(error, ContextKind::InvalidArg)?;
-    let long = option.split([' ', '=', '[']).next()?.to_owned();
-    let is_typed = |arg: std::ffi::OsString| arg.to_string_lossy().starts_with(&long);
+/// Puts the names of variables in the places of options that nobody typed; gives these names.
+fn name_variables(error: &mut clap::Error) -> Vec<String> {
+    let mut named = Vec::new();
+    for kind in [ContextKind::InvalidArg, ContextKind::PriorArg] {
+        let name = text_of(error, kind).and_then(|option| untyped_variable(&option));
+        if let Some(name) = name {
+            error.insert(kind, ContextValue::String(name.clone()));
+            named.push(name);
+        }
+    }
+    named
+}
+
+/// The variable that an option's value came from: one that is set, of an option that nobody typed.
+fn untyped_variable(option: &str) -> Option<String> {
+    let long = option.split([' ', '=', '[']).next()?;
+    let is_typed = |arg: std::ffi::OsString| arg.to_string_lossy().split('=').next() == Some(long);
     if !long.starts_with("--") || std::env::args_os().any(is_typed) {
         return None;
     }
     let name = variable_of(&super::Cli::command(), long.trim_start_matches('-'))?;
-    std::env::var_os(&name)?;
-    error.insert(ContextKind::InvalidArg, ContextValue::String(name.clone()));
-    Some(name)
+    std::env::var_os(&name).map(|_| name)
 }
 
 /// The twin of an option in the environment, which is the same in every command.
@@ -69,6 +79,7 @@ fn correct_suggestion(error: &mut clap::Error) {
 fn text_of(error: &clap::Error, kind: ContextKind) -> Option<String> {
     match error.get(kind)? {
         ContextValue::String(text) => Some(text.clone()),
+        ContextValue::Strings(texts) => texts.first().cloned(),
         _ => None,
     }
 }

@@ -32,11 +32,14 @@ pub struct VerifyArgs {
 
 pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
     let findings = verify(&args.set, args.full)?;
-    let foreign = foreign_names(&args.set)?;
-    let notes: Vec<String> = foreign
-        .iter()
-        .map(|name| format!("{name} is nothing that this program writes; it is left as it is"))
-        .collect();
+    let notes: Vec<String> = match foreign_names(&args.set) {
+        Ok(names) => names
+            .iter()
+            .map(|name| format!("{name} is nothing that this program writes; it is left as it is"))
+            .collect(),
+        // What was found is told all the same.
+        Err(error) => vec![format!("what else lies in the set is not known: {error}")],
+    };
     if context.json {
         context.print_json(
             &json!({"sound": findings.is_empty(), "findings": findings, "notes": notes}),

@@ -116,7 +116,10 @@ mod tests {
         let met = || Error::from(rustix::io::Errno::MFILE);
         assert!(is_exhausted(&met()));
         assert!(is_exhausted(&Error::other(FileOpening(met()))));
-        // As `fs_err` makes them, which has no source.
+        // `fs_err` ends with what the system says.
+        let missing = fs_err::read("/nowhere/at/all").unwrap_err();
+        assert!(missing.to_string().ends_with(')') && missing.to_string().contains("(os error "));
+        assert!(rustix::io::Errno::from_io_error(&missing).is_none());
         let said = format!("failed to open file `a.png`: {}", met());
         assert!(is_exhausted(&Error::other(said)));
         let other = Error::from(rustix::io::Errno::NOENT);
