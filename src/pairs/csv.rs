@@ -117,12 +117,26 @@ impl Splitter {
 /// Which column holds what.
 #[derive(Debug)]
 struct Columns {
-    image: usize,
-    captions: Vec<usize>,
+    image: ColumnGroup,
+    captions: ColumnGroup,
     id: Option<usize>,
     meta: Vec<(usize, String)>,
     width: usize,
     delimiter: u8,
+}
+
+/// The columns that may hold one thing, by their names; at least one.
+#[derive(Debug)]
+struct ColumnGroup {
+    role: &'static str,
+    named: Vec<(&'static str, Vec<usize>)>,
+}
+
+impl ColumnGroup {
+    /// The columns of the first name, which are those of all others where these have nothing else.
+    fn first(&self) -> &[usize] {
+        self.named.first().map_or(&[], |(_, columns)| columns)
+    }
 }
 
 /// The role that no column of a header has.
@@ -169,19 +183,14 @@ impl Columns {
         let mut single = std::collections::HashSet::new();
         for (number, name) in header.iter().enumerate() {
             let name = name.to_ascii_lowercase();
-            if !name.is_empty() && !columns.captions.contains(&number) && single.contains(&name) {
+            if !name.is_empty()
+                && !columns.captions.first().contains(&number)
+                && single.contains(&name)
+            {
                 let path = path.to_owned();
                 return Err(PairsError::ColumnTwice { path, name });
             }
             single.insert(name);
-        }
-        for (role, names) in [("image", IMAGE_NAMES), ("caption", CAPTION_NAMES)] {
-            let present = names.iter().copied().filter(|name| single.contains(*name));
-            let names: Vec<_> = present.collect();
-            if names.len() > 1 {
-                let path = path.to_owned();
-                return Err(PairsError::ColumnsAlike { path, role, names });
-            }
         }
         Ok(columns)
     }
@@ -203,8 +212,8 @@ impl Columns {
         // Fields before the image may be quoted and hold separators. Behind a quotation mark, though,
         // the image may be that of the record whose quotes are open: `on a mat",a.jpg`.
         let open = line.split('"').next().unwrap_or_default();
-        let (candidates, line) = match self.image {
-            0 => (1, line),
+        let (candidates, line) = match self.image.first() {
+            [0, ..] => (1, line),
             _ => (cells.len(), open),
         };
         let named = line.split(char::from(self.delimiter)).take(candidates);
@@ -219,24 +228,26 @@ impl Columns {
                 .map(|(i, _)| i)
                 .collect()
         };
-        let first = |names: &'static [&'static str], role| {
-            names
-                .iter()
-                .map(|name| positions(name))
-                .find(|found| !found.is_empty())
-                .ok_or(MissingColumn {
+        let group = |names: &'static [&'static str], role| {
+            let named = names.iter().map(|name| (*name, positions(name)));
+            let named: Vec<_> = named.filter(|(_, columns)| !columns.is_empty()).collect();
+            match named.is_empty() {
+                true => Err(MissingColumn {
                     role,
                     accepted: names,
-                })
+                }),
+                false => Ok(ColumnGroup { role, named }),
+            }
         };
-        let image = first(IMAGE_NAMES, "image")?[0];
-        let captions = first(CAPTION_NAMES, "caption")?;
+        let image = group(IMAGE_NAMES, "image")?;
+        let captions = group(CAPTION_NAMES, "caption")?;
         let id = positions(ID_NAME).first().copied();
         let meta = header
             .iter()
             .enumerate()
             .filter(|(i, name)| {
-                *i != image && !captions.contains(i) && Some(*i) != id && !name.is_empty()
+                let is_read = image.first().contains(i) || captions.first().contains(i);
+                !is_read && Some(*i) != id && !name.is_empty()
             })
             .map(|(i, name)| (i, (*name).to_owned()))
             .collect();
@@ -395,12 +406,9 @@ impl Fields<'_> {
                 lines,
             });
         }
-        let written = self.text(columns.image);
-        if written.is_empty() {
-            return Err(Reason::NoImage);
-        }
-        let captions = columns.captions.iter().map(|&column| self.text(column));
-        let captions = record::trimmed(captions)?;
+        let written = self.values(&columns.image)?.into_iter().next();
+        let written = written.ok_or(Reason::NoImage)?;
+        let captions = record::trimmed(self.values(&columns.captions)?)?;
         let id = columns.id.map(|column| self.text(column));
         let id = id.filter(|id| !id.is_empty());
         let id = id.map(record::checked_id).transpose()?;
@@ -417,6 +425,30 @@ impl Fields<'_> {
             captions,
             meta,
         })
+    }
+
+    /// What a row has in the columns of the first name that have anything.
+    ///
+    /// # Errors
+    /// [`Reason::KeysAlike`] where those of another name have something else.
+    fn values(&self, group: &ColumnGroup) -> Result<Vec<String>, Reason> {
+        let mut found: Option<(&'static str, Vec<String>)> = None;
+        for (name, columns) in &group.named {
+            let values = columns.iter().map(|&column| self.text(column));
+            let values: Vec<String> = values.filter(|value| !value.trim().is_empty()).collect();
+            match &found {
+                Some((key, known)) if values.iter().any(|value| !known.contains(value)) => {
+                    return Err(Reason::KeysAlike {
+                        key,
+                        other: name,
+                        role: group.role,
+                    });
+                }
+                None if !values.is_empty() => found = Some((name, values)),
+                _ => {}
+            }
+        }
+        Ok(found.map_or_else(Vec::new, |(_, values)| values))
     }
 
     fn text(&self, column: usize) -> String {

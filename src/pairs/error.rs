@@ -97,19 +97,6 @@ pub enum PairsError {
         /// The column's name.
         name: String,
     },
-    /// A header has columns of several names for one thing.
-    #[error(
-        "{}: the header has several columns for the {role}: {}; rename all but one", path.display(),
-        list(names)
-    )]
-    ColumnsAlike {
-        /// The file.
-        path: PathBuf,
-        /// `image` or `caption`.
-        role: &'static str,
-        /// The names of the columns.
-        names: Vec<&'static str>,
-    },
     /// A file is UTF-16 or UTF-32, as some spreadsheets save it.
     #[error("{}: expected UTF-8, found UTF-16 or UTF-32; save the file as UTF-8", path.display())]
     Utf16 {

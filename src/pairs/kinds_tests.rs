@@ -155,8 +155,26 @@ fn two_fields_for_one_thing_lose_neither() {
         assert!(errors[0].contains("keep one"), "{errors:?}");
     }
     // The same value twice, or none, is no contradiction.
-    let same = r#""image":"a.jpg","file_name":"a.jpg","caption":"cat","text":null"#;
-    assert_eq!(row(same).0.len(), 1);
+    for fields in [
+        r#""image":"a.jpg","file_name":"a.jpg","caption":"cat","text":null"#,
+        r#""image":null,"file_name":"a.jpg","captions":[],"caption":"cat""#,
+        r#""image":"a.jpg","captions":["cat","tree"],"caption":"tree""#,
+    ] {
+        let (pairs, errors) = row(fields);
+        assert_eq!((pairs.len(), errors.len()), (1, 0), "{fields}: {errors:?}");
+    }
+    // In a table it is each row's own matter.
+    let table = "file_name,image,caption,text\na.jpg,,cat,\n,b.jpg,,tree\na.jpg,,cat,tree\n\
+                 a.jpg,a.jpg,dog,dog\n";
+    let (pairs, errors) = read_text("p.csv", table);
+    let captions: Vec<&str> = pairs
+        .iter()
+        .flat_map(|pair| &pair.captions)
+        .map(String::as_str)
+        .collect();
+    assert_eq!(captions, ["cat", "tree", "dog"], "{errors:?}");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("\"caption\" and \"text\""), "{errors:?}");
 }
 
 #[test]

@@ -114,24 +114,40 @@ pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<Str
     }
 }
 
-/// The field that has one of these names; the same value under a second name is no harm.
+/// The field that has one of these names, the first that has a value. The same value under a second
+/// name is no harm, nor one that is among those of a list.
 fn take(
     object: &mut Map<String, Value>,
     names: &[&'static str],
     role: &'static str,
 ) -> Result<Option<(&'static str, Value)>, Reason> {
-    let mut present = names
-        .iter()
-        .copied()
-        .filter(|name| object.contains_key(*name));
-    let Some(key) = present.next() else {
+    let present = names.iter().filter(|name| object.contains_key(**name));
+    let (valued, blank): (Vec<_>, Vec<_>) = present.partition(|name| !is_blank(&object[**name]));
+    let Some(&&key) = valued.first().or(blank.first()) else {
         return Ok(None);
     };
-    let is_other = |other: &&str| !object[*other].is_null() && object[*other] != object[key];
-    if let Some(other) = present.find(is_other) {
+    let value = &object[key];
+    let is_same = |other: &Value| match value.as_array() {
+        Some(values) => value == other || values.contains(other),
+        None => value == other,
+    };
+    if let Some(other) = valued
+        .iter()
+        .skip(1)
+        .find(|other| !is_same(&object[***other]))
+    {
         return Err(Reason::KeysAlike { key, other, role });
     }
     Ok(object.remove(key).map(|value| (key, value)))
+}
+
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(values) => values.iter().all(is_blank),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+    }
 }
 
 fn wrong_type(what: &str, expected: &'static str, found: &Value) -> Reason {

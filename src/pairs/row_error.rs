@@ -53,8 +53,8 @@ pub enum Reason {
         /// The key.
         key: String,
     },
-    /// A JSON object with several keys for one thing, so that the values of one would be passed over.
-    #[error("the keys {key:?} and {other:?} both name the {role}; keep one, or rename the other")]
+    /// A row with several keys or columns for one thing, so that the values of one would be passed over.
+    #[error("{key:?} and {other:?} both name the {role}; keep one, or rename the other")]
     KeysAlike {
         /// The key that is taken where it is alone.
         key: &'static str,

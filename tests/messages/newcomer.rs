@@ -93,6 +93,22 @@ fn variables_of_flags_take_the_usual_words_and_are_named() {
         "{}",
         wrong.err
     );
+    // Also where two options exclude each other.
+    for (variable, value, typed) in [
+        ("ASIF_LABELS", "dog,cat", ["--labels-file", "l.txt"]),
+        ("ASIF_LABELS_FILE", "l.txt", ["--labels", "dog,cat"]),
+    ] {
+        let words = ["classify", "--index", "a.asif", "plain/0.png"];
+        let ended = run(bench.asif().args(words).args(typed).env(variable, value));
+        assert_eq!(ended.code, Some(2));
+        assert!(
+            ended
+                .err
+                .contains(&format!("{variable} is set in the environment")),
+            "{}",
+            ended.err
+        );
+    }
     // A flag that is not given goes with everything.
     let mut dry = bench.asif();
     dry.args(["audit", "a.asif", "p0"]).env("ASIF_DRY_RUN", "0");

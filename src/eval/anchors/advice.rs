@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::diagnosis::Diagnosis;
+use crate::eval::text::plural;
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,11 +67,6 @@ fn neighbours(found: &Diagnosis) -> Advice {
     }
 }
 
-/// `1 pair`, `2 pairs`.
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 fn cka(found: &Diagnosis) -> Advice {
     let good = found.cka > 0.05 && found.cka > 3.0 * found.cka_chance;
     Advice {
@@ -95,8 +91,8 @@ fn clusters(found: &Diagnosis) -> Advice {
     let said = match (first, last) {
         (Some(first), Some(last)) => format!(
             "{}; largest {} ({:.0} %) around {:?}, smallest {} around {:?}",
-            counted(found.clusters.len(), "group"),
-            counted(first.pairs, "pair"),
+            plural(found.clusters.len(), "group", "groups"),
+            plural(first.pairs, "pair", "pairs"),
             share(first.pairs),
             first.caption,
             last.pairs,

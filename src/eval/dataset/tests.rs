@@ -249,8 +249,10 @@ fn names_of_classes_that_are_no_names_are_refused_or_told_of() {
         assert!(said.len() == 1 && said[0].contains(seems), "{said:?}");
     }
     // The advice followed.
-    let meant = r#"{"classes": {"a": "12 Monkeys", "b": "21 Grams"}}"#;
+    let meant = r#"{"classes": {"a": "0: cat", "b": "1: dog"}}"#;
     assert!(notes(["a", "b"], meant, None)[0].contains("as they are"));
+    let names = r#"{"classes": {"a": "12 Monkeys", "b": "21 Grams"}}"#;
+    assert_eq!(notes(["a", "b"], names, None), [""; 0]);
     let named = notes(["0", "1"], "{}", Some("0: cat\n1: dog\n"));
     assert_eq!(named, [""; 0]);
     assert_eq!(notes(["a", "b"], "{}", Some("# none\n")), [""; 0]);

@@ -9,8 +9,9 @@ use super::line_shape::shape_of;
 use super::{PromptsError, lines_of, mistaken};
 
 const AS_LABELS: &str = "write one label a line, or a JSON list of labels in a .json file";
-const AS_NAMES: &str = "write only the names, one a line, or names that are meant so as a JSON list in a \
-                        .json file";
+const AS_NAMES: &str = "write only the names, one a line; names that are meant so as a JSON list in a \
+                        .json file; or names with descriptions as JSON lines, {\"label\": \"0\", \
+                        \"prompts\": [\"a round ring\"]}, in a .jsonl file";
 const AS_LINES: &str = "write only the templates, one a line, or those that are meant so as a JSON list in \
                         a .json file";
 const AS_TEMPLATES: &str = "write one template a line, such as: a photo of a {}.";

@@ -33,7 +33,9 @@ pub(super) fn is_structure(entry: &str) -> bool {
     };
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let inside = inside.trim();
-    let is_block = inside.is_empty() || inside.ends_with('}') && inside.contains(':');
+    // `{c}: {c}` is a template.
+    let is_pairs = inside.contains(':') && !inside.contains('{');
+    let is_block = inside.is_empty() || inside.ends_with('}') && is_pairs;
     is_block && before.trim_end().chars().all(is_word)
 }
 

@@ -2,7 +2,7 @@
 //! names, the rows of a table, settings, paths.
 //!
 //! A shape is asked of all entries together, so that one name with a number in it (`7-Eleven`) stays
-//! a name. Numbers behind a blank (`Boeing 737`) or a dash are names too, unless they count from 0 or 1.
+//! a name. So do numbers beside a blank (`Boeing 737`, `12 Main Street`), unless they go up from 0 or 1.
 
 use super::line_marks::{has_web_code, is_file_name, is_path, is_quoted, is_section, is_structure};
 use super::listed::is_wordnet;
@@ -117,7 +117,7 @@ fn are_enumerated(entries: &[&str]) -> bool {
     ('a'..='z').zip(entries).all(is_lettered) || entries.iter().all(is_other_digit)
 }
 
-/// `may_be_blank`: whether a blank between is enough, `24 cat` but not `cat 24`.
+/// `may_be_blank`: whether a blank between may be enough, as in `1 cat` but not in `cat 24`.
 fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
     if sides.iter().all(|side| is_wordnet(side.code)) {
         return true;
@@ -128,6 +128,13 @@ fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
     let mut texts: Vec<_> = sides.iter().map(|side| side.text).collect();
     texts.sort_unstable();
     let differ = texts.windows(2).all(|pair| pair[0] != pair[1]);
+    // In `12 Main Street` and `1. FC` the number is part of the name, unless all go up from 0 or 1.
+    let first = sides[0].code.parse::<usize>().ok();
+    let codes = sides.iter().map(|side| side.code.parse::<usize>().ok());
+    let ascend = first.is_some_and(|first| first < 2)
+        && codes
+            .collect::<Vec<_>>()
+            .is_sorted_by(|a, b| a.is_some() && a < b);
     // `3.5 inch`, `16:9`, `1,000` and `0-2` are numbers in parts.
     let in_parts = |side: &CodeBeside| match may_be_blank {
         true => side.text.starts_with(|c: char| c.is_ascii_digit()),
@@ -143,12 +150,10 @@ fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
         } else {
             &['\t', ':', ';', ',', '|', '=']
         };
-        side.divider.contains(strong)
-            || may_be_blank && differ && side.divider.contains(char::is_whitespace)
-            || side.divider == "." && may_be_blank
+        let is_weak = side.divider == "." || side.divider.contains(char::is_whitespace);
+        side.divider.contains(strong) || may_be_blank && differ && ascend && is_weak
     };
     let numbers = sides.iter().map(|side| side.code.parse::<usize>().ok());
-    let first = sides[0].code.parse::<usize>().ok();
     let count = first.is_some_and(|first| first < 2)
         && differ
         && !sides.iter().any(in_parts)

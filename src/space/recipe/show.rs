@@ -18,21 +18,29 @@ impl fmt::Display for Recipe {
     }
 }
 
+/// How a calibration is written; `of` says which anchors it stands on, such as `1000 anchors`.
+fn calibrated(calibration: &Calibration, of: &str) -> String {
+    let top = calibration.top;
+    match calibration.hubness {
+        Hubness::SNorm => format!("calibrated on {of}, best {top}"),
+        Hubness::Csls => format!("CSLS on {of}, best {top}"),
+        Hubness::Nnn { alpha } => format!("NNN on {of}, best {top}, alpha {alpha}"),
+        Hubness::None => format!("one scale from {of}, hubs left as they are"),
+    }
+}
+
 impl Recipe {
     /// What is used of it with so many anchors, as one line: see [`Recipe::for_anchors`]; a set that is
     /// smaller than the cohort is the cohort.
     pub fn in_use(&self, anchors: usize) -> String {
         let mut used = self.for_anchors(anchors);
-        let Some(calibration) = used.calibration.as_mut() else {
+        let Some(mut calibration) = used.calibration.filter(|c| c.cohort > anchors) else {
             return used.to_string();
         };
-        if calibration.cohort <= anchors {
-            return used.to_string();
-        }
         calibration.top = calibration.top_of(anchors).min(anchors);
-        calibration.cohort = anchors;
-        let of = format!("{anchors} anchors");
-        used.to_string().replace(&of, &format!("all {of}"))
+        used.calibration = None;
+        let calibrated = calibrated(&calibration, &format!("all {anchors} anchors"));
+        format!("{used} | {calibrated}")
     }
 
     /// That so few anchors are compared in another space than the one that is written, if they are.
@@ -49,15 +57,7 @@ impl Recipe {
 
 impl fmt::Display for Calibration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cohort, top, .. } = self;
-        match self.hubness {
-            Hubness::SNorm => write!(f, "calibrated on {cohort} anchors, best {top}"),
-            Hubness::Csls => write!(f, "CSLS on {cohort} anchors, best {top}"),
-            Hubness::Nnn { alpha } => {
-                write!(f, "NNN on {cohort} anchors, best {top}, alpha {alpha}")
-            }
-            Hubness::None => write!(f, "one scale from {cohort} anchors, hubs left as they are"),
-        }
+        f.write_str(&calibrated(self, &format!("{} anchors", self.cohort)))
     }
 }
 

@@ -241,12 +241,12 @@ pub fn tune(
 /// Why a task has no figure.
 fn not_asked(asked: [usize; 2], labelled: &[Labelled]) -> Option<&'static str> {
     match asked {
+        [0, _] => Some("too few pairs that differ to hold any out; add some"),
         [_, 0] if labelled.is_empty() => Some(
             "too few pairs, or too much alike, to hold out whole groups of texts; more pairs do, or \
              --validation FOLDER with labelled images",
         ),
         [_, 0] => Some("too few labelled images are left for the estimate; add some"),
-        [0, _] => Some("too few pairs that differ to hold any out; add some"),
         _ => None,
     }
 }

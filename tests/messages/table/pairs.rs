@@ -74,12 +74,6 @@ pub fn messages() -> Vec<ProvokedMessage> {
             9,
         ),
         build(
-            "PairsError::ColumnsAlike",
-            "alike.csv",
-            &["\"caption\", \"text\"", "rename all but one"],
-            14,
-        ),
-        build(
             "PairsError::Utf16",
             "wide.csv",
             &["save the file as UTF-8"],
@@ -260,7 +254,6 @@ fn bench() -> Bench {
         ("header.csv", b"image,size\nplain/0.png,3\n"),
         ("quote.csv", b"\"image,caption\nplain/0.png,dog\n"),
         ("twice.csv", b"image,image,caption\nplain/0.png,b,dog\n"),
-        ("alike.csv", b"image,caption,text\nplain/0.png,dog,cat\n"),
         ("latin.csv", b"image,caption,gr\xf6sse\nplain/0.png,dog,3\n"),
         ("wide.csv", &wide),
     ] {
