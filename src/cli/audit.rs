@@ -143,7 +143,7 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
     );
     Err(match stored {
         0 => BadInput(format!(
-            "{said}, but something is left of {found}; --purge deletes it"
+            "{said}, but something is left of {found}; --purge deletes what asif wrote, and names the rest"
         )),
         _ => BadInput(format!("{said}; remove them, then --purge")),
     }
