@@ -341,12 +341,25 @@ pub(super) fn rows_of<'a>(
 /// # Errors
 /// When the disk refuses.
 pub(super) fn left_out(set: &Path, segments: &[SegmentEntry]) -> Result<u64, AnchorsError> {
+    left_out_but(set, segments, |_| false)
+}
+
+/// The same without rows that are about to go.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn left_out_but(
+    set: &Path,
+    segments: &[SegmentEntry],
+    goes: impl Fn(&str) -> bool,
+) -> Result<u64, AnchorsError> {
     let mut count = 0;
     let names: BTreeSet<&String> = segments.iter().map(|entry| &entry.id).collect();
     for name in names {
         let path = segment::folder(set).join(name).join(segment::SKIPPED);
         let rows = readable_rows(&path)?;
-        let is_row = |row: &&String| **row != lost_row() && **row != purged_row();
+        let is_row =
+            |row: &&String| **row != lost_row() && **row != purged_row() && !goes(unsealed(row));
         count += rows.iter().filter(is_row).count() as u64;
     }
     Ok(count)

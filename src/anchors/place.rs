@@ -74,7 +74,7 @@ pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
         ("", in_set),
         ("generations", in_generations),
         ("log", in_log),
-        ("segments", in_segments),
+        ("segments", segment::is_own_name),
     ];
     let mut foreign = Vec::new();
     for (folder, is_own) in folders {
@@ -115,10 +115,6 @@ pub(super) fn generation_of(name: &str) -> Option<u64> {
 pub(super) fn in_log(name: &str) -> bool {
     let ids = name.strip_suffix(".ids.jsonl").and_then(manifest::number);
     name == history::LOG || ids.is_some()
-}
-
-fn in_segments(name: &str) -> bool {
-    segment::is_name(name) || segment::is_hidden_name(name)
 }
 
 #[cfg(test)]

@@ -238,6 +238,16 @@ fn building_prefix(destination: &Path) -> String {
     fs::hidden_prefix(".", destination, BUILDING, RANDOM)
 }
 
+/// Whether a hidden name is of the form that folders of builds have.
+pub(super) fn is_building(hidden: &str) -> bool {
+    let name = hidden.strip_prefix(fs::HIDDEN);
+    let parts = name.and_then(|name| name.rsplit_once(BUILDING));
+    parts.is_some_and(|(name, random)| {
+        let is_random = random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric());
+        is_random && !name.is_empty()
+    })
+}
+
 /// Removes folders of killed builds: those whose lock nobody holds, and in which is nothing but what
 /// a build writes. Returns how many.
 fn clear_abandoned(parent: &Path, prefix: &str) -> u64 {
@@ -248,7 +258,9 @@ fn clear_abandoned(parent: &Path, prefix: &str) -> u64 {
     for entry in entries.flatten() {
         let path = entry.path();
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if !entry.file_name().to_string_lossy().starts_with(prefix) || !is_folder {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with(prefix) || !is_building(&name) || !is_folder {
             continue;
         }
         if !place::foreign_names(&path).is_ok_and(|foreign| foreign.is_empty()) {
@@ -302,14 +314,17 @@ mod tests {
     fn what_a_killed_build_left_is_cleared_and_a_running_one_is_not() {
         let parent = tempfile::tempdir().unwrap();
         let destination = parent.path().join("a.asif");
-        let dead = parent.path().join(".a.asif.building-dead");
+        let dead = parent.path().join(".a.asif.building-dEad01");
         fs_err::create_dir_all(&dead).unwrap();
         fs_err::write(dead.join("LOCK"), b"process 1 on nowhere").unwrap();
-        let own = parent.path().join(".a.asif.building-notes");
+        let own = parent.path().join(".a.asif.building-garden");
         fs_err::create_dir_all(&own).unwrap();
         fs_err::write(own.join("todo"), b"mine").unwrap();
+        let plans = parent.path().join(".a.asif.building-plans");
+        fs_err::create_dir_all(&plans).unwrap();
         let running = NewSet::begin(&destination).unwrap();
         assert_eq!(fs::names(&own).unwrap(), ["todo"]);
+        assert!(plans.exists(), "no build makes such a name");
         let second = NewSet::begin(&destination).unwrap();
         assert!(!dead.exists() && running.path().exists());
         second.finish().unwrap();
@@ -322,12 +337,12 @@ mod tests {
         let at = |name: &str| parent.path().join(name);
         fs_err::create_dir_all(at("real/a.asif")).unwrap();
         std::os::unix::fs::symlink(at("real/a.asif"), at("link.asif")).unwrap();
-        for dead in ["real/.a.asif.building-x", ".link.asif.building-x"] {
+        for dead in ["real/.a.asif.building-dEad01", ".link.asif.building-dEad01"] {
             fs_err::create_dir_all(at(dead)).unwrap();
         }
         assert_eq!(clear_beside(&at("link.asif")), 2);
-        assert!(!at("real/.a.asif.building-x").exists());
-        assert!(!at(".link.asif.building-x").exists());
+        assert!(!at("real/.a.asif.building-dEad01").exists());
+        assert!(!at(".link.asif.building-dEad01").exists());
     }
 
     #[test]

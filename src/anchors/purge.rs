@@ -87,9 +87,10 @@ pub struct PurgeReport {
     /// Rows that were taken from the lists of rows left out.
     pub skip_rows_removed: u64,
     /// Files and folders of killed commands beside the set that were removed: those of builds of this set,
-    /// and those that held something of the pairs.
+    /// and those that held something of the pairs and are of no form that others make.
     pub leftovers_removed: u64,
-    /// Those that could not be removed or searched.
+    /// Those that could not be removed or searched or that others may have written, and folders in the set that
+    /// others put there and whose pairs cannot be read.
     pub leftovers_kept: Vec<LeftoverKept>,
     /// What was found of the pairs and the request afterwards, by reading every byte; none under
     /// `dry_run`.
@@ -229,7 +230,9 @@ fn take_steps(
         ids: (Vec::new(), Vec::new()),
     };
     let (mut forgotten, mut log_lines, mut skip_rows, mut uploads) = (0, 0, 0, 0);
-    let (mut leftovers_removed, mut leftovers_kept) = (0, Vec::new());
+    let mut leftovers_removed = 0;
+    let mut leftovers_kept: Vec<LeftoverKept> =
+        gone.foreign.iter().cloned().map(kept_foreign).collect();
     if !dry_run {
         // Before anything that would let a second attempt find less to forget.
         steps.begin(PurgeStep::Uploads);
@@ -242,18 +245,25 @@ fn take_steps(
         leftovers_removed = publish::clear_beside(set);
         let (removed, kept) = beside::remove(set, &gone.needles)?;
         leftovers_removed += removed;
-        leftovers_kept = kept;
+        leftovers_kept.extend(kept);
         steps.begin(PurgeStep::Log);
         log_lines = traces::redact(set, &live_ids, &licences, ids, &gone.needles)?;
         steps.begin(PurgeStep::SkipLists);
+        let goes = |row: &str| gone.needles.is_in_line(row);
+        let segments = &next.manifest.segments;
+        next.manifest.counts.skipped = content::left_out_but(set, segments, goes)?;
+    }
+    // A request may be known only from rows that were left out, in a segment or put aside. These go when the
+    // purge is live, after which any request is accepted, and while the older generations, which tell what
+    // else speaks of the pairs, are kept.
+    let receipt = writer.publish_then(next, || {
         skip_rows = traces::trim_skip_lists(set, &gone.needles)?;
-        next.manifest.counts.skipped = content::left_out(set, &next.manifest.segments)?;
         steps.begin(PurgeStep::Damaged);
         // What a repair put aside may hold the pairs too.
         fs::remove_dir_all(&set.join(aside::DAMAGED))?;
         steps.begin(PurgeStep::Generations);
-    }
-    let receipt = writer.publish(next)?;
+        Ok(())
+    })?;
     let mut search = None;
     if !dry_run {
         steps.begin(PurgeStep::Search);
@@ -261,7 +271,13 @@ fn take_steps(
         folders.extend(request.cache.map(Path::to_owned));
         folders.extend(pictures.folders.iter().cloned());
         let mut searched = gone.needles.search(&folders)?;
-        searched.join(beside::search(set, &gone.needles));
+        let (beside, unread) = beside::search(set, &gone.needles);
+        searched.join(beside);
+        for kept in unread {
+            if !leftovers_kept.iter().any(|known| known.file == kept.file) {
+                leftovers_kept.push(kept);
+            }
+        }
         search = Some(searched);
     }
     // Of a live id an older picture or caption may have been deleted; the id itself was not.
@@ -288,6 +304,16 @@ fn take_steps(
         unreadable: gone.unreadable,
         hashes: hashes.into_iter().collect(),
     })
+}
+
+/// A folder in the set that no writer made, and whose pairs cannot be read.
+fn kept_foreign(file: PathBuf) -> LeftoverKept {
+    LeftoverKept {
+        file,
+        why: "its pairs cannot be read, and asif did not put it there: look into it, and delete it if nobody \
+              needs it"
+            .to_owned(),
+    }
 }
 
 fn live_images(live: &AnchorSet) -> Result<HashSet<String>, AnchorsError> {

@@ -107,6 +107,11 @@ pub(super) fn is_hidden_name(name: &str) -> bool {
         .any(|begin| name.starts_with(begin))
 }
 
+/// Whether a name among the segments is one that writers give.
+pub(super) fn is_own_name(name: &str) -> bool {
+    is_name(name) || is_hidden_name(name)
+}
+
 impl SegmentWriter {
     /// Begins a segment of `set` with vectors of these lengths.
     ///

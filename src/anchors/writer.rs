@@ -177,13 +177,27 @@ impl Writer {
     /// # Errors
     /// When the disk refuses or what is to be published does not open. The old generation is then
     /// the live one, or, if only the very last fsync failed, possibly the new one.
-    pub fn publish(mut self, next: Next) -> Result<Receipt, AnchorsError> {
+    pub fn publish(self, next: Next) -> Result<Receipt, AnchorsError> {
+        self.publish_then(next, || Ok(()))
+    }
+
+    /// The same, with something to be done as soon as `next` is live, before the older generations are
+    /// collected; not done under `dry_run`.
+    ///
+    /// # Errors
+    /// As [`Writer::publish`]; that of `then`, with `next` live and the older generations kept.
+    pub(super) fn publish_then(
+        mut self,
+        next: Next,
+        then: impl FnOnce() -> Result<(), AnchorsError>,
+    ) -> Result<Receipt, AnchorsError> {
         let live = publish::live_number(&self.set)?;
         let mut receipt = prepare(&self.set, live, next, &self.options)?;
         self.mark("publish");
         if let Some(manifest) = receipt.1.take() {
             publish::publish(&self.set, &manifest)?;
             self.mark("publish");
+            then()?;
             receipt.0.warnings = settle(&self.set, &receipt.0.change, self.options.keep);
             self.mark("log and collect");
         }

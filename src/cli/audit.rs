@@ -25,7 +25,8 @@ use super::{format, receipt};
 /// generations, writes the segments that still store removed pairs again without them, forgets
 /// their cached embeddings, deletes the pictures that `asif serve --uploads` wrote for them, takes them
 /// from the lists of rows left out, and leaves hashes in the log where it named them or the values of
-/// a filter. What killed commands left beside the set goes as well, if it holds something of them.
+/// a filter. What killed commands left beside the set goes as well, if it holds something of them; a file or
+/// folder that somebody else may have written is named and left.
 /// Then it reads every byte of the set, of such leftovers, the cache and the folders of uploads for
 /// what they were known by. There is no way back.
 ///
@@ -142,7 +143,7 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
     );
     Err(match stored {
         0 => BadInput(format!(
-            "{said}, but something is left of {found}; --purge deletes it"
+            "{said}, but something is left of {found}; --purge deletes what asif wrote, and names the rest"
         )),
         _ => BadInput(format!("{said}; remove them, then --purge")),
     }
@@ -176,8 +177,12 @@ fn run_purge(
     let found = done.search.as_ref().map_or(0, |search| search.found.len());
     let deleted = done.unreadable.first().filter(|_| done.search.is_some());
     if let Some(first) = deleted.filter(|_| found == 0) {
+        let fate = match first.exists() {
+            true => "the next change of the set deletes it",
+            false => "it is deleted",
+        };
         return Err(BadInput(format!(
-            "{} (one of {}) was damaged, and it is not known whose pairs it held; it is deleted, but \
+            "{} (one of {}) was damaged, and it is not known whose pairs it held; {fate}, but \
              embeddings of theirs may be in {}: delete that folder, which costs only time",
             format::path(first),
             done.unreadable.len(),

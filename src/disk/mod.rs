@@ -23,7 +23,7 @@ use std::path::Path;
 use fs_err::{File, OpenOptions};
 
 pub use replace::{FileReplacement, check_output, publish_folder, rename_new, replace_file};
-pub use temporary::{hidden_prefix, name_to_come};
+pub use temporary::{hidden_prefix, is_unfinished, name_to_come};
 pub use words::{in_words, is_exhausted};
 
 /// A prefix of names that no reader opens. What a writer that was killed left under such a name may be

@@ -3,7 +3,8 @@
 //! A hidden name is `.NAME.tmp-RANDOM`, made where nothing has that name, so that no link is followed
 //! and no file of anybody else's is written to. The file is locked for as long as it is written: what
 //! has such a name and no lock was left by a writer that was killed, and the next one of the same file
-//! removes it.
+//! removes it. Containers ([`asif_index`]) have a longer random part and no lock: they lie only in
+//! sets, whose writers hold the lock of the set.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -105,6 +106,25 @@ fn is_random(text: &str) -> bool {
     text.len() == RANDOM && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
+/// Whether a hidden name is of the form that [`begin`] makes, whose files are locked while they are written.
+/// A random end of letters of one kind, or of digits, is made once in ten thousand times, and is more likely
+/// a word or a date.
+pub fn is_unfinished(hidden: &str) -> bool {
+    let name = hidden.strip_prefix(HIDDEN);
+    let parts = name.and_then(|name| name.rsplit_once(MARK));
+    parts.is_some_and(|(name, random)| {
+        let kinds: [fn(&u8) -> bool; 3] = [
+            u8::is_ascii_lowercase,
+            u8::is_ascii_uppercase,
+            u8::is_ascii_digit,
+        ];
+        let found = kinds
+            .iter()
+            .filter(|kind| random.as_bytes().iter().any(**kind));
+        !name.is_empty() && is_random(random) && found.count() > 1
+    })
+}
+
 /// The name that a file with this hidden name was to have; `None` where no writer makes such a name.
 /// Those of containers and of older programs are known too.
 pub fn name_to_come(hidden: &str) -> Option<&str> {
@@ -167,6 +187,29 @@ mod tests {
         for name in ["x".repeat(255), "ä".repeat(127), "x".repeat(240)] {
             write_atomically(&folder.path().join(&name), b"new").unwrap();
             assert_eq!(fs_err::read(folder.path().join(&name)).unwrap(), b"new");
+        }
+    }
+
+    #[test]
+    fn the_form_of_locked_files_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["x".repeat(255), "x".to_owned(), "x.tmp-y".to_owned()] {
+            let (_file, hidden) = begin(&folder.path().join(name)).unwrap();
+            let hidden = hidden.file_name().unwrap().to_string_lossy();
+            assert!(is_unfinished(&hidden), "{hidden}");
+        }
+        for other in [
+            ".x.tmp",
+            ".x.12-3.tmp",
+            ".x.tmp-photographer",
+            ".x.tmp-202611291352",
+            ".x.tmp-aB3",
+            ".x.tmp-my notes 12",
+            ".x.tmp-0123456789abcdef",
+            ".tmp-Ab12Cd34Ef56",
+            "x.tmp-Ab12Cd34Ef56",
+        ] {
+            assert!(!is_unfinished(other), "{other}");
         }
     }
 

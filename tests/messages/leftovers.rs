@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Bench;
 use super::purges::holding;
+use super::support::run;
 
 const PERSON: &str = "Jane Doe1";
 const CAPTION: &str = "dog zebra-unique";
@@ -49,6 +50,14 @@ fn assert_gone(bench: &Bench) {
     }
 }
 
+/// A folder as a build makes it, which holds the caption.
+fn build(folder: &Path) {
+    let segment = folder.join("segments/.writing-Ab12Cd");
+    fs_err::create_dir_all(&segment).unwrap();
+    fs_err::write(segment.join("pairs.rec"), CAPTION).unwrap();
+    fs_err::write(folder.join("LOCK"), "process 1 on nowhere").unwrap();
+}
+
 fn receipt(bench: &Bench) -> Value {
     let text = fs_err::read_to_string(bench.at("r.json")).unwrap();
     serde_json::from_str(&text).unwrap()
@@ -66,24 +75,21 @@ fn leftovers_beside_a_set_go_however_the_set_is_named() {
             std::os::unix::fs::symlink("real/a.asif", bench.at(given)).unwrap();
         }
         let at = |name: &str| bench.at(beside).join(name);
-        for build in [".a.asif.building-x1", ".other.asif.building-x2"] {
-            fs_err::create_dir(at(build)).unwrap();
-            fs_err::write(at(build).join("pairs.rec"), CAPTION).unwrap();
-        }
-        fs_err::write(at(".ids.txt.tmp"), "person-id-001").unwrap();
-        fs_err::write(at(".rep.html.tmp-Ab12Cd"), CAPTION).unwrap();
+        build(&at(".a.asif.building-dEad01"));
+        build(&at(".other.asif.building-dEad02"));
+        fs_err::write(at(".rep.html.tmp-Ab12Cd34Ef56"), CAPTION).unwrap();
         fs_err::write(at(".mine.jsonl.tmp"), "nobody").unwrap();
         let audit = bench
             .run(&["audit", given, "person-id-001"])
             .fails(3, &["remove them"]);
-        for named in [".other.asif.building-x2", ".ids.txt.tmp", ".rep.html.tmp-"] {
+        for named in [".other.asif.building-dEad02", ".rep.html.tmp-"] {
             assert!(audit.out.contains(named), "{given}: {}", audit.out);
         }
         bench.run(&purge(given, &["--receipt", "r.json"])).ok();
         assert_gone(&bench);
         let receipt = receipt(&bench);
         assert_eq!(receipt["result"], "verified: none found", "{receipt}");
-        assert_eq!(receipt["leftovers_removed"], 4, "{receipt}");
+        assert_eq!(receipt["leftovers_removed"], 3, "{receipt}");
         assert!(at(".mine.jsonl.tmp").exists(), "it holds nothing of them");
     }
 }
@@ -93,16 +99,15 @@ fn leftovers_beside_a_set_go_however_the_set_is_named() {
 fn what_a_running_build_holds_is_named() {
     let bench = Bench::new();
     with_removed(&bench);
-    let running = bench.at(".other.asif.building-x");
-    fs_err::create_dir(&running).unwrap();
-    fs_err::write(running.join("pairs.rec"), CAPTION).unwrap();
+    let running = bench.at(".other.asif.building-lIve01");
+    build(&running);
     let lock = asif::anchors::publish::WriteLock::acquire(&running).unwrap();
     let ended = bench.run(&purge("a.asif", &["--receipt", "r.json"])).fails(
         3,
         &["a running process is writing it", "1 files still hold"],
     );
-    assert!(ended.out.contains("building-x"), "{}", ended.out);
-    assert!(running.join("pairs.rec").exists());
+    assert!(ended.out.contains("building-lIve01"), "{}", ended.out);
+    assert!(running.join("segments/.writing-Ab12Cd/pairs.rec").exists());
     let receipt = receipt(&bench);
     assert_eq!(
         (&receipt["leftovers_kept"], &receipt["files_with_traces"]),
@@ -112,6 +117,97 @@ fn what_a_running_build_holds_is_named() {
     fs_err::remove_dir_all(&running).unwrap();
     bench.run(&purge("a.asif", &[])).ok();
     assert_gone(&bench);
+}
+
+/// Names like those of leftovers are given by people and other programs too.
+#[test]
+fn what_asif_may_not_have_written_is_named_and_stays() {
+    let bench = Bench::new();
+    with_removed(&bench);
+    let own = [
+        ".work.tmp/notes",
+        ".x.tmp-my notes/notes",
+        ".album.building-plans/notes",
+        ".album.building-garden/notes",
+        ".foo.tmp",
+        ".x.tmp-photographer",
+    ];
+    for name in own {
+        fs_err::create_dir_all(bench.at(name).parent().unwrap()).unwrap();
+        fs_err::write(bench.at(name), CAPTION).unwrap();
+    }
+    let words = purge("a.asif", &["--receipt", "r.json"]);
+    let ended = bench.run(&words).fails(3, &["6 files still hold"]);
+    for name in own {
+        let held = fs_err::read_to_string(bench.at(name)).unwrap();
+        assert_eq!(held, CAPTION, "{name}");
+        let top = name.split('/').next().unwrap();
+        let told = format!("{top} was left: it holds something of these pairs");
+        assert!(ended.err.contains(&told), "{told}: {}", ended.err);
+    }
+    assert_eq!(receipt(&bench)["leftovers_kept"], own.len());
+    for name in own {
+        let top = bench.at(name.split('/').next().unwrap());
+        match top.is_dir() {
+            true => fs_err::remove_dir_all(top).unwrap(),
+            false => fs_err::remove_file(top).unwrap(),
+        }
+    }
+    bench.run(&words).ok();
+    assert_gone(&bench);
+}
+
+/// Whichever step fails, the same command does the rest, also for an id that only a row left out has.
+#[test]
+fn a_purge_that_was_stopped_can_be_given_again() {
+    const ID: &str = "left-out-001";
+    let bench = Bench::new();
+    let mut rows: Vec<Value> = (0..3).map(|n| bench.pair(n)).collect();
+    let image = format!("{ID}.png");
+    rows.push(json!({"id": ID, "image": image, "caption": "dog"}));
+    bench.pairs("pairs.jsonl", &rows);
+    let words = ["build", "--pairs", "pairs.jsonl", "--out", "first.asif"];
+    bench.run(&words).ok();
+    fs_err::remove_file(bench.at("pairs.jsonl")).unwrap();
+    fs_err::create_dir(bench.at("sets")).unwrap();
+    let mut stopped = 0;
+    for step in 1.. {
+        let set = bench.at("sets/a.asif");
+        let _ = fs_err::remove_dir_all(&set);
+        copy_tree(&bench.at("first.asif"), &set);
+        fs_err::create_dir(set.join("damaged")).unwrap();
+        let words = ["audit", "sets/a.asif", ID, "--purge"];
+        let mut failing = bench.asif();
+        failing.args(words);
+        failing.env("ASIF_TEST_FAIL", format!("error:{step}"));
+        failing.env("ASIF_TEST_FAILED", bench.at("failed"));
+        let ended = run(&mut failing);
+        if !bench.at("failed").exists() {
+            break;
+        }
+        fs_err::remove_file(bench.at("failed")).unwrap();
+        if ended.code == Some(0) {
+            continue;
+        }
+        stopped += usize::from(ended.err.contains("give the same command again"));
+        let again = bench.run(&words);
+        assert_eq!(again.code, Some(0), "{step}: {} {}", ended.err, again.err);
+        let found = holding(&set, ID.as_bytes());
+        assert!(found.is_empty(), "{step}: {found:?}");
+        assert_eq!(check::verify(&set, true).unwrap(), []);
+    }
+    assert!(stopped > 10, "{stopped}");
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let to = to.join(entry.path().strip_prefix(from).unwrap());
+        match entry.file_type().is_dir() {
+            true => fs_err::create_dir(to).unwrap(),
+            false => drop(fs_err::copy(entry.path(), to).unwrap()),
+        }
+    }
 }
 
 #[test]

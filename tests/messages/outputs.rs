@@ -149,7 +149,12 @@ fn what_lies_in_a_set_and_is_not_its_own_stays() {
         "log/mine",
         "segments/inner/CURRENT",
         "segments/.git/config",
+        "segments/.DS_Store",
+        // Damaged pairs, if they were the set's.
+        "segments/backup/pairs.rec",
     ];
+    let list = bench.at("a.asif/segments/inner/skipped.jsonl");
+    let row = "{\"origin\":\"mine\",\"reason\":\"p1\"}\n";
     for name in foreign {
         let path = bench.at("a.asif").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -173,11 +178,24 @@ fn what_lies_in_a_set_and_is_not_its_own_stays() {
         assert_eq!(fs::read_to_string(path).unwrap(), "mine", "{name}");
         let noted = name.split("/CURRENT").next().unwrap();
         let noted = noted.split("/config").next().unwrap();
+        let noted = noted.split("/pairs.rec").next().unwrap();
         assert!(told["notes"].to_string().contains(noted), "{told}");
         assert!(shown.out.contains(noted), "{}", shown.out);
     }
     let names = names_in(&bench.at("a.asif/segments"));
-    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(names.len(), 5, "{names:?}");
+    fs::write(&list, row).unwrap();
+    let purged = bench
+        .run(&["audit", "a.asif", "p1", "--purge", "--json"])
+        .ok();
+    let warned = "segments/backup was left: its pairs cannot be read";
+    assert!(purged.err.contains(warned), "{}", purged.err);
+    assert_eq!(purged.json()["unreadable"], serde_json::json!([]));
+    for name in foreign {
+        let path = bench.at("a.asif").join(name);
+        assert_eq!(fs::read_to_string(path).unwrap(), "mine", "{name}");
+    }
+    assert_eq!(fs::read_to_string(&list).unwrap(), row);
 }
 
 #[test]

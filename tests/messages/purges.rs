@@ -112,10 +112,10 @@ fn no_trace_of_a_person_is_left_anywhere() {
     // What killed processes left.
     let bytes = fs_err::read(&one).unwrap();
     fs_err::write(bench.at("uploads/.tmpAbCdEf"), &bytes[..40]).unwrap();
-    let dead = bench.at("sets/.a.asif.building-dead");
-    fs_err::create_dir_all(&dead).unwrap();
+    let dead = bench.at("sets/.a.asif.building-dEad01");
+    fs_err::create_dir_all(dead.join("segments/.writing-dead")).unwrap();
     fs_err::write(dead.join("LOCK"), "process 1 on nowhere").unwrap();
-    fs_err::write(dead.join("x"), PERSON).unwrap();
+    fs_err::write(dead.join("segments/.writing-dead/x"), PERSON).unwrap();
     fs_err::write(bench.at("sets/a.asif/segments/.writing-dead"), PERSON).unwrap();
     fs_err::write(bench.at("home/cache/embeddings/.x.emb.tmp"), &vectors[0]).unwrap();
 

@@ -136,7 +136,7 @@ fn find_in_files(
         folders.extend(cache.map(Path::to_owned));
         folders.extend(pictures.folders.iter().cloned());
         trace.files = needles.search(&folders)?.found;
-        trace.files.extend(beside::search(set, &needles).found);
+        trace.files.extend(beside::search(set, &needles).0.found);
         let kinds = vec![NeedleKind::Image];
         for file in pictures.uploads {
             if !trace.files.iter().any(|found| found.file == file) {

@@ -11,9 +11,11 @@ use serde::Serialize;
 use super::needles::{ByteSearch, Needles};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::fs;
-use crate::anchors::publish::{BUILDING, WriteLock};
+use crate::anchors::place::foreign_names;
+use crate::anchors::publish::{BUILDING, LOCK, WriteLock, is_building};
 
-/// Something beside the set that may hold something of purged pairs, and was left.
+/// Something that may hold something of purged pairs, and was left: beside the set, or a folder in it that
+/// somebody else put there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftoverKept {
     /// The file or folder.
@@ -25,9 +27,33 @@ pub struct LeftoverKept {
 /// How the names of files that are being written end, or how they go on before a random end.
 const UNFINISHED: &str = ".tmp";
 
+/// Whether a name may be that of a leftover. Other programs give such names too.
 fn is_leftover(name: &str) -> bool {
     let is_file = name.ends_with(UNFINISHED) || name.contains(&format!("{UNFINISHED}-"));
     name.starts_with(fs::HIDDEN) && (is_file || name.contains(BUILDING))
+}
+
+/// Why a file or folder is not known to be this program's; none where it is.
+fn why_foreign(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_ours = match fs_err::symlink_metadata(path)?.is_dir() {
+        // A build locks its folder before it writes anything else.
+        true => is_building(&name) && path.join(LOCK).is_file() && foreign_names(path)?.is_empty(),
+        false => fs::is_unfinished(&name),
+    };
+    if is_ours {
+        return Ok(None);
+    }
+    Ok(Some(match fs::name_to_come(&name) {
+        Some(_) => {
+            "it holds something of these pairs, and may be a file that an older asif or another program was \
+             writing: delete it if nobody needs it"
+        }
+        None => {
+            "it holds something of these pairs, and has not the form of what asif leaves: look into it, and \
+             delete it if nobody needs it"
+        }
+    }))
 }
 
 /// The folders that a set lies in: that of its real folder, and that of the link by which it was given.
@@ -64,7 +90,8 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
     (found, closed)
 }
 
-/// Removes what holds one of the needles and no running process has; returns how many, and what was left.
+/// Removes what holds one of the needles, is known to be this program's and is not in use by a running process;
+/// returns how many, and what was left.
 ///
 /// # Errors
 /// When the removal cannot be made durable.
@@ -78,15 +105,15 @@ pub(super) fn remove(
         let why = match look(&file, needles) {
             Ok(None) => continue,
             Ok(Some(search)) if search.found.is_empty() => continue,
-            Ok(Some(_)) => match remove_abandoned(&file) {
-                Ok(true) => {
+            Ok(Some(_)) => match remove_own(&file) {
+                Ok(None) => {
                     removed += 1;
                     continue;
                 }
-                Ok(false) => "a running process is writing it".to_owned(),
+                Ok(Some(why)) => why.to_owned(),
                 Err(error) => error.to_string(),
             },
-            Err(error) => format!("it is not known what it holds: {error}"),
+            Err(error) => unknown_content(&error),
         };
         left.push(LeftoverKept { file, why });
     }
@@ -98,23 +125,69 @@ pub(super) fn remove(
     Ok((removed, left))
 }
 
-/// Searches what lies beside a set. What cannot be read is passed over: [`remove`] names it.
-pub(super) fn search(set: &Path, needles: &Needles) -> ByteSearch {
-    let mut searched = ByteSearch::default();
-    for file in leftovers(set).0 {
-        if let Ok(Some(of_file)) = look(&file, needles) {
-            searched.join(of_file);
-        }
-    }
-    searched
+fn unknown_content(error: &AnchorsError) -> String {
+    format!("it is not known what it holds: {error}")
 }
 
-/// None when it is gone: whoever was writing it has finished.
-fn look(file: &Path, needles: &Needles) -> Result<Option<ByteSearch>, AnchorsError> {
-    match needles.search(&[file.to_owned()]) {
-        Err(AnchorsError::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
-        searched => searched.map(Some),
+/// Searches what lies beside a set; returns what cannot be read too.
+pub(super) fn search(set: &Path, needles: &Needles) -> (ByteSearch, Vec<LeftoverKept>) {
+    let mut searched = ByteSearch::default();
+    let (found, mut unread) = leftovers(set);
+    for file in found {
+        match look(&file, needles) {
+            Ok(of_file) => searched.join(of_file.unwrap_or_default()),
+            Err(error) => {
+                let why = unknown_content(&error);
+                unread.push(LeftoverKept { file, why });
+            }
+        }
     }
+    (searched, unread)
+}
+
+/// How often a folder is searched again from which files go while it is searched.
+const SEARCHES: usize = 5;
+
+fn look(file: &Path, needles: &Needles) -> Result<Option<ByteSearch>, AnchorsError> {
+    look_by(file, || needles.search(&[file.to_owned()]))
+}
+
+/// None when it is gone: whoever was writing it has finished. A build at work removes files of its folder,
+/// which is then searched again.
+fn look_by(
+    file: &Path,
+    search: impl Fn() -> Result<ByteSearch, AnchorsError>,
+) -> Result<Option<ByteSearch>, AnchorsError> {
+    let mut searches = 0;
+    loop {
+        searches += 1;
+        let searched = search();
+        let Err(AnchorsError::Io(error)) = &searched else {
+            return searched.map(Some);
+        };
+        if error.kind() != ErrorKind::NotFound {
+            return searched.map(Some);
+        }
+        let top = fs_err::symlink_metadata(file);
+        if top.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        if searches == SEARCHES {
+            return searched.map(Some);
+        }
+    }
+}
+
+/// Removes a leftover that is known to be this program's, unless somebody holds its lock; returns why it was
+/// left.
+fn remove_own(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
+    if let Some(why) = why_foreign(path)? {
+        return Ok(Some(why));
+    }
+    Ok(match remove_abandoned(path)? {
+        true => None,
+        false => Some("a running process is writing it"),
+    })
 }
 
 /// Removes a leftover unless somebody holds its lock; returns whether it did.
@@ -143,46 +216,128 @@ fn remove_abandoned(path: &Path) -> Result<bool, AnchorsError> {
 mod tests {
     use super::*;
 
+    const NEEDLE: &str = "zebra-unique";
+
+    fn needles() -> Needles {
+        let mut needles = Needles::default();
+        needles.add_request(&[NEEDLE.to_owned()], None);
+        needles
+    }
+
+    /// A folder as a build makes it, with a text in a segment.
+    fn build(folder: &Path, text: &str) {
+        let segment = folder.join("segments/.writing-Ab12Cd");
+        fs_err::create_dir_all(&segment).unwrap();
+        fs_err::write(segment.join("pairs.rec"), text).unwrap();
+        fs_err::write(folder.join(LOCK), "process 1 on nowhere").unwrap();
+    }
+
     #[test]
     fn what_holds_a_needle_goes_unless_somebody_is_at_it() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let (set, needle) = (at("a.asif"), "zebra-unique");
+        let set = at("a.asif");
         fs_err::create_dir(&set).unwrap();
-        let build = |name: &str, text: &str| {
-            fs_err::create_dir(at(name)).unwrap();
-            fs_err::write(at(name).join("x"), text).unwrap();
-        };
-        build(".b.asif.building-dead", needle);
-        build(".b.asif.building-other", "cats");
-        build(".b.asif.building-live", needle);
-        std::os::unix::fs::symlink(at("notes.txt"), at(".link.tmp")).unwrap();
-        let running = WriteLock::acquire(&at(".b.asif.building-live")).unwrap();
-        for name in [".ids.txt.tmp", ".rep.html.tmp-x1y2z3", "notes.txt", ".rc"] {
-            fs_err::write(at(name), needle).unwrap();
+        build(&at(".b.asif.building-dEad01"), NEEDLE);
+        build(&at(".b.asif.building-oTher1"), "cats");
+        build(&at(".b.asif.building-lIve01"), NEEDLE);
+        let running = WriteLock::acquire(&at(".b.asif.building-lIve01")).unwrap();
+        for name in [".rep.html.tmp-Ab12Cd34Ef56", "notes.txt", ".rc"] {
+            fs_err::write(at(name), NEEDLE).unwrap();
         }
-        fs_err::write(at(".y.jsonl.tmp"), "dogs").unwrap();
-        let mut needles = Needles::default();
-        needles.add_request(&[needle.to_owned()], None);
-        let (removed, left) = remove(&set, &needles).unwrap();
-        assert_eq!(removed, 3);
-        let held = at(".b.asif.building-live").canonicalize().unwrap();
+        fs_err::write(at(".y.jsonl.tmp-Ab12Cd34Ef56"), "dogs").unwrap();
+        std::os::unix::fs::symlink(at("notes.txt"), at(".link.tmp-Ab12Cd34Ef56")).unwrap();
+        let (removed, left) = remove(&set, &needles()).unwrap();
+        assert_eq!(removed, 2);
+        let held = at(".b.asif.building-lIve01").canonicalize().unwrap();
         let left: Vec<&PathBuf> = left.iter().map(|kept| &kept.file).collect();
         assert_eq!(left, [&held]);
         assert_eq!(
             fs::names(folder.path()).unwrap(),
             [
-                ".b.asif.building-live",
-                ".b.asif.building-other",
-                ".link.tmp",
+                ".b.asif.building-lIve01",
+                ".b.asif.building-oTher1",
+                ".link.tmp-Ab12Cd34Ef56",
                 ".rc",
-                ".y.jsonl.tmp",
+                ".y.jsonl.tmp-Ab12Cd34Ef56",
                 "a.asif",
                 "notes.txt"
             ]
         );
-        assert_eq!(search(&set, &needles).found.len(), 1, "it is named");
+        assert_eq!(search(&set, &needles()).0.found.len(), 1, "it is named");
         drop(running);
-        assert_eq!(remove(&set, &needles).unwrap(), (1, Vec::new()));
+        assert_eq!(remove(&set, &needles()).unwrap(), (1, Vec::new()));
+    }
+
+    #[test]
+    fn what_others_may_have_written_stays_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let set = at("a.asif");
+        fs_err::create_dir(&set).unwrap();
+        let folders = [
+            ".album.building-garden",
+            ".album.building-plans",
+            ".work.tmp",
+            ".x.tmp-Ab12Cd34Ef56",
+            ".x.tmp-my notes",
+        ];
+        let files = [
+            ".b.asif.building-aB3dE6",
+            ".foo.tmp",
+            ".g.12-0.tmp",
+            ".rows.tmp-0123456789abcdef",
+            ".x.tmp-photographer",
+        ];
+        for name in folders {
+            fs_err::create_dir(at(name)).unwrap();
+            fs_err::write(at(name).join("notes"), NEEDLE).unwrap();
+        }
+        for name in files {
+            fs_err::write(at(name), NEEDLE).unwrap();
+        }
+        // Of a build, with something of the user's in it; and what only looks like one.
+        build(&at(".c.asif.building-aB3dE6"), "");
+        fs_err::write(at(".c.asif.building-aB3dE6/notes"), NEEDLE).unwrap();
+        build(&at(".d.asif.building-aB3dE6"), NEEDLE);
+        fs_err::remove_file(at(".d.asif.building-aB3dE6/LOCK")).unwrap();
+        let before: Vec<_> = walkdir::WalkDir::new(folder.path())
+            .sort_by_file_name()
+            .into_iter()
+            .map(|entry| entry.unwrap().into_path())
+            .collect();
+        let (removed, left) = remove(&set, &needles()).unwrap();
+        let after: Vec<_> = walkdir::WalkDir::new(folder.path())
+            .sort_by_file_name()
+            .into_iter()
+            .map(|entry| entry.unwrap().into_path())
+            .collect();
+        assert_eq!((removed, after), (0, before));
+        assert_eq!(left.len(), folders.len() + files.len() + 2, "{left:?}");
+        assert!(left.iter().all(|kept| kept.why.contains("delete it")));
+    }
+
+    /// A build at work removes files of its folder while that is searched.
+    #[test]
+    fn a_file_that_goes_is_not_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = || AnchorsError::from(std::io::Error::from(ErrorKind::NotFound));
+        let tries = std::cell::Cell::new(0);
+        let after = |n: usize| {
+            tries.set(0);
+            let tries = &tries;
+            move || {
+                tries.set(tries.get() + 1);
+                match tries.get() > n {
+                    true => Ok(ByteSearch::default()),
+                    false => Err(gone()),
+                }
+            }
+        };
+        assert!(look_by(folder.path(), after(2)).unwrap().is_some());
+        look_by(folder.path(), after(usize::MAX)).unwrap_err();
+        assert_eq!(tries.get(), SEARCHES);
+        let none = folder.path().join("none");
+        assert!(look_by(&none, after(1)).unwrap().is_none());
     }
 }

@@ -51,7 +51,8 @@ pub struct DeletionReceipt {
     pub uploads_deleted: u64,
     /// Files and folders that killed commands had left beside the set, and that were removed.
     pub leftovers_removed: u64,
-    /// Those that could not be removed or searched; the command has named them.
+    /// Those that could not be removed or searched or that others may have written, and folders of others in the
+    /// set that cannot be read; the command has named them.
     pub leftovers_kept: usize,
     /// Generations that were dropped.
     pub generations_before: Vec<u64>,

@@ -26,8 +26,10 @@ pub(super) struct RemovedPairs {
     pub needles: Needles,
     /// Pairs, each once, however many segments store it.
     pub records: HashSet<RecordHash>,
-    /// Folders whose pairs cannot be read.
+    /// Folders of the set whose pairs cannot be read.
     pub unreadable: Vec<PathBuf>,
+    /// Such folders that are somebody else's.
+    pub foreign: Vec<PathBuf>,
 }
 
 /// What tells one pair from another, whichever segment stores it.
@@ -101,9 +103,14 @@ pub(super) fn pairs(
             }
         }
     }
-    let (others, unreadable) = stored::all(set)?;
-    gone.unreadable = unreadable;
-    for pairs in others.iter().filter(|pairs| !seen.contains(&pairs.name)) {
+    let others = stored::all(set)?;
+    gone.unreadable = others.unreadable;
+    gone.foreign = others.foreign;
+    for pairs in others
+        .found
+        .iter()
+        .filter(|pairs| !seen.contains(&pairs.name))
+    {
         for local in 0..pairs.records.len() {
             let record = pairs.records.get(local)?;
             if !records.contains(&record_hash(&record)) {

@@ -18,12 +18,23 @@ pub(super) struct StoredPairs {
     pub segment: Option<Segment>,
 }
 
-/// The folders of pairs of a set, and those whose pairs cannot be read.
+/// The folders of pairs in a set.
+#[derive(Default)]
+pub(super) struct StoredFolders {
+    /// Those whose pairs can be read.
+    pub found: Vec<StoredPairs>,
+    /// Those of the set whose pairs cannot be read; a purge deletes them.
+    pub unreadable: Vec<PathBuf>,
+    /// Those that somebody else put there and that cannot be read; no writer deletes them.
+    pub foreign: Vec<PathBuf>,
+}
+
+/// The folders of pairs in a set.
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn all(set: &Path) -> Result<(Vec<StoredPairs>, Vec<PathBuf>), AnchorsError> {
-    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
+    let mut folders = StoredFolders::default();
     let put_aside = set.join(aside::DAMAGED);
     for (parent, prefix) in [(segment::folder(set), ""), (put_aside, "damaged/")] {
         if !parent.is_dir() {
@@ -36,16 +47,19 @@ pub(super) fn all(set: &Path) -> Result<(Vec<StoredPairs>, Vec<PathBuf>), Anchor
                 continue;
             }
             match open(&folder) {
-                Ok((records, segment)) => found.push(StoredPairs {
+                Ok((records, segment)) => folders.found.push(StoredPairs {
                     name: format!("{prefix}{name}"),
                     records,
                     segment,
                 }),
-                Err(_) => unreadable.push(folder),
+                Err(_) if prefix.is_empty() && !segment::is_own_name(&name) => {
+                    folders.foreign.push(folder);
+                }
+                Err(_) => folders.unreadable.push(folder),
             }
         }
     }
-    Ok((found, unreadable))
+    Ok(folders)
 }
 
 fn open(folder: &Path) -> Result<(Records, Option<Segment>), AnchorsError> {
@@ -63,7 +77,7 @@ pub(super) fn each(
     set: &Path,
     mut show: impl FnMut(&str, &Record, Option<&Segment>, usize),
 ) -> Result<(), AnchorsError> {
-    for pairs in all(set)?.0 {
+    for pairs in all(set)?.found {
         for local in 0..pairs.records.len() {
             let record = pairs.records.get(local)?;
             show(&pairs.name, &record, pairs.segment.as_ref(), local);
