@@ -102,7 +102,7 @@ impl TextEncoder {
             settings.pooling,
             &onnx,
         )?;
-        let (padding, doubt) = Padding::read(folder, &tokenizer)?;
+        let (padding, doubt) = Padding::read(folder, &tokenizer, &agreed.class)?;
         let layout = Layout::of(&pool.inputs, padding, &onnx)?;
         if let Some(error) = doubt.filter(|_| layout.reads_padding()) {
             return Err(error);
@@ -193,7 +193,7 @@ impl TextEncoder {
             "normalize": true,
             "padding": model.layout.describe(),
         });
-        if let Some(class) = agreed.trusted {
+        if let Some(class) = agreed.class.trusted {
             preprocessing["trusted"] = json!(class);
         }
         // Where the tokenizer itself says it, its hash tells.
