@@ -9,6 +9,7 @@
 //! | `halves` | two-tower folders, and advice that is followed |
 //! | `tokens` | padding and the tokenizer's other files |
 //! | `classes` | tokenizer classes that are not known, tokens that a model does not know, equal vectors |
+//! | `named` | which file names the tokenizer's class, and what only some classes ask for |
 //! | `unasked` | what tokenizer classes do unasked, and what shows a model its padding |
 //! | `processors` | image processor classes against Pillow and numpy |
 //! | `outside` | what the program writes outside its home |
@@ -20,6 +21,7 @@ mod halves;
 mod image;
 mod installed;
 mod mutated;
+mod named;
 mod outside;
 mod processors;
 mod text;

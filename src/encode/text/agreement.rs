@@ -5,6 +5,7 @@
 //! refused with the key.
 
 use serde_json::Value;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{Tokenizer, TruncationDirection, TruncationStrategy};
 
 use super::super::error::ModelError;
@@ -16,8 +17,8 @@ use super::rewrites;
 pub(super) struct TokenizerAgreement {
     /// The side on which long texts are cut, where they say it.
     pub side: Option<TruncationDirection>,
-    /// The class that was believed without knowing it.
-    pub trusted: Option<String>,
+    /// The tokenizer's class.
+    pub class: TokenizerClass,
 }
 
 /// Checks the files. With `trust` a tokenizer class that is not known is believed to do what
@@ -125,10 +126,7 @@ pub(super) fn check(
             return Err(differs(&file, "truncation_side", other, "left or right"));
         }
     };
-    Ok(TokenizerAgreement {
-        side,
-        trusted: class.trusted,
-    })
+    Ok(TokenizerAgreement { side, class })
 }
 
 pub(super) fn differs(file: &Settings, key: &str, found: &str, expected: &str) -> ModelError {
@@ -160,7 +158,8 @@ pub(super) fn contrary(
     }
 }
 
-/// Refuses a token for unknown words that is none: the first such word would end in an error.
+/// Refuses a token for unknown words that is none: the first such word would end in an error. Where all
+/// bytes are tokens there is no such word.
 fn unknown_token(own: &Settings) -> Result<(), ModelError> {
     let Some(model) = own.get("model") else {
         return Ok(());
@@ -168,6 +167,7 @@ fn unknown_token(own: &Settings) -> Result<(), ModelError> {
     let usual = match model.get("type").and_then(Value::as_str) {
         Some("WordPiece") => Some("[UNK]"),
         Some("WordLevel") => Some("<unk>"),
+        _ if knows_all_bytes(own, model) => return Ok(()),
         _ => None,
     };
     let named = model.get("unk_token").and_then(Value::as_str).or(usual);
@@ -181,6 +181,31 @@ fn unknown_token(own: &Settings) -> Result<(), ModelError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether BPE has a token for each byte that a text can have, and writes by them what it does not know.
+fn knows_all_bytes(own: &Settings, model: &Value) -> bool {
+    fn by_level(part: &Value) -> bool {
+        let lists = ["pretokenizers", "normalizers"].map(|key| part.get(key));
+        let mut parts = lists.into_iter().flatten().filter_map(Value::as_array);
+        part.get("type").and_then(Value::as_str) == Some("ByteLevel")
+            || parts.any(|list| list.iter().any(by_level))
+    }
+    let Some(vocab) = model.get("vocab").and_then(Value::as_object) else {
+        return false;
+    };
+    let mut steps = ["pre_tokenizer", "normalizer"]
+        .map(|key| own.get(key))
+        .into_iter();
+    if steps.any(|step| step.is_some_and(by_level)) {
+        // These stand for themselves there, and no text in UTF-8 has them.
+        let never = |c: &char| matches!(c, '\u{c0}' | '\u{c1}' | '\u{f5}'..='\u{ff}');
+        let mut bytes = ByteLevel::alphabet().into_iter().filter(|c| !never(c));
+        return bytes.all(|byte| vocab.contains_key(byte.encode_utf8(&mut [0; 4])));
+    }
+    let fallback = model.get("byte_fallback").and_then(Value::as_bool);
+    let mut bytes = (0..=0xf4).filter(|byte| !matches!(byte, 0xc0 | 0xc1));
+    fallback == Some(true) && bytes.all(|byte| vocab.contains_key(&format!("<0x{byte:02X}>")))
 }
 
 fn same_number(

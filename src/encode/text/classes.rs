@@ -3,6 +3,8 @@
 //! From `src/transformers/models/*/tokenization_*.py` of Hugging Face's transformers. A class that is
 //! not known may do anything before and after tokenizer.json.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use super::super::error::ModelError;
@@ -44,9 +46,19 @@ pub(super) struct LanguageToken {
 pub(super) struct TokenizerClass {
     pub family: TokenizerFamily,
     /// The name without `Tokenizer`, in small letters; the model type where no class is named.
-    pub stem: String,
+    stem: String,
     /// The class that is not known, of which the user says that tokenizer.json does all it does.
     pub trusted: Option<String>,
+    /// What names it, where anything does.
+    origin: Option<ClassOrigin>,
+}
+
+/// The file and key that say of which class a tokenizer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ClassOrigin {
+    path: PathBuf,
+    key: &'static str,
+    value: String,
 }
 
 /// Classes that do what tokenizer.json and the family say, and nothing else.
@@ -116,69 +128,98 @@ const KNOWN: [&str; 62] = [
 ];
 
 /// Classes that do what no tokenizer.json says.
-const DO_MORE: [(&str, &str); 9] = [
+const DO_MORE: [(&str, &str); 12] = [
     ("bertjapanese", "it divides texts with a dictionary"),
     ("byt5", "its tokens are bytes"),
     ("canine", "its tokens are code points"),
     ("cpm", "it divides texts with a dictionary"),
+    ("cpmant", "it divides texts with a dictionary"),
+    ("flaubert", "it cleans texts by rules of its own"),
     ("gptneoxjapanese", "it cleans texts by rules of its own"),
     ("perceiver", "its tokens are bytes"),
     ("plbart", "it writes the programming language after a text"),
     ("roformer", "it divides texts with a dictionary"),
     ("whisper", "it writes the task before a text"),
+    ("xlm", "it cleans texts by rules of its own"),
 ];
 
+/// Classes beside those of a family that follow `do_lower_case`; the other known ones pass over it.
+const READ_LOWER_CASE: [&str; 5] = ["albert", "debertav2", "fnet", "rembert", "xlnet"];
+
 impl TokenizerClass {
-    /// By `tokenizer_class` and `auto_map`; without them by `model_type` in config.json. With `trust` a
-    /// class that is not known is taken for one that does what tokenizer.json says.
+    /// By `tokenizer_class` in tokenizer_config.json, else in config.json, else by `model_type`, as
+    /// Hugging Face's AutoTokenizer looks for it; and by `auto_map`. With `trust` a class that is not
+    /// known is taken for one that does what tokenizer.json says.
     ///
     /// # Errors
-    /// [`ModelError::Setting`] for a class that is not known, or the model's own.
+    /// [`ModelError::Setting`] for a class that is not known or does more, or the model's own.
     pub fn of(
         folder: &ModelFolder,
         file: Option<&Settings>,
         trust: bool,
     ) -> Result<Self, ModelError> {
-        let class = match file {
-            Some(file) => file.text("tokenizer_class")?,
-            None => None,
-        };
-        let stem = match class {
-            Some(class) => stem_of(class),
-            None => match folder.json("config.json")? {
-                Some(config) => config.text("model_type")?.unwrap_or("").to_lowercase(),
-                None => String::new(),
-            },
-        };
-        let mut trusted = None;
-        if let Some(file) = file {
-            if let Some(own) = own_class(file, class.map(stem_of)) {
-                trusted = Some((
-                    "auto_map.AutoTokenizer",
-                    own.to_owned(),
-                    "absent: a tokenizer \
-                    class of the model's own may do more than tokenizer.json says"
-                        .to_owned(),
-                ));
-            } else if let Some(class) = class
-                && let Some(expected) = doubt(file, &stem)?
-            {
-                trusted = Some(("tokenizer_class", class.to_owned(), expected));
-            }
-            if let Some((key, found, expected)) = trusted.as_ref().filter(|_| !trust) {
-                return Err(file.bad(
-                    key,
-                    found,
-                    expected,
-                    "if tokenizer.json makes the same tokens, use --trust-preprocessing",
-                ));
+        let config = folder.json("config.json")?;
+        let mut named = None;
+        // A file that names a class is the last that is read.
+        let mut own = None;
+        for file in [file, config.as_ref()].into_iter().flatten() {
+            named = ClassOrigin::read(file, "tokenizer_class")?;
+            own = own.or(own_class(file, named.as_ref()));
+            if named.is_some() {
+                break;
             }
         }
+        if let (None, Some(config)) = (&named, &config) {
+            named = ClassOrigin::read(config, "model_type")?;
+        }
+        let stem = named.as_ref().map_or(String::new(), ClassOrigin::stem);
+        let doubt = match (own, &named) {
+            (Some(own), _) => {
+                let expected = "absent: a tokenizer class of the model's own may do more than \
+                                tokenizer.json says";
+                Some((own, expected.to_owned()))
+            }
+            (None, Some(named)) => doubt(file, named, &stem)?.map(|why| (named.clone(), why)),
+            (None, None) => None,
+        };
+        if let Some((origin, expected)) = doubt.as_ref().filter(|_| !trust) {
+            let advice = "if tokenizer.json makes the same tokens, use --trust-preprocessing";
+            return Err(origin.bad(expected, advice));
+        }
+        let by_type = named
+            .as_ref()
+            .is_some_and(|named| named.key == "model_type");
         Ok(Self {
-            family: family_of(&stem),
+            // NLLB's models are of this type too, and write the language otherwise.
+            family: match by_type && stem == "m2m100" {
+                true => TokenizerFamily::Other,
+                false => family_of(&stem),
+            },
             stem,
-            trusted: trusted.map(|(_, class, _)| class),
+            trusted: doubt.map(|(origin, _)| origin.value),
+            origin: named,
         })
+    }
+
+    /// Whether `do_lower_case` and its kind are held against tokenizer.json. Of a class that is not
+    /// known nobody knows whether it passes over them.
+    pub fn reads_lower_case(&self) -> bool {
+        let reads = matches!(
+            self.family,
+            TokenizerFamily::Bert | TokenizerFamily::Siglip | TokenizerFamily::Siglip2
+        );
+        let stem = self.stem.as_str();
+        let passes = self.trusted.is_some() || KNOWN.contains(&stem);
+        reads || READ_LOWER_CASE.contains(&stem) || !passes
+    }
+
+    /// The error for a tokenizer.json that does not do what the class does; `file` is
+    /// tokenizer_config.json.
+    pub fn bad(&self, file: &Settings, expected: &str, advice: &str) -> ModelError {
+        match &self.origin {
+            Some(origin) => origin.bad(expected, advice),
+            None => file.bad("tokenizer_class", "absent", expected, advice),
+        }
     }
 
     /// The token that begins or ends texts where no file names one.
@@ -196,39 +237,80 @@ impl TokenizerClass {
     }
 }
 
-/// What a file should have instead of the class of this stem; none for one that is followed.
-fn doubt(file: &Settings, stem: &str) -> Result<Option<String>, ModelError> {
+impl ClassOrigin {
+    fn read(file: &Settings, key: &'static str) -> Result<Option<Self>, ModelError> {
+        let value = file.text(key)?;
+        Ok(value.map(|value| Self {
+            path: file.path.clone(),
+            key,
+            value: value.to_owned(),
+        }))
+    }
+
+    fn stem(&self) -> String {
+        stem_of(&self.value)
+    }
+
+    fn bad(&self, expected: &str, advice: &str) -> ModelError {
+        ModelError::Setting {
+            path: self.path.clone(),
+            key: self.key.to_owned(),
+            found: self.value.clone(),
+            expected: expected.to_owned(),
+            advice: advice.to_owned(),
+        }
+    }
+}
+
+/// What should stand there instead of the class of this stem; none for one that is followed. A model
+/// type says too little to be doubted where it is not known.
+fn doubt(
+    file: Option<&Settings>,
+    named: &ClassOrigin,
+    stem: &str,
+) -> Result<Option<String>, ModelError> {
     if let Some((_, why)) = DO_MORE.iter().find(|(class, _)| *class == stem) {
         return Ok(Some(format!(
             "a class of which tokenizer.json can say all: {why}"
         )));
     }
-    if stem == "bertweet" && file.switch("normalization")? == Some(true) {
+    let rewrites = match file {
+        Some(file) if stem == "bertweet" => file.switch("normalization")? == Some(true),
+        _ => false,
+    };
+    if rewrites {
         let expected = "a class of which tokenizer.json can say all: with `normalization` it rewrites \
                         names, links and emoji";
         return Ok(Some(expected.to_owned()));
     }
-    let known = KNOWN.contains(&stem);
+    let known = named.key == "model_type" || KNOWN.contains(&stem);
     Ok((!known).then(|| "a tokenizer class that is known here".to_owned()))
 }
 
-/// The name of a class without `Tokenizer` and `Fast`, in small letters.
-fn stem_of(class: &str) -> String {
-    let stem = class.strip_suffix("Fast").unwrap_or(class);
+/// The name of a class without `Tokenizer` and `Fast`, or of a model type, in small letters and without
+/// the signs between its parts.
+fn stem_of(name: &str) -> String {
+    let stem = name.strip_suffix("Fast").unwrap_or(name);
     let stem = stem.strip_suffix("Tokenizer").unwrap_or(stem);
-    stem.to_ascii_lowercase()
+    stem.replace(['-', '_'], "").to_ascii_lowercase()
 }
 
-/// The class of the model's own code that is meant instead of that with the stem `named`.
-fn own_class(file: &Settings, named: Option<String>) -> Option<&str> {
+/// The class of the model's own code that a file means instead of the class `named` in it.
+fn own_class(file: &Settings, named: Option<&ClassOrigin>) -> Option<ClassOrigin> {
     let entry = file.get("auto_map")?.get("AutoTokenizer")?;
     let entries = entry
         .as_array()
         .map_or(std::slice::from_ref(entry), Vec::as_slice);
+    let named = named.map(ClassOrigin::stem);
     let mut classes = entries.iter().filter_map(Value::as_str);
-    classes.find(|class| {
+    let class = classes.find(|class| {
         let name = class.rsplit('.').next().unwrap_or(class);
         named.as_deref() != Some(&stem_of(name))
+    })?;
+    Some(ClassOrigin {
+        path: file.path.clone(),
+        key: "auto_map.AutoTokenizer",
+        value: class.to_owned(),
     })
 }
 
@@ -241,8 +323,9 @@ fn family_of(stem: &str) -> TokenizerFamily {
         })
     };
     match stem {
-        "bert" | "convbert" | "distilbert" | "electra" | "funnel" | "layoutlm" | "lxmert"
-        | "mobilebert" | "mpnet" | "squeezebert" => TokenizerFamily::Bert,
+        "bert" | "convbert" | "distilbert" | "dpr" | "dprcontextencoder" | "dprquestionencoder"
+        | "dprreader" | "electra" | "funnel" | "layoutlm" | "lxmert" | "mobilebert" | "mpnet"
+        | "realm" | "retribert" | "splinter" | "squeezebert" => TokenizerFamily::Bert,
         "bart" | "deberta" | "gpt2" | "led" | "longformer" | "mvp" | "roberta" => {
             TokenizerFamily::Roberta
         }

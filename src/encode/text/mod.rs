@@ -2,6 +2,8 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | `opening` | how an encoder is opened |
+//! | `sessions` | any number of texts, on all sessions |
 //! | `agreement` | whether the files beside tokenizer.json say the same |
 //! | `classes` | tokenizer classes: which are known |
 //! | `rewrites` | what a tokenizer class writes into the tokenizer |
@@ -16,31 +18,23 @@ mod agreement;
 mod classes;
 mod layout;
 mod modules;
+mod opening;
 mod padding;
 mod rewrites;
+mod sessions;
 mod settings;
 mod tokens;
 mod vocabulary;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use tokenizers::Tokenizer;
 
-use serde_json::json;
-use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
-
-use super::error::{EncodeError, InputError, ModelError};
-use super::folder::ModelFolder;
+use super::error::{EncodeError, InputError};
 use super::identity::EncoderIdentity;
 use super::isolate::{EncodedInput, encode_each};
-use super::options::EncoderOptions;
 use super::output::Reader;
-use super::registry;
 use super::runtime::pool::SessionPool;
-use super::{Modality, SelfCheck, load, tells_apart};
+use super::{Modality, SelfCheck};
 use layout::Layout;
-use padding::Padding;
-use settings::TextSettings;
-use tokens::{load_tokenizer, set_length};
 
 pub use tokens::TokenizedText;
 
@@ -69,152 +63,6 @@ pub struct TextEncoder {
 }
 
 impl TextEncoder {
-    /// Loads the model and the tokenizer of `folder` and encodes the canary once, which tells the
-    /// dimension.
-    ///
-    /// # Errors
-    /// [`ModelError`]: a file is missing or cannot be followed, the graph is not a text encoder,
-    /// its vectors are not as long as the folder says, or
-    /// [ONNX Runtime is not loaded](super::runtime::load).
-    pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
-        let options = &options.or(&registry::overrides(folder)?);
-        let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
-        let (mut tokenizer, raw, tokenizer_sha256) = load_tokenizer(folder)?;
-        let agreed = agreement::check(folder, &tokenizer, &raw, options.trust_preprocessing)?;
-        let side = agreed.side;
-        let rows = vocabulary::rows(folder, &onnx, &raw)?;
-        let truncation = tokenizer.get_truncation().map(|t| t.max_length);
-        let own_side = tokenizer
-            .get_truncation()
-            .map_or(TruncationDirection::Right, |t| t.direction);
-        let settings = TextSettings::read(folder, options, truncation)?;
-        let (pool, sha256) = load(folder, &onnx, options)?;
-        // Where all outputs are token vectors no other name and no pooling helps.
-        if let Some(reason) = settings.more_layers.clone()
-            && pool.outputs.iter().all(|output| output.shape.len() == 3)
-        {
-            return Err(ModelError::Graph { path: onnx, reason });
-        }
-        let reader = Reader::choose(
-            Modality::Text,
-            &pool.outputs,
-            options,
-            settings.pooling,
-            &onnx,
-        )?;
-        let (padding, doubt) = Padding::read(folder, &tokenizer)?;
-        let layout = Layout::of(&pool.inputs, padding, &onnx)?;
-        if let Some(error) = doubt.filter(|_| layout.reads_padding()) {
-            return Err(error);
-        }
-        let max_length = layout
-            .fixed_length()
-            .unwrap_or(usize::MAX)
-            .min(settings.max_length);
-        let special = tokenizer
-            .get_post_processor()
-            .map_or(0, |p| p.added_tokens(false));
-        if max_length <= special {
-            return Err(match layout.fixed_length() {
-                Some(fixed) if fixed == max_length => ModelError::Graph {
-                    path: onnx,
-                    reason: format!(
-                        "its sequence length is fixed at {fixed}, which leaves no room beside the \
-                         {special} special tokens of the tokenizer; export it with a free length"
-                    ),
-                },
-                _ => settings.length_from.short_of(max_length, special),
-            });
-        }
-        set_length(&mut tokenizer, max_length, side).map_err(|reason| ModelError::Tokenizer {
-            path: folder.dir().join("tokenizer.json"),
-            reason,
-        })?;
-        let TextSettings {
-            lower_case, prompt, ..
-        } = settings;
-        let model = Model {
-            pool,
-            reader,
-            tokenizer,
-            layout,
-            lower_case,
-            prompt,
-            rows,
-        };
-
-        let canary = model.tokenize(CANARY).map_err(|e| input_error(0, e))?;
-        let (vector, rank) = model.run(&[&canary])?;
-        let dim = vector.len();
-        if let Some(expected) = settings.promised_dim
-            && rank == 3
-            && expected != dim
-        {
-            return Err(ModelError::WrongDimension {
-                path: onnx,
-                found: dim,
-                expected,
-                promised_by: "the pooling module's config.json",
-            });
-        }
-        // Of an output that is asked for by name it is believed that it has them.
-        let whole = ["sentence_embedding", "text_embeds"].contains(&model.reader.output.as_str())
-            || options.output.is_some();
-        if let Some(mut reason) = settings.more_layers.filter(|_| rank == 3 || !whole) {
-            // Of token vectors it would not help to be named.
-            let outputs = model.pool.outputs.iter().filter(|o| o.shape.len() == 2);
-            let others: Vec<&str> = outputs.map(|o| o.name.as_str()).collect();
-            if !others.is_empty() {
-                reason.push_str(&format!(
-                    ", or, if an output of one vector a text ({}) does, name it with `asif models add NAME DIR \
-                     --output`",
-                    others.join(", ")
-                ));
-            }
-            return Err(ModelError::Graph { path: onnx, reason });
-        }
-        let others = PROBES.iter().map(|text| (*text).to_owned());
-        let others = others.chain(vocabulary::some_tokens(&raw));
-        let others = others.filter_map(|text| model.tokenize(&text).ok());
-        let others = others.filter(|tokens| tokens.ids != canary.ids);
-        let others = others.map(|tokens| Ok(model.run(&[&tokens])?.0));
-        if !tells_apart(&vector, others) {
-            return Err(ModelError::Graph {
-                path: onnx,
-                reason: super::same_vector("texts"),
-            });
-        }
-        let mut preprocessing = json!({
-            "output": model.reader.output,
-            "pooling": model.reader.pooling_of(Modality::Text, rank),
-            "max_length": max_length,
-            "lower_case": model.lower_case,
-            "prompt": model.prompt,
-            "normalize": true,
-            "padding": model.layout.describe(),
-        });
-        if let Some(class) = agreed.trusted {
-            preprocessing["trusted"] = json!(class);
-        }
-        // Where the tokenizer itself says it, its hash tells.
-        if let Some(side) = side.filter(|&side| side != own_side) {
-            preprocessing["truncation_side"] = json!(side.as_ref());
-        }
-        let identity = EncoderIdentity::new(
-            folder.name().to_owned(),
-            Modality::Text,
-            dim,
-            sha256,
-            Some(tokenizer_sha256),
-            preprocessing,
-        );
-        Ok(Self {
-            model,
-            sessions: options.sessions.max(1),
-            identity,
-        })
-    }
-
     /// Who makes these vectors.
     pub fn identity(&self) -> &EncoderIdentity {
         &self.identity
@@ -276,85 +124,6 @@ impl TextEncoder {
             out.extend(self.model.run(batch)?.0);
         }
         Ok(out)
-    }
-
-    /// Encodes any number of texts into `[n, dim]`, in their order: tokenises, sorts by length,
-    /// makes batches and keeps all sessions busy.
-    ///
-    /// # Errors
-    /// As [`encode`](Self::encode), and [`EncodeError::Input`] for the first text that cannot be
-    /// used.
-    pub fn encode_texts<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<f32>, EncodeError> {
-        let tokens = self.tokenize_all(texts)?;
-        let mut order: Vec<usize> = (0..tokens.len()).collect();
-        order.sort_by_key(|&i| std::cmp::Reverse(tokens[i].len()));
-        let batches: Vec<&[usize]> = order.chunks(self.batch_size()).collect();
-        let out = Mutex::new(vec![0f32; tokens.len() * self.dim()]);
-        let next = AtomicUsize::new(0);
-        self.on_all_sessions(batches.len(), || {
-            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let rows: Vec<&TokenizedText> = batch.iter().map(|&i| &tokens[i]).collect();
-                let vectors = self.encode_refs(&rows)?;
-                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
-                for (&i, vector) in batch.iter().zip(vectors.chunks_exact(self.dim())) {
-                    out[i * self.dim()..][..self.dim()].copy_from_slice(vector);
-                }
-            }
-            Ok(())
-        })?;
-        Ok(out.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Tokenises with as many threads as there are sessions.
-    fn tokenize_all<S: AsRef<str> + Sync>(
-        &self,
-        texts: &[S],
-    ) -> Result<Vec<TokenizedText>, EncodeError> {
-        let parts: Vec<&[S]> = texts.chunks(BATCH).collect();
-        let done = Mutex::new(vec![Vec::new(); parts.len()]);
-        let next = AtomicUsize::new(0);
-        self.on_all_sessions(parts.len(), || {
-            loop {
-                let part = next.fetch_add(1, Ordering::Relaxed);
-                let Some(texts) = parts.get(part) else {
-                    return Ok(());
-                };
-                let tokens = texts
-                    .iter()
-                    .enumerate()
-                    .map(|(i, text)| {
-                        let text = self.tokenize(text.as_ref());
-                        text.map_err(|e| input_error(part * BATCH + i, e))
-                    })
-                    .collect::<Result<Vec<_>, _>>()?;
-                done.lock().unwrap_or_else(PoisonError::into_inner)[part] = tokens;
-            }
-        })?;
-        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(done.into_iter().flatten().collect())
-    }
-
-    /// Runs `work` on the caller's thread and, where `parts` of it are there, on one more for each
-    /// further session.
-    fn on_all_sessions(
-        &self,
-        parts: usize,
-        work: impl Fn() -> Result<(), EncodeError> + Sync,
-    ) -> Result<(), EncodeError> {
-        std::thread::scope(|scope| {
-            let helpers = self.sessions.min(parts).saturating_sub(1);
-            let helpers: Vec<_> = (0..helpers)
-                .map_while(|_| std::thread::Builder::new().spawn_scoped(scope, &work).ok())
-                .collect();
-            let mine = work();
-            let theirs = helpers
-                .into_iter()
-                .try_for_each(|helper| match helper.join() {
-                    Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                });
-            mine.and(theirs)
-        })
     }
 
     /// The vector of a fixed sentence.
@@ -442,12 +211,6 @@ impl Model {
 
 /// The text that [`TextEncoder::canary`] encodes.
 const CANARY: &str = "a red kite above the harbour at noon";
-
-/// Other texts, which have to get other vectors.
-const PROBES: [&str; 2] = [
-    "a dog",
-    "two people walk along a wide beach in the evening light",
-];
 
 fn input_error(index: usize, source: InputError) -> EncodeError {
     EncodeError::Input { index, source }

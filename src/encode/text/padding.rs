@@ -5,6 +5,7 @@ use tokenizers::{PaddingDirection, PaddingStrategy, Tokenizer};
 
 use super::super::error::ModelError;
 use super::super::folder::ModelFolder;
+use super::classes::{TokenizerClass, TokenizerFamily};
 use super::settings::{BELIEVABLE, model_max_length};
 
 /// The padding of a model's own tokenizer.
@@ -78,6 +79,7 @@ impl Padding {
     pub fn read(
         folder: &ModelFolder,
         tokenizer: &Tokenizer,
+        class: &TokenizerClass,
     ) -> Result<(Self, Option<ModelError>), ModelError> {
         let mut left = None;
         let (mut id, mut doubt) = (None, None);
@@ -118,7 +120,7 @@ impl Padding {
             }
             id = id.or(found);
         }
-        let kind = PaddingHabit::of(folder)?;
+        let kind = PaddingHabit::of(folder, class.family)?;
         if let Some(own) = tokenizer.get_padding() {
             let fixed = match own.strategy {
                 PaddingStrategy::Fixed(length) => length,
@@ -172,26 +174,22 @@ struct PaddingHabit {
 }
 
 impl PaddingHabit {
-    fn of(folder: &ModelFolder) -> Result<Self, ModelError> {
+    fn of(folder: &ModelFolder, family: TokenizerFamily) -> Result<Self, ModelError> {
         let config = folder.json("config.json")?;
         let model_type = match &config {
             Some(file) => file.text("model_type")?.unwrap_or(""),
             None => "",
         };
         let tokenizer = folder.json("tokenizer_config.json")?;
-        let class = match &tokenizer {
-            Some(file) => file.text("tokenizer_class")?.unwrap_or(""),
-            None => "",
-        };
         let names = tokenizer.as_ref().and_then(|f| f.get("model_input_names"));
         let masked = |names: &Value| {
             let names = names.as_array();
             names.is_none_or(|names| names.iter().any(|name| name == "attention_mask"))
         };
         Ok(Self {
-            siglip: model_type.starts_with("siglip") || class.starts_with("Siglip"),
-            as_they_are: READ_AS_THEY_ARE.contains(&model_type)
-                || class.starts_with("CLIPTokenizer"),
+            siglip: model_type.starts_with("siglip")
+                || matches!(family, TokenizerFamily::Siglip | TokenizerFamily::Siglip2),
+            as_they_are: READ_AS_THEY_ARE.contains(&model_type) || family == TokenizerFamily::Clip,
             unmasked: names.is_some_and(|names| !masked(names)),
         })
     }

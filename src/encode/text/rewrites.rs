@@ -1,7 +1,9 @@
 //! What tokenizer classes write into the loaded tokenizer, compared with what tokenizer.json has.
 
+use std::cell::LazyCell;
+
 use serde_json::Value;
-use tokenizers::{NormalizedString, Normalizer, Tokenizer};
+use tokenizers::{Encoding, NormalizedString, Normalizer, Tokenizer};
 
 use super::super::error::ModelError;
 use super::super::folder::Settings;
@@ -18,7 +20,10 @@ pub(super) fn letters(
     tokenizer: &Tokenizer,
     class: &TokenizerClass,
 ) -> Result<(), ModelError> {
-    bert_normalizer(file, raw, class.family)?;
+    let reads = class.reads_lower_case();
+    if reads {
+        bert_normalizer(file, raw, class.family)?;
+    }
     let asked = file.switch("do_lower_case")?;
     let lowers = !normalized(tokenizer, "AN").contains('A');
     let unasked = matches!(
@@ -26,8 +31,7 @@ pub(super) fn letters(
         TokenizerFamily::Siglip | TokenizerFamily::Siglip2
     );
     let meant = asked.or(unasked.then_some(true));
-    // CLIP's classes pass over the key.
-    if meant.is_some_and(|meant| meant != lowers) && class.family != TokenizerFamily::Clip {
+    if reads && meant.is_some_and(|meant| meant != lowers) {
         let expected = format!(
             "{lowers}, since the normalizer of tokenizer.json {} capitals",
             if lowers { "takes away" } else { "keeps" }
@@ -35,7 +39,7 @@ pub(super) fn letters(
         return Err(contrary(file, "do_lower_case", asked, &expected));
     }
     let kept = normalized(tokenizer, "é").contains(['é', '\u{301}']);
-    if let Some(asked) = file.switch("keep_accents")?
+    if let Some(asked) = file.switch("keep_accents")?.filter(|_| reads)
         && asked != kept
     {
         let expected = format!("{kept}, as the normalizer of tokenizer.json does");
@@ -43,10 +47,9 @@ pub(super) fn letters(
     }
     let kept = normalized(tokenizer, &format!("a{PUNCTUATION}b"));
     if class.family == TokenizerFamily::Siglip && kept.contains(|c| PUNCTUATION.contains(c)) {
-        return Err(file.bad(
-            "tokenizer_class",
-            "SiglipTokenizer",
-            "a normalizer in tokenizer.json that takes punctuation away, as this class does",
+        return Err(class.bad(
+            file,
+            "a normalizer in tokenizer.json that takes punctuation away, as the class SiglipTokenizer does",
             "save tokenizer.json with such a normalizer, or name the class that it is of",
         ));
     }
@@ -161,6 +164,7 @@ pub(super) fn edges(
     tokenizer: &Tokenizer,
     class: &TokenizerClass,
 ) -> Result<(), ModelError> {
+    let encoding = LazyCell::new(|| whole_text(tokenizer));
     for (key, token, last) in [
         ("add_bos_token", "bos_token", false),
         ("add_eos_token", "eos_token", true),
@@ -178,8 +182,7 @@ pub(super) fn edges(
             }
             continue;
         };
-        let encoding = tokenizer.encode_fast("a", true);
-        let ids = encoding.map(|e| e.get_ids().to_vec()).unwrap_or_default();
+        let ids = encoding.as_ref().map_or(&[][..], Encoding::get_ids);
         let edge = if last { ids.last() } else { ids.first() };
         let found = edge == Some(&id);
         if found != meant {
@@ -188,9 +191,18 @@ pub(super) fn edges(
         }
     }
     match class.family {
-        TokenizerFamily::Language(language) => of_language(file, map, tokenizer, language),
+        TokenizerFamily::Language(language) => {
+            of_language(file, map, tokenizer, encoding.as_ref(), language)
+        }
         _ => Ok(()),
     }
+}
+
+/// A text as the tokenizer writes it, without the padding and the cut that its file may ask for.
+fn whole_text(tokenizer: &Tokenizer) -> Option<Encoding> {
+    let mut tokenizer = tokenizer.clone();
+    tokenizer.with_padding(None).with_truncation(None).ok()?;
+    tokenizer.encode_fast("a", true).ok()
 }
 
 /// The token of this role, where a file names one.
@@ -205,6 +217,7 @@ fn of_language(
     file: &Settings,
     map: Option<&Settings>,
     tokenizer: &Tokenizer,
+    encoding: Option<&Encoding>,
     language: LanguageToken,
 ) -> Result<(), ModelError> {
     let asked = file.text("src_lang")?;
@@ -220,7 +233,7 @@ fn of_language(
         false => format!("TEXT {end} {token}"),
     };
     let mut found = Vec::new();
-    if let Ok(encoding) = tokenizer.encode_fast("a", true) {
+    if let Some(encoding) = encoding {
         let mask = encoding.get_special_tokens_mask();
         for (&id, &special) in encoding.get_ids().iter().zip(mask) {
             let part = match special {

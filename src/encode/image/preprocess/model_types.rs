@@ -102,161 +102,33 @@ const BY_MODEL_TYPE: [(&str, &str); 94] = [
     ("yolos", "Yolos"),
 ];
 
-/// Model types whose class is not known here: most cut into patches, pad, or keep the proportion.
-const WITHOUT_CLASS: [&str; 145] = [
-    "apertus1p5",
-    "aria",
-    "aya_vision",
-    "chameleon",
-    "chmv2",
-    "cohere2_vision",
-    "cohere_compass",
-    "colqwen2",
-    "cosmos3_edge",
-    "cosmos3_omni",
-    "deepseek_ocr2",
-    "deepseek_vl",
-    "deepseek_vl_hybrid",
-    "deformable_detr",
-    "depth_pro",
-    "deta",
-    "dots3_note",
-    "edgetam",
-    "efficientloftr",
-    "embedding_gemma2",
-    "emu3",
-    "eomt",
-    "eomt_dinov3",
-    "ernie4_5_vl_moe",
-    "exaone4_5",
-    "gemma3",
-    "gemma4",
-    "gemma4_unified",
-    "glm46v",
-    "glm4v",
-    "glm5_next",
-    "glm_image",
-    "glmga",
-    "got_ocr2",
-    "granite4_vision",
-    "granite_docling",
-    "grounding-dino",
-    "hunyuan_vl",
-    "hy_v4_vl",
-    "hyperclovax_vision_v2",
-    "idefics",
-    "idefics2",
-    "idefics3",
-    "inkling2",
-    "inkling2_loop",
-    "inkling_mm_model",
-    "internvl",
-    "janus",
-    "kimi_k25",
-    "kosmos-2.5",
-    "lfm2_vl",
-    "lfm3_vl",
-    "lightglue",
-    "lighton_ocr",
-    "llama4",
-    "llava",
-    "llava_next",
-    "llava_next_video",
-    "llava_onevision",
-    "lw_detr",
-    "mask2former",
-    "maskformer",
-    "minicpm_ocr",
-    "minicpmv4_6",
-    "minicpmv4_7",
-    "minimax_m3_vl",
-    "mistral3",
-    "mistral_large4",
-    "mllama",
-    "mm-grounding-dino",
-    "molmo2",
-    "muse_glimmer",
-    "muse_spark",
-    "nemotron_h_omni",
-    "neomme",
-    "nougat",
-    "omdet-turbo",
-    "oneformer",
-    "ovis2",
-    "paddleocr_vl",
-    "perception_lm",
-    "phi4_multimodal",
-    "pi0",
-    "pixtral",
-    "pp_chart2table",
-    "pp_doclayout_v2",
-    "pp_doclayout_v3",
-    "pp_doclayout_v4",
-    "pp_formulanet",
-    "pp_lcnet",
-    "pp_ocrv5_mobile_det",
-    "pp_ocrv5_mobile_rec",
-    "pp_ocrv5_server_det",
-    "pp_ocrv5_server_rec",
-    "pp_ocrv6_medium_det",
-    "pp_ocrv6_small_det",
-    "pp_ocrv6_small_rec",
-    "pp_ocrv6_tiny_rec",
-    "prompt_depth_anything",
-    "qianfan_ocr",
-    "qwen2_5_omni",
-    "qwen2_5_vl",
-    "qwen2_vl",
-    "qwen3_5",
-    "qwen3_5_moe",
-    "qwen3_omni_moe",
-    "qwen3_vl",
-    "qwen4_exp",
-    "rf_detr",
-    "sam2",
-    "sam2_video",
-    "sam3",
-    "sam3_lite_text",
-    "sam3_tracker",
-    "sam3_tracker_video",
-    "sam3_video",
-    "sam_hq",
-    "sapiens2",
-    "seggpt",
-    "shieldgemma2",
-    "slanet",
-    "slanext",
-    "smolvlm",
-    "step3p7",
-    "superglue",
-    "superpoint",
-    "swin2sr",
-    "t5gemma2",
-    "t5gemma2_encoder",
-    "textnet",
-    "timesformer",
-    "tipsv2",
-    "tipsv2_dpt",
-    "tvlt",
-    "tvp",
-    "ultravbert",
-    "unlimited_ocr",
-    "uvdoc",
-    "video_llama_3",
-    "video_llava",
-    "videomae",
-    "vitmatte",
-    "vitpose",
-    "vivit",
-    "zoedepth",
-];
+/// Model types whose class does more than is done here: most cut into patches, pad, keep the proportion
+/// or may be told to. Of a type on neither list the file is believed.
+const DOES_MORE: &str = "\
+    apertus1p5 aria aya_vision chameleon chmv2 cohere2_vision cohere_compass colqwen2 cosmos3_edge \
+    cosmos3_omni deepseek_ocr2 deepseek_vl deepseek_vl_hybrid deformable_detr depth_pro deta \
+    dots3_note edgetam efficientloftr embedding_gemma2 emu3 eomt eomt_dinov3 ernie4_5_vl_moe \
+    exaone4_5 gemma3 gemma4 gemma4_unified glm46v glm4v glm5_next glm_image glmga got_ocr2 \
+    granite4_vision granite_docling grounding-dino hunyuan_vl hy_v4_vl hyperclovax_vision_v2 \
+    idefics idefics2 idefics3 inkling2 inkling2_loop inkling_mm_model internvl janus kimi_k25 \
+    kosmos-2.5 lfm2_vl lfm3_vl lightglue lighton_ocr llama4 llava llava_next llava_next_video \
+    llava_onevision lw_detr mask2former maskformer minicpm_ocr minicpmv4_6 minicpmv4_7 \
+    minimax_m3_vl mistral3 mistral_large4 mllama mm-grounding-dino molmo2 muse_glimmer muse_spark \
+    nemotron_h_omni neomme nougat omdet-turbo oneformer ovis2 paddleocr_vl perception_lm \
+    phi4_multimodal pi0 pixtral pp_chart2table pp_doclayout_v2 pp_doclayout_v3 pp_doclayout_v4 \
+    pp_formulanet pp_lcnet pp_ocrv5_mobile_det pp_ocrv5_mobile_rec pp_ocrv5_server_det \
+    pp_ocrv5_server_rec pp_ocrv6_medium_det pp_ocrv6_small_det pp_ocrv6_small_rec \
+    pp_ocrv6_tiny_rec prompt_depth_anything qianfan_ocr qwen2_5_omni qwen2_5_vl qwen2_vl qwen3_5 \
+    qwen3_5_moe qwen3_omni_moe qwen3_vl qwen4_exp rf_detr sam2 sam2_video sam3 sam3_lite_text \
+    sam3_tracker sam3_tracker_video sam3_video sam_hq sapiens2 seggpt shieldgemma2 slanet slanext \
+    smolvlm step3p7 superglue superpoint swin2sr t5gemma2 t5gemma2_encoder textnet timesformer \
+    tipsv2 tipsv2_dpt tvlt tvp ultravbert unlimited_ocr uvdoc video_llama_3 video_llava videomae \
+    vitmatte vitpose vivit zoedepth";
 
-/// The class that reads folders of this `model_type`; [`Named::Unknown`] where none is known.
+/// The class that reads folders of this `model_type`; [`Named::Unknown`] for a type on neither list.
 pub(super) fn of_model_type(model_type: &str) -> Named {
-    if WITHOUT_CLASS.contains(&model_type) {
-        return Named::Refused(
-            "it does more than resize, crop and normalise, or is not known here",
-        );
+    if DOES_MORE.split_whitespace().any(|kind| kind == model_type) {
+        return Named::Refused("it does more than is done here");
     }
     let class = BY_MODEL_TYPE.iter().find(|(kind, _)| *kind == model_type);
     class.map_or(Named::Unknown, |(_, class)| of_stem(class))
@@ -273,6 +145,14 @@ mod tests {
         }
         for kind in ["layoutlmv2", "rt_detr", "qwen2_vl", "videomae"] {
             assert!(matches!(of_model_type(kind), Named::Refused(_)), "{kind}");
+        }
+        for kind in DOES_MORE.split_whitespace() {
+            let why = Named::Refused("it does more than is done here");
+            assert_eq!(of_model_type(kind), why, "{kind}");
+            assert!(
+                BY_MODEL_TYPE.iter().all(|(other, _)| *other != kind),
+                "{kind}"
+            );
         }
         assert_eq!(of_model_type("efficientnet_lite0"), Named::Unknown);
     }

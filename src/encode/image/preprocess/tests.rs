@@ -161,6 +161,9 @@ fn keys_that_are_not_known_are_refused_where_no_class_is_named() {
         ("padding", r#""border""#),
         ("fill", "255"),
         ("mean", "[0.5, 0.5, 0.5]"),
+        ("antialias", "false"),
+        ("num_channels", "1"),
+        ("apply_ocr", "true"),
     ] {
         let rest = format!(r#""size": 16, "{key}": {value}"#);
         let error = with(&rest).unwrap_err().to_string();
@@ -172,6 +175,16 @@ fn keys_that_are_not_known_are_refused_where_no_class_is_named() {
     }
     let harmless = r#""size": 16, "processor_class": "A", "_note": 1, "return_tensors": "np", "data_format": "channels_first""#;
     assert!(with(harmless).is_ok());
+    for harmless in [
+        r#""reduce_labels": false"#,
+        r#""reduce_labels": true"#,
+        r#""num_channels": 3"#,
+        r#""apply_ocr": false"#,
+        r#""apply_ocr": null"#,
+        r#""letterbox": false"#,
+    ] {
+        with(&format!(r#""size": 16, {harmless}"#)).unwrap();
+    }
 }
 
 #[test]

@@ -250,7 +250,7 @@ const READ: [&str; 9] = [
 
 /// The keys that change no vector: names, and how the class is called or hands out its arrays. Those of
 /// the steps are refused elsewhere unless they ask for nothing.
-const WITHOUT_EFFECT: [&str; 22] = [
+const WITHOUT_EFFECT: [&str; 25] = [
     "auto_map",
     "clusters",
     "data_format",
@@ -258,6 +258,7 @@ const WITHOUT_EFFECT: [&str; 22] = [
     "disable_grouping",
     "ensure_multiple_of",
     "feature_extractor_type",
+    "ignore_index",
     "image_processor_type",
     "image_seq_length",
     "include_top",
@@ -268,12 +269,28 @@ const WITHOUT_EFFECT: [&str; 22] = [
     "name_or_path",
     "pad_size",
     "processor_class",
+    "reduce_labels",
     "rescale_offset",
     "return_tensors",
     "size_divisor",
+    "tokenizer_class",
     "transformers_version",
     "use_fast",
 ];
+
+/// Parts of the names of steps that are done here unasked, so that `false` changes pictures.
+const DONE_UNASKED: [&str; 8] = [
+    "alias", "crop", "normal", "resiz", "rgb", "sampl", "scale", "standard",
+];
+
+/// Whether a key that is not known asks for what is done here anyway.
+fn asks_for_nothing(key: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(false) => !DONE_UNASKED.iter().any(|step| key.contains(step)),
+        value => key == "num_channels" && value.as_u64() == Some(3),
+    }
+}
 
 /// Refuses keys that are not known, in a file that names no class that would pass over them: another
 /// program's steps are not those of the keys that are read here.
@@ -285,8 +302,8 @@ pub(super) fn refuse_other_keys(file: &Settings) -> Result<(), ModelError> {
             || WITHOUT_EFFECT.contains(&key)
     };
     let map = file.value.as_object();
-    let said = map.into_iter().flatten().filter(|(_, v)| !v.is_null());
-    match said.into_iter().find(|(key, _)| !known(key)) {
+    let mut said = map.into_iter().flatten();
+    match said.find(|(key, value)| !known(key) && !asks_for_nothing(key, value)) {
         None => Ok(()),
         Some((key, value)) => Err(file.bad(
             key,

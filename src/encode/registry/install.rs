@@ -1,0 +1,165 @@
+//! Adding a model: its files are copied, tried, and named when all is there.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Installed, RECORD, check_name, examine, examine_with, overrides, size_of};
+use crate::disk;
+use crate::encode::error::ModelError;
+use crate::encode::folder::ModelFolder;
+use crate::encode::options::{EncoderOptions, Overrides};
+use crate::home::Home;
+
+/// Installs a copy of the model folder `dir` as `name`: the ONNX file with its weights, the JSON and
+/// text files, nothing else. The folder is opened and tried where it lies, so that messages name its
+/// files, and so is the copy before it gets its name. ONNX Runtime must be loaded. `overrides` are
+/// kept with the copy, above those that `dir` has itself, and hold whenever it is opened.
+///
+/// # Errors
+/// [`ModelError::BadName`], [`ModelError::NameTaken`], and all that opening can meet.
+pub fn add(
+    home: &Home,
+    name: &str,
+    dir: &Path,
+    given: &Overrides,
+) -> Result<Installed, ModelError> {
+    check_name(name)?;
+    let root = home.models();
+    let target = root.join(name);
+    if target.exists() {
+        return Err(ModelError::NameTaken {
+            name: name.to_owned(),
+            path: target,
+        });
+    }
+    let folder = ModelFolder::open_file(dir, given.onnx_file.as_deref())?;
+    let options = EncoderOptions::latency().or(given).or(&overrides(&folder)?);
+    let original = examine_with(&folder, &options, |_| Ok(()), |_| Ok(()))?.0;
+
+    disk::create_dir_all(&root)?;
+    let _lock = lock(&root)?;
+    disk::step(&root)?;
+    let staging = tempfile::Builder::new().prefix(ADDING).tempdir_in(&root)?;
+    // The folder's own name shows in messages and in the identity.
+    let copy = staging.path().join(name);
+    copy_model(&folder, &options, &copy)?;
+    // Opening reads the overrides from the record, so they are written before there is more to say.
+    let overrides = options.overrides();
+    write_record(&copy, &serde_json::json!({ "overrides": overrides }))?;
+    let record = examine(&ModelFolder::open(&copy)?)?;
+    if (
+        &record.model_sha256,
+        &record.tokenizer_sha256,
+        &record.canary,
+    ) != (
+        &original.model_sha256,
+        &original.tokenizer_sha256,
+        &original.canary,
+    ) {
+        return Err(ModelError::Changed {
+            path: folder.dir().to_owned(),
+        });
+    }
+    write_record(&copy, &record)?;
+    disk::sync_tree(&copy)?;
+    match disk::rename_new(&copy, &target) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let name = name.to_owned();
+            return Err(ModelError::NameTaken { name, path: target });
+        }
+        named => named?,
+    }
+    disk::sync_folder(&root)?;
+    Ok(Installed {
+        name: name.to_owned(),
+        modality: record.modality,
+        dim: record.dim,
+        bytes: size_of(&target),
+        path: target,
+    })
+}
+
+/// The beginning of the names of folders of models that are being added.
+const ADDING: &str = ".adding-";
+
+/// One model is added at a time, so that what is there under hidden names was left by killed ones; it
+/// is removed.
+fn lock(root: &Path) -> Result<fs_err::File, ModelError> {
+    disk::fault::arm();
+    let path = root.join(".LOCK");
+    disk::step(&path)?;
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    let file = options.open(path)?;
+    file.lock()?;
+    for name in disk::names(root)? {
+        if name.starts_with(ADDING) {
+            disk::remove_hidden(&root.join(name))?;
+        }
+    }
+    Ok(file)
+}
+
+fn write_record(dir: &Path, record: &impl Serialize) -> Result<(), ModelError> {
+    let path = dir.join(RECORD);
+    match serde_json::to_vec_pretty(record) {
+        Ok(text) => Ok(fs_err::write(path, text)?),
+        Err(source) => Err(ModelError::Json { path, source }),
+    }
+}
+
+/// Copies what an encoder needs; links become files, so that the copy stands alone.
+fn copy_model(folder: &ModelFolder, options: &EncoderOptions, to: &Path) -> Result<(), ModelError> {
+    let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
+    let mut files = vec![onnx.clone()];
+    files.extend(folder.weight_files(&onnx)?);
+    for dir in [None, Some("1_Pooling")] {
+        let dir = dir.map_or_else(|| folder.dir().to_owned(), |d| folder.dir().join(d));
+        files.extend(small_files(&dir)?);
+    }
+    if let Some(modules) = folder.json("modules.json")? {
+        for module in modules.value.as_array().into_iter().flatten() {
+            let sub = module.get("path").and_then(|p| p.as_str()).unwrap_or("");
+            let plain = !sub.is_empty() && check_name(sub).is_ok();
+            if plain && folder.dir().join(sub).is_dir() {
+                files.extend(small_files(&folder.dir().join(sub))?);
+            }
+        }
+    }
+    files.sort();
+    files.dedup();
+    for file in files {
+        let relative = file.strip_prefix(folder.dir()).unwrap_or(&file).to_owned();
+        let target = to.join(relative);
+        if let Some(parent) = target.parent() {
+            fs_err::create_dir_all(parent)?;
+        }
+        fs_err::copy(&file, &target)?;
+    }
+    Ok(())
+}
+
+/// The JSON, text and licence files directly in `dir`.
+fn small_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let mut found = Vec::new();
+    if !dir.is_dir() {
+        return Ok(found);
+    }
+    for entry in fs_err::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
+        let wanted = [".json", ".txt", ".md"]
+            .iter()
+            .any(|end| name.ends_with(end))
+            || name.starts_with("license")
+            || name.starts_with("notice");
+        if wanted && name != RECORD && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
