@@ -186,8 +186,21 @@ fn what_lies_in_a_set_and_is_not_its_own_stays() {
     assert_eq!(names.len(), 5, "{names:?}");
     fs::write(&list, row).unwrap();
     let purged = bench
-        .run(&["audit", "a.asif", "p1", "--purge", "--json"])
+        .run(&[
+            "audit",
+            "a.asif",
+            "p1",
+            "--purge",
+            "--json",
+            "--receipt",
+            "r.json",
+        ])
         .ok();
+    let receipt = fs::read_to_string(bench.at("r.json")).unwrap();
+    assert!(
+        receipt.contains("not verified: 1 files or folders were left"),
+        "{receipt}"
+    );
     let warned = "segments/backup was left: its pairs cannot be read";
     assert!(purged.err.contains(warned), "{}", purged.err);
     assert_eq!(purged.json()["unreadable"], serde_json::json!([]));
@@ -196,6 +209,33 @@ fn what_lies_in_a_set_and_is_not_its_own_stays() {
         assert_eq!(fs::read_to_string(path).unwrap(), "mine", "{name}");
     }
     assert_eq!(fs::read_to_string(&list).unwrap(), row);
+}
+
+#[test]
+fn a_copy_that_somebody_keeps_in_a_set_is_told_of_and_stays() {
+    let bench = Bench::new();
+    bench.set("a.asif", 5);
+    let segments = bench.at("a.asif/segments");
+    let own = names_in(&segments).into_iter().next().unwrap();
+    fs::create_dir(segments.join("copy")).unwrap();
+    for name in names_in(&segments.join(&own)) {
+        fs::copy(
+            segments.join(&own).join(&name),
+            segments.join("copy").join(&name),
+        )
+        .unwrap();
+    }
+    bench
+        .run(&["anchors", "remove", "a.asif", "--id", "p1", "--keep", "1"])
+        .ok();
+    let ended = bench.run(&["audit", "a.asif", "p1", "--purge"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(
+        ended.out.contains("segments/copy/pairs.rec"),
+        "{}",
+        ended.out
+    );
+    assert!(segments.join("copy/pairs.rec").is_file());
 }
 
 #[test]

@@ -139,6 +139,10 @@ fn result(report: &PurgeReport, search: &ByteSearch) -> String {
              the cache"
                 .to_owned()
         }
+        (Some(_), 0) if !report.leftovers_kept.is_empty() => {
+            let kept = report.leftovers_kept.len();
+            format!("not verified: {kept} files or folders were left that may hold something of the pairs")
+        }
         (Some(_), 0) => "verified: none found".to_owned(),
         (Some(_), found) => format!("not verified: something was found in {found} files"),
     }

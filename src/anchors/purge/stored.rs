@@ -46,15 +46,16 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
             if !parts.iter().any(|part| folder.join(part).is_file()) {
                 continue;
             }
+            let is_foreign = prefix.is_empty() && !segment::is_own_name(&name);
             match open(&folder) {
+                // A copy that somebody keeps is no part of the set; the search for bytes tells of it.
+                Ok(_) if is_foreign => {}
                 Ok((records, segment)) => folders.found.push(StoredPairs {
                     name: format!("{prefix}{name}"),
                     records,
                     segment,
                 }),
-                Err(_) if prefix.is_empty() && !segment::is_own_name(&name) => {
-                    folders.foreign.push(folder);
-                }
+                Err(_) if is_foreign => folders.foreign.push(folder),
                 Err(_) => folders.unreadable.push(folder),
             }
         }
