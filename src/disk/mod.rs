@@ -348,9 +348,9 @@ mod tests {
         ];
         // In a hidden folder that is synced as a whole; a cache; what has a hidden name or none.
         let known = [
-            ("encode/registry.rs", "fs_err::copy("),
-            ("encode/registry.rs", "fs_err::create_dir"),
-            ("encode/registry.rs", "fs_err::write("),
+            ("encode/registry/install.rs", "fs_err::copy("),
+            ("encode/registry/install.rs", "fs_err::create_dir"),
+            ("encode/registry/install.rs", "fs_err::write("),
             ("anchors/cache/mod.rs", "fs_err::create_dir"),
             ("serve/uploads.rs", ".persist("),
             ("serve/uploads.rs", "fs_err::remove_"),

@@ -7,6 +7,7 @@ use super::folder::ModelFolder;
 use super::registry::{self, Installed, Record};
 use super::runtime;
 use super::{EncoderOptions, ImageEncoder, Modality, SelfCheck, TextEncoder};
+use crate::disk;
 use crate::home::Home;
 
 /// How bad a finding is.
@@ -87,8 +88,8 @@ pub fn diagnose(home: &Home) -> Vec<Finding> {
         Err(e) => findings.push(Finding::new(
             "encoders",
             Status::Error,
-            e.to_string(),
-            "make the folder readable",
+            disk::in_words(&e.to_string()).into_owned(),
+            "make that possible, and ask again",
         )),
         Ok(all) => {
             for modality in [Modality::Image, Modality::Text] {

@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use ort::session::{Session, SessionInputValue, builder::GraphOptimizationLevel};
 use ort::value::{TensorElementType, TensorRef, ValueType};
+use rustix::io::Errno;
 
 use super::super::error::{EncodeError, ModelError};
 use super::super::stamp::FileStamp;
@@ -53,15 +54,26 @@ pub(crate) struct SessionPool {
     mapped: Vec<FileStamp>,
 }
 
-/// What ONNX Runtime said when it would not load a model, and what to do.
-fn refused(reason: &str) -> String {
-    let advice = match reason.contains("bad_alloc") {
+/// Why ONNX Runtime would not load the model at `path`, from what it said.
+fn refused(path: &Path, said: &str) -> ModelError {
+    // Of an error of the system the library passes on the number only. Where the process may open no
+    // more files, the model is not to blame.
+    for errno in [Errno::MFILE, Errno::NFILE] {
+        if said.ends_with(&format!("system error number {}", errno.raw_os_error())) {
+            let met = format!("{}: {}", path.display(), std::io::Error::from(errno));
+            return ModelError::Io(std::io::Error::other(met));
+        }
+    }
+    let advice = match said.contains("bad_alloc") {
         true => {
             "it found too little memory: give the process more (`ulimit -v`, a container's limit)"
         }
         false => "export the model again",
     };
-    format!("ONNX Runtime cannot load it: {reason}; {advice}")
+    ModelError::Graph {
+        path: path.to_owned(),
+        reason: format!("ONNX Runtime cannot load it: {said}; {advice}"),
+    }
 }
 
 impl SessionPool {
@@ -89,10 +101,7 @@ impl SessionPool {
         };
         let mut slots = Vec::with_capacity(sessions);
         for _ in 0..sessions {
-            let session = start().map_err(|reason| ModelError::Graph {
-                path: path.to_owned(),
-                reason: refused(&reason),
-            })?;
+            let session = start().map_err(|said| refused(path, &said))?;
             slots.push(Slot {
                 session,
                 scratch: Vec::new(),
@@ -252,4 +261,22 @@ fn ports(outlets: &[ort::value::Outlet]) -> Vec<Port> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_without_files_is_not_the_models_fault() {
+        let path = Path::new("model.onnx");
+        let said = "Load model from model.onnx failed:system error number 24";
+        let ModelError::Io(error) = refused(path, said) else {
+            panic!("taken for a broken model");
+        };
+        assert!(crate::disk::is_exhausted(&error), "{error}");
+        // Another number is the model's: here that it is a folder.
+        let said = "Load model from model.onnx failed:system error number 21";
+        assert!(matches!(refused(path, said), ModelError::Graph { .. }));
+    }
 }
