@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::AnchorsError;
-use super::{fs, history, manifest, segment};
+use super::publish::{CURRENT, LOCK};
+use super::{fs, history, manifest, place, segment};
 
-/// The folder of a set that holds what repairs gave up; a purge deletes it.
+/// The folder of a set that holds what repairs gave up; a purge deletes that.
 pub(super) const DAMAGED: &str = "damaged";
 
 /// Moves `name`, a file or folder in `folder` of a set, to [`DAMAGED`] under a free name, durably. One
@@ -47,6 +48,78 @@ fn free_place(set: &Path, name: &str) -> Result<PathBuf, AnchorsError> {
         n += 1;
     }
     Ok(place)
+}
+
+/// Whether a repair gives this name to what it puts aside: the old one, or that and a number. A purge that is
+/// killed leaves one that begins as of what is being removed.
+pub(super) fn is_own_name(name: &str) -> bool {
+    let name = old_name(name.strip_prefix(fs::REMOVING).unwrap_or(name));
+    [CURRENT, LOCK, segment::SKIPPED].contains(&name)
+        || segment::is_name(name)
+        || place::in_generations(name)
+        || place::in_log(name)
+}
+
+/// The name that something had before it was put aside.
+pub(super) fn old_name(name: &str) -> &str {
+    let is_number =
+        |end: &str| !end.starts_with('0') && end.parse::<u64>().is_ok_and(|n| end == n.to_string());
+    match name.rsplit_once('.') {
+        Some((old, end)) if is_number(end) => old,
+        _ => name,
+    }
+}
+
+/// What somebody else put into [`DAMAGED`], or in its place.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(super) fn foreign(set: &Path) -> Result<Vec<PathBuf>, AnchorsError> {
+    let aside = set.join(DAMAGED);
+    if aside.symlink_metadata().is_ok() && !aside.is_dir() {
+        return Ok(vec![aside]);
+    }
+    if !aside.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut foreign = Vec::new();
+    for name in fs::names(&aside)? {
+        let path = aside.join(&name);
+        if !is_own_name(&name) {
+            foreign.push(path);
+        } else if segment::is_name(old_name(&name)) {
+            let held = place::foreign_in_segment(&path)?.into_iter();
+            foreign.extend(held.map(|of| path.join(of)));
+        }
+    }
+    Ok(foreign)
+}
+
+/// Deletes what repairs put aside, durably, and leaves what somebody else did.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn clear(set: &Path) -> Result<(), AnchorsError> {
+    let aside = set.join(DAMAGED);
+    let is_link = aside.is_symlink();
+    if foreign(set)?.is_empty() && !is_link {
+        return Ok(fs::remove_dir_all(&aside)?);
+    }
+    // Of a link, the folder that it leads to is somebody's.
+    if !aside.is_dir() {
+        return Ok(());
+    }
+    for name in fs::names(&aside)? {
+        let path = aside.join(&name);
+        if !is_own_name(&name) {
+            continue;
+        }
+        match segment::is_name(old_name(&name)) {
+            true => place::remove_segment(&path)?,
+            false => fs::remove_hidden(&path)?,
+        }
+    }
+    Ok(fs::sync_folder(&aside)?)
 }
 
 /// Makes the moves of a repair that was killed durable.

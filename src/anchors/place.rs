@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use super::error::AnchorsError;
 use super::fs::{REMOVING, name_to_come};
 use super::publish::{CURRENT, LOCK};
-use super::{aside, fs, history, manifest, segment};
+use super::{aside, fs, history, manifest, products, segment};
 
 /// Refuses a file or folder that lies, or would lie, in an anchor set.
 ///
@@ -70,11 +70,12 @@ fn is_set(folder: &Path) -> bool {
 /// When a folder of the set cannot be read.
 pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
     type IsOwn = fn(&str) -> bool;
-    let folders: [(&str, IsOwn); 4] = [
+    let folders: [(&str, IsOwn); 5] = [
         ("", in_set),
         ("generations", in_generations),
         ("log", in_log),
         ("segments", segment::is_own_name),
+        (aside::DAMAGED, aside::is_own_name),
     ];
     let mut foreign = Vec::new();
     for (folder, is_own) in folders {
@@ -83,13 +84,60 @@ pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
             continue;
         }
         for name in fs::names(&path)? {
+            // A file of that name is none that a repair writes.
+            let is_file = path == set && name == aside::DAMAGED && !path.join(&name).is_dir();
             let is_temporary = name_to_come(&name).is_some_and(is_own);
-            if !is_temporary && !is_own(&name) {
+            if is_file || !is_temporary && !is_own(&name) {
                 foreign.push(Path::new(folder).join(name).display().to_string());
+            } else if segment::is_name(aside::old_name(&name)) {
+                let held = foreign_in_segment(&path.join(&name))?.into_iter();
+                foreign.extend(held.map(|of| format!("{folder}/{name}/{of}")));
             }
         }
     }
     Ok(foreign)
+}
+
+/// What lies in the folder of a segment and is none of its files; nothing, if that is no folder.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn foreign_in_segment(folder: &Path) -> Result<Vec<String>, AnchorsError> {
+    if !folder.is_dir() || folder.is_symlink() {
+        return Ok(Vec::new());
+    }
+    let mut names = fs::names(folder)?;
+    names.retain(|name| !in_segment(name));
+    Ok(names)
+}
+
+/// Removes a segment's folder, but what somebody else put there.
+///
+/// # Errors
+/// When the file system refuses.
+pub(super) fn remove_segment(folder: &Path) -> Result<(), AnchorsError> {
+    if foreign_in_segment(folder)?.is_empty() {
+        return Ok(fs::remove_dir_all(folder)?);
+    }
+    for name in fs::names(folder)?.iter().filter(|name| in_segment(name)) {
+        fs::remove_hidden(&folder.join(name))?;
+    }
+    Ok(fs::sync_folder(folder)?)
+}
+
+fn in_segment(name: &str) -> bool {
+    use segment::{IMAGE, IMAGE_GRAPH, MOMENTS, PAIRS, SKIPPED, TEXT, TEXT_GRAPH};
+    const FILES: [&str; 8] = [
+        IMAGE,
+        TEXT,
+        IMAGE_GRAPH,
+        TEXT_GRAPH,
+        PAIRS,
+        MOMENTS,
+        SKIPPED,
+        products::NAME,
+    ];
+    FILES.contains(&name_to_come(name).unwrap_or(name))
 }
 
 fn in_set(name: &str) -> bool {

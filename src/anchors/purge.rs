@@ -42,16 +42,16 @@ use super::segment::SegmentWriter;
 use super::select::{self, Filter};
 use super::set::AnchorSet;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
-use super::{aside, content, fs, publish};
+use super::{aside, content, publish};
 use crate::encode::Modality;
 use needles::Needles;
 use steps::{PurgeStep, PurgeSteps};
 use traces::Pictures;
 
-pub use audit::{PairTraces, audit, find};
+pub use audit::{PairTraces, audit, find, unknown_id};
 pub use beside::LeftoverKept;
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
-pub use receipt::{DeletionReceipt, RequestedTerm};
+pub use receipt::{DeletionReceipt, RequestedTerm, is_receipt, why_kept};
 pub use traces::PictureLeft;
 
 /// What the log calls a purged pair, and the value of a filter: `blake3:` and the first 32 hex digits of
@@ -233,6 +233,15 @@ fn take_steps(
     let mut leftovers_removed = 0;
     let mut leftovers_kept: Vec<LeftoverKept> =
         gone.foreign.iter().cloned().map(kept_foreign).collect();
+    for file in aside::foreign(set)? {
+        if !gone.foreign.contains(&file) {
+            leftovers_kept.push(LeftoverKept {
+                file,
+                why: "asif did not put it there: look into it, and delete it if nobody needs it"
+                    .to_owned(),
+            });
+        }
+    }
     if !dry_run {
         // Before anything that would let a second attempt find less to forget.
         steps.begin(PurgeStep::Uploads);
@@ -260,7 +269,7 @@ fn take_steps(
         skip_rows = traces::trim_skip_lists(set, &gone.needles)?;
         steps.begin(PurgeStep::Damaged);
         // What a repair put aside may hold the pairs too.
-        fs::remove_dir_all(&set.join(aside::DAMAGED))?;
+        aside::clear(set)?;
         steps.begin(PurgeStep::Generations);
         Ok(())
     })?;

@@ -386,21 +386,22 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
     let others = others
         .into_iter()
         .filter(|name| all_read && !files.contains(name) && place::in_generations(name));
-    remove_all(&folder, manifests.collect(), fs::remove_file)?;
-    remove_all(&folder, others.collect(), fs::remove_file)?;
+    let remove_file = |path: &Path| Ok(fs::remove_file(path)?);
+    remove_all(&folder, manifests.collect(), remove_file)?;
+    remove_all(&folder, others.collect(), remove_file)?;
     let folder = segment::folder(set);
     // What has a hidden name and stayed until now is needed, or another process is at it; what has none
     // of a segment was put there by somebody else.
     let gone = |name: &String| all_read && !segments.contains(name) && segment::is_name(name);
     let names = fs::names(&folder)?.into_iter().filter(gone);
-    remove_all(&folder, names.collect(), fs::remove_dir_all)
+    remove_all(&folder, names.collect(), place::remove_segment)
 }
 
 /// Removes these from a folder, durably.
 fn remove_all(
     folder: &Path,
     names: Vec<String>,
-    remove: impl Fn(&Path) -> std::io::Result<()>,
+    remove: impl Fn(&Path) -> Result<(), AnchorsError>,
 ) -> Result<(), AnchorsError> {
     for name in &names {
         remove(&folder.join(name))?;

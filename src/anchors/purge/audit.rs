@@ -174,6 +174,29 @@ pub fn find(set: &Path, filter: &Filter) -> Result<(Vec<String>, Vec<u64>), Anch
     Ok((ids.into_iter().collect(), named))
 }
 
+/// The first of `ids` that no pair has that the set stores or that its log names, as far as it still does.
+///
+/// # Errors
+/// When a generation or the log cannot be read.
+pub fn unknown_id<'a>(set: &AnchorSet, ids: &[&'a str]) -> Result<Option<&'a str>, AnchorsError> {
+    let live: HashSet<String> = select::ids(set)?.into_iter().collect();
+    let mut unknown: Vec<&str> = ids.to_vec();
+    unknown.retain(|id| !live.contains(*id));
+    if unknown.is_empty() {
+        return Ok(None);
+    }
+    let mut had = HashSet::new();
+    for change in history::read(set.path())? {
+        had.extend(named(set.path(), &change)?);
+    }
+    stored::each(set.path(), |_, record, _, _| {
+        had.insert(record.id.clone());
+    })?;
+    Ok(unknown
+        .into_iter()
+        .find(|id| !had.contains(*id) && !had.contains(&alias(id))))
+}
+
 /// The ids that a change names, itself or in its file.
 pub(super) fn named(set: &Path, change: &Change) -> Result<Vec<String>, AnchorsError> {
     let mut ids = [change.added_ids.clone(), change.removed_ids.clone()].concat();

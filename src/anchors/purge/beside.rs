@@ -14,8 +14,8 @@ use crate::anchors::fs;
 use crate::anchors::place::foreign_names;
 use crate::anchors::publish::{BUILDING, LOCK, WriteLock, is_building};
 
-/// Something that may hold something of purged pairs, and was left: beside the set, or a folder in it that
-/// somebody else put there.
+/// Something that may hold something of purged pairs, and was left: beside the set, or in it, where somebody
+/// else put it there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftoverKept {
     /// The file or folder.

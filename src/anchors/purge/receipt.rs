@@ -1,12 +1,21 @@
 //! The answer to a request for deletion: what was deleted, and that nothing of it is left.
 
-use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use super::{ByteSearch, PurgeReport, PurgeRequest, alias};
+use crate::anchors::error::AnchorsError;
+use crate::anchors::history;
 use crate::anchors::select::Filter;
 
+const FORMAT: &str = "asif deletion receipt 1";
+const DRY_RUN: &str = "a dry run: nothing was deleted";
+const VERIFIED: &str = "verified: none found";
+
 /// One term of the filter of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RequestedTerm {
     /// The key.
     pub key: String,
@@ -90,20 +99,14 @@ impl DeletionReceipt {
         reference: Option<String>,
     ) -> Self {
         let search = report.search.clone().unwrap_or_default();
-        let terms = request.filter.map(Filter::terms).unwrap_or_default().iter();
         Self {
-            format: "asif deletion receipt 1",
+            format: FORMAT,
             made_by: concat!("asif ", env!("CARGO_PKG_VERSION")),
             reference,
             when: report.receipt.change.when.clone(),
             hash: "blake3: and the first 32 hex digits of the BLAKE3 hash of the UTF-8 bytes",
             requested_ids: request.ids.iter().map(|id| alias(id)).collect(),
-            requested_where: terms
-                .map(|(key, value)| RequestedTerm {
-                    key: key.clone(),
-                    value: alias(value),
-                })
-                .collect(),
+            requested_where: requested_where(request),
             requested_pairs: report.matched,
             ids: report.hashes.clone(),
             pairs: report.purged,
@@ -131,9 +134,79 @@ impl DeletionReceipt {
     }
 }
 
+/// The filter of a request, its values as hashes.
+fn requested_where(request: &PurgeRequest<'_>) -> Vec<RequestedTerm> {
+    let terms = request.filter.map(Filter::terms).unwrap_or_default().iter();
+    terms
+        .map(|(key, value)| RequestedTerm {
+            key: key.clone(),
+            value: alias(value),
+        })
+        .collect()
+}
+
+/// What is read of a receipt that was written before.
+#[derive(Deserialize)]
+struct OldReceipt {
+    format: String,
+    #[serde(default)]
+    reference: Option<String>,
+    when: String,
+    requested_ids: BTreeSet<String>,
+    requested_where: BTreeSet<RequestedTerm>,
+    generation_after: u64,
+    result: String,
+}
+
+fn old_receipt(text: &[u8]) -> Option<OldReceipt> {
+    let old: OldReceipt = serde_json::from_slice(text).ok()?;
+    (old.format == FORMAT).then_some(old)
+}
+
+/// Whether this is the text of a receipt.
+pub fn is_receipt(text: &[u8]) -> bool {
+    old_receipt(text).is_some()
+}
+
+/// What makes the receipt `text` one that the receipt of `request` must not replace. It may when it is of a
+/// dry run, or of the same request to the same set, which left something and is given again.
+///
+/// # Errors
+/// When the log of the set cannot be read.
+pub fn why_kept(
+    text: &[u8],
+    set: &Path,
+    request: &PurgeRequest<'_>,
+    reference: Option<&str>,
+) -> Result<Option<&'static str>, AnchorsError> {
+    let Some(old) = old_receipt(text) else {
+        return Ok(Some("is no receipt"));
+    };
+    if old.result == DRY_RUN {
+        return Ok(None);
+    }
+    if request.dry_run {
+        return Ok(Some("is of a purge, and this is a dry run"));
+    }
+    let ids: BTreeSet<String> = request.ids.iter().map(|id| alias(id)).collect();
+    let terms: BTreeSet<RequestedTerm> = requested_where(request).into_iter().collect();
+    let is_same = ids == old.requested_ids && terms == old.requested_where;
+    let is_called_so = old.reference.is_none() || old.reference.as_deref() == reference;
+    if !is_same || !is_called_so {
+        return Ok(Some("is of a purge of another request"));
+    }
+    if old.result == VERIFIED {
+        return Ok(Some("is of a purge that came to its end"));
+    }
+    let mut changes = history::read(set)?.into_iter();
+    let is_of_set =
+        changes.any(|change| change.generation == old.generation_after && change.when == old.when);
+    Ok((!is_of_set).then_some("is of a purge of another set"))
+}
+
 fn result(report: &PurgeReport, search: &ByteSearch) -> String {
     match (&report.search, search.found.len()) {
-        (None, _) => "a dry run: nothing was deleted".to_owned(),
+        (None, _) => DRY_RUN.to_owned(),
         (Some(_), 0) if !report.unreadable.is_empty() => {
             "not verified: pairs of damaged segments could not be read, so embeddings of theirs may be in \
              the cache"
@@ -143,7 +216,7 @@ fn result(report: &PurgeReport, search: &ByteSearch) -> String {
             let kept = report.leftovers_kept.len();
             format!("not verified: {kept} files or folders were left that may hold something of the pairs")
         }
-        (Some(_), 0) => "verified: none found".to_owned(),
+        (Some(_), 0) => VERIFIED.to_owned(),
         (Some(_), found) => format!("not verified: something was found in {found} files"),
     }
 }

@@ -36,7 +36,12 @@ pub(super) struct StoredFolders {
 pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
     let mut folders = StoredFolders::default();
     let put_aside = set.join(aside::DAMAGED);
-    for (parent, prefix) in [(segment::folder(set), ""), (put_aside, "damaged/")] {
+    type IsOwn = fn(&str) -> bool;
+    let places: [(PathBuf, &str, IsOwn); 2] = [
+        (segment::folder(set), "", segment::is_own_name),
+        (put_aside, "damaged/", aside::is_own_name),
+    ];
+    for (parent, prefix, is_own) in places {
         if !parent.is_dir() {
             continue;
         }
@@ -46,7 +51,7 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
             if !parts.iter().any(|part| folder.join(part).is_file()) {
                 continue;
             }
-            let is_foreign = prefix.is_empty() && !segment::is_own_name(&name);
+            let is_foreign = !is_own(&name);
             match open(&folder) {
                 // A copy that somebody keeps is no part of the set; the search for bytes tells of it.
                 Ok(_) if is_foreign => {}
