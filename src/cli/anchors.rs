@@ -19,7 +19,7 @@ use super::args::{AcceptArgs, EncoderArgs, Load};
 use super::context::Context;
 use super::exit::BadInput;
 use super::files::read_text;
-use super::outputs::{OutputKind, check_outputs, output};
+use super::outputs::{OutputKind, check_outputs, output, refuse_source};
 use super::receipt::{self, WriteArgs};
 use super::{format, open};
 
@@ -346,6 +346,9 @@ fn exported(record: &Record) -> Map<String, Value> {
 fn run_export(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
     check_outputs([output("--out", &args.out, OutputKind::Pairs)], &[])?;
     let set = open(&args.set, context)?;
+    if let Some(out) = &args.out {
+        refuse_source("--out", out, set.path())?;
+    }
     let lines = (0..set.len() as AnchorId).map(|anchor| {
         let record = set.record(anchor)?;
         anyhow::Ok(Value::Object(exported(&record)))

@@ -20,6 +20,7 @@ use clap::{Args, ValueEnum};
 use super::context::{Context, say};
 use super::exit::{BadInput, Usage};
 use super::hubness::HubnessArgs;
+use super::outputs::{OutputPlace, refuse_dash};
 
 /// Which encoders, and where their embeddings are kept.
 #[derive(Debug, Args)]
@@ -96,6 +97,7 @@ impl EncoderArgs {
             .clone()
             .unwrap_or_else(|| context.home.embedding_cache());
         if !self.no_cache {
+            refuse_dash("--cache", &cache, OutputPlace::Folder)?;
             refuse_in_set(&cache)?;
         }
         let embedder = self.open_uncached(context, set, load)?;

@@ -16,7 +16,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::BadInput;
-use super::outputs::{OutputKind, check_outputs, output};
+use super::outputs::{OutputKind, OutputPlace, check_outputs, check_receipt, output, refuse_dash};
 use super::{format, receipt};
 
 /// Show where a pair has left traces in a set, and delete the bytes of removed pairs.
@@ -67,7 +67,8 @@ pub struct AuditArgs {
     dry_run: bool,
 
     /// With --purge: also write a receipt as JSON, the answer to a request for deletion. It names pairs
-    /// and values by hashes only: what, when, how many, and what was searched afterwards.
+    /// and values by hashes only: what, when, how many, and what was searched afterwards. It replaces the
+    /// receipt of a dry run, and one of the same request that left something; no other.
     #[arg(
         long,
         env = "ASIF_RECEIPT",
@@ -99,6 +100,7 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
     let home = context.home.embedding_cache();
     let cache = args.cache.as_deref().unwrap_or(&home);
+    refuse_dash("--cache", cache, OutputPlace::Folder)?;
     refuse_in_set(cache)?;
     if args.purge {
         let request = PurgeRequest {
@@ -108,6 +110,12 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
             graphs: GraphPolicy::Auto,
             dry_run: args.dry_run,
         };
+        check_receipt(
+            &args.receipt,
+            args.reference.as_deref(),
+            &args.set,
+            &request,
+        )?;
         return run_purge(args, &request, context);
     }
     let mut ids = args.ids.clone();

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::{EncoderArgs, Load, SpaceArgs};
 use super::context::Context;
+use super::outputs::{OutputPlace, refuse_dash};
 use super::query::note_few;
 use super::{format, receipt};
 
@@ -80,6 +81,7 @@ enum GraphArg {
 }
 
 pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
+    refuse_dash("--out", &args.out, OutputPlace::Folder)?;
     let options = BuildOptions {
         pairs: args.pairs.clone(),
         out: args.out.clone(),

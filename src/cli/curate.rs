@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::exit::Usage;
 use super::format;
-use super::outputs::{OutputKind, check_outputs, output};
+use super::outputs::{OutputKind, check_ids, check_outputs, output};
 
 /// Find pairs that are there twice, pairs whose text does not fit their image, what the set covers,
 /// and a smaller set that keeps accuracy. It changes nothing by itself.
@@ -123,6 +123,7 @@ pub fn run(args: &CurateArgs, context: &Context) -> anyhow::Result<()> {
     ];
     check_outputs(outputs, &[])?;
     let set = super::open(&args.set, context)?;
+    check_ids(outputs, &set)?;
     let options = CurationOptions {
         same: args.same,
         neighbours: args.neighbours as usize,

@@ -66,7 +66,8 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
         .into_iter()
         .chain(args.score.templates_file())
         .collect();
-    let csv = OutputKind::Table("anchor,id,source,images,margin,");
+    let columns = COLUMNS.join(",");
+    let csv = OutputKind::Table(&columns, None);
     check_outputs([output("--csv", &args.csv, csv)], &inputs)?;
     let dataset = Dataset::load(&args.dataset, args.classnames.as_deref())?;
     context.note_left_out([&dataset]);

@@ -9,13 +9,17 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use asif::anchors::place::refuse_inside_set;
+use asif::anchors::purge::PurgeRequest;
+use asif::anchors::{AnchorSet, history, purge};
 use asif::disk;
+use asif::eval::{is_drawing, page};
+use serde_json::{Map, Value};
 
 use super::exit::BadInput;
 
 /// What an output holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum OutputKind {
+pub enum OutputKind<'a> {
     /// A page of images and labels.
     Page,
     /// A drawing of curves.
@@ -24,9 +28,9 @@ pub enum OutputKind {
     Pairs,
     /// The receipt of a purge.
     Receipt,
-    /// A table whose first line begins so.
-    Table(&'static str),
-    /// Ids, one a line.
+    /// A table with these names of columns, and others that begin so.
+    Table(&'a str, Option<&'a str>),
+    /// Ids, one a line: see [`check_ids`].
     Ids,
 }
 
@@ -35,14 +39,14 @@ pub enum OutputKind {
 pub struct OutputFile<'a> {
     option: &'static str,
     file: &'a Path,
-    kind: OutputKind,
+    kind: OutputKind<'a>,
 }
 
 /// An output that was asked for, or not.
 pub fn output<'a>(
     option: &'static str,
     file: &'a Option<PathBuf>,
-    kind: OutputKind,
+    kind: OutputKind<'a>,
 ) -> Option<OutputFile<'a>> {
     let file = file.as_deref()?;
     Some(OutputFile { option, file, kind })
@@ -50,6 +54,9 @@ pub fn output<'a>(
 
 /// The most that is read of a file to know what it is: a pair's line may be long.
 const HEAD: u64 = 16 << 20;
+
+/// Characters that are shown of a file.
+const SHOWN: usize = 30;
 
 /// Refuses outputs that could not be written or would replace something else, before the work whose
 /// outcome they are to hold. `inputs` are the files that the command reads.
@@ -64,6 +71,7 @@ pub fn check_outputs<'a>(
     let mut checked: Vec<OutputFile<'_>> = Vec::new();
     for output in outputs.into_iter().flatten() {
         let (file, option) = (output.file, output.option);
+        refuse_dash(option, file, OutputPlace::File)?;
         disk::check_output(file)?;
         refuse_inside_set(file)?;
         let shown = file.display();
@@ -81,17 +89,151 @@ pub fn check_outputs<'a>(
             );
             return Err(BadInput(said).into());
         }
-        if let Some(found) = output.stranger()? {
-            let said = format!(
-                "{shown}: {option} would replace it, but it holds {found}, not {}; name another file after \
-                 {option}, or move this one away",
+        let held = held_by(file)?;
+        if let Some(held) = held.filter(|held| !output.kind.writes(held)) {
+            let found = format!(
+                "it holds {}, not {}",
+                what_it_is(&held),
                 output.kind.wanted()
             );
-            return Err(BadInput(said).into());
+            return Err(would_replace(option, file, &found));
         }
         checked.push(output);
     }
     Ok(())
+}
+
+/// Refuses lists of ids that would replace anything but one of ids that the set has or had. Asked when the
+/// set is open, before the work.
+///
+/// # Errors
+/// The first that holds something else; when the set's log cannot be read.
+pub fn check_ids<'a>(
+    outputs: impl IntoIterator<Item = Option<OutputFile<'a>>>,
+    set: &AnchorSet,
+) -> anyhow::Result<()> {
+    for OutputFile { option, file, .. } in outputs.into_iter().flatten() {
+        let Some(held) = held_by(file)? else {
+            continue;
+        };
+        let Ok(text) = std::str::from_utf8(whole_lines(&held)) else {
+            let found = format!("it holds {}, not a list of ids", what_it_is(&held));
+            return Err(would_replace(option, file, &found));
+        };
+        let lines: Vec<&str> = text
+            .strip_suffix('\n')
+            .unwrap_or(text)
+            .split('\n')
+            .collect();
+        if let Some(line) = purge::unknown_id(set, &lines)? {
+            let line: String = line.chars().take(SHOWN).collect();
+            let found = format!(
+                "it holds {}, not a list of ids of this set, which never had {line:?} as far as it knows",
+                what_it_is(&held)
+            );
+            return Err(would_replace(option, file, &found));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to replace a receipt that says what that of this purge will not: it is the proof of a deletion.
+///
+/// # Errors
+/// When the file holds such a one; when the set's log cannot be read.
+pub fn check_receipt(
+    file: &Option<PathBuf>,
+    reference: Option<&str>,
+    set: &Path,
+    request: &PurgeRequest<'_>,
+) -> anyhow::Result<()> {
+    let Some(file) = file else {
+        return Ok(());
+    };
+    let Some(held) = held_by(file)? else {
+        return Ok(());
+    };
+    match purge::why_kept(&held, set, request, reference)? {
+        None => Ok(()),
+        Some(why) => {
+            let found = format!("the receipt that it holds {why}");
+            Err(would_replace("--receipt", file, &found))
+        }
+    }
+}
+
+/// Refuses to replace a file that the log of a set names as a source of its pairs.
+///
+/// # Errors
+/// When it is one.
+pub fn refuse_source(option: &str, file: &Path, set: &Path) -> anyhow::Result<()> {
+    // A log that is damaged keeps nobody from reading the pairs.
+    let changes = history::read(set).unwrap_or_default();
+    let named = changes
+        .iter()
+        .flat_map(|change| change.detail.split(", ").chain([change.detail.as_str()]));
+    for source in named.filter(|name| !name.is_empty()) {
+        if Path::new(source).is_file() && is_same(Path::new(source), file) {
+            let found = "pairs of this set come from it, as its log says";
+            return Err(would_replace(option, file, found));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an option names a file or a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputPlace {
+    File,
+    Folder,
+}
+
+/// Refuses `-`, by which other programs mean standard output, as the name of what is to be written.
+///
+/// # Errors
+/// When it is that.
+pub fn refuse_dash(option: &str, path: &Path, place: OutputPlace) -> anyhow::Result<()> {
+    if path != Path::new("-") {
+        return Ok(());
+    }
+    Err(BadInput(match place {
+        OutputPlace::File => format!(
+            "-: {option} takes the name of a file, and - is none here; give ./- for a file that is called so, \
+             or /dev/stdout for standard output"
+        ),
+        OutputPlace::Folder => format!(
+            "-: {option} takes the name of a folder, and - is none here; give ./- for one that is called so"
+        ),
+    })
+    .into())
+}
+
+/// The error of an output that would replace something else.
+fn would_replace(option: &str, file: &Path, found: &str) -> anyhow::Error {
+    let said = format!(
+        "{}: {option} would replace it, but {found}; name another file after {option}, or move this one away",
+        file.display()
+    );
+    BadInput(said).into()
+}
+
+/// How a regular file begins that is not empty. What is no regular file is written to, not replaced.
+fn held_by(file: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    if !fs_err::metadata(file).is_ok_and(|found| found.is_file()) {
+        return Ok(None);
+    }
+    let mut head = Vec::new();
+    fs_err::File::open(file)?
+        .take(HEAD)
+        .read_to_end(&mut head)?;
+    Ok((!head.is_empty()).then_some(head))
+}
+
+/// What was read of a file up to a line that may be cut off.
+fn whole_lines(head: &[u8]) -> &[u8] {
+    let is_cut = head.len() as u64 == HEAD;
+    let end = head.iter().rposition(|&b| b == b'\n').filter(|_| is_cut);
+    end.map_or(head, |end| &head[..=end])
 }
 
 /// Whether two paths lead to one file, or will.
@@ -108,40 +250,25 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-impl OutputFile<'_> {
-    /// What the file holds, if that is nothing that its option writes. What is no regular file is
-    /// written to, not replaced.
-    fn stranger(&self) -> anyhow::Result<Option<String>> {
-        if !fs_err::metadata(self.file).is_ok_and(|found| found.is_file()) {
-            return Ok(None);
-        }
-        let mut head = Vec::new();
-        fs_err::File::open(self.file)?
-            .take(HEAD)
-            .read_to_end(&mut head)?;
-        let is_own = head.is_empty() || self.kind.writes(&head);
-        Ok((!is_own).then(|| what_it_is(&head)))
-    }
-}
-
-impl OutputKind {
+impl OutputKind<'_> {
     /// Whether a file that begins so may be one of these.
     fn writes(self, head: &[u8]) -> bool {
-        const PAGE: &[u8] =
-            b"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
-        let first = head.split(|&b| b == b'\n').next().unwrap_or_default();
-        let has = |line: &[u8], keys: &[&str]| {
-            let object: Option<serde_json::Map<String, serde_json::Value>> =
-                serde_json::from_slice(line).ok();
-            object.is_some_and(|object| keys.iter().all(|key| object.contains_key(*key)))
-        };
         match self {
-            Self::Page => head.starts_with(PAGE),
-            Self::Drawing => head.starts_with(b"<svg xmlns=\"http://www.w3.org/2000/svg\""),
-            Self::Pairs => has(first, &["id", "image", "captions"]),
-            Self::Receipt => has(head, &["format", "made_by", "requested_ids"]),
-            Self::Table(header) => first.starts_with(header.as_bytes()),
-            Self::Ids => is_list_of_ids(head),
+            Self::Page => page::is_page(head),
+            Self::Drawing => is_drawing(head),
+            Self::Pairs => is_export(head),
+            Self::Receipt => purge::is_receipt(head),
+            Self::Table(columns, others) => {
+                let first = head.split(|&b| b == b'\n').next().unwrap_or_default();
+                let rest = first.strip_prefix(columns.as_bytes());
+                rest.and_then(|rest| std::str::from_utf8(rest).ok())
+                    .is_some_and(|rest| match others {
+                        Some(begin) => are_numbered(rest, begin),
+                        None => rest.is_empty(),
+                    })
+            }
+            // The set says.
+            Self::Ids => true,
         }
     }
 
@@ -151,41 +278,48 @@ impl OutputKind {
             Self::Drawing => "a drawing that asif wrote",
             Self::Pairs => "pairs that asif wrote",
             Self::Receipt => "a receipt that asif wrote",
-            Self::Table(_) => "a table that this option writes",
+            Self::Table(..) => "a table that this option writes",
             Self::Ids => "a list of ids",
         }
     }
 }
 
-/// Lines that may be ids. Pages, JSON and tables of pairs are texts too, and are none.
-fn is_list_of_ids(head: &[u8]) -> bool {
-    let whole = match head.iter().rposition(|&b| b == b'\n') {
-        Some(end) => &head[..end],
-        None => head,
-    };
-    let Ok(text) = std::str::from_utf8(whole) else {
+/// Whether these are names of columns that begin so, each with its number.
+fn are_numbered(names: &str, begin: &str) -> bool {
+    let mut parts = names.split(begin);
+    let are_numbers = |(n, part): (usize, &str)| part == (n + 1).to_string();
+    parts.next() == Some("") && parts.enumerate().all(are_numbers)
+}
+
+/// Whether these are lines as `asif anchors export` writes them, and hardly anybody else: keys in order,
+/// nothing between the parts, captions as a list, the image's path from the root.
+fn is_export(head: &[u8]) -> bool {
+    let Some(lines) = whole_lines(head).strip_suffix(b"\n") else {
         return false;
     };
-    let Some(first) = text.lines().next() else {
-        return true;
+    let are_texts = |values: &Vec<Value>| !values.is_empty() && values.iter().all(Value::is_string);
+    // A number may lose its last digit when it is read.
+    let form = |line: &[u8]| -> Vec<u8> {
+        let is_number = |b: &u8| b.is_ascii_digit() || b"+-.eE".contains(b);
+        line.iter().copied().filter(|b| !is_number(b)).collect()
     };
-    let names =
-        |cell: &str| ["image", "caption", "captions"].contains(&cell.trim().trim_matches('"'));
-    let cells = first.split([',', '\t', ';']);
-    let is_table = cells.filter(|cell| names(cell)).count() > 1;
-    let is_json =
-        first.starts_with(['{', '[']) && serde_json::from_str::<serde_json::Value>(first).is_ok();
-    let is_marked = ["<!", "<?", "<html", "<svg", "#!", "# "]
-        .iter()
-        .any(|mark| first.starts_with(mark));
-    let is_code = is_json || is_marked || first.trim() == "{" || first.trim() == "[";
-    let is_id = |line: &str| !line.trim().is_empty() && !line.contains(char::is_control);
-    !is_table && !is_code && text.lines().all(is_id)
+    lines.split(|&b| b == b'\n').all(|line| {
+        let Ok(pair) = serde_json::from_slice::<Map<String, Value>>(line) else {
+            return false;
+        };
+        let text = |key| pair.get(key).and_then(Value::as_str);
+        text("id").is_some_and(|id| !id.is_empty())
+            && text("image").is_some_and(|image| Path::new(image).is_absolute())
+            && pair
+                .get("captions")
+                .and_then(Value::as_array)
+                .is_some_and(are_texts)
+            && form(Value::Object(pair.clone()).to_string().as_bytes()) == form(line)
+    })
 }
 
 /// What a file holds, in a few words.
 fn what_it_is(head: &[u8]) -> String {
-    const SHOWN: usize = 30;
     if let Some(format) = image::guess_format(head).ok().map(|f| format!("{f:?}")) {
         return format!("a picture ({})", format.to_uppercase());
     }
@@ -217,32 +351,37 @@ mod tests {
 
     #[test]
     fn only_what_an_option_writes_is_replaced_by_it() {
-        use OutputKind::{Drawing, Ids, Page, Pairs, Receipt, Table};
-        let page = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
-        let pair = "{\"captions\":[\"a\"],\"id\":\"p\",\"image\":\"a.png\"}\n{";
-        let receipt = "{\n\"format\": \"f\",\n\"made_by\": \"a\",\n\"requested_ids\": []\n}\n";
+        use OutputKind::{Drawing, Page, Pairs, Receipt, Table};
+        let boilerplate = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+        let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 440\">";
+        let pair = "{\"captions\":[\"a\"],\"id\":\"p\",\"image\":\"/a.png\",\"x\":1.5}\n";
+        let receipt = "{\"format\": \"f\", \"made_by\": \"a\", \"requested_ids\": []}\n";
         for (kind, text, is_own) in [
-            (Page, page, true),
-            (Page, "<!doctype html>\n<html><body>mine", false),
+            (Page, boilerplate, false),
             (Page, "\u{89}PNG\r\n", false),
             (Pairs, pair, true),
-            (Pairs, "{\"image\":\"a.png\",\"caption\":\"mine\"}\n", false),
-            (Pairs, "the old report\n", false),
-            (Receipt, receipt, true),
+            (Pairs, &pair.replace("1.5", "0.30000000000000004"), true),
+            (Pairs, &pair.replace("/a.png", "a.png"), false),
+            (Pairs, &pair.replace("\"id\"", " \"id\""), false),
+            (Pairs, &pair.replace("captions", "text"), false),
+            (Pairs, &pair.replace("[\"a\"]", "\"a\""), false),
+            (Pairs, &format!("{pair}# mine\n"), false),
+            (Pairs, pair.trim(), false),
+            (
+                Pairs,
+                "{\"id\":\"p\",\"image\":\"/a.png\",\"captions\":[\"a\"]}\n",
+                false,
+            ),
+            (Receipt, receipt, false),
             (Receipt, pair, false),
-            (Table("a,b"), "a,b,c\n1,2,3\n", true),
-            (Table("a,b"), "image,caption\n", false),
-            (Drawing, "<svg xmlns=\"http://www.w3.org/2000/svg\" ", true),
-            (Drawing, "<svg width=\"1\">", false),
-            (Ids, "p0\nphoto 7, the second\n", true),
-            (Ids, "image,caption\na.png,a dog\n", false),
-            (Ids, pair, false),
-            (Ids, "p0\n\0\n", false),
-            (Ids, "[cat] 1\n#12\n", true),
-            (Ids, "#12\nimage_caption_01\n", true),
-            (Ids, "image_caption_01\n", true),
-            (Ids, "{\n\"a\": 1\n}\n", false),
-            (Ids, "# mine\nx\n", false),
+            (Table("a,b", None), "a,b\n1,2,3\n", true),
+            (Table("a,b", None), "a,b,mine\n1,2,3\n", false),
+            (Table("a,b", Some(",x_")), "a,b,x_1,x_2\n1,2,3\n", true),
+            (Table("a,b", Some(",x_")), "a,b\n", true),
+            (Table("a,b", Some(",x_")), "a,b,x_1,mine\n", false),
+            (Table("a,b", Some(",x_")), "a,b,mine\n", false),
+            (Drawing, svg, false),
         ] {
             assert_eq!(kind.writes(text.as_bytes()), is_own, "{kind:?} {text:?}");
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use asif::disk;
 use asif::eval::measure::Subject;
-use asif::eval::scaling::{ScalingPlan, measure_scaling};
+use asif::eval::scaling::{ScalingPlan, ScalingReport, measure_scaling};
 use asif::eval::{Dataset, scaling_table, svg};
 use clap::Args;
 
@@ -58,7 +58,7 @@ pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
         .into_iter()
         .chain(args.query.templates_file())
         .collect();
-    let table = OutputKind::Table("dataset,images,anchors,");
+    let table = OutputKind::Table(ScalingReport::CSV_COLUMNS, Some(ScalingReport::CSV_DRAW));
     let outputs = [
         output("--csv", &args.csv, table),
         output("--svg", &args.svg, OutputKind::Drawing),

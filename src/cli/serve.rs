@@ -16,6 +16,7 @@ use super::args::{EncoderArgs, Load};
 use super::context::Context;
 use super::exit::{BadInput, Usage};
 use super::files::read_text;
+use super::outputs::{OutputPlace, refuse_dash};
 
 /// Serve sets over HTTP, with a page to look into them.
 ///
@@ -205,6 +206,7 @@ struct LimitArgs {
 
 pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
     if let Some(folder) = &args.uploads {
+        refuse_dash("--uploads", folder, OutputPlace::Folder)?;
         refuse_in_set(folder)?;
     }
     let options = ServeOptions {

@@ -50,7 +50,7 @@ mod zeroshot;
 pub use self::classes::Class;
 pub use self::dataset::{Classification, Dataset, DatasetError, Retrieval, Task};
 pub use self::interval::{Estimate, wilson};
-pub use self::plot::svg;
+pub use self::plot::{is_drawing, svg};
 pub use self::report::{About, RetrievalReport, ZeroshotReport};
 pub use self::retrieval::{Recalls, RetrievalMetrics, TwoWays, retrieval};
 pub use self::table::{retrieval_table, scaling_table, zeroshot_table};

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::html::{AnchorCard, Bar, ImageCard, Thumb, Why, Without, contact_sheet, thumbnail};
+use super::html::{
+    AnchorCard, Bar, ImageCard, Thumb, Why, Without, contact_sheet, is_sheet, thumbnail,
+};
 use crate::anchors::AnchorSet;
 use crate::classify::{Prediction, Reason, Reasons};
 use crate::encode::image::decode::{PictureLimits, decode_shown};
@@ -10,6 +12,7 @@ use crate::space::Recipe;
 
 /// Pairs that are shown behind an answer, unless somebody says otherwise.
 pub const PAIRS: usize = 6;
+const TITLE: &str = "Labels, and the pairs behind them";
 /// The longer side of the pictures, in pixels.
 const IMAGE_SIDE: u32 = 480;
 const ANCHOR_SIDE: u32 = 160;
@@ -36,6 +39,11 @@ pub enum Depth {
     Full,
 }
 
+/// Whether a file that begins so is a page by [`page`].
+pub fn is_page(head: &[u8]) -> bool {
+    is_sheet(head, TITLE)
+}
+
 /// The page of these images.
 ///
 /// An anchor whose picture can no longer be read is shown without it; an image, not at all.
@@ -55,7 +63,7 @@ pub fn page(set: &AnchorSet, space: &Recipe, depth: Depth, entries: Vec<Entry<'_
         ("space", space.in_use(set.len())),
     ];
     let facts = facts.map(|(name, value)| (name.to_owned(), value));
-    contact_sheet("Labels, and the pairs behind them", &facts, &cards)
+    contact_sheet(TITLE, &facts, &cards)
 }
 
 fn card(entry: Entry<'_>, depth: Depth) -> Option<ImageCard> {

@@ -67,17 +67,30 @@ impl Axes {
     }
 }
 
+/// How each drawing begins.
+fn drawing_begin() -> String {
+    format!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="#333">
+<title>Top-1 accuracy against the number of anchors</title>
+<desc>"##
+    )
+}
+
+/// Whether a file that begins so is a drawing by [`svg`].
+pub fn is_drawing(head: &[u8]) -> bool {
+    head.starts_with(drawing_begin().as_bytes())
+}
+
 fn write_svg(out: &mut String, report: &ScalingReport) -> Result {
     let axes = Axes::of(report);
     write!(
         out,
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="#333">
-<title>Top-1 accuracy against the number of anchors</title>
-<desc>{space}</desc>
+        r##"{begin}{space}</desc>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="{LEFT}" y="24" font-size="16" font-weight="600">Top-1 accuracy against the number of anchors</text>
 <text x="{LEFT}" y="43" font-size="11" fill="#666">{model}</text>
 "##,
+        begin = drawing_begin(),
         model = Text(&report.model),
         space = Text(&report.space),
     )?;

@@ -257,12 +257,17 @@ fn random_order(set: &AnchorSet, seed: u64) -> Vec<usize> {
 }
 
 impl ScalingReport {
+    /// The first columns of [`csv`](Self::csv).
+    pub const CSV_COLUMNS: &str = "dataset,images,anchors,acc1,low,high,seconds";
+    /// How the names of the others begin, one a draw.
+    pub const CSV_DRAW: &str = ",draw_";
+
     /// The figures as CSV: a line a data set and number of anchors.
     pub fn csv(&self) -> String {
         let points = || self.curves.iter().flat_map(|c| &c.points);
         let draws = points().map(|p| p.draws.len()).max().unwrap_or(0);
-        let mut text = "dataset,images,anchors,acc1,low,high,seconds".to_owned();
-        (1..=draws).for_each(|draw| text.push_str(&format!(",draw_{draw}")));
+        let mut text = Self::CSV_COLUMNS.to_owned();
+        (1..=draws).for_each(|draw| text.push_str(&format!("{}{draw}", Self::CSV_DRAW)));
         text.push('\n');
         for curve in &self.curves {
             let name = if curve.dataset.contains([',', '"', '\n', '\r']) {

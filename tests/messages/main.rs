@@ -6,6 +6,7 @@
 //! | `caches` | a cache of embeddings that cannot be used costs time only |
 //! | `surroundings` | clocks, closed outputs, limits, environments: no panic, no signal |
 //! | `outputs` | what a command writes takes the place of nothing else |
+//! | `lookalikes` | nor of what looks like its own: files of others, receipts, lists, what lies in `damaged/` |
 //! | `purges` | a purge with every kind of trace, and its receipt |
 //! | `leftovers` | a purge of what lies beside the stored pairs, and one that ends half way |
 //! | `newcomer` | what a small set is, data sets of one class, and variables of flags |
@@ -16,6 +17,7 @@
 mod caches;
 mod control;
 mod leftovers;
+mod lookalikes;
 mod newcomer;
 mod outputs;
 mod purges;

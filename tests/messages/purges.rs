@@ -378,7 +378,8 @@ fn a_purge_of_what_was_never_there_deletes_nothing() {
     );
     assert_eq!(receipt["pictures_left"], 3);
     // Given again, as after one that was killed, there is nothing more to do.
-    bench.run(&args).ok();
+    let again = args.map(|word| if word == "r.json" { "again.json" } else { word });
+    bench.run(&again).ok();
 }
 
 /// A generation that cannot be read any more must not be what keeps its pairs, nor hide them from the

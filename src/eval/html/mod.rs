@@ -90,6 +90,22 @@ pub struct AnchorCard {
     pub licence: Option<String>,
 }
 
+/// How each page begins, up to its title.
+const HEAD_BEGIN: &str = r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+"#;
+
+/// Whether a file that begins so is a page of this title.
+pub fn is_sheet(head: &[u8], title: &str) -> bool {
+    let begin = format!("{HEAD_BEGIN}<title>{}</title>\n<style>\n", Text(title));
+    head.starts_with(begin.as_bytes())
+}
+
 /// Writes the page: a title, facts about how the predictions were made (name and value), and a card
 /// for each image.
 pub fn contact_sheet(title: &str, facts: &[(String, String)], cards: &[ImageCard]) -> String {
@@ -108,14 +124,7 @@ fn write_page(
     let title = Text(title);
     write!(
         page,
-        r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{title}</title>
+        r#"{HEAD_BEGIN}<title>{title}</title>
 <style>
 {style}</style>
 </head>
