@@ -137,7 +137,7 @@ fn without_encoders(folder: &Path) -> Vec<Case> {
     for n in [1, 2] {
         remove_pair(&own, n);
     }
-    let old = "{\"captions\":[\"old\"],\"id\":\"old\",\"image\":\"old.png\"}\n";
+    let old = "{\"captions\":[\"old\"],\"id\":\"old\",\"image\":\"/old.png\"}\n";
     fs_err::write(plain.join("report"), old).unwrap();
     let id = pair(5).record.id;
     let damaged = |name: &str, damage: &dyn Fn(&Path)| {
@@ -303,7 +303,13 @@ fn with_encoders(folder: &Path) -> Vec<Case> {
     let encoded = folder.join("encoded");
     copy(&empty, &encoded);
     run(&build("", "{}/a.asif"), &encoded);
-    let old = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+    // A page is replaced by one only if asif wrote it.
+    let old = asif::eval::page::page(
+        &AnchorSet::open(&encoded.join("a.asif")).unwrap(),
+        &Recipe::default(),
+        asif::eval::page::Depth::Brief,
+        Vec::new(),
+    );
     fs_err::write(encoded.join("report"), old).unwrap();
     let add = of(
         "anchors add",
