@@ -245,7 +245,7 @@ pub enum AnchorsError {
     TooMany(u64),
     /// Somebody asked to stop.
     #[error(
-        "interrupted; nothing was written, and the embeddings made so far are kept: the same command continues"
+        "interrupted; nothing was written, and the same command goes on from what the embedding cache holds"
     )]
     Interrupted,
     /// The setting of the space makes no sense.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// What the system says, and what it means: (text of the system, ours). The last are of functions that
 /// look at a path.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 12] = [
     (
         "No such file or directory (os error 2)",
         "there is no such file or folder",
@@ -28,6 +28,10 @@ const WORDS: [(&str, &str); 11] = [
     (
         "Too many open files (os error 24)",
         "the process may open no more files; raise the limit (`ulimit -n`, LimitNOFILE of a systemd unit)",
+    ),
+    (
+        "Resource temporarily unavailable (os error 11)",
+        "the process may start no more threads; raise the limit (`ulimit -u`, TasksMax of a systemd unit, pids of a container)",
     ),
     (
         "File too large (os error 27)",
@@ -54,11 +58,11 @@ pub fn in_words(said: &str) -> Cow<'_, str> {
     said
 }
 
-/// Whether an error says that the process or the machine has no more files or memory to give, which is
+/// Whether an error says that the process or the machine has no more files, memory or threads to give, which is
 /// nothing that the file it was met at could help.
 pub fn is_exhausted(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
-    let all = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    let all = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN];
     let is_met = |cause: &std::io::Error| match Errno::from_io_error(cause) {
         Some(met) => all.contains(&met),
         // `fs_err` shows the system's error in its text only, at the end.

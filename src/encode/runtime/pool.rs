@@ -57,9 +57,14 @@ pub(crate) struct SessionPool {
 /// Why ONNX Runtime would not load the model at `path`, from what it said.
 fn refused(path: &Path, said: &str) -> ModelError {
     // Of an error of the system the library passes on the number only. Where the process may open no
-    // more files, the model is not to blame.
-    for errno in [Errno::MFILE, Errno::NFILE] {
-        if said.ends_with(&format!("system error number {}", errno.raw_os_error())) {
+    // more files or start no more threads, the model is not to blame.
+    let limits = [
+        (Errno::MFILE, "system error number"),
+        (Errno::NFILE, "system error number"),
+        (Errno::AGAIN, "pthread_create failed, error code:"),
+    ];
+    for (errno, before) in limits {
+        if said.contains(&format!("{before} {}", errno.raw_os_error())) {
             let met = format!("{}: {}", path.display(), std::io::Error::from(errno));
             return ModelError::Io(std::io::Error::other(met));
         }
@@ -268,13 +273,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_without_files_is_not_the_models_fault() {
+    fn a_process_at_its_limits_is_not_the_models_fault() {
         let path = Path::new("model.onnx");
-        let said = "Load model from model.onnx failed:system error number 24";
-        let ModelError::Io(error) = refused(path, said) else {
-            panic!("taken for a broken model");
-        };
-        assert!(crate::disk::is_exhausted(&error), "{error}");
+        for said in [
+            "Load model from model.onnx failed:system error number 24",
+            "env.cc:327 PosixThread pthread_create failed, error code: 11 error msg: ...",
+        ] {
+            let ModelError::Io(error) = refused(path, said) else {
+                panic!("taken for a broken model");
+            };
+            assert!(crate::disk::is_exhausted(&error), "{error}");
+            let plain = error.to_string();
+            assert!(
+                crate::disk::in_words(&plain).contains("raise the limit"),
+                "{plain}"
+            );
+        }
         // Another number is the model's: here that it is a folder.
         let said = "Load model from model.onnx failed:system error number 21";
         assert!(matches!(refused(path, said), ModelError::Graph { .. }));

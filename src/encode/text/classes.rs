@@ -213,15 +213,6 @@ impl TokenizerClass {
         reads || READ_LOWER_CASE.contains(&stem) || !passes
     }
 
-    /// The error for a tokenizer.json that does not do what the class does; `file` is
-    /// tokenizer_config.json.
-    pub fn bad(&self, file: &Settings, expected: &str, advice: &str) -> ModelError {
-        match &self.origin {
-            Some(origin) => origin.bad(expected, advice),
-            None => file.bad("tokenizer_class", "absent", expected, advice),
-        }
-    }
-
     /// The token that begins or ends texts where no file names one.
     pub fn usual_edge(&self, last: bool) -> Option<&'static str> {
         let (begin, end) = match self.stem.as_str() {

@@ -13,7 +13,7 @@ use super::layout::Layout;
 use super::padding::Padding;
 use super::settings::TextSettings;
 use super::tokens::{load_tokenizer, set_length};
-use super::{CANARY, Model, TextEncoder, agreement, input_error, vocabulary};
+use super::{CANARY, Model, TextEncoder, agreement, input_error, rewrites, vocabulary};
 
 /// Other texts, which have to get other vectors.
 const PROBES: [&str; 2] = [
@@ -34,6 +34,12 @@ impl TextEncoder {
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
         let (mut tokenizer, raw, tokenizer_sha256) = load_tokenizer(folder)?;
         let agreed = agreement::check(folder, &tokenizer, &raw, options.trust_preprocessing)?;
+        let broken = |reason: String| ModelError::Tokenizer {
+            path: folder.dir().join("tokenizer.json"),
+            reason,
+        };
+        rewrites::add_canonical_text(&mut tokenizer, &agreed.class)
+            .map_err(|e| broken(e.to_string()))?;
         let side = agreed.side;
         let rows = vocabulary::rows(folder, &onnx, &raw)?;
         let truncation = tokenizer.get_truncation().map(|t| t.max_length);
@@ -79,10 +85,7 @@ impl TextEncoder {
                 _ => settings.length_from.short_of(max_length, special),
             });
         }
-        set_length(&mut tokenizer, max_length, side).map_err(|reason| ModelError::Tokenizer {
-            path: folder.dir().join("tokenizer.json"),
-            reason,
-        })?;
+        set_length(&mut tokenizer, max_length, side).map_err(broken)?;
         let TextSettings {
             lower_case, prompt, ..
         } = settings;

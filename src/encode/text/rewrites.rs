@@ -3,6 +3,8 @@
 use std::cell::LazyCell;
 
 use serde_json::Value;
+use tokenizers::normalizers::replace::ReplacePattern;
+use tokenizers::normalizers::{NormalizerWrapper, Replace, Sequence, Strip};
 use tokenizers::{Encoding, NormalizedString, Normalizer, Tokenizer};
 
 use super::super::error::ModelError;
@@ -13,7 +15,7 @@ use super::classes::{LanguageToken, TokenizerClass, TokenizerFamily};
 /// What Python calls `string.punctuation`.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-/// Whether small letters, accents and punctuation are what the class and its file ask for.
+/// Whether small letters and accents are what the class and its file ask for.
 pub(super) fn letters(
     file: &Settings,
     raw: &Value,
@@ -45,14 +47,29 @@ pub(super) fn letters(
         let expected = format!("{kept}, as the normalizer of tokenizer.json does");
         return Err(differs(file, "keep_accents", &asked.to_string(), &expected));
     }
+    Ok(())
+}
+
+/// Takes punctuation out of texts, and spaces that stand together, where the class does so before it
+/// tokenizes and tokenizer.json does not. Published files have these steps; others of the class may not.
+pub(super) fn add_canonical_text(
+    tokenizer: &mut Tokenizer,
+    class: &TokenizerClass,
+) -> tokenizers::Result<()> {
     let kept = normalized(tokenizer, &format!("a{PUNCTUATION}b"));
-    if class.family == TokenizerFamily::Siglip && kept.contains(|c| PUNCTUATION.contains(c)) {
-        return Err(class.bad(
-            file,
-            "a normalizer in tokenizer.json that takes punctuation away, as the class SiglipTokenizer does",
-            "save tokenizer.json with such a normalizer, or name the class that it is of",
-        ));
+    if class.family != TokenizerFamily::Siglip || !kept.contains(|c| PUNCTUATION.contains(c)) {
+        return Ok(());
     }
+    let replace = |pattern: &str, by: &str| {
+        Replace::new(ReplacePattern::Regex(pattern.to_owned()), by).map(NormalizerWrapper::from)
+    };
+    let mut steps = vec![
+        replace(r"[!-/:-@\[-`{-~]", "")?,
+        replace(r"\s+", " ")?,
+        Strip::new(true, true).into(),
+    ];
+    steps.extend(tokenizer.get_normalizer().cloned());
+    tokenizer.with_normalizer(Some(Sequence::new(steps)))?;
     Ok(())
 }
 

@@ -54,6 +54,8 @@ pub(super) enum OwnStep {
     ChannelFlip,
     /// Values may be divided by the deviation once more.
     IncludeTop,
+    /// Published files ask for padding, which the class has no code for.
+    UnreadPadding,
 }
 
 const fn class(
@@ -87,13 +89,16 @@ pub(super) const CLASSES: [ProcessorClass; 24] = {
     use Filter::{Bicubic, Bilinear, Nearest};
     use OwnStep::{
         ChannelFlip, ConvNextResize, IncludeTop, LevitResize, Nothing, PerceiverCrop,
-        PoolFormerResize,
+        PoolFormerResize, UnreadPadding,
     };
     const CROPPED: Option<(u32, bool)> = Some((224, true));
     [
         class("Beit", 256, CROPPED, Bicubic, HALF),
         by_short_side(class("Bit", 224, CROPPED, Bicubic, CLIP), Nothing),
-        class("Blip", 384, None, Bicubic, CLIP),
+        ProcessorClass {
+            step: UnreadPadding,
+            ..class("Blip", 384, None, Bicubic, CLIP)
+        },
         by_short_side(class("CLIP", 224, CROPPED, Bicubic, CLIP), Nothing),
         by_short_side(class("ChineseCLIP", 224, CROPPED, Bicubic, CLIP), Nothing),
         by_short_side(class("ConvNext", 384, None, Bilinear, HALF), ConvNextResize),

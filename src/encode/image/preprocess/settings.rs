@@ -165,6 +165,7 @@ pub(super) fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Prepro
     let own: &[&str] = match class.step {
         OwnStep::ChannelFlip => &["do_flip_channel_order"],
         OwnStep::IncludeTop => &["include_top", "rescale_offset"],
+        OwnStep::UnreadPadding => &["do_pad", "size_divisor"],
         _ => &[],
     };
     refuse_the_unknown(file, own)?;

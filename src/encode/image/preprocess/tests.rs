@@ -46,6 +46,17 @@ fn every_way_to_write_a_size() {
 }
 
 #[test]
+fn keys_that_a_class_has_no_code_for_are_passed_over() {
+    let size = r#""size": {"height": 384, "width": 384}, "do_pad": true, "size_divisor": 32"#;
+    let blip = format!(r#"{size}, "image_processor_type": "BlipImageProcessor""#);
+    assert_eq!(with(&blip).unwrap().resize, Resize::Exact(384, 384));
+    for class in ["ViT", "CLIP", "Siglip"] {
+        let padded = format!(r#"{size}, "image_processor_type": "{class}ImageProcessor""#);
+        assert!(with(&padded).is_err(), "{class}");
+    }
+}
+
+#[test]
 fn what_cannot_be_followed_is_refused_with_its_key() {
     for (rest, key) in [
         (r#""size": {"shortest_edge": 224}"#, "crop_size"),

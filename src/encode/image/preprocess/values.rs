@@ -186,8 +186,8 @@ const SWITCHES: [&str; 6] = [
 /// The switches without `do_` that change pixels.
 const OTHER_SWITCHES: [&str; 3] = ["rescale_offset", "include_top", "keep_aspect_ratio"];
 
-/// Refuses steps that would change the pixels and are not built here; `own` are those that the class
-/// has.
+/// Refuses steps that would change the pixels and are not built here; `own` are the keys that the class
+/// follows, or is known to pass over.
 pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), ModelError> {
     let keys = file.value.as_object().map(|map| map.keys());
     for key in keys.into_iter().flatten() {
@@ -203,13 +203,14 @@ pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), Mo
             ));
         }
     }
-    for key in [
+    const SIZES: [&str; 5] = [
         "ensure_multiple_of",
         "size_divisor",
         "pad_size",
         "max_size",
         "clusters",
-    ] {
+    ];
+    for key in SIZES.into_iter().filter(|key| !own.contains(key)) {
         if let Some(value) = file.get(key).filter(|v| v.as_u64() != Some(1)) {
             return Err(file.bad(
                 key,
