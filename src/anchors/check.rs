@@ -42,7 +42,7 @@ pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
     let witness = witness::look(set)?;
     let mut findings = Vec::new();
     let mut find = |generation, error: AnchorsError| {
-        let error = error.as_damage()?;
+        let error = error.into_damage()?;
         findings.push(Finding {
             generation,
             problem: error.to_string(),
@@ -95,7 +95,7 @@ pub fn doubts(set: &Path) -> Result<Option<AnchorsError>, AnchorsError> {
         let witness = witness::look(set)?;
         for &generation in witness.published.iter().rev() {
             if let Err(error) = Manifest::read(set, &manifest::name(generation)) {
-                return Ok::<_, AnchorsError>(Some(error.as_damage()?));
+                return Ok::<_, AnchorsError>(Some(error.into_damage()?));
             }
         }
         log::first_doubt(set, witness.newest)
@@ -180,7 +180,7 @@ pub fn repair<Error: From<AnchorsError>>(
             }
             let opened = Segment::open(set, entry, &manifest);
             if let Err(damage) = opened.and_then(|s| content::is_own(&s, entry)) {
-                let damage = damage.as_damage()?;
+                let damage = damage.into_damage()?;
                 let what = format!("segment {}: {}", entry.id, damage.without_advice());
                 match rebuild(set, entry, &manifest, &encoders, watch) {
                     Ok(true) => done.mended.push(what),
@@ -198,7 +198,7 @@ pub fn repair<Error: From<AnchorsError>>(
             }
             let segment = Segment::open(set, entry, &manifest)?;
             if let Err(damage) = content::skipped_sound(&segment, entry) {
-                let damage = damage.as_damage()?.without_advice();
+                let damage = damage.into_damage()?.without_advice();
                 content::mend_skipped(set, segment.path())?;
                 done.mended
                     .push(format!("{damage}: what can be read of it is kept"));
@@ -280,7 +280,7 @@ pub fn repair<Error: From<AnchorsError>>(
         return Err(error);
     }
     if let Err(error) = AnchorSet::open(set) {
-        let what = error.as_damage()?.without_advice();
+        let what = error.into_damage()?.without_advice();
         let set = set.to_owned();
         return Err(AnchorsError::BeyondRepair { set, what }.into());
     }
@@ -308,7 +308,7 @@ fn flaw(
     };
     match look() {
         Ok(()) => Ok(None),
-        Err(error) => Ok(Some(error.as_damage()?.without_advice())),
+        Err(error) => Ok(Some(error.into_damage()?.without_advice())),
     }
 }
 

@@ -108,7 +108,7 @@ pub(super) fn check(segment: &Segment, entry: &SegmentEntry) -> Result<(), Ancho
     }
     match other {
         Some(path) => is_own(segment, entry).or_else(|error| {
-            let error = error.as_damage()?;
+            let error = error.into_damage()?;
             let what = format!("it is not the file that the manifest names ({error})");
             Err(AnchorsError::Damaged { path, what })
         }),

@@ -317,7 +317,7 @@ impl AnchorsError {
     ///
     /// # Errors
     /// This error, where it is the system's refusal.
-    pub(super) fn as_damage(self) -> Result<Self, Self> {
+    pub(super) fn into_damage(self) -> Result<Self, Self> {
         match self.is_refusal() {
             true => Err(self),
             false => Ok(self),
@@ -352,7 +352,7 @@ impl AnchorsError {
 pub(super) fn if_whole<T>(looked: Result<T, AnchorsError>) -> Result<Option<T>, AnchorsError> {
     match looked {
         Ok(whole) => Ok(Some(whole)),
-        Err(error) => error.as_damage().map(|_| None),
+        Err(error) => error.into_damage().map(|_| None),
     }
 }
 

@@ -138,7 +138,7 @@ pub(super) fn verify(set: &Path, live: u64) -> Result<Vec<AnchorsError>, Anchors
     findings.extend(verify_lines(set, live, &lines, findings.is_empty())?);
     for line in &lines {
         if let Err(error) = ids_sound(set, &line.change) {
-            findings.push(error.as_damage()?);
+            findings.push(error.into_damage()?);
         }
     }
     Ok(findings)
@@ -173,7 +173,7 @@ fn verify_lines(
     };
     let manifests = match recorded(set, live) {
         Ok(manifests) => manifests,
-        Err(error) => return Ok(vec![error.as_damage()?]),
+        Err(error) => return Ok(vec![error.into_damage()?]),
     };
     if lines.is_empty() {
         if !manifests.is_empty() && read_whole {
@@ -210,7 +210,7 @@ fn verify_lines(
     let lacking = match lacking(set, lines) {
         Ok(lacking) => lacking,
         Err(error) => {
-            findings.push(error.as_damage()?);
+            findings.push(error.into_damage()?);
             BTreeSet::new()
         }
     };

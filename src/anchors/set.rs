@@ -103,7 +103,7 @@ impl AnchorSet {
                 return Err(error);
             }
             // What the system refuses to read is not damaged.
-            Err(error) => error.as_damage()?,
+            Err(error) => error.into_damage()?,
         };
         for generation in witness::look(path)?.published {
             let opened = Self::open_named(path, &manifest::name(generation));

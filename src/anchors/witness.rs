@@ -185,7 +185,7 @@ fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsErr
     }
     let text = match fs_err::read(&path) {
         Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
-        Err(error) => return Ok(Err(AnchorsError::of_file(&path, error).as_damage()?)),
+        Err(error) => return Ok(Err(AnchorsError::of_file(&path, error).into_damage()?)),
     };
     let mut words = text.split_ascii_whitespace();
     let (name, check_word) = (words.next().unwrap_or_default(), words.next());
