@@ -16,7 +16,7 @@ pub(super) const DAMAGED: &str = "damaged";
 /// When the disk refuses.
 pub(super) fn put(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
     let path = folder.join(name);
-    if path.symlink_metadata().is_err() {
+    if fs::found_itself(&path)?.is_none() {
         return Ok(());
     }
     fs::rename(&path, &free_place(set, name)?)?;
@@ -31,7 +31,7 @@ pub(super) fn put(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsEr
 /// When the disk refuses.
 pub(super) fn keep(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
     let path = folder.join(name);
-    if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
+    if !fs::found_itself(&path)?.is_some_and(|found| found.is_file()) {
         return put(set, folder, name);
     }
     fs::link_or_copy(&path, &free_place(set, name)?)?;
@@ -43,7 +43,7 @@ fn free_place(set: &Path, name: &str) -> Result<PathBuf, AnchorsError> {
     fs::create_dir_all(&aside)?;
     let mut place = aside.join(name);
     let mut n = 1;
-    while place.symlink_metadata().is_ok() {
+    while fs::found_itself(&place)?.is_some() {
         place = aside.join(format!("{name}.{n}"));
         n += 1;
     }
@@ -135,7 +135,7 @@ pub(super) fn sync(set: &Path) -> Result<(), AnchorsError> {
         set.to_owned(),
     ];
     for folder in &folders {
-        if folder.is_dir() {
+        if fs::has_folder(folder)? {
             fs::sync_folder(folder)?;
         }
     }

@@ -1,13 +1,14 @@
 //! Is a set sound, and if not, what can be made good?
 
 use std::collections::{BTreeSet, HashSet};
+use std::io::Read;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::build::mean_text;
 use super::embed::{Embedder, Watch};
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::manifest::{self, Manifest, SegmentEntry};
 use super::plan::GraphPolicy;
 use super::publish::{self, LOCK, WriteLock};
@@ -25,6 +26,9 @@ pub struct Finding {
     pub generation: Option<u64>,
     /// What is wrong, naming the file.
     pub problem: String,
+    /// The same without what to do about it, for whoever has just done that.
+    #[serde(skip)]
+    pub fact: String,
 }
 
 /// Looks at all that `CURRENT`, manifests and log say must be there: every kept generation with its
@@ -32,21 +36,25 @@ pub struct Finding {
 /// it a set is read whole up to 1 GiB.
 ///
 /// # Errors
-/// When the folder is no set at all. Damage is a finding.
+/// When the folder is no set at all, or the system refuses to let a file be read: then nothing can be said.
+/// Damage is a finding.
 pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
     let witness = witness::look(set)?;
     let mut findings = Vec::new();
     let mut find = |generation, error: AnchorsError| {
+        let error = error.into_damage()?;
         findings.push(Finding {
             generation,
             problem: error.to_string(),
+            fact: error.without_advice(),
         });
+        Ok::<_, AnchorsError>(())
     };
     if let Err(error) = witness.current {
-        find(None, error);
+        find(None, error)?;
     }
     let lock = set.join(LOCK);
-    if lock.symlink_metadata().is_ok() && !lock.is_file() {
+    if is_no_file(&lock)? {
         let what = "it is no file, so that nobody can write to the set".to_owned();
         find(
             None,
@@ -55,29 +63,43 @@ pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
                 set: set.to_owned(),
                 what,
             },
-        );
+        )?;
     }
     // The newest must be there, whether its manifest is or not.
     let mut numbers: BTreeSet<u64> = witness.published.into_iter().collect();
     numbers.insert(witness.newest);
     for generation in numbers.into_iter().filter(|n| *n > 0) {
         if let Err(error) = sound::generation(set, generation, full) {
-            find(Some(generation), error);
+            find(Some(generation), error)?;
         }
     }
-    for error in log::verify(set, witness.newest) {
-        find(None, error);
+    for error in log::verify(set, witness.newest)? {
+        find(None, error)?;
     }
     Ok(findings)
 }
 
-/// What is wrong with the log of a set that opens: it was damaged, or is older than the rest. Nothing
-/// that answers come from is concerned, but `verify` and writers are.
+/// Something stands under this name, and it is no file.
+fn is_no_file(path: &Path) -> Result<bool, AnchorsError> {
+    Ok(fs::found_itself(path)?.is_some() && !fs::has_file(path)?)
+}
+
+/// What is wrong with the log of a set that opens, or with the manifest of an older generation: they were
+/// damaged, or are older than the rest. Nothing that answers come from is concerned, but `verify`,
+/// writers and whoever wants to go back are.
 ///
 /// # Errors
 /// When the folder is no set.
 pub fn doubts(set: &Path) -> Result<Option<AnchorsError>, AnchorsError> {
-    let look = || Ok::<_, AnchorsError>(log::first_doubt(set, witness::look(set)?.newest));
+    let look = || {
+        let witness = witness::look(set)?;
+        for &generation in witness.published.iter().rev() {
+            if let Err(error) = Manifest::read(set, &manifest::name(generation)) {
+                return Ok::<_, AnchorsError>(Some(error.into_damage()?));
+            }
+        }
+        log::first_doubt(set, witness.newest)
+    };
     // No lock is taken: a writer may have been met between two files.
     match look()? {
         None => Ok(None),
@@ -107,11 +129,13 @@ pub struct Repaired {
 ///
 /// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records
 /// and vectors: it is the old one to the bit, or it is not taken. Records and manifests have no
-/// second source; a generation that lost one, or whose space does not answer, is given up for the
-/// newest that is sound. What is given up is not deleted: it is moved to `damaged/` in the set.
+/// second source; a generation that lost one, or whose space does not answer, is given up: a live one
+/// for the newest that is sound. What is given up is not deleted: it is moved to `damaged/` in the set.
 ///
 /// # Errors
-/// When the folder is no set, somebody else writes, nothing opens in the end, or the disk refuses.
+/// When the folder is no set, somebody else writes, no generation is sound in the end, or the system
+/// refuses something: a file that it does not let be read is not taken for damaged, so nothing is given
+/// up for it.
 pub fn repair<Error: From<AnchorsError>>(
     set: &Path,
     dry_run: bool,
@@ -131,7 +155,7 @@ pub fn repair<Error: From<AnchorsError>>(
         return Ok(done);
     }
     let path = set.join(LOCK);
-    if path.symlink_metadata().is_ok() && !path.is_file() {
+    if is_no_file(&path)? {
         aside::put(set, set, LOCK)?;
         done.mended.push(format!("{LOCK} is a file again"));
     }
@@ -147,7 +171,7 @@ pub fn repair<Error: From<AnchorsError>>(
     let mut damaged = HashSet::new();
     let mut unfinished = None;
     for &generation in &witness.published {
-        let Ok(manifest) = Manifest::read(set, &manifest::name(generation)) else {
+        let Some(manifest) = if_whole(Manifest::read(set, &manifest::name(generation)))? else {
             continue;
         };
         for entry in &manifest.segments {
@@ -156,6 +180,7 @@ pub fn repair<Error: From<AnchorsError>>(
             }
             let opened = Segment::open(set, entry, &manifest);
             if let Err(damage) = opened.and_then(|s| content::is_own(&s, entry)) {
+                let damage = damage.into_damage()?;
                 let what = format!("segment {}: {}", entry.id, damage.without_advice());
                 match rebuild(set, entry, &manifest, &encoders, watch) {
                     Ok(true) => done.mended.push(what),
@@ -173,8 +198,8 @@ pub fn repair<Error: From<AnchorsError>>(
             }
             let segment = Segment::open(set, entry, &manifest)?;
             if let Err(damage) = content::skipped_sound(&segment, entry) {
+                let damage = damage.into_damage()?.without_advice();
                 content::mend_skipped(set, segment.path())?;
-                let damage = damage.without_advice();
                 done.mended
                     .push(format!("{damage}: what can be read of it is kept"));
             } else {
@@ -185,15 +210,26 @@ pub fn repair<Error: From<AnchorsError>>(
     }
     // What damaged segments were completed from is not needed any more.
     recover::segments(set)?;
-    let sound = |n: u64| {
-        let read = Manifest::read(set, &manifest::name(n));
-        read.is_ok_and(|m| !m.segments.iter().any(|s| damaged.contains(&s.id)))
-            && sound::generation(set, n, false).is_ok()
-    };
-    let good = witness.published.iter().copied().find(|&n| sound(n));
-    if unfinished.is_none() && (good != Some(newest) || log::lacks_manifest(set)?) {
+    let flaw = |n: u64| flaw(set, n, &damaged);
+    let mut good = None;
+    let mut lost = BTreeSet::new();
+    for &n in &witness.published {
+        match (flaw(n)?, good) {
+            (None, None) => good = Some(n),
+            // One that is newer than the good one is given up when that is live.
+            (Some(what), Some(_)) if unfinished.is_none() => {
+                done.mended.push(format!(
+                    "generation {n} is given up, its files are in damaged/: {what}"
+                ));
+                lost.insert(n);
+            }
+            _ => {}
+        }
+    }
+    let is_lost = good != Some(newest) || !lost.is_empty() || log::lacks_manifest(set)?;
+    if unfinished.is_none() && is_lost {
         // While the log says that a manifest is missing, nothing collects the segments it named.
-        give_up_generations(set, &BTreeSet::new())?;
+        give_up_generations(set, &lost)?;
     }
     done.mended.extend(log::repair(set, newest)?);
     // What comes next is counted against it.
@@ -203,10 +239,11 @@ pub fn repair<Error: From<AnchorsError>>(
             "{}; now it names generation {newest}",
             error.without_advice()
         ));
-        let checksum = Manifest::read(set, &manifest::name(newest)).map(|m| m.checksum);
-        let line = witness::line(&manifest::name(newest), checksum.ok().as_deref());
+        let manifest = if_whole(Manifest::read(set, &manifest::name(newest)))?;
+        let checksum = manifest.map(|manifest| manifest.checksum);
+        let line = witness::line(&manifest::name(newest), checksum.as_deref());
         let path = set.join(publish::CURRENT);
-        if path.is_dir() {
+        if fs::has_folder(&path).map_err(AnchorsError::from)? {
             aside::put(set, set, publish::CURRENT)?;
         }
         fs::write_atomically(&path, line.as_bytes()).map_err(AnchorsError::from)?;
@@ -225,9 +262,13 @@ pub fn repair<Error: From<AnchorsError>>(
         done.generation = give_up(set, good, &options)?.change.generation;
     }
     // A repair that went back may have been interrupted here.
-    if let Some(good) = restored_by_repair(set, done.generation).filter(|_| unfinished.is_none()) {
-        let between = good + 1..done.generation;
-        let given_up: BTreeSet<u64> = between.filter(|&n| !sound(n)).collect();
+    if let Some(good) = restored_by_repair(set, done.generation)?.filter(|_| unfinished.is_none()) {
+        let mut given_up = BTreeSet::new();
+        for n in good + 1..done.generation {
+            if flaw(n)?.is_some() {
+                given_up.insert(n);
+            }
+        }
         if !given_up.is_empty() {
             let _lock = WriteLock::acquire(set)?;
             give_up_generations(set, &given_up)?;
@@ -238,15 +279,46 @@ pub fn repair<Error: From<AnchorsError>>(
     if let Some(error) = unfinished {
         return Err(error);
     }
-    AnchorSet::open(set)?;
+    if let Err(error) = AnchorSet::open(set) {
+        let what = error.into_damage()?.without_advice();
+        let set = set.to_owned();
+        return Err(AnchorsError::BeyondRepair { set, what }.into());
+    }
     Ok(done)
 }
 
+/// Why a generation is not sound, if it is not.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+fn flaw(
+    set: &Path,
+    generation: u64,
+    damaged: &HashSet<String>,
+) -> Result<Option<String>, AnchorsError> {
+    let look = || {
+        let manifest = Manifest::read(set, &manifest::name(generation))?;
+        if let Some(entry) = manifest.segments.iter().find(|s| damaged.contains(&s.id)) {
+            return Err(AnchorsError::Damaged {
+                path: segment::folder(set).join(&entry.id),
+                what: "it cannot be made again".to_owned(),
+            });
+        }
+        sound::generation(set, generation, false)
+    };
+    match look() {
+        Ok(()) => Ok(None),
+        Err(error) => Ok(Some(error.into_damage()?.without_advice())),
+    }
+}
+
 /// The generation whose content this one repeats, if a repair made it.
-fn restored_by_repair(set: &Path, generation: u64) -> Option<u64> {
-    let manifest = Manifest::read(set, &manifest::name(generation)).ok()?;
+fn restored_by_repair(set: &Path, generation: u64) -> Result<Option<u64>, AnchorsError> {
+    let Some(manifest) = if_whole(Manifest::read(set, &manifest::name(generation)))? else {
+        return Ok(None);
+    };
     let by_repair = manifest.change.is_some_and(|c| c.command == "repair");
-    manifest.restored.filter(|_| by_repair)
+    Ok(manifest.restored.filter(|_| by_repair))
 }
 
 /// Takes generations that are not sound from those that are kept: a rollback could not come back to
@@ -256,16 +328,17 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
     let generations = manifest::folder(set);
     let mut used = HashSet::new();
     let mut all_read = true;
-    for n in manifest::list(set)? {
+    let there = manifest::list(set)?;
+    for &n in &there {
         if given_up.contains(&n) {
             continue;
         }
-        match Manifest::read(set, &manifest::name(n)) {
-            Ok(manifest) => {
+        match if_whole(Manifest::read(set, &manifest::name(n)))? {
+            Some(manifest) => {
                 used.extend(manifest.segments.into_iter().map(|s| s.id));
                 used.extend(manifest.tombstones.map(|t| t.file));
             }
-            Err(_) => all_read = false,
+            None => all_read = false,
         }
     }
     // Segments first: while a manifest that cannot be read is there, nobody collects them.
@@ -279,12 +352,7 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
         let (stem, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
         let number = manifest::number(stem);
         // One of a generation whose manifest is gone would be deleted by the next change.
-        let lone = |n| {
-            all_read
-                && !generations
-                    .join(format!("{}.json", manifest::name(n)))
-                    .exists()
-        };
+        let lone = |n| all_read && !there.contains(&n);
         let of = number.is_some_and(|n| given_up.contains(&n) || lone(n));
         if of && !used.contains(&name) && [".json", manifest::TOMBSTONES].contains(&ending) {
             aside::put(set, &generations, &name)?;
@@ -304,16 +372,17 @@ fn rebuild<Error: From<AnchorsError>>(
     // What killed writers left may have what the segment's own folder lacks.
     let mut sources = vec![segment::folder(set).join(&entry.id)];
     sources.extend(recover::hidden_folders(set)?);
-    let records: Vec<Records> = sources
-        .iter()
-        .filter_map(|folder| Records::open(&folder.join(segment::PAIRS)).ok())
-        .filter(|records| records.len() as u64 == entry.pairs && records.verify().is_ok())
-        .collect();
+    let mut records = Vec::new();
+    for folder in &sources {
+        let opened = Records::open(&folder.join(segment::PAIRS));
+        let sound = opened.and_then(|records| records.verify().map(|()| records));
+        records.extend(if_whole(sound)?.filter(|r| r.len() as u64 == entry.pairs));
+    }
     let dims = manifest.dims();
     for records in &records {
         for image in &sources {
             for text in &sources {
-                if let Some(vectors) = stored([image, text], records.len(), dims)
+                if let Some(vectors) = stored([image, text], records.len(), dims)?
                     && write_same(set, entry, manifest, records, &vectors)?
                 {
                     return Ok(true);
@@ -338,15 +407,44 @@ fn rebuild<Error: From<AnchorsError>>(
 /// Both sides' vectors, `[n, dim]` each.
 type Sides = [Vec<f32>; 2];
 
-fn stored(folders: [&Path; 2], pairs: usize, dims: [usize; 2]) -> Option<Sides> {
+fn stored(
+    folders: [&Path; 2],
+    pairs: usize,
+    dims: [usize; 2],
+) -> Result<Option<Sides>, AnchorsError> {
     let read = |folder: &Path, name: &str, dim: usize| {
-        let set = asif_index::VectorSet::open(folder.join(name)).ok()?;
-        (set.len() == pairs && set.dim() == dim).then(|| set.vectors().to_vec())
+        let opened = asif_index::VectorSet::open(folder.join(name)).map_err(AnchorsError::from);
+        let fits = if_whole(opened)?.filter(|set| set.len() == pairs && set.dim() == dim);
+        Ok::<_, AnchorsError>(fits.map(|set| set.vectors().to_vec()))
     };
-    Some([
-        read(folders[0], segment::IMAGE, dims[0])?,
-        read(folders[1], segment::TEXT, dims[1])?,
-    ])
+    let image = read(folders[0], segment::IMAGE, dims[0])?;
+    let text = read(folders[1], segment::TEXT, dims[1])?;
+    Ok(image.zip(text).map(|(image, text)| [image, text]))
+}
+
+/// Vectors of pictures; none where one of them is no picture any more.
+///
+/// # Errors
+/// When the encoder fails, or the system refuses to let a picture be read.
+fn of_pictures(
+    paths: &[&Path],
+    embedder: &Embedder,
+    watch: Watch<'_>,
+) -> Result<Option<Vec<Vec<f32>>>, AnchorsError> {
+    let vectors = embedder.images(paths, watch)?;
+    let rejected = paths.iter().zip(&vectors).filter(|(_, v)| v.is_err());
+    let mut is_whole = true;
+    for (path, _) in rejected {
+        is_whole = false;
+        let read = fs_err::File::open(*path).and_then(|mut file| file.read(&mut [0]));
+        if_whole(read.map_err(AnchorsError::from))?;
+    }
+    // What can be opened now may not have been before.
+    let vectors = match is_whole {
+        true => vectors,
+        false => embedder.images(paths, watch)?,
+    };
+    Ok(vectors.into_iter().collect::<Result<_, _>>().ok())
 }
 
 fn embedded(
@@ -358,7 +456,7 @@ fn embedded(
         .map(|i| records.get(i))
         .collect::<Result<_, _>>()?;
     let paths: Vec<&Path> = all.iter().map(|r| Path::new(&r.image)).collect();
-    let images: Result<Vec<_>, _> = embedder.images(&paths, watch)?.into_iter().collect();
+    let images = of_pictures(&paths, embedder, watch)?;
     let captions: Vec<&str> = all
         .iter()
         .flat_map(|r| r.captions.iter().map(String::as_str))
@@ -371,7 +469,7 @@ fn embedded(
             mean_text(of_pair, embedder.text())
         })
         .collect();
-    let sides = images.ok().zip(of_pairs.ok());
+    let sides = images.zip(of_pairs.ok());
     Ok(sides.map(|(images, texts)| [images.concat(), texts.concat()]))
 }
 
@@ -387,7 +485,7 @@ fn write_same(
     let sides = vectors[0].chunks(image).zip(vectors[1].chunks(text));
     for (i, (image, text)) in sides.enumerate() {
         // Damaged vectors need not be finite; then they are not the old ones either.
-        if new.push(&records.get(i)?, image, text).is_err() {
+        if if_whole(new.push(&records.get(i)?, image, text))?.is_none() {
             return Ok(false);
         }
     }
@@ -395,7 +493,7 @@ fn write_same(
     if same {
         // What was there is made again: which graphs pay was decided when the segment was written.
         let old = segment::folder(set).join(&entry.id);
-        let had_graphs = segment::has_graphs(&old) || content::has_graphs(entry);
+        let had_graphs = segment::has_graphs(&old)? || content::has_graphs(entry);
         let graphs = match had_graphs {
             true => GraphPolicy::Always,
             false => GraphPolicy::Never,

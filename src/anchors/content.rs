@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::manifest::SegmentEntry;
 use super::plan::SearchPlan;
 use super::segment::{self, Segment};
@@ -52,12 +52,12 @@ pub(super) fn files(folder: &Path) -> Result<BTreeMap<String, String>, AnchorsEr
     let mut files = BTreeMap::new();
     for name in CONTAINERS {
         let path = folder.join(name);
-        if path.exists() {
+        if fs::found(&path)?.is_some() {
             files.insert(name.to_owned(), header(&path)?);
         }
     }
     let skipped = folder.join(segment::SKIPPED);
-    if skipped.exists()
+    if fs::found(&skipped)?.is_some()
         && rows_sound(segment::SKIPPED, &fs_err::read_to_string(&skipped)?) == Ok(true)
     {
         files.insert(segment::SKIPPED.to_owned(), ROWS.to_owned());
@@ -84,16 +84,14 @@ pub(super) fn present(folder: &Path, entry: &SegmentEntry) -> Result<(), Anchors
                 _ => true,
             }
     };
-    let missing = CONTAINERS
-        .iter()
-        .find(|name| must(name) && !folder.join(name).is_file());
-    match missing {
-        Some(name) => Err(AnchorsError::Damaged {
-            path: folder.join(name),
-            what: "it is missing".to_owned(),
-        }),
-        None => Ok(()),
+    for name in CONTAINERS.iter().filter(|name| must(name)) {
+        let path = folder.join(name);
+        if !fs::has_file(&path)? {
+            let what = "it is missing".to_owned();
+            return Err(AnchorsError::Damaged { path, what });
+        }
     }
+    Ok(())
 }
 
 /// Whether the files are those that the entry names.
@@ -109,9 +107,10 @@ pub(super) fn check(segment: &Segment, entry: &SegmentEntry) -> Result<(), Ancho
         }
     }
     match other {
-        Some(path) => is_own(segment, entry).map_err(|error| AnchorsError::Damaged {
-            path,
-            what: format!("it is not the file that the manifest names ({error})"),
+        Some(path) => is_own(segment, entry).or_else(|error| {
+            let error = error.into_damage()?;
+            let what = format!("it is not the file that the manifest names ({error})");
+            Err(AnchorsError::Damaged { path, what })
         }),
         None => Ok(()),
     }
@@ -156,12 +155,19 @@ pub(super) fn is_own(segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
 }
 
 /// Whether the segment of this entry lies in `folder`, to the last byte, with the files that it names.
-pub(super) fn is_whole(folder: &Path, entry: &SegmentEntry) -> bool {
-    let has_all = CONTAINERS
-        .iter()
-        .all(|name| folder.join(name).is_file() || !entry.files.contains_key(*name));
-    let opened = || Segment::open_alone(folder, entry.pairs);
-    has_all && opened().is_ok_and(|segment| is_own(&segment, entry).is_ok())
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(super) fn is_whole(folder: &Path, entry: &SegmentEntry) -> Result<bool, AnchorsError> {
+    let named = CONTAINERS.iter().filter(|n| entry.files.contains_key(**n));
+    for name in named {
+        if !fs::has_file(&folder.join(name))? {
+            return Ok(false);
+        }
+    }
+    let opened = Segment::open_alone(folder, entry.pairs);
+    let own = opened.and_then(|segment| is_own(&segment, entry));
+    Ok(if_whole(own)?.is_some())
 }
 
 /// Whether the segment of this entry had graphs when it was written.
@@ -236,14 +242,14 @@ pub(super) fn rows_sound(file: &str, text: &str) -> Result<bool, String> {
 pub(super) fn skipped_sound(segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
     let path = segment.path().join(segment::SKIPPED);
     let must = entry.files.contains_key(segment::SKIPPED);
-    if !must && !path.exists() {
+    if !must && fs::found(&path)?.is_none() {
         return Ok(());
     }
     let damaged = |what: String| AnchorsError::Damaged {
         path: path.clone(),
         what,
     };
-    let text = fs_err::read_to_string(&path).map_err(|e| damaged(e.to_string()))?;
+    let text = fs_err::read_to_string(&path).map_err(|e| AnchorsError::of_file(&path, e))?;
     match rows_sound(segment::SKIPPED, &text) {
         Err(what) => Err(damaged(what)),
         Ok(false) if must => Err(damaged("its rows have lost their checksums".to_owned())),
@@ -257,10 +263,10 @@ pub(super) fn skipped_sound(segment: &Segment, entry: &SegmentEntry) -> Result<(
 /// # Errors
 /// When the disk refuses.
 pub(super) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
-    if path.symlink_metadata().is_err() {
+    if fs::found_itself(path)?.is_none() {
         return Ok(Vec::new());
     }
-    let bytes = match path.is_file() {
+    let bytes = match fs::has_file(path)? {
         true => fs_err::read(path)?,
         // Something else in its place.
         false => Vec::new(),

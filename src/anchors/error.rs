@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fs;
 use crate::encode::{EncodeError, Modality};
 use crate::pairs::{PairsError, json_message};
 use crate::space::linear::FitError;
@@ -88,6 +89,17 @@ pub enum AnchorsError {
         /// The file or folder.
         path: PathBuf,
         /// What does not fit.
+        what: String,
+    },
+    /// A repair found no generation that is sound.
+    #[error(
+        "{what}; no generation of {set} that is kept is sound, and nothing in the set can make one so: \
+         restore it from a copy, or build it again; what is intact was left as it is", set = set.display()
+    )]
+    BeyondRepair {
+        /// The set.
+        set: PathBuf,
+        /// What does not fit, naming the file.
         what: String,
     },
     /// A file that can be made anew from others is damaged, or disagrees with them.
@@ -291,22 +303,56 @@ impl AnchorsError {
         }
     }
 
+    /// Whether the system refused to look at a file. That is no damage: nothing is known of the file.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Io(error) => fs::is_refusal(error),
+            Self::Index(asif_index::Error::Io { source, .. }) => fs::is_refusal(source),
+            Self::PurgeStopped { source, .. } => source.is_refusal(),
+            _ => false,
+        }
+    }
+
+    /// This error as damage of what was looked at.
+    ///
+    /// # Errors
+    /// This error, where it is the system's refusal.
+    pub(super) fn into_damage(self) -> Result<Self, Self> {
+        match self.is_refusal() {
+            true => Err(self),
+            false => Ok(self),
+        }
+    }
+
     /// What it means that a file of a set cannot be read: that the set is damaged, unless it is the
     /// medium that refuses.
     pub(super) fn of_file(path: &Path, error: std::io::Error) -> Self {
         use std::io::ErrorKind;
+        if fs::is_refusal(&error) {
+            return Self::Io(error);
+        }
         let what = match error.kind() {
             ErrorKind::NotFound => "it is missing",
             ErrorKind::IsADirectory => "a folder stands in its place",
             ErrorKind::NotADirectory => "a file stands in the place of its folder",
             ErrorKind::UnexpectedEof => "it is cut off",
-            ErrorKind::InvalidData => "it is no text",
-            _ => return Self::Io(error),
+            _ => "it is no text",
         };
         Self::Damaged {
             path: path.to_owned(),
             what: what.to_owned(),
         }
+    }
+}
+
+/// What was looked at, if it is whole; none where it is damaged.
+///
+/// # Errors
+/// When the system refused to look.
+pub(super) fn if_whole<T>(looked: Result<T, AnchorsError>) -> Result<Option<T>, AnchorsError> {
+    match looked {
+        Ok(whole) => Ok(Some(whole)),
+        Err(error) => error.into_damage().map(|_| None),
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::manifest::{self, Manifest};
 use super::{content, fs, log, place, publish};
 
@@ -104,7 +104,7 @@ pub fn reconcile(set: &Path) -> Result<(), AnchorsError> {
 
 /// The whole lines of the log.
 fn logged(set: &Path) -> Result<Vec<Change>, AnchorsError> {
-    let (lines, findings) = log::read(set);
+    let (lines, findings) = log::read(set)?;
     match findings.into_iter().next() {
         Some(error) => Err(error),
         None => Ok(lines.into_iter().map(|line| line.change).collect()),
@@ -118,9 +118,12 @@ fn missing(set: &Path, logged: &[Change]) -> Result<Vec<Change>, AnchorsError> {
         .into_iter()
         .filter(|n| !known.contains(n));
     // A manifest that cannot be read is damage that `verify` reports; its record is lost with it.
-    Ok(lacking
-        .filter_map(|n| Manifest::read(set, &manifest::name(n)).ok()?.change)
-        .collect())
+    let mut changes = Vec::new();
+    for generation in lacking {
+        let manifest = if_whole(Manifest::read(set, &manifest::name(generation)))?;
+        changes.extend(manifest.and_then(|manifest| manifest.change));
+    }
+    Ok(changes)
 }
 
 /// Appends a record, durably. `keep` is how many generations are kept from then on.
@@ -142,7 +145,7 @@ pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), Anch
 /// # Errors
 /// When the disk refuses.
 pub(super) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError> {
-    let (old, _) = log::read(set);
+    let (old, _) = log::read(set)?;
     let keep = |n: u64| old.iter().find(|l| l.change.generation == n)?.keep;
     let lines = changes.iter().map(|change| log::LogLine {
         keep: keep(change.generation),
@@ -152,27 +155,30 @@ pub(super) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError
     log::write(set, &lines.collect::<Vec<_>>())
 }
 
+/// Pairs, and these by licence.
+pub(super) type PairCounts = (u64, BTreeMap<String, u64>);
+
 /// The pairs of a generation, and these by licence: from its manifest, or from the log where that cannot
 /// be read. None where neither tells.
-pub(super) fn pairs_of(set: &Path, generation: u64) -> Option<(u64, BTreeMap<String, u64>)> {
-    if let Ok(manifest) = Manifest::read(set, &manifest::name(generation)) {
-        return Some((manifest.counts.pairs, manifest.licences));
+///
+/// # Errors
+/// When the system refuses to let them be read.
+pub(super) fn pairs_of(set: &Path, generation: u64) -> Result<Option<PairCounts>, AnchorsError> {
+    if let Some(manifest) = if_whole(Manifest::read(set, &manifest::name(generation)))? {
+        return Ok(Some((manifest.counts.pairs, manifest.licences)));
     }
-    let (lines, _) = log::read(set);
+    let (lines, _) = log::read(set)?;
     let mut changes = lines.into_iter().map(|line| line.change);
-    let change = changes.find(|change| change.generation == generation)?;
-    Some((change.pairs_after, change.licences_after))
+    let change = changes.find(|change| change.generation == generation);
+    Ok(change.map(|change| (change.pairs_after, change.licences_after)))
 }
 
 /// The same for the generation before a change, which must be known.
 ///
 /// # Errors
 /// [`AnchorsError::NeedsRepair`] when neither tells.
-pub(super) fn pairs_before(
-    set: &Path,
-    generation: u64,
-) -> Result<(u64, BTreeMap<String, u64>), AnchorsError> {
-    pairs_of(set, generation).ok_or_else(|| AnchorsError::NeedsRepair {
+pub(super) fn pairs_before(set: &Path, generation: u64) -> Result<PairCounts, AnchorsError> {
+    pairs_of(set, generation)?.ok_or_else(|| AnchorsError::NeedsRepair {
         path: log_path(set),
         set: set.to_owned(),
         what: format!(
@@ -182,12 +188,19 @@ pub(super) fn pairs_before(
 }
 
 /// The newest record of the log that can be read, and whether it has a checksum.
-pub(super) fn last(set: &Path) -> Option<(u64, bool)> {
-    let text = fs_err::read(log_path(set)).ok()?;
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(super) fn last(set: &Path) -> Result<Option<(u64, bool)>, AnchorsError> {
+    let path = log_path(set);
+    let read = fs_err::read(&path).map_err(|error| AnchorsError::of_file(&path, error));
+    let Some(text) = if_whole(read)? else {
+        return Ok(None);
+    };
     let text = String::from_utf8_lossy(&text);
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let last = whole.lines().rev().find_map(|line| log::parse(line).ok())?;
-    Some((last.change.generation, last.checked))
+    let last = whole.lines().rev().find_map(|line| log::parse(line).ok());
+    Ok(last.map(|last| (last.change.generation, last.checked)))
 }
 
 impl Change {

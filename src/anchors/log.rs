@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::history::{self, Change};
 use super::manifest::{self, Manifest};
 use super::{aside, fs};
@@ -78,7 +78,10 @@ pub(super) fn parse(text: &str) -> Result<LogLine, String> {
 
 /// The whole lines that can be read, and what is wrong with the others. A line that was torn when a
 /// writer was killed is none.
-pub(super) fn read(set: &Path) -> (Vec<LogLine>, Vec<AnchorsError>) {
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(super) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), AnchorsError> {
     let path = history::log_path(set);
     let wrong = |what: String| AnchorsError::NeedsRepair {
         path: path.clone(),
@@ -88,13 +91,14 @@ pub(super) fn read(set: &Path) -> (Vec<LogLine>, Vec<AnchorsError>) {
     let bytes = match fs_err::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return (Vec::new(), Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
-        Err(error) => return (Vec::new(), vec![wrong(error.to_string())]),
+        Err(error) if fs::is_refusal(&error) => return Err(error.into()),
+        Err(error) => return Ok((Vec::new(), vec![wrong(error.to_string())])),
     };
     let (mut lines, mut findings) = (Vec::new(), Vec::new());
     let Some(end) = bytes.iter().rposition(|&b| b == b'\n') else {
-        return (lines, findings);
+        return Ok((lines, findings));
     };
     for (i, line) in bytes[..end].split(|&b| b == b'\n').enumerate() {
         let text = std::str::from_utf8(line).map_err(|e| e.to_string());
@@ -103,7 +107,7 @@ pub(super) fn read(set: &Path) -> (Vec<LogLine>, Vec<AnchorsError>) {
             Err(what) => findings.push(wrong(format!("line {} is not a record: {what}", i + 1))),
         }
     }
-    (lines, findings)
+    Ok((lines, findings))
 }
 
 /// Writes the log anew.
@@ -126,28 +130,40 @@ pub(super) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
 }
 
 /// Everything that the log must tell of a set whose live generation is `live`, and does not.
-pub(super) fn verify(set: &Path, live: u64) -> Vec<AnchorsError> {
-    let (lines, mut findings) = read(set);
-    findings.extend(verify_lines(set, live, &lines, findings.is_empty()));
-    let of_ids = lines.iter().map(|line| ids_sound(set, &line.change));
-    findings.extend(of_ids.filter_map(Result::err));
-    findings
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(super) fn verify(set: &Path, live: u64) -> Result<Vec<AnchorsError>, AnchorsError> {
+    let (lines, mut findings) = read(set)?;
+    findings.extend(verify_lines(set, live, &lines, findings.is_empty())?);
+    for line in &lines {
+        if let Err(error) = ids_sound(set, &line.change) {
+            findings.push(error.into_damage()?);
+        }
+    }
+    Ok(findings)
 }
 
 /// The first of these things that the lines themselves tell; lists of ids, of which there may be as many
 /// as changes, are not read.
-pub(super) fn first_doubt(set: &Path, live: u64) -> Option<AnchorsError> {
-    let (lines, findings) = read(set);
-    let read_whole = findings.is_empty();
-    let of_lines = || verify_lines(set, live, &lines, read_whole);
-    findings
-        .into_iter()
-        .next()
-        .or_else(|| of_lines().into_iter().next())
+///
+/// # Errors
+/// As [`verify`].
+pub(super) fn first_doubt(set: &Path, live: u64) -> Result<Option<AnchorsError>, AnchorsError> {
+    let (lines, findings) = read(set)?;
+    match findings.into_iter().next() {
+        Some(first) => Ok(Some(first)),
+        None => Ok(verify_lines(set, live, &lines, true)?.into_iter().next()),
+    }
 }
 
 /// The same of the lines that could be read, which are all if `read_whole`.
-fn verify_lines(set: &Path, live: u64, lines: &[LogLine], read_whole: bool) -> Vec<AnchorsError> {
+fn verify_lines(
+    set: &Path,
+    live: u64,
+    lines: &[LogLine],
+    read_whole: bool,
+) -> Result<Vec<AnchorsError>, AnchorsError> {
     let mut findings = Vec::new();
     let path = history::log_path(set);
     let wrong = |what: String| AnchorsError::NeedsRepair {
@@ -157,16 +173,13 @@ fn verify_lines(set: &Path, live: u64, lines: &[LogLine], read_whole: bool) -> V
     };
     let manifests = match recorded(set, live) {
         Ok(manifests) => manifests,
-        Err(error) => {
-            findings.push(error);
-            return findings;
-        }
+        Err(error) => return Ok(vec![error.into_damage()?]),
     };
     if lines.is_empty() {
         if !manifests.is_empty() && read_whole {
             findings.push(wrong("it has no record".to_owned()));
         }
-        return findings;
+        return Ok(findings);
     }
     let numbers: Vec<u64> = lines.iter().map(|l| l.change.generation).collect();
     if !numbers.is_sorted_by(|a, b| a < b) {
@@ -194,24 +207,30 @@ fn verify_lines(set: &Path, live: u64, lines: &[LogLine], read_whole: bool) -> V
             )));
         }
     }
-    let lacking = lacking(set, lines).unwrap_or_else(|error| {
-        findings.push(error);
-        BTreeSet::new()
-    });
+    let lacking = match lacking(set, lines) {
+        Ok(lacking) => lacking,
+        Err(error) => {
+            findings.push(error.into_damage()?);
+            BTreeSet::new()
+        }
+    };
     for n in lacking.into_iter().filter(|n| *n <= live) {
         findings.push(AnchorsError::Damaged {
             path: manifest::folder(set).join(format!("{}.json", manifest::name(n))),
             what: "the log says that this generation is kept, but its manifest is missing".into(),
         });
     }
-    findings
+    Ok(findings)
 }
 
 /// The records that sound manifests hold, up to the live one.
 fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, AnchorsError> {
-    let numbers = manifest::list(set)?.into_iter();
-    let read = |n| Some((n, Manifest::read(set, &manifest::name(n)).ok()?.change?));
-    Ok(numbers.filter(|n| *n <= live).filter_map(read).collect())
+    let mut recorded = BTreeMap::new();
+    for n in manifest::list(set)?.into_iter().filter(|n| *n <= live) {
+        let manifest = if_whole(Manifest::read(set, &manifest::name(n)))?;
+        recorded.extend(manifest.and_then(|manifest| Some((n, manifest.change?))));
+    }
+    Ok(recorded)
 }
 
 /// Whether a line tells what the manifest does. What a purge takes out of a line (names of pairs, what
@@ -285,7 +304,7 @@ fn lacking(set: &Path, lines: &[LogLine]) -> Result<BTreeSet<u64>, AnchorsError>
 /// # Errors
 /// When the folder of manifests cannot be read.
 pub(super) fn lacks_manifest(set: &Path) -> Result<bool, AnchorsError> {
-    Ok(!lacking(set, &read(set).0)?.is_empty())
+    Ok(!lacking(set, &read(set)?.0)?.is_empty())
 }
 
 /// The generation whose content a repair took.
@@ -312,7 +331,7 @@ fn lost(generation: u64) -> Change {
 /// # Errors
 /// When the disk refuses.
 pub(super) fn note_lost(set: &Path, live: u64) -> Result<Option<String>, AnchorsError> {
-    if history::pairs_of(set, live).is_some() {
+    if history::pairs_of(set, live)?.is_some() {
         return Ok(None);
     }
     history::append(set, &lost(live), None)?;
@@ -328,13 +347,13 @@ pub(super) fn note_lost(set: &Path, live: u64) -> Result<Option<String>, Anchors
 /// # Errors
 /// When the disk refuses.
 pub(super) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError> {
-    let found = verify(set, live);
+    let found = verify(set, live)?;
     if found.is_empty() {
         return Ok(Vec::new());
     }
     let mended: Vec<String> = found.iter().map(AnchorsError::without_advice).collect();
     let manifests = recorded(set, live)?;
-    let (read, _) = read(set);
+    let (read, _) = read(set)?;
     let mut lines: BTreeMap<u64, LogLine> = BTreeMap::new();
     for line in read {
         let n = line.change.generation;
@@ -362,7 +381,7 @@ pub(super) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError>
     }
     let mut lines: Vec<LogLine> = lines.into_values().collect();
     for line in &mut lines {
-        if ids_sound(set, &line.change).is_err() {
+        if if_whole(ids_sound(set, &line.change))?.is_none() {
             let name = history::ids_name(line.change.generation);
             aside::put(set, &history::folder(set), &name)?;
             line.change.ids_file = None;

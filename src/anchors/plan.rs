@@ -136,7 +136,10 @@ pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPl
 /// # Errors
 /// When it is there and is damaged, or belongs to other vectors.
 pub fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<Graph>, AnchorsError> {
-    Ok(path.exists().then(|| Graph::open(path, set)).transpose()?)
+    match crate::disk::found(path)? {
+        Some(_) => Ok(Some(Graph::open(path, set)?)),
+        None => Ok(None),
+    }
 }
 
 /// What answers `k` from `set` in this mode.

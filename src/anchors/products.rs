@@ -64,7 +64,7 @@ pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
 /// # Errors
 /// When the file is there and is damaged or of something else.
 pub fn read(path: &Path, dims: [usize; 2], pairs: u64) -> Result<Option<Moments>, AnchorsError> {
-    if !path.exists() {
+    if crate::disk::found(path)?.is_none() {
         return Ok(None);
     }
     let file = MappedFile::open(path)?;

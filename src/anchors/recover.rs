@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::manifest::{self, Manifest, SegmentEntry};
 use super::segment::{self, IMAGE, PAIRS, TEXT};
 use super::{content, fs, takeover};
@@ -27,13 +27,15 @@ pub(super) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
         return Ok(given);
     }
     let (named, all_read) = named(set)?;
-    let mut lacking: BTreeMap<String, SegmentEntry> = named
-        .into_iter()
-        .filter(|(id, entry)| !content::is_whole(&folder.join(id), entry))
-        .collect();
+    let mut lacking: BTreeMap<String, SegmentEntry> = BTreeMap::new();
+    for (id, entry) in named {
+        if !content::is_whole(&folder.join(&id), &entry)? {
+            lacking.insert(id, entry);
+        }
+    }
     let mut left = Vec::new();
     for path in hidden {
-        let of = segment::sound_name(&path).filter(|name| lacking.contains_key(name));
+        let of = segment::sound_name(&path)?.filter(|name| lacking.contains_key(name));
         let Some(name) = of else {
             left.push(path);
             continue;
@@ -47,7 +49,15 @@ pub(super) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
         given.push(name);
     }
     let complete = all_read && lacking.is_empty();
-    left.retain(|path| complete || !has_parts(path));
+    if !complete {
+        let mut needless = Vec::new();
+        for path in left {
+            if !has_parts(&path)? {
+                needless.push(path);
+            }
+        }
+        left = needless;
+    }
     if !left.is_empty() {
         // What has taken its place may be that of a writer that was killed before this.
         fs::sync_folder(&folder)?;
@@ -74,19 +84,22 @@ fn named(set: &Path) -> Result<(BTreeMap<String, SegmentEntry>, bool), AnchorsEr
     let mut named = BTreeMap::new();
     let mut all_read = true;
     for generation in manifest::list(set)? {
-        match Manifest::read(set, &manifest::name(generation)) {
-            Ok(manifest) => {
+        match if_whole(Manifest::read(set, &manifest::name(generation)))? {
+            Some(manifest) => {
                 named.extend(manifest.segments.into_iter().map(|s| (s.id.clone(), s)));
             }
-            Err(_) => all_read = false,
+            None => all_read = false,
         }
     }
     Ok((named, all_read))
 }
 
 /// Whether there is a whole file in it that cannot be made from the others.
-fn has_parts(folder: &Path) -> bool {
-    [PAIRS, IMAGE, TEXT]
-        .iter()
-        .any(|name| folder.join(name).is_file())
+fn has_parts(folder: &Path) -> Result<bool, AnchorsError> {
+    for name in [PAIRS, IMAGE, TEXT] {
+        if fs::has_file(&folder.join(name))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -19,7 +19,7 @@ use asif_index::container::{Container, ContainerWriter};
 use asif_index::mmap::MappedFile;
 use asif_index::{Center, Graph, VectorOptions, VectorSet, VectorSetWriter};
 
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::fs::{REMOVING, REPLACED};
 use super::manifest::{Manifest, SegmentEntry};
 use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
@@ -48,10 +48,12 @@ pub fn folder(set: &Path) -> PathBuf {
 }
 
 /// Whether a graph lies in the folder of a segment, sound or not.
-pub(super) fn has_graphs(folder: &Path) -> bool {
-    [IMAGE_GRAPH, TEXT_GRAPH]
-        .iter()
-        .any(|name| folder.join(name).exists())
+///
+/// # Errors
+/// When the system refuses to say.
+pub(super) fn has_graphs(folder: &Path) -> Result<bool, AnchorsError> {
+    let [image, text] = [IMAGE_GRAPH, TEXT_GRAPH].map(|name| fs::found(&folder.join(name)));
+    Ok(image?.is_some() || text?.is_some())
 }
 
 /// Writes the pairs of a new segment, one after another.
@@ -208,13 +210,13 @@ impl SegmentWriter {
         };
         // Content decides the name: what stands there already and is sound is the same segment.
         let new = self.folder.path();
-        if content::is_whole(&destination, &entry) && takeover::has_rows(&destination, new)? {
+        if content::is_whole(&destination, &entry)? && takeover::has_rows(&destination, new)? {
             // Its writer may have been killed before its name was durable.
             fs::sync_folder(&segments)?;
             // Another program may have derived other bits from the same content.
             entry.files = content::files(&destination)?;
         } else {
-            if destination.is_dir() {
+            if fs::has_folder(&destination)? {
                 takeover::complete(&destination, new, [&image, &text])?;
                 entry.files = content::files(new)?;
             }
@@ -226,11 +228,17 @@ impl SegmentWriter {
 }
 
 /// The name of the segment in this folder by its content, if all its files are sound.
-pub(super) fn sound_name(folder: &Path) -> Option<String> {
-    let pairs = Records::open(&folder.join(PAIRS)).ok()?.len() as u64;
-    let segment = Segment::open_alone(folder, pairs).ok()?;
-    segment.verify().ok()?;
-    segment.content_name().ok()
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(super) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> {
+    let name = || {
+        let pairs = Records::open(&folder.join(PAIRS))?.len() as u64;
+        let segment = Segment::open_alone(folder, pairs)?;
+        segment.verify()?;
+        segment.content_name()
+    };
+    if_whole(name())
 }
 
 /// A segment, mapped.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::embed::Embedder;
-use super::error::{AnchorsError, OtherEncoder};
+use super::error::{AnchorsError, OtherEncoder, if_whole};
 use super::manifest::{self, EncoderEntry, Manifest};
 use super::records::Record;
 use super::segment::Segment;
@@ -94,18 +94,20 @@ impl AnchorSet {
     /// says so: whoever calls this must tell the user.
     ///
     /// # Errors
-    /// As [`open`](Self::open), of the live generation, when no other can be opened either.
+    /// As [`open`](Self::open), of the live generation, when no other can be opened either, or when the
+    /// system refuses to let a file be read.
     pub fn open_or_last_good(path: &Path) -> Result<(Self, Option<Fallback>), AnchorsError> {
         let damage = match Self::open(path).and_then(Self::read_whole) {
             Ok(set) => return Ok((set, None)),
             Err(error @ AnchorsError::NotASet { .. }) if !manifest::folder(path).is_dir() => {
                 return Err(error);
             }
-            Err(error) => error,
+            // What the system refuses to read is not damaged.
+            Err(error) => error.into_damage()?,
         };
         for generation in witness::look(path)?.published {
             let opened = Self::open_named(path, &manifest::name(generation));
-            if let Ok(set) = opened.and_then(Self::read_whole) {
+            if let Some(set) = if_whole(opened.and_then(Self::read_whole))? {
                 return Ok((set, Some(Fallback { damage, generation })));
             }
         }
@@ -151,7 +153,10 @@ impl AnchorSet {
                 let gone = Tombstones::read(&file, &manifest.segments, manifest.dims())?;
                 let named = manifest.tombstones.as_ref();
                 let sum = named.and_then(|t| t.checksum.as_ref());
-                let other = sum.is_some_and(|s| content::header(&file).ok().as_ref() != Some(s));
+                let other = match sum {
+                    Some(sum) => content::header(&file)? != *sum,
+                    None => false,
+                };
                 if other || named.is_some_and(|t| t.removed != gone.count()) {
                     let what = "it is not the list of removed pairs that the manifest names";
                     return Err(AnchorsError::Damaged {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::history::{self, Change};
 use super::manifest::{self, Manifest, SegmentEntry};
 use super::segment::{self, Segment};
@@ -40,8 +40,8 @@ pub fn swap(
     match target {
         // It goes on from where the content was, so twice goes two changes back.
         Target::Previous => {
-            let live = Manifest::read(set, &manifest::name(current));
-            let generation = previous(set, &live, current)?;
+            let live = if_whole(Manifest::read(set, &manifest::name(current)))?;
+            let generation = previous(set, live.as_ref(), current)?;
             restore(writer, generation, "rollback", |parent| parent)
         }
         // A swap is undone by a rollback.
@@ -85,16 +85,12 @@ fn restore(
     })
 }
 
-fn previous(
-    set: &Path,
-    live: &Result<Manifest, AnchorsError>,
-    current: u64,
-) -> Result<u64, AnchorsError> {
+fn previous(set: &Path, live: Option<&Manifest>, current: u64) -> Result<u64, AnchorsError> {
     let kept = manifest::kept(set)?;
     let wanted = match live {
-        Ok(live) => live.parent,
+        Some(live) => live.parent,
         // What came before it cannot be asked of a damaged manifest.
-        Err(_) => kept.iter().rev().copied().find(|&n| n < current),
+        None => kept.iter().rev().copied().find(|&n| n < current),
     };
     wanted.ok_or_else(|| AnchorsError::NoGeneration {
         path: set.to_owned(),
@@ -166,7 +162,7 @@ fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
     let folder = segment::folder(set);
     let destination = folder.join(&entry.id);
     fs::create_dir_all(&folder)?;
-    if content::is_whole(&destination, entry) {
+    if content::is_whole(&destination, entry)? {
         // Its writer may have been killed before its name was durable.
         return Ok(fs::sync_folder(&folder)?);
     }

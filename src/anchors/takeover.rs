@@ -8,7 +8,7 @@ use std::path::Path;
 
 use asif_index::{BatchBuilder, Graph, VectorSet, write_graph};
 
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::segment::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH};
 use super::{content, fs};
 
@@ -35,10 +35,11 @@ pub(super) fn complete(
 ) -> Result<(), AnchorsError> {
     for (name, set) in [IMAGE_GRAPH, TEXT_GRAPH].iter().zip(vectors) {
         let [from, to] = [old, new].map(|folder| folder.join(name));
-        if to.exists() || from.symlink_metadata().is_err() {
+        if fs::found(&to)?.is_some() || fs::found_itself(&from)?.is_none() {
             continue;
         }
-        match Graph::open(&from, set).is_ok_and(|graph| graph.verify().is_ok()) {
+        let opened = Graph::open(&from, set).and_then(|graph| graph.verify());
+        match if_whole(opened.map_err(AnchorsError::from))?.is_some() {
             true => fs::link_or_copy(&from, &to)?,
             false => drop(write_graph(&to, set, &BatchBuilder::default())?),
         }

@@ -17,9 +17,9 @@
 
 use std::path::Path;
 
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::manifest::{self, Manifest};
-use super::{history, publish};
+use super::{fs, history, publish};
 
 /// What the witnesses say together.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ fn check(said: &str) -> String {
 /// what disagrees is looked at again.
 ///
 /// # Errors
-/// [`AnchorsError::NotASet`] when the folder is none; when `generations` cannot be read.
+/// [`AnchorsError::NotASet`] when the folder is none; when the system refuses to let a witness be read, whose word is not
+/// known then.
 pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
     let read = || fs_err::read(set.join(publish::CURRENT)).ok();
     let mut before = read();
@@ -75,7 +76,7 @@ pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
 
 fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
     let named = named(set)?;
-    let last = history::last(set);
+    let last = history::last(set)?;
     let logged = last.map_or(0, |(generation, _)| generation);
     let manifests = manifest::list(set)?;
     let highest = manifests.last().copied().unwrap_or(0);
@@ -96,7 +97,7 @@ fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
                 wrong(format!(
                     "it names {name}, but the log says that generation {logged} followed"
                 ))
-            } else if above > 1 || above == 1 && !is_leftover(set, n, highest) {
+            } else if above > 1 || above == 1 && !is_leftover(set, n, highest)? {
                 wrong(format!(
                     "it names {name}, but generations up to {highest} were published"
                 ))
@@ -106,7 +107,7 @@ fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
                 ))
             } else if named.check.is_none() && last.is_some_and(|(_, sealed)| sealed) {
                 wrong(format!("it names {name} without the checksum that it had"))
-            } else if named.is_of_another_manifest(set) {
+            } else if named.is_of_another_manifest(set)? {
                 wrong(format!(
                     "it names {name}, but not the manifest that lies there under this name"
                 ))
@@ -130,13 +131,13 @@ fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
 }
 
 /// Whether the manifest `above` is what a killed writer left that went on from `n`.
-fn is_leftover(set: &Path, n: u64, above: u64) -> bool {
-    let read = |n| Manifest::read(set, &manifest::name(n));
-    let (Ok(before), Ok(after)) = (read(n), read(above)) else {
-        return above == n + 1;
+fn is_leftover(set: &Path, n: u64, above: u64) -> Result<bool, AnchorsError> {
+    let read = |n| if_whole(Manifest::read(set, &manifest::name(n)));
+    let (Some(before), Some(after)) = (read(n)?, read(above)?) else {
+        return Ok(above == n + 1);
     };
     let follows = |change: &history::Change| change.pairs_before == before.counts.pairs;
-    above == n + 1 && after.change.as_ref().is_none_or(follows)
+    Ok(above == n + 1 && after.change.as_ref().is_none_or(follows))
 }
 
 /// What `CURRENT` says by itself.
@@ -148,12 +149,12 @@ struct NamedGeneration {
 
 impl NamedGeneration {
     /// Whether the manifest of that name is sound and not the one that was meant.
-    fn is_of_another_manifest(&self, set: &Path) -> bool {
+    fn is_of_another_manifest(&self, set: &Path) -> Result<bool, AnchorsError> {
         let Some(check) = &self.check else {
-            return false;
+            return Ok(false);
         };
-        Manifest::read(set, &manifest::name(self.generation))
-            .is_ok_and(|manifest| !manifest.checksum.starts_with(check.as_str()))
+        let manifest = if_whole(Manifest::read(set, &manifest::name(self.generation)))?;
+        Ok(manifest.is_some_and(|manifest| !manifest.checksum.starts_with(check.as_str())))
     }
 }
 
@@ -163,11 +164,10 @@ fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsErr
         path: set.to_owned(),
         why,
     };
-    if !set.exists() {
-        return Err(not_a_set("there is no such folder"));
-    }
-    if !set.is_dir() {
-        return Err(not_a_set("it is a file"));
+    match fs::found(set)? {
+        None => return Err(not_a_set("there is no such folder")),
+        Some(found) if !found.is_dir() => return Err(not_a_set("it is a file")),
+        Some(_) => {}
     }
     let path = set.join(publish::CURRENT);
     let wrong = |what: &str| {
@@ -177,15 +177,15 @@ fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsErr
             what: what.to_owned(),
         }))
     };
-    if !path.is_file() {
-        if !manifest::folder(set).is_dir() {
+    if !fs::has_file(&path)? {
+        if !fs::has_folder(&manifest::folder(set))? {
             return Err(not_a_set("it has no file CURRENT"));
         }
         return wrong("it has no file CURRENT");
     }
     let text = match fs_err::read(&path) {
         Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
-        Err(error) => return Ok(Err(error.into())),
+        Err(error) => return Ok(Err(AnchorsError::of_file(&path, error).into_damage()?)),
     };
     let mut words = text.split_ascii_whitespace();
     let (name, check_word) = (words.next().unwrap_or_default(), words.next());

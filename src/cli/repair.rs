@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::check::repair;
+use asif::anchors::AnchorsError;
+use asif::anchors::check::{Finding, repair};
 use clap::Args;
 
 use super::args::{EncoderArgs, Load};
@@ -35,9 +36,21 @@ pub struct RepairArgs {
     encoders: EncoderArgs,
 }
 
+/// What goes before the system's refusal to let a file be read or written.
+const REFUSED: &str = "the system refuses a file, which does not tell that it is damaged: nothing was \
+     given up for it. Do away with the cause if it is one that passes (permissions, the number of open \
+     files, memory, room), and repair again; if the disk cannot read the file any more, delete it (keep a \
+     copy if you can), and `asif repair` takes it for lost";
+
 pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
     let encoders = |_: &_| args.encoders.open(context, None, Load::Many);
-    let done = repair(&args.set, args.dry_run, encoders, context.watch())?;
+    let done = repair(&args.set, args.dry_run, encoders, context.watch());
+    let done = done.map_err(
+        |error: anyhow::Error| match error.downcast_ref::<AnchorsError>() {
+            Some(refused) if refused.is_refusal() => error.context(REFUSED),
+            _ => error,
+        },
+    )?;
     if context.json {
         context.print_json(&done)?;
     } else {
@@ -45,7 +58,11 @@ pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
         if mended.is_empty() {
             mended.push("nothing".to_owned());
         }
-        let left: Vec<String> = done.left.iter().map(|f| f.problem.clone()).collect();
+        let told = |f: &Finding| match args.dry_run {
+            true => f.problem.clone(),
+            false => f.fact.clone(),
+        };
+        let left: Vec<String> = done.left.iter().map(told).collect();
         let mut rows = vec![
             ("mended", format::list(&mended)),
             ("live", format!("generation {}", done.generation)),
@@ -58,9 +75,12 @@ pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
     if done.left.is_empty() {
         return Ok(());
     }
-    let said = format!("{} finding(s) remain", done.left.len());
-    Err(BadInput(format!(
-        "{said}; `asif anchors compact` or a new build leaves them behind"
-    ))
-    .into())
+    let found = done.left.len();
+    let said = match args.dry_run {
+        true => format!("{found} finding(s); `asif repair` makes good what it can"),
+        false => {
+            format!("{found} finding(s) remain; restore the set from a copy, or build it again")
+        }
+    };
+    Err(BadInput(said).into())
 }

@@ -34,6 +34,61 @@ pub const REMOVING: &str = ".removing-";
 /// How the name begins that a folder has when another takes its own.
 pub const REPLACED: &str = ".replaced-";
 
+/// What a path leads to; none where nothing is there.
+///
+/// # Errors
+/// When the file system refuses to say, which does not mean that nothing is there.
+pub fn found(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
+    or_none(fs_err::metadata(path))
+}
+
+/// The same of what has the name itself: of a link, not of what it leads to.
+///
+/// # Errors
+/// As [`found`].
+pub fn found_itself(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
+    or_none(fs_err::symlink_metadata(path))
+}
+
+fn or_none<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    match looked {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if [NotFound, NotADirectory].contains(&error.kind()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a regular file is there.
+///
+/// # Errors
+/// As [`found`].
+pub fn has_file(path: &Path) -> io::Result<bool> {
+    Ok(found(path)?.is_some_and(|found| found.is_file()))
+}
+
+/// Whether a folder is there.
+///
+/// # Errors
+/// As [`found`].
+pub fn has_folder(path: &Path) -> io::Result<bool> {
+    Ok(found(path)?.is_some_and(|found| found.is_dir()))
+}
+
+/// Whether an error is the system's refusal, which says nothing of what lies under the path: it is not
+/// permitted, there are no more files or memory to give, or the disk cannot read it.
+pub fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, UnexpectedEof};
+    let content = [
+        NotFound,
+        IsADirectory,
+        NotADirectory,
+        UnexpectedEof,
+        InvalidData,
+    ];
+    !content.contains(&error.kind())
+}
+
 /// Announces a step that is taken by other means than this module's.
 ///
 /// # Errors

@@ -110,6 +110,28 @@ pub fn cases(folder: &Path) -> Vec<Case> {
     cases
 }
 
+/// Repairs that need no encoder: of a sound set, and of damaged ones.
+pub fn repairs(folder: &Path) -> Vec<Case> {
+    let mut cases = without_encoders(folder);
+    cases.retain(|case| case.words[0] == "repair");
+    let plain = folder.join("plain");
+    let older = folder.join("an older manifest");
+    copy(&plain, &older);
+    let path = older.join("a.asif/generations/g000002.json");
+    let mut bytes = fs_err::read(&path).unwrap();
+    bytes[300] ^= 1;
+    fs_err::write(&path, bytes).unwrap();
+    for (name, template) in [
+        ("repair: a sound set", &plain),
+        ("repair: an older manifest", &older),
+    ] {
+        let words = ["repair", "{}/a.asif"];
+        cases.push(case(name, Subject::Damaged, template, &words));
+    }
+    cases.retain(|case| asked_for(case.name));
+    cases
+}
+
 fn case(name: &'static str, subject: Subject, template: &Path, words: &[&str]) -> Case {
     Case {
         name,

@@ -170,6 +170,31 @@ pub fn asked(tid: Pid, regs: &user_regs_struct, root: &Path) -> Option<Asked> {
     }
 }
 
+/// The call and the path, where a thread is about to look at a file or folder below `root`: to open it,
+/// read it, map it, or ask what it is.
+pub fn looks_at(tid: Pid, regs: &user_regs_struct, root: &Path) -> Option<(&'static str, PathBuf)> {
+    let thread = Thread { tid, root };
+    let (a, b, d, e) = (regs.rdi, regs.rsi, regs.r10, regs.r8);
+    let cwd = libc::AT_FDCWD as u64;
+    let (name, path) = match regs.orig_rax as c_long {
+        libc::SYS_open => ("open", thread.path(cwd, a)),
+        libc::SYS_openat => ("openat", thread.path(a, b)),
+        libc::SYS_stat => ("stat", thread.path(cwd, a)),
+        libc::SYS_lstat => ("lstat", thread.path(cwd, a)),
+        libc::SYS_newfstatat | libc::SYS_statx if thread.text(b).is_empty() => {
+            ("fstat", thread.file(a))
+        }
+        libc::SYS_newfstatat | libc::SYS_statx => ("statx", thread.path(a, b)),
+        libc::SYS_fstat => ("fstat", thread.file(a)),
+        libc::SYS_read => ("read", thread.file(a)),
+        libc::SYS_pread64 => ("pread64", thread.file(a)),
+        libc::SYS_getdents64 => ("getdents64", thread.file(a)),
+        libc::SYS_mmap if d & libc::MAP_ANONYMOUS as u64 == 0 => ("mmap", thread.file(e)),
+        _ => return None,
+    };
+    Some((name, path?))
+}
+
 struct Thread<'a> {
     tid: Pid,
     root: &'a Path,

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::calls::{Asked, Call, Change, asked};
+use super::calls::{Asked, Call, Change, asked, looks_at};
 
 /// What is done to the program.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,6 +28,8 @@ pub enum Plan {
     RefuseFrom(usize, Errno),
     /// It is killed before its n-th call.
     Kill(usize),
+    /// Of the calls that look at files instead, the n-th is not executed and gives this error.
+    RefuseLook(usize, Errno),
 }
 
 /// How a program ended.
@@ -187,6 +189,13 @@ impl Watch {
             return;
         };
         match (info.op, self.pending.remove(&tid)) {
+            (ENTRY, _) if matches!(self.plan, Plan::RefuseLook(..)) => {
+                if let Some(error) = self.looked(tid, &regs) {
+                    regs.orig_rax = u64::MAX;
+                    let _ = ptrace::setregs(tid, regs);
+                    self.pending.insert(tid, Pending::Refused(error));
+                }
+            }
             (ENTRY, _) => {
                 let Some(asked) = asked(tid, &regs, &self.root) else {
                     return;
@@ -210,6 +219,19 @@ impl Watch {
         }
     }
 
+    /// Counts a call that looks at a file; the error that it is to give.
+    fn looked(&mut self, tid: Pid, regs: &libc::user_regs_struct) -> Option<Errno> {
+        let Plan::RefuseLook(nth, error) = self.plan else {
+            return None;
+        };
+        let at = looks_at(tid, regs, &self.root)?;
+        self.count += 1;
+        (self.count == nth).then(|| {
+            self.reached = Some(at);
+            error
+        })
+    }
+
     /// Counts a call and says what becomes of it.
     fn entered(&mut self, asked: Asked) -> Pending {
         if self.plain && asked.flagged {
@@ -221,7 +243,7 @@ impl Watch {
         self.count += 1;
         let gives_back = matches!(asked.change, Change::Unlink(_) | Change::RemoveFolder(_));
         let refused = match self.plan {
-            Plan::Record => None,
+            Plan::Record | Plan::RefuseLook(..) => None,
             Plan::Refuse(nth, error) => (self.count == nth).then_some(error),
             Plan::RefuseFrom(nth, error) => (self.count >= nth && !gives_back).then_some(error),
             Plan::Kill(nth) => (self.count == nth).then_some(Errno::EINTR),

@@ -116,6 +116,8 @@ impl Admission {
     ) -> Result<(Arc<Snapshot>, Option<LiveError>), LiveError> {
         let refused = match self.admit(None) {
             Ok((snapshot, _)) => return Ok((snapshot, None)),
+            // What the system refuses to read is not damaged.
+            Err(LiveError::Anchors(error)) if error.is_refusal() => return Err(error.into()),
             Err(error) => error,
         };
         let tried = publish::current(&self.path).ok();
@@ -128,8 +130,10 @@ impl Admission {
                 .and_then(|manifest| AnchorSet::from_manifest(&self.path, manifest))
                 .map_err(LiveError::from);
             let mut phases = Phases::default();
-            if let Ok(snapshot) = opened.and_then(|set| self.prepare(set, &mut phases)) {
-                return Ok((snapshot, Some(refused)));
+            match opened.and_then(|set| self.prepare(set, &mut phases)) {
+                Ok(snapshot) => return Ok((snapshot, Some(refused))),
+                Err(LiveError::Anchors(error)) if error.is_refusal() => return Err(error.into()),
+                Err(_) => {}
             }
         }
         Err(refused)

@@ -69,8 +69,10 @@ pub struct DeletionReceipt {
     pub generation_after: u64,
     /// Pictures of the pairs that asif did not write, or that others use; the command has named them.
     pub pictures_left: usize,
-    /// Other sets that hold pairs of these ids; the command has named them.
+    /// Other sets that hold pairs of these ids, or could not be looked at; the command has named them.
     pub other_sets: usize,
+    /// Those of them that could not be looked at, or not whole.
+    pub other_sets_unread: usize,
     /// Segments with further hard links in folders of no known set.
     pub unknown_links: usize,
     /// Damaged folders that were deleted without its being known whose pairs they held.
@@ -121,6 +123,7 @@ impl DeletionReceipt {
             generation_after: report.receipt.change.generation,
             pictures_left: report.pictures_left.len(),
             other_sets: report.elsewhere.len(),
+            other_sets_unread: unread_sets(report),
             unknown_links: report.unknown_links.len(),
             unreadable: report.unreadable.len(),
             result: result(report, &search),
@@ -204,6 +207,12 @@ pub fn why_kept(
     Ok((!is_of_set).then_some("is of a purge of another set"))
 }
 
+/// Other sets of which something could not be looked at.
+fn unread_sets(report: &PurgeReport) -> usize {
+    let others = report.elsewhere.iter();
+    others.filter(|other| other.problem.is_some()).count()
+}
+
 fn result(report: &PurgeReport, search: &ByteSearch) -> String {
     match (&report.search, search.found.len()) {
         (None, _) => DRY_RUN.to_owned(),
@@ -215,6 +224,10 @@ fn result(report: &PurgeReport, search: &ByteSearch) -> String {
         (Some(_), 0) if !report.leftovers_kept.is_empty() => {
             let kept = report.leftovers_kept.len();
             format!("not verified: {kept} files or folders were left that may hold something of the pairs")
+        }
+        (Some(_), 0) if unread_sets(report) > 0 => {
+            let unread = unread_sets(report);
+            format!("not verified: {unread} other sets could not be looked at, and may hold the pairs")
         }
         (Some(_), 0) => VERIFIED.to_owned(),
         (Some(_), found) => format!("not verified: something was found in {found} files"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::needles::Needles;
 use super::stored;
 use crate::anchors::cache::{ContentKey, Directions, EmbeddingCache};
-use crate::anchors::error::AnchorsError;
+use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::fs;
 use crate::anchors::manifest::{EncoderEntry, Manifest};
 use crate::anchors::records::Record;
@@ -89,7 +89,7 @@ pub(super) fn pairs(
     let mut seen = HashSet::new();
     for &generation in kept {
         // A damaged generation must not be what keeps its pairs.
-        let Ok(old) = AnchorSet::open_generation(set, generation) else {
+        let Some(old) = if_whole(AnchorSet::open_generation(set, generation))? else {
             continue;
         };
         for (entry, segment) in old.manifest().segments.iter().zip(old.segments()) {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::anchors::error::AnchorsError;
+use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::records::{Record, Records};
 use crate::anchors::segment::{self, Segment};
 use crate::anchors::{aside, fs};
@@ -52,16 +52,16 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
                 continue;
             }
             let is_foreign = !is_own(&name);
-            match open(&folder) {
+            match if_whole(open(&folder))? {
                 // A copy that somebody keeps is no part of the set; the search for bytes tells of it.
-                Ok(_) if is_foreign => {}
-                Ok((records, segment)) => folders.found.push(StoredPairs {
+                Some(_) if is_foreign => {}
+                Some((records, segment)) => folders.found.push(StoredPairs {
                     name: format!("{prefix}{name}"),
                     records,
                     segment,
                 }),
-                Err(_) if is_foreign => folders.foreign.push(folder),
-                Err(_) => folders.unreadable.push(folder),
+                None if is_foreign => folders.foreign.push(folder),
+                None => folders.unreadable.push(folder),
             }
         }
     }
@@ -71,8 +71,9 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
 fn open(folder: &Path) -> Result<(Records, Option<Segment>), AnchorsError> {
     let records = Records::open(&folder.join(segment::PAIRS))?;
     records.verify()?;
-    let segment = Segment::open_alone(folder, records.len() as u64).ok();
-    Ok((records, segment.filter(|s| s.verify().is_ok())))
+    let segment = Segment::open_alone(folder, records.len() as u64);
+    let sound = segment.and_then(|segment| segment.verify().map(|()| segment));
+    Ok((records, if_whole(sound)?))
 }
 
 /// Shows each pair, once a folder.

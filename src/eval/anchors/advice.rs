@@ -45,6 +45,7 @@ fn neighbours(found: &Diagnosis) -> Advice {
     let a = found.mutual_neighbours;
     let times = a.value / a.chance.max(f64::MIN_POSITIVE);
     let good = a.low > 4.0 * a.chance;
+    let too_few = 4.0 * a.chance >= 1.0;
     Advice {
         about: "mutual neighbours",
         found: format!(
@@ -57,6 +58,8 @@ fn neighbours(found: &Diagnosis) -> Advice {
         ),
         advice: if good {
             "both sides agree on what is near what, which is what the space stands on"
+        } else if too_few {
+            "too few pairs to tell: among so few, most are near each other by chance"
         } else if a.low > a.chance {
             "both sides agree little: captions that say what is seen, another encoder, or more pairs \
              would help more than any setting"

@@ -48,6 +48,13 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "",
         ),
         told(
+            "AnchorsError::BeyondRepair",
+            "repair manifest.asif",
+            3,
+            &["not a manifest", "restore it from a copy"],
+            "",
+        ),
+        told(
             "AnchorsError::Format",
             "inspect format.asif",
             3,
