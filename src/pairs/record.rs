@@ -265,9 +265,18 @@ fn expected_first(said: &str) -> String {
         "sequence" => "a list",
         other => other,
     };
+    // `string "a cat"`, and numbers between grave accents.
+    let found = found.replacen("string \"", "the text \"", 1);
+    let found = found.replacen("integer `", "the number `", 1);
+    let found = found.replacen("floating point `", "the number `", 1);
+    let found = found.replacen("boolean `", "`", 1).replace('`', "");
     let (expected, place) = match expected.rfind(" at ") {
         Some(at) => expected.split_at(at),
         None => (expected, ""),
+    };
+    let expected = match expected {
+        "a sequence" => "a list",
+        other => other,
     };
     format!("expected {expected}, found {found}{place}")
 }

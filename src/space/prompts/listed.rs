@@ -1,5 +1,6 @@
 //! Label files that are JSON or JSON Lines.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
@@ -95,10 +96,7 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
     }
     refuse_other_objects(path, &entries)?;
     if entries.len() > 1 && entries.iter().all(|(key, _)| key.parse::<i64>().is_ok()) {
-        return Err(wrong(
-            path,
-            "the keys are numbers, so this seems to be a list of classes, but not every one has a name",
-        ));
+        return Err(wrong(path, &numbering_fault(&entries)));
     }
     let mut listed = Vec::new();
     for (index, (label, value)) in entries.into_iter().enumerate() {
@@ -198,6 +196,28 @@ fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
     }
     let distinct = classes.windows(2).all(|pair| pair[0].0 != pair[1].0);
     (distinct && !classes.is_empty()).then(|| classes.into_iter().map(|(_, name)| name).collect())
+}
+
+/// What is wrong with classes that have numbers as keys.
+fn numbering_fault(entries: &[(String, Value)]) -> String {
+    let mut seen = HashSet::new();
+    for (key, value) in entries {
+        let number = key.parse::<i64>().unwrap_or_default();
+        if number < 0 {
+            return format!(
+                "the number {key} is below zero, and the first class has 0; leave it out, or write a \
+                 list of the names, [\"cat\", \"dog\"]"
+            );
+        }
+        if !seen.insert(number) {
+            return format!("the number {number} is there twice; give each class its own");
+        }
+        if !value.is_string() {
+            let found = json_type(value);
+            return format!("expected the name of a class under {key:?}, found {found}");
+        }
+    }
+    "the keys are numbers, and not each has the name of a class".to_owned()
 }
 
 /// `n01440764`.
