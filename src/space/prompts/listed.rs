@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::labels::More;
 use super::{PromptsError, place};
-use crate::pairs::{json_message, type_name as json_type};
+use crate::pairs::{CheckedValue, json_message, type_name as json_type};
 
 /// An object in the order of the file, its keys as often as they are there.
 struct Entries(Vec<(String, Value)>);
@@ -27,8 +27,12 @@ impl<'de> Deserialize<'de> for Entries {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
                 let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
+                while let Some((key, found)) = map.next_entry::<String, CheckedValue>()? {
+                    if let Some(inner) = found.twice {
+                        let said = format!("the key {inner:?} under {key:?} is there twice");
+                        return Err(serde::de::Error::custom(said));
+                    }
+                    entries.push((key, found.value));
                 }
                 Ok(Entries(entries))
             }
