@@ -390,7 +390,12 @@ fn faults_of_label_json_are_said_as_they_are() {
         (
             "l.json",
             r#"{"0":"cat","1":null}"#,
-            "under \"1\", found null",
+            "under \"1\" a name is expected, found null",
+        ),
+        (
+            "l.json",
+            r#"{"id2label":{"0":"cat","0":"dog"}}"#,
+            "the key \"0\" under \"id2label\" is there twice",
         ),
         (
             "l.jsonl",

@@ -100,7 +100,9 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
     }
     refuse_other_objects(path, &entries)?;
     if entries.len() > 1 && entries.iter().all(|(key, _)| key.parse::<i64>().is_ok()) {
-        return Err(wrong(path, &numbering_fault(&entries)));
+        let fault = numbering_fault(&entries);
+        let what = format!("the keys are numbers, as in a list of classes, but {fault}");
+        return Err(wrong(path, &what));
     }
     let mut listed = Vec::new();
     for (index, (label, value)) in entries.into_iter().enumerate() {
@@ -218,10 +220,10 @@ fn numbering_fault(entries: &[(String, Value)]) -> String {
         }
         if !value.is_string() {
             let found = json_type(value);
-            return format!("expected the name of a class under {key:?}, found {found}");
+            return format!("under {key:?} a name is expected, found {found}");
         }
     }
-    "the keys are numbers, and not each has the name of a class".to_owned()
+    "not each has a name".to_owned()
 }
 
 /// `n01440764`.
