@@ -17,6 +17,7 @@
 //! | `serve` | the server, with the feature of that name |
 //! | [`progress`] | what long work tells its caller |
 //! | [`printable`], [`clock`] | text from outside made safe to print; the time as text |
+//! | [`stand_in`] | files that stand where another one was meant |
 //!
 //! Arrows run downwards only: `cli -> eval -> anchors -> encode, pairs, space -> asif_index`,
 //! all that write `-> disk`.
@@ -37,3 +38,4 @@ pub mod progress;
 #[cfg(feature = "server")]
 pub mod serve;
 pub mod space;
+pub mod stand_in;

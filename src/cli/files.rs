@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::exit::BadInput;
+use asif::stand_in::stand_in;
 
 /// The text of a file, which is to hold `what`.
 ///
@@ -17,9 +18,18 @@ pub fn read_text(path: &Path, what: &str) -> Result<String, BadInput> {
     if path.is_dir() {
         return Err(said("expected a file, found a folder"));
     }
-    fs_err::read_to_string(path).map_err(|error| match error.kind() {
+    let text = fs_err::read_to_string(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => said("there is no such file"),
         ErrorKind::InvalidData => said("not UTF-8 text"),
         _ => BadInput(format!("{error}; give a file with {what}")),
-    })
+    })?;
+    match stand_in(text.as_bytes()) {
+        Some((seems, advice)) => {
+            let path = path.display();
+            Err(BadInput(format!(
+                "{path}: this seems to be {seems}; {advice}"
+            )))
+        }
+        None => Ok(text),
+    }
 }

@@ -184,6 +184,12 @@ impl LabelArgs {
         for note in labels.notes() {
             context.note(format!("asif: {note}"));
         }
+        if let [only] = labels.as_slice() {
+            context.note(format!(
+                "asif: there is one label only, {only:?}, so every image gets it; several are written \
+                 `--labels cat,dog`, or in a --labels-file one a line, in a .json file [\"cat\", \"dog\"]"
+            ));
+        }
         Ok(labels)
     }
 }

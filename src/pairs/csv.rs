@@ -1,8 +1,10 @@
 //! CSV and TSV with a header.
 //!
 //! The image's column is called `image`, `image_path` or `file_name`, that of the text `captions`,
-//! `caption` or `text` (in any case; the first that exists is taken, and every column of that very
-//! name). An `id` column is optional; all other columns become meta, blank cells left out.
+//! `caption` or `text` (in any case; of the text every column of one name counts). Where a header has
+//! several such names, each row takes the first in this order that it has anything under; another
+//! value under another one costs the row ([`Reason::KeysAlike`]). An `id` column is optional; all
+//! columns but the first names' and the id become meta, blank cells left out.
 //!
 //! **Rows that repeat an image.** Lists like Flickr8k's write one row a caption. Rows that follow
 //! one another with the same image and no id become one pair with all their captions; its origin

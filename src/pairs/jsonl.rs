@@ -1,17 +1,19 @@
 //! One JSON object a line: `{"image": path, "captions": [..] or "caption": "..", ...meta}`.
 //!
 //! Blank lines are passed over. The image may also be called `image_path` or `file_name`, the
-//! texts `text`; of several such names in one record the first in this order is taken, and the
-//! others stay in its meta.
+//! texts `text`. Of several such names in one record the first that has a value is taken; another one
+//! with another value costs the row ([`Reason::KeysAlike`]), and one that is blank or says the same
+//! stays in its meta. So does nothing that reading would change: a key that is there twice, at any
+//! depth, and a whole number that would be rounded cost the row too.
 
-use std::fmt;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use super::checked::{CheckedValue, rounded_integer};
 use super::lines::{BOM, Line, MAX_LINE_BYTES, next_line};
 use super::record::{self, Draft};
 use super::{Origin, PairsError, Reason, RowError};
@@ -137,12 +139,20 @@ pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, Reason> {
         values.take_while(Result::is_ok).count()
     };
     match serde_json::from_str(text) {
-        Ok(RowValue::Object(object)) => Ok(object),
-        Ok(RowValue::Twice(key)) => Err(Reason::KeyTwice { key }),
-        Ok(RowValue::Other(found)) => Err(Reason::Type {
+        Ok(CheckedValue {
+            value: Value::Object(object),
+            twice,
+        }) => match (twice, rounded_integer(text)) {
+            (Some(key), _) => Err(Reason::KeyTwice { key }),
+            (None, Some(number)) => Err(Reason::Rounded {
+                number: number.to_owned(),
+            }),
+            (None, None) => Ok(object),
+        },
+        Ok(CheckedValue { value, .. }) => Err(Reason::Type {
             what: "the line".to_owned(),
             expected: "a JSON object",
-            found: record::type_name(&found),
+            found: record::type_name(&value),
         }),
         Err(error) => Err(Reason::Json {
             message: match several() {
@@ -150,69 +160,5 @@ pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, Reason> {
                 n => format!("{n} values on one line"),
             },
         }),
-    }
-}
-
-/// A line of JSON. serde_json's own map would keep the last of two values with one key.
-enum RowValue {
-    Object(Map<String, Value>),
-    /// An object with this key twice.
-    Twice(String),
-    Other(Value),
-}
-
-impl<'de> Deserialize<'de> for RowValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RowVisitor)
-    }
-}
-
-struct RowVisitor;
-
-impl<'de> Visitor<'de> for RowVisitor {
-    type Value = RowValue;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<RowValue, A::Error> {
-        let mut map = Map::new();
-        let mut twice = None;
-        while let Some((key, value)) = access.next_entry::<String, Value>()? {
-            if map.insert(key.clone(), value).is_some() {
-                twice = twice.or(Some(key));
-            }
-        }
-        Ok(twice.map_or(RowValue::Object(map), RowValue::Twice))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<RowValue, A::Error> {
-        while access.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(RowValue::Other(Value::Array(Vec::new())))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<RowValue, E> {
-        Ok(RowValue::Other(text.into()))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<RowValue, E> {
-        Ok(RowValue::Other(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<RowValue, E> {
-        Ok(RowValue::Other(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<RowValue, E> {
-        Ok(RowValue::Other(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<RowValue, E> {
-        Ok(RowValue::Other(value.into()))
-    }
-
-    fn visit_unit<E>(self) -> Result<RowValue, E> {
-        Ok(RowValue::Other(Value::Null))
     }
 }

@@ -197,3 +197,83 @@ fn a_folder_is_read_once_whatever_links_lead_back_to_it() {
         "{errors:?}"
     );
 }
+
+#[test]
+fn a_list_in_a_caption_is_read_as_a_list_or_costs_its_row() {
+    let row = |name: &str, caption: &str| match name {
+        "p.csv" => format!(
+            "image,caption\na.jpg,\"{}\"\n",
+            caption.replace('"', "\"\"")
+        ),
+        _ => format!(
+            "{}\n",
+            serde_json::json!({ "image": "a.jpg", "captions": caption })
+        ),
+    };
+    for name in ["p.csv", "p.jsonl"] {
+        let (pairs, errors) = read_text(name, row(name, r#"["a dog", " hound ", ""]"#));
+        assert_eq!(errors, [""; 0]);
+        assert_eq!(pairs[0].captions, ["a dog", "hound"]);
+        for bad in [
+            "['a cat', 'kitty']",
+            "['a cat' 'kitty']",
+            r#"["a cat's toy", 'kitty']"#,
+            "['a cat']",
+            "[u'a cat', u'kitty']",
+            "('a cat', 'kitty')",
+            r#"["a cat", null]"#,
+        ] {
+            let (pairs, errors) = read_text(name, row(name, bad));
+            assert_eq!(pairs.len(), 0, "{bad}: {pairs:?}");
+            assert!(errors[0].contains("write [\"a cat\""), "{errors:?}");
+        }
+        for good in [
+            "[sic] a dog",
+            "[outdoor] a dog",
+            "[2012]",
+            "['70s] a dog in a van",
+            "['quoted'] a dog",
+            "a dog ['quoted']",
+            "[]ust a dog",
+            "(\"Hello\")",
+            "('quoted') a dog",
+            "\u{201c}a dog\u{201d}",
+        ] {
+            let (pairs, errors) = read_text(name, row(name, good));
+            assert_eq!(errors, [""; 0], "{good}");
+            assert_eq!(pairs[0].captions, [good]);
+        }
+        let (_, errors) = read_text(name, row(name, "[]"));
+        assert!(errors[0].contains("no caption"), "{errors:?}");
+    }
+}
+
+#[test]
+fn what_meta_would_lose_costs_its_row() {
+    let row = |meta: &str| {
+        read_text(
+            "p.jsonl",
+            format!("{{\"image\":\"a.jpg\",\"caption\":\"x\",{meta}}}\n"),
+        )
+    };
+    for (meta, says) in [
+        (
+            r#""meta":{"a":1,"a":2}"#,
+            "the key \"meta.a\" is there twice",
+        ),
+        (
+            r#""n":12345678901234567890123"#,
+            "the number 12345678901234567890123",
+        ),
+        (r#""m":{"n":[-12345678901234567890123]}"#, "quotation marks"),
+    ] {
+        let (pairs, errors) = row(meta);
+        assert_eq!(pairs.len(), 0, "{meta}");
+        assert!(errors[0].contains(says), "{errors:?}");
+    }
+    let (pairs, errors) =
+        row(r#""n":18446744073709551615,"t":"12345678901234567890123","a":{"n":0.25}"#);
+    assert_eq!(errors, [""; 0]);
+    assert_eq!(pairs[0].meta["n"], 18_446_744_073_709_551_615_u64);
+    assert_eq!(pairs[0].meta["t"], "12345678901234567890123");
+}

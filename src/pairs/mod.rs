@@ -17,6 +17,7 @@
 //! | `records.rs` | CSV records as slices of bytes, with their lines |
 //! | `folder.rs` | images with a `.txt` of the same stem |
 //! | `other.rs` | files of formats that are not read, by their first bytes and names |
+//! | `checked.rs` | JSON of which nothing is lost silently |
 //! | `lines.rs` | lines of bytes with a limit on their length |
 //! | `error.rs` | [`PairsError`]: nothing can be read |
 //! | `row_error.rs` | [`RowError`]: one row cannot be used, and why |
@@ -28,12 +29,15 @@
 //!   is an error that names both rows. Otherwise the image path as written, and where that is
 //!   taken already, the same with `#2`, `#3`, ... in the order of reading. A row that is passed
 //!   over for another reason keeps its id, so mending it later moves nobody else's.
-//! * **Captions** are trimmed, and blank ones dropped; a pair has at least one.
-//! * **Everything else** in the record is kept as [`Pair::meta`].
+//! * **Captions** are trimmed, and blank ones dropped; a pair has at least one. One that is a JSON list
+//!   of texts is read as that list; one as Python prints lists costs its row.
+//! * **Everything else** in the record is kept as [`Pair::meta`]; in JSON a key twice or a whole number
+//!   that would be rounded costs the row.
 //! * UTF-8 only; a byte order mark is accepted, and `\n`, `\r\n` or `\r` as line ends.
 //! * **Nothing is left out in silence**: what is not a pair is a [`RowError`] with its place.
 
 mod beside;
+mod checked;
 mod csv;
 mod error;
 mod folder;
@@ -52,6 +56,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 pub(crate) use self::beside::composed;
+pub(crate) use self::checked::CheckedValue;
 pub use self::error::PairsError;
 pub use self::folder::IMAGE_EXTENSIONS;
 pub(crate) use self::folder::{ending_of, is_image, is_image_name};

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::ending_of;
 use super::lines::BOM;
+use crate::stand_in::stand_in;
 
 const AS_JSONL: &str =
     "write it as .jsonl: {\"image\": \"a.jpg\", \"caption\": \"a cat\"} on each line";
@@ -88,6 +89,9 @@ const ENDINGS: &[(&[&str], &str, &str)] = &[
 pub(crate) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'static str)>> {
     let mut head = Vec::new();
     File::open(path)?.take(4096).read_to_end(&mut head)?;
+    if let Some(found) = stand_in(&head) {
+        return Ok(Some(found));
+    }
     let begun = BEGINNINGS
         .iter()
         .find(|(at, magic, ..)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic)));
@@ -101,13 +105,6 @@ pub(crate) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'st
     }
     let text = String::from_utf8_lossy(&head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    let lower = text.get(..14).unwrap_or(text).to_ascii_lowercase();
-    if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
-        return Ok(Some((
-            "a page of HTML",
-            "download the file that the page shows",
-        )));
-    }
     let ending = ending_of(path);
     let is_lines = ["jsonl", "ndjson"].contains(&ending.as_str());
     let is_table = ["csv", "tsv"].contains(&ending.as_str());

@@ -98,9 +98,17 @@ pub(super) fn checked_id(id: String) -> Result<String, Reason> {
     }
 }
 
-/// Trims captions and drops blank ones.
+/// Trims captions and drops blank ones. One that is a JSON list of texts is that list, as it stands
+/// in a cell of a table.
 pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<String>, Reason> {
-    let captions: Vec<_> = texts
+    let mut captions = Vec::new();
+    for text in texts {
+        match list_within(text.trim())? {
+            Some(list) => captions.extend(list),
+            None => captions.push(text),
+        }
+    }
+    let captions: Vec<_> = captions
         .into_iter()
         .map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty())
@@ -112,6 +120,57 @@ pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<Str
     } else {
         Ok(captions)
     }
+}
+
+/// The texts of a JSON list that is a caption as a whole. `[sic] a dog` and `[2012]` are none.
+///
+/// # Errors
+/// [`Reason::ListText`] for a list that is not JSON, as Python and NumPy print them, or that has
+/// something else than texts beside them.
+fn list_within(text: &str) -> Result<Option<Vec<String>>, Reason> {
+    let unread = || {
+        let text = text.to_owned();
+        Err(Reason::ListText { text })
+    };
+    if !text.starts_with(['[', '(']) {
+        return Ok(None);
+    }
+    if let Ok(Value::Array(values)) = serde_json::from_str(text) {
+        let count = values.len();
+        let of_text = |value| match value {
+            Value::String(text) => Some(text),
+            _ => None,
+        };
+        let texts: Vec<_> = values.into_iter().filter_map(of_text).collect();
+        return match texts.len() {
+            all if all == count => Ok(Some(texts)),
+            0 => Ok(None),
+            _ => unread(),
+        };
+    }
+    match is_printed_list(text) {
+        true => unread(),
+        false => Ok(None),
+    }
+}
+
+/// `['a cat', "a cat's toy"]`, `['a cat' 'kitty']`, `[u'a cat']`, `('a cat', 'kitty')`.
+fn is_printed_list(text: &str) -> bool {
+    let between = |open, close| text.strip_prefix(open)?.trim_end().strip_suffix(close);
+    let quoted = |inner: &str| {
+        let inner = inner.trim().trim_end_matches(',');
+        let begin = inner.trim_start_matches(['u', 'b', 'r']);
+        let prefix = inner.len() - begin.len();
+        let is_quote = |c: char| matches!(c, '\'' | '"');
+        prefix < 2
+            && inner.len() > prefix + 1
+            && begin.starts_with(is_quote)
+            && begin.ends_with(is_quote)
+    };
+    // One text in quotation marks and round brackets is an aside.
+    let divides = |inner: &str| ["', ", "\", "].iter().any(|mark| inner.contains(mark));
+    between('[', ']').is_some_and(quoted)
+        || between('(', ')').is_some_and(|inner| quoted(inner) && divides(inner))
 }
 
 /// The field that has one of these names, the first that has a value. The same value under a second
@@ -206,9 +265,18 @@ fn expected_first(said: &str) -> String {
         "sequence" => "a list",
         other => other,
     };
+    // `string "a cat"`, and numbers between grave accents.
+    let found = found.replacen("string \"", "the text \"", 1);
+    let found = found.replacen("integer `", "the number `", 1);
+    let found = found.replacen("floating point `", "the number `", 1);
+    let found = found.replacen("boolean `", "`", 1).replace('`', "");
     let (expected, place) = match expected.rfind(" at ") {
         Some(at) => expected.split_at(at),
         None => (expected, ""),
+    };
+    let expected = match expected {
+        "a sequence" => "a list",
+        other => other,
     };
     format!("expected {expected}, found {found}{place}")
 }

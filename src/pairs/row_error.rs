@@ -53,6 +53,24 @@ pub enum Reason {
         /// The key.
         key: String,
     },
+    /// A whole number with more digits than a number keeps.
+    #[error(
+        "the number {number} would be rounded; put it in quotation marks, so that it stays as it is"
+    )]
+    Rounded {
+        /// The number as written.
+        number: String,
+    },
+    /// A caption that is a list as a program prints it, so that its marks would be part of the text.
+    #[error(
+        "the caption {} is a list, but not one of texts in JSON; write [\"a cat\", \"a pet\"], or one caption \
+         without the brackets",
+        quoted_short(text)
+    )]
+    ListText {
+        /// The caption.
+        text: String,
+    },
     /// A row with several keys or columns for one thing, so that the values of one would be passed over.
     #[error("{key:?} and {other:?} both name the {role}; keep one, or rename the other")]
     KeysAlike {
@@ -106,7 +124,7 @@ pub enum Reason {
     )]
     NulByte,
     /// An id that lists and command lines could not name.
-    #[error("the id {} {why}", named_id(id))]
+    #[error("the id {} {why}", quoted_short(id))]
     Id {
         /// The id.
         id: String,
@@ -234,6 +252,8 @@ impl Reason {
             Self::Utf8 { .. } => "not UTF-8",
             Self::Json { .. } => "not JSON",
             Self::KeyTwice { .. } => "key twice",
+            Self::Rounded { .. } => "number too long",
+            Self::ListText { .. } => "list as text",
             Self::KeysAlike { .. } => "two keys for one thing",
             Self::Type { .. } => "wrong type",
             Self::Fields { .. } => "wrong number of fields",
@@ -324,10 +344,13 @@ fn advice_of_ending(ending: &str) -> &'static str {
     }
 }
 
-/// An id in quotation marks, cut where it is long.
-fn named_id(id: &str) -> String {
-    let end = id.char_indices().nth(60).map(|(at, _)| at);
-    end.map_or_else(|| format!("{id:?}"), |end| format!("{:?}...", &id[..end]))
+/// A text in quotation marks, cut where it is long.
+fn quoted_short(text: &str) -> String {
+    let end = text.char_indices().nth(60).map(|(at, _)| at);
+    end.map_or_else(
+        || format!("{text:?}"),
+        |end| format!("{:?}...", &text[..end]),
+    )
 }
 
 /// `ending .tif`, or `no ending`.

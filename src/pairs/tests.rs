@@ -134,6 +134,12 @@ fn files_of_other_formats_say_what_they_seem_to_be() {
         ("x.zip", b"PK\x03\x04", "ZIP"),
         ("x.npy", b"\x93NUMPY\x01", "NumPy"),
         ("x.html", b"<!DOCTYPE html>", "HTML"),
+        (
+            "lfs.csv",
+            b"version https://git-lfs.github.com/spec/v1\noid x\n",
+            "Git LFS",
+        ),
+        ("answer.jsonl", b"404: Not Found", "a server"),
         ("x.jpg", b"\xFF\xD8\xFF\xE0", "an image"),
     ] {
         let said = fatal(name, bytes);

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::line_shape::shape_of;
 use super::{PromptsError, lines_of, mistaken};
+use crate::stand_in::stand_in;
 
 const AS_LABELS: &str = "write one label a line, or a JSON list of labels in a .json file";
 const AS_NAMES: &str = "write only the names, one a line; names that are meant so as a JSON list in a \
@@ -50,6 +51,14 @@ pub(super) fn refuse_binary(path: &Path, bytes: &[u8]) -> Result<(), PromptsErro
         return Ok(());
     };
     Err(other(path, seems, "give a text file with one entry a line"))
+}
+
+/// Refuses what stands for another file.
+pub(super) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), PromptsError> {
+    match stand_in(bytes) {
+        Some((seems, advice)) => Err(other(path, seems, advice)),
+        None => Ok(()),
+    }
 }
 
 /// Whether a file has this ending, in any case.

@@ -344,3 +344,67 @@ fn labels_that_look_the_same_are_one_label_twice() {
         cased.notes()
     );
 }
+
+#[test]
+fn what_stands_for_another_file_gives_no_labels_and_no_templates() {
+    for (name, text, seems) in [
+        (
+            "l.txt",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n",
+            "Git LFS",
+        ),
+        (
+            "l.json",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n",
+            "Git LFS",
+        ),
+        ("l.txt", "404: Not Found", "a server"),
+        (
+            "l.txt",
+            "<Error><Code>AccessDenied</Code></Error>\n",
+            "a server",
+        ),
+    ] {
+        let said = labels_in(name, text).unwrap_err();
+        assert!(said.contains(seems), "{said}");
+        let (_folder, path) = named(name, text);
+        let said = Templates::from_file(&path).unwrap_err().to_string();
+        assert!(said.contains(seems), "{said}");
+    }
+    assert!(labels_in("l.txt", "404\nnot found\n").is_ok());
+}
+
+#[test]
+fn faults_of_label_json_are_said_as_they_are() {
+    for (name, text, says) in [
+        (
+            "l.json",
+            r#"{"0":"cat","0":"dog"}"#,
+            "the number 0 is there twice",
+        ),
+        (
+            "l.json",
+            r#"{"-1":"unknown","0":"cat"}"#,
+            "the number -1 is below zero",
+        ),
+        (
+            "l.json",
+            r#"{"0":"cat","1":null}"#,
+            "under \"1\" a name is expected, found null",
+        ),
+        (
+            "l.json",
+            r#"{"id2label":{"0":"cat","0":"dog"}}"#,
+            "the key \"0\" under \"id2label\" is there twice",
+        ),
+        (
+            "l.jsonl",
+            r#"{"label":"cat","prompts":"a cat"}"#,
+            "expected a list, found the text \"a cat\"",
+        ),
+        ("l.jsonl", r#"{"label":0}"#, "found the number 0"),
+    ] {
+        let said = labels_in(name, text).unwrap_err();
+        assert!(said.contains(says), "{said}");
+    }
+}

@@ -154,6 +154,19 @@ impl Labels {
                     advice: "give it as templates, and here one label a line",
                 });
             }
+            let texts = rest.names.iter().chain(&rest.prompts);
+            if names.contains('\0') || texts.into_iter().any(|text| text.contains('\0')) {
+                let seems = "text with a character of value zero, which names do not have";
+                let advice = "take it out";
+                return Err(match file {
+                    Some(path) => PromptsError::OtherForm {
+                        path: path.to_owned(),
+                        seems: seems.to_owned(),
+                        advice,
+                    },
+                    None => PromptsError::ListForm { seems, advice },
+                });
+            }
             let mut names = names
                 .split(|letter| bars && letter == '|')
                 .map(str::trim)

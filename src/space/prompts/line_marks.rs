@@ -56,6 +56,40 @@ pub(super) fn has_web_code(entry: &str) -> bool {
     entry.split('&').skip(1).any(is_entity) || entry.split("\\u").skip(1).any(is_escape)
 }
 
+/// `- cat`, `▪cat`, `[x] cat`, `**cat**`, `<li>cat`.
+pub(super) fn is_marked(entry: &str) -> bool {
+    let after = |marks: &[&str]| marks.iter().find_map(|mark| entry.strip_prefix(mark));
+    let bullet = || {
+        let spaced = after(&[
+            "-", "*", "+", ">", "\u{2013}", "\u{b7}", "\u{2192}", "[x]", "[X]", "[ ]",
+        ]);
+        let rest = after(&[
+            "\u{2022}", "\u{25aa}", "\u{25e6}", "\u{2023}", "\u{2610}", "\u{2611}",
+        ]);
+        spaced.is_some_and(|rest| rest.starts_with(' '))
+            || rest.is_some_and(|rest| !rest.is_empty())
+    };
+    let emphasis = || {
+        let inside = |mark: &str| entry.strip_prefix(mark)?.strip_suffix(mark);
+        let is_text = |inner: &str| inner.contains(char::is_alphanumeric);
+        inside("**").or_else(|| inside("~~")).is_some_and(is_text)
+    };
+    let tag = || {
+        let lower = entry.to_ascii_lowercase();
+        let begins = [
+            "<li>", "<li ", "<ul", "</ul", "<ol", "</ol", "<option", "<td>", "<p>",
+        ];
+        begins.iter().any(|tag| lower.starts_with(tag)) || lower.ends_with("<br>")
+    };
+    bullet() || emphasis() || tag()
+}
+
+/// `<<<<<<< HEAD`, `>>>>>>> theirs`.
+pub(super) fn is_conflict(entry: &str) -> bool {
+    let begins = |mark: &&str| entry.starts_with(*mark);
+    ["<<<<<<< ", ">>>>>>> "].iter().any(begins)
+}
+
 pub(super) fn is_file_name(entry: &str) -> bool {
     const ENDINGS: [&str; 18] = [
         "jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff", "svg", "heic", "avif", "txt",

@@ -4,7 +4,10 @@
 //! A shape is asked of all entries together, so that one name with a number in it (`7-Eleven`) stays
 //! a name. So do numbers beside a blank (`Boeing 737`, `12 Main Street`), unless they go up from 0 or 1.
 
-use super::line_marks::{has_web_code, is_file_name, is_path, is_quoted, is_section, is_structure};
+use super::line_marks::{
+    has_web_code, is_conflict, is_file_name, is_marked, is_path, is_quoted, is_section,
+    is_structure,
+};
 use super::listed::is_wordnet;
 use super::mistaken::is_number;
 
@@ -20,6 +23,8 @@ pub(crate) enum LineShape {
     Structure,
     FileNames,
     WebText,
+    Marked,
+    Conflict,
 }
 
 impl LineShape {
@@ -34,6 +39,8 @@ impl LineShape {
             Self::Settings => "a file of settings, as INI, with an equals sign on each line",
             Self::Structure => "part of a program or of a structured file, such as a .pbtxt",
             Self::FileNames => "a list of files or addresses",
+            Self::Marked => "a list with a bullet or other marks of Markdown or HTML on each entry",
+            Self::Conflict => "a file with the marks of a merge that was not finished",
             Self::WebText => {
                 "text from a web page or a program, with codes such as &amp; or \\u00e9"
             }
@@ -48,6 +55,12 @@ pub(crate) fn shape_of(entries: &[&str]) -> Option<LineShape> {
     let all = |test: fn(&str) -> bool| entries.iter().all(|entry| test(entry));
     if all(is_quoted) {
         return Some(LineShape::Quoted);
+    }
+    if entries.iter().any(|entry| is_conflict(entry)) {
+        return Some(LineShape::Conflict);
+    }
+    if all(is_marked) {
+        return Some(LineShape::Marked);
     }
     if entries.iter().any(|entry| is_structure(entry)) {
         return Some(LineShape::Structure);

@@ -1,5 +1,6 @@
 //! Label files that are JSON or JSON Lines.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::labels::More;
 use super::{PromptsError, place};
-use crate::pairs::{json_message, type_name as json_type};
+use crate::pairs::{CheckedValue, json_message, type_name as json_type};
 
 /// An object in the order of the file, its keys as often as they are there.
 struct Entries(Vec<(String, Value)>);
@@ -26,8 +27,12 @@ impl<'de> Deserialize<'de> for Entries {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
                 let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
+                while let Some((key, found)) = map.next_entry::<String, CheckedValue>()? {
+                    if let Some(inner) = found.twice {
+                        let said = format!("the key {inner:?} under {key:?} is there twice");
+                        return Err(serde::de::Error::custom(said));
+                    }
+                    entries.push((key, found.value));
                 }
                 Ok(Entries(entries))
             }
@@ -95,10 +100,9 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
     }
     refuse_other_objects(path, &entries)?;
     if entries.len() > 1 && entries.iter().all(|(key, _)| key.parse::<i64>().is_ok()) {
-        return Err(wrong(
-            path,
-            "the keys are numbers, so this seems to be a list of classes, but not every one has a name",
-        ));
+        let fault = numbering_fault(&entries);
+        let what = format!("the keys are numbers, as in a list of classes, but {fault}");
+        return Err(wrong(path, &what));
     }
     let mut listed = Vec::new();
     for (index, (label, value)) in entries.into_iter().enumerate() {
@@ -198,6 +202,28 @@ fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
     }
     let distinct = classes.windows(2).all(|pair| pair[0].0 != pair[1].0);
     (distinct && !classes.is_empty()).then(|| classes.into_iter().map(|(_, name)| name).collect())
+}
+
+/// What is wrong with classes that have numbers as keys.
+fn numbering_fault(entries: &[(String, Value)]) -> String {
+    let mut seen = HashSet::new();
+    for (key, value) in entries {
+        let number = key.parse::<i64>().unwrap_or_default();
+        if number < 0 {
+            return format!(
+                "the number {key} is below zero, and the first class has 0; leave it out, or write a \
+                 list of the names, [\"cat\", \"dog\"]"
+            );
+        }
+        if !seen.insert(number) {
+            return format!("the number {number} is there twice; give each class its own");
+        }
+        if !value.is_string() {
+            let found = json_type(value);
+            return format!("under {key:?} a name is expected, found {found}");
+        }
+    }
+    "not each has a name".to_owned()
 }
 
 /// `n01440764`.

@@ -206,6 +206,7 @@ fn read(path: &Path) -> Result<String, PromptsError> {
         },
         _ => PromptsError::Read { source },
     })?;
+    form::refuse_stand_in(path, &bytes)?;
     form::refuse_binary(path, &bytes)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(of_any_line_end(

@@ -58,6 +58,19 @@ fn files_whose_lines_all_have_a_shape_that_names_do_not_are_refused() {
         ("cat&amp;dog\nhorse\n", "web page"),
         ("it&#39;s\nhorse\n", "web page"),
         ("caf\\u00e9\nhorse\n", "web page"),
+        ("\u{2013} cat\n\u{2013} dog\n", "a bullet"),
+        ("\u{b7} cat\n\u{b7} dog\n", "a bullet"),
+        ("\u{25aa}cat\n\u{25aa} dog\n", "a bullet"),
+        ("\u{25e6} cat\n\u{25e6} dog\n", "a bullet"),
+        ("> cat\n> dog\n", "a bullet"),
+        ("\u{2192} cat\n\u{2192} dog\n", "a bullet"),
+        ("[x] cat\n[ ] dog\n", "a bullet"),
+        ("**cat**\n**dog**\n", "a bullet"),
+        ("<li>cat\n<li>dog\n", "a bullet"),
+        (
+            "<<<<<<< HEAD\ncat\n=======\ndog\n>>>>>>> theirs\n",
+            "a merge",
+        ),
         ("cat.jpg\ndog.jpg\n", "files"),
         ("a/cat.PNG\n", "files"),
         ("/a/abbey\n/a/airport\n", "files"),
@@ -93,6 +106,8 @@ fn files_whose_lines_all_have_a_shape_that_names_do_not_are_refused() {
             .unwrap_err()
             .contains("header")
     );
+    let said = labels_in("l.json", r#"["cat\u0000", "dog"]"#).unwrap_err();
+    assert!(said.contains("value zero"), "{said}");
     // The advice followed.
     let list = r#"["1 cat", "2 dog", "/a/abbey", "cat,0", "cat&amp;dog", "a.jpg"]"#;
     assert_eq!(labels_in("l.json", list).unwrap().as_slice().len(), 6);
@@ -130,6 +145,13 @@ fn names_with_numbers_and_signs_in_them_stay_names() {
         "100%\n50%\n",
         "AC/DC\nTCP/IP\n",
         "[REC]\nAlien\nHeat\n",
+        "[x] cat\ndog\n",
+        "> cat\ndog\n",
+        "\u{2192}\n\u{2190}\n",
+        "\u{2022}\n\u{25e6}\n",
+        "*NSYNC\nM*A*S*H\n",
+        "**\n~~\n",
+        "<3\n=======\n",
         "name tag\nlabel maker\nclass room\n",
         "No Country for Old Men\nNo Time to Die\n",
         "Ford [2012]\nSeat <3\n",

@@ -127,6 +127,16 @@ pub fn bad_rows() -> Vec<BadRow> {
             "keep one",
         ),
         json(
+            "Reason::Rounded",
+            "{\"image\": \"plain/0.png\", \"caption\": \"dog\", \"n\": 12345678901234567890123}",
+            "put it in quotation marks",
+        ),
+        json(
+            "Reason::ListText",
+            "{\"image\": \"plain/0.png\", \"caption\": \"['dog', 'hound']\"}",
+            "or one caption without the brackets",
+        ),
+        json(
             "Reason::KeysAlike",
             "{\"image\": \"plain/0.png\", \"captions\": [\"dog\"], \"caption\": \"cat\"}",
             "keep one, or rename the other",

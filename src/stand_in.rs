@@ -1,0 +1,120 @@
+//! Files that stand where another one was meant: pointers to it, and what servers answer in its place.
+
+/// What the beginning of a file is that is not the file itself, after "this seems to be", and what to
+/// do; `None` for all else. A phrase such as `404: Not Found` is one only where it is the whole text.
+pub fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    const AGAIN: &str = "download the file again, from where its content is to be had";
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    let text = String::from_utf8_lossy(&head[..head.len().min(4096)]);
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    let begins = |start: &[&str]| start.iter().any(|start| lower.starts_with(start));
+    if begins(&[
+        "version https://git-lfs.github.com/spec/",
+        "version https://hawser.github.com/spec/",
+    ]) {
+        let seems = "a pointer of Git LFS in place of the file";
+        return Some((seems, "fetch the file with `git lfs pull`"));
+    }
+    if begins(&["/annex/objects/"]) {
+        let seems = "a pointer of git-annex in place of the file";
+        return Some((seems, "fetch the file with `git annex get`"));
+    }
+    if begins(&["<!doctype html", "<html"]) {
+        return Some(("a page of HTML", "download the file that the page shows"));
+    }
+    let is_error = lower.split_once("<error").is_some_and(|(before, rest)| {
+        (before.trim().is_empty() || before.starts_with("<?xml")) && rest.contains("<code>")
+    });
+    if is_error || is_refusal(&lower) {
+        return Some((
+            "the error that a server answered in place of the file",
+            AGAIN,
+        ));
+    }
+    None
+}
+
+/// `404: Not Found`, `Access Denied`, alone or as the message of a JSON object.
+fn is_refusal(text: &str) -> bool {
+    const PHRASES: [&str; 15] = [
+        "bad gateway",
+        "bad request",
+        "not found",
+        "forbidden",
+        "unauthorized",
+        "access denied",
+        "accessdenied",
+        "file not found",
+        "page not found",
+        "entry not found",
+        "repository not found",
+        "internal server error",
+        "service unavailable",
+        "too many requests",
+        "invalid username or password",
+    ];
+    if text.starts_with('{') {
+        let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+        let says = |object: serde_json::Map<String, serde_json::Value>| {
+            let said = ["error", "message", "detail"].into_iter();
+            let mut said = said.filter_map(|key| object.get(key)?.as_str().map(str::to_owned));
+            said.any(|said| is_refusal(&said))
+        };
+        return object.is_ok_and(says);
+    }
+    let code = text.get(..3).is_some_and(|code| {
+        code.starts_with(['4', '5']) && code.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let phrase = if code { &text[3..] } else { text };
+    let phrase = phrase.trim_matches([' ', ':', '.', '-']);
+    PHRASES.contains(&phrase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_another_file_is_told_and_lists_are_not() {
+        for (text, seems) in [
+            (
+                "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n",
+                "Git LFS",
+            ),
+            ("/annex/objects/SHA256E-s12--4d7a.txt\n", "git-annex"),
+            ("<!DOCTYPE html><p>404", "HTML"),
+            ("404: Not Found", "a server"),
+            ("403 Forbidden\n", "a server"),
+            ("Access denied", "a server"),
+            (
+                "<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code></Error>",
+                "a server",
+            ),
+            ("<Error><Code>AccessDenied</Code></Error>", "a server"),
+            (
+                r#"{"message":"Not Found","documentation_url":"x"}"#,
+                "a server",
+            ),
+        ] {
+            let found = stand_in(text.as_bytes());
+            assert!(
+                found.is_some_and(|(said, _)| said.contains(seems)),
+                "{text}: {found:?}"
+            );
+        }
+        for text in [
+            "cat\ndog\n",
+            "version\n",
+            "404\n",
+            "not found\nfound\n",
+            "forbidden sign\n",
+            "access denied sign\n",
+            r#"{"error": "a red cross", "message": "an envelope"}"#,
+            "<3\n",
+            "",
+        ] {
+            assert_eq!(stand_in(text.as_bytes()), None, "{text}");
+        }
+    }
+}
