@@ -115,7 +115,13 @@ impl Labels {
             error.with_comments_of(&text)
         })?;
         labels.notes.extend(form::comments(path, &text));
-        if let (Some(line), true) = (with_colon.first(), plain > 0) {
+        // A capital without the label after it begins the second half of a name as often.
+        let is_doubtful = |line: &&&str| {
+            let (label, rest) = line.split_once(':').unwrap_or((line, ""));
+            let has_label = rest.to_lowercase().contains(&label.trim().to_lowercase());
+            plain > 0 || !has_label && rest.trim_start().starts_with(char::is_uppercase)
+        };
+        if let Some(line) = with_colon.iter().find(is_doubtful) {
             labels.notes.push(format!(
                 "{}: in {} of {} lines the text after a colon was taken as a description of the \
                  label, such as {line:?}; write names with a colon as a JSON list in a .json file",

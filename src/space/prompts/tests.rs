@@ -294,6 +294,10 @@ fn characters_with_a_meaning_are_told_of() {
         "{:?}",
         tags.notes()
     );
+    let films = labels_in("n.txt", "Mission: Impossible\nDune: Part Two\n").unwrap();
+    assert!(films.notes()[0].contains("in 2 of 2 lines"));
+    let described = "cat: a photo of a Cat\nDog: dogs, in a yard\n";
+    assert!(labels_in("o.txt", described).unwrap().notes().is_empty());
     let mixed = labels_in("m.txt", "Alien: Covenant\nHeat\n").unwrap();
     assert!(
         mixed.notes()[0].contains("\"Alien: Covenant\""),
