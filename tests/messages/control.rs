@@ -7,7 +7,8 @@ use super::Bench;
 
 const ODD: &str = "\u{1b}[31m\u{7}\u{0}\u{9b}2J\u{7f}\u{202e}\u{2066}\u{2028}\u{200b}\u{feff}\u{200e}\ttab\rback\nnext";
 
-/// Pairs, labels, classes and files that are called so; ids cannot be, and captions have no NUL.
+/// Pairs, labels, classes and files that are called so; ids cannot be, and captions and labels have no
+/// NUL.
 fn odd_bench() -> Bench {
     let bench = Bench::new();
     // A file name has no NUL.
@@ -29,7 +30,7 @@ fn odd_bench() -> Bench {
     bench.pairs(&format!("pairs{file}.jsonl"), &rows);
     bench.picture(&format!("data/dog{file}/a.png"), 1);
     bench.picture(&format!("data/cat{file}/b.png"), 2);
-    let labels = json!({format!("dog{ODD}"): ["dog"], format!("cat{ODD}"): ["cat"]});
+    let labels = json!({format!("dog{file}"): ["dog"], format!("cat{file}"): ["cat"]});
     fs_err::write(bench.at("labels.json"), labels.to_string()).unwrap();
     bench
 }

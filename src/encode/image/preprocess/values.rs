@@ -193,7 +193,7 @@ pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), Mo
     for key in keys.into_iter().flatten() {
         let known = SWITCHES.contains(&key.as_str()) || own.contains(&key.as_str());
         let step = key.starts_with("do_") || OTHER_SWITCHES.contains(&key.as_str());
-        let done = (step || known) && file.switch(key)? == Some(true);
+        let done = step && file.switch(key)? == Some(true);
         if done && !known {
             return Err(file.bad(
                 key,
