@@ -26,10 +26,12 @@ use asif::anchors::remove::{Selection, remove};
 use asif::anchors::swap::{Target, swap};
 use asif::anchors::{AnchorSet, AnchorsError, Embedder, WriteOptions};
 use asif::encode::{
-    DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
-    ModelFolder, TextEncoder, registry, runtime,
+    DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, ModelFolder,
+    TextEncoder, registry, runtime,
 };
 use asif::home::Home;
+use asif::modality::Modality;
+use asif::modality::Sides;
 use asif::progress::{Cancel, Silent};
 use asif::space::SpaceParams;
 
@@ -48,10 +50,10 @@ fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let cache = folder.path().join("cache");
     let embedder = embedder(&home)?;
-    let dims = [embedder.image().dim(), embedder.text().dim()];
+    let dims = embedder.dims();
     println!(
         "{pairs} pairs of {} and {} numbers, all cached",
-        dims[0], dims[1]
+        dims.image, dims.text
     );
     let files = [
         write_csv(folder.path(), "all", 0..pairs)?,
@@ -209,7 +211,7 @@ fn fill(cache: &Path, embedder: &Embedder, pairs: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn synthetic_set(path: &Path, dims: [usize; 2], pairs: usize) -> anyhow::Result<()> {
+fn synthetic_set(path: &Path, dims: Sides<usize>, pairs: usize) -> anyhow::Result<()> {
     let making = synthetic::making(dims);
     let pairs = (0..pairs as u64).map(|n| synthetic::pair_of(n, dims));
     Ok(asif::anchors::vectors::create(path, &making, pairs)?)

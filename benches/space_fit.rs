@@ -16,23 +16,33 @@ use std::time::Instant;
 use asif::anchors::plan::SearchMode;
 use asif::anchors::vectors::{Making, PairVectors, create};
 use asif::anchors::{AnchorSet, Searcher};
+use asif::modality::Sides;
+use asif::space::comparison::Canonical;
 use asif::space::linear::{LinearMap, Moments, canonical, procrustes, ridge, whitening};
-use asif::space::recipe::{Canonical, NAMES, Recipe};
+use asif::space::recipe::{Recipe, names};
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
 
-const DIMS: [usize; 2] = [1280, 384];
+const DIMS: Sides<usize> = Sides {
+    image: 1280,
+    text: 384,
+};
 const REMOVED: usize = 1000;
 
 fn main() {
     let given = std::env::args().skip(1).find_map(|a| a.parse().ok());
     let n: usize = given.unwrap_or(100_000);
     let (x, y) = pairs(n);
-    println!("{n} pairs of {} and {} numbers", DIMS[0], DIMS[1]);
+    println!("{n} pairs of {} and {} numbers", DIMS.image, DIMS.text);
 
-    let mut moments = Moments::new(DIMS[0], DIMS[1]);
-    timed("moments of all pairs", || moments.add(&x, &y));
+    let mut moments = Moments::new(DIMS);
+    timed("moments of all pairs", || {
+        moments.add(Sides {
+            image: &x,
+            text: &y,
+        })
+    });
     let params = Canonical::default();
     let fit = |m: &Moments| canonical(m, &params).unwrap();
     timed("canonical coordinates from moments", || fit(&moments));
@@ -43,15 +53,24 @@ fn main() {
     });
 
     let updated = timed("1,000 pairs leave, canonical fit", || {
-        let mut gone = Moments::new(DIMS[0], DIMS[1]);
-        gone.add(&x[..REMOVED * DIMS[0]], &y[..REMOVED * DIMS[1]]);
+        let mut gone = Moments::new(DIMS);
+        gone.add(Sides {
+            image: &x[..REMOVED * DIMS.image],
+            text: &y[..REMOVED * DIMS.text],
+        });
         moments.subtract(&gone);
         fit(&moments)
     });
-    let mut rest = Moments::new(DIMS[0], DIMS[1]);
-    rest.add(&x[REMOVED * DIMS[0]..], &y[REMOVED * DIMS[1]..]);
+    let mut rest = Moments::new(DIMS);
+    rest.add(Sides {
+        image: &x[REMOVED * DIMS.image..],
+        text: &y[REMOVED * DIMS.text..],
+    });
     let anew = fit(&rest);
-    for (side, (a, b)) in ["image", "text"].iter().zip(updated.iter().zip(&anew)) {
+    for (side, (a, b)) in ["image", "text"]
+        .iter()
+        .zip(updated.iter().zip(anew.iter()))
+    {
         println!(
             "{side} map, cosine with a fit from scratch: {:.9}",
             cosine(a, b)
@@ -64,7 +83,7 @@ fn main() {
         space: Recipe::default(),
         ..synthetic::making(DIMS)
     };
-    let rows = x.chunks_exact(DIMS[0]).zip(y.chunks_exact(DIMS[1]));
+    let rows = x.chunks_exact(DIMS.image).zip(y.chunks_exact(DIMS.text));
     let pairs = rows.enumerate().map(|(i, (x, y))| PairVectors {
         image: x.to_vec(),
         text: y.to_vec(),
@@ -74,7 +93,7 @@ fn main() {
         create(&path, &making, pairs).unwrap()
     });
     let set = AnchorSet::open(&path).unwrap();
-    for (name, _) in NAMES {
+    for (name, _) in names() {
         let recipe = Recipe::named(name).unwrap();
         timed(&format!("open space `{name}`"), || {
             Searcher::new(&set, recipe, SearchMode::Auto).unwrap();
@@ -107,7 +126,7 @@ fn pairs(n: usize) -> (Vec<f32>, Vec<f32>) {
     let (mut x, mut y) = (Vec::new(), Vec::new());
     for _ in 0..n {
         let shared: Vec<f32> = (0..12).map(|_| draw()).collect();
-        for (out, dim) in [(&mut x, DIMS[0]), (&mut y, DIMS[1])] {
+        for (out, dim) in [(&mut x, DIMS.image), (&mut y, DIMS.text)] {
             let mut row: Vec<f32> = (0..dim).map(|j| shared[j % 12] + draw()).collect();
             asif::space::vector::normalize(&mut row);
             out.extend(row);

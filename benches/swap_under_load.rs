@@ -24,7 +24,7 @@ use anyhow::{Context, Result, bail, ensure};
 use asif::anchors::live::{LiveOptions, LiveSet, Phases, Refreshed, Snapshot};
 use asif::anchors::manifest::Manifest;
 use asif::anchors::{AnchorsError, publish};
-use asif::encode::Modality;
+use asif::modality::Modality;
 use asif::space::{RelativeRow, SpaceParams};
 use synthetic::{Shape, generation, unit_vectors};
 

@@ -9,6 +9,7 @@
 //! | [`home`] | where models, the runtime library and cached embeddings live |
 //! | [`disk`] | the file operations of everything that writes: durable, nothing lost on the way |
 //! | [`encode`] | a model folder becomes an encoder; the only place that knows ONNX Runtime |
+//! | [`modality`] | the two sides of a pair |
 //! | [`pairs`] | sources of anchor pairs, one file a format, all streaming |
 //! | [`anchors`] | an anchor set on disk, and how it is built |
 //! | [`space`] | the arithmetic: pure functions over slices, no I/O |
@@ -32,6 +33,7 @@ pub mod disk;
 pub mod encode;
 pub mod eval;
 pub mod home;
+pub mod modality;
 pub mod pairs;
 pub mod printable;
 pub mod progress;

@@ -30,8 +30,8 @@ fn kind_pair(number: u64) -> PairVectors {
         "A photo of something of the kind number {}, and this is specimen {number}.",
         number % KINDS
     )];
-    pair.image = near(1, DIMS[0]);
-    pair.text = near(2, DIMS[1]);
+    pair.image = near(1, DIMS.image);
+    pair.text = near(2, DIMS.text);
     pair
 }
 

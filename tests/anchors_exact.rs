@@ -15,7 +15,7 @@ use asif::anchors::swap::{Target, swap};
 use asif::anchors::{
     AnchorId, AnchorSet, AnchorsError, Searcher, WriteOptions, history, manifest, vectors,
 };
-use asif::encode::Modality;
+use asif::modality::Modality;
 use asif::space::{RelativeRow, SpaceParams};
 use proptest::prelude::*;
 use synthetic::{DIMS, pair, set, unit};
@@ -155,7 +155,7 @@ fn answers(set: &AnchorSet) -> Vec<Vec<(u32, u32)>> {
     let mut all = Vec::new();
     for params in [plain, centred, SpaceParams::PAPER] {
         let searcher = Searcher::new(set, params, SearchMode::Exact).unwrap();
-        for (modality, dim) in [(Modality::Image, DIMS[0]), (Modality::Text, DIMS[1])] {
+        for (modality, dim) in [(Modality::Image, DIMS.image), (Modality::Text, DIMS.text)] {
             let queries: Vec<f32> = (900..906).flat_map(|seed| unit(seed, dim)).collect();
             all.extend(
                 searcher

@@ -41,8 +41,8 @@ fn after_a_purge_no_file_holds_the_pair() {
     let of = |n: u64| pair(n);
     let image_print = manifest.image_encoder.identity.fingerprint.clone();
     let text_print = manifest.text_encoder.identity.fingerprint.clone();
-    let image = EmbeddingCache::open(&cache, &image_print, DIMS[0]).unwrap();
-    let text = EmbeddingCache::open(&cache, &text_print, DIMS[1]).unwrap();
+    let image = EmbeddingCache::open(&cache, &image_print, DIMS.image).unwrap();
+    let text = EmbeddingCache::open(&cache, &text_print, DIMS.text).unwrap();
     for n in 0u64..40 {
         // The image file is gone, so its embedding is found by the vector.
         image
@@ -254,7 +254,7 @@ fn a_purge_names_the_sets_that_share_a_segment() {
     let manifest = AnchorSet::open(&source).unwrap().manifest().clone();
     let print = &manifest.image_encoder.identity.fingerprint;
     let remember = || {
-        let cache = EmbeddingCache::open(&cache, print, DIMS[0]).unwrap();
+        let cache = EmbeddingCache::open(&cache, print, DIMS.image).unwrap();
         cache.put(&[ContentKey::of(b"3")], &gone.image).unwrap();
     };
     remember();

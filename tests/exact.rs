@@ -4,7 +4,8 @@ mod support;
 
 use asif::anchors::AnchorSet;
 use asif::anchors::plan::SearchMode;
-use asif::anchors::searcher::{Modality, Searcher};
+use asif::anchors::searcher::Searcher;
+use asif::modality::Modality;
 use asif::space::{Aggregate, ClassHead, Negatives, RelativeRow, SpaceParams};
 use support::demo_set;
 

@@ -6,8 +6,9 @@ mod synthetic;
 
 use asif::anchors::AnchorSet;
 use asif::anchors::plan::SearchMode;
-use asif::anchors::searcher::{Modality, Searcher};
+use asif::anchors::searcher::Searcher;
 use asif::anchors::vectors::{Making, PairVectors, create};
+use asif::modality::Modality;
 use asif::space::recipe::{Calibration, Hubness};
 use asif::space::vector::normalize;
 use asif::space::{Recipe, Representation, SpaceParams};
@@ -56,8 +57,8 @@ fn world(degree: f32) -> World {
         [images, texts]
     };
     let mut asked: [Vec<f32>; 2] = side(&pairs[PAIRS..]);
-    let mut hub = vec![0.0; DIMS[1]];
-    for text in asked[1].chunks(DIMS[1]) {
+    let mut hub = vec![0.0; DIMS.text];
+    for text in asked[1].chunks(DIMS.text) {
         hub.iter_mut().zip(text).for_each(|(h, t)| *h += t);
     }
     normalize(&mut hub);

@@ -22,7 +22,7 @@ use asif::anchors::AnchorSet;
 use asif::anchors::plan::GraphPolicy;
 use asif::anchors::reweigh::reweigh;
 use asif::anchors::writer::WriteOptions;
-use asif::encode::Modality;
+use asif::modality::{Modality, Sides};
 use serde_json::{Value, json};
 use serve_support::{Server, base64, picture};
 use tiny_onnx::Dim::{Free, Is};
@@ -31,8 +31,10 @@ use waits::Load;
 
 const PAIRS: usize = 24;
 const ADMIN: &str = "an-admin-key-of-the-tests";
-/// `[images, texts]`.
-const OTHER: [&[f64]; 2] = [&[1.0, 4.0], &[5.0, 2.0]];
+const OTHER: Sides<&[f64]> = Sides {
+    image: &[1.0, 4.0],
+    text: &[5.0, 2.0],
+};
 
 /// A home with two encoders of each modality that are loaded in no time, and pairs beside it.
 struct Bench(tempfile::TempDir);

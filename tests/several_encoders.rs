@@ -16,8 +16,8 @@ use std::process::Command;
 use asif::anchors::AnchorSet;
 use asif::anchors::plan::GraphPolicy;
 use asif::anchors::reweigh::reweigh;
-use asif::anchors::searcher::Modality;
 use asif::anchors::writer::WriteOptions;
+use asif::modality::{Modality, Sides};
 use serde_json::json;
 use support::{Ended, bare, drawing, home, run, write_jsonl};
 
@@ -160,7 +160,10 @@ fn other_weights_are_what_a_build_with_them_would_be() {
     let space = AnchorSet::open(&set).unwrap().manifest().space.clone();
     let change = ("tune", "other weights".to_owned());
     let options = WriteOptions::default();
-    let weights: [&[f64]; 2] = [&[1.0, 4.0], &[1.0]];
+    let weights = Sides::<&[f64]> {
+        image: &[1.0, 4.0],
+        text: &[1.0],
+    };
     reweigh(&set, weights, &space, change, GraphPolicy::Auto, &options).unwrap();
     for (a, b) in similarities(&built).iter().zip(similarities(&set)) {
         assert!((a - b).abs() < 1e-6, "{a} {b}");
@@ -186,7 +189,10 @@ fn a_purge_reaches_the_cache_of_each_encoder() {
     let space = AnchorSet::open(&set).unwrap().manifest().space.clone();
     let change = ("tune", "other weights".to_owned());
     let options = WriteOptions::default();
-    let weights: [&[f64]; 2] = [&[1.0, 4.0], &[1.0]];
+    let weights = Sides::<&[f64]> {
+        image: &[1.0, 4.0],
+        text: &[1.0],
+    };
     reweigh(&set, weights, &space, change, GraphPolicy::Auto, &options).unwrap();
     // The image is gone, so that its embeddings are known by their vectors alone.
     fs_err::remove_file(bench.at("5.png")).unwrap();

@@ -12,19 +12,22 @@ mod synthetic;
 use asif::anchors::AnchorSet;
 use asif::anchors::plan::SearchMode;
 use asif::anchors::records::Record;
-use asif::anchors::searcher::{Modality, Searcher};
+use asif::anchors::searcher::Searcher;
 use asif::anchors::vectors::{Making, PairVectors, create};
 use asif::eval::tune::Pairs;
+use asif::modality::Sides;
 use asif::progress::{Cancel, Silent};
+use asif::space::comparison::Canonical;
 use asif::space::linear::Moments;
-use asif::space::recipe::{Canonical, Hubness, Part, WeightedPart};
+use asif::space::matrices::MatrixAnchors;
+use asif::space::recipe::{Hubness, WeightedPart};
 use asif::space::tune::folds::Options;
 use asif::space::tune::members::{Blocks, Members};
 use asif::space::tune::stage::{Depth, Stage};
 use asif::space::tune::{Subject, TuneError, Tuned, tune};
 use asif::space::vector::normalize;
 use asif::space::{Recipe, SpaceParams};
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, Axis, concatenate};
 use support::on;
 use synthetic::{DIMS, making};
 
@@ -48,7 +51,7 @@ fn planted(n: usize) -> Vec<PairVectors> {
             normalize(&mut v);
             v
         };
-        let (image, text) = (side(DIMS[0]), side(DIMS[1]));
+        let (image, text) = (side(DIMS.image), side(DIMS.text));
         PairVectors {
             record: Record {
                 id: format!("p{i:04}"),
@@ -63,12 +66,15 @@ fn planted(n: usize) -> Vec<PairVectors> {
     (0..n).map(&mut pair).collect()
 }
 
-fn matrix(pairs: &[PairVectors]) -> [Array2<f32>; 2] {
+fn matrix(pairs: &[PairVectors]) -> Sides<Array2<f32>> {
     let side = |dim, of: fn(&PairVectors) -> &Vec<f32>| {
         let all = pairs.iter().flat_map(of).copied().collect();
         Array2::from_shape_vec((pairs.len(), dim), all).unwrap()
     };
-    [side(DIMS[0], |p| &p.image), side(DIMS[1], |p| &p.text)]
+    Sides {
+        image: side(DIMS.image, |p| &p.image),
+        text: side(DIMS.text, |p| &p.text),
+    }
 }
 
 fn made(path: &std::path::Path, pairs: &[PairVectors], space: Recipe) {
@@ -91,22 +97,21 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
     made(&path, &of(&fit), Recipe::fused());
     let set = AnchorSet::open(&path).unwrap();
     let all = matrix(&pairs);
-    let [x, y] = matrix(&of(&fit));
-    let mut moments = Moments::new(DIMS[0], DIMS[1]);
-    moments.add(x.as_slice().unwrap(), y.as_slice().unwrap());
+    let moments = Moments::of(&matrix(&of(&fit)));
     let rows: Vec<usize> = asked.iter().map(|&i| i as usize).collect();
-    let queries = [0, 1].map(|side: usize| all[side].select(Axis(0), &rows));
+    let queries = all.as_ref().map(|side| side.select(Axis(0), &rows));
     let depth = Depth {
         k: 800,
         cohort: 1000,
         top: 400,
     };
-    let views: [ArrayView2<f32>; 2] = [all[0].view(), all[1].view()];
-    let mut stage = Stage::new(views, fit, moments, queries.clone(), depth);
+    let views = all.as_ref().map(|side| side.view());
+    let anchors = MatrixAnchors::new(views, fit, moments);
+    let mut stage = Stage::new(anchors, queries.clone(), depth).unwrap();
     let mut narrow = Recipe::fused();
     for part in &mut narrow.parts {
-        if let Part::Canonical(c) | Part::AsifCanonical { canonical: c, .. } = &mut part.part {
-            *c = Canonical {
+        if let Some(canonical) = part.part.canonical_mut() {
+            *canonical = Canonical {
                 dims: 6,
                 shrinkage: 0.3,
                 exponent: 1.0,
@@ -128,14 +133,13 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
     for recipe in named.into_iter().chain([narrow]).chain(corrected) {
         let scores = stage.scores(&recipe).unwrap();
         let searcher = Searcher::new(&set, recipe.clone(), SearchMode::Exact).unwrap();
-        let inputs = [Modality::Image, Modality::Text];
-        let [images, texts] = [0, 1].map(|side: usize| {
+        let inputs = Sides::of(|side| {
             let vectors = queries[side].as_slice().unwrap();
-            searcher.represent(inputs[side], vectors).unwrap()
+            searcher.represent(side, vectors).unwrap()
         });
         let shares = searcher.recipe().shares();
         for ((i, j), score) in scores.indexed_iter() {
-            let want = images[i].score(&texts[j], &shares);
+            let want = inputs.image[i].score(&inputs.text[j], &shares);
             assert!(
                 (score - want).abs() < 1e-3 * want.abs().max(0.1),
                 "{recipe}: {score} {want}"
@@ -153,13 +157,12 @@ fn single() -> Members {
 }
 
 fn tuned(pairs: &[PairVectors], texts: &[usize], recipe: &Recipe) -> Tuned {
-    let [x, y] = matrix(pairs);
-    let y = y.select(Axis(0), texts);
-    let mut moments = Moments::new(DIMS[0], DIMS[1]);
-    moments.add(x.as_slice().unwrap(), y.as_slice().unwrap());
+    let mut sides = matrix(pairs);
+    sides.text = sides.text.select(Axis(0), texts);
+    let moments = Moments::of(&sides);
     let captions: Vec<Vec<String>> = pairs.iter().map(|p| p.record.captions.clone()).collect();
     let vectors = asif::space::tune::course::Vectors {
-        sides: [x.view(), y.view()],
+        sides: sides.as_ref().map(|side| side.view()),
         moments: &moments,
     };
     let subject = Subject {
@@ -202,38 +205,40 @@ fn a_part_that_is_better_is_found() {
 #[test]
 fn an_encoder_that_says_nothing_loses_weight() {
     let pairs = planted(900);
-    let [x, y] = matrix(&pairs);
+    let Sides { image: x, text } = matrix(&pairs);
     // A second image encoder: the vectors of other pairs, at half the weight.
     let others: Vec<usize> = (0..900).map(|i| (i * 367 + 11) % 900).collect();
     let noise = x.select(Axis(0), &others);
     let half = 0.5_f32.sqrt();
     let joined = concatenate(Axis(1), &[(&x * half).view(), (&noise * half).view()]).unwrap();
-    let mut moments = Moments::new(joined.ncols(), y.ncols());
-    moments.add(
-        joined.as_standard_layout().as_slice().unwrap(),
-        y.as_slice().unwrap(),
-    );
-    let joined = joined.as_standard_layout().into_owned();
+    let image = joined.as_standard_layout().into_owned();
+    let sides = Sides { image, text };
+    let moments = Moments::of(&sides);
     let captions: Vec<Vec<String>> = pairs.iter().map(|p| p.record.captions.clone()).collect();
     let recipe = Recipe::named("asif+canonical").unwrap();
-    let [_, text] = single();
     let images = Blocks {
-        dims: vec![DIMS[0]; 2],
+        dims: vec![DIMS.image; 2],
         weights: vec![0.5; 2],
     };
     let subject = Subject {
         vectors: asif::space::tune::course::Vectors {
-            sides: [joined.view(), y.view()],
+            sides: sides.as_ref().map(|side| side.view()),
             moments: &moments,
         },
         captions: &captions,
         recipe: &recipe,
         labelled: &[],
-        members: &[images, text],
+        members: &Sides {
+            image: images,
+            text: single().text,
+        },
     };
     let options = Options { seed: 1, inner: 2 };
     let found = tune(subject, &options, &Silent, &Cancel::default()).unwrap();
-    let [images, text] = found.members.as_ref().unwrap();
+    let Sides {
+        image: images,
+        text,
+    } = found.members.as_ref().unwrap();
     assert!(images.weights[0] > 0.6, "{images:?}");
     assert_eq!(text.weights, [1.0]);
     assert!(found.estimate.unwrap().interval[0] > 0.0);

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use asif::anchors::{AnchorSet, Embedder};
-use asif::encode::{EncoderOptions, ImageEncoder, Modality, TextEncoder, registry, runtime};
+use asif::encode::{EncoderOptions, ImageEncoder, TextEncoder, registry, runtime};
+use asif::modality::Modality;
 use serde_json::Value;
 
 use crate::support;

@@ -18,6 +18,7 @@ use super::set::AnchorSet;
 use super::swap::give_up;
 use super::writer::{self, KEEP, WriteOptions};
 use super::{aside, content, fs, log, recover, sound, witness};
+use crate::modality::Sides;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -382,7 +383,7 @@ fn rebuild<Error: From<AnchorsError>>(
     for records in &records {
         for image in &sources {
             for text in &sources {
-                if let Some(vectors) = stored([image, text], records.len(), dims)?
+                if let Some(vectors) = stored(Sides { image, text }, records.len(), dims)?
                     && write_same(set, entry, manifest, records, &vectors)?
                 {
                     return Ok(true);
@@ -404,22 +405,20 @@ fn rebuild<Error: From<AnchorsError>>(
     Ok(false)
 }
 
-/// Both sides' vectors, `[n, dim]` each.
-type Sides = [Vec<f32>; 2];
-
+/// The vectors of both sides, `[n, dim]` each.
 fn stored(
-    folders: [&Path; 2],
+    folders: Sides<&Path>,
     pairs: usize,
-    dims: [usize; 2],
-) -> Result<Option<Sides>, AnchorsError> {
+    dims: Sides<usize>,
+) -> Result<Option<Sides<Vec<f32>>>, AnchorsError> {
     let read = |folder: &Path, name: &str, dim: usize| {
         let opened = asif_index::VectorSet::open(folder.join(name)).map_err(AnchorsError::from);
         let fits = if_whole(opened)?.filter(|set| set.len() == pairs && set.dim() == dim);
         Ok::<_, AnchorsError>(fits.map(|set| set.vectors().to_vec()))
     };
-    let image = read(folders[0], segment::IMAGE, dims[0])?;
-    let text = read(folders[1], segment::TEXT, dims[1])?;
-    Ok(image.zip(text).map(|(image, text)| [image, text]))
+    let image = read(folders.image, segment::IMAGE, dims.image)?;
+    let text = read(folders.text, segment::TEXT, dims.text)?;
+    Ok(image.zip(text).map(|(image, text)| Sides { image, text }))
 }
 
 /// Vectors of pictures; none where one of them is no picture any more.
@@ -451,7 +450,7 @@ fn embedded(
     records: &Records,
     embedder: &Embedder,
     watch: Watch<'_>,
-) -> Result<Option<Sides>, AnchorsError> {
+) -> Result<Option<Sides<Vec<f32>>>, AnchorsError> {
     let all: Vec<_> = (0..records.len())
         .map(|i| records.get(i))
         .collect::<Result<_, _>>()?;
@@ -470,7 +469,10 @@ fn embedded(
         })
         .collect();
     let sides = images.zip(of_pairs.ok());
-    Ok(sides.map(|(images, texts)| [images.concat(), texts.concat()]))
+    Ok(sides.map(|(images, texts)| Sides {
+        image: images.concat(),
+        text: texts.concat(),
+    }))
 }
 
 fn write_same(
@@ -478,11 +480,12 @@ fn write_same(
     entry: &SegmentEntry,
     manifest: &Manifest,
     records: &Records,
-    vectors: &Sides,
+    vectors: &Sides<Vec<f32>>,
 ) -> Result<bool, AnchorsError> {
-    let [image, text] = manifest.dims();
-    let mut new = SegmentWriter::create(set, image, text)?;
-    let sides = vectors[0].chunks(image).zip(vectors[1].chunks(text));
+    let dims = manifest.dims();
+    let mut new = SegmentWriter::create(set, dims)?;
+    let images = vectors.image.chunks(dims.image);
+    let sides = images.zip(vectors.text.chunks(dims.text));
     for (i, (image, text)) in sides.enumerate() {
         // Damaged vectors need not be finite; then they are not the old ones either.
         if if_whole(new.push(&records.get(i)?, image, text))?.is_none() {

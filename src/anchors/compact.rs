@@ -11,7 +11,7 @@ use super::plan::GraphPolicy;
 use super::segment::SegmentWriter;
 use super::set::AnchorSet;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
-use crate::encode::Modality;
+use crate::modality::Modality;
 
 /// Merges the segments of a set and leaves out what was removed; rows that were left out stay listed. Answers in exact mode keep their
 /// bits; searches read fewer files and no dead rows.
@@ -63,8 +63,7 @@ pub(super) fn merged<'a>(
     // Damaged vectors must not get a fresh checksum.
     live.verify()?;
     let mut manifest = live.manifest().clone();
-    let [image, text] = manifest.dims();
-    let mut segment = SegmentWriter::create(live.path(), image, text)?;
+    let mut segment = SegmentWriter::create(live.path(), manifest.dims())?;
     for anchor in 0..live.len() as AnchorId {
         segment.push(
             &live.record(anchor)?,

@@ -14,7 +14,7 @@ use super::manifest::SegmentEntry;
 use super::plan::SearchPlan;
 use super::segment::{self, Segment};
 use super::{aside, fs, products};
-use crate::encode::Modality;
+use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
 
@@ -132,7 +132,7 @@ pub(super) fn is_own(segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
         let what = format!("its records and vectors are those of {name}");
         return Err(damaged(segment.path(), what));
     }
-    for modality in [Modality::Image, Modality::Text] {
+    for modality in Modality::BOTH {
         let vectors = segment.vectors(modality);
         let mut sum = VectorSum::new(vectors.dim());
         (0..segment.len()).for_each(|i| sum.add(vectors.vector(i)));
@@ -142,10 +142,9 @@ pub(super) fn is_own(segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
         }
     }
     let path = segment.path().join(products::NAME);
-    let [image, text] = [Modality::Image, Modality::Text].map(|m| segment.vectors(m));
-    if let Some(stored) = products::read(&path, [image.dim(), text.dim()], segment.len() as u64)? {
-        let mut moments = Moments::new(image.dim(), text.dim());
-        moments.add(image.vectors(), text.vectors());
+    if let Some(stored) = products::read(&path, segment.dims(), segment.len() as u64)? {
+        let mut moments = Moments::new(segment.dims());
+        moments.add(Sides::of(|modality| segment.vectors(modality).vectors()));
         if stored != moments {
             let what = "the stored sums of products are not those of the vectors".to_owned();
             return Err(damaged(&path, what));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::error::AnchorsError;
 use super::set::AnchorSet;
 use super::{AnchorId, select};
-use crate::encode::Modality;
+use crate::modality::Modality;
 
 /// The pairs that are in one of two sets only, or differ.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -38,7 +38,7 @@ pub fn diff(a: &AnchorSet, b: &AnchorSet) -> Result<Diff, AnchorsError> {
         };
         met[here as usize] = true;
         let mut equal = a.record(here)? == b.record(there)?;
-        for modality in [Modality::Image, Modality::Text] {
+        for modality in Modality::BOTH {
             equal &= a.vector(here, modality)? == b.vector(there, modality)?;
         }
         if equal {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::fs;
-use crate::encode::{EncodeError, Modality};
+use crate::encode::EncodeError;
+use crate::modality::Modality;
 use crate::pairs::{PairsError, json_message};
 use crate::space::linear::FitError;
 use crate::space::recipe::RecipeError;

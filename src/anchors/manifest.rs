@@ -9,6 +9,7 @@ use super::error::AnchorsError;
 use super::history::Change;
 use super::plan::SearchPlan;
 use crate::encode::EncoderIdentity;
+use crate::modality::Sides;
 use crate::space::Recipe;
 
 /// The manifest format that this program writes, and the only one that it reads.
@@ -174,9 +175,12 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// The vector lengths of both sides: `[image, text]`.
-    pub fn dims(&self) -> [usize; 2] {
-        [&self.image_encoder, &self.text_encoder].map(|e| e.identity.dim)
+    /// The vector lengths of both sides.
+    pub fn dims(&self) -> Sides<usize> {
+        Sides {
+            image: self.image_encoder.identity.dim,
+            text: self.text_encoder.identity.dim,
+        }
     }
 
     /// Where the file of removed pairs lies, if anything is removed.

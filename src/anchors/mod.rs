@@ -42,9 +42,8 @@
 //! | `log` | the lines of the log: checksums, what they must tell, repair |
 //! | [`set`] | an opened set |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
-//! | [`view`] | a space fitted to one generation |
+//! | [`searched`] | a set as the anchors of a space |
 //! | [`searcher`] | a set and a space: vectors to what the space makes of them |
-//! | [`explain`] | a score split into the anchors that made it |
 //! | [`live`] | a long-running process moves to a new generation while it answers |
 //! | [`error`] | what can go wrong |
 
@@ -59,7 +58,6 @@ pub mod diff;
 pub mod elsewhere;
 pub mod embed;
 pub mod error;
-pub mod explain;
 pub mod history;
 pub mod live;
 mod log;
@@ -75,6 +73,7 @@ pub mod remove;
 pub mod respace;
 pub mod reweigh;
 mod rows;
+pub mod searched;
 pub mod searcher;
 pub mod segment;
 pub mod select;
@@ -84,7 +83,6 @@ pub mod swap;
 mod takeover;
 pub mod tombstones;
 pub mod vectors;
-pub mod view;
 pub mod witness;
 pub mod writer;
 

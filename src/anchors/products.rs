@@ -17,20 +17,26 @@ use asif_index::mmap::MappedFile;
 use ndarray::Array2;
 
 use super::error::AnchorsError;
+use crate::modality::Sides;
 use crate::space::linear::Moments;
 
 /// The file's name in a segment.
 pub const NAME: &str = "products.sum";
 /// The kind of file, as the container's header has it.
 const KIND: [u8; 8] = *b"ASIFPROD";
-const FIRST: [&str; 2] = ["x", "y"];
+const FIRST: Sides<&str> = Sides {
+    image: "x",
+    text: "y",
+};
 const SECOND: [&str; 3] = ["xx", "yy", "xy"];
+/// Where in [`SECOND`] the product of two different sides is, which is not symmetric.
+const BETWEEN: usize = 2;
 /// Pairs for each number of a pair, from which on the file is a small part of a segment.
 const WORTH: usize = 4;
 
 /// Whether a segment of so many pairs with vectors of these lengths has the file.
-pub fn worth(pairs: usize, dims: [usize; 2]) -> bool {
-    pairs >= WORTH * (dims[0] + dims[1])
+pub fn worth(pairs: usize, dims: Sides<usize>) -> bool {
+    pairs >= WORTH * (dims.image + dims.text)
 }
 
 /// Writes the moments of a segment.
@@ -45,8 +51,8 @@ pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
         // Whole numbers below 2^53: nothing is lost.
         numbers.flat_map(|v| (v as i64).to_le_bytes()).collect()
     };
-    for (name, sum) in FIRST.iter().zip(first) {
-        file.section(*name, &bytes(&mut sum.iter().copied()))?;
+    for (name, sum) in FIRST.zip(first.as_ref()) {
+        file.section(name, &bytes(&mut sum.iter().copied()))?;
     }
     for (at, (name, sum)) in SECOND.iter().zip(second).enumerate() {
         file.begin(*name)?;
@@ -63,7 +69,7 @@ pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
 ///
 /// # Errors
 /// When the file is there and is damaged or of something else.
-pub fn read(path: &Path, dims: [usize; 2], pairs: u64) -> Result<Option<Moments>, AnchorsError> {
+pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moments>, AnchorsError> {
     if crate::disk::found(path)?.is_none() {
         return Ok(None);
     }
@@ -91,13 +97,17 @@ pub fn read(path: &Path, dims: [usize; 2], pairs: u64) -> Result<Option<Moments>
     if count != pairs {
         return Err(damaged(format!("it sums {count} pairs, not {pairs}")));
     }
-    let first = |side: usize| -> Result<Vec<f64>, AnchorsError> {
+    let first = Sides::try_of(|side| -> Result<Vec<f64>, AnchorsError> {
         Ok(numbers(FIRST[side], dims[side])?
             .map(|v| v as f64)
             .collect())
-    };
+    })?;
+    let Sides {
+        image: dx,
+        text: dy,
+    } = dims;
     let second = |at: usize| {
-        let (rows, columns) = [(dims[0], dims[0]), (dims[1], dims[1]), (dims[0], dims[1])][at];
+        let (rows, columns) = [(dx, dx), (dy, dy), (dx, dy)][at];
         let stored = (0..rows).map(|i| columns - start(at, i)).sum();
         let mut values = numbers(SECOND[at], stored)?;
         let mut sum = Array2::zeros((rows, columns));
@@ -105,42 +115,46 @@ pub fn read(path: &Path, dims: [usize; 2], pairs: u64) -> Result<Option<Moments>
             for j in start(at, i)..columns {
                 let value = values.next().unwrap_or(0) as f64;
                 sum[[i, j]] = value;
-                if at < FIRST.len() {
+                if at < BETWEEN {
                     sum[[j, i]] = value;
                 }
             }
         }
         Ok::<_, AnchorsError>(sum)
     };
-    let first = [first(0)?, first(1)?];
     let second = [second(0)?, second(1)?, second(2)?];
     Ok(Some(Moments::from_parts(count, first, second)))
 }
 
 /// Where row `i` of a sum begins in the file: of symmetric sums only the upper triangle is kept.
 fn start(at: usize, i: usize) -> usize {
-    if at < FIRST.len() { i } else { 0 }
+    if at < BETWEEN { i } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DIMS: Sides<usize> = Sides { image: 3, text: 2 };
+
     #[test]
     fn moments_come_back_as_they_were_and_damage_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
-        assert_eq!(read(&path, [3, 2], 2).unwrap(), None);
-        let mut moments = Moments::new(3, 2);
-        moments.add(&[0.6, -0.8, 0.0, 0.1, 0.2, 0.9], &[1.0, 0.0, -0.6, 0.8]);
+        assert_eq!(read(&path, DIMS, 2).unwrap(), None);
+        let mut moments = Moments::new(DIMS);
+        moments.add(Sides {
+            image: &[0.6, -0.8, 0.0, 0.1, 0.2, 0.9],
+            text: &[1.0, 0.0, -0.6, 0.8],
+        });
         write(&path, &moments).unwrap();
-        assert_eq!(read(&path, [3, 2], 2).unwrap(), Some(moments));
-        assert!(read(&path, [3, 2], 3).is_err());
-        assert!(read(&path, [2, 2], 2).is_err());
+        assert_eq!(read(&path, DIMS, 2).unwrap(), Some(moments));
+        assert!(read(&path, DIMS, 3).is_err());
+        assert!(read(&path, Sides { image: 2, text: 2 }, 2).is_err());
         let mut bytes = fs_err::read(&path).unwrap();
         let at = bytes.len() - 100;
         bytes[at] ^= 1;
         fs_err::write(&path, bytes).unwrap();
-        assert!(read(&path, [3, 2], 2).is_err());
+        assert!(read(&path, DIMS, 2).is_err());
     }
 }

@@ -43,7 +43,7 @@ use super::select::{self, Filter};
 use super::set::AnchorSet;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use super::{aside, content, publish};
-use crate::encode::Modality;
+use crate::modality::Modality;
 use needles::Needles;
 use steps::{PurgeStep, PurgeSteps};
 use traces::Pictures;
@@ -342,7 +342,7 @@ fn rewrite(
     needles: &Needles,
     dry_run: bool,
 ) -> Result<u64, AnchorsError> {
-    let [image, text] = manifest.dims();
+    let dims = manifest.dims();
     let (mut first, mut rewritten) = (0, 0);
     let k = manifest.space.k();
     for (entry, segment) in manifest.segments.iter_mut().zip(live.segments()) {
@@ -359,7 +359,7 @@ fn rewrite(
         }
         // Damaged vectors must not get a fresh checksum.
         segment.verify()?;
-        let mut new = SegmentWriter::create(live.path(), image, text)?;
+        let mut new = SegmentWriter::create(live.path(), dims)?;
         for local in rows {
             new.push(
                 &segment.record(local)?,

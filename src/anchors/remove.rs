@@ -9,7 +9,7 @@ use super::segment::Segment;
 use super::select::{self, Filter};
 use super::set::AnchorSet;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
-use crate::encode::Modality;
+use crate::modality::Sides;
 
 /// Which pairs are to go.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ pub(super) fn without(live: &AnchorSet, rows: &[usize]) -> Result<Next, AnchorsE
     let mut removed = Vec::with_capacity(rows.len());
     for (segment, local) in rows.iter().filter_map(|&row| live.place(row)) {
         let of = &live.segments()[segment];
-        let vectors = [Modality::Image, Modality::Text].map(|m| of.vectors(m).vector(local));
+        let vectors = Sides::of(|modality| of.vectors(modality).vector(local));
         if gone.remove(&manifest.segments, segment, local, vectors) {
             let record = of.record(local)?;
             let counts = &mut manifest.counts;
@@ -103,7 +103,7 @@ pub(super) fn without(live: &AnchorSet, rows: &[usize]) -> Result<Next, AnchorsE
     let sums: Vec<_> = live
         .segments()
         .iter()
-        .map(|s: &Segment| [s.sum(Modality::Image), s.sum(Modality::Text)])
+        .map(|s: &Segment| Sides::of(|modality| s.sum(modality)))
         .collect();
     gone.drop_empty(&mut manifest.segments, &sums);
     manifest.parent = Some(live.manifest().generation);

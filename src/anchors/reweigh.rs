@@ -8,11 +8,11 @@ use super::error::AnchorsError;
 use super::manifest::EncoderEntry;
 use super::plan::GraphPolicy;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
-use crate::encode::Modality;
+use crate::modality::{Modality, Sides};
 use crate::space::Recipe;
 
-/// Publishes a generation with the live pairs in one segment, encoders that have these weights
-/// `[images, texts]`, and a recipe; `command` and `detail` are what the log says of it. Nothing is
+/// Publishes a generation with the live pairs in one segment, encoders that have these weights,
+/// and a recipe; `command` and `detail` are what the log says of it. Nothing is
 /// encoded. Rolling back brings the old weights back.
 ///
 /// Weights are divided by their sum and rounded to ten-thousandths. Those of a single encoder are
@@ -22,7 +22,7 @@ use crate::space::Recipe;
 /// When the recipe makes no sense, a record is damaged, somebody else writes, or the disk refuses.
 pub fn reweigh(
     set: &Path,
-    weights: [&[f64]; 2],
+    weights: Sides<&[f64]>,
     recipe: &Recipe,
     (command, detail): (&'static str, String),
     graphs: GraphPolicy,
@@ -32,24 +32,24 @@ pub fn reweigh(
     let mut writer = Writer::begin(set, options)?;
     let live = writer.live()?;
     writer.mark("open");
-    let mut factors = [const { Vec::new() }; 2];
-    let mut entries = [Modality::Image, Modality::Text].map(|m| live.encoder(m).clone());
-    for ((entry, factors), weights) in entries.iter_mut().zip(&mut factors).zip(weights) {
-        if let Some((identity, scale)) = entry.identity.reweighed(weights) {
+    let mut factors = Sides::<Vec<f32>>::default();
+    let mut entries = Sides::of(|modality| live.encoder(modality).clone());
+    for modality in Modality::BOTH {
+        let entry = &mut entries[modality];
+        if let Some((identity, scale)) = entry.identity.reweighed(weights[modality]) {
             let canary = scaled(&entry.canary, &scale).into_owned();
             *entry = EncoderEntry { identity, canary };
-            *factors = scale;
+            factors[modality] = scale;
         }
     }
     let mut manifest = if writer.dry_run() {
         live.manifest().clone()
     } else {
-        merged(&live, graphs, |modality, vector| match modality {
-            Modality::Image => scaled(vector, &factors[0]),
-            Modality::Text => scaled(vector, &factors[1]),
-        })?
+        let scale = |modality, vector| scaled(vector, &factors[modality]);
+        merged(&live, graphs, scale)?
     };
-    [manifest.image_encoder, manifest.text_encoder] = entries;
+    manifest.image_encoder = entries.image;
+    manifest.text_encoder = entries.text;
     manifest.space = recipe.clone();
     writer.mark("write");
     writer.publish(Next {

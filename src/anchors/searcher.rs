@@ -2,50 +2,79 @@
 
 use super::error::AnchorsError;
 use super::plan::SearchMode;
+use super::searched::SearchedSet;
 use super::set::AnchorSet;
-pub use super::view::SpaceView;
-use crate::space::{Recipe, RelativeRow, Representation};
+use crate::modality::Modality;
+use crate::space::anchors::Neighbours;
+use crate::space::explain::Explanation;
+use crate::space::{FittedSpace, Recipe, RelativeRow, Representation};
 
-pub use crate::encode::Modality;
+/// A space that is fitted to a set, and how the set is searched in it. Cheap to clone, so whoever owns
+/// a set can keep it beside the set and hand out searchers for nothing.
+#[derive(Debug, Clone)]
+pub struct SetSpace {
+    space: FittedSpace,
+    mode: SearchMode,
+}
+
+impl SetSpace {
+    /// Fits a space; see [`FittedSpace::fit`] for what that costs.
+    ///
+    /// # Errors
+    /// When the recipe makes no sense, the pairs are too few for it, or a file is damaged.
+    pub fn fit(set: &AnchorSet, recipe: &Recipe, mode: SearchMode) -> Result<Self, AnchorsError> {
+        recipe.validate()?;
+        let space = FittedSpace::fit(&SearchedSet::new(set, mode), recipe)?;
+        Ok(Self { space, mode })
+    }
+
+    /// The recipe, as far as it can be used with so many anchors.
+    pub fn recipe(&self) -> &Recipe {
+        self.space.recipe()
+    }
+}
 
 /// Searches an anchor set in one space.
 #[derive(Debug)]
 pub struct Searcher<'a> {
-    set: &'a AnchorSet,
-    view: SpaceView,
+    anchors: SearchedSet<'a>,
+    space: SetSpace,
 }
 
 impl<'a> Searcher<'a> {
-    /// A searcher, with the space fitted to the set: see [`SpaceView::new`] for what that costs.
+    /// A searcher, with the space fitted to the set: see [`SetSpace::fit`].
     ///
     /// # Errors
-    /// As [`SpaceView::new`].
+    /// As [`SetSpace::fit`].
     pub fn new(
         set: &'a AnchorSet,
         recipe: impl Into<Recipe>,
         mode: SearchMode,
     ) -> Result<Self, AnchorsError> {
-        Ok(Self::of(set, SpaceView::new(set, &recipe.into(), mode)?))
+        Ok(Self::of(set, SetSpace::fit(set, &recipe.into(), mode)?))
     }
 
-    /// A searcher of `set`, which this view was made of.
-    pub fn of(set: &'a AnchorSet, view: SpaceView) -> Self {
-        Self { set, view }
+    /// A searcher of `set`, which this space was fitted to.
+    pub fn of(set: &'a AnchorSet, space: SetSpace) -> Self {
+        Self {
+            anchors: SearchedSet::new(set, space.mode),
+            space,
+        }
     }
 
     /// The set.
     pub fn set(&self) -> &'a AnchorSet {
-        self.set
+        self.anchors.set()
     }
 
     /// The fitted space.
-    pub fn view(&self) -> &SpaceView {
-        &self.view
+    pub fn space(&self) -> &SetSpace {
+        &self.space
     }
 
-    /// The space.
+    /// The recipe of the space.
     pub fn recipe(&self) -> &Recipe {
-        self.view.recipe()
+        self.space.recipe()
     }
 
     /// What the space makes of each unit vector of one modality; `vectors` is `[n, dim]` row-major.
@@ -57,7 +86,8 @@ impl<'a> Searcher<'a> {
         modality: Modality,
         vectors: &[f32],
     ) -> Result<Vec<Representation>, AnchorsError> {
-        self.view.represent(self.set, modality, vectors)
+        let Self { anchors, space } = self;
+        space.space.represent(anchors, modality, vectors)
     }
 
     /// The relative row of each unit vector, in the first part of the space that has rows; empty
@@ -70,6 +100,36 @@ impl<'a> Searcher<'a> {
         modality: Modality,
         vectors: &[f32],
     ) -> Result<Vec<RelativeRow>, AnchorsError> {
-        self.view.rows(self.set, modality, vectors)
+        let Self { anchors, space } = self;
+        space.space.rows(anchors, modality, vectors)
+    }
+
+    /// The `k` nearest anchors of each unit vector, in the coordinates of the first part of the space
+    /// that has rows.
+    ///
+    /// # Errors
+    /// When a vector has another length or is not finite.
+    pub fn nearest(
+        &self,
+        modality: Modality,
+        k: usize,
+        vectors: &[f32],
+    ) -> Result<Vec<Neighbours>, AnchorsError> {
+        let Self { anchors, space } = self;
+        space.space.nearest(anchors, modality, k, vectors)
+    }
+
+    /// The anchors behind the score of an image and a text, which are of this searcher; see
+    /// [`FittedSpace::explain`].
+    ///
+    /// # Errors
+    /// When a stored vector cannot be read.
+    pub fn explain(
+        &self,
+        image: &Representation,
+        text: &Representation,
+    ) -> Result<Explanation, AnchorsError> {
+        let Self { anchors, space } = self;
+        space.space.explain(anchors, image, text)
     }
 }

@@ -26,7 +26,7 @@ use super::plan::{self, GraphPolicy, Planned, SearchMode, SearchPlan};
 use super::products;
 use super::records::{Record, Records, RecordsWriter};
 use super::{content, fs, takeover};
-use crate::encode::Modality;
+use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
 
@@ -63,7 +63,7 @@ pub struct SegmentWriter {
     image: VectorSetWriter,
     text: VectorSetWriter,
     records: RecordsWriter,
-    sums: [VectorSum; 2],
+    sums: Sides<VectorSum>,
     content: ContentHash,
     pairs: u64,
 }
@@ -77,7 +77,7 @@ struct ContentHash {
 }
 
 impl ContentHash {
-    fn pair(&mut self, record: &[u8], vectors: [&[f32]; 2]) {
+    fn pair(&mut self, record: &[u8], vectors: Sides<&[f32]>) {
         self.hasher.update(record);
         for vector in vectors {
             self.bytes.clear();
@@ -119,7 +119,7 @@ impl SegmentWriter {
     ///
     /// # Errors
     /// When the folder cannot be written to.
-    pub fn create(set: &Path, image_dim: usize, text_dim: usize) -> Result<Self, AnchorsError> {
+    pub fn create(set: &Path, dims: Sides<usize>) -> Result<Self, AnchorsError> {
         let segments = folder(set);
         fs::create_dir_all(&segments)?;
         let folder = tempfile::Builder::new()
@@ -130,10 +130,10 @@ impl SegmentWriter {
         let vectors =
             |name, dim| VectorSetWriter::create(folder.path().join(name), dim, options.clone());
         Ok(Self {
-            image: vectors(IMAGE, image_dim)?,
-            text: vectors(TEXT, text_dim)?,
+            image: vectors(IMAGE, dims.image)?,
+            text: vectors(TEXT, dims.text)?,
             records: RecordsWriter::create(&folder.path().join(PAIRS))?,
-            sums: [VectorSum::new(image_dim), VectorSum::new(text_dim)],
+            sums: dims.map(VectorSum::new),
             content: ContentHash::default(),
             pairs: 0,
             folder,
@@ -153,8 +153,9 @@ impl SegmentWriter {
         self.image.push(image)?;
         self.text.push(text)?;
         let bytes = self.records.push(record)?;
-        self.content.pair(&bytes, [image, text]);
-        for (sum, vector) in self.sums.iter_mut().zip([image, text]) {
+        let vectors = Sides { image, text };
+        self.content.pair(&bytes, vectors);
+        for (sum, vector) in self.sums.as_mut().zip(vectors) {
             sum.add(vector);
         }
         self.pairs += 1;
@@ -187,18 +188,22 @@ impl SegmentWriter {
         self.text.finish()?;
         self.records.finish()?;
         write_sums(&self.folder.path().join(MOMENTS), &self.sums)?;
-        let [image, text] =
-            [IMAGE, TEXT].map(|name| VectorSet::open(self.folder.path().join(name)));
-        let (image, text) = (image?, text?);
-        if products::worth(image.len(), [image.dim(), text.dim()]) {
+        let names = Sides {
+            image: IMAGE,
+            text: TEXT,
+        };
+        let open = |name| VectorSet::open(self.folder.path().join(name));
+        let vectors: Sides<VectorSet> = names.try_map(open)?;
+        let vectors = vectors.as_ref();
+        if products::worth(vectors.image.len(), vectors.map(VectorSet::dim)) {
             let path = self.folder.path().join(products::NAME);
-            products::write(&path, &products_of(&image, &text))?;
+            products::write(&path, &products_of(vectors))?;
         }
         let planned = |set: &VectorSet, graph: &str| {
             plan::prepare(&self.folder.path().join(graph), set, graphs, k.max(1))
         };
-        let image_search = planned(&image, IMAGE_GRAPH)?;
-        let text_search = planned(&text, TEXT_GRAPH)?;
+        let image_search = planned(vectors.image, IMAGE_GRAPH)?;
+        let text_search = planned(vectors.text, TEXT_GRAPH)?;
         let segments = fs::parent(self.folder.path()).to_owned();
         let destination = segments.join(&id);
         let mut entry = SegmentEntry {
@@ -217,7 +222,7 @@ impl SegmentWriter {
             entry.files = content::files(&destination)?;
         } else {
             if fs::has_folder(&destination)? {
-                takeover::complete(&destination, new, [&image, &text])?;
+                takeover::complete(&destination, new, vectors)?;
                 entry.files = content::files(new)?;
             }
             // From here on its deletion is no longer this writer's.
@@ -247,10 +252,10 @@ pub struct Segment {
     path: PathBuf,
     image: VectorSet,
     text: VectorSet,
-    graphs: [Option<Graph>; 2],
-    plans: [Option<SearchPlan>; 2],
+    graphs: Sides<Option<Graph>>,
+    plans: Sides<Option<SearchPlan>>,
     records: Records,
-    sums: [VectorSum; 2],
+    sums: Sides<VectorSum>,
 }
 
 impl Segment {
@@ -274,14 +279,17 @@ impl Segment {
         }
         content::present(&path, entry)?;
         let mut segment = Self::open_alone(&path, entry.pairs)?;
-        let found = [segment.image.dim(), segment.text.dim()];
+        let found = segment.dims();
         if found != manifest.dims() {
             let expected = manifest.dims();
             let what = format!("expected vectors of {expected:?} numbers, found {found:?}");
             return Err(AnchorsError::Damaged { path, what });
         }
         content::check(&segment, entry)?;
-        segment.plans = [entry.image_search.clone(), entry.text_search.clone()];
+        segment.plans = Sides {
+            image: entry.image_search.clone(),
+            text: entry.text_search.clone(),
+        };
         Ok(segment)
     }
 
@@ -293,23 +301,27 @@ impl Segment {
         let path = path.to_owned();
         let image = VectorSet::open(path.join(IMAGE))?;
         let text = VectorSet::open(path.join(TEXT))?;
-        let graphs = [
-            plan::open_graph(&path.join(IMAGE_GRAPH), &image)?,
-            plan::open_graph(&path.join(TEXT_GRAPH), &text)?,
-        ];
+        let graphs = Sides {
+            image: plan::open_graph(&path.join(IMAGE_GRAPH), &image)?,
+            text: plan::open_graph(&path.join(TEXT_GRAPH), &text)?,
+        };
         let records = Records::open(&path.join(PAIRS))?;
         let found = [image.len(), text.len(), records.len()].map(|n| n as u64);
         if found != [pairs; 3] {
             let what = format!("expected {pairs} pairs, found {found:?} in its files");
             return Err(AnchorsError::Damaged { path, what });
         }
-        let sums = read_sums(&path.join(MOMENTS), [image.dim(), text.dim()], pairs)?;
+        let dims = Sides {
+            image: image.dim(),
+            text: text.dim(),
+        };
+        let sums = read_sums(&path.join(MOMENTS), dims, pairs)?;
         Ok(Self {
             path,
             image,
             text,
             graphs,
-            plans: [None, None],
+            plans: Sides::default(),
             records,
             sums,
         })
@@ -333,21 +345,25 @@ impl Segment {
         }
     }
 
+    /// The lengths of both sides' vectors.
+    pub fn dims(&self) -> Sides<usize> {
+        Sides::of(|modality| self.vectors(modality).dim())
+    }
+
     /// The graph over one modality's vectors, if there is one.
     pub fn graph(&self, modality: Modality) -> Option<&Graph> {
-        self.graphs[side(modality)].as_ref()
+        self.graphs[modality].as_ref()
     }
 
     /// What answers `k` from one modality's vectors.
     pub fn searcher(&self, modality: Modality, mode: SearchMode, k: usize) -> Planned<'_> {
-        let side = side(modality);
-        let (graph, planned) = (self.graphs[side].as_ref(), self.plans[side].as_ref());
+        let (graph, planned) = (self.graph(modality), self.plans[modality].as_ref());
         plan::searcher(self.vectors(modality), graph, planned, mode, k)
     }
 
     /// The sum of one modality's vectors.
     pub fn sum(&self, modality: Modality) -> &VectorSum {
-        &self.sums[side(modality)]
+        &self.sums[modality]
     }
 
     /// The second moments of its pairs' vectors.
@@ -355,9 +371,9 @@ impl Segment {
     /// # Errors
     /// When the segment has a file of them and it is damaged.
     pub fn moments(&self) -> Result<Moments, AnchorsError> {
-        let dims = [self.image.dim(), self.text.dim()];
-        let stored = products::read(&self.path.join(products::NAME), dims, self.len() as u64)?;
-        Ok(stored.unwrap_or_else(|| products_of(&self.image, &self.text)))
+        let path = self.path.join(products::NAME);
+        let stored = products::read(&path, self.dims(), self.len() as u64)?;
+        Ok(stored.unwrap_or_else(|| products_of(Sides::of(|modality| self.vectors(modality)))))
     }
 
     /// Its folder.
@@ -391,11 +407,8 @@ impl Segment {
         for graph in self.graphs.iter().flatten() {
             graph.verify()?;
         }
-        products::read(
-            &self.path.join(products::NAME),
-            [self.image.dim(), self.text.dim()],
-            self.len() as u64,
-        )?;
+        let path = self.path.join(products::NAME);
+        products::read(&path, self.dims(), self.len() as u64)?;
         self.records.verify()
     }
 
@@ -406,7 +419,7 @@ impl Segment {
     pub fn content_name(&self) -> Result<String, AnchorsError> {
         let mut content = ContentHash::default();
         for i in 0..self.len() {
-            let vectors = [self.image.vector(i), self.text.vector(i)];
+            let vectors = Sides::of(|modality| self.vectors(modality).vector(i));
             content.pair(self.records.bytes(i)?, vectors);
         }
         Ok(content.name())
@@ -425,27 +438,18 @@ impl Segment {
     }
 }
 
-fn products_of(image: &VectorSet, text: &VectorSet) -> Moments {
-    let mut moments = Moments::new(image.dim(), text.dim());
-    moments.add(image.vectors(), text.vectors());
+fn products_of(vectors: Sides<&VectorSet>) -> Moments {
+    let mut moments = Moments::new(vectors.map(VectorSet::dim));
+    moments.add(vectors.map(VectorSet::vectors));
     moments
 }
 
-/// The place of a modality in the pairs of things that a segment keeps.
-fn side(modality: Modality) -> usize {
-    match modality {
-        Modality::Image => 0,
-        Modality::Text => 1,
-    }
-}
-
-const SUM_SECTIONS: [&str; 2] = ["image", "text"];
-
-fn write_sums(path: &Path, sums: &[VectorSum; 2]) -> Result<(), AnchorsError> {
+fn write_sums(path: &Path, sums: &Sides<VectorSum>) -> Result<(), AnchorsError> {
     let mut file = ContainerWriter::create(path, MOMENTS_KIND)?;
-    for (name, sum) in SUM_SECTIONS.iter().zip(sums) {
+    for modality in Modality::BOTH {
+        let sum = &sums[modality];
         let bytes: Vec<u8> = sum.sums().iter().flat_map(|s| s.to_le_bytes()).collect();
-        file.section(*name, &bytes)?;
+        file.section(modality.name(), &bytes)?;
     }
     file.finish()?;
     Ok(())
@@ -453,11 +457,16 @@ fn write_sums(path: &Path, sums: &[VectorSum; 2]) -> Result<(), AnchorsError> {
 
 /// Reads both sums. They are small and every centred answer depends on them, so unlike the vectors
 /// their checksums are compared at each open.
-fn read_sums(path: &Path, dims: [usize; 2], pairs: u64) -> Result<[VectorSum; 2], AnchorsError> {
+fn read_sums(
+    path: &Path,
+    dims: Sides<usize>,
+    pairs: u64,
+) -> Result<Sides<VectorSum>, AnchorsError> {
     let file = MappedFile::open(path)?;
     let container = Container::open(file.bytes(), path, MOMENTS_KIND)?;
     container.verify()?;
-    let read = |name: &str, dim: usize| {
+    Sides::try_of(|modality| {
+        let (name, dim) = (modality.name(), dims[modality]);
         let bytes = container.section(name)?;
         let (numbers, rest) = bytes.as_chunks::<16>();
         if numbers.len() != dim || !rest.is_empty() {
@@ -473,9 +482,5 @@ fn read_sums(path: &Path, dims: [usize; 2], pairs: u64) -> Result<[VectorSum; 2]
         }
         let sums = numbers.iter().map(|b| i128::from_le_bytes(*b)).collect();
         Ok(VectorSum::from_parts(sums, pairs))
-    };
-    Ok([
-        read(SUM_SECTIONS[0], dims[0])?,
-        read(SUM_SECTIONS[1], dims[1])?,
-    ])
+    })
 }

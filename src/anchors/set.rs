@@ -11,7 +11,8 @@ use super::records::Record;
 use super::segment::Segment;
 use super::tombstones::{Live, Tombstones};
 use super::{AnchorId, content, publish, remove, witness};
-use crate::encode::{EncoderIdentity, Modality};
+use crate::encode::EncoderIdentity;
+use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 use crate::space::vector::{VectorSum, dot};
 
@@ -30,7 +31,7 @@ pub struct AnchorSet {
     segments: Vec<Segment>,
     gone: Tombstones,
     live: Live,
-    sums: [VectorSum; 2],
+    sums: Sides<VectorSum>,
     /// Fingerprints of other encoders whose canary embeddings agree.
     accepted: Vec<String>,
 }
@@ -197,12 +198,13 @@ impl AnchorSet {
             .collect::<Result<_, _>>()?;
         let mut sums = manifest.dims().map(VectorSum::new);
         for segment in &segments {
-            sums[0].merge(segment.sum(Modality::Image));
-            sums[1].merge(segment.sum(Modality::Text));
+            for modality in Modality::BOTH {
+                sums[modality].merge(segment.sum(modality));
+            }
         }
         let stored: Vec<usize> = segments.iter().map(Segment::len).collect();
         let live = gone.live(&stored);
-        for (sum, gone) in sums.iter_mut().zip(gone.sums()) {
+        for (sum, gone) in sums.as_mut().zip(gone.sums().as_ref()) {
             sum.subtract(gone);
         }
         if live.len() as u64 != manifest.counts.pairs {
@@ -272,21 +274,18 @@ impl AnchorSet {
     /// # Errors
     /// When a segment's file of them is damaged.
     pub fn moments(&self) -> Result<Moments, AnchorsError> {
-        let [image, text] = self.manifest.dims();
-        let mut moments = Moments::new(image, text);
-        let mut gone = Moments::new(image, text);
+        let dims = self.manifest.dims();
+        let (mut moments, mut gone) = (Moments::new(dims), Moments::new(dims));
         let mut row = 0;
         for segment in &self.segments {
             moments.merge(&segment.moments()?);
-            let vectors =
-                |local| [Modality::Image, Modality::Text].map(|m| segment.vectors(m).vector(local));
-            let [mut x, mut y] = [Vec::new(), Vec::new()];
+            let mut removed = Sides::<Vec<f32>>::default();
             for local in (0..segment.len()).filter(|local| !self.live.contains(row + local)) {
-                let [image, text] = vectors(local);
-                x.extend_from_slice(image);
-                y.extend_from_slice(text);
+                for modality in Modality::BOTH {
+                    removed[modality].extend_from_slice(segment.vectors(modality).vector(local));
+                }
             }
-            gone.add(&x, &y);
+            gone.add(removed.as_ref().map(Vec::as_slice));
             row += segment.len();
         }
         moments.subtract(&gone);
@@ -305,10 +304,7 @@ impl AnchorSet {
 
     /// The exact sum of the live pairs' vectors of one modality.
     pub fn sum(&self, modality: Modality) -> &VectorSum {
-        match modality {
-            Modality::Image => &self.sums[0],
-            Modality::Text => &self.sums[1],
-        }
+        &self.sums[modality]
     }
 
     /// The segment and the place in it of a row, counted over all segments.

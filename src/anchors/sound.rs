@@ -6,10 +6,10 @@ use std::path::Path;
 use super::error::AnchorsError;
 use super::manifest::{self, Counts, Manifest};
 use super::plan::SearchMode;
-use super::searcher::{Searcher, SpaceView};
+use super::searcher::{Searcher, SetSpace};
 use super::set::{AnchorSet, READ_WHOLE};
 use super::{AnchorId, content};
-use crate::encode::Modality;
+use crate::modality::Modality;
 
 /// Looks at a generation: its files are there and its own, and its space gives numbers. `full` reads
 /// every byte, compares every sum with what it is of, and counts again what the manifest counts;
@@ -36,7 +36,7 @@ pub(super) fn generation(set: &Path, number: u64, full: bool) -> Result<(), Anch
     if full {
         counts_agree(&opened)?;
     }
-    let view = SpaceView::new(&opened, &opened.manifest().space, SearchMode::Auto)?;
+    let view = SetSpace::fit(&opened, &opened.manifest().space, SearchMode::Auto)?;
     answers(&opened, view)
 }
 
@@ -44,7 +44,7 @@ pub(super) fn generation(set: &Path, number: u64, full: bool) -> Result<(), Anch
 ///
 /// # Errors
 /// When it gives none, or fails.
-pub(super) fn answers(set: &AnchorSet, view: SpaceView) -> Result<(), AnchorsError> {
+pub(super) fn answers(set: &AnchorSet, view: SetSpace) -> Result<(), AnchorsError> {
     let searcher = Searcher::of(set, view);
     let shares = searcher.recipe().shares();
     let of = |modality| searcher.represent(modality, set.vector(0, modality)?);

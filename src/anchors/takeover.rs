@@ -11,6 +11,7 @@ use asif_index::{BatchBuilder, Graph, VectorSet, write_graph};
 use super::error::{AnchorsError, if_whole};
 use super::segment::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH};
 use super::{content, fs};
+use crate::modality::Sides;
 
 /// Whether the list of rows left out in `old` has each row of that in `new`.
 ///
@@ -23,7 +24,7 @@ pub(super) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
     Ok(wanted.iter().all(|row| rows.contains(row)))
 }
 
-/// Completes the folder `new`, which has the files of its writer, with graphs over `vectors` (image, text)
+/// Completes the folder `new`, which has the files of its writer, with graphs over `vectors`
 /// and rows left out of the folder `old`, durably. A damaged graph is built again.
 ///
 /// # Errors
@@ -31,9 +32,13 @@ pub(super) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
 pub(super) fn complete(
     old: &Path,
     new: &Path,
-    vectors: [&VectorSet; 2],
+    vectors: Sides<&VectorSet>,
 ) -> Result<(), AnchorsError> {
-    for (name, set) in [IMAGE_GRAPH, TEXT_GRAPH].iter().zip(vectors) {
+    let names = Sides {
+        image: IMAGE_GRAPH,
+        text: TEXT_GRAPH,
+    };
+    for (name, set) in names.zip(vectors) {
         let [from, to] = [old, new].map(|folder| folder.join(name));
         if fs::found(&to)?.is_some() || fs::found_itself(&from)?.is_none() {
             continue;

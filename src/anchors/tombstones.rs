@@ -21,6 +21,7 @@ use asif_index::mmap::MappedFile;
 
 use super::error::AnchorsError;
 use super::manifest::SegmentEntry;
+use crate::modality::{Modality, Sides};
 use crate::space::vector::VectorSum;
 
 pub use super::rows::Live;
@@ -29,19 +30,18 @@ pub use super::rows::Live;
 pub const KIND: [u8; 8] = *b"ASIFGONE";
 const PAIRS: &str = "pairs";
 const ROWS: &str = "rows";
-const SUMS: [&str; 2] = ["image", "text"];
 
 /// What is removed from a generation.
 #[derive(Debug, Clone)]
 pub struct Tombstones {
     /// For each covered segment its stored pairs and the words of its bitmap.
     segments: Vec<(u64, Vec<u64>)>,
-    sums: [VectorSum; 2],
+    sums: Sides<VectorSum>,
 }
 
 impl Tombstones {
     /// Nothing removed, of vectors of these lengths.
-    pub fn none(dims: [usize; 2]) -> Self {
+    pub fn none(dims: Sides<usize>) -> Self {
         Self {
             segments: Vec::new(),
             sums: dims.map(VectorSum::new),
@@ -56,7 +56,7 @@ impl Tombstones {
         entries: &[SegmentEntry],
         segment: usize,
         row: usize,
-        vectors: [&[f32]; 2],
+        vectors: Sides<&[f32]>,
     ) -> bool {
         for entry in entries.iter().take(segment + 1).skip(self.segments.len()) {
             let words = (entry.pairs as usize).div_ceil(64);
@@ -70,7 +70,7 @@ impl Tombstones {
             return false;
         }
         words[row / 64] |= bit;
-        for (sum, vector) in self.sums.iter_mut().zip(vectors) {
+        for (sum, vector) in self.sums.as_mut().zip(vectors) {
             sum.add(vector);
         }
         true
@@ -79,13 +79,13 @@ impl Tombstones {
     /// Forgets segments of which nothing is left, so that they need not be kept.
     ///
     /// `entries` loses them too; `sums` are each segment's, by its place in `entries`.
-    pub fn drop_empty(&mut self, entries: &mut Vec<SegmentEntry>, sums: &[[&VectorSum; 2]]) {
+    pub fn drop_empty(&mut self, entries: &mut Vec<SegmentEntry>, sums: &[Sides<&VectorSum>]) {
         let gone = |(pairs, words): &(u64, Vec<u64>)| count(words) == *pairs;
         let gone: Vec<bool> = (0..entries.len())
             .map(|i| self.segments.get(i).is_some_and(gone))
             .collect();
         for (i, _) in gone.iter().enumerate().filter(|(_, gone)| **gone) {
-            for (sum, whole) in self.sums.iter_mut().zip(sums[i]) {
+            for (sum, whole) in self.sums.as_mut().zip(sums[i]) {
                 sum.subtract(whole);
             }
         }
@@ -125,7 +125,7 @@ impl Tombstones {
     }
 
     /// The sums of the removed pairs' image and text vectors.
-    pub fn sums(&self) -> &[VectorSum; 2] {
+    pub fn sums(&self) -> &Sides<VectorSum> {
         &self.sums
     }
 
@@ -141,9 +141,10 @@ impl Tombstones {
         file.section(PAIRS, &le(&mut self.segments.iter().map(|(n, _)| *n)))?;
         let words = self.segments.iter().flat_map(|(_, w)| w.iter().copied());
         file.section(ROWS, &le(&mut words.into_iter()))?;
-        for (name, sum) in SUMS.iter().zip(&self.sums) {
+        for modality in Modality::BOTH {
+            let sum = &self.sums[modality];
             let bytes: Vec<u8> = sum.sums().iter().flat_map(|s| s.to_le_bytes()).collect();
-            file.section(*name, &bytes)?;
+            file.section(modality.name(), &bytes)?;
         }
         file.finish()?;
         Ok(())
@@ -156,7 +157,7 @@ impl Tombstones {
     pub fn read(
         path: &Path,
         entries: &[SegmentEntry],
-        dims: [usize; 2],
+        dims: Sides<usize>,
     ) -> Result<Self, AnchorsError> {
         let damaged = |what: String| AnchorsError::Damaged {
             path: path.to_owned(),
@@ -202,15 +203,15 @@ impl Tombstones {
             rest = tail;
         }
         let removed: u64 = segments.iter().map(|(_, w)| count(w)).sum();
-        let sum = |name: &str, dim: usize| {
+        let sums = Sides::try_of(|modality| {
+            let (name, dim) = (modality.name(), dims[modality]);
             let (numbers, rest) = container.section(name)?.as_chunks::<16>();
             if numbers.len() != dim || !rest.is_empty() {
                 return Err(damaged(format!("section `{name}` is not {dim} sums")));
             }
             let sums = numbers.iter().map(|b| i128::from_le_bytes(*b)).collect();
             Ok(VectorSum::from_parts(sums, removed))
-        };
-        let sums = [sum(SUMS[0], dims[0])?, sum(SUMS[1], dims[1])?];
+        })?;
         Ok(Self { segments, sums })
     }
 }
@@ -222,6 +223,15 @@ fn count(words: &[u64]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DIMS: Sides<usize> = Sides { image: 2, text: 1 };
+
+    fn vectors(image: &[f32]) -> Sides<&[f32]> {
+        Sides {
+            image,
+            text: &[1.0],
+        }
+    }
 
     fn entries(pairs: &[u64]) -> Vec<SegmentEntry> {
         let entry = |(i, &pairs): (usize, &u64)| SegmentEntry {
@@ -239,27 +249,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("g000002.del");
         let entries = entries(&[70, 5, 9]);
-        let mut gone = Tombstones::none([2, 1]);
-        assert!(gone.remove(&entries, 0, 69, [&[1.0, 0.0], &[1.0]]));
-        assert!(gone.remove(&entries, 1, 4, [&[0.0, 1.0], &[1.0]]));
-        assert!(!gone.remove(&entries, 1, 4, [&[0.0, 1.0], &[1.0]]));
-        assert!(!gone.remove(&entries, 1, 5, [&[0.0, 1.0], &[1.0]]));
+        let mut gone = Tombstones::none(DIMS);
+        assert!(gone.remove(&entries, 0, 69, vectors(&[1.0, 0.0])));
+        assert!(gone.remove(&entries, 1, 4, vectors(&[0.0, 1.0])));
+        assert!(!gone.remove(&entries, 1, 4, vectors(&[0.0, 1.0])));
+        assert!(!gone.remove(&entries, 1, 5, vectors(&[0.0, 1.0])));
         gone.write(&path).unwrap();
-        let back = Tombstones::read(&path, &entries, [2, 1]).unwrap();
+        let back = Tombstones::read(&path, &entries, DIMS).unwrap();
         assert_eq!((back.count(), &back.segments), (2, &gone.segments));
         assert_eq!(back.sums, gone.sums);
         let live = back.live(&[70, 5, 9]);
         assert_eq!((live.stored(), live.len()), (84, 82));
         assert!(!live.contains(69) && !live.contains(74) && live.contains(73));
-        assert!(Tombstones::read(&path, &entries[..1], [2, 1]).is_err());
-        assert!(Tombstones::read(&path, &entries, [1, 1]).is_err());
+        assert!(Tombstones::read(&path, &entries[..1], DIMS).is_err());
+        assert!(Tombstones::read(&path, &entries, Sides { image: 1, text: 1 }).is_err());
         let good = fs_err::read(&path).unwrap();
         for at in (0..good.len()).step_by(11) {
             let mut bad = good.clone();
             bad[at] ^= 4;
             fs_err::write(&path, bad).unwrap();
             assert!(
-                Tombstones::read(&path, &entries, [2, 1]).is_err(),
+                Tombstones::read(&path, &entries, DIMS).is_err(),
                 "byte {at}"
             );
         }
@@ -268,21 +278,24 @@ mod tests {
     #[test]
     fn a_segment_of_which_nothing_is_left_leaves_no_trace() {
         let mut entries = entries(&[2, 1, 3]);
-        let mut gone = Tombstones::none([1, 1]);
-        let unit: [&[f32]; 2] = [&[0.5], &[0.25]];
+        let mut gone = Tombstones::none(Sides { image: 1, text: 1 });
+        let unit = Sides {
+            image: &[0.5][..],
+            text: &[0.25][..],
+        };
         gone.remove(&entries, 1, 0, unit);
         gone.remove(&entries, 0, 1, unit);
-        let mut whole = [VectorSum::new(1), VectorSum::new(1)];
-        for (sum, vector) in whole.iter_mut().zip(unit) {
+        let mut whole = Sides { image: 1, text: 1 }.map(VectorSum::new);
+        for (sum, vector) in whole.as_mut().zip(unit) {
             sum.add(vector);
         }
-        let sums = [&whole[0], &whole[1]];
+        let sums = whole.as_ref();
         gone.drop_empty(&mut entries, &[sums, sums, sums]);
         assert_eq!(
             entries.iter().map(|e| e.id.as_str()).collect::<Vec<_>>(),
             ["s0", "s2"]
         );
-        assert_eq!((gone.count(), gone.sums[0].count()), (1, 1));
+        assert_eq!((gone.count(), gone.sums.image.count()), (1, 1));
         assert_eq!(gone.sums, whole);
     }
 }

@@ -14,6 +14,7 @@ use super::records::Record;
 use super::segment::SegmentWriter;
 use super::select;
 use super::writer::{self, Next, Receipt, WriteOptions, Writer};
+use crate::modality::Sides;
 use crate::space::Recipe;
 
 /// A pair with its image vector and its text vector, both of unit length.
@@ -51,7 +52,10 @@ pub fn create(
     pairs: impl IntoIterator<Item = PairVectors>,
 ) -> Result<(), AnchorsError> {
     let new = NewSet::begin(out)?;
-    let dims = [&making.image_encoder, &making.text_encoder].map(|e| e.identity.dim);
+    let dims = Sides {
+        image: making.image_encoder.identity.dim,
+        text: making.text_encoder.identity.dim,
+    };
     let came = written(
         new.path(),
         dims,
@@ -121,13 +125,13 @@ const DETAIL: &str = "vectors given by the caller";
 /// Writes those pairs whose ids are not taken as a segment of `set`.
 fn written(
     set: &Path,
-    dims: [usize; 2],
+    dims: Sides<usize>,
     graphs: GraphPolicy,
     k: usize,
     pairs: impl IntoIterator<Item = PairVectors>,
     taken: &HashSet<String>,
 ) -> Result<Came, AnchorsError> {
-    let mut segment = SegmentWriter::create(set, dims[0], dims[1])?;
+    let mut segment = SegmentWriter::create(set, dims)?;
     let (mut sources, mut licences) = (BTreeMap::new(), BTreeMap::new());
     let (mut ids, mut captions, mut skipped) = (Vec::new(), 0, 0);
     for pair in pairs {

@@ -1,8 +1,8 @@
 //! Labels to a head, a row to an answer.
 
 use crate::anchors::embed::Watch;
-use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
+use crate::modality::Modality;
 use crate::space::head::softmax;
 use crate::space::prompts::{Labels, Templates};
 use crate::space::recipe::Hubness;

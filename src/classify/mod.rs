@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use crate::anchors::embed::{Rejected, Watch};
 use crate::anchors::plan::SearchMode;
-use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
+use crate::modality::Modality;
 use crate::space::explain::Explanation;
 use crate::space::prompts::{Labels, Templates};
 use crate::space::{Aggregate, Recipe};

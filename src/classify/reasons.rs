@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{Answer, Classifier};
-use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorId, AnchorsError};
-use crate::space::explain::{Contribution, Unsplit};
+use crate::modality::Modality;
+use crate::space::explain::{Contribution, PartAmount};
 use crate::space::vector::dot;
 
 /// An anchor pair, and what it gave to a score.
@@ -51,8 +51,10 @@ pub struct Reasons {
     pub others: Others,
     /// What belongs to no pair: the calibration's share.
     pub offset: f64,
-    /// Parts of the space that do not split into pairs.
-    pub unsplit: Vec<Unsplit>,
+    /// What each part of the space added, pairs and all.
+    pub parts: Vec<PartAmount>,
+    /// Those of the parts that do not split into pairs.
+    pub unsplit: Vec<PartAmount>,
 }
 
 /// The pairs that are not listed.
@@ -119,6 +121,7 @@ impl Classifier<'_> {
                 .collect::<Result<_, _>>()?,
             others,
             offset: explanation.offset,
+            parts: explanation.parts,
             unsplit: explanation.unsplit,
         })
     }

@@ -10,9 +10,10 @@ use asif::anchors::{AnchorSet, Embedder};
 use asif::classify::HeadOptions;
 use asif::encode::image::decode::{DEFAULT_LIMIT, DecodeBudget};
 use asif::encode::{
-    DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, Modality,
-    TextEncoder, registry, runtime,
+    DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, TextEncoder,
+    registry, runtime,
 };
+use asif::modality::Modality;
 use asif::space::prompts::{Templates, named};
 use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};

@@ -8,6 +8,7 @@ use asif::anchors::select::{self, Filter};
 use asif::classify::{Answer, Classifier, Prediction, Reason, Reasons};
 use asif::disk;
 use asif::eval::page::{Depth, Entry, page};
+use asif::space::explain::PartAmount;
 use asif::space::prompts::{Labels, Templates};
 use clap::Args;
 use serde::Serialize;
@@ -31,8 +32,8 @@ const LABELS: usize = 5;
 #[command(after_help = "\
 Output:
   With --json, one line an image: predictions, and reasons with the pairs (supporting, opposing),
-  others, offset (the calibration's share) and unsplit (parts of the space that are no sums of
-  pairs: ridge and procrustes); with --without also the answer that is left.
+  others, offset (the calibration's share), parts (what each part of the space added) and unsplit
+  (those that are no sums of pairs: ridge and procrustes); with --without also the answer that is left.
 
 Examples:
   asif explain --index mine.asif --labels cat,dog photo.jpg
@@ -350,6 +351,11 @@ fn text(image: &Path, explained: &Explained) -> String {
         "why {:?} has the similarity {:.4}:",
         reasons.label, reasons.score
     ));
+    if reasons.parts.len() > 1 {
+        let part = |part: &PartAmount| format!("{} {:+.4}", part.part, part.amount);
+        let parts: Vec<String> = reasons.parts.iter().map(part).collect();
+        line(format!("  parts: {}", parts.join(", ")));
+    }
     if !reasons.supporting.is_empty() || !reasons.opposing.is_empty() {
         line("    amount    share   image    text  pair".to_owned());
     }

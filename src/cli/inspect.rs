@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use asif::anchors::AnchorSet;
 use asif::anchors::manifest::EncoderEntry;
 use asif::anchors::plan::{SearchPlan, make};
-use asif::encode::Modality;
+use asif::modality::Modality;
 use asif::space::Recipe;
 use asif_index::Machine;
 use clap::Args;
@@ -122,7 +122,7 @@ fn plans(set: &AnchorSet) -> anyhow::Result<Vec<(String, SearchPlan)>> {
     let k = set.manifest().space.k();
     let mut plans = Vec::new();
     for (segment, entry) in set.segments().iter().zip(&set.manifest().segments) {
-        for modality in [Modality::Image, Modality::Text] {
+        for modality in Modality::BOTH {
             let (vectors, graph) = (segment.vectors(modality), segment.graph(modality));
             let name = format!("{modality} plan");
             let mut plan = make(vectors, graph, k)?;

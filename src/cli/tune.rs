@@ -6,10 +6,11 @@ use asif::anchors::plan::GraphPolicy;
 use asif::anchors::respace::respace;
 use asif::anchors::reweigh::reweigh;
 use asif::anchors::{AnchorSet, Receipt};
-use asif::encode::{EncoderIdentity, Modality};
+use asif::encode::EncoderIdentity;
 use asif::eval::Dataset;
 use asif::eval::measure::Subject;
 use asif::eval::tune::{MOST_PAIRS, Pairs, labelled};
+use asif::modality::{Modality, Sides};
 use asif::space::Recipe;
 use asif::space::recipe::WeightedPart;
 use asif::space::tune::folds::Options;
@@ -88,7 +89,7 @@ struct Report<'a> {
 pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
     let mut set = super::open(&args.set, context)?;
     let labelled = validation(args, &mut set, context)?;
-    let members = [Modality::Image, Modality::Text].map(|m| blocks(&set.encoder(m).identity));
+    let members = Sides::of(|modality| blocks(&set.encoder(modality).identity));
     let pairs = Pairs::read(&set, MOST_PAIRS)?;
     if set.len() > MOST_PAIRS {
         context.note(format!(
@@ -116,7 +117,7 @@ pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
         let (recipe, options) = (&tuned.recommended, args.write.options());
         Some(match &tuned.members {
             Some(to) => {
-                let weights = [0, 1].map(|side| to[side].weights.as_slice());
+                let weights = to.as_ref().map(|blocks| blocks.weights.as_slice());
                 let graphs = GraphPolicy::default();
                 reweigh(&args.set, weights, recipe, change, graphs, &options)?
             }
@@ -262,8 +263,8 @@ fn blocks(identity: &EncoderIdentity) -> Blocks {
 /// What the recommendation changes: weights of encoders, then parts of the recipe.
 fn changes(tuned: &Tuned, set: &AnchorSet) -> Vec<String> {
     let mut lines = Vec::new();
-    let sides = [Modality::Image, Modality::Text].into_iter();
-    for (modality, to) in sides.zip(tuned.members.iter().flatten()) {
+    let weighed = tuned.members.iter().flat_map(Sides::iter);
+    for (modality, to) in Modality::BOTH.into_iter().zip(weighed) {
         let old = &set.encoder(modality).identity;
         if let Some((new, _)) = old.reweighed(&to.weights)
             && new.name != old.name

@@ -6,9 +6,10 @@ use super::error::ModelError;
 use super::folder::ModelFolder;
 use super::registry::{self, Installed, Record};
 use super::runtime;
-use super::{EncoderOptions, ImageEncoder, Modality, SelfCheck, TextEncoder};
+use super::{EncoderOptions, ImageEncoder, SelfCheck, TextEncoder};
 use crate::disk;
 use crate::home::Home;
+use crate::modality::Modality;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -92,7 +93,7 @@ pub fn diagnose(home: &Home) -> Vec<Finding> {
             "make that possible, and ask again",
         )),
         Ok(all) => {
-            for modality in [Modality::Image, Modality::Text] {
+            for modality in Modality::BOTH {
                 if !all.iter().any(|i| i.modality == Some(modality)) {
                     findings.push(Finding::new(
                         &format!("{modality} encoders"),

@@ -224,7 +224,7 @@ pub fn parse(text: &str) -> Result<Vec<(String, f64)>, ModelError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::Modality;
+    use crate::modality::Modality;
 
     #[derive(Debug)]
     struct Fixed(EncoderIdentity, Vec<f32>);

@@ -349,7 +349,7 @@ pub enum ModelError {
         /// The name or path that was asked for.
         name: String,
         /// What kind was wanted.
-        modality: super::Modality,
+        modality: crate::modality::Modality,
         /// What there is, and what to do.
         installed: String,
     },

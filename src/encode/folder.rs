@@ -16,10 +16,10 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::Modality;
 use super::error::ModelError;
 use super::onnx;
 pub use super::settings_file::Settings;
+use crate::modality::Modality;
 
 /// A folder that holds one encoder. Opening it reads nothing but the folder's listing.
 #[derive(Debug, Clone)]

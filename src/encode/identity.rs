@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Modality;
+use crate::modality::Modality;
 
 /// Who made a vector. Two encoders with equal fingerprints give equal vectors on one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -54,32 +54,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use runtime::pool::SessionPool;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use stamp::FileStamp;
 
 /// The image encoder that is used when none is named.
 pub const DEFAULT_IMAGE_ENCODER: &str = "efficientnet-lite0";
 /// The text encoder that is used when none is named.
 pub const DEFAULT_TEXT_ENCODER: &str = "all-MiniLM-L6-v2";
-
-/// What an encoder reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Modality {
-    /// Pictures: JPEG, PNG, WebP, GIF or BMP bytes.
-    Image,
-    /// Text: UTF-8 strings.
-    Text,
-}
-
-impl std::fmt::Display for Modality {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Image => "image",
-            Self::Text => "text",
-        })
-    }
-}
 
 /// What a look at a working encoder found; see [`ImageEncoder::self_check`] and
 /// [`TextEncoder::self_check`].

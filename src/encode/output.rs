@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::Modality;
 use super::error::{EncodeError, ModelError};
 use super::options::{EncoderOptions, Pooling};
 use super::runtime::pool::{Element, Port};
+use crate::modality::Modality;
 
 /// Where the vectors come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use super::ensemble::{self, Encoder, Ensemble};
 use super::error::{EncodeError, ModelError};
 use super::folder::ModelFolder;
 use super::options::{EncoderOptions, Overrides};
-use super::{ImageEncoder, Modality, TextEncoder};
+use super::{ImageEncoder, TextEncoder};
 use crate::home::Home;
+use crate::modality::Modality;
 
 pub use install::add;
 

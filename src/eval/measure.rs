@@ -8,9 +8,9 @@ use super::report::{About, RetrievalReport, ZeroshotReport};
 use super::{MetricsError, retrieval, zeroshot};
 use crate::anchors::embed::{Embedding, Rejected, Watch};
 use crate::anchors::plan::SearchMode;
-use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
 use crate::classify::{Classifier, HeadOptions};
+use crate::modality::Modality;
 use crate::space::prompts::{Labels, PromptsError, Templates};
 use crate::space::{Aggregate, ClassHead, Recipe};
 

@@ -17,7 +17,7 @@ use super::zeroshot::zeroshot;
 use crate::anchors::embed::Rejected;
 use crate::anchors::{AnchorSet, Searcher};
 use crate::classify::{Classifier, HeadOptions, LabelHead, Scoring};
-use crate::encode::Modality;
+use crate::modality::Modality;
 use crate::space::prompts::{Labels, Templates};
 use crate::space::random::Random;
 
@@ -232,7 +232,7 @@ fn accuracy(
     };
     let (labels, templates) = (&data.labels, &data.templates);
     let head = LabelHead::new(part, searcher, embedder, labels, templates, scoring, watch)?;
-    let searcher = Searcher::of(part, searcher.view().clone());
+    let searcher = Searcher::of(part, searcher.space().clone());
     let classifier = Classifier::with_head(searcher, embedder, Arc::new(head));
     let vectors = data.vectors.iter().map(|(_, v)| v.clone()).collect();
     let mut scores = Array2::from_elem(

@@ -5,8 +5,8 @@ use ndarray::Array2;
 use super::dataset::Dataset;
 use super::measure::{MeasureError, Subject, classification};
 use crate::anchors::embed::Rejected;
-use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
+use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 use crate::space::prompts::{Labels, Templates};
 use crate::space::tune::Labelled;
@@ -19,7 +19,7 @@ pub const MOST_PAIRS: usize = 30_000;
 /// The vectors and captions of a set's pairs, or of so many evenly taken ones.
 #[derive(Debug)]
 pub struct Pairs {
-    sides: [Array2<f32>; 2],
+    sides: Sides<Array2<f32>>,
     moments: Moments,
     captions: Vec<Vec<String>>,
 }
@@ -34,23 +34,17 @@ impl Pairs {
         let chosen: Vec<AnchorId> = (0..n as u64)
             .map(|i| (i * set.len() as u64 / n.max(1) as u64) as AnchorId)
             .collect();
-        let side = |modality| {
+        let sides = Sides::try_of(|modality| {
             let mut rows = Vec::with_capacity(n * set.dim(modality));
             for &anchor in &chosen {
                 rows.extend_from_slice(set.vector(anchor, modality)?);
             }
             let rows = Array2::from_shape_vec((n, set.dim(modality)), rows);
             Ok::<_, AnchorsError>(rows.unwrap_or_default())
-        };
-        let sides = [side(Modality::Image)?, side(Modality::Text)?];
-        let moments = if n == set.len() {
-            set.moments()?
-        } else {
-            let mut moments = Moments::new(sides[0].ncols(), sides[1].ncols());
-            if let [Some(x), Some(y)] = [sides[0].as_slice(), sides[1].as_slice()] {
-                moments.add(x, y);
-            }
-            moments
+        })?;
+        let moments = match n == set.len() {
+            true => set.moments()?,
+            false => Moments::of(&sides),
         };
         let captions = chosen.iter().map(|&a| Ok(set.record(a)?.captions));
         Ok(Self {
@@ -63,7 +57,7 @@ impl Pairs {
     /// The vectors.
     pub fn vectors(&self) -> Vectors<'_> {
         Vectors {
-            sides: [self.sides[0].view(), self.sides[1].view()],
+            sides: self.sides.as_ref().map(|rows| rows.view()),
             moments: &self.moments,
         }
     }

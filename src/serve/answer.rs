@@ -11,7 +11,7 @@ use super::set::{Served, Without};
 use super::state::App;
 use crate::anchors::embed::Rejected;
 use crate::classify::{self, Classifier, Prediction, Reasons};
-use crate::encode::Modality;
+use crate::modality::Modality;
 use crate::space::Representation;
 
 /// Images times labels that are scored where the request is, which takes less than handing it on.

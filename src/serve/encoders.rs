@@ -29,7 +29,8 @@ use crate::anchors::manifest::EncoderEntry;
 use crate::anchors::reweigh::scaled;
 use crate::anchors::{AnchorSet, AnchorsError, Embedder};
 use crate::encode::image::decode::{DecodeBudget, PictureLimits, decoding_cost};
-use crate::encode::{ImageEncoder, InputError, Modality, TextEncoder};
+use crate::encode::{ImageEncoder, InputError, TextEncoder};
+use crate::modality::{Modality, Sides};
 use crate::progress::{Cancel, Silent};
 use crate::space::vector::dot;
 
@@ -165,8 +166,11 @@ impl Encoders {
     }
 
     /// How many images and texts wait for a call.
-    pub fn waiting(&self) -> [usize; 2] {
-        [self.images.waiting(), self.texts.waiting()]
+    pub fn waiting(&self) -> Sides<usize> {
+        Sides {
+            image: self.images.waiting(),
+            text: self.texts.waiting(),
+        }
     }
 
     /// Refuses a set that was built with others. Weights may differ.

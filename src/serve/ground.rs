@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::heads::{HEADS, HeadKey, OTHER_HEADS};
 use super::kept::MadeOnce;
-use crate::anchors::searcher::SpaceView;
+use crate::anchors::searcher::SetSpace;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot, select};
 use crate::classify::LabelHead;
 
@@ -26,7 +26,7 @@ enum Pairs {
     Live(Arc<Snapshot>),
     Other {
         set: Box<AnchorSet>,
-        view: SpaceView,
+        view: SetSpace,
         /// What pairs were taken from.
         base: Option<Arc<Ground>>,
     },
@@ -39,7 +39,7 @@ impl Ground {
     }
 
     /// Another one, whose space was fitted for it; `base` is what pairs were taken from.
-    pub fn other(set: AnchorSet, view: SpaceView, base: Option<Arc<Self>>) -> Self {
+    pub fn other(set: AnchorSet, view: SetSpace, base: Option<Arc<Self>>) -> Self {
         let set = Box::new(set);
         Self::of(Pairs::Other { set, view, base }, OTHER_HEADS)
     }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
-use crate::encode::Modality;
+use crate::modality::Modality;
 use ndarray::Array2;
 
 /// The largest coordinate; finer than a screen.
@@ -32,7 +32,7 @@ impl Map {
     pub fn of(set: &AnchorSet) -> Result<Self, AnchorsError> {
         let moments = set.moments()?;
         let [covariance, _, _] = moments.covariances();
-        let [mean, _] = moments.means();
+        let mean = moments.means().image;
         let (directions, explained) = principal(&covariance);
         let places = (0..set.len() as AnchorId)
             .into_par_iter()

@@ -10,6 +10,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::modality::{Modality, Sides};
+
 /// What [`Metrics::render`] writes.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -244,9 +246,9 @@ impl Metrics {
     }
 
     /// What waits for the encoders of a set: images and texts.
-    pub fn waiting(&self, set: &str, waiting: [usize; 2]) {
-        for (encoder, n) in ["image", "text"].into_iter().zip(waiting) {
-            let set = set.to_owned();
+    pub fn waiting(&self, set: &str, waiting: Sides<usize>) {
+        for (modality, n) in Modality::BOTH.into_iter().zip(waiting) {
+            let (set, encoder) = (set.to_owned(), modality.name());
             let gauge = self.waiting.get_or_create(&SideOfSet { set, encoder });
             gauge.set(n.try_into().unwrap_or(i64::MAX));
         }

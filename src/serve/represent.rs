@@ -11,7 +11,7 @@ use super::compute::Compute;
 use super::error::Refusal;
 use super::ground::Ground;
 use super::metrics::Metrics;
-use crate::encode::Modality;
+use crate::modality::Modality;
 use crate::space::Representation;
 
 /// The most vectors of a search. More gain nothing, and the last would wait for the first.

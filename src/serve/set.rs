@@ -18,7 +18,7 @@ use super::thumbs::{Source, Thumbnail};
 use crate::anchors::AnchorSet;
 use crate::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Status, Swap, Watcher};
 use crate::anchors::plan::SearchMode;
-use crate::anchors::searcher::SpaceView;
+use crate::anchors::searcher::SetSpace;
 use crate::anchors::select::{self, Filter};
 
 /// Grounds besides the live one that are kept: each is some megabytes, and a second to make.
@@ -206,7 +206,7 @@ impl Served {
             compute.run_long(move || {
                 let rows = without.rows(base.set(), &path)?;
                 let rest = base.set().without(&rows)?;
-                let view = SpaceView::new(&rest, &space, SearchMode::Auto)?;
+                let view = SetSpace::fit(&rest, &space, SearchMode::Auto)?;
                 Ok(Ground::other(rest, view, Some(base)))
             })
         };
@@ -224,7 +224,7 @@ impl Served {
             compute.run_long(move || {
                 encoders.check(&set)?;
                 set.verify()?;
-                let view = SpaceView::new(&set, &set.manifest().space, SearchMode::Auto)?;
+                let view = SetSpace::fit(&set, &set.manifest().space, SearchMode::Auto)?;
                 Ok(Ground::other(set, view, None))
             })
         };

@@ -6,6 +6,7 @@
 use asif_index::simd::prefetch;
 use ndarray::Array2;
 
+use super::linear::LinearMap;
 use super::product::Rows;
 use super::relative::RelativeRow;
 
@@ -19,6 +20,13 @@ pub enum Code {
 }
 
 impl Code {
+    /// The coordinates of vectors, `[n, dim]`, in the coordinates of a map.
+    pub fn coordinates(map: &LinearMap, vectors: &[f32]) -> Vec<Self> {
+        let all = map.apply(vectors);
+        let of_each = all.chunks_exact(map.coordinates().max(1));
+        of_each.map(|u| Self::Coordinates(u.to_vec())).collect()
+    }
+
     /// The score of two codes of one part: their dot product.
     pub fn dot(&self, other: &Self) -> f32 {
         match (self, other) {

@@ -5,13 +5,14 @@ use rayon::prelude::*;
 use super::bank::{Bank, Code};
 use super::calibrate::{Level, Leveller, spread};
 use super::recipe::{Calibration, Recipe};
+use crate::modality::{Modality, Sides};
 
 /// Anchors that scores are calibrated on: their codes in each part, images and texts, and what the
 /// scores with them make of an input.
 #[derive(Debug)]
 pub struct Cohort {
     /// The image's side and the text's, part by part.
-    sides: [Vec<Bank>; 2],
+    sides: Sides<Vec<Bank>>,
     levellers: Vec<Leveller>,
 }
 
@@ -23,19 +24,19 @@ impl Cohort {
     /// with all of the other, in each part.
     pub fn new(
         anchors: usize,
-        codes: &[Vec<Vec<Code>>; 2],
+        codes: &Sides<Vec<Vec<Code>>>,
         recipe: &Recipe,
         calibration: &Calibration,
     ) -> Self {
         let parts = recipe.parts.len();
-        let sides = codes.each_ref().map(|members| {
+        let sides = codes.as_ref().map(|members| {
             let of_part = |part| members.iter().filter_map(move |m| m.get(part));
             let bank = |part| Bank::new(anchors, of_part(part));
             (0..parts).map(bank).collect::<Vec<_>>()
         });
         let unit = |part: usize| {
-            let scores = [0, 1].into_par_iter().flat_map(|side: usize| {
-                let others = &sides[1 - side][part];
+            let scores = Modality::BOTH.into_par_iter().flat_map(|side| {
+                let others = &sides[side.other()][part];
                 let members = codes[side].par_iter().filter_map(move |m| m.get(part));
                 members.map(|code| others.scores(code))
             });
@@ -43,7 +44,7 @@ impl Cohort {
         };
         let levellers = (0..parts).map(|part| {
             let unit = if recipe.has_units() { unit(part) } else { 1.0 };
-            Leveller::new(calibration, codes[0].len(), unit)
+            Leveller::new(calibration, codes.image.len(), unit)
         });
         Self {
             levellers: levellers.collect(),
@@ -51,11 +52,11 @@ impl Cohort {
         }
     }
 
-    /// The levels of some inputs, `[inputs][parts]`, from their codes, `[inputs][parts]`; `side` is 0
-    /// for images, 1 for texts. A few inputs together take less time than each alone.
-    pub fn levels(&self, side: usize, inputs: &[&[Code]]) -> Vec<Vec<Level>> {
+    /// The levels of some inputs, `[inputs][parts]`, from their codes, `[inputs][parts]`. A few inputs
+    /// together take less time than each alone.
+    pub fn levels(&self, side: Modality, inputs: &[&[Code]]) -> Vec<Vec<Level>> {
         let mut levels = vec![Vec::with_capacity(self.levellers.len()); inputs.len()];
-        let others = self.sides[1 - side].iter().zip(&self.levellers);
+        let others = self.sides[side.other()].iter().zip(&self.levellers);
         for (part, (bank, leveller)) in others.enumerate() {
             let codes: Vec<&Code> = inputs.iter().filter_map(|codes| codes.get(part)).collect();
             let scores = bank.all_scores(&codes);

@@ -24,15 +24,17 @@ pub struct Explanation {
     pub score: f32,
     /// What belongs to no anchor: the calibration's share.
     pub offset: f64,
+    /// What each part of the space added.
+    pub parts: Vec<PartAmount>,
     /// The anchors, largest amount first, ties by lowest anchor.
     pub contributions: Vec<Contribution>,
-    /// Parts of the space that do not split into pairs.
-    pub unsplit: Vec<Unsplit>,
+    /// Those of `parts` that do not split into pairs.
+    pub unsplit: Vec<PartAmount>,
 }
 
-/// A part of a space that does not split into pairs.
+/// What a part of a space added to a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Unsplit {
+pub struct PartAmount {
     /// Its name.
     pub part: &'static str,
     /// What it added.
@@ -75,17 +77,21 @@ impl Explanation {
             for c in &one.contributions {
                 *amounts.entry(c.anchor).or_default() += f64::from(c.amount) / n;
             }
-            for u in &one.unsplit {
-                match mean.unsplit.iter_mut().find(|m| m.part == u.part) {
-                    Some(m) => m.amount += u.amount / n,
-                    None => mean.unsplit.push(Unsplit {
-                        amount: u.amount / n,
-                        ..*u
-                    }),
-                }
-            }
+            add_parts(&mut mean.parts, &one.parts, n);
+            add_parts(&mut mean.unsplit, &one.unsplit, n);
         }
         mean.contributions = Contribution::sorted(amounts);
         mean
+    }
+}
+
+/// Adds the `n`th part of what each part of a space added.
+fn add_parts(sums: &mut Vec<PartAmount>, parts: &[PartAmount], n: f64) {
+    for part in parts {
+        let amount = part.amount / n;
+        match sums.iter_mut().find(|sum| sum.part == part.part) {
+            Some(sum) => sum.amount += amount,
+            None => sums.push(PartAmount { amount, ..*part }),
+        }
     }
 }

@@ -10,12 +10,13 @@
 //! set without the anchor would put the next nearest one into its place in each row of `k`, which is
 //! the smallest of `k` weights, and its mean would be a little different.
 //!
-//! **Many anchors at once** would empty rows, so there [`refilled`] takes the next nearest from a
-//! longer row; only the mean stays that of all anchors.
+//! **Many anchors at once** would empty rows, so there [`refilled`] takes the next nearest
+//! anchors; only the mean stays that of all anchors.
 
 use rayon::prelude::*;
 
 use super::SpaceParams;
+use super::anchors::Neighbours;
 use super::relative::RelativeRow;
 
 /// What remains of a row's square below which nothing is left of it.
@@ -148,24 +149,15 @@ impl Effect {
     }
 }
 
-/// The row of a space that a longer row of first powers, with negatives as they come, makes without
-/// the anchors that `gone` names: the largest `k` of what is left, raised to the power, normalised.
-///
-/// A row of first powers has the similarities themselves up to a factor, which the norm takes out
-/// again; so with nothing gone this is the row that a search would have given.
+/// The row of an input without the anchors that `gone` names: the largest `k` of its similarities that
+/// are left. `nearest` are all anchors, best first.
 pub fn refilled(
-    long: &RelativeRow,
+    nearest: &Neighbours,
     gone: impl Fn(u32) -> bool,
     params: &SpaceParams,
 ) -> RelativeRow {
-    let mut kept: Vec<(u32, f32)> = long.entries().to_vec();
-    kept.retain(|&(anchor, _)| !gone(anchor));
-    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    if params.k < kept.len() {
-        kept.select_nth_unstable_by(params.k, order);
-        kept.truncate(params.k);
-    }
-    RelativeRow::from_kept(kept, params)
+    let left = nearest.iter().copied().filter(|&(anchor, _)| !gone(anchor));
+    RelativeRow::from_kept(left.take(params.k), params)
 }
 
 /// The effect of each anchor, `[anchors]`.
@@ -334,9 +326,9 @@ mod tests {
             gone in prop::collection::btree_set(0u32..ANCHORS as u32, 0..8),
             k in 1usize..ANCHORS,
         ) {
-            let long = unit((0u32..).zip(similarities.iter().copied()));
+            let nearest = crate::space::relative::top_k(&similarities, ANCHORS);
             let params = SpaceParams { k, p: 4.0, negatives: Negatives::Clamp, ..SpaceParams::PAPER };
-            let found = refilled(&long, |a| gone.contains(&a), &params);
+            let found = refilled(&nearest, |a| gone.contains(&a), &params);
             let mut left: Vec<(u32, f32)> = (0u32..).zip(similarities.iter().copied()).collect();
             left.retain(|e| !gone.contains(&e.0));
             left.sort_by(|a, b| b.1.total_cmp(&a.1));

@@ -10,6 +10,9 @@
 //! | file | role |
 //! |---|---|
 //! | [`recipe`] | which ways of comparing a space is made of |
+//! | [`comparison`] | the ways of comparing, one file each |
+//! | [`anchors`], [`matrices`] | what a space is fitted to: a trait, and its form in memory |
+//! | [`fitted`] | a recipe fitted to anchors: vectors become codes, scores, explanations |
 //! | [`params`] | the settings of relative rows, and the paper's |
 //! | [`linear`] | maps in closed form: canonical coordinates, ridge, Procrustes, whitening |
 //! | [`frame`], [`center`] | comparing mapped or centred anchors where they lie |
@@ -27,17 +30,21 @@
 //! | [`random`] | draws that are the same for the same seed |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
+pub mod anchors;
 pub mod bank;
 pub mod calibrate;
 pub mod center;
 pub mod cohort;
+pub mod comparison;
 pub mod curate;
 pub mod diagnose;
 pub mod explain;
+pub mod fitted;
 pub mod frame;
 pub mod head;
 pub mod influence;
 pub mod linear;
+pub mod matrices;
 pub mod params;
 pub mod product;
 pub mod prompts;
@@ -49,9 +56,11 @@ pub mod tune;
 pub mod vector;
 
 pub use bank::{Bank, Code};
+pub use comparison::Part;
+pub use fitted::FittedSpace;
 pub use frame::Frame;
 pub use head::{Aggregate, ClassHead};
 pub use params::{Negatives, SpaceParams};
-pub use recipe::{Part, Recipe, RecipeError};
+pub use recipe::{Recipe, RecipeError};
 pub use relative::RelativeRow;
 pub use representation::Representation;

@@ -58,6 +58,12 @@ impl SpaceParams {
         negatives: Negatives::Raw,
     };
 
+    /// What is kept of similarities, and what becomes of negative ones, in words.
+    pub(super) fn words(&self) -> [String; 2] {
+        let negatives = format!("negatives {:?}", self.negatives).to_lowercase();
+        [format!("k {}, p {}", self.k, self.p), negatives]
+    }
+
     /// Checks that the numbers make sense together.
     ///
     /// # Errors

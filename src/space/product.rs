@@ -34,6 +34,14 @@ impl From<&Array2<f32>> for Rows {
 }
 
 impl Rows {
+    /// A single row.
+    pub fn of_one(row: &[f32]) -> Self {
+        Self {
+            width: row.len(),
+            values: row.into(),
+        }
+    }
+
     /// How many rows.
     pub fn len(&self) -> usize {
         self.values.len().checked_div(self.width).unwrap_or(0)

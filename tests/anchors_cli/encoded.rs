@@ -6,9 +6,8 @@ use asif::anchors::embed::Watch;
 use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, Embedder, LiveOptions, LiveSet};
 use asif::classify::{Classifier, HeadOptions, LabelHead, Scoring};
-use asif::encode::{
-    EncoderOptions, ImageEncoder, Modality, ModelFolder, TextEncoder, registry, runtime,
-};
+use asif::encode::{EncoderOptions, ImageEncoder, ModelFolder, TextEncoder, registry, runtime};
+use asif::modality::Modality;
 use asif::space::prompts::{Labels, Templates};
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, Searcher};
-use asif::encode::Modality;
+use asif::modality::Modality;
 use asif::space::RelativeRow;
 
 use super::support::{on, run};
@@ -21,8 +21,8 @@ fn rows(path: &Path) -> Vec<RelativeRow> {
         searcher.rows(modality, &queries).unwrap()
     };
     [
-        side(Modality::Image, DIMS[0]),
-        side(Modality::Text, DIMS[1]),
+        side(Modality::Image, DIMS.image),
+        side(Modality::Text, DIMS.text),
     ]
     .concat()
 }

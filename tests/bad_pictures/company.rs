@@ -191,8 +191,8 @@ fn a_row_that_a_model_cannot_answer_is_left_out_and_named() {
                     .collect::<Vec<_>>()
             };
             [
-                of(asif::encode::Modality::Image),
-                of(asif::encode::Modality::Text),
+                of(asif::modality::Modality::Image),
+                of(asif::modality::Modality::Text),
             ]
         };
         assert_eq!(vectors(&set), vectors(&out));

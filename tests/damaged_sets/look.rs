@@ -6,7 +6,7 @@ use asif::anchors::check::{Finding, Repaired, repair, verify};
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet};
 use asif::anchors::plan::SearchMode;
 use asif::anchors::{AnchorSet, AnchorsError, Embedder, Searcher, embed::Watch};
-use asif::encode::Modality;
+use asif::modality::Modality;
 use asif::progress::{Cancel, Silent};
 
 /// An answer to the bit, or none.

@@ -7,8 +7,9 @@ use asif::anchors::history::{self, log_path};
 use asif::anchors::manifest::{self, Manifest};
 use asif::anchors::remove::{Selection, remove};
 use asif::anchors::{AnchorSet, Receipt, WriteOptions, publish};
+use asif::space::comparison::Procrustes;
 use asif::space::recipe::WeightedPart;
-use asif::space::{Part, Recipe, SpaceParams};
+use asif::space::{Recipe, SpaceParams};
 
 use super::look::{look, mend};
 use super::sets::files;
@@ -175,7 +176,7 @@ fn a_generation_whose_space_does_not_answer_is_given_up() {
     let (whole, _) = grown(folder.path());
     let absurd = WeightedPart {
         weight: 1e300,
-        part: Part::Procrustes,
+        part: Procrustes {}.into(),
     };
     // What no setting of the command line makes, and rows that come out as no number.
     let spaces: [Recipe; 3] = [

@@ -11,6 +11,7 @@ use asif::anchors::reweigh::reweigh;
 use asif::anchors::swap::{Target, swap};
 use asif::anchors::{AnchorSet, WriteOptions, compact::compact, manifest};
 use asif::home::Home;
+use asif::modality::Sides;
 use asif::space::Recipe;
 use serde_json::json;
 
@@ -450,7 +451,7 @@ pub fn change(set: &Path, change: &str) {
             let recipe = AnchorSet::open(set).unwrap().manifest().space.clone();
             reweigh(
                 set,
-                [&[], &[]],
+                Sides::default(),
                 &recipe,
                 detail,
                 GraphPolicy::Never,

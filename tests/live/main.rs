@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Snapshot, Watcher};
 use asif::anchors::manifest::Manifest;
-use asif::encode::Modality;
+use asif::modality::Modality;
 use asif::space::{RelativeRow, SpaceParams};
 use synthetic::{Shape, generation, publish, unit_vectors};
 

@@ -3,7 +3,8 @@
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed};
 use asif::anchors::manifest::{EncoderEntry, Manifest};
 use asif::anchors::publish::publish as make_live;
-use asif::encode::{EncoderIdentity, MemberIdentity, Modality};
+use asif::encode::{EncoderIdentity, MemberIdentity};
+use asif::modality::Modality;
 
 use super::synthetic::{encoder, generation};
 use super::{ask, damage, image_file, open, shape, swapped, two_generations};

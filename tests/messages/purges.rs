@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use asif::anchors::AnchorSet;
-use asif::encode::Modality;
+use asif::modality::Modality;
 use serde_json::json;
 
 use super::Bench;

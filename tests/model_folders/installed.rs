@@ -4,10 +4,9 @@ use std::path::Path;
 
 use asif::encode::doctor::{self, Status};
 use asif::encode::options::Overrides;
-use asif::encode::{
-    EncoderOptions, Modality, ModelError, ModelFolder, Pooling, TextEncoder, registry,
-};
+use asif::encode::{EncoderOptions, ModelError, ModelFolder, Pooling, TextEncoder, registry};
 use asif::home::Home;
+use asif::modality::Modality;
 
 use super::image::{SQUARE, usual_image};
 use super::text::{TOKENIZER, pooling, usual_text};

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use asif::encode::{
-    EncodeError, EncoderOptions, InputError, Modality, ModelError, ModelFolder, Pooling,
-    TextEncoder,
+    EncodeError, EncoderOptions, InputError, ModelError, ModelFolder, Pooling, TextEncoder,
 };
+use asif::modality::Modality;
 
 use super::tiny_onnx::Attribute::{Int, Ints};
 use super::tiny_onnx::Dim::{Free, Is};

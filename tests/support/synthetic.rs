@@ -14,7 +14,9 @@ use asif::anchors::plan::GraphPolicy;
 use asif::anchors::publish;
 use asif::anchors::records::Record;
 use asif::anchors::segment::SegmentWriter;
-use asif::encode::{EncoderIdentity, Modality};
+use asif::encode::EncoderIdentity;
+use asif::modality::Modality;
+use asif::modality::Sides;
 use asif::space::SpaceParams;
 
 /// The lengths of image and text vectors, and the space of every set.
@@ -27,7 +29,11 @@ pub struct Shape {
 
 /// Writes a segment of `pairs` random pairs into `set`: a generation that is not live yet.
 pub fn generation(set: &Path, shape: Shape, number: u64, pairs: usize) -> Manifest {
-    let mut writer = SegmentWriter::create(set, shape.image_dim, shape.text_dim).unwrap();
+    let dims = Sides {
+        image: shape.image_dim,
+        text: shape.text_dim,
+    };
+    let mut writer = SegmentWriter::create(set, dims).unwrap();
     let images = unit_vectors(pairs, shape.image_dim, 2 * number);
     let texts = unit_vectors(pairs, shape.text_dim, 2 * number + 1);
     let rows = images

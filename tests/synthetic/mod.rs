@@ -12,11 +12,15 @@ use asif::anchors::manifest::EncoderEntry;
 use asif::anchors::plan::GraphPolicy;
 use asif::anchors::records::Record;
 use asif::anchors::vectors::{Making, PairVectors, create};
-use asif::encode::{EncoderIdentity, Modality};
+use asif::encode::EncoderIdentity;
+use asif::modality::{Modality, Sides};
 use asif::space::SpaceParams;
 use asif::space::vector::normalize;
 
-pub const DIMS: [usize; 2] = [24, 16];
+pub const DIMS: Sides<usize> = Sides {
+    image: 24,
+    text: 16,
+};
 
 /// A folder for what is thrown away, in memory where there is such a place: what is tried with these sets
 /// is not whether the machine's disk keeps them.
@@ -48,7 +52,7 @@ pub fn pair(number: u64) -> PairVectors {
 }
 
 /// The same with vectors of other lengths.
-pub fn pair_of(number: u64, dims: [usize; 2]) -> PairVectors {
+pub fn pair_of(number: u64, dims: Sides<usize>) -> PairVectors {
     let licences = ["CC0-1.0", "CC BY 4.0", "CC BY-NC 4.0"];
     let meta = serde_json::json!({
         "source": format!("source{}", number % 2),
@@ -61,8 +65,8 @@ pub fn pair_of(number: u64, dims: [usize; 2]) -> PairVectors {
             captions: vec![format!("the caption of pair {number:04}, and no other")],
             meta: meta.to_string(),
         },
-        image: unit(number * 2 + 1, dims[0]),
-        text: unit(number * 2 + 2, dims[1]),
+        image: unit(number * 2 + 1, dims.image),
+        text: unit(number * 2 + 2, dims.text),
     }
 }
 
@@ -96,10 +100,10 @@ fn encoder(modality: Modality, dim: usize) -> EncoderEntry {
 }
 
 /// How a synthetic set is made.
-pub fn making(dims: [usize; 2]) -> Making {
+pub fn making(dims: Sides<usize>) -> Making {
     Making {
-        image_encoder: encoder(Modality::Image, dims[0]),
-        text_encoder: encoder(Modality::Text, dims[1]),
+        image_encoder: encoder(Modality::Image, dims.image),
+        text_encoder: encoder(Modality::Text, dims.text),
         space: SpaceParams {
             k: 8,
             ..SpaceParams::default()

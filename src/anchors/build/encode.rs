@@ -74,11 +74,7 @@ impl<'a> Build<'a> {
         folder: &Path,
     ) -> Result<(SegmentEntry, Option<PathBuf>), AnchorsError> {
         let mut reader = timed(&mut self.seconds.read, || pairs::open(&self.options.pairs))?;
-        let mut segment = SegmentWriter::create(
-            folder,
-            self.embedder.image().dim(),
-            self.embedder.text().dim(),
-        )?;
+        let mut segment = SegmentWriter::create(folder, self.embedder.dims())?;
         self.watch
             .progress
             .begin("encoding", reader.expected_rows().map(|rows| 2 * rows));

@@ -22,6 +22,7 @@ use super::cache::EmbeddingCache;
 use super::error::AnchorsError;
 use super::manifest::EncoderEntry;
 use crate::encode::{EncoderIdentity, Ensemble, ImageEncoder, InputError, TextEncoder};
+use crate::modality::Sides;
 use crate::progress::{Cancel, Progress};
 use side::Side;
 
@@ -109,12 +110,12 @@ impl Embedder {
         Ok(self)
     }
 
-    /// The same encoders and caches, which are shared, with the weights of these identities, `[image,
-    /// text]`; none when one is that of others.
-    pub fn weighed_as(&self, [image, text]: [&EncoderIdentity; 2]) -> Option<Self> {
+    /// The same encoders and caches, which are shared, with the weights of these identities; none
+    /// when one is that of others.
+    pub fn weighed_as(&self, identities: Sides<&EncoderIdentity>) -> Option<Self> {
         Some(Self {
-            image: self.image.weighed_as(image)?,
-            text: self.text.weighed_as(text)?,
+            image: self.image.weighed_as(identities.image)?,
+            text: self.text.weighed_as(identities.text)?,
             workers: self.workers,
         })
     }
@@ -124,6 +125,14 @@ impl Embedder {
         let mut names = self.image.uncached();
         names.extend(self.text.uncached());
         names
+    }
+
+    /// The lengths of both sides' vectors.
+    pub fn dims(&self) -> Sides<usize> {
+        Sides {
+            image: self.image().dim(),
+            text: self.text().dim(),
+        }
     }
 
     /// The image encoders.

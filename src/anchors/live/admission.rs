@@ -14,10 +14,11 @@ use super::snapshot::Snapshot;
 use super::stamp::{FileStamp, stamp};
 use super::warm::warm;
 use crate::anchors::manifest::{self, Manifest};
-use crate::anchors::searcher::SpaceView;
+use crate::anchors::searcher::SetSpace;
 use crate::anchors::{AnchorSet, AnchorsError, publish, witness};
 use crate::anchors::{content, segment, sound};
-use crate::encode::{EncoderIdentity, Modality};
+use crate::encode::EncoderIdentity;
+use crate::modality::Modality;
 
 /// How often a moving `CURRENT` is followed before giving up.
 const TRIES: u32 = 8;
@@ -145,7 +146,7 @@ impl Admission {
         let LiveOptions { space, search, .. } = &self.options;
         let (space, search) = (space.as_ref().unwrap_or(&set.manifest().space), *search);
         let view = timed(&mut phases.center, || {
-            self.pool.install(|| SpaceView::new(&set, space, search))
+            self.pool.install(|| SetSpace::fit(&set, space, search))
         })?;
         sound::answers(&set, view.clone())?;
         timed(&mut phases.warm, || {

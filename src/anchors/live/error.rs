@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::anchors::AnchorsError;
-use crate::encode::Modality;
+use crate::modality::Modality;
 
 /// A generation was not taken over.
 #[derive(Debug, thiserror::Error)]

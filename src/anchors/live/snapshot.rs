@@ -1,6 +1,6 @@
 //! One generation and its space, owned.
 
-use crate::anchors::searcher::SpaceView;
+use crate::anchors::searcher::SetSpace;
 use crate::anchors::{AnchorSet, Searcher};
 
 /// A generation that passed every check, with what searching it needs.
@@ -9,11 +9,11 @@ use crate::anchors::{AnchorSet, Searcher};
 #[derive(Debug)]
 pub struct Snapshot {
     set: AnchorSet,
-    view: SpaceView,
+    view: SetSpace,
 }
 
 impl Snapshot {
-    pub(super) fn new(set: AnchorSet, view: SpaceView) -> Self {
+    pub(super) fn new(set: AnchorSet, view: SetSpace) -> Self {
         Self { set, view }
     }
 

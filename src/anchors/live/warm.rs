@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use crate::anchors::AnchorSet;
 use crate::anchors::plan::SearchMode;
-use crate::encode::Modality;
+use crate::modality::Modality;
 
 /// The distance of the bytes that are touched: no page is smaller.
 const PAGE: usize = 4096;
@@ -14,9 +14,8 @@ const PAGE: usize = 4096;
 /// may be searched, before vectors: a walk reads them at random, and of the vectors few.
 pub(super) fn warm(set: &AnchorSet, search: SearchMode, limit: u64) -> u64 {
     let sides = || {
-        let sides = [Modality::Image, Modality::Text];
         let segments = set.segments().iter();
-        segments.flat_map(move |s| sides.map(|modality| (s, modality)))
+        segments.flat_map(|segment| Modality::BOTH.map(|modality| (segment, modality)))
     };
     let mut left = limit;
     for (segment, modality) in sides() {
@@ -101,7 +100,7 @@ mod tests {
         };
         create(&path, &making, (0..50).map(pair)).unwrap();
         let set = AnchorSet::open(&path).unwrap();
-        let graphs: u64 = [Modality::Image, Modality::Text]
+        let graphs: u64 = Modality::BOTH
             .map(|modality| set.segments()[0].graph(modality).unwrap().file_bytes())
             .iter()
             .sum();

@@ -13,7 +13,7 @@ use crate::anchors::records::Record;
 use crate::anchors::segment::Segment;
 use crate::anchors::select::Filter;
 use crate::anchors::set::AnchorSet;
-use crate::encode::Modality;
+use crate::modality::Modality;
 
 /// A text with fewer bytes is found in any file by chance, and is looked for in records only.
 const SHORTEST: usize = 6;
@@ -113,7 +113,7 @@ impl Needles {
         let Some(segment) = segment else {
             return;
         };
-        for modality in [Modality::Image, Modality::Text] {
+        for modality in Modality::BOTH {
             let vector = vector_start(segment, modality, local);
             self.found.insert(vector, NeedleKind::Vector);
         }
@@ -177,7 +177,7 @@ impl Needles {
             for text in stored.into_iter().chain(&record.captions) {
                 forms(text).iter().for_each(|form| mark(form.as_bytes()));
             }
-            for modality in [Modality::Image, Modality::Text] {
+            for modality in Modality::BOTH {
                 mark(&vector_start(segment, modality, local));
             }
         }

@@ -12,7 +12,7 @@ use crate::anchors::manifest::{EncoderEntry, Manifest};
 use crate::anchors::records::Record;
 use crate::anchors::segment::Segment;
 use crate::anchors::set::AnchorSet;
-use crate::encode::Modality;
+use crate::modality::Modality;
 
 /// Removed pairs and what is to be forgotten of them, by encoder.
 #[derive(Default)]
@@ -116,10 +116,7 @@ pub(super) fn pairs(
             if !records.contains(&record_hash(&record)) {
                 let key = (pairs.name.clone(), local);
                 // Those of another encoder are forgotten by content.
-                let fits = |s: &&Segment| {
-                    let dims = [Modality::Image, Modality::Text].map(|m| s.vectors(m).dim());
-                    dims == live.manifest().dims()
-                };
+                let fits = |s: &&Segment| s.dims() == live.manifest().dims();
                 let segment = pairs.segment.as_ref().filter(fits);
                 note(&mut gone, live.manifest(), record, segment, key)?;
             }

@@ -28,12 +28,13 @@ mod vocabulary;
 
 use tokenizers::Tokenizer;
 
+use super::SelfCheck;
 use super::error::{EncodeError, InputError};
 use super::identity::EncoderIdentity;
 use super::isolate::{EncodedInput, encode_each};
 use super::output::Reader;
 use super::runtime::pool::SessionPool;
-use super::{Modality, SelfCheck};
+use crate::modality::Modality;
 use layout::Layout;
 
 pub use tokens::TokenizedText;

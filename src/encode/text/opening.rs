@@ -8,12 +8,13 @@ use super::super::folder::ModelFolder;
 use super::super::identity::EncoderIdentity;
 use super::super::options::EncoderOptions;
 use super::super::output::Reader;
-use super::super::{Modality, load, registry, same_vector, tells_apart};
+use super::super::{load, registry, same_vector, tells_apart};
 use super::layout::Layout;
 use super::padding::Padding;
 use super::settings::TextSettings;
 use super::tokens::{load_tokenizer, set_length};
 use super::{CANARY, Model, TextEncoder, agreement, input_error, rewrites, vocabulary};
+use crate::modality::Modality;
 
 /// Other texts, which have to get other vectors.
 const PROBES: [&str; 2] = [

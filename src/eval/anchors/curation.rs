@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::gather;
 use crate::anchors::embed::Watch;
 use crate::anchors::records::Record;
-use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
+use crate::modality::Modality;
 use crate::space::curate::{coreset, fit, groups};
 use crate::space::diagnose::clusters;
 use crate::space::random::sample;
@@ -291,7 +291,7 @@ pub fn coreset(
     curation: &Curation,
     options: CoresetOptions,
 ) -> Result<Vec<AnchorId>, AnchorsError> {
-    let means = [Modality::Image, Modality::Text].map(|m| (m, set.sum(m).mean()));
+    let means = Modality::BOTH.map(|m| (m, set.sum(m).mean()));
     // Centred, because what all images have in common says nothing about one.
     let vectors = |anchors: &[AnchorId]| {
         let [image, text] = means.each_ref().map(|(modality, mean)| {

@@ -6,10 +6,12 @@ use rayon::prelude::*;
 use crate::anchors::embed::Watch;
 use crate::anchors::plan::SearchMode;
 use crate::anchors::records::Record;
-use crate::anchors::searcher::Modality;
-use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher};
+use crate::anchors::searched::SearchedSet;
+use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
+use crate::modality::Modality;
+use crate::space::Frame;
+use crate::space::anchors::{Anchors, NearestQuery};
 use crate::space::vector::dot;
-use crate::space::{Negatives, SpaceParams};
 
 /// The vectors of some anchors, `[anchors, dim]`.
 pub fn vectors(
@@ -43,14 +45,11 @@ pub fn nearest(
     watch: Watch<'_>,
 ) -> Result<Vec<Vec<(AnchorId, f32)>>, AnchorsError> {
     const BATCH: usize = 512;
-    // A row of first powers, not centred, keeps the k nearest; which they are is all that is wanted.
-    let params = SpaceParams {
+    let searched = SearchedSet::new(set, SearchMode::Auto);
+    let query = NearestQuery {
+        frame: &Frame::Own,
         k: k + 1,
-        p: 1.0,
-        center: false,
-        negatives: Negatives::Raw,
     };
-    let searcher = Searcher::new(set, params, SearchMode::Auto)?;
     let phase = match modality {
         Modality::Image => "images",
         Modality::Text => "texts",
@@ -63,10 +62,11 @@ pub fn nearest(
         }
         let queries = vectors(set, batch, modality)?;
         let flat: Vec<f32> = queries.iter().copied().collect();
-        for (&own, row) in batch.iter().zip(searcher.rows(modality, &flat)?) {
+        let found = searched.nearest(modality, &[query], &flat)?;
+        for (&own, neighbours) in batch.iter().zip(found.into_iter().flatten()) {
             let vector = set.vector(own, modality)?;
             let mut near = Vec::with_capacity(k + 1);
-            for &(other, _) in row.entries().iter().filter(|e| e.0 != own) {
+            for (other, _) in neighbours.into_iter().filter(|found| found.0 != own) {
                 near.push((other, dot(vector, set.vector(other, modality)?) as f32));
             }
             near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

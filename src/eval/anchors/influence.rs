@@ -8,14 +8,15 @@ use serde::Serialize;
 use super::gather;
 use crate::anchors::embed::{Rejected, Watch};
 use crate::anchors::plan::SearchMode;
-use crate::anchors::searcher::Modality;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher};
 use crate::eval::measure::{MeasureError, Subject, classification};
 use crate::eval::{Dataset, Estimate, wilson};
+use crate::modality::Modality;
+use crate::space::anchors::Neighbours;
 use crate::space::influence::{Effect, Labelled, PromptRows, is_right, of_anchors, refilled};
 use crate::space::prompts::{Labels, Templates};
 use crate::space::vector::mean_direction;
-use crate::space::{Aggregate, Negatives, RelativeRow, SpaceParams};
+use crate::space::{Aggregate, RelativeRow, SpaceParams};
 
 /// Sources that are measured, the largest.
 const SOURCES: usize = 50;
@@ -213,25 +214,25 @@ impl WithoutSources<'_> {
         watch: Watch<'_>,
     ) -> Result<Vec<Vec<f64>>, AnchorsError> {
         const IMAGES: usize = 64;
-        let params = SpaceParams {
-            k: self.set.len(),
-            p: 1.0,
-            negatives: Negatives::Raw,
-            ..self.options.params
-        };
-        let searcher = Searcher::new(self.set, params, SearchMode::Exact)?;
-        let long = prompt_rows(&searcher, classes)?;
-        let without = |row: &RelativeRow, source: usize| {
+        let searcher = Searcher::new(self.set, self.options.params, SearchMode::Exact)?;
+        let nearest = |side, vectors: &[f32]| searcher.nearest(side, self.set.len(), vectors);
+        let of_class = |vectors: &Vec<f32>| nearest(Modality::Text, vectors);
+        let of_classes: Vec<Vec<Neighbours>> =
+            classes.iter().map(of_class).collect::<Result<_, _>>()?;
+        let without = |nearest: &Neighbours, source: usize| {
             let gone = |anchor: u32| self.source_of[anchor as usize] as usize == source;
-            refilled(row, gone, &self.options.params)
+            refilled(nearest, gone, &self.options.params)
         };
         let prompts: Vec<PromptRows> = (0..self.sources)
             .into_par_iter()
             .map(|source| {
-                let rows = |rows: &Vec<RelativeRow>| -> Vec<RelativeRow> {
-                    rows.iter().map(|row| without(row, source)).collect()
+                let rows = |prompts: &Vec<Neighbours>| -> Vec<RelativeRow> {
+                    prompts
+                        .iter()
+                        .map(|prompt| without(prompt, source))
+                        .collect()
                 };
-                let classes: Vec<Vec<RelativeRow>> = long.iter().map(rows).collect();
+                let classes: Vec<Vec<RelativeRow>> = of_classes.iter().map(rows).collect();
                 PromptRows::new(self.set.len(), &classes)
             })
             .collect();
@@ -242,12 +243,12 @@ impl WithoutSources<'_> {
             if watch.cancel.requested() {
                 return Err(AnchorsError::Interrupted);
             }
-            let long = searcher.rows(Modality::Image, vectors)?;
+            let of_images = nearest(Modality::Image, vectors)?;
             for (source, margins) in margins.iter_mut().enumerate() {
-                let images: Vec<Labelled> = long
+                let images: Vec<Labelled> = of_images
                     .par_iter()
                     .zip(labels)
-                    .map(|(row, &label)| (without(row, source), label))
+                    .map(|(image, &label)| (without(image, source), label))
                     .collect();
                 margins.extend(prompts[source].margins(&images));
             }

@@ -19,7 +19,7 @@ use crate::anchors::remove::{Selection, remove as remove_pairs};
 use crate::anchors::select::Filter;
 use crate::anchors::swap::{Target, swap as swap_content};
 use crate::anchors::{AnchorSet, AnchorsError, Receipt, WriteOptions};
-use crate::encode::Modality;
+use crate::modality::Sides;
 use crate::progress::{Cancel, Silent};
 use crate::serve::error::Refusal;
 use crate::serve::set::Served;
@@ -159,7 +159,7 @@ pub(super) async fn add(
             cancel: &handle,
         };
         let encoders = |live: &AnchorSet| {
-            let sides = [Modality::Image, Modality::Text].map(|m| &live.encoder(m).identity);
+            let sides = Sides::of(|modality| &live.encoder(modality).identity);
             // Others are refused by the change itself.
             let weighed = embedder.weighed_as(sides).map(Arc::new);
             Ok::<_, AnchorsError>(weighed.unwrap_or(embedder))

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::body::Body;
 use super::parts::{ErrorBody, check_batch};
-use crate::encode::Modality;
+use crate::modality::Modality;
 use crate::serve::answer::{all, rows};
 use crate::serve::encoders::Encoders;
 use crate::serve::error::Refusal;

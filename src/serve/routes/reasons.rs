@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::anchors::AnchorId;
 use crate::classify::{Reason, Reasons};
 use crate::serve::ground::Ground;
+use crate::space::explain::PartAmount;
 
 /// Why a label has its score: `similarity` is the sum of all contributions, of those of the other
 /// pairs, of the offset and of what does not split.
@@ -23,8 +24,10 @@ pub(super) struct ReasonsOut {
     pub others: OthersOut,
     /// What belongs to no pair: the calibration's share.
     pub offset: f64,
-    /// Parts of the space that do not split into pairs.
-    pub unsplit: Vec<UnsplitOut>,
+    /// What each part of the space added, pairs and all; with `offset` their sum is `similarity`.
+    pub parts: Vec<PartOut>,
+    /// Those of the parts that do not split into pairs.
+    pub unsplit: Vec<PartOut>,
 }
 
 /// An anchor pair, and what it gave to a score.
@@ -63,9 +66,9 @@ pub(super) struct OthersOut {
     contribution: f64,
 }
 
-/// A part of the space that does not split into pairs.
+/// What a part of the space added.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct UnsplitOut {
+pub(super) struct PartOut {
     /// Its name.
     part: String,
     /// What it added.
@@ -95,14 +98,17 @@ impl ReasonsOut {
                 contribution: reasons.others.amount,
             },
             offset: reasons.offset,
-            unsplit: reasons
-                .unsplit
-                .iter()
-                .map(|u| UnsplitOut {
-                    part: u.part.to_owned(),
-                    contribution: u.amount,
-                })
-                .collect(),
+            parts: reasons.parts.iter().map(PartOut::of).collect(),
+            unsplit: reasons.unsplit.iter().map(PartOut::of).collect(),
+        }
+    }
+}
+
+impl PartOut {
+    fn of(amount: &PartAmount) -> Self {
+        Self {
+            part: amount.part.to_owned(),
+            contribution: amount.amount,
         }
     }
 }

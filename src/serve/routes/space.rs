@@ -17,7 +17,7 @@ use super::parts::ErrorBody;
 use super::reasons::image_url;
 use crate::anchors::history::{self, Change};
 use crate::anchors::{AnchorId, manifest};
-use crate::encode::Modality;
+use crate::modality::Modality;
 use crate::serve::answer::{On, ground};
 use crate::serve::error::Refusal;
 use crate::serve::ground::Ground;

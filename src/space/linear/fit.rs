@@ -13,7 +13,8 @@ use faer::{Mat, Par, Side};
 use ndarray::Array2;
 
 use super::{LinearMap, Moments};
-use crate::space::recipe::Canonical;
+use crate::modality::Sides;
+use crate::space::comparison::Canonical;
 
 /// The moments of some pairs allow no map.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,48 +48,86 @@ fn of_pairs(n: u64) -> String {
 ///
 /// # Errors
 /// [`FitError`].
-pub fn canonical(moments: &Moments, params: &Canonical) -> Result<[LinearMap; 2], FitError> {
-    let covariances = checked(moments)?;
-    let [sx, sy, cxy] = covariances;
-    let (lx, ly) = (
-        factor(&sx, params.shrinkage)?,
-        factor(&sy, params.shrinkage)?,
-    );
-    let mut left = cxy;
-    solve_lower_triangular_in_place(lx.L(), left.as_mut(), Par::Seq);
-    let mut between = left.transpose().to_owned();
-    solve_lower_triangular_in_place(ly.L(), between.as_mut(), Par::Seq);
-    // `between` is [dy, dx]: its left singular vectors are the texts'.
-    let svd = between
-        .thin_svd()
-        .map_err(|_| FitError::Decomposition("SVD"))?;
-    let correlations = svd.S().column_vector();
-    let dims = params.dims.min(correlations.nrows());
-    let known = known(correlations);
-    let scale: Vec<f64> = (0..dims)
-        .map(|i| match i < known {
-            true => correlations[i].max(0.0).powf(params.exponent),
-            false => 0.0,
+pub fn canonical(moments: &Moments, params: &Canonical) -> Result<Sides<LinearMap>, FitError> {
+    Ok(CanonicalFactors::of(moments, params.shrinkage)?.maps(params))
+}
+
+/// What canonical coordinates of one shrinkage are made of, whatever their number and exponent.
+#[derive(Debug)]
+pub struct CanonicalFactors {
+    means: Sides<Vec<f64>>,
+    /// The Cholesky factors of both shrunk covariances.
+    factors: Sides<Llt<f64>>,
+    /// The singular vectors of `L_x^-1 C_xy L_y^-T`, one a column.
+    directions: Sides<Mat<f64>>,
+    /// Its singular values, largest first.
+    correlations: Vec<f64>,
+}
+
+impl CanonicalFactors {
+    /// Of the moments of some pairs.
+    ///
+    /// # Errors
+    /// [`FitError`].
+    pub fn of(moments: &Moments, shrinkage: f64) -> Result<Self, FitError> {
+        let [sx, sy, cxy] = checked(moments)?;
+        let factors = Sides {
+            image: factor(&sx, shrinkage)?,
+            text: factor(&sy, shrinkage)?,
+        };
+        let mut left = cxy;
+        solve_lower_triangular_in_place(factors.image.L(), left.as_mut(), Par::Seq);
+        let mut between = left.transpose().to_owned();
+        solve_lower_triangular_in_place(factors.text.L(), between.as_mut(), Par::Seq);
+        // `between` is [dy, dx]: its left singular vectors are the texts'.
+        let svd = between
+            .thin_svd()
+            .map_err(|_| FitError::Decomposition("SVD"))?;
+        Ok(Self {
+            means: moments.means(),
+            factors,
+            directions: Sides {
+                image: svd.V().to_owned(),
+                text: svd.U().to_owned(),
+            },
+            correlations: svd.S().column_vector().iter().copied().collect(),
         })
-        .collect();
-    let side = |directions: faer::MatRef<'_, f64>, l: &Llt<f64>| {
-        let mut m = Mat::from_fn(directions.nrows(), dims, |i, j| {
-            directions[(i, j)] * scale[j]
-        });
-        solve_upper_triangular_in_place(l.L().transpose(), m.as_mut(), Par::Seq);
-        to_array(&m)
-    };
-    let correlations: Vec<f32> = (0..dims).map(|i| correlations[i] as f32).collect();
-    let means = moments.means();
-    let [x, y] = [(svd.V(), &lx, &means[0]), (svd.U(), &ly, &means[1])]
-        .map(|(d, l, mean)| LinearMap::new(floats(mean), side(d, l), correlations.clone()));
-    Ok([x, y])
+    }
+
+    /// The maps to so many coordinates, with this exponent; the shrinkage is that of the factors.
+    pub fn maps(&self, params: &Canonical) -> Sides<LinearMap> {
+        let dims = params.dims.min(self.correlations.len());
+        let known = known(&self.correlations);
+        let scale: Vec<f64> = (0..dims)
+            .map(|i| match i < known {
+                true => self.correlations[i].max(0.0).powf(params.exponent),
+                false => 0.0,
+            })
+            .collect();
+        let correlations: Vec<f32> = self.correlations[..dims]
+            .iter()
+            .map(|&c| c as f32)
+            .collect();
+        Sides::of(|side| {
+            let directions = &self.directions[side];
+            let mut m = Mat::from_fn(directions.nrows(), dims, |i, j| {
+                directions[(i, j)] * scale[j]
+            });
+            let upper = self.factors[side].L().transpose();
+            solve_upper_triangular_in_place(upper, m.as_mut(), Par::Seq);
+            LinearMap::new(
+                floats(&self.means[side]),
+                to_array(&m),
+                correlations.clone(),
+            )
+        })
+    }
 }
 
 /// How many singular values, largest first, are more than rounding of the largest: fewer pairs than
 /// dimensions leave directions that the data says nothing of, and whatever an SVD fills them with must
 /// not decide.
-fn known(values: faer::ColRef<'_, f64>) -> usize {
+fn known(values: &[f64]) -> usize {
     let largest = values.iter().copied().fold(0.0, f64::max);
     let least = largest * 1e-12;
     values.iter().take_while(|&&value| value > least).count()
@@ -98,7 +137,7 @@ fn known(values: faer::ColRef<'_, f64>) -> usize {
 ///
 /// # Errors
 /// [`FitError`].
-pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<[LinearMap; 2], FitError> {
+pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<Sides<LinearMap>, FitError> {
     let [sx, _, cxy] = checked(moments)?;
     let w = factor(&sx, shrinkage)?.solve(&cxy);
     Ok(onto_texts(moments, &w))
@@ -109,10 +148,11 @@ pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<[LinearMap; 2], FitErr
 ///
 /// # Errors
 /// [`FitError`].
-pub fn procrustes(moments: &Moments) -> Result<[LinearMap; 2], FitError> {
+pub fn procrustes(moments: &Moments) -> Result<Sides<LinearMap>, FitError> {
     let [_, _, cxy] = checked(moments)?;
     let svd = cxy.thin_svd().map_err(|_| FitError::Decomposition("SVD"))?;
-    let known = known(svd.S().column_vector());
+    let values: Vec<f64> = svd.S().column_vector().iter().copied().collect();
+    let known = known(&values);
     let w = svd.U().subcols(0, known) * svd.V().subcols(0, known).transpose();
     Ok(onto_texts(moments, &w))
 }
@@ -121,29 +161,32 @@ pub fn procrustes(moments: &Moments) -> Result<[LinearMap; 2], FitError> {
 ///
 /// # Errors
 /// [`FitError`].
-pub fn whitening(moments: &Moments, shrinkage: f64) -> Result<[LinearMap; 2], FitError> {
+pub fn whitening(moments: &Moments, shrinkage: f64) -> Result<Sides<LinearMap>, FitError> {
     let [sx, sy, _] = checked(moments)?;
-    let means = moments.means();
-    let side = |s: &Mat<f64>, mean: &[f64]| {
-        let l = factor(s, shrinkage)?;
+    let side = |(s, mean): (Mat<f64>, Vec<f64>)| {
+        let l = factor(&s, shrinkage)?;
         let mut m = Mat::<f64>::identity(s.nrows(), s.nrows());
         solve_upper_triangular_in_place(l.L().transpose(), m.as_mut(), Par::Seq);
         Ok(LinearMap::new(
-            floats(mean),
+            floats(&mean),
             to_array(&m),
             vec![1.0; s.nrows()],
         ))
     };
-    Ok([side(&sx, &means[0])?, side(&sy, &means[1])?])
+    let covariances = Sides {
+        image: sx,
+        text: sy,
+    };
+    covariances.zip(moments.means()).try_map(side)
 }
 
-fn onto_texts(moments: &Moments, w: &Mat<f64>) -> [LinearMap; 2] {
-    let [x, y] = moments.means().map(|mean| floats(&mean));
+fn onto_texts(moments: &Moments, w: &Mat<f64>) -> Sides<LinearMap> {
+    let means = moments.means().map(|mean| floats(&mean));
     let scale = vec![1.0; w.ncols()];
-    [
-        LinearMap::new(x, to_array(w), scale),
-        LinearMap::identity(y),
-    ]
+    Sides {
+        image: LinearMap::new(means.image, to_array(w), scale),
+        text: LinearMap::identity(means.text),
+    }
 }
 
 /// The covariances, if there is anything in them.
@@ -185,7 +228,7 @@ mod tests {
     use crate::space::vector::{dot, normalize};
     use ndarray::Array1;
 
-    const DIMS: [usize; 2] = [7, 4];
+    const DIMS: Sides<usize> = Sides { image: 7, text: 4 };
 
     /// Pairs whose sides share three directions.
     fn moments(n: usize) -> Moments {
@@ -196,7 +239,7 @@ mod tests {
             state ^= state << 17;
             (state >> 40) as f32 / (1 << 24) as f32 - 0.5
         };
-        let mut moments = Moments::new(DIMS[0], DIMS[1]);
+        let mut moments = Moments::new(DIMS);
         for _ in 0..n {
             let shared = [draw(), draw(), draw()];
             let mut side = |dim: usize| {
@@ -206,8 +249,8 @@ mod tests {
                 normalize(&mut v);
                 v
             };
-            let (x, y) = (side(DIMS[0]), side(DIMS[1]));
-            moments.add(&x, &y);
+            let pair = DIMS.map(&mut side);
+            moments.add(pair.as_ref().map(Vec::as_slice));
         }
         moments
     }
@@ -240,14 +283,14 @@ mod tests {
             let moments = moments(300);
             let [sx, sy, cxy] = moments.covariances();
             let maps = canonical(&moments, &params).unwrap();
-            let correlations = maps[0].scale().to_vec();
+            let correlations = maps.image.scale().to_vec();
             assert!(correlations.is_sorted_by(|a, b| a >= b) && correlations[0] <= 1.0);
             let power = |p: f64| {
                 Array2::from_diag(&Array1::from_iter(
                     correlations.iter().map(|&s| f64::from(s).powf(p)),
                 ))
             };
-            let [mx, my] = [wide(&maps[0]), wide(&maps[1])];
+            let (mx, my) = (wide(&maps.image), wide(&maps.text));
             near(
                 &mx.t().dot(&shrunk(&sx, shrinkage)).dot(&mx),
                 &power(2.0 * exponent),
@@ -264,7 +307,7 @@ mod tests {
     fn ridge_solves_the_normal_equations() {
         let moments = moments(300);
         let [sx, _, cxy] = moments.covariances();
-        let [image, text] = ridge(&moments, 0.5).unwrap();
+        let Sides { image, text } = ridge(&moments, 0.5).unwrap();
         near(&shrunk(&sx, 0.5).dot(&wide(&image)), &cxy);
         assert!(text.matrix().is_none());
         assert_eq!(text.coordinates(), image.coordinates());
@@ -274,10 +317,10 @@ mod tests {
     fn procrustes_has_orthonormal_columns_and_whitening_makes_the_identity() {
         let moments = moments(300);
         let [sx, sy, _] = moments.covariances();
-        let w = wide(&procrustes(&moments).unwrap()[0]);
-        near(&w.t().dot(&w), &Array2::eye(DIMS[1]));
+        let w = wide(&procrustes(&moments).unwrap().image);
+        near(&w.t().dot(&w), &Array2::eye(DIMS.text));
         let maps = whitening(&moments, 0.2).unwrap();
-        for (s, map) in [&sx, &sy].into_iter().zip(&maps) {
+        for (s, map) in [&sx, &sy].into_iter().zip(maps.iter()) {
             let m = wide(map);
             near(&m.t().dot(&shrunk(s, 0.2)).dot(&m), &Array2::eye(s.nrows()));
         }
@@ -296,10 +339,10 @@ mod tests {
             };
             let maps = canonical(&moments, &params).unwrap();
             let (u, v) = ([0.6f32, -0.48, 0.64], [0.8f32, 0.36, -0.48]);
-            let g = maps[0].unscaled(&u, 1.0);
-            let h = maps[1].unscaled(&v, 2.0 * exponent as f32);
-            let sum: f64 = (0..DIMS[0])
-                .flat_map(|i| (0..DIMS[1]).map(move |j| (i, j)))
+            let g = maps.image.unscaled(&u, 1.0);
+            let h = maps.text.unscaled(&v, 2.0 * exponent as f32);
+            let sum: f64 = (0..DIMS.image)
+                .flat_map(|i| (0..DIMS.text).map(move |j| (i, j)))
                 .map(|(i, j)| f64::from(g[i]) * cxy[[i, j]] * f64::from(h[j]))
                 .sum();
             assert!((sum - dot(&u, &v)).abs() < 1e-4, "{sum}");
@@ -309,7 +352,7 @@ mod tests {
     #[test]
     fn directions_that_no_pair_knows_of_are_left_out() {
         let few = moments(3);
-        let w = wide(&procrustes(&few).unwrap()[0]);
+        let w = wide(&procrustes(&few).unwrap().image);
         let squares: f64 = w.iter().map(|v| v * v).sum();
         assert!(
             (squares - 2.0).abs() < 1e-4,
@@ -320,7 +363,7 @@ mod tests {
             shrinkage: 0.1,
             exponent: 0.0,
         };
-        let map = wide(&canonical(&few, &params).unwrap()[0]);
+        let map = wide(&canonical(&few, &params).unwrap().image);
         let column = |j: usize| map.column(j).iter().map(|v| v.abs()).sum::<f64>();
         assert!(column(0) > 0.0 && column(1) > 0.0);
         assert_eq!((column(2), column(3)), (0.0, 0.0));

@@ -15,6 +15,6 @@ pub mod fit;
 pub mod map;
 pub mod moments;
 
-pub use fit::{FitError, canonical, procrustes, ridge, whitening};
+pub use fit::{CanonicalFactors, FitError, canonical, procrustes, ridge, whitening};
 pub use map::LinearMap;
 pub use moments::Moments;

@@ -11,6 +11,8 @@ use faer::{Accum, Mat, MatRef, Par};
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use crate::modality::Sides;
+
 /// Rows that are multiplied at once.
 const BLOCK: usize = 1024;
 /// Columns of a tile of a product: a tile is one task.
@@ -24,23 +26,38 @@ pub struct Moments {
     /// How many pairs.
     count: u64,
     /// The sums of both sides, `[dx]` and `[dy]`.
-    first: [Vec<f64>; 2],
+    first: Sides<Vec<f64>>,
     /// The sums of `x x'`, `y y'` and `x y'`: `[dx, dx]`, `[dy, dy]` and `[dx, dy]`.
     second: [Array2<f64>; 3],
 }
 
 impl Moments {
     /// Of no pairs.
-    pub fn new(dx: usize, dy: usize) -> Self {
+    pub fn new(dims: Sides<usize>) -> Self {
+        let Sides {
+            image: dx,
+            text: dy,
+        } = dims;
         Self {
             count: 0,
-            first: [vec![0.0; dx], vec![0.0; dy]],
+            first: dims.map(|dim| vec![0.0; dim]),
             second: [(dx, dx), (dy, dy), (dx, dy)].map(Array2::zeros),
         }
     }
 
+    /// Of the rows of matrices, `[n, dim]` each.
+    pub fn of(pairs: &Sides<Array2<f32>>) -> Self {
+        let mut moments = Self::new(pairs.as_ref().map(Array2::ncols));
+        let rows = pairs.as_ref().map(|rows| rows.as_standard_layout());
+        moments.add(
+            rows.as_ref()
+                .map(|rows| rows.as_slice().unwrap_or_default()),
+        );
+        moments
+    }
+
     /// From its parts, as [`Self::parts`] gives them.
-    pub fn from_parts(count: u64, first: [Vec<f64>; 2], second: [Array2<f64>; 3]) -> Self {
+    pub fn from_parts(count: u64, first: Sides<Vec<f64>>, second: [Array2<f64>; 3]) -> Self {
         Self {
             count,
             first,
@@ -49,7 +66,7 @@ impl Moments {
     }
 
     /// The number of pairs, the sums of both sides and of `x x'`, `y y'` and `x y'`, in units.
-    pub fn parts(&self) -> (u64, &[Vec<f64>; 2], &[Array2<f64>; 3]) {
+    pub fn parts(&self) -> (u64, &Sides<Vec<f64>>, &[Array2<f64>; 3]) {
         (self.count, &self.first, &self.second)
     }
 
@@ -59,23 +76,27 @@ impl Moments {
     }
 
     /// The lengths of both sides' vectors.
-    pub fn dims(&self) -> [usize; 2] {
-        [self.first[0].len(), self.first[1].len()]
+    pub fn dims(&self) -> Sides<usize> {
+        self.first.as_ref().map(Vec::len)
     }
 
-    /// Adds pairs: `x` is `[n, dx]` and `y` `[n, dy]`, row-major.
-    pub fn add(&mut self, x: &[f32], y: &[f32]) {
-        let [dx, dy] = self.dims();
-        for (x, y) in x.chunks(BLOCK * dx).zip(y.chunks(BLOCK * dy)) {
+    /// Adds pairs, each side's vectors `[n, dim]` row-major.
+    pub fn add(&mut self, pairs: Sides<&[f32]>) {
+        let Sides {
+            image: dx,
+            text: dy,
+        } = self.dims();
+        let blocks = pairs.image.chunks(BLOCK * dx);
+        for (x, y) in blocks.zip(pairs.text.chunks(BLOCK * dy)) {
             let n = x.len() / dx;
-            let sides = [rounded(x), rounded(y)];
-            for (sum, side) in self.first.iter_mut().zip(&sides) {
+            let sides = Sides { image: x, text: y }.map(rounded);
+            for (sum, side) in self.first.as_mut().zip(sides.as_ref()) {
                 for row in side.chunks_exact(sum.len()) {
                     sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
                 }
             }
-            let x = MatRef::from_row_major_slice(&sides[0], n, dx);
-            let y = MatRef::from_row_major_slice(&sides[1], n, dy);
+            let x = MatRef::from_row_major_slice(&sides.image, n, dx);
+            let y = MatRef::from_row_major_slice(&sides.text, n, dy);
             let [xx, yy, xy] = &mut self.second;
             add_product(xx, x, x, true);
             add_product(yy, y, y, true);
@@ -97,7 +118,7 @@ impl Moments {
     }
 
     fn combine(&mut self, other: &Self, sign: f64) {
-        for (mine, others) in self.first.iter_mut().zip(&other.first) {
+        for (mine, others) in self.first.as_mut().zip(other.first.as_ref()) {
             mine.iter_mut()
                 .zip(others)
                 .for_each(|(m, o)| *m += sign * o);
@@ -108,19 +129,19 @@ impl Moments {
     }
 
     /// The means of both sides, `[dx]` and `[dy]`.
-    pub fn means(&self) -> [Vec<f64>; 2] {
+    pub fn means(&self) -> Sides<Vec<f64>> {
         let n = self.count.max(1) as f64;
-        [0, 1].map(|side| self.first[side].iter().map(|s| s / UNITS / n).collect())
+        let mean = |sum: &Vec<f64>| sum.iter().map(|s| s / UNITS / n).collect();
+        self.first.as_ref().map(mean)
     }
 
     /// The covariances of x with x, y with y and x with y: `[dx, dx]`, `[dy, dy]`, `[dx, dy]`.
     pub fn covariances(&self) -> [Array2<f64>; 3] {
         let n = self.count.max(1) as f64;
-        let means = self.means();
-        let sides = [(0, 0), (1, 1), (0, 1)];
+        let Sides { image: x, text: y } = self.means();
+        let sides = [(&x, &x), (&y, &y), (&x, &y)];
         std::array::from_fn(|i| {
             let (left, right) = sides[i];
-            let (left, right) = (&means[left], &means[right]);
             let mut covariance = &self.second[i] / (UNITS * UNITS * n);
             for (mut row, l) in covariance.rows_mut().into_iter().zip(left) {
                 row.iter_mut().zip(right).for_each(|(c, r)| *c -= l * r);
@@ -187,7 +208,7 @@ mod tests {
     use super::*;
     use crate::space::vector::normalize;
 
-    fn pairs(n: usize, dx: usize, dy: usize) -> (Vec<f32>, Vec<f32>) {
+    fn pairs(n: usize, dx: usize, dy: usize) -> Sides<Vec<f32>> {
         let rows = |dim: usize, salt: u32| {
             (0..n)
                 .flat_map(|i| {
@@ -202,18 +223,35 @@ mod tests {
                 })
                 .collect()
         };
-        (rows(dx, 1), rows(dy, 99))
+        Sides {
+            image: rows(dx, 1),
+            text: rows(dy, 99),
+        }
     }
 
     #[test]
     fn sums_have_the_same_bits_in_any_order_and_forget_without_trace() {
         let (dx, dy) = (350, 9);
-        let (x, y) = pairs(40, dx, dy);
-        let mut whole = Moments::new(dx, dy);
-        whole.add(&x, &y);
-        let (mut late, mut early) = (Moments::new(dx, dy), Moments::new(dx, dy));
-        late.add(&x[25 * dx..], &y[25 * dy..]);
-        early.add(&x[..25 * dx], &y[..25 * dy]);
+        let dims = Sides {
+            image: dx,
+            text: dy,
+        };
+        let pairs = pairs(40, dx, dy);
+        let mut whole = Moments::new(dims);
+        whole.add(pairs.as_ref().map(Vec::as_slice));
+        let (mut late, mut early) = (Moments::new(dims), Moments::new(dims));
+        late.add(
+            pairs
+                .as_ref()
+                .zip(dims)
+                .map(|(rows, dim)| &rows[25 * dim..]),
+        );
+        early.add(
+            pairs
+                .as_ref()
+                .zip(dims)
+                .map(|(rows, dim)| &rows[..25 * dim]),
+        );
         let mut merged = late.clone();
         merged.merge(&early);
         assert_eq!(merged, whole);
@@ -224,9 +262,15 @@ mod tests {
     #[test]
     fn covariances_are_those_of_the_plain_formula() {
         let (dx, dy) = (5, 3);
-        let (x, y) = pairs(200, dx, dy);
-        let mut moments = Moments::new(dx, dy);
-        moments.add(&x, &y);
+        let Sides { image: x, text: y } = pairs(200, dx, dy);
+        let mut moments = Moments::new(Sides {
+            image: dx,
+            text: dy,
+        });
+        moments.add(Sides {
+            image: &x,
+            text: &y,
+        });
         let [_, _, xy] = moments.covariances();
         let mean = |rows: &[f32], dim: usize, j: usize| {
             rows.chunks_exact(dim).map(|r| f64::from(r[j])).sum::<f64>() / 200.0

@@ -1,6 +1,6 @@
 //! Whether a recipe makes sense.
 
-use super::{Calibration, Hubness, Part, Recipe, RecipeError, WeightedPart};
+use super::{Calibration, Hubness, Recipe, RecipeError, WeightedPart};
 
 impl Recipe {
     /// Checks that the numbers make sense together.
@@ -29,36 +29,14 @@ impl Recipe {
         }
         for WeightedPart { weight, part } in &self.parts {
             positive("weight", *weight)?;
-            if let Some(rows) = part.rows() {
-                rows.validate()?;
-            }
-            match part {
-                Part::Canonical(c) | Part::AsifCanonical { canonical: c, .. } => {
-                    positive("shrinkage", c.shrinkage)?;
-                    if !(c.exponent.is_finite() && c.exponent >= 0.0) {
-                        return Err(RecipeError::Number {
-                            name: "exponent",
-                            value: c.exponent,
-                        });
-                    }
-                    if c.dims == 0 {
-                        return Err(RecipeError::Number {
-                            name: "dims",
-                            value: 0.0,
-                        });
-                    }
-                }
-                Part::Ridge { shrinkage } | Part::Whitened { shrinkage, .. } => {
-                    positive("shrinkage", *shrinkage)?;
-                }
-                Part::Asif(_) | Part::Procrustes => {}
-            }
+            part.validate()?;
         }
         Ok(())
     }
 }
 
-fn positive(name: &'static str, value: f64) -> Result<(), RecipeError> {
+/// Checks that a number is above 0.
+pub(in crate::space) fn positive(name: &'static str, value: f64) -> Result<(), RecipeError> {
     // Beyond this sums of weights and ridges leave what double precision holds.
     if (1e-12..=1e12).contains(&value) {
         return Ok(());

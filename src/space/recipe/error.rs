@@ -1,6 +1,6 @@
 //! Why a recipe cannot be used.
 
-use super::names::NAMES;
+use super::names::names;
 use crate::space::params::ParamsError;
 
 /// Why a recipe cannot be used.
@@ -10,7 +10,7 @@ pub enum RecipeError {
     /// No space has this name.
     #[error(
         "{0:?} is not a space; there are {names}, and any of them joined by +",
-        names = NAMES.map(|n| n.0).join(", ")
+        names = names().iter().map(|known| known.0).collect::<Vec<_>>().join(", ")
     )]
     Unknown(String),
     /// Nothing to compare with.

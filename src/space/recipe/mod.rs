@@ -3,11 +3,7 @@
 //! ```text
 //! recipe = parts (each a way to compare, with a weight) + calibration, or none
 //!
-//! part   asif                  relative rows over the encoders' vectors, centred or not
-//!        whitened              relative rows over whitened vectors
-//!        asif-canonical        relative rows over canonical coordinates
-//!        canonical             canonical coordinates compared directly (CCA)
-//!        ridge, procrustes     image vectors mapped into the text encoder's space
+//! part                         a way of comparing: see `comparison`
 //!
 //! calibration                  s-norm, CSLS or NNN against hubs, or the parts' scale alone
 //! ```
@@ -16,7 +12,6 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `part` | the ways of comparing, and their settings |
 //! | `hubness` | the corrections for hubs, and their settings |
 //! | `names` | what names on a command line stand for |
 //! | `check`, `error` | whether the numbers make sense |
@@ -27,7 +22,6 @@ mod check;
 mod error;
 mod hubness;
 mod names;
-mod part;
 mod show;
 mod written;
 
@@ -38,11 +32,12 @@ use std::mem::discriminant;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::check::positive;
 pub use self::error::RecipeError;
 pub use self::hubness::{Calibration, Hubness};
-pub use self::names::NAMES;
-pub use self::part::{Canonical, Part};
+pub use self::names::names;
 use self::written::Written;
+use super::comparison::Part;
 use super::params::SpaceParams;
 
 /// Fewer anchors than this say too little of how two sides vary together: a fused space is then
@@ -107,7 +102,7 @@ impl Recipe {
     /// What is left of it for so few anchors: below [`FEW`], the relative rows of the encoders'
     /// vectors if it has them, not calibrated; else all of it.
     pub fn for_anchors(&self, anchors: usize) -> Self {
-        let plain = self.parts.iter().find(|p| matches!(p.part, Part::Asif(_)));
+        let plain = self.parts.iter().find(|p| p.part.plain().is_some());
         match plain {
             Some(plain) if anchors < FEW && self.parts.len() > 1 => Self::of(plain.part),
             _ => self.clone(),
@@ -116,10 +111,7 @@ impl Recipe {
 
     /// The rows of the first part that is plain relative rows, if there is one.
     pub fn plain(&self) -> Option<&SpaceParams> {
-        self.parts.iter().find_map(|p| match &p.part {
-            Part::Asif(rows) => Some(rows),
-            _ => None,
-        })
+        self.parts.iter().find_map(|p| p.part.plain())
     }
 
     /// The most anchors that any part keeps in a row; 0 when no part has rows.

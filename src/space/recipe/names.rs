@@ -1,48 +1,41 @@
 //! The names of spaces.
 
-use super::{Calibration, Canonical, Part, Recipe, RecipeError, WeightedPart};
-use crate::space::params::SpaceParams;
+use super::{Calibration, Recipe, RecipeError, WeightedPart};
+use crate::space::SpaceParams;
+use crate::space::comparison::{AsifCanonical, Canonical, Part};
+
+const FUSED: &str = "fused";
 
 /// The names that [`Recipe::named`] knows, with what each is.
-pub const NAMES: [(&str, &str); 8] = [
-    (
-        "fused",
-        "asif + asif-canonical + canonical, calibrated: the default",
-    ),
-    ("asif", "relative rows, centred, k 200, p 4"),
-    (
-        "paper",
-        "the paper's relative rows: k 800, p 8, not centred, raw",
-    ),
-    ("whitened", "relative rows over whitened vectors"),
-    ("asif-canonical", "relative rows over canonical coordinates"),
-    ("canonical", "canonical coordinates compared directly (CCA)"),
-    ("ridge", "images mapped to texts by ridge regression"),
-    ("procrustes", "images mapped to texts by the best rotation"),
-];
+pub fn names() -> Vec<(&'static str, &'static str)> {
+    let what = "asif + asif-canonical + canonical, calibrated: the default";
+    let parts = Part::named();
+    let of_parts = parts.into_iter().map(|(name, what, _)| (name, what));
+    [(FUSED, what)].into_iter().chain(of_parts).collect()
+}
 
 impl Recipe {
     /// Relative rows of the encoders' vectors and of canonical coordinates, and these compared
     /// directly: what is near the anchors, what varies with them, and both.
     pub fn fused() -> Self {
+        let canonical = Canonical::default();
         let rows = SpaceParams {
             k: 400,
             p: 2.0,
             ..SpaceParams::default()
         };
-        let canonical = Canonical::default();
         let part = |weight, part| WeightedPart { weight, part };
         Self {
             parts: vec![
-                part(1.0, Part::Asif(SpaceParams::default())),
-                part(2.0, Part::AsifCanonical { canonical, rows }),
-                part(1.5, Part::Canonical(canonical)),
+                part(1.0, SpaceParams::default().into()),
+                part(2.0, AsifCanonical { canonical, rows }.into()),
+                part(1.5, canonical.into()),
             ],
             calibration: Some(Calibration::default()),
         }
     }
 
-    /// The space of a name in [`NAMES`], or of several joined by `+`, which are then calibrated.
+    /// The space of one of the [`names`], or of several joined by `+`, which are then calibrated.
     ///
     /// # Errors
     /// [`RecipeError::Unknown`].
@@ -55,35 +48,20 @@ impl Recipe {
         Ok(Self { parts, calibration })
     }
 
-    /// The name in [`NAMES`] that stands for exactly this recipe, if one does.
+    /// The name that stands for exactly this recipe, if one does.
     pub fn known_name(&self) -> Option<&'static str> {
-        let mut names = NAMES.iter().map(|(name, _)| *name);
+        let mut names = names().into_iter().map(|(name, _)| name);
         names.find(|name| Self::named(name).is_ok_and(|known| known == *self))
     }
 
     fn one(name: &str) -> Result<Self, RecipeError> {
-        let rows = SpaceParams::default();
-        let canonical = Canonical::default();
-        Ok(Self::of(match name {
-            "fused" => return Ok(Self::fused()),
-            "asif" => Part::Asif(rows),
-            "paper" => Part::Asif(SpaceParams::PAPER),
-            "whitened" => Part::Whitened {
-                shrinkage: 1.0,
-                rows,
-            },
-            "asif-canonical" => Part::AsifCanonical {
-                canonical,
-                rows: SpaceParams {
-                    k: 400,
-                    p: 2.0,
-                    ..rows
-                },
-            },
-            "canonical" => Part::Canonical(canonical),
-            "ridge" => Part::Ridge { shrinkage: 1.0 },
-            "procrustes" => Part::Procrustes,
-            other => return Err(RecipeError::Unknown(other.to_owned())),
-        }))
+        if name == FUSED {
+            return Ok(Self::fused());
+        }
+        let known = Part::named()
+            .into_iter()
+            .find(|(known, _, _)| *known == name);
+        let unknown = || RecipeError::Unknown(name.to_owned());
+        known.map(|(_, _, part)| Self::of(part)).ok_or_else(unknown)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Calibration, FEW, Hubness, Part, Recipe, WeightedPart};
+use super::{Calibration, FEW, Hubness, Recipe, WeightedPart};
 
 impl fmt::Display for Recipe {
     /// One line: `1 asif (k 200, p 4, centred, clamp) + ... | calibrated on 1000, best 100`.
@@ -58,40 +58,5 @@ impl Recipe {
 impl fmt::Display for Calibration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&calibrated(self, &format!("{} anchors", self.cohort)))
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
-        let mut said = Vec::new();
-        match self {
-            Self::Canonical(c) | Self::AsifCanonical { canonical: c, .. } => {
-                said.push(format!("dims {}, shrinkage {}", c.dims, c.shrinkage));
-                said.push(format!("exponent {}", c.exponent));
-            }
-            Self::Ridge { shrinkage } | Self::Whitened { shrinkage, .. } => {
-                said.push(format!("shrinkage {shrinkage}"));
-            }
-            Self::Asif(_) | Self::Procrustes => {}
-        }
-        if let Some(rows) = self.rows() {
-            said.push(format!("k {}, p {}", rows.k, rows.p));
-            if matches!(self, Self::Asif(_)) {
-                said.push(
-                    if rows.center {
-                        "centred"
-                    } else {
-                        "not centred"
-                    }
-                    .to_owned(),
-                );
-            }
-            said.push(format!("negatives {:?}", rows.negatives).to_lowercase());
-        }
-        if said.is_empty() {
-            return Ok(());
-        }
-        write!(f, " ({})", said.join(", "))
     }
 }

@@ -6,9 +6,11 @@ use super::folds::Fold;
 use super::objective::{Answer, Question};
 use super::stage::{Depth, Stage};
 use super::{Labelled, TuneError};
+use crate::modality::Sides;
 use crate::progress::Cancel;
 use crate::space::Recipe;
-use crate::space::linear::Moments;
+use crate::space::linear::{FitError, Moments};
+use crate::space::matrices::MatrixAnchors;
 
 /// Held-out pairs, and classes: the two things that a space is to do.
 pub const TASKS: usize = 2;
@@ -26,7 +28,7 @@ pub struct Course<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Vectors<'a> {
     /// Images and texts.
-    pub sides: [ArrayView2<'a, f32>; 2],
+    pub sides: Sides<ArrayView2<'a, f32>>,
     /// Of all of them.
     pub moments: &'a Moments,
 }
@@ -35,7 +37,7 @@ impl Vectors<'_> {
     /// The same for a shorter life: array views cannot be shortened by themselves.
     pub fn view(&self) -> Vectors<'_> {
         Vectors {
-            sides: [self.sides[0].view(), self.sides[1].view()],
+            sides: self.sides.as_ref().map(|rows| rows.view()),
             moments: self.moments,
         }
     }
@@ -43,19 +45,25 @@ impl Vectors<'_> {
 
 impl<'a> Course<'a> {
     /// The stages of these folds.
-    pub fn of_folds(vectors: Vectors<'a>, folds: &[Fold], depth: Depth) -> Self {
+    ///
+    /// # Errors
+    /// When a pair cannot be read.
+    pub fn of_folds(vectors: Vectors<'a>, folds: &[Fold], depth: Depth) -> Result<Self, FitError> {
         let stage = |fold: &Fold| {
-            let [x, y] = vectors.sides;
             let moments = fitted(vectors, &fold.fit);
             let of_classes = || fold.classes.iter();
             let images: Vec<u32> = of_classes()
                 .flat_map(|c| c.images.iter().copied())
                 .collect();
             let prompts: Vec<u32> = of_classes().map(|c| c.prompt).collect();
-            let queries = [
-                rows(x, fold.pairs.iter().chain(&images)),
-                rows(y, fold.pairs.iter().chain(&prompts)),
-            ];
+            let asked = Sides {
+                image: &images,
+                text: &prompts,
+            };
+            let queries = vectors
+                .sides
+                .zip(asked)
+                .map(|(side, more)| rows(side, fold.pairs.iter().chain(more)));
             let pairs = fold.pairs.len();
             let label = |(c, class): (u32, &super::folds::Class)| vec![c; class.images.len()];
             let labels: Vec<u32> = (0u32..).zip(&fold.classes).flat_map(label).collect();
@@ -64,12 +72,13 @@ impl<'a> Course<'a> {
                 first: pairs,
                 labels,
             };
-            let stage = Stage::new(vectors.sides, fold.fit.clone(), moments, queries, depth);
-            (stage, vec![(0, Question::Pairs(pairs)), (1, classes)])
+            let anchors = MatrixAnchors::new(vectors.sides, fold.fit.clone(), moments);
+            let stage = Stage::new(anchors, queries, depth)?;
+            Ok((stage, vec![(0, Question::Pairs(pairs)), (1, classes)]))
         };
-        Self {
-            stages: folds.iter().map(stage).collect(),
-        }
+        Ok(Self {
+            stages: folds.iter().map(stage).collect::<Result<_, FitError>>()?,
+        })
     }
 
     /// The pairs of the folds alone, and labelled images in the place of their classes: those
@@ -81,11 +90,12 @@ impl<'a> Course<'a> {
         sets: &[Labelled],
         odd: bool,
         depth: Depth,
-    ) -> Self {
+    ) -> Result<Self, FitError> {
         for (_, questions) in &mut self.stages {
             questions.retain(|(task, _)| *task == 0);
         }
-        let mut queries = [0, 1].map(|side: usize| Array2::zeros((0, vectors.sides[side].ncols())));
+        let none = |side: ArrayView2<f32>| Array2::zeros((0, side.ncols()));
+        let mut queries: Sides<Array2<f32>> = vectors.sides.map(none);
         let mut questions = Vec::new();
         for set in sets {
             let wanted = |i: &usize| (i % 2 == 1) == odd;
@@ -93,22 +103,27 @@ impl<'a> Course<'a> {
             questions.push((
                 1,
                 Question::Classes {
-                    texts: (queries[1].nrows(), set.prompts.nrows()),
-                    first: queries[0].nrows(),
+                    texts: (queries.text.nrows(), set.prompts.nrows()),
+                    first: queries.image.nrows(),
                     labels: chosen.iter().map(|&i| set.labels[i]).collect(),
                 },
             ));
             let images = set.images.select(Axis(0), &chosen);
-            for (all, more) in queries.iter_mut().zip([images.view(), set.prompts.view()]) {
+            let more = Sides {
+                image: images.view(),
+                text: set.prompts.view(),
+            };
+            for (all, more) in queries.as_mut().zip(more) {
                 if let Ok(joined) = concatenate(Axis(0), &[all.view(), more]) {
                     *all = joined;
                 }
             }
         }
         let moments = fitted(vectors, &fit);
-        let stage = Stage::new(vectors.sides, fit, moments, queries, depth);
-        self.stages.push((stage, questions));
-        self
+        let anchors = MatrixAnchors::new(vectors.sides, fit, moments);
+        self.stages
+            .push((Stage::new(anchors, queries, depth)?, questions));
+        Ok(self)
     }
 
     /// The answers of a recipe.
@@ -147,14 +162,10 @@ impl<'a> Course<'a> {
 
 /// The moments of the pairs in `fit`: those of all, less those of the others.
 fn fitted(vectors: Vectors<'_>, fit: &[u32]) -> Moments {
-    let [x, y] = vectors.sides;
-    let n = x.nrows() as u32;
+    let n = vectors.sides.image.nrows() as u32;
     let others: Vec<u32> = (0..n).filter(|i| fit.binary_search(i).is_err()).collect();
-    let mut gone = Moments::new(x.ncols(), y.ncols());
-    let held = [rows(x, others.iter()), rows(y, others.iter())];
-    if let [Some(x), Some(y)] = [held[0].as_slice(), held[1].as_slice()] {
-        gone.add(x, y);
-    }
+    let held = vectors.sides.map(|side| rows(side, others.iter()));
+    let gone = Moments::of(&held);
     let mut moments = vectors.moments.clone();
     moments.subtract(&gone);
     moments

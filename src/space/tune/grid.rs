@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::space::recipe::{Calibration, Canonical, Hubness, WeightedPart};
+use crate::space::comparison::Canonical;
+use crate::space::recipe::{Calibration, Hubness, WeightedPart};
 use crate::space::{Part, Recipe, SpaceParams};
 
 /// One thing about a recipe.
@@ -121,10 +122,7 @@ fn canonical(
     values: &[f64],
     field: fn(&mut Canonical) -> &mut f64,
 ) -> Vec<Recipe> {
-    varied(recipe, values, |part| match part {
-        Part::Canonical(c) | Part::AsifCanonical { canonical: c, .. } => Some(field(c)),
-        _ => None,
-    })
+    varied(recipe, values, |part| part.canonical_mut().map(field))
 }
 
 fn rows<T: Copy + PartialOrd>(
@@ -133,10 +131,13 @@ fn rows<T: Copy + PartialOrd>(
     values: &[T],
     field: fn(&mut SpaceParams) -> &mut T,
 ) -> Vec<Recipe> {
-    varied(recipe, values, |part| match part {
-        Part::Asif(rows) if plain => Some(field(rows)),
-        Part::AsifCanonical { rows, .. } if !plain => Some(field(rows)),
-        _ => None,
+    // Of rows that stand on nothing but a space of their own none are tried.
+    varied(recipe, values, |part| {
+        let is_wanted = match plain {
+            true => part.plain().is_some(),
+            false => part.canonical().is_some(),
+        };
+        part.rows_mut().filter(|_| is_wanted).map(field)
     })
 }
 

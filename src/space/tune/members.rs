@@ -7,6 +7,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
 
 use super::course::Vectors;
+use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 
 /// What a weight is multiplied with, against the others of its side.
@@ -65,42 +66,39 @@ impl Blocks {
 }
 
 /// The weights of both modalities.
-pub type Members = [Blocks; 2];
+pub type Members = Sides<Blocks>;
 
 /// All weights that differ from `members` in one encoder of one modality.
 pub fn around(members: &Members) -> Vec<Members> {
-    let of = |side: usize| {
+    let of = |side: Modality| {
         members[side].around().into_iter().map(move |blocks| {
             let mut other = members.clone();
             other[side] = blocks;
             other
         })
     };
-    of(0).chain(of(1)).collect()
+    Modality::BOTH.into_iter().flat_map(of).collect()
 }
 
 /// Pairs of a set with other weights.
 #[derive(Debug)]
 pub struct Reweighed {
-    sides: [Array2<f32>; 2],
+    sides: Sides<Array2<f32>>,
     moments: Moments,
 }
 
 impl Reweighed {
     /// Of pairs with the weights `from`.
     pub fn new(vectors: Vectors<'_>, from: &Members, to: &Members) -> Self {
-        let sides = [0, 1].map(|side| from[side].reweigh(vectors.sides[side], &to[side]));
-        let mut moments = Moments::new(sides[0].ncols(), sides[1].ncols());
-        if let [Some(x), Some(y)] = [sides[0].as_slice(), sides[1].as_slice()] {
-            moments.add(x, y);
-        }
+        let sides = Sides::of(|side| from[side].reweigh(vectors.sides[side], &to[side]));
+        let moments = Moments::of(&sides);
         Self { sides, moments }
     }
 
     /// The vectors.
     pub fn vectors(&self) -> Vectors<'_> {
         Vectors {
-            sides: [self.sides[0].view(), self.sides[1].view()],
+            sides: self.sides.as_ref().map(|rows| rows.view()),
             moments: &self.moments,
         }
     }
@@ -136,13 +134,22 @@ mod tests {
             dims: vec![3],
             weights: vec![1.0],
         };
-        let all = around(&[two(0.5, 0.5), alone.clone()]);
+        let all = around(&Sides {
+            image: two(0.5, 0.5),
+            text: alone.clone(),
+        });
         let weights: Vec<f64> = all
             .iter()
-            .map(|m| (m[0].weights[0] * 3.0).round())
+            .map(|m| (m.image.weights[0] * 3.0).round())
             .collect();
         assert_eq!(weights, [1.0, 2.0], "halving one is doubling the other");
-        assert!(all.iter().all(|m| m[1] == alone));
-        assert!(around(&[alone.clone(), alone]).is_empty());
+        assert!(all.iter().all(|m| m.text == alone));
+        assert!(
+            around(&Sides {
+                image: alone.clone(),
+                text: alone,
+            })
+            .is_empty()
+        );
     }
 }

@@ -17,7 +17,7 @@
 //! | [`groups`] | which pairs must stay on one side of a split |
 //! | [`clusters`] | texts that speak of the same |
 //! | [`folds`] | what is fitted on and what is asked |
-//! | [`stage`], [`fits`] | any recipe, fitted to some pairs, scores the same queries |
+//! | [`stage`] | any recipe, fitted to some pairs, scores the same queries |
 //! | [`objective`] | what scores are worth, answer by answer |
 //! | [`course`] | folds as stages with questions |
 //! | [`compare`] | two recipes on the same questions, with the error of their difference |
@@ -28,7 +28,6 @@
 pub mod clusters;
 pub mod compare;
 pub mod course;
-pub mod fits;
 pub mod folds;
 pub mod grid;
 pub mod groups;
@@ -48,6 +47,7 @@ use self::stage::Depth;
 use super::Recipe;
 use super::linear::FitError;
 use super::recipe::Calibration;
+use crate::modality::Sides;
 use crate::progress::{Cancel, Progress};
 
 /// Why no recipe can be recommended.
@@ -156,7 +156,10 @@ pub fn tune(
         labelled,
         members,
     } = subject;
-    let [images, texts] = vectors.sides;
+    let Sides {
+        image: images,
+        text: texts,
+    } = vectors.sides;
     progress.begin("groups", None);
     let groups = groups::groups(images, captions);
     let mut distinct = groups.clone();
@@ -204,16 +207,16 @@ pub fn tune(
         None => vectors.view(),
     };
     let to = weighed.as_ref().unwrap_or(members);
-    let found = search::search(&mut tried.inner(best, to), recipe, progress, cancel)?;
+    let found = search::search(&mut tried.inner(best, to)?, recipe, progress, cancel)?;
     outcome.trials = found.trials;
     let is_change = found.recipe != *recipe || weighed.is_some();
     if !is_change {
         outcome.reason = "nothing that was tried is better beyond noise".to_owned();
     }
     progress.begin("estimate", Some(2));
-    let present = tried.outer(vectors, members).marks(recipe, cancel)?;
+    let present = tried.outer(vectors, members)?.marks(recipe, cancel)?;
     progress.advance(1);
-    let marks = tried.outer(best, to).marks(&found.recipe, cancel)?;
+    let marks = tried.outer(best, to)?.marks(&found.recipe, cancel)?;
     progress.end();
     let base = Worth::of(&present);
     let estimate = Estimate {
@@ -261,12 +264,12 @@ struct Tried<'a> {
 
 impl Tried<'_> {
     /// The folds that the choice is made on, for vectors with the weights `to`.
-    fn inner<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
+    fn inner<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Result<Course<'v>, FitError> {
         self.course(vectors, &self.folds.inner, to, false)
     }
 
     /// The fold that nothing is chosen on.
-    fn outer<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
+    fn outer<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Result<Course<'v>, FitError> {
         self.course(vectors, std::slice::from_ref(&self.folds.outer), to, true)
     }
 
@@ -276,17 +279,17 @@ impl Tried<'_> {
         folds: &[folds::Fold],
         to: &Members,
         odd: bool,
-    ) -> Course<'v> {
-        let course = Course::of_folds(vectors, folds, self.depth);
+    ) -> Result<Course<'v>, FitError> {
+        let course = Course::of_folds(vectors, folds, self.depth)?;
         if self.labelled.is_empty() {
-            return course;
+            return Ok(course);
         }
         let labelled: Vec<Labelled> = self
             .labelled
             .iter()
             .map(|set| Labelled {
-                images: self.members[0].reweigh(set.images.view(), &to[0]),
-                prompts: self.members[1].reweigh(set.prompts.view(), &to[1]),
+                images: self.members.image.reweigh(set.images.view(), &to.image),
+                prompts: self.members.text.reweigh(set.prompts.view(), &to.text),
                 ..set.clone()
             })
             .collect();
@@ -308,13 +311,13 @@ impl Tried<'_> {
             return Ok(None);
         }
         progress.begin("encoders", Some(1 + candidates.len() as u64));
-        let present = self.inner(vectors, self.members).marks(recipe, cancel)?;
+        let present = self.inner(vectors, self.members)?.marks(recipe, cancel)?;
         progress.advance(1);
         let base = Worth::of(&present);
         let mut tried = Vec::with_capacity(candidates.len());
         for to in candidates {
             let other = Reweighed::new(vectors, self.members, &to);
-            let marks = self.inner(other.vectors(), &to).marks(recipe, cancel)?;
+            let marks = self.inner(other.vectors(), &to)?.marks(recipe, cancel)?;
             tried.push((to, marks));
             progress.advance(1);
         }

@@ -1,0 +1,156 @@
+//! The two sides of a pair: what reads images and what reads texts.
+
+use std::ops::{Index, IndexMut};
+
+use serde::{Deserialize, Serialize};
+
+/// What an encoder reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Modality {
+    /// Pictures: JPEG, PNG, WebP, GIF or BMP bytes.
+    Image,
+    /// Text: UTF-8 strings.
+    Text,
+}
+
+impl Modality {
+    /// Both, in the order of files and lists.
+    pub const BOTH: [Self; 2] = [Self::Image, Self::Text];
+
+    /// Its name, in files and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Text => "text",
+        }
+    }
+
+    /// The one that this one is compared with.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Image => Self::Text,
+            Self::Text => Self::Image,
+        }
+    }
+}
+
+impl std::fmt::Display for Modality {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing for each side, such as the mean of all images' vectors and that of all texts'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sides<T> {
+    /// The images' side.
+    pub image: T,
+    /// The texts' side.
+    pub text: T,
+}
+
+impl<T> Sides<T> {
+    /// What `make` gives for each side, images first.
+    pub fn of(mut make: impl FnMut(Modality) -> T) -> Self {
+        Self {
+            image: make(Modality::Image),
+            text: make(Modality::Text),
+        }
+    }
+
+    /// The same where making may fail.
+    ///
+    /// # Errors
+    /// The first error of `make`.
+    pub fn try_of<E>(mut make: impl FnMut(Modality) -> Result<T, E>) -> Result<Self, E> {
+        Ok(Self {
+            image: make(Modality::Image)?,
+            text: make(Modality::Text)?,
+        })
+    }
+
+    /// Each side turned into something else.
+    pub fn map<U>(self, mut turn: impl FnMut(T) -> U) -> Sides<U> {
+        Sides {
+            image: turn(self.image),
+            text: turn(self.text),
+        }
+    }
+
+    /// The same where turning may fail.
+    ///
+    /// # Errors
+    /// The first error of `turn`.
+    pub fn try_map<U, E>(self, mut turn: impl FnMut(T) -> Result<U, E>) -> Result<Sides<U>, E> {
+        Ok(Sides {
+            image: turn(self.image)?,
+            text: turn(self.text)?,
+        })
+    }
+
+    /// Both with those of another pair of sides.
+    pub fn zip<U>(self, other: Sides<U>) -> Sides<(T, U)> {
+        Sides {
+            image: (self.image, other.image),
+            text: (self.text, other.text),
+        }
+    }
+
+    /// References to both.
+    pub fn as_ref(&self) -> Sides<&T> {
+        Sides {
+            image: &self.image,
+            text: &self.text,
+        }
+    }
+
+    /// References to both, to change them.
+    pub fn as_mut(&mut self) -> Sides<&mut T> {
+        Sides {
+            image: &mut self.image,
+            text: &mut self.text,
+        }
+    }
+
+    /// Both, images first.
+    pub fn iter(&self) -> std::array::IntoIter<&T, 2> {
+        self.as_ref().into_iter()
+    }
+}
+
+impl<T: Serialize> Serialize for Sides<T> {
+    /// As a list, images first.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        [&self.image, &self.text].serialize(serializer)
+    }
+}
+
+impl<T> IntoIterator for Sides<T> {
+    type Item = T;
+    type IntoIter = std::array::IntoIter<T, 2>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        [self.image, self.text].into_iter()
+    }
+}
+
+impl<T> Index<Modality> for Sides<T> {
+    type Output = T;
+
+    fn index(&self, modality: Modality) -> &T {
+        match modality {
+            Modality::Image => &self.image,
+            Modality::Text => &self.text,
+        }
+    }
+}
+
+impl<T> IndexMut<Modality> for Sides<T> {
+    fn index_mut(&mut self, modality: Modality) -> &mut T {
+        match modality {
+            Modality::Image => &mut self.image,
+            Modality::Text => &mut self.text,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Anchors as a space sees them, wherever they lie: a set on disk, or matrices in memory.
+
+use super::Frame;
+use super::linear::{FitError, Moments};
+use crate::modality::{Modality, Sides};
+
+/// The anchors nearest to an input in a frame, best first: number and similarity.
+pub type Neighbours = Vec<(u32, f32)>;
+
+/// What is asked of anchors: those nearest to some inputs in one frame.
+#[derive(Debug, Clone, Copy)]
+pub struct NearestQuery<'a> {
+    /// The coordinates in which anchors and inputs are compared.
+    pub frame: &'a Frame,
+    /// How many are wanted for each input; fewer where there are no more.
+    pub k: usize,
+}
+
+/// Pairs of unit vectors that a space is fitted to and that inputs are compared with.
+///
+/// Anchors are numbered from 0. They may lie among other rows (removed pairs, pairs that are held
+/// out), for which frames have weights all the same: a *stored* row is any of them.
+pub trait Anchors: Sync {
+    /// What can go wrong: a file that is damaged, or too few pairs for a space.
+    type Error: From<FitError> + Send;
+
+    /// How many anchors there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The lengths of both sides' vectors.
+    fn dims(&self) -> Sides<usize>;
+
+    /// The mean of the anchors' vectors of one side, `[dim]`.
+    fn mean(&self, side: Modality) -> Vec<f32>;
+
+    /// The second moments of the anchors.
+    ///
+    /// # Errors
+    /// When a file of them is damaged.
+    fn moments(&self) -> Result<Moments, Self::Error>;
+
+    /// The unit vector of an anchor, `[dim]`.
+    ///
+    /// # Errors
+    /// When there is no such anchor, or its file is damaged.
+    fn vector(&self, anchor: u32, side: Modality) -> Result<&[f32], Self::Error>;
+
+    /// One number for each stored row, `[stored]`; `of_block` makes them of blocks of rows, `[n, dim]`,
+    /// on several threads.
+    fn of_stored(&self, side: Modality, of_block: &(dyn Fn(&[f32]) -> Vec<f32> + Sync))
+    -> Vec<f32>;
+
+    /// The nearest anchors of each input for each query, `[queries][inputs]`; `inputs` are unit
+    /// vectors, `[inputs, dim]`.
+    ///
+    /// # Errors
+    /// When an input has another length or is not finite.
+    fn nearest(
+        &self,
+        side: Modality,
+        queries: &[NearestQuery<'_>],
+        inputs: &[f32],
+    ) -> Result<Vec<Vec<Neighbours>>, Self::Error>;
+}
+
+impl<A: Anchors> Anchors for &A {
+    type Error = A::Error;
+
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn dims(&self) -> Sides<usize> {
+        (**self).dims()
+    }
+
+    fn mean(&self, side: Modality) -> Vec<f32> {
+        (**self).mean(side)
+    }
+
+    fn moments(&self) -> Result<Moments, A::Error> {
+        (**self).moments()
+    }
+
+    fn vector(&self, anchor: u32, side: Modality) -> Result<&[f32], A::Error> {
+        (**self).vector(anchor, side)
+    }
+
+    fn of_stored(
+        &self,
+        side: Modality,
+        of_block: &(dyn Fn(&[f32]) -> Vec<f32> + Sync),
+    ) -> Vec<f32> {
+        (**self).of_stored(side, of_block)
+    }
+
+    fn nearest(
+        &self,
+        side: Modality,
+        queries: &[NearestQuery<'_>],
+        inputs: &[f32],
+    ) -> Result<Vec<Vec<Neighbours>>, A::Error> {
+        (**self).nearest(side, queries, inputs)
+    }
+}

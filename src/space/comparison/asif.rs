@@ -1,0 +1,60 @@
+//! Relative rows over the vectors as the encoders gave them (Norelli et al. 2023, section 3).
+
+use super::Comparison;
+use crate::modality::Sides;
+use crate::space::anchors::Anchors;
+use crate::space::fitted::{FittedPart, Fitter};
+use crate::space::recipe::RecipeError;
+use crate::space::{Frame, SpaceParams};
+
+impl Comparison for SpaceParams {
+    fn named() -> Vec<(&'static str, &'static str, Self)> {
+        vec![
+            (
+                "asif",
+                "relative rows, centred, k 200, p 4",
+                Self::default(),
+            ),
+            (
+                "paper",
+                "the paper's relative rows: k 800, p 8, not centred, raw",
+                Self::PAPER,
+            ),
+        ]
+    }
+
+    fn name(&self) -> &'static str {
+        if *self == Self::PAPER {
+            "paper"
+        } else {
+            "asif"
+        }
+    }
+
+    fn settings(&self) -> Vec<String> {
+        let [kept, negatives] = self.words();
+        let center = if self.center {
+            "centred"
+        } else {
+            "not centred"
+        };
+        vec![kept, center.to_owned(), negatives]
+    }
+
+    fn validate(&self) -> Result<(), RecipeError> {
+        Ok(Self::validate(self)?)
+    }
+
+    fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
+        Some(self)
+    }
+
+    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+        fitter.rows((*self).into(), *self, |fitter| {
+            Ok(match self.center {
+                true => fitter.centered(),
+                false => Sides::of(|_| Frame::Own),
+            })
+        })
+    }
+}

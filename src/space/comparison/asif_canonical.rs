@@ -1,0 +1,58 @@
+//! Relative rows over canonical coordinates.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Canonical, Comparison, rows_of_mapped};
+use crate::space::SpaceParams;
+use crate::space::anchors::Anchors;
+use crate::space::fitted::{FittedPart, Fitter};
+use crate::space::recipe::RecipeError;
+
+/// The settings of relative rows over canonical coordinates.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AsifCanonical {
+    /// The coordinates.
+    pub canonical: Canonical,
+    /// The rows; they are always centred.
+    pub rows: SpaceParams,
+}
+
+impl Comparison for AsifCanonical {
+    fn named() -> Vec<(&'static str, &'static str, Self)> {
+        let settings = Self {
+            canonical: Canonical::default(),
+            rows: rows_of_mapped(),
+        };
+        let what = "relative rows over canonical coordinates";
+        vec![("asif-canonical", what, settings)]
+    }
+
+    fn name(&self) -> &'static str {
+        "asif-canonical"
+    }
+
+    fn settings(&self) -> Vec<String> {
+        let canonical = self.canonical.settings().into_iter();
+        canonical.chain(self.rows.words()).collect()
+    }
+
+    fn validate(&self) -> Result<(), RecipeError> {
+        self.rows.validate()?;
+        self.canonical.validate()
+    }
+
+    fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
+        Some(&mut self.rows)
+    }
+
+    fn canonical_mut(&mut self) -> Option<&mut Canonical> {
+        Some(&mut self.canonical)
+    }
+
+    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+        fitter.rows((*self).into(), self.rows, |fitter| {
+            let maps = fitter.canonical(self.canonical)?;
+            Ok(fitter.mapped(maps))
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! The cosine of canonical coordinates: the directions of both sides that vary together the most.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Comparison, ScoreSplit, positive};
+use crate::modality::{Modality, Sides};
+use crate::space::Code;
+use crate::space::anchors::Anchors;
+use crate::space::fitted::{FittedPart, Fitter};
+use crate::space::linear::LinearMap;
+use crate::space::linear::moments::{UNITS, round};
+use crate::space::recipe::RecipeError;
+
+/// The settings of canonical coordinates.
+///
+/// `S_x = cov(x) + shrinkage * mean(eig) * I`, likewise `S_y`; `U S V' = svd(S_x^-1/2 C_xy
+/// S_y^-1/2)`; an image is projected by `S_x^-1/2 U S^exponent`, a text by `S_y^-1/2 V S^exponent`
+/// (Hotelling 1936; with shrinkage Vinod 1976; for two frozen encoders CSA, Li et al., ICLR 2025).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Canonical {
+    /// How many coordinates are kept; clamped to the shorter of both vectors.
+    pub dims: usize,
+    /// How much of the mean variance is added to every direction: few pairs need much.
+    pub shrinkage: f64,
+    /// The power of each coordinate's correlation that it is multiplied with.
+    pub exponent: f64,
+}
+
+impl Default for Canonical {
+    fn default() -> Self {
+        Self {
+            dims: 384,
+            shrinkage: 1.0,
+            exponent: 0.5,
+        }
+    }
+}
+
+impl Comparison for Canonical {
+    fn named() -> Vec<(&'static str, &'static str, Self)> {
+        let what = "canonical coordinates compared directly (CCA)";
+        vec![("canonical", what, Self::default())]
+    }
+
+    fn name(&self) -> &'static str {
+        "canonical"
+    }
+
+    fn settings(&self) -> Vec<String> {
+        vec![
+            format!("dims {}, shrinkage {}", self.dims, self.shrinkage),
+            format!("exponent {}", self.exponent),
+        ]
+    }
+
+    fn validate(&self) -> Result<(), RecipeError> {
+        positive("shrinkage", self.shrinkage)?;
+        let number = |name, value| Err(RecipeError::Number { name, value });
+        if !(self.exponent.is_finite() && self.exponent >= 0.0) {
+            return number("exponent", self.exponent);
+        }
+        if self.dims == 0 {
+            return number("dims", 0.0);
+        }
+        Ok(())
+    }
+
+    fn canonical_mut(&mut self) -> Option<&mut Canonical> {
+        Some(self)
+    }
+
+    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+        Ok(FittedPart::Mapped(fitter.canonical(*self)?))
+    }
+
+    /// Splits into all anchors through the covariance, of which the coordinates are made: see
+    /// [`linear::canonical`](crate::space::linear::canonical).
+    fn split<A: Anchors>(
+        &self,
+        fitted: &FittedPart,
+        anchors: &A,
+        image: &Code,
+        text: &Code,
+    ) -> Result<ScoreSplit, A::Error> {
+        let (FittedPart::Mapped(maps), Code::Coordinates(u), Code::Coordinates(v)) =
+            (fitted, image, text)
+        else {
+            return Ok(ScoreSplit::Whole(f64::from(image.dot(text))));
+        };
+        let directions = Sides {
+            image: maps.image.unscaled(u, 1.0),
+            text: maps.text.unscaled(v, 2.0 * self.exponent as f32),
+        };
+        let n = anchors.len() as f64;
+        let product = |anchor: u32| {
+            let along = |side: Modality| {
+                let vector = anchors.vector(anchor, side)?;
+                Ok::<_, A::Error>(centred_product(vector, &maps[side], &directions[side]))
+            };
+            Ok((anchor, along(Modality::Image)? * along(Modality::Text)? / n))
+        };
+        let products = (0..anchors.len() as u32).into_par_iter().map(product);
+        Ok(ScoreSplit::ByAnchor(
+            products.collect::<Result<_, A::Error>>()?,
+        ))
+    }
+}
+
+/// `<vector - center, direction>`, the vector rounded as the moments have it, so that the sum over the
+/// anchors is the score.
+fn centred_product(vector: &[f32], map: &LinearMap, direction: &[f32]) -> f64 {
+    let terms = vector.iter().zip(map.center()).zip(direction);
+    terms
+        .map(|((v, c), d)| (round(*v) / UNITS - f64::from(*c)) * f64::from(*d))
+        .sum()
+}

@@ -1,0 +1,40 @@
+//! The cosine between the text and the image mapped by ridge regression.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Comparison, positive};
+use crate::space::anchors::Anchors;
+use crate::space::fitted::{FittedPart, Fitter};
+use crate::space::linear;
+use crate::space::recipe::RecipeError;
+
+/// The settings of ridge regression from images to texts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Ridge {
+    /// How much of the mean variance is added to every direction before.
+    pub shrinkage: f64,
+}
+
+impl Comparison for Ridge {
+    fn named() -> Vec<(&'static str, &'static str, Self)> {
+        let what = "images mapped to texts by ridge regression";
+        vec![("ridge", what, Self { shrinkage: 1.0 })]
+    }
+
+    fn name(&self) -> &'static str {
+        "ridge"
+    }
+
+    fn settings(&self) -> Vec<String> {
+        vec![format!("shrinkage {}", self.shrinkage)]
+    }
+
+    fn validate(&self) -> Result<(), RecipeError> {
+        positive("shrinkage", self.shrinkage)
+    }
+
+    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+        let maps = linear::ridge(fitter.moments()?, self.shrinkage)?;
+        Ok(FittedPart::Mapped(maps))
+    }
+}

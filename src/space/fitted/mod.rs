@@ -1,0 +1,264 @@
+//! A space fitted to anchors: what turns vectors into codes, scores and explanations.
+//!
+//! ```text
+//! recipe + anchors ──> second moments ──> maps ──> weights of all anchors ──> cohort's codes
+//! ```
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `fitter` | what the parts of a recipe are fitted from, each thing made once |
+//! | `part` | a part, fitted |
+
+mod fitter;
+mod part;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+pub use fitter::Fitter;
+pub use part::{FittedPart, FittedRows};
+
+use super::anchors::{Anchors, NearestQuery, Neighbours};
+use super::cohort::Cohort;
+use super::comparison::ScoreSplit;
+use super::explain::{Contribution, Explanation, PartAmount};
+use super::recipe::Calibration;
+use super::representation::weight;
+use super::{Code, Recipe, RelativeRow, Representation};
+use crate::modality::{Modality, Sides};
+
+/// Inputs that are calibrated together: as many as a kernel multiplies at once.
+const TOGETHER: usize = asif_index::simd::TILE;
+
+/// A recipe fitted to one generation of anchors, without the anchors themselves. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct FittedSpace {
+    recipe: Arc<Recipe>,
+    parts: Arc<[FittedPart]>,
+    cohort: Option<Arc<Cohort>>,
+}
+
+impl FittedSpace {
+    /// Fits a [valid](Recipe::validate) recipe. What is fitted depends on the anchors only, to the bit.
+    ///
+    /// Cost: a centred space reads every vector once; one with maps multiplies every vector with
+    /// them; calibration searches the cohort.
+    ///
+    /// # Errors
+    /// When the pairs are too few for the recipe, or a file is damaged.
+    pub fn fit<A: Anchors>(anchors: &A, recipe: &Recipe) -> Result<Self, A::Error> {
+        let recipe = recipe.for_anchors(anchors.len());
+        let mut fitter = Fitter::new(anchors);
+        let parts = recipe.parts.iter().map(|part| fitter.part(&part.part));
+        let parts: Vec<FittedPart> = parts.collect::<Result<_, _>>()?;
+        let mut space = Self {
+            recipe: Arc::new(recipe),
+            parts: parts.into(),
+            cohort: None,
+        };
+        if let Some(calibration) = space.recipe.calibration {
+            space.cohort = Some(Arc::new(space.cohort(anchors, calibration)?));
+        }
+        Ok(space)
+    }
+
+    /// The recipe, as far as it can be used with so many anchors.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// What the space makes of unit vectors of one side, `[n, dim]` row-major.
+    ///
+    /// # Errors
+    /// When a vector has another length or is not finite.
+    pub fn represent<A: Anchors>(
+        &self,
+        anchors: &A,
+        side: Modality,
+        vectors: &[f32],
+    ) -> Result<Vec<Representation>, A::Error> {
+        let codes = self.codes(anchors, side, vectors)?.into_iter();
+        let mut inputs: Vec<Representation> = codes
+            .map(|codes| Representation {
+                codes,
+                levels: Vec::new(),
+            })
+            .collect();
+        if let Some(cohort) = &self.cohort {
+            let level = |inputs: &mut [Representation]| {
+                let codes: Vec<&[Code]> = inputs.iter().map(|input| &input.codes[..]).collect();
+                let levels = cohort.levels(side, &codes);
+                for (input, levels) in inputs.iter_mut().zip(levels) {
+                    input.levels = levels;
+                }
+            };
+            inputs.par_chunks_mut(TOGETHER).for_each(level);
+        }
+        Ok(inputs)
+    }
+
+    /// The relative rows of unit vectors, `[n, dim]`, in the first part that has rows; empty rows when
+    /// none has.
+    ///
+    /// # Errors
+    /// As [`represent`](Self::represent).
+    pub fn rows<A: Anchors>(
+        &self,
+        anchors: &A,
+        side: Modality,
+        vectors: &[f32],
+    ) -> Result<Vec<RelativeRow>, A::Error> {
+        match self.parts.iter().find_map(FittedPart::rows) {
+            Some(rows) => Ok(searched(anchors, side, &[rows], vectors)?
+                .into_iter()
+                .flatten()
+                .collect()),
+            None => {
+                let n = vectors.len() / anchors.dims()[side].max(1);
+                Ok(vec![RelativeRow::default(); n])
+            }
+        }
+    }
+
+    /// The `k` nearest anchors of unit vectors, `[n, dim]`, in the coordinates of the first part that has
+    /// rows; none where none has.
+    ///
+    /// # Errors
+    /// As [`represent`](Self::represent).
+    pub fn nearest<A: Anchors>(
+        &self,
+        anchors: &A,
+        side: Modality,
+        k: usize,
+        vectors: &[f32],
+    ) -> Result<Vec<Neighbours>, A::Error> {
+        let Some(rows) = self.parts.iter().find_map(FittedPart::rows) else {
+            let n = vectors.len() / anchors.dims()[side].max(1);
+            return Ok(vec![Neighbours::new(); n]);
+        };
+        let frame = &rows.frames[side];
+        let found = anchors.nearest(side, &[NearestQuery { frame, k }], vectors)?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The anchors behind the score of an image and a text, which are of this space.
+    ///
+    /// Each part splits as its way of comparing allows: see [`Comparison::split`](super::comparison::Comparison::split). What calibration adds
+    /// is the explanation's offset. Everything adds up to the score.
+    ///
+    /// # Errors
+    /// When a stored vector cannot be read.
+    pub fn explain<A: Anchors>(
+        &self,
+        anchors: &A,
+        image: &Representation,
+        text: &Representation,
+    ) -> Result<Explanation, A::Error> {
+        let shares = self.recipe.shares();
+        let mut amounts: HashMap<u32, f64> = HashMap::new();
+        let mut explanation = Explanation {
+            score: image.score(text, &shares),
+            ..Explanation::default()
+        };
+        let codes = image.codes.iter().zip(&text.codes);
+        let parts = self.recipe.parts.iter().zip(self.parts.iter());
+        for (at, ((part, fitted), (x, y))) in parts.zip(codes).enumerate() {
+            let (factor, summand) = weight(&shares, &image.levels, &text.levels, at);
+            explanation.offset += summand;
+            let mut amount = PartAmount {
+                part: part.part.name(),
+                amount: 0.0,
+            };
+            match part.part.split(fitted, anchors, x, y)? {
+                ScoreSplit::ByAnchor(products) => {
+                    for (anchor, product) in products {
+                        amount.amount += factor * product;
+                        *amounts.entry(anchor).or_default() += factor * product;
+                    }
+                }
+                ScoreSplit::Whole(product) => {
+                    amount.amount = factor * product;
+                    explanation.unsplit.push(amount);
+                }
+            }
+            explanation.parts.push(amount);
+        }
+        explanation.contributions = Contribution::sorted(amounts);
+        Ok(explanation)
+    }
+
+    /// The codes of each vector, `[n][parts]`.
+    fn codes<A: Anchors>(
+        &self,
+        anchors: &A,
+        side: Modality,
+        vectors: &[f32],
+    ) -> Result<Vec<Vec<Code>>, A::Error> {
+        let with_rows: Vec<&FittedRows> = self.parts.iter().filter_map(FittedPart::rows).collect();
+        let mut rows = searched(anchors, side, &with_rows, vectors)?.into_iter();
+        let n = vectors.len() / anchors.dims()[side].max(1);
+        let mut codes: Vec<Vec<Code>> = vec![Vec::with_capacity(self.parts.len()); n];
+        for part in self.parts.iter() {
+            let of_part: Vec<Code> = match part {
+                FittedPart::Rows(_) => rows.next().into_iter().flatten().map(Code::Row).collect(),
+                FittedPart::Mapped(maps) => Code::coordinates(&maps[side], vectors),
+            };
+            codes
+                .iter_mut()
+                .zip(of_part)
+                .for_each(|(all, code)| all.push(code));
+        }
+        Ok(codes)
+    }
+
+    /// Evenly taken anchors: which they are depends on their number only.
+    fn cohort<A: Anchors>(
+        &self,
+        anchors: &A,
+        calibration: Calibration,
+    ) -> Result<Cohort, A::Error> {
+        let members = evenly(calibration.cohort, anchors.len());
+        let codes = Sides::try_of(|side| {
+            let mut vectors = Vec::with_capacity(members.len() * anchors.dims()[side]);
+            for &anchor in &members {
+                vectors.extend_from_slice(anchors.vector(anchor, side)?);
+            }
+            self.codes(anchors, side, &vectors)
+        })?;
+        Ok(Cohort::new(
+            anchors.len(),
+            &codes,
+            &self.recipe,
+            &calibration,
+        ))
+    }
+}
+
+/// At most `size` of `n` anchors, evenly taken.
+pub(super) fn evenly(size: usize, n: usize) -> Vec<u32> {
+    let size = size.min(n);
+    let place = |i: usize| (i as u64 * n as u64 / size as u64) as u32;
+    (0..size).map(place).collect()
+}
+
+/// The relative rows of unit vectors in some parts, `[parts][n]`.
+fn searched<A: Anchors>(
+    anchors: &A,
+    side: Modality,
+    parts: &[&FittedRows],
+    vectors: &[f32],
+) -> Result<Vec<Vec<RelativeRow>>, A::Error> {
+    let queries = parts.iter().map(|part| NearestQuery {
+        frame: &part.frames[side],
+        k: part.params.k,
+    });
+    let queries: Vec<NearestQuery<'_>> = queries.collect();
+    let nearest = anchors.nearest(side, &queries, vectors)?;
+    let rows = parts.iter().zip(nearest).map(|(part, nearest)| {
+        let row = |kept| RelativeRow::from_kept(kept, &part.params);
+        nearest.into_iter().map(row).collect()
+    });
+    Ok(rows.collect())
+}

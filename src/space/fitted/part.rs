@@ -1,0 +1,35 @@
+//! A way of comparing, fitted to anchors.
+
+use std::sync::Arc;
+
+use crate::modality::Sides;
+use crate::space::linear::LinearMap;
+use crate::space::{Frame, SpaceParams};
+
+/// A part of a recipe, fitted: how the inputs of each side become codes.
+#[derive(Debug, Clone)]
+pub enum FittedPart {
+    /// By their nearest anchors in a frame, as relative rows.
+    Rows(FittedRows),
+    /// By maps, as coordinates.
+    Mapped(Sides<LinearMap>),
+}
+
+/// How relative rows are found.
+#[derive(Debug, Clone)]
+pub struct FittedRows {
+    /// How similarities become a row.
+    pub params: SpaceParams,
+    /// The coordinates in which the anchors of each side are searched.
+    pub frames: Sides<Arc<Frame>>,
+}
+
+impl FittedPart {
+    /// How relative rows are found, if the part has any.
+    pub fn rows(&self) -> Option<&FittedRows> {
+        match self {
+            Self::Rows(rows) => Some(rows),
+            Self::Mapped(_) => None,
+        }
+    }
+}
