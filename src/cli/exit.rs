@@ -152,6 +152,8 @@ fn model(error: &ModelError) -> u8 {
     match error {
         ModelError::Ensemble { .. } | ModelError::BadName { .. } => USAGE,
         ModelError::NameTaken { .. } => INPUT,
+        // It shows the system's error as its own, so the chain does not have it.
+        ModelError::Io(error) if asif::disk::is_exhausted(error) => INTERNAL,
         _ => SETUP,
     }
 }
@@ -188,5 +190,20 @@ fn index(error: &asif_index::Error) -> u8 {
         asif_index::Error::Io { source, .. } if source.kind() != ErrorKind::NotFound => INTERNAL,
         asif_index::Error::Argument { .. } => USAGE,
         _ => INPUT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_model_and_no_set_is_to_blame_for_a_process_without_files() {
+        let met = || io::Error::from_raw_os_error(24);
+        assert_eq!(code(&ModelError::from(met()).into()), INTERNAL);
+        assert_eq!(code(&AnchorsError::from(met()).into()), INTERNAL);
+        assert_eq!(code(&anyhow::Error::from(met()).context("x")), INTERNAL);
+        let refused = io::Error::from(ErrorKind::PermissionDenied);
+        assert_eq!(code(&ModelError::from(refused).into()), SETUP);
     }
 }
