@@ -125,7 +125,11 @@ class OnPage(unittest.TestCase):
         self.explained()
 
     def answered(self, n: int) -> None:
-        expect(self.page.locator(".bars .bar")).to_have_count(n)
+        try:
+            expect(self.page.locator(".bars .bar")).to_have_count(n)
+        except AssertionError as error:
+            said = self.page.locator("#answer-body").inner_text()
+            raise AssertionError(f"{error}\nthe page says {said!r}") from None
         expect(self.page.locator("#answer-body[aria-busy]")).to_have_count(0)
 
     def explained(self) -> None:
