@@ -33,7 +33,8 @@
 //! | [`select`] | which pairs a command speaks of |
 //! | [`purge`] | where a pair has left traces, and their end |
 //! | [`elsewhere`] | other sets that hold a pair too |
-//! | [`check`] | verify and repair |
+//! | [`check`], [`repair`] | whether a set is sound; what can be made good of a damaged one |
+//! | `rebuild` | a damaged segment made again, to the bit |
 //! | `sound` | whether one generation is all that its manifest says |
 //! | [`place`] | where a set lies, and what in its folder is its own |
 //! | `aside` | where a repair moves what it gives up |
@@ -67,9 +68,11 @@ pub mod plan;
 pub mod products;
 pub mod publish;
 pub mod purge;
+mod rebuild;
 pub mod records;
 mod recover;
 pub mod remove;
+pub mod repair;
 pub mod respace;
 pub mod reweigh;
 mod rows;

@@ -5,8 +5,31 @@ use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
-use super::temporary::{self, hidden_prefix};
-use super::{REPLACED, fault, parent, remove_hidden, sync_folder, write};
+use super::fault;
+use super::files::{REPLACED, hidden_prefix, parent, remove_hidden, rename, sync_folder, write};
+use super::temporary;
+
+/// Replaces `path` by `bytes`: hidden file, fsync, rename, fsync of the folder. What a killed writer of
+/// it left goes.
+///
+/// # Errors
+/// When the file system refuses; the file is then what it was, or, if only the last fsync failed,
+/// the new one.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (mut file, hidden) = temporary::begin(path)?;
+    let written = (|| {
+        write(&mut file, &hidden, bytes)?;
+        fault::before(fault::Kind::Write, &hidden)?;
+        file.sync_all()
+    })();
+    if let Err(error) = written {
+        // Its name says that anyone may remove it; a failure to do so changes nothing.
+        let _ = fs_err::remove_file(&hidden);
+        return Err(error);
+    }
+    rename(&hidden, path)?;
+    sync_folder(parent(path))
+}
 
 /// Gives the folder `hidden`, whose files are durable, the name `destination`, durably. A folder that
 /// stands there is removed afterwards.
@@ -165,7 +188,7 @@ impl FileReplacement {
         };
         let named = fault::before(fault::Kind::Write, &hidden)
             .and_then(|()| self.file.sync_all())
-            .and_then(|()| super::rename(&hidden, &path));
+            .and_then(|()| rename(&hidden, &path));
         if let Err(error) = named {
             let _ = fs_err::remove_file(&hidden);
             return Err(error);

@@ -12,24 +12,15 @@ use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
-use super::{HIDDEN, fault, names, parent, remove_hidden};
+use super::fault;
+use super::files::{HIDDEN, hidden_prefix, names, parent, remove_hidden};
 
-/// The most bytes that file systems take as a name.
-const NAME_BYTES: usize = 255;
 /// Characters of the random part.
 const RANDOM: usize = 12;
 /// What stands between the name to come and the random part.
 const MARK: &str = ".tmp-";
 /// How often another name is tried, where another writer takes the file for one that was left.
 const TRIES: usize = 8;
-
-/// `begin`, the name of `path` and `end`, with as much of the name as leaves room for `more` bytes.
-pub fn hidden_prefix(begin: &str, path: &Path, end: &str, more: usize) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let room = NAME_BYTES.saturating_sub(begin.len() + end.len() + more);
-    let kept = name.floor_char_boundary(room);
-    format!("{begin}{}{end}", &name[..kept])
-}
 
 /// A new file with a hidden name beside `path`, locked. What killed writers of `path` left goes.
 ///
@@ -106,7 +97,7 @@ fn is_random(text: &str) -> bool {
     text.len() == RANDOM && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// Whether a hidden name is of the form that [`begin`] makes, whose files are locked while they are written.
+/// Whether a hidden name is of the form that `begin` makes, whose files are locked while they are written.
 /// A random end of letters of one kind, or of digits, is made once in ten thousand times, and is more likely
 /// a word or a date.
 pub fn is_unfinished(hidden: &str) -> bool {
@@ -141,6 +132,20 @@ pub fn name_to_come(hidden: &str) -> Option<&str> {
         parts.is_some_and(|(pid, count)| is_number(pid) && is_number(count))
     });
     Some(counted.map_or(name, |(name, _)| name))
+}
+
+/// Removes what killed writers left in a folder under hidden names of files that `is_own` says it
+/// writes there. What else lies there is somebody else's.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn sweep_hidden(folder: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<()> {
+    for name in names(folder)? {
+        if name_to_come(&name).is_some_and(&is_own) {
+            remove_hidden(&folder.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::anchors::check::{repair, verify};
+use asif::anchors::check::verify;
 use asif::anchors::embed::{Embedder, Watch};
 use asif::anchors::remove::{Selection, remove};
+use asif::anchors::repair::repair;
 use asif::anchors::{AnchorSet, AnchorsError, WriteOptions, manifest};
 use asif::progress::Silent;
 

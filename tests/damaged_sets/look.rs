@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use asif::anchors::check::{Finding, Repaired, repair, verify};
+use asif::anchors::check::{Finding, verify};
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet};
 use asif::anchors::plan::SearchMode;
+use asif::anchors::repair::{Repaired, repair};
 use asif::anchors::{AnchorSet, AnchorsError, Embedder, Searcher, embed::Watch};
 use asif::modality::Modality;
 use asif::progress::{Cancel, Silent};

@@ -1,0 +1,296 @@
+//! Folders, small files, lines of a log, removals.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use fs_err::{File, OpenOptions};
+
+use super::fault;
+
+/// A prefix of names that no reader opens. What a writer that was killed left under such a name may be
+/// removed by the next one, if it is of a form that writers make.
+pub const HIDDEN: char = '.';
+/// How the name begins that a folder has while it is removed.
+pub const REMOVING: &str = ".removing-";
+/// How the name begins that a folder has when another takes its own.
+pub const REPLACED: &str = ".replaced-";
+
+/// The most bytes that file systems take as a name.
+const NAME_BYTES: usize = 255;
+
+/// `begin`, the name of `path` and `end`, with as much of the name as leaves room for `more` bytes.
+pub fn hidden_prefix(begin: &str, path: &Path, end: &str, more: usize) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let room = NAME_BYTES.saturating_sub(begin.len() + end.len() + more);
+    let kept = name.floor_char_boundary(room);
+    format!("{begin}{}{end}", &name[..kept])
+}
+
+/// What a path leads to; none where nothing is there.
+///
+/// # Errors
+/// When the file system refuses to say, which does not mean that nothing is there.
+pub fn found(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
+    or_none(fs_err::metadata(path))
+}
+
+/// The same of what has the name itself: of a link, not of what it leads to.
+///
+/// # Errors
+/// As [`found`].
+pub fn found_itself(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
+    or_none(fs_err::symlink_metadata(path))
+}
+
+fn or_none<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    match looked {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if [NotFound, NotADirectory].contains(&error.kind()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a regular file is there.
+///
+/// # Errors
+/// As [`found`].
+pub fn has_file(path: &Path) -> io::Result<bool> {
+    Ok(found(path)?.is_some_and(|found| found.is_file()))
+}
+
+/// Whether a folder is there.
+///
+/// # Errors
+/// As [`found`].
+pub fn has_folder(path: &Path) -> io::Result<bool> {
+    Ok(found(path)?.is_some_and(|found| found.is_dir()))
+}
+
+/// Whether an error is the system's refusal, which says nothing of what lies under the path: it is not
+/// permitted, there are no more files or memory to give, or the disk cannot read it.
+pub fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, UnexpectedEof};
+    let content = [
+        NotFound,
+        IsADirectory,
+        NotADirectory,
+        UnexpectedEof,
+        InvalidData,
+    ];
+    !content.contains(&error.kind())
+}
+
+/// Announces a step that is taken by other means than this module's.
+///
+/// # Errors
+/// When a test asked for it.
+pub fn step(path: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, path)
+}
+
+/// Makes a folder and those above it, durably.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    create_dir_all(parent(path))?;
+    fault::before(fault::Kind::Write, path)?;
+    match fs_err::create_dir(path) {
+        // Somebody else made it in the meantime.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made?,
+    }
+    sync_folder(parent(path))
+}
+
+/// Appends a line and makes it durable. What stands behind the last line end, left by a writer that
+/// was killed, is cut off first.
+///
+/// # Errors
+/// When the file system refuses; the file then ends with a whole line, or with a part of one that
+/// the next call cuts off.
+pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
+    fault::before(fault::Kind::Write, path)?;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let end = whole_lines(&mut file)?;
+    file.set_len(end)?;
+    file.seek(SeekFrom::Start(end))?;
+    write(&mut file, path, format!("{line}\n").as_bytes())?;
+    fault::before(fault::Kind::Write, path)?;
+    file.sync_all()?;
+    // Also where the file was there: the writer that made it may have been killed before its sync.
+    sync_folder(parent(path))
+}
+
+/// The length of a text file up to and with its last line end.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    const BLOCK: u64 = 4096;
+    let mut end = file.metadata()?.len();
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK);
+        let mut block = vec![0; (end - start) as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut block)?;
+        if let Some(at) = block.iter().rposition(|&b| b == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Gives a file or folder another name, atomically.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, to)?;
+    fs_err::rename(from, to)
+}
+
+/// Makes the entries of a folder durable.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, folder)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Makes a folder with all that is in it durable, but for its own name.
+///
+/// # Errors
+/// When something in it cannot be opened or synced.
+pub fn sync_tree(folder: &Path) -> io::Result<()> {
+    for name in names(folder)? {
+        let path = folder.join(name);
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            fault::before(fault::Kind::Write, &path)?;
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    sync_folder(folder)
+}
+
+/// A second name for a file that is never changed, or a durable copy where links are not possible.
+///
+/// # Errors
+/// When something stands at `to`, or the file system refuses both.
+pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, to)?;
+    match fs_err::hard_link(from, to) {
+        Ok(()) => Ok(()),
+        // A copy would be written into what stands there, which may be the very same file.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => copy_new(from, to),
+    }
+}
+
+/// A durable copy of a file where nothing stands yet; its name is durable when the folder is synced.
+///
+/// # Errors
+/// When something stands at `to`, or the file system refuses.
+pub fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Write, to)?;
+    let mut source = File::open(from)?;
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).open(to)?;
+    io::copy(&mut source, &mut file)?;
+    fault::before(fault::Kind::Write, to)?;
+    file.sync_all()
+}
+
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    fault::before(fault::Kind::Remove, path)?;
+    absent_is_fine(fs_err::remove_file(path))
+}
+
+/// Removes a folder that nothing needs any more, with what is in it; one that is not there is no
+/// error.
+///
+/// It gets a hidden name first, so that nobody finds it under its own with half of its files.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove_dir_all(path: &Path) -> io::Result<()> {
+    let hidden = path.with_file_name(hidden_prefix(REMOVING, path, "", 0));
+    remove_hidden(&hidden)?;
+    fault::before(fault::Kind::Remove, path)?;
+    absent_is_fine(fs_err::rename(path, &hidden))?;
+    remove_hidden(&hidden)
+}
+
+/// Removes a file or folder that has a hidden name; one that is not there is no error.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove_hidden(path: &Path) -> io::Result<()> {
+    // A link is removed itself, not what it leads to.
+    let found = match fs_err::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    fault::before(fault::Kind::Remove, path)?;
+    match found.is_dir() {
+        true => absent_is_fine(fs_err::remove_dir_all(path)),
+        false => absent_is_fine(fs_err::remove_file(path)),
+    }
+}
+
+/// The names in a folder, sorted; none when there is no such folder.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs_err::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// The folder in which `path` lies: that of a bare name is `.`, where [`Path::parent`] has an empty path.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes all of `bytes` where `file`, which lies at `path`, stands.
+///
+/// # Errors
+/// When the file system refuses; a part may have been written.
+pub(crate) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fault::before_write(file, path, bytes)?;
+    file.write_all(bytes)
+}
