@@ -12,6 +12,7 @@
 
 use std::path::Path;
 
+use asif_index::VectorSet;
 use asif_index::container::{Container, ContainerWriter};
 use asif_index::mmap::MappedFile;
 use ndarray::Array2;
@@ -129,6 +130,13 @@ pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moment
 /// Where row `i` of a sum begins in the file: of symmetric sums only the upper triangle is kept.
 fn start(at: usize, i: usize) -> usize {
     if at < BETWEEN { i } else { 0 }
+}
+
+/// Those of some vectors.
+pub fn of_vectors(vectors: Sides<&VectorSet>) -> Moments {
+    let mut moments = Moments::new(vectors.map(VectorSet::dim));
+    moments.add(vectors.map(VectorSet::vectors));
+    moments
 }
 
 #[cfg(test)]
