@@ -74,12 +74,16 @@ fn explained(set: &Path, more: &[&str], images: &[PathBuf]) -> Vec<Value> {
         .json_lines()
 }
 
-/// The parts of a sum of reasons, added up.
+/// The reasons of a score, added up, which is what the parts of the space add up to.
 fn sum(reasons: &Value) -> f64 {
     let amounts = |list: &str| -> f64 {
         let list = reasons[list].as_array().unwrap();
         list.iter().map(|one| one["amount"].as_f64().unwrap()).sum()
     };
+    let offset = reasons["offset"].as_f64().unwrap();
+    let score = reasons["score"].as_f64().unwrap();
+    let by_part = amounts("parts") + offset;
+    assert!((by_part - score).abs() < 1e-5, "{by_part} is not {score}");
     amounts("supporting")
         + amounts("opposing")
         + amounts("unsplit")

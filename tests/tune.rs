@@ -26,7 +26,7 @@ use asif::space::tune::members::{Blocks, Members};
 use asif::space::tune::stage::{Depth, Stage};
 use asif::space::tune::{Subject, TuneError, Tuned, tune};
 use asif::space::vector::normalize;
-use asif::space::{Recipe, SpaceParams};
+use asif::space::{FittedSpace, Recipe, SpaceParams};
 use ndarray::{Array2, Axis, concatenate};
 use support::on;
 use synthetic::{DIMS, making};
@@ -107,7 +107,7 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
     };
     let views = all.as_ref().map(|side| side.view());
     let anchors = MatrixAnchors::new(views, fit, moments);
-    let mut stage = Stage::new(anchors, queries.clone(), depth).unwrap();
+    let mut stage = Stage::new(anchors.clone(), queries.clone(), depth);
     let mut narrow = Recipe::fused();
     for part in &mut narrow.parts {
         if let Some(canonical) = part.part.canonical_mut() {
@@ -122,6 +122,7 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
         "fused",
         "paper",
         "asif",
+        "asif-canonical",
         "whitened+ridge",
         "canonical+procrustes",
     ];
@@ -137,7 +138,28 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
             let vectors = queries[side].as_slice().unwrap();
             searcher.represent(side, vectors).unwrap()
         });
+        let fitted = FittedSpace::fit(&anchors, &recipe).unwrap();
+        let in_memory = Sides::of(|side| {
+            let vectors = queries[side].as_slice().unwrap();
+            fitted.represent(&anchors, side, vectors).unwrap()
+        });
         let shares = searcher.recipe().shares();
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-3 * b.abs().max(0.1);
+        for i in 0..3 {
+            let [x, y] = [&inputs, &in_memory].map(|inputs| (&inputs.image[i], &inputs.text[i]));
+            let on_disk = searcher.explain(x.0, x.1).unwrap();
+            let in_memory = fitted.explain(&anchors, y.0, y.1).unwrap();
+            assert!(
+                close(in_memory.score.into(), on_disk.score.into()),
+                "{recipe}"
+            );
+            for explanation in [&on_disk, &in_memory] {
+                let parts: f64 = explanation.parts.iter().map(|part| part.amount).sum();
+                let score = f64::from(explanation.score);
+                assert!(close(explanation.offset + parts, score), "{recipe}");
+                assert!(close(explanation.sum(), score), "{recipe}");
+            }
+        }
         for ((i, j), score) in scores.indexed_iter() {
             let want = inputs.image[i].score(&inputs.text[j], &shares);
             assert!(

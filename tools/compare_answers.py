@@ -10,6 +10,7 @@ some of them; prints the largest difference of any number of each. Ends with 1 i
 
 import argparse
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -24,7 +25,8 @@ def answers(program, words):
     ended = subprocess.run([program, *words, "--json", "--quiet"], capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         sys.exit(f"{program} {' '.join(words[:6])} ... ended with {ended.returncode}: {ended.stderr.strip()}")
-    return [json.loads(line) for line in ended.stdout.splitlines()]
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    return lines or sys.exit(f"{program} {' '.join(words[:6])} ... answered nothing")
 
 
 def difference(old, new, where="answer"):
@@ -39,7 +41,8 @@ def difference(old, new, where="answer"):
             sys.exit(f"{where}: {len(old)} and {len(new)} entries")
         return max((difference(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(old, new))), default=0.0)
     if isinstance(old, (int, float)) and not isinstance(old, bool):
-        return abs(old - new)
+        # What is no number differs from every number.
+        return math.inf if math.isnan(old) or math.isnan(new) else abs(old - new)
     if old != new:
         sys.exit(f"{where}: {old!r} and {new!r}")
     return 0.0
@@ -57,6 +60,8 @@ def main():
     args = parser.parse_args()
     images = sorted(str(p) for p in args.images.rglob("*") if p.suffix.lower() in ENDINGS)
     images = images[:: max(1, len(images) // args.most)][: args.most]
+    if not images:
+        sys.exit(f"{args.images}: there are no images")
     worst = 0.0
     for space in SPACES:
         for correction in CORRECTIONS:
@@ -69,7 +74,7 @@ def main():
         worst = max(worst, found)
         print(f"{space:16} explain {len(images[:5])} images: {found:.1e}")
     print(f"largest difference {worst:.1e}")
-    sys.exit(worst > args.within)
+    sys.exit(not worst <= args.within)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 //! A set on disk as the anchors of a space: its vectors lie in files, and are searched there.
 
+use std::sync::Arc;
+
 use asif_index::plan::Planned;
 use asif_index::{Hit, Query, Search, Segments};
 use rayon::prelude::*;
@@ -95,8 +97,8 @@ impl Anchors for SearchedSet<'_> {
         self.set.sum(side).mean()
     }
 
-    fn moments(&self) -> Result<Moments, AnchorsError> {
-        self.set.moments()
+    fn moments(&self) -> Result<Arc<Moments>, AnchorsError> {
+        self.set.moments().map(Arc::new)
     }
 
     fn vector(&self, anchor: u32, side: Modality) -> Result<&[f32], AnchorsError> {
@@ -126,6 +128,9 @@ impl Anchors for SearchedSet<'_> {
         queries: &[NearestQuery<'_>],
         inputs: &[f32],
     ) -> Result<Vec<Vec<Neighbours>>, AnchorsError> {
+        if queries.is_empty() {
+            return Ok(Vec::new());
+        }
         let is_scan = |planned| matches!(planned, &Planned::Exact(_) | &Planned::Flat(_));
         let scanned = self.searchers(side, most(queries)).iter().all(is_scan);
         let together = if scanned { queries.len().max(1) } else { 1 };

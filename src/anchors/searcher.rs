@@ -87,6 +87,7 @@ impl<'a> Searcher<'a> {
         vectors: &[f32],
     ) -> Result<Vec<Representation>, AnchorsError> {
         let Self { anchors, space } = self;
+        self.check(modality, vectors)?;
         space.space.represent(anchors, modality, vectors)
     }
 
@@ -101,6 +102,7 @@ impl<'a> Searcher<'a> {
         vectors: &[f32],
     ) -> Result<Vec<RelativeRow>, AnchorsError> {
         let Self { anchors, space } = self;
+        self.check(modality, vectors)?;
         space.space.rows(anchors, modality, vectors)
     }
 
@@ -116,6 +118,7 @@ impl<'a> Searcher<'a> {
         vectors: &[f32],
     ) -> Result<Vec<Neighbours>, AnchorsError> {
         let Self { anchors, space } = self;
+        self.check(modality, vectors)?;
         space.space.nearest(anchors, modality, k, vectors)
     }
 
@@ -131,5 +134,28 @@ impl<'a> Searcher<'a> {
     ) -> Result<Explanation, AnchorsError> {
         let Self { anchors, space } = self;
         space.space.explain(anchors, image, text)
+    }
+
+    /// Whether these are whole vectors of finite numbers; not every space asks the index, which would say
+    /// so.
+    fn check(&self, modality: Modality, vectors: &[f32]) -> Result<(), AnchorsError> {
+        let dim = self.set().dim(modality);
+        let wrong = |expected: String, found: String| asif_index::Error::Argument {
+            what: "vectors",
+            expected,
+            found,
+            advice: "give unit vectors that this set's encoders made",
+        };
+        if !vectors.len().is_multiple_of(dim) {
+            let expected = format!("a multiple of {dim} numbers");
+            return Err(wrong(expected, vectors.len().to_string()).into());
+        }
+        match vectors.iter().position(|v| !v.is_finite()) {
+            None => Ok(()),
+            Some(at) => {
+                let found = format!("{} at {at}", vectors[at]);
+                Err(wrong("finite numbers".to_owned(), found).into())
+            }
+        }
     }
 }

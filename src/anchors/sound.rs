@@ -36,16 +36,16 @@ pub(super) fn generation(set: &Path, number: u64, full: bool) -> Result<(), Anch
     if full {
         counts_agree(&opened)?;
     }
-    let view = SetSpace::fit(&opened, &opened.manifest().space, SearchMode::Auto)?;
-    answers(&opened, view)
+    let fitted = SetSpace::fit(&opened, &opened.manifest().space, SearchMode::Auto)?;
+    answers(&opened, fitted)
 }
 
 /// The fitted space gives a number for a pair.
 ///
 /// # Errors
 /// When it gives none, or fails.
-pub(super) fn answers(set: &AnchorSet, view: SetSpace) -> Result<(), AnchorsError> {
-    let searcher = Searcher::of(set, view);
+pub(super) fn answers(set: &AnchorSet, fitted: SetSpace) -> Result<(), AnchorsError> {
+    let searcher = Searcher::of(set, fitted);
     let shares = searcher.recipe().shares();
     let of = |modality| searcher.represent(modality, set.vector(0, modality)?);
     let (image, text) = (of(Modality::Image)?, of(Modality::Text)?);

@@ -133,7 +133,9 @@ impl<'a> Classifier<'a> {
         let mut answers = self.answers(vectors)?.into_iter();
         Ok(embeddings
             .into_iter()
-            .map(|embedding| embedding.map(|_| answers.next().unwrap_or_default()))
+            .map(|embedding| {
+                embedding.map(|_| answers.next().expect("each encoded image is answered"))
+            })
             .collect())
     }
 

@@ -143,11 +143,9 @@ impl EncoderArgs {
             _ => !self.ignore_exif,
         };
         options.trust_preprocessing = self.trust_preprocessing
-            || [Modality::Image, Modality::Text]
-                .into_iter()
-                .any(|modality| {
-                    recorded(modality).is_some_and(|i| i.preprocessing["trusted"].is_string())
-                });
+            || Modality::BOTH.into_iter().any(|modality| {
+                recorded(modality).is_some_and(|i| i.preprocessing["trusted"].is_string())
+            });
         let name = |given: &Option<String>, modality, default: &str| {
             given
                 .clone()

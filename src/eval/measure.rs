@@ -190,7 +190,7 @@ fn score_images(
     for (mut out, image) in scores.rows_mut().into_iter().zip(images) {
         match image {
             Ok(_) => {
-                let input = inputs.next().unwrap_or_default();
+                let input = inputs.next().expect("each encoded image is represented");
                 let scores = columns.iter().zip(head.scores(&input));
                 scores.for_each(|(&column, score)| out[column] = score);
             }

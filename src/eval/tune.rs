@@ -40,7 +40,7 @@ impl Pairs {
                 rows.extend_from_slice(set.vector(anchor, modality)?);
             }
             let rows = Array2::from_shape_vec((n, set.dim(modality)), rows);
-            Ok::<_, AnchorsError>(rows.unwrap_or_default())
+            Ok::<_, AnchorsError>(rows.expect("vectors of a set have its length"))
         })?;
         let moments = match n == set.len() {
             true => set.moments()?,
@@ -105,7 +105,10 @@ pub fn labelled(
     }
     usable.sort_by_key(|(label, _)| *label);
     let images: Vec<f32> = usable.iter().flat_map(|(_, v)| v).copied().collect();
-    let matrix = |n, dim, rows| Array2::from_shape_vec((n, dim), rows).unwrap_or_default();
+    let matrix = |n, dim, rows| {
+        Array2::from_shape_vec((n, dim), rows)
+            .expect("vectors of encoders of the set have its length")
+    };
     let labelled = Labelled {
         name: dataset.name.clone(),
         images: matrix(usable.len(), set.dim(Modality::Image), images),

@@ -26,7 +26,7 @@ enum Pairs {
     Live(Arc<Snapshot>),
     Other {
         set: Box<AnchorSet>,
-        view: SetSpace,
+        space: SetSpace,
         /// What pairs were taken from.
         base: Option<Arc<Ground>>,
     },
@@ -39,9 +39,9 @@ impl Ground {
     }
 
     /// Another one, whose space was fitted for it; `base` is what pairs were taken from.
-    pub fn other(set: AnchorSet, view: SetSpace, base: Option<Arc<Self>>) -> Self {
+    pub fn other(set: AnchorSet, space: SetSpace, base: Option<Arc<Self>>) -> Self {
         let set = Box::new(set);
-        Self::of(Pairs::Other { set, view, base }, OTHER_HEADS)
+        Self::of(Pairs::Other { set, space, base }, OTHER_HEADS)
     }
 
     fn of(pairs: Pairs, heads: usize) -> Self {
@@ -115,7 +115,7 @@ impl Ground {
     pub fn searcher(&self) -> Searcher<'_> {
         match &self.pairs {
             Pairs::Live(snapshot) => snapshot.searcher(),
-            Pairs::Other { set, view, .. } => Searcher::of(set, view.clone()),
+            Pairs::Other { set, space, .. } => Searcher::of(set, space.clone()),
         }
     }
 }

@@ -206,8 +206,8 @@ impl Served {
             compute.run_long(move || {
                 let rows = without.rows(base.set(), &path)?;
                 let rest = base.set().without(&rows)?;
-                let view = SetSpace::fit(&rest, &space, SearchMode::Auto)?;
-                Ok(Ground::other(rest, view, Some(base)))
+                let fitted = SetSpace::fit(&rest, &space, SearchMode::Auto)?;
+                Ok(Ground::other(rest, fitted, Some(base)))
             })
         };
         Ok(self.others.get(&key, 1, make).await?.0)
@@ -224,8 +224,8 @@ impl Served {
             compute.run_long(move || {
                 encoders.check(&set)?;
                 set.verify()?;
-                let view = SetSpace::fit(&set, &set.manifest().space, SearchMode::Auto)?;
-                Ok(Ground::other(set, view, None))
+                let fitted = SetSpace::fit(&set, &set.manifest().space, SearchMode::Auto)?;
+                Ok(Ground::other(set, fitted, None))
             })
         };
         Ok(self.others.get(&key, 1, make).await?.0)

@@ -1,5 +1,7 @@
 //! Anchors as a space sees them, wherever they lie: a set on disk, or matrices in memory.
 
+use std::sync::Arc;
+
 use super::Frame;
 use super::linear::{FitError, Moments};
 use crate::modality::{Modality, Sides};
@@ -42,7 +44,7 @@ pub trait Anchors: Sync {
     ///
     /// # Errors
     /// When a file of them is damaged.
-    fn moments(&self) -> Result<Moments, Self::Error>;
+    fn moments(&self) -> Result<Arc<Moments>, Self::Error>;
 
     /// The unit vector of an anchor, `[dim]`.
     ///
@@ -55,11 +57,11 @@ pub trait Anchors: Sync {
     fn of_stored(&self, side: Modality, of_block: &(dyn Fn(&[f32]) -> Vec<f32> + Sync))
     -> Vec<f32>;
 
-    /// The nearest anchors of each input for each query, `[queries][inputs]`; `inputs` are unit
+    /// The nearest anchors of each input for each query, `[queries][inputs]`; `inputs` are finite unit
     /// vectors, `[inputs, dim]`.
     ///
     /// # Errors
-    /// When an input has another length or is not finite.
+    /// When the anchors cannot be searched.
     fn nearest(
         &self,
         side: Modality,
@@ -83,7 +85,7 @@ impl<A: Anchors> Anchors for &A {
         (**self).mean(side)
     }
 
-    fn moments(&self) -> Result<Moments, A::Error> {
+    fn moments(&self) -> Result<Arc<Moments>, A::Error> {
         (**self).moments()
     }
 

@@ -33,7 +33,7 @@ pub struct Explanation {
 }
 
 /// What a part of a space added to a score.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct PartAmount {
     /// Its name.
     pub part: &'static str,
@@ -85,13 +85,12 @@ impl Explanation {
     }
 }
 
-/// Adds the `n`th part of what each part of a space added.
+/// Adds the `n`th part of what each part of a space added. They are in the space's order, in which a name
+/// may stand twice.
 fn add_parts(sums: &mut Vec<PartAmount>, parts: &[PartAmount], n: f64) {
-    for part in parts {
-        let amount = part.amount / n;
-        match sums.iter_mut().find(|sum| sum.part == part.part) {
-            Some(sum) => sum.amount += amount,
-            None => sums.push(PartAmount { amount, ..*part }),
-        }
+    sums.resize_with(parts.len(), PartAmount::default);
+    for (sum, part) in sums.iter_mut().zip(parts) {
+        sum.part = part.part;
+        sum.amount += part.amount / n;
     }
 }

@@ -1,10 +1,13 @@
 //! Anchors in memory: some rows of two matrices.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::anchors::{Anchors, NearestQuery, Neighbours};
 use super::linear::{FitError, Moments};
+use super::relative::best_k;
 use crate::modality::{Modality, Sides};
 
 /// Inputs that are compared with all rows at once.
@@ -13,25 +16,42 @@ const BLOCK: usize = 192;
 const ROWS: usize = 256;
 
 /// Pairs in memory, some of which are anchors.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MatrixAnchors<'a> {
     /// All pairs, `[n, dim]` each.
     pairs: Sides<ArrayView2<'a, f32>>,
     /// The rows that are anchors, ascending: an anchor's number is its place here.
     anchors: Vec<u32>,
     /// Those of the anchors.
-    moments: Moments,
+    moments: Arc<Moments>,
 }
 
 impl<'a> MatrixAnchors<'a> {
-    /// The rows `anchors`, ascending, of unit vectors, `[n, dim]` each; `moments` are those of these
-    /// rows.
+    /// The rows `anchors`, ascending, of unit vectors, `[n, dim]` each, row-major; `moments` are those of
+    /// these rows.
+    ///
+    /// # Panics
+    /// When the matrices are in another order, or an anchor is none of their rows.
     pub fn new(pairs: Sides<ArrayView2<'a, f32>>, anchors: Vec<u32>, moments: Moments) -> Self {
+        let rows = pairs.image.nrows();
+        assert_eq!(rows, pairs.text.nrows(), "a pair is a row of both");
+        assert!(pairs.iter().all(|side| side.is_standard_layout()));
+        assert!(anchors.is_sorted() && anchors.last().is_none_or(|&last| (last as usize) < rows));
         Self {
             pairs,
             anchors,
-            moments,
+            moments: Arc::new(moments),
         }
+    }
+
+    /// The unit vector of an anchor, `[dim]`.
+    ///
+    /// # Panics
+    /// When there is no such anchor.
+    pub fn row(&self, anchor: u32, side: Modality) -> &[f32] {
+        let row = self.anchors[anchor as usize] as usize;
+        let vector = self.pairs[side].index_axis(Axis(0), row).to_slice();
+        vector.expect("rows of a row-major matrix are contiguous")
     }
 }
 
@@ -51,14 +71,12 @@ impl Anchors for MatrixAnchors<'_> {
         means[side].iter().map(|&m| m as f32).collect()
     }
 
-    fn moments(&self) -> Result<Moments, FitError> {
-        Ok(self.moments.clone())
+    fn moments(&self) -> Result<Arc<Moments>, FitError> {
+        Ok(Arc::clone(&self.moments))
     }
 
     fn vector(&self, anchor: u32, side: Modality) -> Result<&[f32], FitError> {
-        let row = self.anchors.get(anchor as usize).map(|&row| row as usize);
-        let vector = row.and_then(|row| self.pairs[side].index_axis(Axis(0), row).to_slice());
-        Ok(vector.expect("an anchor's number is one of so many, and rows are contiguous"))
+        Ok(self.row(anchor, side))
     }
 
     fn of_stored(
@@ -71,7 +89,11 @@ impl Anchors for MatrixAnchors<'_> {
         let block = |&start: &usize| {
             let end = (start + ROWS).min(rows.nrows());
             let block = rows.slice_axis(Axis(0), Slice::from(start..end));
-            of_block(block.as_standard_layout().as_slice().unwrap_or_default())
+            of_block(
+                block
+                    .as_slice()
+                    .expect("rows of a row-major matrix are contiguous"),
+            )
         };
         starts.par_iter().flat_map_iter(block).collect()
     }
@@ -111,7 +133,7 @@ impl MatrixAnchors<'_> {
                     let weight = weights.map_or(1.0, |weights| weights[row as usize]);
                     (anchor, (products[row as usize] + bias) * weight)
                 };
-                best(
+                best_k(
                     (0u32..).zip(&self.anchors).map(similarity).collect(),
                     query.k,
                 )
@@ -126,16 +148,4 @@ impl MatrixAnchors<'_> {
         let blocks = inputs.par_chunks(BLOCK * dim);
         blocks.flat_map_iter(block).collect()
     }
-}
-
-/// The `k` best, best first, ties by lowest anchor.
-fn best(mut all: Neighbours, k: usize) -> Neighbours {
-    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    if k < all.len() {
-        all.select_nth_unstable_by(k, order);
-        all.truncate(k);
-    }
-    all.sort_unstable_by(order);
-    all.shrink_to_fit();
-    all
 }

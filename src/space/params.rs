@@ -68,7 +68,7 @@ impl SpaceParams {
     ///
     /// # Errors
     /// A [`ParamsError`] that names the setting and what to choose instead.
-    pub fn validate(&self) -> Result<(), ParamsError> {
+    pub fn check(&self) -> Result<(), ParamsError> {
         if self.k == 0 {
             return Err(ParamsError::ZeroK);
         }
@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn the_two_named_settings_are_valid() {
-        assert_eq!(SpaceParams::PAPER.validate(), Ok(()));
-        assert_eq!(SpaceParams::default().validate(), Ok(()));
+        assert_eq!(SpaceParams::PAPER.check(), Ok(()));
+        assert_eq!(SpaceParams::default().check(), Ok(()));
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
         let with = |f: fn(&mut SpaceParams)| {
             let mut s = SpaceParams::PAPER;
             f(&mut s);
-            s.validate()
+            s.check()
         };
         assert_eq!(with(|s| s.k = 0), Err(ParamsError::ZeroK));
         assert_eq!(with(|s| s.p = 0.0), Err(ParamsError::Power(0.0)));

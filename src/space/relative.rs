@@ -99,10 +99,20 @@ pub fn shared<'a>(
 ///
 /// `k` above the number of anchors keeps them all. `NaN` sorts below every number.
 pub fn top_k(similarities: &[f32], k: usize) -> Vec<(u32, f32)> {
+    best_k((0u32..).zip(similarities.iter().copied()).collect(), k)
+}
+
+/// The same of anchors and their similarities.
+pub(super) fn best_k(mut all: Vec<(u32, f32)>, k: usize) -> Vec<(u32, f32)> {
     let rank = |s: f32| if s.is_nan() { f32::NEG_INFINITY } else { s };
-    let mut all: Vec<(u32, f32)> = (0u32..).zip(similarities.iter().copied()).collect();
-    all.sort_unstable_by(|a, b| rank(b.1).total_cmp(&rank(a.1)).then(a.0.cmp(&b.0)));
-    all.truncate(k);
+    let order =
+        |a: &(u32, f32), b: &(u32, f32)| rank(b.1).total_cmp(&rank(a.1)).then(a.0.cmp(&b.0));
+    if k < all.len() {
+        all.select_nth_unstable_by(k, order);
+        all.truncate(k);
+    }
+    all.sort_unstable_by(order);
+    all.shrink_to_fit();
     all
 }
 

@@ -27,6 +27,11 @@ fn an_explanation_adds_up_and_its_pictures_load() {
         + answer["offset"].as_f64().unwrap();
     let similarity = answer["similarity"].as_f64().unwrap();
     assert!((sum - similarity).abs() < 1e-4, "{sum} {similarity}");
+    let by_part = list("parts") + answer["offset"].as_f64().unwrap();
+    assert!(
+        (by_part - similarity).abs() < 1e-4,
+        "{by_part} {similarity}"
+    );
     assert_eq!(answer["reasons"].as_array().unwrap().len(), 4);
     for reason in answer["reasons"].as_array().unwrap() {
         let picture = server.get(reason["image"].as_str().unwrap());

@@ -145,15 +145,15 @@ impl Admission {
         timed(&mut phases.verify, || self.verify(&set))?;
         let LiveOptions { space, search, .. } = &self.options;
         let (space, search) = (space.as_ref().unwrap_or(&set.manifest().space), *search);
-        let view = timed(&mut phases.center, || {
+        let space = timed(&mut phases.center, || {
             self.pool.install(|| SetSpace::fit(&set, space, search))
         })?;
-        sound::answers(&set, view.clone())?;
+        sound::answers(&set, space.clone())?;
         timed(&mut phases.warm, || {
             warm(&set, search, self.options.warm_bytes)
         });
         timed(&mut phases.canary, || self.canary(&set))?;
-        Ok(Arc::new(Snapshot::new(set, view)))
+        Ok(Arc::new(Snapshot::new(set, space)))
     }
 
     /// Keeps what was live until now, instead of what was before.

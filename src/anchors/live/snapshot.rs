@@ -9,12 +9,12 @@ use crate::anchors::{AnchorSet, Searcher};
 #[derive(Debug)]
 pub struct Snapshot {
     set: AnchorSet,
-    view: SetSpace,
+    space: SetSpace,
 }
 
 impl Snapshot {
-    pub(super) fn new(set: AnchorSet, view: SetSpace) -> Self {
-        Self { set, view }
+    pub(super) fn new(set: AnchorSet, space: SetSpace) -> Self {
+        Self { set, space }
     }
 
     /// The set.
@@ -29,6 +29,6 @@ impl Snapshot {
 
     /// A searcher of the set; costs nothing, because the space was fitted before.
     pub fn searcher(&self) -> Searcher<'_> {
-        Searcher::of(&self.set, self.view.clone())
+        Searcher::of(&self.set, self.space.clone())
     }
 }

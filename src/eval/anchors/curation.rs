@@ -8,7 +8,7 @@ use super::gather;
 use crate::anchors::embed::Watch;
 use crate::anchors::records::Record;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
-use crate::modality::Modality;
+use crate::modality::{Modality, Sides};
 use crate::space::curate::{coreset, fit, groups};
 use crate::space::diagnose::clusters;
 use crate::space::random::sample;
@@ -291,25 +291,22 @@ pub fn coreset(
     curation: &Curation,
     options: CoresetOptions,
 ) -> Result<Vec<AnchorId>, AnchorsError> {
-    let means = Modality::BOTH.map(|m| (m, set.sum(m).mean()));
+    let means = Sides::of(|side| set.sum(side).mean());
     // Centred, because what all images have in common says nothing about one.
     let vectors = |anchors: &[AnchorId]| {
-        let [image, text] = means.each_ref().map(|(modality, mean)| {
-            let mut side = gather::vectors(set, anchors, *modality)?;
-            for mut row in side.rows_mut() {
-                row.iter_mut().zip(mean).for_each(|(v, m)| *v -= m);
+        let sides = Sides::try_of(|side| {
+            let mut vectors = gather::vectors(set, anchors, side)?;
+            for mut row in vectors.rows_mut() {
+                row.iter_mut().zip(&means[side]).for_each(|(v, m)| *v -= m);
                 let norm = (2.0 * row.dot(&row)).sqrt();
                 if norm > 0.0 {
                     row /= norm;
                 }
             }
-            Ok::<_, AnchorsError>(side)
-        });
-        let (image, text) = (image?, text?);
-        let mut both = Array2::zeros((image.nrows(), image.ncols() + text.ncols()));
-        if let Ok(joined) = concatenate(Axis(1), &[image.view(), text.view()]) {
-            both = joined;
-        }
+            Ok::<_, AnchorsError>(vectors)
+        })?;
+        let both = concatenate(Axis(1), &[sides.image.view(), sides.text.view()])
+            .expect("both sides have a row for each anchor");
         Ok(both)
     };
     let count = set.len().div_ceil(GROUP);

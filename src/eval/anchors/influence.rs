@@ -117,7 +117,7 @@ pub fn influence(
     let (mut images, mut rejected): (Vec<Labelled>, _) = (Vec::new(), Vec::new());
     for (embedding, &label) in embeddings.into_iter().zip(&task.labels) {
         match embedding {
-            Ok(_) => images.push((rows.next().unwrap_or_default(), label)),
+            Ok(_) => images.push((rows.next().expect("each encoded image has a row"), label)),
             Err(reason) => rejected.push(reason),
         }
     }

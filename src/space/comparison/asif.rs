@@ -42,7 +42,7 @@ impl Comparison for SpaceParams {
     }
 
     fn validate(&self) -> Result<(), RecipeError> {
-        Ok(Self::validate(self)?)
+        Ok(self.check()?)
     }
 
     fn rows_mut(&mut self) -> Option<&mut SpaceParams> {

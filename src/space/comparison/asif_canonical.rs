@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Canonical, Comparison, rows_of_mapped};
+use super::{Canonical, Comparison};
 use crate::space::SpaceParams;
 use crate::space::anchors::Anchors;
 use crate::space::fitted::{FittedPart, Fitter};
@@ -17,14 +17,23 @@ pub struct AsifCanonical {
     pub rows: SpaceParams,
 }
 
+impl Default for AsifCanonical {
+    fn default() -> Self {
+        Self {
+            canonical: Canonical::default(),
+            rows: SpaceParams {
+                k: 400,
+                p: 2.0,
+                ..SpaceParams::default()
+            },
+        }
+    }
+}
+
 impl Comparison for AsifCanonical {
     fn named() -> Vec<(&'static str, &'static str, Self)> {
-        let settings = Self {
-            canonical: Canonical::default(),
-            rows: rows_of_mapped(),
-        };
         let what = "relative rows over canonical coordinates";
-        vec![("asif-canonical", what, settings)]
+        vec![("asif-canonical", what, Self::default())]
     }
 
     fn name(&self) -> &'static str {
@@ -37,7 +46,7 @@ impl Comparison for AsifCanonical {
     }
 
     fn validate(&self) -> Result<(), RecipeError> {
-        self.rows.validate()?;
+        self.rows.check()?;
         self.canonical.validate()
     }
 

@@ -86,7 +86,7 @@ impl Comparison for Canonical {
         let (FittedPart::Mapped(maps), Code::Coordinates(u), Code::Coordinates(v)) =
             (fitted, image, text)
         else {
-            return Ok(ScoreSplit::Whole(f64::from(image.dot(text))));
+            unreachable!("canonical coordinates are fitted and coded as maps");
         };
         let directions = Sides {
             image: maps.image.unscaled(u, 1.0),

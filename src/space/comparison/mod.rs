@@ -31,7 +31,7 @@ use super::Code;
 use super::anchors::Anchors;
 use super::fitted::{FittedPart, Fitter};
 use super::params::SpaceParams;
-use super::recipe::RecipeError;
+use super::recipe::{RecipeError, positive};
 use super::relative::shared;
 
 /// A way of comparing an image with a text: how it is named and checked, fitted, and explained.
@@ -213,9 +213,11 @@ impl Part {
     /// What of it decides the coordinates in which anchors are searched: parts that differ in how
     /// similarities become rows have one key.
     pub(super) fn frame_key(mut self) -> Self {
+        // Rows over maps are always centred.
+        let center = self.plain().is_none_or(|rows| rows.center);
         if let Some(rows) = self.rows_mut() {
             *rows = SpaceParams {
-                center: rows.center,
+                center,
                 ..SpaceParams::default()
             };
         }
@@ -231,19 +233,5 @@ impl fmt::Display for Part {
             true => f.write_str(self.name()),
             false => write!(f, "{} ({})", self.name(), settings.join(", ")),
         }
-    }
-}
-
-/// Checks a number that must be above 0.
-fn positive(name: &'static str, value: f64) -> Result<(), RecipeError> {
-    super::recipe::positive(name, value)
-}
-
-/// The rows that spaces over mapped vectors have when only their name is given.
-fn rows_of_mapped() -> SpaceParams {
-    SpaceParams {
-        k: 400,
-        p: 2.0,
-        ..SpaceParams::default()
     }
 }

@@ -37,7 +37,7 @@ impl Comparison for Whitened {
     }
 
     fn validate(&self) -> Result<(), RecipeError> {
-        self.rows.validate()?;
+        self.rows.check()?;
         positive("shrinkage", self.shrinkage)
     }
 

@@ -15,7 +15,7 @@ use crate::space::{Frame, Part, SpaceParams};
 #[derive(Debug)]
 pub struct Fitter<A> {
     anchors: A,
-    moments: Option<Moments>,
+    moments: Option<Arc<Moments>>,
     /// By shrinkage: the decomposition that all canonical coordinates of it are made of.
     factors: Vec<(f64, CanonicalFactors)>,
     maps: Vec<(Canonical, Sides<LinearMap>)>,
@@ -86,8 +86,8 @@ impl<A: Anchors> Fitter<A> {
     pub fn centered(&self) -> Sides<Frame> {
         Sides::of(|side| {
             let mean = self.anchors.mean(side);
-            let of_block = Rows::of_one(&mean);
-            let dots = self.anchors.of_stored(side, &|rows| of_block.times(rows));
+            let mean_row = Rows::of_one(&mean);
+            let dots = self.anchors.of_stored(side, &|rows| mean_row.times(rows));
             Frame::Centered(Centering::new(mean, &dots))
         })
     }

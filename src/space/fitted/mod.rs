@@ -69,10 +69,10 @@ impl FittedSpace {
         &self.recipe
     }
 
-    /// What the space makes of unit vectors of one side, `[n, dim]` row-major.
+    /// What the space makes of finite unit vectors of one side, `[n, dim]` row-major.
     ///
     /// # Errors
-    /// When a vector has another length or is not finite.
+    /// When the anchors cannot be searched.
     pub fn represent<A: Anchors>(
         &self,
         anchors: &A,

@@ -56,11 +56,10 @@ pub fn canonical(moments: &Moments, params: &Canonical) -> Result<Sides<LinearMa
 #[derive(Debug)]
 pub struct CanonicalFactors {
     means: Sides<Vec<f64>>,
-    /// The Cholesky factors of both shrunk covariances.
-    factors: Sides<Llt<f64>>,
-    /// The singular vectors of `L_x^-1 C_xy L_y^-T`, one a column.
+    /// The canonical directions of both sides, `[dim, min(dx, dy)]`: `L^-T V` with the Cholesky factor `L` of
+    /// the shrunk covariance and the singular vectors `V` of `L_x^-1 C_xy L_y^-T`.
     directions: Sides<Mat<f64>>,
-    /// Its singular values, largest first.
+    /// The singular values, largest first.
     correlations: Vec<f64>,
 }
 
@@ -83,13 +82,16 @@ impl CanonicalFactors {
         let svd = between
             .thin_svd()
             .map_err(|_| FitError::Decomposition("SVD"))?;
+        let mut directions = Sides {
+            image: svd.V().to_owned(),
+            text: svd.U().to_owned(),
+        };
+        for (factor, vectors) in factors.as_ref().zip(directions.as_mut()) {
+            solve_upper_triangular_in_place(factor.L().transpose(), vectors.as_mut(), Par::Seq);
+        }
         Ok(Self {
             means: moments.means(),
-            factors,
-            directions: Sides {
-                image: svd.V().to_owned(),
-                text: svd.U().to_owned(),
-            },
+            directions,
             correlations: svd.S().column_vector().iter().copied().collect(),
         })
     }
@@ -110,14 +112,10 @@ impl CanonicalFactors {
             .collect();
         Sides::of(|side| {
             let directions = &self.directions[side];
-            let mut m = Mat::from_fn(directions.nrows(), dims, |i, j| {
-                directions[(i, j)] * scale[j]
-            });
-            let upper = self.factors[side].L().transpose();
-            solve_upper_triangular_in_place(upper, m.as_mut(), Par::Seq);
+            let scaled = |(i, j)| (directions[(i, j)] * scale[j]) as f32;
             LinearMap::new(
                 floats(&self.means[side]),
-                to_array(&m),
+                Array2::from_shape_fn((directions.nrows(), dims), scaled),
                 correlations.clone(),
             )
         })

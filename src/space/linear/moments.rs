@@ -51,7 +51,7 @@ impl Moments {
         let rows = pairs.as_ref().map(|rows| rows.as_standard_layout());
         moments.add(
             rows.as_ref()
-                .map(|rows| rows.as_slice().unwrap_or_default()),
+                .map(|rows| rows.as_slice().expect("a standard layout is contiguous")),
         );
         moments
     }

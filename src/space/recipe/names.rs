@@ -18,18 +18,12 @@ impl Recipe {
     /// Relative rows of the encoders' vectors and of canonical coordinates, and these compared
     /// directly: what is near the anchors, what varies with them, and both.
     pub fn fused() -> Self {
-        let canonical = Canonical::default();
-        let rows = SpaceParams {
-            k: 400,
-            p: 2.0,
-            ..SpaceParams::default()
-        };
         let part = |weight, part| WeightedPart { weight, part };
         Self {
             parts: vec![
                 part(1.0, SpaceParams::default().into()),
-                part(2.0, AsifCanonical { canonical, rows }.into()),
-                part(1.5, canonical.into()),
+                part(2.0, AsifCanonical::default().into()),
+                part(1.5, Canonical::default().into()),
             ],
             calibration: Some(Calibration::default()),
         }

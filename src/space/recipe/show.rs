@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Calibration, FEW, Hubness, Recipe, WeightedPart};
 
 impl fmt::Display for Recipe {
-    /// One line: `1 asif (k 200, p 4, centred, clamp) + ... | calibrated on 1000, best 100`.
+    /// One line: `1 asif (k 200, p 4, centred, negatives clamp) + ... | calibrated on 1000, best 100`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, WeightedPart { weight, part }) in self.parts.iter().enumerate() {
             let joint = if i == 0 { "" } else { " + " };

@@ -9,7 +9,7 @@ use super::{Labelled, TuneError};
 use crate::modality::Sides;
 use crate::progress::Cancel;
 use crate::space::Recipe;
-use crate::space::linear::{FitError, Moments};
+use crate::space::linear::Moments;
 use crate::space::matrices::MatrixAnchors;
 
 /// Held-out pairs, and classes: the two things that a space is to do.
@@ -45,10 +45,7 @@ impl Vectors<'_> {
 
 impl<'a> Course<'a> {
     /// The stages of these folds.
-    ///
-    /// # Errors
-    /// When a pair cannot be read.
-    pub fn of_folds(vectors: Vectors<'a>, folds: &[Fold], depth: Depth) -> Result<Self, FitError> {
+    pub fn of_folds(vectors: Vectors<'a>, folds: &[Fold], depth: Depth) -> Self {
         let stage = |fold: &Fold| {
             let moments = fitted(vectors, &fold.fit);
             let of_classes = || fold.classes.iter();
@@ -73,12 +70,12 @@ impl<'a> Course<'a> {
                 labels,
             };
             let anchors = MatrixAnchors::new(vectors.sides, fold.fit.clone(), moments);
-            let stage = Stage::new(anchors, queries, depth)?;
-            Ok((stage, vec![(0, Question::Pairs(pairs)), (1, classes)]))
+            let stage = Stage::new(anchors, queries, depth);
+            (stage, vec![(0, Question::Pairs(pairs)), (1, classes)])
         };
-        Ok(Self {
-            stages: folds.iter().map(stage).collect::<Result<_, FitError>>()?,
-        })
+        Self {
+            stages: folds.iter().map(stage).collect(),
+        }
     }
 
     /// The pairs of the folds alone, and labelled images in the place of their classes: those
@@ -90,7 +87,7 @@ impl<'a> Course<'a> {
         sets: &[Labelled],
         odd: bool,
         depth: Depth,
-    ) -> Result<Self, FitError> {
+    ) -> Self {
         for (_, questions) in &mut self.stages {
             questions.retain(|(task, _)| *task == 0);
         }
@@ -114,16 +111,15 @@ impl<'a> Course<'a> {
                 text: set.prompts.view(),
             };
             for (all, more) in queries.as_mut().zip(more) {
-                if let Ok(joined) = concatenate(Axis(0), &[all.view(), more]) {
-                    *all = joined;
-                }
+                *all = concatenate(Axis(0), &[all.view(), more])
+                    .expect("labelled vectors are of the set's encoders");
             }
         }
         let moments = fitted(vectors, &fit);
         let anchors = MatrixAnchors::new(vectors.sides, fit, moments);
         self.stages
-            .push((Stage::new(anchors, queries, depth)?, questions));
-        Ok(self)
+            .push((Stage::new(anchors, queries, depth), questions));
+        self
     }
 
     /// The answers of a recipe.

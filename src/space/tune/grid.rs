@@ -131,7 +131,7 @@ fn rows<T: Copy + PartialOrd>(
     values: &[T],
     field: fn(&mut SpaceParams) -> &mut T,
 ) -> Vec<Recipe> {
-    // Of rows that stand on nothing but a space of their own none are tried.
+    // Rows over whitened vectors are not varied.
     varied(recipe, values, |part| {
         let is_wanted = match plain {
             true => part.plain().is_some(),

@@ -207,16 +207,16 @@ pub fn tune(
         None => vectors.view(),
     };
     let to = weighed.as_ref().unwrap_or(members);
-    let found = search::search(&mut tried.inner(best, to)?, recipe, progress, cancel)?;
+    let found = search::search(&mut tried.inner(best, to), recipe, progress, cancel)?;
     outcome.trials = found.trials;
     let is_change = found.recipe != *recipe || weighed.is_some();
     if !is_change {
         outcome.reason = "nothing that was tried is better beyond noise".to_owned();
     }
     progress.begin("estimate", Some(2));
-    let present = tried.outer(vectors, members)?.marks(recipe, cancel)?;
+    let present = tried.outer(vectors, members).marks(recipe, cancel)?;
     progress.advance(1);
-    let marks = tried.outer(best, to)?.marks(&found.recipe, cancel)?;
+    let marks = tried.outer(best, to).marks(&found.recipe, cancel)?;
     progress.end();
     let base = Worth::of(&present);
     let estimate = Estimate {
@@ -264,12 +264,12 @@ struct Tried<'a> {
 
 impl Tried<'_> {
     /// The folds that the choice is made on, for vectors with the weights `to`.
-    fn inner<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Result<Course<'v>, FitError> {
+    fn inner<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
         self.course(vectors, &self.folds.inner, to, false)
     }
 
     /// The fold that nothing is chosen on.
-    fn outer<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Result<Course<'v>, FitError> {
+    fn outer<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
         self.course(vectors, std::slice::from_ref(&self.folds.outer), to, true)
     }
 
@@ -279,10 +279,10 @@ impl Tried<'_> {
         folds: &[folds::Fold],
         to: &Members,
         odd: bool,
-    ) -> Result<Course<'v>, FitError> {
-        let course = Course::of_folds(vectors, folds, self.depth)?;
+    ) -> Course<'v> {
+        let course = Course::of_folds(vectors, folds, self.depth);
         if self.labelled.is_empty() {
-            return Ok(course);
+            return course;
         }
         let labelled: Vec<Labelled> = self
             .labelled
@@ -311,13 +311,13 @@ impl Tried<'_> {
             return Ok(None);
         }
         progress.begin("encoders", Some(1 + candidates.len() as u64));
-        let present = self.inner(vectors, self.members)?.marks(recipe, cancel)?;
+        let present = self.inner(vectors, self.members).marks(recipe, cancel)?;
         progress.advance(1);
         let base = Worth::of(&present);
         let mut tried = Vec::with_capacity(candidates.len());
         for to in candidates {
             let other = Reweighed::new(vectors, self.members, &to);
-            let marks = self.inner(other.vectors(), &to)?.marks(recipe, cancel)?;
+            let marks = self.inner(other.vectors(), &to).marks(recipe, cancel)?;
             tried.push((to, marks));
             progress.advance(1);
         }

@@ -62,28 +62,24 @@ struct Scores {
 impl<'a> Stage<'a> {
     /// A stage for spaces fitted to `anchors`; `queries` are unit vectors, `[images, dim]` and
     /// `[texts, dim]`.
-    pub fn new(
-        anchors: MatrixAnchors<'a>,
-        queries: Sides<Array2<f32>>,
-        depth: Depth,
-    ) -> Result<Self, FitError> {
+    pub fn new(anchors: MatrixAnchors<'a>, queries: Sides<Array2<f32>>, depth: Depth) -> Self {
         let counts = queries.as_ref().map(Array2::nrows);
         let cohort = evenly(depth.cohort, anchors.len());
-        let inputs = Sides::try_of(|side| {
+        let inputs = Sides::of(|side| {
             let mut inputs: Vec<f32> = queries[side].iter().copied().collect();
             for &anchor in &cohort {
-                inputs.extend_from_slice(anchors.vector(anchor, side)?);
+                inputs.extend_from_slice(anchors.row(anchor, side));
             }
-            Ok(inputs)
-        })?;
-        Ok(Self {
+            inputs
+        });
+        Self {
             fitter: Fitter::new(anchors),
             inputs,
             queries: counts,
             depth,
             nearest: Vec::new(),
             parts: Vec::new(),
-        })
+        }
     }
 
     /// The score of each query image with each query text, `[images, texts]`.
@@ -98,7 +94,10 @@ impl<'a> Stage<'a> {
         let parts: Vec<&Scores> = recipe
             .parts
             .iter()
-            .filter_map(|p| Some(&self.parts.iter().find(|(part, _)| *part == p.part)?.1))
+            .map(|wanted| {
+                let known = self.parts.iter().find(|(part, _)| *part == wanted.part);
+                &known.expect("every part was ensured above").1
+            })
             .collect();
         let levels = Sides::of(|side| self.levels(&parts, side, &recipe));
         let shares = recipe.shares();
@@ -119,7 +118,7 @@ impl<'a> Stage<'a> {
             })
         };
         let all: Vec<f32> = (0..images).into_par_iter().flat_map_iter(row).collect();
-        Ok(Array2::from_shape_vec((images, texts), all).unwrap_or_default())
+        Ok(Array2::from_shape_vec((images, texts), all).expect("a row has so many texts"))
     }
 
     /// Forgets all that none of `recipes` needs.
@@ -218,7 +217,7 @@ impl<'a> Stage<'a> {
         let spread = || spread([within(images.1, texts.1), within(texts.1, images.1)].concat());
         Scores {
             unit: unit.then(spread),
-            scores: Array2::from_shape_vec(shape, rows).unwrap_or_default(),
+            scores: Array2::from_shape_vec(shape, rows).expect("a bank scores each text"),
             best: Sides {
                 image: best(images.0, texts.1),
                 text: best(texts.0, images.1),
