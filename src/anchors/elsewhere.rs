@@ -3,9 +3,11 @@
 //! A purge changes one set, and `swap --from` lets two sets have one segment's files by hard links.
 //! A set has no list of those that took from it, so this looks where it can: at the sets that the
 //! log names as the source of a swap, and at those that lie in the same folder. Pairs are the same
-//! where their ids are. A link that leads to neither is at least counted.
+//! where their ids are. A link that leads to neither is at least counted. What the system refuses to
+//! show is not taken for absent: such a set may hold the pairs, and use their pictures.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -51,34 +53,56 @@ pub struct UnknownLinks {
 /// When the log of `set` cannot be read. What is wrong with another
 /// set is said in its entry.
 pub fn holding(set: &Path, ids: &HashSet<String>) -> Result<Vec<OtherSet>, AnchorsError> {
-    let mut found = Vec::new();
-    for other in known(set)? {
-        let of_other = look(&other, ids);
-        if !of_other.ids.is_empty() || of_other.problem.is_some() {
-            found.push(of_other);
-        }
-    }
-    Ok(found)
+    let known = known(set)?;
+    let looked = known.sets.iter().map(|other| look(other, ids));
+    let refused = known.refused.into_iter().map(|(set, problem)| OtherSet {
+        set,
+        ids: Vec::new(),
+        live: 0,
+        live_ids: Vec::new(),
+        problem: Some(problem),
+    });
+    let is_told = |other: &OtherSet| !other.ids.is_empty() || other.problem.is_some();
+    Ok(looked.chain(refused).filter(is_told).collect())
 }
 
-/// The paths of the images of all pairs that are live in the other sets, as far as these can be read.
+/// The pictures that live pairs of sets use.
+#[derive(Debug, Default)]
+pub struct UsedImages {
+    /// The paths of the images.
+    pub images: HashSet<String>,
+    /// A set, or a folder of sets, that could not be read whole: its pairs may use any picture.
+    pub unread: Option<PathBuf>,
+}
+
+/// The paths of the images of all pairs that are live in the other sets.
 ///
 /// # Errors
-/// When the log of `set` cannot be read.
-pub fn live_images(set: &Path) -> Result<HashSet<String>, AnchorsError> {
-    let mut images = HashSet::new();
-    for other in known(set)? {
-        let Ok(opened) = AnchorSet::open(&other) else {
-            continue;
-        };
-        for row in opened.live().rows() {
-            if let Some((segment, local)) = opened.place(row) {
-                let record = opened.segments()[segment].record(local);
-                images.extend(record.map(|record| record.image));
-            }
+/// When the log of `set` cannot be read. Another set that cannot be read is named in what is returned.
+pub fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
+    let known = known(set)?;
+    let mut used = UsedImages {
+        unread: known.refused.into_keys().chain(known.closed).next(),
+        ..UsedImages::default()
+    };
+    for other in known.sets {
+        match AnchorSet::open(&other).and_then(|opened| images_of(&opened)) {
+            Ok(images) => used.images.extend(images),
+            Err(_) => used.unread = Some(other),
         }
     }
-    Ok(images)
+    Ok(used)
+}
+
+/// The paths of the images of all live pairs of a set.
+///
+/// # Errors
+/// When a record is damaged.
+pub(super) fn images_of(set: &AnchorSet) -> Result<HashSet<String>, AnchorsError> {
+    let rows = set.live().rows();
+    let places = rows.into_iter().filter_map(|row| set.place(row));
+    let image = |(segment, local): (usize, usize)| Ok(set.segments()[segment].record(local)?.image);
+    places.map(image).collect()
 }
 
 /// Which of these segments of `set` have hard links in folders of no known set.
@@ -89,7 +113,7 @@ pub fn unknown_links(
     set: &Path,
     segments: &BTreeSet<String>,
 ) -> Result<Vec<UnknownLinks>, AnchorsError> {
-    let known = known(set)?;
+    let known = known(set)?.sets;
     let records = |set: &Path, segment: &str| {
         let path = segment::folder(set).join(segment).join(PAIRS);
         fs_err::metadata(path)
@@ -113,31 +137,69 @@ pub fn unknown_links(
     Ok(found)
 }
 
-/// The sets that the log names and those that lie beside `set`, by their real paths.
-fn known(set: &Path) -> Result<BTreeSet<PathBuf>, AnchorsError> {
-    if !set.is_dir() {
+/// What is known of other sets, by their real paths.
+#[derive(Default)]
+struct KnownSets {
+    sets: BTreeSet<PathBuf>,
+    /// What may be a set and could not be looked at, and why.
+    refused: BTreeMap<PathBuf, String>,
+    /// Folders whose names could not be read.
+    closed: Vec<PathBuf>,
+}
+
+/// The sets that the log names and those that lie beside `set`.
+fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
+    if !fs::has_folder(set)? {
         publish::current(set)?;
     }
     let given = set;
     let set = fs_err::canonicalize(set)?;
-    let mut known = BTreeSet::new();
-    let is_set = |path: &Path| path.join(CURRENT).is_file();
+    let mut known = KnownSets::default();
+    let mut add = |path: &Path, is_named: bool| match real_set(path) {
+        Ok(found) => known.sets.extend(found),
+        // Whatever else lies there may be closed: the file system's own folder, those of other users.
+        Err(_) if !is_named => {}
+        Err(error) => {
+            let problem = error.to_string();
+            known.refused.insert(path.to_owned(), problem);
+        }
+    };
     for change in history::read(&set)? {
-        let source = super::swap::source(&change).map(fs_err::canonicalize);
-        known.extend(source.and_then(Result::ok).filter(|path| is_set(path)));
-    }
-    // Also beside the link by which it was given.
-    for folder in [&set, given].map(fs::parent) {
-        // A folder that may not be read tells nothing; that is no reason to refuse.
-        for name in fs::names(folder).unwrap_or_default() {
-            let path = folder.join(&name);
-            if !name.starts_with(fs::HIDDEN) && is_set(&path) {
-                known.extend(fs_err::canonicalize(path));
-            }
+        if let Some(source) = super::swap::source(&change) {
+            add(source, true);
         }
     }
-    known.remove(&set);
+    // Also beside the link by which it was given.
+    let folders = [&set, given].map(|set| {
+        let folder = fs::parent(set);
+        fs_err::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
+    });
+    for folder in BTreeSet::from(folders) {
+        // A folder that may not be read is no reason to refuse: a purge names it.
+        let Ok(names) = fs::names(&folder) else {
+            known.closed.push(folder);
+            continue;
+        };
+        for name in names.iter().filter(|name| !name.starts_with(fs::HIDDEN)) {
+            add(&folder.join(name), name.ends_with(ENDING));
+        }
+    }
+    known.sets.remove(&set);
     Ok(known)
+}
+
+/// How the name of a set ends, if whoever built it keeps to the custom.
+const ENDING: &str = ".asif";
+
+/// The real path of a set, also of one that lost a part; none if none is there.
+fn real_set(path: &Path) -> Result<Option<PathBuf>, AnchorsError> {
+    let is_set = fs::has_folder(path)?
+        && (fs::has_file(&path.join(CURRENT))? || !manifest::list(path)?.is_empty());
+    let real = is_set.then(|| fs_err::canonicalize(path)).transpose();
+    match real {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        real => Ok(real?),
+    }
 }
 
 fn look(other: &Path, ids: &HashSet<String>) -> OtherSet {

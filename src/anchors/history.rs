@@ -91,6 +91,18 @@ pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     Ok(changes)
 }
 
+/// The same, as far as a damaged log or manifest can be read.
+///
+/// # Errors
+/// When the system refuses to let them be read.
+pub fn readable(set: &Path) -> Result<Vec<Change>, AnchorsError> {
+    let (lines, _) = log::read(set)?;
+    let mut changes: Vec<Change> = lines.into_iter().map(|line| line.change).collect();
+    changes.extend(if_whole(missing(set, &changes))?.unwrap_or_default());
+    changes.sort_by_key(|c| c.generation);
+    Ok(changes)
+}
+
 /// Adds what a crash kept from the log.
 ///
 /// # Errors

@@ -210,8 +210,8 @@ fn take_steps(
     let wanted = gone.ids.iter().chain(ids).cloned().collect();
     let elsewhere = elsewhere::holding(set, &wanted)?;
     let mut used = elsewhere::live_images(set)?;
-    used.extend(live_images(&live)?);
-    let pictures = Pictures::sort(&gone.images, &used);
+    used.images.extend(elsewhere::images_of(&live)?);
+    let pictures = Pictures::sort(&gone.images, &gone.unread_images, &used);
     writer.mark("find");
     let mut manifest = live.manifest().clone();
     let rewritten = rewrite(&live, &mut manifest, request.graphs, &gone.needles, dry_run)?;
@@ -323,14 +323,6 @@ fn kept_foreign(file: PathBuf) -> LeftoverKept {
               needs it"
             .to_owned(),
     }
-}
-
-fn live_images(live: &AnchorSet) -> Result<HashSet<String>, AnchorsError> {
-    let rows = live.live().rows();
-    let places = rows.into_iter().filter_map(|row| live.place(row));
-    let image =
-        |(segment, local): (usize, usize)| Ok(live.segments()[segment].record(local)?.image);
-    places.map(image).collect()
 }
 
 /// Writes each segment that stores removed pairs again without them; returns how many. Rows left out stay

@@ -43,7 +43,8 @@ Examples:
   asif audit mine.asif --where 'photographer=Jane Doe'
   asif audit mine.asif --where 'photographer=Jane Doe' --purge --receipt 17.json --reference 17
 
-Exit codes: 0 when nothing is left of the pairs but hashes in the log, 3 when something is.")]
+Exit codes: 0 when nothing is left of the pairs but hashes in the log and what asif did not write, 3 when
+something is, or may be where it could not be looked: when the result of the receipt is not verified.")]
 pub struct AuditArgs {
     /// The set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
@@ -68,7 +69,8 @@ pub struct AuditArgs {
 
     /// With --purge: also write a receipt as JSON, the answer to a request for deletion. It names pairs
     /// and values by hashes only: what, when, how many, and what was searched afterwards. It replaces the
-    /// receipt of a dry run, and one of the same request that left something; no other.
+    /// receipt of a dry run, and one of the same request that left something, whose counts and hashes it takes
+    /// over; no other.
     #[arg(
         long,
         env = "ASIF_RECEIPT",
@@ -110,13 +112,13 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
             graphs: GraphPolicy::Auto,
             dry_run: args.dry_run,
         };
-        check_receipt(
+        let earlier = check_receipt(
             &args.receipt,
             args.reference.as_deref(),
             &args.set,
             &request,
         )?;
-        return run_purge(args, &request, context);
+        return run_purge(args, &request, earlier.as_deref(), context);
     }
     let mut ids = args.ids.clone();
     let mut named = Vec::new();
@@ -161,6 +163,7 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
 fn run_purge(
     args: &AuditArgs,
     request: &PurgeRequest<'_>,
+    earlier: Option<&[u8]>,
     context: &Context,
 ) -> anyhow::Result<()> {
     let done = purge::purge(&args.set, request).inspect_err(|error| {
@@ -173,7 +176,11 @@ fn run_purge(
     })?;
     receipt::warn(&done.receipt.warnings, context);
     warn_of_others(&done, context);
-    let written = write_receipt(args, request, &done, context);
+    let mut told = DeletionReceipt::new(request, &done, args.reference.clone());
+    if let Some(earlier) = earlier {
+        told = told.after(earlier);
+    }
+    let written = write_receipt(args, &told, context);
     if context.json {
         context.print_json(&done)?;
     } else {
@@ -198,24 +205,33 @@ fn run_purge(
         ))
         .into());
     }
-    if found == 0 {
+    if found > 0 {
+        return Err(BadInput(format!(
+            "{found} files still hold something of these pairs, see above; delete them, or purge again"
+        ))
+        .into());
+    }
+    if told.is_verified() || told.is_dry_run() {
         return Ok(());
     }
-    Err(BadInput(format!(
-        "{found} files still hold something of these pairs, see above; delete them, or purge again"
-    ))
-    .into())
+    let advice = match told.pictures_unread > 0 {
+        // Which they were, no later purge knows.
+        true => {
+            "delete those pictures that are nobody's original, and see to whatever else the warnings name"
+        }
+        false => "see to what the warnings name, then give the same command again",
+    };
+    let result = &told.result;
+    Err(BadInput(format!("the purge is done, but {result}: {advice}")).into())
 }
 
 fn write_receipt(
     args: &AuditArgs,
-    request: &PurgeRequest<'_>,
-    done: &PurgeReport,
+    receipt: &DeletionReceipt,
     context: &Context,
 ) -> anyhow::Result<()> {
     if let Some(file) = &args.receipt {
-        let receipt = DeletionReceipt::new(request, done, args.reference.clone());
-        let text = serde_json::to_string_pretty(&receipt)?;
+        let text = serde_json::to_string_pretty(receipt)?;
         asif::disk::replace_file(file, text + "\n")?;
         context.note(format!("wrote {}", file.display()));
     }
@@ -343,7 +359,7 @@ const NAMED_PICTURES: usize = 3;
 fn warn_of_pictures(left: &[PictureLeft], context: &Context) {
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for picture in left {
-        let files = by_reason.entry(picture.why).or_default();
+        let files = by_reason.entry(&picture.why).or_default();
         files.push(picture.file.display().to_string());
     }
     for (why, files) in by_reason {

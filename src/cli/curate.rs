@@ -82,11 +82,12 @@ pub struct CurateArgs {
     )]
     drop_unfit: Option<f64>,
 
-    /// Write the ids of the pairs to drop, one a line, for `asif anchors remove --ids-file`.
+    /// Write the ids of the pairs to drop, one a line, for `asif anchors remove --ids-file`. It replaces a list
+    /// of ids that this set or one beside it has or had; delete an older one before, or name another file.
     #[arg(long, env = "ASIF_REMOVE_IDS", value_name = "FILE")]
     remove_ids: Option<PathBuf>,
 
-    /// Write the ids of the pairs to keep, one a line.
+    /// Write the ids of the pairs to keep, one a line. It replaces what --remove-ids does.
     #[arg(long, env = "ASIF_KEEP_IDS", value_name = "FILE")]
     keep_ids: Option<PathBuf>,
 

@@ -75,21 +75,27 @@ pub fn check_outputs<'a>(
         disk::check_output(file)?;
         refuse_inside_set(file)?;
         let shown = file.display();
-        if inputs.iter().any(|input| is_same(input, file)) {
+        let mut is_read = false;
+        for input in inputs {
+            is_read |= is_same(input, file)?;
+        }
+        if is_read {
             let said = format!(
                 "{shown}: {option} would replace it, but this command reads it; name another file after \
                  {option}"
             );
             return Err(BadInput(said).into());
         }
-        if let Some(other) = checked.iter().find(|other| is_same(other.file, file)) {
-            let said = format!(
-                "{shown}: both {} and {option} would write it; name two files",
-                other.option
-            );
-            return Err(BadInput(said).into());
+        for other in &checked {
+            if is_same(other.file, file)? {
+                let said = format!(
+                    "{shown}: both {} and {option} would write it; name two files",
+                    other.option
+                );
+                return Err(BadInput(said).into());
+            }
         }
-        let held = held_by(file)?;
+        let held = held_by(file, output.kind)?;
         if let Some(held) = held.filter(|held| !output.kind.writes(held)) {
             let found = format!(
                 "it holds {}, not {}",
@@ -103,17 +109,17 @@ pub fn check_outputs<'a>(
     Ok(())
 }
 
-/// Refuses lists of ids that would replace anything but one of ids that the set has or had. Asked when the
-/// set is open, before the work.
+/// Refuses lists of ids that would replace anything but one of ids that the set, or another known one, has or
+/// had. Asked when the set is open, before the work.
 ///
 /// # Errors
-/// The first that holds something else; when the set's log cannot be read.
+/// The first that holds something else; when the system refuses to show the set's log.
 pub fn check_ids<'a>(
     outputs: impl IntoIterator<Item = Option<OutputFile<'a>>>,
     set: &AnchorSet,
 ) -> anyhow::Result<()> {
     for OutputFile { option, file, .. } in outputs.into_iter().flatten() {
-        let Some(held) = held_by(file)? else {
+        let Some(held) = held_by(file, OutputKind::Ids)? else {
             continue;
         };
         let Ok(text) = std::str::from_utf8(whole_lines(&held)) else {
@@ -131,13 +137,19 @@ pub fn check_ids<'a>(
                 "it holds {}, not a list of ids of this set, which never had {line:?} as far as it knows",
                 what_it_is(&held)
             );
-            return Err(would_replace(option, file, &found));
+            let said = format!(
+                "{}: {option} would replace it, but {found}; delete it if it is an old list, of an earlier build \
+                 say, or name another file after {option}",
+                file.display()
+            );
+            return Err(BadInput(said).into());
         }
     }
     Ok(())
 }
 
 /// Refuses to replace a receipt that says what that of this purge will not: it is the proof of a deletion.
+/// Returns the text of one that may be replaced.
 ///
 /// # Errors
 /// When the file holds such a one; when the set's log cannot be read.
@@ -146,15 +158,15 @@ pub fn check_receipt(
     reference: Option<&str>,
     set: &Path,
     request: &PurgeRequest<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<Vec<u8>>> {
     let Some(file) = file else {
-        return Ok(());
+        return Ok(None);
     };
-    let Some(held) = held_by(file)? else {
-        return Ok(());
+    let Some(held) = held_by(file, OutputKind::Receipt)? else {
+        return Ok(None);
     };
     match purge::why_kept(&held, set, request, reference)? {
-        None => Ok(()),
+        None => Ok(Some(held)),
         Some(why) => {
             let found = format!("the receipt that it holds {why}");
             Err(would_replace("--receipt", file, &found))
@@ -165,20 +177,41 @@ pub fn check_receipt(
 /// Refuses to replace a file that the log of a set names as a source of its pairs.
 ///
 /// # Errors
-/// When it is one.
+/// When it is one, or may be one that the system refuses to show.
 pub fn refuse_source(option: &str, file: &Path, set: &Path) -> anyhow::Result<()> {
+    let Some(held) = disk::found(file)?.filter(std::fs::Metadata::is_file) else {
+        return Ok(());
+    };
     // A log that is damaged keeps nobody from reading the pairs.
-    let changes = history::read(set).unwrap_or_default();
+    let changes = history::readable(set)?;
     let named = changes
         .iter()
         .flat_map(|change| change.detail.split(", ").chain([change.detail.as_str()]));
     for source in named.filter(|name| !name.is_empty()) {
-        if Path::new(source).is_file() && is_same(Path::new(source), file) {
+        let found = match of_name(Path::new(source)) {
+            Ok(found) => found,
+            Err(error) => {
+                let found = format!(
+                    "it cannot be told from a source of this set, as its log says: {error}"
+                );
+                return Err(would_replace(option, file, &found));
+            }
+        };
+        if found.is_some_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino())) {
             let found = "pairs of this set come from it, as its log says";
             return Err(would_replace(option, file, found));
         }
     }
     Ok(())
+}
+
+/// What a path leads to; nothing where it is too long to be one, as what stands in its place is.
+fn of_name(path: &Path) -> std::io::Result<Option<std::fs::Metadata>> {
+    use std::io::ErrorKind::{InvalidFilename, InvalidInput};
+    match disk::found(path) {
+        Err(error) if [InvalidFilename, InvalidInput].contains(&error.kind()) => Ok(None),
+        found => found,
+    }
 }
 
 /// Whether an option names a file or a folder.
@@ -217,16 +250,19 @@ fn would_replace(option: &str, file: &Path, found: &str) -> anyhow::Error {
     BadInput(said).into()
 }
 
-/// How a regular file begins that is not empty. What is no regular file is written to, not replaced.
-fn held_by(file: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-    if !fs_err::metadata(file).is_ok_and(|found| found.is_file()) {
+/// How a regular file begins that is not empty, the whole of a receipt. What is no regular file is written to,
+/// not replaced.
+fn held_by(file: &Path, kind: OutputKind<'_>) -> anyhow::Result<Option<Vec<u8>>> {
+    if !disk::has_file(file)? {
         return Ok(None);
     }
-    let mut head = Vec::new();
-    fs_err::File::open(file)?
-        .take(HEAD)
-        .read_to_end(&mut head)?;
-    Ok((!head.is_empty()).then_some(head))
+    let mut held = Vec::new();
+    let mut rest = fs_err::File::open(file)?;
+    rest.by_ref().take(HEAD).read_to_end(&mut held)?;
+    if kind == OutputKind::Receipt && held.first() == Some(&b'{') {
+        rest.read_to_end(&mut held)?;
+    }
+    Ok((!held.is_empty()).then_some(held))
 }
 
 /// What was read of a file up to a line that may be cut off.
@@ -237,17 +273,21 @@ fn whole_lines(head: &[u8]) -> &[u8] {
 }
 
 /// Whether two paths lead to one file, or will.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let file = |path: &Path| fs_err::metadata(path).ok().filter(|found| found.is_file());
-    match (file(one), file(other)) {
+///
+/// # Errors
+/// When the system refuses to say.
+fn is_same(one: &Path, other: &Path) -> std::io::Result<bool> {
+    let (found, wanted) = (of_name(one)?, of_name(other)?);
+    let is_device = found.as_ref().is_some_and(|found| !found.is_file());
+    let file = |found: Option<std::fs::Metadata>| found.filter(std::fs::Metadata::is_file);
+    Ok(match (file(found), file(wanted)) {
         (Some(one), Some(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         (None, None) => {
             let folder = |path: &Path| fs_err::canonicalize(disk::parent(path)).ok();
-            let is_device = fs_err::metadata(one).is_ok();
             !is_device && one.file_name() == other.file_name() && folder(one) == folder(other)
         }
         _ => false,
-    }
+    })
 }
 
 impl OutputKind<'_> {

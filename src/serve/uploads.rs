@@ -60,7 +60,7 @@ const PART: &str = ".part-";
 /// What another process is adding at this moment stays: it holds a lock on its list.
 ///
 /// # Errors
-/// When the folder cannot be made or read, or a leftover not be deleted.
+/// When the folder cannot be made or read, or a leftover not be read or deleted.
 pub(super) fn sweep(folder: &Path, set: &Path) -> std::io::Result<()> {
     disk::create_dir_all(folder)?;
     let mut left = Vec::new();
@@ -78,12 +78,19 @@ pub(super) fn sweep(folder: &Path, set: &Path) -> std::io::Result<()> {
         if file.file().try_lock().is_err() {
             continue;
         }
-        let text = fs_err::read_to_string(&path).unwrap_or_default();
-        let named = text.lines().filter_map(picture_of);
-        let mut unused: BTreeSet<PathBuf> = named
-            .filter(|picture| picture.parent() == Some(&folder) && picture.exists())
-            .collect();
-        leave_used(set, &mut unused);
+        // A line may be torn within a character.
+        let text = fs_err::read(&path)?;
+        let text = String::from_utf8_lossy(&text);
+        let mut unused = BTreeSet::new();
+        for picture in text.lines().filter_map(picture_of) {
+            if picture.parent() == Some(&folder) && disk::found_itself(&picture)?.is_some() {
+                unused.insert(picture);
+            }
+        }
+        if leave_used(set, &mut unused).is_err() {
+            // The next start asks again whose they are.
+            continue;
+        }
         for picture in unused {
             fs_err::remove_file(&picture)?;
         }
@@ -99,9 +106,12 @@ fn picture_of(line: &str) -> Option<PathBuf> {
 
 /// Takes out of `pictures` those that a pair of a kept generation has; all of them where a generation
 /// cannot be read, as it may have them.
-fn leave_used(set: &Path, pictures: &mut BTreeSet<PathBuf>) {
+///
+/// # Errors
+/// In that case.
+fn leave_used(set: &Path, pictures: &mut BTreeSet<PathBuf>) -> Result<(), AnchorsError> {
     if pictures.is_empty() {
-        return;
+        return Ok(());
     }
     let mut look = || -> Result<(), AnchorsError> {
         for number in manifest::kept(set)? {
@@ -113,9 +123,11 @@ fn leave_used(set: &Path, pictures: &mut BTreeSet<PathBuf>) {
         }
         Ok(())
     };
-    if look().is_err() {
+    let looked = look();
+    if looked.is_err() {
         pictures.clear();
     }
+    looked
 }
 
 impl Uploads {
@@ -198,7 +210,8 @@ impl Uploads {
     pub fn keep(mut self, set: &Path, is_part_left_out: bool) {
         let mut new: BTreeSet<PathBuf> = std::mem::take(&mut self.new).into_iter().collect();
         if is_part_left_out {
-            leave_used(set, &mut new);
+            // None are deleted where it cannot look.
+            let _ = leave_used(set, &mut new);
             self.new = new.into_iter().collect();
         }
     }
@@ -210,5 +223,29 @@ impl Drop for Uploads {
             // What cannot be deleted is found again under the same name.
             let _ = fs_err::remove_file(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whose the pictures are is not known where the set cannot be read: list and picture stay, so that the
+    /// next start finds them. A server that was killed may have torn the list within a character.
+    #[test]
+    fn a_list_stays_while_it_is_not_known_whose_its_pictures_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        let (list, picture) = (real.join(".adding-x.jsonl"), real.join("a.png"));
+        fs_err::write(&picture, "picture").unwrap();
+        let line = serde_json::json!({"image": picture, "captions": ["a"]});
+        let torn = &"\u{e9}".as_bytes()[..1];
+        let text = [format!("{line}\n{{\"id\":\"").as_bytes(), torn].concat();
+        fs_err::write(&list, text).unwrap();
+        sweep(folder.path(), &folder.path().join("no.asif")).unwrap();
+        assert!(picture.is_file() && list.is_file());
+        fs_err::remove_file(&picture).unwrap();
+        sweep(folder.path(), &folder.path().join("no.asif")).unwrap();
+        assert!(!list.exists(), "its picture is gone");
     }
 }

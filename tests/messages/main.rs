@@ -9,6 +9,7 @@
 //! | `lookalikes` | nor of what looks like its own: files of others, receipts, lists, what lies in `damaged/` |
 //! | `purges` | a purge with every kind of trace, and its receipt |
 //! | `leftovers` | a purge of what lies beside the stored pairs, and one that ends half way |
+//! | `unread` | what the system refuses to show is not taken for absent |
 //! | `newcomer` | what a small set is, data sets of one class, and variables of flags |
 //! | `races` | two commands at once on one name |
 //! | `table` | the messages themselves: exit code, and the advice followed |
@@ -30,6 +31,7 @@ mod surroundings;
 mod table;
 #[path = "../tiny_onnx/mod.rs"]
 mod tiny_onnx;
+mod unread;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

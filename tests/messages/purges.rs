@@ -28,7 +28,7 @@ pub fn holding(folder: &Path, needle: &[u8]) -> Vec<String> {
 }
 
 /// A picture as the server writes it: called by its hash.
-fn upload(bench: &Bench, n: u8) -> std::path::PathBuf {
+pub fn upload(bench: &Bench, n: u8) -> std::path::PathBuf {
     let plain = bench.picture("upload.png", n);
     let bytes = fs_err::read(&plain).unwrap();
     fs_err::remove_file(plain).unwrap();

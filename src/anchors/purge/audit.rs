@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::needles::{NeedleKind, NeedleTrace, Needles};
 use super::traces::Pictures;
 use super::{alias, beside, stored};
-use crate::anchors::elsewhere;
-use crate::anchors::error::AnchorsError;
+use crate::anchors::elsewhere::{self, UsedImages};
+use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::history::{self, Change, IdLine};
 use crate::anchors::manifest;
 use crate::anchors::select::{self, Filter};
@@ -78,10 +78,14 @@ pub fn audit(
     }
     let kept = manifest::kept(set)?;
     for &generation in &kept {
-        let opened = match AnchorSet::open_generation(set, generation) {
-            // The bytes of its pairs are found below.
-            Err(_) if kept.last() != Some(&generation) => continue,
-            opened => opened?,
+        let opened = AnchorSet::open_generation(set, generation);
+        let opened = match kept.last() == Some(&generation) {
+            true => opened?,
+            // The bytes of the pairs of a damaged one are found below.
+            false => match if_whole(opened)? {
+                Some(opened) => opened,
+                None => continue,
+            },
         };
         let (_, missing) = select::by_ids(&opened, &wanted)?;
         for trace in &mut traces {
@@ -131,14 +135,17 @@ fn find_in_files(
             }
         })?;
         needles.leave_shared(&live)?;
-        let pictures = Pictures::sort(&images, &HashSet::new());
+        let pictures = Pictures::sort(&images, &BTreeSet::new(), &UsedImages::default());
         let mut folders = vec![set.to_owned()];
         folders.extend(cache.map(Path::to_owned));
         folders.extend(pictures.folders.iter().cloned());
         trace.files = needles.search(&folders)?.found;
         trace.files.extend(beside::search(set, &needles).0.found);
         let kinds = vec![NeedleKind::Image];
-        for file in pictures.uploads {
+        // What cannot be looked at may be an upload.
+        let unread = pictures.left.into_iter().filter(|left| left.unread);
+        let unread = unread.map(|left| left.file);
+        for file in pictures.uploads.into_iter().chain(unread) {
             if !trace.files.iter().any(|found| found.file == file) {
                 let kinds = kinds.clone();
                 trace.files.push(NeedleTrace { file, kinds });
@@ -174,10 +181,11 @@ pub fn find(set: &Path, filter: &Filter) -> Result<(Vec<String>, Vec<u64>), Anch
     Ok((ids.into_iter().collect(), named))
 }
 
-/// The first of `ids` that no pair has that the set stores or that its log names, as far as it still does.
+/// The first of `ids` that no pair has that the set or another known one stores or that its log names, as far
+/// as that still does. A log that is damaged tells what of it can be read.
 ///
 /// # Errors
-/// When a generation or the log cannot be read.
+/// When the system refuses to show a generation or the log.
 pub fn unknown_id<'a>(set: &AnchorSet, ids: &[&'a str]) -> Result<Option<&'a str>, AnchorsError> {
     let live: HashSet<String> = select::ids(set)?.into_iter().collect();
     let mut unknown: Vec<&str> = ids.to_vec();
@@ -186,15 +194,21 @@ pub fn unknown_id<'a>(set: &AnchorSet, ids: &[&'a str]) -> Result<Option<&'a str
         return Ok(None);
     }
     let mut had = HashSet::new();
-    for change in history::read(set.path())? {
-        had.extend(named(set.path(), &change)?);
+    for change in history::readable(set.path())? {
+        had.extend(if_whole(named(set.path(), &change))?.unwrap_or_default());
     }
     stored::each(set.path(), |_, record, _, _| {
         had.insert(record.id.clone());
     })?;
-    Ok(unknown
-        .into_iter()
-        .find(|id| !had.contains(*id) && !had.contains(&alias(id))))
+    unknown.retain(|id| !had.contains(*id) && !had.contains(&alias(id)));
+    if unknown.is_empty() {
+        return Ok(None);
+    }
+    // One name for the lists of several sets.
+    let wanted: HashSet<String> = unknown.iter().map(|id| (*id).to_owned()).collect();
+    let others = if_whole(elsewhere::holding(set.path(), &wanted))?.unwrap_or_default();
+    had.extend(others.into_iter().flat_map(|other| other.ids));
+    Ok(unknown.into_iter().find(|id| !had.contains(*id)))
 }
 
 /// The ids that a change names, itself or in its file.

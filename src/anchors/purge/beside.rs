@@ -38,7 +38,9 @@ fn why_foreign(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_ours = match fs_err::symlink_metadata(path)?.is_dir() {
         // A build locks its folder before it writes anything else.
-        true => is_building(&name) && path.join(LOCK).is_file() && foreign_names(path)?.is_empty(),
+        true => {
+            is_building(&name) && fs::has_file(&path.join(LOCK))? && foreign_names(path)?.is_empty()
+        }
         false => fs::is_unfinished(&name),
     };
     if is_ours {
@@ -73,13 +75,18 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
     for folder in folders(set) {
         match fs::names(&folder) {
             Ok(names) => {
-                let hidden = names.iter().filter(|name| is_leftover(name));
-                // No command leaves a link or a pipe.
-                let is_stored = |path: &PathBuf| {
-                    let found = fs_err::symlink_metadata(path);
-                    found.is_ok_and(|found| found.is_file() || found.is_dir())
-                };
-                found.extend(hidden.map(|name| folder.join(name)).filter(is_stored));
+                for name in names.iter().filter(|name| is_leftover(name)) {
+                    let file = folder.join(name);
+                    match fs::found_itself(&file) {
+                        // No command leaves a link or a pipe.
+                        Ok(Some(kind)) if kind.is_file() || kind.is_dir() => found.push(file),
+                        Ok(_) => {}
+                        Err(error) => {
+                            let why = unknown_content(&error.into());
+                            closed.push(LeftoverKept { file, why });
+                        }
+                    }
+                }
             }
             Err(error) => closed.push(LeftoverKept {
                 why: format!("what killed commands left in it is not known: {error}"),

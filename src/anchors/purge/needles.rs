@@ -9,6 +9,7 @@ use fs_err::File;
 use serde::Serialize;
 
 use crate::anchors::error::AnchorsError;
+use crate::anchors::fs;
 use crate::anchors::records::Record;
 use crate::anchors::segment::Segment;
 use crate::anchors::select::Filter;
@@ -208,7 +209,10 @@ impl Needles {
             too_short: self.short,
             ..ByteSearch::default()
         };
-        for folder in folders.iter().filter(|folder| folder.exists()) {
+        for folder in folders {
+            if fs::found(folder)?.is_none() {
+                continue;
+            }
             for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
                 let entry = entry.map_err(std::io::Error::from)?;
                 let mut kinds = self.in_name(&entry.file_name().to_string_lossy());

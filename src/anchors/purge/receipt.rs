@@ -69,6 +69,8 @@ pub struct DeletionReceipt {
     pub generation_after: u64,
     /// Pictures of the pairs that asif did not write, or that others use; the command has named them.
     pub pictures_left: usize,
+    /// Those of them that could not be looked at, so that they may be ones to delete.
+    pub pictures_unread: usize,
     /// Other sets that hold pairs of these ids, or could not be looked at; the command has named them.
     pub other_sets: usize,
     /// Those of them that could not be looked at, or not whole.
@@ -122,6 +124,7 @@ impl DeletionReceipt {
             generations_before: report.generations_dropped.clone(),
             generation_after: report.receipt.change.generation,
             pictures_left: report.pictures_left.len(),
+            pictures_unread: unread_pictures(report),
             other_sets: report.elsewhere.len(),
             other_sets_unread: unread_sets(report),
             unknown_links: report.unknown_links.len(),
@@ -134,6 +137,50 @@ impl DeletionReceipt {
             too_short: search.too_short,
             files_with_traces: search.found.len(),
         }
+    }
+
+    /// With what the receipt `text` tells that this one replaces, which is of the same request given before:
+    /// what that purge deleted, this one could not find any more. That of a dry run tells nothing.
+    #[must_use]
+    pub fn after(mut self, text: &[u8]) -> Self {
+        let Some(old) = old_receipt(text).filter(|old| old.result != DRY_RUN) else {
+            return self;
+        };
+        let ids = old.ids.into_iter().chain(self.ids);
+        self.ids = ids.collect::<BTreeSet<_>>().into_iter().collect();
+        let generations = old.generations_before.into_iter();
+        let generations = generations.chain(self.generations_before);
+        self.generations_before = generations.collect::<BTreeSet<_>>().into_iter().collect();
+        for (count, old) in [
+            (&mut self.requested_pairs, old.requested_pairs),
+            (&mut self.pairs, old.pairs),
+            (&mut self.segments_rewritten, old.segments_rewritten),
+            (&mut self.log_lines_rewritten, old.log_lines_rewritten),
+            (&mut self.skip_rows_removed, old.skip_rows_removed),
+            (&mut self.embeddings_forgotten, old.embeddings_forgotten),
+            (&mut self.uploads_deleted, old.uploads_deleted),
+            (&mut self.leftovers_removed, old.leftovers_removed),
+        ] {
+            *count += old;
+        }
+        // Nothing tells any more which pictures these were.
+        self.pictures_left = self.pictures_left.max(old.pictures_left);
+        self.pictures_unread = self.pictures_unread.max(old.pictures_unread);
+        self.unreadable += old.unreadable;
+        if self.is_verified() && self.pictures_unread > 0 {
+            self.result = pictures_unread(self.pictures_unread);
+        }
+        self
+    }
+
+    /// Whether all that could be left was looked at, and nothing was found.
+    pub fn is_verified(&self) -> bool {
+        self.result == VERIFIED
+    }
+
+    /// Whether nothing was done.
+    pub fn is_dry_run(&self) -> bool {
+        self.result == DRY_RUN
     }
 }
 
@@ -159,6 +206,32 @@ struct OldReceipt {
     requested_where: BTreeSet<RequestedTerm>,
     generation_after: u64,
     result: String,
+    #[serde(default)]
+    ids: Vec<String>,
+    #[serde(default)]
+    generations_before: Vec<u64>,
+    #[serde(default)]
+    requested_pairs: u64,
+    #[serde(default)]
+    pairs: u64,
+    #[serde(default)]
+    segments_rewritten: u64,
+    #[serde(default)]
+    log_lines_rewritten: u64,
+    #[serde(default)]
+    skip_rows_removed: u64,
+    #[serde(default)]
+    embeddings_forgotten: u64,
+    #[serde(default)]
+    uploads_deleted: u64,
+    #[serde(default)]
+    leftovers_removed: u64,
+    #[serde(default)]
+    pictures_left: usize,
+    #[serde(default)]
+    pictures_unread: usize,
+    #[serde(default)]
+    unreadable: usize,
 }
 
 fn old_receipt(text: &[u8]) -> Option<OldReceipt> {
@@ -213,6 +286,18 @@ fn unread_sets(report: &PurgeReport) -> usize {
     others.filter(|other| other.problem.is_some()).count()
 }
 
+/// Pictures that were left because something could not be looked at.
+fn unread_pictures(report: &PurgeReport) -> usize {
+    let left = report.pictures_left.iter();
+    left.filter(|picture| picture.unread).count()
+}
+
+fn pictures_unread(unread: usize) -> String {
+    format!(
+        "not verified: {unread} pictures could not be looked at, and may be uploads of the pairs"
+    )
+}
+
 fn result(report: &PurgeReport, search: &ByteSearch) -> String {
     match (&report.search, search.found.len()) {
         (None, _) => DRY_RUN.to_owned(),
@@ -225,6 +310,7 @@ fn result(report: &PurgeReport, search: &ByteSearch) -> String {
             let kept = report.leftovers_kept.len();
             format!("not verified: {kept} files or folders were left that may hold something of the pairs")
         }
+        (Some(_), 0) if unread_pictures(report) > 0 => pictures_unread(unread_pictures(report)),
         (Some(_), 0) if unread_sets(report) > 0 => {
             let unread = unread_sets(report);
             format!("not verified: {unread} other sets could not be looked at, and may hold the pairs")

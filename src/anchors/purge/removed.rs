@@ -23,6 +23,9 @@ pub(super) struct RemovedPairs {
     /// The contents, whichever encoder read them.
     keys: HashSet<ContentKey>,
     pub images: BTreeSet<String>,
+    /// Those of them that the system refused to show: their embeddings are known by the vectors alone, which
+    /// the caches of other encoders have not.
+    pub unread_images: BTreeSet<String>,
     pub needles: Needles,
     /// Pairs, each once, however many segments store it.
     pub records: HashSet<RecordHash>,
@@ -151,6 +154,9 @@ fn note(
     };
     // The image may have changed or gone; its embedding is then known by the vector alone.
     let image = fs_err::read(&record.image);
+    if image.as_ref().is_err_and(fs::is_refusal) {
+        gone.unread_images.insert(record.image.clone());
+    }
     let image: Vec<_> = image
         .iter()
         .flat_map(|b| ContentKey::of_picture_ever(b))

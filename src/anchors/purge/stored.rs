@@ -42,13 +42,17 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
         (put_aside, "damaged/", aside::is_own_name),
     ];
     for (parent, prefix, is_own) in places {
-        if !parent.is_dir() {
+        if !fs::has_folder(&parent)? {
             continue;
         }
         for name in fs::names(&parent)? {
             let folder = parent.join(&name);
             let parts = [segment::PAIRS, segment::IMAGE, segment::TEXT];
-            if !parts.iter().any(|part| folder.join(part).is_file()) {
+            let mut has_part = false;
+            for part in parts {
+                has_part |= fs::has_file(&folder.join(part))?;
+            }
+            if !has_part {
                 continue;
             }
             let is_foreign = !is_own(&name);
@@ -91,4 +95,23 @@ pub(super) fn each(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_that_are_refused_are_not_absent() {
+        let set = tempfile::tempdir().unwrap();
+        let place = segment::folder(set.path()).join("s0123456789abcdef");
+        fs_err::create_dir_all(&place).unwrap();
+        assert!(all(set.path()).unwrap().found.is_empty());
+        for refused in [place.join(segment::PAIRS), set.path().join(aside::DAMAGED)] {
+            std::os::unix::fs::symlink(&refused, &refused).unwrap();
+            let looked = all(set.path()).map(|_| ());
+            assert!(looked.unwrap_err().is_refusal(), "{}", refused.display());
+            fs_err::remove_file(refused).unwrap();
+        }
+    }
 }

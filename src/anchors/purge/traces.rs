@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::alias;
 use super::needles::Needles;
+use crate::anchors::elsewhere::UsedImages;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::history::{self, Change, IdLine};
 use crate::anchors::select::Filter;
@@ -114,7 +115,7 @@ pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, Anch
     let folder = segment::folder(set);
     let mut trimmed = 0;
     for name in fs::names(&folder)? {
-        if !segment::is_own_name(&name) || !folder.join(&name).is_dir() {
+        if !segment::is_own_name(&name) || !fs::has_folder(&folder.join(&name))? {
             continue;
         }
         let path = folder.join(&name).join(segment::SKIPPED);
@@ -163,7 +164,27 @@ pub struct PictureLeft {
     /// The file.
     pub file: PathBuf,
     /// Why it was left.
-    pub why: &'static str,
+    pub why: String,
+    /// Whether that is because something could not be looked at: it may be one to delete.
+    pub unread: bool,
+}
+
+impl PictureLeft {
+    fn told(file: PathBuf, why: &str) -> Self {
+        Self {
+            file,
+            why: why.to_owned(),
+            unread: false,
+        }
+    }
+
+    fn unread(file: PathBuf, why: String) -> Self {
+        Self {
+            file,
+            why,
+            unread: true,
+        }
+    }
 }
 
 /// Pictures of purged pairs.
@@ -177,33 +198,52 @@ pub(super) struct Pictures {
 }
 
 impl Pictures {
-    /// Sorts the images of purged pairs; `used` are those of pairs that are live somewhere.
-    pub fn sort(images: &BTreeSet<String>, used: &HashSet<String>) -> Self {
+    /// Sorts the images of purged pairs: `unread` are those that have been refused before, `used` those of
+    /// pairs that are live somewhere.
+    pub fn sort(images: &BTreeSet<String>, unread: &BTreeSet<String>, used: &UsedImages) -> Self {
         let mut pictures = Self::default();
         for image in images {
             let file = PathBuf::from(image);
-            let Ok(bytes) = fs_err::read(&file) else {
-                // Gone already, or never to be read by this program.
-                if file.symlink_metadata().is_ok() {
-                    let why = "it cannot be read, so it is not known whose it is";
-                    pictures.left.push(PictureLeft { file, why });
+            let bytes = match read_picture(&file) {
+                Ok(_) if unread.contains(image) => Err(UNREAD.to_owned()),
+                Ok(None) => {
+                    if fs::found_itself(&file).is_ok_and(|found| found.is_some()) {
+                        let why = "it is no file, so asif did not write it";
+                        pictures.left.push(PictureLeft::told(file, why));
+                    }
+                    continue;
                 }
-                continue;
+                Ok(Some(bytes)) => Ok(bytes),
+                Err(error) => Err(format!("{UNREAD} ({})", error.kind())),
+            };
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    pictures.left.push(PictureLeft::unread(file, why));
+                    continue;
+                }
             };
             let is_upload = is_upload(&file, &bytes);
             if is_upload {
                 pictures.folders.insert(fs::parent(&file).to_owned());
             }
-            let why = match (is_upload, used.contains(image)) {
-                (_, true) => "a live pair uses it",
-                (false, false) => "an original, which asif did not write",
-                (true, false) => {
-                    pictures.uploads.extend(torn_copies(&file, &bytes));
+            let left = match (is_upload, used.images.contains(image), &used.unread) {
+                (_, true, _) => PictureLeft::told(file, "a live pair uses it"),
+                (false, ..) => PictureLeft::told(file, "an original, which asif did not write"),
+                (true, false, Some(set)) => {
+                    let set = set.display();
+                    let why =
+                        format!("{set} cannot be read whole, and a live pair there may use it");
+                    PictureLeft::unread(file, why)
+                }
+                (true, false, None) => {
+                    let torn = torn_copies(&file, &bytes, &mut pictures.left);
+                    pictures.uploads.extend(torn);
                     pictures.uploads.push(file);
                     continue;
                 }
             };
-            pictures.left.push(PictureLeft { file, why });
+            pictures.left.push(left);
         }
         pictures
     }
@@ -220,6 +260,21 @@ impl Pictures {
     }
 }
 
+/// Why a picture was left that the system refuses to show.
+const UNREAD: &str = "it cannot be read, so it is not known whose it is, nor whether caches of other encoders \
+                      have its embedding";
+
+/// The bytes of a picture; none where no file is there.
+fn read_picture(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    match fs::has_file(file) {
+        Ok(true) => fs_err::read(file).map(Some),
+        Ok(false) => Ok(None),
+        // A name that is too long to be that of a file: there is none.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidFilename => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether the server wrote this file: its name is 32 digits of its content's hash, as no person
 /// names a picture.
 fn is_upload(file: &Path, bytes: &[u8]) -> bool {
@@ -231,17 +286,81 @@ fn is_upload(file: &Path, bytes: &[u8]) -> bool {
 const TORN: [&str; 2] = [".tmp", ".part-"];
 
 /// What a killed server left of this upload: files with the names of temporary ones that hold its
-/// beginning.
-fn torn_copies(file: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+/// beginning. Those that cannot be looked at are left.
+fn torn_copies(file: &Path, bytes: &[u8], left: &mut Vec<PictureLeft>) -> Vec<PathBuf> {
     let folder = fs::parent(file);
-    let names = fs::names(folder).unwrap_or_default();
-    let is_temporary = |name: &&String| TORN.iter().any(|begin| name.starts_with(begin));
-    let temporary = names.iter().filter(is_temporary);
-    let is_torn = |path: &PathBuf| {
-        fs_err::read(path).is_ok_and(|part| !part.is_empty() && bytes.starts_with(&part))
+    let names = match fs::names(folder) {
+        Ok(names) => names,
+        Err(error) => {
+            let why = format!("what a killed server left in it is not known: {error}");
+            left.push(PictureLeft::unread(folder.to_owned(), why));
+            return Vec::new();
+        }
     };
-    temporary
-        .map(|name| folder.join(name))
-        .filter(is_torn)
-        .collect()
+    let is_temporary = |name: &&String| TORN.iter().any(|begin| name.starts_with(begin));
+    let mut torn = Vec::new();
+    for name in names.iter().filter(is_temporary) {
+        let path = folder.join(name);
+        match read_picture(&path) {
+            Ok(Some(part)) if !part.is_empty() && bytes.starts_with(&part) => torn.push(path),
+            Ok(_) => {}
+            Err(_) if left.iter().any(|known| known.file == path) => {}
+            Err(error) => {
+                let why = format!("it may be a part of an upload, and cannot be read: {error}");
+                left.push(PictureLeft::unread(path, why));
+            }
+        }
+    }
+    torn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link that leads to itself is refused to everybody.
+    fn refused(path: &Path) {
+        std::os::unix::fs::symlink(path, path).unwrap();
+    }
+
+    #[test]
+    fn what_is_refused_is_neither_gone_nor_another_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let name = format!("{}.png", &blake3::hash(b"picture").to_hex()[..32]);
+        fs_err::write(at(&name), b"picture").unwrap();
+        fs_err::write(at(".tmpAbCdEf"), b"pict").unwrap();
+        refused(&at(".tmpRefuse"));
+        refused(&at("closed"));
+        let image = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let images = BTreeSet::from([
+            image(at(&name)),
+            image(at("closed/a.png")),
+            image(at("gone/b.png")),
+            "x".repeat(300),
+        ]);
+        let sort = |unread: &BTreeSet<String>, used| Pictures::sort(&images, unread, used);
+        let files = |pictures: &Pictures| -> BTreeSet<PathBuf> {
+            let left = pictures.left.iter().filter(|left| left.unread);
+            left.map(|left| left.file.clone()).collect()
+        };
+        let none = UsedImages::default();
+        let sorted = sort(&BTreeSet::new(), &none);
+        assert_eq!(sorted.uploads, [at(".tmpAbCdEf"), at(&name)]);
+        let left = BTreeSet::from([at(".tmpRefuse"), at("closed/a.png")]);
+        assert_eq!(files(&sorted), left);
+        // Refused before, or perhaps used by a set that cannot be read.
+        let before = BTreeSet::from([image(at(&name))]);
+        let used = UsedImages {
+            unread: Some("other.asif".into()),
+            ..UsedImages::default()
+        };
+        for sorted in [sort(&before, &none), sort(&BTreeSet::new(), &used)] {
+            assert_eq!(sorted.uploads, [""; 0].map(PathBuf::from));
+            let left = BTreeSet::from([at(&name), at("closed/a.png")]);
+            assert_eq!(files(&sorted), left);
+        }
+        let searched = Needles::default().search(&[at("closed")]);
+        assert!(searched.is_err(), "{searched:?}");
+    }
 }

@@ -248,7 +248,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "audit a.asif --receipt r.json",
             2,
             &["--purge"],
-            "audit a.asif --purge --receipt r.json",
+            "audit a.asif --purge --dry-run --receipt r.json",
         ),
         told("usage", &with("--indx x"), 2, &["--index"], classify),
         told(
