@@ -35,6 +35,20 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// The file is a container of another version, which a newer program wrote.
+    #[error(
+        "{}: expected format version {known}, found {found}; use the asif that wrote it, or write it again \
+         with this one",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+        /// The version that is read.
+        known: u32,
+    },
     /// The first page (header or section table) contradicts itself or the file.
     #[error("{}: header: {problem}; the file is damaged, write it again or restore a copy", path.display())]
     Header {

@@ -76,11 +76,11 @@ pub(super) fn old_name(name: &str) -> &str {
 /// When the folder cannot be read.
 pub(super) fn foreign(set: &Path) -> Result<Vec<PathBuf>, AnchorsError> {
     let aside = set.join(DAMAGED);
-    if aside.symlink_metadata().is_ok() && !aside.is_dir() {
-        return Ok(vec![aside]);
-    }
-    if !aside.is_dir() {
+    if fs::found_itself(&aside)?.is_none() {
         return Ok(Vec::new());
+    }
+    if !fs::has_folder(&aside)? {
+        return Ok(vec![aside]);
     }
     let mut foreign = Vec::new();
     for name in fs::names(&aside)? {
@@ -101,12 +101,12 @@ pub(super) fn foreign(set: &Path) -> Result<Vec<PathBuf>, AnchorsError> {
 /// When the disk refuses.
 pub(super) fn clear(set: &Path) -> Result<(), AnchorsError> {
     let aside = set.join(DAMAGED);
-    let is_link = aside.is_symlink();
+    let is_link = fs::found_itself(&aside)?.is_some_and(|found| found.is_symlink());
     if foreign(set)?.is_empty() && !is_link {
         return Ok(fs::remove_dir_all(&aside)?);
     }
     // Of a link, the folder that it leads to is somebody's.
-    if !aside.is_dir() {
+    if !fs::has_folder(&aside)? {
         return Ok(());
     }
     for name in fs::names(&aside)? {

@@ -75,12 +75,18 @@ pub enum AnchorsError {
         reason: serde_json::Error,
     },
     /// Written by a newer program.
-    #[error("{path}: format {found}, but this program reads format {known}; use the asif that made the set, or build it again", path = path.display())]
+    #[error(
+        "{path}: format {found}, made by {made_by}, but this program (asif {own}) reads format {known}; \
+         use that asif or a newer one, or build the set again under another name",
+        path = path.display(), own = env!("CARGO_PKG_VERSION")
+    )]
     Format {
         /// The manifest or record file.
         path: PathBuf,
         /// The format found.
         found: u32,
+        /// The program version that made it, as far as it says.
+        made_by: String,
         /// The format that is read.
         known: u32,
     },
@@ -314,12 +320,21 @@ impl AnchorsError {
         }
     }
 
+    /// Whether a file was made by a newer program. That is no damage either: that program can read it.
+    pub fn is_of_newer(&self) -> bool {
+        match self {
+            Self::Format { .. } | Self::Index(asif_index::Error::Version { .. }) => true,
+            Self::PurgeStopped { source, .. } => source.is_of_newer(),
+            _ => false,
+        }
+    }
+
     /// This error as damage of what was looked at.
     ///
     /// # Errors
-    /// This error, where it is the system's refusal.
+    /// This error, where it is the system's refusal, or a newer program made the file.
     pub(super) fn into_damage(self) -> Result<Self, Self> {
-        match self.is_refusal() {
+        match self.is_refusal() || self.is_of_newer() {
             true => Err(self),
             false => Ok(self),
         }
@@ -349,7 +364,7 @@ impl AnchorsError {
 /// What was looked at, if it is whole; none where it is damaged.
 ///
 /// # Errors
-/// When the system refused to look.
+/// When the system refused to look, or a newer program made it.
 pub(super) fn if_whole<T>(looked: Result<T, AnchorsError>) -> Result<Option<T>, AnchorsError> {
     match looked {
         Ok(whole) => Ok(Some(whole)),

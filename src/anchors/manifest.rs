@@ -57,6 +57,19 @@ pub struct Manifest {
     pub change: Option<Change>,
 }
 
+/// What a manifest of any format says of itself.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+    checksum: String,
+    #[serde(default = "unknown_program")]
+    made_by: String,
+}
+
+fn unknown_program() -> String {
+    "a newer asif".to_owned()
+}
+
 /// The file of removed pairs, which generations with the same content share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TombstonesEntry {
@@ -134,20 +147,26 @@ impl Manifest {
     pub fn read(set: &Path, name: &str) -> Result<Self, AnchorsError> {
         let path = folder(set).join(format!("{name}.json"));
         let bytes = fs_err::read(&path).map_err(|e| AnchorsError::of_file(&path, e))?;
-        let manifest: Self =
-            serde_json::from_slice(&bytes).map_err(|reason| AnchorsError::Manifest {
-                path: path.clone(),
-                reason,
-            })?;
-        if manifest.format != FORMAT {
+        let read: Result<Self, _> = serde_json::from_slice(&bytes);
+        let head = serde_json::from_slice::<Head>(&bytes);
+        let sum = checksum(bytes);
+        // A digit of the format that was flipped is damage; the other fields of another may be others.
+        if let Ok(head) = head
+            && head.checksum == sum
+            && head.format != FORMAT
+        {
             return Err(AnchorsError::Format {
                 path,
-                found: manifest.format,
+                found: head.format,
+                made_by: head.made_by,
                 known: FORMAT,
             });
         }
-        let sound = manifest.checksum == checksum(bytes);
-        let what = match (sound, number(name)) {
+        let manifest = read.map_err(|reason| AnchorsError::Manifest {
+            path: path.clone(),
+            reason,
+        })?;
+        let what = match (manifest.checksum == sum, number(name)) {
             (false, _) => "its checksum does not agree".to_owned(),
             (true, n) if n != Some(manifest.generation) => {
                 format!("it says that it is generation {}", manifest.generation)

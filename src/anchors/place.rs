@@ -80,12 +80,13 @@ pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
     let mut foreign = Vec::new();
     for (folder, is_own) in folders {
         let path = set.join(folder);
-        if !path.is_dir() {
+        if !fs::has_folder(&path)? {
             continue;
         }
         for name in fs::names(&path)? {
             // A file of that name is none that a repair writes.
-            let is_file = path == set && name == aside::DAMAGED && !path.join(&name).is_dir();
+            let is_file =
+                path == set && name == aside::DAMAGED && !fs::has_folder(&path.join(&name))?;
             let is_temporary = name_to_come(&name).is_some_and(is_own);
             if is_file || !is_temporary && !is_own(&name) {
                 foreign.push(Path::new(folder).join(name).display().to_string());
@@ -103,7 +104,8 @@ pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
 /// # Errors
 /// When it cannot be read.
 pub(super) fn foreign_in_segment(folder: &Path) -> Result<Vec<String>, AnchorsError> {
-    if !folder.is_dir() || folder.is_symlink() {
+    // A link to a folder is none.
+    if !fs::found_itself(folder)?.is_some_and(|found| found.is_dir()) {
         return Ok(Vec::new());
     }
     let mut names = fs::names(folder)?;

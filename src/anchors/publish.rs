@@ -180,7 +180,7 @@ impl NewSet {
                 .tempdir_in(parent)?;
             tries += 1;
             match WriteLock::acquire(folder.path()) {
-                Ok(lock) if folder.path().join("LOCK").exists() => {
+                Ok(lock) if fs::found(&folder.path().join(LOCK))?.is_some() => {
                     return Ok(Self {
                         folder,
                         _lock: lock,

@@ -174,7 +174,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 pub fn sync_tree(folder: &Path) -> io::Result<()> {
     for name in names(folder)? {
         let path = folder.join(name);
-        if path.is_dir() {
+        if has_folder(&path)? {
             sync_tree(&path)?;
         } else {
             fault::before(fault::Kind::Write, &path)?;

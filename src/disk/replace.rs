@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use fs_err::{File, OpenOptions};
 
 use super::fault;
-use super::files::{REPLACED, hidden_prefix, parent, remove_hidden, rename, sync_folder, write};
+use super::files::{
+    REPLACED, found, found_itself, hidden_prefix, parent, remove_hidden, rename, sync_folder, write,
+};
 use super::temporary;
 
 /// Replaces `path` by `bytes`: hidden file, fsync, rename, fsync of the folder. What a killed writer of
@@ -41,9 +43,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// When the file system refuses. `destination` is then what it was and `hidden` is gone; or both
 /// folders are left, one under either name or both under hidden ones, for the next writer.
 pub fn publish_folder(hidden: &Path, destination: &Path) -> io::Result<()> {
-    let renamed = match fs_err::symlink_metadata(destination) {
-        Ok(_) => exchange(hidden, destination).map(Some),
-        Err(_) => rename_new(hidden, destination).map(|()| None),
+    let renamed = match found_itself(destination)? {
+        Some(_) => exchange(hidden, destination).map(Some),
+        None => rename_new(hidden, destination).map(|()| None),
     };
     let replaced = match renamed {
         Ok(replaced) => replaced,
@@ -95,7 +97,7 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         Err(error) if not_known(&error) => {}
         done => return done,
     }
-    if fs_err::symlink_metadata(to).is_ok() {
+    if found_itself(to)?.is_some() {
         let what = format!("{}: exists already", to.display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
     }
@@ -158,7 +160,7 @@ impl FileReplacement {
     /// When the folder cannot be written to, or another process is writing this very file.
     pub fn begin(path: &Path) -> io::Result<Self> {
         check_output(path)?;
-        let found = fs_err::metadata(path).ok();
+        let found = found(path)?;
         if found.as_ref().is_some_and(|found| !found.is_file()) {
             let file = OpenOptions::new().write(true).open(path)?;
             return Ok(Self { file, names: None });

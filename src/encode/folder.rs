@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::error::ModelError;
 use super::onnx;
 pub use super::settings_file::Settings;
+use crate::disk;
 use crate::modality::Modality;
 
 /// A folder that holds one encoder. Opening it reads nothing but the folder's listing.
@@ -193,7 +194,7 @@ impl ModelFolder {
     /// When it cannot be read or is no JSON.
     pub fn json(&self, name: &str) -> Result<Option<Settings>, ModelError> {
         let path = self.dir.join(name);
-        if !path.is_file() {
+        if !disk::has_file(&path)? {
             return Ok(None);
         }
         let text = fs_err::read(&path)?;

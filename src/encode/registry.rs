@@ -11,6 +11,7 @@ use super::error::{EncodeError, ModelError};
 use super::folder::ModelFolder;
 use super::options::{EncoderOptions, Overrides};
 use super::{ImageEncoder, TextEncoder};
+use crate::disk;
 use crate::home::Home;
 use crate::modality::Modality;
 
@@ -95,7 +96,7 @@ pub fn installed(home: &Home) -> Result<Vec<Installed>, ModelError> {
 /// When it is there but cannot be read.
 pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
     let path = dir.join(RECORD);
-    if !path.is_file() {
+    if !disk::has_file(&path)? {
         return Ok(None);
     }
     match serde_json::from_slice(&fs_err::read(&path)?) {

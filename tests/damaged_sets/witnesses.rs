@@ -220,3 +220,60 @@ fn copied(folder: &Path, set: &Path) -> PathBuf {
     copy(set, &to);
     to
 }
+
+/// Writes the live manifest as a newer program would.
+fn in_a_newer_format(set: &Path) {
+    let mut manifest = AnchorSet::open(set).unwrap().manifest().clone();
+    manifest.format += 1;
+    manifest.made_by = "asif 99.0.0".to_owned();
+    publish::publish(set, &manifest).unwrap();
+}
+
+#[test]
+fn a_generation_of_a_newer_program_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let (set, _) = grown(folder.path());
+    in_a_newer_format(&set);
+    let whole = files(&set);
+    let refused = [
+        mend(&set).unwrap_err(),
+        AnchorSet::open_or_last_good(&set).unwrap_err(),
+        verify(&set, false).unwrap_err(),
+        change(&set, 9).unwrap_err(),
+    ];
+    for error in refused {
+        assert!(error.to_string().contains("asif 99.0.0"), "{error}");
+    }
+    assert_eq!(files(&set), whole);
+    // A digit that was flipped is.
+    let path = manifest::folder(&set).join("g000004.json");
+    let text = fs_err::read_to_string(&path).unwrap();
+    fs_err::write(&path, text.replacen("\"format\": 2", "\"format\": 3", 1)).unwrap();
+    assert!(look(&set).word.unwrap().contains("generation 3"));
+    mend(&set).unwrap();
+    assert_eq!(AnchorSet::open(&set).unwrap().manifest().generation, 5);
+}
+
+/// Nothing that answers come from is concerned.
+#[cfg(unix)]
+#[test]
+fn an_older_manifest_that_cannot_be_looked_at_is_only_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let (set, _) = grown(folder.path());
+    // A link to itself is refused to everybody, whatever they are permitted.
+    let path = manifest::folder(&set).join("g000002.json");
+    fs_err::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("g000002.json", &path).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_asif"));
+    let ended = command
+        .args(["anchors", "list"])
+        .arg(&set)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
+    assert!(
+        said.contains("warning") && said.contains("g000002.json"),
+        "{said}"
+    );
+}

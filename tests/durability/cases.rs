@@ -133,6 +133,23 @@ pub fn repairs(folder: &Path) -> Vec<Case> {
     cases
 }
 
+/// Changes of a sound set.
+pub fn changes(folder: &Path) -> Vec<Case> {
+    const NAMES: [&str; 8] = [
+        "build --overwrite",
+        "anchors add",
+        "anchors remove",
+        "anchors remove --keep 1",
+        "anchors compact --keep 1",
+        "swap --to",
+        "swap --from",
+        "rollback",
+    ];
+    let mut cases = cases(folder);
+    cases.retain(|case| NAMES.contains(&case.name));
+    cases
+}
+
 fn case(name: &'static str, subject: Subject, template: &Path, words: &[&str]) -> Case {
     Case {
         name,

@@ -9,7 +9,7 @@
 //! | `cases` | every command that writes, and what it is given |
 //! | `states` | what must hold of what is left |
 //! | `refused` | each call refused once, and the command killed before each |
-//! | `unread` | repairs to which the system refuses a look at a file |
+//! | `unread` | repairs and changes to which the system refuses a look at a file |
 //! | `power` | what was not synced is forgotten, at every sync |
 //! | `kills` | kills at random moments |
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]

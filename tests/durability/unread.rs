@@ -1,12 +1,16 @@
-//! Repairs to which the system refuses a look at a file: that is no damage, and nothing is given up for it.
+//! Commands to which the system refuses a look at a file: that is no damage, and nothing is given up for it.
 
-use asif::anchors::{AnchorSet, check, select};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use asif::anchors::history::Change;
+use asif::anchors::{AnchorSet, check, history, select};
 use nix::errno::Errno;
 
-use super::cases::{Case, repairs};
+use super::cases::{Case, changes, next_change, repairs};
 use super::syscalls::states::now;
 use super::syscalls::tracer::trace_on;
-use super::syscalls::{Disk, Plan, Traced, possible};
+use super::syscalls::{Disk, Ended, Plan, Traced, possible};
 use super::{at_once, copy, scratch};
 
 #[test]
@@ -18,8 +22,18 @@ fn nothing_is_given_up_for_what_the_system_refuses() {
     at_once(&repairs(folder.path()), every_look);
 }
 
+const ERRORS: [Errno; 4] = [Errno::EIO, Errno::EACCES, Errno::EMFILE, Errno::ENOMEM];
+
+/// Which looks are refused: all take minutes, and `ASIF_TEST_EVERY_LOOK` asks for that.
+fn step(usual: usize) -> usize {
+    match std::env::var_os("ASIF_TEST_EVERY_LOOK") {
+        Some(_) => 1,
+        None => usual,
+    }
+}
+
 /// Number and ids of what is live.
-fn live(set: &std::path::Path) -> Option<(u64, Vec<String>)> {
+fn live(set: &Path) -> Option<(u64, Vec<String>)> {
     let opened = AnchorSet::open(set).ok()?;
     let ids = select::ids(&opened).unwrap();
     Some((opened.manifest().generation, ids))
@@ -38,17 +52,11 @@ fn every_look(case: &Case) {
     assert!(traced.success(), "{}: {traced:?}", case.name);
     let before = live(&Case::set(&case.template));
     let after = live(&Case::set(whole.path()));
-    let put_right = |set: &std::path::Path| check::verify(set, true).unwrap().is_empty();
+    let put_right = |set: &Path| check::verify(set, true).unwrap().is_empty();
     assert!(put_right(&Case::set(whole.path())), "{}", case.name);
-    let errors = [Errno::EIO, Errno::EACCES, Errno::EMFILE, Errno::ENOMEM];
-    // All take minutes: `ASIF_TEST_EVERY_LOOK` asks for that.
-    let step = match std::env::var_os("ASIF_TEST_EVERY_LOOK") {
-        Some(_) => 1,
-        None => 17,
-    };
     let mut failed = 0;
-    for nth in (1..).step_by(step) {
-        let error = errors[nth % errors.len()];
+    for nth in (1..).step_by(step(17)) {
+        let error = ERRORS[nth % ERRORS.len()];
         let (root, traced) = repair(nth, error);
         let Some((name, path)) = &traced.reached else {
             break;
@@ -66,7 +74,7 @@ fn every_look(case: &Case) {
             failed += 1;
         }
         if case.name == "repair: a sound set" {
-            let left = |root: &std::path::Path| {
+            let left = |root: &Path| {
                 let tree = now(&Disk::of(root));
                 tree.below("", |path| path.ends_with("LOCK")).hash()
             };
@@ -78,4 +86,107 @@ fn every_look(case: &Case) {
         assert!(put_right(&set), "{what}: the next one");
     }
     assert!(failed > 3, "{}: {failed}", case.name);
+}
+
+/// The same of changes of a sound set: it is what it was or what the change makes of it, with all that
+/// was there before.
+#[test]
+fn a_change_that_may_not_look_loses_nothing() {
+    if !possible() {
+        return;
+    }
+    let folder = scratch();
+    at_once(&changes(folder.path()), every_look_of_a_change);
+}
+
+/// A copy of what the command is let loose on, with a file of somebody else's in each segment.
+fn with_notes(case: &Case) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let root = scratch();
+    copy(&case.template, root.path());
+    let segments = fs_err::read_dir(Case::set(root.path()).join("segments")).unwrap();
+    let notes: Vec<PathBuf> = segments
+        .map(|entry| entry.unwrap().path().join("notes"))
+        .collect();
+    for note in &notes {
+        fs_err::write(note, "mine").unwrap();
+    }
+    (root, notes)
+}
+
+/// What is live, where a rollback goes, and what the log says of the last change.
+fn told(set: &Path) -> (Option<(u64, Vec<String>)>, Option<u64>, Option<Change>) {
+    let last = history::read(set).unwrap().pop().map(|change| Change {
+        when: String::new(),
+        ..change
+    });
+    let opened = AnchorSet::open(set).unwrap();
+    (live(set), opened.manifest().parent, last)
+}
+
+/// The files of cached embeddings.
+fn cached(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let Ok(entries) = fs_err::read_dir(root.join("cache")) else {
+        return BTreeMap::new();
+    };
+    let files = entries.map(|entry| entry.unwrap().path());
+    let bytes = |path: PathBuf| {
+        (
+            path.file_name().unwrap().into(),
+            fs_err::read(path).unwrap(),
+        )
+    };
+    files.map(bytes).collect()
+}
+
+fn every_look_of_a_change(case: &Case) {
+    let before = told(&Case::set(&case.template));
+    let embeddings = cached(&case.template);
+    let (whole, _) = with_notes(case);
+    let done = case.command(whole.path()).output().unwrap();
+    assert!(done.status.success(), "{}: {done:?}", case.name);
+    let own = |of: (Option<_>, Option<_>, Option<Change>), root: &Path| {
+        // The folders of both copies differ.
+        let detail = |change: Change| Change {
+            detail: change.detail.replace(&root.display().to_string(), ""),
+            ..change
+        };
+        (of.0, of.1, of.2.map(detail))
+    };
+    let after = own(told(&Case::set(whole.path())), whole.path());
+    let mut failed = 0;
+    for nth in (1..).step_by(step(23)) {
+        let error = ERRORS[nth % ERRORS.len()];
+        let (root, notes) = with_notes(case);
+        let command = case.command(root.path());
+        let traced = trace_on(&command, root.path(), Plan::RefuseLook(nth, error), false).unwrap();
+        let Some((name, path)) = &traced.reached else {
+            break;
+        };
+        let what = format!(
+            "{}: {nth}: {error} for {name} {}",
+            case.name,
+            path.display()
+        );
+        assert_ne!(traced.ended, Ended::Exit(101), "{what}: {traced:?}");
+        let set = Case::set(root.path());
+        let found = own(told(&set), root.path());
+        let sound = match traced.success() {
+            true => found == after,
+            false => found == after || found == before,
+        };
+        assert!(sound, "{what}: {found:?}, expected {after:?}, {traced:?}");
+        failed += usize::from(!traced.success());
+        let findings = check::verify(&set, true).unwrap();
+        assert!(findings.is_empty(), "{what}: {findings:?}, {traced:?}");
+        for note in &notes {
+            assert!(note.exists(), "{what}: {} is gone", note.display());
+        }
+        let now = cached(root.path());
+        for (file, bytes) in &embeddings {
+            let kept = now.get(file).is_some_and(|now| now.starts_with(bytes));
+            assert!(kept, "{what}: {} lost embeddings", file.display());
+        }
+        next_change(&set);
+    }
+    assert!(failed > 2, "{}: {failed}", case.name);
 }

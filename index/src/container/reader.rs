@@ -39,8 +39,8 @@ impl<'a> Container<'a> {
     /// Reads the first page of `bytes`; `path` is for messages only.
     ///
     /// # Errors
-    /// [`Error::NotReadable`] when this is another kind of file or a newer version,
-    /// [`Error::Header`] when the first page is damaged or does not fit the length.
+    /// [`Error::NotReadable`] when this is another kind of file, [`Error::Version`] when a newer program
+    /// wrote it, [`Error::Header`] when the first page is damaged or does not fit the length.
     pub fn open(bytes: &'a [u8], path: &'a Path, kind: [u8; 8]) -> Result<Self> {
         let Some(page) = bytes.first_chunk::<HEADER_LEN>() else {
             return Err(not_readable(
@@ -63,6 +63,14 @@ impl<'a> Container<'a> {
             ));
         }
         let version = u32_at(page, 8);
+        let (expected, found) = (u64_at(page, CHECKSUM_OFFSET), header_checksum(page));
+        if version != VERSION && expected == found {
+            return Err(Error::Version {
+                path: path.to_owned(),
+                found: version,
+                known: VERSION,
+            });
+        }
         if version != VERSION {
             return Err(not_readable(
                 path,
@@ -70,8 +78,6 @@ impl<'a> Container<'a> {
                 "use the asif that wrote it, or write it again with this one",
             ));
         }
-        let expected = u64_at(page, CHECKSUM_OFFSET);
-        let found = header_checksum(page);
         if expected != found {
             return Err(Error::header(
                 path,
@@ -365,6 +371,19 @@ mod tests {
         assert!(forge(&|e| e[2].offset = e[0].offset).is_err(), "overlap");
         assert!(forge(&|e| e.truncate(2)).is_err(), "one section fewer");
         assert!(forge(&|e| e[0].checksum ^= 1).is_err(), "checksum");
+    }
+
+    #[test]
+    fn a_newer_version_is_told_from_a_flipped_one() {
+        let mut bytes = sample();
+        bytes[8] = 2;
+        let error = check(&bytes).unwrap_err();
+        assert!(matches!(error, Error::NotReadable { .. }), "{error}");
+        let page: &[u8; HEADER_LEN] = bytes.first_chunk().unwrap();
+        let sum = header_checksum(page).to_le_bytes();
+        bytes[CHECKSUM_OFFSET..CHECKSUM_OFFSET + 8].copy_from_slice(&sum);
+        let error = check(&bytes).unwrap_err();
+        assert!(matches!(error, Error::Version { found: 2, .. }), "{error}");
     }
 
     #[test]

@@ -17,13 +17,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::embed::{Embedder, Watch};
-use super::error::AnchorsError;
+use super::error::{AnchorsError, if_whole};
 use super::manifest::{self, Counts, Manifest};
-use super::place;
 use super::plan::GraphPolicy;
 use super::publish::{self, NewSet};
 use super::set::AnchorSet;
 use super::writer::{self, Next, WriteOptions, Writer};
+use super::{fs, place};
 use crate::pairs;
 use crate::space::Recipe;
 
@@ -58,8 +58,13 @@ pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
     options.space.validate()?;
     place::refuse_inside_set(&options.out)?;
     // A dangling link is in the way too.
-    if options.out.symlink_metadata().is_ok() {
-        let is_set = publish::current(&options.out).is_ok();
+    if fs::found_itself(&options.out)?.is_some() {
+        let is_set = match publish::current(&options.out) {
+            Ok(_) => true,
+            Err(AnchorsError::NotASet { .. }) => false,
+            // It is one, of which not all is known.
+            Err(error) => return Err(error),
+        };
         let path = options.out.clone();
         match (is_set, options.overwrite) {
             (false, _) => return Err(AnchorsError::InTheWay { path }),
@@ -88,7 +93,7 @@ pub fn build(
 ) -> Result<BuildReport, AnchorsError> {
     check(options)?;
     let begun = Instant::now();
-    let there = options.out.exists();
+    let there = fs::found(&options.out)?.is_some();
     if there && !options.overwrite {
         let path = options.out.clone();
         return Err(AnchorsError::MadeMeanwhile { path });
@@ -137,9 +142,10 @@ fn made_meanwhile(error: AnchorsError, out: &Path) -> AnchorsError {
 impl Build<'_> {
     /// Embeds all pairs; returns the generation that holds nothing else.
     fn next(&mut self, folder: &Path) -> Result<(Next, Option<PathBuf>), AnchorsError> {
+        let before = if_whole(AnchorSet::open(folder))?;
+        let before = before.map(|b| (b.manifest().generation, b.len() as u64));
         let (entry, skipped_list) = self.segment(folder)?;
         let (image_encoder, text_encoder) = self.embedder.entries()?;
-        let before = AnchorSet::open(folder).ok();
         let counts = Counts {
             pairs: entry.pairs,
             captions: self.captions,
@@ -159,7 +165,7 @@ impl Build<'_> {
             sources: self.sources.clone(),
             licences: self.licences.clone(),
             tombstones: None,
-            parent: before.as_ref().map(|b| b.manifest().generation),
+            parent: before.map(|(generation, _)| generation),
             restored: None,
             change: None,
         };
@@ -169,7 +175,7 @@ impl Build<'_> {
             tombstones: None,
             command: "build",
             detail: paths.collect::<Vec<_>>().join(", "),
-            moved: (counts.pairs, before.map_or(0, |b| b.len() as u64)),
+            moved: (counts.pairs, before.map_or(0, |(_, pairs)| pairs)),
             ids: (Vec::new(), Vec::new()),
         };
         Ok((next, skipped_list))

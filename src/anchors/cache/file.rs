@@ -51,10 +51,20 @@ pub(super) fn header(fingerprint: &str, dim: usize) -> Vec<u8> {
 /// The length of the vectors of a file, if it is a cache.
 pub(super) fn dimension(file: &mut File) -> std::io::Result<Option<usize>> {
     let mut start = [0u8; 12];
-    let read = file.metadata()?.len() >= HEADER_BYTES && file.read_exact(&mut start).is_ok();
+    let read = file.metadata()?.len() >= HEADER_BYTES && has_read(file, &mut start)?;
     let (magic, dim) = start.split_at(MAGIC.len());
     let dim = dim.try_into().map_or(0, u32::from_le_bytes);
     Ok((read && magic == MAGIC && dim > 0).then_some(dim as usize))
+}
+
+/// Fills `bytes`; false where the file ends before. That the system refuses to read it does not tell what
+/// is in it.
+fn has_read(file: &mut File, bytes: &mut [u8]) -> std::io::Result<bool> {
+    match file.read_exact(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// How many whole records the file has; none when it does not start with `header`.
@@ -66,7 +76,7 @@ pub(super) fn whole_records(
     let length = file.metadata()?.len();
     let mut found = vec![0u8; header.len()];
     file.seek(SeekFrom::Start(0))?;
-    let read = length >= HEADER_BYTES && file.read_exact(&mut found).is_ok();
+    let read = length >= HEADER_BYTES && has_read(file, &mut found)?;
     if read && found == header {
         return Ok(Some((length - HEADER_BYTES) / record as u64));
     }

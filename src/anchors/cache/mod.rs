@@ -176,10 +176,8 @@ impl EmbeddingCache {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn existing(folder: &Path, fingerprint: &str, dim: usize) -> std::io::Result<Option<Self>> {
-        let there = folder
-            .join(format!("{}.emb", short(fingerprint)?))
-            .is_file();
-        there
+        let path = folder.join(format!("{}.emb", short(fingerprint)?));
+        super::fs::has_file(&path)?
             .then(|| Self::open(folder, fingerprint, dim))
             .transpose()
     }
@@ -192,10 +190,12 @@ impl EmbeddingCache {
         let mut all = Vec::new();
         for name in super::fs::names(folder)? {
             let path = folder.join(&name);
-            let Some(fingerprint) = name.strip_suffix(".emb").filter(|_| path.is_file()) else {
+            let Some(fingerprint) = name.strip_suffix(".emb") else {
                 continue;
             };
-            if let Some(dim) = file::dimension(&mut File::open(&path)?)? {
+            if super::fs::has_file(&path)?
+                && let Some(dim) = file::dimension(&mut File::open(&path)?)?
+            {
                 all.push(Self::open(folder, fingerprint, dim)?);
             }
         }
@@ -232,11 +232,15 @@ impl EmbeddingCache {
     fn lock_named(&self, inner: &mut Inner) -> std::io::Result<()> {
         loop {
             lock_file(&inner.file)?;
-            let (own, named) = (inner.file.metadata()?, fs_err::metadata(&self.path));
-            if named.is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())) {
+            let is_named = inner.file.metadata().and_then(|own| {
+                let named = super::fs::found(&self.path)?;
+                Ok(named.is_some_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())))
+            });
+            if matches!(is_named, Ok(true)) {
                 return Ok(());
             }
             inner.file.unlock()?;
+            is_named?;
             let mut options = OpenOptions::new();
             let mut file = options.read(true).write(true).open(&self.path)?;
             let length = file.metadata()?.len().saturating_sub(HEADER_BYTES);

@@ -1,6 +1,6 @@
 use fs_err::OpenOptions;
 
-use super::file::{HEADER_BYTES, KEY_BYTES};
+use super::file::{self, HEADER_BYTES, KEY_BYTES};
 use super::*;
 
 const PRINT: &str = "0123456789abcdef";
@@ -145,6 +145,22 @@ fn a_torn_tail_is_forgotten_with_the_rest() {
         assert_eq!(cache.get(&keys[0]), Some(vec![1.0, 2.0, 3.0]));
         assert_eq!(cache.get(&keys[1]), Some(vec![7.0; 3]));
     }
+}
+
+/// What cannot be read is not known to be another encoder's.
+#[test]
+fn a_file_that_cannot_be_read_is_not_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path());
+    let path = open(folder.path()).path().to_owned();
+    let before = fs_err::read(&path).unwrap();
+    // Reading is refused through a descriptor that is only for writing.
+    let mut options = fs_err::OpenOptions::new();
+    let mut file = options.write(true).open(&path).unwrap();
+    let header = file::header("whatever", 3);
+    assert!(file::prepare(&mut file, &header, record_bytes(3)).is_err());
+    assert!(file::dimension(&mut file).is_err());
+    assert_eq!(fs_err::read(&path).unwrap(), before);
 }
 
 #[test]

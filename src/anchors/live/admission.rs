@@ -117,8 +117,7 @@ impl Admission {
     ) -> Result<(Arc<Snapshot>, Option<LiveError>), LiveError> {
         let refused = match self.admit(None) {
             Ok((snapshot, _)) => return Ok((snapshot, None)),
-            // What the system refuses to read is not damaged.
-            Err(LiveError::Anchors(error)) if error.is_refusal() => return Err(error.into()),
+            Err(LiveError::Anchors(error)) => error.into_damage()?.into(),
             Err(error) => error,
         };
         let tried = publish::current(&self.path).ok();
@@ -133,7 +132,7 @@ impl Admission {
             let mut phases = Phases::default();
             match opened.and_then(|set| self.prepare(set, &mut phases)) {
                 Ok(snapshot) => return Ok((snapshot, Some(refused))),
-                Err(LiveError::Anchors(error)) if error.is_refusal() => return Err(error.into()),
+                Err(LiveError::Anchors(error)) => drop(error.into_damage()?),
                 Err(_) => {}
             }
         }

@@ -27,7 +27,7 @@ pub fn add(
     check_name(name)?;
     let root = home.models();
     let target = root.join(name);
-    if target.exists() {
+    if disk::found(&target)?.is_some() {
         return Err(ModelError::NameTaken {
             name: name.to_owned(),
             path: target,
@@ -122,7 +122,7 @@ fn copy_model(folder: &ModelFolder, options: &EncoderOptions, to: &Path) -> Resu
         for module in modules.value.as_array().into_iter().flatten() {
             let sub = module.get("path").and_then(|p| p.as_str()).unwrap_or("");
             let plain = !sub.is_empty() && check_name(sub).is_ok();
-            if plain && folder.dir().join(sub).is_dir() {
+            if plain && disk::has_folder(&folder.dir().join(sub))? {
                 files.extend(small_files(&folder.dir().join(sub))?);
             }
         }
@@ -143,7 +143,7 @@ fn copy_model(folder: &ModelFolder, options: &EncoderOptions, to: &Path) -> Resu
 /// The JSON, text and licence files directly in `dir`.
 fn small_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let mut found = Vec::new();
-    if !dir.is_dir() {
+    if !disk::has_folder(dir)? {
         return Ok(found);
     }
     for entry in fs_err::read_dir(dir)? {
@@ -157,7 +157,7 @@ fn small_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
             .any(|end| name.ends_with(end))
             || name.starts_with("license")
             || name.starts_with("notice");
-        if wanted && name != RECORD && path.is_file() {
+        if wanted && name != RECORD && disk::has_file(&path)? {
             found.push(path);
         }
     }

@@ -58,8 +58,8 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::Format",
             "inspect format.asif",
             3,
-            &["format 9"],
-            "",
+            &["format 9", "made by asif "],
+            "build --pairs a.asif.jsonl --out further.asif",
         ),
         told(
             "AnchorsError::NeedsRepair",
@@ -348,11 +348,10 @@ pub fn spoiled_bench() -> Bench {
     spoil("current.asif", &|set| {
         fs_err::write(set.join("CURRENT"), "nonsense").unwrap()
     });
-    // A newer format is said before its checksum is looked at.
     spoil("format.asif", &|set| {
-        let path = set.join("generations/g000001.json");
-        let text = fs_err::read_to_string(&path).unwrap();
-        fs_err::write(path, text.replacen("\"format\": 1", "\"format\": 9", 1)).unwrap();
+        let mut manifest = AnchorSet::open(set).unwrap().manifest().clone();
+        manifest.format = 9;
+        asif::anchors::publish::publish(set, &manifest).unwrap();
     });
     spoil("recipe.asif", &|set| {
         let mut manifest = AnchorSet::open(set).unwrap().manifest().clone();

@@ -232,6 +232,10 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
         "a machine that starts no thread: tests/messages/surroundings.rs",
     ),
     (
+        "Error::Version",
+        "a container of a newer version: index/src/container/reader.rs",
+    ),
+    (
         "Error::Section",
         "a damaged section: tests/bad_input/sets.rs",
     ),
