@@ -197,6 +197,7 @@ impl ModelFolder {
             return Ok(None);
         }
         let text = fs_err::read(&path)?;
+        ModelError::refuse_stand_in(&path, &text)?;
         match serde_json::from_slice(&text) {
             Ok(value) => {
                 let file = Settings { path, value };

@@ -98,7 +98,9 @@ pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
     if !path.is_file() {
         return Ok(None);
     }
-    match serde_json::from_slice(&fs_err::read(&path)?) {
+    let text = fs_err::read(&path)?;
+    ModelError::refuse_stand_in(&path, &text)?;
+    match serde_json::from_slice(&text) {
         Ok(record) => Ok(Some(record)),
         Err(source) => Err(ModelError::Json { path, source }),
     }
