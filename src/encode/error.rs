@@ -169,6 +169,12 @@ pub enum EncodeError {
         /// The minor version that is needed at least.
         minimum: u32,
     },
+    /// The process has too few files or too little memory for the library.
+    #[error("ONNX Runtime cannot be loaded: {source}")]
+    RuntimeLacking {
+        /// What the system said, with the path.
+        source: std::io::Error,
+    },
     /// An encoder was opened before the library.
     #[error("ONNX Runtime is not loaded; call encode::runtime::load before opening an encoder")]
     RuntimeNotLoaded,

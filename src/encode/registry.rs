@@ -11,6 +11,7 @@ use super::error::{EncodeError, ModelError};
 use super::folder::ModelFolder;
 use super::options::{EncoderOptions, Overrides};
 use super::{ImageEncoder, TextEncoder};
+use crate::disk;
 use crate::home::Home;
 use crate::modality::Modality;
 
@@ -75,7 +76,12 @@ pub fn installed(home: &Home) -> Result<Vec<Installed>, ModelError> {
         if name.starts_with('.') || !path.is_dir() {
             continue;
         }
-        let folder = ModelFolder::open(&path).ok();
+        let folder = match ModelFolder::open(&path) {
+            Ok(folder) => Some(folder),
+            // Without files or memory each folder would look like none.
+            Err(ModelError::Io(error)) if disk::is_exhausted(&error) => return Err(error.into()),
+            Err(_) => None,
+        };
         let dim = record(&path)?.and_then(|r| r.dim);
         found.push(Installed {
             modality: folder.map(|f| f.modality()),
