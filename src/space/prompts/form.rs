@@ -61,6 +61,19 @@ pub(super) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), PromptsEr
     }
 }
 
+/// Refuses a character of value zero, which no text for an encoder has.
+pub(super) fn refuse_nul(file: Option<&Path>, text: &str) -> Result<(), PromptsError> {
+    if !text.contains('\0') {
+        return Ok(());
+    }
+    let seems = "text with a character of value zero, which names and prompts do not have";
+    let advice = "take it out";
+    Err(match file {
+        Some(path) => other(path, seems, advice),
+        None => PromptsError::ListForm { seems, advice },
+    })
+}
+
 /// Whether a file has this ending, in any case.
 pub(super) fn ends_with(path: &Path, ending: &str) -> bool {
     path.extension()

@@ -188,7 +188,8 @@ pub fn messages() -> Vec<ProvokedMessage> {
 }
 
 /// What Git LFS leaves in place of a file.
-const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
+pub const POINTER: &[u8] =
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
 
 /// A copy of one of the folders of encoders with one file changed.
 fn spoil(bench: &Bench, from: &str, to: &str, file: &str, content: &[u8]) {
