@@ -149,7 +149,7 @@ pub enum DatasetError {
     #[error(transparent)]
     Pair(#[from] RowError),
     /// The system refuses to read something.
-    #[error("{source}; check the path and its permissions")]
+    #[error("{source}{}", pairs::reading_advice(source))]
     Read {
         /// What the system says, with the path.
         #[from]

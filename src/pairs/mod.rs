@@ -58,6 +58,7 @@ use serde_json::{Map, Value};
 pub(crate) use self::beside::composed;
 pub(crate) use self::checked::CheckedValue;
 pub use self::error::PairsError;
+pub(crate) use self::error::reading_advice;
 pub use self::folder::IMAGE_EXTENSIONS;
 pub(crate) use self::folder::{ending_of, is_image, is_image_name};
 pub use self::id::MAX_ID_BYTES;
