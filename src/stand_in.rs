@@ -1,11 +1,45 @@
 //! Files that stand where another one was meant: pointers to it, and what servers answer in its place.
 
+use std::io::{self, Read as _};
+use std::path::Path;
+
+const AGAIN: &str = "download the file again, from where its content is to be had";
+const AGAIN_OR_LIST: &str = "download the file again, from where its content is to be had; a text that is \
+                             meant so goes into a JSON list, [\"...\"]";
+
+/// How much of a file's beginning is looked at, in bytes.
+pub const LOOKED_AT: usize = 4096;
+
+/// What a message says of a file that begins so, if it [stands in](stand_in) for another.
+pub fn said_of(head: &[u8]) -> Option<String> {
+    stand_in(head).map(|(seems, advice)| format!("this seems to be {seems}; {advice}"))
+}
+
+/// As [`said_of`], for the file at `path`.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn said_of_file(path: &Path) -> io::Result<Option<String>> {
+    let mut head = Vec::new();
+    let file = fs_err::File::open(path)?;
+    file.take(LOOKED_AT as u64).read_to_end(&mut head)?;
+    Ok(said_of(&head))
+}
+
+/// As [`stand_in`], for a file whose texts are read as JSON lists too: a text that is what servers
+/// answer may be meant there.
+pub fn stand_in_of_texts(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    stand_in(head).map(|(seems, advice)| match advice {
+        AGAIN => (seems, AGAIN_OR_LIST),
+        _ => (seems, advice),
+    })
+}
+
 /// What the beginning of a file is that is not the file itself, after "this seems to be", and what to
 /// do; `None` for all else. A phrase such as `404: Not Found` is one only where it is the whole text.
 pub fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const AGAIN: &str = "download the file again, from where its content is to be had";
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    let text = String::from_utf8_lossy(&head[..head.len().min(4096)]);
+    let text = String::from_utf8_lossy(&head[..head.len().min(LOOKED_AT)]);
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
     let begins = |start: &[&str]| start.iter().any(|start| lower.starts_with(start));
@@ -20,7 +54,7 @@ pub fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
         let seems = "a pointer of git-annex in place of the file";
         return Some((seems, "fetch the file with `git annex get`"));
     }
-    if begins(&["<!doctype html", "<html"]) {
+    if begins(&["<!doctype", "<html"]) {
         return Some(("a page of HTML", "download the file that the page shows"));
     }
     let is_error = lower.split_once("<error").is_some_and(|(before, rest)| {
@@ -35,7 +69,8 @@ pub fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
     None
 }
 
-/// `404: Not Found`, `Access Denied`, alone or as the message of a JSON object.
+/// `404: Not Found`, `Access Denied`, alone or as the message of a JSON object that has nothing which a
+/// server does not say.
 fn is_refusal(text: &str) -> bool {
     const PHRASES: [&str; 15] = [
         "bad gateway",
@@ -54,12 +89,22 @@ fn is_refusal(text: &str) -> bool {
         "too many requests",
         "invalid username or password",
     ];
+    const KEYS: [&str; 7] = [
+        "code",
+        "detail",
+        "documentation_url",
+        "error",
+        "errors",
+        "message",
+        "status",
+    ];
     if text.starts_with('{') {
         let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
         let says = |object: serde_json::Map<String, serde_json::Value>| {
+            let is_known = |key: &String| KEYS.contains(&key.as_str());
             let said = ["error", "message", "detail"].into_iter();
-            let mut said = said.filter_map(|key| object.get(key)?.as_str().map(str::to_owned));
-            said.any(|said| is_refusal(&said))
+            let mut said = said.filter_map(|key| object.get(key)?.as_str());
+            object.keys().all(is_known) && said.any(is_refusal)
         };
         return object.is_ok_and(says);
     }
@@ -111,10 +156,22 @@ mod tests {
             "forbidden sign\n",
             "access denied sign\n",
             r#"{"error": "a red cross", "message": "an envelope"}"#,
+            r#"{"image":"b.jpg","caption":"x","message":"Not Found"}"#,
+            r#"{"404": ["not found"], "error": "not found"}"#,
             "<3\n",
             "",
         ] {
             assert_eq!(stand_in(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_that_servers_answer_too_has_a_way_to_be_meant() {
+        let (_, advice) = stand_in_of_texts(b"Forbidden\n").unwrap();
+        assert!(advice.contains("JSON list"), "{advice}");
+        assert_eq!(stand_in(b"[\"Forbidden\"]"), None);
+        let (_, advice) =
+            stand_in_of_texts(b"version https://git-lfs.github.com/spec/v1\n").unwrap();
+        assert!(advice.ends_with("`git lfs pull`"), "{advice}");
     }
 }

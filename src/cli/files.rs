@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::exit::BadInput;
-use asif::stand_in::stand_in;
+use asif::stand_in;
 
 /// The text of a file, which is to hold `what`.
 ///
@@ -23,13 +23,8 @@ pub fn read_text(path: &Path, what: &str) -> Result<String, BadInput> {
         ErrorKind::InvalidData => said("not UTF-8 text"),
         _ => BadInput(format!("{error}; give a file with {what}")),
     })?;
-    match stand_in(text.as_bytes()) {
-        Some((seems, advice)) => {
-            let path = path.display();
-            Err(BadInput(format!(
-                "{path}: this seems to be {seems}; {advice}"
-            )))
-        }
+    match stand_in::said_of(text.as_bytes()) {
+        Some(said) => Err(BadInput(format!("{}: {said}", path.display()))),
         None => Ok(text),
     }
 }

@@ -90,7 +90,7 @@ pub fn diagnose(home: &Home) -> Vec<Finding> {
             "encoders",
             Status::Error,
             disk::in_words(&e.to_string()).into_owned(),
-            "make that possible, and ask again",
+            "check the permissions of that folder and its files, or the limit that is named",
         )),
         Ok(all) => {
             for modality in Modality::BOTH {

@@ -1,6 +1,8 @@
 //! The errors of this layer, by who has to act.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::stand_in;
 
 /// Trouble with one image or one text. The caller counts it, lists it and goes on with the next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +18,12 @@ pub enum InputError {
     NotAnImage {
         /// What the bytes look like.
         found: String,
+    },
+    /// Something else lies where the image was meant: a pointer to it, or what a server answered.
+    #[error("not an image: {said}")]
+    StandIn {
+        /// What it seems to be, and what to do.
+        said: String,
     },
     /// The image ends too early.
     #[error("the {format} image is truncated ({reason}); fetch or export it again")]
@@ -161,6 +169,12 @@ pub enum EncodeError {
         /// The minor version that is needed at least.
         minimum: u32,
     },
+    /// The process has too few files or too little memory for the library.
+    #[error("ONNX Runtime cannot be loaded: {source}")]
+    RuntimeLacking {
+        /// What the system said, with the path.
+        source: std::io::Error,
+    },
     /// An encoder was opened before the library.
     #[error("ONNX Runtime is not loaded; call encode::runtime::load before opening an encoder")]
     RuntimeNotLoaded,
@@ -275,6 +289,15 @@ pub enum ModelError {
         /// Where and why.
         source: serde_json::Error,
     },
+    /// Something else lies where a file of the model was meant: a pointer to it, or what a server
+    /// answered.
+    #[error("{path}: {said}")]
+    StandIn {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be, and what to do.
+        said: String,
+    },
     /// A setting has a value that cannot be followed.
     #[error("{path}: `{key}` is {found}, expected {expected}; {advice}")]
     Setting {
@@ -356,4 +379,17 @@ pub enum ModelError {
     /// ONNX Runtime is missing, or refused the model.
     #[error(transparent)]
     Runtime(#[from] EncodeError),
+}
+
+impl ModelError {
+    /// Refuses a file of a model, by its bytes, in whose place something else lies.
+    pub(crate) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), Self> {
+        match stand_in::said_of(bytes) {
+            Some(said) => Err(Self::StandIn {
+                path: path.to_owned(),
+                said,
+            }),
+            None => Ok(()),
+        }
+    }
 }

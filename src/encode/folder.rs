@@ -80,7 +80,7 @@ impl ModelFolder {
         }
         let has = |file: &str| dir.join(file).is_file();
         let sentence = has("sentence_bert_config.json") || has("1_Pooling/config.json");
-        let image = has(IMAGE_SIGN) || describes_pictures(&dir);
+        let image = has(IMAGE_SIGN) || describes_pictures(&dir)?;
         let text = TEXT_SIGNS.iter().any(|f| has(f));
         let modality = if image && text {
             // The ONNX file is the half that is meant; a processor of both lies beside either.
@@ -89,7 +89,7 @@ impl ModelFolder {
             } else {
                 Modality::Image
             };
-            half_of(&dir, onnx_file).unwrap_or(both)
+            half_of(&dir, onnx_file)?.unwrap_or(both)
         } else if image {
             Modality::Image
         } else if text {
@@ -198,6 +198,7 @@ impl ModelFolder {
             return Ok(None);
         }
         let text = fs_err::read(&path)?;
+        ModelError::refuse_stand_in(&path, &text)?;
         match serde_json::from_slice(&text) {
             Ok(value) => {
                 let file = Settings { path, value };
@@ -257,46 +258,74 @@ impl ModelFolder {
     }
 }
 
+/// What a file says; `None` for one that is not there or is not what it should be, which others tell.
+/// What the system refuses is passed on: to be without the answer would change what the folder is.
+fn unless_refused<T>(read: Result<T, ModelError>) -> Result<Option<T>, ModelError> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(ModelError::Io(error)) if is_absent(&error) => Ok(None),
+        Err(error @ ModelError::Io(_)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    [
+        ErrorKind::NotFound,
+        ErrorKind::NotADirectory,
+        ErrorKind::IsADirectory,
+    ]
+    .contains(&error.kind())
+}
+
 /// The half of a two-tower model that an ONNX file is, by its inputs; none where they do not tell.
-fn half_of(dir: &Path, chosen: Option<&Path>) -> Option<Modality> {
+fn half_of(dir: &Path, chosen: Option<&Path>) -> Result<Option<Modality>, ModelError> {
     #[derive(Default, serde::Deserialize)]
     struct Kept {
         #[serde(default)]
         overrides: super::options::Overrides,
     }
     let kept = || {
-        let record = fs_err::read(dir.join(super::registry::RECORD)).ok()?;
-        let kept: Kept = serde_json::from_slice(&record).ok()?;
-        kept.overrides.onnx_file
+        let record = fs_err::read(dir.join(super::registry::RECORD));
+        let record = unless_refused(record.map_err(ModelError::from))?;
+        let kept = record.and_then(|record| serde_json::from_slice::<Kept>(&record).ok());
+        Ok::<_, ModelError>(kept.and_then(|kept| kept.overrides.onnx_file))
     };
-    let chosen = chosen.map(Path::to_owned).or_else(kept);
-    let file = match chosen {
-        Some(file) => dir.join(file),
-        None => USUAL
-            .map(|f| dir.join(f))
-            .into_iter()
-            .find(|p| p.is_file())?,
+    let chosen = match chosen {
+        Some(chosen) => Some(chosen.to_owned()),
+        None => kept()?,
     };
-    let inputs = onnx::OnnxSummary::read(&file).ok()?.inputs;
-    let has = |name: &str| inputs.iter().any(|i| i == name);
-    match (has("pixel_values"), has("input_ids")) {
+    let usual = || USUAL.map(|f| dir.join(f)).into_iter().find(|p| p.is_file());
+    let Some(file) = chosen.map(|file| dir.join(file)).or_else(usual) else {
+        return Ok(None);
+    };
+    let Some(summary) = unless_refused(onnx::OnnxSummary::read(&file))? else {
+        return Ok(None);
+    };
+    let has = |name: &str| summary.inputs.iter().any(|i| i == name);
+    Ok(match (has("pixel_values"), has("input_ids")) {
         (true, false) => Some(Modality::Image),
         (false, true) => Some(Modality::Text),
         _ => None,
-    }
+    })
 }
 
 /// Whether another file describes an image processor: a processor of both halves, or timm's settings.
-fn describes_pictures(dir: &Path) -> bool {
+fn describes_pictures(dir: &Path) -> Result<bool, ModelError> {
     let has = |file: &str, outer: &str, inner: Option<&str>| {
         let path = dir.join(file);
-        let text = path.is_file().then(|| fs_err::read(path).ok()).flatten();
+        if !path.is_file() {
+            return Ok(false);
+        }
+        let text = unless_refused(fs_err::read(path).map_err(ModelError::from))?;
         let value = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
         let outer = value.as_ref().and_then(|value| value.get(outer));
-        outer.is_some_and(|part| inner.is_none_or(|key| part.get(key).is_some()))
+        let is_there = |part: &Value| inner.is_none_or(|key| part.get(key).is_some());
+        Ok::<_, ModelError>(outer.is_some_and(is_there))
     };
-    has("processor_config.json", "image_processor", None)
-        || has("config.json", "pretrained_cfg", Some("input_size"))
+    Ok(has("processor_config.json", "image_processor", None)?
+        || has("config.json", "pretrained_cfg", Some("input_size"))?)
 }
 
 fn hash_file(hash: &mut Sha256, path: &Path) -> Result<(), ModelError> {
@@ -351,6 +380,24 @@ mod tests {
         let neither = folder(&[("model.onnx", "x")]);
         let error = ModelFolder::open(neither.path()).unwrap_err().to_string();
         assert!(error.contains("preprocessor_config.json"), "{error}");
+    }
+
+    #[test]
+    fn what_the_system_refuses_does_not_change_what_a_folder_is() {
+        // It is there, and its reading fails.
+        let unreadable = |folder: &Path, name: &str| {
+            std::os::unix::fs::symlink("/proc/self/mem", folder.join(name)).unwrap();
+        };
+        let image = folder(&[]);
+        unreadable(image.path(), "processor_config.json");
+        let both = folder(&[("preprocessor_config.json", "{}"), ("tokenizer.json", "{}")]);
+        unreadable(both.path(), "model.onnx");
+        let kept = folder(&[("preprocessor_config.json", "{}"), ("tokenizer.json", "{}")]);
+        unreadable(kept.path(), super::super::registry::RECORD);
+        for dir in [image, both, kept] {
+            let opened = ModelFolder::open(dir.path());
+            assert!(matches!(opened, Err(ModelError::Io(_))), "{opened:?}");
+        }
     }
 
     #[test]

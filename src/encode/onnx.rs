@@ -9,6 +9,7 @@ use std::io::{BufReader, Read, Seek};
 use std::path::{Component, Path, PathBuf};
 
 use super::error::ModelError;
+use crate::stand_in;
 
 /// How deep messages may lie in each other: protobuf's own limit.
 const MAX_DEPTH: u32 = 100;
@@ -52,6 +53,7 @@ impl OnnxSummary {
     /// # Errors
     /// [`ModelError::Io`] when it cannot be read, [`ModelError::Graph`] when it is no ONNX file.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
+        refuse_stand_in(path)?;
         let file = fs_err::File::open(path)?;
         let length = file.metadata()?.len();
         let mut walk = Walk {
@@ -72,6 +74,16 @@ impl OnnxSummary {
     pub fn token_rows(&self) -> Option<u64> {
         let tables = self.tables.iter();
         tables.filter_map(|name| self.rows.get(name).copied()).min()
+    }
+}
+
+fn refuse_stand_in(path: &Path) -> Result<(), ModelError> {
+    match stand_in::said_of_file(path)? {
+        Some(said) => Err(ModelError::StandIn {
+            path: path.to_owned(),
+            said,
+        }),
+        None => Ok(()),
     }
 }
 
@@ -119,6 +131,7 @@ pub(crate) fn weight_files(root: &Path, onnx: &Path) -> Result<Vec<PathBuf>, Mod
                 real.display()
             )));
         }
+        refuse_stand_in(&path)?;
         let length = fs_err::metadata(&path)?.len();
         if *end > length {
             return Err(refuse(format!(

@@ -76,7 +76,12 @@ pub fn installed(home: &Home) -> Result<Vec<Installed>, ModelError> {
         if name.starts_with('.') || !path.is_dir() {
             continue;
         }
-        let folder = ModelFolder::open(&path).ok();
+        let folder = match ModelFolder::open(&path) {
+            Ok(folder) => Some(folder),
+            // Without files or memory each folder would look like none.
+            Err(ModelError::Io(error)) if disk::is_exhausted(&error) => return Err(error.into()),
+            Err(_) => None,
+        };
         let dim = record(&path)?.and_then(|r| r.dim);
         found.push(Installed {
             modality: folder.map(|f| f.modality()),
@@ -99,7 +104,9 @@ pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
     if !disk::has_file(&path)? {
         return Ok(None);
     }
-    match serde_json::from_slice(&fs_err::read(&path)?) {
+    let text = fs_err::read(&path)?;
+    ModelError::refuse_stand_in(&path, &text)?;
+    match serde_json::from_slice(&text) {
         Ok(record) => Ok(Some(record)),
         Err(source) => Err(ModelError::Json { path, source }),
     }

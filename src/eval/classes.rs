@@ -7,7 +7,7 @@ use std::path::Path;
 use super::dataset::DatasetError;
 use crate::pairs::Origin;
 use crate::space::prompts::{names_seem, note_on_numbers};
-use crate::stand_in::stand_in;
+use crate::stand_in;
 
 /// One class of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +51,8 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
         _ => DatasetError::Read { source },
     })?;
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-    if let Some((seems, advice)) = stand_in(bytes) {
-        return Err(DatasetError::Row {
-            origin: Origin {
-                file: file.to_owned(),
-                row: None,
-            },
-            message: format!("this seems to be {seems}; {advice}"),
-        });
+    if let Some(said) = stand_in::said_of(bytes) {
+        return Err(DatasetError::StandIn { path: path(), said });
     }
     let mut renamed = HashMap::new();
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {

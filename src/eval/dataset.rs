@@ -24,6 +24,7 @@ use serde_json::Value;
 use super::classes::{self, Class};
 use crate::pairs::{self, Origin, PairsError, RowError};
 use crate::space::prompts::{PromptsError, Templates};
+use crate::stand_in;
 
 mod folders;
 mod listed;
@@ -63,6 +64,15 @@ pub enum DatasetError {
         path: PathBuf,
         /// What is wrong.
         message: String,
+    },
+    /// Something else lies where a file of the data set was meant: a pointer to it, or what a server
+    /// answered.
+    #[error("{}: {said}", .path.display())]
+    StandIn {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be, and what to do.
+        said: String,
     },
     /// A row of the file of class names cannot be used.
     #[error("{origin}: {message}")]
@@ -139,7 +149,7 @@ pub enum DatasetError {
     #[error(transparent)]
     Pair(#[from] RowError),
     /// The system refuses to read something.
-    #[error("{source}; check the path and its permissions")]
+    #[error("{source}{}", pairs::reading_advice(source))]
     Read {
         /// What the system says, with the path.
         #[from]
@@ -296,6 +306,12 @@ impl Meta {
             path: path.to_owned(),
             message,
         };
+        if let Some(said) = stand_in::said_of(bytes) {
+            return Err(DatasetError::StandIn {
+                path: path.to_owned(),
+                said,
+            });
+        }
         let parsed: Result<Value, _> = serde_json::from_slice(bytes);
         // A list would be read as the values of the fields in their order.
         if let Ok(other) = &parsed

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use crate::disk;
+
 /// The sources cannot be read at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -126,12 +128,21 @@ pub enum PairsError {
         source: io::Error,
     },
     /// The system refuses to read a file.
-    #[error("{source}; check the path and its permissions")]
+    #[error("{source}{}", reading_advice(source))]
     Read {
         /// What the system says, with the path.
         #[from]
         source: io::Error,
     },
+}
+
+/// What to do where reading failed, after what the system said: of a process at its limits the words for
+/// it say that, and the path is not to blame.
+pub(crate) fn reading_advice(error: &io::Error) -> &'static str {
+    match disk::is_exhausted(error) {
+        true => "",
+        false => "; check the path and its permissions",
+    }
 }
 
 /// `a, b`, or `nothing given`.
@@ -153,4 +164,16 @@ fn list(items: &[impl fmt::Debug]) -> String {
     }
     let names: Vec<_> = items.iter().map(|item| format!("{item:?}")).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_not_to_blame_for_a_process_without_files() {
+        let said = |number| PairsError::from(io::Error::from_raw_os_error(number)).to_string();
+        assert!(said(13).contains("check the path"));
+        assert!(!said(24).contains("check the path"));
+    }
 }

@@ -1,7 +1,7 @@
 //! A folder of images, each with a `.txt` file of the same stem [beside](super::beside) it.
 //!
 //! Folders within are read too, in the order of their names. Each line of a text file that is not
-//! blank is one caption. Lines of the form `xx.utf8=...`, with which Tux Paint's stamps give
+//! blank is one caption; a JSON list of texts, on one line or as the whole file, is that list. Lines of the form `xx.utf8=...`, with which Tux Paint's stamps give
 //! translations, are not captions.
 //!
 //! A file under any other ending than the [usual ones](IMAGE_EXTENSIONS) is an image if its first
@@ -21,6 +21,7 @@ use super::beside::{FolderTexts, is_text};
 use super::lines::BOM;
 use super::record::{self, Draft};
 use super::{Origin, Reason, RowError};
+use crate::stand_in::stand_in_of_texts;
 
 /// Endings of file names that are taken for images without a look at their first bytes, in any case.
 pub const IMAGE_EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "bmp"];
@@ -310,10 +311,22 @@ fn captions_of(image: &Path, texts: &[PathBuf]) -> Result<Vec<String>, Reason> {
     for path in texts {
         let unreadable = |message| Reason::TextFile { message };
         let bytes = fs_err::read(path).map_err(|error| Reason::of_io(error, unreadable))?;
+        if let Some((seems, advice)) = stand_in_of_texts(&bytes) {
+            let path = path.clone();
+            return Err(Reason::TextStandIn {
+                path,
+                seems,
+                advice,
+            });
+        }
         let bytes = bytes.strip_prefix(BOM).unwrap_or(&bytes);
         let text = str::from_utf8(bytes).map_err(|error| Reason::Utf8 {
             at: error.valid_up_to() + 1,
         })?;
+        if let Some(list) = record::list_of_file(text)? {
+            captions.extend(list);
+            continue;
+        }
         let lines = text.lines().filter(|line| !is_translation(line));
         captions.extend(lines.map(str::to_owned));
     }

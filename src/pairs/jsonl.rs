@@ -1,10 +1,9 @@
 //! One JSON object a line: `{"image": path, "captions": [..] or "caption": "..", ...meta}`.
 //!
 //! Blank lines are passed over. The image may also be called `image_path` or `file_name`, the
-//! texts `text`. Of several such names in one record the first that has a value is taken; another one
-//! with another value costs the row ([`Reason::KeysAlike`]), and one that is blank or says the same
-//! stays in its meta. So does nothing that reading would change: a key that is there twice, at any
-//! depth, and a whole number that would be rounded cost the row too.
+//! texts `text`. Of several such names in one record the first that has all that the others have is
+//! taken, and the others go with it; where none has, the row is lost ([`Reason::KeysAlike`]). A key
+//! twice, at any depth, and a whole number that would be rounded cost the row too.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};

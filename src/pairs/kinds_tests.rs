@@ -163,6 +163,31 @@ fn two_fields_for_one_thing_lose_neither() {
         let (pairs, errors) = row(fields);
         assert_eq!((pairs.len(), errors.len()), (1, 0), "{fields}: {errors:?}");
     }
+    // Nor are fewer of the same texts, whichever name they stand under, nor blanks and lists in a cell.
+    for (fields, captions) in [
+        (
+            r#""caption":"cat","text":["cat","pet"]"#,
+            &["cat", "pet"][..],
+        ),
+        (r#""caption":"cat ","text":"cat""#, &["cat"]),
+        (r#""caption":"[\"cat\"]","text":"cat""#, &["cat"]),
+    ] {
+        let (pairs, errors) = row(&format!(r#""image":"a.jpg",{fields}"#));
+        assert_eq!(errors, [""; 0], "{fields}");
+        assert_eq!(pairs[0].captions, captions, "{fields}");
+        assert!(pairs[0].meta.is_empty(), "{fields}");
+    }
+    for table in [
+        "image,captions,caption\na.jpg,\"[\"\"cat\"\", \"\"pet\"\"]\",cat\n",
+        "image,caption,captions\na.jpg,cat,\"[\"\"cat\"\", \"\"pet\"\"]\"\n",
+        "image,caption,text,text\na.jpg,,cat,pet\n",
+        "image,caption,text,text\na.jpg,cat,cat,pet\n",
+    ] {
+        let (pairs, errors) = read_text("p.csv", table);
+        assert_eq!(errors, [""; 0], "{table}");
+        assert_eq!(pairs[0].captions, ["cat", "pet"], "{table}");
+        assert!(pairs[0].meta.is_empty(), "{table}: {:?}", pairs[0].meta);
+    }
     // In a table it is each row's own matter.
     let table = "file_name,image,caption,text\na.jpg,,cat,\n,b.jpg,,tree\na.jpg,,cat,tree\n\
                  a.jpg,a.jpg,dog,dog\n";
@@ -222,6 +247,13 @@ fn a_list_in_a_caption_is_read_as_a_list_or_costs_its_row() {
             "[u'a cat', u'kitty']",
             "('a cat', 'kitty')",
             r#"["a cat", null]"#,
+            r#"[{"raw": "a cat"}]"#,
+            r#"[["a cat"]]"#,
+            r#"{"en": "a cat"}"#,
+            "[null]",
+            "{'en': 'a cat'}",
+            "[{'raw': 'a cat', 'id': 3}]",
+            "[['a cat']]",
         ] {
             let (pairs, errors) = read_text(name, row(name, bad));
             assert_eq!(pairs.len(), 0, "{bad}: {pairs:?}");
@@ -236,6 +268,9 @@ fn a_list_in_a_caption_is_read_as_a_list_or_costs_its_row() {
             "a dog ['quoted']",
             "[]ust a dog",
             "(\"Hello\")",
+            "[\"Stop\"] and [\"Go\"]",
+            "[1, 2.5]",
+            "{laughing} a dog",
             "('quoted') a dog",
             "\u{201c}a dog\u{201d}",
         ] {
@@ -276,4 +311,46 @@ fn what_meta_would_lose_costs_its_row() {
     assert_eq!(errors, [""; 0]);
     assert_eq!(pairs[0].meta["n"], 18_446_744_073_709_551_615_u64);
     assert_eq!(pairs[0].meta["t"], "12345678901234567890123");
+}
+
+#[test]
+fn a_text_file_that_is_another_gives_no_captions() {
+    let lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
+    let dir = folder(&[
+        ("a.jpg", b""),
+        ("a.txt", lfs),
+        ("b.jpg", b""),
+        ("b.txt", b"404: Not Found"),
+        ("c.jpg", b""),
+        ("c.txt", b"[\n \"a cat\",\n \"a pet\"\n]\n"),
+        ("d.jpg", b""),
+        ("d.txt", b"[\n 'a cat',\n 'a pet'\n]\n"),
+        ("e.jpg", b""),
+        ("e.txt", b"[\n\"a cat\",\n"),
+        ("f.jpg", b""),
+        ("f.txt", b"{\n\"en\": \"a cat\"\n}\n"),
+        // The way out that the message names.
+        ("g.jpg", b""),
+        ("g.txt", b"[\"404: Not Found\"]"),
+        ("h.jpg", b""),
+        ("h.txt", b"[sic] a cat\n[\"a pet\"]\n"),
+    ]);
+    let (pairs, errors) = read(dir.path());
+    assert_eq!(ids(&pairs), ["c.jpg", "g.jpg", "h.jpg"]);
+    assert_eq!(pairs[0].captions, ["a cat", "a pet"]);
+    assert_eq!(pairs[1].captions, ["404: Not Found"]);
+    assert_eq!(pairs[2].captions, ["[sic] a cat", "a pet"]);
+    let says = [
+        "git lfs pull",
+        "a server",
+        "is a list",
+        "is a list",
+        "is a list",
+    ];
+    for (error, says) in errors.iter().zip(says) {
+        assert!(error.contains(says), "{error}");
+    }
+    assert_eq!(errors.len(), 5, "{errors:?}");
+    let row = r#"{"image":"b.jpg","caption":"x","message":"Not Found"}"#;
+    assert_eq!(read_text("p.jsonl", row).0.len(), 1);
 }

@@ -13,7 +13,7 @@
 //! | `reader.rs` | [`PairReader`]: several sources in order, ids, the look for each image |
 //! | `record.rs` | names of the fields, how captions and ids are read, what sources hand over |
 //! | `jsonl.rs` | one JSON object a line |
-//! | `csv.rs` | CSV and TSV with a header |
+//! | `csv.rs` | CSV and TSV with a header; `csv/columns.rs` the header, `csv/fields.rs` a row |
 //! | `records.rs` | CSV records as slices of bytes, with their lines |
 //! | `folder.rs` | images with a `.txt` of the same stem |
 //! | `other.rs` | files of formats that are not read, by their first bytes and names |
@@ -30,7 +30,7 @@
 //!   taken already, the same with `#2`, `#3`, ... in the order of reading. A row that is passed
 //!   over for another reason keeps its id, so mending it later moves nobody else's.
 //! * **Captions** are trimmed, and blank ones dropped; a pair has at least one. One that is a JSON list
-//!   of texts is read as that list; one as Python prints lists costs its row.
+//!   of texts is read as that list; another list than one of numbers, and an object, cost the row.
 //! * **Everything else** in the record is kept as [`Pair::meta`]; in JSON a key twice or a whole number
 //!   that would be rounded costs the row.
 //! * UTF-8 only; a byte order mark is accepted, and `\n`, `\r\n` or `\r` as line ends.
@@ -58,6 +58,7 @@ use serde_json::{Map, Value};
 pub(crate) use self::beside::composed;
 pub(crate) use self::checked::CheckedValue;
 pub use self::error::PairsError;
+pub(crate) use self::error::reading_advice;
 pub use self::folder::IMAGE_EXTENSIONS;
 pub(crate) use self::folder::{ending_of, is_image, is_image_name};
 pub use self::id::MAX_ID_BYTES;

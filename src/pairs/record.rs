@@ -57,13 +57,15 @@ pub(super) fn from_json(
 }
 
 fn parts(object: &mut Map<String, Value>) -> Result<(Option<String>, String, Vec<String>), Reason> {
-    let (name, value) = take(object, IMAGE_NAMES, "image")?.ok_or(Reason::NoImage)?;
+    let (name, value) =
+        take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?.ok_or(Reason::NoImage)?;
     let written = match value {
         Value::String(text) if text.trim().is_empty() => return Err(Reason::NoImage),
         Value::String(text) => text.trim().to_owned(),
         other => return Err(wrong_type(name, "the path of an image as text", &other)),
     };
-    let (name, value) = take(object, CAPTION_NAMES, "caption")?.ok_or(Reason::NoCaption)?;
+    let (name, value) =
+        take(object, CAPTION_NAMES, "caption", expanded)?.ok_or(Reason::NoCaption)?;
     let captions = captions_of(name, value)?;
     let id = match object.remove(ID_NAME) {
         None | Some(Value::Null) => None,
@@ -98,21 +100,13 @@ pub(super) fn checked_id(id: String) -> Result<String, Reason> {
     }
 }
 
-/// Trims captions and drops blank ones. One that is a JSON list of texts is that list, as it stands
-/// in a cell of a table.
+/// Captions as they are kept: [`expanded`], at least one, and all of them text.
 pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<String>, Reason> {
-    let mut captions = Vec::new();
-    for text in texts {
-        match list_within(text.trim())? {
-            Some(list) => captions.extend(list),
-            None => captions.push(text),
-        }
-    }
-    let captions: Vec<_> = captions
-        .into_iter()
-        .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty())
-        .collect();
+    checked(expanded(texts)?)
+}
+
+/// Captions that are [`expanded`] already, if a pair can have them.
+pub(super) fn checked(captions: Vec<String>) -> Result<Vec<String>, Reason> {
     if captions.iter().any(|text| text.contains('\0')) {
         Err(Reason::NulByte)
     } else if captions.is_empty() {
@@ -122,43 +116,90 @@ pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<Str
     }
 }
 
+/// Trims captions and drops blank ones. One that is a JSON list of texts is that list, as it stands
+/// in a cell of a table.
+pub(super) fn expanded(texts: impl IntoIterator<Item = String>) -> Result<Vec<String>, Reason> {
+    let mut captions = Vec::new();
+    for text in texts {
+        match list_within(text.trim())? {
+            Some(list) => captions.extend(list),
+            None => captions.push(text),
+        }
+    }
+    Ok(unblank(captions))
+}
+
+/// Texts that are not blank, trimmed.
+pub(super) fn unblank(texts: impl IntoIterator<Item = String>) -> Vec<String> {
+    let texts = texts.into_iter().map(|text| text.trim().to_owned());
+    texts.filter(|text| !text.is_empty()).collect()
+}
+
+/// The texts of a JSON list that is a file as a whole; `None` for one with a caption a line.
+///
+/// # Errors
+/// [`Reason::ListText`] for a list or an object of something else, also one that is broken, so that its
+/// lines would be taken for captions.
+pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, Reason> {
+    let text = text.trim();
+    if let Some(list) = list_within(text)? {
+        return Ok(Some(list));
+    }
+    let mut lines = text.lines().map(str::trim);
+    let opens = lines
+        .next()
+        .is_some_and(|line| ["[", "(", "{"].contains(&line));
+    match opens && lines.next().is_some() {
+        true => Err(Reason::ListText {
+            text: text.to_owned(),
+        }),
+        false => Ok(None),
+    }
+}
+
 /// The texts of a JSON list that is a caption as a whole. `[sic] a dog` and `[2012]` are none.
 ///
 /// # Errors
-/// [`Reason::ListText`] for a list that is not JSON, as Python and NumPy print them, or that has
-/// something else than texts beside them.
+/// [`Reason::ListText`] for a JSON object, and a list that is not JSON, as Python and NumPy print them,
+/// or that has something else than texts.
 fn list_within(text: &str) -> Result<Option<Vec<String>>, Reason> {
     let unread = || {
         let text = text.to_owned();
         Err(Reason::ListText { text })
     };
-    if !text.starts_with(['[', '(']) {
+    if !text.starts_with(['[', '(', '{']) {
         return Ok(None);
     }
-    if let Ok(Value::Array(values)) = serde_json::from_str(text) {
-        let count = values.len();
-        let of_text = |value| match value {
-            Value::String(text) => Some(text),
-            _ => None,
-        };
-        let texts: Vec<_> = values.into_iter().filter_map(of_text).collect();
-        return match texts.len() {
-            all if all == count => Ok(Some(texts)),
-            0 => Ok(None),
-            _ => unread(),
-        };
-    }
-    match is_printed_list(text) {
-        true => unread(),
-        false => Ok(None),
+    match serde_json::from_str(text) {
+        Ok(Value::Array(values)) => {
+            if !values.is_empty() && values.iter().all(Value::is_number) {
+                return Ok(None);
+            }
+            let of_text = |value| match value {
+                Value::String(text) => Some(text),
+                _ => None,
+            };
+            let texts: Option<Vec<_>> = values.into_iter().map(of_text).collect();
+            texts.map_or_else(unread, |texts| Ok(Some(texts)))
+        }
+        Ok(_) => unread(),
+        Err(_) if is_printed_list(text) || is_printed_dict(text) => unread(),
+        Err(_) => Ok(None),
     }
 }
 
-/// `['a cat', "a cat's toy"]`, `['a cat' 'kitty']`, `[u'a cat']`, `('a cat', 'kitty')`.
+/// `['a cat', "a cat's toy"]`, `['a cat' 'kitty']`, `[u'a cat']`, `[['a cat']]`, `('a cat', 'kitty')`.
 fn is_printed_list(text: &str) -> bool {
-    let between = |open, close| text.strip_prefix(open)?.trim_end().strip_suffix(close);
+    fn between(text: &str, open: char, close: char) -> Option<&str> {
+        Some(
+            text.strip_prefix(open)?
+                .trim_end()
+                .strip_suffix(close)?
+                .trim(),
+        )
+    }
     let quoted = |inner: &str| {
-        let inner = inner.trim().trim_end_matches(',');
+        let inner = inner.trim_end_matches(',');
         let begin = inner.trim_start_matches(['u', 'b', 'r']);
         let prefix = inner.len() - begin.len();
         let is_quote = |c: char| matches!(c, '\'' | '"');
@@ -167,45 +208,95 @@ fn is_printed_list(text: &str) -> bool {
             && begin.starts_with(is_quote)
             && begin.ends_with(is_quote)
     };
+    // `["Stop"] and ["Go"]` closes before its end.
+    let closes = |inner: &str, marks: [&str; 2]| marks.iter().any(|mark| inner.contains(mark));
+    let square = |inner: &str| quoted(inner) && !closes(inner, ["']", "\"]"]);
     // One text in quotation marks and round brackets is an aside.
     let divides = |inner: &str| ["', ", "\", "].iter().any(|mark| inner.contains(mark));
-    between('[', ']').is_some_and(quoted)
-        || between('(', ')').is_some_and(|inner| quoted(inner) && divides(inner))
+    let round = |inner: &str| quoted(inner) && divides(inner) && !closes(inner, ["')", "\")"]);
+    let nested = |inner: &str| {
+        is_printed_dict(inner)
+            || between(inner, '[', ']').is_some_and(quoted)
+            || between(inner, '(', ')').is_some_and(quoted)
+    };
+    between(text, '[', ']').is_some_and(|inner| square(inner) || nested(inner))
+        || between(text, '(', ')').is_some_and(round)
 }
 
-/// The field that has one of these names, the first that has a value. The same value under a second
-/// name is no harm, nor one that is among those of a list.
+/// `{'en': 'a cat'}`.
+fn is_printed_dict(text: &str) -> bool {
+    let begins = ["{'", "{\""].iter().any(|begin| text.starts_with(begin));
+    let has_key = ["':", "\":"].iter().any(|mark| text.contains(mark));
+    begins && has_key && text.ends_with('}')
+}
+
+/// Which of the names that a row has for one thing is taken: the first that has all that the others
+/// have, so that none is lost. Each comes with what stands under it, without blanks and lists taken
+/// apart.
+///
+/// # Errors
+/// [`Reason::KeysAlike`] where none has all.
+pub(super) fn fullest(
+    said: &[(&'static str, Vec<String>)],
+    role: &'static str,
+) -> Result<Option<usize>, Reason> {
+    let within = |some: &[String], all: &[String]| some.iter().all(|text| all.contains(text));
+    let has_all = |(_, all): &(_, Vec<String>)| said.iter().all(|(_, some)| within(some, all));
+    if said.is_empty() {
+        return Ok(None);
+    }
+    if let Some(taken) = said.iter().position(has_all) {
+        return Ok(Some(taken));
+    }
+    let mut valued = said.iter().filter(|(_, texts)| !texts.is_empty());
+    let Some((key, known)) = valued.next() else {
+        return Ok(None);
+    };
+    match valued.find(|(_, texts)| !within(texts, known)) {
+        Some((other, _)) => Err(Reason::KeysAlike { key, other, role }),
+        None => Ok(None),
+    }
+}
+
+/// The field that has one of these names, by [`fullest`]. The others go with it.
 fn take(
     object: &mut Map<String, Value>,
     names: &[&'static str],
     role: &'static str,
+    read: ReadTexts,
 ) -> Result<Option<(&'static str, Value)>, Reason> {
-    let present = names.iter().filter(|name| object.contains_key(**name));
-    let (valued, blank): (Vec<_>, Vec<_>) = present.partition(|name| !is_blank(&object[**name]));
-    let Some(&&key) = valued.first().or(blank.first()) else {
-        return Ok(None);
+    let present = names.iter().copied();
+    let present: Vec<_> = present.filter(|name| object.contains_key(*name)).collect();
+    let taken = match present.as_slice() {
+        [] | [_] => Some(0),
+        several => {
+            let said = several.iter().map(|name| {
+                let texts = said_of(&object[*name]);
+                Ok((*name, read(texts)?))
+            });
+            fullest(&said.collect::<Result<Vec<_>, _>>()?, role)?
+        }
     };
-    let value = &object[key];
-    let is_same = |other: &Value| match value.as_array() {
-        Some(values) => value == other || values.contains(other),
-        None => value == other,
-    };
-    if let Some(other) = valued
-        .iter()
-        .skip(1)
-        .find(|other| !is_same(&object[***other]))
-    {
-        return Err(Reason::KeysAlike { key, other, role });
+    let mut field = None;
+    for (index, name) in present.into_iter().enumerate() {
+        let value = object.remove(name);
+        if Some(index) == taken {
+            field = value.map(|value| (name, value));
+        }
     }
-    Ok(object.remove(key).map(|value| (key, value)))
+    Ok(field)
 }
 
-fn is_blank(value: &Value) -> bool {
+/// How the texts under a name are read before they are compared.
+pub(super) type ReadTexts = fn(Vec<String>) -> Result<Vec<String>, Reason>;
+
+/// The texts of a value, to be compared; of something else than texts its JSON.
+fn said_of(value: &Value) -> Vec<String> {
     match value {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
-        Value::Array(values) => values.iter().all(is_blank),
-        Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+        Value::Null => Vec::new(),
+        Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().flat_map(said_of).collect(),
+        other => vec![other.to_string()],
     }
 }
 

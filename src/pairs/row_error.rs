@@ -61,10 +61,11 @@ pub enum Reason {
         /// The number as written.
         number: String,
     },
-    /// A caption that is a list as a program prints it, so that its marks would be part of the text.
+    /// A caption that is a list of other things than texts, an object, or either as a program prints it, so
+    /// that its marks would be part of the text.
     #[error(
-        "the caption {} is a list, but not one of texts in JSON; write [\"a cat\", \"a pet\"], or one caption \
-         without the brackets",
+        "the caption {} is a list or an object, but not a JSON list of texts; write [\"a cat\", \"a pet\"], \
+         or one caption without the brackets",
         quoted_short(text)
     )]
     ListText {
@@ -173,6 +174,16 @@ pub enum Reason {
         /// What the system says, with the path.
         message: String,
     },
+    /// The text file beside an image is a pointer to it, or what a server answered in its place.
+    #[error("its text file {}: this seems to be {seems}; {advice}", .path.display())]
+    TextStandIn {
+        /// The text file.
+        path: PathBuf,
+        /// What it seems to be.
+        seems: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// The image is not on the disk.
     #[error("image not found: {}; paths are read from the folder of the file that names them", .path.display())]
     ImageMissing {
@@ -262,6 +273,7 @@ impl Reason {
             Self::NoCaption => "no caption",
             Self::NoTextFile { .. } => "no text file",
             Self::TextFile { .. } => "text file unreadable",
+            Self::TextStandIn { .. } => "text file is another's",
             Self::ImageMissing { .. } => "image not found",
             Self::ImageIsFolder { .. } => "image is a folder",
             Self::ImageIsDevice { .. } => "image is a pipe or device",

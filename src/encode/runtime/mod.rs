@@ -4,6 +4,7 @@
 //! The library is loaded once per process from an absolute path, because without one `ort` would
 //! search the system's paths and panic when it finds nothing.
 
+mod lacking;
 pub(crate) mod pool;
 
 use std::path::{Path, PathBuf};
@@ -71,7 +72,7 @@ static LOADING: Mutex<()> = Mutex::new(());
 /// # Errors
 /// [`EncodeError::RuntimeMissing`] when there is no such file and
 /// [`EncodeError::RuntimeUnusable`] when it is no library, or too old; another path may be tried
-/// after either.
+/// after either. [`EncodeError::RuntimeLacking`] when the process is to blame.
 pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo, EncodeError> {
     let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(loaded) = LOADED.get() {
@@ -84,7 +85,9 @@ pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo
         minimum: MINIMUM_MINOR_VERSION,
     };
     let unusable = |mut reason: String| {
-        // The loader says no more than that it failed.
+        if let Some(source) = lacking::lacking(&path, &reason) {
+            return EncodeError::RuntimeLacking { source };
+        }
         if let Some(bytes) = getrlimit(Resource::As).current {
             let mib = bytes >> 20;
             reason.push_str(&format!(
@@ -104,7 +107,7 @@ pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo
         return Err(missing());
     }
     let environment = ort::init_from(&absolute)
-        .map_err(|e| unusable(e.to_string()))?
+        .map_err(|e| unusable(loader_said(&e)))?
         .with_name("asif")
         .with_telemetry(false)
         // Without a logger of ours the library writes its warnings to standard error.
@@ -119,6 +122,17 @@ pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo
         version: OnceLock::new(),
     };
     Ok(&LOADED.get_or_init(|| Loaded { info, environment }).info)
+}
+
+/// What the loader said, with what the system's own told it, which its message leaves out.
+fn loader_said(error: &ort::LoadDynamicError) -> String {
+    let mut said = error.to_string();
+    if let ort::LoadDynamicError::Dlopen { error, .. } = error
+        && let Some(source) = std::error::Error::source(error)
+    {
+        said.push_str(&format!(": {source}"));
+    }
+    said
 }
 
 /// The library that is loaded, if one is.

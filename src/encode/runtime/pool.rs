@@ -5,11 +5,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use ort::session::{Session, SessionInputValue, builder::GraphOptimizationLevel};
 use ort::value::{TensorElementType, TensorRef, ValueType};
-use rustix::io::Errno;
 
 use super::super::error::{EncodeError, ModelError};
 use super::super::stamp::FileStamp;
 use super::environment;
+use super::lacking::lacking;
 
 /// The element types that encoders are fed with or answer in; the rest is only named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,28 +56,13 @@ pub(crate) struct SessionPool {
 
 /// Why ONNX Runtime would not load the model at `path`, from what it said.
 fn refused(path: &Path, said: &str) -> ModelError {
-    // Of an error of the system the library passes on the number only. Where the process may open no
-    // more files or start no more threads, the model is not to blame.
-    let limits = [
-        (Errno::MFILE, "system error number"),
-        (Errno::NFILE, "system error number"),
-        (Errno::AGAIN, "pthread_create failed, error code:"),
-    ];
-    for (errno, before) in limits {
-        if said.contains(&format!("{before} {}", errno.raw_os_error())) {
-            let met = format!("{}: {}", path.display(), std::io::Error::from(errno));
-            return ModelError::Io(std::io::Error::other(met));
-        }
-    }
-    let advice = match said.contains("bad_alloc") {
-        true => {
-            "it found too little memory: give the process more (`ulimit -v`, a container's limit)"
-        }
-        false => "export the model again",
-    };
-    ModelError::Graph {
-        path: path.to_owned(),
-        reason: format!("ONNX Runtime cannot load it: {said}; {advice}"),
+    // Where the process has no more files, threads or memory, the model is not to blame.
+    match lacking(path, said) {
+        Some(error) => ModelError::Io(error),
+        None => ModelError::Graph {
+            path: path.to_owned(),
+            reason: format!("ONNX Runtime cannot load it: {said}; export the model again"),
+        },
     }
 }
 
@@ -278,6 +263,8 @@ mod tests {
         for said in [
             "Load model from model.onnx failed:system error number 24",
             "env.cc:327 PosixThread pthread_create failed, error code: 11 error msg: ...",
+            "Load model from model.onnx failed:system error number 12",
+            "Exception during initialization: std::bad_alloc",
         ] {
             let ModelError::Io(error) = refused(path, said) else {
                 panic!("taken for a broken model");
@@ -285,7 +272,7 @@ mod tests {
             assert!(crate::disk::is_exhausted(&error), "{error}");
             let plain = error.to_string();
             assert!(
-                crate::disk::in_words(&plain).contains("raise the limit"),
+                crate::disk::in_words(&plain).contains("(`ulimit -"),
                 "{plain}"
             );
         }

@@ -278,11 +278,12 @@ fn doubt(
     Ok((!known).then(|| "a tokenizer class that is known here".to_owned()))
 }
 
-/// The name of a class without `Tokenizer` and `Fast`, or of a model type, in small letters and without
-/// the signs between its parts.
+/// The name of a class without `Tokenizer` and `Fast`, or of a model type without the `_text_model` of
+/// a half of its own, in small letters and without the signs between its parts.
 fn stem_of(name: &str) -> String {
     let stem = name.strip_suffix("Fast").unwrap_or(name);
     let stem = stem.strip_suffix("Tokenizer").unwrap_or(stem);
+    let stem = stem.strip_suffix("_text_model").unwrap_or(stem);
     stem.replace(['-', '_'], "").to_ascii_lowercase()
 }
 
@@ -341,6 +342,13 @@ mod tests {
     fn every_spelling_of_a_class_is_found() {
         for class in ["BertTokenizer", "BertTokenizerFast", "bert"] {
             assert_eq!(family_of(&stem_of(class)), TokenizerFamily::Bert);
+        }
+        for (of_half, family) in [
+            ("siglip_text_model", TokenizerFamily::Siglip),
+            ("siglip2_text_model", TokenizerFamily::Siglip2),
+            ("clip_text_model", TokenizerFamily::Clip),
+        ] {
+            assert_eq!(family_of(&stem_of(of_half)), family);
         }
         assert!(KNOWN.contains(&&*stem_of("PreTrainedTokenizerFast")));
         assert!(KNOWN.contains(&&*stem_of("TokenizersBackend")));

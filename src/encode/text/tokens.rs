@@ -46,6 +46,7 @@ pub(super) fn load_tokenizer(
         });
     }
     let bytes = fs_err::read(&path)?;
+    ModelError::refuse_stand_in(&path, &bytes)?;
     let raw: Value = serde_json::from_slice(&bytes).map_err(|source| ModelError::Json {
         path: path.clone(),
         source,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{DatasetError, Meta};
 use crate::pairs::{self, RowError};
+use crate::stand_in;
 
 /// How many rows that are left out are named.
 const NAMED: usize = 10;
@@ -52,13 +53,19 @@ impl LeftRows {
 /// The images of `labels.jsonl` with their classes' folders, and the rows that are left out.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When the file cannot be read, or is a pointer to the list.
 pub(super) fn listed(
     list: &Path,
     meta: &Meta,
 ) -> Result<(Vec<(PathBuf, String)>, LeftRows), DatasetError> {
     let base = list.parent().unwrap_or(Path::new(""));
     let bytes = fs_err::read(list)?;
+    if let Some(said) = stand_in::said_of(&bytes) {
+        return Err(DatasetError::StandIn {
+            path: list.to_owned(),
+            said,
+        });
+    }
     let mut labelled = Vec::new();
     let mut left = LeftRows::default();
     let mut rows_of = HashMap::new();

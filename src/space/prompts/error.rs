@@ -152,7 +152,7 @@ pub enum PromptsError {
         at: PromptPlace,
     },
     /// The system refuses to read a file.
-    #[error("{source}; check the path and its permissions")]
+    #[error("{source}{}", crate::pairs::reading_advice(source))]
     Read {
         /// What the system says, with the path.
         #[from]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::line_shape::shape_of;
 use super::{PromptsError, lines_of, mistaken};
-use crate::stand_in::stand_in;
+use crate::stand_in::stand_in_of_texts;
 
 const AS_LABELS: &str = "write one label a line, or a JSON list of labels in a .json file";
 const AS_NAMES: &str = "write only the names, one a line; names that are meant so as a JSON list in a \
@@ -55,10 +55,23 @@ pub(super) fn refuse_binary(path: &Path, bytes: &[u8]) -> Result<(), PromptsErro
 
 /// Refuses what stands for another file.
 pub(super) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), PromptsError> {
-    match stand_in(bytes) {
+    match stand_in_of_texts(bytes) {
         Some((seems, advice)) => Err(other(path, seems, advice)),
         None => Ok(()),
     }
+}
+
+/// Refuses a character of value zero, which no text for an encoder has.
+pub(super) fn refuse_nul(file: Option<&Path>, text: &str) -> Result<(), PromptsError> {
+    if !text.contains('\0') {
+        return Ok(());
+    }
+    let seems = "text with a character of value zero, which names and prompts do not have";
+    let advice = "take it out";
+    Err(match file {
+        Some(path) => other(path, seems, advice),
+        None => PromptsError::ListForm { seems, advice },
+    })
 }
 
 /// Whether a file has this ending, in any case.
@@ -137,12 +150,8 @@ fn are_several_templates(line: &str) -> bool {
 
 /// Refuses what is neither lines of text nor JSON.
 fn refuse_markup(path: &Path, text: &str, advice: &'static str) -> Result<(), PromptsError> {
-    let start = text.trim_start().to_ascii_lowercase();
-    if ["<!doctype", "<html", "<?xml"]
-        .iter()
-        .any(|tag| start.starts_with(tag))
-    {
-        return Err(other(path, "a page of HTML or an XML file", advice));
+    if text.trim_start().starts_with("<?xml") {
+        return Err(other(path, "an XML file", advice));
     }
     if ends_with(path, "yaml") || ends_with(path, "yml") {
         return Err(other(path, "a YAML file", advice));

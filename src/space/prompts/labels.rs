@@ -160,18 +160,9 @@ impl Labels {
                     advice: "give it as templates, and here one label a line",
                 });
             }
-            let texts = rest.names.iter().chain(&rest.prompts);
-            if names.contains('\0') || texts.into_iter().any(|text| text.contains('\0')) {
-                let seems = "text with a character of value zero, which names do not have";
-                let advice = "take it out";
-                return Err(match file {
-                    Some(path) => PromptsError::OtherForm {
-                        path: path.to_owned(),
-                        seems: seems.to_owned(),
-                        advice,
-                    },
-                    None => PromptsError::ListForm { seems, advice },
-                });
+            let texts = rest.names.iter().chain(&rest.prompts).chain([&names]);
+            for text in texts {
+                form::refuse_nul(file, text)?;
             }
             let mut names = names
                 .split(|letter| bars && letter == '|')
@@ -214,7 +205,8 @@ impl Labels {
                 described: false,
             });
         }
-        let notes = mistaken::numbers(&shown).into_iter();
+        let notes = mistaken::numbers(&shown).or_else(|| mistaken::numbered(&shown));
+        let notes = notes.into_iter();
         let notes = notes.chain(of_other_case(&shown)).collect();
         Ok(Self { shown, more, notes })
     }

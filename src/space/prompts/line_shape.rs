@@ -153,6 +153,8 @@ fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
         true => side.text.starts_with(|c: char| c.is_ascii_digit()),
         false => side.text.ends_with(|c: char| c.is_ascii_digit()),
     };
+    // Two of `1 person`, `2 people` are too few to show that they are numbered; nobody counts from 0.
+    let may_be_weak = sides.len() > 2 || first == Some(0) || !sides.iter().any(is_by_blank);
     let is_plain = |side: &CodeBeside| {
         let one = side.divider.chars().count() == 1 && !side.divider.contains(['\t', ';']);
         if one && in_parts(side) {
@@ -164,16 +166,38 @@ fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
             &['\t', ':', ';', ',', '|', '=']
         };
         let is_weak = side.divider == "." || side.divider.contains(char::is_whitespace);
-        side.divider.contains(strong) || may_be_blank && differ && ascend && is_weak
+        side.divider.contains(strong) || may_be_blank && may_be_weak && differ && ascend && is_weak
     };
     let numbers = sides.iter().map(|side| side.code.parse::<usize>().ok());
     let count = first.is_some_and(|first| first < 2)
         && differ
+        && may_be_weak
         && !sides.iter().any(in_parts)
         && numbers
             .enumerate()
             .all(|(index, number)| number == first.map(|first| first + index));
     sides.iter().all(is_plain) || count
+}
+
+fn is_by_blank(side: &CodeBeside) -> bool {
+    side.divider.trim().is_empty() && !side.divider.contains('\t')
+}
+
+/// Whether entries that are no [list with numbers](LineShape::Coded) begin with one each all the same, as
+/// `3 cat` and `5. dog`: it may be part of the name.
+pub(super) fn begin_with_numbers(entries: &[&str]) -> bool {
+    let sides: Option<Vec<_>> = entries.iter().map(|entry| code_before(entry)).collect();
+    let Some(sides) = sides.filter(|sides| sides.len() > 1) else {
+        return false;
+    };
+    let mut texts: Vec<_> = sides.iter().map(|side| side.text).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let is_apart = |side: &CodeBeside| side.divider.contains(char::is_whitespace);
+    texts.len() == sides.len()
+        && sides
+            .iter()
+            .all(|side| is_number(side.code) && is_apart(side))
 }
 
 /// `zero|0`: another name of the same.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::form::ends_with;
-use super::line_shape::{LineShape, shape_of};
+use super::line_shape::{LineShape, begin_with_numbers, shape_of};
 use super::listed::is_wordnet;
 
 const SEVERAL: (&str, &str) = (
@@ -215,6 +215,16 @@ pub(crate) fn numbers<S: AsRef<str>>(labels: &[S]) -> Option<String> {
     Some(format!(
         "all labels are numbers, such as {first:?}, and are asked for as numbers seen in a picture; to \
          ask for classes that have numbers, give their names"
+    ))
+}
+
+/// A note on labels that begin with a number each, which may only count them.
+pub(super) fn numbered(labels: &[String]) -> Option<String> {
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let first = labels.first().filter(|_| begin_with_numbers(&labels))?;
+    Some(format!(
+        "all labels begin with a number, such as {first:?}, which is asked for as part of the name; take \
+         the numbers out if they only count the labels"
     ))
 }
 

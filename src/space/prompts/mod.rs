@@ -106,6 +106,7 @@ impl Templates {
         let mut templates = Vec::new();
         for (index, line) in lines {
             let text = line.as_ref().trim();
+            form::refuse_nul(file, text)?;
             if !text.is_empty() {
                 templates.push(Template::parse(text, || place(file, index))?);
             }

@@ -296,3 +296,41 @@ fn a_file_of_comments_alone_says_so() {
     );
     assert!(!labels_in("l.txt", "\n").unwrap_err().contains("comment"));
 }
+
+#[test]
+fn two_entries_beside_a_blank_show_no_numbering_and_numbers_left_are_told_of() {
+    let read = |text: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels.txt");
+        fs_err::write(&path, text).unwrap();
+        Labels::from_file(&path)
+    };
+    for text in ["1 person\n2 people\n", "3 cat\n7 dog\n", "5. cat\n6. dog\n"] {
+        let labels = read(text).unwrap();
+        let notes = labels.notes().join("\n");
+        assert!(notes.contains("begin with a number"), "{text}: {notes}");
+    }
+    for text in ["1. cat\n2. dog\n", "1 cat\n2 dog\n3 cow\n"] {
+        assert!(read(text).is_err(), "{text}");
+    }
+    for text in [
+        "cat\n7 dogs\n",
+        "50 euro\n100 euro\n",
+        "7-Eleven\n3-D film\n",
+    ] {
+        assert!(read(text).unwrap().notes().is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_character_of_value_zero_is_refused_in_labels_and_templates() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list.json");
+    fs_err::write(&path, r#"["a photo of a {}\u0000"]"#).unwrap();
+    let said = Templates::from_file(&path).unwrap_err().to_string();
+    assert!(said.contains("value zero"), "{said}");
+    fs_err::write(&path, r#"["a cat\u0000", "a dog"]"#).unwrap();
+    let said = Labels::from_file(&path).unwrap_err().to_string();
+    assert!(said.contains("value zero"), "{said}");
+    assert!(Templates::parse(["a {}\0"]).is_err());
+}

@@ -105,6 +105,10 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("Reason::Exhausted", "becomes PairsError::Exhausted"),
     (
+        "EncodeError::RuntimeLacking",
+        "a process without files or memory: src/encode/runtime/lacking.rs",
+    ),
+    (
         "RowError",
         "is a row and its Reason: tests/messages/table/pairs.rs",
     ),

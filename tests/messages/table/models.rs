@@ -51,6 +51,16 @@ pub fn messages() -> Vec<ProvokedMessage> {
             &["preprocessor_config.json", "not valid JSON"],
         ),
         image(
+            "ModelError::StandIn",
+            "pointed-json",
+            &["preprocessor_config.json", "`git lfs pull`"],
+        ),
+        image(
+            "ModelError::StandIn",
+            "pointed-graph",
+            &["model.onnx", "`git lfs pull`"],
+        ),
+        image(
             "ModelError::Setting",
             "bad-size",
             &["preprocessor_config.json", "expected"],
@@ -133,6 +143,11 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "text.png",
             &["the content is text", "convert it"],
         ),
+        picture(
+            "InputError::StandIn",
+            "pointed.png",
+            &["not an image", "`git lfs pull`"],
+        ),
         picture("InputError::Truncated", "cut.png", &["truncated"]),
         picture("InputError::Undecodable", "bad.png", &["cannot be decoded"]),
         picture("InputError::TooLarge", "claim.png", &["scale it down"]),
@@ -172,6 +187,10 @@ pub fn messages() -> Vec<ProvokedMessage> {
     ]
 }
 
+/// What Git LFS leaves in place of a file.
+pub const POINTER: &[u8] =
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
+
 /// A copy of one of the folders of encoders with one file changed.
 fn spoil(bench: &Bench, from: &str, to: &str, file: &str, content: &[u8]) {
     support::copy_folder(&bench.at(from), &bench.at(to));
@@ -191,6 +210,13 @@ fn messages_of_models_have_their_code_and_their_advice_works() {
         "preprocessor_config.json",
         b"{\"size\": ",
     );
+    for (folder, file) in [
+        ("pointed-json", "preprocessor_config.json"),
+        ("pointed-graph", "model.onnx"),
+    ] {
+        spoil(&bench, "image", folder, file, POINTER);
+    }
+    fs_err::write(bench.at("pointed.png"), POINTER).unwrap();
     spoil(
         &bench,
         "image",

@@ -205,7 +205,7 @@ pub fn bad_rows() -> Vec<BadRow> {
 /// A reason, what makes it in a folder of pairs, and what is said.
 type BadFile = (&'static str, fn(&Bench), &'static str);
 
-pub const BAD_FILES: [BadFile; 7] = [
+pub const BAD_FILES: [BadFile; 8] = [
     (
         "Reason::NotRead",
         |bench| fs_err::write(bench.at("photos/a.heic"), b"\0\0\0 ftypheic").unwrap(),
@@ -234,6 +234,15 @@ pub const BAD_FILES: [BadFile; 7] = [
         "Reason::NoTextFile",
         |bench| drop(bench.picture("photos/bare.png", 3)),
         "add it, or move the image",
+    ),
+    (
+        "Reason::TextStandIn",
+        |bench| {
+            bench.picture("photos/pointed.png", 4);
+            let pointer = "version https://git-lfs.github.com/spec/v1\n";
+            fs_err::write(bench.at("photos/pointed.txt"), pointer).unwrap();
+        },
+        "`git lfs pull`",
     ),
     (
         "Reason::FolderUnreadable",

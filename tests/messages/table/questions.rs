@@ -1,6 +1,7 @@
 //! Labels, templates and data sets.
 
 use super::super::Bench;
+use super::models::POINTER;
 use super::{ProvokedMessage, judge, told};
 
 pub fn messages() -> Vec<ProvokedMessage> {
@@ -138,6 +139,16 @@ pub fn messages() -> Vec<ProvokedMessage> {
             &["row 1", "no text under \"label\"", "add it"],
         ),
         eval(
+            "DatasetError::StandIn",
+            "pointed-rows",
+            &["labels.jsonl", "`git lfs pull`"],
+        ),
+        eval(
+            "DatasetError::StandIn",
+            "pointed-meta",
+            &["meta.json", "`git lfs pull`"],
+        ),
+        eval(
             "DatasetError::NoImages",
             "empty",
             &["a folder for each class"],
@@ -208,6 +219,8 @@ fn messages_of_questions_have_their_code_and_their_advice_works() {
         "list/dog/a.png",
         "kind/dog/a.png",
         "rows/a.png",
+        "pointed-rows/a.png",
+        "pointed-meta/dog/a.png",
         "captions/a.png",
     ]
     .into_iter()
@@ -234,6 +247,8 @@ fn messages_of_questions_have_their_code_and_their_advice_works() {
         ("list/meta.json", b"[1]"),
         ("kind/meta.json", b"{\"kind\": \"none\"}"),
         ("rows/labels.jsonl", b"{\"image\": \"a.png\"}\n"),
+        ("pointed-rows/labels.jsonl", POINTER),
+        ("pointed-meta/meta.json", POINTER),
         ("braces/meta.json", b"{\"templates\": [\"a photo\"]}"),
         (
             "captions/pairs.jsonl",

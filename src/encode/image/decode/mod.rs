@@ -49,6 +49,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::super::error::InputError;
+use crate::stand_in;
 use budget::HeldBytes;
 pub use budget::{DEFAULT_LIMIT, DecodeBudget};
 use coded::{CodedImage, check_size, kept};
@@ -193,8 +194,11 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat, InputError> {
     image::guess_format(bytes)
         .ok()
         .filter(ImageFormat::reading_enabled)
-        .ok_or_else(|| InputError::NotAnImage {
-            found: describe(bytes),
+        .ok_or_else(|| match stand_in::said_of(bytes) {
+            Some(said) => InputError::StandIn { said },
+            None => InputError::NotAnImage {
+                found: describe(bytes),
+            },
         })
 }
 

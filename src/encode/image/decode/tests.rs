@@ -48,7 +48,7 @@ fn the_content_decides_not_the_name() {
     assert_eq!(*decode(&png, true).unwrap(), photo().into_rgb8());
     for (bytes, expected) in [
         (&b"just some words\n"[..], "text"),
-        (b"<!doctype html><p>404", "HTML"),
+        (b"<p>404", "HTML"),
         (b"II*\0\x08\0\0\0................", "TIFF"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
         (b"\x01\x02\x03\x04\x05", "01 02 03"),
@@ -58,6 +58,21 @@ fn the_content_decides_not_the_name() {
             matches!(&error, InputError::NotAnImage { found } if found.contains(expected)),
             "{error}"
         );
+    }
+    for (bytes, expected) in [
+        (&b"<!doctype html><p>404"[..], "HTML"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid x\n",
+            "`git lfs pull`",
+        ),
+        (b"404: Not Found", "a server answered"),
+    ] {
+        let error = decode(bytes, true).unwrap_err();
+        assert!(
+            matches!(&error, InputError::StandIn { said } if said.contains(expected)),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("convert"), "{error}");
     }
     assert_eq!(decode(b"", true).unwrap_err(), InputError::Empty);
 }
