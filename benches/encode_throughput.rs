@@ -289,8 +289,9 @@ fn work(args: &[String]) -> Result<Option<Work>> {
         .iter()
         .find(|a| Path::new(a).is_dir())
         .map(PathBuf::from);
-    let folder = named
-        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/anchors"));
+    let folder = named.unwrap_or_else(|| {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("../shared/data/anchors")
+    });
     let (mut images, mut captions) = (Vec::new(), Vec::new());
     if let Ok(text) = fs_err::read_to_string(folder.join("pairs.jsonl")) {
         for line in text.lines() {

@@ -15,13 +15,12 @@
 //! | [`space`] | the arithmetic: pure functions over slices, no I/O |
 //! | [`classify`] | labels become a class head, images become scores |
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
-//! | `serve` | the server, with the feature of that name |
 //! | [`progress`] | what long work tells its caller |
 //! | [`printable`], [`clock`] | text from outside made safe to print; the time as text |
 //! | [`stand_in`] | files that stand where another one was meant |
 //!
-//! Arrows run downwards only: `cli -> eval -> anchors -> encode, pairs, space -> asif_index`,
-//! all that write `-> disk`.
+//! Arrows run downwards only: `eval -> classify -> anchors -> encode, pairs, space -> asif_index`, all that
+//! write `-> disk`.
 //! Nothing here prints, exits or panics on input.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -37,7 +36,5 @@ pub mod modality;
 pub mod pairs;
 pub mod printable;
 pub mod progress;
-#[cfg(feature = "server")]
-pub mod serve;
 pub mod space;
 pub mod stand_in;

@@ -3,7 +3,7 @@
 //! Captions, ids, file names and messages that quote them may hold bytes that a terminal obeys:
 //! escape sequences, line ends, characters that turn the direction of writing round. The command
 //! line sends all that it prints for people through [`lines`], and each value of a list through
-//! [`line`]. What programs read (`--json`, exports) is exact and comes by neither.
+//! [`line()`]. What programs read (`--json`, exports) is exact and comes by neither.
 
 use std::borrow::Cow;
 

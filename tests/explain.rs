@@ -216,7 +216,7 @@ fn a_pair_explains_itself() {
     run(asif().args(words).arg(set).arg(&images[1])).fails(2, &["--text-pair", "caption"]);
 }
 
-/// Pairs thought away and pairs taken away leave the same answer, to the last digit.
+/// Pairs that are excluded and pairs that are removed leave the same answer, to the last digit.
 #[test]
 fn thought_away_is_taken_away() {
     let (folder, set, images) = set();

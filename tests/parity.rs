@@ -57,7 +57,8 @@ fn make() -> Result<(Home, tempfile::TempDir), String> {
     }
     runtime::load(None, &home).map_err(|e| e.to_string())?;
     let out = tempfile::tempdir().expect("a temporary folder");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/make_parity_reference.py");
+    let script = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .join("tools/make_parity_reference.py");
     let run = Command::new(&python)
         .arg("-B")
         .arg(script)
@@ -76,7 +77,7 @@ fn make() -> Result<(Home, tempfile::TempDir), String> {
 /// Real photographs where the optional test data is there.
 fn photos() -> Vec<PathBuf> {
     let root = std::env::var_os("ASIF_TEST_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        || Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("../shared/data"),
         PathBuf::from,
     );
     let Ok(entries) = fs_err::read_dir(root.join("anchors/images/imagenet1k-sample")) else {

@@ -53,7 +53,8 @@ fn real_clients_are_served() {
     let server = Server::start(&[("demo", support::demo_set())], &[]);
     let folder = tempfile::tempdir().unwrap();
     let image = support::draw(folder.path(), "a.png", 3);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/serve_clients/clients.py");
+    let script = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .join("tools/serve_clients/clients.py");
     let said = run(Command::new(python)
         .arg("-B")
         .arg(script)

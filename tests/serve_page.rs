@@ -92,7 +92,7 @@ fn the_page_in_chromium() {
         &["--api-key-file", key.to_str().unwrap()],
     );
 
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../page-screenshots");
     let status = driver
         .current_dir(root.join("tools"))

@@ -16,7 +16,7 @@ const CLIENTS: u64 = 6;
 /// Pairs that were added and are not yet removed again.
 const STAY: u64 = 3;
 
-/// Each request is another one: new labels, other images, other pairs thought away, so that what is
+/// Each request is another one: new labels, other images, other pairs excluded, so that what is
 /// kept ready is replaced all the time.
 pub fn soak(bench: &Bench) -> Result<()> {
     let folder = bench.folder.path();

@@ -19,6 +19,7 @@
 //! | `stored` | every pair that lies in a set |
 //! | `receipt` | [`DeletionReceipt`], the answer to a request for deletion |
 
+mod alias;
 mod audit;
 mod beside;
 mod needles;
@@ -48,17 +49,12 @@ use needles::Needles;
 use steps::{PurgeStep, PurgeSteps};
 use traces::Pictures;
 
+pub use alias::alias;
 pub use audit::{PairTraces, audit, find, unknown_id};
 pub use beside::LeftoverKept;
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
 pub use receipt::{DeletionReceipt, RequestedTerm, is_receipt, why_kept};
 pub use traces::PictureLeft;
-
-/// What the log calls a purged pair, and the value of a filter: `blake3:` and the first 32 hex digits of
-/// the BLAKE3 hash of its UTF-8 bytes.
-pub fn alias(id: &str) -> String {
-    format!("blake3:{}", &blake3::hash(id.as_bytes()).to_hex()[..32])
-}
 
 /// What a purge did, or under `dry_run` would do.
 #[derive(Debug, Clone, Serialize)]

@@ -11,8 +11,8 @@ use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
 use super::interval::{Estimate, wilson};
+use super::metrics_error::{MetricsError, check};
 use super::zeroshot::comes_before;
-use super::{MetricsError, check};
 
 /// Recall at three depths; Wilson intervals. With several captions an image the queries are not
 /// independent of one another, so the true intervals from text to image are a little wider.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ndarray::{ArrayView1, ArrayView2};
 
 use super::interval::{Estimate, mean_recall, wilson};
-use super::{MetricsError, check};
+use super::metrics_error::{MetricsError, check};
 
 /// What [`zeroshot`] measures.
 #[derive(Debug, Clone, PartialEq)]

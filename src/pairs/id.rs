@@ -10,7 +10,7 @@ pub const MAX_ID_BYTES: usize = 4_096;
 
 /// Why a text cannot be an id and what to do, as the end of a sentence that begins with the id;
 /// `None` of one that can.
-pub(crate) fn id_fault(id: &str) -> Option<String> {
+pub fn id_fault(id: &str) -> Option<String> {
     let is_seen = |c: char| !c.is_whitespace() && !matches!(c, '\u{200C}' | '\u{200D}');
     if id.chars().any(char::is_control) {
         Some("has a control character, such as NUL or a line end; take it out".to_owned())

@@ -62,7 +62,7 @@ pub(crate) use self::error::reading_advice;
 pub use self::folder::IMAGE_EXTENSIONS;
 pub(crate) use self::folder::{ending_of, is_image, is_image_name};
 pub use self::id::MAX_ID_BYTES;
-pub(crate) use self::id::id_fault;
+pub use self::id::id_fault;
 pub(crate) use self::jsonl::object_of as row_object;
 pub use self::lines::MAX_LINE_BYTES;
 pub(crate) use self::other::other_format;

@@ -7,7 +7,7 @@ use super::sets::{SetWorkshop, done};
 use super::synthetic::copy;
 
 fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/damaged_sets/golden")
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("tests/damaged_sets/golden")
 }
 
 #[test]

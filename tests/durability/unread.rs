@@ -114,7 +114,9 @@ fn with_notes(case: &Case) -> (tempfile::TempDir, Vec<PathBuf>) {
 }
 
 /// What is live, where a rollback goes, and what the log says of the last change.
-fn told(set: &Path) -> (Option<(u64, Vec<String>)>, Option<u64>, Option<Change>) {
+type SetState = (Option<(u64, Vec<String>)>, Option<u64>, Option<Change>);
+
+fn told(set: &Path) -> SetState {
     let last = history::read(set).unwrap().pop().map(|change| Change {
         when: String::new(),
         ..change
@@ -144,7 +146,7 @@ fn every_look_of_a_change(case: &Case) {
     let (whole, _) = with_notes(case);
     let done = case.command(whole.path()).output().unwrap();
     assert!(done.status.success(), "{}: {done:?}", case.name);
-    let own = |of: (Option<_>, Option<_>, Option<Change>), root: &Path| {
+    let own = |of: SetState, root: &Path| {
         // The folders of both copies differ.
         let detail = |change: Change| Change {
             detail: change.detail.replace(&root.display().to_string(), ""),

@@ -102,7 +102,7 @@ fn every_class_prepares_pictures_by_its_own_rules() {
         .collect();
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/model_folders/processors.py"
+        "/../tests/model_folders/processors.py"
     );
     let mut child = Command::new(python)
         .arg(script)

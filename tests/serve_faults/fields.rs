@@ -349,7 +349,7 @@ fn what_a_refusal_advises_can_be_done_by_a_request() {
     remove(&json!({"ids": ["no such"], "missing_ok": true, "dry_run": true}));
 }
 
-/// A question with these pairs thought away.
+/// A question that excludes these pairs.
 fn asked_away(without: &Value) -> Value {
     let mut asked = question(1);
     asked["without"] = without.clone();

@@ -70,7 +70,7 @@ fn pairs_can_be_thought_away() {
     assert_eq!(rest["generation"], 1);
     for reason in rest["reasons"].as_array().unwrap() {
         assert_ne!(reason["id"], best["id"]);
-        // Numbers are the generation's own, though pairs before them are thought away.
+        // Numbers are the generation's own, though pairs before them are excluded.
         let path = format!("/v1/sets/demo/anchors/{}?generation=1", reason["anchor"]);
         assert_eq!(server.get(&path).ok()["id"], reason["id"]);
     }

@@ -266,7 +266,7 @@ pub fn names_in(folder: &Path) -> Vec<String> {
 /// The development data, if it is there; otherwise prints why the test is skipped.
 pub fn shared_data(part: &str) -> Option<PathBuf> {
     let root = std::env::var_os("ASIF_TEST_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        || Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("../shared/data"),
         PathBuf::from,
     );
     let path = root.join(part);

@@ -13,13 +13,12 @@ use std::path::Path;
 
 use fs_err::File;
 
-use super::ContentKey;
+use super::key::{ContentKey, KEY_BYTES};
 use crate::anchors::fs;
 
 const MAGIC: &[u8; 8] = b"ASIFEMB1";
 pub(super) const FINGERPRINT_BYTES: usize = 48;
 pub(super) const HEADER_BYTES: u64 = 16 + FINGERPRINT_BYTES as u64;
-pub(super) const KEY_BYTES: usize = 32;
 const CHECK_BYTES: usize = 8;
 
 /// How long a record is.

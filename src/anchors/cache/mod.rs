@@ -14,6 +14,7 @@
 
 mod directions;
 mod file;
+mod key;
 #[cfg(test)]
 mod tests;
 
@@ -26,41 +27,9 @@ use std::time::Duration;
 
 use fs_err::{File, OpenOptions};
 
-use crate::encode::image::decode::DECODING;
 pub use directions::Directions;
-use file::{FINGERPRINT_BYTES, HEADER_BYTES, KEY_BYTES, record_bytes};
-
-/// The content hash of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ContentKey([u8; KEY_BYTES]);
-
-impl ContentKey {
-    /// Of a text, by its bytes.
-    pub fn of(content: &[u8]) -> Self {
-        Self(*blake3::hash(content).as_bytes())
-    }
-
-    /// Of the bytes of an image file as it is decoded now: what an older version made of it, perhaps of
-    /// a picture that is refused today, is not found.
-    pub fn of_picture(file: &[u8]) -> Self {
-        Self::of_decoding(file, DECODING)
-    }
-
-    /// Of the bytes of an image file as this version or any before it decoded it, for what is to be
-    /// forgotten.
-    pub fn of_picture_ever(file: &[u8]) -> impl Iterator<Item = Self> {
-        (0..=DECODING).map(|version| Self::of_decoding(file, version))
-    }
-
-    fn of_decoding(file: &[u8], version: u32) -> Self {
-        // The first version's keys had no version in them.
-        if version == 0 {
-            return Self::of(file);
-        }
-        let context = format!("asif 2026-11-29 picture decoding {version}");
-        Self(blake3::derive_key(&context, file))
-    }
-}
+use file::{FINGERPRINT_BYTES, HEADER_BYTES, record_bytes};
+pub use key::ContentKey;
 
 /// The embeddings of one encoder, in one append-only file.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 use fs_err::OpenOptions;
 
-use super::file::{self, HEADER_BYTES, KEY_BYTES};
+use super::file::{self, HEADER_BYTES};
+use super::key::KEY_BYTES;
 use super::*;
 
 const PRINT: &str = "0123456789abcdef";

@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::error::LiveError;
-use super::handle::LiveOptions;
+use super::options::LiveOptions;
 use super::snapshot::Snapshot;
 use super::stamp::{FileStamp, stamp};
 use super::warm::warm;

@@ -38,6 +38,7 @@
 mod admission;
 pub mod error;
 pub mod handle;
+pub mod options;
 pub mod snapshot;
 mod stamp;
 mod warm;
@@ -45,6 +46,7 @@ pub mod watcher;
 
 pub use admission::Phases;
 pub use error::LiveError;
-pub use handle::{Canary, Degraded, LiveOptions, LiveSet, Refreshed, Status, Swap};
+pub use handle::{Degraded, LiveSet, Refreshed, Status, Swap};
+pub use options::{Canary, LiveOptions};
 pub use snapshot::Snapshot;
 pub use watcher::Watcher;

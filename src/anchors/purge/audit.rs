@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::alias::alias;
 use super::needles::{NeedleKind, NeedleTrace, Needles};
 use super::traces::Pictures;
-use super::{alias, beside, stored};
+use super::{beside, stored};
 use crate::anchors::elsewhere::{self, UsedImages};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::history::{self, Change, IdLine};

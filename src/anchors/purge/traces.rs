@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::alias;
+use super::alias::alias;
 use super::needles::Needles;
 use crate::anchors::elsewhere::UsedImages;
 use crate::anchors::error::AnchorsError;

@@ -25,7 +25,7 @@ impl AnchorSet {
     ///
     /// # Errors
     /// [`AnchorsError::OtherEncoder`] when they are others.
-    pub(crate) fn factors(
+    pub fn factors(
         &self,
         modality: Modality,
         given: &EncoderIdentity,

@@ -11,6 +11,7 @@ use tokenizers::{Tokenizer, TruncationDirection, TruncationStrategy};
 use super::super::error::ModelError;
 use super::super::folder::{ModelFolder, Settings};
 use super::classes::TokenizerClass;
+use super::disagreement::{content, differs};
 use super::rewrites;
 
 /// What the files say beside tokenizer.json.
@@ -129,35 +130,6 @@ pub(super) fn check(
     Ok(TokenizerAgreement { side, class })
 }
 
-pub(super) fn differs(file: &Settings, key: &str, found: &str, expected: &str) -> ModelError {
-    file.bad(
-        key,
-        found,
-        expected,
-        "make it agree with tokenizer.json: save the tokenizer again with the program that the model \
-         comes from, or correct the file that is wrong",
-    )
-}
-
-/// The error for a switch that says otherwise than tokenizer.json, by itself or by being absent where
-/// the tokenizer's class then takes it for the other.
-pub(super) fn contrary(
-    file: &Settings,
-    key: &str,
-    asked: Option<bool>,
-    expected: &str,
-) -> ModelError {
-    match asked {
-        Some(asked) => differs(file, key, &asked.to_string(), expected),
-        None => file.bad(
-            key,
-            "absent",
-            &format!("{expected}; the tokenizer's class takes it for the other where it is absent"),
-            "write it into the file as it is meant, and save tokenizer.json again if that differs",
-        ),
-    }
-}
-
 /// Refuses a token for unknown words that is none: the first such word would end in an error. Where all
 /// bytes are tokens there is no such word.
 fn unknown_token(own: &Settings) -> Result<(), ModelError> {
@@ -230,12 +202,4 @@ fn added(raw: &Value, token: &str) -> bool {
     let list = raw.get("added_tokens").and_then(Value::as_array);
     let mut added = list.into_iter().flatten().filter_map(content);
     added.any(|own| own == token)
-}
-
-/// The text of a token that is written as a text or as an object.
-pub(super) fn content(token: &Value) -> Option<&str> {
-    match token {
-        Value::String(text) => Some(text),
-        other => other.get("content").and_then(Value::as_str),
-    }
 }

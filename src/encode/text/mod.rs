@@ -16,6 +16,7 @@
 
 mod agreement;
 mod classes;
+mod disagreement;
 mod layout;
 mod modules;
 mod opening;

@@ -9,8 +9,8 @@ use tokenizers::{Encoding, NormalizedString, Normalizer, Tokenizer};
 
 use super::super::error::ModelError;
 use super::super::folder::Settings;
-use super::agreement::{content, contrary, differs};
 use super::classes::{LanguageToken, TokenizerClass, TokenizerFamily};
+use super::disagreement::{content, contrary, differs};
 
 /// What Python calls `string.punctuation`.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";

@@ -2,8 +2,8 @@
 
 use std::fmt::{Result, Write as _};
 
+use super::content::{AnchorCard, Bar, ImageCard, Why};
 use super::escape::Text;
-use super::{AnchorCard, Bar, ImageCard, Why};
 
 /// Writes the card; `number` makes its heading's id unique on the page.
 pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Result {

@@ -2,10 +2,11 @@
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
+use super::error::TuneError;
 use super::folds::Fold;
+use super::labelled::Labelled;
 use super::objective::{Answer, Question};
 use super::stage::{Depth, Stage};
-use super::{Labelled, TuneError};
 use crate::modality::Sides;
 use crate::progress::Cancel;
 use crate::space::Recipe;

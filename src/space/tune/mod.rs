@@ -28,52 +28,29 @@
 pub mod clusters;
 pub mod compare;
 pub mod course;
+mod error;
 pub mod folds;
 pub mod grid;
 pub mod groups;
+mod labelled;
 pub mod members;
 pub mod objective;
 pub mod search;
 pub mod stage;
 
-use ndarray::Array2;
 use serde::Serialize;
 
 use self::compare::{Gain, Worth};
 use self::course::{Course, Vectors};
+pub use self::error::TuneError;
+pub use self::labelled::Labelled;
 use self::members::{Members, Reweighed};
 use self::search::Trial;
 use self::stage::Depth;
 use super::Recipe;
-use super::linear::FitError;
 use super::recipe::Calibration;
 use crate::modality::Sides;
 use crate::progress::{Cancel, Progress};
-
-/// Why no recipe can be recommended.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TuneError {
-    /// The pairs do not allow the present recipe.
-    #[error(transparent)]
-    Fit(#[from] FitError),
-    /// Somebody asked to stop.
-    #[error("interrupted; nothing was changed")]
-    Interrupted,
-}
-
-/// Images with labels.
-#[derive(Debug, Clone)]
-pub struct Labelled {
-    /// The data set.
-    pub name: String,
-    /// Unit vectors, `[images, dim]`.
-    pub images: Array2<f32>,
-    /// One mean prompt a class, unit vectors, `[classes, dim]`.
-    pub prompts: Array2<f32>,
-    /// The class of each image.
-    pub labels: Vec<u32>,
-}
 
 /// What is tuned, and on what.
 #[derive(Debug, Clone, Copy)]

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::TuneError;
 use super::compare::{self, Gain, Worth};
 use super::course::{Course, Marks};
+use super::error::TuneError;
 use super::grid::{AXES, Axis};
 use crate::progress::{Cancel, Progress};
 use crate::space::Recipe;

@@ -1,0 +1,209 @@
+//! Which error ends with which exit code.
+
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+
+use asif::anchors::AnchorsError;
+use asif::encode::{EncodeError, ModelError};
+use asif::eval::measure::MeasureError;
+use asif::eval::{DatasetError, MetricsError};
+use asif::pairs::PairsError;
+use asif::space::RecipeError;
+use asif::space::prompts::PromptsError;
+use asif::space::tune::TuneError;
+
+pub const OK: u8 = 0;
+/// Something failed inside: a disk, a model run.
+pub const INTERNAL: u8 = 1;
+/// The command line cannot be understood.
+pub const USAGE: u8 = 2;
+/// The input is bad.
+pub const INPUT: u8 = 3;
+/// The runtime library or a model is missing or broken.
+pub const SETUP: u8 = 4;
+/// `--strict`, and an input was bad.
+pub const STRICT: u8 = 5;
+/// Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
+/// Bad input that is found by the command itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadInput(pub String);
+
+/// Arguments that do not go together, where the parser cannot know it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Images that `--strict` does not forgive.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StrictInput(pub String);
+
+/// What `asif doctor` found.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} finding(s) need attention, see above")]
+pub struct SetupIncomplete(pub usize);
+
+/// Standard output takes no more.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output: {0}")]
+pub struct StdoutError(pub io::Error);
+
+/// Prints the error, if there is one, and gives the exit code.
+pub fn report(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::from(OK),
+        Err(error) if closed_pipe(&error) => ExitCode::from(OK),
+        Err(error) => {
+            super::context::say(format!("asif: {}", text(&error)));
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+/// The error and what led to it. Most messages hold what their source says, which is not said again.
+fn text(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+/// `asif ... | head` is no failure.
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<StdoutError>()
+        .is_some_and(|e| e.0.kind() == ErrorKind::BrokenPipe)
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    let is = |found: bool, code: u8| found.then_some(code);
+    // Whatever it was met at is not to blame.
+    let exhausted = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref().is_some_and(asif::disk::is_exhausted)
+    };
+    if error.chain().any(exhausted) {
+        return INTERNAL;
+    }
+    error
+        .chain()
+        .find_map(|cause| {
+            cause
+                .downcast_ref::<AnchorsError>()
+                .map(anchors)
+                .or_else(|| cause.downcast_ref::<asif_index::Error>().map(index))
+                .or_else(|| cause.downcast_ref::<TuneError>().map(tune))
+                .or_else(|| cause.downcast_ref::<MeasureError>().map(measure))
+                .or_else(|| is(cause.is::<MetricsError>(), INPUT))
+                .or_else(|| is(cause.is::<PairsError>(), INPUT))
+                .or_else(|| is(cause.is::<DatasetError>(), INPUT))
+                .or_else(|| is(cause.is::<PromptsError>(), INPUT))
+                .or_else(|| is(cause.is::<BadInput>(), INPUT))
+                .or_else(|| is(cause.is::<Usage>(), USAGE))
+                .or_else(|| is(cause.is::<StrictInput>(), STRICT))
+                .or_else(|| is(cause.is::<RecipeError>(), USAGE))
+                .or_else(|| is(cause.is::<SetupIncomplete>(), SETUP))
+                .or_else(|| server(cause))
+                .or_else(|| cause.downcast_ref::<ModelError>().map(model))
+                .or_else(|| is(cause.is::<EncodeError>(), SETUP))
+                .or_else(|| cause.downcast_ref::<io::Error>().map(file))
+        })
+        .unwrap_or(INTERNAL)
+}
+
+fn anchors(error: &AnchorsError) -> u8 {
+    match error {
+        AnchorsError::Interrupted => INTERRUPTED,
+        AnchorsError::Strict { .. } => STRICT,
+        AnchorsError::Io(error) => file(error),
+        AnchorsError::PurgeStopped { source, .. } => anchors(source),
+        AnchorsError::Encode(_) => INTERNAL,
+        // What the command line asks for is checked before a set is opened: this is the set's.
+        AnchorsError::Index(asif_index::Error::Argument { .. }) => INPUT,
+        AnchorsError::Index(error) => index(error),
+        _ => INPUT,
+    }
+}
+
+/// What is found under a path is the input; what the disk does with it is not.
+fn file(error: &io::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => INPUT,
+        _ => INTERNAL,
+    }
+}
+
+/// Its source is not in the chain where its message is the source's.
+fn measure(error: &MeasureError) -> u8 {
+    match error {
+        MeasureError::Anchors(error) => anchors(error),
+        _ => INPUT,
+    }
+}
+
+fn model(error: &ModelError) -> u8 {
+    match error {
+        ModelError::Ensemble { .. } | ModelError::BadName { .. } => USAGE,
+        ModelError::NameTaken { .. } => INPUT,
+        // It shows the system's error as its own, so the chain does not have it.
+        ModelError::Io(error) if asif::disk::is_exhausted(error) => INTERNAL,
+        _ => SETUP,
+    }
+}
+
+#[cfg(not(feature = "server"))]
+fn server(_: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    None
+}
+
+#[cfg(feature = "server")]
+fn server(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    use asif::anchors::live::LiveError;
+    use asif_server::ServeError;
+    Some(match cause.downcast_ref()? {
+        ServeError::Bind { .. } | ServeError::BindProbe { .. } | ServeError::System(_) => INTERNAL,
+        ServeError::Key { .. } | ServeError::Uploads { .. } => INPUT,
+        ServeError::Encoders { .. } | ServeError::Certificates(_) => SETUP,
+        ServeError::Anchors(error) | ServeError::Live(LiveError::Anchors(error)) => anchors(error),
+        ServeError::Live(LiveError::Thread { .. }) => INTERNAL,
+        ServeError::Live(_) => INPUT,
+        _ => USAGE,
+    })
+}
+
+fn tune(error: &TuneError) -> u8 {
+    match error {
+        TuneError::Interrupted => INTERRUPTED,
+        _ => INPUT,
+    }
+}
+
+fn index(error: &asif_index::Error) -> u8 {
+    match error {
+        asif_index::Error::Io { source, .. } if source.kind() != ErrorKind::NotFound => INTERNAL,
+        asif_index::Error::Argument { .. } => USAGE,
+        _ => INPUT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_model_and_no_set_is_to_blame_for_a_process_without_files() {
+        let met = || io::Error::from_raw_os_error(24);
+        assert_eq!(code(&ModelError::from(met()).into()), INTERNAL);
+        assert_eq!(code(&AnchorsError::from(met()).into()), INTERNAL);
+        assert_eq!(code(&anyhow::Error::from(met()).context("x")), INTERNAL);
+        let refused = io::Error::from(ErrorKind::PermissionDenied);
+        assert_eq!(code(&ModelError::from(refused).into()), SETUP);
+    }
+}

@@ -1,0 +1,410 @@
+//! `asif explain`.
+
+use std::path::{Path, PathBuf};
+
+use asif::anchors::AnchorSet;
+use asif::anchors::embed::Rejected;
+use asif::anchors::select::{self, Filter};
+use asif::classify::{Answer, Classifier, Prediction, Reason, Reasons};
+use asif::disk;
+use asif::eval::page::{Depth, Entry, page};
+use asif::space::explain::PartAmount;
+use asif::space::prompts::{Labels, Templates};
+use clap::Args;
+use serde::Serialize;
+
+use super::classify::{load_of, table};
+use super::context::Context;
+use super::exit::{BadInput, Usage};
+use super::format;
+use super::outputs::{OutputKind, check_outputs, output};
+use super::query::{LabelArgs, QueryArgs, Question, inputs};
+
+/// Labels that are shown of an answer.
+const LABELS: usize = 5;
+
+/// Show which anchor pairs made an answer, and what it would be without some of them.
+///
+/// A score is a sum over anchor pairs. The pairs that added the most to the best label (or to
+/// --label) are listed, and those that took the most away, each with its own similarities and its
+/// amount; the others, and what belongs to no pair, follow, so that everything adds up to the score.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Output:
+  With --json, one line an image: predictions, and reasons with the pairs (supporting, opposing),
+  others, offset (the calibration's share), parts (what each part of the space added) and unsplit
+  (those that are no sums of pairs: ridge and procrustes); with --without also the answer that is left.
+
+Examples:
+  asif explain --index mine.asif --labels cat,dog photo.jpg
+  asif explain --index mine.asif --labels cat,dog --label dog --html why.html photos/*.jpg
+  asif explain --index mine.asif --labels cat,dog --without 'source=flickr8k' photo.jpg
+  asif explain --index mine.asif --text-pair photo.jpg 'a dog runs on the beach'")]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    labels: LabelArgs,
+
+    /// The label whose score is explained [default: the best of each image].
+    #[arg(long, env = "ASIF_LABEL", value_name = "NAME", requires = "LabelArgs")]
+    label: Option<String>,
+
+    /// Explain the score of one image and one caption, given after each other.
+    #[arg(long, env = "ASIF_TEXT_PAIR", conflicts_with = "LabelArgs")]
+    text_pair: bool,
+
+    /// How many pairs to list that speak for a label, and how many against it.
+    #[arg(long, env = "ASIF_TOP", default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+
+    #[command(flatten)]
+    without: WithoutArgs,
+
+    /// Also write a page with the pictures of the images and of the pairs.
+    #[arg(long, env = "ASIF_HTML", value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    #[command(flatten)]
+    query: QueryArgs,
+
+    /// Image files; with --text-pair an image file and a caption.
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+}
+
+/// Excluded pairs.
+#[derive(Debug, Args)]
+struct WithoutArgs {
+    /// Also answer as if every pair with all of these values in its metadata were not in the set.
+    #[arg(long, env = "ASIF_WITHOUT", value_name = "KEY=VALUE ...")]
+    without: Option<String>,
+
+    /// The same for the pair with this id; may be given several times.
+    #[arg(long, env = "ASIF_WITHOUT_ID", value_name = "ID")]
+    without_id: Vec<String>,
+}
+
+/// A set without some of its pairs.
+struct Rest {
+    set: AnchorSet,
+    what: String,
+    pairs: usize,
+}
+
+impl WithoutArgs {
+    /// What is left of the set, if anything is to be excluded.
+    fn rest(&self, set: &AnchorSet) -> anyhow::Result<Option<Rest>> {
+        let mut rows = Vec::new();
+        let mut what = Vec::new();
+        if let Some(text) = &self.without {
+            let filter = Filter::parse(text)?;
+            rows = select::by_filter(set, &filter)?;
+            if rows.is_empty() {
+                return Err(BadInput(format!(
+                    "no pair has {filter}; `asif inspect` sums up sources and licences"
+                ))
+                .into());
+            }
+            what.push(filter.to_string());
+        }
+        if !self.without_id.is_empty() {
+            let ids = self.without_id.iter().cloned().collect();
+            let (found, missing) = select::by_ids(set, &ids)?;
+            if !missing.is_empty() {
+                let said = format!("no live pair has the id {}", missing.join(" or "));
+                return Err(BadInput(format!("{said}; `asif anchors list` shows them")).into());
+            }
+            rows.extend(found);
+            what.push(self.without_id.join(", "));
+        }
+        if what.is_empty() {
+            return Ok(None);
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        Ok(Some(Rest {
+            set: set.without(&rows)?,
+            what: what.join(", "),
+            pairs: rows.len(),
+        }))
+    }
+}
+
+/// One line of JSON output.
+#[derive(Serialize)]
+struct Line {
+    image: String,
+    #[serde(flatten)]
+    found: Found,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Found {
+    Explained(Box<Explained>),
+    Failed { error: String },
+}
+
+/// An image's answer with its reasons.
+#[derive(Serialize)]
+struct Explained {
+    predictions: Vec<Prediction>,
+    reasons: Reasons,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without: Option<Without>,
+}
+
+/// The answer that is left.
+#[derive(Serialize)]
+struct Without {
+    what: String,
+    pairs: usize,
+    predictions: Vec<Prediction>,
+    /// The score that the explained label has now.
+    score: f32,
+}
+
+pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
+    let out = output("--html", &args.html, OutputKind::Page);
+    check_outputs([out], &inputs(&args.images, &args.labels, &args.query))?;
+    let asked = Asked::read(args, context)?;
+    let question = args.query.open(context, load_of(asked.images.len()))?;
+    let Question {
+        set,
+        embedder,
+        templates,
+        options,
+    } = &question;
+    let templates = match (&asked.caption, templates) {
+        (true, _) => Templates::parse(["{}"])?,
+        (false, given) => given.clone().unwrap_or_default(),
+    };
+    let rest = args.without.rest(set)?;
+    let classifier = |set| {
+        let options = options.clone();
+        Classifier::new(
+            set,
+            embedder,
+            &asked.labels,
+            &templates,
+            options,
+            context.watch(),
+        )
+    };
+    let now = classifier(set)?;
+    let then = rest
+        .as_ref()
+        .map(|rest| classifier(&rest.set))
+        .transpose()?;
+    let mut lines = Vec::new();
+    for (image, answer) in asked
+        .images
+        .iter()
+        .zip(now.classify(asked.images, context.watch())?)
+    {
+        let found = match answer {
+            Ok(answer) => {
+                let mut explained = explain(&asked, args.top as usize, &now, &answer)?;
+                if let (Some(then), Some(rest)) = (&then, &rest) {
+                    explained.without = without(&explained, rest, then, answer)?;
+                }
+                Found::Explained(Box::new(explained))
+            }
+            Err(Rejected { reason, .. }) => Found::Failed { error: reason },
+        };
+        lines.push((image.as_path(), found));
+    }
+    finish(args, context, set, &now, lines)
+}
+
+/// What is to be explained.
+struct Asked<'a> {
+    images: &'a [PathBuf],
+    labels: Labels,
+    /// The label to explain, by its place.
+    class: Option<usize>,
+    /// Whether the label is a caption, which no template is to be put around.
+    caption: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn read(args: &'a ExplainArgs, context: &Context) -> anyhow::Result<Self> {
+        if args.text_pair {
+            let [image, caption] = args.images.as_slice() else {
+                let found = args.images.len();
+                return Err(Usage(format!(
+                    "--text-pair takes an image file and a caption, found {found} words; put the \
+                     caption in quotes"
+                ))
+                .into());
+            };
+            return Ok(Self {
+                images: std::slice::from_ref(image),
+                labels: Labels::new([caption.to_string_lossy()])?,
+                class: Some(0),
+                caption: true,
+            });
+        }
+        let labels = args.labels.read(context)?;
+        let place = |name: &String| {
+            let at = labels.as_slice().iter().position(|label| label == name);
+            at.ok_or_else(|| {
+                let known = labels.as_slice().join(", ");
+                BadInput(format!("--label {name:?} is none of the labels: {known}"))
+            })
+        };
+        Ok(Self {
+            images: &args.images,
+            class: args.label.as_ref().map(place).transpose()?,
+            labels,
+            caption: false,
+        })
+    }
+}
+
+fn explain(
+    asked: &Asked<'_>,
+    top: usize,
+    classifier: &Classifier<'_>,
+    answer: &Answer,
+) -> anyhow::Result<Explained> {
+    let predictions = classifier.ranked(answer, LABELS);
+    let best = predictions.first().map_or(0, |p| p.class);
+    Ok(Explained {
+        reasons: classifier.reasons(answer, asked.class.unwrap_or(best), top)?,
+        predictions,
+        without: None,
+    })
+}
+
+fn without(
+    explained: &Explained,
+    rest: &Rest,
+    then: &Classifier<'_>,
+    answer: Answer,
+) -> anyhow::Result<Option<Without>> {
+    let label = &explained.reasons.label;
+    let class = then.labels().iter().position(|l| l == label).unwrap_or(0);
+    let answers = then.answers(vec![answer.vector])?;
+    Ok(answers.first().map(|answer| Without {
+        what: rest.what.clone(),
+        pairs: rest.pairs,
+        predictions: then.ranked(answer, LABELS),
+        score: answer.similarities[class],
+    }))
+}
+
+/// Prints what was found, writes the page, and says what could not be used.
+fn finish(
+    args: &ExplainArgs,
+    context: &Context,
+    set: &AnchorSet,
+    classifier: &Classifier<'_>,
+    lines: Vec<(&Path, Found)>,
+) -> anyhow::Result<()> {
+    let count = lines.len();
+    let mut entries = Vec::new();
+    for (image, found) in lines {
+        match &found {
+            Found::Failed { error } => context.note(format!("asif: {error}")),
+            Found::Explained(one) if !context.json => context.print(text(image, one))?,
+            Found::Explained(_) => {}
+        }
+        let line = Line {
+            image: image.display().to_string(),
+            found,
+        };
+        if context.json {
+            context.print_line_json(&line)?;
+        }
+        if let Found::Explained(one) = line.found {
+            entries.push(Entry {
+                image,
+                predictions: one.predictions,
+                reasons: Some(one.reasons),
+                without: one.without.map(|w| {
+                    let pairs = format::count(w.pairs as u64);
+                    (format!("{} ({pairs} pairs)", w.what), w.predictions)
+                }),
+            });
+        }
+    }
+    if entries.is_empty() {
+        return Err(BadInput(format!("0 of {count} images could be used, see above")).into());
+    }
+    if let Some(file) = &args.html {
+        let html = page(set, classifier.recipe(), Depth::Full, entries);
+        disk::replace_file(file, html)?;
+        context.note(format!("wrote {}", file.display()));
+    }
+    Ok(())
+}
+
+/// An explained image for people.
+fn text(image: &Path, explained: &Explained) -> String {
+    let reasons = &explained.reasons;
+    let mut text = table(image, &explained.predictions);
+    let mut line = |words: String| {
+        text.push('\n');
+        text.push_str(&words);
+    };
+    line(format!(
+        "why {:?} has the similarity {:.4}:",
+        reasons.label, reasons.score
+    ));
+    if reasons.parts.len() > 1 {
+        let part = |part: &PartAmount| format!("{} {:+.4}", part.part, part.amount);
+        let parts: Vec<String> = reasons.parts.iter().map(part).collect();
+        line(format!("  parts: {}", parts.join(", ")));
+    }
+    if !reasons.supporting.is_empty() || !reasons.opposing.is_empty() {
+        line("    amount    share   image    text  pair".to_owned());
+    }
+    reasons.supporting.iter().for_each(|r| line(pair(r)));
+    // The strongest stands next to the others on both sides of the sum.
+    reasons.opposing.iter().rev().for_each(|r| line(pair(r)));
+    let mut sum = |amount: f64, what: String| {
+        if amount != 0.0 {
+            line(format!("  {amount:+8.4}  {what}"));
+        }
+    };
+    let others = format::count(reasons.others.pairs as u64);
+    sum(reasons.others.amount, format!("{others} other pairs"));
+    sum(
+        reasons.offset,
+        "calibration, which belongs to no pair".to_owned(),
+    );
+    for part in &reasons.unsplit {
+        sum(
+            part.amount,
+            format!("{}: no sum of pairs, so it does not split", part.part),
+        );
+    }
+    line(format!("  {:8.4}  sum of all", reasons.sum()));
+    if let Some(without) = &explained.without {
+        let pairs = format::count(without.pairs as u64);
+        let what = format!("without {} ({pairs} pairs)", without.what);
+        line(table(Path::new(&what), &without.predictions));
+        let (label, before, after) = (&reasons.label, reasons.score, without.score);
+        line(format!("  {label:?}: {before:.4} -> {after:.4}"));
+    }
+    text
+}
+
+/// A pair: its numbers, its id and first text; below it where it comes from.
+fn pair(reason: &Reason) -> String {
+    let caption = reason.captions.first().map_or("", String::as_str);
+    let caption = format::line(caption);
+    let origin = [reason.source.as_deref(), reason.licence.as_deref()];
+    let mut origin: Vec<&str> = origin.into_iter().flatten().collect();
+    origin.push(&reason.image);
+    format!(
+        "  {:+8.4}  {:5.1} %  {:6.3}  {:6.3}  {}: {caption}\n{:38}{}",
+        reason.amount,
+        reason.share * 100.0,
+        reason.image_similarity,
+        reason.text_similarity,
+        format::line(&reason.id),
+        "",
+        format::line(&origin.join(", ")),
+    )
+}

@@ -1,0 +1,70 @@
+//! The last net: a panic becomes one message and an exit code.
+//!
+//! No input and no surroundings may lead to a panic; where one is left all the same, it is a fault of
+//! the program, and is to be told as such instead of with the exit code 101 and a report of threads.
+
+use std::any::Any;
+use std::panic::{catch_unwind, set_hook, take_hook};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use super::exit::INTERNAL;
+
+/// Bytes of the stack that commands run on.
+const STACK: usize = 8 << 20;
+
+/// Where the latest panic happened.
+static PLACE: Mutex<Option<String>> = Mutex::new(None);
+
+/// Runs the command line; a panic in it ends with [`INTERNAL`].
+pub fn guarded() -> ExitCode {
+    let usual = take_hook();
+    set_hook(Box::new(move |info| {
+        let place = info.location().map(ToString::to_string);
+        *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        // Who asks for a backtrace gets it, with the usual message above it.
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0") {
+            usual(info);
+        }
+    }));
+    let work = || {
+        catch_unwind(super::run).unwrap_or_else(|panic| {
+            super::context::say(message(&*panic));
+            ExitCode::from(INTERNAL)
+        })
+    };
+    // The stack of the first thread is as small as the shell's limit (`ulimit -s`) makes it.
+    let thread = Builder::new().stack_size(STACK).spawn(work);
+    match thread.map(JoinHandle::join) {
+        // A panic that could not even be told. The command must not run twice.
+        Ok(ended) => ended.unwrap_or(ExitCode::from(INTERNAL)),
+        // Without a second thread the first one must do.
+        Err(_) => work(),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    format!(
+        "asif: a fault of this program: {} ({}); please report it with the command and its input; \
+         RUST_BACKTRACE=1 shows where it came from",
+        text.unwrap_or("it did not say what"),
+        place.as_deref().unwrap_or("place unknown"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_on_one_line() {
+        let panic = catch_unwind(|| panic!("{} went wrong", "it")).unwrap_err();
+        let said = message(&*panic);
+        assert!(said.starts_with("asif: a fault of this program: it went wrong ("));
+        assert!(said.contains("please report it"));
+    }
+}

@@ -1,0 +1,287 @@
+//! A question to its answer, in the library's terms; every answer is of one [`Ground`].
+
+use std::sync::Arc;
+
+use super::encoders::Embedded;
+use super::error::Refusal;
+use super::ground::Ground;
+use super::heads::Words;
+use super::picture::Picture;
+use super::set::{Served, Without};
+use super::state::App;
+use asif::anchors::embed::Rejected;
+use asif::classify::{self, Classifier, Prediction, Reasons};
+use asif::modality::Modality;
+use asif::space::Representation;
+
+/// Images times labels that are scored where the request is, which takes less than handing it on.
+const SHORT: usize = 64;
+
+/// The ground of a question.
+#[derive(Debug, Clone, Default)]
+pub(super) struct On {
+    /// A kept generation; the live one if none is named.
+    pub generation: Option<u64>,
+    /// Excluded pairs.
+    pub without: Option<Without>,
+}
+
+/// What is to be classified.
+#[derive(Debug)]
+pub(super) enum Inputs {
+    /// Pictures, to be encoded.
+    Pictures(Vec<Picture>),
+    /// Vectors of the image encoder.
+    Vectors(Vec<Vec<f32>>),
+}
+
+/// Which labels are explained, with at most so many pairs on each side.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Why {
+    /// None.
+    No,
+    /// The best so many.
+    Best { labels: usize, pairs: usize },
+    /// The one at this place of the labels.
+    Label { class: usize, pairs: usize },
+}
+
+/// Images, labels, and what is wanted of them.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub on: On,
+    pub inputs: Inputs,
+    pub words: Words,
+    /// The most labels of an answer.
+    pub top: usize,
+    pub why: Why,
+}
+
+/// An image's labels, and why.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub predictions: Vec<Prediction>,
+    /// As [`Why`] asks, with the numbers that anchors have in the generation itself.
+    pub reasons: Vec<Reasons>,
+}
+
+/// The answers of all images, and what they stand on.
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub ground: Arc<Ground>,
+    pub results: Vec<Result<Answer, Rejected>>,
+}
+
+/// Classifies images; a bad one has the reason instead of an answer.
+pub(super) async fn classify(
+    app: &App,
+    set: &Served,
+    question: Question,
+) -> Result<Answers, Refusal> {
+    let ground = ground(app, set, question.on).await?;
+    let encoders = set.encoders();
+    // Side by side: on an idle server the labels are encoded while the image is decoded.
+    let (head, vectors) = tokio::try_join!(
+        question.words.head(app, encoders, &ground),
+        vectors(set, &ground, question.inputs),
+    )?;
+    let good: Vec<Arc<[f32]>> = vectors.iter().flatten().cloned().collect();
+    let inputs = app.represent().images(&ground, good.into_iter());
+    let inputs = inputs.await?;
+    let (top, why) = (question.top, question.why);
+    let short = inputs.len() * head.labels().len() <= SHORT && matches!(why, Why::No);
+    let (base, embedder) = (Arc::clone(&ground), Arc::clone(encoders.embedder()));
+    let work = move || {
+        let mut inputs = inputs.into_iter();
+        let classifier = Classifier::with_head(base.searcher(), &embedder, Arc::clone(&head));
+        let answer = |vector: Embedded| match vector {
+            Ok(vector) => {
+                let input = inputs.next().unwrap_or_default();
+                let answer = head.answer(vector.to_vec(), input);
+                let mut answer = explained(&classifier, &answer, top, why)?;
+                let reasons = answer.reasons.iter_mut();
+                let pairs = reasons.flat_map(|r| r.supporting.iter_mut().chain(&mut r.opposing));
+                base.renumber(pairs.map(|pair| &mut pair.anchor))?;
+                Ok(Ok(answer))
+            }
+            Err(rejected) => Ok(Err(rejected)),
+        };
+        vectors.into_iter().map(answer).collect()
+    };
+    let results = match short {
+        true => work(),
+        false => app.compute().run(work).await,
+    };
+    Ok(Answers {
+        results: results?,
+        ground,
+    })
+}
+
+/// The ground that a question names.
+pub(super) async fn ground(app: &App, set: &Served, on: On) -> Result<Arc<Ground>, Refusal> {
+    match on {
+        On {
+            generation: None,
+            without: None,
+        } => Ok(set.ground()),
+        On {
+            generation,
+            without,
+        } => set.other(app.compute(), generation, without).await,
+    }
+}
+
+/// One unit vector for each input.
+async fn vectors(set: &Served, ground: &Ground, inputs: Inputs) -> Result<Vec<Embedded>, Refusal> {
+    match inputs {
+        Inputs::Pictures(pictures) => set.encoders().pictures(pictures, ground.set()).await,
+        Inputs::Vectors(vectors) => {
+            let dim = ground.set().dim(Modality::Image);
+            let check = |vector: Vec<f32>| unit(vector, dim).map(Arc::from);
+            Ok(vectors.into_iter().map(check).collect())
+        }
+    }
+}
+
+/// A vector of norm 1, or what is wrong with it. One that is a little off is scaled.
+fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, Rejected> {
+    let rejected = |reason: String| Rejected { reason };
+    if vector.len() != dim {
+        return Err(rejected(format!(
+            "the vector has {} numbers, the image encoder makes {dim}; encode the image with it",
+            vector.len()
+        )));
+    }
+    let norm = vector
+        .iter()
+        .map(|v| f64::from(*v).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
+        return Err(rejected(format!(
+            "number {} of the vector does not fit into 32 bits; encode the image again",
+            at + 1
+        )));
+    }
+    if norm < 1e-6 {
+        return Err(rejected(
+            "the vector has no direction; encode the image again".to_owned(),
+        ));
+    }
+    if (norm - 1.0).abs() > 1e-4 {
+        vector
+            .iter_mut()
+            .for_each(|v| *v = (f64::from(*v) / norm) as f32);
+    }
+    Ok(vector)
+}
+
+/// An image's best labels, and the reasons that were asked for.
+fn explained(
+    classifier: &Classifier<'_>,
+    answer: &classify::Answer,
+    top: usize,
+    why: Why,
+) -> Result<Answer, Refusal> {
+    let (classes, pairs) = match why {
+        Why::No => (Vec::new(), 0),
+        Why::Label { class, pairs } => (vec![class], pairs),
+        Why::Best { labels, pairs } => {
+            let best = classifier.ranked(answer, labels);
+            (best.iter().map(|p| p.class).collect(), pairs)
+        }
+    };
+    let reasons = classes.into_iter();
+    let reasons = reasons.map(|class| classifier.reasons(answer, class, pairs));
+    Ok(Answer {
+        predictions: classifier.ranked(answer, top),
+        reasons: reasons.collect::<Result<_, _>>()?,
+    })
+}
+
+/// The score of each picture with each text, `[pictures][texts]`; a bad input has the reason.
+pub(super) async fn similarities(
+    app: &App,
+    set: &Served,
+    on: On,
+    pictures: Vec<Picture>,
+    texts: Vec<String>,
+) -> Result<(Arc<Ground>, Vec<Vec<f32>>), Refusal> {
+    let ground = ground(app, set, on).await?;
+    let encoders = set.encoders();
+    let (images, texts) = tokio::try_join!(
+        encoders.pictures(pictures, ground.set()),
+        encoders.texts(&texts, ground.set()),
+    )?;
+    let images = all("image", images)?;
+    let texts = all("text", texts)?;
+    let base = Arc::clone(&ground);
+    let scores = app.compute().run(move || {
+        let searcher = base.searcher();
+        let images = searcher.represent(Modality::Image, &images)?;
+        let texts = searcher.represent(Modality::Text, &texts)?;
+        let shares = searcher.recipe().shares();
+        let row = |image: &Representation| texts.iter().map(|t| image.score(t, &shares)).collect();
+        Ok(images.iter().map(row).collect())
+    });
+    Ok((ground, scores.await?))
+}
+
+/// The vectors one after another; the first that is missing is the refusal.
+pub(super) fn all(what: &str, vectors: Vec<Embedded>) -> Result<Vec<f32>, Refusal> {
+    let mut flat = Vec::new();
+    for (at, vector) in vectors.into_iter().enumerate() {
+        match vector {
+            Ok(vector) => flat.extend_from_slice(&vector),
+            Err(Rejected { reason }) => {
+                let message = format!("{what} {}: {reason}", at + 1);
+                return Err(Refusal::invalid("unusable_input", message));
+            }
+        }
+    }
+    Ok(flat)
+}
+
+/// The relative rows of unit vectors, each as a number an anchor.
+pub(super) async fn rows(
+    app: &App,
+    ground: Arc<Ground>,
+    modality: Modality,
+    vectors: Vec<f32>,
+) -> Result<Vec<Vec<f32>>, Refusal> {
+    app.compute()
+        .run(move || {
+            let rows = ground.searcher().rows(modality, &vectors)?;
+            let dense = rows.iter().map(|row| {
+                let mut dense = vec![0.0; ground.set().len()];
+                for &(anchor, value) in row.entries() {
+                    if let Some(place) = dense.get_mut(anchor as usize) {
+                        *place = value;
+                    }
+                }
+                dense
+            });
+            Ok(dense.collect())
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_are_checked_and_scaled() {
+        assert_eq!(unit(vec![0.6, 0.8], 2).unwrap(), [0.6, 0.8]);
+        assert_eq!(unit(vec![3.0, 4.0], 2).unwrap(), [0.6, 0.8]);
+        for bad in [
+            vec![1.0],
+            vec![0.0, 0.0],
+            vec![f32::NAN, 1.0],
+            vec![f32::INFINITY, 1.0],
+        ] {
+            assert!(unit(bad.clone(), 2).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! A connection's stream: heads are checked before they are passed on, and time runs for them.
+
+use std::io::Result;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::body::{BodyFed, BodyLeft};
+use super::head;
+use super::places::{Link, Phase};
+use crate::error::Refusal;
+
+/// How long the head of a request may take, or a client be silent between two requests.
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
+/// What a refused client still sends is read, so that it sees the refusal instead of a connection that
+/// breaks: until it sends nothing for so long.
+const LINGER: Duration = Duration::from_secs(2);
+/// How many bytes of it at most.
+const LINGER_BYTES: usize = 64 << 20;
+/// How long a request is worked for whose client has ended its side of the connection: it may wait
+/// for the answer all the same (`nc -N`), or be gone.
+const HALF_CLOSED: Duration = Duration::from_secs(2);
+/// Bytes that are read at once.
+const READ: usize = 8 << 10;
+/// What the HTTP library is given in the place of a head that was refused; the service answers it
+/// with the refusal.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+
+#[derive(Debug)]
+enum Step {
+    Head,
+    Body(BodyLeft),
+    /// Nothing more is taken.
+    Refused,
+    /// A body is malformed: it ends here, which is answered.
+    BadBody,
+}
+
+/// What is still read of a refused client.
+#[derive(Debug)]
+struct LingeringClient {
+    /// Runs while it sends nothing, and never beyond `until`.
+    timer: Pin<Box<Sleep>>,
+    until: Instant,
+    bytes: usize,
+}
+
+/// A stream of requests.
+#[derive(Debug)]
+pub(super) struct Guarded<S> {
+    stream: S,
+    link: Arc<Link>,
+    step: Step,
+    /// The head, as far as it came.
+    head: Vec<u8>,
+    /// What was checked and not yet taken, from `given` on.
+    checked: Vec<u8>,
+    given: usize,
+    heads: u64,
+    timer: Option<Pin<Box<Sleep>>>,
+    linger: Option<LingeringClient>,
+    /// How long a refused client may go on sending.
+    patience: Duration,
+    /// Runs from the end of the client's side on.
+    half_closed: Option<Pin<Box<Sleep>>>,
+    /// To be woken when an answer was taken.
+    after_answer: Option<Waker>,
+}
+
+impl<S> Guarded<S> {
+    /// A stream whose progress `link` is told; a refused client may go on sending for as long as
+    /// `patience`.
+    pub fn new(stream: S, link: Arc<Link>, patience: Duration) -> Self {
+        Self {
+            stream,
+            link,
+            step: Step::Head,
+            head: Vec::new(),
+            checked: Vec::new(),
+            given: 0,
+            heads: 0,
+            timer: None,
+            linger: None,
+            patience,
+            half_closed: None,
+            after_answer: None,
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.link.refuse(self.heads, refusal);
+        self.link.head_came(false);
+        self.heads += 1;
+        self.checked.extend_from_slice(STAND_IN);
+        self.head = Vec::new();
+        self.step = Step::Refused;
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = match &mut self.step {
+                Step::Refused | Step::BadBody => return,
+                Step::Body(left) => match left.feed(bytes) {
+                    BodyFed::More => {
+                        self.checked.extend_from_slice(bytes);
+                        return;
+                    }
+                    BodyFed::Malformed => {
+                        self.step = Step::BadBody;
+                        return;
+                    }
+                    BodyFed::Ended(n) => {
+                        self.checked.extend_from_slice(&bytes[..n]);
+                        self.step = Step::Head;
+                        self.link.body_came();
+                        &bytes[n..]
+                    }
+                },
+                Step::Head => self.take_head(bytes),
+            };
+        }
+    }
+
+    /// Takes bytes of a head; gives what stands behind it.
+    fn take_head<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if self.head.is_empty() {
+            // Line ends before a request mean nothing; some clients send one behind a body.
+            match bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) {
+                None => return &[],
+                Some(0) => {}
+                Some(first) => return self.take_head(&bytes[first..]),
+            }
+        }
+        let before = self.head.len();
+        let room = head::HEAD_BYTES + 1 - before;
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let Some(end) = end_of_head(&self.head, before) else {
+            if self.head.len() > head::HEAD_BYTES {
+                self.refuse(head::too_long(&self.head));
+            } else if let Err(refusal) = head::check_start(&self.head) {
+                self.refuse(refusal);
+            }
+            return &[];
+        };
+        match head::check(&self.head[..end]) {
+            Err(refusal) => {
+                self.refuse(refusal);
+                &[]
+            }
+            Ok(length) => {
+                self.checked.extend_from_slice(&self.head[..end]);
+                self.head = Vec::new();
+                self.heads += 1;
+                let has_body = length != head::BodyLength::Known(0);
+                self.link.head_came(has_body);
+                if has_body {
+                    self.step = Step::Body(BodyLeft::of(length));
+                }
+                &bytes[end - before..]
+            }
+        }
+    }
+
+    /// The client's side has ended. Whole requests are still answered: to the HTTP library the end
+    /// would be that of the client.
+    fn poll_unanswered(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let is_whole = matches!(self.step, Step::Head);
+        if is_whole && self.link.phase().0 == Phase::Sending {
+            self.after_answer = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        if !is_whole || self.link.answers() >= self.heads {
+            return Poll::Ready(());
+        }
+        // Once the answer was taken there is nothing more to wait for.
+        self.after_answer = Some(context.waker().clone());
+        let timer = self
+            .half_closed
+            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + HALF_CLOSED)));
+        timer.as_mut().poll(context)
+    }
+
+    /// Whether the time for a head is over.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let (phase, since) = self.link.phase();
+        if phase != Phase::Silent {
+            self.timer = None;
+            return Poll::Pending;
+        }
+        let until = Instant::from_std(since) + HEAD_TIME;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if timer.deadline() != until {
+            timer.as_mut().reset(until);
+        }
+        timer.as_mut().poll(context)
+    }
+}
+
+/// Where a head ends: behind an empty line. What came before was looked through already.
+fn end_of_head(head: &[u8], before: usize) -> Option<usize> {
+    (before..head.len()).find_map(|at| {
+        let upto = &head[..=at];
+        (upto.ends_with(b"\n\r\n") || upto.ends_with(b"\n\n")).then_some(at + 1)
+    })
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
+        let me = &mut *self;
+        loop {
+            if me.given < me.checked.len() {
+                let some = into.remaining().min(me.checked.len() - me.given);
+                into.put_slice(&me.checked[me.given..me.given + some]);
+                me.given += some;
+                if me.given == me.checked.len() {
+                    me.checked.clear();
+                    me.given = 0;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            if matches!(me.step, Step::BadBody) {
+                // The HTTP library closes without an answer when it finds it itself.
+                return Poll::Ready(Ok(()));
+            }
+            if matches!(me.step, Step::Refused) {
+                // The answer to the refused request closes the connection.
+                return Poll::Pending;
+            }
+            let mut bytes = [0; READ];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut me.stream).poll_read(context, &mut buffer) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => {
+                    if !matches!(me.step, Step::Head) {
+                        return Poll::Pending;
+                    }
+                    if me.head.is_empty() && me.link.is_to_go() {
+                        // As if the client had ended it.
+                        return Poll::Ready(Ok(()));
+                    }
+                    ready!(me.poll_late(context));
+                    if me.head.is_empty() {
+                        // As if the client had ended it.
+                        return Poll::Ready(Ok(()));
+                    }
+                    me.refuse(head::slow(HEAD_TIME.as_secs()));
+                    continue;
+                }
+            }
+            match buffer.filled() {
+                [] if matches!(me.step, Step::Head) && !me.head.is_empty() => {
+                    me.refuse(head::cut_off());
+                }
+                [] => {
+                    ready!(me.poll_unanswered(context));
+                    return Poll::Ready(Ok(()));
+                }
+                filled => me.take(filled),
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[std::io::IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.link.taken();
+        if let Some(waiting) = self.after_answer.take() {
+            waiting.wake();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let me = &mut *self;
+        ready!(Pin::new(&mut me.stream).poll_shutdown(context))?;
+        if matches!(me.step, Step::Head) {
+            return Poll::Ready(Ok(()));
+        }
+        let patience = me.patience;
+        let linger = me.linger.get_or_insert_with(|| {
+            let now = Instant::now();
+            LingeringClient {
+                timer: Box::pin(sleep_until(now + LINGER.min(patience))),
+                until: now + patience,
+                bytes: LINGER_BYTES,
+            }
+        });
+        loop {
+            if linger.timer.as_mut().poll(context).is_ready() || linger.bytes == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let mut bytes = [0; READ];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut me.stream).poll_read(context, &mut buffer));
+            match buffer.filled().len() {
+                n if n > 0 && read.is_ok() => {
+                    linger.bytes = linger.bytes.saturating_sub(n);
+                    let next = linger.until.min(Instant::now() + LINGER);
+                    linger.timer.as_mut().reset(next);
+                }
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The head of a request, checked before the HTTP library sees it.
+//!
+//! The library closes a connection whose head it cannot read, some of them without a word. Here each
+//! gets a status and a message, and what is read in two ways by two programs (request smuggling) is
+//! refused.
+
+use axum::http::uri::Authority;
+use axum::http::{StatusCode, Uri};
+
+use crate::error::Refusal;
+
+/// The most bytes of a head: request line and headers.
+pub(super) const HEAD_BYTES: usize = 32 << 10;
+/// The most bytes of a request's target.
+const TARGET_BYTES: usize = 8 << 10;
+/// The most headers.
+pub(super) const HEADERS: usize = 100;
+/// The largest length that a body may announce.
+const MOST_ANNOUNCED: u64 = i64::MAX as u64;
+/// The longest method that is told from noise.
+const METHOD_BYTES: usize = 32;
+
+/// How many bytes of a body follow a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyLength {
+    /// So many.
+    Known(u64),
+    /// Chunks, to the one that is empty.
+    Chunked,
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::head(StatusCode::BAD_REQUEST, "malformed_request", message)
+}
+
+fn long_target() -> Refusal {
+    let message = format!(
+        "the request's target is longer than {TARGET_BYTES} bytes; send what is long in a body"
+    );
+    Refusal::head(StatusCode::URI_TOO_LONG, "long_target", message)
+}
+
+/// What a head that is longer than [`HEAD_BYTES`] without an end is refused for.
+pub(super) fn too_long(so_far: &[u8]) -> Refusal {
+    if !so_far.contains(&b'\n') {
+        return long_target();
+    }
+    let message =
+        format!("the headers are longer than {HEAD_BYTES} bytes; send fewer or shorter ones");
+    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    Refusal::head(status, "long_headers", message)
+}
+
+/// A head that did not come whole in time.
+pub(super) fn slow(seconds: u64) -> Refusal {
+    let message = format!("the request's head did not come within {seconds} s; send it at once");
+    Refusal::head(StatusCode::REQUEST_TIMEOUT, "slow_head", message)
+}
+
+/// A head that ended before it was whole.
+pub(super) fn cut_off() -> Refusal {
+    bad("the connection ended inside the request's head; end it with an empty line")
+}
+
+/// Refuses at once what cannot become a head, so that nobody waits for the rest of noise.
+///
+/// # Errors
+/// When the first line, as far as it came, is none of HTTP/1.
+pub(super) fn check_start(so_far: &[u8]) -> Result<(), Refusal> {
+    if so_far.first() == Some(&0x16) {
+        return Err(bad(
+            "this port speaks HTTP without TLS; ask for http://, or put a proxy with TLS in front",
+        ));
+    }
+    let line = so_far.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    let line = line.unwrap_or_default();
+    let mut words = line.splitn(3, |byte| *byte == b' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next());
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    if method.len() > METHOD_BYTES || !method.iter().all(token) {
+        return Err(bad(
+            "the first line is not that of an HTTP request: METHOD TARGET HTTP/1.1 is expected",
+        ));
+    }
+    match target {
+        Some(target) if target.len() > TARGET_BYTES => Err(long_target()),
+        _ => Ok(()),
+    }
+}
+
+/// Checks a whole head, its empty line included, and says how long its body is.
+///
+/// # Errors
+/// What is wrong with it: 400, 414, 417, 431, 501 or 505.
+pub(super) fn check(head: &[u8]) -> Result<BodyLength, Refusal> {
+    check_start(head)?;
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(cut_off()),
+        Err(error) => return Err(unreadable(error)),
+    }
+    if request
+        .path
+        .is_some_and(|target| target.len() > TARGET_BYTES)
+    {
+        return Err(long_target());
+    }
+    if request.method == Some("CONNECT") {
+        return Err(Refusal::method());
+    }
+    let is_old = request.version == Some(0);
+    check_host(request.headers, is_old)?;
+    check_target(request.path.unwrap_or_default(), request.headers)?;
+    check_expect(request.headers)?;
+    body_length(request.headers, is_old)
+}
+
+fn unreadable(error: httparse::Error) -> Refusal {
+    match error {
+        httparse::Error::TooManyHeaders => {
+            let message = format!("there are more than {HEADERS} headers; send fewer");
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            Refusal::head(status, "long_headers", message)
+        }
+        httparse::Error::Version => {
+            let message = "this version of HTTP is not spoken here; send HTTP/1.1";
+            let status = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
+            Refusal::head(status, "http_version", message)
+        }
+        httparse::Error::HeaderName => bad(
+            "a header has no name, or one with other characters than letters, digits and '-'; \
+             `name: value` is expected",
+        ),
+        httparse::Error::HeaderValue => {
+            bad("a header's value has a control character; take it out")
+        }
+        httparse::Error::NewLine => bad("a line of the head does not end with CR LF"),
+        _ => {
+            bad("the first line is not that of an HTTP request: METHOD TARGET HTTP/1.1 is expected")
+        }
+    }
+}
+
+/// The values of a header, in their order.
+fn values<'a>(
+    headers: &'a [httparse::Header<'_>],
+    name: &'a str,
+) -> impl Iterator<Item = &'a [u8]> {
+    let of_name = move |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
+    headers.iter().filter(of_name).map(|header| header.value)
+}
+
+fn check_host(headers: &[httparse::Header<'_>], is_old: bool) -> Result<(), Refusal> {
+    let mut hosts = values(headers, "host");
+    match (hosts.next(), hosts.next()) {
+        (None, _) if is_old => Ok(()),
+        (None, _) => Err(bad("the header `host` is missing; send it once")),
+        (Some(_), Some(_)) => Err(bad("the header `host` came more than once; send it once")),
+        // Allowed where a target has no host.
+        (Some(b""), None) => Ok(()),
+        (Some(host), None) => match Authority::try_from(host) {
+            Ok(host) if !host.as_str().contains('@') => Ok(()),
+            _ => Err(bad(
+                "the header `host` is not a host; HOST or HOST:PORT is expected",
+            )),
+        },
+    }
+}
+
+/// The HTTP library closes a connection whose target it cannot read. A host in it is the one that
+/// counts (RFC 9112, 3.2.2), so that it must be the one of the header.
+fn check_target(target: &str, headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
+    let Ok(uri) = Uri::try_from(target) else {
+        return Err(bad(
+            "the request's target is not a path or an http:// address; escape other characters \
+             than letters, digits and -._~!$&'()*+,;=:@/? with %",
+        ));
+    };
+    let (Some(named), Some(host)) = (uri.authority(), values(headers, "host").next()) else {
+        return Ok(());
+    };
+    match named.as_str().as_bytes().eq_ignore_ascii_case(host) {
+        true => Ok(()),
+        false => Err(bad(
+            "the request's target and the header `host` name two hosts; send the path alone",
+        )),
+    }
+}
+
+fn check_expect(headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
+    match values(headers, "expect").all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
+        true => Ok(()),
+        false => {
+            let message = "of `expect` only 100-continue is understood; leave the header out";
+            let status = StatusCode::EXPECTATION_FAILED;
+            Err(Refusal::head(status, "expectation", message))
+        }
+    }
+}
+
+fn body_length(headers: &[httparse::Header<'_>], is_old: bool) -> Result<BodyLength, Refusal> {
+    let mut codings = values(headers, "transfer-encoding");
+    let mut lengths = values(headers, "content-length");
+    match (codings.next(), lengths.next()) {
+        (None, None) => Ok(BodyLength::Known(0)),
+        (Some(_), Some(_)) => Err(bad(
+            "the headers `content-length` and `transfer-encoding` exclude each other; send one",
+        )),
+        (Some(_), None) if is_old => Err(bad("HTTP/1.0 has no `transfer-encoding`; send HTTP/1.1")),
+        (Some(coding), None) => {
+            match codings.next().is_none() && coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                true => Ok(BodyLength::Chunked),
+                false => {
+                    let message = "of `transfer-encoding` only chunked is understood; send a \
+                                   `content-length` instead";
+                    let status = StatusCode::NOT_IMPLEMENTED;
+                    Err(Refusal::head(status, "transfer_coding", message))
+                }
+            }
+        }
+        (None, Some(length)) => {
+            let digits = length.iter().all(u8::is_ascii_digit) && lengths.next().is_none();
+            let number = std::str::from_utf8(length)
+                .ok()
+                .and_then(|text| text.parse().ok());
+            match number {
+                // The HTTP library has other uses for the largest numbers.
+                Some(number) if digits && number > MOST_ANNOUNCED => Err(Refusal::too_large(
+                    "no body can have so many bytes; send what `content-length` says",
+                )),
+                Some(number) if digits => Ok(BodyLength::Known(number)),
+                _ => Err(bad(
+                    "the header `content-length` is not one whole number; send it once, in digits",
+                )),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(head: &str) -> u16 {
+        check(head.as_bytes()).map_or_else(|refusal| refusal.status().as_u16(), |_| 200)
+    }
+
+    #[test]
+    fn each_bad_head_has_its_status() {
+        let with = |more: &str| format!("POST / HTTP/1.1\r\nhost: localhost\r\n{more}\r\n");
+        assert_eq!(status(&with("")), 200);
+        assert_eq!(status("GET / HTTP/1.0\r\n\r\n"), 200);
+        assert_eq!(
+            status("GET http://localhost/health HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+            200
+        );
+        let many = |n: usize| with(&"a: b\r\n".repeat(n));
+        assert_eq!(status(&many(HEADERS - 1)), 200);
+        assert_eq!(status(&many(HEADERS)), 431);
+        let target = |n: usize| format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "a".repeat(n));
+        assert_eq!(status(&target(TARGET_BYTES - 1)), 200);
+        assert_eq!(status(&target(TARGET_BYTES)), 414);
+        for (head, wanted) in [
+            ("GET / HTTP/1.1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nhost: a b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nhost: user@a\r\n\r\n", 400),
+            ("GET / HTTP/2.0\r\nhost: a\r\n\r\n", 505),
+            ("HELO you\r\n\r\n", 400),
+            ("GET /\r\n\r\n", 400),
+            ("G\u{e4}T / HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("\u{16}\u{3}\u{1}\r\n\r\n", 400),
+            ("CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n", 405),
+            ("GET /<a> HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("GET ?a HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("GET file:///etc/passwd HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("GET http://b/ HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("GET http://u:p@a/ HTTP/1.1\r\nhost: a\r\n\r\n", 400),
+            ("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n", 200),
+        ] {
+            assert_eq!(status(head), wanted, "{head:?}");
+        }
+        for (more, wanted) in [
+            ("content-length: 1\r\ncontent-length: 1\r\n", 400),
+            ("content-length: 1, 1\r\n", 400),
+            ("content-length: +1\r\n", 400),
+            ("content-length: -1\r\n", 400),
+            ("content-length: 99999999999999999999\r\n", 400),
+            ("content-length: 18446744073709551615\r\n", 413),
+            ("content-length: 9223372036854775808\r\n", 413),
+            ("content-length: 1\r\ntransfer-encoding: chunked\r\n", 400),
+            ("transfer-encoding: gzip, chunked\r\n", 501),
+            (
+                "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+                501,
+            ),
+            ("expect: a miracle\r\n", 417),
+            ("a : b\r\n", 400),
+            ("a: b\r\n folded\r\n", 400),
+            ("a: \u{0}\r\n", 400),
+            ("a: \u{1b}[31m\r\n", 400),
+            ("no colon\r\n", 400),
+        ] {
+            assert_eq!(status(&with(more)), wanted, "{more:?}");
+        }
+        let chunked = with("Transfer-Encoding: Chunked\r\n");
+        assert_eq!(check(chunked.as_bytes()).unwrap(), BodyLength::Chunked);
+        let known = with("content-length: 12\r\n");
+        assert_eq!(check(known.as_bytes()).unwrap(), BodyLength::Known(12));
+    }
+}

@@ -1,0 +1,70 @@
+//! The router as a connection's service.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+
+use super::places::{Link, Places};
+use crate::error::Refusal;
+
+/// Why a request's head was refused: the request is a stand-in, to be answered with this.
+#[derive(Debug, Clone)]
+pub(crate) struct RefusedHead(pub Refusal);
+
+/// There are more connections than places: only what asks how the server is, is answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionFull;
+
+/// The router, told what was found out about the connection.
+#[derive(Debug, Clone)]
+pub(super) struct LinkedService {
+    router: TowerToHyperService<Router>,
+    link: Arc<Link>,
+    places: Arc<Places>,
+}
+
+impl LinkedService {
+    pub fn new(router: Router, link: Arc<Link>, places: Arc<Places>) -> Self {
+        Self {
+            router: TowerToHyperService::new(router),
+            link,
+            places,
+        }
+    }
+}
+
+type Answered<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
+
+impl Service<Request<Incoming>> for LinkedService {
+    type Response = Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = Answered<Self::Error>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        if let Some(refusal) = self.link.begin() {
+            request.extensions_mut().insert(RefusedHead(refusal));
+        }
+        // Whoever asks is worth more than whoever does nothing.
+        let full = self.places.is_full() && !self.places.close_idle_for(&self.link);
+        if full {
+            request.extensions_mut().insert(ConnectionFull);
+        }
+        let (answer, link) = (self.router.call(request), Arc::clone(&self.link));
+        Box::pin(async move {
+            let mut response = answer.await?;
+            if full {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            link.answered();
+            Ok(response)
+        })
+    }
+}

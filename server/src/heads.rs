@@ -1,0 +1,238 @@
+//! Label heads: made once a generation for each way of asking.
+
+use std::iter::repeat_n;
+use std::sync::Arc;
+
+use super::error::Refusal;
+use super::ground::Ground;
+use super::state::App;
+use super::{encoders::Encoders, options::Limits};
+use asif::classify::{LabelHead, Scoring};
+use asif::space::Aggregate;
+use asif::space::prompts::{Labels, Templates};
+
+/// The prompts of all heads that are kept of the live generation, where the mean of several counts as
+/// one. Their rows and coordinates take some ten kilobytes each.
+pub(super) const HEADS: usize = 10_000;
+/// Those of each other ground, of which eight are kept.
+pub(super) const OTHER_HEADS: usize = HEADS / 8;
+/// The characters of a prompt that a message shows.
+const SHOWN: usize = 60;
+/// Up to so many are made among the short answers.
+const FEW: usize = 32;
+
+/// The bytes that prompts may have in the mean, so many as the limit allows together. A request can
+/// name long labels and long templates, and prompts have the length of both.
+const MEAN: usize = 256;
+
+/// A hash of labels, templates and aggregate.
+pub(super) type HeadKey = [u8; 32];
+
+/// Labels, and how they are put into words.
+#[derive(Debug, Clone)]
+pub(super) struct Words {
+    labels: Arc<Labels>,
+    templates: Arc<Templates>,
+    aggregate: Aggregate,
+    key: HeadKey,
+    prompts: usize,
+}
+
+impl Words {
+    /// Refuses more than the limits allow before anything is made of it.
+    ///
+    /// # Errors
+    /// Labels that are blank, twice or too many, or too many prompts.
+    pub fn new(
+        labels: &[String],
+        templates: Templates,
+        aggregate: Aggregate,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
+        if labels.len() > limits.labels {
+            return Err(Refusal::too_large(format!(
+                "{} labels, at most {} are accepted; ask in several requests, or raise \
+                 --max-labels",
+                labels.len(),
+                limits.labels
+            )));
+        }
+        let parsed = Labels::new(labels)?;
+        let names: usize = labels.iter().map(|l| 1 + l.matches('|').count()).sum();
+        let prompts = names.saturating_mul(templates.len());
+        if prompts > limits.prompts {
+            return Err(Refusal::too_large(format!(
+                "{} names in {} templates are {prompts} prompts, at most {} are accepted; take \
+                 fewer templates, or raise --max-prompts",
+                names,
+                templates.len(),
+                limits.prompts
+            )));
+        }
+        let bytes = written(labels, names, &templates);
+        let most = limits.prompts.saturating_mul(MEAN);
+        if bytes > most {
+            return Err(Refusal::too_large(format!(
+                "the {prompts} prompts have {bytes} bytes, at most {most} are accepted; take shorter \
+                 labels or fewer templates"
+            )));
+        }
+        let mut hash = blake3::Hasher::new();
+        let mut put = |text: &str| {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        };
+        labels.iter().for_each(|label| put(label));
+        put("");
+        templates.iter().for_each(&mut put);
+        put(match aggregate {
+            Aggregate::Max => "max",
+            Aggregate::Mean => "mean",
+            Aggregate::MeanScore => "mean-score",
+        });
+        Ok(Self {
+            labels: Arc::new(parsed),
+            templates: Arc::new(templates),
+            aggregate,
+            key: *hash.finalize().as_bytes(),
+            prompts,
+        })
+    }
+
+    /// The labels as they are shown.
+    pub fn labels(&self) -> &[String] {
+        self.labels.as_slice()
+    }
+
+    /// Their head in this generation.
+    ///
+    /// # Errors
+    /// When a prompt cannot be encoded, or the encoder fails.
+    pub async fn head(
+        &self,
+        app: &App,
+        encoders: &Encoders,
+        ground: &Arc<Ground>,
+    ) -> Result<Arc<LabelHead>, Refusal> {
+        let make = || self.make(app, encoders, Arc::clone(ground));
+        let weight = match self.aggregate {
+            Aggregate::Mean => self.labels().len(),
+            Aggregate::Max | Aggregate::MeanScore => self.prompts,
+        };
+        let (head, hit) = ground.heads.get(&self.key, weight, make).await?;
+        app.metrics().looked_up("heads", hit, 1);
+        Ok(head)
+    }
+
+    async fn make(
+        &self,
+        app: &App,
+        encoders: &Encoders,
+        ground: Arc<Ground>,
+    ) -> Result<LabelHead, Refusal> {
+        let of_labels = self.labels.prompts(&self.templates);
+        let counts = of_labels.iter().map(Vec::len).enumerate();
+        let classes: Vec<usize> = counts.flat_map(|(class, n)| repeat_n(class, n)).collect();
+        let prompts = of_labels.concat();
+        let vectors = encoders.texts(&prompts, ground.set()).await?;
+        let mut flat = Vec::with_capacity(vectors.iter().flatten().map(|v| v.len()).sum());
+        for ((class, prompt), vector) in classes.into_iter().zip(&prompts).zip(vectors) {
+            let vector = vector.map_err(|rejected| {
+                let begin = |text: &str| text.chars().take(SHOWN).collect::<String>();
+                let label = self.labels().get(class).map(|label| begin(label));
+                let (prompt, reason) = (begin(prompt), rejected.reason);
+                let label = label.unwrap_or_default();
+                let message = format!("label {label:?}, prompt {prompt:?}: {reason}");
+                Refusal::invalid("prompt", message)
+            })?;
+            flat.extend_from_slice(&vector);
+        }
+        let words = self.clone();
+        let head = move || {
+            let scoring = Scoring {
+                aggregate: words.aggregate,
+                logit_scale: None,
+            };
+            let (
+                searcher,
+                Words {
+                    labels, templates, ..
+                },
+            ) = (ground.searcher(), &words);
+            Ok(LabelHead::of_vectors(
+                &searcher, labels, templates, flat, scoring,
+            )?)
+        };
+        match prompts.len() {
+            ..=FEW => app.compute().run(head).await,
+            _ => app.compute().run_long(head).await,
+        }
+    }
+}
+
+/// The bytes of all prompts, or more: a template may ask for the label several times.
+fn written(labels: &[String], names: usize, templates: &Templates) -> usize {
+    let of_labels: usize = labels.iter().map(String::len).sum();
+    let of_templates: usize = templates.iter().map(str::len).sum();
+    let places: usize = templates.iter().map(|t| t.matches('{').count()).sum();
+    let own = names.saturating_mul(of_templates);
+    own.saturating_add(places.saturating_mul(of_labels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(labels: &[&str], templates: &[&str]) -> Result<Words, Refusal> {
+        let labels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
+        let limits = Limits {
+            labels: 3,
+            prompts: 4,
+            ..Limits::default()
+        };
+        let templates = Templates::parse(templates).unwrap();
+        Words::new(&labels, templates, Aggregate::Mean, &limits)
+    }
+
+    #[test]
+    fn what_differs_has_another_key() {
+        let keys = [
+            (vec!["a", "b"], vec!["{}"]),
+            (vec!["b", "a"], vec!["{}"]),
+            (vec!["ab"], vec!["{}"]),
+            (vec!["a"], vec!["b{}"]),
+            (vec!["a", "b"], vec!["{}", "{}!"]),
+        ]
+        .map(|(labels, templates)| words(&labels, &templates).unwrap().key);
+        for (i, key) in keys.iter().enumerate() {
+            assert!(!keys[..i].contains(key));
+        }
+        assert_eq!(
+            words(&["a"], &["{}"]).unwrap().key,
+            words(&["a"], &["{}"]).unwrap().key
+        );
+    }
+
+    #[test]
+    fn limits_hold_before_anything_is_encoded() {
+        let status = |labels: &[&str], templates: &[&str]| {
+            words(labels, templates)
+                .map_err(|r| r.status().as_u16())
+                .err()
+        };
+        assert_eq!(status(&["a", "b", "c", "d"], &["{}"]), Some(413));
+        assert_eq!(status(&["a", "b", "c"], &["{}", "{}!"]), Some(413));
+        assert_eq!(status(&["a|b|c"], &["{}", "{}!"]), Some(413));
+        assert_eq!(status(&["a", "a"], &["{}"]), Some(400));
+        assert_eq!(status(&[" "], &["{}"]), Some(400));
+        assert_eq!(status(&["a", "b"], &["{}", "{}!"]), None);
+        // Short ones that become long together.
+        let long = "x".repeat(MEAN);
+        assert_eq!(status(&[&long], &["{}"]), None);
+        assert_eq!(status(&[&long], &["{}", "{} {} {}"]), Some(413));
+        assert_eq!(
+            status(&["a", "b", "c"], &[&format!("{long}{long}{{}}")]),
+            Some(413)
+        );
+    }
+}

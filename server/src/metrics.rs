@@ -1,0 +1,290 @@
+//! What Prometheus is told.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use asif::modality::{Modality, Sides};
+
+/// What [`Metrics::render`] writes.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A route and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    route: String,
+    method: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Code {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Side {
+    encoder: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfSet {
+    set: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SideOfSet {
+    set: String,
+    encoder: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Found {
+    cache: &'static str,
+    hit: &'static str,
+}
+
+/// Every figure of the server.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<Ended, Counter>,
+    seconds: Family<Route, Histogram>,
+    refusals: Family<Code, Counter>,
+    running: Gauge,
+    batches: Family<Side, Histogram>,
+    encoding: Family<Side, Histogram>,
+    queued: Family<Side, Histogram>,
+    waiting: Family<SideOfSet, Gauge>,
+    caches: Family<Found, Counter>,
+    generation: Family<OfSet, Gauge>,
+    pairs: Family<OfSet, Gauge>,
+    degraded: Family<OfSet, Gauge>,
+    swaps: Family<OfSet, Counter>,
+    swap_failures: Family<OfSet, Counter>,
+    memory: Gauge,
+}
+
+/// From half a millisecond to half a minute.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.0005, 2.0, 17))
+}
+
+fn sizes() -> Histogram {
+    Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("asif");
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "The program", Info::new(version));
+        let mut new = Self {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(seconds),
+            refusals: Family::default(),
+            running: Gauge::default(),
+            batches: Family::new_with_constructor(sizes),
+            encoding: Family::new_with_constructor(seconds),
+            queued: Family::new_with_constructor(seconds),
+            waiting: Family::default(),
+            caches: Family::default(),
+            generation: Family::default(),
+            pairs: Family::default(),
+            degraded: Family::default(),
+            swaps: Family::default(),
+            swap_failures: Family::default(),
+            memory: Gauge::default(),
+            registry,
+        };
+        new.register();
+        new
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("requests", "Requests that ended", self.requests.clone());
+        r.register_with_unit(
+            "request",
+            "Time from the end of a request's headers to its answer",
+            Unit::Seconds,
+            self.seconds.clone(),
+        );
+        r.register(
+            "refusals",
+            "Refused requests by code",
+            self.refusals.clone(),
+        );
+        r.register(
+            "requests_running",
+            "Requests that run",
+            self.running.clone(),
+        );
+        r.register(
+            "encode_batch",
+            "Inputs of a call of an encoder, or of the search",
+            self.batches.clone(),
+        );
+        r.register_with_unit(
+            "encode",
+            "Time of a call",
+            Unit::Seconds,
+            self.encoding.clone(),
+        );
+        r.register_with_unit(
+            "encode_wait",
+            "Longest wait for a call among its inputs",
+            Unit::Seconds,
+            self.queued.clone(),
+        );
+        r.register(
+            "encode_waiting",
+            "Inputs that wait for the encoder of a set; sets may share it",
+            self.waiting.clone(),
+        );
+        r.register(
+            "cache_lookups",
+            "Label heads and text vectors that were there, or had to be made",
+            self.caches.clone(),
+        );
+        r.register("generation", "The live generation", self.generation.clone());
+        r.register(
+            "pairs",
+            "Anchor pairs of the live generation",
+            self.pairs.clone(),
+        );
+        r.register(
+            "degraded",
+            "1 while CURRENT names a generation that is not fit to serve",
+            self.degraded.clone(),
+        );
+        r.register(
+            "swaps",
+            "Generations that went live here",
+            self.swaps.clone(),
+        );
+        r.register(
+            "swap_failures",
+            "Generations that were refused",
+            self.swap_failures.clone(),
+        );
+        r.register_with_unit(
+            "process_resident_memory",
+            "Memory in use",
+            Unit::Bytes,
+            self.memory.clone(),
+        );
+    }
+
+    /// A request began.
+    pub fn begin(&self) {
+        self.running.inc();
+    }
+
+    /// A request ended; `status` 499 stands for a client that went away.
+    pub fn end(&self, route: &str, method: &str, status: u16, took: Duration) {
+        self.running.dec();
+        let route = route.to_owned();
+        let ended = Ended {
+            route: route.clone(),
+            method: method.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&ended).inc();
+        let seconds = self.seconds.get_or_create(&Route { route });
+        seconds.observe(took.as_secs_f64());
+    }
+
+    /// A request was refused.
+    pub fn refused(&self, code: &'static str) {
+        self.refusals.get_or_create(&Code { code }).inc();
+    }
+
+    /// An encoder was called, or a search for several images.
+    pub fn batch(&self, encoder: &'static str, call: super::batching::Call) {
+        let side = Side { encoder };
+        self.batches.get_or_create(&side).observe(call.size as f64);
+        let took = call.took.as_secs_f64();
+        self.encoding.get_or_create(&side).observe(took);
+        let waited = call.waited.as_secs_f64();
+        self.queued.get_or_create(&side).observe(waited);
+    }
+
+    /// Things were looked for in a cache.
+    pub fn looked_up(&self, cache: &'static str, hit: bool, times: usize) {
+        let hit = if hit { "true" } else { "false" };
+        let found = Found { cache, hit };
+        self.caches.get_or_create(&found).inc_by(times as u64);
+    }
+
+    /// A generation took the place of another.
+    pub fn swapped(&self, set: &str) {
+        let set = OfSet {
+            set: set.to_owned(),
+        };
+        self.swaps.get_or_create(&set).inc();
+    }
+
+    /// A generation was refused.
+    pub fn swap_failed(&self, set: &str) {
+        let set = OfSet {
+            set: set.to_owned(),
+        };
+        self.swap_failures.get_or_create(&set).inc();
+    }
+
+    /// What waits for the encoders of a set: images and texts.
+    pub fn waiting(&self, set: &str, waiting: Sides<usize>) {
+        for (modality, n) in Modality::BOTH.into_iter().zip(waiting) {
+            let (set, encoder) = (set.to_owned(), modality.name());
+            let gauge = self.waiting.get_or_create(&SideOfSet { set, encoder });
+            gauge.set(n.try_into().unwrap_or(i64::MAX));
+        }
+    }
+
+    /// What is live.
+    pub fn live(&self, set: &str, status: &asif::anchors::live::Status) {
+        let set = OfSet {
+            set: set.to_owned(),
+        };
+        let gauge = |family: &Family<OfSet, Gauge>, value: u64| {
+            family
+                .get_or_create(&set)
+                .set(value.try_into().unwrap_or(i64::MAX));
+        };
+        gauge(&self.generation, status.generation);
+        gauge(&self.pairs, status.pairs);
+        gauge(&self.degraded, u64::from(status.degraded.is_some()));
+    }
+
+    /// The figures as text, in the form of [`CONTENT_TYPE`].
+    pub fn render(&self) -> String {
+        if let Some(bytes) = resident_bytes() {
+            self.memory.set(bytes.try_into().unwrap_or(i64::MAX));
+        }
+        let mut out = String::new();
+        // Writing into memory does not fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+/// The process's resident memory, where the system tells it.
+fn resident_bytes() -> Option<u64> {
+    let status = fs_err::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

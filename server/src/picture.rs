@@ -1,0 +1,130 @@
+//! Pictures as requests carry them.
+
+use axum::body::Bytes;
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use asif::anchors::embed::Rejected;
+
+/// A picture as it came.
+#[derive(Debug, Clone)]
+pub(super) enum Picture {
+    /// The bytes of an image file.
+    Bytes(Bytes),
+    /// The same in base64, perhaps as a `data:` URL; or where it lies, as an `http:` or `https:` URL.
+    Text(String),
+}
+
+impl Picture {
+    /// Where the picture is to be fetched from, if it was not sent itself.
+    pub fn address(&self) -> Option<&str> {
+        let Self::Text(text) = self else {
+            return None;
+        };
+        let scheme = |name: &str| {
+            let head = text.as_bytes().get(..name.len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        (scheme("http://") || scheme("https://")).then_some(text)
+    }
+
+    /// The bytes of the image file, where they were sent.
+    ///
+    /// # Errors
+    /// When a text is no base64, or an address.
+    pub fn bytes(&self) -> Result<Bytes, Rejected> {
+        let rejected = |reason: &str| Rejected {
+            reason: reason.to_owned(),
+        };
+        // Whoever fetches has put the bytes in its place.
+        if self.address().is_some() {
+            return Err(rejected(
+                "images are not fetched here; send the bytes in base64",
+            ));
+        }
+        let text = match self {
+            Self::Bytes(bytes) => return Ok(bytes.clone()),
+            Self::Text(text) => text,
+        };
+        let encoded = match text.strip_prefix("data:") {
+            None => text.as_str(),
+            Some(url) => match url.split_once(',') {
+                Some((kind, data)) if kind.ends_with(";base64") => data,
+                _ => {
+                    return Err(rejected(
+                        "a data URL of an image is data:image/...;base64,BYTES",
+                    ));
+                }
+            },
+        };
+        // Line breaks are rare, and looking for them would cost as much as decoding.
+        let decoded = LENIENT.decode(encoded).or_else(|error| {
+            let whole: String = encoded.split_ascii_whitespace().collect();
+            match whole.len() < encoded.len() {
+                true => LENIENT.decode(whole),
+                false => Err(error),
+            }
+        });
+        decoded
+            .map(Bytes::from)
+            .map_err(|e| rejected(&format!("no base64: {e}; send the bytes of an image file")))
+    }
+}
+
+/// Whether a text is meant as a picture's `data:` URL, and does not only begin with this word.
+pub(super) fn is_data_url(text: &str) -> bool {
+    let Some(url) = text.strip_prefix("data:") else {
+        return false;
+    };
+    let encoded = |(kind, _): (&str, &str)| kind.ends_with(";base64");
+    url.starts_with("image/") || url.split_once(',').is_some_and(encoded)
+}
+
+/// With or without `=` at the end.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Bytes, String> {
+        let bytes = Picture::Text(text.to_owned()).bytes();
+        bytes.map_err(|rejected| rejected.reason)
+    }
+
+    #[test]
+    fn base64_is_read_in_all_forms_that_clients_write() {
+        for text in [
+            "aGVsbG8=",
+            "aGVsbG8",
+            "aGVs\nbG8=\n",
+            "data:image/png;base64,aGVsbG8=",
+            "data:;base64,aGVsbG8",
+        ] {
+            assert_eq!(read(text).unwrap(), "hello", "{text}");
+        }
+        let address = |text: &str| Picture::Text(text.to_owned()).address().is_some();
+        assert!(address("https://example.org/a.png") && address("HTTP://example.org"));
+        assert!(!address("data:,http://") && !address("http") && !address("héhttp://"));
+        for (text, word) in [
+            ("a", "base64"),
+            ("aGVs*", "base64"),
+            ("data:image/png,hello", "data URL"),
+            ("data:image/png", "data URL"),
+            ("https://example.org/a.png", "not fetched here"),
+            ("file:///etc/passwd", "base64"),
+        ] {
+            let reason = read(text).unwrap_err();
+            assert!(reason.contains(word), "{text}: {reason}");
+        }
+        assert_eq!(read("").unwrap(), "", "which the decoder refuses");
+        assert!(is_data_url("data:;base64,aGVsbG8=") && is_data_url("data:image/png"));
+        for text in ["data: a cat, a dog", "data", "a data:;base64,", "data:,"] {
+            assert!(!is_data_url(text), "{text}");
+        }
+    }
+}

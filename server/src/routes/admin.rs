@@ -1,0 +1,324 @@
+//! Changes of a set, by the writers that the command line has too.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::body::{Body, Named, within};
+use super::parts::ErrorBody;
+use crate::error::Refusal;
+use crate::set::Served;
+use crate::state::App;
+use crate::uploads::{NewPair, Uploads};
+use asif::anchors::add::{AddOptions, add as add_pairs};
+use asif::anchors::embed::Watch;
+use asif::anchors::plan::GraphPolicy;
+use asif::anchors::remove::{Selection, remove as remove_pairs};
+use asif::anchors::select::Filter;
+use asif::anchors::swap::{Target, swap as swap_content};
+use asif::anchors::{AnchorSet, AnchorsError, Receipt, WriteOptions};
+use asif::modality::Sides;
+use asif::progress::{Cancel, Silent};
+
+/// How a change is made.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Change {
+    /// Say what would happen, and change nothing.
+    dry_run: bool,
+    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    #[schema(minimum = 1)]
+    keep: Option<usize>,
+}
+
+fn write_options(dry_run: bool, keep: Option<usize>) -> Result<WriteOptions, Refusal> {
+    let keep = keep.unwrap_or(WriteOptions::default().keep);
+    Ok(WriteOptions {
+        dry_run,
+        keep: within("keep", keep, 1, usize::MAX)?,
+    })
+}
+
+/// Pairs to add.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Add {
+    /// The pairs.
+    #[schema(value_type = Vec<NewPair>)]
+    pairs: Vec<NewPair>,
+    /// Say what would happen, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    keep: Option<usize>,
+}
+
+/// Which pairs are to go: either of the two.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Remove {
+    /// Every pair with these values in its metadata, as `source=shop`.
+    #[serde(default)]
+    r#where: Option<String>,
+    /// The pairs with these ids.
+    #[serde(default)]
+    ids: Option<HashSet<String>>,
+    /// Whether ids that no live pair has are passed over.
+    #[serde(default)]
+    missing_ok: bool,
+    /// Say what would happen, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    keep: Option<usize>,
+}
+
+/// Which content is to be live.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Swap {
+    /// That of this kept generation.
+    #[serde(default)]
+    to: Option<u64>,
+    /// What is live in this other served set.
+    #[serde(default)]
+    from: Option<String>,
+    /// Say what would happen, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    keep: Option<usize>,
+}
+
+/// What a change did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Done {
+    /// The generation that answers now.
+    live: u64,
+    /// Why the new generation does not, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<String>,
+    /// The receipt, as the command line prints it.
+    receipt: Value,
+}
+
+/// Adds pairs, whose pictures are kept in the server's folder of uploads.
+#[utoipa::path(
+    post,
+    path = "/admin/sets/{name}/add",
+    tag = "admin",
+    operation_id = "add",
+    params(("name" = String, Path, description = "A set")),
+    request_body = Add,
+    responses(
+        (status = 200, description = "The receipt", body = Done),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security(("admin_key" = [])),
+)]
+pub(super) async fn add(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Body(asked): Body<Add>,
+) -> Result<Json<Done>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let Some(folder) = &app.options().uploads else {
+        return Err(Refusal::forbidden(
+            "pairs cannot be added over HTTP: this server has no folder for their pictures; start \
+             it with --uploads DIR",
+        ));
+    };
+    let folder = folder.join(set.name());
+    let embedder = Arc::clone(set.encoders().embedder());
+    let cancel = CancelOnDrop::default();
+    let (write, handle) = (write_options(asked.dry_run, asked.keep)?, cancel.0.clone());
+    change(&app, set, move |path| {
+        let uploads = Uploads::write(&folder, asked.pairs)?;
+        let options = AddOptions {
+            set: path.clone(),
+            pairs: vec![uploads.list().to_owned()],
+            strict: false,
+            graphs: GraphPolicy::Auto,
+            accept_encoder: false,
+        };
+        let watch = Watch {
+            progress: &Silent,
+            cancel: &handle,
+        };
+        let encoders = |live: &AnchorSet| {
+            let sides = Sides::of(|modality| &live.encoder(modality).identity);
+            // Others are refused by the change itself.
+            let weighed = embedder.weighed_as(sides).map(Arc::new);
+            Ok::<_, AnchorsError>(weighed.unwrap_or(embedder))
+        };
+        let report = add_pairs(&options, &write, encoders, watch)?;
+        if !report.receipt.dry_run {
+            uploads.keep(&path, report.skipped > 0);
+        }
+        Ok(serde_json::json!(report))
+    })
+    .await
+}
+
+/// Asks the work to stop when its request goes away; nothing was written then.
+#[derive(Default)]
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.request();
+    }
+}
+
+/// Removes pairs; from the new generation on they have no influence.
+#[utoipa::path(
+    post,
+    path = "/admin/sets/{name}/remove",
+    tag = "admin",
+    operation_id = "remove",
+    params(("name" = String, Path, description = "A set")),
+    request_body = Remove,
+    responses(
+        (status = 200, description = "The receipt", body = Done),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security(("admin_key" = [])),
+)]
+pub(super) async fn remove(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Body(asked): Body<Remove>,
+) -> Result<Json<Done>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let write = write_options(asked.dry_run, asked.keep)?;
+    let selection = match (asked.r#where, asked.ids) {
+        (Some(filter), None) => Selection::Where(Filter::parse(&filter)?),
+        (None, Some(ids)) if ids.is_empty() => {
+            let message = "`ids` names no pair; give at least one";
+            return Err(Refusal::invalid("empty", message));
+        }
+        (None, Some(ids)) => Selection::Ids {
+            ids,
+            missing_ok: asked.missing_ok,
+        },
+        _ => {
+            let message = "give either `where` or `ids`";
+            return Err(Refusal::wrong_fields(message));
+        }
+    };
+    change(&app, set, move |path| {
+        receipt(remove_pairs(&path, &selection, &write)?)
+    })
+    .await
+}
+
+/// Makes another content live: a kept generation's, or that of another served set.
+#[utoipa::path(
+    post,
+    path = "/admin/sets/{name}/swap",
+    tag = "admin",
+    operation_id = "swap",
+    params(("name" = String, Path, description = "A set")),
+    request_body = Swap,
+    responses(
+        (status = 200, description = "The receipt", body = Done),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security(("admin_key" = [])),
+)]
+pub(super) async fn swap(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Body(asked): Body<Swap>,
+) -> Result<Json<Done>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let write = write_options(asked.dry_run, asked.keep)?;
+    // A set is named, never a path: what may be served was said when the server was started.
+    let from = match (asked.to, &asked.from) {
+        (Some(_), None) => None,
+        (None, Some(from)) if *from != name => Some(app.set(Some(from))?.path().to_owned()),
+        _ => {
+            let message = "give either `to`, a generation, or `from`, another served set";
+            return Err(Refusal::wrong_fields(message));
+        }
+    };
+    let to = asked.to.unwrap_or_default();
+    change(&app, set, move |path| {
+        let target = match &from {
+            Some(other) => Target::Set(other),
+            None => Target::Generation(to),
+        };
+        receipt(swap_content(&path, target, &write)?)
+    })
+    .await
+}
+
+/// Undoes the last change of a set.
+#[utoipa::path(
+    post,
+    path = "/admin/sets/{name}/rollback",
+    tag = "admin",
+    operation_id = "rollback",
+    params(("name" = String, Path, description = "A set")),
+    request_body = Change,
+    responses(
+        (status = 200, description = "The receipt", body = Done),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security(("admin_key" = [])),
+)]
+pub(super) async fn rollback(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Body(asked): Body<Change>,
+) -> Result<Json<Done>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let write = write_options(asked.dry_run, asked.keep)?;
+    let work = move |path: PathBuf| receipt(swap_content(&path, Target::Previous, &write)?);
+    change(&app, set, work).await
+}
+
+fn receipt(receipt: Receipt) -> Result<Value, Refusal> {
+    Ok(serde_json::json!(receipt))
+}
+
+/// Runs a change where it may block, when its turn has come, and makes what it published answer at
+/// once.
+async fn change(
+    app: &App,
+    set: &Served,
+    work: impl FnOnce(PathBuf) -> Result<Value, Refusal> + Send + 'static,
+) -> Result<Json<Done>, Refusal> {
+    let path = set.path().to_owned();
+    let turn = set.turn().await;
+    let done = tokio::task::spawn_blocking(move || {
+        // Held to the end of the work, also when nobody waits for it any more.
+        let _turn = turn;
+        work(path)
+    });
+    let done = done.await;
+    let receipt = done.map_err(|_| Refusal::internal("the change's thread panicked"))??;
+    // Blocks while the generation is verified; other requests are answered meanwhile.
+    let refreshed = tokio::task::block_in_place(|| set.refresh());
+    Ok(Json(Done {
+        live: set.status().generation,
+        degraded: refreshed.err().map(|error| app.told(&error.to_string())),
+        receipt: app.told_json(receipt),
+    }))
+}

@@ -1,0 +1,318 @@
+//! Images in batches: as files, as JSON, or as vectors that were made before.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::{Body, parse_as, whole_number, within};
+use super::parts::{
+    AggregateIn, ErrorBody, Scored, TemplatesIn, WithoutIn, check_batch, on, pictures,
+};
+use super::reasons::ReasonsOut;
+use crate::answer::{self, Inputs, Question, Why};
+use crate::error::Refusal;
+use crate::heads::Words;
+use crate::picture::Picture;
+use crate::state::App;
+
+/// Labels of an answer, unless the request says otherwise.
+const TOP: usize = 5;
+/// Pairs of an explanation, on each side.
+const PAIRS: usize = 6;
+
+/// Images or vectors, and the labels to choose from.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Classify {
+    /// The set; the first one if none is named.
+    #[serde(default)]
+    pub set: Option<String>,
+    /// Image files in base64, `data:` URLs, or URLs of hosts that the server may fetch from.
+    #[serde(default)]
+    images: Vec<String>,
+    /// Instead of images: unit vectors that the set's image encoder made of them.
+    #[serde(default)]
+    vectors: Vec<Vec<f32>>,
+    /// The labels; further names of one after `|`.
+    labels: Vec<String>,
+    /// Templates; `a photo of a {}.` if none are given.
+    #[serde(default)]
+    templates: Option<TemplatesIn>,
+    /// How the prompts of a label become one score; `mean` if not given.
+    #[serde(default)]
+    aggregate: Option<AggregateIn>,
+    /// The most labels of an answer; 5 if not given.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    top: Option<usize>,
+    /// Whether the best label comes with the pairs behind it.
+    #[serde(default)]
+    explain: Option<bool>,
+    /// Excluded pairs.
+    #[serde(default)]
+    without: Option<WithoutIn>,
+    /// A kept generation; the live one if none is named.
+    #[serde(default)]
+    generation: Option<u64>,
+}
+
+/// The same as a form: `image` files, and the fields of the JSON form.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes a form")]
+pub(super) struct ClassifyForm {
+    /// An image file; may come several times.
+    #[schema(format = Binary, content_media_type = "application/octet-stream")]
+    image: Vec<String>,
+    /// A label; may come several times, or once as a JSON list.
+    labels: Vec<String>,
+    /// A template; may come several times, or once as a published name or a JSON list.
+    templates: Option<Vec<String>>,
+    /// The set; the first one if none is named.
+    set: Option<String>,
+    /// The most labels of an answer.
+    top: Option<usize>,
+    /// Whether the best label comes with the pairs behind it.
+    explain: Option<bool>,
+    /// How the prompts of a label become one score.
+    aggregate: Option<AggregateIn>,
+    /// Excluded pairs, as in JSON or as `source=shop`.
+    without: Option<WithoutIn>,
+    /// A kept generation; the live one if none is named.
+    generation: Option<u64>,
+}
+
+/// One result an image or vector, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Classified {
+    /// The set that answered.
+    set: String,
+    /// The generation that every result is of.
+    generation: u64,
+    /// One an image.
+    results: Vec<OneResult>,
+}
+
+/// An image's labels, or why there are none.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct OneResult {
+    /// The labels, best first.
+    predictions: Vec<Scored>,
+    /// The pairs behind the best label, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanations: Option<Vec<ReasonsOut>>,
+    /// Why this image could not be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Zero-shot classification of a batch.
+#[utoipa::path(
+    post,
+    path = "/v1/classify",
+    tag = "answers",
+    operation_id = "classify",
+    request_body(content(
+        (Classify = "application/json"),
+        (ClassifyForm = "multipart/form-data"),
+    )),
+    responses(
+        (status = 200, description = "One result an image", body = Classified),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn classify(
+    State(app): State<App>,
+    Asked(asked, files): Asked,
+) -> Result<Json<Classified>, Refusal> {
+    let set = app.set(asked.set.as_deref())?;
+    let inputs = match (
+        asked.vectors.is_empty(),
+        files.is_empty() && asked.images.is_empty(),
+    ) {
+        (true, _) => {
+            let mut all: Vec<Picture> = files.into_iter().map(Picture::Bytes).collect();
+            all.extend(pictures(asked.images));
+            check_batch("images", all.len(), app.limits())?;
+            Inputs::Pictures(all)
+        }
+        (false, true) => {
+            check_batch("vectors", asked.vectors.len(), app.limits())?;
+            Inputs::Vectors(asked.vectors)
+        }
+        (false, false) => {
+            let message = "images and vectors at once; give either";
+            return Err(Refusal::wrong_fields(message));
+        }
+    };
+    let templates = TemplatesIn::read(asked.templates.as_ref())?;
+    let aggregate = asked.aggregate.unwrap_or_default().into();
+    let question = Question {
+        on: on(asked.generation, asked.without),
+        inputs,
+        words: Words::new(&asked.labels, templates, aggregate, app.limits())?,
+        top: within("top", asked.top.unwrap_or(TOP), 1, usize::MAX)?,
+        why: match asked.explain {
+            Some(true) => Why::Best {
+                labels: 1,
+                pairs: PAIRS,
+            },
+            _ => Why::No,
+        },
+    };
+    let answers = answer::classify(&app, set, question).await?;
+    let ground = answers.ground;
+    let results = answers.results.into_iter().map(|result| match result {
+        Ok(answer) => {
+            let reasons = answer.reasons.into_iter();
+            let reasons = reasons.map(|r| ReasonsOut::of(set.name(), &ground, r));
+            let reasons: Vec<ReasonsOut> = reasons.collect();
+            OneResult {
+                predictions: answer.predictions.into_iter().map(Scored::from).collect(),
+                explanations: (!reasons.is_empty()).then_some(reasons),
+                error: None,
+            }
+        }
+        Err(rejected) => OneResult {
+            error: Some(rejected.reason),
+            ..OneResult::default()
+        },
+    });
+    Ok(Json(Classified {
+        results: results.collect(),
+        set: set.name().to_owned(),
+        generation: ground.generation(),
+    }))
+}
+
+/// A request in either form, and the files of a form.
+pub(super) struct Asked(Classify, Vec<Bytes>);
+
+impl<S: Send + Sync> FromRequest<S> for Asked {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let kind = request.headers().get(CONTENT_TYPE);
+        let is_form = kind.and_then(|k| k.to_str().ok()).is_some_and(|k| {
+            k.trim_start()
+                .to_ascii_lowercase()
+                .starts_with("multipart/form-data")
+        });
+        if !is_form {
+            let Body(asked) = Body::from_request(request, state).await?;
+            return Ok(Self(asked, Vec::new()));
+        }
+        let form = Multipart::from_request(request, state).await;
+        let form = form.map_err(|_| {
+            let message = "the content type multipart/form-data names no boundary; send it as the \
+                           library or curl -F makes it, with `boundary=...`";
+            Refusal::invalid("malformed_form", message)
+        })?;
+        from_form(form).await
+    }
+}
+
+async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
+    let malformed = |e: axum::extract::multipart::MultipartError| {
+        Refusal::invalid(
+            "malformed_form",
+            format!(
+                "the form cannot be read: {}; send multipart/form-data",
+                e.body_text()
+            ),
+        )
+    };
+    let (mut asked, mut files) = (Classify::default(), Vec::new());
+    let (mut templates, mut seen) = (Vec::new(), BTreeSet::new());
+    while let Some(field) = form.next_field().await.map_err(malformed)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "image" || name == "images" {
+            files.push(field.bytes().await.map_err(malformed)?);
+            continue;
+        }
+        let bytes = field.bytes().await.map_err(malformed)?;
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            let message =
+                format!("`{name}`: expected a text in UTF-8, found other bytes; send it in UTF-8");
+            return Err(Refusal::wrong_fields(message));
+        };
+        let text = text.to_owned();
+        let is_list = matches!(name.as_str(), "labels" | "templates");
+        if !is_list && !seen.insert(name.clone()) {
+            return Err(Refusal::wrong_fields(format!(
+                "`{name}` is given twice; give it once"
+            )));
+        }
+        match name.as_str() {
+            "labels" => extend(&mut asked.labels, "labels", text)?,
+            "templates" => extend(&mut templates, "templates", text)?,
+            "set" => asked.set = Some(text),
+            "top" => {
+                let top = whole_number("top", &text)?;
+                asked.top = Some(usize::try_from(top).unwrap_or(usize::MAX));
+            }
+            "explain" => {
+                asked.explain = Some(match text.trim() {
+                    "true" => true,
+                    "false" => false,
+                    other => return Err(wrong_field("explain", "true or false", other)),
+                });
+            }
+            "generation" => asked.generation = Some(whole_number("generation", &text)?),
+            "aggregate" => {
+                asked.aggregate = Some(match text.trim() {
+                    "mean" => AggregateIn::Mean,
+                    "max" => AggregateIn::Max,
+                    "mean-score" => AggregateIn::MeanScore,
+                    other => {
+                        let known = "one of mean, max, mean-score";
+                        return Err(wrong_field("aggregate", known, other));
+                    }
+                });
+            }
+            "without" => {
+                asked.without = Some(match text.starts_with('{') {
+                    true => parse_as("WithoutIn", text.as_bytes())?,
+                    false => WithoutIn::Where(text),
+                });
+            }
+            other => {
+                let message = format!(
+                    "the form has a field {other:?}; image, labels, templates, set, top, explain, \
+                     aggregate, without and generation are known"
+                );
+                return Err(Refusal::wrong_fields(message));
+            }
+        }
+    }
+    asked.templates = match templates.len() {
+        0 => None,
+        1 if !templates[0].contains('{') => templates.pop().map(TemplatesIn::Name),
+        _ => Some(TemplatesIn::List(templates)),
+    };
+    Ok(Asked(asked, files))
+}
+
+/// A field that is a JSON list gives its entries; any other is an entry itself.
+fn extend(list: &mut Vec<String>, field: &str, text: String) -> Result<(), Refusal> {
+    match text.trim_start().starts_with('[') {
+        true => match serde_json::from_str::<Vec<String>>(&text) {
+            Ok(entries) => list.extend(entries),
+            Err(_) => return Err(wrong_field(field, "a text, or a JSON list of texts", &text)),
+        },
+        false => list.push(text),
+    }
+    Ok(())
+}
+
+fn wrong_field(field: &str, expected: &str, found: &str) -> Refusal {
+    let shown: String = found.chars().take(60).collect();
+    let message = format!("`{field}`: expected {expected}, found {shown:?}");
+    Refusal::wrong_fields(message)
+}

@@ -1,0 +1,313 @@
+//! OpenAI's embeddings, of texts and of images; a model is a set.
+
+use axum::Json;
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::Body;
+use super::parts::{ErrorBody, check_batch};
+use crate::answer::{all, rows};
+use crate::encoders::Encoders;
+use crate::error::Refusal;
+use crate::picture::{Picture, is_data_url};
+use crate::state::App;
+use asif::modality::Modality;
+
+/// The most numbers of several relative vectors: each takes four bytes, and some ten as JSON.
+const RELATIVE: usize = 16 << 20;
+
+/// Inputs to embed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Embed {
+    /// The set; the first one if none is named.
+    #[serde(default)]
+    model: Option<String>,
+    /// A text or an image as a `data:image/...;base64` URL, or a list of them.
+    input: OneOrMany,
+    /// `float` for lists of numbers, `base64` for the bytes of 32-bit floats.
+    #[serde(default)]
+    encoding_format: Option<Encoding>,
+    /// `absolute` for the encoder's own unit vectors, `relative` for a number an anchor.
+    #[serde(default)]
+    space: Option<Coordinates>,
+    /// Refused unless it is the length that the vectors have.
+    #[serde(default)]
+    dimensions: Option<usize>,
+    /// Taken from clients of OpenAI, and not looked at.
+    #[serde(default)]
+    #[expect(dead_code, reason = "clients send it")]
+    user: Option<String>,
+}
+
+/// A text or several.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+/// How vectors are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Encoding {
+    /// As a list of numbers.
+    #[default]
+    Float,
+    /// As little-endian 32-bit floats in base64.
+    Base64,
+}
+
+/// Which coordinates a vector has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Coordinates {
+    /// The encoder's own: images and texts cannot be compared.
+    #[default]
+    Absolute,
+    /// The similarities to the anchors: images and texts can be compared.
+    Relative,
+}
+
+/// Vectors in the order of the inputs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Embedded {
+    /// `list`.
+    object: &'static str,
+    /// The vectors.
+    data: Vec<Embedding>,
+    /// The set that answered.
+    model: String,
+    /// What was read.
+    usage: Usage,
+}
+
+/// A vector.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Embedding {
+    /// `embedding`.
+    object: &'static str,
+    /// The place of its input.
+    index: usize,
+    /// The vector.
+    embedding: Vector,
+}
+
+/// A vector, in the form that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Vector {
+    /// Numbers.
+    Numbers(Vec<f32>),
+    /// Little-endian 32-bit floats in base64.
+    Base64(String),
+}
+
+/// What was read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Usage {
+    /// Tokens of all texts; an image has none.
+    prompt_tokens: usize,
+    /// The same.
+    total_tokens: usize,
+}
+
+/// Embeddings in OpenAI's form, of texts and of images.
+#[utoipa::path(
+    post,
+    path = "/v1/embeddings",
+    tag = "answers",
+    operation_id = "embeddings",
+    request_body = Embed,
+    responses(
+        (status = 200, description = "The vectors", body = Embedded),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn embed(
+    State(app): State<App>,
+    Body(asked): Body<Embed>,
+) -> Result<Json<Embedded>, Refusal> {
+    let set = app.set(asked.model.as_deref())?;
+    let inputs = match asked.input {
+        OneOrMany::One(input) => vec![input],
+        OneOrMany::Many(inputs) => inputs,
+    };
+    check_batch("inputs", inputs.len(), app.limits())?;
+    let (images, texts): (Vec<_>, Vec<_>) = inputs
+        .into_iter()
+        .enumerate()
+        .partition(|(_, input)| is_data_url(input));
+    let (encoders, ground) = (set.encoders(), set.ground());
+    let space = asked.space.unwrap_or_default();
+    if space == Coordinates::Relative {
+        check_relative(images.len() + texts.len(), ground.set().len())?;
+    }
+    let (image_places, images): (Vec<_>, Vec<_>) = images.into_iter().unzip();
+    let (text_places, texts): (Vec<usize>, Vec<String>) = texts.into_iter().unzip();
+    let pictures = images.into_iter().map(Picture::Text).collect();
+    let (images, vectors) = tokio::try_join!(
+        encoders.pictures(pictures, ground.set()),
+        encoders.texts(&texts, ground.set()),
+    )?;
+    let mut data = Vec::new();
+    for (modality, places, vectors) in [
+        (Modality::Image, image_places, images),
+        (Modality::Text, text_places, vectors),
+    ] {
+        if places.is_empty() {
+            continue;
+        }
+        for (place, vector) in places.iter().zip(&vectors) {
+            if let Err(rejected) = vector {
+                let message = format!("input {}, {modality}: {}", place + 1, rejected.reason);
+                return Err(Refusal::invalid("unusable_input", message));
+            }
+        }
+        let flat = all("input", vectors)?;
+        let vectors = match space {
+            Coordinates::Relative => rows(&app, ground.clone(), modality, flat).await?,
+            Coordinates::Absolute => {
+                let rows = flat.chunks_exact(ground.set().dim(modality).max(1));
+                rows.map(<[f32]>::to_vec).collect()
+            }
+        };
+        data.extend(places.into_iter().zip(vectors));
+    }
+    let tokens = count_tokens(&app, encoders, texts).await?;
+    data.sort_by_key(|(place, _)| *place);
+    let encoding = asked.encoding_format.unwrap_or_default();
+    let data = data.into_iter().map(|(index, vector)| {
+        if asked
+            .dimensions
+            .is_some_and(|wanted| wanted != vector.len())
+        {
+            let n = vector.len();
+            let message = format!("vectors have {n} numbers and are not cut; ask for {n}, or none");
+            return Err(Refusal::invalid("dimensions", message));
+        }
+        Ok(Embedding {
+            object: "embedding",
+            index,
+            embedding: written(vector, encoding),
+        })
+    });
+    Ok(Json(Embedded {
+        object: "list",
+        data: data.collect::<Result<_, _>>()?,
+        model: set.name().to_owned(),
+        usage: Usage {
+            prompt_tokens: tokens,
+            total_tokens: tokens,
+        },
+    }))
+}
+
+fn written(vector: Vec<f32>, encoding: Encoding) -> Vector {
+    match encoding {
+        Encoding::Float => Vector::Numbers(vector),
+        Encoding::Base64 => {
+            let bytes: Vec<u8> = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
+            Vector::Base64(STANDARD.encode(bytes))
+        }
+    }
+}
+
+/// Refuses more relative vectors than an answer should be long; one is always answered.
+fn check_relative(inputs: usize, anchors: usize) -> Result<(), Refusal> {
+    match inputs.saturating_mul(anchors) > RELATIVE && inputs > 1 {
+        true => Err(Refusal::too_large(format!(
+            "{inputs} relative vectors of {anchors} numbers each, at most {RELATIVE} numbers are \
+             answered at once; ask in several requests"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// The tokens of texts that have been encoded.
+async fn count_tokens(
+    app: &App,
+    encoders: &Encoders,
+    texts: Vec<String>,
+) -> Result<usize, Refusal> {
+    let embedder = std::sync::Arc::clone(encoders.embedder());
+    let count = move || {
+        // Several encoders read a text each in their own tokens; the first one's are told.
+        let encoder = embedder.text().members().first();
+        let tokens = |text: &String| encoder?.tokenize(text).ok();
+        Ok(texts.iter().filter_map(tokens).map(|t| t.len()).sum())
+    };
+    app.compute().run(count).await
+}
+
+/// The sets, as OpenAI lists models.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Models {
+    /// `list`.
+    object: &'static str,
+    /// One a set.
+    data: Vec<Model>,
+}
+
+/// A set.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Model {
+    /// Its name.
+    id: String,
+    /// `model`.
+    object: &'static str,
+    /// When the server was started, in seconds of Unix time.
+    created: u64,
+    /// `asif`.
+    owned_by: &'static str,
+}
+
+/// The sets in OpenAI's form.
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    tag = "sets",
+    operation_id = "models",
+    responses(
+        (status = 200, description = "The sets", body = Models),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn models(State(app): State<App>) -> Json<Models> {
+    let started = app.started().duration_since(std::time::UNIX_EPOCH);
+    let created = started.map_or(0, |d| d.as_secs());
+    let model = |set: &crate::set::Served| Model {
+        id: set.name().to_owned(),
+        object: "model",
+        created,
+        owned_by: "asif",
+    };
+    Json(Models {
+        object: "list",
+        data: app.sets().iter().map(model).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_do_not_grow_with_inputs_times_anchors() {
+        check_relative(64, 200_000).unwrap();
+        check_relative(1, usize::MAX).unwrap();
+        for (inputs, anchors) in [(64, 1_000_000), (2, usize::MAX)] {
+            let refusal = check_relative(inputs, anchors).unwrap_err();
+            assert_eq!(refusal.status().as_u16(), 413);
+        }
+    }
+}

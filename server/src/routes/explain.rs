@@ -1,0 +1,126 @@
+//! One label of one image, and the pairs behind it.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::{Body, within};
+use super::parts::{AggregateIn, ErrorBody, Scored, TemplatesIn, WithoutIn, on};
+use super::reasons::ReasonsOut;
+use crate::answer::{self, Inputs, Question, Why};
+use crate::error::Refusal;
+use crate::heads::Words;
+use crate::picture::Picture;
+use crate::state::App;
+
+/// Pairs of each side, unless the request says otherwise.
+const PAIRS: usize = 6;
+/// The most pairs of each side.
+const MOST: usize = 200;
+
+/// An image, labels, and the one to explain.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Explain {
+    /// The set; the first one if none is named.
+    #[serde(default)]
+    set: Option<String>,
+    /// An image file in base64, a `data:` URL, or the URL of a host that the server may fetch from.
+    image: String,
+    /// The labels to choose from.
+    labels: Vec<String>,
+    /// The label to explain; the best if none is named.
+    #[serde(default)]
+    label: Option<String>,
+    /// Templates; `a photo of a {}.` if none are given.
+    #[serde(default)]
+    templates: Option<TemplatesIn>,
+    /// How the prompts of a label become one score; `mean` if not given.
+    #[serde(default)]
+    aggregate: Option<AggregateIn>,
+    /// Excluded pairs.
+    #[serde(default)]
+    without: Option<WithoutIn>,
+    /// A kept generation; the live one if none is named.
+    #[serde(default)]
+    generation: Option<u64>,
+    /// How many pairs are listed that speak for the label, and how many against it.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 200)]
+    top: Option<usize>,
+}
+
+/// A label, and the pairs behind it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Explained {
+    /// The set that answered.
+    set: String,
+    /// The generation that all of it is of.
+    generation: u64,
+    /// The label's share of the softmax.
+    score: f32,
+    /// The label, its similarity and its pairs.
+    #[serde(flatten)]
+    reasons: ReasonsOut,
+    /// All labels, best first.
+    predictions: Vec<Scored>,
+}
+
+/// Why an image has a label: the anchor pairs that its score is made of.
+#[utoipa::path(
+    post,
+    path = "/v1/explain",
+    tag = "answers",
+    operation_id = "explain",
+    request_body = Explain,
+    responses(
+        (status = 200, description = "The label and its pairs", body = Explained),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn explain(
+    State(app): State<App>,
+    Body(asked): Body<Explain>,
+) -> Result<Json<Explained>, Refusal> {
+    let set = app.set(asked.set.as_deref())?;
+    let templates = TemplatesIn::read(asked.templates.as_ref())?;
+    let aggregate = asked.aggregate.unwrap_or_default().into();
+    let words = Words::new(&asked.labels, templates, aggregate, app.limits())?;
+    let pairs = within("top", asked.top.unwrap_or(PAIRS), 1, MOST)?;
+    let why = match &asked.label {
+        None => Why::Best { labels: 1, pairs },
+        Some(label) => {
+            let class = words.labels().iter().position(|known| known == label);
+            let class = class.ok_or_else(|| {
+                Refusal::invalid("no_such_label", "`label` is none of the labels")
+            })?;
+            Why::Label { class, pairs }
+        }
+    };
+    let question = Question {
+        on: on(asked.generation, asked.without),
+        inputs: Inputs::Pictures(vec![Picture::Text(asked.image)]),
+        words,
+        top: usize::MAX,
+        why,
+    };
+    let mut answers = answer::classify(&app, set, question).await?;
+    let mut answer = match answers.results.pop() {
+        Some(Ok(answer)) => answer,
+        Some(Err(rejected)) => return Err(Refusal::invalid("unusable_input", rejected.reason)),
+        None => return Err(Refusal::internal("the image got no answer")),
+    };
+    let reasons = answer.reasons.pop();
+    let reasons = reasons.ok_or_else(|| Refusal::internal("the label got no reasons"))?;
+    let of_label = answer.predictions.iter().find(|p| p.label == reasons.label);
+    Ok(Json(Explained {
+        set: set.name().to_owned(),
+        generation: answers.ground.generation(),
+        score: of_label.map_or(0.0, |p| p.score),
+        reasons: ReasonsOut::of(set.name(), &answers.ground, reasons),
+        predictions: answer.predictions.into_iter().map(Scored::from).collect(),
+    }))
+}

@@ -1,0 +1,175 @@
+//! What several requests and answers share.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::answer::On;
+use crate::error::Refusal;
+use crate::options::Limits;
+use crate::picture::Picture;
+use crate::set::Without;
+use asif::classify::Prediction;
+use asif::space::Aggregate;
+use asif::space::prompts::{Templates, named};
+
+/// What a refused request gets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErrorBody {
+    /// Why.
+    error: ErrorDetail,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErrorDetail {
+    /// For people: what is wrong, and what to do.
+    message: String,
+    /// The kind of error.
+    r#type: String,
+    /// The error itself, for programs.
+    code: String,
+    /// The request, as the log has it.
+    request_id: String,
+}
+
+/// A label with its score.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Scored {
+    /// The label.
+    label: String,
+    /// Its share of the softmax over all labels, in 0..=1.
+    score: f32,
+    /// The score of image and label in the space.
+    similarity: f32,
+}
+
+impl From<Prediction> for Scored {
+    fn from(prediction: Prediction) -> Self {
+        let Prediction {
+            label,
+            score,
+            similarity,
+            ..
+        } = prediction;
+        Self {
+            label,
+            score,
+            similarity,
+        }
+    }
+}
+
+/// Prompt templates: a published name (`clip:imagenet`), or a list with `{}` where the label goes.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum TemplatesIn {
+    /// A name.
+    Name(String),
+    /// The templates themselves.
+    List(Vec<String>),
+}
+
+impl TemplatesIn {
+    /// The templates; a name never names a file.
+    pub fn read(given: Option<&Self>) -> Result<Templates, Refusal> {
+        match given {
+            None => Ok(Templates::default()),
+            Some(Self::List(list)) => Ok(Templates::parse(list)?),
+            Some(Self::Name(name)) => match named::find(name) {
+                Some(set) => Ok(set.templates()?),
+                None => {
+                    let names: Vec<&str> = named::ALL.iter().map(|set| set.name).collect();
+                    let names = names.join(", ");
+                    Err(Refusal::invalid(
+                        "no_such_templates",
+                        format!("no templates have this name; there are {names}; or give a list"),
+                    ))
+                }
+            },
+        }
+    }
+}
+
+/// How the prompts of a label become one score.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum AggregateIn {
+    /// The score of the mean prompt (CLIP).
+    #[default]
+    Mean,
+    /// The best prompt's score (the ASIF paper).
+    Max,
+    /// The mean of the prompts' scores.
+    MeanScore,
+}
+
+impl From<AggregateIn> for Aggregate {
+    fn from(aggregate: AggregateIn) -> Self {
+        match aggregate {
+            AggregateIn::Mean => Self::Mean,
+            AggregateIn::Max => Self::Max,
+            AggregateIn::MeanScore => Self::MeanScore,
+        }
+    }
+}
+
+/// Excluded pairs: the answer is that of the set without them.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum WithoutIn {
+    /// Every pair with these values in its metadata, as `source=shop`.
+    Where(String),
+    /// Every pair that is named in one way or the other.
+    Named(WithoutNamed),
+}
+
+/// Pairs by what is said of them, by their ids, or both.
+#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WithoutNamed {
+    /// Values of pairs, as `source=shop`; each must fit a pair.
+    #[serde(default)]
+    r#where: BTreeSet<String>,
+    /// Ids of live pairs.
+    #[serde(default)]
+    ids: BTreeSet<String>,
+}
+
+/// The ground that a request names.
+pub(super) fn on(generation: Option<u64>, without: Option<WithoutIn>) -> On {
+    On {
+        generation,
+        without: without.map(|without| match without {
+            WithoutIn::Where(filter) => Without {
+                filters: [filter].into(),
+                ids: BTreeSet::new(),
+            },
+            WithoutIn::Named(WithoutNamed { r#where, ids }) => Without {
+                filters: r#where,
+                ids,
+            },
+        }),
+    }
+}
+
+/// Refuses an empty batch and one that is too large.
+pub(super) fn check_batch(what: &str, n: usize, limits: &Limits) -> Result<(), Refusal> {
+    match n {
+        0 => Err(Refusal::invalid(
+            "empty",
+            format!("no {what}; give at least one"),
+        )),
+        n if n > limits.batch => Err(Refusal::too_large(format!(
+            "{n} {what}, at most {} are accepted at once; ask in several requests",
+            limits.batch
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Pictures of texts in base64 or `data:` URLs.
+pub(super) fn pictures(texts: Vec<String>) -> Vec<Picture> {
+    texts.into_iter().map(Picture::Text).collect()
+}

@@ -1,0 +1,389 @@
+//! Sets, their anchors and pictures, their generations, and the map.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map as Object, Value};
+use utoipa::ToSchema;
+
+use super::body::{Named, OfGeneration};
+use super::parts::ErrorBody;
+use super::reasons::image_url;
+use crate::answer::{On, ground};
+use crate::error::Refusal;
+use crate::ground::Ground;
+use crate::map::Map;
+use crate::paths::without_paths;
+use crate::set::Served;
+use crate::state::App;
+use crate::thumbs::{Source, Thumbnail};
+use asif::anchors::history::{self, Change};
+use asif::anchors::{AnchorId, manifest};
+use asif::modality::Modality;
+
+/// What is live in a set.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SetOut {
+    /// Its name in requests.
+    name: String,
+    /// The live generation.
+    generation: u64,
+    /// Its anchor pairs.
+    anchors: usize,
+    /// How images are compared with texts.
+    space: String,
+    /// The encoders.
+    encoders: EncodersOut,
+    /// Where the pairs come from, the most frequent first.
+    sources: Vec<SourceOut>,
+    /// Under which terms, the most frequent first.
+    licences: Vec<SourceOut>,
+    /// Since when the generation is live here, RFC 3339.
+    since: String,
+    /// Generations that went live since the server was started.
+    swaps: u64,
+    /// Why the newest generation is not live, if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<String>,
+}
+
+/// The names and vector lengths of encoders.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EncodersOut {
+    /// The image encoder.
+    image: EncoderOut,
+    /// The text encoder.
+    text: EncoderOut,
+}
+
+/// An encoder.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EncoderOut {
+    /// Its name.
+    name: String,
+    /// The length of its vectors.
+    dim: usize,
+    /// A hash of all that changes a vector.
+    fingerprint: String,
+}
+
+/// A source or licence with its pairs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SourceOut {
+    /// What the pairs' metadata calls it.
+    name: String,
+    /// How many pairs.
+    count: u64,
+}
+
+/// The served sets.
+#[utoipa::path(
+    get,
+    path = "/v1/sets",
+    tag = "sets",
+    operation_id = "sets",
+    responses(
+        (status = 200, description = "What is live", body = Vec<SetOut>),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn sets(State(app): State<App>) -> Json<Vec<SetOut>> {
+    Json(app.sets().iter().map(|set| set_out(&app, set)).collect())
+}
+
+fn set_out(app: &App, set: &Served) -> SetOut {
+    let ground = set.ground();
+    let status = set.status();
+    let encoder = |modality| {
+        let identity = &ground.set().encoder(modality).identity;
+        EncoderOut {
+            name: identity.name.clone(),
+            dim: identity.dim,
+            fingerprint: identity.fingerprint.clone(),
+        }
+    };
+    SetOut {
+        name: set.name().to_owned(),
+        generation: ground.generation(),
+        anchors: ground.set().len(),
+        space: ground.searcher().recipe().in_use(ground.set().len()),
+        encoders: EncodersOut {
+            image: encoder(Modality::Image),
+            text: encoder(Modality::Text),
+        },
+        sources: by_count(&ground.set().manifest().sources),
+        licences: by_count(&ground.set().manifest().licences),
+        since: status.since,
+        swaps: status.swaps,
+        degraded: status.degraded.map(|d| app.told(&d.reason)),
+    }
+}
+
+fn by_count(tally: &BTreeMap<String, u64>) -> Vec<SourceOut> {
+    let entry = |(name, &count): (&String, &u64)| SourceOut {
+        name: name.clone(),
+        count,
+    };
+    let mut all: Vec<SourceOut> = tally.iter().map(entry).collect();
+    all.sort_by_key(|source| std::cmp::Reverse(source.count));
+    all
+}
+
+/// The anchors on a plane.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MapOut {
+    /// The generation.
+    generation: u64,
+    /// For each anchor, in their order: x and y in 0..=4095, and the place of its source.
+    points: Vec<[u16; 3]>,
+    /// The sources that points name.
+    sources: Vec<String>,
+    /// The share of the variance that the plane shows.
+    explained: f64,
+}
+
+/// The anchors on the plane in which their images vary most (PCA).
+#[utoipa::path(
+    get,
+    path = "/v1/sets/{name}/map",
+    tag = "sets",
+    operation_id = "map",
+    params(
+        ("name" = String, Path, description = "A set"),
+        ("generation" = Option<u64>, Query, description = "A kept generation; the live one if none is named"),
+    ),
+    responses(
+        (status = 200, description = "The map", body = MapOut),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn map(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    OfGeneration(of): OfGeneration,
+) -> Result<Json<MapOut>, Refusal> {
+    let ground = generation(&app, app.set(Some(&name))?, of).await?;
+    let base = Arc::clone(&ground);
+    let make = || app.compute().run_long(move || Ok(Map::of(base.set())?));
+    let (map, _) = ground.map.get(&(), 1, make).await?;
+    Ok(Json(MapOut {
+        generation: ground.generation(),
+        points: map.points.clone(),
+        sources: map.sources.clone(),
+        explained: map.explained,
+    }))
+}
+
+/// What is known of an anchor pair.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AnchorOut {
+    /// The generation.
+    generation: u64,
+    /// Its number in it.
+    anchor: AnchorId,
+    /// The pair's id.
+    id: String,
+    /// Its texts.
+    captions: Vec<String>,
+    /// Everything else that its source said.
+    #[schema(value_type = Object)]
+    meta: Object<String, Value>,
+    /// Where its picture is served.
+    image: String,
+}
+
+/// An anchor pair.
+#[utoipa::path(
+    get,
+    path = "/v1/sets/{name}/anchors/{anchor}",
+    tag = "sets",
+    operation_id = "anchor",
+    params(
+        ("name" = String, Path, description = "A set"),
+        ("anchor" = u32, Path, description = "The number of an anchor"),
+        ("generation" = Option<u64>, Query, description = "A kept generation; the live one if none is named"),
+    ),
+    responses(
+        (status = 200, description = "The pair", body = AnchorOut),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn anchor(
+    State(app): State<App>,
+    Named((name, anchor)): Named<(String, String)>,
+    OfGeneration(of): OfGeneration,
+) -> Result<Json<AnchorOut>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let ground = generation(&app, set, of).await?;
+    let anchor = number(&ground, &anchor)?;
+    let record = ground.set().record(anchor)?;
+    Ok(Json(AnchorOut {
+        generation: ground.generation(),
+        image: image_url(set.name(), anchor, ground.generation()),
+        anchor,
+        id: record.id,
+        captions: record.captions,
+        meta: serde_json::from_str(&record.meta).unwrap_or_default(),
+    }))
+}
+
+/// The picture of an anchor pair, at most 256 pixels a side.
+///
+/// Its `etag` is another one when the file was replaced; whoever sends it as `if-none-match` is told
+/// whether it still holds.
+#[utoipa::path(
+    get,
+    path = "/v1/sets/{name}/anchors/{anchor}/image",
+    tag = "sets",
+    operation_id = "anchor_image",
+    params(
+        ("name" = String, Path, description = "A set"),
+        ("anchor" = u32, Path, description = "The number of an anchor"),
+        ("generation" = Option<u64>, Query, description = "A kept generation; the live one if none is named"),
+    ),
+    responses(
+        (status = 200, description = "The picture", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"))),
+        (status = 304, description = "It is what `if-none-match` names"),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn picture(
+    State(app): State<App>,
+    Named((name, anchor)): Named<(String, String)>,
+    OfGeneration(of): OfGeneration,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let set = app.set(Some(&name))?;
+    let ground = generation(&app, set, of).await?;
+    // The file is the record's. No part of the request is ever part of a path.
+    let file = ground.set().record(number(&ground, &anchor)?)?.image;
+    let source = tokio::task::spawn_blocking(move || Source::at(file)).await;
+    let source = source.map_err(|_| Refusal::internal("the look at the file panicked"))??;
+    let tag = source.tag();
+    // Kept, and asked for again: the file may be replaced, also under a generation's number.
+    let cached = [
+        (ETAG, tag.clone()),
+        (CACHE_CONTROL, "private, no-cache".into()),
+    ];
+    if is_named(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, cached).into_response());
+    }
+    let thumbnail = match set.thumbnails.get(&source) {
+        Some(thumbnail) => thumbnail,
+        None => {
+            let of = source.clone();
+            let made = app.compute().run_long(move || Thumbnail::of(&of)).await?;
+            set.thumbnails.put(source, made.clone(), made.bytes.len());
+            made
+        }
+    };
+    let kind = [(CONTENT_TYPE, thumbnail.mime)];
+    Ok((kind, cached, thumbnail.bytes).into_response())
+}
+
+/// Whether `if-none-match` names this tag, or any.
+fn is_named(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH).iter();
+    let mut tags = values
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','));
+    // Proxies that change an answer's form mark its tag as weak.
+    tags.any(|named| matches!(named.trim(), "*") || named.trim().trim_start_matches("W/") == tag)
+}
+
+/// A change of a set, and the generation that it made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GenerationOut {
+    /// Its record.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    change: Change,
+    /// Whether requests can name it, and a swap go there.
+    kept: bool,
+    /// Whether it answers here.
+    live: bool,
+}
+
+/// What happened to a set, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/sets/{name}/generations",
+    tag = "sets",
+    operation_id = "generations",
+    params(("name" = String, Path, description = "A set")),
+    responses(
+        (status = 200, description = "The history", body = Vec<GenerationOut>),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn generations(
+    State(app): State<App>,
+    Named(name): Named<String>,
+) -> Result<Json<Vec<GenerationOut>>, Refusal> {
+    let set = app.set(Some(&name))?;
+    let (path, live) = (set.path().to_owned(), set.status().generation);
+    let read = move || {
+        let kept = manifest::kept(&path)?;
+        let out = |change: Change| GenerationOut {
+            kept: kept.contains(&change.generation),
+            live: change.generation == live,
+            change: without_folders(change),
+        };
+        Ok(history::read(&path)?.into_iter().map(out).collect())
+    };
+    // Not admitted, so that its time is kept here.
+    let time = app.limits().time;
+    match tokio::time::timeout(time, app.compute().run_long(read)).await {
+        Ok(read) => Ok(Json(read?)),
+        Err(_) => Err(Refusal::timeout(time.as_secs())),
+    }
+}
+
+/// A change as it is told: sources by their names, not by where this machine has them.
+fn without_folders(change: Change) -> Change {
+    Change {
+        detail: without_paths(&change.detail),
+        ..change
+    }
+}
+
+/// The ground of a generation.
+async fn generation(
+    app: &App,
+    set: &Served,
+    generation: Option<u64>,
+) -> Result<Arc<Ground>, Refusal> {
+    let on = On {
+        generation,
+        without: None,
+    };
+    ground(app, set, on).await
+}
+
+/// The number of an anchor that there is.
+fn number(ground: &Ground, text: &str) -> Result<AnchorId, Refusal> {
+    let n = ground.set().len();
+    let number: Option<AnchorId> = text.parse().ok();
+    number.filter(|&a| (a as usize) < n).ok_or_else(|| {
+        let message = format!(
+            "there is no such anchor; they are numbered 0 to {}",
+            n.saturating_sub(1)
+        );
+        Refusal::not_found("no_such_anchor", message)
+    })
+}

@@ -1,0 +1,150 @@
+//! Hugging Face's zero-shot-image-classification.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::{Body, Named};
+use super::parts::ErrorBody;
+use super::reasons::ReasonsOut;
+use crate::answer::{self, Inputs, On, Question, Why};
+use crate::error::Refusal;
+use crate::heads::Words;
+use crate::picture::Picture;
+use crate::state::App;
+use asif::space::Aggregate;
+use asif::space::prompts::Templates;
+
+/// Labels that are explained, and pairs that are listed of each side.
+const EXPLAINED: Why = Why::Best {
+    labels: 10,
+    pairs: 6,
+};
+
+/// An image and the labels to choose from.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ZeroShot {
+    /// The bytes of an image file in base64, a `data:` URL, or the URL of a host that the server may fetch from.
+    inputs: String,
+    /// The labels, and how they are put into words.
+    parameters: Parameters,
+    /// Taken from clients of Hugging Face, and not looked at.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    #[expect(dead_code, reason = "clients send it")]
+    options: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The labels, and how they are put into words.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    /// The labels to choose from.
+    candidate_labels: Vec<String>,
+    /// A sentence with `{}` where the label goes; `a photo of a {}.` if none is given.
+    #[serde(default)]
+    hypothesis_template: Option<String>,
+    /// Whether the best labels come with the pairs behind them.
+    #[serde(default)]
+    explanation: Option<bool>,
+}
+
+/// A label with its score.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LabelScore {
+    /// The label.
+    label: String,
+    /// Its share of the softmax over all labels.
+    score: f32,
+    /// The pairs behind it, where they were asked for: of the best ten labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<ReasonsOut>,
+}
+
+/// Zero-shot classification in Hugging Face's form, on the first set.
+#[utoipa::path(
+    post,
+    path = "/",
+    tag = "answers",
+    operation_id = "zero_shot",
+    request_body = ZeroShot,
+    responses(
+        (status = 200, description = "All labels, best first", body = Vec<LabelScore>),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn first(
+    State(app): State<App>,
+    Body(body): Body<ZeroShot>,
+) -> Result<Json<Vec<LabelScore>>, Refusal> {
+    zero_shot(&app, None, body).await
+}
+
+/// Zero-shot classification in Hugging Face's form, on a named set.
+#[utoipa::path(
+    post,
+    path = "/models/{name}",
+    tag = "answers",
+    operation_id = "zero_shot_named",
+    params(("name" = String, Path, description = "A set")),
+    request_body = ZeroShot,
+    responses(
+        (status = 200, description = "All labels, best first", body = Vec<LabelScore>),
+        (status = "4XX", description = "Refused", body = ErrorBody),
+        (status = "5XX", description = "Failed", body = ErrorBody),
+    ),
+    security((), ("api_key" = [])),
+)]
+pub(super) async fn named(
+    State(app): State<App>,
+    Named(name): Named<String>,
+    Body(body): Body<ZeroShot>,
+) -> Result<Json<Vec<LabelScore>>, Refusal> {
+    zero_shot(&app, Some(&name), body).await
+}
+
+async fn zero_shot(
+    app: &App,
+    name: Option<&str>,
+    body: ZeroShot,
+) -> Result<Json<Vec<LabelScore>>, Refusal> {
+    let set = app.set(name)?;
+    let ZeroShot {
+        inputs, parameters, ..
+    } = body;
+    let templates = match &parameters.hypothesis_template {
+        Some(template) => Templates::parse([template])?,
+        None => Templates::default(),
+    };
+    let labels = &parameters.candidate_labels;
+    let question = Question {
+        on: On::default(),
+        inputs: Inputs::Pictures(vec![Picture::Text(inputs)]),
+        words: Words::new(labels, templates, Aggregate::Mean, app.limits())?,
+        top: usize::MAX,
+        why: match parameters.explanation {
+            Some(true) => EXPLAINED,
+            _ => Why::No,
+        },
+    };
+    let mut answers = answer::classify(app, set, question).await?;
+    let answer = match answers.results.pop() {
+        Some(Ok(answer)) => answer,
+        Some(Err(rejected)) => return Err(Refusal::invalid("unusable_input", rejected.reason)),
+        None => return Err(Refusal::internal("the image got no answer")),
+    };
+    let mut reasons = answer.reasons.into_iter();
+    let scores = answer.predictions.into_iter().map(|prediction| {
+        let why = reasons.next();
+        LabelScore {
+            label: prediction.label,
+            score: prediction.score,
+            explanation: why.map(|r| ReasonsOut::of(set.name(), &answers.ground, r)),
+        }
+    });
+    Ok(Json(scores.collect()))
+}

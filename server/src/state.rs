@@ -1,0 +1,195 @@
+//! What every request is given.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::auth::Gate;
+use super::compute::Compute;
+use super::encoders::Encoders;
+use super::error::{Refusal, ServeError};
+use super::fetch::Fetcher;
+use super::limits::Room;
+use super::metrics::Metrics;
+use super::options::{Limits, ServeOptions};
+use super::paths::without_paths;
+use super::represent::Represent;
+use super::set::Served;
+use super::uploads;
+use asif::anchors::{AnchorSet, Embedder};
+
+/// Where receipts name pairs by their ids.
+const IDS: [&str; 3] = ["added_ids", "removed_ids", "missing"];
+
+/// Opens the encoders that a set was built with.
+pub type OpenEncoders<'a> = dyn Fn(&AnchorSet) -> Result<Embedder, OpenError> + 'a;
+
+/// Why encoders could not be opened.
+pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The state of a server; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct App(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    sets: Vec<Served>,
+    compute: Arc<Compute>,
+    represent: Represent,
+    metrics: Arc<Metrics>,
+    gate: Gate,
+    room: Room,
+    limits: Limits,
+    options: ServeOptions,
+    started: SystemTime,
+}
+
+impl App {
+    /// Opens encoders and sets.
+    ///
+    /// # Errors
+    /// Why one of them cannot be served.
+    pub fn open(options: ServeOptions, open: &OpenEncoders<'_>) -> Result<Self, ServeError> {
+        let metrics = Arc::new(Metrics::new());
+        let limits = options.limits;
+        let room = Room::new(&limits);
+        let (hosts, memory) = (options.image_hosts.clone(), room.memory().clone());
+        let fetcher = Arc::new(Fetcher::new(hosts, memory, &limits)?);
+        let mut encoders: Vec<Arc<Encoders>> = Vec::new();
+        let mut sets = Vec::with_capacity(options.sets.len());
+        for named in &options.sets {
+            let (set, _) = AnchorSet::open_or_last_good(&named.path)?;
+            let known = encoders.iter().find(|known| known.check(&set).is_ok());
+            let shared = match known {
+                Some(shared) => Arc::clone(shared),
+                None => {
+                    let embedder = open(&set).map_err(|source| ServeError::Encoders {
+                        set: named.path.clone(),
+                        source,
+                    })?;
+                    let new = Encoders::start(
+                        Arc::new(embedder),
+                        Arc::clone(&fetcher),
+                        &limits,
+                        Arc::clone(&metrics),
+                    )?;
+                    let new = Arc::new(new);
+                    encoders.push(Arc::clone(&new));
+                    new
+                }
+            };
+            if let Some(uploads) = &options.uploads {
+                let folder = uploads.join(&named.name);
+                uploads::sweep(&folder, &named.path)
+                    .map_err(|source| ServeError::Uploads { folder, source })?;
+            }
+            sets.push(Served::open(named, shared, Arc::clone(&metrics))?);
+        }
+        let gate = Gate {
+            api: options.api_key.clone(),
+            admin: options.admin_key.clone(),
+            local: options.api_key.is_none() && options.listen.ip().is_loopback(),
+        };
+        let compute = Arc::new(Compute::start()?);
+        Ok(Self(Arc::new(State {
+            sets,
+            represent: Represent::start(Arc::clone(&compute), Arc::clone(&metrics))?,
+            compute,
+            metrics,
+            gate,
+            room,
+            limits,
+            options,
+            started: SystemTime::now(),
+        })))
+    }
+
+    /// All sets, in the order they were named.
+    pub fn sets(&self) -> &[Served] {
+        &self.0.sets
+    }
+
+    /// The set of this name; the first if none is named.
+    ///
+    /// # Errors
+    /// That there is none.
+    pub fn set(&self, name: Option<&str>) -> Result<&Served, Refusal> {
+        let found = match name {
+            None => self.0.sets.first(),
+            Some(name) => self.0.sets.iter().find(|set| set.name() == name),
+        };
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.0.sets.iter().map(Served::name).collect();
+            // What was asked for is not repeated: it may be anything.
+            let message = format!("there is no such set; there are {}", names.join(", "));
+            Refusal::not_found("no_such_set", message)
+        })
+    }
+
+    /// A message as whoever asks is told it: without where anything lies on this machine.
+    pub fn told(&self, message: &str) -> String {
+        let sets = self.0.sets.iter();
+        let told = sets.fold(message.to_owned(), |told, set| set.without_path(&told));
+        without_paths(&told)
+    }
+
+    /// The same for every text of a JSON value but ids of pairs.
+    pub fn told_json(&self, value: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => Value::String(self.told(&text)),
+            Value::Array(list) => list.into_iter().map(|v| self.told_json(v)).collect(),
+            Value::Object(map) => {
+                let told = |(key, value): (String, Value)| match IDS.contains(&key.as_str()) {
+                    // They are the client's, whatever they look like.
+                    true => (key, value),
+                    false => {
+                        let told = self.told_json(value);
+                        (key, told)
+                    }
+                };
+                map.into_iter().map(told).collect()
+            }
+            other => other,
+        }
+    }
+
+    /// Where answers are computed.
+    pub fn compute(&self) -> &Compute {
+        &self.0.compute
+    }
+
+    /// Where images are searched for.
+    pub fn represent(&self) -> &Represent {
+        &self.0.represent
+    }
+
+    /// What Prometheus is told.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Who may ask.
+    pub fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    /// How much may be in work.
+    pub fn room(&self) -> &Room {
+        &self.0.room
+    }
+
+    /// How much one request may take.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// What the server was started with.
+    pub fn options(&self) -> &ServeOptions {
+        &self.0.options
+    }
+
+    /// When it was.
+    pub fn started(&self) -> SystemTime {
+        self.0.started
+    }
+}

@@ -1,0 +1,95 @@
+//! Small pictures of anchors, for pages.
+
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use axum::body::Bytes;
+
+use super::error::Refusal;
+use asif::encode::InputError;
+use asif::encode::image::decode::{PictureLimits, decode_shown};
+use asif::eval::html::thumbnail;
+
+/// The longest side, in pixels.
+const SIDE: u32 = 256;
+/// How long a picture waits for memory that others have.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The largest file that is read.
+const LARGEST: u64 = 64 << 20;
+
+/// A picture's file as it is now: with another length or time of change it is another one, which may
+/// show something else under the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Source {
+    path: String,
+    length: u64,
+    modified: [i64; 2],
+}
+
+/// A small picture and its type.
+#[derive(Debug, Clone)]
+pub(super) struct Thumbnail {
+    /// `image/jpeg` or `image/png`.
+    pub mime: &'static str,
+    /// The file.
+    pub bytes: Bytes,
+}
+
+impl Source {
+    /// What lies at a path, which must come from an anchor's record; asks the disk.
+    ///
+    /// # Errors
+    /// When there is no such file any more, or it is too large.
+    pub fn at(path: String) -> Result<Self, Refusal> {
+        let found = fs_err::metadata(&path).map_err(|_| gone("its file is not there"))?;
+        if !found.is_file() || found.len() > LARGEST {
+            return Err(gone("its file is too large"));
+        }
+        Ok(Self {
+            path,
+            length: found.len(),
+            modified: [found.mtime(), found.mtime_nsec()],
+        })
+    }
+
+    /// What tells it from every other, as an HTTP entity tag. Where it lies is not to be seen in it.
+    pub fn tag(&self) -> String {
+        let mut hash = blake3::Hasher::new();
+        hash.update(&self.length.to_le_bytes());
+        for part in self.modified {
+            hash.update(&part.to_le_bytes());
+        }
+        hash.update(self.path.as_bytes());
+        format!("\"{}\"", &hash.finalize().to_hex()[..32])
+    }
+}
+
+impl Thumbnail {
+    /// Of a picture. What is no picture is never told: only pixels go out.
+    ///
+    /// # Errors
+    /// When there is no such file any more, or it is no picture.
+    pub fn of(source: &Source) -> Result<Self, Refusal> {
+        let bytes = fs_err::read(&source.path).map_err(|_| gone("its file cannot be read"))?;
+        let limits = PictureLimits {
+            patience: Some(PATIENCE),
+            ..PictureLimits::default()
+        };
+        let picture = decode_shown(&bytes, limits).map_err(|e| match e {
+            InputError::DecodersBusy => Refusal::busy("other large images are being decoded"),
+            other => gone(&other.to_string()),
+        })?;
+        let small = thumbnail(&picture, SIDE);
+        let small = small.map_err(|e| Refusal::internal(e.to_string()))?;
+        let (mime, bytes) = small.encoded();
+        Ok(Self {
+            mime,
+            bytes: Bytes::copy_from_slice(bytes),
+        })
+    }
+}
+
+fn gone(why: &str) -> Refusal {
+    let message = format!("the picture of this pair cannot be shown: {why}");
+    Refusal::not_found("no_picture", message)
+}

@@ -1,0 +1,43 @@
+//! The errors of files that say otherwise than tokenizer.json, and how they write tokens.
+
+use serde_json::Value;
+
+use super::super::error::ModelError;
+use super::super::folder::Settings;
+
+pub(super) fn differs(file: &Settings, key: &str, found: &str, expected: &str) -> ModelError {
+    file.bad(
+        key,
+        found,
+        expected,
+        "make it agree with tokenizer.json: save the tokenizer again with the program that the model \
+         comes from, or correct the file that is wrong",
+    )
+}
+
+/// The error for a switch that says otherwise than tokenizer.json, by itself or by being absent where
+/// the tokenizer's class then takes it for the other.
+pub(super) fn contrary(
+    file: &Settings,
+    key: &str,
+    asked: Option<bool>,
+    expected: &str,
+) -> ModelError {
+    match asked {
+        Some(asked) => differs(file, key, &asked.to_string(), expected),
+        None => file.bad(
+            key,
+            "absent",
+            &format!("{expected}; the tokenizer's class takes it for the other where it is absent"),
+            "write it into the file as it is meant, and save tokenizer.json again if that differs",
+        ),
+    }
+}
+
+/// The text of a token that is written as a text or as an object.
+pub(super) fn content(token: &Value) -> Option<&str> {
+    match token {
+        Value::String(text) => Some(text),
+        other => other.get("content").and_then(Value::as_str),
+    }
+}
