@@ -7,14 +7,15 @@ mod synthetic;
 use std::collections::HashSet;
 use std::path::Path;
 
-use asif::anchors::compact::compact;
-use asif::anchors::plan::{GraphPolicy, SearchMode};
-use asif::anchors::remove::{Selection, remove};
-use asif::anchors::select::Filter;
-use asif::anchors::swap::{Target, swap};
-use asif::anchors::{
-    AnchorId, AnchorSet, AnchorsError, Searcher, WriteOptions, history, manifest, vectors,
-};
+use asif::anchors::change::compact::compact;
+use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::select::Filter;
+use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::vectors;
+use asif::anchors::stored::history;
+use asif::anchors::stored::plan::{GraphPolicy, SearchMode};
+use asif::anchors::stored::witness;
+use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, WriteOptions};
 use asif::modality::Modality;
 use asif::space::{RelativeRow, SpaceParams};
 use proptest::prelude::*;
@@ -235,7 +236,7 @@ fn only_the_wanted_generations_are_kept_and_all_of_them_open() {
         remove(&path, &one(n), &keep).unwrap();
     }
     compact(&path, GraphPolicy::Never, &keep).unwrap();
-    assert_eq!(manifest::kept(&path).unwrap(), [4, 5, 6]);
+    assert_eq!(witness::kept(&path).unwrap(), [4, 5, 6]);
     for n in [4, 5, 6] {
         AnchorSet::open_generation(&path, n)
             .unwrap()

@@ -6,8 +6,11 @@ mod synthetic;
 
 use std::path::Path;
 
-use asif::anchors::cache::{ContentKey, EmbeddingCache};
-use asif::anchors::{AnchorSet, check, history, manifest};
+use asif::anchors::AnchorSet;
+use asif::anchors::care::check;
+use asif::anchors::stored::history;
+use asif::anchors::stored::witness;
+use asif::embed::cache::{ContentKey, EmbeddingCache};
 use serde_json::json;
 use support::{asif, bare, demo_pairs, on, run, write_jsonl};
 use synthetic::{DIMS, pair, set};
@@ -164,7 +167,7 @@ fn what_is_damaged_is_found_and_what_can_be_is_repaired() {
         repaired.out
     );
     assert_eq!(AnchorSet::open(&path).unwrap().manifest().generation, 3);
-    assert_eq!(manifest::kept(&path).unwrap(), [1, 3], "2 cannot come back");
+    assert_eq!(witness::kept(&path).unwrap(), [1, 3], "2 cannot come back");
     assert!(!path.join("generations/g000002.del").exists());
     let last = history::read(&path).unwrap().pop().unwrap();
     assert_eq!((last.command.as_str(), last.generation), ("repair", 3));
@@ -225,7 +228,7 @@ fn vectors_and_graphs_are_rebuilt_with_the_real_encoders() {
 }
 
 /// All that a pair is known by.
-fn bytes_of(pair: &asif::anchors::vectors::PairVectors) -> [Vec<u8>; 4] {
+fn bytes_of(pair: &asif::anchors::change::vectors::PairVectors) -> [Vec<u8>; 4] {
     let bytes = |v: &[f32]| v.iter().flat_map(|x| x.to_le_bytes()).collect();
     [
         pair.record.id.clone().into_bytes(),

@@ -4,12 +4,14 @@ use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::remove::{Selection, remove};
-use asif::anchors::respace::respace;
-use asif::anchors::reweigh::reweigh;
-use asif::anchors::swap::{Target, swap};
-use asif::anchors::{AnchorSet, WriteOptions, compact::compact, manifest};
+use asif::anchors::change::compact::compact;
+use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::respace::respace;
+use asif::anchors::change::reweigh::reweigh;
+use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::stored::plan::GraphPolicy;
+use asif::anchors::stored::witness;
+use asif::anchors::{AnchorSet, WriteOptions};
 use asif::home::Home;
 use asif::modality::Sides;
 use asif::space::Recipe;
@@ -482,7 +484,7 @@ pub fn change(set: &Path, change: &str) {
 
 /// The next change of a set, whatever the last one was, which must succeed without a warning.
 pub fn next_change(set: &Path) -> u64 {
-    let live = manifest::kept(set).unwrap().pop().unwrap();
+    let live = witness::kept(set).unwrap().pop().unwrap();
     let receipt = swap(set, Target::Generation(live), &WriteOptions::default()).unwrap();
     assert!(receipt.warnings.is_empty(), "{:?}", receipt.warnings);
     receipt.change.generation

@@ -1,0 +1,121 @@
+//! Where a repair moves what it gives up: nothing that it cannot use is deleted.
+
+use std::path::{Path, PathBuf};
+
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::layout;
+use crate::anchors::stored::place;
+use crate::disk as fs;
+
+/// Moves `name`, a file or folder in `folder` of a set, to [`layout::DAMAGED`] under a free name, durably. One
+/// that is not there is no error.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn put(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
+    let path = folder.join(name);
+    if fs::found_itself(&path)?.is_none() {
+        return Ok(());
+    }
+    fs::rename(&path, &free_place(set, name)?)?;
+    fs::sync_folder(&set.join(layout::DAMAGED))?;
+    Ok(fs::sync_folder(folder)?)
+}
+
+/// Keeps what `folder` has under `name`, which is about to be replaced: a file gets a second name in
+/// [`layout::DAMAGED`], anything else is moved there. One that is not there is no error.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn keep(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
+    let path = folder.join(name);
+    if !fs::found_itself(&path)?.is_some_and(|found| found.is_file()) {
+        return put(set, folder, name);
+    }
+    fs::link_or_copy(&path, &free_place(set, name)?)?;
+    Ok(fs::sync_folder(&set.join(layout::DAMAGED))?)
+}
+
+fn free_place(set: &Path, name: &str) -> Result<PathBuf, AnchorsError> {
+    let aside = set.join(layout::DAMAGED);
+    fs::create_dir_all(&aside)?;
+    let mut place = aside.join(name);
+    let mut n = 1;
+    while fs::found_itself(&place)?.is_some() {
+        place = aside.join(format!("{name}.{n}"));
+        n += 1;
+    }
+    Ok(place)
+}
+
+/// What somebody else put into [`layout::DAMAGED`], or in its place.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(crate) fn foreign(set: &Path) -> Result<Vec<PathBuf>, AnchorsError> {
+    let aside = set.join(layout::DAMAGED);
+    if fs::found_itself(&aside)?.is_none() {
+        return Ok(Vec::new());
+    }
+    if !fs::has_folder(&aside)? {
+        return Ok(vec![aside]);
+    }
+    let mut foreign = Vec::new();
+    for name in fs::names(&aside)? {
+        let path = aside.join(&name);
+        if !layout::in_damaged(&name) {
+            foreign.push(path);
+        } else if layout::is_segment_name(layout::old_name(&name)) {
+            let held = place::foreign_in_segment(&path)?.into_iter();
+            foreign.extend(held.map(|of| path.join(of)));
+        }
+    }
+    Ok(foreign)
+}
+
+/// Deletes what repairs put aside, durably, and leaves what somebody else did.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn clear(set: &Path) -> Result<(), AnchorsError> {
+    let aside = set.join(layout::DAMAGED);
+    let is_link = fs::found_itself(&aside)?.is_some_and(|found| found.is_symlink());
+    if foreign(set)?.is_empty() && !is_link {
+        return Ok(fs::remove_dir_all(&aside)?);
+    }
+    // Of a link, the folder that it leads to is somebody's.
+    if !fs::has_folder(&aside)? {
+        return Ok(());
+    }
+    for name in fs::names(&aside)? {
+        let path = aside.join(&name);
+        if !layout::in_damaged(&name) {
+            continue;
+        }
+        match layout::is_segment_name(layout::old_name(&name)) {
+            true => place::remove_segment(&path)?,
+            false => fs::remove_hidden(&path)?,
+        }
+    }
+    Ok(fs::sync_folder(&aside)?)
+}
+
+/// Makes the moves of a repair that was killed durable.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn sync(set: &Path) -> Result<(), AnchorsError> {
+    let folders = [
+        set.join(layout::DAMAGED),
+        layout::generations_folder(set),
+        layout::segments_folder(set),
+        layout::log_folder(set),
+        set.to_owned(),
+    ];
+    for folder in &folders {
+        if fs::has_folder(folder)? {
+            fs::sync_folder(folder)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Pairs go: a removal writes a few bits and a manifest, whatever the size of the set.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::select::{self, Filter};
+use super::writer::{Next, Receipt, WriteOptions, Writer};
+use crate::anchors::error::AnchorsError;
+
+/// Which pairs are to go.
+#[derive(Debug, Clone)]
+pub enum Selection {
+    /// Those with these ids.
+    Ids {
+        /// The ids.
+        ids: HashSet<String>,
+        /// Whether ids that no live pair has are passed over.
+        missing_ok: bool,
+    },
+    /// Those that a filter lets through.
+    Where(Filter),
+}
+
+/// Removes pairs from a set.
+///
+/// From the next generation on they have no influence: in exact mode every answer has the bits of a
+/// set that was built without them. Their bytes stay in the segment for the sake of rollback, until
+/// purge.
+///
+/// # Errors
+/// When an id is not there, nothing was selected, nothing would be left, somebody else writes, or
+/// the disk refuses.
+pub fn remove(
+    set: &Path,
+    selection: &Selection,
+    options: &WriteOptions,
+) -> Result<Receipt, AnchorsError> {
+    let mut writer = Writer::begin(set, options)?;
+    let live = writer.live()?;
+    writer.mark("open");
+    let (rows, missing) = match selection {
+        Selection::Ids { ids, missing_ok } => {
+            let (rows, missing) = select::by_ids(&live, ids)?;
+            if !missing.is_empty() && (!missing_ok || rows.is_empty()) {
+                let (path, ids) = (set.to_owned(), few(&missing));
+                return Err(match missing_ok {
+                    true => AnchorsError::NoneOfThese { path, ids },
+                    false => AnchorsError::NoSuchPair { path, ids },
+                });
+            }
+            (rows, missing)
+        }
+        Selection::Where(filter) => (select::by_filter(&live, filter)?, Vec::new()),
+    };
+    if rows.is_empty() {
+        let filter = match selection {
+            Selection::Where(filter) => filter.to_string(),
+            Selection::Ids { .. } => "an id of an empty list".to_owned(),
+        };
+        return Err(AnchorsError::NoMatch {
+            path: set.to_owned(),
+            filter,
+        });
+    }
+    if rows.len() == live.len() {
+        return Err(AnchorsError::WouldBeEmpty {
+            path: set.to_owned(),
+        });
+    }
+    writer.mark("find");
+    let left = live.remaining(&rows)?;
+    let next = Next {
+        manifest: left.manifest,
+        tombstones: Some(left.tombstones),
+        command: "anchors remove",
+        detail: match selection {
+            Selection::Where(filter) => filter.to_string(),
+            Selection::Ids { .. } => String::new(),
+        },
+        moved: (0, left.removed.len() as u64),
+        ids: (Vec::new(), left.removed),
+    };
+    writer.mark("mark");
+    let mut receipt = writer.publish(next)?;
+    receipt.missing = missing;
+    Ok(receipt)
+}
+
+fn few(ids: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let mut text = format!("{:?}", ids[0]);
+    for id in ids.iter().take(SHOWN).skip(1) {
+        text.push_str(&format!(" or {id:?}"));
+    }
+    if ids.len() > SHOWN {
+        text.push_str(&format!(", and {} more", ids.len() - SHOWN));
+    }
+    text
+}

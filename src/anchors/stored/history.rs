@@ -1,0 +1,156 @@
+//! What happened to a set: one record a generation, in a log that people can read.
+//!
+//! ```text
+//! log/changes.jsonl        one JSON object a line, oldest first
+//! log/g000042.ids.jsonl    the ids of a change, one object a line, where there are many
+//! ```
+//!
+//! The record of a change is part of its manifest, so it becomes true in the moment in which
+//! `CURRENT` names that manifest. The log is written after that: it never tells of what did not
+//! happen, and what a crash kept from it is added by the next writer and by every reader. Form,
+//! checksums and repair of its lines are in `log`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::change_record::Change;
+use super::layout;
+use super::manifest::Manifest;
+use super::witness;
+use super::{log, publish};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::disk as fs;
+
+/// Every change that led to the live generation, oldest first.
+///
+/// # Errors
+/// When the folder is not a set, or a whole line of the log is not a record or is damaged.
+pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
+    let mut changes = logged(set)?;
+    changes.extend(missing(set, &changes)?);
+    changes.sort_by_key(|c| c.generation);
+    Ok(changes)
+}
+
+/// The same, as far as a damaged log or manifest can be read.
+///
+/// # Errors
+/// When the system refuses to let them be read.
+pub fn readable(set: &Path) -> Result<Vec<Change>, AnchorsError> {
+    let (lines, _) = log::read(set)?;
+    let mut changes: Vec<Change> = lines.into_iter().map(|line| line.change).collect();
+    changes.extend(if_whole(missing(set, &changes))?.unwrap_or_default());
+    changes.sort_by_key(|c| c.generation);
+    Ok(changes)
+}
+
+/// Adds what a crash kept from the log.
+///
+/// # Errors
+/// When the log cannot be read or written.
+pub fn reconcile(set: &Path) -> Result<(), AnchorsError> {
+    for change in missing(set, &logged(set)?)? {
+        append(set, &change, None)?;
+    }
+    Ok(())
+}
+
+/// The whole lines of the log.
+fn logged(set: &Path) -> Result<Vec<Change>, AnchorsError> {
+    let (lines, findings) = log::read(set)?;
+    match findings.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(lines.into_iter().map(|line| line.change).collect()),
+    }
+}
+
+/// The changes of published generations that the log lacks.
+fn missing(set: &Path, logged: &[Change]) -> Result<Vec<Change>, AnchorsError> {
+    let known: BTreeSet<u64> = logged.iter().map(|c| c.generation).collect();
+    let lacking = witness::kept(set)?
+        .into_iter()
+        .filter(|n| !known.contains(n));
+    // A manifest that cannot be read is damage that `verify` reports; its record is lost with it.
+    let mut changes = Vec::new();
+    for generation in lacking {
+        let manifest = if_whole(Manifest::read(set, &layout::generation_name(generation)))?;
+        changes.extend(manifest.and_then(|manifest| manifest.change));
+    }
+    Ok(changes)
+}
+
+/// Appends a record, durably. `keep` is how many generations are kept from then on.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), AnchorsError> {
+    let path = layout::log_path(set);
+    let line = log::line(change, keep).map_err(|reason| AnchorsError::Manifest {
+        path: path.clone(),
+        reason,
+    })?;
+    fs::create_dir_all(&layout::log_folder(set))?;
+    Ok(fs::append_line(&path, &line)?)
+}
+
+/// Writes the log anew with these records; what it said of how many generations are kept stays.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError> {
+    let (old, _) = log::read(set)?;
+    let keep = |n: u64| old.iter().find(|l| l.change.generation == n)?.keep;
+    let lines = changes.iter().map(|change| log::LogLine {
+        keep: keep(change.generation),
+        change: change.clone(),
+        checked: true,
+    });
+    log::write(set, &lines.collect::<Vec<_>>())
+}
+
+/// Pairs, and these by licence.
+pub(crate) type PairCounts = (u64, BTreeMap<String, u64>);
+
+/// The pairs of a generation, and these by licence: from its manifest, or from the log where that cannot
+/// be read. None where neither tells.
+///
+/// # Errors
+/// When the system refuses to let them be read.
+pub(crate) fn pairs_of(set: &Path, generation: u64) -> Result<Option<PairCounts>, AnchorsError> {
+    if let Some(manifest) = if_whole(Manifest::read(set, &layout::generation_name(generation)))? {
+        return Ok(Some((manifest.counts.pairs, manifest.licences)));
+    }
+    let (lines, _) = log::read(set)?;
+    let mut changes = lines.into_iter().map(|line| line.change);
+    let change = changes.find(|change| change.generation == generation);
+    Ok(change.map(|change| (change.pairs_after, change.licences_after)))
+}
+
+/// The same for the generation before a change, which must be known.
+///
+/// # Errors
+/// [`AnchorsError::NeedsRepair`] when neither tells.
+pub(crate) fn pairs_before(set: &Path, generation: u64) -> Result<PairCounts, AnchorsError> {
+    pairs_of(set, generation)?.ok_or_else(|| AnchorsError::NeedsRepair {
+        path: layout::log_path(set),
+        set: set.to_owned(),
+        what: format!(
+            "it lacks the record of generation {generation}, whose manifest cannot be read"
+        ),
+    })
+}
+
+/// Removes lists of ids of generations after the live one: a writer was killed before they counted.
+pub(crate) fn sweep(set: &Path) -> Result<(), AnchorsError> {
+    let live = publish::live_number(set)?;
+    let folder = layout::log_folder(set);
+    for name in fs::names(&folder)? {
+        let number = name
+            .strip_suffix(".ids.jsonl")
+            .and_then(layout::generation_number);
+        if number.is_some_and(|n| n > live) {
+            fs::remove_file(&folder.join(name))?;
+        }
+    }
+    Ok(fs::sweep_hidden(&folder, layout::in_log)?)
+}

@@ -1,0 +1,330 @@
+//! The immutable files of some pairs.
+//!
+//! ```text
+//! segments/ID/image.vec      image vectors      } asif_index::VectorSet
+//! segments/ID/text.vec       text vectors       }
+//! segments/ID/image.graph     over them, where it pays
+//! segments/ID/text.graph
+//! segments/ID/pairs.rec      ids, captions, metadata (records.rs)
+//! segments/ID/moments.sum    the exact sums of both sides' vectors, for centring
+//! segments/ID/products.sum   in large segments, the sums of their products, for fitted spaces
+//! segments/ID/skipped.jsonl  rows of the sources that were left out, and why
+//! ```
+//!
+//! The id is derived from the content: the same pairs with the same vectors make the same segment.
+
+mod content_hash;
+mod sums;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use super::layout;
+use asif_index::{Graph, VectorSet};
+
+use super::manifest::{Manifest, SegmentEntry};
+use super::plan::{self, Planned, SearchMode, SearchPlan};
+use super::records::{Record, Records};
+use super::{content, products};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::disk as fs;
+use crate::modality::{Modality, Sides};
+use crate::space::linear::Moments;
+use crate::space::vector::VectorSum;
+use content_hash::ContentHash;
+use sums::read_sums;
+pub use writer::SegmentWriter;
+
+/// Whether a graph lies in the folder of a segment, sound or not.
+///
+/// # Errors
+/// When the system refuses to say.
+pub(crate) fn has_graphs(folder: &Path) -> Result<bool, AnchorsError> {
+    let [image, text] =
+        [layout::IMAGE_GRAPH, layout::TEXT_GRAPH].map(|name| fs::found(&folder.join(name)));
+    Ok(image?.is_some() || text?.is_some())
+}
+
+/// The name of the segment in this folder by its content, if all its files are sound.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(crate) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> {
+    let name = || {
+        let pairs = Records::open(&folder.join(layout::PAIRS))?.len() as u64;
+        let segment = Segment::open_alone(folder, pairs)?;
+        segment.verify()?;
+        segment.content_name()
+    };
+    if_whole(name())
+}
+
+/// Whether the segment of this entry lies in `folder`, to the last byte, with the files that it names.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(crate) fn is_whole(folder: &Path, entry: &SegmentEntry) -> Result<bool, AnchorsError> {
+    let named = content::CONTAINERS
+        .iter()
+        .filter(|n| entry.files.contains_key(**n));
+    for name in named {
+        if !fs::has_file(&folder.join(name))? {
+            return Ok(false);
+        }
+    }
+    let opened = Segment::open_alone(folder, entry.pairs);
+    let own = opened.and_then(|segment| segment.is_own(entry));
+    Ok(if_whole(own)?.is_some())
+}
+
+/// A segment, mapped.
+#[derive(Debug)]
+pub struct Segment {
+    path: PathBuf,
+    image: VectorSet,
+    text: VectorSet,
+    graphs: Sides<Option<Graph>>,
+    plans: Sides<Option<SearchPlan>>,
+    records: Records,
+    sums: Sides<VectorSum>,
+}
+
+impl Segment {
+    /// Opens the segment that `entry` names and checks that its files fit each other.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or the counts and lengths differ from the manifest's.
+    pub fn open(
+        set: &Path,
+        entry: &SegmentEntry,
+        manifest: &Manifest,
+    ) -> Result<Self, AnchorsError> {
+        let path = layout::segments_folder(set).join(&entry.id);
+        let plain_name = entry.id.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !plain_name {
+            let what = format!("{:?} is not the name of a segment", entry.id);
+            return Err(AnchorsError::Damaged {
+                path: set.to_owned(),
+                what,
+            });
+        }
+        content::present(&path, entry)?;
+        let mut segment = Self::open_alone(&path, entry.pairs)?;
+        let found = segment.dims();
+        if found != manifest.dims() {
+            let expected = manifest.dims();
+            let what = format!("expected vectors of {expected:?} numbers, found {found:?}");
+            return Err(AnchorsError::Damaged { path, what });
+        }
+        segment.check(entry)?;
+        segment.plans = Sides {
+            image: entry.image_search.clone(),
+            text: entry.text_search.clone(),
+        };
+        Ok(segment)
+    }
+
+    /// Opens the segment in the folder `path`, which must hold so many pairs.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or they do not fit each other.
+    pub fn open_alone(path: &Path, pairs: u64) -> Result<Self, AnchorsError> {
+        let path = path.to_owned();
+        let image = VectorSet::open(path.join(layout::IMAGE))?;
+        let text = VectorSet::open(path.join(layout::TEXT))?;
+        let graphs = Sides {
+            image: plan::open_graph(&path.join(layout::IMAGE_GRAPH), &image)?,
+            text: plan::open_graph(&path.join(layout::TEXT_GRAPH), &text)?,
+        };
+        let records = Records::open(&path.join(layout::PAIRS))?;
+        let found = [image.len(), text.len(), records.len()].map(|n| n as u64);
+        if found != [pairs; 3] {
+            let what = format!("expected {pairs} pairs, found {found:?} in its files");
+            return Err(AnchorsError::Damaged { path, what });
+        }
+        let dims = Sides {
+            image: image.dim(),
+            text: text.dim(),
+        };
+        let sums = read_sums(&path.join(layout::MOMENTS), dims, pairs)?;
+        Ok(Self {
+            path,
+            image,
+            text,
+            graphs,
+            plans: Sides::default(),
+            records,
+            sums,
+        })
+    }
+
+    /// How many pairs it holds.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The vectors of one modality.
+    pub fn vectors(&self, modality: Modality) -> &VectorSet {
+        match modality {
+            Modality::Image => &self.image,
+            Modality::Text => &self.text,
+        }
+    }
+
+    /// The lengths of both sides' vectors.
+    pub fn dims(&self) -> Sides<usize> {
+        Sides::of(|modality| self.vectors(modality).dim())
+    }
+
+    /// The graph over one modality's vectors, if there is one.
+    pub fn graph(&self, modality: Modality) -> Option<&Graph> {
+        self.graphs[modality].as_ref()
+    }
+
+    /// What answers `k` from one modality's vectors.
+    pub fn searcher(&self, modality: Modality, mode: SearchMode, k: usize) -> Planned<'_> {
+        let (graph, planned) = (self.graph(modality), self.plans[modality].as_ref());
+        plan::searcher(self.vectors(modality), graph, planned, mode, k)
+    }
+
+    /// The sum of one modality's vectors.
+    pub fn sum(&self, modality: Modality) -> &VectorSum {
+        &self.sums[modality]
+    }
+
+    /// The second moments of its pairs' vectors.
+    ///
+    /// # Errors
+    /// When the segment has a file of them and it is damaged.
+    pub fn moments(&self) -> Result<Moments, AnchorsError> {
+        let path = self.path.join(layout::PRODUCTS);
+        let stored = products::read(&path, self.dims(), self.len() as u64)?;
+        Ok(stored
+            .unwrap_or_else(|| products::of_vectors(Sides::of(|modality| self.vectors(modality)))))
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The id of pair number `i` of this segment; cheaper than [`record`](Self::record).
+    ///
+    /// # Errors
+    /// When there is none of that number, or its record is damaged.
+    pub fn pair_id(&self, i: usize) -> Result<&str, AnchorsError> {
+        self.records.id(i)
+    }
+
+    /// What is known of pair number `i` of this segment besides its vectors.
+    ///
+    /// # Errors
+    /// When there is none of that number, or its record is damaged.
+    pub fn record(&self, i: usize) -> Result<Record, AnchorsError> {
+        self.records.get(i)
+    }
+
+    /// Reads everything and checks every checksum.
+    ///
+    /// # Errors
+    /// The first damage found, naming file and section.
+    pub fn verify(&self) -> Result<(), AnchorsError> {
+        self.image.verify()?;
+        self.text.verify()?;
+        for graph in self.graphs.iter().flatten() {
+            graph.verify()?;
+        }
+        let path = self.path.join(layout::PRODUCTS);
+        products::read(&path, self.dims(), self.len() as u64)?;
+        self.records.verify()
+    }
+
+    /// Whether the files are those that the entry names.
+    ///
+    /// # Errors
+    /// When one is another, and the content is another too.
+    pub(crate) fn check(&self, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+        let mut other = None;
+        for (name, sum) in &entry.files {
+            let path = self.path().join(name);
+            if content::CONTAINERS.contains(&name.as_str()) && content::header(&path)? != *sum {
+                other = Some(path);
+            }
+        }
+        match other {
+            Some(path) => self.is_own(entry).or_else(|error| {
+                let error = error.into_damage()?;
+                let what = format!("it is not the file that the manifest names ({error})");
+                Err(AnchorsError::Damaged { path, what })
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a segment to the last byte: its name is a hash of its records and vectors, its sums are
+    /// theirs.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub(crate) fn is_own(&self, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+        let damaged = |path: &Path, what: String| AnchorsError::Damaged {
+            path: path.to_owned(),
+            what,
+        };
+        self.verify()?;
+        let name = self.content_name()?;
+        if name != entry.id {
+            let what = format!("its records and vectors are those of {name}");
+            return Err(damaged(self.path(), what));
+        }
+        for modality in Modality::BOTH {
+            let vectors = self.vectors(modality);
+            let mut sum = VectorSum::new(vectors.dim());
+            (0..self.len()).for_each(|i| sum.add(vectors.vector(i)));
+            if sum.sums() != self.sum(modality).sums() {
+                let what = format!("the stored sum of {modality} vectors is not their sum");
+                return Err(damaged(&self.path().join(layout::MOMENTS), what));
+            }
+        }
+        let path = self.path().join(layout::PRODUCTS);
+        if let Some(stored) = products::read(&path, self.dims(), self.len() as u64)? {
+            let mut moments = Moments::new(self.dims());
+            moments.add(Sides::of(|modality| self.vectors(modality).vectors()));
+            if stored != moments {
+                let what = "the stored sums of products are not those of the vectors".to_owned();
+                return Err(damaged(&path, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name that its records and vectors give it.
+    ///
+    /// # Errors
+    /// When a record lies outside its file.
+    pub fn content_name(&self) -> Result<String, AnchorsError> {
+        let mut content = ContentHash::default();
+        for i in 0..self.len() {
+            let vectors = Sides::of(|modality| self.vectors(modality).vector(i));
+            content.pair(self.records.bytes(i)?, vectors);
+        }
+        Ok(content.name())
+    }
+
+    /// The bytes of its files.
+    ///
+    /// # Errors
+    /// When a file cannot be looked at.
+    pub fn bytes(&self) -> Result<u64, AnchorsError> {
+        let mut total = 0;
+        for entry in fs_err::read_dir(&self.path)? {
+            total += entry?.metadata()?.len();
+        }
+        Ok(total)
+    }
+}
