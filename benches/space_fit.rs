@@ -17,9 +17,9 @@ use asif::anchors::change::vectors::{Making, PairVectors, create};
 use asif::anchors::stored::plan::SearchMode;
 use asif::anchors::{AnchorSet, Searcher};
 use asif::modality::Sides;
-use asif::space::comparison::Canonical;
+use asif::space::linear::CanonicalParams;
 use asif::space::linear::{LinearMap, Moments, canonical, procrustes, ridge, whitening};
-use asif::space::recipe::{Recipe, names};
+use asif::space::recipe::{Recipe, known_spaces};
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
@@ -43,7 +43,7 @@ fn main() {
             text: &y,
         })
     });
-    let params = Canonical::default();
+    let params = CanonicalParams::default();
     let fit = |m: &Moments| canonical(m, &params).unwrap();
     timed("canonical coordinates from moments", || fit(&moments));
     timed("ridge from moments", || ridge(&moments, 1.0).unwrap());
@@ -93,7 +93,7 @@ fn main() {
         create(&path, &making, pairs).unwrap()
     });
     let set = AnchorSet::open(&path).unwrap();
-    for (name, _) in names() {
+    for (name, _) in known_spaces() {
         let recipe = Recipe::named(name).unwrap();
         timed(&format!("open space `{name}`"), || {
             Searcher::new(&set, recipe, SearchMode::Auto).unwrap();

@@ -17,7 +17,7 @@ use asif::anchors::stored::records::Record;
 use asif::eval::tune::Pairs;
 use asif::modality::Sides;
 use asif::progress::{Cancel, Silent};
-use asif::space::comparison::Canonical;
+use asif::space::linear::CanonicalParams;
 use asif::space::linear::Moments;
 use asif::space::matrices::MatrixAnchors;
 use asif::space::recipe::{Hubness, WeightedPart};
@@ -111,7 +111,7 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
     let mut narrow = Recipe::fused();
     for part in &mut narrow.parts {
         if let Some(canonical) = part.part.canonical_mut() {
-            *canonical = Canonical {
+            *canonical = CanonicalParams {
                 dims: 6,
                 shrinkage: 0.3,
                 exponent: 1.0,

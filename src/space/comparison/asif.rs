@@ -1,10 +1,10 @@
 //! Relative rows over the vectors as the encoders gave them (Norelli et al. 2023, section 3).
 
-use super::Comparison;
+use super::kind::Comparison;
 use crate::modality::Sides;
 use crate::space::anchors::Anchors;
-use crate::space::fitted::{FittedPart, Fitter};
-use crate::space::recipe::RecipeError;
+use crate::space::fitted::{FittedPart, Fitter, FrameKey};
+use crate::space::recipe::error::RecipeError;
 use crate::space::{Frame, SpaceParams};
 
 impl Comparison for SpaceParams {
@@ -49,8 +49,18 @@ impl Comparison for SpaceParams {
         Some(self)
     }
 
+    fn frame_key(&self) -> FrameKey {
+        // The one kind whose rows need not be centred.
+        let words = if self.center {
+            "centred"
+        } else {
+            "not centred"
+        };
+        FrameKey::new("asif", &[words.to_owned()])
+    }
+
     fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
-        fitter.rows((*self).into(), *self, |fitter| {
+        fitter.rows(self.frame_key(), *self, |fitter| {
             Ok(match self.center {
                 true => fitter.centered(),
                 false => Sides::of(|_| Frame::Own),

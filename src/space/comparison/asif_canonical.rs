@@ -2,17 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Canonical, Comparison};
+use super::kind::Comparison;
 use crate::space::SpaceParams;
 use crate::space::anchors::Anchors;
 use crate::space::fitted::{FittedPart, Fitter};
-use crate::space::recipe::RecipeError;
+use crate::space::linear::CanonicalParams;
+use crate::space::recipe::error::RecipeError;
 
 /// The settings of relative rows over canonical coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AsifCanonical {
     /// The coordinates.
-    pub canonical: Canonical,
+    pub canonical: CanonicalParams,
     /// The rows; they are always centred.
     pub rows: SpaceParams,
 }
@@ -20,7 +21,7 @@ pub struct AsifCanonical {
 impl Default for AsifCanonical {
     fn default() -> Self {
         Self {
-            canonical: Canonical::default(),
+            canonical: CanonicalParams::default(),
             rows: SpaceParams {
                 k: 400,
                 p: 2.0,
@@ -54,12 +55,12 @@ impl Comparison for AsifCanonical {
         Some(&mut self.rows)
     }
 
-    fn canonical_mut(&mut self) -> Option<&mut Canonical> {
+    fn canonical_mut(&mut self) -> Option<&mut CanonicalParams> {
         Some(&mut self.canonical)
     }
 
     fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
-        fitter.rows((*self).into(), self.rows, |fitter| {
+        fitter.rows(self.frame_key(), self.rows, |fitter| {
             let maps = fitter.canonical(self.canonical)?;
             Ok(fitter.mapped(maps))
         })

@@ -1,43 +1,17 @@
 //! The cosine of canonical coordinates: the directions of both sides that vary together the most.
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::{Comparison, ScoreSplit, positive};
+use super::kind::{Comparison, ScoreSplit};
 use crate::modality::{Modality, Sides};
 use crate::space::Code;
 use crate::space::anchors::Anchors;
 use crate::space::fitted::{FittedPart, Fitter};
-use crate::space::linear::LinearMap;
 use crate::space::linear::moments::{UNITS, round};
-use crate::space::recipe::RecipeError;
+use crate::space::linear::{CanonicalParams, LinearMap};
+use crate::space::recipe::error::{RecipeError, positive};
 
-/// The settings of canonical coordinates.
-///
-/// `S_x = cov(x) + shrinkage * mean(eig) * I`, likewise `S_y`; `U S V' = svd(S_x^-1/2 C_xy
-/// S_y^-1/2)`; an image is projected by `S_x^-1/2 U S^exponent`, a text by `S_y^-1/2 V S^exponent`
-/// (Hotelling 1936; with shrinkage Vinod 1976; for two frozen encoders CSA, Li et al., ICLR 2025).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Canonical {
-    /// How many coordinates are kept; clamped to the shorter of both vectors.
-    pub dims: usize,
-    /// How much of the mean variance is added to every direction: few pairs need much.
-    pub shrinkage: f64,
-    /// The power of each coordinate's correlation that it is multiplied with.
-    pub exponent: f64,
-}
-
-impl Default for Canonical {
-    fn default() -> Self {
-        Self {
-            dims: 384,
-            shrinkage: 1.0,
-            exponent: 0.5,
-        }
-    }
-}
-
-impl Comparison for Canonical {
+impl Comparison for CanonicalParams {
     fn named() -> Vec<(&'static str, &'static str, Self)> {
         let what = "canonical coordinates compared directly (CCA)";
         vec![("canonical", what, Self::default())]
@@ -66,7 +40,7 @@ impl Comparison for Canonical {
         Ok(())
     }
 
-    fn canonical_mut(&mut self) -> Option<&mut Canonical> {
+    fn canonical_mut(&mut self) -> Option<&mut CanonicalParams> {
         Some(self)
     }
 

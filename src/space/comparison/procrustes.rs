@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Comparison;
+use super::kind::Comparison;
 use crate::space::anchors::Anchors;
 use crate::space::fitted::{FittedPart, Fitter};
 use crate::space::linear;
-use crate::space::recipe::RecipeError;
+use crate::space::recipe::error::RecipeError;
 
 /// The best rotation from images to texts; there is nothing to set.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

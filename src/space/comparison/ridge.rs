@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, positive};
+use super::kind::Comparison;
 use crate::space::anchors::Anchors;
 use crate::space::fitted::{FittedPart, Fitter};
 use crate::space::linear;
-use crate::space::recipe::RecipeError;
+use crate::space::recipe::error::{RecipeError, positive};
 
 /// The settings of ridge regression from images to texts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

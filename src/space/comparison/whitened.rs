@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, positive};
+use super::kind::Comparison;
 use crate::space::anchors::Anchors;
 use crate::space::fitted::{FittedPart, Fitter};
-use crate::space::recipe::RecipeError;
+use crate::space::recipe::error::{RecipeError, positive};
 use crate::space::{SpaceParams, linear};
 
 /// The settings of relative rows over whitened vectors.
@@ -45,7 +45,7 @@ impl Comparison for Whitened {
     }
 
     fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
-        fitter.rows((*self).into(), self.rows, |fitter| {
+        fitter.rows(self.frame_key(), self.rows, |fitter| {
             let maps = linear::whitening(fitter.moments()?, self.shrinkage)?;
             Ok(fitter.mapped(maps))
         })

@@ -6,10 +6,21 @@ use super::part::{FittedPart, FittedRows};
 use crate::modality::Sides;
 use crate::space::anchors::Anchors;
 use crate::space::center::Centering;
-use crate::space::comparison::Canonical;
-use crate::space::linear::{CanonicalFactors, LinearMap, Moments};
+use crate::space::linear::{CanonicalFactors, CanonicalParams, LinearMap, Moments};
 use crate::space::product::Rows;
-use crate::space::{Frame, Part, SpaceParams};
+use crate::space::{Frame, SpaceParams};
+
+/// What decides the coordinates in which anchors are searched: a way of comparing with its settings, its
+/// rows left aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrameKey(String);
+
+impl FrameKey {
+    /// Of a kind with these settings in words, which show every digit of their numbers.
+    pub fn new(kind: &str, settings: &[String]) -> Self {
+        Self(format!("{kind} {}", settings.join(", ")))
+    }
+}
 
 /// Fits parts to anchors, and keeps what several of them share.
 #[derive(Debug)]
@@ -18,8 +29,8 @@ pub struct Fitter<A> {
     moments: Option<Arc<Moments>>,
     /// By shrinkage: the decomposition that all canonical coordinates of it are made of.
     factors: Vec<(f64, CanonicalFactors)>,
-    maps: Vec<(Canonical, Sides<LinearMap>)>,
-    frames: Vec<(Part, Sides<Arc<Frame>>)>,
+    maps: Vec<(CanonicalParams, Sides<LinearMap>)>,
+    frames: Vec<(FrameKey, Sides<Arc<Frame>>)>,
 }
 
 impl<A: Anchors> Fitter<A> {
@@ -39,25 +50,16 @@ impl<A: Anchors> Fitter<A> {
         &self.anchors
     }
 
-    /// A part of a recipe, fitted.
-    ///
-    /// # Errors
-    /// When the pairs are too few for it, or a file is damaged.
-    pub fn part(&mut self, part: &Part) -> Result<FittedPart, A::Error> {
-        part.fit(self)
-    }
-
-    /// Relative rows in the frames that `make` gives; parts that differ in the rows alone share them.
+    /// Relative rows in the frames that `make` gives; what has the same key shares them.
     ///
     /// # Errors
     /// Those of `make`.
     pub fn rows(
         &mut self,
-        part: Part,
+        key: FrameKey,
         params: SpaceParams,
         make: impl FnOnce(&mut Self) -> Result<Sides<Frame>, A::Error>,
     ) -> Result<FittedPart, A::Error> {
-        let key = part.frame_key();
         let known = self.frames.iter().find(|(known, _)| *known == key);
         let frames = match known {
             Some((_, frames)) => frames.clone(),
@@ -105,7 +107,7 @@ impl<A: Anchors> Fitter<A> {
     ///
     /// # Errors
     /// When the pairs are too few, or a file is damaged.
-    pub fn canonical(&mut self, params: Canonical) -> Result<Sides<LinearMap>, A::Error> {
+    pub fn canonical(&mut self, params: CanonicalParams) -> Result<Sides<LinearMap>, A::Error> {
         if let Some((_, maps)) = self.maps.iter().find(|(known, _)| *known == params) {
             return Ok(maps.clone());
         }
@@ -123,11 +125,9 @@ impl<A: Anchors> Fitter<A> {
         Ok(maps)
     }
 
-    /// Forgets what no part of `parts` needs but the moments and decompositions.
-    pub fn retain(&mut self, parts: &[Part]) {
-        let keys: Vec<Part> = parts.iter().map(|part| part.frame_key()).collect();
+    /// Forgets frames of other keys and maps of other settings, but keeps moments and decompositions.
+    pub fn retain(&mut self, keys: &[FrameKey], canonical: &[CanonicalParams]) {
         self.frames.retain(|(key, _)| keys.contains(key));
-        let canonical: Vec<Canonical> = parts.iter().filter_map(|part| part.canonical()).collect();
         self.maps.retain(|(params, _)| canonical.contains(params));
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-pub use fitter::Fitter;
+pub use fitter::{Fitter, FrameKey};
 pub use part::{FittedPart, FittedRows};
 
 use super::anchors::{Anchors, NearestQuery, Neighbours};
@@ -51,7 +51,7 @@ impl FittedSpace {
     pub fn fit<A: Anchors>(anchors: &A, recipe: &Recipe) -> Result<Self, A::Error> {
         let recipe = recipe.for_anchors(anchors.len());
         let mut fitter = Fitter::new(anchors);
-        let parts = recipe.parts.iter().map(|part| fitter.part(&part.part));
+        let parts = recipe.parts.iter().map(|part| part.part.fit(&mut fitter));
         let parts: Vec<FittedPart> = parts.collect::<Result<_, _>>()?;
         let mut space = Self {
             recipe: Arc::new(recipe),

@@ -1,4 +1,4 @@
-//! Canonical coordinates, ridge, Procrustes and whitening, from second moments.
+//! CanonicalParams coordinates, ridge, Procrustes and whitening, from second moments.
 //!
 //! Symmetric inverse roots are not needed: with `S = L L'` the product `L^-1 C K'^-1` has the same
 //! singular values as `S_x^-1/2 C S_y^-1/2`, and `L'^-1 U` the same canonical directions. So a fit is
@@ -12,9 +12,9 @@ use faer::linalg::triangular_solve::{
 use faer::{Mat, Par, Side};
 use ndarray::Array2;
 
+use super::params::CanonicalParams;
 use super::{LinearMap, Moments};
 use crate::modality::Sides;
-use crate::space::comparison::Canonical;
 
 /// The moments of some pairs allow no map.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ fn of_pairs(n: u64) -> String {
     }
 }
 
-/// Canonical coordinates of both sides: the maps of images and of texts.
+/// CanonicalParams coordinates of both sides: the maps of images and of texts.
 ///
 /// The product of two coordinates `u` and `v` splits into the anchor pairs `(a_i, b_i)` exactly:
 /// with the correlations `S` and the exponent `e`, `M_x' C_xy M_y = S^(2e + 1)`, so
@@ -48,7 +48,10 @@ fn of_pairs(n: u64) -> String {
 ///
 /// # Errors
 /// [`FitError`].
-pub fn canonical(moments: &Moments, params: &Canonical) -> Result<Sides<LinearMap>, FitError> {
+pub fn canonical(
+    moments: &Moments,
+    params: &CanonicalParams,
+) -> Result<Sides<LinearMap>, FitError> {
     Ok(CanonicalFactors::of(moments, params.shrinkage)?.maps(params))
 }
 
@@ -97,7 +100,7 @@ impl CanonicalFactors {
     }
 
     /// The maps to so many coordinates, with this exponent; the shrinkage is that of the factors.
-    pub fn maps(&self, params: &Canonical) -> Sides<LinearMap> {
+    pub fn maps(&self, params: &CanonicalParams) -> Sides<LinearMap> {
         let dims = params.dims.min(self.correlations.len());
         let known = known(&self.correlations);
         let scale: Vec<f64> = (0..dims)
@@ -273,7 +276,7 @@ mod tests {
     #[test]
     fn canonical_coordinates_are_those_of_the_definition() {
         for (shrinkage, exponent) in [(1.0, 0.5), (0.01, 1.0), (0.3, 0.0)] {
-            let params = Canonical {
+            let params = CanonicalParams {
                 dims: 3,
                 shrinkage,
                 exponent,
@@ -330,7 +333,7 @@ mod tests {
         let moments = moments(300);
         let [_, _, cxy] = moments.covariances();
         for exponent in [0.5, 1.0] {
-            let params = Canonical {
+            let params = CanonicalParams {
                 dims: 3,
                 shrinkage: 0.5,
                 exponent,
@@ -356,7 +359,7 @@ mod tests {
             (squares - 2.0).abs() < 1e-4,
             "three pairs fix two directions: {squares}"
         );
-        let params = Canonical {
+        let params = CanonicalParams {
             dims: 4,
             shrinkage: 0.1,
             exponent: 0.0,
@@ -370,10 +373,10 @@ mod tests {
     #[test]
     fn too_few_pairs_are_an_error_and_no_panic() {
         for n in [0, 1] {
-            let error = canonical(&moments(n), &Canonical::default()).unwrap_err();
+            let error = canonical(&moments(n), &CanonicalParams::default()).unwrap_err();
             assert_eq!(error, FitError::TooFew(n as u64));
         }
-        canonical(&moments(2), &Canonical::default()).unwrap();
+        canonical(&moments(2), &CanonicalParams::default()).unwrap();
         procrustes(&moments(2)).unwrap();
     }
 }

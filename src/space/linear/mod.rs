@@ -9,12 +9,15 @@
 //! |---|---|
 //! | [`moments`] | exact sums of products, which pairs join and leave without a trace |
 //! | [`fit`] | canonical coordinates, ridge, Procrustes, whitening |
+//! | `params` | the settings of canonical coordinates |
 //! | [`map`] | a centre and a matrix, applied to vectors |
 
 pub mod fit;
 pub mod map;
 pub mod moments;
+mod params;
 
 pub use fit::{CanonicalFactors, FitError, canonical, procrustes, ridge, whitening};
 pub use map::LinearMap;
 pub use moments::Moments;
+pub use params::CanonicalParams;

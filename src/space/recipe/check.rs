@@ -1,6 +1,7 @@
 //! Whether a recipe makes sense.
 
-use super::{Calibration, Hubness, Recipe, RecipeError, WeightedPart};
+use super::error::{RecipeError, positive};
+use super::{Calibration, Hubness, Recipe, WeightedPart};
 
 impl Recipe {
     /// Checks that the numbers make sense together.
@@ -33,13 +34,4 @@ impl Recipe {
         }
         Ok(())
     }
-}
-
-/// Checks that a number is above 0.
-pub(in crate::space) fn positive(name: &'static str, value: f64) -> Result<(), RecipeError> {
-    // Beyond this sums of weights and ridges leave what double precision holds.
-    if (1e-12..=1e12).contains(&value) {
-        return Ok(());
-    }
-    Err(RecipeError::Number { name, value })
 }

@@ -1,6 +1,5 @@
 //! Why a recipe cannot be used.
 
-use super::names::names;
 use crate::space::params::ParamsError;
 
 /// Why a recipe cannot be used.
@@ -8,11 +7,13 @@ use crate::space::params::ParamsError;
 #[non_exhaustive]
 pub enum RecipeError {
     /// No space has this name.
-    #[error(
-        "{0:?} is not a space; there are {names}, and any of them joined by +",
-        names = names().iter().map(|known| known.0).collect::<Vec<_>>().join(", ")
-    )]
-    Unknown(String),
+    #[error("{name:?} is not a space; there are {known}, and any of them joined by +")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
     /// Nothing to compare with.
     #[error("a space needs at least one part")]
     Empty,
@@ -43,4 +44,13 @@ pub enum RecipeError {
     /// The parameters of rows make no sense.
     #[error(transparent)]
     Rows(#[from] ParamsError),
+}
+
+/// Checks that a number is above 0.
+pub(in crate::space) fn positive(name: &'static str, value: f64) -> Result<(), RecipeError> {
+    // Beyond this sums of weights and ridges leave what double precision holds.
+    if (1e-12..=1e12).contains(&value) {
+        return Ok(());
+    }
+    Err(RecipeError::Number { name, value })
 }

@@ -16,14 +16,12 @@
 //! | `names` | what names on a command line stand for |
 //! | `check`, `error` | whether the numbers make sense |
 //! | `show` | a recipe as one line of text |
-//! | `written` | what manifests may hold |
 
 mod check;
-mod error;
+pub(super) mod error;
 mod hubness;
 mod names;
 mod show;
-mod written;
 
 #[cfg(test)]
 mod tests;
@@ -32,11 +30,9 @@ use std::mem::discriminant;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::check::positive;
 pub use self::error::RecipeError;
 pub use self::hubness::{Calibration, Hubness};
-pub use self::names::names;
-use self::written::Written;
+pub use self::names::known_spaces;
 use super::comparison::Part;
 use super::params::SpaceParams;
 
@@ -55,6 +51,18 @@ pub struct Recipe {
     pub calibration: Option<Calibration>,
 }
 
+/// What manifests may hold: a recipe, or the parameters of plain relative rows alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Recipe {
+        parts: Vec<WeightedPart>,
+        #[serde(default)]
+        calibration: Option<Calibration>,
+    },
+    Plain(SpaceParams),
+}
+
 /// One way of comparing, and its say in the sum.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WeightedPart {
@@ -63,6 +71,15 @@ pub struct WeightedPart {
     /// The way of comparing.
     #[serde(flatten)]
     pub part: Part,
+}
+
+impl From<Written> for Recipe {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Recipe { parts, calibration } => Self { parts, calibration },
+            Written::Plain(params) => params.into(),
+        }
+    }
 }
 
 impl Recipe {

@@ -2,12 +2,13 @@
 
 use super::{Calibration, Recipe, RecipeError, WeightedPart};
 use crate::space::SpaceParams;
-use crate::space::comparison::{AsifCanonical, Canonical, Part};
+use crate::space::comparison::{AsifCanonical, Part};
+use crate::space::linear::CanonicalParams;
 
 const FUSED: &str = "fused";
 
 /// The names that [`Recipe::named`] knows, with what each is.
-pub fn names() -> Vec<(&'static str, &'static str)> {
+pub fn known_spaces() -> Vec<(&'static str, &'static str)> {
     let what = "asif + asif-canonical + canonical, calibrated: the default";
     let parts = Part::named();
     let of_parts = parts.into_iter().map(|(name, what, _)| (name, what));
@@ -23,13 +24,13 @@ impl Recipe {
             parts: vec![
                 part(1.0, SpaceParams::default().into()),
                 part(2.0, AsifCanonical::default().into()),
-                part(1.5, Canonical::default().into()),
+                part(1.5, CanonicalParams::default().into()),
             ],
             calibration: Some(Calibration::default()),
         }
     }
 
-    /// The space of one of the [`names`], or of several joined by `+`, which are then calibrated.
+    /// The space of one of the [`known_spaces`], or of several joined by `+`, which are then calibrated.
     ///
     /// # Errors
     /// [`RecipeError::Unknown`].
@@ -44,7 +45,7 @@ impl Recipe {
 
     /// The name that stands for exactly this recipe, if one does.
     pub fn known_name(&self) -> Option<&'static str> {
-        let mut names = names().into_iter().map(|(name, _)| name);
+        let mut names = known_spaces().into_iter().map(|(name, _)| name);
         names.find(|name| Self::named(name).is_ok_and(|known| known == *self))
     }
 
@@ -55,7 +56,14 @@ impl Recipe {
         let known = Part::named()
             .into_iter()
             .find(|(known, _, _)| *known == name);
-        let unknown = || RecipeError::Unknown(name.to_owned());
+        let unknown = || RecipeError::Unknown {
+            name: name.to_owned(),
+            known: known_spaces()
+                .iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
         known.map(|(_, _, part)| Self::of(part)).ok_or_else(unknown)
     }
 }

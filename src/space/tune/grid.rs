@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::space::comparison::Canonical;
+use crate::space::linear::CanonicalParams;
 use crate::space::recipe::{Calibration, Hubness, WeightedPart};
 use crate::space::{Part, Recipe, SpaceParams};
 
@@ -120,7 +120,7 @@ fn weights(recipe: &Recipe) -> Vec<Recipe> {
 fn canonical(
     recipe: &Recipe,
     values: &[f64],
-    field: fn(&mut Canonical) -> &mut f64,
+    field: fn(&mut CanonicalParams) -> &mut f64,
 ) -> Vec<Recipe> {
     varied(recipe, values, |part| part.canonical_mut().map(field))
 }

@@ -16,8 +16,8 @@ use rayon::prelude::*;
 use crate::modality::{Modality, Sides};
 use crate::space::anchors::{Anchors, NearestQuery, Neighbours};
 use crate::space::calibrate::{Level, Leveller, spread};
-use crate::space::fitted::{FittedPart, Fitter, evenly};
-use crate::space::linear::FitError;
+use crate::space::fitted::{FittedPart, Fitter, FrameKey, evenly};
+use crate::space::linear::{CanonicalParams, FitError};
 use crate::space::matrices::MatrixAnchors;
 use crate::space::relative::RelativeRow;
 use crate::space::representation::weight;
@@ -33,7 +33,7 @@ pub struct Stage<'a> {
     depth: Depth,
     /// By the frame that they are compared in: the nearest anchors of each input, at most
     /// [`Depth::k`].
-    nearest: Vec<(Part, Sides<Vec<Neighbours>>)>,
+    nearest: Vec<(FrameKey, Sides<Vec<Neighbours>>)>,
     parts: Vec<(Part, Scores)>,
 }
 
@@ -126,9 +126,10 @@ impl<'a> Stage<'a> {
         let parts = recipes.iter().flat_map(|recipe| &recipe.parts);
         let wanted: Vec<Part> = parts.map(|part| part.part).collect();
         self.parts.retain(|(part, _)| wanted.contains(part));
-        let frames: Vec<Part> = wanted.iter().map(|part| part.frame_key()).collect();
+        let frames: Vec<FrameKey> = wanted.iter().map(|part| part.frame_key()).collect();
         self.nearest.retain(|(frame, _)| frames.contains(frame));
-        self.fitter.retain(&wanted);
+        let canonical: Vec<CanonicalParams> = wanted.iter().filter_map(|p| p.canonical()).collect();
+        self.fitter.retain(&frames, &canonical);
     }
 
     /// The levels of each query of a side in each part, `[queries][parts]`; empty when nothing is
@@ -163,7 +164,7 @@ impl<'a> Stage<'a> {
             Some(_) => return Ok(()),
             None => {}
         }
-        let codes = match self.fitter.part(&part)? {
+        let codes = match part.fit(&mut self.fitter)? {
             FittedPart::Rows(rows) => {
                 let frames = rows.frames.as_ref().map(AsRef::as_ref);
                 let row = |nearest: &Neighbours| {
@@ -228,7 +229,7 @@ impl<'a> Stage<'a> {
     /// The nearest anchors of each input of both sides in these frames, whose key is `key`.
     fn nearest(
         &mut self,
-        key: Part,
+        key: FrameKey,
         frames: Sides<&Frame>,
     ) -> Result<&Sides<Vec<Neighbours>>, FitError> {
         let at = match self.nearest.iter().position(|(known, _)| *known == key) {
