@@ -18,9 +18,13 @@ use sha2::{Digest, Sha256};
 
 use super::error::ModelError;
 use super::onnx;
+use super::options::Overrides;
 pub use super::settings_file::Settings;
 use crate::disk;
 use crate::modality::Modality;
+
+/// The file in an installed folder that says what was there when it was installed.
+pub const RECORD: &str = "asif-model.json";
 
 /// A folder that holds one encoder. Opening it reads nothing but the folder's listing.
 #[derive(Debug, Clone)]
@@ -256,6 +260,27 @@ impl ModelFolder {
         }
         Ok(hex(hash))
     }
+
+    /// What stands above the folder's own files, as it was kept when the model was installed.
+    ///
+    /// # Errors
+    /// When the record is there but cannot be read.
+    pub fn overrides(&self) -> Result<Overrides, ModelError> {
+        #[derive(Default, serde::Deserialize)]
+        struct Kept {
+            #[serde(default)]
+            overrides: Overrides,
+        }
+        let Some(kept) = self.json(RECORD)? else {
+            return Ok(Overrides::default());
+        };
+        serde_json::from_value(kept.value)
+            .map(|k: Kept| k.overrides)
+            .map_err(|source| ModelError::Json {
+                path: kept.path,
+                source,
+            })
+    }
 }
 
 /// What a file says; `None` for one that is not there or is not what it should be, which others tell.
@@ -284,10 +309,10 @@ fn half_of(dir: &Path, chosen: Option<&Path>) -> Result<Option<Modality>, ModelE
     #[derive(Default, serde::Deserialize)]
     struct Kept {
         #[serde(default)]
-        overrides: super::options::Overrides,
+        overrides: Overrides,
     }
     let kept = || {
-        let record = fs_err::read(dir.join(super::registry::RECORD));
+        let record = fs_err::read(dir.join(RECORD));
         let record = unless_refused(record.map_err(ModelError::from))?;
         let kept = record.and_then(|record| serde_json::from_slice::<Kept>(&record).ok());
         Ok::<_, ModelError>(kept.and_then(|kept| kept.overrides.onnx_file))
@@ -393,7 +418,7 @@ mod tests {
         let both = folder(&[("preprocessor_config.json", "{}"), ("tokenizer.json", "{}")]);
         unreadable(both.path(), "model.onnx");
         let kept = folder(&[("preprocessor_config.json", "{}"), ("tokenizer.json", "{}")]);
-        unreadable(kept.path(), super::super::registry::RECORD);
+        unreadable(kept.path(), RECORD);
         for dir in [image, both, kept] {
             let opened = ModelFolder::open(dir.path());
             assert!(matches!(opened, Err(ModelError::Io(_))), "{opened:?}");

@@ -2,6 +2,7 @@
 
 mod install;
 
+use crate::encode::folder::RECORD;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,9 +17,6 @@ use crate::home::Home;
 use crate::modality::Modality;
 
 pub use install::add;
-
-/// The file in an installed folder that says what was there when it was installed.
-pub const RECORD: &str = "asif-model.json";
 
 /// The content of [`RECORD`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,27 +110,6 @@ pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
     }
 }
 
-/// What stands above the folder's own files, as it was kept when the model was installed.
-///
-/// # Errors
-/// When the record is there but cannot be read.
-pub fn overrides(folder: &ModelFolder) -> Result<Overrides, ModelError> {
-    #[derive(Default, Deserialize)]
-    struct Kept {
-        #[serde(default)]
-        overrides: Overrides,
-    }
-    let Some(kept) = folder.json(RECORD)? else {
-        return Ok(Overrides::default());
-    };
-    serde_json::from_value(kept.value)
-        .map(|k: Kept| k.overrides)
-        .map_err(|source| ModelError::Json {
-            path: kept.path,
-            source,
-        })
-}
-
 /// Makes the record of a model folder by opening it and encoding the canary.
 ///
 /// # Errors
@@ -173,7 +150,7 @@ pub(super) fn examine_with<R>(
         modality: Some(identity.modality),
         dim: Some(identity.dim),
         canary: Some(canary.into_iter().take(8).collect()),
-        overrides: overrides(folder)?,
+        overrides: folder.overrides()?,
     };
     Ok((record, answer))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::dataset::DatasetError;
+use super::dataset::error::DatasetError;
 use crate::pairs::Origin;
 use crate::space::prompts::{names_seem, note_on_numbers};
 use crate::stand_in;

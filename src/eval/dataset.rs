@@ -14,148 +14,20 @@
 //! by its first bytes; every other one is left out, as is a class without an image. All of that is
 //! counted and named in [`Dataset::left_out`], since a share of fewer images is another figure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde_json::Value;
-
+pub use self::error::DatasetError;
+use self::meta::Meta;
 use super::classes::{self, Class};
-use crate::pairs::{self, Origin, PairsError, RowError};
-use crate::space::prompts::{PromptsError, Templates};
-use crate::stand_in;
+use crate::pairs::{self};
+use crate::space::prompts::Templates;
 
+pub(super) mod error;
 mod folders;
 mod listed;
-
-/// A data set that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DatasetError {
-    /// The folder does not exist.
-    #[error("{}: there is no such folder; a data set is a folder of images", .path.display())]
-    Missing {
-        /// The path given.
-        path: PathBuf,
-    },
-    /// There is no file of class names.
-    #[error("{}: there is no such file; give a file with `folder: name` on each line", .path.display())]
-    NoClassFile {
-        /// The path given.
-        path: PathBuf,
-    },
-    /// A folder was given for the file of class names.
-    #[error("{}: expected a file of class names, found a folder; give a file with `folder: name` on each line", .path.display())]
-    ClassFileIsFolder {
-        /// The path given.
-        path: PathBuf,
-    },
-    /// A file was given.
-    #[error("{}: expected a folder of images, found a file; name the folder", .path.display())]
-    NotAFolder {
-        /// The path given.
-        path: PathBuf,
-    },
-    /// `meta.json` is not what it must be.
-    #[error("{}: {message}; correct the file or remove it", .path.display())]
-    Meta {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
-    /// Something else lies where a file of the data set was meant: a pointer to it, or what a server
-    /// answered.
-    #[error("{}: {said}", .path.display())]
-    StandIn {
-        /// The file.
-        path: PathBuf,
-        /// What it seems to be, and what to do.
-        said: String,
-    },
-    /// A row of the file of class names cannot be used.
-    #[error("{origin}: {message}")]
-    Row {
-        /// The row.
-        origin: Origin,
-        /// What is wrong and what to do.
-        message: String,
-    },
-    /// There is nothing to classify.
-    #[error(
-        "{}: no labelled images found; expected a folder for each class with images in it, or a \
-         labels.jsonl{}", .path.display(), beginning(left_out)
-    )]
-    NoImages {
-        /// The data set.
-        path: PathBuf,
-        /// What lies there, as in [`Dataset::left_out`].
-        left_out: Vec<String>,
-    },
-    /// There is nothing to choose between.
-    #[error(
-        "{}: {class:?} is the only class, so every answer would be right; give a data set with two \
-         classes or more, or name the others under `classes` in its meta.json", .path.display()
-    )]
-    OneClass {
-        /// The data set.
-        path: PathBuf,
-        /// Its class.
-        class: String,
-    },
-    /// The folders are not classes.
-    #[error(
-        "{}: the folders {} seem to be the parts of a divided data set, each with all classes; give \
-         one of them", .path.display(), splits.join(", ")
-    )]
-    Splits {
-        /// The data set.
-        path: PathBuf,
-        /// Its folders.
-        splits: Vec<String>,
-    },
-    /// Two classes are called the same.
-    #[error(
-        "the classes {first:?} and {second:?} are both named {name:?}, so their prompts are the \
-         same; name them apart with a file of class names"
-    )]
-    SameName {
-        /// The name.
-        name: String,
-        /// The first class.
-        first: String,
-        /// The second class.
-        second: String,
-    },
-    /// Class names for a data set that has no classes.
-    #[error("{}: a retrieval data set has no classes; leave the file of class names out", .path.display())]
-    NoClasses {
-        /// The data set.
-        path: PathBuf,
-    },
-    /// The templates of `meta.json` cannot be used.
-    #[error("{}: {source}", .path.display())]
-    Templates {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: PromptsError,
-    },
-    /// The list of a retrieval data set cannot be read.
-    #[error(transparent)]
-    Pairs(#[from] PairsError),
-    /// No row of that list can be used; the first.
-    #[error(transparent)]
-    Pair(#[from] RowError),
-    /// The system refuses to read something.
-    #[error("{source}{}", pairs::reading_advice(source))]
-    Read {
-        /// What the system says, with the path.
-        #[from]
-        source: std::io::Error,
-    },
-}
+mod meta;
 
 /// A folder of labelled or captioned images.
 #[derive(Debug, Clone)]
@@ -207,20 +79,6 @@ pub struct Retrieval {
     pub captions: Vec<String>,
     /// For each caption, its image, as an index into `images`.
     pub owners: Vec<usize>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Meta {
-    name: Option<String>,
-    kind: Option<String>,
-    #[serde(default)]
-    classes: BTreeMap<String, String>,
-    #[serde(default)]
-    templates: Vec<String>,
-    source: Option<String>,
-    #[serde(alias = "license")]
-    licence: Option<String>,
-    note: Option<String>,
 }
 
 impl Dataset {
@@ -289,39 +147,6 @@ impl Dataset {
             left_out,
             task,
         })
-    }
-}
-
-impl Meta {
-    fn read(path: &Path) -> Result<Self, DatasetError> {
-        let bytes = match fs_err::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-        let fault = |message| DatasetError::Meta {
-            path: path.to_owned(),
-            message,
-        };
-        if let Some(said) = stand_in::said_of(bytes) {
-            return Err(DatasetError::StandIn {
-                path: path.to_owned(),
-                said,
-            });
-        }
-        let parsed: Result<Value, _> = serde_json::from_slice(bytes);
-        // A list would be read as the values of the fields in their order.
-        if let Ok(other) = &parsed
-            && !other.is_object()
-        {
-            let found = pairs::type_name(other);
-            return Err(fault(format!("expected an object, found {found}")));
-        }
-        // From the text once more, so that the message has the place.
-        serde_json::from_slice(bytes).map_err(|error| fault(pairs::json_message(&error)))
     }
 }
 
@@ -395,13 +220,6 @@ impl Classification {
         };
         Ok((task, left_out))
     }
-}
-
-/// The first of what was left out, as the end of a sentence.
-fn beginning(left_out: &[String]) -> String {
-    left_out
-        .first()
-        .map_or_else(String::new, |first| format!("; {first}"))
 }
 
 impl Retrieval {

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use super::super::error::ModelError;
 use super::super::runtime::pool::{Element, Port};
-use super::BATCH;
 use super::preprocess::Preprocess;
+
+/// How many images are encoded at once by default: larger batches gain nothing on CPUs.
+pub(super) const BATCH: usize = 8;
 
 /// The name of the input, checked against the preprocessing, and the batch size it allows.
 pub(super) fn find_input(

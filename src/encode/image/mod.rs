@@ -24,14 +24,13 @@ use super::isolate::{EncodedInput, encode_each};
 use super::options::EncoderOptions;
 use super::output::Reader;
 use super::runtime::pool::{Feed, SessionPool};
-use super::{SelfCheck, load, registry, tells_apart};
+use super::{SelfCheck, load, tells_apart};
 use crate::modality::Modality;
 use decode::{DecodedImage, PictureLimits};
+use input::BATCH;
 use input::find_input;
 use preprocess::Preprocess;
 
-/// How many images are encoded at once by default: larger batches gain nothing on CPUs.
-const BATCH: usize = 8;
 /// The version of decoding and resampling, part of the identity: to be raised by whoever changes a
 /// pixel of a picture that was read as others read it, so that embeddings kept from before are not taken for new ones. Where only what is refused
 /// changes, [`decode::DECODING`] is enough.
@@ -75,7 +74,7 @@ impl ImageEncoder {
     /// [`ModelError`]: a file is missing or cannot be followed, the graph is not an image encoder,
     /// or [ONNX Runtime is not loaded](super::runtime::load).
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
-        let options = &options.or(&registry::overrides(folder)?);
+        let options = &options.or(&folder.overrides()?);
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
         let preprocess = Preprocess::read(folder, options.trust_preprocessing)?;
         let (pool, sha256) = load(folder, &onnx, options)?;

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Installed, RECORD, check_name, examine, examine_with, overrides, size_of};
+use super::{Installed, check_name, examine, examine_with, size_of};
 use crate::disk;
 use crate::encode::error::ModelError;
 use crate::encode::folder::ModelFolder;
+use crate::encode::folder::RECORD;
 use crate::encode::options::{EncoderOptions, Overrides};
 use crate::home::Home;
 
@@ -34,7 +35,9 @@ pub fn add(
         });
     }
     let folder = ModelFolder::open_file(dir, given.onnx_file.as_deref())?;
-    let options = EncoderOptions::latency().or(given).or(&overrides(&folder)?);
+    let options = EncoderOptions::latency()
+        .or(given)
+        .or(&&folder.overrides()?);
     let original = examine_with(&folder, &options, |_| Ok(()), |_| Ok(()))?.0;
 
     disk::create_dir_all(&root)?;

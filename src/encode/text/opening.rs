@@ -8,7 +8,7 @@ use super::super::folder::ModelFolder;
 use super::super::identity::EncoderIdentity;
 use super::super::options::EncoderOptions;
 use super::super::output::Reader;
-use super::super::{load, registry, same_vector, tells_apart};
+use super::super::{load, same_vector, tells_apart};
 use super::layout::Layout;
 use super::padding::Padding;
 use super::settings::TextSettings;
@@ -31,7 +31,7 @@ impl TextEncoder {
     /// its vectors are not as long as the folder says, or
     /// [ONNX Runtime is not loaded](crate::encode::runtime::load).
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
-        let options = &options.or(&registry::overrides(folder)?);
+        let options = &options.or(&folder.overrides()?);
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
         let (mut tokenizer, raw, tokenizer_sha256) = load_tokenizer(folder)?;
         let agreed = agreement::check(folder, &tokenizer, &raw, options.trust_preprocessing)?;

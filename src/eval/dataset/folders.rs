@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::DatasetError;
+use super::error::DatasetError;
 use crate::pairs::{ending_of, is_image, named_ending};
 
 /// Names of folders that divide a data set in parts, each with all classes.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{DatasetError, Meta};
+use super::error::DatasetError;
+use super::meta::Meta;
 use crate::pairs::{self, RowError};
 use crate::stand_in;
 

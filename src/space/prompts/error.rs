@@ -3,8 +3,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::named;
-
 /// Templates or labels that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -137,13 +135,12 @@ pub enum PromptsError {
         what: String,
     },
     /// There are no templates of this name.
-    #[error(
-        "no templates are named {name:?}; there are {}; a file of that name is ./{name}",
-        named::names()
-    )]
+    #[error("no templates are named {name:?}; there are {known}; a file of that name is ./{name}")]
     UnknownSet {
         /// The name.
         name: String,
+        /// The names that there are.
+        known: String,
     },
     /// A file that is not UTF-8.
     #[error("{at}: not UTF-8; save the file as UTF-8")]

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::entries::{ends_with, lines_of};
+use super::error::PromptsError;
 use super::line_shape::shape_of;
-use super::{PromptsError, lines_of, mistaken};
+use super::mistaken;
 use crate::stand_in::stand_in_of_texts;
 
 const AS_LABELS: &str = "write one label a line, or a JSON list of labels in a .json file";
@@ -72,12 +74,6 @@ pub(super) fn refuse_nul(file: Option<&Path>, text: &str) -> Result<(), PromptsE
         Some(path) => other(path, seems, advice),
         None => PromptsError::ListForm { seems, advice },
     })
-}
-
-/// Whether a file has this ending, in any case.
-pub(super) fn ends_with(path: &Path, ending: &str) -> bool {
-    path.extension()
-        .is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
 /// Whether a text is meant as one JSON value, or as the literal of a program.

@@ -3,7 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::{PromptsError, Templates, form, lines_of, listed, mistaken, place, read};
+use super::entries::{ends_with, lines_of};
+use super::error::{PromptsError, place};
+use super::listed::More;
+use super::templates::Templates;
+use super::text_file::read;
+use super::{form, listed, mistaken};
 use crate::pairs::composed;
 use crate::printable::is_unseen;
 
@@ -16,15 +21,6 @@ pub struct Labels {
     shown: Vec<String>,
     more: Vec<More>,
     notes: Vec<String>,
-}
-
-/// What a label has besides the name that it is shown under.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct More {
-    /// Further names, in other languages say; templates take them too.
-    pub names: Vec<String>,
-    /// Whole prompts, which no template touches.
-    pub prompts: Vec<String>,
 }
 
 impl Labels {
@@ -72,12 +68,12 @@ impl Labels {
     /// that says by its form that it is something else.
     pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
         let text = read(path)?;
-        let lines = form::ends_with(path, "jsonl") || form::ends_with(path, "ndjson");
+        let lines = ends_with(path, "jsonl") || ends_with(path, "ndjson");
         let is_json = || serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
         if lines {
             return Self::collect(Some(path), listed::lines(path, &text)?.into_iter());
         }
-        if form::ends_with(path, "json") || form::is_document(&text) && is_json() {
+        if ends_with(path, "json") || form::is_document(&text) && is_json() {
             return match listed::document(path, &text)? {
                 listed::Document::Names(names) => {
                     let names = names.into_iter().enumerate();

@@ -4,12 +4,11 @@
 //! A shape is asked of all entries together, so that one name with a number in it (`7-Eleven`) stays
 //! a name. So do numbers beside a blank (`Boeing 737`, `12 Main Street`), unless they go up from 0 or 1.
 
+use super::entries::{is_number, is_wordnet};
 use super::line_marks::{
     has_web_code, is_conflict, is_file_name, is_marked, is_path, is_quoted, is_section,
     is_structure,
 };
-use super::listed::is_wordnet;
-use super::mistaken::is_number;
 
 /// What entries seem to be that are no list of names or texts, each on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::labels::More;
-use super::{PromptsError, place};
+use super::entries::is_wordnet;
+use super::error::{PromptsError, place};
 use crate::pairs::{CheckedValue, json_message, type_name as json_type};
 
 /// An object in the order of the file, its keys as often as they are there.
@@ -49,6 +49,15 @@ struct LabelLine {
     names: Vec<String>,
     #[serde(default, alias = "descriptions")]
     prompts: Vec<String>,
+}
+
+/// What a label has besides the name that it is shown under.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct More {
+    /// Further names, in other languages say; templates take them too.
+    pub names: Vec<String>,
+    /// Whole prompts, which no template touches.
+    pub prompts: Vec<String>,
 }
 
 /// What a JSON document of labels holds.
@@ -224,12 +233,6 @@ fn numbering_fault(entries: &[(String, Value)]) -> String {
         }
     }
     "not each has a name".to_owned()
-}
-
-/// `n01440764`.
-pub(super) fn is_wordnet(id: &str) -> bool {
-    id.strip_prefix('n')
-        .is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `{"label": ..., "names": [...], "prompts": [...]}` a line.

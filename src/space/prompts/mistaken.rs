@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use super::form::ends_with;
+use super::entries::{ends_with, is_number, is_wordnet};
 use super::line_shape::{LineShape, begin_with_numbers, shape_of};
-use super::listed::is_wordnet;
 
 const SEVERAL: (&str, &str) = (
     "several labels on one line",
@@ -226,10 +225,6 @@ pub(super) fn numbered(labels: &[String]) -> Option<String> {
         "all labels begin with a number, such as {first:?}, which is asked for as part of the name; take \
          the numbers out if they only count the labels"
     ))
-}
-
-pub(super) fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_json(line: &str) -> bool {

@@ -5,7 +5,9 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `mod` | [`Templates`] |
+//! | `templates` | [`Templates`] |
+//! | `text_file` | files of labels and templates as text |
+//! | `entries` | what an entry of a list is by itself |
 //! | `error` | what can be wrong with templates and labels |
 //! | `labels` | [`Labels`]: class names, their other names and prompts of their own |
 //! | `listed` | label files that are JSON or JSON Lines |
@@ -16,9 +18,7 @@
 //! | [`named`] | published templates by name |
 //! | `sets/` | those templates, a file a set |
 
-use std::io::ErrorKind;
-use std::path::Path;
-
+mod entries;
 mod error;
 mod form;
 mod labels;
@@ -27,10 +27,12 @@ mod line_shape;
 mod listed;
 mod mistaken;
 pub mod named;
+mod templates;
+mod text_file;
 
-use self::error::place;
 pub use self::error::{PromptPlace, PromptsError};
 pub use self::labels::Labels;
+pub use self::templates::Templates;
 
 /// What names of classes seem to be that are none, wherever they come from.
 pub(crate) fn names_seem(names: &[&str]) -> Option<&'static str> {
@@ -45,190 +47,6 @@ pub(crate) fn names_seem(names: &[&str]) -> Option<&'static str> {
 }
 
 pub(crate) use self::mistaken::numbers as note_on_numbers;
-
-/// The templates of one task, at least one. [`Templates::default`] is `a photo of a {}.`, which
-/// image-text encoders are customarily asked with when nothing is known of the images.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Templates(Vec<Template>);
-
-/// A template, taken apart: a class name belongs between each two neighbours of `parts`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Template {
-    text: String,
-    parts: Vec<String>,
-}
-
-impl Default for Templates {
-    fn default() -> Self {
-        Self(vec![Template {
-            text: "a photo of a {}.".to_owned(),
-            parts: vec!["a photo of a ".to_owned(), ".".to_owned()],
-        }])
-    }
-}
-
-impl Templates {
-    /// Reads one template an entry. Blank ones are passed over.
-    ///
-    /// # Errors
-    /// [`PromptsError`]: a template without a placeholder or with an unknown one, or none at all.
-    pub fn parse<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> Result<Self, PromptsError> {
-        Self::parse_in(None, lines.into_iter().enumerate())
-    }
-
-    /// Reads a UTF-8 file with one template a line; blank lines and lines that begin with `#` are
-    /// passed over. A file that holds a list of texts in JSON is read as that.
-    ///
-    /// # Errors
-    /// As [`Templates::parse`], with the line; a file that is missing or not UTF-8, and one that says
-    /// by its form that it is something else.
-    pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
-        let text = read(path)?;
-        match form::templates(path, &text)? {
-            Some(list) => Self::parse_in(Some(path), list.into_iter().enumerate()),
-            None => Self::parse_in(Some(path), lines_of(&text))
-                .map_err(|error| error.with_comments_of(&text)),
-        }
-    }
-
-    /// What a person should know of how a file of templates was read.
-    ///
-    /// # Errors
-    /// As [`Templates::from_file`] of a file that cannot be read.
-    pub fn notes_of_file(path: &Path) -> Result<Vec<String>, PromptsError> {
-        Ok(form::comments(path, &read(path)?).into_iter().collect())
-    }
-
-    fn parse_in<S: AsRef<str>>(
-        file: Option<&Path>,
-        lines: impl Iterator<Item = (usize, S)>,
-    ) -> Result<Self, PromptsError> {
-        let mut templates = Vec::new();
-        for (index, line) in lines {
-            let text = line.as_ref().trim();
-            form::refuse_nul(file, text)?;
-            if !text.is_empty() {
-                templates.push(Template::parse(text, || place(file, index))?);
-            }
-        }
-        if templates.is_empty() {
-            return Err(PromptsError::NoTemplates {
-                file: file.map(Path::to_owned),
-                comment: None,
-            });
-        }
-        Ok(Self(templates))
-    }
-
-    /// One prompt a template for a class name, in the order of the templates.
-    pub fn render(&self, class: &str) -> Vec<String> {
-        self.0
-            .iter()
-            .map(|template| template.parts.join(class))
-            .collect()
-    }
-
-    /// The templates as written.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|template| template.text.as_str())
-    }
-
-    /// How many there are, at least 1.
-    #[expect(clippy::len_without_is_empty, reason = "never empty")]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl Template {
-    fn parse(text: &str, at: impl Fn() -> PromptPlace) -> Result<Self, PromptsError> {
-        let lone = |brace| PromptsError::LoneBrace {
-            at: at(),
-            text: text.to_owned(),
-            brace,
-        };
-        let mut parts = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some(position) = rest.find(['{', '}']) {
-            let (before, braces) = rest.split_at(position);
-            literal.push_str(before);
-            if let Some(after) = braces.strip_prefix("{{") {
-                literal.push('{');
-                rest = after;
-            } else if let Some(after) = braces.strip_prefix("}}") {
-                literal.push('}');
-                rest = after;
-            } else if braces.starts_with('}') {
-                return Err(lone('}'));
-            } else {
-                let end = braces.find('}').ok_or_else(|| lone('{'))?;
-                match &braces[1..end] {
-                    "" | "c" => parts.push(std::mem::take(&mut literal)),
-                    name if name.contains('{') => return Err(lone('{')),
-                    name => {
-                        let name = name.to_owned();
-                        return Err(PromptsError::UnknownPlaceholder { at: at(), name });
-                    }
-                }
-                rest = &braces[end + 1..];
-            }
-        }
-        if parts.is_empty() {
-            return Err(PromptsError::NoPlaceholder {
-                at: at(),
-                text: text.to_owned(),
-            });
-        }
-        literal.push_str(rest);
-        parts.push(literal);
-        Ok(Self {
-            text: text.to_owned(),
-            parts,
-        })
-    }
-}
-
-/// The lines of a file with their numbers from 0, without blank lines and comments.
-fn lines_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let lines = text.lines().enumerate();
-    lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-}
-
-fn read(path: &Path) -> Result<String, PromptsError> {
-    if path.is_dir() {
-        return Err(PromptsError::FolderForFile {
-            path: path.to_owned(),
-        });
-    }
-    let bytes = fs_err::read(path).map_err(|source| match source.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => PromptsError::Missing {
-            path: path.to_owned(),
-        },
-        _ => PromptsError::Read { source },
-    })?;
-    form::refuse_stand_in(path, &bytes)?;
-    form::refuse_binary(path, &bytes)?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(of_any_line_end(
-            text.strip_prefix('\u{feff}').unwrap_or(&text),
-        )),
-        Err(error) => {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = good.iter().filter(|&&byte| byte == b'\n').count();
-            Err(PromptsError::Encoding {
-                at: place(Some(path), line),
-            })
-        }
-    }
-}
-
-/// With `\n` in place of a `\r` alone, which `str::lines` does not take for a line end, and without
-/// the byte order marks of files that were joined.
-fn of_any_line_end(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    text.replace("\n\u{feff}", "\n")
-}
 
 #[cfg(test)]
 mod form_tests;

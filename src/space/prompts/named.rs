@@ -6,7 +6,9 @@
 
 use std::path::Path;
 
-use super::{PromptsError, Templates, lines_of};
+use super::entries::lines_of;
+use super::error::PromptsError;
+use super::templates::Templates;
 
 /// Templates that have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,25 +93,25 @@ pub fn load(name_or_file: &str) -> Result<Templates, PromptsError> {
         return set.templates();
     }
     if name_or_file.starts_with("clip:") || name_or_file.starts_with("asif:") {
-        let name = name_or_file.to_owned();
-        return Err(PromptsError::UnknownSet { name });
+        return Err(unknown(name_or_file));
     }
     Templates::from_file(Path::new(name_or_file)).map_err(|error| match error {
         // A bare word is more likely a name than a file.
-        PromptsError::Missing { .. } if !name_or_file.contains(['/', '.']) => {
-            let name = name_or_file.to_owned();
-            PromptsError::UnknownSet { name }
-        }
+        PromptsError::Missing { .. } if !name_or_file.contains(['/', '.']) => unknown(name_or_file),
         error => error,
     })
 }
 
-/// All names, for messages.
-pub(super) fn names() -> String {
-    ALL.iter()
+fn unknown(name: &str) -> PromptsError {
+    let known = ALL
+        .iter()
         .map(|set| set.name)
         .collect::<Vec<_>>()
-        .join(", ")
+        .join(", ");
+    PromptsError::UnknownSet {
+        name: name.to_owned(),
+        known,
+    }
 }
 
 #[cfg(test)]

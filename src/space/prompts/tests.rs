@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn file(text: &[u8]) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();

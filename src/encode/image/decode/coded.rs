@@ -8,9 +8,11 @@ use super::bmp::BmpRows;
 use super::budget::{BudgetDenial, DecodeBudget, HeldBytes};
 use super::gif::GifHeader;
 use super::jpeg::{self, JpegHeader};
+use super::limits::{PictureLimits, check_size, label};
+use super::pixels::read;
 use super::png::PngChunks;
 use super::webp::WebpChunks;
-use super::{MAX_BYTES, MAX_SIDE, PictureLimits, label, read, too_large};
+
 /// What is set aside beside what the size of a picture tells: tables and windows of decoders.
 const TABLES: u64 = 1 << 20;
 /// The widest input of a model that resizing is expected to make rows for.
@@ -158,11 +160,4 @@ pub(super) fn kept((width, height): (u32, u32), transparent: bool) -> u64 {
     let pixels = u64::from(width) * u64::from(height);
     let a_pixel = if transparent { 8 } else { 3 };
     a_pixel * pixels + 3 * MODEL_WIDTH * u64::from(width.max(height))
-}
-
-pub(super) fn check_size(size: (u32, u32), bytes: u64) -> Result<(), InputError> {
-    if size.0.max(size.1) > MAX_SIDE || bytes > MAX_BYTES {
-        return Err(too_large(size));
-    }
-    Ok(())
 }

@@ -31,7 +31,7 @@ use libjpeg_turbo_rs::{DecodeLimits, DecodeWarning, Decoder, JpegError, PixelFor
 pub(super) use self::markers::JpegHeader;
 use self::markers::MAX_SCANS;
 use super::super::super::error::InputError;
-use super::{MAX_BYTES, MAX_SIDE};
+use super::limits::{MAX_BYTES, MAX_SIDE};
 
 /// The pixels and the EXIF orientation; `None` when another decoder is to make them, which may then
 /// be sure that every row is there, as far as this one can tell.

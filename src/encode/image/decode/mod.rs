@@ -22,7 +22,9 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `mod` | what callers ask for, limits, pixels to RGB |
+//! | `mod` | what callers ask for, pixels to RGB |
+//! | `limits` | how large a picture may be |
+//! | `pixels` | pixels from the decoders of the `image` crate |
 //! | `budget` | [`DecodeBudget`]: memory of all pictures that are being decoded |
 //! | `coded` | a picture by its headers, whatever its format |
 //! | `jpeg`, `png`, `webp`, `gif`, `bmp` | the look at a format's headers, and whether all rows are there |
@@ -33,56 +35,33 @@ mod budget;
 mod coded;
 mod gif;
 mod jpeg;
+mod limits;
 mod lossless;
+mod pixels;
 mod png;
 #[cfg(test)]
 mod tests;
 mod webp;
 
-use std::io::{Cursor, ErrorKind};
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
-use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageFormat, RgbImage};
 
 use super::super::error::InputError;
 use crate::stand_in;
 use budget::HeldBytes;
 pub use budget::{DEFAULT_LIMIT, DecodeBudget};
-use coded::{CodedImage, check_size, kept};
+use coded::{CodedImage, kept};
+use limits::label;
+pub use limits::{MAX_BYTES, MAX_SIDE, PictureLimits};
 
 /// The version of decoding, part of the keys of cached embeddings: to be raised by whoever changes which
 /// files are pictures, or what is made of one. The embeddings of all pictures are then made again, and
 /// sets stay as they are. Whoever changes a pixel of a sound picture raises the version in the encoder's
 /// identity too, which sets look at.
 pub const DECODING: u32 = 1;
-/// The longest side that is accepted, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
-/// The largest decoded image that is accepted, in bytes.
-pub const MAX_BYTES: u64 = 512 << 20;
-
-/// What one picture may take, beside [`MAX_SIDE`] and [`MAX_BYTES`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PictureLimits {
-    /// The most pixels.
-    pub pixels: u64,
-    /// How long to wait for memory that other pictures have; for ever if none.
-    pub patience: Option<Duration>,
-}
-
-impl Default for PictureLimits {
-    /// Any number of pixels, and as long as it takes.
-    fn default() -> Self {
-        Self {
-            pixels: u64::MAX,
-            patience: None,
-        }
-    }
-}
-
 /// Pixels, and the memory that is set aside for them as long as they live.
 #[derive(Debug)]
 pub struct DecodedImage<P> {
@@ -215,32 +194,6 @@ fn guarded<T>(
     })
 }
 
-fn read(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), InputError> {
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_BYTES);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits.clone());
-    let mut decoder = reader
-        .into_decoder()
-        .map_err(|e| explain(e, format, (0, 0)))?;
-    let size @ (width, height) = decoder.dimensions();
-    check_size(size, decoder.total_bytes())?;
-    if width == 0 || height == 0 {
-        return Err(InputError::Undecodable {
-            format: label(format),
-            reason: format!("its size is {width}x{height}"),
-        });
-    }
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    decoder
-        .set_limits(limits)
-        .map_err(|e| explain(e, format, size))?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(|e| explain(e, format, size))?;
-    Ok((image, orientation))
-}
-
 /// The three colours of every pixel in 8 bits; deeper samples keep their high byte.
 fn to_rgb(image: DynamicImage) -> RgbImage {
     let (width, height) = (image.width(), image.height());
@@ -260,49 +213,6 @@ fn to_rgb(image: DynamicImage) -> RgbImage {
         other => return other.into_rgb8(),
     };
     RgbImage::from_raw(width, height, pixels).unwrap_or_default()
-}
-
-fn too_large((width, height): (u32, u32)) -> InputError {
-    InputError::TooLarge {
-        width,
-        height,
-        max_side: MAX_SIDE,
-        max_mib: MAX_BYTES >> 20,
-    }
-}
-
-fn label(format: ImageFormat) -> String {
-    format!("{format:?}").to_uppercase()
-}
-
-fn explain(error: ImageError, format: ImageFormat, size: (u32, u32)) -> InputError {
-    let label = label(format);
-    let truncated = || InputError::Truncated {
-        format: label.clone(),
-        reason: "the data ends before the image does".to_owned(),
-    };
-    match error {
-        ImageError::Limits(limit) => match limit.kind() {
-            LimitErrorKind::DimensionError | LimitErrorKind::InsufficientMemory => too_large(size),
-            _ => InputError::Undecodable {
-                reason: limit.to_string(),
-                format: label,
-            },
-        },
-        ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => truncated(),
-        other => {
-            let reason = other.to_string();
-            // The decoder of GIF has no kinds of errors for it.
-            let ends = ["image truncated", "Unexpected End of File"];
-            match format == ImageFormat::Gif && ends.iter().any(|end| reason.contains(end)) {
-                true => truncated(),
-                false => InputError::Undecodable {
-                    format: label,
-                    reason,
-                },
-            }
-        }
-    }
 }
 
 /// What bytes that are no image look like, for a message.

@@ -14,7 +14,7 @@ use image::{DynamicImage, ImageBuffer};
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, InterlaceInfo};
 
 use super::super::super::error::InputError;
-use super::MAX_BYTES;
+use super::limits::{MAX_BYTES, too_large};
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The last chunk.
@@ -195,7 +195,7 @@ impl<'a> PngChunks<'a> {
         let line = reader.output_line_size(self.size.0).unwrap_or(usize::MAX);
         let length = reader.output_buffer_size().unwrap_or(usize::MAX);
         if length as u64 > MAX_BYTES {
-            return Err(super::too_large(self.size));
+            return Err(too_large(self.size));
         }
         let mut pixels = vec![0; length];
         let mut scratch = vec![0; if self.interlaced { line } else { 0 }];
@@ -251,7 +251,7 @@ impl<'a> PngChunks<'a> {
             "rows"
         };
         match (error, rows) {
-            (DecodingError::LimitsExceeded, _) => super::too_large(self.size),
+            (DecodingError::LimitsExceeded, _) => too_large(self.size),
             (_, Some(rows)) if ended => {
                 truncated(format!("its image data ends after {rows} of {of} {kind}"))
             }

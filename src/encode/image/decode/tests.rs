@@ -1,5 +1,7 @@
 //! Contents, limits, and pictures that lack something.
 
+use std::io::Cursor;
+
 use super::*;
 use image::{GrayAlphaImage, ImageBuffer, Luma, Rgb, Rgba};
 

@@ -9,6 +9,7 @@
 //! `values` and `steps`; `classes` says what Hugging Face's classes do with the same keys, `model_types`
 //! which class a folder is of, `timm` reads timm's files, and `open_clip` compares those of OpenCLIP.
 
+mod by_class;
 mod classes;
 mod model_types;
 mod open_clip;

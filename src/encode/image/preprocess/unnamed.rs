@@ -1,8 +1,8 @@
 //! A `preprocessor_config.json` that names no class, or one that is trusted: its keys mean what they say.
 
+use super::by_class::{conv_next, of_class};
 use super::classes::Named;
 use super::model_types::of_model_type;
-use super::settings::{conv_next, of_class};
 use super::steps::Steps;
 use super::values::{
     box_of, crop_part, filter_of, one_size, refuse_null, refuse_other_keys, refuse_other_square,

@@ -7,7 +7,7 @@ const MISSING: u8 = u8::MAX;
 
 /// What the markers of a JPEG say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct JpegHeader {
+pub(crate) struct JpegHeader {
     /// Width and height in pixels, of the first frame.
     pub size: (u32, u32),
     /// Start-of-frame marker: what kind of coding.

@@ -1,0 +1,141 @@
+//! What can be wrong with a data set.
+
+use std::path::PathBuf;
+
+use crate::pairs::{self, Origin, PairsError, RowError};
+use crate::space::prompts::PromptsError;
+
+/// A data set that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// The folder does not exist.
+    #[error("{}: there is no such folder; a data set is a folder of images", .path.display())]
+    Missing {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// There is no file of class names.
+    #[error("{}: there is no such file; give a file with `folder: name` on each line", .path.display())]
+    NoClassFile {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A folder was given for the file of class names.
+    #[error("{}: expected a file of class names, found a folder; give a file with `folder: name` on each line", .path.display())]
+    ClassFileIsFolder {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A file was given.
+    #[error("{}: expected a folder of images, found a file; name the folder", .path.display())]
+    NotAFolder {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// `meta.json` is not what it must be.
+    #[error("{}: {message}; correct the file or remove it", .path.display())]
+    Meta {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// Something else lies where a file of the data set was meant: a pointer to it, or what a server
+    /// answered.
+    #[error("{}: {said}", .path.display())]
+    StandIn {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be, and what to do.
+        said: String,
+    },
+    /// A row of the file of class names cannot be used.
+    #[error("{origin}: {message}")]
+    Row {
+        /// The row.
+        origin: Origin,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// There is nothing to classify.
+    #[error(
+        "{}: no labelled images found; expected a folder for each class with images in it, or a \
+         labels.jsonl{}", .path.display(), beginning(left_out)
+    )]
+    NoImages {
+        /// The data set.
+        path: PathBuf,
+        /// What lies there, as in [`Dataset::left_out`].
+        left_out: Vec<String>,
+    },
+    /// There is nothing to choose between.
+    #[error(
+        "{}: {class:?} is the only class, so every answer would be right; give a data set with two \
+         classes or more, or name the others under `classes` in its meta.json", .path.display()
+    )]
+    OneClass {
+        /// The data set.
+        path: PathBuf,
+        /// Its class.
+        class: String,
+    },
+    /// The folders are not classes.
+    #[error(
+        "{}: the folders {} seem to be the parts of a divided data set, each with all classes; give \
+         one of them", .path.display(), splits.join(", ")
+    )]
+    Splits {
+        /// The data set.
+        path: PathBuf,
+        /// Its folders.
+        splits: Vec<String>,
+    },
+    /// Two classes are called the same.
+    #[error(
+        "the classes {first:?} and {second:?} are both named {name:?}, so their prompts are the \
+         same; name them apart with a file of class names"
+    )]
+    SameName {
+        /// The name.
+        name: String,
+        /// The first class.
+        first: String,
+        /// The second class.
+        second: String,
+    },
+    /// Class names for a data set that has no classes.
+    #[error("{}: a retrieval data set has no classes; leave the file of class names out", .path.display())]
+    NoClasses {
+        /// The data set.
+        path: PathBuf,
+    },
+    /// The templates of `meta.json` cannot be used.
+    #[error("{}: {source}", .path.display())]
+    Templates {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: PromptsError,
+    },
+    /// The list of a retrieval data set cannot be read.
+    #[error(transparent)]
+    Pairs(#[from] PairsError),
+    /// No row of that list can be used; the first.
+    #[error(transparent)]
+    Pair(#[from] RowError),
+    /// The system refuses to read something.
+    #[error("{source}{}", pairs::reading_advice(source))]
+    Read {
+        /// What the system says, with the path.
+        #[from]
+        source: std::io::Error,
+    },
+}
+
+/// The first of what was left out, as the end of a sentence.
+pub(super) fn beginning(left_out: &[String]) -> String {
+    left_out
+        .first()
+        .map_or_else(String::new, |first| format!("; {first}"))
+}
