@@ -13,6 +13,7 @@ use super::args::Load;
 use super::context::Context;
 use super::exit::{BadInput, StrictInput};
 use super::format;
+use super::hints::{of_input, of_inputs};
 use super::outputs::{OutputKind, check_outputs, output};
 use super::query::{LabelArgs, QueryArgs, Question, inputs};
 
@@ -68,6 +69,8 @@ struct Line<'a> {
     predictions: Option<&'a [Prediction]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
 }
 
 pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
@@ -101,6 +104,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
                 image: image.display().to_string(),
                 predictions: result.as_deref().ok(),
                 error: result.as_ref().err().map(|e| e.reason.clone()),
+                hint: result.as_ref().err().and_then(|e| of_input(e.remedy?)),
             };
             context.print_line_json(&line)?;
         } else if let Ok(predictions) = result {
@@ -109,6 +113,10 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
         if let Err(rejected) = result {
             context.warn(format!("asif: {}", rejected.reason));
         }
+    }
+    let rejected = answers.iter().filter_map(|answer| answer.as_ref().err());
+    for line in of_inputs(rejected.map(|rejected| rejected.remedy)) {
+        context.warn(line);
     }
     if let Some(file) = &args.html {
         let mut entries = Vec::new();

@@ -88,6 +88,7 @@ impl Settings {
             found: found.to_owned(),
             expected: expected.to_owned(),
             advice: advice.to_owned(),
+            choice: None,
         }
     }
 }

@@ -24,6 +24,7 @@ use super::manifest::EncoderEntry;
 use crate::encode::{EncoderIdentity, Ensemble, ImageEncoder, InputError, TextEncoder};
 use crate::modality::Sides;
 use crate::progress::{Cancel, Progress};
+use crate::remedy::InputRemedy;
 use side::Side;
 
 pub use images::PreparedInput;
@@ -34,12 +35,24 @@ pub use images::PreparedInput;
 pub struct Rejected {
     /// What is wrong with it, and what to do.
     pub reason: String,
+    /// What would let it be taken, if the caller can do something about it.
+    pub remedy: Option<InputRemedy>,
 }
 
 impl From<InputError> for Rejected {
     fn from(error: InputError) -> Self {
         Self {
             reason: error.to_string(),
+            remedy: error.remedy(),
+        }
+    }
+}
+
+impl From<String> for Rejected {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            remedy: None,
         }
     }
 }
@@ -49,6 +62,7 @@ impl Rejected {
     fn of_file(path: &Path, error: &InputError) -> Self {
         Self {
             reason: format!("{}: {error}", path.display()),
+            remedy: error.remedy(),
         }
     }
 }

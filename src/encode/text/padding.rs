@@ -134,6 +134,7 @@ impl Padding {
                     found: fixed.max(multiple).to_string(),
                     expected: format!("at most {BELIEVABLE} tokens"),
                     advice: "correct the file".to_owned(),
+                    choice: None,
                 });
             }
             let padding = Self {

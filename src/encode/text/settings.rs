@@ -89,6 +89,7 @@ impl LengthSource {
                 "more than {special}, since the tokenizer adds {special} special tokens"
             ),
             advice: "correct the file".to_owned(),
+            choice: None,
         }
     }
 }

@@ -36,9 +36,9 @@ pub fn messages() -> Vec<ProvokedMessage> {
             ],
         ),
         image(
-            "ModelError::Missing",
+            "ModelError::NoFolder",
             "nowhere",
-            &["the model folder is missing"],
+            &["the model folder is missing", "hint: `asif models`"],
         ),
         image(
             "ModelError::NotAFolder",
@@ -80,7 +80,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "ModelError::OnnxFile",
             "models add chosen image --onnx-file none.onnx",
             4,
-            &["models add NAME", "--onnx-file model.onnx"],
+            &["hint: `asif models add NAME", "--onnx-file model.onnx"],
             "models add chosen image --onnx-file model.onnx",
         ),
         told(
@@ -160,7 +160,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "InputError::OverBudget",
             "classify --index a.asif --labels dog,cat large.png --max-decode-memory 1",
             3,
-            &["--max-decode-memory"],
+            &["more memory for decoding", "hint: --max-decode-memory"],
             "classify --index a.asif --labels dog,cat large.png --max-decode-memory 64",
         ),
         told(

@@ -182,9 +182,9 @@ pub fn messages() -> Vec<ProvokedMessage> {
         eval(
             "MeasureError::Task",
             "captions",
-            &["use `asif eval retrieval`"],
+            &["hint: `asif eval retrieval`"],
         ),
-        retrieval("MeasureError::Task", "data", &["use `asif eval zeroshot`"]),
+        retrieval("MeasureError::Task", "data", &["hint: `asif eval zeroshot`"]),
         retrieval("DatasetError::Pairs", "blank", &["no pairs found"]),
         retrieval("DatasetError::Pair", "broken", &["row 1", "add it"]),
         told(
