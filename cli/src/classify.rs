@@ -32,7 +32,8 @@ Output:
   {\"image\":\"a.jpg\",\"predictions\":[{\"label\":\"cat\",\"score\":0.91,\"similarity\":0.43},...]}
   score is the softmax over the labels, similarity the space's score: of plain relative rows their
   dot product, in the default space standard deviations above the best of other pairs.
-  An image that cannot be used has \"error\" instead of \"predictions\"; the others go on.
+  An image that cannot be used has \"error\" instead of \"predictions\", and \"hint\" where an option of
+  this command would help; the others go on.
 
 Examples:
   asif classify --index mine.asif --labels cat,dog,'a red bicycle' *.jpg

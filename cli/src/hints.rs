@@ -135,7 +135,13 @@ fn anchors(error: &AnchorsError) -> Option<String> {
                 None => strict.to_owned(),
             });
         }
-        AnchorsError::PurgeStopped { source, .. } => return anchors(source),
+        AnchorsError::PurgeStopped { source, .. } => {
+            let again = "give the same command again";
+            return Some(match anchors(source) {
+                Some(hint) => format!("{hint}; then {again}"),
+                None => again.to_owned(),
+            });
+        }
         // Its own source is what comes next in the chain.
         AnchorsError::Encode(error) => return encode(error),
         _ => return None,
@@ -282,5 +288,30 @@ mod tests {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("hint: ") && found[0].contains("--overwrite"));
         assert_eq!(of_error(&anyhow::anyhow!("x")), [""; 0]);
+    }
+
+    #[test]
+    fn a_finding_has_a_hint_where_something_is_to_be_done() {
+        let advice = |about, good| Advice {
+            about,
+            found: String::new(),
+            advice: "",
+            good,
+        };
+        let found = of_advice(&advice(AdviceTopic::Duplicates, false));
+        assert_eq!(found.unwrap(), "hint: `asif anchors curate` lists them");
+        assert_eq!(of_advice(&advice(AdviceTopic::Duplicates, true)), None);
+        assert_eq!(of_advice(&advice(AdviceTopic::Languages, false)), None);
+    }
+
+    #[test]
+    fn inputs_that_lack_the_same_have_one_hint() {
+        let memory = Some(InputRemedy::DecodeMemory);
+        assert_eq!(of_inputs([memory, None, memory]).len(), 1);
+        let rejected = Rejected {
+            reason: "a.png: too large".to_owned(),
+            remedy: memory,
+        };
+        assert_eq!(of_error(&rejected.into()), of_inputs([memory]));
     }
 }

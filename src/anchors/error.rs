@@ -219,8 +219,8 @@ pub enum AnchorsError {
     },
     /// A purge ended before it was done.
     #[error(
-        "{source}; the purge of {set} is not done (done: {done}; not done: {left}); when that is mended, give \
-         the same command again, which does the rest",
+        "{source}; the purge of {set} is not done (done: {done}; not done: {left}); when that is mended, \
+         another purge does the rest",
         set = set.display()
     )]
     PurgeStopped {
@@ -264,7 +264,7 @@ pub enum AnchorsError {
     TooMany(u64),
     /// Somebody asked to stop.
     #[error(
-        "interrupted; nothing was written, and the same command goes on from what the embedding cache holds"
+        "interrupted; nothing was written, and another attempt goes on from what the embedding cache holds"
     )]
     Interrupted,
     /// The setting of the space makes no sense.

@@ -373,4 +373,6 @@ fn messages_of_sets_have_their_code_and_their_advice_works() {
     doctor.arg("doctor").env("ASIF_ONNXRUNTIME", "none.so");
     let ended = support::run(&mut doctor).fails(4, &["need attention"]);
     assert_eq!(faults_of(&ended.err), [""; 0]);
+    let said = &ended.out;
+    assert!(said.contains("none is installed") && said.contains("hint: `asif models add"));
 }
