@@ -342,7 +342,7 @@ pub enum ModelError {
         /// What can be followed.
         expected: String,
         /// What to do.
-        advice: String,
+        advice: Box<str>,
         /// What the caller can choose instead of the setting.
         choice: Option<EncoderChoice>,
     },

@@ -249,7 +249,7 @@ impl ClassOrigin {
             key: self.key.to_owned(),
             found: self.value.clone(),
             expected: expected.to_owned(),
-            advice: advice.to_owned(),
+            advice: advice.into(),
             choice: None,
         }
     }
