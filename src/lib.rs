@@ -18,6 +18,7 @@
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
 //! | [`progress`] | what long work tells its caller |
 //! | [`printable`], [`clock`] | text from outside made safe to print; the time as text |
+//! | [`remedy`] | what a caller can do about an input that was left out |
 //! | [`stand_in`] | files that stand where another one was meant |
 //!
 //! Arrows run downwards only: `eval -> classify -> anchors -> encode, pairs, space -> asif_index`, all that
@@ -38,5 +39,6 @@ pub mod modality;
 pub mod pairs;
 pub mod printable;
 pub mod progress;
+pub mod remedy;
 pub mod space;
 pub mod stand_in;

@@ -330,7 +330,7 @@ fn what_was_not_asked_has_no_figure_and_says_why() {
         estimate["not_asked"]
             .as_str()
             .unwrap()
-            .contains("--validation")
+            .contains("labelled images")
     );
     assert!(!found.out.contains("-0.0,"), "{}", found.out);
     let said = on(folder.path(), &["tune", "--table"], &path).ok().out;
@@ -338,6 +338,7 @@ fn what_was_not_asked_has_no_figure_and_says_why() {
         said.contains("classes    - (0 images of held-out clusters: too few"),
         "{said}"
     );
+    assert!(said.contains("hint: --validation"), "{said}");
 }
 
 #[test]

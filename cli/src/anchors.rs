@@ -19,6 +19,7 @@ use super::args::{AcceptArgs, EncoderArgs, Load};
 use super::context::Context;
 use super::exit::BadInput;
 use super::files::read_text;
+use super::hints::of_inputs;
 use super::outputs::{OutputKind, check_outputs, output, refuse_source};
 use super::receipt::{self, WriteArgs};
 use super::{format, open};
@@ -241,6 +242,9 @@ fn skipped(report: &AddReport) -> String {
     for row in report.skipped_examples.iter().take(5) {
         let row = format!("{}: {}", row.origin, row.reason);
         text.push_str(&format!("\n{}", format::line(&row)));
+    }
+    for line in of_inputs(report.skipped_examples.iter().map(|row| row.remedy)) {
+        text.push_str(&format!("\n{line}"));
     }
     text
 }

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::{EncoderArgs, Load, SpaceArgs};
 use super::context::Context;
+use super::hints::of_inputs;
 use super::outputs::{OutputPlace, refuse_dash};
 use super::query::note_few;
 use super::{format, receipt};
@@ -166,6 +167,9 @@ fn skipped(report: &BuildReport) -> String {
     }
     if report.counts.skipped > 5 {
         text.push_str("\n...");
+    }
+    for line in of_inputs(report.skipped_examples.iter().map(|row| row.remedy)) {
+        text.push_str(&format!("\n{line}"));
     }
     text
 }

@@ -13,6 +13,7 @@ use super::args::Load;
 use super::context::Context;
 use super::exit::{BadInput, StrictInput};
 use super::format;
+use super::hints::{of_input, of_inputs};
 use super::outputs::{OutputKind, check_outputs, output};
 use super::query::{LabelArgs, QueryArgs, Question, inputs};
 
@@ -31,7 +32,8 @@ Output:
   {\"image\":\"a.jpg\",\"predictions\":[{\"label\":\"cat\",\"score\":0.91,\"similarity\":0.43},...]}
   score is the softmax over the labels, similarity the space's score: of plain relative rows their
   dot product, in the default space standard deviations above the best of other pairs.
-  An image that cannot be used has \"error\" instead of \"predictions\"; the others go on.
+  An image that cannot be used has \"error\" instead of \"predictions\", and \"hint\" where an option of
+  this command would help; the others go on.
 
 Examples:
   asif classify --index mine.asif --labels cat,dog,'a red bicycle' *.jpg
@@ -68,6 +70,8 @@ struct Line<'a> {
     predictions: Option<&'a [Prediction]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
 }
 
 pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
@@ -101,6 +105,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
                 image: image.display().to_string(),
                 predictions: result.as_deref().ok(),
                 error: result.as_ref().err().map(|e| e.reason.clone()),
+                hint: result.as_ref().err().and_then(|e| of_input(e.remedy?)),
             };
             context.print_line_json(&line)?;
         } else if let Ok(predictions) = result {
@@ -109,6 +114,10 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
         if let Err(rejected) = result {
             context.warn(format!("asif: {}", rejected.reason));
         }
+    }
+    let rejected = answers.iter().filter_map(|answer| answer.as_ref().err());
+    for line in of_inputs(rejected.map(|rejected| rejected.remedy)) {
+        context.warn(line);
     }
     if let Some(file) = &args.html {
         let mut entries = Vec::new();

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::args::Load;
 use super::context::Context;
-use super::exit::BadInput;
 use super::format;
 use super::query::{LabelArgs, ScoreArgs};
 
@@ -116,8 +115,7 @@ fn probe(
         let classifier = Classifier::new(set, &embedder, &labels, &templates, options, watch)?;
         let mut of_set = Vec::new();
         for answer in classifier.classify(&args.probe, context.watch())? {
-            let answer = answer.map_err(|rejected| BadInput(rejected.reason))?;
-            let first = classifier.ranked(&answer, 1).into_iter().next();
+            let first = classifier.ranked(&answer?, 1).into_iter().next();
             of_set.push(first.map(|p| p.label).unwrap_or_default());
         }
         best.push(of_set);

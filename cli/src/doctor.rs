@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::exit::SetupIncomplete;
-use super::format;
+use super::{format, hints};
 
 /// Check the runtime library and the encoders, or say whether a set will work.
 ///
@@ -85,6 +85,9 @@ fn of_set(args: &DoctorArgs, set: &Path, context: &Context) -> anyhow::Result<()
         let found = format!("{mark}  {}: {}", one.about, one.found);
         context.print(format::line(&found))?;
         context.print(format::line(&format!("         -> {}", one.advice)))?;
+        if let Some(line) = hints::of_advice(one) {
+            context.print(format!("            {line}"))?;
+        }
     }
     Ok(())
 }
@@ -104,6 +107,9 @@ fn of_setup(context: &Context) -> anyhow::Result<()> {
             context.print(format::line(&found))?;
             if !finding.advice.is_empty() {
                 context.print(format!("         -> {}", finding.advice))?;
+            }
+            if let Some(line) = hints::of_finding(finding) {
+                context.print(format!("            {line}"))?;
             }
         }
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::args::Load;
 use super::context::Context;
+use super::hints::of_inputs;
 use super::query::{AskArgs, QueryArgs, Question, note_few};
 use super::scaling;
 
@@ -129,6 +130,9 @@ fn load(folders: &[PathBuf], classnames: Option<&Path>) -> anyhow::Result<Vec<Da
 fn noted<R>(measured: Measured<R>, context: &Context) -> R {
     for rejected in &measured.rejected {
         context.note(format!("asif: {rejected}"));
+    }
+    for line in of_inputs(measured.rejected.iter().map(|rejected| rejected.remedy)) {
+        context.note(line);
     }
     measured.report
 }

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use asif::anchors::AnchorsError;
-use asif::embed::EmbedError;
+use asif::embed::{EmbedError, Rejected};
 use asif::encode::{EncodeError, ModelError};
 use asif::eval::measure::MeasureError;
 use asif::eval::{DatasetError, MetricsError};
@@ -59,6 +59,9 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
         Err(error) if closed_pipe(&error) => ExitCode::from(OK),
         Err(error) => {
             super::context::say(format!("asif: {}", text(&error)));
+            for line in super::hints::of_error(&error) {
+                super::context::say(line);
+            }
             ExitCode::from(code(&error))
         }
     }
@@ -107,6 +110,7 @@ fn code(error: &anyhow::Error) -> u8 {
                 .or_else(|| is(cause.is::<PairsError>(), INPUT))
                 .or_else(|| is(cause.is::<DatasetError>(), INPUT))
                 .or_else(|| is(cause.is::<PromptsError>(), INPUT))
+                .or_else(|| is(cause.is::<Rejected>(), INPUT))
                 .or_else(|| is(cause.is::<BadInput>(), INPUT))
                 .or_else(|| is(cause.is::<Usage>(), USAGE))
                 .or_else(|| is(cause.is::<StrictInput>(), STRICT))

@@ -1,5 +1,6 @@
 //! `asif explain`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use asif::anchors::AnchorSet;
@@ -17,6 +18,7 @@ use super::classify::{load_of, table};
 use super::context::Context;
 use super::exit::{BadInput, Usage};
 use super::format;
+use super::hints;
 use super::outputs::{OutputKind, check_outputs, output};
 use super::query::{LabelArgs, QueryArgs, Question, inputs};
 
@@ -141,7 +143,11 @@ struct Line {
 #[serde(untagged)]
 enum Found {
     Explained(Box<Explained>),
-    Failed { error: String },
+    Failed {
+        error: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<&'static str>,
+    },
 }
 
 /// An image's answer with its reasons.
@@ -209,7 +215,10 @@ pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
                 }
                 Found::Explained(Box::new(explained))
             }
-            Err(Rejected { reason, .. }) => Found::Failed { error: reason },
+            Err(Rejected { reason, remedy }) => Found::Failed {
+                error: reason,
+                hint: remedy.and_then(hints::of_input),
+            },
         };
         lines.push((image.as_path(), found));
     }
@@ -303,9 +312,13 @@ fn finish(
 ) -> anyhow::Result<()> {
     let count = lines.len();
     let mut entries = Vec::new();
+    let mut advised = BTreeSet::new();
     for (image, found) in lines {
         match &found {
-            Found::Failed { error } => context.note(format!("asif: {error}")),
+            Found::Failed { error, hint } => {
+                context.note(format!("asif: {error}"));
+                advised.extend(*hint);
+            }
             Found::Explained(one) if !context.json => context.print(text(image, one))?,
             Found::Explained(_) => {}
         }
@@ -327,6 +340,9 @@ fn finish(
                 }),
             });
         }
+    }
+    for hint in advised {
+        context.note(hints::line(hint));
     }
     if entries.is_empty() {
         return Err(BadInput(format!("0 of {count} images could be used, see above")).into());

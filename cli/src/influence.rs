@@ -13,6 +13,7 @@ use super::args::Load;
 use super::context::Context;
 use super::exit::BadInput;
 use super::format;
+use super::hints::of_inputs;
 use super::outputs::{OutputKind, check_outputs, output};
 use super::query::ScoreArgs;
 
@@ -99,6 +100,9 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
     let found = influence(subject, &dataset, templates.as_ref(), options)?;
     for rejected in &found.rejected {
         context.note(format!("asif: {}", rejected.reason));
+    }
+    for line in of_inputs(found.rejected.iter().map(|rejected| rejected.remedy)) {
+        context.note(line);
     }
     if let Some(file) = &args.csv {
         write_csv(file, &found)?;

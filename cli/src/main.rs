@@ -13,6 +13,7 @@
 //! | `args.rs` | arguments that several commands share |
 //! | `context.rs` | what every command is given: home, output form, who may interrupt |
 //! | `exit.rs` | which error ends with which exit code |
+//! | `hints.rs` | what to type about an error of the library |
 //! | `panics.rs` | the last net: a panic becomes a message and an exit code |
 //! | `usage.rs` | what the parser says of a command line that cannot be understood |
 //! | `files.rs` | files that the command line names, to read and to write |
@@ -39,6 +40,7 @@ mod exit;
 mod explain;
 mod files;
 mod format;
+mod hints;
 mod history;
 mod hubness;
 mod influence;
@@ -234,11 +236,20 @@ fn open(set: &std::path::Path, context: &Context) -> anyhow::Result<asif::anchor
     let (opened, fallback) = asif::anchors::AnchorSet::open_or_last_good(set)?;
     if let Some(fallback) = fallback {
         context.warn(format!("asif: warning: {fallback}"));
+        context.warn(hints::line(&format!(
+            "`asif repair {}` mends it",
+            set.display()
+        )));
         return Ok(opened);
     }
     match asif::anchors::care::check::doubts(set) {
         Ok(None) => {}
-        Ok(Some(doubt)) => context.warn(format!("asif: warning: {doubt}")),
+        Ok(Some(doubt)) => {
+            context.warn(format!("asif: warning: {doubt}"));
+            if let Some(line) = hints::of_set(&doubt) {
+                context.warn(line);
+            }
+        }
         // What answers come from is open already.
         Err(error) => context.warn(format!(
             "asif: warning: the log and older generations cannot be looked at: {error}"

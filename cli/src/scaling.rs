@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::args::Load;
 use super::context::Context;
+use super::hints::of_inputs;
 use super::outputs::{OutputKind, check_outputs, output};
 use super::query::{QueryArgs, Question};
 
@@ -97,6 +98,9 @@ pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
         measure_scaling(subject, &datasets, templates.as_ref(), &options, &plan)?;
     for rejected in &rejected {
         context.note(format!("asif: {rejected}"));
+    }
+    for line in of_inputs(rejected.iter().map(|rejected| rejected.remedy)) {
+        context.note(line);
     }
     for (file, text) in [(&args.csv, report.csv()), (&args.svg, svg(&report))] {
         if let Some(file) = file {

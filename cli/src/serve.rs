@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use asif::anchors::stored::place::refuse_in_set;
-use asif_server::{
-    ImageHost, Key, Limits, LogForm, NamedSet, OpenError, ServeOptions, serve, start_log,
-};
+use asif_server::{ImageHost, Key, Limits, LogForm, NamedSet, ServeOptions, serve, start_log};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -230,7 +228,7 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
     });
     let open = |set: &asif::anchors::AnchorSet| {
         let embedder = args.encoders.open_uncached(context, Some(set), Load::Many);
-        embedder.map_err(OpenError::from)
+        embedder.map_err(anyhow::Error::reallocate_into_boxed_dyn_error_without_backtrace)
     };
     let ready = |address: SocketAddr, probe: Option<SocketAddr>| {
         let url = format!("http://{address}");

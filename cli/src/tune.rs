@@ -22,6 +22,7 @@ use serde::Serialize;
 use super::args::{AcceptArgs, EncoderArgs, Load};
 use super::context::Context;
 use super::format;
+use super::hints::{of_inputs, of_not_asked};
 use super::receipt::{self, WriteArgs};
 
 /// Find the recipe that suits a set's pairs, measured on pairs that are held out.
@@ -167,8 +168,11 @@ fn validation(
     let mut all = Vec::new();
     for dataset in &datasets {
         let (labelled, rejected) = labelled(subject, dataset)?;
-        for reason in rejected {
+        for reason in &rejected {
             context.note(format!("asif: {reason}"));
+        }
+        for line in of_inputs(rejected.iter().map(|rejected| rejected.remedy)) {
+            context.note(line);
         }
         all.push(labelled);
     }
@@ -214,10 +218,13 @@ fn estimated(estimate: &Estimate, labelled: &[Labelled]) -> Vec<(&'static str, S
             100.0 * old,
             100.0 * new,
         ),
-        _ => format!(
-            "- ({asked} {what}: {})",
-            estimate.not_asked.unwrap_or("nothing was asked")
-        ),
+        _ => match estimate.not_asked {
+            None => format!("- ({asked} {what}: nothing was asked)"),
+            Some(why) => {
+                let hint = of_not_asked(why).map_or_else(String::new, |hint| format!("\n{hint}"));
+                format!("- ({asked} {what}: {why}){hint}")
+            }
+        },
     };
     let (old, new) = (&estimate.present, &estimate.found);
     vec![

@@ -146,7 +146,7 @@ async fn vectors(set: &Served, ground: &Ground, inputs: Inputs) -> Result<Vec<Em
 
 /// A vector of norm 1, or what is wrong with it. One that is a little off is scaled.
 fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, Rejected> {
-    let rejected = |reason: String| Rejected { reason };
+    let rejected = |reason: String| Rejected::from(reason);
     if vector.len() != dim {
         return Err(rejected(format!(
             "the vector has {} numbers, the image encoder makes {dim}; encode the image with it",
@@ -234,7 +234,7 @@ pub(super) fn all(what: &str, vectors: Vec<Embedded>) -> Result<Vec<f32>, Refusa
     for (at, vector) in vectors.into_iter().enumerate() {
         match vector {
             Ok(vector) => flat.extend_from_slice(&vector),
-            Err(Rejected { reason }) => {
+            Err(Rejected { reason, .. }) => {
                 let message = format!("{what} {}: {reason}", at + 1);
                 return Err(Refusal::invalid("unusable_input", message));
             }

@@ -79,7 +79,7 @@ impl Gate {
     fn admin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(wanted) = &self.admin else {
             return Err(Refusal::forbidden(
-                "this server has no admin routes; start it with --admin-key-file to have them",
+                "this server has no admin routes (whoever runs it can have them, with an admin key)",
             ));
         };
         match bearer(headers) {
@@ -133,8 +133,8 @@ fn local_host(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get_all(HOST).iter().all(is_local) {
         true => Ok(()),
         false => Err(Refusal::forbidden(
-            "without an API key this server answers to localhost only; ask it by that name, or \
-             start it with --api-key-file",
+            "without an API key this server answers to localhost only; ask it by that name \
+             (whoever runs it can set a key)",
         )),
     }
 }

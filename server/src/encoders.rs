@@ -299,9 +299,9 @@ impl Encoders {
             .iter()
             .map(|text| match text.len() {
                 ..=LONGEST => self.kept.get(text).map(Ok),
-                n => Some(Err(Rejected {
-                    reason: format!("it has {n} bytes, at most {LONGEST} are read; cut it"),
-                })),
+                n => Some(Err(Rejected::from(format!(
+                    "it has {n} bytes, at most {LONGEST} are read; cut it"
+                )))),
             })
             .collect();
         let missing: Vec<usize> = (0..texts.len()).filter(|&i| vectors[i].is_none()).collect();

@@ -7,6 +7,7 @@ use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::options::LimitName;
 use asif::anchors::AnchorsError;
 use asif::anchors::live::LiveError;
 use asif::embed::EmbedError;
@@ -18,27 +19,27 @@ use asif::space::prompts::PromptsError;
 #[non_exhaustive]
 pub enum ServeError {
     /// There is nothing to serve.
-    #[error("no set to serve; give --index DIR.asif")]
+    #[error("no set to serve; give at least one")]
     NoSets,
     /// A set's name cannot stand in a path.
     #[error(
         "{name:?} cannot name a set: 1 to 64 letters, digits, '.', '_' or '-' are expected, not \
-         beginning with '.'; give --index NAME=DIR.asif"
+         beginning with '.'; give it such a name"
     )]
     Name {
         /// The name.
         name: String,
     },
     /// Two sets have one name.
-    #[error("two sets are called {name:?}; tell them apart with --index NAME=DIR.asif")]
+    #[error("two sets are called {name:?}; give them names that differ")]
     TwoSets {
         /// The name.
         name: String,
     },
     /// Others than this machine could ask without a key.
     #[error(
-        "{listen} can be reached from other machines, and no API key is set; give \
-         --api-key-file FILE, listen on 127.0.0.1, or say --insecure"
+        "{listen} can be reached from other machines, and no API key is set; set \
+         one, listen on 127.0.0.1, or allow requests without a key"
     )]
     Open {
         /// Where it was to listen.
@@ -46,7 +47,7 @@ pub enum ServeError {
     },
     /// What pictures may be fetched from is no host.
     #[error(
-        "{text:?} is no host; give --image-hosts a name such as images.example.org, *.example.org or \
+        "{text:?} is no host; expected a name such as images.example.org, *.example.org or \
          10.0.0.5:9000, without a scheme and a path"
     )]
     ImageHost {
@@ -73,10 +74,10 @@ pub enum ServeError {
     )]
     SameKeys,
     /// A limit that lets nothing through, or that no machine could keep.
-    #[error("limits: {option} {value} is not in 1 to {most}; give another, or leave it out")]
+    #[error("limits: {limit} {value} is not in 1 to {most}; give another, or leave it out")]
     Limit {
-        /// The option of the command line.
-        option: &'static str,
+        /// The limit.
+        limit: LimitName,
         /// What it was.
         value: u64,
         /// The most it can be.
@@ -95,7 +96,7 @@ pub enum ServeError {
         large: usize,
     },
     /// The address of the probes' port cannot be had.
-    #[error("{listen}: {source}; stop what listens there, or choose another --probe-listen")]
+    #[error("{listen}: {source}; stop what listens there, or choose another address for probes")]
     BindProbe {
         /// The address.
         listen: SocketAddr,
@@ -103,7 +104,7 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// The folder for uploads cannot be used.
-    #[error("{folder}: {source}; give a folder that can be written to with --uploads", folder = folder.display())]
+    #[error("{folder}: {source}; give a folder for uploads that can be written to", folder = folder.display())]
     Uploads {
         /// The folder.
         folder: std::path::PathBuf,
@@ -111,7 +112,7 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// The address cannot be had.
-    #[error("{listen}: {source}; stop what listens there, or choose another --listen")]
+    #[error("{listen}: {source}; stop what listens there, or choose another address")]
     Bind {
         /// The address.
         listen: SocketAddr,
@@ -119,7 +120,7 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// The encoders of a set cannot be opened.
-    #[error("{set}: its encoders cannot be opened: {source}; `asif doctor` checks them", set = set.display())]
+    #[error("{set}: its encoders cannot be opened: {source}", set = set.display())]
     Encoders {
         /// The set.
         set: std::path::PathBuf,
@@ -354,7 +355,7 @@ impl IntoResponse for Refusal {
 
 impl From<AnchorsError> for Refusal {
     fn from(error: AnchorsError) -> Self {
-        // What the command line advises cannot be done by a request.
+        // What a caller of the library would do, or the path of the set, is not told to who sends a request.
         let said = match &error {
             AnchorsError::NoSuchPair { ids, .. } => format!(
                 "no live pair has the id {ids}; take it out, or send `missing_ok`: true to pass over it"

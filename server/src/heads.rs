@@ -51,8 +51,8 @@ impl Words {
     ) -> Result<Self, Refusal> {
         if labels.len() > limits.labels {
             return Err(Refusal::too_large(format!(
-                "{} labels, at most {} are accepted; ask in several requests, or raise \
-                 --max-labels",
+                "{} labels, at most {} are accepted; ask in several \
+                 requests (whoever runs the server can allow more)",
                 labels.len(),
                 limits.labels
             )));
@@ -63,7 +63,7 @@ impl Words {
         if prompts > limits.prompts {
             return Err(Refusal::too_large(format!(
                 "{} names in {} templates are {prompts} prompts, at most {} are accepted; take \
-                 fewer templates, or raise --max-prompts",
+                 fewer templates (whoever runs the server can allow more)",
                 names,
                 templates.len(),
                 limits.prompts

@@ -77,7 +77,7 @@ pub use auth::Key;
 pub use error::ServeError;
 pub use fetch::ImageHost;
 pub use log::{LogForm, start as start_log};
-pub use options::{Limits, NamedSet, ServeOptions};
+pub use options::{LimitName, Limits, NamedSet, ServeOptions};
 pub use state::{OpenEncoders, OpenError};
 
 /// The OpenAPI document of the routes, as `/openapi.json` serves it.

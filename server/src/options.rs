@@ -1,5 +1,6 @@
 //! What a server is started with.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +75,40 @@ pub struct Limits {
     pub grace: Duration,
 }
 
+/// One of the [`Limits`] that must be a number from 1 up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitName {
+    /// [`Limits::pixels`].
+    Pixels,
+    /// [`Limits::labels`].
+    Labels,
+    /// [`Limits::prompts`].
+    Prompts,
+    /// [`Limits::requests`].
+    Requests,
+    /// [`Limits::images`].
+    Images,
+    /// [`Limits::connections`].
+    Connections,
+    /// [`Limits::time`], in seconds.
+    Seconds,
+}
+
+impl fmt::Display for LimitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pixels => "pixels of an image",
+            Self::Labels => "labels of a request",
+            Self::Prompts => "prompts of a request",
+            Self::Requests => "requests at once",
+            Self::Images => "images that wait",
+            Self::Connections => "open connections",
+            Self::Seconds => "seconds of a request",
+        })
+    }
+}
+
 impl Default for Limits {
     /// For a machine of two cores: a full queue of images is two or three seconds of work.
     fn default() -> Self {
@@ -136,21 +171,17 @@ impl Limits {
             batch,
             ..
         } = *self;
-        for (option, value, most) in [
-            ("--max-pixels", self.pixels, u64::MAX),
-            ("--max-labels", self.labels as u64, u64::MAX),
-            ("--max-prompts", self.prompts as u64, u64::MAX),
-            ("--max-requests", self.requests as u64, PLACES),
-            ("--max-images", images as u64, PLACES),
-            ("--max-connections", self.connections as u64, PLACES),
-            ("--timeout", self.time.as_secs(), DAY),
+        for (limit, value, most) in [
+            (LimitName::Pixels, self.pixels, u64::MAX),
+            (LimitName::Labels, self.labels as u64, u64::MAX),
+            (LimitName::Prompts, self.prompts as u64, u64::MAX),
+            (LimitName::Requests, self.requests as u64, PLACES),
+            (LimitName::Images, images as u64, PLACES),
+            (LimitName::Connections, self.connections as u64, PLACES),
+            (LimitName::Seconds, self.time.as_secs(), DAY),
         ] {
             if !(1..=most).contains(&value) {
-                return Err(ServeError::Limit {
-                    option,
-                    value,
-                    most,
-                });
+                return Err(ServeError::Limit { limit, value, most });
             }
         }
         for (what, small, large) in [

@@ -34,9 +34,7 @@ impl Picture {
     /// # Errors
     /// When a text is no base64, or an address.
     pub fn bytes(&self) -> Result<Bytes, Rejected> {
-        let rejected = |reason: &str| Rejected {
-            reason: reason.to_owned(),
-        };
+        let rejected = |reason: &str| Rejected::from(reason.to_owned());
         // Whoever fetches has put the bytes in its place.
         if self.address().is_some() {
             return Err(rejected(

@@ -152,15 +152,7 @@ impl Served {
         let path = self.path();
         let inner = path.parent().is_some_and(|above| above != Path::new(""));
         match (path.to_str(), inner && path.file_name().is_some()) {
-            (Some(path), true) => {
-                // The served name is no folder, so a command with it would find nothing.
-                let by_name = format!(
-                    "`asif repair` on the folder that is served as `{}`",
-                    self.name
-                );
-                let told = message.replace(&format!("`asif repair {path}`"), &by_name);
-                told.replace(path, &self.name)
-            }
+            (Some(path), true) => message.replace(path, &self.name),
             _ => message.to_owned(),
         }
     }

@@ -6,6 +6,7 @@ use crate::disk as fs;
 use crate::embed::EmbedError;
 use crate::modality::Modality;
 use crate::pairs::{PairsError, json_message};
+use crate::remedy::InputRemedy;
 use crate::space::linear::FitError;
 use crate::space::recipe::RecipeError;
 
@@ -14,34 +15,34 @@ use crate::space::recipe::RecipeError;
 #[non_exhaustive]
 pub enum AnchorsError {
     /// The folder is not an anchor set.
-    #[error("{path}: not an anchor set, {why}; give the folder of a set, or make one with `asif build`", path = path.display())]
+    #[error("{path}: not an anchor set, {why}; give the folder of a set, or build one", path = path.display())]
     NotASet {
         /// The folder.
         path: PathBuf,
         /// What is missing.
         why: &'static str,
     },
-    /// `--out` exists.
+    /// A set is where a new one is to be built.
     #[error(
-        "{path}: exists already; choose another --out, or add --overwrite to replace the set",
+        "{path}: exists already; build in another folder, or allow the set to be replaced",
         path = path.display()
     )]
     Exists {
         /// The folder.
         path: PathBuf,
     },
-    /// Somebody else has made `--out` while this build ran.
+    /// Somebody else has made the folder to build while this build ran.
     #[error(
         "{path}: somebody else has made it meanwhile, so it is left as it is; the embeddings are kept: \
-         the same command with another --out, or with --overwrite if it is a set, goes on from them",
+         a build in another folder, or one that may replace this set, goes on from them",
         path = path.display()
     )]
     MadeMeanwhile {
         /// The file or folder.
         path: PathBuf,
     },
-    /// `--out` exists and is something else, which `--overwrite` must not touch.
-    #[error("{path}: exists and is not an anchor set, so it is left as it is; choose another --out", path = path.display())]
+    /// The folder to build exists and is something else, which no build may replace.
+    #[error("{path}: exists and is not an anchor set, so it is left as it is; build in another folder", path = path.display())]
     InTheWay {
         /// The file or folder.
         path: PathBuf,
@@ -67,7 +68,7 @@ pub enum AnchorsError {
         holder: String,
     },
     /// The manifest cannot be understood.
-    #[error("{path}: not a manifest of an anchor set: {}; `asif repair` mends the set or goes back to a generation that has one", json_message(reason), path = path.display())]
+    #[error("{path}: not a manifest of an anchor set: {}; the set is damaged: repair it, which may go back to a generation that has one", json_message(reason), path = path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,
@@ -91,7 +92,7 @@ pub enum AnchorsError {
         known: u32,
     },
     /// Files of a set do not fit each other.
-    #[error("{path}: {what}; the set is damaged: `asif repair` mends it or goes back; else restore it from a copy, or build it again", path = path.display())]
+    #[error("{path}: {what}; the set is damaged: repair it, else restore it from a copy, or build it again", path = path.display())]
     Damaged {
         /// The file or folder.
         path: PathBuf,
@@ -110,7 +111,7 @@ pub enum AnchorsError {
         what: String,
     },
     /// A file that can be made anew from others is damaged, or disagrees with them.
-    #[error("{path}: {what}; `asif repair {set}` puts it right", path = path.display(), set = set.display())]
+    #[error("{path}: {what}; a repair of {set} puts it right", path = path.display(), set = set.display())]
     NeedsRepair {
         /// The file.
         path: PathBuf,
@@ -140,8 +141,7 @@ pub enum AnchorsError {
     },
     /// Pairs were named that are not in the set.
     #[error(
-        "{path}: no live pair has the id {ids}; `asif anchors list` shows them, \
-         --missing-ok passes over ids that are not there",
+        "{path}: no live pair has the id {ids}; take it out, or let ids that are not there be passed over",
         path = path.display()
     )]
     NoSuchPair {
@@ -152,8 +152,7 @@ pub enum AnchorsError {
     },
     /// Pairs were named, and none of them is in the set; those that are not there were to be passed over.
     #[error(
-        "{path}: no live pair has the id {ids}, so there is nothing to remove, and nothing was changed; \
-         `asif anchors list` shows them",
+        "{path}: no live pair has the id {ids}, so there is nothing to remove, and nothing was changed",
         path = path.display()
     )]
     NoneOfThese {
@@ -163,7 +162,7 @@ pub enum AnchorsError {
         ids: String,
     },
     /// Nothing was selected.
-    #[error("{path}: no live pair has {filter}; `asif inspect` shows sources and licences", path = path.display())]
+    #[error("{path}: no live pair has {filter}; ask for a value that pairs of the set have", path = path.display())]
     NoMatch {
         /// The set.
         path: PathBuf,
@@ -183,13 +182,13 @@ pub enum AnchorsError {
         what: &'static str,
     },
     /// A change would leave nothing.
-    #[error("{path}: that would leave no pair at all, and an empty set answers nothing; delete the folder, or build --overwrite it", path = path.display())]
+    #[error("{path}: that would leave no pair at all, and an empty set answers nothing; delete the folder, or build another set in its place", path = path.display())]
     WouldBeEmpty {
         /// The set.
         path: PathBuf,
     },
     /// A generation is not kept.
-    #[error("{path}: {wanted} is not kept; there are {kept} (`asif history` shows them)", path = path.display())]
+    #[error("{path}: {wanted} is not kept; there are {kept}", path = path.display())]
     NoGeneration {
         /// The set.
         path: PathBuf,
@@ -201,8 +200,7 @@ pub enum AnchorsError {
     /// What is to be purged was never here.
     #[error(
         "{path}: no pair, no change of the log and no row that was left out has {what}, so nothing was \
-         deleted; write it as the set does (`asif anchors list` shows ids, `asif inspect` sources and \
-         licences), or leave it out to delete all removed pairs",
+         deleted; write it as the set does, or leave it out to delete all removed pairs",
         path = path.display()
     )]
     NothingToPurge {
@@ -212,7 +210,7 @@ pub enum AnchorsError {
         what: String,
     },
     /// A pair that is to be purged is still live.
-    #[error("{path}: {id:?} is a live pair; remove it first (`asif anchors remove`)", path = path.display())]
+    #[error("{path}: {id:?} is a live pair; remove it first", path = path.display())]
     StillLive {
         /// The set.
         path: PathBuf,
@@ -221,8 +219,8 @@ pub enum AnchorsError {
     },
     /// A purge ended before it was done.
     #[error(
-        "{source}; the purge of {set} is not done (done: {done}; not done: {left}); when that is mended, give \
-         the same command again, which does the rest",
+        "{source}; the purge of {set} is not done (done: {done}; not done: {left}); when that is mended, \
+         another purge does the rest",
         set = set.display()
     )]
     PurgeStopped {
@@ -235,13 +233,15 @@ pub enum AnchorsError {
         /// What stopped it.
         source: Box<AnchorsError>,
     },
-    /// A row was bad under `--strict`.
-    #[error("{origin}: {reason}; nothing was written (--strict stops at the first bad row)")]
+    /// A row was bad, and none was to be left out.
+    #[error("{origin}: {reason}; nothing was written, because no row was to be left out")]
     Strict {
         /// File and row.
         origin: String,
         /// What is wrong with it.
         reason: String,
+        /// What would let it be taken, if the caller can do something about it.
+        remedy: Option<InputRemedy>,
     },
     /// No pair was usable.
     #[error("no usable pair: all {skipped} rows were skipped, the first because {first}")]
@@ -256,7 +256,7 @@ pub enum AnchorsError {
     TooMany(u64),
     /// Somebody asked to stop.
     #[error(
-        "interrupted; nothing was written, and the same command goes on from what the embedding cache holds"
+        "interrupted; nothing was written, and another attempt goes on from what the embedding cache holds"
     )]
     Interrupted,
     /// The setting of the space makes no sense.

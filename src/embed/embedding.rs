@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::encode::InputError;
+use crate::remedy::InputRemedy;
 
 /// An input that could not be embedded, and why; the others go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,12 +12,24 @@ use crate::encode::InputError;
 pub struct Rejected {
     /// What is wrong with it, and what to do.
     pub reason: String,
+    /// What would let it be taken, if the caller can do something about it.
+    pub remedy: Option<InputRemedy>,
 }
 
 impl From<InputError> for Rejected {
     fn from(error: InputError) -> Self {
         Self {
             reason: error.to_string(),
+            remedy: error.remedy(),
+        }
+    }
+}
+
+impl From<String> for Rejected {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            remedy: None,
         }
     }
 }
@@ -26,6 +39,7 @@ impl Rejected {
     pub(super) fn of_file(path: &Path, error: &InputError) -> Self {
         Self {
             reason: format!("{}: {error}", path.display()),
+            remedy: error.remedy(),
         }
     }
 }

@@ -41,9 +41,7 @@ impl From<Rejected> for ReadFailure {
 pub(super) fn read(path: &Path) -> Result<ReadFile, ReadFailure> {
     let unreadable = |error: std::io::Error| match disk::is_exhausted(&error) {
         true => ReadFailure::Exhausted(EmbedError::Io(error)),
-        false => ReadFailure::Rejected(Rejected {
-            reason: disk::in_words(&error.to_string()).into_owned(),
-        }),
+        false => ReadFailure::Rejected(disk::in_words(&error.to_string()).into_owned().into()),
     };
     let file = fs_err::File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
@@ -53,7 +51,7 @@ pub(super) fn read(path: &Path) -> Result<ReadFile, ReadFailure> {
             "{path}: expected an image file, found a folder; name the files in it, such as \
              {path}/*.jpg"
         );
-        return Err(Rejected { reason }.into());
+        return Err(Rejected::from(reason).into());
     }
     let length = metadata.len();
     let too_large = |bytes: u64| {

@@ -33,6 +33,9 @@ pub struct Finding {
     pub detail: String,
     /// What to do; empty when nothing needs doing.
     pub advice: String,
+    /// Whether that is to install an encoder.
+    #[serde(skip)]
+    pub installs_encoder: bool,
 }
 
 impl Finding {
@@ -42,6 +45,14 @@ impl Finding {
             status,
             detail,
             advice: advice.to_owned(),
+            installs_encoder: false,
+        }
+    }
+
+    fn that_installs(self) -> Self {
+        Self {
+            installs_encoder: true,
+            ..self
         }
     }
 }
@@ -94,12 +105,13 @@ pub fn diagnose(home: &Home) -> Vec<Finding> {
         Ok(all) => {
             for modality in Modality::BOTH {
                 if !all.iter().any(|i| i.modality == Some(modality)) {
-                    findings.push(Finding::new(
+                    let finding = Finding::new(
                         &format!("{modality} encoders"),
                         Status::Warning,
                         "none is installed".to_owned(),
-                        "run tools/quickstart.sh, or `asif models add NAME DIR`",
-                    ));
+                        "run tools/quickstart.sh, or install one of your own",
+                    );
+                    findings.push(finding.that_installs());
                 }
             }
             findings.extend(all.iter().map(|installed| match runtime::loaded() {
@@ -131,8 +143,9 @@ fn encoder(installed: &Installed) -> Finding {
             &what,
             Status::Error,
             e.to_string(),
-            "install it again: tools/quickstart.sh for the default ones, else `asif models add`",
-        ),
+            "install it again, with tools/quickstart.sh if it is one of the default ones",
+        )
+        .that_installs(),
         Ok((record, now, check)) => judge(&what, record.as_ref(), &now, &check),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::remedy::InputRemedy;
 use crate::stand_in;
 
 /// Trouble with one image or one text. The caller counts it, lists it and goes on with the next.
@@ -69,7 +70,7 @@ pub enum InputError {
     },
     /// Decoding the image alone would take more memory than all images together may.
     #[error(
-        "the image is too large: decoding {width}x{height} pixels of this kind takes up to {needed_mib} MiB, at most {limit_mib} MiB are allowed; scale it down, or allow more with --max-decode-memory"
+        "the image is too large: decoding {width}x{height} pixels of this kind takes up to {needed_mib} MiB, at most {limit_mib} MiB are allowed; scale it down, or allow more memory for decoding"
     )]
     OverBudget {
         /// Width in pixels, as the header says.
@@ -139,6 +140,13 @@ pub enum InputError {
     NoTokens,
 }
 
+impl InputError {
+    /// What would let the input be taken, if the caller can do something about it.
+    pub fn remedy(&self) -> Option<InputRemedy> {
+        matches!(self, Self::OverBudget { .. }).then_some(InputRemedy::DecodeMemory)
+    }
+}
+
 /// Trouble with ONNX Runtime: nothing can be encoded until it is solved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -179,7 +187,7 @@ pub enum EncodeError {
     #[error("ONNX Runtime is not loaded; call encode::runtime::load before opening an encoder")]
     RuntimeNotLoaded,
     /// ONNX Runtime refused to run the model.
-    #[error("{model}: ONNX Runtime failed: {reason}; run `asif doctor` to check the model")]
+    #[error("{model}: ONNX Runtime failed: {reason}; check the model and the runtime")]
     Run {
         /// The encoder's name.
         model: String,
@@ -200,9 +208,21 @@ pub enum EncodeError {
         /// The shape that was expected, in words.
         expected: String,
     },
+    /// The model answers a vector a token, and nothing says how they become one.
+    #[error(
+        "{model}: output `{output}` has shape {found:?}, a vector a token, and neither the folder nor the caller says how to pool them; choose a pooling that fits the model"
+    )]
+    NoPooling {
+        /// The encoder's name.
+        model: String,
+        /// The output's name.
+        output: String,
+        /// The shape that came.
+        found: Vec<i64>,
+    },
     /// The model answered NaN, an infinity or a zero vector, which has no direction.
     #[error(
-        "{model}: the vector of input {row} of the batch is not finite or is zero; the model or its export is broken, run `asif doctor`"
+        "{model}: the vector of input {row} of the batch is not finite or is zero; the model or its export is broken"
     )]
     NotAVector {
         /// The encoder's name.
@@ -256,6 +276,14 @@ pub enum ModelError {
         /// What to do.
         advice: &'static str,
     },
+    /// There is no such model folder.
+    #[error(
+        "{path}: the model folder is missing; name a folder that holds model.onnx, or an encoder that is installed"
+    )]
+    NoFolder {
+        /// The path given.
+        path: PathBuf,
+    },
     /// A file was given for a model folder.
     #[error("{path}: expected a model folder, found a file; name the folder that it lies in")]
     NotAFolder {
@@ -271,6 +299,10 @@ pub enum ModelError {
         what: &'static str,
         /// What to do, with the ONNX files that there are.
         advice: String,
+        /// The model folder.
+        folder: PathBuf,
+        /// The ONNX files that there are, relative to it.
+        others: Vec<PathBuf>,
     },
     /// Files of the model were exchanged while it was loaded.
     #[error("{path}: changed while the model was loaded; wait until it is written, and try again")]
@@ -310,7 +342,9 @@ pub enum ModelError {
         /// What can be followed.
         expected: String,
         /// What to do.
-        advice: String,
+        advice: Box<str>,
+        /// What the caller can choose instead of the setting.
+        choice: Option<EncoderChoice>,
     },
     /// The tokenizer file does not load.
     #[error("{path}: the tokenizer cannot be loaded: {reason}; copy tokenizer.json again")]
@@ -326,6 +360,14 @@ pub enum ModelError {
         /// The ONNX file.
         path: PathBuf,
         /// What does not fit, and what to do.
+        reason: String,
+    },
+    /// No output gives the embedding of itself; the caller can choose one, and how it is pooled.
+    #[error("{path}: {reason}")]
+    NoOutput {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What does not fit, with the outputs that there are.
         reason: String,
     },
     /// The vectors do not have the length that the folder promises.
@@ -381,7 +423,26 @@ pub enum ModelError {
     Runtime(#[from] EncodeError),
 }
 
+/// What of [`EncoderOptions`](super::EncoderOptions) a caller can choose where a model's file does not say
+/// it, or says what is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncoderChoice {
+    /// How token vectors become one.
+    Pooling,
+    /// That the files' plain settings are followed for a class that is not known.
+    TrustedPreprocessing,
+}
+
 impl ModelError {
+    /// This error, for a setting in whose place the caller can choose.
+    pub(super) fn or_choose(mut self, of_caller: EncoderChoice) -> Self {
+        if let Self::Setting { choice, .. } = &mut self {
+            *choice = Some(of_caller);
+        }
+        self
+    }
+
     /// Refuses a file of a model, by its bytes, in whose place something else lies.
     pub(crate) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), Self> {
         match stand_in::said_of(bytes) {

@@ -76,11 +76,7 @@ impl ModelFolder {
             return Err(ModelError::NotAFolder { path: dir });
         }
         if !dir.is_dir() {
-            return Err(ModelError::Missing {
-                path: dir,
-                what: "the model folder",
-                advice: "name a folder that holds model.onnx, or an encoder that `asif models` lists",
-            });
+            return Err(ModelError::NoFolder { path: dir });
         }
         let has = |file: &str| dir.join(file).is_file();
         let sentence = has("sentence_bert_config.json") || has("1_Pooling/config.json");
@@ -153,43 +149,42 @@ impl ModelFolder {
             return if inside && path.is_file() {
                 Ok(self.dir.join(file.components().collect::<PathBuf>()))
             } else {
-                Err(ModelError::OnnxFile {
-                    path,
-                    what: "the ONNX file that was asked for",
-                    advice: self.other_files("name a file in the model folder, relative to it"),
-                })
+                let advice = "name a file in the model folder, relative to it";
+                Err(self.no_onnx_file(path, "the ONNX file that was asked for", advice))
             };
         }
         let usual = USUAL.map(|f| self.dir.join(f));
-        usual
-            .into_iter()
-            .find(|p| p.is_file())
-            .ok_or_else(|| ModelError::OnnxFile {
-                path: self.dir.clone(),
-                what: "model.onnx (or onnx/model.onnx)",
-                advice: self.other_files("export the model to ONNX"),
-            })
+        usual.into_iter().find(|p| p.is_file()).ok_or_else(|| {
+            let what = "model.onnx (or onnx/model.onnx)";
+            self.no_onnx_file(self.dir.clone(), what, "export the model to ONNX")
+        })
     }
 
-    /// What to do when the usual ONNX file is not there: `otherwise`, or name one that is.
-    fn other_files(&self, otherwise: &str) -> String {
-        let mut found: Vec<String> = walkdir::WalkDir::new(&self.dir)
+    /// The error for an ONNX file that is not there: what to do is `otherwise`, or to name one that is.
+    fn no_onnx_file(&self, path: PathBuf, what: &'static str, otherwise: &str) -> ModelError {
+        let mut others: Vec<PathBuf> = walkdir::WalkDir::new(&self.dir)
             .max_depth(3)
             .into_iter()
             .filter_map(Result::ok)
             .filter(|e| e.path().extension().is_some_and(|end| end == "onnx"))
-            .filter_map(|e| Some(e.path().strip_prefix(&self.dir).ok()?.display().to_string()))
+            .filter_map(|e| Some(e.path().strip_prefix(&self.dir).ok()?.to_owned()))
             .collect();
-        found.sort();
-        let Some(first) = found.first() else {
-            return otherwise.to_owned();
+        others.sort();
+        let listed: Vec<String> = others.iter().map(|o| o.display().to_string()).collect();
+        let advice = match listed.is_empty() {
+            true => otherwise.to_owned(),
+            false => format!(
+                "install one of the files that are there ({}) under a name, and use that name",
+                listed.join(", ")
+            ),
         };
-        format!(
-            "install one of the files that are there ({}) under a name, such as `asif models add NAME {} \
-             --onnx-file {first}`, and use that name",
-            found.join(", "),
-            self.dir.display()
-        )
+        ModelError::OnnxFile {
+            path,
+            what,
+            advice,
+            folder: self.dir.clone(),
+            others,
+        }
     }
 
     /// The file `name` of the folder as JSON; `None` when there is no such file.

@@ -42,7 +42,7 @@ mod stamp;
 pub mod text;
 
 pub use ensemble::{Encoder, Ensemble};
-pub use error::{EncodeError, InputError, ModelError};
+pub use error::{EncodeError, EncoderChoice, InputError, ModelError};
 pub use folder::ModelFolder;
 pub use identity::{EncoderEntry, EncoderIdentity, MemberIdentity};
 pub use image::{ImageEncoder, PreparedImage};

@@ -57,12 +57,13 @@ impl Reader {
                 options.pooling.or(folder_pooling),
                 options,
             )
-            .ok_or_else(|| {
-                refuse(format!(
-                    "no output can be read as an embedding; the graph has: {}; name one with \
-                         `asif models add NAME DIR --output`, and how to pool it with --pool",
+            .ok_or_else(|| ModelError::NoOutput {
+                path: path.to_owned(),
+                reason: format!(
+                    "no output can be read as an embedding; the graph has: {}; choose one, and how to \
+                     pool it",
                     listed()
-                ))
+                ),
             })?,
         };
         if port.element != Element::F32 {
@@ -169,9 +170,11 @@ impl Reader {
             }
             (&[_, _, _, _], _) => return Err(wrong("a map that is pooled by mean or max")),
             (&[_, _, _], None) => {
-                return Err(wrong(
-                    "a folder that says how to pool it, or `asif models add NAME DIR --pool`",
-                ));
+                return Err(EncodeError::NoPooling {
+                    model: model.to_owned(),
+                    output: self.output.clone(),
+                    found: shape.to_vec(),
+                });
             }
             _ => return Err(wrong("rank 2, 3 or 4")),
         };

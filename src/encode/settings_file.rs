@@ -87,7 +87,8 @@ impl Settings {
             key: key.to_owned(),
             found: found.to_owned(),
             expected: expected.to_owned(),
-            advice: advice.to_owned(),
+            advice: advice.into(),
+            choice: None,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::space::{Aggregate, ClassHead, Recipe};
 pub enum MeasureError {
     /// The data set is for another task.
     #[error(
-        "{name}: a data set for {found}, not for {wanted}; give another one, or use `asif eval {found}`"
+        "{name}: a data set for {found}, not for {wanted}; give another one, or measure {found} with it"
     )]
     Task {
         /// The data set.
@@ -172,6 +172,7 @@ pub fn measure_retrieval(
     for (caption, made) in task.captions.iter().zip(made) {
         let named = |r: Rejected| Rejected {
             reason: format!("caption {caption:?}: {}", r.reason),
+            ..r
         };
         rejected.extend(made.err().map(named));
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::{Origin, PairsError};
 use crate::disk;
+use crate::remedy::InputRemedy;
 
 /// A row that is passed over.
 #[derive(Debug, thiserror::Error)]
@@ -146,8 +147,8 @@ pub enum Reason {
     NoImageFile,
     /// An image, or another list, in a folder that is read through a list.
     #[error(
-        "left out, no readable row of {list} names it; add a row, or if it is a list itself, give its \
-         path to --pairs"
+        "left out, no readable row of {list} names it; add a row, or if it is a list itself, give \
+         it as a source of its own"
     )]
     NotListed {
         /// The list's name.
@@ -296,6 +297,18 @@ impl Reason {
         }
     }
 
+    /// What would let the row be taken, if the caller can do something about it.
+    pub fn remedy(&self) -> Option<InputRemedy> {
+        let own_source = match self {
+            Self::NotListed { .. } => true,
+            Self::NotRead { ending } => {
+                LISTS.contains(&ending.as_str()) || ARCHIVES.contains(&ending.as_str())
+            }
+            _ => false,
+        };
+        own_source.then_some(InputRemedy::OwnSource)
+    }
+
     /// Whether the row is no part of the pairs by its very name: a file beside them that is neither
     /// an image nor named like one, or that the folder's own list leaves out.
     pub fn is_bystander(&self) -> bool {
@@ -342,15 +355,22 @@ impl Skipped {
     }
 }
 
+/// The endings of lists of pairs.
+const LISTS: [&str; 4] = ["jsonl", "ndjson", "csv", "tsv"];
+/// The endings of archives.
+const ARCHIVES: [&str; 8] = [
+    "tar", "tar.gz", "tgz", "tar.zst", "tar.xz", "zip", "7z", "gz",
+];
+
 /// What to do with a file of a folder that is no image.
 fn advice_of_ending(ending: &str) -> &'static str {
     match ending {
-        "jsonl" | "ndjson" | "csv" | "tsv" => {
-            "if it lists pairs, give its path to --pairs, or name it pairs.jsonl, pairs.csv or \
+        list if LISTS.contains(&list) => {
+            "if it lists pairs, give it as a source of its own, or name it pairs.jsonl, pairs.csv or \
              pairs.tsv at the top of the folder"
         }
-        "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.xz" | "zip" | "7z" | "gz" => {
-            "unpack it, and give the folder that comes out to --pairs"
+        archive if ARCHIVES.contains(&archive) => {
+            "unpack it, and give the folder that comes out as a source"
         }
         _ => "expected JPEG, PNG, WebP, GIF or BMP by content; convert images to one of these",
     }

@@ -35,7 +35,7 @@ pub struct SpaceParams {
 #[non_exhaustive]
 pub enum ParamsError {
     /// `k` is zero.
-    #[error("k is 0, but a row needs at least one anchor; give --k a number from 1 up")]
+    #[error("k is 0, but a row needs at least one anchor; give a number from 1 up")]
     ZeroK,
     /// The power is not a positive number that gives numbers.
     #[error("p is {0}, but the power must be a number above 0 and at most 1000; the paper uses 8")]
@@ -43,7 +43,7 @@ pub enum ParamsError {
     /// A fractional power of negative numbers.
     #[error(
         "p is {0} with raw negatives, but a negative similarity has no fractional power; \
-         choose a whole p, or --negatives clamp or signed"
+         choose a whole p, or clamped or signed negatives"
     )]
     FractionalRaw(f64),
 }

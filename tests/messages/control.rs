@@ -133,7 +133,9 @@ fn nothing_that_a_terminal_obeys_is_printed() {
             assert_eq!(raw, None, "{words:?}: {text:?}");
         }
         for message in ended.err.lines().filter(|_| code != 2) {
-            let is_whole = message.starts_with("asif: ") || message.starts_with("wrote ");
+            let is_whole = ["asif: ", "hint: ", "wrote "]
+                .iter()
+                .any(|begin| message.starts_with(begin));
             assert!(
                 is_whole,
                 "{words:?}: a message of several lines: {}",

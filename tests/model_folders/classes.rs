@@ -86,7 +86,7 @@ fn a_tokenizer_class_that_is_not_known_is_refused_unless_it_is_answered_for() {
         let dir = with(&plain, config, "{}");
         let error = open(&dir).map(|_| ()).unwrap_err();
         assert!(
-            error.contains(key) && error.contains(class) && error.contains("--trust-preprocessing"),
+            error.contains(key) && error.contains(class) && error.contains("have it trusted"),
             "{error}"
         );
         let encoder = trusted(&dir).unwrap();

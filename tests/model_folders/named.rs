@@ -89,7 +89,7 @@ fn a_class_that_does_more_is_refused_whichever_file_names_it() {
             assert!(
                 error.contains(&format!("/config.json: `{key}`"))
                     && error.contains(found)
-                    && error.contains("--trust-preprocessing"),
+                    && error.contains("trusted"),
                 "{error}"
             );
         }

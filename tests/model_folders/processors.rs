@@ -173,7 +173,7 @@ fn classes_that_are_not_followed_are_refused_by_name() {
     let strange = json!({"image_processor_type": "OurImageProcessor", "size": 40, "image_mean": 0.5, "image_std": 0.5});
     let error = one(&strange, false).unwrap_err();
     assert!(
-        error.contains("OurImageProcessor") && error.contains("--trust-preprocessing"),
+        error.contains("OurImageProcessor") && error.contains("trusted"),
         "{error}"
     );
     let trusted = one(&strange, true).unwrap();

@@ -147,7 +147,7 @@ fn no_answer_tells_where_anything_lies() {
     let health = server.wait_for_health(|health| health["status"] == "degraded");
     let reason = health["sets"][0]["reason"].as_str().unwrap_or_default();
     assert!(
-        reason.contains("`asif repair` on the folder that is served as `demo`"),
+        reason.contains("a repair of demo puts it right"),
         "{reason}"
     );
     for path in [

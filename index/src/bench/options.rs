@@ -66,6 +66,6 @@ pub(super) fn argument(what: &'static str, expected: &str, found: &str) -> Error
         what,
         expected: expected.to_owned(),
         found: found.to_owned(),
-        advice: "change that option",
+        advice: "change that setting",
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn room_for_connections(wanted: usize) -> usize {
             wanted,
             fits,
             open_files = have,
-            "fewer connections than --max-connections fit into the limit on open files"
+            "fewer connections than are wanted fit into the limit on open files"
         );
     }
     fits

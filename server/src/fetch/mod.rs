@@ -84,11 +84,11 @@ impl Fetcher {
     /// # Errors
     /// That there is no memory for it now.
     pub async fn file(&self, address: &str) -> Result<Result<Fetched, Rejected>, Refusal> {
-        let rejected = |reason: String| Ok(Err(Rejected { reason }));
+        let rejected = |reason: String| Ok(Err(Rejected::from(reason)));
         let Some(client) = &self.client else {
             return rejected(
                 "images are not fetched from elsewhere; send the file, or its bytes in base64 \
-                 (whoever runs the server can allow hosts with --image-hosts)"
+                 (whoever runs the server can allow hosts)"
                     .to_owned(),
             );
         };
@@ -98,7 +98,7 @@ impl Fetcher {
         if !self.hosts.iter().any(|host| host.allows(&uri)) {
             return rejected(
                 "images are not fetched from this host; send the file, or its bytes in base64 \
-                 (whoever runs the server can allow it with --image-hosts)"
+                 (whoever runs the server can allow it)"
                     .to_owned(),
             );
         }
@@ -137,7 +137,7 @@ impl Fetcher {
     }
 
     async fn read(&self, mut body: Incoming) -> Result<Result<Fetched, Rejected>, Refusal> {
-        let rejected = |reason: String| Ok(Err(Rejected { reason }));
+        let rejected = |reason: String| Ok(Err(Rejected::from(reason)));
         let (mut bytes, mut held) = (Vec::new(), None);
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {

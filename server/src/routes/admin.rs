@@ -137,8 +137,8 @@ pub(super) async fn add(
     let set = app.set(Some(&name))?;
     let Some(folder) = &app.options().uploads else {
         return Err(Refusal::forbidden(
-            "pairs cannot be added over HTTP: this server has no folder for their pictures; start \
-             it with --uploads DIR",
+            "pairs cannot be added over HTTP: this server has no folder for their pictures \
+             (whoever runs it can give it one)",
         ));
     };
     let folder = folder.join(set.name());

@@ -172,6 +172,7 @@ fn foresee(
                 origin: pair.origin.to_string(),
                 kind: ALREADY.into(),
                 reason: format!("the set has a pair {:?} already; remove it first", pair.id),
+                remedy: None,
             }),
             Ok(pair) => {
                 manifest.counts.captions += pair.captions.len() as u64;
@@ -183,6 +184,7 @@ fn foresee(
                     origin: error.origin.to_string(),
                     kind: error.reason.kind(),
                     reason: error.reason.to_string(),
+                    remedy: error.reason.remedy(),
                 });
             }
         }

@@ -61,7 +61,7 @@ fn what_cannot_be_chosen_is_listed() {
     let two = [port("a", 2), port("b", 2)];
     let error = chosen(Modality::Text, &two, &EncoderOptions::latency(), None).unwrap_err();
     assert!(
-        error.contains("a [-1, -1], b") && error.contains("--output"),
+        error.contains("a [-1, -1], b") && error.contains("choose one"),
         "{error}"
     );
     let wrong = EncoderOptions {
@@ -153,6 +153,6 @@ fn vectors_without_a_direction_and_wrong_shapes_are_errors() {
     assert!(go(&[1, 2], &[0., 0.]).contains("zero"));
     assert!(go(&[1, 2], &[f32::NAN, 0.]).contains("finite"));
     assert!(go(&[2, 1], &[1., 1.]).contains("1 rows"));
-    assert!(go(&[1, 1, 2], &[1., 1.]).contains("--pool"));
+    assert!(go(&[1, 1, 2], &[1., 1.]).contains("choose a pooling"));
     assert!(go(&[1], &[1.]).contains("rank"));
 }

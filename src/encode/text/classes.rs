@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::super::error::ModelError;
+use super::super::error::{EncoderChoice, ModelError};
 use super::super::folder::{ModelFolder, Settings};
 
 /// What a class does to a loaded tokenizer, partly by what its file does not say.
@@ -183,8 +183,9 @@ impl TokenizerClass {
             (None, None) => None,
         };
         if let Some((origin, expected)) = doubt.as_ref().filter(|_| !trust) {
-            let advice = "if tokenizer.json makes the same tokens, use --trust-preprocessing";
-            return Err(origin.bad(expected, advice));
+            let advice = "if tokenizer.json makes the same tokens, have it trusted";
+            let error = origin.bad(expected, advice);
+            return Err(error.or_choose(EncoderChoice::TrustedPreprocessing));
         }
         let by_type = named
             .as_ref()
@@ -248,7 +249,8 @@ impl ClassOrigin {
             key: self.key.to_owned(),
             found: self.value.clone(),
             expected: expected.to_owned(),
-            advice: advice.to_owned(),
+            advice: advice.into(),
+            choice: None,
         }
     }
 }

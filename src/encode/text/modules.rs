@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::error::ModelError;
+use super::super::error::{EncoderChoice, ModelError};
 use super::super::folder::{ModelFolder, Settings};
 use super::super::options::Pooling;
 
@@ -132,12 +132,10 @@ impl ModuleChain {
 /// The pooling that the module's file says.
 pub(super) fn pooling_of(file: &Settings) -> Result<Pooling, ModelError> {
     let refuse = |found: &str| {
-        file.bad(
-            "pooling_mode",
-            found,
-            "one of mean, cls, max",
-            "choose one (`asif models add NAME DIR --pool`) if you know that it fits the model",
-        )
+        let expected = "one of mean, cls, max";
+        let advice = "choose one if you know that it fits the model";
+        let error = file.bad("pooling_mode", found, expected, advice);
+        error.or_choose(EncoderChoice::Pooling)
     };
     // Newer files name the mode, older ones have a switch for each.
     if let Some(mode) = file.text("pooling_mode")? {

@@ -121,14 +121,14 @@ impl TextEncoder {
             // Of token vectors it would not help to be named.
             let outputs = model.pool.outputs.iter().filter(|o| o.shape.len() == 2);
             let others: Vec<&str> = outputs.map(|o| o.name.as_str()).collect();
-            if !others.is_empty() {
-                reason.push_str(&format!(
-                    ", or, if an output of one vector a text ({}) does, name it with `asif models add NAME DIR \
-                     --output`",
-                    others.join(", ")
-                ));
+            if others.is_empty() {
+                return Err(ModelError::Graph { path: onnx, reason });
             }
-            return Err(ModelError::Graph { path: onnx, reason });
+            reason.push_str(&format!(
+                ", or, if an output of one vector a text ({}) does, choose it",
+                others.join(", ")
+            ));
+            return Err(ModelError::NoOutput { path: onnx, reason });
         }
         let others = PROBES.iter().map(|text| (*text).to_owned());
         let others = others.chain(vocabulary::some_tokens(&raw));

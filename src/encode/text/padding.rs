@@ -133,7 +133,8 @@ impl Padding {
                     key: "padding".to_owned(),
                     found: fixed.max(multiple).to_string(),
                     expected: format!("at most {BELIEVABLE} tokens"),
-                    advice: "correct the file".to_owned(),
+                    advice: "correct the file".into(),
+                    choice: None,
                 });
             }
             let padding = Self {

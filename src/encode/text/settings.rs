@@ -88,7 +88,8 @@ impl LengthSource {
             expected: format!(
                 "more than {special}, since the tokenizer adds {special} special tokens"
             ),
-            advice: "correct the file".to_owned(),
+            advice: "correct the file".into(),
+            choice: None,
         }
     }
 }

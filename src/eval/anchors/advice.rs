@@ -1,15 +1,50 @@
 //! What a diagnosis means, a sentence each.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::diagnosis::Diagnosis;
 use crate::eval::text::plural;
 
+/// What was looked at, in a word or two where it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum AdviceTopic {
+    /// Whether both sides agree on what is near what.
+    #[serde(rename = "mutual neighbours")]
+    Neighbours,
+    /// How alike the sides are over large distances.
+    #[serde(rename = "CKA")]
+    Cka,
+    /// What the pairs speak of.
+    #[serde(rename = "clusters")]
+    Clusters,
+    /// Pairs that are near to very many others.
+    #[serde(rename = "hubness")]
+    Hubness,
+    /// What is there several times.
+    #[serde(rename = "duplicates")]
+    Duplicates,
+    /// How long the captions are.
+    #[serde(rename = "caption length")]
+    CaptionLength,
+    /// The languages of the captions.
+    #[serde(rename = "languages")]
+    Languages,
+}
+
+impl fmt::Display for AdviceTopic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Advice {
     /// What was looked at.
-    pub about: &'static str,
+    pub about: AdviceTopic,
     /// What was found, in words.
     pub found: String,
     /// What it means, and what to do about it.
@@ -47,7 +82,7 @@ fn neighbours(found: &Diagnosis) -> Advice {
     let good = a.low > 4.0 * a.chance;
     let too_few = 4.0 * a.chance >= 1.0;
     Advice {
-        about: "mutual neighbours",
+        about: AdviceTopic::Neighbours,
         found: format!(
             "{:.1} % of a pair's 10 nearest images are also its nearest texts ({:.1} to {:.1}; \
              chance {:.1}, {times:.0} times that)",
@@ -73,7 +108,7 @@ fn neighbours(found: &Diagnosis) -> Advice {
 fn cka(found: &Diagnosis) -> Advice {
     let good = found.cka > 0.05 && found.cka > 3.0 * found.cka_chance;
     Advice {
-        about: "CKA",
+        about: AdviceTopic::Cka,
         found: format!(
             "{:.3} (0 without any relation, 1 with the same; shuffled pairs reach {:.3})",
             found.cka, found.cka_chance
@@ -105,7 +140,7 @@ fn clusters(found: &Diagnosis) -> Advice {
     };
     let good = first.is_some_and(|c| share(c.pairs) < 30.0);
     Advice {
-        about: "clusters",
+        about: AdviceTopic::Clusters,
         found: said,
         advice: if good {
             "no group outweighs the others; labels far from all groups have nothing to stand on"
@@ -131,7 +166,7 @@ fn hubs(found: &Diagnosis) -> Advice {
     });
     let good = image.skewness.max(text.skewness) < 3.0;
     Advice {
-        about: "hubness",
+        about: AdviceTopic::Hubness,
         found: format!(
             "skewness {:.1} of images, {:.1} of texts{worst}",
             image.skewness, text.skewness
@@ -141,7 +176,7 @@ fn hubs(found: &Diagnosis) -> Advice {
         } else if good {
             "no pair is near to very many more than the others are"
         } else {
-            "a few pairs are near to very many others and speak in most answers: centring (--center) \
+            "a few pairs are near to very many others and speak in most answers: centring \
              weakens them, removing them ends it"
         },
         good,
@@ -153,7 +188,7 @@ fn duplicates(found: &Diagnosis) -> Advice {
     let good = d.near_images.value < 0.05 && d.same_pairs * 50 < found.pairs;
     let share = |n: usize| percent(n as f64 / found.pairs.max(1) as f64);
     Advice {
-        about: "duplicates",
+        about: AdviceTopic::Duplicates,
         found: format!(
             "{:.1} % of images have one at a cosine of 0.99 or more ({:.1} to {:.1}); {:.1} % of \
              pairs share their captions, {:.1} % their image, {:.1} % both",
@@ -167,7 +202,7 @@ fn duplicates(found: &Diagnosis) -> Advice {
         advice: if good {
             "few enough to do no harm; pairs with the same caption count as a class by its name"
         } else {
-            "the same pictures take several of the k places of a row: `asif anchors curate` lists them"
+            "the same pictures take several of the k places of a row: curation finds them"
         },
         good,
     }
@@ -178,7 +213,7 @@ fn captions(found: &Diagnosis) -> Advice {
     let [short, middle, long] = c.words;
     let good = middle >= 4 && long <= 60;
     Advice {
-        about: "caption length",
+        about: AdviceTopic::CaptionLength,
         found: format!(
             "{middle} words in the middle, 5 % have {short} or fewer, 5 % {long} or more; {:.1} \
              captions a pair",
@@ -212,7 +247,7 @@ fn languages(found: &Diagnosis) -> Advice {
     let first = found.languages.iter().find(|l| l.0 != "unsure");
     let good = first.is_none_or(|first| first.1 > 0.9 * sure);
     Advice {
-        about: "languages",
+        about: AdviceTopic::Languages,
         found: shares.join(", "),
         advice: if good {
             "one language; ask in it, unless the text encoder is multilingual"

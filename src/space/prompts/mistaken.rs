@@ -102,36 +102,33 @@ pub(super) fn list(list: &str) -> Option<(&'static str, &'static str)> {
             .any(|&mark| entry.starts_with(mark) || entry.ends_with(mark))
     };
     if text.contains(['\n', '\r']) {
-        Some((
-            "several lines",
-            "put them into a file and give it as --labels-file",
-        ))
+        Some(("several lines", "put them into a file of labels"))
     } else if closed('[', ']') || closed('{', '}') {
         Some((
             "JSON",
-            "separate the labels by commas alone, or put the JSON into a file and give it as --labels-file",
+            "separate the labels by commas alone, or put the JSON into a file of labels",
         ))
     } else if text.split(',').any(quoted) {
         Some((
             "a list with quotation marks, which would be part of the labels",
-            "leave them out; names that hold a comma go into a JSON list in a file for --labels-file",
+            "leave them out; names that hold a comma go into a JSON list in a file of labels",
         ))
     } else if shape_of(&[text]) == Some(LineShape::WebText) {
         Some((LineShape::WebText.seems(), ALONE))
     } else if !text.contains(',') && text.split(';').filter(|p| !p.trim().is_empty()).count() > 1 {
         Some((
             "a list separated by semicolons",
-            "separate the labels by commas, or put names with semicolons into a file for --labels-file",
+            "separate the labels by commas, or put names with semicolons into a file of labels",
         ))
     } else if text.split(',').any(has_placeholder) {
         Some((
             "templates",
-            "give templates in a file as --templates, and here the labels alone",
+            "give them as templates, in a file, and here the labels alone",
         ))
     } else if !text.contains(',') && is_label_file(text) {
         Some((
             "the name of a file",
-            "give it as --labels-file, or a label of that name in a file",
+            "give it as a file of labels, or a label of that name in a file",
         ))
     } else {
         let entries: Vec<&str> = text.split(',').map(str::trim).collect();
@@ -149,7 +146,7 @@ pub(super) fn list(list: &str) -> Option<(&'static str, &'static str)> {
 }
 
 const ALONE: &str = "give the names alone, separated by commas; names that are meant so go into a JSON \
-                     list in a .json file for --labels-file";
+                     list in a .json file of labels";
 
 /// Whether a list is the name of a file: by its ending, or because there is a file at that path.
 fn is_label_file(text: &str) -> bool {

@@ -211,7 +211,7 @@ fn lists_of_the_command_line_are_names_alone() {
     let said = Labels::parse(&file.display().to_string())
         .unwrap_err()
         .to_string();
-    assert!(said.contains("--labels-file"), "{said}");
+    assert!(said.contains("as a file of labels"), "{said}");
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub mod objective;
 pub mod search;
 pub mod stage;
 
+use std::fmt;
+
 use serde::Serialize;
 
 use self::compare::{Gain, Worth};
@@ -91,6 +93,30 @@ pub struct Tuned {
     pub trials: Vec<Trial>,
 }
 
+/// Why nothing of a kind was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum NotAsked {
+    /// No pairs could be held out.
+    #[serde(rename = "too few pairs that differ to hold any out; add some")]
+    FewPairs,
+    /// No groups of texts could be held out, and no labelled images were given.
+    #[serde(
+        rename = "too few pairs, or too much alike, to hold out whole groups of texts; more pairs do, or \
+                  labelled images to be judged by"
+    )]
+    FewGroups,
+    /// No labelled images could be held out.
+    #[serde(rename = "too few labelled images are left for the estimate; add some")]
+    FewImages,
+}
+
+impl fmt::Display for NotAsked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// The present and the found recipe on questions that had no say in the choice.
 #[derive(Debug, Clone, Serialize)]
 pub struct Estimate {
@@ -98,7 +124,7 @@ pub struct Estimate {
     pub asked: [usize; 2],
     /// Why nothing of a kind was asked, where that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_asked: Option<&'static str>,
+    pub not_asked: Option<NotAsked>,
     /// The present recipe.
     pub present: Worth,
     /// The recipe that the search found.
@@ -219,14 +245,11 @@ pub fn tune(
 }
 
 /// Why a task has no figure.
-fn not_asked(asked: [usize; 2], labelled: &[Labelled]) -> Option<&'static str> {
+fn not_asked(asked: [usize; 2], labelled: &[Labelled]) -> Option<NotAsked> {
     match asked {
-        [0, _] => Some("too few pairs that differ to hold any out; add some"),
-        [_, 0] if labelled.is_empty() => Some(
-            "too few pairs, or too much alike, to hold out whole groups of texts; more pairs do, or \
-             --validation FOLDER with labelled images",
-        ),
-        [_, 0] => Some("too few labelled images are left for the estimate; add some"),
+        [0, _] => Some(NotAsked::FewPairs),
+        [_, 0] if labelled.is_empty() => Some(NotAsked::FewGroups),
+        [_, 0] => Some(NotAsked::FewImages),
         _ => None,
     }
 }

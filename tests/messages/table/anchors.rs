@@ -16,7 +16,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::NotASet",
             "inspect none.asif",
             3,
-            &["no such folder", "asif build"],
+            &["no such folder", "hint: `asif build`"],
             "",
         ),
         told(
@@ -30,21 +30,21 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::Exists",
             "build --pairs a.asif.jsonl --out a.asif",
             3,
-            &["exists already"],
+            &["exists already", "\nhint: choose another --out"],
             "build --pairs a.asif.jsonl --out a.asif --overwrite",
         ),
         told(
             "AnchorsError::InTheWay",
             "build --pairs a.asif.jsonl --out folder",
             3,
-            &["left as it is"],
+            &["left as it is", "hint: choose another --out"],
             "build --pairs a.asif.jsonl --out another.asif",
         ),
         told(
             "AnchorsError::Manifest",
             "inspect manifest.asif",
             3,
-            &["not a manifest"],
+            &["not a manifest", "hint: `asif repair`"],
             "",
         ),
         told(
@@ -65,14 +65,14 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::NeedsRepair",
             "anchors compact current.asif",
             3,
-            &["CURRENT"],
+            &["CURRENT", "hint: `asif repair current.asif`"],
             "repair current.asif",
         ),
         told(
             "AnchorsError::Damaged",
             "anchors compact sums.asif",
             3,
-            &["moments.sum", "asif repair"],
+            &["moments.sum", "hint: `asif repair`"],
             "repair sums.asif",
         ),
         told(
@@ -86,7 +86,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::NoSuchPair",
             "anchors remove a.asif --id nobody",
             3,
-            &["\"nobody\"", "anchors list"],
+            &["\"nobody\"", "hint: `asif anchors list`", "--missing-ok"],
             "anchors remove a.asif --id p0 --id nobody --missing-ok --dry-run",
         ),
         told(
@@ -121,28 +121,28 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::WouldBeEmpty",
             "anchors remove a.asif --ids-file all.txt",
             3,
-            &["no pair at all"],
+            &["no pair at all", "hint: `asif build --overwrite`"],
             "",
         ),
         told(
             "AnchorsError::NoGeneration",
             "swap a.asif --to 99",
             3,
-            &["99", "asif history"],
+            &["99", "hint: `asif history`"],
             "history a.asif",
         ),
         told(
             "AnchorsError::StillLive",
             "audit a.asif p0 --purge",
             3,
-            &["live pair", "anchors remove"],
+            &["live pair", "hint: `asif anchors remove`"],
             "anchors remove a.asif --id p0 --dry-run",
         ),
         told(
             "AnchorsError::NothingToPurge",
             "audit a.asif nobody --purge",
             3,
-            &["nobody", "nothing was deleted"],
+            &["nobody", "nothing was deleted", "hint: `asif anchors list`"],
             "anchors list a.asif",
         ),
         told(
@@ -156,7 +156,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::Strict",
             "build --strict --pairs bad.jsonl --out s.asif",
             3 + 2,
-            &["--strict"],
+            &["no row was to be left out", "hint: --strict"],
             "build --pairs bad.jsonl --out s.asif",
         ),
         told(
@@ -191,29 +191,29 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "ParamsError::ZeroK",
             &with("--k 0"),
             2,
-            &["k is 0"],
+            &["k is 0", "hint: --k"],
             &with("--k 1"),
         ),
         told(
             "ParamsError::Power",
             &with("--p 0"),
             2,
-            &["p is 0"],
+            &["p is 0", "hint: --p"],
             &with("--p 8"),
         ),
         told(
             "ParamsError::FractionalRaw",
             &with("--p 1.5 --negatives raw"),
             2,
-            &["whole p"],
+            &["whole p", "hint: --negatives clamp"],
             &with("--p 1.5 --negatives clamp"),
         ),
         told(
             "MeasureError::Task",
             "eval retrieval --index a.asif --dataset data",
             3,
-            &[],
-            "",
+            &["not for retrieval", "hint: `asif eval zeroshot`"],
+            "eval zeroshot --index a.asif --dataset data",
         ),
         told(
             "MeasureError::Anchors",
@@ -373,4 +373,6 @@ fn messages_of_sets_have_their_code_and_their_advice_works() {
     doctor.arg("doctor").env("ASIF_ONNXRUNTIME", "none.so");
     let ended = support::run(&mut doctor).fails(4, &["need attention"]);
     assert_eq!(faults_of(&ended.err), [""; 0]);
+    let said = &ended.out;
+    assert!(said.contains("none is installed") && said.contains("hint: `asif models add"));
 }

@@ -105,6 +105,10 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("Reason::Exhausted", "becomes PairsError::Exhausted"),
     (
+        "LackingProcess",
+        "what EncodeError::RuntimeLacking and ModelError::Io say of such a process: src/encode/runtime/lacking.rs",
+    ),
+    (
         "EncodeError::RuntimeLacking",
         "a process without files or memory: src/encode/runtime/lacking.rs",
     ),
@@ -175,6 +179,14 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     (
         "EncodeError::Shape",
         "a model that answers in another shape: tests/model_folders/image.rs",
+    ),
+    (
+        "EncodeError::NoPooling",
+        "an output of token vectors that has the usual name of finished ones: src/encode/output/tests.rs",
+    ),
+    (
+        "ModelError::NoOutput",
+        "outputs without the usual names: tests/model_folders/text.rs",
     ),
     (
         "EncodeError::NotAVector",

@@ -36,9 +36,9 @@ pub fn messages() -> Vec<ProvokedMessage> {
             ],
         ),
         image(
-            "ModelError::Missing",
+            "ModelError::NoFolder",
             "nowhere",
-            &["the model folder is missing"],
+            &["the model folder is missing", "hint: `asif models`"],
         ),
         image(
             "ModelError::NotAFolder",
@@ -80,7 +80,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "ModelError::OnnxFile",
             "models add chosen image --onnx-file none.onnx",
             4,
-            &["models add NAME", "--onnx-file model.onnx"],
+            &["hint: `asif models add NAME", "--onnx-file model.onnx"],
             "models add chosen image --onnx-file model.onnx",
         ),
         told(
@@ -160,7 +160,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "InputError::OverBudget",
             "classify --index a.asif --labels dog,cat large.png --max-decode-memory 1",
             3,
-            &["--max-decode-memory"],
+            &["more memory for decoding", "hint: --max-decode-memory"],
             "classify --index a.asif --labels dog,cat large.png --max-decode-memory 64",
         ),
         told(
@@ -258,4 +258,14 @@ fn messages_of_models_have_their_code_and_their_advice_works() {
         );
     }
     judge(&bench, messages());
+    // Another content, which no cache knows.
+    let large = support::drawing(600, 600, 2);
+    large.save(bench.at("large.png")).unwrap();
+    let classify =
+        "classify --index a.asif --labels dog,cat --json --max-decode-memory 1 large.png";
+    let words: Vec<&str> = classify.split(' ').collect();
+    let json = bench.run(&words).fails(3, &["large.png"]).json();
+    let said = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
+    assert!(said("error").contains("more memory") && !said("error").contains("--"));
+    assert!(said("hint").contains("--max-decode-memory"), "{json}");
 }

@@ -329,6 +329,22 @@ fn each_row_that_is_left_out_says_why_and_mended_it_is_taken() {
 }
 
 #[test]
+fn a_list_that_is_passed_over_has_a_hint_once() {
+    let bench = bench();
+    bench.picture("photos/good.png", 1);
+    fs_err::write(bench.at("photos/good.txt"), "dog").unwrap();
+    for name in ["one.csv", "two.csv", "more.zip"] {
+        fs_err::write(bench.at("photos").join(name), "image,caption\n").unwrap();
+    }
+    let said = bench
+        .run(&["build", "--pairs", "photos", "--out", "photos.asif"])
+        .ok()
+        .out;
+    assert!(said.contains("give it as a source of its own"), "{said}");
+    assert_eq!(said.matches("hint: --pairs").count(), 1, "{said}");
+}
+
+#[test]
 fn a_bad_row_in_the_middle_costs_itself_only() {
     let bench = bench();
     let rows = [

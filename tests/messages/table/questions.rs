@@ -95,7 +95,11 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "PromptsError::ListForm",
             &with("--labels dog;cat"),
             3,
-            &["separated by semicolons", "by commas"],
+            &[
+                "separated by semicolons",
+                "by commas",
+                "hint: --labels-file",
+            ],
             &with("--labels dog,cat"),
         ),
         templates("PromptsError::NoPlaceholder", "labels.txt", &["has no {}"]),
@@ -182,9 +186,13 @@ pub fn messages() -> Vec<ProvokedMessage> {
         eval(
             "MeasureError::Task",
             "captions",
-            &["use `asif eval retrieval`"],
+            &["hint: `asif eval retrieval`"],
         ),
-        retrieval("MeasureError::Task", "data", &["use `asif eval zeroshot`"]),
+        retrieval(
+            "MeasureError::Task",
+            "data",
+            &["hint: `asif eval zeroshot`"],
+        ),
         retrieval("DatasetError::Pairs", "blank", &["no pairs found"]),
         retrieval("DatasetError::Pair", "broken", &["row 1", "add it"]),
         told(

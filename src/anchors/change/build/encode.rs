@@ -1,6 +1,5 @@
 //! Pairs of sources to a segment: read in blocks, embedded, written in their order.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::records::Record;
 use crate::anchors::stored::segment::{Segment, SegmentWriter};
-use crate::embed::{Embedder, Embedding, Watch};
+use crate::embed::{Embedder, Embedding, Rejected, Watch};
 use crate::encode::{Ensemble, TextEncoder};
 use crate::pairs::{self, Pair, PairReader};
 use crate::space::vector::mean_direction;
@@ -131,19 +130,29 @@ impl<'a> Build<'a> {
             match reader.next() {
                 Some(Ok(pair)) if self.taken.contains(&pair.id) => {
                     self.watch.progress.advance(2);
-                    let reason =
-                        format!("the set has a pair {:?} already; remove it first", pair.id);
-                    self.skip(pair.origin.to_string(), ALREADY, reason)?;
+                    self.skip(SkippedRow {
+                        origin: pair.origin.to_string(),
+                        kind: ALREADY.into(),
+                        reason: format!(
+                            "the set has a pair {:?} already; remove it first",
+                            pair.id
+                        ),
+                        remedy: None,
+                    })?;
                 }
                 Some(Ok(pair)) => block.push(pair),
                 Some(Err(error)) => {
                     let error = error.of_row()?;
                     self.watch.progress.advance(2);
-                    let (origin, kind) = (error.origin.to_string(), error.reason.kind());
-                    if error.reason.is_bystander() {
-                        self.list(origin, kind, error.reason.to_string());
-                    } else {
-                        self.skip(origin, kind, error.reason.to_string())?;
+                    let row = SkippedRow {
+                        origin: error.origin.to_string(),
+                        kind: error.reason.kind(),
+                        reason: error.reason.to_string(),
+                        remedy: error.reason.remedy(),
+                    };
+                    match error.reason.is_bystander() {
+                        true => self.skipped.push(row),
+                        false => self.skip(row)?,
                     }
                 }
                 None => break,
@@ -181,7 +190,7 @@ impl<'a> Build<'a> {
             let image = match image {
                 Ok(vector) => vector,
                 Err(rejected) => {
-                    self.skip(pair.origin.to_string(), "image not usable", rejected.reason)?;
+                    self.skip(unusable(pair, "image not usable", rejected))?;
                     continue;
                 }
             };
@@ -193,7 +202,7 @@ impl<'a> Build<'a> {
                     self.seconds.write += begun.elapsed().as_secs_f64();
                     self.count(pair);
                 }
-                Err(reason) => self.skip(pair.origin.to_string(), "caption not usable", reason)?,
+                Err(rejected) => self.skip(unusable(pair, "caption not usable", rejected))?,
             }
         }
         Ok(())
@@ -213,31 +222,21 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn skip(
-        &mut self,
-        origin: String,
-        kind: impl Into<Cow<'static, str>>,
-        reason: String,
-    ) -> Result<(), AnchorsError> {
+    fn skip(&mut self, mut row: SkippedRow) -> Result<(), AnchorsError> {
         // A picture that stands for itself is named by its origin already.
-        let named = reason.strip_prefix(origin.as_str());
-        let reason = match named.and_then(|rest| rest.strip_prefix(": ")) {
-            Some(rest) => rest.to_owned(),
-            None => reason,
-        };
-        if self.options.strict {
-            return Err(AnchorsError::Strict { origin, reason });
+        let named = row.reason.strip_prefix(row.origin.as_str());
+        if let Some(rest) = named.and_then(|rest| rest.strip_prefix(": ")) {
+            row.reason = rest.to_owned();
         }
-        self.list(origin, kind, reason);
+        if self.options.strict {
+            return Err(AnchorsError::Strict {
+                origin: row.origin,
+                reason: row.reason,
+                remedy: row.remedy,
+            });
+        }
+        self.skipped.push(row);
         Ok(())
-    }
-
-    fn list(&mut self, origin: String, kind: impl Into<Cow<'static, str>>, reason: String) {
-        self.skipped.push(SkippedRow {
-            origin,
-            kind: kind.into(),
-            reason,
-        });
     }
 
     fn list_skipped(&self, folder: &Path) -> Result<(), AnchorsError> {
@@ -247,18 +246,31 @@ impl<'a> Build<'a> {
     }
 }
 
+/// The row of a pair whose image or caption could not be embedded.
+fn unusable(pair: &Pair, kind: &'static str, rejected: Rejected) -> SkippedRow {
+    SkippedRow {
+        origin: pair.origin.to_string(),
+        kind: kind.into(),
+        reason: rejected.reason,
+        remedy: rejected.remedy,
+    }
+}
+
 /// One text vector for a pair: the mean direction of its captions' vectors.
 pub(crate) fn mean_text(
     captions: Vec<Embedding>,
     encoders: &Ensemble<TextEncoder>,
-) -> Result<Vec<f32>, String> {
+) -> Result<Vec<f32>, Rejected> {
     let dim = encoders.dim();
     let mut vectors = Vec::with_capacity(captions.len() * dim);
     let n = captions.len();
     for (at, caption) in captions.into_iter().enumerate() {
         vectors.extend(caption.map_err(|rejected| match n {
-            1 => rejected.reason,
-            _ => format!("caption {} of {n}: {}", at + 1, rejected.reason),
+            1 => rejected,
+            _ => Rejected {
+                reason: format!("caption {} of {n}: {}", at + 1, rejected.reason),
+                ..rejected
+            },
         })?);
     }
     // One caption is taken as it is: normalising twice would change its last bits.

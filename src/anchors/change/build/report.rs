@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::anchors::stored::manifest::Counts;
+use crate::remedy::InputRemedy;
 
 /// Rows that are kept word for word in a [`BuildReport`]; the whole list is on disk.
 pub(crate) const EXAMPLES: usize = 20;
@@ -62,4 +63,7 @@ pub struct SkippedRow {
     pub kind: Cow<'static, str>,
     /// The reason in full.
     pub reason: String,
+    /// What would let it be taken, if the caller can do something about it.
+    #[serde(skip)]
+    pub remedy: Option<InputRemedy>,
 }

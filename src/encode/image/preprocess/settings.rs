@@ -6,7 +6,7 @@ use super::Preprocess;
 use super::by_class::of_class;
 use super::classes::{Named, named};
 use super::unnamed::{plain, unnamed};
-use crate::encode::error::ModelError;
+use crate::encode::error::{EncoderChoice, ModelError};
 use crate::encode::folder::{ModelFolder, Settings};
 
 const FILE: &str = "preprocessor_config.json";
@@ -58,13 +58,14 @@ impl Preprocess {
         }
         let own = own_class(file, name.unwrap_or("")).map(str::to_owned);
         if let Some(own) = own.as_ref().filter(|_| !trust) {
-            return Err(file.bad(
+            let error = file.bad(
                 "auto_map.AutoImageProcessor",
                 own,
                 "absent, or the class of image_processor_type: a class of the model's own may do \
                  other steps",
-                "if it does what the keys say, use --trust-preprocessing",
-            ));
+                "if it does what the keys say, have the keys trusted",
+            );
+            return Err(error.or_choose(EncoderChoice::TrustedPreprocessing));
         }
         let Some(name) = name else {
             let read = unnamed(file, model_type)?;
@@ -101,13 +102,16 @@ impl Preprocess {
                 plain.trusted = Some(name.to_owned());
                 Ok(plain)
             }
-            Named::Unknown => Err(file.bad(
-                key,
-                name,
-                "an image processor class that is known here",
-                "if its size, crop_size, resample, image_mean and image_std mean what they say, use \
-                 --trust-preprocessing",
-            )),
+            Named::Unknown => {
+                let error = file.bad(
+                    key,
+                    name,
+                    "an image processor class that is known here",
+                    "if its size, crop_size, resample, image_mean and image_std mean what they say, \
+                     have them trusted",
+                );
+                Err(error.or_choose(EncoderChoice::TrustedPreprocessing))
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ impl Preprocess {
                 found,
                 expected,
                 advice,
+                choice,
             } if !key.starts_with("pretrained_cfg") => ModelError::Setting {
                 path,
                 key: format!(
@@ -44,6 +45,7 @@ impl Preprocess {
                 found,
                 expected,
                 advice,
+                choice,
             },
             other => other,
         })

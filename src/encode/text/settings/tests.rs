@@ -137,7 +137,7 @@ fn pooling_in_both_spellings() {
     ] {
         let error = pooling(bad).unwrap_err();
         assert!(
-            error.contains("1_Pooling") && error.contains("--pool"),
+            error.contains("1_Pooling") && error.contains("choose one"),
             "{error}"
         );
     }
