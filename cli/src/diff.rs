@@ -117,8 +117,8 @@ fn probe(
         let mut of_set = Vec::new();
         for answer in classifier.classify(&args.probe, context.watch())? {
             let answer = answer.map_err(|rejected| BadInput(rejected.reason))?;
-            let first = classifier.ranked(&answer, 1).into_iter().next();
-            of_set.push(first.map(|p| p.label).unwrap_or_default());
+            let mut first = classifier.ranked(&answer, 1);
+            of_set.push(first.pop().expect("there is a label").label);
         }
         best.push(of_set);
     }

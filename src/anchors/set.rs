@@ -173,7 +173,8 @@ impl AnchorSet {
     /// the bits of what [`remove`](remove::remove) leaves.
     ///
     /// # Errors
-    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left.
+    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left; when a row is not one of this set's, or the
+    /// manifest counts less than its records hold.
     pub fn without(&self, rows: &[usize]) -> Result<Self, AnchorsError> {
         let next = remove::without(self, rows)?;
         if next.manifest.counts.pairs == 0 {
@@ -314,6 +315,12 @@ impl AnchorSet {
             local -= segment.len();
         }
         None
+    }
+
+    /// The segment and the place in it of each live pair, in their order.
+    pub(super) fn live_places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let place = |row| self.place(row).expect("a live row lies in a segment");
+        self.live.rows().map(place)
     }
 
     fn anchor(&self, anchor: AnchorId) -> Result<(&Segment, usize), AnchorsError> {

@@ -259,7 +259,7 @@ fn to_rgb(image: DynamicImage) -> RgbImage {
             .collect(),
         other => return other.into_rgb8(),
     };
-    RgbImage::from_raw(width, height, pixels).unwrap_or_default()
+    RgbImage::from_raw(width, height, pixels).expect("each pixel gave three bytes")
 }
 
 fn too_large((width, height): (u32, u32)) -> InputError {
