@@ -276,7 +276,10 @@ mod tests {
                 ..record("x")
             };
             let error = writer.push(&other).unwrap_err().to_string();
-            assert!(error.contains("JSON object") && error.contains("\"x\""), "{error}");
+            assert!(
+                error.contains("JSON object") && error.contains("\"x\""),
+                "{error}"
+            );
             assert!(other.metadata().is_empty());
             // As a file may have it that was damaged before its checksum was made.
             writer.append(&other).unwrap();

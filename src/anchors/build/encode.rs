@@ -327,6 +327,10 @@ mod tests {
         assert_eq!(direction(&vectors, 3, 0..2), Ok(vec![1.0, 0.0]));
         let opposite = [0.6, 0.8, 1.0, -0.6, -0.8, 1.0];
         assert_eq!(direction(&opposite, 3, 2..3), Ok(vec![1.0]));
-        assert!(direction(&opposite, 3, 0..2).unwrap_err().contains("cancel"));
+        assert!(
+            direction(&opposite, 3, 0..2)
+                .unwrap_err()
+                .contains("cancel")
+        );
     }
 }

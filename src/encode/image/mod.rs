@@ -177,7 +177,12 @@ impl ImageEncoder {
         let mut out = Vec::with_capacity(images.len() * self.dim());
         for batch in images.chunks(self.batch.max(1)) {
             let vectors = self.model.run(batch)?.0;
-            out.extend(whole(self.model.pool.name(), vectors, batch.len(), self.dim())?);
+            out.extend(whole(
+                self.model.pool.name(),
+                vectors,
+                batch.len(),
+                self.dim(),
+            )?);
         }
         Ok(out)
     }

@@ -124,7 +124,12 @@ impl TextEncoder {
         let mut out = Vec::with_capacity(tokens.len() * self.dim());
         for batch in self.model.layout.batches(tokens) {
             let vectors = self.model.run(batch)?.0;
-            out.extend(whole(self.model.pool.name(), vectors, batch.len(), self.dim())?);
+            out.extend(whole(
+                self.model.pool.name(),
+                vectors,
+                batch.len(),
+                self.dim(),
+            )?);
         }
         Ok(out)
     }

@@ -48,9 +48,7 @@ impl ModuleChain {
             let text = |key: &str| match module.get(key) {
                 None | Some(Value::Null) => Ok(""),
                 Some(Value::String(text)) => Ok(text.as_str()),
-                Some(other) => {
-                    Err(file.bad(key, &other.to_string(), "a text", "correct the file"))
-                }
+                Some(other) => Err(file.bad(key, &other.to_string(), "a text", "correct the file")),
             };
             let path = text("path")?;
             let plain = |path: &str| {

@@ -323,7 +323,9 @@ mod tests {
     #[test]
     fn a_vector_that_cannot_be_read_is_told_and_counts_as_nothing_nowhere() {
         let side = |shift: usize| {
-            Array2::from_shape_fn((20, 3), |(i, j)| ((i * 7 + j * 3 + shift) % 11) as f32 / 11.0)
+            Array2::from_shape_fn((20, 3), |(i, j)| {
+                ((i * 7 + j * 3 + shift) % 11) as f32 / 11.0
+            })
         };
         let (images, texts) = (side(0), side(4));
         let sides = Sides {
