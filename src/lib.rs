@@ -17,6 +17,7 @@
 //! | [`classify`] | labels become a class head, images become scores |
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
 //! | [`progress`] | what long work tells its caller |
+//! | [`bad_inputs`] | the bad ones among some inputs, while the good ones are worked on |
 //! | [`printable`], [`clock`] | text from outside made safe to print; the time as text |
 //! | [`remedy`] | what a caller can do about an input that was left out |
 //! | [`stand_in`] | files that stand where another one was meant |
@@ -28,6 +29,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod anchors;
+pub mod bad_inputs;
 pub mod classify;
 pub mod clock;
 pub mod disk;

@@ -313,7 +313,7 @@ fn run_show(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
             context.print_line_json(&line(anchor, &record))?;
             continue;
         }
-        let segment = set.place(row).map(|(segment, _)| segment).unwrap_or(0);
+        let (segment, _) = set.place(row).expect("the row of a pair of this set");
         let rows = [
             ("id", format::line(&record.id).into_owned()),
             ("anchor", anchor.to_string()),
@@ -340,7 +340,7 @@ fn line(anchor: AnchorId, record: &Record) -> Value {
 
 /// A pair as the sources of pairs have it.
 fn exported(record: &Record) -> Map<String, Value> {
-    let mut line: Map<String, Value> = serde_json::from_str(&record.meta).unwrap_or_default();
+    let mut line = record.metadata();
     line.insert("id".into(), json!(record.id));
     line.insert("image".into(), json!(record.image));
     line.insert("captions".into(), json!(record.captions));

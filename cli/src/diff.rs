@@ -115,8 +115,9 @@ fn probe(
         let classifier = Classifier::new(set, &embedder, &labels, &templates, options, watch)?;
         let mut of_set = Vec::new();
         for answer in classifier.classify(&args.probe, context.watch())? {
-            let first = classifier.ranked(&answer?, 1).into_iter().next();
-            of_set.push(first.map(|p| p.label).unwrap_or_default());
+            let answer = answer?;
+            let mut first = classifier.ranked(&answer, 1);
+            of_set.push(first.pop().expect("there is a label").label);
         }
         best.push(of_set);
     }

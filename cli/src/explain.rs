@@ -211,7 +211,7 @@ pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
             Ok(answer) => {
                 let mut explained = explain(&asked, args.top as usize, &now, &answer)?;
                 if let (Some(then), Some(rest)) = (&then, &rest) {
-                    explained.without = without(&explained, rest, then, answer)?;
+                    explained.without = Some(without(&explained, rest, then, answer)?);
                 }
                 Found::Explained(Box::new(explained))
             }
@@ -277,7 +277,7 @@ fn explain(
     answer: &Answer,
 ) -> anyhow::Result<Explained> {
     let predictions = classifier.ranked(answer, LABELS);
-    let best = predictions.first().map_or(0, |p| p.class);
+    let best = predictions.first().expect("there is a label").class;
     Ok(Explained {
         reasons: classifier.reasons(answer, asked.class.unwrap_or(best), top)?,
         predictions,
@@ -290,16 +290,18 @@ fn without(
     rest: &Rest,
     then: &Classifier<'_>,
     answer: Answer,
-) -> anyhow::Result<Option<Without>> {
+) -> anyhow::Result<Without> {
     let label = &explained.reasons.label;
-    let class = then.labels().iter().position(|l| l == label).unwrap_or(0);
-    let answers = then.answers(vec![answer.vector])?;
-    Ok(answers.first().map(|answer| Without {
+    let class = then.labels().iter().position(|l| l == label);
+    let class = class.expect("both are of the same labels");
+    let mut answers = then.answers(vec![answer.vector])?;
+    let answer = answers.pop().expect("one vector has one answer");
+    Ok(Without {
         what: rest.what.clone(),
         pairs: rest.pairs,
-        predictions: then.ranked(answer, LABELS),
+        predictions: then.ranked(&answer, LABELS),
         score: answer.similarities[class],
-    }))
+    })
 }
 
 /// Prints what was found, writes the page, and says what could not be used.

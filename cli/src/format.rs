@@ -36,7 +36,7 @@ pub fn count(n: u64) -> String {
         .as_bytes()
         .rchunks(3)
         .rev()
-        .map(|group| std::str::from_utf8(group).unwrap_or_default())
+        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
         .collect();
     groups.join(",")
 }

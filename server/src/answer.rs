@@ -9,6 +9,7 @@ use super::heads::Words;
 use super::picture::Picture;
 use super::set::{Served, Without};
 use super::state::App;
+use asif::bad_inputs::BadInputs;
 use asif::classify::{self, Classifier, Prediction, Reasons};
 use asif::embed::Rejected;
 use asif::modality::Modality;
@@ -85,28 +86,24 @@ pub(super) async fn classify(
         question.words.head(app, encoders, &ground),
         vectors(set, &ground, question.inputs),
     )?;
-    let good: Vec<Arc<[f32]>> = vectors.iter().flatten().cloned().collect();
-    let inputs = app.represent().images(&ground, good.into_iter());
+    let (good, bad) = BadInputs::split(vectors);
+    let inputs = app.represent().images(&ground, good.iter().cloned());
     let inputs = inputs.await?;
     let (top, why) = (question.top, question.why);
     let short = inputs.len() * head.labels().len() <= SHORT && matches!(why, Why::No);
     let (base, embedder) = (Arc::clone(&ground), Arc::clone(encoders.embedder()));
     let work = move || {
-        let mut inputs = inputs.into_iter();
         let classifier = Classifier::with_head(base.searcher(), &embedder, Arc::clone(&head));
-        let answer = |vector: Embedded| match vector {
-            Ok(vector) => {
-                let input = inputs.next().unwrap_or_default();
-                let answer = head.answer(vector.to_vec(), input);
-                let mut answer = explained(&classifier, &answer, top, why)?;
-                let reasons = answer.reasons.iter_mut();
-                let pairs = reasons.flat_map(|r| r.supporting.iter_mut().chain(&mut r.opposing));
-                base.renumber(pairs.map(|pair| &mut pair.anchor))?;
-                Ok(Ok(answer))
-            }
-            Err(rejected) => Ok(Err(rejected)),
+        let answer = |(vector, input): (Arc<[f32]>, Representation)| {
+            let answer = head.answer(vector.to_vec(), input);
+            let mut answer = explained(&classifier, &answer, top, why)?;
+            let reasons = answer.reasons.iter_mut();
+            let pairs = reasons.flat_map(|r| r.supporting.iter_mut().chain(&mut r.opposing));
+            base.renumber(pairs.map(|pair| &mut pair.anchor))?;
+            Ok::<_, Refusal>(answer)
         };
-        vectors.into_iter().map(answer).collect()
+        let answers = good.into_iter().zip(inputs).map(answer);
+        Ok(bad.put_back(answers.collect::<Result<_, _>>()?))
     };
     let results = match short {
         true => work(),
@@ -256,9 +253,7 @@ pub(super) async fn rows(
             let dense = rows.iter().map(|row| {
                 let mut dense = vec![0.0; ground.set().len()];
                 for &(anchor, value) in row.entries() {
-                    if let Some(place) = dense.get_mut(anchor as usize) {
-                        *place = value;
-                    }
+                    dense[anchor as usize] = value;
                 }
                 dense
             });

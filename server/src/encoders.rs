@@ -328,8 +328,9 @@ impl Encoders {
                 vectors[place] = Some(vector);
             }
         }
+        let made = |vector: Option<Embedded>| vector.expect("what was missing was made");
         Ok(all_scaled(
-            vectors.into_iter().flatten().collect(),
+            vectors.into_iter().map(made).collect(),
             &factors,
         ))
     }

@@ -101,11 +101,12 @@ impl Ground {
             of_pairs.entry(pair).or_default().push(anchor);
         }
         let base = base.set();
-        let (rows, _) = select::by_ids(base, &of_pairs.keys().cloned().collect())?;
+        let (rows, missing) = select::by_ids(base, &of_pairs.keys().cloned().collect())?;
+        debug_assert!(missing.is_empty(), "pairs are only left out");
         for row in rows {
             let number = base.live().number(row) as AnchorId;
             let anchors = of_pairs.get_mut(base.pair_id(number)?);
-            for anchor in anchors.into_iter().flatten() {
+            for anchor in anchors.expect("only their rows were asked for") {
                 **anchor = number;
             }
         }

@@ -139,9 +139,8 @@ impl Words {
         for ((class, prompt), vector) in classes.into_iter().zip(&prompts).zip(vectors) {
             let vector = vector.map_err(|rejected| {
                 let begin = |text: &str| text.chars().take(SHOWN).collect::<String>();
-                let label = self.labels().get(class).map(|label| begin(label));
+                let label = begin(&self.labels()[class]);
                 let (prompt, reason) = (begin(prompt), rejected.reason);
-                let label = label.unwrap_or_default();
                 let message = format!("label {label:?}, prompt {prompt:?}: {reason}");
                 Refusal::invalid("prompt", message)
             })?;

@@ -172,13 +172,19 @@ impl LabelHead {
     }
 
     /// The prompts of a label; one mean prompt for [`Aggregate::Mean`].
+    ///
+    /// # Panics
+    /// When there is no label of that number, as a slice does.
     pub fn prompts(&self, class: usize) -> &[Representation] {
-        self.prompts.get(class).map_or(&[], Vec::as_slice)
+        &self.prompts[class]
     }
 
     /// The unit vectors of those prompts, `[prompts, dim]`.
+    ///
+    /// # Panics
+    /// As [`prompts`](Self::prompts).
     pub fn vectors(&self, class: usize) -> &[f32] {
-        self.vectors.get(class).map_or(&[], Vec::as_slice)
+        &self.vectors[class]
     }
 
     /// How prompts become the score of their label.

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
+use crate::bad_inputs::BadInputs;
 use crate::embed::{Embedder, Rejected, Watch};
 use crate::modality::Modality;
 use crate::space::explain::Explanation;
@@ -128,15 +129,8 @@ impl<'a> Classifier<'a> {
         images: &[P],
         watch: Watch<'_>,
     ) -> Result<Vec<Result<Answer, Rejected>>, AnchorsError> {
-        let embeddings = self.embedder.images(images, watch)?;
-        let vectors = embeddings.iter().flatten().cloned().collect();
-        let mut answers = self.answers(vectors)?.into_iter();
-        Ok(embeddings
-            .into_iter()
-            .map(|embedding| {
-                embedding.map(|_| answers.next().expect("each encoded image is answered"))
-            })
-            .collect())
+        let (vectors, bad) = BadInputs::split(self.embedder.images(images, watch)?);
+        Ok(bad.put_back(self.answers(vectors)?))
     }
 
     /// One answer for each image that is a unit vector already.
@@ -144,6 +138,16 @@ impl<'a> Classifier<'a> {
     /// # Errors
     /// When a vector has another length or is not finite.
     pub fn answers(&self, vectors: Vec<Vec<f32>>) -> Result<Vec<Answer>, AnchorsError> {
+        let dim = self.searcher.set().dim(Modality::Image);
+        // Two that are wrong may be right together.
+        if let Some(other) = vectors.iter().find(|vector| vector.len() != dim) {
+            return Err(AnchorsError::Index(asif_index::Error::Argument {
+                what: "an image's vector",
+                expected: format!("{dim} numbers"),
+                found: other.len().to_string(),
+                advice: "give unit vectors that this set's image encoder made",
+            }));
+        }
         let inputs = self
             .searcher
             .represent(Modality::Image, &vectors.concat())?;
@@ -160,8 +164,17 @@ impl<'a> Classifier<'a> {
     /// its prompts, as the label's score is.
     ///
     /// # Errors
-    /// As [`Searcher::explain`].
+    /// When there is no label of that number; as [`Searcher::explain`].
     pub fn explain(&self, answer: &Answer, class: usize) -> Result<Explanation, AnchorsError> {
+        let known = self.labels().len();
+        if class >= known {
+            return Err(AnchorsError::Index(asif_index::Error::Argument {
+                what: "the number of a label",
+                expected: format!("one below {known}"),
+                found: class.to_string(),
+                advice: "give the place of a label in the list of labels",
+            }));
+        }
         let prompts = self.head.prompts(class);
         let mut all = self
             .decisive(answer, class)

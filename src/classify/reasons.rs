@@ -83,7 +83,7 @@ impl Classifier<'_> {
     /// speak against it.
     ///
     /// # Errors
-    /// When the record or the vector of a pair is damaged.
+    /// When there is no label of that number, or the record or the vector of a pair is damaged.
     pub fn reasons(
         &self,
         answer: &Answer,
@@ -106,7 +106,7 @@ impl Classifier<'_> {
             amount: hidden.fold(0.0, |sum, c| sum + f64::from(c.amount)),
         };
         Ok(Reasons {
-            label: self.labels().get(class).cloned().unwrap_or_default(),
+            label: self.labels()[class].clone(),
             score: explanation.score,
             supporting: supporting
                 .iter()
@@ -130,14 +130,9 @@ impl Classifier<'_> {
     fn decisive_vectors(&self, answer: &Answer, class: usize) -> Vec<&[f32]> {
         let set = self.searcher.set();
         let of_class = self.head.vectors(class);
-        let mut vectors = of_class.chunks_exact(set.dim(Modality::Text));
-        let decisive = self.decisive(answer, class);
-        let (mut next, mut found) = (0, Vec::with_capacity(decisive.len()));
-        for at in decisive {
-            found.extend(vectors.nth(at - next));
-            next = at + 1;
-        }
-        found
+        let dim = set.dim(Modality::Text);
+        let decisive = self.decisive(answer, class).into_iter();
+        decisive.map(|at| &of_class[at * dim..][..dim]).collect()
     }
 
     fn reason(

@@ -24,10 +24,10 @@ pub(crate) fn encode_each<T>(
     run: impl Fn(&[T]) -> Result<Vec<f32>, EncodeError>,
     canary: impl Fn() -> Result<Vec<f32>, EncodeError>,
 ) -> Result<Vec<EncodedInput>, EncodeError> {
-    let run = |inputs: &[T]| guarded(model, || run(inputs));
+    let run = |inputs: &[T]| guarded(model, || whole(model, run(inputs)?, inputs.len(), dim));
     let failure = match run(inputs) {
         Ok(vectors) => {
-            let rows = vectors.chunks_exact(dim.max(1));
+            let rows = vectors.chunks_exact(dim);
             return Ok(rows.map(|row| Ok(row.to_vec())).collect());
         }
         Err(failure) => failure,
@@ -48,6 +48,29 @@ pub(crate) fn encode_each<T>(
     match all.iter().any(Result::is_ok) || works() {
         true => Ok(all),
         false => Err(failure),
+    }
+}
+
+/// The vectors of so many inputs, if they are as long together as that many of `dim` numbers. A model may
+/// answer in another length than it did when it was opened, for one where it has a number for each token.
+///
+/// # Errors
+/// [`EncodeError::Run`] when they are not.
+pub(super) fn whole(
+    model: &str,
+    vectors: Vec<f32>,
+    inputs: usize,
+    dim: usize,
+) -> Result<Vec<f32>, EncodeError> {
+    match vectors.len() == inputs * dim {
+        true => Ok(vectors),
+        false => Err(EncodeError::Run {
+            model: model.to_owned(),
+            reason: format!(
+                "its vectors have {dim} numbers, but of {inputs} input(s) it made {}",
+                vectors.len()
+            ),
+        }),
     }
 }
 
@@ -170,6 +193,24 @@ mod tests {
         let nan = |_: &[i32]| model(&[-1]);
         let made = encode_each("m", &many, 1, nan, || nan(&[]));
         assert!(matches!(made, Err(EncodeError::NotAVector { .. })));
+    }
+
+    #[test]
+    fn a_vector_of_another_length_is_charged_to_its_input() {
+        // 3 is answered with two numbers, so a batch with it has one too many.
+        let run = |inputs: &[i32]| {
+            let numbers = |&i: &i32| vec![i as f32; if i == 3 { 2 } else { 1 }];
+            Ok(inputs.iter().flat_map(numbers).collect())
+        };
+        let made = encode_each("m", &[1, 3, 4], 1, run, || run(&[CANARY])).unwrap();
+        assert_eq!((&made[0], &made[2]), (&Ok(vec![1.0]), &Ok(vec![4.0])));
+        let Err(InputError::ModelFailed { reason, .. }) = &made[1] else {
+            panic!("{made:?}");
+        };
+        assert_eq!(
+            reason,
+            "its vectors have 1 numbers, but of 1 input(s) it made 2"
+        );
     }
 
     #[test]

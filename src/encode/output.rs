@@ -152,10 +152,7 @@ impl Reader {
             (&[_, tokens, dim], Some(pooling)) => {
                 let mut out = vec![0f32; rows * dim];
                 for (row, vector) in out.chunks_exact_mut(dim).enumerate() {
-                    let (first, n) = spans
-                        .and_then(|s| s.get(row))
-                        .copied()
-                        .unwrap_or((0, tokens));
+                    let (first, n) = spans.map_or((0, tokens), |spans| spans[row]);
                     let real = &data[(row * tokens + first) * dim..][..n * dim];
                     pool_tokens(pooling, real, vector);
                 }

@@ -84,7 +84,7 @@ pub fn installed(home: &Home) -> Result<Vec<Installed>, ModelError> {
         found.push(Installed {
             modality: folder.map(|f| f.modality()),
             dim,
-            bytes: size_of(&path),
+            bytes: size_of(&path)?,
             name,
             path,
         });
@@ -231,19 +231,27 @@ fn check_name(name: &str) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn size_of(dir: &Path) -> u64 {
-    walkdir::WalkDir::new(dir)
-        .into_iter()
-        .filter_map(Result::ok)
-        .filter_map(|e| e.metadata().ok())
-        .filter(std::fs::Metadata::is_file)
-        .map(|m| m.len())
-        .sum()
+/// The bytes of the files in a folder.
+fn size_of(dir: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in walkdir::WalkDir::new(dir) {
+        let found = entry?.metadata()?;
+        bytes += if found.is_file() { found.len() } else { 0 };
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_of_what_cannot_be_read_is_not_zero() {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::write(folder.path().join("a"), [0; 5]).unwrap();
+        assert_eq!(size_of(folder.path()).unwrap(), 5);
+        assert!(size_of(&folder.path().join("gone")).is_err());
+    }
 
     #[test]
     fn names_cannot_leave_the_folder() {

@@ -8,6 +8,7 @@ use super::report::{About, RetrievalReport, ZeroshotReport};
 use super::{MetricsError, retrieval, zeroshot};
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
+use crate::bad_inputs::BadInputs;
 use crate::classify::{Classifier, HeadOptions};
 use crate::embed::{EmbedError, Embedder, Embedding, Rejected, Watch};
 use crate::modality::Modality;
@@ -160,22 +161,22 @@ pub fn measure_retrieval(
         .begin("captions", Some(task.captions.len() as u64));
     let made = embedder.texts(&task.captions, watch)?;
     watch.progress.end();
-    let vectors: Vec<f32> = made.iter().flatten().flatten().copied().collect();
-    let texts = searcher.represent(Modality::Text, &vectors)?;
+    let named = task.captions.iter().zip(made).map(|(caption, made)| {
+        made.map_err(|rejected| Rejected {
+            reason: format!("caption {caption:?}: {}", rejected.reason),
+            ..rejected
+        })
+    });
+    let (vectors, bad_captions) = BadInputs::split(named);
+    let texts = searcher.represent(Modality::Text, &vectors.concat())?;
     let texts: Vec<_> = texts.into_iter().map(|t| vec![t]).collect();
     let shares = searcher.recipe().shares();
     let head = ClassHead::new(set.len(), &shares, &texts, Aggregate::Mean);
     let mut scores = Array2::from_elem((images.len(), task.captions.len()), f32::NAN);
     // A caption without a vector keeps its empty column: it finds nothing and is not found.
-    let columns: Vec<usize> = (0..made.len()).filter(|&c| made[c].is_ok()).collect();
+    let columns = bad_captions.good_places();
     let mut rejected = score_images(&searcher, &head, images, &columns, &mut scores)?;
-    for (caption, made) in task.captions.iter().zip(made) {
-        let named = |r: Rejected| Rejected {
-            reason: format!("caption {caption:?}: {}", r.reason),
-            ..r
-        };
-        rejected.extend(made.err().map(named));
-    }
+    rejected.extend(bad_captions.into_errors());
     let metrics = retrieval(scores.view(), &task.owners)?;
     let report = RetrievalReport::new(about(set, searcher.recipe(), mode, None), dataset, &metrics);
     Ok(Measured { report, rejected })
@@ -188,13 +189,12 @@ fn score_images(
     columns: &[usize],
     scores: &mut Array2<f32>,
 ) -> Result<Vec<Rejected>, AnchorsError> {
-    let vectors: Vec<f32> = images.iter().flatten().flatten().copied().collect();
-    let mut inputs = searcher.represent(Modality::Image, &vectors)?.into_iter();
+    let (vectors, bad) = BadInputs::split(images);
+    let inputs = bad.put_back(searcher.represent(Modality::Image, &vectors.concat())?);
     let mut rejected = Vec::new();
-    for (mut out, image) in scores.rows_mut().into_iter().zip(images) {
-        match image {
-            Ok(_) => {
-                let input = inputs.next().expect("each encoded image is represented");
+    for (mut out, input) in scores.rows_mut().into_iter().zip(inputs) {
+        match input {
+            Ok(input) => {
                 let scores = columns.iter().zip(head.scores(&input));
                 scores.for_each(|(&column, score)| out[column] = score);
             }

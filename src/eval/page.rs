@@ -46,11 +46,11 @@ pub fn is_page(head: &[u8]) -> bool {
 
 /// The page of these images.
 ///
-/// An anchor whose picture can no longer be read is shown without it; an image, not at all.
+/// An image or an anchor whose picture can no longer be read is shown without it.
 pub fn page(set: &AnchorSet, space: &Recipe, depth: Depth, entries: Vec<Entry<'_>>) -> String {
     let cards: Vec<ImageCard> = entries
         .into_iter()
-        .filter_map(|entry| card(entry, depth))
+        .map(|entry| card(entry, depth))
         .collect();
     let name = |identity: &crate::encode::EncoderIdentity| identity.name.clone();
     let facts = [
@@ -66,18 +66,18 @@ pub fn page(set: &AnchorSet, space: &Recipe, depth: Depth, entries: Vec<Entry<'_
     contact_sheet(TITLE, &facts, &cards)
 }
 
-fn card(entry: Entry<'_>, depth: Depth) -> Option<ImageCard> {
+fn card(entry: Entry<'_>, depth: Depth) -> ImageCard {
     let name = entry.image.file_name().unwrap_or(entry.image.as_os_str());
-    Some(ImageCard {
+    ImageCard {
         name: name.to_string_lossy().into_owned(),
-        thumbnail: picture(entry.image, IMAGE_SIDE)?,
+        thumbnail: picture(entry.image, IMAGE_SIDE),
         predictions: bars(entry.predictions),
         without: entry.without.map(|(what, predictions)| Without {
             what,
             predictions: bars(predictions),
         }),
         why: entry.reasons.map(|reasons| why(reasons, depth)),
-    })
+    }
 }
 
 fn bars(predictions: Vec<Prediction>) -> Vec<Bar> {
@@ -148,4 +148,21 @@ fn picture(path: &Path, side: u32) -> Option<Thumb> {
     let bytes = fs_err::read(path).ok()?;
     let shown = decode_shown(&bytes, PictureLimits::default()).ok()?;
     thumbnail(&shown, side).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_is_gone_keeps_its_card() {
+        let entry = Entry {
+            image: Path::new("no/such/cat.jpg"),
+            predictions: vec![],
+            reasons: None,
+            without: None,
+        };
+        let shown = contact_sheet(TITLE, &[], &[card(entry, Depth::Brief)]);
+        assert!(shown.contains("cat.jpg") && shown.contains("image not available"));
+    }
 }

@@ -99,22 +99,22 @@ fn write_svg(out: &mut String, report: &ScalingReport) -> Result {
     for (curve, colour) in report.curves.iter().zip(COLOURS.iter().cycle()) {
         write_curve(out, &axes, curve, colour)?;
         if let Some(last) = curve.points.last() {
-            names.push((axes.y(last.acc1.value), axes.x(last.anchors), curve, colour));
+            let name = (&curve.dataset, last.acc1.value * 100.0);
+            names.push((axes.y(last.acc1.value), axes.x(last.anchors), name, colour));
         }
     }
     // Names that would lie on each other are moved down, the lowest line's last.
     names.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut free = f64::NEG_INFINITY;
-    for (y, x, curve, colour) in names {
+    for (y, x, (dataset, value), colour) in names {
         let y = y.max(free);
         free = y + LINE;
-        let value = curve.points.last().map_or(0.0, |p| p.acc1.value * 100.0);
         writeln!(
             out,
             r#"<text x="{:.1}" y="{:.1}" fill="{colour}" font-weight="600">{} {value:.1} %</text>"#,
             x + 10.0,
             y + 4.0,
-            Text(&curve.dataset),
+            Text(dataset),
         )?;
     }
     writeln!(out, "</svg>")

@@ -138,10 +138,7 @@ impl ZeroshotReport {
         templates: &Templates,
         metrics: &ZeroshotMetrics,
     ) -> Self {
-        let name = |class: usize| {
-            let named = task.classes.get(class).map(|class| class.name.clone());
-            named.unwrap_or_else(|| format!("class {class}"))
-        };
+        let name = |class: usize| task.classes[class].name.clone();
         let confusions = metrics
             .confusions
             .iter()

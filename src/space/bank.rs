@@ -4,7 +4,7 @@
 //! weight)`: scoring is a walk over at most `k` short lists, whatever the number of anchors.
 
 use asif_index::simd::prefetch;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use super::linear::LinearMap;
 use super::product::Rows;
@@ -27,12 +27,12 @@ impl Code {
         of_each.map(|u| Self::Coordinates(u.to_vec())).collect()
     }
 
-    /// The score of two codes of one part: their dot product.
+    /// The score of two codes of one part, which are of one kind: their dot product.
     pub fn dot(&self, other: &Self) -> f32 {
         match (self, other) {
             (Self::Row(x), Self::Row(y)) => x.dot(y),
             (Self::Coordinates(x), Self::Coordinates(y)) => super::vector::dot(x, y) as f32,
-            _ => 0.0,
+            _ => unreachable!("codes of one part are of one kind"),
         }
     }
 
@@ -41,6 +41,19 @@ impl Code {
         match self {
             Self::Row(row) => Some(row),
             Self::Coordinates(_) => None,
+        }
+    }
+
+    /// The row of a code that is compared with rows.
+    fn own_row(&self) -> &RelativeRow {
+        self.row().expect("codes of one part are of one kind")
+    }
+
+    /// The coordinates of a code that is compared with coordinates.
+    fn own_coordinates(&self) -> &[f32] {
+        match self {
+            Self::Coordinates(x) => x,
+            Self::Row(_) => unreachable!("codes of one part are of one kind"),
         }
     }
 }
@@ -55,8 +68,7 @@ pub enum Bank {
 }
 
 impl Bank {
-    /// Of codes of one part, over `anchors` anchors. Codes of another kind than the first one's
-    /// score 0.
+    /// Of codes of one part, which are all of one kind, over `anchors` anchors.
     pub fn new<'a>(anchors: usize, codes: impl IntoIterator<Item = &'a Code>) -> Self {
         let codes: Vec<&Code> = codes.into_iter().collect();
         match codes.first() {
@@ -64,16 +76,12 @@ impl Bank {
                 let dim = first.len();
                 let mut rows = Array2::zeros((codes.len(), dim));
                 for (mut row, code) in rows.rows_mut().into_iter().zip(&codes) {
-                    if let Code::Coordinates(x) = code {
-                        row.iter_mut().zip(x).for_each(|(r, x)| *r = *x);
-                    }
+                    row.assign(&ArrayView1::from(code.own_coordinates()));
                 }
                 Self::Coordinates(Rows::from(&rows))
             }
             _ => {
-                let empty = RelativeRow::default();
-                let rows: Vec<&RelativeRow> =
-                    codes.iter().map(|c| c.row().unwrap_or(&empty)).collect();
+                let rows: Vec<&RelativeRow> = codes.iter().map(|c| c.own_row()).collect();
                 Self::Rows(InvertedLists::new(anchors, &rows))
             }
         }
@@ -92,14 +100,13 @@ impl Bank {
         self.len() == 0
     }
 
-    /// The score of `code` with each member, `[members]`; 0 for a code of another kind.
+    /// The score of `code`, which is of the same part, with each member, `[members]`.
     pub fn scores(&self, code: &Code) -> Vec<f32> {
-        match (self, code) {
-            (Self::Rows(lists), Code::Row(row)) => lists.scores(row),
-            (Self::Coordinates(rows), Code::Coordinates(x)) if x.len() == rows.width() => {
-                rows.times(x)
-            }
-            _ => vec![0.0; self.len()],
+        match self {
+            // Without members it is not known of which kind they would be.
+            Self::Rows(lists) if lists.members == 0 => Vec::new(),
+            Self::Rows(lists) => lists.scores(code.own_row()),
+            Self::Coordinates(rows) => rows.times(code.own_coordinates()),
         }
     }
 
@@ -109,16 +116,8 @@ impl Bank {
         let Self::Coordinates(rows) = self else {
             return codes.iter().flat_map(|code| self.scores(code)).collect();
         };
-        // A code of another kind is left at 0 and scores 0.
-        let mut vectors = vec![0.0; codes.len() * rows.width()];
-        for (vector, code) in vectors.chunks_exact_mut(rows.width().max(1)).zip(codes) {
-            if let Code::Coordinates(x) = code
-                && x.len() == rows.width()
-            {
-                vector.copy_from_slice(x);
-            }
-        }
-        rows.times(&vectors)
+        let vectors: Vec<&[f32]> = codes.iter().map(|code| code.own_coordinates()).collect();
+        rows.times(&vectors.concat())
     }
 }
 
@@ -132,16 +131,12 @@ pub struct InvertedLists {
 }
 
 impl InvertedLists {
-    /// Entries that name an anchor beyond `anchors` are dropped.
+    /// Of rows whose entries name some of `anchors` anchors.
     pub fn new(anchors: usize, rows: &[&RelativeRow]) -> Self {
-        let entries = |row: &RelativeRow| -> Vec<(u32, f32)> {
-            let known = |e: &&(u32, f32)| (e.0 as usize) < anchors;
-            row.entries().iter().filter(known).copied().collect()
-        };
         let mut starts = vec![0u32; anchors + 1];
         for row in rows {
-            for (anchor, _) in entries(row) {
-                starts[anchor as usize + 1] += 1;
+            for (anchor, _) in row.entries() {
+                starts[*anchor as usize + 1] += 1;
             }
         }
         for i in 0..anchors {
@@ -150,7 +145,7 @@ impl InvertedLists {
         let mut next = starts.clone();
         let mut lists = vec![(0u32, 0f32); starts[anchors] as usize];
         for (member, row) in (0u32..).zip(rows) {
-            for (anchor, weight) in entries(row) {
+            for &(anchor, weight) in row.entries() {
                 let slot = &mut next[anchor as usize];
                 lists[*slot as usize] = (member, weight);
                 *slot += 1;
@@ -169,10 +164,7 @@ impl InvertedLists {
         const AHEAD: usize = 8;
         let list = |&(anchor, _): &(u32, f32)| {
             let i = anchor as usize;
-            match self.starts.get(i..i + 2) {
-                Some(&[start, end]) => &self.lists[start as usize..end as usize],
-                _ => &[],
-            }
+            &self.lists[self.starts[i] as usize..self.starts[i + 1] as usize]
         };
         let entries = row.entries();
         entries.iter().take(AHEAD).for_each(|e| prefetch(list(e)));

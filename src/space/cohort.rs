@@ -30,14 +30,14 @@ impl Cohort {
     ) -> Self {
         let parts = recipe.parts.len();
         let sides = codes.as_ref().map(|members| {
-            let of_part = |part| members.iter().filter_map(move |m| m.get(part));
+            let of_part = |part| members.iter().map(move |m| &m[part]);
             let bank = |part| Bank::new(anchors, of_part(part));
             (0..parts).map(bank).collect::<Vec<_>>()
         });
         let unit = |part: usize| {
             let scores = Modality::BOTH.into_par_iter().flat_map(|side| {
                 let others = &sides[side.other()][part];
-                let members = codes[side].par_iter().filter_map(move |m| m.get(part));
+                let members = codes[side].par_iter().map(move |m| &m[part]);
                 members.map(|code| others.scores(code))
             });
             spread(scores.collect())
@@ -58,7 +58,7 @@ impl Cohort {
         let mut levels = vec![Vec::with_capacity(self.levellers.len()); inputs.len()];
         let others = self.sides[side.other()].iter().zip(&self.levellers);
         for (part, (bank, leveller)) in others.enumerate() {
-            let codes: Vec<&Code> = inputs.iter().filter_map(|codes| codes.get(part)).collect();
+            let codes: Vec<&Code> = inputs.iter().map(|codes| &codes[part]).collect();
             let scores = bank.all_scores(&codes);
             let of_each = scores.chunks_exact(bank.len().max(1));
             for (levels, scores) in levels.iter_mut().zip(of_each) {

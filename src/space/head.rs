@@ -33,19 +33,17 @@ pub struct ClassHead {
 
 impl ClassHead {
     /// A head over `anchors` anchors from `prompts[c]`, the prompts of class `c` in a space with
-    /// these shares.
-    ///
-    /// With [`Aggregate::Mean`] a class has one prompt: its mean embedding.
-    /// Entries of rows that name an anchor beyond `anchors` are dropped.
+    /// these shares. A class has one at least; with [`Aggregate::Mean`] it has one, its mean embedding.
     pub fn new(
         anchors: usize,
         shares: &[f64],
         prompts: &[Vec<Representation>],
         aggregate: Aggregate,
     ) -> Self {
+        debug_assert!(prompts.iter().all(|of_class| !of_class.is_empty()));
         let all = || prompts.iter().flatten();
         let banks = (0..shares.len())
-            .map(|part| Bank::new(anchors, all().filter_map(|p| p.codes.get(part))))
+            .map(|part| Bank::new(anchors, all().map(|p| &p.codes[part])))
             .collect();
         let class_of = |(c, prompts): (usize, &Vec<Representation>)| vec![c as u32; prompts.len()];
         Self {
@@ -65,6 +63,11 @@ impl ClassHead {
 
     /// The score of each prompt for an image, `[prompts]`, class after class.
     fn prompt_scores(&self, image: &Representation) -> Vec<f64> {
+        debug_assert_eq!(
+            self.banks.len(),
+            image.codes.len(),
+            "an image of this space"
+        );
         let mut sums = vec![0f64; self.class_of_prompt.len()];
         for (part, (bank, code)) in self.banks.iter().zip(&image.codes).enumerate() {
             let scores = bank.scores(code);
@@ -76,7 +79,7 @@ impl ClassHead {
         sums
     }
 
-    /// The score of each class for an image, `[classes]`; a class without prompts scores 0.
+    /// The score of each class for an image of the same space, `[classes]`.
     pub fn scores(&self, image: &Representation) -> Vec<f32> {
         let start = match self.aggregate {
             Aggregate::MeanScore => 0.0,
@@ -92,7 +95,6 @@ impl ClassHead {
             }
         }
         let finish = |(value, prompts)| match (self.aggregate, prompts) {
-            (_, 0) => 0.0,
             (Aggregate::MeanScore, n) => (value / f64::from(n)) as f32,
             _ => value as f32,
         };

@@ -53,7 +53,7 @@ pub struct Effect {
 pub type Labelled = (RelativeRow, usize);
 
 impl PromptRows {
-    /// Of one or more rows a class, over so many anchors. Entries of other anchors are left out.
+    /// Of one or more rows a class, whose entries name some of so many anchors.
     pub fn new(anchors: usize, classes: &[Vec<RelativeRow>]) -> Self {
         let mut lists = vec![Vec::new(); anchors];
         let mut class_of = Vec::new();
@@ -62,9 +62,7 @@ impl PromptRows {
                 let prompt = class_of.len() as u32;
                 class_of.push(class as u32);
                 for &(anchor, weight) in row.entries() {
-                    if let Some(list) = lists.get_mut(anchor as usize) {
-                        list.push((prompt, weight));
-                    }
+                    lists[anchor as usize].push((prompt, weight));
                 }
             }
         }
@@ -84,7 +82,7 @@ impl PromptRows {
     fn scores(&self, row: &RelativeRow) -> Vec<f64> {
         let mut scores = vec![0.0; self.class_of.len()];
         for &(anchor, x) in row.entries() {
-            for &(prompt, y) in self.lists.get(anchor as usize).into_iter().flatten() {
+            for &(prompt, y) in &self.lists[anchor as usize] {
                 scores[prompt as usize] += f64::from(x) * f64::from(y);
             }
         }

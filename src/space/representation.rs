@@ -29,8 +29,10 @@ impl Representation {
         self.codes.iter().find_map(Code::row)
     }
 
-    /// The score of an image and a text: the calibrated scores of the parts, each by its share.
+    /// The score of an image and a text of one space: the calibrated scores of the parts, each by its
+    /// share.
     pub fn score(&self, other: &Self, shares: &[f64]) -> f32 {
+        debug_assert_eq!(self.codes.len(), other.codes.len(), "inputs of one space");
         let scores = self.codes.iter().zip(&other.codes).map(|(x, y)| x.dot(y));
         let sum = |(part, score): (usize, f32)| {
             let (factor, summand) = weight(shares, &self.levels, &other.levels, part);
@@ -42,7 +44,9 @@ impl Representation {
 
 /// The factor and summand that turn a part's score into its part of the whole.
 pub fn weight(shares: &[f64], x: &[Level], y: &[Level], part: usize) -> (f64, f64) {
-    let share = shares.get(part).copied().unwrap_or(0.0);
+    let share = shares[part];
+    // Of both, or of neither where nothing is calibrated.
+    debug_assert_eq!(x.len(), y.len(), "inputs of one space");
     match (x.get(part), y.get(part)) {
         (Some(x), Some(y)) => {
             let (factor, summand) = x.between(*y);

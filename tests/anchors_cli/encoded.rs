@@ -128,5 +128,13 @@ fn a_head_of_a_snapshot_answers_as_a_classifier_of_the_set() {
         let answer = answers[0].as_ref().unwrap();
         assert_eq!(answer, expected[0].as_ref().unwrap());
         assert_eq!(classifier.ranked(answer, 9).len(), 3);
+        // There is no fourth label, whose score would be 0.
+        let error = classifier.reasons(answer, 3, 5).unwrap_err().to_string();
+        assert!(error.contains("one below 3"), "{error}");
+        // Two vectors that are whole only together.
+        let (short, long) = answer.vector.split_at(answer.vector.len() - 1);
+        let long = [long, &answer.vector].concat();
+        let error = classifier.answers(vec![short.to_vec(), long]).unwrap_err();
+        assert!(error.to_string().contains("an image's vector"), "{error}");
     }
 }

@@ -179,7 +179,7 @@ impl ContainerWriter {
         };
         entry.checksum = hash.digest();
         self.entries.push(entry);
-        let padded = align_up(self.position).unwrap_or(self.position);
+        let padded = align_up(self.position).expect("no file is that long");
         self.put(&[0; ALIGN as usize][..(padded - self.position) as usize])
     }
 

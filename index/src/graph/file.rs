@@ -201,26 +201,20 @@ impl Graph {
         self.source.bytes()
     }
 
-    /// The graph in memory, as a builder goes on from it. Links of a damaged file that lead nowhere
-    /// are left out.
+    /// The graph in memory, as a builder goes on from it; it must be [sound](Self::verify).
     pub(super) fn to_layers(&self) -> Layers {
         let n = self.len();
         let order = self.rows().to_vec();
-        let row_of = |node: u32| {
-            order
-                .get(node as usize)
-                .copied()
-                .filter(|&r| (r as usize) < n)
+        let row_of = |node: u32| match node {
+            NIL => NIL,
+            node => order[node as usize],
         };
         let width = self.meta.width;
         let mut links = vec![NIL; n * width];
         for (node, of_node) in self.links().chunks_exact(width).enumerate() {
-            let Some(row) = row_of(node as u32) else {
-                continue;
-            };
-            let slots = links[row as usize * width..][..width].iter_mut();
-            for (slot, row) in slots.zip(of_node.iter().filter_map(|&to| row_of(to))) {
-                *slot = row;
+            let slots = links[order[node] as usize * width..][..width].iter_mut();
+            for (slot, &to) in slots.zip(of_node) {
+                *slot = row_of(to);
             }
         }
         let mut layers = vec![Layer {
@@ -230,11 +224,7 @@ impl Graph {
         }];
         for upper in self.upper_layers() {
             let width = self.meta.upper_width;
-            let rows: Vec<u32> = upper
-                .nodes
-                .iter()
-                .map(|&x| row_of(x).unwrap_or(0))
-                .collect();
+            let rows: Vec<u32> = upper.nodes.iter().map(|&x| row_of(x)).collect();
             let mut sorted: Vec<usize> = (0..rows.len()).collect();
             sorted.sort_by_key(|&at| rows[at]);
             let mut position = vec![0u32; rows.len()];
@@ -244,7 +234,10 @@ impl Graph {
             let links = sorted
                 .iter()
                 .flat_map(|&old| &upper.links[old * width..][..width])
-                .map(|&to| position.get(to as usize).copied().unwrap_or(NIL))
+                .map(|&to| match to {
+                    NIL => NIL,
+                    to => position[to as usize],
+                })
                 .collect();
             let rows = sorted.iter().map(|&at| rows[at]).collect();
             layers.push(Layer { rows, links, width });

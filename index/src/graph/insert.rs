@@ -52,9 +52,13 @@ impl Default for Inserter {
 impl Inserter {
     /// The same, going on from `graph`: its rows are the first rows of the set that is to be built,
     /// and stay linked as they are but for what the new ones change.
-    pub fn from_graph(mut self, graph: &Graph) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`Graph::verify`]: links of a damaged graph would be lost, or lead elsewhere.
+    pub fn from_graph(mut self, graph: &Graph) -> Result<Self> {
+        graph.verify()?;
         self.from = graph.to_layers();
-        self
+        Ok(self)
     }
 
     fn check(&self, set: &VectorSet) -> Result<()> {
@@ -127,8 +131,10 @@ impl<'a> Work<'a> {
             let mut links = Vec::with_capacity(if level == 0 { rows * width } else { 0 });
             for of_row in old.links.chunks_exact(old.width) {
                 // Positions become rows: layers grow, and rows stay what they are.
-                let named = of_row.iter().map(|&to| old.rows.get(to as usize).copied());
-                links.extend(named.map(|row| row.unwrap_or(NIL)));
+                links.extend(of_row.iter().map(|&to| match to {
+                    NIL => NIL,
+                    to => old.rows[to as usize],
+                }));
                 links.resize(links.len() + width - old.width, NIL);
             }
             layers.push(Layer {

@@ -20,6 +20,7 @@ pub(super) fn width_of(dim: usize) -> usize {
 ///
 /// The code `c` stands for `(2 c - 15)` half steps.
 pub(super) fn encode(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
+    debug_assert!(center.is_empty() || center.len() == row.len());
     let difference = |j: usize| row[j] - center.get(j).copied().unwrap_or(0.0);
     let squares: f64 = (0..row.len())
         .map(|j| f64::from(difference(j)).powi(2))

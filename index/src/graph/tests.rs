@@ -205,8 +205,11 @@ fn insertion_finds_as_much_whether_from_nothing_or_from_a_graph() {
         from_nothing.clone(),
         from_nothing
             .clone()
-            .from_graph(&graph_of(&old, &from_nothing)),
-        from_nothing.from_graph(&graph_of(&old, &BatchBuilder::default())),
+            .from_graph(&graph_of(&old, &from_nothing))
+            .unwrap(),
+        from_nothing
+            .from_graph(&graph_of(&old, &BatchBuilder::default()))
+            .unwrap(),
     ] {
         let graph = graph_of(&set, &start);
         let report = graph.verify().unwrap();
@@ -225,7 +228,9 @@ fn insertion_finds_as_much_whether_from_nothing_or_from_a_graph() {
         write_graph(
             "unused",
             &old,
-            &Inserter::default().from_graph(&graph_of(&set, &Inserter::default()))
+            &Inserter::default()
+                .from_graph(&graph_of(&set, &Inserter::default()))
+                .unwrap()
         )
         .is_err()
     );
@@ -281,4 +286,19 @@ fn readers_are_not_disturbed_by_builds() {
             graph_of(&other, &BatchBuilder::default()).verify().unwrap();
         }
     });
+}
+
+#[test]
+fn a_damaged_graph_is_not_built_on() {
+    let set = set(300);
+    let graph = graph_of(&set, &Inserter::default());
+    let mut bytes = graph.bytes().to_vec();
+    let first = bytemuck::cast_slice::<u32, u8>(&graph.links()[..8]);
+    let at = bytes.windows(first.len()).position(|w| w == first).unwrap();
+    // A link to a node that there is not.
+    bytes[at..at + 4].copy_from_slice(&1_000_000u32.to_le_bytes());
+    let damaged = Graph::from_bytes("damaged", &bytes, &set).unwrap();
+    let error = Inserter::default().from_graph(&damaged).unwrap_err();
+    assert!(error.to_string().contains("damaged"), "{error}");
+    assert!(Inserter::default().from_graph(&graph).is_ok());
 }

@@ -10,6 +10,7 @@ const LEVELS: f32 = 127.0;
 /// `center` is empty for no centre; columns of `out` past the row's length get the code of zero.
 /// A row without any difference from the centre has scale 0.
 pub fn quantize_row(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
+    debug_assert!(center.is_empty() || center.len() == row.len());
     let difference = |j: usize| row[j] - center.get(j).copied().unwrap_or(0.0);
     let largest = (0..row.len()).fold(0.0f32, |m, j| m.max(difference(j).abs()));
     // A centre and a row of opposite sign can be 2^128 apart, and dividing by a scale that has

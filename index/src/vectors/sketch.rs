@@ -29,6 +29,7 @@ pub fn sketch_rows(
     bits: &mut [u8],
     [factors, along]: [&mut [f32]; 2],
 ) {
+    debug_assert!(center.is_empty() || center.len() == dim);
     let finite = |value: f64| Some(value as f32).filter(|v| v.is_finite()).unwrap_or(0.0);
     bits.fill(0);
     for (j, row) in rows.chunks_exact(dim).enumerate() {

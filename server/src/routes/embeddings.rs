@@ -241,9 +241,14 @@ async fn count_tokens(
     let embedder = std::sync::Arc::clone(encoders.embedder());
     let count = move || {
         // Several encoders read a text each in their own tokens; the first one's are told.
-        let encoder = embedder.text().members().first();
-        let tokens = |text: &String| encoder?.tokenize(text).ok();
-        Ok(texts.iter().filter_map(tokens).map(|t| t.len()).sum())
+        let encoder = &embedder.text().members()[0];
+        let tokens = |text: &String| match encoder.tokenize(text) {
+            Ok(tokens) => Ok(tokens.len()),
+            Err(error) => Err(Refusal::internal(format!(
+                "the tokens of a text that was encoded cannot be counted: {error}"
+            ))),
+        };
+        texts.iter().map(tokens).sum()
     };
     app.compute().run(count).await
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// The schemas of all bodies.
 static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(&super::document()).unwrap_or_default());
+    LazyLock::new(|| serde_json::from_str(&super::document()).expect("it was written as JSON"));
 
 /// What is wrong with a body that is JSON and not what the schema of this name asks for: the field by
 /// its path, what was expected, what was found. None where the schema finds nothing wrong.

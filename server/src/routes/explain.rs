@@ -119,7 +119,7 @@ pub(super) async fn explain(
     Ok(Json(Explained {
         set: set.name().to_owned(),
         generation: answers.ground.generation(),
-        score: of_label.map_or(0.0, |p| p.score),
+        score: of_label.expect("all labels have their score").score,
         reasons: ReasonsOut::of(set.name(), &answers.ground, reasons),
         predictions: answer.predictions.into_iter().map(Scored::from).collect(),
     }))

@@ -166,8 +166,8 @@ impl Modify for Keys {
 
 /// The OpenAPI document.
 pub(super) fn document() -> String {
-    // What is derived from types can be written.
-    Document::openapi().to_pretty_json().unwrap_or_default()
+    let written = Document::openapi().to_pretty_json();
+    written.expect("what is derived from types can be written")
 }
 
 async fn openapi() -> impl IntoResponse {

@@ -234,9 +234,9 @@ pub(super) async fn anchor(
         generation: ground.generation(),
         image: image_url(set.name(), anchor, ground.generation()),
         anchor,
+        meta: record.metadata(),
         id: record.id,
         captions: record.captions,
-        meta: serde_json::from_str(&record.meta).unwrap_or_default(),
     }))
 }
 

@@ -103,10 +103,8 @@ pub fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
 /// # Errors
 /// When a record is damaged.
 pub(crate) fn images_of(set: &AnchorSet) -> Result<HashSet<String>, AnchorsError> {
-    let rows = set.live().rows();
-    let places = rows.into_iter().filter_map(|row| set.place(row));
     let image = |(segment, local): (usize, usize)| Ok(set.segments()[segment].record(local)?.image);
-    places.map(image).collect()
+    set.live_places().map(image).collect()
 }
 
 /// Which of these segments of `set` have hard links in folders of no known set.

@@ -75,8 +75,7 @@ impl Filter {
     /// Whether a pair has all the values. Numbers and `true` are compared as they are written; of a list
     /// one entry is enough.
     pub fn matches(&self, record: &Record) -> bool {
-        let meta: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&record.meta).unwrap_or_default();
+        let meta = record.metadata();
         self.terms.iter().all(|(key, wanted)| {
             let found = match key.as_str() {
                 "licence" | "license" => meta.get("licence").or(meta.get("license")),

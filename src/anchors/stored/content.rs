@@ -38,7 +38,7 @@ pub(crate) fn header(path: &Path) -> Result<String, AnchorsError> {
     let mut head = [0; CHECKSUM_AT + 8];
     let read = fs_err::File::open(path).and_then(|mut file| file.read_exact(&mut head));
     read.map_err(|error| AnchorsError::of_file(path, error))?;
-    let sum = head.last_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
+    let sum = u64::from_le_bytes(std::array::from_fn(|i| head[CHECKSUM_AT + i]));
     Ok(format!("{sum:016x}"))
 }
 

@@ -66,14 +66,20 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
     }
     let mut said: serde_json::Value = serde_json::from_str(&body).map_err(|e| e.to_string())?;
     let change: Change = serde_json::from_str(&body).map_err(|e| e.to_string())?;
-    let keep = said.as_object_mut().and_then(|o| o.remove("keep"));
+    let keep = match said.as_object_mut().and_then(|o| o.remove("keep")) {
+        None => None,
+        Some(keep) => Some(keep.as_u64().ok_or("its `keep` is no whole number")?),
+    };
+    if content_of(&change).is_some() && given_up_for(&change).is_none() {
+        return Err("it does not say which generation was taken".to_owned());
+    }
     // A damaged name of a field would be passed over, and its value with it.
     if !checked && serde_json::to_value(&change).ok() != Some(said) {
         return Err("it has fields that no record has".to_owned());
     }
     Ok(LogLine {
         change,
-        keep: keep.and_then(|k| k.as_u64()),
+        keep,
         checked,
     })
 }
@@ -328,6 +334,35 @@ pub(crate) fn lacks_manifest(set: &Path) -> Result<bool, AnchorsError> {
 
 /// The generation whose content a repair took.
 fn given_up_for(change: &Change) -> Option<u64> {
+    content_of(change)?.parse().ok()
+}
+
+/// That generation as the record writes it.
+fn content_of(change: &Change) -> Option<&str> {
     let of = change.detail.strip_prefix("content of generation ");
-    of.filter(|_| change.command == "repair")?.parse().ok()
+    of.filter(|_| change.command == "repair")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_does_not_say_what_it_must_is_not_guessed_at() {
+        let change = Change {
+            generation: 7,
+            command: "repair".to_owned(),
+            detail: "content of generation 5".to_owned(),
+            ..Change::default()
+        };
+        let sound = serde_json::to_string(&change).unwrap();
+        assert_eq!(given_up_for(&parse(&sound).unwrap().change), Some(5));
+        let keep = |keep: &str| parse(&sound.replacen('{', &format!("{{\"keep\":{keep},"), 1));
+        assert_eq!(keep("3").unwrap().keep, Some(3));
+        for other in ["\"3\"", "-3", "null"] {
+            assert!(keep(other).unwrap_err().contains("keep"), "{other}");
+        }
+        let error = parse(&sound.replace("generation 5", "generation S")).unwrap_err();
+        assert!(error.contains("which generation"), "{error}");
+    }
 }

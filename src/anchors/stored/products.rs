@@ -94,7 +94,7 @@ pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moment
         }
         Ok(numbers.iter().map(|b| i64::from_le_bytes(*b)))
     };
-    let count = numbers("count", 1)?.next().unwrap_or(0) as u64;
+    let count = numbers("count", 1)?.next().expect("it has one number") as u64;
     if count != pairs {
         return Err(damaged(format!("it sums {count} pairs, not {pairs}")));
     }
@@ -114,7 +114,7 @@ pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moment
         let mut sum = Array2::zeros((rows, columns));
         for i in 0..rows {
             for j in start(at, i)..columns {
-                let value = values.next().unwrap_or(0) as f64;
+                let value = values.next().expect("they were counted") as f64;
                 sum[[i, j]] = value;
                 if at < BETWEEN {
                     sum[[j, i]] = value;

@@ -9,6 +9,7 @@ use std::path::Path;
 use asif_index::container::{Container, ContainerWriter};
 use asif_index::mmap::MappedFile;
 use bincode::{Decode, Encode};
+use serde_json::{Map, Value};
 
 use crate::anchors::error::AnchorsError;
 
@@ -39,9 +40,18 @@ impl Record {
 
     /// The metadata's value for `key`, if it is there and is a string.
     pub fn meta_text(&self, key: &str) -> Option<String> {
-        let meta: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&self.meta).ok()?;
-        meta.get(key)?.as_str().map(str::to_owned)
+        self.metadata().get(key)?.as_str().map(str::to_owned)
+    }
+
+    /// The metadata. No record with another `meta` than a JSON object is written or read; one that somebody
+    /// made so has none.
+    pub fn metadata(&self) -> Map<String, Value> {
+        self.checked_metadata().unwrap_or_default()
+    }
+
+    /// The metadata, or what is wrong with it.
+    fn checked_metadata(&self) -> Result<Map<String, Value>, String> {
+        serde_json::from_str(&self.meta).map_err(|e| format!("its metadata is no JSON object: {e}"))
     }
 }
 
@@ -104,8 +114,20 @@ impl RecordsWriter {
     /// Appends a record; returns its bytes.
     ///
     /// # Errors
-    /// When the record is larger than 64 MiB or the disk refuses.
+    /// When the record is larger than 64 MiB, its metadata is no JSON object, or the disk refuses.
     pub fn push(&mut self, record: &Record) -> Result<Vec<u8>, AnchorsError> {
+        record.checked_metadata().map_err(|found| {
+            AnchorsError::Index(asif_index::Error::Argument {
+                what: "a pair's metadata",
+                expected: "a JSON object".to_owned(),
+                found: format!("of pair {:?} another text: {found}", record.id),
+                advice: "give {} where there is none",
+            })
+        })?;
+        self.append(record)
+    }
+
+    fn append(&mut self, record: &Record) -> Result<Vec<u8>, AnchorsError> {
         let bytes = codec::encode(record).map_err(|what| AnchorsError::Damaged {
             path: self.file.path().to_owned(),
             what: format!("pair {:?} cannot be stored: {what}", record.id),
@@ -177,7 +199,11 @@ impl Records {
     /// # Errors
     /// When there is none of that number, or it is damaged.
     pub fn get(&self, i: usize) -> Result<Record, AnchorsError> {
-        codec::decode(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
+        let damaged = |e| self.damaged(format!("record {i}: {e}"));
+        let record = codec::decode(self.bytes(i)?).map_err(damaged)?;
+        // A filter would pass it over, and what is to be deleted would stay.
+        record.checked_metadata().map_err(damaged)?;
+        Ok(record)
     }
 
     /// The id of record number `i`, without reading the rest of it.
@@ -237,6 +263,37 @@ mod tests {
             captions: vec!["a cat".into(), "ネコ".into()],
             meta: r#"{"source":"drawn","year":2026}"#.into(),
         }
+    }
+
+    #[test]
+    fn metadata_that_is_no_object_is_neither_written_nor_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pairs.rec");
+        let mut writer = RecordsWriter::create(&path).unwrap();
+        for meta in ["", "not json", "[1]"] {
+            let other = Record {
+                meta: meta.into(),
+                ..record("x")
+            };
+            let error = writer.push(&other).unwrap_err().to_string();
+            assert!(
+                error.contains("JSON object") && error.contains("\"x\""),
+                "{error}"
+            );
+            assert!(other.metadata().is_empty());
+            // As a file may have it that was damaged before its checksum was made.
+            writer.append(&other).unwrap();
+        }
+        writer.push(&record("a")).unwrap();
+        writer.finish().unwrap();
+        let records = Records::open(&path).unwrap();
+        for bad in 0..3 {
+            let error = records.get(bad).unwrap_err();
+            assert!(matches!(error, AnchorsError::Damaged { .. }), "{error}");
+            assert!(error.to_string().contains("metadata"), "{error}");
+        }
+        assert_eq!(records.get(3).unwrap(), record("a"));
+        assert!(records.verify().is_err());
     }
 
     fn written(folder: &Path) -> std::path::PathBuf {

@@ -84,16 +84,12 @@ impl Live {
             .map_or(row < self.stored, |s| s.allowed.contains(row))
     }
 
-    /// How many live pairs stand before row `row`: the number of that row's pair, if it is live.
+    /// How many live pairs stand before the stored row `row`: the number of that row's pair, if it is live.
     pub fn number(&self, row: usize) -> usize {
         let Some(some) = &self.some else { return row };
         let (at, bit) = (row / 64, row % 64);
-        match (some.words.get(at), some.before.get(at)) {
-            (Some(word), Some(before)) => {
-                *before as usize + (word & ((1u64 << bit) - 1)).count_ones() as usize
-            }
-            _ => some.count,
-        }
+        let earlier = some.words[at] & ((1u64 << bit) - 1);
+        some.before[at] as usize + earlier.count_ones() as usize
     }
 
     /// The row of live pair number `number`.

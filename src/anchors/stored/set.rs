@@ -306,6 +306,12 @@ impl AnchorSet {
         None
     }
 
+    /// The segment and the place in it of each live pair, in their order.
+    pub(crate) fn live_places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let place = |row| self.place(row).expect("a live row lies in a segment");
+        self.live.rows().map(place)
+    }
+
     fn anchor(&self, anchor: AnchorId) -> Result<(&Segment, usize), AnchorsError> {
         let row = self.live.row(anchor as usize);
         match row.and_then(|row| self.place(row)) {

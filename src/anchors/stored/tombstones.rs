@@ -48,9 +48,11 @@ impl Tombstones {
         }
     }
 
-    /// Marks pair `row` of segment number `segment` as removed; false when it was already.
+    /// Marks pair `row` of segment number `segment` as removed; false when it was already, or there is no
+    /// such pair.
     ///
-    /// `entries` are the manifest's segments, `vectors` the pair's image and text vector.
+    /// `entries` are the manifest's segments, `segment` is one of them, `vectors` the pair's image and text
+    /// vector.
     pub fn remove(
         &mut self,
         entries: &[SegmentEntry],
@@ -62,9 +64,7 @@ impl Tombstones {
             let words = (entry.pairs as usize).div_ceil(64);
             self.segments.push((entry.pairs, vec![0; words]));
         }
-        let Some((pairs, words)) = self.segments.get_mut(segment) else {
-            return false;
-        };
+        let (pairs, words) = &mut self.segments[segment];
         let bit = 1u64 << (row % 64);
         if row as u64 >= *pairs || words[row / 64] & bit != 0 {
             return false;

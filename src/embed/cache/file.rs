@@ -52,7 +52,7 @@ pub(super) fn dimension(file: &mut File) -> std::io::Result<Option<usize>> {
     let mut start = [0u8; 12];
     let read = file.metadata()?.len() >= HEADER_BYTES && has_read(file, &mut start)?;
     let (magic, dim) = start.split_at(MAGIC.len());
-    let dim = dim.try_into().map_or(0, u32::from_le_bytes);
+    let dim = u32::from_le_bytes(dim.try_into().expect("four bytes follow the magic"));
     Ok((read && magic == MAGIC && dim > 0).then_some(dim as usize))
 }
 

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::error::{EncodeError, InputError, ModelError};
 use super::folder::ModelFolder;
 use super::identity::EncoderIdentity;
-use super::isolate::{EncodedInput, encode_each};
+use super::isolate::{EncodedInput, encode_each, whole};
 use super::options::EncoderOptions;
 use super::output::Reader;
 use super::runtime::pool::{Feed, SessionPool};
@@ -174,7 +174,13 @@ impl ImageEncoder {
     pub fn encode(&self, images: &[PreparedImage]) -> Result<Vec<f32>, EncodeError> {
         let mut out = Vec::with_capacity(images.len() * self.dim());
         for batch in images.chunks(self.batch.max(1)) {
-            out.extend(self.model.run(batch)?.0);
+            let vectors = self.model.run(batch)?.0;
+            out.extend(whole(
+                self.model.pool.name(),
+                vectors,
+                batch.len(),
+                self.dim(),
+            )?);
         }
         Ok(out)
     }

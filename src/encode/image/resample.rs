@@ -320,8 +320,7 @@ fn vertical(source: &RgbImage, rows: &Weights, offset: u32) -> RgbImage {
 }
 
 fn image_of(width: usize, height: usize, pixels: Vec<u8>) -> RgbImage {
-    debug_assert_eq!(pixels.len(), width * height * 3);
-    RgbImage::from_raw(width as u32, height as u32, pixels).unwrap_or_default()
+    RgbImage::from_raw(width as u32, height as u32, pixels).expect("three bytes for each pixel")
 }
 
 #[cfg(test)]

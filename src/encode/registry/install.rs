@@ -78,7 +78,7 @@ pub fn add(
         name: name.to_owned(),
         modality: record.modality,
         dim: record.dim,
-        bytes: size_of(&target),
+        bytes: size_of(&target)?,
         path: target,
     })
 }

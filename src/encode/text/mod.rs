@@ -32,7 +32,7 @@ use tokenizers::Tokenizer;
 use super::SelfCheck;
 use super::error::{EncodeError, InputError};
 use super::identity::EncoderIdentity;
-use super::isolate::{EncodedInput, encode_each};
+use super::isolate::{EncodedInput, encode_each, whole};
 use super::output::Reader;
 use super::runtime::pool::SessionPool;
 use crate::modality::Modality;
@@ -123,7 +123,13 @@ impl TextEncoder {
     fn encode_refs(&self, tokens: &[&TokenizedText]) -> Result<Vec<f32>, EncodeError> {
         let mut out = Vec::with_capacity(tokens.len() * self.dim());
         for batch in self.model.layout.batches(tokens) {
-            out.extend(self.model.run(batch)?.0);
+            let vectors = self.model.run(batch)?.0;
+            out.extend(whole(
+                self.model.pool.name(),
+                vectors,
+                batch.len(),
+                self.dim(),
+            )?);
         }
         Ok(out)
     }

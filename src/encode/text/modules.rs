@@ -45,8 +45,12 @@ impl ModuleChain {
         };
         let mut refused = Vec::new();
         for module in list {
-            let text = |key: &str| module.get(key).and_then(Value::as_str).unwrap_or("");
-            let path = text("path");
+            let text = |key: &str| match module.get(key) {
+                None | Some(Value::Null) => Ok(""),
+                Some(Value::String(text)) => Ok(text.as_str()),
+                Some(other) => Err(file.bad(key, &other.to_string(), "a text", "correct the file")),
+            };
+            let path = text("path")?;
             let plain = |path: &str| {
                 let mut parts = std::path::Path::new(path).components();
                 parts.all(|c| matches!(c, std::path::Component::Normal(_)))
@@ -59,8 +63,8 @@ impl ModuleChain {
                     "correct the file",
                 ));
             }
-            let kind = text("type");
-            let name = kind.rsplit('.').next().unwrap_or("");
+            let kind = text("type")?;
+            let name = kind.rsplit('.').next().unwrap_or(kind);
             // A class of the model's own may do anything, whatever its name.
             let own = name != kind && !kind.starts_with(SENTENCE_TRANSFORMERS);
             if own || !["Transformer", "Normalize", "Pooling"].contains(&name) {

@@ -7,10 +7,11 @@ use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{NormalizerWrapper, Replace, Sequence, Strip};
 use tokenizers::{Encoding, NormalizedString, Normalizer, Tokenizer};
 
-use super::super::error::ModelError;
+use super::super::error::{InputError, ModelError};
 use super::super::folder::Settings;
 use super::classes::{LanguageToken, TokenizerClass, TokenizerFamily};
 use super::disagreement::{content, contrary, differs};
+use super::input_error;
 
 /// What Python calls `string.punctuation`.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
@@ -182,6 +183,10 @@ pub(super) fn edges(
     class: &TokenizerClass,
 ) -> Result<(), ModelError> {
     let encoding = LazyCell::new(|| whole_text(tokenizer));
+    let unread = |reason: &String| {
+        let reason = reason.clone();
+        ModelError::from(input_error(0, InputError::Tokenizer { reason }))
+    };
     for (key, token, last) in [
         ("add_bos_token", "bos_token", false),
         ("add_eos_token", "eos_token", true),
@@ -199,7 +204,7 @@ pub(super) fn edges(
             }
             continue;
         };
-        let ids = encoding.as_ref().map_or(&[][..], Encoding::get_ids);
+        let ids = encoding.as_ref().map_err(unread)?.get_ids();
         let edge = if last { ids.last() } else { ids.first() };
         let found = edge == Some(&id);
         if found != meant {
@@ -209,17 +214,19 @@ pub(super) fn edges(
     }
     match class.family {
         TokenizerFamily::Language(language) => {
-            of_language(file, map, tokenizer, encoding.as_ref(), language)
+            let encoding = encoding.as_ref().map_err(unread)?;
+            of_language(file, map, tokenizer, encoding, language)
         }
         _ => Ok(()),
     }
 }
 
 /// A text as the tokenizer writes it, without the padding and the cut that its file may ask for.
-fn whole_text(tokenizer: &Tokenizer) -> Option<Encoding> {
+fn whole_text(tokenizer: &Tokenizer) -> Result<Encoding, String> {
     let mut tokenizer = tokenizer.clone();
-    tokenizer.with_padding(None).with_truncation(None).ok()?;
-    tokenizer.encode_fast("a", true).ok()
+    let whole = tokenizer.with_padding(None).with_truncation(None);
+    let encoding = whole.and_then(|whole| whole.encode_fast("a", true));
+    encoding.map_err(|reason| reason.to_string())
 }
 
 /// The token of this role, where a file names one.
@@ -234,7 +241,7 @@ fn of_language(
     file: &Settings,
     map: Option<&Settings>,
     tokenizer: &Tokenizer,
-    encoding: Option<&Encoding>,
+    encoding: &Encoding,
     language: LanguageToken,
 ) -> Result<(), ModelError> {
     let asked = file.text("src_lang")?;
@@ -250,16 +257,14 @@ fn of_language(
         false => format!("TEXT {end} {token}"),
     };
     let mut found = Vec::new();
-    if let Some(encoding) = encoding {
-        let mask = encoding.get_special_tokens_mask();
-        for (&id, &special) in encoding.get_ids().iter().zip(mask) {
-            let part = match special {
-                0 => "TEXT".to_owned(),
-                _ => tokenizer.id_to_token(id).unwrap_or_default(),
-            };
-            if part != "TEXT" || found.last() != Some(&part) {
-                found.push(part);
-            }
+    let mask = encoding.get_special_tokens_mask();
+    for (&id, &special) in encoding.get_ids().iter().zip(mask) {
+        let part = match special {
+            0 => "TEXT".to_owned(),
+            _ => tokenizer.id_to_token(id).unwrap_or_default(),
+        };
+        if part != "TEXT" || found.last() != Some(&part) {
+            found.push(part);
         }
     }
     let found = found.join(" ");

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::gather;
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher};
+use crate::bad_inputs::BadInputs;
 use crate::embed::{Rejected, Watch};
 use crate::eval::measure::{MeasureError, Subject, classification};
 use crate::eval::{Dataset, Estimate, wilson};
@@ -112,15 +113,12 @@ pub fn influence(
         .begin("images", Some(task.images.len() as u64));
     let embeddings = embedder.images(&task.images, watch)?;
     watch.progress.end();
-    let vectors: Vec<f32> = embeddings.iter().flatten().flatten().copied().collect();
-    let mut rows = searcher.rows(Modality::Image, &vectors)?.into_iter();
-    let (mut images, mut rejected): (Vec<Labelled>, _) = (Vec::new(), Vec::new());
-    for (embedding, &label) in embeddings.into_iter().zip(&task.labels) {
-        match embedding {
-            Ok(_) => images.push((rows.next().expect("each encoded image has a row"), label)),
-            Err(reason) => rejected.push(reason),
-        }
-    }
+    let (vectors, bad) = BadInputs::split(embeddings);
+    let vectors = vectors.concat();
+    let rows = bad.put_back(searcher.rows(Modality::Image, &vectors)?);
+    let labelled = rows.into_iter().zip(&task.labels);
+    let (images, bad) = BadInputs::split(labelled.map(|(row, &label)| Ok((row?, label))));
+    let rejected: Vec<Rejected> = bad.into_errors();
     let prompts = PromptRows::new(set.len(), &classes);
     let effects = of_anchors(&prompts, &images);
     let records = gather::records(set)?;

@@ -4,10 +4,11 @@ use std::fmt::{Result, Write as _};
 
 use super::content::{AnchorCard, Bar, ImageCard, Why};
 use super::escape::Text;
+use super::thumb::Thumb;
 
 /// Writes the card; `number` makes its heading's id unique on the page.
 pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Result {
-    let picture = card.thumbnail.tag(&card.name);
+    let picture = picture(card.thumbnail.as_ref(), &card.name);
     // The names of the columns are for the eye; to a screen reader each row says them itself.
     write!(
         page,
@@ -124,13 +125,19 @@ fn write_sum(page: &mut String, lines: &[(String, f64)]) -> Result {
     writeln!(page, "</dl>")
 }
 
+/// A picture, or what stands in its place.
+fn picture(thumbnail: Option<&Thumb>, name: &str) -> String {
+    match thumbnail {
+        Some(thumbnail) => thumbnail.tag(name),
+        None => r#"<span class="gone">image not available</span>"#.to_owned(),
+    }
+}
+
 /// The strongest anchor's line is as wide as its picture, the others are in proportion.
 fn write_anchor(page: &mut String, anchor: &AnchorCard, strongest: f64) -> Result {
     let share = anchor.contribution_share;
-    let picture = match &anchor.thumbnail {
-        Some(thumb) => thumb.tag(&format!("anchor {}", anchor.id)),
-        None => r#"<span class="gone">image not available</span>"#.to_owned(),
-    };
+    let name = format!("anchor {}", anchor.id);
+    let picture = picture(anchor.thumbnail.as_ref(), &name);
     write!(
         page,
         r#"<li><figure>

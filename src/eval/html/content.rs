@@ -7,8 +7,8 @@ use super::thumb::Thumb;
 pub struct ImageCard {
     /// What the image is called, such as its file name.
     pub name: String,
-    /// The image, small.
-    pub thumbnail: Thumb,
+    /// The image, small; none when it can no longer be read.
+    pub thumbnail: Option<Thumb>,
     /// The labels, the highest first.
     pub predictions: Vec<Bar>,
     /// What the labels would be without some pairs.

@@ -21,7 +21,7 @@ fn card(text: &str) -> ImageCard {
     };
     ImageCard {
         name: text.to_owned(),
-        thumbnail: thumb(),
+        thumbnail: Some(thumb()),
         predictions: vec![
             Bar {
                 label: text.to_owned(),
@@ -121,7 +121,7 @@ fn figures_are_shown_and_odd_ones_survive() {
 fn an_image_without_predictions_and_a_page_without_images_are_pages() {
     let bare = ImageCard {
         name: "x".to_owned(),
-        thumbnail: thumb(),
+        thumbnail: Some(thumb()),
         predictions: vec![],
         without: None,
         why: None,
@@ -185,7 +185,7 @@ fn a_page_of_real_pictures() {
             let anchors = anchors.iter().cycle().skip(shift).zip(shares);
             cards.push(ImageCard {
                 name: image.file_name().unwrap().to_string_lossy().into_owned(),
-                thumbnail: read(image),
+                thumbnail: Some(read(image)),
                 without: None,
                 why: Some(Why {
                     label: task.classes[task.labels[at]].name.clone(),
@@ -245,7 +245,7 @@ fn odd_card(data: &std::path::Path, like: &ImageCard) -> ImageCard {
     };
     ImageCard {
         name: "a/very/long/path/without_any_place_to_break_".repeat(3) + ".jpg",
-        thumbnail: thumbnail(&DynamicImage::new_luma8(40, 900), 448).unwrap(),
+        thumbnail: thumbnail(&DynamicImage::new_luma8(40, 900), 448).ok(),
         predictions: vec![
             label(
                 "Donaudampfschifffahrtsgesellschaftskapit\u{e4}n of a boat",

@@ -5,9 +5,7 @@
 pub fn occurrences(neighbours: &[Vec<u32>], n: usize) -> Vec<u32> {
     let mut times = vec![0; n];
     for &i in neighbours.iter().flatten() {
-        if let Some(times) = times.get_mut(i as usize) {
-            *times += 1;
-        }
+        times[i as usize] += 1;
     }
     times
 }

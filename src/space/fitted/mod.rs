@@ -202,9 +202,13 @@ impl FittedSpace {
         let mut codes: Vec<Vec<Code>> = vec![Vec::with_capacity(self.parts.len()); n];
         for part in self.parts.iter() {
             let of_part: Vec<Code> = match part {
-                FittedPart::Rows(_) => rows.next().into_iter().flatten().map(Code::Row).collect(),
+                FittedPart::Rows(_) => {
+                    let rows = rows.next().expect("each part with rows was searched");
+                    rows.into_iter().map(Code::Row).collect()
+                }
                 FittedPart::Mapped(maps) => Code::coordinates(&maps[side], vectors),
             };
+            debug_assert_eq!(of_part.len(), n, "a code for each vector");
             codes
                 .iter_mut()
                 .zip(of_part)
@@ -261,4 +265,95 @@ fn searched<A: Anchors>(
         nearest.into_iter().map(row).collect()
     });
     Ok(rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::linear::{CanonicalParams, FitError, Moments};
+    use crate::space::matrices::MatrixAnchors;
+    use crate::space::{Part, SpaceParams};
+    use ndarray::Array2;
+
+    /// Anchors whose vectors can no longer be read one by one.
+    struct Unreadable<'a>(MatrixAnchors<'a>);
+
+    impl Anchors for Unreadable<'_> {
+        type Error = FitError;
+
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn dims(&self) -> Sides<usize> {
+            self.0.dims()
+        }
+
+        fn mean(&self, side: Modality) -> Vec<f32> {
+            self.0.mean(side)
+        }
+
+        fn moments(&self) -> Result<Arc<Moments>, FitError> {
+            self.0.moments()
+        }
+
+        fn vector(&self, _: u32, _: Modality) -> Result<&[f32], FitError> {
+            Err(FitError::Decomposition("reading"))
+        }
+
+        fn of_stored(
+            &self,
+            side: Modality,
+            of_block: &(dyn Fn(&[f32]) -> Vec<f32> + Sync),
+        ) -> Vec<f32> {
+            self.0.of_stored(side, of_block)
+        }
+
+        fn nearest(
+            &self,
+            side: Modality,
+            queries: &[NearestQuery<'_>],
+            inputs: &[f32],
+        ) -> Result<Vec<Vec<Neighbours>>, FitError> {
+            self.0.nearest(side, queries, inputs)
+        }
+    }
+
+    #[test]
+    fn a_vector_that_cannot_be_read_is_told_and_counts_as_nothing_nowhere() {
+        let side = |shift: usize| {
+            Array2::from_shape_fn((20, 3), |(i, j)| {
+                ((i * 7 + j * 3 + shift) % 11) as f32 / 11.0
+            })
+        };
+        let (images, texts) = (side(0), side(4));
+        let sides = Sides {
+            image: images.view(),
+            text: texts.view(),
+        };
+        let mut moments = Moments::new(Sides { image: 3, text: 3 });
+        moments.add(sides.as_ref().map(|rows| rows.to_slice().unwrap()));
+        let sound = MatrixAnchors::new(sides, (0..20).collect(), moments);
+        let unreadable = Unreadable(sound.clone());
+        let canonical = CanonicalParams {
+            dims: 2,
+            ..CanonicalParams::default()
+        };
+        for (part, needs_vectors) in [
+            (Part::from(canonical), true),
+            (Part::from(SpaceParams::default()), false),
+        ] {
+            let space = FittedSpace::fit(&sound, &Recipe::of(part)).unwrap();
+            let of = |side| {
+                let vector = sound.row(3, side).to_vec();
+                let mut found = space.represent(&sound, side, &vector).unwrap();
+                found.remove(0)
+            };
+            let (image, text) = (of(Modality::Image), of(Modality::Text));
+            let explained = space.explain(&sound, &image, &text).unwrap();
+            assert!((explained.sum() - f64::from(explained.score)).abs() < 1e-4);
+            let unread = space.explain(&unreadable, &image, &text);
+            assert_eq!(unread.is_err(), needs_vectors, "{part}");
+        }
+    }
 }

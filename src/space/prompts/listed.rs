@@ -217,7 +217,7 @@ fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
 fn numbering_fault(entries: &[(String, Value)]) -> String {
     let mut seen = HashSet::new();
     for (key, value) in entries {
-        let number = key.parse::<i64>().unwrap_or_default();
+        let number: i64 = key.parse().expect("the keys are whole numbers");
         if number < 0 {
             return format!(
                 "the number {key} is below zero, and the first class has 0; leave it out, or write a \

@@ -66,7 +66,8 @@ impl NamedSet {
     }
 
     fn comment(&self, number: usize) -> &'static str {
-        let line = self.text.lines().nth(number).unwrap_or_default();
+        let line = self.text.lines().nth(number);
+        let line = line.expect("a set begins with what it is for and where it comes from");
         line.trim_start_matches('#').trim()
     }
 

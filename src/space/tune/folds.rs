@@ -71,7 +71,7 @@ pub fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &Options) -> Folds
     let units = Units::new(groups, texts, &mut random);
     let all: Vec<u32> = (0..groups.len() as u32).collect();
     let mut drawn = units.draw(options.inner + 1, &mut random);
-    let outer_held = drawn.pop().unwrap_or_default();
+    let outer_held = drawn.pop().expect("one more than the inner ones was drawn");
     let rest = without(&all, &units.members(&outer_held));
     let fold = |held: &Held, of: &[u32]| Fold {
         fit: without(of, &units.members(held)),

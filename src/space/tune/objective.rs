@@ -69,9 +69,10 @@ impl Question {
 
 /// The rank of the score at `right`, from 1; ties share the mean of their ranks.
 fn place<'a>(scores: impl Iterator<Item = &'a f32> + Clone, right: usize) -> f64 {
-    let Some(&own) = scores.clone().nth(right) else {
-        return f64::INFINITY;
-    };
+    let own = *scores
+        .clone()
+        .nth(right)
+        .expect("the right one is among them");
     let (above, ties) = scores.fold((0u32, 0u32), |(above, ties), &s| {
         (above + u32::from(s > own), ties + u32::from(s == own))
     });

@@ -167,10 +167,7 @@ impl Needles {
             let matches = automaton.find_overlapping_iter(bytes);
             shared.extend(matches.map(|m| m.pattern().as_usize()));
         };
-        for row in live.live().rows() {
-            let Some((segment, local)) = live.place(row) else {
-                continue;
-            };
+        for (segment, local) in live.live_places() {
             let segment = &live.segments()[segment];
             let record = segment.record(local)?;
             // As it is stored, and as JSON writes it: a needle may lie over the ends of a value.

@@ -83,11 +83,9 @@ pub(super) fn pairs(
     let mut alive: HashSet<(String, usize)> = HashSet::new();
     // Another segment may have a copy of a live pair, as after a merge.
     let mut records = HashSet::new();
-    for row in live.live().rows() {
-        if let Some((segment, local)) = live.place(row) {
-            records.insert(record_hash(&live.segments()[segment].record(local)?));
-            alive.insert((live.manifest().segments[segment].id.clone(), local));
-        }
+    for (segment, local) in live.live_places() {
+        records.insert(record_hash(&live.segments()[segment].record(local)?));
+        alive.insert((live.manifest().segments[segment].id.clone(), local));
     }
     let mut gone = RemovedPairs::default();
     let mut seen = HashSet::new();

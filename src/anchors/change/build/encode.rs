@@ -1,6 +1,7 @@
 //! Pairs of sources to a segment: read in blocks, embedded, written in their order.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::records::Record;
 use crate::anchors::stored::segment::{Segment, SegmentWriter};
+use crate::bad_inputs::BadInputs;
 use crate::embed::{Embedder, Embedding, Rejected, Watch};
 use crate::encode::{Ensemble, TextEncoder};
 use crate::pairs::{self, Pair, PairReader};
@@ -170,12 +172,13 @@ impl<'a> Build<'a> {
         let (embedder, watch) = (self.embedder, self.watch);
         let paths: Vec<&Path> = block.iter().map(|p| p.image.as_path()).collect();
         let images = timed(&mut self.seconds.images, || embedder.images(&paths, watch))?;
-        let captions: Vec<&str> = block
-            .iter()
-            .zip(&images)
-            .filter(|(_, image)| image.is_ok())
-            .flat_map(|(pair, _)| pair.captions.iter().map(String::as_str))
-            .collect();
+        let pairs = block.iter().zip(images).map(|(pair, image)| match image {
+            Ok(image) => Ok((pair, image)),
+            Err(rejected) => Err((pair, rejected)),
+        });
+        let (pairs, bad) = BadInputs::split(pairs);
+        let captions = pairs.iter().flat_map(|(pair, _)| &pair.captions);
+        let captions: Vec<&str> = captions.map(String::as_str).collect();
         // A caption is no step of the progress bar, whose unit is half a pair.
         let quiet = Watch {
             progress: &crate::progress::Silent,
@@ -185,16 +188,19 @@ impl<'a> Build<'a> {
             embedder.texts(&captions, quiet)
         })?;
         let mut texts = texts.into_iter();
-        for (pair, image) in block.iter().zip(images) {
+        let pairs = pairs.into_iter().map(|(pair, image)| {
+            let of_pair: Vec<Embedding> = texts.by_ref().take(pair.captions.len()).collect();
+            (pair, image, of_pair)
+        });
+        for pair in bad.put_back(pairs.collect()) {
             watch.progress.advance(1);
-            let image = match image {
-                Ok(vector) => vector,
-                Err(rejected) => {
+            let (pair, image, of_pair) = match pair {
+                Ok(pair) => pair,
+                Err((pair, rejected)) => {
                     self.skip(unusable(pair, "image not usable", rejected))?;
                     continue;
                 }
             };
-            let of_pair: Vec<Embedding> = texts.by_ref().take(pair.captions.len()).collect();
             match mean_text(of_pair, embedder.text()) {
                 Ok(text) => {
                     let begun = Instant::now();
@@ -264,6 +270,9 @@ pub(crate) fn mean_text(
     let dim = encoders.dim();
     let mut vectors = Vec::with_capacity(captions.len() * dim);
     let n = captions.len();
+    if n == 0 {
+        return Err("it has no caption".to_owned().into());
+    }
     for (at, caption) in captions.into_iter().enumerate() {
         vectors.extend(caption.map_err(|rejected| match n {
             1 => rejected,
@@ -280,11 +289,23 @@ pub(crate) fn mean_text(
     // Each encoder's for itself, so that its weight stays what it is.
     let mut mean = vec![0.0; dim];
     for (member, place) in encoders.places().enumerate() {
-        let own = vectors.chunks_exact(dim).flat_map(|v| &v[place.clone()]);
-        let own: Vec<f32> = own.copied().collect();
-        encoders.place(member, &mean_direction(&own, place.len()), &mut mean);
+        encoders.place(member, &direction(&vectors, dim, place)?, &mut mean);
     }
     Ok(mean)
+}
+
+/// The mean direction of a part of vectors of `dim` numbers.
+///
+/// # Errors
+/// That there is none.
+fn direction(vectors: &[f32], dim: usize, part: Range<usize>) -> Result<Vec<f32>, String> {
+    let own = vectors.chunks_exact(dim).flat_map(|v| &v[part.clone()]);
+    let own: Vec<f32> = own.copied().collect();
+    let direction = mean_direction(&own, part.len());
+    match direction.iter().any(|v| *v != 0.0) {
+        true => Ok(direction),
+        false => Err("its captions cancel each other out, so they have no direction".to_owned()),
+    }
 }
 
 fn record(pair: &Pair) -> Record {
@@ -303,4 +324,22 @@ fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
     let result = work();
     *seconds += Duration::as_secs_f64(&begun.elapsed());
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captions_that_cancel_out_are_no_vector_of_zeros() {
+        let vectors = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+        assert_eq!(direction(&vectors, 3, 0..2), Ok(vec![1.0, 0.0]));
+        let opposite = [0.6, 0.8, 1.0, -0.6, -0.8, 1.0];
+        assert_eq!(direction(&opposite, 3, 2..3), Ok(vec![1.0]));
+        assert!(
+            direction(&opposite, 3, 0..2)
+                .unwrap_err()
+                .contains("cancel")
+        );
+    }
 }

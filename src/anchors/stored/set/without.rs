@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::AnchorSet;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::manifest::Manifest;
-use crate::anchors::stored::records::Record;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::tombstones::Tombstones;
 use crate::modality::Sides;
@@ -26,7 +25,8 @@ impl AnchorSet {
     /// the bits of what [`remove`](crate::anchors::change::remove::remove) leaves.
     ///
     /// # Errors
-    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left.
+    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left; when a row is not one of this set's, or the
+    /// manifest counts less than its records hold.
     pub fn without(&self, rows: &[usize]) -> Result<Self, AnchorsError> {
         let left = self.remaining(rows)?;
         if left.manifest.counts.pairs == 0 {
@@ -40,20 +40,43 @@ impl AnchorSet {
     }
 
     /// What the next generation has when the pairs in `rows` are removed.
+    ///
+    /// # Errors
+    /// When there is no such row, a record is damaged, or the manifest counts less than the records hold.
     pub(crate) fn remaining(&self, rows: &[usize]) -> Result<RemainingPairs, AnchorsError> {
         let mut manifest = self.manifest().clone();
         let mut gone = self.tombstones().clone();
         let mut removed = Vec::with_capacity(rows.len());
-        for (segment, local) in rows.iter().filter_map(|&row| self.place(row)) {
+        let untold = |what: &str| AnchorsError::Damaged {
+            path: self.path().to_owned(),
+            what: format!(
+                "the manifest of generation {} counts fewer {what} than its records have",
+                self.manifest().generation
+            ),
+        };
+        for &row in rows {
+            let (segment, local) = self.place(row).ok_or_else(|| {
+                AnchorsError::Index(asif_index::Error::Argument {
+                    what: "the row of a pair",
+                    expected: format!("one below {}", self.live().stored()),
+                    found: row.to_string(),
+                    advice: "give rows of this generation",
+                })
+            })?;
             let of = &self.segments()[segment];
             let vectors = Sides::of(|modality| of.vectors(modality).vector(local));
             if gone.remove(&manifest.segments, segment, local, vectors) {
                 let record = of.record(local)?;
                 let counts = &mut manifest.counts;
-                counts.pairs = counts.pairs.saturating_sub(1);
-                counts.captions = counts.captions.saturating_sub(record.captions.len() as u64);
-                untally(&mut manifest.sources, record.meta_text("source"));
-                untally(&mut manifest.licences, Record::licence(&record));
+                let captions = counts.captions.checked_sub(record.captions.len() as u64);
+                counts.pairs -= 1;
+                counts.captions = captions.ok_or_else(|| untold("captions"))?;
+                for (tally, value, what) in [
+                    (&mut manifest.sources, record.meta_text("source"), "sources"),
+                    (&mut manifest.licences, record.licence(), "licences"),
+                ] {
+                    untally(tally, value).ok_or_else(|| untold(what))?;
+                }
                 removed.push(record.id);
             }
         }
@@ -73,12 +96,77 @@ impl AnchorSet {
     }
 }
 
-fn untally(tally: &mut BTreeMap<String, u64>, value: Option<String>) {
-    let Some(value) = value else { return };
-    if let Some(n) = tally.get_mut(&value) {
-        *n = n.saturating_sub(1);
-        if *n == 0 {
-            tally.remove(&value);
-        }
+/// Counts a value once less; none when it was not counted.
+fn untally(tally: &mut BTreeMap<String, u64>, value: Option<String>) -> Option<()> {
+    let Some(value) = value else {
+        return Some(());
+    };
+    match tally.get_mut(&value)? {
+        0 => return None,
+        1 => drop(tally.remove(&value)),
+        n => *n -= 1,
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anchors::change::vectors::{Making, PairVectors, create};
+    use crate::anchors::stored::plan::GraphPolicy;
+    use crate::anchors::stored::records::Record;
+    use crate::encode::EncoderEntry;
+    use crate::encode::EncoderIdentity;
+    use crate::modality::Modality;
+    use crate::space::SpaceParams;
+
+    #[test]
+    fn what_cannot_be_taken_away_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.asif");
+        let encoder = |modality| EncoderEntry {
+            identity: EncoderIdentity::new(
+                "invented".into(),
+                modality,
+                1,
+                "00".into(),
+                None,
+                serde_json::json!({}),
+            ),
+            canary: vec![1.0],
+        };
+        let making = Making {
+            image_encoder: encoder(Modality::Image),
+            text_encoder: encoder(Modality::Text),
+            space: SpaceParams::default().into(),
+            graphs: GraphPolicy::Never,
+        };
+        let pair = |n: u32| PairVectors {
+            record: Record {
+                id: n.to_string(),
+                image: String::new(),
+                captions: vec!["a".to_owned()],
+                meta: r#"{"source":"s"}"#.to_owned(),
+            },
+            image: vec![1.0],
+            text: vec![1.0],
+        };
+        create(&path, &making, (0..3).map(pair)).unwrap();
+        let set = AnchorSet::open(&path).unwrap();
+        let rest = set.without(&[1]).unwrap();
+        assert_eq!((rest.len(), rest.manifest().sources["s"]), (2, 2));
+        let error = set.without(&[1, 3]).unwrap_err().to_string();
+        assert!(error.contains("one below 3"), "{error}");
+
+        let other = |change: &dyn Fn(&mut Manifest)| {
+            let mut manifest = set.manifest().clone();
+            change(&mut manifest);
+            let set = AnchorSet::from_manifest(&path, manifest).unwrap();
+            set.without(&[0, 1]).unwrap_err().to_string()
+        };
+        let error = other(&|manifest| manifest.counts.captions = 1);
+        assert!(error.contains("counts fewer captions"), "{error}");
+        let error = other(&|manifest| manifest.sources.extend([("s".to_owned(), 1)]));
+        assert!(error.contains("counts fewer sources"), "{error}");
     }
 }

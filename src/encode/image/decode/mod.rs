@@ -212,7 +212,7 @@ fn to_rgb(image: DynamicImage) -> RgbImage {
             .collect(),
         other => return other.into_rgb8(),
     };
-    RgbImage::from_raw(width, height, pixels).unwrap_or_default()
+    RgbImage::from_raw(width, height, pixels).expect("each pixel gave three bytes")
 }
 
 /// What bytes that are no image look like, for a message.

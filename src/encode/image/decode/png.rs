@@ -200,13 +200,9 @@ impl<'a> PngChunks<'a> {
         let mut pixels = vec![0; length];
         let mut scratch = vec![0; if self.interlaced { line } else { 0 }];
         for done in 0..self.rows() {
-            let start = usize::try_from(done).unwrap_or(usize::MAX);
             let row = match self.interlaced {
                 true => &mut scratch[..],
-                false => pixels
-                    .chunks_exact_mut(line.max(1))
-                    .nth(start)
-                    .unwrap_or_default(),
+                false => &mut pixels[done as usize * line..][..line],
             };
             let interlace = reader.read_row(row);
             let interlace = interlace.map_err(|e| self.explain(e, Some(done)))?;

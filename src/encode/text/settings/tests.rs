@@ -161,6 +161,13 @@ fn modules_that_are_not_followed_are_kept_as_a_reason() {
         error.contains("P/config.json") && error.contains("modules.json"),
         "{error}"
     );
+    // Not taken for the model folder itself.
+    let numbered = modules.replace("\"P\"", "1");
+    let error = read(&[("modules.json", &numbered)], &EncoderOptions::latency()).unwrap_err();
+    assert!(
+        error.contains("path") && error.contains("a text"),
+        "{error}"
+    );
     let own = modules.replace(
         "sentence_transformers.models.Transformer",
         "our_code.Transformer",
