@@ -12,6 +12,7 @@
 //! | [`mod@plan`] | which search to use, measured and explained |
 //! | [`mod@bench`] | measures a search on any vectors |
 //! | [`graph`] | [`Graph`], [`Hnsw`] and what builds one: [`BatchBuilder`], [`Inserter`] |
+//! | [`random`] | draws from a seed |
 //! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`], [`Sketch`] and [`Segments`] |
 //! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
 //!
@@ -62,9 +63,9 @@ pub mod bench;
 pub mod container;
 mod error;
 pub mod graph;
-mod hash;
 pub mod mmap;
 pub mod plan;
+pub mod random;
 pub mod search;
 pub mod simd;
 #[cfg(test)]

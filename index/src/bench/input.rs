@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::npy::{Matrix, read_npy};
 use super::options::argument;
 use crate::error::Result;
-use crate::hash::mix;
+use crate::random::mix;
 
 /// Queries that are generated with generated vectors.
 const GENERATED_QUERIES: usize = 200;

@@ -15,7 +15,7 @@ use super::layers::{Build, Layer, Layers};
 use super::prune::{Room, Rule, choose};
 use super::reach::make_reachable;
 use crate::error::{Error, Result};
-use crate::hash::mix;
+use crate::random::mix;
 use crate::search::top_k::{id_of, key_of, score_of};
 use crate::vectors::VectorSet;
 

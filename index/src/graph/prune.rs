@@ -159,13 +159,14 @@ pub(super) fn link(
 mod tests {
     use super::*;
     use crate::VectorOptions;
-    use crate::test_vectors::{Random, set_with};
+    use crate::random::Random;
+    use crate::test_vectors::set_with;
 
     #[test]
     fn copies_leave_places_for_others() {
         // Row 0, thirty that hardly differ from it, and nine in directions of their own.
         let (dim, copies, others) = (16, 30, 9);
-        let mut random = Random(3);
+        let mut random = Random::new(3);
         let mut rows = Vec::new();
         for _ in 0..=copies {
             rows.extend((0..dim).map(|j| f32::from(j == 0) + 0.02 * random.normal()));
