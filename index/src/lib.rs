@@ -75,5 +75,5 @@ pub mod vectors;
 pub use error::{Error, Result};
 pub use graph::{BatchBuilder, Graph, Hnsw, Inserter, write_graph};
 pub use plan::{Choice, Machine, Plan, Planned, Wanted, plan};
-pub use search::{Flat, Hit, IdSet, Query, Rescore, Search, Segments, Sketch};
+pub use search::{Flat, Hit, IdSet, Query, RankedIds, Rescore, Search, Segments, Sketch};
 pub use vectors::{Center, Sketched, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};
