@@ -36,11 +36,11 @@ pub(super) struct Rule {
     pub fill: usize,
 }
 
-/// Chooses among `keys` (best first, no doubles) into `out`, keys too. Ids are positions in `rows`,
-/// or rows where that is `None`.
+/// Chooses among `keys` (best first, no doubles) into `out`, keys too. Ids are positions in
+/// `rows`.
 pub(super) fn choose(
     cosine: &Cosine<'_>,
-    rows: Option<&[u32]>,
+    rows: &[u32],
     keys: &[u64],
     rule: Rule,
     room: &mut Room,
@@ -54,10 +54,7 @@ pub(super) fn choose(
     } = room;
     out.clear();
     members.clear();
-    members.extend(
-        keys.iter()
-            .map(|&key| rows.map_or(id_of(key), |rows| rows[id_of(key) as usize])),
-    );
+    members.extend(keys.iter().map(|&key| rows[id_of(key) as usize]));
     cosine.gather_into(members, gathered);
     dropped.clear();
     dropped.resize(keys.len(), false);
@@ -112,14 +109,7 @@ pub(super) fn link(
         .with_min_len(64)
         .map_init(Room::default, |room, &row| {
             let mut out = Vec::with_capacity(rule.most);
-            choose(
-                cosine,
-                Some(rows),
-                near.of(row as usize),
-                rule,
-                room,
-                &mut out,
-            );
+            choose(cosine, rows, near.of(row as usize), rule, room, &mut out);
             out
         })
         .collect();
@@ -142,7 +132,7 @@ pub(super) fn link(
                 return keys;
             }
             let mut fewer = Vec::with_capacity(rule.most);
-            choose(cosine, Some(rows), &keys, rule, room, &mut fewer);
+            choose(cosine, rows, &keys, rule, room, &mut fewer);
             fewer
         })
         .collect();
@@ -193,7 +183,7 @@ mod tests {
                 fill: others + 1,
             };
             let mut out = Vec::new();
-            choose(&cosine, None, &keys, rule, &mut Room::default(), &mut out);
+            choose(&cosine, &all, &keys, rule, &mut Room::default(), &mut out);
             assert_eq!(out.len(), others + 1);
             out.iter().filter(|&&key| id_of(key) > copies).count()
         };
