@@ -36,5 +36,8 @@ pub mod modality;
 pub mod pairs;
 pub mod printable;
 pub mod progress;
+#[cfg(test)]
+#[path = "../tests/support/skipped.rs"]
+mod skipped;
 pub mod space;
 pub mod stand_in;
