@@ -6,7 +6,7 @@ use asif_index::bench::{BenchOptions, BenchReport, IndexKind, Input, run as meas
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::MAX_THREADS;
+use super::args::MAX_THREADS;
 use super::context::Context;
 use super::exit::Usage;
 use super::format;

@@ -1,12 +1,12 @@
 //! What every command is given.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use asif::anchors::embed::Watch;
-use asif::disk;
+use asif::anchors::{AnchorSet, check};
 use asif::eval::Dataset;
 use asif::home::Home;
 use asif::printable;
@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::draw::Bars;
 use super::exit::{StdoutError, Usage};
+use super::say::say;
 
 /// Home, output form, progress and interruption.
 #[derive(Debug)]
@@ -114,10 +115,22 @@ impl Context {
     }
 }
 
-/// A message of one line on standard error. Where that is closed or full nobody can be told.
-pub fn say(line: impl AsRef<str>) {
-    let line = disk::in_words(line.as_ref());
-    let _ = writeln!(std::io::stderr(), "{}", printable::line(&line));
+/// Opens what is live in a set, or loudly the last good generation when that is damaged.
+pub fn open(set: &Path, context: &Context) -> anyhow::Result<AnchorSet> {
+    let (opened, fallback) = AnchorSet::open_or_last_good(set)?;
+    if let Some(fallback) = fallback {
+        context.warn(format!("asif: warning: {fallback}"));
+        return Ok(opened);
+    }
+    match check::doubts(set) {
+        Ok(None) => {}
+        Ok(Some(doubt)) => context.warn(format!("asif: warning: {doubt}")),
+        // What answers come from is open already.
+        Err(error) => context.warn(format!(
+            "asif: warning: the log and older generations cannot be looked at: {error}"
+        )),
+    }
+    Ok(opened)
 }
 
 /// Has a write beyond the limit on a file's size (`ulimit -f`, LimitFSIZE of a systemd unit) refused as

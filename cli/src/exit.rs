@@ -57,7 +57,7 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::from(OK),
         Err(error) if closed_pipe(&error) => ExitCode::from(OK),
         Err(error) => {
-            super::context::say(format!("asif: {}", text(&error)));
+            super::say::say(format!("asif: {}", text(&error)));
             ExitCode::from(code(&error))
         }
     }
