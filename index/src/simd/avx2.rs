@@ -130,7 +130,7 @@ fn dots_u8(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
 
 rows_kernel!("avx2,fma", f32_rows(f32, f32) -> f32, 0, |query, rows| dots_f32(query, rows));
 tile_kernel!("avx2,fma", f32_tile(f32, f32) -> f32, next: false,
-    each |query, rows| dots_f32(query, rows));
+    |queries, rows| queries, |query| dots_f32(query, rows));
 at_kernel!("avx2,fma", f32_at(f32, f32) -> f32, packed: 1, ahead: AHEAD,
     |query, rows| dots_f32(query, rows));
 rows_kernel!("avx2,fma,f16c", f16_rows(f32, f16) -> f32, 0, |query, rows| dots_f16(query, rows));
@@ -139,7 +139,7 @@ at_kernel!("avx2,fma,f16c", f16_at(f32, f16) -> f32, packed: 1, ahead: 2 * AHEAD
 // The processor's own prefetching stops at each page's end.
 rows_kernel!("avx2", u8_rows(i8, u8) -> i32, 4096, |query, rows| dots_u8(query, rows));
 tile_kernel!("avx2", u8_tile(i8, u8) -> i32, next: true,
-    each |query, rows| dots_u8(query, rows));
+    |queries, rows| queries, |query| dots_u8(query, rows));
 at_kernel!("avx2", u8_at(i8, u8) -> i32, packed: 1, ahead: AHEAD,
     |query, rows| dots_u8(query, rows));
 

@@ -152,7 +152,7 @@ fn sum_quarters(sums: [__m512i; 4]) -> [i32; 4] {
 
 rows_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f32_rows(f32, f32) -> f32, 0, |query, rows| dots_f32([query], rows)[0]);
 tile_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f32_tile(f32, f32) -> f32, next: false,
-    all |queries, rows| dots_f32(queries, rows));
+    |queries, rows| dots_f32(queries, rows), |sums| sums);
 at_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f32_at(f32, f32) -> f32, packed: 1, ahead: AHEAD_F32,
     |query, rows| dots_f32([query], rows)[0]);
 rows_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f16_rows(f32, f16) -> f32, 0, |query, rows| dots_f16(query, rows));
@@ -161,7 +161,7 @@ at_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f16_at(f32, f16) -> f32, packed
 // The processor's own prefetching stops at each page's end.
 rows_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u8_rows(i8, u8) -> i32, 4096, |query, rows| dots_u8([query], rows)[0]);
 tile_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u8_tile(i8, u8) -> i32, next: true,
-    all |queries, rows| dots_u8(queries, rows));
+    |queries, rows| dots_u8(queries, rows), |sums| sums);
 at_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u8_at(i8, u8) -> i32, packed: 1, ahead: AHEAD_U8,
     |query, rows| dots_u8([query], rows)[0]);
 

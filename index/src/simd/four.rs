@@ -81,24 +81,14 @@ macro_rules! rows_kernel {
     };
 }
 
-/// Makes a kernel of a tile's four queries and all rows, either of `each |query, four rows| -> four
-/// products` or of `all |four queries, four rows| -> four products of each`.
+/// Makes a kernel of a tile's four queries and all rows: of `|four queries, four rows| -> list`, four
+/// things one a query, and `|thing| -> four products`. The list is the queries where a product takes
+/// one at a time, and the products where it takes all at once.
 ///
 /// `next` says whether as many rows again are next and are asked for.
 macro_rules! tile_kernel {
     ($features:literal, $name:ident($query:ty, $row:ty) -> $out:ty, next: $next:literal,
-     each |$one:ident, $four:ident| $sums:expr) => {
-        tile_kernel!($features, $name($query, $row) -> $out, next: $next,
-            all |queries, $four| {
-                let mut all = [[<$out>::default(); 4]; $crate::simd::TILE];
-                for ($one, sums) in queries.into_iter().zip(&mut all) {
-                    *sums = $sums;
-                }
-                all
-            });
-    };
-    ($features:literal, $name:ident($query:ty, $row:ty) -> $out:ty, next: $next:literal,
-     all |$queries:ident, $four:ident| $sums:expr) => {
+     |$queries:ident, $four:ident| $list:expr, |$one:ident| $sums:expr) => {
         #[target_feature(enable = $features)]
         fn $name(queries: &[$query], rows: &[$row], out: &mut [$out]) {
             let n = out.len() / $crate::simd::TILE;
@@ -109,9 +99,9 @@ macro_rules! tile_kernel {
                 for row in $four {
                     $crate::simd::prefetch_behind(row, behind);
                 }
-                let sums = $sums;
                 let count = (n - first).min(4);
-                for (q, sums) in sums.iter().enumerate() {
+                for (q, $one) in $list.into_iter().enumerate() {
+                    let sums = $sums;
                     out[q * n + first..][..count].copy_from_slice(&sums[..count]);
                 }
             }

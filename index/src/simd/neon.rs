@@ -162,7 +162,7 @@ fn dots_u8(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
 
 rows_kernel!("neon", f32_rows(f32, f32) -> f32, 0, |query, rows| dots_f32(query, rows));
 tile_kernel!("neon", f32_tile(f32, f32) -> f32, next: false,
-    each |query, rows| dots_f32(query, rows));
+    |queries, rows| queries, |query| dots_f32(query, rows));
 at_kernel!("neon", f32_at(f32, f32) -> f32, packed: 1, ahead: 0,
     |query, rows| dots_f32(query, rows));
 rows_kernel!("neon", f16_rows(f32, f16) -> f32, 0, |query, rows| dots_f16(query, rows));
@@ -170,7 +170,7 @@ at_kernel!("neon", f16_at(f32, f16) -> f32, packed: 1, ahead: 0,
     |query, rows| dots_f16(query, rows));
 rows_kernel!("neon", u8_rows(i8, u8) -> i32, 0, |query, rows| dots_u8(query, rows));
 tile_kernel!("neon", u8_tile(i8, u8) -> i32, next: false,
-    each |query, rows| dots_u8(query, rows));
+    |queries, rows| queries, |query| dots_u8(query, rows));
 at_kernel!("neon", u8_at(i8, u8) -> i32, packed: 1, ahead: 0,
     |query, rows| dots_u8(query, rows));
 
