@@ -20,6 +20,7 @@ use asif::modality::Sides;
 use asif::space::linear::CanonicalParams;
 use asif::space::linear::{LinearMap, Moments, canonical, procrustes, ridge, whitening};
 use asif::space::recipe::{Recipe, known_spaces};
+use asif_index::random::Random;
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
@@ -116,13 +117,8 @@ fn cosine(a: &LinearMap, b: &LinearMap) -> f64 {
 
 /// Unit vectors of both sides that share a dozen directions.
 fn pairs(n: usize) -> (Vec<f32>, Vec<f32>) {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut draw = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
-    };
+    let mut random = Random::new(1);
+    let mut draw = move || random.unit() as f32 - 0.5;
     let (mut x, mut y) = (Vec::new(), Vec::new());
     for _ in 0..n {
         let shared: Vec<f32> = (0..12).map(|_| draw()).collect();

@@ -42,5 +42,8 @@ pub mod pairs;
 pub mod printable;
 pub mod progress;
 pub mod remedy;
+#[cfg(test)]
+#[path = "../tests/support/skipped.rs"]
+mod skipped;
 pub mod space;
 pub mod stand_in;

@@ -20,26 +20,23 @@ use asif::encode::{
 };
 use asif::home::Home;
 use serde_json::Value;
+use skipped::{Lack, development_data, leave_out, skip};
 
-/// The reference of this machine and the data folder, made once; `None` prints why.
+#[path = "support/skipped.rs"]
+mod skipped;
+
+/// The reference of this machine and the data folder, made once; without it a test is skipped.
 fn reference() -> Option<&'static (Home, tempfile::TempDir)> {
-    static MADE: OnceLock<Option<(Home, tempfile::TempDir)>> = OnceLock::new();
-    MADE.get_or_init(|| match make() {
-        Ok(made) => Some(made),
-        Err(reason) => {
-            // Not println!, which the test runner would hide.
-            let _ = writeln!(
-                stderr(),
-                "skipped: parity: {reason}; tools/quickstart.sh sets it up"
-            );
-            assert!(
-                std::env::var_os("ASIF_TEST_STRICT").is_none(),
-                "ASIF_TEST_STRICT: {reason}"
-            );
-            None
-        }
-    })
-    .as_ref()
+    static MADE: OnceLock<Result<(Home, tempfile::TempDir), String>> = OnceLock::new();
+    MADE.get_or_init(make)
+        .as_ref()
+        .map_err(|reason| {
+            skip(
+                Lack::Setup,
+                &format!("{reason}; tools/quickstart.sh sets it up"),
+            )
+        })
+        .ok()
 }
 
 fn make() -> Result<(Home, tempfile::TempDir), String> {
@@ -76,13 +73,14 @@ fn make() -> Result<(Home, tempfile::TempDir), String> {
 
 /// Real photographs where the optional test data is there.
 fn photos() -> Vec<PathBuf> {
-    let root = std::env::var_os("ASIF_TEST_DATA").map_or_else(
-        || Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let Ok(entries) = fs_err::read_dir(root.join("anchors/images/imagenet1k-sample")) else {
-        return Vec::new();
+    let data = match development_data(concat!(env!("CARGO_MANIFEST_DIR"), "/..")) {
+        Ok(data) => data,
+        Err(reason) => {
+            leave_out(Lack::Elsewhere, &format!("photographs: {reason}"));
+            return Vec::new();
+        }
     };
+    let entries = fs_err::read_dir(data.join("anchors/images/imagenet1k-sample")).unwrap();
     let mut all: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
     all.sort();
     all.into_iter().step_by(41).take(24).collect()

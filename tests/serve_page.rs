@@ -5,12 +5,12 @@
 mod serve_support;
 mod support;
 
-use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
 use serve_support::Server;
+use support::skipped::{Lack, skip};
 
 /// All that the quick start has: a map of a few points would show nothing.
 const PAIRS: usize = 785;
@@ -62,10 +62,10 @@ fn the_page_in_chromium() {
     let (mut driver, chromium) = match driver() {
         Ok(found) => found,
         Err(reason) => {
-            // Not println!, which the test runner would hide.
-            let _ = writeln!(
-                stderr(),
-                "skipped: the page: {reason}; tools/test.sh sets it up"
+            // The set-up cannot install a browser everywhere.
+            skip(
+                Lack::Elsewhere,
+                &format!("{reason}; tools/test.sh sets it up"),
             );
             return;
         }

@@ -27,6 +27,7 @@ use asif::space::tune::stage::{Depth, Stage};
 use asif::space::tune::{Subject, TuneError, Tuned, tune};
 use asif::space::vector::normalize;
 use asif::space::{FittedSpace, Recipe, SpaceParams};
+use asif_index::random::Random;
 use ndarray::{Array2, Axis, concatenate};
 use support::on;
 use synthetic::{DIMS, making};
@@ -34,13 +35,8 @@ use synthetic::{DIMS, making};
 /// Pairs that share four numbers, which on both sides lie under much stronger ones of their own:
 /// nearness says little, what varies together says all.
 fn planted(n: usize) -> Vec<PairVectors> {
-    let mut state = 7u64;
-    let mut uniform = move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / 16_777_216.0 - 0.5
-    };
+    let mut random = Random::new(7);
+    let mut uniform = move || random.unit() as f32 - 0.5;
     let mut pair = |i: usize| {
         let shared: Vec<f32> = (0..4).map(|_| uniform()).collect();
         let mut side = |dim: usize| {

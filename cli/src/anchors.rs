@@ -16,13 +16,13 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::args::{AcceptArgs, EncoderArgs, Load};
-use super::context::Context;
+use super::context::{Context, open};
 use super::exit::BadInput;
 use super::files::read_text;
+use super::format;
 use super::hints::of_inputs;
 use super::outputs::{OutputKind, check_outputs, output, refuse_source};
 use super::receipt::{self, WriteArgs};
-use super::{format, open};
 
 /// Look at the pairs of a set, and change them.
 ///

@@ -19,10 +19,14 @@ use asif::space::prompts::{Templates, named};
 use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
 
-use super::context::{Context, say};
+use super::context::Context;
 use super::exit::{BadInput, Usage};
 use super::hubness::HubnessArgs;
 use super::outputs::{OutputPlace, refuse_dash};
+use super::say::say;
+
+/// The most threads of anything: more than machines have cores.
+pub const MAX_THREADS: usize = 1024;
 
 /// Which encoders, and where their embeddings are kept.
 #[derive(Debug, Args)]

@@ -6,9 +6,10 @@ use asif_index::bench::{BenchOptions, BenchReport, IndexKind, Input, run as meas
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::args::MAX_THREADS;
 use super::context::Context;
 use super::exit::Usage;
-use super::{MAX_THREADS, format};
+use super::format;
 
 /// Measure the parts on this machine.
 #[derive(Debug, Args)]

@@ -1,19 +1,23 @@
 //! What every command is given.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use asif::anchors::AnchorSet;
+use asif::anchors::care::check;
 use asif::embed::Watch;
 use asif::eval::Dataset;
 use asif::home::Home;
 use asif::progress::Cancel;
-use asif::{disk, printable};
+use asif::printable;
 use serde::Serialize;
 
 use super::draw::Bars;
 use super::exit::{StdoutError, Usage};
+use super::hints;
+use super::say::say;
 
 /// Home, output form, progress and interruption.
 #[derive(Debug)]
@@ -113,10 +117,31 @@ impl Context {
     }
 }
 
-/// A message of one line on standard error. Where that is closed or full nobody can be told.
-pub fn say(line: impl AsRef<str>) {
-    let line = disk::in_words(line.as_ref());
-    let _ = writeln!(std::io::stderr(), "{}", printable::line(&line));
+/// Opens what is live in a set, or loudly the last good generation when that is damaged.
+pub fn open(set: &Path, context: &Context) -> anyhow::Result<AnchorSet> {
+    let (opened, fallback) = AnchorSet::open_or_last_good(set)?;
+    if let Some(fallback) = fallback {
+        context.warn(format!("asif: warning: {fallback}"));
+        context.warn(hints::line(&format!(
+            "`asif repair {}` mends it",
+            set.display()
+        )));
+        return Ok(opened);
+    }
+    match check::doubts(set) {
+        Ok(None) => {}
+        Ok(Some(doubt)) => {
+            context.warn(format!("asif: warning: {doubt}"));
+            if let Some(line) = hints::of_set(&doubt) {
+                context.warn(line);
+            }
+        }
+        // What answers come from is open already.
+        Err(error) => context.warn(format!(
+            "asif: warning: the log and older generations cannot be looked at: {error}"
+        )),
+    }
+    Ok(opened)
 }
 
 /// Has a write beyond the limit on a file's size (`ulimit -f`, LimitFSIZE of a systemd unit) refused as

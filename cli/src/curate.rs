@@ -11,7 +11,7 @@ use asif::eval::anchors::curation::{
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, open};
 use super::exit::Usage;
 use super::format;
 use super::outputs::{OutputKind, check_ids, check_outputs, output};
@@ -123,7 +123,7 @@ pub fn run(args: &CurateArgs, context: &Context) -> anyhow::Result<()> {
         output("--keep-ids", &args.keep_ids, OutputKind::Ids),
     ];
     check_outputs(outputs, &[])?;
-    let set = super::open(&args.set, context)?;
+    let set = open(&args.set, context)?;
     check_ids(outputs, &set)?;
     let options = CurationOptions {
         same: args.same,

@@ -97,7 +97,7 @@ fn open(name: &str, context: &Context) -> anyhow::Result<AnchorSet> {
     {
         return Ok(AnchorSet::open_generation(Path::new(path), generation)?);
     }
-    super::open(Path::new(name), context)
+    super::context::open(Path::new(name), context)
 }
 
 fn probe(

@@ -9,7 +9,7 @@ use asif::eval::anchors::diagnosis::{Diagnosis, DiagnosisOptions, diagnose};
 use clap::Args;
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, open};
 use super::exit::SetupIncomplete;
 use super::{format, hints};
 
@@ -63,7 +63,7 @@ struct Report {
 }
 
 fn of_set(args: &DoctorArgs, set: &Path, context: &Context) -> anyhow::Result<()> {
-    let set = super::open(set, context)?;
+    let set = open(set, context)?;
     let options = DiagnosisOptions {
         sample: args.sample as usize,
         clusters: args.clusters as usize,

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::args::Load;
-use super::context::Context;
+use super::context::{Context, open};
 use super::hints::of_inputs;
 use super::query::{AskArgs, QueryArgs, Question, note_few};
 use super::scaling;
@@ -99,7 +99,7 @@ fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
-    let mut set = super::open(&args.index, context)?;
+    let mut set = open(&args.index, context)?;
     let space = args.ask.recipe(&set)?;
     note_few(&space, set.len(), context);
     let datasets = load(&args.dataset, None)?;

@@ -58,9 +58,9 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::from(OK),
         Err(error) if closed_pipe(&error) => ExitCode::from(OK),
         Err(error) => {
-            super::context::say(format!("asif: {}", text(&error)));
+            super::say::say(format!("asif: {}", text(&error)));
             for line in super::hints::of_error(&error) {
-                super::context::say(line);
+                super::say::say(line);
             }
             ExitCode::from(code(&error))
         }

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::args::Load;
-use super::context::Context;
+use super::context::{Context, open};
 use super::exit::BadInput;
 use super::format;
 use super::hints::of_inputs;
@@ -72,7 +72,7 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
     check_outputs([output("--csv", &args.csv, csv)], &inputs)?;
     let dataset = Dataset::load(&args.dataset, args.classnames.as_deref())?;
     context.note_left_out([&dataset]);
-    let mut set = super::open(&args.set, context)?;
+    let mut set = open(&args.set, context)?;
     let head = args.score.options(&set)?;
     let rows = head.space.plain().copied().ok_or_else(|| {
         BadInput(

@@ -11,7 +11,7 @@ use asif_index::Machine;
 use clap::Args;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, open};
 use super::format;
 
 /// Show what an anchor set holds: pairs, encoders, space, sources, licences.
@@ -32,7 +32,7 @@ pub struct InspectArgs {
 }
 
 pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
-    let set = super::open(&args.set, context)?;
+    let set = open(&args.set, context)?;
     if args.verify {
         set.verify()?;
     }

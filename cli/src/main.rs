@@ -11,7 +11,8 @@
 //! | `serve.rs` | the server |
 //! | `query.rs` | how a set is asked: what commands that compare images with texts share |
 //! | `args.rs` | arguments that several commands share |
-//! | `context.rs` | what every command is given: home, output form, who may interrupt |
+//! | `context.rs` | what every command is given: home, output form, who may interrupt; opens sets |
+//! | `say.rs` | messages on standard error |
 //! | `exit.rs` | which error ends with which exit code |
 //! | `hints.rs` | what to type about an error of the library |
 //! | `panics.rs` | the last net: a panic becomes a message and an exit code |
@@ -53,6 +54,7 @@ mod query;
 mod receipt;
 mod repair;
 mod rollback;
+mod say;
 mod scaling;
 #[cfg(feature = "server")]
 mod serve;
@@ -166,7 +168,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    panics::guarded()
+    panics::guarded(run)
 }
 
 /// Runs the command line and says how the process ends.
@@ -176,7 +178,7 @@ fn run() -> ExitCode {
     let matches = command.try_get_matches();
     let cli = match matches.and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
-        Err(error) => return usage::report(error),
+        Err(error) => return usage::report(error, &Cli::command()),
     };
     let result = Context::new(cli.home, cli.json, cli.quiet).and_then(|context| {
         start_threads(&context)?;
@@ -206,16 +208,13 @@ fn run() -> ExitCode {
     exit::report(result)
 }
 
-/// The most threads of anything: more than machines have cores.
-const MAX_THREADS: usize = 1024;
-
 /// Starts the threads that all commands share, so that a machine that refuses them is told here and not
 /// by a panic where they are first used.
 fn start_threads(context: &Context) -> anyhow::Result<()> {
     let asked = std::env::var("RAYON_NUM_THREADS").ok();
     let asked = asked.and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
     // Tens of thousands take minutes to start. None asks for one a core.
-    let pool = || rayon::ThreadPoolBuilder::new().num_threads(asked.min(MAX_THREADS));
+    let pool = || rayon::ThreadPoolBuilder::new().num_threads(asked.min(args::MAX_THREADS));
     let Err(error) = pool().build_global() else {
         return Ok(());
     };
@@ -229,33 +228,6 @@ fn start_threads(context: &Context) -> anyhow::Result<()> {
         "asif: warning: only one thread could be started: {error}; it goes on more slowly"
     ));
     Ok(())
-}
-
-/// Opens what is live in a set, or loudly the last good generation when that is damaged.
-fn open(set: &std::path::Path, context: &Context) -> anyhow::Result<asif::anchors::AnchorSet> {
-    let (opened, fallback) = asif::anchors::AnchorSet::open_or_last_good(set)?;
-    if let Some(fallback) = fallback {
-        context.warn(format!("asif: warning: {fallback}"));
-        context.warn(hints::line(&format!(
-            "`asif repair {}` mends it",
-            set.display()
-        )));
-        return Ok(opened);
-    }
-    match asif::anchors::care::check::doubts(set) {
-        Ok(None) => {}
-        Ok(Some(doubt)) => {
-            context.warn(format!("asif: warning: {doubt}"));
-            if let Some(line) = hints::of_set(&doubt) {
-                context.warn(line);
-            }
-        }
-        // What answers come from is open already.
-        Err(error) => context.warn(format!(
-            "asif: warning: the log and older generations cannot be looked at: {error}"
-        )),
-    }
-    Ok(opened)
 }
 
 #[cfg(test)]

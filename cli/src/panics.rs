@@ -18,7 +18,7 @@ const STACK: usize = 8 << 20;
 static PLACE: Mutex<Option<String>> = Mutex::new(None);
 
 /// Runs the command line; a panic in it ends with [`INTERNAL`].
-pub fn guarded() -> ExitCode {
+pub fn guarded(command_line: fn() -> ExitCode) -> ExitCode {
     let usual = take_hook();
     set_hook(Box::new(move |info| {
         let place = info.location().map(ToString::to_string);
@@ -28,9 +28,9 @@ pub fn guarded() -> ExitCode {
             usual(info);
         }
     }));
-    let work = || {
-        catch_unwind(super::run).unwrap_or_else(|panic| {
-            super::context::say(message(&*panic));
+    let work = move || {
+        catch_unwind(command_line).unwrap_or_else(|panic| {
+            super::say::say(message(&*panic));
             ExitCode::from(INTERNAL)
         })
     };

@@ -11,7 +11,7 @@ use asif::space::prompts::{Labels, Templates};
 use clap::Args;
 
 use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
-use super::context::Context;
+use super::context::{Context, open};
 
 /// The space, what searches it, and the encoders.
 #[derive(Debug, Args)]
@@ -116,7 +116,7 @@ impl QueryArgs {
     /// before the large is loaded.
     pub fn open(&self, context: &Context, load: Load) -> anyhow::Result<Question> {
         let templates = self.score.templates(context)?;
-        let mut set = super::open(&self.index, context)?;
+        let mut set = open(&self.index, context)?;
         let options = self.score.options(&set)?;
         note_few(&options.space, set.len(), context);
         let embedder = self.score.ask.embedder(context, &mut set, load)?;

@@ -20,7 +20,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::args::{AcceptArgs, EncoderArgs, Load};
-use super::context::Context;
+use super::context::{Context, open};
 use super::format;
 use super::hints::{of_inputs, of_not_asked};
 use super::receipt::{self, WriteArgs};
@@ -88,7 +88,7 @@ struct Report<'a> {
 }
 
 pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
-    let mut set = super::open(&args.set, context)?;
+    let mut set = open(&args.set, context)?;
     let labelled = validation(args, &mut set, context)?;
     let members = Sides::of(|modality| blocks(&set.encoder(modality).identity));
     let pairs = Pairs::read(&set, MOST_PAIRS)?;

@@ -3,19 +3,18 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::exit;
 
 /// Prints help, version or what is wrong, and gives the exit code.
-pub fn report(mut error: clap::Error) -> ExitCode {
+pub fn report(mut error: clap::Error, command: &clap::Command) -> ExitCode {
     if !error.use_stderr() {
         let printed = error.print().and_then(|()| std::io::stdout().flush());
         return exit::report(printed.map_err(|e| exit::StdoutError(e).into()));
     }
     correct_suggestion(&mut error);
-    let variables = name_variables(&mut error);
+    let variables = name_variables(&mut error, command);
     // The message quotes arguments, so it is not sent to the terminal as it is.
     let text = error.render().to_string();
     let text = asif::printable::lines(text.trim_end());
@@ -33,10 +32,10 @@ pub fn report(mut error: clap::Error) -> ExitCode {
 }
 
 /// Puts the names of variables in the places of options that nobody typed; gives these names.
-fn name_variables(error: &mut clap::Error) -> Vec<String> {
+fn name_variables(error: &mut clap::Error, command: &clap::Command) -> Vec<String> {
     let mut named = Vec::new();
     for kind in [ContextKind::InvalidArg, ContextKind::PriorArg] {
-        let name = text_of(error, kind).and_then(|option| untyped_variable(&option));
+        let name = text_of(error, kind).and_then(|option| untyped_variable(&option, command));
         if let Some(name) = name {
             error.insert(kind, ContextValue::String(name.clone()));
             named.push(name);
@@ -46,13 +45,13 @@ fn name_variables(error: &mut clap::Error) -> Vec<String> {
 }
 
 /// The variable that an option's value came from: one that is set, of an option that nobody typed.
-fn untyped_variable(option: &str) -> Option<String> {
+fn untyped_variable(option: &str, command: &clap::Command) -> Option<String> {
     let long = option.split([' ', '=', '[']).next()?;
     let is_typed = |arg: std::ffi::OsString| arg.to_string_lossy().split('=').next() == Some(long);
     if !long.starts_with("--") || std::env::args_os().any(is_typed) {
         return None;
     }
-    let name = variable_of(&super::Cli::command(), long.trim_start_matches('-'))?;
+    let name = variable_of(command, long.trim_start_matches('-'))?;
     std::env::var_os(&name).map(|_| name)
 }
 

@@ -1,5 +1,5 @@
-//! Any bytes as a graph over a good vector set: opened, walked in every way, verified, built on;
-//! never a crash.
+//! Any bytes as a graph over a good vector set: opened, walked in every way, verified; never a
+//! crash.
 #![no_main]
 
 #[path = "../../index/tests/steps/mod.rs"]

@@ -11,7 +11,8 @@
 //! | [`vectors`] | [`VectorSet`]: vectors and their int8 codes in one file |
 //! | [`mod@plan`] | which search to use, measured and explained |
 //! | [`mod@bench`] | measures a search on any vectors |
-//! | [`graph`] | [`Graph`], [`Hnsw`] and what builds one: [`BatchBuilder`], [`Inserter`] |
+//! | [`graph`] | [`Graph`], [`Hnsw`] and what builds one: [`BatchBuilder`] |
+//! | [`random`] | draws from a seed |
 //! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`], [`Sketch`] and [`Segments`] |
 //! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
 //!
@@ -62,9 +63,9 @@ pub mod bench;
 pub mod container;
 mod error;
 pub mod graph;
-mod hash;
 pub mod mmap;
 pub mod plan;
+pub mod random;
 pub mod search;
 pub mod simd;
 #[cfg(test)]
@@ -72,7 +73,7 @@ mod test_vectors;
 pub mod vectors;
 
 pub use error::{Error, Result};
-pub use graph::{BatchBuilder, Graph, Hnsw, Inserter, write_graph};
+pub use graph::{BatchBuilder, Graph, Hnsw, write_graph};
 pub use plan::{Choice, Machine, Plan, Planned, Wanted, plan};
-pub use search::{Flat, Hit, IdSet, Query, Rescore, Search, Segments, Sketch};
+pub use search::{Flat, Hit, IdSet, Query, RankedIds, Rescore, Search, Segments, Sketch};
 pub use vectors::{Center, Sketched, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};

@@ -11,24 +11,12 @@
 mod forge;
 mod steps;
 
+use asif_index::random::Random;
 use asif_index::{
     BatchBuilder, Flat, Graph, Hnsw, Query, Rescore, Search, Sketch, Sketched, VectorOptions,
     VectorSet, VectorSetWriter, write_graph,
 };
 use forge::{cuts, forged, moved, reseal, sections};
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % n.max(1) as u64) as usize
-    }
-}
 
 fn good() -> (VectorSet, Vec<u8>, Vec<u8>) {
     let (rows, dim) = (400, 9);
@@ -101,7 +89,7 @@ fn damage(good: &[u8], random: &mut Random) -> Vec<u8> {
 fn thousands_of_damaged_files_are_survived() {
     let (set, set_bytes, graph_bytes) = good();
     let rounds = if cfg!(miri) { 3 } else { 3000 };
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let (mut opened, mut verified) = (0, 0);
     for _ in 0..rounds {
         if let Ok(set) = VectorSet::from_bytes("fuzz", &damage(&set_bytes, &mut random)) {

@@ -7,9 +7,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::drain::drain;
 use super::error::{Refusal, ServeError};
-use super::limits::drain;
-use super::state::App;
 
 /// The fewest characters of a key.
 const SHORTEST: usize = 16;
@@ -93,14 +92,14 @@ impl Gate {
 }
 
 /// Lets through who may use the public routes.
-pub(super) async fn public(State(app): State<App>, request: Request, next: Next) -> Response {
-    let allowed = app.gate().public(request.headers());
+pub(super) async fn public(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let allowed = gate.public(request.headers());
     if_allowed(allowed, request, next).await
 }
 
 /// Lets through who may use the admin routes.
-pub(super) async fn admin(State(app): State<App>, request: Request, next: Next) -> Response {
-    let allowed = app.gate().admin(request.headers());
+pub(super) async fn admin(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let allowed = gate.admin(request.headers());
     if_allowed(allowed, request, next).await
 }
 

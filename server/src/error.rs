@@ -14,6 +14,9 @@ use asif::embed::EmbedError;
 use asif::encode::EncodeError;
 use asif::space::prompts::PromptsError;
 
+/// Why encoders could not be opened.
+pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A server could not be started, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -125,7 +128,7 @@ pub enum ServeError {
         /// The set.
         set: std::path::PathBuf,
         /// What opening them said.
-        source: super::state::OpenError,
+        source: OpenError,
     },
     /// A set cannot be served.
     #[error(transparent)]

@@ -4,12 +4,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::heads::{HEADS, HeadKey, OTHER_HEADS};
 use super::kept::MadeOnce;
 use asif::anchors::change::select;
 use asif::anchors::search::searcher::SetSpace;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot};
 use asif::classify::LabelHead;
+
+/// The prompts of all heads that are kept of the live generation, where the mean of several counts as
+/// one. Their rows and coordinates take some ten kilobytes each.
+const HEADS: usize = 10_000;
+/// Those of each other ground, of which eight are kept.
+const OTHER_HEADS: usize = HEADS / 8;
+
+/// A hash of labels, templates and aggregate.
+pub(super) type HeadKey = [u8; 32];
 
 /// A generation and all that was made of it. A request takes one and asks it everything, so that no
 /// answer is mixed of two; what was made goes when the last request lets go of it.

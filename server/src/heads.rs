@@ -4,18 +4,13 @@ use std::iter::repeat_n;
 use std::sync::Arc;
 
 use super::error::Refusal;
-use super::ground::Ground;
+use super::ground::{Ground, HeadKey};
 use super::state::App;
 use super::{encoders::Encoders, options::Limits};
 use asif::classify::{LabelHead, Scoring};
 use asif::space::Aggregate;
 use asif::space::prompts::{Labels, Templates};
 
-/// The prompts of all heads that are kept of the live generation, where the mean of several counts as
-/// one. Their rows and coordinates take some ten kilobytes each.
-pub(super) const HEADS: usize = 10_000;
-/// Those of each other ground, of which eight are kept.
-pub(super) const OTHER_HEADS: usize = HEADS / 8;
 /// The characters of a prompt that a message shows.
 const SHOWN: usize = 60;
 /// Up to so many are made among the short answers.
@@ -24,9 +19,6 @@ const FEW: usize = 32;
 /// The bytes that prompts may have in the mean, so many as the limit allows together. A request can
 /// name long labels and long templates, and prompts have the length of both.
 const MEAN: usize = 256;
-
-/// A hash of labels, templates and aggregate.
-pub(super) type HeadKey = [u8; 32];
 
 /// Labels, and how they are put into words.
 #[derive(Debug, Clone)]

@@ -28,6 +28,7 @@
 //! | `uploads` | the pictures of pairs that are added over HTTP |
 //! | `connection/`, `shutdown` | connections, and their end |
 //! | `auth`, `limits`, `log`, `metrics` | who may ask, how much, what is written down of it |
+//! | `drain` | what is left of a refused body |
 //! | `paths` | what is said to clients, without where it lies on this machine |
 //! | `error` | why a server does not start, and why a request is refused |
 //! | `routes/` | one file a group of routes: HTTP to questions, answers to JSON |
@@ -49,6 +50,7 @@ mod auth;
 mod batching;
 mod compute;
 mod connection;
+mod drain;
 mod encoders;
 mod error;
 mod fetch;
@@ -74,11 +76,11 @@ mod uploads;
 use std::net::SocketAddr;
 
 pub use auth::Key;
-pub use error::ServeError;
+pub use error::{OpenError, ServeError};
 pub use fetch::ImageHost;
 pub use log::{LogForm, start as start_log};
 pub use options::{LimitName, Limits, NamedSet, ServeOptions};
-pub use state::{OpenEncoders, OpenError};
+pub use state::OpenEncoders;
 
 /// The OpenAPI document of the routes, as `/openapi.json` serves it.
 pub fn openapi() -> String {

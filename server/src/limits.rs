@@ -6,35 +6,31 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use super::drain::drain;
 use super::error::Refusal;
 use super::options::Limits;
-use super::state::App;
 
 /// Memory is handed out in pieces of so many bytes.
 const PIECE: usize = 4096;
-/// How long what is left of a refused body is read, so that its sender sees the refusal instead of
-/// a connection that breaks.
-const DRAIN: Duration = Duration::from_secs(5);
-/// How many bytes of it at most.
-const DRAIN_BYTES: u64 = 256 << 20;
 /// What an entry of a list takes at least once it is read: the place of a text or a list. Short ones
 /// take more than they took in the body.
 const ENTRY: usize = 24;
 /// The most that is set aside for a body before any of it came.
 const FIRST: usize = 1 << 20;
 
-/// What is left for further requests.
-#[derive(Debug)]
+/// What is left for further requests, and how much one may take. Cheap to clone.
+#[derive(Debug, Clone)]
 pub(super) struct Room {
     requests: Arc<Semaphore>,
     memory: Memory,
+    limits: Limits,
 }
 
 /// Memory for what comes from outside: bodies, and pictures that are fetched. Cheap to clone.
@@ -75,6 +71,7 @@ impl Room {
         Self {
             requests: Arc::new(Semaphore::new(limits.requests)),
             memory: Memory::new(limits.memory_bytes),
+            limits: *limits,
         }
     }
 
@@ -93,19 +90,23 @@ impl Room {
 /// Takes a request in whole, within the limits, and gives it its time.
 ///
 /// The place and the memory are held until the answer is made.
-pub(super) async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
-    within(&app, app.limits().time, request, next).await
+pub(super) async fn admit(State(room): State<Room>, request: Request, next: Next) -> Response {
+    within(&room, room.limits.time, request, next).await
 }
 
 /// The same for changes of a set, which may take longer: their pairs are encoded.
-pub(super) async fn admit_change(State(app): State<App>, request: Request, next: Next) -> Response {
-    within(&app, app.limits().time.saturating_mul(20), request, next).await
+pub(super) async fn admit_change(
+    State(room): State<Room>,
+    request: Request,
+    next: Next,
+) -> Response {
+    within(&room, room.limits.time.saturating_mul(20), request, next).await
 }
 
-async fn within(app: &App, time: Duration, request: Request, next: Next) -> Response {
+async fn within(room: &Room, time: Duration, request: Request, next: Next) -> Response {
     let until = Instant::now() + time;
     let (parts, body) = request.into_parts();
-    let admitted = take(app, &parts.headers, body, until).await;
+    let admitted = take(room, &parts.headers, body, until).await;
     let (bytes, _held) = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => return refusal.into_response(),
@@ -123,12 +124,12 @@ type Held = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 /// The body, and what is held for it. Memory is held for what came, never for what is announced:
 /// whoever announces much and sends nothing takes none.
 async fn take(
-    app: &App,
+    room: &Room,
     headers: &HeaderMap,
     body: Body,
     until: Instant,
 ) -> Result<(Bytes, Held), Refusal> {
-    let limit = app.limits().body_bytes;
+    let limit = room.limits.body_bytes;
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok())
@@ -153,7 +154,7 @@ async fn take(
         let frame = timeout_at(until, body.frame()).await;
         let data = match frame.map_err(|_| Refusal::slow_body())? {
             // Only now: who sends slowly keeps nobody from being answered.
-            None => return Ok((bytes.into(), (app.room().place()?, memory))),
+            None => return Ok((bytes.into(), (room.place()?, memory))),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => data,
                 Err(_) => continue,
@@ -167,13 +168,13 @@ async fn take(
         // byte of 256, do no harm.
         entries += data.iter().filter(|byte| **byte == b',').count();
         let read = bytes.len() + data.len() + entries.saturating_mul(ENTRY);
-        if read > app.limits().memory_bytes {
+        if read > room.limits.memory_bytes {
             break Refusal::too_large(format!(
                 "the body has more than {entries} entries, which take more memory than all \
                  requests together may; send fewer"
             ));
         }
-        match app.room().memory().grow(&mut memory, read) {
+        match room.memory().grow(&mut memory, read) {
             Ok(()) => bytes.extend_from_slice(&data),
             Err(busy) => break busy,
         }
@@ -192,26 +193,6 @@ fn other_coding(headers: &HeaderMap) -> Option<Refusal> {
         !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
     };
     codings.any(is_other).then(Refusal::coding)
-}
-
-/// Reads on and throws away, for a while; not where the sender waits to be asked for the body, as the
-/// refusal comes before it then.
-pub(super) async fn drain(headers: &HeaderMap, mut body: Body) {
-    if headers.contains_key(EXPECT) {
-        return;
-    }
-    let read = async {
-        let mut left = DRAIN_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-            left = left.saturating_sub(size);
-            if left == 0 {
-                return;
-            }
-        }
-    };
-    // Whoever sends longer sees the connection break.
-    let _ = timeout(DRAIN, read).await;
 }
 
 #[cfg(test)]

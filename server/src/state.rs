@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::auth::Gate;
 use super::compute::Compute;
 use super::encoders::Encoders;
-use super::error::{Refusal, ServeError};
+use super::error::{OpenError, Refusal, ServeError};
 use super::fetch::Fetcher;
 use super::limits::Room;
 use super::metrics::Metrics;
@@ -23,9 +23,6 @@ const IDS: [&str; 3] = ["added_ids", "removed_ids", "missing"];
 
 /// Opens the encoders that a set was built with.
 pub type OpenEncoders<'a> = dyn Fn(&AnchorSet) -> Result<Embedder, OpenError> + 'a;
-
-/// Why encoders could not be opened.
-pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The state of a server; cheap to clone.
 #[derive(Debug, Clone)]

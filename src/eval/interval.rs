@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::printable::padded;
-use crate::space::random::Random;
+use asif_index::random::Random;
 
 /// A share between 0 and 1 with its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

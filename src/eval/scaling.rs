@@ -19,7 +19,7 @@ use crate::classify::{Classifier, HeadOptions, LabelHead, Scoring};
 use crate::embed::Rejected;
 use crate::modality::Modality;
 use crate::space::prompts::{Labels, Templates};
-use crate::space::random::Random;
+use asif_index::random::Random;
 
 /// Which parts of a set are measured.
 #[derive(Debug, Clone)]

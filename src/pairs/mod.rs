@@ -238,20 +238,13 @@ fn format_of(path: &Path) -> Option<Format> {
     }
 }
 
-/// The folder of data for development, or `None` and a line that says so.
+/// The folder of data for development; without it the test is skipped.
 #[cfg(test)]
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 pub(crate) fn test_data() -> Option<PathBuf> {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let data = std::env::var_os("ASIF_TEST_DATA").map_or_else(default, PathBuf::from);
-    if data.is_dir() {
-        return Some(data);
-    }
-    println!(
-        "skipped: no test data at {}; set ASIF_TEST_DATA",
-        data.display()
-    );
-    None
+    use crate::skipped::{Lack, development_data, skip};
+    development_data(env!("CARGO_MANIFEST_DIR"))
+        .map_err(|reason| skip(Lack::Elsewhere, &reason))
+        .ok()
 }
 
 #[cfg(test)]

@@ -48,7 +48,6 @@ pub mod matrices;
 pub mod params;
 pub mod product;
 pub mod prompts;
-pub mod random;
 pub mod recipe;
 pub mod relative;
 pub mod representation;

@@ -1,6 +1,5 @@
 //! Where a set lies: another writer, copies, folders and disks that cannot be written.
 
-use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::process::Command;
 
@@ -9,6 +8,7 @@ use asif::anchors::{AnchorSet, Searcher};
 use asif::modality::Modality;
 use asif::space::RelativeRow;
 
+use super::support::skipped::{Lack, skip};
 use super::support::{on, run};
 use super::synthetic::{DIMS, pair, set, unit};
 
@@ -112,8 +112,7 @@ fn a_second_writer_a_read_only_folder_and_a_copy() {
 fn a_set_on_a_read_only_disk_is_read_and_not_written() {
     let works = Command::new("unshare").args(["-rm", "true"]).status();
     if !works.is_ok_and(|s| s.success()) {
-        // Not println!, which the test runner would hide.
-        let _ = writeln!(stderr(), "skipped: `unshare -rm` is not permitted here");
+        skip(Lack::Elsewhere, "`unshare -rm` is not permitted");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -7,22 +7,11 @@ use std::time::Duration;
 use asif::anchors::AnchorSet;
 use asif::anchors::care::check;
 use asif::anchors::stored::witness;
+use asif_index::random::Random;
 use serde_json::{Value, json};
 
 use super::synthetic::{scratch, set};
 use super::{asif, ids, is_one_of, state};
-
-/// A sequence of numbers that is the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) % n
-    }
-}
 
 #[test]
 fn killed_at_random_moments_three_hundred_times() {
@@ -34,7 +23,7 @@ fn killed_at_random_moments_three_hundred_times() {
     set(&other, 50..70);
     let other_ids = ids(&AnchorSet::open(&other).unwrap());
     let mut contents: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    let mut numbers = Numbers(0x5EED_CAFE);
+    let mut numbers = Random::new(0x5EED_CAFE);
     // Follows the length of the commands, so that the kills are spread over them.
     let mut limit = 20_000.0_f64;
     let (mut old, mut new) = (0, 0);
@@ -60,7 +49,7 @@ fn killed_at_random_moments_three_hundred_times() {
                 contents[&parent].clone()
             }
             (2, _) => {
-                let to = kept[numbers.below(kept.len() as u64) as usize];
+                let to = kept[numbers.below(kept.len())];
                 command
                     .arg("swap")
                     .arg(&path)
@@ -72,7 +61,7 @@ fn killed_at_random_moments_three_hundred_times() {
                 other_ids.clone()
             }
             _ if now.len() > 1 => {
-                let gone = numbers.below(now.len() as u64) as usize;
+                let gone = numbers.below(now.len());
                 command.args(["anchors", "remove"]).arg(&path);
                 command.args(["--id", &now[gone]]);
                 let mut left = now.clone();
@@ -84,7 +73,7 @@ fn killed_at_random_moments_three_hundred_times() {
         let states = [state(generation, &now), state(generation + 1, &after)];
         fs_err::write(&expected, json!(states).to_string()).unwrap();
         let mut child = command.args(["--keep", "4"]).spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(numbers.below(limit as u64)));
+        std::thread::sleep(Duration::from_micros(numbers.below(limit as usize) as u64));
         child.kill().unwrap();
         let ended = child.wait_with_output().unwrap();
         let states: Vec<Value> = serde_json::from_slice(&fs_err::read(&expected).unwrap()).unwrap();

@@ -16,6 +16,8 @@ mod changes;
 mod kills;
 mod leftovers;
 mod refusals;
+#[path = "../support/skipped.rs"]
+mod skipped;
 #[path = "../synthetic/mod.rs"]
 mod synthetic;
 #[path = "../tiny_onnx/mod.rs"]

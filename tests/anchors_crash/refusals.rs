@@ -13,6 +13,7 @@ use asif::anchors::{AnchorSet, WriteOptions};
 use serde_json::Value;
 
 use super::changes::{Change, changes, encoding_changes};
+use super::skipped::{Lack, skip};
 use super::synthetic::{copy, scratch};
 use super::{asif, ids, is_one_of, state};
 
@@ -21,7 +22,8 @@ use super::{asif, ids, is_one_of, state};
 #[test]
 fn every_file_operation_may_fail() {
     if !cfg!(debug_assertions) {
-        println!("skipped: failures are injected in builds with debug assertions only");
+        let reason = "failures are injected in builds with debug assertions only";
+        skip(Lack::Elsewhere, reason);
         return;
     }
     let folder = scratch();

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::support::skipped::{Lack, skip};
 use super::support::*;
 use super::{INPUT, build, classify, folder};
 
@@ -86,7 +87,8 @@ fn a_damaged_set_is_named_file_by_file() {
 fn a_full_disk_leaves_nothing_and_names_the_file() {
     let works = Command::new("unshare").args(["-rm", "true"]).status();
     if !works.is_ok_and(|s| s.success()) {
-        println!("skipped: `unshare -rm` is not permitted here, so no small disk can be mounted");
+        let reason = "`unshare -rm` is not permitted, so no small disk can be mounted";
+        skip(Lack::Elsewhere, reason);
         return;
     }
     let dir = folder();

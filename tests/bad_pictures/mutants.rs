@@ -4,6 +4,7 @@
 
 use asif::encode::InputError;
 use asif::encode::image::decode::{DecodeBudget, decode, decode_shown};
+use asif_index::random::Random;
 use serde_json::{Value, json};
 
 use super::files::*;
@@ -16,26 +17,9 @@ const BUDGET: u64 = 64;
 /// Above it: what the process takes beside pixels, in MiB.
 const SLACK: u64 = 32;
 
-/// A generator that gives the same numbers every time (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
-
 /// The picture of this number: a seed with one to four faults.
 fn mutant(number: u64) -> (String, Vec<u8>) {
-    let mut dice = Dice(number);
+    let mut dice = Random::new(number);
     let (name, seed) = SEEDS[number as usize % SEEDS.len()];
     let mut file = seed.to_vec();
     for _ in 0..1 + dice.below(4) {
@@ -49,7 +33,7 @@ fn mutant(number: u64) -> (String, Vec<u8>) {
         let end = (at + length).min(file.len());
         match dice.below(9) {
             0 if !file.is_empty() => file[at] ^= 1 << dice.below(8),
-            1 if !file.is_empty() => file[at] = dice.next() as u8,
+            1 if !file.is_empty() => file[at] = dice.bits() as u8,
             2 => file.truncate(at),
             3 => drop(file.drain(at..end)),
             4 => {
@@ -72,7 +56,7 @@ fn mutant(number: u64) -> (String, Vec<u8>) {
                 };
                 file[at..at + 4].copy_from_slice(&bytes);
             }
-            _ => file.extend((0..length).map(|_| dice.next() as u8)),
+            _ => file.extend((0..length).map(|_| dice.bits() as u8)),
         }
     }
     (format!("{number} of {name}"), file)

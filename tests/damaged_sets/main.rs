@@ -17,6 +17,8 @@ mod damage;
 mod golden;
 mod look;
 mod sets;
+#[path = "../support/skipped.rs"]
+mod skipped;
 #[path = "../synthetic/mod.rs"]
 mod synthetic;
 #[path = "../tiny_onnx/mod.rs"]

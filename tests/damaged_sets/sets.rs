@@ -1,6 +1,5 @@
 //! The set that is damaged.
 
-use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -12,6 +11,7 @@ use asif::anchors::stored::plan::GraphPolicy;
 use asif::home::Home;
 use serde_json::json;
 
+use super::skipped::{Lack, skip};
 use super::tiny_onnx;
 
 /// A folder with encoders of a few nodes, pictures, and a set.
@@ -26,9 +26,7 @@ impl SetWorkshop {
     pub fn new(folder: &Path, program: &Path) -> Option<Self> {
         let runtime = Home::from_env().map(|home| home.runtime_library());
         let Some(runtime) = runtime.filter(|file| file.is_file()) else {
-            // Not println!, which the test runner would hide.
-            let _ = writeln!(stderr(), "skipped: no ONNX Runtime is set up");
-            assert!(std::env::var_os("ASIF_TEST_STRICT").is_none());
+            skip(Lack::Setup, "no ONNX Runtime is set up");
             return None;
         };
         tiny_onnx::encoders(folder);

@@ -8,6 +8,8 @@ use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use asif_index::random::Random;
+
 use super::cases::cases;
 use super::states::Expected;
 use super::{at_once, copy, scratch};
@@ -21,8 +23,7 @@ fn killed_at_random_moments() {
     let counts = Mutex::new([0, 0]);
     at_once(&cases, |case| {
         let expected = Expected::of(case);
-        // A number that is the same in every run.
-        let mut state: u64 = 0x9E37_79B9_7F4A_7C15 ^ case.name.len() as u64;
+        let mut random = Random::new(case.name.len() as u64);
         let mut length = Duration::ZERO;
         for round in 0..=rounds {
             let root = scratch();
@@ -40,9 +41,7 @@ fn killed_at_random_moments() {
                 length = begun.elapsed();
                 continue;
             }
-            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
-            let share = (state >> 40) as f64 / f64::from(1 << 24);
-            std::thread::sleep(length.mul_f64(0.05 + share));
+            std::thread::sleep(length.mul_f64(0.05 + random.unit()));
             let _ = child.kill();
             let done = child.wait().unwrap().success();
             counts.lock().unwrap()[usize::from(done)] += 1;

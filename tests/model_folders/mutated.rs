@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use asif_index::random::Random;
 use serde_json::{Value, json};
 
 use super::halves::asif;
@@ -14,20 +15,7 @@ use super::{runtime, tiny_onnx};
 /// Of a process: the runtime's library, its threads' stacks, and room for a few tensors.
 const MEMORY_KIB: u64 = 2 << 20;
 
-/// A sequence of numbers that is the same everywhere.
-struct Draws(u64);
-
-impl Draws {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % n
-    }
-}
-
-fn hostile(draws: &mut Draws) -> Value {
+fn hostile(draws: &mut Random) -> Value {
     let mut deep = json!(1);
     for _ in 0..100 {
         deep = json!([deep]);
@@ -58,7 +46,7 @@ fn hostile(draws: &mut Draws) -> Value {
 }
 
 /// Changes, removes or adds a value somewhere in `value`.
-fn spoil(value: &mut Value, draws: &mut Draws) {
+fn spoil(value: &mut Value, draws: &mut Random) {
     match value {
         Value::Object(map) if !map.is_empty() && draws.below(4) > 0 => {
             let at = draws.below(map.len());
@@ -128,7 +116,7 @@ fn whole(root: &Path, class: &str) {
 }
 
 /// Spoils one file of `dir`, and says how.
-fn mutate(dir: &Path, draws: &mut Draws) -> String {
+fn mutate(dir: &Path, draws: &mut Random) -> String {
     let mut files: Vec<_> = walkdir::WalkDir::new(dir)
         .into_iter()
         .filter_map(Result::ok)
@@ -186,7 +174,7 @@ fn spoilt_folders_end_with_documented_codes() {
     let count = std::env::var("ASIF_MUTATED_FOLDERS").map_or(80, |n| n.parse().unwrap());
     let mut ends = std::collections::BTreeMap::new();
     for seed in 0..count {
-        let mut draws = Draws(seed);
+        let mut draws = Random::new(seed);
         draws.below(2);
         let root = tempfile::tempdir().unwrap();
         let classes = [

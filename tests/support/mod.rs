@@ -11,6 +11,8 @@
     reason = "tests may panic and print, and each test binary uses its own part of this module"
 )]
 
+pub mod skipped;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -261,21 +263,4 @@ pub fn names_in(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// The development data, if it is there; otherwise prints why the test is skipped.
-pub fn shared_data(part: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ASIF_TEST_DATA").map_or_else(
-        || Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let path = root.join(part);
-    if path.exists() {
-        return Some(path);
-    }
-    println!(
-        "skipped: {} is not here (ASIF_TEST_DATA names the data folder)",
-        path.display()
-    );
-    None
 }

@@ -17,6 +17,7 @@ use asif::anchors::stored::segment::SegmentWriter;
 use asif::encode::{EncoderEntry, EncoderIdentity};
 use asif::modality::{Modality, Sides};
 use asif::space::SpaceParams;
+use asif_index::random::Random;
 
 /// The lengths of image and text vectors, and the space of every set.
 #[derive(Debug, Clone, Copy)]
@@ -97,18 +98,8 @@ pub fn encoder(modality: Modality, dim: usize, version: &str) -> EncoderEntry {
 
 /// `n` random directions, the same for the same seed: `[n, dim]`.
 pub fn unit_vectors(n: usize, dim: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014); the sum of four uniforms is round enough.
-    let mut uniform = || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) as f32 / u64::MAX as f32 - 0.5
-    };
-    let mut vectors: Vec<f32> = (0..n * dim)
-        .map(|_| uniform() + uniform() + uniform() + uniform())
-        .collect();
+    let mut random = Random::new(seed);
+    let mut vectors: Vec<f32> = (0..n * dim).map(|_| random.normal()).collect();
     for vector in vectors.chunks_mut(dim) {
         let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
         vector.iter_mut().for_each(|x| *x /= norm);

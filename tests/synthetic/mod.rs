@@ -15,6 +15,7 @@ use asif::encode::{EncoderEntry, EncoderIdentity};
 use asif::modality::{Modality, Sides};
 use asif::space::SpaceParams;
 use asif::space::vector::normalize;
+use asif_index::random::Random;
 
 pub const DIMS: Sides<usize> = Sides {
     image: 24,
@@ -71,15 +72,8 @@ pub fn pair_of(number: u64, dims: Sides<usize>) -> PairVectors {
 
 /// A unit vector, all of its components positive so that centring matters.
 pub fn unit(seed: u64, dim: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut vector: Vec<f32> = (0..dim)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / 16_777_216.0
-        })
-        .collect();
+    let mut random = Random::new(seed);
+    let mut vector: Vec<f32> = (0..dim).map(|_| random.unit() as f32).collect();
     normalize(&mut vector);
     vector
 }

@@ -1,34 +1,12 @@
-//! Where vectors and queries come from: files, or a seed.
-
-use std::path::PathBuf;
+//! Gets the vectors and the queries: from files, or from a seed.
 
 use super::npy::{Matrix, read_npy};
-use super::options::argument;
+use super::options::{Input, argument};
 use crate::error::Result;
-use crate::hash::mix;
+use crate::random::mix;
 
 /// Queries that are generated with generated vectors.
 const GENERATED_QUERIES: usize = 200;
-
-/// Where the vectors come from.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Input {
-    /// `.npy` files of vectors and of queries.
-    Files {
-        /// `[n, dim]`.
-        vectors: PathBuf,
-        /// `[queries, dim]`.
-        queries: PathBuf,
-    },
-    /// Clustered vectors drawn from a seed: synthetic, and to be called so.
-    Generate {
-        /// How many.
-        n: usize,
-        /// How wide.
-        dim: usize,
-    },
-}
 
 /// The vectors and the queries.
 pub(super) fn load(input: &Input) -> Result<(Matrix, Matrix)> {

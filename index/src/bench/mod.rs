@@ -2,8 +2,8 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `options` | [`BenchOptions`]: what is measured |
-//! | `input` | [`Input`]: the vectors, from files or from a seed |
+//! | `options` | [`BenchOptions`]: what is measured; [`Input`]: where vectors come from |
+//! | `input` | the vectors, from files or from a seed |
 //! | `memory` | [`Memory`]: what this process holds |
 //! | `npy` | reads `.npy` files of f32 |
 //! | `run` | [`run`]: builds, searches, compares with the exact answers |
@@ -16,8 +16,7 @@ mod npy;
 mod options;
 mod run;
 
-pub use input::Input;
 pub use memory::Memory;
 pub use npy::{Matrix, read_npy};
-pub use options::{BenchOptions, IndexKind};
+pub use options::{BenchOptions, IndexKind, Input};
 pub use run::{BenchReport, run};

@@ -2,8 +2,27 @@
 
 use std::path::PathBuf;
 
-use super::input::Input;
 use crate::error::Error;
+
+/// Where the vectors come from.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Input {
+    /// `.npy` files of vectors and of queries.
+    Files {
+        /// `[n, dim]`.
+        vectors: PathBuf,
+        /// `[queries, dim]`.
+        queries: PathBuf,
+    },
+    /// Clustered vectors drawn from a seed: synthetic, and to be called so.
+    Generate {
+        /// How many.
+        n: usize,
+        /// How wide.
+        dim: usize,
+    },
+}
 
 /// What is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,7 +7,7 @@ use super::partition::partition;
 use super::prune::{Rule, link};
 use super::reach::make_reachable;
 use crate::error::{Error, Result};
-use crate::hash::mix;
+use crate::random::mix;
 use crate::vectors::VectorSet;
 
 /// Places of layer 0 that pruning leaves free, so that [`make_reachable`] has room.

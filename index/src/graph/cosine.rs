@@ -1,7 +1,5 @@
 //! What building measures: the cosine of int8 codes.
 
-use std::cell::RefCell;
-
 use crate::simd::{Kernels, ZERO_CODE};
 use crate::vectors::VectorSet;
 
@@ -47,36 +45,6 @@ impl<'a> Cosine<'a> {
         }
     }
 
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.offsets.len()
-    }
-
-    /// Products of a row with others, for [`of`](Self::of).
-    pub fn products(&self, row: u32, others: &[u32], out: &mut Vec<i32>) {
-        let stored = &self.codes[row as usize * self.stride..][..self.stride];
-        SIGNED.with_borrow_mut(|signed| {
-            signed.clear();
-            signed.extend(stored.iter().map(|&code| (code ^ ZERO_CODE) as i8));
-            out.resize(others.len(), 0);
-            Kernels::detect().u8_at(signed, self.codes, others, out);
-        });
-    }
-
-    /// The cosine of two rows from the product of `a` as signed and `b` as stored codes.
-    #[inline(always)]
-    pub fn of(&self, a: u32, b: u32, product: i32) -> f32 {
-        let (a, b) = (a as usize, b as usize);
-        (product - self.offsets[a]) as f32 * (self.inverse[a] * self.inverse[b])
-    }
-
-    /// The cosine of two rows.
-    pub fn between(&self, a: u32, b: u32) -> f32 {
-        let mut product = Vec::with_capacity(1);
-        self.products(a, &[b], &mut product);
-        self.of(a, b, product[0])
-    }
-
     /// Copies the codes of `rows` side by side.
     pub fn gather(&self, rows: &[u32]) -> Gathered {
         let mut out = Gathered::default();
@@ -97,11 +65,6 @@ impl<'a> Cosine<'a> {
         out.signed
             .extend(out.stored.iter().map(|&code| (code ^ ZERO_CODE) as i8));
     }
-}
-
-thread_local! {
-    /// A row's codes as signed numbers.
-    static SIGNED: RefCell<Vec<i8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Some rows' codes side by side, as stored and as signed numbers.

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::NIL;
-use super::layers::{Layer, Layers};
 use super::layout::{KIND, LINKS, META, Meta, NIBBLES, ROWS, STEPS, links_of, nodes_of};
 use super::reach::mark_from;
 use crate::container::{Container, SectionName};
@@ -199,54 +198,6 @@ impl Graph {
     /// The whole file as it is mapped, for whoever brings it into memory before the first query.
     pub fn bytes(&self) -> &[u8] {
         self.source.bytes()
-    }
-
-    /// The graph in memory, as a builder goes on from it; it must be [sound](Self::verify).
-    pub(super) fn to_layers(&self) -> Layers {
-        let n = self.len();
-        let order = self.rows().to_vec();
-        let row_of = |node: u32| match node {
-            NIL => NIL,
-            node => order[node as usize],
-        };
-        let width = self.meta.width;
-        let mut links = vec![NIL; n * width];
-        for (node, of_node) in self.links().chunks_exact(width).enumerate() {
-            let slots = links[order[node] as usize * width..][..width].iter_mut();
-            for (slot, &to) in slots.zip(of_node) {
-                *slot = row_of(to);
-            }
-        }
-        let mut layers = vec![Layer {
-            rows: (0..n as u32).collect(),
-            links,
-            width,
-        }];
-        for upper in self.upper_layers() {
-            let width = self.meta.upper_width;
-            let rows: Vec<u32> = upper.nodes.iter().map(|&x| row_of(x)).collect();
-            let mut sorted: Vec<usize> = (0..rows.len()).collect();
-            sorted.sort_by_key(|&at| rows[at]);
-            let mut position = vec![0u32; rows.len()];
-            for (new, &old) in (0u32..).zip(&sorted) {
-                position[old] = new;
-            }
-            let links = sorted
-                .iter()
-                .flat_map(|&old| &upper.links[old * width..][..width])
-                .map(|&to| match to {
-                    NIL => NIL,
-                    to => position[to as usize],
-                })
-                .collect();
-            let rows = sorted.iter().map(|&at| rows[at]).collect();
-            layers.push(Layer { rows, links, width });
-        }
-        Layers {
-            layers,
-            entry: 0,
-            order,
-        }
     }
 
     pub(super) fn meta(&self) -> &Meta {

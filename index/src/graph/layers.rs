@@ -1,6 +1,5 @@
 //! A graph in memory, and what makes one.
 
-use super::NIL;
 use crate::error::Result;
 use crate::vectors::VectorSet;
 
@@ -18,34 +17,15 @@ pub struct Layers {
     pub order: Vec<u32>,
 }
 
-impl Layers {
-    /// An order for `n` rows: this one, then the rows that it does not name.
-    pub(super) fn order_for(&self, n: usize) -> Vec<u32> {
-        let old = self.order.len() as u32;
-        if old == 0 {
-            return Vec::new();
-        }
-        self.order.iter().copied().chain(old..n as u32).collect()
-    }
-}
-
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Layer {
     /// The rows of the set that it holds, ascending.
     pub rows: Vec<u32>,
-    /// Links `[rows.len(), width]`: positions in `rows`, filled up with [`NIL`].
+    /// Links `[rows.len(), width]`: positions in `rows`, filled up with [`NIL`](super::NIL).
     pub links: Vec<u32>,
     /// Places for links a node has.
     pub width: usize,
-}
-
-impl Layer {
-    /// The links of one position.
-    pub fn links_of(&self, position: usize) -> &[u32] {
-        let links = &self.links[position * self.width..][..self.width];
-        &links[..links.iter().position(|&x| x == NIL).unwrap_or(links.len())]
-    }
 }
 
 /// A way to build a graph.

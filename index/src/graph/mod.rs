@@ -8,7 +8,6 @@
 //! |---|---|
 //! | `layers` | [`Layers`]: a graph in memory, and [`Build`], what makes one |
 //! | `batch` | [`BatchBuilder`]: all nodes at once |
-//! | `insert`, `beam` | [`Inserter`]: one row after another, from nothing or from a graph |
 //! | `hnsw_rs` | `HnswRsBuilder`: the `hnsw_rs` crate, with the feature `hnsw-rs` |
 //! | `partition`, `near`, `prune`, `reach` | its four steps: overlapping parts, all pairs inside each, choice of links, every node reachable |
 //! | `cosine` | what these measure |
@@ -21,12 +20,10 @@
 //! one search a node is the idea of PiPNN (arXiv 2602.21247).
 
 mod batch;
-mod beam;
 mod cosine;
 mod file;
 #[cfg(feature = "hnsw-rs")]
 mod hnsw_rs;
-mod insert;
 mod layers;
 mod layout;
 mod near;
@@ -43,7 +40,6 @@ pub use batch::BatchBuilder;
 pub use file::{Graph, GraphReport};
 #[cfg(feature = "hnsw-rs")]
 pub use hnsw_rs::{HnswRs, HnswRsBuilder};
-pub use insert::Inserter;
 pub use layers::{Build, Layer, Layers};
 pub use layout::{KIND, MAX_UPPER};
 pub use search::Hnsw;

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::cosine::Cosine;
-use crate::hash::mix;
+use crate::random::mix;
 use crate::simd::{Kernels, TILE};
 
 /// Rows a leader has on average, before overlap.

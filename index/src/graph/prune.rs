@@ -36,11 +36,11 @@ pub(super) struct Rule {
     pub fill: usize,
 }
 
-/// Chooses among `keys` (best first, no doubles) into `out`, keys too. Ids are positions in `rows`,
-/// or rows where that is `None`.
+/// Chooses among `keys` (best first, no doubles) into `out`, keys too. Ids are positions in
+/// `rows`.
 pub(super) fn choose(
     cosine: &Cosine<'_>,
-    rows: Option<&[u32]>,
+    rows: &[u32],
     keys: &[u64],
     rule: Rule,
     room: &mut Room,
@@ -54,10 +54,7 @@ pub(super) fn choose(
     } = room;
     out.clear();
     members.clear();
-    members.extend(
-        keys.iter()
-            .map(|&key| rows.map_or(id_of(key), |rows| rows[id_of(key) as usize])),
-    );
+    members.extend(keys.iter().map(|&key| rows[id_of(key) as usize]));
     cosine.gather_into(members, gathered);
     dropped.clear();
     dropped.resize(keys.len(), false);
@@ -112,14 +109,7 @@ pub(super) fn link(
         .with_min_len(64)
         .map_init(Room::default, |room, &row| {
             let mut out = Vec::with_capacity(rule.most);
-            choose(
-                cosine,
-                Some(rows),
-                near.of(row as usize),
-                rule,
-                room,
-                &mut out,
-            );
+            choose(cosine, rows, near.of(row as usize), rule, room, &mut out);
             out
         })
         .collect();
@@ -142,7 +132,7 @@ pub(super) fn link(
                 return keys;
             }
             let mut fewer = Vec::with_capacity(rule.most);
-            choose(cosine, Some(rows), &keys, rule, room, &mut fewer);
+            choose(cosine, rows, &keys, rule, room, &mut fewer);
             fewer
         })
         .collect();
@@ -159,13 +149,14 @@ pub(super) fn link(
 mod tests {
     use super::*;
     use crate::VectorOptions;
-    use crate::test_vectors::{Random, set_with};
+    use crate::random::Random;
+    use crate::test_vectors::set_with;
 
     #[test]
     fn copies_leave_places_for_others() {
         // Row 0, thirty that hardly differ from it, and nine in directions of their own.
         let (dim, copies, others) = (16, 30, 9);
-        let mut random = Random(3);
+        let mut random = Random::new(3);
         let mut rows = Vec::new();
         for _ in 0..=copies {
             rows.extend((0..dim).map(|j| f32::from(j == 0) + 0.02 * random.normal()));
@@ -192,7 +183,7 @@ mod tests {
                 fill: others + 1,
             };
             let mut out = Vec::new();
-            choose(&cosine, None, &keys, rule, &mut Room::default(), &mut out);
+            choose(&cosine, &all, &keys, rule, &mut Room::default(), &mut out);
             assert_eq!(out.len(), others + 1);
             out.iter().filter(|&&key| id_of(key) > copies).count()
         };

@@ -194,73 +194,6 @@ fn a_graph_of_another_set_and_options_without_sense_are_refused() {
 }
 
 #[test]
-fn insertion_finds_as_much_whether_from_nothing_or_from_a_graph() {
-    let all = clustered(6000, DIM, 21);
-    let (old, set) = (
-        set_with(&all[..4500 * DIM], DIM, VectorOptions::default()),
-        set_with(&all, DIM, VectorOptions::default()),
-    );
-    let from_nothing = Inserter::default();
-    for start in [
-        from_nothing.clone(),
-        from_nothing
-            .clone()
-            .from_graph(&graph_of(&old, &from_nothing))
-            .unwrap(),
-        from_nothing
-            .from_graph(&graph_of(&old, &BatchBuilder::default()))
-            .unwrap(),
-    ] {
-        let graph = graph_of(&set, &start);
-        let report = graph.verify().unwrap();
-        assert_eq!((report.nodes, report.reachable), (6000, 6000));
-        let found = mean_recall(&set, &Hnsw::new(&set, &graph).ef(400), 200);
-        assert!(found >= 0.97, "recall {found}");
-        // The new rows are found as the old ones are.
-        for row in (4500..6000).step_by(50) {
-            let hits = Hnsw::new(&set, &graph)
-                .ef(50)
-                .search(&Query::new(set.vector(row)), 1);
-            assert_eq!(hits.unwrap()[0].id as usize, row);
-        }
-    }
-    assert!(
-        write_graph(
-            "unused",
-            &old,
-            &Inserter::default()
-                .from_graph(&graph_of(&set, &Inserter::default()))
-                .unwrap()
-        )
-        .is_err()
-    );
-}
-
-#[test]
-fn insertion_does_not_depend_on_threads() {
-    let set = set(2000);
-    let build = |threads: usize| {
-        let pool = pool(threads);
-        pool.install(|| Inserter::default().build(&set)).unwrap()
-    };
-    let one = build(1);
-    assert_eq!(one, build(2));
-    assert_eq!(one, build(5));
-    assert!(one.layers.len() > 1);
-}
-
-#[test]
-fn insertion_of_few_or_equal_rows_is_complete() {
-    for n in [0, 1, 2, 30] {
-        for rows in [clustered(n, DIM, 22), vec![1.0; n * DIM]] {
-            let set = set_with(&rows, DIM, VectorOptions::default());
-            let graph = graph_of(&set, &Inserter::default());
-            assert_eq!(graph.verify().unwrap().reachable, n);
-        }
-    }
-}
-
-#[test]
 fn readers_are_not_disturbed_by_builds() {
     let set = set(3000);
     let graph = graph_of(&set, &BatchBuilder::default());
@@ -286,19 +219,4 @@ fn readers_are_not_disturbed_by_builds() {
             graph_of(&other, &BatchBuilder::default()).verify().unwrap();
         }
     });
-}
-
-#[test]
-fn a_damaged_graph_is_not_built_on() {
-    let set = set(300);
-    let graph = graph_of(&set, &Inserter::default());
-    let mut bytes = graph.bytes().to_vec();
-    let first = bytemuck::cast_slice::<u32, u8>(&graph.links()[..8]);
-    let at = bytes.windows(first.len()).position(|w| w == first).unwrap();
-    // A link to a node that there is not.
-    bytes[at..at + 4].copy_from_slice(&1_000_000u32.to_le_bytes());
-    let damaged = Graph::from_bytes("damaged", &bytes, &set).unwrap();
-    let error = Inserter::default().from_graph(&damaged).unwrap_err();
-    assert!(error.to_string().contains("damaged"), "{error}");
-    assert!(Inserter::default().from_graph(&graph).is_ok());
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Hnsw};
-use crate::hash::mix;
+use crate::random::mix;
 use crate::search::{Flat, Hit, Query, Search, Sketch};
 use crate::vectors::VectorSet;
 

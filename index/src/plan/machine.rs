@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::hash::mix;
+use crate::random::mix;
 use crate::simd::Kernels;
 
 /// Bytes that are read to find out: more than the caches hold on most machines.

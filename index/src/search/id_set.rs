@@ -31,6 +31,20 @@ impl IdSet {
         set
     }
 
+    /// The set of `0..len` that these words have, bit `id % 64` of word `id / 64` for each id.
+    ///
+    /// `None` when there are not `len.div_ceil(64)` words or a bit past the range is set.
+    pub fn from_words(words: Vec<u64>, len: usize) -> Option<Self> {
+        let past = |last: &u64| !len.is_multiple_of(64) && last >> (len % 64) != 0;
+        let fits = words.len() == len.div_ceil(64) && !words.last().is_some_and(past);
+        fits.then_some(Self { words, len })
+    }
+
+    /// The bitmap, as [`Self::from_words`] takes it.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// The length of the range of ids, not how many are in the set.
     pub fn len(&self) -> usize {
         self.len
@@ -137,6 +151,13 @@ mod tests {
                     expected,
                     "{len} {first} {count}"
                 );
+            }
+            let words = set.words().to_vec();
+            assert_eq!(IdSet::from_words(words.clone(), len), Some(set.clone()));
+            assert_eq!(IdSet::from_words(words, len + 64), None);
+            if !len.is_multiple_of(64) {
+                let past = vec![u64::MAX; len.div_ceil(64)];
+                assert_eq!(IdSet::from_words(past, len), None);
             }
             let all = IdSet::all(len);
             assert_eq!(all.iter().collect::<Vec<_>>(), (0..len).collect::<Vec<_>>());

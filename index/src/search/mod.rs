@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `query` | [`Query`]: a vector, an affine change of the scores, a filter; its checks |
 //! | `id_set` | [`IdSet`]: a bitmap of allowed ids |
+//! | `ranked` | [`RankedIds`]: such a bitmap with each id's rank |
 //! | `top_k` | the best `k` of a stream of scores, in one total order |
 //! | `exact` | every vector in f32: one query, batches, a filter |
 //! | `rescore` | [`Rescore`]: what the best candidates are scored with in the end |
@@ -23,6 +24,7 @@ mod flat;
 mod group;
 mod id_set;
 mod query;
+mod ranked;
 mod rescore;
 mod segments;
 mod select;
@@ -32,6 +34,7 @@ pub(crate) mod top_k;
 pub use flat::Flat;
 pub use id_set::IdSet;
 pub use query::{Hit, Query};
+pub use ranked::RankedIds;
 pub use rescore::Rescore;
 pub use segments::Segments;
 pub use sketch::Sketch;

@@ -117,7 +117,7 @@ fn number(order: i64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_vectors::Random;
+    use crate::random::Random;
     use proptest::prelude::*;
 
     fn check(estimates: &[f32], wanted: usize) {
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_largest_of_many_are_found() {
-        let mut random = Random(8);
+        let mut random = Random::new(8);
         for n in [1, 31, 4095, 50_000] {
             let drawn: Vec<f32> = (0..n).map(|_| random.normal()).collect();
             let mut rising = drawn.clone();

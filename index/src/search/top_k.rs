@@ -95,13 +95,6 @@ impl TopK {
         }
     }
 
-    /// The keys of the best `k`, best first.
-    pub fn into_keys(mut self) -> Vec<u64> {
-        self.shrink();
-        self.keys.sort_unstable_by(|a, b| b.cmp(a));
-        self.keys
-    }
-
     /// The ids of the best `k`, in no order.
     pub fn into_ids(mut self) -> Vec<u32> {
         self.shrink();

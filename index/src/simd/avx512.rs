@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::four::{four_at, four_queries, four_rows};
+use super::four::{at_kernel, rows_kernel, tile_kernel};
 use super::kernels::kernel_table;
-use super::{Kernels, Line, SKETCH_ROWS, TILE, f16};
+use super::{Kernels, Line, SKETCH_ROWS, f16};
 
 /// The kernels, if this processor has what they need.
 pub(super) fn detect() -> Option<Kernels> {
@@ -150,113 +150,20 @@ fn sum_quarters(sums: [__m512i; 4]) -> [i32; 4] {
     super::x86::sum_lanes_i32(quarter)
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn f32_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
-    let n = out.len();
-    for (group, out) in out.chunks_mut(4).enumerate() {
-        let [sums] = dots_f32([query], four_rows(rows, query.len(), 4 * group, n));
-        out.copy_from_slice(&sums[..out.len()]);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn f32_tile(queries: &[f32], rows: &[f32], out: &mut [f32]) {
-    let n = out.len() / TILE;
-    let queries = four_queries(queries);
-    for first in (0..n).step_by(4) {
-        let sums = dots_f32(queries, four_rows(rows, queries[0].len(), first, n));
-        let count = (n - first).min(4);
-        for (q, sums) in sums.iter().enumerate() {
-            out[q * n + first..][..count].copy_from_slice(&sums[..count]);
-        }
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
-    let dim = query.len();
-    for &id in ids.iter().take(AHEAD_F32) {
-        super::x86::prefetch(&vectors[id as usize * dim..][..dim]);
-    }
-    for (group, out) in out.chunks_mut(4).enumerate() {
-        for &id in ids.iter().skip(4 * group + AHEAD_F32).take(4) {
-            super::x86::prefetch(&vectors[id as usize * dim..][..dim]);
-        }
-        let [sums] = dots_f32([query], four_at(vectors, dim, ids, 4 * group));
-        out.copy_from_slice(&sums[..out.len()]);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn f16_rows(query: &[f32], rows: &[f16], out: &mut [f32]) {
-    let n = out.len();
-    for (group, out) in out.chunks_mut(4).enumerate() {
-        let sums = dots_f16(query, four_rows(rows, query.len(), 4 * group, n));
-        out.copy_from_slice(&sums[..out.len()]);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn f16_at(query: &[f32], rows: &[f16], ids: &[u32], out: &mut [f32]) {
-    let dim = query.len();
-    for &id in ids.iter().take(AHEAD_F16) {
-        super::x86::prefetch(&rows[id as usize * dim..][..dim]);
-    }
-    for (group, out) in out.chunks_mut(4).enumerate() {
-        for &id in ids.iter().skip(4 * group + AHEAD_F16).take(4) {
-            super::x86::prefetch(&rows[id as usize * dim..][..dim]);
-        }
-        let sums = dots_f16(query, four_at(rows, dim, ids, 4 * group));
-        out.copy_from_slice(&sums[..out.len()]);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
-    let n = out.len();
-    for (group, out) in out.chunks_mut(4).enumerate() {
-        let rows = four_rows(codes, query.len(), 4 * group, n);
-        // The processor's own prefetching stops at each page's end.
-        for row in rows {
-            super::x86::prefetch_behind(row, 4096);
-        }
-        let [sums] = dots_u8([query], rows);
-        out.copy_from_slice(&sums[..out.len()]);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
-    let n = out.len() / TILE;
-    let queries = four_queries(queries);
-    for first in (0..n).step_by(4) {
-        let rows = four_rows(codes, queries[0].len(), first, n);
-        // As many codes again are next.
-        for row in rows {
-            super::x86::prefetch_behind(row, codes.len());
-        }
-        let sums = dots_u8(queries, rows);
-        let count = (n - first).min(4);
-        for (q, sums) in sums.iter().enumerate() {
-            out[q * n + first..][..count].copy_from_slice(&sums[..count]);
-        }
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
-    let stride = query.len();
-    for &id in ids.iter().take(AHEAD_U8) {
-        super::x86::prefetch(&codes[id as usize * stride..][..stride]);
-    }
-    for (group, out) in out.chunks_mut(4).enumerate() {
-        for &id in ids.iter().skip(4 * group + AHEAD_U8).take(4) {
-            super::x86::prefetch(&codes[id as usize * stride..][..stride]);
-        }
-        let [sums] = dots_u8([query], four_at(codes, stride, ids, 4 * group));
-        out.copy_from_slice(&sums[..out.len()]);
-    }
-}
+rows_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f32_rows(f32, f32) -> f32, 0, |query, rows| dots_f32([query], rows)[0]);
+tile_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f32_tile(f32, f32) -> f32, next: false,
+    |queries, rows| dots_f32(queries, rows), |sums| sums);
+at_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f32_at(f32, f32) -> f32, packed: 1, ahead: AHEAD_F32,
+    |query, rows| dots_f32([query], rows)[0]);
+rows_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f16_rows(f32, f16) -> f32, 0, |query, rows| dots_f16(query, rows));
+at_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f16_at(f32, f16) -> f32, packed: 1, ahead: AHEAD_F16,
+    |query, rows| dots_f16(query, rows));
+// The processor's own prefetching stops at each page's end.
+rows_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u8_rows(i8, u8) -> i32, 4096, |query, rows| dots_u8([query], rows)[0]);
+tile_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u8_tile(i8, u8) -> i32, next: true,
+    |queries, rows| dots_u8(queries, rows), |sums| sums);
+at_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u8_at(i8, u8) -> i32, packed: 1, ahead: AHEAD_U8,
+    |query, rows| dots_u8([query], rows)[0]);
 
 /// Products of one query with four rows of 4-bit codes; the length is a multiple of 64 bytes.
 #[inline]
@@ -288,20 +195,8 @@ fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
     sum_quarters(sums)
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
-    let width = query.len() / 2;
-    for &id in ids.iter().take(AHEAD_U4) {
-        super::x86::prefetch(&codes[id as usize * width..][..width]);
-    }
-    for (group, out) in out.chunks_mut(4).enumerate() {
-        for &id in ids.iter().skip(4 * group + AHEAD_U4).take(4) {
-            super::x86::prefetch(&codes[id as usize * width..][..width]);
-        }
-        let sums = dots_u4(query, four_at(codes, width, ids, 4 * group));
-        out.copy_from_slice(&sums[..out.len()]);
-    }
-}
+at_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u4_at(i8, u8) -> i32, packed: 2, ahead: AHEAD_U4,
+    |query, rows| dots_u4(query, rows));
 
 /// Bytes ahead of the bits in use whose lines are asked for: a page, where the processor's own
 /// prefetching stops.

@@ -1,6 +1,12 @@
-//! What a kernel multiplies at once: four rows, four queries.
+//! What a kernel multiplies at once: four rows, four queries; and the loops around it.
+#![allow(
+    unused_macros,
+    unused_imports,
+    clippy::allow_attributes,
+    reason = "unused where only the reference is"
+)]
 
-use super::TILE;
+use super::{TILE, prefetch};
 
 /// The four rows from `first` on of `n` rows of `width`; past the end the last one again.
 ///
@@ -42,3 +48,89 @@ pub(super) fn four_queries<T>(queries: &[T]) -> [&[T]; 4] {
         &queries[3 * width..],
     ]
 }
+
+/// Asks for the lines of the rows that some ids name.
+#[inline(always)]
+pub(super) fn prefetch_at<'a, T>(rows: &[T], width: usize, ids: impl Iterator<Item = &'a u32>) {
+    for &id in ids {
+        prefetch(&rows[id as usize * width..][..width]);
+    }
+}
+
+// The loops around the products are macros and no functions that take the product as a closure: a
+// function is compiled for every processor, and what needs a feature of some is not inlined into it.
+
+/// Makes a kernel of one query and all rows of `|query, four rows| -> four products`.
+///
+/// Behind each row, the lines that lie so many bytes away are asked for; none for 0.
+macro_rules! rows_kernel {
+    ($features:literal, $name:ident($query:ty, $row:ty) -> $out:ty, $behind:expr,
+     |$one:ident, $four:ident| $sums:expr) => {
+        #[target_feature(enable = $features)]
+        fn $name($one: &[$query], rows: &[$row], out: &mut [$out]) {
+            let n = out.len();
+            for (group, out) in out.chunks_mut(4).enumerate() {
+                let $four = $crate::simd::four::four_rows(rows, $one.len(), 4 * group, n);
+                for row in $four {
+                    $crate::simd::prefetch_behind(row, $behind);
+                }
+                let sums = $sums;
+                out.copy_from_slice(&sums[..out.len()]);
+            }
+        }
+    };
+}
+
+/// Makes a kernel of a tile's four queries and all rows: of `|four queries, four rows| -> list`, four
+/// things one a query, and `|thing| -> four products`. The list is the queries where a product takes
+/// one at a time, and the products where it takes all at once.
+///
+/// `next` says whether as many rows again are next and are asked for.
+macro_rules! tile_kernel {
+    ($features:literal, $name:ident($query:ty, $row:ty) -> $out:ty, next: $next:literal,
+     |$queries:ident, $four:ident| $list:expr, |$one:ident| $sums:expr) => {
+        #[target_feature(enable = $features)]
+        fn $name(queries: &[$query], rows: &[$row], out: &mut [$out]) {
+            let n = out.len() / $crate::simd::TILE;
+            let behind = if $next { size_of_val(rows) } else { 0 };
+            let $queries = $crate::simd::four::four_queries(queries);
+            for first in (0..n).step_by(4) {
+                let $four = $crate::simd::four::four_rows(rows, $queries[0].len(), first, n);
+                for row in $four {
+                    $crate::simd::prefetch_behind(row, behind);
+                }
+                let count = (n - first).min(4);
+                for (q, $one) in $list.into_iter().enumerate() {
+                    let sums = $sums;
+                    out[q * n + first..][..count].copy_from_slice(&sums[..count]);
+                }
+            }
+        }
+    };
+}
+
+/// Makes a kernel of one query and the rows that ids name, as [`rows_kernel`] does.
+///
+/// A row has one number for so many of the query's; so many rows ahead are asked for.
+macro_rules! at_kernel {
+    ($features:literal, $name:ident($query:ty, $row:ty) -> $out:ty, packed: $packed:expr,
+     ahead: $ahead:expr, |$one:ident, $four:ident| $sums:expr) => {
+        #[target_feature(enable = $features)]
+        fn $name($one: &[$query], rows: &[$row], ids: &[u32], out: &mut [$out]) {
+            let (packed, ahead): (usize, usize) = ($packed, $ahead);
+            let width = $one.len() / packed;
+            $crate::simd::four::prefetch_at(rows, width, ids.iter().take(ahead));
+            for (group, out) in out.chunks_mut(4).enumerate() {
+                if ahead > 0 {
+                    let next = ids.iter().skip(4 * group + ahead).take(4);
+                    $crate::simd::four::prefetch_at(rows, width, next);
+                }
+                let $four = $crate::simd::four::four_at(rows, width, ids, 4 * group);
+                let sums = $sums;
+                out.copy_from_slice(&sums[..out.len()]);
+            }
+        }
+    };
+}
+
+pub(super) use {at_kernel, rows_kernel, tile_kernel};

@@ -1,9 +1,8 @@
 //! The table of one instruction set's functions, which checks lengths before it calls them.
 
 use std::fmt;
-use std::sync::OnceLock;
 
-use super::{CODE_ALIGN, SKETCH_ROWS, TILE, f16, scalar};
+use super::{CODE_ALIGN, SKETCH_ROWS, TILE, f16};
 
 /// The table of the functions of a module; may be used only where the processor has been found
 /// to have the features that they are compiled for.
@@ -88,36 +87,6 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// The best set that this processor has; looked up once.
-    pub fn detect() -> &'static Self {
-        static BEST: OnceLock<Kernels> = OnceLock::new();
-        BEST.get_or_init(|| *Self::available().last().unwrap_or(&scalar::KERNELS))
-    }
-
-    /// The reference.
-    pub fn scalar() -> &'static Self {
-        &scalar::KERNELS
-    }
-
-    /// All sets that this processor has, the reference first and the best last.
-    pub fn available() -> Vec<Self> {
-        #[allow(
-            unused_mut,
-            clippy::allow_attributes,
-            reason = "there may be nothing to add"
-        )]
-        let mut found = vec![scalar::KERNELS];
-        // Miri interprets no vendor intrinsics.
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        {
-            found.extend(super::avx2::detect());
-            found.extend(super::avx512::detect());
-        }
-        #[cfg(all(target_arch = "aarch64", not(miri)))]
-        found.extend(super::neon::detect());
-        found
-    }
-
     /// The instruction set's name.
     pub fn name(&self) -> &'static str {
         self.name

@@ -2,13 +2,14 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `detect` | which sets this processor has |
 //! | `kernels` | [`Kernels`]: the table of a set's functions, the door where lengths are checked |
 //! | [`scalar`] | the reference; it *defines* what the others compute |
 //! | `avx2` | x86-64 with AVX2, FMA and F16C |
 //! | `avx512` | x86-64 with AVX-512 F, BW, DQ, VL and VNNI |
 //! | `neon` | aarch64 |
 //! | `x86` | what both of x86-64 share |
-//! | `four` | four rows, four queries: what a vector kernel multiplies at once |
+//! | `four` | four rows, four queries: what a vector kernel multiplies at once, and the loops around it |
 //!
 //! **f32.** One product is defined to the last bit: 16 lanes, lane `l` adds up the columns
 //! `l, l + 16, ..` in order, each by a fused multiply-add; then the lanes are added in a fixed tree
@@ -35,6 +36,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod detect;
 mod four;
 mod kernels;
 #[cfg(target_arch = "aarch64")]
@@ -66,4 +68,15 @@ pub fn prefetch<T>(soon: &[T]) {
     x86::prefetch(soon);
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = soon;
+}
+
+/// As [`prefetch`] for the lines that lie so many bytes behind a row's; does nothing for 0.
+#[inline(always)]
+fn prefetch_behind<T>(row: &[T], bytes: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if bytes > 0 {
+        x86::prefetch_behind(row, bytes);
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = (row, bytes);
 }

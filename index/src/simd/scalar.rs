@@ -8,15 +8,15 @@ pub const LANES: usize = 16;
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "scalar",
-    f32_rows,
-    f32_tile,
-    f32_at,
-    f16_rows,
-    f16_at,
-    u8_rows,
-    u8_tile,
-    u8_at,
-    u4_at,
+    f32_rows: |query, all, out| rows(query, all, out, dot_f32),
+    f32_tile: |queries, all, out| tile(queries, all, out, dot_f32),
+    f32_at: |query, all, ids, out| at(query, (all, query.len()), ids, out, dot_f32),
+    f16_rows: |query, all, out| rows(query, all, out, dot_f16),
+    f16_at: |query, all, ids, out| at(query, (all, query.len()), ids, out, dot_f16),
+    u8_rows: |query, all, out| rows(query, all, out, dot_u8),
+    u8_tile: |queries, all, out| tile(queries, all, out, dot_u8),
+    u8_at: |query, all, ids, out| at(query, (all, query.len()), ids, out, dot_u8),
+    u4_at: |query, all, ids, out| at(query, (all, query.len() / 2), ids, out, dot_u4),
     sketches,
     estimates,
     count_from,
@@ -101,66 +101,32 @@ pub fn dot_u4(query: &[i8], codes: &[u8]) -> i32 {
     sum
 }
 
-fn f32_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
+/// The products of one query with all rows.
+fn rows<Q, R, S>(query: &[Q], rows: &[R], out: &mut [S], dot: impl Fn(&[Q], &[R]) -> S) {
     for (row, out) in rows.chunks_exact(query.len().max(1)).zip(out) {
-        *out = dot_f32(query, row);
+        *out = dot(query, row);
     }
 }
 
-fn f32_tile(queries: &[f32], rows: &[f32], out: &mut [f32]) {
+/// The products of a tile's queries with all rows.
+fn tile<Q, R, S>(queries: &[Q], all: &[R], out: &mut [S], dot: impl Fn(&[Q], &[R]) -> S) {
     let n = out.len() / super::TILE;
-    for (query, out) in four_queries(queries)
-        .into_iter()
-        .zip(out.chunks_exact_mut(n.max(1)))
-    {
-        f32_rows(query, rows, out);
+    let outs = out.chunks_exact_mut(n.max(1));
+    for (query, out) in four_queries(queries).into_iter().zip(outs) {
+        rows(query, all, out, &dot);
     }
 }
 
-fn f32_at(query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
+/// The products of one query with the rows of this width that ids name.
+fn at<Q, R, S>(
+    query: &[Q],
+    (rows, width): (&[R], usize),
+    ids: &[u32],
+    out: &mut [S],
+    dot: impl Fn(&[Q], &[R]) -> S,
+) {
     for (&id, out) in ids.iter().zip(out) {
-        *out = dot_f32(query, &vectors[id as usize * query.len()..][..query.len()]);
-    }
-}
-
-fn f16_rows(query: &[f32], rows: &[f16], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(query.len().max(1)).zip(out) {
-        *out = dot_f16(query, row);
-    }
-}
-
-fn f16_at(query: &[f32], rows: &[f16], ids: &[u32], out: &mut [f32]) {
-    for (&id, out) in ids.iter().zip(out) {
-        *out = dot_f16(query, &rows[id as usize * query.len()..][..query.len()]);
-    }
-}
-
-fn u8_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
-    for (row, out) in codes.chunks_exact(query.len().max(1)).zip(out) {
-        *out = dot_u8(query, row);
-    }
-}
-
-fn u8_tile(queries: &[i8], codes: &[u8], out: &mut [i32]) {
-    let n = out.len() / super::TILE;
-    for (query, out) in four_queries(queries)
-        .into_iter()
-        .zip(out.chunks_exact_mut(n.max(1)))
-    {
-        u8_rows(query, codes, out);
-    }
-}
-
-fn u8_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
-    for (&id, out) in ids.iter().zip(out) {
-        *out = dot_u8(query, &codes[id as usize * query.len()..][..query.len()]);
-    }
-}
-
-fn u4_at(query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
-    let width = query.len() / 2;
-    for (&id, out) in ids.iter().zip(out) {
-        *out = dot_u4(query, &codes[id as usize * width..][..width]);
+        *out = dot(query, &rows[id as usize * width..][..width]);
     }
 }
 

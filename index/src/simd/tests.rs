@@ -1,4 +1,5 @@
 use super::*;
+use crate::random::Random;
 use proptest::prelude::*;
 
 fn vectors(n: usize, dim: usize) -> impl Strategy<Value = Vec<f32>> {
@@ -86,15 +87,9 @@ proptest! {
         ids in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
         let stride = lines * CODE_ALIGN;
-        let mut state = seed | 1;
-        let mut byte = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        };
-        let codes: Vec<u8> = (0..n * stride).map(|_| byte()).collect();
-        let queries: Vec<i8> = (0..TILE * stride).map(|_| byte() as i8).collect();
+        let mut random = Random::new(seed);
+        let codes: Vec<u8> = (0..n * stride).map(|_| random.bits() as u8).collect();
+        let queries: Vec<i8> = (0..TILE * stride).map(|_| random.bits() as i8).collect();
         let ids: Vec<u32> = ids.iter().map(|i| i.index(n) as u32).collect();
         let mut expected = vec![0; TILE * n];
         for (q, out) in queries.chunks_exact(stride).zip(expected.chunks_exact_mut(n)) {
@@ -118,12 +113,12 @@ proptest! {
 
 #[test]
 fn all_4_bit_kernels_agree() {
-    let mut random = crate::test_vectors::Random(5);
+    let mut random = Random::new(5);
     for blocks in 1..5 {
         let (width, n) = (blocks * CODE_ALIGN, 11);
-        let codes: Vec<u8> = (0..n * width).map(|_| random.next() as u8).collect();
-        let query: Vec<i8> = (0..2 * width).map(|_| random.next() as i8).collect();
-        let ids: Vec<u32> = (0..37).map(|_| (random.next() % n as u64) as u32).collect();
+        let codes: Vec<u8> = (0..n * width).map(|_| random.bits() as u8).collect();
+        let query: Vec<i8> = (0..2 * width).map(|_| random.bits() as i8).collect();
+        let ids: Vec<u32> = (0..37).map(|_| random.below(n) as u32).collect();
         let expected: Vec<i32> = ids
             .iter()
             .map(|&i| scalar::dot_u4(&query, &codes[i as usize * width..][..width]))
@@ -140,13 +135,13 @@ fn all_4_bit_kernels_agree() {
 
 #[test]
 fn all_1_bit_kernels_agree() {
-    let mut random = crate::test_vectors::Random(6);
+    let mut random = Random::new(6);
     for (width, blocks) in [(2, 1), (2, 5), (4, 2), (48, 3), (160, 1), (166, 2)] {
         let n = blocks * SKETCH_ROWS;
-        let bits: Vec<u8> = (0..n * width).map(|_| random.next() as u8).collect();
+        let bits: Vec<u8> = (0..n * width).map(|_| random.bits() as u8).collect();
         for low in [0, 63] {
             let tables: Vec<u8> = (0..width * 32)
-                .map(|_| random.next() as u8 & 63 | low)
+                .map(|_| random.bits() as u8 & 63 | low)
                 .collect();
             let mut expected = vec![0; n];
             scalar::sketches(&tables, &bits, &mut expected);

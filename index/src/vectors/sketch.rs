@@ -114,8 +114,8 @@ impl QuerySketch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
     use crate::simd::scalar;
-    use crate::test_vectors::Random;
     use crate::vectors::layout::sketch_width_of;
 
     /// The estimates of `<query, row - center>`.
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_vectors_product_with_itself_is_exact_and_others_are_not_biased() {
-        let mut random = Random(3);
+        let mut random = Random::new(3);
         for dim in [5, 64, 130, 384, 5000] {
             let center: Vec<f32> = (0..dim).map(|_| random.normal()).collect();
             let own: Vec<f32> = (0..dim).map(|_| random.normal()).collect();

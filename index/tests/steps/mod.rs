@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use asif_index::{
-    BatchBuilder, Flat, Graph, Hit, Hnsw, IdSet, Inserter, Query, Rescore, Search, VectorOptions,
-    VectorSet, VectorSetWriter, write_graph,
+    BatchBuilder, Flat, Graph, Hit, Hnsw, IdSet, Query, Rescore, Search, VectorOptions, VectorSet,
+    VectorSetWriter, write_graph,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -67,7 +67,7 @@ pub fn vector_file(bytes: &[u8]) -> usize {
     sets.len()
 }
 
-/// The same for a graph over a good set; a graph that opens is also built on.
+/// The same for a graph over a good set.
 pub fn graph_file(bytes: &[u8]) -> usize {
     let resealed = resealed(bytes);
     let files = [Some(bytes), resealed.as_deref()].into_iter().flatten();
@@ -81,11 +81,8 @@ pub fn graph_file(bytes: &[u8]) -> usize {
         for searcher in [&hnsw, &wide, &codes] {
             ask(searcher, SET.vector(7), false);
         }
-        let verified = graph.verify();
-        let grown = Inserter::default().from_graph(graph);
-        let grown = grown.and_then(|from| asif_index::graph::Build::build(&from, &SET));
-        // A graph whose links are all right can be built on.
-        assert!(verified.is_err() || grown.is_ok(), "{grown:?}");
+        // Whatever it says, it must come to an end.
+        let _ = graph.verify();
     }
     graphs.len()
 }

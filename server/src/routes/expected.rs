@@ -7,19 +7,24 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// The schemas of all bodies.
-static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(&super::document()).expect("it was written as JSON"));
+/// The OpenAPI document, for the schemas of all bodies.
+static DOCUMENT: OnceLock<Value> = OnceLock::new();
+
+/// Takes the document that bodies are compared with; once, before the first body comes.
+pub(super) fn know_bodies(document: &str) {
+    DOCUMENT.get_or_init(|| serde_json::from_str(document).expect("it was written as JSON"));
+}
 
 /// What is wrong with a body that is JSON and not what the schema of this name asks for: the field by
 /// its path, what was expected, what was found. None where the schema finds nothing wrong.
 pub(super) fn mismatch(schema: &str, bytes: &[u8]) -> Option<String> {
-    let schema = DOCUMENT.pointer(&format!("/components/schemas/{schema}"))?;
+    let schema = format!("/components/schemas/{schema}");
+    let schema = DOCUMENT.get()?.pointer(&schema)?;
     let found = RefCell::new(None);
     let node = Node {
         schema,
@@ -42,7 +47,8 @@ struct Node<'a> {
 fn resolved(schema: &Value) -> &Value {
     match schema["$ref"].as_str() {
         Some(name) => DOCUMENT
-            .pointer(name.trim_start_matches('#'))
+            .get()
+            .and_then(|document| document.pointer(name.trim_start_matches('#')))
             .map_or(schema, resolved),
         None => schema,
     }
@@ -334,6 +340,7 @@ mod tests {
 
     #[test]
     fn a_mismatch_names_the_field_what_was_expected_and_what_was_found() {
+        know_bodies(&crate::openapi());
         let told = |body: &str| mismatch("Classify", body.as_bytes()).unwrap_or_default();
         assert_eq!(told("[]"), "the body: expected an object, found a list");
         assert_eq!(

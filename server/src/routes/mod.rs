@@ -39,51 +39,70 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state as layer;
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::get;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::Refusal;
 use super::state::App;
 use super::{auth, limits, log};
 
+/// What is computed, within the limits on requests.
+fn work() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(zero_shot::first))
+        .routes(routes!(zero_shot::named))
+        .routes(routes!(embeddings::embed))
+        .routes(routes!(classify::classify))
+        .routes(routes!(explain::explain))
+        .routes(routes!(similarity::similarity))
+        .routes(routes!(space::map))
+        .routes(routes!(space::anchor))
+        .routes(routes!(space::picture))
+}
+
+/// What is only told: outside the limits, so that a full server can still be looked into.
+fn told() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(embeddings::models))
+        .routes(routes!(space::sets))
+        .routes(routes!(templates::templates))
+        .routes(routes!(space::generations))
+        .routes(routes!(status::info))
+        .routes(routes!(status::metrics))
+}
+
+/// What changes a set.
+fn changes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(admin::add))
+        .routes(routes!(admin::remove))
+        .routes(routes!(admin::swap))
+        .routes(routes!(admin::rollback))
+}
+
+/// What everybody may ask for.
+fn open() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(page::index))
+        .routes(routes!(page::file))
+        .routes(routes!(status::health))
+        .routes(routes!(status::ready))
+}
+
 /// All routes, behind the layers that each kind needs.
 pub(super) fn router(app: &App) -> Router {
-    let work = Router::new()
-        .route("/", post(zero_shot::first))
-        .route("/models/{name}", post(zero_shot::named))
-        .route("/v1/embeddings", post(embeddings::embed))
-        .route("/v1/classify", post(classify::classify))
-        .route("/v1/explain", post(explain::explain))
-        .route("/v1/similarity", post(similarity::similarity))
-        .route("/v1/sets/{name}/map", get(space::map))
-        .route("/v1/sets/{name}/anchors/{anchor}", get(space::anchor))
-        .route(
-            "/v1/sets/{name}/anchors/{anchor}/image",
-            get(space::picture),
-        )
-        .layer(layer(app.clone(), limits::admit))
-        // Not by the admission, so that a full server can still be looked into.
-        .route("/v1/models", get(embeddings::models))
-        .route("/v1/sets", get(space::sets))
-        .route("/v1/templates", get(templates::templates))
-        .route("/v1/sets/{name}/generations", get(space::generations))
-        .route("/info", get(status::info))
-        .route("/metrics", get(status::metrics))
-        .layer(layer(app.clone(), auth::public));
-    let admin = Router::new()
-        .route("/admin/sets/{name}/add", post(admin::add))
-        .route("/admin/sets/{name}/remove", post(admin::remove))
-        .route("/admin/sets/{name}/swap", post(admin::swap))
-        .route("/admin/sets/{name}/rollback", post(admin::rollback))
-        .layer(layer(app.clone(), limits::admit_change))
-        .layer(layer(app.clone(), auth::admin));
-    let open = Router::new()
-        .route("/", get(page::index))
-        .route("/page/{file}", get(page::file))
-        .route("/health", get(status::health))
-        .route("/ready", get(status::ready))
-        .route("/openapi.json", get(openapi));
+    expected::know_bodies(&document());
+    let work = Router::from(work())
+        .layer(layer(app.room().clone(), limits::admit))
+        .merge(told())
+        .layer(layer(app.gate().clone(), auth::public));
+    let admin = Router::from(changes())
+        .layer(layer(app.room().clone(), limits::admit_change))
+        .layer(layer(app.gate().clone(), auth::admin));
+    let open = Router::from(open()).route("/openapi.json", get(openapi));
     work.merge(admin)
         .merge(open)
         .fallback(|| async {
@@ -101,10 +120,11 @@ pub(super) fn router(app: &App) -> Router {
 
 /// The routes that tell how the server is, for a port of their own: no key, no admission.
 pub(super) fn probes(app: &App) -> Router {
-    Router::new()
-        .route("/health", get(status::health))
-        .route("/ready", get(status::ready))
-        .route("/metrics", get(status::metrics))
+    let told = OpenApiRouter::new()
+        .routes(routes!(status::health))
+        .routes(routes!(status::ready))
+        .routes(routes!(status::metrics));
+    Router::from(told)
         .fallback(|| async {
             let message = "this port has /health, /ready and /metrics only";
             Refusal::not_found("no_route", message)
@@ -114,38 +134,13 @@ pub(super) fn probes(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-/// The routes as OpenAPI has them.
+/// What the OpenAPI document says beside the routes.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "asif",
         description = "Zero-shot classification, embeddings and explanations in a space made of image-text pairs, without training.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
-    ),
-    paths(
-        zero_shot::first,
-        zero_shot::named,
-        embeddings::embed,
-        embeddings::models,
-        classify::classify,
-        explain::explain,
-        similarity::similarity,
-        templates::templates,
-        space::sets,
-        space::map,
-        space::anchor,
-        space::picture,
-        space::generations,
-        admin::add,
-        admin::remove,
-        admin::swap,
-        admin::rollback,
-        status::health,
-        status::ready,
-        status::info,
-        status::metrics,
-        page::index,
-        page::file,
     ),
     modifiers(&Keys),
 )]
@@ -166,8 +161,14 @@ impl Modify for Keys {
 
 /// The OpenAPI document.
 pub(super) fn document() -> String {
-    let written = Document::openapi().to_pretty_json();
-    written.expect("what is derived from types can be written")
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(work())
+        .merge(told())
+        .merge(changes())
+        .merge(open())
+        .into_openapi()
+        .to_pretty_json()
+        .expect("what is derived from types can be written")
 }
 
 async fn openapi() -> impl IntoResponse {

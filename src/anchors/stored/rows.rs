@@ -1,6 +1,6 @@
 //! Which of the stored pairs are live, and their numbers.
 
-use asif_index::IdSet;
+use asif_index::{IdSet, RankedIds};
 
 /// The pairs of a generation that are live, and their numbers among each other.
 ///
@@ -8,17 +8,8 @@ use asif_index::IdSet;
 #[derive(Debug, Clone)]
 pub struct Live {
     /// `None` when all are live.
-    some: Option<Bitmap>,
+    some: Option<RankedIds>,
     stored: usize,
-}
-
-#[derive(Debug, Clone)]
-struct Bitmap {
-    allowed: IdSet,
-    words: Vec<u64>,
-    /// How many live pairs there are before each word.
-    before: Vec<u32>,
-    count: usize,
 }
 
 impl Live {
@@ -30,36 +21,17 @@ impl Live {
     /// All of `stored` pairs but those in the rows `removed`.
     pub(crate) fn without(stored: usize, removed: impl Iterator<Item = usize>) -> Self {
         let mut allowed = IdSet::all(stored);
-        let mut words = vec![u64::MAX; stored.div_ceil(64)];
-        if let Some(last) = words.last_mut().filter(|_| !stored.is_multiple_of(64)) {
-            *last = (1 << (stored % 64)) - 1;
-        }
         for row in removed {
-            if allowed.remove(row) {
-                words[row / 64] &= !(1 << (row % 64));
-            }
+            allowed.remove(row);
         }
-        let mut count = 0;
-        let before = words
-            .iter()
-            .map(|word| {
-                let before = count;
-                count += word.count_ones();
-                before
-            })
-            .collect();
-        let some = (count as usize != stored).then_some(Bitmap {
-            allowed,
-            words,
-            before,
-            count: count as usize,
-        });
+        let ranked = RankedIds::new(allowed);
+        let some = (ranked.count() != stored).then_some(ranked);
         Self { some, stored }
     }
 
     /// How many pairs are live.
     pub fn len(&self) -> usize {
-        self.some.as_ref().map_or(self.stored, |s| s.count)
+        self.some.as_ref().map_or(self.stored, RankedIds::count)
     }
 
     /// Whether none is.
@@ -74,38 +46,27 @@ impl Live {
 
     /// The live rows as a filter for a search; `None` when all are live.
     pub fn allowed(&self) -> Option<&IdSet> {
-        self.some.as_ref().map(|s| &s.allowed)
+        self.some.as_ref().map(RankedIds::ids)
     }
 
     /// Whether the pair in row `row` is live.
     pub fn contains(&self, row: usize) -> bool {
         self.some
             .as_ref()
-            .map_or(row < self.stored, |s| s.allowed.contains(row))
+            .map_or(row < self.stored, |s| s.ids().contains(row))
     }
 
     /// How many live pairs stand before the stored row `row`: the number of that row's pair, if it is live.
     pub fn number(&self, row: usize) -> usize {
-        let Some(some) = &self.some else { return row };
-        let (at, bit) = (row / 64, row % 64);
-        let earlier = some.words[at] & ((1u64 << bit) - 1);
-        some.before[at] as usize + earlier.count_ones() as usize
+        self.some.as_ref().map_or(row, |some| some.rank(row))
     }
 
     /// The row of live pair number `number`.
     pub fn row(&self, number: usize) -> Option<usize> {
-        let Some(some) = &self.some else {
-            return (number < self.stored).then_some(number);
-        };
-        if number >= some.count {
-            return None;
+        match &self.some {
+            Some(some) => some.select(number),
+            None => (number < self.stored).then_some(number),
         }
-        let at = some.before.partition_point(|&b| b as usize <= number) - 1;
-        let mut word = some.words[at];
-        for _ in some.before[at] as usize..number {
-            word &= word - 1;
-        }
-        Some(at * 64 + word.trailing_zeros() as usize)
     }
 
     /// The rows of the live pairs, ascending.

@@ -16,6 +16,7 @@
 
 use std::path::Path;
 
+use asif_index::IdSet;
 use asif_index::container::{Container, ContainerWriter};
 use asif_index::mmap::MappedFile;
 
@@ -34,8 +35,8 @@ const ROWS: &str = "rows";
 /// What is removed from a generation.
 #[derive(Debug, Clone)]
 pub struct Tombstones {
-    /// For each covered segment its stored pairs and the words of its bitmap.
-    segments: Vec<(u64, Vec<u64>)>,
+    /// For each covered segment those removed of its stored pairs.
+    segments: Vec<IdSet>,
     sums: Sides<VectorSum>,
 }
 
@@ -61,15 +62,12 @@ impl Tombstones {
         vectors: Sides<&[f32]>,
     ) -> bool {
         for entry in entries.iter().take(segment + 1).skip(self.segments.len()) {
-            let words = (entry.pairs as usize).div_ceil(64);
-            self.segments.push((entry.pairs, vec![0; words]));
+            self.segments.push(IdSet::none(entry.pairs as usize));
         }
-        let (pairs, words) = &mut self.segments[segment];
-        let bit = 1u64 << (row % 64);
-        if row as u64 >= *pairs || words[row / 64] & bit != 0 {
+        let removed = &mut self.segments[segment];
+        if removed.contains(row) || !removed.insert(row) {
             return false;
         }
-        words[row / 64] |= bit;
         for (sum, vector) in self.sums.as_mut().zip(vectors) {
             sum.add(vector);
         }
@@ -80,7 +78,7 @@ impl Tombstones {
     ///
     /// `entries` loses them too; `sums` are each segment's, by its place in `entries`.
     pub fn drop_empty(&mut self, entries: &mut Vec<SegmentEntry>, sums: &[Sides<&VectorSum>]) {
-        let gone = |(pairs, words): &(u64, Vec<u64>)| count(words) == *pairs;
+        let gone = |removed: &IdSet| removed.count() == removed.len();
         let gone: Vec<bool> = (0..entries.len())
             .map(|i| self.segments.get(i).is_some_and(gone))
             .collect();
@@ -93,14 +91,18 @@ impl Tombstones {
         entries.retain(|_| at.next() == Some(&false));
         let mut at = gone.iter();
         self.segments.retain(|_| at.next() == Some(&false));
-        while self.segments.last().is_some_and(|(_, w)| count(w) == 0) {
+        while self
+            .segments
+            .last()
+            .is_some_and(|removed| removed.count() == 0)
+        {
             self.segments.pop();
         }
     }
 
     /// How many pairs are removed.
     pub fn count(&self) -> u64 {
-        self.segments.iter().map(|(_, words)| count(words)).sum()
+        self.segments.iter().map(|s| s.count() as u64).sum()
     }
 
     /// The pairs of segments of these lengths that are left.
@@ -114,13 +116,7 @@ impl Tombstones {
             .segments
             .iter()
             .zip(firsts)
-            .flat_map(|((_, words), first)| {
-                words.iter().enumerate().flat_map(move |(at, &word)| {
-                    (0..64)
-                        .filter(move |bit| word >> bit & 1 == 1)
-                        .map(move |bit| first + at * 64 + bit)
-                })
-            });
+            .flat_map(|(removed, first)| removed.iter().map(move |row| first + row));
         Live::without(stored.iter().sum(), removed)
     }
 
@@ -138,8 +134,11 @@ impl Tombstones {
         let le = |numbers: &mut dyn Iterator<Item = u64>| -> Vec<u8> {
             numbers.flat_map(u64::to_le_bytes).collect()
         };
-        file.section(PAIRS, &le(&mut self.segments.iter().map(|(n, _)| *n)))?;
-        let words = self.segments.iter().flat_map(|(_, w)| w.iter().copied());
+        file.section(
+            PAIRS,
+            &le(&mut self.segments.iter().map(|s| s.len() as u64)),
+        )?;
+        let words = self.segments.iter().flat_map(|s| s.words().iter().copied());
         file.section(ROWS, &le(&mut words.into_iter()))?;
         for modality in Modality::BOTH {
             let sum = &self.sums[modality];
@@ -191,18 +190,13 @@ impl Tombstones {
         let mut segments = Vec::with_capacity(pairs.len());
         for n in pairs {
             let (words, tail) = rest.split_at(n.div_ceil(64) as usize);
-            let past = words
-                .last()
-                .is_some_and(|w| n % 64 != 0 && w >> (n % 64) != 0);
-            if past {
-                return Err(damaged(format!(
-                    "a bit past the end of {n} pairs is set in `rows`"
-                )));
-            }
-            segments.push((n, words.to_vec()));
+            let removed = IdSet::from_words(words.to_vec(), n as usize).ok_or_else(|| {
+                damaged(format!("a bit past the end of {n} pairs is set in `rows`"))
+            })?;
+            segments.push(removed);
             rest = tail;
         }
-        let removed: u64 = segments.iter().map(|(_, w)| count(w)).sum();
+        let removed: u64 = segments.iter().map(|s| s.count() as u64).sum();
         let sums = Sides::try_of(|modality| {
             let (name, dim) = (modality.name(), dims[modality]);
             let (numbers, rest) = container.section(name)?.as_chunks::<16>();
@@ -214,10 +208,6 @@ impl Tombstones {
         })?;
         Ok(Self { segments, sums })
     }
-}
-
-fn count(words: &[u64]) -> u64 {
-    words.iter().map(|w| u64::from(w.count_ones())).sum()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::embed::Watch;
 use crate::modality::{Modality, Sides};
 use crate::space::curate::{coreset, fit, groups};
 use crate::space::diagnose::clusters;
-use crate::space::random::sample;
+use asif_index::random::sample;
 
 /// Pairs that a pair's own vector is ranked among.
 const OTHERS: usize = 1000;

@@ -15,7 +15,7 @@ use crate::modality::Modality;
 use crate::space::diagnose::alignment::{Agreement, cka_against_chance, mutual_neighbours};
 use crate::space::diagnose::gram::{neighbours, products};
 use crate::space::diagnose::{clusters, hubs, language};
-use crate::space::random::sample;
+use asif_index::random::sample;
 
 /// Neighbours that count as near.
 const NEAR: usize = 10;

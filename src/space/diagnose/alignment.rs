@@ -8,7 +8,7 @@
 use ndarray::{Array2, Axis};
 
 use super::gram::neighbours;
-use crate::space::random::Random;
+use asif_index::random::Random;
 
 /// A mean with its 95 % interval, and what chance would give.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]

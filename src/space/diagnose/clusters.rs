@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::gram::products;
-use crate::space::random::Random;
+use asif_index::random::Random;
 
 /// Passes over the vectors at the most.
 const PASSES: usize = 30;

@@ -227,19 +227,15 @@ fn to_array(m: &Mat<f64>) -> Array2<f32> {
 mod tests {
     use super::*;
     use crate::space::vector::{dot, normalize};
+    use asif_index::random::Random;
     use ndarray::Array1;
 
     const DIMS: Sides<usize> = Sides { image: 7, text: 4 };
 
     /// Pairs whose sides share three directions.
     fn moments(n: usize) -> Moments {
-        let mut state = 88_172_645_463_325_252u64;
-        let mut draw = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1 << 24) as f32 - 0.5
-        };
+        let mut random = Random::new(1);
+        let mut draw = move || random.unit() as f32 - 0.5;
         let mut moments = Moments::new(DIMS);
         for _ in 0..n {
             let shared = [draw(), draw(), draw()];

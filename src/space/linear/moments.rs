@@ -207,17 +207,14 @@ fn add_product(sum: &mut Array2<f64>, left: MatRef<'_, f64>, right: MatRef<'_, f
 mod tests {
     use super::*;
     use crate::space::vector::normalize;
+    use asif_index::random::Random;
 
     fn pairs(n: usize, dx: usize, dy: usize) -> Sides<Vec<f32>> {
-        let rows = |dim: usize, salt: u32| {
+        let rows = |dim: usize, seed: u64| {
+            let mut random = Random::new(seed);
             (0..n)
-                .flat_map(|i| {
-                    let mut v: Vec<f32> = (0..dim)
-                        .map(|j| {
-                            let h = (i * 7919 + j * 104_729) as u32 ^ salt;
-                            (h.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32 - 0.3
-                        })
-                        .collect();
+                .flat_map(|_| {
+                    let mut v: Vec<f32> = (0..dim).map(|_| random.unit() as f32 - 0.3).collect();
                     normalize(&mut v);
                     v
                 })

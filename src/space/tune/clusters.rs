@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
-use crate::space::random::Random;
 use crate::space::vector::normalize;
+use asif_index::random::Random;
 
 /// Lloyd's steps; clusters change little after a few.
 const STEPS: usize = 8;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::course::{Marks, TASKS};
 use super::objective::Answer;
-use crate::space::random::Random;
+use asif_index::random::Random;
 
 /// Replicates of the bootstrap: 50 lie outside each end of the interval.
 const REPLICATES: usize = 2000;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::clusters::clusters;
-use crate::space::random::Random;
+use asif_index::random::Random;
 
 /// Fewer pairs than this leave nothing to measure with.
 pub const FEW: usize = 200;

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use super::*;
+use asif_index::random::Random;
 use image::{GrayAlphaImage, ImageBuffer, Luma, Rgb, Rgba};
 
 fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
@@ -139,15 +140,8 @@ fn every_pixel_layout_becomes_rgb() {
 
 #[test]
 fn noise_after_a_signature_is_an_error_and_never_a_panic() {
-    let mut seed = 1u32;
-    let mut noise = |n: usize| -> Vec<u8> {
-        (0..n)
-            .map(|_| {
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (seed >> 24) as u8
-            })
-            .collect()
-    };
+    let mut random = Random::new(1);
+    let mut noise = |n: usize| -> Vec<u8> { (0..n).map(|_| random.bits() as u8).collect() };
     for start in [
         &b"\xFF\xD8\xFF\xE0"[..],
         b"\x89PNG\r\n\x1a\n",

@@ -1,13 +1,12 @@
 use super::*;
+use asif_index::random::Random;
 use proptest::prelude::*;
 
 fn noise(width: u32, height: u32, seed: u32) -> RgbImage {
-    RgbImage::from_fn(width, height, |x, y| {
-        let mut h = x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77) ^ seed;
-        h ^= h >> 15;
-        h = h.wrapping_mul(0x2C1B_3C6D);
-        h ^= h >> 12;
-        image::Rgb([h as u8, (h >> 8) as u8, (h >> 16) as u8])
+    let mut random = Random::new(seed.into());
+    RgbImage::from_fn(width, height, |_, _| {
+        let [r, g, b, ..] = random.bits().to_le_bytes();
+        image::Rgb([r, g, b])
     })
 }
 

@@ -1,4 +1,17 @@
 //! Draws that are the same for the same seed, for ever, so that a printed figure can be reproduced.
+//!
+//! The only generator of the project: its programs, tests and measurements all draw from it.
+
+/// What a seed is stepped by.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// A number that depends on every bit of `value`: the first 64 bits of a [`Random`] of that seed.
+pub fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(STEP);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 #[derive(Debug, Clone)]
@@ -12,14 +25,12 @@ impl Random {
 
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        let bits = mix(self.0);
+        self.0 = self.0.wrapping_add(STEP);
+        bits
     }
 
-    /// A number below `n`, which must not be 0. The bias of the multiplication is below `n / 2^64`.
+    /// A number below `n`; 0 where `n` is 0. The bias of the multiplication is below `n / 2^64`.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
     }
@@ -27,6 +38,12 @@ impl Random {
     /// A number in `0.0..1.0`.
     pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// About normally distributed, with mean 0 and variance 1: the sum of six [`Self::unit`].
+    pub fn normal(&mut self) -> f32 {
+        let sum: f64 = (0..6).map(|_| self.unit()).sum();
+        ((sum - 3.0) * std::f64::consts::SQRT_2) as f32
     }
 
     /// Brings a list into random order (Fisher and Yates).
