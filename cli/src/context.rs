@@ -10,8 +10,8 @@ use asif::anchors::care::check;
 use asif::embed::Watch;
 use asif::eval::Dataset;
 use asif::home::Home;
-use asif::progress::Cancel;
 use asif::printable;
+use asif::progress::Cancel;
 use serde::Serialize;
 
 use super::draw::Bars;

@@ -99,7 +99,7 @@ Exit codes:
   0    done
   1    something failed inside: a disk, a model run, a fault of this program
   2    the command line cannot be understood
-  3    the input is bad: a missing file, pairs that cannot be read, a folder that is no set
+  3    the input is bad: a missing file, pairs that cannot be read, a folder that is not an anchor set
   4    the set-up is incomplete: ONNX Runtime or a model is missing or broken
   5    --strict, and an input was bad
   130  interrupted

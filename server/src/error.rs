@@ -1,5 +1,6 @@
 //! Why a server does not start, and why a request is refused.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use axum::http::StatusCode;
@@ -7,7 +8,6 @@ use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::options::LimitName;
 use asif::anchors::AnchorsError;
 use asif::anchors::live::LiveError;
 use asif::embed::EmbedError;
@@ -16,6 +16,40 @@ use asif::space::prompts::PromptsError;
 
 /// Why encoders could not be opened.
 pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One of the [`Limits`](super::options::Limits) that must be a number from 1 up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitName {
+    /// [`pixels`](super::options::Limits::pixels).
+    Pixels,
+    /// [`labels`](super::options::Limits::labels).
+    Labels,
+    /// [`prompts`](super::options::Limits::prompts).
+    Prompts,
+    /// [`requests`](super::options::Limits::requests).
+    Requests,
+    /// [`images`](super::options::Limits::images).
+    Images,
+    /// [`connections`](super::options::Limits::connections).
+    Connections,
+    /// [`time`](super::options::Limits::time), in seconds.
+    Seconds,
+}
+
+impl fmt::Display for LimitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pixels => "pixels of an image",
+            Self::Labels => "labels of a request",
+            Self::Prompts => "prompts of a request",
+            Self::Requests => "requests at once",
+            Self::Images => "images that wait",
+            Self::Connections => "open connections",
+            Self::Seconds => "seconds of a request",
+        })
+    }
+}
 
 /// A server could not be started, or stopped by itself.
 #[derive(Debug, thiserror::Error)]

@@ -76,10 +76,10 @@ mod uploads;
 use std::net::SocketAddr;
 
 pub use auth::Key;
-pub use error::{OpenError, ServeError};
+pub use error::{LimitName, OpenError, ServeError};
 pub use fetch::ImageHost;
 pub use log::{LogForm, start as start_log};
-pub use options::{LimitName, Limits, NamedSet, ServeOptions};
+pub use options::{Limits, NamedSet, ServeOptions};
 pub use state::OpenEncoders;
 
 /// The OpenAPI document of the routes, as `/openapi.json` serves it.

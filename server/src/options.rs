@@ -1,12 +1,12 @@
 //! What a server is started with.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::auth::Key;
-use super::error::ServeError;
+
+use super::error::{LimitName, ServeError};
 use super::fetch::ImageHost;
 
 /// What a server is started with.
@@ -73,40 +73,6 @@ pub struct Limits {
     pub time: Duration,
     /// How long requests that run may go on after the server was told to stop.
     pub grace: Duration,
-}
-
-/// One of the [`Limits`] that must be a number from 1 up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LimitName {
-    /// [`Limits::pixels`].
-    Pixels,
-    /// [`Limits::labels`].
-    Labels,
-    /// [`Limits::prompts`].
-    Prompts,
-    /// [`Limits::requests`].
-    Requests,
-    /// [`Limits::images`].
-    Images,
-    /// [`Limits::connections`].
-    Connections,
-    /// [`Limits::time`], in seconds.
-    Seconds,
-}
-
-impl fmt::Display for LimitName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pixels => "pixels of an image",
-            Self::Labels => "labels of a request",
-            Self::Prompts => "prompts of a request",
-            Self::Requests => "requests at once",
-            Self::Images => "images that wait",
-            Self::Connections => "open connections",
-            Self::Seconds => "seconds of a request",
-        })
-    }
 }
 
 impl Default for Limits {
