@@ -17,21 +17,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use asif::anchors::add::{AddOptions, add};
-use asif::anchors::build::{BuildOptions, build};
-use asif::anchors::cache::{ContentKey, EmbeddingCache};
-use asif::anchors::embed::Watch;
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::remove::{Selection, remove};
-use asif::anchors::swap::{Target, swap};
-use asif::anchors::{AnchorSet, AnchorsError, Embedder, WriteOptions};
+use asif::anchors::change::add::{AddOptions, add};
+use asif::anchors::change::build::{BuildOptions, build};
+use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::stored::plan::GraphPolicy;
+use asif::anchors::{AnchorSet, AnchorsError, WriteOptions};
+use asif::embed::cache::{ContentKey, EmbeddingCache};
+use asif::embed::{Embedder, Watch};
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, ModelFolder,
     TextEncoder, registry, runtime,
 };
 use asif::home::Home;
-use asif::modality::Modality;
-use asif::modality::Sides;
+use asif::modality::{Modality, Sides};
 use asif::progress::{Cancel, Silent};
 use asif::space::SpaceParams;
 
@@ -214,5 +213,7 @@ fn fill(cache: &Path, embedder: &Embedder, pairs: usize) -> anyhow::Result<()> {
 fn synthetic_set(path: &Path, dims: Sides<usize>, pairs: usize) -> anyhow::Result<()> {
     let making = synthetic::making(dims);
     let pairs = (0..pairs as u64).map(|n| synthetic::pair_of(n, dims));
-    Ok(asif::anchors::vectors::create(path, &making, pairs)?)
+    Ok(asif::anchors::change::vectors::create(
+        path, &making, pairs,
+    )?)
 }

@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use asif::anchors::Embedder;
-use asif::anchors::embed::Watch;
-use asif::encode::image::{decode, preprocess::Preprocess};
+use asif::embed::{Embedder, Watch};
+use asif::encode::image::decode;
+use asif::encode::image::preprocess::Preprocess;
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, ModelFolder,
     TextEncoder, runtime,

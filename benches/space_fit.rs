@@ -13,8 +13,8 @@
 
 use std::time::Instant;
 
-use asif::anchors::plan::SearchMode;
-use asif::anchors::vectors::{Making, PairVectors, create};
+use asif::anchors::change::vectors::{Making, PairVectors, create};
+use asif::anchors::stored::plan::SearchMode;
 use asif::anchors::{AnchorSet, Searcher};
 use asif::modality::Sides;
 use asif::space::comparison::Canonical;

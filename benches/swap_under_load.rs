@@ -21,9 +21,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use asif::anchors::AnchorsError;
 use asif::anchors::live::{LiveOptions, LiveSet, Phases, Refreshed, Snapshot};
-use asif::anchors::manifest::Manifest;
-use asif::anchors::{AnchorsError, publish};
+use asif::anchors::stored::manifest::Manifest;
+use asif::anchors::stored::publish;
 use asif::modality::Modality;
 use asif::space::{RelativeRow, SpaceParams};
 use synthetic::{Shape, generation, unit_vectors};

@@ -13,10 +13,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use asif::anchors::embed::Watch;
-use asif::anchors::plan::SearchMode;
-use asif::anchors::{AnchorId, AnchorSet, Embedder};
+use asif::anchors::stored::plan::SearchMode;
+use asif::anchors::{AnchorId, AnchorSet};
 use asif::classify::{Classifier, HeadOptions};
+use asif::embed::{Embedder, Watch};
 use asif::encode::{EncoderOptions, ImageEncoder, TextEncoder, registry, runtime};
 use asif::eval::{Dataset, Task};
 use asif::home::Home;

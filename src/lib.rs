@@ -9,6 +9,7 @@
 //! | [`home`] | where models, the runtime library and cached embeddings live |
 //! | [`disk`] | the file operations of everything that writes: durable, nothing lost on the way |
 //! | [`encode`] | a model folder becomes an encoder; the only place that knows ONNX Runtime |
+//! | [`embed`] | inputs to unit vectors, through the cache, with every core busy; no set is needed |
 //! | [`modality`] | the two sides of a pair |
 //! | [`pairs`] | sources of anchor pairs, one file a format, all streaming |
 //! | [`anchors`] | an anchor set on disk, and how it is built |
@@ -29,6 +30,7 @@ pub mod anchors;
 pub mod classify;
 pub mod clock;
 pub mod disk;
+pub mod embed;
 pub mod encode;
 pub mod eval;
 pub mod home;

@@ -8,7 +8,7 @@ mod synthetic;
 use std::path::{Path, PathBuf};
 
 use asif::anchors::AnchorSet;
-use asif::anchors::vectors::{PairVectors, create};
+use asif::anchors::change::vectors::{PairVectors, create};
 use asif::space::vector::normalize;
 use serde_json::Value;
 use support::{asif, bare, demo_pairs, demo_set, draw, on, run};

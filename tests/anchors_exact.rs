@@ -7,14 +7,14 @@ mod synthetic;
 use std::collections::HashSet;
 use std::path::Path;
 
-use asif::anchors::compact::compact;
-use asif::anchors::plan::{GraphPolicy, SearchMode};
-use asif::anchors::remove::{Selection, remove};
-use asif::anchors::select::Filter;
-use asif::anchors::swap::{Target, swap};
-use asif::anchors::{
-    AnchorId, AnchorSet, AnchorsError, Searcher, WriteOptions, history, manifest, vectors,
-};
+use asif::anchors::change::compact::compact;
+use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::select::Filter;
+use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::vectors;
+use asif::anchors::stored::plan::{GraphPolicy, SearchMode};
+use asif::anchors::stored::{history, manifest};
+use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, WriteOptions};
 use asif::modality::Modality;
 use asif::space::{RelativeRow, SpaceParams};
 use proptest::prelude::*;

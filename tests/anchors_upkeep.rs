@@ -6,8 +6,10 @@ mod synthetic;
 
 use std::path::Path;
 
-use asif::anchors::cache::{ContentKey, EmbeddingCache};
-use asif::anchors::{AnchorSet, check, history, manifest};
+use asif::anchors::AnchorSet;
+use asif::anchors::care::check;
+use asif::anchors::stored::{history, manifest};
+use asif::embed::cache::{ContentKey, EmbeddingCache};
 use serde_json::json;
 use support::{asif, bare, demo_pairs, on, run, write_jsonl};
 use synthetic::{DIMS, pair, set};
@@ -225,7 +227,7 @@ fn vectors_and_graphs_are_rebuilt_with_the_real_encoders() {
 }
 
 /// All that a pair is known by.
-fn bytes_of(pair: &asif::anchors::vectors::PairVectors) -> [Vec<u8>; 4] {
+fn bytes_of(pair: &asif::anchors::change::vectors::PairVectors) -> [Vec<u8>; 4] {
     let bytes = |v: &[f32]| v.iter().flat_map(|x| x.to_le_bytes()).collect();
     [
         pair.record.id.clone().into_bytes(),

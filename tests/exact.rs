@@ -3,8 +3,8 @@
 mod support;
 
 use asif::anchors::AnchorSet;
-use asif::anchors::plan::SearchMode;
-use asif::anchors::searcher::Searcher;
+use asif::anchors::search::searcher::Searcher;
+use asif::anchors::stored::plan::SearchMode;
 use asif::modality::Modality;
 use asif::space::{Aggregate, ClassHead, Negatives, RelativeRow, SpaceParams};
 use support::demo_set;

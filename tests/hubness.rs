@@ -5,9 +5,9 @@
 mod synthetic;
 
 use asif::anchors::AnchorSet;
-use asif::anchors::plan::SearchMode;
-use asif::anchors::searcher::Searcher;
-use asif::anchors::vectors::{Making, PairVectors, create};
+use asif::anchors::change::vectors::{Making, PairVectors, create};
+use asif::anchors::search::searcher::Searcher;
+use asif::anchors::stored::plan::SearchMode;
 use asif::modality::Modality;
 use asif::space::recipe::{Calibration, Hubness};
 use asif::space::vector::normalize;

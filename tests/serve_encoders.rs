@@ -19,9 +19,9 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use asif::anchors::AnchorSet;
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::reweigh::reweigh;
-use asif::anchors::writer::WriteOptions;
+use asif::anchors::change::reweigh::reweigh;
+use asif::anchors::change::writer::WriteOptions;
+use asif::anchors::stored::plan::GraphPolicy;
 use asif::modality::{Modality, Sides};
 use serde_json::{Value, json};
 use serve_support::{Server, base64, picture};

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use asif::anchors::AnchorSet;
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::reweigh::reweigh;
-use asif::anchors::writer::WriteOptions;
+use asif::anchors::change::reweigh::reweigh;
+use asif::anchors::change::writer::WriteOptions;
+use asif::anchors::stored::plan::GraphPolicy;
 use asif::modality::{Modality, Sides};
 use serde_json::json;
 use support::{Ended, bare, drawing, home, run, write_jsonl};

@@ -10,10 +10,10 @@ mod support;
 mod synthetic;
 
 use asif::anchors::AnchorSet;
-use asif::anchors::plan::SearchMode;
-use asif::anchors::records::Record;
-use asif::anchors::searcher::Searcher;
-use asif::anchors::vectors::{Making, PairVectors, create};
+use asif::anchors::change::vectors::{Making, PairVectors, create};
+use asif::anchors::search::searcher::Searcher;
+use asif::anchors::stored::plan::SearchMode;
+use asif::anchors::stored::records::Record;
 use asif::eval::tune::Pairs;
 use asif::modality::Sides;
 use asif::progress::{Cancel, Silent};

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use asif::anchors::{AnchorSet, Embedder};
+use asif::anchors::AnchorSet;
+use asif::embed::Embedder;
 use asif::encode::{EncoderOptions, ImageEncoder, TextEncoder, registry, runtime};
 use asif::modality::Modality;
 use serde_json::Value;

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::Bench;
 use crate::measure::quantile;
 use crate::serve_hostile::{ADMIN, PLACES, attack};
 use crate::serve_support::Server;
-use crate::support;
+use crate::{Bench, support};
 
 /// Runs for `--seconds`, and fails when a good request did.
 pub fn hostile(bench: &Bench) -> Result<()> {

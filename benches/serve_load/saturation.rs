@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use asif::anchors::Embedder;
+use asif::embed::Embedder;
 use asif::encode::image::decode::PictureLimits;
 
 use crate::Bench;

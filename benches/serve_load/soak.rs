@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::Bench;
 use crate::measure::{join, open_files, resident};
 use crate::serve_support::{Server, base64};
-use crate::support;
+use crate::{Bench, support};
 
 const ADMIN: &str = "an-admin-key-of-the-benchmark";
 const CLIENTS: u64 = 6;

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use crate::given::build;
 use crate::measure::{join, lock, ms, post, quantile};
 use crate::serve_support::{Server, base64};
-use crate::support;
-use crate::{Bench, LABELS};
+use crate::{Bench, LABELS, support};
 
 /// Two contents take turns while requests run; every answer must be wholly one of them.
 pub fn swaps(bench: &Bench) -> Result<()> {

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use asif::anchors::add::{AddOptions, AddReport, add};
-use asif::anchors::compact::compact;
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::records::Record;
-use asif::anchors::remove::{Selection, remove};
-use asif::anchors::select::{self, Filter};
+use asif::anchors::change::add::{AddOptions, AddReport, add};
+use asif::anchors::change::compact::compact;
+use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::select::{self, Filter};
+use asif::anchors::stored::plan::GraphPolicy;
+use asif::anchors::stored::records::Record;
 use asif::anchors::{AnchorId, AnchorSet};
 use asif::disk::FileReplacement;
 use clap::{Args, Subcommand};

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use asif::anchors::place::refuse_in_set;
-use asif::anchors::plan::SearchMode;
-use asif::anchors::{AnchorSet, Embedder};
+use asif::anchors::AnchorSet;
+use asif::anchors::stored::place::refuse_in_set;
+use asif::anchors::stored::plan::SearchMode;
 use asif::classify::HeadOptions;
+use asif::embed::Embedder;
 use asif::encode::image::decode::{DEFAULT_LIMIT, DecodeBudget};
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, TextEncoder,

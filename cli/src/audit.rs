@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use asif::anchors::AnchorsError;
-use asif::anchors::elsewhere::OtherSet;
-use asif::anchors::place::refuse_in_set;
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::purge::{
+use asif::anchors::care::elsewhere::OtherSet;
+use asif::anchors::care::purge::{
     self, DeletionReceipt, PairTraces, PictureLeft, PurgeReport, PurgeRequest,
 };
-use asif::anchors::select::Filter;
+use asif::anchors::change::select::Filter;
+use asif::anchors::stored::place::refuse_in_set;
+use asif::anchors::stored::plan::GraphPolicy;
 use clap::Args;
 
 use super::context::Context;

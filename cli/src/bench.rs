@@ -6,10 +6,9 @@ use asif_index::bench::{BenchOptions, BenchReport, IndexKind, Input, run as meas
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::MAX_THREADS;
 use super::context::Context;
 use super::exit::Usage;
-use super::format;
+use super::{MAX_THREADS, format};
 
 /// Measure the parts on this machine.
 #[derive(Debug, Args)]

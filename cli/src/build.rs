@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::build::{BuildOptions, BuildReport, build, check};
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::writer::KEEP;
+use asif::anchors::change::build::{BuildOptions, BuildReport, build, check};
+use asif::anchors::change::writer::KEEP;
+use asif::anchors::stored::plan::GraphPolicy;
 use asif::space::Recipe;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::anchors::embed::Rejected;
 use asif::classify::{Classifier, Prediction};
 use asif::disk;
+use asif::embed::Rejected;
 use asif::eval::page::{Depth, Entry, PAIRS, page};
 use clap::{ArgGroup, Args};
 use serde::Serialize;

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use asif::anchors::embed::Watch;
-use asif::disk;
+use asif::embed::Watch;
 use asif::eval::Dataset;
 use asif::home::Home;
-use asif::printable;
 use asif::progress::Cancel;
+use asif::{disk, printable};
 use serde::Serialize;
 
 use super::draw::Bars;

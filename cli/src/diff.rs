@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use asif::anchors::AnchorSet;
-use asif::anchors::diff::diff;
+use asif::anchors::care::diff::diff;
 use asif::classify::Classifier;
 use clap::Args;
 use serde::Serialize;

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use asif::anchors::AnchorsError;
+use asif::embed::EmbedError;
 use asif::encode::{EncodeError, ModelError};
 use asif::eval::measure::MeasureError;
 use asif::eval::{DatasetError, MetricsError};
@@ -98,6 +99,7 @@ fn code(error: &anyhow::Error) -> u8 {
             cause
                 .downcast_ref::<AnchorsError>()
                 .map(anchors)
+                .or_else(|| cause.downcast_ref::<EmbedError>().map(embed))
                 .or_else(|| cause.downcast_ref::<asif_index::Error>().map(index))
                 .or_else(|| cause.downcast_ref::<TuneError>().map(tune))
                 .or_else(|| cause.downcast_ref::<MeasureError>().map(measure))
@@ -124,11 +126,20 @@ fn anchors(error: &AnchorsError) -> u8 {
         AnchorsError::Strict { .. } => STRICT,
         AnchorsError::Io(error) => file(error),
         AnchorsError::PurgeStopped { source, .. } => anchors(source),
-        AnchorsError::Encode(_) => INTERNAL,
+        AnchorsError::Embed(error) => embed(error),
         // What the command line asks for is checked before a set is opened: this is the set's.
         AnchorsError::Index(asif_index::Error::Argument { .. }) => INPUT,
         AnchorsError::Index(error) => index(error),
         _ => INPUT,
+    }
+}
+
+fn embed(error: &EmbedError) -> u8 {
+    match error {
+        EmbedError::Interrupted => INTERRUPTED,
+        EmbedError::Prompt { .. } => INPUT,
+        EmbedError::Io(error) => file(error),
+        _ => INTERNAL,
     }
 }
 
@@ -144,6 +155,7 @@ fn file(error: &io::Error) -> u8 {
 fn measure(error: &MeasureError) -> u8 {
     match error {
         MeasureError::Anchors(error) => anchors(error),
+        MeasureError::Embed(error) => embed(error),
         _ => INPUT,
     }
 }

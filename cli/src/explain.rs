@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use asif::anchors::AnchorSet;
-use asif::anchors::embed::Rejected;
-use asif::anchors::select::{self, Filter};
+use asif::anchors::change::select::{self, Filter};
 use asif::classify::{Answer, Classifier, Prediction, Reason, Reasons};
 use asif::disk;
+use asif::embed::Rejected;
 use asif::eval::page::{Depth, Entry, page};
 use asif::space::explain::PartAmount;
 use asif::space::prompts::{Labels, Templates};

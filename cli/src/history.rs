@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::{history, manifest};
+use asif::anchors::stored::{history, manifest};
 use clap::Args;
 use serde_json::json;
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use asif::anchors::AnchorSet;
-use asif::anchors::manifest::EncoderEntry;
-use asif::anchors::plan::{SearchPlan, make};
+use asif::anchors::stored::plan::{SearchPlan, make};
+use asif::encode::EncoderEntry;
 use asif::modality::Modality;
 use asif::space::Recipe;
 use asif_index::Machine;

@@ -236,7 +236,7 @@ fn open(set: &std::path::Path, context: &Context) -> anyhow::Result<asif::anchor
         context.warn(format!("asif: warning: {fallback}"));
         return Ok(opened);
     }
-    match asif::anchors::check::doubts(set) {
+    match asif::anchors::care::check::doubts(set) {
         Ok(None) => {}
         Ok(Some(doubt)) => context.warn(format!("asif: warning: {doubt}")),
         // What answers come from is open already.

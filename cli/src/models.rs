@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::place::refuse_in_set;
+use asif::anchors::stored::place::refuse_in_set;
 use asif::encode::options::{Overrides, Pooling};
 use asif::encode::{registry, runtime};
 use clap::{Args, Subcommand};

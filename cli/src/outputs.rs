@@ -8,9 +8,10 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use asif::anchors::place::refuse_inside_set;
-use asif::anchors::purge::PurgeRequest;
-use asif::anchors::{AnchorSet, history, purge};
+use asif::anchors::AnchorSet;
+use asif::anchors::care::purge::{self, PurgeRequest};
+use asif::anchors::stored::history;
+use asif::anchors::stored::place::refuse_inside_set;
 use asif::disk;
 use asif::eval::{is_drawing, page};
 use serde_json::{Map, Value};

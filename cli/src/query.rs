@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::anchors::plan::SearchMode;
-use asif::anchors::{AnchorSet, Embedder};
+use asif::anchors::AnchorSet;
+use asif::anchors::stored::plan::SearchMode;
 use asif::classify::HeadOptions;
+use asif::embed::Embedder;
 use asif::space::Recipe;
 use asif::space::prompts::{Labels, Templates};
 use clap::Args;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use asif::anchors::AnchorsError;
-use asif::anchors::check::Finding;
-use asif::anchors::repair::repair;
+use asif::anchors::care::check::Finding;
+use asif::anchors::care::repair::repair;
 use clap::Args;
 
 use super::args::{EncoderArgs, Load};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::swap::{Target, swap};
+use asif::anchors::change::swap::{Target, swap};
 use clap::Args;
 
 use super::context::Context;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use asif::anchors::place::refuse_in_set;
+use asif::anchors::stored::place::refuse_in_set;
 use asif_server::{
     ImageHost, Key, Limits, LogForm, NamedSet, OpenError, ServeOptions, serve, start_log,
 };

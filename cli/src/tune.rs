@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::respace::respace;
-use asif::anchors::reweigh::reweigh;
+use asif::anchors::change::respace::respace;
+use asif::anchors::change::reweigh::reweigh;
+use asif::anchors::stored::plan::GraphPolicy;
 use asif::anchors::{AnchorSet, Receipt};
 use asif::encode::EncoderIdentity;
 use asif::eval::Dataset;

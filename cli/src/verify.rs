@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::check::verify;
-use asif::anchors::place::foreign_names;
+use asif::anchors::care::check::verify;
+use asif::anchors::stored::place::foreign_names;
 use asif::printable;
 use clap::Args;
 use serde_json::json;

@@ -9,8 +9,8 @@ use super::heads::Words;
 use super::picture::Picture;
 use super::set::{Served, Without};
 use super::state::App;
-use asif::anchors::embed::Rejected;
 use asif::classify::{self, Classifier, Prediction, Reasons};
+use asif::embed::Rejected;
 use asif::modality::Modality;
 use asif::space::Representation;
 

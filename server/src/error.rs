@@ -9,6 +9,7 @@ use serde_json::json;
 
 use asif::anchors::AnchorsError;
 use asif::anchors::live::LiveError;
+use asif::embed::EmbedError;
 use asif::encode::EncodeError;
 use asif::space::prompts::PromptsError;
 
@@ -387,12 +388,23 @@ impl From<AnchorsError> for Refusal {
             AnchorsError::NoPairs { .. }
             | AnchorsError::Strict { .. }
             | AnchorsError::Pairs(_)
-            | AnchorsError::Fit(_)
-            | AnchorsError::Prompt { .. } => Self::invalid("unusable", said),
+            | AnchorsError::Fit(_) => Self::invalid("unusable", said),
+            AnchorsError::Embed(error) => error.into(),
             AnchorsError::NoGeneration { .. } => Self::not_found("no_generation", said),
             AnchorsError::Locked { .. } => Self::conflict("locked", said),
             AnchorsError::OtherEncoder(_) => Self::conflict("other_encoders", said),
             AnchorsError::Interrupted => Self::stopping(),
+            _ => Self::internal(said),
+        }
+    }
+}
+
+impl From<EmbedError> for Refusal {
+    fn from(error: EmbedError) -> Self {
+        let said = error.to_string();
+        match error {
+            EmbedError::Prompt { .. } => Self::invalid("unusable", said),
+            EmbedError::Interrupted => Self::stopping(),
             _ => Self::internal(said),
         }
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::heads::{HEADS, HeadKey, OTHER_HEADS};
 use super::kept::MadeOnce;
-use asif::anchors::searcher::SetSpace;
-use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot, select};
+use asif::anchors::change::select;
+use asif::anchors::search::searcher::SetSpace;
+use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot};
 use asif::classify::LabelHead;
 
 /// A generation and all that was made of it. A request takes one and asks it everything, so that no

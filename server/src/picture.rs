@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use asif::anchors::embed::Rejected;
+use asif::embed::Rejected;
 
 /// A picture as it came.
 #[derive(Debug, Clone)]

@@ -16,10 +16,10 @@ use super::metrics::Metrics;
 use super::options::NamedSet;
 use super::thumbs::{Source, Thumbnail};
 use asif::anchors::AnchorSet;
+use asif::anchors::change::select::{self, Filter};
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Status, Swap, Watcher};
-use asif::anchors::plan::SearchMode;
-use asif::anchors::searcher::SetSpace;
-use asif::anchors::select::{self, Filter};
+use asif::anchors::search::searcher::SetSpace;
+use asif::anchors::stored::plan::SearchMode;
 
 /// Grounds besides the live one that are kept: each is some megabytes, and a second to make.
 const OTHERS: usize = 8;

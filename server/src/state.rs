@@ -15,7 +15,8 @@ use super::paths::without_paths;
 use super::represent::Represent;
 use super::set::Served;
 use super::uploads;
-use asif::anchors::{AnchorSet, Embedder};
+use asif::anchors::AnchorSet;
+use asif::embed::Embedder;
 
 /// Where receipts name pairs by their ids.
 const IDS: [&str; 3] = ["added_ids", "removed_ids", "missing"];

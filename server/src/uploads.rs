@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::picture::Picture;
-use asif::anchors::{AnchorId, AnchorSet, AnchorsError, manifest};
+use asif::anchors::stored::manifest;
+use asif::anchors::{AnchorId, AnchorSet, AnchorsError};
 use asif::disk;
 use asif::pairs::id_fault;
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fs;
-use crate::encode::EncodeError;
+use crate::disk as fs;
+use crate::embed::EmbedError;
 use crate::modality::Modality;
 use crate::pairs::{PairsError, json_message};
 use crate::space::linear::FitError;
@@ -251,14 +251,6 @@ pub enum AnchorsError {
         /// Why, for the first.
         first: String,
     },
-    /// A prompt could not be encoded.
-    #[error("prompt {prompt:?}: {reason}")]
-    Prompt {
-        /// The prompt.
-        prompt: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// More pairs than an anchor id can number.
     #[error("more than {0} pairs; split them into several sets")]
     TooMany(u64),
@@ -276,15 +268,25 @@ pub enum AnchorsError {
     /// The sources of pairs cannot be read at all.
     #[error(transparent)]
     Pairs(#[from] PairsError),
-    /// The encoder failed.
+    /// What was to be embedded could not be.
     #[error(transparent)]
-    Encode(#[from] EncodeError),
+    Embed(EmbedError),
     /// A vector or record file cannot be read or written.
     #[error(transparent)]
     Index(#[from] asif_index::Error),
     /// The file system refused; the message names the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl From<EmbedError> for AnchorsError {
+    fn from(error: EmbedError) -> Self {
+        match error {
+            EmbedError::Interrupted => Self::Interrupted,
+            EmbedError::Io(error) => Self::Io(error),
+            other => Self::Embed(other),
+        }
+    }
 }
 
 fn in_brackets(holder: &str) -> String {

@@ -1,7 +1,7 @@
 //! Labels to a head, a row to an answer.
 
-use crate::anchors::embed::Watch;
-use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
+use crate::anchors::{AnchorSet, AnchorsError, Searcher};
+use crate::embed::{Embedder, Watch};
 use crate::modality::Modality;
 use crate::space::head::softmax;
 use crate::space::prompts::{Labels, Templates};

@@ -17,9 +17,9 @@ mod reasons;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::anchors::embed::{Rejected, Watch};
-use crate::anchors::plan::SearchMode;
-use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
+use crate::anchors::stored::plan::SearchMode;
+use crate::anchors::{AnchorSet, AnchorsError, Searcher};
+use crate::embed::{Embedder, Rejected, Watch};
 use crate::modality::Modality;
 use crate::space::explain::Explanation;
 use crate::space::prompts::{Labels, Templates};

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
 
-use super::fault;
 use super::files::{
     REPLACED, found, found_itself, hidden_prefix, parent, remove_hidden, rename, sync_folder, write,
 };
-use super::temporary;
+use super::{fault, temporary};
 
 /// Replaces `path` by `bytes`: hidden file, fsync, rename, fsync of the folder. What a killed writer of
 /// it left goes.

@@ -60,6 +60,16 @@ impl MemberIdentity {
     }
 }
 
+/// An encoder, and what it made of its canary input when the set was built.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EncoderEntry {
+    /// Which model, with which preprocessing.
+    #[serde(flatten)]
+    pub identity: EncoderIdentity,
+    /// The embedding of the canary input, `[dim]`.
+    pub canary: Vec<f32>,
+}
+
 impl EncoderIdentity {
     /// The identity with its fingerprint.
     pub fn new(

@@ -44,7 +44,7 @@ pub mod text;
 pub use ensemble::{Encoder, Ensemble};
 pub use error::{EncodeError, InputError, ModelError};
 pub use folder::ModelFolder;
-pub use identity::{EncoderIdentity, MemberIdentity};
+pub use identity::{EncoderEntry, EncoderIdentity, MemberIdentity};
 pub use image::{ImageEncoder, PreparedImage};
 pub use isolate::EncodedInput;
 pub use options::{EncoderOptions, Pooling};

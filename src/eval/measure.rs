@@ -6,10 +6,10 @@ use serde_json::{Map, json};
 use super::dataset::{Classification, Dataset, Retrieval, Task};
 use super::report::{About, RetrievalReport, ZeroshotReport};
 use super::{MetricsError, retrieval, zeroshot};
-use crate::anchors::embed::{Embedding, Rejected, Watch};
-use crate::anchors::plan::SearchMode;
-use crate::anchors::{AnchorSet, AnchorsError, Embedder, Searcher};
+use crate::anchors::stored::plan::SearchMode;
+use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::classify::{Classifier, HeadOptions};
+use crate::embed::{EmbedError, Embedder, Embedding, Rejected, Watch};
 use crate::modality::Modality;
 use crate::space::prompts::{Labels, PromptsError, Templates};
 use crate::space::{Aggregate, ClassHead, Recipe};
@@ -30,9 +30,12 @@ pub enum MeasureError {
         /// What was asked for.
         wanted: &'static str,
     },
-    /// The set cannot be searched, or an encoder failed.
+    /// The set cannot be searched.
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
+    /// Images or texts could not be embedded.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
     /// The class names cannot be used as labels.
     #[error(transparent)]
     Prompts(#[from] PromptsError),

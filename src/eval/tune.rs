@@ -4,8 +4,8 @@ use ndarray::Array2;
 
 use super::dataset::Dataset;
 use super::measure::{MeasureError, Subject, classification};
-use crate::anchors::embed::Rejected;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
+use crate::embed::Rejected;
 use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 use crate::space::prompts::{Labels, Templates};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use asif::anchors::embed::Watch;
-use asif::anchors::plan::SearchMode;
-use asif::anchors::{AnchorSet, Embedder, LiveOptions, LiveSet};
+use asif::anchors::stored::plan::SearchMode;
+use asif::anchors::{AnchorSet, LiveOptions, LiveSet};
 use asif::classify::{Classifier, HeadOptions, LabelHead, Scoring};
+use asif::embed::{Embedder, Watch};
 use asif::encode::{EncoderOptions, ImageEncoder, ModelFolder, TextEncoder, registry, runtime};
 use asif::modality::Modality;
 use asif::space::prompts::{Labels, Templates};

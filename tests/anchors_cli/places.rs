@@ -4,7 +4,7 @@ use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::process::Command;
 
-use asif::anchors::plan::SearchMode;
+use asif::anchors::stored::plan::SearchMode;
 use asif::anchors::{AnchorSet, Searcher};
 use asif::modality::Modality;
 use asif::space::RelativeRow;
@@ -34,7 +34,7 @@ fn a_second_writer_a_read_only_folder_and_a_copy() {
     set(&path, 0..6);
     let id = pair(1).record.id;
     let remove = ["anchors", "remove", "--id", &id];
-    let lock = asif::anchors::publish::WriteLock::acquire(&path).unwrap();
+    let lock = asif::anchors::stored::publish::WriteLock::acquire(&path).unwrap();
     let words = [
         "another process",
         &format!("process {}", std::process::id()),

@@ -4,7 +4,7 @@ use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 
 use asif::anchors::WriteOptions;
-use asif::anchors::remove::{Selection, remove};
+use asif::anchors::change::remove::{Selection, remove};
 use asif::home::Home;
 use serde_json::json;
 

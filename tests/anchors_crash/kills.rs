@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use asif::anchors::{AnchorSet, check, manifest};
+use asif::anchors::AnchorSet;
+use asif::anchors::care::check;
+use asif::anchors::stored::manifest;
 use serde_json::{Value, json};
 
 use super::synthetic::{scratch, set};

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::anchors::check::verify;
-use asif::anchors::embed::{Embedder, Watch};
-use asif::anchors::remove::{Selection, remove};
-use asif::anchors::repair::repair;
-use asif::anchors::{AnchorSet, AnchorsError, WriteOptions, manifest};
+use asif::anchors::care::check::verify;
+use asif::anchors::care::repair::repair;
+use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::stored::manifest;
+use asif::anchors::{AnchorSet, AnchorsError, WriteOptions};
+use asif::embed::{Embedder, Watch};
 use asif::progress::Silent;
 
 use super::ids;

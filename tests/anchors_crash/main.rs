@@ -24,7 +24,8 @@ mod tiny_onnx;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use asif::anchors::{AnchorId, AnchorSet, history};
+use asif::anchors::stored::history;
+use asif::anchors::{AnchorId, AnchorSet};
 use serde_json::{Value, json};
 
 /// A command that needs no encoder, and must not look for one: its home is empty.

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use asif::anchors::swap::{Target, swap};
-use asif::anchors::{AnchorSet, WriteOptions, check, history, manifest};
+use asif::anchors::care::check;
+use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::stored::{history, manifest};
+use asif::anchors::{AnchorSet, WriteOptions};
 use serde_json::Value;
 
 use super::changes::{Change, changes, encoding_changes};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use asif::anchors::check::{Finding, verify};
+use asif::anchors::care::check::{Finding, verify};
 use asif::anchors::{AnchorSet, AnchorsError};
 
 use super::damage::{FileDamage, all};

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use asif::anchors::check::{Finding, verify};
+use asif::anchors::care::check::{Finding, verify};
+use asif::anchors::care::repair::{Repaired, repair};
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet};
-use asif::anchors::plan::SearchMode;
-use asif::anchors::repair::{Repaired, repair};
-use asif::anchors::{AnchorSet, AnchorsError, Embedder, Searcher, embed::Watch};
+use asif::anchors::stored::plan::SearchMode;
+use asif::anchors::{AnchorSet, AnchorsError, Searcher};
+use asif::embed::{Embedder, Watch};
 use asif::modality::Modality;
 use asif::progress::{Cancel, Silent};
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use asif::anchors::WriteOptions;
-use asif::anchors::compact::compact;
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::remove::Selection;
-use asif::anchors::swap::{Target, swap};
+use asif::anchors::change::compact::compact;
+use asif::anchors::change::remove::Selection;
+use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::stored::plan::GraphPolicy;
 use asif::home::Home;
 use serde_json::json;
 
@@ -115,7 +115,7 @@ impl SetWorkshop {
                 ids,
                 missing_ok: false,
             };
-            asif::anchors::remove::remove(&set, &selection, &KEEP_ALL).unwrap();
+            asif::anchors::change::remove::remove(&set, &selection, &KEEP_ALL).unwrap();
         };
         remove(3..24);
         swap(&set, Target::Previous, &KEEP_ALL).unwrap();

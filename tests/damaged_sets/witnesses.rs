@@ -2,19 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::anchors::check::verify;
-use asif::anchors::history::{self, log_path};
-use asif::anchors::manifest::{self, Manifest};
-use asif::anchors::remove::{Selection, remove};
-use asif::anchors::{AnchorSet, Receipt, WriteOptions, publish};
+use asif::anchors::care::check::verify;
+use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::stored::history::{self, log_path};
+use asif::anchors::stored::manifest::{self, Manifest};
+use asif::anchors::stored::publish;
+use asif::anchors::{AnchorSet, Receipt, WriteOptions};
 use asif::space::comparison::Procrustes;
 use asif::space::recipe::WeightedPart;
 use asif::space::{Recipe, SpaceParams};
 
 use super::look::{look, mend};
 use super::sets::files;
-use super::synthetic::copy;
-use super::synthetic::{pair, set};
+use super::synthetic::{copy, pair, set};
 
 /// Removes a pair.
 fn change(set: &Path, number: u64) -> Result<Receipt, asif::anchors::AnchorsError> {

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use asif::anchors::remove::{Selection, remove};
-use asif::anchors::{AnchorId, AnchorSet, WriteOptions, check, history, manifest};
+use asif::anchors::care::check;
+use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::stored::{history, manifest};
+use asif::anchors::{AnchorId, AnchorSet, WriteOptions};
 
 use super::cases::{Case, Subject, next_change, run};
 use super::syscalls::Disk;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use asif::anchors::history::Change;
-use asif::anchors::{AnchorSet, check, history, select};
+use asif::anchors::AnchorSet;
+use asif::anchors::care::check;
+use asif::anchors::change::select;
+use asif::anchors::stored::history::{self, Change};
 use nix::errno::Errno;
 
 use super::cases::{Case, changes, next_change, repairs};

@@ -20,12 +20,12 @@ mod waits;
 mod watcher;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Snapshot, Watcher};
-use asif::anchors::manifest::Manifest;
+use asif::anchors::stored::manifest::Manifest;
 use asif::modality::Modality;
 use asif::space::{RelativeRow, SpaceParams};
 use synthetic::{Shape, generation, publish, unit_vectors};

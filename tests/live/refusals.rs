@@ -1,9 +1,9 @@
 //! Generations that are not fit, and never answer.
 
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed};
-use asif::anchors::manifest::{EncoderEntry, Manifest};
-use asif::anchors::publish::publish as make_live;
-use asif::encode::{EncoderIdentity, MemberIdentity};
+use asif::anchors::stored::manifest::Manifest;
+use asif::anchors::stored::publish::publish as make_live;
+use asif::encode::{EncoderEntry, EncoderIdentity, MemberIdentity};
 use asif::modality::Modality;
 
 use super::synthetic::{encoder, generation};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed};
-use asif::anchors::manifest::Manifest;
-use asif::anchors::publish::publish as make_live;
+use asif::anchors::stored::manifest::Manifest;
+use asif::anchors::stored::publish::publish as make_live;
 use asif::space::SpaceParams;
 
 use super::synthetic::{generation, publish};

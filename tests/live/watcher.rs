@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asif::anchors::live::{LiveError, Refreshed};
-use asif::anchors::manifest::Manifest;
-use asif::anchors::publish::publish as make_live;
+use asif::anchors::stored::manifest::Manifest;
+use asif::anchors::stored::publish::publish as make_live;
 
 use super::synthetic::generation;
 use super::waits::wait_until;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use asif::anchors::check;
+use asif::anchors::care::check;
 use serde_json::{Value, json};
 
 use super::Bench;
@@ -101,7 +101,7 @@ fn what_a_running_build_holds_is_named() {
     with_removed(&bench);
     let running = bench.at(".other.asif.building-lIve01");
     build(&running);
-    let lock = asif::anchors::publish::WriteLock::acquire(&running).unwrap();
+    let lock = asif::anchors::stored::publish::WriteLock::acquire(&running).unwrap();
     let ended = bench.run(&purge("a.asif", &["--receipt", "r.json"])).fails(
         3,
         &["a running process is writing it", "1 files still hold"],

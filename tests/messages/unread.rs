@@ -4,7 +4,7 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use asif::anchors::{manifest, segment};
+use asif::anchors::stored::{manifest, segment};
 use fs_err as fs;
 use serde_json::{Value, json};
 

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use super::image::{SQUARE, usual_image};
 use super::text::{TOKENIZER, pooling, text_graph, usual_text};
 use super::tiny_onnx::Dim::Free;
-use super::tiny_onnx::INT64;
-use super::{folder, runtime, tiny_onnx};
+use super::tiny_onnx::{self, INT64};
+use super::{folder, runtime};
 
 /// The program with a home of its own and the usual ONNX Runtime.
 pub fn asif(home: &Path) -> Command {

@@ -9,14 +9,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use asif::anchors::manifest::{Counts, EncoderEntry, FORMAT, Manifest};
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::publish;
-use asif::anchors::records::Record;
-use asif::anchors::segment::SegmentWriter;
-use asif::encode::EncoderIdentity;
-use asif::modality::Modality;
-use asif::modality::Sides;
+use asif::anchors::stored::manifest::{Counts, FORMAT, Manifest};
+use asif::anchors::stored::plan::GraphPolicy;
+use asif::anchors::stored::publish;
+use asif::anchors::stored::records::Record;
+use asif::anchors::stored::segment::SegmentWriter;
+use asif::encode::{EncoderEntry, EncoderIdentity};
+use asif::modality::{Modality, Sides};
 use asif::space::SpaceParams;
 
 /// The lengths of image and text vectors, and the space of every set.

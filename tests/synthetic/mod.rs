@@ -8,11 +8,10 @@
 
 use std::path::Path;
 
-use asif::anchors::manifest::EncoderEntry;
-use asif::anchors::plan::GraphPolicy;
-use asif::anchors::records::Record;
-use asif::anchors::vectors::{Making, PairVectors, create};
-use asif::encode::EncoderIdentity;
+use asif::anchors::change::vectors::{Making, PairVectors, create};
+use asif::anchors::stored::plan::GraphPolicy;
+use asif::anchors::stored::records::Record;
+use asif::encode::{EncoderEntry, EncoderIdentity};
 use asif::modality::{Modality, Sides};
 use asif::space::SpaceParams;
 use asif::space::vector::normalize;

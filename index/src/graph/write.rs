@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::NIL;
 use super::layers::{Build, Layer, Layers};
 use super::layout::{
     KIND, LINKS, MAX_UPPER, MAX_WIDTH, META, Meta, NIBBLES, ROWS, STEPS, links_of, nodes_of,
 };
-use super::nibbles;
+use super::{NIL, nibbles};
 use crate::container::ContainerWriter;
 use crate::error::{Error, Result};
 use crate::vectors::VectorSet;

@@ -28,7 +28,7 @@ pub use hosts::ImageHost;
 use super::error::{Refusal, ServeError};
 use super::limits::Memory;
 use super::options::Limits;
-use asif::anchors::embed::Rejected;
+use asif::embed::Rejected;
 
 /// Pictures that are fetched at once; more wait for their turn.
 const AT_ONCE: usize = 16;

@@ -23,8 +23,9 @@ use crate::paths::without_paths;
 use crate::set::Served;
 use crate::state::App;
 use crate::thumbs::{Source, Thumbnail};
-use asif::anchors::history::{self, Change};
-use asif::anchors::{AnchorId, manifest};
+use asif::anchors::AnchorId;
+use asif::anchors::stored::history::{self, Change};
+use asif::anchors::stored::manifest;
 use asif::modality::Modality;
 
 /// What is live in a set.

@@ -13,10 +13,11 @@ use super::options::LiveOptions;
 use super::snapshot::Snapshot;
 use super::stamp::{FileStamp, stamp};
 use super::warm::warm;
-use crate::anchors::manifest::{self, Manifest};
-use crate::anchors::searcher::SetSpace;
-use crate::anchors::{AnchorSet, AnchorsError, publish, witness};
-use crate::anchors::{content, segment, sound};
+use crate::anchors::care::sound;
+use crate::anchors::search::searcher::SetSpace;
+use crate::anchors::stored::manifest::{self, Manifest};
+use crate::anchors::stored::{content, publish, segment, witness};
+use crate::anchors::{AnchorSet, AnchorsError};
 use crate::encode::EncoderIdentity;
 use crate::modality::Modality;
 

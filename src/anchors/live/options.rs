@@ -1,7 +1,7 @@
 //! How generations are taken over.
 
 use crate::anchors::AnchorSet;
-use crate::anchors::plan::SearchMode;
+use crate::anchors::stored::plan::SearchMode;
 use crate::space::Recipe;
 
 /// A caller's own check of a generation, such as known answers, or that the process's encoders

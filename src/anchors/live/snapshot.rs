@@ -1,6 +1,6 @@
 //! One generation and its space, owned.
 
-use crate::anchors::searcher::SetSpace;
+use crate::anchors::search::searcher::SetSpace;
 use crate::anchors::{AnchorSet, Searcher};
 
 /// A generation that passed every check, with what searching it needs.

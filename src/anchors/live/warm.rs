@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use crate::anchors::AnchorSet;
-use crate::anchors::plan::SearchMode;
+use crate::anchors::stored::plan::SearchMode;
 use crate::modality::Modality;
 
 /// The distance of the bytes that are touched: no page is smaller.
@@ -48,10 +48,10 @@ fn touch<T: Copy>(items: &[T], limit: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anchors::manifest::EncoderEntry;
-    use crate::anchors::plan::GraphPolicy;
-    use crate::anchors::records::Record;
-    use crate::anchors::vectors::{Making, PairVectors, create};
+    use crate::anchors::change::vectors::{Making, PairVectors, create};
+    use crate::anchors::stored::plan::GraphPolicy;
+    use crate::anchors::stored::records::Record;
+    use crate::encode::EncoderEntry;
     use crate::encode::EncoderIdentity;
     use crate::space::SpaceParams;
 

@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::gather;
-use crate::anchors::embed::Watch;
-use crate::anchors::records::Record;
+use crate::anchors::stored::records::Record;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
+use crate::embed::Watch;
 use crate::modality::{Modality, Sides};
 use crate::space::curate::{coreset, fit, groups};
 use crate::space::diagnose::clusters;

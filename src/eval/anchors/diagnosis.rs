@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::gather;
-use crate::anchors::embed::Watch;
-use crate::anchors::records::Record;
+use crate::anchors::stored::records::Record;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
+use crate::embed::Watch;
 use crate::eval::{Estimate, wilson};
 use crate::modality::Modality;
 use crate::space::diagnose::alignment::{Agreement, cka_against_chance, mutual_neighbours};

@@ -3,11 +3,11 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::anchors::embed::Watch;
-use crate::anchors::plan::SearchMode;
-use crate::anchors::records::Record;
-use crate::anchors::searched::SearchedSet;
+use crate::anchors::search::searched::SearchedSet;
+use crate::anchors::stored::plan::SearchMode;
+use crate::anchors::stored::records::Record;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
+use crate::embed::Watch;
 use crate::modality::Modality;
 use crate::space::Frame;
 use crate::space::anchors::{Anchors, NearestQuery};

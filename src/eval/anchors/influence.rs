@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::gather;
-use crate::anchors::embed::{Rejected, Watch};
-use crate::anchors::plan::SearchMode;
+use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher};
+use crate::embed::{Rejected, Watch};
 use crate::eval::measure::{MeasureError, Subject, classification};
 use crate::eval::{Dataset, Estimate, wilson};
 use crate::modality::Modality;

@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Comparison, positive};
-use crate::space::SpaceParams;
 use crate::space::anchors::Anchors;
 use crate::space::fitted::{FittedPart, Fitter};
-use crate::space::linear;
 use crate::space::recipe::RecipeError;
+use crate::space::{SpaceParams, linear};
 
 /// The settings of relative rows over whitened vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -351,12 +351,12 @@ pub fn spoiled_bench() -> Bench {
     spoil("format.asif", &|set| {
         let mut manifest = AnchorSet::open(set).unwrap().manifest().clone();
         manifest.format = 9;
-        asif::anchors::publish::publish(set, &manifest).unwrap();
+        asif::anchors::stored::publish::publish(set, &manifest).unwrap();
     });
     spoil("recipe.asif", &|set| {
         let mut manifest = AnchorSet::open(set).unwrap().manifest().clone();
         manifest.space.parts.clear();
-        asif::anchors::publish::publish(set, &manifest).unwrap();
+        asif::anchors::stored::publish::publish(set, &manifest).unwrap();
     });
     spoil("sums.asif", &|set| {
         let live = AnchorSet::open(set).unwrap();

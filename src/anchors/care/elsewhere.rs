@@ -1,0 +1,249 @@
+//! Other sets that hold a pair too.
+//!
+//! A purge changes one set, and `swap --from` lets two sets have one segment's files by hard links.
+//! A set has no list of those that took from it, so this looks where it can: at the sets that the
+//! log names as the source of a swap, and at those that lie in the same folder. Pairs are the same
+//! where their ids are. A link that leads to neither is at least counted. What the system refuses to
+//! show is not taken for absent: such a set may hold the pairs, and use their pictures.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::history;
+use crate::anchors::stored::manifest::{self, Manifest};
+use crate::anchors::stored::publish::{self, CURRENT};
+use crate::anchors::stored::segment::{self, PAIRS};
+use crate::anchors::stored::set::AnchorSet;
+use crate::disk as fs;
+
+/// Another set that holds some of the pairs that were asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OtherSet {
+    /// Its folder.
+    pub set: PathBuf,
+    /// Those of the pairs that it stores, live or removed, sorted.
+    pub ids: Vec<String>,
+    /// How many of them are live there.
+    pub live: usize,
+    /// Those that are live there, sorted.
+    pub live_ids: Vec<String>,
+    /// Why it, or a generation of it, could not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A segment whose files have names that belong to no set that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnknownLinks {
+    /// The segment.
+    pub segment: String,
+    /// How many other names its records have.
+    pub links: u64,
+    /// The records' inode, which `find -inum` finds on the same disk.
+    pub inode: u64,
+}
+
+/// The other sets that store any of these pairs, or that could not be looked at.
+///
+/// # Errors
+/// When the log of `set` cannot be read. What is wrong with another
+/// set is said in its entry.
+pub fn holding(set: &Path, ids: &HashSet<String>) -> Result<Vec<OtherSet>, AnchorsError> {
+    let known = known(set)?;
+    let looked = known.sets.iter().map(|other| look(other, ids));
+    let refused = known.refused.into_iter().map(|(set, problem)| OtherSet {
+        set,
+        ids: Vec::new(),
+        live: 0,
+        live_ids: Vec::new(),
+        problem: Some(problem),
+    });
+    let is_told = |other: &OtherSet| !other.ids.is_empty() || other.problem.is_some();
+    Ok(looked.chain(refused).filter(is_told).collect())
+}
+
+/// The pictures that live pairs of sets use.
+#[derive(Debug, Default)]
+pub struct UsedImages {
+    /// The paths of the images.
+    pub images: HashSet<String>,
+    /// A set, or a folder of sets, that could not be read whole: its pairs may use any picture.
+    pub unread: Option<PathBuf>,
+}
+
+/// The paths of the images of all pairs that are live in the other sets.
+///
+/// # Errors
+/// When the log of `set` cannot be read. Another set that cannot be read is named in what is returned.
+pub fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
+    let known = known(set)?;
+    let mut used = UsedImages {
+        unread: known.refused.into_keys().chain(known.closed).next(),
+        ..UsedImages::default()
+    };
+    for other in known.sets {
+        match AnchorSet::open(&other).and_then(|opened| images_of(&opened)) {
+            Ok(images) => used.images.extend(images),
+            Err(_) => used.unread = Some(other),
+        }
+    }
+    Ok(used)
+}
+
+/// The paths of the images of all live pairs of a set.
+///
+/// # Errors
+/// When a record is damaged.
+pub(crate) fn images_of(set: &AnchorSet) -> Result<HashSet<String>, AnchorsError> {
+    let rows = set.live().rows();
+    let places = rows.into_iter().filter_map(|row| set.place(row));
+    let image = |(segment, local): (usize, usize)| Ok(set.segments()[segment].record(local)?.image);
+    places.map(image).collect()
+}
+
+/// Which of these segments of `set` have hard links in folders of no known set.
+///
+/// # Errors
+/// As [`holding`], and when a segment cannot be looked at.
+pub fn unknown_links(
+    set: &Path,
+    segments: &BTreeSet<String>,
+) -> Result<Vec<UnknownLinks>, AnchorsError> {
+    let known = known(set)?.sets;
+    let records = |set: &Path, segment: &str| {
+        let path = segment::folder(set).join(segment).join(PAIRS);
+        fs_err::metadata(path)
+    };
+    let mut found = Vec::new();
+    for segment in segments {
+        let own = records(set, segment)?;
+        let same = |other: &&PathBuf| {
+            records(other, segment).is_ok_and(|m| (m.dev(), m.ino()) == (own.dev(), own.ino()))
+        };
+        let links = own.nlink().saturating_sub(1);
+        let links = links.saturating_sub(known.iter().filter(same).count() as u64);
+        if links > 0 {
+            found.push(UnknownLinks {
+                segment: segment.clone(),
+                links,
+                inode: own.ino(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// What is known of other sets, by their real paths.
+#[derive(Default)]
+struct KnownSets {
+    sets: BTreeSet<PathBuf>,
+    /// What may be a set and could not be looked at, and why.
+    refused: BTreeMap<PathBuf, String>,
+    /// Folders whose names could not be read.
+    closed: Vec<PathBuf>,
+}
+
+/// The sets that the log names and those that lie beside `set`.
+fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
+    if !fs::has_folder(set)? {
+        publish::current(set)?;
+    }
+    let given = set;
+    let set = fs_err::canonicalize(set)?;
+    let mut known = KnownSets::default();
+    let mut add = |path: &Path, is_named: bool| match real_set(path) {
+        Ok(found) => known.sets.extend(found),
+        // Whatever else lies there may be closed: the file system's own folder, those of other users.
+        Err(_) if !is_named => {}
+        Err(error) => {
+            let problem = error.to_string();
+            known.refused.insert(path.to_owned(), problem);
+        }
+    };
+    for change in history::read(&set)? {
+        if let Some(source) = crate::anchors::change::swap::source(&change) {
+            add(source, true);
+        }
+    }
+    // Also beside the link by which it was given.
+    let folders = [&set, given].map(|set| {
+        let folder = fs::parent(set);
+        fs_err::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
+    });
+    for folder in BTreeSet::from(folders) {
+        // A folder that may not be read is no reason to refuse: a purge names it.
+        let Ok(names) = fs::names(&folder) else {
+            known.closed.push(folder);
+            continue;
+        };
+        for name in names.iter().filter(|name| !name.starts_with(fs::HIDDEN)) {
+            add(&folder.join(name), name.ends_with(ENDING));
+        }
+    }
+    known.sets.remove(&set);
+    Ok(known)
+}
+
+/// How the name of a set ends, if whoever built it keeps to the custom.
+const ENDING: &str = ".asif";
+
+/// The real path of a set, also of one that lost a part; none if none is there.
+fn real_set(path: &Path) -> Result<Option<PathBuf>, AnchorsError> {
+    let is_set = fs::has_folder(path)?
+        && (fs::has_file(&path.join(CURRENT))? || !manifest::list(path)?.is_empty());
+    let real = is_set.then(|| fs_err::canonicalize(path)).transpose();
+    match real {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        real => Ok(real?),
+    }
+}
+
+fn look(other: &Path, ids: &HashSet<String>) -> OtherSet {
+    let mut found = BTreeSet::new();
+    let mut live = BTreeSet::new();
+    let mut seen = HashSet::new();
+    let mut look = || -> Result<(), AnchorsError> {
+        let kept = manifest::kept(other)?;
+        for &generation in &kept {
+            let manifest = Manifest::read(other, &manifest::name(generation))?;
+            let is_live = kept.last() == Some(&generation);
+            let new = |id: &String| !seen.contains(id);
+            if !is_live && !manifest.segments.iter().any(|entry| new(&entry.id)) {
+                continue;
+            }
+            let opened = AnchorSet::from_manifest(other, manifest)?;
+            let mut first = 0;
+            let entries = opened.manifest().segments.iter();
+            for (entry, segment) in entries.zip(opened.segments()) {
+                let unseen = seen.insert(entry.id.clone());
+                for local in 0..segment.len() {
+                    if !unseen && !is_live {
+                        break;
+                    }
+                    let id = segment.pair_id(local)?;
+                    if ids.contains(id) {
+                        found.insert(id.to_owned());
+                        if is_live && opened.live().contains(first + local) {
+                            live.insert(id.to_owned());
+                        }
+                    }
+                }
+                first += segment.len();
+            }
+        }
+        Ok(())
+    };
+    let problem = look().err().map(|error| error.to_string());
+    OtherSet {
+        set: other.to_owned(),
+        ids: found.into_iter().collect(),
+        live: live.len(),
+        live_ids: live.into_iter().collect(),
+        problem,
+    }
+}

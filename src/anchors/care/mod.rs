@@ -1,0 +1,22 @@
+//! What looks after a set: whether it is sound, what of a damaged one can be made good, and what
+//! traces a pair has left.
+//!
+//! | file | role |
+//! |---|---|
+//! | [`check`] | whether a set is sound |
+//! | `sound` | whether one generation is all that its manifest says |
+//! | [`repair`] | what can be made good of a damaged set |
+//! | `rebuild` | a damaged segment made again, to the bit |
+//! | `aside` | where a repair moves what it gives up |
+//! | [`purge`] | where a pair has left traces, and their end |
+//! | [`elsewhere`] | other sets that hold a pair too |
+//! | [`diff`] | what two sets do not share |
+
+pub(crate) mod aside;
+pub mod check;
+pub mod diff;
+pub mod elsewhere;
+pub mod purge;
+pub(crate) mod rebuild;
+pub mod repair;
+pub(crate) mod sound;

@@ -1,0 +1,366 @@
+//! Where a pair has left traces, and their end.
+//!
+//! A removal takes a pair's influence at once and keeps its bytes for rollback. A purge takes the
+//! bytes: older generations go, segments that store removed pairs are written again without them,
+//! the cached embeddings of those pairs are forgotten, and the log names them by a hash, so that it
+//! still proves what happened without telling of whom. Pictures that the server wrote for them are
+//! deleted, values of filters, rows of sources and leftovers of killed commands beside the set that speak of
+//! them go, and then every byte of the set, of such leftovers, the cache and the folders of uploads is searched. Other sets are not changed; those that are known
+//! to hold the pairs too are named ([`elsewhere`]). Copies and backups are not reached.
+//!
+//! | file | role |
+//! |---|---|
+//! | `audit` | where pairs are found |
+//! | `beside` | what killed commands left beside the set |
+//! | `steps` | how far a purge got that ends with an error |
+//! | `removed` | all that a set stores and that is not live, and its embeddings in the cache |
+//! | `needles` | what identifies purged pairs and the request, and the search for it in bytes |
+//! | `traces` | the log, lists of rows left out, uploaded pictures |
+//! | `stored` | every pair that lies in a set |
+//! | `receipt` | [`DeletionReceipt`], the answer to a request for deletion |
+
+mod alias;
+mod audit;
+mod beside;
+mod needles;
+mod receipt;
+mod removed;
+mod steps;
+mod stored;
+mod traces;
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::aside;
+use super::elsewhere::{self, OtherSet, UnknownLinks};
+use crate::anchors::change::select::{self, Filter};
+use crate::anchors::change::writer::{Next, Receipt, WriteOptions, Writer};
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::manifest::{self, Manifest};
+use crate::anchors::stored::plan::GraphPolicy;
+use crate::anchors::stored::segment::SegmentWriter;
+use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::{content, history, publish};
+use crate::modality::Modality;
+use needles::Needles;
+use steps::{PurgeStep, PurgeSteps};
+use traces::Pictures;
+
+pub use alias::alias;
+pub use audit::{PairTraces, audit, find, unknown_id};
+pub use beside::LeftoverKept;
+pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
+pub use receipt::{DeletionReceipt, RequestedTerm, is_receipt, why_kept};
+pub use traces::PictureLeft;
+
+/// What a purge did, or under `dry_run` would do.
+#[derive(Debug, Clone, Serialize)]
+pub struct PurgeReport {
+    /// The record.
+    #[serde(flatten)]
+    pub receipt: Receipt,
+    /// Removed pairs whose bytes were in the set.
+    pub purged: u64,
+    /// Generations that are no longer kept.
+    pub generations_dropped: Vec<u64>,
+    /// Segments that were written again.
+    pub segments_rewritten: u64,
+    /// Cached embeddings that were forgotten.
+    pub embeddings_forgotten: u64,
+    /// Other sets that hold such pairs too, or could not be looked at; they were not changed.
+    pub elsewhere: Vec<OtherSet>,
+    /// Segments with removed pairs whose files have a name in a folder that is no known set.
+    pub unknown_links: Vec<UnknownLinks>,
+    /// Pictures that the server had written for these pairs, and that were deleted.
+    pub uploads_deleted: u64,
+    /// Pictures of these pairs that were left where they are.
+    pub pictures_left: Vec<PictureLeft>,
+    /// Records of the log and lines of its lists of ids that were written anew.
+    pub log_lines_rewritten: u64,
+    /// Rows that were taken from the lists of rows left out.
+    pub skip_rows_removed: u64,
+    /// Files and folders of killed commands beside the set that were removed: those of builds of this set,
+    /// and those that held something of the pairs and are of no form that others make.
+    pub leftovers_removed: u64,
+    /// Those that could not be removed or searched or that others may have written, and folders in the set that
+    /// others put there and whose pairs cannot be read.
+    pub leftovers_kept: Vec<LeftoverKept>,
+    /// What was found of the pairs and the request afterwards, by reading every byte; none under
+    /// `dry_run`.
+    pub search: Option<ByteSearch>,
+    /// How many of the pairs were asked for, by id or filter.
+    pub matched: u64,
+    /// Damaged folders that were deleted without its being known whose pairs they held: embeddings and
+    /// uploaded pictures of these may be left.
+    pub unreadable: Vec<PathBuf>,
+    /// The hashes of the ids of all pairs that were purged.
+    #[serde(skip)]
+    pub hashes: Vec<String>,
+}
+
+/// What is to be purged.
+#[derive(Debug, Clone, Copy)]
+pub struct PurgeRequest<'a> {
+    /// Pairs that must not be live.
+    pub ids: &'a [String],
+    /// Whose values must not be found afterwards; no live pair may have them.
+    pub filter: Option<&'a Filter>,
+    /// The folder of cached embeddings.
+    pub cache: Option<&'a Path>,
+    /// Whether segments that are written again get graphs.
+    pub graphs: GraphPolicy,
+    /// Say what would happen, and change nothing.
+    pub dry_run: bool,
+}
+
+/// The command, as the log has it.
+const PURGE: &str = "audit --purge";
+
+/// What was asked for is a pair that the set stores or a change of the log names, or a row that was left
+/// out. A mistyped request would cost every older generation, and be answered by a receipt.
+fn request_is_known(
+    set: &Path,
+    request: &PurgeRequest<'_>,
+    stored: &HashSet<String>,
+    by_filter: bool,
+) -> Result<(), AnchorsError> {
+    let mut in_log = HashSet::new();
+    for change in history::read(set)? {
+        in_log.extend(audit::named(set, &change)?);
+    }
+    let unknown = |what: String| AnchorsError::NothingToPurge {
+        path: set.to_owned(),
+        what,
+    };
+    for id in request.ids {
+        let known = stored.contains(id) || in_log.contains(id) || in_log.contains(&alias(id));
+        let needles = Needles::of_request(std::slice::from_ref(id), None);
+        if !known && !traces::is_listed(set, &needles)? {
+            return Err(unknown(format!("the id {id:?}")));
+        }
+    }
+    if let Some(filter) = request.filter.filter(|_| !by_filter)
+        && !traces::is_listed(set, &Needles::of_request(&[], Some(filter)))?
+    {
+        return Err(unknown(filter.to_string()));
+    }
+    Ok(())
+}
+
+/// Deletes the bytes of every pair that is not live: see the module. A purge that was interrupted is
+/// finished by the next one.
+///
+/// # Errors
+/// [`AnchorsError::StillLive`] for a pair that was asked for; when a kept generation, the cache or a file
+/// cannot be read, somebody else writes, or the disk refuses. [`AnchorsError::PurgeStopped`] once it has begun
+/// to delete.
+pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, AnchorsError> {
+    let mut steps = PurgeSteps::default();
+    take_steps(set, request, &mut steps).map_err(|error| steps.stopped(set, error))
+}
+
+fn take_steps(
+    set: &Path,
+    request: &PurgeRequest<'_>,
+    steps: &mut PurgeSteps,
+) -> Result<PurgeReport, AnchorsError> {
+    let dry_run = request.dry_run;
+    let options = WriteOptions { dry_run, keep: 1 };
+    let mut writer = Writer::begin(set, &options)?;
+    let live = writer.live()?;
+    let mut ids = request.ids.to_vec();
+    let mut given = Vec::new();
+    if let Some(filter) = request.filter {
+        let found = find(set, filter)?;
+        ids.extend(found.0);
+        given = found.1;
+    }
+    let ids = ids.as_slice();
+    let live_ids: HashSet<String> = select::ids(&live)?.into_iter().collect();
+    if let Some(id) = ids.iter().find(|id| live_ids.contains(*id)) {
+        return Err(AnchorsError::StillLive {
+            path: set.to_owned(),
+            id: id.clone(),
+        });
+    }
+    let kept = manifest::kept(set)?;
+    let mut gone = removed::pairs(set, &live, &kept)?;
+    let is_purge = |manifest: &Manifest| {
+        let change = manifest.change.as_ref();
+        change.is_some_and(|change| change.command == PURGE)
+    };
+    // After a purge there is nothing to lose, and one that was killed is to be finished.
+    if !is_purge(live.manifest()) {
+        let by_filter = ids.len() > request.ids.len() || !given.is_empty();
+        request_is_known(set, request, &gone.ids, by_filter)?;
+    }
+    gone.needles.add_request(ids, request.filter);
+    gone.needles.leave_shared(&live)?;
+    // While the segments still have their names.
+    let segments = gone.pairs.iter().map(|(id, _)| id.clone());
+    let segments: BTreeSet<String> = segments.filter(|id| !id.contains('/')).collect();
+    let unknown_links = elsewhere::unknown_links(set, &segments)?;
+    let wanted = gone.ids.iter().chain(ids).cloned().collect();
+    let elsewhere = elsewhere::holding(set, &wanted)?;
+    let mut used = elsewhere::live_images(set)?;
+    used.images.extend(elsewhere::images_of(&live)?);
+    let pictures = Pictures::sort(&gone.images, &gone.unread_images, &used);
+    writer.mark("find");
+    let mut manifest = live.manifest().clone();
+    let rewritten = rewrite(&live, &mut manifest, request.graphs, &gone.needles, dry_run)?;
+    manifest.tombstones = None;
+    manifest.parent = None;
+    manifest.restored = None;
+    writer.mark("rewrite");
+    let purged = gone.records.len() as u64;
+    let licences = manifest.licences.clone();
+    let mut next = Next {
+        manifest,
+        tombstones: None,
+        command: PURGE,
+        detail: format!("the bytes of {purged} removed pairs"),
+        moved: (0, 0),
+        ids: (Vec::new(), Vec::new()),
+    };
+    let (mut forgotten, mut log_lines, mut skip_rows, mut uploads) = (0, 0, 0, 0);
+    let mut leftovers_removed = 0;
+    let mut leftovers_kept: Vec<LeftoverKept> =
+        gone.foreign.iter().cloned().map(kept_foreign).collect();
+    for file in aside::foreign(set)? {
+        if !gone.foreign.contains(&file) {
+            leftovers_kept.push(LeftoverKept {
+                file,
+                why: "asif did not put it there: look into it, and delete it if nobody needs it"
+                    .to_owned(),
+            });
+        }
+    }
+    if !dry_run {
+        // Before anything that would let a second attempt find less to forget.
+        steps.begin(PurgeStep::Uploads);
+        uploads = pictures.delete()?;
+        steps.begin(PurgeStep::Cache);
+        if let Some(folder) = request.cache {
+            forgotten = removed::forget(folder, &gone)?;
+        }
+        steps.begin(PurgeStep::Beside);
+        leftovers_removed = publish::clear_beside(set);
+        let (removed, kept) = beside::remove(set, &gone.needles)?;
+        leftovers_removed += removed;
+        leftovers_kept.extend(kept);
+        steps.begin(PurgeStep::Log);
+        log_lines = traces::redact(set, &live_ids, &licences, ids, &gone.needles)?;
+        steps.begin(PurgeStep::SkipLists);
+        let goes = |row: &str| gone.needles.is_in_line(row);
+        let segments = &next.manifest.segments;
+        next.manifest.counts.skipped = content::left_out_but(set, segments, goes)?;
+    }
+    // A request may be known only from rows that were left out, in a segment or put aside. These go when the
+    // purge is live, after which any request is accepted, and while the older generations, which tell what
+    // else speaks of the pairs, are kept.
+    let receipt = writer.publish_then(next, || {
+        skip_rows = traces::trim_skip_lists(set, &gone.needles)?;
+        steps.begin(PurgeStep::Damaged);
+        // What a repair put aside may hold the pairs too.
+        aside::clear(set)?;
+        steps.begin(PurgeStep::Generations);
+        Ok(())
+    })?;
+    let mut search = None;
+    if !dry_run {
+        steps.begin(PurgeStep::Search);
+        let mut folders = vec![set.to_owned()];
+        folders.extend(request.cache.map(Path::to_owned));
+        folders.extend(pictures.folders.iter().cloned());
+        let mut searched = gone.needles.search(&folders)?;
+        let (beside, unread) = beside::search(set, &gone.needles);
+        searched.join(beside);
+        for kept in unread {
+            if !leftovers_kept.iter().any(|known| known.file == kept.file) {
+                leftovers_kept.push(kept);
+            }
+        }
+        search = Some(searched);
+    }
+    // Of a live id an older picture or caption may have been deleted; the id itself was not.
+    let deleted = gone.ids.iter().filter(|id| !live_ids.contains(*id));
+    let hashes: BTreeSet<String> = deleted.clone().map(|id| alias(id)).collect();
+    let asked: HashSet<&String> = ids.iter().collect();
+    let matched = deleted.filter(|id| asked.contains(id)).count() as u64;
+    Ok(PurgeReport {
+        receipt,
+        purged,
+        generations_dropped: kept,
+        segments_rewritten: rewritten,
+        embeddings_forgotten: forgotten,
+        elsewhere,
+        unknown_links,
+        uploads_deleted: uploads,
+        pictures_left: pictures.left,
+        log_lines_rewritten: log_lines,
+        skip_rows_removed: skip_rows,
+        leftovers_removed,
+        leftovers_kept,
+        search,
+        matched,
+        unreadable: gone.unreadable,
+        hashes: hashes.into_iter().collect(),
+    })
+}
+
+/// A folder in the set that no writer made, and whose pairs cannot be read.
+fn kept_foreign(file: PathBuf) -> LeftoverKept {
+    LeftoverKept {
+        file,
+        why: "its pairs cannot be read, and asif did not put it there: look into it, and delete it if nobody \
+              needs it"
+            .to_owned(),
+    }
+}
+
+/// Writes each segment that stores removed pairs again without them; returns how many. Rows left out stay
+/// listed but for those that speak of the pairs.
+fn rewrite(
+    live: &AnchorSet,
+    manifest: &mut Manifest,
+    graphs: GraphPolicy,
+    needles: &Needles,
+    dry_run: bool,
+) -> Result<u64, AnchorsError> {
+    let dims = manifest.dims();
+    let (mut first, mut rewritten) = (0, 0);
+    let k = manifest.space.k();
+    for (entry, segment) in manifest.segments.iter_mut().zip(live.segments()) {
+        let rows: Vec<usize> = (0..segment.len())
+            .filter(|local| live.live().contains(first + local))
+            .collect();
+        first += segment.len();
+        if rows.len() == segment.len() {
+            continue;
+        }
+        rewritten += 1;
+        if dry_run {
+            continue;
+        }
+        // Damaged vectors must not get a fresh checksum.
+        segment.verify()?;
+        let mut new = SegmentWriter::create(live.path(), dims)?;
+        for local in rows {
+            new.push(
+                &segment.record(local)?,
+                segment.vectors(Modality::Image).vector(local),
+                segment.vectors(Modality::Text).vector(local),
+            )?;
+        }
+        let mut rows = content::rows_of([segment])?;
+        rows.retain(|row| !needles.is_in_line(row));
+        if !rows.is_empty() {
+            content::write_rows(new.path(), &rows)?;
+        }
+        *entry = new.finish(graphs, k)?;
+    }
+    Ok(rewritten)
+}

@@ -1,0 +1,225 @@
+//! Where pairs are found: in generations, segments, the log, other sets and files.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::alias::alias;
+use super::needles::{NeedleKind, NeedleTrace, Needles};
+use super::traces::Pictures;
+use super::{beside, stored};
+use crate::anchors::care::elsewhere::{self, UsedImages};
+use crate::anchors::change::select::{self, Filter};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::history::{self, Change, IdLine};
+use crate::anchors::stored::manifest;
+use crate::anchors::stored::set::AnchorSet;
+
+/// Where a pair is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PairTraces {
+    /// The pair's id.
+    pub id: String,
+    /// Whether it is live.
+    pub live: bool,
+    /// Kept generations in which it is live: those that a rollback or swap could bring back.
+    pub generations: Vec<u64>,
+    /// Segments that store its bytes, live or removed.
+    pub segments: Vec<String>,
+    /// Changes of the log that name it, by generation.
+    pub log: Vec<u64>,
+    /// Changes of the log that name it by its hash: it was purged.
+    pub purged: Vec<u64>,
+    /// Other sets that hold a pair of this id, as far as they are known ([`elsewhere`]).
+    pub elsewhere: Vec<PathBuf>,
+    /// Further files that hold something of it: of the set, what killed commands left beside it, the cache and
+    /// the folders of uploads.
+    pub files: Vec<NeedleTrace>,
+}
+
+impl PairTraces {
+    /// Whether nothing but the hash in the log is left of it.
+    pub fn is_gone(&self) -> bool {
+        let stored = self.live || !self.generations.is_empty() || !self.segments.is_empty();
+        !stored && self.log.is_empty() && self.files.is_empty()
+    }
+}
+
+/// Looks for pairs in all that a set keeps, in the folder `cache` of embeddings, and where the server
+/// wrote pictures of them.
+///
+/// # Errors
+/// When the folder is not a set, or a generation, the log or a file cannot be read.
+pub fn audit(
+    set: &Path,
+    ids: &[String],
+    cache: Option<&Path>,
+) -> Result<Vec<PairTraces>, AnchorsError> {
+    let mut traces: Vec<PairTraces> = ids
+        .iter()
+        .map(|id| PairTraces {
+            id: id.clone(),
+            live: false,
+            generations: Vec::new(),
+            segments: Vec::new(),
+            log: Vec::new(),
+            purged: Vec::new(),
+            elsewhere: Vec::new(),
+            files: Vec::new(),
+        })
+        .collect();
+    let wanted: HashSet<String> = ids.iter().cloned().collect();
+    for other in elsewhere::holding(set, &wanted)? {
+        for trace in &mut traces {
+            if other.ids.binary_search(&trace.id).is_ok() {
+                trace.elsewhere.push(other.set.clone());
+            }
+        }
+    }
+    let kept = manifest::kept(set)?;
+    for &generation in &kept {
+        let opened = AnchorSet::open_generation(set, generation);
+        let opened = match kept.last() == Some(&generation) {
+            true => opened?,
+            // The bytes of the pairs of a damaged one are found below.
+            false => match if_whole(opened)? {
+                Some(opened) => opened,
+                None => continue,
+            },
+        };
+        let (_, missing) = select::by_ids(&opened, &wanted)?;
+        for trace in &mut traces {
+            if !missing.contains(&trace.id) {
+                trace.generations.push(generation);
+                trace.live |= kept.last() == Some(&generation);
+            }
+        }
+    }
+    stored::each(set, |name, record, _, _| {
+        let named = traces.iter_mut().filter(|trace| trace.id == record.id);
+        for trace in named {
+            if trace.segments.last().is_none_or(|last| last != name) {
+                trace.segments.push(name.to_owned());
+            }
+        }
+    })?;
+    for change in history::read(set)? {
+        let named: HashSet<String> = named(set, &change)?.into_iter().collect();
+        for trace in &mut traces {
+            if named.contains(&trace.id) {
+                trace.log.push(change.generation);
+            }
+            if named.contains(&alias(&trace.id)) {
+                trace.purged.push(change.generation);
+            }
+        }
+    }
+    find_in_files(set, cache, &mut traces)?;
+    Ok(traces)
+}
+
+/// Searches files for what the pairs are known by, each pair by itself.
+fn find_in_files(
+    set: &Path,
+    cache: Option<&Path>,
+    traces: &mut [PairTraces],
+) -> Result<(), AnchorsError> {
+    let live = AnchorSet::open(set)?;
+    for trace in traces.iter_mut().filter(|trace| !trace.live) {
+        let mut needles = Needles::of_request(std::slice::from_ref(&trace.id), None);
+        let mut images = BTreeSet::new();
+        stored::each(set, |_, record, segment, local| {
+            if record.id == trace.id {
+                needles.add_pair(record, segment, local);
+                images.insert(record.image.clone());
+            }
+        })?;
+        needles.leave_shared(&live)?;
+        let pictures = Pictures::sort(&images, &BTreeSet::new(), &UsedImages::default());
+        let mut folders = vec![set.to_owned()];
+        folders.extend(cache.map(Path::to_owned));
+        folders.extend(pictures.folders.iter().cloned());
+        trace.files = needles.search(&folders)?.found;
+        trace.files.extend(beside::search(set, &needles).0.found);
+        let kinds = vec![NeedleKind::Image];
+        // What cannot be looked at may be an upload.
+        let unread = pictures.left.into_iter().filter(|left| left.unread);
+        let unread = unread.map(|left| left.file);
+        for file in pictures.uploads.into_iter().chain(unread) {
+            if !trace.files.iter().any(|found| found.file == file) {
+                let kinds = kinds.clone();
+                trace.files.push(NeedleTrace { file, kinds });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The ids of all pairs that a set stores, live or removed, and that a filter lets through;
+/// then the changes of the log that were given one of its values, which is all that is left after a purge.
+///
+/// # Errors
+/// When a generation or the log cannot be read.
+pub fn find(set: &Path, filter: &Filter) -> Result<(Vec<String>, Vec<u64>), AnchorsError> {
+    let mut ids = BTreeSet::new();
+    stored::each(set, |_, record, _, _| {
+        if filter.matches(record) {
+            ids.insert(record.id.clone());
+        }
+    })?;
+    let mut named = Vec::new();
+    for change in history::read(set)? {
+        let mut terms = filter.terms().iter();
+        if terms.any(|(key, value)| {
+            [value.clone(), alias(value)]
+                .iter()
+                .any(|v| change.detail.contains(&format!("{key}={v}")))
+        }) {
+            named.push(change.generation);
+        }
+    }
+    Ok((ids.into_iter().collect(), named))
+}
+
+/// The first of `ids` that no pair has that the set or another known one stores or that its log names, as far
+/// as that still does. A log that is damaged tells what of it can be read.
+///
+/// # Errors
+/// When the system refuses to show a generation or the log.
+pub fn unknown_id<'a>(set: &AnchorSet, ids: &[&'a str]) -> Result<Option<&'a str>, AnchorsError> {
+    let live: HashSet<String> = select::ids(set)?.into_iter().collect();
+    let mut unknown: Vec<&str> = ids.to_vec();
+    unknown.retain(|id| !live.contains(*id));
+    if unknown.is_empty() {
+        return Ok(None);
+    }
+    let mut had = HashSet::new();
+    for change in history::readable(set.path())? {
+        had.extend(if_whole(named(set.path(), &change))?.unwrap_or_default());
+    }
+    stored::each(set.path(), |_, record, _, _| {
+        had.insert(record.id.clone());
+    })?;
+    unknown.retain(|id| !had.contains(*id) && !had.contains(&alias(id)));
+    if unknown.is_empty() {
+        return Ok(None);
+    }
+    // One name for the lists of several sets.
+    let wanted: HashSet<String> = unknown.iter().map(|id| (*id).to_owned()).collect();
+    let others = if_whole(elsewhere::holding(set.path(), &wanted))?.unwrap_or_default();
+    had.extend(others.into_iter().flat_map(|other| other.ids));
+    Ok(unknown.into_iter().find(|id| !had.contains(*id)))
+}
+
+/// The ids that a change names, itself or in its file.
+pub(super) fn named(set: &Path, change: &Change) -> Result<Vec<String>, AnchorsError> {
+    let mut ids = [change.added_ids.clone(), change.removed_ids.clone()].concat();
+    if change.ids_file.is_some() {
+        let lines = history::read_ids(set, change.generation)?.into_iter();
+        ids.extend(lines.map(|line| match line {
+            IdLine::Added(id) | IdLine::Removed(id) => id,
+        }));
+    }
+    Ok(ids)
+}

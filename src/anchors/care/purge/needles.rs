@@ -1,0 +1,277 @@
+//! What identifies purged pairs and the request, and the search for it in bytes.
+
+use std::collections::{HashMap, HashSet};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use aho_corasick::AhoCorasick;
+use fs_err::File;
+use serde::Serialize;
+
+use crate::anchors::change::select::Filter;
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::records::Record;
+use crate::anchors::stored::segment::Segment;
+use crate::anchors::stored::set::AnchorSet;
+use crate::disk as fs;
+use crate::modality::Modality;
+
+/// A text with fewer bytes is found in any file by chance, and is looked for in records only.
+const SHORTEST: usize = 6;
+/// So many bytes of a vector are its own.
+const VECTOR_BYTES: usize = 64;
+/// Of these so many are not zero, or the vector is found in any padding.
+const VECTOR_LEAST: usize = 24;
+
+/// What a needle is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NeedleKind {
+    /// A pair's id.
+    Id,
+    /// A pair's caption.
+    Caption,
+    /// The path of a pair's image.
+    Image,
+    /// A value of the filter of the request.
+    Value,
+    /// The beginning of a pair's vector as it is stored.
+    Vector,
+}
+
+/// What identifies purged pairs and the request for it.
+#[derive(Debug, Default)]
+pub struct Needles {
+    found: HashMap<Vec<u8>, NeedleKind>,
+    /// Texts, without their further forms.
+    texts: HashSet<String>,
+    /// Needles that live pairs have too, or that contain nothing else: they may stand on the disk.
+    pub shared: u64,
+    /// Texts too short to be searched for in bytes.
+    pub short: u64,
+}
+
+/// Where a needle was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NeedleTrace {
+    /// The file.
+    pub file: PathBuf,
+    /// What was found there.
+    pub kinds: Vec<NeedleKind>,
+}
+
+/// What was searched, and what was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ByteSearch {
+    /// Files that were read to the end.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Byte strings that were looked for: texts as UTF-8 and as JSON writes them, vectors as stored.
+    pub needles: u64,
+    /// Texts that live pairs have too, which were looked for in records only.
+    pub shared_with_live_pairs: u64,
+    /// Texts too short to be looked for in bytes, which were looked for in records only.
+    pub too_short: u64,
+    /// Where something was found.
+    pub found: Vec<NeedleTrace>,
+}
+
+impl ByteSearch {
+    /// Adds what was found elsewhere with the same needles.
+    pub(super) fn join(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.found.extend(other.found);
+    }
+}
+
+impl Needles {
+    /// Of the request alone.
+    pub fn of_request(ids: &[String], filter: Option<&Filter>) -> Self {
+        let mut needles = Self::default();
+        needles.add_request(ids, filter);
+        needles
+    }
+
+    /// Adds what a request is known by.
+    pub fn add_request(&mut self, ids: &[String], filter: Option<&Filter>) {
+        for id in ids {
+            self.text(id, NeedleKind::Id);
+        }
+        for (_, value) in filter.map(Filter::terms).unwrap_or_default() {
+            self.text(value, NeedleKind::Value);
+        }
+    }
+
+    /// Adds what a stored pair is known by; without a segment its vectors are not.
+    pub fn add_pair(&mut self, record: &Record, segment: Option<&Segment>, local: usize) {
+        self.text(&record.id, NeedleKind::Id);
+        self.text(&record.image, NeedleKind::Image);
+        for caption in &record.captions {
+            self.text(caption, NeedleKind::Caption);
+        }
+        let Some(segment) = segment else {
+            return;
+        };
+        for modality in Modality::BOTH {
+            let vector = vector_start(segment, modality, local);
+            self.found.insert(vector, NeedleKind::Vector);
+        }
+    }
+
+    fn text(&mut self, text: &str, kind: NeedleKind) {
+        self.texts.insert(text.to_owned());
+        for form in forms(text) {
+            self.found.entry(form.into_bytes()).or_insert(kind);
+        }
+    }
+
+    /// Whether a line of a list speaks of one of the texts, as a word of its own.
+    pub fn is_in_line(&self, line: &str) -> bool {
+        let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        self.texts.iter().flat_map(|text| forms(text)).any(|form| {
+            !form.is_empty()
+                && line.match_indices(form.as_str()).any(|(at, _)| {
+                    let (before, after) = (&line[..at], &line[at + form.len()..]);
+                    !is_word(before.chars().next_back()) && !is_word(after.chars().next())
+                })
+        })
+    }
+
+    /// Whether the search would find one of the texts in this one.
+    pub fn is_in_bytes(&self, text: &str) -> bool {
+        let mut forms = forms(text).into_iter();
+        forms.any(|form| !self.in_name(&form).is_empty())
+    }
+
+    /// Leaves out what live pairs have too.
+    ///
+    /// # Errors
+    /// When a record is damaged.
+    pub fn leave_shared(&mut self, live: &AnchorSet) -> Result<(), AnchorsError> {
+        self.found.retain(|needle, kind| {
+            let long = match kind {
+                NeedleKind::Vector => {
+                    needle.iter().filter(|byte| **byte != 0).count() >= VECTOR_LEAST
+                }
+                _ => needle.len() >= SHORTEST,
+            };
+            self.short += u64::from(!long);
+            long
+        });
+        let patterns: Vec<Vec<u8>> = self.found.keys().cloned().collect();
+        let automaton = automaton(&patterns)?;
+        let mut shared: HashSet<usize> = HashSet::new();
+        let mut mark = |bytes: &[u8]| {
+            let matches = automaton.find_overlapping_iter(bytes);
+            shared.extend(matches.map(|m| m.pattern().as_usize()));
+        };
+        for row in live.live().rows() {
+            let Some((segment, local)) = live.place(row) else {
+                continue;
+            };
+            let segment = &live.segments()[segment];
+            let record = segment.record(local)?;
+            // As it is stored, and as JSON writes it: a needle may lie over the ends of a value.
+            let stored = [&record.id, &record.image, &record.meta];
+            for text in stored.into_iter().chain(&record.captions) {
+                forms(text).iter().for_each(|form| mark(form.as_bytes()));
+            }
+            for modality in Modality::BOTH {
+                mark(&vector_start(segment, modality, local));
+            }
+        }
+        let manifest = live.manifest();
+        for value in manifest.sources.keys().chain(manifest.licences.keys()) {
+            forms(value).iter().for_each(|form| mark(form.as_bytes()));
+        }
+        for name in [&manifest.image_encoder, &manifest.text_encoder] {
+            mark(serde_json::json!(name.identity).to_string().as_bytes());
+        }
+        self.shared += shared.len() as u64;
+        for pattern in shared {
+            self.found.remove(&patterns[pattern]);
+        }
+        Ok(())
+    }
+
+    /// Reads every file under these folders to its end.
+    ///
+    /// # Errors
+    /// When a file cannot be read: then nothing can be said of it.
+    pub fn search(&self, folders: &[PathBuf]) -> Result<ByteSearch, AnchorsError> {
+        let patterns: Vec<&Vec<u8>> = self.found.keys().collect();
+        let automaton = automaton(&patterns)?;
+        let mut search = ByteSearch {
+            needles: patterns.len() as u64,
+            shared_with_live_pairs: self.shared,
+            too_short: self.short,
+            ..ByteSearch::default()
+        };
+        for folder in folders {
+            if fs::found(folder)?.is_none() {
+                continue;
+            }
+            for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+                let entry = entry.map_err(std::io::Error::from)?;
+                let mut kinds = self.in_name(&entry.file_name().to_string_lossy());
+                if entry.file_type().is_file() {
+                    search.files += 1;
+                    search.bytes += entry.metadata().map_err(std::io::Error::from)?.len();
+                    kinds.extend(self.in_file(entry.path(), &automaton, &patterns)?);
+                }
+                kinds.sort_unstable();
+                kinds.dedup();
+                if !kinds.is_empty() {
+                    let file = entry.into_path();
+                    search.found.push(NeedleTrace { file, kinds });
+                }
+            }
+        }
+        Ok(search)
+    }
+
+    fn in_name(&self, name: &str) -> Vec<NeedleKind> {
+        let contains = |needle: &[u8]| std::str::from_utf8(needle).is_ok_and(|n| name.contains(n));
+        let found = self.found.iter().filter(|(needle, _)| contains(needle));
+        found.map(|(_, kind)| *kind).collect()
+    }
+
+    fn in_file(
+        &self,
+        path: &Path,
+        automaton: &AhoCorasick,
+        patterns: &[&Vec<u8>],
+    ) -> Result<Vec<NeedleKind>, AnchorsError> {
+        let mut kinds = HashSet::new();
+        for found in automaton.stream_find_iter(BufReader::new(File::open(path)?)) {
+            kinds.extend(self.found.get(patterns[found?.pattern().as_usize()]));
+        }
+        Ok(kinds.into_iter().collect())
+    }
+}
+
+fn automaton<P: AsRef<[u8]>>(patterns: &[P]) -> Result<AhoCorasick, AnchorsError> {
+    AhoCorasick::new(patterns).map_err(|error| std::io::Error::other(error).into())
+}
+
+/// A text as it stands in files: itself, as JSON writes it, and as messages quote it.
+fn forms(text: &str) -> Vec<String> {
+    let json = |text: &str| {
+        let quoted = serde_json::json!(text).to_string();
+        quoted[1..quoted.len() - 1].to_owned()
+    };
+    let quoted = format!("{text:?}");
+    let quoted = &quoted[1..quoted.len() - 1];
+    let mut forms = vec![text.to_owned(), json(text), quoted.to_owned(), json(quoted)];
+    forms.sort();
+    forms.dedup();
+    forms
+}
+
+fn vector_start(segment: &Segment, modality: Modality, local: usize) -> Vec<u8> {
+    let vector = segment.vectors(modality).vector(local);
+    let bytes = vector.iter().flat_map(|x| x.to_le_bytes());
+    bytes.take(VECTOR_BYTES).collect()
+}

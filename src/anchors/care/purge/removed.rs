@@ -1,0 +1,176 @@
+//! All that a set stores and that is not live.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::needles::Needles;
+use super::stored;
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::manifest::Manifest;
+use crate::anchors::stored::records::Record;
+use crate::anchors::stored::segment::Segment;
+use crate::anchors::stored::set::AnchorSet;
+use crate::disk as fs;
+use crate::embed::cache::{ContentKey, Directions, EmbeddingCache};
+use crate::encode::EncoderEntry;
+use crate::modality::Modality;
+
+/// Removed pairs and what is to be forgotten of them, by encoder.
+#[derive(Default)]
+pub(super) struct RemovedPairs {
+    pub ids: HashSet<String>,
+    pub pairs: HashSet<(String, usize)>,
+    caches: HashMap<String, CachedEmbeddings>,
+    /// The contents, whichever encoder read them.
+    keys: HashSet<ContentKey>,
+    pub images: BTreeSet<String>,
+    /// Those of them that the system refused to show: their embeddings are known by the vectors alone, which
+    /// the caches of other encoders have not.
+    pub unread_images: BTreeSet<String>,
+    pub needles: Needles,
+    /// Pairs, each once, however many segments store it.
+    pub records: HashSet<RecordHash>,
+    /// Folders of the set whose pairs cannot be read.
+    pub unreadable: Vec<PathBuf>,
+    /// Such folders that are somebody else's.
+    pub foreign: Vec<PathBuf>,
+}
+
+/// What tells one pair from another, whichever segment stores it.
+type RecordHash = [u8; 32];
+
+fn record_hash(record: &Record) -> RecordHash {
+    let mut hasher = blake3::Hasher::new();
+    let texts = [&record.id, &record.image, &record.meta];
+    for text in texts.into_iter().chain(&record.captions) {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// What the cache of one encoder is to forget.
+#[derive(Default)]
+struct CachedEmbeddings {
+    dim: usize,
+    keys: HashSet<ContentKey>,
+    vectors: Directions,
+}
+
+/// Takes the embeddings of purged pairs from the caches of all encoders in the folder: those of the set
+/// by content and by vector, others by content. Returns how many.
+pub(super) fn forget(folder: &Path, gone: &RemovedPairs) -> Result<u64, AnchorsError> {
+    fs::sweep_hidden(folder, |name| name.ends_with(".emb"))?;
+    let mut forgotten = 0;
+    for (fingerprint, forget) in &gone.caches {
+        if let Some(cache) = EmbeddingCache::existing(folder, fingerprint, forget.dim)? {
+            forgotten += cache.forget(&forget.keys, &forget.vectors)?;
+        }
+    }
+    for cache in EmbeddingCache::all(folder)? {
+        forgotten += cache.forget(&gone.keys, &Directions::default())?;
+    }
+    Ok(forgotten)
+}
+
+/// All pairs that a set stores and that are not live: those of the generations that are kept, and what
+/// lies in folders that no manifest names that can be read.
+pub(super) fn pairs(
+    set: &Path,
+    live: &AnchorSet,
+    kept: &[u64],
+) -> Result<RemovedPairs, AnchorsError> {
+    let mut alive: HashSet<(String, usize)> = HashSet::new();
+    // Another segment may have a copy of a live pair, as after a merge.
+    let mut records = HashSet::new();
+    for row in live.live().rows() {
+        if let Some((segment, local)) = live.place(row) {
+            records.insert(record_hash(&live.segments()[segment].record(local)?));
+            alive.insert((live.manifest().segments[segment].id.clone(), local));
+        }
+    }
+    let mut gone = RemovedPairs::default();
+    let mut seen = HashSet::new();
+    for &generation in kept {
+        // A damaged generation must not be what keeps its pairs.
+        let Some(old) = if_whole(AnchorSet::open_generation(set, generation))? else {
+            continue;
+        };
+        for (entry, segment) in old.manifest().segments.iter().zip(old.segments()) {
+            seen.insert(entry.id.clone());
+            for local in 0..segment.len() {
+                let key = (entry.id.clone(), local);
+                let record = segment.record(local)?;
+                if !alive.contains(&key) && !records.contains(&record_hash(&record)) {
+                    note(&mut gone, old.manifest(), record, Some(segment), key)?;
+                }
+            }
+        }
+    }
+    let others = stored::all(set)?;
+    gone.unreadable = others.unreadable;
+    gone.foreign = others.foreign;
+    for pairs in others
+        .found
+        .iter()
+        .filter(|pairs| !seen.contains(&pairs.name))
+    {
+        for local in 0..pairs.records.len() {
+            let record = pairs.records.get(local)?;
+            if !records.contains(&record_hash(&record)) {
+                let key = (pairs.name.clone(), local);
+                // Those of another encoder are forgotten by content.
+                let fits = |s: &&Segment| s.dims() == live.manifest().dims();
+                let segment = pairs.segment.as_ref().filter(fits);
+                note(&mut gone, live.manifest(), record, segment, key)?;
+            }
+        }
+    }
+    Ok(gone)
+}
+
+/// Takes note of a pair, the second part of whose `key` is its place in `segment`.
+fn note(
+    gone: &mut RemovedPairs,
+    manifest: &Manifest,
+    record: Record,
+    segment: Option<&Segment>,
+    key: (String, usize),
+) -> Result<(), AnchorsError> {
+    let local = key.1;
+    if !gone.pairs.insert(key) {
+        return Ok(());
+    }
+    let mut side = |encoder: &EncoderEntry, modality, keys: Vec<ContentKey>| {
+        let mut joined = segment.map_or(&[][..], |s| s.vectors(modality).vector(local));
+        for member in encoder.identity.cached() {
+            let forget = gone.caches.entry(member.fingerprint.clone()).or_default();
+            forget.dim = member.dim;
+            forget.keys.extend(&keys);
+            if let Some((vector, rest)) = joined.split_at_checked(member.dim) {
+                joined = rest;
+                forget.vectors.insert(vector);
+            }
+        }
+    };
+    // The image may have changed or gone; its embedding is then known by the vector alone.
+    let image = fs_err::read(&record.image);
+    if image.as_ref().is_err_and(fs::is_refusal) {
+        gone.unread_images.insert(record.image.clone());
+    }
+    let image: Vec<_> = image
+        .iter()
+        .flat_map(|b| ContentKey::of_picture_ever(b))
+        .collect();
+    let captions = record.captions.iter();
+    let captions: Vec<_> = captions.map(|c| ContentKey::of(c.as_bytes())).collect();
+    let all: Vec<ContentKey> = image.iter().chain(&captions).copied().collect();
+    side(&manifest.image_encoder, Modality::Image, image);
+    side(&manifest.text_encoder, Modality::Text, captions);
+    gone.keys.extend(all);
+    gone.needles.add_pair(&record, segment, local);
+    gone.records.insert(record_hash(&record));
+    gone.images.insert(record.image);
+    gone.ids.insert(record.id);
+    Ok(())
+}

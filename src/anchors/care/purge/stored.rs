@@ -1,0 +1,118 @@
+//! Every pair that lies in a set, whether a manifest that can be read names it or not: in segments, in
+//! what killed writers left, and in what repairs put aside.
+
+use std::path::{Path, PathBuf};
+
+use crate::anchors::care::aside;
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::records::{Record, Records};
+use crate::anchors::stored::segment::{self, Segment};
+use crate::disk as fs;
+
+/// A folder of pairs.
+pub(super) struct StoredPairs {
+    /// Its name among the segments, or `damaged/` and its name there.
+    pub name: String,
+    /// The pairs.
+    pub records: Records,
+    /// With their vectors, if those are sound.
+    pub segment: Option<Segment>,
+}
+
+/// The folders of pairs in a set.
+#[derive(Default)]
+pub(super) struct StoredFolders {
+    /// Those whose pairs can be read.
+    pub found: Vec<StoredPairs>,
+    /// Those of the set whose pairs cannot be read; a purge deletes them.
+    pub unreadable: Vec<PathBuf>,
+    /// Those that somebody else put there and that cannot be read; no writer deletes them.
+    pub foreign: Vec<PathBuf>,
+}
+
+/// The folders of pairs in a set.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
+    let mut folders = StoredFolders::default();
+    let put_aside = set.join(aside::DAMAGED);
+    type IsOwn = fn(&str) -> bool;
+    let places: [(PathBuf, &str, IsOwn); 2] = [
+        (segment::folder(set), "", segment::is_own_name),
+        (put_aside, "damaged/", aside::is_own_name),
+    ];
+    for (parent, prefix, is_own) in places {
+        if !fs::has_folder(&parent)? {
+            continue;
+        }
+        for name in fs::names(&parent)? {
+            let folder = parent.join(&name);
+            let parts = [segment::PAIRS, segment::IMAGE, segment::TEXT];
+            let mut has_part = false;
+            for part in parts {
+                has_part |= fs::has_file(&folder.join(part))?;
+            }
+            if !has_part {
+                continue;
+            }
+            let is_foreign = !is_own(&name);
+            match if_whole(open(&folder))? {
+                // A copy that somebody keeps is no part of the set; the search for bytes tells of it.
+                Some(_) if is_foreign => {}
+                Some((records, segment)) => folders.found.push(StoredPairs {
+                    name: format!("{prefix}{name}"),
+                    records,
+                    segment,
+                }),
+                None if is_foreign => folders.foreign.push(folder),
+                None => folders.unreadable.push(folder),
+            }
+        }
+    }
+    Ok(folders)
+}
+
+fn open(folder: &Path) -> Result<(Records, Option<Segment>), AnchorsError> {
+    let records = Records::open(&folder.join(segment::PAIRS))?;
+    records.verify()?;
+    let segment = Segment::open_alone(folder, records.len() as u64);
+    let sound = segment.and_then(|segment| segment.verify().map(|()| segment));
+    Ok((records, if_whole(sound)?))
+}
+
+/// Shows each pair, once a folder.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn each(
+    set: &Path,
+    mut show: impl FnMut(&str, &Record, Option<&Segment>, usize),
+) -> Result<(), AnchorsError> {
+    for pairs in all(set)?.found {
+        for local in 0..pairs.records.len() {
+            let record = pairs.records.get(local)?;
+            show(&pairs.name, &record, pairs.segment.as_ref(), local);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_that_are_refused_are_not_absent() {
+        let set = tempfile::tempdir().unwrap();
+        let place = segment::folder(set.path()).join("s0123456789abcdef");
+        fs_err::create_dir_all(&place).unwrap();
+        assert!(all(set.path()).unwrap().found.is_empty());
+        for refused in [place.join(segment::PAIRS), set.path().join(aside::DAMAGED)] {
+            std::os::unix::fs::symlink(&refused, &refused).unwrap();
+            let looked = all(set.path()).map(|_| ());
+            assert!(looked.unwrap_err().is_refusal(), "{}", refused.display());
+            fs_err::remove_file(refused).unwrap();
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A damaged segment made again from what is left of it and from its pictures and captions.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::aside;
+use crate::anchors::change::build::mean_text;
+use crate::anchors::change::recover;
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::content;
+use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
+use crate::anchors::stored::plan::GraphPolicy;
+use crate::anchors::stored::records::Records;
+use crate::anchors::stored::segment::{self, SegmentWriter};
+use crate::embed::{Embedder, Watch};
+use crate::modality::Sides;
+
+/// Writes a damaged segment again from its records; false when nothing gives the same content.
+pub(crate) fn rebuild<Error: From<AnchorsError>>(
+    set: &Path,
+    entry: &SegmentEntry,
+    manifest: &Manifest,
+    encoders: &impl Fn(&Manifest) -> Result<Embedder, Error>,
+    watch: Watch<'_>,
+) -> Result<bool, Error> {
+    // What killed writers left may have what the segment's own folder lacks.
+    let mut sources = vec![segment::folder(set).join(&entry.id)];
+    sources.extend(recover::hidden_folders(set)?);
+    let mut records = Vec::new();
+    for folder in &sources {
+        let opened = Records::open(&folder.join(segment::PAIRS));
+        let sound = opened.and_then(|records| records.verify().map(|()| records));
+        records.extend(if_whole(sound)?.filter(|r| r.len() as u64 == entry.pairs));
+    }
+    let dims = manifest.dims();
+    for records in &records {
+        for image in &sources {
+            for text in &sources {
+                if let Some(vectors) = stored(Sides { image, text }, records.len(), dims)?
+                    && write_same(set, entry, manifest, records, &vectors)?
+                {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    if records.is_empty() {
+        return Ok(false);
+    }
+    let embedder = encoders(manifest)?;
+    for records in &records {
+        if let Some(vectors) = embedded(records, &embedder, watch)?
+            && write_same(set, entry, manifest, records, &vectors)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The vectors of both sides, `[n, dim]` each.
+fn stored(
+    folders: Sides<&Path>,
+    pairs: usize,
+    dims: Sides<usize>,
+) -> Result<Option<Sides<Vec<f32>>>, AnchorsError> {
+    let read = |folder: &Path, name: &str, dim: usize| {
+        let opened = asif_index::VectorSet::open(folder.join(name)).map_err(AnchorsError::from);
+        let fits = if_whole(opened)?.filter(|set| set.len() == pairs && set.dim() == dim);
+        Ok::<_, AnchorsError>(fits.map(|set| set.vectors().to_vec()))
+    };
+    let image = read(folders.image, segment::IMAGE, dims.image)?;
+    let text = read(folders.text, segment::TEXT, dims.text)?;
+    Ok(image.zip(text).map(|(image, text)| Sides { image, text }))
+}
+
+/// Vectors of pictures; none where one of them is no picture any more.
+///
+/// # Errors
+/// When the encoder fails, or the system refuses to let a picture be read.
+fn of_pictures(
+    paths: &[&Path],
+    embedder: &Embedder,
+    watch: Watch<'_>,
+) -> Result<Option<Vec<Vec<f32>>>, AnchorsError> {
+    let vectors = embedder.images(paths, watch)?;
+    let rejected = paths.iter().zip(&vectors).filter(|(_, v)| v.is_err());
+    let mut is_whole = true;
+    for (path, _) in rejected {
+        is_whole = false;
+        let read = fs_err::File::open(*path).and_then(|mut file| file.read(&mut [0]));
+        if_whole(read.map_err(AnchorsError::from))?;
+    }
+    // What can be opened now may not have been before.
+    let vectors = match is_whole {
+        true => vectors,
+        false => embedder.images(paths, watch)?,
+    };
+    Ok(vectors.into_iter().collect::<Result<_, _>>().ok())
+}
+
+fn embedded(
+    records: &Records,
+    embedder: &Embedder,
+    watch: Watch<'_>,
+) -> Result<Option<Sides<Vec<f32>>>, AnchorsError> {
+    let all: Vec<_> = (0..records.len())
+        .map(|i| records.get(i))
+        .collect::<Result<_, _>>()?;
+    let paths: Vec<&Path> = all.iter().map(|r| Path::new(&r.image)).collect();
+    let images = of_pictures(&paths, embedder, watch)?;
+    let captions: Vec<&str> = all
+        .iter()
+        .flat_map(|r| r.captions.iter().map(String::as_str))
+        .collect();
+    let mut texts = embedder.texts(&captions, watch)?.into_iter();
+    let of_pairs: Result<Vec<Vec<f32>>, _> = all
+        .iter()
+        .map(|r| {
+            let of_pair = texts.by_ref().take(r.captions.len()).collect();
+            mean_text(of_pair, embedder.text())
+        })
+        .collect();
+    let sides = images.zip(of_pairs.ok());
+    Ok(sides.map(|(images, texts)| Sides {
+        image: images.concat(),
+        text: texts.concat(),
+    }))
+}
+
+fn write_same(
+    set: &Path,
+    entry: &SegmentEntry,
+    manifest: &Manifest,
+    records: &Records,
+    vectors: &Sides<Vec<f32>>,
+) -> Result<bool, AnchorsError> {
+    let dims = manifest.dims();
+    let mut new = SegmentWriter::create(set, dims)?;
+    let images = vectors.image.chunks(dims.image);
+    let sides = images.zip(vectors.text.chunks(dims.text));
+    for (i, (image, text)) in sides.enumerate() {
+        // Damaged vectors need not be finite; then they are not the old ones either.
+        if if_whole(new.push(&records.get(i)?, image, text))?.is_none() {
+            return Ok(false);
+        }
+    }
+    let same = new.id() == entry.id;
+    if same {
+        // What was there is made again: which graphs pay was decided when the segment was written.
+        let old = segment::folder(set).join(&entry.id);
+        let had_graphs = segment::has_graphs(&old)? || content::has_graphs(entry);
+        let graphs = match had_graphs {
+            true => GraphPolicy::Always,
+            false => GraphPolicy::Never,
+        };
+        let rows = content::readable_rows(&old.join(segment::SKIPPED))?;
+        if rows.contains(&content::lost_row()) {
+            aside::keep(set, &old, segment::SKIPPED)?;
+        }
+        new.finish(graphs, manifest.space.k())?;
+    }
+    Ok(same)
+}

@@ -1,0 +1,275 @@
+//! What can be made good of a damaged set.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::check::{Finding, is_no_file, verify};
+use super::rebuild::rebuild;
+use super::{aside, sound};
+use crate::anchors::change::recover;
+use crate::anchors::change::swap::give_up;
+use crate::anchors::change::writer::{self, KEEP, WriteOptions};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::manifest::{self, Manifest};
+use crate::anchors::stored::publish::{self, LOCK, WriteLock};
+use crate::anchors::stored::segment::{self, Segment};
+use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::{content, log, witness};
+use crate::disk as fs;
+use crate::embed::{Embedder, Watch};
+
+/// What a repair did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Repaired {
+    /// What was made good.
+    pub mended: Vec<String>,
+    /// What could not be.
+    pub left: Vec<Finding>,
+    /// The generation that is live now.
+    pub generation: u64,
+}
+
+/// Rebuilds what can be rebuilt from what is intact.
+///
+/// * a segment that a killed writer left whole under a hidden name gets its name again;
+/// * graphs, codes and sums of a segment from its records and vectors;
+/// * vectors from the images and captions that the records name, through `encoders`, which is
+///   called only then;
+/// * the log from the manifests; a record that is in neither is replaced by one that says so;
+/// * `CURRENT` from the newest generation that was published.
+///
+/// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records
+/// and vectors: it is the old one to the bit, or it is not taken. Records and manifests have no
+/// second source; a generation that lost one, or whose space does not answer, is given up: a live one
+/// for the newest that is sound. What is given up is not deleted: it is moved to `damaged/` in the set.
+///
+/// # Errors
+/// When the folder is no set, somebody else writes, no generation is sound in the end, or the system
+/// refuses something: a file that it does not let be read is not taken for damaged, so nothing is given
+/// up for it.
+pub fn repair<Error: From<AnchorsError>>(
+    set: &Path,
+    dry_run: bool,
+    encoders: impl Fn(&Manifest) -> Result<Embedder, Error>,
+    watch: Watch<'_>,
+) -> Result<Repaired, Error> {
+    let mut done = Repaired::default();
+    let witness = witness::look(set)?;
+    let newest = witness.newest;
+    if newest == 0 {
+        witness.current?;
+        return Ok(done);
+    }
+    done.generation = newest;
+    if dry_run {
+        done.left = verify(set, true)?;
+        return Ok(done);
+    }
+    let path = set.join(LOCK);
+    if is_no_file(&path)? {
+        aside::put(set, set, LOCK)?;
+        done.mended.push(format!("{LOCK} is a file again"));
+    }
+    let lock = WriteLock::acquire(set)?;
+    // A repair that was killed may have given names that are not durable.
+    aside::sync(set)?;
+    let given = recover::segments(set)?.into_iter();
+    done.mended
+        .extend(given.map(|id| {
+            format!("segment {id}: a whole copy under a hidden name has its name again")
+        }));
+    let mut looked_at = HashSet::new();
+    let mut damaged = HashSet::new();
+    let mut unfinished = None;
+    for &generation in &witness.published {
+        let Some(manifest) = if_whole(Manifest::read(set, &manifest::name(generation)))? else {
+            continue;
+        };
+        for entry in &manifest.segments {
+            if !looked_at.insert(entry.id.clone()) {
+                continue;
+            }
+            let opened = Segment::open(set, entry, &manifest);
+            if let Err(damage) = opened.and_then(|s| content::is_own(&s, entry)) {
+                let damage = damage.into_damage()?;
+                let what = format!("segment {}: {}", entry.id, damage.without_advice());
+                match rebuild(set, entry, &manifest, &encoders, watch) {
+                    Ok(true) => done.mended.push(what),
+                    Ok(false) => {
+                        damaged.insert(entry.id.clone());
+                        continue;
+                    }
+                    // It may be made good when that is mended (an encoder is missing, the disk is
+                    // full): nothing is given up for it, and what needs no encoder goes on.
+                    Err(error) => {
+                        unfinished.get_or_insert(error);
+                        continue;
+                    }
+                }
+            }
+            let segment = Segment::open(set, entry, &manifest)?;
+            if let Err(damage) = content::skipped_sound(&segment, entry) {
+                let damage = damage.into_damage()?.without_advice();
+                content::mend_skipped(set, segment.path())?;
+                done.mended
+                    .push(format!("{damage}: what can be read of it is kept"));
+            } else {
+                // A repair that was killed may have written it, and not made that durable.
+                fs::sync_folder(segment.path()).map_err(AnchorsError::from)?;
+            }
+        }
+    }
+    // What damaged segments were completed from is not needed any more.
+    recover::segments(set)?;
+    let flaw = |n: u64| flaw(set, n, &damaged);
+    let mut good = None;
+    let mut lost = BTreeSet::new();
+    for &n in &witness.published {
+        match (flaw(n)?, good) {
+            (None, None) => good = Some(n),
+            // One that is newer than the good one is given up when that is live.
+            (Some(what), Some(_)) if unfinished.is_none() => {
+                done.mended.push(format!(
+                    "generation {n} is given up, its files are in damaged/: {what}"
+                ));
+                lost.insert(n);
+            }
+            _ => {}
+        }
+    }
+    let is_lost = good != Some(newest) || !lost.is_empty() || log::lacks_manifest(set)?;
+    if unfinished.is_none() && is_lost {
+        // While the log says that a manifest is missing, nothing collects the segments it named.
+        give_up_generations(set, &lost)?;
+    }
+    done.mended.extend(log::repair(set, newest)?);
+    // What comes next is counted against it.
+    done.mended.extend(log::note_lost(set, newest)?);
+    if let Err(error) = witness.current {
+        done.mended.push(format!(
+            "{}; now it names generation {newest}",
+            error.without_advice()
+        ));
+        let manifest = if_whole(Manifest::read(set, &manifest::name(newest)))?;
+        let checksum = manifest.map(|manifest| manifest.checksum);
+        let line = witness::line(&manifest::name(newest), checksum.as_deref());
+        let path = set.join(publish::CURRENT);
+        if fs::has_folder(&path).map_err(AnchorsError::from)? {
+            aside::put(set, set, publish::CURRENT)?;
+        }
+        fs::write_atomically(&path, line.as_bytes()).map_err(AnchorsError::from)?;
+    }
+    drop(lock);
+    // A repair collects no generation: the next change does.
+    let keep = KEEP.max(witness.published.len() + 1);
+    if let Some(good) = good.filter(|&good| good != newest && unfinished.is_none()) {
+        // Numbers only grow: going back is one more generation.
+        done.mended
+            .push(format!("generation {newest} is given up for {good}"));
+        let options = WriteOptions {
+            keep,
+            ..WriteOptions::default()
+        };
+        done.generation = give_up(set, good, &options)?.change.generation;
+    }
+    // A repair that went back may have been interrupted here.
+    if let Some(good) = restored_by_repair(set, done.generation)?.filter(|_| unfinished.is_none()) {
+        let mut given_up = BTreeSet::new();
+        for n in good + 1..done.generation {
+            if flaw(n)?.is_some() {
+                given_up.insert(n);
+            }
+        }
+        if !given_up.is_empty() {
+            let _lock = WriteLock::acquire(set)?;
+            give_up_generations(set, &given_up)?;
+            writer::collect(set, keep)?;
+        }
+    }
+    done.left = verify(set, true)?;
+    if let Some(error) = unfinished {
+        return Err(error);
+    }
+    if let Err(error) = AnchorSet::open(set) {
+        let what = error.into_damage()?.without_advice();
+        let set = set.to_owned();
+        return Err(AnchorsError::BeyondRepair { set, what }.into());
+    }
+    Ok(done)
+}
+
+/// Why a generation is not sound, if it is not.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+fn flaw(
+    set: &Path,
+    generation: u64,
+    damaged: &HashSet<String>,
+) -> Result<Option<String>, AnchorsError> {
+    let look = || {
+        let manifest = Manifest::read(set, &manifest::name(generation))?;
+        if let Some(entry) = manifest.segments.iter().find(|s| damaged.contains(&s.id)) {
+            return Err(AnchorsError::Damaged {
+                path: segment::folder(set).join(&entry.id),
+                what: "it cannot be made again".to_owned(),
+            });
+        }
+        sound::generation(set, generation, false)
+    };
+    match look() {
+        Ok(()) => Ok(None),
+        Err(error) => Ok(Some(error.into_damage()?.without_advice())),
+    }
+}
+
+/// The generation whose content this one repeats, if a repair made it.
+fn restored_by_repair(set: &Path, generation: u64) -> Result<Option<u64>, AnchorsError> {
+    let Some(manifest) = if_whole(Manifest::read(set, &manifest::name(generation)))? else {
+        return Ok(None);
+    };
+    let by_repair = manifest.change.is_some_and(|c| c.command == "repair");
+    Ok(manifest.restored.filter(|_| by_repair))
+}
+
+/// Takes generations that are not sound from those that are kept: a rollback could not come back to
+/// them, and while there is a manifest that cannot be read no file is ever collected. Their files, and
+/// the segments that no other manifest names, are moved, so that what is intact is not lost.
+fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), AnchorsError> {
+    let generations = manifest::folder(set);
+    let mut used = HashSet::new();
+    let mut all_read = true;
+    let there = manifest::list(set)?;
+    for &n in &there {
+        if given_up.contains(&n) {
+            continue;
+        }
+        match if_whole(Manifest::read(set, &manifest::name(n)))? {
+            Some(manifest) => {
+                used.extend(manifest.segments.into_iter().map(|s| s.id));
+                used.extend(manifest.tombstones.map(|t| t.file));
+            }
+            None => all_read = false,
+        }
+    }
+    // Segments first: while a manifest that cannot be read is there, nobody collects them.
+    let segments = segment::folder(set);
+    for name in fs::names(&segments)? {
+        if all_read && !used.contains(&name) && segment::is_name(&name) {
+            aside::put(set, &segments, &name)?;
+        }
+    }
+    for name in fs::names(&generations)? {
+        let (stem, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
+        let number = manifest::number(stem);
+        // One of a generation whose manifest is gone would be deleted by the next change.
+        let lone = |n| all_read && !there.contains(&n);
+        let of = number.is_some_and(|n| given_up.contains(&n) || lone(n));
+        if of && !used.contains(&name) && [".json", manifest::TOMBSTONES].contains(&ending) {
+            aside::put(set, &generations, &name)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! Whether one generation is all that its manifest says.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use crate::anchors::AnchorId;
+use crate::anchors::error::AnchorsError;
+use crate::anchors::search::searcher::{Searcher, SetSpace};
+use crate::anchors::stored::content;
+use crate::anchors::stored::manifest::{self, Counts, Manifest};
+use crate::anchors::stored::plan::SearchMode;
+use crate::anchors::stored::set::{AnchorSet, READ_WHOLE};
+use crate::modality::Modality;
+
+/// Looks at a generation: its files are there and its own, and its space gives numbers. `full` reads
+/// every byte, compares every sum with what it is of, and counts again what the manifest counts;
+/// without it files are read whole up to 1 GiB.
+///
+/// # Errors
+/// The first thing that is not as it should be.
+pub(crate) fn generation(set: &Path, number: u64, full: bool) -> Result<(), AnchorsError> {
+    let manifest = Manifest::read(set, &manifest::name(number))?;
+    let opened = AnchorSet::from_manifest(set, manifest)?;
+    let whole = full || opened.bytes()? <= READ_WHOLE;
+    for (entry, segment) in opened.manifest().segments.iter().zip(opened.segments()) {
+        if full {
+            content::is_own(segment, entry)?;
+        } else if whole {
+            segment.verify()?;
+            // The name is a hash of the content, and cheaper than all sums.
+            if entry.files.is_empty() {
+                content::is_own(segment, entry)?;
+            }
+        }
+        content::skipped_sound(segment, entry)?;
+    }
+    if full {
+        counts_agree(&opened)?;
+    }
+    let fitted = SetSpace::fit(&opened, &opened.manifest().space, SearchMode::Auto)?;
+    answers(&opened, fitted)
+}
+
+/// The fitted space gives a number for a pair.
+///
+/// # Errors
+/// When it gives none, or fails.
+pub(crate) fn answers(set: &AnchorSet, fitted: SetSpace) -> Result<(), AnchorsError> {
+    let searcher = Searcher::of(set, fitted);
+    let shares = searcher.recipe().shares();
+    let of = |modality| searcher.represent(modality, set.vector(0, modality)?);
+    let (image, text) = (of(Modality::Image)?, of(Modality::Text)?);
+    let score = image
+        .first()
+        .zip(text.first())
+        .map(|(i, t)| i.score(t, &shares));
+    match score {
+        Some(score) if score.is_finite() => Ok(()),
+        score => Err(AnchorsError::Damaged {
+            path: manifest_path(set),
+            what: format!("its space does not answer: the score of a pair is {score:?}"),
+        }),
+    }
+}
+
+fn manifest_path(set: &AnchorSet) -> std::path::PathBuf {
+    let name = manifest::name(set.manifest().generation);
+    manifest::folder(set.path()).join(format!("{name}.json"))
+}
+
+/// What the manifest counts is what the records of the live pairs say, and each id is there once.
+fn counts_agree(set: &AnchorSet) -> Result<(), AnchorsError> {
+    let damaged = |what: String| AnchorsError::Damaged {
+        path: manifest_path(set),
+        what,
+    };
+    let mut ids = HashSet::with_capacity(set.len());
+    let mut found = Counts {
+        skipped: set.manifest().counts.skipped,
+        ..Counts::default()
+    };
+    let [mut sources, mut licences] = [BTreeMap::new(), BTreeMap::new()];
+    for anchor in 0..set.len() as AnchorId {
+        let record = set.record(anchor)?;
+        found.pairs += 1;
+        found.captions += record.captions.len() as u64;
+        for (tally, value) in [
+            (&mut sources, record.meta_text("source")),
+            (&mut licences, record.licence()),
+        ] {
+            if let Some(value) = value {
+                *tally.entry(value).or_insert(0) += 1;
+            }
+        }
+        if let Some(id) = ids.replace(record.id) {
+            return Err(damaged(format!("two live pairs have the id {id:?}")));
+        }
+    }
+    let said = set.manifest();
+    if said.counts != found {
+        let of = said.counts;
+        return Err(damaged(format!("it counts {of:?}, its records {found:?}")));
+    }
+    for (what, said, found) in [
+        ("sources", &said.sources, sources),
+        ("licences", &said.licences, licences),
+    ] {
+        if *said != found {
+            return Err(damaged(format!(
+                "its {what} are {said:?}, of its records {found:?}"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Pairs come: a small segment of their own, live as soon as they are encoded.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::build::{ALREADY, Build, BuildOptions, EXAMPLES, SkippedRow};
+use super::select;
+use super::writer::{Next, Receipt, WriteOptions, Writer};
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::content;
+use crate::anchors::stored::manifest::SegmentEntry;
+use crate::anchors::stored::plan::GraphPolicy;
+use crate::anchors::stored::set::AnchorSet;
+use crate::embed::{Embedder, Watch};
+use crate::pairs;
+
+/// What to add, and where.
+#[derive(Debug, Clone)]
+pub struct AddOptions {
+    /// The set.
+    pub set: PathBuf,
+    /// Files and folders of pairs, in order.
+    pub pairs: Vec<PathBuf>,
+    /// Whether the first bad row ends it.
+    pub strict: bool,
+    /// Whether the new segment gets graphs.
+    pub graphs: GraphPolicy,
+    /// Whether encoders are taken whose canary embeddings agree with the recorded ones.
+    pub accept_encoder: bool,
+}
+
+/// What was added.
+#[derive(Debug, Clone, Serialize)]
+pub struct AddReport {
+    /// The record.
+    #[serde(flatten)]
+    pub receipt: Receipt,
+    /// Rows left out.
+    pub skipped: u64,
+    /// Rows left out, by kind of reason.
+    pub skipped_by_reason: BTreeMap<String, u64>,
+    /// The first rows left out.
+    pub skipped_examples: Vec<SkippedRow>,
+    /// Where all rows left out are listed, if there are any.
+    pub skipped_list: Option<PathBuf>,
+    /// Embeddings that came out of the cache.
+    pub from_cache: u64,
+}
+
+/// Adds pairs to a set. A row whose id a live pair has is left out.
+///
+/// `encoders` is called when it is sure that something is to be encoded, which a dry run never is.
+///
+/// # Errors
+/// When no row can be used, the encoders are others than the set's, somebody else writes, or the
+/// disk refuses. What was embedded stays in the cache.
+pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
+    options: &AddOptions,
+    write: &WriteOptions,
+    encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
+    watch: Watch<'_>,
+) -> Result<AddReport, Error> {
+    let mut writer = Writer::begin(&options.set, write)?;
+    let mut live = writer.live()?;
+    writer.mark("open");
+    let taken: HashSet<String> = select::ids(&live)?.into_iter().collect();
+    writer.mark("ids");
+    if writer.dry_run() {
+        return Ok(foresee(options, writer, &live, &taken)?);
+    }
+    pairs::open(&options.pairs).map_err(AnchorsError::from)?;
+    let embedder = encoders(&live)?;
+    if options.accept_encoder {
+        live.accept_encoders(&embedder)?;
+    }
+    live.check_encoders(&embedder)?;
+    writer.mark("encoders");
+    let build_options = BuildOptions {
+        pairs: options.pairs.clone(),
+        out: options.set.clone(),
+        overwrite: false,
+        keep: write.keep,
+        strict: options.strict,
+        space: live.manifest().space.clone(),
+        graphs: options.graphs,
+    };
+    let mut build = Build::new(&build_options, &embedder, watch).taken(taken);
+    let (entry, skipped_list) = build.segment(&options.set)?;
+    writer.mark("encode and write");
+    let came = Came {
+        entry,
+        captions: build.captions,
+        sources: build.sources.clone(),
+        licences: build.licences.clone(),
+        ids: std::mem::take(&mut build.ids),
+    };
+    let receipt = writer.publish(came.joining(&live, detail(options))?)?;
+    Ok(AddReport {
+        receipt,
+        skipped: build.skipped.len() as u64,
+        skipped_by_reason: build.skipped_by_reason(),
+        from_cache: build.cache_hits(),
+        skipped_examples: build.skipped.drain(..).take(EXAMPLES).collect(),
+        skipped_list,
+    })
+}
+
+const COMMAND: &str = "anchors add";
+
+/// A segment of new pairs, and what is to be counted of them.
+pub(crate) struct Came {
+    pub(crate) entry: SegmentEntry,
+    pub(crate) captions: u64,
+    pub(crate) sources: BTreeMap<String, u64>,
+    pub(crate) licences: BTreeMap<String, u64>,
+    pub(crate) ids: Vec<String>,
+}
+
+impl Came {
+    /// The generation that has these pairs after those of `live`.
+    ///
+    /// # Errors
+    /// When a list of rows left out cannot be read.
+    pub(crate) fn joining(self, live: &AnchorSet, detail: String) -> Result<Next, AnchorsError> {
+        let mut manifest = live.manifest().clone();
+        let added = self.entry.pairs;
+        manifest.segments.push(self.entry);
+        manifest.counts.pairs += added;
+        manifest.counts.captions += self.captions;
+        manifest.counts.skipped = content::left_out(live.path(), &manifest.segments)?;
+        for (tally, more) in [
+            (&mut manifest.sources, self.sources),
+            (&mut manifest.licences, self.licences),
+        ] {
+            for (value, n) in more {
+                *tally.entry(value).or_default() += n;
+            }
+        }
+        manifest.parent = Some(manifest.generation);
+        manifest.restored = None;
+        Ok(Next {
+            manifest,
+            tombstones: None,
+            command: COMMAND,
+            detail,
+            moved: (added, 0),
+            ids: (self.ids, Vec::new()),
+        })
+    }
+}
+
+fn detail(options: &AddOptions) -> String {
+    let paths = options.pairs.iter().map(|p| p.display().to_string());
+    paths.collect::<Vec<_>>().join(", ")
+}
+
+/// What would be added, as far as it can be told without looking into an image.
+fn foresee(
+    options: &AddOptions,
+    writer: Writer,
+    live: &AnchorSet,
+    taken: &HashSet<String>,
+) -> Result<AddReport, AnchorsError> {
+    let mut ids = Vec::new();
+    let mut skipped = Vec::new();
+    let mut manifest = live.manifest().clone();
+    for row in pairs::open(&options.pairs)? {
+        match row {
+            Ok(pair) if taken.contains(&pair.id) => skipped.push(SkippedRow {
+                origin: pair.origin.to_string(),
+                kind: ALREADY.into(),
+                reason: format!("the set has a pair {:?} already; remove it first", pair.id),
+            }),
+            Ok(pair) => {
+                manifest.counts.captions += pair.captions.len() as u64;
+                ids.push(pair.id);
+            }
+            Err(error) => {
+                let error = error.of_row()?;
+                skipped.push(SkippedRow {
+                    origin: error.origin.to_string(),
+                    kind: error.reason.kind(),
+                    reason: error.reason.to_string(),
+                });
+            }
+        }
+    }
+    let added = ids.len() as u64;
+    manifest.counts.pairs += added;
+    let receipt = writer.publish(Next {
+        manifest,
+        tombstones: None,
+        command: COMMAND,
+        detail: detail(options),
+        moved: (added, 0),
+        ids: (ids, Vec::new()),
+    })?;
+    let mut skipped_by_reason = BTreeMap::new();
+    for row in &skipped {
+        *skipped_by_reason
+            .entry(row.kind.clone().into_owned())
+            .or_default() += 1;
+    }
+    Ok(AddReport {
+        receipt,
+        skipped: skipped.len() as u64,
+        skipped_by_reason,
+        skipped_examples: skipped.into_iter().take(EXAMPLES).collect(),
+        skipped_list: None,
+        from_cache: 0,
+    })
+}

@@ -1,0 +1,209 @@
+//! Pairs in, a published generation out.
+//!
+//! Pairs are taken in blocks, so memory does not grow with the set: a block's images are embedded,
+//! then its captions, then its pairs are written in their order. Nothing is visible before the end;
+//! what was embedded stays in the cache, so that an interrupted build continues where it stopped.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mod` | options, and a whole build: a new set, or a further generation of one |
+//! | `encode` | pairs of sources to a segment; what [`super::add`] shares |
+//! | `report` | what was built, and what was left out |
+
+mod encode;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::writer::{self, Next, WriteOptions, Writer};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::manifest::{self, Counts, Manifest};
+use crate::anchors::stored::place;
+use crate::anchors::stored::plan::GraphPolicy;
+use crate::anchors::stored::publish::{self, NewSet};
+use crate::anchors::stored::set::AnchorSet;
+use crate::embed::{Embedder, Watch};
+use crate::space::Recipe;
+use crate::{disk as fs, pairs};
+
+pub(crate) use encode::{ALREADY, Build, mean_text};
+pub(crate) use report::EXAMPLES;
+pub use report::{BuildReport, Seconds, SkippedRow};
+
+/// What to build, and where.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Files and folders of pairs, in order.
+    pub pairs: Vec<PathBuf>,
+    /// The set's folder.
+    pub out: PathBuf,
+    /// Whether a set that stands there is replaced: it gets a further generation.
+    pub overwrite: bool,
+    /// How many generations are kept for rollback, the new one included.
+    pub keep: usize,
+    /// Whether the first bad row ends the build.
+    pub strict: bool,
+    /// The space that queries use unless they say otherwise.
+    pub space: Recipe,
+    /// Whether graphs are built.
+    pub graphs: GraphPolicy,
+}
+
+/// Refuses what can be refused before an encoder is loaded.
+///
+/// # Errors
+/// When the space makes no sense, `out` is in the way, or the sources cannot be read at all.
+pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
+    options.space.validate()?;
+    place::refuse_inside_set(&options.out)?;
+    // A dangling link is in the way too.
+    if fs::found_itself(&options.out)?.is_some() {
+        let is_set = match publish::current(&options.out) {
+            Ok(_) => true,
+            Err(AnchorsError::NotASet { .. }) => false,
+            // It is one, of which not all is known.
+            Err(error) => return Err(error),
+        };
+        let path = options.out.clone();
+        match (is_set, options.overwrite) {
+            (false, _) => return Err(AnchorsError::InTheWay { path }),
+            (true, false) => return Err(AnchorsError::Exists { path }),
+            (true, true) => {}
+        }
+    }
+    // What is to hold it may be a file.
+    let above = options.out.ancestors().skip(1).find(|path| path.exists());
+    if let Some(path) = above.filter(|path| !path.is_dir()) {
+        let path = path.to_owned();
+        return Err(AnchorsError::InTheWay { path });
+    }
+    pairs::open(&options.pairs)?;
+    Ok(())
+}
+
+/// Builds a set, or a further generation that replaces what a set holds.
+///
+/// # Errors
+/// See [`AnchorsError`]; whatever happens, nothing half-made is left at `options.out`.
+pub fn build(
+    options: &BuildOptions,
+    embedder: &Embedder,
+    watch: Watch<'_>,
+) -> Result<BuildReport, AnchorsError> {
+    check(options)?;
+    let begun = Instant::now();
+    let there = fs::found(&options.out)?.is_some();
+    if there && !options.overwrite {
+        let path = options.out.clone();
+        return Err(AnchorsError::MadeMeanwhile { path });
+    }
+    if !there {
+        let new = NewSet::begin(&options.out)?;
+        let mut build = Build::new(options, embedder, watch);
+        let (next, skipped_list) = build.next(new.path())?;
+        writer::publish_first(new.path(), next)?;
+        let report = build.report(new.path(), 1, skipped_list, begun)?;
+        new.finish()
+            .map_err(|error| made_meanwhile(error, &options.out))?;
+        return Ok(report);
+    }
+    let options_of_writer = WriteOptions {
+        keep: options.keep,
+        ..WriteOptions::default()
+    };
+    let writer = Writer::begin(&options.out, &options_of_writer)?;
+    let mut build = Build::new(options, embedder, watch);
+    let (next, skipped_list) = build.next(&options.out)?;
+    let receipt = writer.publish(next)?;
+    let generation = receipt.change.generation;
+    let mut report = build.report(&options.out, generation, skipped_list, begun)?;
+    report.warnings = receipt.warnings;
+    Ok(report)
+}
+
+/// What a build says whose name somebody else has taken while it ran.
+fn made_meanwhile(error: AnchorsError, out: &Path) -> AnchorsError {
+    let is_taken = match &error {
+        AnchorsError::Exists { .. } => true,
+        AnchorsError::Io(error) => {
+            use std::io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+            [AlreadyExists, DirectoryNotEmpty, NotADirectory].contains(&error.kind())
+        }
+        _ => false,
+    };
+    let path = out.to_owned();
+    match is_taken && out.symlink_metadata().is_ok() {
+        true => AnchorsError::MadeMeanwhile { path },
+        false => error,
+    }
+}
+
+impl Build<'_> {
+    /// Embeds all pairs; returns the generation that holds nothing else.
+    fn next(&mut self, folder: &Path) -> Result<(Next, Option<PathBuf>), AnchorsError> {
+        let before = if_whole(AnchorSet::open(folder))?;
+        let before = before.map(|b| (b.manifest().generation, b.len() as u64));
+        let (entry, skipped_list) = self.segment(folder)?;
+        let (image_encoder, text_encoder) = self.embedder.entries()?;
+        let counts = Counts {
+            pairs: entry.pairs,
+            captions: self.captions,
+            skipped: self.skipped.len() as u64,
+        };
+        let manifest = Manifest {
+            format: manifest::FORMAT,
+            checksum: String::new(),
+            generation: 0,
+            created: String::new(),
+            made_by: String::new(),
+            segments: vec![entry],
+            image_encoder,
+            text_encoder,
+            space: self.options.space.clone(),
+            counts,
+            sources: self.sources.clone(),
+            licences: self.licences.clone(),
+            tombstones: None,
+            parent: before.map(|(generation, _)| generation),
+            restored: None,
+            change: None,
+        };
+        let paths = self.options.pairs.iter().map(|p| p.display().to_string());
+        let next = Next {
+            manifest,
+            tombstones: None,
+            command: "build",
+            detail: paths.collect::<Vec<_>>().join(", "),
+            moved: (counts.pairs, before.map_or(0, |(_, pairs)| pairs)),
+            ids: (Vec::new(), Vec::new()),
+        };
+        Ok((next, skipped_list))
+    }
+
+    fn report(
+        mut self,
+        folder: &Path,
+        generation: u64,
+        skipped_list: Option<PathBuf>,
+        begun: Instant,
+    ) -> Result<BuildReport, AnchorsError> {
+        let set = AnchorSet::open(folder)?;
+        self.seconds.total = begun.elapsed().as_secs_f64();
+        Ok(BuildReport {
+            out: self.options.out.clone(),
+            generation,
+            counts: set.manifest().counts,
+            skipped_by_reason: self.skipped_by_reason(),
+            skipped_examples: {
+                self.skipped.truncate(EXAMPLES);
+                self.skipped.clone()
+            },
+            skipped_list,
+            from_cache: self.cache_hits(),
+            seconds: self.seconds,
+            bytes: set.bytes()?,
+            warnings: Vec::new(),
+        })
+    }
+}

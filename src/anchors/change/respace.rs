@@ -1,0 +1,39 @@
+//! Another recipe for the same pairs.
+
+use std::path::Path;
+
+use super::writer::{Next, Receipt, WriteOptions, Writer};
+use crate::anchors::error::AnchorsError;
+use crate::space::Recipe;
+
+/// Publishes a generation with the live pairs and another recipe; `command` and `detail` are what
+/// the log says of it. Rolling back brings the old recipe back.
+///
+/// # Errors
+/// When the recipe makes no sense, somebody else writes, or the disk refuses.
+pub fn respace(
+    set: &Path,
+    recipe: &Recipe,
+    (command, detail): (&'static str, String),
+    options: &WriteOptions,
+) -> Result<Receipt, AnchorsError> {
+    recipe.validate()?;
+    let mut writer = Writer::begin(set, options)?;
+    let live = writer.live()?;
+    writer.mark("open");
+    if live.manifest().space == *recipe {
+        return writer.unchanged(command, "the set has this recipe already");
+    }
+    let mut manifest = live.manifest().clone();
+    manifest.space = recipe.clone();
+    manifest.parent = Some(manifest.generation);
+    manifest.restored = None;
+    writer.publish(Next {
+        manifest,
+        tombstones: None,
+        command,
+        detail,
+        moved: (0, 0),
+        ids: (Vec::new(), Vec::new()),
+    })
+}

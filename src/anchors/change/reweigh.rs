@@ -1,0 +1,71 @@
+//! Other weights for the encoders of a modality: the stored vectors, their blocks at other lengths.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use super::compact::merged;
+use super::writer::{Next, Receipt, WriteOptions, Writer};
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::plan::GraphPolicy;
+use crate::encode::EncoderEntry;
+use crate::modality::{Modality, Sides};
+use crate::space::Recipe;
+
+/// Publishes a generation with the live pairs in one segment, encoders that have these weights,
+/// and a recipe; `command` and `detail` are what the log says of it. Nothing is
+/// encoded. Rolling back brings the old weights back.
+///
+/// Weights are divided by their sum and rounded to ten-thousandths. Those of a single encoder are
+/// passed over.
+///
+/// # Errors
+/// When the recipe makes no sense, a record is damaged, somebody else writes, or the disk refuses.
+pub fn reweigh(
+    set: &Path,
+    weights: Sides<&[f64]>,
+    recipe: &Recipe,
+    (command, detail): (&'static str, String),
+    graphs: GraphPolicy,
+    options: &WriteOptions,
+) -> Result<Receipt, AnchorsError> {
+    recipe.validate()?;
+    let mut writer = Writer::begin(set, options)?;
+    let live = writer.live()?;
+    writer.mark("open");
+    let mut factors = Sides::<Vec<f32>>::default();
+    let mut entries = Sides::of(|modality| live.encoder(modality).clone());
+    for modality in Modality::BOTH {
+        let entry = &mut entries[modality];
+        if let Some((identity, scale)) = entry.identity.reweighed(weights[modality]) {
+            let canary = scaled(&entry.canary, &scale).into_owned();
+            *entry = EncoderEntry { identity, canary };
+            factors[modality] = scale;
+        }
+    }
+    let mut manifest = if writer.dry_run() {
+        live.manifest().clone()
+    } else {
+        let scale = |modality, vector| scaled(vector, &factors[modality]);
+        merged(&live, graphs, scale)?
+    };
+    manifest.image_encoder = entries.image;
+    manifest.text_encoder = entries.text;
+    manifest.space = recipe.clone();
+    writer.mark("write");
+    writer.publish(Next {
+        manifest,
+        tombstones: None,
+        command,
+        detail,
+        moved: (0, 0),
+        ids: (Vec::new(), Vec::new()),
+    })
+}
+
+/// A vector times its factors; without any it stays as it is.
+pub fn scaled<'a>(vector: &'a [f32], factors: &[f32]) -> Cow<'a, [f32]> {
+    if factors.is_empty() {
+        return Cow::Borrowed(vector);
+    }
+    vector.iter().zip(factors).map(|(x, f)| x * f).collect()
+}

@@ -1,0 +1,189 @@
+//! Another content goes live: an older generation's, or another set's.
+
+use std::path::Path;
+
+use super::writer::{Next, Receipt, WriteOptions, Writer};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::history::{self, Change};
+use crate::anchors::stored::manifest::{self, Manifest, SegmentEntry};
+use crate::anchors::stored::segment::{self, Segment};
+use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::tombstones::Tombstones;
+use crate::anchors::stored::{content, publish};
+use crate::disk as fs;
+
+/// Where the content comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// The generation that the live one's content was made from.
+    Previous,
+    /// A kept generation.
+    Generation(u64),
+    /// The live generation of another set; its segments are linked, or copied where they cannot be.
+    Set(&'a Path),
+}
+
+/// Makes a new generation with the content of another.
+///
+/// The number is new, because the log is a history: a swap or rollback is one more event in it.
+/// Rolled back twice, a set is two changes back, not where it began.
+///
+/// # Errors
+/// When the target is not kept or does not open, somebody else writes, or the disk refuses. A live
+/// generation that is damaged is no obstacle.
+pub fn swap(
+    set: &Path,
+    target: Target<'_>,
+    options: &WriteOptions,
+) -> Result<Receipt, AnchorsError> {
+    let writer = Writer::begin(set, options)?;
+    let current = publish::live_number(set)?;
+    match target {
+        // It goes on from where the content was, so twice goes two changes back.
+        Target::Previous => {
+            let live = if_whole(Manifest::read(set, &manifest::name(current)))?;
+            let generation = previous(set, live.as_ref(), current)?;
+            restore(writer, generation, "rollback", |parent| parent)
+        }
+        // A swap is undone by a rollback.
+        Target::Generation(generation) => restore(writer, generation, "swap", |_| Some(current)),
+        Target::Set(other) => from_set(writer, other, current),
+    }
+}
+
+/// Makes the content of `good` live in the place of a live generation that cannot be mended. A
+/// rollback afterwards goes to what came before `good`.
+pub(crate) fn give_up(
+    set: &Path,
+    good: u64,
+    options: &WriteOptions,
+) -> Result<Receipt, AnchorsError> {
+    let writer = Writer::begin(set, options)?;
+    restore(writer, good, "repair", |parent| parent)
+}
+
+/// Publishes the content of a kept generation; `parent` makes the new one's of the old one's.
+fn restore(
+    mut writer: Writer,
+    generation: u64,
+    command: &'static str,
+    parent: impl FnOnce(Option<u64>) -> Option<u64>,
+) -> Result<Receipt, AnchorsError> {
+    let chosen = AnchorSet::open_generation(writer.set(), generation)?;
+    writer.mark("open");
+    let mut manifest = chosen.manifest().clone();
+    manifest.restored = Some(manifest.restored.unwrap_or(generation));
+    manifest.parent = parent(manifest.parent);
+    let current = publish::live_number(writer.set())?;
+    let moved = moved(writer.set(), current, &manifest)?;
+    writer.publish(Next {
+        manifest,
+        tombstones: None,
+        command,
+        detail: format!("content of generation {generation}"),
+        moved,
+        ids: (Vec::new(), Vec::new()),
+    })
+}
+
+fn previous(set: &Path, live: Option<&Manifest>, current: u64) -> Result<u64, AnchorsError> {
+    let kept = manifest::kept(set)?;
+    let wanted = match live {
+        Some(live) => live.parent,
+        // What came before it cannot be asked of a damaged manifest.
+        None => kept.iter().rev().copied().find(|&n| n < current),
+    };
+    wanted.ok_or_else(|| AnchorsError::NoGeneration {
+        path: set.to_owned(),
+        wanted: format!("a generation before {current}"),
+        kept: kept
+            .iter()
+            .map(u64::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
+}
+
+fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, AnchorsError> {
+    let set = writer.set().to_owned();
+    let theirs = AnchorSet::open(other)?;
+    writer.mark("open");
+    let mut manifest = theirs.manifest().clone();
+    let tombstones = manifest
+        .tombstones_path(other)?
+        .map(|file| Tombstones::read(&file, &manifest.segments, manifest.dims()))
+        .transpose()?;
+    if !writer.dry_run() {
+        for (segment, entry) in theirs.segments().iter().zip(&manifest.segments) {
+            bring(&set, segment, entry)?;
+        }
+        // A segment that both had already keeps the list that it has here.
+        manifest.counts.skipped = content::left_out(&set, &manifest.segments)?;
+    }
+    writer.mark("link");
+    manifest.parent = Some(current);
+    manifest.restored = None;
+    let moved = moved(&set, current, &manifest)?;
+    let detail = format!(
+        "generation {}{OF}{}",
+        manifest.generation,
+        fs_err::canonicalize(other)?.display()
+    );
+    manifest.tombstones = None;
+    writer.publish(Next {
+        tombstones,
+        manifest,
+        command: "swap",
+        detail,
+        moved,
+        ids: (Vec::new(), Vec::new()),
+    })
+}
+
+/// What stands between generation and set in the record of a swap with another set.
+const OF: &str = " of ";
+
+/// The set that a swap took its content from, if the change is such a one.
+pub(crate) fn source(change: &Change) -> Option<&Path> {
+    let (generation, set) = change.detail.split_once(OF)?;
+    let of_a_set = change.command == "swap" && !generation.contains("content");
+    of_a_set.then(|| Path::new(set))
+}
+
+/// What the record of a swap with another set was given, with `name` in the place of that set; none for
+/// other changes.
+pub(crate) fn with_source(change: &Change, name: impl Fn(&str) -> String) -> Option<String> {
+    source(change)?;
+    let (generation, set) = change.detail.split_once(OF)?;
+    Some(format!("{generation}{OF}{}", name(set)))
+}
+
+/// Gives a segment of another set a place in `set`.
+fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+    let folder = segment::folder(set);
+    let destination = folder.join(&entry.id);
+    fs::create_dir_all(&folder)?;
+    if content::is_whole(&destination, entry)? {
+        // Its writer may have been killed before its name was durable.
+        return Ok(fs::sync_folder(&folder)?);
+    }
+    fs::step(&folder)?;
+    let hidden = tempfile::Builder::new()
+        .prefix(segment::BRINGING)
+        .tempdir_in(&folder)?;
+    for file in fs::names(segment.path())? {
+        // A writer of the other set may be replacing a file of this one.
+        if !file.starts_with(fs::HIDDEN) {
+            fs::link_or_copy(&segment.path().join(&file), &hidden.path().join(&file))?;
+        }
+    }
+    fs::sync_folder(hidden.path())?;
+    Ok(fs::publish_folder(&hidden.keep(), &destination)?)
+}
+
+/// How many pairs came and went, as far as counts tell; `asif diff` compares ids.
+fn moved(set: &Path, before: u64, after: &Manifest) -> Result<(u64, u64), AnchorsError> {
+    let (before, _) = history::pairs_before(set, before)?;
+    let after = after.counts.pairs;
+    Ok((after.saturating_sub(before), before.saturating_sub(after)))
+}

@@ -1,0 +1,169 @@
+//! Pairs whose unit vectors were made elsewhere: sets without an encoder at hand.
+//!
+//! Whoever calls this answers for the vectors: they must come from the encoders that are named.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use super::add::Came;
+use super::select;
+use super::writer::{self, Next, Receipt, WriteOptions, Writer};
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::manifest::{self, Counts, Manifest};
+use crate::anchors::stored::plan::GraphPolicy;
+use crate::anchors::stored::publish::NewSet;
+use crate::anchors::stored::records::Record;
+use crate::anchors::stored::segment::SegmentWriter;
+use crate::encode::EncoderEntry;
+use crate::modality::Sides;
+use crate::space::Recipe;
+
+/// A pair with its image vector and its text vector, both of unit length.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairVectors {
+    /// What is known of it.
+    pub record: Record,
+    /// `[image dim]`.
+    pub image: Vec<f32>,
+    /// `[text dim]`.
+    pub text: Vec<f32>,
+}
+
+/// What made the vectors of a new set, and how it is searched.
+#[derive(Debug, Clone)]
+pub struct Making {
+    /// What made the image vectors.
+    pub image_encoder: EncoderEntry,
+    /// What made the text vectors.
+    pub text_encoder: EncoderEntry,
+    /// The space that queries use unless they say otherwise.
+    pub space: Recipe,
+    /// Whether graphs are built.
+    pub graphs: GraphPolicy,
+}
+
+/// Makes a set at `out`, where there must be nothing yet.
+///
+/// # Errors
+/// When there is no pair, a vector is not finite or of another length, or the disk refuses; nothing
+/// is left at `out` then.
+pub fn create(
+    out: &Path,
+    making: &Making,
+    pairs: impl IntoIterator<Item = PairVectors>,
+) -> Result<(), AnchorsError> {
+    let new = NewSet::begin(out)?;
+    let dims = Sides {
+        image: making.image_encoder.identity.dim,
+        text: making.text_encoder.identity.dim,
+    };
+    let came = written(
+        new.path(),
+        dims,
+        making.graphs,
+        making.space.k(),
+        pairs,
+        &HashSet::new(),
+    )?;
+    let manifest = Manifest {
+        format: manifest::FORMAT,
+        checksum: String::new(),
+        generation: 0,
+        created: String::new(),
+        made_by: String::new(),
+        counts: Counts {
+            pairs: came.entry.pairs,
+            captions: came.captions,
+            skipped: 0,
+        },
+        segments: vec![came.entry],
+        image_encoder: making.image_encoder.clone(),
+        text_encoder: making.text_encoder.clone(),
+        space: making.space.clone(),
+        sources: came.sources,
+        licences: came.licences,
+        tombstones: None,
+        parent: None,
+        restored: None,
+        change: None,
+    };
+    let pairs = manifest.counts.pairs;
+    let next = Next {
+        manifest,
+        tombstones: None,
+        command: "build",
+        detail: DETAIL.to_owned(),
+        moved: (pairs, 0),
+        ids: (Vec::new(), Vec::new()),
+    };
+    writer::publish_first(new.path(), next)?;
+    new.finish()
+}
+
+/// Adds pairs to a set; one whose id a live pair has is left out.
+///
+/// # Errors
+/// When no pair is new, a vector does not fit, somebody else writes, or the disk refuses.
+pub fn add(
+    set: &Path,
+    pairs: impl IntoIterator<Item = PairVectors>,
+    graphs: GraphPolicy,
+    options: &WriteOptions,
+) -> Result<Receipt, AnchorsError> {
+    let mut writer = Writer::begin(set, options)?;
+    let live = writer.live()?;
+    writer.mark("open");
+    let taken = select::ids(&live)?.into_iter().collect();
+    writer.mark("ids");
+    let (dims, k) = (live.manifest().dims(), live.manifest().space.k());
+    let came = written(set, dims, graphs, k, pairs, &taken)?;
+    writer.mark("write");
+    writer.publish(came.joining(&live, DETAIL.to_owned())?)
+}
+
+const DETAIL: &str = "vectors given by the caller";
+
+/// Writes those pairs whose ids are not taken as a segment of `set`.
+fn written(
+    set: &Path,
+    dims: Sides<usize>,
+    graphs: GraphPolicy,
+    k: usize,
+    pairs: impl IntoIterator<Item = PairVectors>,
+    taken: &HashSet<String>,
+) -> Result<Came, AnchorsError> {
+    let mut segment = SegmentWriter::create(set, dims)?;
+    let (mut sources, mut licences) = (BTreeMap::new(), BTreeMap::new());
+    let (mut ids, mut captions, mut skipped) = (Vec::new(), 0, 0);
+    for pair in pairs {
+        let record = pair.record;
+        if taken.contains(&record.id) {
+            skipped += 1;
+            continue;
+        }
+        segment.push(&record, &pair.image, &pair.text)?;
+        captions += record.captions.len() as u64;
+        for (tally, value) in [
+            (&mut sources, record.meta_text("source")),
+            (&mut licences, record.licence()),
+        ] {
+            if let Some(value) = value {
+                *tally.entry(value).or_default() += 1;
+            }
+        }
+        ids.push(record.id);
+    }
+    if ids.is_empty() {
+        return Err(AnchorsError::NoPairs {
+            skipped,
+            first: "the set has a pair with its id already".to_owned(),
+        });
+    }
+    Ok(Came {
+        entry: segment.finish(graphs, k)?,
+        captions,
+        sources,
+        licences,
+        ids,
+    })
+}

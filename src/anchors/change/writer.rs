@@ -1,0 +1,416 @@
+//! One writer at a time makes the next generation of a set.
+//!
+//! ```text
+//! begin: lock ─> what killed writers left is cleared, the log completed
+//! publish: ids ─> tombstones ─> manifest ─> opened and checked ─> CURRENT ─> log ─> old ones collected
+//! ```
+//!
+//! Numbers of generations only grow: what a rollback makes live is a new generation with an old
+//! one's content, so that the log is the history and a number never means two things.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::recover;
+use crate::anchors::care::aside;
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::history::{self, Change};
+use crate::anchors::stored::manifest::{self, Manifest, TombstonesEntry};
+use crate::anchors::stored::publish::{self, WriteLock};
+use crate::anchors::stored::segment::{self, Segment};
+use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::tombstones::Tombstones;
+use crate::anchors::stored::{content, log, place};
+use crate::disk as fs;
+
+/// How many generations are kept unless somebody says otherwise.
+pub const KEEP: usize = 5;
+
+/// What every change is given.
+#[derive(Debug, Clone)]
+pub struct WriteOptions {
+    /// Say what would happen, and change nothing.
+    pub dry_run: bool,
+    /// How many generations are kept, the new one included; at least 1.
+    pub keep: usize,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self {
+            dry_run: false,
+            keep: KEEP,
+        }
+    }
+}
+
+/// What a change did, or under `dry_run` would do.
+#[derive(Debug, Clone, Serialize)]
+pub struct Receipt {
+    /// The set.
+    pub set: PathBuf,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// The record, as the log has it.
+    #[serde(flatten)]
+    pub change: Change,
+    /// Ids that were asked for and are not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// What failed after the change was live: the log and the collection of old generations are
+    /// made good by the next change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Seconds by phase, and `total`.
+    pub seconds: BTreeMap<&'static str, f64>,
+}
+
+/// Measures the phases of a change.
+#[derive(Debug)]
+pub struct Phases {
+    begun: Instant,
+    last: Instant,
+    seconds: BTreeMap<&'static str, f64>,
+}
+
+impl Phases {
+    /// Begins now.
+    pub fn begin() -> Self {
+        let now = Instant::now();
+        Self {
+            begun: now,
+            last: now,
+            seconds: BTreeMap::new(),
+        }
+    }
+
+    /// The time since the last mark belongs to `phase`.
+    pub fn mark(&mut self, phase: &'static str) {
+        let now = Instant::now();
+        *self.seconds.entry(phase).or_default() += (now - self.last).as_secs_f64();
+        self.last = now;
+    }
+
+    fn end(mut self) -> BTreeMap<&'static str, f64> {
+        let total = self.begun.elapsed().as_secs_f64();
+        self.seconds.insert("total", total);
+        self.seconds
+    }
+}
+
+/// What the next generation is to be.
+#[derive(Debug)]
+pub struct Next {
+    /// The content; number, dates and record are filled in.
+    pub manifest: Manifest,
+    /// Removed pairs, where they differ from those the manifest names already.
+    pub tombstones: Option<Tombstones>,
+    /// The command, as the log has it.
+    pub command: &'static str,
+    /// What it was given.
+    pub detail: String,
+    /// How many pairs came and went.
+    pub moved: (u64, u64),
+    /// Their ids, where the record is to name them.
+    pub ids: (Vec<String>, Vec<String>),
+}
+
+/// The right to change a set.
+#[derive(Debug)]
+pub struct Writer {
+    set: PathBuf,
+    options: WriteOptions,
+    phases: Phases,
+    _lock: Option<WriteLock>,
+}
+
+impl Writer {
+    /// Takes the lock of `set` (not for a dry run) and puts right what a killed writer left.
+    ///
+    /// # Errors
+    /// [`AnchorsError::Locked`] when somebody else writes; when the folder is not a set or the
+    /// disk refuses.
+    pub fn begin(set: &Path, options: &WriteOptions) -> Result<Self, AnchorsError> {
+        let phases = Phases::begin();
+        publish::current(set)?;
+        let lock = if options.dry_run {
+            None
+        } else {
+            let lock = WriteLock::acquire(set)?;
+            sweep(set)?;
+            history::reconcile(set)?;
+            Some(lock)
+        };
+        Ok(Self {
+            set: set.to_owned(),
+            options: options.clone(),
+            phases,
+            _lock: lock,
+        })
+    }
+
+    /// The set's folder.
+    pub fn set(&self) -> &Path {
+        &self.set
+    }
+
+    /// Whether nothing is to be changed.
+    pub fn dry_run(&self) -> bool {
+        self.options.dry_run
+    }
+
+    /// The live generation.
+    ///
+    /// # Errors
+    /// As [`AnchorSet::open`].
+    pub fn live(&self) -> Result<AnchorSet, AnchorsError> {
+        AnchorSet::open(&self.set)
+    }
+
+    /// The time since the last mark belongs to `phase`.
+    pub fn mark(&mut self, phase: &'static str) {
+        self.phases.mark(phase);
+    }
+
+    /// Makes `next` the live generation and keeps its record; under `dry_run` only says so.
+    ///
+    /// # Errors
+    /// When the disk refuses or what is to be published does not open. The old generation is then
+    /// the live one, or, if only the very last fsync failed, possibly the new one.
+    pub fn publish(self, next: Next) -> Result<Receipt, AnchorsError> {
+        self.publish_then(next, || Ok(()))
+    }
+
+    /// The same, with something to be done as soon as `next` is live, before the older generations are
+    /// collected; not done under `dry_run`.
+    ///
+    /// # Errors
+    /// As [`Writer::publish`]; that of `then`, with `next` live and the older generations kept.
+    pub(crate) fn publish_then(
+        mut self,
+        next: Next,
+        then: impl FnOnce() -> Result<(), AnchorsError>,
+    ) -> Result<Receipt, AnchorsError> {
+        let live = publish::live_number(&self.set)?;
+        let mut receipt = prepare(&self.set, live, next, &self.options)?;
+        self.mark("publish");
+        if let Some(manifest) = receipt.1.take() {
+            publish::publish(&self.set, &manifest)?;
+            self.mark("publish");
+            then()?;
+            receipt.0.warnings = settle(&self.set, &receipt.0.change, self.options.keep);
+            self.mark("log and collect");
+        }
+        receipt.0.seconds = self.phases.end();
+        Ok(receipt.0)
+    }
+
+    /// A receipt that says that there was nothing to change.
+    ///
+    /// # Errors
+    /// When the live generation cannot be read.
+    pub fn unchanged(self, command: &'static str, detail: &str) -> Result<Receipt, AnchorsError> {
+        let live = Manifest::read(&self.set, &publish::current(&self.set)?)?;
+        let change = Change {
+            generation: live.generation,
+            when: live.created,
+            command: command.to_owned(),
+            detail: detail.to_owned(),
+            pairs_before: live.counts.pairs,
+            pairs_after: live.counts.pairs,
+            licences_before: live.licences.clone(),
+            licences_after: live.licences,
+            ..Change::default()
+        };
+        Ok(Receipt {
+            set: self.set,
+            dry_run: self.options.dry_run,
+            change,
+            missing: Vec::new(),
+            warnings: Vec::new(),
+            seconds: self.phases.end(),
+        })
+    }
+}
+
+/// Publishes the first generation of a set that lies in `folder` and will lie elsewhere.
+pub(crate) fn publish_first(folder: &Path, next: Next) -> Result<(), AnchorsError> {
+    let options = WriteOptions::default();
+    if let (receipt, Some(manifest)) = prepare(folder, 0, next, &options)? {
+        publish::publish(folder, &manifest)?;
+        history::append(folder, &receipt.change, Some(options.keep as u64))?;
+    }
+    Ok(())
+}
+
+/// Writes all that the generation after `last` needs besides its manifest, and completes that; 0 where
+/// there is none before it.
+fn prepare(
+    set: &Path,
+    last: u64,
+    next: Next,
+    options: &WriteOptions,
+) -> Result<(Receipt, Option<Manifest>), AnchorsError> {
+    let (pairs_before, licences_before) = match last {
+        0 => (0, BTreeMap::new()),
+        last => history::pairs_before(set, last)?,
+    };
+    let mut manifest = next.manifest;
+    manifest.generation = last + 1;
+    manifest.created = crate::clock::timestamp();
+    manifest.made_by = concat!("asif ", env!("CARGO_PKG_VERSION")).to_owned();
+    let mut change = Change {
+        generation: manifest.generation,
+        when: manifest.created.clone(),
+        command: next.command.to_owned(),
+        detail: next.detail,
+        pairs_before,
+        pairs_after: manifest.counts.pairs,
+        added: next.moved.0,
+        removed: next.moved.1,
+        licences_before,
+        licences_after: manifest.licences.clone(),
+        ..Change::default()
+    };
+    let receipt = |change| Receipt {
+        set: set.to_owned(),
+        dry_run: options.dry_run,
+        change,
+        missing: Vec::new(),
+        warnings: Vec::new(),
+        seconds: BTreeMap::new(),
+    };
+    if options.dry_run {
+        (change.added_ids, change.removed_ids) = next.ids;
+        change.added_ids.truncate(history::INLINE_IDS);
+        change.removed_ids.truncate(history::INLINE_IDS);
+        return Ok((receipt(change), None));
+    }
+    fs::create_dir_all(&manifest::folder(set))?;
+    change.note_ids(set, &next.ids.0, &next.ids.1)?;
+    if let Some(tombstones) = next.tombstones {
+        manifest.tombstones = None;
+        if tombstones.count() > 0 {
+            let name = manifest::name(manifest.generation);
+            let file = format!("{name}{}", manifest::TOMBSTONES);
+            tombstones.write(&manifest::folder(set).join(&file))?;
+            manifest.tombstones = Some(TombstonesEntry {
+                checksum: Some(content::header(&manifest::folder(set).join(&file))?),
+                file,
+                removed: tombstones.count(),
+            });
+        }
+    }
+    // An older program named no files: those that are named now must be the segment's own.
+    for entry in manifest.segments.iter_mut().filter(|e| e.files.is_empty()) {
+        let segment = Segment::open_alone(&segment::folder(set).join(&entry.id), entry.pairs)?;
+        if segment.content_name()? == entry.id {
+            entry.files = content::files(segment.path())?;
+        }
+    }
+    manifest.change = Some(change.clone());
+    AnchorSet::from_manifest(set, manifest.clone())?;
+    Ok((receipt(change), Some(manifest)))
+}
+
+/// What is left to do once a generation is live. None of it can be taken for the change itself, so
+/// failures are told, not raised; the next writer does what was not done.
+fn settle(set: &Path, change: &Change, keep: usize) -> Vec<String> {
+    // What the log lacks is in the manifests, which must not go before it is there.
+    let logged = history::append(set, change, Some(keep as u64));
+    let settled = logged.and_then(|()| collect(set, keep));
+    settled
+        .err()
+        .map(|error| error.to_string())
+        .into_iter()
+        .collect()
+}
+
+/// Clears what killed writers left: hidden files that nothing needs, and whatever belongs to
+/// generations after the live one. What a generation lacks and is found gets its name again.
+fn sweep(set: &Path) -> Result<(), AnchorsError> {
+    // `CURRENT` may be that of a writer that was killed before its name was durable.
+    fs::sync_folder(set)?;
+    // While all manifests are there.
+    recover::segments(set)?;
+    let live = publish::live_number(set)?;
+    let generations = manifest::folder(set);
+    fs::sweep_hidden(set, |name| name == publish::CURRENT)?;
+    fs::sweep_hidden(&generations, place::in_generations)?;
+    // Left by a purge.
+    fs::remove_hidden(&set.join(format!("{}{}", fs::REMOVING, aside::DAMAGED)))?;
+    for name in fs::names(&generations)? {
+        if place::generation_of(&name).is_some_and(|n| n > live) {
+            fs::remove_file(&generations.join(name))?;
+        }
+    }
+    history::sweep(set)
+}
+
+/// Removes all but the newest `keep` generations (and the one that a rollback would restore), then
+/// the files that none of those left uses. Readers that have them mapped keep them. What was removed
+/// does not come back after a power cut.
+///
+/// # Errors
+/// When the disk refuses; nothing that a kept generation uses is gone then.
+pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
+    let kept = manifest::kept(set)?;
+    let newest = kept.len().saturating_sub(keep.max(1));
+    let live = Manifest::read(set, &publish::current(set)?)?;
+    let wanted = |n: &u64| kept[newest..].contains(n) || (keep > 1 && live.parent == Some(*n));
+    let (stay, go): (Vec<u64>, Vec<u64>) = kept.iter().partition(|n| wanted(n));
+    let mut files = BTreeSet::new();
+    let mut segments = BTreeSet::new();
+    // What a missing or damaged manifest uses is not known, so nothing of that may go.
+    let mut all_read = !log::lacks_manifest(set)?;
+    for generation in stay {
+        let name = manifest::name(generation);
+        match Manifest::read(set, &name) {
+            Ok(manifest) => {
+                files.insert(format!("{name}.json"));
+                files.extend(manifest.tombstones.map(|t| t.file));
+                segments.extend(manifest.segments.into_iter().map(|s| s.id));
+            }
+            Err(_) => all_read = false,
+        }
+    }
+    let folder = manifest::folder(set);
+    let manifest = |name: &String| name.strip_suffix(".json").and_then(manifest::number);
+    // Manifests before what they name: a kept one that comes back after a power cut would lack it.
+    let (manifests, others): (Vec<String>, Vec<String>) = fs::names(&folder)?
+        .into_iter()
+        .partition(|name| manifest(name).is_some());
+    let manifests = manifests
+        .into_iter()
+        .filter(|name| manifest(name).is_some_and(|n| go.contains(&n)));
+    let others = others
+        .into_iter()
+        .filter(|name| all_read && !files.contains(name) && place::in_generations(name));
+    let remove_file = |path: &Path| Ok(fs::remove_file(path)?);
+    remove_all(&folder, manifests.collect(), remove_file)?;
+    remove_all(&folder, others.collect(), remove_file)?;
+    let folder = segment::folder(set);
+    // What has a hidden name and stayed until now is needed, or another process is at it; what has none
+    // of a segment was put there by somebody else.
+    let gone = |name: &String| all_read && !segments.contains(name) && segment::is_name(name);
+    let names = fs::names(&folder)?.into_iter().filter(gone);
+    remove_all(&folder, names.collect(), place::remove_segment)
+}
+
+/// Removes these from a folder, durably.
+fn remove_all(
+    folder: &Path,
+    names: Vec<String>,
+    remove: impl Fn(&Path) -> Result<(), AnchorsError>,
+) -> Result<(), AnchorsError> {
+    for name in &names {
+        remove(&folder.join(name))?;
+    }
+    if !names.is_empty() {
+        fs::sync_folder(folder)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! A set on disk as the anchors of a space: its vectors lie in files, and are searched there.
+
+use std::sync::Arc;
+
+use asif_index::plan::Planned;
+use asif_index::{Hit, Query, Search, Segments};
+use rayon::prelude::*;
+
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::plan::SearchMode;
+use crate::anchors::stored::set::AnchorSet;
+use crate::modality::{Modality, Sides};
+use crate::space::anchors::{Anchors, NearestQuery, Neighbours};
+use crate::space::linear::Moments;
+
+/// Rows that are worked on at once.
+const ROWS: usize = 256;
+/// Vectors that a frame takes at once; more have a thread each.
+const TOGETHER: usize = 32;
+
+/// The live pairs of a set, searched in one way. Rows that are stored include removed pairs.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchedSet<'a> {
+    set: &'a AnchorSet,
+    mode: SearchMode,
+}
+
+impl<'a> SearchedSet<'a> {
+    /// A set, and how its vectors are searched.
+    pub fn new(set: &'a AnchorSet, mode: SearchMode) -> Self {
+        Self { set, mode }
+    }
+
+    /// The set.
+    pub fn set(&self) -> &'a AnchorSet {
+        self.set
+    }
+
+    /// What answers `k` from each segment.
+    fn searchers(&self, side: Modality, k: usize) -> Vec<Planned<'a>> {
+        let segments = self.set.segments().iter();
+        segments.map(|s| s.searcher(side, self.mode, k)).collect()
+    }
+
+    /// The nearest anchors in several frames, with one search.
+    fn search(
+        &self,
+        side: Modality,
+        queries: &[NearestQuery<'_>],
+        inputs: &[f32],
+    ) -> Result<Vec<Vec<Neighbours>>, AnchorsError> {
+        let (dim, live) = (self.set.dim(side), self.set.live());
+        let n = inputs.len() / dim;
+        let affine: Vec<Vec<(Vec<f32>, f32)>> = queries
+            .iter()
+            .map(|query| {
+                let tiles = inputs.par_chunks(TOGETHER * dim);
+                let of_tile = |tile| query.frame.queries(tile, dim);
+                tiles.flat_map_iter(of_tile).collect()
+            })
+            .collect();
+        let mut asked = Vec::with_capacity(queries.len() * n);
+        for (query, affine) in queries.iter().zip(&affine) {
+            for (vector, bias) in affine {
+                let mut one = Query::new(vector).bias(*bias).at_most(query.k);
+                one.weights = query.frame.weights();
+                one.allowed = live.allowed();
+                asked.push(one);
+            }
+        }
+        let k = most(queries);
+        let searchers = self.searchers(side, k);
+        let searchers = searchers.iter().map(|s| s as &dyn Search).collect();
+        let kept = Segments::new(searchers)?.search_batch(&asked, k)?;
+        let neighbours = |hits: Vec<Hit>| {
+            let number = |hit: &Hit| live.number(hit.id as usize) as u32;
+            hits.iter().map(|hit| (number(hit), hit.score)).collect()
+        };
+        let mut kept = kept.into_iter().map(neighbours);
+        let of_query = |_| kept.by_ref().take(n).collect();
+        Ok(queries.iter().map(of_query).collect())
+    }
+}
+
+impl Anchors for SearchedSet<'_> {
+    type Error = AnchorsError;
+
+    fn len(&self) -> usize {
+        self.set.len()
+    }
+
+    fn dims(&self) -> Sides<usize> {
+        self.set.manifest().dims()
+    }
+
+    fn mean(&self, side: Modality) -> Vec<f32> {
+        self.set.sum(side).mean()
+    }
+
+    fn moments(&self) -> Result<Arc<Moments>, AnchorsError> {
+        self.set.moments().map(Arc::new)
+    }
+
+    fn vector(&self, anchor: u32, side: Modality) -> Result<&[f32], AnchorsError> {
+        self.set.vector(anchor, side)
+    }
+
+    fn of_stored(
+        &self,
+        side: Modality,
+        of_block: &(dyn Fn(&[f32]) -> Vec<f32> + Sync),
+    ) -> Vec<f32> {
+        let mut all = Vec::with_capacity(self.set.live().stored());
+        for segment in self.set.segments() {
+            let vectors = segment.vectors(side);
+            let blocks = vectors.vectors().par_chunks(ROWS * vectors.dim().max(1));
+            let of_blocks: Vec<Vec<f32>> = blocks.map(of_block).collect();
+            all.extend(of_blocks.into_iter().flatten());
+        }
+        all
+    }
+
+    /// A scan waits for the vectors that it reads, so where all are read they are read once for all
+    /// queries.
+    fn nearest(
+        &self,
+        side: Modality,
+        queries: &[NearestQuery<'_>],
+        inputs: &[f32],
+    ) -> Result<Vec<Vec<Neighbours>>, AnchorsError> {
+        if queries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let is_scan = |planned| matches!(planned, &Planned::Exact(_) | &Planned::Flat(_));
+        let scanned = self.searchers(side, most(queries)).iter().all(is_scan);
+        let together = if scanned { queries.len().max(1) } else { 1 };
+        let mut all = Vec::with_capacity(queries.len());
+        for group in queries.chunks(together) {
+            all.extend(self.search(side, group, inputs)?);
+        }
+        Ok(all)
+    }
+}
+
+/// The most answers that a query wants.
+fn most(queries: &[NearestQuery<'_>]) -> usize {
+    queries.iter().map(|query| query.k).max().unwrap_or(0)
+}

@@ -1,0 +1,161 @@
+//! A set and a space: unit vectors to what the space makes of them.
+
+use super::searched::SearchedSet;
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::plan::SearchMode;
+use crate::anchors::stored::set::AnchorSet;
+use crate::modality::Modality;
+use crate::space::anchors::Neighbours;
+use crate::space::explain::Explanation;
+use crate::space::{FittedSpace, Recipe, RelativeRow, Representation};
+
+/// A space that is fitted to a set, and how the set is searched in it. Cheap to clone, so whoever owns
+/// a set can keep it beside the set and hand out searchers for nothing.
+#[derive(Debug, Clone)]
+pub struct SetSpace {
+    space: FittedSpace,
+    mode: SearchMode,
+}
+
+impl SetSpace {
+    /// Fits a space; see [`FittedSpace::fit`] for what that costs.
+    ///
+    /// # Errors
+    /// When the recipe makes no sense, the pairs are too few for it, or a file is damaged.
+    pub fn fit(set: &AnchorSet, recipe: &Recipe, mode: SearchMode) -> Result<Self, AnchorsError> {
+        recipe.validate()?;
+        let space = FittedSpace::fit(&SearchedSet::new(set, mode), recipe)?;
+        Ok(Self { space, mode })
+    }
+
+    /// The recipe, as far as it can be used with so many anchors.
+    pub fn recipe(&self) -> &Recipe {
+        self.space.recipe()
+    }
+}
+
+/// Searches an anchor set in one space.
+#[derive(Debug)]
+pub struct Searcher<'a> {
+    anchors: SearchedSet<'a>,
+    space: SetSpace,
+}
+
+impl<'a> Searcher<'a> {
+    /// A searcher, with the space fitted to the set: see [`SetSpace::fit`].
+    ///
+    /// # Errors
+    /// As [`SetSpace::fit`].
+    pub fn new(
+        set: &'a AnchorSet,
+        recipe: impl Into<Recipe>,
+        mode: SearchMode,
+    ) -> Result<Self, AnchorsError> {
+        Ok(Self::of(set, SetSpace::fit(set, &recipe.into(), mode)?))
+    }
+
+    /// A searcher of `set`, which this space was fitted to.
+    pub fn of(set: &'a AnchorSet, space: SetSpace) -> Self {
+        Self {
+            anchors: SearchedSet::new(set, space.mode),
+            space,
+        }
+    }
+
+    /// The set.
+    pub fn set(&self) -> &'a AnchorSet {
+        self.anchors.set()
+    }
+
+    /// The fitted space.
+    pub fn space(&self) -> &SetSpace {
+        &self.space
+    }
+
+    /// The recipe of the space.
+    pub fn recipe(&self) -> &Recipe {
+        self.space.recipe()
+    }
+
+    /// What the space makes of each unit vector of one modality; `vectors` is `[n, dim]` row-major.
+    ///
+    /// # Errors
+    /// When a vector has another length or is not finite.
+    pub fn represent(
+        &self,
+        modality: Modality,
+        vectors: &[f32],
+    ) -> Result<Vec<Representation>, AnchorsError> {
+        let Self { anchors, space } = self;
+        self.check(modality, vectors)?;
+        space.space.represent(anchors, modality, vectors)
+    }
+
+    /// The relative row of each unit vector, in the first part of the space that has rows; empty
+    /// rows when none has.
+    ///
+    /// # Errors
+    /// When a vector has another length or is not finite.
+    pub fn rows(
+        &self,
+        modality: Modality,
+        vectors: &[f32],
+    ) -> Result<Vec<RelativeRow>, AnchorsError> {
+        let Self { anchors, space } = self;
+        self.check(modality, vectors)?;
+        space.space.rows(anchors, modality, vectors)
+    }
+
+    /// The `k` nearest anchors of each unit vector, in the coordinates of the first part of the space
+    /// that has rows.
+    ///
+    /// # Errors
+    /// When a vector has another length or is not finite.
+    pub fn nearest(
+        &self,
+        modality: Modality,
+        k: usize,
+        vectors: &[f32],
+    ) -> Result<Vec<Neighbours>, AnchorsError> {
+        let Self { anchors, space } = self;
+        self.check(modality, vectors)?;
+        space.space.nearest(anchors, modality, k, vectors)
+    }
+
+    /// The anchors behind the score of an image and a text, which are of this searcher; see
+    /// [`FittedSpace::explain`].
+    ///
+    /// # Errors
+    /// When a stored vector cannot be read.
+    pub fn explain(
+        &self,
+        image: &Representation,
+        text: &Representation,
+    ) -> Result<Explanation, AnchorsError> {
+        let Self { anchors, space } = self;
+        space.space.explain(anchors, image, text)
+    }
+
+    /// Whether these are whole vectors of finite numbers; not every space asks the index, which would say
+    /// so.
+    fn check(&self, modality: Modality, vectors: &[f32]) -> Result<(), AnchorsError> {
+        let dim = self.set().dim(modality);
+        let wrong = |expected: String, found: String| asif_index::Error::Argument {
+            what: "vectors",
+            expected,
+            found,
+            advice: "give unit vectors that this set's encoders made",
+        };
+        if !vectors.len().is_multiple_of(dim) {
+            let expected = format!("a multiple of {dim} numbers");
+            return Err(wrong(expected, vectors.len().to_string()).into());
+        }
+        match vectors.iter().position(|v| !v.is_finite()) {
+            None => Ok(()),
+            Some(at) => {
+                let found = format!("{} at {at}", vectors[at]);
+                Err(wrong("finite numbers".to_owned(), found).into())
+            }
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! The lines of the log: their checksums, what they must tell, and what of it can be made good.
+//!
+//! ```text
+//! {"generation":42, .. ,"keep":5,"check":"16 hex digits"}
+//! ```
+//!
+//! `check` is of the line's text before it. Lines of an older program have neither `keep` nor
+//! `check`; of them only what a manifest says too can be compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::history::{self, Change};
+use super::manifest::{self, Manifest};
+use crate::anchors::care::aside;
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::disk as fs;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LogLine {
+    /// The record.
+    pub change: Change,
+    /// How many generations were kept from then on; not known of a line that a reader completed.
+    pub keep: Option<u64>,
+    /// Whether it has a checksum.
+    pub checked: bool,
+}
+
+const CHECK_KEY: &str = ",\"check\":\"";
+const KEEP_KEY: &str = ",\"keep\":";
+const DIGITS: usize = 16;
+
+/// A record as the log has it, without the line end.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(crate) fn line(change: &Change, keep: Option<u64>) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string(change)?;
+    text.pop();
+    if let Some(keep) = keep {
+        text.push_str(&format!("{KEEP_KEY}{keep}"));
+    }
+    let check = check(&text);
+    Ok(format!("{text}{CHECK_KEY}{check}\"}}"))
+}
+
+fn check(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..DIGITS].to_owned()
+}
+
+/// Reads a line.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
+    let mut body = text.to_owned();
+    let mut checked = false;
+    if let Some(at) = text.rfind(CHECK_KEY) {
+        if text[at..] != format!("{CHECK_KEY}{}\"}}", check(&text[..at])) {
+            return Err("its checksum does not agree".to_owned());
+        }
+        checked = true;
+        body = format!("{}}}", &text[..at]);
+    }
+    let mut said: serde_json::Value = serde_json::from_str(&body).map_err(|e| e.to_string())?;
+    let change: Change = serde_json::from_str(&body).map_err(|e| e.to_string())?;
+    let keep = said.as_object_mut().and_then(|o| o.remove("keep"));
+    // A damaged name of a field would be passed over, and its value with it.
+    if !checked && serde_json::to_value(&change).ok() != Some(said) {
+        return Err("it has fields that no record has".to_owned());
+    }
+    Ok(LogLine {
+        change,
+        keep: keep.and_then(|k| k.as_u64()),
+        checked,
+    })
+}
+
+/// The whole lines that can be read, and what is wrong with the others. A line that was torn when a
+/// writer was killed is none.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(crate) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), AnchorsError> {
+    let path = history::log_path(set);
+    let wrong = |what: String| AnchorsError::NeedsRepair {
+        path: path.clone(),
+        set: set.to_owned(),
+        what,
+    };
+    let bytes = match fs_err::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        Err(error) if fs::is_refusal(&error) => return Err(error.into()),
+        Err(error) => return Ok((Vec::new(), vec![wrong(error.to_string())])),
+    };
+    let (mut lines, mut findings) = (Vec::new(), Vec::new());
+    let Some(end) = bytes.iter().rposition(|&b| b == b'\n') else {
+        return Ok((lines, findings));
+    };
+    for (i, line) in bytes[..end].split(|&b| b == b'\n').enumerate() {
+        let text = std::str::from_utf8(line).map_err(|e| e.to_string());
+        match text.and_then(parse) {
+            Ok(line) => lines.push(line),
+            Err(what) => findings.push(wrong(format!("line {} is not a record: {what}", i + 1))),
+        }
+    }
+    Ok((lines, findings))
+}
+
+/// Writes the log anew.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
+    let path = history::log_path(set);
+    let mut text = String::new();
+    for of in lines {
+        let written = line(&of.change, of.keep).map_err(|reason| AnchorsError::Manifest {
+            path: path.clone(),
+            reason,
+        })?;
+        text.push_str(&written);
+        text.push('\n');
+    }
+    fs::create_dir_all(&history::folder(set))?;
+    Ok(fs::write_atomically(&path, text.as_bytes())?)
+}
+
+/// Everything that the log must tell of a set whose live generation is `live`, and does not.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(crate) fn verify(set: &Path, live: u64) -> Result<Vec<AnchorsError>, AnchorsError> {
+    let (lines, mut findings) = read(set)?;
+    findings.extend(verify_lines(set, live, &lines, findings.is_empty())?);
+    for line in &lines {
+        if let Err(error) = ids_sound(set, &line.change) {
+            findings.push(error.into_damage()?);
+        }
+    }
+    Ok(findings)
+}
+
+/// The first of these things that the lines themselves tell; lists of ids, of which there may be as many
+/// as changes, are not read.
+///
+/// # Errors
+/// As [`verify`].
+pub(crate) fn first_doubt(set: &Path, live: u64) -> Result<Option<AnchorsError>, AnchorsError> {
+    let (lines, findings) = read(set)?;
+    match findings.into_iter().next() {
+        Some(first) => Ok(Some(first)),
+        None => Ok(verify_lines(set, live, &lines, true)?.into_iter().next()),
+    }
+}
+
+/// The same of the lines that could be read, which are all if `read_whole`.
+fn verify_lines(
+    set: &Path,
+    live: u64,
+    lines: &[LogLine],
+    read_whole: bool,
+) -> Result<Vec<AnchorsError>, AnchorsError> {
+    let mut findings = Vec::new();
+    let path = history::log_path(set);
+    let wrong = |what: String| AnchorsError::NeedsRepair {
+        path: path.clone(),
+        set: set.to_owned(),
+        what,
+    };
+    let manifests = match recorded(set, live) {
+        Ok(manifests) => manifests,
+        Err(error) => return Ok(vec![error.into_damage()?]),
+    };
+    if lines.is_empty() {
+        if !manifests.is_empty() && read_whole {
+            findings.push(wrong("it has no record".to_owned()));
+        }
+        return Ok(findings);
+    }
+    let numbers: Vec<u64> = lines.iter().map(|l| l.change.generation).collect();
+    if !numbers.is_sorted_by(|a, b| a < b) {
+        findings.push(wrong("its records are not in their order".to_owned()));
+    }
+    // The last record may be what a crash kept from it.
+    let lacks: Vec<String> = (1..live)
+        .filter(|n| !numbers.contains(n))
+        .map(|n| n.to_string())
+        .collect();
+    if !lacks.is_empty() && read_whole && findings.is_empty() {
+        let lacks = lacks.join(", ");
+        findings.push(wrong(format!(
+            "it lacks the records of generations {lacks}"
+        )));
+    }
+    for line in lines {
+        let change = &line.change;
+        if let Some(other) = manifests.get(&change.generation)
+            && !same(line, other)
+        {
+            findings.push(wrong(format!(
+                "the record of generation {} is not the one in its manifest",
+                change.generation
+            )));
+        }
+    }
+    let lacking = match lacking(set, lines) {
+        Ok(lacking) => lacking,
+        Err(error) => {
+            findings.push(error.into_damage()?);
+            BTreeSet::new()
+        }
+    };
+    for n in lacking.into_iter().filter(|n| *n <= live) {
+        findings.push(AnchorsError::Damaged {
+            path: manifest::folder(set).join(format!("{}.json", manifest::name(n))),
+            what: "the log says that this generation is kept, but its manifest is missing".into(),
+        });
+    }
+    Ok(findings)
+}
+
+/// The records that sound manifests hold, up to the live one.
+fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, AnchorsError> {
+    let mut recorded = BTreeMap::new();
+    for n in manifest::list(set)?.into_iter().filter(|n| *n <= live) {
+        let manifest = if_whole(Manifest::read(set, &manifest::name(n)))?;
+        recorded.extend(manifest.and_then(|manifest| Some((n, manifest.change?))));
+    }
+    Ok(recorded)
+}
+
+/// Whether a line tells what the manifest does. What a purge takes out of a line (names of pairs, what
+/// was asked for, licences) may differ in one that has a checksum, or that names a pair by its hash.
+fn same(line: &LogLine, manifest: &Change) -> bool {
+    let kept = |c: &Change| Change {
+        detail: String::new(),
+        added_ids: Vec::new(),
+        removed_ids: Vec::new(),
+        ids_file: None,
+        licences_before: BTreeMap::new(),
+        licences_after: BTreeMap::new(),
+        ..c.clone()
+    };
+    let whole = |c: &Change| Change {
+        ids_file: None,
+        ..c.clone()
+    };
+    let of = &line.change;
+    let mut ids = of.added_ids.iter().chain(&of.removed_ids);
+    let purged = line.checked || ids.any(|id| id.starts_with("blake3:"));
+    match purged {
+        true => kept(of) == kept(manifest),
+        false => whole(of) == whole(manifest),
+    }
+}
+
+/// The list of ids that a record names is there, and names as many as it says.
+fn ids_sound(set: &Path, change: &Change) -> Result<(), AnchorsError> {
+    if change.ids_file.is_none() {
+        return Ok(());
+    }
+    let found = history::read_ids(set, change.generation)?.len() as u64;
+    if found != change.added + change.removed {
+        return Err(AnchorsError::Damaged {
+            path: history::folder(set).join(history::ids_name(change.generation)),
+            what: format!(
+                "it names {found} pairs, the record {}",
+                change.added + change.removed
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// The generations that are kept at least, by what the log says of each change.
+fn kept(lines: &[LogLine]) -> BTreeSet<u64> {
+    let mut kept = BTreeSet::new();
+    for line in lines {
+        let n = line.change.generation;
+        if let Some(good) = given_up_for(&line.change) {
+            kept.retain(|&k| k <= good);
+        }
+        kept.insert(n);
+        let keep = line.keep.unwrap_or(1).max(1) as usize;
+        while kept.len() > keep {
+            kept.pop_first();
+        }
+    }
+    kept
+}
+
+/// The generations that are kept by what the log says, and whose manifests are missing.
+fn lacking(set: &Path, lines: &[LogLine]) -> Result<BTreeSet<u64>, AnchorsError> {
+    let there: BTreeSet<u64> = manifest::list(set)?.into_iter().collect();
+    Ok(kept(lines).difference(&there).copied().collect())
+}
+
+/// Whether a manifest is missing that the log says is kept: what it names is not known then.
+///
+/// # Errors
+/// When the folder of manifests cannot be read.
+pub(crate) fn lacks_manifest(set: &Path) -> Result<bool, AnchorsError> {
+    Ok(!lacking(set, &read(set)?.0)?.is_empty())
+}
+
+/// The generation whose content a repair took.
+fn given_up_for(change: &Change) -> Option<u64> {
+    let of = change.detail.strip_prefix("content of generation ");
+    of.filter(|_| change.command == "repair")?.parse().ok()
+}
+
+/// The command of a record that stands for a lost one.
+const LOST: &str = "unknown";
+
+fn lost(generation: u64) -> Change {
+    Change {
+        generation,
+        command: LOST.to_owned(),
+        detail: "the record was lost".to_owned(),
+        ..Change::default()
+    }
+}
+
+/// Adds the record that stands for a lost one where neither the manifest of `live` nor the log has one;
+/// returns what was done.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn note_lost(set: &Path, live: u64) -> Result<Option<String>, AnchorsError> {
+    if history::pairs_of(set, live)?.is_some() {
+        return Ok(None);
+    }
+    history::append(set, &lost(live), None)?;
+    Ok(Some(format!(
+        "the record of generation {live} is lost, and the log says so"
+    )))
+}
+
+/// Makes the log tell what it must: lost and damaged records come back from manifests; where there is
+/// none, a record says so. Lists of ids that are damaged are put aside, and manifests that are gone
+/// are no longer said to be kept. Returns what was done.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError> {
+    let found = verify(set, live)?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mended: Vec<String> = found.iter().map(AnchorsError::without_advice).collect();
+    let manifests = recorded(set, live)?;
+    let (read, _) = read(set)?;
+    let mut lines: BTreeMap<u64, LogLine> = BTreeMap::new();
+    for line in read {
+        let n = line.change.generation;
+        let other = manifests.get(&n).is_some_and(|m| !same(&line, m));
+        if n <= live && !other {
+            lines.entry(n).or_insert(line);
+        }
+    }
+    for (&n, change) in &manifests {
+        lines.entry(n).or_insert_with(|| LogLine {
+            change: change.clone(),
+            keep: None,
+            checked: true,
+        });
+    }
+    if manifests.is_empty() && lines.is_empty() {
+        return Ok(Vec::new());
+    }
+    for n in 1..live {
+        lines.entry(n).or_insert_with(|| LogLine {
+            change: lost(n),
+            keep: None,
+            checked: true,
+        });
+    }
+    let mut lines: Vec<LogLine> = lines.into_values().collect();
+    for line in &mut lines {
+        if if_whole(ids_sound(set, &line.change))?.is_none() {
+            let name = history::ids_name(line.change.generation);
+            aside::put(set, &history::folder(set), &name)?;
+            line.change.ids_file = None;
+            line.change.detail.push_str(" (the list of ids was lost)");
+        }
+    }
+    let gone = lacking(set, &lines)?.pop_last();
+    if let (Some(gone), Some(last)) = (gone, lines.last_mut()) {
+        last.keep = Some(last.change.generation.saturating_sub(gone).max(1));
+    }
+    aside::keep(set, &history::folder(set), history::LOG)?;
+    write(set, &lines)?;
+    Ok(mended)
+}

@@ -1,0 +1,265 @@
+//! The manifest of a generation: which segments it is made of, and what made them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::history::Change;
+use super::plan::SearchPlan;
+use crate::anchors::error::AnchorsError;
+use crate::encode::EncoderEntry;
+use crate::modality::Sides;
+use crate::space::Recipe;
+
+/// The manifest format that this program writes, and the only one that it reads.
+pub const FORMAT: u32 = 1;
+
+/// A generation of an anchor set, as JSON under `generations/`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// BLAKE3 of the file, in hex, with this value's digits read as zeros; empty in a manifest
+    /// that was not written yet. A file without it is damaged.
+    pub checksum: String,
+    /// 1 for the first generation of a set, then one more each time.
+    pub generation: u64,
+    /// When it was made, RFC 3339 in UTC.
+    pub created: String,
+    /// The program version that made it.
+    pub made_by: String,
+    /// The segments, in anchor order.
+    pub segments: Vec<SegmentEntry>,
+    /// What turned images into vectors.
+    pub image_encoder: EncoderEntry,
+    /// What turned captions into vectors.
+    pub text_encoder: EncoderEntry,
+    /// The space, unless a query says otherwise.
+    pub space: Recipe,
+    /// How many of what.
+    pub counts: Counts,
+    /// Pairs by the value of their `source`.
+    pub sources: BTreeMap<String, u64>,
+    /// Pairs by the value of their `licence` (or `license`).
+    pub licences: BTreeMap<String, u64>,
+    /// Which pairs of the segments are removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstones: Option<TombstonesEntry>,
+    /// The generation whose content this one's was made from: where a rollback goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u64>,
+    /// The generation whose content this one repeats, after a rollback or swap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<u64>,
+    /// What made this generation, as the log has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// What a manifest of any format says of itself.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+    checksum: String,
+    #[serde(default = "unknown_program")]
+    made_by: String,
+}
+
+fn unknown_program() -> String {
+    "a newer asif".to_owned()
+}
+
+/// The file of removed pairs, which generations with the same content share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TombstonesEntry {
+    /// The file's name under `generations/`.
+    pub file: String,
+    /// How many pairs are removed.
+    pub removed: u64,
+    /// The checksum in the header of that file, 16 hex digits; nothing in sets of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+}
+
+/// One segment of a generation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentEntry {
+    /// The folder's name under `segments/`.
+    pub id: String,
+    /// How many pairs it holds.
+    pub pairs: u64,
+    /// How its image vectors are searched; the scan of codes where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_search: Option<SearchPlan>,
+    /// How its text vectors are searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_search: Option<SearchPlan>,
+    /// The files that its folder must have, with the checksum in the header of each, 16 hex digits
+    /// (it covers the checksums of all sections); empty in sets of older programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
+}
+
+/// How many of what a generation holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Anchor pairs.
+    pub pairs: u64,
+    /// Captions over all pairs.
+    pub captions: u64,
+    /// Rows of the sources that were left out, listed in the segment's `skipped.jsonl`.
+    pub skipped: u64,
+}
+
+/// The folder of manifests in a set.
+pub fn folder(set: &Path) -> PathBuf {
+    set.join("generations")
+}
+
+/// The file name of a generation: `g000001`.
+pub fn name(generation: u64) -> String {
+    format!("g{generation:06}")
+}
+
+/// The generation that a file name names.
+pub fn number(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix('g')?;
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse().ok())?
+}
+
+impl Manifest {
+    /// Reads the manifest of the generation called `name` in `set`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not a manifest, or has a newer format.
+    pub fn read(set: &Path, name: &str) -> Result<Self, AnchorsError> {
+        let path = folder(set).join(format!("{name}.json"));
+        let bytes = fs_err::read(&path).map_err(|e| AnchorsError::of_file(&path, e))?;
+        let read: Result<Self, _> = serde_json::from_slice(&bytes);
+        let head = serde_json::from_slice::<Head>(&bytes);
+        let sum = checksum(bytes);
+        // A digit of the format that was flipped is damage; the other fields of another may be others.
+        if let Ok(head) = head
+            && head.checksum == sum
+            && head.format != FORMAT
+        {
+            return Err(AnchorsError::Format {
+                path,
+                found: head.format,
+                made_by: head.made_by,
+                known: FORMAT,
+            });
+        }
+        let manifest = read.map_err(|reason| AnchorsError::Manifest {
+            path: path.clone(),
+            reason,
+        })?;
+        let what = match (manifest.checksum == sum, number(name)) {
+            (false, _) => "its checksum does not agree".to_owned(),
+            (true, n) if n != Some(manifest.generation) => {
+                format!("it says that it is generation {}", manifest.generation)
+            }
+            _ => return Ok(manifest),
+        };
+        Err(AnchorsError::Damaged { path, what })
+    }
+
+    /// The manifest as its file has it, with its checksum.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let zeros = Self {
+            checksum: "0".repeat(CHECKSUM_DIGITS),
+            ..self.clone()
+        };
+        let mut bytes = serde_json::to_vec_pretty(&zeros)?;
+        bytes.push(b'\n');
+        let sum = checksum(bytes.clone());
+        if let Some(digits) = checksum_digits(&mut bytes) {
+            digits.copy_from_slice(sum.as_bytes());
+        }
+        Ok(bytes)
+    }
+
+    /// The vector lengths of both sides.
+    pub fn dims(&self) -> Sides<usize> {
+        Sides {
+            image: self.image_encoder.identity.dim,
+            text: self.text_encoder.identity.dim,
+        }
+    }
+
+    /// Where the file of removed pairs lies, if anything is removed.
+    ///
+    /// # Errors
+    /// When the manifest names something that is no such file.
+    pub fn tombstones_path(&self, set: &Path) -> Result<Option<PathBuf>, AnchorsError> {
+        let Some(entry) = &self.tombstones else {
+            return Ok(None);
+        };
+        let named = entry.file.strip_suffix(TOMBSTONES).and_then(number);
+        match named {
+            Some(_) => Ok(Some(folder(set).join(&entry.file))),
+            None => Err(AnchorsError::Damaged {
+                path: folder(set).join(format!("{}.json", name(self.generation))),
+                what: format!(
+                    "{:?} is not the name of a file of removed pairs",
+                    entry.file
+                ),
+            }),
+        }
+    }
+}
+
+/// The ending of the names of files of removed pairs.
+pub const TOMBSTONES: &str = ".del";
+const CHECKSUM_DIGITS: usize = 64;
+
+/// The digits of the checksum in a manifest's file.
+fn checksum_digits(bytes: &mut [u8]) -> Option<&mut [u8]> {
+    const KEY: &[u8] = b"\"checksum\": \"";
+    let at = bytes.windows(KEY.len()).position(|w| w == KEY)? + KEY.len();
+    bytes.get_mut(at..at + CHECKSUM_DIGITS)
+}
+
+/// The checksum that the bytes of a manifest carry.
+pub(crate) fn checksum_in(bytes: &[u8]) -> Option<String> {
+    let digits = checksum_digits(&mut bytes.to_vec())?.to_vec();
+    String::from_utf8(digits).ok()
+}
+
+fn checksum(mut bytes: Vec<u8>) -> String {
+    if let Some(digits) = checksum_digits(&mut bytes) {
+        digits.fill(b'0');
+    }
+    blake3::hash(&bytes).to_hex().to_string()
+}
+
+/// The generations whose manifests lie in `set`, ascending.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn list(set: &Path) -> Result<Vec<u64>, AnchorsError> {
+    let names = crate::disk::names(&folder(set))?;
+    let mut numbers: Vec<u64> = names
+        .iter()
+        .filter_map(|n| number(n.strip_suffix(".json")?))
+        .collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The generations that are kept: those in [`list`] up to the live one. What comes after it was
+/// never published.
+///
+/// # Errors
+/// When the folder is not a set or cannot be read.
+pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
+    let live = super::publish::live_number(set)?;
+    let mut kept = list(set)?;
+    kept.retain(|&n| n <= live);
+    Ok(kept)
+}

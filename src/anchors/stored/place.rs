@@ -1,0 +1,207 @@
+//! Where a set lies, and what in its folder is its own.
+//!
+//! Nothing else is written into a set, and what somebody else put there is told by `verify` and never
+//! deleted: the sweeps of writers know the names that writers make, and take no other.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::publish::{CURRENT, LOCK};
+use super::{history, manifest, products, segment};
+use crate::anchors::care::aside;
+use crate::anchors::error::AnchorsError;
+use crate::disk as fs;
+use crate::disk::{REMOVING, name_to_come};
+
+/// Refuses a file or folder that lies, or would lie, in an anchor set.
+///
+/// # Errors
+/// [`AnchorsError::InsideSet`]; when the working folder is not known.
+pub fn refuse_inside_set(path: &Path) -> Result<(), AnchorsError> {
+    let place = real_place(path)?;
+    match place.ancestors().skip(1).find(|above| is_set(above)) {
+        Some(set) => Err(AnchorsError::InsideSet {
+            path: path.to_owned(),
+            set: set.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The same for a folder that is to be filled, which must not be a set either.
+///
+/// # Errors
+/// As [`refuse_inside_set`].
+pub fn refuse_in_set(folder: &Path) -> Result<(), AnchorsError> {
+    match refuse_inside_set(&folder.join("file")) {
+        Err(AnchorsError::InsideSet { set, .. }) => Err(AnchorsError::InsideSet {
+            path: folder.to_owned(),
+            set,
+        }),
+        other => other,
+    }
+}
+
+/// Where `path` leads to, links resolved as far as it exists.
+fn real_place(path: &Path) -> Result<PathBuf, AnchorsError> {
+    let mut place = PathBuf::new();
+    for part in std::path::absolute(path)?.components() {
+        match part {
+            // What is above is resolved, or is not there yet.
+            Component::ParentDir => drop(place.pop()),
+            part => place.push(part),
+        }
+        if let Ok(real) = fs_err::canonicalize(&place) {
+            place = real;
+        }
+    }
+    Ok(place)
+}
+
+/// Whether a folder is an anchor set, also one that lost a part. Other programs have files that are
+/// called `CURRENT` too.
+fn is_set(folder: &Path) -> bool {
+    let parts = [manifest::folder(folder), segment::folder(folder)];
+    let names = || folder.join(CURRENT).symlink_metadata().is_ok();
+    names() && parts.iter().any(|part| part.is_dir())
+        || manifest::list(folder).is_ok_and(|found| !found.is_empty())
+}
+
+/// What lies in a set and is of no form that writers make, by its path in the set.
+///
+/// # Errors
+/// When a folder of the set cannot be read.
+pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
+    type IsOwn = fn(&str) -> bool;
+    let folders: [(&str, IsOwn); 5] = [
+        ("", in_set),
+        ("generations", in_generations),
+        ("log", in_log),
+        ("segments", segment::is_own_name),
+        (aside::DAMAGED, aside::is_own_name),
+    ];
+    let mut foreign = Vec::new();
+    for (folder, is_own) in folders {
+        let path = set.join(folder);
+        if !fs::has_folder(&path)? {
+            continue;
+        }
+        for name in fs::names(&path)? {
+            // A file of that name is none that a repair writes.
+            let is_file =
+                path == set && name == aside::DAMAGED && !fs::has_folder(&path.join(&name))?;
+            let is_temporary = name_to_come(&name).is_some_and(is_own);
+            if is_file || !is_temporary && !is_own(&name) {
+                foreign.push(Path::new(folder).join(name).display().to_string());
+            } else if segment::is_name(aside::old_name(&name)) {
+                let held = foreign_in_segment(&path.join(&name))?.into_iter();
+                foreign.extend(held.map(|of| format!("{folder}/{name}/{of}")));
+            }
+        }
+    }
+    Ok(foreign)
+}
+
+/// What lies in the folder of a segment and is none of its files; nothing, if that is no folder.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn foreign_in_segment(folder: &Path) -> Result<Vec<String>, AnchorsError> {
+    // A link to a folder is none.
+    if !fs::found_itself(folder)?.is_some_and(|found| found.is_dir()) {
+        return Ok(Vec::new());
+    }
+    let mut names = fs::names(folder)?;
+    names.retain(|name| !in_segment(name));
+    Ok(names)
+}
+
+/// Removes a segment's folder, but what somebody else put there.
+///
+/// # Errors
+/// When the file system refuses.
+pub(crate) fn remove_segment(folder: &Path) -> Result<(), AnchorsError> {
+    if foreign_in_segment(folder)?.is_empty() {
+        return Ok(fs::remove_dir_all(folder)?);
+    }
+    for name in fs::names(folder)?.iter().filter(|name| in_segment(name)) {
+        fs::remove_hidden(&folder.join(name))?;
+    }
+    Ok(fs::sync_folder(folder)?)
+}
+
+fn in_segment(name: &str) -> bool {
+    use segment::{IMAGE, IMAGE_GRAPH, MOMENTS, PAIRS, SKIPPED, TEXT, TEXT_GRAPH};
+    const FILES: [&str; 8] = [
+        IMAGE,
+        TEXT,
+        IMAGE_GRAPH,
+        TEXT_GRAPH,
+        PAIRS,
+        MOMENTS,
+        SKIPPED,
+        products::NAME,
+    ];
+    FILES.contains(&name_to_come(name).unwrap_or(name))
+}
+
+fn in_set(name: &str) -> bool {
+    const FOLDERS: [&str; 3] = ["generations", "log", "segments"];
+    let removing = name.strip_prefix(REMOVING);
+    [CURRENT, LOCK].contains(&name)
+        || FOLDERS.contains(&name)
+        || removing.unwrap_or(name) == aside::DAMAGED
+}
+
+/// Manifests and files of removed pairs.
+pub(crate) fn in_generations(name: &str) -> bool {
+    generation_of(name).is_some()
+}
+
+/// The generation of a manifest or a file of removed pairs, by its name.
+pub(crate) fn generation_of(name: &str) -> Option<u64> {
+    let stem = name.strip_suffix(".json");
+    let stem = stem.or(name.strip_suffix(manifest::TOMBSTONES));
+    stem.and_then(manifest::number)
+}
+
+pub(crate) fn in_log(name: &str) -> bool {
+    let ids = name.strip_suffix(".ids.jsonl").and_then(manifest::number);
+    name == history::LOG || ids.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_a_set_is_known_through_links_and_missing_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs_err::create_dir_all(at("a.asif/segments")).unwrap();
+        fs_err::write(at("a.asif/CURRENT"), "").unwrap();
+        fs_err::create_dir_all(at("level/log")).unwrap();
+        fs_err::write(at("level/CURRENT"), "").unwrap();
+        fs_err::create_dir_all(at("lost.asif/generations")).unwrap();
+        fs_err::write(at("lost.asif/generations/g000001.json"), "").unwrap();
+        std::os::unix::fs::symlink(at("a.asif/segments"), at("link")).unwrap();
+        std::os::unix::fs::symlink(at("a.asif/CURRENT"), at("out.jsonl")).unwrap();
+        for inside in [
+            "a.asif/CURRENT",
+            "a.asif/new",
+            "a.asif/segments/x/y/z",
+            "link/inner.asif",
+            "link/../new",
+            "none/../a.asif/new",
+            "out.jsonl",
+            "lost.asif/x",
+        ] {
+            let refused = refuse_inside_set(&at(inside));
+            let is_refused = matches!(refused, Err(AnchorsError::InsideSet { .. }));
+            assert!(is_refused, "{inside}");
+        }
+        for outside in ["a.asif", "b.asif", "level/x", "none/x", "a.asif/../x"] {
+            refuse_inside_set(&at(outside)).unwrap();
+        }
+        assert!(refuse_in_set(&at("a.asif")).is_err() && refuse_in_set(&at("level")).is_ok());
+    }
+}

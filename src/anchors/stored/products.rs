@@ -1,0 +1,168 @@
+//! The second moments of a segment on disk, `products.sum`: what fitted spaces are made from, so
+//! that opening or changing a set does not multiply all its vectors again.
+//!
+//! | section | bytes | content |
+//! |---|---|---|
+//! | `count` | 8 | u64: the pairs summed |
+//! | `x`, `y` | dim * 8 | i64: the sums of both sides' vectors, in units of 2^-15 |
+//! | `xx`, `yy` | dim * (dim + 1) / 2 * 8 | i64: the sums of `x x'` and `y y'` in units of 2^-30, the rows of the upper triangle |
+//! | `xy` | dx * dy * 8 | i64: the sums of `x y'`, row-major |
+//!
+//! A small segment has none: there, multiplying is faster than reading.
+
+use std::path::Path;
+
+use asif_index::VectorSet;
+use asif_index::container::{Container, ContainerWriter};
+use asif_index::mmap::MappedFile;
+use ndarray::Array2;
+
+use crate::anchors::error::AnchorsError;
+use crate::modality::Sides;
+use crate::space::linear::Moments;
+
+/// The file's name in a segment.
+pub const NAME: &str = "products.sum";
+/// The kind of file, as the container's header has it.
+const KIND: [u8; 8] = *b"ASIFPROD";
+const FIRST: Sides<&str> = Sides {
+    image: "x",
+    text: "y",
+};
+const SECOND: [&str; 3] = ["xx", "yy", "xy"];
+/// Where in [`SECOND`] the product of two different sides is, which is not symmetric.
+const BETWEEN: usize = 2;
+/// Pairs for each number of a pair, from which on the file is a small part of a segment.
+const WORTH: usize = 4;
+
+/// Whether a segment of so many pairs with vectors of these lengths has the file.
+pub fn worth(pairs: usize, dims: Sides<usize>) -> bool {
+    pairs >= WORTH * (dims.image + dims.text)
+}
+
+/// Writes the moments of a segment.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
+    let (count, first, second) = moments.parts();
+    let mut file = ContainerWriter::create(path, KIND)?;
+    file.section("count", &count.to_le_bytes())?;
+    let bytes = |numbers: &mut dyn Iterator<Item = f64>| -> Vec<u8> {
+        // Whole numbers below 2^53: nothing is lost.
+        numbers.flat_map(|v| (v as i64).to_le_bytes()).collect()
+    };
+    for (name, sum) in FIRST.zip(first.as_ref()) {
+        file.section(name, &bytes(&mut sum.iter().copied()))?;
+    }
+    for (at, (name, sum)) in SECOND.iter().zip(second).enumerate() {
+        file.begin(*name)?;
+        for (i, row) in sum.rows().into_iter().enumerate() {
+            file.write(&bytes(&mut row.iter().copied().skip(start(at, i))))?;
+        }
+    }
+    file.finish()?;
+    Ok(())
+}
+
+/// Reads the moments of `pairs` pairs with vectors of these lengths, if the segment has them. Every
+/// fitted answer depends on them, so checksums are compared.
+///
+/// # Errors
+/// When the file is there and is damaged or of something else.
+pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moments>, AnchorsError> {
+    if crate::disk::found(path)?.is_none() {
+        return Ok(None);
+    }
+    let file = MappedFile::open(path)?;
+    let container = Container::open(file.bytes(), path, KIND)?;
+    container.verify()?;
+    let damaged = |what: String| AnchorsError::Damaged {
+        path: path.to_owned(),
+        what,
+    };
+    let numbers = |name: &str, expected: usize| {
+        let bytes = container.section(name)?;
+        let (numbers, rest) = bytes.as_chunks::<8>();
+        if numbers.len() != expected || !rest.is_empty() {
+            let what = format!(
+                "section `{name}` has {} bytes, not {}",
+                bytes.len(),
+                expected * 8
+            );
+            return Err(damaged(what));
+        }
+        Ok(numbers.iter().map(|b| i64::from_le_bytes(*b)))
+    };
+    let count = numbers("count", 1)?.next().unwrap_or(0) as u64;
+    if count != pairs {
+        return Err(damaged(format!("it sums {count} pairs, not {pairs}")));
+    }
+    let first = Sides::try_of(|side| -> Result<Vec<f64>, AnchorsError> {
+        Ok(numbers(FIRST[side], dims[side])?
+            .map(|v| v as f64)
+            .collect())
+    })?;
+    let Sides {
+        image: dx,
+        text: dy,
+    } = dims;
+    let second = |at: usize| {
+        let (rows, columns) = [(dx, dx), (dy, dy), (dx, dy)][at];
+        let stored = (0..rows).map(|i| columns - start(at, i)).sum();
+        let mut values = numbers(SECOND[at], stored)?;
+        let mut sum = Array2::zeros((rows, columns));
+        for i in 0..rows {
+            for j in start(at, i)..columns {
+                let value = values.next().unwrap_or(0) as f64;
+                sum[[i, j]] = value;
+                if at < BETWEEN {
+                    sum[[j, i]] = value;
+                }
+            }
+        }
+        Ok::<_, AnchorsError>(sum)
+    };
+    let second = [second(0)?, second(1)?, second(2)?];
+    Ok(Some(Moments::from_parts(count, first, second)))
+}
+
+/// Where row `i` of a sum begins in the file: of symmetric sums only the upper triangle is kept.
+fn start(at: usize, i: usize) -> usize {
+    if at < BETWEEN { i } else { 0 }
+}
+
+/// Those of some vectors.
+pub fn of_vectors(vectors: Sides<&VectorSet>) -> Moments {
+    let mut moments = Moments::new(vectors.map(VectorSet::dim));
+    moments.add(vectors.map(VectorSet::vectors));
+    moments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIMS: Sides<usize> = Sides { image: 3, text: 2 };
+
+    #[test]
+    fn moments_come_back_as_they_were_and_damage_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        assert_eq!(read(&path, DIMS, 2).unwrap(), None);
+        let mut moments = Moments::new(DIMS);
+        moments.add(Sides {
+            image: &[0.6, -0.8, 0.0, 0.1, 0.2, 0.9],
+            text: &[1.0, 0.0, -0.6, 0.8],
+        });
+        write(&path, &moments).unwrap();
+        assert_eq!(read(&path, DIMS, 2).unwrap(), Some(moments));
+        assert!(read(&path, DIMS, 3).is_err());
+        assert!(read(&path, Sides { image: 2, text: 2 }, 2).is_err());
+        let mut bytes = fs_err::read(&path).unwrap();
+        let at = bytes.len() - 100;
+        bytes[at] ^= 1;
+        fs_err::write(&path, bytes).unwrap();
+        assert!(read(&path, DIMS, 2).is_err());
+    }
+}

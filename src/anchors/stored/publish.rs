@@ -1,0 +1,356 @@
+//! How a generation goes live: whole, or not at all.
+//!
+//! A new set is made in a hidden folder beside its destination and renamed into place; a further
+//! generation of an existing set is written beside the live one, and `CURRENT` is then replaced by
+//! an atomic rename. A crash at any moment leaves the old state or the new one.
+
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs_err::{File, OpenOptions};
+
+use super::manifest::{self, Manifest};
+use super::{place, witness};
+use crate::anchors::error::AnchorsError;
+use crate::disk as fs;
+use crate::disk::fault;
+
+/// The file that names the live generation.
+pub const CURRENT: &str = "CURRENT";
+/// What stands in the names of hidden folders of builds, between a dot with the set's name and a random end.
+pub(crate) const BUILDING: &str = ".building-";
+/// The file that a writer holds locked.
+pub(crate) const LOCK: &str = "LOCK";
+
+/// The name of the live generation of `set`, as all witnesses have it.
+///
+/// # Errors
+/// [`AnchorsError::NotASet`] when the folder is missing or no set; [`AnchorsError::NeedsRepair`] when
+/// `CURRENT` is not to be believed ([`witness`]).
+pub fn current(set: &Path) -> Result<String, AnchorsError> {
+    Ok(manifest::name(live_number(set)?))
+}
+
+/// The number of the live generation of `set`.
+///
+/// # Errors
+/// As [`current`].
+pub(crate) fn live_number(set: &Path) -> Result<u64, AnchorsError> {
+    witness::look(set)?.current
+}
+
+/// Makes `manifest` the live generation of `set`, whose segments must be on disk.
+///
+/// # Errors
+/// When a file cannot be written; the old generation is then still the live one.
+pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
+    let name = manifest::name(manifest.generation);
+    let folder = manifest::folder(set);
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{name}.json"));
+    let json = manifest
+        .to_bytes()
+        .map_err(|reason| AnchorsError::Manifest {
+            path: path.clone(),
+            reason,
+        })?;
+    fs::write_atomically(&path, &json)?;
+    Ok(fs::write_atomically(
+        &set.join(CURRENT),
+        witness::line(&name, manifest::checksum_in(&json).as_deref()).as_bytes(),
+    )?)
+}
+
+/// The right to write to a set, given back when dropped (or when the process ends, however).
+#[derive(Debug)]
+pub struct WriteLock {
+    file: File,
+}
+
+impl WriteLock {
+    /// Takes the lock of `set`, without waiting.
+    ///
+    /// # Errors
+    /// [`AnchorsError::Locked`] with process and host of the holder.
+    pub fn acquire(set: &Path) -> Result<Self, AnchorsError> {
+        fault::arm();
+        let path = set.join(LOCK);
+        fs::step(&path)?;
+        let options = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .clone();
+        let mut file = options.open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::Error(error)) => return Err(error.into()),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(AnchorsError::Locked {
+                    path: set.to_owned(),
+                    holder: holder_in(&mut file)?,
+                });
+            }
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        let holder = format!("process {} on {}\n", std::process::id(), host());
+        fs::write(&mut file, &path, holder.as_bytes())?;
+        Ok(Self { file })
+    }
+}
+
+/// How often, and how long, the holder of a lock is waited for to write who it is.
+const HOLDER_TRIES: usize = 20;
+const HOLDER_WAIT: Duration = Duration::from_millis(5);
+
+/// What the lock file says of the holder; nothing where it does not say, or names a process that has
+/// ended, as in the moment between the lock and the line.
+fn holder_in(file: &mut File) -> Result<String, AnchorsError> {
+    for _ in 0..HOLDER_TRIES {
+        let mut holder = String::new();
+        file.rewind()?;
+        file.read_to_string(&mut holder)?;
+        if holder.ends_with('\n') && may_live(holder.trim()) {
+            return Ok(holder.trim().to_owned());
+        }
+        std::thread::sleep(HOLDER_WAIT);
+    }
+    Ok(String::new())
+}
+
+/// Whether a holder may still run: one of another host may.
+fn may_live(holder: &str) -> bool {
+    let parts = holder
+        .strip_prefix("process ")
+        .and_then(|rest| rest.split_once(" on "));
+    let Some((pid, there)) = parts else {
+        return false;
+    };
+    let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+    let Some(pid) = pid else {
+        return false;
+    };
+    let ended = rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH);
+    there != host() || !ended
+}
+
+fn host() -> String {
+    let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    host.trim().to_owned()
+}
+
+impl Drop for WriteLock {
+    /// Let go by name, not by closing the file: a process that another thread is just starting has
+    /// a copy of every descriptor, and would hold the lock until it runs its program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
+/// A set in the making, in a hidden folder beside its destination; gone when dropped.
+#[derive(Debug)]
+pub struct NewSet {
+    // Dropped in this order: the folder goes while the lock is still held.
+    folder: tempfile::TempDir,
+    _lock: WriteLock,
+    destination: PathBuf,
+}
+
+impl NewSet {
+    /// Starts a set that will lie at `destination`, and clears away what a killed predecessor left.
+    ///
+    /// # Errors
+    /// When the folder above `destination` cannot be made or written to.
+    pub fn begin(destination: &Path) -> Result<Self, AnchorsError> {
+        let parent = fs::parent(destination);
+        fault::arm();
+        fs::create_dir_all(parent)?;
+        let prefix = building_prefix(destination);
+        clear_abandoned(parent, &prefix);
+        let mut tries = 0;
+        loop {
+            fs::step(parent)?;
+            let folder = tempfile::Builder::new()
+                .prefix(&prefix)
+                .rand_bytes(RANDOM)
+                .tempdir_in(parent)?;
+            tries += 1;
+            match WriteLock::acquire(folder.path()) {
+                Ok(lock) if fs::found(&folder.path().join(LOCK))?.is_some() => {
+                    return Ok(Self {
+                        folder,
+                        _lock: lock,
+                        destination: destination.to_owned(),
+                    });
+                }
+                // Another build took it for abandoned, before there was a lock on it.
+                Err(error) if tries > 5 => return Err(error),
+                Err(AnchorsError::Locked { .. }) | Ok(_) => {}
+                Err(error) if folder.path().exists() => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Where to write for now.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Moves the finished set to its destination.
+    ///
+    /// # Errors
+    /// When something has appeared there in the meantime, or the move fails.
+    pub fn finish(self) -> Result<(), AnchorsError> {
+        if let Err(error) = fs::rename_new(self.folder.path(), &self.destination) {
+            return Err(match error.kind() {
+                std::io::ErrorKind::AlreadyExists => AnchorsError::Exists {
+                    path: self.destination,
+                },
+                _ => error.into(),
+            });
+        }
+        // The folder has another name now, so there is nothing left to remove.
+        let _ = self.folder.keep();
+        Ok(fs::sync_folder(fs::parent(&self.destination))?)
+    }
+}
+
+/// Removes what killed builds of this set left beside it. Of a set that is given by a link they lie beside
+/// its folder; or beside the link, where the set was moved afterwards.
+/// Returns how many folders they were.
+pub(crate) fn clear_beside(set: &Path) -> u64 {
+    let real = fs_err::canonicalize(set).ok();
+    let places = real.iter().map(PathBuf::as_path).chain([set]);
+    places
+        .map(|place| clear_abandoned(fs::parent(place), &building_prefix(place)))
+        .sum()
+}
+
+/// Characters of the random part of the name of a set in the making.
+const RANDOM: usize = 6;
+
+fn building_prefix(destination: &Path) -> String {
+    fs::hidden_prefix(".", destination, BUILDING, RANDOM)
+}
+
+/// Whether a hidden name is of the form that folders of builds have.
+pub(crate) fn is_building(hidden: &str) -> bool {
+    let name = hidden.strip_prefix(fs::HIDDEN);
+    let parts = name.and_then(|name| name.rsplit_once(BUILDING));
+    parts.is_some_and(|(name, random)| {
+        let is_random = random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric());
+        is_random && !name.is_empty()
+    })
+}
+
+/// Removes folders of killed builds: those whose lock nobody holds, and in which is nothing but what
+/// a build writes. Returns how many.
+fn clear_abandoned(parent: &Path, prefix: &str) -> u64 {
+    let mut cleared = 0;
+    let Ok(entries) = fs_err::read_dir(parent) else {
+        return cleared;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with(prefix) || !is_building(&name) || !is_folder {
+            continue;
+        }
+        if !place::foreign_names(&path).is_ok_and(|foreign| foreign.is_empty()) {
+            continue;
+        }
+        if let Ok(_lock) = WriteLock::acquire(&path) {
+            // Leaving it costs disk space only.
+            cleared += u64::from(fs::remove_hidden(&path).is_ok());
+        }
+    }
+    cleared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_writer_is_told_who_holds_the_lock() {
+        let set = tempfile::tempdir().unwrap();
+        let lock = WriteLock::acquire(set.path()).unwrap();
+        let refused = WriteLock::acquire(set.path()).unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("process {}", std::process::id())),
+            "{refused}"
+        );
+        // The holder has the lock, and has not yet written who it is.
+        for line in ["", "process 4194304 on "] {
+            let line = match line {
+                "" => String::new(),
+                line => format!("{line}{}\n", host()),
+            };
+            fs_err::write(set.path().join(LOCK), line).unwrap();
+            let refused = WriteLock::acquire(set.path()).unwrap_err().to_string();
+            assert!(refused.contains("writing to this set;"), "{refused}");
+        }
+        drop(lock);
+        WriteLock::acquire(set.path()).unwrap();
+    }
+
+    #[test]
+    fn an_unfinished_set_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let new = NewSet::begin(&parent.path().join("a.asif")).unwrap();
+        fs_err::write(new.path().join("x"), b"x").unwrap();
+        drop(new);
+        assert_eq!(fs_err::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_build_left_is_cleared_and_a_running_one_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let destination = parent.path().join("a.asif");
+        let dead = parent.path().join(".a.asif.building-dEad01");
+        fs_err::create_dir_all(&dead).unwrap();
+        fs_err::write(dead.join("LOCK"), b"process 1 on nowhere").unwrap();
+        let own = parent.path().join(".a.asif.building-garden");
+        fs_err::create_dir_all(&own).unwrap();
+        fs_err::write(own.join("todo"), b"mine").unwrap();
+        let plans = parent.path().join(".a.asif.building-plans");
+        fs_err::create_dir_all(&plans).unwrap();
+        let running = NewSet::begin(&destination).unwrap();
+        assert_eq!(fs::names(&own).unwrap(), ["todo"]);
+        assert!(plans.exists(), "no build makes such a name");
+        let second = NewSet::begin(&destination).unwrap();
+        assert!(!dead.exists() && running.path().exists());
+        second.finish().unwrap();
+        assert!(matches!(running.finish(), Err(AnchorsError::Exists { .. })));
+    }
+
+    #[test]
+    fn what_killed_builds_left_lies_beside_the_folder_that_a_link_leads_to() {
+        let parent = tempfile::tempdir().unwrap();
+        let at = |name: &str| parent.path().join(name);
+        fs_err::create_dir_all(at("real/a.asif")).unwrap();
+        std::os::unix::fs::symlink(at("real/a.asif"), at("link.asif")).unwrap();
+        for dead in ["real/.a.asif.building-dEad01", ".link.asif.building-dEad01"] {
+            fs_err::create_dir_all(at(dead)).unwrap();
+        }
+        assert_eq!(clear_beside(&at("link.asif")), 2);
+        assert!(!at("real/.a.asif.building-dEad01").exists());
+        assert!(!at(".link.asif.building-dEad01").exists());
+    }
+
+    #[test]
+    fn what_is_no_set_is_said_to_be_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let says = |p: &Path| current(p).unwrap_err().to_string();
+        assert!(says(folder.path()).contains("no file CURRENT"));
+        assert!(says(&folder.path().join("none")).contains("no such folder"));
+        fs_err::write(folder.path().join(CURRENT), b"../../etc").unwrap();
+        assert!(says(folder.path()).contains("does not name a generation"));
+    }
+}

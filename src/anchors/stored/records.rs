@@ -1,0 +1,294 @@
+//! What is known of a pair besides its vectors: id, image, captions, metadata.
+//!
+//! One file a segment, in the section container of [`asif_index::container`]: `offsets`, `n + 1`
+//! little-endian u64, and `blob`, the encoded records one after another. A record is read by its
+//! number without touching the others.
+
+use std::path::Path;
+
+use asif_index::container::{Container, ContainerWriter};
+use asif_index::mmap::MappedFile;
+use bincode::{Decode, Encode};
+
+use crate::anchors::error::AnchorsError;
+
+/// The kind of file, as the container's header has it.
+pub const KIND: [u8; 8] = *b"ASIFPAIR";
+const BLOB: &str = "blob";
+const OFFSETS: &str = "offsets";
+
+/// What is known of a pair besides its vectors.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Record {
+    /// The pair's id in its source.
+    pub id: String,
+    /// The image file, as an absolute path when the set was built.
+    pub image: String,
+    /// One or more captions.
+    pub captions: Vec<String>,
+    /// Everything else that the source said, as a JSON object.
+    pub meta: String,
+}
+
+impl Record {
+    /// The licence, under either spelling.
+    pub fn licence(&self) -> Option<String> {
+        let meta = self.meta_text("licence");
+        meta.or_else(|| self.meta_text("license"))
+    }
+
+    /// The metadata's value for `key`, if it is there and is a string.
+    pub fn meta_text(&self, key: &str) -> Option<String> {
+        let meta: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&self.meta).ok()?;
+        meta.get(key)?.as_str().map(str::to_owned)
+    }
+}
+
+/// How records become bytes; the one place that knows bincode.
+mod codec {
+    use super::Record;
+
+    /// No record is larger than this once encoded; a length beyond it is damage, not data.
+    const LIMIT: usize = 64 << 20;
+
+    fn config() -> impl bincode::config::Config {
+        bincode::config::standard().with_limit::<LIMIT>()
+    }
+
+    pub fn encode(record: &Record) -> Result<Vec<u8>, String> {
+        bincode::encode_to_vec(record, config()).map_err(|e| e.to_string())
+    }
+
+    /// The id, which stands first in a record.
+    pub fn decode_id(bytes: &[u8]) -> Result<&str, String> {
+        bincode::borrow_decode_from_slice(bytes, config())
+            .map(|(id, _)| id)
+            .map_err(|e| e.to_string())
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Record, String> {
+        let (record, read) =
+            bincode::decode_from_slice(bytes, config()).map_err(|e| e.to_string())?;
+        if read != bytes.len() {
+            return Err(format!(
+                "a record of {} bytes ends after {read}",
+                bytes.len()
+            ));
+        }
+        Ok(record)
+    }
+}
+
+/// Writes the records of a segment, one after another.
+#[derive(Debug)]
+pub struct RecordsWriter {
+    file: ContainerWriter,
+    offsets: Vec<u64>,
+}
+
+impl RecordsWriter {
+    /// Begins a file that will stand at `path`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn create(path: &Path) -> Result<Self, AnchorsError> {
+        let mut file = ContainerWriter::create(path, KIND)?;
+        file.begin(BLOB)?;
+        Ok(Self {
+            file,
+            offsets: vec![0],
+        })
+    }
+
+    /// Appends a record; returns its bytes.
+    ///
+    /// # Errors
+    /// When the record is larger than 64 MiB or the disk refuses.
+    pub fn push(&mut self, record: &Record) -> Result<Vec<u8>, AnchorsError> {
+        let bytes = codec::encode(record).map_err(|what| AnchorsError::Damaged {
+            path: self.file.path().to_owned(),
+            what: format!("pair {:?} cannot be stored: {what}", record.id),
+        })?;
+        self.file.write(&bytes)?;
+        let end = self.offsets[self.offsets.len() - 1] + bytes.len() as u64;
+        self.offsets.push(end);
+        Ok(bytes)
+    }
+
+    /// Completes the file and makes it durable.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn finish(mut self) -> Result<(), AnchorsError> {
+        let offsets: Vec<u8> = self.offsets.iter().flat_map(|o| o.to_le_bytes()).collect();
+        self.file.section(OFFSETS, &offsets)?;
+        self.file.finish()?;
+        Ok(())
+    }
+}
+
+/// The records of a segment, mapped.
+#[derive(Debug)]
+pub struct Records {
+    file: MappedFile,
+    blob: std::ops::Range<usize>,
+    offsets: std::ops::Range<usize>,
+}
+
+impl Records {
+    /// Opens the file; checks structure and lengths, reads no record.
+    ///
+    /// # Errors
+    /// When the file is missing or its structure is damaged.
+    pub fn open(path: &Path) -> Result<Self, AnchorsError> {
+        let file = MappedFile::open(path)?;
+        let container = Container::open(file.bytes(), path, KIND)?;
+        let (blob, offsets) = (container.range(BLOB)?, container.range(OFFSETS)?);
+        if offsets.len() < 8 || offsets.len() % 8 != 0 {
+            let what = format!(
+                "section `offsets` has {} bytes, not a multiple of 8",
+                offsets.len()
+            );
+            return Err(AnchorsError::Damaged {
+                path: path.to_owned(),
+                what,
+            });
+        }
+        Ok(Self {
+            file,
+            blob,
+            offsets,
+        })
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.offsets.len() / 8 - 1
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Record number `i`.
+    ///
+    /// # Errors
+    /// When there is none of that number, or it is damaged.
+    pub fn get(&self, i: usize) -> Result<Record, AnchorsError> {
+        codec::decode(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
+    }
+
+    /// The id of record number `i`, without reading the rest of it.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn id(&self, i: usize) -> Result<&str, AnchorsError> {
+        codec::decode_id(self.bytes(i)?).map_err(|e| self.damaged(format!("record {i}: {e}")))
+    }
+
+    /// The bytes of record number `i`, as [`RecordsWriter::push`] returned them.
+    ///
+    /// # Errors
+    /// When there is none of that number, or it lies outside the file.
+    pub(crate) fn bytes(&self, i: usize) -> Result<&[u8], AnchorsError> {
+        let blob = &self.file.bytes()[self.blob.clone()];
+        self.offset(i)
+            .zip(i.checked_add(1).and_then(|next| self.offset(next)))
+            .and_then(|(start, end)| blob.get(start..end))
+            .ok_or_else(|| {
+                let what = format!("record {i} of {} lies outside the file", self.len());
+                self.damaged(what)
+            })
+    }
+
+    fn damaged(&self, what: String) -> AnchorsError {
+        AnchorsError::Damaged {
+            path: self.file.path().to_owned(),
+            what,
+        }
+    }
+
+    /// Checks every checksum and decodes every record.
+    ///
+    /// # Errors
+    /// The first damage found.
+    pub fn verify(&self) -> Result<(), AnchorsError> {
+        Container::open(self.file.bytes(), self.file.path(), KIND)?.verify()?;
+        (0..self.len()).try_for_each(|i| self.get(i).map(drop))
+    }
+
+    fn offset(&self, i: usize) -> Option<usize> {
+        let offsets = &self.file.bytes()[self.offsets.clone()];
+        let bytes = offsets.get(i.checked_mul(8)?..)?.first_chunk::<8>()?;
+        usize::try_from(u64::from_le_bytes(*bytes)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str) -> Record {
+        Record {
+            id: id.to_owned(),
+            image: format!("/pictures/{id}.jpg"),
+            captions: vec!["a cat".into(), "ネコ".into()],
+            meta: r#"{"source":"drawn","year":2026}"#.into(),
+        }
+    }
+
+    fn written(folder: &Path) -> std::path::PathBuf {
+        let path = folder.join("pairs.rec");
+        let mut writer = RecordsWriter::create(&path).unwrap();
+        for id in ["a", "b", "c"] {
+            writer.push(&record(id)).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    }
+
+    #[test]
+    fn records_come_back_by_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::open(&written(folder.path())).unwrap();
+        assert_eq!(records.len(), 3);
+        assert_eq!(records.get(1).unwrap(), record("b"));
+        assert_eq!(records.id(2).unwrap(), "c");
+        assert_eq!(
+            records.get(2).unwrap().meta_text("source").as_deref(),
+            Some("drawn")
+        );
+        assert_eq!(records.get(2).unwrap().meta_text("year"), None);
+        records.verify().unwrap();
+        for beyond in [3, usize::MAX / 8, usize::MAX] {
+            assert!(matches!(
+                records.get(beyond),
+                Err(AnchorsError::Damaged { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error_or_the_same_record_never_a_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(folder.path());
+        let good = fs_err::read(&path).unwrap();
+        for at in (0..good.len()).step_by(7) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x81;
+            fs_err::write(&path, &bad).unwrap();
+            if let Ok(records) = Records::open(&path) {
+                assert!(records.verify().is_err(), "a flip at {at} went unnoticed");
+                for i in 0..4 {
+                    let _ = (records.get(i), records.id(i));
+                }
+            }
+        }
+        for length in [0, 1, 4095, 4096, good.len() - 1] {
+            fs_err::write(&path, &good[..length]).unwrap();
+            assert!(Records::open(&path).is_err());
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! How a segment is written.
+
+use std::path::Path;
+
+use asif_index::{Center, VectorOptions, VectorSet, VectorSetWriter};
+
+use super::sums::write_sums;
+use super::{IMAGE, IMAGE_GRAPH, MOMENTS, PAIRS, TEXT, TEXT_GRAPH, WRITING, folder};
+use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::manifest::SegmentEntry;
+use crate::anchors::stored::plan::{self, GraphPolicy};
+use crate::anchors::stored::records::{Record, RecordsWriter};
+use crate::anchors::stored::{content, products, takeover};
+use crate::disk as fs;
+use crate::modality::Sides;
+use crate::space::vector::VectorSum;
+
+/// Writes the pairs of a new segment, one after another.
+#[derive(Debug)]
+pub struct SegmentWriter {
+    folder: tempfile::TempDir,
+    image: VectorSetWriter,
+    text: VectorSetWriter,
+    records: RecordsWriter,
+    sums: Sides<VectorSum>,
+    content: ContentHash,
+    pairs: u64,
+}
+
+/// The hash of records and vectors that names a segment.
+#[derive(Debug, Default)]
+pub(super) struct ContentHash {
+    hasher: blake3::Hasher,
+    /// A vector's bytes, on their way into the hash: one call a vector, not one a number.
+    bytes: Vec<u8>,
+}
+
+impl ContentHash {
+    pub(super) fn pair(&mut self, record: &[u8], vectors: Sides<&[f32]>) {
+        self.hasher.update(record);
+        for vector in vectors {
+            self.bytes.clear();
+            self.bytes
+                .extend(vector.iter().flat_map(|x| x.to_le_bytes()));
+            self.hasher.update(&self.bytes);
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        format!("s{}", &self.hasher.finalize().to_hex()[..16])
+    }
+}
+
+impl SegmentWriter {
+    /// Begins a segment of `set` with vectors of these lengths.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn create(set: &Path, dims: Sides<usize>) -> Result<Self, AnchorsError> {
+        let segments = folder(set);
+        fs::create_dir_all(&segments)?;
+        let folder = tempfile::Builder::new()
+            .prefix(WRITING)
+            .tempdir_in(&segments)?;
+        // What encoders that end in a ReLU have in common would take most levels of the codes.
+        let options = VectorOptions::default().center(Center::Mean);
+        let vectors =
+            |name, dim| VectorSetWriter::create(folder.path().join(name), dim, options.clone());
+        Ok(Self {
+            image: vectors(IMAGE, dims.image)?,
+            text: vectors(TEXT, dims.text)?,
+            records: RecordsWriter::create(&folder.path().join(PAIRS))?,
+            sums: dims.map(VectorSum::new),
+            content: ContentHash::default(),
+            pairs: 0,
+            folder,
+        })
+    }
+
+    /// Appends a pair with its unit vectors.
+    ///
+    /// # Errors
+    /// When a vector is not finite or of another length, or the disk refuses.
+    pub fn push(
+        &mut self,
+        record: &Record,
+        image: &[f32],
+        text: &[f32],
+    ) -> Result<(), AnchorsError> {
+        self.image.push(image)?;
+        self.text.push(text)?;
+        let bytes = self.records.push(record)?;
+        let vectors = Sides { image, text };
+        self.content.pair(&bytes, vectors);
+        for (sum, vector) in self.sums.as_mut().zip(vectors) {
+            sum.add(vector);
+        }
+        self.pairs += 1;
+        Ok(())
+    }
+
+    /// How many pairs it has so far.
+    pub fn pairs(&self) -> u64 {
+        self.pairs
+    }
+
+    /// The name that the segment will have, if nothing more is pushed.
+    pub fn id(&self) -> String {
+        self.content.name()
+    }
+
+    /// Where a further file of the segment may be written.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Completes the files, builds graphs where `graphs` says so, plans the search for `k` answers,
+    /// makes everything durable and gives the segment its name.
+    ///
+    /// # Errors
+    /// When the disk refuses. What stood under the segment's name is still there then, or the new one.
+    pub fn finish(self, graphs: GraphPolicy, k: usize) -> Result<SegmentEntry, AnchorsError> {
+        let id = self.id();
+        self.image.finish()?;
+        self.text.finish()?;
+        self.records.finish()?;
+        write_sums(&self.folder.path().join(MOMENTS), &self.sums)?;
+        let names = Sides {
+            image: IMAGE,
+            text: TEXT,
+        };
+        let open = |name| VectorSet::open(self.folder.path().join(name));
+        let vectors: Sides<VectorSet> = names.try_map(open)?;
+        let vectors = vectors.as_ref();
+        if products::worth(vectors.image.len(), vectors.map(VectorSet::dim)) {
+            let path = self.folder.path().join(products::NAME);
+            products::write(&path, &products::of_vectors(vectors))?;
+        }
+        let planned = |set: &VectorSet, graph: &str| {
+            plan::prepare(&self.folder.path().join(graph), set, graphs, k.max(1))
+        };
+        let image_search = planned(vectors.image, IMAGE_GRAPH)?;
+        let text_search = planned(vectors.text, TEXT_GRAPH)?;
+        let segments = fs::parent(self.folder.path()).to_owned();
+        let destination = segments.join(&id);
+        let mut entry = SegmentEntry {
+            id,
+            pairs: self.pairs,
+            image_search: Some(image_search),
+            text_search: Some(text_search),
+            files: content::files(self.folder.path())?,
+        };
+        // Content decides the name: what stands there already and is sound is the same segment.
+        let new = self.folder.path();
+        if content::is_whole(&destination, &entry)? && takeover::has_rows(&destination, new)? {
+            // Its writer may have been killed before its name was durable.
+            fs::sync_folder(&segments)?;
+            // Another program may have derived other bits from the same content.
+            entry.files = content::files(&destination)?;
+        } else {
+            if fs::has_folder(&destination)? {
+                takeover::complete(&destination, new, vectors)?;
+                entry.files = content::files(new)?;
+            }
+            // From here on its deletion is no longer this writer's.
+            fs::publish_folder(&self.folder.keep(), &destination)?;
+        }
+        Ok(entry)
+    }
+}

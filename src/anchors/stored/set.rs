@@ -1,0 +1,375 @@
+//! An opened anchor set: one generation, its segments mapped.
+
+mod encoders;
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::manifest::{self, Manifest};
+use super::records::Record;
+use super::segment::Segment;
+use super::tombstones::{Live, Tombstones};
+use super::{content, publish, witness};
+use crate::anchors::AnchorId;
+use crate::anchors::change::remove;
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::encode::EncoderEntry;
+use crate::modality::{Modality, Sides};
+use crate::space::linear::Moments;
+use crate::space::vector::VectorSum;
+
+/// A set of at most so many bytes is read whole before the first answer; a larger one would keep a
+/// command waiting for longer than its answer takes.
+pub(crate) const READ_WHOLE: u64 = 1 << 30;
+
+/// One generation of an anchor set, open for reading; it stays whole whatever writers do.
+#[derive(Debug)]
+pub struct AnchorSet {
+    path: PathBuf,
+    manifest: Manifest,
+    segments: Vec<Segment>,
+    gone: Tombstones,
+    live: Live,
+    sums: Sides<VectorSum>,
+    /// Fingerprints of other encoders whose canary embeddings agree.
+    accepted: Vec<String>,
+}
+
+/// The live generation is damaged, and an older one was opened in its place.
+#[derive(Debug)]
+pub struct Fallback {
+    /// What is wrong with the live generation.
+    pub damage: AnchorsError,
+    /// The generation that is open.
+    pub generation: u64,
+}
+
+impl std::fmt::Display for Fallback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the live generation is damaged ({}); answers come from generation {}, the newest \
+             published one that is whole: `asif repair` mends the set or makes that one live",
+            self.damage, self.generation
+        )
+    }
+}
+
+impl AnchorSet {
+    /// Opens the live generation of the set in `path`: structure and lengths are checked, vectors
+    /// are not read.
+    ///
+    /// # Errors
+    /// When the folder is not a set, or its files do not fit each other.
+    pub fn open(path: &Path) -> Result<Self, AnchorsError> {
+        let mut name = publish::current(path)?;
+        loop {
+            let result = Self::open_named(path, &name);
+            // A writer may have gone on, and removed what was live when CURRENT was read.
+            match publish::current(path) {
+                Ok(now) if result.is_err() && now != name => name = now,
+                _ => return result,
+            }
+        }
+    }
+
+    /// Opens a generation that is kept.
+    ///
+    /// # Errors
+    /// [`AnchorsError::NoGeneration`] when it is not; as [`open`](Self::open) otherwise.
+    pub fn open_generation(path: &Path, generation: u64) -> Result<Self, AnchorsError> {
+        let kept = manifest::kept(path)?;
+        if !kept.contains(&generation) {
+            let kept: Vec<String> = kept.iter().map(u64::to_string).collect();
+            return Err(AnchorsError::NoGeneration {
+                path: path.to_owned(),
+                wanted: format!("generation {generation}"),
+                kept: kept.join(", "),
+            });
+        }
+        Self::open_named(path, &manifest::name(generation))
+    }
+
+    /// Opens the live generation, or, when it is damaged, the newest kept one that is whole, and
+    /// says so: whoever calls this must tell the user.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), of the live generation, when no other can be opened either, or when the
+    /// system refuses to let a file be read.
+    pub fn open_or_last_good(path: &Path) -> Result<(Self, Option<Fallback>), AnchorsError> {
+        let damage = match Self::open(path).and_then(Self::read_whole) {
+            Ok(set) => return Ok((set, None)),
+            Err(error @ AnchorsError::NotASet { .. }) if !manifest::folder(path).is_dir() => {
+                return Err(error);
+            }
+            // What the system refuses to read is not damaged.
+            Err(error) => error.into_damage()?,
+        };
+        for generation in witness::look(path)?.published {
+            let opened = Self::open_named(path, &manifest::name(generation));
+            if let Some(set) = if_whole(opened.and_then(Self::read_whole))? {
+                return Ok((set, Some(Fallback { damage, generation })));
+            }
+        }
+        Err(damage)
+    }
+
+    /// Compares the checksums of all its files if they are few: then that is done in a moment, and an
+    /// answer never comes from damaged vectors. Those of a larger set are compared by `verify` and by
+    /// processes that stay.
+    pub(crate) fn read_whole(self) -> Result<Self, AnchorsError> {
+        if self.bytes()? > READ_WHOLE {
+            return Ok(self);
+        }
+        self.segments.par_iter().try_for_each(Segment::verify)?;
+        let entries = self.manifest.segments.iter();
+        for (entry, segment) in entries.zip(&self.segments) {
+            // Without checksums in the manifest only the content tells whose files these are.
+            if entry.files.is_empty() {
+                content::is_own(segment, entry)?;
+            }
+        }
+        Ok(self)
+    }
+
+    fn open_named(path: &Path, name: &str) -> Result<Self, AnchorsError> {
+        Self::from_manifest(path, Manifest::read(path, name)?)
+    }
+
+    /// Opens what a manifest describes, whether it was published or not.
+    ///
+    /// # Errors
+    /// When the files in `path` do not fit it or each other.
+    pub fn from_manifest(path: &Path, manifest: Manifest) -> Result<Self, AnchorsError> {
+        if let Err(error) = manifest.space.validate() {
+            return Err(AnchorsError::Damaged {
+                path: manifest::folder(path)
+                    .join(format!("{}.json", manifest::name(manifest.generation))),
+                what: format!("its space makes no sense: {error}"),
+            });
+        }
+        let gone = match manifest.tombstones_path(path)? {
+            Some(file) => {
+                let gone = Tombstones::read(&file, &manifest.segments, manifest.dims())?;
+                let named = manifest.tombstones.as_ref();
+                let sum = named.and_then(|t| t.checksum.as_ref());
+                let other = match sum {
+                    Some(sum) => content::header(&file)? != *sum,
+                    None => false,
+                };
+                if other || named.is_some_and(|t| t.removed != gone.count()) {
+                    let what = "it is not the list of removed pairs that the manifest names";
+                    return Err(AnchorsError::Damaged {
+                        path: file,
+                        what: what.to_owned(),
+                    });
+                }
+                gone
+            }
+            None => Tombstones::none(manifest.dims()),
+        };
+        Self::assemble(path, manifest, gone)
+    }
+
+    /// This set as it would be without the pairs in `rows`; nothing is written. What it answers has
+    /// the bits of what [`remove`](remove::remove) leaves.
+    ///
+    /// # Errors
+    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left.
+    pub fn without(&self, rows: &[usize]) -> Result<Self, AnchorsError> {
+        let next = remove::without(self, rows)?;
+        if next.manifest.counts.pairs == 0 {
+            return Err(AnchorsError::WouldBeEmpty {
+                path: self.path.clone(),
+            });
+        }
+        let gone = next.tombstones.unwrap_or_else(|| self.gone.clone());
+        let mut set = Self::assemble(&self.path, next.manifest, gone)?;
+        set.accepted.clone_from(&self.accepted);
+        Ok(set)
+    }
+
+    fn assemble(path: &Path, manifest: Manifest, gone: Tombstones) -> Result<Self, AnchorsError> {
+        let segments: Vec<Segment> = manifest
+            .segments
+            .iter()
+            .map(|entry| Segment::open(path, entry, &manifest))
+            .collect::<Result<_, _>>()?;
+        let mut sums = manifest.dims().map(VectorSum::new);
+        for segment in &segments {
+            for modality in Modality::BOTH {
+                sums[modality].merge(segment.sum(modality));
+            }
+        }
+        let stored: Vec<usize> = segments.iter().map(Segment::len).collect();
+        let live = gone.live(&stored);
+        for (sum, gone) in sums.as_mut().zip(gone.sums().as_ref()) {
+            sum.subtract(gone);
+        }
+        if live.len() as u64 != manifest.counts.pairs {
+            let what = format!(
+                "the manifest of generation {} says {} pairs, its files hold {}",
+                manifest.generation,
+                manifest.counts.pairs,
+                live.len()
+            );
+            return Err(AnchorsError::Damaged {
+                path: path.to_owned(),
+                what,
+            });
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            manifest,
+            segments,
+            gone,
+            live,
+            sums,
+            accepted: Vec::new(),
+        })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is made of.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The number of anchors: of live pairs.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Whether there is no anchor at all.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// The length of this modality's vectors.
+    pub fn dim(&self, modality: Modality) -> usize {
+        self.encoder(modality).identity.dim
+    }
+
+    /// The encoder that made this modality's vectors.
+    pub fn encoder(&self, modality: Modality) -> &EncoderEntry {
+        match modality {
+            Modality::Image => &self.manifest.image_encoder,
+            Modality::Text => &self.manifest.text_encoder,
+        }
+    }
+
+    /// Its segments with all that they store, removed pairs too.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The second moments of the live pairs' vectors: those of all that is stored, less those of the
+    /// removed pairs. Whatever the history of the set, the same pairs have the same bits.
+    ///
+    /// # Errors
+    /// When a segment's file of them is damaged.
+    pub fn moments(&self) -> Result<Moments, AnchorsError> {
+        let dims = self.manifest.dims();
+        let (mut moments, mut gone) = (Moments::new(dims), Moments::new(dims));
+        let mut row = 0;
+        for segment in &self.segments {
+            moments.merge(&segment.moments()?);
+            let mut removed = Sides::<Vec<f32>>::default();
+            for local in (0..segment.len()).filter(|local| !self.live.contains(row + local)) {
+                for modality in Modality::BOTH {
+                    removed[modality].extend_from_slice(segment.vectors(modality).vector(local));
+                }
+            }
+            gone.add(removed.as_ref().map(Vec::as_slice));
+            row += segment.len();
+        }
+        moments.subtract(&gone);
+        Ok(moments)
+    }
+
+    /// What is removed from the segments.
+    pub fn tombstones(&self) -> &Tombstones {
+        &self.gone
+    }
+
+    /// Which rows of the segments, one after another, are live anchors.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// The exact sum of the live pairs' vectors of one modality.
+    pub fn sum(&self, modality: Modality) -> &VectorSum {
+        &self.sums[modality]
+    }
+
+    /// The segment and the place in it of a row, counted over all segments.
+    pub fn place(&self, row: usize) -> Option<(usize, usize)> {
+        let mut local = row;
+        for (at, segment) in self.segments.iter().enumerate() {
+            if local < segment.len() {
+                return Some((at, local));
+            }
+            local -= segment.len();
+        }
+        None
+    }
+
+    fn anchor(&self, anchor: AnchorId) -> Result<(&Segment, usize), AnchorsError> {
+        let row = self.live.row(anchor as usize);
+        match row.and_then(|row| self.place(row)) {
+            Some((segment, local)) => Ok((&self.segments[segment], local)),
+            None => Err(AnchorsError::Damaged {
+                path: self.path.clone(),
+                what: format!("there is no anchor {anchor} among {}", self.len()),
+            }),
+        }
+    }
+
+    /// What is known of an anchor besides its vectors.
+    ///
+    /// # Errors
+    /// When there is no such anchor or its record is damaged.
+    pub fn record(&self, anchor: AnchorId) -> Result<Record, AnchorsError> {
+        let (segment, local) = self.anchor(anchor)?;
+        segment.record(local)
+    }
+
+    /// The id of an anchor's pair.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    pub fn pair_id(&self, anchor: AnchorId) -> Result<&str, AnchorsError> {
+        let (segment, local) = self.anchor(anchor)?;
+        segment.pair_id(local)
+    }
+
+    /// An anchor's unit vector of one modality, `[dim]`.
+    ///
+    /// # Errors
+    /// When there is no such anchor.
+    pub fn vector(&self, anchor: AnchorId, modality: Modality) -> Result<&[f32], AnchorsError> {
+        let (segment, local) = self.anchor(anchor)?;
+        Ok(segment.vectors(modality).vector(local))
+    }
+
+    /// Reads everything and checks every checksum.
+    ///
+    /// # Errors
+    /// The first damage found, naming file and section.
+    pub fn verify(&self) -> Result<(), AnchorsError> {
+        self.segments.iter().try_for_each(Segment::verify)
+    }
+
+    /// The bytes of its live files.
+    ///
+    /// # Errors
+    /// When a file cannot be looked at.
+    pub fn bytes(&self) -> Result<u64, AnchorsError> {
+        self.segments.iter().map(Segment::bytes).sum()
+    }
+}

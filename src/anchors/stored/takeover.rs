@@ -1,0 +1,82 @@
+//! What a segment that is written again takes over from the folder that has its name already.
+//!
+//! Generations that are kept name more files than a writer makes: graphs that it was not asked for, and
+//! rows that another build left out. Where the old folder is damaged and goes, those stay.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use asif_index::{BatchBuilder, Graph, VectorSet, write_graph};
+
+use super::content;
+use super::segment::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::disk as fs;
+use crate::modality::Sides;
+
+/// Whether the list of rows left out in `old` has each row of that in `new`.
+///
+/// # Errors
+/// When the file system refuses.
+pub(crate) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
+    let rows = content::readable_rows(&old.join(SKIPPED))?;
+    let wanted = content::readable_rows(&new.join(SKIPPED))?;
+    let rows: HashSet<&String> = rows.iter().collect();
+    Ok(wanted.iter().all(|row| rows.contains(row)))
+}
+
+/// Completes the folder `new`, which has the files of its writer, with graphs over `vectors`
+/// and rows left out of the folder `old`, durably. A damaged graph is built again.
+///
+/// # Errors
+/// When the file system refuses.
+pub(crate) fn complete(
+    old: &Path,
+    new: &Path,
+    vectors: Sides<&VectorSet>,
+) -> Result<(), AnchorsError> {
+    let names = Sides {
+        image: IMAGE_GRAPH,
+        text: TEXT_GRAPH,
+    };
+    for (name, set) in names.zip(vectors) {
+        let [from, to] = [old, new].map(|folder| folder.join(name));
+        if fs::found(&to)?.is_some() || fs::found_itself(&from)?.is_none() {
+            continue;
+        }
+        let opened = Graph::open(&from, set).and_then(|graph| graph.verify());
+        match if_whole(opened.map_err(AnchorsError::from))?.is_some() {
+            true => fs::link_or_copy(&from, &to)?,
+            false => drop(write_graph(&to, set, &BatchBuilder::default())?),
+        }
+    }
+    rows(old, new)?;
+    Ok(fs::sync_folder(new)?)
+}
+
+/// Completes the list of rows left out in the folder `new` with that of `old`, which stays as it is. Durable
+/// when `new` is synced.
+///
+/// # Errors
+/// When the file system refuses.
+pub(crate) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
+    let [from, to] = [old, new].map(|folder| folder.join(SKIPPED));
+    let (theirs, own) = (content::readable_rows(&from)?, content::readable_rows(&to)?);
+    let has_all = |list: &[String], of: &[String]| {
+        let (lost, list) = (content::lost_row(), list.iter().collect::<HashSet<_>>());
+        of.iter().all(|row| *row == lost || list.contains(row))
+    };
+    let is_sound = |list: &[String]| !list.is_empty() && !list.contains(&content::lost_row());
+    if theirs.is_empty() || is_sound(&own) && has_all(&own, &theirs) {
+        return Ok(());
+    }
+    // A copy of it may have been cut short with the writer that made it.
+    if is_sound(&theirs) && has_all(&theirs, &own) {
+        fs::remove_file(&to)?;
+        return Ok(fs::link_or_copy(&from, &to)?);
+    }
+    let known: HashSet<&String> = theirs.iter().collect();
+    let further = own.iter().filter(|row| !known.contains(row));
+    let all: Vec<String> = theirs.iter().chain(further).cloned().collect();
+    content::write_rows(new, &all)
+}

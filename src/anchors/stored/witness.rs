@@ -1,0 +1,215 @@
+//! Which generation is live, by three witnesses: `CURRENT`, the log and the manifests.
+//!
+//! `CURRENT` alone decides nothing: a flipped bit or a copy from a backup would name another
+//! generation that opens as well. Writers leave the witnesses in few states, because they write the
+//! manifest first, then `CURRENT`, then the log, and delete an unpublished manifest before they use
+//! its number:
+//!
+//! | manifests above `CURRENT`'s number | newest record of the log | what it is |
+//! |---|---|---|
+//! | none | `CURRENT`'s number, or any below | published; the log may lack what a crash kept from it |
+//! | the next one alone | not above `CURRENT`'s number | a writer was killed before it moved `CURRENT` |
+//! | anything else | | `CURRENT` is damaged or was restored: every manifest counts as published |
+//!
+//! The last is an error for whoever wants the live generation. Readers that may fall back take the
+//! newest of [`LiveWitness::published`] that opens; writers refuse, so that nothing that was published
+//! is deleted and no number is given twice; `asif repair` puts `CURRENT` right.
+
+use std::path::Path;
+
+use super::manifest::{self, Manifest};
+use super::{history, publish};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::disk as fs;
+
+/// What the witnesses say together.
+#[derive(Debug)]
+pub struct LiveWitness {
+    /// The live generation, or why what `CURRENT` says is not believed.
+    pub current: Result<u64, AnchorsError>,
+    /// Generations that were published and whose manifests lie there, newest first.
+    pub published: Vec<u64>,
+    /// The highest number that was given to a published generation; 0 when none is known.
+    pub newest: u64,
+}
+
+/// Hex digits of each of the two parts of the checksum in `CURRENT`.
+const DIGITS: usize = 16;
+/// How often a moving `CURRENT` is read again.
+const TRIES: usize = 8;
+
+/// The content of `CURRENT` that names a generation. `manifest` is the manifest's checksum, if it
+/// can be read.
+///
+/// Behind the name stand the first 16 hex digits of the manifest's checksum (zeros where it cannot
+/// be read) and the first 16 of the BLAKE3 hash of what stands before them.
+pub fn line(name: &str, manifest: Option<&str>) -> String {
+    let of_manifest = manifest.and_then(|m| m.get(..DIGITS));
+    let zeros = "0".repeat(DIGITS);
+    let said = format!("{name} {}", of_manifest.unwrap_or(&zeros));
+    format!("{said}{}\n", check(&said))
+}
+
+fn check(said: &str) -> String {
+    blake3::hash(said.as_bytes()).to_hex()[..DIGITS].to_owned()
+}
+
+/// Asks all witnesses. A reader takes no lock, so a writer may move `CURRENT` between two looks:
+/// what disagrees is looked at again.
+///
+/// # Errors
+/// [`AnchorsError::NotASet`] when the folder is none; when the system refuses to let a witness be read, whose word is not
+/// known then.
+pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
+    let read = || fs_err::read(set.join(publish::CURRENT)).ok();
+    let mut before = read();
+    let mut witness = look_once(set)?;
+    for _ in 0..TRIES {
+        let now = read();
+        if witness.current.is_ok() || now == before {
+            break;
+        }
+        before = now;
+        witness = look_once(set)?;
+    }
+    Ok(witness)
+}
+
+fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
+    let named = named(set)?;
+    let last = history::last(set)?;
+    let logged = last.map_or(0, |(generation, _)| generation);
+    let manifests = manifest::list(set)?;
+    let highest = manifests.last().copied().unwrap_or(0);
+    let wrong = |what: String| {
+        Err(AnchorsError::NeedsRepair {
+            path: set.join(publish::CURRENT),
+            set: set.to_owned(),
+            what,
+        })
+    };
+    let current = match named {
+        Err(error) => Err(error),
+        Ok(named) => {
+            let n = named.generation;
+            let above = manifests.iter().filter(|&&m| m > n).count();
+            let name = manifest::name(n);
+            if logged > n {
+                wrong(format!(
+                    "it names {name}, but the log says that generation {logged} followed"
+                ))
+            } else if above > 1 || above == 1 && !is_leftover(set, n, highest)? {
+                wrong(format!(
+                    "it names {name}, but generations up to {highest} were published"
+                ))
+            } else if n > highest && n > logged + 1 {
+                wrong(format!(
+                    "it names {name}, which neither the log nor a manifest knows"
+                ))
+            } else if named.check.is_none() && last.is_some_and(|(_, sealed)| sealed) {
+                wrong(format!("it names {name} without the checksum that it had"))
+            } else if named.is_of_another_manifest(set)? {
+                wrong(format!(
+                    "it names {name}, but not the manifest that lies there under this name"
+                ))
+            } else {
+                Ok(n)
+            }
+        }
+    };
+    let newest = match &current {
+        Ok(n) => *n,
+        Err(_) => highest.max(logged),
+    };
+    let mut published = manifests;
+    published.retain(|&n| n <= newest);
+    published.reverse();
+    Ok(LiveWitness {
+        current,
+        published,
+        newest,
+    })
+}
+
+/// Whether the manifest `above` is what a killed writer left that went on from `n`.
+fn is_leftover(set: &Path, n: u64, above: u64) -> Result<bool, AnchorsError> {
+    let read = |n| if_whole(Manifest::read(set, &manifest::name(n)));
+    let (Some(before), Some(after)) = (read(n)?, read(above)?) else {
+        return Ok(above == n + 1);
+    };
+    let follows = |change: &history::Change| change.pairs_before == before.counts.pairs;
+    Ok(above == n + 1 && after.change.as_ref().is_none_or(follows))
+}
+
+/// What `CURRENT` says by itself.
+struct NamedGeneration {
+    generation: u64,
+    /// The digits of the manifest's checksum; none in a set of an older program.
+    check: Option<String>,
+}
+
+impl NamedGeneration {
+    /// Whether the manifest of that name is sound and not the one that was meant.
+    fn is_of_another_manifest(&self, set: &Path) -> Result<bool, AnchorsError> {
+        let Some(check) = &self.check else {
+            return Ok(false);
+        };
+        let manifest = if_whole(Manifest::read(set, &manifest::name(self.generation)))?;
+        Ok(manifest.is_some_and(|manifest| !manifest.checksum.starts_with(check.as_str())))
+    }
+}
+
+/// The outer error says that there is no set, the inner one that `CURRENT` cannot be believed.
+fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsError> {
+    let not_a_set = |why| AnchorsError::NotASet {
+        path: set.to_owned(),
+        why,
+    };
+    match fs::found(set)? {
+        None => return Err(not_a_set("there is no such folder")),
+        Some(found) if !found.is_dir() => return Err(not_a_set("it is a file")),
+        Some(_) => {}
+    }
+    let path = set.join(publish::CURRENT);
+    let wrong = |what: &str| {
+        Ok(Err(AnchorsError::NeedsRepair {
+            path: path.clone(),
+            set: set.to_owned(),
+            what: what.to_owned(),
+        }))
+    };
+    if !fs::has_file(&path)? {
+        if !fs::has_folder(&manifest::folder(set))? {
+            return Err(not_a_set("it has no file CURRENT"));
+        }
+        return wrong("it has no file CURRENT");
+    }
+    let text = match fs_err::read(&path) {
+        Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
+        Err(error) => return Ok(Err(AnchorsError::of_file(&path, error).into_damage()?)),
+    };
+    let mut words = text.split_ascii_whitespace();
+    let (name, check_word) = (words.next().unwrap_or_default(), words.next());
+    let Some(generation) = manifest::number(name).filter(|_| words.next().is_none()) else {
+        return wrong("it does not name a generation (g000001)");
+    };
+    let check_word = match check_word {
+        // The whole of what older programs wrote, so that a part of what this one does is no name.
+        None if text == format!("{}\n", manifest::name(generation)) => None,
+        None => return wrong("it is cut short or damaged"),
+        Some(word) if text != format!("{name} {word}\n") => {
+            return wrong("it is cut short or damaged");
+        }
+        Some(word) => {
+            let of_manifest = word.get(..DIGITS).unwrap_or_default();
+            if word.get(DIGITS..) != Some(&check(&format!("{name} {of_manifest}"))) {
+                return wrong("its checksum does not agree");
+            }
+            Some(of_manifest.to_owned())
+        }
+    };
+    Ok(Ok(NamedGeneration {
+        generation,
+        check: check_word,
+    }))
+}

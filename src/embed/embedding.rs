@@ -1,0 +1,37 @@
+//! What becomes of one input.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::encode::InputError;
+
+/// An input that could not be embedded, and why; the others go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Rejected {
+    /// What is wrong with it, and what to do.
+    pub reason: String,
+}
+
+impl From<InputError> for Rejected {
+    fn from(error: InputError) -> Self {
+        Self {
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl Rejected {
+    /// Of a file, which is named.
+    pub(super) fn of_file(path: &Path, error: &InputError) -> Self {
+        Self {
+            reason: format!("{}: {error}", path.display()),
+        }
+    }
+}
+
+/// A unit vector `[dim]`, or why there is none.
+pub type Embedding = Result<Vec<f32>, Rejected>;
+
+/// Told what is wrong with a cache of embeddings, from any thread.
+pub type CacheWarning = Arc<dyn Fn(&str) + Send + Sync>;

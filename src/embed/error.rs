@@ -1,0 +1,26 @@
+//! What stops the embedding of all inputs; one that cannot be embedded stops no other.
+
+use crate::encode::EncodeError;
+
+/// No input could be embedded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbedError {
+    /// A prompt could not be encoded, and all were needed.
+    #[error("prompt {prompt:?}: {reason}")]
+    Prompt {
+        /// The prompt.
+        prompt: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted; what was embedded so far is in the embedding cache")]
+    Interrupted,
+    /// The encoder failed.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The file system refused; the message names the file.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}

@@ -1,0 +1,76 @@
+//! Files of images, a large one at a time.
+//!
+//! What decoding takes is bounded by [`DecodeBudget`](crate::encode::image::decode::DecodeBudget); what
+//! the files themselves take is bounded here, since every worker holds one.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::embedding::Rejected;
+use super::error::EmbedError;
+use crate::disk;
+use crate::encode::InputError;
+use crate::encode::image::decode::MAX_BYTES;
+
+/// Files of more bytes are read by one worker at a time.
+const LARGE: u64 = 32 << 20;
+/// No picture that is accepted needs more: its pixels as they are, and a header.
+const LARGEST: u64 = MAX_BYTES + (1 << 20);
+
+static LARGE_FILES: Mutex<()> = Mutex::new(());
+
+/// The content of a file, and the turn that a large one had to wait for.
+pub(super) type ReadFile = (Vec<u8>, Option<MutexGuard<'static, ()>>);
+
+/// Why a file could not be read.
+pub(super) enum ReadFailure {
+    /// For a reason of its own.
+    Rejected(Rejected),
+    /// The process may open no more files, or has no memory: the next file would fail alike.
+    Exhausted(EmbedError),
+}
+
+impl From<Rejected> for ReadFailure {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+/// Reads a file of at most [`LARGEST`] bytes.
+pub(super) fn read(path: &Path) -> Result<ReadFile, ReadFailure> {
+    let unreadable = |error: std::io::Error| match disk::is_exhausted(&error) {
+        true => ReadFailure::Exhausted(EmbedError::Io(error)),
+        false => ReadFailure::Rejected(Rejected {
+            reason: disk::in_words(&error.to_string()).into_owned(),
+        }),
+    };
+    let file = fs_err::File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        let path = path.display();
+        let reason = format!(
+            "{path}: expected an image file, found a folder; name the files in it, such as \
+             {path}/*.jpg"
+        );
+        return Err(Rejected { reason }.into());
+    }
+    let length = metadata.len();
+    let too_large = |bytes: u64| {
+        let max_bytes = LARGEST;
+        Rejected::of_file(path, &InputError::FileTooLarge { bytes, max_bytes }).into()
+    };
+    if length > LARGEST {
+        return Err(too_large(length));
+    }
+    let turn = (length > LARGE).then(|| LARGE_FILES.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(LARGE)).unwrap_or(0));
+    // What is no file (a device, a pipe) has no length, or grows.
+    file.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    match bytes.len() as u64 {
+        read if read > LARGEST => Err(too_large(read)),
+        _ => Ok((bytes, turn)),
+    }
+}

@@ -1,0 +1,184 @@
+//! Images to vectors.
+//!
+//! Each worker reads, hashes, decodes and encodes its own images, so that no core waits for another.
+//! With several encoders an image is read and decoded once.
+
+use std::path::Path;
+
+use super::cache::ContentKey;
+use super::error::EmbedError;
+use crate::embed::file::{self, ReadFailure};
+use crate::embed::side::Done;
+use crate::embed::{Embedder, Embedding, Rejected, Watch, workers};
+use crate::encode::image::decode::PictureLimits;
+use crate::encode::isolate::prepared;
+use crate::encode::{ImageEncoder, InputError, PreparedImage};
+
+/// An image as the input of each of the encoders.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreparedInput(Vec<PreparedImage>);
+
+impl Embedder {
+    /// One embedding for each image file, in order.
+    ///
+    /// # Errors
+    /// When the encoder fails, or somebody asked to stop. A bad image is no error.
+    pub fn images<P>(&self, paths: &[P], watch: Watch<'_>) -> Result<Vec<Embedding>, EmbedError>
+    where
+        P: AsRef<Path> + Sync,
+    {
+        let encoders = self.image().members();
+        let done = workers::run(self.workers, paths.len(), watch.cancel, |pieces| {
+            let mut done = Vec::new();
+            let mut batches: Vec<Batch> = encoders.iter().map(|_| Batch::default()).collect();
+            while let Some(i) = pieces.take() {
+                match self.look_up_or_prepare(i, paths[i].as_ref(), &mut done, &mut batches) {
+                    Ok(()) => {}
+                    Err(ReadFailure::Exhausted(error)) => return Err(error),
+                    Err(ReadFailure::Rejected(rejected)) => done.push(Done {
+                        input: i,
+                        member: 0,
+                        made: Err(rejected),
+                    }),
+                }
+                for (member, batch) in batches.iter_mut().enumerate() {
+                    if batch.inputs.len() >= encoders[member].batch_size() {
+                        self.encode_batch(paths, member, batch, &mut done)?;
+                    }
+                }
+                watch.progress.advance(1);
+            }
+            for (member, batch) in batches.iter_mut().enumerate() {
+                self.encode_batch(paths, member, batch, &mut done)?;
+            }
+            Ok(done)
+        })?;
+        self.image.joined(done, paths.len(), watch.cancel)
+    }
+
+    /// Decodes and preprocesses the bytes of an image file for every encoder; pure.
+    ///
+    /// # Errors
+    /// [`InputError`]: this image cannot be used; others can. With a patience in `limits`,
+    /// [`InputError::DecodersBusy`] says that it could be used later.
+    pub fn prepare_image(
+        &self,
+        bytes: &[u8],
+        limits: PictureLimits,
+    ) -> Result<PreparedInput, InputError> {
+        let members = self.image().members();
+        prepared(|| {
+            let pixels = members[0].decode_within(bytes, limits)?;
+            let inputs = members.iter().map(|m| m.prepare_pixels(&pixels));
+            Ok(PreparedInput(inputs.collect()))
+        })
+    }
+
+    /// Encodes prepared images, past the cache: one vector `[dim]` for each, in order. Waits for free
+    /// sessions. An image that an encoder cannot answer has the reason instead.
+    ///
+    /// # Errors
+    /// When an encoder fails on everything.
+    pub fn encode_prepared(
+        &self,
+        images: Vec<PreparedInput>,
+    ) -> Result<Vec<Embedding>, EmbedError> {
+        let members = self.image().members();
+        let dim = self.image().dim();
+        let mut joined: Vec<Embedding> = vec![Ok(vec![0.0; dim]); images.len()];
+        let mut of_members = vec![Vec::with_capacity(images.len()); members.len()];
+        for PreparedInput(image) in images {
+            of_members
+                .iter_mut()
+                .zip(image)
+                .for_each(|(inputs, input)| inputs.push(input));
+        }
+        for (at, (member, inputs)) in members.iter().zip(of_members).enumerate() {
+            for (made, whole) in member.encode_each(&inputs)?.into_iter().zip(&mut joined) {
+                match (made, &mut *whole) {
+                    (Ok(vector), Ok(row)) => self.image().place(at, &vector, row),
+                    (Err(error), Ok(_)) => *whole = Err(Rejected::from(error)),
+                    (_, Err(_)) => {}
+                }
+            }
+        }
+        Ok(joined)
+    }
+
+    fn look_up_or_prepare(
+        &self,
+        input: usize,
+        path: &Path,
+        done: &mut Vec<Done>,
+        batches: &mut [Batch],
+    ) -> Result<(), ReadFailure> {
+        // Held until the pixels are gone: one large file at a time.
+        let (bytes, _turn) = file::read(path)?;
+        let key = ContentKey::of_picture(&bytes);
+        let mut pixels = None;
+        for (member, encoder) in self.image().members().iter().enumerate() {
+            if let Some(vector) = self.image.known(member, &key) {
+                let made = Ok(vector);
+                done.push(Done {
+                    input,
+                    member,
+                    made,
+                });
+                continue;
+            }
+            let made = prepared(|| {
+                let decoded = match pixels.take() {
+                    Some(pixels) => pixels,
+                    None => encoder.decode(&bytes)?,
+                };
+                Ok((encoder.prepare_pixels(&decoded), decoded))
+            });
+            let (made, decoded) = made.map_err(|e| Rejected::of_file(path, &e))?;
+            batches[member].push(input, key, made);
+            pixels = Some(decoded);
+        }
+        Ok(())
+    }
+
+    fn encode_batch<P: AsRef<Path>>(
+        &self,
+        paths: &[P],
+        member: usize,
+        batch: &mut Batch,
+        done: &mut Vec<Done>,
+    ) -> Result<(), EmbedError> {
+        let Batch {
+            places,
+            keys,
+            inputs,
+        } = std::mem::take(batch);
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        let encoder: &ImageEncoder = &self.image().members()[member];
+        let made = encoder.encode_each(&inputs)?;
+        self.image.keep_good(member, &keys, &made);
+        done.extend(places.into_iter().zip(made).map(|(input, made)| Done {
+            input,
+            member,
+            made: made.map_err(|e| Rejected::of_file(paths[input].as_ref(), &e)),
+        }));
+        Ok(())
+    }
+}
+
+/// Images that wait to be encoded together by one encoder.
+#[derive(Default)]
+struct Batch {
+    places: Vec<usize>,
+    keys: Vec<ContentKey>,
+    inputs: Vec<PreparedImage>,
+}
+
+impl Batch {
+    fn push(&mut self, place: usize, key: ContentKey, input: PreparedImage) {
+        self.places.push(place);
+        self.keys.push(key);
+        self.inputs.push(input);
+    }
+}

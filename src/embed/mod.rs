@@ -1,0 +1,131 @@
+//! Inputs to unit vectors, through the cache, with every core busy.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mod` | [`Embedder`]: the encoders of both modalities and their caches |
+//! | [`cache`] | embeddings by content hash of input and encoder |
+//! | `embedding` | what becomes of one input |
+//! | `error` | what stops all inputs |
+//! | `images` | files and bytes of images to vectors |
+//! | `texts` | texts to vectors |
+//! | `file` | files of images, a large one at a time |
+//! | `side` | the encoders of one modality with their caches; members' vectors become joined ones |
+//! | `workers` | threads that take piece after piece, and stop together |
+
+pub mod cache;
+mod embedding;
+mod error;
+mod file;
+mod images;
+mod side;
+mod texts;
+mod workers;
+
+use std::path::Path;
+
+use crate::encode::{EncoderEntry, EncoderIdentity, Ensemble, ImageEncoder, TextEncoder};
+use crate::modality::Sides;
+use crate::progress::{Cancel, Progress};
+use cache::EmbeddingCache;
+use side::Side;
+
+pub use embedding::{CacheWarning, Embedding, Rejected};
+pub use error::EmbedError;
+pub use images::PreparedInput;
+
+/// Who watches long work, and who may stop it.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Told of each input that is done.
+    pub progress: &'a dyn Progress,
+    /// Looked at between batches.
+    pub cancel: &'a Cancel,
+}
+
+/// The encoders of both modalities and their caches.
+#[derive(Debug)]
+pub struct Embedder {
+    image: Side<ImageEncoder>,
+    text: Side<TextEncoder>,
+    workers: usize,
+}
+
+impl Embedder {
+    /// From the encoders of both modalities, each of which serves up to `workers` threads at once.
+    pub fn new(
+        image: impl Into<Ensemble<ImageEncoder>>,
+        text: impl Into<Ensemble<TextEncoder>>,
+        workers: usize,
+    ) -> Self {
+        Self {
+            image: Side::new(image.into()),
+            text: Side::new(text.into()),
+            workers: workers.max(1),
+        }
+    }
+
+    /// The same, with the caches of all encoders in `folder`. One that cannot be opened, read or written
+    /// costs time only: `warning` is told why, once a cache, and the work goes on.
+    ///
+    /// An encoder whose vectors depend on the other inputs of a batch (a dynamically quantised
+    /// one) gets no cache: what it made once it would not make again. That is tried when its cache
+    /// is empty; see [`uncached`](Self::uncached).
+    ///
+    /// # Errors
+    /// When an encoder fails.
+    pub fn with_cache(mut self, folder: &Path, warning: CacheWarning) -> Result<Self, EmbedError> {
+        let Self { image, text, .. } = &mut self;
+        image.open_caches(folder, ImageEncoder::self_check, &warning)?;
+        text.open_caches(folder, TextEncoder::self_check, &warning)?;
+        Ok(self)
+    }
+
+    /// The same encoders and caches, which are shared, with the weights of these identities; none
+    /// when one is that of others.
+    pub fn weighed_as(&self, identities: Sides<&EncoderIdentity>) -> Option<Self> {
+        Some(Self {
+            image: self.image.weighed_as(identities.image)?,
+            text: self.text.weighed_as(identities.text)?,
+            workers: self.workers,
+        })
+    }
+
+    /// The names of the encoders whose embeddings are not kept.
+    pub fn uncached(&self) -> Vec<&str> {
+        let mut names = self.image.uncached();
+        names.extend(self.text.uncached());
+        names
+    }
+
+    /// The lengths of both sides' vectors.
+    pub fn dims(&self) -> Sides<usize> {
+        Sides {
+            image: self.image().dim(),
+            text: self.text().dim(),
+        }
+    }
+
+    /// The image encoders.
+    pub fn image(&self) -> &Ensemble<ImageEncoder> {
+        &self.image.encoders
+    }
+
+    /// The text encoders.
+    pub fn text(&self) -> &Ensemble<TextEncoder> {
+        &self.text.encoders
+    }
+
+    /// How many embeddings came out of the caches so far.
+    pub fn cache_hits(&self) -> u64 {
+        let caches = self.image.caches.iter().chain(self.text.caches.iter());
+        caches.flatten().map(EmbeddingCache::hits).sum()
+    }
+
+    /// Both sides as a manifest records them: `(image, text)`.
+    ///
+    /// # Errors
+    /// When an encoder fails on its canary input.
+    pub fn entries(&self) -> Result<(EncoderEntry, EncoderEntry), EmbedError> {
+        Ok((self.image.entry()?, self.text.entry()?))
+    }
+}

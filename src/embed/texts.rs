@@ -1,0 +1,147 @@
+//! Texts to vectors.
+//!
+//! Texts are tokenised together and sorted by length, so that a batch holds little padding; workers
+//! then take batch after batch. Equal texts are encoded once.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::cache::ContentKey;
+use super::error::EmbedError;
+use crate::embed::side::Done;
+use crate::embed::{Embedder, Embedding, Rejected, Watch, workers};
+use crate::encode::TokenizedText;
+use crate::encode::isolate::prepared;
+use crate::progress::Steps;
+
+impl Embedder {
+    /// One embedding for each text, in order; equal texts are encoded once.
+    ///
+    /// # Errors
+    /// When the encoder fails, or somebody asked to stop. A bad text is no error.
+    pub fn texts<S>(&self, texts: &[S], watch: Watch<'_>) -> Result<Vec<Embedding>, EmbedError>
+    where
+        S: AsRef<str> + Sync,
+    {
+        let mut places: HashMap<ContentKey, Vec<usize>> = HashMap::new();
+        for (i, text) in texts.iter().enumerate() {
+            let key = ContentKey::of(text.as_ref().as_bytes());
+            places.entry(key).or_default().push(i);
+        }
+        let members = self.text().members().len();
+        let steps = Steps::of(watch.progress, members as u64);
+        let (mut done, mut batches) = (Vec::new(), Vec::new());
+        for member in 0..members {
+            let mut missing = Vec::new();
+            for (key, places) in &places {
+                match self.text.known(member, key) {
+                    Some(vector) => {
+                        steps.advance(places.len() as u64);
+                        done.extend(everywhere(places, member, &Ok(vector)));
+                    }
+                    None => missing.push((*key, places.as_slice())),
+                }
+            }
+            batches.extend(self.batches(member, texts, missing, &mut done));
+        }
+        let encoded = workers::run(self.workers, batches.len(), watch.cancel, |pieces| {
+            let mut done = Vec::new();
+            while let Some(piece) = pieces.take() {
+                let batch = &batches[piece];
+                let encoder = &self.text().members()[batch.member];
+                let made = encoder.encode_each(&batch.tokens)?;
+                self.text.keep_good(batch.member, &batch.keys, &made);
+                for (places, made) in batch.places.iter().zip(made) {
+                    let made = made.map_err(Rejected::from);
+                    done.extend(everywhere(places, batch.member, &made));
+                    steps.advance(places.len() as u64);
+                }
+            }
+            Ok(done)
+        })?;
+        done.extend(encoded);
+        self.text.joined(done, texts.len(), watch.cancel)
+    }
+
+    /// The vectors of texts that must all be usable, such as prompts, `[texts, dim]` row-major.
+    ///
+    /// # Errors
+    /// As [`texts`](Self::texts); [`EmbedError::Prompt`] with the first text that is refused.
+    pub fn prompts<S>(&self, texts: &[S], watch: Watch<'_>) -> Result<Vec<f32>, EmbedError>
+    where
+        S: AsRef<str> + Sync,
+    {
+        let mut vectors = Vec::with_capacity(texts.len() * self.text().dim());
+        for (text, vector) in texts.iter().zip(self.texts(texts, watch)?) {
+            vectors.extend(vector.map_err(|rejected| EmbedError::Prompt {
+                prompt: text.as_ref().to_owned(),
+                reason: rejected.reason,
+            })?);
+        }
+        Ok(vectors)
+    }
+
+    /// Tokenises texts for one encoder; those that it refuses are done.
+    fn batches<'a, S: AsRef<str> + Sync>(
+        &self,
+        member: usize,
+        texts: &[S],
+        missing: Vec<(ContentKey, &'a [usize])>,
+        done: &mut Vec<Done>,
+    ) -> Vec<Batch<'a>> {
+        let encoder = &self.text().members()[member];
+        let tokenized: Vec<_> = missing
+            .into_par_iter()
+            .map(|(key, places)| {
+                let tokens = prepared(|| encoder.tokenize(texts[places[0]].as_ref()));
+                (key, places, tokens)
+            })
+            .collect();
+        let mut good = Vec::with_capacity(tokenized.len());
+        for (key, places, tokens) in tokenized {
+            match tokens {
+                Ok(tokens) => good.push((key, places, tokens)),
+                Err(error) => {
+                    done.extend(everywhere(places, member, &Err(Rejected::from(error))));
+                }
+            }
+        }
+        // Longest first: the last batches, which not all workers share, are then the cheap ones.
+        good.sort_by_key(|(_, places, tokens)| (std::cmp::Reverse(tokens.len()), places[0]));
+        let size = encoder.batch_size();
+        let mut batches: Vec<Batch<'a>> = Vec::with_capacity(good.len().div_ceil(size));
+        for (i, (key, places, tokens)) in good.into_iter().enumerate() {
+            if i % size == 0 {
+                batches.push(Batch {
+                    member,
+                    ..Batch::default()
+                });
+            }
+            if let Some(batch) = batches.last_mut() {
+                batch.keys.push(key);
+                batch.places.push(places);
+                batch.tokens.push(tokens);
+            }
+        }
+        batches
+    }
+}
+
+/// What a member made of a text, for each place where it stands.
+fn everywhere(places: &[usize], member: usize, made: &Embedding) -> impl Iterator<Item = Done> {
+    places.iter().map(move |&input| Done {
+        input,
+        member,
+        made: made.clone(),
+    })
+}
+
+/// Distinct texts that one encoder encodes together, each with every place it stands in.
+#[derive(Default)]
+struct Batch<'a> {
+    member: usize,
+    places: Vec<&'a [usize]>,
+    keys: Vec<ContentKey>,
+    tokens: Vec<TokenizedText>,
+}

@@ -1,0 +1,57 @@
+//! Threads that take piece after piece, and stop together.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::error::EmbedError;
+use crate::progress::Cancel;
+
+/// The next of some pieces of work, until there is none or the work is to stop.
+pub(super) struct Pieces<'a> {
+    next: AtomicUsize,
+    count: usize,
+    stop: AtomicBool,
+    cancel: &'a Cancel,
+}
+
+impl Pieces<'_> {
+    pub(super) fn take(&self) -> Option<usize> {
+        let piece = self.next.fetch_add(1, Ordering::Relaxed);
+        let stop = self.stop.load(Ordering::Relaxed) || self.cancel.requested();
+        (piece < self.count && !stop).then_some(piece)
+    }
+}
+
+/// Runs `work` on `workers` threads, fewer when there are fewer pieces or the machine refuses some; the
+/// first error stops all.
+pub(super) fn run<T: Send>(
+    workers: usize,
+    count: usize,
+    cancel: &Cancel,
+    work: impl Fn(&Pieces<'_>) -> Result<Vec<T>, EmbedError> + Sync,
+) -> Result<Vec<T>, EmbedError> {
+    let pieces = Pieces {
+        next: AtomicUsize::new(0),
+        count,
+        stop: AtomicBool::new(false),
+        cancel,
+    };
+    let guarded = || work(&pieces).inspect_err(|_| pieces.stop.store(true, Ordering::Relaxed));
+    std::thread::scope(|scope| {
+        let start = |_| {
+            std::thread::Builder::new()
+                .spawn_scoped(scope, guarded)
+                .ok()
+        };
+        let workers: Vec<_> = (0..workers.min(count)).map_while(start).collect();
+        let mut all = Vec::new();
+        if workers.is_empty() {
+            // No piece, or a machine that starts no thread.
+            all.extend(guarded()?);
+        }
+        for worker in workers {
+            let made = worker.join();
+            all.extend(made.unwrap_or_else(|p| std::panic::resume_unwind(p))?);
+        }
+        Ok(all)
+    })
+}
