@@ -12,8 +12,9 @@ use asif::anchors::change::remove::{Selection, remove};
 use asif::anchors::change::select::Filter;
 use asif::anchors::change::swap::{Target, swap};
 use asif::anchors::change::vectors;
+use asif::anchors::stored::history;
 use asif::anchors::stored::plan::{GraphPolicy, SearchMode};
-use asif::anchors::stored::{history, manifest};
+use asif::anchors::stored::witness;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, WriteOptions};
 use asif::modality::Modality;
 use asif::space::{RelativeRow, SpaceParams};
@@ -235,7 +236,7 @@ fn only_the_wanted_generations_are_kept_and_all_of_them_open() {
         remove(&path, &one(n), &keep).unwrap();
     }
     compact(&path, GraphPolicy::Never, &keep).unwrap();
-    assert_eq!(manifest::kept(&path).unwrap(), [4, 5, 6]);
+    assert_eq!(witness::kept(&path).unwrap(), [4, 5, 6]);
     for n in [4, 5, 6] {
         AnchorSet::open_generation(&path, n)
             .unwrap()

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use asif::anchors::AnchorSet;
 use asif::anchors::care::check;
+use asif::anchors::stored::witness;
 use asif::anchors::stored::{history, manifest};
 use asif::embed::cache::{ContentKey, EmbeddingCache};
 use serde_json::json;
@@ -166,7 +167,7 @@ fn what_is_damaged_is_found_and_what_can_be_is_repaired() {
         repaired.out
     );
     assert_eq!(AnchorSet::open(&path).unwrap().manifest().generation, 3);
-    assert_eq!(manifest::kept(&path).unwrap(), [1, 3], "2 cannot come back");
+    assert_eq!(witness::kept(&path).unwrap(), [1, 3], "2 cannot come back");
     assert!(!path.join("generations/g000002.del").exists());
     let last = history::read(&path).unwrap().pop().unwrap();
     assert_eq!((last.command.as_str(), last.generation), ("repair", 3));

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::stored::{history, manifest};
+use asif::anchors::stored::history;
+use asif::anchors::stored::witness;
 use clap::Args;
 use serde_json::json;
 
@@ -24,7 +25,7 @@ pub struct HistoryArgs {
 }
 
 pub fn run(args: &HistoryArgs, context: &Context) -> anyhow::Result<()> {
-    let kept = manifest::kept(&args.set)?;
+    let kept = witness::kept(&args.set)?;
     for change in history::read(&args.set)? {
         let is_kept = kept.contains(&change.generation);
         let live = kept.last() == Some(&change.generation);

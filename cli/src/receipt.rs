@@ -1,7 +1,7 @@
 //! What every command that changes a set shares: its arguments, and the receipt it prints.
 
 use asif::anchors::change::writer::KEEP;
-use asif::anchors::stored::history::Change;
+use asif::anchors::stored::change_record::Change;
 use asif::anchors::{Receipt, WriteOptions};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::error::Refusal;
 use super::picture::Picture;
-use asif::anchors::stored::manifest;
+use asif::anchors::stored::witness;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError};
 use asif::disk;
 use asif::pairs::id_fault;
@@ -115,7 +115,7 @@ fn leave_used(set: &Path, pictures: &mut BTreeSet<PathBuf>) -> Result<(), Anchor
         return Ok(());
     }
     let mut look = || -> Result<(), AnchorsError> {
-        for number in manifest::kept(set)? {
+        for number in witness::kept(set)? {
             let generation = AnchorSet::open_generation(set, number)?;
             for anchor in 0..generation.len() {
                 let record = generation.record(anchor as AnchorId)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use asif::anchors::AnchorSet;
 use asif::anchors::care::check;
-use asif::anchors::stored::manifest;
+use asif::anchors::stored::witness;
 use serde_json::{Value, json};
 
 use super::synthetic::{scratch, set};
@@ -43,7 +43,7 @@ fn killed_at_random_moments_three_hundred_times() {
         let now = ids(&live);
         let generation = live.manifest().generation;
         contents.insert(generation, now.clone());
-        let kept = manifest::kept(&path).unwrap();
+        let kept = witness::kept(&path).unwrap();
         let mut command = asif(folder.path());
         let parent = live.manifest().parent.filter(|p| kept.contains(p));
         let after = match (numbers.below(6), parent) {
@@ -111,7 +111,7 @@ fn killed_at_random_moments_three_hundred_times() {
         .args([
             "swap",
             "--to",
-            &manifest::kept(&path).unwrap()[0].to_string(),
+            &witness::kept(&path).unwrap()[0].to_string(),
             "--keep",
             "1",
         ])

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use asif::anchors::care::check::verify;
 use asif::anchors::care::repair::repair;
 use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::stored::layout;
 use asif::anchors::stored::manifest;
+use asif::anchors::stored::witness;
 use asif::anchors::{AnchorSet, AnchorsError, WriteOptions};
 use asif::embed::{Embedder, Watch};
 use asif::progress::Silent;
@@ -80,7 +82,7 @@ impl Left {
     fn is_whole(&self) {
         assert_eq!(verify(&self.set(), true).unwrap(), []);
         assert_eq!(ids(&AnchorSet::open(&self.set()).unwrap()), self.ids);
-        assert_eq!(manifest::kept(&self.set()).unwrap(), [1, 2]);
+        assert_eq!(witness::kept(&self.set()).unwrap(), [1, 2]);
         let name = self.segment.file_name().unwrap().to_str().unwrap();
         assert_eq!(names(self.segment.parent().unwrap()), [name]);
     }
@@ -164,7 +166,7 @@ fn a_segment_is_completed_from_what_several_folders_have() {
 #[test]
 fn while_a_manifest_cannot_be_read_what_may_be_its_segment_stays() {
     let left = Left::copied(".removing-a");
-    let manifest = manifest::folder(&left.set()).join("g000001.json");
+    let manifest = layout::generations_folder(&left.set()).join("g000001.json");
     let sound = fs_err::read(&manifest).unwrap();
     fs_err::write(&manifest, b"{").unwrap();
     left.failing_writer();

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use asif::anchors::care::check;
 use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::stored::layout;
+use asif::anchors::stored::witness;
 use asif::anchors::stored::{history, manifest};
 use asif::anchors::{AnchorSet, WriteOptions};
 use serde_json::Value;
@@ -122,7 +124,7 @@ fn run(folder: &Path, change: &Change, fail: &str, states: &[Value]) -> ChangeOu
         };
         let receipt = swap(&path, next, &WriteOptions::default()).unwrap();
         assert!(receipt.warnings.is_empty(), "{:?}", receipt.warnings);
-        let logged = fs_err::read_to_string(history::log_path(&path)).unwrap();
+        let logged = fs_err::read_to_string(layout::log_path(&path)).unwrap();
         assert_eq!(
             logged.lines().count() as u64,
             receipt.change.generation,
@@ -156,8 +158,8 @@ fn nothing_is_left(path: &Path, what: &str) {
         assert!(hidden.is_empty(), "{what}: {hidden:?}");
     }
     let (mut files, mut segments) = (BTreeSet::new(), BTreeSet::new());
-    for generation in manifest::kept(path).unwrap() {
-        let name = manifest::name(generation);
+    for generation in witness::kept(path).unwrap() {
+        let name = layout::generation_name(generation);
         let manifest = manifest::Manifest::read(path, &name).unwrap();
         files.insert(format!("{name}.json"));
         files.extend(manifest.tombstones.map(|t| t.file));

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use asif::anchors::care::check::verify;
 use asif::anchors::change::remove::{Selection, remove};
-use asif::anchors::stored::history::{self, log_path};
-use asif::anchors::stored::manifest::{self, Manifest};
+use asif::anchors::stored::history;
+use asif::anchors::stored::layout;
+use asif::anchors::stored::layout::log_path;
+use asif::anchors::stored::manifest::Manifest;
 use asif::anchors::stored::publish;
+use asif::anchors::stored::witness;
 use asif::anchors::{AnchorSet, Receipt, WriteOptions};
 use asif::space::comparison::Procrustes;
 use asif::space::recipe::WeightedPart;
@@ -65,7 +68,7 @@ fn is_put_right(set: &Path) {
     let after = look(set);
     assert_eq!((&after.word, &after.served.1), (&None, &None));
     assert_eq!(after.answer, before.answer);
-    assert_eq!(manifest::kept(set).unwrap(), [1, 2, 3, 4]);
+    assert_eq!(witness::kept(set).unwrap(), [1, 2, 3, 4]);
     assert_eq!(change(set, 9).unwrap().change.generation, 5);
     let numbers: Vec<u64> = history::read(set)
         .unwrap()
@@ -145,7 +148,7 @@ fn the_log_is_made_good_from_manifests_and_says_what_is_lost() {
         let (found, expected) = (history::read(&set).unwrap(), history::read(&whole).unwrap());
         assert_eq!(found, expected);
         // Of a generation that is not kept there is nothing to make it from.
-        let gone = manifest::folder(&set).join("g000002.json");
+        let gone = layout::generations_folder(&set).join("g000002.json");
         fs_err::remove_file(gone).unwrap();
         let text = fs_err::read_to_string(log_path(&set)).unwrap();
         let lines: Vec<&str> = text.lines().collect();
@@ -162,7 +165,7 @@ fn the_log_is_made_good_from_manifests_and_says_what_is_lost() {
 fn a_manifest_without_its_checksum_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let (set, _) = grown(folder.path());
-    let path = manifest::folder(&set).join("g000004.json");
+    let path = layout::generations_folder(&set).join("g000004.json");
     let text = fs_err::read_to_string(&path).unwrap();
     fs_err::write(&path, text.replacen("\"checksum\"", "\"checksun\"", 1)).unwrap();
     let said = look(&set);
@@ -246,7 +249,7 @@ fn a_generation_of_a_newer_program_is_no_damage() {
     }
     assert_eq!(files(&set), whole);
     // A digit that was flipped is.
-    let path = manifest::folder(&set).join("g000004.json");
+    let path = layout::generations_folder(&set).join("g000004.json");
     let text = fs_err::read_to_string(&path).unwrap();
     fs_err::write(&path, text.replacen("\"format\": 2", "\"format\": 3", 1)).unwrap();
     assert!(look(&set).word.unwrap().contains("generation 3"));
@@ -261,7 +264,7 @@ fn an_older_manifest_that_cannot_be_looked_at_is_only_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let (set, _) = grown(folder.path());
     // A link to itself is refused to everybody, whatever they are permitted.
-    let path = manifest::folder(&set).join("g000002.json");
+    let path = layout::generations_folder(&set).join("g000002.json");
     fs_err::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("g000002.json", &path).unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_asif"));

@@ -9,8 +9,8 @@ use asif::anchors::change::remove::{Selection, remove};
 use asif::anchors::change::respace::respace;
 use asif::anchors::change::reweigh::reweigh;
 use asif::anchors::change::swap::{Target, swap};
-use asif::anchors::stored::manifest;
 use asif::anchors::stored::plan::GraphPolicy;
+use asif::anchors::stored::witness;
 use asif::anchors::{AnchorSet, WriteOptions};
 use asif::home::Home;
 use asif::modality::Sides;
@@ -484,7 +484,7 @@ pub fn change(set: &Path, change: &str) {
 
 /// The next change of a set, whatever the last one was, which must succeed without a warning.
 pub fn next_change(set: &Path) -> u64 {
-    let live = manifest::kept(set).unwrap().pop().unwrap();
+    let live = witness::kept(set).unwrap().pop().unwrap();
     let receipt = swap(set, Target::Generation(live), &WriteOptions::default()).unwrap();
     assert!(receipt.warnings.is_empty(), "{:?}", receipt.warnings);
     receipt.change.generation

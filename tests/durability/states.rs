@@ -5,6 +5,8 @@ use std::path::Path;
 
 use asif::anchors::care::check;
 use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::stored::layout;
+use asif::anchors::stored::witness;
 use asif::anchors::stored::{history, manifest};
 use asif::anchors::{AnchorId, AnchorSet, WriteOptions};
 
@@ -26,7 +28,7 @@ impl Content {
     fn of(set: &Path, what: &str) -> Self {
         let live = AnchorSet::open(set).unwrap_or_else(|e| panic!("{what}: {e}"));
         let ids = (0..live.len() as AnchorId).map(|a| live.pair_id(a).unwrap().to_owned());
-        let kept: BTreeSet<u64> = manifest::kept(set).unwrap().into_iter().collect();
+        let kept: BTreeSet<u64> = witness::kept(set).unwrap().into_iter().collect();
         for &generation in &kept {
             let opened = AnchorSet::open_generation(set, generation);
             let verified = opened.and_then(|opened| opened.verify());
@@ -225,8 +227,8 @@ impl<'a> Expected<'a> {
     /// After the next change: all is sound, the log tells of each change, and nothing is left over.
     fn settled(&self, set: &Path, what: &str) {
         assert_eq!(check::verify(set, true).unwrap(), [], "{what}");
-        let log = fs_err::read_to_string(history::log_path(set)).unwrap();
-        let live = manifest::kept(set).unwrap().pop().unwrap();
+        let log = fs_err::read_to_string(layout::log_path(set)).unwrap();
+        let live = witness::kept(set).unwrap().pop().unwrap();
         assert_eq!(log.lines().count() as u64, live, "{what}: the log");
         nothing_is_left(set, what);
         let beside = names(set.parent().unwrap());
@@ -249,8 +251,8 @@ fn nothing_is_left(set: &Path, what: &str) {
         assert!(hidden.is_empty(), "{what}: {hidden:?}");
     }
     let (mut files, mut segments) = (BTreeSet::new(), BTreeSet::new());
-    for generation in manifest::kept(set).unwrap() {
-        let name = manifest::name(generation);
+    for generation in witness::kept(set).unwrap() {
+        let name = layout::generation_name(generation);
         let manifest = manifest::Manifest::read(set, &name).unwrap();
         files.insert(format!("{name}.json"));
         files.extend(manifest.tombstones.map(|t| t.file));

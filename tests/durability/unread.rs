@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use asif::anchors::AnchorSet;
 use asif::anchors::care::check;
 use asif::anchors::change::select;
-use asif::anchors::stored::history::{self, Change};
+use asif::anchors::stored::change_record::Change;
+use asif::anchors::stored::history;
 use nix::errno::Errno;
 
 use super::cases::{Case, changes, next_change, repairs};

@@ -4,6 +4,7 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use asif::anchors::stored::layout;
 use asif::anchors::stored::{manifest, segment};
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -69,7 +70,7 @@ fn a_set_that_cannot_be_read_keeps_its_pictures() {
         if is_refused {
             refuse(&other);
         } else {
-            let folder = manifest::folder(&other);
+            let folder = layout::generations_folder(&other);
             for name in names_in(&folder) {
                 fs::write(folder.join(name), "damaged").unwrap();
             }
@@ -156,7 +157,7 @@ fn a_receipt_takes_over_what_the_one_of_before_proves() {
 fn what_is_put_aside_and_refused_is_not_absent() {
     let bench = Bench::new();
     set_with_removed(&bench, &bench.picture("x.png", 77));
-    let segments = segment::folder(&bench.at("sets/a.asif"));
+    let segments = layout::segments_folder(&bench.at("sets/a.asif"));
     let before = names_in(&segments);
     refuse(&bench.at("sets/a.asif/damaged"));
     let ended = purge(&bench);

@@ -24,8 +24,9 @@ use crate::set::Served;
 use crate::state::App;
 use crate::thumbs::{Source, Thumbnail};
 use asif::anchors::AnchorId;
-use asif::anchors::stored::history::{self, Change};
-use asif::anchors::stored::manifest;
+use asif::anchors::stored::change_record::Change;
+use asif::anchors::stored::history;
+use asif::anchors::stored::witness;
 use asif::modality::Modality;
 
 /// What is live in a set.
@@ -339,7 +340,7 @@ pub(super) async fn generations(
     let set = app.set(Some(&name))?;
     let (path, live) = (set.path().to_owned(), set.status().generation);
     let read = move || {
-        let kept = manifest::kept(&path)?;
+        let kept = witness::kept(&path)?;
         let out = |change: Change| GenerationOut {
             kept: kept.contains(&change.generation),
             live: change.generation == live,

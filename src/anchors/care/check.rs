@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::sound;
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::manifest::{self, Manifest};
-use crate::anchors::stored::publish::LOCK;
+use crate::anchors::stored::layout;
+use crate::anchors::stored::layout::LOCK;
+use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::{log, witness};
 use crate::disk as fs;
 
@@ -87,7 +88,7 @@ pub fn doubts(set: &Path) -> Result<Option<AnchorsError>, AnchorsError> {
     let look = || {
         let witness = witness::look(set)?;
         for &generation in witness.published.iter().rev() {
-            if let Err(error) = Manifest::read(set, &manifest::name(generation)) {
+            if let Err(error) = Manifest::read(set, &layout::generation_name(generation)) {
                 return Ok::<_, AnchorsError>(Some(error.into_damage()?));
             }
         }

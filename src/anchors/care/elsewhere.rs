@@ -15,10 +15,13 @@ use serde::Serialize;
 
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::history;
+use crate::anchors::stored::layout;
+use crate::anchors::stored::layout::CURRENT;
+use crate::anchors::stored::layout::PAIRS;
 use crate::anchors::stored::manifest::{self, Manifest};
-use crate::anchors::stored::publish::{self, CURRENT};
-use crate::anchors::stored::segment::{self, PAIRS};
+use crate::anchors::stored::publish;
 use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::witness;
 use crate::disk as fs;
 
 /// Another set that holds some of the pairs that were asked for.
@@ -116,7 +119,7 @@ pub fn unknown_links(
 ) -> Result<Vec<UnknownLinks>, AnchorsError> {
     let known = known(set)?.sets;
     let records = |set: &Path, segment: &str| {
-        let path = segment::folder(set).join(segment).join(PAIRS);
+        let path = layout::segments_folder(set).join(segment).join(PAIRS);
         fs_err::metadata(path)
     };
     let mut found = Vec::new();
@@ -208,9 +211,9 @@ fn look(other: &Path, ids: &HashSet<String>) -> OtherSet {
     let mut live = BTreeSet::new();
     let mut seen = HashSet::new();
     let mut look = || -> Result<(), AnchorsError> {
-        let kept = manifest::kept(other)?;
+        let kept = witness::kept(other)?;
         for &generation in &kept {
-            let manifest = Manifest::read(other, &manifest::name(generation))?;
+            let manifest = Manifest::read(other, &layout::generation_name(generation))?;
             let is_live = kept.last() == Some(&generation);
             let new = |id: &String| !seen.contains(id);
             if !is_live && !manifest.segments.iter().any(|entry| new(&entry.id)) {

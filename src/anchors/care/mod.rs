@@ -7,6 +7,7 @@
 //! | `sound` | whether one generation is all that its manifest says |
 //! | [`repair`] | what can be made good of a damaged set |
 //! | `rebuild` | a damaged segment made again, to the bit |
+//! | `log_repair` | the log made to tell what it must |
 //! | `aside` | where a repair moves what it gives up |
 //! | [`purge`] | where a pair has left traces, and their end |
 //! | [`elsewhere`] | other sets that hold a pair too |
@@ -16,6 +17,7 @@ pub(crate) mod aside;
 pub mod check;
 pub mod diff;
 pub mod elsewhere;
+pub(crate) mod log_repair;
 pub mod purge;
 pub(crate) mod rebuild;
 pub mod repair;

@@ -39,11 +39,13 @@ use super::elsewhere::{self, OtherSet, UnknownLinks};
 use crate::anchors::change::select::{self, Filter};
 use crate::anchors::change::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::manifest::{self, Manifest};
+use crate::anchors::stored::left_out;
+use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::segment::SegmentWriter;
 use crate::anchors::stored::set::AnchorSet;
-use crate::anchors::stored::{content, history, publish};
+use crate::anchors::stored::witness;
+use crate::anchors::stored::{history, publish};
 use crate::modality::Modality;
 use needles::Needles;
 use steps::{PurgeStep, PurgeSteps};
@@ -186,7 +188,7 @@ fn take_steps(
             id: id.clone(),
         });
     }
-    let kept = manifest::kept(set)?;
+    let kept = witness::kept(set)?;
     let mut gone = removed::pairs(set, &live, &kept)?;
     let is_purge = |manifest: &Manifest| {
         let change = manifest.change.as_ref();
@@ -256,7 +258,7 @@ fn take_steps(
         steps.begin(PurgeStep::SkipLists);
         let goes = |row: &str| gone.needles.is_in_line(row);
         let segments = &next.manifest.segments;
-        next.manifest.counts.skipped = content::left_out_but(set, segments, goes)?;
+        next.manifest.counts.skipped = left_out::left_out_but(set, segments, goes)?;
     }
     // A request may be known only from rows that were left out, in a segment or put aside. These go when the
     // purge is live, after which any request is accepted, and while the older generations, which tell what
@@ -355,10 +357,10 @@ fn rewrite(
                 segment.vectors(Modality::Text).vector(local),
             )?;
         }
-        let mut rows = content::rows_of([segment])?;
+        let mut rows = left_out::rows_of([segment.path()])?;
         rows.retain(|row| !needles.is_in_line(row));
         if !rows.is_empty() {
-            content::write_rows(new.path(), &rows)?;
+            left_out::write_rows(new.path(), &rows)?;
         }
         *entry = new.finish(graphs, k)?;
     }

@@ -8,6 +8,8 @@ use crate::anchors::change::build::mean_text;
 use crate::anchors::change::recover;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::content;
+use crate::anchors::stored::layout;
+use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::records::Records;
@@ -24,11 +26,11 @@ pub(crate) fn rebuild<Error: From<AnchorsError>>(
     watch: Watch<'_>,
 ) -> Result<bool, Error> {
     // What killed writers left may have what the segment's own folder lacks.
-    let mut sources = vec![segment::folder(set).join(&entry.id)];
+    let mut sources = vec![layout::segments_folder(set).join(&entry.id)];
     sources.extend(recover::hidden_folders(set)?);
     let mut records = Vec::new();
     for folder in &sources {
-        let opened = Records::open(&folder.join(segment::PAIRS));
+        let opened = Records::open(&folder.join(layout::PAIRS));
         let sound = opened.and_then(|records| records.verify().map(|()| records));
         records.extend(if_whole(sound)?.filter(|r| r.len() as u64 == entry.pairs));
     }
@@ -69,8 +71,8 @@ fn stored(
         let fits = if_whole(opened)?.filter(|set| set.len() == pairs && set.dim() == dim);
         Ok::<_, AnchorsError>(fits.map(|set| set.vectors().to_vec()))
     };
-    let image = read(folders.image, segment::IMAGE, dims.image)?;
-    let text = read(folders.text, segment::TEXT, dims.text)?;
+    let image = read(folders.image, layout::IMAGE, dims.image)?;
+    let text = read(folders.text, layout::TEXT, dims.text)?;
     Ok(image.zip(text).map(|(image, text)| Sides { image, text }))
 }
 
@@ -148,15 +150,15 @@ fn write_same(
     let same = new.id() == entry.id;
     if same {
         // What was there is made again: which graphs pay was decided when the segment was written.
-        let old = segment::folder(set).join(&entry.id);
+        let old = layout::segments_folder(set).join(&entry.id);
         let had_graphs = segment::has_graphs(&old)? || content::has_graphs(entry);
         let graphs = match had_graphs {
             true => GraphPolicy::Always,
             false => GraphPolicy::Never,
         };
-        let rows = content::readable_rows(&old.join(segment::SKIPPED))?;
-        if rows.contains(&content::lost_row()) {
-            aside::keep(set, &old, segment::SKIPPED)?;
+        let rows = left_out::readable_rows(&old.join(layout::SKIPPED))?;
+        if rows.contains(&left_out::lost_row()) {
+            aside::keep(set, &old, layout::SKIPPED)?;
         }
         new.finish(graphs, manifest.space.k())?;
     }

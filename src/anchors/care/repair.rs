@@ -6,17 +6,21 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::check::{Finding, is_no_file, verify};
+use super::log_repair;
 use super::rebuild::rebuild;
 use super::{aside, sound};
 use crate::anchors::change::recover;
 use crate::anchors::change::swap::give_up;
 use crate::anchors::change::writer::{self, KEEP, WriteOptions};
 use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::layout;
+use crate::anchors::stored::layout::LOCK;
+use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{self, Manifest};
-use crate::anchors::stored::publish::{self, LOCK, WriteLock};
-use crate::anchors::stored::segment::{self, Segment};
+use crate::anchors::stored::publish::WriteLock;
+use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
-use crate::anchors::stored::{content, log, witness};
+use crate::anchors::stored::{log, witness};
 use crate::disk as fs;
 use crate::embed::{Embedder, Watch};
 
@@ -84,7 +88,8 @@ pub fn repair<Error: From<AnchorsError>>(
     let mut damaged = HashSet::new();
     let mut unfinished = None;
     for &generation in &witness.published {
-        let Some(manifest) = if_whole(Manifest::read(set, &manifest::name(generation)))? else {
+        let Some(manifest) = if_whole(Manifest::read(set, &layout::generation_name(generation)))?
+        else {
             continue;
         };
         for entry in &manifest.segments {
@@ -92,7 +97,7 @@ pub fn repair<Error: From<AnchorsError>>(
                 continue;
             }
             let opened = Segment::open(set, entry, &manifest);
-            if let Err(damage) = opened.and_then(|s| content::is_own(&s, entry)) {
+            if let Err(damage) = opened.and_then(|s| s.is_own(entry)) {
                 let damage = damage.into_damage()?;
                 let what = format!("segment {}: {}", entry.id, damage.without_advice());
                 match rebuild(set, entry, &manifest, &encoders, watch) {
@@ -110,9 +115,9 @@ pub fn repair<Error: From<AnchorsError>>(
                 }
             }
             let segment = Segment::open(set, entry, &manifest)?;
-            if let Err(damage) = content::skipped_sound(&segment, entry) {
+            if let Err(damage) = left_out::skipped_sound(segment.path(), entry) {
                 let damage = damage.into_damage()?.without_advice();
-                content::mend_skipped(set, segment.path())?;
+                mend_skipped(set, segment.path())?;
                 done.mended
                     .push(format!("{damage}: what can be read of it is kept"));
             } else {
@@ -144,20 +149,20 @@ pub fn repair<Error: From<AnchorsError>>(
         // While the log says that a manifest is missing, nothing collects the segments it named.
         give_up_generations(set, &lost)?;
     }
-    done.mended.extend(log::repair(set, newest)?);
+    done.mended.extend(log_repair::repair(set, newest)?);
     // What comes next is counted against it.
-    done.mended.extend(log::note_lost(set, newest)?);
+    done.mended.extend(log_repair::note_lost(set, newest)?);
     if let Err(error) = witness.current {
         done.mended.push(format!(
             "{}; now it names generation {newest}",
             error.without_advice()
         ));
-        let manifest = if_whole(Manifest::read(set, &manifest::name(newest)))?;
+        let manifest = if_whole(Manifest::read(set, &layout::generation_name(newest)))?;
         let checksum = manifest.map(|manifest| manifest.checksum);
-        let line = witness::line(&manifest::name(newest), checksum.as_deref());
-        let path = set.join(publish::CURRENT);
+        let line = witness::line(&layout::generation_name(newest), checksum.as_deref());
+        let path = set.join(layout::CURRENT);
         if fs::has_folder(&path).map_err(AnchorsError::from)? {
-            aside::put(set, set, publish::CURRENT)?;
+            aside::put(set, set, layout::CURRENT)?;
         }
         fs::write_atomically(&path, line.as_bytes()).map_err(AnchorsError::from)?;
     }
@@ -210,10 +215,10 @@ fn flaw(
     damaged: &HashSet<String>,
 ) -> Result<Option<String>, AnchorsError> {
     let look = || {
-        let manifest = Manifest::read(set, &manifest::name(generation))?;
+        let manifest = Manifest::read(set, &layout::generation_name(generation))?;
         if let Some(entry) = manifest.segments.iter().find(|s| damaged.contains(&s.id)) {
             return Err(AnchorsError::Damaged {
-                path: segment::folder(set).join(&entry.id),
+                path: layout::segments_folder(set).join(&entry.id),
                 what: "it cannot be made again".to_owned(),
             });
         }
@@ -227,7 +232,8 @@ fn flaw(
 
 /// The generation whose content this one repeats, if a repair made it.
 fn restored_by_repair(set: &Path, generation: u64) -> Result<Option<u64>, AnchorsError> {
-    let Some(manifest) = if_whole(Manifest::read(set, &manifest::name(generation)))? else {
+    let Some(manifest) = if_whole(Manifest::read(set, &layout::generation_name(generation)))?
+    else {
         return Ok(None);
     };
     let by_repair = manifest.change.is_some_and(|c| c.command == "repair");
@@ -238,7 +244,7 @@ fn restored_by_repair(set: &Path, generation: u64) -> Result<Option<u64>, Anchor
 /// them, and while there is a manifest that cannot be read no file is ever collected. Their files, and
 /// the segments that no other manifest names, are moved, so that what is intact is not lost.
 fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), AnchorsError> {
-    let generations = manifest::folder(set);
+    let generations = layout::generations_folder(set);
     let mut used = HashSet::new();
     let mut all_read = true;
     let there = manifest::list(set)?;
@@ -246,7 +252,7 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
         if given_up.contains(&n) {
             continue;
         }
-        match if_whole(Manifest::read(set, &manifest::name(n)))? {
+        match if_whole(Manifest::read(set, &layout::generation_name(n)))? {
             Some(manifest) => {
                 used.extend(manifest.segments.into_iter().map(|s| s.id));
                 used.extend(manifest.tombstones.map(|t| t.file));
@@ -255,21 +261,35 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
         }
     }
     // Segments first: while a manifest that cannot be read is there, nobody collects them.
-    let segments = segment::folder(set);
+    let segments = layout::segments_folder(set);
     for name in fs::names(&segments)? {
-        if all_read && !used.contains(&name) && segment::is_name(&name) {
+        if all_read && !used.contains(&name) && layout::is_segment_name(&name) {
             aside::put(set, &segments, &name)?;
         }
     }
     for name in fs::names(&generations)? {
         let (stem, ending) = name.split_at(name.find('.').unwrap_or(name.len()));
-        let number = manifest::number(stem);
+        let number = layout::generation_number(stem);
         // One of a generation whose manifest is gone would be deleted by the next change.
         let lone = |n| all_read && !there.contains(&n);
         let of = number.is_some_and(|n| given_up.contains(&n) || lone(n));
-        if of && !used.contains(&name) && [".json", manifest::TOMBSTONES].contains(&ending) {
+        if of && !used.contains(&name) && [".json", layout::TOMBSTONES].contains(&ending) {
             aside::put(set, &generations, &name)?;
         }
     }
     Ok(())
+}
+
+/// Writes what is left of a damaged list of rows, and a row that says so. The damaged one is kept aside.
+///
+/// # Errors
+/// When the disk refuses.
+fn mend_skipped(set: &Path, folder: &Path) -> Result<(), AnchorsError> {
+    let path = folder.join(layout::SKIPPED);
+    let mut rows = left_out::readable_rows(&path)?;
+    if !rows.contains(&left_out::lost_row()) {
+        rows.push(left_out::lost_row());
+    }
+    aside::keep(set, folder, layout::SKIPPED)?;
+    left_out::write_rows(folder, &rows)
 }

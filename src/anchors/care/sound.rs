@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::anchors::AnchorId;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::search::searcher::{Searcher, SetSpace};
-use crate::anchors::stored::content;
-use crate::anchors::stored::manifest::{self, Counts, Manifest};
+use crate::anchors::stored::layout;
+use crate::anchors::stored::left_out;
+use crate::anchors::stored::manifest::{Counts, Manifest};
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::stored::set::{AnchorSet, READ_WHOLE};
 use crate::modality::Modality;
@@ -19,20 +20,20 @@ use crate::modality::Modality;
 /// # Errors
 /// The first thing that is not as it should be.
 pub(crate) fn generation(set: &Path, number: u64, full: bool) -> Result<(), AnchorsError> {
-    let manifest = Manifest::read(set, &manifest::name(number))?;
+    let manifest = Manifest::read(set, &layout::generation_name(number))?;
     let opened = AnchorSet::from_manifest(set, manifest)?;
     let whole = full || opened.bytes()? <= READ_WHOLE;
     for (entry, segment) in opened.manifest().segments.iter().zip(opened.segments()) {
         if full {
-            content::is_own(segment, entry)?;
+            segment.is_own(entry)?;
         } else if whole {
             segment.verify()?;
             // The name is a hash of the content, and cheaper than all sums.
             if entry.files.is_empty() {
-                content::is_own(segment, entry)?;
+                segment.is_own(entry)?;
             }
         }
-        content::skipped_sound(segment, entry)?;
+        left_out::skipped_sound(segment.path(), entry)?;
     }
     if full {
         counts_agree(&opened)?;
@@ -64,8 +65,8 @@ pub(crate) fn answers(set: &AnchorSet, fitted: SetSpace) -> Result<(), AnchorsEr
 }
 
 fn manifest_path(set: &AnchorSet) -> std::path::PathBuf {
-    let name = manifest::name(set.manifest().generation);
-    manifest::folder(set.path()).join(format!("{name}.json"))
+    let name = layout::generation_name(set.manifest().generation);
+    layout::generations_folder(set.path()).join(format!("{name}.json"))
 }
 
 /// What the manifest counts is what the records of the live pairs say, and each id is there once.

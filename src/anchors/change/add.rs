@@ -9,7 +9,7 @@ use super::build::{ALREADY, Build, BuildOptions, EXAMPLES, SkippedRow};
 use super::select;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::content;
+use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::set::AnchorSet;
@@ -129,7 +129,7 @@ impl Came {
         manifest.segments.push(self.entry);
         manifest.counts.pairs += added;
         manifest.counts.captions += self.captions;
-        manifest.counts.skipped = content::left_out(live.path(), &manifest.segments)?;
+        manifest.counts.skipped = left_out::left_out(live.path(), &manifest.segments)?;
         for (tally, more) in [
             (&mut manifest.sources, self.sources),
             (&mut manifest.licences, self.licences),

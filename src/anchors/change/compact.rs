@@ -6,10 +6,10 @@ use std::path::Path;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::AnchorId;
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::content;
+use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::plan::GraphPolicy;
-use crate::anchors::stored::segment::SegmentWriter;
+use crate::anchors::stored::segment::{Segment, SegmentWriter};
 use crate::anchors::stored::set::AnchorSet;
 use crate::modality::Modality;
 
@@ -71,12 +71,12 @@ pub(crate) fn merged<'a>(
             &change(Modality::Text, live.vector(anchor, Modality::Text)?),
         )?;
     }
-    let rows = content::rows_of(live.segments())?;
+    let rows = left_out::rows_of(live.segments().iter().map(Segment::path))?;
     if !rows.is_empty() {
-        content::write_rows(segment.path(), &rows)?;
+        left_out::write_rows(segment.path(), &rows)?;
     }
     manifest.segments = vec![segment.finish(graphs, manifest.space.k())?];
-    manifest.counts.skipped = content::left_out(live.path(), &manifest.segments)?;
+    manifest.counts.skipped = left_out::left_out(live.path(), &manifest.segments)?;
     manifest.tombstones = None;
     manifest.parent = Some(manifest.generation);
     manifest.restored = None;

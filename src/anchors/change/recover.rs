@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::layout;
+use crate::anchors::stored::layout::{IMAGE, PAIRS, TEXT};
 use crate::anchors::stored::manifest::{self, Manifest, SegmentEntry};
-use crate::anchors::stored::segment::{self, IMAGE, PAIRS, TEXT};
-use crate::anchors::stored::{content, takeover};
+use crate::anchors::stored::segment;
+use crate::anchors::stored::takeover;
 use crate::disk as fs;
 
 /// Gives hidden segments that a manifest lacks their names again and removes those that nothing
@@ -21,7 +23,7 @@ use crate::disk as fs;
 /// # Errors
 /// When the disk refuses; nothing that is needed is gone then.
 pub(crate) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
-    let folder = segment::folder(set);
+    let folder = layout::segments_folder(set);
     let hidden = hidden_folders(set)?;
     let mut given = Vec::new();
     if hidden.is_empty() {
@@ -30,7 +32,7 @@ pub(crate) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
     let (named, all_read) = named(set)?;
     let mut lacking: BTreeMap<String, SegmentEntry> = BTreeMap::new();
     for (id, entry) in named {
-        if !content::is_whole(&folder.join(&id), &entry)? {
+        if !segment::is_whole(&folder.join(&id), &entry)? {
             lacking.insert(id, entry);
         }
     }
@@ -74,9 +76,9 @@ pub(crate) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
 /// # Errors
 /// When the folder cannot be read.
 pub(crate) fn hidden_folders(set: &Path) -> Result<Vec<PathBuf>, AnchorsError> {
-    let folder = segment::folder(set);
+    let folder = layout::segments_folder(set);
     let names = fs::names(&folder)?.into_iter();
-    let hidden = names.filter(|name| segment::is_hidden_name(name));
+    let hidden = names.filter(|name| layout::is_hidden_segment(name));
     Ok(hidden.map(|name| folder.join(name)).collect())
 }
 
@@ -85,7 +87,7 @@ fn named(set: &Path) -> Result<(BTreeMap<String, SegmentEntry>, bool), AnchorsEr
     let mut named = BTreeMap::new();
     let mut all_read = true;
     for generation in manifest::list(set)? {
-        match if_whole(Manifest::read(set, &manifest::name(generation)))? {
+        match if_whole(Manifest::read(set, &layout::generation_name(generation)))? {
             Some(manifest) => {
                 named.extend(manifest.segments.into_iter().map(|s| (s.id.clone(), s)));
             }

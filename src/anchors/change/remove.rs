@@ -1,15 +1,11 @@
 //! Pairs go: a removal writes a few bits and a manifest, whatever the size of the set.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::select::{self, Filter};
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::records::Record;
-use crate::anchors::stored::segment::Segment;
-use crate::anchors::stored::set::AnchorSet;
-use crate::modality::Sides;
 
 /// Which pairs are to go.
 #[derive(Debug, Clone)]
@@ -72,60 +68,22 @@ pub fn remove(
         });
     }
     writer.mark("find");
-    let mut next = without(&live, &rows)?;
-    if let Selection::Where(filter) = selection {
-        next.detail = filter.to_string();
-    }
+    let left = live.remaining(&rows)?;
+    let next = Next {
+        manifest: left.manifest,
+        tombstones: Some(left.tombstones),
+        command: "anchors remove",
+        detail: match selection {
+            Selection::Where(filter) => filter.to_string(),
+            Selection::Ids { .. } => String::new(),
+        },
+        moved: (0, left.removed.len() as u64),
+        ids: (Vec::new(), left.removed),
+    };
     writer.mark("mark");
     let mut receipt = writer.publish(next)?;
     receipt.missing = missing;
     Ok(receipt)
-}
-
-/// The generation that is left when the pairs in `rows` are taken from `live`.
-pub(crate) fn without(live: &AnchorSet, rows: &[usize]) -> Result<Next, AnchorsError> {
-    let mut manifest = live.manifest().clone();
-    let mut gone = live.tombstones().clone();
-    let mut removed = Vec::with_capacity(rows.len());
-    for (segment, local) in rows.iter().filter_map(|&row| live.place(row)) {
-        let of = &live.segments()[segment];
-        let vectors = Sides::of(|modality| of.vectors(modality).vector(local));
-        if gone.remove(&manifest.segments, segment, local, vectors) {
-            let record = of.record(local)?;
-            let counts = &mut manifest.counts;
-            counts.pairs = counts.pairs.saturating_sub(1);
-            counts.captions = counts.captions.saturating_sub(record.captions.len() as u64);
-            untally(&mut manifest.sources, record.meta_text("source"));
-            untally(&mut manifest.licences, Record::licence(&record));
-            removed.push(record.id);
-        }
-    }
-    let sums: Vec<_> = live
-        .segments()
-        .iter()
-        .map(|s: &Segment| Sides::of(|modality| s.sum(modality)))
-        .collect();
-    gone.drop_empty(&mut manifest.segments, &sums);
-    manifest.parent = Some(live.manifest().generation);
-    manifest.restored = None;
-    Ok(Next {
-        manifest,
-        tombstones: Some(gone),
-        command: "anchors remove",
-        detail: String::new(),
-        moved: (0, removed.len() as u64),
-        ids: (Vec::new(), removed),
-    })
-}
-
-fn untally(tally: &mut BTreeMap<String, u64>, value: Option<String>) {
-    let Some(value) = value else { return };
-    if let Some(n) = tally.get_mut(&value) {
-        *n = n.saturating_sub(1);
-        if *n == 0 {
-            tally.remove(&value);
-        }
-    }
 }
 
 fn few(ids: &[String]) -> String {

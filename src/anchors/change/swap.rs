@@ -4,12 +4,16 @@ use std::path::Path;
 
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::error::{AnchorsError, if_whole};
-use crate::anchors::stored::history::{self, Change};
-use crate::anchors::stored::manifest::{self, Manifest, SegmentEntry};
+use crate::anchors::stored::change_record::Change;
+use crate::anchors::stored::history;
+use crate::anchors::stored::layout;
+use crate::anchors::stored::left_out;
+use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
+use crate::anchors::stored::publish;
 use crate::anchors::stored::segment::{self, Segment};
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::tombstones::Tombstones;
-use crate::anchors::stored::{content, publish};
+use crate::anchors::stored::witness;
 use crate::disk as fs;
 
 /// Where the content comes from.
@@ -41,7 +45,7 @@ pub fn swap(
     match target {
         // It goes on from where the content was, so twice goes two changes back.
         Target::Previous => {
-            let live = if_whole(Manifest::read(set, &manifest::name(current)))?;
+            let live = if_whole(Manifest::read(set, &layout::generation_name(current)))?;
             let generation = previous(set, live.as_ref(), current)?;
             restore(writer, generation, "rollback", |parent| parent)
         }
@@ -87,7 +91,7 @@ fn restore(
 }
 
 fn previous(set: &Path, live: Option<&Manifest>, current: u64) -> Result<u64, AnchorsError> {
-    let kept = manifest::kept(set)?;
+    let kept = witness::kept(set)?;
     let wanted = match live {
         Some(live) => live.parent,
         // What came before it cannot be asked of a damaged manifest.
@@ -118,7 +122,7 @@ fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, A
             bring(&set, segment, entry)?;
         }
         // A segment that both had already keeps the list that it has here.
-        manifest.counts.skipped = content::left_out(&set, &manifest.segments)?;
+        manifest.counts.skipped = left_out::left_out(&set, &manifest.segments)?;
     }
     writer.mark("link");
     manifest.parent = Some(current);
@@ -160,16 +164,16 @@ pub(crate) fn with_source(change: &Change, name: impl Fn(&str) -> String) -> Opt
 
 /// Gives a segment of another set a place in `set`.
 fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
-    let folder = segment::folder(set);
+    let folder = layout::segments_folder(set);
     let destination = folder.join(&entry.id);
     fs::create_dir_all(&folder)?;
-    if content::is_whole(&destination, entry)? {
+    if segment::is_whole(&destination, entry)? {
         // Its writer may have been killed before its name was durable.
         return Ok(fs::sync_folder(&folder)?);
     }
     fs::step(&folder)?;
     let hidden = tempfile::Builder::new()
-        .prefix(segment::BRINGING)
+        .prefix(layout::BRINGING)
         .tempdir_in(&folder)?;
     for file in fs::names(segment.path())? {
         // A writer of the other set may be replacing a file of this one.

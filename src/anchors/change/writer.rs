@@ -15,14 +15,17 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::recover;
-use crate::anchors::care::aside;
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::history::{self, Change};
-use crate::anchors::stored::manifest::{self, Manifest, TombstonesEntry};
+use crate::anchors::stored::change_record;
+use crate::anchors::stored::change_record::Change;
+use crate::anchors::stored::history;
+use crate::anchors::stored::layout;
+use crate::anchors::stored::manifest::{Manifest, TombstonesEntry};
 use crate::anchors::stored::publish::{self, WriteLock};
-use crate::anchors::stored::segment::{self, Segment};
+use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::tombstones::Tombstones;
+use crate::anchors::stored::witness;
 use crate::anchors::stored::{content, log, place};
 use crate::disk as fs;
 
@@ -285,20 +288,22 @@ fn prepare(
     };
     if options.dry_run {
         (change.added_ids, change.removed_ids) = next.ids;
-        change.added_ids.truncate(history::INLINE_IDS);
-        change.removed_ids.truncate(history::INLINE_IDS);
+        change.added_ids.truncate(change_record::INLINE_IDS);
+        change.removed_ids.truncate(change_record::INLINE_IDS);
         return Ok((receipt(change), None));
     }
-    fs::create_dir_all(&manifest::folder(set))?;
+    fs::create_dir_all(&layout::generations_folder(set))?;
     change.note_ids(set, &next.ids.0, &next.ids.1)?;
     if let Some(tombstones) = next.tombstones {
         manifest.tombstones = None;
         if tombstones.count() > 0 {
-            let name = manifest::name(manifest.generation);
-            let file = format!("{name}{}", manifest::TOMBSTONES);
-            tombstones.write(&manifest::folder(set).join(&file))?;
+            let name = layout::generation_name(manifest.generation);
+            let file = format!("{name}{}", layout::TOMBSTONES);
+            tombstones.write(&layout::generations_folder(set).join(&file))?;
             manifest.tombstones = Some(TombstonesEntry {
-                checksum: Some(content::header(&manifest::folder(set).join(&file))?),
+                checksum: Some(content::header(
+                    &layout::generations_folder(set).join(&file),
+                )?),
                 file,
                 removed: tombstones.count(),
             });
@@ -306,7 +311,8 @@ fn prepare(
     }
     // An older program named no files: those that are named now must be the segment's own.
     for entry in manifest.segments.iter_mut().filter(|e| e.files.is_empty()) {
-        let segment = Segment::open_alone(&segment::folder(set).join(&entry.id), entry.pairs)?;
+        let segment =
+            Segment::open_alone(&layout::segments_folder(set).join(&entry.id), entry.pairs)?;
         if segment.content_name()? == entry.id {
             entry.files = content::files(segment.path())?;
         }
@@ -337,13 +343,13 @@ fn sweep(set: &Path) -> Result<(), AnchorsError> {
     // While all manifests are there.
     recover::segments(set)?;
     let live = publish::live_number(set)?;
-    let generations = manifest::folder(set);
-    fs::sweep_hidden(set, |name| name == publish::CURRENT)?;
-    fs::sweep_hidden(&generations, place::in_generations)?;
+    let generations = layout::generations_folder(set);
+    fs::sweep_hidden(set, |name| name == layout::CURRENT)?;
+    fs::sweep_hidden(&generations, layout::in_generations)?;
     // Left by a purge.
-    fs::remove_hidden(&set.join(format!("{}{}", fs::REMOVING, aside::DAMAGED)))?;
+    fs::remove_hidden(&set.join(format!("{}{}", fs::REMOVING, layout::DAMAGED)))?;
     for name in fs::names(&generations)? {
-        if place::generation_of(&name).is_some_and(|n| n > live) {
+        if layout::generation_of(&name).is_some_and(|n| n > live) {
             fs::remove_file(&generations.join(name))?;
         }
     }
@@ -357,7 +363,7 @@ fn sweep(set: &Path) -> Result<(), AnchorsError> {
 /// # Errors
 /// When the disk refuses; nothing that a kept generation uses is gone then.
 pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
-    let kept = manifest::kept(set)?;
+    let kept = witness::kept(set)?;
     let newest = kept.len().saturating_sub(keep.max(1));
     let live = Manifest::read(set, &publish::current(set)?)?;
     let wanted = |n: &u64| kept[newest..].contains(n) || (keep > 1 && live.parent == Some(*n));
@@ -367,7 +373,7 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
     // What a missing or damaged manifest uses is not known, so nothing of that may go.
     let mut all_read = !log::lacks_manifest(set)?;
     for generation in stay {
-        let name = manifest::name(generation);
+        let name = layout::generation_name(generation);
         match Manifest::read(set, &name) {
             Ok(manifest) => {
                 files.insert(format!("{name}.json"));
@@ -377,8 +383,11 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
             Err(_) => all_read = false,
         }
     }
-    let folder = manifest::folder(set);
-    let manifest = |name: &String| name.strip_suffix(".json").and_then(manifest::number);
+    let folder = layout::generations_folder(set);
+    let manifest = |name: &String| {
+        name.strip_suffix(".json")
+            .and_then(layout::generation_number)
+    };
     // Manifests before what they name: a kept one that comes back after a power cut would lack it.
     let (manifests, others): (Vec<String>, Vec<String>) = fs::names(&folder)?
         .into_iter()
@@ -388,14 +397,15 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
         .filter(|name| manifest(name).is_some_and(|n| go.contains(&n)));
     let others = others
         .into_iter()
-        .filter(|name| all_read && !files.contains(name) && place::in_generations(name));
+        .filter(|name| all_read && !files.contains(name) && layout::in_generations(name));
     let remove_file = |path: &Path| Ok(fs::remove_file(path)?);
     remove_all(&folder, manifests.collect(), remove_file)?;
     remove_all(&folder, others.collect(), remove_file)?;
-    let folder = segment::folder(set);
+    let folder = layout::segments_folder(set);
     // What has a hidden name and stayed until now is needed, or another process is at it; what has none
     // of a segment was put there by somebody else.
-    let gone = |name: &String| all_read && !segments.contains(name) && segment::is_name(name);
+    let gone =
+        |name: &String| all_read && !segments.contains(name) && layout::is_segment_name(name);
     let names = fs::names(&folder)?.into_iter().filter(gone);
     remove_all(&folder, names.collect(), place::remove_segment)
 }

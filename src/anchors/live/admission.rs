@@ -15,8 +15,9 @@ use super::stamp::{FileStamp, stamp};
 use super::warm::warm;
 use crate::anchors::care::sound;
 use crate::anchors::search::searcher::SetSpace;
-use crate::anchors::stored::manifest::{self, Manifest};
-use crate::anchors::stored::{content, publish, segment, witness};
+use crate::anchors::stored::layout;
+use crate::anchors::stored::manifest::Manifest;
+use crate::anchors::stored::{publish, witness};
 use crate::anchors::{AnchorSet, AnchorsError};
 use crate::encode::EncoderIdentity;
 use crate::modality::Modality;
@@ -93,7 +94,7 @@ impl Admission {
         let set = timed(&mut phases.open, || {
             self.follow_current(|name| {
                 let set = AnchorSet::open(&self.path)?;
-                let opened = manifest::name(set.manifest().generation);
+                let opened = layout::generation_name(set.manifest().generation);
                 if opened == name {
                     return Ok(set);
                 }
@@ -123,7 +124,7 @@ impl Admission {
         };
         let tried = publish::current(&self.path).ok();
         for generation in witness::look(&self.path)?.published {
-            let name = manifest::name(generation);
+            let name = layout::generation_name(generation);
             if tried.as_ref() == Some(&name) {
                 continue;
             }
@@ -164,7 +165,7 @@ impl Admission {
     /// Lets go of the previous generation once a writer has removed its files: only then does the
     /// disk get its space back.
     pub(super) fn forget_removed(&mut self) {
-        let folder = segment::folder(&self.path);
+        let folder = layout::segments_folder(&self.path);
         let exists = |snapshot: &Arc<Snapshot>| {
             let segments = &snapshot.set().manifest().segments;
             segments.iter().all(|entry| folder.join(&entry.id).is_dir())
@@ -220,14 +221,14 @@ impl Admission {
     }
 
     fn verify(&mut self, set: &AnchorSet) -> Result<(), AnchorsError> {
-        let folder = segment::folder(&self.path);
+        let folder = layout::segments_folder(&self.path);
         for (entry, segment) in set.manifest().segments.iter().zip(set.segments()) {
             let stamp = stamp(&folder.join(&entry.id))?;
             if self.verified.get(&entry.id) != Some(&stamp) {
                 segment.verify()?;
                 // Without checksums in the manifest only the content tells whose files these are.
                 if entry.files.is_empty() {
-                    content::is_own(segment, entry)?;
+                    segment.is_own(entry)?;
                 }
                 self.verified.insert(entry.id.clone(), stamp);
             }

@@ -10,9 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::history::{self, Change};
+use super::change_record;
+use super::change_record::Change;
+use super::layout;
 use super::manifest::{self, Manifest};
-use crate::anchors::care::aside;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 
@@ -83,7 +84,7 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
 /// # Errors
 /// When the system refuses to let it be read.
 pub(crate) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), AnchorsError> {
-    let path = history::log_path(set);
+    let path = layout::log_path(set);
     let wrong = |what: String| AnchorsError::NeedsRepair {
         path: path.clone(),
         set: set.to_owned(),
@@ -111,12 +112,28 @@ pub(crate) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), Anch
     Ok((lines, findings))
 }
 
+/// The newest record of the log that can be read, and whether it has a checksum.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(crate) fn last(set: &Path) -> Result<Option<(u64, bool)>, AnchorsError> {
+    let path = layout::log_path(set);
+    let read = fs_err::read(&path).map_err(|error| AnchorsError::of_file(&path, error));
+    let Some(text) = if_whole(read)? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(&text);
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let last = whole.lines().rev().find_map(|line| parse(line).ok());
+    Ok(last.map(|last| (last.change.generation, last.checked)))
+}
+
 /// Writes the log anew.
 ///
 /// # Errors
 /// When the disk refuses.
 pub(crate) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
-    let path = history::log_path(set);
+    let path = layout::log_path(set);
     let mut text = String::new();
     for of in lines {
         let written = line(&of.change, of.keep).map_err(|reason| AnchorsError::Manifest {
@@ -126,7 +143,7 @@ pub(crate) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
         text.push_str(&written);
         text.push('\n');
     }
-    fs::create_dir_all(&history::folder(set))?;
+    fs::create_dir_all(&layout::log_folder(set))?;
     Ok(fs::write_atomically(&path, text.as_bytes())?)
 }
 
@@ -166,7 +183,7 @@ fn verify_lines(
     read_whole: bool,
 ) -> Result<Vec<AnchorsError>, AnchorsError> {
     let mut findings = Vec::new();
-    let path = history::log_path(set);
+    let path = layout::log_path(set);
     let wrong = |what: String| AnchorsError::NeedsRepair {
         path: path.clone(),
         set: set.to_owned(),
@@ -217,7 +234,8 @@ fn verify_lines(
     };
     for n in lacking.into_iter().filter(|n| *n <= live) {
         findings.push(AnchorsError::Damaged {
-            path: manifest::folder(set).join(format!("{}.json", manifest::name(n))),
+            path: layout::generations_folder(set)
+                .join(format!("{}.json", layout::generation_name(n))),
             what: "the log says that this generation is kept, but its manifest is missing".into(),
         });
     }
@@ -225,10 +243,10 @@ fn verify_lines(
 }
 
 /// The records that sound manifests hold, up to the live one.
-fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, AnchorsError> {
+pub(crate) fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, AnchorsError> {
     let mut recorded = BTreeMap::new();
     for n in manifest::list(set)?.into_iter().filter(|n| *n <= live) {
-        let manifest = if_whole(Manifest::read(set, &manifest::name(n)))?;
+        let manifest = if_whole(Manifest::read(set, &layout::generation_name(n)))?;
         recorded.extend(manifest.and_then(|manifest| Some((n, manifest.change?))));
     }
     Ok(recorded)
@@ -236,7 +254,7 @@ fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, AnchorsError
 
 /// Whether a line tells what the manifest does. What a purge takes out of a line (names of pairs, what
 /// was asked for, licences) may differ in one that has a checksum, or that names a pair by its hash.
-fn same(line: &LogLine, manifest: &Change) -> bool {
+pub(crate) fn same(line: &LogLine, manifest: &Change) -> bool {
     let kept = |c: &Change| Change {
         detail: String::new(),
         added_ids: Vec::new(),
@@ -260,14 +278,14 @@ fn same(line: &LogLine, manifest: &Change) -> bool {
 }
 
 /// The list of ids that a record names is there, and names as many as it says.
-fn ids_sound(set: &Path, change: &Change) -> Result<(), AnchorsError> {
+pub(crate) fn ids_sound(set: &Path, change: &Change) -> Result<(), AnchorsError> {
     if change.ids_file.is_none() {
         return Ok(());
     }
-    let found = history::read_ids(set, change.generation)?.len() as u64;
+    let found = change_record::read_ids(set, change.generation)?.len() as u64;
     if found != change.added + change.removed {
         return Err(AnchorsError::Damaged {
-            path: history::folder(set).join(history::ids_name(change.generation)),
+            path: layout::log_folder(set).join(layout::id_list_name(change.generation)),
             what: format!(
                 "it names {found} pairs, the record {}",
                 change.added + change.removed
@@ -295,7 +313,7 @@ fn kept(lines: &[LogLine]) -> BTreeSet<u64> {
 }
 
 /// The generations that are kept by what the log says, and whose manifests are missing.
-fn lacking(set: &Path, lines: &[LogLine]) -> Result<BTreeSet<u64>, AnchorsError> {
+pub(crate) fn lacking(set: &Path, lines: &[LogLine]) -> Result<BTreeSet<u64>, AnchorsError> {
     let there: BTreeSet<u64> = manifest::list(set)?.into_iter().collect();
     Ok(kept(lines).difference(&there).copied().collect())
 }
@@ -312,88 +330,4 @@ pub(crate) fn lacks_manifest(set: &Path) -> Result<bool, AnchorsError> {
 fn given_up_for(change: &Change) -> Option<u64> {
     let of = change.detail.strip_prefix("content of generation ");
     of.filter(|_| change.command == "repair")?.parse().ok()
-}
-
-/// The command of a record that stands for a lost one.
-const LOST: &str = "unknown";
-
-fn lost(generation: u64) -> Change {
-    Change {
-        generation,
-        command: LOST.to_owned(),
-        detail: "the record was lost".to_owned(),
-        ..Change::default()
-    }
-}
-
-/// Adds the record that stands for a lost one where neither the manifest of `live` nor the log has one;
-/// returns what was done.
-///
-/// # Errors
-/// When the disk refuses.
-pub(crate) fn note_lost(set: &Path, live: u64) -> Result<Option<String>, AnchorsError> {
-    if history::pairs_of(set, live)?.is_some() {
-        return Ok(None);
-    }
-    history::append(set, &lost(live), None)?;
-    Ok(Some(format!(
-        "the record of generation {live} is lost, and the log says so"
-    )))
-}
-
-/// Makes the log tell what it must: lost and damaged records come back from manifests; where there is
-/// none, a record says so. Lists of ids that are damaged are put aside, and manifests that are gone
-/// are no longer said to be kept. Returns what was done.
-///
-/// # Errors
-/// When the disk refuses.
-pub(crate) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError> {
-    let found = verify(set, live)?;
-    if found.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mended: Vec<String> = found.iter().map(AnchorsError::without_advice).collect();
-    let manifests = recorded(set, live)?;
-    let (read, _) = read(set)?;
-    let mut lines: BTreeMap<u64, LogLine> = BTreeMap::new();
-    for line in read {
-        let n = line.change.generation;
-        let other = manifests.get(&n).is_some_and(|m| !same(&line, m));
-        if n <= live && !other {
-            lines.entry(n).or_insert(line);
-        }
-    }
-    for (&n, change) in &manifests {
-        lines.entry(n).or_insert_with(|| LogLine {
-            change: change.clone(),
-            keep: None,
-            checked: true,
-        });
-    }
-    if manifests.is_empty() && lines.is_empty() {
-        return Ok(Vec::new());
-    }
-    for n in 1..live {
-        lines.entry(n).or_insert_with(|| LogLine {
-            change: lost(n),
-            keep: None,
-            checked: true,
-        });
-    }
-    let mut lines: Vec<LogLine> = lines.into_values().collect();
-    for line in &mut lines {
-        if if_whole(ids_sound(set, &line.change))?.is_none() {
-            let name = history::ids_name(line.change.generation);
-            aside::put(set, &history::folder(set), &name)?;
-            line.change.ids_file = None;
-            line.change.detail.push_str(" (the list of ids was lost)");
-        }
-    }
-    let gone = lacking(set, &lines)?.pop_last();
-    if let (Some(gone), Some(last)) = (gone, lines.last_mut()) {
-        last.keep = Some(last.change.generation.saturating_sub(gone).max(1));
-    }
-    aside::keep(set, &history::folder(set), history::LOG)?;
-    write(set, &lines)?;
-    Ok(mended)
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::history::Change;
+use super::change_record::Change;
+use super::layout;
 use super::plan::SearchPlan;
 use crate::anchors::error::AnchorsError;
 use crate::encode::EncoderEntry;
@@ -112,30 +113,13 @@ pub struct Counts {
     pub skipped: u64,
 }
 
-/// The folder of manifests in a set.
-pub fn folder(set: &Path) -> PathBuf {
-    set.join("generations")
-}
-
-/// The file name of a generation: `g000001`.
-pub fn name(generation: u64) -> String {
-    format!("g{generation:06}")
-}
-
-/// The generation that a file name names.
-pub fn number(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix('g')?;
-    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| digits.parse().ok())?
-}
-
 impl Manifest {
     /// Reads the manifest of the generation called `name` in `set`.
     ///
     /// # Errors
     /// When the file cannot be read, is not a manifest, or has a newer format.
     pub fn read(set: &Path, name: &str) -> Result<Self, AnchorsError> {
-        let path = folder(set).join(format!("{name}.json"));
+        let path = layout::generations_folder(set).join(format!("{name}.json"));
         let bytes = fs_err::read(&path).map_err(|e| AnchorsError::of_file(&path, e))?;
         let read: Result<Self, _> = serde_json::from_slice(&bytes);
         let head = serde_json::from_slice::<Head>(&bytes);
@@ -156,7 +140,7 @@ impl Manifest {
             path: path.clone(),
             reason,
         })?;
-        let what = match (manifest.checksum == sum, number(name)) {
+        let what = match (manifest.checksum == sum, layout::generation_number(name)) {
             (false, _) => "its checksum does not agree".to_owned(),
             (true, n) if n != Some(manifest.generation) => {
                 format!("it says that it is generation {}", manifest.generation)
@@ -200,11 +184,15 @@ impl Manifest {
         let Some(entry) = &self.tombstones else {
             return Ok(None);
         };
-        let named = entry.file.strip_suffix(TOMBSTONES).and_then(number);
+        let named = entry
+            .file
+            .strip_suffix(layout::TOMBSTONES)
+            .and_then(layout::generation_number);
         match named {
-            Some(_) => Ok(Some(folder(set).join(&entry.file))),
+            Some(_) => Ok(Some(layout::generations_folder(set).join(&entry.file))),
             None => Err(AnchorsError::Damaged {
-                path: folder(set).join(format!("{}.json", name(self.generation))),
+                path: layout::generations_folder(set)
+                    .join(format!("{}.json", layout::generation_name(self.generation))),
                 what: format!(
                     "{:?} is not the name of a file of removed pairs",
                     entry.file
@@ -214,8 +202,6 @@ impl Manifest {
     }
 }
 
-/// The ending of the names of files of removed pairs.
-pub const TOMBSTONES: &str = ".del";
 const CHECKSUM_DIGITS: usize = 64;
 
 /// The digits of the checksum in a manifest's file.
@@ -243,23 +229,11 @@ fn checksum(mut bytes: Vec<u8>) -> String {
 /// # Errors
 /// When the folder cannot be read.
 pub fn list(set: &Path) -> Result<Vec<u64>, AnchorsError> {
-    let names = crate::disk::names(&folder(set))?;
+    let names = crate::disk::names(&layout::generations_folder(set))?;
     let mut numbers: Vec<u64> = names
         .iter()
-        .filter_map(|n| number(n.strip_suffix(".json")?))
+        .filter_map(|n| layout::generation_number(n.strip_suffix(".json")?))
         .collect();
     numbers.sort_unstable();
     Ok(numbers)
-}
-
-/// The generations that are kept: those in [`list`] up to the live one. What comes after it was
-/// never published.
-///
-/// # Errors
-/// When the folder is not a set or cannot be read.
-pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
-    let live = super::publish::live_number(set)?;
-    let mut kept = list(set)?;
-    kept.retain(|&n| n <= live);
-    Ok(kept)
 }

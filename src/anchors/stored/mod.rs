@@ -2,25 +2,31 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `layout` | the names of a set's files and folders |
+//! | [`layout`] | the names of a set's files and folders |
 //! | [`place`] | where a set lies, and what in its folder is its own |
 //! | [`manifest`] | what a generation is made of |
 //! | [`segment`] | the immutable files of some pairs |
 //! | [`records`] | what is known of a pair besides its vectors |
 //! | [`products`] | the sums of products of a segment's vectors |
-//! | `content` | what files a segment must have, and whether they are its own |
+//! | `content` | what files a segment must have |
+//! | `left_out` | the rows that sources had and a set has not |
+//! | `sealed_lines` | lines that have checksums |
 //! | `takeover` | what a segment that is written again keeps of the old one |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
 //! | [`tombstones`] | which pairs of the segments are removed, as a file |
 //! | `rows` | which pairs are live, and their numbers |
+//! | [`change_record`] | the record of one change |
 //! | [`history`] | the log of changes |
 //! | `log` | the lines of the log: checksums, and what they must tell |
 //! | [`witness`] | which generation is live, by `CURRENT`, the log and the manifests |
 //! | [`publish`] | how a generation goes live, whole or not at all |
 //! | [`set`] | an opened set |
 
+pub mod change_record;
 pub(crate) mod content;
 pub mod history;
+pub mod layout;
+pub(crate) mod left_out;
 pub(crate) mod log;
 pub mod manifest;
 pub mod place;
@@ -29,6 +35,7 @@ pub mod products;
 pub mod publish;
 pub mod records;
 pub(crate) mod rows;
+pub(crate) mod sealed_lines;
 pub mod segment;
 pub mod set;
 pub(crate) mod takeover;

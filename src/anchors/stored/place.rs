@@ -5,12 +5,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::publish::{CURRENT, LOCK};
-use super::{history, manifest, products, segment};
-use crate::anchors::care::aside;
+use super::layout;
+use super::manifest;
 use crate::anchors::error::AnchorsError;
 use crate::disk as fs;
-use crate::disk::{REMOVING, name_to_come};
+use crate::disk::name_to_come;
 
 /// Refuses a file or folder that lies, or would lie, in an anchor set.
 ///
@@ -60,8 +59,11 @@ fn real_place(path: &Path) -> Result<PathBuf, AnchorsError> {
 /// Whether a folder is an anchor set, also one that lost a part. Other programs have files that are
 /// called `CURRENT` too.
 fn is_set(folder: &Path) -> bool {
-    let parts = [manifest::folder(folder), segment::folder(folder)];
-    let names = || folder.join(CURRENT).symlink_metadata().is_ok();
+    let parts = [
+        layout::generations_folder(folder),
+        layout::segments_folder(folder),
+    ];
+    let names = || folder.join(layout::CURRENT).symlink_metadata().is_ok();
     names() && parts.iter().any(|part| part.is_dir())
         || manifest::list(folder).is_ok_and(|found| !found.is_empty())
 }
@@ -73,11 +75,11 @@ fn is_set(folder: &Path) -> bool {
 pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
     type IsOwn = fn(&str) -> bool;
     let folders: [(&str, IsOwn); 5] = [
-        ("", in_set),
-        ("generations", in_generations),
-        ("log", in_log),
-        ("segments", segment::is_own_name),
-        (aside::DAMAGED, aside::is_own_name),
+        ("", layout::in_set),
+        ("generations", layout::in_generations),
+        ("log", layout::in_log),
+        ("segments", layout::in_segments),
+        (layout::DAMAGED, layout::in_damaged),
     ];
     let mut foreign = Vec::new();
     for (folder, is_own) in folders {
@@ -88,11 +90,11 @@ pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
         for name in fs::names(&path)? {
             // A file of that name is none that a repair writes.
             let is_file =
-                path == set && name == aside::DAMAGED && !fs::has_folder(&path.join(&name))?;
+                path == set && name == layout::DAMAGED && !fs::has_folder(&path.join(&name))?;
             let is_temporary = name_to_come(&name).is_some_and(is_own);
             if is_file || !is_temporary && !is_own(&name) {
                 foreign.push(Path::new(folder).join(name).display().to_string());
-            } else if segment::is_name(aside::old_name(&name)) {
+            } else if layout::is_segment_name(layout::old_name(&name)) {
                 let held = foreign_in_segment(&path.join(&name))?.into_iter();
                 foreign.extend(held.map(|of| format!("{folder}/{name}/{of}")));
             }
@@ -111,7 +113,7 @@ pub(crate) fn foreign_in_segment(folder: &Path) -> Result<Vec<String>, AnchorsEr
         return Ok(Vec::new());
     }
     let mut names = fs::names(folder)?;
-    names.retain(|name| !in_segment(name));
+    names.retain(|name| !layout::in_segment(name));
     Ok(names)
 }
 
@@ -123,50 +125,13 @@ pub(crate) fn remove_segment(folder: &Path) -> Result<(), AnchorsError> {
     if foreign_in_segment(folder)?.is_empty() {
         return Ok(fs::remove_dir_all(folder)?);
     }
-    for name in fs::names(folder)?.iter().filter(|name| in_segment(name)) {
+    for name in fs::names(folder)?
+        .iter()
+        .filter(|name| layout::in_segment(name))
+    {
         fs::remove_hidden(&folder.join(name))?;
     }
     Ok(fs::sync_folder(folder)?)
-}
-
-fn in_segment(name: &str) -> bool {
-    use segment::{IMAGE, IMAGE_GRAPH, MOMENTS, PAIRS, SKIPPED, TEXT, TEXT_GRAPH};
-    const FILES: [&str; 8] = [
-        IMAGE,
-        TEXT,
-        IMAGE_GRAPH,
-        TEXT_GRAPH,
-        PAIRS,
-        MOMENTS,
-        SKIPPED,
-        products::NAME,
-    ];
-    FILES.contains(&name_to_come(name).unwrap_or(name))
-}
-
-fn in_set(name: &str) -> bool {
-    const FOLDERS: [&str; 3] = ["generations", "log", "segments"];
-    let removing = name.strip_prefix(REMOVING);
-    [CURRENT, LOCK].contains(&name)
-        || FOLDERS.contains(&name)
-        || removing.unwrap_or(name) == aside::DAMAGED
-}
-
-/// Manifests and files of removed pairs.
-pub(crate) fn in_generations(name: &str) -> bool {
-    generation_of(name).is_some()
-}
-
-/// The generation of a manifest or a file of removed pairs, by its name.
-pub(crate) fn generation_of(name: &str) -> Option<u64> {
-    let stem = name.strip_suffix(".json");
-    let stem = stem.or(name.strip_suffix(manifest::TOMBSTONES));
-    stem.and_then(manifest::number)
-}
-
-pub(crate) fn in_log(name: &str) -> bool {
-    let ids = name.strip_suffix(".ids.jsonl").and_then(manifest::number);
-    name == history::LOG || ids.is_some()
 }
 
 #[cfg(test)]

@@ -142,13 +142,14 @@ pub fn of_vectors(vectors: Sides<&VectorSet>) -> Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anchors::stored::layout;
 
     const DIMS: Sides<usize> = Sides { image: 3, text: 2 };
 
     #[test]
     fn moments_come_back_as_they_were_and_damage_is_seen() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(NAME);
+        let path = folder.path().join(layout::PRODUCTS);
         assert_eq!(read(&path, DIMS, 2).unwrap(), None);
         let mut moments = Moments::new(DIMS);
         moments.add(Sides {

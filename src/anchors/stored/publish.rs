@@ -10,26 +10,22 @@ use std::time::Duration;
 
 use fs_err::{File, OpenOptions};
 
+use super::layout;
 use super::manifest::{self, Manifest};
 use super::{place, witness};
 use crate::anchors::error::AnchorsError;
 use crate::disk as fs;
 use crate::disk::fault;
 
-/// The file that names the live generation.
-pub const CURRENT: &str = "CURRENT";
 /// What stands in the names of hidden folders of builds, between a dot with the set's name and a random end.
 pub(crate) const BUILDING: &str = ".building-";
-/// The file that a writer holds locked.
-pub(crate) const LOCK: &str = "LOCK";
-
 /// The name of the live generation of `set`, as all witnesses have it.
 ///
 /// # Errors
 /// [`AnchorsError::NotASet`] when the folder is missing or no set; [`AnchorsError::NeedsRepair`] when
 /// `CURRENT` is not to be believed ([`witness`]).
 pub fn current(set: &Path) -> Result<String, AnchorsError> {
-    Ok(manifest::name(live_number(set)?))
+    Ok(layout::generation_name(live_number(set)?))
 }
 
 /// The number of the live generation of `set`.
@@ -45,8 +41,8 @@ pub(crate) fn live_number(set: &Path) -> Result<u64, AnchorsError> {
 /// # Errors
 /// When a file cannot be written; the old generation is then still the live one.
 pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
-    let name = manifest::name(manifest.generation);
-    let folder = manifest::folder(set);
+    let name = layout::generation_name(manifest.generation);
+    let folder = layout::generations_folder(set);
     fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{name}.json"));
     let json = manifest
@@ -57,7 +53,7 @@ pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
         })?;
     fs::write_atomically(&path, &json)?;
     Ok(fs::write_atomically(
-        &set.join(CURRENT),
+        &set.join(layout::CURRENT),
         witness::line(&name, manifest::checksum_in(&json).as_deref()).as_bytes(),
     )?)
 }
@@ -75,7 +71,7 @@ impl WriteLock {
     /// [`AnchorsError::Locked`] with process and host of the holder.
     pub fn acquire(set: &Path) -> Result<Self, AnchorsError> {
         fault::arm();
-        let path = set.join(LOCK);
+        let path = set.join(layout::LOCK);
         fs::step(&path)?;
         let options = OpenOptions::new()
             .read(true)
@@ -179,7 +175,7 @@ impl NewSet {
                 .tempdir_in(parent)?;
             tries += 1;
             match WriteLock::acquire(folder.path()) {
-                Ok(lock) if fs::found(&folder.path().join(LOCK))?.is_some() => {
+                Ok(lock) if fs::found(&folder.path().join(layout::LOCK))?.is_some() => {
                     return Ok(Self {
                         folder,
                         _lock: lock,
@@ -292,7 +288,7 @@ mod tests {
                 "" => String::new(),
                 line => format!("{line}{}\n", host()),
             };
-            fs_err::write(set.path().join(LOCK), line).unwrap();
+            fs_err::write(set.path().join(layout::LOCK), line).unwrap();
             let refused = WriteLock::acquire(set.path()).unwrap_err().to_string();
             assert!(refused.contains("writing to this set;"), "{refused}");
         }
@@ -350,7 +346,7 @@ mod tests {
         let says = |p: &Path| current(p).unwrap_err().to_string();
         assert!(says(folder.path()).contains("no file CURRENT"));
         assert!(says(&folder.path().join("none")).contains("no such folder"));
-        fs_err::write(folder.path().join(CURRENT), b"../../etc").unwrap();
+        fs_err::write(folder.path().join(layout::CURRENT), b"../../etc").unwrap();
         assert!(says(folder.path()).contains("does not name a generation"));
     }
 }

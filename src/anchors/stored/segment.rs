@@ -13,11 +13,13 @@
 //!
 //! The id is derived from the content: the same pairs with the same vectors make the same segment.
 
+mod content_hash;
 mod sums;
 mod writer;
 
 use std::path::{Path, PathBuf};
 
+use super::layout;
 use asif_index::{Graph, VectorSet};
 
 use super::manifest::{Manifest, SegmentEntry};
@@ -26,57 +28,21 @@ use super::records::{Record, Records};
 use super::{content, products};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
-use crate::disk::{REMOVING, REPLACED};
 use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
+use content_hash::ContentHash;
 use sums::read_sums;
-use writer::ContentHash;
 pub use writer::SegmentWriter;
-
-pub(crate) const IMAGE: &str = "image.vec";
-pub(crate) const TEXT: &str = "text.vec";
-pub(crate) const IMAGE_GRAPH: &str = "image.graph";
-pub(crate) const TEXT_GRAPH: &str = "text.graph";
-pub(crate) const PAIRS: &str = "pairs.rec";
-pub(crate) const MOMENTS: &str = "moments.sum";
-/// The name of the list of rows that were left out.
-pub const SKIPPED: &str = "skipped.jsonl";
-
-/// The folder of segments in a set.
-pub fn folder(set: &Path) -> PathBuf {
-    set.join("segments")
-}
 
 /// Whether a graph lies in the folder of a segment, sound or not.
 ///
 /// # Errors
 /// When the system refuses to say.
 pub(crate) fn has_graphs(folder: &Path) -> Result<bool, AnchorsError> {
-    let [image, text] = [IMAGE_GRAPH, TEXT_GRAPH].map(|name| fs::found(&folder.join(name)));
+    let [image, text] =
+        [layout::IMAGE_GRAPH, layout::TEXT_GRAPH].map(|name| fs::found(&folder.join(name)));
     Ok(image?.is_some() || text?.is_some())
-}
-
-/// Whether a folder among the segments may be one: its name is of the form that segments have.
-pub(crate) fn is_name(name: &str) -> bool {
-    let digits = name.strip_prefix('s');
-    digits.is_some_and(|d| d.len() == 16 && d.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
-/// How the names begin that folders have while they are written, or brought from another set.
-const WRITING: &str = ".writing-";
-pub(crate) const BRINGING: &str = ".bringing-";
-
-/// Whether a name is one that writers give to what is no segment yet, or no more.
-pub(crate) fn is_hidden_name(name: &str) -> bool {
-    [WRITING, BRINGING, REMOVING, REPLACED]
-        .iter()
-        .any(|begin| name.starts_with(begin))
-}
-
-/// Whether a name among the segments is one that writers give.
-pub(crate) fn is_own_name(name: &str) -> bool {
-    is_name(name) || is_hidden_name(name)
 }
 
 /// The name of the segment in this folder by its content, if all its files are sound.
@@ -85,12 +51,30 @@ pub(crate) fn is_own_name(name: &str) -> bool {
 /// When the system refuses to let it be read.
 pub(crate) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> {
     let name = || {
-        let pairs = Records::open(&folder.join(PAIRS))?.len() as u64;
+        let pairs = Records::open(&folder.join(layout::PAIRS))?.len() as u64;
         let segment = Segment::open_alone(folder, pairs)?;
         segment.verify()?;
         segment.content_name()
     };
     if_whole(name())
+}
+
+/// Whether the segment of this entry lies in `folder`, to the last byte, with the files that it names.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(crate) fn is_whole(folder: &Path, entry: &SegmentEntry) -> Result<bool, AnchorsError> {
+    let named = content::CONTAINERS
+        .iter()
+        .filter(|n| entry.files.contains_key(**n));
+    for name in named {
+        if !fs::has_file(&folder.join(name))? {
+            return Ok(false);
+        }
+    }
+    let opened = Segment::open_alone(folder, entry.pairs);
+    let own = opened.and_then(|segment| segment.is_own(entry));
+    Ok(if_whole(own)?.is_some())
 }
 
 /// A segment, mapped.
@@ -115,7 +99,7 @@ impl Segment {
         entry: &SegmentEntry,
         manifest: &Manifest,
     ) -> Result<Self, AnchorsError> {
-        let path = folder(set).join(&entry.id);
+        let path = layout::segments_folder(set).join(&entry.id);
         let plain_name = entry.id.bytes().all(|b| b.is_ascii_alphanumeric());
         if !plain_name {
             let what = format!("{:?} is not the name of a segment", entry.id);
@@ -132,7 +116,7 @@ impl Segment {
             let what = format!("expected vectors of {expected:?} numbers, found {found:?}");
             return Err(AnchorsError::Damaged { path, what });
         }
-        content::check(&segment, entry)?;
+        segment.check(entry)?;
         segment.plans = Sides {
             image: entry.image_search.clone(),
             text: entry.text_search.clone(),
@@ -146,13 +130,13 @@ impl Segment {
     /// When a file is missing or damaged, or they do not fit each other.
     pub fn open_alone(path: &Path, pairs: u64) -> Result<Self, AnchorsError> {
         let path = path.to_owned();
-        let image = VectorSet::open(path.join(IMAGE))?;
-        let text = VectorSet::open(path.join(TEXT))?;
+        let image = VectorSet::open(path.join(layout::IMAGE))?;
+        let text = VectorSet::open(path.join(layout::TEXT))?;
         let graphs = Sides {
-            image: plan::open_graph(&path.join(IMAGE_GRAPH), &image)?,
-            text: plan::open_graph(&path.join(TEXT_GRAPH), &text)?,
+            image: plan::open_graph(&path.join(layout::IMAGE_GRAPH), &image)?,
+            text: plan::open_graph(&path.join(layout::TEXT_GRAPH), &text)?,
         };
-        let records = Records::open(&path.join(PAIRS))?;
+        let records = Records::open(&path.join(layout::PAIRS))?;
         let found = [image.len(), text.len(), records.len()].map(|n| n as u64);
         if found != [pairs; 3] {
             let what = format!("expected {pairs} pairs, found {found:?} in its files");
@@ -162,7 +146,7 @@ impl Segment {
             image: image.dim(),
             text: text.dim(),
         };
-        let sums = read_sums(&path.join(MOMENTS), dims, pairs)?;
+        let sums = read_sums(&path.join(layout::MOMENTS), dims, pairs)?;
         Ok(Self {
             path,
             image,
@@ -218,7 +202,7 @@ impl Segment {
     /// # Errors
     /// When the segment has a file of them and it is damaged.
     pub fn moments(&self) -> Result<Moments, AnchorsError> {
-        let path = self.path.join(products::NAME);
+        let path = self.path.join(layout::PRODUCTS);
         let stored = products::read(&path, self.dims(), self.len() as u64)?;
         Ok(stored
             .unwrap_or_else(|| products::of_vectors(Sides::of(|modality| self.vectors(modality)))))
@@ -255,9 +239,68 @@ impl Segment {
         for graph in self.graphs.iter().flatten() {
             graph.verify()?;
         }
-        let path = self.path.join(products::NAME);
+        let path = self.path.join(layout::PRODUCTS);
         products::read(&path, self.dims(), self.len() as u64)?;
         self.records.verify()
+    }
+
+    /// Whether the files are those that the entry names.
+    ///
+    /// # Errors
+    /// When one is another, and the content is another too.
+    pub(crate) fn check(&self, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+        let mut other = None;
+        for (name, sum) in &entry.files {
+            let path = self.path().join(name);
+            if content::CONTAINERS.contains(&name.as_str()) && content::header(&path)? != *sum {
+                other = Some(path);
+            }
+        }
+        match other {
+            Some(path) => self.is_own(entry).or_else(|error| {
+                let error = error.into_damage()?;
+                let what = format!("it is not the file that the manifest names ({error})");
+                Err(AnchorsError::Damaged { path, what })
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a segment to the last byte: its name is a hash of its records and vectors, its sums are
+    /// theirs.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub(crate) fn is_own(&self, entry: &SegmentEntry) -> Result<(), AnchorsError> {
+        let damaged = |path: &Path, what: String| AnchorsError::Damaged {
+            path: path.to_owned(),
+            what,
+        };
+        self.verify()?;
+        let name = self.content_name()?;
+        if name != entry.id {
+            let what = format!("its records and vectors are those of {name}");
+            return Err(damaged(self.path(), what));
+        }
+        for modality in Modality::BOTH {
+            let vectors = self.vectors(modality);
+            let mut sum = VectorSum::new(vectors.dim());
+            (0..self.len()).for_each(|i| sum.add(vectors.vector(i)));
+            if sum.sums() != self.sum(modality).sums() {
+                let what = format!("the stored sum of {modality} vectors is not their sum");
+                return Err(damaged(&self.path().join(layout::MOMENTS), what));
+            }
+        }
+        let path = self.path().join(layout::PRODUCTS);
+        if let Some(stored) = products::read(&path, self.dims(), self.len() as u64)? {
+            let mut moments = Moments::new(self.dims());
+            moments.add(Sides::of(|modality| self.vectors(modality).vectors()));
+            if stored != moments {
+                let what = "the stored sums of products are not those of the vectors".to_owned();
+                return Err(damaged(&path, what));
+            }
+        }
+        Ok(())
     }
 
     /// The name that its records and vectors give it.

@@ -1,18 +1,19 @@
 //! An opened anchor set: one generation, its segments mapped.
 
 mod encoders;
+mod without;
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::manifest::{self, Manifest};
+use super::layout;
+use super::manifest::Manifest;
 use super::records::Record;
 use super::segment::Segment;
 use super::tombstones::{Live, Tombstones};
 use super::{content, publish, witness};
 use crate::anchors::AnchorId;
-use crate::anchors::change::remove;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::encode::EncoderEntry;
 use crate::modality::{Modality, Sides};
@@ -79,7 +80,7 @@ impl AnchorSet {
     /// # Errors
     /// [`AnchorsError::NoGeneration`] when it is not; as [`open`](Self::open) otherwise.
     pub fn open_generation(path: &Path, generation: u64) -> Result<Self, AnchorsError> {
-        let kept = manifest::kept(path)?;
+        let kept = witness::kept(path)?;
         if !kept.contains(&generation) {
             let kept: Vec<String> = kept.iter().map(u64::to_string).collect();
             return Err(AnchorsError::NoGeneration {
@@ -88,7 +89,7 @@ impl AnchorSet {
                 kept: kept.join(", "),
             });
         }
-        Self::open_named(path, &manifest::name(generation))
+        Self::open_named(path, &layout::generation_name(generation))
     }
 
     /// Opens the live generation, or, when it is damaged, the newest kept one that is whole, and
@@ -100,14 +101,16 @@ impl AnchorSet {
     pub fn open_or_last_good(path: &Path) -> Result<(Self, Option<Fallback>), AnchorsError> {
         let damage = match Self::open(path).and_then(Self::read_whole) {
             Ok(set) => return Ok((set, None)),
-            Err(error @ AnchorsError::NotASet { .. }) if !manifest::folder(path).is_dir() => {
+            Err(error @ AnchorsError::NotASet { .. })
+                if !layout::generations_folder(path).is_dir() =>
+            {
                 return Err(error);
             }
             // What the system refuses to read is not damaged.
             Err(error) => error.into_damage()?,
         };
         for generation in witness::look(path)?.published {
-            let opened = Self::open_named(path, &manifest::name(generation));
+            let opened = Self::open_named(path, &layout::generation_name(generation));
             if let Some(set) = if_whole(opened.and_then(Self::read_whole))? {
                 return Ok((set, Some(Fallback { damage, generation })));
             }
@@ -127,7 +130,7 @@ impl AnchorSet {
         for (entry, segment) in entries.zip(&self.segments) {
             // Without checksums in the manifest only the content tells whose files these are.
             if entry.files.is_empty() {
-                content::is_own(segment, entry)?;
+                segment.is_own(entry)?;
             }
         }
         Ok(self)
@@ -144,8 +147,10 @@ impl AnchorSet {
     pub fn from_manifest(path: &Path, manifest: Manifest) -> Result<Self, AnchorsError> {
         if let Err(error) = manifest.space.validate() {
             return Err(AnchorsError::Damaged {
-                path: manifest::folder(path)
-                    .join(format!("{}.json", manifest::name(manifest.generation))),
+                path: layout::generations_folder(path).join(format!(
+                    "{}.json",
+                    layout::generation_name(manifest.generation)
+                )),
                 what: format!("its space makes no sense: {error}"),
             });
         }
@@ -170,24 +175,6 @@ impl AnchorSet {
             None => Tombstones::none(manifest.dims()),
         };
         Self::assemble(path, manifest, gone)
-    }
-
-    /// This set as it would be without the pairs in `rows`; nothing is written. What it answers has
-    /// the bits of what [`remove`](remove::remove) leaves.
-    ///
-    /// # Errors
-    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left.
-    pub fn without(&self, rows: &[usize]) -> Result<Self, AnchorsError> {
-        let next = remove::without(self, rows)?;
-        if next.manifest.counts.pairs == 0 {
-            return Err(AnchorsError::WouldBeEmpty {
-                path: self.path.clone(),
-            });
-        }
-        let gone = next.tombstones.unwrap_or_else(|| self.gone.clone());
-        let mut set = Self::assemble(&self.path, next.manifest, gone)?;
-        set.accepted.clone_from(&self.accepted);
-        Ok(set)
     }
 
     fn assemble(path: &Path, manifest: Manifest, gone: Tombstones) -> Result<Self, AnchorsError> {

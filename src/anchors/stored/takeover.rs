@@ -6,10 +6,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::left_out;
 use asif_index::{BatchBuilder, Graph, VectorSet, write_graph};
 
-use super::content;
-use super::segment::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH};
+use super::layout::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 use crate::modality::Sides;
@@ -19,8 +19,8 @@ use crate::modality::Sides;
 /// # Errors
 /// When the file system refuses.
 pub(crate) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
-    let rows = content::readable_rows(&old.join(SKIPPED))?;
-    let wanted = content::readable_rows(&new.join(SKIPPED))?;
+    let rows = left_out::readable_rows(&old.join(SKIPPED))?;
+    let wanted = left_out::readable_rows(&new.join(SKIPPED))?;
     let rows: HashSet<&String> = rows.iter().collect();
     Ok(wanted.iter().all(|row| rows.contains(row)))
 }
@@ -61,12 +61,15 @@ pub(crate) fn complete(
 /// When the file system refuses.
 pub(crate) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
     let [from, to] = [old, new].map(|folder| folder.join(SKIPPED));
-    let (theirs, own) = (content::readable_rows(&from)?, content::readable_rows(&to)?);
+    let (theirs, own) = (
+        left_out::readable_rows(&from)?,
+        left_out::readable_rows(&to)?,
+    );
     let has_all = |list: &[String], of: &[String]| {
-        let (lost, list) = (content::lost_row(), list.iter().collect::<HashSet<_>>());
+        let (lost, list) = (left_out::lost_row(), list.iter().collect::<HashSet<_>>());
         of.iter().all(|row| *row == lost || list.contains(row))
     };
-    let is_sound = |list: &[String]| !list.is_empty() && !list.contains(&content::lost_row());
+    let is_sound = |list: &[String]| !list.is_empty() && !list.contains(&left_out::lost_row());
     if theirs.is_empty() || is_sound(&own) && has_all(&own, &theirs) {
         return Ok(());
     }
@@ -78,5 +81,5 @@ pub(crate) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
     let known: HashSet<&String> = theirs.iter().collect();
     let further = own.iter().filter(|row| !known.contains(row));
     let all: Vec<String> = theirs.iter().chain(further).cloned().collect();
-    content::write_rows(new, &all)
+    left_out::write_rows(new, &all)
 }

@@ -17,8 +17,10 @@
 
 use std::path::Path;
 
+use super::change_record;
+use super::layout;
+use super::log;
 use super::manifest::{self, Manifest};
-use super::{history, publish};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 
@@ -61,7 +63,7 @@ fn check(said: &str) -> String {
 /// [`AnchorsError::NotASet`] when the folder is none; when the system refuses to let a witness be read, whose word is not
 /// known then.
 pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
-    let read = || fs_err::read(set.join(publish::CURRENT)).ok();
+    let read = || fs_err::read(set.join(layout::CURRENT)).ok();
     let mut before = read();
     let mut witness = look_once(set)?;
     for _ in 0..TRIES {
@@ -75,15 +77,27 @@ pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
     Ok(witness)
 }
 
+/// The generations that are kept: those in [`manifest::list`] up to the live one. What comes after it was
+/// never published.
+///
+/// # Errors
+/// When the folder is not a set or cannot be read.
+pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
+    let live = look(set)?.current?;
+    let mut kept = manifest::list(set)?;
+    kept.retain(|&n| n <= live);
+    Ok(kept)
+}
+
 fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
     let named = named(set)?;
-    let last = history::last(set)?;
+    let last = log::last(set)?;
     let logged = last.map_or(0, |(generation, _)| generation);
     let manifests = manifest::list(set)?;
     let highest = manifests.last().copied().unwrap_or(0);
     let wrong = |what: String| {
         Err(AnchorsError::NeedsRepair {
-            path: set.join(publish::CURRENT),
+            path: set.join(layout::CURRENT),
             set: set.to_owned(),
             what,
         })
@@ -93,7 +107,7 @@ fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
         Ok(named) => {
             let n = named.generation;
             let above = manifests.iter().filter(|&&m| m > n).count();
-            let name = manifest::name(n);
+            let name = layout::generation_name(n);
             if logged > n {
                 wrong(format!(
                     "it names {name}, but the log says that generation {logged} followed"
@@ -133,11 +147,11 @@ fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
 
 /// Whether the manifest `above` is what a killed writer left that went on from `n`.
 fn is_leftover(set: &Path, n: u64, above: u64) -> Result<bool, AnchorsError> {
-    let read = |n| if_whole(Manifest::read(set, &manifest::name(n)));
+    let read = |n| if_whole(Manifest::read(set, &layout::generation_name(n)));
     let (Some(before), Some(after)) = (read(n)?, read(above)?) else {
         return Ok(above == n + 1);
     };
-    let follows = |change: &history::Change| change.pairs_before == before.counts.pairs;
+    let follows = |change: &change_record::Change| change.pairs_before == before.counts.pairs;
     Ok(above == n + 1 && after.change.as_ref().is_none_or(follows))
 }
 
@@ -154,7 +168,10 @@ impl NamedGeneration {
         let Some(check) = &self.check else {
             return Ok(false);
         };
-        let manifest = if_whole(Manifest::read(set, &manifest::name(self.generation)))?;
+        let manifest = if_whole(Manifest::read(
+            set,
+            &layout::generation_name(self.generation),
+        ))?;
         Ok(manifest.is_some_and(|manifest| !manifest.checksum.starts_with(check.as_str())))
     }
 }
@@ -170,7 +187,7 @@ fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsErr
         Some(found) if !found.is_dir() => return Err(not_a_set("it is a file")),
         Some(_) => {}
     }
-    let path = set.join(publish::CURRENT);
+    let path = set.join(layout::CURRENT);
     let wrong = |what: &str| {
         Ok(Err(AnchorsError::NeedsRepair {
             path: path.clone(),
@@ -179,7 +196,7 @@ fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsErr
         }))
     };
     if !fs::has_file(&path)? {
-        if !fs::has_folder(&manifest::folder(set))? {
+        if !fs::has_folder(&layout::generations_folder(set))? {
             return Err(not_a_set("it has no file CURRENT"));
         }
         return wrong("it has no file CURRENT");
@@ -190,12 +207,13 @@ fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsErr
     };
     let mut words = text.split_ascii_whitespace();
     let (name, check_word) = (words.next().unwrap_or_default(), words.next());
-    let Some(generation) = manifest::number(name).filter(|_| words.next().is_none()) else {
+    let Some(generation) = layout::generation_number(name).filter(|_| words.next().is_none())
+    else {
         return wrong("it does not name a generation (g000001)");
     };
     let check_word = match check_word {
         // The whole of what older programs wrote, so that a part of what this one does is no name.
-        None if text == format!("{}\n", manifest::name(generation)) => None,
+        None if text == format!("{}\n", layout::generation_name(generation)) => None,
         None => return wrong("it is cut short or damaged"),
         Some(word) if text != format!("{name} {word}\n") => {
             return wrong("it is cut short or damaged");

@@ -12,9 +12,11 @@ use super::{beside, stored};
 use crate::anchors::care::elsewhere::{self, UsedImages};
 use crate::anchors::change::select::{self, Filter};
 use crate::anchors::error::{AnchorsError, if_whole};
-use crate::anchors::stored::history::{self, Change, IdLine};
-use crate::anchors::stored::manifest;
+use crate::anchors::stored::change_record;
+use crate::anchors::stored::change_record::{Change, IdLine};
+use crate::anchors::stored::history;
 use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::witness;
 
 /// Where a pair is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,7 +79,7 @@ pub fn audit(
             }
         }
     }
-    let kept = manifest::kept(set)?;
+    let kept = witness::kept(set)?;
     for &generation in &kept {
         let opened = AnchorSet::open_generation(set, generation);
         let opened = match kept.last() == Some(&generation) {
@@ -216,7 +218,7 @@ pub fn unknown_id<'a>(set: &AnchorSet, ids: &[&'a str]) -> Result<Option<&'a str
 pub(super) fn named(set: &Path, change: &Change) -> Result<Vec<String>, AnchorsError> {
     let mut ids = [change.added_ids.clone(), change.removed_ids.clone()].concat();
     if change.ids_file.is_some() {
-        let lines = history::read_ids(set, change.generation)?.into_iter();
+        let lines = change_record::read_ids(set, change.generation)?.into_iter();
         ids.extend(lines.map(|line| match line {
             IdLine::Added(id) | IdLine::Removed(id) => id,
         }));

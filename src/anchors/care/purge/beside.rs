@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::needles::{ByteSearch, Needles};
 use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::layout::LOCK;
 use crate::anchors::stored::place::foreign_names;
-use crate::anchors::stored::publish::{BUILDING, LOCK, WriteLock, is_building};
+use crate::anchors::stored::publish::{BUILDING, WriteLock, is_building};
 use crate::disk as fs;
 
 /// Something that may hold something of purged pairs, and was left: beside the set, or in it, where somebody

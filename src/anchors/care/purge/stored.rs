@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::anchors::care::aside;
 use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::layout;
 use crate::anchors::stored::records::{Record, Records};
-use crate::anchors::stored::segment::{self, Segment};
+use crate::anchors::stored::segment::Segment;
 use crate::disk as fs;
 
 /// A folder of pairs.
@@ -36,11 +36,11 @@ pub(super) struct StoredFolders {
 /// When the disk refuses.
 pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
     let mut folders = StoredFolders::default();
-    let put_aside = set.join(aside::DAMAGED);
+    let put_aside = set.join(layout::DAMAGED);
     type IsOwn = fn(&str) -> bool;
     let places: [(PathBuf, &str, IsOwn); 2] = [
-        (segment::folder(set), "", segment::is_own_name),
-        (put_aside, "damaged/", aside::is_own_name),
+        (layout::segments_folder(set), "", layout::in_segments),
+        (put_aside, "damaged/", layout::in_damaged),
     ];
     for (parent, prefix, is_own) in places {
         if !fs::has_folder(&parent)? {
@@ -48,7 +48,7 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
         }
         for name in fs::names(&parent)? {
             let folder = parent.join(&name);
-            let parts = [segment::PAIRS, segment::IMAGE, segment::TEXT];
+            let parts = [layout::PAIRS, layout::IMAGE, layout::TEXT];
             let mut has_part = false;
             for part in parts {
                 has_part |= fs::has_file(&folder.join(part))?;
@@ -74,7 +74,7 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
 }
 
 fn open(folder: &Path) -> Result<(Records, Option<Segment>), AnchorsError> {
-    let records = Records::open(&folder.join(segment::PAIRS))?;
+    let records = Records::open(&folder.join(layout::PAIRS))?;
     records.verify()?;
     let segment = Segment::open_alone(folder, records.len() as u64);
     let sound = segment.and_then(|segment| segment.verify().map(|()| segment));
@@ -105,10 +105,10 @@ mod tests {
     #[test]
     fn pairs_that_are_refused_are_not_absent() {
         let set = tempfile::tempdir().unwrap();
-        let place = segment::folder(set.path()).join("s0123456789abcdef");
+        let place = layout::segments_folder(set.path()).join("s0123456789abcdef");
         fs_err::create_dir_all(&place).unwrap();
         assert!(all(set.path()).unwrap().found.is_empty());
-        for refused in [place.join(segment::PAIRS), set.path().join(aside::DAMAGED)] {
+        for refused in [place.join(layout::PAIRS), set.path().join(layout::DAMAGED)] {
             std::os::unix::fs::symlink(&refused, &refused).unwrap();
             let looked = all(set.path()).map(|_| ());
             assert!(looked.unwrap_err().is_refusal(), "{}", refused.display());

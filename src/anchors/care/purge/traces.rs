@@ -11,8 +11,12 @@ use crate::anchors::care::elsewhere::UsedImages;
 use crate::anchors::change::select::Filter;
 use crate::anchors::change::swap;
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::history::{self, Change, IdLine};
-use crate::anchors::stored::{content, segment};
+use crate::anchors::stored::change_record;
+use crate::anchors::stored::change_record::{Change, IdLine};
+use crate::anchors::stored::history;
+use crate::anchors::stored::layout;
+use crate::anchors::stored::left_out;
+use crate::anchors::stored::sealed_lines;
 use crate::disk as fs;
 
 /// Rewrites the log: every pair that is not live is named by its hash, and so is each value of a filter,
@@ -37,14 +41,14 @@ pub(super) fn redact(
     for mut change in history::read(set)? {
         let before = change.clone();
         if change.ids_file.is_some() {
-            let old = history::read_ids(set, change.generation)?;
+            let old = change_record::read_ids(set, change.generation)?;
             let new = old.iter().map(|line| match line {
                 IdLine::Added(id) => IdLine::Added(hidden(id)),
                 IdLine::Removed(id) => IdLine::Removed(hidden(id)),
             });
             let new: Vec<IdLine> = new.collect();
             rewritten += old.iter().zip(&new).filter(|(a, b)| a != b).count() as u64;
-            history::write_ids(set, change.generation, new.into_iter())?;
+            change_record::write_ids(set, change.generation, new.into_iter())?;
         }
         for ids in [&mut change.added_ids, &mut change.removed_ids] {
             *ids = ids.iter().map(hidden).collect();
@@ -114,27 +118,27 @@ fn redacted_word(word: &str, needles: &Needles) -> String {
 /// Takes rows that speak of purged pairs from the lists of rows left out; returns how many. Lists in folders
 /// that no writer of sets makes are not theirs to change.
 pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, AnchorsError> {
-    let folder = segment::folder(set);
+    let folder = layout::segments_folder(set);
     let mut trimmed = 0;
     for name in fs::names(&folder)? {
-        if !segment::is_own_name(&name) || !fs::has_folder(&folder.join(&name))? {
+        if !layout::in_segments(&name) || !fs::has_folder(&folder.join(&name))? {
             continue;
         }
-        let path = folder.join(&name).join(segment::SKIPPED);
+        let path = folder.join(&name).join(layout::SKIPPED);
         let text = match fs_err::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error.into()),
         };
-        let is_left = |line: &&str| !needles.is_in_line(content::unsealed(line));
+        let is_left = |line: &&str| !needles.is_in_line(sealed_lines::unsealed(line));
         let mut left: Vec<String> = text.lines().filter(is_left).map(str::to_owned).collect();
         let gone = text.lines().count() - left.len();
         if gone > 0 {
             if left.is_empty() {
                 // An empty file would look like one that was cut.
-                left.push(content::purged_row());
+                left.push(left_out::purged_row());
             }
-            content::write_rows(&folder.join(&name), &left)?;
+            left_out::write_rows(&folder.join(&name), &left)?;
             trimmed += gone as u64;
         } else {
             // A purge that was killed may have written it, and not made that durable.
@@ -148,10 +152,10 @@ pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, Anch
 pub(super) fn is_listed(set: &Path, needles: &Needles) -> Result<bool, AnchorsError> {
     for entry in walkdir::WalkDir::new(set) {
         let entry = entry.map_err(std::io::Error::from)?;
-        if entry.file_type().is_file() && entry.file_name() == segment::SKIPPED {
+        if entry.file_type().is_file() && entry.file_name() == layout::SKIPPED {
             let bytes = fs_err::read(entry.path())?;
             let text = String::from_utf8_lossy(&bytes);
-            let speaks = |line: &str| needles.is_in_line(content::unsealed(line));
+            let speaks = |line: &str| needles.is_in_line(sealed_lines::unsealed(line));
             if text.lines().any(speaks) {
                 return Ok(true);
             }

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::BuildOptions;
+use super::options::BuildOptions;
 use super::report::{Seconds, SkippedRow};
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::content;
+use crate::anchors::stored::layout;
+use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::records::Record;
-use crate::anchors::stored::segment::{self, Segment, SegmentWriter};
+use crate::anchors::stored::segment::{Segment, SegmentWriter};
 use crate::embed::{Embedder, Embedding, Watch};
 use crate::encode::{Ensemble, TextEncoder};
 use crate::pairs::{self, Pair, PairReader};
@@ -99,11 +100,11 @@ impl<'a> Build<'a> {
         }
         let entry = segment.finish(self.options.graphs, self.options.space.k())?;
         let skipped_list = listed.then(|| {
-            segment::folder(&self.options.out)
+            layout::segments_folder(&self.options.out)
                 .join(&entry.id)
-                .join(segment::SKIPPED)
+                .join(layout::SKIPPED)
         });
-        let written = segment::folder(folder).join(&entry.id);
+        let written = layout::segments_folder(folder).join(&entry.id);
         Segment::open_alone(&written, entry.pairs)?.verify()?;
         self.seconds.write += write_begun.elapsed().as_secs_f64();
         Ok((entry, skipped_list))
@@ -242,7 +243,7 @@ impl<'a> Build<'a> {
     fn list_skipped(&self, folder: &Path) -> Result<(), AnchorsError> {
         let rows = self.skipped.iter();
         let rows: Vec<String> = rows.map(|r| serde_json::json!(r).to_string()).collect();
-        content::write_rows(folder, &rows)
+        left_out::write_rows(folder, &rows)
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `report` | what was built, and what was left out |
 
 mod encode;
+mod options;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -20,35 +21,15 @@ use super::writer::{self, Next, WriteOptions, Writer};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::manifest::{self, Counts, Manifest};
 use crate::anchors::stored::place;
-use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::publish::{self, NewSet};
 use crate::anchors::stored::set::AnchorSet;
 use crate::embed::{Embedder, Watch};
-use crate::space::Recipe;
 use crate::{disk as fs, pairs};
 
 pub(crate) use encode::{ALREADY, Build, mean_text};
+pub use options::BuildOptions;
 pub(crate) use report::EXAMPLES;
 pub use report::{BuildReport, Seconds, SkippedRow};
-
-/// What to build, and where.
-#[derive(Debug, Clone)]
-pub struct BuildOptions {
-    /// Files and folders of pairs, in order.
-    pub pairs: Vec<PathBuf>,
-    /// The set's folder.
-    pub out: PathBuf,
-    /// Whether a set that stands there is replaced: it gets a further generation.
-    pub overwrite: bool,
-    /// How many generations are kept for rollback, the new one included.
-    pub keep: usize,
-    /// Whether the first bad row ends the build.
-    pub strict: bool,
-    /// The space that queries use unless they say otherwise.
-    pub space: Recipe,
-    /// Whether graphs are built.
-    pub graphs: GraphPolicy,
-}
 
 /// Refuses what can be refused before an encoder is loaded.
 ///

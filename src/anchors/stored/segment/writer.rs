@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
+use crate::anchors::stored::layout;
 use asif_index::{Center, VectorOptions, VectorSet, VectorSetWriter};
 
+use super::content_hash::ContentHash;
+use super::is_whole;
 use super::sums::write_sums;
-use super::{IMAGE, IMAGE_GRAPH, MOMENTS, PAIRS, TEXT, TEXT_GRAPH, WRITING, folder};
 use crate::anchors::error::AnchorsError;
+use crate::anchors::stored::layout::{
+    IMAGE, IMAGE_GRAPH, MOMENTS, PAIRS, TEXT, TEXT_GRAPH, WRITING, segments_folder,
+};
 use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::plan::{self, GraphPolicy};
 use crate::anchors::stored::records::{Record, RecordsWriter};
@@ -27,37 +32,13 @@ pub struct SegmentWriter {
     pairs: u64,
 }
 
-/// The hash of records and vectors that names a segment.
-#[derive(Debug, Default)]
-pub(super) struct ContentHash {
-    hasher: blake3::Hasher,
-    /// A vector's bytes, on their way into the hash: one call a vector, not one a number.
-    bytes: Vec<u8>,
-}
-
-impl ContentHash {
-    pub(super) fn pair(&mut self, record: &[u8], vectors: Sides<&[f32]>) {
-        self.hasher.update(record);
-        for vector in vectors {
-            self.bytes.clear();
-            self.bytes
-                .extend(vector.iter().flat_map(|x| x.to_le_bytes()));
-            self.hasher.update(&self.bytes);
-        }
-    }
-
-    pub(super) fn name(&self) -> String {
-        format!("s{}", &self.hasher.finalize().to_hex()[..16])
-    }
-}
-
 impl SegmentWriter {
     /// Begins a segment of `set` with vectors of these lengths.
     ///
     /// # Errors
     /// When the folder cannot be written to.
     pub fn create(set: &Path, dims: Sides<usize>) -> Result<Self, AnchorsError> {
-        let segments = folder(set);
+        let segments = segments_folder(set);
         fs::create_dir_all(&segments)?;
         let folder = tempfile::Builder::new()
             .prefix(WRITING)
@@ -133,7 +114,7 @@ impl SegmentWriter {
         let vectors: Sides<VectorSet> = names.try_map(open)?;
         let vectors = vectors.as_ref();
         if products::worth(vectors.image.len(), vectors.map(VectorSet::dim)) {
-            let path = self.folder.path().join(products::NAME);
+            let path = self.folder.path().join(layout::PRODUCTS);
             products::write(&path, &products::of_vectors(vectors))?;
         }
         let planned = |set: &VectorSet, graph: &str| {
@@ -152,7 +133,7 @@ impl SegmentWriter {
         };
         // Content decides the name: what stands there already and is sound is the same segment.
         let new = self.folder.path();
-        if content::is_whole(&destination, &entry)? && takeover::has_rows(&destination, new)? {
+        if is_whole(&destination, &entry)? && takeover::has_rows(&destination, new)? {
             // Its writer may have been killed before its name was durable.
             fs::sync_folder(&segments)?;
             // Another program may have derived other bits from the same content.

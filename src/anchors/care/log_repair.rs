@@ -1,0 +1,94 @@
+//! The log made to tell what it must.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::aside;
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::change_record::Change;
+use crate::anchors::stored::log::{self, LogLine};
+use crate::anchors::stored::{history, layout};
+
+/// The command of a record that stands for a lost one.
+const LOST: &str = "unknown";
+
+fn lost(generation: u64) -> Change {
+    Change {
+        generation,
+        command: LOST.to_owned(),
+        detail: "the record was lost".to_owned(),
+        ..Change::default()
+    }
+}
+
+/// Adds the record that stands for a lost one where neither the manifest of `live` nor the log has one;
+/// returns what was done.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn note_lost(set: &Path, live: u64) -> Result<Option<String>, AnchorsError> {
+    if history::pairs_of(set, live)?.is_some() {
+        return Ok(None);
+    }
+    history::append(set, &lost(live), None)?;
+    Ok(Some(format!(
+        "the record of generation {live} is lost, and the log says so"
+    )))
+}
+
+/// Makes the log tell what it must: lost and damaged records come back from manifests; where there is
+/// none, a record says so. Lists of ids that are damaged are put aside, and manifests that are gone
+/// are no longer said to be kept. Returns what was done.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError> {
+    let found = log::verify(set, live)?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mended: Vec<String> = found.iter().map(AnchorsError::without_advice).collect();
+    let manifests = log::recorded(set, live)?;
+    let (read, _) = log::read(set)?;
+    let mut lines: BTreeMap<u64, LogLine> = BTreeMap::new();
+    for line in read {
+        let n = line.change.generation;
+        let other = manifests.get(&n).is_some_and(|m| !log::same(&line, m));
+        if n <= live && !other {
+            lines.entry(n).or_insert(line);
+        }
+    }
+    for (&n, change) in &manifests {
+        lines.entry(n).or_insert_with(|| LogLine {
+            change: change.clone(),
+            keep: None,
+            checked: true,
+        });
+    }
+    if manifests.is_empty() && lines.is_empty() {
+        return Ok(Vec::new());
+    }
+    for n in 1..live {
+        lines.entry(n).or_insert_with(|| LogLine {
+            change: lost(n),
+            keep: None,
+            checked: true,
+        });
+    }
+    let mut lines: Vec<LogLine> = lines.into_values().collect();
+    for line in &mut lines {
+        if if_whole(log::ids_sound(set, &line.change))?.is_none() {
+            let name = layout::id_list_name(line.change.generation);
+            aside::put(set, &layout::log_folder(set), &name)?;
+            line.change.ids_file = None;
+            line.change.detail.push_str(" (the list of ids was lost)");
+        }
+    }
+    let gone = log::lacking(set, &lines)?.pop_last();
+    if let (Some(gone), Some(last)) = (gone, lines.last_mut()) {
+        last.keep = Some(last.change.generation.saturating_sub(gone).max(1));
+    }
+    aside::keep(set, &layout::log_folder(set), layout::CHANGES)?;
+    log::write(set, &lines)?;
+    Ok(mended)
+}

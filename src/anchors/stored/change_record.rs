@@ -1,0 +1,123 @@
+//! The record of one change, and the list of ids where they are many.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout;
+use super::sealed_lines;
+use crate::anchors::error::AnchorsError;
+use crate::disk as fs;
+
+/// How many ids a record names itself; more are in a file of their own.
+pub const INLINE_IDS: usize = 20;
+
+/// One change of a set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Change {
+    /// The generation that it made.
+    pub generation: u64,
+    /// When, RFC 3339 in UTC.
+    pub when: String,
+    /// By which command.
+    pub command: String,
+    /// With what: a filter, a source, the generation that was restored.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Live pairs before.
+    pub pairs_before: u64,
+    /// Live pairs after.
+    pub pairs_after: u64,
+    /// Pairs that came. After a build, a swap or a rollback, `asif diff` says which.
+    pub added: u64,
+    /// Pairs that went.
+    pub removed: u64,
+    /// The ids of pairs that came, if they are few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added_ids: Vec<String>,
+    /// The ids of pairs that went, if they are few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed_ids: Vec<String>,
+    /// The file in the set that lists the ids, if they are many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids_file: Option<String>,
+    /// Live pairs by licence before.
+    pub licences_before: BTreeMap<String, u64>,
+    /// Live pairs by licence after.
+    pub licences_after: BTreeMap<String, u64>,
+}
+
+/// One line of an id list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdLine {
+    /// A pair that came.
+    Added(String),
+    /// A pair that went.
+    Removed(String),
+}
+
+impl Change {
+    /// Takes note of the ids: in the record itself if they are few, else in a file that is durable
+    /// when this returns. The generation must be set.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn note_ids(
+        &mut self,
+        set: &Path,
+        added: &[String],
+        removed: &[String],
+    ) -> Result<(), AnchorsError> {
+        if added.len() + removed.len() <= INLINE_IDS {
+            self.added_ids = added.to_vec();
+            self.removed_ids = removed.to_vec();
+            return Ok(());
+        }
+        let gone = removed.iter().map(|id| IdLine::Removed(id.clone()));
+        let came = added.iter().map(|id| IdLine::Added(id.clone()));
+        fs::create_dir_all(&layout::log_folder(set))?;
+        write_ids(set, self.generation, gone.chain(came))?;
+        self.ids_file = Some(format!("log/{}", layout::id_list_name(self.generation)));
+        Ok(())
+    }
+}
+
+/// Writes a generation's list of ids. Each line has a checksum, and says of how many it is one.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write_ids(
+    set: &Path,
+    generation: u64,
+    lines: impl Iterator<Item = IdLine>,
+) -> Result<(), AnchorsError> {
+    let name = layout::id_list_name(generation);
+    let rows: Vec<String> = lines.map(|l| serde_json::json!(l).to_string()).collect();
+    let text = sealed_lines::sealed_rows(&name, &rows);
+    Ok(fs::write_atomically(
+        &layout::log_folder(set).join(name),
+        text.as_bytes(),
+    )?)
+}
+
+/// Reads a generation's list of ids. One of an older program has no checksums.
+///
+/// # Errors
+/// When it cannot be read, a line is something else or is missing, or a checksum does not agree.
+pub fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError> {
+    let name = layout::id_list_name(generation);
+    let path = layout::log_folder(set).join(&name);
+    let damaged = |what: String| AnchorsError::Damaged {
+        path: path.clone(),
+        what,
+    };
+    let text = fs_err::read_to_string(&path)?;
+    sealed_lines::rows_sound(&name, &text).map_err(damaged)?;
+    let parse = |line: &str| {
+        serde_json::from_str(&format!("{}}}", sealed_lines::unsealed(line)))
+            .map_err(|error| damaged(format!("{line:?} is not an id of a change: {error}")))
+    };
+    text.lines().map(parse).collect()
+}
