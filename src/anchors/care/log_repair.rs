@@ -10,7 +10,7 @@ use crate::anchors::stored::log::{self, LogLine};
 use crate::anchors::stored::{history, layout};
 
 /// The command of a record that stands for a lost one.
-const LOST: &str = "unknown";
+pub(crate) const LOST: &str = "unknown";
 
 fn lost(generation: u64) -> Change {
     Change {

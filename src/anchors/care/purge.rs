@@ -52,6 +52,7 @@ use steps::{PurgeStep, PurgeSteps};
 use traces::Pictures;
 
 pub use alias::alias;
+pub(in crate::anchors::care) use removed::record_hash;
 pub use audit::{PairTraces, audit, find, unknown_id};
 pub use beside::LeftoverKept;
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
@@ -224,6 +225,7 @@ fn take_steps(
         tombstones: None,
         command: PURGE,
         detail: format!("the bytes of {purged} removed pairs"),
+        source: None,
         moved: (0, 0),
         ids: (Vec::new(), Vec::new()),
     };

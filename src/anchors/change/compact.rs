@@ -48,6 +48,7 @@ pub fn compact(
         tombstones: None,
         command: "anchors compact",
         detail,
+        source: None,
         moved: (0, 0),
         ids: (Vec::new(), Vec::new()),
     })

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::recover;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::change_record;
-use crate::anchors::stored::change_record::Change;
+use crate::anchors::stored::change_record::{Change, ChangeSource};
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::manifest::{Manifest, TombstonesEntry};
@@ -115,6 +115,8 @@ pub struct Next {
     pub command: &'static str,
     /// What it was given.
     pub detail: String,
+    /// What the content was taken from, where that is another generation.
+    pub source: Option<ChangeSource>,
     /// How many pairs came and went.
     pub moved: (u64, u64),
     /// Their ids, where the record is to name them.
@@ -274,6 +276,8 @@ fn prepare(
         pairs_after: manifest.counts.pairs,
         added: next.moved.0,
         removed: next.moved.1,
+        source_generation: next.source.as_ref().map(|source| source.generation),
+        source_set: next.source.and_then(|source| source.set),
         licences_before,
         licences_after: manifest.licences.clone(),
         ..Change::default()

@@ -257,6 +257,7 @@ pub(crate) fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, A
 pub(crate) fn same(line: &LogLine, manifest: &Change) -> bool {
     let kept = |c: &Change| Change {
         detail: String::new(),
+        source_set: None,
         added_ids: Vec::new(),
         removed_ids: Vec::new(),
         ids_file: None,
@@ -300,7 +301,9 @@ fn kept(lines: &[LogLine]) -> BTreeSet<u64> {
     let mut kept = BTreeSet::new();
     for line in lines {
         let n = line.change.generation;
-        if let Some(good) = given_up_for(&line.change) {
+        // A repair that goes back gives up what came after.
+        let repaired = line.change.taken_from();
+        if let Some(good) = repaired.filter(|_| line.change.command == "repair") {
             kept.retain(|&k| k <= good);
         }
         kept.insert(n);
@@ -324,10 +327,4 @@ pub(crate) fn lacking(set: &Path, lines: &[LogLine]) -> Result<BTreeSet<u64>, An
 /// When the folder of manifests cannot be read.
 pub(crate) fn lacks_manifest(set: &Path) -> Result<bool, AnchorsError> {
     Ok(!lacking(set, &read(set)?.0)?.is_empty())
-}
-
-/// The generation whose content a repair took.
-fn given_up_for(change: &Change) -> Option<u64> {
-    let of = change.detail.strip_prefix("content of generation ");
-    of.filter(|_| change.command == "repair")?.parse().ok()
 }
