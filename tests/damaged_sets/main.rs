@@ -9,6 +9,7 @@
 //! | `collection` | the collection, one damage after another |
 //! | `witnesses` | `CURRENT`, log and manifests against each other |
 //! | `writers` | writers on a damaged set, and the repair after them |
+//! | `removals` | what was removed stays removed |
 //! | `golden` | a set of an older program |
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -16,6 +17,7 @@ mod collection;
 mod damage;
 mod golden;
 mod look;
+mod removals;
 mod sets;
 #[path = "../synthetic/mod.rs"]
 mod synthetic;

@@ -21,7 +21,7 @@ use crate::anchors::stored::manifest::{self, Manifest};
 use crate::anchors::stored::publish::WriteLock;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
-use crate::anchors::stored::{log, witness};
+use crate::anchors::stored::{log, unknown_fields, witness};
 use crate::disk as fs;
 use crate::embed::{Embedder, Watch};
 
@@ -86,6 +86,8 @@ pub fn repair<Error: From<AnchorsError>>(
         done.mended.push(format!("{LOCK} is a file again"));
     }
     let lock = WriteLock::acquire(set)?;
+    unknown_fields::refuse(set, newest)?;
+    log::refuse_unknown(set)?;
     // A repair that was killed may have given names that are not durable.
     aside::sync(set)?;
     let given = recover::segments(set)?.into_iter();

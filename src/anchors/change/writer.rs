@@ -25,6 +25,7 @@ use crate::anchors::stored::publish::{self, WriteLock};
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::tombstones::Tombstones;
+use crate::anchors::stored::unknown_fields;
 use crate::anchors::stored::witness;
 use crate::anchors::stored::{content, log, place};
 use crate::disk as fs;
@@ -136,15 +137,18 @@ impl Writer {
     /// Takes the lock of `set` (not for a dry run) and puts right what a killed writer left.
     ///
     /// # Errors
-    /// [`AnchorsError::Locked`] when somebody else writes; when the folder is not a set or the
+    /// [`AnchorsError::Locked`] when somebody else writes; [`AnchorsError::UnknownField`] when a newer
+    /// program wrote what a change would lose; when the folder is not a set or the
     /// disk refuses.
     pub fn begin(set: &Path, options: &WriteOptions) -> Result<Self, AnchorsError> {
         let phases = Phases::begin();
         publish::current(set)?;
         let lock = if options.dry_run {
+            unknown_fields::refuse(set, publish::live_number(set)?)?;
             None
         } else {
             let lock = WriteLock::acquire(set)?;
+            unknown_fields::refuse(set, publish::live_number(set)?)?;
             sweep(set)?;
             history::reconcile(set)?;
             Some(lock)

@@ -14,6 +14,7 @@ use super::change_record;
 use super::change_record::Change;
 use super::layout;
 use super::manifest::{self, Manifest};
+use super::unknown_fields::unknown_fields;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 
@@ -26,6 +27,8 @@ pub(crate) struct LogLine {
     pub keep: Option<u64>,
     /// Whether it has a checksum.
     pub checked: bool,
+    /// Fields of a newer program, which has made the checksum.
+    pub unknown: Vec<String>,
 }
 
 const CHECK_KEY: &str = ",\"check\":\"";
@@ -67,11 +70,13 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
     let mut said: serde_json::Value = serde_json::from_str(&body).map_err(|e| e.to_string())?;
     let change: Change = serde_json::from_str(&body).map_err(|e| e.to_string())?;
     let keep = said.as_object_mut().and_then(|o| o.remove("keep"));
+    let known = serde_json::to_value(&change).map_err(|e| e.to_string())?;
     // A damaged name of a field would be passed over, and its value with it.
-    if !checked && serde_json::to_value(&change).ok() != Some(said) {
+    if !checked && known != said {
         return Err("it has fields that no record has".to_owned());
     }
     Ok(LogLine {
+        unknown: unknown_fields(&said, &known),
         change,
         keep: keep.and_then(|k| k.as_u64()),
         checked,
@@ -128,11 +133,30 @@ pub(crate) fn last(set: &Path) -> Result<Option<(u64, bool)>, AnchorsError> {
     Ok(last.map(|last| (last.change.generation, last.checked)))
 }
 
+/// Refuses a log of which a line has a field that this program does not know: written anew it would lose
+/// that. Appending loses nothing.
+///
+/// # Errors
+/// [`AnchorsError::UnknownField`]; when the system refuses to let it be read.
+pub(crate) fn refuse_unknown(set: &Path) -> Result<(), AnchorsError> {
+    for line in read(set)?.0 {
+        if let Some(field) = line.unknown.into_iter().next() {
+            return Err(AnchorsError::UnknownField {
+                path: layout::log_path(set),
+                field,
+                made_by: "a newer asif".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Writes the log anew.
 ///
 /// # Errors
-/// When the disk refuses.
+/// [`AnchorsError::UnknownField`] when a line would lose one; when the disk refuses.
 pub(crate) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
+    refuse_unknown(set)?;
     let path = layout::log_path(set);
     let mut text = String::new();
     for of in lines {

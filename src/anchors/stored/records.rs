@@ -219,6 +219,24 @@ impl Records {
         (0..self.len()).try_for_each(|i| self.get(i).map(drop))
     }
 
+    /// Refuses sections that this program does not know: whoever writes these records into another segment
+    /// would lose them.
+    ///
+    /// # Errors
+    /// [`AnchorsError::UnknownField`].
+    pub(crate) fn refuse_unknown(&self) -> Result<(), AnchorsError> {
+        let container = Container::open(self.file.bytes(), self.file.path(), KIND)?;
+        let names = container.sections().map(|section| section.name.to_string());
+        match names.into_iter().find(|name| ![BLOB, OFFSETS].contains(&name.as_str())) {
+            Some(field) => Err(AnchorsError::UnknownField {
+                path: self.file.path().to_owned(),
+                field,
+                made_by: "a newer asif".to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     fn offset(&self, i: usize) -> Option<usize> {
         let offsets = &self.file.bytes()[self.offsets.clone()];
         let bytes = offsets.get(i.checked_mul(8)?..)?.first_chunk::<8>()?;
