@@ -85,7 +85,10 @@ fn a_lost_file_of_removed_pairs_comes_back_from_the_log() {
                 _ => fs_err::remove_file(&path).unwrap(),
             }
             let done = mend(&set).unwrap();
-            assert!(done.mended[0].contains("made again from the log"), "{done:?}");
+            assert!(
+                done.mended[0].contains("made again from the log"),
+                "{done:?}"
+            );
             assert_eq!((done.generation, done.mended.len()), (6, 1), "{done:?}");
             assert_eq!(fs_err::read(&path).unwrap(), was);
             assert_eq!(verify(&set, true).unwrap(), []);
@@ -115,10 +118,17 @@ fn what_was_removed_stays_removed_when_a_later_segment_is_lost() {
         assert_eq!(live(&set), left, "{without:?}: {done:?}");
         assert_eq!(done.stay_removed.len(), 26);
         assert_eq!(done.removals_unknown, [0; 0]);
-        assert!(done.mended.iter().any(|m| m.contains(&format!("{:?}", id(1)))));
+        assert!(
+            done.mended
+                .iter()
+                .any(|m| m.contains(&format!("{:?}", id(1))))
+        );
         assert_eq!(verify(&set, true).unwrap(), []);
         let record = history::read(&set).unwrap().pop().unwrap();
-        assert_eq!((record.command.as_str(), record.taken_from()), ("repair", Some(1)));
+        assert_eq!(
+            (record.command.as_str(), record.taken_from()),
+            ("repair", Some(1))
+        );
         assert!(record.detail.contains("without 26 pairs"), "{record:?}");
         // So they do when that generation is lost in its turn, whether its file can be made again or not.
         let path = generation_file(&set, "g000005.del");
@@ -173,7 +183,12 @@ fn what_is_not_known_of_removals_is_said() {
         assert_eq!(done.stay_removed.len(), stay, "{n}");
         assert_eq!(live(&set).len(), 60 - stay, "{n}");
         let record = history::read(&set).unwrap().pop().unwrap();
-        assert!(record.detail.contains("what generations 3 removed is not known"), "{record:?}");
+        assert!(
+            record
+                .detail
+                .contains("what generations 3 removed is not known"),
+            "{record:?}"
+        );
         assert_eq!(verify(&set, true).unwrap(), []);
     }
     let program = std::process::Command::new(env!("CARGO_BIN_EXE_asif"))

@@ -52,11 +52,11 @@ use steps::{PurgeStep, PurgeSteps};
 use traces::Pictures;
 
 pub use alias::alias;
-pub(in crate::anchors::care) use removed::record_hash;
 pub use audit::{PairTraces, audit, find, unknown_id};
 pub use beside::LeftoverKept;
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
 pub use receipt::{DeletionReceipt, RequestedTerm, is_receipt, why_kept};
+pub(in crate::anchors::care) use removed::record_hash;
 pub use traces::PictureLeft;
 
 /// What a purge did, or under `dry_run` would do.

@@ -167,9 +167,8 @@ fn id_lines(set: &Path, change: &Change) -> Result<(Vec<IdLine>, bool), AnchorsE
     let added = change.added_ids.iter().cloned().map(IdLine::Added);
     let mut lines: Vec<IdLine> = named.chain(added).collect();
     if change.ids_file.is_some() {
-        lines.extend(
-            if_whole(change_record::read_ids(set, change.generation))?.unwrap_or_default(),
-        );
+        lines
+            .extend(if_whole(change_record::read_ids(set, change.generation))?.unwrap_or_default());
     }
     let is_removed = |line: &&IdLine| matches!(line, IdLine::Removed(_));
     let all = lines.iter().filter(is_removed).count() as u64 == change.removed;
@@ -247,9 +246,17 @@ fn hashes_of_others(
     manifest: &Manifest,
     live: &HashSet<(&str, usize)>,
 ) -> Result<Option<HashSet<[u8; 32]>>, AnchorsError> {
-    let own: HashSet<&str> = good.manifest().segments.iter().map(|s| s.id.as_str()).collect();
+    let own: HashSet<&str> = good
+        .manifest()
+        .segments
+        .iter()
+        .map(|s| s.id.as_str())
+        .collect();
     let mut hashes = HashSet::new();
-    let others = manifest.segments.iter().filter(|s| !own.contains(s.id.as_str()));
+    let others = manifest
+        .segments
+        .iter()
+        .filter(|s| !own.contains(s.id.as_str()));
     for entry in others {
         let Some(records) = if_whole(own_records(good.path(), entry))? else {
             return Ok(None);
@@ -265,7 +272,9 @@ fn hashes_of_others(
 
 /// The records of a segment, whose other files may be damaged.
 fn own_records(set: &Path, entry: &SegmentEntry) -> Result<Records, AnchorsError> {
-    let path = layout::segments_folder(set).join(&entry.id).join(layout::PAIRS);
+    let path = layout::segments_folder(set)
+        .join(&entry.id)
+        .join(layout::PAIRS);
     let records = Records::open(&path)?;
     records.verify()?;
     let sum = entry.files.get(layout::PAIRS);

@@ -61,7 +61,9 @@ pub(crate) fn merged<'a>(
     graphs: GraphPolicy,
     change: impl Fn(Modality, &'a [f32]) -> Cow<'a, [f32]>,
 ) -> Result<Manifest, AnchorsError> {
-    live.segments().iter().try_for_each(Segment::refuse_unknown)?;
+    live.segments()
+        .iter()
+        .try_for_each(Segment::refuse_unknown)?;
     // Damaged vectors must not get a fresh checksum.
     live.verify()?;
     let mut manifest = live.manifest().clone();

@@ -201,6 +201,8 @@ pub(crate) fn sound_ids(generation: u64, path: &Path) -> Result<Vec<IdLine>, Anc
     let sound = text
         .lines()
         .filter(|line| sealed_lines::sealed_place(&name, line).is_some())
-        .filter_map(|line| serde_json::from_str(&format!("{}}}", sealed_lines::unsealed(line))).ok());
+        .filter_map(|line| {
+            serde_json::from_str(&format!("{}}}", sealed_lines::unsealed(line))).ok()
+        });
     Ok(sound.collect())
 }

@@ -135,7 +135,10 @@ impl Manifest {
         let fields = || {
             let mut read: serde_json::Value = serde_json::from_slice(&bytes)?;
             // Relative rows alone were once written as their parameters.
-            if let Some(old) = read.get_mut("space").filter(|space| space.get("parts").is_none()) {
+            if let Some(old) = read
+                .get_mut("space")
+                .filter(|space| space.get("parts").is_none())
+            {
                 *old = serde_json::to_value(&manifest.space)?;
             }
             let known = serde_json::to_value(&manifest)?;

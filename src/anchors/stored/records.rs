@@ -227,7 +227,10 @@ impl Records {
     pub(crate) fn refuse_unknown(&self) -> Result<(), AnchorsError> {
         let container = Container::open(self.file.bytes(), self.file.path(), KIND)?;
         let names = container.sections().map(|section| section.name.to_string());
-        match names.into_iter().find(|name| ![BLOB, OFFSETS].contains(&name.as_str())) {
+        match names
+            .into_iter()
+            .find(|name| ![BLOB, OFFSETS].contains(&name.as_str()))
+        {
             Some(field) => Err(AnchorsError::UnknownField {
                 path: self.file.path().to_owned(),
                 field,
