@@ -5,7 +5,6 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use asif::anchors::stored::layout;
-use asif::anchors::stored::{manifest, segment};
 use fs_err as fs;
 use serde_json::{Value, json};
 

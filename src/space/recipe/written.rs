@@ -7,7 +7,7 @@ use crate::space::params::SpaceParams;
 
 /// A recipe, or the parameters of plain relative rows alone.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "unknown kind of space")]
 pub(super) enum Written {
     Recipe {
         parts: Vec<WeightedPart>,
