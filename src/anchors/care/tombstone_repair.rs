@@ -3,7 +3,7 @@
 //! The log is what a guess is made from; the checksum in the manifest is what proves it.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::purge::alias;
 use super::{aside, removals};
@@ -30,26 +30,29 @@ pub(crate) fn repair(set: &Path, generations: &[u64]) -> Result<Vec<String>, Anc
         let Err(error) = AnchorSet::removed_of(set, &manifest) else {
             continue;
         };
-        let damage = error.into_damage()?.without_advice();
-        if rebuild(set, &manifest)? {
-            mended.push(format!("{damage}: made again from the log"));
+        error.into_damage()?;
+        if let Some(path) = rebuild(set, &manifest)? {
+            let path = path.display();
+            mended.push(format!(
+                "{path}: damaged or missing, made again from the log"
+            ));
         }
     }
     Ok(mended)
 }
 
-/// Makes the file that this manifest names again; false where what the log tells is not what was in it.
-fn rebuild(set: &Path, manifest: &Manifest) -> Result<bool, AnchorsError> {
+/// Makes the file that this manifest names again; none where what the log tells is not what was in it.
+fn rebuild(set: &Path, manifest: &Manifest) -> Result<Option<PathBuf>, AnchorsError> {
     let (Some(named), Some(path)) = (&manifest.tombstones, manifest.tombstones_path(set)?) else {
-        return Ok(false);
+        return Ok(None);
     };
     let Some(checksum) = &named.checksum else {
-        return Ok(false);
+        return Ok(None);
     };
     let mut segments = Vec::with_capacity(manifest.segments.len());
     for entry in &manifest.segments {
         let Some(segment) = if_whole(Segment::open(set, entry, manifest))? else {
-            return Ok(false);
+            return Ok(None);
         };
         segments.push(segment);
     }
@@ -74,15 +77,15 @@ fn rebuild(set: &Path, manifest: &Manifest) -> Result<bool, AnchorsError> {
         }
     }
     if gone.count() != named.removed {
-        return Ok(false);
+        return Ok(None);
     }
     let scratch = tempfile::tempdir()?;
     let tried = scratch.path().join(&named.file);
     gone.write(&tried)?;
     if content::header(&tried)? != *checksum {
-        return Ok(false);
+        return Ok(None);
     }
     aside::put(set, &layout::generations_folder(set), &named.file)?;
     gone.write(&path)?;
-    Ok(true)
+    Ok(Some(path))
 }
