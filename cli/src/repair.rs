@@ -73,6 +73,16 @@ pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
         }
         context.print(format::facts(&rows))?;
     }
+    if !done.removals_unknown.is_empty() {
+        let of: Vec<String> = done.removals_unknown.iter().map(u64::to_string).collect();
+        context.warn(format!(
+            "asif: warning: which pairs were removed in generation {} is not known, because its record or list of ids is \
+             lost: PAIRS THAT WERE REMOVED THEN MAY BE LIVE AGAIN. `asif anchors list {}` shows what is \
+             live; remove again what must not be",
+            of.join(", "),
+            args.set.display()
+        ));
+    }
     if done.left.is_empty() {
         return Ok(());
     }

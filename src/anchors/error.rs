@@ -91,6 +91,34 @@ pub enum AnchorsError {
         /// The format that is read.
         known: u32,
     },
+    /// A set is to be changed that has something of a newer program, which the change would lose.
+    #[error(
+        "{path}: it has {field:?}, which this program (asif {own}) does not know and a change would lose; \
+         {made_by} wrote it: change the set with that asif or a newer one. Nothing was changed, and this \
+         program answers from it as before",
+        path = path.display(), own = env!("CARGO_PKG_VERSION")
+    )]
+    UnknownField {
+        /// The manifest, log or record file.
+        path: PathBuf,
+        /// The field or section.
+        field: String,
+        /// The program version that made it, as far as it says.
+        made_by: String,
+    },
+    /// A manifest is whole, and says what this program cannot understand.
+    #[error(
+        "{path}: {made_by} wrote what this program (asif {own}) does not know: {}; use that asif or a newer one",
+        json_message(reason), path = path.display(), own = env!("CARGO_PKG_VERSION")
+    )]
+    UnknownContent {
+        /// The manifest.
+        path: PathBuf,
+        /// What the JSON reader says.
+        reason: serde_json::Error,
+        /// The program version that made it, as far as it says.
+        made_by: String,
+    },
     /// Files of a set do not fit each other.
     #[error("{path}: {what}; the set is damaged: repair it, else restore it from a copy, or build it again", path = path.display())]
     Damaged {
@@ -325,7 +353,10 @@ impl AnchorsError {
     /// Whether a file was made by a newer program. That is no damage either: that program can read it.
     pub fn is_of_newer(&self) -> bool {
         match self {
-            Self::Format { .. } | Self::Index(asif_index::Error::Version { .. }) => true,
+            Self::Format { .. }
+            | Self::UnknownField { .. }
+            | Self::UnknownContent { .. }
+            | Self::Index(asif_index::Error::Version { .. }) => true,
             Self::PurgeStopped { source, .. } => source.is_of_newer(),
             _ => false,
         }

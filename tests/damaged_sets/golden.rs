@@ -59,7 +59,7 @@ fn a_flipped_digit_in_the_current_of_an_older_program_is_not_believed() {
 }
 
 /// What classify prints of a picture whose path is not in the way.
-fn answer(workshop: &SetWorkshop, set: &Path) -> String {
+pub fn answer(workshop: &SetWorkshop, set: &Path) -> String {
     workshop.pairs("pairs.jsonl", 0..2);
     let picture = workshop.folder.join("1.png").display().to_string();
     let path = set.display().to_string();

@@ -9,13 +9,21 @@
 //! | `collection` | the collection, one damage after another |
 //! | `witnesses` | `CURRENT`, log and manifests against each other |
 //! | `writers` | writers on a damaged set, and the repair after them |
-//! | `golden` | a set of an older program |
+//! | `newer_sets` | sets with fields of a newer program |
+//! | `removals` | what was removed stays removed |
+//! | `golden` | a set of a program from before checksums |
+//! | `golden_sets` | sets of earlier programs, with what those said of them |
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod collection;
 mod damage;
 mod golden;
+mod golden_sets;
 mod look;
+#[path = "../support/newer.rs"]
+mod newer;
+mod newer_sets;
+mod removals;
 mod sets;
 #[path = "../support/skipped.rs"]
 mod skipped;

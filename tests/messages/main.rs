@@ -20,6 +20,8 @@ mod control;
 mod leftovers;
 mod lookalikes;
 mod newcomer;
+#[path = "../support/newer.rs"]
+mod newer;
 mod outputs;
 mod purges;
 mod races;

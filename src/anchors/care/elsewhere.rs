@@ -167,7 +167,7 @@ fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
         }
     };
     for change in history::read(&set)? {
-        if let Some(source) = crate::anchors::change::swap::source(&change) {
+        if let Some(source) = change.taken_from_set() {
             add(source, true);
         }
     }

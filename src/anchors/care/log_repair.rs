@@ -10,7 +10,7 @@ use crate::anchors::stored::log::{self, LogLine};
 use crate::anchors::stored::{history, layout};
 
 /// The command of a record that stands for a lost one.
-const LOST: &str = "unknown";
+pub(crate) const LOST: &str = "unknown";
 
 fn lost(generation: u64) -> Change {
     Change {
@@ -63,6 +63,7 @@ pub(crate) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError>
             change: change.clone(),
             keep: None,
             checked: true,
+            unknown: Vec::new(),
         });
     }
     if manifests.is_empty() && lines.is_empty() {
@@ -73,6 +74,7 @@ pub(crate) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError>
             change: lost(n),
             keep: None,
             checked: true,
+            unknown: Vec::new(),
         });
     }
     let mut lines: Vec<LogLine> = lines.into_values().collect();

@@ -8,6 +8,8 @@
 //! | [`repair`] | what can be made good of a damaged set |
 //! | `rebuild` | a damaged segment made again, to the bit |
 //! | `log_repair` | the log made to tell what it must |
+//! | `removals` | which pairs were removed after a generation: a repair that goes back leaves them out |
+//! | `tombstone_repair` | a lost file of removed pairs made again from the log |
 //! | `aside` | where a repair moves what it gives up |
 //! | [`purge`] | where a pair has left traces, and their end |
 //! | [`elsewhere`] | other sets that hold a pair too |
@@ -20,5 +22,7 @@ pub mod elsewhere;
 pub(crate) mod log_repair;
 pub mod purge;
 pub(crate) mod rebuild;
+pub(crate) mod removals;
 pub mod repair;
 pub(crate) mod sound;
+pub(crate) mod tombstone_repair;

@@ -45,7 +45,7 @@ use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::segment::SegmentWriter;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::witness;
-use crate::anchors::stored::{history, publish};
+use crate::anchors::stored::{history, log, publish};
 use crate::modality::Modality;
 use needles::Needles;
 use steps::{PurgeStep, PurgeSteps};
@@ -56,6 +56,7 @@ pub use audit::{PairTraces, audit, find, unknown_id};
 pub use beside::LeftoverKept;
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
 pub use receipt::{DeletionReceipt, RequestedTerm, is_receipt, why_kept};
+pub(in crate::anchors::care) use removed::record_hash;
 pub use traces::PictureLeft;
 
 /// What a purge did, or under `dry_run` would do.
@@ -173,6 +174,8 @@ fn take_steps(
     let options = WriteOptions { dry_run, keep: 1 };
     let mut writer = Writer::begin(set, &options)?;
     let live = writer.live()?;
+    // Its records are to be written anew, after much is gone already.
+    log::refuse_unknown(set)?;
     let mut ids = request.ids.to_vec();
     let mut given = Vec::new();
     if let Some(filter) = request.filter {
@@ -224,6 +227,7 @@ fn take_steps(
         tombstones: None,
         command: PURGE,
         detail: format!("the bytes of {purged} removed pairs"),
+        source: None,
         moved: (0, 0),
         ids: (Vec::new(), Vec::new()),
     };
@@ -347,6 +351,7 @@ fn rewrite(
         if dry_run {
             continue;
         }
+        segment.refuse_unknown()?;
         // Damaged vectors must not get a fresh checksum.
         segment.verify()?;
         let mut new = SegmentWriter::create(live.path(), dims)?;

@@ -34,6 +34,9 @@ pub(crate) fn rebuild<Error: From<AnchorsError>>(
         let sound = opened.and_then(|records| records.verify().map(|()| records));
         records.extend(if_whole(sound)?.filter(|r| r.len() as u64 == entry.pairs));
     }
+    for records in &records {
+        records.refuse_unknown()?;
+    }
     let dims = manifest.dims();
     for records in &records {
         for image in &sources {

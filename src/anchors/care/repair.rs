@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::check::{Finding, is_no_file, verify};
 use super::log_repair;
 use super::rebuild::rebuild;
-use super::{aside, sound};
+use super::removals::{self, RemovedSince};
+use super::{aside, sound, tombstone_repair};
 use crate::anchors::change::recover;
 use crate::anchors::change::swap::give_up;
 use crate::anchors::change::writer::{self, KEEP, WriteOptions};
@@ -20,7 +21,7 @@ use crate::anchors::stored::manifest::{self, Manifest};
 use crate::anchors::stored::publish::WriteLock;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
-use crate::anchors::stored::{log, witness};
+use crate::anchors::stored::{log, unknown_fields, witness};
 use crate::disk as fs;
 use crate::embed::{Embedder, Watch};
 
@@ -33,11 +34,19 @@ pub struct Repaired {
     pub left: Vec<Finding>,
     /// The generation that is live now.
     pub generation: u64,
+    /// The ids of pairs of the generation that it went back to that were removed later, and stay removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stay_removed: Vec<String>,
+    /// Generations that were given up and of which it is not known which pairs they removed: such pairs may
+    /// be live again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removals_unknown: Vec<u64>,
 }
 
 /// Rebuilds what can be rebuilt from what is intact.
 ///
 /// * a segment that a killed writer left whole under a hidden name gets its name again;
+/// * files of removed pairs from the log;
 /// * graphs, codes and sums of a segment from its records and vectors;
 /// * vectors from the images and captions that the records name, through `encoders`, which is
 ///   called only then;
@@ -47,7 +56,7 @@ pub struct Repaired {
 /// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records
 /// and vectors: it is the old one to the bit, or it is not taken. Records and manifests have no
 /// second source; a generation that lost one, or whose space does not answer, is given up: a live one
-/// for the newest that is sound. What is given up is not deleted: it is moved to `damaged/` in the set.
+/// for the newest that is sound, less the pairs that were removed after it. What is given up is not deleted: it is moved to `damaged/` in the set.
 ///
 /// # Errors
 /// When the folder is no set, somebody else writes, no generation is sound in the end, or the system
@@ -77,6 +86,8 @@ pub fn repair<Error: From<AnchorsError>>(
         done.mended.push(format!("{LOCK} is a file again"));
     }
     let lock = WriteLock::acquire(set)?;
+    unknown_fields::refuse(set, newest)?;
+    log::refuse_unknown(set)?;
     // A repair that was killed may have given names that are not durable.
     aside::sync(set)?;
     let given = recover::segments(set)?.into_iter();
@@ -128,12 +139,14 @@ pub fn repair<Error: From<AnchorsError>>(
     }
     // What damaged segments were completed from is not needed any more.
     recover::segments(set)?;
+    done.mended
+        .extend(tombstone_repair::repair(set, &witness.published)?);
     let flaw = |n: u64| flaw(set, n, &damaged);
-    let mut good = None;
+    let mut sound = Vec::new();
     let mut lost = BTreeSet::new();
     for &n in &witness.published {
-        match (flaw(n)?, good) {
-            (None, None) => good = Some(n),
+        match (flaw(n)?, sound.first()) {
+            (None, _) => sound.push(n),
             // One that is newer than the good one is given up when that is live.
             (Some(what), Some(_)) if unfinished.is_none() => {
                 done.mended.push(format!(
@@ -144,6 +157,7 @@ pub fn repair<Error: From<AnchorsError>>(
             _ => {}
         }
     }
+    let good = sound.first().copied();
     let is_lost = good != Some(newest) || !lost.is_empty() || log::lacks_manifest(set)?;
     if unfinished.is_none() && is_lost {
         // While the log says that a manifest is missing, nothing collects the segments it named.
@@ -169,15 +183,8 @@ pub fn repair<Error: From<AnchorsError>>(
     drop(lock);
     // A repair collects no generation: the next change does.
     let keep = KEEP.max(witness.published.len() + 1);
-    if let Some(good) = good.filter(|&good| good != newest && unfinished.is_none()) {
-        // Numbers only grow: going back is one more generation.
-        done.mended
-            .push(format!("generation {newest} is given up for {good}"));
-        let options = WriteOptions {
-            keep,
-            ..WriteOptions::default()
-        };
-        done.generation = give_up(set, good, &options)?.change.generation;
+    if good.is_some_and(|good| good != newest) && unfinished.is_none() {
+        go_back(set, &sound, keep, &mut done)?;
     }
     // A repair that went back may have been interrupted here.
     if let Some(good) = restored_by_repair(set, done.generation)?.filter(|_| unfinished.is_none()) {
@@ -203,6 +210,54 @@ pub fn repair<Error: From<AnchorsError>>(
         return Err(AnchorsError::BeyondRepair { set, what }.into());
     }
     Ok(done)
+}
+
+/// Makes the newest of these sound generations live in which a pair is left that was not removed later:
+/// what was removed stays removed.
+///
+/// # Errors
+/// When there is none, somebody else writes, or the disk refuses.
+fn go_back(
+    set: &Path,
+    sound: &[u64],
+    keep: usize,
+    done: &mut Repaired,
+) -> Result<(), AnchorsError> {
+    let options = WriteOptions {
+        keep,
+        ..WriteOptions::default()
+    };
+    let newest = done.generation;
+    for &good in sound {
+        let mut since = RemovedSince::default();
+        let given_up = give_up(set, good, &options, |chosen, newest| {
+            since = removals::since(chosen, newest)?;
+            Ok((since.rows.clone(), since.detail()))
+        });
+        match given_up {
+            // Numbers only grow: going back is one more generation.
+            Ok(receipt) => done.generation = receipt.change.generation,
+            Err(AnchorsError::WouldBeEmpty { .. }) => continue,
+            Err(error) => return Err(error),
+        }
+        done.mended
+            .push(format!("generation {newest} is given up for {good}"));
+        if !since.ids.is_empty() {
+            let ids = removals::few(&since.ids);
+            done.mended.push(format!(
+                "pairs of generation {good} that were removed later stay removed: {ids}"
+            ));
+        }
+        done.stay_removed = since.ids;
+        done.removals_unknown = since.unknown;
+        return Ok(());
+    }
+    Err(AnchorsError::BeyondRepair {
+        set: set.to_owned(),
+        what: format!(
+            "generation {newest} cannot be made good, and all pairs of those before it were removed later"
+        ),
+    })
 }
 
 /// Why a generation is not sound, if it is not.

@@ -145,6 +145,7 @@ impl Came {
             tombstones: None,
             command: COMMAND,
             detail,
+            source: None,
             moved: (added, 0),
             ids: (self.ids, Vec::new()),
         })
@@ -196,6 +197,7 @@ fn foresee(
         tombstones: None,
         command: COMMAND,
         detail: detail(options),
+        source: None,
         moved: (added, 0),
         ids: (ids, Vec::new()),
     })?;

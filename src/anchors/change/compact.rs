@@ -48,6 +48,7 @@ pub fn compact(
         tombstones: None,
         command: "anchors compact",
         detail,
+        source: None,
         moved: (0, 0),
         ids: (Vec::new(), Vec::new()),
     })
@@ -60,6 +61,9 @@ pub(crate) fn merged<'a>(
     graphs: GraphPolicy,
     change: impl Fn(Modality, &'a [f32]) -> Cow<'a, [f32]>,
 ) -> Result<Manifest, AnchorsError> {
+    live.segments()
+        .iter()
+        .try_for_each(Segment::refuse_unknown)?;
     // Damaged vectors must not get a fresh checksum.
     live.verify()?;
     let mut manifest = live.manifest().clone();

@@ -77,6 +77,7 @@ pub fn remove(
             Selection::Where(filter) => filter.to_string(),
             Selection::Ids { .. } => String::new(),
         },
+        source: None,
         moved: (0, left.removed.len() as u64),
         ids: (Vec::new(), left.removed),
     };

@@ -33,6 +33,7 @@ pub fn respace(
         tombstones: None,
         command,
         detail,
+        source: None,
         moved: (0, 0),
         ids: (Vec::new(), Vec::new()),
     })

@@ -57,6 +57,7 @@ pub fn reweigh(
         tombstones: None,
         command,
         detail,
+        source: None,
         moved: (0, 0),
         ids: (Vec::new(), Vec::new()),
     })

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::error::{AnchorsError, if_whole};
-use crate::anchors::stored::change_record::Change;
+use crate::anchors::stored::change_record::{Change, ChangeSource};
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
@@ -13,6 +13,7 @@ use crate::anchors::stored::publish;
 use crate::anchors::stored::segment::{self, Segment};
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::tombstones::Tombstones;
+use crate::anchors::stored::unknown_fields;
 use crate::anchors::stored::witness;
 use crate::disk as fs;
 
@@ -57,13 +58,41 @@ pub fn swap(
 
 /// Makes the content of `good` live in the place of a live generation that cannot be mended. A
 /// rollback afterwards goes to what came before `good`.
+///
+/// `without` is given `good` and the number of the live generation, and says which rows of `good` are not
+/// live any more and what the record says of that.
+///
+/// # Errors
+/// [`AnchorsError::WouldBeEmpty`] when no row is left; as [`swap`] otherwise.
 pub(crate) fn give_up(
     set: &Path,
     good: u64,
     options: &WriteOptions,
+    without: impl FnOnce(&AnchorSet, u64) -> Result<(Vec<usize>, String), AnchorsError>,
 ) -> Result<Receipt, AnchorsError> {
-    let writer = Writer::begin(set, options)?;
-    restore(writer, good, "repair", |parent| parent)
+    let mut writer = Writer::begin(set, options)?;
+    let chosen = AnchorSet::open_generation(set, good)?;
+    let current = publish::live_number(set)?;
+    let (rows, said) = without(&chosen, current)?;
+    let left = chosen.remaining(&rows)?;
+    if left.manifest.counts.pairs == 0 {
+        return Err(AnchorsError::WouldBeEmpty {
+            path: set.to_owned(),
+        });
+    }
+    writer.mark("open");
+    let mut next = restored(set, current, &chosen, "repair", |parent| parent)?;
+    next.detail.push_str(&said);
+    if !left.removed.is_empty() {
+        next.manifest = Manifest {
+            parent: next.manifest.parent,
+            restored: next.manifest.restored,
+            ..left.manifest
+        };
+        next.tombstones = Some(left.tombstones);
+        next.moved = moved(set, current, &next.manifest)?;
+    }
+    writer.publish(next)
 }
 
 /// Publishes the content of a kept generation; `parent` makes the new one's of the old one's.
@@ -75,17 +104,34 @@ fn restore(
 ) -> Result<Receipt, AnchorsError> {
     let chosen = AnchorSet::open_generation(writer.set(), generation)?;
     writer.mark("open");
+    let current = publish::live_number(writer.set())?;
+    let next = restored(writer.set(), current, &chosen, command, parent)?;
+    writer.publish(next)
+}
+
+/// The generation after `current` with the content of `chosen`.
+fn restored(
+    set: &Path,
+    current: u64,
+    chosen: &AnchorSet,
+    command: &'static str,
+    parent: impl FnOnce(Option<u64>) -> Option<u64>,
+) -> Result<Next, AnchorsError> {
     let mut manifest = chosen.manifest().clone();
+    let generation = manifest.generation;
     manifest.restored = Some(manifest.restored.unwrap_or(generation));
     manifest.parent = parent(manifest.parent);
-    let current = publish::live_number(writer.set())?;
-    let moved = moved(writer.set(), current, &manifest)?;
-    writer.publish(Next {
+    let source = ChangeSource {
+        generation,
+        set: None,
+    };
+    Ok(Next {
+        moved: moved(set, current, &manifest)?,
         manifest,
         tombstones: None,
         command,
-        detail: format!("content of generation {generation}"),
-        moved,
+        detail: Change::detail_of(&source),
+        source: Some(source),
         ids: (Vec::new(), Vec::new()),
     })
 }
@@ -111,6 +157,7 @@ fn previous(set: &Path, live: Option<&Manifest>, current: u64) -> Result<u64, An
 fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, AnchorsError> {
     let set = writer.set().to_owned();
     let theirs = AnchorSet::open(other)?;
+    unknown_fields::refuse(other, theirs.manifest().generation)?;
     writer.mark("open");
     let mut manifest = theirs.manifest().clone();
     let tombstones = manifest
@@ -128,38 +175,21 @@ fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, A
     manifest.parent = Some(current);
     manifest.restored = None;
     let moved = moved(&set, current, &manifest)?;
-    let detail = format!(
-        "generation {}{OF}{}",
-        manifest.generation,
-        fs_err::canonicalize(other)?.display()
-    );
+    let other = fs_err::canonicalize(other)?;
+    let source = ChangeSource {
+        generation: manifest.generation,
+        set: Some(other.display().to_string()),
+    };
     manifest.tombstones = None;
     writer.publish(Next {
         tombstones,
         manifest,
         command: "swap",
-        detail,
+        detail: Change::detail_of(&source),
+        source: Some(source),
         moved,
         ids: (Vec::new(), Vec::new()),
     })
-}
-
-/// What stands between generation and set in the record of a swap with another set.
-const OF: &str = " of ";
-
-/// The set that a swap took its content from, if the change is such a one.
-pub(crate) fn source(change: &Change) -> Option<&Path> {
-    let (generation, set) = change.detail.split_once(OF)?;
-    let of_a_set = change.command == "swap" && !generation.contains("content");
-    of_a_set.then(|| Path::new(set))
-}
-
-/// What the record of a swap with another set was given, with `name` in the place of that set; none for
-/// other changes.
-pub(crate) fn with_source(change: &Change, name: impl Fn(&str) -> String) -> Option<String> {
-    source(change)?;
-    let (generation, set) = change.detail.split_once(OF)?;
-    Some(format!("{generation}{OF}{}", name(set)))
 }
 
 /// Gives a segment of another set a place in `set`.

@@ -93,6 +93,7 @@ pub fn create(
         tombstones: None,
         command: "build",
         detail: DETAIL.to_owned(),
+        source: None,
         moved: (pairs, 0),
         ids: (Vec::new(), Vec::new()),
     };

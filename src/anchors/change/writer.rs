@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::recover;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::change_record;
-use crate::anchors::stored::change_record::Change;
+use crate::anchors::stored::change_record::{Change, ChangeSource};
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::manifest::{Manifest, TombstonesEntry};
@@ -25,6 +25,7 @@ use crate::anchors::stored::publish::{self, WriteLock};
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::tombstones::Tombstones;
+use crate::anchors::stored::unknown_fields;
 use crate::anchors::stored::witness;
 use crate::anchors::stored::{content, log, place};
 use crate::disk as fs;
@@ -115,6 +116,8 @@ pub struct Next {
     pub command: &'static str,
     /// What it was given.
     pub detail: String,
+    /// What the content was taken from, where that is another generation.
+    pub source: Option<ChangeSource>,
     /// How many pairs came and went.
     pub moved: (u64, u64),
     /// Their ids, where the record is to name them.
@@ -134,15 +137,18 @@ impl Writer {
     /// Takes the lock of `set` (not for a dry run) and puts right what a killed writer left.
     ///
     /// # Errors
-    /// [`AnchorsError::Locked`] when somebody else writes; when the folder is not a set or the
+    /// [`AnchorsError::Locked`] when somebody else writes; [`AnchorsError::UnknownField`] when a newer
+    /// program wrote what a change would lose; when the folder is not a set or the
     /// disk refuses.
     pub fn begin(set: &Path, options: &WriteOptions) -> Result<Self, AnchorsError> {
         let phases = Phases::begin();
         publish::current(set)?;
         let lock = if options.dry_run {
+            unknown_fields::refuse(set, publish::live_number(set)?)?;
             None
         } else {
             let lock = WriteLock::acquire(set)?;
+            unknown_fields::refuse(set, publish::live_number(set)?)?;
             sweep(set)?;
             history::reconcile(set)?;
             Some(lock)
@@ -274,6 +280,8 @@ fn prepare(
         pairs_after: manifest.counts.pairs,
         added: next.moved.0,
         removed: next.moved.1,
+        source_generation: next.source.as_ref().map(|source| source.generation),
+        source_set: next.source.and_then(|source| source.set),
         licences_before,
         licences_after: manifest.licences.clone(),
         ..Change::default()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout;
 use super::sealed_lines;
-use crate::anchors::error::AnchorsError;
+use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 
 /// How many ids a record names itself; more are in a file of their own.
@@ -42,6 +42,13 @@ pub struct Change {
     /// The file in the set that lists the ids, if they are many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids_file: Option<String>,
+    /// The generation whose content it took: of this set, or of `source_set`. Records of older programs say
+    /// so in `detail` alone ([`Change::taken_from`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_generation: Option<u64>,
+    /// The set that a swap took its content from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_set: Option<String>,
     /// Live pairs by licence before.
     pub licences_before: BTreeMap<String, u64>,
     /// Live pairs by licence after.
@@ -58,7 +65,69 @@ pub enum IdLine {
     Removed(String),
 }
 
+/// What a change took its content from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSource {
+    /// The generation.
+    pub generation: u64,
+    /// The set of that generation, where it is another one.
+    pub set: Option<String>,
+}
+
+/// How the detail of a change begins that took the content of a generation of the same set.
+const CONTENT_OF: &str = "content of generation ";
+
+/// What stands between generation and set in the detail of a swap with another set.
+const OF: &str = " of ";
+
 impl Change {
+    /// The generation of the same set whose content it took, if it did: a rollback, a swap, a repair that
+    /// went back.
+    pub fn taken_from(&self) -> Option<u64> {
+        match (self.source_generation, &self.source_set) {
+            (Some(generation), None) => Some(generation),
+            (None, None) if ["rollback", "swap", "repair"].contains(&self.command.as_str()) => {
+                // A note on what was lost may follow.
+                let rest = self.detail.strip_prefix(CONTENT_OF)?;
+                rest.split(' ').next()?.parse().ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// The set that a swap took its content from, if it is another one.
+    pub fn taken_from_set(&self) -> Option<&Path> {
+        let old = || {
+            let of_a_set = self.command == "swap" && self.source_generation.is_none();
+            let (generation, set) = self.detail.split_once(OF).filter(|_| of_a_set)?;
+            (!generation.contains("content")).then_some(set)
+        };
+        self.source_set.as_deref().or_else(old).map(Path::new)
+    }
+
+    /// The detail of a change that took its content from there.
+    pub(crate) fn detail_of(source: &ChangeSource) -> String {
+        let generation = source.generation;
+        match &source.set {
+            Some(set) => format!("generation {generation}{OF}{set}"),
+            None => format!("{CONTENT_OF}{generation}"),
+        }
+    }
+
+    /// Gives the set that a swap took its content from another name.
+    pub(crate) fn rename_source(&mut self, name: impl Fn(&str) -> String) {
+        let Some(set) = self.taken_from_set().and_then(Path::to_str) else {
+            return;
+        };
+        let renamed = name(set);
+        if let Some((generation, _)) = self.detail.split_once(OF) {
+            self.detail = format!("{generation}{OF}{renamed}");
+        }
+        if self.source_set.is_some() {
+            self.source_set = Some(renamed);
+        }
+    }
+
     /// Takes note of the ids: in the record itself if they are few, else in a file that is durable
     /// when this returns. The generation must be set.
     ///
@@ -120,4 +189,22 @@ pub fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError
             .map_err(|error| damaged(format!("{line:?} is not an id of a change: {error}")))
     };
     text.lines().map(parse).collect()
+}
+
+/// The lines of a damaged list of ids, under any name in any folder, whose own checksums are right.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(crate) fn sound_ids(generation: u64, path: &Path) -> Result<Vec<IdLine>, AnchorsError> {
+    let name = layout::id_list_name(generation);
+    let read = fs_err::read(path).map_err(|error| AnchorsError::of_file(path, error));
+    let bytes = if_whole(read)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let sound = text
+        .lines()
+        .filter(|line| sealed_lines::sealed_place(&name, line).is_some())
+        .filter_map(|line| {
+            serde_json::from_str(&format!("{}}}", sealed_lines::unsealed(line))).ok()
+        });
+    Ok(sound.collect())
 }

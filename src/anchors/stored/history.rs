@@ -104,6 +104,7 @@ pub(crate) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError
         keep: keep(change.generation),
         change: change.clone(),
         checked: true,
+        unknown: Vec::new(),
     });
     log::write(set, &lines.collect::<Vec<_>>())
 }

@@ -14,6 +14,7 @@ use super::change_record;
 use super::change_record::Change;
 use super::layout;
 use super::manifest::{self, Manifest};
+use super::unknown_fields::unknown_fields;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 
@@ -26,6 +27,8 @@ pub(crate) struct LogLine {
     pub keep: Option<u64>,
     /// Whether it has a checksum.
     pub checked: bool,
+    /// Fields of a newer program, which has made the checksum.
+    pub unknown: Vec<String>,
 }
 
 const CHECK_KEY: &str = ",\"check\":\"";
@@ -70,14 +73,13 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
         None => None,
         Some(keep) => Some(keep.as_u64().ok_or("its `keep` is no whole number")?),
     };
-    if content_of(&change).is_some() && given_up_for(&change).is_none() {
-        return Err("it does not say which generation was taken".to_owned());
-    }
+    let known = serde_json::to_value(&change).map_err(|e| e.to_string())?;
     // A damaged name of a field would be passed over, and its value with it.
-    if !checked && serde_json::to_value(&change).ok() != Some(said) {
+    if !checked && known != said {
         return Err("it has fields that no record has".to_owned());
     }
     Ok(LogLine {
+        unknown: unknown_fields(&said, &known),
         change,
         keep,
         checked,
@@ -134,11 +136,30 @@ pub(crate) fn last(set: &Path) -> Result<Option<(u64, bool)>, AnchorsError> {
     Ok(last.map(|last| (last.change.generation, last.checked)))
 }
 
+/// Refuses a log of which a line has a field that this program does not know: written anew it would lose
+/// that. Appending loses nothing.
+///
+/// # Errors
+/// [`AnchorsError::UnknownField`]; when the system refuses to let it be read.
+pub(crate) fn refuse_unknown(set: &Path) -> Result<(), AnchorsError> {
+    for line in read(set)?.0 {
+        if let Some(field) = line.unknown.into_iter().next() {
+            return Err(AnchorsError::UnknownField {
+                path: layout::log_path(set),
+                field,
+                made_by: "a newer asif".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Writes the log anew.
 ///
 /// # Errors
-/// When the disk refuses.
+/// [`AnchorsError::UnknownField`] when a line would lose one; when the disk refuses.
 pub(crate) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
+    refuse_unknown(set)?;
     let path = layout::log_path(set);
     let mut text = String::new();
     for of in lines {
@@ -263,6 +284,7 @@ pub(crate) fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, A
 pub(crate) fn same(line: &LogLine, manifest: &Change) -> bool {
     let kept = |c: &Change| Change {
         detail: String::new(),
+        source_set: None,
         added_ids: Vec::new(),
         removed_ids: Vec::new(),
         ids_file: None,
@@ -306,7 +328,9 @@ fn kept(lines: &[LogLine]) -> BTreeSet<u64> {
     let mut kept = BTreeSet::new();
     for line in lines {
         let n = line.change.generation;
-        if let Some(good) = given_up_for(&line.change) {
+        // A repair that goes back gives up what came after.
+        let repaired = line.change.taken_from();
+        if let Some(good) = repaired.filter(|_| line.change.command == "repair") {
             kept.retain(|&k| k <= good);
         }
         kept.insert(n);
@@ -332,17 +356,6 @@ pub(crate) fn lacks_manifest(set: &Path) -> Result<bool, AnchorsError> {
     Ok(!lacking(set, &read(set)?.0)?.is_empty())
 }
 
-/// The generation whose content a repair took.
-fn given_up_for(change: &Change) -> Option<u64> {
-    content_of(change)?.parse().ok()
-}
-
-/// That generation as the record writes it.
-fn content_of(change: &Change) -> Option<&str> {
-    let of = change.detail.strip_prefix("content of generation ");
-    of.filter(|_| change.command == "repair")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,17 +365,15 @@ mod tests {
         let change = Change {
             generation: 7,
             command: "repair".to_owned(),
-            detail: "content of generation 5".to_owned(),
+            detail: "content of generation 5 (the list of ids was lost)".to_owned(),
             ..Change::default()
         };
         let sound = serde_json::to_string(&change).unwrap();
-        assert_eq!(given_up_for(&parse(&sound).unwrap().change), Some(5));
+        assert_eq!(parse(&sound).unwrap().change.taken_from(), Some(5));
         let keep = |keep: &str| parse(&sound.replacen('{', &format!("{{\"keep\":{keep},"), 1));
         assert_eq!(keep("3").unwrap().keep, Some(3));
         for other in ["\"3\"", "-3", "null"] {
             assert!(keep(other).unwrap_err().contains("keep"), "{other}");
         }
-        let error = parse(&sound.replace("generation 5", "generation S")).unwrap_err();
-        assert!(error.contains("which generation"), "{error}");
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::change_record::Change;
 use super::layout;
 use super::plan::SearchPlan;
+use super::unknown_fields::unknown_fields;
 use crate::anchors::error::AnchorsError;
 use crate::encode::EncoderEntry;
 use crate::modality::Sides;
@@ -119,22 +120,63 @@ impl Manifest {
     /// # Errors
     /// When the file cannot be read, is not a manifest, or has a newer format.
     pub fn read(set: &Path, name: &str) -> Result<Self, AnchorsError> {
+        Ok(Self::read_bytes(set, name)?.0)
+    }
+
+    /// The same with the names of fields that this program does not know, as `segments[0].colour`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn read_with_unknown(
+        set: &Path,
+        name: &str,
+    ) -> Result<(Self, Vec<String>), AnchorsError> {
+        let (manifest, bytes) = Self::read_bytes(set, name)?;
+        let fields = || {
+            let mut read: serde_json::Value = serde_json::from_slice(&bytes)?;
+            // Relative rows alone were once written as their parameters.
+            if let Some(old) = read
+                .get_mut("space")
+                .filter(|space| space.get("parts").is_none())
+            {
+                *old = serde_json::to_value(&manifest.space)?;
+            }
+            let known = serde_json::to_value(&manifest)?;
+            Ok(unknown_fields(&read, &known))
+        };
+        let unknown = fields().map_err(|reason| AnchorsError::Manifest {
+            path: layout::generations_folder(set).join(format!("{name}.json")),
+            reason,
+        })?;
+        Ok((manifest, unknown))
+    }
+
+    fn read_bytes(set: &Path, name: &str) -> Result<(Self, Vec<u8>), AnchorsError> {
         let path = layout::generations_folder(set).join(format!("{name}.json"));
         let bytes = fs_err::read(&path).map_err(|e| AnchorsError::of_file(&path, e))?;
         let read: Result<Self, _> = serde_json::from_slice(&bytes);
         let head = serde_json::from_slice::<Head>(&bytes);
-        let sum = checksum(bytes);
+        let sum = checksum(bytes.clone());
         // A digit of the format that was flipped is damage; the other fields of another may be others.
         if let Ok(head) = head
             && head.checksum == sum
-            && head.format != FORMAT
         {
-            return Err(AnchorsError::Format {
-                path,
-                found: head.format,
-                made_by: head.made_by,
-                known: FORMAT,
-            });
+            if head.format != FORMAT {
+                return Err(AnchorsError::Format {
+                    path,
+                    found: head.format,
+                    made_by: head.made_by,
+                    known: FORMAT,
+                });
+            }
+            // It is to the bit what its writer wrote.
+            if let Err(reason) = read {
+                return Err(AnchorsError::UnknownContent {
+                    path,
+                    reason,
+                    made_by: head.made_by,
+                });
+            }
         }
         let manifest = read.map_err(|reason| AnchorsError::Manifest {
             path: path.clone(),
@@ -145,7 +187,7 @@ impl Manifest {
             (true, n) if n != Some(manifest.generation) => {
                 format!("it says that it is generation {}", manifest.generation)
             }
-            _ => return Ok(manifest),
+            _ => return Ok((manifest, bytes)),
         };
         Err(AnchorsError::Damaged { path, what })
     }

@@ -21,6 +21,7 @@
 //! | [`witness`] | which generation is live, by `CURRENT`, the log and the manifests |
 //! | [`publish`] | how a generation goes live, whole or not at all |
 //! | [`set`] | an opened set |
+//! | `unknown_fields` | what a newer program wrote, and a change by this one would lose |
 
 pub mod change_record;
 pub(crate) mod content;
@@ -40,4 +41,5 @@ pub mod segment;
 pub mod set;
 pub(crate) mod takeover;
 pub mod tombstones;
+pub(crate) mod unknown_fields;
 pub mod witness;

@@ -245,6 +245,27 @@ impl Records {
         (0..self.len()).try_for_each(|i| self.get(i).map(drop))
     }
 
+    /// Refuses sections that this program does not know: whoever writes these records into another segment
+    /// would lose them.
+    ///
+    /// # Errors
+    /// [`AnchorsError::UnknownField`].
+    pub(crate) fn refuse_unknown(&self) -> Result<(), AnchorsError> {
+        let container = Container::open(self.file.bytes(), self.file.path(), KIND)?;
+        let names = container.sections().map(|section| section.name.to_string());
+        match names
+            .into_iter()
+            .find(|name| ![BLOB, OFFSETS].contains(&name.as_str()))
+        {
+            Some(field) => Err(AnchorsError::UnknownField {
+                path: self.file.path().to_owned(),
+                field,
+                made_by: "a newer asif".to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     fn offset(&self, i: usize) -> Option<usize> {
         let offsets = &self.file.bytes()[self.offsets.clone()];
         let bytes = offsets.get(i.checked_mul(8)?..)?.first_chunk::<8>()?;
@@ -325,6 +346,46 @@ mod tests {
                 Err(AnchorsError::Damaged { .. })
             ));
         }
+    }
+
+    /// As docs/format.md says.
+    #[test]
+    fn a_record_is_written_as_specified() {
+        let long = Record {
+            captions: vec!["x".repeat(250), "y".repeat(300)],
+            ..record("a")
+        };
+        let text = |text: &str, length: &[u8]| [length, text.as_bytes()].concat();
+        let expected = [
+            text("a", &[1]),
+            text("/pictures/a.jpg", &[15]),
+            vec![2],
+            text(&long.captions[0], &[250]),
+            text(&long.captions[1], &[251, 44, 1]),
+            text(&long.meta, &[30]),
+        ];
+        assert_eq!(codec::encode(&long).unwrap(), expected.concat());
+    }
+
+    #[test]
+    fn a_section_of_a_newer_program_is_read_past_and_not_written_again_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(folder.path());
+        let records = Records::open(&path).unwrap();
+        records.refuse_unknown().unwrap();
+        let newer = folder.path().join("newer.rec");
+        let old = Container::open(records.file.bytes(), &path, KIND).unwrap();
+        let mut file = ContainerWriter::create(&newer, KIND).unwrap();
+        for name in [BLOB, OFFSETS] {
+            file.section(name, old.section(name).unwrap()).unwrap();
+        }
+        file.section("colours", b"red").unwrap();
+        file.finish().unwrap();
+        let newer = Records::open(&newer).unwrap();
+        newer.verify().unwrap();
+        assert_eq!(newer.get(1).unwrap(), record("b"));
+        let refused = newer.refuse_unknown().unwrap_err().to_string();
+        assert!(refused.contains("\"colours\""), "{refused}");
     }
 
     #[test]

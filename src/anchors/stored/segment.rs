@@ -303,6 +303,14 @@ impl Segment {
         Ok(())
     }
 
+    /// Refuses what a newer program wrote into its records: a segment made from them would lack it.
+    ///
+    /// # Errors
+    /// [`AnchorsError::UnknownField`].
+    pub(crate) fn refuse_unknown(&self) -> Result<(), AnchorsError> {
+        self.records.refuse_unknown()
+    }
+
     /// The name that its records and vectors give it.
     ///
     /// # Errors

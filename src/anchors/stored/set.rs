@@ -154,27 +154,33 @@ impl AnchorSet {
                 what: format!("its space makes no sense: {error}"),
             });
         }
-        let gone = match manifest.tombstones_path(path)? {
-            Some(file) => {
-                let gone = Tombstones::read(&file, &manifest.segments, manifest.dims())?;
-                let named = manifest.tombstones.as_ref();
-                let sum = named.and_then(|t| t.checksum.as_ref());
-                let other = match sum {
-                    Some(sum) => content::header(&file)? != *sum,
-                    None => false,
-                };
-                if other || named.is_some_and(|t| t.removed != gone.count()) {
-                    let what = "it is not the list of removed pairs that the manifest names";
-                    return Err(AnchorsError::Damaged {
-                        path: file,
-                        what: what.to_owned(),
-                    });
-                }
-                gone
-            }
-            None => Tombstones::none(manifest.dims()),
-        };
+        let gone = Self::removed_of(path, &manifest)?;
         Self::assemble(path, manifest, gone)
+    }
+
+    /// The removed pairs of what a manifest describes.
+    ///
+    /// # Errors
+    /// When their file is damaged or not the one that the manifest names.
+    pub(crate) fn removed_of(path: &Path, manifest: &Manifest) -> Result<Tombstones, AnchorsError> {
+        let Some(file) = manifest.tombstones_path(path)? else {
+            return Ok(Tombstones::none(manifest.dims()));
+        };
+        let gone = Tombstones::read(&file, &manifest.segments, manifest.dims())?;
+        let named = manifest.tombstones.as_ref();
+        let sum = named.and_then(|t| t.checksum.as_ref());
+        let other = match sum {
+            Some(sum) => content::header(&file)? != *sum,
+            None => false,
+        };
+        if other || named.is_some_and(|t| t.removed != gone.count()) {
+            let what = "it is not the list of removed pairs that the manifest names";
+            return Err(AnchorsError::Damaged {
+                path: file,
+                what: what.to_owned(),
+            });
+        }
+        Ok(gone)
     }
 
     fn assemble(path: &Path, manifest: Manifest, gone: Tombstones) -> Result<Self, AnchorsError> {

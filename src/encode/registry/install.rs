@@ -35,9 +35,7 @@ pub fn add(
         });
     }
     let folder = ModelFolder::open_file(dir, given.onnx_file.as_deref())?;
-    let options = EncoderOptions::latency()
-        .or(given)
-        .or(&folder.overrides()?);
+    let options = EncoderOptions::latency().or(given).or(&folder.overrides()?);
     let original = examine_with(&folder, &options, |_| Ok(()), |_| Ok(()))?.0;
 
     disk::create_dir_all(&root)?;

@@ -53,7 +53,7 @@ pub struct Recipe {
 
 /// What manifests may hold: a recipe, or the parameters of plain relative rows alone.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "unknown kind of space")]
 enum Written {
     Recipe {
         parts: Vec<WeightedPart>,

@@ -5,7 +5,7 @@ use std::path::Path;
 use asif::anchors::AnchorSet;
 use serde_json::json;
 
-use super::super::{Bench, support, tiny_onnx};
+use super::super::{Bench, newer, support, tiny_onnx};
 use super::{ProvokedMessage, faults_of, judge, told};
 
 pub fn messages() -> Vec<ProvokedMessage> {
@@ -60,6 +60,24 @@ pub fn messages() -> Vec<ProvokedMessage> {
             3,
             &["format 9", "made by asif "],
             "build --pairs a.asif.jsonl --out further.asif",
+        ),
+        told(
+            "AnchorsError::UnknownField",
+            "anchors remove field.asif --id p0",
+            3,
+            &[
+                "\"colour\"",
+                "asif 99.0.0 wrote it",
+                "answers from it as before",
+            ],
+            "classify --index field.asif --labels dog,cat plain/0.png",
+        ),
+        told(
+            "AnchorsError::UnknownContent",
+            "repair content.asif",
+            3,
+            &["does not know", "asif 99.0.0", "use that asif"],
+            "",
         ),
         told(
             "AnchorsError::NeedsRepair",
@@ -353,6 +371,14 @@ pub fn spoiled_bench() -> Bench {
         manifest.format = 9;
         asif::anchors::stored::publish::publish(set, &manifest).unwrap();
     });
+    let newer = |from: &'static str, to: &'static str| {
+        move |set: &Path| newer::rewrite_manifest(set, "g000001", from, to)
+    };
+    spoil(
+        "field.asif",
+        &newer("\n  \"counts\"", "\n  \"colour\": 1,\n  \"counts\""),
+    );
+    spoil("content.asif", &newer("\"parts\"", "\"portions\""));
     spoil("recipe.asif", &|set| {
         let mut manifest = AnchorSet::open(set).unwrap().manifest().clone();
         manifest.space.parts.clear();

@@ -37,9 +37,10 @@ pub(super) struct RemovedPairs {
 }
 
 /// What tells one pair from another, whichever segment stores it.
-type RecordHash = [u8; 32];
+pub(in crate::anchors::care) type RecordHash = [u8; 32];
 
-fn record_hash(record: &Record) -> RecordHash {
+/// A hash of all that a record holds.
+pub(in crate::anchors::care) fn record_hash(record: &Record) -> RecordHash {
     let mut hasher = blake3::Hasher::new();
     let texts = [&record.id, &record.image, &record.meta];
     for text in texts.into_iter().chain(&record.captions) {

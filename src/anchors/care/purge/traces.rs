@@ -9,7 +9,6 @@ use super::alias::alias;
 use super::needles::Needles;
 use crate::anchors::care::elsewhere::UsedImages;
 use crate::anchors::change::select::Filter;
-use crate::anchors::change::swap;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::change_record;
 use crate::anchors::stored::change_record::{Change, IdLine};
@@ -54,6 +53,9 @@ pub(super) fn redact(
             *ids = ids.iter().map(hidden).collect();
         }
         change.detail = redacted_detail(&change, needles);
+        // The name of a set tells a purge where segments are shared; one that speaks of a purged pair has
+        // been looked into before it goes.
+        change.rename_source(|set| redacted_word(set, needles));
         for tally in [&mut change.licences_before, &mut change.licences_after] {
             let old = std::mem::take(tally).into_iter();
             let shown = |name: String| match licences.contains_key(&name) || is_alias(&name) {
@@ -89,12 +91,8 @@ fn redacted_detail(change: &Change, needles: &Needles) -> String {
         ),
         // Names of sources, which are paths.
         "build" | "anchors add" => redacted_words(&change.detail, needles),
-        // The name of a set, which tells a purge where segments are shared; one that speaks of a purged
-        // pair has been looked into before it goes.
-        "swap" => swap::with_source(change, |set| redacted_word(set, needles))
-            .unwrap_or_else(|| change.detail.clone()),
-        // Commands that are given nothing of the user's. A repair looks for the number.
-        "rollback" | "repair" => change.detail.clone(),
+        // Commands that are given nothing of the user's, or the name of a set, which is seen to apart.
+        "swap" | "rollback" | "repair" => change.detail.clone(),
         _ => match needles.is_in_bytes(&change.detail) {
             true => redacted_words(&change.detail, needles),
             false => change.detail.clone(),

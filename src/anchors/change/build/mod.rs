@@ -156,6 +156,7 @@ impl Build<'_> {
             tombstones: None,
             command: "build",
             detail: paths.collect::<Vec<_>>().join(", "),
+            source: None,
             moved: (counts.pairs, before.map_or(0, |(_, pairs)| pairs)),
             ids: (Vec::new(), Vec::new()),
         };

@@ -1,0 +1,326 @@
+//! Which pairs of an older generation are not live any more.
+//!
+//! A repair that goes back to an older generation must not make pairs live again that were removed after
+//! it. What went is told by three witnesses, for each later generation in turn:
+//!
+//! | witness | what it tells |
+//! |---|---|
+//! | manifest and file of removed pairs of that generation | exactly which rows of a segment that both share are live |
+//! | records of its segments, where they are others | which pairs are live, by all that is known of them |
+//! | its record in the log, with its list of ids | which pairs a removal took, or whose content it took over |
+//!
+//! A pair that was removed and added again in a change that is given up stays removed: what was added is
+//! lost, and what the older generation has is what was removed. After a purge the log names pairs by
+//! hashes, which are compared too.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+use super::purge::{alias, record_hash};
+use crate::anchors::error::{AnchorsError, if_whole};
+use crate::anchors::stored::change_record::{self, Change, IdLine};
+use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
+use crate::anchors::stored::records::Records;
+use crate::anchors::stored::set::AnchorSet;
+use crate::anchors::stored::{content, history, layout};
+use crate::disk as fs;
+
+/// Commands that replace the content of a set and name no ids.
+const REPLACING: [&str; 3] = ["build", "swap", super::log_repair::LOST];
+
+/// What went from a generation until a later one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct RemovedSince {
+    /// The rows of the older one, ascending.
+    pub rows: Vec<usize>,
+    /// Their ids.
+    pub ids: Vec<String>,
+    /// Generations after it of which it is not known which pairs they removed.
+    pub unknown: Vec<u64>,
+}
+
+impl RemovedSince {
+    /// What the record of a repair says of it, after the generation that it went back to.
+    pub fn detail(&self) -> String {
+        let mut said = String::new();
+        if !self.ids.is_empty() {
+            said = format!(" without {} pairs that were removed later", self.ids.len());
+        }
+        if !self.unknown.is_empty() {
+            let unknown = numbers(&self.unknown);
+            said += &format!("; what generations {unknown} removed is not known");
+        }
+        said
+    }
+}
+
+/// The first ids, and how many more.
+pub(crate) fn few(ids: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown: Vec<String> = ids.iter().take(SHOWN).map(|id| format!("{id:?}")).collect();
+    let more = ids.len() - shown.len();
+    match more {
+        0 => shown.join(", "),
+        more => format!("{}, and {more} more", shown.join(", ")),
+    }
+}
+
+/// Numbers as a message has them.
+pub(crate) fn numbers(of: &[u64]) -> String {
+    let words: Vec<String> = of.iter().map(u64::to_string).collect();
+    words.join(", ")
+}
+
+#[derive(Debug, Clone, Default)]
+struct GoneRows {
+    rows: BTreeSet<usize>,
+    unknown: BTreeSet<u64>,
+}
+
+/// The pairs of `good` that are not live in the generation `newest` of its set, which may be damaged.
+///
+/// # Errors
+/// When the system refuses to let a file be read, or a record of `good` is damaged.
+pub(crate) fn since(good: &AnchorSet, newest: u64) -> Result<RemovedSince, AnchorsError> {
+    let changes = changes(good.path())?;
+    let mut rows_by_id: HashMap<String, usize> = HashMap::with_capacity(good.len());
+    let mut ids = HashMap::with_capacity(good.len());
+    for row in good.live().rows() {
+        if let Some((segment, local)) = good.place(row) {
+            let id = good.segments()[segment].pair_id(local)?;
+            rows_by_id.insert(id.to_owned(), row);
+            // What a purge calls it.
+            rows_by_id.insert(alias(id), row);
+            ids.insert(row, id);
+        }
+    }
+    let first = good.manifest().generation;
+    let mut at = BTreeMap::from([(first, GoneRows::default())]);
+    for n in first + 1..=newest {
+        let gone = match by_files(good, n)? {
+            Some(rows) => GoneRows {
+                rows,
+                unknown: BTreeSet::new(),
+            },
+            None => by_record(good, n, changes.get(&n), &at, &rows_by_id)?,
+        };
+        at.insert(n, gone);
+    }
+    let gone = at.remove(&newest).unwrap_or_default();
+    let named = gone.rows.iter().filter_map(|row| ids.get(row));
+    Ok(RemovedSince {
+        ids: named.map(|id| (*id).to_owned()).collect(),
+        rows: gone.rows.into_iter().collect(),
+        unknown: gone.unknown.into_iter().collect(),
+    })
+}
+
+/// The records that can be read, by generation.
+fn changes(set: &Path) -> Result<BTreeMap<u64, Change>, AnchorsError> {
+    let changes = if_whole(history::readable(set))?.unwrap_or_default();
+    Ok(changes.into_iter().map(|c| (c.generation, c)).collect())
+}
+
+/// What is gone after a change, by its record.
+fn by_record(
+    good: &AnchorSet,
+    n: u64,
+    change: Option<&Change>,
+    at: &BTreeMap<u64, GoneRows>,
+    rows_by_id: &HashMap<String, usize>,
+) -> Result<GoneRows, AnchorsError> {
+    let mut gone = at.get(&(n - 1)).cloned().unwrap_or_default();
+    let Some(change) = change else {
+        gone.unknown.insert(n);
+        return Ok(gone);
+    };
+    // A repair leaves removed what was removed, whatever content it goes back to.
+    if change.command == "repair" {
+        return Ok(gone);
+    }
+    if let Some(source) = change.taken_from() {
+        if let Some(gone) = at.get(&source) {
+            return Ok(gone.clone());
+        }
+        if let Some(rows) = by_files(good, source)? {
+            let unknown = BTreeSet::new();
+            return Ok(GoneRows { rows, unknown });
+        }
+    } else if !REPLACING.contains(&change.command.as_str()) {
+        let (lines, all) = id_lines(good.path(), change)?;
+        for line in lines {
+            if let IdLine::Removed(id) = line {
+                gone.rows.extend(rows_by_id.get(&id));
+            }
+        }
+        if all {
+            return Ok(gone);
+        }
+    }
+    gone.unknown.insert(n);
+    Ok(gone)
+}
+
+/// The ids of a change that can be read, and whether they are all that it removed.
+fn id_lines(set: &Path, change: &Change) -> Result<(Vec<IdLine>, bool), AnchorsError> {
+    let named = change.removed_ids.iter().cloned().map(IdLine::Removed);
+    let added = change.added_ids.iter().cloned().map(IdLine::Added);
+    let mut lines: Vec<IdLine> = named.chain(added).collect();
+    if change.ids_file.is_some() {
+        lines
+            .extend(if_whole(change_record::read_ids(set, change.generation))?.unwrap_or_default());
+    }
+    let is_removed = |line: &&IdLine| matches!(line, IdLine::Removed(_));
+    let all = lines.iter().filter(is_removed).count() as u64 == change.removed;
+    if !all {
+        let name = layout::id_list_name(change.generation);
+        let aside = set.join(layout::DAMAGED);
+        let mut places = vec![layout::log_folder(set).join(&name)];
+        if fs::has_folder(&aside)? {
+            let there = fs::names(&aside)?.into_iter();
+            places.extend(
+                there
+                    .filter(|there| layout::old_name(there) == name)
+                    .map(|there| aside.join(there)),
+            );
+        }
+        for place in places {
+            lines.extend(change_record::sound_ids(change.generation, &place)?);
+        }
+    }
+    Ok((lines, all))
+}
+
+/// The rows of `good` that are not live in a generation, from its manifest, its file of removed pairs and,
+/// where it has other segments, their records; none where these cannot be read.
+fn by_files(good: &AnchorSet, generation: u64) -> Result<Option<BTreeSet<usize>>, AnchorsError> {
+    let set = good.path();
+    let name = layout::generation_name(generation);
+    let Some(manifest) = if_whole(Manifest::read(set, &name))? else {
+        return Ok(None);
+    };
+    let Some(removed) = if_whole(AnchorSet::removed_of(set, &manifest))? else {
+        return Ok(None);
+    };
+    let stored: Vec<usize> = manifest.segments.iter().map(|s| s.pairs as usize).collect();
+    let live = removed.live(&stored);
+    if live.len() as u64 != manifest.counts.pairs {
+        return Ok(None);
+    }
+    let mut places = HashSet::new();
+    let mut first = 0;
+    for (entry, stored) in manifest.segments.iter().zip(&stored) {
+        let local = (0..*stored).filter(|local| live.contains(first + local));
+        places.extend(local.map(|local| (entry.id.as_str(), local)));
+        first += stored;
+    }
+    let shared: HashSet<&str> = manifest.segments.iter().map(|s| s.id.as_str()).collect();
+    let mut others = None;
+    let mut gone = BTreeSet::new();
+    for row in good.live().rows() {
+        let Some((segment, local)) = good.place(row) else {
+            continue;
+        };
+        let id = good.manifest().segments[segment].id.as_str();
+        let is_live = if shared.contains(id) {
+            places.contains(&(id, local))
+        } else {
+            if others.is_none() {
+                others = hashes_of_others(good, &manifest, &places)?;
+            }
+            let Some(others) = &others else {
+                return Ok(None);
+            };
+            others.contains(&record_hash(&good.segments()[segment].record(local)?))
+        };
+        if !is_live {
+            gone.insert(row);
+        }
+    }
+    Ok(Some(gone))
+}
+
+/// The hashes of the live records of those segments that `good` does not have; none where one cannot be read.
+fn hashes_of_others(
+    good: &AnchorSet,
+    manifest: &Manifest,
+    live: &HashSet<(&str, usize)>,
+) -> Result<Option<HashSet<[u8; 32]>>, AnchorsError> {
+    let own: HashSet<&str> = good
+        .manifest()
+        .segments
+        .iter()
+        .map(|s| s.id.as_str())
+        .collect();
+    let mut hashes = HashSet::new();
+    let others = manifest
+        .segments
+        .iter()
+        .filter(|s| !own.contains(s.id.as_str()));
+    for entry in others {
+        let Some(records) = if_whole(own_records(good.path(), entry))? else {
+            return Ok(None);
+        };
+        for local in 0..records.len() {
+            if live.contains(&(entry.id.as_str(), local)) {
+                hashes.insert(record_hash(&records.get(local)?));
+            }
+        }
+    }
+    Ok(Some(hashes))
+}
+
+/// The records of a segment, whose other files may be damaged.
+fn own_records(set: &Path, entry: &SegmentEntry) -> Result<Records, AnchorsError> {
+    let path = layout::segments_folder(set)
+        .join(&entry.id)
+        .join(layout::PAIRS);
+    let records = Records::open(&path)?;
+    records.verify()?;
+    let sum = entry.files.get(layout::PAIRS);
+    let other = match sum {
+        Some(sum) => content::header(&path)? != *sum,
+        None => false,
+    };
+    if other || records.len() as u64 != entry.pairs {
+        let what = "it is not the file of records that the manifest names".to_owned();
+        return Err(AnchorsError::Damaged { path, what });
+    }
+    Ok(records)
+}
+
+/// The ids, or hashes of ids, that the log calls removed in a generation and not added again since, as far
+/// as it can be read: a guess, to be proved by other means.
+///
+/// # Errors
+/// When the system refuses to let it be read.
+pub(crate) fn logged(set: &Path, generation: u64) -> Result<HashSet<String>, AnchorsError> {
+    let changes = changes(set)?;
+    let sources: HashSet<u64> = changes.values().filter_map(Change::taken_from).collect();
+    let mut kept: HashMap<u64, HashSet<String>> = HashMap::new();
+    let mut removed = HashSet::new();
+    for (&n, change) in changes.range(..=generation) {
+        match change.taken_from() {
+            Some(source) => {
+                let of_source = kept.get(&source).cloned().unwrap_or_default();
+                match change.command.as_str() {
+                    "repair" => removed.extend(of_source),
+                    _ => removed = of_source,
+                }
+            }
+            None if REPLACING.contains(&change.command.as_str()) => removed.clear(),
+            None => {
+                for line in id_lines(set, change)?.0 {
+                    match line {
+                        IdLine::Added(id) => removed.remove(&id),
+                        IdLine::Removed(id) => removed.insert(id),
+                    };
+                }
+            }
+        }
+        if sources.contains(&n) {
+            kept.insert(n, removed.clone());
+        }
+    }
+    Ok(removed)
+}
