@@ -84,8 +84,9 @@ impl<'a> Classifier<'a> {
     ///
     /// ```no_run
     /// # use std::sync::Arc;
-    /// # use asif::anchors::{embed::Watch, AnchorsError, Embedder, Snapshot};
+    /// # use asif::anchors::{AnchorsError, Snapshot};
     /// # use asif::classify::{Classifier, LabelHead, Scoring};
+    /// # use asif::embed::{Embedder, Watch};
     /// # use asif::space::prompts::{Labels, Templates};
     /// # fn f(snapshot: Arc<Snapshot>, embedder: &Embedder, labels: &Labels,
     /// #      templates: &Templates, watch: Watch<'_>) -> Result<(), AnchorsError> {
