@@ -20,6 +20,7 @@ use std::sync::Arc;
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::embed::{Embedder, Rejected, Watch};
+use crate::image_source::ImageSource;
 use crate::modality::Modality;
 use crate::space::explain::Explanation;
 use crate::space::prompts::{Labels, Templates};
@@ -128,7 +129,7 @@ impl<'a> Classifier<'a> {
         images: &[P],
         watch: Watch<'_>,
     ) -> Result<Vec<Result<Answer, Rejected>>, AnchorsError> {
-        let embeddings = self.embedder.images(images, watch)?;
+        let embeddings = self.embedder.images(&ImageSource::files(images), watch)?;
         let vectors = embeddings.iter().flatten().cloned().collect();
         let mut answers = self.answers(vectors)?.into_iter();
         Ok(embeddings

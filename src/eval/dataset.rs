@@ -22,6 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::classes::{self, Class};
+use crate::image_source::ImageSource;
 use crate::pairs::{self, Origin, PairsError, RowError};
 use crate::space::prompts::{PromptsError, Templates};
 use crate::stand_in;
@@ -202,7 +203,7 @@ pub struct Classification {
 #[derive(Debug, Clone)]
 pub struct Retrieval {
     /// The images.
-    pub images: Vec<PathBuf>,
+    pub images: Vec<ImageSource>,
     /// The captions of all images, those of one image together.
     pub captions: Vec<String>,
     /// For each caption, its image, as an index into `images`.

@@ -55,6 +55,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::image_source::ImageSource;
+
 pub(crate) use self::beside::composed;
 pub(crate) use self::checked::CheckedValue;
 pub use self::error::PairsError;
@@ -95,8 +97,8 @@ impl fmt::Display for Origin {
 pub struct Pair {
     /// Unique among the pairs of one [`PairReader`].
     pub id: String,
-    /// The image, ready to be opened; it was a file when the pair was read.
-    pub image: PathBuf,
+    /// The image; one that is no bytes was a file when the pair was read.
+    pub image: ImageSource,
     /// At least one; trimmed, none blank.
     pub captions: Vec<String>,
     /// What else the record says: source, licence, label, ...

@@ -135,7 +135,7 @@ impl PairReader {
         match id {
             Ok(id) => Ok(Pair {
                 id,
-                image,
+                image: image.into(),
                 captions,
                 meta,
                 origin,

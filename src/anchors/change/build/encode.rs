@@ -15,6 +15,7 @@ use crate::anchors::stored::records::Record;
 use crate::anchors::stored::segment::{Segment, SegmentWriter};
 use crate::embed::{Embedder, Embedding, Watch};
 use crate::encode::{Ensemble, TextEncoder};
+use crate::image_source::ImageSource;
 use crate::pairs::{self, Pair, PairReader};
 use crate::space::vector::mean_direction;
 
@@ -159,8 +160,10 @@ impl<'a> Build<'a> {
         segment: &mut SegmentWriter,
     ) -> Result<(), AnchorsError> {
         let (embedder, watch) = (self.embedder, self.watch);
-        let paths: Vec<&Path> = block.iter().map(|p| p.image.as_path()).collect();
-        let images = timed(&mut self.seconds.images, || embedder.images(&paths, watch))?;
+        let sources: Vec<&ImageSource> = block.iter().map(|pair| &pair.image).collect();
+        let images = timed(&mut self.seconds.images, || {
+            embedder.images(&sources, watch)
+        })?;
         let captions: Vec<&str> = block
             .iter()
             .zip(&images)
@@ -276,11 +279,18 @@ pub(crate) fn mean_text(
 }
 
 fn record(pair: &Pair) -> Record {
-    // The path was a file a moment ago; should it not resolve now, it is kept as it was written.
-    let image = fs_err::canonicalize(&pair.image).unwrap_or_else(|_| pair.image.clone());
+    let image = match &pair.image {
+        // The path was a file a moment ago; should it not resolve now, it is kept as it was written.
+        ImageSource::File(path) => {
+            let whole = fs_err::canonicalize(path);
+            let whole = whole.as_deref().unwrap_or(path);
+            whole.to_string_lossy().into_owned()
+        }
+        ImageSource::Bytes { name, .. } => name.clone(),
+    };
     Record {
         id: pair.id.clone(),
-        image: image.to_string_lossy().into_owned(),
+        image,
         captions: pair.captions.clone(),
         meta: serde_json::Value::Object(pair.meta.clone()).to_string(),
     }
