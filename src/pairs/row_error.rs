@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use super::endings::is_unread_image;
+use super::pair::IMAGE_NAMES;
 use super::{Origin, PairsError};
 use crate::disk;
 
@@ -133,10 +135,12 @@ pub enum Reason {
         why: String,
     },
     /// A file in a folder of pairs that is no image of a kind that is read.
-    #[error("left out, {}: {}", named_ending(ending), advice_of_ending(ending))]
+    #[error("left out, {}: {}", named_ending(ending), advice)]
     NotRead {
         /// The ending of its name in lower case, without the dot; empty if it has none.
         ending: String,
+        /// What to do.
+        advice: String,
     },
     /// A text in a folder of pairs without an image of the same stem.
     #[error(
@@ -157,7 +161,7 @@ pub enum Reason {
     #[error("left out, its name begins with a dot; rename it if it holds pairs")]
     Hidden,
     /// No image is named.
-    #[error("no image: expected one of {}; add it", super::record::IMAGE_NAMES.join(", "))]
+    #[error("no image: expected one of {}; add it", IMAGE_NAMES.join(", "))]
     NoImage,
     /// No text is left when blanks are taken away.
     #[error("no caption: expected at least one that is not blank; add it or remove the row")]
@@ -251,7 +255,7 @@ impl Reason {
     /// The reason in two or three words, the same for all rows with the same fault.
     pub fn kind(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            Self::NotRead { ending } => {
+            Self::NotRead { ending, .. } => {
                 return Cow::Owned(format!("not read, {}", named_ending(ending)));
             }
             Self::Quotes => "badly quoted",
@@ -301,7 +305,7 @@ impl Reason {
     pub fn is_bystander(&self) -> bool {
         match self {
             Self::Hidden | Self::NoImageFile | Self::NotListed { .. } => true,
-            Self::NotRead { ending } => !super::folder::is_unread_image(ending),
+            Self::NotRead { ending, .. } => !is_unread_image(ending),
             _ => false,
         }
     }
@@ -339,20 +343,6 @@ impl Skipped {
     /// The first [`Skipped::EXAMPLES`] rows, in the order of reading.
     pub fn examples(&self) -> &[RowError] {
         &self.examples
-    }
-}
-
-/// What to do with a file of a folder that is no image.
-fn advice_of_ending(ending: &str) -> &'static str {
-    match ending {
-        "jsonl" | "ndjson" | "csv" | "tsv" => {
-            "if it lists pairs, give its path to --pairs, or name it pairs.jsonl, pairs.csv or \
-             pairs.tsv at the top of the folder"
-        }
-        "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.xz" | "zip" | "7z" | "gz" => {
-            "unpack it, and give the folder that comes out to --pairs"
-        }
-        _ => "expected JPEG, PNG, WebP, GIF or BMP by content; convert images to one of these",
     }
 }
 
