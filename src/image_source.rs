@@ -1,11 +1,11 @@
-//! Where the bytes of an image are.
+//! Where an image is: in a file, in memory, or embedded already.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An image as whoever has it hands it over.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum ImageSource {
     /// A file, read when the image is needed.
     File(PathBuf),
@@ -16,6 +16,14 @@ pub enum ImageSource {
         /// The content, in a format that is read as a file too.
         bytes: Arc<[u8]>,
     },
+    /// What encoders made of an image elsewhere. Whoever gives it answers for it: it must come from the
+    /// encoders that embed the other images.
+    Vector {
+        /// What messages and records call it.
+        name: String,
+        /// Of unit length, `[dim]`.
+        vector: Arc<[f32]>,
+    },
 }
 
 impl ImageSource {
@@ -24,11 +32,11 @@ impl ImageSource {
         paths.iter().map(|path| path.as_ref().into()).collect()
     }
 
-    /// Where the file lies; none of what is in memory.
+    /// Where the file lies; none of what is no file.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Bytes { .. } => None,
+            Self::Bytes { .. } | Self::Vector { .. } => None,
         }
     }
 
@@ -37,6 +45,7 @@ impl ImageSource {
         match self {
             Self::File(_) => 0,
             Self::Bytes { bytes, .. } => bytes.len(),
+            Self::Vector { vector, .. } => size_of_val::<[f32]>(vector),
         }
     }
 }
@@ -53,23 +62,26 @@ impl From<PathBuf> for ImageSource {
     }
 }
 
-/// The path, or the name of what is in memory.
+/// The path, or the name of what is no file.
 impl fmt::Display for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
-            Self::Bytes { name, .. } => f.write_str(name),
+            Self::Bytes { name, .. } | Self::Vector { name, .. } => f.write_str(name),
         }
     }
 }
 
-/// Without the bytes, of which there may be megabytes.
+/// Without the content, of which there may be megabytes.
 impl fmt::Debug for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Bytes { name, bytes } => {
                 write!(f, "Bytes({name:?}, {} bytes)", bytes.len())
+            }
+            Self::Vector { name, vector } => {
+                write!(f, "Vector({name:?}, {} numbers)", vector.len())
             }
         }
     }

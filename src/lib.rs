@@ -10,7 +10,7 @@
 //! | [`disk`] | the file operations of everything that writes: durable, nothing lost on the way |
 //! | [`encode`] | a model folder becomes an encoder; the only place that knows ONNX Runtime |
 //! | [`embed`] | inputs to unit vectors, through the cache, with every core busy; no set is needed |
-//! | [`image_source`] | where the bytes of an image are |
+//! | [`image_source`] | where an image is: in a file, in memory, or embedded already |
 //! | [`modality`] | the two sides of a pair |
 //! | [`pairs`] | sources of anchor pairs, one file a format, all streaming |
 //! | [`anchors`] | an anchor set on disk, and how it is built |

@@ -51,6 +51,10 @@ pub(super) fn content(image: &ImageSource) -> Result<Content<'_>, ReadFailure> {
             Err(too_large(bytes.len() as u64))
         }
         ImageSource::Bytes { bytes, .. } => Ok((Cow::Borrowed(bytes), None)),
+        ImageSource::Vector { .. } => Err(Rejected {
+            reason: format!("{image}: a vector has no pixels"),
+        }
+        .into()),
     }
 }
 

@@ -15,12 +15,16 @@ use crate::encode::isolate::prepared;
 use crate::encode::{ImageEncoder, InputError, PreparedImage};
 use crate::image_source::ImageSource;
 
+/// How far the length of a vector that is given may be from 1.
+const UNIT_TOLERANCE: f64 = 1e-3;
+
 /// An image as the input of each of the encoders.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreparedInput(Vec<PreparedImage>);
 
 impl Embedder {
-    /// One embedding for each image, in order; the cache knows an image by its content, wherever that is.
+    /// One embedding for each image, in order. The cache knows an image by its content, wherever that is;
+    /// a vector is taken as it is.
     ///
     /// # Errors
     /// When the encoder fails, or somebody asked to stop. A bad image is no error.
@@ -28,12 +32,50 @@ impl Embedder {
     where
         I: Borrow<ImageSource> + Sync,
     {
+        let images = || images.iter().map(<I as Borrow<ImageSource>>::borrow);
+        let vector_of = |image: &ImageSource| match image {
+            ImageSource::Vector { vector, .. } => Some(self.fitting(image, vector)),
+            ImageSource::File(_) | ImageSource::Bytes { .. } => None,
+        };
+        let known: Vec<_> = images().map(vector_of).collect();
+        let unknown = images().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<_> = unknown.map(|(image, _)| image).collect();
+        let mut made = self.encoded(&unknown, watch)?.into_iter();
+        let embeddings = known.into_iter().map(|known| match known {
+            Some(known) => {
+                watch.progress.advance(1);
+                known
+            }
+            None => made.next().expect("each unknown image has an embedding"),
+        });
+        Ok(embeddings.collect())
+    }
+
+    /// A vector that was made elsewhere, if the image encoders could have made it.
+    fn fitting(&self, image: &ImageSource, vector: &[f32]) -> Embedding {
+        let (dim, length) = (self.image().dim(), vector.len());
+        let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        let fault = match length == dim {
+            false => format!("expected a vector of {dim} numbers, found {length}"),
+            true if (norm.sqrt() - 1.0).abs() < UNIT_TOLERANCE => return Ok(vector.to_vec()),
+            true => format!("expected a vector of length 1, found {}", norm.sqrt()),
+        };
+        Err(Rejected {
+            reason: format!("{image}: {fault}; give what the set's image encoders make"),
+        })
+    }
+
+    fn encoded(
+        &self,
+        images: &[&ImageSource],
+        watch: Watch<'_>,
+    ) -> Result<Vec<Embedding>, EmbedError> {
         let encoders = self.image().members();
         let done = workers::run(self.workers, images.len(), watch.cancel, |pieces| {
             let mut done = Vec::new();
             let mut batches: Vec<Batch> = encoders.iter().map(|_| Batch::default()).collect();
             while let Some(i) = pieces.take() {
-                match self.look_up_or_prepare(i, images[i].borrow(), &mut done, &mut batches) {
+                match self.look_up_or_prepare(i, images[i], &mut done, &mut batches) {
                     Ok(()) => {}
                     Err(ReadFailure::Exhausted(error)) => return Err(error),
                     Err(ReadFailure::Rejected(rejected)) => done.push(Done {
@@ -141,9 +183,9 @@ impl Embedder {
         Ok(())
     }
 
-    fn encode_batch<I: Borrow<ImageSource>>(
+    fn encode_batch(
         &self,
-        images: &[I],
+        images: &[&ImageSource],
         member: usize,
         batch: &mut Batch,
         done: &mut Vec<Done>,
@@ -162,7 +204,7 @@ impl Embedder {
         done.extend(places.into_iter().zip(made).map(|(input, made)| Done {
             input,
             member,
-            made: made.map_err(|e| Rejected::of_image(images[input].borrow(), &e)),
+            made: made.map_err(|e| Rejected::of_image(images[input], &e)),
         }));
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::options::BuildOptions;
 use super::report::{Seconds, SkippedRow};
+use crate::anchors::change::incoming::Incoming;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
@@ -16,11 +17,13 @@ use crate::anchors::stored::segment::{Segment, SegmentWriter};
 use crate::embed::{Embedder, Embedding, Watch};
 use crate::encode::{Ensemble, TextEncoder};
 use crate::image_source::ImageSource;
-use crate::pairs::{self, Pair, PairReader};
+use crate::pairs::Pair;
 use crate::space::vector::mean_direction;
 
 /// Pairs embedded at a time: enough that sorting captions by length pays, little enough to hold.
 const BLOCK: usize = 1024;
+/// Bytes of images in memory at which a block ends.
+const BLOCK_BYTES: usize = 256 << 20;
 
 /// The kind of row that a live pair has the id of.
 pub(crate) const ALREADY: &str = "id already in the set";
@@ -70,14 +73,14 @@ impl<'a> Build<'a> {
     pub(crate) fn segment(
         &mut self,
         folder: &Path,
+        mut incoming: Incoming<'_>,
     ) -> Result<(SegmentEntry, Option<PathBuf>), AnchorsError> {
-        let mut reader = timed(&mut self.seconds.read, || pairs::open(&self.options.pairs))?;
         let mut segment = SegmentWriter::create(folder, self.embedder.dims())?;
         self.watch
             .progress
-            .begin("encoding", reader.expected_rows().map(|rows| 2 * rows));
+            .begin("encoding", incoming.expected.map(|rows| 2 * rows));
         loop {
-            let block = self.read_block(&mut reader)?;
+            let block = self.read_block(&mut incoming)?;
             if block.is_empty() {
                 break;
             }
@@ -125,18 +128,22 @@ impl<'a> Build<'a> {
         self.embedder.cache_hits() - self.hits_before
     }
 
-    fn read_block(&mut self, reader: &mut PairReader) -> Result<Vec<Pair>, AnchorsError> {
+    fn read_block(&mut self, incoming: &mut Incoming<'_>) -> Result<Vec<Pair>, AnchorsError> {
         let begun = Instant::now();
         let mut block = Vec::with_capacity(BLOCK);
-        while block.len() < BLOCK {
-            match reader.next() {
+        let mut held = 0;
+        while block.len() < BLOCK && held < BLOCK_BYTES {
+            match incoming.pairs.next() {
                 Some(Ok(pair)) if self.taken.contains(&pair.id) => {
                     self.watch.progress.advance(2);
                     let reason =
                         format!("the set has a pair {:?} already; remove it first", pair.id);
                     self.skip(pair.origin.to_string(), ALREADY, reason)?;
                 }
-                Some(Ok(pair)) => block.push(pair),
+                Some(Ok(pair)) => {
+                    held += pair.image.held_bytes();
+                    block.push(pair);
+                }
                 Some(Err(error)) => {
                     let error = error.of_row()?;
                     self.watch.progress.advance(2);
@@ -286,7 +293,7 @@ fn record(pair: &Pair) -> Record {
             let whole = whole.as_deref().unwrap_or(path);
             whole.to_string_lossy().into_owned()
         }
-        ImageSource::Bytes { name, .. } => name.clone(),
+        held => held.to_string(),
     };
     Record {
         id: pair.id.clone(),
