@@ -299,7 +299,7 @@ proptest! {
         for (pair, (caption, note)) in pairs.iter().zip(&rows) {
             let whole = format!("x{caption}");
             prop_assert_eq!(&pair.captions[0], whole.trim());
-            let kept = pair.meta.get("note").and_then(Value::as_str).unwrap_or_default();
+            let kept = pair.meta.get("note").and_then(serde_json::Value::as_str).unwrap_or_default();
             prop_assert_eq!(kept, note.trim());
         }
     }
