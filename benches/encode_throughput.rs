@@ -25,6 +25,7 @@ use asif::encode::{
     TextEncoder, runtime,
 };
 use asif::home::Home;
+use asif::image_source::ImageSource;
 use asif::progress::{Cancel, Silent};
 use ort::session::Session;
 use ort::value::{Tensor, TensorRef};
@@ -104,7 +105,7 @@ fn compare(home: &Home, args: &[String], work: &Work) -> Result<()> {
             cancel: &Cancel::default(),
         };
         let start = Instant::now();
-        embedder.images(&work.images, watch)?;
+        embedder.images(&ImageSource::files(&work.images), watch)?;
         let image_rate = work.images.len() as f64 / start.elapsed().as_secs_f64();
         whole_images = whole_images.max(image_rate);
         let start = Instant::now();

@@ -10,6 +10,7 @@
 //! | [`disk`] | the file operations of everything that writes: durable, nothing lost on the way |
 //! | [`encode`] | a model folder becomes an encoder; the only place that knows ONNX Runtime |
 //! | [`embed`] | inputs to unit vectors, through the cache, with every core busy; no set is needed |
+//! | [`image_source`] | where an image is: in a file, in memory, or embedded already |
 //! | [`modality`] | the two sides of a pair |
 //! | [`pairs`] | sources of anchor pairs, one file a format, all streaming |
 //! | [`anchors`] | an anchor set on disk, and how it is built |
@@ -37,6 +38,7 @@ pub mod embed;
 pub mod encode;
 pub mod eval;
 pub mod home;
+pub mod image_source;
 pub mod modality;
 pub mod pairs;
 pub mod printable;

@@ -16,6 +16,15 @@ use super::outputs::{OutputPlace, refuse_dash};
 use super::query::note_few;
 use super::{format, receipt};
 
+/// What `--help` ends with.
+fn sources() -> String {
+    let sources = asif::pairs::sources_help();
+    format!(
+        "Sources of pairs:\n{sources}Paths of images are relative to the file that names them.\n\n\
+         Example:\n  asif build --pairs shop.csv holiday-photos/ --out mine.asif"
+    )
+}
+
 /// Make an anchor set from image-text pairs.
 ///
 /// Each pair is an image and one or more captions. Images are encoded by the image encoder,
@@ -25,17 +34,7 @@ use super::{format, receipt};
 /// same command is given again, and a build after a change encodes only what changed. A row that
 /// cannot be used is counted, listed and left out.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Sources of pairs:
-  pairs.jsonl   one object a line: {\"image\": \"a.jpg\", \"captions\": [\"a cat\", \"a grey cat\"],
-                \"id\": \"a\", \"source\": \"mine\", \"licence\": \"CC-BY-4.0\"}
-                or \"caption\": \"a cat\"; whatever else it says is kept
-  pairs.csv     a header with image and caption (.tsv with tabs); other columns are kept
-  a folder      images, each with a text file of the same name: cat.jpg, cat.txt
-Paths of images are relative to the file that names them.
-
-Example:
-  asif build --pairs shop.csv holiday-photos/ --out mine.asif")]
+#[command(after_help = sources())]
 pub struct BuildArgs {
     /// Files or folders of pairs.
     #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]

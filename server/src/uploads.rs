@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::error::Refusal;
@@ -13,7 +13,8 @@ use super::picture::Picture;
 use asif::anchors::stored::witness;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError};
 use asif::disk;
-use asif::pairs::id_fault;
+use asif::image_source::ImageSource;
+use asif::pairs::{GivenPair, PairReader, given, id_fault};
 
 /// A pair that is to be added. What else is said of it (`source`, `licence`, anything) is kept.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,7 +40,8 @@ fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
     Err(Refusal::wrong_fields(format!("`pairs[{at}].id` {why}")))
 }
 
-/// Pictures in the folder of uploads, and a list of their pairs as sources of pairs are written.
+/// Pairs of a request, their pictures in the folder of uploads, and a list of these pictures, by which the
+/// next start finds what a killed server has left.
 ///
 /// A picture's name is its content's hash and its format's ending: nothing of a request is part of a
 /// path, and a picture that is sent twice is kept once. Dropped before [`keep`](Self::keep), the
@@ -47,16 +49,17 @@ fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
 #[derive(Debug)]
 pub(super) struct Uploads {
     list: tempfile::NamedTempFile,
+    pairs: Vec<GivenPair>,
     new: Vec<PathBuf>,
 }
 
-/// How the lists of pairs begin that are being added.
+/// How the lists of pictures begin whose pairs are being added.
 pub(super) const LIST: &str = ".adding-";
 /// How a picture begins that is being written.
 const PART: &str = ".part-";
 
-/// Deletes what a server that was killed has left in its folder of uploads for `set`: lists of pairs,
-/// pictures that were being written, and pictures that were to be added and that no pair has.
+/// Deletes what a server that was killed has left in its folder of uploads for `set`: lists, pictures
+/// that were being written, and pictures that were to be added and that no pair has.
 ///
 /// What another process is adding at this moment stays: it holds a lock on its list.
 ///
@@ -153,6 +156,7 @@ impl Uploads {
             .tempfile_in(&folder);
         let mut uploads = Self {
             list: list.map_err(failed)?,
+            pairs: Vec::with_capacity(pairs.len()),
             new: Vec::new(),
         };
         uploads.list.as_file().lock().map_err(failed)?;
@@ -173,7 +177,6 @@ impl Uploads {
         let ending = format.extensions_str().first().copied().unwrap_or("img");
         let hash = blake3::hash(&bytes).to_hex();
         let path = folder.join(format!("{}.{ending}", &hash[..32]));
-        let mut line = pair.meta;
         let id = pair.id.unwrap_or_else(|| {
             let mut of = blake3::Hasher::new();
             of.update(&bytes);
@@ -183,11 +186,9 @@ impl Uploads {
             });
             format!("upload-{}", &of.finalize().to_hex()[..16])
         });
-        line.insert("id".into(), id.into());
-        line.insert("image".into(), path.display().to_string().into());
-        line.insert("captions".into(), pair.captions.into());
+        let name = path.display().to_string();
         // Before the picture: one that no list names would be found by nobody.
-        writeln!(self.list, "{}", Value::Object(line)).map_err(failed)?;
+        writeln!(self.list, "{}", json!({"image": name})).map_err(failed)?;
         self.list.flush().map_err(failed)?;
         if !path.exists() {
             let file = tempfile::Builder::new().prefix(PART).tempfile_in(folder);
@@ -198,12 +199,24 @@ impl Uploads {
             self.new.push(path);
         }
         // Also where it was there: whoever wrote it may have been killed before this.
-        disk::sync_folder(folder).map_err(failed)
+        disk::sync_folder(folder).map_err(failed)?;
+        let mut fields = pair.meta;
+        fields.insert("id".into(), id.into());
+        fields.insert("captions".into(), pair.captions.into());
+        let bytes = bytes.as_ref().into();
+        let image = ImageSource::Bytes { name, bytes };
+        self.pairs.push(GivenPair { image, fields });
+        Ok(())
     }
 
-    /// The list of pairs.
-    pub fn list(&self) -> &Path {
+    /// What receipts and messages call the upload: the list's path.
+    pub fn name(&self) -> &Path {
         self.list.path()
+    }
+
+    /// The pairs, once; their pictures are where their records say, and are not read from there again.
+    pub fn pairs(&mut self) -> PairReader {
+        given(self.name().to_owned(), std::mem::take(&mut self.pairs))
     }
 
     /// The pairs are part of a set now, but for those that were left out: their pictures are deleted,

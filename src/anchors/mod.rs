@@ -28,7 +28,7 @@ pub mod live;
 pub mod search;
 pub mod stored;
 
-pub use change::build::{BuildOptions, BuildReport, build};
+pub use change::build::{BuildOptions, BuildReport, build, build_from};
 pub use change::writer::{Receipt, WriteOptions};
 pub use error::AnchorsError;
 pub use live::{LiveOptions, LiveSet, Snapshot, Watcher};

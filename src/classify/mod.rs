@@ -21,6 +21,7 @@ use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::bad_inputs::BadInputs;
 use crate::embed::{Embedder, Rejected, Watch};
+use crate::image_source::ImageSource;
 use crate::modality::Modality;
 use crate::space::explain::Explanation;
 use crate::space::prompts::{Labels, Templates};
@@ -130,7 +131,8 @@ impl<'a> Classifier<'a> {
         images: &[P],
         watch: Watch<'_>,
     ) -> Result<Vec<Result<Answer, Rejected>>, AnchorsError> {
-        let (vectors, bad) = BadInputs::split(self.embedder.images(images, watch)?);
+        let images = ImageSource::files(images);
+        let (vectors, bad) = BadInputs::split(self.embedder.images(&images, watch)?);
         Ok(bad.put_back(self.answers(vectors)?))
     }
 

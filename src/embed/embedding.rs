@@ -1,9 +1,9 @@
 //! What becomes of one input.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::encode::InputError;
+use crate::image_source::ImageSource;
 use crate::remedy::InputRemedy;
 
 /// An input that could not be embedded, and why; the others go on.
@@ -35,10 +35,10 @@ impl From<String> for Rejected {
 }
 
 impl Rejected {
-    /// Of a file, which is named.
-    pub(super) fn of_file(path: &Path, error: &InputError) -> Self {
+    /// Of an image, which is named.
+    pub(super) fn of_image(image: &ImageSource, error: &InputError) -> Self {
         Self {
-            reason: format!("{}: {error}", path.display()),
+            reason: format!("{image}: {error}"),
             remedy: error.remedy(),
         }
     }

@@ -1,8 +1,9 @@
-//! Files of images, a large one at a time.
+//! The content of images: files, a large one at a time, and what is in memory.
 //!
 //! What decoding takes is bounded by [`DecodeBudget`](crate::encode::image::decode::DecodeBudget); what
 //! the files themselves take is bounded here, since every worker holds one.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use super::error::EmbedError;
 use crate::disk;
 use crate::encode::InputError;
 use crate::encode::image::decode::MAX_BYTES;
+use crate::image_source::ImageSource;
 
 /// Files of more bytes are read by one worker at a time.
 const LARGE: u64 = 32 << 20;
@@ -20,10 +22,10 @@ const LARGEST: u64 = MAX_BYTES + (1 << 20);
 
 static LARGE_FILES: Mutex<()> = Mutex::new(());
 
-/// The content of a file, and the turn that a large one had to wait for.
-pub(super) type ReadFile = (Vec<u8>, Option<MutexGuard<'static, ()>>);
+/// The content of an image, and the turn that a large file had to wait for.
+pub(super) type Content<'a> = (Cow<'a, [u8]>, Option<MutexGuard<'static, ()>>);
 
-/// Why a file could not be read.
+/// Why an image could not be read.
 pub(super) enum ReadFailure {
     /// For a reason of its own.
     Rejected(Rejected),
@@ -37,8 +39,28 @@ impl From<Rejected> for ReadFailure {
     }
 }
 
-/// Reads a file of at most [`LARGEST`] bytes.
-pub(super) fn read(path: &Path) -> Result<ReadFile, ReadFailure> {
+/// The content of an image, of at most [`LARGEST`] bytes.
+pub(super) fn content(image: &ImageSource) -> Result<Content<'_>, ReadFailure> {
+    let too_large = |bytes: u64| {
+        let max_bytes = LARGEST;
+        Rejected::of_image(image, &InputError::FileTooLarge { bytes, max_bytes }).into()
+    };
+    match image {
+        ImageSource::File(path) => read(path, too_large),
+        ImageSource::Bytes { bytes, .. } if bytes.len() as u64 > LARGEST => {
+            Err(too_large(bytes.len() as u64))
+        }
+        ImageSource::Bytes { bytes, .. } => Ok((Cow::Borrowed(bytes), None)),
+        ImageSource::Vector { .. } => {
+            Err(Rejected::from(format!("{image}: a vector has no pixels")).into())
+        }
+    }
+}
+
+fn read(
+    path: &Path,
+    too_large: impl Fn(u64) -> ReadFailure,
+) -> Result<Content<'static>, ReadFailure> {
     let unreadable = |error: std::io::Error| match disk::is_exhausted(&error) {
         true => ReadFailure::Exhausted(EmbedError::Io(error)),
         false => ReadFailure::Rejected(disk::in_words(&error.to_string()).into_owned().into()),
@@ -54,10 +76,6 @@ pub(super) fn read(path: &Path) -> Result<ReadFile, ReadFailure> {
         return Err(Rejected::from(reason).into());
     }
     let length = metadata.len();
-    let too_large = |bytes: u64| {
-        let max_bytes = LARGEST;
-        Rejected::of_file(path, &InputError::FileTooLarge { bytes, max_bytes }).into()
-    };
     if length > LARGEST {
         return Err(too_large(length));
     }
@@ -69,6 +87,6 @@ pub(super) fn read(path: &Path) -> Result<ReadFile, ReadFailure> {
         .map_err(unreadable)?;
     match bytes.len() as u64 {
         read if read > LARGEST => Err(too_large(read)),
-        _ => Ok((bytes, turn)),
+        _ => Ok((Cow::Owned(bytes), turn)),
     }
 }

@@ -3,7 +3,7 @@
 //! Each worker reads, hashes, decodes and encodes its own images, so that no core waits for another.
 //! With several encoders an image is read and decoded once.
 
-use std::path::Path;
+use std::borrow::Borrow;
 
 use super::cache::ContentKey;
 use super::error::EmbedError;
@@ -13,26 +13,69 @@ use crate::embed::{Embedder, Embedding, Rejected, Watch, workers};
 use crate::encode::image::decode::PictureLimits;
 use crate::encode::isolate::prepared;
 use crate::encode::{ImageEncoder, InputError, PreparedImage};
+use crate::image_source::ImageSource;
+
+/// How far the length of a vector that is given may be from 1.
+const UNIT_TOLERANCE: f64 = 1e-3;
 
 /// An image as the input of each of the encoders.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreparedInput(Vec<PreparedImage>);
 
 impl Embedder {
-    /// One embedding for each image file, in order.
+    /// One embedding for each image, in order. The cache knows an image by its content, wherever that is;
+    /// a vector is taken as it is.
     ///
     /// # Errors
     /// When the encoder fails, or somebody asked to stop. A bad image is no error.
-    pub fn images<P>(&self, paths: &[P], watch: Watch<'_>) -> Result<Vec<Embedding>, EmbedError>
+    pub fn images<I>(&self, images: &[I], watch: Watch<'_>) -> Result<Vec<Embedding>, EmbedError>
     where
-        P: AsRef<Path> + Sync,
+        I: Borrow<ImageSource> + Sync,
     {
+        let images = || images.iter().map(<I as Borrow<ImageSource>>::borrow);
+        let vector_of = |image: &ImageSource| match image {
+            ImageSource::Vector { vector, .. } => Some(self.fitting(image, vector)),
+            ImageSource::File(_) | ImageSource::Bytes { .. } => None,
+        };
+        let known: Vec<_> = images().map(vector_of).collect();
+        let unknown = images().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<_> = unknown.map(|(image, _)| image).collect();
+        let mut made = self.encoded(&unknown, watch)?.into_iter();
+        let embeddings = known.into_iter().map(|known| match known {
+            Some(known) => {
+                watch.progress.advance(1);
+                known
+            }
+            None => made.next().expect("each unknown image has an embedding"),
+        });
+        Ok(embeddings.collect())
+    }
+
+    /// A vector that was made elsewhere, if the image encoders could have made it.
+    fn fitting(&self, image: &ImageSource, vector: &[f32]) -> Embedding {
+        let (dim, length) = (self.image().dim(), vector.len());
+        let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        let fault = match length == dim {
+            false => format!("expected a vector of {dim} numbers, found {length}"),
+            true if (norm.sqrt() - 1.0).abs() < UNIT_TOLERANCE => return Ok(vector.to_vec()),
+            true => format!("expected a vector of length 1, found {}", norm.sqrt()),
+        };
+        Err(Rejected::from(format!(
+            "{image}: {fault}; give what the set's image encoders make"
+        )))
+    }
+
+    fn encoded(
+        &self,
+        images: &[&ImageSource],
+        watch: Watch<'_>,
+    ) -> Result<Vec<Embedding>, EmbedError> {
         let encoders = self.image().members();
-        let done = workers::run(self.workers, paths.len(), watch.cancel, |pieces| {
+        let done = workers::run(self.workers, images.len(), watch.cancel, |pieces| {
             let mut done = Vec::new();
             let mut batches: Vec<Batch> = encoders.iter().map(|_| Batch::default()).collect();
             while let Some(i) = pieces.take() {
-                match self.look_up_or_prepare(i, paths[i].as_ref(), &mut done, &mut batches) {
+                match self.look_up_or_prepare(i, images[i], &mut done, &mut batches) {
                     Ok(()) => {}
                     Err(ReadFailure::Exhausted(error)) => return Err(error),
                     Err(ReadFailure::Rejected(rejected)) => done.push(Done {
@@ -43,17 +86,17 @@ impl Embedder {
                 }
                 for (member, batch) in batches.iter_mut().enumerate() {
                     if batch.inputs.len() >= encoders[member].batch_size() {
-                        self.encode_batch(paths, member, batch, &mut done)?;
+                        self.encode_batch(images, member, batch, &mut done)?;
                     }
                 }
                 watch.progress.advance(1);
             }
             for (member, batch) in batches.iter_mut().enumerate() {
-                self.encode_batch(paths, member, batch, &mut done)?;
+                self.encode_batch(images, member, batch, &mut done)?;
             }
             Ok(done)
         })?;
-        self.image.joined(done, paths.len(), watch.cancel)
+        self.image.joined(done, images.len(), watch.cancel)
     }
 
     /// Decodes and preprocesses the bytes of an image file for every encoder; pure.
@@ -108,12 +151,12 @@ impl Embedder {
     fn look_up_or_prepare(
         &self,
         input: usize,
-        path: &Path,
+        image: &ImageSource,
         done: &mut Vec<Done>,
         batches: &mut [Batch],
     ) -> Result<(), ReadFailure> {
         // Held until the pixels are gone: one large file at a time.
-        let (bytes, _turn) = file::read(path)?;
+        let (bytes, _turn) = file::content(image)?;
         let key = ContentKey::of_picture(&bytes);
         let mut pixels = None;
         for (member, encoder) in self.image().members().iter().enumerate() {
@@ -133,16 +176,16 @@ impl Embedder {
                 };
                 Ok((encoder.prepare_pixels(&decoded), decoded))
             });
-            let (made, decoded) = made.map_err(|e| Rejected::of_file(path, &e))?;
+            let (made, decoded) = made.map_err(|e| Rejected::of_image(image, &e))?;
             batches[member].push(input, key, made);
             pixels = Some(decoded);
         }
         Ok(())
     }
 
-    fn encode_batch<P: AsRef<Path>>(
+    fn encode_batch(
         &self,
-        paths: &[P],
+        images: &[&ImageSource],
         member: usize,
         batch: &mut Batch,
         done: &mut Vec<Done>,
@@ -161,7 +204,7 @@ impl Embedder {
         done.extend(places.into_iter().zip(made).map(|(input, made)| Done {
             input,
             member,
-            made: made.map_err(|e| Rejected::of_file(paths[input].as_ref(), &e)),
+            made: made.map_err(|e| Rejected::of_image(images[input], &e)),
         }));
         Ok(())
     }

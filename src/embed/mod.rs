@@ -8,7 +8,7 @@
 //! | `error` | what stops all inputs |
 //! | `images` | files and bytes of images to vectors |
 //! | `texts` | texts to vectors |
-//! | `file` | files of images, a large one at a time |
+//! | `file` | the content of images: files, a large one at a time, and what is in memory |
 //! | `side` | the encoders of one modality with their caches; members' vectors become joined ones |
 //! | `workers` | threads that take piece after piece, and stop together |
 

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub use self::error::DatasetError;
 use self::meta::Meta;
 use super::classes::{self, Class};
+use crate::image_source::ImageSource;
 use crate::pairs::{self};
 use crate::space::prompts::Templates;
 
@@ -74,7 +75,7 @@ pub struct Classification {
 #[derive(Debug, Clone)]
 pub struct Retrieval {
     /// The images.
-    pub images: Vec<PathBuf>,
+    pub images: Vec<ImageSource>,
     /// The captions of all images, those of one image together.
     pub captions: Vec<String>,
     /// For each caption, its image, as an index into `images`.

@@ -17,6 +17,7 @@ use super::zeroshot::zeroshot;
 use crate::anchors::{AnchorSet, Searcher};
 use crate::classify::{Classifier, HeadOptions, LabelHead, Scoring};
 use crate::embed::Rejected;
+use crate::image_source::ImageSource;
 use crate::modality::Modality;
 use crate::space::prompts::{Labels, Templates};
 use asif_index::random::Random;
@@ -193,7 +194,7 @@ fn prepare<'a>(
         .begin("images", Some(task.images.len() as u64));
     let mut vectors = Vec::with_capacity(task.images.len());
     for (at, vector) in embedder
-        .images(&task.images, watch)?
+        .images(&ImageSource::files(&task.images), watch)?
         .into_iter()
         .enumerate()
     {

@@ -6,6 +6,7 @@ use super::dataset::Dataset;
 use super::measure::{MeasureError, Subject, classification};
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
 use crate::embed::Rejected;
+use crate::image_source::ImageSource;
 use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 use crate::space::prompts::{Labels, Templates};
@@ -94,7 +95,7 @@ pub fn labelled(
     }
     let total = task.images.len() as u64;
     watch.progress.begin("images", Some(total));
-    let embeddings = embedder.images(&task.images, watch)?;
+    let embeddings = embedder.images(&ImageSource::files(&task.images), watch)?;
     watch.progress.end();
     let (mut usable, mut rejected) = (Vec::new(), Vec::new());
     for (&label, embedding) in task.labels.iter().zip(embeddings) {

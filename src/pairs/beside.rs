@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization_alignments::UnicodeNormalization as _;
 
-use super::folder::{is_image, is_image_name, is_unread_image};
-use super::{Reason, ending_of};
+use super::Reason;
+use super::endings::{ending_of, is_image, is_image_name, is_unread_image};
 use crate::disk;
 
 /// The texts of one folder.

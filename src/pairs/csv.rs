@@ -17,6 +17,7 @@
 
 mod columns;
 mod fields;
+mod splitter;
 
 use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -25,15 +26,48 @@ use csv::ByteRecord;
 use fs_err::File;
 
 use self::columns::Columns;
-use self::fields::{Fields, Parts, Splitter};
+use self::fields::{Fields, Parts};
+use self::splitter::Splitter;
+use super::endings::ending_of;
 use super::lines::MAX_LINE_BYTES;
-use super::reader::look_for;
-use super::record::{self, Draft};
 use super::records::{Found, Records};
+use super::source::{Draft, Drafts, PairSource, base_of, look_for};
 use super::{Origin, PairsError, Reason, RowError};
 
-/// Checks the header and the quotes, and counts the rows below the header.
-pub(super) fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
+/// A file whose header is checked and whose rows are counted.
+struct CsvFile {
+    path: PathBuf,
+    delimiter: u8,
+    rows: u64,
+}
+
+/// Checks the header and the quotes, and counts the rows below the header. Fields are separated by tabs
+/// where the name ends in `.tsv`, else by commas.
+pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
+    let delimiter = match ending_of(path).as_str() {
+        "tsv" => b'\t',
+        _ => b',',
+    };
+    let rows = survey(path, delimiter)?;
+    let path = path.to_owned();
+    Ok(Box::new(CsvFile {
+        path,
+        delimiter,
+        rows,
+    }))
+}
+
+impl PairSource for CsvFile {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn drafts(&mut self) -> io::Result<Drafts> {
+        Ok(Box::new(Csv::open(&self.path, self.delimiter)?))
+    }
+}
+
+fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
     let mut input = BufReader::new(File::open(path)?);
     if matches!(input.fill_buf()?, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) {
         return Err(PairsError::Utf16 {
@@ -44,7 +78,7 @@ pub(super) fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
     let mut raw = Vec::new();
     let mut rows = 0;
     let mut columns = None;
-    let base = record::base_of(path);
+    let base = base_of(path);
     loop {
         let is_row = |line: &[u8]| {
             columns
@@ -74,7 +108,7 @@ pub(super) fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
 }
 
 /// Reads a CSV file record by record.
-pub(super) struct Csv {
+struct Csv {
     records: Records<BufReader<File>>,
     splitter: Splitter,
     columns: Columns,
@@ -87,14 +121,14 @@ pub(super) struct Csv {
 }
 
 impl Csv {
-    pub(super) fn open(path: &Path, delimiter: u8) -> io::Result<Self> {
+    fn open(path: &Path, delimiter: u8) -> io::Result<Self> {
         let input = BufReader::new(File::open(path)?);
         let mut records = Records::new(input, delimiter, MAX_LINE_BYTES);
         let mut raw = Vec::new();
         records.next(&mut raw, |_| false)?;
         // The survey has passed this header, so an error means that the file has changed since.
         let columns = Columns::of_header(path, &raw, delimiter).map_err(io::Error::other)?;
-        let (path, base) = (path.to_owned(), record::base_of(path));
+        let (path, base) = (path.to_owned(), base_of(path));
         Ok(Self {
             records,
             splitter: Splitter::new(delimiter),

@@ -11,12 +11,14 @@ use crate::disk;
 pub enum PairsError {
     /// A path does not exist.
     #[error(
-        "{}: there is no such file or folder; give a .jsonl, .csv or .tsv file, or a folder of \
-         images with .txt files", path.display()
+        "{}: there is no such file or folder; give a {formats} file, or a folder of images with .txt \
+         files", path.display()
     )]
     Missing {
         /// The path given.
         path: PathBuf,
+        /// The usual endings of files that are read.
+        formats: String,
     },
     /// A path named like a file is a folder.
     #[error(
@@ -38,13 +40,15 @@ pub enum PairsError {
     },
     /// A file's name does not say how to read it.
     #[error(
-        "{}: expected a name that ends in .jsonl, .ndjson, .csv or .tsv, or a folder; if the file \
-         holds one record a line, rename it after its form, else write it as .jsonl: \
+        "{}: expected a name that ends in {formats}, or a folder; if the file holds one record a line, \
+         rename it after its form, else write it as .jsonl: \
          {{\"image\": \"a.jpg\", \"caption\": \"a cat\"}} on each line", path.display()
     )]
     UnknownFormat {
         /// The path given.
         path: PathBuf,
+        /// All endings of files that are read.
+        formats: String,
     },
     /// A file is of a format that is not read, by its first bytes or its name.
     #[error("{}: this seems to be {format}, which is not read as pairs; {advice}", path.display())]
@@ -54,7 +58,7 @@ pub enum PairsError {
         /// What it seems to be.
         format: &'static str,
         /// What to do.
-        advice: &'static str,
+        advice: String,
     },
     /// The same file or folder was given twice.
     #[error("{}: given twice; each source may be named once, so leave one out", path.display())]

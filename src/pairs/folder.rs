@@ -4,77 +4,26 @@
 //! blank is one caption; a JSON list of texts, on one line or as the whole file, is that list. Lines of the form `xx.utf8=...`, with which Tux Paint's stamps give
 //! translations, are not captions.
 //!
-//! A file under any other ending than the [usual ones](IMAGE_EXTENSIONS) is an image if its first
+//! A file under any other ending than the [usual ones](super::IMAGE_EXTENSIONS) is an image if its first
 //! bytes are those of one. **Everything else is a row of its own that is left out**: other files by
 //! their ending, texts without an image, names that begin with a dot. So what is read and what is
 //! left out add up to what lies in the folder.
 
-use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use image::ImageFormat;
 use serde_json::Map;
 use walkdir::{DirEntry, WalkDir};
 
 use super::beside::{FolderTexts, is_text};
+use super::endings::{ending_of, is_image, is_unread_image};
+use super::formats::{self, LISTS};
 use super::lines::BOM;
-use super::record::{self, Draft};
+use super::record;
+use super::source::{Draft, Drafts, PairSource};
 use super::{Origin, Reason, RowError};
+use crate::remedy::InputRemedy;
 use crate::stand_in::stand_in_of_texts;
-
-/// Endings of file names that are taken for images without a look at their first bytes, in any case.
-pub const IMAGE_EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "bmp"];
-
-/// Endings of images that are not read.
-const UNREAD_IMAGES: [&str; 26] = [
-    "", "avif", "arw", "cr2", "cr3", "dng", "eps", "exr", "hdr", "heic", "heif", "ico", "j2k",
-    "jfif", "jp2", "jpe", "jxl", "nef", "pgm", "ppm", "psd", "qoi", "svg", "tga", "tif", "tiff",
-];
-
-/// Whether a file's name ends like an image's.
-pub(crate) fn is_image_name(path: &Path) -> bool {
-    IMAGE_EXTENSIONS.contains(&ending_of(path).as_str())
-}
-
-/// Whether an ending, as [`ending_of`] gives it, is that of images that are not read.
-pub(super) fn is_unread_image(ending: &str) -> bool {
-    UNREAD_IMAGES.contains(&ending.split('.').next().unwrap_or_default())
-        || IMAGE_EXTENSIONS.contains(&ending.split('.').next().unwrap_or_default())
-}
-
-/// Whether a file is an image that can be read: by the ending of its name, else by its first bytes.
-pub(crate) fn is_image(path: &Path) -> bool {
-    if is_image_name(path) {
-        return true;
-    }
-    let mut head = Vec::new();
-    let read = fs_err::File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
-    let readable = [
-        ImageFormat::Jpeg,
-        ImageFormat::Png,
-        ImageFormat::WebP,
-        ImageFormat::Gif,
-        ImageFormat::Bmp,
-    ];
-    let is_readable = |format| readable.contains(&format);
-    read.is_ok() && image::guess_format(&head).is_ok_and(is_readable)
-}
-
-/// The ending of a file's name in lower case, without the dot; of a compressed file the one before
-/// it too (`tar.gz`). Empty if it has none.
-pub(crate) fn ending_of(path: &Path) -> String {
-    let lower = |ending: &std::ffi::OsStr| ending.to_string_lossy().to_ascii_lowercase();
-    let ending = path.extension().map(lower).unwrap_or_default();
-    if !["gz", "bz2", "xz", "zst"].contains(&ending.as_str()) {
-        return ending;
-    }
-    let inner = path.file_stem().map(Path::new).and_then(Path::extension);
-    match inner.map(lower) {
-        Some(inner) => format!("{inner}.{ending}"),
-        None => ending,
-    }
-}
 
 fn is_hidden(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
@@ -177,9 +126,28 @@ impl Iterator for Walk {
     }
 }
 
+/// A folder that is not read yet.
+struct UnreadFolder {
+    root: PathBuf,
+    rows: u64,
+}
+
 /// Counts the rows: images, what is left out, and the places that cannot be read.
-pub(super) fn count(folder: &Path) -> u64 {
-    Walk::new(folder).fold(0, |rows, _| rows + 1)
+pub(super) fn open(folder: &Path) -> Box<dyn PairSource> {
+    Box::new(UnreadFolder {
+        root: folder.to_owned(),
+        rows: Walk::new(folder).fold(0, |rows, _| rows + 1),
+    })
+}
+
+impl PairSource for UnreadFolder {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn drafts(&mut self) -> std::io::Result<Drafts> {
+        Ok(Box::new(Folder::open(&self.root)))
+    }
 }
 
 /// What a folder has that its list ought to name, and that `is_named` does not know: images, also of
@@ -189,12 +157,12 @@ pub(super) fn not_listed(
     folder: &Path,
     list: &'static str,
     is_named: impl Fn(&Path) -> bool + Send + 'static,
-) -> record::Drafts {
+) -> Drafts {
     let own = folder.join(list);
     let is_listable = |path: &Path| {
         let ending = ending_of(path);
         let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| super::LISTS.contains(&name))
+        name.is_some_and(|name| LISTS.contains(&name))
             || !ending.is_empty() && is_unread_image(&ending)
             || is_image(path)
     };
@@ -229,13 +197,13 @@ fn unreadable(root: &Path, error: walkdir::Error) -> RowError {
 }
 
 /// Reads a folder file by file.
-pub(super) struct Folder {
+struct Folder {
     root: PathBuf,
     entries: Walk,
 }
 
 impl Folder {
-    pub(super) fn open(root: &Path) -> Self {
+    fn open(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             entries: Walk::new(root),
@@ -256,10 +224,37 @@ fn left_out(entry: &DirEntry) -> Option<Reason> {
         Some(Reason::NoImageFile)
     } else if !is_image(path) {
         let ending = ending_of(path);
-        Some(Reason::NotRead { ending })
+        let (advice, remedy) = advice_of_ending(&ending);
+        Some(Reason::NotRead {
+            ending,
+            advice,
+            remedy,
+        })
     } else {
         None
     }
+}
+
+/// What to do with a file of a folder that is no image.
+fn advice_of_ending(ending: &str) -> (String, Option<InputRemedy>) {
+    if formats::all_endings().any(|known| known == ending) {
+        let advice = format!(
+            "if it lists pairs, give it as a source of its own, or name it {} at the top of the folder",
+            formats::either("pairs.", formats::usual_endings())
+        );
+        return (advice, Some(InputRemedy::OwnSource));
+    }
+    let (advice, remedy) = match ending {
+        "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.xz" | "zip" | "7z" | "gz" => (
+            "unpack it, and give the folder that comes out as a source",
+            Some(InputRemedy::OwnSource),
+        ),
+        _ => (
+            "expected JPEG, PNG, WebP, GIF or BMP by content; convert images to one of these",
+            None,
+        ),
+    };
+    (advice.to_owned(), remedy)
 }
 
 impl Iterator for Folder {
@@ -293,7 +288,7 @@ impl Iterator for Folder {
         Some(Ok(Draft {
             id: None,
             written,
-            image,
+            image: image.into(),
             captions,
             meta: Map::new(),
             origin,

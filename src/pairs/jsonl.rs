@@ -14,11 +14,34 @@ use serde_json::{Map, Value};
 
 use super::checked::{CheckedValue, rounded_integer};
 use super::lines::{BOM, Line, MAX_LINE_BYTES, next_line};
-use super::record::{self, Draft};
+use super::record;
+use super::source::{Draft, Drafts, PairSource, base_of};
 use super::{Origin, PairsError, Reason, RowError};
 
+/// A file whose lines are counted.
+struct JsonlFile {
+    path: PathBuf,
+    rows: u64,
+}
+
 /// Counts the lines that are not blank.
-pub(super) fn survey(path: &Path) -> Result<u64, PairsError> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn PairSource>, PairsError> {
+    let path = path.to_owned();
+    let rows = count(&path)?;
+    Ok(Box::new(JsonlFile { path, rows }))
+}
+
+impl PairSource for JsonlFile {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn drafts(&mut self) -> io::Result<Drafts> {
+        Ok(Box::new(Jsonl::open(&self.path)?))
+    }
+}
+
+fn count(path: &Path) -> Result<u64, PairsError> {
     let mut input = BufReader::new(File::open(path)?);
     let marked = |head: &[u8]| head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
     // Without a mark, the first letter has a byte of zero beside it.
@@ -57,7 +80,7 @@ pub(super) fn survey(path: &Path) -> Result<u64, PairsError> {
 }
 
 /// Reads a JSONL file line by line.
-pub(super) struct Jsonl {
+struct Jsonl {
     input: BufReader<File>,
     path: PathBuf,
     base: PathBuf,
@@ -67,11 +90,11 @@ pub(super) struct Jsonl {
 }
 
 impl Jsonl {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             input: BufReader::new(File::open(path)?),
             path: path.to_owned(),
-            base: record::base_of(path),
+            base: base_of(path),
             line: Vec::new(),
             row: 0,
             broken: false,

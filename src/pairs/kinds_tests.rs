@@ -68,7 +68,7 @@ fn a_list_finds_images_whose_names_are_stored_in_another_form() {
     ]);
     let (pairs, errors) = read(&dir.path().join("p.csv"));
     assert_eq!(ids(&pairs), ["caf\u{e9}.jpg"]);
-    assert!(pairs[0].image.is_file());
+    assert!(pairs[0].image.path().unwrap().is_file());
     assert_eq!(errors.len(), 1, "{errors:?}");
 }
 

@@ -9,14 +9,21 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `mod.rs` | [`Pair`], [`Origin`] and [`open`] |
+//! | `pair.rs` | [`Pair`] and [`Origin`], and the names of the fields |
+//! | `open.rs` | [`open`]: which source a path is |
+//! | `formats.rs` | [`FORMATS`]: the table of formats; a new one is a file and a row there |
+//! | `source.rs` | what every format hands over |
 //! | `reader.rs` | [`PairReader`]: several sources in order, ids, the look for each image |
-//! | `record.rs` | names of the fields, how captions and ids are read, what sources hand over |
+//! | `record.rs` | how the fields of a record are read |
 //! | `jsonl.rs` | one JSON object a line |
-//! | `csv.rs` | CSV and TSV with a header; `csv/columns.rs` the header, `csv/fields.rs` a row |
+//! | `csv.rs` | CSV and TSV with a header; `csv/columns.rs` the header, `csv/fields.rs` a row, `csv/splitter.rs` its fields |
 //! | `records.rs` | CSV records as slices of bytes, with their lines |
+//! | `given.rs` | [`given`]: pairs that are in memory |
 //! | `folder.rs` | images with a `.txt` of the same stem |
 //! | `other.rs` | files of formats that are not read, by their first bytes and names |
+//! | `endings.rs` | what endings of names, and first bytes, say of files |
+//! | `beside.rs` | which texts of a folder belong to which image |
+//! | `id.rs` | what an id may be |
 //! | `checked.rs` | JSON of which nothing is lost silently |
 //! | `lines.rs` | lines of bytes with a limit on their length |
 //! | `error.rs` | [`PairsError`]: nothing can be read |
@@ -39,204 +46,45 @@
 mod beside;
 mod checked;
 mod csv;
+mod endings;
 mod error;
 mod folder;
+mod formats;
+mod given;
 mod id;
 mod jsonl;
 mod lines;
+mod open;
 mod other;
+mod pair;
 mod reader;
 mod record;
 mod records;
 mod row_error;
+mod source;
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-
-use serde_json::{Map, Value};
+#[cfg(test)]
+#[cfg(test)]
+use std::path::PathBuf;
 
 pub(crate) use self::beside::composed;
 pub(crate) use self::checked::CheckedValue;
+pub use self::endings::IMAGE_EXTENSIONS;
+pub(crate) use self::endings::{ending_of, is_image};
 pub use self::error::PairsError;
 pub(crate) use self::error::reading_advice;
-pub use self::folder::IMAGE_EXTENSIONS;
-pub(crate) use self::folder::{ending_of, is_image, is_image_name};
+pub use self::formats::{FORMATS, PairFormat, sources_help};
+pub use self::given::{GivenPair, given};
 pub use self::id::MAX_ID_BYTES;
 pub use self::id::id_fault;
 pub(crate) use self::jsonl::object_of as row_object;
 pub use self::lines::MAX_LINE_BYTES;
-pub(crate) use self::other::other_format;
+pub use self::open::open;
+pub use self::pair::{Origin, Pair};
 pub use self::reader::PairReader;
 pub(crate) use self::record::{json_message, type_name};
 pub(crate) use self::row_error::named_ending;
 pub use self::row_error::{Reason, RowError, Skipped};
-
-/// Where a pair was written down: a file, and a row where the file has rows.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin {
-    /// The file that holds the row; for a folder of images, the image.
-    pub file: PathBuf,
-    /// The line, counted from 1, on which the row begins (in a CSV file the header is line 1).
-    pub row: Option<u64>,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        match self.row {
-            Some(row) => write!(f, ", row {row}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// One anchor pair: an image and the texts that speak of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pair {
-    /// Unique among the pairs of one [`PairReader`].
-    pub id: String,
-    /// The image, ready to be opened; it was a file when the pair was read.
-    pub image: PathBuf,
-    /// At least one; trimmed, none blank.
-    pub captions: Vec<String>,
-    /// What else the record says: source, licence, label, ...
-    pub meta: Map<String, Value>,
-    /// Where the pair was written down.
-    pub origin: Origin,
-}
-
-/// Opens sources of pairs, to be read in the order given.
-///
-/// Each path is a `.jsonl`/`.ndjson` file, a `.csv`/`.tsv` file with a header, or a folder of
-/// images. A folder that holds a list of its own (`pairs.jsonl`, `pairs.csv`, `pairs.tsv`,
-/// `metadata.jsonl` or `metadata.csv`, the first of these that exists) is read through that list; its
-/// images that the list does not name are rows that are left out.
-///
-/// Every file is read once here, to count its rows and to check its header; nothing is kept.
-///
-/// # Errors
-/// [`PairsError`]: a path is missing, of an unknown kind, cannot be read or is given twice, a
-/// header lacks a column, or there is no row at all.
-pub fn open(paths: &[PathBuf]) -> Result<PairReader, PairsError> {
-    let mut sources = Vec::with_capacity(paths.len());
-    let mut given = std::collections::HashSet::new();
-    for path in paths {
-        let canonical = fs_err::canonicalize(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
-                PairsError::Missing { path: path.clone() }
-            }
-            _ => PairsError::Read { source },
-        })?;
-        if !given.insert(canonical) {
-            return Err(PairsError::GivenTwice { path: path.clone() });
-        }
-        sources.push(Source::survey(path)?);
-    }
-    if sources.iter().all(|source| source.rows == 0) {
-        return Err(PairsError::NoPairs {
-            paths: paths.to_vec(),
-        });
-    }
-    Ok(PairReader::new(sources))
-}
-
-/// How a source is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Jsonl,
-    Csv { delimiter: u8 },
-    Folder,
-}
-
-/// A source that was looked at and can be read.
-#[derive(Debug)]
-struct Source {
-    path: PathBuf,
-    format: Format,
-    rows: u64,
-    /// The folder, and the list's name, of a list that was found in a folder.
-    listed: Option<(PathBuf, &'static str)>,
-}
-
-/// Lists that stand for the folder they lie in, in the order they are looked for. The last two
-/// are those of the Hugging Face `imagefolder` layout.
-const LISTS: [&str; 5] = [
-    "pairs.jsonl",
-    "pairs.csv",
-    "pairs.tsv",
-    "metadata.jsonl",
-    "metadata.csv",
-];
-
-impl Source {
-    fn survey(path: &Path) -> Result<Self, PairsError> {
-        let by_name = format_of(path);
-        if fs_err::metadata(path)?.is_dir() {
-            if by_name.is_some() {
-                return Err(PairsError::FolderForFile {
-                    path: path.to_owned(),
-                });
-            }
-            let list = LISTS.into_iter().find(|name| path.join(name).is_file());
-            return match list {
-                Some(name) => {
-                    let mut source = Self::survey(&path.join(name))?;
-                    source.listed = Some((path.to_owned(), name));
-                    Ok(source)
-                }
-                None => Ok(Self {
-                    listed: None,
-                    path: path.to_owned(),
-                    format: Format::Folder,
-                    rows: folder::count(path),
-                }),
-            };
-        }
-        if !fs_err::metadata(path)?.is_file() {
-            return Err(PairsError::DeviceForFile {
-                path: path.to_owned(),
-            });
-        }
-        if let Some((format, advice)) = other_format(path)? {
-            let path = path.to_owned();
-            return Err(PairsError::OtherFormat {
-                path,
-                format,
-                advice,
-            });
-        }
-        let format = by_name.ok_or_else(|| PairsError::UnknownFormat {
-            path: path.to_owned(),
-        })?;
-        let rows = match format {
-            Format::Csv { delimiter } => csv::survey(path, delimiter)?,
-            _ => jsonl::survey(path)?,
-        };
-        Ok(Self {
-            path: path.to_owned(),
-            format,
-            rows,
-            listed: None,
-        })
-    }
-
-    fn start(&self) -> std::io::Result<record::Drafts> {
-        Ok(match self.format {
-            Format::Jsonl => Box::new(jsonl::Jsonl::open(&self.path)?),
-            Format::Csv { delimiter } => Box::new(csv::Csv::open(&self.path, delimiter)?),
-            Format::Folder => Box::new(folder::Folder::open(&self.path)),
-        })
-    }
-}
-
-fn format_of(path: &Path) -> Option<Format> {
-    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "jsonl" | "ndjson" => Some(Format::Jsonl),
-        "csv" => Some(Format::Csv { delimiter: b',' }),
-        "tsv" => Some(Format::Csv { delimiter: b'\t' }),
-        _ => None,
-    }
-}
 
 /// The folder of data for development; without it the test is skipped.
 #[cfg(test)]

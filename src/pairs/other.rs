@@ -6,15 +6,15 @@ use std::path::Path;
 use fs_err::File;
 use serde::de::IgnoredAny;
 
-use super::ending_of;
+use super::endings::ending_of;
 use super::lines::BOM;
 use crate::stand_in::stand_in;
 
 const AS_JSONL: &str =
     "write it as .jsonl: {\"image\": \"a.jpg\", \"caption\": \"a cat\"} on each line";
-const UNPACK: &str = "unpack it and give the folder, or the .jsonl, .csv or .tsv file in it";
+const UNPACK: &str = "unpack it and give the folder, or the {formats} file in it";
 const IMAGE: &str = "give the folder that it lies in, with a .txt file beside each image, or a list of \
-                     images and captions as .jsonl, .csv or .tsv";
+                     images and captions as {formats}";
 const JSON: &str = "write one object a line and name the file .jsonl: `jq -c '.[]' FILE.json > FILE.jsonl` \
                     for a list of {\"image\": \"a.jpg\", \"caption\": \"a cat\"}";
 const COCO: &str = "it names images and captions apart, so join them by `id` and `image_id` into a .jsonl \
@@ -84,9 +84,9 @@ const ENDINGS: &[(&[&str], &str, &str)] = &[
     (&["json"], "a JSON file", JSON),
 ];
 
-/// What a file that is given as pairs seems to be, and what to do with it; `None` for one that may be
-/// a `.jsonl`, `.csv` or `.tsv` file. Looks at its first 4 KiB.
-pub(crate) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'static str)>> {
+/// What a file that is given as pairs seems to be, and what to do with it, where `{formats}` stands for
+/// the endings that are read; `None` for one that may be read. Looks at its first 4 KiB.
+pub(super) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'static str)>> {
     let mut head = Vec::new();
     File::open(path)?.take(4096).read_to_end(&mut head)?;
     if let Some(found) = stand_in(&head) {

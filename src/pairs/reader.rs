@@ -2,12 +2,12 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::path::Path;
 
 use super::beside::StoredNames;
-use super::record::{Draft, Drafts};
-use super::{Origin, Pair, PairsError, Reason, RowError, Source, folder};
+use super::source::{Draft, Drafts, NamedSource, look_for};
+use super::{Origin, Pair, PairsError, Reason, RowError, folder};
+use crate::image_source::ImageSource;
 use crate::printable;
 
 /// The pairs of several sources, in the order of the sources and of their rows. Made by
@@ -16,7 +16,7 @@ use crate::printable;
 /// Memory does not grow with the captions: of each pair only a hash of its id and its place are
 /// kept (about 60 bytes), to notice ids that come twice.
 pub struct PairReader {
-    sources: Vec<Source>,
+    sources: Vec<NamedSource>,
     /// The source being read; [`PairReader::sources`]`.len()` when all are done.
     current: usize,
     drafts: Option<Drafts>,
@@ -45,7 +45,7 @@ struct Seen {
 }
 
 impl PairReader {
-    pub(super) fn new(sources: Vec<Source>) -> Self {
+    pub(super) fn new(sources: Vec<NamedSource>) -> Self {
         Self {
             sources,
             current: 0,
@@ -63,7 +63,7 @@ impl PairReader {
     /// at most this many items, fewer where rows of a CSV file become one pair, and one more for each
     /// image of a folder that its list does not name.
     pub fn expected_rows(&self) -> Option<u64> {
-        Some(self.sources.iter().map(|source| source.rows).sum())
+        Some(self.sources.iter().map(|named| named.source.rows()).sum())
     }
 
     /// Rows read so far, to be compared with [`PairReader::expected_rows`].
@@ -94,14 +94,14 @@ impl PairReader {
 
     /// The next draft of the current source; `None` when it has ended.
     fn draft(&mut self) -> Option<Result<Draft, RowError>> {
-        let source = &self.sources[self.current];
+        let named = &mut self.sources[self.current];
         let drafts = match &mut self.drafts {
             Some(drafts) => drafts,
-            none => match source.start() {
+            none => match named.source.drafts() {
                 Ok(started) => none.insert(started),
                 Err(error) => {
                     let origin = Origin {
-                        file: source.path.clone(),
+                        file: named.path.clone(),
                         row: None,
                     };
                     let reason = Reason::of_io(error, |message| Reason::Broken { message });
@@ -123,7 +123,10 @@ impl PairReader {
             origin,
             ..
         } = draft;
-        let image = self.stored_names.stored(image);
+        let image = match image {
+            ImageSource::File(path) => self.stored_names.stored(path).into(),
+            held => held,
+        };
         let id = match id {
             // A row without its image must not take the id from one that has it.
             Some(id) => look_for(&image, &written).and_then(|()| self.claim(id, &origin)),
@@ -205,7 +208,7 @@ impl Iterator for PairReader {
                 Some(Ok(draft)) => {
                     self.rows_read += draft.rows;
                     if self.sources[self.current].listed.is_some() {
-                        self.named.extend(path_hash(&draft.image));
+                        self.named.extend(draft.image.path().and_then(path_hash));
                     }
                     let pair = self.finish(draft);
                     self.pairs_read += u64::from(pair.is_ok());
@@ -249,38 +252,4 @@ fn half_hash(bytes: &[u8]) -> IdHash {
 fn path_hash(path: &Path) -> Option<PathHash> {
     let path = fs_err::canonicalize(path).ok()?;
     Some(half_hash(path.as_os_str().as_encoded_bytes()))
-}
-
-/// Whether an image is there, or why its row is passed over.
-pub(super) fn look_for(image: &Path, written: &str) -> Result<(), Reason> {
-    if ["http://", "https://", "s3://"]
-        .iter()
-        .any(|scheme| written.starts_with(scheme))
-    {
-        return Err(Reason::ImageIsAddress {
-            address: written.to_owned(),
-        });
-    }
-    match fs_err::metadata(image) {
-        Ok(found) if found.is_dir() => Err(Reason::ImageIsFolder {
-            path: image.to_owned(),
-        }),
-        Ok(found) if !found.is_file() => Err(Reason::ImageIsDevice {
-            path: image.to_owned(),
-        }),
-        Ok(_) => Ok(()),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Err(Reason::ImageMissing {
-                path: image.to_owned(),
-            })
-        }
-        Err(error) => Err(Reason::of_io(error, |message| Reason::ImageUnreadable {
-            message,
-        })),
-    }
 }

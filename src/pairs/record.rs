@@ -1,40 +1,13 @@
-//! Names of the fields, how captions and ids are read, and what sources hand over.
+//! How the fields of a record are read: image, captions and id.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::id::id_fault;
+use super::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
+use super::source::Draft;
 use super::{Origin, Reason, RowError};
-
-/// Names of the field that holds the image's path; a record has one of them.
-pub(super) const IMAGE_NAMES: &[&str] = &["image", "image_path", "file_name"];
-/// Names of the field that holds the text or texts; a record has one of them.
-pub(super) const CAPTION_NAMES: &[&str] = &["captions", "caption", "text"];
-/// Name of the field that holds the id.
-pub(super) const ID_NAME: &str = "id";
-
-/// A pair as its source wrote it, before its id is settled and its image looked for.
-#[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) id: Option<String>,
-    /// The image as written, which is also the ground for an id.
-    pub(super) written: String,
-    /// The image, resolved.
-    pub(super) image: PathBuf,
-    pub(super) captions: Vec<String>,
-    pub(super) meta: Map<String, Value>,
-    pub(super) origin: Origin,
-    /// Rows of the source that went into this draft.
-    pub(super) rows: u64,
-}
-
-/// The drafts of one source, in its order. An error stands for one row.
-pub(super) type Drafts = Box<dyn Iterator<Item = Result<Draft, RowError>> + Send>;
-
-/// The folder from which a file's image paths are read.
-pub(super) fn base_of(file: &Path) -> PathBuf {
-    file.parent().map(Path::to_owned).unwrap_or_default()
-}
 
 /// Reads a JSON object as a draft; what is not image, captions or id becomes its meta.
 pub(super) fn from_json(
@@ -45,7 +18,7 @@ pub(super) fn from_json(
     match parts(&mut object) {
         Ok((id, written, captions)) => Ok(Draft {
             id,
-            image: base.join(&written),
+            image: base.join(&written).into(),
             written,
             captions,
             meta: object,
@@ -94,7 +67,7 @@ fn captions_of(name: &str, value: Value) -> Result<Vec<String>, Reason> {
 
 /// The id, if it can be one.
 pub(super) fn checked_id(id: String) -> Result<String, Reason> {
-    match super::id_fault(&id) {
+    match id_fault(&id) {
         Some(why) => Err(Reason::Id { id, why }),
         None => Ok(id),
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use super::endings::is_unread_image;
+use super::pair::IMAGE_NAMES;
 use super::{Origin, PairsError};
 use crate::disk;
 use crate::remedy::InputRemedy;
@@ -134,10 +136,14 @@ pub enum Reason {
         why: String,
     },
     /// A file in a folder of pairs that is no image of a kind that is read.
-    #[error("left out, {}: {}", named_ending(ending), advice_of_ending(ending))]
+    #[error("left out, {}: {}", named_ending(ending), advice)]
     NotRead {
         /// The ending of its name in lower case, without the dot; empty if it has none.
         ending: String,
+        /// What to do.
+        advice: String,
+        /// What would let it be taken.
+        remedy: Option<InputRemedy>,
     },
     /// A text in a folder of pairs without an image of the same stem.
     #[error(
@@ -158,7 +164,7 @@ pub enum Reason {
     #[error("left out, its name begins with a dot; rename it if it holds pairs")]
     Hidden,
     /// No image is named.
-    #[error("no image: expected one of {}; add it", super::record::IMAGE_NAMES.join(", "))]
+    #[error("no image: expected one of {}; add it", IMAGE_NAMES.join(", "))]
     NoImage,
     /// No text is left when blanks are taken away.
     #[error("no caption: expected at least one that is not blank; add it or remove the row")]
@@ -252,7 +258,7 @@ impl Reason {
     /// The reason in two or three words, the same for all rows with the same fault.
     pub fn kind(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            Self::NotRead { ending } => {
+            Self::NotRead { ending, .. } => {
                 return Cow::Owned(format!("not read, {}", named_ending(ending)));
             }
             Self::Quotes => "badly quoted",
@@ -299,14 +305,11 @@ impl Reason {
 
     /// What would let the row be taken, if the caller can do something about it.
     pub fn remedy(&self) -> Option<InputRemedy> {
-        let own_source = match self {
-            Self::NotListed { .. } => true,
-            Self::NotRead { ending } => {
-                LISTS.contains(&ending.as_str()) || ARCHIVES.contains(&ending.as_str())
-            }
-            _ => false,
-        };
-        own_source.then_some(InputRemedy::OwnSource)
+        match self {
+            Self::NotListed { .. } => Some(InputRemedy::OwnSource),
+            Self::NotRead { remedy, .. } => *remedy,
+            _ => None,
+        }
     }
 
     /// Whether the row is no part of the pairs by its very name: a file beside them that is neither
@@ -314,7 +317,7 @@ impl Reason {
     pub fn is_bystander(&self) -> bool {
         match self {
             Self::Hidden | Self::NoImageFile | Self::NotListed { .. } => true,
-            Self::NotRead { ending } => !super::folder::is_unread_image(ending),
+            Self::NotRead { ending, .. } => !is_unread_image(ending),
             _ => false,
         }
     }
@@ -352,27 +355,6 @@ impl Skipped {
     /// The first [`Skipped::EXAMPLES`] rows, in the order of reading.
     pub fn examples(&self) -> &[RowError] {
         &self.examples
-    }
-}
-
-/// The endings of lists of pairs.
-const LISTS: [&str; 4] = ["jsonl", "ndjson", "csv", "tsv"];
-/// The endings of archives.
-const ARCHIVES: [&str; 8] = [
-    "tar", "tar.gz", "tgz", "tar.zst", "tar.xz", "zip", "7z", "gz",
-];
-
-/// What to do with a file of a folder that is no image.
-fn advice_of_ending(ending: &str) -> &'static str {
-    match ending {
-        list if LISTS.contains(&list) => {
-            "if it lists pairs, give it as a source of its own, or name it pairs.jsonl, pairs.csv or \
-             pairs.tsv at the top of the folder"
-        }
-        archive if ARCHIVES.contains(&archive) => {
-            "unpack it, and give the folder that comes out as a source"
-        }
-        _ => "expected JPEG, PNG, WebP, GIF or BMP by content; convert images to one of these",
     }
 }
 

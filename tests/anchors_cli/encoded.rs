@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use asif::anchors::stored::plan::SearchMode;
-use asif::anchors::{AnchorSet, LiveOptions, LiveSet};
+use asif::anchors::change::add::{AddOptions, add_from};
+use asif::anchors::change::build::{BuildOptions, build, build_from};
+use asif::anchors::change::writer::WriteOptions;
+use asif::anchors::stored::plan::{GraphPolicy, SearchMode};
+use asif::anchors::{AnchorSet, AnchorsError, LiveOptions, LiveSet};
 use asif::classify::{Classifier, HeadOptions, LabelHead, Scoring};
 use asif::embed::{Embedder, Watch};
 use asif::encode::{EncoderOptions, ImageEncoder, ModelFolder, TextEncoder, registry, runtime};
+use asif::image_source::ImageSource;
 use asif::modality::Modality;
+use asif::pairs::{self, Pair};
 use asif::space::prompts::{Labels, Templates};
 use serde_json::json;
 
@@ -74,23 +79,126 @@ fn pairs_are_added_with_the_real_encoders() {
     assert_eq!(AnchorSet::open(&path).unwrap().len(), 12);
 }
 
-/// A server makes a head once a snapshot, and a classifier for each request.
-#[test]
-fn a_head_of_a_snapshot_answers_as_a_classifier_of_the_set() {
+/// The encoders of the demo set, without a cache.
+fn demo_embedder() -> Embedder {
     let home = home();
     runtime::load(None, &home).unwrap();
-    let path = demo_set();
-    let set = AnchorSet::open(path).unwrap();
+    let set = AnchorSet::open(demo_set()).unwrap();
     let options = EncoderOptions::latency();
     let model = |modality| {
         let name = &set.encoder(modality).identity.name;
         ModelFolder::open(registry::resolve(&home, name, modality).unwrap()).unwrap()
     };
-    let embedder = Embedder::new(
+    Embedder::new(
         ImageEncoder::open(&model(Modality::Image), &options).unwrap(),
         TextEncoder::open(&model(Modality::Text), &options).unwrap(),
         options.sessions,
-    );
+    )
+}
+
+/// Wherever the pairs of a set come from, it is the same to the bit.
+#[test]
+fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = write_jsonl(folder.path(), "pairs.jsonl", &demo_pairs(6));
+    let embedder = demo_embedder();
+    let watch = Watch {
+        progress: &asif::progress::Silent,
+        cancel: &asif::progress::Cancel::default(),
+    };
+    let options = |name: &str| BuildOptions {
+        pairs: vec![list.clone()],
+        out: folder.path().join(name),
+        overwrite: false,
+        keep: 5,
+        strict: false,
+        space: AnchorSet::open(demo_set())
+            .unwrap()
+            .manifest()
+            .space
+            .clone(),
+        graphs: GraphPolicy::Never,
+    };
+    let of_files = options("files.asif");
+    build(&of_files, &embedder, watch).unwrap();
+    let pairs = || pairs::open(std::slice::from_ref(&list)).unwrap();
+    let name = |pair: &Pair| {
+        let path = fs_err::canonicalize(pair.image.path().unwrap()).unwrap();
+        path.display().to_string()
+    };
+    let of_bytes = options("bytes.asif");
+    let with_bytes = pairs().map(|pair| {
+        let mut pair = pair?;
+        let bytes = fs_err::read(pair.image.path().unwrap()).unwrap().into();
+        let name = name(&pair);
+        pair.image = ImageSource::Bytes { name, bytes };
+        Ok(pair)
+    });
+    build_from(&of_bytes, with_bytes, &embedder, watch).unwrap();
+    let of_vectors = options("vectors.asif");
+    let with_vectors = pairs().map(|pair| {
+        let mut pair = pair?;
+        let vector = embedder.images(&[&pair.image], watch).unwrap().remove(0);
+        let (name, vector) = (name(&pair), vector.unwrap().into());
+        pair.image = ImageSource::Vector { name, vector };
+        Ok(pair)
+    });
+    build_from(&of_vectors, with_vectors, &embedder, watch).unwrap();
+    let segment = |options: &BuildOptions| {
+        let set = AnchorSet::open(&options.out).unwrap();
+        set.manifest().segments[0].id.clone()
+    };
+    assert_eq!(segment(&of_bytes), segment(&of_files));
+    assert_eq!(segment(&of_vectors), segment(&of_files));
+
+    // What is no picture is named by the name that it was given; a vector must fit.
+    let images = [
+        ImageSource::Bytes {
+            name: "half.jpg".to_owned(),
+            bytes: [0xff, 0xd8, 0xff].into(),
+        },
+        ImageSource::Vector {
+            name: "short".to_owned(),
+            vector: [1.0].into(),
+        },
+        ImageSource::Vector {
+            name: "long".to_owned(),
+            vector: vec![1.0; embedder.dims().image].into(),
+        },
+    ];
+    let refused = embedder.images(&images, watch).unwrap();
+    for (refused, name) in refused.into_iter().zip(["half.jpg", "short", "long"]) {
+        let reason = refused.unwrap_err().reason;
+        assert!(reason.starts_with(&format!("{name}: ")), "{reason}");
+    }
+
+    // A second pair with one id is a row that is left out.
+    let set = of_files.out.clone();
+    let more = AddOptions {
+        set: set.clone(),
+        pairs: vec!["memory".into()],
+        strict: false,
+        graphs: GraphPolicy::Never,
+        accept_encoder: false,
+    };
+    let twice = pairs().chain(pairs()).map(|pair| {
+        let mut pair = pair?;
+        pair.id.push_str(" again");
+        Ok(pair)
+    });
+    let encoders = |_: &_| Ok::<_, AnchorsError>(&embedder);
+    let report = add_from(&more, &WriteOptions::default(), twice, encoders, watch).unwrap();
+    assert_eq!(report.skipped, 6);
+    assert_eq!(report.skipped_by_reason["duplicate id"], 6);
+    assert_eq!(AnchorSet::open(&set).unwrap().len(), 12);
+}
+
+/// A server makes a head once a snapshot, and a classifier for each request.
+#[test]
+fn a_head_of_a_snapshot_answers_as_a_classifier_of_the_set() {
+    let path = demo_set();
+    let set = AnchorSet::open(path).unwrap();
+    let embedder = demo_embedder();
     let watch = Watch {
         progress: &asif::progress::Silent,
         cancel: &asif::progress::Cancel::default(),

@@ -16,7 +16,7 @@ use crate::error::Refusal;
 use crate::set::Served;
 use crate::state::App;
 use crate::uploads::{NewPair, Uploads};
-use asif::anchors::change::add::{AddOptions, add as add_pairs};
+use asif::anchors::change::add::{AddOptions, add_from as add_pairs};
 use asif::anchors::change::remove::{Selection, remove as remove_pairs};
 use asif::anchors::change::select::Filter;
 use asif::anchors::change::swap::{Target, swap as swap_content};
@@ -146,10 +146,10 @@ pub(super) async fn add(
     let cancel = CancelOnDrop::default();
     let (write, handle) = (write_options(asked.dry_run, asked.keep)?, cancel.0.clone());
     change(&app, set, move |path| {
-        let uploads = Uploads::write(&folder, asked.pairs)?;
+        let mut uploads = Uploads::write(&folder, asked.pairs)?;
         let options = AddOptions {
             set: path.clone(),
-            pairs: vec![uploads.list().to_owned()],
+            pairs: vec![uploads.name().to_owned()],
             strict: false,
             graphs: GraphPolicy::Auto,
             accept_encoder: false,
@@ -164,7 +164,7 @@ pub(super) async fn add(
             let weighed = embedder.weighed_as(sides).map(Arc::new);
             Ok::<_, AnchorsError>(weighed.unwrap_or(embedder))
         };
-        let report = add_pairs(&options, &write, encoders, watch)?;
+        let report = add_pairs(&options, &write, uploads.pairs(), encoders, watch)?;
         if !report.receipt.dry_run {
             uploads.keep(&path, report.skipped > 0);
         }

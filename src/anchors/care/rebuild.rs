@@ -15,6 +15,7 @@ use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::records::Records;
 use crate::anchors::stored::segment::{self, SegmentWriter};
 use crate::embed::{Embedder, Watch};
+use crate::image_source::ImageSource;
 use crate::modality::Sides;
 
 /// Writes a damaged segment again from its records; false when nothing gives the same content.
@@ -84,22 +85,25 @@ fn stored(
 /// # Errors
 /// When the encoder fails, or the system refuses to let a picture be read.
 fn of_pictures(
-    paths: &[&Path],
+    images: &[ImageSource],
     embedder: &Embedder,
     watch: Watch<'_>,
 ) -> Result<Option<Vec<Vec<f32>>>, AnchorsError> {
-    let vectors = embedder.images(paths, watch)?;
-    let rejected = paths.iter().zip(&vectors).filter(|(_, v)| v.is_err());
+    let vectors = embedder.images(images, watch)?;
+    let rejected = images.iter().zip(&vectors).filter(|(_, v)| v.is_err());
     let mut is_whole = true;
-    for (path, _) in rejected {
+    for (image, _) in rejected {
         is_whole = false;
-        let read = fs_err::File::open(*path).and_then(|mut file| file.read(&mut [0]));
+        let Some(path) = image.path() else {
+            continue;
+        };
+        let read = fs_err::File::open(path).and_then(|mut file| file.read(&mut [0]));
         if_whole(read.map_err(AnchorsError::from))?;
     }
     // What can be opened now may not have been before.
     let vectors = match is_whole {
         true => vectors,
-        false => embedder.images(paths, watch)?,
+        false => embedder.images(images, watch)?,
     };
     Ok(vectors.into_iter().collect::<Result<_, _>>().ok())
 }
@@ -112,8 +116,8 @@ fn embedded(
     let all: Vec<_> = (0..records.len())
         .map(|i| records.get(i))
         .collect::<Result<_, _>>()?;
-    let paths: Vec<&Path> = all.iter().map(|r| Path::new(&r.image)).collect();
-    let images = of_pictures(&paths, embedder, watch)?;
+    let images: Vec<&str> = all.iter().map(|r| r.image.as_str()).collect();
+    let images = of_pictures(&ImageSource::files(&images), embedder, watch)?;
     let captions: Vec<&str> = all
         .iter()
         .flat_map(|r| r.captions.iter().map(String::as_str))

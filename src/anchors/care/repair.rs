@@ -21,7 +21,7 @@ use crate::anchors::stored::manifest::{self, Manifest};
 use crate::anchors::stored::publish::WriteLock;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
-use crate::anchors::stored::{log, unknown_fields, witness};
+use crate::anchors::stored::{log, newer_program, witness};
 use crate::disk as fs;
 use crate::embed::{Embedder, Watch};
 
@@ -86,7 +86,7 @@ pub fn repair<Error: From<AnchorsError>>(
         done.mended.push(format!("{LOCK} is a file again"));
     }
     let lock = WriteLock::acquire(set)?;
-    unknown_fields::refuse(set, newest)?;
+    newer_program::refuse(set, newest)?;
     log::refuse_unknown(set)?;
     // A repair that was killed may have given names that are not durable.
     aside::sync(set)?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::build::{ALREADY, Build, BuildOptions, EXAMPLES, SkippedRow};
+use super::incoming::Incoming;
 use super::select;
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::error::AnchorsError;
@@ -14,14 +15,15 @@ use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::set::AnchorSet;
 use crate::embed::{Embedder, Watch};
-use crate::pairs;
+use crate::pairs::{Pair, PairsError, RowError};
 
 /// What to add, and where.
 #[derive(Debug, Clone)]
 pub struct AddOptions {
     /// The set.
     pub set: PathBuf,
-    /// Files and folders of pairs, in order.
+    /// Files and folders of pairs, in order; where the caller has the pairs itself, what the log names
+    /// as their source.
     pub pairs: Vec<PathBuf>,
     /// Whether the first bad row ends it.
     pub strict: bool,
@@ -62,15 +64,42 @@ pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
     encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
     watch: Watch<'_>,
 ) -> Result<AddReport, Error> {
+    let incoming = || Incoming::open(&options.pairs);
+    add_incoming(options, write, incoming, encoders, watch)
+}
+
+/// As [`add`], of pairs that the caller has: files are opened only for images that are files. A second
+/// pair with one id, and one whose id or captions cannot be used, is left out as a row of a file is.
+///
+/// # Errors
+/// As [`add`].
+pub fn add_from<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
+    options: &AddOptions,
+    write: &WriteOptions,
+    pairs: impl Iterator<Item = Result<Pair, RowError>>,
+    encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
+    watch: Watch<'_>,
+) -> Result<AddReport, Error> {
+    let incoming = || Ok(Incoming::of(pairs));
+    add_incoming(options, write, incoming, encoders, watch)
+}
+
+fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
+    options: &AddOptions,
+    write: &WriteOptions,
+    incoming: impl FnOnce() -> Result<Incoming<'a>, PairsError>,
+    encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
+    watch: Watch<'_>,
+) -> Result<AddReport, Error> {
     let mut writer = Writer::begin(&options.set, write)?;
     let mut live = writer.live()?;
     writer.mark("open");
     let taken: HashSet<String> = select::ids(&live)?.into_iter().collect();
     writer.mark("ids");
+    let incoming = incoming().map_err(AnchorsError::from)?;
     if writer.dry_run() {
-        return Ok(foresee(options, writer, &live, &taken)?);
+        return Ok(foresee(options, writer, &live, &taken, incoming)?);
     }
-    pairs::open(&options.pairs).map_err(AnchorsError::from)?;
     let embedder = encoders(&live)?;
     if options.accept_encoder {
         live.accept_encoders(&embedder)?;
@@ -87,7 +116,7 @@ pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
         graphs: options.graphs,
     };
     let mut build = Build::new(&build_options, &embedder, watch).taken(taken);
-    let (entry, skipped_list) = build.segment(&options.set)?;
+    let (entry, skipped_list) = build.segment(&options.set, incoming)?;
     writer.mark("encode and write");
     let came = Came {
         entry,
@@ -163,11 +192,12 @@ fn foresee(
     writer: Writer,
     live: &AnchorSet,
     taken: &HashSet<String>,
+    incoming: Incoming<'_>,
 ) -> Result<AddReport, AnchorsError> {
     let mut ids = Vec::new();
     let mut skipped = Vec::new();
     let mut manifest = live.manifest().clone();
-    for row in pairs::open(&options.pairs)? {
+    for row in incoming.pairs {
         match row {
             Ok(pair) if taken.contains(&pair.id) => skipped.push(SkippedRow {
                 origin: pair.origin.to_string(),

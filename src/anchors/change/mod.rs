@@ -5,6 +5,7 @@
 //! | [`writer`] | the next generation of a set: lock, record, collection of old ones |
 //! | [`mod@build`] | pairs in, a published generation out |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
+//! | `incoming` | pairs of files, or of whoever has them |
 //! | [`vectors`] | pairs whose vectors were made elsewhere |
 //! | [`respace`] | another recipe for the same pairs |
 //! | [`reweigh`] | other weights for several encoders of a modality |
@@ -14,6 +15,7 @@
 pub mod add;
 pub mod build;
 pub mod compact;
+pub(crate) mod incoming;
 pub(crate) mod recover;
 pub mod remove;
 pub mod respace;

@@ -9,11 +9,11 @@ use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
+use crate::anchors::stored::newer_program;
 use crate::anchors::stored::publish;
 use crate::anchors::stored::segment::{self, Segment};
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::tombstones::Tombstones;
-use crate::anchors::stored::unknown_fields;
 use crate::anchors::stored::witness;
 use crate::disk as fs;
 
@@ -157,7 +157,7 @@ fn previous(set: &Path, live: Option<&Manifest>, current: u64) -> Result<u64, An
 fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, AnchorsError> {
     let set = writer.set().to_owned();
     let theirs = AnchorSet::open(other)?;
-    unknown_fields::refuse(other, theirs.manifest().generation)?;
+    newer_program::refuse(other, theirs.manifest().generation)?;
     writer.mark("open");
     let mut manifest = theirs.manifest().clone();
     let tombstones = manifest

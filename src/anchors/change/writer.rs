@@ -21,11 +21,11 @@ use crate::anchors::stored::change_record::{Change, ChangeSource};
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::manifest::{Manifest, TombstonesEntry};
+use crate::anchors::stored::newer_program;
 use crate::anchors::stored::publish::{self, WriteLock};
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::tombstones::Tombstones;
-use crate::anchors::stored::unknown_fields;
 use crate::anchors::stored::witness;
 use crate::anchors::stored::{content, log, place};
 use crate::disk as fs;
@@ -144,11 +144,11 @@ impl Writer {
         let phases = Phases::begin();
         publish::current(set)?;
         let lock = if options.dry_run {
-            unknown_fields::refuse(set, publish::live_number(set)?)?;
+            newer_program::refuse(set, publish::live_number(set)?)?;
             None
         } else {
             let lock = WriteLock::acquire(set)?;
-            unknown_fields::refuse(set, publish::live_number(set)?)?;
+            newer_program::refuse(set, publish::live_number(set)?)?;
             sweep(set)?;
             history::reconcile(set)?;
             Some(lock)

@@ -22,6 +22,7 @@
 //! | [`publish`] | how a generation goes live, whole or not at all |
 //! | [`set`] | an opened set |
 //! | `unknown_fields` | what a newer program wrote, and a change by this one would lose |
+//! | `newer_program` | sets that a newer program has changed |
 
 pub mod change_record;
 pub(crate) mod content;
@@ -30,6 +31,7 @@ pub mod layout;
 pub(crate) mod left_out;
 pub(crate) mod log;
 pub mod manifest;
+pub(crate) mod newer_program;
 pub mod place;
 pub mod plan;
 pub mod products;

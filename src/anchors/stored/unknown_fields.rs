@@ -1,15 +1,8 @@
 //! Fields of a newer program in files whose format this one reads.
 //!
-//! Whoever reads passes over them. Whoever writes would lose them, because the next manifest is made from
-//! what was understood of the last: so every writer refuses a set in which a kept generation has one.
-
-use std::path::Path;
+//! Whoever reads passes over them. Whoever writes would lose them: see `newer_program`.
 
 use serde_json::Value;
-
-use super::layout;
-use super::manifest::{self, Manifest};
-use crate::anchors::error::AnchorsError;
 
 /// The fields of `read` that are not in `known`, which is what this program writes of what it understood of
 /// it; as `segments[0].colour`. A field without content is none: nothing is lost with it.
@@ -49,31 +42,6 @@ fn is_empty(value: &Value) -> bool {
         Value::String(text) => text.is_empty(),
         _ => false,
     }
-}
-
-/// Refuses to change a set in which a kept generation is a newer program's, by its format or by a field.
-/// Damaged manifests, and those that the system refuses to show, are for others to tell of.
-///
-/// # Errors
-/// [`AnchorsError::UnknownField`], [`AnchorsError::UnknownContent`], [`AnchorsError::Format`].
-pub(crate) fn refuse(set: &Path, live: u64) -> Result<(), AnchorsError> {
-    for generation in manifest::list(set)?.into_iter().filter(|n| *n <= live) {
-        let name = layout::generation_name(generation);
-        match Manifest::read_with_unknown(set, &name) {
-            Ok((manifest, unknown)) => {
-                if let Some(field) = unknown.into_iter().next() {
-                    return Err(AnchorsError::UnknownField {
-                        path: layout::generations_folder(set).join(format!("{name}.json")),
-                        field,
-                        made_by: manifest.made_by,
-                    });
-                }
-            }
-            Err(error) if error.is_of_newer() => return Err(error),
-            Err(_) => {}
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::bad_inputs::BadInputs;
 use crate::embed::{Rejected, Watch};
 use crate::eval::measure::{MeasureError, Subject, classification};
 use crate::eval::{Dataset, Estimate, wilson};
+use crate::image_source::ImageSource;
 use crate::modality::Modality;
 use crate::space::anchors::Neighbours;
 use crate::space::influence::{Effect, Labelled, PromptRows, is_right, of_anchors, refilled};
@@ -111,7 +112,7 @@ pub fn influence(
     watch
         .progress
         .begin("images", Some(task.images.len() as u64));
-    let embeddings = embedder.images(&task.images, watch)?;
+    let embeddings = embedder.images(&ImageSource::files(&task.images), watch)?;
     watch.progress.end();
     let (vectors, bad) = BadInputs::split(embeddings);
     let vectors = vectors.concat();

@@ -151,7 +151,7 @@ fn a_page_of_real_pictures() {
         .map(Result::unwrap)
         .step_by(977)
         .map(|pair| AnchorCard {
-            thumbnail: Some(read(&pair.image)),
+            thumbnail: Some(read(pair.image.path().unwrap())),
             contribution_share: 0.0,
             amount: 0.0,
             similarities: [0.5, 0.5],
@@ -227,7 +227,7 @@ fn odd_card(data: &std::path::Path, like: &ImageCard) -> ImageCard {
     let mut anchors: Vec<_> = cutouts
         .zip(&like.why.as_ref().unwrap().anchors)
         .map(|(pair, anchor)| AnchorCard {
-            thumbnail: thumbnail(&image::open(pair.image).unwrap(), 256).ok(),
+            thumbnail: thumbnail(&image::open(pair.image.path().unwrap()).unwrap(), 256).ok(),
             captions: pair.captions,
             id: pair.id,
             ..anchor.clone()

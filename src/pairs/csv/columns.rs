@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use super::fields::Splitter;
-use crate::pairs::record::{self, CAPTION_NAMES, ID_NAME, IMAGE_NAMES, ReadTexts};
-use crate::pairs::{PairsError, is_image_name};
+use super::splitter::Splitter;
+use crate::pairs::PairsError;
+use crate::pairs::endings::is_image_name;
+use crate::pairs::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
+use crate::pairs::record::{self, ReadTexts};
 
 /// Which column holds what.
 #[derive(Debug)]

@@ -1,61 +1,13 @@
-//! Records taken apart into fields, and what a row is made of.
+//! What a row is made of.
 
-use std::io::{self, Read};
 use std::path::Path;
 
-use csv::{ByteRecord, ReaderBuilder};
+use csv::ByteRecord;
 use serde_json::{Map, Value};
 
 use super::columns::{ColumnGroup, Columns};
-use crate::pairs::record::{self, Draft};
-use crate::pairs::{Origin, Reason};
-
-/// Splits records into fields. One reader of the csv crate is kept, because making it costs more
-/// than a record.
-pub(super) struct Splitter {
-    reader: csv::Reader<OneRecord>,
-    record: ByteRecord,
-}
-
-/// A record's bytes with a line end, which tells the reader that it is whole.
-#[derive(Default)]
-struct OneRecord {
-    bytes: Vec<u8>,
-    read: usize,
-}
-
-impl Read for OneRecord {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = (&self.bytes[self.read..]).read(buffer)?;
-        self.read += count;
-        Ok(count)
-    }
-}
-
-impl Splitter {
-    pub(super) fn new(delimiter: u8) -> Self {
-        let reader = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(OneRecord::default());
-        Self {
-            reader,
-            record: ByteRecord::new(),
-        }
-    }
-
-    /// The fields of one record of [`Records`](crate::pairs::records::Records).
-    pub(super) fn split(&mut self, raw: &[u8]) -> csv::Result<&ByteRecord> {
-        let next = self.reader.get_mut();
-        next.read = 0;
-        next.bytes.clear();
-        next.bytes.extend_from_slice(raw);
-        next.bytes.push(b'\n');
-        self.reader.read_byte_record(&mut self.record)?;
-        Ok(&self.record)
-    }
-}
+use crate::pairs::source::Draft;
+use crate::pairs::{Origin, Reason, record};
 
 /// A row by its columns.
 pub(super) struct Fields<'a> {
@@ -134,7 +86,7 @@ impl Parts {
         } = self;
         Draft {
             id,
-            image: base.join(&written),
+            image: base.join(&written).into(),
             written,
             captions,
             meta,

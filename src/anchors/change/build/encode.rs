@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::options::BuildOptions;
 use super::report::{Seconds, SkippedRow};
+use crate::anchors::change::incoming::Incoming;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
@@ -16,11 +17,14 @@ use crate::anchors::stored::segment::{Segment, SegmentWriter};
 use crate::bad_inputs::BadInputs;
 use crate::embed::{Embedder, Embedding, Rejected, Watch};
 use crate::encode::{Ensemble, TextEncoder};
-use crate::pairs::{self, Pair, PairReader};
+use crate::image_source::ImageSource;
+use crate::pairs::Pair;
 use crate::space::vector::mean_direction;
 
 /// Pairs embedded at a time: enough that sorting captions by length pays, little enough to hold.
 const BLOCK: usize = 1024;
+/// Bytes of images in memory at which a block ends.
+const BLOCK_BYTES: usize = 256 << 20;
 
 /// The kind of row that a live pair has the id of.
 pub(crate) const ALREADY: &str = "id already in the set";
@@ -70,14 +74,14 @@ impl<'a> Build<'a> {
     pub(crate) fn segment(
         &mut self,
         folder: &Path,
+        mut incoming: Incoming<'_>,
     ) -> Result<(SegmentEntry, Option<PathBuf>), AnchorsError> {
-        let mut reader = timed(&mut self.seconds.read, || pairs::open(&self.options.pairs))?;
         let mut segment = SegmentWriter::create(folder, self.embedder.dims())?;
         self.watch
             .progress
-            .begin("encoding", reader.expected_rows().map(|rows| 2 * rows));
+            .begin("encoding", incoming.expected.map(|rows| 2 * rows));
         loop {
-            let block = self.read_block(&mut reader)?;
+            let block = self.read_block(&mut incoming)?;
             if block.is_empty() {
                 break;
             }
@@ -125,11 +129,12 @@ impl<'a> Build<'a> {
         self.embedder.cache_hits() - self.hits_before
     }
 
-    fn read_block(&mut self, reader: &mut PairReader) -> Result<Vec<Pair>, AnchorsError> {
+    fn read_block(&mut self, incoming: &mut Incoming<'_>) -> Result<Vec<Pair>, AnchorsError> {
         let begun = Instant::now();
         let mut block = Vec::with_capacity(BLOCK);
-        while block.len() < BLOCK {
-            match reader.next() {
+        let mut held = 0;
+        while block.len() < BLOCK && held < BLOCK_BYTES {
+            match incoming.pairs.next() {
                 Some(Ok(pair)) if self.taken.contains(&pair.id) => {
                     self.watch.progress.advance(2);
                     self.skip(SkippedRow {
@@ -142,7 +147,10 @@ impl<'a> Build<'a> {
                         remedy: None,
                     })?;
                 }
-                Some(Ok(pair)) => block.push(pair),
+                Some(Ok(pair)) => {
+                    held += pair.image.held_bytes();
+                    block.push(pair);
+                }
                 Some(Err(error)) => {
                     let error = error.of_row()?;
                     self.watch.progress.advance(2);
@@ -170,8 +178,10 @@ impl<'a> Build<'a> {
         segment: &mut SegmentWriter,
     ) -> Result<(), AnchorsError> {
         let (embedder, watch) = (self.embedder, self.watch);
-        let paths: Vec<&Path> = block.iter().map(|p| p.image.as_path()).collect();
-        let images = timed(&mut self.seconds.images, || embedder.images(&paths, watch))?;
+        let sources: Vec<&ImageSource> = block.iter().map(|pair| &pair.image).collect();
+        let images = timed(&mut self.seconds.images, || {
+            embedder.images(&sources, watch)
+        })?;
         let pairs = block.iter().zip(images).map(|(pair, image)| match image {
             Ok(image) => Ok((pair, image)),
             Err(rejected) => Err((pair, rejected)),
@@ -309,11 +319,18 @@ fn direction(vectors: &[f32], dim: usize, part: Range<usize>) -> Result<Vec<f32>
 }
 
 fn record(pair: &Pair) -> Record {
-    // The path was a file a moment ago; should it not resolve now, it is kept as it was written.
-    let image = fs_err::canonicalize(&pair.image).unwrap_or_else(|_| pair.image.clone());
+    let image = match &pair.image {
+        // The path was a file a moment ago; should it not resolve now, it is kept as it was written.
+        ImageSource::File(path) => {
+            let whole = fs_err::canonicalize(path);
+            let whole = whole.as_deref().unwrap_or(path);
+            whole.to_string_lossy().into_owned()
+        }
+        held => held.to_string(),
+    };
     Record {
         id: pair.id.clone(),
-        image: image.to_string_lossy().into_owned(),
+        image,
         captions: pair.captions.clone(),
         meta: serde_json::Value::Object(pair.meta.clone()).to_string(),
     }

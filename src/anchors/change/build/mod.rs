@@ -17,14 +17,16 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::incoming::Incoming;
 use super::writer::{self, Next, WriteOptions, Writer};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::manifest::{self, Counts, Manifest};
 use crate::anchors::stored::place;
 use crate::anchors::stored::publish::{self, NewSet};
 use crate::anchors::stored::set::AnchorSet;
+use crate::disk as fs;
 use crate::embed::{Embedder, Watch};
-use crate::{disk as fs, pairs};
+use crate::pairs::{self, Pair, RowError};
 
 pub(crate) use encode::{ALREADY, Build, mean_text};
 pub use options::BuildOptions;
@@ -36,6 +38,12 @@ pub use report::{BuildReport, Seconds, SkippedRow};
 /// # Errors
 /// When the space makes no sense, `out` is in the way, or the sources cannot be read at all.
 pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
+    check_place(options)?;
+    pairs::open(&options.pairs)?;
+    Ok(())
+}
+
+fn check_place(options: &BuildOptions) -> Result<(), AnchorsError> {
     options.space.validate()?;
     place::refuse_inside_set(&options.out)?;
     // A dangling link is in the way too.
@@ -59,7 +67,6 @@ pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
         let path = path.to_owned();
         return Err(AnchorsError::InTheWay { path });
     }
-    pairs::open(&options.pairs)?;
     Ok(())
 }
 
@@ -72,8 +79,37 @@ pub fn build(
     embedder: &Embedder,
     watch: Watch<'_>,
 ) -> Result<BuildReport, AnchorsError> {
-    check(options)?;
+    check_place(options)?;
     let begun = Instant::now();
+    let incoming = Incoming::open(&options.pairs)?;
+    build_incoming(options, incoming, begun, embedder, watch)
+}
+
+/// As [`build`], of pairs that the caller has: files are opened only for images that are files. A second
+/// pair with one id, and one whose id or captions cannot be used, is left out as a row of a file is.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_from(
+    options: &BuildOptions,
+    pairs: impl Iterator<Item = Result<Pair, RowError>>,
+    embedder: &Embedder,
+    watch: Watch<'_>,
+) -> Result<BuildReport, AnchorsError> {
+    check_place(options)?;
+    let begun = Instant::now();
+    build_incoming(options, Incoming::of(pairs), begun, embedder, watch)
+}
+
+fn build_incoming(
+    options: &BuildOptions,
+    incoming: Incoming<'_>,
+    begun: Instant,
+    embedder: &Embedder,
+    watch: Watch<'_>,
+) -> Result<BuildReport, AnchorsError> {
+    let mut build = Build::new(options, embedder, watch);
+    build.seconds.read = begun.elapsed().as_secs_f64();
     let there = fs::found(&options.out)?.is_some();
     if there && !options.overwrite {
         let path = options.out.clone();
@@ -81,8 +117,7 @@ pub fn build(
     }
     if !there {
         let new = NewSet::begin(&options.out)?;
-        let mut build = Build::new(options, embedder, watch);
-        let (next, skipped_list) = build.next(new.path())?;
+        let (next, skipped_list) = build.next(new.path(), incoming)?;
         writer::publish_first(new.path(), next)?;
         let report = build.report(new.path(), 1, skipped_list, begun)?;
         new.finish()
@@ -94,8 +129,7 @@ pub fn build(
         ..WriteOptions::default()
     };
     let writer = Writer::begin(&options.out, &options_of_writer)?;
-    let mut build = Build::new(options, embedder, watch);
-    let (next, skipped_list) = build.next(&options.out)?;
+    let (next, skipped_list) = build.next(&options.out, incoming)?;
     let receipt = writer.publish(next)?;
     let generation = receipt.change.generation;
     let mut report = build.report(&options.out, generation, skipped_list, begun)?;
@@ -122,10 +156,14 @@ fn made_meanwhile(error: AnchorsError, out: &Path) -> AnchorsError {
 
 impl Build<'_> {
     /// Embeds all pairs; returns the generation that holds nothing else.
-    fn next(&mut self, folder: &Path) -> Result<(Next, Option<PathBuf>), AnchorsError> {
+    fn next(
+        &mut self,
+        folder: &Path,
+        incoming: Incoming<'_>,
+    ) -> Result<(Next, Option<PathBuf>), AnchorsError> {
         let before = if_whole(AnchorSet::open(folder))?;
         let before = before.map(|b| (b.manifest().generation, b.len() as u64));
-        let (entry, skipped_list) = self.segment(folder)?;
+        let (entry, skipped_list) = self.segment(folder, incoming)?;
         let (image_encoder, text_encoder) = self.embedder.entries()?;
         let counts = Counts {
             pairs: entry.pairs,

@@ -8,7 +8,8 @@ use crate::space::Recipe;
 /// What to build, and where.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
-    /// Files and folders of pairs, in order.
+    /// Files and folders of pairs, in order; where the caller has the pairs itself, what the log names
+    /// as their source.
     pub pairs: Vec<PathBuf>,
     /// The set's folder.
     pub out: PathBuf,

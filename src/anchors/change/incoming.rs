@@ -1,0 +1,115 @@
+//! Pairs on their way into a set, from files or from whoever has them.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::PathBuf;
+
+use crate::pairs::{self, Origin, Pair, PairsError, Reason, RowError, id_fault};
+
+/// Pairs and rows that are left out, in order.
+pub(crate) struct Incoming<'a> {
+    pub(crate) pairs: Box<dyn Iterator<Item = Result<Pair, RowError>> + 'a>,
+    /// How many come at most, where it is known.
+    pub(crate) expected: Option<u64>,
+}
+
+impl<'a> Incoming<'a> {
+    /// Those of files and folders.
+    ///
+    /// # Errors
+    /// As [`pairs::open`].
+    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, PairsError> {
+        let reader = pairs::open(paths)?;
+        Ok(Self {
+            expected: reader.expected_rows(),
+            pairs: Box::new(reader),
+        })
+    }
+
+    /// Those of a caller, held to what a set relies on: ids that can be named and come once, and
+    /// captions that are text.
+    pub(crate) fn of(pairs: impl Iterator<Item = Result<Pair, RowError>> + 'a) -> Self {
+        let expected = pairs.size_hint().1;
+        let mut seen = HashMap::new();
+        Self {
+            pairs: Box::new(pairs.map(move |pair| checked(pair?, &mut seen))),
+            expected: expected.map(|rows| rows as u64),
+        }
+    }
+}
+
+fn checked(pair: Pair, seen: &mut HashMap<String, Origin>) -> Result<Pair, RowError> {
+    let is_blank = |text: &String| text.trim().is_empty();
+    let reason = if let Some(why) = id_fault(&pair.id) {
+        let id = pair.id;
+        Reason::Id { id, why }
+    } else if pair.captions.is_empty() || pair.captions.iter().any(is_blank) {
+        Reason::NoCaption
+    } else if pair.captions.iter().any(|text| text.contains('\0')) {
+        Reason::NulByte
+    } else {
+        match seen.entry(pair.id.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(pair.origin.clone());
+                return Ok(pair);
+            }
+            Entry::Occupied(taken) => Reason::DuplicateId {
+                id: pair.id,
+                first: taken.get().clone(),
+            },
+        }
+    };
+    Err(RowError {
+        origin: pair.origin,
+        reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image_source::ImageSource;
+
+    fn pair(row: u64, id: &str, captions: &[&str]) -> Result<Pair, RowError> {
+        Ok(Pair {
+            id: id.to_owned(),
+            image: ImageSource::Bytes {
+                name: "a".to_owned(),
+                bytes: [0].into(),
+            },
+            captions: captions.iter().map(|&text| text.to_owned()).collect(),
+            meta: serde_json::Map::new(),
+            origin: Origin {
+                file: "given".into(),
+                row: Some(row),
+            },
+        })
+    }
+
+    #[test]
+    fn pairs_of_a_caller_are_held_to_what_pairs_of_files_are() {
+        let given = [
+            pair(1, "a", &["one"]),
+            pair(2, "a", &["two"]),
+            pair(3, "b\n", &["three"]),
+            pair(4, "c", &[]),
+            pair(5, "d", &["four", " "]),
+            pair(6, "e", &["f\0"]),
+            pair(7, "f", &["six"]),
+        ];
+        let incoming = Incoming::of(given.into_iter());
+        assert_eq!(incoming.expected, Some(7));
+        let (good, bad): (Vec<_>, Vec<_>) = incoming.pairs.partition(Result::is_ok);
+        let ids: Vec<_> = good.into_iter().map(|pair| pair.unwrap().id).collect();
+        assert_eq!(ids, ["a", "f"]);
+        let said: Vec<_> = bad
+            .into_iter()
+            .map(|row| row.unwrap_err().to_string())
+            .collect();
+        assert!(
+            said[0].contains("duplicate id \"a\", first used in given, row 1"),
+            "{said:?}"
+        );
+        assert_eq!(said.len(), 5, "{said:?}");
+    }
+}

@@ -1,0 +1,35 @@
+//! Sets that a newer program has changed are read, and refused by every writer.
+//!
+//! The next manifest is made from what was understood of the last, so a field that this program does not
+//! know would be lost with any change.
+
+use std::path::Path;
+
+use super::layout;
+use super::manifest::{self, Manifest};
+use crate::anchors::error::AnchorsError;
+
+/// Refuses to change a set in which a kept generation is a newer program's, by its format or by a field.
+/// Damaged manifests, and those that the system refuses to show, are for others to tell of.
+///
+/// # Errors
+/// [`AnchorsError::UnknownField`], [`AnchorsError::UnknownContent`], [`AnchorsError::Format`].
+pub(crate) fn refuse(set: &Path, live: u64) -> Result<(), AnchorsError> {
+    for generation in manifest::list(set)?.into_iter().filter(|n| *n <= live) {
+        let name = layout::generation_name(generation);
+        match Manifest::read_with_unknown(set, &name) {
+            Ok((manifest, unknown)) => {
+                if let Some(field) = unknown.into_iter().next() {
+                    return Err(AnchorsError::UnknownField {
+                        path: layout::generations_folder(set).join(format!("{name}.json")),
+                        field,
+                        made_by: manifest.made_by,
+                    });
+                }
+            }
+            Err(error) if error.is_of_newer() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}

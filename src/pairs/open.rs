@@ -1,0 +1,90 @@
+//! Which source a path is.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::formats::{self, LISTS};
+use super::other::other_format;
+use super::source::NamedSource;
+use super::{PairReader, PairsError, folder};
+
+/// Opens sources of pairs, to be read in the order given.
+///
+/// Each path is a file of one of the [`FORMATS`](super::FORMATS), or a folder of images. A folder that holds a list of its own (`pairs.jsonl`, `pairs.csv`, `pairs.tsv`,
+/// `metadata.jsonl` or `metadata.csv`, the first of these that exists) is read through that list; its
+/// images that the list does not name are rows that are left out.
+///
+/// Every file is read once here, to count its rows and to check its header; nothing is kept.
+///
+/// # Errors
+/// [`PairsError`]: a path is missing, of an unknown kind, cannot be read or is given twice, a
+/// header lacks a column, or there is no row at all.
+pub fn open(paths: &[PathBuf]) -> Result<PairReader, PairsError> {
+    let mut sources = Vec::with_capacity(paths.len());
+    let mut given = HashSet::new();
+    for path in paths {
+        let canonical = fs_err::canonicalize(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                PairsError::Missing {
+                    path: path.clone(),
+                    formats: formats::either(".", formats::usual_endings()),
+                }
+            }
+            _ => PairsError::Read { source },
+        })?;
+        if !given.insert(canonical) {
+            return Err(PairsError::GivenTwice { path: path.clone() });
+        }
+        sources.push(survey(path)?);
+    }
+    if sources.iter().all(|named| named.source.rows() == 0) {
+        return Err(PairsError::NoPairs {
+            paths: paths.to_vec(),
+        });
+    }
+    Ok(PairReader::new(sources))
+}
+
+fn survey(path: &Path) -> Result<NamedSource, PairsError> {
+    let by_name = formats::named(path);
+    let metadata = fs_err::metadata(path)?;
+    if metadata.is_dir() {
+        if by_name.is_some() {
+            return Err(PairsError::FolderForFile {
+                path: path.to_owned(),
+            });
+        }
+        if let Some(name) = LISTS.into_iter().find(|name| path.join(name).is_file()) {
+            let mut list = survey(&path.join(name))?;
+            list.listed = Some((path.to_owned(), name));
+            return Ok(list);
+        }
+        return Ok(NamedSource {
+            path: path.to_owned(),
+            source: folder::open(path),
+            listed: None,
+        });
+    }
+    if !metadata.is_file() {
+        return Err(PairsError::DeviceForFile {
+            path: path.to_owned(),
+        });
+    }
+    if let Some((format, advice)) = other_format(path)? {
+        let usual = formats::either(".", formats::usual_endings());
+        return Err(PairsError::OtherFormat {
+            path: path.to_owned(),
+            format,
+            advice: advice.replace("{formats}", &usual),
+        });
+    }
+    let format = by_name.ok_or_else(|| PairsError::UnknownFormat {
+        path: path.to_owned(),
+        formats: formats::either(".", formats::all_endings()),
+    })?;
+    Ok(NamedSource {
+        path: path.to_owned(),
+        source: (format.open)(path)?,
+        listed: None,
+    })
+}

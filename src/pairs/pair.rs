@@ -1,0 +1,49 @@
+//! A pair, where it was written down, and what its fields are called there.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use crate::image_source::ImageSource;
+
+/// Names of the field that holds the image's path; a record has one of them.
+pub(super) const IMAGE_NAMES: &[&str] = &["image", "image_path", "file_name"];
+/// Names of the field that holds the text or texts; a record has one of them.
+pub(super) const CAPTION_NAMES: &[&str] = &["captions", "caption", "text"];
+/// Name of the field that holds the id.
+pub(super) const ID_NAME: &str = "id";
+
+/// Where a pair was written down: a file, and a row where the file has rows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// The file that holds the row; for a folder of images, the image.
+    pub file: PathBuf,
+    /// The line, counted from 1, on which the row begins (in a CSV file the header is line 1).
+    pub row: Option<u64>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        match self.row {
+            Some(row) => write!(f, ", row {row}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One anchor pair: an image and the texts that speak of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// Unique among the pairs of one [`PairReader`].
+    pub id: String,
+    /// The image; a file was there when the pair was read.
+    pub image: ImageSource,
+    /// At least one; trimmed, none blank.
+    pub captions: Vec<String>,
+    /// What else the record says: source, licence, label, ...
+    pub meta: Map<String, Value>,
+    /// Where the pair was written down.
+    pub origin: Origin,
+}

@@ -1,0 +1,89 @@
+//! What a format hands over, whatever it is.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::{Origin, Reason, RowError};
+use crate::image_source::ImageSource;
+
+/// Pairs in one place that was looked at once.
+pub(super) trait PairSource: Send {
+    /// How many rows it holds.
+    fn rows(&self) -> u64;
+
+    /// Reads it from its beginning; called once.
+    ///
+    /// # Errors
+    /// When it can no longer be opened.
+    fn drafts(&mut self) -> io::Result<Drafts>;
+}
+
+/// A source, and what messages call it.
+pub(super) struct NamedSource {
+    pub(super) path: PathBuf,
+    pub(super) source: Box<dyn PairSource>,
+    /// The folder, and the list's name, of a list that was found in a folder.
+    pub(super) listed: Option<(PathBuf, &'static str)>,
+}
+
+/// A pair as its source wrote it, before its id is settled and its image looked for.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) id: Option<String>,
+    /// The image as written, which is also the ground for an id.
+    pub(super) written: String,
+    /// The image, resolved.
+    pub(super) image: ImageSource,
+    pub(super) captions: Vec<String>,
+    pub(super) meta: Map<String, Value>,
+    pub(super) origin: Origin,
+    /// Rows of the source that went into this draft.
+    pub(super) rows: u64,
+}
+
+/// The drafts of one source, in its order. An error stands for one row.
+pub(super) type Drafts = Box<dyn Iterator<Item = Result<Draft, RowError>> + Send>;
+
+/// The folder from which a file's image paths are read.
+pub(super) fn base_of(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Whether an image is there, or why its row is passed over.
+pub(super) fn look_for(image: &ImageSource, written: &str) -> Result<(), Reason> {
+    let ImageSource::File(image) = image else {
+        return Ok(());
+    };
+    if ["http://", "https://", "s3://"]
+        .iter()
+        .any(|scheme| written.starts_with(scheme))
+    {
+        return Err(Reason::ImageIsAddress {
+            address: written.to_owned(),
+        });
+    }
+    match fs_err::metadata(image) {
+        Ok(found) if found.is_dir() => Err(Reason::ImageIsFolder {
+            path: image.to_owned(),
+        }),
+        Ok(found) if !found.is_file() => Err(Reason::ImageIsDevice {
+            path: image.to_owned(),
+        }),
+        Ok(_) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Err(Reason::ImageMissing {
+                path: image.to_owned(),
+            })
+        }
+        Err(error) => Err(Reason::of_io(error, |message| Reason::ImageUnreadable {
+            message,
+        })),
+    }
+}
