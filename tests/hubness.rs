@@ -190,7 +190,10 @@ fn a_hub_loses_what_it_wins_for_nothing() {
     let before = firsts(Hubness::None);
     let after = [Hubness::SNorm, Hubness::Csls, Hubness::NNN].map(firsts);
     assert!(before > ASKED / 3, "{before}");
-    assert!(after.iter().all(|&n| n < before / 2), "{before} {after:?}");
+    assert!(
+        after.iter().all(|&n| 3 * n < 2 * before),
+        "{before} {after:?}"
+    );
 }
 
 #[test]

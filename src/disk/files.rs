@@ -44,14 +44,11 @@ pub fn found_itself(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
 
 fn or_none<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
     use io::ErrorKind::{NotADirectory, NotFound};
-    // A link that leads to itself leads nowhere, as a dangling one does.
-    let is_loop =
-        |error: &io::Error| error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    // A link that leads to itself leads nowhere, as a dangling one does. Its kind has no stable name.
+    let looped = io::Error::from(rustix::io::Errno::LOOP).kind();
     match looked {
         Ok(found) => Ok(Some(found)),
-        Err(error) if [NotFound, NotADirectory].contains(&error.kind()) || is_loop(&error) => {
-            Ok(None)
-        }
+        Err(error) if [NotFound, NotADirectory, looped].contains(&error.kind()) => Ok(None),
         Err(error) => Err(error),
     }
 }

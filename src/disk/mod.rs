@@ -99,7 +99,7 @@ mod tests {
             ("src/encode/registry/install.rs", "fs_err::copy("),
             ("src/encode/registry/install.rs", "fs_err::create_dir"),
             ("src/encode/registry/install.rs", "fs_err::write("),
-            ("src/anchors/cache/mod.rs", "fs_err::create_dir"),
+            ("src/embed/cache/mod.rs", "fs_err::create_dir"),
             ("server/src/uploads.rs", ".persist("),
             ("server/src/uploads.rs", "fs_err::remove_"),
         ];

@@ -36,7 +36,7 @@ impl fmt::Display for Origin {
 /// One anchor pair: an image and the texts that speak of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
-    /// Unique among the pairs of one [`PairReader`].
+    /// Unique among the pairs of one [`PairReader`](super::PairReader).
     pub id: String,
     /// The image; a file was there when the pair was read.
     pub image: ImageSource,

@@ -27,7 +27,6 @@
 //! | [`tune`] | which recipe suits some pairs |
 //! | [`product`] | a matrix and some vectors |
 //! | [`prompts`] | labels and templates become prompts |
-//! | [`random`] | draws that are the same for the same seed |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 
 pub mod anchors;

@@ -151,8 +151,10 @@ fn every_look_of_a_change(case: &Case) {
     assert!(done.status.success(), "{}: {done:?}", case.name);
     let own = |of: SetState, root: &Path| {
         // The folders of both copies differ.
+        let without_root = |text: String| text.replace(&root.display().to_string(), "");
         let detail = |change: Change| Change {
-            detail: change.detail.replace(&root.display().to_string(), ""),
+            detail: without_root(change.detail),
+            source_set: change.source_set.map(without_root),
             ..change
         };
         (of.0, of.1, of.2.map(detail))

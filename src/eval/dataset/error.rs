@@ -66,7 +66,7 @@ pub enum DatasetError {
     NoImages {
         /// The data set.
         path: PathBuf,
-        /// What lies there, as in [`Dataset::left_out`].
+        /// What lies there, as in [`Dataset::left_out`](super::Dataset::left_out).
         left_out: Vec<String>,
     },
     /// There is nothing to choose between.

@@ -19,7 +19,7 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
         "needs two exports of one model: tests/bad_input/encoders.rs",
     ),
     (
-        "AnchorsError::Prompt",
+        "EmbedError::Prompt",
         "a label that the tokeniser refuses: tests/bad_input/questions.rs",
     ),
     (
@@ -38,8 +38,18 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
         "AnchorsError::Pairs",
         "says what PairsError says, as in tests/messages/table/pairs.rs",
     ),
+    ("AnchorsError::Embed", "says what EmbedError says"),
     (
-        "AnchorsError::Encode",
+        "EmbedError::Interrupted",
+        "a signal in the middle of a build: tests/cli.rs",
+    ),
+    (
+        "EmbedError::Io",
+        "limits on open files: tests/messages/surroundings.rs",
+    ),
+    ("MeasureError::Embed", "says what EmbedError says"),
+    (
+        "EmbedError::Encode",
         "a model that fails while it runs: tests/bad_input/encoders.rs",
     ),
     (
