@@ -44,13 +44,17 @@ pub fn found_itself(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
 
 fn or_none<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
     use io::ErrorKind::{NotADirectory, NotFound};
-    // A link that leads to itself leads nowhere, as a dangling one does. Its kind has no stable name.
-    let looped = io::Error::from(rustix::io::Errno::LOOP).kind();
     match looked {
         Ok(found) => Ok(Some(found)),
-        Err(error) if [NotFound, NotADirectory, looped].contains(&error.kind()) => Ok(None),
+        Err(error) if [NotFound, NotADirectory].contains(&error.kind()) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether an error says that a link leads to itself.
+pub fn is_link_loop(error: &io::Error) -> bool {
+    // The kind has no stable name.
+    error.kind() == io::Error::from(rustix::io::Errno::LOOP).kind()
 }
 
 /// Whether a regular file is there.

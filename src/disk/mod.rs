@@ -21,8 +21,8 @@ mod words;
 pub(crate) use files::write;
 pub use files::{
     HIDDEN, REMOVING, REPLACED, append_line, copy_new, create_dir_all, found, found_itself,
-    has_file, has_folder, hidden_prefix, is_refusal, link_or_copy, names, parent, remove_dir_all,
-    remove_file, remove_hidden, rename, step, sync_folder, sync_tree,
+    has_file, has_folder, hidden_prefix, is_link_loop, is_refusal, link_or_copy, names, parent,
+    remove_dir_all, remove_file, remove_hidden, rename, step, sync_folder, sync_tree,
 };
 pub use replace::{
     FileReplacement, check_output, publish_folder, rename_new, replace_file, write_atomically,

@@ -51,6 +51,7 @@ fn check_place(options: &BuildOptions) -> Result<(), AnchorsError> {
         let is_set = match publish::current(&options.out) {
             Ok(_) => true,
             Err(AnchorsError::NotASet { .. }) => false,
+            Err(AnchorsError::Io(error)) if fs::is_link_loop(&error) => false,
             // It is one, of which not all is known.
             Err(error) => return Err(error),
         };
