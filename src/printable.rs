@@ -54,6 +54,20 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && is_obeyed(c))
 }
 
+/// The first of these in quotes, and how many more there are.
+pub(crate) fn first_of(all: &[String], shown: usize, between: &str) -> String {
+    let first: Vec<String> = all
+        .iter()
+        .take(shown)
+        .map(|one| format!("{one:?}"))
+        .collect();
+    let first = first.join(between);
+    match all.len().saturating_sub(shown) {
+        0 => first,
+        more => format!("{first}, and {more} more"),
+    }
+}
+
 fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.chars().any(&is_escaped) {
         return Cow::Borrowed(text);

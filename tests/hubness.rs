@@ -8,7 +8,7 @@ use asif::anchors::AnchorSet;
 use asif::anchors::change::vectors::{Making, PairVectors, create};
 use asif::anchors::search::searcher::Searcher;
 use asif::anchors::stored::plan::SearchMode;
-use asif::modality::Modality;
+use asif::modality::{Modality, Sides};
 use asif::space::recipe::{Calibration, Hubness};
 use asif::space::vector::normalize;
 use asif::space::{Recipe, Representation, SpaceParams};
@@ -38,35 +38,41 @@ fn related(number: usize, degree: f32) -> PairVectors {
 struct World {
     _folder: tempfile::TempDir,
     set: AnchorSet,
-    anchors: [Vec<f32>; 2],
-    asked: [Vec<f32>; 2],
+    anchors: Sides<Vec<f32>>,
+    asked: Sides<Vec<f32>>,
 }
 
 fn world(degree: f32) -> World {
+    world_from(0, degree)
+}
+
+/// The same of other pairs, from this number on.
+fn world_from(first: usize, degree: f32) -> World {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.asif");
-    let pairs: Vec<PairVectors> = (0..PAIRS + ASKED).map(|n| related(n, degree)).collect();
+    let pairs: Vec<PairVectors> = (first..first + PAIRS + ASKED)
+        .map(|n| related(n, degree))
+        .collect();
     let making = Making {
         space: Recipe::fused(),
         ..making(DIMS)
     };
     create(&path, &making, pairs[..PAIRS].iter().cloned()).unwrap();
-    let side = |pairs: &[PairVectors]| {
-        let images = pairs.iter().flat_map(|p| p.image.clone()).collect();
-        let texts = pairs.iter().flat_map(|p| p.text.clone()).collect();
-        [images, texts]
+    let sides = |pairs: &[PairVectors]| Sides::<Vec<f32>> {
+        image: pairs.iter().flat_map(|p| p.image.clone()).collect(),
+        text: pairs.iter().flat_map(|p| p.text.clone()).collect(),
     };
-    let mut asked: [Vec<f32>; 2] = side(&pairs[PAIRS..]);
+    let mut asked = sides(&pairs[PAIRS..]);
     let mut hub = vec![0.0; DIMS.text];
-    for text in asked[1].chunks(DIMS.text) {
+    for text in asked.text.chunks(DIMS.text) {
         hub.iter_mut().zip(text).for_each(|(h, t)| *h += t);
     }
     normalize(&mut hub);
-    asked[1].extend(hub);
+    asked.text.extend(hub);
     World {
         set: AnchorSet::open(&path).unwrap(),
         _folder: folder,
-        anchors: side(&pairs[..PAIRS]),
+        anchors: sides(&pairs[..PAIRS]),
         asked,
     }
 }
@@ -125,12 +131,15 @@ fn order(scores: &[Vec<f64>]) -> Vec<Vec<usize>> {
 #[test]
 fn a_set_corrects_as_the_formulas_do_and_ranks_as_the_papers_do_both_ways() {
     let world = world(4.0);
-    let [images, texts] = &world.asked;
+    let Sides {
+        image: images,
+        text: texts,
+    } = &world.asked;
     for name in ["asif", "canonical", "procrustes"] {
         let recipe = Recipe::named(name).unwrap();
         let plain = Scored::new(&world, &recipe, images, texts).all();
-        let with_texts = Scored::new(&world, &recipe, images, &world.anchors[1]).all();
-        let with_images = turned(&Scored::new(&world, &recipe, &world.anchors[0], texts).all());
+        let with_texts = Scored::new(&world, &recipe, images, &world.anchors.text).all();
+        let with_images = turned(&Scored::new(&world, &recipe, &world.anchors.image, texts).all());
         for hubness in [Hubness::Csls, Hubness::NNN] {
             let top = Calibration::of(hubness).top_of(PAIRS);
             let (rx, ry) = (
@@ -174,36 +183,40 @@ fn a_set_corrects_as_the_formulas_do_and_ranks_as_the_papers_do_both_ways() {
 
 #[test]
 fn a_hub_loses_what_it_wins_for_nothing() {
-    let world = world(0.7);
-    let [images, texts] = &world.asked;
     // Rows of all anchors in which similarities hardly differ: the mean text is near to every image.
     let recipe = Recipe::from(SpaceParams {
         k: PAIRS,
         p: 1.0,
         ..SpaceParams::PAPER
     });
+    // One draw of pairs says little: a correction leaves 14 to 20 of 40 in single draws.
+    let worlds: Vec<World> = (0..5).map(|n| world_from(n * 1000, 0.7)).collect();
     let firsts = |hubness: Hubness| {
         let recipe = recipe.clone().with_hubness(hubness);
-        let scores = Scored::new(&world, &recipe, images, texts).all();
-        order(&scores).iter().filter(|o| o[0] == ASKED).count()
+        let of = |world: &World| {
+            let Sides { image, text } = &world.asked;
+            let scores = Scored::new(world, &recipe, image, text).all();
+            order(&scores).iter().filter(|o| o[0] == ASKED).count()
+        };
+        worlds.iter().map(of).sum::<usize>()
     };
     let before = firsts(Hubness::None);
     let after = [Hubness::SNorm, Hubness::Csls, Hubness::NNN].map(firsts);
-    assert!(before > ASKED / 3, "{before}");
-    assert!(
-        after.iter().all(|&n| 3 * n < 2 * before),
-        "{before} {after:?}"
-    );
+    assert!(before > worlds.len() * ASKED / 3, "{before}");
+    assert!(after.iter().all(|&n| n < before / 2), "{before} {after:?}");
 }
 
 #[test]
 fn parts_are_added_in_their_own_deviations() {
     let world = world(4.0);
-    let [images, texts] = &world.asked;
+    let Sides {
+        image: images,
+        text: texts,
+    } = &world.asked;
     let names = ["paper", "canonical"];
     let units = names.map(|name| {
         let recipe = Recipe::named(name).unwrap();
-        let cohort = Scored::new(&world, &recipe, &world.anchors[0], &world.anchors[1]).all();
+        let cohort = Scored::new(&world, &recipe, &world.anchors.image, &world.anchors.text).all();
         let top = Calibration::default().top_of(PAIRS);
         let both = [turned(&cohort), cohort].concat();
         both.iter()

@@ -54,17 +54,6 @@ impl RemovedSince {
     }
 }
 
-/// The first ids, and how many more.
-pub(crate) fn few(ids: &[String]) -> String {
-    const SHOWN: usize = 20;
-    let shown: Vec<String> = ids.iter().take(SHOWN).map(|id| format!("{id:?}")).collect();
-    let more = ids.len() - shown.len();
-    match more {
-        0 => shown.join(", "),
-        more => format!("{}, and {more} more", shown.join(", ")),
-    }
-}
-
 /// Numbers as a message has them.
 pub(crate) fn numbers(of: &[u64]) -> String {
     let words: Vec<String> = of.iter().map(u64::to_string).collect();
@@ -106,7 +95,10 @@ pub(crate) fn since(good: &AnchorSet, newest: u64) -> Result<RemovedSince, Ancho
         };
         at.insert(n, gone);
     }
-    let gone = at.remove(&newest).unwrap_or_default();
+    // Nothing is later than the newest: a set whose newest generation is older has lost nothing since.
+    let gone = at
+        .remove(&newest.max(first))
+        .expect("the loop has made the rows of every generation from the first to the newest");
     let named = gone.rows.iter().filter_map(|row| ids.get(row));
     Ok(RemovedSince {
         ids: named.map(|id| (*id).to_owned()).collect(),
@@ -115,10 +107,12 @@ pub(crate) fn since(good: &AnchorSet, newest: u64) -> Result<RemovedSince, Ancho
     })
 }
 
-/// The records that can be read, by generation.
+/// The records that can be read, by generation. Of a generation without one, [`since`] says that what it
+/// removed is not known.
 fn changes(set: &Path) -> Result<BTreeMap<u64, Change>, AnchorsError> {
-    let changes = if_whole(history::readable(set))?.unwrap_or_default();
-    Ok(changes.into_iter().map(|c| (c.generation, c)).collect())
+    let readable = if_whole(history::readable(set))?;
+    let changes = readable.into_iter().flatten();
+    Ok(changes.map(|c| (c.generation, c)).collect())
 }
 
 /// What is gone after a change, by its record.
@@ -129,7 +123,10 @@ fn by_record(
     at: &BTreeMap<u64, GoneRows>,
     rows_by_id: &HashMap<String, usize>,
 ) -> Result<GoneRows, AnchorsError> {
-    let mut gone = at.get(&(n - 1)).cloned().unwrap_or_default();
+    let before = at.get(&(n - 1));
+    let mut gone = before
+        .expect("generations are looked at in order, from the one that is gone back to")
+        .clone();
     let Some(change) = change else {
         gone.unknown.insert(n);
         return Ok(gone);
@@ -167,8 +164,9 @@ fn id_lines(set: &Path, change: &Change) -> Result<(Vec<IdLine>, bool), AnchorsE
     let added = change.added_ids.iter().cloned().map(IdLine::Added);
     let mut lines: Vec<IdLine> = named.chain(added).collect();
     if change.ids_file.is_some() {
-        lines
-            .extend(if_whole(change_record::read_ids(set, change.generation))?.unwrap_or_default());
+        // A damaged list gives none here, and its sound lines below.
+        let listed = if_whole(change_record::read_ids(set, change.generation))?;
+        lines.extend(listed.into_iter().flatten());
     }
     let is_removed = |line: &&IdLine| matches!(line, IdLine::Removed(_));
     let all = lines.iter().filter(is_removed).count() as u64 == change.removed;
@@ -263,7 +261,10 @@ fn hashes_of_others(
         };
         for local in 0..records.len() {
             if live.contains(&(entry.id.as_str(), local)) {
-                hashes.insert(record_hash(&records.get(local)?));
+                let Some(record) = if_whole(records.get(local))? else {
+                    return Ok(None);
+                };
+                hashes.insert(record_hash(&record));
             }
         }
     }
@@ -302,6 +303,8 @@ pub(crate) fn logged(set: &Path, generation: u64) -> Result<HashSet<String>, Anc
     for (&n, change) in changes.range(..=generation) {
         match change.taken_from() {
             Some(source) => {
+                // A source that the log does not tell of: nothing is known to be removed in it. The
+                // caller compares a checksum, so that a wrong guess rebuilds nothing.
                 let of_source = kept.get(&source).cloned().unwrap_or_default();
                 match change.command.as_str() {
                     "repair" => removed.extend(of_source),

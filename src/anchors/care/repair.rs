@@ -24,6 +24,7 @@ use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::{log, newer_program, witness};
 use crate::disk as fs;
 use crate::embed::{Embedder, Watch};
+use crate::printable;
 
 /// What a repair did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -243,7 +244,7 @@ fn go_back(
         done.mended
             .push(format!("generation {newest} is given up for {good}"));
         if !since.ids.is_empty() {
-            let ids = removals::few(&since.ids);
+            let ids = printable::first_of(&since.ids, 20, ", ");
             done.mended.push(format!(
                 "pairs of generation {good} that were removed later stay removed: {ids}"
             ));

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::select::{self, Filter};
 use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::error::AnchorsError;
+use crate::printable;
 
 /// Which pairs are to go.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ pub fn remove(
         Selection::Ids { ids, missing_ok } => {
             let (rows, missing) = select::by_ids(&live, ids)?;
             if !missing.is_empty() && (!missing_ok || rows.is_empty()) {
-                let (path, ids) = (set.to_owned(), few(&missing));
+                let (path, ids) = (set.to_owned(), printable::first_of(&missing, 3, " or "));
                 return Err(match missing_ok {
                     true => AnchorsError::NoneOfThese { path, ids },
                     false => AnchorsError::NoSuchPair { path, ids },
@@ -85,16 +86,4 @@ pub fn remove(
     let mut receipt = writer.publish(next)?;
     receipt.missing = missing;
     Ok(receipt)
-}
-
-fn few(ids: &[String]) -> String {
-    const SHOWN: usize = 3;
-    let mut text = format!("{:?}", ids[0]);
-    for id in ids.iter().take(SHOWN).skip(1) {
-        text.push_str(&format!(" or {id:?}"));
-    }
-    if ids.len() > SHOWN {
-        text.push_str(&format!(", and {} more", ids.len() - SHOWN));
-    }
-    text
 }

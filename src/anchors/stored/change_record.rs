@@ -198,6 +198,7 @@ pub fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError
 pub(crate) fn sound_ids(generation: u64, path: &Path) -> Result<Vec<IdLine>, AnchorsError> {
     let name = layout::id_list_name(generation);
     let read = fs_err::read(path).map_err(|error| AnchorsError::of_file(path, error));
+    // A file that is not there, or that the disk cannot read, has no sound lines.
     let bytes = if_whole(read)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let sound = text
