@@ -1,4 +1,4 @@
-//! CanonicalParams coordinates, ridge, Procrustes and whitening, from second moments.
+//! Canonical coordinates, ridge, Procrustes and whitening, from second moments.
 //!
 //! Symmetric inverse roots are not needed: with `S = L L'` the product `L^-1 C K'^-1` has the same
 //! singular values as `S_x^-1/2 C S_y^-1/2`, and `L'^-1 U` the same canonical directions. So a fit is
@@ -40,7 +40,7 @@ fn of_pairs(n: u64) -> String {
     }
 }
 
-/// CanonicalParams coordinates of both sides: the maps of images and of texts.
+/// Canonical coordinates of both sides: the maps of images and of texts.
 ///
 /// The product of two coordinates `u` and `v` splits into the anchor pairs `(a_i, b_i)` exactly:
 /// with the correlations `S` and the exponent `e`, `M_x' C_xy M_y = S^(2e + 1)`, so

@@ -9,7 +9,7 @@
 //! Without labels two things are asked of a space: held-out images are to find their texts and the
 //! other way round, which measures it where the anchors are; and images of held-out clusters of
 //! texts are to find their cluster, of which no anchor was left, which measures it elsewhere.
-//! CanonicalParams coordinates are better at the first and relative rows at the second, so both count
+//! Canonical coordinates are better at the first and relative rows at the second, so both count
 //! alike. Labelled images, where there are any, take the place of the second.
 //!
 //! | file | role |
