@@ -17,10 +17,10 @@ use asif::anchors::stored::plan::SearchMode;
 use asif::anchors::{AnchorId, AnchorSet};
 use asif::classify::{Classifier, HeadOptions};
 use asif::embed::{Embedder, Watch};
-use asif::encode::{EncoderOptions, ImageEncoder, TextEncoder, registry, runtime};
+use asif::encode::{EncoderOptions, runtime};
 use asif::eval::{Dataset, Task};
 use asif::home::Home;
-use asif::modality::Modality;
+use asif::modality::{Modality, Sides};
 use asif::progress::{Cancel, Silent};
 use asif::space::prompts::{Labels, Templates};
 use asif::space::{Aggregate, SpaceParams};
@@ -39,13 +39,12 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     let set = AnchorSet::open(Path::new(set))?;
     let embedder = embedder(&set)?;
-    let images = anchors(&set, Modality::Image)?;
-    let texts = anchors(&set, Modality::Text)?;
+    let anchors = Sides::try_of(|modality| anchors(&set, modality))?;
     println!("data set, images, other labels, largest difference of scores");
     let mut sound = true;
     for folder in datasets {
         let dataset = Dataset::load(Path::new(folder), None)?;
-        let (asked, other, difference) = compare(&set, &embedder, [&images, &texts], &dataset)?;
+        let (asked, other, difference) = compare(&set, &embedder, anchors.as_ref(), &dataset)?;
         println!("{}, {asked}, {other}, {difference:.1e}", dataset.name);
         sound &= other == 0 && difference <= TOLERANCE;
     }
@@ -60,7 +59,7 @@ fn main() -> anyhow::Result<ExitCode> {
 fn compare(
     set: &AnchorSet,
     embedder: &Embedder,
-    [images, texts]: [&Array2<f64>; 2],
+    anchors: Sides<&Array2<f64>>,
     dataset: &Dataset,
 ) -> anyhow::Result<(usize, usize, f64)> {
     let Task::Classification(task) = &dataset.task else {
@@ -90,9 +89,9 @@ fn compare(
         classes.extend(vec![class; texts.len()]);
         flat.extend(embedder.prompts(texts, watch)?);
     }
-    let text_rows = rows(texts, &doubled(&flat, texts.ncols()));
+    let text_rows = rows(anchors.text, &doubled(&flat, anchors.text.ncols()));
     let flat: Vec<f32> = answers.iter().flat_map(|a| &a.vector).copied().collect();
-    let image_rows = rows(images, &doubled(&flat, images.ncols()));
+    let image_rows = rows(anchors.image, &doubled(&flat, anchors.image.ncols()));
     let products = image_rows.dot(&text_rows.t());
 
     let (mut other, mut largest) = (0, 0.0_f64);
@@ -162,15 +161,8 @@ fn doubled(flat: &[f32], dim: usize) -> Array2<f64> {
 fn embedder(set: &AnchorSet) -> anyhow::Result<Embedder> {
     let home = Home::from_env().context("set ASIF_HOME, or run tools/quickstart.sh")?;
     runtime::load(None, &home)?;
-    let options = EncoderOptions::throughput();
-    let name = |modality| &set.encoder(modality).identity.name;
-    let image = registry::open_all(&home, name(Modality::Image), Modality::Image, |folder| {
-        ImageEncoder::open(folder, &options)
-    })?;
-    let text = registry::open_all(&home, name(Modality::Text), Modality::Text, |folder| {
-        TextEncoder::open(folder, &options)
-    })?;
-    let embedder = Embedder::new(image, text, options.sessions);
+    let names = Sides::of(|modality| set.encoder(modality).identity.name.as_str());
+    let embedder = Embedder::open(&home, names, &EncoderOptions::throughput())?;
     let warning = std::sync::Arc::new(|_: &str| {});
     Ok(embedder.with_cache(&home.embedding_cache(), warning)?)
 }

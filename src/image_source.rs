@@ -56,6 +56,13 @@ impl From<&Path> for ImageSource {
     }
 }
 
+impl From<&str> for ImageSource {
+    /// The file at this path.
+    fn from(path: &str) -> Self {
+        Self::File(path.into())
+    }
+}
+
 impl From<PathBuf> for ImageSource {
     fn from(path: PathBuf) -> Self {
         Self::File(path)

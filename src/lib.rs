@@ -4,35 +4,61 @@
 //! its similarities to the anchors of its own modality, and because anchor `i` is one image-text
 //! pair, an image's row and a text's row can be compared.
 //!
+//! ```no_run
+//! use asif::{AnchorModel, Pair};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let model = AnchorModel::open("demo.asif")?;
+//! let classifier = model.classifier(["a cat", "a dog"])?;
+//! for answer in classifier.classify(&["photo.jpg"])? {
+//!     let answer = answer?; // a bad image is an error of its own, the others are answered
+//!     let best = &classifier.ranked(&answer, 1)[0];
+//!     println!("{} {:.2}", best.label, best.score);
+//!     for pair in classifier.explain(&answer, best.class, 3)?.supporting {
+//!         println!("{:+.3} {} {:?}", pair.amount, pair.image, pair.captions);
+//!     }
+//! }
+//! model.add([Pair::new("cat-17", "cats/17.jpg", ["a grey cat asleep"])])?; // answers from now on
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to do | use |
+//! |---|---|
+//! | classify, explain, change and follow an anchor set with its encoders | [`AnchorModel`], [`ZeroShotClassifier`] |
+//! | build one from files of pairs, or from pairs in memory | [`anchors::build`], [`anchors::build_from`] |
+//! | make one of your own vectors, without an encoder, and compare others in it | [`vectors`], [`Snapshot`] |
+//! | answer from a generation while others change the set | [`AnchorModel::follow`], [`LiveSet`] |
+//!
+//! `examples/` has three programs of a page each: `classify`, `own_vectors` and `follow`.
+//!
+//! # Modules
+//!
 //! | module | what it is |
 //! |---|---|
-//! | [`home`] | where models, the runtime library and cached embeddings live |
-//! | [`disk`] | the file operations of everything that writes: durable, nothing lost on the way |
 //! | [`encode`] | a model folder becomes an encoder; the only place that knows ONNX Runtime |
-//! | [`embed`] | inputs to unit vectors, through the cache, with every core busy; no set is needed |
-//! | [`image_source`] | where an image is: in a file, in memory, or embedded already |
-//! | [`modality`] | the two sides of a pair |
-//! | [`pairs`] | sources of anchor pairs, one file a format, all streaming |
-//! | [`anchors`] | an anchor set on disk, and how it is built |
+//! | [`embed`] | inputs to unit vectors, through the cache, with every core busy; no anchor set is needed |
+//! | [`pairs`], [`image_source`] | sources of anchor pairs, one file a format, all streaming; where an image is |
+//! | [`anchors`] | an anchor set on disk: stored, searched, changed, looked after, followed |
 //! | [`space`] | the arithmetic: pure functions over slices, no I/O |
 //! | [`classify`] | labels become a class head, images become scores |
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
-//! | [`progress`] | what long work tells its caller |
-//! | [`bad_inputs`] | the bad ones among some inputs, while the good ones are worked on |
-//! | [`printable`], [`clock`] | text from outside made safe to print; the time as text |
-//! | [`remedy`] | what a caller can do about an input that was left out |
-//! | [`stand_in`] | files that stand where another one was meant |
+//! | [`modality`], [`home`], [`progress`] | the two sides of a pair; the data folder; what long work tells its caller |
 //!
-//! Arrows run downwards only: `eval -> classify -> anchors -> encode, pairs, space -> asif_index`, all that
-//! write `-> disk`.
+//! Arrows run downwards only: `model, eval -> classify -> anchors -> embed -> encode, pairs, space -> asif_index`,
+//! all that write `-> disk`. Modules that the documentation does not show belong to the program (the crates
+//! `asif-cli` and `asif-server`) and may change with any release.
 //! Nothing here prints, exits or panics on input.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod anchors;
+#[doc(hidden)]
 pub mod bad_inputs;
 pub mod classify;
+#[doc(hidden)]
 pub mod clock;
+#[doc(hidden)]
 pub mod disk;
 pub mod embed;
 pub mod encode;
@@ -40,12 +66,32 @@ pub mod eval;
 pub mod home;
 pub mod image_source;
 pub mod modality;
+mod model;
 pub mod pairs;
+#[doc(hidden)]
 pub mod printable;
 pub mod progress;
+#[doc(hidden)]
 pub mod remedy;
 #[cfg(test)]
 #[path = "../tests/support/skipped.rs"]
 mod skipped;
 pub mod space;
+#[doc(hidden)]
 pub mod stand_in;
+
+pub use anchors::change::add::AddReport;
+pub use anchors::change::vectors;
+pub use anchors::live::{LiveSet, Refreshed, Snapshot, Watcher};
+pub use anchors::stored::plan::{GraphPolicy, SearchMode};
+pub use anchors::stored::records::Record;
+pub use anchors::{AnchorSet, AnchorsError, Receipt};
+pub use classify::{Answer, Prediction, Reason, Reasons};
+pub use encode::EncoderEntry;
+pub use home::Home;
+pub use image_source::ImageSource;
+pub use modality::{Modality, Sides};
+pub use model::{AnchorModel, AnchorModelError, AnchorModelOptions, ZeroShotClassifier};
+pub use pairs::Pair;
+pub use space::Recipe;
+pub use space::prompts::{Labels, Templates};

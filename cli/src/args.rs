@@ -10,11 +10,8 @@ use asif::anchors::stored::plan::SearchMode;
 use asif::classify::HeadOptions;
 use asif::embed::Embedder;
 use asif::encode::image::decode::{DEFAULT_LIMIT, DecodeBudget};
-use asif::encode::{
-    DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, TextEncoder,
-    registry, runtime,
-};
-use asif::modality::Modality;
+use asif::encode::{DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, runtime};
+use asif::modality::{Modality, Sides};
 use asif::space::prompts::{Templates, named};
 use asif::space::{Aggregate, Negatives, Recipe};
 use clap::{Args, ValueEnum};
@@ -143,14 +140,11 @@ impl EncoderArgs {
             Load::Many => EncoderOptions::throughput(),
         };
         let recorded = |modality| set.map(|s| &s.encoder(modality).identity);
-        options.apply_exif = match recorded(Modality::Image) {
-            Some(identity) if !self.ignore_exif => identity.preprocessing["exif"] != false,
-            _ => !self.ignore_exif,
-        };
-        options.trust_preprocessing = self.trust_preprocessing
-            || Modality::BOTH.into_iter().any(|modality| {
-                recorded(modality).is_some_and(|i| i.preprocessing["trusted"].is_string())
-            });
+        for identity in Modality::BOTH.into_iter().filter_map(recorded) {
+            options = options.as_recorded(identity);
+        }
+        options.apply_exif &= !self.ignore_exif;
+        options.trust_preprocessing |= self.trust_preprocessing;
         let name = |given: &Option<String>, modality, default: &str| {
             given
                 .clone()
@@ -159,16 +153,11 @@ impl EncoderArgs {
         };
         let image = name(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER);
         let text = name(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER);
-        let home = &context.home;
-        Ok(Embedder::new(
-            registry::open_all(home, &image, Modality::Image, |folder| {
-                ImageEncoder::open(folder, &options)
-            })?,
-            registry::open_all(home, &text, Modality::Text, |folder| {
-                TextEncoder::open(folder, &options)
-            })?,
-            options.sessions,
-        ))
+        let names = Sides {
+            image: image.as_str(),
+            text: text.as_str(),
+        };
+        Ok(Embedder::open(&context.home, names, &options)?)
     }
 }
 

@@ -23,8 +23,12 @@ mod workers;
 
 use std::path::Path;
 
-use crate::encode::{EncoderEntry, EncoderIdentity, Ensemble, ImageEncoder, TextEncoder};
-use crate::modality::Sides;
+use crate::encode::{
+    EncoderEntry, EncoderIdentity, EncoderOptions, Ensemble, ImageEncoder, ModelError, TextEncoder,
+    registry,
+};
+use crate::home::Home;
+use crate::modality::{Modality, Sides};
 use crate::progress::{Cancel, Progress};
 use cache::EmbeddingCache;
 use side::Side;
@@ -62,6 +66,24 @@ impl Embedder {
             text: Side::new(text.into()),
             workers: workers.max(1),
         }
+    }
+
+    /// Opens installed encoders by name, several of a modality as [`registry::open_all`] reads them; no cache.
+    ///
+    /// # Errors
+    /// When one is not installed, or its folder cannot be used.
+    pub fn open(
+        home: &Home,
+        names: Sides<&str>,
+        options: &EncoderOptions,
+    ) -> Result<Self, ModelError> {
+        let image = registry::open_all(home, names.image, Modality::Image, |folder| {
+            ImageEncoder::open(folder, options)
+        })?;
+        let text = registry::open_all(home, names.text, Modality::Text, |folder| {
+            TextEncoder::open(folder, options)
+        })?;
+        Ok(Self::new(image, text, options.sessions))
     }
 
     /// The same, with the caches of all encoders in `folder`. One that cannot be opened, read or written

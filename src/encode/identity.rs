@@ -70,6 +70,20 @@ pub struct EncoderEntry {
     pub canary: Vec<f32>,
 }
 
+impl EncoderEntry {
+    /// Of an encoder that runs elsewhere: vectors are given, and inputs are never encoded here.
+    pub fn elsewhere(name: impl Into<String>, modality: Modality, dim: usize) -> Self {
+        let settings = json!({ "vectors": "given" });
+        let name = name.into();
+        let identity = EncoderIdentity::new(name.clone(), modality, dim, name, None, settings);
+        Self {
+            identity,
+            // No encoder that is installed makes it, so none is taken for this one.
+            canary: vec![0.0; dim],
+        }
+    }
+}
+
 impl EncoderIdentity {
     /// The identity with its fingerprint.
     pub fn new(

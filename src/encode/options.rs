@@ -5,6 +5,9 @@ use std::thread::available_parallelism;
 
 use serde::{Deserialize, Serialize};
 
+use super::EncoderIdentity;
+use crate::modality::Modality;
+
 /// How one vector is made of a sequence of token vectors, or of a feature map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -131,6 +134,16 @@ impl EncoderOptions {
 }
 
 impl EncoderOptions {
+    /// The same with what the encoder of this identity was opened with and a name does not tell: whether
+    /// photos are turned as the camera noted, and whether unknown classes were trusted.
+    pub fn as_recorded(mut self, identity: &EncoderIdentity) -> Self {
+        if identity.modality == Modality::Image {
+            self.apply_exif = identity.preprocessing["exif"] != false;
+        }
+        self.trust_preprocessing |= identity.preprocessing["trusted"].is_string();
+        self
+    }
+
     /// These options, and where they leave something open, what was kept with the model.
     pub fn or(&self, kept: &Overrides) -> Self {
         Self {

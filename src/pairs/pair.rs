@@ -47,3 +47,24 @@ pub struct Pair {
     /// Where the pair was written down.
     pub origin: Origin,
 }
+
+impl Pair {
+    /// A pair that the caller has, with nothing known of it but its id, its image and its captions.
+    pub fn new<S: Into<String>>(
+        id: impl Into<String>,
+        image: impl Into<ImageSource>,
+        captions: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let id = id.into();
+        Self {
+            origin: Origin {
+                file: PathBuf::from(&id),
+                row: None,
+            },
+            id,
+            image: image.into(),
+            captions: captions.into_iter().map(Into::into).collect(),
+            meta: Map::new(),
+        }
+    }
+}

@@ -1,7 +1,12 @@
 //! One generation and its space, owned.
 
+use std::path::Path;
+
 use crate::anchors::search::searcher::SetSpace;
-use crate::anchors::{AnchorSet, Searcher};
+use crate::anchors::stored::plan::SearchMode;
+use crate::anchors::{AnchorSet, AnchorsError, Searcher};
+use crate::modality::Modality;
+use crate::space::Representation;
 
 /// A generation that passed every check, with what searching it needs.
 ///
@@ -15,6 +20,34 @@ pub struct Snapshot {
 impl Snapshot {
     pub(super) fn new(set: AnchorSet, space: SetSpace) -> Self {
         Self { set, space }
+    }
+
+    /// Opens the live generation of the anchor set at `path` and fits the space that its manifest names.
+    /// No encoder is needed; nothing is verified that opening does not read.
+    ///
+    /// # Errors
+    /// When no generation can be opened, or the pairs are too few for the space.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, AnchorsError> {
+        let set = AnchorSet::open(path.as_ref())?;
+        let space = SetSpace::fit(&set, &set.manifest().space, SearchMode::Auto)?;
+        Ok(Self { set, space })
+    }
+
+    /// The score of each image with each text, `[images, texts]` row-major: unit vectors of the encoders
+    /// that built the anchor set, `images` `[n, image dim]` and `texts` `[m, text dim]`.
+    ///
+    /// # Errors
+    /// When a vector has another length or is not finite.
+    pub fn scores(&self, images: &[f32], texts: &[f32]) -> Result<Vec<f32>, AnchorsError> {
+        let searcher = self.searcher();
+        let images = searcher.represent(Modality::Image, images)?;
+        let texts = searcher.represent(Modality::Text, texts)?;
+        let shares = searcher.recipe().shares();
+        let scores = |image: &Representation| {
+            let of_each = texts.iter().map(|text| image.score(text, &shares));
+            of_each.collect::<Vec<_>>()
+        };
+        Ok(images.iter().flat_map(scores).collect())
     }
 
     /// The set.
