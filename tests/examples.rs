@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use support::{asif, demo_pairs, home, program, run, write_jsonl};
 
-/// An example, which `cargo test` builds beside the program.
+/// An example. `cargo test` without a choice of targets builds them, and so does `tools/test.sh`.
 fn example(name: &str) -> Command {
     let path = Path::new(program()).with_file_name("examples").join(name);
-    let build = "cargo build --examples";
+    let build = "cargo build --workspace --examples";
     assert!(path.is_file(), "{}: not built; {build}", path.display());
     let mut command = Command::new(path);
     command.env("ASIF_HOME", home().root());

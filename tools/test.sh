@@ -44,7 +44,9 @@ run() {
 run "$ASIF_PYTHON" -m unittest discover --start-directory tools/tests --top-level-directory tools
 # Documentation tests first, so that the last summary is that of the tests proper.
 [ $# -gt 0 ] || run cargo test --workspace --locked --no-fail-fast --doc
-run cargo test --workspace --locked --no-fail-fast --lib --bins --tests --examples "$@"
+# The programs of examples/, which a test runs.
+run cargo build --workspace --locked --examples
+run cargo test --workspace --locked --no-fail-fast --lib --bins --tests "$@"
 
 # Sums the summaries of unittest (`Ran 9 tests`, `FAILED (failures=1)`) and of cargo's test binaries
 # (`test result: ok. 9 passed; 0 failed; 0 ignored`, of which those that said `skipped test: NAME:` as
