@@ -130,7 +130,7 @@ impl Error {
             what,
             expected: format!("{expected} numbers"),
             found: format!("{found}"),
-            advice: "give one that was made for this set",
+            advice: "give one made for this vector set",
         }
     }
 }

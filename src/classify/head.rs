@@ -127,7 +127,7 @@ impl LabelHead {
         let expected = prompts.iter().map(Vec::len).sum::<usize>() * dim;
         if vectors.len() != expected {
             return Err(AnchorsError::Index(asif_index::Error::Argument {
-                what: "the vectors of the prompts",
+                what: "prompt vectors",
                 expected: format!("{expected} numbers"),
                 found: vectors.len().to_string(),
                 advice: "give one vector for each prompt",

@@ -145,10 +145,10 @@ impl<'a> Classifier<'a> {
         // Two that are wrong may be right together.
         if let Some(other) = vectors.iter().find(|vector| vector.len() != dim) {
             return Err(AnchorsError::Index(asif_index::Error::Argument {
-                what: "an image's vector",
+                what: "image vector",
                 expected: format!("{dim} numbers"),
                 found: other.len().to_string(),
-                advice: "give unit vectors that this set's image encoder made",
+                advice: "give unit vectors made by the image encoder of this anchor set",
             }));
         }
         let inputs = self
@@ -172,10 +172,10 @@ impl<'a> Classifier<'a> {
         let known = self.labels().len();
         if class >= known {
             return Err(AnchorsError::Index(asif_index::Error::Argument {
-                what: "the number of a label",
+                what: "label index",
                 expected: format!("one below {known}"),
                 found: class.to_string(),
-                advice: "give the place of a label in the list of labels",
+                advice: "give the index of a label in the list of labels",
             }));
         }
         let prompts = self.head.prompts(class);

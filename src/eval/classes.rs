@@ -114,9 +114,9 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
                 row: None,
             },
             message: format!(
-                "expected names of classes, found what seems to be {seems}, such as {:?}; write \
-                 `folder: name` on each line, or names that are meant so under \"classes\" in the \
-                 meta.json of the data set",
+                "expected class names, found what seems to be {seems}, such as {:?}; write \
+                 `folder: name` on each line, or if these are the names, put them under \"classes\" in \
+                 the meta.json of the data set",
                 names[0]
             ),
         }),
@@ -132,8 +132,8 @@ pub(super) fn unnamed_note(classes: &[Class]) -> Option<String> {
     let first = names.first()?;
     let seems = names_seem(&names).map(|seems| {
         format!(
-            "the names of the classes seem to be {seems}, such as {first:?}, and are asked for as they \
-             are; other names go into a file with `folder: name` on each line"
+            "the class names seem to be {seems}, such as {first:?}, and are used as written; \
+             other names go into a file with `folder: name` on each line"
         )
     });
     seems.or_else(|| note_on_numbers(&names))

@@ -21,7 +21,7 @@ use crate::space::{Aggregate, ClassHead, Recipe};
 pub enum MeasureError {
     /// The data set is for another task.
     #[error(
-        "{name}: a data set for {found}, not for {wanted}; give another one, or measure {found} with it"
+        "{name}: expected a data set for {wanted}, found one for {found}; give another data set, or measure {found}"
     )]
     Task {
         /// The data set.

@@ -125,7 +125,7 @@ fn sum(reasons: &Reasons) -> Vec<(String, f64)> {
         ("calibration".to_owned(), reasons.offset),
     ];
     let unsplit = reasons.unsplit.iter();
-    lines.extend(unsplit.map(|u| (format!("{}, which does not split", u.part), u.amount)));
+    lines.extend(unsplit.map(|u| (format!("{}, not split into pairs", u.part), u.amount)));
     lines.retain(|line| line.1 != 0.0);
     lines.push(("similarity".to_owned(), f64::from(reasons.score)));
     lines

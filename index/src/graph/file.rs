@@ -76,7 +76,7 @@ impl Graph {
                     "expected a graph over {} (rows, dim, fingerprint {expected:x?}), found one over {found:x?}",
                     set.path().display()
                 ),
-                advice: "build the graph again for this set",
+                advice: "build the graph again for this vector set",
             });
         }
         for (section, expected) in meta.lengths() {

@@ -179,7 +179,7 @@ fn check(layers: &Layers, rows: usize) -> Result<()> {
             what: "layers",
             expected: "a graph over the set's rows".to_owned(),
             found: found.to_owned(),
-            advice: "report the builder",
+            advice: "report this as a bug of the builder",
         })
     };
     if layers.layers.len() > MAX_UPPER + 1 {
@@ -225,7 +225,7 @@ fn check(layers: &Layers, rows: usize) -> Result<()> {
         for &row in &layers.order {
             match seen.get_mut(row as usize) {
                 Some(seen) if !*seen => *seen = true,
-                _ => return refuse("an order that is no order of the rows"),
+                _ => return refuse("an order that is not a permutation of the rows"),
             }
         }
         if layers.order.len() != rows {

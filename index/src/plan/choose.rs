@@ -121,7 +121,7 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
         let reason = if wanted.recall == 1.0 {
             "every answer must be the exact one: every vector is read in f32".to_owned()
         } else {
-            "there is nothing to choose between".to_owned()
+            "the result is empty, so every search is equal".to_owned()
         };
         return Ok(Plan {
             choice: Choice::Exact,
@@ -322,12 +322,12 @@ fn explain(
         wanted.batch,
         list.join(", "),
         if set.sketches().is_none() {
-            ", there are no sketches"
+            ", no sketches"
         } else {
             ""
         },
         if graph.is_none() {
-            ", there is no graph"
+            ", no graph"
         } else {
             ""
         },

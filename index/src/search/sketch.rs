@@ -47,8 +47,8 @@ impl<'a> Sketch<'a> {
     pub fn new(set: &'a VectorSet) -> Result<Self> {
         let sketches = set.sketches().ok_or_else(|| Error::Argument {
             what: "sketches",
-            expected: "a vector set that has them".to_owned(),
-            found: format!("{} without", set.path().display()),
+            expected: "a vector set with sketches".to_owned(),
+            found: format!("{} without sketches", set.path().display()),
             advice: "write it again with sketches, or choose another search",
         })?;
         Ok(Self {

@@ -65,7 +65,7 @@ impl VectorSetWriter {
                     Some(at) => format!("{} at place {at} of {}", center[at], center.len()),
                     None => format!("{} numbers", center.len()),
                 },
-                advice: "give the mean of vectors like these, or none",
+                advice: "give the mean of similar vectors, or none",
             });
         }
         let mut writer = ContainerWriter::create(path, KIND)?;
@@ -147,7 +147,7 @@ impl VectorSetWriter {
                 what: "a vector to be written in half precision",
                 expected: "numbers below 65520 in size".to_owned(),
                 found: format!("{} in row {row}, column {}", rows[at], at % self.dim),
-                advice: "scale the vectors, or write none in half precision",
+                advice: "scale the vectors, or turn half precision off",
             });
         }
         self.writer.write(bytemuck::cast_slice(rows))?;

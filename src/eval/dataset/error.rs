@@ -82,7 +82,7 @@ pub enum DatasetError {
     },
     /// The folders are not classes.
     #[error(
-        "{}: the folders {} seem to be the parts of a divided data set, each with all classes; give \
+        "{}: the folders {} seem to be the splits of a data set, each with all classes; give \
          one of them", .path.display(), splits.join(", ")
     )]
     Splits {
@@ -94,7 +94,7 @@ pub enum DatasetError {
     /// Two classes are called the same.
     #[error(
         "the classes {first:?} and {second:?} are both named {name:?}, so their prompts are the \
-         same; name them apart with a file of class names"
+         same; give them distinct names in a file of class names"
     )]
     SameName {
         /// The name.

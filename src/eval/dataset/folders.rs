@@ -109,7 +109,7 @@ pub(super) fn filed(folder: &Path) -> Result<Filed, DatasetError> {
     }
     for (class, endings) in &endings {
         let place = match class.as_str() {
-            "" => "beside the folders of classes".to_owned(),
+            "" => "beside the class folders".to_owned(),
             class => format!("of class {class:?}"),
         };
         left_out.push(format!("left out {place}: {}", counted(endings)));

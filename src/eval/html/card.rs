@@ -98,7 +98,7 @@ fn write_anchors(
     let sum = anchors.iter().map(|anchor| anchor.contribution_share).sum();
     writeln!(
         page,
-        "<h3>{heading}</h3>\n<p>together {sum} of what all pairs add and take away</p>\n<ol role=\"list\">",
+        "<h3>{heading}</h3>\n<p>together {sum} of all contributions in absolute terms</p>\n<ol role=\"list\">",
         sum = percent(sum),
     )?;
     anchors

@@ -86,9 +86,9 @@ fn write_page(
         page,
         r#"</main>
 <footer>
-<p>Percentages are a softmax over the labels that were given; they say nothing of labels that were
-not. The similarity is the sum of what each anchor pair adds or takes away, and of the calibration
-where the space has one, so the amounts below an image are exact parts of it.</p>
+<p>Percentages are a softmax over the labels that were given; they say nothing about other
+labels. The similarity is the sum of the contributions of all anchor pairs, and of the calibration
+if the space has one, so the amounts below an image are exact parts of it.</p>
 </footer>
 </body>
 </html>"#

@@ -22,8 +22,8 @@ use crate::modality::Sides;
 pub enum FitError {
     /// There is nothing to fit.
     #[error(
-        "this space needs at least 2 pairs that differ in image and text, and the set has {}; add \
-         others, or use the space `asif`", of_pairs(*.0)
+        "this space needs at least 2 pairs that differ in image and text, and the anchor set has {}; \
+         add pairs, or use the space `asif`", of_pairs(*.0)
     )]
     TooFew(u64),
     /// A decomposition did not succeed.
@@ -36,7 +36,7 @@ fn of_pairs(n: u64) -> String {
     match n {
         0 => "no pair".to_owned(),
         1 => "1 pair".to_owned(),
-        n => format!("{n} that are alike"),
+        n => format!("{n} identical pairs"),
     }
 }
 

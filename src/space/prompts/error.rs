@@ -135,7 +135,7 @@ pub enum PromptsError {
         what: String,
     },
     /// There are no templates of this name.
-    #[error("no templates are named {name:?}; there are {known}; a file of that name is ./{name}")]
+    #[error("no prompt templates are named {name:?}; the known names are {known}; for a file of that name write ./{name}")]
     UnknownSet {
         /// The name.
         name: String,
@@ -204,7 +204,7 @@ fn source_name(file: &Option<PathBuf>) -> String {
 fn commented(comment: &Option<String>) -> String {
     comment.as_ref().map_or_else(String::new, |line| {
         format!(
-            "every line begins with #, which begins a comment, such as {line:?}; to mean the text, write \
+            "every line is a comment because it begins with #, such as {line:?}; for literal text write \
              a JSON list in a .json file, else "
         )
     })

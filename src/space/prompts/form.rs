@@ -12,11 +12,11 @@ use super::mistaken;
 use crate::stand_in::stand_in_of_texts;
 
 const AS_LABELS: &str = "write one label a line, or a JSON list of labels in a .json file";
-const AS_NAMES: &str = "write only the names, one a line; names that are meant so as a JSON list in a \
+const AS_NAMES: &str = "write only the names, one a line; if these are the names, a JSON list in a \
                         .json file; or names with descriptions as JSON lines, {\"label\": \"0\", \
                         \"prompts\": [\"a round ring\"]}, in a .jsonl file";
-const AS_LINES: &str = "write only the templates, one a line, or those that are meant so as a JSON list in \
-                        a .json file";
+const AS_LINES: &str = "write only the templates, one a line, or if these are the templates, a JSON list \
+                        in a .json file";
 const AS_TEMPLATES: &str = "write one template a line, such as: a photo of a {}.";
 
 fn other(path: &Path, seems: impl Into<String>, advice: &'static str) -> PromptsError {
@@ -68,7 +68,7 @@ pub(super) fn refuse_nul(file: Option<&Path>, text: &str) -> Result<(), PromptsE
     if !text.contains('\0') {
         return Ok(());
     }
-    let seems = "text with a character of value zero, which names and prompts do not have";
+    let seems = "text with a NUL character, which names and prompts must not contain";
     let advice = "take it out";
     Err(match file {
         Some(path) => other(path, seems, advice),
@@ -95,13 +95,13 @@ pub(super) fn templates(path: &Path, text: &str) -> Result<Option<Vec<String>>, 
                     _ => None,
                 });
                 let list = texts.collect::<Option<Vec<_>>>();
-                let seems = "a JSON list of other things than templates";
+                let seems = "a JSON list whose entries are not all templates";
                 list.map(Some)
                     .ok_or_else(|| other(path, seems, AS_TEMPLATES))
             }
             Ok(_) => Err(other(
                 path,
-                "a JSON file that is no list",
+                "a JSON file that is not a list",
                 "give a JSON list of templates, [\"a photo of a {}.\", ...], or one template a line",
             )),
             Err(_) => Err(other(
@@ -250,8 +250,8 @@ pub(super) fn comments(path: &Path, text: &str) -> Option<String> {
         "lines were"
     };
     Some(format!(
-        "{}: {} {lines} taken as comments because of the # they begin with, such as {first:?}; to \
-         mean the text, write a JSON list, [{first:?}, ...], in a .json file",
+        "{}: {} {lines} taken as comments because of the leading #, such as {first:?}; for literal \
+         text write a JSON list, [{first:?}, ...], in a .json file",
         path.display(),
         tags.len()
     ))

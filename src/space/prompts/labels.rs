@@ -153,7 +153,7 @@ impl Labels {
                 return Err(PromptsError::OtherForm {
                     path: path.to_owned(),
                     seems: format!("a file of templates, because of {names:?}"),
-                    advice: "give it as templates, and here one label a line",
+                    advice: "pass it as templates, and here give one label a line",
                 });
             }
             let texts = rest.names.iter().chain(&rest.prompts).chain([&names]);
@@ -251,8 +251,8 @@ fn of_other_case(labels: &[String]) -> Option<String> {
         let first = *first_of.entry(label.to_lowercase()).or_insert(label);
         (first != label).then(|| {
             format!(
-                "the labels {first:?} and {label:?} differ in case only, which many text encoders do \
-                 not tell apart; name them apart"
+                "the labels {first:?} and {label:?} differ only in case, which many text encoders \
+                 ignore; give them distinct names"
             )
         })
     })

@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for Entries {
                 let mut entries = Vec::new();
                 while let Some((key, found)) = map.next_entry::<String, CheckedValue>()? {
                     if let Some(inner) = found.twice {
-                        let said = format!("the key {inner:?} under {key:?} is there twice");
+                        let said = format!("the key {inner:?} under {key:?} occurs twice");
                         return Err(serde::de::Error::custom(said));
                     }
                     entries.push((key, found.value));
@@ -90,7 +90,7 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
         let names = names.filter(|names| !names.is_empty()).ok_or_else(|| {
             wrong(
                 path,
-                "expected a list of labels as texts, such as [\"cat\", \"dog\"]",
+                "expected a list of labels as strings, such as [\"cat\", \"dog\"]",
             )
         })?;
         return Ok(Document::Names(names));
@@ -101,7 +101,7 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
             let map: Vec<_> = map.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
             return numbered(&map)
                 .map(Document::Names)
-                .ok_or_else(|| wrong(path, &format!("expected names with numbers under {key:?}")));
+                .ok_or_else(|| wrong(path, &format!("expected numbered class names under {key:?}")));
         }
     }
     if let Some(names) = numbered(&entries) {
@@ -147,7 +147,7 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
         value => is_code(value),
     };
     if !entries.is_empty() && entries.iter().all(|(_, value)| are_codes(value)) {
-        let what = "the values are numbers in quotation marks or WordNet ids, which are no prompts; \
+        let what = "the values are quoted numbers or WordNet ids instead of prompts; \
                     expected numbers, such as {\"cat\": 0, \"dog\": 1}, or a list of the names";
         return Err(wrong(path, what));
     }
@@ -176,12 +176,12 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
     let fields = ["label", "names", "prompts"];
     let is_field = |(key, _): &(String, Value)| fields.contains(&key.as_str());
     if entries.len() > 1 && entries.iter().all(is_field) {
-        let what = "this seems to be one row of labels in JSON lines; expected one such row a line in a \
+        let what = "this seems to be one row of a JSON Lines label file; expected one such row a line in a \
                     .jsonl file";
         return Err(wrong(path, what));
     }
     if !entries.is_empty() && entries.iter().all(|(key, _)| is_wordnet(key)) {
-        let what = "the keys are WordNet ids, which are no names; expected a list of the names, such \
+        let what = "the keys are WordNet ids instead of names; expected a list of the names, such \
                     as [\"tench\", \"goldfish\"]";
         return Err(wrong(path, what));
     }
@@ -220,19 +220,19 @@ fn numbering_fault(entries: &[(String, Value)]) -> String {
         let number: i64 = key.parse().expect("the keys are whole numbers");
         if number < 0 {
             return format!(
-                "the number {key} is below zero, and the first class has 0; leave it out, or write a \
+                "the number {key} is negative, and classes are numbered from 0; remove it, or write a \
                  list of the names, [\"cat\", \"dog\"]"
             );
         }
         if !seen.insert(number) {
-            return format!("the number {number} is there twice; give each class its own");
+            return format!("the number {number} occurs twice; give each class its own");
         }
         if !value.is_string() {
             let found = json_type(value);
-            return format!("under {key:?} a name is expected, found {found}");
+            return format!("expected a name under {key:?}, found {found}");
         }
     }
-    "not each has a name".to_owned()
+    "not every class has a name".to_owned()
 }
 
 /// `{"label": ..., "names": [...], "prompts": [...]}` a line.

@@ -80,14 +80,14 @@ pub(super) fn names<S: AsRef<str>>(labels: &[S]) -> Option<(&'static str, &'stat
     };
     if labels.iter().all(|label| unnamed(label.as_ref())) {
         return Some((
-            "the numbers of classes that have no names, as a model without them has",
-            "write what each class is called, one a line",
+            "class numbers, as in a model without class names",
+            "write the name of each class, one a line",
         ));
     }
     let mut labels = labels.iter().map(AsRef::as_ref);
     labels.all(is_wordnet).then_some((
-        "a list of WordNet ids, which are no names",
-        "write what each class is called, one a line",
+        "a list of WordNet ids instead of names",
+        "write the name of each class, one a line",
     ))
 }
 
@@ -123,7 +123,7 @@ pub(super) fn list(list: &str) -> Option<(&'static str, &'static str)> {
     } else if text.split(',').any(has_placeholder) {
         Some((
             "templates",
-            "give them as templates, in a file, and here the labels alone",
+            "pass them as templates, in a file, and here the labels alone",
         ))
     } else if !text.contains(',') && is_label_file(text) {
         Some((
@@ -139,13 +139,13 @@ pub(super) fn list(list: &str) -> Option<(&'static str, &'static str)> {
         };
         let shape = shape_of(&entries).map(|shape| (shape.seems(), ALONE));
         shape.or_else(|| {
-            let called = "give what each class is called, separated by commas";
+            let called = "give the name of each class, separated by commas";
             names(&entries).map(|(seems, _)| (seems, called))
         })
     }
 }
 
-const ALONE: &str = "give the names alone, separated by commas; names that are meant so go into a JSON \
+const ALONE: &str = "give the names alone, separated by commas; if these are the names, write a JSON \
                      list in a .json file of labels";
 
 /// Whether a list is the name of a file: by its ending, or because there is a file at that path.
@@ -209,8 +209,8 @@ pub(crate) fn numbers<S: AsRef<str>>(labels: &[S]) -> Option<String> {
     let all = labels.iter().all(|label| is_number(label.as_ref()));
     let first = labels.first().filter(|_| all)?.as_ref();
     Some(format!(
-        "all labels are numbers, such as {first:?}, and are asked for as numbers seen in a picture; to \
-         ask for classes that have numbers, give their names"
+        "all labels are numbers, such as {first:?}, and are used as numbers seen in an image; if they \
+         stand for classes, give the class names"
     ))
 }
 
@@ -219,8 +219,8 @@ pub(super) fn numbered(labels: &[String]) -> Option<String> {
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     let first = labels.first().filter(|_| begin_with_numbers(&labels))?;
     Some(format!(
-        "all labels begin with a number, such as {first:?}, which is asked for as part of the name; take \
-         the numbers out if they only count the labels"
+        "all labels begin with a number, such as {first:?}, which is used as part of the name; remove \
+         the numbers if they only count the labels"
     ))
 }
 

@@ -7,7 +7,7 @@ use crate::space::params::ParamsError;
 #[non_exhaustive]
 pub enum RecipeError {
     /// No space has this name.
-    #[error("{name:?} is not a space; there are {known}, and any of them joined by +")]
+    #[error("{name:?} is not a space; give one of {known}, or several joined by +")]
     Unknown {
         /// The name.
         name: String,
@@ -25,7 +25,7 @@ pub enum RecipeError {
     Scales,
     /// A cohort that no deviation can be taken of.
     #[error(
-        "the best {top} of a cohort of {cohort} cannot be taken; give at least 2 and at most the cohort"
+        "expected the best 2 to {cohort} scores of a cohort of {cohort}, found {top}; give a number in that range"
     )]
     Cohort {
         /// How many scores were to count.

@@ -25,7 +25,7 @@ fn calibrated(calibration: &Calibration, of: &str) -> String {
         Hubness::SNorm => format!("calibrated on {of}, best {top}"),
         Hubness::Csls => format!("CSLS on {of}, best {top}"),
         Hubness::Nnn { alpha } => format!("NNN on {of}, best {top}, alpha {alpha}"),
-        Hubness::None => format!("one scale from {of}, hubs left as they are"),
+        Hubness::None => format!("one scale from {of}, no hubness correction"),
     }
 }
 
@@ -49,7 +49,7 @@ impl Recipe {
             let pairs = if anchors == 1 { "pair" } else { "pairs" };
             format!(
                 "with {anchors} {pairs}, fewer than {FEW}, the space is plain relative rows (asif); from \
-                 {FEW} pairs on it is all of what is written"
+                 {FEW} pairs on the whole recipe is used"
             )
         })
     }

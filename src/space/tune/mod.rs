@@ -98,16 +98,16 @@ pub struct Tuned {
 #[non_exhaustive]
 pub enum NotAsked {
     /// No pairs could be held out.
-    #[serde(rename = "too few pairs that differ to hold any out; add some")]
+    #[serde(rename = "too few distinct pairs to hold any out; add pairs")]
     FewPairs,
     /// No groups of texts could be held out, and no labelled images were given.
     #[serde(
-        rename = "too few pairs, or too much alike, to hold out whole groups of texts; more pairs do, or \
-                  labelled images to be judged by"
+        rename = "too few distinct pairs to hold out whole groups of texts; add pairs, or give labelled \
+                  images for validation"
     )]
     FewGroups,
     /// No labelled images could be held out.
-    #[serde(rename = "too few labelled images are left for the estimate; add some")]
+    #[serde(rename = "too few labelled images are left for the estimate; add images")]
     FewImages,
 }
 
@@ -181,9 +181,9 @@ pub fn tune(
     if distinct.len() < folds::FEW {
         progress.end();
         outcome.reason = format!(
-            "{} pairs that differ are too few to measure on (at least {}): the present recipe stays",
-            distinct.len(),
-            folds::FEW
+            "expected at least {} distinct pairs to measure on, found {}: the present recipe stays",
+            folds::FEW,
+            distinct.len()
         );
         return Ok(outcome);
     }
@@ -214,7 +214,7 @@ pub fn tune(
     outcome.trials = found.trials;
     let is_change = found.recipe != *recipe || weighed.is_some();
     if !is_change {
-        outcome.reason = "nothing that was tried is better beyond noise".to_owned();
+        outcome.reason = "no trial was significantly better".to_owned();
     }
     progress.begin("estimate", Some(2));
     let present = tried.outer(vectors, members).marks(recipe, cancel)?;
@@ -234,9 +234,9 @@ pub fn tune(
         let reason = if estimate.interval[0] > 0.0 {
             outcome.recommended = found.recipe;
             outcome.members = weighed;
-            "better beyond noise on the inner folds, and on the outer one"
+            "significantly better on the inner folds and on the outer fold"
         } else {
-            "what was better on the inner folds is within noise on the outer one: the present recipe stays"
+            "significantly better on the inner folds but not on the outer fold: the present recipe stays"
         };
         outcome.reason = reason.to_owned();
     }
