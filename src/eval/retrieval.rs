@@ -32,20 +32,20 @@ pub struct Recalls {
 /// Recall in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TwoWays {
-    /// An image is given, its text is looked for.
+    /// Images as queries for their texts.
     pub image_to_text: Recalls,
-    /// A text is given, its image is looked for.
+    /// Texts as queries for their images.
     pub text_to_image: Recalls,
 }
 
-/// What [`retrieval`] measures.
+/// The result of [`retrieval`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetrievalMetrics {
     /// Images measured.
     pub images: usize,
     /// Captions of all images.
     pub captions: usize,
-    /// Any caption of an image will do; every caption is a query.
+    /// Any caption of an image counts as right; every caption is a query.
     pub all_captions: TwoWays,
     /// As if each image had its first caption only.
     pub first_caption: TwoWays,
@@ -128,8 +128,7 @@ fn texts_before(scores: ArrayView2<'_, f32>, owners: &[usize], captions: &[usize
     scores.axis_iter(Axis(0)).enumerate().map(rank).collect()
 }
 
-/// For each caption, how many images come before its own. Goes through the matrix row by row, as it
-/// lies in memory.
+/// For each caption, how many images come before its own. Reads the matrix row by row, in memory order.
 fn images_before(scores: ArrayView2<'_, f32>, owners: &[usize], captions: &[usize]) -> Vec<usize> {
     let own: Vec<_> = captions.iter().map(|&c| scores[[owners[c], c]]).collect();
     let mut ranks = vec![0; captions.len()];

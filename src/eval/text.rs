@@ -145,7 +145,7 @@ fn foot(
         .try_for_each(|(name, text)| writeln!(f, "  {name}: {}", line(text)))
 }
 
-/// A recipe by its name, or else as one line.
+/// A recipe by its name if it has one, else as one line.
 fn space_of(value: &Value) -> String {
     serde_json::from_value(value.clone()).map_or_else(
         |_| value.to_string(),

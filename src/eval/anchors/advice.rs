@@ -1,4 +1,4 @@
-//! What a diagnosis means, a sentence each.
+//! Advice for each finding of a diagnosis.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use serde::Serialize;
 use super::diagnosis::Diagnosis;
 use crate::eval::text::plural;
 
-/// What was looked at, in a word or two where it is written.
+/// The topic of a finding, as text in one or two words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum AdviceTopic {
-    /// Whether both sides agree on what is near what.
+    /// Whether images and texts agree on which pairs are near each other.
     #[serde(rename = "mutual neighbours")]
     Neighbours,
     /// How alike the sides are over large distances.
     #[serde(rename = "CKA")]
     Cka,
-    /// What the pairs speak of.
+    /// Groups of pairs by content.
     #[serde(rename = "clusters")]
     Clusters,
-    /// Pairs that are near to very many others.
+    /// Pairs that are nearest neighbours of very many others.
     #[serde(rename = "hubness")]
     Hubness,
-    /// What is there several times.
+    /// Duplicate images, captions and pairs.
     #[serde(rename = "duplicates")]
     Duplicates,
     /// How long the captions are.
@@ -43,20 +43,20 @@ impl fmt::Display for AdviceTopic {
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Advice {
-    /// What was looked at.
+    /// The topic.
     pub about: AdviceTopic,
-    /// What was found, in words.
+    /// What was measured, as text.
     pub found: String,
     /// What it means, and what to do about it.
     pub advice: &'static str,
-    /// Whether something should be done.
+    /// Whether the finding is good; if not, something should be done.
     pub good: bool,
 }
 
-/// The sentences for a diagnosis, in the order of its fields.
+/// The findings of a diagnosis with advice, in the order of its fields.
 ///
-/// The limits are round numbers between sets that are known to work (photos with human captions)
-/// and the same pairs shuffled; none of them is a theorem.
+/// The thresholds are round numbers between anchor sets that are known to work (photos with human captions)
+/// and the same pairs shuffled. They are heuristics.
 pub fn advice(found: &Diagnosis) -> Vec<Advice> {
     vec![
         neighbours(found),
@@ -69,7 +69,7 @@ pub fn advice(found: &Diagnosis) -> Vec<Advice> {
     ]
 }
 
-/// Of fewer pairs than this the 10 nearest are too large a part to tell hubs from others.
+/// With fewer pairs than this the 10 nearest are too large a share of them to tell hubs apart.
 const FEW_FOR_HUBS: usize = 100;
 
 fn percent(share: f64) -> f64 {

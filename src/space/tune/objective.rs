@@ -24,7 +24,7 @@ pub enum Question {
 pub struct Answer {
     /// The reciprocal of the right answer's rank.
     pub rank: f64,
-    /// 1 if the right answer is at rank 1, else 0; ties share it.
+    /// 1 if the right answer alone is at rank 1, else 0.
     pub first: f64,
     /// The unit: answers of one unit, such as the images of a class, are not independent.
     pub unit: u32,
