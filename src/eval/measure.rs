@@ -127,7 +127,7 @@ pub fn measure_zeroshot(
 /// Image-text retrieval on a captioned data set, both ways.
 ///
 /// # Errors
-/// A [`MeasureError`]; an image that cannot be used is not an error.
+/// A [`MeasureError`]; an image or a caption that cannot be used is not an error.
 pub fn measure_retrieval(
     subject: Subject<'_>,
     dataset: &Dataset,

@@ -243,7 +243,7 @@ pub struct RetrievalDetails {
     pub images: usize,
     /// Captions of all images.
     pub captions: usize,
-    /// Any caption of an image will do, every caption is a query; with 95 % intervals.
+    /// Any caption of an image counts as right, every caption is a query; with 95 % intervals.
     pub all_captions: TwoWays,
     /// As if each image had its first caption only; with 95 % intervals.
     pub first_caption: TwoWays,
@@ -260,7 +260,7 @@ pub struct RetrievalDetails {
 }
 
 impl RetrievalReport {
-    /// Puts names to what was measured.
+    /// Builds the report.
     pub fn new(about: About, dataset: &Dataset, metrics: &RetrievalMetrics) -> Self {
         let TwoWays {
             image_to_text,

@@ -42,7 +42,7 @@ impl Display for ZeroshotReport {
         )?;
         if asif.unscored > 0 {
             let images = plural(asif.unscored, "image", "images");
-            writeln!(f, "  {images} have no score and count as mistakes")?;
+            writeln!(f, "  {images} without a score, counted as errors")?;
         }
         if !asif.confusions.is_empty() {
             let rows = asif.confusions.iter().map(|one| {

@@ -52,7 +52,7 @@ pub struct Confusion {
 /// Measures `scores` (`[images, classes]`, higher is better) against the class of each image.
 ///
 /// # Errors
-/// [`MetricsError`]: an empty matrix, labels of another length, or a label that is no column.
+/// [`MetricsError`]: an empty matrix, labels of another length, or a label past the last column.
 pub fn zeroshot(
     scores: ArrayView2<'_, f32>,
     labels: &[usize],

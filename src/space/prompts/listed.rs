@@ -12,7 +12,7 @@ use super::entries::is_wordnet;
 use super::error::{PromptsError, place};
 use crate::pairs::{CheckedValue, json_message, type_name as json_type};
 
-/// An object in the order of the file, its keys as often as they are there.
+/// The entries of a JSON object in the order of the file, duplicate keys included.
 struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {
@@ -51,18 +51,18 @@ struct LabelLine {
     prompts: Vec<String>,
 }
 
-/// What a label has besides the name that it is shown under.
+/// The alternative names and own prompts of a label.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct More {
-    /// Further names, in other languages say; templates take them too.
+    /// Alternative names, for example in other languages; templates are applied to them too.
     pub names: Vec<String>,
-    /// Whole prompts, which no template touches.
+    /// Complete prompts, to which no template is applied.
     pub prompts: Vec<String>,
 }
 
-/// What a JSON document of labels holds.
+/// The contents of a JSON document of labels.
 pub(super) enum Document {
-    /// Names alone, taken as they are.
+    /// Names only, taken literally.
     Names(Vec<String>),
     /// Labels with prompts of their own.
     Entries(Listed),
@@ -135,8 +135,8 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
     Ok(Document::Entries(listed))
 }
 
-/// Refuses objects whose keys are not labels: one that holds a list of labels under a key that says
-/// so, and codes of classes, as keys or as values.
+/// Rejects objects whose keys are not labels: those with a list of labels under a key such as `labels`, and
+/// those with class codes as keys or as values.
 fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), PromptsError> {
     let is_code = |value: &Value| {
         let text = value.as_str().map(str::trim);
@@ -160,7 +160,7 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
         "categories",
         "candidate_labels",
     ];
-    // A single label cannot be told from anything, so one key is no label either.
+    // A single key with a list is more likely a holder than a label: one label alone cannot be classified.
     let is_alone = entries.len() == 1;
     let holds = |(key, value): &&(String, Value)| {
         let is_holder = is_alone || holders.contains(&key.to_ascii_lowercase().as_str());
@@ -199,13 +199,13 @@ fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
             }
             _ => None,
         },
-        // Numbers on both sides name nothing.
+        // A number on both sides has no name.
         (Err(_), Value::Number(number)) => Some((number.as_u64()?, key.clone())),
         _ => None,
     };
     let mut classes: Vec<_> = entries.iter().map(one).collect::<Option<_>>()?;
     classes.sort_by_key(|(number, _)| *number);
-    // One number that is not the first is hardly all of a model's classes.
+    // A single class whose number is not 0 is unlikely to be the class list of a model.
     if classes.len() == 1 && classes[0].0 != 0 {
         return None;
     }
@@ -250,7 +250,7 @@ pub(super) fn lines(path: &Path, text: &str) -> Result<Listed, PromptsError> {
                     what: format!("expected an object with \"label\", found {found}"),
                 });
             }
-            // From the text again: a `Value` would keep the last of two values with one key.
+            // Parsed from the text again, because a `Value` keeps only the last value of a duplicate key.
             let line: LabelLine =
                 serde_json::from_str(line).map_err(|error| fault(path, index, &error))?;
             let prompts = trimmed(line.prompts);
@@ -272,7 +272,7 @@ fn trimmed(prompts: Vec<String>) -> Vec<String> {
     prompts.map(str::to_owned).collect()
 }
 
-/// `before` lines stand above what the JSON parser was given.
+/// `before`: the number of lines before the text that was parsed.
 fn fault(path: &Path, before: usize, error: &serde_json::Error) -> PromptsError {
     let said = json_message(error);
     let what = said.split(" at ").next().unwrap_or_default();
