@@ -1,7 +1,8 @@
 //! Vectors in a file, searched in place.
 //!
-//! The crate stores `[n, dim]` f32 vectors in one immutable, memory-mapped file and finds the `k` rows with the
-//! largest dot product with a query, for a `k` in the hundreds. It knows nothing of images or text.
+//! The crate stores `[n, dim]` f32 vectors in one immutable, memory-mapped file and finds the `k` rows
+//! with the largest dot product with a query, for a `k` in the hundreds. It knows nothing of images or
+//! text.
 //!
 //! | module | what it is |
 //! |---|---|

@@ -107,8 +107,8 @@ impl LabelHead {
     }
 
     /// Builds the head from prompt vectors: `vectors` is `[prompts, dim]`, the unit vectors of all
-    /// [`Labels::prompts`], label after label. They depend on the text encoder only, so they can be reused for
-    /// another generation.
+    /// [`Labels::prompts`], label after label. They depend on the text encoder only, so they can be
+    /// reused for another generation.
     ///
     /// # Errors
     /// When their number is wrong, or they are not finite.

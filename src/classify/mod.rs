@@ -163,8 +163,8 @@ impl<'a> Classifier<'a> {
         self.head.ranked(answer, top)
     }
 
-    /// Explains an image's similarity to a label by anchors: for its best prompt, or the mean over its prompts,
-    /// in the same way as the label's score.
+    /// Explains an image's similarity to a label by anchors: for its best prompt, or the mean over its
+    /// prompts, in the same way as the label's score.
     ///
     /// # Errors
     /// When `class` is not the index of a label, and as [`Searcher::explain`].

@@ -123,9 +123,9 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
     }
 }
 
-/// A note on classes whose names, from their folders or from `meta.json`, do not look like names. It is not an
-/// error: there are data sets of digits, the user has often not chosen the folders, and JSON is taken
-/// literally, as in label files.
+/// A note on classes whose names, from their folders or from `meta.json`, do not look like names. It is
+/// not an error: there are data sets of digits, the user has often not chosen the folders, and JSON is
+/// taken literally, as in label files.
 pub(super) fn unnamed_note(classes: &[Class]) -> Option<String> {
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
     let first = names.first()?;

@@ -82,9 +82,10 @@ const REPLICATES: usize = 2000;
 /// An arbitrary constant, so that the same data always have the same interval.
 const SEED: u64 = 0x5EED_A51F;
 
-/// The mean over classes with images of the share of right answers (mean per-class recall), with the percentile
-/// interval of a bootstrap over the images (B. Efron, Ann. Statist. 7, 1979): each replicate draws as many
-/// images as there are, with replacement, and skips classes that it did not draw. The seed is fixed.
+/// The mean over classes with images of the share of right answers (mean per-class recall), with the
+/// percentile interval of a bootstrap over the images (B. Efron, Ann. Statist. 7, 1979): each replicate
+/// draws as many images as there are, with replacement, and skips classes that it did not draw. The
+/// seed is fixed.
 ///
 /// `answers` holds, for each image, its class (below `classes`) and whether the answer was right.
 /// If all answers are equal, the interval has no width: the bootstrap cannot estimate one.

@@ -1,7 +1,7 @@
 //! Plots accuracy against the number of anchors as SVG, without scripts or fonts.
 //!
-//! The axis of anchors is logarithmic; each data set is a line with its interval as a band and its name at the
-//! end of the line, so that no legend is needed.
+//! The axis of anchors is logarithmic; each data set is a line with its interval as a band and its name
+//! at the end of the line, so that no legend is needed.
 
 use std::fmt::{Result, Write as _};
 

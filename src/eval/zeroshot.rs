@@ -113,8 +113,8 @@ pub fn zeroshot(
     })
 }
 
-/// How many entries of `row` come before entry `truth`: those that are higher, or equal with a lower index. NaN
-/// comes last.
+/// How many entries of `row` come before entry `truth`: those that are higher, or equal with a lower
+/// index. NaN comes last.
 pub(super) fn rank_of(row: ArrayView1<'_, f32>, truth: usize) -> usize {
     let own = row[truth];
     if own.is_nan() {

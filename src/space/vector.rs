@@ -133,8 +133,8 @@ impl VectorSum {
     }
 }
 
-/// `x` in units of 2^-64, rounded towards zero: `(x * 2^64) as i128`, computed from the bits of `x` in a fifth
-/// of the time. Large, infinite and NaN values saturate as that conversion does.
+/// `x` in units of 2^-64, rounded towards zero: `(x * 2^64) as i128`, computed from the bits of `x` in
+/// a fifth of the time. Large, infinite and NaN values saturate as that conversion does.
 fn units(x: f32) -> i128 {
     let bits = x.to_bits();
     let exponent = (bits >> 23 & 0xFF) as i32;

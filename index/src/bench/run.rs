@@ -54,8 +54,8 @@ pub struct BenchReport {
     /// Resident memory of the process after the searches, mapped pages of the files included; 0 if the system
     /// does not report it.
     pub rss_bytes: u64,
-    /// The part of these that is not page cache. It includes memory that building left with the allocator, and
-    /// the exact answers; `examples/memory.rs` measures a process that only searches.
+    /// The part of these that is not page cache. It includes memory that building left with the
+    /// allocator, and the exact answers; `examples/memory.rs` measures a process that only searches.
     pub rss_anon_bytes: u64,
     /// The reason for this index, if the planner chose it.
     pub plan: Option<String>,

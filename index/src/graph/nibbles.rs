@@ -1,7 +1,7 @@
 //! 4-bit codes, which a walk through the graph reads.
 //!
-//! Half the bytes of int8 codes are half the cache lines for a visited node. By themselves they find 96 in 100
-//! of the best 800; a quarter more candidates, rescored, contain 999 in 1000.
+//! Half the bytes of int8 codes are half the cache lines for a visited node. By themselves they find 96
+//! in 100 of the best 800; a quarter more candidates, rescored, contain 999 in 1000.
 
 use crate::simd::CODE_ALIGN;
 

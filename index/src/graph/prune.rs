@@ -25,12 +25,12 @@ pub(super) struct Room {
 pub(super) struct Rule {
     /// The most links of a row.
     pub most: usize,
-    /// `b` is dropped because of `a` if `slack` times their distance is below the distance of `b` to the row; 1
-    /// is the plain heuristic, larger values keep more links.
+    /// `b` is dropped because of `a` if `slack` times their distance is below the distance of `b` to
+    /// the row; 1 is the plain heuristic, larger values keep more links.
     pub slack: f32,
-    /// Distances (1 minus the cosine) that differ by no more than this count as equal: of near-duplicates one is
-    /// linked, and the other slots stay free for other rows. Otherwise a node with as many duplicates as
-    /// slots would be linked to nothing else.
+    /// Distances (1 minus the cosine) that differ by no more than this count as equal: of
+    /// near-duplicates one is linked, and the other slots stay free for other rows. Otherwise a node
+    /// with as many duplicates as slots would be linked to nothing else.
     pub same: f32,
     /// If fewer links were chosen, they are filled up to this number with the nearest dropped ones.
     pub fill: usize,
@@ -90,8 +90,8 @@ pub(super) fn choose(
     }
 }
 
-/// The links of all rows `[rows.len(), width]`: chosen from the nearest neighbours, extended by reverse links,
-/// and chosen again where that makes too many.
+/// The links of all rows `[rows.len(), width]`: chosen from the nearest neighbours, extended by reverse
+/// links, and chosen again where that makes too many.
 ///
 /// At most `rule.most` links are set in each row; the rest is [`NIL`]. Rows are processed in `order`, a
 /// permutation that places near ones close together, so that their codes are in the cache. The result does

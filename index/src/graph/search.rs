@@ -15,7 +15,8 @@ use crate::vectors::quantize::QueryCodes;
 /// Nodes expanded together, so that the memory latencies of their neighbours overlap. With a beam of hundreds
 /// the order within such a group does not matter.
 const TOGETHER: usize = 4;
-/// A filter that passes fewer than one in this many leaves too few nodes to walk over; the scan is used instead.
+/// A filter that passes fewer than one in this many leaves too few nodes to walk over; the scan is used
+/// instead.
 const SPARSE: usize = 16;
 
 /// Searches a vector set through its graph.
@@ -40,9 +41,9 @@ impl<'a> Hnsw<'a> {
 
     /// Sets the beam to `ef` nodes; the default is `k`.
     ///
-    /// The walk uses 4-bit codes, whose order is inexact near the end of the beam, so it keeps a quarter more
-    /// than `ef`, and never fewer than `k`, all of which are rescored. So an `ef` somewhat below `k` is useful
-    /// too.
+    /// The walk uses 4-bit codes, whose order is inexact near the end of the beam, so it keeps a
+    /// quarter more than `ef`, and never fewer than `k`, all of which are rescored. So an `ef` somewhat
+    /// below `k` is useful too.
     pub fn ef(mut self, ef: usize) -> Self {
         self.ef = Some(ef);
         self

@@ -32,8 +32,8 @@ pub struct GraphSummary {
 
 /// Builds a graph over `set` and writes it to `path`.
 ///
-/// The file is published atomically. It contains the fingerprint of the vector set and can be opened with that
-/// one only.
+/// The file is published atomically. It contains the fingerprint of the vector set and can be opened
+/// with that one only.
 ///
 /// # Errors
 /// As the builder; [`Error::Io`] when writing fails; [`Error::Argument`] when the builder's result is not a

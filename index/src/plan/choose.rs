@@ -103,9 +103,9 @@ pub struct Plan {
     pub tried: Vec<Tried>,
 }
 
-/// Tries the scans (of sketches too if the set has them) and the graph, if there is one, with queries near some
-/// of the set's own vectors, and picks the fastest that reaches the wanted recall. Takes at most about a second
-/// on a set of a million vectors.
+/// Tries the scans (of sketches too if the set has them) and the graph, if there is one, with queries
+/// near some of the set's own vectors, and picks the fastest that reaches the wanted recall. Takes at
+/// most about a second on a set of a million vectors.
 ///
 /// # Errors
 /// [`Error::Argument`] for a recall that is not above 0 and at most 1.
@@ -146,8 +146,9 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
     let flat = attempt(Choice::Flat, &Flat::new(set))?;
     let mut tried = vec![flat];
     let enough = enough(wanted.recall);
-    // Wider searches of one kind only get slower, so the first that reaches the recall is the best of its kind,
-    // and one that is slower than the scan ends the trials of its kind. Each kind has its share of the time.
+    // Wider searches of one kind only get slower, so the first that reaches the recall is the best of
+    // its kind, and one that is slower than the scan ends the trials of its kind. Each kind has its
+    // share of the time.
     let share = BUDGET / (u32::from(set.sketches().is_some()) + u32::from(graph.is_some())).max(1);
     if let Ok(sketch) = Sketch::new(set) {
         for times in CANDIDATES {
@@ -327,11 +328,7 @@ fn explain(
         } else {
             ""
         },
-        if graph.is_none() {
-            ", no graph"
-        } else {
-            ""
-        },
+        if graph.is_none() { ", no graph" } else { "" },
         name(choice)
     )
 }

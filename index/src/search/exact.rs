@@ -1,8 +1,8 @@
 //! The exact scan: every vector in f32.
 //!
-//! A block of vectors that fits the second-level cache is multiplied with all queries of a group
-//! before the next block is read, so a batch reads the vectors once a group. Dot products have the same bits in
-//! any grouping (see [`simd`](crate::simd)), and so have the scores.
+//! A block of vectors that fits the second-level cache is multiplied with all queries of a group before
+//! the next block is read, so a batch reads the vectors once a group. Dot products have the same bits
+//! in any grouping (see [`simd`](crate::simd)), and so have the scores.
 
 use rayon::prelude::*;
 
@@ -36,8 +36,8 @@ impl VectorSet {
         scan_one(self, query, k)
     }
 
-    /// As [`search`](Self::search) for many queries, on the current rayon pool: the same answers to the bit, but
-    /// the vectors are read once for many queries.
+    /// As [`search`](Self::search) for many queries, on the current rayon pool: the same answers to the
+    /// bit, but the vectors are read once for many queries.
     ///
     /// # Errors
     /// As [`search`](Self::search), for the first query that does not fit.
@@ -127,8 +127,8 @@ pub(super) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &m
 /// Offers to each query the f32 scores of its ids, which are all below the set's length and allowed, on the
 /// current rayon pool. A row needed by several queries is read once.
 ///
-/// A product has the same bits whichever of its two vectors is passed as the query, so here a row is the query
-/// and the queries are the rows.
+/// A product has the same bits whichever of its two vectors is passed as the query, so here a row is
+/// the query and the queries are the rows.
 pub(super) fn score_wanted(
     set: &VectorSet,
     queries: &[Query<'_>],

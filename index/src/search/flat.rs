@@ -1,8 +1,8 @@
 //! The scan of int8 codes, whose best candidates are rescored in f32.
 //!
-//! A scan is bound by memory bandwidth, and codes are a quarter of the bytes. Their order differs from the exact
-//! one only near the end of the best `k`: with a tenth of `k` more candidates rescored in f32, less than one
-//! answer in a thousand is lost at `k = 800`.
+//! A scan is bound by memory bandwidth, and codes are a quarter of the bytes. Their order differs from
+//! the exact one only near the end of the best `k`: with a tenth of `k` more candidates rescored in
+//! f32, less than one answer in a thousand is lost at `k = 800`.
 
 use rayon::prelude::*;
 
@@ -16,8 +16,8 @@ use crate::vectors::VectorSet;
 
 /// The most queries in a group: their codes and top-k lists should stay in the cache.
 const GROUP: usize = 64;
-/// Rows of a block for a single query: few enough that the products stay in the first-level cache, many enough
-/// that the overhead of a block is negligible.
+/// Rows of a block for a single query: few enough that the products stay in the first-level cache, many
+/// enough that the overhead of a block is negligible.
 const ALONE: usize = 256;
 /// For a filter that passes fewer than one in this many, the allowed rows are read one by one, in f32.
 const SPARSE: usize = 16;

@@ -17,12 +17,13 @@ use super::top_k::TopK;
 use crate::simd::{Kernels, TILE};
 use crate::vectors::VectorSet;
 
-/// Bytes of a block of codes. A block, the next block, which is being prefetched, and four queries should fit in
-/// the first-level cache.
+/// Bytes of a block of codes. A block, the next block, which is being prefetched, and four queries
+/// should fit in the first-level cache.
 const BLOCK: usize = 10 << 10;
 /// Rows whose products are collected before they are scored.
 const CHUNK: usize = 256;
-/// Fewer queries than this do not form a tile: one by one they are already limited by memory or cache bandwidth.
+/// Fewer queries than this do not form a tile: one by one they are already limited by memory or cache
+/// bandwidth.
 const FEW: usize = 2;
 /// The number of products from which a second thread pays. A single query is bound by memory bandwidth, which
 /// a second thread does not increase.
@@ -63,7 +64,8 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The best candidates of each query, collected in the lists that `wanted` makes, on the current rayon pool.
+    /// The best candidates of each query, collected in the lists that `wanted` makes, on the current
+    /// rayon pool.
     pub fn candidates(&self, wanted: impl Fn(&Query<'_>) -> TopK + Sync) -> Vec<TopK> {
         let rows = self.set.len();
         let shares = self.set.codes().len().saturating_mul(self.queries.len()) / SHARE;

@@ -15,8 +15,8 @@
 //! | `select` | the ids of the largest of many estimates |
 //! | `segments` | [`Segments`]: several sets searched as one |
 //!
-//! **The order** of answers is total: higher scores first, equal scores by lower id, NaN last. Every search of
-//! this crate uses it, so answers can be compared.
+//! **The order** of answers is total: higher scores first, equal scores by lower id, NaN last. Every
+//! search of this crate uses it, so answers can be compared.
 
 mod coded;
 mod exact;

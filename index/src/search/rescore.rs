@@ -53,7 +53,8 @@ impl Rescore {
         top.finish()
     }
 
-    /// As [`finish`](Self::finish) for several queries, on the current rayon pool: the same answers to the bit.
+    /// As [`finish`](Self::finish) for several queries, on the current rayon pool: the same answers to
+    /// the bit.
     pub(super) fn finish_all(
         self,
         set: &VectorSet,

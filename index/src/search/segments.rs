@@ -9,8 +9,8 @@ use crate::simd::TILE;
 
 /// Several searches as one: the ids of each follow those of the previous one.
 ///
-/// New vectors are added as one more small segment without rebuilding the others. Scores of different segments
-/// are comparable because every search of this crate returns f32 scores.
+/// New vectors are added as one more small segment without rebuilding the others. Scores of different
+/// segments are comparable because every search of this crate returns f32 scores.
 pub struct Segments<'a> {
     parts: Vec<&'a dyn Search>,
     len: usize,

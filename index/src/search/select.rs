@@ -1,7 +1,8 @@
 //! Selects the ids of the largest of many estimates.
 //!
-//! Neither sorting nor exactness is needed: it searches for a floor that slightly more than the wanted number of
-//! estimates reach. A sample gives the first guesses; each count is one pass over numbers in the cache.
+//! Neither sorting nor exactness is needed: it searches for a floor that slightly more than the wanted
+//! number of estimates reach. A sample gives the first guesses; each count is one pass over numbers in
+//! the cache.
 
 use crate::simd::Kernels;
 
@@ -13,8 +14,8 @@ const SLACK: usize = 16;
 
 /// Appends the indexes of the largest `wanted` estimates and of up to a sixteenth more, ascending.
 ///
-/// NaN is never taken, so there may be fewer. If many estimates equal the floor, those with the lowest indexes
-/// are taken.
+/// NaN is never taken, so there may be fewer. If many estimates equal the floor, those with the lowest
+/// indexes are taken.
 pub(super) fn largest(estimates: &[f32], wanted: usize, ids: &mut Vec<u32>) {
     if wanted == 0 {
         return;

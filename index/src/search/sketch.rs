@@ -59,7 +59,8 @@ impl<'a> Sketch<'a> {
         })
     }
 
-    /// Sets the number of vectors rescored by their int8 codes; never fewer than [`Flat`] would rescore in f32.
+    /// Sets the number of vectors rescored by their int8 codes; never fewer than [`Flat`] would rescore
+    /// in f32.
     pub fn candidates(mut self, candidates: usize) -> Self {
         self.candidates = Some(candidates);
         self

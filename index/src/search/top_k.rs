@@ -5,8 +5,8 @@ use super::Hit;
 /// Keeps the best `k` keys. A key is the rank of the score in the total order, followed by the id's
 /// complement, so that comparing two `u64` compares two answers.
 ///
-/// Keys above the floor are collected; when there are `2 k`, a selection halves them and raises the floor. For
-/// a `k` in the hundreds this is cheaper than a heap.
+/// Keys above the floor are collected; when there are `2 k`, a selection halves them and raises the
+/// floor. For a `k` in the hundreds this is cheaper than a heap.
 #[derive(Debug)]
 pub(crate) struct TopK {
     k: usize,

@@ -68,7 +68,7 @@ pub struct Line {
     pub base: f32,
 }
 
-/// The dot products of one instruction set.
+/// The function table of one instruction set: dot products and scans of sketches.
 #[derive(Clone, Copy)]
 pub struct Kernels {
     pub(super) name: &'static str,
@@ -223,7 +223,7 @@ impl Kernels {
             out.len() * (tables.len() / 32),
             "bits and out do not fit"
         );
-        // Not `all`: without an early end this is a few vector instructions.
+        // Not `all`: without an early exit this compiles to a few vector instructions.
         let bits_used = tables.iter().fold(0, |all, &entry| all | entry);
         assert!(bits_used < 64, "a table's entry is above 63");
         (self.sketches)(tables, bits, out);

@@ -57,8 +57,8 @@ pub(super) fn write_halves(writer: &mut ContainerWriter, meta: &Meta) -> Result<
     )
 }
 
-/// Writes the sketches from the vectors already in the file; returns each row's factor and its product with the
-/// centre.
+/// Writes the sketches from the vectors already in the file; returns each row's factor and its product
+/// with the centre.
 pub(super) fn write_sketches(
     writer: &mut ContainerWriter,
     meta: &Meta,
@@ -88,8 +88,9 @@ pub(super) fn write_sketches(
     Ok((factors, along))
 }
 
-/// Writes a section of `width` values for each started group of `unit` rows, computed from the vectors already
-/// in the file: `derive` gets a block's first row number, its rows and the buffer for their values.
+/// Writes a section of `width` values for each started group of `unit` rows, computed from the vectors
+/// already in the file: `derive` gets a block's first row number, its rows and the buffer for their
+/// values.
 fn write_derived<T: Pod>(
     writer: &mut ContainerWriter,
     meta: &Meta,

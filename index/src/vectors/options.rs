@@ -6,8 +6,8 @@ const SKETCHED_ROWS: u64 = 4096;
 
 /// The centre that is subtracted before vectors are quantized to int8 codes.
 ///
-/// Embeddings of networks that end in a ReLU share a large mean. Without it, the levels of the codes are spent on
-/// the differences between vectors. The f32 vectors are never changed.
+/// Embeddings of networks that end in a ReLU share a large mean. Without it, the levels of the codes
+/// are spent on the differences between vectors. The f32 vectors are never changed.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Center {
@@ -20,8 +20,8 @@ pub enum Center {
     Given(Vec<f32>),
 }
 
-/// Whether a vector set is written with sketches (one bit a number) for [`Sketch`](crate::Sketch). They take a
-/// thirty-second of the vectors' bytes, and four bytes a vector, or eight with a centre.
+/// Whether a vector set is written with sketches (one bit a number) for [`Sketch`](crate::Sketch). They
+/// take a thirty-second of the vectors' bytes, and four bytes a vector, or eight with a centre.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sketched {
     /// If it has at least 4,096 rows.

@@ -32,8 +32,8 @@ pub struct VectorSet {
 
 /// The sketches of all vectors: one bit a number, the sign of its difference from the centre.
 ///
-/// The product of a query with these signs, times the vector's factor, estimates the dot product while reading
-/// a thirty-second of its bytes.
+/// The product of a query with these signs, times the vector's factor, estimates the dot product while
+/// reading a thirty-second of its bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Sketches<'a> {
     /// Bits `[ceil(len / 64), width, 64]` bytes: byte `[b, p, j]` holds columns `8 p` to `8 p + 7`

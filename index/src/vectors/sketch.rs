@@ -1,8 +1,8 @@
 //! Sketches: f32 vectors to one bit a number with one factor a vector, and queries for them.
 //!
-//! With `d = v - c` and its signs `s`, `<q, d>` is estimated as `<q, s> |d|^2 / sum |d_j|`: the
-//! factor makes the estimate of `<d, d>` exact, and that of other vectors unbiased if the quantization error is
-//! spread evenly (Gao and Long, "RaBitQ", SIGMOD 2024, section 3.2, here without its rotation).
+//! With `d = v - c` and its signs `s`, `<q, d>` is estimated as `<q, s> |d|^2 / sum |d_j|`: the factor
+//! makes the estimate of `<d, d>` exact, and that of other vectors unbiased if the quantization error
+//! is spread evenly (Gao and Long, "RaBitQ", SIGMOD 2024, section 3.2, here without its rotation).
 //!
 //! The error grows with the query's norm, so the query's component along the centre is subtracted ([`part`])
 //! and computed exactly: `<c, d>` is stored for each vector. Embeddings of networks that end in a ReLU have
@@ -18,8 +18,8 @@ const ALL_COLUMNS: f32 = 65_535.0;
 /// Sketches up to 64 rows `[n, dim]` of `v - center` into `bits` `[width, 64]`; `factors` and `along`
 /// get each row's factor and its product with the centre.
 ///
-/// `center` is empty for no centre. A row equal to it, or whose factor is not finite, has factor 0: its estimate
-/// is the centre's. Bits past the rows and columns are zero.
+/// `center` is empty for no centre. A row equal to it, or whose factor is not finite, has factor 0: its
+/// estimate is the centre's. Bits past the rows and columns are zero.
 pub fn sketch_rows(
     rows: &[f32],
     dim: usize,

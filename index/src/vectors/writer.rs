@@ -25,9 +25,9 @@ pub struct VectorSetSummary {
 
 /// Writes a vector set, row by row.
 ///
-/// Rows are streamed to a temporary file next to the destination; the derived sections are computed from it when
-/// all rows are written, a few megabytes at a time. [`finish`](Self::finish) publishes the file; a writer that
-/// is dropped before leaves nothing behind.
+/// Rows are streamed to a temporary file next to the destination; the derived sections are computed
+/// from it when all rows are written, a few megabytes at a time. [`finish`](Self::finish) publishes the
+/// file; a writer that is dropped before leaves nothing behind.
 #[derive(Debug)]
 pub struct VectorSetWriter {
     writer: ContainerWriter,
@@ -44,8 +44,8 @@ impl VectorSetWriter {
     /// Begins a file that will be published at `path`, for vectors of `dim` numbers.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a dimension out of range or an invalid centre, [`Error::Io`] when the folder does
-    /// not exist or cannot be written.
+    /// [`Error::Argument`] for a dimension out of range or an invalid centre, [`Error::Io`] when the
+    /// folder does not exist or cannot be written.
     pub fn create(path: impl AsRef<Path>, dim: usize, options: VectorOptions) -> Result<Self> {
         if !(1..=MAX_DIM).contains(&dim) {
             return Err(Error::Argument {

@@ -76,8 +76,8 @@ pub struct Fit {
     /// The pair.
     #[serde(flatten)]
     pub pair: Named,
-    /// The share of other texts that are nearer than its own to the text predicted by its image's neighbours: 0
-    /// is the best, 0.5 is chance.
+    /// The share of other texts that are nearer than its own to the text predicted by its image's
+    /// neighbours: 0 is the best, 0.5 is chance.
     pub text_rank: f64,
     /// The same for images, by its text's neighbours.
     pub image_rank: f64,
@@ -104,7 +104,8 @@ pub struct Coverage {
     pub duplicates: usize,
 }
 
-/// Curates an anchor set. Most of the time goes to two searches for the neighbours of each pair on both sides.
+/// Curates an anchor set. Most of the time goes to two searches for the neighbours of each pair on both
+/// sides.
 ///
 /// # Errors
 /// When a record is damaged, the anchor set cannot be searched, or on cancellation.

@@ -80,8 +80,8 @@ impl Thumb {
         (self.width, self.height)
     }
 
-    /// The thumbnail as an element with its alternative text. A PNG has transparency: the style sheet shows it
-    /// whole and on a light background.
+    /// The thumbnail as an element with its alternative text. A PNG has transparency: the style sheet
+    /// shows it whole and on a light background.
     pub(super) fn tag(&self, alt: &str) -> String {
         let class = if self.mime == "image/png" {
             " class=\"cutout\""

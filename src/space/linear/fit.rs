@@ -126,9 +126,9 @@ impl CanonicalFactors {
     }
 }
 
-/// The numerical rank: how many singular values, largest first, exceed the rounding of the largest. With fewer
-/// pairs than dimensions some directions are not determined by the pairs, and the arbitrary vectors that
-/// the SVD returns for them must not influence scores.
+/// The numerical rank: how many singular values, largest first, exceed the rounding of the largest.
+/// With fewer pairs than dimensions some directions are not determined by the pairs, and the arbitrary
+/// vectors that the SVD returns for them must not influence scores.
 fn known(values: &[f64]) -> usize {
     let largest = values.iter().copied().fold(0.0, f64::max);
     let least = largest * 1e-12;

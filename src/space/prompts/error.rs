@@ -135,7 +135,9 @@ pub enum PromptsError {
         what: String,
     },
     /// Unknown name of a template set.
-    #[error("no prompt templates are named {name:?}; the known names are {known}; for a file of that name write ./{name}")]
+    #[error(
+        "no prompt templates are named {name:?}; the known names are {known}; for a file of that name write ./{name}"
+    )]
     UnknownSet {
         /// The name.
         name: String,

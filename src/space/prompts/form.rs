@@ -1,5 +1,5 @@
-//! Checks the form of a file of labels or templates: rejects files of another format, and notes lines that may
-//! not be read as intended.
+//! Checks the form of a file of labels or templates: rejects files of another format, and notes lines
+//! that may not be read as intended.
 
 use std::path::Path;
 

@@ -64,8 +64,8 @@ impl Labels {
     ///   skipped.
     ///
     /// # Errors
-    /// As [`Labels::parse`], and for a file that is missing, not UTF-8, invalid JSON, or whose form shows that
-    /// it is something else.
+    /// As [`Labels::parse`], and for a file that is missing, not UTF-8, invalid JSON, or whose form
+    /// shows that it is something else.
     pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
         let text = read(path)?;
         let lines = ends_with(path, "jsonl") || ends_with(path, "ndjson");

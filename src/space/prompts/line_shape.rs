@@ -1,8 +1,9 @@
 //! Recognises lists that are not names by the common shape of their entries: numbers or codes next to names,
 //! rows of a table, settings, paths.
 //!
-//! All entries must have the shape, so that one name with a number in it (`7-Eleven`) stays a name. Numbers
-//! separated by a space (`Boeing 737`, `12 Main Street`) are part of the name unless they count up from 0 or 1.
+//! All entries must have the shape, so that one name with a number in it (`7-Eleven`) stays a name.
+//! Numbers separated by a space (`Boeing 737`, `12 Main Street`) are part of the name unless they count
+//! up from 0 or 1.
 
 use super::entries::{is_number, is_wordnet};
 use super::line_marks::{
@@ -140,7 +141,8 @@ fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
     let mut texts: Vec<_> = sides.iter().map(|side| side.text).collect();
     texts.sort_unstable();
     let differ = texts.windows(2).all(|pair| pair[0] != pair[1]);
-    // In `12 Main Street` and `1. FC` the number is part of the name, unless the numbers count up from 0 or 1.
+    // In `12 Main Street` and `1. FC` the number is part of the name, unless the numbers count up from
+    // 0 or 1.
     let first = sides[0].code.parse::<usize>().ok();
     let codes = sides.iter().map(|side| side.code.parse::<usize>().ok());
     let ascend = first.is_some_and(|first| first < 2)
@@ -279,7 +281,8 @@ fn has_code_column(entries: &[&str]) -> bool {
         let rows = cells_of(entries, *mark);
         let all =
             |rows: &Vec<Vec<&str>>, column: usize| rows.iter().all(|row| is_value(row[column]));
-        // If all columns are numbers, none is a code of a name; `1,000 islands` is a name; a bar separates names.
+        // If all columns are numbers, none is a code of a name; `1,000 islands` is a name; a bar
+        // separates names.
         let is_table = |rows: Vec<Vec<&str>>| {
             let columns = rows[0].len();
             let begins = |row: &Vec<&str>| row[1].starts_with(|c: char| c.is_ascii_digit());
@@ -361,8 +364,8 @@ fn is_column_name(cell: &str) -> bool {
     !cell.is_empty() && words.all(|word| NAMES.contains(&word))
 }
 
-/// Whether commas or semicolons split each entry into the same number of cells, without a space after the comma
-/// as a name would have. Descriptions of labels are ignored.
+/// Whether commas or semicolons split each entry into the same number of cells, without a space after
+/// the comma as a name would have. Descriptions of labels are ignored.
 fn are_rows(entries: &[&str]) -> bool {
     let entries: Vec<&str> = entries.iter().map(|entry| label_part(entry)).collect();
     let glued = |mark: char| {

@@ -99,9 +99,12 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
     for key in ["id2label", "label2id"] {
         if let Some((_, Value::Object(map))) = entries.iter().find(|(name, _)| name == key) {
             let map: Vec<_> = map.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-            return numbered(&map)
-                .map(Document::Names)
-                .ok_or_else(|| wrong(path, &format!("expected numbered class names under {key:?}")));
+            return numbered(&map).map(Document::Names).ok_or_else(|| {
+                wrong(
+                    path,
+                    &format!("expected numbered class names under {key:?}"),
+                )
+            });
         }
     }
     if let Some(names) = numbered(&entries) {

@@ -36,8 +36,8 @@ pub use self::names::known_spaces;
 use super::comparison::Part;
 use super::params::SpaceParams;
 
-/// With fewer anchors than this the correlations of both sides cannot be estimated, and a fused space is plain
-/// relative rows.
+/// With fewer anchors than this the correlations of both sides cannot be estimated, and a fused space
+/// is plain relative rows.
 pub const FEW: usize = 64;
 
 /// The recipe of a space: its parts, and how their scores are calibrated and added.

@@ -80,8 +80,8 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// The held-out pairs of the folds, with labelled images in place of their classes: the images with odd or
-    /// even number, according to `odd`. Spaces for the images are fitted on the pairs in `fit`.
+    /// The held-out pairs of the folds, with labelled images in place of their classes: the images with
+    /// odd or even number, according to `odd`. Spaces for the images are fitted on the pairs in `fit`.
     pub fn with_labelled(
         mut self,
         vectors: Vectors<'a>,

@@ -141,8 +141,8 @@ fn rows<T: Copy + PartialOrd>(
     })
 }
 
-/// The recipe with each of `values`, ascending, in all parts that have the field. Values nearest to that of the
-/// first such part come first.
+/// The recipe with each of `values`, ascending, in all parts that have the field. Values nearest to
+/// that of the first such part come first.
 fn varied<T: Copy + PartialOrd>(
     recipe: &Recipe,
     values: &[T],

@@ -13,8 +13,8 @@ const BLOCK: usize = 512;
 
 /// The group of each pair, `[n]`: the lowest number of a pair in it.
 ///
-/// `images` is `[n, dim]` of unit norm. Captions are compared ignoring case and surrounding whitespace. Groups
-/// are transitive: a chain of near-duplicates is one group.
+/// `images` is `[n, dim]` of unit norm. Captions are compared ignoring case and surrounding whitespace.
+/// Groups are transitive: a chain of near-duplicates is one group.
 pub fn groups(images: ArrayView2<f32>, captions: &[Vec<String>]) -> Vec<u32> {
     let n = images.nrows();
     let mut parents: Vec<u32> = (0..n as u32).collect();

@@ -1,7 +1,7 @@
 //! The weights of several encoders of a modality, tried on held-out pairs.
 //!
-//! A joined vector is a concatenation of blocks, one for each encoder, whose norm is the root of the encoder's
-//! weight (see [`Ensemble`](crate::encode::Ensemble)). Changing weights rescales the blocks.
+//! A joined vector is a concatenation of blocks, one for each encoder, whose norm is the root of the
+//! encoder's weight (see [`Ensemble`](crate::encode::Ensemble)). Changing weights rescales the blocks.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;

@@ -6,11 +6,11 @@
 //! present recipe ──> one change at a time, each scored on the inner folds ──> choice ─┴─> estimate
 //! ```
 //!
-//! Without labels a space is evaluated on two tasks. Held-out images must find their texts and the other way
-//! round, which measures it in the domain of the anchors. Images of held-out clusters of texts must find their
-//! cluster, which has no anchors left, which measures it outside that domain. Canonical coordinates are better
-//! at the first and relative rows at the second, so both count equally. Labelled images, if given, replace the
-//! second task.
+//! Without labels a space is evaluated on two tasks. Held-out images must find their texts and the
+//! other way round, which measures it in the domain of the anchors. Images of held-out clusters of
+//! texts must find their cluster, which has no anchors left, which measures it outside that domain.
+//! Canonical coordinates are better at the first and relative rows at the second, so both count
+//! equally. Labelled images, if given, replace the second task.
 //!
 //! | file | role |
 //! |---|---|

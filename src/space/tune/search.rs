@@ -39,10 +39,11 @@ pub struct Found {
     pub trials: Vec<Trial>,
 }
 
-/// Coordinate descent from `first`. Along each axis a value is a candidate if it is better than the present one
-/// by [`ERRORS`] standard errors of their difference and not worse at either task by more than one standard
-/// error. Of the candidates within one standard error of the best, the nearest to the present value is taken,
-/// so that a setting without a measurable effect stays and no setting changes further than the pairs justify.
+/// Coordinate descent from `first`. Along each axis a value is a candidate if it is better than the
+/// present one by [`ERRORS`] standard errors of their difference and not worse at either task by more
+/// than one standard error. Of the candidates within one standard error of the best, the nearest to the
+/// present value is taken, so that a setting without a measurable effect stays and no setting changes
+/// further than the pairs justify.
 ///
 /// # Errors
 /// When `first` cannot be fitted, or on cancellation. Other recipes that cannot be fitted are skipped.
@@ -119,7 +120,8 @@ fn along(
     Ok(tried)
 }
 
-/// The first of `tried` that is significantly better than `present` and within one standard error of the best.
+/// The first of `tried` that is significantly better than `present` and within one standard error of
+/// the best.
 pub(super) fn nearest<T>(
     tried: Vec<(T, Marks)>,
     present: &Marks,
