@@ -42,7 +42,8 @@ impl Level {
 pub struct Leveller {
     hubness: Hubness,
     top: usize,
-    /// The unit of the part's scores; for s-norm the mean deviation, of which [`FLOOR`] is a share.
+    /// The unit of the part's scores; for s-norm the mean deviation, which times [`FLOOR`] is the lower
+    /// bound of an input's deviation.
     unit: f64,
 }
 
