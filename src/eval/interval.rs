@@ -69,6 +69,7 @@ pub(super) fn mean_of_draws(shares: &[f64], trials: u64) -> Estimate {
         _ => Z * (squares / (n - 1.0) / n).sqrt(),
     };
     let of_trials = wilson((mean * trials as f64).round() as u64, trials);
+    // Each side separately, because Wilson's interval is not symmetric.
     let half = |end: f64| (end - of_trials.value).hypot(spread);
     Estimate {
         value: mean,

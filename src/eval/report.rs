@@ -1,7 +1,7 @@
 //! Reports of evaluations.
 //!
 //! The top level has the keys that CLIP_benchmark writes (`dataset`, `model`, `pretrained`, `task`,
-//! `metrics`, `language`), so its `build` command takes our files as they are; the rest is under
+//! `metrics`, `language`), so its `build` command reads our files unchanged; the rest is under
 //! `asif`. Shares are fractions between 0 and 1, as there.
 
 use serde::Serialize;

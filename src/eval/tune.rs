@@ -41,7 +41,7 @@ impl Pairs {
                 rows.extend_from_slice(set.vector(anchor, modality)?);
             }
             let rows = Array2::from_shape_vec((n, set.dim(modality)), rows);
-            Ok::<_, AnchorsError>(rows.expect("vectors of a set have its length"))
+            Ok::<_, AnchorsError>(rows.expect("vectors of an anchor set have its dimension"))
         })?;
         let moments = match n == set.len() {
             true => set.moments()?,
@@ -107,7 +107,7 @@ pub fn labelled(
     let images: Vec<f32> = usable.iter().flat_map(|(_, v)| v).copied().collect();
     let matrix = |n, dim, rows| {
         Array2::from_shape_vec((n, dim), rows)
-            .expect("vectors of encoders of the set have its length")
+            .expect("vectors of the anchor set's encoders have its dimension")
     };
     let labelled = Labelled {
         name: dataset.name.clone(),

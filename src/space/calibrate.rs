@@ -67,7 +67,7 @@ impl Leveller {
         let (origin, slope) = match self.hubness {
             Hubness::SNorm => (best.mean, inverse(best.deviation.max(FLOOR * self.unit))),
             Hubness::Csls => (best.mean, 2.0 * unit),
-            // Each of the two levels counts half, but CSLS subtracts the full mean of both.
+            // `between` halves each level; the factor 2 restores the full `alpha r` of both inputs.
             Hubness::Nnn { alpha } => (2.0 * alpha * best.mean, unit),
             Hubness::None => (0.0, unit),
         };

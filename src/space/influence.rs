@@ -173,7 +173,8 @@ fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mu
     let scores = prompts.scores(row);
     let with = prompts.margin(&scores, right);
     let is_own = |prompt: u32| prompts.class_of[prompt as usize] as usize == right;
-    // Best prompts first: an anchor is in few prompts, so the best one that it does not change is soon found.
+    // Best prompts first: an anchor is in few prompts, so the best prompt without it is soon found. Its
+    // score changes only by the image's factor.
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
     order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
     let (own, others): (Vec<u32>, Vec<u32>) = order.into_iter().partition(|&p| is_own(p));

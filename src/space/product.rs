@@ -109,6 +109,7 @@ fn times_share(values: &[f32], width: usize, vectors: &[f32]) -> Vec<f32> {
             let of_each = out
                 .chunks_exact_mut(rows)
                 .map(|out| &mut out[at..at + count]);
+            // An incomplete last tile: the kernel of single vectors gives the same bits.
             if vectors.len() < TILE * width {
                 for (vector, out) in vectors.chunks_exact(width).zip(of_each) {
                     kernels.f32_rows(vector, values, out);

@@ -108,6 +108,7 @@ pub(super) fn best_k(mut all: Vec<(u32, f32)>, k: usize) -> Vec<(u32, f32)> {
     let rank = |s: f32| if s.is_nan() { f32::NEG_INFINITY } else { s };
     let order =
         |a: &(u32, f32), b: &(u32, f32)| rank(b.1).total_cmp(&rank(a.1)).then(a.0.cmp(&b.0));
+    // Selecting first, so that only k entries are sorted; the total order makes ties deterministic.
     if k < all.len() {
         all.select_nth_unstable_by(k, order);
         all.truncate(k);
@@ -239,8 +240,8 @@ mod tests {
         assert_eq!(none.dot(&some), 0.0);
     }
 
-    /// Image rows are unit as well: the reference leaves them as they are, which argmax over texts
-    /// hides and text-to-image search does not.
+    /// Image rows are normalised too. The reference implementation does not normalise them, which does not
+    /// change the argmax over texts but does change text-to-image search.
     #[test]
     fn similarities_of_rounding_make_no_row() {
         for negatives in [Negatives::Raw, Negatives::Clamp, Negatives::Signed] {

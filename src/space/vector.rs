@@ -141,10 +141,13 @@ fn units(x: f32) -> i128 {
     if exponent >= 127 + 62 {
         return (f64::from(x) * UNITS) as i128;
     }
+    // Subnormal numbers have exponent 0 and no implicit leading bit.
     let implicit = i64::from(exponent != 0) << 23;
     let mantissa = i128::from(implicit | i64::from(bits & 0x007F_FFFF));
     // The mantissa's last bit is worth 2^(exponent - 150).
     let shift = exponent.max(1) - 150 + 64;
+    // The mantissa has 24 bits: shifted right by 24 or more it is 0. Shifting the magnitude and negating
+    // it afterwards rounds towards zero, as `as i128` does.
     let size = if shift >= 0 {
         mantissa << shift
     } else if shift > -24 {

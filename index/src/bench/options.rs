@@ -79,7 +79,7 @@ impl BenchOptions {
     }
 }
 
-/// An option that makes no sense.
+/// The error for an invalid option.
 pub(super) fn argument(what: &'static str, expected: &str, found: &str) -> Error {
     Error::Argument {
         what,

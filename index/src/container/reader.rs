@@ -122,7 +122,7 @@ impl<'a> Container<'a> {
     /// The bytes of a section, without verifying their checksum.
     ///
     /// # Errors
-    /// [`Error::Section`] when there is none of that name.
+    /// [`Error::Section`] when there is no section of that name.
     pub fn section(&self, name: impl Into<SectionName>) -> Result<&'a [u8]> {
         Ok(&self.bytes[self.range(name)?])
     }
@@ -130,7 +130,7 @@ impl<'a> Container<'a> {
     /// The range of a section in the bytes, always in bounds.
     ///
     /// # Errors
-    /// [`Error::Section`] when there is none of that name.
+    /// [`Error::Section`] when there is no section of that name.
     pub fn range(&self, name: impl Into<SectionName>) -> Result<Range<usize>> {
         let name = name.into();
         let entry = self
@@ -145,7 +145,7 @@ impl<'a> Container<'a> {
     /// A section's checksum as stored in the table, which identifies its content.
     ///
     /// # Errors
-    /// [`Error::Section`] when there is none of that name.
+    /// [`Error::Section`] when there is no section of that name.
     pub fn checksum(&self, name: impl Into<SectionName>) -> Result<u64> {
         let name = name.into();
         let entry = self.entries.iter().find(|e| e.name == name);

@@ -47,7 +47,7 @@ impl Graph {
     /// Maps a file and checks structure, lengths, and that it was built over `set`; reads no links.
     ///
     /// # Errors
-    /// Any of [`Error`]'s file variants, naming the file and, where there is one, the section.
+    /// Any of [`Error`]'s file variants, naming the file and, if known, the section.
     pub fn open(path: impl AsRef<Path>, set: &VectorSet) -> Result<Self> {
         Self::from_source(Source::Mapped(MappedFile::open(path)?), set)
     }

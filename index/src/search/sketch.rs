@@ -257,7 +257,7 @@ mod tests {
     fn weights_of_a_centred_space_count_before_the_candidates_are_chosen() {
         let dim = 64;
         let set = set_with(&clustered(4000, dim, 9), dim, sketched());
-        // One in four is worth ten times as much: without weights it would not be looked at.
+        // One in four has ten times the weight: without weights it would not be a candidate.
         let weights: Vec<f32> = (0..set.len())
             .map(|i| if i % 4 == 0 { 10.0 } else { 1.0 })
             .collect();

@@ -220,7 +220,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
                 }
             }
             // Four entries of at most 63 fit a byte. The sums of 16 bits get the even rows' bytes
-            // and 256 times the odd ones', which are taken out in the end.
+            // and 256 times the odd ones', which are subtracted at the end.
             for h in 0..2 {
                 all[h] = _mm256_add_epi16(all[h], sums[h]);
                 odd[h] = _mm256_add_epi16(odd[h], _mm256_srli_epi16::<8>(sums[h]));

@@ -235,7 +235,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
                 sum = _mm512_add_epi8(sum, _mm512_add_epi8(of_low, of_high));
             }
             // Four entries of at most 63 fit a byte. The sums of 16 bits get the even rows' bytes
-            // and 256 times the odd ones', which are taken out in the end.
+            // and 256 times the odd ones', which are subtracted at the end.
             all = _mm512_add_epi16(all, sum);
             odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
         }
@@ -275,7 +275,7 @@ fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
         } else {
             (1 << values.len()) - 1
         };
-        // SAFETY: the mask keeps to the numbers that there are.
+        // SAFETY: the mask limits the access to the slice.
         let v = unsafe { _mm512_maskz_loadu_ps(here, values.as_ptr()) };
         let from = _mm512_mask_cmp_ps_mask::<_CMP_GE_OQ>(here, v, floor);
         // The number of hits is unpredictable, so there is no branch on it: sixteen ids are written, and the

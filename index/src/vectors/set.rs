@@ -51,7 +51,7 @@ impl VectorSet {
     /// Maps a file and checks its structure and all lengths; reads two pages.
     ///
     /// # Errors
-    /// Any of [`Error`]'s file variants, naming the file and, where there is one, the section.
+    /// Any of [`Error`]'s file variants, naming the file and, if known, the section.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::from_source(Source::Mapped(MappedFile::open(path)?))
     }

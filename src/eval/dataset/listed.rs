@@ -35,7 +35,8 @@ impl LeftRows {
         }
     }
 
-    /// A sentence each: the number with the first row, the next few, and that there are more.
+    /// One sentence each: the number of rows with the first one, the next few, and the number of
+    /// further rows.
     pub(super) fn sentences(self, list: &str, used: usize) -> Vec<String> {
         let Self { number, named } = self;
         let all = number + used as u64;

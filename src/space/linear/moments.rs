@@ -190,10 +190,12 @@ fn add_product(sum: &mut Array2<f64>, left: MatRef<'_, f64>, right: MatRef<'_, f
             product
         })
         .collect();
+    // All values are integers below 2^53, so the order of these additions cannot change a bit.
     for (((row, _), (column, _)), product) in tiles.into_iter().zip(&products) {
         for (j, values) in product.col_iter().enumerate() {
             for (i, value) in values.iter().enumerate() {
                 sum[[row + i, column + j]] += value;
+                // Only off-diagonal tiles are mirrored: those on the diagonal were computed in full.
                 if own && row != column {
                     sum[[column + j, row + i]] += value;
                 }

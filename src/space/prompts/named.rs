@@ -67,7 +67,7 @@ impl NamedSet {
 
     fn comment(&self, number: usize) -> &'static str {
         let line = self.text.lines().nth(number);
-        let line = line.expect("a set begins with what it is for and where it comes from");
+        let line = line.expect("a template set begins with its purpose and its source");
         line.trim_start_matches('#').trim()
     }
 

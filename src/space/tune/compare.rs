@@ -63,6 +63,7 @@ pub fn gain(new: &Marks, old: &Marks, base: &Worth) -> Gain {
     let (mut value, mut variance) = (0.0, 0.0);
     for (units, weight) in units.iter().zip(weights(&units, base)) {
         let mean = mean(units);
+        // The tasks have different questions, so their errors are treated as independent.
         value += weight * mean.value;
         variance += (weight * mean.error).powi(2);
     }
@@ -83,6 +84,7 @@ fn mean(units: &Units) -> Gain {
     let n = units.iter().map(|u| u.1).sum::<usize>().max(1) as f64;
     let value = units.iter().map(|u| u.0).sum::<f64>() / n;
     let squared = |&(sum, count): &(f64, usize)| (sum - value * count as f64).powi(2);
+    // Residuals are summed within a unit before squaring: the cluster-robust standard error.
     let error = units.iter().map(squared).sum::<f64>().sqrt() / n;
     Gain { value, error }
 }
@@ -97,6 +99,7 @@ pub fn interval(new: &Marks, old: &Marks, base: &Worth, seed: u64) -> [f64; 2] {
         .map(|_| {
             let task = |(units, weight): (&Units, &f64)| {
                 let (mut sum, mut count) = (0.0, 0);
+                // Whole units are drawn, because the answers within a unit are correlated.
                 for _ in 0..units.len() {
                     let (s, n) = units[random.below(units.len())];
                     sum += s;

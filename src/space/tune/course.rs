@@ -114,7 +114,7 @@ impl<'a> Course<'a> {
             };
             for (all, more) in queries.as_mut().zip(more) {
                 *all = concatenate(Axis(0), &[all.view(), more])
-                    .expect("labelled vectors are of the set's encoders");
+                    .expect("labelled vectors have the dimension of the anchor set's encoders");
             }
         }
         let moments = fitted(vectors, &fit);

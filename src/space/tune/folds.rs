@@ -130,11 +130,13 @@ impl Units {
             let groups = self.clusters[cluster].iter();
             groups.map(|&g| self.groups[g].len()).sum()
         };
-        // One large group or cluster would be most of a fold and dominate its figures.
+        // A cluster or group that fills most of a fold would dominate its figures.
         let mut clusters: Vec<usize> = (0..self.clusters.len())
             .filter(|&c| size(c) > LEAST && size(c) <= quota / 2)
             .collect();
         random.shuffle(&mut clusters);
+        // Clusters are drawn for all folds first, so that pairs are drawn only from groups that are in no
+        // held-out cluster.
         let mut taken = vec![false; self.groups.len()];
         let mut folds: Vec<Held> = Vec::new();
         for _ in 0..count {
