@@ -18,7 +18,7 @@ use asif_index::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Between two looks at the memory.
+/// The interval between two samples of the memory.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Queries one at a time, and of a batch.
 const SINGLE: usize = 200;

@@ -1,22 +1,22 @@
-//! The crate's one error type.
+//! The crate's error type.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::container::SectionName;
 
-/// What can go wrong; every message names the file or the argument and ends with what to do.
+/// Errors of this crate. Every message names the file or the argument and ends with advice.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused something.
+    /// A file operation failed.
     #[error("{}: {doing} failed: {source}; check that the path exists, is permitted and that the disk has room", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The path is a folder, a device or a pipe.
@@ -25,7 +25,7 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
-    /// The file is not a container of this crate, or not one it can read.
+    /// The file is not a container of this crate, or not a readable one.
     #[error("{}: {problem}; {advice}", path.display())]
     NotReadable {
         /// The file.
@@ -79,12 +79,12 @@ pub enum Error {
         /// The number.
         value: f32,
     },
-    /// An argument does not fit: a wrong length, a number out of range.
+    /// An invalid argument: a wrong length, or a number out of range.
     #[error("{what}: expected {expected}, found {found}; {advice}")]
     Argument {
         /// Which argument.
         what: &'static str,
-        /// What fits.
+        /// What was expected.
         expected: String,
         /// What was given.
         found: String,
@@ -130,7 +130,7 @@ impl Error {
             what,
             expected: format!("{expected} numbers"),
             found: format!("{found}"),
-            advice: "give one that was made for this set",
+            advice: "give one made for this vector set",
         }
     }
 }

@@ -1,22 +1,22 @@
 //! Vectors in a file, searched in place.
 //!
-//! The crate keeps `[n, dim]` f32 vectors in one immutable file, maps it, and answers "which `k`
-//! rows have the largest dot product with this one" for a `k` in the hundreds. It knows nothing of
-//! images or text.
+//! The crate stores `[n, dim]` f32 vectors in one immutable, memory-mapped file and finds the `k` rows
+//! with the largest dot product with a query, for a `k` in the hundreds. It knows nothing of images or
+//! text.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`container`] | files of named, checksummed, aligned sections; atomic writing |
 //! | [`mmap`] | the only place that maps a file |
 //! | [`vectors`] | [`VectorSet`]: vectors and their int8 codes in one file |
-//! | [`mod@plan`] | which search to use, measured and explained |
-//! | [`mod@bench`] | measures a search on any vectors |
-//! | [`graph`] | [`Graph`], [`Hnsw`] and what builds one: [`BatchBuilder`] |
-//! | [`random`] | draws from a seed |
+//! | [`mod@plan`] | chooses a search by measurement, with the reason |
+//! | [`mod@bench`] | benchmarks searches on any vectors |
+//! | [`graph`] | [`Graph`], its search [`Hnsw`] and its builder [`BatchBuilder`] |
+//! | [`random`] | reproducible random numbers |
 //! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`], [`Sketch`] and [`Segments`] |
 //! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
 //!
-//! Arrows run downwards only. What lies on disk is specified in `docs/format.md`.
+//! Modules depend only on those below them. The file format is specified in `docs/format.md`.
 //!
 //! ```
 //! use asif_index::{Query, VectorOptions, VectorSet, VectorSetWriter};
@@ -45,15 +45,15 @@
 //! 1. Little-endian machines only; a build for another one stops at compile time.
 //! 2. A mapped file that another program shortens ends the process (SIGBUS). Replace files by
 //!    writing a new one under the same name; the writers here do that.
-//! 3. `open` reads one page and trusts the rest to be what was written. Call `verify` where a file
-//!    comes from elsewhere. A damaged file that was not verified gives wrong scores, never a crash.
+//! 3. `open` reads one page and trusts the rest of the file. Call `verify` for a file from elsewhere. A damaged
+//!    file that was not verified gives wrong scores, never a crash.
 //! 4. Ids are `u32`: at most 2^32 - 2 vectors a set.
 //! 5. Scores of the exact scan are the same bits whatever the batch size, the number of threads
 //!    and the instruction set (see [`simd`]). On a processor without fused multiply-add they are
 //!    computed in software and slowly.
-//! 6. A graph is built by cosine (of the vectors less the set's centre). It serves queries by dot
-//!    product where vectors have one length, or where weights make the score a cosine; for vectors
-//!    of very different lengths use the scans.
+//! 6. A graph is built by cosine (of the vectors minus the set's centre). It suits queries by dot product if
+//!    all vectors have the same norm, or if weights make the score a cosine; for vectors of very different
+//!    norms use the scans.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 #[cfg(not(target_endian = "little"))]

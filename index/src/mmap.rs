@@ -1,4 +1,4 @@
-//! The only place that maps a file, and bytes of one's own that are aligned like a map.
+//! Memory-mapped files, and copies in memory with the same alignment. No other module maps a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ impl MappedFile {
                 advice: "write it again",
             });
         }
-        // Miri maps no files: there a copy stands for the map.
+        // Miri cannot map files, so a copy is used there.
         #[cfg(miri)]
         let map = AlignedBytes::copy_of(&fs::read(path).map_err(Error::io(path, "reading"))?);
         #[cfg(not(miri))]
@@ -108,7 +108,7 @@ impl AlignedBytes {
     }
 }
 
-/// Where a reader's bytes come from; both kinds run the same code.
+/// The bytes of a reader, mapped or in memory; both run the same code.
 pub(crate) enum Source {
     /// A mapped file.
     Mapped(MappedFile),

@@ -1,11 +1,11 @@
-//! Draws that are the same for the same seed, for ever, so that a printed figure can be reproduced.
+//! Random numbers that never change for a seed, so that published figures can be reproduced.
 //!
-//! The only generator of the project: its programs, tests and measurements all draw from it.
+//! The only generator of the project: its programs, tests and benchmarks all use it.
 
-/// What a seed is stepped by.
+/// The increment of the state.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A number that depends on every bit of `value`: the first 64 bits of a [`Random`] of that seed.
+/// A hash of `value`: the first 64 bits of a [`Random`] with that seed.
 pub fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(STEP);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -18,7 +18,7 @@ pub fn mix(value: u64) -> u64 {
 pub struct Random(u64);
 
 impl Random {
-    /// Of a seed.
+    /// A generator with this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -40,13 +40,13 @@ impl Random {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// About normally distributed, with mean 0 and variance 1: the sum of six [`Self::unit`].
+    /// Approximately normally distributed, with mean 0 and variance 1: from the sum of six [`Self::unit`].
     pub fn normal(&mut self) -> f32 {
         let sum: f64 = (0..6).map(|_| self.unit()).sum();
         ((sum - 3.0) * std::f64::consts::SQRT_2) as f32
     }
 
-    /// Brings a list into random order (Fisher and Yates).
+    /// Shuffles a list (Fisher and Yates).
     pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for i in (1..list.len()).rev() {
             list.swap(i, self.below(i + 1));
@@ -61,7 +61,7 @@ impl Random {
     }
 }
 
-/// `want` of the numbers below `n`, ascending; all of them when there are no more.
+/// Samples `want` of the numbers below `n`, ascending; all of them if `want` is `n` or more.
 pub fn sample(n: usize, want: usize, seed: u64) -> Vec<usize> {
     if want >= n {
         return (0..n).collect();

@@ -28,7 +28,7 @@ pub(crate) fn set_with(rows: &[f32], dim: usize, options: VectorOptions) -> Vect
     VectorSet::open(&path).unwrap()
 }
 
-/// A pool of so many threads, to show that their number does not matter.
+/// A pool with this number of threads, to test that results do not depend on it.
 pub(crate) fn pool(threads: usize) -> rayon::ThreadPool {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
     builder.build().unwrap()

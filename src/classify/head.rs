@@ -1,4 +1,4 @@
-//! Labels to a head, a row to an answer.
+//! The head of some labels, and the answer for an image.
 
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::embed::{Embedder, Watch};
@@ -9,28 +9,28 @@ use crate::space::recipe::Hubness;
 use crate::space::vector::mean_direction;
 use crate::space::{Aggregate, ClassHead, Recipe, Representation};
 
-/// The factor between similarities and logits when none is chosen.
+/// The default factor between similarities and logits.
 ///
-/// It changes how sure the softmax looks, never the order of labels.
+/// It changes how confident the softmax is, never the order of labels.
 pub fn default_logit_scale(space: &Recipe) -> f64 {
-    // Cosines lie much nearer to each other than what is counted in standard deviations.
+    // Cosines differ much less than scores in standard deviations.
     let scale = if space.has_units() { 1.5 } else { 20.0 };
-    // CSLS counts a score twice.
+    // CSLS doubles the score.
     let twice = space.hubness() == Hubness::Csls;
     if twice { scale / 2.0 } else { scale }
 }
 
-/// How rows become scores.
+/// How the scores of prompts become the scores of labels.
 #[derive(Debug, Clone, Copy)]
 pub struct Scoring {
     /// How the prompts of a label become one score.
     pub aggregate: Aggregate,
-    /// The factor between similarities and logits; none is [`default_logit_scale`].
+    /// The factor between similarities and logits; `None` means [`default_logit_scale`].
     pub logit_scale: Option<f64>,
 }
 
 impl Default for Scoring {
-    /// One mean prompt a label, and the space's own factor.
+    /// The mean of the prompts of each label, and the default factor of the space.
     fn default() -> Self {
         Self {
             aggregate: Aggregate::Mean,
@@ -39,7 +39,7 @@ impl Default for Scoring {
     }
 }
 
-/// One image's answer.
+/// The classification of one image.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer {
     /// The similarity to each label, `[labels]`, in the order of the labels.
@@ -48,7 +48,7 @@ pub struct Answer {
     pub scores: Vec<f32>,
     /// The image's unit vector, `[dim]`.
     pub vector: Vec<f32>,
-    /// The image in the space.
+    /// The image's representation in the space.
     pub input: Representation,
 }
 
@@ -59,23 +59,23 @@ pub struct Prediction {
     pub label: String,
     /// Its share of the softmax, in 0..=1; all labels sum to 1.
     pub score: f32,
-    /// The score of image and label: of plain relative rows their dot product, in -1..=1; in a
-    /// calibrated space what its [correction](crate::space::recipe::Hubness) makes of it, mostly
-    /// standard deviations above the cohort's best.
+    /// The score of image and label: for plain relative rows their dot product, in -1..=1; in a calibrated
+    /// space the score after its [correction](crate::space::recipe::Hubness), by default in standard
+    /// deviations above the mean of the cohort's best scores.
     pub similarity: f32,
-    /// The place of the label in the list of labels.
+    /// The index of the label in the list of labels.
     #[serde(skip)]
     pub class: usize,
 }
 
-/// The rows of some labels in one generation and space.
+/// The class head of some labels in one generation of an anchor set and one space.
 ///
-/// It owns what it needs, so it may be kept beside the [`Snapshot`](crate::anchors::Snapshot) that
-/// it was made from. Its numbers of anchors mean something for that generation only.
+/// It owns its data, so it may be stored beside the [`Snapshot`](crate::anchors::Snapshot) that it was made
+/// from. Its anchor numbers are valid for that generation only.
 #[derive(Debug)]
 pub struct LabelHead {
     labels: Vec<String>,
-    /// Each label's prompts; one a label for [`Aggregate::Mean`].
+    /// The prompts of each label; only the mean prompt for [`Aggregate::Mean`].
     prompts: Vec<Vec<Representation>>,
     /// Their unit vectors, `[labels][prompts, dim]`.
     vectors: Vec<Vec<f32>>,
@@ -85,13 +85,12 @@ pub struct LabelHead {
 }
 
 impl LabelHead {
-    /// Encodes the prompts of all labels and makes their class head.
+    /// Encodes the prompts of all labels and builds their class head.
     ///
-    /// `searcher` is one of `set`.
+    /// `searcher` must be one of `set`.
     ///
     /// # Errors
-    /// When the set was built with other encoders, a prompt cannot be encoded, or somebody asked to
-    /// stop.
+    /// When the anchor set was built with other encoders, a prompt cannot be encoded, or on cancellation.
     pub fn new(
         set: &AnchorSet,
         searcher: &Searcher<'_>,
@@ -107,12 +106,12 @@ impl LabelHead {
         Self::of_vectors(searcher, labels, templates, vectors, scoring)
     }
 
-    /// The same of vectors that were made before: `vectors` is `[prompts, dim]`, the unit vectors of
-    /// all [`Labels::prompts`], label after label. They belong to the text encoder, not to a
-    /// generation.
+    /// Builds the head from prompt vectors: `vectors` is `[prompts, dim]`, the unit vectors of all
+    /// [`Labels::prompts`], label after label. They depend on the text encoder only, so they can be
+    /// reused for another generation.
     ///
     /// # Errors
-    /// When they are not so many, or not finite.
+    /// When their number is wrong, or they are not finite.
     pub fn of_vectors(
         searcher: &Searcher<'_>,
         labels: &Labels,
@@ -127,7 +126,7 @@ impl LabelHead {
         let expected = prompts.iter().map(Vec::len).sum::<usize>() * dim;
         if vectors.len() != expected {
             return Err(AnchorsError::Index(asif_index::Error::Argument {
-                what: "the vectors of the prompts",
+                what: "prompt vectors",
                 expected: format!("{expected} numbers"),
                 found: vectors.len().to_string(),
                 advice: "give one vector for each prompt",
@@ -171,10 +170,10 @@ impl LabelHead {
         &self.labels
     }
 
-    /// The prompts of a label; one mean prompt for [`Aggregate::Mean`].
+    /// The prompts of a label; only the mean prompt for [`Aggregate::Mean`].
     ///
     /// # Panics
-    /// When there is no label of that number, as a slice does.
+    /// When `class` is not the index of a label.
     pub fn prompts(&self, class: usize) -> &[Representation] {
         &self.prompts[class]
     }
@@ -192,7 +191,7 @@ impl LabelHead {
         self.aggregate
     }
 
-    /// The answer for an image: its unit vector, and what the same generation and space made of it.
+    /// Classifies an image, given its unit vector and its representation in the same generation and space.
     pub fn answer(&self, vector: Vec<f32>, input: Representation) -> Answer {
         let similarities = self.head.scores(&input);
         let scores = softmax(&similarities, self.logit_scale);

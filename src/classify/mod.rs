@@ -8,8 +8,8 @@
 //! | file | role |
 //! |---|---|
 //! | `mod` | [`Classifier`]: image files to answers |
-//! | `head` | [`LabelHead`]: labels to a head, a row to an answer |
-//! | `reasons` | [`Reasons`]: a score as a sum of named pairs |
+//! | `head` | [`LabelHead`]: the head of some labels, and the answer for an image |
+//! | `reasons` | [`Reasons`]: a score as a sum of contributions of pairs |
 
 mod head;
 mod reasons;
@@ -30,7 +30,7 @@ use crate::space::{Aggregate, Recipe};
 pub use head::{Answer, LabelHead, Prediction, Scoring, default_logit_scale};
 pub use reasons::{Others, Reason, Reasons};
 
-/// A set, a space and the head of some labels, ready to score images.
+/// A classifier: an anchor set, a space and the head of some labels.
 #[derive(Debug)]
 pub struct Classifier<'a> {
     embedder: &'a Embedder,
@@ -43,23 +43,23 @@ pub struct Classifier<'a> {
 pub struct HeadOptions {
     /// The space.
     pub space: Recipe,
-    /// What searches the set's vectors.
+    /// How the vectors of the anchor set are searched.
     pub mode: SearchMode,
     /// How the prompts of a label become one score.
     pub aggregate: Aggregate,
-    /// The factor between similarities and logits; none is [`default_logit_scale`].
+    /// The factor between similarities and logits; `None` means [`default_logit_scale`].
     pub logit_scale: Option<f64>,
 }
 
 impl<'a> Classifier<'a> {
-    /// Centres the space, encodes the prompts of all labels and makes their head.
+    /// Fits the space, encodes the prompts of all labels and builds their head.
     ///
-    /// A process that answers for long has the space centred already, in its
-    /// [`Snapshot`](crate::anchors::Snapshot): see [`with_head`](Self::with_head).
+    /// A long-running process has a fitted space already, in its [`Snapshot`](crate::anchors::Snapshot): see
+    /// [`with_head`](Self::with_head).
     ///
     /// # Errors
-    /// When the set was built with other encoders, the space makes no sense, a prompt cannot be
-    /// encoded, or somebody asked to stop.
+    /// When the anchor set was built with other encoders, the recipe is invalid, a prompt cannot be encoded,
+    /// or on cancellation.
     pub fn new(
         set: &'a AnchorSet,
         embedder: &'a Embedder,
@@ -68,7 +68,7 @@ impl<'a> Classifier<'a> {
         options: HeadOptions,
         watch: Watch<'_>,
     ) -> Result<Self, AnchorsError> {
-        // Before the vectors are read for their distance to the mean.
+        // Checked first because fitting the space reads all vectors.
         set.check_encoders(embedder)?;
         let searcher = Searcher::new(set, options.space, options.mode)?;
         let scoring = Scoring {
@@ -79,9 +79,9 @@ impl<'a> Classifier<'a> {
         Ok(Self::with_head(searcher, embedder, Arc::new(head)))
     }
 
-    /// Of a head that was made with this searcher, or with another of the same generation and
-    /// space. Costs nothing, so that a server makes a head once a [`Snapshot`] and a classifier for
-    /// each request:
+    /// A classifier for an existing head, built with this searcher or another of the same generation and
+    /// space. This is cheap, so a server builds one head for each [`Snapshot`] and a classifier for each
+    /// request:
     ///
     /// ```no_run
     /// # use std::sync::Arc;
@@ -122,10 +122,10 @@ impl<'a> Classifier<'a> {
         self.searcher.recipe()
     }
 
-    /// One answer for each image file, in order; a bad image has the reason instead.
+    /// One answer for each image file, in order; an image that cannot be used has the reason instead.
     ///
     /// # Errors
-    /// When the encoder fails or somebody asked to stop.
+    /// When the encoder fails, or on cancellation.
     pub fn classify<P: AsRef<Path> + Sync>(
         &self,
         images: &[P],
@@ -136,19 +136,19 @@ impl<'a> Classifier<'a> {
         Ok(bad.put_back(self.answers(vectors)?))
     }
 
-    /// One answer for each image that is a unit vector already.
+    /// One answer for each image, given as a unit vector.
     ///
     /// # Errors
     /// When a vector has another length or is not finite.
     pub fn answers(&self, vectors: Vec<Vec<f32>>) -> Result<Vec<Answer>, AnchorsError> {
         let dim = self.searcher.set().dim(Modality::Image);
-        // Two that are wrong may be right together.
+        // Checked one by one: two wrong lengths may add up to the right one.
         if let Some(other) = vectors.iter().find(|vector| vector.len() != dim) {
             return Err(AnchorsError::Index(asif_index::Error::Argument {
-                what: "an image's vector",
+                what: "image vector",
                 expected: format!("{dim} numbers"),
                 found: other.len().to_string(),
-                advice: "give unit vectors that this set's image encoder made",
+                advice: "give unit vectors made by the image encoder of this anchor set",
             }));
         }
         let inputs = self
@@ -163,19 +163,19 @@ impl<'a> Classifier<'a> {
         self.head.ranked(answer, top)
     }
 
-    /// The anchors that made an image's similarity to a label: of its best prompt, or the mean over
-    /// its prompts, as the label's score is.
+    /// Explains an image's similarity to a label by anchors: for its best prompt, or the mean over its
+    /// prompts, in the same way as the label's score.
     ///
     /// # Errors
-    /// When there is no label of that number; as [`Searcher::explain`].
+    /// When `class` is not the index of a label, and as [`Searcher::explain`].
     pub fn explain(&self, answer: &Answer, class: usize) -> Result<Explanation, AnchorsError> {
         let known = self.labels().len();
         if class >= known {
             return Err(AnchorsError::Index(asif_index::Error::Argument {
-                what: "the number of a label",
+                what: "label index",
                 expected: format!("one below {known}"),
                 found: class.to_string(),
-                advice: "give the place of a label in the list of labels",
+                advice: "give the index of a label in the list of labels",
             }));
         }
         let prompts = self.head.prompts(class);
@@ -190,7 +190,7 @@ impl<'a> Classifier<'a> {
         })
     }
 
-    /// The prompts of a label that made its score: all of them, or the best.
+    /// The prompts that determine a label's score: all of them, or the best.
     fn decisive(&self, answer: &Answer, class: usize) -> Vec<usize> {
         let prompts = self.head.prompts(class);
         if self.head.aggregate() == Aggregate::MeanScore {

@@ -1,4 +1,4 @@
-//! A score as a sum of named pairs.
+//! A score as a sum of contributions of pairs.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::modality::Modality;
 use crate::space::explain::{Contribution, PartAmount};
 use crate::space::vector::dot;
 
-/// An anchor pair, and what it gave to a score.
+/// An anchor pair, and its contribution to a score.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reason {
     /// The number of the pair among the anchors.
@@ -17,25 +17,25 @@ pub struct Reason {
     pub id: String,
     /// Its texts.
     pub captions: Vec<String>,
-    /// Where it comes from, if its metadata says so.
+    /// Its source, if in its metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Under which terms, if its metadata says so.
+    /// Its licence, if in its metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// The file of its image.
+    /// Its image file.
     pub image: String,
-    /// The cosine of the image that was asked about and the pair's image, as the encoder has them.
+    /// The cosine of the query image and the pair's image in the encoder's space.
     pub image_similarity: f64,
-    /// The cosine of the label's prompt and the pair's text; a mean where several prompts count.
+    /// The cosine of the label's prompt and the pair's text; the mean if several prompts count.
     pub text_similarity: f64,
-    /// What it added to the score.
+    /// Its contribution to the score.
     pub amount: f64,
-    /// `amount` as a share of what all pairs added or took away, in absolute terms.
+    /// `amount` as a share of the sum of all absolute contributions.
     pub share: f64,
 }
 
-/// Why a label has its score:
+/// The explanation of a label's score by pairs:
 /// `score = sum of supporting + sum of opposing + others.amount + offset + sum of unsplit`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reasons {
@@ -43,15 +43,15 @@ pub struct Reasons {
     pub label: String,
     /// Its score, as [`Prediction::similarity`](super::Prediction).
     pub score: f32,
-    /// The pairs that added the most, most first.
+    /// The pairs with the largest positive contributions, largest first.
     pub supporting: Vec<Reason>,
-    /// The pairs that took away the most, most first.
+    /// The pairs with the largest negative contributions, largest first.
     pub opposing: Vec<Reason>,
-    /// All the others.
+    /// All other pairs together.
     pub others: Others,
-    /// What belongs to no pair: the calibration's share.
+    /// The part of the score that belongs to no pair: the calibration.
     pub offset: f64,
-    /// What each part of the space added, pairs and all.
+    /// The contribution of each part of the space, those of pairs included.
     pub parts: Vec<PartAmount>,
     /// Those of the parts that do not split into pairs.
     pub unsplit: Vec<PartAmount>,
@@ -60,14 +60,14 @@ pub struct Reasons {
 /// The pairs that are not listed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Others {
-    /// How many had a part in the score.
+    /// The number of these pairs with a contribution.
     pub pairs: usize,
-    /// What they added together.
+    /// The sum of their contributions.
     pub amount: f64,
 }
 
 impl Reasons {
-    /// The sum of all its parts: the score, but for rounding.
+    /// The sum of all its parts: the score, up to rounding.
     pub fn sum(&self) -> f64 {
         let listed = self.supporting.iter().chain(&self.opposing);
         let unsplit = self.unsplit.iter().map(|u| u.amount);
@@ -79,11 +79,11 @@ impl Reasons {
 }
 
 impl Classifier<'_> {
-    /// The pairs behind the score of a label: at most `top` that speak for it, and as many that
-    /// speak against it.
+    /// The pairs behind the score of a label: at most `top` with positive and `top` with negative
+    /// contributions.
     ///
     /// # Errors
-    /// When there is no label of that number, or the record or the vector of a pair is damaged.
+    /// When `class` is not the index of a label, or the record or the vector of a pair is damaged.
     pub fn reasons(
         &self,
         answer: &Answer,
@@ -102,7 +102,7 @@ impl Classifier<'_> {
             .chain(opposing.iter().rev().skip(top));
         let others = Others {
             pairs: hidden.clone().count(),
-            // Of nothing it is 0.0, where `sum` has -0.0.
+            // An empty `sum` is -0.0, which would be shown with its sign.
             amount: hidden.fold(0.0, |sum, c| sum + f64::from(c.amount)),
         };
         Ok(Reasons {
@@ -126,7 +126,7 @@ impl Classifier<'_> {
         })
     }
 
-    /// The unit vectors of the prompts that made the score.
+    /// The unit vectors of the prompts that determine the score.
     fn decisive_vectors(&self, answer: &Answer, class: usize) -> Vec<&[f32]> {
         let set = self.searcher.set();
         let of_class = self.head.vectors(class);

@@ -12,14 +12,13 @@ use crate::stand_in;
 /// One class of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
-    /// What the images are filed under.
+    /// The folder, or the label in `labels.jsonl`.
     pub folder: String,
-    /// What the class is called in a prompt.
+    /// The name of the class in prompts.
     pub name: String,
 }
 
-/// Classes in the order of their folders, named by `names`, else after the folder with `_` read as
-/// a blank.
+/// Classes in the order of their folders, named by `names`, else by the folder with `_` replaced by a space.
 pub(super) fn named(
     folders: impl IntoIterator<Item = String>,
     names: &BTreeMap<String, String>,
@@ -34,11 +33,11 @@ pub(super) fn named(
     folders.into_iter().map(name).collect()
 }
 
-/// Gives classes the names of a file with one `folder<separator>name` a line.
+/// Renames classes by a file with one `folder<separator>name` a line.
 ///
 /// The separator is the first tab of the line; if it has none, the first colon; if it has none, the
-/// first comma. Blank lines and lines that begin with `#` are passed over; a class that is not
-/// named keeps its name.
+/// first comma. Blank lines and lines that begin with `#` are skipped; a class that is not in the file keeps
+/// its name.
 pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetError> {
     let path = || file.to_owned();
     if file.is_dir() {
@@ -114,9 +113,9 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
                 row: None,
             },
             message: format!(
-                "expected names of classes, found what seems to be {seems}, such as {:?}; write \
-                 `folder: name` on each line, or names that are meant so under \"classes\" in the \
-                 meta.json of the data set",
+                "expected class names, found what seems to be {seems}, such as {:?}; write \
+                 `folder: name` on each line, or if these are the names, put them under \"classes\" in \
+                 the meta.json of the data set",
                 names[0]
             ),
         }),
@@ -124,23 +123,22 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
     }
 }
 
-/// A note on classes that are called by something else than names, after their folders or in
-/// `meta.json`. It is no error: digits are a data set of their own, folders are often no work of who
-/// evaluates, and JSON is taken as it is, as in files of labels.
+/// A note on classes whose names, from their folders or from `meta.json`, do not look like names. It is
+/// not an error: there are data sets of digits, the user has often not chosen the folders, and JSON is
+/// taken literally, as in label files.
 pub(super) fn unnamed_note(classes: &[Class]) -> Option<String> {
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
     let first = names.first()?;
     let seems = names_seem(&names).map(|seems| {
         format!(
-            "the names of the classes seem to be {seems}, such as {first:?}, and are asked for as they \
-             are; other names go into a file with `folder: name` on each line"
+            "the class names seem to be {seems}, such as {first:?}, and are used as written; \
+             other names go into a file with `folder: name` on each line"
         )
     });
     seems.or_else(|| note_on_numbers(&names))
 }
 
-/// Refuses two classes with one name: their prompts would be the same, and the second could never
-/// be chosen.
+/// Rejects two classes with the same name: their prompts would be equal, and the second could never win.
 pub(super) fn check_unique(classes: &[Class]) -> Result<(), DatasetError> {
     let mut seen = HashMap::new();
     for class in classes {

@@ -9,10 +9,10 @@
 //! NAME/FOLDER/...     without labels.jsonl: the images of one class, folders within included
 //! ```
 //!
-//! Classes are in the order of their folders' names. A row of a list that cannot be used, or that names
-//! an image again, is left out. In folders of classes a file is an image by the ending of its name or
-//! by its first bytes; every other one is left out, as is a class without an image. All of that is
-//! counted and named in [`Dataset::left_out`], since a share of fewer images is another figure.
+//! Classes are in the order of their folders' names. A row of a list that cannot be used, or that repeats an
+//! image, is left out. In class folders a file is an image by its extension or by its first bytes; other
+//! files are left out, as is a class without an image. Everything left out is counted and listed in
+//! [`Dataset::left_out`], because it changes the figures.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
@@ -35,26 +35,26 @@ mod meta;
 pub struct Dataset {
     /// `name` in `meta.json`, else the folder's name.
     pub name: String,
-    /// Where the images come from, if `meta.json` says so.
+    /// The source of the images, if in `meta.json`.
     pub source: Option<String>,
-    /// Under which terms, if `meta.json` says so.
+    /// Their licence, if in `meta.json`.
     pub licence: Option<String>,
-    /// Anything else that a reader of the figures should know.
+    /// A note for readers of the figures, if in `meta.json`.
     pub note: Option<String>,
-    /// What lies in the folders of classes and is not used, counted by ending, and the rows of a list
-    /// that are left out, and classes that have no names; a sentence each.
+    /// Files in class folders that are not used, counted by extension; rows of a list that are left out; and
+    /// classes without proper names. One sentence each.
     pub left_out: Vec<String>,
-    /// What is asked.
+    /// The task.
     pub task: Task,
 }
 
-/// What is asked of a data set.
+/// The task of a data set.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Task {
-    /// Which class is this image of?
+    /// Find the class of each image.
     Classification(Classification),
-    /// Which text belongs to this image, and which image to this text?
+    /// Find the text of each image, and the image of each text.
     Retrieval(Retrieval),
 }
 
@@ -83,14 +83,14 @@ pub struct Retrieval {
 }
 
 impl Dataset {
-    /// Reads what the images of a folder are. `classnames` is a file with one
+    /// Reads a data set from a folder. `classnames` is a file with one
     /// `folder<tab, colon or comma>name` a line that overrides the names of classes.
     ///
     /// Without `meta.json` a folder that holds a `pairs.jsonl` is for retrieval, any other for
-    /// classification. The images are looked for, not opened.
+    /// classification. The images are located, not opened.
     ///
     /// # Errors
-    /// [`DatasetError`], on the first thing that is wrong.
+    /// A [`DatasetError`] for the first problem.
     pub fn load(folder: &Path, classnames: Option<&Path>) -> Result<Self, DatasetError> {
         match fs_err::metadata(folder) {
             Ok(found) if found.is_dir() => {}

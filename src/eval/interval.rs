@@ -18,8 +18,8 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// In per cent: `61.2 [56.9, 65.4]`; as `{:#}` with the sign, `61.2 % [56.9, 65.4]`. A width is that of
-/// the figure before the interval.
+/// In per cent: `61.2 [56.9, 65.4]`; with `{:#}` with the sign, `61.2 % [56.9, 65.4]`. A width applies to the
+/// value before the interval.
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [value, low, high] = [self.value, self.low, self.high].map(|share| 100.0 * share);
@@ -57,9 +57,9 @@ pub fn wilson(successes: u64, trials: u64) -> Estimate {
     Estimate { value, low, high }
 }
 
-/// The mean of a share that was measured on the same `trials` with several random draws of
-/// something else, such as anchors. The half-widths of Wilson's interval, which is what the trials
-/// leave open, and of the draws' mean, `1.96 s / sqrt(n)`, are added in quadrature.
+/// The mean of a share measured on the same `trials` with several random draws of something else, such as
+/// anchors. The half-widths of Wilson's interval, for the uncertainty of the trials, and of the mean of the
+/// draws, `1.96 s / sqrt(n)`, are added in quadrature.
 pub(super) fn mean_of_draws(shares: &[f64], trials: u64) -> Estimate {
     let n = shares.len().max(1) as f64;
     let mean = shares.iter().sum::<f64>() / n;
@@ -69,6 +69,7 @@ pub(super) fn mean_of_draws(shares: &[f64], trials: u64) -> Estimate {
         _ => Z * (squares / (n - 1.0) / n).sqrt(),
     };
     let of_trials = wilson((mean * trials as f64).round() as u64, trials);
+    // Each side separately, because Wilson's interval is not symmetric.
     let half = |end: f64| (end - of_trials.value).hypot(spread);
     Estimate {
         value: mean,
@@ -79,16 +80,16 @@ pub(super) fn mean_of_draws(shares: &[f64], trials: u64) -> Estimate {
 
 /// Replicates of the bootstrap. 50 of them lie outside each end of the interval.
 const REPLICATES: usize = 2000;
-/// Any constant will do; with it the same data always have the same interval.
+/// An arbitrary constant, so that the same data always have the same interval.
 const SEED: u64 = 0x5EED_A51F;
 
-/// The mean over classes of the share of right answers, classes without an image left out, with the
-/// percentile interval of a bootstrap over the images (B. Efron, Ann. Statist. 7, 1979): each
-/// replicate draws as many images as there are, with repetition, and leaves out classes that it did
-/// not draw. The seed is fixed.
+/// The mean over classes with images of the share of right answers (mean per-class recall), with the
+/// percentile interval of a bootstrap over the images (B. Efron, Ann. Statist. 7, 1979): each replicate
+/// draws as many images as there are, with replacement, and skips classes that it did not draw. The
+/// seed is fixed.
 ///
 /// `answers` holds, for each image, its class (below `classes`) and whether the answer was right.
-/// Where all answers are alike the interval has no width: the bootstrap cannot know better.
+/// If all answers are equal, the interval has no width: the bootstrap cannot estimate one.
 pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> Estimate {
     let mut seen = vec![0_u32; classes];
     let mut right = vec![0_u32; classes];

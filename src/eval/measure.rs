@@ -1,4 +1,4 @@
-//! A set, a space and a data set: from files to a report.
+//! Evaluates an anchor set in a space on a data set: from files to a report.
 
 use ndarray::Array2;
 use serde_json::{Map, json};
@@ -15,23 +15,23 @@ use crate::modality::Modality;
 use crate::space::prompts::{Labels, PromptsError, Templates};
 use crate::space::{Aggregate, ClassHead, Recipe};
 
-/// An evaluation could not be carried out.
+/// An evaluation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MeasureError {
     /// The data set is for another task.
     #[error(
-        "{name}: a data set for {found}, not for {wanted}; give another one, or measure {found} with it"
+        "{name}: expected a data set for {wanted}, found one for {found}; give another data set, or measure {found}"
     )]
     Task {
         /// The data set.
         name: String,
-        /// What it is for.
+        /// Its task.
         found: &'static str,
-        /// What was asked for.
+        /// The expected task.
         wanted: &'static str,
     },
-    /// The set cannot be searched.
+    /// The anchor set cannot be searched.
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
     /// Images or texts could not be embedded.
@@ -40,19 +40,19 @@ pub enum MeasureError {
     /// The class names cannot be used as labels.
     #[error(transparent)]
     Prompts(#[from] PromptsError),
-    /// The scores and labels do not belong together.
+    /// The scores and labels do not match.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
 }
 
-/// What is evaluated, and by whom it is watched.
+/// The anchor set and encoders that are evaluated.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
-    /// The set.
+    /// The anchor set.
     pub set: &'a AnchorSet,
     /// The encoders that built it.
     pub embedder: &'a Embedder,
-    /// Progress and interruption.
+    /// Progress and cancellation.
     pub watch: Watch<'a>,
 }
 
@@ -61,7 +61,7 @@ pub struct Subject<'a> {
 pub struct Measured<R> {
     /// The figures.
     pub report: R,
-    /// Images that could not be used; they count as mistakes.
+    /// Images that could not be used; they count as errors.
     pub rejected: Vec<Rejected>,
 }
 
@@ -85,7 +85,7 @@ pub(in crate::eval) fn classification(dataset: &Dataset) -> Result<&Classificati
 /// `templates` replace those of the data set, which replace the default ones.
 ///
 /// # Errors
-/// A [`MeasureError`]; an image that cannot be used is none.
+/// A [`MeasureError`]; an image that cannot be used is not an error.
 pub fn measure_zeroshot(
     subject: Subject<'_>,
     dataset: &Dataset,
@@ -127,7 +127,7 @@ pub fn measure_zeroshot(
 /// Image-text retrieval on a captioned data set, both ways.
 ///
 /// # Errors
-/// A [`MeasureError`]; an image that cannot be used is none, a caption is.
+/// A [`MeasureError`]; an image or a caption that cannot be used is not an error.
 pub fn measure_retrieval(
     subject: Subject<'_>,
     dataset: &Dataset,
@@ -173,7 +173,7 @@ pub fn measure_retrieval(
     let shares = searcher.recipe().shares();
     let head = ClassHead::new(set.len(), &shares, &texts, Aggregate::Mean);
     let mut scores = Array2::from_elem((images.len(), task.captions.len()), f32::NAN);
-    // A caption without a vector keeps its empty column: it finds nothing and is not found.
+    // A caption without a vector keeps a column of NaN: it finds nothing and is never found.
     let columns = bad_captions.good_places();
     let mut rejected = score_images(&searcher, &head, images, &columns, &mut scores)?;
     rejected.extend(bad_captions.into_errors());

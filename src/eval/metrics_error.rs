@@ -1,10 +1,10 @@
-//! Scores and labels that do not belong together.
+//! Scores and labels that do not match.
 
-/// Scores and labels that do not belong together.
+/// Scores and labels that do not match.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetricsError {
-    /// There is nothing to measure.
+    /// The matrix of scores is empty.
     #[error("no scores: the matrix is {rows} x {columns}; give at least one image and one text")]
     Empty {
         /// Rows of the matrix (images).

@@ -1,4 +1,4 @@
-//! How good an anchor set is: data sets, metrics with confidence intervals, reports.
+//! Evaluation of anchor sets: data sets, metrics with confidence intervals, reports.
 //!
 //! ```text
 //! folder -> Dataset (dataset) -> [the caller scores images against texts] -> scores [n, m]
@@ -13,20 +13,20 @@
 //! | `interval.rs` | [`Estimate`]: a figure with its 95 % interval; Wilson and bootstrap |
 //! | `zeroshot.rs` | [`zeroshot`]: top-1, top-5, mean per-class recall, confusions |
 //! | `retrieval.rs` | [`retrieval`]: recall at 1, 5 and 10, both ways |
-//! | `report.rs` | what is written down of an evaluation, with the keys of CLIP_benchmark |
+//! | `report.rs` | the report of an evaluation, with the keys of CLIP_benchmark |
 //! | `text.rs` | a report as plain text |
 //! | `table.rs` | several reports as one table |
 //! | `layout.rs` | rows of cells as text whose columns line up |
-//! | `measure.rs` | a set, a space and a data set: files to report |
+//! | `measure.rs` | evaluates an anchor set on a data set: files to report |
 //! | `scaling.rs` | accuracy against the number of anchors |
-//! | `plot.rs` | such curves as a picture |
-//! | `tune.rs` | what `asif tune` needs of a set and of labelled folders |
-//! | `page.rs` | answers to a page |
-//! | [`anchors`] | what is to be said of the pairs themselves: diagnosis, curation, influence |
-//! | `html/` | a page with pictures: predictions, and the anchors that carry them |
+//! | `plot.rs` | such curves as an SVG image |
+//! | `tune.rs` | the vectors that tuning needs, of an anchor set and of labelled folders |
+//! | `page.rs` | answers as a page |
+//! | [`anchors`] | evaluation of the pairs themselves: diagnosis, curation, influence |
+//! | `html/` | a page with images: predictions, and the anchors behind them |
 //!
-//! The metrics are pure functions over a matrix of scores. Of equal scores the lowest index wins,
-//! and a score that is not a number is lower than every other and never right.
+//! The metrics are pure functions over a matrix of scores. Ties go to the lowest index. NaN is lower than
+//! every other score and never right.
 
 pub mod anchors;
 mod classes;

@@ -10,14 +10,14 @@ use crate::classify::{Prediction, Reason, Reasons};
 use crate::encode::image::decode::{PictureLimits, decode_shown};
 use crate::space::Recipe;
 
-/// Pairs that are shown behind an answer, unless somebody says otherwise.
+/// The default number of pairs shown behind an answer.
 pub const PAIRS: usize = 6;
 const TITLE: &str = "Labels, and the pairs behind them";
-/// The longer side of the pictures, in pixels.
+/// The longer side of the thumbnails, in pixels.
 const IMAGE_SIDE: u32 = 480;
 const ANCHOR_SIDE: u32 = 160;
 
-/// What is shown of an image.
+/// An image on the page.
 #[derive(Debug)]
 pub struct Entry<'a> {
     /// The image file.
@@ -26,20 +26,20 @@ pub struct Entry<'a> {
     pub predictions: Vec<Prediction>,
     /// The pairs behind one of them.
     pub reasons: Option<Reasons>,
-    /// Which pairs were left out, and the labels then.
+    /// Which pairs were excluded, and the labels without them.
     pub without: Option<(String, Vec<Prediction>)>,
 }
 
-/// How much is shown of the reasons.
+/// How much of an explanation is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// The pairs that speak for a label.
+    /// The pairs for a label.
     Brief,
-    /// Those against it too, and the sum.
+    /// The pairs for and against a label, and the sum.
     Full,
 }
 
-/// Whether a file that begins so is a page by [`page`].
+/// Whether a file with this beginning is a page made by [`page`].
 pub fn is_page(head: &[u8]) -> bool {
     is_sheet(head, TITLE)
 }
@@ -106,7 +106,7 @@ fn why(reasons: Reasons, depth: Depth) -> Why {
     }
 }
 
-/// The lines of the sum; those that are nothing are left out.
+/// The summands of the score, without those that are 0.
 fn sum(reasons: &Reasons) -> Vec<(String, f64)> {
     let amount = |pairs: &[Reason]| pairs.iter().map(|p| p.amount).sum();
     let mut lines = vec![
@@ -125,7 +125,7 @@ fn sum(reasons: &Reasons) -> Vec<(String, f64)> {
         ("calibration".to_owned(), reasons.offset),
     ];
     let unsplit = reasons.unsplit.iter();
-    lines.extend(unsplit.map(|u| (format!("{}, which does not split", u.part), u.amount)));
+    lines.extend(unsplit.map(|u| (format!("{}, not split into pairs", u.part), u.amount)));
     lines.retain(|line| line.1 != 0.0);
     lines.push(("similarity".to_owned(), f64::from(reasons.score)));
     lines

@@ -1,7 +1,7 @@
-//! Accuracy against the number of anchors as a picture: SVG, drawn here, without scripts or fonts.
+//! Plots accuracy against the number of anchors as SVG, without scripts or fonts.
 //!
-//! The anchors are on a logarithmic axis; each data set is a line with the interval as a band, and
-//! its name stands at the line's end, so that no legend is needed.
+//! The axis of anchors is logarithmic; each data set is a line with its interval as a band and its name
+//! at the end of the line, so that no legend is needed.
 
 use std::fmt::{Result, Write as _};
 
@@ -11,18 +11,18 @@ use super::scaling::{Curve, Point, ScalingReport};
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 480.0;
 const LEFT: f64 = 64.0;
-/// Room for the names of the data sets.
+/// The right margin, for the names of the data sets.
 const RIGHT: f64 = 190.0;
 const TOP: f64 = 56.0;
 const BOTTOM: f64 = 64.0;
-/// The least distance of two names.
+/// The least vertical distance of two names.
 const LINE: f64 = 17.0;
-/// Colours that also those tell apart who see fewer (Okabe and Ito, 2008).
+/// A palette that is safe for colour blindness (Okabe and Ito, 2008).
 const COLOURS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#000000",
 ];
 
-/// The picture of a report.
+/// The plot of a report.
 pub fn svg(report: &ScalingReport) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -30,7 +30,7 @@ pub fn svg(report: &ScalingReport) -> String {
     text
 }
 
-/// Where values lie in the picture.
+/// The axes: maps values to positions in the plot.
 struct Axes {
     /// Logarithms of the fewest and most anchors.
     x: [f64; 2],
@@ -49,7 +49,7 @@ impl Axes {
             x: if first < last {
                 [first, last]
             } else {
-                // One size only, or none: it stands in the middle.
+                // A single size, or none: widened so that it is in the middle.
                 let at = if first.is_finite() { first } else { 0.0 };
                 [at - 1.0, at + 1.0]
             },
@@ -67,7 +67,7 @@ impl Axes {
     }
 }
 
-/// How each drawing begins.
+/// The beginning of every plot.
 fn drawing_begin() -> String {
     format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="#333">
@@ -76,7 +76,7 @@ fn drawing_begin() -> String {
     )
 }
 
-/// Whether a file that begins so is a drawing by [`svg`].
+/// Whether a file with this beginning is a plot made by [`svg`].
 pub fn is_drawing(head: &[u8]) -> bool {
     head.starts_with(drawing_begin().as_bytes())
 }
@@ -103,7 +103,7 @@ fn write_svg(out: &mut String, report: &ScalingReport) -> Result {
             names.push((axes.y(last.acc1.value), axes.x(last.anchors), name, colour));
         }
     }
-    // Names that would lie on each other are moved down, the lowest line's last.
+    // Names that would overlap are moved down, in the order of their lines.
     names.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut free = f64::NEG_INFINITY;
     for (y, x, (dataset, value), colour) in names {
@@ -140,7 +140,7 @@ fn write_grid(out: &mut String, axes: &Axes, report: &ScalingReport) -> Result {
     sizes.sort_unstable();
     sizes.dedup();
     let base = HEIGHT - BOTTOM;
-    // A number needs so much room; of those that lie closer only the first is written.
+    // Numbers that would overlap the previous one are skipped.
     let mut free = f64::NEG_INFINITY;
     for size in sizes {
         let x = axes.x(size);

@@ -1,7 +1,7 @@
-//! What is written down of an evaluation.
+//! Reports of evaluations.
 //!
 //! The top level has the keys that CLIP_benchmark writes (`dataset`, `model`, `pretrained`, `task`,
-//! `metrics`, `language`), so its `build` command takes our files as they are; the rest is under
+//! `metrics`, `language`), so its `build` command reads our files unchanged; the rest is under
 //! `asif`. Shares are fractions between 0 and 1, as there.
 
 use serde::Serialize;
@@ -13,21 +13,21 @@ use super::retrieval::{RetrievalMetrics, TwoWays};
 use super::zeroshot::ZeroshotMetrics;
 use crate::space::prompts::Templates;
 
-/// How many of the most frequent confusions are written down.
+/// The number of confusions in a report, the most frequent first.
 const CONFUSIONS: usize = 10;
 
-/// What was evaluated, as far as the figures do not say it themselves.
+/// The setup of an evaluation: encoders, anchors and settings.
 #[derive(Debug, Clone, Default)]
 pub struct About {
     /// The encoders, such as `efficientnet-lite0 + all-minilm-l6-v2`.
     pub model: String,
-    /// What stands for "pretrained weights" here: the anchors, such as `13957 anchors`.
+    /// The value of the key `pretrained`: the anchors, such as `13957 anchors`.
     pub anchors: String,
     /// Language of class names and prompts; empty means `en`.
     pub language: String,
     /// Every setting that the figures depend on, such as `k`, `p` and the aggregation.
     pub settings: Map<String, Value>,
-    /// Sentences that must be read with the figures, such as known leaks.
+    /// Notes on the figures, such as known leaks.
     pub notes: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ pub struct ZeroshotReport {
     pub metrics: ZeroshotFigures,
     /// [`About::language`].
     pub language: String,
-    /// What CLIP_benchmark has no key for.
+    /// Details for which CLIP_benchmark has no key.
     pub asif: ZeroshotDetails,
 }
 
@@ -61,16 +61,16 @@ pub struct ZeroshotFigures {
     pub mean_per_class_recall: f64,
 }
 
-/// What CLIP_benchmark has no key for.
+/// Details for which CLIP_benchmark has no key.
 #[derive(Debug, Clone, Serialize)]
 pub struct ZeroshotDetails {
     /// Images measured.
     pub images: usize,
     /// Classes to choose between.
     pub classes: usize,
-    /// The top-1 of guesses: 1 / classes.
+    /// Top-1 by chance: 1 / classes.
     pub chance: f64,
-    /// Images that got no score; they count as mistakes.
+    /// Images without a score; they count as errors.
     pub unscored: usize,
     /// The figures with their 95 % intervals.
     pub intervals: ZeroshotIntervals,
@@ -82,10 +82,10 @@ pub struct ZeroshotDetails {
     pub templates: Vec<String>,
     /// [`About::settings`].
     pub settings: Map<String, Value>,
-    /// Where the data set comes from.
+    /// The source of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Under which terms.
+    /// The licence of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// [`About::notes`], and the data set's own.
@@ -106,31 +106,31 @@ pub struct ZeroshotIntervals {
 /// Images of one class taken for another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NamedConfusion {
-    /// What they are.
+    /// Their class.
     pub truth: String,
-    /// What they were taken for.
+    /// The predicted class.
     pub predicted: String,
-    /// How many.
+    /// The number of such images.
     pub count: usize,
-    /// Of how many images of that class.
+    /// The number of images of the class `truth`.
     pub of: usize,
 }
 
-/// How one class fared.
+/// The recall of one class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NamedRecall {
     /// The class.
     pub class: String,
     /// Its images.
     pub images: usize,
-    /// Those recognised.
+    /// The number of images classified correctly.
     pub correct: usize,
     /// Their share; null for a class without images.
     pub recall: Option<f64>,
 }
 
 impl ZeroshotReport {
-    /// Puts names to what was measured. `metrics` must be those of `task`, class for class.
+    /// Builds the report. `metrics` must be those of `task`, class for class.
     pub fn new(
         about: About,
         dataset: &Dataset,
@@ -208,12 +208,12 @@ pub struct RetrievalReport {
     pub metrics: RetrievalFigures,
     /// [`About::language`].
     pub language: String,
-    /// What CLIP_benchmark has no key for.
+    /// Details for which CLIP_benchmark has no key.
     pub asif: RetrievalDetails,
 }
 
-/// Figures under the names of CLIP_benchmark, where `image_retrieval` looks for an image by its
-/// text and `text_retrieval` for a text by its image.
+/// Figures with the keys of CLIP_benchmark: `image_retrieval` searches for an image by its text, and
+/// `text_retrieval` for a text by its image.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct RetrievalFigures {
     /// The image was among the first 1.
@@ -236,23 +236,23 @@ pub struct RetrievalFigures {
     pub text_10: f64,
 }
 
-/// What CLIP_benchmark has no key for.
+/// Details for which CLIP_benchmark has no key.
 #[derive(Debug, Clone, Serialize)]
 pub struct RetrievalDetails {
     /// Images measured.
     pub images: usize,
     /// Captions of all images.
     pub captions: usize,
-    /// Any caption of an image will do, every caption is a query; with 95 % intervals.
+    /// Any caption of an image counts as right, every caption is a query; with 95 % intervals.
     pub all_captions: TwoWays,
     /// As if each image had its first caption only; with 95 % intervals.
     pub first_caption: TwoWays,
     /// [`About::settings`].
     pub settings: Map<String, Value>,
-    /// Where the data set comes from.
+    /// The source of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Under which terms.
+    /// The licence of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// [`About::notes`], and the data set's own.
@@ -260,7 +260,7 @@ pub struct RetrievalDetails {
 }
 
 impl RetrievalReport {
-    /// Puts names to what was measured.
+    /// Builds the report.
     pub fn new(about: About, dataset: &Dataset, metrics: &RetrievalMetrics) -> Self {
         let TwoWays {
             image_to_text,

@@ -1,11 +1,11 @@
 //! Retrieval: recall at 1, 5 and 10, from images to texts and from texts to images.
 //!
-//! Two conventions are in use where images have several captions, and figures of one must not be
-//! compared with figures of the other, so both are always given:
-//! * **all captions**: an image looks among all captions and has found its text when *any* of its
-//!   own is high enough; every caption looks for its image. This is CLIP_benchmark's way.
-//! * **first caption**: only the first caption of each image exists, so both ways choose between
-//!   as many candidates as there are images. Papers on aligning frozen encoders often do so.
+//! There are two conventions for images with several captions. Their figures must not be compared with each
+//! other, so both are always reported:
+//! * **all captions**: an image is a query among all captions, and *any* of its own counts as right; every
+//!   caption is a query for its image. This is the convention of CLIP_benchmark.
+//! * **first caption**: only the first caption of each image is used, so both directions have as many
+//!   candidates as there are images. Papers on aligning frozen encoders often do so.
 
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
@@ -32,20 +32,20 @@ pub struct Recalls {
 /// Recall in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TwoWays {
-    /// An image is given, its text is looked for.
+    /// Images as queries for their texts.
     pub image_to_text: Recalls,
-    /// A text is given, its image is looked for.
+    /// Texts as queries for their images.
     pub text_to_image: Recalls,
 }
 
-/// What [`retrieval`] measures.
+/// The result of [`retrieval`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetrievalMetrics {
     /// Images measured.
     pub images: usize,
     /// Captions of all images.
     pub captions: usize,
-    /// Any caption of an image will do; every caption is a query.
+    /// Any caption of an image counts as right; every caption is a query.
     pub all_captions: TwoWays,
     /// As if each image had its first caption only.
     pub first_caption: TwoWays,
@@ -55,8 +55,8 @@ pub struct RetrievalMetrics {
 /// belongs to.
 ///
 /// # Errors
-/// [`MetricsError`]: an empty matrix, owners of another length, an owner that is no row, or an
-/// image without a caption.
+/// [`MetricsError`]: an empty matrix, owners of another length, an owner past the last row, or an image
+/// without a caption.
 pub fn retrieval(
     scores: ArrayView2<'_, f32>,
     owners: &[usize],
@@ -128,8 +128,7 @@ fn texts_before(scores: ArrayView2<'_, f32>, owners: &[usize], captions: &[usize
     scores.axis_iter(Axis(0)).enumerate().map(rank).collect()
 }
 
-/// For each caption, how many images come before its own. Goes through the matrix row by row, as it
-/// lies in memory.
+/// For each caption, how many images come before its own. Reads the matrix row by row, in memory order.
 fn images_before(scores: ArrayView2<'_, f32>, owners: &[usize], captions: &[usize]) -> Vec<usize> {
     let own: Vec<_> = captions.iter().map(|&c| scores[[owners[c], c]]).collect();
     let mut ranks = vec![0; captions.len()];

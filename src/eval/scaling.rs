@@ -1,8 +1,7 @@
-//! Accuracy against the number of anchors: random parts of a set, measured as if they were all.
+//! Scaling curves: accuracy against the number of anchors, measured on random subsets of an anchor set.
 //!
-//! A draw is one random order of the pairs; its parts are the first so many of that order, so that
-//! within a draw a larger part holds the smaller ones. Nothing is written, and no input is encoded
-//! more than once.
+//! A draw is one random order of the pairs, and its subsets are prefixes of that order, so that within a draw
+//! larger subsets contain smaller ones. Nothing is written, and no input is encoded more than once.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,14 +21,14 @@ use crate::modality::Modality;
 use crate::space::prompts::{Labels, Templates};
 use asif_index::random::Random;
 
-/// Which parts of a set are measured.
+/// Which subsets of an anchor set are measured.
 #[derive(Debug, Clone)]
 pub struct ScalingPlan {
-    /// How many anchors the parts have; more than there are is all of them.
+    /// The sizes of the subsets; larger sizes than the anchor set mean all of it.
     pub sizes: Vec<usize>,
-    /// How many random parts of each size; of all anchors there is one.
+    /// The number of random subsets of each size; all anchors are measured once.
     pub draws: u64,
-    /// What the random orders begin with: the same seed draws the same pairs.
+    /// The seed of the random orders.
     pub seed: u64,
 }
 
@@ -38,9 +37,9 @@ pub struct ScalingPlan {
 pub struct ScalingReport {
     /// The encoders.
     pub model: String,
-    /// Anchors of the whole set.
+    /// The number of anchors in the whole anchor set.
     pub anchors: usize,
-    /// The space, in words.
+    /// The space, as text.
     pub space: String,
     /// The seed of the draws.
     pub seed: u64,
@@ -48,7 +47,7 @@ pub struct ScalingReport {
     pub curves: Vec<Curve>,
 }
 
-/// How accuracy grows on one data set.
+/// The scaling curve of one data set.
 #[derive(Debug, Clone, Serialize)]
 pub struct Curve {
     /// The data set's name.
@@ -61,17 +60,17 @@ pub struct Curve {
     pub points: Vec<Point>,
 }
 
-/// The accuracy with so many anchors.
+/// The accuracy for one number of anchors.
 #[derive(Debug, Clone, Serialize)]
 pub struct Point {
-    /// How many anchors.
+    /// The number of anchors.
     pub anchors: usize,
-    /// Top-1: the mean over the draws, with a 95 % interval that counts both the images and the
+    /// Top-1: the mean over the draws, with a 95 % interval that covers both the sampling of images and the
     /// spread of the draws.
     pub acc1: Estimate,
     /// Top-1 of each draw.
     pub draws: Vec<f64>,
-    /// Seconds to fit the space, make the head and score all images, mean over the draws.
+    /// Seconds to fit the space, build the head and score all images, mean over the draws.
     pub seconds: f64,
 }
 
@@ -81,17 +80,17 @@ struct Prepared<'a> {
     task: &'a Classification,
     labels: Labels,
     templates: Templates,
-    /// The images that could be used: place and unit vector.
+    /// The images that could be used: index and unit vector.
     vectors: Vec<(usize, Vec<f32>)>,
 }
 
-/// Measures zero-shot accuracy with random parts of a set.
+/// Measures zero-shot accuracy with random subsets of an anchor set.
 ///
 /// `templates` replace those of the data sets. Images that could not be used are returned beside
-/// the report and count as mistakes.
+/// the report and count as errors.
 ///
 /// # Errors
-/// A [`MeasureError`]; an image that cannot be used is none.
+/// A [`MeasureError`]; an image that cannot be used is not an error.
 pub fn measure_scaling(
     subject: Subject<'_>,
     datasets: &[Dataset],
@@ -260,7 +259,7 @@ fn random_order(set: &AnchorSet, seed: u64) -> Vec<usize> {
 impl ScalingReport {
     /// The first columns of [`csv`](Self::csv).
     pub const CSV_COLUMNS: &str = "dataset,images,anchors,acc1,low,high,seconds";
-    /// How the names of the others begin, one a draw.
+    /// The prefix of the names of the other columns, one for each draw.
     pub const CSV_DRAW: &str = ",draw_";
 
     /// The figures as CSV: a line a data set and number of anchors.

@@ -42,7 +42,7 @@ impl Display for ZeroshotReport {
         )?;
         if asif.unscored > 0 {
             let images = plural(asif.unscored, "image", "images");
-            writeln!(f, "  {images} got no score and counted as mistakes")?;
+            writeln!(f, "  {images} without a score, counted as errors")?;
         }
         if !asif.confusions.is_empty() {
             let rows = asif.confusions.iter().map(|one| {
@@ -145,7 +145,7 @@ fn foot(
         .try_for_each(|(name, text)| writeln!(f, "  {name}: {}", line(text)))
 }
 
-/// A recipe by its name, or else as one line.
+/// A recipe by its name if it has one, else as one line.
 fn space_of(value: &Value) -> String {
     serde_json::from_value(value.clone()).map_or_else(
         |_| value.to_string(),

@@ -1,4 +1,4 @@
-//! What `asif tune` needs of a set and of labelled folders, in memory.
+//! Reads the vectors that tuning needs, of an anchor set and of labelled folders, into memory.
 
 use ndarray::Array2;
 
@@ -14,10 +14,10 @@ use crate::space::tune::Labelled;
 use crate::space::tune::course::Vectors;
 use crate::space::vector::mean_direction;
 
-/// More pairs than this are tuned on evenly taken ones, so that time and memory stay what they are.
+/// Larger anchor sets are tuned on this many evenly spaced pairs, which limits time and memory.
 pub const MOST_PAIRS: usize = 30_000;
 
-/// The vectors and captions of a set's pairs, or of so many evenly taken ones.
+/// The vectors and captions of the pairs of an anchor set, or of evenly spaced ones.
 #[derive(Debug)]
 pub struct Pairs {
     sides: Sides<Array2<f32>>,
@@ -41,7 +41,7 @@ impl Pairs {
                 rows.extend_from_slice(set.vector(anchor, modality)?);
             }
             let rows = Array2::from_shape_vec((n, set.dim(modality)), rows);
-            Ok::<_, AnchorsError>(rows.expect("vectors of a set have its length"))
+            Ok::<_, AnchorsError>(rows.expect("vectors of an anchor set have its dimension"))
         })?;
         let moments = match n == set.len() {
             true => set.moments()?,
@@ -69,8 +69,7 @@ impl Pairs {
     }
 }
 
-/// A labelled data set as vectors, images by class; images that cannot be used are left out and
-/// given back with their reasons.
+/// Encodes a labelled data set. Images that cannot be used are returned with their reasons.
 ///
 /// # Errors
 /// A [`MeasureError`].
@@ -108,7 +107,7 @@ pub fn labelled(
     let images: Vec<f32> = usable.iter().flat_map(|(_, v)| v).copied().collect();
     let matrix = |n, dim, rows| {
         Array2::from_shape_vec((n, dim), rows)
-            .expect("vectors of encoders of the set have its length")
+            .expect("vectors of the anchor set's encoders have its dimension")
     };
     let labelled = Labelled {
         name: dataset.name.clone(),

@@ -7,7 +7,7 @@ use ndarray::{ArrayView1, ArrayView2};
 use super::interval::{Estimate, mean_recall, wilson};
 use super::metrics_error::{MetricsError, check};
 
-/// What [`zeroshot`] measures.
+/// The result of [`zeroshot`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZeroshotMetrics {
     /// Images measured.
@@ -19,40 +19,40 @@ pub struct ZeroshotMetrics {
     /// Share of images whose class is among the five highest; `None` below five classes, where it
     /// would say nothing. Wilson interval.
     pub acc5: Option<Estimate>,
-    /// Mean over the classes that have images of the share recognised; bootstrap interval.
+    /// Mean over the classes with images of the share classified correctly; bootstrap interval.
     pub mean_per_class_recall: Estimate,
     /// One for each class, in the order of the columns.
     pub per_class: Vec<ClassRecall>,
-    /// Every kind of mistake that was made, the most frequent first, then by index.
+    /// All confusions of two classes, the most frequent first, then by index.
     pub confusions: Vec<Confusion>,
-    /// Images of which no score is a number; they count as mistakes, but confuse no classes.
+    /// Images whose scores are all NaN; they count as errors but not as confusions.
     pub unscored: usize,
 }
 
-/// How one class fared.
+/// The recall of one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassRecall {
     /// Images of this class.
     pub images: usize,
-    /// Those recognised (top-1).
+    /// The number of images classified correctly (top-1).
     pub correct: usize,
 }
 
 /// Images of one class that were taken for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confusion {
-    /// What they are.
+    /// Their class.
     pub truth: usize,
-    /// What they were taken for.
+    /// The predicted class.
     pub predicted: usize,
-    /// How many.
+    /// The number of such images.
     pub count: usize,
 }
 
 /// Measures `scores` (`[images, classes]`, higher is better) against the class of each image.
 ///
 /// # Errors
-/// [`MetricsError`]: an empty matrix, labels of another length, or a label that is no column.
+/// [`MetricsError`]: an empty matrix, labels of another length, or a label past the last column.
 pub fn zeroshot(
     scores: ArrayView2<'_, f32>,
     labels: &[usize],
@@ -113,8 +113,8 @@ pub fn zeroshot(
     })
 }
 
-/// How many entries of `row` come before entry `truth`: the higher ones, and of equal ones those
-/// with a lower index. An entry that is not a number comes last.
+/// How many entries of `row` come before entry `truth`: those that are higher, or equal with a lower
+/// index. NaN comes last.
 pub(super) fn rank_of(row: ArrayView1<'_, f32>, truth: usize) -> usize {
     let own = row[truth];
     if own.is_nan() {

@@ -1,4 +1,4 @@
-//! Anchors as a space sees them, wherever they lie: a set on disk, or matrices in memory.
+//! What a space needs of its anchors, whether they are an anchor set on disk or matrices in memory.
 
 use std::sync::Arc;
 
@@ -6,30 +6,30 @@ use super::Frame;
 use super::linear::{FitError, Moments};
 use crate::modality::{Modality, Sides};
 
-/// The anchors nearest to an input in a frame, best first: number and similarity.
+/// The anchors nearest to an input in a frame, best first: anchor number and similarity.
 pub type Neighbours = Vec<(u32, f32)>;
 
-/// What is asked of anchors: those nearest to some inputs in one frame.
+/// A search for the anchors nearest to some inputs in one frame.
 #[derive(Debug, Clone, Copy)]
 pub struct NearestQuery<'a> {
     /// The coordinates in which anchors and inputs are compared.
     pub frame: &'a Frame,
-    /// How many are wanted for each input; fewer where there are no more.
+    /// The number of anchors to return for each input, at most the number of anchors.
     pub k: usize,
 }
 
-/// Pairs of unit vectors that a space is fitted to and that inputs are compared with.
+/// A source of anchors: pairs of unit vectors that a space is fitted to and that inputs are compared with.
 ///
-/// Anchors are numbered from 0. They may lie among other rows (removed pairs, pairs that are held
-/// out), for which frames have weights all the same: a *stored* row is any of them.
+/// Anchors are numbered from 0. Their rows may be interleaved with rows that are not anchors (removed or
+/// held-out pairs). Frames have a weight for each *stored* row, anchor or not.
 pub trait Anchors: Sync {
-    /// What can go wrong: a file that is damaged, or too few pairs for a space.
+    /// The error type, such as a damaged file or too few pairs for a space.
     type Error: From<FitError> + Send;
 
-    /// How many anchors there are.
+    /// The number of anchors.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether there are no anchors.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -43,7 +43,7 @@ pub trait Anchors: Sync {
     /// The second moments of the anchors.
     ///
     /// # Errors
-    /// When a file of them is damaged.
+    /// When the file that holds them is damaged.
     fn moments(&self) -> Result<Arc<Moments>, Self::Error>;
 
     /// The unit vector of an anchor, `[dim]`.
@@ -52,7 +52,7 @@ pub trait Anchors: Sync {
     /// When there is no such anchor, or its file is damaged.
     fn vector(&self, anchor: u32, side: Modality) -> Result<&[f32], Self::Error>;
 
-    /// One number for each stored row, `[stored]`; `of_block` makes them of blocks of rows, `[n, dim]`,
+    /// One number for each stored row, `[stored]`. `of_block` computes them for blocks of rows, `[n, dim]`,
     /// on several threads.
     fn of_stored(&self, side: Modality, of_block: &(dyn Fn(&[f32]) -> Vec<f32> + Sync))
     -> Vec<f32>;

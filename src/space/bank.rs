@@ -1,7 +1,8 @@
-//! Many represented inputs, ready to be scored by one of the other side.
+//! Many represented inputs of one modality, indexed so that one input of the other can be scored against
+//! all of them.
 //!
 //! A relative row has at most `k` entries, so rows are kept as inverted lists `anchor -> (member,
-//! weight)`: scoring is a walk over at most `k` short lists, whatever the number of anchors.
+//! weight)`: scoring visits at most `k` short lists, whatever the number of anchors.
 
 use asif_index::simd::prefetch;
 use ndarray::{Array2, ArrayView1};
@@ -10,7 +11,7 @@ use super::linear::LinearMap;
 use super::product::Rows;
 use super::relative::RelativeRow;
 
-/// What one part of a space makes of an input.
+/// The representation of an input in one part of a space.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Code {
     /// Its similarities to the anchors.
@@ -27,7 +28,7 @@ impl Code {
         of_each.map(|u| Self::Coordinates(u.to_vec())).collect()
     }
 
-    /// The score of two codes of one part, which are of one kind: their dot product.
+    /// The score of two codes of the same part: their dot product.
     pub fn dot(&self, other: &Self) -> f32 {
         match (self, other) {
             (Self::Row(x), Self::Row(y)) => x.dot(y),
@@ -68,7 +69,7 @@ pub enum Bank {
 }
 
 impl Bank {
-    /// Of codes of one part, which are all of one kind, over `anchors` anchors.
+    /// Indexes codes of one part, all of the same kind, over `anchors` anchors.
     pub fn new<'a>(anchors: usize, codes: impl IntoIterator<Item = &'a Code>) -> Self {
         let codes: Vec<&Code> = codes.into_iter().collect();
         match codes.first() {
@@ -87,7 +88,7 @@ impl Bank {
         }
     }
 
-    /// How many members it has.
+    /// The number of members.
     pub fn len(&self) -> usize {
         match self {
             Self::Rows(lists) => lists.members,
@@ -95,7 +96,7 @@ impl Bank {
         }
     }
 
-    /// Whether it has no member.
+    /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -110,8 +111,8 @@ impl Bank {
         }
     }
 
-    /// What [`scores`](Self::scores) gives for each of some codes, `[codes, members]`. Coordinates
-    /// take less time together, and give the same bits.
+    /// The same as [`scores`](Self::scores) for several codes, `[codes, members]`. Coordinates are
+    /// multiplied together, which is faster and gives the same bits.
     pub fn all_scores(&self, codes: &[&Code]) -> Vec<f32> {
         let Self::Coordinates(rows) = self else {
             return codes.iter().flat_map(|code| self.scores(code)).collect();
@@ -121,17 +122,17 @@ impl Bank {
     }
 }
 
-/// Rows turned around: which members each anchor speaks for.
+/// Inverted lists of relative rows: for each anchor, the members with an entry for it.
 #[derive(Debug, Clone)]
 pub struct InvertedLists {
-    /// `lists[starts[i]..starts[i + 1]]` are the members that anchor `i` speaks for.
+    /// `lists[starts[i]..starts[i + 1]]` are the members with an entry for anchor `i`, with its weight.
     starts: Vec<u32>,
     lists: Vec<(u32, f32)>,
     members: usize,
 }
 
 impl InvertedLists {
-    /// Of rows whose entries name some of `anchors` anchors.
+    /// Inverts rows over `anchors` anchors.
     pub fn new(anchors: usize, rows: &[&RelativeRow]) -> Self {
         let mut starts = vec![0u32; anchors + 1];
         for row in rows {
@@ -160,7 +161,7 @@ impl InvertedLists {
 
     /// The dot product of `row` with each member, `[members]`.
     pub fn scores(&self, row: &RelativeRow) -> Vec<f32> {
-        /// Lists ahead that are asked for: they lie anywhere, and are short.
+        /// How many lists ahead are prefetched: they are short and scattered in memory.
         const AHEAD: usize = 8;
         let list = |&(anchor, _): &(u32, f32)| {
             let i = anchor as usize;

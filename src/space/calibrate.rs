@@ -1,30 +1,31 @@
-//! Scores counted from where a cohort's best scores lie, so that hubs gain nothing and parts of
-//! different scale can be added: see [`Calibration`].
+//! Score normalization against a cohort of anchors, which corrects for hubs and brings parts of
+//! different scale to one scale: see [`Calibration`].
 //!
 //! ```text
-//! an input's scores with the cohort ──[leveller]──> its level: a line, slope x (score - origin)
-//! two inputs' score ──────────────────────────────> the mean of what both lines make of it
+//! an input's scores with the cohort ──[leveller]──> its level: slope x (score - origin)
+//! the score of two inputs ────────────────────────> the mean of both normalized scores
 //! ```
 //!
-//! Every correction is such a line, so a corrected score is a factor and a summand of two levels:
-//! heads, sums of parts and explanations need not know which correction it was.
+//! Every correction is linear in the score, so the two levels of a pair of inputs reduce to one factor and
+//! one summand. Heads, sums of parts and explanations do not depend on which correction was used.
 
 use super::recipe::{Calibration, Hubness};
 use super::vector::ROUNDING;
 
-/// The least deviation that s-norm divides by, of the part's mean one.
+/// The lower bound of the deviation that s-norm divides by, as a share of the part's mean deviation.
 ///
-/// An input whose row stands on few anchors, such as a prompt whose form only some new captions
-/// have, meets hardly any of the cohort: its scores with it barely differ, and divided by that little
-/// it would outshout every other part. Chosen on validation sets: see `docs/domain-update.md`.
+/// An input whose row has few anchors, such as a prompt in a form that only some new captions have,
+/// shares anchors with hardly any member of the cohort. Its cohort scores barely differ, and dividing by so
+/// small a deviation would let this part dominate the sum. Chosen on validation sets: see
+/// `docs/domain-update.md`.
 const FLOOR: f64 = 0.7;
 
-/// How an input sees scores in one part of a space.
+/// The linear correction of an input's scores in one part of a space.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
-    /// The score that counts as 0.
+    /// The score that is mapped to 0.
     pub origin: f32,
-    /// What a score gains by being 1 higher; 0 where scores do not differ.
+    /// The factor of the difference from `origin`; 0 where the cohort scores do not differ.
     pub slope: f32,
 }
 
@@ -36,12 +37,13 @@ impl Level {
     }
 }
 
-/// Finds the levels of inputs in one part of a space.
+/// Computes the levels of inputs in one part of a space.
 #[derive(Debug, Clone, Copy)]
 pub struct Leveller {
     hubness: Hubness,
     top: usize,
-    /// What the part's scores are counted in; of s-norm what no deviation is far below.
+    /// The unit of the part's scores; for s-norm the mean deviation, which times [`FLOOR`] is the lower
+    /// bound of an input's deviation.
     unit: f64,
 }
 
@@ -58,14 +60,14 @@ impl Leveller {
         }
     }
 
-    /// The level of an input with these scores with the cohort's other side, in any order.
+    /// The level of an input from its scores with the cohort's other side, in any order.
     pub fn level(&self, scores: Vec<f32>) -> Level {
         let best = Best::of(scores, self.top);
         let unit = inverse(self.unit);
         let (origin, slope) = match self.hubness {
             Hubness::SNorm => (best.mean, inverse(best.deviation.max(FLOOR * self.unit))),
             Hubness::Csls => (best.mean, 2.0 * unit),
-            // Both levels count half, and the mean is taken off for both.
+            // `between` halves each level; the factor 2 restores the full `alpha r` of both inputs.
             Hubness::Nnn { alpha } => (2.0 * alpha * best.mean, unit),
             Hubness::None => (0.0, unit),
         };
@@ -76,8 +78,8 @@ impl Leveller {
     }
 }
 
-/// What the scores of a part are counted in: the mean deviation of the best scores that the members
-/// of a cohort have with its other side, `scores` of one member each; of as many as s-norm takes.
+/// The unit of a part's scores: the mean over the cohort of the deviation of each member's best scores with
+/// the cohort's other side. `scores` holds the scores of one member each; as many count as for s-norm.
 pub fn spread(scores: Vec<Vec<f32>>) -> f64 {
     let members = scores.len().max(1) as f64;
     let deviation = |scores: Vec<f32>| {
@@ -87,20 +89,20 @@ pub fn spread(scores: Vec<Vec<f32>>) -> f64 {
     scores.into_iter().map(deviation).sum::<f64>() / members
 }
 
-/// The best of some scores.
+/// Mean and deviation of the best of some scores.
 struct Best {
     mean: f64,
     deviation: f64,
 }
 
 impl Best {
-    /// The best `top` of `scores`; of all, when there are not so many.
+    /// Of the best `top` of `scores`, or of all when there are fewer.
     fn of(mut scores: Vec<f32>, top: usize) -> Self {
         let top = top.min(scores.len());
         if top > 0 && top < scores.len() {
             scores.select_nth_unstable_by(top - 1, |a, b| b.total_cmp(a));
             scores.truncate(top);
-            // Sums must not depend on the order that the selection leaves.
+            // The selection leaves an unspecified order, and floating-point sums depend on it.
             scores.sort_unstable_by(f32::total_cmp);
         }
         let n = scores.len().max(1) as f64;
@@ -108,7 +110,7 @@ impl Best {
         let squares = scores.iter().map(|&s| (f64::from(s) - mean).powi(2));
         let deviation = (squares.sum::<f64>() / n).sqrt();
         let largest = scores.iter().fold(0f32, |most, s| most.max(s.abs()));
-        // Scores that differ by rounding alone do not differ.
+        // Scores that differ only by rounding count as equal; their deviation would be noise.
         let differ = deviation > ROUNDING * f64::from(largest);
         Self {
             mean,
@@ -117,7 +119,7 @@ impl Best {
     }
 }
 
-/// One over a deviation; 0 where there is none to speak of.
+/// The reciprocal of a deviation; 0 for a deviation of practically 0.
 fn inverse(deviation: f64) -> f64 {
     if deviation > 1e-9 {
         1.0 / deviation

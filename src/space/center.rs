@@ -1,4 +1,4 @@
-//! Centring: both sides lose the anchors' mean, then are normalised again.
+//! Centring: the anchors' mean is subtracted from both sides, which are then normalised again.
 //!
 //! The stored vectors are never rewritten. With mean `m`, query `x` and anchor `a_i`, both unit,
 //!
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! which is the affine form `(<q, a_i> + bias) * weights[i]` that the index searches. So one file
-//! serves centred and uncentred spaces, and when pairs come or go only `m` and the weights change.
+//! serves centred and uncentred spaces, and adding or removing pairs changes only `m` and the weights.
 
 use super::vector::{ROUNDING, dot, normalize_rest};
 
@@ -23,10 +23,10 @@ pub struct Centering {
 impl Centering {
     /// From the anchors' mean `[dim]` and `dots[i] = <m, a_i>` of the unit anchors, `[n]`.
     ///
-    /// `|a_i - m|^2 = |a_i|^2 - 2 <m, a_i> + |m|^2`, so no second look at the vectors is needed.
-    /// An anchor that equals the mean, but for rounding, has no direction left: its weight is 0. The
-    /// square is a difference of numbers near 1 that are each off by some `2^-23` (of `|a_i|^2`, of `m`
-    /// and of `dots`), so what is under `2^-20` is rounding.
+    /// `|a_i - m|^2 = |a_i|^2 - 2 <m, a_i> + |m|^2`, so the vectors need not be read a second time.
+    /// An anchor that equals the mean up to rounding has no direction, so its weight is 0. The square is a
+    /// difference of numbers near 1, each with an error of about `2^-23` (`|a_i|^2`, `m` and `dots`), so
+    /// anything below `2^-20` is rounding.
     pub fn new(mean: Vec<f32>, dots: &[f32]) -> Self {
         let mean_squared = dot(&mean, &mean);
         let weights = dots
@@ -47,8 +47,8 @@ impl Centering {
         }
     }
 
-    /// The query `x'` for a unit vector `x`, and the bias `-<x', m>` that goes with it; both 0 for an
-    /// input that equals the mean but for rounding.
+    /// The query `x'` for a unit vector `x`, and its bias `-<x', m>`; both 0 for an input that equals the
+    /// mean up to rounding.
     pub fn query(&self, x: &[f32]) -> (Vec<f32>, f32) {
         let mut q: Vec<f32> = x.iter().zip(&self.mean).map(|(&a, &m)| a - m).collect();
         normalize_rest(&mut q, dot(x, x).sqrt() + self.mean_norm);

@@ -1,4 +1,4 @@
-//! The anchors that scores are calibrated on.
+//! The s-norm cohort: the anchors that scores are calibrated on.
 
 use rayon::prelude::*;
 
@@ -7,17 +7,17 @@ use super::calibrate::{Level, Leveller, spread};
 use super::recipe::{Calibration, Recipe};
 use crate::modality::{Modality, Sides};
 
-/// Anchors that scores are calibrated on: their codes in each part, images and texts, and what the
-/// scores with them make of an input.
+/// The anchors that scores are calibrated on: the codes of their images and texts in each part, and how an
+/// input's scores with them become its levels.
 #[derive(Debug)]
 pub struct Cohort {
-    /// The image's side and the text's, part by part.
+    /// The codes of the images and of the texts, one bank a part.
     sides: Sides<Vec<Bank>>,
     levellers: Vec<Leveller>,
 }
 
 impl Cohort {
-    /// Of the codes of the cohort's images and texts, `[members][parts]` each, over `anchors`
+    /// Builds a cohort from the codes of its images and texts, `[members][parts]` each, over `anchors`
     /// anchors.
     ///
     /// Cost: where the recipe [has units](Recipe::has_units), all members of one side are compared
@@ -52,8 +52,8 @@ impl Cohort {
         }
     }
 
-    /// The levels of some inputs, `[inputs][parts]`, from their codes, `[inputs][parts]`. A few inputs
-    /// together take less time than each alone.
+    /// The levels of some inputs, `[inputs][parts]`, from their codes, `[inputs][parts]`. Several inputs
+    /// at once are faster than one by one.
     pub fn levels(&self, side: Modality, inputs: &[&[Code]]) -> Vec<Vec<Level>> {
         let mut levels = vec![Vec::with_capacity(self.levellers.len()); inputs.len()];
         let others = self.sides[side.other()].iter().zip(&self.levellers);

@@ -1,4 +1,4 @@
-//! A score split into the anchors that made it.
+//! A score split into the contributions of anchors.
 //!
 //! The score of two rows is `sum_i x_i y_i` over anchors, so every answer is a sum of named pairs.
 
@@ -6,25 +6,25 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-/// What one anchor gave to a score.
+/// The contribution of one anchor to a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contribution {
     /// The anchor.
     pub anchor: u32,
-    /// What it added.
+    /// Its contribution.
     pub amount: f32,
-    /// `amount` as a share of what all anchors added or took away, in absolute terms.
+    /// `amount` as a share of the sum of all absolute contributions.
     pub share: f32,
 }
 
-/// A score split up: `score = offset + sum of contributions + sum of what does not split`.
+/// A score split into contributions: `score = offset + sum of contributions + sum of unsplit`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Explanation {
     /// The score.
     pub score: f32,
-    /// What belongs to no anchor: the calibration's share.
+    /// The part of the score that belongs to no anchor: the calibration.
     pub offset: f64,
-    /// What each part of the space added.
+    /// The contribution of each part of the space.
     pub parts: Vec<PartAmount>,
     /// The anchors, largest amount first, ties by lowest anchor.
     pub contributions: Vec<Contribution>,
@@ -32,17 +32,17 @@ pub struct Explanation {
     pub unsplit: Vec<PartAmount>,
 }
 
-/// What a part of a space added to a score.
+/// The contribution of a part of a space to a score.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct PartAmount {
     /// Its name.
     pub part: &'static str,
-    /// What it added.
+    /// Its contribution.
     pub amount: f64,
 }
 
 impl Contribution {
-    /// Amounts by anchor, largest first, with their shares; those of zero are left out.
+    /// Contributions by anchor, largest first, with their shares; those of zero are left out.
     pub fn sorted(amounts: HashMap<u32, f64>) -> Vec<Self> {
         let total: f64 = amounts.values().map(|a| a.abs()).sum();
         let mut all: Vec<Self> = amounts
@@ -85,8 +85,8 @@ impl Explanation {
     }
 }
 
-/// Adds the `n`th part of what each part of a space added. They are in the space's order, in which a name
-/// may stand twice.
+/// Adds one `n`th of each part's contribution. Parts are matched by position because a name may occur
+/// twice.
 fn add_parts(sums: &mut Vec<PartAmount>, parts: &[PartAmount], n: f64) {
     sums.resize_with(parts.len(), PartAmount::default);
     for (sum, part) in sums.iter_mut().zip(parts) {

@@ -13,14 +13,14 @@
 use super::center::Centering;
 use super::linear::LinearMap;
 
-/// How one modality's vectors are compared.
+/// The coordinates in which one modality's vectors are compared.
 #[derive(Debug, Clone)]
 pub enum Frame {
-    /// As the encoder gave them.
+    /// The encoder's own coordinates.
     Own,
-    /// The anchors' mean subtracted.
+    /// Centred: the anchors' mean is subtracted.
     Centered(Centering),
-    /// In the coordinates of a map.
+    /// The coordinates of a linear map.
     Mapped {
         /// The map.
         map: LinearMap,
@@ -30,14 +30,14 @@ pub enum Frame {
 }
 
 impl Frame {
-    /// In the coordinates of a map; `norms` are [`LinearMap::norms`] of every stored vector.
+    /// The coordinates of a linear map; `norms` are [`LinearMap::norms`] of every stored vector.
     pub fn mapped(map: LinearMap, norms: &[f32]) -> Self {
         let weight = |&n: &f32| if n > 1e-6 { 1.0 / n } else { 0.0 };
         let weights = norms.iter().map(weight).collect();
         Self::Mapped { map, weights }
     }
 
-    /// The query of each unit vector, and the bias that goes with it; `vectors` is `[n, dim]`.
+    /// The query of each unit vector, and its bias; `vectors` is `[n, dim]`.
     pub fn queries(&self, vectors: &[f32], dim: usize) -> Vec<(Vec<f32>, f32)> {
         let each = vectors.chunks_exact(dim.max(1));
         match self {
@@ -51,7 +51,7 @@ impl Frame {
         }
     }
 
-    /// The weight of every stored vector, `[n]`; none is 1 for each.
+    /// The weight of every stored vector, `[n]`; `None` means 1 for each.
     pub fn weights(&self) -> Option<&[f32]> {
         match self {
             Self::Own => None,

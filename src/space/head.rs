@@ -33,7 +33,8 @@ pub struct ClassHead {
 
 impl ClassHead {
     /// A head over `anchors` anchors from `prompts[c]`, the prompts of class `c` in a space with
-    /// these shares. A class has one at least; with [`Aggregate::Mean`] it has one, its mean embedding.
+    /// these shares. Each class has at least one prompt; with [`Aggregate::Mean`] exactly one, its mean
+    /// embedding.
     pub fn new(
         anchors: usize,
         shares: &[f64],

@@ -1,17 +1,18 @@
-//! What an anchor does for the answers to labelled images: the answers without it.
+//! The influence of anchors on the classification of labelled images: the answers without an anchor, compared
+//! with those with it.
 //!
-//! **One anchor**, in closed form. Taking anchor `i` out of two unit rows leaves
+//! **One anchor**, in closed form. Removing anchor `i` from two unit rows leaves
 //!
 //! ```text
 //! score' = (score - x_i y_i) / sqrt((1 - x_i^2) (1 - y_i^2))
 //! ```
 //!
-//! so that one pass over the sparse rows gives the effect of every anchor. What this leaves out: a
-//! set without the anchor would put the next nearest one into its place in each row of `k`, which is
-//! the smallest of `k` weights, and its mean would be a little different.
+//! so that one pass over the sparse rows gives the effect of every anchor. This neglects two things: an
+//! anchor set without the anchor would have the next nearest one in its place in each row, with the
+//! smallest of the `k` weights, and its mean would be slightly different.
 //!
-//! **Many anchors at once** would empty rows, so there [`refilled`] takes the next nearest
-//! anchors; only the mean stays that of all anchors.
+//! **Many anchors at once** would empty rows, so [`refilled`] takes the next nearest anchors in their place;
+//! only the mean stays that of all anchors.
 
 use rayon::prelude::*;
 
@@ -19,29 +20,29 @@ use super::SpaceParams;
 use super::anchors::Neighbours;
 use super::relative::RelativeRow;
 
-/// What remains of a row's square below which nothing is left of it.
+/// A row whose remaining squared norm is below this counts as empty.
 const NOTHING: f64 = 1e-9;
-/// A margin up to this is a tie: rows are rounded to 32 bits.
+/// A margin up to this is a tie: the weights of rows are rounded to 32 bits.
 const TIE: f64 = 1e-6;
-/// Parts that images are worked on in; fixed, so that sums do not depend on the machine.
+/// The number of chunks of images processed in parallel; fixed, so that sums do not depend on the machine.
 const PARTS: usize = 16;
 
 /// The rows of the prompts of all classes, by anchor.
 #[derive(Debug, Clone)]
 pub struct PromptRows {
-    /// For each anchor, the prompts that have it and its weight there.
+    /// For each anchor, the prompts whose rows contain it, with its weight.
     lists: Vec<Vec<(u32, f32)>>,
     /// The class of each prompt.
     class_of: Vec<u32>,
 }
 
-/// What the answers to all images lose with an anchor or a group of them.
+/// The effect of an anchor, or of a group of anchors, on the answers to all images.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct Effect {
-    /// Images whose margin it changes.
+    /// The number of images whose margin it changes.
     pub images: u64,
-    /// The mean over all images of margin with it less margin without it; above 0 it helps. A margin
-    /// is the score of the right label less the best of the others.
+    /// The mean over all images of the margin with it minus the margin without it; above 0 it helps. A margin
+    /// is the score of the right label minus the best score of the others.
     pub margin: f64,
     /// Right answers that are wrong without it.
     pub lost: u64,
@@ -53,7 +54,7 @@ pub struct Effect {
 pub type Labelled = (RelativeRow, usize);
 
 impl PromptRows {
-    /// Of one or more rows a class, whose entries name some of so many anchors.
+    /// Builds the lists from one or more rows a class, over `anchors` anchors.
     pub fn new(anchors: usize, classes: &[Vec<RelativeRow>]) -> Self {
         let mut lists = vec![Vec::new(); anchors];
         let mut class_of = Vec::new();
@@ -69,7 +70,7 @@ impl PromptRows {
         Self { lists, class_of }
     }
 
-    /// The margin of each image, `[images]`: the score of its right class less the best of the
+    /// The margin of each image, `[images]`: the score of its right class minus the best score of the
     /// others; see [`is_right`].
     pub fn margins(&self, images: &[Labelled]) -> Vec<f64> {
         images
@@ -89,7 +90,7 @@ impl PromptRows {
         scores
     }
 
-    /// The best of the right class less the best of the others. 0 where there are no others.
+    /// The best score of the right class minus the best of the others; 0 if there are no others.
     fn margin(&self, scores: &[f64], right: usize) -> f64 {
         let best = |is_right: bool| {
             let of = |(&class, &score): (&u32, &f64)| {
@@ -115,8 +116,8 @@ fn difference(right: f64, others: f64) -> f64 {
     }
 }
 
-/// `1 / sqrt(1 - gone)`: what a unit row is multiplied with once entries of this square are gone; 0
-/// when nothing is left.
+/// `1 / sqrt(1 - gone)`: the factor that makes a unit row a unit row again after entries of this squared norm
+/// are removed; 0 if nothing is left.
 fn stretch(gone: f64) -> f64 {
     let left = 1.0 - gone;
     if left > NOTHING {
@@ -127,7 +128,7 @@ fn stretch(gone: f64) -> f64 {
 }
 
 impl Effect {
-    /// Of the margins of the same images with and without something.
+    /// Compares the margins of the same images with and without some anchors.
     pub fn between(with: &[f64], without: &[f64]) -> Self {
         let mut effect = Self::default();
         for (&with, &without) in with.iter().zip(without) {
@@ -137,7 +138,7 @@ impl Effect {
         effect
     }
 
-    /// Notes one image's margins with and without.
+    /// Counts one image by its margins with and without the anchors.
     fn note(&mut self, with: f64, without: f64) {
         self.images += u64::from(with != without);
         self.margin += with - without;
@@ -147,8 +148,8 @@ impl Effect {
     }
 }
 
-/// The row of an input without the anchors that `gone` names: the largest `k` of its similarities that
-/// are left. `nearest` are all anchors, best first.
+/// The row of an input without the anchors for which `gone` is true: the largest `k` of its remaining
+/// similarities. `nearest` are all anchors, best first.
 pub fn refilled(
     nearest: &Neighbours,
     gone: impl Fn(u32) -> bool,
@@ -160,19 +161,20 @@ pub fn refilled(
 
 /// The effect of each anchor, `[anchors]`.
 ///
-/// Takes of the order of images x (prompts x k) steps, whatever the number of anchors.
+/// Takes O(images x prompts x k) steps, whatever the number of anchors.
 pub fn of_anchors(prompts: &PromptRows, images: &[Labelled]) -> Vec<Effect> {
     summed(prompts.lists.len(), images, |effects, (row, right)| {
         one_image(prompts, row, *right, effects);
     })
 }
 
-/// Adds what one image says of every anchor.
+/// Adds the effect of every anchor on one image.
 fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mut [Effect]) {
     let scores = prompts.scores(row);
     let with = prompts.margin(&scores, right);
     let is_own = |prompt: u32| prompts.class_of[prompt as usize] as usize == right;
-    // Prompts of the right class and of the others, best first: most anchors touch few of them.
+    // Best prompts first: an anchor is in few prompts, so the best prompt without it is soon found. Its
+    // score changes only by the image's factor.
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
     order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
     let (own, others): (Vec<u32>, Vec<u32>) = order.into_iter().partition(|&p| is_own(p));
@@ -209,7 +211,7 @@ fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mu
     }
 }
 
-/// Sums what `note` says of all images, and divides the margins by their number.
+/// Sums the effects that `note` adds for each image, and divides the margins by the number of images.
 fn summed(
     n: usize,
     images: &[Labelled],
@@ -256,8 +258,8 @@ mod tests {
         RelativeRow::from_kept(entries, &params)
     }
 
-    /// The same with every row made anew; and how many images have a margin of nothing, which
-    /// rounding may let fall to either side.
+    /// The same with every row computed anew, and the number of images with a margin of 0, which rounding
+    /// may turn either way.
     fn naive(classes: &[Vec<RelativeRow>], images: &[Labelled], gone: &[u32]) -> (Effect, u64) {
         let cut = |row: &RelativeRow| {
             unit(

@@ -10,9 +10,9 @@ use super::linear::{FitError, Moments};
 use super::relative::best_k;
 use crate::modality::{Modality, Sides};
 
-/// Inputs that are compared with all rows at once.
+/// How many inputs are compared with all rows at once.
 const BLOCK: usize = 192;
-/// Rows that are worked on at once.
+/// How many rows are processed at once.
 const ROWS: usize = 256;
 
 /// Pairs in memory, some of which are anchors.
@@ -22,16 +22,16 @@ pub struct MatrixAnchors<'a> {
     pairs: Sides<ArrayView2<'a, f32>>,
     /// The rows that are anchors, ascending: an anchor's number is its place here.
     anchors: Vec<u32>,
-    /// Those of the anchors.
+    /// The moments of the anchors.
     moments: Arc<Moments>,
 }
 
 impl<'a> MatrixAnchors<'a> {
-    /// The rows `anchors`, ascending, of unit vectors, `[n, dim]` each, row-major; `moments` are those of
-    /// these rows.
+    /// Uses the rows `anchors`, ascending, of unit vectors, `[n, dim]` each, row-major; `moments` are the
+    /// moments of these rows.
     ///
     /// # Panics
-    /// When the matrices are in another order, or an anchor is none of their rows.
+    /// When the matrices are not row-major, or an anchor is past their last row.
     pub fn new(pairs: Sides<ArrayView2<'a, f32>>, anchors: Vec<u32>, moments: Moments) -> Self {
         let rows = pairs.image.nrows();
         assert_eq!(rows, pairs.text.nrows(), "a pair is a row of both");

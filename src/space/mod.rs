@@ -9,23 +9,23 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`recipe`] | which ways of comparing a space is made of |
-//! | [`comparison`] | the ways of comparing, one file each |
-//! | [`anchors`], [`matrices`] | what a space is fitted to: a trait, and its form in memory |
+//! | [`recipe`] | the parts that a space is made of, and their calibration |
+//! | [`comparison`] | the kinds of parts, one file each |
+//! | [`anchors`], [`matrices`] | what a space is fitted to: a trait, and its implementation in memory |
 //! | [`fitted`] | a recipe fitted to anchors: vectors become codes, scores, explanations |
 //! | [`params`] | the settings of relative rows, and the paper's |
 //! | [`linear`] | maps in closed form: canonical coordinates, ridge, Procrustes, whitening |
-//! | [`frame`], [`center`] | comparing mapped or centred anchors where they lie |
+//! | [`frame`], [`center`] | comparing mapped or centred anchors without storing them |
 //! | [`relative`] | similarities to anchors become a relative row: top-k, power, norm |
 //! | [`representation`] | an input's codes, and their score with another's |
-//! | [`calibrate`], [`cohort`] | scores corrected for hubs and made addable |
-//! | [`bank`], [`head`] | many inputs ready to be scored; classes |
-//! | [`explain`] | a score split into the anchors that made it |
-//! | [`diagnose`] | what the vectors of pairs say about a set, without labels |
+//! | [`calibrate`], [`cohort`] | scores corrected for hubs and brought to one scale |
+//! | [`bank`], [`head`] | many inputs indexed for scoring; classes |
+//! | [`explain`] | a score split into the contributions of anchors |
+//! | [`diagnose`] | measures of an anchor set that need no labels |
 //! | [`curate`] | which pairs are worth keeping |
 //! | [`influence`] | answers without an anchor, in closed form |
-//! | [`tune`] | which recipe suits some pairs |
-//! | [`product`] | a matrix and some vectors |
+//! | [`tune`] | finds the recipe that suits an anchor set |
+//! | [`product`] | products of a matrix with vectors |
 //! | [`prompts`] | labels and templates become prompts |
 //! | [`vector`] | unit vectors, mean directions, exact sums |
 

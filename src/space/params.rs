@@ -1,19 +1,20 @@
-//! The settings of a space.
+//! The settings of relative rows.
 
 use serde::{Deserialize, Serialize};
 
-/// What becomes of an anchor whose similarity is negative before it is raised to the power.
+/// How negative similarities are raised to the power.
 ///
-/// An even power turns a negative similarity into a positive weight, which gives dissimilar
-/// anchors a say as soon as `k` reaches them. The paper's data never does; a small set does.
+/// An even power turns a negative similarity into a positive weight, so that dissimilar anchors count as
+/// soon as they are among the `k` nearest. With the paper's number of anchors that never happens; in a small
+/// anchor set it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Negatives {
-    /// `s^p` as it comes: the paper.
+    /// `s^p`, as in the paper.
     Raw,
-    /// `max(s, 0)^p`: a dissimilar anchor has no say.
+    /// `max(s, 0)^p`: a dissimilar anchor has weight 0.
     Clamp,
-    /// `sign(s) |s|^p`: a dissimilar anchor speaks against.
+    /// `sign(s) |s|^p`: a dissimilar anchor has a negative weight.
     Signed,
 }
 
@@ -26,18 +27,18 @@ pub struct SpaceParams {
     pub p: f64,
     /// Whether the anchors' mean of each modality is subtracted first.
     pub center: bool,
-    /// What becomes of negative similarities.
+    /// How negative similarities are raised to the power.
     pub negatives: Negatives,
 }
 
-/// Why a setting cannot be used.
+/// An invalid setting of relative rows.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParamsError {
     /// `k` is zero.
     #[error("k is 0, but a row needs at least one anchor; give a number from 1 up")]
     ZeroK,
-    /// The power is not a positive number that gives numbers.
+    /// The power is not a number above 0 and at most 1000.
     #[error("p is {0}, but the power must be a number above 0 and at most 1000; the paper uses 8")]
     Power(f64),
     /// A fractional power of negative numbers.
@@ -49,7 +50,7 @@ pub enum ParamsError {
 }
 
 impl SpaceParams {
-    /// The paper's setting: k = 800, p = 8, nothing centred, negatives as they come
+    /// The paper's setting: k = 800, p = 8, not centred, raw negatives
     /// (Norelli et al., NeurIPS 2023, section 4; meant for 1.6 million pairs).
     pub const PAPER: Self = Self {
         k: 800,
@@ -58,13 +59,13 @@ impl SpaceParams {
         negatives: Negatives::Raw,
     };
 
-    /// What is kept of similarities, and what becomes of negative ones, in words.
+    /// `k` and `p`, and the handling of negative similarities, as text.
     pub(super) fn words(&self) -> [String; 2] {
         let negatives = format!("negatives {:?}", self.negatives).to_lowercase();
         [format!("k {}, p {}", self.k, self.p), negatives]
     }
 
-    /// Checks that the numbers make sense together.
+    /// Validates the numbers.
     ///
     /// # Errors
     /// A [`ParamsError`] that names the setting and what to choose instead.
@@ -72,7 +73,7 @@ impl SpaceParams {
         if self.k == 0 {
             return Err(ParamsError::ZeroK);
         }
-        // Beyond this the power of every similarity below 1 is 0 in single precision.
+        // Above this, the power of any similarity noticeably below 1 is 0 in single precision.
         if !(self.p > 0.0 && self.p <= 1000.0) {
             return Err(ParamsError::Power(self.p));
         }

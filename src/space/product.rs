@@ -1,9 +1,9 @@
-//! A matrix and some vectors: dot products that have the same bits however many are asked for at once.
+//! Products of a matrix with vectors, which have the same bits however many vectors are multiplied at once.
 //!
-//! They are the index's kernels, which define a product to the last bit. One vector costs a walk
-//! over the rows, and four together little more; more than four read each row once, and each thread
-//! takes a share of the rows. A general matrix product copies the matrix into another order first,
-//! and for a few vectors that takes longer than the products.
+//! They use the index's kernels, which define a product to the last bit. One vector costs one pass over the
+//! rows, and four together little more; for more than four each row is read once, and each thread takes a
+//! share of the rows. A general matrix product first copies the matrix into another order, which for a few
+//! vectors takes longer than the products.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use asif_index::simd::{Kernels, TILE};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-/// Bytes of rows that are multiplied with all vectors before the next are read: with the vectors they
+/// Bytes of rows multiplied with all vectors before the next are read: together with the vectors they
 /// should stay in the second-level cache.
 const BLOCK: usize = 128 << 10;
-/// Multiplications that are worth a second thread.
+/// The number of multiplications from which a second thread pays.
 const SHARE: usize = 1 << 20;
 
-/// Rows that vectors are multiplied with, `[rows, width]`; cheap to clone.
+/// A matrix whose rows are multiplied with vectors, `[rows, width]`; cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rows {
     width: usize,
@@ -42,28 +42,28 @@ impl Rows {
         }
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.values.len().checked_div(self.width).unwrap_or(0)
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The numbers of a row.
+    /// The length of a row.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// One after another, each of [`width`](Self::width) numbers.
+    /// The rows, each of [`width`](Self::width) numbers.
     pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.width.max(1))
     }
 
-    /// The product of each vector with each row, `[n, rows]`; `vectors` is `[n, width]`. Many are
-    /// multiplied on the current rayon pool.
+    /// The product of each vector with each row, `[n, rows]`; `vectors` is `[n, width]`. Large products run
+    /// on the current rayon pool.
     pub fn times(&self, vectors: &[f32]) -> Vec<f32> {
         let (width, rows) = (self.width.max(1), self.len());
         let n = vectors.len() / width;
@@ -109,6 +109,7 @@ fn times_share(values: &[f32], width: usize, vectors: &[f32]) -> Vec<f32> {
             let of_each = out
                 .chunks_exact_mut(rows)
                 .map(|out| &mut out[at..at + count]);
+            // An incomplete last tile: the kernel of single vectors gives the same bits.
             if vectors.len() < TILE * width {
                 for (vector, out) in vectors.chunks_exact(width).zip(of_each) {
                     kernels.f32_rows(vector, values, out);

@@ -1,8 +1,9 @@
-//! Relative rows: an input as its similarities to the anchors (Norelli et al. 2023, section 3).
+//! Relative rows: the relative representation of an input by its similarities to the anchors (Norelli et al.
+//! 2023, section 3).
 //!
 //! The order of steps matters: the `k` largest similarities are kept, each is raised to the power
 //! `p`, the row is divided by its L2 norm. Two inputs of different modality are then compared by
-//! the dot product of their rows, because entry `i` of both speaks of pair `i`.
+//! the dot product of their rows, because entry `i` of both refers to pair `i`.
 
 use super::params::{Negatives, SpaceParams};
 use super::vector::ROUNDING;
@@ -17,18 +18,18 @@ pub struct RelativeRow {
 }
 
 impl RelativeRow {
-    /// The row made of the similarities `(anchor, s)` that the top-k search kept.
+    /// The row of the similarities `(anchor, s)` that the top-k search returned.
     ///
     /// `kept` holds at most `params.k` entries with distinct anchors, in any order; the row does
-    /// not depend on that order. Similarities are of unit vectors: when none is over [`ROUNDING`], the
-    /// input is as good as orthogonal to all anchors, and the row is empty.
+    /// not depend on that order. Similarities are of unit vectors: if none exceeds [`ROUNDING`], the input is
+    /// orthogonal to all anchors up to rounding, and the row is empty.
     pub fn from_kept(kept: impl IntoIterator<Item = (u32, f32)>, params: &SpaceParams) -> Self {
         let mut powered: Vec<(u32, f64)> = kept
             .into_iter()
             .map(|(anchor, s)| (anchor, f64::from(s)))
             .collect();
-        // The norm takes a common factor out again, so dividing by the largest similarity first
-        // changes nothing but the range: no power can then underflow the whole row.
+        // Normalising cancels a common factor, so dividing by the largest similarity first only changes the
+        // range: no power can then underflow the whole row.
         let largest = powered.iter().map(|(_, s)| s.abs()).fold(0.0, f64::max);
         if largest <= ROUNDING {
             return Self::default();
@@ -102,11 +103,12 @@ pub fn top_k(similarities: &[f32], k: usize) -> Vec<(u32, f32)> {
     best_k((0u32..).zip(similarities.iter().copied()).collect(), k)
 }
 
-/// The same of anchors and their similarities.
+/// As [`top_k`], of anchors with their similarities.
 pub(super) fn best_k(mut all: Vec<(u32, f32)>, k: usize) -> Vec<(u32, f32)> {
     let rank = |s: f32| if s.is_nan() { f32::NEG_INFINITY } else { s };
     let order =
         |a: &(u32, f32), b: &(u32, f32)| rank(b.1).total_cmp(&rank(a.1)).then(a.0.cmp(&b.0));
+    // Selecting first, so that only k entries are sorted; the total order makes ties deterministic.
     if k < all.len() {
         all.select_nth_unstable_by(k, order);
         all.truncate(k);
@@ -218,8 +220,8 @@ mod tests {
         assert_eq!(top_k(&[0.1, 0.2], 800).len(), 2);
     }
 
-    /// The reference's fault, kept only under the paper's name: an even power of a negative
-    /// similarity is a positive weight.
+    /// A defect of the reference implementation, kept for the paper's setting only: an even power of a
+    /// negative similarity is a positive weight.
     #[test]
     fn dissimilar_anchors_have_positive_weight_only_when_raw() {
         let s = [-0.9, 0.1];
@@ -238,8 +240,8 @@ mod tests {
         assert_eq!(none.dot(&some), 0.0);
     }
 
-    /// Image rows are unit as well: the reference leaves them as they are, which argmax over texts
-    /// hides and text-to-image search does not.
+    /// Image rows are normalised too. The reference implementation does not normalise them, which does not
+    /// change the argmax over texts but does change text-to-image search.
     #[test]
     fn similarities_of_rounding_make_no_row() {
         for negatives in [Negatives::Raw, Negatives::Clamp, Negatives::Signed] {

@@ -1,10 +1,10 @@
-//! An input in a space: its code in each part, and where its scores lie.
+//! The representation of an input in a space: its code and its level in each part.
 
 use super::bank::Code;
 use super::calibrate::Level;
 use super::relative::RelativeRow;
 
-/// An image or a text in a space.
+/// The representation of an image or a text in a space.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Representation {
     /// Its code in each part of the recipe.
@@ -14,7 +14,7 @@ pub struct Representation {
 }
 
 impl From<RelativeRow> for Representation {
-    /// In a space that is plain relative rows.
+    /// The representation in a space of plain relative rows.
     fn from(row: RelativeRow) -> Self {
         Self {
             codes: vec![Code::Row(row)],
@@ -29,8 +29,8 @@ impl Representation {
         self.codes.iter().find_map(Code::row)
     }
 
-    /// The score of an image and a text of one space: the calibrated scores of the parts, each by its
-    /// share.
+    /// The score of an image and a text of the same space: the calibrated scores of the parts, weighted by
+    /// their shares.
     pub fn score(&self, other: &Self, shares: &[f64]) -> f32 {
         debug_assert_eq!(self.codes.len(), other.codes.len(), "inputs of one space");
         let scores = self.codes.iter().zip(&other.codes).map(|(x, y)| x.dot(y));
@@ -42,10 +42,10 @@ impl Representation {
     }
 }
 
-/// The factor and summand that turn a part's score into its part of the whole.
+/// The factor and summand that turn a part's score into its contribution to the total score.
 pub fn weight(shares: &[f64], x: &[Level], y: &[Level], part: usize) -> (f64, f64) {
     let share = shares[part];
-    // Of both, or of neither where nothing is calibrated.
+    // In a space without calibration neither input has levels.
     debug_assert_eq!(x.len(), y.len(), "inputs of one space");
     match (x.get(part), y.get(part)) {
         (Some(x), Some(y)) => {

@@ -8,15 +8,15 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
         .sum()
 }
 
-/// How much of the lengths of its operands a difference, or a sum of products, may owe to rounding
-/// alone: `2^-20`. Components are `f32`, so each operand is off by up to `2^-24` of its length by its
-/// own rounding and as much by its normalisation; the rest is room for the arithmetic after it. What is
-/// shorter than this has no direction.
+/// The relative rounding error allowed in a difference or a sum of products, as a share of the lengths of its
+/// operands: `2^-20`. Components are `f32`, so each operand has an error of up to `2^-24` of its length from
+/// its own rounding and as much from its normalisation; the rest is headroom for the arithmetic that follows.
+/// A vector shorter than this has no direction.
 pub const ROUNDING: f64 = 1.0 / 1_048_576.0;
 
-/// As [`normalize`], for what is left of operands whose lengths add up to `scale`: a vector that is
-/// no longer than [`ROUNDING`] times `scale`, or not finite, becomes zero, because its direction would
-/// be one of rounding. Returns the norm, 0 for such a vector.
+/// As [`normalize`], for the difference of operands whose lengths add up to `scale`: a vector not longer than
+/// [`ROUNDING`] times `scale`, or not finite, becomes zero, because its direction would be rounding error.
+/// Returns the norm, 0 for such a vector.
 pub fn normalize_rest(v: &mut [f32], scale: f64) -> f64 {
     let norm = dot(v, v).sqrt();
     if norm.is_finite() && norm > ROUNDING * scale {
@@ -42,8 +42,8 @@ pub fn normalize(v: &mut [f32]) -> f64 {
 /// The mean direction of unit vectors: their sum, normalised.
 ///
 /// `rows` is `[n, dim]` row-major, `n >= 1`. This is how the captions of one pair, and the prompts
-/// of one class (CLIP), become one vector: each normalised, averaged, normalised again. Vectors that
-/// cancel out, but for [`ROUNDING`], have none: zero.
+/// of one class (CLIP), become one vector: each normalised, averaged, normalised again. The result is zero if
+/// the vectors cancel out up to [`ROUNDING`].
 pub fn mean_direction(rows: &[f32], dim: usize) -> Vec<f32> {
     let mut sum = vec![0f64; dim];
     let mut scale = 0.0;
@@ -65,7 +65,7 @@ pub fn mean_direction(rows: &[f32], dim: usize) -> Vec<f32> {
 /// A sum of vectors that does not depend on the order of its parts.
 ///
 /// Each component is kept as a fixed-point integer in units of 2^-64, so adding is associative and
-/// taking away undoes it exactly: the mean of a set is the same bits however the set came about.
+/// subtracting undoes it exactly: the mean of an anchor set has the same bits whatever changes led to it.
 /// Components are those of unit vectors; 2^62 of them fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VectorSum {
@@ -76,7 +76,7 @@ pub struct VectorSum {
 const UNITS: f64 = 18_446_744_073_709_551_616.0;
 
 impl VectorSum {
-    /// Of no vectors.
+    /// The sum of no vectors.
     pub fn new(dim: usize) -> Self {
         Self {
             sums: vec![0; dim],
@@ -84,7 +84,7 @@ impl VectorSum {
         }
     }
 
-    /// From its parts, as [`Self::sums`] and [`Self::count`] give them.
+    /// From the values of [`Self::sums`] and [`Self::count`].
     pub fn from_parts(sums: Vec<i128>, count: u64) -> Self {
         Self { sums, count }
     }
@@ -105,7 +105,7 @@ impl VectorSum {
         self.count += other.count;
     }
 
-    /// Takes all vectors of another sum away again; exact, so that nothing of them is left.
+    /// Subtracts all vectors of another sum. This is exact: the result has the bits of a sum without them.
     pub fn subtract(&mut self, other: &Self) {
         for (s, o) in self.sums.iter_mut().zip(&other.sums) {
             *s = s.wrapping_sub(*o);
@@ -118,7 +118,7 @@ impl VectorSum {
         &self.sums
     }
 
-    /// How many vectors were added.
+    /// The number of vectors added.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -133,18 +133,21 @@ impl VectorSum {
     }
 }
 
-/// `x` in units of 2^-64, towards zero: `(x * 2^64) as i128`, from the bits of `x` in a fifth of the
-/// time. Beyond 2^62, infinite or not a number, it saturates as that does.
+/// `x` in units of 2^-64, rounded towards zero: `(x * 2^64) as i128`, computed from the bits of `x` in
+/// a fifth of the time. Large, infinite and NaN values saturate as that conversion does.
 fn units(x: f32) -> i128 {
     let bits = x.to_bits();
     let exponent = (bits >> 23 & 0xFF) as i32;
     if exponent >= 127 + 62 {
         return (f64::from(x) * UNITS) as i128;
     }
+    // Subnormal numbers have exponent 0 and no implicit leading bit.
     let implicit = i64::from(exponent != 0) << 23;
     let mantissa = i128::from(implicit | i64::from(bits & 0x007F_FFFF));
     // The mantissa's last bit is worth 2^(exponent - 150).
     let shift = exponent.max(1) - 150 + 64;
+    // The mantissa has 24 bits: shifted right by 24 or more it is 0. Shifting the magnitude and negating
+    // it afterwards rounds towards zero, as `as i128` does.
     let size = if shift >= 0 {
         mantissa << shift
     } else if shift > -24 {

@@ -1,11 +1,11 @@
-//! Gets the vectors and the queries: from files, or from a seed.
+//! Loads vectors and queries from files, or generates them from a seed.
 
 use super::npy::{Matrix, read_npy};
 use super::options::{Input, argument};
 use crate::error::Result;
 use crate::random::mix;
 
-/// Queries that are generated with generated vectors.
+/// The number of queries generated with generated vectors.
 const GENERATED_QUERIES: usize = 200;
 
 /// The vectors and the queries.
@@ -31,7 +31,7 @@ pub(super) fn load(input: &Input) -> Result<(Matrix, Matrix)> {
 
 /// Unit vectors around 1,000 centres that are the same for every seed.
 fn generate(n: usize, dim: usize, seed: u64) -> Matrix {
-    // Sums of a few uniform numbers are near enough to normal here.
+    // Sums of a few uniform numbers are close enough to normal here, and reproducible on every platform.
     let normal = |key: u64| {
         let parts = mix(key);
         let sum: u64 = (0..4).map(|i| (parts >> (16 * i)) & 0xFFFF).sum();

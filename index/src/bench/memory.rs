@@ -1,6 +1,6 @@
-//! What this process holds in memory, as the kernel counts it.
+//! The memory use of this process, as reported by the kernel.
 
-/// Bytes of memory; zeros where the system does not tell.
+/// Bytes of memory; zeros if the system does not report them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Memory {

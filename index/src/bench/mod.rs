@@ -1,10 +1,10 @@
-//! Measures a search on any vectors: the logic of `asif bench index`.
+//! Benchmarks searches on any vectors.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `options` | [`BenchOptions`]: what is measured; [`Input`]: where vectors come from |
-//! | `input` | the vectors, from files or from a seed |
-//! | `memory` | [`Memory`]: what this process holds |
+//! | `options` | [`BenchOptions`]; [`Input`]: where vectors come from |
+//! | `input` | loads or generates the vectors |
+//! | `memory` | [`Memory`]: the memory use of this process |
 //! | `npy` | reads `.npy` files of f32 |
 //! | `run` | [`run`]: builds, searches, compares with the exact answers |
 //!

@@ -7,7 +7,7 @@ use fs_err as fs;
 
 use crate::error::{Error, Result};
 
-/// The longest header that is read: numpy's own limit is of that order.
+/// The longest header that is read, similar to numpy's own limit.
 const LONGEST_HEADER: usize = 1 << 16;
 
 /// Rows of numbers.
@@ -91,7 +91,7 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Matrix> {
     })
 }
 
-/// The shape in a header, if it is one that is read here.
+/// The shape in a header, if it is supported.
 fn shape_of(header: &str) -> Option<(u64, u64)> {
     let plain: String = header.chars().filter(|c| !c.is_whitespace()).collect();
     if !plain.contains("'descr':'<f4'") || !plain.contains("'fortran_order':False") {

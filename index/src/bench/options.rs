@@ -1,4 +1,4 @@
-//! What is measured.
+//! Options of a benchmark.
 
 use std::path::PathBuf;
 
@@ -15,16 +15,16 @@ pub enum Input {
         /// `[queries, dim]`.
         queries: PathBuf,
     },
-    /// Clustered vectors drawn from a seed: synthetic, and to be called so.
+    /// Synthetic clustered vectors drawn from a seed.
     Generate {
-        /// How many.
+        /// The number of vectors.
         n: usize,
-        /// How wide.
+        /// Their dimension.
         dim: usize,
     },
 }
 
-/// What is searched.
+/// The kind of index that is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum IndexKind {
@@ -36,12 +36,12 @@ pub enum IndexKind {
     Sketch,
     /// The graph.
     Hnsw,
-    /// What the planner picks.
+    /// The planner's choice.
     #[default]
     Auto,
 }
 
-/// What to measure.
+/// Options of a benchmark.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BenchOptions {
@@ -49,9 +49,9 @@ pub struct BenchOptions {
     pub input: Input,
     /// Answers a query.
     pub k: usize,
-    /// What is searched.
+    /// The kind of index that is searched.
     pub index: IndexKind,
-    /// The recall to reach; ef or the number of candidates is raised until it is.
+    /// The recall to reach, by raising ef or the number of candidates.
     pub recall: f64,
     /// Threads of builds and batches; queries one at a time use one.
     pub threads: usize,
@@ -59,7 +59,7 @@ pub struct BenchOptions {
     pub batch: usize,
     /// Rounds over all queries; the percentiles are over all of them.
     pub rounds: usize,
-    /// A folder for the files; they are removed in the end.
+    /// A folder for temporary files, which are removed at the end.
     pub folder: PathBuf,
 }
 
@@ -79,7 +79,7 @@ impl BenchOptions {
     }
 }
 
-/// An option that makes no sense.
+/// The error for an invalid option.
 pub(super) fn argument(what: &'static str, expected: &str, found: &str) -> Error {
     Error::Argument {
         what,

@@ -1,4 +1,4 @@
-//! Builds an index over given vectors, asks, and compares with the exact answers.
+//! Builds an index over given vectors, searches it, and compares with the exact answers.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -21,19 +21,19 @@ const CANDIDATE_STEPS: [f64; 12] = [
     1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 9.0, 14.0, 20.0, 30.0,
 ];
 
-/// What was measured.
+/// The result of a benchmark.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct BenchReport {
-    /// How many vectors.
+    /// The number of vectors.
     pub n: usize,
-    /// How wide.
+    /// Their dimension.
     pub dim: usize,
     /// Answers a query.
     pub k: usize,
     /// What was searched: `exact`, `flat`, `sketch` or `hnsw`.
     pub index: &'static str,
-    /// The beam, where there is one.
+    /// The beam of a graph search.
     pub ef: Option<usize>,
     /// The candidates of a sketch.
     pub candidates: Option<usize>,
@@ -45,27 +45,27 @@ pub struct BenchReport {
     pub query_ms_p99: f64,
     /// Queries a second in batches on all threads.
     pub qps: f64,
-    /// Seconds from f32 rows in memory to files on the disk, everything that is searched included.
+    /// Seconds from f32 rows in memory to all files that are searched, on disk.
     pub build_s: f64,
     /// Bytes of these files.
     pub file_bytes: u64,
     /// Milliseconds to open them.
     pub open_ms: f64,
-    /// Bytes of memory that the process holds after the searches, mapped pages of the files
-    /// included; 0 where the system does not tell.
+    /// Resident memory of the process after the searches, mapped pages of the files included; 0 if the system
+    /// does not report it.
     pub rss_bytes: u64,
-    /// The part of these that is not page cache. What building left with the allocator is in it, and
-    /// the exact answers; `examples/memory.rs` measures a process that only searches.
+    /// The part of these that is not page cache. It includes memory that building left with the
+    /// allocator, and the exact answers; `examples/memory.rs` measures a process that only searches.
     pub rss_anon_bytes: u64,
-    /// Why this index, where the planner picked it.
+    /// The reason for this index, if the planner chose it.
     pub plan: Option<String>,
 }
 
-/// Measures.
+/// Runs a benchmark.
 ///
 /// # Errors
-/// [`Error::Argument`](crate::Error::Argument) when an option makes no sense or vectors and queries
-/// do not fit; whatever reading, writing and searching may return.
+/// [`Error::Argument`](crate::Error::Argument) when an option is invalid or vectors and queries do not match,
+/// and all errors of reading, writing and searching.
 pub fn run(options: &BenchOptions) -> Result<BenchReport> {
     let (vectors, queries) = load(&options.input)?;
     let pool = rayon::ThreadPoolBuilder::new()
@@ -176,7 +176,7 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
     })
 }
 
-/// What the options ask for: the index that is named, or the planner's.
+/// The search that the options ask for, or the planner's choice.
 fn pick<'a>(
     options: &BenchOptions,
     set: &'a VectorSet,
@@ -234,7 +234,7 @@ impl Files {
 impl Drop for Files {
     fn drop(&mut self) {
         for path in [&self.set, &self.graph] {
-            // One that was never written is no loss.
+            // Fails if the file was never written, which is fine.
             let _ = fs_err::remove_file(path);
         }
     }

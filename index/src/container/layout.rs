@@ -12,13 +12,13 @@ pub const HEADER_LEN: usize = 4096;
 pub const ALIGN: u64 = 64;
 /// Zero bytes after the last section.
 pub const TAIL: u64 = 64;
-/// Length of the header proper and so the offset of the table.
+/// Length of the header without the table, and so the offset of the table.
 pub const TABLE_OFFSET: usize = 64;
 /// Length of one table entry.
 pub const ENTRY_LEN: usize = 32;
-/// How many sections a file can hold.
+/// The most sections of a file.
 pub const MAX_SECTIONS: usize = (HEADER_LEN - TABLE_OFFSET) / ENTRY_LEN;
-/// Where the header's own checksum lies.
+/// Offset of the header's own checksum.
 pub const CHECKSUM_OFFSET: usize = 32;
 
 /// A section's name: one to eight printable ASCII bytes, padded with zeros.

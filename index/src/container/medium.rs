@@ -1,4 +1,4 @@
-//! The file operations of a container's writer, each one a step at which a disk may refuse.
+//! The file operations of a container's writer, each a step at which tests can inject a failure.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -9,41 +9,39 @@ use fs_err as fs;
 
 use crate::error::{Error, Result};
 
-/// What a [`ContainerWriter`](super::ContainerWriter) is about to ask of the file system.
+/// A file operation that a [`ContainerWriter`](super::ContainerWriter) is about to perform.
 #[non_exhaustive]
 pub enum Operation<'a> {
-    /// Make a new file.
+    /// Create a new file.
     Create,
-    /// Write these bytes to this file, at the place where it stands. A [`Hook`] may write a part of
-    /// them itself before it refuses, as a disk does that is full or loses power.
+    /// Write these bytes to this file at its current position. A [`Hook`] may write a part of them itself
+    /// before it fails, as a disk does when it is full or loses power.
     Write {
         /// The file.
         file: &'a mut dyn Write,
-        /// What is to be written.
+        /// The bytes to write.
         bytes: &'a [u8],
     },
     /// Make a file's bytes and length durable.
     Sync,
-    /// Give a file this name.
+    /// Rename a file to this path.
     Rename,
-    /// Make the names in a folder durable.
+    /// Make the entries of a folder durable.
     SyncFolder,
     /// Remove a file that was not finished.
     Remove,
 }
 
-/// Is called before each operation with the path that it concerns; an error is what the operation
-/// then fails with.
+/// Called before each operation with its path; if it returns an error, the operation fails with it.
 pub type Hook = fn(Operation<'_>, &Path) -> io::Result<()>;
 
 static HOOK: OnceLock<Hook> = OnceLock::new();
 
-/// Has `hook` called before every file operation of every container writer of this process, so that
-/// a test can make the n-th one fail.
+/// Installs a hook that is called before every file operation of every container writer of this process, so
+/// that a test can make the n-th one fail.
 ///
-/// It holds for the process, not for a writer, so that no file can be forgotten, now or later. The
-/// first hook stays; whether this one was taken is returned. In builds without debug assertions
-/// there is no such place: none is ever taken, and writing costs nothing more.
+/// The hook is global, so that a test cannot miss a writer. Only the first hook is installed; returns whether
+/// this one was. In builds without debug assertions hooks are never installed and cost nothing.
 pub fn intercept(hook: Hook) -> bool {
     cfg!(debug_assertions) && HOOK.set(hook).is_ok()
 }
@@ -55,7 +53,7 @@ fn before(operation: Operation<'_>, path: &Path) -> io::Result<()> {
     }
 }
 
-/// How many bytes of a file's name stand in its temporary one: names have 255 at most.
+/// How many bytes of a file's name its temporary name contains: file names have at most 255.
 const NAME_BYTES: usize = 255 - ".".len() - ".tmp-".len() - 16;
 
 /// A file being written under a temporary name; it is removed when dropped, unless it was
@@ -79,7 +77,7 @@ impl TemporaryFile {
         let name = name.to_string_lossy();
         let kept = &name[..name.floor_char_boundary(NAME_BYTES)];
         loop {
-            // The keys of the standard library's hashes are random.
+            // The keys of the standard library's hasher are random: a random suffix without a dependency.
             let random = RandomState::new().build_hasher().finish();
             let path = destination.with_file_name(format!(".{kept}.tmp-{random:016x}"));
             let mut options = fs::OpenOptions::new();
@@ -92,7 +90,7 @@ impl TemporaryFile {
                         published: false,
                     });
                 }
-                // Whatever has this name stays.
+                // The name is taken: never overwrite, try another.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io(&path, "creating")(error)),
             }
@@ -104,7 +102,7 @@ impl TemporaryFile {
         &self.path
     }
 
-    /// Makes it durable, gives it its name, and makes that durable.
+    /// Syncs the file, renames it to its destination, and syncs the folder.
     pub(super) fn publish(&mut self, destination: &Path) -> Result<()> {
         before(Operation::Sync, &self.path)
             .and_then(|()| self.file.sync_all())
@@ -144,13 +142,13 @@ impl Seek for TemporaryFile {
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if !self.published && before(Operation::Remove, &self.path).is_ok() {
-            // Nothing can be done about a failure here; the name says that it may be deleted.
+            // A failure cannot be reported from `drop`; the name shows that the file may be deleted.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Makes a rename in the file's folder survive a power cut.
+/// Syncs the file's folder, so that a rename in it survives a power failure.
 #[cfg(unix)]
 fn sync_folder_of(path: &Path) -> Result<()> {
     let folder = match path.parent() {
@@ -162,7 +160,7 @@ fn sync_folder_of(path: &Path) -> Result<()> {
         .map_err(Error::io(folder, "syncing the folder"))
 }
 
-/// Other systems have no folder to sync.
+/// Other systems cannot sync a folder.
 #[cfg(not(unix))]
 fn sync_folder_of(_path: &Path) -> Result<()> {
     Ok(())

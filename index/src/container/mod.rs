@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `layout` | constants, header and table entry: bytes to numbers and back |
 //! | `reader` | [`Container`]: finds sections in `&[u8]`, verifies checksums |
-//! | `medium` | the writer's file operations, and where a test makes them fail |
+//! | `medium` | the writer's file operations, and fault injection for tests |
 //! | `writer` | [`ContainerWriter`]: streams sections, publishes atomically |
 //!
 //! The format is specified in `docs/format.md`, section 1.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// A container's sections, found in bytes that may come from a map, a `Vec` or a test.
 ///
-/// Opening checks the first page against itself and against the length; it reads nothing else.
+/// Opening validates the first page and the file's length; it reads nothing else.
 #[derive(Debug, Clone)]
 pub struct Container<'a> {
     bytes: &'a [u8],
@@ -27,11 +27,11 @@ pub struct Container<'a> {
 pub struct SectionInfo {
     /// Its name.
     pub name: SectionName,
-    /// Where it starts in the file.
+    /// Its offset in the file.
     pub offset: u64,
     /// Its length in bytes, padding not included.
     pub len: u64,
-    /// xxh3-64 of its bytes, as the table has it.
+    /// xxh3-64 of its bytes, as stored in the table.
     pub checksum: u64,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Container<'a> {
     ///
     /// # Errors
     /// [`Error::NotReadable`] when this is another kind of file, [`Error::Version`] when a newer program
-    /// wrote it, [`Error::Header`] when the first page is damaged or does not fit the length.
+    /// wrote it, [`Error::Header`] when the first page is damaged or contradicts the length.
     pub fn open(bytes: &'a [u8], path: &'a Path, kind: [u8; 8]) -> Result<Self> {
         let Some(page) = bytes.first_chunk::<HEADER_LEN>() else {
             return Err(not_readable(
@@ -119,18 +119,18 @@ impl<'a> Container<'a> {
         self.entries.iter().any(|e| e.name == name)
     }
 
-    /// The bytes of a section, not compared with their checksum.
+    /// The bytes of a section, without verifying their checksum.
     ///
     /// # Errors
-    /// [`Error::Section`] when there is none of that name.
+    /// [`Error::Section`] when there is no section of that name.
     pub fn section(&self, name: impl Into<SectionName>) -> Result<&'a [u8]> {
         Ok(&self.bytes[self.range(name)?])
     }
 
-    /// Where a section lies in the bytes: inside them, always.
+    /// The range of a section in the bytes, always in bounds.
     ///
     /// # Errors
-    /// [`Error::Section`] when there is none of that name.
+    /// [`Error::Section`] when there is no section of that name.
     pub fn range(&self, name: impl Into<SectionName>) -> Result<Range<usize>> {
         let name = name.into();
         let entry = self
@@ -138,14 +138,14 @@ impl<'a> Container<'a> {
             .iter()
             .find(|e| e.name == name)
             .ok_or_else(|| Error::section(self.path, name, "expected it, found none"))?;
-        // `read_table` has shown that offset + len <= bytes.len(), so neither cast cuts.
+        // `read_table` checked that offset + len <= bytes.len(), so neither cast truncates.
         Ok(entry.offset as usize..(entry.offset + entry.len) as usize)
     }
 
-    /// A section's checksum as the table has it: a name for its content.
+    /// A section's checksum as stored in the table, which identifies its content.
     ///
     /// # Errors
-    /// [`Error::Section`] when there is none of that name.
+    /// [`Error::Section`] when there is no section of that name.
     pub fn checksum(&self, name: impl Into<SectionName>) -> Result<u64> {
         let name = name.into();
         let entry = self.entries.iter().find(|e| e.name == name);
@@ -193,7 +193,7 @@ impl<'a> Container<'a> {
     }
 }
 
-/// The used table entries, each shown to lie in its one legal place inside `file_len` bytes.
+/// The used table entries, each checked to be at its only legal offset inside the file.
 fn read_table(page: &[u8; HEADER_LEN], found_len: u64, path: &Path) -> Result<Vec<Entry>> {
     let count = u32_at(page, 12) as usize;
     if count > MAX_SECTIONS {

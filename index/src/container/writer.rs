@@ -1,4 +1,4 @@
-//! Streams sections into a temporary file and gives it its name when it is whole.
+//! Streams sections into a temporary file and renames it when it is complete.
 
 use std::fmt;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -14,17 +14,17 @@ use crate::error::{Error, Result};
 
 const BUFFER: usize = 1 << 20;
 
-/// Writes a container: sections one after another, streamed; nothing is visible until
-/// [`finish`](Self::finish), and nothing is left behind by a writer that is dropped before it.
+/// Writes a container by streaming its sections one after another. Nothing is visible until
+/// [`finish`](Self::finish), and a writer that is dropped before it leaves nothing behind.
 ///
-/// A file that stands at the destination is replaced by `finish`, atomically; readers that have it
-/// mapped keep the old one.
+/// `finish` atomically replaces an existing file at the destination; readers that have it mapped keep the old
+/// one.
 pub struct ContainerWriter {
     file: BufWriter<TemporaryFile>,
     destination: PathBuf,
     kind: [u8; 8],
     entries: Vec<Entry>,
-    /// The section being written, and the hash of what it has so far.
+    /// The section being written, and the hash of its bytes so far.
     open: Option<(Entry, Box<Xxh3Default>)>,
     position: u64,
 }
@@ -38,7 +38,7 @@ impl fmt::Debug for ContainerWriter {
     }
 }
 
-/// What was written.
+/// Summary of a written container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ContainerSummary {
@@ -47,7 +47,7 @@ pub struct ContainerSummary {
 }
 
 impl ContainerWriter {
-    /// Begins a file of `kind` that will stand at `path`.
+    /// Begins a file of `kind` that will be published at `path`.
     ///
     /// # Errors
     /// [`Error::Io`] when the folder does not exist or cannot be written.
@@ -66,7 +66,7 @@ impl ContainerWriter {
         Ok(writer)
     }
 
-    /// Where the file will stand.
+    /// The destination of the file.
     pub fn path(&self) -> &Path {
         &self.destination
     }
@@ -74,7 +74,7 @@ impl ContainerWriter {
     /// Begins a section; it ends where the next begins or the file is finished.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a name that is not legal or was used, or one section too many.
+    /// [`Error::Argument`] for an illegal or duplicate name, or one section too many.
     pub fn begin(&mut self, name: impl Into<SectionName>) -> Result<()> {
         let name = name.into();
         self.end()?;
@@ -100,7 +100,7 @@ impl ContainerWriter {
     /// Appends to the section begun last.
     ///
     /// # Errors
-    /// [`Error::Io`] when the disk refuses, [`Error::Argument`] when no section was begun.
+    /// [`Error::Io`] when writing fails, [`Error::Argument`] when no section was begun.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let Some((entry, hash)) = &mut self.open else {
             return Err(Error::Argument {
@@ -125,10 +125,10 @@ impl ContainerWriter {
         self.end()
     }
 
-    /// Reads back `buffer.len()` bytes of a section that has ended, from its byte `at` on.
+    /// Reads back `buffer.len()` bytes of a section that has ended, starting at its byte `at`.
     ///
     /// # Errors
-    /// [`Error::Io`] when the disk refuses, [`Error::Section`] when the section has not that much.
+    /// [`Error::Io`] when reading fails, [`Error::Section`] when the section is too short.
     pub fn read_back(
         &mut self,
         name: impl Into<SectionName>,
@@ -155,7 +155,7 @@ impl ContainerWriter {
     /// Pads, writes the first page, syncs, renames, syncs the folder.
     ///
     /// # Errors
-    /// [`Error::Io`]; the destination is then what it was before.
+    /// [`Error::Io`]; the destination is then unchanged.
     pub fn finish(mut self) -> Result<ContainerSummary> {
         self.end()?;
         self.put(&[0; TAIL as usize])?;
@@ -172,7 +172,7 @@ impl ContainerWriter {
         })
     }
 
-    /// Ends the open section, if any, and pads to where the next may start.
+    /// Ends the open section, if any, and pads to the next legal offset.
     pub(crate) fn end(&mut self) -> Result<()> {
         let Some((mut entry, hash)) = self.open.take() else {
             return Ok(());

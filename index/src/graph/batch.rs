@@ -1,4 +1,4 @@
-//! All nodes at once: parts, all pairs, pruning, reverse links, reachability.
+//! Builds all nodes at once: partition, all pairs, pruning, reverse links, reachability.
 
 use super::cosine::Cosine;
 use super::layers::{Build, Layer, Layers};
@@ -10,18 +10,18 @@ use crate::error::{Error, Result};
 use crate::random::mix;
 use crate::vectors::VectorSet;
 
-/// Places of layer 0 that pruning leaves free, so that [`make_reachable`] has room.
+/// Link slots of layer 0 that pruning leaves free for [`make_reachable`].
 const SPARE: usize = 2;
-/// How near two distances are to count as one. Measured on captions of which two in five are
-/// copies: recall 0.921 at 0, 0.956 at 0.02, 0.954 at 0.05, 0.876 at 0.1.
+/// The difference up to which two distances count as equal. Measured on captions of which two in five are
+/// duplicates: recall 0.921 at 0, 0.956 at 0.02, 0.954 at 0.05, 0.876 at 0.1.
 const SAME: f32 = 0.02;
-/// A layer is not split further below this: the walk through it costs less than a layer more.
+/// A layer of this size or less has no layer above: walking through it costs less than another layer.
 const SMALLEST_LAYER: usize = 24;
 
-/// Builds the whole graph in one go, on the current rayon pool.
+/// Builds the whole graph at once, on the current rayon pool.
 ///
-/// The graph is a function of the vectors and the options: neither the number of threads nor
-/// their timing shows.
+/// The graph is a function of the vectors and the options; it does not depend on the number of threads or
+/// their timing.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BatchBuilder {
@@ -32,9 +32,9 @@ pub struct BatchBuilder {
     pub fan: usize,
     /// Neighbours taken from each part. 1 to 256.
     pub per_part: usize,
-    /// Neighbours that are left after merging, among which links are chosen. At least `2 m`.
+    /// Neighbours kept after merging, from which links are chosen. At least `2 m`.
     pub keep: usize,
-    /// Decides the layers and the leaders of the parts.
+    /// Seed of the layers and of the leaders of the parts.
     pub seed: u64,
 }
 
@@ -94,9 +94,8 @@ impl Build for BatchBuilder {
                 None => break,
             }
         }
-        // The top layer's first node is the entry. Descending changes the node, so each layer is
-        // made reachable from where the layer above leaves off: from any of its nodes, and so from
-        // the one it shares with the entry.
+        // The top layer's first node is the entry, and it is a node of every layer below. Each layer is made
+        // reachable from it, although a descent may enter a layer at another node.
         let first = layers.last().and_then(|top| top.rows.first().copied());
         for layer in &mut layers {
             if let Some(first) = first
@@ -138,7 +137,7 @@ impl BatchBuilder {
         Ok(())
     }
 
-    /// The rows of the layer above: one in `m`, by the seed; none where that would be too few.
+    /// The rows of the layer above: one in `m`, by the seed; `None` if that would be too few.
     fn above(&self, rows: &[u32], level: usize) -> Option<Vec<u32>> {
         let seed = mix(self.seed.wrapping_add(0x1A7E5).wrapping_add(level as u64));
         let above: Vec<u32> = rows

@@ -1,13 +1,13 @@
-//! What building measures: the cosine of int8 codes.
+//! The similarity used by the builder: the cosine of int8 codes.
 
 use crate::simd::{Kernels, ZERO_CODE};
 use crate::vectors::VectorSet;
 
-/// Codes of a set with what turns their integer products into cosines.
+/// The codes of a vector set, with the offsets and norms that turn their integer products into cosines.
 ///
-/// The cosine is of the vectors less the set's centre, so it does not depend on the codes' scales.
-/// It is computed from integers in one order, so it is the same in both directions and on every
-/// machine: the graph is too.
+/// The cosine is of the vectors minus the set's centre, so it does not depend on the codes' scales. It is
+/// computed from integers in a fixed order, so it is symmetric and the same on every machine, and so is the
+/// graph.
 pub(super) struct Cosine<'a> {
     codes: &'a [u8],
     pub stride: usize,
@@ -52,7 +52,7 @@ impl<'a> Cosine<'a> {
         out
     }
 
-    /// As [`gather`](Self::gather), into room that was used before.
+    /// As [`gather`](Self::gather), into an existing buffer.
     pub fn gather_into(&self, rows: &[u32], out: &mut Gathered) {
         out.clear();
         for &row in rows {
@@ -96,7 +96,7 @@ impl Gathered {
 
     /// The cosines of row `a` with all rows of `others`, from their products.
     ///
-    /// A loop of its own, apart from what is done with the cosines, so that it is vectorised.
+    /// A loop of its own, separate from the use of the cosines, so that it is vectorised.
     pub fn cosines_with(&self, a: usize, others: &Self, products: &[i32], out: &mut Vec<f32>) {
         let (offset, inverse) = (self.offsets[a], self.inverse[a]);
         out.clear();

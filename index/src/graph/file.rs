@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::mmap::{AlignedBytes, MappedFile, Source};
 use crate::vectors::VectorSet;
 
-/// A layered graph over a [`VectorSet`], used where it lies in the file.
+/// A layered graph over a [`VectorSet`], used directly from the mapped file.
 #[derive(Debug)]
 pub struct Graph {
     source: Source,
@@ -24,19 +24,19 @@ pub struct Graph {
     upper: Vec<(Range<usize>, Range<usize>)>,
 }
 
-/// What [`Graph::verify`] found.
+/// The result of [`Graph::verify`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct GraphReport {
-    /// How many nodes there are.
+    /// The number of nodes.
     pub nodes: usize,
-    /// How many of them a walk from the entry can come to.
+    /// The number of nodes reachable from the entry.
     pub reachable: usize,
-    /// Links a node of layer 0 has on average.
+    /// The mean number of links of a node in layer 0.
     pub mean_links: f64,
 }
 
-/// Links of one upper layer, and the nodes of layer 0 that they are about.
+/// The links of one upper layer, and the nodes of layer 0 that it contains.
 #[derive(Clone, Copy)]
 pub(super) struct Upper<'a> {
     pub nodes: &'a [u32],
@@ -47,12 +47,12 @@ impl Graph {
     /// Maps a file and checks structure, lengths, and that it was built over `set`; reads no links.
     ///
     /// # Errors
-    /// Any of [`Error`]'s file variants, naming the file and, where there is one, the section.
+    /// Any of [`Error`]'s file variants, naming the file and, if known, the section.
     pub fn open(path: impl AsRef<Path>, set: &VectorSet) -> Result<Self> {
         Self::from_source(Source::Mapped(MappedFile::open(path)?), set)
     }
 
-    /// The same from a copy of bytes in memory; `name` is for messages.
+    /// Opens a copy of bytes in memory; `name` is for messages.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -76,7 +76,7 @@ impl Graph {
                     "expected a graph over {} (rows, dim, fingerprint {expected:x?}), found one over {found:x?}",
                     set.path().display()
                 ),
-                advice: "build the graph again for this set",
+                advice: "build the graph again for this vector set",
             });
         }
         for (section, expected) in meta.lengths() {
@@ -175,12 +175,12 @@ impl Graph {
         })
     }
 
-    /// How many nodes there are: the set's rows.
+    /// The number of nodes, which is the number of the set's rows.
     pub fn len(&self) -> usize {
         self.meta.nodes as usize
     }
 
-    /// Whether there are none.
+    /// Whether there are no nodes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -195,7 +195,7 @@ impl Graph {
         self.source.bytes().len() as u64
     }
 
-    /// The whole file as it is mapped, for whoever brings it into memory before the first query.
+    /// The whole mapped file, for callers that bring it into memory before the first query.
     pub fn bytes(&self) -> &[u8] {
         self.source.bytes()
     }
@@ -229,7 +229,7 @@ impl Graph {
         })
     }
 
-    /// The node of layer 0 that the entry is.
+    /// The entry as a node of layer 0.
     pub(super) fn entry_node(&self) -> u32 {
         match self.upper.last() {
             None => self.meta.entry,
@@ -259,7 +259,7 @@ fn expect_len(
     ))
 }
 
-/// Each link below `n` or [`NIL`], none to the node itself.
+/// Checks that each link is below `n` or [`NIL`], and none is to the node itself.
 fn check_links(
     path: &Path,
     section: SectionName,

@@ -1,8 +1,8 @@
-//! The `hnsw_rs` crate as a second builder, and as a yardstick.
+//! The `hnsw_rs` crate as an alternative builder, and as a reference for benchmarks.
 //!
-//! Its graph is read out and written in our format; its own files are never loaded (a damaged one
-//! loads silently or ends the process). Its parallel insertion depends on timing, so the same graph
-//! does not come out twice; and it may leave nodes that nothing leads to, which are linked here.
+//! Its graph is converted to our format; its own files are never loaded (a damaged one loads silently or
+//! ends the process). Its parallel insertion depends on timing, so builds are not reproducible, and it may
+//! leave nodes unreachable, which are linked here.
 
 use hnsw_rs::anndists::dist::distances::Distance;
 use hnsw_rs::hnsw::Hnsw as Theirs;
@@ -15,7 +15,7 @@ use crate::search::Hit;
 use crate::simd::Kernels;
 use crate::vectors::VectorSet;
 
-/// Places of layer 0 that [`make_reachable`] may use.
+/// Link slots of layer 0 left free for [`make_reachable`].
 const SPARE: usize = 2;
 
 /// Builds with `hnsw_rs`.
@@ -65,14 +65,14 @@ impl Build for HnswRsBuilder {
     }
 }
 
-/// A graph of `hnsw_rs` as that crate has it: what it is measured as a peer by.
+/// A graph of `hnsw_rs` with that crate's own search, for benchmarks.
 pub struct HnswRs {
     theirs: Theirs<'static, f32, Away>,
     center: Vec<f32>,
 }
 
-/// One less the product, which for unit vectors is one less the cosine; never negative, which
-/// `hnsw_rs` insists on.
+/// One minus the dot product, which for unit vectors is the cosine distance; clamped at 0 because `hnsw_rs`
+/// rejects negative distances.
 #[derive(Clone, Copy, Default)]
 struct Away;
 
@@ -83,7 +83,7 @@ impl Distance<f32> for Away {
 }
 
 impl HnswRs {
-    /// Inserts all rows of `set`, less its centre and at unit length, on the current rayon pool.
+    /// Inserts all rows of `set`, minus its centre and normalised, on the current rayon pool.
     pub fn build(set: &VectorSet, m: usize, ef_construction: usize) -> Self {
         let center = set.center().map(<[f32]>::to_vec).unwrap_or_default();
         let rows: Vec<Vec<f32>> = (0..set.len())
@@ -95,7 +95,7 @@ impl HnswRs {
         Self { theirs, center }
     }
 
-    /// Its own search; the scores are cosines.
+    /// Searches with the crate's own search; the scores are cosines.
     pub fn search(&self, vector: &[f32], k: usize, ef: usize) -> Vec<Hit> {
         let found = self.theirs.search(&unit(vector, &self.center), k, ef);
         found
@@ -107,7 +107,7 @@ impl HnswRs {
             .collect()
     }
 
-    /// The graph in our terms.
+    /// Converts the graph to layers of this crate.
     fn layers(&self, n: usize, m: usize) -> Layers {
         let mut level_of = vec![0u8; n];
         let mut links_of: Vec<Vec<Vec<u32>>> = vec![Vec::new(); n];
@@ -118,7 +118,7 @@ impl HnswRs {
             links_of[row] = (0..=level)
                 .map(|l| {
                     let of_layer = neighbours.get(usize::from(l)).map_or(&[][..], |n| n);
-                    // Its lists may name points that do not live in the layer.
+                    // Its lists may contain points that are not in the layer.
                     of_layer
                         .iter()
                         .filter(|n| n.p_id.0 >= l)
@@ -165,7 +165,7 @@ impl std::fmt::Debug for HnswRs {
     }
 }
 
-/// `vector` less `center`, at unit length.
+/// `vector` minus `center`, normalised.
 fn unit(vector: &[f32], center: &[f32]) -> Vec<f32> {
     let less = |j: usize| vector[j] - center.get(j).copied().unwrap_or(0.0);
     let mut out: Vec<f32> = (0..vector.len()).map(less).collect();

@@ -1,4 +1,4 @@
-//! A graph in memory, and what makes one.
+//! A graph in memory, and the trait of its builders.
 
 use crate::error::Result;
 use crate::vectors::VectorSet;
@@ -13,22 +13,22 @@ pub struct Layers {
     pub layers: Vec<Layer>,
     /// Where a search begins: a position in the top layer.
     pub entry: u32,
-    /// The rows in an order in which near ones are close; empty for their own order.
+    /// A permutation of the rows that places near ones close together; empty for the identity.
     pub order: Vec<u32>,
 }
 
-/// One layer.
+/// One layer of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Layer {
     /// The rows of the set that it holds, ascending.
     pub rows: Vec<u32>,
-    /// Links `[rows.len(), width]`: positions in `rows`, filled up with [`NIL`](super::NIL).
+    /// Links `[rows.len(), width]`: positions in `rows`, padded with [`NIL`](super::NIL).
     pub links: Vec<u32>,
-    /// Places for links a node has.
+    /// The number of link slots of a node.
     pub width: usize,
 }
 
-/// A way to build a graph.
+/// A builder of graphs.
 pub trait Build {
     /// Its name, for reports.
     fn name(&self) -> &'static str;
@@ -36,6 +36,6 @@ pub trait Build {
     /// Builds a graph over all rows of `set`.
     ///
     /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) when the builder's options make no sense.
+    /// [`Error::Argument`](crate::Error::Argument) when the builder's options are invalid.
     fn build(&self, set: &VectorSet) -> Result<Layers>;
 }

@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 
 /// The kind of a graph's file.
 pub const KIND: [u8; 8] = *b"ASIFHNSW";
-/// Most layers above layer 0.
+/// The most layers above layer 0.
 pub const MAX_UPPER: usize = 16;
-/// Most links a node has in a layer.
+/// The most links of a node in a layer.
 pub const MAX_WIDTH: usize = 512;
 
 pub const META: SectionName = SectionName::new("meta");
@@ -31,14 +31,14 @@ pub fn links_of(level: usize) -> SectionName {
     SectionName::new(&format!("links.{level}"))
 }
 
-/// What the `meta` section says.
+/// The contents of the `meta` section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
     pub nodes: u64,
     pub dim: usize,
-    /// Places for links in layer 0.
+    /// Link slots of a node in layer 0.
     pub width: usize,
-    /// Places for links above.
+    /// Link slots of a node in upper layers.
     pub upper_width: usize,
     pub upper: usize,
     pub entry: u32,

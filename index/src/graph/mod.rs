@@ -1,4 +1,4 @@
-//! HNSW: a layered graph over a vector set, in a file of its own.
+//! HNSW: a layered proximity graph over a vector set, in its own file.
 //!
 //! ```text
 //! VectorSet --Build--> Layers --write_graph--> file --open--> Graph --Hnsw--> hits
@@ -6,12 +6,12 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `layers` | [`Layers`]: a graph in memory, and [`Build`], what makes one |
+//! | `layers` | [`Layers`]: a graph in memory, and [`Build`], the trait of builders |
 //! | `batch` | [`BatchBuilder`]: all nodes at once |
 //! | `hnsw_rs` | `HnswRsBuilder`: the `hnsw_rs` crate, with the feature `hnsw-rs` |
 //! | `partition`, `near`, `prune`, `reach` | its four steps: overlapping parts, all pairs inside each, choice of links, every node reachable |
-//! | `cosine` | what these measure |
-//! | `nibbles` | 4-bit codes, what a walk reads |
+//! | `cosine` | the similarity that these use |
+//! | `nibbles` | the 4-bit codes that a walk reads |
 //! | `layout`, `write`, `file` | the file: its sections, writing, [`Graph`] |
 //! | `search` | [`Hnsw`]: the walk |
 //!
@@ -45,5 +45,5 @@ pub use layout::{KIND, MAX_UPPER};
 pub use search::Hnsw;
 pub use write::{GraphSummary, write_graph};
 
-/// No link: what fills a node's unused places.
+/// No link: fills the unused link slots of a node.
 pub const NIL: u32 = u32::MAX;

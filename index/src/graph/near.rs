@@ -1,4 +1,4 @@
-//! Each row's nearest others: all pairs inside each part, then merged over the parts.
+//! The nearest neighbours of each row: all pairs inside each part, then merged over the parts.
 
 use rayon::prelude::*;
 
@@ -7,7 +7,7 @@ use super::partition::Partition;
 use crate::search::top_k::{id_of, key_of};
 use crate::simd::{Kernels, TILE};
 
-/// Keys of each row's near others, best first, at most `keep` a row.
+/// The keys of each row's nearest neighbours, best first, at most `keep` a row.
 pub(super) struct Near {
     starts: Vec<usize>,
     keys: Vec<u64>,
@@ -22,8 +22,8 @@ impl Near {
 
 /// The `per_part` nearest of each part's members to each of its members, merged to `keep` a row.
 ///
-/// The merge takes the best of a union by a total order, so the order in which parts are worked on
-/// does not show.
+/// The merge takes the best of a union by a total order, so the result does not depend on the order in which
+/// parts are processed.
 pub(super) fn near(
     cosine: &Cosine<'_>,
     rows: &[u32],
@@ -38,7 +38,7 @@ pub(super) fn near(
             all_pairs(cosine, rows, part, per_part, room)
         })
         .collect();
-    // Where each row's keys are: (part, place in it).
+    // The locations of each row's keys: (part, position in it).
     let mut places: Vec<Vec<(u32, u32)>> = vec![Vec::new(); rows.len()];
     for (p, part) in partition.parts.iter().enumerate() {
         for (place, &row) in part.iter().enumerate() {
@@ -71,7 +71,7 @@ pub(super) fn near(
     }
 }
 
-/// Room that a thread uses again for each part.
+/// Buffers that a thread reuses for each part.
 #[derive(Default)]
 struct Room {
     gathered: Gathered,
@@ -102,7 +102,7 @@ fn all_pairs(
         keys,
     } = room;
     cosine.gather_into(&members, gathered);
-    // A last tile that is not full is filled with a row of zeros, whose products are dropped.
+    // An incomplete last tile is padded with a row of zeros, whose products are dropped.
     gathered.signed.resize(n.next_multiple_of(TILE) * stride, 0);
     products.resize(TILE * n, 0);
     let mut out = Vec::with_capacity(n * each);

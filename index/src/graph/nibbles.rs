@@ -1,7 +1,7 @@
-//! Codes of 4 bits: what a walk through the graph reads.
+//! 4-bit codes, which a walk through the graph reads.
 //!
-//! Half the bytes of int8 are half the cache lines a visited node costs. Their order alone is right
-//! for 96 in 100 of the best 800; the best few more of them, scored again, hold 999 in 1000.
+//! Half the bytes of int8 codes are half the cache lines for a visited node. By themselves they find 96
+//! in 100 of the best 800; a quarter more candidates, rescored, contain 999 in 1000.
 
 use crate::simd::CODE_ALIGN;
 
@@ -9,14 +9,14 @@ use crate::simd::CODE_ALIGN;
 /// standard deviations (Max 1960, 16 levels).
 const STEP: f32 = 0.3352;
 
-/// Bytes of a row's codes.
+/// The bytes of a row's codes.
 pub(super) fn width_of(dim: usize) -> usize {
     dim.div_ceil(2 * CODE_ALIGN) * CODE_ALIGN
 }
 
 /// Codes `row - center` into `out`, 16 levels at odd multiples of half a step, in the layout of
 /// [`dot_u4`](crate::simd::scalar::dot_u4); returns half the step, corrected so that the product of
-/// the row with its own code is right.
+/// the row with its own code is exact.
 ///
 /// The code `c` stands for `(2 c - 15)` half steps.
 pub(super) fn encode(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
@@ -33,7 +33,7 @@ pub(super) fn encode(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
     }
     let mut product = 0.0f32;
     for j in 0..row.len() {
-        // Cutting off is rounding down here: what is cut is not negative.
+        // The value is not negative here, so truncation rounds down.
         let code = (difference(j) * inverse + 8.0).clamp(0.0, 15.0) as i32;
         product += difference(j) * (2 * code - 15) as f32;
         let (block, column) = (j / (2 * CODE_ALIGN), j % (2 * CODE_ALIGN));

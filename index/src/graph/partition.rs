@@ -1,7 +1,7 @@
 //! Overlapping parts: each row belongs to the parts of its nearest few leaders.
 //!
-//! Near rows share a leader with high probability, and several leaders a row make it higher; so a
-//! row's neighbours are found inside its parts, where all pairs are cheap.
+//! Near rows share a leader with high probability, which several leaders a row increase. So a row's
+//! neighbours are searched only inside its parts, where comparing all pairs is cheap.
 
 use rayon::prelude::*;
 
@@ -9,20 +9,20 @@ use super::cosine::Cosine;
 use crate::random::mix;
 use crate::simd::{Kernels, TILE};
 
-/// Rows a leader has on average, before overlap.
+/// The mean number of rows of a leader, before overlap.
 const ROWS_PER_LEADER: usize = 96;
-/// Past this many leaders, finding the nearest would cost more than the pairs it saves.
+/// The most leaders: with more, finding the nearest ones would cost more than the pairs it saves.
 const MOST_LEADERS: usize = 6000;
-/// Rows that are compared with all leaders at a time.
+/// Rows compared with all leaders at a time.
 const BLOCK: usize = 64;
-/// A part that is larger is cut in pieces: pairs cost the square.
+/// Larger parts are split, because the cost of all pairs is quadratic.
 pub(super) const LARGEST_PART: usize = 2048;
 
-/// The parts of some rows.
+/// Overlapping parts of some rows.
 pub(super) struct Partition {
-    /// Members of each part, as positions in the rows that were given.
+    /// The members of each part, as positions in the given rows.
     pub parts: Vec<Vec<u32>>,
-    /// For each row, the leader that is nearest: rows that share it are near.
+    /// The nearest leader of each row: rows that share it are near each other.
     pub home: Vec<u32>,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn partition(cosine: &Cosine<'_>, rows: &[u32], fan: usize, seed: u64
     }
 }
 
-/// Even pieces of at most [`LARGEST_PART`], members dealt in turn.
+/// Splits a part into even pieces of at most [`LARGEST_PART`], dealing out members in turn.
 fn cut(part: Vec<u32>) -> Vec<Vec<u32>> {
     let pieces = part.len().div_ceil(LARGEST_PART);
     if pieces <= 1 {
@@ -70,7 +70,7 @@ fn cut(part: Vec<u32>) -> Vec<Vec<u32>> {
         .collect()
 }
 
-/// `count` of the rows, by the seed.
+/// Draws `count` of the rows by the seed.
 fn draw(rows: &[u32], count: usize, seed: u64) -> Vec<u32> {
     let mut by_hash: Vec<(u64, u32)> = rows
         .iter()

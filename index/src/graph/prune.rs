@@ -1,7 +1,7 @@
-//! Which of a row's near others become its links.
+//! Chooses the links of a row from its nearest neighbours.
 //!
-//! A link to `b` is left out where a link to a nearer `a` leads there: where `b` is much nearer to
-//! `a` than to the row itself. What stays points in different directions, so that a walk gets on.
+//! A link to `b` is dropped if there is a link to a nearer `a` and `b` is much nearer to `a` than to the row.
+//! The remaining links point in different directions, so that a walk makes progress.
 //! (Malkov and Yashunin 2018, algorithm 4; with the slack factor of Subramanya et al. 2019.)
 
 use rayon::prelude::*;
@@ -11,7 +11,7 @@ use super::cosine::{Cosine, Gathered};
 use super::near::Near;
 use crate::search::top_k::{id_of, key_of, score_of};
 
-/// Room that a thread uses again for each row.
+/// Buffers that a thread reuses for each row.
 #[derive(Default)]
 pub(super) struct Room {
     gathered: Gathered,
@@ -20,23 +20,23 @@ pub(super) struct Room {
     dropped: Vec<bool>,
 }
 
-/// How links are chosen.
+/// The rule for choosing links.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {
-    /// Most links a row has.
+    /// The most links of a row.
     pub most: usize,
-    /// `b` is left out for `a` where `slack` times their distance is below `b`'s to the row; 1 is
-    /// the plain heuristic, more keeps more links.
+    /// `b` is dropped because of `a` if `slack` times their distance is below the distance of `b` to
+    /// the row; 1 is the plain heuristic, larger values keep more links.
     pub slack: f32,
-    /// Distances (1 less the cosine) that differ by no more count as one: of copies, and of what
-    /// hardly differs, one is linked and the places go to others. Else a node with as many copies as
-    /// places is linked to nothing but those.
+    /// Distances (1 minus the cosine) that differ by no more than this count as equal: of
+    /// near-duplicates one is linked, and the other slots stay free for other rows. Otherwise a node
+    /// with as many duplicates as slots would be linked to nothing else.
     pub same: f32,
-    /// Links that fill up with the nearest of those left out, if fewer were chosen.
+    /// If fewer links were chosen, they are filled up to this number with the nearest dropped ones.
     pub fill: usize,
 }
 
-/// Chooses among `keys` (best first, no doubles) into `out`, keys too. Ids are positions in
+/// Chooses links among `keys` (best first, no duplicates) into `out`, also as keys. Ids are positions in
 /// `rows`.
 pub(super) fn choose(
     cosine: &Cosine<'_>,
@@ -66,7 +66,7 @@ pub(super) fn choose(
         if out.len() == rule.most {
             return;
         }
-        // Chosen ones count as dropped below: they are not to be chosen again.
+        // Chosen keys are marked as dropped below, so that they are not chosen again.
         gathered.products(at, at + 1, cosine.stride, products);
         dropped[at] = true;
         for (later, &product) in (at + 1..).zip(&*products) {
@@ -74,7 +74,7 @@ pub(super) fn choose(
             dropped[later] |= rule.slack * between < 1.0 - score_of(keys[later]) + rule.same;
         }
     }
-    // Every one is chosen or was left out.
+    // Every key was either chosen or dropped; the nearest dropped ones fill up the links.
     if out.len() < rule.fill {
         let mut chosen = std::mem::take(out);
         let missing = rule.fill - chosen.len();
@@ -90,11 +90,11 @@ pub(super) fn choose(
     }
 }
 
-/// Links of all rows `[rows.len(), width]`: chosen from the near ones, then joined by the links
-/// that point back, then chosen again where that made too many.
+/// The links of all rows `[rows.len(), width]`: chosen from the nearest neighbours, extended by reverse
+/// links, and chosen again where that makes too many.
 ///
-/// At most `rule.most` links are set in each row; the rest is [`NIL`]. Rows are worked on in
-/// `order`, positions in which near ones are close: their codes are then in the cache. The links do
+/// At most `rule.most` links are set in each row; the rest is [`NIL`]. Rows are processed in `order`, a
+/// permutation that places near ones close together, so that their codes are in the cache. The result does
 /// not depend on it.
 pub(super) fn link(
     cosine: &Cosine<'_>,
@@ -113,7 +113,7 @@ pub(super) fn link(
             out
         })
         .collect();
-    // What points at each row. The cosine is the same from both ends.
+    // The reverse links of each row. The cosine is symmetric, so its key is reused.
     let mut back: Vec<Vec<u64>> = vec![Vec::new(); rows.len()];
     for (&row, keys) in order.iter().zip(&chosen) {
         for &key in keys {

@@ -1,8 +1,8 @@
-//! Every node can be reached from the entry: found out, and made so.
+//! Reachability from the entry: checks it, and adds links until every node is reachable.
 
 use super::NIL;
 
-/// Marks what can be reached from `entry` over `links` `[n, width]`; returns how many that are.
+/// Marks the nodes reachable from `entry` over `links` `[n, width]`; returns their number.
 pub(super) fn mark_from(entry: u32, links: &[u32], width: usize, seen: &mut [bool]) -> usize {
     let n = seen.len();
     let mut todo = Vec::new();
@@ -23,11 +23,11 @@ pub(super) fn mark_from(entry: u32, links: &[u32], width: usize, seen: &mut [boo
     count
 }
 
-/// Adds links until all can be reached from `entry`.
+/// Adds links until all nodes are reachable from `entry`.
 ///
-/// A node that cannot is linked from one of its own neighbours that can and has room, else from any
-/// node that has: links are never taken away, so what was reachable stays so. There is always room
-/// because `width` is above what pruning fills.
+/// An unreachable node is linked from one of its own neighbours that is reachable and has a free slot, else
+/// from any such node. Links are never removed, so reachable nodes stay reachable. There is always a free
+/// slot because `width` is larger than what pruning fills.
 pub(super) fn make_reachable(entry: u32, links: &mut [u32], width: usize) {
     let n = links.len() / width;
     let mut seen = vec![false; n];
@@ -35,7 +35,7 @@ pub(super) fn make_reachable(entry: u32, links: &mut [u32], width: usize) {
     let mut from = 0;
     while reached < n {
         let before = reached;
-        // Nodes next to what is reached first; where a whole island is left, its first node.
+        // Prefers nodes with a reachable neighbour; for an island without one, links its first node.
         for node in from..n {
             if seen[node] {
                 continue;

@@ -1,4 +1,4 @@
-//! The walk: down the upper layers, then a beam through layer 0.
+//! The search: a greedy descent through the upper layers, then a beam search in layer 0.
 
 use std::cell::RefCell;
 use std::collections::BinaryHeap;
@@ -12,13 +12,14 @@ use crate::simd::{Kernels, prefetch};
 use crate::vectors::VectorSet;
 use crate::vectors::quantize::QueryCodes;
 
-/// Nodes whose neighbours are looked up together: while one's codes come from memory, so do the
-/// others'. With a beam of hundreds the order inside such a group does not matter.
+/// Nodes expanded together, so that the memory latencies of their neighbours overlap. With a beam of hundreds
+/// the order within such a group does not matter.
 const TOGETHER: usize = 4;
-/// A filter that lets fewer than one in this many through leaves too few stepping stones.
+/// A filter that passes fewer than one in this many leaves too few nodes to walk over; the scan is used
+/// instead.
 const SPARSE: usize = 16;
 
-/// A set searched through its graph.
+/// Searches a vector set through its graph.
 #[derive(Debug, Clone, Copy)]
 pub struct Hnsw<'a> {
     set: &'a VectorSet,
@@ -38,22 +39,22 @@ impl<'a> Hnsw<'a> {
         }
     }
 
-    /// The same with the quality of a beam of `ef` nodes; by default as many as there are answers.
+    /// Sets the beam to `ef` nodes; the default is `k`.
     ///
-    /// The walk goes by 4-bit codes, whose order is a little wrong at the beam's end: it keeps a
-    /// quarter more than `ef`, and never fewer than there are answers, all of which are scored
-    /// again. So an `ef` somewhat below `k` is of use too.
+    /// The walk uses 4-bit codes, whose order is inexact near the end of the beam, so it keeps a
+    /// quarter more than `ef`, and never fewer than `k`, all of which are rescored. So an `ef` somewhat
+    /// below `k` is useful too.
     pub fn ef(mut self, ef: usize) -> Self {
         self.ef = Some(ef);
         self
     }
 
-    /// The `ef` that was asked for.
+    /// The `ef` that was set.
     pub fn wanted_ef(&self) -> Option<usize> {
         self.ef
     }
 
-    /// The same with answers scored in another way.
+    /// Sets the precision with which answers are rescored.
     pub fn rescore(mut self, rescore: Rescore) -> Self {
         self.rescore = rescore;
         self
@@ -66,7 +67,7 @@ impl<'a> Hnsw<'a> {
         let ef = self.ef.unwrap_or(k);
         let ef = ef.saturating_add(ef / 4).saturating_add(16);
         let ef = ef.max(k).min(candidates);
-        // A beam that is to hold most of what there is walks further than a scan reads.
+        // A beam of a large share of the nodes would cost more than a scan.
         if k == 0 || candidates < n / SPARSE || ef > n / 4 {
             return Flat::new(self.set)
                 .rescore(self.rescore)
@@ -81,7 +82,7 @@ impl<'a> Hnsw<'a> {
         }
         let rows = self.graph.rows();
         let mut ids: Vec<u32> = nodes.iter().map(|&node| rows[node as usize]).collect();
-        // A row that is not the set's can only come from a damaged file.
+        // Only a damaged file has rows past the end of the set.
         ids.retain(|&id| (id as usize) < n);
         let mut top = TopK::new(k);
         self.rescore.score(self.set, query, &ids, &mut top);
@@ -104,19 +105,19 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// What a walk writes to; a thread keeps it from one query to the next.
+/// The buffers of a walk, which a thread reuses for its queries.
 #[derive(Default)]
 struct Scratch {
-    /// One bit a node: whether it was met.
+    /// One bit a node: whether it was visited.
     met: Vec<u64>,
-    /// Nodes met whose neighbours were not looked up, best first.
+    /// Visited nodes that were not expanded yet, best first.
     open: BinaryHeap<u64>,
-    /// Nodes met in this step.
+    /// Nodes visited first in this step.
     new: Vec<u32>,
     products: Vec<i32>,
 }
 
-/// One query on its way.
+/// The walk of one query through the graph.
 struct Walk<'a> {
     graph: &'a Graph,
     query: &'a Query<'a>,
@@ -155,7 +156,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a node may be answered.
+    /// Whether the filter allows a node as an answer.
     #[inline(always)]
     fn allows(&self, node: u32) -> bool {
         self.query
@@ -168,7 +169,7 @@ impl<'a> Walk<'a> {
         Kernels::detect().u4_at(&self.codes.codes, self.graph.nibbles(), nodes, products);
     }
 
-    /// The best `ef` allowed nodes that the walk met, in no order.
+    /// The best `ef` allowed nodes visited by the walk, unordered.
     fn run(&self, ef: usize, scratch: &mut Scratch) -> Vec<u32> {
         let n = self.graph.len();
         scratch.met.clear();
@@ -186,7 +187,8 @@ impl<'a> Walk<'a> {
                 let Some(&key) = scratch.open.peek() else {
                     break;
                 };
-                // Both keys begin with the score's order.
+                // Only the upper halves, the order of the scores, are compared: nodes whose score equals the
+                // floor are still expanded.
                 if key >> 32 < top.floor() >> 32 {
                     break;
                 }
@@ -200,7 +202,7 @@ impl<'a> Walk<'a> {
                     _ => break,
                 }
             }
-            // The first places of a heap hold the next to be looked up, more often than not.
+            // The first elements of a heap are mostly the next ones to be expanded.
             for &key in scratch.open.as_slice().iter().take(2 * TOGETHER) {
                 prefetch(&links[id_of(key) as usize * width..][..width]);
             }
@@ -209,11 +211,11 @@ impl<'a> Walk<'a> {
         top.into_ids()
     }
 
-    /// Marks those of `nodes` that were not met before, and puts them with the new ones.
+    /// Marks those of `nodes` that were not visited before, and adds them to the new ones.
     #[inline(always)]
     fn meet(&self, nodes: &[u32], scratch: &mut Scratch) {
         for &node in nodes {
-            // Past the end: the places of a node's links that are not used, or a damaged file.
+            // Past the end: NIL, which fills unused slots at the end of a node's links, or a damaged file.
             let Some(word) = scratch.met.get_mut(node as usize / 64) else {
                 break;
             };
@@ -226,7 +228,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Scores the new nodes; what may still matter is opened, what may be answered is offered.
+    /// Scores the new nodes. Those above the floor are opened, and offered as answers if allowed.
     #[inline(always)]
     fn weigh(&self, scratch: &mut Scratch, top: &mut TopK) {
         let Scratch {

@@ -1,4 +1,4 @@
-//! A graph in memory becomes a file.
+//! Writes a graph in memory to a file.
 
 use std::path::{Path, PathBuf};
 
@@ -13,18 +13,18 @@ use crate::container::ContainerWriter;
 use crate::error::{Error, Result};
 use crate::vectors::VectorSet;
 
-/// Nodes that are coded at a time.
+/// Nodes coded at a time.
 const BLOCK: usize = 16 << 10;
 
-/// What was written.
+/// Summary of a written graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GraphSummary {
-    /// Where.
+    /// The path of the file.
     pub path: PathBuf,
-    /// How many nodes.
+    /// The number of nodes.
     pub nodes: usize,
-    /// Layers above layer 0.
+    /// The number of layers above layer 0.
     pub upper_layers: usize,
     /// Length of the file in bytes.
     pub file_bytes: u64,
@@ -32,12 +32,12 @@ pub struct GraphSummary {
 
 /// Builds a graph over `set` and writes it to `path`.
 ///
-/// The file appears whole or not at all. It names the set by its fingerprint and is of use with
-/// that one only.
+/// The file is published atomically. It contains the fingerprint of the vector set and can be opened
+/// with that one only.
 ///
 /// # Errors
-/// As the builder; [`Error::Io`] when the disk refuses; [`Error::Argument`] when the builder made
-/// something that is not a graph over the set.
+/// As the builder; [`Error::Io`] when writing fails; [`Error::Argument`] when the builder's result is not a
+/// valid graph over the vector set.
 pub fn write_graph(
     path: impl AsRef<Path>,
     set: &VectorSet,
@@ -154,7 +154,7 @@ fn renumber(layer: &Layer, node_of: &[u32]) -> (Vec<u32>, Vec<u32>) {
     (sorted.into_iter().map(|(node, _)| node).collect(), links)
 }
 
-/// The entry as a position in the top layer's nodes, as the file has them.
+/// The entry as a position in the top layer's nodes, in the order of the file.
 fn entry_of(layers: &Layers, node_of: &[u32]) -> u32 {
     let Some(top) = layers.layers.last() else {
         return 0;
@@ -172,14 +172,14 @@ fn entry_of(layers: &Layers, node_of: &[u32]) -> u32 {
         .count() as u32
 }
 
-/// Builders are replaceable, so what they make is checked before it is believed.
+/// Validates the layers. Any type can implement the builder trait, so its result is not trusted.
 fn check(layers: &Layers, rows: usize) -> Result<()> {
     let refuse = |found: &str| {
         Err(Error::Argument {
             what: "layers",
             expected: "a graph over the set's rows".to_owned(),
             found: found.to_owned(),
-            advice: "report the builder",
+            advice: "report this as a bug of the builder",
         })
     };
     if layers.layers.len() > MAX_UPPER + 1 {
@@ -225,7 +225,7 @@ fn check(layers: &Layers, rows: usize) -> Result<()> {
         for &row in &layers.order {
             match seen.get_mut(row as usize) {
                 Some(seen) if !*seen => *seen = true,
-                _ => return refuse("an order that is no order of the rows"),
+                _ => return refuse("an order that is not a permutation of the rows"),
             }
         }
         if layers.order.len() != rows {

@@ -1,4 +1,4 @@
-//! The beam that a graph needs, whether or not it is the fastest search.
+//! The beam that a graph needs for a recall, whether or not it is the fastest search.
 
 use super::choose::{BEAMS, Wanted, enough, recall, trial_vectors};
 use crate::error::Result;
@@ -6,9 +6,8 @@ use crate::graph::{Graph, Hnsw};
 use crate::search::{Query, Search};
 use crate::vectors::VectorSet;
 
-/// The smallest beam with which the graph finds the wanted share of the exact answers, on the trial
-/// vectors of [`plan`](super::plan()) and whatever it costs: for those who ask for the graph.
-/// `None` where none up to eight times `k` does.
+/// The smallest beam with which the graph reaches the wanted recall on the trial vectors of
+/// [`plan`](super::plan()), for callers that require the graph. `None` if no beam up to eight times `k` does.
 ///
 /// # Errors
 /// As searching.

@@ -1,4 +1,4 @@
-//! Tries what exists, and picks.
+//! Tries the available searches on trial queries, and picks the fastest that reaches the recall.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use crate::random::mix;
 use crate::search::{Flat, Hit, Query, Search, Sketch};
 use crate::vectors::VectorSet;
 
-/// Trial queries.
+/// The number of trial queries.
 const TRIALS: usize = 16;
-/// After this no further beam is tried: the widest so far, or the scan, is taken.
+/// After this time no further beam is tried: the widest so far, or the scan, is taken.
 const BUDGET: Duration = Duration::from_millis(800);
 /// Beams tried, as multiples of k.
 pub(super) const BEAMS: [f64; 11] = [0.84, 0.92, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 3.0, 5.0, 8.0];
@@ -19,20 +19,20 @@ pub(super) const BEAMS: [f64; 11] = [0.84, 0.92, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0, 3
 const CANDIDATES: [f64; 12] = [
     1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 9.0, 14.0, 20.0, 30.0,
 ];
-/// So many times slower than the scan of codes is slower, and not a machine that was disturbed.
+/// A search this many times slower than the scan of codes is really slower, not disturbed by other load.
 const SLOWER: f64 = 1.2;
-/// Sixteen queries estimate a recall to about a tenth of what is missing: so much more is asked.
+/// The safety margin of the recall: sixteen queries estimate the missing share to about a tenth of it.
 const MARGIN: f64 = 0.1;
 
-/// What a plan is made for.
+/// The target of a plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Wanted {
     /// Answers a query.
     pub k: usize,
-    /// Share of the exact answers that must be found; 1 asks for the exact scan.
+    /// Share of the exact answers that must be found; 1 means the exact scan.
     pub recall: f64,
-    /// Queries that come together.
+    /// Queries in a batch.
     pub batch: usize,
 }
 
@@ -46,13 +46,13 @@ impl Wanted {
         }
     }
 
-    /// The same at another recall.
+    /// Sets the recall.
     pub fn recall(mut self, recall: f64) -> Self {
         self.recall = recall;
         self
     }
 
-    /// The same for batches.
+    /// Sets the batch size.
     pub fn batch(mut self, batch: usize) -> Self {
         self.batch = batch.max(1);
         self
@@ -67,7 +67,7 @@ pub enum Choice {
     Exact,
     /// [`Flat`].
     Flat,
-    /// [`Sketch`] with so many candidates.
+    /// [`Sketch`] with this number of candidates.
     Sketch {
         /// Vectors rescored by their int8 codes.
         candidates: usize,
@@ -79,32 +79,33 @@ pub enum Choice {
     },
 }
 
-/// One thing that was tried.
+/// A trial of one search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Tried {
-    /// What.
+    /// The search.
     pub choice: Choice,
-    /// Milliseconds a query took; in a batch, the batch's time by its queries.
+    /// Milliseconds a query; for batches, the time of a batch divided by its queries.
     pub query_ms: f64,
-    /// The share of the exact answers it found.
+    /// The share of the exact answers that it found.
     pub recall: f64,
 }
 
-/// A choice, and what led to it.
+/// The chosen search, and the reason for it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// How to search.
+    /// The chosen search.
     pub choice: Choice,
-    /// A sentence for people.
+    /// The reason, as a sentence for people.
     pub reason: String,
-    /// Everything that was tried.
+    /// All trials.
     pub tried: Vec<Tried>,
 }
 
-/// Tries the scans, by sketches if the set has them, and the graph if there is one, on some of the set's own vectors, and picks the
-/// fastest that reaches the wanted recall. Takes about a second at most on a set of a million.
+/// Tries the scans (of sketches too if the set has them) and the graph, if there is one, with queries
+/// near some of the set's own vectors, and picks the fastest that reaches the wanted recall. Takes at
+/// most about a second on a set of a million vectors.
 ///
 /// # Errors
 /// [`Error::Argument`] for a recall that is not above 0 and at most 1.
@@ -121,7 +122,7 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
         let reason = if wanted.recall == 1.0 {
             "every answer must be the exact one: every vector is read in f32".to_owned()
         } else {
-            "there is nothing to choose between".to_owned()
+            "the result is empty, so every search is equal".to_owned()
         };
         return Ok(Plan {
             choice: Choice::Exact,
@@ -145,8 +146,9 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
     let flat = attempt(Choice::Flat, &Flat::new(set))?;
     let mut tried = vec![flat];
     let enough = enough(wanted.recall);
-    // Wider searches of one kind only get slower: the first that is good enough is its best, and
-    // one slower than the scan ends the kind. Each kind has its share of the time.
+    // Wider searches of one kind only get slower, so the first that reaches the recall is the best of
+    // its kind, and one that is slower than the scan ends the trials of its kind. Each kind has its
+    // share of the time.
     let share = BUDGET / (u32::from(set.sketches().is_some()) + u32::from(graph.is_some())).max(1);
     if let Ok(sketch) = Sketch::new(set) {
         for times in CANDIDATES {
@@ -185,8 +187,7 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
 }
 
 impl Plan {
-    /// The search that was picked. Without the graph or the sketches that it was made with, it is
-    /// the scan of codes.
+    /// The chosen search, or the scan of codes if the graph or the sketches that it needs are missing.
     pub fn searcher<'a>(&self, set: &'a VectorSet, graph: Option<&'a Graph>) -> Planned<'a> {
         match (self.choice, graph) {
             (Choice::Exact, _) => Planned::Exact(set),
@@ -200,7 +201,7 @@ impl Plan {
     }
 }
 
-/// A search that a plan picked.
+/// The search chosen by a plan.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Planned<'a> {
@@ -239,12 +240,13 @@ impl Search for Planned<'_> {
     }
 }
 
-/// What trials must show for a recall to be expected.
+/// The recall that trials must show for `wanted` to be expected.
 pub(super) fn enough(wanted: f64) -> f64 {
     (wanted + MARGIN * (1.0 - wanted)).min(1.0)
 }
 
-/// Vectors of the set, each moved a third of the way to another: near the set, not in it.
+/// Trial queries: vectors of the set, each moved a third of the way to another, so that they are near the set
+/// but not in it.
 pub(super) fn trial_vectors(set: &VectorSet) -> Vec<Vec<f32>> {
     let row = |i: u64| set.vector((mix(i) % set.len() as u64) as usize);
     let between = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + (b - a) / 3.0).collect();
@@ -253,7 +255,7 @@ pub(super) fn trial_vectors(set: &VectorSet) -> Vec<Vec<f32>> {
         .collect()
 }
 
-/// Milliseconds a query, the median of the trials or of three batches.
+/// Milliseconds a query: the median of the trials, or of three batches.
 fn time(searcher: &dyn Search, queries: &[Query<'_>], wanted: Wanted) -> Result<f64> {
     let mut times = Vec::new();
     if wanted.batch == 1 {
@@ -322,15 +324,11 @@ fn explain(
         wanted.batch,
         list.join(", "),
         if set.sketches().is_none() {
-            ", there are no sketches"
+            ", no sketches"
         } else {
             ""
         },
-        if graph.is_none() {
-            ", there is no graph"
-        } else {
-            ""
-        },
+        if graph.is_none() { ", no graph" } else { "" },
         name(choice)
     )
 }

@@ -1,31 +1,31 @@
-//! What reading memory costs on this machine.
+//! The costs of reading memory on this machine.
 
 use std::time::Instant;
 
 use crate::random::mix;
 use crate::simd::Kernels;
 
-/// Bytes that are read to find out: more than the caches hold on most machines.
+/// Bytes read by the calibration: more than the caches of most machines.
 const SAMPLE: usize = 48 << 20;
 /// Width of a row in the sample.
 const ROW: usize = 192;
-/// Nodes that a walk visits for each node of its beam, on real embeddings of 10^4 to 10^6 rows.
+/// Nodes visited by a walk for each node of its beam, on real embeddings of 10^4 to 10^6 rows.
 const VISITS_A_NODE: f64 = 9.0;
-/// What a visited node costs besides its bytes, in nanoseconds: links, marks, the heap.
+/// The cost of a visited node besides reading its codes, in nanoseconds: links, marks, the heap.
 const VISIT_NS: f64 = 12.0;
 
-/// Candidates that a sketch hands on for each answer, on real embeddings at a recall of 0.99.
+/// Candidates of a sketch search for each answer, on real embeddings at a recall of 0.99.
 const CANDIDATES: f64 = 4.0;
-/// Bytes that a row's estimate is written and read with, besides its bits.
+/// Bytes written and read for a row's estimate, besides its bits.
 const ESTIMATE_BYTES: f64 = 12.0;
 
-/// The two costs that a choice between scanning and walking hangs on.
+/// The two memory costs that decide between a scan and a graph.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Machine {
-    /// Bytes a nanosecond (GB/s) that one thread scans.
+    /// Sequential reads of one thread, in bytes a nanosecond (GB/s).
     pub scan_bytes_per_ns: f64,
-    /// Nanoseconds for a cache line of a row read out of order, many rows at a time.
+    /// Random reads: nanoseconds a cache line, with many rows in flight.
     pub line_ns: f64,
 }
 
@@ -56,14 +56,14 @@ impl Machine {
         }
     }
 
-    /// Milliseconds that one query is expected to take by scanning int8 codes.
+    /// The expected milliseconds of one query by scanning int8 codes.
     pub fn flat_ms(&self, n: usize, dim: usize) -> f64 {
         n as f64 * dim.next_multiple_of(64) as f64 / self.scan_bytes_per_ns / 1e6
     }
 
-    /// Milliseconds that one query is expected to take by scanning one bit a number.
+    /// The expected milliseconds of one query by scanning sketches.
     ///
-    /// Of bits that lie in the cache this is more than it takes.
+    /// An upper bound if the bits fit in the cache.
     pub fn sketch_ms(&self, n: usize, dim: usize, k: usize) -> f64 {
         let row = dim.next_multiple_of(16) as f64 / 8.0 + ESTIMATE_BYTES;
         let lines = dim.next_multiple_of(64) as f64 / 64.0;
@@ -71,7 +71,7 @@ impl Machine {
         (n as f64 * row / self.scan_bytes_per_ns + candidates * lines * self.line_ns) / 1e6
     }
 
-    /// Milliseconds that one query is expected to take through a graph.
+    /// The expected milliseconds of one query through a graph.
     pub fn graph_ms(&self, n: usize, dim: usize, k: usize) -> f64 {
         let beam = k as f64 * 1.25 + 16.0;
         let visits = (beam * VISITS_A_NODE).min(n as f64);
@@ -79,8 +79,8 @@ impl Machine {
         visits * (lines * self.line_ns + VISIT_NS) / 1e6
     }
 
-    /// Whether a graph over `n` vectors is expected to answer single queries faster than the
-    /// better scan; with the reason. A graph also has to be built, kept and rebuilt: it must win clearly.
+    /// Whether a graph over `n` vectors is expected to answer single queries clearly faster than the better
+    /// scan, with the reason. The margin accounts for building, storing and rebuilding a graph.
     pub fn graph_pays(&self, n: usize, dim: usize, k: usize) -> (bool, String) {
         let (flat, graph) = (self.flat_ms(n, dim), self.graph_ms(n, dim, k));
         let sketch = self.sketch_ms(n, dim, k);

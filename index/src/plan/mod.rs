@@ -1,13 +1,13 @@
-//! Which search to use: measured, not guessed, and explained.
+//! Chooses the search for a vector set by measurement, and explains the choice.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `machine` | [`Machine`]: what reading costs here, and whether a graph will pay before it exists |
-//! | `choose` | [`plan`]: tries what exists on some of the set's own vectors; [`Plan`], [`Planned`] |
-//! | `beam` | [`beam()`]: what a graph needs for a recall |
+//! | `machine` | [`Machine`]: memory costs of this machine, and whether a graph is expected to pay before it is built |
+//! | `choose` | [`plan`]: tries the available searches; [`Plan`], [`Planned`] |
+//! | `beam` | [`beam()`]: the beam that a graph needs for a recall |
 //!
-//! A plan changes how long an answer takes and which recall it reaches, never how many answers
-//! there are: every search gives `min(k, allowed)`.
+//! A plan changes the time and the recall of a search, never the number of answers: every search returns
+//! `min(k, allowed)`.
 
 mod beam;
 mod choose;

@@ -1,4 +1,4 @@
-//! A query as codes: what turns integer products into scores, and which of them are looked at.
+//! A query as int8 codes: turns integer products into scores, and filters those that can be among the best.
 
 use super::Query;
 use super::top_k::TopK;
@@ -6,15 +6,15 @@ use crate::simd::Kernels;
 use crate::vectors::VectorSet;
 use crate::vectors::quantize::QueryCodes;
 
-/// A query as codes.
+/// A query as int8 codes.
 pub(super) struct Coded {
-    /// Codes `[stride]` and what belongs to them.
+    /// The codes `[stride]` with their scale and offset.
     pub codes: QueryCodes,
-    /// The query's bias, and its product with the centre that the stored codes leave out.
+    /// The query's bias plus its product with the centre, which the stored codes do not contain.
     base: f32,
 }
 
-/// What scores are written to on their way; kept from one block to the next.
+/// Buffers of scores, reused from block to block.
 #[derive(Default)]
 pub(super) struct Scratch {
     scores: Vec<f32>,
@@ -37,10 +37,10 @@ impl Coded {
         (dot - self.codes.offset) as f32 * (self.codes.scale * scale) + self.base
     }
 
-    /// Offers the scores of a block of products, the first of which is of the id `first`.
+    /// Offers the scores of a block of products, the first of which belongs to the id `first`.
     ///
-    /// Of many thousand only some hundred can be among the best. So all scores of the block are
-    /// computed, a few at a time and without a branch, and those below the floor go no further.
+    /// Of many thousand only some hundred can be among the best. So all scores of the block are computed with
+    /// SIMD and without branches, and only those above the floor are pushed.
     pub fn offer(
         &self,
         set: &VectorSet,
@@ -61,7 +61,7 @@ impl Coded {
             scores.iter_mut().zip(weights).for_each(|(s, w)| *s *= w);
         }
         places.clear();
-        // What is not a number is not above the floor either, and comes last but comes.
+        // NaN never compares above the floor, but must be answered (last) if there are not enough others.
         if scores.iter().fold(false, |any, s| any | s.is_nan()) {
             places.extend(0..scores.len() as u32);
         } else {
@@ -76,7 +76,7 @@ impl Coded {
     }
 }
 
-/// Offers the scores of `ids`, all below the set's length and allowed, by their codes.
+/// Offers the scores by codes of `ids`, which are all below the set's length and allowed.
 pub(super) fn score_ids_by_codes(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
     let coded = Coded::new(set, query);
     let mut dots = [0; 256];

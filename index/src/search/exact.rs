@@ -1,8 +1,8 @@
-//! Every vector in f32.
+//! The exact scan: every vector in f32.
 //!
-//! A block of vectors that fits the second-level cache is multiplied with all queries of a group
-//! before the next block is read, so a batch reads the vectors once a group. What a dot product is
-//! does not depend on any of this (see [`simd`](crate::simd)), so neither do the scores.
+//! A block of vectors that fits the second-level cache is multiplied with all queries of a group before
+//! the next block is read, so a batch reads the vectors once a group. Dot products have the same bits
+//! in any grouping (see [`simd`](crate::simd)), and so have the scores.
 
 use rayon::prelude::*;
 
@@ -12,17 +12,17 @@ use crate::error::{Error, Result};
 use crate::simd::{Kernels, TILE};
 use crate::vectors::VectorSet;
 
-/// Bytes of vectors multiplied with a whole group of queries before the next are read.
+/// Bytes of a block of vectors.
 const BLOCK: usize = 256 << 10;
-/// Most queries a group has: their tops should stay in the cache beside the block.
+/// The most queries in a group: their top-k lists should stay in the cache with the block.
 const GROUP: usize = 32;
-/// A filter that lets fewer than one in this many through is looked up row by row.
+/// For a filter that passes fewer than one in this many, the allowed rows are read one by one.
 const SPARSE: usize = 8;
 
 impl VectorSet {
-    /// The best `k`, in the order of [`search`](crate::search), from every vector in f32.
+    /// The exact best `k`, in the order of [`search`](crate::search).
     ///
-    /// There are `min(k, allowed)` answers, always. Runs on the calling thread.
+    /// Always returns `min(k, allowed)` answers. Runs on the calling thread.
     ///
     /// # Errors
     /// [`Error::Argument`] when the query does not fit the set or is not finite.
@@ -31,13 +31,13 @@ impl VectorSet {
         Ok(self.search_checked(query, k))
     }
 
-    /// As [`search`](Self::search) for a query that was checked.
+    /// As [`search`](Self::search) for a validated query.
     pub(crate) fn search_checked(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
         scan_one(self, query, k)
     }
 
-    /// The same for many queries, on the current rayon pool: the same answers to the bit, the
-    /// vectors read once for many queries.
+    /// As [`search`](Self::search) for many queries, on the current rayon pool: the same answers to the
+    /// bit, but the vectors are read once for many queries.
     ///
     /// # Errors
     /// As [`search`](Self::search), for the first query that does not fit.
@@ -111,7 +111,7 @@ fn scan_one(set: &VectorSet, query: &Query<'_>, k: usize) -> Vec<Hit> {
     top.finish()
 }
 
-/// Offers the f32 scores of `ids`, all below the set's length and allowed.
+/// Offers the f32 scores of `ids`, which are all below the set's length and allowed.
 pub(super) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
     let kernels = Kernels::detect();
     let mut dots = [0.0; 256];
@@ -124,17 +124,18 @@ pub(super) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &m
     }
 }
 
-/// Offers to each query the f32 scores of its ids, all below the set's length and allowed, on the
-/// current rayon pool. A row that several queries want is read once.
+/// Offers to each query the f32 scores of its ids, which are all below the set's length and allowed, on the
+/// current rayon pool. A row needed by several queries is read once.
 ///
-/// A product is the same to the bit whichever of its two vectors is called the query.
+/// A product has the same bits whichever of its two vectors is passed as the query, so here a row is
+/// the query and the queries are the rows.
 pub(super) fn score_wanted(
     set: &VectorSet,
     queries: &[Query<'_>],
     ids: &[Vec<u32>],
     tops: &mut [TopK],
 ) {
-    /// Products for which another thread is woken.
+    /// The fewest products of a task.
     const WORTH_A_THREAD: usize = 1024;
     let vectors: Vec<&[f32]> = queries.iter().map(|q| q.vector).collect();
     let asked = vectors.concat();
@@ -158,7 +159,7 @@ pub(super) fn score_wanted(
 
 /// The product of each row with the query that wants it; `wanted` is sorted by row.
 fn multiply_wanted(set: &VectorSet, queries: &[f32], wanted: &[(u32, u32)], dots: &mut [f32]) {
-    /// Entries ahead whose rows are asked for.
+    /// How many entries ahead rows are prefetched.
     const AHEAD: usize = 8;
     let kernels = Kernels::detect();
     let mut of_row = Vec::new();
@@ -185,7 +186,7 @@ fn scan_group(set: &VectorSet, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
         .iter()
         .map(|q| TopK::new(q.wanted(k).min(q.candidates(set.len()))))
         .collect();
-    // Full tiles of queries side by side; what is left over goes one by one.
+    // Full tiles of four queries; the remaining queries one by one.
     let tiles: Vec<Vec<f32>> = group
         .chunks_exact(TILE)
         .map(|tile| tile.iter().flat_map(|q| q.vector).copied().collect())
@@ -215,7 +216,7 @@ fn scan_group(set: &VectorSet, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
     tops.into_iter().map(TopK::finish).collect()
 }
 
-/// Offers the scores of a block of dot products, the first of which is of the id `first`.
+/// Offers the scores of a block of dot products, the first of which belongs to the id `first`.
 fn offer(query: &Query<'_>, first: usize, dots: &[f32], top: &mut TopK) {
     match (query.weights, query.allowed) {
         (None, None) => {

@@ -1,8 +1,8 @@
-//! Every vector as int8 codes, the best candidates again in f32.
+//! The scan of int8 codes, whose best candidates are rescored in f32.
 //!
-//! The codes are a quarter of the bytes, and reading them is what a scan waits for. Their order
-//! differs from the exact one only near the end of the best `k`; with a tenth of `k` more
-//! candidates scored again in f32, what is lost at `k = 800` is less than one answer in a thousand.
+//! A scan is bound by memory bandwidth, and codes are a quarter of the bytes. Their order differs from
+//! the exact one only near the end of the best `k`: with a tenth of `k` more candidates rescored in
+//! f32, less than one answer in a thousand is lost at `k = 800`.
 
 use rayon::prelude::*;
 
@@ -14,19 +14,18 @@ use crate::error::Result;
 use crate::simd::Kernels;
 use crate::vectors::VectorSet;
 
-/// Most queries that go through the codes together: their codes and best should stay in the cache.
+/// The most queries in a group: their codes and top-k lists should stay in the cache.
 const GROUP: usize = 64;
-/// Rows of a block when one query is alone: few enough that the products stay in the first-level
-/// cache, many enough that a block's overhead is lost in it.
+/// Rows of a block for a single query: few enough that the products stay in the first-level cache, many
+/// enough that the overhead of a block is negligible.
 const ALONE: usize = 256;
-/// A filter that lets fewer than one in this many through is looked up row by row, in f32.
+/// For a filter that passes fewer than one in this many, the allowed rows are read one by one, in f32.
 const SPARSE: usize = 16;
 
-/// A set searched by its int8 codes with f32 rescoring.
+/// Searches a vector set by its int8 codes with f32 rescoring.
 ///
-/// The scores of the answers are the exact ones, to the bit, unless [`Rescore`] says otherwise;
-/// which vectors are answered is right for all but about one in a thousand. Where all must be, use
-/// [`VectorSet::search`].
+/// The scores of the answers are exact to the bit, unless [`Rescore`] says otherwise. About one answer in a
+/// thousand is missed; if none may be, use [`VectorSet::search`].
 #[derive(Debug, Clone, Copy)]
 pub struct Flat<'a> {
     set: &'a VectorSet,
@@ -44,19 +43,19 @@ impl<'a> Flat<'a> {
         }
     }
 
-    /// The same with `extra` times `k` more candidates than answers, 0 to 16.
+    /// Sets the number of additional candidates to `extra` times `k`, 0 to 16.
     pub fn extra(mut self, extra: f32) -> Self {
         self.extra = extra.clamp(0.0, 16.0);
         self
     }
 
-    /// The same with answers scored in another way.
+    /// Sets the precision with which answers are rescored.
     pub fn rescore(mut self, rescore: Rescore) -> Self {
         self.rescore = rescore;
         self
     }
 
-    /// How many candidates the codes hand on to be scored again.
+    /// The number of candidates to rescore.
     pub(super) fn handed_on(&self, k: usize) -> usize {
         let more = match self.rescore {
             Rescore::Exact | Rescore::Halves => {

@@ -1,11 +1,11 @@
-//! Many queries through the codes at once.
+//! Scans the int8 codes for many queries at once.
 //!
 //! ```text
 //! rows of the set ──> a share a thread ──> blocks that stay in the first-level cache ──> all queries
 //! ```
 //!
-//! Codes come from memory once for all queries. The best candidates of each share are put together,
-//! which gives the same ones however many shares there are, because the order is total.
+//! Codes are read from memory once for all queries. The best candidates of the shares are merged; the result
+//! does not depend on the number of shares, because the order is total.
 
 use std::ops::Range;
 
@@ -17,28 +17,29 @@ use super::top_k::TopK;
 use crate::simd::{Kernels, TILE};
 use crate::vectors::VectorSet;
 
-/// Bytes of codes that are multiplied with all queries before the next are read. They, the next
-/// block, which is on its way by then, and four queries should fit the first-level cache.
+/// Bytes of a block of codes. A block, the next block, which is being prefetched, and four queries
+/// should fit in the first-level cache.
 const BLOCK: usize = 10 << 10;
-/// Rows whose products are gathered before they are looked at.
+/// Rows whose products are collected before they are scored.
 const CHUNK: usize = 256;
-/// So few queries are no tile: each alone keeps up with the memory, and then with the cache.
+/// Fewer queries than this do not form a tile: one by one they are already limited by memory or cache
+/// bandwidth.
 const FEW: usize = 2;
-/// Products of codes that are worth a second thread: one query alone waits for memory, which a
-/// second thread does not make faster.
+/// The number of products from which a second thread pays. A single query is bound by memory bandwidth, which
+/// a second thread does not increase.
 const SHARE: usize = 1 << 25;
 
-/// Queries that go through the codes together.
+/// A group of queries that are scanned together.
 pub(super) struct Group<'a> {
     set: &'a VectorSet,
     queries: &'a [Query<'a>],
     coded: Vec<Coded>,
-    /// Queries side by side, the last ones filled up with zeros; what is in none goes by itself.
+    /// Tiles of four queries, the last padded with zeros; queries in no tile are scanned one by one.
     tiles: Vec<Vec<i8>>,
 }
 
 impl<'a> Group<'a> {
-    /// Queries that were checked.
+    /// Codes the queries, which must be validated.
     pub fn new(set: &'a VectorSet, queries: &'a [Query<'a>]) -> Self {
         let coded: Vec<Coded> = queries.iter().map(|query| Coded::new(set, query)).collect();
         let tile = |tile: &[Coded]| {
@@ -63,7 +64,8 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The best candidates of each query, as many as `wanted` says; on the current rayon pool.
+    /// The best candidates of each query, collected in the lists that `wanted` makes, on the current
+    /// rayon pool.
     pub fn candidates(&self, wanted: impl Fn(&Query<'_>) -> TopK + Sync) -> Vec<TopK> {
         let rows = self.set.len();
         let shares = self.set.codes().len().saturating_mul(self.queries.len()) / SHARE;
@@ -86,7 +88,7 @@ impl<'a> Group<'a> {
             .unwrap_or_else(none)
     }
 
-    /// Offers what some rows score to each query.
+    /// Offers the scores of some rows to each query.
     fn scan(&self, rows: Range<usize>, tops: &mut [TopK]) {
         let (kernels, stride) = (Kernels::detect(), self.set.stride());
         // Four rows are multiplied at once.

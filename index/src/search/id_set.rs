@@ -9,7 +9,7 @@ pub struct IdSet {
 }
 
 impl IdSet {
-    /// No id of `0..len`.
+    /// The empty set of ids of `0..len`.
     pub fn none(len: usize) -> Self {
         Self {
             words: vec![0; len.div_ceil(64)],
@@ -31,9 +31,9 @@ impl IdSet {
         set
     }
 
-    /// The set of `0..len` that these words have, bit `id % 64` of word `id / 64` for each id.
+    /// A set of ids of `0..len` from the words of its bitmap: bit `id % 64` of word `id / 64` for each id.
     ///
-    /// `None` when there are not `len.div_ceil(64)` words or a bit past the range is set.
+    /// `None` unless there are `len.div_ceil(64)` words and all bits past the range are 0.
     pub fn from_words(words: Vec<u64>, len: usize) -> Option<Self> {
         let past = |last: &u64| !len.is_multiple_of(64) && last >> (len % 64) != 0;
         let fits = words.len() == len.div_ceil(64) && !words.last().is_some_and(past);
@@ -45,7 +45,7 @@ impl IdSet {
         &self.words
     }
 
-    /// The length of the range of ids, not how many are in the set.
+    /// The length of the range of ids, not the number of ids in the set.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -55,7 +55,7 @@ impl IdSet {
         self.len == 0
     }
 
-    /// Puts an id in; false when it is past the range.
+    /// Inserts an id; false if it is past the range.
     pub fn insert(&mut self, id: usize) -> bool {
         if id < self.len {
             self.words[id / 64] |= 1 << (id % 64);
@@ -63,7 +63,7 @@ impl IdSet {
         id < self.len
     }
 
-    /// Takes an id out; false when it is past the range.
+    /// Removes an id; false if it is past the range.
     pub fn remove(&mut self, id: usize) -> bool {
         if id < self.len {
             self.words[id / 64] &= !(1 << (id % 64));
@@ -71,7 +71,7 @@ impl IdSet {
         id < self.len
     }
 
-    /// Whether an id is in; ids past the range are not.
+    /// Whether an id is in the set; ids past the range are not.
     #[inline(always)]
     pub fn contains(&self, id: usize) -> bool {
         self.words
@@ -79,8 +79,7 @@ impl IdSet {
             .is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 
-    /// The ids `first..first + len` as a set of their own, counted from 0; ids past the range of
-    /// this one are not in.
+    /// The ids `first..first + len` as a new set, counted from 0, without ids past the range of this one.
     pub fn slice(&self, first: usize, len: usize) -> Self {
         let word = |at: usize| self.words.get(at).copied().unwrap_or(0);
         let (skip, shift) = (first / 64, first % 64);
@@ -102,7 +101,7 @@ impl IdSet {
         out
     }
 
-    /// How many ids are in; reads the bitmap.
+    /// The number of ids in the set; reads the whole bitmap.
     pub fn count(&self) -> usize {
         self.words
             .iter()
@@ -110,7 +109,7 @@ impl IdSet {
             .sum()
     }
 
-    /// The ids that are in, ascending.
+    /// The ids in the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         self.words.iter().enumerate().flat_map(|(at, &word)| {
             let mut rest = word;

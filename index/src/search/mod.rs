@@ -1,22 +1,22 @@
-//! What is asked, what is answered, and the scans.
+//! Queries, answers, and the scans.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `query` | [`Query`]: a vector, an affine change of the scores, a filter; its checks |
+//! | `query` | [`Query`]: a vector, an affine form of the scores, a filter; its validation |
 //! | `id_set` | [`IdSet`]: a bitmap of allowed ids |
 //! | `ranked` | [`RankedIds`]: such a bitmap with each id's rank |
 //! | `top_k` | the best `k` of a stream of scores, in one total order |
-//! | `exact` | every vector in f32: one query, batches, a filter |
-//! | `rescore` | [`Rescore`]: what the best candidates are scored with in the end |
-//! | `coded` | a query as int8 codes, and which of its scores are looked at |
-//! | `group` | many queries through the codes at once |
-//! | `flat` | [`Flat`]: every vector as int8 codes, the best of them again in f32 |
-//! | `sketch` | [`Sketch`]: every vector as one bit a number, the best as int8 codes, then in f32 |
+//! | `exact` | the exact scan in f32: one query, batches, a filter |
+//! | `rescore` | [`Rescore`]: the precision with which the best candidates are rescored |
+//! | `coded` | a query as int8 codes |
+//! | `group` | scans the codes for many queries at once |
+//! | `flat` | [`Flat`]: the scan of int8 codes, rescored in f32 |
+//! | `sketch` | [`Sketch`]: the scan of sketches (one bit a number), rescored by int8 codes and then in f32 |
 //! | `select` | the ids of the largest of many estimates |
 //! | `segments` | [`Segments`]: several sets searched as one |
 //!
-//! **The order** of answers is total: higher scores first, equal scores by lower id, a score that
-//! is not a number last. Every search of this crate uses it, so answers can be compared.
+//! **The order** of answers is total: higher scores first, equal scores by lower id, NaN last. Every
+//! search of this crate uses it, so answers can be compared.
 
 mod coded;
 mod exact;
@@ -43,12 +43,12 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 
-/// Something that answers queries: a set scanned exactly, its codes, a graph, several of them.
+/// A search that answers queries: the exact scan, the scan of codes, a graph, or several of them as one.
 pub trait Search: Sync {
-    /// How many vectors there are; their ids are `0..len`.
+    /// The number of vectors; their ids are `0..len`.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether there are no vectors.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -57,7 +57,7 @@ pub trait Search: Sync {
     /// thread.
     ///
     /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) when the query does not fit or is not finite.
+    /// [`Error::Argument`](crate::Error::Argument) when the query has a wrong length or is not finite.
     fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>>;
 
     /// The same answers for many queries, on the current rayon pool.

@@ -1,9 +1,9 @@
-//! A question and its checks.
+//! Queries and their validation.
 
 use super::IdSet;
 use crate::error::{Error, Result};
 
-/// One answer.
+/// One answer of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
     /// The vector's id: its row in the set.
@@ -12,10 +12,10 @@ pub struct Hit {
     pub score: f32,
 }
 
-/// A question: the largest `(<vector, a_i> + bias) * weights[i]` over the allowed ids.
+/// A query for the largest `(<vector, a_i> + bias) * weights[i]` over the allowed ids.
 ///
-/// The affine form serves vectors that are to be centred without being rewritten. For a mean `m`,
-/// the cosine of `x - m` and `a_i - m` is, up to the length of `x - m`,
+/// The affine form allows searching centred vectors without rewriting them. For a mean `m`, the cosine of
+/// `x - m` and `a_i - m` is, up to the length of `x - m`,
 /// `(<x - m, a_i> - <x - m, m>) * 1 / |a_i - m|`: `vector` is `x - m`, `bias` is `-<x - m, m>`,
 /// and `weights` are the reciprocal lengths.
 #[derive(Debug, Clone, Copy)]
@@ -27,14 +27,14 @@ pub struct Query<'a> {
     pub bias: f32,
     /// One factor a stored vector `[len]`; all 1 by default.
     pub weights: Option<&'a [f32]>,
-    /// The ids that may be answered; all by default.
+    /// The filter: the ids allowed as answers; all by default.
     pub allowed: Option<&'a IdSet>,
-    /// The most answers, where a batch asks for more; as many by default.
+    /// The most answers of this query in a batch with a larger `k`; unlimited by default.
     pub most: usize,
 }
 
 impl<'a> Query<'a> {
-    /// Asks for the largest dot products with `vector`.
+    /// A query for the largest dot products with `vector`.
     pub fn new(vector: &'a [f32]) -> Self {
         Self {
             vector,
@@ -45,31 +45,31 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// The same question with `bias` added to each dot product.
+    /// Sets the bias, which is added to each dot product.
     pub fn bias(mut self, bias: f32) -> Self {
         self.bias = bias;
         self
     }
 
-    /// The same question with each sum multiplied by its vector's weight.
+    /// Sets the weights, by which each sum is multiplied.
     pub fn weights(mut self, weights: &'a [f32]) -> Self {
         self.weights = Some(weights);
         self
     }
 
-    /// The same question about some ids only.
+    /// Sets the filter.
     pub fn allowed(mut self, allowed: &'a IdSet) -> Self {
         self.allowed = Some(allowed);
         self
     }
 
-    /// The same question with at most so many answers, beside others of a batch that want more.
+    /// Limits the answers of this query in a batch with a larger `k`.
     pub fn at_most(mut self, most: usize) -> Self {
         self.most = most;
         self
     }
 
-    /// How many answers are wanted of a search for `k`.
+    /// The number of answers wanted of a search for `k`.
     #[inline(always)]
     pub(crate) fn wanted(&self, k: usize) -> usize {
         k.min(self.most)
@@ -84,18 +84,18 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// Whether an id may be answered.
+    /// Whether the filter allows an id.
     #[inline(always)]
     pub(crate) fn allows(&self, id: usize) -> bool {
         self.allowed.is_none_or(|allowed| allowed.contains(id))
     }
 
-    /// How many answers there can be of `len` vectors.
+    /// The number of allowed ids of `len` vectors.
     pub(crate) fn candidates(&self, len: usize) -> usize {
         self.allowed.map_or(len, IdSet::count)
     }
 
-    /// Checks that the question fits `len` vectors of `dim` numbers.
+    /// Validates the query for `len` vectors of `dim` numbers.
     pub(crate) fn check(&self, len: usize, dim: usize) -> Result<()> {
         if self.vector.len() != dim {
             return Err(Error::length("query vector", dim, self.vector.len()));

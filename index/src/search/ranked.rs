@@ -6,7 +6,7 @@ use super::IdSet;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RankedIds {
     ids: IdSet,
-    /// How many ids there are before each word.
+    /// The number of ids before each word.
     before: Vec<u32>,
     count: usize,
 }
@@ -36,12 +36,12 @@ impl RankedIds {
         &self.ids
     }
 
-    /// How many ids are in.
+    /// The number of ids in the set.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// How many ids of the set are smaller than `id`, which need not be in.
+    /// The number of ids of the set below `id`, which need not be in it.
     pub fn rank(&self, id: usize) -> usize {
         let (at, bit) = (id / 64, id % 64);
         match (self.ids.words().get(at), self.before.get(at)) {
@@ -52,7 +52,7 @@ impl RankedIds {
         }
     }
 
-    /// The id of this rank; `None` when there are not more than `rank` ids.
+    /// The id with this rank; `None` unless there are more than `rank` ids.
     pub fn select(&self, rank: usize) -> Option<usize> {
         if rank >= self.count {
             return None;

@@ -1,4 +1,4 @@
-//! What candidates are scored with in the end.
+//! Rescoring of candidates.
 
 use rayon::prelude::*;
 
@@ -9,25 +9,24 @@ use super::{Hit, Query};
 use crate::simd::{Kernels, TILE, f16};
 use crate::vectors::VectorSet;
 
-/// What the answers of an approximate search are scored with in the end.
+/// The precision with which the answers of an approximate search are rescored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Rescore {
-    /// The f32 vectors: scores are the exact ones, to the bit.
+    /// The f32 vectors: scores are exact to the bit.
     #[default]
     Exact,
-    /// The vectors in half precision: half the bytes. Of unit vectors, scores are off by less than
-    /// a thousandth, mostly by a hundred-thousandth, and the order near the end of the best `k`
-    /// by as little. A file that was written without
-    /// [`VectorOptions::halves`](crate::VectorOptions::halves) is scored as by
-    /// [`Exact`](Self::Exact); the answers are then only better.
+    /// The vectors in half precision, half the bytes. For unit vectors the error of scores is below a
+    /// thousandth, mostly about a hundred-thousandth, and the order near the end of the best `k` changes as
+    /// little. A file written without [`VectorOptions::halves`](crate::VectorOptions::halves) is rescored as
+    /// by [`Exact`](Self::Exact).
     Halves,
-    /// The int8 codes: scores are off by about a thousandth, and cost a quarter of the bytes.
+    /// The int8 codes, a quarter of the bytes: the error of scores is about a thousandth.
     Codes,
 }
 
 impl Rescore {
-    /// Offers the scores of `ids`, all below the set's length and allowed.
+    /// Offers the scores of `ids`, which are all below the set's length and allowed.
     pub(crate) fn score(self, set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
         match (self, set.halves()) {
             (Self::Exact, _) | (Self::Halves, None) => score_ids(set, query, ids, top),
@@ -36,7 +35,7 @@ impl Rescore {
         }
     }
 
-    /// The best `k` of candidates that were found by their codes.
+    /// The best `k` of candidates found by their codes.
     pub(super) fn finish(
         self,
         set: &VectorSet,
@@ -54,7 +53,8 @@ impl Rescore {
         top.finish()
     }
 
-    /// The same for some queries, on the current rayon pool: the same answers to the bit.
+    /// As [`finish`](Self::finish) for several queries, on the current rayon pool: the same answers to
+    /// the bit.
     pub(super) fn finish_all(
         self,
         set: &VectorSet,
@@ -68,7 +68,7 @@ impl Rescore {
                 .map(|(query, candidates)| self.finish(set, query, candidates, k))
                 .collect();
         }
-        // Queries of one image, and of images that are alike, want many rows in common.
+        // Queries of one image, and of similar images, have many candidates in common.
         let ids: Vec<Vec<u32>> = candidates.into_iter().map(TopK::into_ids).collect();
         let each = queries.iter().zip(&ids);
         let mut tops: Vec<TopK> = each

@@ -1,4 +1,4 @@
-//! Several sets searched as one.
+//! Searches several vector sets as one.
 
 use rayon::prelude::*;
 
@@ -7,20 +7,20 @@ use super::{Hit, Query, Search};
 use crate::error::{Error, Result};
 use crate::simd::TILE;
 
-/// Searchers one after another: the ids of each follow those of the one before.
+/// Several searches as one: the ids of each follow those of the previous one.
 ///
-/// New vectors are visible at once as one more small segment; nothing is rebuilt. Scores of
-/// different segments are comparable because every searcher of this crate answers f32 scores.
+/// New vectors are added as one more small segment without rebuilding the others. Scores of different
+/// segments are comparable because every search of this crate returns f32 scores.
 pub struct Segments<'a> {
     parts: Vec<&'a dyn Search>,
     len: usize,
 }
 
 impl<'a> Segments<'a> {
-    /// Puts searchers in a row.
+    /// Concatenates searches.
     ///
     /// # Errors
-    /// [`Error::Argument`] when there are more ids together than a `u32` counts.
+    /// [`Error::Argument`] when they have more ids together than fit in a `u32`.
     pub fn new(parts: Vec<&'a dyn Search>) -> Result<Self> {
         let len = parts
             .iter()
@@ -45,7 +45,7 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// Checks what only the whole can: the lengths of weights and filter.
+    /// Checks the lengths of weights and filter, which cover all segments.
     fn check(&self, query: &Query<'_>) -> Result<()> {
         if let Some(weights) = query.weights
             && weights.len() != self.len

@@ -1,21 +1,21 @@
-//! The ids of the largest of many estimates.
+//! Selects the ids of the largest of many estimates.
 //!
-//! Sorting is not needed and exactness neither: a floor is looked for that a few more than the
-//! wanted number of estimates reach. A sample says where to look; counting all is one pass over
-//! numbers that lie in the cache.
+//! Neither sorting nor exactness is needed: it searches for a floor that slightly more than the wanted
+//! number of estimates reach. A sample gives the first guesses; each count is one pass over numbers in
+//! the cache.
 
 use crate::simd::Kernels;
 
-/// Numbers of the sample, taken in runs.
+/// The size of the sample, taken in runs.
 const SAMPLE: usize = 4096;
 const RUN: usize = 32;
-/// One in this many more than wanted is enough.
+/// The search stops when the surplus is at most one in this many of those wanted.
 const SLACK: usize = 16;
 
-/// Appends the places of the largest `wanted` estimates and of up to a sixteenth more, ascending.
+/// Appends the indexes of the largest `wanted` estimates and of up to a sixteenth more, ascending.
 ///
-/// Estimates that are not numbers are never taken, so there may be fewer. Where many are equal at
-/// the floor, those with the lowest places are.
+/// NaN is never taken, so there may be fewer. If many estimates equal the floor, those with the lowest
+/// indexes are taken.
 pub(super) fn largest(estimates: &[f32], wanted: usize, ids: &mut Vec<u32>) {
     if wanted == 0 {
         return;
@@ -23,8 +23,8 @@ pub(super) fn largest(estimates: &[f32], wanted: usize, ids: &mut Vec<u32>) {
     let kernels = Kernels::detect();
     let n = estimates.len();
     let most = wanted.saturating_add(wanted / SLACK);
-    // `low` is a floor that enough estimates reach (or all that are numbers), `high` one that too
-    // few do.
+    // Invariant: enough estimates reach the floor `low` (or all that are not NaN), and too few reach `high`.
+    // A guess from the sample narrows the interval quickly; after four guesses bisection guarantees an end.
     let (mut low, mut high) = (order(f32::NEG_INFINITY), order(f32::INFINITY) + 1);
     let sample = sample(estimates);
     let mut rank = (wanted + wanted / (2 * SLACK)) as f64 / n as f64 * sample.len() as f64;
@@ -52,7 +52,7 @@ pub(super) fn largest(estimates: &[f32], wanted: usize, ids: &mut Vec<u32>) {
     let before = ids.len();
     kernels.ids_from(estimates, number(low), ids);
     if ids.len() - before > most {
-        // So many are equal to the floor: all above it are taken, and the first of the equal ones.
+        // Too many equal the floor: all above it are taken, and the first of those equal to it.
         let floor = number(low);
         let above = kernels.count_from(estimates, number(low + 1));
         let mut left = wanted.saturating_sub(above);
@@ -70,7 +70,7 @@ pub(super) fn largest(estimates: &[f32], wanted: usize, ids: &mut Vec<u32>) {
     }
 }
 
-/// Some of the estimates, from everywhere.
+/// A sample of the estimates, evenly spread.
 fn sample(estimates: &[f32]) -> Vec<f32> {
     let every = (estimates.len() / SAMPLE).max(1) * RUN;
     let runs = estimates
@@ -79,7 +79,7 @@ fn sample(estimates: &[f32]) -> Vec<f32> {
     runs.flatten().copied().collect()
 }
 
-/// A value that about `rank` of the sample reach.
+/// A value that about `rank` numbers of the sample reach.
 fn floor_of(sample: &[f32], rank: usize) -> f32 {
     let kernels = Kernels::detect();
     let (mut low, mut high) = (order(f32::NEG_INFINITY), order(f32::INFINITY));
@@ -98,7 +98,7 @@ fn floor_of(sample: &[f32], rank: usize) -> f32 {
     number(low)
 }
 
-/// The place of a number that is not NaN in the order of all numbers.
+/// Maps a number other than NaN to an integer with the same order.
 fn order(value: f32) -> i64 {
     let bits = i64::from(value.to_bits() & 0x7FFF_FFFF);
     if value.is_sign_negative() {
@@ -108,7 +108,7 @@ fn order(value: f32) -> i64 {
     }
 }
 
-/// The number at a place.
+/// The inverse of [`order`].
 fn number(order: i64) -> f32 {
     let size = f32::from_bits(order.unsigned_abs() as u32);
     if order < 0 { -size } else { size }

@@ -1,13 +1,13 @@
-//! Every vector as one bit a number; the best of them as int8 codes; the best of those in f32.
+//! The scan of sketches (one bit a number), rescored by int8 codes and then in f32.
 //!
 //! ```text
-//! all n        1 bit a number, read in order       estimates, off by a few hundredths
+//! all n        1 bit a number, read in order       estimates with an error of a few hundredths
 //! candidates   int8, rows in order                 a few times k
 //! 1.1 k        f32 (or as Rescore says)            the answers
 //! ```
 //!
-//! The bits are an eighth of the codes' bytes and lie in the cache where those do not. How many
-//! candidates a wanted recall takes depends on the vectors; [`plan`](mod@crate::plan) measures it.
+//! The bits are an eighth of the codes' bytes and often fit in the cache when those do not. The number of
+//! candidates needed for a recall depends on the vectors; [`plan`](mod@crate::plan) measures it.
 
 use std::cell::RefCell;
 
@@ -19,18 +19,18 @@ use crate::simd::{Kernels, Line, SKETCH_ROWS};
 use crate::vectors::sketch::{QuerySketch, part};
 use crate::vectors::{Sketches, VectorSet};
 
-/// Rows whose sums stay in the first-level cache until they are estimates.
+/// Rows of a block, whose sums stay in the first-level cache until they are turned into estimates.
 const BLOCK: usize = 16 * SKETCH_ROWS;
-/// Candidates for each answer unless others are asked for.
+/// The default number of candidates for each answer.
 const CANDIDATES: usize = 4;
-/// A filter that lets fewer than one in this many through is looked up row by row, in f32.
+/// For a filter that passes fewer than one in this many, the allowed rows are read one by one, in f32.
 const SPARSE: usize = 16;
-/// Where one in this many is to be a candidate, reading all codes in order takes as long.
+/// If one row in this many is a candidate, reading all codes in order takes as long.
 const DENSE: usize = 2;
 
-/// A set searched by its sketches, with int8 and f32 rescoring.
+/// Searches a vector set by its sketches, with int8 and f32 rescoring.
 ///
-/// The scores of the answers are the exact ones, to the bit, unless [`Rescore`] says otherwise.
+/// The scores of the answers are exact to the bit, unless [`Rescore`] says otherwise.
 #[derive(Debug, Clone, Copy)]
 pub struct Sketch<'a> {
     set: &'a VectorSet,
@@ -43,12 +43,12 @@ impl<'a> Sketch<'a> {
     /// Searches `set` with four candidates for each answer.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a set that was written without sketches.
+    /// [`Error::Argument`] for a set without sketches.
     pub fn new(set: &'a VectorSet) -> Result<Self> {
         let sketches = set.sketches().ok_or_else(|| Error::Argument {
             what: "sketches",
-            expected: "a vector set that has them".to_owned(),
-            found: format!("{} without", set.path().display()),
+            expected: "a vector set with sketches".to_owned(),
+            found: format!("{} without sketches", set.path().display()),
             advice: "write it again with sketches, or choose another search",
         })?;
         Ok(Self {
@@ -59,19 +59,19 @@ impl<'a> Sketch<'a> {
         })
     }
 
-    /// The same with so many vectors rescored by their int8 codes; never fewer than the search by
-    /// codes alone would hand on.
+    /// Sets the number of vectors rescored by their int8 codes; never fewer than [`Flat`] would rescore
+    /// in f32.
     pub fn candidates(mut self, candidates: usize) -> Self {
         self.candidates = Some(candidates);
         self
     }
 
-    /// The number of candidates that was asked for.
+    /// The number of candidates that was set.
     pub fn wanted_candidates(&self) -> Option<usize> {
         self.candidates
     }
 
-    /// The same with answers scored in another way.
+    /// Sets the precision with which answers are rescored.
     pub fn rescore(mut self, rescore: Rescore) -> Self {
         self.flat = self.flat.rescore(rescore);
         self
@@ -89,7 +89,8 @@ impl<'a> Sketch<'a> {
             self.estimate(query, &mut scratch.estimates);
             scratch.ids.clear();
             largest(&scratch.estimates, wanted, &mut scratch.ids);
-            // What the filter excludes is below all numbers, but not what a damaged file makes so.
+            // Excluded ids have an estimate of minus infinity, but so may rows of a damaged file, so that
+            // excluded ids can be selected with them.
             scratch.ids.retain(|&id| query.allows(id as usize));
             let mut top = self.flat.candidates(query, k);
             score_ids_by_codes(self.set, query, &scratch.ids, &mut top);
@@ -97,12 +98,12 @@ impl<'a> Sketch<'a> {
         });
         match found {
             Some(top) => self.flat.finish(query, top, k),
-            // A damaged file's factors are not numbers.
+            // Too few estimates are numbers, because the factors of a damaged file are not.
             None => self.flat.search_one(query, k),
         }
     }
 
-    /// Writes an estimate of each vector's score; minus infinity for one that is not allowed.
+    /// Writes an estimate of each vector's score; minus infinity for those excluded by the filter.
     fn estimate(&self, query: &Query<'_>, estimates: &mut Vec<f32>) {
         let kernels = Kernels::detect();
         let sketches = &self.sketches;
@@ -168,7 +169,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// What a query writes to; a thread keeps it from one query to the next.
+/// Buffers of a query, which a thread reuses for its queries.
 #[derive(Default)]
 struct Scratch {
     estimates: Vec<f32>,
@@ -256,7 +257,7 @@ mod tests {
     fn weights_of_a_centred_space_count_before_the_candidates_are_chosen() {
         let dim = 64;
         let set = set_with(&clustered(4000, dim, 9), dim, sketched());
-        // One in four is worth ten times as much: without weights it would not be looked at.
+        // One in four has ten times the weight: without weights it would not be a candidate.
         let weights: Vec<f32> = (0..set.len())
             .map(|i| if i % 4 == 0 { 10.0 } else { 1.0 })
             .collect();

@@ -1,16 +1,16 @@
-//! The best `k` of a stream of scores.
+//! Collects the best `k` of a stream of scores.
 
 use super::Hit;
 
-/// Keeps the best `k` keys. A key is the score's place in the total order, then the id's
+/// Keeps the best `k` keys. A key is the rank of the score in the total order, followed by the id's
 /// complement, so that comparing two `u64` compares two answers.
 ///
-/// Keys above the floor are collected; when there are `2 k`, a selection halves them and raises
-/// the floor. That costs less a key than a heap does for a `k` in the hundreds.
+/// Keys above the floor are collected; when there are `2 k`, a selection halves them and raises the
+/// floor. For a `k` in the hundreds this is cheaper than a heap.
 #[derive(Debug)]
 pub(crate) struct TopK {
     k: usize,
-    /// How many keys are collected before the best are selected.
+    /// The number of keys collected before the best are selected.
     room: usize,
     keys: Vec<u64>,
     /// Keys not above this are not among the best `k`; 0 until there are `k` of them.
@@ -30,7 +30,7 @@ impl TopK {
         }
     }
 
-    /// As [`new`](Self::new), with the floor kept closer: for a search that stops by it.
+    /// As [`new`](Self::new), with a smaller buffer and so a tighter floor, for a search that stops by it.
     pub fn tight(k: usize) -> Self {
         Self {
             room: k.saturating_add(k / 4).saturating_add(16),
@@ -41,13 +41,13 @@ impl TopK {
     /// Offers an answer.
     #[inline(always)]
     pub fn push(&mut self, score: f32, id: u32) {
-        // What is not a number must reach the key.
+        // NaN compares false with the floor and must still get a key.
         if score >= self.floor_score || score.is_nan() {
             self.push_key(key_of(score, id));
         }
     }
 
-    /// Keys not above this are not among the best; 0 until there are enough to say.
+    /// Keys not above this are not among the best; 0 until there are enough keys.
     #[inline(always)]
     pub fn floor(&self) -> u64 {
         self.floor
@@ -70,7 +70,7 @@ impl TopK {
         }
     }
 
-    /// Offers all that another one kept.
+    /// Offers all keys of another collector.
     pub fn merge(&mut self, other: Self) {
         other.keys.into_iter().for_each(|key| self.push_key(key));
     }
@@ -87,7 +87,7 @@ impl TopK {
                 .select_nth_unstable_by(self.k - 1, |a, b| b.cmp(a));
             self.keys.truncate(self.k);
             self.floor = kth;
-            // Any score is better than none.
+            // Every number is better than NaN.
             self.floor_score = match score_of(kth) {
                 score if score.is_nan() => f32::NEG_INFINITY,
                 score => score,
@@ -95,7 +95,7 @@ impl TopK {
         }
     }
 
-    /// The ids of the best `k`, in no order.
+    /// The ids of the best `k`, unordered.
     pub fn into_ids(mut self) -> Vec<u32> {
         self.shrink();
         self.keys.iter().map(|&key| id_of(key)).collect()
@@ -115,13 +115,13 @@ impl TopK {
     }
 }
 
-/// A larger key is a better answer. Never 0 for an id that a set can have.
+/// The key of an answer: a larger key is a better answer. Never 0 for a valid id.
 pub(crate) fn key_of(score: f32, id: u32) -> u64 {
     let order = if score.is_nan() {
         0
     } else {
-        // Adding 0 makes the two zeros equal. Flipping the bits of negative numbers and the sign of
-        // positive ones orders all as unsigned integers; minus infinity becomes 0x007F_FFFF.
+        // Adding 0 makes -0 equal to 0. Flipping all bits of negative numbers and the sign bit of positive
+        // ones orders them as unsigned integers; minus infinity becomes 0x007F_FFFF, so 0 is free for NaN.
         let bits = (score + 0.0).to_bits();
         if bits >> 31 == 1 {
             !bits

@@ -7,7 +7,7 @@ use super::kernels::kernel_table;
 use super::x86::{sum_lanes_f32, sum_lanes_i32};
 use super::{Kernels, Line, SKETCH_ROWS, f16};
 
-/// The kernels, if this processor has what they need.
+/// The kernels, if this processor has the required features.
 pub(super) fn detect() -> Option<Kernels> {
     let has = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
@@ -15,7 +15,7 @@ pub(super) fn detect() -> Option<Kernels> {
     has.then_some(kernel_table!("avx2"))
 }
 
-/// Rows ahead of the product whose lines are asked for.
+/// How many rows ahead of the product are prefetched.
 const AHEAD: usize = 8;
 
 /// The 16 numbers at the start of a slice, zeros past its end.
@@ -136,7 +136,7 @@ at_kernel!("avx2,fma", f32_at(f32, f32) -> f32, packed: 1, ahead: AHEAD,
 rows_kernel!("avx2,fma,f16c", f16_rows(f32, f16) -> f32, 0, |query, rows| dots_f16(query, rows));
 at_kernel!("avx2,fma,f16c", f16_at(f32, f16) -> f32, packed: 1, ahead: 2 * AHEAD,
     |query, rows| dots_f16(query, rows));
-// The processor's own prefetching stops at each page's end.
+// The hardware prefetcher stops at the end of each page.
 rows_kernel!("avx2", u8_rows(i8, u8) -> i32, 4096, |query, rows| dots_u8(query, rows));
 tile_kernel!("avx2", u8_tile(i8, u8) -> i32, next: true,
     |queries, rows| queries, |query| dots_u8(query, rows));
@@ -220,7 +220,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
                 }
             }
             // Four entries of at most 63 fit a byte. The sums of 16 bits get the even rows' bytes
-            // and 256 times the odd ones', which are taken out in the end.
+            // and 256 times the odd ones', which are subtracted at the end.
             for h in 0..2 {
                 all[h] = _mm256_add_epi16(all[h], sums[h]);
                 odd[h] = _mm256_add_epi16(odd[h], _mm256_srli_epi16::<8>(sums[h]));

@@ -6,7 +6,7 @@ use super::four::{at_kernel, rows_kernel, tile_kernel};
 use super::kernels::kernel_table;
 use super::{Kernels, Line, SKETCH_ROWS, f16};
 
-/// The kernels, if this processor has what they need.
+/// The kernels, if this processor has the required features.
 pub(super) fn detect() -> Option<Kernels> {
     let has = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
@@ -16,7 +16,7 @@ pub(super) fn detect() -> Option<Kernels> {
     has.then_some(kernel_table!("avx512"))
 }
 
-/// Rows ahead of the product whose lines are asked for.
+/// How many rows ahead of the product are prefetched.
 const AHEAD_F32: usize = 8;
 const AHEAD_F16: usize = 16;
 const AHEAD_U8: usize = 24;
@@ -158,7 +158,7 @@ at_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f32_at(f32, f32) -> f32, packed
 rows_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f16_rows(f32, f16) -> f32, 0, |query, rows| dots_f16(query, rows));
 at_kernel!("avx512f,avx512bw,avx512dq,avx512vl", f16_at(f32, f16) -> f32, packed: 1, ahead: AHEAD_F16,
     |query, rows| dots_f16(query, rows));
-// The processor's own prefetching stops at each page's end.
+// The hardware prefetcher stops at the end of each page.
 rows_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u8_rows(i8, u8) -> i32, 4096, |query, rows| dots_u8([query], rows)[0]);
 tile_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u8_tile(i8, u8) -> i32, next: true,
     |queries, rows| dots_u8(queries, rows), |sums| sums);
@@ -198,8 +198,8 @@ fn dots_u4(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
 at_kernel!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", u4_at(i8, u8) -> i32, packed: 2, ahead: AHEAD_U4,
     |query, rows| dots_u4(query, rows));
 
-/// Bytes ahead of the bits in use whose lines are asked for: a page, where the processor's own
-/// prefetching stops.
+/// How many bytes ahead of the bits in use are prefetched: one page, because the hardware prefetcher
+/// stops at the end of a page.
 const AHEAD_BITS: usize = 4096;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -235,7 +235,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
                 sum = _mm512_add_epi8(sum, _mm512_add_epi8(of_low, of_high));
             }
             // Four entries of at most 63 fit a byte. The sums of 16 bits get the even rows' bytes
-            // and 256 times the odd ones', which are taken out in the end.
+            // and 256 times the odd ones', which are subtracted at the end.
             all = _mm512_add_epi16(all, sum);
             odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
         }
@@ -275,11 +275,11 @@ fn ids_from(values: &[f32], floor: f32, ids: &mut Vec<u32>) {
         } else {
             (1 << values.len()) - 1
         };
-        // SAFETY: the mask keeps to the numbers that there are.
+        // SAFETY: the mask limits the access to the slice.
         let v = unsafe { _mm512_maskz_loadu_ps(here, values.as_ptr()) };
         let from = _mm512_mask_cmp_ps_mask::<_CMP_GE_OQ>(here, v, floor);
-        // Whether there is one is a coin's throw, so nothing hangs on it: sixteen are written and
-        // as many kept as there are.
+        // The number of hits is unpredictable, so there is no branch on it: sixteen ids are written, and the
+        // length grows by the number of hits.
         ids.reserve(16);
         let kept = ids.len() + from.count_ones() as usize;
         // SAFETY: there is room for sixteen more; those kept were written.

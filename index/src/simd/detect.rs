@@ -1,22 +1,22 @@
-//! Which of the instruction sets this processor has.
+//! Detects the instruction sets of this processor.
 
 use std::sync::OnceLock;
 
 use super::{Kernels, scalar};
 
 impl Kernels {
-    /// The best set that this processor has; looked up once.
+    /// The best instruction set of this processor; detected once.
     pub fn detect() -> &'static Self {
         static BEST: OnceLock<Kernels> = OnceLock::new();
         BEST.get_or_init(|| *Self::available().last().unwrap_or(&scalar::KERNELS))
     }
 
-    /// The reference.
+    /// The scalar reference.
     pub fn scalar() -> &'static Self {
         &scalar::KERNELS
     }
 
-    /// All sets that this processor has, the reference first and the best last.
+    /// All instruction sets of this processor, the reference first and the best last.
     pub fn available() -> Vec<Self> {
         #[allow(
             unused_mut,

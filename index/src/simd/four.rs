@@ -1,4 +1,4 @@
-//! What a kernel multiplies at once: four rows, four queries; and the loops around it.
+//! The loops around a vector kernel, which multiplies four rows or four queries at once.
 #![allow(
     unused_macros,
     unused_imports,
@@ -8,9 +8,9 @@
 
 use super::{TILE, prefetch};
 
-/// The four rows from `first` on of `n` rows of `width`; past the end the last one again.
+/// The four rows from `first` on of `n` rows of `width`; past the end the last row is repeated.
 ///
-/// A kernel multiplies four rows at once; with this, the last few need no code of their own.
+/// A kernel multiplies four rows at once; the padding avoids separate code for the last few.
 #[inline(always)]
 pub(super) fn four_rows<T>(rows: &[T], width: usize, first: usize, n: usize) -> [&[T]; 4] {
     let mut out: [&[T]; 4] = [&[]; 4];
@@ -49,7 +49,7 @@ pub(super) fn four_queries<T>(queries: &[T]) -> [&[T]; 4] {
     ]
 }
 
-/// Asks for the lines of the rows that some ids name.
+/// Prefetches the rows of some ids.
 #[inline(always)]
 pub(super) fn prefetch_at<'a, T>(rows: &[T], width: usize, ids: impl Iterator<Item = &'a u32>) {
     for &id in ids {
@@ -57,12 +57,13 @@ pub(super) fn prefetch_at<'a, T>(rows: &[T], width: usize, ids: impl Iterator<It
     }
 }
 
-// The loops around the products are macros and no functions that take the product as a closure: a
-// function is compiled for every processor, and what needs a feature of some is not inlined into it.
+// The loops around the products are macros instead of functions that take the product as a closure: a
+// function is compiled for the baseline processor, and code that needs a target feature is not inlined
+// into it.
 
 /// Makes a kernel of one query and all rows of `|query, four rows| -> four products`.
 ///
-/// Behind each row, the lines that lie so many bytes away are asked for; none for 0.
+/// Prefetches the lines at the given distance in bytes after each row; none for 0.
 macro_rules! rows_kernel {
     ($features:literal, $name:ident($query:ty, $row:ty) -> $out:ty, $behind:expr,
      |$one:ident, $four:ident| $sums:expr) => {
@@ -81,11 +82,11 @@ macro_rules! rows_kernel {
     };
 }
 
-/// Makes a kernel of a tile's four queries and all rows: of `|four queries, four rows| -> list`, four
-/// things one a query, and `|thing| -> four products`. The list is the queries where a product takes
-/// one at a time, and the products where it takes all at once.
+/// Makes a kernel of a tile's four queries and all rows from `|four queries, four rows| -> list`, with
+/// one item for each query, and `|item| -> four products`. The items are the queries if a product takes
+/// one query at a time, and the products if it takes all four at once.
 ///
-/// `next` says whether as many rows again are next and are asked for.
+/// `next` is whether the same number of rows follows and is prefetched.
 macro_rules! tile_kernel {
     ($features:literal, $name:ident($query:ty, $row:ty) -> $out:ty, next: $next:literal,
      |$queries:ident, $four:ident| $list:expr, |$one:ident| $sums:expr) => {
@@ -109,9 +110,10 @@ macro_rules! tile_kernel {
     };
 }
 
-/// Makes a kernel of one query and the rows that ids name, as [`rows_kernel`] does.
+/// Makes a kernel of one query and the rows of some ids, as [`rows_kernel`] does.
 ///
-/// A row has one number for so many of the query's; so many rows ahead are asked for.
+/// The parameters are how many numbers of the query correspond to one of a row, and how many rows ahead are
+/// prefetched.
 macro_rules! at_kernel {
     ($features:literal, $name:ident($query:ty, $row:ty) -> $out:ty, packed: $packed:expr,
      ahead: $ahead:expr, |$one:ident, $four:ident| $sums:expr) => {

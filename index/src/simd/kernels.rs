@@ -56,18 +56,19 @@ type U8At = fn(&[i8], &[u8], &[u32], &mut [i32]);
 type Sketches = fn(&[u8], &[u8], &mut [u16]);
 type Estimates = fn(&[u16], &[f32], Line, &mut [f32]);
 
-/// What turns a sum of [`Kernels::sketches`] into an estimate: `(2 sum - total) step * factor + base`.
+/// The parameters that turn a sum of [`Kernels::sketches`] into an estimate:
+/// `(2 sum - total) step * factor + base`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
-    /// The largest sum there is.
+    /// The largest possible sum.
     pub total: i32,
-    /// What a whole number of the query stands for.
+    /// The value of one integer step of the query.
     pub step: f32,
     /// Added to each estimate.
     pub base: f32,
 }
 
-/// The dot products of one instruction set.
+/// The function table of one instruction set: dot products and scans of sketches.
 #[derive(Clone, Copy)]
 pub struct Kernels {
     pub(super) name: &'static str,
@@ -95,7 +96,7 @@ impl Kernels {
     /// Dot products of `query` `[dim]` with the rows `[out.len(), dim]`.
     ///
     /// # Panics
-    /// When the lengths do not fit.
+    /// When the lengths do not match.
     pub fn f32_rows(&self, query: &[f32], rows: &[f32], out: &mut [f32]) {
         assert_eq!(
             rows.len(),
@@ -108,7 +109,7 @@ impl Kernels {
     /// Dot products of four queries `[4, dim]` with the same rows `[n, dim]`; `out` is `[4, n]`.
     ///
     /// # Panics
-    /// When the lengths do not fit.
+    /// When the lengths do not match.
     pub fn f32_tile(&self, queries: &[f32], rows: &[f32], out: &mut [f32]) {
         check_tile(queries.len(), rows.len(), out.len());
         (self.f32_tile)(queries, rows, out);
@@ -117,7 +118,7 @@ impl Kernels {
     /// Dot products of `query` `[dim]` with the rows `ids` of `vectors` `[n, dim]`.
     ///
     /// # Panics
-    /// When the lengths do not fit or an id is not below n.
+    /// When the lengths do not match or an id is not below n.
     pub fn f32_at(&self, query: &[f32], vectors: &[f32], ids: &[u32], out: &mut [f32]) {
         check_at(query.len(), vectors.len(), ids, out.len());
         (self.f32_at)(query, vectors, ids, out);
@@ -126,7 +127,7 @@ impl Kernels {
     /// As [`f32_rows`](Self::f32_rows) for rows of halves.
     ///
     /// # Panics
-    /// When the lengths do not fit.
+    /// When the lengths do not match.
     pub fn f16_rows(&self, query: &[f32], rows: &[f16], out: &mut [f32]) {
         assert_eq!(
             rows.len(),
@@ -139,7 +140,7 @@ impl Kernels {
     /// As [`f32_at`](Self::f32_at) for rows of halves `[n, dim]`.
     ///
     /// # Panics
-    /// When the lengths do not fit or an id is not below n.
+    /// When the lengths do not match or an id is not below n.
     pub fn f16_at(&self, query: &[f32], rows: &[f16], ids: &[u32], out: &mut [f32]) {
         check_at(query.len(), rows.len(), ids, out.len());
         (self.f16_at)(query, rows, ids, out);
@@ -148,7 +149,7 @@ impl Kernels {
     /// As [`f32_rows`](Self::f32_rows) for codes: `query` `[stride]`, `codes` `[out.len(), stride]`.
     ///
     /// # Panics
-    /// When the lengths do not fit or the stride is not a multiple of [`CODE_ALIGN`].
+    /// When the lengths do not match or the stride is not a multiple of [`CODE_ALIGN`].
     pub fn u8_rows(&self, query: &[i8], codes: &[u8], out: &mut [i32]) {
         assert_eq!(
             codes.len(),
@@ -166,7 +167,7 @@ impl Kernels {
     /// As [`f32_tile`](Self::f32_tile) for codes.
     ///
     /// # Panics
-    /// When the lengths do not fit or the stride is not a multiple of [`CODE_ALIGN`].
+    /// When the lengths do not match or the stride is not a multiple of [`CODE_ALIGN`].
     pub fn u8_tile(&self, queries: &[i8], codes: &[u8], out: &mut [i32]) {
         check_tile(queries.len(), codes.len(), out.len());
         assert_eq!(
@@ -180,7 +181,7 @@ impl Kernels {
     /// As [`f32_at`](Self::f32_at) for codes.
     ///
     /// # Panics
-    /// When the lengths do not fit, an id is not below n or the stride is not a multiple of
+    /// When the lengths do not match, an id is not below n or the stride is not a multiple of
     /// [`CODE_ALIGN`].
     pub fn u8_at(&self, query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
         check_at(query.len(), codes.len(), ids, out.len());
@@ -196,7 +197,7 @@ impl Kernels {
     /// query has numbers.
     ///
     /// # Panics
-    /// When the lengths do not fit, an id is not below n or the query's length is not a multiple
+    /// When the lengths do not match, an id is not below n or the query's length is not a multiple
     /// of twice [`CODE_ALIGN`].
     pub fn u4_at(&self, query: &[i8], codes: &[u8], ids: &[u32], out: &mut [i32]) {
         check_at(query.len() / 2, codes.len(), ids, out.len());
@@ -210,11 +211,10 @@ impl Kernels {
 
     /// Sums of `tables` `[width, 2, 16]` over the bits of each row of `bits` `[blocks, width, 64]`:
     /// for the low and the high half of each byte, the table's entry of that number. `out` is
-    /// `[blocks, 64]`. That no sum is above 65,535 is the caller's business: past it the kernels
-    /// differ.
+    /// `[blocks, 64]`. The caller must ensure that no sum exceeds 65,535: above it the kernels differ.
     ///
     /// # Panics
-    /// When the lengths do not fit, the width is not even or a table's entry is above 63.
+    /// When the lengths do not match, the width is not even or a table's entry is above 63.
     pub fn sketches(&self, tables: &[u8], bits: &[u8], out: &mut [u16]) {
         assert_eq!(tables.len() % 64, 0, "the width is not even");
         assert_eq!(out.len() % SKETCH_ROWS, 0, "out is not whole blocks");
@@ -223,7 +223,7 @@ impl Kernels {
             out.len() * (tables.len() / 32),
             "bits and out do not fit"
         );
-        // Not `all`: without an early end this is a few vector instructions.
+        // Not `all`: without an early exit this compiles to a few vector instructions.
         let bits_used = tables.iter().fold(0, |all, &entry| all | entry);
         assert!(bits_used < 64, "a table's entry is above 63");
         (self.sketches)(tables, bits, out);

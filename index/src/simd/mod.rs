@@ -2,14 +2,14 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `detect` | which sets this processor has |
-//! | `kernels` | [`Kernels`]: the table of a set's functions, the door where lengths are checked |
+//! | `detect` | the instruction sets of this processor |
+//! | `kernels` | [`Kernels`]: the function table of an instruction set, whose entry points check lengths |
 //! | [`scalar`] | the reference; it *defines* what the others compute |
 //! | `avx2` | x86-64 with AVX2, FMA and F16C |
 //! | `avx512` | x86-64 with AVX-512 F, BW, DQ, VL and VNNI |
 //! | `neon` | aarch64 |
-//! | `x86` | what both of x86-64 share |
-//! | `four` | four rows, four queries: what a vector kernel multiplies at once, and the loops around it |
+//! | `x86` | code shared by both x86-64 sets |
+//! | `four` | the loops around a vector kernel, which multiplies four rows or four queries at once |
 //!
 //! **f32.** One product is defined to the last bit: 16 lanes, lane `l` adds up the columns
 //! `l, l + 16, ..` in order, each by a fused multiply-add; then the lanes are added in a fixed tree
@@ -23,14 +23,14 @@
 //! `sum c q`, exact.
 //!
 //! **int8.** A stored code is a byte `c + 128`, a query's code a signed byte `q`; the kernels return
-//! `sum (c + 128) q`, exact in i32, and the caller takes `128 sum q` out.
+//! `sum (c + 128) q`, exact in i32, and the caller subtracts `128 sum q`.
 //!
-//! **1 bit.** For each of 64 vectors the sum of what tables say of each four of its bits
-//! ([`scalar::sketches`]), exact in u16; and what such a scan needs next: estimates from the sums,
-//! how many are above a floor, and which.
+//! **1 bit.** For each of 64 vectors the sum of the table entries of each group of four bits
+//! ([`scalar::sketches`]), exact in u16; and the following steps of such a scan: estimates from the sums,
+//! and the number and ids of those above a floor.
 //!
-//! The instruction set is chosen at run time, once. Slices are checked at the door of each
-//! function, so that everything behind it may rely on their lengths.
+//! The instruction set is chosen once at run time. The public functions check the lengths of slices, and the
+//! kernels rely on them.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -51,17 +51,16 @@ pub use half::f16;
 
 pub use kernels::{Kernels, Line};
 
-/// Queries that a tile multiplies at once.
+/// The number of queries in a tile.
 pub const TILE: usize = 4;
 /// Code rows are padded to a multiple of this many bytes.
 pub const CODE_ALIGN: usize = 64;
-/// The code of zero as it is stored.
+/// The stored code of zero.
 pub const ZERO_CODE: u8 = 128;
-/// Rows whose sketches lie together, byte by byte.
+/// The number of rows whose sketches are interleaved byte by byte.
 pub const SKETCH_ROWS: usize = 64;
 
-/// Asks for the cache lines of some numbers, which will be read soon; does nothing where the
-/// processor has no way to ask.
+/// Prefetches the cache lines of some numbers; does nothing on processors without a prefetch instruction.
 #[inline(always)]
 pub fn prefetch<T>(soon: &[T]) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -70,7 +69,7 @@ pub fn prefetch<T>(soon: &[T]) {
     let _ = soon;
 }
 
-/// As [`prefetch`] for the lines that lie so many bytes behind a row's; does nothing for 0.
+/// As [`prefetch`] for the lines at this distance in bytes after a row's; does nothing for 0.
 #[inline(always)]
 fn prefetch_behind<T>(row: &[T], bytes: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]

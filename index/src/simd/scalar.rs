@@ -1,4 +1,4 @@
-//! The reference: what every other kernel computes, in plain Rust.
+//! The scalar reference, which defines what every other kernel computes.
 
 use super::four::four_queries;
 use super::{CODE_ALIGN, Kernels, Line, SKETCH_ROWS, f16};
@@ -23,7 +23,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     ids_from,
 };
 
-/// `sum a_j b_j` in the order that the module's page defines.
+/// `sum a_j b_j` in the order defined in the module documentation.
 ///
 /// # Panics
 /// When the lengths differ.
@@ -31,8 +31,8 @@ pub fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     dot(a, b, |b| b)
 }
 
-/// [`dot_f32`] of a vector and a row of halves: each is widened, which loses nothing, and the rest
-/// is the same to the bit.
+/// [`dot_f32`] of a vector and a row of halves: each half is widened, which is exact, and the rest is
+/// the same to the bit.
 ///
 /// # Panics
 /// When the lengths differ.
@@ -88,7 +88,7 @@ pub fn dot_u8(query: &[i8], codes: &[u8]) -> i32 {
 /// the next 64.
 ///
 /// # Panics
-/// When the query has not twice as many numbers as there are bytes.
+/// When the length of the query is not twice the number of bytes.
 pub fn dot_u4(query: &[i8], codes: &[u8]) -> i32 {
     assert_eq!(query.len(), 2 * codes.len(), "the lengths differ");
     let mut sum = 0;
@@ -117,7 +117,7 @@ fn tile<Q, R, S>(queries: &[Q], all: &[R], out: &mut [S], dot: impl Fn(&[Q], &[R
     }
 }
 
-/// The products of one query with the rows of this width that ids name.
+/// The products of one query with the rows of some ids; `width` is the length of a row.
 fn at<Q, R, S>(
     query: &[Q],
     (rows, width): (&[R], usize),
@@ -130,9 +130,8 @@ fn at<Q, R, S>(
     }
 }
 
-/// For each of 64 rows the sum of what `tables` `[width, 2, 16]` say of its bits: byte `p` of row
-/// `j` in block `b` is `bits[b, p, j]`, its low half looks into table `2 p`, its high one into the
-/// next.
+/// For each of 64 rows the sum of the entries of `tables` `[width, 2, 16]` for its bits: byte `p` of
+/// row `j` in block `b` is `bits[b, p, j]`; its low half indexes table `2 p`, its high half the next.
 pub fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
     let width = tables.len() / 32;
     for (block, out) in bits

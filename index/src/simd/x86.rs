@@ -12,7 +12,7 @@ pub(super) fn prefetch<T>(row: &[T]) {
     }
 }
 
-/// Asks for the lines that lie so many bytes behind a row's.
+/// Prefetches the lines at this distance in bytes after a row.
 #[inline(always)]
 pub(super) fn prefetch_behind<T>(row: &[T], bytes: usize) {
     let start = row.as_ptr().cast::<i8>();

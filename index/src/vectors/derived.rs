@@ -1,5 +1,5 @@
-//! What a set's file holds beside its vectors: codes, halves and sketches, made from the vectors
-//! in the file, a few megabytes at a time.
+//! Derived sections of a vector set: codes, halves and sketches, computed from the vectors in the file, a few
+//! megabytes at a time.
 
 use bytemuck::Pod;
 use rayon::prelude::*;
@@ -11,7 +11,7 @@ use crate::container::{ContainerWriter, SectionName};
 use crate::error::Result;
 use crate::simd::{SKETCH_ROWS, f16};
 
-/// Bytes of vectors that are read back at a time.
+/// Bytes of vectors read back at a time.
 const BLOCK: usize = 4 << 20;
 
 /// Writes the codes section from the vectors already in the file; returns the scales.
@@ -57,8 +57,8 @@ pub(super) fn write_halves(writer: &mut ContainerWriter, meta: &Meta) -> Result<
     )
 }
 
-/// Writes the sketches from the vectors already in the file; returns the factors and what each row
-/// has along the centre.
+/// Writes the sketches from the vectors already in the file; returns each row's factor and its product
+/// with the centre.
 pub(super) fn write_sketches(
     writer: &mut ContainerWriter,
     meta: &Meta,
@@ -88,8 +88,9 @@ pub(super) fn write_sketches(
     Ok((factors, along))
 }
 
-/// Writes a section of `width` values for each `unit` rows begun, made from the vectors already in
-/// the file: `derive` gets a block's first row, its rows and the place for their values.
+/// Writes a section of `width` values for each started group of `unit` rows, computed from the vectors
+/// already in the file: `derive` gets a block's first row number, its rows and the buffer for their
+/// values.
 fn write_derived<T: Pod>(
     writer: &mut ContainerWriter,
     meta: &Meta,

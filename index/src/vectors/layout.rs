@@ -40,7 +40,7 @@ pub fn sketch_width_of(dim: usize) -> usize {
     2 * dim.div_ceil(16)
 }
 
-/// What the `meta` section says.
+/// The contents of the `meta` section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
     pub rows: u64,
@@ -105,7 +105,7 @@ impl Meta {
         })
     }
 
-    /// The sections this set has, and the length each must have.
+    /// The sections of the set, with their required lengths.
     pub fn lengths(&self) -> impl Iterator<Item = (SectionName, u64)> {
         // At most 2^32 rows of 2^18 bytes: no overflow, also after rounding up.
         let dim = self.dim as u64;

@@ -1,4 +1,4 @@
-//! A set of vectors and their int8 codes in one file.
+//! Vector sets: vectors and their int8 codes in one file.
 //!
 //! ```text
 //! rows --push--> VectorSetWriter --finish--> file --open--> VectorSet --search--> hits
@@ -10,9 +10,9 @@
 //! | `layout` | section names and the `meta` section: bytes to numbers and back |
 //! | `quantize` | f32 rows to int8 codes, one scale a row |
 //! | `sketch` | f32 rows to one bit a number, one factor a row; a query for them |
-//! | `options` | [`VectorOptions`]: what is written beside the vectors |
+//! | `options` | [`VectorOptions`]: what is written in addition to the vectors |
 //! | `derived` | writes codes, halves and sketches from the vectors in the file |
-//! | `writer` | [`VectorSetWriter`]: streams rows, then has the rest made of them |
+//! | `writer` | [`VectorSetWriter`]: streams rows, then writes the derived sections |
 //! | `set` | [`VectorSet`]: the mapped file |
 //!
 //! The format is specified in `docs/format.md`, section 2.

@@ -1,40 +1,40 @@
-//! How a vector set is written.
+//! Options of writing a vector set.
 
-/// From so many rows on, a scan of sketches is worth its bytes; below, the scan of codes takes as
-/// long as what follows the sketches.
+/// The number of rows from which sketches pay. Below, the scan of codes takes as long as the rescoring that
+/// follows a scan of sketches.
 const SKETCHED_ROWS: u64 = 4096;
 
-/// What the int8 codes are measured from.
+/// The centre that is subtracted before vectors are quantized to int8 codes.
 ///
-/// Embeddings of networks that end in a ReLU share a large mean; codes of the difference from it
-/// spend their levels on what tells vectors apart. The f32 vectors are never changed.
+/// Embeddings of networks that end in a ReLU share a large mean. Without it, the levels of the codes
+/// are spent on the differences between vectors. The f32 vectors are never changed.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Center {
-    /// From zero.
+    /// No centre.
     #[default]
     None,
-    /// From the mean of the rows that were pushed.
+    /// The mean of the rows that were pushed.
     Mean,
-    /// From this vector `[dim]`.
+    /// This vector `[dim]`.
     Given(Vec<f32>),
 }
 
-/// Whether a set gets one bit a number beside its codes, for [`Sketch`](crate::Sketch): a
-/// thirty-second of the vectors' bytes, and four bytes a vector, eight where there is a centre.
+/// Whether a vector set is written with sketches (one bit a number) for [`Sketch`](crate::Sketch). They
+/// take a thirty-second of the vectors' bytes, and four bytes a vector, or eight with a centre.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sketched {
-    /// If it has 4,096 rows or more.
+    /// If it has at least 4,096 rows.
     #[default]
     Auto,
-    /// It does.
+    /// Always.
     Always,
-    /// It does not.
+    /// Never.
     Never,
 }
 
 impl Sketched {
-    /// Whether a set of so many rows gets sketches.
+    /// Whether a set with this number of rows gets sketches.
     pub(super) fn applies(self, rows: u64) -> bool {
         match self {
             Self::Auto => rows >= SKETCHED_ROWS,
@@ -44,35 +44,35 @@ impl Sketched {
     }
 }
 
-/// How a vector set is written.
+/// Options of writing a vector set.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct VectorOptions {
-    /// What the codes are measured from.
+    /// The centre of the codes.
     pub center: Center,
-    /// Whether the vectors are written in half precision as well, for
-    /// [`Rescore::Halves`](crate::Rescore::Halves): `2 dim` bytes a vector more. Off by default.
+    /// Whether the vectors are also written in half precision, for
+    /// [`Rescore::Halves`](crate::Rescore::Halves): `2 dim` more bytes a vector. Off by default.
     pub halves: bool,
-    /// Whether there are sketches.
+    /// Whether sketches are written.
     pub sketches: Sketched,
 }
 
 impl VectorOptions {
-    /// The same options with another centre.
+    /// Sets the centre.
     pub fn center(mut self, center: Center) -> Self {
         self.center = center;
         self
     }
 
-    /// The same options with or without vectors in half precision.
+    /// Sets whether the vectors are also written in half precision.
     ///
-    /// With them, numbers of 65520 or more, which round to no half, are refused.
+    /// If so, numbers of 65520 or more, which overflow half precision, are rejected.
     pub fn halves(mut self, halves: bool) -> Self {
         self.halves = halves;
         self
     }
 
-    /// The same options with or without sketches.
+    /// Sets whether sketches are written.
     pub fn sketches(mut self, sketches: Sketched) -> Self {
         self.sketches = sketches;
         self

@@ -1,20 +1,20 @@
-//! f32 to int8 codes with one scale a vector.
+//! Quantization: f32 vectors to int8 codes with one scale a vector.
 
 use crate::simd::ZERO_CODE;
 
-/// Codes of the largest magnitude.
+/// The largest magnitude of a code.
 const LEVELS: f32 = 127.0;
 
-/// Codes `row - center` into `out` `[stride]`, offset by 128, and returns the scale.
+/// Quantizes `row - center` into `out` `[stride]`, offset by 128, and returns the scale.
 ///
 /// `center` is empty for no centre; columns of `out` past the row's length get the code of zero.
-/// A row without any difference from the centre has scale 0.
+/// A row equal to the centre has scale 0.
 pub fn quantize_row(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
     debug_assert!(center.is_empty() || center.len() == row.len());
     let difference = |j: usize| row[j] - center.get(j).copied().unwrap_or(0.0);
     let largest = (0..row.len()).fold(0.0f32, |m, j| m.max(difference(j).abs()));
-    // A centre and a row of opposite sign can be 2^128 apart, and dividing by a scale that has
-    // lost its digits would overflow; both are coded as if they were the centre.
+    // The difference of a centre and a row of opposite sign can overflow, and dividing by a subnormal scale
+    // would overflow too; both rows are coded as if they were the centre.
     let scale = largest / LEVELS;
     let inverse = 1.0 / scale;
     let (scale, inverse) = if scale.is_finite() && inverse.is_finite() {
@@ -29,19 +29,19 @@ pub fn quantize_row(row: &[f32], center: &[f32], out: &mut [u8]) -> f32 {
     scale
 }
 
-/// A query's signed codes.
+/// A query quantized to signed codes.
 #[derive(Debug, Clone)]
 pub struct QueryCodes {
     /// Codes `[stride]`, zero past the vector's length.
     pub codes: Vec<i8>,
     /// The step of a code.
     pub scale: f32,
-    /// 128 times the sum of the codes: what the offset of the stored codes adds to a product.
+    /// 128 times the sum of the codes: the contribution of the stored codes' offset to a product.
     pub offset: i32,
 }
 
 impl QueryCodes {
-    /// Codes a query for rows of `stride` columns.
+    /// Quantizes a query for rows of `stride` columns.
     pub fn new(vector: &[f32], stride: usize) -> Self {
         let mut stored = vec![ZERO_CODE; stride];
         let scale = quantize_row(vector, &[], &mut stored);
@@ -55,7 +55,7 @@ impl QueryCodes {
     }
 }
 
-/// Rounds half away from zero; `value` lies within the levels up to one rounding error.
+/// Rounds half away from zero; `value` is within the levels up to one rounding error.
 fn code_of(value: f32) -> i32 {
     let rounded = (value + 0.5f32.copysign(value)) as i32;
     rounded.clamp(-(LEVELS as i32), LEVELS as i32)

@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 use crate::mmap::{AlignedBytes, MappedFile, Source};
 use crate::simd::f16;
 
-/// Vectors `[len, dim]` and their int8 codes, used where they lie in the file.
+/// Vectors `[len, dim]` and their int8 codes, used directly from the mapped file.
 ///
-/// Immutable, and shared by any number of threads without a lock.
+/// Immutable, and shared between threads without a lock.
 #[derive(Debug)]
 pub struct VectorSet {
     source: Source,
@@ -30,18 +30,18 @@ pub struct VectorSet {
     fingerprint: u64,
 }
 
-/// One bit a number of every vector: what its sign is, measured from the centre.
+/// The sketches of all vectors: one bit a number, the sign of its difference from the centre.
 ///
-/// The product of a query with these signs, times the vector's factor, is an estimate of the dot
-/// product that costs a thirty-second of its bytes.
+/// The product of a query with these signs, times the vector's factor, estimates the dot product while
+/// reading a thirty-second of its bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Sketches<'a> {
     /// Bits `[ceil(len / 64), width, 64]` bytes: byte `[b, p, j]` holds columns `8 p` to `8 p + 7`
     /// of row `64 b + j`, the lowest in the lowest bit.
     pub bits: &'a [u8],
-    /// What turns a product with signs into an estimate `[len]`.
+    /// The factors that turn a product with signs into an estimate `[len]`.
     pub factors: &'a [f32],
-    /// The product of each row less the centre with the centre `[len]`; empty without one.
+    /// The product of each row minus the centre with the centre `[len]`; empty without a centre.
     pub along: &'a [f32],
     /// Bytes of one row's bits.
     pub width: usize,
@@ -51,12 +51,12 @@ impl VectorSet {
     /// Maps a file and checks its structure and all lengths; reads two pages.
     ///
     /// # Errors
-    /// Any of [`Error`]'s file variants, naming the file and, where there is one, the section.
+    /// Any of [`Error`]'s file variants, naming the file and, if known, the section.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::from_source(Source::Mapped(MappedFile::open(path)?))
     }
 
-    /// The same from a copy of bytes in memory; `name` is for messages.
+    /// Opens a copy of bytes in memory; `name` is for messages.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -150,17 +150,17 @@ impl VectorSet {
         Ok(())
     }
 
-    /// How many vectors there are; their ids are `0..len`.
+    /// The number of vectors; their ids are `0..len`.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many numbers a vector has.
+    /// The dimension of the vectors.
     pub fn dim(&self) -> usize {
         self.dim
     }
@@ -180,7 +180,7 @@ impl VectorSet {
         self.source.bytes().len() as u64
     }
 
-    /// xxh3-64 of the vectors as the file states it: a name for the content.
+    /// xxh3-64 of the vectors as stored in the file, which identifies their content.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -193,7 +193,7 @@ impl VectorSet {
     /// The vector of one id `[dim]`.
     ///
     /// # Panics
-    /// When `id` is not below [`len`](Self::len), as a slice does.
+    /// When `id` is not below [`len`](Self::len).
     pub fn vector(&self, id: usize) -> &[f32] {
         &self.vectors()[id * self.dim..(id + 1) * self.dim]
     }
@@ -214,13 +214,13 @@ impl VectorSet {
         bytemuck::cast_slice(&self.source.bytes()[self.scales.clone()])
     }
 
-    /// What the codes are measured from `[dim]`, if not from zero.
+    /// The centre of the codes `[dim]`, if there is one.
     pub fn center(&self) -> Option<&[f32]> {
         let range = self.center.clone()?;
         Some(bytemuck::cast_slice(&self.source.bytes()[range]))
     }
 
-    /// One bit a number of every vector, if the file has them.
+    /// The sketches of all vectors, if the file has them.
     pub fn sketches(&self) -> Option<Sketches<'_>> {
         let [bits, factors] = self.sketches.clone()?;
         Some(Sketches {

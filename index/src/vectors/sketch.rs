@@ -1,13 +1,12 @@
-//! f32 to one bit a number with one factor a vector, and a query that asks such bits.
+//! Sketches: f32 vectors to one bit a number with one factor a vector, and queries for them.
 //!
-//! With `d = v - c` and its signs `s`, `<q, d>` is estimated as `<q, s> |d|^2 / sum |d_j|`: the
-//! factor makes the estimate of `<d, d>` exact, and that of other vectors free of bias as far as
-//! what the signs leave out is spread evenly (Gao and Long, "RaBitQ", SIGMOD 2024, section 3.2,
-//! here without its rotation).
+//! With `d = v - c` and its signs `s`, `<q, d>` is estimated as `<q, s> |d|^2 / sum |d_j|`: the factor
+//! makes the estimate of `<d, d>` exact, and that of other vectors unbiased if the quantization error
+//! is spread evenly (Gao and Long, "RaBitQ", SIGMOD 2024, section 3.2, here without its rotation).
 //!
-//! The error grows with the query's length, so what a query has along the centre is taken out of it
-//! ([`part`]) and counted exactly: `<c, d>` is kept for each vector. Embeddings of networks that end
-//! in a ReLU have most of their length there.
+//! The error grows with the query's norm, so the query's component along the centre is subtracted ([`part`])
+//! and computed exactly: `<c, d>` is stored for each vector. Embeddings of networks that end in a ReLU have
+//! most of their norm there.
 
 use crate::simd::SKETCH_ROWS;
 
@@ -19,9 +18,8 @@ const ALL_COLUMNS: f32 = 65_535.0;
 /// Sketches up to 64 rows `[n, dim]` of `v - center` into `bits` `[width, 64]`; `factors` and `along`
 /// get each row's factor and its product with the centre.
 ///
-/// `center` is empty for no centre. A row without any difference from it, or whose factor is not
-/// finite, has factor 0: its estimate is the centre's. What `bits` holds past the rows and columns
-/// is zero.
+/// `center` is empty for no centre. A row equal to it, or whose factor is not finite, has factor 0: its
+/// estimate is the centre's. Bits past the rows and columns are zero.
 pub fn sketch_rows(
     rows: &[f32],
     dim: usize,
@@ -63,7 +61,7 @@ pub fn part(vector: &[f32], center: &[f32]) -> (f32, Vec<f32>) {
     (times, rest.collect())
 }
 
-/// A query as small whole numbers, and their sums over any four columns' bits.
+/// A query quantized to small integers, as tables of their sums over the bits of four columns.
 #[derive(Debug, Clone)]
 pub struct QuerySketch {
     /// For each four columns the sums for their 16 states `[width, 2, 16]`: the size of each number
@@ -71,7 +69,7 @@ pub struct QuerySketch {
     pub tables: Vec<u8>,
     /// The sum of all sizes. A vector whose sum is `t` has the product `2 t - total` with the query.
     pub total: i32,
-    /// What a whole number stands for.
+    /// The value of one integer step.
     pub step: f32,
 }
 
@@ -84,11 +82,11 @@ impl QuerySketch {
         assert!(vector.len() <= 8 * width, "the sketches are too narrow");
         let size = |part: &[f32]| part.iter().map(|v| v.abs()).sum::<f32>();
         let four = vector.chunks(4).map(size).fold(0.0, f32::max);
-        // Rounding adds at most a half a number: room for it is left.
+        // Rounding adds at most half a step to each number; the bound leaves room for that.
         let room = ALL_COLUMNS - vector.len() as f32 / 2.0;
         let step = (four / (FOUR_COLUMNS - 2.0)).max(size(vector) / room);
         let inverse = 1.0 / step;
-        // Of a query without length, or one too short or too long to be told, nothing is asked.
+        // A query of norm 0, or whose step underflows or overflows, gets estimates of 0.
         let usable = step.is_finite() && inverse.is_finite();
         let (step, inverse) = if usable { (step, inverse) } else { (0.0, 0.0) };
         let mut tables = vec![0; width * 32];

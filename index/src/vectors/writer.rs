@@ -9,15 +9,15 @@ use crate::container::ContainerWriter;
 use crate::error::{Error, Result};
 use crate::simd::f16;
 
-/// What was written.
+/// Summary of a written vector set.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct VectorSetSummary {
-    /// Where.
+    /// The path of the file.
     pub path: PathBuf,
-    /// How many vectors.
+    /// The number of vectors.
     pub rows: u64,
-    /// How wide.
+    /// Their dimension.
     pub dim: usize,
     /// Length of the file in bytes.
     pub file_bytes: u64,
@@ -25,9 +25,9 @@ pub struct VectorSetSummary {
 
 /// Writes a vector set, row by row.
 ///
-/// Rows go to a temporary file beside the destination as they come; the codes are made from there
-/// when all are in, a few megabytes at a time. The file appears under its name in
-/// [`finish`](Self::finish); a writer that is dropped before leaves nothing.
+/// Rows are streamed to a temporary file next to the destination; the derived sections are computed
+/// from it when all rows are written, a few megabytes at a time. [`finish`](Self::finish) publishes the
+/// file; a writer that is dropped before leaves nothing behind.
 #[derive(Debug)]
 pub struct VectorSetWriter {
     writer: ContainerWriter,
@@ -41,11 +41,11 @@ pub struct VectorSetWriter {
 }
 
 impl VectorSetWriter {
-    /// Begins the file that will stand at `path`, for vectors of `dim` numbers.
+    /// Begins a file that will be published at `path`, for vectors of `dim` numbers.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a dim out of range or a centre that does not fit, [`Error::Io`] when
-    /// the folder does not exist or cannot be written.
+    /// [`Error::Argument`] for a dimension out of range or an invalid centre, [`Error::Io`] when the
+    /// folder does not exist or cannot be written.
     pub fn create(path: impl AsRef<Path>, dim: usize, options: VectorOptions) -> Result<Self> {
         if !(1..=MAX_DIM).contains(&dim) {
             return Err(Error::Argument {
@@ -65,7 +65,7 @@ impl VectorSetWriter {
                     Some(at) => format!("{} at place {at} of {}", center[at], center.len()),
                     None => format!("{} numbers", center.len()),
                 },
-                advice: "give the mean of vectors like these, or none",
+                advice: "give the mean of similar vectors, or none",
             });
         }
         let mut writer = ContainerWriter::create(path, KIND)?;
@@ -83,12 +83,12 @@ impl VectorSetWriter {
         })
     }
 
-    /// How many rows were pushed.
+    /// The number of rows pushed.
     pub fn len(&self) -> u64 {
         self.rows
     }
 
-    /// Whether none was.
+    /// Whether no row was pushed.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
@@ -102,8 +102,8 @@ impl VectorSetWriter {
     ///
     /// # Errors
     /// [`Error::NonFinite`] naming row and column; [`Error::Argument`] for a wrong length, one row
-    /// too many or, where halves are written, a number too large for one. The set is then what it
-    /// was before. [`Error::Io`] when the disk refuses.
+    /// too many or, if halves are written, a number too large for half precision. The set is then unchanged.
+    /// [`Error::Io`] when writing fails.
     pub fn push(&mut self, row: &[f32]) -> Result<()> {
         if row.len() != self.dim {
             return Err(Error::length("vector", self.dim, row.len()));
@@ -111,7 +111,7 @@ impl VectorSetWriter {
         self.push_rows(row)
     }
 
-    /// Appends vectors `[n, dim]`, all or (when it fails other than by the disk) none.
+    /// Appends vectors `[n, dim]`: all, or none if it fails for another reason than I/O.
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -147,7 +147,7 @@ impl VectorSetWriter {
                 what: "a vector to be written in half precision",
                 expected: "numbers below 65520 in size".to_owned(),
                 found: format!("{} in row {row}, column {}", rows[at], at % self.dim),
-                advice: "scale the vectors, or write none in half precision",
+                advice: "scale the vectors, or turn half precision off",
             });
         }
         self.writer.write(bytemuck::cast_slice(rows))?;
@@ -162,10 +162,10 @@ impl VectorSetWriter {
         Ok(())
     }
 
-    /// Codes the rows and publishes the file.
+    /// Writes the derived sections and publishes the file.
     ///
     /// # Errors
-    /// [`Error::Io`]; the destination is then what it was before.
+    /// [`Error::Io`]; the destination is then unchanged.
     pub fn finish(mut self) -> Result<VectorSetSummary> {
         self.writer.end()?;
         let rows = self.rows;

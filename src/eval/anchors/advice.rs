@@ -1,4 +1,4 @@
-//! What a diagnosis means, a sentence each.
+//! Advice for each finding of a diagnosis.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use serde::Serialize;
 use super::diagnosis::Diagnosis;
 use crate::eval::text::plural;
 
-/// What was looked at, in a word or two where it is written.
+/// The topic of a finding, as text in one or two words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum AdviceTopic {
-    /// Whether both sides agree on what is near what.
+    /// Whether images and texts agree on which pairs are near each other.
     #[serde(rename = "mutual neighbours")]
     Neighbours,
     /// How alike the sides are over large distances.
     #[serde(rename = "CKA")]
     Cka,
-    /// What the pairs speak of.
+    /// Groups of pairs by content.
     #[serde(rename = "clusters")]
     Clusters,
-    /// Pairs that are near to very many others.
+    /// Pairs that are nearest neighbours of very many others.
     #[serde(rename = "hubness")]
     Hubness,
-    /// What is there several times.
+    /// Duplicate images, captions and pairs.
     #[serde(rename = "duplicates")]
     Duplicates,
     /// How long the captions are.
@@ -43,20 +43,20 @@ impl fmt::Display for AdviceTopic {
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Advice {
-    /// What was looked at.
+    /// The topic.
     pub about: AdviceTopic,
-    /// What was found, in words.
+    /// What was measured, as text.
     pub found: String,
     /// What it means, and what to do about it.
     pub advice: &'static str,
-    /// Whether something should be done.
+    /// Whether the finding is good; if not, something should be done.
     pub good: bool,
 }
 
-/// The sentences for a diagnosis, in the order of its fields.
+/// The findings of a diagnosis with advice, in the order of its fields.
 ///
-/// The limits are round numbers between sets that are known to work (photos with human captions)
-/// and the same pairs shuffled; none of them is a theorem.
+/// The thresholds are round numbers between anchor sets that are known to work (photos with human captions)
+/// and the same pairs shuffled. They are heuristics.
 pub fn advice(found: &Diagnosis) -> Vec<Advice> {
     vec![
         neighbours(found),
@@ -69,7 +69,7 @@ pub fn advice(found: &Diagnosis) -> Vec<Advice> {
     ]
 }
 
-/// Of fewer pairs than this the 10 nearest are too large a part to tell hubs from others.
+/// With fewer pairs than this the 10 nearest are too large a share of them to tell hubs apart.
 const FEW_FOR_HUBS: usize = 100;
 
 fn percent(share: f64) -> f64 {
@@ -92,14 +92,14 @@ fn neighbours(found: &Diagnosis) -> Advice {
             percent(a.chance)
         ),
         advice: if good {
-            "both sides agree on what is near what, which is what the space stands on"
+            "images and texts agree on which pairs are near, which is what the space relies on"
         } else if too_few {
-            "too few pairs to tell: among so few, most are near each other by chance"
+            "too few pairs to tell: most are near each other by chance"
         } else if a.low > a.chance {
-            "both sides agree little: captions that say what is seen, another encoder, or more pairs \
-             would help more than any setting"
+            "images and texts agree little: captions that describe the image, another encoder or more \
+             pairs would help more than any setting"
         } else {
-            "both sides agree no more than chance: are the captions those of the images?"
+            "images and texts agree no more than by chance: do the captions belong to the images?"
         },
         good,
     }
@@ -110,14 +110,14 @@ fn cka(found: &Diagnosis) -> Advice {
     Advice {
         about: AdviceTopic::Cka,
         found: format!(
-            "{:.3} (0 without any relation, 1 with the same; shuffled pairs reach {:.3})",
+            "{:.3} (0: unrelated, 1: identical up to scale; shuffled pairs reach {:.3})",
             found.cka, found.cka_chance
         ),
         advice: if good {
-            "the two encoders see the pairs in a related way over large distances too"
+            "the two encoders agree over large distances as well"
         } else {
-            "the encoders order these pairs differently at large: expect fine distinctions at best, \
-             and try another pair of encoders"
+            "the two encoders disagree over large distances: expect fine distinctions at best, and try \
+             other encoders"
         },
         good,
     }
@@ -143,9 +143,9 @@ fn clusters(found: &Diagnosis) -> Advice {
         about: AdviceTopic::Clusters,
         found: said,
         advice: if good {
-            "no group outweighs the others; labels far from all groups have nothing to stand on"
+            "no group dominates; labels far from every group have no anchors nearby"
         } else {
-            "one group is a large part of the set: add pairs of what else will be asked"
+            "one group dominates the anchor set: add pairs about the other labels that will be used"
         },
         good,
     }
@@ -172,12 +172,12 @@ fn hubs(found: &Diagnosis) -> Advice {
             image.skewness, text.skewness
         ),
         advice: if good && found.sampled < FEW_FOR_HUBS {
-            "of so few pairs the 10 nearest are a large part, so hubs cannot be told from others"
+            "too few pairs to tell hubs apart: the 10 nearest are a large part of them"
         } else if good {
-            "no pair is near to very many more than the others are"
+            "no pair is a nearest neighbour of unusually many others"
         } else {
-            "a few pairs are near to very many others and speak in most answers: centring \
-             weakens them, removing them ends it"
+            "a few pairs are nearest neighbours of very many others and contribute to most answers: \
+             centring weakens them, removing them solves it"
         },
         good,
     }
@@ -190,7 +190,7 @@ fn duplicates(found: &Diagnosis) -> Advice {
     Advice {
         about: AdviceTopic::Duplicates,
         found: format!(
-            "{:.1} % of images have one at a cosine of 0.99 or more ({:.1} to {:.1}); {:.1} % of \
+            "{:.1} % of images have a near-duplicate (cosine 0.99 or more; {:.1} to {:.1}); {:.1} % of \
              pairs share their captions, {:.1} % their image, {:.1} % both",
             percent(d.near_images.value),
             percent(d.near_images.low),
@@ -200,9 +200,9 @@ fn duplicates(found: &Diagnosis) -> Advice {
             share(d.same_pairs)
         ),
         advice: if good {
-            "few enough to do no harm; pairs with the same caption count as a class by its name"
+            "few enough to do no harm; many pairs with one caption act like a class of that name"
         } else {
-            "the same pictures take several of the k places of a row: curation finds them"
+            "duplicate images take several of the k places of a row: curation finds them"
         },
         good,
     }
@@ -215,16 +215,16 @@ fn captions(found: &Diagnosis) -> Advice {
     Advice {
         about: AdviceTopic::CaptionLength,
         found: format!(
-            "{middle} words in the middle, 5 % have {short} or fewer, 5 % {long} or more; {:.1} \
+            "median {middle} words, 5 % have {short} or fewer, 5 % {long} or more; {:.1} \
              captions a pair",
             c.per_pair
         ),
         advice: if good {
-            "sentences of this length are what text encoders are made for"
+            "text encoders are trained on sentences of this length"
         } else if middle < 4 {
-            "captions of a word or two say little of an image: a sentence on what is seen says more"
+            "captions of a word or two say little about an image: write a sentence that describes it"
         } else {
-            "long captions are cut off at the encoder's limit: put what is seen first, or split them"
+            "long captions are cut off at the encoder's limit: describe the image first, or split them"
         },
         good,
     }
@@ -250,9 +250,9 @@ fn languages(found: &Diagnosis) -> Advice {
         about: AdviceTopic::Languages,
         found: shares.join(", "),
         advice: if good {
-            "one language; ask in it, unless the text encoder is multilingual"
+            "one language; write labels in it, unless the text encoder is multilingual"
         } else {
-            "several languages: a text encoder that was made for one of them reads the others poorly"
+            "several languages: a text encoder trained on one of them embeds the others poorly"
         },
         good,
     }

@@ -1,4 +1,4 @@
-//! Which pairs to look at, to drop, to keep: found by their vectors, changing nothing.
+//! Finds pairs to review, to remove or to keep by their vectors. Changes nothing.
 
 use ndarray::{Array2, Axis, concatenate};
 use rayon::prelude::*;
@@ -13,23 +13,23 @@ use crate::space::curate::{coreset, fit, groups};
 use crate::space::diagnose::clusters;
 use asif_index::random::sample;
 
-/// Pairs that a pair's own vector is ranked among.
+/// The number of pairs that a pair's own vector is ranked among.
 const OTHERS: usize = 1000;
-/// Pairs that groups of pairs are found on.
+/// The size of the sample on which groups are found.
 const FITTED: usize = 4000;
-/// Pairs a group that a coreset is chosen from has on average.
+/// The mean number of pairs in the groups that a coreset is chosen from.
 const GROUP: usize = 100;
 
-/// How strictly a set is looked at.
+/// Options of curation.
 #[derive(Debug, Clone, Copy)]
 pub struct CurationOptions {
-    /// The cosine from which two vectors count as the same, on both sides.
+    /// The cosine from which two vectors count as near-duplicates, on both sides.
     pub same: f32,
-    /// Neighbours that say what a pair's other side should be.
+    /// The number of neighbours that predict a pair's other side.
     pub neighbours: usize,
-    /// Groups of texts.
+    /// The number of groups of texts.
     pub clusters: usize,
-    /// Of all draws.
+    /// Seed of all random draws.
     pub seed: u64,
 }
 
@@ -45,10 +45,10 @@ impl Default for CurationOptions {
     }
 }
 
-/// What was found in a set.
+/// The findings of curation in an anchor set.
 #[derive(Debug, Clone, Serialize)]
 pub struct Curation {
-    /// The set's pairs.
+    /// The number of pairs in the anchor set.
     pub pairs: usize,
     /// Pairs that are nearly the same on both sides, the first of each group being the one to keep.
     pub duplicates: Vec<Vec<Named>>,
@@ -62,7 +62,7 @@ pub struct Curation {
 /// A pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Named {
-    /// Its number in the set.
+    /// Its number in the anchor set.
     pub anchor: AnchorId,
     /// Its id.
     pub id: String,
@@ -76,10 +76,10 @@ pub struct Fit {
     /// The pair.
     #[serde(flatten)]
     pub pair: Named,
-    /// The share of other texts that its image's neighbours speak for more than for its own: 0 is the
-    /// best, 0.5 is chance.
+    /// The share of other texts that are nearer than its own to the text predicted by its image's
+    /// neighbours: 0 is the best, 0.5 is chance.
     pub text_rank: f64,
-    /// The same of images, by its text's neighbours.
+    /// The same for images, by its text's neighbours.
     pub image_rank: f64,
 }
 
@@ -93,10 +93,10 @@ impl Fit {
 /// A group of texts, and how well its pairs fit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coverage {
-    /// The pair in its middle.
+    /// The pair nearest to its centre.
     #[serde(flatten)]
     pub medoid: Named,
-    /// Its pairs.
+    /// The number of its pairs.
     pub pairs: usize,
     /// The mean of their ranks.
     pub mean_rank: f64,
@@ -104,11 +104,11 @@ pub struct Coverage {
     pub duplicates: usize,
 }
 
-/// Looks at every pair of a set. Two searches for the neighbours of each on both sides are most of
-/// the time.
+/// Curates an anchor set. Most of the time goes to two searches for the neighbours of each pair on both
+/// sides.
 ///
 /// # Errors
-/// When a record is damaged, the set cannot be searched, or somebody asked to stop.
+/// When a record is damaged, the anchor set cannot be searched, or on cancellation.
 pub fn curate(
     set: &AnchorSet,
     options: CurationOptions,
@@ -159,7 +159,7 @@ fn named(anchor: AnchorId, records: &[Record]) -> Named {
     }
 }
 
-/// Groups of pairs whose images and texts are both the same up to the cosine `same`.
+/// Groups of pairs whose images and texts both have a cosine of at least `same`.
 fn same_pairs(
     set: &AnchorSet,
     images: &[Vec<(AnchorId, f32)>],
@@ -238,7 +238,7 @@ fn coverage(
     Ok(groups.iter().filter_map(of).collect())
 }
 
-/// The group of each pair and the cosine with its middle; groups are found on a sample.
+/// The group of each pair and its cosine with the group's centre; groups are found on a sample.
 fn assigned(
     pairs: usize,
     groups: usize,
@@ -268,31 +268,32 @@ fn members(assigned: &[(u32, f32)]) -> Vec<Vec<AnchorId>> {
     members
 }
 
-/// How a coreset is chosen.
+/// Options of a coreset.
 #[derive(Debug, Clone, Copy)]
 pub struct CoresetOptions {
     /// Pairs to keep.
     pub size: usize,
     /// 1 keeps the shares of groups of pairs, 0 makes them equal.
     pub evenness: f64,
-    /// How much a pair's fit counts against its distance from those chosen: 0 not at all.
+    /// The weight of a pair's fit relative to its distance from those chosen; 0 ignores the fit.
     pub fit: f64,
-    /// Of all draws.
+    /// Seed of all random draws.
     pub seed: u64,
 }
 
-/// The pairs of a set to keep, ascending: some of every group of pairs (image and text vectors side
-/// by side), spread out within it, near-duplicates and ill-fitting ones last.
+/// Selects the pairs of an anchor set to keep, ascending: some of every group of pairs (clustered by their
+/// concatenated image and text vectors), spread out within the group, with near-duplicates and badly fitting
+/// pairs last.
 ///
 /// # Errors
-/// When the set cannot be read.
+/// When the anchor set cannot be read.
 pub fn coreset(
     set: &AnchorSet,
     curation: &Curation,
     options: CoresetOptions,
 ) -> Result<Vec<AnchorId>, AnchorsError> {
     let means = Sides::of(|side| set.sum(side).mean());
-    // Centred, because what all images have in common says nothing about one.
+    // Centred, because the large mean that all images share would hide their differences.
     let vectors = |anchors: &[AnchorId]| {
         let sides = Sides::try_of(|side| {
             let mut vectors = gather::vectors(set, anchors, side)?;

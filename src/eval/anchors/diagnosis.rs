@@ -1,4 +1,4 @@
-//! Will a set work? Measured on its pairs alone, before any label is asked.
+//! Predicts how well an anchor set will work, from its pairs alone and without labels.
 
 use std::collections::HashMap;
 
@@ -17,23 +17,23 @@ use crate::space::diagnose::gram::{neighbours, products};
 use crate::space::diagnose::{clusters, hubs, language};
 use asif_index::random::sample;
 
-/// Neighbours that count as near.
+/// The number of nearest neighbours.
 const NEAR: usize = 10;
-/// Shuffles that show what chance makes of CKA.
+/// The number of shuffles that estimate CKA by chance.
 const SHUFFLES: usize = 10;
-/// The cosine from which two images count as the same picture.
+/// The cosine from which two images count as near-duplicates.
 const SAME: f32 = 0.99;
-/// Hubs that are named.
+/// The number of hubs listed.
 const NAMED: usize = 3;
 
-/// How much is looked at.
+/// Options of a diagnosis.
 #[derive(Debug, Clone, Copy)]
 pub struct DiagnosisOptions {
-    /// Pairs that are compared with each other; 2,000 take about a second.
+    /// The number of pairs that are compared with each other; 2,000 take about a second.
     pub sample: usize,
-    /// Groups of texts.
+    /// The number of groups of texts.
     pub clusters: usize,
-    /// Of all draws.
+    /// Seed of all random draws.
     pub seed: u64,
 }
 
@@ -48,12 +48,12 @@ impl Default for DiagnosisOptions {
     }
 }
 
-/// All that was measured.
+/// All measurements of a diagnosis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Diagnosis {
-    /// The set's pairs.
+    /// The number of pairs in the anchor set.
     pub pairs: usize,
-    /// How many of them were compared with each other.
+    /// The number of pairs that were compared with each other.
     pub sampled: usize,
     /// The share of a pair's 10 nearest images that are among its 10 nearest texts.
     pub mutual_neighbours: Agreement,
@@ -67,9 +67,9 @@ pub struct Diagnosis {
     pub image_hubs: Hubs,
     /// Hubs among the sampled texts.
     pub text_hubs: Hubs,
-    /// What is there more than once.
+    /// Duplicate images, captions and pairs.
     pub duplicates: Duplicates,
-    /// How long captions are.
+    /// The lengths of captions.
     pub captions: Captions,
     /// The share of pairs in each language, largest first; `unsure` where captions are too short.
     pub languages: Vec<(String, f64)>,
@@ -78,60 +78,60 @@ pub struct Diagnosis {
 /// A group of texts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cluster {
-    /// Its pairs.
+    /// The number of its pairs.
     pub pairs: usize,
-    /// The pair nearest to its middle.
+    /// The pair nearest to its centre.
     pub id: String,
     /// That pair's first caption.
     pub caption: String,
 }
 
-/// How unevenly vectors are among the 10 nearest of others.
+/// Hubness: how unevenly vectors occur among the 10 nearest neighbours of others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Hubs {
-    /// The skewness of how often they are: 0 to 1 is even, above 3 a few are near to everything.
+    /// The skewness of the numbers of occurrences: 0 to 1 is even, above 3 a few vectors are near everything.
     pub skewness: f64,
-    /// The worst of them.
+    /// The worst hubs.
     pub top: Vec<Hub>,
 }
 
-/// A vector that is near to many.
+/// A hub: a pair whose vector is among the nearest neighbours of many others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Hub {
     /// The pair.
     pub id: String,
     /// Its first caption.
     pub caption: String,
-    /// Of how many sampled pairs it is among the 10 nearest; 10 is the mean.
+    /// The number of sampled pairs that have it among their 10 nearest; the mean is 10.
     pub times: u32,
 }
 
-/// What is there more than once.
+/// Duplicate images, captions and pairs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Duplicates {
-    /// The share of sampled pairs with another image in the set at a cosine of 0.99 or more.
+    /// The share of sampled pairs with another image in the anchor set at a cosine of 0.99 or more.
     pub near_images: Estimate,
-    /// Pairs whose image vector another pair has to the bit.
+    /// Pairs with exactly the same image vector as another pair.
     pub same_images: usize,
-    /// Pairs whose captions another pair has to the letter.
+    /// Pairs with exactly the same captions as another pair.
     pub same_captions: usize,
-    /// Pairs of which another has both.
+    /// Pairs with exactly the same image vector and captions as another pair.
     pub same_pairs: usize,
 }
 
-/// How long captions are.
+/// The number and length of captions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Captions {
-    /// Captions a pair.
+    /// The mean number of captions a pair.
     pub per_pair: f64,
-    /// Words of a caption that 5, 50 and 95 of 100 do not exceed.
+    /// The 5th, 50th and 95th percentile of words in a caption.
     pub words: [usize; 3],
 }
 
-/// Measures a set.
+/// Diagnoses an anchor set.
 ///
 /// # Errors
-/// When a record is damaged, the set cannot be searched, or somebody asked to stop.
+/// When a record is damaged, the anchor set cannot be searched, or on cancellation.
 pub fn diagnose(
     set: &AnchorSet,
     options: DiagnosisOptions,
@@ -165,7 +165,7 @@ fn caption(record: &Record) -> String {
     record.captions.first().cloned().unwrap_or_default()
 }
 
-/// Groups found in the sample; all pairs are then counted.
+/// Groups of texts: centres are found on the sample, then all pairs are assigned.
 fn groups(
     set: &AnchorSet,
     texts: &Array2<f32>,
@@ -246,7 +246,7 @@ fn duplicates(
     })
 }
 
-/// How many are there more than once, each counted.
+/// The number of values that occur more than once, every occurrence counted.
 fn more_than_once<T: std::hash::Hash + Eq>(all: &[T]) -> usize {
     let mut times: HashMap<&T, usize> = HashMap::new();
     all.iter()

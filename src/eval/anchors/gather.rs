@@ -1,4 +1,4 @@
-//! Vectors and records of anchors, and their nearest in the set.
+//! Vectors and records of anchors, and their nearest neighbours in the anchor set.
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -35,8 +35,8 @@ pub fn records(set: &AnchorSet) -> Result<Vec<Record>, AnchorsError> {
     anchors.into_par_iter().map(|a| set.record(a)).collect()
 }
 
-/// The anchors nearest to each of some anchors, with the exact cosine, nearest first: at most `k`
-/// each, itself left out. Searched as the set was planned, so one in a hundred may be missed.
+/// The anchors nearest to each of some anchors, with the exact cosine, nearest first: at most `k` each,
+/// without the anchor itself. Uses the search planned for the anchor set, which may miss one in a hundred.
 pub fn nearest(
     set: &AnchorSet,
     anchors: &[AnchorId],

@@ -20,18 +20,18 @@ use crate::space::prompts::{Labels, Templates};
 use crate::space::vector::mean_direction;
 use crate::space::{Aggregate, RelativeRow, SpaceParams};
 
-/// Sources that are measured, the largest.
+/// The number of sources that are measured, the largest first.
 const SOURCES: usize = 50;
 
-/// In which space the influence is measured: plain ASIF, whose rows are anchors.
+/// Options of the influence, which is measured in a space of plain relative rows, whose entries are anchors.
 #[derive(Debug, Clone, Copy)]
 pub struct InfluenceOptions {
-    /// How similarities become rows.
+    /// The settings of the rows.
     pub params: SpaceParams,
-    /// What searches the anchors.
+    /// How the anchors are searched.
     pub mode: SearchMode,
-    /// How the prompts of a label become one score; the mean of scores, which has no row, is taken
-    /// for the score of the mean prompt.
+    /// How the prompts of a label become one score. The mean of scores has no row, so the score of the mean
+    /// prompt is used in its place.
     pub aggregate: Aggregate,
 }
 
@@ -40,7 +40,7 @@ pub struct InfluenceOptions {
 pub struct Influence {
     /// The data set.
     pub dataset: String,
-    /// Images that could be used.
+    /// The number of images that could be used.
     pub images: usize,
     /// The share of right answers with all anchors.
     pub accuracy: Estimate,
@@ -48,9 +48,9 @@ pub struct Influence {
     pub margin: f64,
     /// Each source (the 50 largest), the most helpful first.
     pub sources: Vec<SourceInfluence>,
-    /// Each anchor that is in a row at all, the most helpful first.
+    /// Each anchor that occurs in any row, the most helpful first.
     pub anchors: Vec<AnchorInfluence>,
-    /// Images that could not be used; they are left out.
+    /// Images that could not be used; they are excluded.
     #[serde(skip)]
     pub rejected: Vec<Rejected>,
 }
@@ -58,13 +58,13 @@ pub struct Influence {
 /// The influence of a source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SourceInfluence {
-    /// Its name; empty for pairs that name none.
+    /// Its name; empty for pairs without a source.
     pub source: String,
-    /// Its pairs.
+    /// The number of its pairs.
     pub pairs: usize,
     /// The share of right answers without it.
     pub accuracy_without: f64,
-    /// What is lost with it.
+    /// The effect of removing it.
     #[serde(flatten)]
     pub effect: Effect,
 }
@@ -72,24 +72,24 @@ pub struct SourceInfluence {
 /// The influence of an anchor.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AnchorInfluence {
-    /// Its number in the set.
+    /// Its number in the anchor set.
     pub anchor: AnchorId,
     /// Its pair's id.
     pub id: String,
-    /// That pair's source; empty if it names none.
+    /// That pair's source; empty if it has none.
     pub source: String,
     /// Its first caption.
     pub caption: String,
-    /// What is lost with it.
+    /// The effect of removing it.
     #[serde(flatten)]
     pub effect: Effect,
 }
 
-/// Measures the influence of every anchor in one pass, and of every source with its places refilled
-/// (see [`crate::space::influence`] for what is left out).
+/// Measures the influence of every anchor in one pass, and of every source with rows refilled by the next
+/// nearest anchors (see [`crate::space::influence`] for the approximations).
 ///
 /// # Errors
-/// A [`MeasureError`]; an image that cannot be used is none.
+/// A [`MeasureError`]; an image that cannot be used is not an error.
 pub fn influence(
     subject: Subject<'_>,
     dataset: &Dataset,
@@ -166,7 +166,7 @@ pub fn influence(
     })
 }
 
-/// The vectors of each class's prompts, `[prompts, dim]` flat; one a class where prompts are averaged.
+/// The vectors of each class's prompts, `[prompts, dim]` flat; one for each class if prompts are averaged.
 fn prompt_vectors(
     subject: Subject<'_>,
     prompts: &[Vec<String>],
@@ -195,7 +195,7 @@ fn prompt_rows(
     classes.iter().map(rows).collect()
 }
 
-/// The margins of all images without each source, its places in the rows refilled.
+/// The margins of all images without each source, with rows refilled by the next nearest anchors.
 struct WithoutSources<'a> {
     set: &'a AnchorSet,
     options: InfluenceOptions,
@@ -204,7 +204,7 @@ struct WithoutSources<'a> {
 }
 
 impl WithoutSources<'_> {
-    /// `vectors` are the images', `[images, dim]` flat; `[sources][images]`.
+    /// The margins, `[sources][images]`; `vectors` are those of the images, `[images, dim]` flat.
     fn margins(
         &self,
         classes: &[Vec<f32>],
@@ -258,11 +258,11 @@ impl WithoutSources<'_> {
     }
 }
 
-/// The sources of a set, the largest first.
+/// The sources of the pairs of an anchor set, the largest first.
 struct Sources {
-    /// For each anchor, the number of its source; those past the measured ones are only counted.
+    /// For each anchor, the number of its source; numbers past `measured` are not measured.
     number_of: Vec<u32>,
-    /// Name and pairs of those that are measured.
+    /// Name and number of pairs of each measured source.
     measured: Vec<(String, usize)>,
 }
 

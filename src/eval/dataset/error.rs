@@ -1,4 +1,4 @@
-//! What can be wrong with a data set.
+//! Errors of reading a data set.
 
 use std::path::PathBuf;
 
@@ -15,25 +15,25 @@ pub enum DatasetError {
         /// The path given.
         path: PathBuf,
     },
-    /// There is no file of class names.
+    /// The file of class names does not exist.
     #[error("{}: there is no such file; give a file with `folder: name` on each line", .path.display())]
     NoClassFile {
         /// The path given.
         path: PathBuf,
     },
-    /// A folder was given for the file of class names.
+    /// The file of class names is a folder.
     #[error("{}: expected a file of class names, found a folder; give a file with `folder: name` on each line", .path.display())]
     ClassFileIsFolder {
         /// The path given.
         path: PathBuf,
     },
-    /// A file was given.
+    /// The path is a file.
     #[error("{}: expected a folder of images, found a file; name the folder", .path.display())]
     NotAFolder {
         /// The path given.
         path: PathBuf,
     },
-    /// `meta.json` is not what it must be.
+    /// `meta.json` is invalid.
     #[error("{}: {message}; correct the file or remove it", .path.display())]
     Meta {
         /// The file.
@@ -41,8 +41,7 @@ pub enum DatasetError {
         /// What is wrong.
         message: String,
     },
-    /// Something else lies where a file of the data set was meant: a pointer to it, or what a server
-    /// answered.
+    /// Instead of a file of the data set there is a placeholder, such as a Git LFS pointer or an error page.
     #[error("{}: {said}", .path.display())]
     StandIn {
         /// The file.
@@ -58,7 +57,7 @@ pub enum DatasetError {
         /// What is wrong and what to do.
         message: String,
     },
-    /// There is nothing to classify.
+    /// There are no images to classify.
     #[error(
         "{}: no labelled images found; expected a folder for each class with images in it, or a \
          labels.jsonl{}", .path.display(), beginning(left_out)
@@ -66,10 +65,10 @@ pub enum DatasetError {
     NoImages {
         /// The data set.
         path: PathBuf,
-        /// What lies there, as in [`Dataset::left_out`](super::Dataset::left_out).
+        /// What was found, as in [`Dataset::left_out`](super::Dataset::left_out).
         left_out: Vec<String>,
     },
-    /// There is nothing to choose between.
+    /// There is only one class.
     #[error(
         "{}: {class:?} is the only class, so every answer would be right; give a data set with two \
          classes or more, or name the others under `classes` in its meta.json", .path.display()
@@ -80,9 +79,9 @@ pub enum DatasetError {
         /// Its class.
         class: String,
     },
-    /// The folders are not classes.
+    /// The folders are splits, not classes.
     #[error(
-        "{}: the folders {} seem to be the parts of a divided data set, each with all classes; give \
+        "{}: the folders {} seem to be the splits of a data set, each with all classes; give \
          one of them", .path.display(), splits.join(", ")
     )]
     Splits {
@@ -91,10 +90,10 @@ pub enum DatasetError {
         /// Its folders.
         splits: Vec<String>,
     },
-    /// Two classes are called the same.
+    /// Two classes have the same name.
     #[error(
         "the classes {first:?} and {second:?} are both named {name:?}, so their prompts are the \
-         same; name them apart with a file of class names"
+         same; give them distinct names in a file of class names"
     )]
     SameName {
         /// The name.
@@ -121,13 +120,13 @@ pub enum DatasetError {
     /// The list of a retrieval data set cannot be read.
     #[error(transparent)]
     Pairs(#[from] PairsError),
-    /// No row of that list can be used; the first.
+    /// No row of that list can be used; holds the first error.
     #[error(transparent)]
     Pair(#[from] RowError),
-    /// The system refuses to read something.
+    /// A file or folder cannot be read.
     #[error("{source}{}", pairs::reading_advice(source))]
     Read {
-        /// What the system says, with the path.
+        /// The system's error, with the path.
         #[from]
         source: std::io::Error,
     },

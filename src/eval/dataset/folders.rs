@@ -1,4 +1,4 @@
-//! Images filed in one folder a class, and what lies beside them.
+//! Images in one folder for each class, and other files that are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use walkdir::WalkDir;
 use super::error::DatasetError;
 use crate::pairs::{ending_of, is_image, named_ending};
 
-/// Names of folders that divide a data set in parts, each with all classes.
+/// Names of folders that are splits of a data set, each with all classes.
 const SPLITS: [&str; 7] = [
     "train",
     "training",
@@ -18,7 +18,7 @@ const SPLITS: [&str; 7] = [
     "valid",
     "validation",
 ];
-/// Files of a data set that are no images.
+/// Files of a data set that are not images.
 const KNOWN: [&str; 3] = ["meta.json", "labels.jsonl", "pairs.jsonl"];
 
 /// The images below each folder, and what was left out.
@@ -29,7 +29,7 @@ pub(super) struct Filed {
     pub(super) left_out: Vec<String>,
 }
 
-/// Files left out, counted by their ending.
+/// Files left out, counted by extension.
 type Endings = BTreeMap<String, u64>;
 
 /// The images below each folder, with that folder.
@@ -40,7 +40,7 @@ pub(super) fn filed(folder: &Path) -> Result<Filed, DatasetError> {
     let mut labelled = Vec::new();
     let mut classes = BTreeSet::new();
     let mut with_images = BTreeSet::new();
-    // Of each class, and of the data set's own folder under "".
+    // By class; the data set's top folder is under "".
     let mut endings: BTreeMap<String, Endings> = BTreeMap::new();
     let mut entries = WalkDir::new(folder)
         .min_depth(1)
@@ -71,7 +71,7 @@ pub(super) fn filed(folder: &Path) -> Result<Filed, DatasetError> {
         } else if entry.depth() == 1 && KNOWN.iter().any(|known| entry.file_name() == *known) {
             continue;
         } else if !entry.file_type().is_file() {
-            // Opening a pipe waits for a writer.
+            // Not opened: opening a pipe would block until there is a writer.
             "pipe, socket or device".to_owned()
         } else if entry.depth() > 1 && is_image(path) {
             with_images.insert(class.clone());
@@ -109,7 +109,7 @@ pub(super) fn filed(folder: &Path) -> Result<Filed, DatasetError> {
     }
     for (class, endings) in &endings {
         let place = match class.as_str() {
-            "" => "beside the folders of classes".to_owned(),
+            "" => "beside the class folders".to_owned(),
             class => format!("of class {class:?}"),
         };
         left_out.push(format!("left out {place}: {}", counted(endings)));

@@ -8,7 +8,7 @@ use super::meta::Meta;
 use crate::pairs::{self, RowError};
 use crate::stand_in;
 
-/// How many rows that are left out are named.
+/// How many of the rows that are left out are listed.
 const NAMED: usize = 10;
 
 /// Rows that are left out: how many, and the first few.
@@ -35,7 +35,8 @@ impl LeftRows {
         }
     }
 
-    /// A sentence each: the number with the first row, the next few, and that there are more.
+    /// One sentence each: the number of rows with the first one, the next few, and the number of
+    /// further rows.
     pub(super) fn sentences(self, list: &str, used: usize) -> Vec<String> {
         let Self { number, named } = self;
         let all = number + used as u64;
@@ -79,7 +80,7 @@ pub(super) fn listed(
                     image.display()
                 ));
             }
-            // By its file, which may be written in several ways.
+            // By canonical path: the same file may be written in several ways.
             let file = fs_err::canonicalize(&image).unwrap_or_else(|_| image.clone());
             match rows_of.insert(file, row) {
                 Some(first) => Err(format!(

@@ -45,14 +45,14 @@ impl Meta {
             });
         }
         let parsed: Result<Value, _> = serde_json::from_slice(bytes);
-        // A list would be read as the values of the fields in their order.
+        // serde would accept a list as the values of the fields in their order.
         if let Ok(other) = &parsed
             && !other.is_object()
         {
             let found = pairs::type_name(other);
             return Err(fault(format!("expected an object, found {found}")));
         }
-        // From the text once more, so that the message has the place.
+        // Parsed from the text again, so that the message has line and column.
         serde_json::from_slice(bytes).map_err(|error| fault(pairs::json_message(&error)))
     }
 }

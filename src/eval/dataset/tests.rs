@@ -129,7 +129,7 @@ fn what_is_left_out_of_class_folders_is_counted_by_ending() {
             "class \"empty\" is left out of the labels: it has no image that can be read, it is empty",
             "class \"scans\" is left out of the labels: it has no image that can be read, it holds only \
              2 files (ending .tif 2)",
-            "left out beside the folders of classes: 1 file (ending .jpg 1)",
+            "left out beside the class folders: 1 file (ending .jpg 1)",
             "left out of class \"cat\": 3 files (ending .heic 1, ending .tif 1, hidden 1)",
         ]
     );
@@ -250,7 +250,7 @@ fn names_of_classes_that_are_no_names_are_refused_or_told_of() {
     }
     // The advice followed.
     let meant = r#"{"classes": {"a": "0: cat", "b": "1: dog"}}"#;
-    assert!(notes(["a", "b"], meant, None)[0].contains("as they are"));
+    assert!(notes(["a", "b"], meant, None)[0].contains("as written"));
     let names = r#"{"classes": {"a": "12 Monkeys", "b": "21 Grams"}}"#;
     assert_eq!(notes(["a", "b"], names, None), [""; 0]);
     let named = notes(["0", "1"], "{}", Some("0: cat\n1: dog\n"));

@@ -9,7 +9,7 @@ use super::thumb::Thumb;
 /// Writes the card; `number` makes its heading's id unique on the page.
 pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Result {
     let picture = picture(card.thumbnail.as_ref(), &card.name);
-    // The names of the columns are for the eye; to a screen reader each row says them itself.
+    // The column headings are hidden from screen readers, because each row repeats them.
     write!(
         page,
         r#"<article aria-labelledby="image-{number}">
@@ -98,7 +98,7 @@ fn write_anchors(
     let sum = anchors.iter().map(|anchor| anchor.contribution_share).sum();
     writeln!(
         page,
-        "<h3>{heading}</h3>\n<p>together {sum} of what all pairs add and take away</p>\n<ol role=\"list\">",
+        "<h3>{heading}</h3>\n<p>together {sum} of all contributions in absolute terms</p>\n<ol role=\"list\">",
         sum = percent(sum),
     )?;
     anchors
@@ -107,7 +107,7 @@ fn write_anchors(
     writeln!(page, "</ol>")
 }
 
-/// The lines of a sum; each bar is as wide as its part of the largest.
+/// The summands of a score; the widths of the bars are relative to the largest.
 fn write_sum(page: &mut String, lines: &[(String, f64)]) -> Result {
     let finite = lines.iter().map(|line| line.1.abs());
     let largest = finite.fold(f64::MIN_POSITIVE, f64::max);
@@ -125,7 +125,7 @@ fn write_sum(page: &mut String, lines: &[(String, f64)]) -> Result {
     writeln!(page, "</dl>")
 }
 
-/// A picture, or what stands in its place.
+/// A thumbnail, or its placeholder.
 fn picture(thumbnail: Option<&Thumb>, name: &str) -> String {
     match thumbnail {
         Some(thumbnail) => thumbnail.tag(name),
@@ -133,7 +133,7 @@ fn picture(thumbnail: Option<&Thumb>, name: &str) -> String {
     }
 }
 
-/// The strongest anchor's line is as wide as its picture, the others are in proportion.
+/// The bar of the strongest anchor is as wide as its image, and the others are in proportion.
 fn write_anchor(page: &mut String, anchor: &AnchorCard, strongest: f64) -> Result {
     let share = anchor.contribution_share;
     let name = format!("anchor {}", anchor.id);
@@ -192,7 +192,7 @@ fn write_captions(page: &mut String, captions: &[String]) -> Result {
     writeln!(page, "</ul></details>")
 }
 
-/// A part of a whole as a CSS width; what is not a number has none.
+/// A share as a CSS width; 0 for NaN.
 fn width(part: f64) -> String {
     let part = if part.is_nan() {
         0.0

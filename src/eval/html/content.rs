@@ -1,26 +1,26 @@
-//! What a page shows.
+//! The contents of a page.
 
 use super::thumb::Thumb;
 
-/// One image and what was made of it.
+/// One image with its predictions and their explanation.
 #[derive(Debug, Clone)]
 pub struct ImageCard {
-    /// What the image is called, such as its file name.
+    /// The name of the image, such as its file name.
     pub name: String,
-    /// The image, small; none when it can no longer be read.
+    /// The thumbnail; `None` if the image can no longer be read.
     pub thumbnail: Option<Thumb>,
     /// The labels, the highest first.
     pub predictions: Vec<Bar>,
-    /// What the labels would be without some pairs.
+    /// The counterfactual predictions without some pairs.
     pub without: Option<Without>,
-    /// Which anchors made the score of one of the labels.
+    /// The anchors behind the score of one of the labels.
     pub why: Option<Why>,
 }
 
-/// What the labels would be without some pairs.
+/// Counterfactual predictions: the labels without some pairs.
 #[derive(Debug, Clone)]
 pub struct Without {
-    /// Which pairs are left out.
+    /// Which pairs are excluded.
     pub what: String,
     /// The labels, the highest first.
     pub predictions: Vec<Bar>,
@@ -31,11 +31,11 @@ pub struct Without {
 pub struct Why {
     /// The label.
     pub label: String,
-    /// Anchors that speak for it, the strongest first.
+    /// Anchors with positive contributions, the strongest first.
     pub anchors: Vec<AnchorCard>,
-    /// Anchors that speak against it, the strongest first; may be empty.
+    /// Anchors with negative contributions, the strongest first; may be empty.
     pub against: Vec<AnchorCard>,
-    /// The lines of the sum that is the score, the score last; empty where it is not to be shown.
+    /// The summands of the score, then the score; empty if the sum is not shown.
     pub sum: Vec<(String, f64)>,
 }
 
@@ -50,24 +50,23 @@ pub struct Bar {
     pub similarity: f32,
 }
 
-/// One anchor pair and its part in a label's similarity.
+/// One anchor pair and its contribution to a label's similarity.
 #[derive(Debug, Clone)]
 pub struct AnchorCard {
     /// The pair's id.
     pub id: String,
     /// Its texts.
     pub captions: Vec<String>,
-    /// Its image, small, where it could be read.
+    /// Its thumbnail, if the image could be read.
     pub thumbnail: Option<Thumb>,
-    /// Its part of what all anchors add and take away, in absolute terms: 0.25 is a quarter for the
-    /// label, -0.25 against it.
+    /// Its contribution as a share of the sum of all absolute contributions; negative against the label.
     pub contribution_share: f64,
-    /// Its part in the label's own unit.
+    /// Its contribution in the unit of the label's similarity.
     pub amount: f64,
     /// The cosine of both images, and of prompt and text.
     pub similarities: [f64; 2],
-    /// Where the pair comes from.
+    /// The source of the pair.
     pub source: Option<String>,
-    /// Under which terms.
+    /// The licence of the pair.
     pub licence: Option<String>,
 }

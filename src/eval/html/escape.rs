@@ -1,15 +1,15 @@
-//! The one way of text into the page.
+//! Escapes text for the page. All text from outside goes through it.
 
 use std::fmt::{self, Display, Write as _};
 
 use crate::printable::{escape, is_obeyed};
 
-/// Text from outside, written so that it is only text: inside an element, and inside an attribute
-/// in double quotes. Not for style sheets, addresses or unquoted attributes.
+/// Text from outside, escaped for use inside an element or inside an attribute in double quotes. Not for
+/// style sheets, URLs or unquoted attributes.
 ///
-/// Line breaks and tabs become blanks; other control characters, which HTML does not allow, and
-/// characters that force a direction of writing, which would turn round what stands behind them, are
-/// shown as [`printable`](crate::printable) shows them.
+/// Line breaks and tabs become spaces. Other control characters, which HTML does not allow, and characters
+/// that override the direction of writing, which would reorder the text after them, are shown as by
+/// [`printable`](crate::printable).
 pub(in crate::eval) struct Text<'a>(pub(in crate::eval) &'a str);
 
 impl Display for Text<'_> {

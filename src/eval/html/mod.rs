@@ -1,12 +1,13 @@
-//! A page that shows what was predicted and which anchors carry it.
+//! A page that shows predictions and the anchors behind them.
 //!
 //! | file | role |
 //! |---|---|
-//! | `mod.rs` | what a page shows, and [`contact_sheet`] |
+//! | `mod.rs` | [`contact_sheet`] |
+//! | `content.rs` | the contents of a page |
 //! | `card.rs` | one image: its labels as bars, its anchors as pictures |
-//! | `thumb.rs` | [`Thumb`]: a small picture, ready to be written into a page |
-//! | `escape.rs` | the one way of text into the page |
-//! | `style.css` | how it looks, light and dark, on paper and on a small screen |
+//! | `thumb.rs` | [`Thumb`]: a thumbnail, embedded in the page |
+//! | `escape.rs` | escapes text for the page |
+//! | `style.css` | the style: light and dark, for print and for small screens |
 //!
 //! The page is one file without scripts: it can be mailed, opened from disk and printed. It asks
 //! the browser to load nothing from elsewhere, and all text in it, captions above all, is escaped.
@@ -22,7 +23,7 @@ pub use self::content::{AnchorCard, Bar, ImageCard, Why, Without};
 use self::escape::Text;
 pub use self::thumb::{Thumb, ThumbError, thumbnail};
 
-/// How each page begins, up to its title.
+/// The beginning of every page, up to its title.
 const HEAD_BEGIN: &str = r#"<!doctype html>
 <html lang="en">
 <head>
@@ -32,7 +33,7 @@ const HEAD_BEGIN: &str = r#"<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 "#;
 
-/// Whether a file that begins so is a page of this title.
+/// Whether a file with this beginning is a page with this title.
 pub fn is_sheet(head: &[u8], title: &str) -> bool {
     let begin = format!("{HEAD_BEGIN}<title>{}</title>\n<style>\n", Text(title));
     head.starts_with(begin.as_bytes())
@@ -86,9 +87,9 @@ fn write_page(
         page,
         r#"</main>
 <footer>
-<p>Percentages are a softmax over the labels that were given; they say nothing of labels that were
-not. The similarity is the sum of what each anchor pair adds or takes away, and of the calibration
-where the space has one, so the amounts below an image are exact parts of it.</p>
+<p>Percentages are a softmax over the labels that were given; they say nothing about other
+labels. The similarity is the sum of the contributions of all anchor pairs, and of the calibration
+if the space has one, so the amounts below an image are exact parts of it.</p>
 </footer>
 </body>
 </html>"#

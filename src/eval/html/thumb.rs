@@ -1,4 +1,4 @@
-//! A small picture, ready to be written into a page.
+//! Thumbnails, embedded in a page.
 
 use std::io::Cursor;
 
@@ -9,7 +9,7 @@ use image::{DynamicImage, ImageFormat};
 
 use super::escape::Text;
 
-/// A small picture in a format that browsers show.
+/// A thumbnail in a format that browsers show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thumb {
     /// `image/jpeg` or `image/png`.
@@ -19,26 +19,26 @@ pub struct Thumb {
     height: u32,
 }
 
-/// A thumbnail could not be made.
+/// A thumbnail could not be encoded.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make a thumbnail of at most {max_side} pixels: {source}; try another size")]
 pub struct ThumbError {
     /// The size asked for.
     pub max_side: u32,
-    /// What the image library says.
+    /// The error of the image library.
     pub source: image::ImageError,
 }
 
-/// JPEG quality: grain is not seen at this size, and a page of 100 images stays near 1 MB.
+/// JPEG quality: artefacts are invisible at this size, and a page of 100 images stays near 1 MB.
 const QUALITY: u8 = 82;
 
-/// Makes a picture whose longer side has at most `max_side` pixels (at least 1); a smaller one
-/// keeps its size. Pictures with transparency become PNG, all others JPEG.
+/// Makes a thumbnail whose longer side has at most `max_side` pixels (at least 1); smaller images keep their
+/// size. Images with transparency become PNG, all others JPEG.
 ///
-/// `image` must be upright: EXIF rotation is the decoder's affair.
+/// `image` must be upright: the decoder applies the EXIF rotation.
 ///
 /// # Errors
-/// [`ThumbError`] if the picture cannot be encoded.
+/// [`ThumbError`] if the thumbnail cannot be encoded.
 pub fn thumbnail(image: &DynamicImage, max_side: u32) -> Result<Thumb, ThumbError> {
     let max_side = max_side.max(1);
     let large = image.width().max(image.height()) > max_side;
@@ -80,8 +80,8 @@ impl Thumb {
         (self.width, self.height)
     }
 
-    /// The picture as an element, with what to say to those who do not see it. A PNG is a cut-out:
-    /// the style sheet shows it whole and on a light ground.
+    /// The thumbnail as an element with its alternative text. A PNG has transparency: the style sheet
+    /// shows it whole and on a light background.
     pub(super) fn tag(&self, alt: &str) -> String {
         let class = if self.mime == "image/png" {
             " class=\"cutout\""

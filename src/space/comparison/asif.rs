@@ -50,7 +50,7 @@ impl Comparison for SpaceParams {
     }
 
     fn frame_key(&self) -> FrameKey {
-        // The one kind whose rows need not be centred.
+        // Centring changes the frame here; every other kind of row is always centred.
         let words = if self.center {
             "centred"
         } else {

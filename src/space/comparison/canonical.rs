@@ -1,4 +1,5 @@
-//! The cosine of canonical coordinates: the directions of both sides that vary together the most.
+//! Canonical correlation analysis: the cosine of canonical coordinates, the directions in which both sides
+//! are most correlated.
 
 use rayon::prelude::*;
 
@@ -48,7 +49,7 @@ impl Comparison for CanonicalParams {
         Ok(FittedPart::Mapped(fitter.canonical(*self)?))
     }
 
-    /// Splits into all anchors through the covariance, of which the coordinates are made: see
+    /// Splits into all anchors through the covariance that the coordinates are computed from: see
     /// [`linear::canonical`](crate::space::linear::canonical).
     fn split<A: Anchors>(
         &self,
@@ -81,8 +82,8 @@ impl Comparison for CanonicalParams {
     }
 }
 
-/// `<vector - center, direction>`, the vector rounded as the moments have it, so that the sum over the
-/// anchors is the score.
+/// `<vector - center, direction>`. The vector is rounded as in the moments, so that the sum over the
+/// anchors equals the score.
 fn centred_product(vector: &[f32], map: &LinearMap, direction: &[f32]) -> f64 {
     let terms = vector.iter().zip(map.center()).zip(direction);
     terms

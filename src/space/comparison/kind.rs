@@ -1,4 +1,4 @@
-//! What every way of comparing an image with a text does.
+//! The trait of a space part: one way of comparing an image with a text.
 
 use crate::space::Code;
 use crate::space::anchors::Anchors;
@@ -8,35 +8,36 @@ use crate::space::params::SpaceParams;
 use crate::space::recipe::error::RecipeError;
 use crate::space::relative::shared;
 
-/// A way of comparing an image with a text: how it is named and checked, fitted, and explained.
+/// The settings of a space part, that is, of one way of comparing an image with a text: how it is named,
+/// validated, fitted to anchors, and explained.
 pub trait Comparison: Copy {
-    /// The names of its settings on a command line, each with what it is and the settings.
+    /// The named settings of this kind: name, description and settings.
     fn named() -> Vec<(&'static str, &'static str, Self)>;
 
-    /// The name of these settings' kind, one of [`named`](Self::named).
+    /// The name of the kind, one of [`named`](Self::named).
     fn name(&self) -> &'static str;
 
-    /// The settings in words, such as `k 200, p 4`; none where there is nothing to set.
+    /// The settings as text, such as `k 200, p 4`; empty for a kind without settings.
     fn settings(&self) -> Vec<String>;
 
-    /// Checks that the numbers make sense.
+    /// Validates the numbers.
     ///
     /// # Errors
     /// A [`RecipeError`] that names the setting.
     fn validate(&self) -> Result<(), RecipeError>;
 
-    /// How similarities become rows, if it compares rows.
+    /// The settings of its relative rows, if it compares rows.
     fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
         None
     }
 
-    /// The canonical coordinates that it stands on, if any.
+    /// The settings of its canonical coordinates, if it uses any.
     fn canonical_mut(&mut self) -> Option<&mut CanonicalParams> {
         None
     }
 
-    /// What decides the coordinates in which anchors are searched, its rows left aside: what has the
-    /// same key shares them.
+    /// The key of the coordinates in which anchors are searched, which does not depend on the settings of
+    /// the rows. Parts with the same key share their frames.
     fn frame_key(&self) -> FrameKey {
         let mut of = *self;
         if let Some(rows) = of.rows_mut() {
@@ -45,16 +46,16 @@ pub trait Comparison: Copy {
         FrameKey::new(of.name(), &of.settings())
     }
 
-    /// Fits it to anchors.
+    /// Fits the part to anchors.
     ///
     /// # Errors
-    /// When the pairs are too few for it, or a file is damaged.
+    /// When there are too few pairs, or a file is damaged.
     fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error>;
 
-    /// Splits the product of two codes into what each anchor gave.
+    /// Splits the product of two codes into the contribution of each anchor.
     ///
-    /// Rows split into the anchors that both share. Coordinates do not split, unless a way of
-    /// comparing knows better.
+    /// Rows split into the anchors that both share. Coordinates do not split unless an implementation
+    /// overrides this.
     ///
     /// # Errors
     /// When a stored vector cannot be read.
@@ -65,7 +66,7 @@ pub trait Comparison: Copy {
         image: &Code,
         text: &Code,
     ) -> Result<ScoreSplit, A::Error> {
-        // What a fitted part says does not matter here.
+        // Implementations that override this need them; rows split without them.
         let _ = (fitted, anchors);
         Ok(match (image.row(), text.row()) {
             (Some(x), Some(y)) => {
@@ -80,8 +81,8 @@ pub trait Comparison: Copy {
 /// The product of two codes, split.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ScoreSplit {
-    /// What each anchor gave, which adds up to the product.
+    /// The contribution of each anchor; they add up to the product.
     ByAnchor(Vec<(u32, f64)>),
-    /// It does not split.
+    /// The whole product, which does not split into anchors.
     Whole(f64),
 }

@@ -1,4 +1,5 @@
-//! The ways of comparing an image with a text, one file each.
+//! The parts that a space is made of, one file for each kind. A part is one way of comparing an image with
+//! a text.
 //!
 //! | kind | what it compares |
 //! |---|---|
@@ -8,7 +9,8 @@
 //! | `canonical` | canonical coordinates, directly (CCA) |
 //! | `ridge`, `procrustes` | the text's vector and the image's, mapped into the text encoder's space |
 //!
-//! What each does is in `kind`. Another one is a file with a [`Comparison`] and a row in the table of [`Part`].
+//! What each does is in `kind`. To add a kind, add a file with a [`Comparison`] and a row to the table of
+//! [`Part`].
 
 mod asif;
 mod asif_canonical;
@@ -35,11 +37,11 @@ use super::linear::CanonicalParams;
 use super::params::SpaceParams;
 use super::recipe::error::RecipeError;
 
-/// The table of the ways of comparing: for each the variant of [`Part`], its settings, and what
-/// manifests call it.
+/// The table of the kinds of parts: for each the variant of [`Part`], its settings, and its name in
+/// manifests.
 macro_rules! parts {
     ($($variant:ident($settings:ty) = $kind:literal, $what:literal;)*) => {
-        /// A way of comparing an image with a text, with its settings.
+        /// A part of a space: one way of comparing an image with a text, with its settings.
         #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind")]
         pub enum Part {
@@ -53,7 +55,7 @@ macro_rules! parts {
         })*
 
         impl Part {
-            /// All names with what each is and the part that it stands for.
+            /// All names, each with its description and its part.
             pub(super) fn named() -> Vec<(&'static str, &'static str, Self)> {
                 let mut all = Vec::new();
                 $(all.extend(<$settings>::named().into_iter().map(|(name, what, settings)| {
@@ -67,12 +69,12 @@ macro_rules! parts {
                 match self { $(Self::$variant(settings) => settings.name(),)* }
             }
 
-            /// The settings in words.
+            /// The settings as text.
             fn settings(&self) -> Vec<String> {
                 match self { $(Self::$variant(settings) => settings.settings(),)* }
             }
 
-            /// Checks that the numbers make sense.
+            /// Validates the numbers.
             ///
             /// # Errors
             /// A [`RecipeError`] that names the setting.
@@ -80,23 +82,23 @@ macro_rules! parts {
                 match self { $(Self::$variant(settings) => Comparison::validate(settings),)* }
             }
 
-            /// How similarities become rows, to change it; none where the part compares no rows.
+            /// The settings of the part's relative rows, to change them; `None` if it compares no rows.
             pub fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
                 match self { $(Self::$variant(settings) => settings.rows_mut(),)* }
             }
 
-            /// The canonical coordinates that it stands on, to change them, if any.
+            /// The settings of the part's canonical coordinates, to change them, if it uses any.
             pub fn canonical_mut(&mut self) -> Option<&mut CanonicalParams> {
                 match self { $(Self::$variant(settings) => settings.canonical_mut(),)* }
             }
 
-            /// What decides the coordinates in which anchors are searched; see
+            /// The key of the coordinates in which anchors are searched; see
             /// [`Comparison::frame_key`].
             pub(super) fn frame_key(&self) -> FrameKey {
                 match self { $(Self::$variant(settings) => settings.frame_key(),)* }
             }
 
-            /// Fits it to anchors.
+            /// Fits the part to anchors.
             pub(super) fn fit<A: Anchors>(
                 &self,
                 fitter: &mut Fitter<A>,
@@ -130,17 +132,17 @@ parts! {
 }
 
 impl Part {
-    /// How similarities become rows, if the part compares rows.
+    /// The settings of the part's relative rows, if it compares rows.
     pub fn rows(mut self) -> Option<SpaceParams> {
         self.rows_mut().copied()
     }
 
-    /// The canonical coordinates that it stands on, if any.
+    /// The settings of the part's canonical coordinates, if it uses any.
     pub fn canonical(mut self) -> Option<CanonicalParams> {
         self.canonical_mut().copied()
     }
 
-    /// The settings of plain relative rows, if it is that.
+    /// The settings of plain relative rows, if the part is of that kind.
     pub fn plain(&self) -> Option<&SpaceParams> {
         if let Self::Asif(rows) = self {
             Some(rows)

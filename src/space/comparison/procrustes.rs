@@ -1,4 +1,5 @@
-//! The cosine between the text and the image mapped by the best rotation (Schönemann 1966).
+//! Orthogonal Procrustes: the cosine between the text and the image mapped by the best rotation
+//! (Schönemann 1966).
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use crate::space::fitted::{FittedPart, Fitter};
 use crate::space::linear;
 use crate::space::recipe::error::RecipeError;
 
-/// The best rotation from images to texts; there is nothing to set.
+/// Orthogonal Procrustes from images to texts, which has no settings.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Procrustes {}
 

@@ -11,7 +11,7 @@ use crate::space::recipe::error::{RecipeError, positive};
 /// The settings of ridge regression from images to texts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Ridge {
-    /// How much of the mean variance is added to every direction before.
+    /// The ridge: this times the mean variance is added to the variance of every direction.
     pub shrinkage: f64,
 }
 

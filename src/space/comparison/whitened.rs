@@ -1,4 +1,4 @@
-//! Relative rows over vectors whose covariance was made the identity, each side by itself.
+//! Relative rows over whitened vectors: the covariance of each side is made the identity.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::space::{SpaceParams, linear};
 /// The settings of relative rows over whitened vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Whitened {
-    /// How much of the mean variance is added to every direction before.
+    /// This times the mean variance is added to the variance of every direction before whitening.
     pub shrinkage: f64,
     /// The rows; they are always centred.
     pub rows: SpaceParams,

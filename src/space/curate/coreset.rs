@@ -1,17 +1,17 @@
-//! Fewer pairs that still cover what all of them speak of.
+//! Coreset selection: fewer pairs that still cover the contents of all of them.
 
 use ndarray::ArrayView2;
 
-/// How many members each group gives to a choice of `want` of all: as many as its size to the power
-/// `evenness` demands, never more than it has; `[groups]`, their sum is `want`, or all where `want`
-/// is more.
+/// How many members each group contributes to a selection of `want`, `[groups]`: in proportion to its size
+/// to the power `evenness`, and never more than it has. They sum to `want`, or to the number of all
+/// members if that is less.
 ///
 /// An `evenness` of 1 keeps the groups' shares, 0 makes them equal. Rounding goes to the largest
 /// remainders, ties to the first group.
 pub fn quotas(sizes: &[usize], want: usize, evenness: f64) -> Vec<usize> {
     let mut given = vec![0; sizes.len()];
     let mut left = want.min(sizes.iter().sum());
-    // What a full group cannot take goes to the others in the same proportion.
+    // A group that is used up leaves the rest of its quota to the others, in the same proportion.
     while left > 0 {
         let open: Vec<usize> = (0..sizes.len()).filter(|&g| given[g] < sizes[g]).collect();
         let weight = |g: usize| (sizes[g] as f64).powf(evenness);

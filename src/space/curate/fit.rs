@@ -1,19 +1,19 @@
 //! Does a pair's text fit its image?
 //!
-//! The neighbours of its image have texts; a text that fits lies near to those, nearer than the texts
-//! of other pairs do. The same the other way round.
+//! A text that fits is nearer to the texts of its image's neighbours than the texts of other pairs are.
+//! Likewise with image and text swapped.
 
 use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::space::diagnose::gram::products;
 
-/// The power that a neighbour's cosine is raised to before it weighs its vector.
+/// The power of a neighbour's cosine that weights its vector.
 const POWER: i32 = 4;
 
-/// What the neighbours of a pair on one side let one expect on the other: the mean of their vectors
-/// there, each weighted with the fourth power of its cosine here, less `mean`, normalised: `[dim]`.
+/// The vector that a pair's neighbours on one side predict for the other side, `[dim]`: the mean of their
+/// vectors there, each weighted by the fourth power of its cosine here, minus `mean`, normalised.
 ///
-/// `neighbours` are cosines with vectors `[dim]`. Zero where there are none.
+/// `neighbours` are cosines with vectors `[dim]`. Zero if there are none.
 pub fn expected<'a>(
     neighbours: impl IntoIterator<Item = (f32, &'a [f32])>,
     mean: &[f32],
@@ -38,9 +38,8 @@ pub fn expected<'a>(
     sum.into_iter().map(|v| (v * inverse) as f32).collect()
 }
 
-/// The share of `others` `[m, dim]` that lie nearer to what was `expected` `[n, dim]` than the pair's
-/// `own` vector `[n, dim]` does; of those that lie just as near, half: `[n]`, 0 is the best, 0.5 is
-/// chance.
+/// The share of `others` `[m, dim]` that are nearer to the `expected` vector `[n, dim]` than the pair's
+/// `own` vector `[n, dim]` is, counting half of the ties: `[n]`. 0 is the best, 0.5 is chance.
 pub fn rank_of_own(
     expected: ArrayView2<'_, f32>,
     own: ArrayView2<'_, f32>,
@@ -49,7 +48,7 @@ pub fn rank_of_own(
     let similarities: Array2<f32> = products(expected, others);
     let rank = |(i, row): (usize, ndarray::ArrayView1<'_, f32>)| {
         let mine = expected.row(i).dot(&own.row(i));
-        // The same vector may come out a rounding apart.
+        // The products of equal vectors may differ by rounding, which must count as a tie.
         let tie = 1e-5;
         let above = row.iter().filter(|&&s| s > mine + tie).count();
         let equal = row.iter().filter(|&&s| (s - mine).abs() <= tie).count();

@@ -1,7 +1,7 @@
-//! What hangs together by links.
+//! Connected components.
 
-/// The groups of numbers below `n` that `links` connect, directly or through others: each ascending
-/// and of two or more, in the order of their first.
+/// The connected components of the numbers below `n` with two or more members: each ascending, ordered by
+/// their first member.
 pub fn connected(n: usize, links: impl IntoIterator<Item = (u32, u32)>) -> Vec<Vec<u32>> {
     let mut parent: Vec<u32> = (0..n as u32).collect();
     for (a, b) in links {

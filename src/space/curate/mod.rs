@@ -1,10 +1,10 @@
-//! Which pairs of a set are worth keeping.
+//! Which pairs of an anchor set are worth keeping.
 //!
 //! | file | role |
 //! |---|---|
 //! | [`fit`] | does a pair's text fit its image, judged by its neighbours |
-//! | [`coreset`] | fewer pairs that still cover what all of them speak of |
-//! | [`groups`] | what hangs together by links |
+//! | [`coreset`] | fewer pairs that still cover the contents of all of them |
+//! | [`groups`] | connected components |
 
 pub mod coreset;
 pub mod fit;

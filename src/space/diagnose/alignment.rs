@@ -1,5 +1,5 @@
-//! Do both sides of the pairs agree on who is near whom? Only then can one side be read through the
-//! other, which is all that a relative representation does.
+//! Do the two sides of the pairs agree on which pairs are near each other? A relative representation
+//! relies on that.
 //!
 //! Mutual neighbours: Huh et al., ICML 2024 (arXiv 2405.07987). CKA: Kornblith et al., ICML 2019
 //! (arXiv 1905.00414), with the unbiased HSIC of Song et al. (JMLR 13, 2012), because the plain one
@@ -10,7 +10,7 @@ use ndarray::{Array2, Axis};
 use super::gram::neighbours;
 use asif_index::random::Random;
 
-/// A mean with its 95 % interval, and what chance would give.
+/// A mean with its 95 % interval, and its value by chance.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Agreement {
     /// The figure.
@@ -19,7 +19,7 @@ pub struct Agreement {
     pub low: f64,
     /// Upper end of its interval.
     pub high: f64,
-    /// What pairs that do not belong together would give.
+    /// The value expected of unrelated pairs.
     pub chance: f64,
 }
 
@@ -54,14 +54,14 @@ pub fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> Agreemen
     }
 }
 
-/// Linear CKA of both sides with unbiased HSIC: 1 where the similarities agree up to a factor,
-/// about 0 where they have nothing to do with each other. Fewer than 4 pairs: 0.
+/// Linear CKA of both sides with unbiased HSIC: 1 if the similarities agree up to a factor, about 0 if
+/// they are unrelated, and 0 for fewer than 4 pairs.
 pub fn cka(x: &Array2<f32>, y: &Array2<f32>) -> f64 {
     let (x, y) = (Centred::new(x), Centred::new(y));
     x.cka(&y, None)
 }
 
-/// The same, and the largest of `draws` values for shuffled pairs: what chance gives.
+/// Linear CKA, and the largest of `draws` values for shuffled pairs as the level of chance.
 pub fn cka_against_chance(x: &Array2<f32>, y: &Array2<f32>, draws: usize, seed: u64) -> (f64, f64) {
     let (x, y) = (Centred::new(x), Centred::new(y));
     let mut random = Random::new(seed);

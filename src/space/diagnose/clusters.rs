@@ -7,13 +7,13 @@ use rayon::prelude::*;
 use super::gram::products;
 use asif_index::random::Random;
 
-/// Passes over the vectors at the most.
+/// The most passes over the vectors.
 const PASSES: usize = 30;
 
 /// Mean directions of at most `k` groups of the unit vectors `x` `[n, d]`: `[k, d]`.
 ///
-/// Begins as k-means++ does (Arthur and Vassilvitskii, SODA 2007) and is the same for the same seed.
-/// There are fewer groups where there are fewer different vectors.
+/// Initialised by k-means++ (Arthur and Vassilvitskii, SODA 2007); deterministic for a seed. There are
+/// fewer than `k` groups if there are fewer distinct vectors.
 pub fn kmeans(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32> {
     let mut centres = begin(x, k, seed);
     let mut last = Vec::new();
@@ -59,7 +59,8 @@ pub fn assign(x: ArrayView2<'_, f32>, centres: ArrayView2<'_, f32>) -> Vec<(u32,
         .collect()
 }
 
-/// First centres that are drawn the likelier, the farther they lie from those drawn before.
+/// Initial centres (k-means++): each is drawn with a probability that grows with its distance from those
+/// drawn before.
 fn begin(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32> {
     let mut random = Random::new(seed);
     let mut chosen: Vec<usize> = Vec::new();

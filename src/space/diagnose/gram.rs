@@ -17,8 +17,8 @@ pub fn products(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
     out
 }
 
-/// The `k` largest of a row of similarities but for number `own`, largest first, ties by lowest
-/// number; what is not a number comes last.
+/// The `k` largest of a row of similarities except number `own`, largest first, ties by lowest number, NaN
+/// last.
 pub fn nearest(similarities: &[f32], own: Option<usize>, k: usize) -> Vec<u32> {
     let rank = |i: u32| {
         let s = similarities[i as usize];
@@ -36,7 +36,7 @@ pub fn nearest(similarities: &[f32], own: Option<usize>, k: usize) -> Vec<u32> {
     others
 }
 
-/// The `k` nearest of each row of a square matrix of similarities, itself left out: `[n][k]`.
+/// The `k` nearest others of each row of a square matrix of similarities: `[n][k]`.
 pub fn neighbours(gram: &Array2<f32>, k: usize) -> Vec<Vec<u32>> {
     (0..gram.nrows())
         .into_par_iter()

@@ -1,5 +1,5 @@
-//! Hubs: vectors that are among the nearest of very many others, whatever those are (Radovanovic et
-//! al., JMLR 11, 2010).
+//! Hubs: vectors that are among the nearest neighbours of very many others (Radovanovic et al., JMLR 11,
+//! 2010).
 
 /// How often each of `n` is among the neighbours of the others, `[n]`.
 pub fn occurrences(neighbours: &[Vec<u32>], n: usize) -> Vec<u32> {
@@ -10,8 +10,8 @@ pub fn occurrences(neighbours: &[Vec<u32>], n: usize) -> Vec<u32> {
     times
 }
 
-/// The skewness of a distribution: its third moment about the mean over the cube of its deviation.
-/// 0 where all are alike.
+/// The skewness of a distribution: its third central moment divided by the cube of its deviation; 0 if all
+/// values are equal.
 pub fn skewness(times: &[u32]) -> f64 {
     let n = times.len().max(1) as f64;
     let mean = times.iter().map(|&t| f64::from(t)).sum::<f64>() / n;

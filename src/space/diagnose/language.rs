@@ -3,10 +3,9 @@
 /// The confidence above which a guess counts.
 const SURE: f64 = 0.5;
 
-/// The English name of the language that `text` is probably in; `None` where it is too short or too
-/// much like several languages to say.
+/// The English name of the most probable language of `text`; `None` if it is too short or ambiguous.
 ///
-/// By frequencies of letter triples (the `whatlang` crate): sure of a sentence, not of two words.
+/// By trigram frequencies (the `whatlang` crate): reliable for a sentence, not for two words.
 pub fn language(text: &str) -> Option<&'static str> {
     let info = whatlang::detect(text)?;
     (info.confidence() > SURE).then(|| info.lang().eng_name())

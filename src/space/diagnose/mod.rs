@@ -1,11 +1,11 @@
-//! What the vectors of pairs say about a set before any label is asked.
+//! Measures of an anchor set that need its vectors only, no labels.
 //!
 //! | file | role |
 //! |---|---|
-//! | [`gram`] | similarities of all with all, and who is nearest to whom |
-//! | [`alignment`] | do both sides agree on who is near whom: mutual neighbours, CKA |
-//! | [`clusters`] | what the pairs speak of: spherical k-means |
-//! | [`hubs`] | vectors that are near to too many others |
+//! | [`gram`] | pairwise similarities and nearest neighbours |
+//! | [`alignment`] | agreement of both sides: mutual neighbours, CKA |
+//! | [`clusters`] | groups of pairs by content: spherical k-means |
+//! | [`hubs`] | vectors that are near too many others |
 //! | [`language`] | which language a caption is in |
 
 pub mod alignment;

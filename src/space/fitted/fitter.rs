@@ -1,4 +1,4 @@
-//! What the parts of a space are fitted from, each thing made once.
+//! Fits the parts of a space, and computes what several of them share only once.
 
 use std::sync::Arc;
 
@@ -10,31 +10,31 @@ use crate::space::linear::{CanonicalFactors, CanonicalParams, LinearMap, Moments
 use crate::space::product::Rows;
 use crate::space::{Frame, SpaceParams};
 
-/// What decides the coordinates in which anchors are searched: a way of comparing with its settings, its
-/// rows left aside.
+/// The key of the coordinates in which anchors are searched: the kind of a part and its settings, without
+/// those of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameKey(String);
 
 impl FrameKey {
-    /// Of a kind with these settings in words, which show every digit of their numbers.
+    /// The key of a kind with these settings as text, which must show every digit of their numbers.
     pub fn new(kind: &str, settings: &[String]) -> Self {
         Self(format!("{kind} {}", settings.join(", ")))
     }
 }
 
-/// Fits parts to anchors, and keeps what several of them share.
+/// Fits parts to anchors, and caches what several of them share.
 #[derive(Debug)]
 pub struct Fitter<A> {
     anchors: A,
     moments: Option<Arc<Moments>>,
-    /// By shrinkage: the decomposition that all canonical coordinates of it are made of.
+    /// By shrinkage: the decomposition that its canonical coordinates are computed from.
     factors: Vec<(f64, CanonicalFactors)>,
     maps: Vec<(CanonicalParams, Sides<LinearMap>)>,
     frames: Vec<(FrameKey, Sides<Arc<Frame>>)>,
 }
 
 impl<A: Anchors> Fitter<A> {
-    /// Of anchors, with nothing made yet.
+    /// A fitter for these anchors.
     pub fn new(anchors: A) -> Self {
         Self {
             anchors,
@@ -50,7 +50,7 @@ impl<A: Anchors> Fitter<A> {
         &self.anchors
     }
 
-    /// Relative rows in the frames that `make` gives; what has the same key shares them.
+    /// Relative rows in the frames that `make` returns; parts with the same key share their frames.
     ///
     /// # Errors
     /// Those of `make`.
@@ -75,7 +75,7 @@ impl<A: Anchors> Fitter<A> {
     /// The second moments of the anchors.
     ///
     /// # Errors
-    /// When a file of them is damaged.
+    /// When the file that holds them is damaged.
     pub fn moments(&mut self) -> Result<&Moments, A::Error> {
         let moments = match self.moments.take() {
             Some(moments) => moments,
@@ -106,7 +106,7 @@ impl<A: Anchors> Fitter<A> {
     /// The maps to canonical coordinates.
     ///
     /// # Errors
-    /// When the pairs are too few, or a file is damaged.
+    /// When there are too few pairs, or a file is damaged.
     pub fn canonical(&mut self, params: CanonicalParams) -> Result<Sides<LinearMap>, A::Error> {
         if let Some((_, maps)) = self.maps.iter().find(|(known, _)| *known == params) {
             return Ok(maps.clone());
@@ -125,7 +125,7 @@ impl<A: Anchors> Fitter<A> {
         Ok(maps)
     }
 
-    /// Forgets frames of other keys and maps of other settings, but keeps moments and decompositions.
+    /// Drops frames of other keys and maps of other settings, and keeps moments and decompositions.
     pub fn retain(&mut self, keys: &[FrameKey], canonical: &[CanonicalParams]) {
         self.frames.retain(|(key, _)| keys.contains(key));
         self.maps.retain(|(params, _)| canonical.contains(params));

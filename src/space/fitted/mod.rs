@@ -1,4 +1,4 @@
-//! A space fitted to anchors: what turns vectors into codes, scores and explanations.
+//! A fitted space, which turns vectors into codes, scores and explanations.
 //!
 //! ```text
 //! recipe + anchors ──> second moments ──> maps ──> weights of all anchors ──> cohort's codes
@@ -6,8 +6,8 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `fitter` | what the parts of a recipe are fitted from, each thing made once |
-//! | `part` | a part, fitted |
+//! | `fitter` | fits the parts of a recipe, and computes what they share once |
+//! | `part` | a fitted part |
 
 mod fitter;
 mod part;
@@ -29,7 +29,7 @@ use super::representation::weight;
 use super::{Code, Recipe, RelativeRow, Representation};
 use crate::modality::{Modality, Sides};
 
-/// Inputs that are calibrated together: as many as a kernel multiplies at once.
+/// How many inputs are calibrated at a time: as many as a kernel multiplies at once.
 const TOGETHER: usize = asif_index::simd::TILE;
 
 /// A recipe fitted to one generation of anchors, without the anchors themselves. Cheap to clone.
@@ -41,13 +41,13 @@ pub struct FittedSpace {
 }
 
 impl FittedSpace {
-    /// Fits a [valid](Recipe::validate) recipe. What is fitted depends on the anchors only, to the bit.
+    /// Fits a [valid](Recipe::validate) recipe. The result depends on the anchors only, to the bit.
     ///
-    /// Cost: a centred space reads every vector once; one with maps multiplies every vector with
-    /// them; calibration searches the cohort.
+    /// Cost: a centred space reads every vector once; one with maps multiplies every vector by them;
+    /// calibration searches the anchors for each member of the cohort.
     ///
     /// # Errors
-    /// When the pairs are too few for the recipe, or a file is damaged.
+    /// When there are too few pairs for the recipe, or a file is damaged.
     pub fn fit<A: Anchors>(anchors: &A, recipe: &Recipe) -> Result<Self, A::Error> {
         let recipe = recipe.for_anchors(anchors.len());
         let mut fitter = Fitter::new(anchors);
@@ -64,12 +64,12 @@ impl FittedSpace {
         Ok(space)
     }
 
-    /// The recipe, as far as it can be used with so many anchors.
+    /// The recipe in use, which may be simpler than the one given: see [`Recipe::for_anchors`].
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
-    /// What the space makes of finite unit vectors of one side, `[n, dim]` row-major.
+    /// The representations of finite unit vectors of one side, `[n, dim]` row-major.
     ///
     /// # Errors
     /// When the anchors cannot be searched.
@@ -99,8 +99,8 @@ impl FittedSpace {
         Ok(inputs)
     }
 
-    /// The relative rows of unit vectors, `[n, dim]`, in the first part that has rows; empty rows when
-    /// none has.
+    /// The relative rows of unit vectors, `[n, dim]`, in the first part that has rows; empty rows if no
+    /// part has.
     ///
     /// # Errors
     /// As [`represent`](Self::represent).
@@ -123,7 +123,7 @@ impl FittedSpace {
     }
 
     /// The `k` nearest anchors of unit vectors, `[n, dim]`, in the coordinates of the first part that has
-    /// rows; none where none has.
+    /// rows; empty if no part has.
     ///
     /// # Errors
     /// As [`represent`](Self::represent).
@@ -143,10 +143,11 @@ impl FittedSpace {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// The anchors behind the score of an image and a text, which are of this space.
+    /// Explains the score of an image and a text of this space by the anchors behind it.
     ///
-    /// Each part splits as its way of comparing allows: see [`Comparison::split`](super::comparison::Comparison::split). What calibration adds
-    /// is the explanation's offset. Everything adds up to the score.
+    /// Each part splits as far as its kind allows: see
+    /// [`Comparison::split`](super::comparison::Comparison::split). The summands of the calibration are the
+    /// explanation's offset. Everything adds up to the score.
     ///
     /// # Errors
     /// When a stored vector cannot be read.
@@ -217,7 +218,7 @@ impl FittedSpace {
         Ok(codes)
     }
 
-    /// Evenly taken anchors: which they are depends on their number only.
+    /// The cohort: evenly spaced anchors, so that it depends on their number only.
     fn cohort<A: Anchors>(
         &self,
         anchors: &A,
@@ -240,7 +241,7 @@ impl FittedSpace {
     }
 }
 
-/// At most `size` of `n` anchors, evenly taken.
+/// At most `size` of `n` anchors, evenly spaced.
 pub(super) fn evenly(size: usize, n: usize) -> Vec<u32> {
     let size = size.min(n);
     let place = |i: usize| (i as u64 * n as u64 / size as u64) as u32;
@@ -275,7 +276,7 @@ mod tests {
     use crate::space::{Part, SpaceParams};
     use ndarray::Array2;
 
-    /// Anchors whose vectors can no longer be read one by one.
+    /// Anchors whose vectors cannot be read one by one.
     struct Unreadable<'a>(MatrixAnchors<'a>);
 
     impl Anchors for Unreadable<'_> {

@@ -1,4 +1,4 @@
-//! A way of comparing, fitted to anchors.
+//! A part of a space, fitted to anchors.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::modality::Sides;
 use crate::space::linear::LinearMap;
 use crate::space::{Frame, SpaceParams};
 
-/// A part of a recipe, fitted: how the inputs of each side become codes.
+/// A fitted part of a recipe: how the inputs of each side become codes.
 #[derive(Debug, Clone)]
 pub enum FittedPart {
     /// By their nearest anchors in a frame, as relative rows.
@@ -15,7 +15,7 @@ pub enum FittedPart {
     Mapped(Sides<LinearMap>),
 }
 
-/// How relative rows are found.
+/// How relative rows are computed.
 #[derive(Debug, Clone)]
 pub struct FittedRows {
     /// How similarities become a row.
@@ -25,7 +25,7 @@ pub struct FittedRows {
 }
 
 impl FittedPart {
-    /// How relative rows are found, if the part has any.
+    /// How relative rows are computed, if the part has any.
     pub fn rows(&self) -> Option<&FittedRows> {
         match self {
             Self::Rows(rows) => Some(rows),

@@ -1,9 +1,9 @@
-//! Canonical coordinates, ridge, Procrustes and whitening, from second moments.
+//! Canonical correlation analysis, ridge regression, Procrustes and whitening, from second moments.
 //!
-//! Symmetric inverse roots are not needed: with `S = L L'` the product `L^-1 C K'^-1` has the same
-//! singular values as `S_x^-1/2 C S_y^-1/2`, and `L'^-1 U` the same canonical directions. So a fit is
-//! two Cholesky factors, two triangular solves and one SVD of the shorter side, whatever the number
-//! of pairs. Everything runs on one thread, so the same moments give the same bits.
+//! Symmetric inverse roots are not needed: with Cholesky factors `S_x = L L'` and `S_y = K K'`, the product
+//! `L^-1 C K'^-1` has the same singular values as `S_x^-1/2 C S_y^-1/2`, and `L'^-1 U` are the same canonical
+//! directions. So a fit is two Cholesky factorizations, two triangular solves and one SVD of the shorter
+//! side, whatever the number of pairs. It runs on one thread, so the same moments give the same bits.
 
 use faer::linalg::solvers::{Llt, Solve};
 use faer::linalg::triangular_solve::{
@@ -16,31 +16,31 @@ use super::params::CanonicalParams;
 use super::{LinearMap, Moments};
 use crate::modality::Sides;
 
-/// The moments of some pairs allow no map.
+/// No map can be fitted to the moments of some pairs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
-    /// There is nothing to fit.
+    /// There are no two distinct pairs; holds the number of pairs.
     #[error(
-        "this space needs at least 2 pairs that differ in image and text, and the set has {}; add \
-         others, or use the space `asif`", of_pairs(*.0)
+        "this space needs at least 2 pairs that differ in image and text, and the anchor set has {}; \
+         add pairs, or use the space `asif`", of_pairs(*.0)
     )]
     TooFew(u64),
-    /// A decomposition did not succeed.
+    /// A matrix decomposition failed.
     #[error("the {0} of these pairs' moments failed; use the space `asif`")]
     Decomposition(&'static str),
 }
 
-/// How many pairs there are, none of which differ where there are several.
+/// The number of pairs as text; where there are several, they are all equal.
 fn of_pairs(n: u64) -> String {
     match n {
         0 => "no pair".to_owned(),
         1 => "1 pair".to_owned(),
-        n => format!("{n} that are alike"),
+        n => format!("{n} identical pairs"),
     }
 }
 
-/// Canonical coordinates of both sides: the maps of images and of texts.
+/// Canonical correlation analysis: the maps of images and of texts to canonical coordinates.
 ///
 /// The product of two coordinates `u` and `v` splits into the anchor pairs `(a_i, b_i)` exactly:
 /// with the correlations `S` and the exponent `e`, `M_x' C_xy M_y = S^(2e + 1)`, so
@@ -55,7 +55,8 @@ pub fn canonical(
     Ok(CanonicalFactors::of(moments, params.shrinkage)?.maps(params))
 }
 
-/// What canonical coordinates of one shrinkage are made of, whatever their number and exponent.
+/// The decomposition for one shrinkage, from which canonical coordinates of any number and exponent are
+/// computed.
 #[derive(Debug)]
 pub struct CanonicalFactors {
     means: Sides<Vec<f64>>,
@@ -67,7 +68,7 @@ pub struct CanonicalFactors {
 }
 
 impl CanonicalFactors {
-    /// Of the moments of some pairs.
+    /// Decomposes the moments of some pairs.
     ///
     /// # Errors
     /// [`FitError`].
@@ -99,7 +100,7 @@ impl CanonicalFactors {
         })
     }
 
-    /// The maps to so many coordinates, with this exponent; the shrinkage is that of the factors.
+    /// The maps for the number of coordinates and exponent in `params`; the shrinkage is that of the factors.
     pub fn maps(&self, params: &CanonicalParams) -> Sides<LinearMap> {
         let dims = params.dims.min(self.correlations.len());
         let known = known(&self.correlations);
@@ -125,9 +126,9 @@ impl CanonicalFactors {
     }
 }
 
-/// How many singular values, largest first, are more than rounding of the largest: fewer pairs than
-/// dimensions leave directions that the data says nothing of, and whatever an SVD fills them with must
-/// not decide.
+/// The numerical rank: how many singular values, largest first, exceed the rounding of the largest.
+/// With fewer pairs than dimensions some directions are not determined by the pairs, and the arbitrary
+/// vectors that the SVD returns for them must not influence scores.
 fn known(values: &[f64]) -> usize {
     let largest = values.iter().copied().fold(0.0, f64::max);
     let least = largest * 1e-12;
@@ -145,7 +146,7 @@ pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<Sides<LinearMap>, FitE
 }
 
 /// The best rotation from images to texts: `U S V' = svd(C_xy)`, `W = U V'` (Schönemann 1966), over the
-/// directions of which the pairs say anything.
+/// directions that the pairs determine.
 ///
 /// # Errors
 /// [`FitError`].
@@ -158,7 +159,7 @@ pub fn procrustes(moments: &Moments) -> Result<Sides<LinearMap>, FitError> {
     Ok(onto_texts(moments, &w))
 }
 
-/// Each side by itself to coordinates in which its covariance, shrunk, is the identity.
+/// Whitening: maps each side by itself to coordinates in which its shrunk covariance is the identity.
 ///
 /// # Errors
 /// [`FitError`].
@@ -190,7 +191,7 @@ fn onto_texts(moments: &Moments, w: &Mat<f64>) -> Sides<LinearMap> {
     }
 }
 
-/// The covariances, if there is anything in them.
+/// The covariances, unless they are zero.
 fn checked(moments: &Moments) -> Result<[Mat<f64>; 3], FitError> {
     let covariances = moments
         .covariances()
@@ -267,8 +268,8 @@ mod tests {
         assert!(worst < 1e-4, "off by {worst}:\n{got:.5}\n{want:.5}");
     }
 
-    /// What defines canonical coordinates: each side's own are uncorrelated with variance
-    /// `S^(2 exponent)`, and of two sides only those of one number correlate, by `S`.
+    /// The definition of canonical coordinates: those of one side are uncorrelated with variance
+    /// `S^(2 exponent)`, and those of the two sides correlate only with the same index, by `S`.
     #[test]
     fn canonical_coordinates_are_those_of_the_definition() {
         for (shrinkage, exponent) in [(1.0, 0.5), (0.01, 1.0), (0.3, 0.0)] {
@@ -323,7 +324,7 @@ mod tests {
         }
     }
 
-    /// The pairs' products, weighed as the documentation of `canonical` says, add up to the score.
+    /// The pairs' products, weighted as in the documentation of `canonical`, add up to the score.
     #[test]
     fn a_canonical_score_splits_into_pairs_through_the_covariance() {
         let moments = moments(300);

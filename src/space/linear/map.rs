@@ -1,34 +1,34 @@
-//! A centre and a matrix, applied to vectors.
+//! A linear map: subtracts a centre and multiplies by a matrix.
 
 use ndarray::Array2;
 
 use crate::space::product::Rows;
 use crate::space::vector::{ROUNDING, dot, normalize_rest};
 
-/// Takes vectors of one side to coordinates: `normalise((x - center) M)`.
+/// A linear map of the vectors of one side to coordinates: `normalise((x - center) M)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearMap {
     center: Vec<f32>,
     center_norm: f64,
-    /// None is the identity.
+    /// `None` is the identity.
     matrix: Option<Matrix>,
-    /// What the coordinates' scale says of them, `[coordinates]`: of canonical ones the correlation.
+    /// A number for each coordinate, `[coordinates]`: for canonical coordinates the correlation.
     scale: Vec<f32>,
 }
 
-/// A matrix as both ways of multiplying with it read it.
+/// A matrix and its transpose, each in the order in which it is multiplied.
 #[derive(Debug, Clone, PartialEq)]
 struct Matrix {
     /// `[coordinates, dim]`.
     forth: Rows,
     /// `[dim, coordinates]`.
     back: Rows,
-    /// The square root of the sum of all squares: no vector grows by more.
+    /// The Frobenius norm, an upper bound on how much a vector grows.
     norm: f64,
 }
 
 impl LinearMap {
-    /// Subtracts `center` and normalises, no more.
+    /// Only subtracts `center` and normalises.
     pub fn identity(center: Vec<f32>) -> Self {
         let scale = vec![1.0; center.len()];
         Self {
@@ -39,8 +39,8 @@ impl LinearMap {
         }
     }
 
-    /// `matrix` is `[dim, coordinates]`; `scale` holds a number for each coordinate, of canonical
-    /// ones their correlation.
+    /// `matrix` is `[dim, coordinates]`; `scale` holds a number for each coordinate, for canonical
+    /// coordinates the correlation.
     pub fn new(center: Vec<f32>, matrix: Array2<f32>, scale: Vec<f32>) -> Self {
         let squares = matrix.iter().map(|&m| f64::from(m).powi(2));
         let matrix = Matrix {
@@ -66,7 +66,7 @@ impl LinearMap {
         self.matrix.as_ref().map(|matrix| &matrix.back)
     }
 
-    /// A number for each coordinate, `[coordinates]`: of canonical ones their correlation.
+    /// A number for each coordinate, `[coordinates]`: for canonical coordinates the correlation.
     pub fn scale(&self) -> &[f32] {
         &self.scale
     }
@@ -77,7 +77,7 @@ impl LinearMap {
     }
 
     /// The coordinates of vectors, `[n, dim]` row-major, as `[n, coordinates]` of unit norm; zero for a
-    /// vector of which nothing but rounding is left.
+    /// vector whose coordinates are only rounding.
     pub fn apply(&self, vectors: &[f32]) -> Vec<f32> {
         let mut out = self.project(vectors);
         let rows = out.chunks_exact_mut(self.coordinates().max(1));
@@ -87,15 +87,14 @@ impl LinearMap {
         out
     }
 
-    /// The lengths that the coordinates of `x` are a difference of, times what the matrix makes of
-    /// them at most.
+    /// The scale of the rounding in the coordinates of `x`: the norms of the operands of the subtraction,
+    /// times the norm of the matrix.
     fn operands(&self, x: &[f32]) -> f64 {
         let stretch = self.matrix.as_ref().map_or(1.0, |matrix| matrix.norm);
         stretch * (dot(x, x).sqrt() + self.center_norm)
     }
 
-    /// The norms that coordinates have before they are normalised, `[n]`; 0 where nothing but rounding
-    /// is left.
+    /// The norms of the coordinates before normalisation, `[n]`; 0 where they are only rounding.
     pub fn norms(&self, vectors: &[f32]) -> Vec<f32> {
         let projected = self.project(vectors);
         let rows = projected.chunks_exact(self.coordinates().max(1));
@@ -124,8 +123,8 @@ impl LinearMap {
     }
 
     /// The vectors `q`, `[n, dim]`, and the numbers `b`, `[n]`, with `<q, a> + b = <u, (a - center) M>`
-    /// for any `a`, where `u` are coordinates, `[n, coordinates]`: so projected anchors are searched
-    /// where they lie.
+    /// for any `a`, where `u` are coordinates, `[n, coordinates]`. So projected anchors are searched
+    /// without storing them.
     pub fn pull_back(&self, u: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let vectors = match &self.matrix {
             Some(matrix) => matrix.back.times(u),
@@ -136,8 +135,8 @@ impl LinearMap {
         (vectors, biases)
     }
 
-    /// `M scale^-power u`, `[dim]`, of coordinates `u`: what explains a canonical score, see
-    /// [`canonical`](super::canonical). Coordinates of scale 0 are left out.
+    /// `M scale^-power u`, `[dim]`, for coordinates `u`; used to explain a canonical score, see
+    /// [`canonical`](super::canonical). Coordinates of scale 0 are skipped.
     pub fn unscaled(&self, u: &[f32], power: f32) -> Vec<f32> {
         let unscaled = |(u, s): (&f32, &f32)| if *s > 0.0 { u / s.powf(power) } else { 0.0 };
         let u: Vec<f32> = u.iter().zip(&self.scale).map(unscaled).collect();

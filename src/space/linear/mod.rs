@@ -1,5 +1,5 @@
-//! Closed forms over the second moments of anchor pairs: maps that take both sides to coordinates
-//! in which they can be compared.
+//! Linear maps of both sides to coordinates in which they can be compared, in closed form from the second
+//! moments of anchor pairs.
 //!
 //! ```text
 //! pairs ──> Moments (exact sums) ──> covariances ──> Cholesky, SVD ──> LinearMap of each side
@@ -7,10 +7,10 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | [`moments`] | exact sums of products, which pairs join and leave without a trace |
+//! | [`moments`] | exact sums of products, to which pairs can be added and removed exactly |
 //! | [`fit`] | canonical coordinates, ridge, Procrustes, whitening |
 //! | `params` | the settings of canonical coordinates |
-//! | [`map`] | a centre and a matrix, applied to vectors |
+//! | [`map`] | a linear map: a centre and a matrix |
 
 pub mod fit;
 pub mod map;

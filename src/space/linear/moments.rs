@@ -2,9 +2,8 @@
 //!
 //! Components are rounded to multiples of 2^-15, so that a product is a multiple of 2^-30 and a sum
 //! of products is an integer that `f64` holds exactly up to 2^53: for unit vectors, beyond eight
-//! million pairs. So sums come out the same bits in any order, on any number of threads, and taking
-//! pairs away leaves no trace of them. What the rounding changes (1.5e-5 a component) is far below
-//! what any shrinkage adds.
+//! million pairs. So sums have the same bits in any order and on any number of threads, and removing pairs
+//! is exact. The rounding error (1.5e-5 a component) is far below what any shrinkage adds.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
@@ -13,17 +12,17 @@ use rayon::prelude::*;
 
 use crate::modality::Sides;
 
-/// Rows that are multiplied at once.
+/// Rows multiplied at once.
 const BLOCK: usize = 1024;
 /// Columns of a tile of a product: a tile is one task.
 const TILE: usize = 320;
-/// How many units a component of 1 has.
+/// The number of units in a component of 1.
 pub const UNITS: f64 = 32_768.0;
 
 /// Sums over pairs `(x, y)` of image vectors `[dx]` and text vectors `[dy]`, in units.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
-    /// How many pairs.
+    /// The number of pairs.
     count: u64,
     /// The sums of both sides, `[dx]` and `[dy]`.
     first: Sides<Vec<f64>>,
@@ -32,7 +31,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Of no pairs.
+    /// The moments of no pairs.
     pub fn new(dims: Sides<usize>) -> Self {
         let Sides {
             image: dx,
@@ -45,7 +44,7 @@ impl Moments {
         }
     }
 
-    /// Of the rows of matrices, `[n, dim]` each.
+    /// The moments of the rows of matrices, `[n, dim]` each.
     pub fn of(pairs: &Sides<Array2<f32>>) -> Self {
         let mut moments = Self::new(pairs.as_ref().map(Array2::ncols));
         let rows = pairs.as_ref().map(|rows| rows.as_standard_layout());
@@ -56,7 +55,7 @@ impl Moments {
         moments
     }
 
-    /// From its parts, as [`Self::parts`] gives them.
+    /// From the values returned by [`Self::parts`].
     pub fn from_parts(count: u64, first: Sides<Vec<f64>>, second: [Array2<f64>; 3]) -> Self {
         Self {
             count,
@@ -70,7 +69,7 @@ impl Moments {
         (self.count, &self.first, &self.second)
     }
 
-    /// How many pairs were added.
+    /// The number of pairs added.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -111,7 +110,7 @@ impl Moments {
         self.count += other.count;
     }
 
-    /// Takes all pairs of other sums away again; exact, so that nothing of them is left.
+    /// Removes all pairs of other sums. This is exact: the result has the bits of sums without them.
     pub fn subtract(&mut self, other: &Self) {
         self.combine(other, -1.0);
         self.count = self.count.saturating_sub(other.count);
@@ -191,10 +190,12 @@ fn add_product(sum: &mut Array2<f64>, left: MatRef<'_, f64>, right: MatRef<'_, f
             product
         })
         .collect();
+    // All values are integers below 2^53, so the order of these additions cannot change a bit.
     for (((row, _), (column, _)), product) in tiles.into_iter().zip(&products) {
         for (j, values) in product.col_iter().enumerate() {
             for (i, value) in values.iter().enumerate() {
                 sum[[row + i, column + j]] += value;
+                // Only off-diagonal tiles are mirrored: those on the diagonal were computed in full.
                 if own && row != column {
                     sum[[column + j, row + i]] += value;
                 }

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 /// (Hotelling 1936; with shrinkage Vinod 1976; for two frozen encoders CSA, Li et al., ICLR 2025).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CanonicalParams {
-    /// How many coordinates are kept; clamped to the shorter of both vectors.
+    /// The number of coordinates; clamped to the shorter of both vectors.
     pub dims: usize,
-    /// How much of the mean variance is added to every direction: few pairs need much.
+    /// The ridge: this times the mean variance is added to the variance of every direction. Few pairs need
+    /// much.
     pub shrinkage: f64,
-    /// The power of each coordinate's correlation that it is multiplied with.
+    /// Each coordinate is multiplied by its correlation to this power.
     pub exponent: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What an entry of a list is by itself.
+//! Tests of a single line or entry of a list.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ pub(super) fn lines_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
 }
 
-/// Whether a file has this ending, in any case.
+/// Whether a file has this extension, ignoring case.
 pub(super) fn ends_with(path: &Path, ending: &str) -> bool {
     path.extension()
         .is_some_and(|found| found.eq_ignore_ascii_case(ending))

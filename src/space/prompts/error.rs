@@ -1,4 +1,4 @@
-//! What can be wrong with templates and labels, and where it was written.
+//! Errors of templates and labels, and their locations.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PromptsError {
-    /// A template without a place for the class name.
+    /// A template without a placeholder.
     #[error(
         "{at}: {text:?} has no {{}}; put {{}} or {{c}} where the class name belongs (or are these labels?)"
     )]
@@ -25,10 +25,10 @@ pub enum PromptsError {
     UnknownPlaceholder {
         /// The template's place.
         at: PromptPlace,
-        /// What stands between the braces.
+        /// The text between the braces.
         name: String,
     },
-    /// A brace without its partner.
+    /// An unmatched brace.
     #[error(
         "{at}: {text:?} has a single {brace}; the class name is {{}} or {{c}}, and a brace itself is \
          written {{{{ or }}}}"
@@ -73,7 +73,7 @@ pub enum PromptsError {
         /// The label's place.
         at: PromptPlace,
     },
-    /// Labels that are there more than once.
+    /// Duplicate labels.
     #[error(
         "{}: labels given more than once: {}; {}",
         source_name(file),
@@ -90,10 +90,10 @@ pub enum PromptsError {
         file: Option<PathBuf>,
         /// Each such label, once.
         labels: Vec<String>,
-        /// Whether such a label stands before a colon and a description.
+        /// Whether such a label is followed by a colon and a description.
         described: bool,
     },
-    /// A file that says by its form that it is something else.
+    /// A file whose form shows that it is something else.
     #[error("{}: this seems to be {seems}; {advice}", .path.display())]
     OtherForm {
         /// The file.
@@ -103,7 +103,7 @@ pub enum PromptsError {
         /// What to do.
         advice: &'static str,
     },
-    /// A list on a command line that says by its form that it is something else.
+    /// A list of labels whose form shows that it is something else.
     #[error("the list given seems to be {seems}; {advice}")]
     ListForm {
         /// What it seems to be.
@@ -111,7 +111,7 @@ pub enum PromptsError {
         /// What to do.
         advice: &'static str,
     },
-    /// There is no such file.
+    /// The file does not exist.
     #[error("{}: there is no such file; check the path", .path.display())]
     Missing {
         /// The path.
@@ -123,7 +123,7 @@ pub enum PromptsError {
         /// The path.
         path: PathBuf,
     },
-    /// A label file in JSON that is not what it must be.
+    /// An invalid label file in JSON.
     #[error(
         "{at}: {what}; a label file in JSON is {{\"label\": [\"a prompt\", ...], ...}}, one in JSON \
          Lines has {{\"label\": ..., \"names\": [...], \"prompts\": [...]}} on each line"
@@ -134,12 +134,14 @@ pub enum PromptsError {
         /// What is wrong.
         what: String,
     },
-    /// There are no templates of this name.
-    #[error("no templates are named {name:?}; there are {known}; a file of that name is ./{name}")]
+    /// Unknown name of a template set.
+    #[error(
+        "no prompt templates are named {name:?}; the known names are {known}; for a file of that name write ./{name}"
+    )]
     UnknownSet {
         /// The name.
         name: String,
-        /// The names that there are.
+        /// The known names.
         known: String,
     },
     /// A file that is not UTF-8.
@@ -148,17 +150,17 @@ pub enum PromptsError {
         /// The first bad line.
         at: PromptPlace,
     },
-    /// The system refuses to read a file.
+    /// A file cannot be read.
     #[error("{source}{}", crate::pairs::reading_advice(source))]
     Read {
-        /// What the system says, with the path.
+        /// The system's error, with the path.
         #[from]
         source: std::io::Error,
     },
 }
 
 impl PromptsError {
-    /// Says of a file without entries which comments it has.
+    /// Adds the first comment to the error for a file without entries.
     pub(super) fn with_comments_of(mut self, text: &str) -> Self {
         if let Self::NoLabels { comment, .. } | Self::NoTemplates { comment, .. } = &mut self {
             let mut lines = text.lines().map(str::trim);
@@ -168,7 +170,7 @@ impl PromptsError {
     }
 }
 
-/// Where a template or a label was written: a line of a file, or a position in a list.
+/// The location of a template or a label: a line of a file, or a position in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptPlace {
     /// The file, if it came from one.
@@ -200,11 +202,11 @@ fn source_name(file: &Option<PathBuf>) -> String {
     )
 }
 
-/// What a file holds that has nothing but comments.
+/// An explanation for a file that has only comments.
 fn commented(comment: &Option<String>) -> String {
     comment.as_ref().map_or_else(String::new, |line| {
         format!(
-            "every line begins with #, which begins a comment, such as {line:?}; to mean the text, write \
+            "every line is a comment because it begins with #, such as {line:?}; for literal text write \
              a JSON list in a .json file, else "
         )
     })

@@ -1,5 +1,5 @@
-//! What a file of labels or templates says by its form: whether it is of another format, and which of
-//! its lines may have been meant otherwise than they are read.
+//! Checks the form of a file of labels or templates: rejects files of another format, and notes lines
+//! that may not be read as intended.
 
 use std::path::Path;
 
@@ -12,11 +12,11 @@ use super::mistaken;
 use crate::stand_in::stand_in_of_texts;
 
 const AS_LABELS: &str = "write one label a line, or a JSON list of labels in a .json file";
-const AS_NAMES: &str = "write only the names, one a line; names that are meant so as a JSON list in a \
+const AS_NAMES: &str = "write only the names, one a line; if these are the names, a JSON list in a \
                         .json file; or names with descriptions as JSON lines, {\"label\": \"0\", \
                         \"prompts\": [\"a round ring\"]}, in a .jsonl file";
-const AS_LINES: &str = "write only the templates, one a line, or those that are meant so as a JSON list in \
-                        a .json file";
+const AS_LINES: &str = "write only the templates, one a line, or if these are the templates, a JSON list \
+                        in a .json file";
 const AS_TEMPLATES: &str = "write one template a line, such as: a photo of a {}.";
 
 fn other(path: &Path, seems: impl Into<String>, advice: &'static str) -> PromptsError {
@@ -27,7 +27,7 @@ fn other(path: &Path, seems: impl Into<String>, advice: &'static str) -> Prompts
     }
 }
 
-/// Refuses what is no text: images, archives, tables of programs.
+/// Rejects binary files: images, archives, spreadsheets.
 pub(super) fn refuse_binary(path: &Path, bytes: &[u8]) -> Result<(), PromptsError> {
     let is_text_of_utf16 = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
     let is_text_of_utf32 = bytes.starts_with(b"\xFF\xFE\0\0") || bytes.starts_with(b"\0\0\xFE\xFF");
@@ -55,7 +55,7 @@ pub(super) fn refuse_binary(path: &Path, bytes: &[u8]) -> Result<(), PromptsErro
     Err(other(path, seems, "give a text file with one entry a line"))
 }
 
-/// Refuses what stands for another file.
+/// Rejects placeholders of files, such as Git LFS pointers.
 pub(super) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), PromptsError> {
     match stand_in_of_texts(bytes) {
         Some((seems, advice)) => Err(other(path, seems, advice)),
@@ -63,12 +63,12 @@ pub(super) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), PromptsEr
     }
 }
 
-/// Refuses a character of value zero, which no text for an encoder has.
+/// Rejects NUL characters.
 pub(super) fn refuse_nul(file: Option<&Path>, text: &str) -> Result<(), PromptsError> {
     if !text.contains('\0') {
         return Ok(());
     }
-    let seems = "text with a character of value zero, which names and prompts do not have";
+    let seems = "text with a NUL character, which names and prompts must not contain";
     let advice = "take it out";
     Err(match file {
         Some(path) => other(path, seems, advice),
@@ -76,7 +76,7 @@ pub(super) fn refuse_nul(file: Option<&Path>, text: &str) -> Result<(), PromptsE
     })
 }
 
-/// Whether a text is meant as one JSON value, or as the literal of a program.
+/// Whether a text is intended as one JSON value, or as a literal of a program.
 pub(super) fn is_document(text: &str) -> bool {
     let text = text.trim();
     let closed =
@@ -95,13 +95,13 @@ pub(super) fn templates(path: &Path, text: &str) -> Result<Option<Vec<String>>, 
                     _ => None,
                 });
                 let list = texts.collect::<Option<Vec<_>>>();
-                let seems = "a JSON list of other things than templates";
+                let seems = "a JSON list whose entries are not all templates";
                 list.map(Some)
                     .ok_or_else(|| other(path, seems, AS_TEMPLATES))
             }
             Ok(_) => Err(other(
                 path,
-                "a JSON file that is no list",
+                "a JSON file that is not a list",
                 "give a JSON list of templates, [\"a photo of a {}.\", ...], or one template a line",
             )),
             Err(_) => Err(other(
@@ -138,13 +138,13 @@ pub(super) fn templates(path: &Path, text: &str) -> Result<Option<Vec<String>>, 
     Ok(None)
 }
 
-/// `a {},b {}`, each with a place for the class name.
+/// `a {},b {}`, each with a placeholder.
 fn are_several_templates(line: &str) -> bool {
     let has_place = |part: &str| part.contains("{}") || part.contains("{c}");
     line.split([',', ';']).count() > 1 && line.split([',', ';']).all(has_place)
 }
 
-/// Refuses what is neither lines of text nor JSON.
+/// Rejects files that are neither lines of text nor JSON.
 fn refuse_markup(path: &Path, text: &str, advice: &'static str) -> Result<(), PromptsError> {
     if text.trim_start().starts_with("<?xml") {
         return Err(other(path, "an XML file", advice));
@@ -168,7 +168,7 @@ fn refuse_markup(path: &Path, text: &str, advice: &'static str) -> Result<(), Pr
     Ok(())
 }
 
-/// Refuses a file of labels, one a line, that says by its form that it is something else.
+/// Rejects a file of labels, one a line, whose form shows that it is something else.
 pub(super) fn refuse_other_labels(path: &Path, text: &str) -> Result<(), PromptsError> {
     refuse_markup(path, text, AS_LABELS)?;
     let lines: Vec<&str> = lines_of(text).map(|(_, line)| line.trim()).collect();
@@ -230,7 +230,7 @@ fn has_yaml_block(text: &str) -> bool {
         .any(|pair| is_key(pair[0]) && under(pair[1]))
 }
 
-/// A note on lines that are taken as comments although nothing divides `#` from the text, as in tags.
+/// A note on lines taken as comments although the text follows `#` directly, as in hashtags.
 pub(super) fn comments(path: &Path, text: &str) -> Option<String> {
     if ends_with(path, "json") || ends_with(path, "jsonl") {
         return None;
@@ -250,8 +250,8 @@ pub(super) fn comments(path: &Path, text: &str) -> Option<String> {
         "lines were"
     };
     Some(format!(
-        "{}: {} {lines} taken as comments because of the # they begin with, such as {first:?}; to \
-         mean the text, write a JSON list, [{first:?}, ...], in a .json file",
+        "{}: {} {lines} taken as comments because of the leading #, such as {first:?}; for literal \
+         text write a JSON list, [{first:?}, ...], in a .json file",
         path.display(),
         tags.len()
     ))

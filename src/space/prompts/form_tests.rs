@@ -48,7 +48,7 @@ fn files_that_are_something_else_are_refused_with_what_they_seem_to_be() {
     }
     let templates = [
         ("t.json", "{\"a\": \"b\"}", "no list"),
-        ("t.json", "[1]", "other things than templates"),
+        ("t.json", "[1]", "entries are not all templates"),
         (
             "t.txt",
             "['a photo of a {}.',\n 'art of the {}.']",
@@ -339,7 +339,7 @@ fn labels_that_look_the_same_are_one_label_twice() {
     assert_eq!(joined.as_slice(), ["cat", "dog"]);
     let cased = labels_in("l.txt", "cat\nCAT\n").unwrap();
     assert!(
-        cased.notes()[0].contains("differ in case only"),
+        cased.notes()[0].contains("differ only in case"),
         "{:?}",
         cased.notes()
     );
@@ -380,22 +380,22 @@ fn faults_of_label_json_are_said_as_they_are() {
         (
             "l.json",
             r#"{"0":"cat","0":"dog"}"#,
-            "the number 0 is there twice",
+            "the number 0 occurs twice",
         ),
         (
             "l.json",
             r#"{"-1":"unknown","0":"cat"}"#,
-            "the number -1 is below zero",
+            "the number -1 is negative",
         ),
         (
             "l.json",
             r#"{"0":"cat","1":null}"#,
-            "under \"1\" a name is expected, found null",
+            "expected a name under \"1\", found null",
         ),
         (
             "l.json",
             r#"{"id2label":{"0":"cat","0":"dog"}}"#,
-            "the key \"0\" under \"id2label\" is there twice",
+            "the key \"0\" under \"id2label\" occurs twice",
         ),
         (
             "l.jsonl",

@@ -1,4 +1,4 @@
-//! The class names to choose between, with what else is known of each.
+//! The class names to choose between, with their alternative names and prompts.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -12,10 +12,10 @@ use super::{form, listed, mistaken};
 use crate::pairs::composed;
 use crate::printable::is_unseen;
 
-/// The class names to choose between: at least one, none twice.
+/// The class names to choose between: at least one, without duplicates.
 ///
-/// A label may have several names, as `cat|gato|Katze`, and prompts of its own. It is shown under
-/// the first name; all its prompts together stand for it ([`prompts`](Self::prompts)).
+/// A label may have several names, as `cat|gato|Katze`, and prompts of its own. It is shown by its first
+/// name, and represented by all its prompts together ([`prompts`](Self::prompts)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
     shown: Vec<String>,
@@ -41,7 +41,7 @@ impl Labels {
         Self::new(list.split(','))
     }
 
-    /// Takes one label an entry, trimmed; further names of it follow after `|`.
+    /// Takes one label an entry, trimmed; alternative names follow after `|`.
     ///
     /// # Errors
     /// As [`Labels::parse`].
@@ -53,19 +53,19 @@ impl Labels {
         )
     }
 
-    /// Reads a UTF-8 file of labels. What is in it follows from its name:
+    /// Reads a UTF-8 file of labels, whose format depends on its extension:
     ///
     /// * `.json`: `["cat", "dog"]`, or `{"cat": ["a small pet", ...], "dog": "a loyal pet"}`, labels
     ///   with prompts of their own, or the numbered classes of a model (`id2label`, `label2id`, also
     ///   within a `config.json`; Keras's `class_index.json`), in the order of their numbers;
     /// * `.jsonl`: `{"label": "cat", "names": ["gato"], "prompts": ["a small pet"]}` a line;
-    /// * any other: one label a line, after it perhaps a tab or a colon and a blank, and a prompt of
-    ///   its own; further prompts after further tabs. Blank lines and lines that begin with `#` are
-    ///   passed over.
+    /// * any other: one label a line, optionally followed by a tab, or a colon and a space, and a prompt of
+    ///   its own; further prompts follow after further tabs. Blank lines and lines that begin with `#` are
+    ///   skipped.
     ///
     /// # Errors
-    /// As [`Labels::parse`], and a file that is missing, not UTF-8, not the JSON that it should be, or
-    /// that says by its form that it is something else.
+    /// As [`Labels::parse`], and for a file that is missing, not UTF-8, invalid JSON, or whose form
+    /// shows that it is something else.
     pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
         let text = read(path)?;
         let lines = ends_with(path, "jsonl") || ends_with(path, "ndjson");
@@ -111,7 +111,7 @@ impl Labels {
             error.with_comments_of(&text)
         })?;
         labels.notes.extend(form::comments(path, &text));
-        // A capital without the label after it begins the second half of a name as often.
+        // "Name: Capital ..." without the label in the rest is as often a name with a colon as a description.
         let is_doubtful = |line: &&&str| {
             let (label, rest) = line.split_once(':').unwrap_or((line, ""));
             let has_label = rest.to_lowercase().contains(&label.trim().to_lowercase());
@@ -129,7 +129,7 @@ impl Labels {
         Ok(labels)
     }
 
-    /// What a person should know of how a file was read, such as lines that were taken as comments.
+    /// Notes for the user on how a file was read, such as lines that were taken as comments.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -141,7 +141,7 @@ impl Labels {
         Self::gather(file, entries, true)
     }
 
-    /// `bars`: whether `|` divides the names of one label.
+    /// `bars`: whether `|` separates the names of one label.
     fn gather(
         file: Option<&Path>,
         entries: impl Iterator<Item = (usize, String, More)>,
@@ -153,7 +153,7 @@ impl Labels {
                 return Err(PromptsError::OtherForm {
                     path: path.to_owned(),
                     seems: format!("a file of templates, because of {names:?}"),
-                    advice: "give it as templates, and here one label a line",
+                    advice: "pass it as templates, and here give one label a line",
                 });
             }
             let texts = rest.names.iter().chain(&rest.prompts).chain([&names]);
@@ -207,13 +207,13 @@ impl Labels {
         Ok(Self { shown, more, notes })
     }
 
-    /// The labels in the order given, each under its first name.
+    /// The labels in the order given, each by its first name.
     pub fn as_slice(&self) -> &[String] {
         &self.shown
     }
 
-    /// The prompts of each label, `[labels]`, at least one each and none twice: every template with
-    /// each of its names, then its own.
+    /// The prompts of each label, `[labels]`, at least one each and without duplicates: every template with
+    /// each of its names, then its own prompts.
     pub fn prompts(&self, templates: &Templates) -> Vec<Vec<String>> {
         let of = |(first, more): (&String, &More)| {
             let mut prompts = Vec::new();
@@ -230,29 +230,29 @@ impl Labels {
     }
 }
 
-/// Whether a character is a blank or leaves no mark.
+/// Whether a character is whitespace or invisible.
 fn is_unmarked(character: char) -> bool {
     character.is_whitespace()
         || is_unseen(character)
         || matches!(character, '\u{200C}' | '\u{200D}')
 }
 
-/// A label as a reader sees it: composed, with single blanks, without what leaves no mark. Two labels
-/// that are the same so have the same prompts for most text encoders, and neither could win.
+/// A label as a reader sees it: composed (NFC), with single spaces, without invisible characters. Two labels
+/// that are equal in this form have the same prompts for most text encoders, so neither could win.
 fn as_read(label: &str) -> String {
     let seen: String = composed(label).chars().filter(|c| !is_unseen(*c)).collect();
     seen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A note on labels that differ in case only.
+/// A note on labels that differ only in case.
 fn of_other_case(labels: &[String]) -> Option<String> {
     let mut first_of = HashMap::new();
     labels.iter().find_map(|label| {
         let first = *first_of.entry(label.to_lowercase()).or_insert(label);
         (first != label).then(|| {
             format!(
-                "the labels {first:?} and {label:?} differ in case only, which many text encoders do \
-                 not tell apart; name them apart"
+                "the labels {first:?} and {label:?} differ only in case, which many text encoders \
+                 ignore; give them distinct names"
             )
         })
     })

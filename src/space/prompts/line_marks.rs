@@ -1,6 +1,6 @@
-//! Marks that a single entry bears and a name does not: of quotation, of programs, of paths.
+//! Marks in a single entry that names do not have: quotation marks, program syntax, paths.
 
-/// Marks of quotation, opening and closing.
+/// Quotation marks, opening and closing.
 const QUOTES: [(char, &str); 12] = [
     ('"', "\""),
     ('\'', "'"),

@@ -1,8 +1,9 @@
-//! What a list of entries seems to be by the shape that all of them have: numbers or codes beside
-//! names, the rows of a table, settings, paths.
+//! Recognises lists that are not names by the common shape of their entries: numbers or codes next to names,
+//! rows of a table, settings, paths.
 //!
-//! A shape is asked of all entries together, so that one name with a number in it (`7-Eleven`) stays
-//! a name. So do numbers beside a blank (`Boeing 737`, `12 Main Street`), unless they go up from 0 or 1.
+//! All entries must have the shape, so that one name with a number in it (`7-Eleven`) stays a name.
+//! Numbers separated by a space (`Boeing 737`, `12 Main Street`) are part of the name unless they count
+//! up from 0 or 1.
 
 use super::entries::{is_number, is_wordnet};
 use super::line_marks::{
@@ -10,7 +11,7 @@ use super::line_marks::{
     is_structure,
 };
 
-/// What entries seem to be that are no list of names or texts, each on its own.
+/// The shape of entries that are not a list of names or texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineShape {
     Coded,
@@ -27,7 +28,7 @@ pub(crate) enum LineShape {
 }
 
 impl LineShape {
-    /// After "this seems to be".
+    /// A description that follows "this seems to be".
     pub(crate) fn seems(self) -> &'static str {
         match self {
             Self::Coded => "a list of classes with a number or a WordNet id beside each name",
@@ -47,7 +48,7 @@ impl LineShape {
     }
 }
 
-/// The shape of entries; `None` if they may be names or texts. Blank entries are to be left out.
+/// The shape of entries; `None` if they may be names or texts. `entries` must have no blank ones.
 pub(crate) fn shape_of(entries: &[&str]) -> Option<LineShape> {
     let entries: Vec<&str> = entries.iter().map(|entry| entry.trim()).collect();
     let (_, rest) = entries.split_first()?;
@@ -129,7 +130,7 @@ fn are_enumerated(entries: &[&str]) -> bool {
     ('a'..='z').zip(entries).all(is_lettered) || entries.iter().all(is_other_digit)
 }
 
-/// `may_be_blank`: whether a blank between may be enough, as in `1 cat` but not in `cat 24`.
+/// `may_be_blank`: whether a space may separate number and text, as in `1 cat` but not in `cat 24`.
 fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
     if sides.iter().all(|side| is_wordnet(side.code)) {
         return true;
@@ -140,7 +141,8 @@ fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
     let mut texts: Vec<_> = sides.iter().map(|side| side.text).collect();
     texts.sort_unstable();
     let differ = texts.windows(2).all(|pair| pair[0] != pair[1]);
-    // In `12 Main Street` and `1. FC` the number is part of the name, unless all go up from 0 or 1.
+    // In `12 Main Street` and `1. FC` the number is part of the name, unless the numbers count up from
+    // 0 or 1.
     let first = sides[0].code.parse::<usize>().ok();
     let codes = sides.iter().map(|side| side.code.parse::<usize>().ok());
     let ascend = first.is_some_and(|first| first < 2)
@@ -182,8 +184,8 @@ fn is_by_blank(side: &CodeBeside) -> bool {
     side.divider.trim().is_empty() && !side.divider.contains('\t')
 }
 
-/// Whether entries that are no [list with numbers](LineShape::Coded) begin with one each all the same, as
-/// `3 cat` and `5. dog`: it may be part of the name.
+/// Whether each entry begins with a number, as `3 cat` and `5. dog`, although they are not a
+/// [numbered list](LineShape::Coded): the number may be part of the name.
 pub(super) fn begin_with_numbers(entries: &[&str]) -> bool {
     let sides: Option<Vec<_>> = entries.iter().map(|entry| code_before(entry)).collect();
     let Some(sides) = sides.filter(|sides| sides.len() > 1) else {
@@ -199,7 +201,7 @@ pub(super) fn begin_with_numbers(entries: &[&str]) -> bool {
             .all(|side| is_number(side.code) && is_apart(side))
 }
 
-/// `zero|0`: another name of the same.
+/// `zero|0`: the number is another name of the same label.
 fn are_number_words(sides: &[CodeBeside]) -> bool {
     const WORDS: [&str; 10] = [
         "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
@@ -279,7 +281,8 @@ fn has_code_column(entries: &[&str]) -> bool {
         let rows = cells_of(entries, *mark);
         let all =
             |rows: &Vec<Vec<&str>>, column: usize| rows.iter().all(|row| is_value(row[column]));
-        // Numbers in each column are no codes of names, `1,000 islands` is one, and a bar adds a name.
+        // If all columns are numbers, none is a code of a name; `1,000 islands` is a name; a bar
+        // separates names.
         let is_table = |rows: Vec<Vec<&str>>| {
             let columns = rows[0].len();
             let begins = |row: &Vec<&str>| row[1].starts_with(|c: char| c.is_ascii_digit());
@@ -361,8 +364,8 @@ fn is_column_name(cell: &str) -> bool {
     !cell.is_empty() && words.all(|word| NAMES.contains(&word))
 }
 
-/// Whether commas or semicolons divide each entry into as many cells, as no name is written: without
-/// a blank behind the comma. What describes a label is not looked at.
+/// Whether commas or semicolons split each entry into the same number of cells, without a space after
+/// the comma as a name would have. Descriptions of labels are ignored.
 fn are_rows(entries: &[&str]) -> bool {
     let entries: Vec<&str> = entries.iter().map(|entry| label_part(entry)).collect();
     let glued = |mark: char| {
@@ -375,7 +378,7 @@ fn are_rows(entries: &[&str]) -> bool {
     glued(',') || glued(';')
 }
 
-/// An entry without the description behind a tab or a colon.
+/// An entry without the description after a tab or a colon.
 fn label_part(entry: &str) -> &str {
     let label = entry.split('\t').next().unwrap_or_default();
     label.split(": ").next().unwrap_or_default()

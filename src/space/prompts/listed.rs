@@ -12,7 +12,7 @@ use super::entries::is_wordnet;
 use super::error::{PromptsError, place};
 use crate::pairs::{CheckedValue, json_message, type_name as json_type};
 
-/// An object in the order of the file, its keys as often as they are there.
+/// The entries of a JSON object in the order of the file, duplicate keys included.
 struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {
@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for Entries {
                 let mut entries = Vec::new();
                 while let Some((key, found)) = map.next_entry::<String, CheckedValue>()? {
                     if let Some(inner) = found.twice {
-                        let said = format!("the key {inner:?} under {key:?} is there twice");
+                        let said = format!("the key {inner:?} under {key:?} occurs twice");
                         return Err(serde::de::Error::custom(said));
                     }
                     entries.push((key, found.value));
@@ -51,18 +51,18 @@ struct LabelLine {
     prompts: Vec<String>,
 }
 
-/// What a label has besides the name that it is shown under.
+/// The alternative names and own prompts of a label.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct More {
-    /// Further names, in other languages say; templates take them too.
+    /// Alternative names, for example in other languages; templates are applied to them too.
     pub names: Vec<String>,
-    /// Whole prompts, which no template touches.
+    /// Complete prompts, to which no template is applied.
     pub prompts: Vec<String>,
 }
 
-/// What a JSON document of labels holds.
+/// The contents of a JSON document of labels.
 pub(super) enum Document {
-    /// Names alone, taken as they are.
+    /// Names only, taken literally.
     Names(Vec<String>),
     /// Labels with prompts of their own.
     Entries(Listed),
@@ -90,7 +90,7 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
         let names = names.filter(|names| !names.is_empty()).ok_or_else(|| {
             wrong(
                 path,
-                "expected a list of labels as texts, such as [\"cat\", \"dog\"]",
+                "expected a list of labels as strings, such as [\"cat\", \"dog\"]",
             )
         })?;
         return Ok(Document::Names(names));
@@ -99,9 +99,12 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
     for key in ["id2label", "label2id"] {
         if let Some((_, Value::Object(map))) = entries.iter().find(|(name, _)| name == key) {
             let map: Vec<_> = map.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-            return numbered(&map)
-                .map(Document::Names)
-                .ok_or_else(|| wrong(path, &format!("expected names with numbers under {key:?}")));
+            return numbered(&map).map(Document::Names).ok_or_else(|| {
+                wrong(
+                    path,
+                    &format!("expected numbered class names under {key:?}"),
+                )
+            });
         }
     }
     if let Some(names) = numbered(&entries) {
@@ -135,8 +138,8 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
     Ok(Document::Entries(listed))
 }
 
-/// Refuses objects whose keys are not labels: one that holds a list of labels under a key that says
-/// so, and codes of classes, as keys or as values.
+/// Rejects objects whose keys are not labels: those with a list of labels under a key such as `labels`, and
+/// those with class codes as keys or as values.
 fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), PromptsError> {
     let is_code = |value: &Value| {
         let text = value.as_str().map(str::trim);
@@ -147,7 +150,7 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
         value => is_code(value),
     };
     if !entries.is_empty() && entries.iter().all(|(_, value)| are_codes(value)) {
-        let what = "the values are numbers in quotation marks or WordNet ids, which are no prompts; \
+        let what = "the values are quoted numbers or WordNet ids instead of prompts; \
                     expected numbers, such as {\"cat\": 0, \"dog\": 1}, or a list of the names";
         return Err(wrong(path, what));
     }
@@ -160,7 +163,7 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
         "categories",
         "candidate_labels",
     ];
-    // A single label cannot be told from anything, so one key is no label either.
+    // A single key with a list is more likely a holder than a label: one label alone cannot be classified.
     let is_alone = entries.len() == 1;
     let holds = |(key, value): &&(String, Value)| {
         let is_holder = is_alone || holders.contains(&key.to_ascii_lowercase().as_str());
@@ -176,12 +179,12 @@ fn refuse_other_objects(path: &Path, entries: &[(String, Value)]) -> Result<(), 
     let fields = ["label", "names", "prompts"];
     let is_field = |(key, _): &(String, Value)| fields.contains(&key.as_str());
     if entries.len() > 1 && entries.iter().all(is_field) {
-        let what = "this seems to be one row of labels in JSON lines; expected one such row a line in a \
+        let what = "this seems to be one row of a JSON Lines label file; expected one such row a line in a \
                     .jsonl file";
         return Err(wrong(path, what));
     }
     if !entries.is_empty() && entries.iter().all(|(key, _)| is_wordnet(key)) {
-        let what = "the keys are WordNet ids, which are no names; expected a list of the names, such \
+        let what = "the keys are WordNet ids instead of names; expected a list of the names, such \
                     as [\"tench\", \"goldfish\"]";
         return Err(wrong(path, what));
     }
@@ -199,13 +202,13 @@ fn numbered(entries: &[(String, Value)]) -> Option<Vec<String>> {
             }
             _ => None,
         },
-        // Numbers on both sides name nothing.
+        // A number on both sides has no name.
         (Err(_), Value::Number(number)) => Some((number.as_u64()?, key.clone())),
         _ => None,
     };
     let mut classes: Vec<_> = entries.iter().map(one).collect::<Option<_>>()?;
     classes.sort_by_key(|(number, _)| *number);
-    // One number that is not the first is hardly all of a model's classes.
+    // A single class whose number is not 0 is unlikely to be the class list of a model.
     if classes.len() == 1 && classes[0].0 != 0 {
         return None;
     }
@@ -220,19 +223,19 @@ fn numbering_fault(entries: &[(String, Value)]) -> String {
         let number: i64 = key.parse().expect("the keys are whole numbers");
         if number < 0 {
             return format!(
-                "the number {key} is below zero, and the first class has 0; leave it out, or write a \
+                "the number {key} is negative, and classes are numbered from 0; remove it, or write a \
                  list of the names, [\"cat\", \"dog\"]"
             );
         }
         if !seen.insert(number) {
-            return format!("the number {number} is there twice; give each class its own");
+            return format!("the number {number} occurs twice; give each class its own");
         }
         if !value.is_string() {
             let found = json_type(value);
-            return format!("under {key:?} a name is expected, found {found}");
+            return format!("expected a name under {key:?}, found {found}");
         }
     }
-    "not each has a name".to_owned()
+    "not every class has a name".to_owned()
 }
 
 /// `{"label": ..., "names": [...], "prompts": [...]}` a line.
@@ -250,7 +253,7 @@ pub(super) fn lines(path: &Path, text: &str) -> Result<Listed, PromptsError> {
                     what: format!("expected an object with \"label\", found {found}"),
                 });
             }
-            // From the text again: a `Value` would keep the last of two values with one key.
+            // Parsed from the text again, because a `Value` keeps only the last value of a duplicate key.
             let line: LabelLine =
                 serde_json::from_str(line).map_err(|error| fault(path, index, &error))?;
             let prompts = trimmed(line.prompts);
@@ -272,7 +275,7 @@ fn trimmed(prompts: Vec<String>) -> Vec<String> {
     prompts.map(str::to_owned).collect()
 }
 
-/// `before` lines stand above what the JSON parser was given.
+/// `before`: the number of lines before the text that was parsed.
 fn fault(path: &Path, before: usize, error: &serde_json::Error) -> PromptsError {
     let said = json_message(error);
     let what = said.split(" at ").next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Labels that are something else: several on one line, headers of tables, lines of programs, and
+//! Recognises input that is not labels: several labels on one line, headers of tables, lines of programs, and
 //! numbers or codes in place of names.
 
 use std::path::Path;
@@ -11,7 +11,7 @@ const SEVERAL: (&str, &str) = (
     "write one label a line, or a single name that holds a comma as a JSON list in a .json file",
 );
 
-/// What a file of lines seems to be, and what to do; `None` if it may be one label a line.
+/// What a file of lines seems to be, with advice; `None` if it may be one label a line.
 pub(super) fn lines(lines: &[&str]) -> Option<(&'static str, &'static str)> {
     const AS_LINES: &str = "write one label a line, or a JSON list of labels in a .json file";
     let first = lines.first()?;
@@ -67,9 +67,9 @@ pub(super) fn lines(lines: &[&str]) -> Option<(&'static str, &'static str)> {
     None
 }
 
-/// What labels seem to be that are no names, and what to do.
+/// What labels that are not names seem to be, with advice.
 pub(super) fn names<S: AsRef<str>>(labels: &[S]) -> Option<(&'static str, &'static str)> {
-    // `LABEL_0`: what a config says of classes that nobody has named.
+    // `LABEL_0`: the default names of unnamed classes in a model's config.
     let unnamed = |label: &str| {
         let label = label.to_ascii_lowercase();
         let number = ["label", "class", "cls"]
@@ -80,18 +80,18 @@ pub(super) fn names<S: AsRef<str>>(labels: &[S]) -> Option<(&'static str, &'stat
     };
     if labels.iter().all(|label| unnamed(label.as_ref())) {
         return Some((
-            "the numbers of classes that have no names, as a model without them has",
-            "write what each class is called, one a line",
+            "class numbers, as in a model without class names",
+            "write the name of each class, one a line",
         ));
     }
     let mut labels = labels.iter().map(AsRef::as_ref);
     labels.all(is_wordnet).then_some((
-        "a list of WordNet ids, which are no names",
-        "write what each class is called, one a line",
+        "a list of WordNet ids instead of names",
+        "write the name of each class, one a line",
     ))
 }
 
-/// What a list of the command line seems to be, and what to do.
+/// What a list on the command line seems to be, with advice.
 pub(super) fn list(list: &str) -> Option<(&'static str, &'static str)> {
     let text = list.trim();
     let closed = |open, close| text.starts_with(open) && text.ends_with(close);
@@ -123,7 +123,7 @@ pub(super) fn list(list: &str) -> Option<(&'static str, &'static str)> {
     } else if text.split(',').any(has_placeholder) {
         Some((
             "templates",
-            "give them as templates, in a file, and here the labels alone",
+            "pass them as templates, in a file, and here the labels alone",
         ))
     } else if !text.contains(',') && is_label_file(text) {
         Some((
@@ -139,16 +139,16 @@ pub(super) fn list(list: &str) -> Option<(&'static str, &'static str)> {
         };
         let shape = shape_of(&entries).map(|shape| (shape.seems(), ALONE));
         shape.or_else(|| {
-            let called = "give what each class is called, separated by commas";
+            let called = "give the name of each class, separated by commas";
             names(&entries).map(|(seems, _)| (seems, called))
         })
     }
 }
 
-const ALONE: &str = "give the names alone, separated by commas; names that are meant so go into a JSON \
+const ALONE: &str = "give the names alone, separated by commas; if these are the names, write a JSON \
                      list in a .json file of labels";
 
-/// Whether a list is the name of a file: by its ending, or because there is a file at that path.
+/// Whether a list is the name of a file: by its extension, or because the file exists.
 fn is_label_file(text: &str) -> bool {
     let name = text.trim_start_matches('@');
     let endings = [
@@ -159,7 +159,7 @@ fn is_label_file(text: &str) -> bool {
     endings.iter().any(ends) || name.contains(['/', '\\', '.']) && path.is_file()
 }
 
-/// What stands for the class name in a template of this program or another.
+/// Whether a text has a placeholder for the class name, in the syntax of this program or another.
 pub(super) fn has_placeholder(text: &str) -> bool {
     const WORDS: [&str; 15] = [
         "",
@@ -204,23 +204,23 @@ pub(super) fn has_placeholder(text: &str) -> bool {
         || text.split('$').skip(1).any(variable)
 }
 
-/// A note on labels that are numbers: of digits in a picture, or of classes whose names are elsewhere.
+/// A note on labels that are numbers, which may be digits in images, or classes whose names are elsewhere.
 pub(crate) fn numbers<S: AsRef<str>>(labels: &[S]) -> Option<String> {
     let all = labels.iter().all(|label| is_number(label.as_ref()));
     let first = labels.first().filter(|_| all)?.as_ref();
     Some(format!(
-        "all labels are numbers, such as {first:?}, and are asked for as numbers seen in a picture; to \
-         ask for classes that have numbers, give their names"
+        "all labels are numbers, such as {first:?}, and are used as numbers seen in an image; if they \
+         stand for classes, give the class names"
     ))
 }
 
-/// A note on labels that begin with a number each, which may only count them.
+/// A note on labels that each begin with a number, which may only be an index.
 pub(super) fn numbered(labels: &[String]) -> Option<String> {
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     let first = labels.first().filter(|_| begin_with_numbers(&labels))?;
     Some(format!(
-        "all labels begin with a number, such as {first:?}, which is asked for as part of the name; take \
-         the numbers out if they only count the labels"
+        "all labels begin with a number, such as {first:?}, which is used as part of the name; remove \
+         the numbers if they only count the labels"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! Prompt templates and label lists: what turns a class name into the texts that stand for it.
+//! Prompt templates and label lists, which turn class names into prompts.
 //!
 //! A template is a line with a placeholder, `{}` or `{c}`, for the class name: `a photo of a {}.`
 //! `{{` and `}}` stand for the braces themselves.
@@ -7,16 +7,16 @@
 //! |---|---|
 //! | `templates` | [`Templates`] |
 //! | `text_file` | files of labels and templates as text |
-//! | `entries` | what an entry of a list is by itself |
-//! | `error` | what can be wrong with templates and labels |
-//! | `labels` | [`Labels`]: class names, their other names and prompts of their own |
-//! | `listed` | label files that are JSON or JSON Lines |
-//! | `line_marks` | marks that an entry bears and a name does not |
-//! | `line_shape` | lists that are no names by the shape of all entries |
-//! | `mistaken` | labels that are something else than names |
-//! | `form` | what a file says by its form: another format, comments that may be meant as text |
-//! | [`named`] | published templates by name |
-//! | `sets/` | those templates, a file a set |
+//! | `entries` | tests of a single line or entry |
+//! | `error` | errors of templates and labels |
+//! | `labels` | [`Labels`]: class names, their alternative names and own prompts |
+//! | `listed` | label files in JSON or JSON Lines |
+//! | `line_marks` | marks in an entry that names do not have |
+//! | `line_shape` | lists that are not names, by the common shape of their entries |
+//! | `mistaken` | input that is not labels |
+//! | `form` | the form of a file: another format, lines that may not be read as intended |
+//! | [`named`] | published template sets by name |
+//! | `sets/` | those template sets, one file each |
 
 mod entries;
 mod error;
@@ -34,7 +34,7 @@ pub use self::error::{PromptPlace, PromptsError};
 pub use self::labels::Labels;
 pub use self::templates::Templates;
 
-/// What names of classes seem to be that are none, wherever they come from.
+/// What class names seem to be if they are not names.
 pub(crate) fn names_seem(names: &[&str]) -> Option<&'static str> {
     if names.is_empty() {
         return None;

@@ -1,8 +1,8 @@
-//! Published prompt templates by name, such as `clip:imagenet`.
+//! Published sets of prompt templates by name, such as `clip:imagenet`.
 //!
 //! `clip:` are the lists that CLIP's repository publishes for its zero-shot figures (MIT), `asif:`
-//! those of the ASIF paper. Each is a file under `sets/`: what it is for and where it comes from in
-//! two comment lines, then a template a line.
+//! those of the ASIF paper. Each is a file under `sets/`: purpose and source in two comment lines, then one
+//! template a line.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use super::entries::lines_of;
 use super::error::PromptsError;
 use super::templates::Templates;
 
-/// Templates that have a name.
+/// A named set of prompt templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamedSet {
-    /// What `--templates` calls them.
+    /// Its name.
     pub name: &'static str,
     text: &'static str,
 }
@@ -54,12 +54,12 @@ sets! {
 }
 
 impl NamedSet {
-    /// What they are for.
+    /// Its purpose.
     pub fn purpose(&self) -> &'static str {
         self.comment(0).trim_end_matches('.')
     }
 
-    /// Where they come from.
+    /// Its source.
     pub fn source(&self) -> &'static str {
         let line = self.comment(1).trim_end_matches('.');
         line.strip_prefix("Source: ").unwrap_or(line)
@@ -67,20 +67,20 @@ impl NamedSet {
 
     fn comment(&self, number: usize) -> &'static str {
         let line = self.text.lines().nth(number);
-        let line = line.expect("a set begins with what it is for and where it comes from");
+        let line = line.expect("a template set begins with its purpose and its source");
         line.trim_start_matches('#').trim()
     }
 
     /// The templates.
     ///
     /// # Errors
-    /// None for the sets of [`ALL`]; a test reads them all.
+    /// Never for the sets of [`ALL`], which a test reads.
     pub fn templates(&self) -> Result<Templates, PromptsError> {
         Templates::parse(lines_of(self.text).map(|(_, line)| line))
     }
 }
 
-/// The templates called `name`, if there are any.
+/// The template set called `name`, if it exists.
 pub fn find(name: &str) -> Option<&'static NamedSet> {
     ALL.iter().find(|set| set.name == name)
 }
@@ -88,7 +88,7 @@ pub fn find(name: &str) -> Option<&'static NamedSet> {
 /// The templates that a user asked for: a name that begins with `clip:` or `asif:`, else a file.
 ///
 /// # Errors
-/// A [`PromptsError`]: a name that there is not, or what [`Templates::from_file`] says.
+/// A [`PromptsError`]: an unknown name, or as [`Templates::from_file`].
 pub fn load(name_or_file: &str) -> Result<Templates, PromptsError> {
     if let Some(set) = find(name_or_file) {
         return set.templates();

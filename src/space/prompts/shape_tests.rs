@@ -107,7 +107,7 @@ fn files_whose_lines_all_have_a_shape_that_names_do_not_are_refused() {
             .contains("header")
     );
     let said = labels_in("l.json", r#"["cat\u0000", "dog"]"#).unwrap_err();
-    assert!(said.contains("value zero"), "{said}");
+    assert!(said.contains("NUL character"), "{said}");
     // The advice followed.
     let list = r#"["1 cat", "2 dog", "/a/abbey", "cat,0", "cat&amp;dog", "a.jpg"]"#;
     assert_eq!(labels_in("l.json", list).unwrap().as_slice().len(), 6);
@@ -242,7 +242,7 @@ fn objects_whose_values_are_codes_are_refused() {
     ] {
         let said = labels_in("l.json", text).unwrap_err();
         assert!(
-            said.contains("WordNet ids, which are no prompts"),
+            said.contains("WordNet ids instead of prompts"),
             "{text}: {said}"
         );
     }
@@ -285,13 +285,13 @@ fn templates_of_another_shape_are_refused() {
 fn a_file_of_comments_alone_says_so() {
     let said = labels_in("l.txt", "#0 cat\n#1 dog\n").unwrap_err();
     assert!(
-        said.contains("begins a comment, such as \"#0 cat\""),
+        said.contains("comment because it begins with #, such as \"#0 cat\""),
         "{said}"
     );
     let (_folder, path) = named("t.txt", "#a {}\n");
     let said = Templates::from_file(&path).unwrap_err().to_string();
     assert!(
-        said.contains("begins a comment, such as \"#a {}\""),
+        said.contains("comment because it begins with #, such as \"#a {}\""),
         "{said}"
     );
     assert!(!labels_in("l.txt", "\n").unwrap_err().contains("comment"));
@@ -328,9 +328,9 @@ fn a_character_of_value_zero_is_refused_in_labels_and_templates() {
     let path = dir.path().join("list.json");
     fs_err::write(&path, r#"["a photo of a {}\u0000"]"#).unwrap();
     let said = Templates::from_file(&path).unwrap_err().to_string();
-    assert!(said.contains("value zero"), "{said}");
+    assert!(said.contains("NUL character"), "{said}");
     fs_err::write(&path, r#"["a cat\u0000", "a dog"]"#).unwrap();
     let said = Labels::from_file(&path).unwrap_err().to_string();
-    assert!(said.contains("value zero"), "{said}");
+    assert!(said.contains("NUL character"), "{said}");
     assert!(Templates::parse(["a {}\0"]).is_err());
 }

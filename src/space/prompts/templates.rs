@@ -7,12 +7,12 @@ use super::error::{PromptPlace, PromptsError, place};
 use super::form;
 use super::text_file::read;
 
-/// The templates of one task, at least one. [`Templates::default`] is `a photo of a {}.`, which
-/// image-text encoders are customarily asked with when nothing is known of the images.
+/// Prompt templates, at least one. [`Templates::default`] is `a photo of a {}.`, the customary template when
+/// nothing is known about the images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Templates(Vec<Template>);
 
-/// A template, taken apart: a class name belongs between each two neighbours of `parts`.
+/// A parsed template: the class name is inserted between consecutive `parts`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Template {
     text: String,
@@ -29,7 +29,7 @@ impl Default for Templates {
 }
 
 impl Templates {
-    /// Reads one template an entry. Blank ones are passed over.
+    /// Reads one template an entry. Blank entries are skipped.
     ///
     /// # Errors
     /// [`PromptsError`]: a template without a placeholder or with an unknown one, or none at all.
@@ -37,12 +37,12 @@ impl Templates {
         Self::parse_in(None, lines.into_iter().enumerate())
     }
 
-    /// Reads a UTF-8 file with one template a line; blank lines and lines that begin with `#` are
-    /// passed over. A file that holds a list of texts in JSON is read as that.
+    /// Reads a UTF-8 file with one template a line; blank lines and lines that begin with `#` are skipped. A
+    /// file with a JSON list of strings is read as JSON.
     ///
     /// # Errors
-    /// As [`Templates::parse`], with the line; a file that is missing or not UTF-8, and one that says
-    /// by its form that it is something else.
+    /// As [`Templates::parse`], with the line, and for a file that is missing, not UTF-8, or whose form shows
+    /// that it is something else.
     pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
         let text = read(path)?;
         match form::templates(path, &text)? {
@@ -52,10 +52,10 @@ impl Templates {
         }
     }
 
-    /// What a person should know of how a file of templates was read.
+    /// Notes for the user on how a file of templates was read.
     ///
     /// # Errors
-    /// As [`Templates::from_file`] of a file that cannot be read.
+    /// As [`Templates::from_file`] for a file that cannot be read.
     pub fn notes_of_file(path: &Path) -> Result<Vec<String>, PromptsError> {
         Ok(form::comments(path, &read(path)?).into_iter().collect())
     }
@@ -81,7 +81,7 @@ impl Templates {
         Ok(Self(templates))
     }
 
-    /// One prompt a template for a class name, in the order of the templates.
+    /// The prompts for a class name, one for each template in order.
     pub fn render(&self, class: &str) -> Vec<String> {
         self.0
             .iter()
@@ -94,7 +94,7 @@ impl Templates {
         self.0.iter().map(|template| template.text.as_str())
     }
 
-    /// How many there are, at least 1.
+    /// The number of templates, at least 1.
     #[expect(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
         self.0.len()

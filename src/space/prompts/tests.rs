@@ -83,8 +83,8 @@ fn files_are_read_by_line() {
     let blank = file(b"# nothing\n");
     assert_eq!(
         message(Templates::from_file(blank.path()), &blank),
-        "FILE: no templates; every line begins with #, which begins a comment, such as \"# nothing\"; to \
-         mean the text, write a JSON list in a .json file, else write one a line, such as: a photo of a {}."
+        "FILE: no templates; every line is a comment because it begins with #, such as \"# nothing\"; for \
+         literal text write a JSON list in a .json file, else write one a line, such as: a photo of a {}."
     );
     let gone = Path::new("no-such-file");
     assert!(
@@ -235,7 +235,7 @@ fn bad_label_files_name_the_line() {
     insta::assert_snapshot!(said.join("\n"), @r#"
     l.json, line 1: expected a prompt or a list of prompts under "cat"; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.json: labels given more than once: "cat"; name each once
-    l.json, line 1: expected a list of labels as texts, such as ["cat", "dog"]; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
+    l.json, line 1: expected a list of labels as strings, such as ["cat", "dog"]; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.jsonl, line 2: unknown field `prompt`, expected one of `label`, `names`, `descriptions`, `prompts`; a label file in JSON is {"label": ["a prompt", ...], ...}, one in JSON Lines has {"label": ..., "names": [...], "prompts": [...]} on each line
     l.jsonl, line 1: a label or a name of one is blank; take out the extra comma or bar (|), or name it
     l.txt, line 2: a label or a name of one is blank; take out the extra comma or bar (|), or name it

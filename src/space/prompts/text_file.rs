@@ -34,8 +34,8 @@ pub(super) fn read(path: &Path) -> Result<String, PromptsError> {
     }
 }
 
-/// With `\n` in place of a `\r` alone, which `str::lines` does not take for a line end, and without
-/// the byte order marks of files that were joined.
+/// Replaces a lone `\r`, which `str::lines` does not take as a line end, by `\n`, and removes byte
+/// order marks within the text, as in concatenated files.
 fn of_any_line_end(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.replace("\n\u{feff}", "\n")

@@ -1,10 +1,10 @@
-//! Whether a recipe makes sense.
+//! Validates a recipe.
 
 use super::error::{RecipeError, positive};
 use super::{Calibration, Hubness, Recipe, WeightedPart};
 
 impl Recipe {
-    /// Checks that the numbers make sense together.
+    /// Validates the recipe.
     ///
     /// # Errors
     /// A [`RecipeError`] that names the setting and what to choose instead.

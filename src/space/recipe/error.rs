@@ -6,34 +6,34 @@ use crate::space::params::ParamsError;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipeError {
-    /// No space has this name.
-    #[error("{name:?} is not a space; there are {known}, and any of them joined by +")]
+    /// Unknown name of a space.
+    #[error("{name:?} is not a space; give one of {known}, or several joined by +")]
     Unknown {
         /// The name.
         name: String,
-        /// The names that there are.
+        /// The known names.
         known: String,
     },
-    /// Nothing to compare with.
+    /// The recipe has no parts.
     #[error("a space needs at least one part")]
     Empty,
-    /// Scores of different scale would be added.
+    /// Several parts without a calibration: scores of different scale would be added.
     #[error(
         "a space of several parts must be calibrated: their scores have different scales; \
          give it a calibration"
     )]
     Scales,
-    /// A cohort that no deviation can be taken of.
+    /// The number of scores that count is below 2 or above the size of the cohort.
     #[error(
-        "the best {top} of a cohort of {cohort} cannot be taken; give at least 2 and at most the cohort"
+        "expected the best 2 to {cohort} scores of a cohort of {cohort}, found {top}; give a number in that range"
     )]
     Cohort {
-        /// How many scores were to count.
+        /// How many scores count.
         top: usize,
-        /// How many there are.
+        /// The size of the cohort.
         cohort: usize,
     },
-    /// A number that must be above zero, and not beyond what sums can hold, is not.
+    /// A number is not between 1e-12 and 1e12.
     #[error("{name} is {value}, but it must be a number above 0, from 1e-12 to 1e12")]
     Number {
         /// The setting.
@@ -41,14 +41,14 @@ pub enum RecipeError {
         /// Its value.
         value: f64,
     },
-    /// The parameters of rows make no sense.
+    /// Invalid settings of relative rows.
     #[error(transparent)]
     Rows(#[from] ParamsError),
 }
 
 /// Checks that a number is above 0.
 pub(in crate::space) fn positive(name: &'static str, value: f64) -> Result<(), RecipeError> {
-    // Beyond this sums of weights and ridges leave what double precision holds.
+    // Outside this range, sums of weights and ridges overflow or underflow double precision.
     if (1e-12..=1e12).contains(&value) {
         return Ok(());
     }

@@ -1,20 +1,20 @@
-//! The recipe of a space: which ways of comparing an image with a text it is made of.
+//! The recipe of a space: the parts that it is made of, and how their scores are calibrated and added.
 //!
 //! ```text
-//! recipe = parts (each a way to compare, with a weight) + calibration, or none
+//! recipe = parts, each with a weight + an optional calibration
 //!
-//! part                         a way of comparing: see `comparison`
+//! part                         a way of comparing an image with a text: see `comparison`
 //!
-//! calibration                  s-norm, CSLS or NNN against hubs, or the parts' scale alone
+//! calibration                  s-norm, CSLS or NNN against hubs, or one scale for the parts only
 //! ```
 //!
-//! All of them are closed forms of the same anchor pairs; nothing is trained.
+//! All parts are closed forms of the same anchor pairs; nothing is trained.
 //!
 //! | file | role |
 //! |---|---|
 //! | `hubness` | the corrections for hubs, and their settings |
-//! | `names` | what names on a command line stand for |
-//! | `check`, `error` | whether the numbers make sense |
+//! | `names` | named recipes |
+//! | `check`, `error` | validates a recipe |
 //! | `show` | a recipe as one line of text |
 
 mod check;
@@ -36,22 +36,22 @@ pub use self::names::known_spaces;
 use super::comparison::Part;
 use super::params::SpaceParams;
 
-/// Fewer anchors than this say too little of how two sides vary together: a fused space is then
-/// plain relative rows.
+/// With fewer anchors than this the correlations of both sides cannot be estimated, and a fused space
+/// is plain relative rows.
 pub const FEW: usize = 64;
 
-/// A space: its parts, and how their scores become one.
+/// The recipe of a space: its parts, and how their scores are calibrated and added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct Recipe {
-    /// The ways of comparing, at least one.
+    /// The parts, at least one.
     pub parts: Vec<WeightedPart>,
-    /// How scores are corrected for hubs and brought to one scale; several parts need it.
+    /// How scores are corrected for hubs and brought to one scale; required for several parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
 }
 
-/// What manifests may hold: a recipe, or the parameters of plain relative rows alone.
+/// The forms of a recipe in manifests: a recipe, or the settings of plain relative rows alone.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "unknown kind of space")]
 enum Written {
@@ -63,12 +63,12 @@ enum Written {
     Plain(SpaceParams),
 }
 
-/// One way of comparing, and its say in the sum.
+/// A part and its weight in the sum.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WeightedPart {
-    /// The share of this part; shares are divided by their sum.
+    /// The weight of this part; weights are divided by their sum.
     pub weight: f64,
-    /// The way of comparing.
+    /// The part.
     #[serde(flatten)]
     pub part: Part,
 }
@@ -83,7 +83,7 @@ impl From<Written> for Recipe {
 }
 
 impl Recipe {
-    /// One part, not calibrated.
+    /// A recipe of one part, not calibrated.
     pub fn of(part: Part) -> Self {
         Self {
             parts: vec![WeightedPart { weight: 1.0, part }],
@@ -91,8 +91,8 @@ impl Recipe {
         }
     }
 
-    /// The same parts with this correction for hubs: as it is where it has that one already, with its
-    /// usual numbers where it has another.
+    /// The same parts with this correction for hubs: unchanged if the recipe has it already, else with its
+    /// default numbers.
     pub fn with_hubness(mut self, hubness: Hubness) -> Self {
         if hubness == Hubness::None && self.parts.len() == 1 {
             self.calibration = None;
@@ -110,14 +110,14 @@ impl Recipe {
         self.calibration.map_or(Hubness::None, |c| c.hubness)
     }
 
-    /// Whether a number is needed that each part's scores are counted in, see [`Calibration`]: in a
-    /// sum, and for the least deviation of s-norm.
+    /// Whether each part needs the unit of its scores, see [`Calibration`]: for a sum of parts, and for the
+    /// lower bound of s-norm's deviation.
     pub fn has_units(&self) -> bool {
         self.parts.len() > 1 || self.hubness() == Hubness::SNorm
     }
 
-    /// What is left of it for so few anchors: below [`FEW`], the relative rows of the encoders'
-    /// vectors if it has them, not calibrated; else all of it.
+    /// The recipe that is used with so many anchors: below [`FEW`] only the relative rows of the encoders'
+    /// vectors, not calibrated, if the recipe has them; else the whole recipe.
     pub fn for_anchors(&self, anchors: usize) -> Self {
         let plain = self.parts.iter().find(|p| p.part.plain().is_some());
         match plain {
@@ -131,7 +131,7 @@ impl Recipe {
         self.parts.iter().find_map(|p| p.part.plain())
     }
 
-    /// The most anchors that any part keeps in a row; 0 when no part has rows.
+    /// The largest `k` of any part; 0 when no part has rows.
     pub fn k(&self) -> usize {
         self.parts
             .iter()

@@ -7,7 +7,7 @@ use crate::space::linear::CanonicalParams;
 
 const FUSED: &str = "fused";
 
-/// The names that [`Recipe::named`] knows, with what each is.
+/// The names that [`Recipe::named`] knows, each with its description.
 pub fn known_spaces() -> Vec<(&'static str, &'static str)> {
     let what = "asif + asif-canonical + canonical, calibrated: the default";
     let parts = Part::named();
@@ -16,8 +16,8 @@ pub fn known_spaces() -> Vec<(&'static str, &'static str)> {
 }
 
 impl Recipe {
-    /// Relative rows of the encoders' vectors and of canonical coordinates, and these compared
-    /// directly: what is near the anchors, what varies with them, and both.
+    /// The default: relative rows over the encoders' vectors, relative rows over canonical coordinates, and
+    /// canonical coordinates compared directly.
     pub fn fused() -> Self {
         let part = |weight, part| WeightedPart { weight, part };
         Self {
@@ -43,7 +43,7 @@ impl Recipe {
         Ok(Self { parts, calibration })
     }
 
-    /// The name that stands for exactly this recipe, if one does.
+    /// The name of exactly this recipe, if it has one.
     pub fn known_name(&self) -> Option<&'static str> {
         let mut names = known_spaces().into_iter().map(|(name, _)| name);
         names.find(|name| Self::named(name).is_ok_and(|known| known == *self))

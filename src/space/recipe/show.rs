@@ -18,20 +18,20 @@ impl fmt::Display for Recipe {
     }
 }
 
-/// How a calibration is written; `of` says which anchors it stands on, such as `1000 anchors`.
+/// A calibration as text; `of` names its cohort, such as `1000 anchors`.
 fn calibrated(calibration: &Calibration, of: &str) -> String {
     let top = calibration.top;
     match calibration.hubness {
         Hubness::SNorm => format!("calibrated on {of}, best {top}"),
         Hubness::Csls => format!("CSLS on {of}, best {top}"),
         Hubness::Nnn { alpha } => format!("NNN on {of}, best {top}, alpha {alpha}"),
-        Hubness::None => format!("one scale from {of}, hubs left as they are"),
+        Hubness::None => format!("one scale from {of}, no hubness correction"),
     }
 }
 
 impl Recipe {
-    /// What is used of it with so many anchors, as one line: see [`Recipe::for_anchors`]; a set that is
-    /// smaller than the cohort is the cohort.
+    /// The recipe that is used with so many anchors, as one line: see [`Recipe::for_anchors`]. If there are
+    /// fewer anchors than the cohort wants, all of them are the cohort.
     pub fn in_use(&self, anchors: usize) -> String {
         let mut used = self.for_anchors(anchors);
         let Some(mut calibration) = used.calibration.filter(|c| c.cohort > anchors) else {
@@ -43,13 +43,13 @@ impl Recipe {
         format!("{used} | {calibrated}")
     }
 
-    /// That so few anchors are compared in another space than the one that is written, if they are.
+    /// A note that a simpler space than the recipe is used because there are so few anchors, if that is so.
     pub fn few_anchors(&self, anchors: usize) -> Option<String> {
         (self.for_anchors(anchors) != *self).then(|| {
             let pairs = if anchors == 1 { "pair" } else { "pairs" };
             format!(
                 "with {anchors} {pairs}, fewer than {FEW}, the space is plain relative rows (asif); from \
-                 {FEW} pairs on it is all of what is written"
+                 {FEW} pairs on the whole recipe is used"
             )
         })
     }

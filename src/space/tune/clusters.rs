@@ -1,4 +1,4 @@
-//! Texts that speak of the same: spherical k-means.
+//! Clusters of texts with similar content: spherical k-means.
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::space::vector::normalize;
 use asif_index::random::Random;
 
-/// Lloyd's steps; clusters change little after a few.
+/// Lloyd iterations; clusters change little after a few.
 const STEPS: usize = 8;
 const BLOCK: usize = 512;
 

@@ -1,4 +1,4 @@
-//! Two recipes on the same questions: how much better, and how surely.
+//! Compares two recipes on the same questions: the gain, and its standard error.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use super::course::{Marks, TASKS};
 use super::objective::Answer;
 use asif_index::random::Random;
 
-/// Replicates of the bootstrap: 50 lie outside each end of the interval.
+/// Replicates of the bootstrap: 50 are outside each end of the interval.
 const REPLICATES: usize = 2000;
 
-/// What a recipe is worth: means over all answers, each between 0 and 1; of no answer there is none.
+/// The quality of a recipe: means over all answers, each between 0 and 1; `None` without answers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Worth {
-    /// The mean reciprocal rank of held-out pairs, both ways; none where none was asked.
+    /// The mean reciprocal rank of held-out pairs, both ways; `None` if no pair was held out.
     pub pairs: Option<f64>,
     /// The mean reciprocal rank of an image's class.
     pub classes: Option<f64>,
-    /// How often the pair was found first, both ways.
+    /// The share of held-out pairs found at rank 1, both ways.
     pub pairs_first: Option<f64>,
-    /// How often the class was found first.
+    /// The share of images whose class is at rank 1.
     pub classes_first: Option<f64>,
 }
 
-/// A gain over another recipe, relative: 0.01 is one part in a hundred.
+/// The relative gain over another recipe: 0.01 is one per cent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Gain {
     /// The mean of both tasks' gains.
@@ -34,7 +34,7 @@ pub struct Gain {
 }
 
 impl Worth {
-    /// Of answers.
+    /// The means of these answers.
     pub fn of(marks: &Marks) -> Self {
         let mean = |answers: &[Answer], value: fn(&Answer) -> f64| {
             let sum = answers.iter().map(value).sum::<f64>();
@@ -53,16 +53,17 @@ impl Worth {
     }
 }
 
-/// The differences of each unit: their sum and number.
+/// The sum and the number of differences of each unit (cluster of dependent answers).
 type Units = Vec<(f64, usize)>;
 
-/// The gain of `new` over `old`, counted in parts of what `base` is worth. Answers of one unit
-/// stand together.
+/// The gain of `new` over `old`, relative to the quality `base`. The standard error is clustered by unit,
+/// because answers of one unit are not independent.
 pub fn gain(new: &Marks, old: &Marks, base: &Worth) -> Gain {
     let units = differences(new, old);
     let (mut value, mut variance) = (0.0, 0.0);
     for (units, weight) in units.iter().zip(weights(&units, base)) {
         let mean = mean(units);
+        // The tasks have different questions, so their errors are treated as independent.
         value += weight * mean.value;
         variance += (weight * mean.error).powi(2);
     }
@@ -83,6 +84,7 @@ fn mean(units: &Units) -> Gain {
     let n = units.iter().map(|u| u.1).sum::<usize>().max(1) as f64;
     let value = units.iter().map(|u| u.0).sum::<f64>() / n;
     let squared = |&(sum, count): &(f64, usize)| (sum - value * count as f64).powi(2);
+    // Residuals are summed within a unit before squaring: the cluster-robust standard error.
     let error = units.iter().map(squared).sum::<f64>().sqrt() / n;
     Gain { value, error }
 }
@@ -97,6 +99,7 @@ pub fn interval(new: &Marks, old: &Marks, base: &Worth, seed: u64) -> [f64; 2] {
         .map(|_| {
             let task = |(units, weight): (&Units, &f64)| {
                 let (mut sum, mut count) = (0.0, 0);
+                // Whole units are drawn, because the answers within a unit are correlated.
                 for _ in 0..units.len() {
                     let (s, n) = units[random.below(units.len())];
                     sum += s;
@@ -124,8 +127,8 @@ fn differences(new: &Marks, old: &Marks) -> [Units; TASKS] {
     })
 }
 
-/// What a difference in each task counts: tasks that were asked count alike, each relative to what
-/// it was worth before.
+/// The weight of a difference in each task: tasks with answers count equally, each relative to its quality
+/// before.
 fn weights(units: &[Units; TASKS], base: &Worth) -> [f64; TASKS] {
     let asked = units.iter().filter(|u| !u.is_empty()).count().max(1) as f64;
     base.tasks()

@@ -1,4 +1,5 @@
-//! Folds as stages with questions: a recipe goes in, the worth of its answers comes out.
+//! Evaluates recipes on folds: each fold is a stage with questions, and a recipe gets the ranks of the right
+//! answers.
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
@@ -13,29 +14,29 @@ use crate::space::Recipe;
 use crate::space::linear::Moments;
 use crate::space::matrices::MatrixAnchors;
 
-/// Held-out pairs, and classes: the two things that a space is to do.
+/// The two tasks that a space is evaluated on: retrieval of held-out pairs, and classification.
 pub const TASKS: usize = 2;
 
 /// The answers of a recipe to each task's questions, over all folds.
 pub type Marks = [Vec<Answer>; TASKS];
 
-/// Some folds, each a stage.
+/// Folds to evaluate recipes on, each a stage with its questions.
 #[derive(Debug)]
 pub struct Course<'a> {
     stages: Vec<(Stage<'a>, Vec<(usize, Question)>)>,
 }
 
-/// The pairs of a set: unit vectors `[n, dim]` of both sides, and their moments.
+/// The pairs of an anchor set: unit vectors `[n, dim]` of both sides, and their moments.
 #[derive(Debug, Clone, Copy)]
 pub struct Vectors<'a> {
     /// Images and texts.
     pub sides: Sides<ArrayView2<'a, f32>>,
-    /// Of all of them.
+    /// The moments of all pairs.
     pub moments: &'a Moments,
 }
 
 impl Vectors<'_> {
-    /// The same for a shorter life: array views cannot be shortened by themselves.
+    /// The same with a shorter lifetime, because the lifetimes of array views are invariant.
     pub fn view(&self) -> Vectors<'_> {
         Vectors {
             sides: self.sides.as_ref().map(|rows| rows.view()),
@@ -79,8 +80,8 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// The pairs of the folds alone, and labelled images in the place of their classes: those
-    /// images whose number is `odd` or not. Spaces for these are fitted on the pairs in `fit`.
+    /// The held-out pairs of the folds, with labelled images in place of their classes: the images with
+    /// odd or even number, according to `odd`. Spaces for the images are fitted on the pairs in `fit`.
     pub fn with_labelled(
         mut self,
         vectors: Vectors<'a>,
@@ -113,7 +114,7 @@ impl<'a> Course<'a> {
             };
             for (all, more) in queries.as_mut().zip(more) {
                 *all = concatenate(Axis(0), &[all.view(), more])
-                    .expect("labelled vectors are of the set's encoders");
+                    .expect("labelled vectors have the dimension of the anchor set's encoders");
             }
         }
         let moments = fitted(vectors, &fit);
@@ -126,7 +127,7 @@ impl<'a> Course<'a> {
     /// The answers of a recipe.
     ///
     /// # Errors
-    /// When the pairs do not allow the space, or somebody asked to stop.
+    /// When the space cannot be fitted to the pairs, or on cancellation.
     pub fn marks(&mut self, recipe: &Recipe, cancel: &Cancel) -> Result<Marks, TuneError> {
         let mut marks = Marks::default();
         let mut units = 0;
@@ -149,7 +150,7 @@ impl<'a> Course<'a> {
         Ok(marks)
     }
 
-    /// Forgets what none of these recipes needs.
+    /// Drops what none of these recipes needs.
     pub fn retain(&mut self, recipes: &[&Recipe]) {
         for (stage, _) in &mut self.stages {
             stage.retain(recipes);
@@ -157,7 +158,7 @@ impl<'a> Course<'a> {
     }
 }
 
-/// The moments of the pairs in `fit`: those of all, less those of the others.
+/// The moments of the pairs in `fit`: those of all pairs minus those of the others.
 fn fitted(vectors: Vectors<'_>, fit: &[u32]) -> Moments {
     let n = vectors.sides.image.nrows() as u32;
     let others: Vec<u32> = (0..n).filter(|i| fit.binary_search(i).is_err()).collect();

@@ -1,4 +1,4 @@
-//! Why a set cannot be tuned.
+//! Errors of tuning.
 
 use crate::space::linear::FitError;
 
@@ -6,10 +6,10 @@ use crate::space::linear::FitError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TuneError {
-    /// The pairs do not allow the present recipe.
+    /// The present recipe cannot be fitted to the pairs.
     #[error(transparent)]
     Fit(#[from] FitError),
-    /// Somebody asked to stop.
+    /// Cancelled.
     #[error("interrupted; nothing was changed")]
     Interrupted,
 }

@@ -1,11 +1,12 @@
-//! Which pairs are fitted on and which are asked, so that nothing that is asked was fitted on.
+//! Splits pairs into those that spaces are fitted on and those that they are evaluated on: nested
+//! cross-validation.
 //!
 //! ```text
-//! groups (near-duplicates)      whole groups only are held out
-//! clusters of texts             whole clusters are held out, as classes that no anchor shows
+//! groups (near-duplicates)      only whole groups are held out
+//! clusters of texts             whole clusters are held out, as classes without anchors
 //!
-//! all pairs ──┬─ outer: pairs and classes that the estimate is made on, seen by no choice
-//!             └─ the rest ──┬─ inner fold 1: pairs and classes, fitted on the rest of the rest
+//! all pairs ──┬─ outer fold: pairs and classes for the estimate, not used by the search
+//!             └─ the rest ──┬─ inner fold 1: pairs and classes; fitted on the rest of the rest
 //!                           └─ inner fold 2: ...
 //! ```
 
@@ -16,38 +17,38 @@ use ndarray::{Array2, ArrayView2, Axis};
 use super::clusters::clusters;
 use asif_index::random::Random;
 
-/// Fewer pairs than this leave nothing to measure with.
+/// With fewer distinct pairs than this nothing can be held out.
 pub const FEW: usize = 200;
 /// The mean number of groups in a cluster.
 const CLUSTER: usize = 20;
-/// A class with fewer images says little.
+/// The fewest images of a class.
 const LEAST: usize = 3;
-/// The share of the pairs that a fold holds out, half of it as pairs, half as classes.
+/// The share of the pairs that a fold holds out, half of them as pairs and half as classes.
 const HELD: f64 = 0.16;
-/// The most pairs that a fold holds out of either kind.
+/// The most pairs that a fold holds out as pairs, and as classes.
 const MOST: usize = 700;
 
 /// How folds are drawn.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// The same seed has the same folds.
+    /// Seed of the random draws.
     pub seed: u64,
-    /// How many inner folds.
+    /// The number of inner folds.
     pub inner: usize,
 }
 
-/// What is fitted on, and what is asked.
+/// One split: the pairs to fit on, and the held-out pairs and classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
     /// The pairs that spaces are fitted on, ascending.
     pub fit: Vec<u32>,
-    /// Held-out pairs, one of each group: each image is to find its text, and the other way round.
+    /// Held-out pairs, one of each group: each image must find its text and each text its image.
     pub pairs: Vec<u32>,
     /// Held-out classes.
     pub classes: Vec<Class>,
 }
 
-/// A cluster of pairs as a class: its images are to find its prompt.
+/// A held-out cluster of pairs as a class: its images must find its prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
     /// The pair whose text is nearest to the mean of the cluster's texts.
@@ -59,9 +60,9 @@ pub struct Class {
 /// The folds of some pairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folds {
-    /// Folds that settings are chosen on.
+    /// Inner folds, on which settings are chosen.
     pub inner: Vec<Fold>,
-    /// The fold that the choice is measured on; none of it is in any inner fold.
+    /// The outer fold, on which the choice is measured; none of its held-out pairs is in any inner fold.
     pub outer: Fold,
 }
 
@@ -96,7 +97,7 @@ struct Units {
     clusters: Vec<Vec<usize>>,
 }
 
-/// Units that one fold holds out.
+/// The groups and clusters that one fold holds out.
 #[derive(Default)]
 struct Held {
     groups: Vec<usize>,
@@ -121,7 +122,7 @@ impl Units {
         Self { groups, clusters }
     }
 
-    /// What each of `count` folds holds out; no pair twice.
+    /// Draws what each of `count` folds holds out; no pair is in two of them.
     fn draw(&self, count: usize, random: &mut Random) -> Vec<Held> {
         let n: usize = self.groups.iter().map(Vec::len).sum();
         let quota = ((HELD / 2.0 * n as f64) as usize).clamp(1, MOST);
@@ -129,11 +130,13 @@ impl Units {
             let groups = self.clusters[cluster].iter();
             groups.map(|&g| self.groups[g].len()).sum()
         };
-        // A group or cluster that would fill most of a fold is never held out.
+        // A cluster or group that fills most of a fold would dominate its figures.
         let mut clusters: Vec<usize> = (0..self.clusters.len())
             .filter(|&c| size(c) > LEAST && size(c) <= quota / 2)
             .collect();
         random.shuffle(&mut clusters);
+        // Clusters are drawn for all folds first, so that pairs are drawn only from groups that are in no
+        // held-out cluster.
         let mut taken = vec![false; self.groups.len()];
         let mut folds: Vec<Held> = Vec::new();
         for _ in 0..count {

@@ -1,4 +1,4 @@
-//! What about a recipe can be changed, one thing at a time.
+//! The axes of the search: the settings of a recipe that are varied one at a time.
 
 use std::fmt;
 
@@ -6,28 +6,28 @@ use crate::space::linear::CanonicalParams;
 use crate::space::recipe::{Calibration, Hubness, WeightedPart};
 use crate::space::{Part, Recipe, SpaceParams};
 
-/// One thing about a recipe.
+/// A setting of a recipe that the search varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
-    /// Which parts there are, and their weights.
+    /// The parts and their weights.
     Weights,
-    /// How much canonical coordinates are shrunk.
+    /// The shrinkage of canonical coordinates.
     Shrinkage,
     /// The power of the correlations in canonical coordinates.
     Exponent,
-    /// The anchors in a row over the encoders' vectors.
+    /// `k` of rows over the encoders' vectors.
     K,
-    /// The power of a row over the encoders' vectors.
+    /// `p` of rows over the encoders' vectors.
     P,
-    /// The anchors in a row over canonical coordinates.
+    /// `k` of rows over canonical coordinates.
     CanonicalK,
-    /// The power of a row over canonical coordinates.
+    /// `p` of rows over canonical coordinates.
     CanonicalP,
     /// How many scores with the cohort count.
     Top,
 }
 
-/// The order in which things are tried: what matters most first.
+/// All axes in the order in which they are searched, the most important first.
 pub const AXES: [Axis; 8] = [
     Axis::Weights,
     Axis::Shrinkage,
@@ -39,23 +39,23 @@ pub const AXES: [Axis; 8] = [
     Axis::Top,
 ];
 
-/// Not beyond 3: folds are drawn from the anchors' own domain and may ask for more, but images from
-/// elsewhere are then told apart much worse.
+/// At most 3: the folds come from the anchors' own domain and may prefer more, but images from other domains
+/// are then classified much worse.
 const SHRINKAGES: [f64; 4] = [0.1, 0.3, 1.0, 3.0];
 const EXPONENTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 const KS: [usize; 6] = [50, 100, 200, 400, 800, 1600];
 const PS: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
 const TOPS: [usize; 5] = [25, 50, 100, 200, 400];
-/// What a weight is multiplied with; a second round may go further.
+/// Factors of a weight; a second round may go further.
 const FACTORS: [f64; 2] = [0.5, 2.0];
 
-/// The most anchors in a row that [`Axis::around`] tries.
+/// The largest `k` that [`Axis::around`] tries.
 pub const DEEPEST: usize = 1600;
-/// The most scores of a cohort of 1,000 that it lets count.
+/// The largest number of counted scores that it tries, for a cohort of 1,000.
 pub const TOP: usize = 400;
 
 impl Axis {
-    /// All recipes that differ from `recipe` in this and nothing else, the nearest first.
+    /// All recipes that differ from `recipe` in this setting only, the nearest first.
     pub fn around(self, recipe: &Recipe) -> Vec<Recipe> {
         let mut found = match self {
             Self::Weights => weights(recipe),
@@ -105,7 +105,7 @@ fn weights(recipe: &Recipe) -> Vec<Recipe> {
             found.push(other);
         }
     }
-    // A part that is missing comes in with a mean weight.
+    // A part that is missing is added with the mean weight of the others.
     let weight = recipe.parts.iter().map(|p| p.weight).sum::<f64>() / recipe.parts.len() as f64;
     for part in Recipe::fused().parts.iter().map(|p| p.part) {
         if !recipe.parts.iter().any(|p| p.part.name() == part.name()) {
@@ -141,8 +141,8 @@ fn rows<T: Copy + PartialOrd>(
     })
 }
 
-/// The recipe with each of `values`, ascending, in all parts that have the field: those nearest to
-/// what it is in the first such part come first.
+/// The recipe with each of `values`, ascending, in all parts that have the field. Values nearest to
+/// that of the first such part come first.
 fn varied<T: Copy + PartialOrd>(
     recipe: &Recipe,
     values: &[T],
@@ -168,7 +168,7 @@ fn varied<T: Copy + PartialOrd>(
     nearest_first(values, present).iter().map(with).collect()
 }
 
-/// By how many values stand between them and `present`.
+/// Orders values by how many other values are between them and `present`.
 fn nearest_first<T: Copy + PartialOrd>(values: &[T], present: T) -> Vec<T> {
     let place = values.iter().filter(|v| **v < present).count();
     let mut numbered: Vec<(usize, T)> = values.iter().copied().enumerate().collect();

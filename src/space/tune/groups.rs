@@ -1,4 +1,4 @@
-//! Pairs that must stay on one side of a split: nearly the same image, or the same caption.
+//! Groups of pairs that must stay on the same side of a split: near-duplicate images or equal captions.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,15 +6,15 @@ use std::collections::hash_map::Entry;
 use ndarray::{ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
-/// Images with a higher cosine than this are one picture.
+/// Images with a higher cosine than this are near-duplicates.
 pub const SAME_IMAGE: f32 = 0.98;
-/// Rows that are compared at once.
+/// Rows compared at once.
 const BLOCK: usize = 512;
 
 /// The group of each pair, `[n]`: the lowest number of a pair in it.
 ///
-/// `images` is `[n, dim]` of unit norm. Captions are compared without regard to case and outer
-/// blanks. Groups are transitive: a chain of near-duplicates is one group.
+/// `images` is `[n, dim]` of unit norm. Captions are compared ignoring case and surrounding whitespace.
+/// Groups are transitive: a chain of near-duplicates is one group.
 pub fn groups(images: ArrayView2<f32>, captions: &[Vec<String>]) -> Vec<u32> {
     let n = images.nrows();
     let mut parents: Vec<u32> = (0..n as u32).collect();

@@ -1,4 +1,4 @@
-//! Labelled images to choose by.
+//! Labelled images for validation.
 
 use ndarray::Array2;
 

@@ -1,7 +1,7 @@
 //! The weights of several encoders of a modality, tried on held-out pairs.
 //!
-//! A joined vector is made of blocks, one an encoder, each of the length of the root of its weight
-//! (see [`Ensemble`](crate::encode::Ensemble)); other weights are other lengths of the blocks.
+//! A joined vector is a concatenation of blocks, one for each encoder, whose norm is the root of the
+//! encoder's weight (see [`Ensemble`](crate::encode::Ensemble)). Changing weights rescales the blocks.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::course::Vectors;
 use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 
-/// What a weight is multiplied with, against the others of its side.
+/// Factors of a weight relative to the others of its side.
 const FACTORS: [f64; 2] = [0.5, 2.0];
 
 /// The encoders of one modality in a joined vector.
@@ -18,13 +18,13 @@ const FACTORS: [f64; 2] = [0.5, 2.0];
 pub struct Blocks {
     /// The length of each encoder's vectors.
     pub dims: Vec<usize>,
-    /// Its say in the mean of similarities; all sum to 1.
+    /// The weight of each encoder in the mean of similarities; they sum to 1.
     pub weights: Vec<f64>,
 }
 
 impl Blocks {
-    /// The same encoders with each weight halved and doubled against the others; none where there
-    /// is nothing to weigh.
+    /// The same encoders with each weight halved and doubled relative to the others; empty for a single
+    /// encoder.
     fn around(&self) -> Vec<Self> {
         if self.weights.len() < 2 {
             return Vec::new();
@@ -80,7 +80,7 @@ pub fn around(members: &Members) -> Vec<Members> {
     Modality::BOTH.into_iter().flat_map(of).collect()
 }
 
-/// Pairs of a set with other weights.
+/// The pairs of an anchor set with other weights of the encoders.
 #[derive(Debug)]
 pub struct Reweighed {
     sides: Sides<Array2<f32>>,
@@ -88,7 +88,7 @@ pub struct Reweighed {
 }
 
 impl Reweighed {
-    /// Of pairs with the weights `from`.
+    /// Rescales pairs with the weights `from` to the weights `to`.
     pub fn new(vectors: Vectors<'_>, from: &Members, to: &Members) -> Self {
         let sides = Sides::of(|side| from[side].reweigh(vectors.sides[side], &to[side]));
         let moments = Moments::of(&sides);

@@ -1,28 +1,28 @@
-//! Which recipe suits some pairs: measured on pairs that were not fitted on.
+//! Finds the recipe that suits an anchor set, by nested cross-validation.
 //!
 //! ```text
 //! pairs ──> groups of near-duplicates, clusters of texts ──> folds: inner ones, and an outer one
 //!                                                              │                      │
-//! recipe now ──> one change after another, each scored on the inner folds ──> choice ─┴─> estimate
+//! present recipe ──> one change at a time, each scored on the inner folds ──> choice ─┴─> estimate
 //! ```
 //!
-//! Without labels two things are asked of a space: held-out images are to find their texts and the
-//! other way round, which measures it where the anchors are; and images of held-out clusters of
-//! texts are to find their cluster, of which no anchor was left, which measures it elsewhere.
+//! Without labels a space is evaluated on two tasks. Held-out images must find their texts and the
+//! other way round, which measures it in the domain of the anchors. Images of held-out clusters of
+//! texts must find their cluster, which has no anchors left, which measures it outside that domain.
 //! Canonical coordinates are better at the first and relative rows at the second, so both count
-//! alike. Labelled images, where there are any, take the place of the second.
+//! equally. Labelled images, if given, replace the second task.
 //!
 //! | file | role |
 //! |---|---|
-//! | [`groups`] | which pairs must stay on one side of a split |
-//! | [`clusters`] | texts that speak of the same |
-//! | [`folds`] | what is fitted on and what is asked |
-//! | [`stage`] | any recipe, fitted to some pairs, scores the same queries |
-//! | [`objective`] | what scores are worth, answer by answer |
-//! | [`course`] | folds as stages with questions |
-//! | [`compare`] | two recipes on the same questions, with the error of their difference |
-//! | [`grid`] | what about a recipe can be changed |
-//! | [`search`] | one change after another |
+//! | [`groups`] | groups of pairs that must stay on the same side of a split |
+//! | [`clusters`] | clusters of texts with similar content |
+//! | [`folds`] | which pairs are fitted on and which are held out |
+//! | [`stage`] | fits recipes to some pairs and scores the same queries with each |
+//! | [`objective`] | the reciprocal rank of each right answer |
+//! | [`course`] | evaluates recipes on folds |
+//! | [`compare`] | compares two recipes, with the error of their difference |
+//! | [`grid`] | the settings of a recipe that are varied |
+//! | [`search`] | coordinate descent over these settings |
 //! | [`members`] | the weights of several encoders of a modality, which are tried first |
 
 pub mod clusters;
@@ -54,60 +54,59 @@ use super::recipe::Calibration;
 use crate::modality::Sides;
 use crate::progress::{Cancel, Progress};
 
-/// What is tuned, and on what.
+/// The input of tuning: the pairs and the present recipe.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The pairs.
     pub vectors: Vectors<'a>,
     /// The captions of each pair, `[n]`.
     pub captions: &'a [Vec<String>],
-    /// The present recipe, which the search begins with.
+    /// The present recipe, from which the search starts.
     pub recipe: &'a Recipe,
-    /// Labelled images; may be none.
+    /// Labelled images; may be empty.
     pub labelled: &'a [Labelled],
     /// The encoders of images and texts, with their present weights.
     pub members: &'a Members,
 }
 
-/// The outcome.
+/// The outcome of tuning.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tuned {
-    /// How many pairs there are.
+    /// The number of pairs.
     pub pairs: usize,
-    /// How many groups of near-duplicates they make.
+    /// The number of groups of near-duplicates.
     pub groups: usize,
-    /// The recipe that the search began with.
+    /// The recipe from which the search started.
     pub present: Recipe,
-    /// The recommendation; the present one where nothing is better beyond noise.
+    /// The recommended recipe; the present one if nothing is significantly better.
     pub recommended: Recipe,
-    /// The weights of encoders that the recommendation is for, where they are other than the
-    /// present ones: `[images, texts]`.
+    /// The recommended weights of the encoders, if they differ from the present ones: `[images, texts]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Members>,
-    /// Why.
+    /// The reason for the recommendation.
     pub reason: String,
-    /// What was measured on the outer fold; nothing where there are too few pairs.
+    /// The measurement on the outer fold; `None` if there are too few pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimate>,
-    /// All that was tried, on the inner folds.
+    /// All trials, measured on the inner folds.
     pub trials: Vec<Trial>,
 }
 
-/// Why nothing of a kind was asked.
+/// Why a task has no questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum NotAsked {
     /// No pairs could be held out.
-    #[serde(rename = "too few pairs that differ to hold any out; add some")]
+    #[serde(rename = "too few distinct pairs to hold any out; add pairs")]
     FewPairs,
     /// No groups of texts could be held out, and no labelled images were given.
     #[serde(
-        rename = "too few pairs, or too much alike, to hold out whole groups of texts; more pairs do, or \
-                  labelled images to be judged by"
+        rename = "too few distinct pairs to hold out whole groups of texts; add pairs, or give labelled \
+                  images for validation"
     )]
     FewGroups,
     /// No labelled images could be held out.
-    #[serde(rename = "too few labelled images are left for the estimate; add some")]
+    #[serde(rename = "too few labelled images are left for the estimate; add images")]
     FewImages,
 }
 
@@ -117,12 +116,12 @@ impl fmt::Display for NotAsked {
     }
 }
 
-/// The present and the found recipe on questions that had no say in the choice.
+/// The present and the found recipe on the outer fold, which the search did not use.
 #[derive(Debug, Clone, Serialize)]
 pub struct Estimate {
-    /// How many pairs and how many images of classes were asked.
+    /// The number of questions about pairs and about images of classes.
     pub asked: [usize; 2],
-    /// Why nothing of a kind was asked, where that is so.
+    /// Why a task has no questions, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_asked: Option<NotAsked>,
     /// The present recipe.
@@ -142,7 +141,7 @@ impl Tuned {
     }
 }
 
-/// Searches the recipe that suits some pairs best. The same input has the same outcome.
+/// Searches for the recipe that suits the pairs best. Deterministic.
 ///
 /// # Errors
 /// [`TuneError`].
@@ -181,9 +180,9 @@ pub fn tune(
     if distinct.len() < folds::FEW {
         progress.end();
         outcome.reason = format!(
-            "{} pairs that differ are too few to measure on (at least {}): the present recipe stays",
-            distinct.len(),
-            folds::FEW
+            "expected at least {} distinct pairs to measure on, found {}: the present recipe stays",
+            folds::FEW,
+            distinct.len()
         );
         return Ok(outcome);
     }
@@ -214,7 +213,7 @@ pub fn tune(
     outcome.trials = found.trials;
     let is_change = found.recipe != *recipe || weighed.is_some();
     if !is_change {
-        outcome.reason = "nothing that was tried is better beyond noise".to_owned();
+        outcome.reason = "no trial was significantly better".to_owned();
     }
     progress.begin("estimate", Some(2));
     let present = tried.outer(vectors, members).marks(recipe, cancel)?;
@@ -234,9 +233,9 @@ pub fn tune(
         let reason = if estimate.interval[0] > 0.0 {
             outcome.recommended = found.recipe;
             outcome.members = weighed;
-            "better beyond noise on the inner folds, and on the outer one"
+            "significantly better on the inner folds and on the outer fold"
         } else {
-            "what was better on the inner folds is within noise on the outer one: the present recipe stays"
+            "significantly better on the inner folds but not on the outer fold: the present recipe stays"
         };
         outcome.reason = reason.to_owned();
     }
@@ -254,7 +253,7 @@ fn not_asked(asked: [usize; 2], labelled: &[Labelled]) -> Option<NotAsked> {
     }
 }
 
-/// What recipes and weights are tried on.
+/// The data that trials of recipes and weights share.
 struct Tried<'a> {
     folds: &'a folds::Folds,
     depth: Depth,
@@ -263,12 +262,12 @@ struct Tried<'a> {
 }
 
 impl Tried<'_> {
-    /// The folds that the choice is made on, for vectors with the weights `to`.
+    /// The inner folds, for vectors with the weights `to`.
     fn inner<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
         self.course(vectors, &self.folds.inner, to, false)
     }
 
-    /// The fold that nothing is chosen on.
+    /// The outer fold, on which nothing is chosen.
     fn outer<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
         self.course(vectors, std::slice::from_ref(&self.folds.outer), to, true)
     }
@@ -297,8 +296,8 @@ impl Tried<'_> {
         course.with_labelled(vectors, fit, &labelled, odd, self.depth)
     }
 
-    /// The weights of encoders that are better than the present ones beyond noise, with the
-    /// present recipe; none where there are none to weigh.
+    /// The weights of the encoders that are significantly better than the present ones, with the present
+    /// recipe; `None` if there are none.
     fn weights(
         &self,
         vectors: Vectors<'_>,
@@ -326,7 +325,7 @@ impl Tried<'_> {
     }
 }
 
-/// The most scores of this cohort that any recipe lets count.
+/// The largest number of counted scores of this cohort in any trial.
 fn deepest_top(calibration: &Calibration) -> usize {
     calibration.top.max(grid::TOP * calibration.cohort / 1000)
 }

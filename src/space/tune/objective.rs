@@ -1,37 +1,37 @@
-//! What a space is worth on one fold, answer by answer.
+//! The objective of tuning: the reciprocal rank of each right answer on one fold.
 
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-/// What is asked of a matrix of scores, `[images, texts]`.
+/// A question to a matrix of scores, `[images, texts]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// Image `i` belongs to text `i`, both ways, for the first so many of both.
+    /// Image `i` belongs to text `i`, both ways, for the given number of both.
     Pairs(usize),
-    /// These images belong to one of these texts.
+    /// Each of these images belongs to one of these texts.
     Classes {
-        /// The first of the texts, and how many there are.
+        /// The first text, and their number.
         texts: (usize, usize),
-        /// The first of the images.
+        /// The first image.
         first: usize,
         /// The class of each.
         labels: Vec<u32>,
     },
 }
 
-/// One answer's worth between 0 and 1, and what it shares its luck with.
+/// The quality of one answer between 0 and 1, and the unit of answers that it is correlated with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Answer {
     /// The reciprocal of the right answer's rank.
     pub rank: f64,
-    /// Whether it was the first.
+    /// 1 if the right answer alone is at rank 1, else 0.
     pub first: f64,
-    /// Answers of one unit are not independent: the images of a class.
+    /// The unit: answers of one unit, such as the images of a class, are not independent.
     pub unit: u32,
 }
 
 impl Question {
-    /// The worth of each answer in `scores`.
+    /// The quality of each answer in `scores`.
     pub fn answers(&self, scores: ArrayView2<f32>) -> Vec<Answer> {
         match self {
             Self::Pairs(n) => (0..*n)

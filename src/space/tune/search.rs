@@ -1,4 +1,4 @@
-//! One thing after another is changed, and kept where that is a gain beyond noise.
+//! Coordinate descent over the settings of a recipe: a change is kept if its gain is significant.
 
 use serde::Serialize;
 
@@ -9,28 +9,28 @@ use super::grid::{AXES, Axis};
 use crate::progress::{Cancel, Progress};
 use crate::space::Recipe;
 
-/// A change is kept when its gain is at least so many standard errors.
+/// The number of standard errors that the gain of a kept change must exceed.
 pub const ERRORS: f64 = 2.0;
-/// How often all axes are gone through; later rounds try only what is new.
+/// The number of rounds over all axes; later rounds skip recipes that were tried before.
 const ROUNDS: usize = 2;
 
 /// A recipe that was tried.
 #[derive(Debug, Clone, Serialize)]
 pub struct Trial {
-    /// What was changed of the best one until then; none for the first.
+    /// The setting that was changed in the best recipe so far; `None` for the first trial.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub axis: Option<String>,
     /// The recipe.
     pub recipe: Recipe,
-    /// What it is worth on the inner folds.
+    /// Its quality on the inner folds.
     pub worth: Worth,
-    /// Its gain over the first.
+    /// Its gain over the first recipe.
     pub gain: Gain,
-    /// Whether the search went on from it.
+    /// Whether the search continued from it.
     pub kept: bool,
 }
 
-/// The recipe that the search ended with, and all that were tried, in order.
+/// The recipe at which the search ended, and all trials in order.
 #[derive(Debug)]
 pub struct Found {
     /// The recipe.
@@ -39,15 +39,14 @@ pub struct Found {
     pub trials: Vec<Trial>,
 }
 
-/// Coordinate descent from `first`. Along each axis only what is better than the present value by
-/// [`ERRORS`] standard errors of their difference counts, and worse at neither task by more than one;
-/// of these the nearest to the present one
-/// is taken that is within one standard error of the best: what makes no difference stays as it was,
-/// and nothing goes further than the pairs can tell.
+/// Coordinate descent from `first`. Along each axis a value is a candidate if it is better than the
+/// present one by [`ERRORS`] standard errors of their difference and not worse at either task by more
+/// than one standard error. Of the candidates within one standard error of the best, the nearest to the
+/// present value is taken, so that a setting without a measurable effect stays and no setting changes
+/// further than the pairs justify.
 ///
 /// # Errors
-/// When `first` cannot be fitted, or somebody asked to stop. Other recipes that cannot be fitted are
-/// passed over.
+/// When `first` cannot be fitted, or on cancellation. Other recipes that cannot be fitted are skipped.
 pub fn search(
     course: &mut Course<'_>,
     first: &Recipe,
@@ -93,7 +92,7 @@ pub fn search(
     })
 }
 
-/// The recipes along an axis that were not tried yet, the nearest first.
+/// Tries the recipes along an axis that were not tried yet, the nearest first.
 fn along(
     course: &mut Course<'_>,
     axis: Axis,
@@ -121,7 +120,8 @@ fn along(
     Ok(tried)
 }
 
-/// The first of `tried` that is surely better than `present` and not surely worse than the best.
+/// The first of `tried` that is significantly better than `present` and within one standard error of
+/// the best.
 pub(super) fn nearest<T>(
     tried: Vec<(T, Marks)>,
     present: &Marks,

@@ -1,4 +1,4 @@
-//! Spaces tried in memory: any recipe, fitted to some of the pairs, scores the same queries.
+//! Fits recipes to some of the pairs, in memory, and scores the same queries with each.
 //!
 //! ```text
 //! pairs to fit on ──> fitted parts ──> nearest anchors of each query ──> rows ──┐
@@ -7,8 +7,8 @@
 //! scores of parts + weights + calibration ──> scores: cheap
 //! ```
 //!
-//! Parts are fitted and coded by what a [`FittedSpace`](crate::space::FittedSpace) is made of; what is kept
-//! here is what recipes that are tried one after another share.
+//! Parts are fitted and coded as in a [`FittedSpace`](crate::space::FittedSpace); this module caches what
+//! successive trials share.
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -23,7 +23,7 @@ use crate::space::relative::RelativeRow;
 use crate::space::representation::weight;
 use crate::space::{Bank, Code, Frame, Part, Recipe};
 
-/// Some pairs to fit spaces on, and queries to score with them.
+/// Pairs to fit spaces on, and queries to score with them.
 #[derive(Debug)]
 pub struct Stage<'a> {
     fitter: Fitter<MatrixAnchors<'a>>,
@@ -31,31 +31,30 @@ pub struct Stage<'a> {
     inputs: Sides<Vec<f32>>,
     queries: Sides<usize>,
     depth: Depth,
-    /// By the frame that they are compared in: the nearest anchors of each input, at most
-    /// [`Depth::k`].
+    /// By frame: the nearest anchors of each input, at most [`Depth::k`].
     nearest: Vec<(FrameKey, Sides<Vec<Neighbours>>)>,
     parts: Vec<(Part, Scores)>,
 }
 
-/// How far recipes that are tried may reach.
+/// Upper limits of the settings of recipes that are tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Depth {
-    /// The most anchors in a row.
+    /// The largest `k`.
     pub k: usize,
-    /// The anchors of the cohort, of every calibration.
+    /// The size of the cohort, the same for every calibration.
     pub cohort: usize,
-    /// The most of its scores that count.
+    /// The largest number of scores with the cohort that count.
     pub top: usize,
 }
 
-/// What one part says of all queries.
+/// The scores of all queries in one part.
 #[derive(Debug)]
 struct Scores {
     /// `[images, texts]`.
     scores: Array2<f32>,
     /// The best scores of each query with the cohort's other side, best first.
     best: Sides<Vec<Vec<f32>>>,
-    /// What its scores are counted in, where a recipe [has units](Recipe::has_units).
+    /// The unit of its scores, if a recipe [has units](Recipe::has_units).
     unit: Option<f64>,
 }
 
@@ -85,7 +84,7 @@ impl<'a> Stage<'a> {
     /// The score of each query image with each query text, `[images, texts]`.
     ///
     /// # Errors
-    /// When the pairs do not allow the space.
+    /// When the space cannot be fitted to the pairs.
     pub fn scores(&mut self, recipe: &Recipe) -> Result<Array2<f32>, FitError> {
         let recipe = recipe.for_anchors(self.fitter.anchors().len());
         for part in &recipe.parts {
@@ -121,7 +120,7 @@ impl<'a> Stage<'a> {
         Ok(Array2::from_shape_vec((images, texts), all).expect("a row has so many texts"))
     }
 
-    /// Forgets all that none of `recipes` needs.
+    /// Drops everything that none of `recipes` needs.
     pub fn retain(&mut self, recipes: &[&Recipe]) {
         let parts = recipes.iter().flat_map(|recipe| &recipe.parts);
         let wanted: Vec<Part> = parts.map(|part| part.part).collect();
@@ -132,8 +131,7 @@ impl<'a> Stage<'a> {
         self.fitter.retain(&frames, &canonical);
     }
 
-    /// The levels of each query of a side in each part, `[queries][parts]`; empty when nothing is
-    /// calibrated.
+    /// The levels of each query of a side in each part, `[queries][parts]`; empty without calibration.
     fn levels(&self, parts: &[&Scores], side: Modality, recipe: &Recipe) -> Vec<Vec<Level>> {
         let Some(calibration) = recipe.calibration else {
             return vec![Vec::new(); self.queries[side]];
@@ -155,8 +153,7 @@ impl<'a> Stage<'a> {
         (0..self.queries[side]).into_par_iter().map(of).collect()
     }
 
-    /// Computes what `part` says of the queries, and the unit of its scores if that is wanted,
-    /// unless it is known.
+    /// Computes the scores of the queries in `part`, and their unit if `unit` is set, unless they are cached.
     fn ensure(&mut self, part: Part, unit: bool) -> Result<(), FitError> {
         let known = self.parts.iter().position(|(known, _)| *known == part);
         match known {

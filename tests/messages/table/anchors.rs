@@ -230,7 +230,10 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "MeasureError::Task",
             "eval retrieval --index a.asif --dataset data",
             3,
-            &["not for retrieval", "hint: `asif eval zeroshot`"],
+            &[
+                "expected a data set for retrieval",
+                "hint: `asif eval zeroshot`",
+            ],
             "eval zeroshot --index a.asif --dataset data",
         ),
         told(

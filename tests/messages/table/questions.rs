@@ -166,7 +166,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
         eval(
             "DatasetError::SameName",
             "data --classnames same.txt",
-            &["both named \"x\"", "name them apart"],
+            &["both named \"x\"", "give them distinct names"],
         ),
         eval(
             "DatasetError::NoClassFile",
