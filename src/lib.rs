@@ -7,21 +7,21 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`home`] | where models, the runtime library and cached embeddings live |
-//! | [`disk`] | the file operations of everything that writes: durable, nothing lost on the way |
+//! | [`disk`] | durable, atomic file operations, used by everything that writes |
 //! | [`encode`] | a model folder becomes an encoder; the only place that knows ONNX Runtime |
-//! | [`embed`] | inputs to unit vectors, through the cache, with every core busy; no set is needed |
+//! | [`embed`] | inputs to unit vectors, through the cache, on all cores; needs no anchor set |
 //! | [`image_source`] | where an image is: in a file, in memory, or embedded already |
-//! | [`modality`] | the two sides of a pair |
-//! | [`pairs`] | sources of anchor pairs, one file a format, all streaming |
+//! | [`modality`] | the two modalities of a pair |
+//! | [`pairs`] | sources of anchor pairs, one file per format, all streaming |
 //! | [`anchors`] | an anchor set on disk, and how it is built |
 //! | [`space`] | the arithmetic: pure functions over slices, no I/O |
 //! | [`classify`] | labels become a class head, images become scores |
 //! | [`eval`] | data sets, metrics with confidence intervals, reports |
-//! | [`progress`] | what long work tells its caller |
-//! | [`bad_inputs`] | the bad ones among some inputs, while the good ones are worked on |
-//! | [`printable`], [`clock`] | text from outside made safe to print; the time as text |
-//! | [`remedy`] | what a caller can do about an input that was left out |
-//! | [`stand_in`] | files that stand where another one was meant |
+//! | [`progress`] | progress reporting and cancellation of long operations |
+//! | [`bad_inputs`] | splits off the bad inputs of a batch |
+//! | [`printable`], [`clock`] | untrusted text made safe to print; the time as text |
+//! | [`remedy`] | what a caller can do so that a skipped input is accepted |
+//! | [`stand_in`] | placeholder files: LFS pointers and error pages in place of the real file |
 //!
 //! Arrows run downwards only: `eval -> classify -> anchors -> encode, pairs, space -> asif_index`, all that
 //! write `-> disk`.

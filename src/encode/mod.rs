@@ -7,12 +7,12 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`folder`] | what lies in a model folder: paths, JSON files (`settings_file`), hashes |
+//! | [`folder`] | the files of a model folder: paths, JSON files (`settings_file`), hashes |
 //! | `stamp` | whether a file is still the one that was looked at |
 //! | `onnx` | an ONNX file's inputs and the files that hold its weights |
 //! | [`options`] | how an encoder is run, and what may override the folder |
-//! | [`ensemble`] | several encoders of a modality, asked as one |
-//! | [`identity`] | everything that changes a vector, and its fingerprint |
+//! | [`ensemble`] | several encoders of a modality, used as one |
+//! | [`identity`] | everything that affects a vector, and its fingerprint |
 //! | [`runtime`] | ONNX Runtime: the library, the sessions; nothing else names `ort` |
 //! | [`output`] | which output to read, pooling, unit norm |
 //! | [`isolate`] | a batch that fails, input by input |
@@ -137,7 +137,7 @@ fn tells_apart(first: &[f32], others: impl Iterator<Item = Result<Vec<f32>, Enco
     !asked
 }
 
-/// Why a model is refused that does not tell inputs apart.
+/// Why a model is refused that does not tell inputs expanded.
 fn same_vector(inputs: &str) -> String {
     format!(
         "it gives all {inputs} that were tried the same vector, so nothing can be found by it; check \

@@ -43,7 +43,7 @@ impl std::str::FromStr for Pooling {
     }
 }
 
-/// What stands above a model folder's own files. `asif models add` keeps it with the model.
+/// Settings that override a model folder's own files. `asif models add` records them with the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overrides {
     /// See [`EncoderOptions::prompt`].
@@ -64,7 +64,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Whether the folder's own files are followed in everything.
+    /// Whether nothing is overridden.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -131,7 +131,7 @@ impl EncoderOptions {
 }
 
 impl EncoderOptions {
-    /// These options, and where they leave something open, what was kept with the model.
+    /// These options, with unset ones filled in from the recorded overrides.
     pub fn or(&self, kept: &Overrides) -> Self {
         Self {
             prompt: self.prompt.clone().or_else(|| kept.prompt.clone()),
@@ -143,7 +143,7 @@ impl EncoderOptions {
         }
     }
 
-    /// What of these options stands above a folder's own files.
+    /// The part of these options that overrides a folder's own files.
     pub fn overrides(&self) -> Overrides {
         Overrides {
             prompt: self.prompt.clone(),

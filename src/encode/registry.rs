@@ -35,7 +35,7 @@ pub struct Record {
     /// The first numbers of the canary's vector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Vec<f32>>,
-    /// What stands above the folder's own files.
+    /// Settings that override the folder's own files.
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
 }
@@ -203,7 +203,7 @@ pub fn resolve(home: &Home, name_or_dir: &str, modality: Modality) -> Result<Pat
 /// model folder whose path has a `+` or `:` of its own is taken for itself.
 ///
 /// # Errors
-/// As [`resolve`] and `open`; [`ModelError::Ensemble`] when they cannot be asked as one.
+/// As [`resolve`] and `open`; [`ModelError::Ensemble`] when they cannot be combined.
 pub fn open_all<E: Encoder>(
     home: &Home,
     named: &str,

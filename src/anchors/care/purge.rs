@@ -71,7 +71,7 @@ pub struct PurgeReport {
     pub generations_dropped: Vec<u64>,
     /// Segments that were written again.
     pub segments_rewritten: u64,
-    /// Cached embeddings that were forgotten.
+    /// Cached embeddings that were delete embeddings.
     pub embeddings_forgotten: u64,
     /// Other sets that hold such pairs too, or could not be looked at; they were not changed.
     pub elsewhere: Vec<OtherSet>,

@@ -1,16 +1,16 @@
-//! Embeddings by content hash of the input, one file an encoder.
+//! Embeddings by content hash of the input, one file per encoder.
 //!
 //! A rebuild re-encodes only what changed, and an interrupted build continues where it stopped.
 //!
 //! Records are only ever appended, whole, under a file lock; a torn last record (a crash, a full
 //! disk) is cut off by the next writer and ignored by readers. Each record is checked when it is
-//! used: a damaged one counts as absent. A cache that cannot be written is read, and one that cannot be
-//! used at all is an error that its user may pass over: it only saves time.
+//! used: a damaged one counts as absent. A cache that cannot be written is read-only, and one that cannot be
+//! used at all is an error that callers may ignore: the cache only saves time.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `file` | the bytes: header and records |
-//! | `directions` | [`Directions`]: vectors found again at other lengths |
+//! | `directions` | [`Directions`]: finds vectors by direction, whatever their norm |
 
 mod directions;
 mod file;
@@ -231,7 +231,7 @@ impl EmbeddingCache {
         let (left, forgotten) = file::without(records, self.dim, |key, vector| {
             keys.contains(key) || directions.contains(vector)
         });
-        // A torn tail goes too: it may be a part of what is to be forgotten.
+        // A torn tail goes too: it may be a part of what is to be delete embeddings.
         if left.len() == records.len() {
             return Ok((None, forgotten));
         }

@@ -56,7 +56,7 @@ pub(crate) struct TextSettings {
     pub lower_case: bool,
     /// What is put before each text.
     pub prompt: String,
-    /// How token vectors become one, where the folder says it.
+    /// How token vectors are pooled, where the folder says so.
     pub pooling: Option<Pooling>,
     /// The vector length that `1_Pooling/config.json` promises.
     pub promised_dim: Option<usize>,

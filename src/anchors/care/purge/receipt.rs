@@ -54,7 +54,7 @@ pub struct DeletionReceipt {
     pub log_lines_rewritten: u64,
     /// Rows taken from the lists of rows left out.
     pub skip_rows_removed: u64,
-    /// Cached embeddings that were forgotten.
+    /// Cached embeddings that were delete embeddings.
     pub embeddings_forgotten: u64,
     /// Uploaded pictures that were deleted.
     pub uploads_deleted: u64,

@@ -91,7 +91,7 @@ fn redacted_detail(change: &Change, needles: &Needles) -> String {
         ),
         // Names of sources, which are paths.
         "build" | "anchors add" => redacted_words(&change.detail, needles),
-        // Commands that are given nothing of the user's, or the name of a set, which is seen to apart.
+        // Commands that are given nothing of the user's, or the name of a set, which is seen to expanded.
         "swap" | "rollback" | "repair" => change.detail.clone(),
         _ => match needles.is_in_bytes(&change.detail) {
             true => redacted_words(&change.detail, needles),
