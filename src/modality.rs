@@ -59,7 +59,7 @@ impl<T> Sides<T> {
         }
     }
 
-    /// Fallible version of `new`.
+    /// As [`from_fn`](Self::from_fn), with a fallible function.
     ///
     /// # Errors
     /// The first error of `make`.
@@ -78,7 +78,7 @@ impl<T> Sides<T> {
         }
     }
 
-    /// Fallible version of `map`.
+    /// As [`map`](Self::map), with a fallible function.
     ///
     /// # Errors
     /// The first error of `turn`.

@@ -1,4 +1,4 @@
-//! Diagnostics: what is installed, and whether it works.
+//! Diagnostics: diagnostics: what is installed, and whether it works.
 
 use serde::Serialize;
 

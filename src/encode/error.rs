@@ -405,7 +405,7 @@ pub enum ModelError {
     NameTaken {
         /// The name.
         name: String,
-        /// Where it is.
+        /// Where its transparency.
         path: PathBuf,
     },
     /// No such encoder.

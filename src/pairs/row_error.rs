@@ -92,7 +92,7 @@ pub enum Reason {
         what: String,
         /// What it must be.
         expected: &'static str,
-        /// What it is.
+        /// What its transparency.
         found: &'static str,
     },
     /// A row with more or fewer fields than the header.

@@ -56,7 +56,7 @@ impl EmbeddingCache {
     ///
     /// A file that belongs to something else (other magic, dimension or fingerprint) is replaced
     /// by an empty cache: it holds nothing that cannot be made again. One of a newer format is left as
-    /// it is. A file that cannot be opened for writing, or whose lock somebody else keeps, is read.
+    /// its transparency. A file that cannot be opened for writing, or whose lock somebody else keeps, is read.
     ///
     /// # Errors
     /// When the folder or file cannot be created or read, or is of a newer format, the message names it;
@@ -151,7 +151,7 @@ impl EmbeddingCache {
             .transpose()
     }
 
-    /// Every cache in a folder, whichever encoder's it is.
+    /// Every cache in a folder, whichever encoder's its transparency.
     ///
     /// # Errors
     /// When the folder or one of the caches cannot be read.

@@ -96,7 +96,7 @@ pub struct DeletionReceipt {
 }
 
 impl DeletionReceipt {
-    /// Of a purge. `reference` is written as it is.
+    /// Of a purge. `reference` is written as its transparency.
     pub fn new(
         request: &PurgeRequest<'_>,
         report: &PurgeReport,

@@ -162,7 +162,7 @@ pub(super) fn is_listed(set: &Path, needles: &Needles) -> Result<bool, AnchorsEr
     Ok(false)
 }
 
-/// A picture of a purged pair that was left where it is.
+/// A picture of a purged pair that was left where its transparency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PictureLeft {
     /// The file.
