@@ -2,7 +2,7 @@
 //!
 //! The joined vector is the concatenation of the members' unit vectors, each times the square root of its
 //! weight. So the dot product of two joined vectors is the weighted mean of the members'
-//! similarities, and whatever works on vectors (searches, means, maps) works on joined ones as its transparency.
+//! similarities, and all code for vectors (search, means, maps) works on joined ones unchanged.
 
 use std::ops::Range;
 use std::sync::Arc;

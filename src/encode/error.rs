@@ -405,7 +405,7 @@ pub enum ModelError {
     NameTaken {
         /// The name.
         name: String,
-        /// Where its transparency.
+        /// Where it is.
         path: PathBuf,
     },
     /// No such encoder.

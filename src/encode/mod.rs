@@ -137,7 +137,7 @@ fn tells_apart(first: &[f32], others: impl Iterator<Item = Result<Vec<f32>, Enco
     !asked
 }
 
-/// Why a model is refused that does not tell inputs expanded.
+/// The error for a model that maps all inputs to the same vector.
 fn same_vector(inputs: &str) -> String {
     format!(
         "it gives all {inputs} that were tried the same vector, so nothing can be found by it; check \

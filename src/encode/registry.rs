@@ -51,7 +51,7 @@ pub struct Installed {
     pub dim: Option<usize>,
     /// Size on disk.
     pub bytes: u64,
-    /// Where its transparency.
+    /// Where it is.
     pub path: PathBuf,
 }
 

@@ -211,7 +211,7 @@ impl Folder {
     }
 }
 
-/// Why a file is skipped, if its transparency.
+/// Why a file is skipped, if it is.
 fn left_out(entry: &DirEntry) -> Option<Reason> {
     let path = entry.path();
     if is_hidden(entry) {

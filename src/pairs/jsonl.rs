@@ -1,8 +1,8 @@
 //! One JSON object per line: `{"image": path, "captions": [..] or "caption": "..", ...meta}`.
 //!
-//! Blank lines are passed over. The image may also be called `image_path` or `file_name`, the
+//! Blank lines are skipped. The image may also be called `image_path` or `file_name`, the
 //! texts `text`. Of several such names in one record the first that has all that the others have is
-//! taken, and the others go with it; where none has, the row is skipped ([`Reason::KeysAlike`]). A key
+//! taken, and the others are dropped; where none has, the row is skipped ([`Reason::KeysAlike`]). A duplicate
 //! key, at any depth, and an integer that would be rounded skip the row too.
 
 use std::io::{self, BufRead, BufReader};

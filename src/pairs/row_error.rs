@@ -11,7 +11,7 @@ use super::{Origin, PairsError};
 use crate::disk;
 use crate::remedy::InputRemedy;
 
-/// A row that is skipped over.
+/// A skipped row.
 #[derive(Debug, thiserror::Error)]
 #[error("{origin}: {reason}")]
 pub struct RowError {
@@ -92,7 +92,7 @@ pub enum Reason {
         what: String,
         /// What it must be.
         expected: &'static str,
-        /// What its transparency.
+        /// What it is.
         found: &'static str,
     },
     /// A row with more or fewer fields than the header.

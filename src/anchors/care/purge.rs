@@ -71,7 +71,7 @@ pub struct PurgeReport {
     pub generations_dropped: Vec<u64>,
     /// Segments that were rewritten.
     pub segments_rewritten: u64,
-    /// Cached embeddings that were delete embeddings.
+    /// Cached embeddings that were deleted.
     pub embeddings_forgotten: u64,
     /// Other anchor sets that contain such pairs, or could not be read; they were not changed.
     pub elsewhere: Vec<OtherSet>,

@@ -63,7 +63,7 @@ pub fn reweigh(
     })
 }
 
-/// A vector times its factors; without any it stays as its transparency.
+/// A vector times its factors; without any it stays as it is.
 pub fn scaled<'a>(vector: &'a [f32], factors: &[f32]) -> Cow<'a, [f32]> {
     if factors.is_empty() {
         return Cow::Borrowed(vector);

@@ -115,7 +115,7 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Whether a value must be quoted to be read as its transparency.
+/// Whether a value must be quoted to be read as it is.
 fn needs_quotes(value: &str) -> bool {
     let plain = value.split_whitespace().collect::<Vec<_>>().join(" ") == value;
     let later_key = value.split(' ').skip(1).any(|word| word.contains('='));

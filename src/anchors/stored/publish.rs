@@ -98,7 +98,7 @@ impl WriteLock {
     }
 }
 
-/// How often, and how long, the holder of a lock is waited for to write who its transparency.
+/// How often, and how long, the holder of a lock is waited for to write who it is.
 const HOLDER_TRIES: usize = 20;
 const HOLDER_WAIT: Duration = Duration::from_millis(5);
 
@@ -282,7 +282,7 @@ mod tests {
             refused.contains(&format!("process {}", std::process::id())),
             "{refused}"
         );
-        // The holder has the lock, and has not yet written who its transparency.
+        // The holder has the lock, and has not yet written who it is.
         for line in ["", "process 4194304 on "] {
             let line = match line {
                 "" => String::new(),

@@ -54,7 +54,7 @@ pub(crate) fn complete(
     Ok(fs::sync_folder(new)?)
 }
 
-/// Completes the list of rows left out in the folder `new` with that of `old`, which stays as its transparency. Durable
+/// Completes the list of rows left out in the folder `new` with that of `old`, which stays as it is. Durable
 /// when `new` is synced.
 ///
 /// # Errors

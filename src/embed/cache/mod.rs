@@ -55,8 +55,8 @@ impl EmbeddingCache {
     /// Opens or creates the cache of the encoder with this fingerprint in `folder`.
     ///
     /// A file that belongs to something else (other magic, dimension or fingerprint) is replaced
-    /// by an empty cache: it holds nothing that cannot be made again. One of a newer format is left as
-    /// its transparency. A file that cannot be opened for writing, or whose lock somebody else keeps, is read.
+    /// by an empty cache, since all of its content can be recomputed. One of a newer format is left
+    /// unchanged. A file that cannot be opened for writing, or is locked by another process, is read-only.
     ///
     /// # Errors
     /// When the folder or file cannot be created or read, or is of a newer format, the message names it;
@@ -151,7 +151,7 @@ impl EmbeddingCache {
             .transpose()
     }
 
-    /// Every cache in a folder, whichever encoder's its transparency.
+    /// Every cache in a folder, of any encoder.
     ///
     /// # Errors
     /// When the folder or one of the caches cannot be read.
@@ -231,7 +231,7 @@ impl EmbeddingCache {
         let (left, forgotten) = file::without(records, self.dim, |key, vector| {
             keys.contains(key) || directions.contains(vector)
         });
-        // A torn tail goes too: it may be a part of what is to be delete embeddings.
+        // The torn tail is dropped too: it may be part of an embedding that has to be deleted.
         if left.len() == records.len() {
             return Ok((None, forgotten));
         }

@@ -49,7 +49,7 @@ impl PreparedImage {
     }
 }
 
-/// The model and how it is fed, before it is known who its transparency.
+/// The model with its inputs and outputs, before its identity is known.
 #[derive(Debug)]
 struct Model {
     pool: SessionPool,

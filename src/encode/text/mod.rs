@@ -43,7 +43,7 @@ pub use tokens::TokenizedText;
 /// How many texts are encoded at once by default.
 const BATCH: usize = 32;
 
-/// The model and how it is fed, before it is known who its transparency.
+/// The model with its inputs and outputs, before its identity is known.
 #[derive(Debug)]
 struct Model {
     pool: SessionPool,

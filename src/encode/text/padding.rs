@@ -33,7 +33,7 @@ pub(super) struct RowLength {
 }
 
 impl RowLength {
-    /// As its transparency.
+    /// The row is not padded.
     pub const OWN: Self = Self {
         fixed: 0,
         multiple: 1,

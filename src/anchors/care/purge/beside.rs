@@ -34,7 +34,7 @@ fn is_leftover(name: &str) -> bool {
     name.starts_with(fs::HIDDEN) && (is_file || name.contains(BUILDING))
 }
 
-/// Why a file or folder is not known to be this program's; none where its transparency.
+/// Why a file or folder may not be this program's; `None` where it certainly is.
 fn why_foreign(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_ours = match fs_err::symlink_metadata(path)?.is_dir() {

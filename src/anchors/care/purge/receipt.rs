@@ -54,7 +54,7 @@ pub struct DeletionReceipt {
     pub log_lines_rewritten: u64,
     /// Rows deleted from the lists of skipped rows.
     pub skip_rows_removed: u64,
-    /// Cached embeddings that were delete embeddings.
+    /// Cached embeddings that were deleted.
     pub embeddings_forgotten: u64,
     /// Uploaded images that were deleted.
     pub uploads_deleted: u64,
@@ -96,7 +96,7 @@ pub struct DeletionReceipt {
 }
 
 impl DeletionReceipt {
-    /// Of a purge. `reference` is written as its transparency.
+    /// Creates the receipt of a purge. `reference` is copied verbatim.
     pub fn new(
         request: &PurgeRequest<'_>,
         report: &PurgeReport,

@@ -1,4 +1,4 @@
-//! The ends of traces that lie beside the segments: the log, lists of skipped rows, uploaded images.
+//! Deletes traces outside the segments: the log, lists of skipped rows, uploaded images.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ fn redacted_detail(change: &Change, needles: &Needles) -> String {
         ),
         // Names of sources, which are paths.
         "build" | "anchors add" => redacted_words(&change.detail, needles),
-        // Commands that are given nothing of the user's, or the name of a set, which is seen to expanded.
+        // Commands without user data in their arguments, or with the name of a set, which is redacted separately.
         "swap" | "rollback" | "repair" => change.detail.clone(),
         _ => match needles.is_in_bytes(&change.detail) {
             true => redacted_words(&change.detail, needles),
@@ -162,7 +162,7 @@ pub(super) fn is_listed(set: &Path, needles: &Needles) -> Result<bool, AnchorsEr
     Ok(false)
 }
 
-/// A picture of a purged pair that was left where its transparency.
+/// An image of a purged pair that was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PictureLeft {
     /// The file.

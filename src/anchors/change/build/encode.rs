@@ -296,7 +296,7 @@ pub(crate) fn mean_text(
     if vectors.len() == dim {
         return Ok(vectors);
     }
-    // Each encoder's for itself, so that its weight stays what its transparency.
+    // Each encoder's for itself, so that its weight stays what it is.
     let mut mean = vec![0.0; dim];
     for (member, place) in encoders.places().enumerate() {
         encoders.place(member, &direction(&vectors, dim, place)?, &mut mean);

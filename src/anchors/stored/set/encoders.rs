@@ -21,7 +21,7 @@ impl AnchorSet {
     }
 
     /// What the numbers of a vector that `given` makes are multiplied with to be one of this set,
-    /// `[dim]`: the encoders may have other weights here. Empty where it is one as its transparency.
+    /// `[dim]`: the encoders may have other weights here. Empty where it is one as it is.
     ///
     /// # Errors
     /// [`AnchorsError::OtherEncoder`] when they are others.

@@ -39,7 +39,7 @@ pub(super) struct PngChunks<'a> {
     pub orientation: Orientation,
     /// The parts of the file that pixels depend on, in order, for the decoder.
     parts: Vec<&'a [u8]>,
-    /// The image data of all chunks, and how long its transparency.
+    /// The image data of all chunks, and how long it is.
     data: Vec<&'a [u8]>,
     length: u32,
     interlaced: bool,
@@ -149,7 +149,7 @@ impl<'a> PngChunks<'a> {
         }
         match self.decode_with(None) {
             // If only the data's own checksum is truncated, any bytes in its place end the stream as
-            // well, and no pixel depends on what its transparency.
+            // well, and no pixel depends on what it is.
             Err(error @ InputError::Truncated { .. }) => {
                 let hash = |image: DynamicImage| blake3::hash(image.as_bytes());
                 let zeros = self.decode_with(Some([0; 4])).map(hash);

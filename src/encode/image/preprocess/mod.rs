@@ -31,7 +31,7 @@ use super::resample::{Filter, Window, resize};
 /// The size of a picture after resizing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resize {
-    /// As its transparency.
+    /// The original size.
     Keep,
     /// The short side gets this length, the other keeps the proportion.
     Shortest(u32),
