@@ -1,8 +1,8 @@
-//! The bad ones among some inputs, while the good ones are worked on together.
+//! Splits off the bad inputs of a batch, so that the good ones are processed together.
 
-/// What is wrong with the bad ones among some inputs, and where they stand.
+/// The errors of the bad inputs of a batch, and their positions.
 ///
-/// The good ones are taken out, worked on all at once, and what came of them is put back at their places:
+/// The good inputs are taken out and processed in one call, and the results are put back in the original order:
 ///
 /// ```
 /// use asif::bad_inputs::BadInputs;
@@ -14,7 +14,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct BadInputs<E> {
-    /// One an input; none where it is good.
+    /// One entry per input; `None` where the input is good.
     errors: Vec<Option<E>>,
 }
 
@@ -34,23 +34,23 @@ impl<E> BadInputs<E> {
         (good, Self { errors })
     }
 
-    /// The places of the good inputs among all, ascending.
+    /// The positions of the good inputs, ascending.
     pub fn good_places(&self) -> Vec<usize> {
         let numbered = self.errors.iter().enumerate();
         let good = numbered.filter(|(_, error)| error.is_none());
         good.map(|(place, _)| place).collect()
     }
 
-    /// What is wrong with the bad ones, in their order.
+    /// The errors of the bad inputs, in order.
     pub fn into_errors(self) -> Vec<E> {
         self.errors.into_iter().flatten().collect()
     }
 
-    /// `answers` at the places of the good inputs, which they are for in the same order, and the errors at
-    /// the places of the bad ones: one result for each input.
+    /// Merges `answers`, one for each good input in order, with the errors of the bad inputs:
+    /// one result for each input, in the original order.
     ///
     /// # Panics
-    /// When there is not one answer for each good input: whoever worked on them has lost some.
+    /// When the number of answers differs from the number of good inputs.
     pub fn put_back<U>(self, answers: Vec<U>) -> Vec<Result<U, E>> {
         let good = self.errors.iter().filter(|error| error.is_none()).count();
         assert_eq!(answers.len(), good, "answers and good inputs");

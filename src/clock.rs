@@ -1,4 +1,4 @@
-//! The time of day as text, whatever the machine's clock says.
+//! The current time as text, for any value of the system clock.
 
 use std::time::{Duration, SystemTime};
 

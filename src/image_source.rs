@@ -4,22 +4,22 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// An image as whoever has it hands it over.
+/// An image as the caller provides it.
 #[derive(Clone, PartialEq)]
 pub enum ImageSource {
     /// A file, read when the image is needed.
     File(PathBuf),
     /// The content of an image file that is in memory already.
     Bytes {
-        /// What messages and records call it.
+        /// The name used in messages and records.
         name: String,
-        /// The content, in a format that is read as a file too.
+        /// The content, in any image format that is also read from files.
         bytes: Arc<[u8]>,
     },
-    /// What encoders made of an image elsewhere. Whoever gives it answers for it: it must come from the
+    /// An embedding computed elsewhere. The caller guarantees that it comes from the
     /// encoders that embed the other images.
     Vector {
-        /// What messages and records call it.
+        /// The name used in messages and records.
         name: String,
         /// Of unit length, `[dim]`.
         vector: Arc<[f32]>,
@@ -32,7 +32,7 @@ impl ImageSource {
         paths.iter().map(|path| path.as_ref().into()).collect()
     }
 
-    /// Where the file lies; none of what is no file.
+    /// The path of the file; `None` when the image is not a file.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
@@ -69,7 +69,7 @@ impl From<PathBuf> for ImageSource {
     }
 }
 
-/// The path, or the name of what is no file.
+/// The path, or the name where the image is not a file.
 impl fmt::Display for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -79,7 +79,7 @@ impl fmt::Display for ImageSource {
     }
 }
 
-/// Without the content, of which there may be megabytes.
+/// Leaves out the content, which may be megabytes.
 impl fmt::Debug for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

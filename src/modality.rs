@@ -1,4 +1,4 @@
-//! The two sides of a pair: what reads images and what reads texts.
+//! The two modalities of a pair: image and text.
 
 use std::ops::{Index, IndexMut};
 
@@ -26,7 +26,7 @@ impl Modality {
         }
     }
 
-    /// The one that this one is compared with.
+    /// The other modality.
     pub fn other(self) -> Self {
         match self {
             Self::Image => Self::Text,
@@ -41,17 +41,17 @@ impl std::fmt::Display for Modality {
     }
 }
 
-/// One thing for each side, such as the mean of all images' vectors and that of all texts'.
+/// One value per modality, such as the mean of the image vectors and the mean of the text vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sides<T> {
-    /// The images' side.
+    /// The value for images.
     pub image: T,
-    /// The texts' side.
+    /// The value for texts.
     pub text: T,
 }
 
 impl<T> Sides<T> {
-    /// What `make` gives for each side, images first.
+    /// Calls `make` for each modality, images first.
     pub fn of(mut make: impl FnMut(Modality) -> T) -> Self {
         Self {
             image: make(Modality::Image),
@@ -59,7 +59,7 @@ impl<T> Sides<T> {
         }
     }
 
-    /// The same where making may fail.
+    /// As [`from_fn`](Self::from_fn), with a fallible function.
     ///
     /// # Errors
     /// The first error of `make`.
@@ -70,7 +70,7 @@ impl<T> Sides<T> {
         })
     }
 
-    /// Each side turned into something else.
+    /// Maps each value.
     pub fn map<U>(self, mut turn: impl FnMut(T) -> U) -> Sides<U> {
         Sides {
             image: turn(self.image),
@@ -78,7 +78,7 @@ impl<T> Sides<T> {
         }
     }
 
-    /// The same where turning may fail.
+    /// As [`map`](Self::map), with a fallible function.
     ///
     /// # Errors
     /// The first error of `turn`.
@@ -89,7 +89,7 @@ impl<T> Sides<T> {
         })
     }
 
-    /// Both with those of another pair of sides.
+    /// Pairs each value with that of `other`.
     pub fn zip<U>(self, other: Sides<U>) -> Sides<(T, U)> {
         Sides {
             image: (self.image, other.image),
@@ -105,7 +105,7 @@ impl<T> Sides<T> {
         }
     }
 
-    /// References to both, to change them.
+    /// Mutable references to both.
     pub fn as_mut(&mut self) -> Sides<&mut T> {
         Sides {
             image: &mut self.image,

@@ -1,15 +1,15 @@
-//! Text from outside, made safe to print for people.
+//! Makes untrusted text safe to print on a terminal.
 //!
-//! Captions, ids, file names and messages that quote them may hold bytes that a terminal obeys:
-//! escape sequences, line ends, characters that turn the direction of writing round. The command
-//! line sends all that it prints for people through [`lines`], and each value of a list through
-//! [`line()`]. What programs read (`--json`, exports) is exact and comes by neither.
+//! Captions, ids, file names and messages that quote them may hold bytes that a terminal interprets:
+//! escape sequences, line ends, characters that reverse the writing direction. The command
+//! line passes all human-readable output through [`lines`], and each value of a list through
+//! [`line()`]. Machine-readable output (`--json`, exports) is exact and bypasses both.
 
 use std::borrow::Cow;
 
-/// Whether a terminal would obey this character instead of showing it, or a reader be misled by it:
+/// Whether a terminal would interpret this character instead of showing it, or it could mislead a reader:
 /// control characters (C0, DEL, C1), line and paragraph separators, the characters that force a
-/// direction of writing (Unicode UAX 9), and those that leave no mark ([`is_unseen`]).
+/// writing direction (Unicode UAX 9), and invisible ones ([`is_unseen`]).
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
         || is_unseen(character)
@@ -19,8 +19,8 @@ pub fn is_obeyed(character: char) -> bool {
         )
 }
 
-/// Whether a character leaves no mark, so that two texts that differ by it look the same: blanks and
-/// joiners of no width, byte order marks, soft hyphens, marks of direction, tags, fillers.
+/// Whether a character is invisible, so that two texts that differ only by it look the same: zero-width spaces and
+/// joiners, byte order marks, soft hyphens, direction marks, tags, fillers.
 ///
 /// The joiners U+200C and U+200D are none: emoji and several scripts are written with them.
 pub fn is_unseen(character: char) -> bool {
@@ -82,7 +82,7 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// No column is padded to more characters than this; a longer cell stands out of its column.
+/// No column is padded to more characters than this; a longer cell overflows its column.
 pub const WIDEST: usize = 80;
 
 /// `text` with blanks behind it up to `width` characters, or [`WIDEST`] if that is less.

@@ -1,9 +1,9 @@
-//! What long work tells its caller: named phases and counters. Drawing is the caller's affair.
+//! Progress of long operations: named phases and counters. Rendering is left to the caller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Receives the phases and counters of long work; called from several threads.
+/// Receives the phases and counters of a long operation; called from several threads.
 pub trait Progress: Sync {
     /// A phase begins; `total` units of work are expected, where that is known.
     fn begin(&self, phase: &'static str, total: Option<u64>);
@@ -13,7 +13,7 @@ pub trait Progress: Sync {
     fn end(&self);
 }
 
-/// A [`Progress`] that nobody watches.
+/// A [`Progress`] that ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -23,7 +23,7 @@ impl Progress for Silent {
     fn end(&self) {}
 }
 
-/// Counts units that are done in several equal steps each.
+/// Counts units of work that consist of several equal steps each.
 pub struct Steps<'a> {
     progress: &'a dyn Progress,
     steps: u64,
@@ -31,7 +31,7 @@ pub struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    /// Of a counter whose units take so many steps.
+    /// Creates a counter whose units take `steps` steps each.
     pub fn of(progress: &'a dyn Progress, steps: u64) -> Self {
         Self {
             progress,
@@ -48,17 +48,17 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// A request to stop, shared between the one who asks and the work that looks at it now and then.
+/// A cancellation flag, shared between the requester and the running operation, which polls it.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Asks the work to stop at its next look.
+    /// Requests cancellation; the operation stops at its next poll.
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has asked.
+    /// Whether cancellation was requested.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

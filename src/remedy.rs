@@ -1,13 +1,13 @@
-//! What a caller can do so that an input which was left out is taken.
+//! What a caller can do so that a skipped input is accepted.
 
-/// What a caller can do so that an input which was left out is taken, beyond mending the input itself.
+/// What a caller can do so that a skipped input is accepted, beyond correcting the input itself.
 ///
-/// Messages say it in words of the library; a caller that has names of its own for it, as the command line
-/// has, adds them.
+/// Messages describe it in terms of the library; a caller with its own names for it, as the command line
+/// has, appends them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum InputRemedy {
-    /// Give the file, or what it unpacks to, as a source of pairs of its own.
+    /// Pass the file, or its unpacked content, as a separate source of pairs.
     OwnSource,
     /// Allow more memory for decoding: see
     /// [`DecodeBudget`](crate::encode::image::decode::DecodeBudget).

@@ -1,4 +1,4 @@
-//! Files that stand where another one was meant: pointers to it, and what servers answer in its place.
+//! Placeholder files: Git LFS or git-annex pointers, and server error pages saved in place of the file.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -7,10 +7,10 @@ const AGAIN: &str = "download the file again, from where its content is to be ha
 const AGAIN_OR_LIST: &str = "download the file again, from where its content is to be had; a text that is \
                              meant so goes into a JSON list, [\"...\"]";
 
-/// How much of a file's beginning is looked at, in bytes.
+/// How many bytes of a file's beginning are examined.
 pub const LOOKED_AT: usize = 4096;
 
-/// What a message says of a file that begins so, if it [stands in](stand_in) for another.
+/// The message for a file that begins with `head`, if it is a [placeholder](stand_in) for another.
 pub fn said_of(head: &[u8]) -> Option<String> {
     stand_in(head).map(|(seems, advice)| format!("this seems to be {seems}; {advice}"))
 }
@@ -26,8 +26,8 @@ pub fn said_of_file(path: &Path) -> io::Result<Option<String>> {
     Ok(said_of(&head))
 }
 
-/// As [`stand_in`], for a file whose texts are read as JSON lists too: a text that is what servers
-/// answer may be meant there.
+/// As [`stand_in`], for a file whose texts are also read as JSON lists: a text that equals a server's
+/// error message may be intended there.
 pub fn stand_in_of_texts(head: &[u8]) -> Option<(&'static str, &'static str)> {
     stand_in(head).map(|(seems, advice)| match advice {
         AGAIN => (seems, AGAIN_OR_LIST),
@@ -35,8 +35,8 @@ pub fn stand_in_of_texts(head: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// What the beginning of a file is that is not the file itself, after "this seems to be", and what to
-/// do; `None` for all else. A phrase such as `404: Not Found` is one only where it is the whole text.
+/// What kind of placeholder a file's beginning shows (completes "this seems to be"), and what to
+/// do; `None` for anything else. A phrase such as `404: Not Found` counts only as the whole text.
 pub fn stand_in(head: &[u8]) -> Option<(&'static str, &'static str)> {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let text = String::from_utf8_lossy(&head[..head.len().min(LOOKED_AT)]);

@@ -268,7 +268,7 @@ pub enum AnchorsError {
         origin: String,
         /// What is wrong with it.
         reason: String,
-        /// What would let it be taken, if the caller can do something about it.
+        /// What the caller can do so that it is accepted, if anything.
         remedy: Option<InputRemedy>,
     },
     /// No pair was usable.
@@ -282,7 +282,7 @@ pub enum AnchorsError {
     /// More pairs than an anchor id can number.
     #[error("more than {0} pairs; split them into several sets")]
     TooMany(u64),
-    /// Somebody asked to stop.
+    /// The operation was cancelled.
     #[error(
         "interrupted; nothing was written, and another attempt goes on from what the embedding cache holds"
     )]

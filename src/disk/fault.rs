@@ -1,4 +1,4 @@
-//! A disk that refuses the n-th thing that it is asked for.
+//! Fault injection: the n-th disk operation fails.
 //!
 //! In builds with debug assertions the environment variable `ASIF_TEST_FAIL` holds `MODE:N`; the
 //! N-th step of the process, counted from 1, then
@@ -12,14 +12,14 @@
 //!
 //! A step is one creation, write, fsync, rename, fsync of a folder or removal, whether
 //! [`crate::disk`] does it or the container writer of [`asif_index`], which calls back for each
-//! (`asif_index::container::intercept`). Other builds have no such place, and read no variable.
+//! (`asif_index::container::intercept`). Release builds contain no such hook and read no variable.
 
-/// Whether a step needs room on the disk.
+/// Whether a step needs disk space.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
-    /// It does, so that a full disk refuses it.
+    /// It does, so it fails on a full disk.
     Write,
-    /// It gives room back.
+    /// It frees space.
     Remove,
 }
 
@@ -60,12 +60,12 @@ mod imp {
         })
     }
 
-    /// Leaves word that a step is failed now, for the test that asked for it.
+    /// Records that the requested fault was injected, for the test.
     fn failing(path: &Path) {
         static TOLD: Once = Once::new();
         TOLD.call_once(|| {
             if let Some(file) = std::env::var_os("ASIF_TEST_FAILED") {
-                // Without the file the test fails by itself.
+                // A failure here is ignored: without the file the test fails anyway.
                 let _ = fs_err::write(file, path.display().to_string());
             }
         });
@@ -77,7 +77,7 @@ mod imp {
         COUNT.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Makes the steps of container writers count as well.
+    /// Counts the steps of container writers as well.
     pub fn arm() {
         if asked().is_some() {
             intercept(|operation, path| match operation {

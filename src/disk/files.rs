@@ -7,12 +7,12 @@ use fs_err::{File, OpenOptions};
 
 use super::fault;
 
-/// A prefix of names that no reader opens. What a writer that was killed left under such a name may be
-/// removed by the next one, if it is of a form that writers make.
+/// A prefix of names that no reader opens. Leftovers of a killed writer under such a name may be
+/// removed by the next one, if the name has a form that writers generate.
 pub const HIDDEN: char = '.';
-/// How the name begins that a folder has while it is removed.
+/// Prefix of the name of a folder while it is removed.
 pub const REMOVING: &str = ".removing-";
-/// How the name begins that a folder has when another takes its own.
+/// Prefix of the name of a folder that another one has replaced.
 pub const REPLACED: &str = ".replaced-";
 
 /// The most bytes that file systems take as a name.
@@ -26,15 +26,15 @@ pub fn hidden_prefix(begin: &str, path: &Path, end: &str, more: usize) -> String
     format!("{begin}{}{end}", &name[..kept])
 }
 
-/// What a path leads to; none where nothing is there.
+/// The metadata of what a path resolves to; `None` where nothing is there.
 ///
 /// # Errors
-/// When the file system refuses to say, which does not mean that nothing is there.
+/// When the metadata cannot be read, which does not mean that nothing is there.
 pub fn found(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
     or_none(fs_err::metadata(path))
 }
 
-/// The same of what has the name itself: of a link, not of what it leads to.
+/// As [`found`], without following a link.
 ///
 /// # Errors
 /// As [`found`].
@@ -73,7 +73,7 @@ pub fn has_folder(path: &Path) -> io::Result<bool> {
     Ok(found(path)?.is_some_and(|found| found.is_dir()))
 }
 
-/// Whether an error is the system's refusal, which says nothing of what lies under the path: it is not
+/// Whether an error is a refusal of the operating system, which says nothing about the path's content: it is not
 /// permitted, there are no more files or memory to give, or the disk cannot read it.
 pub fn is_refusal(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, UnexpectedEof};
@@ -87,7 +87,7 @@ pub fn is_refusal(error: &io::Error) -> bool {
     !content.contains(&error.kind())
 }
 
-/// Announces a step that is taken by other means than this module's.
+/// Announces a step that is performed outside this module.
 ///
 /// # Errors
 /// When a test asked for it.
@@ -106,18 +106,18 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
     create_dir_all(parent(path))?;
     fault::before(fault::Kind::Write, path)?;
     match fs_err::create_dir(path) {
-        // Somebody else made it in the meantime.
+        // Another process created it in the meantime.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         made => made?,
     }
     sync_folder(parent(path))
 }
 
-/// Appends a line and makes it durable. What stands behind the last line end, left by a writer that
+/// Appends a line and syncs it. Anything after the last line end, left by a writer that
 /// was killed, is cut off first.
 ///
 /// # Errors
-/// When the file system refuses; the file then ends with a whole line, or with a part of one that
+/// On an I/O error; the file then ends with a whole line, or with a partial one that
 /// the next call cuts off.
 pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     fault::before(fault::Kind::Write, path)?;
@@ -155,7 +155,7 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Gives a file or folder another name, atomically.
+/// Renames a file or folder, atomically.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -164,7 +164,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs_err::rename(from, to)
 }
 
-/// Makes the entries of a folder durable.
+/// Syncs the entries of a folder.
 ///
 /// # Errors
 /// When the folder cannot be opened or synced.
@@ -173,7 +173,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes a folder with all that is in it durable, but for its own name.
+/// Syncs a folder with all its content, but not its own name.
 ///
 /// # Errors
 /// When something in it cannot be opened or synced.
@@ -190,24 +190,24 @@ pub fn sync_tree(folder: &Path) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// A second name for a file that is never changed, or a durable copy where links are not possible.
+/// Hard-links an immutable file, or copies it durably where links are not possible.
 ///
 /// # Errors
-/// When something stands at `to`, or the file system refuses both.
+/// When `to` exists, or both operations fail.
 pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
     fault::before(fault::Kind::Write, to)?;
     match fs_err::hard_link(from, to) {
         Ok(()) => Ok(()),
-        // A copy would be written into what stands there, which may be the very same file.
+        // A copy would overwrite the existing file, which may be the source itself.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
         Err(_) => copy_new(from, to),
     }
 }
 
-/// A durable copy of a file where nothing stands yet; its name is durable when the folder is synced.
+/// Copies a file durably to a path that does not exist; its name is durable once the folder is synced.
 ///
 /// # Errors
-/// When something stands at `to`, or the file system refuses.
+/// When `to` exists, or on an I/O error.
 pub fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
     fault::before(fault::Kind::Write, to)?;
     let mut source = File::open(from)?;
@@ -218,7 +218,7 @@ pub fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Removes a file; one that is not there is no error.
+/// Removes a file; a missing file is not an error.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -227,10 +227,10 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
     absent_is_fine(fs_err::remove_file(path))
 }
 
-/// Removes a folder that nothing needs any more, with what is in it; one that is not there is no
+/// Removes an unused folder with its content; a missing folder is not an
 /// error.
 ///
-/// It gets a hidden name first, so that nobody finds it under its own with half of its files.
+/// It is renamed to a hidden name first, so that it is never visible half removed.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -242,7 +242,7 @@ pub fn remove_dir_all(path: &Path) -> io::Result<()> {
     remove_hidden(&hidden)
 }
 
-/// Removes a file or folder that has a hidden name; one that is not there is no error.
+/// Removes a file or folder with a hidden name; a missing one is not an error.
 ///
 /// # Errors
 /// When the file system refuses.
@@ -292,10 +292,10 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Writes all of `bytes` where `file`, which lies at `path`, stands.
+/// Writes all of `bytes` at the position of `file`, which is the file at `path`.
 ///
 /// # Errors
-/// When the file system refuses; a part may have been written.
+/// On an I/O error; a part may have been written.
 pub(crate) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fault::before_write(file, path, bytes)?;
     file.write_all(bytes)

@@ -1,16 +1,16 @@
-//! The file operations of writers: durable, and each a step at which a disk may refuse.
+//! Durable file operations for writers; each step is a point at which tests can inject a fault.
 //!
 //! Every change of a set, of the installed models and of a file that a command writes goes through
-//! here or through the container writer of [`asif_index`]. What stands under a name is never
-//! removed or emptied before its successor is durable under that name.
+//! here or through the container writer of [`asif_index`]. An existing file is never
+//! removed or truncated before its successor is durable under the same name.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `files` | folders, small files, lines of a log, removals |
-//! | `replace` | a finished file or folder takes the place of another |
-//! | `temporary` | files under hidden names until they are whole |
-//! | `words` | what the system says of a path, in plain words |
-//! | `fault` | a disk that refuses, for tests |
+//! | `replace` | atomic replacement of a file or folder |
+//! | `temporary` | files under hidden names until they are complete |
+//! | `words` | plain-language texts for I/O errors |
+//! | `fault` | fault injection, for tests |
 
 pub(crate) mod fault;
 mod files;

@@ -1,4 +1,4 @@
-//! A finished file or folder takes the place of another, which goes only when the new one is durable.
+//! Atomic replacement of a file or folder; the old one is removed only when the new one is durable.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use super::files::{
 };
 use super::{fault, temporary};
 
-/// Replaces `path` by `bytes`: hidden file, fsync, rename, fsync of the folder. What a killed writer of
-/// it left goes.
+/// Replaces `path` by `bytes`: hidden file, fsync, rename, fsync of the folder. Leftovers of a killed writer of
+/// it are removed.
 ///
 /// # Errors
-/// When the file system refuses; the file is then what it was, or, if only the last fsync failed,
+/// On an I/O error; the file is then unchanged, or, if only the last fsync failed,
 /// the new one.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (mut file, hidden) = temporary::begin(path)?;
@@ -24,7 +24,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.sync_all()
     })();
     if let Err(error) = written {
-        // Its name says that anyone may remove it; a failure to do so changes nothing.
+        // The hidden name marks it as removable; a failure to remove it is harmless.
         let _ = fs_err::remove_file(&hidden);
         return Err(error);
     }
@@ -33,7 +33,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Gives the folder `hidden`, whose files are durable, the name `destination`, durably. A folder that
-/// stands there is removed afterwards.
+/// exists there is removed afterwards.
 ///
 /// The two exchange their names in one step. Where the medium cannot do that, the old one gets a
 /// hidden name first: killed between the two renames, both are left under hidden names.
@@ -50,7 +50,7 @@ pub fn publish_folder(hidden: &Path, destination: &Path) -> io::Result<()> {
         Ok(replaced) => replaced,
         Err(error) => {
             if destination.exists() {
-                // Its name says that anyone may remove it.
+                // The hidden name marks it as removable by any later writer.
                 let _ = remove_hidden(hidden);
             }
             return Err(error);
@@ -64,7 +64,7 @@ pub fn publish_folder(hidden: &Path, destination: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Two folders take each other's names; returns the one that the old one has now.
+/// Exchanges the names of two folders; returns the new name of the old one.
 fn exchange(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
     fault::before(fault::Kind::Write, destination)?;
     match flagged(hidden, destination, Flag::Exchange) {
@@ -73,11 +73,11 @@ fn exchange(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// The same where there is no exchange: the old one gets another hidden name.
+/// Fallback without an atomic exchange: the old folder gets another hidden name.
 fn rename_twice(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
     let id = format!("-{}", std::process::id());
     let aside = destination.with_file_name(hidden_prefix(REPLACED, destination, &id, 0));
-    // The new one must not be younger on the medium than the loss of the old one's name.
+    // The new folder must be durable before the old name disappears.
     sync_folder(parent(destination))?;
     fault::before(fault::Kind::Write, &aside)?;
     fs_err::rename(destination, &aside)?;
@@ -86,10 +86,10 @@ fn rename_twice(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// Gives a file or folder a name that nothing has.
+/// Renames a file or folder to a name that does not exist yet.
 ///
 /// # Errors
-/// `AlreadyExists` when something stands at `to`, also an empty folder; when the file system refuses.
+/// `AlreadyExists` when `to` exists, even as an empty folder; any other I/O error.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     fault::before(fault::Kind::Write, to)?;
     match flagged(from, to, Flag::New) {
@@ -140,20 +140,20 @@ fn not_known(error: &io::Error) -> bool {
     unknown || error.kind() == io::ErrorKind::Unsupported
 }
 
-/// A file that a command was told to write, under a hidden name until it is whole: what stood there
-/// stays until then.
+/// An output file of a command, written under a hidden name until it is complete: an existing file
+/// is kept until then.
 ///
 /// A terminal, a pipe or a device is written to directly. Through a link, what it leads to is
 /// replaced. Dropped before [`finish`](Self::finish), it changes nothing.
 #[derive(Debug)]
 pub struct FileReplacement {
     file: File,
-    /// The hidden name and the one to come; none when writing directly.
+    /// The hidden name and the final one; `None` when writing directly.
     names: Option<(PathBuf, PathBuf)>,
 }
 
 impl FileReplacement {
-    /// Begins the file that will stand at `path`.
+    /// Creates the file that will replace `path`.
     ///
     /// # Errors
     /// When the folder cannot be written to, or another process is writing this very file.
@@ -179,10 +179,10 @@ impl FileReplacement {
         Ok(replacement)
     }
 
-    /// Makes it durable and gives it its name.
+    /// Syncs the file and renames it to its final name.
     ///
     /// # Errors
-    /// When the file system refuses; what stood there is still there then.
+    /// On an I/O error; the existing file is then unchanged.
     pub fn finish(mut self) -> io::Result<()> {
         let Some((hidden, path)) = self.names.take() else {
             return self.file.flush();
@@ -217,17 +217,17 @@ impl Write for FileReplacement {
 impl Drop for FileReplacement {
     fn drop(&mut self) {
         if let Some((hidden, _)) = &self.names {
-            // Its name says that anyone may remove it.
+            // The hidden name marks it as removable by any later writer.
             let _ = fs_err::remove_file(hidden);
         }
     }
 }
 
-/// Whether a file can stand at `path`: it is no folder, and the folder that it would lie in is there.
-/// Asked before long work, it spares work whose outcome could not be written.
+/// Checks that a file can be written to `path`: it is not a folder, and its parent folder exists.
+/// Checked before a long operation, so that its result can be written.
 ///
 /// # Errors
-/// Which of both it is, with the path.
+/// The condition that failed, with the path.
 pub fn check_output(path: &Path) -> io::Result<()> {
     let folder = parent(path);
     let (kind, what) = if path.is_dir() {
@@ -257,10 +257,10 @@ pub fn check_output(path: &Path) -> io::Result<()> {
     Err(io::Error::new(kind, what))
 }
 
-/// Writes a file that a command was told to write: see [`FileReplacement`].
+/// Writes an output file of a command: see [`FileReplacement`].
 ///
 /// # Errors
-/// When the file system refuses; what stood there is still there then.
+/// On an I/O error; the existing file is then unchanged.
 pub fn replace_file(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     let mut file = FileReplacement::begin(path)?;
     file.write_all(bytes.as_ref())?;

@@ -1,4 +1,4 @@
-//! Files under hidden names until they are whole.
+//! Files under hidden names until they are complete.
 //!
 //! A hidden name is `.NAME.tmp-RANDOM`, made where nothing has that name, so that no link is followed
 //! and no file of anybody else's is written to. The file is locked for as long as it is written: what
@@ -17,12 +17,12 @@ use super::files::{HIDDEN, hidden_prefix, names, parent, remove_hidden};
 
 /// Characters of the random part.
 const RANDOM: usize = 12;
-/// What stands between the name to come and the random part.
+/// Separates the final name from the random part.
 const MARK: &str = ".tmp-";
-/// How often another name is tried, where another writer takes the file for one that was left.
+/// How often another name is tried when a concurrent writer removes the file as a leftover.
 const TRIES: usize = 8;
 
-/// A new file with a hidden name beside `path`, locked. What killed writers of `path` left goes.
+/// Creates a locked file with a hidden name beside `path`. Leftovers of killed writers of `path` are removed.
 ///
 /// # Errors
 /// When the file system refuses; `ResourceBusy` when another writer is at it.
@@ -48,7 +48,7 @@ pub(super) fn begin(path: &Path) -> io::Result<(File, PathBuf)> {
             })?;
         let (file, hidden) = made.into_parts();
         let hidden = hidden.keep().map_err(|error| error.error)?;
-        // Where there are no locks, nobody takes it for one that was left.
+        // On a file system without locks no writer takes it for a leftover.
         let taken = matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock));
         if !taken && is_named(&file, &hidden) {
             return Ok((file, hidden));
@@ -64,9 +64,9 @@ fn is_named(file: &File, path: &Path) -> bool {
     of(own).is_some_and(|own| of(named) == Some(own))
 }
 
-/// Removes what writers that were killed left under names that begin so; false when one is at work.
+/// Removes leftovers of killed writers under names with this prefix; false while a writer is active.
 fn clear_abandoned(folder: &Path, prefix: &str) -> io::Result<bool> {
-    // A folder that may be written to and not read keeps what is in it.
+    // In a folder that can be written to but not listed, leftovers stay.
     let found = match names(folder) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Vec::new(),
         found => found?,
@@ -86,7 +86,7 @@ fn clear_abandoned(folder: &Path, prefix: &str) -> io::Result<bool> {
         match file.try_lock() {
             Ok(()) => remove_hidden(&path)?,
             Err(std::fs::TryLockError::WouldBlock) => return Ok(false),
-            // Nothing tells whether somebody is at it.
+            // Without a lock it is unknown whether a writer is active.
             Err(std::fs::TryLockError::Error(_)) => {}
         }
     }

@@ -1,9 +1,9 @@
-//! What the operating system says of a path, in words that say what is wrong with it.
+//! Plain-language texts for the operating system's errors about a path.
 
 use std::borrow::Cow;
 
-/// What the system says, and what it means: (text of the system, ours). The last are of functions that
-/// look at a path.
+/// The system's text and ours. The last entries are for functions that
+/// examine a path.
 const WORDS: [(&str, &str); 12] = [
     (
         "No such file or directory (os error 2)",
@@ -46,7 +46,7 @@ const WORDS: [(&str, &str); 12] = [
     ("failed to canonicalize path `", "failed to look at `"),
 ];
 
-/// `said`, a message that ends with what the system answered, with that answer in plain words where it
+/// Replaces the system's error text at the end of the message `said` by plain language where it
 /// is about the kind of thing that lies under a path, or about a limit of the process. Others, of a full disk say, stay as they are.
 pub fn in_words(said: &str) -> Cow<'_, str> {
     let mut said = Cow::Borrowed(said);

@@ -1,4 +1,4 @@
-//! What becomes of one input.
+//! The result of embedding one input.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use crate::encode::InputError;
 use crate::image_source::ImageSource;
 use crate::remedy::InputRemedy;
 
-/// An input that could not be embedded, and why; the others go on.
+/// Why an input could not be embedded; the others are not affected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Rejected {
-    /// What is wrong with it, and what to do.
+    /// What is wrong, and what to do.
     pub reason: String,
-    /// What would let it be taken, if the caller can do something about it.
+    /// What the caller can do so that it is accepted, if anything.
     pub remedy: Option<InputRemedy>,
 }
 
@@ -35,7 +35,7 @@ impl From<String> for Rejected {
 }
 
 impl Rejected {
-    /// Of an image, which is named.
+    /// For an image, which is named in the message.
     pub(super) fn of_image(image: &ImageSource, error: &InputError) -> Self {
         Self {
             reason: format!("{image}: {error}"),
@@ -47,5 +47,5 @@ impl Rejected {
 /// A unit vector `[dim]`, or why there is none.
 pub type Embedding = Result<Vec<f32>, Rejected>;
 
-/// Told what is wrong with a cache of embeddings, from any thread.
+/// Receives warnings about the embedding cache, from any thread.
 pub type CacheWarning = Arc<dyn Fn(&str) + Send + Sync>;

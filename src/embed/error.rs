@@ -1,4 +1,4 @@
-//! What stops the embedding of all inputs; one that cannot be embedded stops no other.
+//! Errors that stop the embedding of all inputs; a bad input alone does not.
 
 use crate::encode::EncodeError;
 
@@ -14,7 +14,7 @@ pub enum EmbedError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Somebody asked to stop.
+    /// The operation was cancelled.
     #[error("interrupted; what was embedded so far is in the embedding cache")]
     Interrupted,
     /// The encoder failed.

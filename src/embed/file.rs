@@ -1,4 +1,4 @@
-//! The content of images: files, a large one at a time, and what is in memory.
+//! The content of images: in memory, or from files, of which only one large file is held at a time.
 //!
 //! What decoding takes is bounded by [`DecodeBudget`](crate::encode::image::decode::DecodeBudget); what
 //! the files themselves take is bounded here, since every worker holds one.
@@ -17,17 +17,17 @@ use crate::image_source::ImageSource;
 
 /// Files of more bytes are read by one worker at a time.
 const LARGE: u64 = 32 << 20;
-/// No picture that is accepted needs more: its pixels as they are, and a header.
+/// No accepted image needs more: uncompressed pixels and a header.
 const LARGEST: u64 = MAX_BYTES + (1 << 20);
 
 static LARGE_FILES: Mutex<()> = Mutex::new(());
 
-/// The content of an image, and the turn that a large file had to wait for.
+/// The content of an image, and for a large file the lock that serialises such files.
 pub(super) type Content<'a> = (Cow<'a, [u8]>, Option<MutexGuard<'static, ()>>);
 
 /// Why an image could not be read.
 pub(super) enum ReadFailure {
-    /// For a reason of its own.
+    /// For a reason specific to the image.
     Rejected(Rejected),
     /// The process may open no more files, or has no memory: the next file would fail alike.
     Exhausted(EmbedError),
@@ -81,7 +81,7 @@ fn read(
     }
     let turn = (length > LARGE).then(|| LARGE_FILES.lock().unwrap_or_else(PoisonError::into_inner));
     let mut bytes = Vec::with_capacity(usize::try_from(length.min(LARGE)).unwrap_or(0));
-    // What is no file (a device, a pipe) has no length, or grows.
+    // A device or pipe has no length, or may grow.
     file.take(LARGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;

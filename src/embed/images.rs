@@ -15,7 +15,7 @@ use crate::encode::isolate::prepared;
 use crate::encode::{ImageEncoder, InputError, PreparedImage};
 use crate::image_source::ImageSource;
 
-/// How far the length of a vector that is given may be from 1.
+/// Tolerance of the norm of a caller's vector around 1.
 const UNIT_TOLERANCE: f64 = 1e-3;
 
 /// An image as the input of each of the encoders.
@@ -23,11 +23,11 @@ const UNIT_TOLERANCE: f64 = 1e-3;
 pub struct PreparedInput(Vec<PreparedImage>);
 
 impl Embedder {
-    /// One embedding for each image, in order. The cache knows an image by its content, wherever that is;
-    /// a vector is taken as it is.
+    /// One embedding for each image, in order. The cache identifies an image by its content, wherever it is stored;
+    /// a vector is used unchanged.
     ///
     /// # Errors
-    /// When the encoder fails, or somebody asked to stop. A bad image is no error.
+    /// When the encoder fails, or the operation is cancelled. A bad image is not an error.
     pub fn images<I>(&self, images: &[I], watch: Watch<'_>) -> Result<Vec<Embedding>, EmbedError>
     where
         I: Borrow<ImageSource> + Sync,
@@ -51,7 +51,7 @@ impl Embedder {
         Ok(embeddings.collect())
     }
 
-    /// A vector that was made elsewhere, if the image encoders could have made it.
+    /// Checks a vector that was computed elsewhere: its length and norm must be those of the image encoders' vectors.
     fn fitting(&self, image: &ImageSource, vector: &[f32]) -> Embedding {
         let (dim, length) = (self.image().dim(), vector.len());
         let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
@@ -117,8 +117,8 @@ impl Embedder {
         })
     }
 
-    /// Encodes prepared images, past the cache: one vector `[dim]` for each, in order. Waits for free
-    /// sessions. An image that an encoder cannot answer has the reason instead.
+    /// Encodes prepared images without the cache: one vector `[dim]` each, in order. Waits for free
+    /// sessions. An image that an encoder cannot encode gets the reason instead.
     ///
     /// # Errors
     /// When an encoder fails on everything.
@@ -155,7 +155,7 @@ impl Embedder {
         done: &mut Vec<Done>,
         batches: &mut [Batch],
     ) -> Result<(), ReadFailure> {
-        // Held until the pixels are gone: one large file at a time.
+        // Held until the pixels are dropped: one large file at a time.
         let (bytes, _turn) = file::content(image)?;
         let key = ContentKey::of_picture(&bytes);
         let mut pixels = None;
@@ -210,7 +210,7 @@ impl Embedder {
     }
 }
 
-/// Images that wait to be encoded together by one encoder.
+/// Images waiting to be encoded as one batch by one encoder.
 #[derive(Default)]
 struct Batch {
     places: Vec<usize>,

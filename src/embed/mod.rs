@@ -1,16 +1,16 @@
-//! Inputs to unit vectors, through the cache, with every core busy.
+//! Inputs to unit vectors, through the cache, on all cores.
 //!
 //! | file | role |
 //! |---|---|
 //! | `mod` | [`Embedder`]: the encoders of both modalities and their caches |
 //! | [`cache`] | embeddings by content hash of input and encoder |
 //! | `embedding` | what becomes of one input |
-//! | `error` | what stops all inputs |
+//! | `error` | errors that stop all inputs |
 //! | `images` | files and bytes of images to vectors |
 //! | `texts` | texts to vectors |
-//! | `file` | the content of images: files, a large one at a time, and what is in memory |
-//! | `side` | the encoders of one modality with their caches; members' vectors become joined ones |
-//! | `workers` | threads that take piece after piece, and stop together |
+//! | `file` | the content of images: in memory or from files, one large file at a time |
+//! | `side` | the encoders of one modality with their caches; concatenates the members' vectors |
+//! | `workers` | worker threads that share a queue and stop together |
 
 pub mod cache;
 mod embedding;
@@ -37,12 +37,12 @@ pub use embedding::{CacheWarning, Embedding, Rejected};
 pub use error::EmbedError;
 pub use images::PreparedInput;
 
-/// Who watches long work, and who may stop it.
+/// Progress observer and cancellation flag of a long operation.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Told of each input that is done.
+    /// Is notified of each finished input.
     pub progress: &'a dyn Progress,
-    /// Looked at between batches.
+    /// Polled between batches.
     pub cancel: &'a Cancel,
 }
 
@@ -55,7 +55,7 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// From the encoders of both modalities, each of which serves up to `workers` threads at once.
+    /// Creates an embedder from the encoders of both modalities, each serving up to `workers` threads at once.
     pub fn new(
         image: impl Into<Ensemble<ImageEncoder>>,
         text: impl Into<Ensemble<TextEncoder>>,
@@ -87,10 +87,10 @@ impl Embedder {
     }
 
     /// The same, with the caches of all encoders in `folder`. One that cannot be opened, read or written
-    /// costs time only: `warning` is told why, once a cache, and the work goes on.
+    /// costs time only: `warning` receives the reason once per cache, and the work continues.
     ///
     /// An encoder whose vectors depend on the other inputs of a batch (a dynamically quantised
-    /// one) gets no cache: what it made once it would not make again. That is tried when its cache
+    /// one) gets no cache, because its vectors are not reproducible. This is tested when its cache
     /// is empty; see [`uncached`](Self::uncached).
     ///
     /// # Errors
@@ -102,8 +102,8 @@ impl Embedder {
         Ok(self)
     }
 
-    /// The same encoders and caches, which are shared, with the weights of these identities; none
-    /// when one is that of others.
+    /// The same encoders and caches (shared) with the weights of these identities; `None`
+    /// when an identity belongs to other encoders.
     pub fn weighed_as(&self, identities: Sides<&EncoderIdentity>) -> Option<Self> {
         Some(Self {
             image: self.image.weighed_as(identities.image)?,
@@ -112,14 +112,14 @@ impl Embedder {
         })
     }
 
-    /// The names of the encoders whose embeddings are not kept.
+    /// The names of the encoders whose embeddings are not cached.
     pub fn uncached(&self) -> Vec<&str> {
         let mut names = self.image.uncached();
         names.extend(self.text.uncached());
         names
     }
 
-    /// The lengths of both sides' vectors.
+    /// The vector dimensions of both modalities.
     pub fn dims(&self) -> Sides<usize> {
         Sides {
             image: self.image().dim(),
@@ -137,13 +137,13 @@ impl Embedder {
         &self.text.encoders
     }
 
-    /// How many embeddings came out of the caches so far.
+    /// How many embeddings were cache hits so far.
     pub fn cache_hits(&self) -> u64 {
         let caches = self.image.caches.iter().chain(self.text.caches.iter());
         caches.flatten().map(EmbeddingCache::hits).sum()
     }
 
-    /// Both sides as a manifest records them: `(image, text)`.
+    /// Both encoders as a manifest records them: `(image, text)`.
     ///
     /// # Errors
     /// When an encoder fails on its canary input.

@@ -39,8 +39,8 @@ impl<E: Encoder> Side<E> {
         }
     }
 
-    /// Opens the cache of each encoder whose vectors are its inputs' alone. One that cannot be used is
-    /// told and done without.
+    /// Opens the cache of each encoder whose vectors do not depend on the batch. One that cannot be used is
+    /// reported and skipped.
     pub(super) fn open_caches(
         &mut self,
         folder: &Path,
@@ -71,8 +71,8 @@ impl<E: Encoder> Side<E> {
         Ok(())
     }
 
-    /// The same encoders and caches, which are shared, with the weights of `identity`; none when it
-    /// is that of others.
+    /// The same encoders and caches (shared) with the weights of `identity`; `None` when it
+    /// belongs to other encoders.
     pub(super) fn weighed_as(&self, identity: &EncoderIdentity) -> Option<Self> {
         Some(Self {
             encoders: self.encoders.weighed_as(identity)?,
@@ -93,12 +93,12 @@ impl<E: Encoder> Side<E> {
         })
     }
 
-    /// What a member made of this input before.
+    /// The cached vector of this input by this member.
     pub(super) fn known(&self, member: usize, key: &ContentKey) -> Option<Vec<f32>> {
         self.caches[member].as_ref().and_then(|c| c.get(key))
     }
 
-    /// Keeps what a member made of the inputs that it could answer. A cache that refuses is told
+    /// Caches a member's vectors of the inputs that it could encode. A cache that cannot be written is reported
     /// once, and costs time only.
     pub(super) fn keep_good(&self, member: usize, keys: &[ContentKey], made: &[EncodedInput]) {
         let (Some(cache), Some(warning)) = (&self.caches[member], &self.warning) else {
@@ -116,8 +116,8 @@ impl<E: Encoder> Side<E> {
         }
     }
 
-    /// Puts what the members made back into the order of the inputs and joins it. A gap means that
-    /// somebody asked to stop.
+    /// Puts the members' vectors into input order and concatenates them. A gap means that
+    /// the operation was cancelled.
     pub(super) fn joined(
         &self,
         done: Vec<Done>,
@@ -151,7 +151,7 @@ impl<E: Encoder> Side<E> {
     }
 }
 
-/// What a member made of an input, its vector `[its dim]`.
+/// A member's result for an input: its vector `[member dim]`, or why there is none.
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) input: usize,

@@ -19,7 +19,7 @@ impl Embedder {
     /// One embedding for each text, in order; equal texts are encoded once.
     ///
     /// # Errors
-    /// When the encoder fails, or somebody asked to stop. A bad text is no error.
+    /// When the encoder fails, or the operation is cancelled. A bad text is not an error.
     pub fn texts<S>(&self, texts: &[S], watch: Watch<'_>) -> Result<Vec<Embedding>, EmbedError>
     where
         S: AsRef<str> + Sync,
@@ -64,7 +64,7 @@ impl Embedder {
         self.text.joined(done, texts.len(), watch.cancel)
     }
 
-    /// The vectors of texts that must all be usable, such as prompts, `[texts, dim]` row-major.
+    /// The vectors `[texts, dim]`, row-major, of texts that must all be valid, such as prompts.
     ///
     /// # Errors
     /// As [`texts`](Self::texts); [`EmbedError::Prompt`] with the first text that is refused.
@@ -82,7 +82,7 @@ impl Embedder {
         Ok(vectors)
     }
 
-    /// Tokenises texts for one encoder; those that it refuses are done.
+    /// Tokenises texts for one encoder; texts that it rejects are recorded as finished.
     fn batches<'a, S: AsRef<str> + Sync>(
         &self,
         member: usize,
@@ -128,7 +128,7 @@ impl Embedder {
     }
 }
 
-/// What a member made of a text, for each place where it stands.
+/// Records a member's result for a text at every position of that text.
 fn everywhere(places: &[usize], member: usize, made: &Embedding) -> impl Iterator<Item = Done> {
     places.iter().map(move |&input| Done {
         input,
@@ -137,7 +137,7 @@ fn everywhere(places: &[usize], member: usize, made: &Embedding) -> impl Iterato
     })
 }
 
-/// Distinct texts that one encoder encodes together, each with every place it stands in.
+/// Distinct texts that one encoder encodes as one batch, each with all its positions.
 #[derive(Default)]
 struct Batch<'a> {
     member: usize,

@@ -1,11 +1,11 @@
-//! Threads that take piece after piece, and stop together.
+//! Worker threads that share a queue and stop together.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::error::EmbedError;
 use crate::progress::Cancel;
 
-/// The next of some pieces of work, until there is none or the work is to stop.
+/// Hands out the indices of pieces of work until none is left or the work is stopped.
 pub(super) struct Pieces<'a> {
     next: AtomicUsize,
     count: usize,
@@ -45,7 +45,7 @@ pub(super) fn run<T: Send>(
         let workers: Vec<_> = (0..workers.min(count)).map_while(start).collect();
         let mut all = Vec::new();
         if workers.is_empty() {
-            // No piece, or a machine that starts no thread.
+            // No piece of work, or no thread could be started.
             all.extend(guarded()?);
         }
         for worker in workers {

@@ -1,4 +1,4 @@
-//! What is installed, and whether it works.
+//! Diagnostics: diagnostics: what is installed, and whether it works.
 
 use serde::Serialize;
 
@@ -16,24 +16,24 @@ use crate::modality::Modality;
 pub enum Status {
     /// As it should be.
     Ok,
-    /// It works, with something to know.
+    /// It works, with a caveat.
     Warning,
     /// It does not work.
     Error,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub what: String,
-    /// How it is.
+    /// The outcome.
     pub status: Status,
     /// What was found.
     pub detail: String,
     /// What to do; empty when nothing needs doing.
     pub advice: String,
-    /// Whether that is to install an encoder.
+    /// Whether the advice is to install an encoder.
     #[serde(skip)]
     pub installs_encoder: bool,
 }
@@ -60,7 +60,7 @@ impl Finding {
 /// The smallest cosine to the recorded canary that is rounding and not another model.
 const SAME: f32 = 0.9999;
 
-/// Looks at the runtime library and at every installed encoder: files, hashes against their
+/// Checks the runtime library and every installed encoder: files, hashes against their
 /// record, a canary, and whether vectors depend on their batch. Loads the library if it can.
 pub fn diagnose(home: &Home) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -162,7 +162,7 @@ fn try_encoder(installed: &Installed) -> Result<(Option<Record>, Record, SelfChe
     Ok((record, now, check))
 }
 
-/// Compares what is with what was recorded.
+/// Compares the current state with the recorded one.
 fn judge(what: &str, record: Option<&Record>, now: &Record, check: &SelfCheck) -> Finding {
     let short = |hash: &str| hash.chars().take(12).collect::<String>();
     let mut detail = format!(
@@ -212,7 +212,7 @@ fn judge(what: &str, record: Option<&Record>, now: &Record, check: &SelfCheck) -
     Finding::new(what, status, detail, advice)
 }
 
-/// The cosine of the numbers that both have; `None` when there are none.
+/// The cosine over the common prefix of both vectors; `None` when it is empty.
 fn cosine(a: &[f32], b: &[f32]) -> Option<f32> {
     let n = a.len().min(b.len());
     let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>();

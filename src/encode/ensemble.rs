@@ -1,8 +1,8 @@
-//! One or several encoders of a modality, asked as one.
+//! One or several encoders of a modality, used as one.
 //!
-//! The joined vector is the members' unit vectors one after another, each times the root of its
+//! The joined vector is the concatenation of the members' unit vectors, each times the square root of its
 //! weight. So the dot product of two joined vectors is the weighted mean of the members'
-//! similarities, and whatever works on vectors (searches, means, maps) works on joined ones as it is.
+//! similarities, and all code for vectors (search, means, maps) works on joined ones unchanged.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use super::error::{EncodeError, ModelError};
 use super::identity::{EncoderIdentity, MemberIdentity, weights};
 use super::{ImageEncoder, TextEncoder};
 
-/// What an [`Ensemble`] can be made of.
+/// A member of an [`Ensemble`].
 pub trait Encoder {
-    /// Who makes the vectors.
+    /// The identity of the encoder.
     fn identity(&self) -> &EncoderIdentity;
 
-    /// The vector of an input that is the same on every machine.
+    /// The vector of a fixed input, which is the same on every machine.
     ///
     /// # Errors
     /// When the model cannot be run.
@@ -53,21 +53,21 @@ pub struct Ensemble<E> {
     identity: EncoderIdentity,
 }
 
-/// Where a member's vector stands in the joined one.
+/// The block of a member's vector in the joined one.
 #[derive(Debug, Clone, Copy)]
 struct Block {
     begin: usize,
     dim: usize,
-    /// The root of the weight.
+    /// The square root of the weight.
     scale: f32,
 }
 
 impl<E: Encoder> Ensemble<E> {
-    /// Of encoders and their weights, which are divided by their sum. One alone is itself: its
+    /// Combines encoders with weights, which are normalised to sum to 1. A single encoder stays as it is: its
     /// vectors keep their bits and its fingerprint stays.
     ///
     /// # Errors
-    /// [`ModelError::Ensemble`] when there is none, they read different things, one is there twice
+    /// [`ModelError::Ensemble`] when there is none, their modalities differ, one is listed twice
     /// or a weight is not above 0.
     pub fn new(members: Vec<(E, f64)>) -> Result<Self, ModelError> {
         let weights = weights(&members.iter().map(|m| m.1).collect::<Vec<_>>());
@@ -112,7 +112,7 @@ impl<E: Encoder> Ensemble<E> {
         })
     }
 
-    /// The same encoders, which are shared, with the weights of `identity`; none when it is that of
+    /// The same encoders (shared) with the weights of `identity`; `None` when it belongs to
     /// others.
     pub fn weighed_as(&self, identity: &EncoderIdentity) -> Option<Self> {
         self.identity.factors_to(identity)?;
@@ -128,7 +128,7 @@ impl<E: Encoder> Ensemble<E> {
         &self.members
     }
 
-    /// Who makes the joined vectors.
+    /// The identity of the joined encoder.
     pub fn identity(&self) -> &EncoderIdentity {
         &self.identity
     }
@@ -146,7 +146,7 @@ impl<E: Encoder> Ensemble<E> {
         }
     }
 
-    /// Where each member's vector stands in a joined one, in order.
+    /// The range of each member's vector in a joined one, in order.
     pub fn places(&self) -> impl Iterator<Item = Range<usize>> {
         self.blocks.iter().map(|b| b.begin..b.begin + b.dim)
     }
@@ -175,7 +175,7 @@ impl<E: Encoder> From<E> for Ensemble<E> {
     }
 }
 
-/// Where the vectors of an identity's encoders stand, and their lengths there.
+/// The ranges of the vectors of an identity's encoders, and their norms.
 fn blocks(identity: &EncoderIdentity) -> Vec<Block> {
     let mut begin = 0;
     let block = |member: MemberIdentity| {
@@ -201,7 +201,7 @@ fn settings(identity: &EncoderIdentity) -> Value {
 /// Names of encoders with weights, as people write them: `a`, `a+b`, `a:0.7+b:0.3`.
 ///
 /// # Errors
-/// [`ModelError::Ensemble`] for an empty name or a weight that is no number.
+/// [`ModelError::Ensemble`] for an empty name or a weight that is not a number.
 pub fn parse(text: &str) -> Result<Vec<(String, f64)>, ModelError> {
     let refuse = |what: String| Err(ModelError::Ensemble { what });
     let mut named = Vec::new();

@@ -1,11 +1,11 @@
-//! The errors of this layer, by who has to act.
+//! The errors of this module, by who has to act.
 
 use std::path::{Path, PathBuf};
 
 use crate::remedy::InputRemedy;
 use crate::stand_in;
 
-/// Trouble with one image or one text. The caller counts it, lists it and goes on with the next.
+/// An error of one image or text. The caller records it and continues with the next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
@@ -20,7 +20,7 @@ pub enum InputError {
         /// What the bytes look like.
         found: String,
     },
-    /// Something else lies where the image was meant: a pointer to it, or what a server answered.
+    /// A placeholder in place of the image: a pointer file, or a server's error page.
     #[error("not an image: {said}")]
     StandIn {
         /// What it seems to be, and what to do.
@@ -56,7 +56,7 @@ pub enum InputError {
         /// The largest accepted decoded image, in MiB.
         max_mib: u64,
     },
-    /// The image has more pixels than whoever asked allows.
+    /// The image has more pixels than the caller allows.
     #[error(
         "the image is too large: {width}x{height}, at most {max_pixels} pixels are accepted; scale it down"
     )]
@@ -82,7 +82,7 @@ pub enum InputError {
         /// What all images that are decoded at once may take, in MiB.
         limit_mib: u64,
     },
-    /// Other images had the memory for as long as the asker would wait.
+    /// The memory stayed in use by other images for as long as the caller would wait.
     #[error("other large images are being decoded; ask again in a moment")]
     DecodersBusy,
     /// The file is larger than any image that is accepted.
@@ -95,7 +95,7 @@ pub enum InputError {
         /// The most bytes that are read.
         max_bytes: u64,
     },
-    /// The model answers this input, alone, with what is no vector.
+    /// The model's output for this input alone is not a valid vector.
     #[error(
         "{model} answers it with a vector that is not finite or is zero, though not other inputs; leave it out or change it"
     )]
@@ -111,7 +111,7 @@ pub enum InputError {
         /// What the failure was.
         reason: String,
     },
-    /// Preparing the input ended in a panic, which is a fault of this program or a library.
+    /// Preparing the input panicked, which is a bug in this program or a library.
     #[error("it cannot be prepared: a panic, {reason}; leave it out, and report it with the file")]
     Panicked {
         /// What the panic said.
@@ -141,26 +141,26 @@ pub enum InputError {
 }
 
 impl InputError {
-    /// What would let the input be taken, if the caller can do something about it.
+    /// What the caller can do so that the input is accepted, if anything.
     pub fn remedy(&self) -> Option<InputRemedy> {
         matches!(self, Self::OverBudget { .. }).then_some(InputRemedy::DecodeMemory)
     }
 }
 
-/// Trouble with ONNX Runtime: nothing can be encoded until it is solved.
+/// An error of ONNX Runtime: nothing can be encoded until it is resolved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// There is no library where one was looked for.
+    /// The library was not found.
     #[error(
         "ONNX Runtime is missing: no file at {path} ({origin}); run tools/quickstart.sh, or set ASIF_ONNXRUNTIME to a libonnxruntime.so of version 1.{minimum} or later"
     )]
     RuntimeMissing {
-        /// Where it was looked for.
+        /// The path where it was expected.
         path: PathBuf,
-        /// Who named that place.
+        /// What named that path.
         origin: &'static str,
-        /// The minor version that is needed at least.
+        /// The minimum minor version.
         minimum: u32,
     },
     /// The file is there but is not a library that can be used.
@@ -170,11 +170,11 @@ pub enum EncodeError {
     RuntimeUnusable {
         /// The library.
         path: PathBuf,
-        /// Who named it.
+        /// What named that path.
         origin: &'static str,
         /// What the loader said.
         reason: String,
-        /// The minor version that is needed at least.
+        /// The minimum minor version.
         minimum: u32,
     },
     /// The process has too few files or too little memory for the library.
@@ -208,7 +208,7 @@ pub enum EncodeError {
         /// The shape that was expected, in words.
         expected: String,
     },
-    /// The model answers a vector a token, and nothing says how they become one.
+    /// The model's output is one vector per token, and nothing says how to pool them.
     #[error(
         "{model}: output `{output}` has shape {found:?}, a vector a token, and neither the folder nor the caller says how to pool them; choose a pooling that fits the model"
     )]
@@ -220,7 +220,7 @@ pub enum EncodeError {
         /// The shape that came.
         found: Vec<i64>,
     },
-    /// The model answered NaN, an infinity or a zero vector, which has no direction.
+    /// The model's output has a NaN, an infinity, or is a zero vector, which has no direction.
     #[error(
         "{model}: the vector of input {row} of the batch is not finite or is zero; the model or its export is broken"
     )]
@@ -230,7 +230,7 @@ pub enum EncodeError {
         /// The position in the batch.
         row: usize,
     },
-    /// The weights of an open model were exchanged, which it reads while it runs.
+    /// The weights of an open model, which it reads while it runs, were changed.
     #[error(
         "{model}: {path} was changed while the model is open; put the file back or start again"
     )]
@@ -262,7 +262,7 @@ pub enum EncodeError {
     },
 }
 
-/// Trouble with a model folder.
+/// An error of a model folder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -304,7 +304,7 @@ pub enum ModelError {
         /// The ONNX files that there are, relative to it.
         others: Vec<PathBuf>,
     },
-    /// Files of the model were exchanged while it was loaded.
+    /// Files of the model changed while it was loaded.
     #[error("{path}: changed while the model was loaded; wait until it is written, and try again")]
     Changed {
         /// The file.
@@ -321,7 +321,7 @@ pub enum ModelError {
         /// Where and why.
         source: serde_json::Error,
     },
-    /// Something else lies where a file of the model was meant: a pointer to it, or what a server
+    /// A placeholder in place of a file of the model: a pointer file, or a server's
     /// answered.
     #[error("{path}: {said}")]
     StandIn {
@@ -330,7 +330,7 @@ pub enum ModelError {
         /// What it seems to be, and what to do.
         said: String,
     },
-    /// A setting has a value that cannot be followed.
+    /// A setting has an unsupported value.
     #[error("{path}: `{key}` is {found}, expected {expected}; {advice}")]
     Setting {
         /// The file.
@@ -339,7 +339,7 @@ pub enum ModelError {
         key: String,
         /// Its value.
         found: String,
-        /// What can be followed.
+        /// The supported values.
         expected: String,
         /// What to do.
         advice: Box<str>,
@@ -362,7 +362,7 @@ pub enum ModelError {
         /// What does not fit, and what to do.
         reason: String,
     },
-    /// No output gives the embedding of itself; the caller can choose one, and how it is pooled.
+    /// No output is unambiguously the embedding; the caller can choose one, and how it is pooled.
     #[error("{path}: {reason}")]
     NoOutput {
         /// The ONNX file.
@@ -370,7 +370,7 @@ pub enum ModelError {
         /// What does not fit, with the outputs that there are.
         reason: String,
     },
-    /// The vectors do not have the length that the folder promises.
+    /// The vectors do not have the dimension that the folder declares.
     #[error(
         "{path}: the model gives vectors of {found} numbers, but {promised_by} says {expected}; model and folder do not belong together"
     )]
@@ -384,7 +384,7 @@ pub enum ModelError {
         /// The file that promised it.
         promised_by: &'static str,
     },
-    /// Encoders that cannot be asked as one.
+    /// Encoders that cannot be combined.
     #[error("{what}; several encoders are written as a+b, or with weights as a:0.7+b:0.3")]
     Ensemble {
         /// What is wrong.
@@ -423,19 +423,19 @@ pub enum ModelError {
     Runtime(#[from] EncodeError),
 }
 
-/// What of [`EncoderOptions`](super::EncoderOptions) a caller can choose where a model's file does not say
-/// it, or says what is not known.
+/// The field of [`EncoderOptions`](super::EncoderOptions) that a caller can set where a model's file does not state
+/// it, or states an unknown value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncoderChoice {
-    /// How token vectors become one.
+    /// How token vectors are pooled.
     Pooling,
-    /// That the files' plain settings are followed for a class that is not known.
+    /// Whether to trust the plain settings of an unknown class.
     TrustedPreprocessing,
 }
 
 impl ModelError {
-    /// This error, for a setting in whose place the caller can choose.
+    /// This error with the option that the caller can set instead.
     pub(super) fn or_choose(mut self, of_caller: EncoderChoice) -> Self {
         if let Self::Setting { choice, .. } = &mut self {
             *choice = Some(of_caller);
@@ -443,7 +443,7 @@ impl ModelError {
         self
     }
 
-    /// Refuses a file of a model, by its bytes, in whose place something else lies.
+    /// Rejects the bytes of a model's file that are a placeholder for it.
     pub(crate) fn refuse_stand_in(path: &Path, bytes: &[u8]) -> Result<(), Self> {
         match stand_in::said_of(bytes) {
             Some(said) => Err(Self::StandIn {

@@ -1,4 +1,4 @@
-//! What lies in a model folder: the Hugging Face / sentence-transformers layout.
+//! The files of a model folder in the Hugging Face / sentence-transformers layout.
 //!
 //! ```text
 //! NAME/
@@ -23,7 +23,7 @@ pub use super::settings_file::Settings;
 use crate::disk;
 use crate::modality::Modality;
 
-/// The file in an installed folder that says what was there when it was installed.
+/// The file in an installed folder that records its state at installation.
 pub const RECORD: &str = "asif-model.json";
 
 /// A folder that holds one encoder. Opening it reads nothing but the folder's listing.
@@ -54,18 +54,18 @@ const TEXT_SIGNS: [&str; 6] = [
 ];
 
 impl ModelFolder {
-    /// Looks at the folder `dir`.
+    /// Opens the folder `dir`.
     ///
-    /// A folder with both halves of a two-tower model is of the modality that the inputs of its ONNX
-    /// file tell; see [`open_file`](Self::open_file).
+    /// The modality of a folder with both halves of a two-tower model is that of the inputs of its ONNX
+    /// file; see [`open_file`](Self::open_file).
     ///
     /// # Errors
-    /// [`ModelError::Missing`] when `dir` is not a folder, or has no sign of either modality.
+    /// [`ModelError::Missing`] when `dir` is not a folder, or belongs to neither modality.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, ModelError> {
         Self::open_file(dir, None)
     }
 
-    /// Looks at the folder `dir`, of which the ONNX file `onnx_file` (relative to it) will be used;
+    /// Opens the folder `dir`, whose ONNX file `onnx_file` (relative to it) will be used;
     /// without one, that which [`open`](Self::open) finds.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl ModelFolder {
         let image = has(IMAGE_SIGN) || describes_pictures(&dir)?;
         let text = TEXT_SIGNS.iter().any(|f| has(f));
         let modality = if image && text {
-            // The ONNX file is the half that is meant; a processor of both lies beside either.
+            // The ONNX file decides which half it is; a processor config of both lies beside either.
             let both = if sentence {
                 Modality::Text
             } else {
@@ -112,7 +112,7 @@ impl ModelFolder {
         })
     }
 
-    /// What the folder's files say that the encoder reads.
+    /// The modality that the folder's files imply.
     pub fn modality(&self) -> Modality {
         self.modality
     }
@@ -256,7 +256,7 @@ impl ModelFolder {
         Ok(hex(hash))
     }
 
-    /// What stands above the folder's own files, as it was kept when the model was installed.
+    /// The overrides that were recorded when the model was installed.
     ///
     /// # Errors
     /// When the record is there but cannot be read.
@@ -278,8 +278,8 @@ impl ModelFolder {
     }
 }
 
-/// What a file says; `None` for one that is not there or is not what it should be, which others tell.
-/// What the system refuses is passed on: to be without the answer would change what the folder is.
+/// The content of a file; `None` for a missing or malformed one, which other code reports.
+/// Other I/O errors are passed on, because ignoring them could change the folder's modality.
 fn unless_refused<T>(read: Result<T, ModelError>) -> Result<Option<T>, ModelError> {
     match read {
         Ok(found) => Ok(Some(found)),
@@ -299,7 +299,7 @@ fn is_absent(error: &std::io::Error) -> bool {
     .contains(&error.kind())
 }
 
-/// The half of a two-tower model that an ONNX file is, by its inputs; none where they do not tell.
+/// Which half of a two-tower model an ONNX file is, by its inputs; `None` where they are ambiguous.
 fn half_of(dir: &Path, chosen: Option<&Path>) -> Result<Option<Modality>, ModelError> {
     #[derive(Default, serde::Deserialize)]
     struct Kept {

@@ -1,12 +1,12 @@
-//! Everything that changes a vector, so that two indexes, or a cache and an encoder, can tell
-//! whether they speak of the same one.
+//! Everything that affects a vector, so that two anchor sets, or a cache and an encoder, can detect
+//! whether they use the same encoder.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::modality::Modality;
 
-/// Who made a vector. Two encoders with equal fingerprints give equal vectors on one machine.
+/// The identity of an encoder. Two encoders with equal fingerprints give equal vectors on one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncoderIdentity {
     /// The folder's name: for people, not part of the fingerprint.
@@ -16,16 +16,16 @@ pub struct EncoderIdentity {
     /// The length of its vectors.
     pub dim: usize,
     /// SHA-256 of the ONNX file and, where there are any, of its external weight files, in hex;
-    /// empty for several encoders, whose fingerprints speak for them.
+    /// empty for several encoders, which are identified by their fingerprints.
     pub model_sha256: String,
     /// SHA-256 of `tokenizer.json` in hex; text encoders only.
     pub tokenizer_sha256: Option<String>,
-    /// Every setting that changes a vector: output, pooling, and the modality's own.
+    /// Every setting that affects a vector: output, pooling, and those of the modality.
     pub preprocessing: Value,
     /// BLAKE3 over all of the above except the name, in hex; of several encoders over their
     /// fingerprints and weights.
     pub fingerprint: String,
-    /// The encoders that these vectors are joined from; none for a single one.
+    /// The encoders whose vectors are concatenated; empty for a single one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberIdentity>,
 }
@@ -39,12 +39,12 @@ pub struct MemberIdentity {
     pub fingerprint: String,
     /// The length of its vectors.
     pub dim: usize,
-    /// Its say in the mean of similarities; all sum to 1.
+    /// Its weight in the mean of similarities; all weights sum to 1.
     pub weight: f64,
 }
 
 impl MemberIdentity {
-    /// Of a single encoder.
+    /// Creates the identity of a member from that of a single encoder.
     pub fn of(encoder: &EncoderIdentity, weight: f64) -> Self {
         Self {
             name: encoder.name.clone(),
@@ -54,13 +54,13 @@ impl MemberIdentity {
         }
     }
 
-    /// What its unit vectors are multiplied with in the joined vector: the root of the weight.
+    /// The factor of its unit vectors in the joined vector: the square root of the weight.
     pub fn scale(&self) -> f32 {
         self.weight.sqrt() as f32
     }
 }
 
-/// An encoder, and what it made of its canary input when the set was built.
+/// An encoder, and the embedding of its canary input when the anchor set was built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncoderEntry {
     /// Which model, with which preprocessing.
@@ -116,9 +116,9 @@ impl EncoderIdentity {
         }
     }
 
-    /// Of several encoders, whose vectors are joined in this order.
+    /// Creates the identity of several encoders, whose vectors are concatenated in this order.
     ///
-    /// `shared` are the settings that all of them were opened with.
+    /// `shared` are the settings common to all of them.
     pub fn joined(modality: Modality, mut shared: Value, members: Vec<MemberIdentity>) -> Self {
         let dim = members.iter().map(|m| m.dim).sum();
         let told = members
@@ -133,8 +133,8 @@ impl EncoderIdentity {
         }
     }
 
-    /// The same encoders with other weights, and what each number of a joined vector is multiplied
-    /// with, `[dim]`; none for a single encoder or another number of weights.
+    /// The same encoders with other weights, and the factor of each component of a joined
+    /// vector, `[dim]`; `None` for a single encoder or another number of weights.
     pub fn reweighed(&self, given: &[f64]) -> Option<(Self, Vec<f32>)> {
         if self.members.is_empty() || self.members.len() != given.len() {
             return None;
@@ -145,7 +145,7 @@ impl EncoderIdentity {
         };
         let members: Vec<_> = self.members.iter().zip(weights(given)).map(with).collect();
         let block = |(old, new): (&MemberIdentity, &MemberIdentity)| {
-            // Of the lengths as they are, rounded, so that little is added to their error.
+            // Computed from the rounded norms as stored, so that little is added to their error.
             vec![new.scale() / old.scale(); new.dim]
         };
         let factors = self.members.iter().zip(&members).flat_map(block).collect();
@@ -153,9 +153,9 @@ impl EncoderIdentity {
         Some((Self::joined(self.modality, shared, members), factors))
     }
 
-    /// What the numbers of these encoders' vectors are multiplied with to be `other`'s, `[dim]`,
-    /// where the weights of several are all that differs. Empty where nothing does, and none where
-    /// `other` is of other encoders.
+    /// The factors `[dim]` that turn these encoders' vectors into those of `other`,
+    /// where only the weights differ. Empty where nothing differs, and `None` where
+    /// `other` has other encoders.
     pub fn factors_to(&self, other: &Self) -> Option<Vec<f32>> {
         if self.fingerprint == other.fingerprint {
             return Some(Vec::new());
@@ -165,7 +165,7 @@ impl EncoderIdentity {
         (same.fingerprint == other.fingerprint).then_some(factors)
     }
 
-    /// The encoders that are cached: the members, or the encoder itself.
+    /// The encoders that have a cache: the members, or the encoder itself.
     pub fn cached(&self) -> Vec<MemberIdentity> {
         match self.members.as_slice() {
             [] => vec![MemberIdentity::of(self, 1.0)],
@@ -185,8 +185,8 @@ fn joint_name(members: &[MemberIdentity]) -> String {
     names.collect::<Vec<_>>().join("+")
 }
 
-/// Weights that sum to 1, in steps of a ten-thousandth: so that they can be written down, read and
-/// made to sum to 1 again without a change.
+/// Weights that sum to 1, in steps of 0.0001, so that they can be written, read and
+/// normalised again without a change.
 pub(super) fn weights(given: &[f64]) -> Vec<f64> {
     const STEPS: f64 = 10_000.0;
     let sum: f64 = given.iter().sum();

@@ -1,9 +1,9 @@
-//! A batch that fails, input by input: one bad input costs that input only.
+//! Retries a failed batch input by input, so that one bad input costs only itself.
 //!
 //! Models answer some inputs with NaN (an L2 norm inside the graph and a black picture), or fail on
-//! them. The others of the batch must not notice. So the inputs of such a batch are run once more,
-//! each alone, which is also what their vectors would be in other company. Should none of them work,
-//! the encoder's own canary is asked: if that fails too, it is the model's fault and nobody's input.
+//! them. The others of the batch must not be affected. So the inputs of such a batch are run once more,
+//! each alone, which gives the same vectors as any other batch. If none of them works,
+//! the encoder's own canary is run: if that fails too, the model is at fault, not an input.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,7 +33,7 @@ pub(crate) fn encode_each<T>(
         Err(failure) => failure,
     };
     let works = || guarded(model, &canary).is_ok();
-    // A model that fails on everything is not asked again for each input.
+    // A model that fails on everything is not retried for each input.
     if !matches!(failure, EncodeError::NotAVector { .. }) && !works() {
         return Err(failure);
     }
@@ -51,8 +51,8 @@ pub(crate) fn encode_each<T>(
     }
 }
 
-/// The vectors of so many inputs, if they are as long together as that many of `dim` numbers. A model may
-/// answer in another length than it did when it was opened, for one where it has a number for each token.
+/// Checks that the output has `inputs` vectors of dimension `dim`. A model may
+/// return another length than when it was opened, for example one value per token.
 ///
 /// # Errors
 /// [`EncodeError::Run`] when they are not.
@@ -74,7 +74,7 @@ pub(super) fn whole(
     }
 }
 
-/// What `prepare` makes of an input; a panic is that input's trouble only.
+/// Runs `prepare` on an input; a panic becomes an error of that input only.
 ///
 /// # Errors
 /// What `prepare` fails with, or [`InputError::Panicked`].
@@ -86,7 +86,7 @@ pub fn prepared<T>(prepare: impl FnOnce() -> Result<T, InputError>) -> Result<T,
     })
 }
 
-/// A run of the model, of which a panic is a failure like any other.
+/// Runs the model; a panic counts as a failure.
 fn guarded<T>(model: &str, run: impl FnOnce() -> Result<T, EncodeError>) -> Result<T, EncodeError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         Err(EncodeError::Run {
@@ -102,7 +102,7 @@ fn said(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| "of which nothing is known".to_owned())
 }
 
-/// The failure of an input that was alone.
+/// The error of an input that was run alone.
 fn charged(model: &str, failure: EncodeError) -> InputError {
     let model = model.to_owned();
     match failure {

@@ -7,20 +7,20 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`folder`] | what lies in a model folder: paths, JSON files (`settings_file`), hashes |
-//! | `stamp` | whether a file is still the one that was looked at |
+//! | [`folder`] | the files of a model folder: paths, JSON files (`settings_file`), hashes |
+//! | `stamp` | whether a file has changed since it was read |
 //! | `onnx` | an ONNX file's inputs and the files that hold its weights |
-//! | [`options`] | how an encoder is run, and what may override the folder |
-//! | [`ensemble`] | several encoders of a modality, asked as one |
-//! | [`identity`] | everything that changes a vector, and its fingerprint |
+//! | [`options`] | how an encoder is run, and overrides of the folder |
+//! | [`ensemble`] | several encoders of a modality, used as one |
+//! | [`identity`] | everything that affects a vector, and its fingerprint |
 //! | [`runtime`] | ONNX Runtime: the library, the sessions; nothing else names `ort` |
 //! | [`output`] | which output to read, pooling, unit norm |
-//! | [`isolate`] | a batch that fails, input by input |
+//! | [`isolate`] | retries a failed batch input by input |
 //! | [`image`] | decoding with limits, Pillow's resampler, preprocessing, [`ImageEncoder`] |
 //! | [`text`] | the tokenizer's settings, [`TextEncoder`] |
 //! | [`registry`] | the encoders installed under the data folder |
-//! | [`doctor`] | what is installed, and whether it works |
-//! | [`error`] | one item's trouble ([`InputError`]), or everybody's ([`ModelError`], [`EncodeError`]) |
+//! | [`doctor`] | diagnostics: what is installed, and whether it works |
+//! | [`error`] | errors of one input ([`InputError`]) or of all ([`ModelError`], [`EncodeError`]) |
 //!
 //! An encoder is shared by reference between threads: `prepare` and `tokenize` are pure, `encode`
 //! takes a free session from a pool.
@@ -62,15 +62,15 @@ pub const DEFAULT_IMAGE_ENCODER: &str = "efficientnet-lite0";
 /// The text encoder that is used when none is named.
 pub const DEFAULT_TEXT_ENCODER: &str = "all-MiniLM-L6-v2";
 
-/// What a look at a working encoder found; see [`ImageEncoder::self_check`] and
+/// The result of checking a working encoder; see [`ImageEncoder::self_check`] and
 /// [`TextEncoder::self_check`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SelfCheck {
-    /// Whether an input's vector is bit-identical alone and among others. Embeddings of an encoder
-    /// where this is false (dynamically quantised ones, for example) depend on their company and
+    /// Whether an input's vector is bit-identical alone and in a batch. Embeddings of an encoder
+    /// where this is false (dynamically quantised ones, for example) depend on their batch and
     /// must not be cached by content.
     pub batch_invariant: bool,
-    /// The smallest cosine between an input's vector alone and among others; 1 within rounding when
+    /// The smallest cosine between an input's vector alone and in a batch; 1 within rounding when
     /// identical.
     pub worst_cosine: f32,
     /// The L2 norm of a vector: 1 within rounding.
@@ -79,7 +79,7 @@ pub struct SelfCheck {
     pub millis: f64,
 }
 
-/// Loads the sessions of the ONNX file, and hashes it meanwhile: for 100 MB either takes as long.
+/// Loads the sessions of the ONNX file, and hashes it in parallel: for 100 MB both take equally long.
 fn load(
     folder: &ModelFolder,
     onnx: &Path,
@@ -90,7 +90,7 @@ fn load(
     let model = FileStamp::of(onnx)?;
     let (sha256, pool) = std::thread::scope(|scope| {
         let hash = || folder.model_sha256(onnx);
-        // Where no thread can be started it is hashed afterwards.
+        // If no thread can be started, it is hashed afterwards.
         let sha256 = std::thread::Builder::new().spawn_scoped(scope, hash);
         let EncoderOptions {
             sessions,
@@ -105,7 +105,7 @@ fn load(
     });
     let sha256 = sha256.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let mut pool = pool?;
-    // What was hashed has to be what was loaded.
+    // The file that was hashed must be the one that was loaded.
     watched.push(model);
     if let Some(changed) = watched.iter().find(|stamp| stamp.changed()) {
         return Err(ModelError::Changed {
@@ -117,10 +117,10 @@ fn load(
     Ok((pool, sha256))
 }
 
-/// Whether one of `others`, which are asked in turn, is another vector than `first`. An input that the
-/// model does not answer is told apart as well, and where there is no other nothing is known.
+/// Whether one of `others`, evaluated in turn, differs from the vector `first`. An input that the
+/// model fails on counts as different, and without any other input the answer is unknown.
 fn tells_apart(first: &[f32], others: impl Iterator<Item = Result<Vec<f32>, EncodeError>>) -> bool {
-    // Of unit vectors, squared: what rounding may make of one vector.
+    // Squared distance of unit vectors that rounding alone may cause.
     const ROUNDING: f32 = 1e-10;
     let mut asked = false;
     for other in others {
@@ -137,7 +137,7 @@ fn tells_apart(first: &[f32], others: impl Iterator<Item = Result<Vec<f32>, Enco
     !asked
 }
 
-/// Why a model is refused that does not tell inputs apart.
+/// The error for a model that maps all inputs to the same vector.
 fn same_vector(inputs: &str) -> String {
     format!(
         "it gives all {inputs} that were tried the same vector, so nothing can be found by it; check \
@@ -146,8 +146,8 @@ fn same_vector(inputs: &str) -> String {
 }
 
 impl SelfCheck {
-    /// Encodes `inputs` one by one and then together. Those that the model makes no vector of are left
-    /// out, unless it makes none of any: some models do so with the empty text.
+    /// Encodes `inputs` one by one and then together. Those that the model fails on are left
+    /// out, unless it fails on all: some models fail on the empty text.
     fn of<T: Clone>(
         inputs: &[T],
         dim: usize,

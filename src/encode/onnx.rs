@@ -1,4 +1,4 @@
-//! What an ONNX file says of itself: the names of its inputs, and the files that hold its weights.
+//! Reads from an ONNX file the names of its inputs, and the files that hold its weights.
 //!
 //! A walk over the protobuf messages of `onnx.proto` that reads names and skips tensors, so that a
 //! large file costs no memory. The file is not trusted: every length is checked against the message
@@ -11,24 +11,24 @@ use std::path::{Component, Path, PathBuf};
 use super::error::ModelError;
 use crate::stand_in;
 
-/// How deep messages may lie in each other: protobuf's own limit.
+/// The maximum nesting of messages: protobuf's own limit.
 const MAX_DEPTH: u32 = 100;
 /// The longest name or path that is read, in bytes.
 const MAX_TEXT: u64 = 4096;
-/// The longest name of a weight or of a node's input that is looked at.
+/// The longest name of a weight or of a node's input that is considered.
 const MAX_NAME: u64 = 512;
 
-/// What was found in an ONNX file.
+/// A summary of an ONNX file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct OnnxSummary {
     /// The inputs of the main graph; older exporters list weights among them.
     pub inputs: Vec<String>,
-    /// The files that the weights lie in, as the ONNX file writes them, each with the first byte
+    /// The files that hold the weights, as named in the ONNX file, each with the first byte
     /// after the last weight.
     pub locations: BTreeMap<String, u64>,
-    /// Names of what the main graph looks token numbers up in.
+    /// Names of the embedding tables that the main graph looks token ids up in.
     tables: Vec<String>,
-    /// The rows of each weight of the main graph that has several dimensions.
+    /// The number of rows of each multi-dimensional weight of the main graph.
     rows: BTreeMap<String, u64>,
 }
 
@@ -69,7 +69,7 @@ impl OnnxSummary {
         Ok(walk.found)
     }
 
-    /// How many token numbers the model knows: the rows of the smallest table that `input_ids` are
+    /// The vocabulary size of the model: the rows of the smallest table that `input_ids` are
     /// looked up in.
     pub fn token_rows(&self) -> Option<u64> {
         let tables = self.tables.iter();
@@ -146,7 +146,7 @@ pub(crate) fn weight_files(root: &Path, onnx: &Path) -> Result<Vec<PathBuf>, Mod
     Ok(files)
 }
 
-/// What a node does with what.
+/// The operator of a node and the names of its inputs.
 #[derive(Default)]
 struct NodeNames {
     operator: String,
@@ -154,7 +154,7 @@ struct NodeNames {
 }
 
 impl NodeNames {
-    /// The table that this node looks the token numbers up in.
+    /// The table in which this node looks up the token ids.
     fn table(self) -> Option<String> {
         let (ids, table) = match self.operator.as_str() {
             "Gather" | "GatherBlockQuantized" => (1, 0),
@@ -218,14 +218,14 @@ impl<R: Read + Seek> Walk<R> {
         Ok(())
     }
 
-    /// A `TensorProto`: where its values lie, if outside.
+    /// A `TensorProto`: the location of its values, if external.
     fn tensor(&mut self, end: u64, main: bool) -> Result<(), Malformed> {
         let (mut entries, mut external) = (Vec::new(), false);
         let (mut name, mut dims) = (String::new(), Vec::new());
         while let Some((field, part)) = self.next_field(end)? {
             match (field, part) {
                 (14, Part::Number(place)) => external = place == 1,
-                // A weight has a few; what has more is no table.
+                // An embedding table has few dimensions.
                 (1, Part::Number(dim)) if dims.len() < 3 => dims.push(dim),
                 (1, Part::Bytes(stop)) => dims.extend(self.packed(stop)?),
                 (8, Part::Bytes(stop)) if main && stop - self.at <= MAX_NAME => {
@@ -244,7 +244,7 @@ impl<R: Read + Seek> Walk<R> {
         if !external {
             return Ok(());
         }
-        // Of an entry that is there twice, either may be the one that is followed.
+        // Readers differ in which of two duplicate entries they use.
         let largest = |key: &str| -> Result<u64, Malformed> {
             let values = entries.iter().filter(|(k, _)| k == key);
             let values = values.map(|(_, value)| value.parse::<u64>());
@@ -290,8 +290,8 @@ impl<R: Read + Seek> Walk<R> {
         Ok((key, value))
     }
 
-    /// The next field of a message that ends at `end`: its number, and a number's value or where
-    /// its bytes end; none at the end of the message.
+    /// The next field of a message that ends at `end`: its number, and its integer value or where
+    /// its bytes end; `None` at the end of the message.
     fn next_field(&mut self, end: u64) -> Result<Option<(u64, Part)>, Malformed> {
         if self.at >= end {
             return Ok(None);
@@ -309,7 +309,7 @@ impl<R: Read + Seek> Walk<R> {
         };
         let stop = self.at.checked_add(length).filter(|&stop| stop <= end);
         let stop = stop.ok_or("a field is longer than what holds it")?;
-        // Fixed-width numbers are never what is looked for.
+        // No field of interest has a fixed-width type.
         let number = if tag & 7 == 2 { tag >> 3 } else { 0 };
         Ok(Some((number, Part::Bytes(stop))))
     }
@@ -339,7 +339,7 @@ impl<R: Read + Seek> Walk<R> {
                 .read_exact(&mut byte)
                 .map_err(|_| "it ends too early")?;
             self.at += 1;
-            // The tenth byte has one bit that counts; protobuf drops the others.
+            // Only one bit of the tenth byte is significant; protobuf drops the others.
             value |= u64::from(byte[0] & 0x7f).checked_shl(shift).unwrap_or(0);
             if byte[0] < 0x80 {
                 return Ok(value);
@@ -361,7 +361,7 @@ impl<R: Read + Seek> Walk<R> {
     }
 }
 
-/// What a field holds.
+/// The content of a field.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Number(u64),
@@ -376,7 +376,7 @@ enum Child {
     Input,
 }
 
-/// What lies in field `field` of a message, by `onnx.proto`.
+/// The type of field `field` of a message, by `onnx.proto`.
 fn child(kind: Message, field: u64) -> Option<Child> {
     use Message::{Attribute, Function, Graph, Model, Node, Sparse, Training};
     let graph = Graph { main: false };

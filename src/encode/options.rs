@@ -1,4 +1,4 @@
-//! How an encoder is run, and what may override its folder.
+//! How an encoder is run, and overrides of its folder.
 
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::EncoderIdentity;
 use crate::modality::Modality;
 
-/// How one vector is made of a sequence of token vectors, or of a feature map.
+/// How a sequence of token vectors, or a feature map, is pooled into one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
-    /// The mean over the real tokens, or over all places of a map.
+    /// The mean over the real tokens, or over all positions of a map.
     Mean,
     /// The first real token.
     Cls,
@@ -46,7 +46,7 @@ impl std::str::FromStr for Pooling {
     }
 }
 
-/// What stands above a model folder's own files. `asif models add` keeps it with the model.
+/// Settings that override a model folder's own files. `asif models add` records them with the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overrides {
     /// See [`EncoderOptions::prompt`].
@@ -67,7 +67,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Whether the folder's own files are followed in everything.
+    /// Whether nothing is overridden.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -77,30 +77,30 @@ impl Overrides {
 /// overrides the model folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncoderOptions {
-    /// How many batches may be in the model at once; each session holds the weights once more.
+    /// How many batches may run at once; each session holds its own copy of the weights.
     pub sessions: usize,
     /// Threads inside one session.
     pub threads_per_session: usize,
-    /// Whether photos are turned upright as their EXIF data says. The usual Python pipelines do
+    /// Whether the EXIF orientation of photos is applied. The usual Python pipelines do
     /// not; the choice is part of the encoder's identity.
     pub apply_exif: bool,
     /// Text put before every text: the name of a prompt in `config_sentence_transformers.json`, or
     /// the words themselves. `None` takes the folder's default prompt, if it has one.
     pub prompt: Option<String>,
-    /// The output to read, instead of the folder convention's choice.
+    /// The output to read, overriding the folder convention.
     pub output: Option<String>,
-    /// The pooling, instead of the folder's.
+    /// The pooling, overriding the folder's.
     pub pooling: Option<Pooling>,
     /// The ONNX file, relative to the folder, instead of `model.onnx` or `onnx/model.onnx`.
     pub onnx_file: Option<PathBuf>,
-    /// Whether the keys of an image processor class that is not known here are believed to mean what
-    /// they say, and tokenizer.json to do all that a tokenizer class does that is not known, so that
-    /// such a folder is not refused. Part of the encoder's identity.
+    /// Whether the keys of an unknown image processor class are trusted to mean what
+    /// they say, and tokenizer.json to do all that an unknown tokenizer class does, so that
+    /// such a folder is not rejected. Part of the encoder's identity.
     pub trust_preprocessing: bool,
 }
 
 impl EncoderOptions {
-    /// For long work by several threads: up to four sessions, the cores divided among them.
+    /// For throughput: up to four sessions, the cores divided among them.
     ///
     /// One thread inside each session lets no operator wait for its slowest thread, and decoding fills
     /// the gaps: on two busy cores 2 sessions of 1 thread gave 1.5 to 1.7 times the images and the
@@ -144,7 +144,7 @@ impl EncoderOptions {
         self
     }
 
-    /// These options, and where they leave something open, what was kept with the model.
+        /// These options, with unset ones filled in from the recorded overrides.
     pub fn or(&self, kept: &Overrides) -> Self {
         Self {
             prompt: self.prompt.clone().or_else(|| kept.prompt.clone()),
@@ -156,7 +156,7 @@ impl EncoderOptions {
         }
     }
 
-    /// What of these options stands above a folder's own files.
+    /// The part of these options that overrides a folder's own files.
     pub fn overrides(&self) -> Overrides {
         Overrides {
             prompt: self.prompt.clone(),

@@ -7,11 +7,11 @@ use super::options::{EncoderOptions, Pooling};
 use super::runtime::pool::{Element, Port};
 use crate::modality::Modality;
 
-/// Where the vectors come from.
+/// The output that holds the vectors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reader {
     pub output: String,
-    /// How a sequence or a map is pooled; `None` where the folder does not say.
+    /// How a sequence or a map is pooled; `None` where the folder does not specify it.
     pub pooling: Option<Pooling>,
 }
 
@@ -114,8 +114,8 @@ impl Reader {
 
     /// Turns the output of a batch into `[rows, dim]` unit vectors.
     ///
-    /// A rank 2 output is taken as it is, rank 3 (`[rows, tokens, dim]`) is pooled over `spans`
-    /// (all tokens when `None`), rank 4 (`[rows, dim, y, x]`) over all places.
+    /// A rank 2 output is used directly, rank 3 (`[rows, tokens, dim]`) is pooled over `spans`
+    /// (all tokens when `None`), rank 4 (`[rows, dim, y, x]`) over all positions.
     pub fn vectors(
         &self,
         modality: Modality,
@@ -237,7 +237,7 @@ fn larger(a: f32, b: f32) -> f32 {
     if b > a || b.is_nan() { b } else { a }
 }
 
-/// Scales `vector` to L2 norm 1; false when it has no direction.
+/// Scales `vector` to L2 norm 1; false for a zero or non-finite vector.
 pub(crate) fn normalize(vector: &mut [f32]) -> bool {
     let squares: f64 = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
     if !squares.is_finite() || squares < 1e-30 {

@@ -35,7 +35,7 @@ pub struct Record {
     /// The first numbers of the canary's vector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Vec<f32>>,
-    /// What stands above the folder's own files.
+    /// Settings that override the folder's own files.
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub overrides: Overrides,
 }
@@ -76,7 +76,7 @@ pub fn installed(home: &Home) -> Result<Vec<Installed>, ModelError> {
         }
         let folder = match ModelFolder::open(&path) {
             Ok(folder) => Some(folder),
-            // Without files or memory each folder would look like none.
+            // Out of file descriptors or memory, each folder would look like no model folder.
             Err(ModelError::Io(error)) if disk::is_exhausted(&error) => return Err(error.into()),
             Err(_) => None,
         };
@@ -110,7 +110,7 @@ pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
     }
 }
 
-/// Makes the record of a model folder by opening it and encoding the canary.
+/// Creates the record of a model folder by opening it and encoding the canary.
 ///
 /// # Errors
 /// As opening an encoder.
@@ -119,7 +119,7 @@ pub fn examine(folder: &ModelFolder) -> Result<Record, ModelError> {
     examine_with(folder, &options, |_| Ok(()), |_| Ok(())).map(|(record, ())| record)
 }
 
-/// [`examine`] with `options`, and one more question to the opened encoder.
+/// [`examine`] with `options`, which also calls a closure with the opened encoder.
 pub(super) fn examine_with<R>(
     folder: &ModelFolder,
     options: &EncoderOptions,
@@ -159,7 +159,7 @@ pub(super) fn examine_with<R>(
 /// model, else an installed encoder's name.
 ///
 /// # Errors
-/// [`ModelError::NotInstalled`], which lists what there is.
+/// [`ModelError::NotInstalled`], which lists the installed encoders.
 pub fn resolve(home: &Home, name_or_dir: &str, modality: Modality) -> Result<PathBuf, ModelError> {
     let path = Path::new(name_or_dir);
     let is_path = name_or_dir.contains(std::path::is_separator);
@@ -171,7 +171,7 @@ pub fn resolve(home: &Home, name_or_dir: &str, modality: Modality) -> Result<Pat
     if let Some(found) = all.iter().find(|i| i.name == name_or_dir) {
         return Ok(found.path.clone());
     }
-    // No name, and yet there: it says what it lacks.
+    // An existing folder that is not a name: the error says what is missing in it.
     if path.exists() {
         let folder = ModelFolder::open(path)?;
         return folder.model_path().map(|_| folder.dir().to_owned());
@@ -199,11 +199,11 @@ pub fn resolve(home: &Home, name_or_dir: &str, modality: Modality) -> Result<Pat
     })
 }
 
-/// Opens the encoders that `named` speaks of: one, or several as [`ensemble::parse`] reads them. A
-/// model folder whose path has a `+` or `:` of its own is taken for itself.
+/// Opens the encoders that `named` lists: one, or several as [`ensemble::parse`] reads them. A
+/// model folder whose path contains `+` or `:` is taken literally.
 ///
 /// # Errors
-/// As [`resolve`] and `open`; [`ModelError::Ensemble`] when they cannot be asked as one.
+/// As [`resolve`] and `open`; [`ModelError::Ensemble`] when they cannot be combined.
 pub fn open_all<E: Encoder>(
     home: &Home,
     named: &str,

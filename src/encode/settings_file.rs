@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::error::ModelError;
 
-/// A JSON file of the folder, which knows its path for messages.
+/// A JSON file of the folder, with its path for messages.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The file.
@@ -24,7 +24,7 @@ impl Settings {
     /// The switch `key`.
     ///
     /// # Errors
-    /// [`ModelError::Setting`] when it is something else than true or false.
+    /// [`ModelError::Setting`] when it is neither true nor false.
     pub fn switch(&self, key: &str) -> Result<Option<bool>, ModelError> {
         self.typed(key, "true or false", Value::as_bool)
     }
@@ -32,12 +32,12 @@ impl Settings {
     /// The number `key`.
     ///
     /// # Errors
-    /// [`ModelError::Setting`] when it is no number.
+    /// [`ModelError::Setting`] when it is not a number.
     pub fn number(&self, key: &str) -> Result<Option<f64>, ModelError> {
         self.typed(key, "a number", Value::as_f64)
     }
 
-    /// The number `key`, which counts something: a whole one from 1 to `most`.
+    /// The count `key`: an integer from 1 to `most`.
     ///
     /// # Errors
     /// [`ModelError::Setting`] when it is something else.
@@ -45,7 +45,7 @@ impl Settings {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
-        // A whole number may be written as 512.0.
+        // An integer may be written as 512.0.
         let whole = value.as_f64().filter(|v| v.fract() == 0.0);
         match whole.filter(|&v| v >= 1.0 && v <= most as f64) {
             Some(v) => Ok(Some(v as usize)),
@@ -61,7 +61,7 @@ impl Settings {
     /// The text `key`.
     ///
     /// # Errors
-    /// [`ModelError::Setting`] when it is no text.
+    /// [`ModelError::Setting`] when it is not text.
     pub fn text(&self, key: &str) -> Result<Option<&str>, ModelError> {
         self.typed(key, "a text", Value::as_str)
     }
@@ -80,7 +80,7 @@ impl Settings {
         }
     }
 
-    /// The error for a value of `key` that cannot be followed.
+    /// The error for an unsupported value of `key`.
     pub fn bad(&self, key: &str, found: &str, expected: &str, advice: &str) -> ModelError {
         ModelError::Setting {
             path: self.path.clone(),

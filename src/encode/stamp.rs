@@ -1,12 +1,12 @@
-//! Whether a file is still the one that was looked at.
+//! Detects whether a file has changed since it was read.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::ModelError;
 
-/// What tells that a file is still the one that was looked at. The time of change is set by the
-/// system alone, so a file with the same length and the same times of its own is found out as well.
+/// Identifies a file and its state when it was read. The change time (ctime) is set by the
+/// system alone, so a replaced file with the same length and modification time is detected as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileStamp {
     path: PathBuf,
@@ -34,7 +34,7 @@ impl FileStamp {
         paths.iter().map(|path| Self::of(path)).collect()
     }
 
-    /// Whether another file is there now, or none.
+    /// Whether the file was changed, replaced or removed.
     pub fn changed(&self) -> bool {
         Self::of(&self.path).ok().as_ref() != Some(self)
     }

@@ -1,4 +1,4 @@
-//! Which texts of a folder belong to which image: those of the same name before the ending.
+//! Matches the texts of a folder to its images: those with the same file stem.
 //!
 //! The ending is `.txt` in any case, so one image may have several texts; all of them count. A name
 //! in another Unicode normal form is the same name, as file systems and archives change the form;
@@ -20,12 +20,12 @@ pub(super) struct FolderTexts {
     folder: PathBuf,
     /// The names of the texts, in order, by the composed form of their stems.
     texts: HashMap<OsString, Vec<OsString>>,
-    /// Those that belong to an image.
+    /// Texts that belong to an image.
     owned: HashSet<OsString>,
 }
 
 impl FolderTexts {
-    /// Lists a folder. One that cannot be listed has no texts; the walk says so itself.
+    /// Lists a folder. One that cannot be listed has no texts; the walk reports the error.
     ///
     /// # Errors
     /// [`Reason::Exhausted`].
@@ -92,14 +92,14 @@ pub(super) fn is_text(path: &Path) -> bool {
     ending_of(path) == "txt"
 }
 
-/// Whether a file is an image, or named like one; what becomes of it is said of it, not of its text.
+/// Whether a file is an image, or named like one; a problem is then reported for it, not for its text.
 fn is_partner(path: &Path) -> bool {
     let ending = ending_of(path);
     let by_name = is_image_name(path) || is_unread_image(&ending);
     !path.is_dir() && (by_name || path.is_file() && is_image(path))
 }
 
-/// A name without its ending, composed (NFC); as it is if it is no Unicode.
+/// A name without its extension, composed (NFC); unchanged if it is not Unicode.
 fn key_of(name: &OsStr) -> OsString {
     let stem = Path::new(name).file_stem().unwrap_or_default();
     stem.to_str()
@@ -114,12 +114,12 @@ pub(crate) fn composed(text: &str) -> String {
     }
 }
 
-/// Finds files whose names are stored in another normal form than the one in which they are written.
+/// Finds files whose names are stored in another Unicode normal form than a list has them.
 #[derive(Debug, Default)]
 pub(super) struct StoredNames {
-    /// The folder that was looked into last: a list names many files of one.
+    /// The folder that was listed last: a list names many files of one folder.
     folder: Option<PathBuf>,
-    /// Its names by their composed form; none where two have the same.
+    /// Its names by their composed form; `None` where two share one.
     names: HashMap<String, Option<OsString>>,
 }
 
@@ -143,7 +143,7 @@ impl StoredNames {
         }
     }
 
-    /// One that cannot be listed has no names; the look for the file says so.
+    /// A folder that cannot be listed has no names; opening the file then reports the error.
     fn look_into(&mut self, folder: &Path) {
         self.names.clear();
         let listed = match folder == Path::new("") {

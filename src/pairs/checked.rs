@@ -1,17 +1,17 @@
-//! JSON of which nothing is lost silently: an object with one key twice, and whole numbers that no
-//! number of the program holds, are told.
+//! JSON parsing without silent loss: duplicate keys in an object, and integers that no
+//! 64-bit number can hold, are detected.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// A value, and what serde_json's own reading of it would have lost: it keeps the last of two values
+/// A value, and whether serde_json would have lost something: it keeps the last of two values
 /// with one key.
 #[derive(Debug)]
 pub(crate) struct CheckedValue {
     pub(crate) value: Value,
-    /// A key that one object has twice, behind those of the objects around it: `meta.source`.
+    /// A duplicate key, with the path of the enclosing objects: `meta.source`.
     pub(crate) twice: Option<String>,
 }
 
@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for CheckedVisitor {
     }
 }
 
-/// A whole number of a JSON text that would be rounded, as no integer of 64 bits holds it. Fractions
+/// An integer in a JSON text that would be rounded because it does not fit into 64 bits. Fractions
 /// are taken as doubles, as most programs write them.
 pub(super) fn rounded_integer(json: &str) -> Option<&str> {
     let bytes = json.as_bytes();

@@ -3,17 +3,17 @@
 //! The image's column is called `image`, `image_path` or `file_name`, that of the text `captions`,
 //! `caption` or `text` (in any case; of the text every column of one name counts). Where a header has
 //! several such names, each row takes the first in this order that has all that the others have; where
-//! none has, the row is lost ([`Reason::KeysAlike`]). An `id` column is optional; all columns but these
+//! none has, the row is skipped ([`Reason::KeysAlike`]). An `id` column is optional; all columns but these
 //! become meta, blank cells left out.
 //!
 //! **Rows that repeat an image.** Lists like Flickr8k's write one row a caption. Rows that follow
 //! one another with the same image and no id become one pair with all their captions; its origin
 //! and its meta are those of the first row. Rows with an id are never merged,
-//! and rows whose image is missing neither: each of them is passed over by itself.
+//! and neither are rows whose image is missing: each is skipped by itself.
 //!
-//! **Quotes that are broken** ([`records`](super::records)) cost the line they stand on: it is
-//! passed over and named. Writers of TSV mostly do not quote at all, so there such a line is read as
-//! it stands, its quotation marks as characters.
+//! **Quotes that are broken** ([`records`](super::records)) cost the line that contains them: it is
+//! skipped and reported. Writers of TSV mostly do not quote at all, so there such a line is read as
+//! is, with its quotation marks as characters.
 
 mod columns;
 mod fields;
@@ -126,7 +126,7 @@ impl Csv {
         let mut records = Records::new(input, delimiter, MAX_LINE_BYTES);
         let mut raw = Vec::new();
         records.next(&mut raw, |_| false)?;
-        // The survey has passed this header, so an error means that the file has changed since.
+        // Counting the rows checked this header, so an error means that the file has changed since.
         let columns = Columns::of_header(path, &raw, delimiter).map_err(io::Error::other)?;
         let (path, base) = (path.to_owned(), base_of(path));
         Ok(Self {

@@ -1,11 +1,11 @@
-//! What endings of names, and first bytes, say of files.
+//! File types by extension and by first bytes.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use image::ImageFormat;
 
-/// Endings of file names that are taken for images without a look at their first bytes, in any case.
+/// File extensions that are taken for images without reading the content; case-insensitive.
 pub const IMAGE_EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "gif", "bmp"];
 
 /// Endings of images that are not read.

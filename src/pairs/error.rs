@@ -1,4 +1,4 @@
-//! What goes wrong with sources as a whole.
+//! Errors that concern a source of pairs as a whole.
 
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -80,7 +80,7 @@ pub enum PairsError {
         accepted: &'static [&'static str],
         /// The columns that the header has.
         found: Vec<String>,
-        /// What to do, as the end of the sentence.
+        /// What to do; completes the sentence.
         hint: &'static str,
     },
     /// A quotation mark in the header is not closed, or text follows it.
@@ -140,8 +140,8 @@ pub enum PairsError {
     },
 }
 
-/// What to do where reading failed, after what the system said: of a process at its limits the words for
-/// it say that, and the path is not to blame.
+/// The advice after the system's error where reading failed: for a process at its limits the text for
+/// that error already has it, and the path is not the cause.
 pub(crate) fn reading_advice(error: &io::Error) -> &'static str {
     match disk::is_exhausted(error) {
         true => "",

@@ -29,12 +29,12 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
-/// Everything in a folder that is a row: all but folders that are not hidden, and texts that belong
+/// Every entry of a folder that counts as a row: all but visible folders and texts that belong
 /// to an image.
 struct Walk {
     root: PathBuf,
     entries: walkdir::IntoIter,
-    /// Of each open folder, by depth, its texts.
+    /// The texts of each open folder, by depth.
     beside: Vec<FolderTexts>,
     /// The open folders, by depth: device and inode.
     open: Vec<(u64, u64)>,
@@ -68,12 +68,12 @@ impl Walk {
         Ok(Some(known))
     }
 
-    /// Whether a folder is one that it lies in, reached through a link; `walkdir` sees that of the link
-    /// only, when it comes to it for the second time. Notes the folder.
+    /// Whether a folder is one of its own ancestors, reached through a link; `walkdir` notices that for the link
+    /// only, on the second visit. Records the folder as open.
     fn is_around(&mut self, folder: &DirEntry) -> bool {
         self.open.truncate(folder.depth());
         let Ok(found) = fs_err::metadata(folder.path()) else {
-            // Its listing says what is wrong.
+            // Listing it reports the error.
             return false;
         };
         let found = (found.dev(), found.ino());
@@ -150,8 +150,8 @@ impl PairSource for UnreadFolder {
     }
 }
 
-/// What a folder has that its list ought to name, and that `is_named` does not know: images, also of
-/// kinds that are not read, and other lists; each is a row that is left out. So is a place that
+/// Entries of a folder that its list should name and `is_named` rejects: images, including
+/// unsupported formats, and other lists; each is a skipped row. So is a path that
 /// cannot be read.
 pub(super) fn not_listed(
     folder: &Path,
@@ -211,7 +211,7 @@ impl Folder {
     }
 }
 
-/// Why a file is left out, if it is.
+/// Why a file is skipped, if it is.
 fn left_out(entry: &DirEntry) -> Option<Reason> {
     let path = entry.path();
     if is_hidden(entry) {
@@ -235,7 +235,7 @@ fn left_out(entry: &DirEntry) -> Option<Reason> {
     }
 }
 
-/// What to do with a file of a folder that is no image.
+/// The advice for a file in a folder that is not an image.
 fn advice_of_ending(ending: &str) -> (String, Option<InputRemedy>) {
     if formats::all_endings().any(|known| known == ending) {
         let advice = format!(

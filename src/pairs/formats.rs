@@ -1,7 +1,7 @@
-//! The table of formats. Messages, `--help` and the look for a list in a folder are made from it.
+//! The table of formats. Messages, `--help` and the search for a list in a folder are derived from it.
 //!
-//! A new format is a file of its own, whose `open` looks at a file once and gives a [`PairSource`], and
-//! a row here. One that [`super::other`] knows as not read is taken out of there.
+//! A new format is a module of its own, whose `open` scans a file once and returns a [`PairSource`], and
+//! a row here. If [`super::other`] lists it as unsupported, it is removed there.
 
 use std::path::Path;
 
@@ -17,13 +17,13 @@ pub struct PairFormat {
     pub endings: &'static [&'static str],
     /// Other endings that are taken for it.
     pub other_endings: &'static [&'static str],
-    /// What `--help` says of it, line by line.
+    /// Its description in `--help`, line by line.
     pub help: &'static [&'static str],
-    /// Looks at a file once.
+    /// Scans a file once.
     pub(super) open: fn(&Path) -> Result<Box<dyn PairSource>, PairsError>,
 }
 
-/// All formats of files, in the order in which they are told.
+/// All file formats, in the order of messages.
 pub static FORMATS: &[PairFormat] = &[
     PairFormat {
         name: "JSONL",
@@ -45,10 +45,10 @@ pub static FORMATS: &[PairFormat] = &[
     },
 ];
 
-/// What `--help` says of a folder, which no ending tells.
+/// The description of a folder in `--help`.
 const FOLDER_HELP: &str = "images, each with a text file of the same name: cat.jpg, cat.txt";
 
-/// Lists that stand for the folder they lie in, in the order they are looked for. The last two
+/// Names of lists that describe the folder that contains them, in order of precedence. The last two
 /// are those of the Hugging Face `imagefolder` layout.
 pub(super) const LISTS: [&str; 5] = [
     "pairs.jsonl",
@@ -58,7 +58,7 @@ pub(super) const LISTS: [&str; 5] = [
     "metadata.csv",
 ];
 
-/// The format that a file's name tells.
+/// The format of a file, by its name.
 pub(super) fn named(path: &Path) -> Option<&'static PairFormat> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     FORMATS
@@ -91,7 +91,7 @@ pub(super) fn either(before: &str, endings: impl Iterator<Item = &'static str>) 
     }
 }
 
-/// What sources of pairs look like, a line or more for each, as `--help` shows it.
+/// The description of all sources of pairs in `--help`, one or more lines each.
 pub fn sources_help() -> String {
     let files = FORMATS.iter().map(|format| {
         let ending = format.endings.first().copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Pairs that are in memory, as the records of a list have them.
+//! Pairs in memory, with the fields of a list's records.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::source::{Drafts, NamedSource, PairSource};
 use super::{Origin, PairReader, Reason, RowError};
 use crate::image_source::ImageSource;
 
-/// A pair that the caller has.
+/// A pair provided by the caller.
 #[derive(Debug, Clone)]
 pub struct GivenPair {
     /// The image; its path or name is what an id is made of where the record has none.
@@ -21,8 +21,8 @@ pub struct GivenPair {
     pub fields: Map<String, Value>,
 }
 
-/// Pairs that the caller has, read as the rows of a list that is called `list` are: the same rules for
-/// ids, captions and sizes, and the same reasons for what is left out. Rows are counted from 1.
+/// Reads the caller's pairs like the rows of a list called `list`: the same rules for
+/// ids, captions and sizes, and the same reasons for skipped rows. Rows are counted from 1.
 pub fn given(list: PathBuf, pairs: Vec<GivenPair>) -> PairReader {
     let source = GivenSource {
         rows: pairs.len() as u64,

@@ -1,11 +1,11 @@
-//! What an id may be: the one rule for every way in which pairs come.
+//! Validation of ids: one rule for every source of pairs.
 //!
-//! Ids stand in lists, one a line, and on command lines. One that holds a line end, or that looks
-//! like another, could not be named there.
+//! Ids appear in lists, one per line, and on command lines. One that contains a line end, or that looks
+//! like another, could not be used there.
 
 use crate::printable::{is_obeyed, is_unseen};
 
-/// The most bytes of an id that is given.
+/// The maximum length of an explicit id, in bytes.
 pub const MAX_ID_BYTES: usize = 4_096;
 
 /// Why a text cannot be an id and what to do, as the end of a sentence that begins with the id;

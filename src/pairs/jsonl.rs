@@ -1,9 +1,9 @@
-//! One JSON object a line: `{"image": path, "captions": [..] or "caption": "..", ...meta}`.
+//! One JSON object per line: `{"image": path, "captions": [..] or "caption": "..", ...meta}`.
 //!
-//! Blank lines are passed over. The image may also be called `image_path` or `file_name`, the
+//! Blank lines are skipped. The image may also be called `image_path` or `file_name`, the
 //! texts `text`. Of several such names in one record the first that has all that the others have is
-//! taken, and the others go with it; where none has, the row is lost ([`Reason::KeysAlike`]). A key
-//! twice, at any depth, and a whole number that would be rounded cost the row too.
+//! taken, and the others are dropped; where none has, the row is skipped ([`Reason::KeysAlike`]). A duplicate
+//! key, at any depth, and an integer that would be rounded skip the row too.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ impl PairSource for JsonlFile {
 fn count(path: &Path) -> Result<u64, PairsError> {
     let mut input = BufReader::new(File::open(path)?);
     let marked = |head: &[u8]| head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
-    // Without a mark, the first letter has a byte of zero beside it.
+    // Without a byte order mark, the first letter has a zero byte beside it.
     let unmarked = |head: &[u8]| {
         let begin = &head[..head.len().min(4)];
         begin.contains(&0) && begin.iter().any(|&byte| byte != 0)

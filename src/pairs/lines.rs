@@ -3,18 +3,18 @@
 
 use std::io::{self, BufRead};
 
-/// The longest line that is read, in bytes without its line end. A longer one is passed over.
+/// The longest line that is read, in bytes without its line end. A longer one is skipped.
 pub const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// The UTF-8 byte order mark.
 pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// What [`next_line`] found.
+/// The result of [`next_line`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// A line is in the buffer, without its line end.
     Whole,
-    /// A line over the limit was passed over; the buffer holds its beginning.
+    /// A line over the limit was skipped; the buffer holds its beginning.
     TooLong,
     /// The input has ended.
     End,
@@ -64,7 +64,7 @@ pub(super) fn next_row(
         }
         break;
     }
-    // In the middle of a file it is the trace of two that were joined.
+    // In the middle of a file it stems from concatenated files.
     if buffer.starts_with(BOM) {
         buffer.drain(..BOM.len());
     }

@@ -1,30 +1,30 @@
-//! Sources of anchor pairs, one file a format, all streaming.
+//! Sources of anchor pairs, one file per format, all streaming.
 //!
 //! ```text
-//! paths -> open: looks at each file once (header, number of rows)
-//!       -> Draft:  what a source wrote in one place       (jsonl, csv, folder)
+//! paths -> open: scans each file once (header, number of rows)
+//!       -> Draft:  one record of a source                  (jsonl, csv, folder)
 //!       -> Pair:   id settled, image found on disk        (reader)
-//!       or RowError: which row, and why it is passed over (row_error)
+//!       or RowError: which row was skipped, and why      (row_error)
 //! ```
 //!
 //! | file | role |
 //! |---|---|
 //! | `pair.rs` | [`Pair`] and [`Origin`], and the names of the fields |
-//! | `open.rs` | [`open`]: which source a path is |
+//! | `open.rs` | [`open`]: the source for a path |
 //! | `formats.rs` | [`FORMATS`]: the table of formats; a new one is a file and a row there |
-//! | `source.rs` | what every format hands over |
-//! | `reader.rs` | [`PairReader`]: several sources in order, ids, the look for each image |
-//! | `record.rs` | how the fields of a record are read |
-//! | `jsonl.rs` | one JSON object a line |
+//! | `source.rs` | the interface of all formats |
+//! | `reader.rs` | [`PairReader`]: several sources in order, ids, the check of each image |
+//! | `record.rs` | reads the fields of a record |
+//! | `jsonl.rs` | one JSON object per line |
 //! | `csv.rs` | CSV and TSV with a header; `csv/columns.rs` the header, `csv/fields.rs` a row, `csv/splitter.rs` its fields |
 //! | `records.rs` | CSV records as slices of bytes, with their lines |
 //! | `given.rs` | [`given`]: pairs that are in memory |
 //! | `folder.rs` | images with a `.txt` of the same stem |
-//! | `other.rs` | files of formats that are not read, by their first bytes and names |
-//! | `endings.rs` | what endings of names, and first bytes, say of files |
+//! | `other.rs` | files in unsupported formats, by their first bytes and names |
+//! | `endings.rs` | file types by extension and by first bytes |
 //! | `beside.rs` | which texts of a folder belong to which image |
-//! | `id.rs` | what an id may be |
-//! | `checked.rs` | JSON of which nothing is lost silently |
+//! | `id.rs` | validation of ids |
+//! | `checked.rs` | JSON parsing without silent loss |
 //! | `lines.rs` | lines of bytes with a limit on their length |
 //! | `error.rs` | [`PairsError`]: nothing can be read |
 //! | `row_error.rs` | [`RowError`]: one row cannot be used, and why |
@@ -34,14 +34,14 @@
 //!   taken as they are. For a folder they are relative to that folder.
 //! * **Ids.** The record's own `id` (text or integer) if it has one; a second row with the same id
 //!   is an error that names both rows. Otherwise the image path as written, and where that is
-//!   taken already, the same with `#2`, `#3`, ... in the order of reading. A row that is passed
-//!   over for another reason keeps its id, so mending it later moves nobody else's.
+//!   taken already, the same with `#2`, `#3`, ... in the order of reading. A row that is skipped
+//!   for another reason keeps its id, so correcting it later changes no other id.
 //! * **Captions** are trimmed, and blank ones dropped; a pair has at least one. One that is a JSON list
-//!   of texts is read as that list; another list than one of numbers, and an object, cost the row.
-//! * **Everything else** in the record is kept as [`Pair::meta`]; in JSON a key twice or a whole number
-//!   that would be rounded costs the row.
+//!   of texts is read as that list; any other list except one of numbers, and an object, skips the row.
+//! * **Everything else** in the record is kept as [`Pair::meta`]; in JSON a duplicate key or an integer
+//!   that would be rounded skips the row.
 //! * UTF-8 only; a byte order mark is accepted, and `\n`, `\r\n` or `\r` as line ends.
-//! * **Nothing is left out in silence**: what is not a pair is a [`RowError`] with its place.
+//! * **Nothing is skipped silently**: whatever is not a pair is a [`RowError`] with its origin.
 
 mod beside;
 mod checked;
@@ -86,7 +86,7 @@ pub(crate) use self::record::{json_message, type_name};
 pub(crate) use self::row_error::named_ending;
 pub use self::row_error::{Reason, RowError, Skipped};
 
-/// The folder of data for development; without it the test is skipped.
+/// The folder of development data; without it the test is skipped.
 #[cfg(test)]
 pub(crate) fn test_data() -> Option<PathBuf> {
     use crate::skipped::{Lack, development_data, skip};

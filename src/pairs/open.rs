@@ -1,4 +1,4 @@
-//! Which source a path is.
+//! Opens the source for a path.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::{PairReader, PairsError, folder};
 /// `metadata.jsonl` or `metadata.csv`, the first of these that exists) is read through that list; its
 /// images that the list does not name are rows that are left out.
 ///
-/// Every file is read once here, to count its rows and to check its header; nothing is kept.
+/// Every file is read once here, to count its rows and check its header; no row is kept.
 ///
 /// # Errors
 /// [`PairsError`]: a path is missing, of an unknown kind, cannot be read or is given twice, a

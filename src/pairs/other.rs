@@ -1,4 +1,4 @@
-//! Files of formats that are not read: what they seem to be, and what to turn them into.
+//! Detects files in unsupported formats, and says what to convert them to.
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -20,7 +20,7 @@ const JSON: &str = "write one object a line and name the file .jsonl: `jq -c '.[
 const COCO: &str = "it names images and captions apart, so join them by `id` and `image_id` into a .jsonl \
                     file: {\"image\": \"a.jpg\", \"captions\": [\"a cat\", ...]} on each line";
 
-/// What begins a file, at which byte, and what it then is.
+/// Magic bytes: offset, bytes, format, advice.
 const BEGINNINGS: &[(usize, &[u8], &str, &str)] = &[
     (0, b"PAR1", "a Parquet file", AS_JSONL),
     (
@@ -65,7 +65,7 @@ const BEGINNINGS: &[(usize, &[u8], &str, &str)] = &[
     (257, b"ustar", "a tar archive", UNPACK),
 ];
 
-/// What names of files end with, and what they then are.
+/// File extensions: extensions, format, advice.
 const ENDINGS: &[(&[&str], &str, &str)] = &[
     (&["parquet"], "a Parquet file", AS_JSONL),
     (&["tar", "tar.gz", "tgz", "zip"], "an archive", UNPACK),
@@ -84,8 +84,8 @@ const ENDINGS: &[(&[&str], &str, &str)] = &[
     (&["json"], "a JSON file", JSON),
 ];
 
-/// What a file that is given as pairs seems to be, and what to do with it, where `{formats}` stands for
-/// the endings that are read; `None` for one that may be read. Looks at its first 4 KiB.
+/// The format of an unsupported file that was given as pairs, and the advice, in which `{formats}` stands for
+/// the supported extensions; `None` for a file that may be read. Reads its first 4 KiB.
 pub(super) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'static str)>> {
     let mut head = Vec::new();
     File::open(path)?.take(4096).read_to_end(&mut head)?;
@@ -98,7 +98,7 @@ pub(super) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'st
     if let Some(&(_, _, format, advice)) = begun {
         return Ok(Some((format, advice)));
     }
-    // Letters may begin an image too ("BM"), but no image is text.
+    // An image may begin with letters too ("BM"), but no image is valid text.
     let is_binary = head.contains(&0) || str::from_utf8(head.get(..4).unwrap_or(&head)).is_err();
     if is_binary && image::guess_format(&head).is_ok() {
         return Ok(Some(("an image", IMAGE)));
@@ -108,7 +108,7 @@ pub(super) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'st
     let ending = ending_of(path);
     let is_lines = ["jsonl", "ndjson"].contains(&ending.as_str());
     let is_table = ["csv", "tsv"].contains(&ending.as_str());
-    // Rows of a .jsonl file may be called so too.
+    // Rows of a .jsonl file may have such keys too.
     let is_whole = !is_table && text.starts_with(['[', '{']) && is_one_value(path)?;
     let is_coco = text.contains("\"annotations\"") && text.contains("\"images\"");
     if is_coco && !is_table && (is_whole || !is_lines) {
@@ -125,7 +125,7 @@ pub(super) fn other_format(path: &Path) -> io::Result<Option<(&'static str, &'st
     Ok((is_whole && !is_row).then_some(("one JSON document", JSON)))
 }
 
-/// Whether a file is one JSON value and no more. A file of several rows is left behind the first.
+/// Whether a file is exactly one JSON value. In a file of several rows only the first is read.
 fn is_one_value(path: &Path) -> io::Result<bool> {
     let mut file = BufReader::new(File::open(path)?);
     if file.fill_buf()?.starts_with(BOM) {

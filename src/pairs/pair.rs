@@ -1,4 +1,4 @@
-//! A pair, where it was written down, and what its fields are called there.
+//! A pair, its origin, and the names of its fields.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub(super) const CAPTION_NAMES: &[&str] = &["captions", "caption", "text"];
 /// Name of the field that holds the id.
 pub(super) const ID_NAME: &str = "id";
 
-/// Where a pair was written down: a file, and a row where the file has rows.
+/// The origin of a pair: a file, and a row where the file has rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     /// The file that holds the row; for a folder of images, the image.
@@ -33,18 +33,18 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One anchor pair: an image and the texts that speak of it.
+/// One anchor pair: an image and its captions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
     /// Unique among the pairs of one [`PairReader`](super::PairReader).
     pub id: String,
-    /// The image; a file was there when the pair was read.
+    /// The image; a file existed when the pair was read.
     pub image: ImageSource,
     /// At least one; trimmed, none blank.
     pub captions: Vec<String>,
-    /// What else the record says: source, licence, label, ...
+    /// The record's other fields: source, licence, label, ...
     pub meta: Map<String, Value>,
-    /// Where the pair was written down.
+    /// The origin of the pair.
     pub origin: Origin,
 }
 

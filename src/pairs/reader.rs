@@ -1,4 +1,4 @@
-//! Several sources in order: ids, and the look for each image.
+//! Several sources in order: assigns ids and checks each image.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -14,17 +14,17 @@ use crate::printable;
 /// [`super::open`].
 ///
 /// Memory does not grow with the captions: of each pair only a hash of its id and its place are
-/// kept (about 60 bytes), to notice ids that come twice.
+/// kept (about 60 bytes), to detect duplicate ids.
 pub struct PairReader {
     sources: Vec<NamedSource>,
     /// The source being read; [`PairReader::sources`]`.len()` when all are done.
     current: usize,
     drafts: Option<Drafts>,
     ids: HashMap<IdHash, Seen>,
-    /// Of a list that was found in a folder: the images that it has named so far.
+    /// The images named so far by a list that was found in a folder.
     named: HashSet<PathHash>,
     stored_names: StoredNames,
-    /// Whether the list is done, and what it does not name is read.
+    /// Whether the list is finished and the entries that it does not name are being read.
     list_done: bool,
     rows_read: u64,
     pairs_read: u64,
@@ -33,10 +33,10 @@ pub struct PairReader {
 /// The first half of the id's BLAKE3 hash: at ten million ids, two different ones meet with a
 /// probability under 1e-24.
 type IdHash = [u8; 16];
-/// The same of a path without links.
+/// The same hash of a canonical path.
 type PathHash = IdHash;
 
-/// Where an id was first used, and the number that the last pair derived from it bears.
+/// Where an id was first used, and the highest number appended to it so far.
 #[derive(Debug)]
 struct Seen {
     source: u32,
@@ -76,7 +76,7 @@ impl PairReader {
         self.pairs_read
     }
 
-    /// To be called at the end: an error unless at least one pair was yielded.
+    /// Called at the end: an error unless at least one pair was yielded.
     ///
     /// # Errors
     /// [`PairsError::NoPairs`].
@@ -128,7 +128,7 @@ impl PairReader {
             held => held,
         };
         let id = match id {
-            // A row without its image must not take the id from one that has it.
+            // A row whose image is missing must not claim an id that a valid row could use.
             Some(id) => look_for(&image, &written).and_then(|()| self.claim(id, &origin)),
             None => {
                 let id = self.derive(&printable::line(&written), &origin);
@@ -178,7 +178,7 @@ impl PairReader {
                     taken.get().last
                 }
             };
-            // A record may bear this very text as its own id; then the next number is tried.
+            // A record may have this text as its explicit id; then the next number is tried.
             let id = format!("{written}#{number}");
             let place = self.place(origin);
             if let Entry::Vacant(free) = self.ids.entry(hash(&id)) {
@@ -248,7 +248,7 @@ fn half_hash(bytes: &[u8]) -> IdHash {
     half
 }
 
-/// None of a file that is not there.
+/// `None` for a missing file.
 fn path_hash(path: &Path) -> Option<PathHash> {
     let path = fs_err::canonicalize(path).ok()?;
     Some(half_hash(path.as_os_str().as_encoded_bytes()))

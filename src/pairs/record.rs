@@ -1,4 +1,4 @@
-//! How the fields of a record are read: image, captions and id.
+//! Reads the fields of a record: image, captions and id.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
 use super::source::Draft;
 use super::{Origin, Reason, RowError};
 
-/// Reads a JSON object as a draft; what is not image, captions or id becomes its meta.
+/// Reads a JSON object as a draft; all fields but image, captions and id become its meta.
 pub(super) fn from_json(
     mut object: Map<String, Value>,
     base: &Path,
@@ -65,7 +65,7 @@ fn captions_of(name: &str, value: Value) -> Result<Vec<String>, Reason> {
     trimmed(texts.collect::<Result<Vec<_>, _>>()?)
 }
 
-/// The id, if it can be one.
+/// The id, if it is valid.
 pub(super) fn checked_id(id: String) -> Result<String, Reason> {
     match id_fault(&id) {
         Some(why) => Err(Reason::Id { id, why }),
@@ -89,8 +89,8 @@ pub(super) fn checked(captions: Vec<String>) -> Result<Vec<String>, Reason> {
     }
 }
 
-/// Trims captions and drops blank ones. One that is a JSON list of texts is that list, as it stands
-/// in a cell of a table.
+/// Trims captions and drops blank ones. One that is a JSON list of texts is expanded, as it occurs
+/// in table cells.
 pub(super) fn expanded(texts: impl IntoIterator<Item = String>) -> Result<Vec<String>, Reason> {
     let mut captions = Vec::new();
     for text in texts {
@@ -130,11 +130,11 @@ pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, Reason> {
     }
 }
 
-/// The texts of a JSON list that is a caption as a whole. `[sic] a dog` and `[2012]` are none.
+/// The texts of a caption that is a JSON list. `[sic] a dog` and `[2012]` are not lists.
 ///
 /// # Errors
 /// [`Reason::ListText`] for a JSON object, and a list that is not JSON, as Python and NumPy print them,
-/// or that has something else than texts.
+/// or that contains anything but texts.
 fn list_within(text: &str) -> Result<Option<Vec<String>>, Reason> {
     let unread = || {
         let text = text.to_owned();
@@ -184,7 +184,7 @@ fn is_printed_list(text: &str) -> bool {
     // `["Stop"] and ["Go"]` closes before its end.
     let closes = |inner: &str, marks: [&str; 2]| marks.iter().any(|mark| inner.contains(mark));
     let square = |inner: &str| quoted(inner) && !closes(inner, ["']", "\"]"]);
-    // One text in quotation marks and round brackets is an aside.
+    // A single quoted text in parentheses is ordinary prose.
     let divides = |inner: &str| ["', ", "\", "].iter().any(|mark| inner.contains(mark));
     let round = |inner: &str| quoted(inner) && divides(inner) && !closes(inner, ["')", "\")"]);
     let nested = |inner: &str| {
@@ -203,9 +203,9 @@ fn is_printed_dict(text: &str) -> bool {
     begins && has_key && text.ends_with('}')
 }
 
-/// Which of the names that a row has for one thing is taken: the first that has all that the others
-/// have, so that none is lost. Each comes with what stands under it, without blanks and lists taken
-/// apart.
+/// Selects among several names for one field: the first whose texts include those of all the others
+/// so that none is lost. Each comes with its texts, blanks removed and lists
+/// expanded.
 ///
 /// # Errors
 /// [`Reason::KeysAlike`] where none has all.
@@ -231,7 +231,7 @@ pub(super) fn fullest(
     }
 }
 
-/// The field that has one of these names, by [`fullest`]. The others go with it.
+/// The field that has one of these names, by [`fullest`]; the others are removed.
 fn take(
     object: &mut Map<String, Value>,
     names: &[&'static str],
@@ -260,10 +260,10 @@ fn take(
     Ok(field)
 }
 
-/// How the texts under a name are read before they are compared.
+/// How the texts of a field are normalised before they are compared.
 pub(super) type ReadTexts = fn(Vec<String>) -> Result<Vec<String>, Reason>;
 
-/// The texts of a value, to be compared; of something else than texts its JSON.
+/// The texts of a value, for comparison; its JSON if it is not text.
 fn said_of(value: &Value) -> Vec<String> {
     match value {
         Value::Null => Vec::new(),
@@ -281,7 +281,7 @@ fn wrong_type(what: &str, expected: &'static str, found: &Value) -> Reason {
     }
 }
 
-/// What a JSON value is, in words.
+/// The type of a JSON value, in words.
 pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -293,7 +293,7 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// What the parser says of a row, without names of types. A row is one line, so its "line 1" would
+/// The parser's message about a row, without Rust type names. A row is one line, so its "line 1" would
 /// only mislead.
 pub(crate) fn json_message(error: &serde_json::Error) -> String {
     let said = error.to_string().replace(" at line 1 column", " at column");
@@ -315,7 +315,7 @@ pub(crate) fn json_message(error: &serde_json::Error) -> String {
     expected_first(&plain.join(" "))
 }
 
-/// `invalid type: map, expected a string` as messages say it elsewhere: expected a string, found an
+/// `invalid type: map, expected a string` in the form of our other messages: expected a string, found an
 /// object.
 fn expected_first(said: &str) -> String {
     let parts = ["invalid type: ", "invalid value: "]

@@ -1,7 +1,7 @@
 //! Splits CSV into records, one slice of bytes each; the csv crate then splits a record into
 //! fields.
 //!
-//! The crate could do both, but it does not say on which line a record begins once there are blank
+//! The crate could do both, but it does not report on which line a record begins after blank
 //! lines or CRLF line ends, it takes a field of any length into memory, and a quote that never
 //! closes takes all rows after it along. The rules of a well-quoted file are the crate's own: a quote
 //! opens a quoted field at the beginning of a field only, `""` within is a quote, and `\r`, `\n` and
@@ -10,14 +10,14 @@
 //! **A record whose quotes are broken costs its first line only.** They are broken when a closing
 //! quote is followed by anything but the separator or a line end, when a field never closes, takes
 //! over [`MAX_ROW_LINES`] lines or the limit of bytes, or when the caller says that a line within
-//! the quotes is a row of its own. The lines behind the first are then read again, as records.
+//! the quotes is a row of its own. The lines after the first are then read again, as records.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
 use super::lines::{self, BOM, Line};
 
-/// The most lines that one record may take up; it bounds how often a line is looked at.
+/// The most lines that one record may span; it bounds how often a line is read again.
 pub(super) const MAX_ROW_LINES: usize = 256;
 
 /// What [`Records::next`] found.
@@ -25,7 +25,7 @@ pub(super) const MAX_ROW_LINES: usize = 256;
 pub(super) struct Found {
     /// The line, counted from 1, on which the record begins.
     pub(super) line: u64,
-    /// The lines that it takes up.
+    /// How many lines it spans.
     pub(super) lines: u64,
     /// Whether it is longer than the limit; then only its beginning is in the buffer.
     pub(super) too_long: bool,
@@ -33,7 +33,7 @@ pub(super) struct Found {
     pub(super) broken_quotes: bool,
 }
 
-/// The records of a CSV file; blank lines between them are passed over.
+/// The records of a CSV file; blank lines between them are skipped.
 #[derive(Debug)]
 pub(super) struct Records<R> {
     input: R,
@@ -54,15 +54,15 @@ struct InputLine {
     too_long: bool,
 }
 
-/// Where in a record a byte stands.
+/// Parser state at a byte of a record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum At {
     FieldStart,
     Bare,
     Quoted,
-    /// Behind a quote inside a quoted field: its end, or the first half of `""`.
+    /// After a quote inside a quoted field: its end, or the first half of `""`.
     Quote,
-    /// Behind a closing quote that no separator follows.
+    /// After a closing quote that no separator follows.
     Broken,
 }
 
@@ -80,7 +80,7 @@ impl<R: BufRead> Records<R> {
 
     /// Reads the next record into `buffer`, without its line end; `None` at the end of the input.
     ///
-    /// `is_row` says of a line within quotes whether it is clearly a row of its own.
+    /// `is_row` decides whether a line within quotes is clearly a row of its own.
     pub(super) fn next(
         &mut self,
         buffer: &mut Vec<u8>,

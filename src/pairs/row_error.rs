@@ -1,4 +1,4 @@
-//! Why a row of a source is passed over, and the tally of those that are.
+//! Why a row of a source is skipped, and the tally of skipped rows.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,21 +11,21 @@ use super::{Origin, PairsError};
 use crate::disk;
 use crate::remedy::InputRemedy;
 
-/// A row that is passed over.
+/// A skipped row.
 #[derive(Debug, thiserror::Error)]
 #[error("{origin}: {reason}")]
 pub struct RowError {
     /// The row.
     pub origin: Origin,
-    /// Why it is passed over.
+    /// Why it was skipped.
     pub reason: Reason,
 }
 
 impl RowError {
-    /// This error, if the row is to blame for it.
+    /// Returns this error if the row is the cause.
     ///
     /// # Errors
-    /// [`PairsError::Exhausted`] if the process is, so that reading on would pass over good rows.
+    /// [`PairsError::Exhausted`] if the process is the cause, so that reading on would skip good rows.
     pub fn of_row(self) -> Result<Self, PairsError> {
         match self.reason {
             Reason::Exhausted { source } => Err(PairsError::Exhausted { source }),
@@ -34,7 +34,7 @@ impl RowError {
     }
 }
 
-/// Why a row is passed over. [`Reason::kind`] is the short form, for counting.
+/// Why a row is skipped. [`Reason::kind`] is the short form, for counting.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -64,8 +64,8 @@ pub enum Reason {
         /// The number as written.
         number: String,
     },
-    /// A caption that is a list of other things than texts, an object, or either as a program prints it, so
-    /// that its marks would be part of the text.
+    /// A caption that is an object or a list of anything but texts, in JSON or as a program prints it, so
+    /// that its punctuation would become part of the text.
     #[error(
         "the caption {} is a list or an object, but not a JSON list of texts; write [\"a cat\", \"a pet\"], \
          or one caption without the brackets",
@@ -75,10 +75,10 @@ pub enum Reason {
         /// The caption.
         text: String,
     },
-    /// A row with several keys or columns for one thing, so that the values of one would be passed over.
+    /// A row with several keys or columns for one field, so that the values of one would be lost.
     #[error("{key:?} and {other:?} both name the {role}; keep one, or rename the other")]
     KeysAlike {
-        /// The key that is taken where it is alone.
+        /// The key that takes precedence.
         key: &'static str,
         /// The other.
         other: &'static str,
@@ -127,7 +127,7 @@ pub enum Reason {
          UTF-8 text"
     )]
     NulByte,
-    /// An id that lists and command lines could not name.
+    /// An id that cannot be used in lists or on command lines.
     #[error("the id {} {why}", quoted_short(id))]
     Id {
         /// The id.
@@ -135,14 +135,14 @@ pub enum Reason {
         /// What is wrong with it and what to do.
         why: String,
     },
-    /// A file in a folder of pairs that is no image of a kind that is read.
+    /// A file in a folder of pairs that is not an image in a supported format.
     #[error("left out, {}: {}", named_ending(ending), advice)]
     NotRead {
         /// The ending of its name in lower case, without the dot; empty if it has none.
         ending: String,
         /// What to do.
         advice: String,
-        /// What would let it be taken.
+        /// What the caller can do so that it is accepted.
         remedy: Option<InputRemedy>,
     },
     /// A text in a folder of pairs without an image of the same stem.
@@ -166,7 +166,7 @@ pub enum Reason {
     /// No image is named.
     #[error("no image: expected one of {}; add it", IMAGE_NAMES.join(", "))]
     NoImage,
-    /// No text is left when blanks are taken away.
+    /// All captions are blank.
     #[error("no caption: expected at least one that is not blank; add it or remove the row")]
     NoCaption,
     /// An image without a text file beside it.
@@ -181,7 +181,7 @@ pub enum Reason {
         /// What the system says, with the path.
         message: String,
     },
-    /// The text file beside an image is a pointer to it, or what a server answered in its place.
+    /// The text file beside an image is a placeholder: a pointer, or a server's error page.
     #[error("its text file {}: this seems to be {seems}; {advice}", .path.display())]
     TextStandIn {
         /// The text file.
@@ -215,7 +215,7 @@ pub enum Reason {
         /// The address.
         address: String,
     },
-    /// The system refuses to look at the image.
+    /// The operating system denies access to the image.
     #[error("cannot look at the image: {message}; check its path and permissions")]
     ImageUnreadable {
         /// What the system says, with the path.
@@ -229,7 +229,7 @@ pub enum Reason {
         /// The row that has it.
         first: Origin,
     },
-    /// A folder within cannot be listed, so its images are passed over.
+    /// A subfolder cannot be listed, so its images are skipped.
     #[error("cannot list: {message}; check its permissions and links")]
     FolderUnreadable {
         /// What the system says, with the path.
@@ -294,7 +294,7 @@ impl Reason {
         })
     }
 
-    /// What an error of the system says of a row: `of_row` of its message, unless the process is to
+    /// Turns an I/O error into the rejection `of_row` with its message, unless the process is the
     /// blame.
     pub(super) fn of_io(error: io::Error, of_row: impl FnOnce(String) -> Self) -> Self {
         match disk::is_exhausted(&error) {
@@ -303,7 +303,7 @@ impl Reason {
         }
     }
 
-    /// What would let the row be taken, if the caller can do something about it.
+    /// What the caller can do so that the row is accepted, if anything.
     pub fn remedy(&self) -> Option<InputRemedy> {
         match self {
             Self::NotListed { .. } => Some(InputRemedy::OwnSource),
@@ -312,7 +312,7 @@ impl Reason {
         }
     }
 
-    /// Whether the row is no part of the pairs by its very name: a file beside them that is neither
+    /// Whether the row is not part of the pairs by its name: a file beside them that is neither
     /// an image nor named like one, or that the folder's own list leaves out.
     pub fn is_bystander(&self) -> bool {
         match self {
@@ -323,7 +323,7 @@ impl Reason {
     }
 }
 
-/// A tally of rows that were passed over: counts by [`Reason::kind`], and the first few in full.
+/// A tally of skipped rows: counts by [`Reason::kind`], and the first few in full.
 #[derive(Debug, Default)]
 pub struct Skipped {
     counts: BTreeMap<Cow<'static, str>, u64>,
@@ -342,12 +342,12 @@ impl Skipped {
         }
     }
 
-    /// Rows passed over, by kind of reason, in alphabetical order.
+    /// Skipped rows by kind of reason, in alphabetical order.
     pub fn counts(&self) -> &BTreeMap<Cow<'static, str>, u64> {
         &self.counts
     }
 
-    /// Rows passed over altogether.
+    /// The total number of skipped rows.
     pub fn total(&self) -> u64 {
         self.counts.values().sum()
     }
@@ -358,7 +358,7 @@ impl Skipped {
     }
 }
 
-/// A text in quotation marks, cut where it is long.
+/// A quoted text, truncated if it is long.
 fn quoted_short(text: &str) -> String {
     let end = text.char_indices().nth(60).map(|(at, _)| at);
     end.map_or_else(

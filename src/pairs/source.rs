@@ -1,4 +1,4 @@
-//! What a format hands over, whatever it is.
+//! The interface that every format implements.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Origin, Reason, RowError};
 use crate::image_source::ImageSource;
 
-/// Pairs in one place that was looked at once.
+/// A source of pairs that has been scanned once.
 pub(super) trait PairSource: Send {
     /// How many rows it holds.
     fn rows(&self) -> u64;
@@ -20,7 +20,7 @@ pub(super) trait PairSource: Send {
     fn drafts(&mut self) -> io::Result<Drafts>;
 }
 
-/// A source, and what messages call it.
+/// A source, and its name in messages.
 pub(super) struct NamedSource {
     pub(super) path: PathBuf,
     pub(super) source: Box<dyn PairSource>,
@@ -28,22 +28,22 @@ pub(super) struct NamedSource {
     pub(super) listed: Option<(PathBuf, &'static str)>,
 }
 
-/// A pair as its source wrote it, before its id is settled and its image looked for.
+/// A pair as its source has it, before its id is assigned and its image is checked.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) id: Option<String>,
-    /// The image as written, which is also the ground for an id.
+    /// The image path as written, from which an id is derived.
     pub(super) written: String,
     /// The image, resolved.
     pub(super) image: ImageSource,
     pub(super) captions: Vec<String>,
     pub(super) meta: Map<String, Value>,
     pub(super) origin: Origin,
-    /// Rows of the source that went into this draft.
+    /// How many rows of the source this draft consists of.
     pub(super) rows: u64,
 }
 
-/// The drafts of one source, in its order. An error stands for one row.
+/// The drafts of one source, in its order. Each error is one skipped row.
 pub(super) type Drafts = Box<dyn Iterator<Item = Result<Draft, RowError>> + Send>;
 
 /// The folder from which a file's image paths are read.
@@ -51,7 +51,7 @@ pub(super) fn base_of(file: &Path) -> PathBuf {
     file.parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// Whether an image is there, or why its row is passed over.
+/// Checks that an image exists, or says why its row is skipped.
 pub(super) fn look_for(image: &ImageSource, written: &str) -> Result<(), Reason> {
     let ImageSource::File(image) = image else {
         return Ok(());

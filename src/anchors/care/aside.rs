@@ -1,4 +1,4 @@
-//! Where a repair moves what it gives up: nothing that it cannot use is deleted.
+//! Moves files that a repair abandons to `damaged/`, instead of deleting them.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::anchors::stored::place;
 use crate::disk as fs;
 
 /// Moves `name`, a file or folder in `folder` of a set, to [`layout::DAMAGED`] under a free name, durably. One
-/// that is not there is no error.
+/// that does not exist is not an error.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -22,8 +22,8 @@ pub(crate) fn put(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsEr
     Ok(fs::sync_folder(folder)?)
 }
 
-/// Keeps what `folder` has under `name`, which is about to be replaced: a file gets a second name in
-/// [`layout::DAMAGED`], anything else is moved there. One that is not there is no error.
+/// Keeps `name` in `folder`, which is about to be replaced: a file gets a hard link in
+/// [`layout::DAMAGED`], anything else is moved there. One that does not exist is not an error.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -48,7 +48,7 @@ fn free_place(set: &Path, name: &str) -> Result<PathBuf, AnchorsError> {
     Ok(place)
 }
 
-/// What somebody else put into [`layout::DAMAGED`], or in its place.
+/// Files in [`layout::DAMAGED`], or in its place, that asif did not create.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -73,7 +73,7 @@ pub(crate) fn foreign(set: &Path) -> Result<Vec<PathBuf>, AnchorsError> {
     Ok(foreign)
 }
 
-/// Deletes what repairs put aside, durably, and leaves what somebody else did.
+/// Deletes durably what repairs moved to [`layout::DAMAGED`], and leaves all other files.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -83,7 +83,7 @@ pub(crate) fn clear(set: &Path) -> Result<(), AnchorsError> {
     if foreign(set)?.is_empty() && !is_link {
         return Ok(fs::remove_dir_all(&aside)?);
     }
-    // Of a link, the folder that it leads to is somebody's.
+    // The target of a link is not ours.
     if !fs::has_folder(&aside)? {
         return Ok(());
     }
@@ -100,7 +100,7 @@ pub(crate) fn clear(set: &Path) -> Result<(), AnchorsError> {
     Ok(fs::sync_folder(&aside)?)
 }
 
-/// Makes the moves of a repair that was killed durable.
+/// Syncs the moves of a repair that was killed.
 ///
 /// # Errors
 /// When the disk refuses.

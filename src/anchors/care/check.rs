@@ -1,4 +1,4 @@
-//! Is a set sound?
+//! Checks the integrity of an anchor set.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,25 +13,25 @@ use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::{log, witness};
 use crate::disk as fs;
 
-/// Something that is not as it should be.
+/// One problem found by a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The generation concerned, if it is one.
     pub generation: Option<u64>,
     /// What is wrong, naming the file.
     pub problem: String,
-    /// The same without what to do about it, for whoever has just done that.
+    /// The same without the advice, for a command that has just followed it.
     #[serde(skip)]
     pub fact: String,
 }
 
-/// Looks at all that `CURRENT`, manifests and log say must be there: every kept generation with its
-/// files, its space, and the log. `full` reads every byte and recomputes every sum and count; without
-/// it a set is read whole up to 1 GiB.
+/// Checks everything that `CURRENT`, manifests and log refer to: every kept generation with its
+/// files, its fitted space, and the log. `full` reads every byte and recomputes every sum and count; without
+/// it an anchor set is read completely up to 1 GiB.
 ///
 /// # Errors
-/// When the folder is no set at all, or the system refuses to let a file be read: then nothing can be said.
-/// Damage is a finding.
+/// When the folder is not an anchor set, or a file cannot be read: then its state is unknown.
+/// Damage is a finding, not an error.
 pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
     let witness = witness::look(set)?;
     let mut findings = Vec::new();
@@ -59,7 +59,7 @@ pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
             },
         )?;
     }
-    // The newest must be there, whether its manifest is or not.
+    // The newest generation must exist, even if its manifest is missing.
     let mut numbers: BTreeSet<u64> = witness.published.into_iter().collect();
     numbers.insert(witness.newest);
     for generation in numbers.into_iter().filter(|n| *n > 0) {
@@ -73,14 +73,14 @@ pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
     Ok(findings)
 }
 
-/// Something stands under this name, and it is no file.
+/// The name exists, and is not a file.
 pub(crate) fn is_no_file(path: &Path) -> Result<bool, AnchorsError> {
     Ok(fs::found_itself(path)?.is_some() && !fs::has_file(path)?)
 }
 
-/// What is wrong with the log of a set that opens, or with the manifest of an older generation: they were
-/// damaged, or are older than the rest. Nothing that answers come from is concerned, but `verify`,
-/// writers and whoever wants to go back are.
+/// Problems of the log of an anchor set that opens, or of an older generation's manifest: they were
+/// damaged, or are older than the rest. Answers are not affected, but `verify`,
+/// writers and rollbacks are.
 ///
 /// # Errors
 /// When the folder is no set.
@@ -94,7 +94,7 @@ pub fn doubts(set: &Path) -> Result<Option<AnchorsError>, AnchorsError> {
         }
         log::first_doubt(set, witness.newest)
     };
-    // No lock is taken: a writer may have been met between two files.
+    // No lock is taken: a writer may be between two files.
     match look()? {
         None => Ok(None),
         Some(_) => look(),

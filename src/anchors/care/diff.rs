@@ -1,4 +1,4 @@
-//! What two sets, or two generations of one, do not share.
+//! The difference of two anchor sets, or of two generations of one.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::set::AnchorSet;
 use crate::modality::Modality;
 
-/// The pairs that are in one of two sets only, or differ.
+/// The pairs that are in only one of two anchor sets, or differ.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Diff {
-    /// Ids of pairs that the second has and the first has not.
+    /// Ids of pairs that only the second anchor set has.
     pub gained: Vec<String>,
-    /// Ids of pairs that the first has and the second has not.
+    /// Ids of pairs that only the first anchor set has.
     pub lost: Vec<String>,
     /// Ids of pairs that both have, with other captions, metadata or vectors.
     pub changed: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Diff {
     pub same: u64,
 }
 
-/// Compares the live pairs of two sets by their ids.
+/// Compares the live pairs of two anchor sets by id.
 ///
 /// # Errors
 /// When a record is damaged.

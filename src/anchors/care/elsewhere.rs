@@ -1,10 +1,10 @@
-//! Other sets that hold a pair too.
+//! Finds other anchor sets that contain the same pairs.
 //!
-//! A purge changes one set, and `swap --from` lets two sets have one segment's files by hard links.
-//! A set has no list of those that took from it, so this looks where it can: at the sets that the
-//! log names as the source of a swap, and at those that lie in the same folder. Pairs are the same
-//! where their ids are. A link that leads to neither is at least counted. What the system refuses to
-//! show is not taken for absent: such a set may hold the pairs, and use their pictures.
+//! A purge changes one anchor set, and `swap --from` shares a segment's files between two by hard links.
+//! An anchor set has no list of the sets that took from it, so this searches the sets that the
+//! log names as the source of a swap, and those in the same folder. Pairs are the same
+//! if their ids are equal. A hard link to none of them is at least counted. A set that cannot be read
+//! is not treated as absent: it may contain the pairs, and use their images.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
@@ -24,38 +24,38 @@ use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::witness;
 use crate::disk as fs;
 
-/// Another set that holds some of the pairs that were asked for.
+/// Another anchor set that contains some of the requested pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OtherSet {
     /// Its folder.
     pub set: PathBuf,
-    /// Those of the pairs that it stores, live or removed, sorted.
+    /// The requested pairs that it stores, live or removed, sorted.
     pub ids: Vec<String>,
-    /// How many of them are live there.
+    /// How many of these are live.
     pub live: usize,
-    /// Those that are live there, sorted.
+    /// The ids of those that are live, sorted.
     pub live_ids: Vec<String>,
-    /// Why it, or a generation of it, could not be looked at.
+    /// Why it, or a generation of it, could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
-/// A segment whose files have names that belong to no set that is known.
+/// A segment whose files have hard links outside all known anchor sets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnknownLinks {
     /// The segment.
     pub segment: String,
-    /// How many other names its records have.
+    /// How many further hard links its records file has.
     pub links: u64,
     /// The records' inode, which `find -inum` finds on the same disk.
     pub inode: u64,
 }
 
-/// The other sets that store any of these pairs, or that could not be looked at.
+/// The other anchor sets that store any of these pairs, or that could not be read.
 ///
 /// # Errors
-/// When the log of `set` cannot be read. What is wrong with another
-/// set is said in its entry.
+/// When the log of `set` cannot be read. A problem of another
+/// anchor set is in its entry.
 pub fn holding(set: &Path, ids: &HashSet<String>) -> Result<Vec<OtherSet>, AnchorsError> {
     let known = known(set)?;
     let looked = known.sets.iter().map(|other| look(other, ids));
@@ -70,19 +70,19 @@ pub fn holding(set: &Path, ids: &HashSet<String>) -> Result<Vec<OtherSet>, Ancho
     Ok(looked.chain(refused).filter(is_told).collect())
 }
 
-/// The pictures that live pairs of sets use.
+/// The images that live pairs of anchor sets use.
 #[derive(Debug, Default)]
 pub struct UsedImages {
     /// The paths of the images.
     pub images: HashSet<String>,
-    /// A set, or a folder of sets, that could not be read whole: its pairs may use any picture.
+    /// An anchor set, or a folder of them, that could not be read completely: its pairs may use any image.
     pub unread: Option<PathBuf>,
 }
 
-/// The paths of the images of all pairs that are live in the other sets.
+/// The paths of the images of all live pairs of the other anchor sets.
 ///
 /// # Errors
-/// When the log of `set` cannot be read. Another set that cannot be read is named in what is returned.
+/// When the log of `set` cannot be read. Another set that cannot be read is returned in `unread`.
 pub fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
     let known = known(set)?;
     let mut used = UsedImages {
@@ -107,10 +107,10 @@ pub(crate) fn images_of(set: &AnchorSet) -> Result<HashSet<String>, AnchorsError
     set.live_places().map(image).collect()
 }
 
-/// Which of these segments of `set` have hard links in folders of no known set.
+/// The segments among these of `set` with hard links outside all known anchor sets.
 ///
 /// # Errors
-/// As [`holding`], and when a segment cannot be looked at.
+/// As [`holding`], and when a segment cannot be examined.
 pub fn unknown_links(
     set: &Path,
     segments: &BTreeSet<String>,
@@ -139,17 +139,17 @@ pub fn unknown_links(
     Ok(found)
 }
 
-/// What is known of other sets, by their real paths.
+/// The other known anchor sets, by canonical path.
 #[derive(Default)]
 struct KnownSets {
     sets: BTreeSet<PathBuf>,
-    /// What may be a set and could not be looked at, and why.
+    /// Paths that may be anchor sets and could not be read, and why.
     refused: BTreeMap<PathBuf, String>,
     /// Folders whose names could not be read.
     closed: Vec<PathBuf>,
 }
 
-/// The sets that the log names and those that lie beside `set`.
+/// The anchor sets that the log names and those in the same folder as `set`.
 fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
     if !fs::has_folder(set)? {
         publish::current(set)?;
@@ -159,7 +159,7 @@ fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
     let mut known = KnownSets::default();
     let mut add = |path: &Path, is_named: bool| match real_set(path) {
         Ok(found) => known.sets.extend(found),
-        // Whatever else lies there may be closed: the file system's own folder, those of other users.
+        // Other entries may be unreadable: lost+found, folders of other users.
         Err(_) if !is_named => {}
         Err(error) => {
             let problem = error.to_string();
@@ -171,13 +171,13 @@ fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
             add(source, true);
         }
     }
-    // Also beside the link by which it was given.
+    // Also beside the link through which it was given.
     let folders = [&set, given].map(|set| {
         let folder = fs::parent(set);
         fs_err::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
     });
     for folder in BTreeSet::from(folders) {
-        // A folder that may not be read is no reason to refuse: a purge names it.
+        // An unreadable folder is not an error here: a purge reports it.
         let Ok(names) = fs::names(&folder) else {
             known.closed.push(folder);
             continue;
@@ -190,10 +190,10 @@ fn known(set: &Path) -> Result<KnownSets, AnchorsError> {
     Ok(known)
 }
 
-/// How the name of a set ends, if whoever built it keeps to the custom.
+/// The conventional extension of anchor sets.
 const ENDING: &str = ".asif";
 
-/// The real path of a set, also of one that lost a part; none if none is there.
+/// The canonical path of an anchor set, even of a damaged one; `None` if there is none.
 fn real_set(path: &Path) -> Result<Option<PathBuf>, AnchorsError> {
     let is_set = fs::has_folder(path)?
         && (fs::has_file(&path.join(CURRENT))? || !manifest::list(path)?.is_empty());

@@ -1,4 +1,4 @@
-//! The log made to tell what it must.
+//! Repairs the log.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::anchors::stored::change_record::Change;
 use crate::anchors::stored::log::{self, LogLine};
 use crate::anchors::stored::{history, layout};
 
-/// The command of a record that stands for a lost one.
+/// The command of a record that replaces a lost one.
 pub(crate) const LOST: &str = "unknown";
 
 fn lost(generation: u64) -> Change {
@@ -21,7 +21,7 @@ fn lost(generation: u64) -> Change {
     }
 }
 
-/// Adds the record that stands for a lost one where neither the manifest of `live` nor the log has one;
+/// Adds a placeholder record where neither the manifest of `live` nor the log has one;
 /// returns what was done.
 ///
 /// # Errors
@@ -36,9 +36,9 @@ pub(crate) fn note_lost(set: &Path, live: u64) -> Result<Option<String>, Anchors
     )))
 }
 
-/// Makes the log tell what it must: lost and damaged records come back from manifests; where there is
-/// none, a record says so. Lists of ids that are damaged are put aside, and manifests that are gone
-/// are no longer said to be kept. Returns what was done.
+/// Repairs the log: lost and damaged records are restored from manifests; where there is
+/// none, a placeholder is written. Damaged lists of ids are moved to `damaged/`, and missing manifests
+/// are no longer listed as kept. Returns what was done.
 ///
 /// # Errors
 /// When the disk refuses.

@@ -1,19 +1,19 @@
-//! What looks after a set: whether it is sound, what of a damaged one can be made good, and what
-//! traces a pair has left.
+//! Maintenance of an anchor set: integrity checks, repair, and finding and purging
+//! the traces of a pair.
 //!
 //! | file | role |
 //! |---|---|
-//! | [`check`] | whether a set is sound |
-//! | `sound` | whether one generation is all that its manifest says |
-//! | [`repair`] | what can be made good of a damaged set |
-//! | `rebuild` | a damaged segment made again, to the bit |
-//! | `log_repair` | the log made to tell what it must |
-//! | `removals` | which pairs were removed after a generation: a repair that goes back leaves them out |
-//! | `tombstone_repair` | a lost file of removed pairs made again from the log |
-//! | `aside` | where a repair moves what it gives up |
-//! | [`purge`] | where a pair has left traces, and their end |
-//! | [`elsewhere`] | other sets that hold a pair too |
-//! | [`diff`] | what two sets do not share |
+//! | [`check`] | integrity check of an anchor set |
+//! | `sound` | integrity check of one generation |
+//! | [`repair`] | repair of a damaged anchor set |
+//! | `rebuild` | rebuilds a damaged segment, bit for bit |
+//! | `log_repair` | repairs the log |
+//! | `removals` | which pairs were removed after a generation: a repair that goes back excludes them |
+//! | `tombstone_repair` | rebuilds a lost tombstone file from the log |
+//! | `aside` | moves abandoned files to `damaged/` |
+//! | [`purge`] | finds the traces of pairs and deletes them |
+//! | [`elsewhere`] | other anchor sets that contain the same pairs |
+//! | [`diff`] | the difference of two anchor sets |
 
 pub(crate) mod aside;
 pub mod check;

@@ -1,22 +1,22 @@
-//! Where a pair has left traces, and their end.
+//! Finds the traces of removed pairs and deletes them.
 //!
-//! A removal takes a pair's influence at once and keeps its bytes for rollback. A purge takes the
-//! bytes: older generations go, segments that store removed pairs are written again without them,
-//! the cached embeddings of those pairs are forgotten, and the log names them by a hash, so that it
-//! still proves what happened without telling of whom. Pictures that the server wrote for them are
-//! deleted, values of filters, rows of sources and leftovers of killed commands beside the set that speak of
-//! them go, and then every byte of the set, of such leftovers, the cache and the folders of uploads is searched. Other sets are not changed; those that are known
-//! to hold the pairs too are named ([`elsewhere`]). Copies and backups are not reached.
+//! A removal ends a pair's influence at once and keeps its bytes for rollback. A purge deletes the
+//! bytes: older generations are dropped, segments that store removed pairs are rewritten without them,
+//! the cached embeddings of those pairs are deleted, and the log names them by a hash, so that it
+//! still proves what happened without identifying the pairs. Images that the server stored for them are
+//! deleted, filter values, skipped rows and leftovers of killed commands beside the anchor set that mention
+//! them are deleted, and then every byte of the set, of such leftovers, the cache and the upload folders is searched. Other sets are not changed; those known
+//! to contain the pairs are reported ([`elsewhere`]). Copies and backups are not reached.
 //!
 //! | file | role |
 //! |---|---|
-//! | `audit` | where pairs are found |
-//! | `beside` | what killed commands left beside the set |
-//! | `steps` | how far a purge got that ends with an error |
-//! | `removed` | all that a set stores and that is not live, and its embeddings in the cache |
-//! | `needles` | what identifies purged pairs and the request, and the search for it in bytes |
-//! | `traces` | the log, lists of rows left out, uploaded pictures |
-//! | `stored` | every pair that lies in a set |
+//! | `audit` | finds the traces of pairs |
+//! | `beside` | leftovers of killed commands beside the anchor set |
+//! | `steps` | how far a failed purge got |
+//! | `removed` | all stored pairs that are not live, and their cached embeddings |
+//! | `needles` | the strings that identify purged pairs and the request, and the byte search for them |
+//! | `traces` | the log, lists of skipped rows, uploaded images |
+//! | `stored` | every pair that is stored in an anchor set |
 //! | `receipt` | [`DeletionReceipt`], the answer to a request for deletion |
 
 mod alias;
@@ -59,7 +59,7 @@ pub use receipt::{DeletionReceipt, RequestedTerm, is_receipt, why_kept};
 pub(in crate::anchors::care) use removed::record_hash;
 pub use traces::PictureLeft;
 
-/// What a purge did, or under `dry_run` would do.
+/// The result of a purge, or with `dry_run` what it would do.
 #[derive(Debug, Clone, Serialize)]
 pub struct PurgeReport {
     /// The record.
@@ -69,61 +69,61 @@ pub struct PurgeReport {
     pub purged: u64,
     /// Generations that are no longer kept.
     pub generations_dropped: Vec<u64>,
-    /// Segments that were written again.
+    /// Segments that were rewritten.
     pub segments_rewritten: u64,
-    /// Cached embeddings that were forgotten.
+    /// Cached embeddings that were deleted.
     pub embeddings_forgotten: u64,
-    /// Other sets that hold such pairs too, or could not be looked at; they were not changed.
+    /// Other anchor sets that contain such pairs, or could not be read; they were not changed.
     pub elsewhere: Vec<OtherSet>,
-    /// Segments with removed pairs whose files have a name in a folder that is no known set.
+    /// Segments with removed pairs whose files have hard links outside all known anchor sets.
     pub unknown_links: Vec<UnknownLinks>,
-    /// Pictures that the server had written for these pairs, and that were deleted.
+    /// Images that the server had stored for these pairs, and that were deleted.
     pub uploads_deleted: u64,
-    /// Pictures of these pairs that were left where they are.
+    /// Images of these pairs that were kept.
     pub pictures_left: Vec<PictureLeft>,
-    /// Records of the log and lines of its lists of ids that were written anew.
+    /// Records of the log and lines of its id lists that were rewritten.
     pub log_lines_rewritten: u64,
-    /// Rows that were taken from the lists of rows left out.
+    /// Rows deleted from the lists of skipped rows.
     pub skip_rows_removed: u64,
     /// Files and folders of killed commands beside the set that were removed: those of builds of this set,
-    /// and those that held something of the pairs and are of no form that others make.
+    /// and those that mentioned the pairs and have a form that only asif creates.
     pub leftovers_removed: u64,
-    /// Those that could not be removed or searched or that others may have written, and folders in the set that
-    /// others put there and whose pairs cannot be read.
+    /// Leftovers that could not be removed or searched, or that other programs may have written, and folders in the set that
+    /// asif did not create and whose pairs cannot be read.
     pub leftovers_kept: Vec<LeftoverKept>,
-    /// What was found of the pairs and the request afterwards, by reading every byte; none under
+    /// The result of searching every byte for the pairs and the request afterwards; `None` under
     /// `dry_run`.
     pub search: Option<ByteSearch>,
-    /// How many of the pairs were asked for, by id or filter.
+    /// How many of the pairs were requested, by id or filter.
     pub matched: u64,
-    /// Damaged folders that were deleted without its being known whose pairs they held: embeddings and
-    /// uploaded pictures of these may be left.
+    /// Damaged folders that were deleted although their pairs could not be read: embeddings and
+    /// uploaded images of these may remain.
     pub unreadable: Vec<PathBuf>,
     /// The hashes of the ids of all pairs that were purged.
     #[serde(skip)]
     pub hashes: Vec<String>,
 }
 
-/// What is to be purged.
+/// A request to purge pairs.
 #[derive(Debug, Clone, Copy)]
 pub struct PurgeRequest<'a> {
-    /// Pairs that must not be live.
+    /// Ids of pairs, which must not be live.
     pub ids: &'a [String],
-    /// Whose values must not be found afterwards; no live pair may have them.
+    /// A filter whose values must not be found afterwards; no live pair may match it.
     pub filter: Option<&'a Filter>,
     /// The folder of cached embeddings.
     pub cache: Option<&'a Path>,
-    /// Whether segments that are written again get graphs.
+    /// Whether rewritten segments get graphs.
     pub graphs: GraphPolicy,
-    /// Say what would happen, and change nothing.
+    /// Report what would be done, and change nothing.
     pub dry_run: bool,
 }
 
 /// The command, as the log has it.
 const PURGE: &str = "audit --purge";
 
-/// What was asked for is a pair that the set stores or a change of the log names, or a row that was left
-/// out. A mistyped request would cost every older generation, and be answered by a receipt.
+/// Checks that the request names a stored pair, a pair in the log, or a skipped
+/// row. A mistyped request would delete every older generation and still produce a receipt.
 fn request_is_known(
     set: &Path,
     request: &PurgeRequest<'_>,
@@ -153,11 +153,11 @@ fn request_is_known(
     Ok(())
 }
 
-/// Deletes the bytes of every pair that is not live: see the module. A purge that was interrupted is
+/// Deletes the bytes of every pair that is not live: see the module. An interrupted purge is
 /// finished by the next one.
 ///
 /// # Errors
-/// [`AnchorsError::StillLive`] for a pair that was asked for; when a kept generation, the cache or a file
+/// [`AnchorsError::StillLive`] for a requested pair; when a kept generation, the cache or a file
 /// cannot be read, somebody else writes, or the disk refuses. [`AnchorsError::PurgeStopped`] once it has begun
 /// to delete.
 pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, AnchorsError> {
@@ -174,7 +174,7 @@ fn take_steps(
     let options = WriteOptions { dry_run, keep: 1 };
     let mut writer = Writer::begin(set, &options)?;
     let live = writer.live()?;
-    // Its records are to be written anew, after much is gone already.
+    // Checked now, because its records are rewritten after much is already deleted.
     log::refuse_unknown(set)?;
     let mut ids = request.ids.to_vec();
     let mut given = Vec::new();
@@ -197,14 +197,14 @@ fn take_steps(
         let change = manifest.change.as_ref();
         change.is_some_and(|change| change.command == PURGE)
     };
-    // After a purge there is nothing to lose, and one that was killed is to be finished.
+    // After a purge nothing older can be lost, and a killed one has to be finished.
     if !is_purge(live.manifest()) {
         let by_filter = ids.len() > request.ids.len() || !given.is_empty();
         request_is_known(set, request, &gone.ids, by_filter)?;
     }
     gone.needles.add_request(ids, request.filter);
     gone.needles.leave_shared(&live)?;
-    // While the segments still have their names.
+    // Before the segments are renamed.
     let segments = gone.pairs.iter().map(|(id, _)| id.clone());
     let segments: BTreeSet<String> = segments.filter(|id| !id.contains('/')).collect();
     let unknown_links = elsewhere::unknown_links(set, &segments)?;
@@ -245,7 +245,7 @@ fn take_steps(
         }
     }
     if !dry_run {
-        // Before anything that would let a second attempt find less to forget.
+        // First, because after the other steps a second attempt would find fewer keys to delete.
         steps.begin(PurgeStep::Uploads);
         uploads = pictures.delete()?;
         steps.begin(PurgeStep::Cache);
@@ -264,13 +264,13 @@ fn take_steps(
         let segments = &next.manifest.segments;
         next.manifest.counts.skipped = left_out::left_out_but(set, segments, goes)?;
     }
-    // A request may be known only from rows that were left out, in a segment or put aside. These go when the
-    // purge is live, after which any request is accepted, and while the older generations, which tell what
-    // else speaks of the pairs, are kept.
+    // A request may be known only from skipped rows, in a segment or in `damaged/`. These are deleted when the
+    // purge is live, after which any request is accepted, and while the older generations, which show what
+    // else mentions the pairs, are kept.
     let receipt = writer.publish_then(next, || {
         skip_rows = traces::trim_skip_lists(set, &gone.needles)?;
         steps.begin(PurgeStep::Damaged);
-        // What a repair put aside may hold the pairs too.
+        // Files that a repair moved to `damaged/` may contain the pairs too.
         aside::clear(set)?;
         steps.begin(PurgeStep::Generations);
         Ok(())
@@ -291,7 +291,7 @@ fn take_steps(
         }
         search = Some(searched);
     }
-    // Of a live id an older picture or caption may have been deleted; the id itself was not.
+    // For a live id an older image or caption may have been deleted, but not the id itself.
     let deleted = gone.ids.iter().filter(|id| !live_ids.contains(*id));
     let hashes: BTreeSet<String> = deleted.clone().map(|id| alias(id)).collect();
     let asked: HashSet<&String> = ids.iter().collect();
@@ -317,7 +317,7 @@ fn take_steps(
     })
 }
 
-/// A folder in the set that no writer made, and whose pairs cannot be read.
+/// A folder in the anchor set that no writer created, and whose pairs cannot be read.
 fn kept_foreign(file: PathBuf) -> LeftoverKept {
     LeftoverKept {
         file,
@@ -327,8 +327,8 @@ fn kept_foreign(file: PathBuf) -> LeftoverKept {
     }
 }
 
-/// Writes each segment that stores removed pairs again without them; returns how many. Rows left out stay
-/// listed but for those that speak of the pairs.
+/// Rewrites each segment that stores removed pairs without them; returns how many. Skipped rows stay
+/// listed except those that mention the pairs.
 fn rewrite(
     live: &AnchorSet,
     manifest: &mut Manifest,

@@ -1,4 +1,4 @@
-//! A damaged segment made again from what is left of it and from its pictures and captions.
+//! Rebuilds a damaged segment from its intact files and from its images and captions.
 
 use std::io::Read;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::embed::{Embedder, Watch};
 use crate::image_source::ImageSource;
 use crate::modality::Sides;
 
-/// Writes a damaged segment again from its records; false when nothing gives the same content.
+/// Rewrites a damaged segment from its records; false when the same content cannot be reproduced.
 pub(crate) fn rebuild<Error: From<AnchorsError>>(
     set: &Path,
     entry: &SegmentEntry,
@@ -26,7 +26,7 @@ pub(crate) fn rebuild<Error: From<AnchorsError>>(
     encoders: &impl Fn(&Manifest) -> Result<Embedder, Error>,
     watch: Watch<'_>,
 ) -> Result<bool, Error> {
-    // What killed writers left may have what the segment's own folder lacks.
+    // Leftovers of killed writers may have what the segment's own folder lacks.
     let mut sources = vec![layout::segments_folder(set).join(&entry.id)];
     sources.extend(recover::hidden_folders(set)?);
     let mut records = Vec::new();
@@ -64,7 +64,7 @@ pub(crate) fn rebuild<Error: From<AnchorsError>>(
     Ok(false)
 }
 
-/// The vectors of both sides, `[n, dim]` each.
+/// The vectors of both modalities, `[n, dim]` each.
 fn stored(
     folders: Sides<&Path>,
     pairs: usize,
@@ -80,10 +80,10 @@ fn stored(
     Ok(image.zip(text).map(|(image, text)| Sides { image, text }))
 }
 
-/// Vectors of pictures; none where one of them is no picture any more.
+/// Vectors of images; `None` where one of them is no longer a readable image.
 ///
 /// # Errors
-/// When the encoder fails, or the system refuses to let a picture be read.
+/// When the encoder fails, or an image cannot be read for lack of permission or resources.
 fn of_pictures(
     images: &[ImageSource],
     embedder: &Embedder,
@@ -100,7 +100,7 @@ fn of_pictures(
         let read = fs_err::File::open(path).and_then(|mut file| file.read(&mut [0]));
         if_whole(read.map_err(AnchorsError::from))?;
     }
-    // What can be opened now may not have been before.
+    // A file that can be opened now may have failed before.
     let vectors = match is_whole {
         true => vectors,
         false => embedder.images(images, watch)?,
@@ -149,14 +149,14 @@ fn write_same(
     let images = vectors.image.chunks(dims.image);
     let sides = images.zip(vectors.text.chunks(dims.text));
     for (i, (image, text)) in sides.enumerate() {
-        // Damaged vectors need not be finite; then they are not the old ones either.
+        // Damaged vectors may be non-finite; then they are not the original ones.
         if if_whole(new.push(&records.get(i)?, image, text))?.is_none() {
             return Ok(false);
         }
     }
     let same = new.id() == entry.id;
     if same {
-        // What was there is made again: which graphs pay was decided when the segment was written.
+        // Existing graphs are rebuilt: which graphs pay off was decided when the segment was written.
         let old = layout::segments_folder(set).join(&entry.id);
         let had_graphs = segment::has_graphs(&old)? || content::has_graphs(entry);
         let graphs = match had_graphs {

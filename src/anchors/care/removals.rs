@@ -1,16 +1,16 @@
-//! Which pairs of an older generation are not live any more.
+//! Finds the pairs of an older generation that are no longer live.
 //!
 //! A repair that goes back to an older generation must not make pairs live again that were removed after
-//! it. What went is told by three witnesses, for each later generation in turn:
+//! it. Removals are reconstructed from three sources, for each later generation in turn:
 //!
-//! | witness | what it tells |
+//! | source | what it shows |
 //! |---|---|
 //! | manifest and file of removed pairs of that generation | exactly which rows of a segment that both share are live |
 //! | records of its segments, where they are others | which pairs are live, by all that is known of them |
 //! | its record in the log, with its list of ids | which pairs a removal took, or whose content it took over |
 //!
 //! A pair that was removed and added again in a change that is given up stays removed: what was added is
-//! lost, and what the older generation has is what was removed. After a purge the log names pairs by
+//! lost, and the older generation has only the pair that was removed. After a purge the log names pairs by
 //! hashes, which are compared too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -28,19 +28,19 @@ use crate::disk as fs;
 /// Commands that replace the content of a set and name no ids.
 const REPLACING: [&str; 3] = ["build", "swap", super::log_repair::LOST];
 
-/// What went from a generation until a later one.
+/// The pairs removed between a generation and a later one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct RemovedSince {
-    /// The rows of the older one, ascending.
+    /// Their rows in the older generation, ascending.
     pub rows: Vec<usize>,
     /// Their ids.
     pub ids: Vec<String>,
-    /// Generations after it of which it is not known which pairs they removed.
+    /// Later generations whose removals are unknown.
     pub unknown: Vec<u64>,
 }
 
 impl RemovedSince {
-    /// What the record of a repair says of it, after the generation that it went back to.
+    /// The suffix for the record of a repair, after the generation that it went back to.
     pub fn detail(&self) -> String {
         let mut said = String::new();
         if !self.ids.is_empty() {
@@ -54,7 +54,7 @@ impl RemovedSince {
     }
 }
 
-/// Numbers as a message has them.
+/// Formats numbers for a message.
 pub(crate) fn numbers(of: &[u64]) -> String {
     let words: Vec<String> = of.iter().map(u64::to_string).collect();
     words.join(", ")
@@ -78,7 +78,7 @@ pub(crate) fn since(good: &AnchorSet, newest: u64) -> Result<RemovedSince, Ancho
         if let Some((segment, local)) = good.place(row) {
             let id = good.segments()[segment].pair_id(local)?;
             rows_by_id.insert(id.to_owned(), row);
-            // What a purge calls it.
+            // Its alias after a purge.
             rows_by_id.insert(alias(id), row);
             ids.insert(row, id);
         }
@@ -115,7 +115,7 @@ fn changes(set: &Path) -> Result<BTreeMap<u64, Change>, AnchorsError> {
     Ok(changes.map(|c| (c.generation, c)).collect())
 }
 
-/// What is gone after a change, by its record.
+/// The rows removed by a change, according to its record.
 fn by_record(
     good: &AnchorSet,
     n: u64,
@@ -131,7 +131,7 @@ fn by_record(
         gone.unknown.insert(n);
         return Ok(gone);
     };
-    // A repair leaves removed what was removed, whatever content it goes back to.
+    // A repair keeps removed pairs removed, whatever generation it restores.
     if change.command == "repair" {
         return Ok(gone);
     }
@@ -158,7 +158,7 @@ fn by_record(
     Ok(gone)
 }
 
-/// The ids of a change that can be read, and whether they are all that it removed.
+/// The readable ids of a change, and whether they are all that it removed.
 fn id_lines(set: &Path, change: &Change) -> Result<(Vec<IdLine>, bool), AnchorsError> {
     let named = change.removed_ids.iter().cloned().map(IdLine::Removed);
     let added = change.added_ids.iter().cloned().map(IdLine::Added);
@@ -190,7 +190,7 @@ fn id_lines(set: &Path, change: &Change) -> Result<(Vec<IdLine>, bool), AnchorsE
 }
 
 /// The rows of `good` that are not live in a generation, from its manifest, its file of removed pairs and,
-/// where it has other segments, their records; none where these cannot be read.
+/// where it has other segments, their records; `None` where these cannot be read.
 fn by_files(good: &AnchorSet, generation: u64) -> Result<Option<BTreeSet<usize>>, AnchorsError> {
     let set = good.path();
     let name = layout::generation_name(generation);

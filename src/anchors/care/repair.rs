@@ -1,4 +1,4 @@
-//! What can be made good of a damaged set.
+//! Repair of a damaged anchor set.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -26,19 +26,19 @@ use crate::disk as fs;
 use crate::embed::{Embedder, Watch};
 use crate::printable;
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Repaired {
-    /// What was made good.
+    /// Problems that were fixed.
     pub mended: Vec<String>,
-    /// What could not be.
+    /// Problems that could not be fixed.
     pub left: Vec<Finding>,
     /// The generation that is live now.
     pub generation: u64,
     /// The ids of pairs of the generation that it went back to that were removed later, and stay removed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stay_removed: Vec<String>,
-    /// Generations that were given up and of which it is not known which pairs they removed: such pairs may
+    /// Abandoned generations whose removals are unknown: such pairs may
     /// be live again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removals_unknown: Vec<u64>,
@@ -55,14 +55,14 @@ pub struct Repaired {
 /// * `CURRENT` from the newest generation that was published.
 ///
 /// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records
-/// and vectors: it is the old one to the bit, or it is not taken. Records and manifests have no
-/// second source; a generation that lost one, or whose space does not answer, is given up: a live one
-/// for the newest that is sound, less the pairs that were removed after it. What is given up is not deleted: it is moved to `damaged/` in the set.
+/// and vectors: it equals the old one bit for bit, or it is rejected. Records and manifests have no
+/// second source; a generation that lost one, or whose fitted space fails, is abandoned: a live one
+/// for the newest sound one, without the pairs that were removed after it. Abandoned files are not deleted: they are moved to `damaged/` in the anchor set.
 ///
 /// # Errors
 /// When the folder is no set, somebody else writes, no generation is sound in the end, or the system
-/// refuses something: a file that it does not let be read is not taken for damaged, so nothing is given
-/// up for it.
+/// denies access to a file: an unreadable file is not taken for damaged, so nothing is abandoned
+/// for it.
 pub fn repair<Error: From<AnchorsError>>(
     set: &Path,
     dry_run: bool,
@@ -89,7 +89,7 @@ pub fn repair<Error: From<AnchorsError>>(
     let lock = WriteLock::acquire(set)?;
     newer_program::refuse(set, newest)?;
     log::refuse_unknown(set)?;
-    // A repair that was killed may have given names that are not durable.
+    // A killed repair may have renamed files without syncing.
     aside::sync(set)?;
     let given = recover::segments(set)?.into_iter();
     done.mended
@@ -118,8 +118,8 @@ pub fn repair<Error: From<AnchorsError>>(
                         damaged.insert(entry.id.clone());
                         continue;
                     }
-                    // It may be made good when that is mended (an encoder is missing, the disk is
-                    // full): nothing is given up for it, and what needs no encoder goes on.
+                    // It may be repairable once the cause is fixed (an encoder is missing, the disk is
+                    // full): nothing is abandoned for it, and repairs without an encoder continue.
                     Err(error) => {
                         unfinished.get_or_insert(error);
                         continue;
@@ -133,12 +133,12 @@ pub fn repair<Error: From<AnchorsError>>(
                 done.mended
                     .push(format!("{damage}: what can be read of it is kept"));
             } else {
-                // A repair that was killed may have written it, and not made that durable.
+                // A killed repair may have written it without syncing.
                 fs::sync_folder(segment.path()).map_err(AnchorsError::from)?;
             }
         }
     }
-    // What damaged segments were completed from is not needed any more.
+    // The sources of completed segments are no longer needed.
     recover::segments(set)?;
     done.mended
         .extend(tombstone_repair::repair(set, &witness.published)?);
@@ -148,7 +148,7 @@ pub fn repair<Error: From<AnchorsError>>(
     for &n in &witness.published {
         match (flaw(n)?, sound.first()) {
             (None, _) => sound.push(n),
-            // One that is newer than the good one is given up when that is live.
+            // A generation newer than the good one is abandoned once that is live.
             (Some(what), Some(_)) if unfinished.is_none() => {
                 done.mended.push(format!(
                     "generation {n} is given up, its files are in damaged/: {what}"
@@ -165,7 +165,7 @@ pub fn repair<Error: From<AnchorsError>>(
         give_up_generations(set, &lost)?;
     }
     done.mended.extend(log_repair::repair(set, newest)?);
-    // What comes next is counted against it.
+    // Later checks compare with it.
     done.mended.extend(log_repair::note_lost(set, newest)?);
     if let Err(error) = witness.current {
         done.mended.push(format!(
@@ -261,7 +261,7 @@ fn go_back(
     })
 }
 
-/// Why a generation is not sound, if it is not.
+/// Why a generation is damaged, if it is.
 ///
 /// # Errors
 /// When the system refuses to let it be read.
@@ -296,8 +296,8 @@ fn restored_by_repair(set: &Path, generation: u64) -> Result<Option<u64>, Anchor
     Ok(manifest.restored.filter(|_| by_repair))
 }
 
-/// Takes generations that are not sound from those that are kept: a rollback could not come back to
-/// them, and while there is a manifest that cannot be read no file is ever collected. Their files, and
+/// Removes damaged generations from the kept ones: a rollback could not restore
+/// them, and while a manifest is unreadable no file is ever garbage-collected. Their files, and
 /// the segments that no other manifest names, are moved, so that what is intact is not lost.
 fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), AnchorsError> {
     let generations = layout::generations_folder(set);

@@ -1,4 +1,4 @@
-//! Whether one generation is all that its manifest says.
+//! Integrity check of one generation against its manifest.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -13,12 +13,12 @@ use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::stored::set::{AnchorSet, READ_WHOLE};
 use crate::modality::Modality;
 
-/// Looks at a generation: its files are there and its own, and its space gives numbers. `full` reads
+/// Checks a generation: its files exist and belong to it, and its fitted space scores. `full` reads
 /// every byte, compares every sum with what it is of, and counts again what the manifest counts;
-/// without it files are read whole up to 1 GiB.
+/// without it files are read completely up to 1 GiB.
 ///
 /// # Errors
-/// The first thing that is not as it should be.
+/// The first problem found.
 pub(crate) fn generation(set: &Path, number: u64, full: bool) -> Result<(), AnchorsError> {
     let manifest = Manifest::read(set, &layout::generation_name(number))?;
     let opened = AnchorSet::from_manifest(set, manifest)?;
@@ -28,7 +28,7 @@ pub(crate) fn generation(set: &Path, number: u64, full: bool) -> Result<(), Anch
             segment.is_own(entry)?;
         } else if whole {
             segment.verify()?;
-            // The name is a hash of the content, and cheaper than all sums.
+            // The name is a content hash, and comparing it is cheaper than recomputing all sums.
             if entry.files.is_empty() {
                 segment.is_own(entry)?;
             }
@@ -45,7 +45,7 @@ pub(crate) fn generation(set: &Path, number: u64, full: bool) -> Result<(), Anch
 /// The fitted space gives a number for a pair.
 ///
 /// # Errors
-/// When it gives none, or fails.
+/// When it returns a non-finite score, or fails.
 pub(crate) fn answers(set: &AnchorSet, fitted: SetSpace) -> Result<(), AnchorsError> {
     let searcher = Searcher::of(set, fitted);
     let shares = searcher.recipe().shares();

@@ -1,6 +1,6 @@
-//! A file of removed pairs made again from the log.
+//! Rebuilds a tombstone file from the log.
 //!
-//! The log is what a guess is made from; the checksum in the manifest is what proves it.
+//! The log gives a candidate; the checksum in the manifest proves it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ fn rebuild(set: &Path, manifest: &Manifest) -> Result<Option<PathBuf>, AnchorsEr
         segments.push(segment);
     }
     let removed = removals::logged(set, manifest.generation)?;
-    // Of pairs with one id all are removed but perhaps the last.
+    // Among pairs with the same id, all but perhaps the last are removed.
     let mut last = HashMap::new();
     for (at, segment) in segments.iter().enumerate() {
         for row in 0..segment.len() {

@@ -36,7 +36,7 @@ pub const KEEP: usize = 5;
 /// What every change is given.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {
-    /// Say what would happen, and change nothing.
+    /// Report what would be done, and change nothing.
     pub dry_run: bool,
     /// How many generations are kept, the new one included; at least 1.
     pub keep: usize,

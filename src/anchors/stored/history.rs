@@ -1,7 +1,7 @@
 //! What happened to a set: one record a generation, in a log that people can read.
 //!
 //! ```text
-//! log/changes.jsonl        one JSON object a line, oldest first
+//! log/changes.jsonl        one JSON object per line, oldest first
 //! log/g000042.ids.jsonl    the ids of a change, one object a line, where there are many
 //! ```
 //!

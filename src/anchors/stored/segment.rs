@@ -176,7 +176,7 @@ impl Segment {
         }
     }
 
-    /// The lengths of both sides' vectors.
+    /// The vector dimensions of both modalities.
     pub fn dims(&self) -> Sides<usize> {
         Sides::of(|modality| self.vectors(modality).dim())
     }

@@ -1,21 +1,21 @@
-//! Vectors by their direction.
+//! Looks up vectors by direction.
 
 use std::collections::BTreeMap;
 
 use crate::space::vector::normalize;
 
-/// Directions of vectors, found again whatever the vectors' lengths: stored vectors of several
-/// encoders are cached ones at other lengths, rounded once or twice.
+/// Directions of vectors, looked up whatever the vectors' norms: stored vectors of several
+/// encoders are cached ones scaled by their weight, rounded once or twice.
 #[derive(Debug, Default)]
 pub struct Directions {
-    /// Unit vectors by the sum of their numbers.
+    /// Unit vectors by the bucket of the sum of their components.
     units: BTreeMap<i64, Vec<Vec<f32>>>,
 }
 
 impl Directions {
-    /// What each number of two vectors of one direction may differ by.
+    /// Tolerance per component for two vectors of the same direction.
     const ROUNDING: f32 = 1e-6;
-    /// Sums are told apart in steps of this; those of one direction are in neighbouring steps.
+    /// Width of a bucket of sums; vectors of one direction fall into the same or a neighbouring bucket.
     const STEP: f64 = 0.01;
 
     /// Adds the direction of a vector.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header  magic "ASIFEMB1" | dim u32 | 0 u32 | encoder fingerprint, 48 bytes, zero padded
-//! record  key of the input, 32 bytes    | dim x f32 | first 8 bytes of blake3 of what stands before
+//! record  key of the input, 32 bytes    | dim x f32 | first 8 bytes of blake3 of the preceding bytes
 //! ```
 //!
 //! The key is the blake3 of a text, or of an image file together with the version of decoding.
@@ -36,7 +36,7 @@ fn checksum(body: &[u8]) -> [u8; CHECK_BYTES] {
     check
 }
 
-/// What the file of an encoder's vectors of `dim` numbers starts with.
+/// The header of the cache file of an encoder with vectors of dimension `dim`.
 pub(super) fn header(fingerprint: &str, dim: usize) -> Vec<u8> {
     let mut header = Vec::with_capacity(HEADER_BYTES as usize);
     header.extend_from_slice(MAGIC);
@@ -47,7 +47,7 @@ pub(super) fn header(fingerprint: &str, dim: usize) -> Vec<u8> {
     header
 }
 
-/// The length of the vectors of a file, if it is a cache.
+/// The vector dimension of a file, if it is a cache.
 pub(super) fn dimension(file: &mut File) -> std::io::Result<Option<usize>> {
     let mut start = [0u8; 12];
     let read = file.metadata()?.len() >= HEADER_BYTES && has_read(file, &mut start)?;
@@ -56,8 +56,8 @@ pub(super) fn dimension(file: &mut File) -> std::io::Result<Option<usize>> {
     Ok((read && magic == MAGIC && dim > 0).then_some(dim as usize))
 }
 
-/// Fills `bytes`; false where the file ends before. That the system refuses to read it does not tell what
-/// is in it.
+/// Fills `bytes`; false where the file ends early. An I/O error is passed on: it does not show what
+/// the file holds.
 fn has_read(file: &mut File, bytes: &mut [u8]) -> std::io::Result<bool> {
     match file.read_exact(bytes) {
         Ok(()) => Ok(true),
@@ -66,7 +66,7 @@ fn has_read(file: &mut File, bytes: &mut [u8]) -> std::io::Result<bool> {
     }
 }
 
-/// How many whole records the file has; none when it does not start with `header`.
+/// How many whole records the file has; `None` when it does not start with `header`.
 pub(super) fn whole_records(
     file: &mut File,
     header: &[u8],
@@ -126,7 +126,7 @@ pub(super) fn append(
     let end = HEADER_BYTES + whole * record as u64;
     file.seek(SeekFrom::Start(end))?;
     if let Err(error) = fs::write(file, path, bytes) {
-        // Leave no torn record behind; if even that fails the next writer cuts it off.
+        // Truncate the torn record; if even that fails the next writer does it.
         let _ = file.set_len(end);
         return Err(error);
     }
@@ -144,7 +144,7 @@ pub(super) fn encode(bytes: &mut Vec<u8>, key: &ContentKey, vector: &[f32]) {
     bytes.extend_from_slice(&check);
 }
 
-/// Reads record `number`: the vector, or nothing if it is damaged or another input's.
+/// Reads record `number`: the vector, or `None` if it is damaged or belongs to another input.
 pub(super) fn read(
     file: &mut File,
     number: u64,
@@ -159,8 +159,8 @@ pub(super) fn read(
     Ok(sound.then(|| numbers(&body[KEY_BYTES..])))
 }
 
-/// The records of the file whose bytes are `records` less those that `gone` picks by key and vector,
-/// and how many these are.
+/// The bytes `records` without the records that `gone` selects by key and vector,
+/// and how many were dropped.
 pub(super) fn without(
     records: &[u8],
     dim: usize,

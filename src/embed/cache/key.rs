@@ -1,4 +1,4 @@
-//! What an embedding is kept by.
+//! The key of a cached embedding.
 
 use crate::encode::image::decode::DECODING;
 
@@ -10,19 +10,19 @@ pub(super) const KEY_BYTES: usize = 32;
 pub struct ContentKey(pub(super) [u8; KEY_BYTES]);
 
 impl ContentKey {
-    /// Of a text, by its bytes.
+    /// The key of a text, by its bytes.
     pub fn of(content: &[u8]) -> Self {
         Self(*blake3::hash(content).as_bytes())
     }
 
-    /// Of the bytes of an image file as it is decoded now: what an older version made of it, perhaps of
-    /// a picture that is refused today, is not found.
+    /// The key of an image file's bytes as this version decodes them: embeddings of an older version, perhaps of
+    /// an image that is rejected today, are not found.
     pub fn of_picture(file: &[u8]) -> Self {
         Self::of_decoding(file, DECODING)
     }
 
-    /// Of the bytes of an image file as this version or any before it decoded it, for what is to be
-    /// forgotten.
+    /// The keys of an image file's bytes for this and all earlier versions of decoding, used to
+    /// delete embeddings.
     pub fn of_picture_ever(file: &[u8]) -> impl Iterator<Item = Self> {
         (0..=DECODING).map(|version| Self::of_decoding(file, version))
     }

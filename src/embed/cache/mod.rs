@@ -1,16 +1,16 @@
-//! Embeddings by content hash of the input, one file an encoder.
+//! Embeddings by content hash of the input, one file per encoder.
 //!
 //! A rebuild re-encodes only what changed, and an interrupted build continues where it stopped.
 //!
 //! Records are only ever appended, whole, under a file lock; a torn last record (a crash, a full
 //! disk) is cut off by the next writer and ignored by readers. Each record is checked when it is
-//! used: a damaged one counts as absent. A cache that cannot be written is read, and one that cannot be
-//! used at all is an error that its user may pass over: it only saves time.
+//! used: a damaged one counts as absent. A cache that cannot be written is read-only, and one that cannot be
+//! used at all is an error that callers may ignore: the cache only saves time.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `file` | the bytes: header and records |
-//! | `directions` | [`Directions`]: vectors found again at other lengths |
+//! | `directions` | [`Directions`]: finds vectors by direction, whatever their norm |
 
 mod directions;
 mod file;
@@ -55,8 +55,8 @@ impl EmbeddingCache {
     /// Opens or creates the cache of the encoder with this fingerprint in `folder`.
     ///
     /// A file that belongs to something else (other magic, dimension or fingerprint) is replaced
-    /// by an empty cache: it holds nothing that cannot be made again. One of a newer format is left as
-    /// it is. A file that cannot be opened for writing, or whose lock somebody else keeps, is read.
+    /// by an empty cache, since all of its content can be recomputed. One of a newer format is left
+    /// unchanged. A file that cannot be opened for writing, or is locked by another process, is read-only.
     ///
     /// # Errors
     /// When the folder or file cannot be created or read, or is of a newer format, the message names it;
@@ -151,7 +151,7 @@ impl EmbeddingCache {
             .transpose()
     }
 
-    /// Every cache in a folder, whichever encoder's it is.
+    /// Every cache in a folder, of any encoder.
     ///
     /// # Errors
     /// When the folder or one of the caches cannot be read.
@@ -231,7 +231,7 @@ impl EmbeddingCache {
         let (left, forgotten) = file::without(records, self.dim, |key, vector| {
             keys.contains(key) || directions.contains(vector)
         });
-        // A torn tail goes too: it may be a part of what is to be forgotten.
+        // The torn tail is dropped too: it may be part of an embedding that has to be deleted.
         if left.len() == records.len() {
             return Ok((None, forgotten));
         }

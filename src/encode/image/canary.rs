@@ -1,13 +1,13 @@
-//! Pictures drawn by integer arithmetic: the same on every machine.
+//! Canary images drawn by integer arithmetic: identical on every machine.
 
 use image::{Rgb, RgbImage};
 
-/// The picture that [`ImageEncoder::canary`](super::ImageEncoder::canary) encodes.
+/// The image that [`ImageEncoder::canary`](super::ImageEncoder::canary) encodes.
 pub(super) fn picture() -> RgbImage {
     drawn(320, 240, 0)
 }
 
-/// Pictures of other colours and shapes, each drawn when it is asked for.
+/// Images with other colours and shapes, drawn lazily.
 pub(super) fn others() -> impl Iterator<Item = RgbImage> {
     let plain = [[12, 34, 200], [250, 240, 10]];
     let plain = plain.map(|colour| move || RgbImage::from_pixel(64, 48, Rgb(colour)));

@@ -1,4 +1,4 @@
-//! The graph's picture input.
+//! The image input of the graph.
 
 use std::path::Path;
 

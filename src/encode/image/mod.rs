@@ -3,8 +3,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`decode`] | bytes to RGB, with limits and EXIF orientation |
-//! | `input` | the graph's picture input, checked against the preprocessing |
-//! | `canary` | pictures drawn by integer arithmetic |
+//! | `input` | the image input of the graph, checked against the preprocessing |
+//! | `canary` | canary images, drawn by integer arithmetic |
 //! | [`resample`] | Pillow's resampler, bit for bit |
 //! | [`preprocess`] | `preprocessor_config.json`: RGB to the model's tensor |
 
@@ -31,8 +31,8 @@ use input::BATCH;
 use input::find_input;
 use preprocess::Preprocess;
 
-/// The version of decoding and resampling, part of the identity: to be raised by whoever changes a
-/// pixel of a picture that was read as others read it, so that embeddings kept from before are not taken for new ones. Where only what is refused
+/// The version of decoding and resampling, part of the identity. Increment it with any change to a
+/// pixel of an image that was decoded as other programs do, so that older cached embeddings are not reused. Where only the set of rejected images
 /// changes, [`decode::DECODING`] is enough.
 const PIXELS: u32 = 1;
 
@@ -49,7 +49,7 @@ impl PreparedImage {
     }
 }
 
-/// The model and how it is fed, before it is known who it is.
+/// The model with its inputs and outputs, before its identity is known.
 #[derive(Debug)]
 struct Model {
     pool: SessionPool,
@@ -68,10 +68,10 @@ pub struct ImageEncoder {
 }
 
 impl ImageEncoder {
-    /// Loads the model of `folder` and encodes the canary once, which tells the dimension.
+    /// Loads the model of `folder` and encodes the canary once, which gives the dimension.
     ///
     /// # Errors
-    /// [`ModelError`]: a file is missing or cannot be followed, the graph is not an image encoder,
+    /// [`ModelError`]: a file is missing or unsupported, the graph is not an image encoder,
     /// or [ONNX Runtime is not loaded](super::runtime::load).
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
         let options = &options.or(&folder.overrides()?);
@@ -112,7 +112,7 @@ impl ImageEncoder {
         })
     }
 
-    /// Who makes these vectors.
+    /// The identity of this encoder.
     pub fn identity(&self) -> &EncoderIdentity {
         &self.identity
     }
@@ -122,12 +122,12 @@ impl ImageEncoder {
         self.identity.dim
     }
 
-    /// How many images to hand to [`encode`](Self::encode) at once.
+    /// How many images to pass to [`encode`](Self::encode) at once.
     pub fn batch_size(&self) -> usize {
         self.batch
     }
 
-    /// How pictures become tensors.
+    /// The image preprocessing.
     pub fn preprocess(&self) -> &Preprocess {
         &self.model.preprocess
     }
@@ -141,8 +141,8 @@ impl ImageEncoder {
         Ok(self.prepare_pixels(&pixels))
     }
 
-    /// Decodes the bytes of an image file, upright if that was asked for. Waits for memory while other
-    /// images have it.
+    /// Decodes the bytes of an image file, with the EXIF orientation applied if enabled. Waits for memory while other
+    /// images hold it.
     ///
     /// # Errors
     /// [`InputError`]: this image cannot be used; others can.
@@ -170,7 +170,7 @@ impl ImageEncoder {
     /// Encodes a batch into `[n, dim]` row-major, each row of unit norm. Waits for a free session.
     ///
     /// # Errors
-    /// [`EncodeError`]: the model cannot be run, or answers what is no vector.
+    /// [`EncodeError`]: the model cannot be run, or its output is not a valid vector.
     pub fn encode(&self, images: &[PreparedImage]) -> Result<Vec<f32>, EncodeError> {
         let mut out = Vec::with_capacity(images.len() * self.dim());
         for batch in images.chunks(self.batch.max(1)) {
@@ -185,11 +185,11 @@ impl ImageEncoder {
         Ok(out)
     }
 
-    /// As [`encode`](Self::encode), input by input where a batch fails: one that the model cannot
-    /// answer has the reason instead, and the others have the vectors that they have alone.
+    /// As [`encode`](Self::encode), retrying input by input where a batch fails: an input that the model cannot
+    /// encode gets the reason instead, and the others the vectors that they get alone.
     ///
     /// # Errors
-    /// [`EncodeError`]: the model fails on its canary too, so that no input is to blame.
+    /// [`EncodeError`]: the model fails on its canary too, so the fault is not an input's.
     pub fn encode_each(&self, images: &[PreparedImage]) -> Result<Vec<EncodedInput>, EncodeError> {
         let mut all = Vec::with_capacity(images.len());
         for batch in images.chunks(self.batch.max(1)) {
@@ -202,7 +202,7 @@ impl ImageEncoder {
         Ok(all)
     }
 
-    /// The vector of a drawn picture: the same pixels on every machine.
+    /// The vector of the canary image, whose pixels are the same on every machine.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
@@ -210,7 +210,7 @@ impl ImageEncoder {
         self.encode(&[self.prepare_pixels(&canary::picture())])
     }
 
-    /// Looks whether vectors depend on their company, and how long one takes.
+    /// Checks whether vectors depend on the batch, and measures how long one takes.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).

@@ -1,6 +1,6 @@
 //! Pillow's resampler, bit for bit, on 8-bit RGB.
 //!
-//! Encoders were trained on pixels that Pillow made, so being equal to it is a feature. The
+//! Encoders were trained on Pillow's pixels, so equality with it is a requirement. The
 //! algorithm (`Resample.c` of Pillow; the same in its documentation's words: "convolution-based
 //! resampling with a support that grows with the reduction"):
 //!

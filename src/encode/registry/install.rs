@@ -1,4 +1,4 @@
-//! Adding a model: its files are copied, tried, and named when all is there.
+//! Installing a model: its files are copied and tested, and the copy is renamed into place at the end.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,12 @@ use crate::encode::options::{EncoderOptions, Overrides};
 use crate::home::Home;
 
 /// Installs a copy of the model folder `dir` as `name`: the ONNX file with its weights, the JSON and
-/// text files, nothing else. The folder is opened and tried where it lies, so that messages name its
-/// files, and so is the copy before it gets its name. ONNX Runtime must be loaded. `overrides` are
-/// kept with the copy, above those that `dir` has itself, and hold whenever it is opened.
+/// text files, nothing else. The source folder is opened and tested first, so that messages name its
+/// files, and the copy is tested before it gets its name. ONNX Runtime must be loaded. `overrides` are
+/// recorded with the copy, take precedence over those of `dir`, and apply whenever it is opened.
 ///
 /// # Errors
-/// [`ModelError::BadName`], [`ModelError::NameTaken`], and all that opening can meet.
+/// [`ModelError::BadName`], [`ModelError::NameTaken`], and all errors of opening.
 pub fn add(
     home: &Home,
     name: &str,
@@ -42,10 +42,10 @@ pub fn add(
     let _lock = lock(&root)?;
     disk::step(&root)?;
     let staging = tempfile::Builder::new().prefix(ADDING).tempdir_in(&root)?;
-    // The folder's own name shows in messages and in the identity.
+    // The folder's own name appears in messages and in the identity.
     let copy = staging.path().join(name);
     copy_model(&folder, &options, &copy)?;
-    // Opening reads the overrides from the record, so they are written before there is more to say.
+    // Opening reads the overrides from the record, so they are written before the rest of the record exists.
     let overrides = options.overrides();
     write_record(&copy, &serde_json::json!({ "overrides": overrides }))?;
     let record = examine(&ModelFolder::open(&copy)?)?;
@@ -81,10 +81,10 @@ pub fn add(
     })
 }
 
-/// The beginning of the names of folders of models that are being added.
+/// Prefix of the names of folders of models being installed.
 const ADDING: &str = ".adding-";
 
-/// One model is added at a time, so that what is there under hidden names was left by killed ones; it
+/// One model is installed at a time, so anything under a hidden name was left by a killed installation; it
 /// is removed.
 fn lock(root: &Path) -> Result<fs_err::File, ModelError> {
     disk::fault::arm();
@@ -110,7 +110,7 @@ fn write_record(dir: &Path, record: &impl Serialize) -> Result<(), ModelError> {
     }
 }
 
-/// Copies what an encoder needs; links become files, so that the copy stands alone.
+/// Copies the files that an encoder needs; links become files, so that the copy is self-contained.
 fn copy_model(folder: &ModelFolder, options: &EncoderOptions, to: &Path) -> Result<(), ModelError> {
     let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
     let mut files = vec![onnx.clone()];

@@ -1,4 +1,4 @@
-//! What the system refused to ONNX Runtime or to its loader, by what they said: their errors hold text
+//! Classifies resource errors of ONNX Runtime and its loader by their messages: their errors hold text
 //! only.
 
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-/// The process lacks what loading a file takes; its source is what the system said.
+/// The process lacks a resource for loading a file; the source is the system's error.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}{}", .path.display(), more(source))]
 struct LackingProcess {
@@ -14,7 +14,7 @@ struct LackingProcess {
     source: io::Error,
 }
 
-/// Of files and threads the words for the system's error say what to raise.
+/// For files and threads the text of the system's error says which limit to raise.
 fn more(source: &io::Error) -> &'static str {
     match Errno::from_io_error(source) {
         Some(Errno::NOMEM) => {
@@ -24,8 +24,8 @@ fn more(source: &io::Error) -> &'static str {
     }
 }
 
-/// The error of a process that lacks files, threads or memory for the file at `path`, which is not to
-/// blame; `None` where something else was said.
+/// The error of a process without enough files, threads or memory for the file at `path`, which is not at
+/// fault; `None` for any other message.
 pub(super) fn lacking(path: &Path, said: &str) -> Option<io::Error> {
     let source = io::Error::from(errno_of(said)?);
     let path = path.to_owned();
@@ -49,12 +49,12 @@ fn errno_of(said: &str) -> Option<Errno> {
         return Some(*errno);
     }
     let lower = said.to_ascii_lowercase();
-    // A file system without the right to execute refuses the same step.
+    // A file system mounted noexec fails the same step.
     let may_not = ["not permitted", "permission denied"]
         .iter()
         .any(|refusal| lower.contains(refusal));
     let is_unmapped = lower.contains("failed to map segment") && !may_not;
-    // Room that a library asks for beside its memory, which more memory does not give.
+    // Static TLS space is separate; more memory does not help.
     let is_memory = lower.contains("cannot allocate memory") && !lower.contains("static tls");
     if lower.contains("too many open files in system") {
         Some(Errno::NFILE)

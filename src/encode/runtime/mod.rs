@@ -32,17 +32,17 @@ impl RuntimeInfo {
         &self.path
     }
 
-    /// Who named the path: the argument, an environment variable, or the data folder.
+    /// What named the path: the argument, an environment variable, or the data folder.
     pub fn origin(&self) -> &'static str {
         self.origin
     }
 
-    /// What the library says of its build: branch, commit, flags.
+    /// The build information of the library: branch, commit, flags.
     pub fn build(&self) -> &str {
         &self.build
     }
 
-    /// The version, such as `1.31.1`; `None` when the file does not tell. Reads the library's
+    /// The version, such as `1.31.1`; `None` when it cannot be found in the file. Reads the library's
     /// symbol version once, since the safe interface does not pass the number on.
     pub fn version(&self) -> Option<&str> {
         self.version
@@ -63,16 +63,16 @@ struct Loaded {
 static LOADED: OnceLock<Loaded> = OnceLock::new();
 static LOADING: Mutex<()> = Mutex::new(());
 
-/// Loads ONNX Runtime, or returns what is loaded already: a process has one library, so a second
+/// Loads ONNX Runtime, or returns the loaded library: a process has only one, so a second
 /// call ignores its arguments.
 ///
-/// The first of these that is named is taken, and it must be there: `explicit`, the environment
+/// The first of these that is set is used, and must exist: `explicit`, the environment
 /// variables `ASIF_ONNXRUNTIME` and `ORT_DYLIB_PATH`, the data folder's `runtime/`.
 ///
 /// # Errors
 /// [`EncodeError::RuntimeMissing`] when there is no such file and
-/// [`EncodeError::RuntimeUnusable`] when it is no library, or too old; another path may be tried
-/// after either. [`EncodeError::RuntimeLacking`] when the process is to blame.
+/// [`EncodeError::RuntimeUnusable`] when it is not a library, or too old; another path may be tried
+/// after either. [`EncodeError::RuntimeLacking`] when the process lacks resources.
 pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo, EncodeError> {
     let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(loaded) = LOADED.get() {
@@ -110,7 +110,7 @@ pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo
         .map_err(|e| unusable(loader_said(&e)))?
         .with_name("asif")
         .with_telemetry(false)
-        // Without a logger of ours the library writes its warnings to standard error.
+        // Without our own logger the library writes its warnings to standard error.
         .with_logger(Arc::new(|_, _, _, _, _| {}))
         .build()
         .map_err(|e| unusable(e.to_string()))?;
@@ -124,7 +124,7 @@ pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo
     Ok(&LOADED.get_or_init(|| Loaded { info, environment }).info)
 }
 
-/// What the loader said, with what the system's own told it, which its message leaves out.
+/// The loader's message with its cause, the system loader's error, which the message omits.
 fn loader_said(error: &ort::LoadDynamicError) -> String {
     let mut said = error.to_string();
     if let ort::LoadDynamicError::Dlopen { error, .. } = error

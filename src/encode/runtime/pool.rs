@@ -11,7 +11,7 @@ use super::super::stamp::FileStamp;
 use super::environment;
 use super::lacking::lacking;
 
-/// The element types that encoders are fed with or answer in; the rest is only named.
+/// The element types of encoders' inputs and outputs; other types are kept by name only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Element {
     F32,
@@ -29,17 +29,17 @@ pub(crate) struct Port {
     pub shape: Vec<i64>,
 }
 
-/// One input of a run: its name, shape and values in row-major order.
+/// An input tensor of a run: its name, shape and values in row-major order.
 pub(crate) enum Feed<'a> {
     F32(&'a str, [usize; 4], &'a [f32]),
     I64(&'a str, [usize; 2], &'a [i64]),
     I32(&'a str, [usize; 2], &'a [i32]),
 }
 
-/// A session and a buffer that its runs use again.
+/// A session and a buffer that its runs reuse.
 pub(crate) struct Slot {
     session: Session,
-    /// Room for a batch's input; kept so that its pages stay mapped.
+    /// Buffer for a batch's input; reused so that its pages stay mapped.
     pub scratch: Vec<f32>,
 }
 
@@ -54,9 +54,9 @@ pub(crate) struct SessionPool {
     mapped: Vec<FileStamp>,
 }
 
-/// Why ONNX Runtime would not load the model at `path`, from what it said.
+/// The error for a model at `path` that ONNX Runtime could not load, from its message.
 fn refused(path: &Path, said: &str) -> ModelError {
-    // Where the process has no more files, threads or memory, the model is not to blame.
+    // If the process is out of files, threads or memory, the model is not at fault.
     match lacking(path, said) {
         Some(error) => ModelError::Io(error),
         None => ModelError::Graph {
@@ -83,7 +83,7 @@ impl SessionPool {
                 .map_err(|e| e.to_string())?
                 .with_intra_threads(threads.max(1))
                 .map_err(|e| e.to_string())?
-                // Threads that wait by spinning would take the cores from those that decode.
+                // Spinning threads would take the cores from decoding threads.
                 .with_intra_op_spinning(sessions == 1)
                 .map_err(|e| e.to_string())?
                 .commit_from_file(path)
@@ -111,7 +111,7 @@ impl SessionPool {
         })
     }
 
-    /// Refuses runs once one of `files`, which hold the weights, has changed.
+    /// Makes runs fail once one of `files`, which hold the weights, has changed.
     pub fn watch(&mut self, files: Vec<FileStamp>) {
         self.mapped = files;
     }
@@ -121,7 +121,7 @@ impl SessionPool {
         &self.name
     }
 
-    /// Lends a free session to `work`, after waiting for one where all are taken.
+    /// Runs `work` with a free session, waiting for one while all are in use.
     pub fn with<R>(&self, work: impl FnOnce(&mut Slot) -> R) -> R {
         let mut lent = Lent {
             pool: self,
@@ -207,13 +207,13 @@ impl std::fmt::Debug for SessionPool {
 }
 
 impl Slot {
-    /// The parts, so that a run can read the buffer while it uses the session.
+    /// Borrows both parts, so that a run can read the buffer while it uses the session.
     pub fn parts(&mut self) -> (&mut Session, &mut Vec<f32>) {
         (&mut self.session, &mut self.scratch)
     }
 }
 
-/// Gives the slot back even when the work panics.
+/// Returns the slot to the pool on drop, even when the work panics.
 struct Lent<'a> {
     pool: &'a SessionPool,
     slot: Option<Slot>,

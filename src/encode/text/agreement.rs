@@ -1,8 +1,8 @@
-//! Whether the files beside tokenizer.json say the same as it does.
+//! Checks that the files beside tokenizer.json agree with it.
 //!
 //! Hugging Face's tokenizer classes read tokenizer_config.json and change the loaded tokenizer by it.
-//! Here tokenizer.json is followed; where the other files would change token numbers, the folder is
-//! refused with the key.
+//! Here tokenizer.json is authoritative; where the other files would change token ids, the folder is
+//! rejected, naming the key.
 
 use serde_json::Value;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -14,19 +14,19 @@ use super::classes::TokenizerClass;
 use super::disagreement::{content, differs};
 use super::rewrites;
 
-/// What the files say beside tokenizer.json.
+/// The settings in the files beside tokenizer.json.
 pub(super) struct TokenizerAgreement {
-    /// The side on which long texts are cut, where they say it.
+    /// The truncation side, where they specify it.
     pub side: Option<TruncationDirection>,
     /// The tokenizer's class.
     pub class: TokenizerClass,
 }
 
-/// Checks the files. With `trust` a tokenizer class that is not known is believed to do what
+/// Checks the files. With `trust` an unknown tokenizer class is assumed to do what
 /// tokenizer.json says.
 ///
 /// # Errors
-/// [`ModelError::Setting`] for a key that would change token numbers.
+/// [`ModelError::Setting`] for a key that would change token ids.
 pub(super) fn check(
     folder: &ModelFolder,
     tokenizer: &Tokenizer,
@@ -66,7 +66,7 @@ pub(super) fn check(
     let map = folder.json("special_tokens_map.json")?;
     let file = folder.json("tokenizer_config.json")?;
     let class = TokenizerClass::of(folder, file.as_ref(), trust)?;
-    // A file that is not there is one that says nothing.
+    // A missing file is treated as an empty one.
     let file = file.unwrap_or_else(|| Settings {
         path: folder.dir().join("tokenizer_config.json"),
         value: Value::Object(serde_json::Map::new()),
@@ -130,8 +130,8 @@ pub(super) fn check(
     Ok(TokenizerAgreement { side, class })
 }
 
-/// Refuses a token for unknown words that is none: the first such word would end in an error. Where all
-/// bytes are tokens there is no such word.
+/// Rejects an unknown-word token that is not in the vocabulary: the first such word would fail. Where all
+/// bytes are tokens there are no unknown words.
 fn unknown_token(own: &Settings) -> Result<(), ModelError> {
     let Some(model) = own.get("model") else {
         return Ok(());
@@ -155,7 +155,7 @@ fn unknown_token(own: &Settings) -> Result<(), ModelError> {
     }
 }
 
-/// Whether BPE has a token for each byte that a text can have, and writes by them what it does not know.
+/// Whether BPE has a token for each byte that can occur in text, and falls back to bytes for unknown words.
 fn knows_all_bytes(own: &Settings, model: &Value) -> bool {
     fn by_level(part: &Value) -> bool {
         let lists = ["pretokenizers", "normalizers"].map(|key| part.get(key));
@@ -170,7 +170,7 @@ fn knows_all_bytes(own: &Settings, model: &Value) -> bool {
         .map(|key| own.get(key))
         .into_iter();
     if steps.any(|step| step.is_some_and(by_level)) {
-        // These stand for themselves there, and no text in UTF-8 has them.
+        // These bytes never occur in UTF-8 text.
         let never = |c: &char| matches!(c, '\u{c0}' | '\u{c1}' | '\u{f5}'..='\u{ff}');
         let mut bytes = ByteLevel::alphabet().into_iter().filter(|c| !never(c));
         return bytes.all(|byte| vocab.contains_key(byte.encode_utf8(&mut [0; 4])));
@@ -197,7 +197,7 @@ fn same_number(
     Err(differs(file, key, &found, &expected))
 }
 
-/// Whether a token is one that tokenizer.json looks for before it cuts a text up.
+/// Whether a token is an added token, which tokenizer.json matches before it splits a text.
 fn added(raw: &Value, token: &str) -> bool {
     let list = raw.get("added_tokens").and_then(Value::as_array);
     let mut added = list.into_iter().flatten().filter_map(content);

@@ -1,4 +1,4 @@
-//! Tokenizer classes: which are known, and what they do to a loaded tokenizer.
+//! The known tokenizer classes, and how they change a loaded tokenizer.
 //!
 //! From `src/transformers/models/*/tokenization_*.py` of Hugging Face's transformers. A class that is
 //! not known may do anything before and after tokenizer.json.
@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::super::error::{EncoderChoice, ModelError};
 use super::super::folder::{ModelFolder, Settings};
 
-/// What a class does to a loaded tokenizer, partly by what its file does not say.
+/// How a class changes a loaded tokenizer, partly by defaults for absent keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenizerFamily {
-    /// Small letters and no accents, and each Chinese character a word.
+    /// Lower case, no accents, and each Chinese character a word.
     Bert,
     /// No space before the text.
     Roberta,
@@ -21,11 +21,11 @@ pub(super) enum TokenizerFamily {
     Llama,
     /// The token of a language before the text or after it.
     Language(LanguageToken),
-    /// Small letters and no punctuation.
+    /// Lower case and no punctuation.
     Siglip,
-    /// Small letters.
+    /// Lower case.
     Siglip2,
-    /// Small letters whatever the file says.
+    /// Lower case whatever the file says.
     Clip,
     Other,
 }
@@ -35,25 +35,25 @@ pub(super) enum TokenizerFamily {
 pub(super) struct LanguageToken {
     /// Whether its token comes before the text; else after the end token.
     pub first: bool,
-    /// The language where the file names none.
+    /// The default language.
     pub usual: &'static str,
     /// Whether the token of `en` is `__en__`.
     pub underscores: bool,
 }
 
-/// The class that a folder is of.
+/// The tokenizer class of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TokenizerClass {
     pub family: TokenizerFamily,
-    /// The name without `Tokenizer`, in small letters; the model type where no class is named.
+    /// The name without `Tokenizer`, in lower case; the model type where no class is named.
     stem: String,
-    /// The class that is not known, of which the user says that tokenizer.json does all it does.
+    /// An unknown class that the user trusts tokenizer.json to replace.
     pub trusted: Option<String>,
-    /// What names it, where anything does.
+    /// Where it is named, if anywhere.
     origin: Option<ClassOrigin>,
 }
 
-/// The file and key that say of which class a tokenizer is.
+/// The file and key that name the tokenizer class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ClassOrigin {
     path: PathBuf,
@@ -127,7 +127,7 @@ const KNOWN: [&str; 62] = [
     "modernbert",
 ];
 
-/// Classes that do what no tokenizer.json says.
+/// Classes that do more than a tokenizer.json can express.
 const DO_MORE: [(&str, &str); 12] = [
     ("bertjapanese", "it divides texts with a dictionary"),
     ("byt5", "its tokens are bytes"),
@@ -143,16 +143,16 @@ const DO_MORE: [(&str, &str); 12] = [
     ("xlm", "it cleans texts by rules of its own"),
 ];
 
-/// Classes beside those of a family that follow `do_lower_case`; the other known ones pass over it.
+/// Classes outside the families that honour `do_lower_case`; the other known ones ignore it.
 const READ_LOWER_CASE: [&str; 5] = ["albert", "debertav2", "fnet", "rembert", "xlnet"];
 
 impl TokenizerClass {
     /// By `tokenizer_class` in tokenizer_config.json, else in config.json, else by `model_type`, as
     /// Hugging Face's AutoTokenizer looks for it; and by `auto_map`. With `trust` a class that is not
-    /// known is taken for one that does what tokenizer.json says.
+    /// known is assumed to do what tokenizer.json says.
     ///
     /// # Errors
-    /// [`ModelError::Setting`] for a class that is not known or does more, or the model's own.
+    /// [`ModelError::Setting`] for an unknown or custom class, or one that does more.
     pub fn of(
         folder: &ModelFolder,
         file: Option<&Settings>,
@@ -160,7 +160,7 @@ impl TokenizerClass {
     ) -> Result<Self, ModelError> {
         let config = folder.json("config.json")?;
         let mut named = None;
-        // A file that names a class is the last that is read.
+        // The first file that names a class is the last one read.
         let mut own = None;
         for file in [file, config.as_ref()].into_iter().flatten() {
             named = ClassOrigin::read(file, "tokenizer_class")?;
@@ -191,7 +191,7 @@ impl TokenizerClass {
             .as_ref()
             .is_some_and(|named| named.key == "model_type");
         Ok(Self {
-            // NLLB's models are of this type too, and write the language otherwise.
+            // NLLB models have this type too, and write the language differently.
             family: match by_type && stem == "m2m100" {
                 true => TokenizerFamily::Other,
                 false => family_of(&stem),
@@ -202,8 +202,8 @@ impl TokenizerClass {
         })
     }
 
-    /// Whether `do_lower_case` and its kind are held against tokenizer.json. Of a class that is not
-    /// known nobody knows whether it passes over them.
+    /// Whether `do_lower_case` and similar keys are checked against tokenizer.json. For an unknown class
+    /// it is not known whether it ignores them.
     pub fn reads_lower_case(&self) -> bool {
         let reads = matches!(
             self.family,
@@ -214,7 +214,7 @@ impl TokenizerClass {
         reads || READ_LOWER_CASE.contains(&stem) || !passes
     }
 
-    /// The token that begins or ends texts where no file names one.
+    /// The default token at the beginning or end of texts.
     pub fn usual_edge(&self, last: bool) -> Option<&'static str> {
         let (begin, end) = match self.stem.as_str() {
             "gpt2" | "codegen" | "gptneox" => ("<|endoftext|>", "<|endoftext|>"),
@@ -255,8 +255,8 @@ impl ClassOrigin {
     }
 }
 
-/// What should stand there instead of the class of this stem; none for one that is followed. A model
-/// type says too little to be doubted where it is not known.
+/// What is expected instead of the class of this stem; `None` for a supported one. A model
+/// type that is not known is too weak a sign to reject the folder.
 fn doubt(
     file: Option<&Settings>,
     named: &ClassOrigin,
@@ -281,7 +281,7 @@ fn doubt(
 }
 
 /// The name of a class without `Tokenizer` and `Fast`, or of a model type without the `_text_model` of
-/// a half of its own, in small letters and without the signs between its parts.
+/// a half of its own, in lower case and without separators.
 fn stem_of(name: &str) -> String {
     let stem = name.strip_suffix("Fast").unwrap_or(name);
     let stem = stem.strip_suffix("Tokenizer").unwrap_or(stem);
@@ -289,7 +289,7 @@ fn stem_of(name: &str) -> String {
     stem.replace(['-', '_'], "").to_ascii_lowercase()
 }
 
-/// The class of the model's own code that a file means instead of the class `named` in it.
+/// The custom class (`auto_map`) that a file uses instead of the class `named` in it.
 fn own_class(file: &Settings, named: Option<&ClassOrigin>) -> Option<ClassOrigin> {
     let entry = file.get("auto_map")?.get("AutoTokenizer")?;
     let entries = entry

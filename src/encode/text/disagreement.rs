@@ -1,4 +1,4 @@
-//! The errors of files that say otherwise than tokenizer.json, and how they write tokens.
+//! Errors for files that contradict tokenizer.json, and how such files write tokens.
 
 use serde_json::Value;
 
@@ -15,8 +15,8 @@ pub(super) fn differs(file: &Settings, key: &str, found: &str, expected: &str) -
     )
 }
 
-/// The error for a switch that says otherwise than tokenizer.json, by itself or by being absent where
-/// the tokenizer's class then takes it for the other.
+/// The error for a switch that contradicts tokenizer.json, by its value or by being absent where
+/// the tokenizer's class has the opposite default.
 pub(super) fn contrary(
     file: &Settings,
     key: &str,
@@ -34,7 +34,7 @@ pub(super) fn contrary(
     }
 }
 
-/// The text of a token that is written as a text or as an object.
+/// The text of a token that is given as a string or as an object.
 pub(super) fn content(token: &Value) -> Option<&str> {
     match token {
         Value::String(text) => Some(text),

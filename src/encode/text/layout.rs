@@ -1,4 +1,4 @@
-//! How the rows of a batch are made equally long, and which inputs they are fed to.
+//! Pads the rows of a batch to one length, and maps them to the graph's inputs.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use super::super::runtime::pool::{Element, Feed, Port};
 use super::TokenizedText;
 use super::padding::{Padding, RowLength};
 
-/// The inputs of the graph, in its own order, and the shape they want.
+/// The inputs of the graph, in its order, and their shape.
 #[derive(Debug)]
 pub(super) struct Layout {
     inputs: Vec<(Role, String, Element)>,
     padding: Padding,
-    /// The sequence length that the graph was exported with, where it is fixed.
+    /// The sequence length of the graph, where it is fixed.
     length: Option<usize>,
     one_by_one: bool,
 }
@@ -116,24 +116,24 @@ impl Layout {
         Ok(layout)
     }
 
-    /// How long each row becomes by itself, where the model reads its padding.
+    /// The padded length of each row alone, where the model reads its padding.
     fn own_rows(&self) -> Option<RowLength> {
         let read = self.sees_padding() && self.length.is_none();
         read.then(|| self.padding.rows.unwrap_or(RowLength::OWN))
     }
 
-    /// Whether padding is no secret to the model.
+    /// Whether the model sees the padding.
     fn sees_padding(&self) -> bool {
         !self.has(Role::Mask) || self.padding.unmasked || self.padding.always
     }
 
-    /// Whether the number of the padding token changes vectors.
+    /// Whether the id of the padding token affects vectors.
     pub fn reads_padding(&self) -> bool {
         self.sees_padding()
             && (self.length.is_some() || self.own_rows().is_some_and(|own| own != RowLength::OWN))
     }
 
-    /// Whether the mask that the graph asks for shows all.
+    /// Whether the attention mask that the graph requires is all ones.
     fn unmasked(&self) -> bool {
         self.has(Role::Mask) && self.padding.unmasked
     }
@@ -152,7 +152,7 @@ impl Layout {
         self.one_by_one
     }
 
-    /// What of the padding can change a vector.
+    /// The padding settings that can affect a vector.
     pub fn describe(&self) -> Value {
         let mut all = json!({
             "id": self.padding.id,
@@ -160,7 +160,7 @@ impl Layout {
             "side": if self.padding.left { "left" } else { "right" },
             "length": self.length,
         });
-        // Named only where it is done, so that other encoders keep their fingerprints.
+        // Included only where it applies, so that other encoders keep their fingerprints.
         if let Some(rows) = self.own_rows().filter(|&rows| rows != RowLength::OWN) {
             all["rows"] = json!({"at_least": rows.fixed, "multiple_of": rows.multiple});
         }
@@ -170,9 +170,9 @@ impl Layout {
         all
     }
 
-    /// Divides rows into the batches that may be run. Without an attention mask the model reads the
-    /// padding, so only rows go together that become equally long by themselves. Padding on the left
-    /// moves the positions of the tokens, so there too.
+    /// Divides rows into batches that may run together. Without an attention mask the model reads the
+    /// padding, so only rows of equal padded length share a batch. Padding on the left
+    /// shifts the positions of the tokens, so the same holds there.
     pub fn batches<'a, 'b>(&self, rows: &'a [&'b TokenizedText]) -> Vec<&'a [&'b TokenizedText]> {
         if self.one_by_one {
             rows.chunks(1).collect()
@@ -215,7 +215,7 @@ impl Layout {
                     }
                 }
                 let values = match element {
-                    // Token numbers are u32 and far below 2^31.
+                    // Token ids are u32 and far below 2^31.
                     Element::I32 => Values::Narrow(values.iter().map(|&v| v as i32).collect()),
                     _ => Values::Wide(values),
                 };
@@ -248,7 +248,7 @@ enum Values {
 pub(super) struct Batch {
     columns: Vec<(String, Values)>,
     shape: [usize; 2],
-    /// Where each row's real tokens lie.
+    /// The range of each row's real tokens.
     pub spans: Vec<Span>,
 }
 

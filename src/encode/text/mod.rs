@@ -2,17 +2,17 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `opening` | how an encoder is opened |
-//! | `sessions` | any number of texts, on all sessions |
-//! | `agreement` | whether the files beside tokenizer.json say the same |
-//! | `classes` | tokenizer classes: which are known |
-//! | `rewrites` | what a tokenizer class writes into the tokenizer |
-//! | `vocabulary` | token numbers against the rows of the model's table |
+//! | `opening` | opens an encoder |
+//! | `sessions` | encodes any number of texts, on all sessions |
+//! | `agreement` | checks that the files beside tokenizer.json agree with it |
+//! | `classes` | the known tokenizer classes |
+//! | `rewrites` | how a tokenizer class changes the tokenizer |
+//! | `vocabulary` | checks token ids against the rows of the model's table |
 //! | `modules` | the chain of modules, and its pooling |
-//! | `tokens` | texts as token numbers, and the tokenizer |
+//! | `tokens` | texts as token ids, and the tokenizer |
 //! | `settings` | length, pooling and prompt from the folder's JSON files |
-//! | `padding` | how far the tokenizer pads |
-//! | `layout` | how rows of a batch are made equally long |
+//! | `padding` | the padding of the tokenizer |
+//! | `layout` | pads the rows of a batch to one length |
 
 mod agreement;
 mod classes;
@@ -43,7 +43,7 @@ pub use tokens::TokenizedText;
 /// How many texts are encoded at once by default.
 const BATCH: usize = 32;
 
-/// The model and how it is fed, before it is known who it is.
+/// The model with its inputs and outputs, before its identity is known.
 #[derive(Debug)]
 struct Model {
     pool: SessionPool,
@@ -52,7 +52,7 @@ struct Model {
     layout: Layout,
     lower_case: bool,
     prompt: String,
-    /// How many tokens the model's table has, where the graph tells.
+    /// The number of rows of the model's embedding table, where the graph shows it.
     rows: Option<u64>,
 }
 
@@ -65,7 +65,7 @@ pub struct TextEncoder {
 }
 
 impl TextEncoder {
-    /// Who makes these vectors.
+    /// The identity of this encoder.
     pub fn identity(&self) -> &EncoderIdentity {
         &self.identity
     }
@@ -75,7 +75,7 @@ impl TextEncoder {
         self.identity.dim
     }
 
-    /// How many texts to hand to [`encode`](Self::encode) at once.
+    /// How many texts to pass to [`encode`](Self::encode) at once.
     pub fn batch_size(&self) -> usize {
         if self.model.layout.one_by_one() {
             1
@@ -84,8 +84,8 @@ impl TextEncoder {
         }
     }
 
-    /// Makes tokens of a text: the prompt, the text without spaces around it, cut to the longest
-    /// that the model reads. The empty text is a text.
+    /// Tokenises a text: the prompt and the trimmed text, truncated to the longest sequence
+    /// that the model reads. An empty text is valid.
     ///
     /// # Errors
     /// [`InputError`]: this text cannot be used; others can.
@@ -97,7 +97,7 @@ impl TextEncoder {
     /// longest, so sort by length before making batches. Waits for a free session.
     ///
     /// # Errors
-    /// [`EncodeError`]: the model cannot be run, or answers what is no vector.
+    /// [`EncodeError`]: the model cannot be run, or its output is not a valid vector.
     pub fn encode(&self, tokens: &[TokenizedText]) -> Result<Vec<f32>, EncodeError> {
         self.encode_refs(&tokens.iter().collect::<Vec<_>>())
     }
@@ -142,7 +142,7 @@ impl TextEncoder {
         self.encode_texts(&[CANARY])
     }
 
-    /// Looks whether vectors depend on their company, and how long one takes.
+    /// Checks whether vectors depend on the batch, and measures how long one takes.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
@@ -153,7 +153,7 @@ impl TextEncoder {
             "",
             "two people walk along a wide beach in the evening light",
         ];
-        // Some tokenizers make nothing of the empty text.
+        // Some tokenizers produce no tokens for the empty text.
         let tokens: Vec<_> = texts
             .iter()
             .filter_map(|text| self.tokenize(text).ok())

@@ -1,4 +1,4 @@
-//! sentence-transformers' chain of modules, and what its pooling says.
+//! The module chain of sentence-transformers, and its pooling settings.
 
 use serde_json::Value;
 
@@ -6,16 +6,16 @@ use super::super::error::{EncoderChoice, ModelError};
 use super::super::folder::{ModelFolder, Settings};
 use super::super::options::Pooling;
 
-/// What the type of a module of sentence-transformers itself begins with.
+/// The prefix of sentence-transformers' own module types.
 const SENTENCE_TRANSFORMERS: &str = "sentence_transformers.";
 
 /// The chain of sentence-transformers modules.
 pub(super) struct ModuleChain {
     /// The folder of the pooling module.
     pub pooling: Option<String>,
-    /// The file that names it; none where it only lies in its usual place.
+    /// The file that names it; `None` where it is only found at its usual path.
     named_by: Option<Settings>,
-    /// The first module that is not followed, with the reason.
+    /// The first unsupported module, with the reason.
     pub refused: Option<String>,
 }
 
@@ -65,7 +65,7 @@ impl ModuleChain {
             }
             let kind = text("type")?;
             let name = kind.rsplit('.').next().unwrap_or(kind);
-            // A class of the model's own may do anything, whatever its name.
+            // A custom class may do anything, whatever its name.
             let own = name != kind && !kind.starts_with(SENTENCE_TRANSFORMERS);
             if own || !["Transformer", "Normalize", "Pooling"].contains(&name) {
                 refused.push(format!("`{}`", if own { kind } else { name }));
@@ -133,7 +133,7 @@ impl ModuleChain {
     }
 }
 
-/// The pooling that the module's file says.
+/// The pooling in the module's file.
 pub(super) fn pooling_of(file: &Settings) -> Result<Pooling, ModelError> {
     let refuse = |found: &str| {
         let expected = "one of mean, cls, max";

@@ -1,4 +1,4 @@
-//! How a text encoder is opened: the files, the graph, and a first text.
+//! Opens a text encoder: reads the files and the graph, and encodes a first text.
 
 use serde_json::json;
 use tokenizers::{PostProcessor, TruncationDirection};
@@ -16,7 +16,7 @@ use super::tokens::{load_tokenizer, set_length};
 use super::{CANARY, Model, TextEncoder, agreement, input_error, rewrites, vocabulary};
 use crate::modality::Modality;
 
-/// Other texts, which have to get other vectors.
+/// Other texts, which must get different vectors.
 const PROBES: [&str; 2] = [
     "a dog",
     "two people walk along a wide beach in the evening light",
@@ -27,8 +27,8 @@ impl TextEncoder {
     /// dimension.
     ///
     /// # Errors
-    /// [`ModelError`]: a file is missing or cannot be followed, the graph is not a text encoder,
-    /// its vectors are not as long as the folder says, or
+    /// [`ModelError`]: a file is missing or unsupported, the graph is not a text encoder,
+    /// its dimension is not the one the folder declares, or
     /// [ONNX Runtime is not loaded](crate::encode::runtime::load).
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
         let options = &options.or(&folder.overrides()?);
@@ -49,7 +49,7 @@ impl TextEncoder {
             .map_or(TruncationDirection::Right, |t| t.direction);
         let settings = TextSettings::read(folder, options, truncation)?;
         let (pool, sha256) = load(folder, &onnx, options)?;
-        // Where all outputs are token vectors no other name and no pooling helps.
+        // Where all outputs are token vectors, no other output and no pooling helps.
         if let Some(reason) = settings.more_layers.clone()
             && pool.outputs.iter().all(|output| output.shape.len() == 3)
         {
@@ -114,7 +114,7 @@ impl TextEncoder {
                 promised_by: "the pooling module's config.json",
             });
         }
-        // Of an output that is asked for by name it is believed that it has them.
+        // An output that was chosen by name is assumed to contain these modules.
         let whole = ["sentence_embedding", "text_embeds"].contains(&model.reader.output.as_str())
             || options.output.is_some();
         if let Some(mut reason) = settings.more_layers.filter(|_| rank == 3 || !whole) {
@@ -153,7 +153,7 @@ impl TextEncoder {
         if let Some(class) = agreed.class.trusted {
             preprocessing["trusted"] = json!(class);
         }
-        // Where the tokenizer itself says it, its hash tells.
+        // Where tokenizer.json itself has it, its hash covers it.
         if let Some(side) = side.filter(|&side| side != own_side) {
             preprocessing["truncation_side"] = json!(side.as_ref());
         }

@@ -1,4 +1,4 @@
-//! How far a tokenizer pads, by all the files that say it.
+//! The padding of a tokenizer, from all files that specify it.
 
 use serde_json::Value;
 use tokenizers::{PaddingDirection, PaddingStrategy, Tokenizer};
@@ -14,16 +14,16 @@ pub(super) struct Padding {
     pub id: u32,
     pub type_id: u32,
     pub left: bool,
-    /// How far a row is padded of which the model reads the padding; none where it is not known.
+    /// The padded length of a row where the model reads the padding; `None` where it is unknown.
     pub rows: Option<RowLength>,
-    /// Whether rows are padded so far even where a mask hides the padding: SigLIP reads the last
+    /// Whether rows are padded to that length even where a mask hides the padding: SigLIP reads the last
     /// place.
     pub always: bool,
-    /// Whether the tokenizer makes no mask, so that a model that asks for one sees all.
+    /// Whether the tokenizer produces no mask, so that a model that needs one gets all ones.
     pub unmasked: bool,
 }
 
-/// How long a row becomes by itself.
+/// The padded length of a single row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RowLength {
     /// At least as long as this.
@@ -33,7 +33,7 @@ pub(super) struct RowLength {
 }
 
 impl RowLength {
-    /// As it is.
+    /// The row is not padded.
     pub const OWN: Self = Self {
         fixed: 0,
         multiple: 1,
@@ -74,7 +74,7 @@ const READ_AS_THEY_ARE: [&str; 24] = [
 
 impl Padding {
     /// From tokenizer.json's padding; else the pad token that the other files name; else token 0,
-    /// which the attention mask hides. Also says why the pad token is in doubt, for a model that reads
+    /// which the attention mask hides. Also returns why the pad token is ambiguous, for a model that reads
     /// it.
     pub fn read(
         folder: &ModelFolder,
@@ -165,11 +165,11 @@ impl Padding {
     }
 }
 
-/// What the folder's other files say of how its texts are padded.
+/// The padding that the folder's other files imply.
 struct PaddingHabit {
-    /// Padded to the longest that the model reads, which looks at the last place.
+    /// Padded to the maximum length; the model reads the last position.
     siglip: bool,
-    /// Not padded, or behind all that the model reads.
+    /// Not padded, or only after the positions that the model reads.
     as_they_are: bool,
     unmasked: bool,
 }
@@ -195,7 +195,7 @@ impl PaddingHabit {
         })
     }
 
-    /// How long rows become where tokenizer.json does not say.
+    /// The padded length of rows where tokenizer.json does not specify it.
     fn unwritten_rows(&self, folder: &ModelFolder) -> Result<Option<RowLength>, ModelError> {
         Ok(match model_max_length(folder)? {
             Some(fixed) if self.siglip => Some(RowLength { fixed, multiple: 1 }),

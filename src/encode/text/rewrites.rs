@@ -1,4 +1,4 @@
-//! What tokenizer classes write into the loaded tokenizer, compared with what tokenizer.json has.
+//! Compares how tokenizer classes change the loaded tokenizer with the content of tokenizer.json.
 
 use std::cell::LazyCell;
 
@@ -16,7 +16,7 @@ use super::input_error;
 /// What Python calls `string.punctuation`.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-/// Whether small letters and accents are what the class and its file ask for.
+/// Checks that case and accents are handled as the class and its file require.
 pub(super) fn letters(
     file: &Settings,
     raw: &Value,
@@ -51,7 +51,7 @@ pub(super) fn letters(
     Ok(())
 }
 
-/// Takes punctuation out of texts, and spaces that stand together, where the class does so before it
+/// Removes punctuation and repeated spaces from texts, where the class does so before it
 /// tokenizes and tokenizer.json does not. Published files have these steps; others of the class may not.
 pub(super) fn add_canonical_text(
     tokenizer: &mut Tokenizer,
@@ -74,7 +74,7 @@ pub(super) fn add_canonical_text(
     Ok(())
 }
 
-/// What the tokenizer's normalizer makes of a text.
+/// The text after the tokenizer's normalizer.
 fn normalized(tokenizer: &Tokenizer, text: &str) -> String {
     let mut normal = NormalizedString::from(text);
     if let Some(normalizer) = tokenizer.get_normalizer()
@@ -105,7 +105,7 @@ fn bert_normalizer(
     ] {
         let asked = file.switch(key)?;
         let usual = match own {
-            // Accents go as capitals do where nothing is said.
+            // By default accents are stripped if and only if capitals are.
             "strip_accents" => lower.unwrap_or(true),
             _ => true,
         };
@@ -126,7 +126,7 @@ fn bert_normalizer(
     Ok(())
 }
 
-/// Whether a space is put before a text as the class and its file ask for.
+/// Checks that a leading space is added as the class and its file require.
 pub(super) fn space_before(
     file: &Settings,
     raw: &Value,
@@ -134,7 +134,7 @@ pub(super) fn space_before(
 ) -> Result<(), ModelError> {
     let asked = file.switch("add_prefix_space")?;
     let level = raw.get("pre_tokenizer").filter(|part| !part.is_null());
-    // Unasked, only this pre-tokenizer is changed, and only where it stands alone.
+    // By default only this pre-tokenizer is changed, and only where it is the only one.
     let alone = level.and_then(|part| part.get("type")?.as_str()) == Some("ByteLevel");
     let usual = (family == TokenizerFamily::Roberta && alone).then_some(false);
     let (found, by) = match prefix_space(level) {
@@ -150,7 +150,7 @@ pub(super) fn space_before(
     }
 }
 
-/// Whether a space is put before the text; none where the pre-tokenizer has no such setting.
+/// Whether a space is prepended; `None` where the pre-tokenizer has no such setting.
 fn prefix_space(pre_tokenizer: Option<&Value>) -> Option<bool> {
     let part = pre_tokenizer?;
     match part.get("type")?.as_str()? {
@@ -167,7 +167,7 @@ fn prefix_space(pre_tokenizer: Option<&Value>) -> Option<bool> {
     }
 }
 
-/// Whether the normalizer puts something before the text, as Llama's older files do with the space.
+/// Whether the normalizer prepends something, as Llama's older files do with the space.
 fn prepends(normalizer: Option<&Value>) -> bool {
     let Some(part) = normalizer else { return false };
     let inner = part.get("normalizers").and_then(Value::as_array);
@@ -175,7 +175,7 @@ fn prepends(normalizer: Option<&Value>) -> bool {
         || inner.into_iter().flatten().any(|part| prepends(Some(part)))
 }
 
-/// Whether texts begin and end with the tokens that the class and its file ask for.
+/// Checks that texts begin and end with the tokens that the class and its file require.
 pub(super) fn edges(
     file: &Settings,
     map: Option<&Settings>,
@@ -221,7 +221,7 @@ pub(super) fn edges(
     }
 }
 
-/// A text as the tokenizer writes it, without the padding and the cut that its file may ask for.
+/// The tokens of a text, without the padding and truncation that the tokenizer's file may specify.
 fn whole_text(tokenizer: &Tokenizer) -> Result<Encoding, String> {
     let mut tokenizer = tokenizer.clone();
     let whole = tokenizer.with_padding(None).with_truncation(None);
@@ -229,14 +229,14 @@ fn whole_text(tokenizer: &Tokenizer) -> Result<Encoding, String> {
     encoding.map_err(|reason| reason.to_string())
 }
 
-/// The token of this role, where a file names one.
+/// The token for this role, where a file names one.
 fn named_token<'a>(file: &'a Settings, map: Option<&'a Settings>, role: &str) -> Option<&'a str> {
     let holders = [Some(file), map].into_iter().flatten();
     let mut named = holders.filter_map(|f| f.get(role).and_then(content));
     named.next()
 }
 
-/// Whether the post-processor writes the language of `src_lang`, as these classes make it do.
+/// Checks that the post-processor writes the language of `src_lang`, as these classes do.
 fn of_language(
     file: &Settings,
     map: Option<&Settings>,

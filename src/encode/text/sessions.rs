@@ -1,4 +1,4 @@
-//! Any number of texts, on all sessions at once.
+//! Encodes any number of texts, on all sessions at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use super::{BATCH, TextEncoder, TokenizedText, input_error};
 
 impl TextEncoder {
     /// Encodes any number of texts into `[n, dim]`, in their order: tokenises, sorts by length,
-    /// makes batches and keeps all sessions busy.
+    /// forms batches and keeps all sessions busy.
     ///
     /// # Errors
     /// As [`encode`](Self::encode), and [`EncodeError::Input`] for the first text that cannot be

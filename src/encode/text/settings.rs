@@ -1,4 +1,4 @@
-//! What a text model's JSON files say: length, padding, pooling, prompt.
+//! The settings in a text model's JSON files: length, padding, pooling, prompt.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::super::folder::{ModelFolder, Settings};
 use super::super::options::{EncoderOptions, Pooling};
 use super::modules::{ModuleChain, pooling_of};
 
-/// The longest sequence that is believed, in tokens; a `model_max_length` above it (1e30, a thousand
+/// The longest plausible sequence, in tokens; a `model_max_length` above it (1e30, a thousand
 /// million) means that there is no limit.
 pub(super) const BELIEVABLE: u64 = 1 << 20;
 /// The longest sequence where no file gives one.
@@ -27,7 +27,7 @@ const SENTENCE_FILES: [&str; 7] = [
     "sentence_xlnet_config.json",
 ];
 
-/// What that file hands to the tokenizer, whose effect is not followed here.
+/// Its arguments for the tokenizer, which are not supported here.
 const TOKENIZER_ARGUMENTS: [&str; 4] = [
     "tokenizer_args",
     "tokenizer_kwargs",
@@ -48,23 +48,23 @@ const N_POSITIONS: [&str; 6] = [
 /// The settings of a text encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TextSettings {
-    /// Tokens at most, special ones included.
+    /// The maximum number of tokens, including special ones.
     pub max_length: usize,
-    /// Where that stands.
+    /// Where the limit comes from.
     pub length_from: LengthSource,
     /// Whether texts are lower-cased before the tokenizer sees them.
     pub lower_case: bool,
-    /// What is put before each text.
+    /// The prefix of each text.
     pub prompt: String,
-    /// How token vectors become one, where the folder says it.
+    /// How token vectors are pooled, where the folder says so.
     pub pooling: Option<Pooling>,
-    /// The vector length that `1_Pooling/config.json` promises.
+    /// The dimension that `1_Pooling/config.json` declares.
     pub promised_dim: Option<usize>,
     /// Why the token vectors alone are not the embedding.
     pub more_layers: Option<String>,
 }
 
-/// The key that says how long texts may be.
+/// The key that limits the length of texts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LengthSource {
     path: PathBuf,
@@ -124,7 +124,7 @@ impl TextSettings {
                         "use the encoder without a prompt",
                     ));
                 }
-                // A pooling that the options replace need not be one that is known here.
+                // A pooling that the options override may be an unsupported one.
                 match options.pooling {
                     Some(chosen) => Some(chosen),
                     None => Some(pooling_of(&file)?),
@@ -147,7 +147,7 @@ impl TextSettings {
     }
 }
 
-/// The transformer's file, where there is one.
+/// The transformer's file, if it exists.
 fn sentence_config(folder: &ModelFolder) -> Result<Option<Settings>, ModelError> {
     for name in SENTENCE_FILES {
         let Some(file) = folder.json(name)? else {
@@ -208,7 +208,7 @@ pub(super) fn model_max_length(folder: &ModelFolder) -> Result<Option<usize>, Mo
     let Some(file) = folder.json("tokenizer_config.json")? else {
         return Ok(None);
     };
-    // The older name, which Hugging Face's tokenizers still read.
+    // The older key, which Hugging Face's tokenizers still read.
     let key = match file.get("model_max_length") {
         None if file.get("max_len").is_some() => "max_len",
         _ => "model_max_length",
@@ -223,7 +223,7 @@ pub(super) fn model_max_length(folder: &ModelFolder) -> Result<Option<usize>, Mo
     file.count(key, BELIEVABLE)
 }
 
-/// How many positions the model has, by config.json or its `text_config`.
+/// The number of positions of the model, from config.json or its `text_config`.
 fn positions(file: &Settings) -> Result<Option<usize>, ModelError> {
     let kind = file.text("model_type")?.unwrap_or("");
     let key = match N_POSITIONS.contains(&kind) && file.get("n_positions").is_some() {
@@ -256,7 +256,7 @@ fn positions(file: &Settings) -> Result<Option<usize>, ModelError> {
     Ok(Some(n.saturating_sub(offset).max(1)))
 }
 
-/// The text before each text: an option that names a prompt of the folder, or is one itself; else
+/// The prefix of each text: an option that names a prompt of the folder, or is one itself; else
 /// the folder's default prompt.
 fn prompt(folder: &ModelFolder, options: &EncoderOptions) -> Result<String, ModelError> {
     let file = folder.json("config_sentence_transformers.json")?;

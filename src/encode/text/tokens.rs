@@ -1,4 +1,4 @@
-//! Texts as token numbers, and the tokenizer that makes them.
+//! Texts as token ids, and the tokenizer that produces them.
 
 use serde_json::Value;
 use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
@@ -6,7 +6,7 @@ use tokenizers::{Tokenizer, TruncationDirection, TruncationParams};
 use super::super::error::ModelError;
 use super::super::folder::{ModelFolder, sha256_of};
 
-/// A text as its encoder's input: token numbers, special ones included.
+/// A text as its encoder's input: token ids, including special tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenizedText {
     pub(super) ids: Vec<u32>,
@@ -21,19 +21,19 @@ impl TokenizedText {
         self.ids.len()
     }
 
-    /// The token numbers.
+    /// The token ids.
     pub fn ids(&self) -> &[u32] {
         &self.ids
     }
 
-    /// Whether the text was longer than the model reads, so that its end was dropped. Tokenizers
-    /// that add no special tokens do not tell.
+    /// Whether the text was truncated to the length that the model reads. Tokenizers
+    /// that add no special tokens do not report it.
     pub fn truncated(&self) -> bool {
         self.truncated
     }
 }
 
-/// The tokenizer, its file as JSON, and the file's SHA-256: all of the same bytes.
+/// The tokenizer, its file as JSON, and the file's SHA-256, all from the same bytes.
 pub(super) fn load_tokenizer(
     folder: &ModelFolder,
 ) -> Result<(Tokenizer, Value, String), ModelError> {
@@ -58,7 +58,7 @@ pub(super) fn load_tokenizer(
     Ok((tokenizer, raw, sha256_of(&bytes)))
 }
 
-/// Leaves padding to `layout` and cuts texts at `max_length` tokens.
+/// Disables padding, which `layout` does, and truncates texts at `max_length` tokens.
 pub(super) fn set_length(
     tokenizer: &mut Tokenizer,
     max_length: usize,

@@ -1,4 +1,4 @@
-//! Token numbers against the rows of the model's table.
+//! Checks token ids against the rows of the model's embedding table.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use super::super::error::ModelError;
 use super::super::folder::{ModelFolder, Settings};
 use super::super::onnx::OnnxSummary;
 
-/// How many tokens the table of the ONNX file `onnx` has, where the graph tells it.
+/// The number of rows of the embedding table of the ONNX file `onnx`, where the graph shows it.
 ///
 /// # Errors
-/// [`ModelError::Setting`] when tokenizer.json has a token beyond it; where the graph does not tell,
+/// [`ModelError::Setting`] when tokenizer.json has a token beyond it; where the graph does not show it,
 /// beyond `vocab_size` of config.json.
 pub(super) fn rows(
     folder: &ModelFolder,
@@ -62,7 +62,7 @@ pub(super) fn rows(
     }
 }
 
-/// A few tokens of the vocabulary, from all over it.
+/// A few tokens from across the vocabulary.
 pub(super) fn some_tokens(raw: &Value) -> Vec<String> {
     const SOME: usize = 8;
     let vocab = raw.get("model").and_then(|model| model.get("vocab"));

@@ -1,4 +1,4 @@
-//! Which columns of a header hold what.
+//! Maps the columns of a header to the fields of a record.
 
 use std::collections::HashSet;
 use std::io;
@@ -10,7 +10,7 @@ use crate::pairs::endings::is_image_name;
 use crate::pairs::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
 use crate::pairs::record::{self, ReadTexts};
 
-/// Which column holds what.
+/// The field that each column holds.
 #[derive(Debug)]
 pub(super) struct Columns {
     pub(super) image: ColumnGroup,
@@ -21,7 +21,7 @@ pub(super) struct Columns {
     pub(super) delimiter: u8,
 }
 
-/// The columns that may hold one thing, by their names; at least one.
+/// The columns for one field, by their accepted names; at least one.
 #[derive(Debug)]
 pub(super) struct ColumnGroup {
     pub(super) role: &'static str,
@@ -111,7 +111,7 @@ impl Columns {
                 && (is_image_name(path) && !cell.contains(char::is_whitespace)
                     || base.join(path).is_file())
         };
-        // Fields before the image may be quoted and hold separators. Behind a quotation mark, though,
+        // Fields before the image may be quoted and contain separators. After a quotation mark, however,
         // the image may be that of the record whose quotes are open: `on a mat",a.jpg`.
         let open = line.split('"').next().unwrap_or_default();
         let (candidates, line) = match self.image.first() {

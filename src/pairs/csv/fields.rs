@@ -1,4 +1,4 @@
-//! What a row is made of.
+//! The fields of a CSV row.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) struct Fields<'a> {
     pub(super) columns: &'a Columns,
 }
 
-/// What a row says.
+/// The parsed fields of a row.
 pub(super) struct Parts {
     id: Option<String>,
     written: String,
@@ -55,7 +55,7 @@ impl Fields<'_> {
         })
     }
 
-    /// What a row has under the name of a group that is [taken](record::fullest).
+    /// The texts under that name of a group which [`record::fullest`] selects.
     ///
     /// # Errors
     /// [`Reason::KeysAlike`] where another name has something else.

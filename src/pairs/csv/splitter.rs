@@ -1,4 +1,4 @@
-//! Records taken apart into fields.
+//! Splits records into fields.
 
 use std::io::{self, Read};
 
@@ -11,7 +11,7 @@ pub(super) struct Splitter {
     record: ByteRecord,
 }
 
-/// A record's bytes with a line end, which tells the reader that it is whole.
+/// A record's bytes followed by a line end, so that the csv reader finishes the record.
 #[derive(Default)]
 struct OneRecord {
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Where pairs are found: in generations, segments, the log, other sets and files.
+//! Finds pairs in generations, segments, the log, other anchor sets and files.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::anchors::stored::history;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::witness;
 
-/// Where a pair is found.
+/// All places where a pair was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PairTraces {
     /// The pair's id.
@@ -31,25 +31,25 @@ pub struct PairTraces {
     pub segments: Vec<String>,
     /// Changes of the log that name it, by generation.
     pub log: Vec<u64>,
-    /// Changes of the log that name it by its hash: it was purged.
+    /// Changes of the log that name it by its hash, because it was purged.
     pub purged: Vec<u64>,
-    /// Other sets that hold a pair of this id, as far as they are known ([`elsewhere`]).
+    /// Other known anchor sets that contain a pair with this id ([`elsewhere`]).
     pub elsewhere: Vec<PathBuf>,
-    /// Further files that hold something of it: of the set, what killed commands left beside it, the cache and
+    /// Further files that mention it: in the set, leftovers of killed commands beside it, the cache and
     /// the folders of uploads.
     pub files: Vec<NeedleTrace>,
 }
 
 impl PairTraces {
-    /// Whether nothing but the hash in the log is left of it.
+    /// Whether only the hash in the log is left of it.
     pub fn is_gone(&self) -> bool {
         let stored = self.live || !self.generations.is_empty() || !self.segments.is_empty();
         !stored && self.log.is_empty() && self.files.is_empty()
     }
 }
 
-/// Looks for pairs in all that a set keeps, in the folder `cache` of embeddings, and where the server
-/// wrote pictures of them.
+/// Searches for pairs in everything an anchor set stores, in the embedding cache `cache`, and where the server
+/// stored images of them.
 ///
 /// # Errors
 /// When the folder is not a set, or a generation, the log or a file cannot be read.
@@ -84,7 +84,7 @@ pub fn audit(
         let opened = AnchorSet::open_generation(set, generation);
         let opened = match kept.last() == Some(&generation) {
             true => opened?,
-            // The bytes of the pairs of a damaged one are found below.
+            // The byte search below finds pairs in a damaged generation.
             false => match if_whole(opened)? {
                 Some(opened) => opened,
                 None => continue,
@@ -121,7 +121,7 @@ pub fn audit(
     Ok(traces)
 }
 
-/// Searches files for what the pairs are known by, each pair by itself.
+/// Searches files for each pair's needles separately.
 fn find_in_files(
     set: &Path,
     cache: Option<&Path>,
@@ -145,7 +145,7 @@ fn find_in_files(
         trace.files = needles.search(&folders)?.found;
         trace.files.extend(beside::search(set, &needles).0.found);
         let kinds = vec![NeedleKind::Image];
-        // What cannot be looked at may be an upload.
+        // A file that cannot be read may be an upload.
         let unread = pictures.left.into_iter().filter(|left| left.unread);
         let unread = unread.map(|left| left.file);
         for file in pictures.uploads.into_iter().chain(unread) {
@@ -158,8 +158,8 @@ fn find_in_files(
     Ok(())
 }
 
-/// The ids of all pairs that a set stores, live or removed, and that a filter lets through;
-/// then the changes of the log that were given one of its values, which is all that is left after a purge.
+/// The ids of all stored pairs, live or removed, that match a filter;
+/// then the changes of the log whose arguments have one of its values, which is all that remains after a purge.
 ///
 /// # Errors
 /// When a generation or the log cannot be read.
@@ -184,11 +184,11 @@ pub fn find(set: &Path, filter: &Filter) -> Result<(Vec<String>, Vec<u64>), Anch
     Ok((ids.into_iter().collect(), named))
 }
 
-/// The first of `ids` that no pair has that the set or another known one stores or that its log names, as far
-/// as that still does. A log that is damaged tells what of it can be read.
+/// The first of `ids` that no pair in this or another known anchor set has and its log does not name, as far
+/// as it can be read. Of a damaged log the readable part is used.
 ///
 /// # Errors
-/// When the system refuses to show a generation or the log.
+/// When a generation or the log cannot be read.
 pub fn unknown_id<'a>(set: &AnchorSet, ids: &[&'a str]) -> Result<Option<&'a str>, AnchorsError> {
     let live: HashSet<String> = select::ids(set)?.into_iter().collect();
     let mut unknown: Vec<&str> = ids.to_vec();
@@ -207,14 +207,14 @@ pub fn unknown_id<'a>(set: &AnchorSet, ids: &[&'a str]) -> Result<Option<&'a str
     if unknown.is_empty() {
         return Ok(None);
     }
-    // One name for the lists of several sets.
+    // A label for the lists of several sets.
     let wanted: HashSet<String> = unknown.iter().map(|id| (*id).to_owned()).collect();
     let others = if_whole(elsewhere::holding(set.path(), &wanted))?.unwrap_or_default();
     had.extend(others.into_iter().flat_map(|other| other.ids));
     Ok(unknown.into_iter().find(|id| !had.contains(*id)))
 }
 
-/// The ids that a change names, itself or in its file.
+/// The ids of a change, from its record or its id list.
 pub(super) fn named(set: &Path, change: &Change) -> Result<Vec<String>, AnchorsError> {
     let mut ids = [change.added_ids.clone(), change.removed_ids.clone()].concat();
     if change.ids_file.is_some() {

@@ -1,5 +1,5 @@
-//! What killed commands left beside a set under hidden names: folders of builds, of whichever set, and
-//! files that were asked for and never finished.
+//! Leftovers of killed commands beside an anchor set under hidden names: build folders of any set, and
+//! output files that were never finished.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -15,26 +15,26 @@ use crate::anchors::stored::place::foreign_names;
 use crate::anchors::stored::publish::{BUILDING, WriteLock, is_building};
 use crate::disk as fs;
 
-/// Something that may hold something of purged pairs, and was left: beside the set, or in it, where somebody
-/// else put it there.
+/// A file or folder that may mention purged pairs and was kept: beside the anchor set, or in it where another
+/// program put it there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftoverKept {
     /// The file or folder.
     pub file: PathBuf,
-    /// Why it was left.
+    /// Why it was kept.
     pub why: String,
 }
 
-/// How the names of files that are being written end, or how they go on before a random end.
+/// Suffixes of names of unfinished files, or the infix before a random suffix.
 const UNFINISHED: &str = ".tmp";
 
-/// Whether a name may be that of a leftover. Other programs give such names too.
+/// Whether a name may be that of a leftover. Other programs use such names too.
 fn is_leftover(name: &str) -> bool {
     let is_file = name.ends_with(UNFINISHED) || name.contains(&format!("{UNFINISHED}-"));
     name.starts_with(fs::HIDDEN) && (is_file || name.contains(BUILDING))
 }
 
-/// Why a file or folder is not known to be this program's; none where it is.
+/// Why a file or folder may not be this program's; `None` where it certainly is.
 fn why_foreign(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_ours = match fs_err::symlink_metadata(path)?.is_dir() {
@@ -59,7 +59,7 @@ fn why_foreign(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
     }))
 }
 
-/// The folders that a set lies in: that of its real folder, and that of the link by which it was given.
+/// The parent folders of an anchor set: of its canonical path, and of the link through which it was given.
 fn folders(set: &Path) -> BTreeSet<PathBuf> {
     let real = fs_err::canonicalize(set).ok();
     let places = real.iter().map(PathBuf::as_path).chain([set]);
@@ -70,7 +70,7 @@ fn folders(set: &Path) -> BTreeSet<PathBuf> {
     places.map(folder).collect()
 }
 
-/// The leftovers beside a set, and the folders that cannot be looked into.
+/// The leftovers beside an anchor set, and the folders that cannot be listed.
 fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
     let (mut found, mut closed) = (Vec::new(), Vec::new());
     for folder in folders(set) {
@@ -79,7 +79,7 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
                 for name in names.iter().filter(|name| is_leftover(name)) {
                     let file = folder.join(name);
                     match fs::found_itself(&file) {
-                        // No command leaves a link or a pipe.
+                        // No command of asif leaves a link or a pipe.
                         Ok(Some(kind)) if kind.is_file() || kind.is_dir() => found.push(file),
                         Ok(_) => {}
                         Err(error) => {
@@ -98,8 +98,8 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
     (found, closed)
 }
 
-/// Removes what holds one of the needles, is known to be this program's and is not in use by a running process;
-/// returns how many, and what was left.
+/// Removes leftovers that contain a needle, are known to be this program's and are not in use by a running process;
+/// returns how many, and what was kept.
 ///
 /// # Errors
 /// When the removal cannot be made durable.
@@ -137,7 +137,7 @@ fn unknown_content(error: &AnchorsError) -> String {
     format!("it is not known what it holds: {error}")
 }
 
-/// Searches what lies beside a set; returns what cannot be read too.
+/// Searches the leftovers beside an anchor set; also returns what cannot be read.
 pub(super) fn search(set: &Path, needles: &Needles) -> (ByteSearch, Vec<LeftoverKept>) {
     let mut searched = ByteSearch::default();
     let (found, mut unread) = leftovers(set);
@@ -153,14 +153,14 @@ pub(super) fn search(set: &Path, needles: &Needles) -> (ByteSearch, Vec<Leftover
     (searched, unread)
 }
 
-/// How often a folder is searched again from which files go while it is searched.
+/// How often a folder is searched again if files disappear during the search.
 const SEARCHES: usize = 5;
 
 fn look(file: &Path, needles: &Needles) -> Result<Option<ByteSearch>, AnchorsError> {
     look_by(file, || needles.search(&[file.to_owned()]))
 }
 
-/// None when it is gone: whoever was writing it has finished. A build at work removes files of its folder,
+/// `None` when it is gone: its writer has finished. A running build removes files of its folder,
 /// which is then searched again.
 fn look_by(
     file: &Path,
@@ -186,7 +186,7 @@ fn look_by(
     }
 }
 
-/// Removes a leftover that is known to be this program's, unless somebody holds its lock; returns why it was
+/// Removes a leftover that is known to be this program's, unless a process holds its lock; returns why it was
 /// left.
 fn remove_own(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
     if let Some(why) = why_foreign(path)? {
@@ -198,7 +198,7 @@ fn remove_own(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
     })
 }
 
-/// Removes a leftover unless somebody holds its lock; returns whether it did.
+/// Removes a leftover unless a process holds its lock; returns whether it did.
 fn remove_abandoned(path: &Path) -> Result<bool, AnchorsError> {
     use std::fs::TryLockError;
     // Held until it is removed.

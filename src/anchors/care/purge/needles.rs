@@ -1,4 +1,4 @@
-//! What identifies purged pairs and the request, and the search for it in bytes.
+//! The byte strings ("needles") that identify purged pairs and the request, and the search for them.
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufReader;
@@ -18,12 +18,12 @@ use crate::modality::Modality;
 
 /// A text with fewer bytes is found in any file by chance, and is looked for in records only.
 const SHORTEST: usize = 6;
-/// So many bytes of a vector are its own.
+/// The length of a vector's prefix, in bytes, that identifies it.
 const VECTOR_BYTES: usize = 64;
-/// Of these so many are not zero, or the vector is found in any padding.
+/// At least this many of them must be nonzero, or the prefix would match any padding.
 const VECTOR_LEAST: usize = 24;
 
-/// What a needle is.
+/// The kind of a needle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NeedleKind {
@@ -39,13 +39,13 @@ pub enum NeedleKind {
     Vector,
 }
 
-/// What identifies purged pairs and the request for it.
+/// The byte strings that identify purged pairs and the request.
 #[derive(Debug, Default)]
 pub struct Needles {
     found: HashMap<Vec<u8>, NeedleKind>,
     /// Texts, without their further forms.
     texts: HashSet<String>,
-    /// Needles that live pairs have too, or that contain nothing else: they may stand on the disk.
+    /// Needles that live pairs share, or substrings of such values: they may remain on disk.
     pub shared: u64,
     /// Texts too short to be searched for in bytes.
     pub short: u64,
@@ -60,18 +60,18 @@ pub struct NeedleTrace {
     pub kinds: Vec<NeedleKind>,
 }
 
-/// What was searched, and what was found.
+/// The result of a byte search.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ByteSearch {
     /// Files that were read to the end.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Byte strings that were looked for: texts as UTF-8 and as JSON writes them, vectors as stored.
+    /// Byte strings that were searched for: texts as UTF-8 and as JSON writes them, vectors as stored.
     pub needles: u64,
-    /// Texts that live pairs have too, which were looked for in records only.
+    /// Texts that live pairs share, which were searched for in records only.
     pub shared_with_live_pairs: u64,
-    /// Texts too short to be looked for in bytes, which were looked for in records only.
+    /// Texts too short for the byte search, which were searched for in records only.
     pub too_short: u64,
     /// Where something was found.
     pub found: Vec<NeedleTrace>,
@@ -87,14 +87,14 @@ impl ByteSearch {
 }
 
 impl Needles {
-    /// Of the request alone.
+    /// The needles of the request alone.
     pub fn of_request(ids: &[String], filter: Option<&Filter>) -> Self {
         let mut needles = Self::default();
         needles.add_request(ids, filter);
         needles
     }
 
-    /// Adds what a request is known by.
+    /// Adds the needles of a request.
     pub fn add_request(&mut self, ids: &[String], filter: Option<&Filter>) {
         for id in ids {
             self.text(id, NeedleKind::Id);
@@ -104,7 +104,7 @@ impl Needles {
         }
     }
 
-    /// Adds what a stored pair is known by; without a segment its vectors are not.
+    /// Adds the needles of a stored pair; without a segment, none for its vectors.
     pub fn add_pair(&mut self, record: &Record, segment: Option<&Segment>, local: usize) {
         self.text(&record.id, NeedleKind::Id);
         self.text(&record.image, NeedleKind::Image);
@@ -127,7 +127,7 @@ impl Needles {
         }
     }
 
-    /// Whether a line of a list speaks of one of the texts, as a word of its own.
+    /// Whether a line of a list contains one of the texts as a whole word.
     pub fn is_in_line(&self, line: &str) -> bool {
         let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         self.texts.iter().flat_map(|text| forms(text)).any(|form| {
@@ -145,7 +145,7 @@ impl Needles {
         forms.any(|form| !self.in_name(&form).is_empty())
     }
 
-    /// Leaves out what live pairs have too.
+    /// Drops needles that live pairs share.
     ///
     /// # Errors
     /// When a record is damaged.
@@ -170,7 +170,7 @@ impl Needles {
         for (segment, local) in live.live_places() {
             let segment = &live.segments()[segment];
             let record = segment.record(local)?;
-            // As it is stored, and as JSON writes it: a needle may lie over the ends of a value.
+            // As stored, and as JSON writes it: a needle may extend beyond a value.
             let stored = [&record.id, &record.image, &record.meta];
             for text in stored.into_iter().chain(&record.captions) {
                 forms(text).iter().for_each(|form| mark(form.as_bytes()));
@@ -196,7 +196,7 @@ impl Needles {
     /// Reads every file under these folders to its end.
     ///
     /// # Errors
-    /// When a file cannot be read: then nothing can be said of it.
+    /// When a file cannot be read: then its content is unknown.
     pub fn search(&self, folders: &[PathBuf]) -> Result<ByteSearch, AnchorsError> {
         let patterns: Vec<&Vec<u8>> = self.found.keys().collect();
         let automaton = automaton(&patterns)?;
@@ -253,7 +253,7 @@ fn automaton<P: AsRef<[u8]>>(patterns: &[P]) -> Result<AhoCorasick, AnchorsError
     AhoCorasick::new(patterns).map_err(|error| std::io::Error::other(error).into())
 }
 
-/// A text as it stands in files: itself, as JSON writes it, and as messages quote it.
+/// The forms of a text in files: plain, as JSON writes it, and as messages quote it.
 fn forms(text: &str) -> Vec<String> {
     let json = |text: &str| {
         let quoted = serde_json::json!(text).to_string();

@@ -1,4 +1,4 @@
-//! The answer to a request for deletion: what was deleted, and that nothing of it is left.
+//! The deletion receipt: what was deleted, and the proof that nothing of it is left.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -24,60 +24,60 @@ pub struct RequestedTerm {
 }
 
 /// The record of a deletion. It names pairs and values by hashes only ([`alias`]), so that it can be kept
-/// and handed on; whoever knows an id can hash it and find it here.
+/// and passed on; with the id of a pair one can compute its hash and find it here.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeletionReceipt {
     /// `asif deletion receipt 1`.
     pub format: &'static str,
     /// The program.
     pub made_by: &'static str,
-    /// What the operator calls the request.
+    /// The operator's reference for the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// When the deletion was published, RFC 3339 in UTC.
     pub when: String,
-    /// How hashes are made.
+    /// How hashes are computed.
     pub hash: &'static str,
-    /// Hashes of the ids that were asked for.
+    /// Hashes of the requested ids.
     pub requested_ids: Vec<String>,
-    /// The filter that was asked for.
+    /// The requested filter.
     pub requested_where: Vec<RequestedTerm>,
-    /// How many of the deleted pairs were asked for, by id or filter; 0 if an earlier purge had them.
+    /// How many of the deleted pairs were requested, by id or filter; 0 if an earlier purge deleted them.
     pub requested_pairs: u64,
     /// Hashes of the ids of all pairs that were deleted.
     pub ids: Vec<String>,
     /// Pairs whose bytes were deleted.
     pub pairs: u64,
-    /// Segments that were written again without them.
+    /// Segments that were rewritten without them.
     pub segments_rewritten: u64,
-    /// Records of the log and lines of its lists that were written anew.
+    /// Records of the log and lines of its lists that were rewritten.
     pub log_lines_rewritten: u64,
-    /// Rows taken from the lists of rows left out.
+    /// Rows deleted from the lists of skipped rows.
     pub skip_rows_removed: u64,
-    /// Cached embeddings that were forgotten.
+    /// Cached embeddings that were deleted.
     pub embeddings_forgotten: u64,
-    /// Uploaded pictures that were deleted.
+    /// Uploaded images that were deleted.
     pub uploads_deleted: u64,
     /// Files and folders that killed commands had left beside the set, and that were removed.
     pub leftovers_removed: u64,
-    /// Those that could not be removed or searched or that others may have written, and folders of others in the
-    /// set that cannot be read; the command has named them.
+    /// Leftovers that could not be removed or searched, or that other programs may have written, and foreign folders in the
+    /// anchor set that cannot be read; the command has named them.
     pub leftovers_kept: usize,
     /// Generations that were dropped.
     pub generations_before: Vec<u64>,
     /// The only generation now.
     pub generation_after: u64,
-    /// Pictures of the pairs that asif did not write, or that others use; the command has named them.
+    /// Images of the pairs that asif did not write, or that other pairs use; the command has named them.
     pub pictures_left: usize,
-    /// Those of them that could not be looked at, so that they may be ones to delete.
+    /// Those of them that could not be read, so they may be uploads to delete.
     pub pictures_unread: usize,
-    /// Other sets that hold pairs of these ids, or could not be looked at; the command has named them.
+    /// Other anchor sets that contain pairs with these ids, or could not be read; the command has named them.
     pub other_sets: usize,
-    /// Those of them that could not be looked at, or not whole.
+    /// Those of them that could not be read, or not completely.
     pub other_sets_unread: usize,
-    /// Segments with further hard links in folders of no known set.
+    /// Segments with further hard links outside all known anchor sets.
     pub unknown_links: usize,
-    /// Damaged folders that were deleted without its being known whose pairs they held.
+    /// Damaged folders that were deleted although their pairs could not be read.
     pub unreadable: usize,
     /// `verified: none found`, or what is left to do.
     pub result: String,
@@ -85,18 +85,18 @@ pub struct DeletionReceipt {
     pub files_searched: u64,
     /// Their bytes.
     pub bytes_searched: u64,
-    /// Byte strings that were looked for.
+    /// Byte strings that were searched for.
     pub needles: u64,
-    /// Texts that live pairs have too, looked for in records only.
+    /// Texts that live pairs share, searched for in records only.
     pub shared_with_live_pairs: u64,
-    /// Texts too short to be looked for in bytes, looked for in records only.
+    /// Texts too short for the byte search, searched for in records only.
     pub too_short: u64,
     /// Files in which something was found.
     pub files_with_traces: usize,
 }
 
 impl DeletionReceipt {
-    /// Of a purge. `reference` is written as it is.
+    /// Creates the receipt of a purge. `reference` is copied verbatim.
     pub fn new(
         request: &PurgeRequest<'_>,
         report: &PurgeReport,
@@ -139,8 +139,8 @@ impl DeletionReceipt {
         }
     }
 
-    /// With what the receipt `text` tells that this one replaces, which is of the same request given before:
-    /// what that purge deleted, this one could not find any more. That of a dry run tells nothing.
+    /// Adds the content of the receipt `text` that this one replaces, which is of an earlier run of the same request:
+    /// what that purge deleted, this one could not find any more. A dry run's receipt adds nothing.
     #[must_use]
     pub fn after(mut self, text: &[u8]) -> Self {
         let Some(old) = old_receipt(text).filter(|old| old.result != DRY_RUN) else {
@@ -163,7 +163,7 @@ impl DeletionReceipt {
         ] {
             *count += old;
         }
-        // Nothing tells any more which pictures these were.
+        // Which images these were is no longer known.
         self.pictures_left = self.pictures_left.max(old.pictures_left);
         self.pictures_unread = self.pictures_unread.max(old.pictures_unread);
         self.unreadable += old.unreadable;
@@ -173,12 +173,12 @@ impl DeletionReceipt {
         self
     }
 
-    /// Whether all that could be left was looked at, and nothing was found.
+    /// Whether every possible trace was checked, and none was found.
     pub fn is_verified(&self) -> bool {
         self.result == VERIFIED
     }
 
-    /// Whether nothing was done.
+    /// Whether it is a dry run.
     pub fn is_dry_run(&self) -> bool {
         self.result == DRY_RUN
     }
@@ -195,7 +195,7 @@ fn requested_where(request: &PurgeRequest<'_>) -> Vec<RequestedTerm> {
         .collect()
 }
 
-/// What is read of a receipt that was written before.
+/// The fields that are read from an existing receipt.
 #[derive(Deserialize)]
 struct OldReceipt {
     format: String,
@@ -244,8 +244,8 @@ pub fn is_receipt(text: &[u8]) -> bool {
     old_receipt(text).is_some()
 }
 
-/// What makes the receipt `text` one that the receipt of `request` must not replace. It may when it is of a
-/// dry run, or of the same request to the same set, which left something and is given again.
+/// Why the receipt of `request` must not replace the receipt `text`. It may if `text` is of a
+/// dry run, or of the same request to the same anchor set, was incomplete, and is repeated.
 ///
 /// # Errors
 /// When the log of the set cannot be read.
@@ -280,13 +280,13 @@ pub fn why_kept(
     Ok((!is_of_set).then_some("is of a purge of another set"))
 }
 
-/// Other sets of which something could not be looked at.
+/// Other anchor sets that could not be read completely.
 fn unread_sets(report: &PurgeReport) -> usize {
     let others = report.elsewhere.iter();
     others.filter(|other| other.problem.is_some()).count()
 }
 
-/// Pictures that were left because something could not be looked at.
+/// Images that were kept because something could not be read.
 fn unread_pictures(report: &PurgeReport) -> usize {
     let left = report.pictures_left.iter();
     left.filter(|picture| picture.unread).count()

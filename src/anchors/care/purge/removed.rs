@@ -1,4 +1,4 @@
-//! All that a set stores and that is not live.
+//! All stored pairs of an anchor set that are not live.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::embed::cache::{ContentKey, Directions, EmbeddingCache};
 use crate::encode::EncoderEntry;
 use crate::modality::Modality;
 
-/// Removed pairs and what is to be forgotten of them, by encoder.
+/// Removed pairs and their cached embeddings, by encoder.
 #[derive(Default)]
 pub(super) struct RemovedPairs {
     pub ids: HashSet<String>,
@@ -24,19 +24,19 @@ pub(super) struct RemovedPairs {
     /// The contents, whichever encoder read them.
     keys: HashSet<ContentKey>,
     pub images: BTreeSet<String>,
-    /// Those of them that the system refused to show: their embeddings are known by the vectors alone, which
-    /// the caches of other encoders have not.
+    /// Images that could not be read: their embeddings are found by vector only, which
+    /// does not work in caches of other encoders.
     pub unread_images: BTreeSet<String>,
     pub needles: Needles,
-    /// Pairs, each once, however many segments store it.
+    /// The number of distinct pairs.
     pub records: HashSet<RecordHash>,
     /// Folders of the set whose pairs cannot be read.
     pub unreadable: Vec<PathBuf>,
-    /// Such folders that are somebody else's.
+    /// Such folders that asif did not create.
     pub foreign: Vec<PathBuf>,
 }
 
-/// What tells one pair from another, whichever segment stores it.
+/// Identifies a pair independently of the segment that stores it.
 pub(in crate::anchors::care) type RecordHash = [u8; 32];
 
 /// A hash of all that a record holds.
@@ -50,7 +50,7 @@ pub(in crate::anchors::care) fn record_hash(record: &Record) -> RecordHash {
     *hasher.finalize().as_bytes()
 }
 
-/// What the cache of one encoder is to forget.
+/// The embeddings to delete from the cache of one encoder.
 #[derive(Default)]
 struct CachedEmbeddings {
     dim: usize,
@@ -58,8 +58,8 @@ struct CachedEmbeddings {
     vectors: Directions,
 }
 
-/// Takes the embeddings of purged pairs from the caches of all encoders in the folder: those of the set
-/// by content and by vector, others by content. Returns how many.
+/// Deletes the embeddings of purged pairs from the caches of all encoders in the folder: of the set's encoders
+/// by content and by vector, of others by content. Returns how many.
 pub(super) fn forget(folder: &Path, gone: &RemovedPairs) -> Result<u64, AnchorsError> {
     fs::sweep_hidden(folder, |name| name.ends_with(".emb"))?;
     let mut forgotten = 0;
@@ -91,7 +91,7 @@ pub(super) fn pairs(
     let mut gone = RemovedPairs::default();
     let mut seen = HashSet::new();
     for &generation in kept {
-        // A damaged generation must not be what keeps its pairs.
+        // A damaged generation must not protect its pairs from deletion.
         let Some(old) = if_whole(AnchorSet::open_generation(set, generation))? else {
             continue;
         };
@@ -118,7 +118,7 @@ pub(super) fn pairs(
             let record = pairs.records.get(local)?;
             if !records.contains(&record_hash(&record)) {
                 let key = (pairs.name.clone(), local);
-                // Those of another encoder are forgotten by content.
+                // Embeddings of another encoder are deleted by content.
                 let fits = |s: &&Segment| s.dims() == live.manifest().dims();
                 let segment = pairs.segment.as_ref().filter(fits);
                 note(&mut gone, live.manifest(), record, segment, key)?;
@@ -128,7 +128,7 @@ pub(super) fn pairs(
     Ok(gone)
 }
 
-/// Takes note of a pair, the second part of whose `key` is its place in `segment`.
+/// Records a pair; the second part of `key` is its position in `segment`.
 fn note(
     gone: &mut RemovedPairs,
     manifest: &Manifest,
@@ -152,7 +152,7 @@ fn note(
             }
         }
     };
-    // The image may have changed or gone; its embedding is then known by the vector alone.
+    // The image may have changed or disappeared; its embedding is then found by vector only.
     let image = fs_err::read(&record.image);
     if image.as_ref().is_err_and(fs::is_refusal) {
         gone.unread_images.insert(record.image.clone());

@@ -1,10 +1,10 @@
-//! How far a purge got that ends with an error.
+//! How far a failed purge got.
 
 use std::path::Path;
 
 use crate::anchors::error::AnchorsError;
 
-/// What a purge does once it deletes, in this order.
+/// The steps of a purge once it deletes, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub(super) enum PurgeStep {
     Uploads,
@@ -30,19 +30,19 @@ impl PurgeStep {
     ];
 }
 
-/// The step that a purge is at; none while it has deleted nothing.
+/// The current step of a purge; `None` while it has deleted nothing.
 #[derive(Debug, Default)]
 pub(super) struct PurgeSteps {
     at: Option<PurgeStep>,
 }
 
 impl PurgeSteps {
-    /// All steps before this one are done.
+    /// Marks all steps before this one as done.
     pub fn begin(&mut self, step: PurgeStep) {
         self.at = Some(step);
     }
 
-    /// The error of a purge of `set` that was stopped by another.
+    /// Wraps the error that stopped a purge of `set`.
     pub fn stopped(&self, set: &Path, error: AnchorsError) -> AnchorsError {
         let Some(at) = self.at else {
             return error;
@@ -58,7 +58,7 @@ impl PurgeSteps {
         };
         let mut left = words(left);
         if at == PurgeStep::Search {
-            // What the pairs were known by has gone with them.
+            // The data that identified the pairs was deleted with them.
             left.push_str(", which now knows only the ids and values that it is given");
         }
         AnchorsError::PurgeStopped {

@@ -1,5 +1,5 @@
-//! Every pair that lies in a set, whether a manifest that can be read names it or not: in segments, in
-//! what killed writers left, and in what repairs put aside.
+//! Every pair stored in an anchor set, whether or not a readable manifest names it: in segments, in
+//! leftovers of killed writers, and in `damaged/`.
 
 use std::path::{Path, PathBuf};
 
@@ -15,22 +15,22 @@ pub(super) struct StoredPairs {
     pub name: String,
     /// The pairs.
     pub records: Records,
-    /// With their vectors, if those are sound.
+    /// The segment with their vectors, if those are intact.
     pub segment: Option<Segment>,
 }
 
-/// The folders of pairs in a set.
+/// The folders of pairs in an anchor set.
 #[derive(Default)]
 pub(super) struct StoredFolders {
     /// Those whose pairs can be read.
     pub found: Vec<StoredPairs>,
-    /// Those of the set whose pairs cannot be read; a purge deletes them.
+    /// Folders of the set whose pairs cannot be read; a purge deletes them.
     pub unreadable: Vec<PathBuf>,
-    /// Those that somebody else put there and that cannot be read; no writer deletes them.
+    /// Unreadable folders that asif did not create; no writer deletes them.
     pub foreign: Vec<PathBuf>,
 }
 
-/// The folders of pairs in a set.
+/// The folders of pairs in an anchor set.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -58,7 +58,7 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
             }
             let is_foreign = !is_own(&name);
             match if_whole(open(&folder))? {
-                // A copy that somebody keeps is no part of the set; the search for bytes tells of it.
+                // A user's copy is not part of the set; the byte search reports it.
                 Some(_) if is_foreign => {}
                 Some((records, segment)) => folders.found.push(StoredPairs {
                     name: format!("{prefix}{name}"),
@@ -81,7 +81,7 @@ fn open(folder: &Path) -> Result<(Records, Option<Segment>), AnchorsError> {
     Ok((records, if_whole(sound)?))
 }
 
-/// Shows each pair, once a folder.
+/// Visits each pair, once per folder.
 ///
 /// # Errors
 /// When the disk refuses.

@@ -1,4 +1,4 @@
-//! The ends of traces that lie beside the segments: the log, lists of rows left out, uploaded pictures.
+//! Deletes traces outside the segments: the log, lists of skipped rows, uploaded images.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -53,8 +53,8 @@ pub(super) fn redact(
             *ids = ids.iter().map(hidden).collect();
         }
         change.detail = redacted_detail(&change, needles);
-        // The name of a set tells a purge where segments are shared; one that speaks of a purged pair has
-        // been looked into before it goes.
+        // The name of a set shows a purge where segments are shared; a name that mentions a purged pair has
+        // been followed before it is deleted.
         change.rename_source(|set| redacted_word(set, needles));
         for tally in [&mut change.licences_before, &mut change.licences_after] {
             let old = std::mem::take(tally).into_iter();
@@ -76,7 +76,7 @@ pub(super) fn is_alias(text: &str) -> bool {
     digits.is_some_and(|d| d.len() == 32 && d.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// What a change was given, without what tells of whom: keys of a filter stay, values become hashes.
+/// The arguments of a change, redacted: keys of a filter stay, values become hashes.
 fn redacted_detail(change: &Change, needles: &Needles) -> String {
     match change.command.as_str() {
         "anchors remove" => Filter::parse(&change.detail).map_or_else(
@@ -91,7 +91,7 @@ fn redacted_detail(change: &Change, needles: &Needles) -> String {
         ),
         // Names of sources, which are paths.
         "build" | "anchors add" => redacted_words(&change.detail, needles),
-        // Commands that are given nothing of the user's, or the name of a set, which is seen to apart.
+        // Commands without user data in their arguments, or with the name of a set, which is redacted separately.
         "swap" | "rollback" | "repair" => change.detail.clone(),
         _ => match needles.is_in_bytes(&change.detail) {
             true => redacted_words(&change.detail, needles),
@@ -113,8 +113,8 @@ fn redacted_word(word: &str, needles: &Needles) -> String {
     }
 }
 
-/// Takes rows that speak of purged pairs from the lists of rows left out; returns how many. Lists in folders
-/// that no writer of sets makes are not theirs to change.
+/// Deletes rows that mention purged pairs from the lists of skipped rows; returns how many. Lists in folders
+/// that asif did not create are not changed.
 pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, AnchorsError> {
     let folder = layout::segments_folder(set);
     let mut trimmed = 0;
@@ -133,20 +133,20 @@ pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, Anch
         let gone = text.lines().count() - left.len();
         if gone > 0 {
             if left.is_empty() {
-                // An empty file would look like one that was cut.
+                // An empty file would look truncated.
                 left.push(left_out::purged_row());
             }
             left_out::write_rows(&folder.join(&name), &left)?;
             trimmed += gone as u64;
         } else {
-            // A purge that was killed may have written it, and not made that durable.
+            // A killed purge may have written it without syncing.
             fs::sync_folder(&folder.join(name))?;
         }
     }
     Ok(trimmed)
 }
 
-/// Whether a list of rows left out, in a segment or put aside, speaks of one of the needles.
+/// Whether a list of skipped rows, in a segment or in `damaged/`, contains one of the needles.
 pub(super) fn is_listed(set: &Path, needles: &Needles) -> Result<bool, AnchorsError> {
     for entry in walkdir::WalkDir::new(set) {
         let entry = entry.map_err(std::io::Error::from)?;
@@ -162,14 +162,14 @@ pub(super) fn is_listed(set: &Path, needles: &Needles) -> Result<bool, AnchorsEr
     Ok(false)
 }
 
-/// A picture of a purged pair that was left where it is.
+/// An image of a purged pair that was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PictureLeft {
     /// The file.
     pub file: PathBuf,
-    /// Why it was left.
+    /// Why it was kept.
     pub why: String,
-    /// Whether that is because something could not be looked at: it may be one to delete.
+    /// Whether the reason is that something could not be read: it may have to be deleted.
     pub unread: bool,
 }
 
@@ -191,10 +191,10 @@ impl PictureLeft {
     }
 }
 
-/// Pictures of purged pairs.
+/// Images of purged pairs.
 #[derive(Debug, Default)]
 pub(super) struct Pictures {
-    /// Those that the server wrote into a folder of uploads and that no other pair uses.
+    /// Images that the server stored in an upload folder and that no other pair uses.
     pub uploads: Vec<PathBuf>,
     pub left: Vec<PictureLeft>,
     /// The folders of uploads.
@@ -202,7 +202,7 @@ pub(super) struct Pictures {
 }
 
 impl Pictures {
-    /// Sorts the images of purged pairs: `unread` are those that have been refused before, `used` those of
+    /// Sorts the images of purged pairs: `unread` are those that could not be read before, `used` those of
     /// pairs that are live somewhere.
     pub fn sort(images: &BTreeSet<String>, unread: &BTreeSet<String>, used: &UsedImages) -> Self {
         let mut pictures = Self::default();
@@ -264,33 +264,33 @@ impl Pictures {
     }
 }
 
-/// Why a picture was left that the system refuses to show.
+/// Why an unreadable image was kept.
 const UNREAD: &str = "it cannot be read, so it is not known whose it is, nor whether caches of other encoders \
                       have its embedding";
 
-/// The bytes of a picture; none where no file is there.
+/// The bytes of an image; `None` where the file does not exist.
 fn read_picture(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
     match fs::has_file(file) {
         Ok(true) => fs_err::read(file).map(Some),
         Ok(false) => Ok(None),
-        // A name that is too long to be that of a file: there is none.
+        // A name that is too long for a file name: no such file exists.
         Err(error) if error.kind() == std::io::ErrorKind::InvalidFilename => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Whether the server wrote this file: its name is 32 digits of its content's hash, as no person
-/// names a picture.
+/// Whether the server wrote this file: its name is 32 digits of its content's hash, as no user
+/// names an image.
 fn is_upload(file: &Path, bytes: &[u8]) -> bool {
     let stem = file.file_stem().and_then(|stem| stem.to_str());
     stem.is_some_and(|stem| stem == &blake3::hash(bytes).to_hex()[..32])
 }
 
-/// How the names of pictures begin that are being written; those of older programs come first.
+/// Prefixes of the names of unfinished images; those of older programs first.
 const TORN: [&str; 2] = [".tmp", ".part-"];
 
-/// What a killed server left of this upload: files with the names of temporary ones that hold its
-/// beginning. Those that cannot be looked at are left.
+/// Partial uploads that a killed server left: files with temporary names that contain its
+/// beginning. Unreadable ones are kept.
 fn torn_copies(file: &Path, bytes: &[u8], left: &mut Vec<PictureLeft>) -> Vec<PathBuf> {
     let folder = fs::parent(file);
     let names = match fs::names(folder) {

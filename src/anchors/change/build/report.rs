@@ -63,7 +63,7 @@ pub struct SkippedRow {
     pub kind: Cow<'static, str>,
     /// The reason in full.
     pub reason: String,
-    /// What would let it be taken, if the caller can do something about it.
+    /// What the caller can do so that it is accepted, if anything.
     #[serde(skip)]
     pub remedy: Option<InputRemedy>,
 }

@@ -1,15 +1,15 @@
-//! BMP: whether all of its rows are there, which the decoder does not ask in every coding.
+//! BMP: checks that all rows are present, which the decoder does not do for every compression.
 
 use std::borrow::Cow;
 
 use super::super::super::error::InputError;
 
-// Codes of the run-length coding after a zero.
+// Escape codes of the run-length coding, which follow a zero.
 const END_OF_ROW: u8 = 0;
 const END_OF_PICTURE: u8 = 1;
 const DELTA: u8 = 2;
 
-/// What the header of a BMP says.
+/// The fields of a BMP header.
 struct BmpHeader {
     /// Pixels of a row.
     width: u64,
@@ -20,12 +20,12 @@ struct BmpHeader {
     offset: usize,
 }
 
-/// A BMP whose rows are all there.
+/// A BMP with all of its rows.
 #[derive(Debug)]
 pub(super) struct BmpRows<'a> {
-    /// Width and height in pixels; `(0, 0)` of a header that is not understood.
+    /// Width and height in pixels; `(0, 0)` for an unknown header.
     pub size: (u32, u32),
-    /// The file that the decoder is to read, with what may be missing at its end.
+    /// The file for the decoder, with a missing end completed.
     pub file: Cow<'a, [u8]>,
 }
 
@@ -33,7 +33,7 @@ impl<'a> BmpRows<'a> {
     /// Counts the rows.
     ///
     /// # Errors
-    /// [`InputError::Truncated`] when there are fewer than the header announces. What else is wrong
+    /// [`InputError::Truncated`] when there are fewer than the header announces. Any other fault
     /// is left to the decoder.
     pub fn read(bytes: &'a [u8]) -> Result<Self, InputError> {
         let header = BmpHeader::read(bytes);
@@ -85,7 +85,7 @@ fn completed<'a>(bytes: &'a [u8], header: &BmpHeader) -> Result<Cow<'a, [u8]>, I
 }
 
 impl BmpHeader {
-    /// None of a header that the decoder will not read either.
+    /// `None` for a header that the decoder rejects too.
     fn read(bytes: &[u8]) -> Option<Self> {
         let long = |at: usize| {
             let four = bytes.get(at..at + 4)?;
@@ -118,7 +118,7 @@ impl BmpHeader {
     }
 }
 
-/// How many rows run-length codes fill before they end, and where, if no code says so. A row that is
+/// How many rows the run-length codes fill, and where they end if no end code does. A row that is
 /// left before its end counts, since the next one may begin.
 fn run_length_rows(data: &[u8], header: &BmpHeader) -> (u64, Option<usize>) {
     let (mut at, mut row, mut x) = (0, 0u64, 0u64);

@@ -1,8 +1,8 @@
-//! Memory of pictures that are being decoded: one budget for the whole process.
+//! Memory for decoding images: one budget for the whole process.
 //!
-//! A picture's header says what decoding it takes. That much is set aside before a decoder sees the
-//! data, and whoever finds the rest taken waits for his turn, so that what decodes at the same time
-//! never takes more than the budget together. A picture that alone would take more is refused.
+//! An image's header tells how much memory decoding takes. That much is reserved before a decoder sees the
+//! data; a caller that finds the rest taken waits in a queue, so that concurrent decodes together
+//! never exceed the budget. An image that alone exceeds it is rejected.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 /// The budget unless [`DecodeBudget::set_limit`] says otherwise, in bytes.
 pub const DEFAULT_LIMIT: u64 = 1 << 30;
-/// The part of the budget, one in so many, in which small pictures pass those who wait for much: a
-/// picture of a million pixels does not wait for one of sixty.
+/// The fraction `1 / n` of the budget in which small images may overtake the queue: an
+/// image of one megapixel does not wait for one of sixty.
 const PASSING: u64 = 32;
 
 /// The budget of this process.
 static PROCESS: DecodeBudget = DecodeBudget::new(DEFAULT_LIMIT);
 
-/// Bytes that may be taken at once.
+/// A budget of bytes that may be reserved at once.
 #[derive(Debug)]
 pub struct DecodeBudget {
     state: Mutex<BudgetState>,
@@ -28,14 +28,14 @@ pub struct DecodeBudget {
 struct BudgetState {
     limit: u64,
     taken: u64,
-    /// Who waits, first come first served: a large picture is not passed by small ones for ever.
+    /// The waiting callers, first in first out, so that a large image is not starved by small ones.
     queue: VecDeque<BudgetWaiter>,
     next_turn: u64,
-    /// What those hold that have passed the queue.
+    /// The bytes reserved by callers that overtook the queue.
     passed: u64,
 }
 
-/// Somebody who waits.
+/// A waiting caller.
 #[derive(Debug, Clone, Copy)]
 struct BudgetWaiter {
     turn: u64,
@@ -43,13 +43,13 @@ struct BudgetWaiter {
 }
 
 impl BudgetState {
-    /// Whether there is room for so many bytes.
+    /// Whether `bytes` fit into the budget now.
     fn fits(&self, bytes: u64) -> bool {
         bytes <= self.limit.saturating_sub(self.taken)
     }
 
-    /// Whether somebody small may go before those who wait: what passes never takes more than
-    /// [`PASSING`] together, and nobody is passed who needs that part as well.
+    /// Whether a small request may overtake the queue: overtaking requests never take more than
+    /// their [`PASSING`] share together, and no waiting caller is delayed that needs that share itself.
     fn may_pass(&self, bytes: u64) -> bool {
         let part = self.limit / PASSING;
         let first = self.queue.front().map_or(0, |waiter| waiter.bytes);
@@ -57,26 +57,26 @@ impl BudgetState {
     }
 }
 
-/// Why memory was not given.
+/// Why a reservation was denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BudgetDenial {
-    /// More than the whole budget, which has so many bytes.
+    /// It exceeds the whole budget, which has this many bytes.
     NeverFits(u64),
-    /// The rest was taken for as long as the asker would wait.
+    /// The memory stayed reserved for as long as the caller would wait.
     Busy,
 }
 
-/// Bytes that are set aside until this is dropped.
+/// Reserved bytes, released when this is dropped.
 #[derive(Debug)]
 pub(super) struct HeldBytes {
     budget: &'static DecodeBudget,
     bytes: u64,
-    /// Whether they were taken past the queue.
+    /// Whether the request overtook the queue.
     passed: bool,
 }
 
 impl DecodeBudget {
-    /// A budget of so many bytes.
+    /// Creates a budget of `limit` bytes.
     const fn new(limit: u64) -> Self {
         Self {
             state: Mutex::new(BudgetState {
@@ -90,28 +90,28 @@ impl DecodeBudget {
         }
     }
 
-    /// The budget that every picture of this process is decoded within.
+    /// The budget of this process, which all decoding shares.
     pub fn process() -> &'static Self {
         &PROCESS
     }
 
-    /// Changes how many bytes may be taken at once. What is taken already stays taken.
+    /// Sets how many bytes may be reserved at once. Existing reservations are kept.
     pub fn set_limit(&self, bytes: u64) {
         self.lock().limit = bytes;
         self.returned.notify_all();
     }
 
-    /// How many bytes may be taken at once.
+    /// How many bytes may be reserved at once.
     pub fn limit(&self) -> u64 {
         self.lock().limit
     }
 
-    /// How many bytes are taken now.
+    /// How many bytes are reserved now.
     pub fn taken(&self) -> u64 {
         self.lock().taken
     }
 
-    /// Sets `bytes` aside, after waiting for them where others have taken them: for ever, or no
+    /// Reserves `bytes`, waiting while others hold them: indefinitely, or no
     /// longer than `patience`.
     pub(super) fn take(
         &'static self,
@@ -158,7 +158,7 @@ impl DecodeBudget {
         }
     }
 
-    /// Gives up a place in the queue; whoever is first now may find room.
+    /// Leaves the queue; the caller that is first now may fit.
     fn leave(&self, mut state: MutexGuard<'_, BudgetState>, turn: u64) {
         state.queue.retain(|other| other.turn != turn);
         drop(state);
@@ -179,7 +179,7 @@ impl DecodeBudget {
 }
 
 impl HeldBytes {
-    /// Keeps no more than `bytes`; the rest is for others.
+    /// Shrinks the reservation to `bytes`.
     pub fn shrink_to(&mut self, bytes: u64) {
         let rest = self.bytes.saturating_sub(bytes);
         self.bytes -= rest;

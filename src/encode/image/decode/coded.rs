@@ -1,4 +1,4 @@
-//! A picture by its headers: what decoding will take, and its pixels.
+//! An image by its headers: the memory that decoding takes, and its pixels.
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageFormat};
@@ -13,19 +13,19 @@ use super::pixels::read;
 use super::png::PngChunks;
 use super::webp::WebpChunks;
 
-/// What is set aside beside what the size of a picture tells: tables and windows of decoders.
+/// Reserved in addition to what the image size requires: tables and windows of decoders.
 const TABLES: u64 = 1 << 20;
-/// The widest input of a model that resizing is expected to make rows for.
+/// The widest model input that resizing is expected to produce.
 const MODEL_WIDTH: u64 = 512;
 
-/// An image whose headers were looked at.
+/// An image with parsed headers.
 pub(super) enum CodedImage<'a> {
     Jpeg(JpegHeader),
     Png(PngChunks<'a>),
     Webp(WebpChunks),
     Gif(GifHeader),
     Bmp(BmpRows<'a>),
-    /// What the decoder will refuse in its own words.
+    /// Anything that the decoder will reject with its own message.
     Other,
 }
 
@@ -72,7 +72,7 @@ impl<'a> CodedImage<'a> {
         limits: PictureLimits,
     ) -> Result<u64, InputError> {
         let size @ (width, height) = self.size();
-        // Before anything is multiplied by sides that may be any number.
+        // Checked before multiplying by sides, which are untrusted here.
         check_size(size, 0)?;
         let pixels = u64::from(width) * u64::from(height);
         if pixels > limits.pixels {
@@ -100,12 +100,12 @@ impl<'a> CodedImage<'a> {
             Self::Bmp(rows) => 4 * pixels + 3 * pixels + rows.file.len() as u64,
             Self::Other => 0,
         };
-        // Turning makes a second copy.
+        // Applying the EXIF orientation makes a second copy.
         let turning = if transparent { 8 } else { 6 } * pixels;
         Ok(decoding.max(turning).max(kept(size, transparent)) + TABLES)
     }
 
-    /// Sets that memory aside.
+    /// Reserves that memory.
     pub fn reserve(
         &self,
         file: usize,
@@ -155,7 +155,7 @@ impl<'a> CodedImage<'a> {
     }
 }
 
-/// What stays of a picture once it is decoded: its pixels, and the rows that resizing makes of them.
+/// The memory an image holds once it is decoded: its pixels, and the intermediate rows of resizing.
 pub(super) fn kept((width, height): (u32, u32), transparent: bool) -> u64 {
     let pixels = u64::from(width) * u64::from(height);
     let a_pixel = if transparent { 8 } else { 3 };

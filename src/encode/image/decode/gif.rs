@@ -1,10 +1,10 @@
-//! GIF: what its blocks say before the first frame is decoded.
+//! GIF: parses the blocks before the first frame.
 
 use std::borrow::Cow;
 
 use image::{DynamicImage, Rgba};
 
-/// What decoding the first frame depends on.
+/// Everything that decoding the first frame depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GifHeader {
     /// The canvas, in pixels, as large as the frame needs it to be: many files have one that is too
@@ -16,12 +16,12 @@ pub(super) struct GifHeader {
     corner: (u32, u32),
     /// The colour of the canvas around it.
     around: [u8; 3],
-    /// How many bytes of the file the decoder is to see.
+    /// How many bytes of the file are passed to the decoder.
     length: usize,
 }
 
 impl GifHeader {
-    /// Steps over the blocks up to the first frame; none when the file ends before it.
+    /// Parses the blocks up to the first frame; `None` when the file ends before it.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| {
             let pair = bytes.get(at..at + 2)?;
@@ -58,7 +58,7 @@ impl GifHeader {
             let colour = colours.chunks_exact(3).nth(transparent)?;
             colour.try_into().ok()
         });
-        // Behind the palette stands the size of codes, then the codes in blocks.
+        // The palette is followed by the code size, then by the codes in blocks.
         let cut = after_blocks(bytes, own_colours.end + 1).is_none();
         Some(Self {
             canvas: (
@@ -73,8 +73,8 @@ impl GifHeader {
         })
     }
 
-    /// The file as the decoder is to see it: with a canvas that the frame fits on, and without an end
-    /// marker within codes that are cut, which would be taken for codes.
+    /// The file for the decoder: with a canvas that the frame fits on, and without an end
+    /// marker after truncated codes, which would be read as codes.
     pub fn file<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let bytes = bytes.get(..self.length).unwrap_or(bytes);
         let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX).to_le_bytes();
@@ -89,8 +89,8 @@ impl GifHeader {
         }
     }
 
-    /// Gives the canvas around the frame its colour, which the decoder leaves black, as transparent as
-    /// it is.
+    /// Fills the canvas around the frame, which the decoder leaves black, with the background colour and
+    /// its transparency.
     pub fn fill_around(&self, image: &mut DynamicImage) {
         let ((left, top), (width, height)) = (self.corner, self.frame);
         if (left, top) == (0, 0) && self.frame == self.canvas {
@@ -124,7 +124,7 @@ fn palette(flags: u8) -> usize {
     }
 }
 
-/// Where the blocks that begin at `at` are over.
+/// The end of the blocks that begin at `at`.
 fn after_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match *bytes.get(at)? {
@@ -134,7 +134,7 @@ fn after_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// How many bytes of the end of a file look like the end of a GIF: of its blocks, and of it all.
+/// How many bytes at the end of a file look like a GIF's end: the block terminator and the trailer.
 fn end_marker(bytes: &[u8]) -> usize {
     match bytes {
         [.., 0, b';'] => 2,

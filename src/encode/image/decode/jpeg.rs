@@ -1,12 +1,12 @@
 //! JPEG, decoded to the same bytes as libjpeg-turbo, which Pillow uses.
 //!
 //! Decoders differ in how they enlarge colour that is stored at half size. `image`'s decoder rounds
-//! otherwise there, which moves an embedding to a cosine of 0.9987 at worst on real photographs;
-//! `libjpeg-turbo-rs` gives the identical pixels. It is asked only for what nearly every file is: 8
+//! differently there, which moves an embedding to a cosine of 0.9987 at worst on real photographs;
+//! `libjpeg-turbo-rs` gives the identical pixels. It is used only for what nearly every file is: 8
 //! bits, Huffman coded, grey or three colours in an ordinary sampling. The pixels of the rest (CMYK,
 //! and what it does not support) come from `image`.
 //!
-//! Whether a picture is whole is told by its coded data, never by its end marker:
+//! Whether an image is complete is decided by its coded data, never by its end marker:
 //!
 //! | coded data | here | Pillow |
 //! |---|---|---|
@@ -17,7 +17,7 @@
 //! | progressive: the last scans are missing, the end marker is there | read, less sharp | the same |
 //! | progressive: the last scans are missing, no end marker | refused | the same |
 //! | a colour component in no scan | refused | read as grey |
-//! | a code that means nothing | refused | read with noise |
+//! | an invalid code | refused | read with noise |
 //! | anything after the end marker (another JPEG, MPO) | passed over | the same |
 
 mod markers;
@@ -33,8 +33,8 @@ use self::markers::MAX_SCANS;
 use super::super::super::error::InputError;
 use super::limits::{MAX_BYTES, MAX_SIDE};
 
-/// The pixels and the EXIF orientation; `None` when another decoder is to make them, which may then
-/// be sure that every row is there, as far as this one can tell.
+/// The pixels and the EXIF orientation; `None` when another decoder has to decode the image, which may then
+/// assume that every row is present, as far as this decoder can tell.
 ///
 /// # Errors
 /// [`InputError::Truncated`] when rows or colours are missing, [`InputError::Undecodable`] when the
@@ -45,14 +45,14 @@ pub(super) fn decode(
 ) -> Result<Option<(RgbImage, Orientation)>, InputError> {
     if header.size.0 == 0 || header.size.1 == 0 {
         let (width, height) = header.size;
-        // A height of 0 says that the number of rows follows the first scan (DNL), which nobody writes.
+        // A height of 0 means that the number of rows follows the first scan (DNL), which no encoder writes.
         return Err(damaged(format!("its header says {width}x{height} pixels")));
     }
     if let Some(reason) = &header.lacking {
         return Err(truncated(reason.clone()));
     }
     let bytes = bytes.get(..header.length).unwrap_or(bytes);
-    // The decoder asks for the end marker, though no pixel depends on it.
+    // The decoder requires the end marker, though no pixel depends on it.
     let bytes = match header.ended {
         true => Cow::Borrowed(bytes),
         false => Cow::Owned([bytes, &[0xFF, 0xD9]].concat()),
@@ -69,7 +69,7 @@ pub(super) fn decode(
     let (orientation, image) = match run(false) {
         Ok(decoded) => decoded,
         Err(JpegError::Unsupported(_)) => return Ok(None),
-        // Once more, only to tell where the data stops making sense.
+        // Decodes again, only to find where the data becomes invalid.
         Err(error) => {
             let warnings = run(true).map(|(_, image)| image.warnings);
             return Err(explain(&error, &warnings.unwrap_or_default(), header));
@@ -84,7 +84,7 @@ pub(super) fn decode(
     Ok(RgbImage::from_raw(width, height, image.data).map(|pixels| (pixels, orientation)))
 }
 
-/// What is wrong with coded data that was refused with `error`.
+/// The fault of coded data that the decoder rejected with `error`.
 fn explain(error: &JpegError, warnings: &[DecodeWarning], header: &JpegHeader) -> InputError {
     let height = header.size.1;
     let mut damage: Option<u64> = None;

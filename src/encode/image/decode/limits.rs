@@ -1,4 +1,4 @@
-//! How large a picture may be.
+//! Limits on the size of an image.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ pub const MAX_SIDE: u32 = 16_384;
 /// The largest decoded image that is accepted, in bytes.
 pub const MAX_BYTES: u64 = 512 << 20;
 
-/// What one picture may take, beside [`MAX_SIDE`] and [`MAX_BYTES`].
+/// Limits for one image, in addition to [`MAX_SIDE`] and [`MAX_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureLimits {
-    /// The most pixels.
+    /// The maximum number of pixels.
     pub pixels: u64,
-    /// How long to wait for memory that other pictures have; for ever if none.
+    /// How long to wait for memory that other images hold; indefinitely if `None`.
     pub patience: Option<Duration>,
 }
 
 impl Default for PictureLimits {
-    /// Any number of pixels, and as long as it takes.
+    /// Any number of pixels, and no time limit.
     fn default() -> Self {
         Self {
             pixels: u64::MAX,

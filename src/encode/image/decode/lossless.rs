@@ -1,24 +1,24 @@
-//! How many prefix codes a lossless WebP picture brings along, which its decoder builds all at once.
+//! Bounds the memory of the prefix codes of a lossless WebP image, which its decoder builds all at once.
 //!
-//! A picture may have up to 65,536 groups of five codes. Each takes a table of kilobytes once it is
+//! An image may have up to 65,536 groups of five codes. Each takes a table of kilobytes once it is
 //! built, and a few bytes in the file, so that megabytes become gigabytes. How many there are is the
-//! largest number in a small picture that comes before them. It is read here without keeping a pixel:
-//! copies and the colour cache only repeat what was written out before, so the largest number is among
-//! the pixels that are written out. The names are those of the WebP lossless bitstream specification.
+//! largest value in a small image that precedes them. It is read here without storing pixels:
+//! back references and the colour cache only repeat earlier literals, so the largest value is among
+//! the literal pixels. The names are those of the WebP lossless bitstream specification.
 
-/// Bytes that a group takes beside its tables for each symbol: two nodes of a tree.
+/// Bytes per symbol that a group takes besides its tables: two tree nodes.
 const SYMBOL: u64 = 32;
 /// Bytes of the largest table of a code.
 const TABLE: u64 = 4 << 10;
 /// Symbols of the codes for red, blue, alpha and distances.
 const OTHER_SYMBOLS: [usize; 4] = [256, 256, 256, 40];
-/// In this order the lengths of the code of code lengths are written.
+/// The order in which the code length code lengths are stored.
 const LENGTH_ORDER: [usize; 19] = [
     17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
 ];
 
-/// The most bytes that the prefix codes of a picture take; none when its data ends or makes no sense
-/// before they begin, where the decoder ends as well. `size` is that of data without a header, such
+/// An upper bound of the bytes of an image's prefix codes; `None` when its data ends or is invalid
+/// before them, where the decoder fails as well. `size` is that of data without a header, such
 /// as transparency.
 pub(super) fn code_bytes(data: &[u8], size: Option<(u32, u32)>) -> Option<u64> {
     let mut bits = BitReader { data, at: 0 };
@@ -73,7 +73,7 @@ fn blocks(side: u32, bits: u32) -> u32 {
     side.div_ceil(1 << bits)
 }
 
-/// Reads numbers whose lowest bit comes first.
+/// Reads integers, least significant bit first.
 struct BitReader<'a> {
     data: &'a [u8],
     /// In bits.
@@ -96,7 +96,7 @@ impl BitReader<'_> {
         Some(value)
     }
 
-    /// The colours that are kept to be named again.
+    /// The colour cache: recent colours that symbols refer to.
     fn cache(&mut self) -> Option<usize> {
         match self.bit()? {
             0 => Some(0),
@@ -107,7 +107,7 @@ impl BitReader<'_> {
         }
     }
 
-    /// Steps over a picture of one group; the largest number that red and green make in it.
+    /// Decodes an image of one group; returns the largest value of its red and green channels together.
     fn image(&mut self, width: u32, height: u32) -> Option<u32> {
         let cache = self.cache()?;
         let green = self.code(280 + cache)?;
@@ -128,7 +128,7 @@ impl BitReader<'_> {
                     blue.symbol(self)?;
                     alpha.symbol(self)?;
                     done += 1;
-                    // Codes of one symbol take no bits: so it goes on to the end.
+                    // Codes of a single symbol take no bits, so all remaining pixels are the same.
                     if self.at == before {
                         break;
                     }
@@ -144,7 +144,7 @@ impl BitReader<'_> {
         Some(largest)
     }
 
-    /// The length or distance that a symbol and the bits behind it make.
+    /// The length or distance encoded by a symbol and its extra bits.
     fn extended(&mut self, symbol: u32) -> Option<u32> {
         match symbol {
             0..4 => return Some(symbol + 1),

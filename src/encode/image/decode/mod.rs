@@ -10,25 +10,25 @@
 //! | colour profile, gamma | ignored | the same |
 //! | animation | first frame | the same |
 //! | canvas of a GIF around its first frame | its transparent colour, or its first one | the same |
-//! | canvas of a GIF that its first frame does not fit on | enlarged | the same |
-//! | end marker, trailer or last chunk missing, all rows there | read | mostly the same |
+//! | canvas of a GIF smaller than its first frame | enlarged | the same |
+//! | end marker, trailer or last chunk missing, all rows present | read | mostly the same |
 //! | the rest of a JPEG or PNG filled up with zeros, and no end marker | the zeros are no data | read as rows |
-//! | rows missing, with or without an end marker | refused, with how many there are | refused, or read with grey rows |
+//! | rows missing, with or without an end marker | refused, with the number of rows present | refused, or read with grey rows |
 //!
-//! The format is told by the content, never by a name. A first look at the headers says what decoding
-//! will take; that much memory is set aside from the process's [`DecodeBudget`] before a decoder sees
+//! The format is detected by content, never by name. The headers tell how much memory decoding
+//! will take; that much is reserved from the process's [`DecodeBudget`] before a decoder sees
 //! the data. What pixels do not depend on (profiles, texts, thumbnails, further frames) is never
 //! handed to a decoder, so that it cannot inflate.
 //!
 //! | file | role |
 //! |---|---|
-//! | `mod` | what callers ask for, pixels to RGB |
-//! | `limits` | how large a picture may be |
+//! | `mod` | the public functions, pixels to RGB |
+//! | `limits` | limits on the size of an image |
 //! | `pixels` | pixels from the decoders of the `image` crate |
-//! | `budget` | [`DecodeBudget`]: memory of all pictures that are being decoded |
-//! | `coded` | a picture by its headers, whatever its format |
-//! | `jpeg`, `png`, `webp`, `gif`, `bmp` | the look at a format's headers, and whether all rows are there |
-//! | `lossless` | what the codes of a lossless WebP take |
+//! | `budget` | [`DecodeBudget`]: memory for all concurrent decodes |
+//! | `coded` | an image by its headers, for any format |
+//! | `jpeg`, `png`, `webp`, `gif`, `bmp` | the header parser of a format, and whether all rows are present |
+//! | `lossless` | memory of the prefix codes of a lossless WebP |
 
 mod bmp;
 mod budget;

@@ -55,7 +55,7 @@ fn explain(error: ImageError, format: ImageFormat, size: (u32, u32)) -> InputErr
         ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => truncated(),
         other => {
             let reason = other.to_string();
-            // The decoder of GIF has no kinds of errors for it.
+            // The GIF decoder has no error kind for it, only these texts.
             let ends = ["image truncated", "Unexpected End of File"];
             match format == ImageFormat::Gif && ends.iter().any(|end| reason.contains(end)) {
                 true => truncated(),

@@ -1,9 +1,9 @@
 //! PNG, row by row.
 //!
 //! Only the chunks that pixels depend on reach the decoder: header, palette, transparency, image
-//! data. Profiles, texts, animation frames and what else a file carries are passed over without
-//! being inflated, since none of them changes an answer. A picture is whole when all its rows are
-//! there: neither the last chunk nor the checksum of image data is asked for, as long as the data's
+//! data. Profiles, texts, animation frames and all other chunks are skipped without
+//! being inflated, since no pixel depends on them. An image is complete when all its rows are
+//! present: neither the last chunk nor the chunk checksum of image data is required, as long as the data's
 //! own checksum is right.
 
 use std::cell::Cell;
@@ -19,25 +19,25 @@ use super::limits::{MAX_BYTES, too_large};
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The last chunk.
 const END: &[u8] = b"\0\0\0\0IEND\xAE\x42\x60\x82";
-/// As many zeros at the end of a file are no part of any chunk, but what a download left unwritten.
+/// This many zeros at the end of a file are not part of a chunk, but what an incomplete download left unwritten.
 const FILLING: usize = 16;
 /// The compressed bytes after the last row that are read for the sake of the data's checksum. Each
 /// may inflate a thousandfold.
 const TAIL: usize = 64 << 10;
 
-/// What the decoder, which has no kinds of errors for it, says of data that is too short.
+/// The decoder's messages about truncated data, for which it has no error kind.
 const ENDINGS: [&str; 2] = ["not have enough data", "InsufficientInput"];
 
-/// What the chunks of a PNG say.
+/// The header data of a PNG, from its chunks.
 #[derive(Debug)]
 pub(super) struct PngChunks<'a> {
     /// Width and height in pixels.
     pub size: (u32, u32),
     /// Bytes of a pixel once palettes and few bits are expanded.
     pixel_bytes: u64,
-    /// How the picture is to be turned.
+    /// The EXIF orientation.
     pub orientation: Orientation,
-    /// The parts of the file that pixels depend on, in order, which the decoder is to see.
+    /// The parts of the file that pixels depend on, in order, for the decoder.
     parts: Vec<&'a [u8]>,
     /// The image data of all chunks, and how long it is.
     data: Vec<&'a [u8]>,
@@ -46,7 +46,7 @@ pub(super) struct PngChunks<'a> {
 }
 
 impl<'a> PngChunks<'a> {
-    /// Steps over the chunks.
+    /// Parses the chunks.
     ///
     /// # Errors
     /// [`InputError::Truncated`] when the file ends before image data begins, and
@@ -55,7 +55,7 @@ impl<'a> PngChunks<'a> {
         let zeros = bytes.iter().rev().take_while(|&&byte| byte == 0).count();
         let filled_up = if zeros < FILLING { 0 } else { zeros };
         let bytes = &bytes[..bytes.len() - filled_up];
-        // Where image data is cut and the last chunk was put behind it, that is no image data.
+        // A last chunk that was appended to truncated image data is not part of it.
         let limit = bytes.strip_suffix(END).unwrap_or(bytes).len();
         let mut at = SIGNATURE.len();
         let mut parts = vec![SIGNATURE];
@@ -148,7 +148,7 @@ impl<'a> PngChunks<'a> {
             return Err(truncated("it has no image data".to_owned()));
         }
         match self.decode_with(None) {
-            // Should only the data's own checksum be cut, anything in its place ends the stream as
+            // If only the data's own checksum is truncated, any bytes in its place end the stream as
             // well, and no pixel depends on what it is.
             Err(error @ InputError::Truncated { .. }) => {
                 let hash = |image: DynamicImage| blake3::hash(image.as_bytes());
@@ -162,7 +162,7 @@ impl<'a> PngChunks<'a> {
         }
     }
 
-    /// With these bytes after the data.
+    /// Decodes with these bytes appended to the data.
     fn decode_with(&self, fill: Option<[u8; 4]>) -> Result<DynamicImage, InputError> {
         let filled_up = fill.is_some();
         let fill: &[u8] = fill.as_ref().map_or(&[], |fill| fill);
@@ -170,7 +170,7 @@ impl<'a> PngChunks<'a> {
         let mut parts = self.parts.clone();
         parts.extend([&length, &b"IDAT"[..]]);
         parts.extend(&self.data);
-        // Checksums of chunks are not looked at.
+        // Chunk checksums are ignored.
         parts.extend([fill, &[0; 4], b"\0\0\0\0IEND\0\0\0\0"]);
         let read = Cell::new(0);
         let total: usize = parts.iter().map(|part| part.len()).sum();
@@ -221,7 +221,7 @@ impl<'a> PngChunks<'a> {
             .ok_or_else(|| damaged("its pixels do not fill it".to_owned()))
     }
 
-    /// The rows that are coded; an interlaced picture has those of its passes.
+    /// The number of coded rows; for an interlaced image those of all its passes.
     fn rows(&self) -> u64 {
         match self.interlaced {
             true => interlaced_rows(self.size),
@@ -229,11 +229,11 @@ impl<'a> PngChunks<'a> {
         }
     }
 
-    /// An error of the decoder after so many rows, or before it came to any.
+    /// Converts a decoder error after this many rows, or before the first.
     fn explain(&self, error: DecodingError, rows: Option<u64>) -> InputError {
         let ended = match &error {
             DecodingError::IoError(e) => e.kind() == ErrorKind::UnexpectedEof,
-            // A stream of data that is whole in itself, and too short for the picture.
+            // The compressed stream is complete, but too short for the image.
             DecodingError::Format(e) => {
                 let said = e.to_string();
                 ENDINGS.iter().any(|ending| said.contains(ending))
@@ -343,7 +343,7 @@ impl Read for PartsReader<'_> {
 }
 
 impl Seek for PartsReader<'_> {
-    /// The decoder asks for it and never does it.
+    /// Required by the decoder's trait bound, never called.
     fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
         Err(ErrorKind::Unsupported.into())
     }

@@ -1,47 +1,47 @@
 //! WebP: the chunks that pixels depend on, in a file of their own.
 //!
 //! The decoder reads sizes from chunk headers and takes memory for them, and it refuses files for
-//! what is wrong with chunks that say nothing of pixels. So it is given a file that holds nothing
-//! else: the picture with its transparency, or the first frame of an animation. Whether these chunks
-//! are whole is what counts, not what the file's own length says.
+//! faults in chunks that no pixel depends on. So it is given a file with nothing
+//! else: the image with its transparency, or the first frame of an animation. Whether these chunks
+//! are complete decides, not the length in the file header.
 
 use image::metadata::Orientation;
 
 use super::super::super::error::InputError;
 use super::lossless;
 
-/// Flags of an extended header: the picture has transparency, or is an animation.
+/// Flags of an extended header: the image has transparency, or is an animation.
 const ALPHA: u8 = 0x10;
 const ANIMATION: u8 = 0x02;
 /// Bytes of a frame before its chunks.
 const FRAME_HEADER: usize = 16;
 
-/// What the chunks of a WebP say.
+/// The header data of a WebP, from its chunks.
 #[derive(Debug)]
 pub(super) struct WebpChunks {
     /// Width and height in pixels, of the canvas.
     pub size: (u32, u32),
-    /// How the picture is to be turned.
+    /// The EXIF orientation.
     pub orientation: Orientation,
-    /// The file that the decoder is to read.
+    /// The file for the decoder.
     pub reduced: Vec<u8>,
     animated: bool,
     /// The prefix codes of lossless pictures within, in bytes of memory; 0 where all is lossy.
     codes: u64,
 }
 
-/// A chunk: its name, and as much of its data as there is.
+/// A RIFF chunk: its name, and its data as far as present.
 #[derive(Debug, Clone, Copy)]
 struct Chunk<'a> {
     name: [u8; 4],
     data: &'a [u8],
-    /// How long its data is said to be.
+    /// The declared length of its data.
     length: usize,
 }
 
 impl WebpChunks {
-    /// Steps over the chunks; `None` when the file does not begin with one that is known, which the
-    /// decoder refuses in its own words. `transparent` keeps the transparency of a still picture.
+    /// Parses the chunks; `None` when the first is unknown, which the
+    /// decoder rejects with its own message. `transparent` keeps the transparency of a still image.
     ///
     /// # Errors
     /// [`InputError::Truncated`] when the file ends within the picture, or the first frame.
@@ -147,14 +147,14 @@ impl WebpChunks {
 }
 
 impl<'a> Chunk<'a> {
-    /// The chunks of a list, the last of which may be cut.
+    /// The chunks of a list; the last may be truncated.
     fn all(mut list: &'a [u8]) -> impl Iterator<Item = Self> {
         std::iter::from_fn(move || {
             let (head, rest) = list.split_first_chunk::<8>()?;
             let &[a, b, c, d, e, f, g, h] = head;
             let length = u32::from_le_bytes([e, f, g, h]) as usize;
             let data = rest.get(..length).unwrap_or(rest);
-            // An odd one is followed by a byte that fills it up.
+            // A chunk of odd length is followed by a padding byte.
             list = rest.get(length.saturating_add(length & 1)..).unwrap_or(&[]);
             Some(Self {
                 name: [a, b, c, d],
@@ -174,12 +174,12 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    /// What the prefix codes take that this chunk brings along, at least a byte if it may have any.
+    /// Memory of this chunk's prefix codes; at least one byte if it may have any.
     /// `size` is that of the picture that it belongs to.
     fn codes(&self, size: (u32, u32)) -> u64 {
         let codes = match &self.name {
             b"VP8L" => lossless::code_bytes(self.data, None),
-            // A byte says how it is coded.
+            // The first byte gives the compression method.
             b"ALPH" if self.data.first().is_some_and(|how| how & 3 == 1) => {
                 lossless::code_bytes(&self.data[1..], Some(size))
             }
@@ -190,7 +190,7 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// A file of these chunks.
+/// Builds a file from these chunks.
 fn riff(chunks: &[Chunk<'_>]) -> Vec<u8> {
     let mut file = b"RIFF\0\0\0\0WEBP".to_vec();
     for chunk in chunks {
@@ -204,7 +204,7 @@ fn riff(chunks: &[Chunk<'_>]) -> Vec<u8> {
     file
 }
 
-/// Of a frame of an animation.
+/// The same for a frame of an animation.
 fn frame_size(data: &[u8]) -> Option<(u32, u32)> {
     let &[a, b, c, d, e, f] = data.get(6..12)? else {
         return None;

@@ -1,4 +1,4 @@
-//! The steps that a processor class makes of its keys.
+//! The preprocessing steps of a processor class, from its keys.
 
 use super::classes::{OwnStep, ProcessorClass};
 use super::steps::Steps;
@@ -83,7 +83,7 @@ pub(super) fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Prepro
     steps.finish(file)
 }
 
-/// Refuses null where the class's own value is not "no" or what null is read as.
+/// Rejects null where the class's default is neither "no" nor what null means.
 fn refuse_nulls(file: &Settings, class: &ProcessorClass) -> Result<(), ModelError> {
     let cropped = class.crop.is_some_and(|(_, done)| done);
     for (key, matters) in [

@@ -1,4 +1,4 @@
-//! What the classes of Hugging Face's image processors do with the same keys.
+//! How the image processor classes of Hugging Face interpret the same keys.
 //!
 //! From `src/transformers/models/*/image_processing_*.py`: the defaults of each constructor, whether
 //! one number as `size` is a square or the short side, and the steps that only one class has. The
@@ -8,7 +8,7 @@ use crate::encode::image::resample::Filter;
 
 /// ImageNet's mean and deviation.
 const IMAGENET: Deviation = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-/// Half and half, which gives -1 to 1.
+/// Mean and deviation 0.5, which map to -1..1.
 const HALF: Deviation = ([0.5; 3], [0.5; 3]);
 /// Those of CLIP's training set.
 const CLIP: Deviation = (
@@ -26,7 +26,7 @@ pub(super) struct ProcessorClass {
     pub name: &'static str,
     /// The size where the file gives none.
     pub side: u32,
-    /// Whether one number as `size` is a square; else it is the short side. `default_to_square` says the
+    /// Whether a single number as `size` means a square; else the short side. `default_to_square` says the
     /// same in a file.
     pub square: bool,
     /// The side of the centre crop, and whether it is done, where the file does not say; none for a
@@ -38,7 +38,7 @@ pub(super) struct ProcessorClass {
     pub step: OwnStep,
 }
 
-/// What only this class does.
+/// A step that only this class has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OwnStep {
     Nothing,
@@ -50,7 +50,7 @@ pub(super) enum OwnStep {
     ConvNextResize,
     /// `size / crop_size` of the short side is cut out before resizing.
     PerceiverCrop,
-    /// Red and blue change places.
+    /// Red and blue are swapped.
     ChannelFlip,
     /// Values may be divided by the deviation once more.
     IncludeTop,
@@ -84,7 +84,7 @@ const fn by_short_side(class: ProcessorClass, step: OwnStep) -> ProcessorClass {
     }
 }
 
-/// The classes that are followed.
+/// The supported classes.
 pub(super) const CLASSES: [ProcessorClass; 24] = {
     use Filter::{Bicubic, Bilinear, Nearest};
     use OwnStep::{
@@ -138,7 +138,7 @@ pub(super) const CLASSES: [ProcessorClass; 24] = {
     ]
 };
 
-/// Classes that are known and do more than is done here.
+/// Known classes that do more than is supported.
 const NOT_FOLLOWED: [(&str, &str); 17] = [
     ("BridgeTower", "it pads to a multiple of a size"),
     ("ConditionalDetr", "it keeps the proportion and pads"),
@@ -168,12 +168,12 @@ const NOT_FOLLOWED: [(&str, &str); 17] = [
     ("Yolos", "it keeps the proportion and pads"),
 ];
 
-/// What a class's name says.
+/// The result of looking up a class by name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Named {
-    /// A class that is followed.
+    /// A supported class.
     Followed(&'static ProcessorClass),
-    /// A class that is known, and why it is not followed.
+    /// A known class, and why it is not supported.
     Refused(&'static str),
     /// timm's wrapper, whose settings are in config.json.
     Timm,

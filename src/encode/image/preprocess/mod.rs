@@ -6,8 +6,8 @@
 //! black *before* normalising.
 //!
 //! Here are the steps. `settings` reads the file, in all the ways that it is written, with `unnamed`,
-//! `values` and `steps`; `classes` says what Hugging Face's classes do with the same keys, `model_types`
-//! which class a folder is of, `timm` reads timm's files, and `open_clip` compares those of OpenCLIP.
+//! `values` and `steps`; `classes` has how Hugging Face's classes interpret the same keys, `model_types`
+//! maps a model type to its class, `timm` reads timm's files, and `open_clip` checks those of OpenCLIP.
 
 mod by_class;
 mod classes;
@@ -31,7 +31,7 @@ use super::resample::{Filter, Window, resize};
 /// The size of a picture after resizing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resize {
-    /// As it is.
+    /// The original size.
     Keep,
     /// The short side gets this length, the other keeps the proportion.
     Shortest(u32),

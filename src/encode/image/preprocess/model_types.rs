@@ -1,10 +1,10 @@
-//! Which image processor class a folder without a class's name is of, by `model_type` in config.json.
+//! The image processor class of a folder that names none, by `model_type` in config.json.
 //!
 //! From `src/transformers/models/auto` of Hugging Face's transformers.
 
 use super::classes::{Named, of_stem};
 
-/// Model types whose class is known here.
+/// Model types with a known class.
 const BY_MODEL_TYPE: [(&str, &str); 94] = [
     ("aimv2", "CLIP"),
     ("aimv2_vision_model", "CLIP"),
@@ -103,7 +103,7 @@ const BY_MODEL_TYPE: [(&str, &str); 94] = [
 ];
 
 /// Model types whose class does more than is done here: most cut into patches, pad, keep the proportion
-/// or may be told to. Of a type on neither list the file is believed.
+/// or have options for it. For a type on neither list the file is trusted.
 const DOES_MORE: &str = "\
     apertus1p5 aria aya_vision chameleon chmv2 cohere2_vision cohere_compass colqwen2 cosmos3_edge \
     cosmos3_omni deepseek_ocr2 deepseek_vl deepseek_vl_hybrid deformable_detr depth_pro deta \

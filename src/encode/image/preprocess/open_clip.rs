@@ -1,4 +1,4 @@
-//! `open_clip_config.json`: compared with the file beside it, whose keys are followed.
+//! `open_clip_config.json`: checked against the preprocessor file beside it, which takes precedence.
 
 use serde_json::Value;
 
@@ -7,8 +7,8 @@ use crate::encode::error::ModelError;
 use crate::encode::folder::Settings;
 
 impl Preprocess {
-    /// Refuses what OpenCLIP's `preprocess_cfg` says otherwise than `file`, of which these steps were
-    /// read. Its keys that are absent are not asked for.
+    /// Rejects an OpenCLIP `preprocess_cfg` that contradicts `file`, from which these steps were
+    /// read. Absent keys are ignored.
     pub(super) fn agrees_with_open_clip(
         &self,
         other: &Settings,

@@ -14,10 +14,10 @@ const FILE: &str = "preprocessor_config.json";
 impl Preprocess {
     /// Reads the folder's `preprocessor_config.json`, or the `image_processor` of its
     /// `processor_config.json`, or timm's `pretrained_cfg` in its `config.json`. With `trust` the keys
-    /// of a class that is not known are believed.
+    /// of an unknown class are trusted.
     ///
     /// # Errors
-    /// [`ModelError::Missing`] without any of them, [`ModelError::Setting`] for what cannot be
+    /// [`ModelError::Missing`] without any of them, [`ModelError::Setting`] for an unsupported
     /// followed.
     pub fn read(folder: &ModelFolder, trust: bool) -> Result<Self, ModelError> {
         let config = folder.json("config.json")?;
@@ -116,13 +116,13 @@ impl Preprocess {
     }
 }
 
-/// Whether the file names the class that reads it.
+/// Whether the file names its processor class.
 fn names_class(file: &Settings) -> bool {
     let named = |key| file.get(key).is_some();
     named("image_processor_type") || named("feature_extractor_type")
 }
 
-/// The class of the model's own code that is meant instead of `name`, where the file has one.
+/// The custom class (`auto_map`) that replaces `name`, where the file has one.
 fn own_class<'a>(file: &'a Settings, name: &str) -> Option<&'a str> {
     let entry = file.get("auto_map")?.get("AutoImageProcessor")?;
     let entries = entry

@@ -1,4 +1,4 @@
-//! The steps as a file gives them, and the checks that hold for every class.
+//! The steps as read from a file, and the checks common to every class.
 
 use serde_json::Value;
 
@@ -77,7 +77,7 @@ impl Steps {
         }
         let offset = if self.offset { 1.0 } else { 0.0 };
         let values = table(rescale, offset, self.normalize, self.divided_again);
-        // The key to blame is the one without which the values would be of use.
+        // Blames the key without which the values would be valid.
         let bad = |expected| {
             let useful = |table: &[[f32; 256]; 3]| {
                 let finite = table.iter().flatten().all(|v| v.is_finite());

@@ -1,4 +1,4 @@
-//! A `preprocessor_config.json` that names no class, or one that is trusted: its keys mean what they say.
+//! A `preprocessor_config.json` without a class, or with a trusted one: its keys are taken literally.
 
 use super::by_class::{conv_next, of_class};
 use super::classes::Named;
@@ -13,8 +13,8 @@ use crate::encode::error::ModelError;
 use crate::encode::folder::Settings;
 use crate::encode::image::resample::Filter;
 
-/// A file that names no class. Its keys mean what they say; where the class of the model's type would
-/// read them otherwise, the file has to name one.
+/// Reads a file without a class. Its keys are taken literally; where the class of the model type would
+/// interpret them differently, the file has to name one.
 pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Preprocess, ModelError> {
     let model_type = model_type.unwrap_or("");
     let class = match of_model_type(model_type) {
@@ -83,8 +83,8 @@ pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Prepr
     }
 }
 
-/// Whether two readings of the file make the same tensor. What the file leaves out is not asked for: a
-/// folder may have been written for here.
+/// Whether two interpretations of the file give the same tensor. Keys that the file omits are ignored: a
+/// folder may have been written for this program.
 fn same_steps(file: &Settings, one: &Preprocess, other: &Preprocess) -> bool {
     // A crop to the size that the picture has does nothing.
     let crop = |read: &Preprocess| match (read.resize, read.crop) {

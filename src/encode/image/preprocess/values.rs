@@ -1,4 +1,4 @@
-//! The values of `preprocessor_config.json`: sizes, filters, lists, and steps that are not followed.
+//! The values of `preprocessor_config.json`: sizes, filters, lists, and unsupported steps.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::encode::error::ModelError;
 use crate::encode::folder::Settings;
 use crate::encode::image::resample::Filter;
 
-/// The largest side of a model's input that is believed, in pixels: a tensor of 48 MiB.
+/// The largest plausible side of a model's input, in pixels: a tensor of 48 MiB.
 const MAX_INPUT: u64 = 2048;
 
 /// A size that is one number, as a number or as `shortest_edge`; none for height and width.
@@ -186,8 +186,8 @@ const SWITCHES: [&str; 6] = [
 /// The switches without `do_` that change pixels.
 const OTHER_SWITCHES: [&str; 3] = ["rescale_offset", "include_top", "keep_aspect_ratio"];
 
-/// Refuses steps that would change the pixels and are not built here; `own` are the keys that the class
-/// follows, or is known to pass over.
+/// Rejects steps that would change the pixels and are not supported; `own` are the keys that the class
+/// supports, or is known to ignore.
 pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), ModelError> {
     let keys = file.value.as_object().map(|map| map.keys());
     for key in keys.into_iter().flatten() {
@@ -236,7 +236,7 @@ pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), Mo
     refuse_mixed_forms(file)
 }
 
-/// The keys that are read of a file that names no class.
+/// The keys that are read from a file without a class.
 const READ: [&str; 9] = [
     "crop_pct",
     "crop_size",
@@ -279,12 +279,12 @@ const WITHOUT_EFFECT: [&str; 25] = [
     "use_fast",
 ];
 
-/// Parts of the names of steps that are done here unasked, so that `false` changes pictures.
+/// Name fragments of steps that are always done here, so that `false` would change the pixels.
 const DONE_UNASKED: [&str; 8] = [
     "alias", "crop", "normal", "resiz", "rgb", "sampl", "scale", "standard",
 ];
 
-/// Whether a key that is not known asks for what is done here anyway.
+/// Whether an unknown key requests what is done anyway.
 fn asks_for_nothing(key: &str, value: &Value) -> bool {
     match value {
         Value::Null => true,

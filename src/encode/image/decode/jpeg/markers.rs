@@ -1,16 +1,16 @@
-//! What the markers of a JPEG say, before anything is decoded: size, coding, and which scans are there.
+//! Parses the markers of a JPEG before anything is decoded: size, coding, and the scans.
 
 /// More scans than any encoder writes; each costs a pass over the picture.
 pub(super) const MAX_SCANS: usize = 256;
-/// The precision in [`Scans`] of a coefficient that is in no scan.
+/// The value in [`Scans::precision`] for a coefficient that is in no scan.
 const MISSING: u8 = u8::MAX;
 
-/// What the markers of a JPEG say.
+/// The header of a JPEG, from its markers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JpegHeader {
     /// Width and height in pixels, of the first frame.
     pub size: (u32, u32),
-    /// Start-of-frame marker: what kind of coding.
+    /// Start-of-frame marker, which gives the kind of coding.
     pub(super) kind: u8,
     /// Bits of a sample.
     pub(super) bits: u8,
@@ -19,29 +19,29 @@ pub(crate) struct JpegHeader {
     pub(super) ended: bool,
     /// How many bytes of the file belong to the picture.
     pub(super) length: usize,
-    /// Why the scans do not make a whole picture, as far as their headers tell.
+    /// Why the scans do not form a complete image, as far as their headers tell.
     pub(super) lacking: Option<String>,
 }
 
-/// A colour of a frame.
+/// A colour component of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct JpegComponent {
     pub(super) id: u8,
-    /// Samples a unit of coding, across and down.
+    /// Sampling factors, horizontal and vertical.
     pub(super) sampling: (u8, u8),
 }
 
-/// What the scans that were met have coded.
+/// What the scans so far have coded.
 #[derive(Debug)]
 struct Scans {
     count: usize,
     progressive: bool,
-    /// For each component and coefficient the lowest bit that is known; [`MISSING`] before any is.
+    /// For each component and coefficient the lowest known bit; [`MISSING`] before the first scan.
     precision: Vec<[u8; 64]>,
 }
 
 impl JpegHeader {
-    /// Steps over the segments and scans; `None` when they make no sense, or end before the first
+    /// Parses the segments and scans; `None` when they are invalid, or end before the first
     /// scan.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut frame: Option<(u8, &[u8])> = None;
@@ -49,7 +49,7 @@ impl JpegHeader {
         let mut components = Vec::new();
         let (mut at, mut length, mut ended) = (2, 0, false);
         loop {
-            // What follows a whole scan needs not make sense: it may be anything.
+            // Data after a complete scan need not be valid.
             let Some((marker, segment)) = next_segment(bytes, &mut at) else {
                 scans.as_ref()?;
                 break;
@@ -131,7 +131,7 @@ impl JpegHeader {
         (across.into(), down.into())
     }
 
-    /// How many rows of pixels the first `decoded` of `total` units of coding fill.
+    /// How many pixel rows the first `decoded` of `total` coding units (MCUs) fill.
     pub(super) fn rows(&self, decoded: usize, total: usize) -> u64 {
         let (across, down) = self.largest_sampling();
         let (width, height) = (u64::from(self.size.0), u64::from(self.size.1));
@@ -166,7 +166,7 @@ impl Scans {
         }
     }
 
-    /// Notes what a scan adds.
+    /// Records what a scan adds.
     fn meet(&mut self, components: &[JpegComponent], header: &[u8]) {
         self.count += 1;
         let count = header.first().map_or(0, |&n| usize::from(n));
@@ -176,7 +176,7 @@ impl Scans {
         ) else {
             return;
         };
-        // Where scans are not progressive each has all of a component, whatever it says of it.
+        // A non-progressive scan codes all of a component, whatever its parameters say.
         let (range, bits) = match self.progressive {
             true => (usize::from(first)..usize::from(last) + 1, bits & 15),
             false => (0..64, 0),
@@ -233,7 +233,7 @@ fn next_segment<'a>(bytes: &'a [u8], at: &mut usize) -> Option<(u8, &'a [u8])> {
     }
 }
 
-/// Where the marker stands that ends the coded data which begins at `at`. Inside it FF is stuffed.
+/// The position of the marker that ends the coded data beginning at `at`. Inside coded data FF is byte-stuffed.
 fn after_coded_data(bytes: &[u8], at: usize) -> usize {
     let data = bytes.get(at..).unwrap_or(&[]);
     let ends = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF | 0xD0..=0xD7);
@@ -242,8 +242,8 @@ fn after_coded_data(bytes: &[u8], at: usize) -> usize {
         .map_or(bytes.len(), |n| at + n)
 }
 
-/// How many zeros at the end of a file that does not end as a JPEG does are none of its data, but what a
-/// download left unwritten: decoded they would be rows. As many as a last row may end with stay.
+/// How many zeros at the end of a file without an end marker are not image data, but what an incomplete
+/// download left unwritten: they would be decoded as rows. As many as a last row may end with are kept.
 fn filled_up(bytes: &[u8]) -> usize {
     const DATA: usize = 2;
     const FILLING: usize = 16;
