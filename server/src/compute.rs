@@ -45,8 +45,11 @@ impl Compute {
             if reply.is_closed() {
                 return;
             }
-            let done = catch_unwind(AssertUnwindSafe(work))
-                .unwrap_or_else(|_| Err(Refusal::internal("the thread that computed the answer panicked")));
+            let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                Err(Refusal::internal(
+                    "the thread that computed the answer panicked",
+                ))
+            });
             let _ = reply.send(done);
         });
         result.await.unwrap_or_else(|_| Err(Refusal::stopping()))
@@ -72,7 +75,10 @@ impl Compute {
             let _turn = turn;
             work()
         });
-        done.await
-            .unwrap_or_else(|_| Err(Refusal::internal("the thread that computed the answer panicked")))
+        done.await.unwrap_or_else(|_| {
+            Err(Refusal::internal(
+                "the thread that computed the answer panicked",
+            ))
+        })
     }
 }

@@ -274,7 +274,7 @@ fn what_a_purge_cannot_reach_is_told_by_the_audit() {
     assert!(receipt.contains("not verified"), "{receipt}");
     let audit = bench
         .run(&["audit", "a.asif", "somebody-in-particular"])
-        .fails(3, &["something is left"]);
+        .fails(3, &["traces of 1 are left"]);
     assert!(audit.out.contains("notes.txt"), "{}", audit.out);
     fs_err::remove_file(bench.at("a.asif/notes.txt")).unwrap();
     bench.run(&words).ok();

@@ -237,7 +237,9 @@ fn run<I, O>(jobs: Vec<Job<I, O>>, call: &impl Fn(Vec<I>) -> Outputs<O>, told: &
     });
     let outputs = outputs.and_then(|outputs| match outputs.len() == size {
         true => Ok(outputs),
-        false => Err(Refusal::internal("the encoder did not return an output for every input")),
+        false => Err(Refusal::internal(
+            "the encoder did not return an output for every input",
+        )),
     });
     match outputs {
         Ok(outputs) => {

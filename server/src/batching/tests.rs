@@ -46,11 +46,7 @@ async fn inputs_that_gather_share_a_call_and_get_their_own_outputs() {
     let batcher = Arc::new(batcher);
     let ask = |inputs| asked(&batcher, inputs);
     let first = ask(vec![1]);
-    assert_eq!(
-        calls.recv().unwrap(),
-        [1],
-        "an idle worker does not wait"
-    );
+    assert_eq!(calls.recv().unwrap(), [1], "an idle worker does not wait");
     let mut rest = Vec::new();
     for inputs in [vec![2], vec![3, 4], vec![5]] {
         let before = batcher.waiting();

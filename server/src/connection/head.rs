@@ -53,7 +53,8 @@ pub(super) fn too_long(so_far: &[u8]) -> Refusal {
 
 /// The refusal of a head that was not complete in time.
 pub(super) fn slow(seconds: u64) -> Refusal {
-    let message = format!("the head of the request was not complete within {seconds} s; send it faster");
+    let message =
+        format!("the head of the request was not complete within {seconds} s; send it faster");
     Refusal::head(StatusCode::REQUEST_TIMEOUT, "slow_head", message)
 }
 
@@ -133,13 +134,9 @@ fn unreadable(error: httparse::Error) -> Refusal {
             "a header has no name, or a name with characters other than letters, digits and '-'; \
              expected `name: value`",
         ),
-        httparse::Error::HeaderValue => {
-            bad("a header's value has a control character; remove it")
-        }
+        httparse::Error::HeaderValue => bad("a header's value has a control character; remove it"),
         httparse::Error::NewLine => bad("a line of the head does not end with CR LF"),
-        _ => {
-            bad("the first line is not that of an HTTP request; expected METHOD TARGET HTTP/1.1")
-        }
+        _ => bad("the first line is not that of an HTTP request; expected METHOD TARGET HTTP/1.1"),
     }
 }
 
@@ -157,7 +154,9 @@ fn check_host(headers: &[httparse::Header<'_>], is_old: bool) -> Result<(), Refu
     match (hosts.next(), hosts.next()) {
         (None, _) if is_old => Ok(()),
         (None, _) => Err(bad("the header `host` is missing; send it once")),
-        (Some(_), Some(_)) => Err(bad("the header `host` is given more than once; send it once")),
+        (Some(_), Some(_)) => Err(bad(
+            "the header `host` is given more than once; send it once",
+        )),
         // RFC 9112, 3.2 allows an empty host for a target without one.
         (Some(b""), None) => Ok(()),
         (Some(host), None) => match Authority::try_from(host) {

@@ -305,7 +305,10 @@ mod tests {
         );
         // No connection has been idle for long: reserved slots.
         let reserve: Vec<Place> = (0..RESERVED).map(|_| places.take().unwrap()).collect();
-        assert!(places.is_full() && places.take().is_some(), "another one is evicted");
+        assert!(
+            places.is_full() && places.take().is_some(),
+            "another one is evicted"
+        );
         for place in all.iter().chain([&fourth]).chain(&reserve) {
             place.link.head_came(false);
             place.link.body_came();
