@@ -149,7 +149,7 @@ fn every_score_is_the_sum_of_its_pairs() {
         assert!((sum(reasons) - reasons["score"].as_f64().unwrap()).abs() < 1e-5);
         let how = ["explain", "--labels", LABELS, "--space", space, "--index"];
         let text = run(asif().args(how).arg(set).args(images)).ok().out;
-        assert!(text.contains("does not split"), "{text}");
+        assert!(text.contains("cannot be split"), "{text}");
     }
 }
 

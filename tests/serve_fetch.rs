@@ -173,7 +173,7 @@ fn no_other_host_is_asked() {
         for result in &results[..3] {
             let error = result["error"].as_str().unwrap();
             assert!(
-                error.contains("not fetched") && error.contains("whoever runs the server"),
+                error.contains("not fetched") && error.contains("the operator of the server"),
                 "{error}"
             );
         }
@@ -186,7 +186,7 @@ fn no_other_host_is_asked() {
             panic!("{bad} is taken for a host");
         };
         assert_eq!(ended.code, Some(2), "{}", ended.err);
-        assert!(ended.err.contains("is no host"), "{}", ended.err);
+        assert!(ended.err.contains("is not a host"), "{}", ended.err);
     }
 }
 
@@ -199,7 +199,7 @@ fn a_host_that_misbehaves_costs_its_picture_only() {
         ("nothing", "404"),
         ("moved", "redirects are not followed"),
         ("page", "image"),
-        ("half", "broke off"),
+        ("half", "closed the connection"),
         ("large", "larger than 1048576 bytes"),
         ("never", "in time"),
     ];

@@ -24,10 +24,10 @@ use super::hints::of_inputs;
 use super::outputs::{OutputKind, check_outputs, output, refuse_source};
 use super::receipt::{self, WriteArgs};
 
-/// Look at the pairs of a set, and change them.
+/// List and change the pairs of an anchor set.
 ///
-/// The pairs are the model: adding or removing some is deploying another one, at once and without
-/// training. Each change makes a new generation; queries that run see the old one or the new one,
+/// The pairs are the model: adding or removing pairs deploys another model, at once and without
+/// training. Each change publishes a new generation; a running query sees the old one or the new one,
 /// never a mix, and `asif rollback` goes back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -53,11 +53,11 @@ enum Action {
     Influence(super::influence::InfluenceArgs),
 }
 
-/// Add pairs to a set.
+/// Add pairs to an anchor set.
 ///
-/// Only what was never seen is encoded. The new pairs are a small segment of their own, searched
-/// beside the others; `asif anchors compact` merges them. A row whose id a pair of the set has is
-/// left out.
+/// Only images and captions that are not in the embedding cache are encoded. The new pairs become a
+/// segment of their own, which is searched along with the others; `asif anchors compact` merges
+/// segments. A row whose id is already in the anchor set is skipped.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Sources of pairs are those of `asif build`.
@@ -65,7 +65,7 @@ Sources of pairs are those of `asif build`.
 Example:
   asif anchors add mine.asif --pairs new.jsonl more-photos/")]
 struct AddArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
@@ -73,7 +73,7 @@ struct AddArgs {
     #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
     pairs: Vec<PathBuf>,
 
-    /// End at the first bad row instead of leaving it out.
+    /// Fail at the first bad row instead of skipping it.
     #[arg(long, env = "ASIF_STRICT")]
     strict: bool,
 
@@ -87,10 +87,10 @@ struct AddArgs {
     encoders: EncoderArgs,
 }
 
-/// Remove pairs from a set, by id or by what their metadata says.
+/// Remove pairs from an anchor set, by id or by metadata.
 ///
-/// A removed pair has no influence any more: answers of exact search have the bits of a set that
-/// was built without it. Its bytes stay for rollback; `asif audit --purge` deletes them.
+/// A removed pair has no influence any more: the answers of exact search are bit for bit those of an
+/// anchor set that was built without it. Its bytes stay for rollback; `asif audit --purge` deletes them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -98,7 +98,7 @@ Examples:
   asif anchors remove mine.asif --ids-file withdrawn.txt --missing-ok
   asif anchors remove mine.asif --where 'licence=CC BY-NC 4.0 source=flickr'")]
 struct RemoveArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
@@ -106,12 +106,12 @@ struct RemoveArgs {
     #[arg(long, env = "ASIF_ID", value_name = "ID")]
     id: Vec<String>,
 
-    /// A file of ids, one a line.
+    /// A file of ids, one per line.
     #[arg(long, env = "ASIF_IDS_FILE", value_name = "FILE")]
     ids_file: Option<PathBuf>,
 
-    /// Every pair with all of these values in its metadata; of a list one entry is enough, and a value
-    /// may stand in double quotes.
+    /// Every pair with all of these values in its metadata. If a value is a list, one matching entry is
+    /// enough; a value may be in double quotes.
     #[arg(
         long = "where",
         env = "ASIF_WHERE",
@@ -121,7 +121,7 @@ struct RemoveArgs {
     )]
     filter: Option<String>,
 
-    /// Pass over ids that no pair of the set has.
+    /// Ignore ids that no pair of the anchor set has.
     #[arg(long, env = "ASIF_MISSING_OK")]
     missing_ok: bool,
 
@@ -129,12 +129,12 @@ struct RemoveArgs {
     write: WriteArgs,
 }
 
-/// List the pairs of a set: number, id, image and first caption.
+/// List the pairs of an anchor set: number, id, image and first caption.
 ///
-/// With --json, one object a line.
+/// With --json, one object per line.
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
@@ -142,19 +142,19 @@ struct ListArgs {
     #[arg(long = "where", env = "ASIF_WHERE", value_name = "KEY=VALUE ...")]
     filter: Option<String>,
 
-    /// At most so many.
+    /// List at most this many pairs.
     #[arg(long, env = "ASIF_LIMIT", value_name = "N")]
     limit: Option<usize>,
 
-    /// Pass over so many first.
+    /// Skip this many pairs first.
     #[arg(long, env = "ASIF_OFFSET", value_name = "N", default_value_t = 0)]
     offset: usize,
 }
 
-/// Show all that a set knows of some pairs; with --json, one object a line.
+/// Show everything that an anchor set stores about some pairs; with --json, one object per line.
 #[derive(Debug, Args)]
 struct ShowArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
@@ -163,12 +163,12 @@ struct ShowArgs {
     ids: Vec<String>,
 }
 
-/// Write the pairs of a set as JSON Lines, which `asif build --pairs` reads.
+/// Write the pairs of an anchor set as JSON Lines, which `asif build --pairs` reads.
 ///
-/// Images are named, not copied.
+/// Images are written as paths, not copied.
 #[derive(Debug, Args)]
 struct ExportArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
@@ -177,13 +177,13 @@ struct ExportArgs {
     out: Option<PathBuf>,
 }
 
-/// Merge the segments of a set into one, without the pairs that were removed.
+/// Merge the segments of an anchor set into one, without the removed pairs.
 ///
-/// Answers of exact search keep their bits. Worth it after many additions, or when more than a
-/// tenth was removed.
+/// The answers of exact search stay the same to the bit. Worth it after many additions, or when more
+/// than a tenth of the pairs was removed.
 #[derive(Debug, Args)]
 struct CompactArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
@@ -255,11 +255,11 @@ fn run_remove(args: &RemoveArgs, context: &Context) -> anyhow::Result<()> {
         None => {
             let mut ids: HashSet<String> = args.id.iter().cloned().collect();
             if let Some(file) = &args.ids_file {
-                let text = read_text(file, "one id a line")?;
+                let text = read_text(file, "one id per line")?;
                 let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
                 ids.extend(lines.map(str::to_owned));
                 if ids.is_empty() {
-                    let said = format!("{}: holds no id; write one id a line", file.display());
+                    let said = format!("{}: holds no id; write one id per line", file.display());
                     return Err(BadInput(said).into());
                 }
             }
@@ -313,7 +313,9 @@ fn run_show(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
             context.print_line_json(&line(anchor, &record))?;
             continue;
         }
-        let (segment, _) = set.place(row).expect("the row of a pair of this set");
+        let (segment, _) = set
+            .place(row)
+            .expect("the row belongs to a pair of this anchor set");
         let rows = [
             ("id", format::line(&record.id).into_owned()),
             ("anchor", anchor.to_string()),
@@ -328,7 +330,7 @@ fn run_show(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
         return Ok(());
     }
     let said = format!("no live pair has the id {}", missing.join(" or "));
-    Err(BadInput(format!("{said}; `asif anchors list` shows them")).into())
+    Err(BadInput(format!("{said}; `asif anchors list` lists the ids")).into())
 }
 
 /// A pair as `list` and `show` print it.
@@ -338,7 +340,7 @@ fn line(anchor: AnchorId, record: &Record) -> Value {
     Value::Object(line)
 }
 
-/// A pair as the sources of pairs have it.
+/// A pair in the form that pair sources have.
 fn exported(record: &Record) -> Map<String, Value> {
     let mut line = record.metadata();
     line.insert("id".into(), json!(record.id));

@@ -25,7 +25,7 @@ use super::say::say;
 /// The most threads of anything: more than machines have cores.
 pub const MAX_THREADS: usize = 1024;
 
-/// Which encoders, and where their embeddings are kept.
+/// Which encoders, and where their embeddings are cached.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Encoders")]
 pub struct EncoderArgs {
@@ -38,12 +38,12 @@ pub struct EncoderArgs {
     #[arg(long, env = "ASIF_TEXT_ENCODER", value_name = "NAME|DIR[+..]")]
     text_encoder: Option<String>,
 
-    /// ONNX Runtime's shared library, where it is not the one that the set-up put into the home.
+    /// ONNX Runtime's shared library, if it is not the one that the set-up put into the home folder.
     #[arg(long, env = "ASIF_ONNXRUNTIME", value_name = "FILE")]
     onnxruntime: Option<PathBuf>,
 
-    /// Where embeddings are kept by content, so that nothing is encoded twice
-    /// [default: cache/embeddings in the home].
+    /// The embedding cache, keyed by content, so that nothing is encoded twice
+    /// [default: cache/embeddings in the home folder].
     #[arg(
         long,
         env = "ASIF_CACHE",
@@ -52,22 +52,23 @@ pub struct EncoderArgs {
     )]
     cache: Option<PathBuf>,
 
-    /// Encode everything anew and keep nothing.
+    /// Encode everything again and cache nothing.
     #[arg(long, env = "ASIF_NO_CACHE")]
     no_cache: bool,
 
-    /// Take photos as they are stored, ignoring the orientation that the camera noted (EXIF).
+    /// Use photos as they are stored and ignore the orientation that the camera recorded (EXIF).
     #[arg(long, env = "ASIF_IGNORE_EXIF")]
     ignore_exif: bool,
 
-    /// Use an image processor class that is not known here, and believe that its keys (size,
-    /// crop_size, resample, mean, deviation) mean what they say; and a tokenizer class that is not
-    /// known, and believe that tokenizer.json makes its tokens. Noted in the encoder's identity. A set
-    /// that was built so is asked so.
+    /// Accept an unknown image processor class, assuming that its keys (size, crop_size, resample, mean,
+    /// deviation) have their usual meaning, and an unknown tokenizer class, assuming that tokenizer.json
+    /// makes its tokens. Recorded in the encoder's identity. An anchor set that was built with this option
+    /// is queried with it.
     #[arg(long, env = "ASIF_TRUST_PREPROCESSING")]
     trust_preprocessing: bool,
-    /// Memory that decoding may take, all pictures at once: the others wait, and a picture that alone
-    /// would take more is refused. Some 12 bytes a pixel at most for JPEG, 11 for PNG, 16 for WebP.
+    /// Memory for decoding, shared by all pictures that are decoded at the same time: further pictures
+    /// wait, and a picture that needs more by itself is refused. At most about 12 bytes per pixel for JPEG,
+    /// 11 for PNG, 16 for WebP.
     #[arg(
         long,
         env = "ASIF_MAX_DECODE_MEMORY",
@@ -78,7 +79,7 @@ pub struct EncoderArgs {
     max_decode_memory: u64,
 }
 
-/// How much is to be encoded, which decides between throughput and a quick start.
+/// How much there is to encode, which decides between throughput and a quick start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Load {
     /// A handful of inputs.
@@ -112,15 +113,16 @@ impl EncoderArgs {
         let warning = move |what: &str| {
             if !is_told.swap(true, Ordering::Relaxed) {
                 say(format!(
-                    "asif: warning: {folder}: the embedding cache {what}; it goes on without, and what \
-                     is not kept is encoded again next time (--cache DIR takes another, --no-cache none)"
+                    "asif: warning: {folder}: the embedding cache {what}; the command continues without \
+                     it, and what is not cached is encoded again next time (--cache DIR uses another \
+                     folder, --no-cache none)"
                 ));
             }
         };
         let embedder = embedder.with_cache(&cache, Arc::new(warning))?;
         for name in embedder.uncached() {
             context.note(format!(
-                "asif: {name}: its vectors depend on what else is in a batch, so they are not kept"
+                "asif: {name}: its vectors depend on the other inputs of a batch, so they are not cached"
             ));
         }
         Ok(embedder)
@@ -165,23 +167,23 @@ impl EncoderArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Space")]
 pub struct SpaceArgs {
-    /// How images are compared with texts: `fused` is on average the most accurate on the sets that were measured
-    /// (1,000 pairs and more) and is `asif` where there are fewer than 64 pairs; `asif` answers from
-    /// relative rows alone, so that each answer is made of few pairs; `canonical`, `asif-canonical`,
-    /// `whitened`, `ridge` and `procrustes` are the other closed forms; `paper` is the paper's
-    /// setting. Several joined by `+` are calibrated and added. Without it, any of the options for
-    /// relative rows below asks for `asif`.
+    /// How images are compared with texts: `fused` is on average the most accurate on the anchor sets that
+    /// were measured (1,000 pairs and more) and falls back to `asif` below 64 pairs; `asif` uses relative
+    /// rows alone, so that each answer depends on few pairs; `canonical`, `asif-canonical`, `whitened`,
+    /// `ridge` and `procrustes` are the other closed forms; `paper` is the paper's setting. Several names
+    /// joined by `+` are calibrated and added. Without this option, any of the options for relative rows
+    /// below selects `asif`.
     #[arg(long, env = "ASIF_SPACE", value_name = "NAME[+NAME]")]
     space: Option<String>,
 
     #[command(flatten)]
     hubness: HubnessArgs,
 
-    /// Relative rows: how many of the most similar anchors an input is made of. More anchors, more k.
+    /// Relative rows: how many of the most similar anchors a row keeps. Increase it with the number of pairs.
     #[arg(long, env = "ASIF_K", value_name = "N")]
     k: Option<usize>,
 
-    /// Relative rows: the power that similarities are raised to: higher listens to the nearest anchors only.
+    /// Relative rows: the power that similarities are raised to; a higher one weights the nearest anchors more.
     #[arg(long, env = "ASIF_P", value_name = "POWER")]
     p: Option<f64>,
 
@@ -197,12 +199,12 @@ pub struct SpaceArgs {
     )]
     center: Option<bool>,
 
-    /// Relative rows: what becomes of anchors with a negative similarity.
+    /// Relative rows: how negative similarities are treated.
     #[arg(long, env = "ASIF_NEGATIVES", value_enum)]
     negatives: Option<NegativesArg>,
 
-    /// The paper's exact setting, made for millions of pairs: k 800, p 8, not centred, raw
-    /// negatives, the best prompt of a label. --hubness goes with it.
+    /// The paper's exact setting, made for millions of pairs: k 800, p 8, not centred, raw negatives, the
+    /// best prompt of a label. Can be combined with --hubness.
     #[arg(
         long,
         env = "ASIF_PAPER",
@@ -211,18 +213,18 @@ pub struct SpaceArgs {
     paper: bool,
 }
 
-/// Whether another encoder than the one that built a set may be used with it.
+/// Whether an anchor set may be used with another encoder than the one that built it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Encoders")]
 pub struct AcceptArgs {
-    /// Use an encoder with another fingerprint than the set was built with, if its canary
-    /// embedding agrees with the one that the set keeps (the same model, exported anew).
+    /// Accept an encoder whose fingerprint differs from that of the anchor set, if its canary embedding
+    /// agrees with the stored one (the same model, exported again).
     #[arg(long, env = "ASIF_ACCEPT_ENCODER")]
     accept_encoder: bool,
 }
 
 impl AcceptArgs {
-    /// Makes `set` accept these encoders, if that was asked for and their canaries agree.
+    /// Makes `set` accept these encoders, if that was requested and their canary embeddings agree.
     pub fn apply(&self, set: &mut AnchorSet, embedder: &Embedder) -> anyhow::Result<()> {
         if self.accept_encoder {
             set.accept_encoders(embedder)?;
@@ -230,22 +232,22 @@ impl AcceptArgs {
         Ok(())
     }
 
-    /// Whether it was asked for.
+    /// Whether it was requested.
     pub fn asked(&self) -> bool {
         self.accept_encoder
     }
 }
 
-/// What searches the anchors.
+/// How the anchors are searched.
 #[derive(Debug, Args)]
 pub struct SearchArgs {
-    /// What searches the anchors; all but `exact` may miss one answer in a hundred.
+    /// How the anchors are searched; all methods but `exact` may miss one of a hundred nearest anchors.
     #[arg(long, env = "ASIF_SEARCH", value_enum, default_value_t = SearchArg::Auto)]
     search: SearchArg,
 }
 
 impl SearchArgs {
-    /// What searches the anchors.
+    /// How the anchors are searched.
     pub fn mode(&self) -> SearchMode {
         match self.search {
             SearchArg::Auto => SearchMode::Auto,
@@ -259,36 +261,36 @@ impl SearchArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum SearchArg {
-    /// What was planned when the set was built.
+    /// The method that was planned when the anchor set was built.
     Auto,
-    /// Every vector in 32-bit floating point.
+    /// A scan of all vectors in 32-bit floating point.
     Exact,
-    /// Every vector as 8-bit codes, the best rescored.
+    /// A scan of 8-bit codes; the best candidates are rescored.
     Flat,
-    /// Every vector as one bit a number, the best rescored by 8-bit codes and again, where there
-    /// are such bits.
+    /// A scan of 1-bit sketches where the segment has them; the best candidates are rescored with 8-bit
+    /// codes and then with 32-bit floats.
     Sketch,
-    /// The graph, where there is one.
+    /// The graph (HNSW), where the segment has one.
     Hnsw,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum NegativesArg {
-    /// Unchanged, so that an even power makes them positive (the paper).
+    /// Unchanged; an even power makes them positive (the paper).
     Raw,
-    /// As zero.
+    /// Set to zero.
     Clamp,
-    /// The power of their amount, with their sign.
+    /// The power of the absolute value, with the sign kept.
     Signed,
 }
 
 impl SpaceArgs {
-    /// `base`, changed by what was given. Settings of rows without a space ask for plain rows.
+    /// `base` with the given options applied. Options for rows without a space select plain rows.
     pub fn over(&self, base: &Recipe) -> anyhow::Result<Recipe> {
         base.validate().map_err(|e| {
             BadInput(format!(
-                "the space in the set's manifest cannot be used: {e}; `asif repair` goes back to a \
-                 generation that can, a new build makes another"
+                "the space in the manifest of the anchor set cannot be used: {e}; `asif repair` goes back \
+                 to a generation whose space can, or build the anchor set again"
             ))
         })?;
         let rows_given = self.k.is_some()
@@ -306,8 +308,8 @@ impl SpaceArgs {
             let rows = rows.ok_or_else(|| {
                 let name = self.space.as_deref().unwrap_or_default();
                 Usage(format!(
-                    "--k, --p, --center and --negatives are of relative rows, and {name} has none; \
-                     leave them out, or give --space asif"
+                    "--k, --p, --center and --negatives apply to relative rows, and {name} has none; \
+                     omit them, or give --space asif"
                 ))
             })?;
             rows.k = self.k.unwrap_or(rows.k);
@@ -324,7 +326,7 @@ impl SpaceArgs {
         Ok(recipe)
     }
 
-    /// Whether the paper's setting was asked for.
+    /// Whether the paper's setting was requested.
     pub fn paper(&self) -> bool {
         self.paper
     }
@@ -334,25 +336,24 @@ impl SpaceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Labels")]
 pub struct HeadArgs {
-    /// Prompt templates: a name such as `clip:imagenet` (`asif templates` lists them), or a file
-    /// with one a line and `{}` where the label goes; several templates steady the answer.
+    /// Prompt templates: a name such as `clip:imagenet` (`asif templates` lists them), or a file with one
+    /// template per line and `{}` in place of the label; several templates make the answer more stable.
     #[arg(long, env = "ASIF_TEMPLATES", value_name = "NAME|FILE")]
     templates: Option<String>,
 
-    /// How the prompts of a label become one score: the best of them (the ASIF paper), or one mean
-    /// prompt (CLIP) [default: mean, with --paper max].
+    /// How the prompts of a label are combined into one score: the best of them (the ASIF paper), or one
+    /// mean prompt (CLIP) [default: mean, with --paper max].
     #[arg(long, env = "ASIF_AGGREGATE", value_enum)]
     aggregate: Option<AggregateArg>,
 
-    /// The factor between similarities and logits: higher makes the softmax surer of itself,
-    /// without changing the order.
+    /// The factor between similarities and logits: a higher one makes the softmax more peaked, without
+    /// changing the order.
     /// [default: 20, where scores are standard deviations 1.5; half with --hubness csls]
     #[arg(long, env = "ASIF_LOGIT_SCALE", value_name = "FACTOR", value_parser = logit_scale)]
     logit_scale: Option<f64>,
 }
 
-/// Above 0, or the order of the labels would turn round or be lost; bounded, or the softmax would be
-/// certain of anything.
+/// Above 0, or the order of the labels would be reversed or lost; bounded, or the softmax would saturate.
 fn logit_scale(text: &str) -> Result<f64, String> {
     let factor: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
     match factor > 0.0 && factor <= 1e6 {
@@ -392,7 +393,7 @@ impl HeadArgs {
         Ok(Some(templates))
     }
 
-    /// How a head is made in this space.
+    /// The options of a label head in this space.
     pub fn options(
         &self,
         space: &SpaceArgs,

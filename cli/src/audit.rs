@@ -19,34 +19,34 @@ use super::exit::BadInput;
 use super::outputs::{OutputKind, OutputPlace, check_outputs, check_receipt, output, refuse_dash};
 use super::{format, receipt};
 
-/// Show where a pair has left traces in a set, and delete the bytes of removed pairs.
+/// Show where a pair is stored or named in an anchor set, and delete the bytes of removed pairs.
 ///
 /// A removed pair has no influence, but its bytes are kept for rollback. --purge drops all older
-/// generations, writes the segments that still store removed pairs again without them, forgets
-/// their cached embeddings, deletes the pictures that `asif serve --uploads` wrote for them, takes them
-/// from the lists of rows left out, and leaves hashes in the log where it named them or the values of
-/// a filter. What killed commands left beside the set goes as well, if it holds something of them; a file or
-/// folder that somebody else may have written is named and left.
-/// Then it reads every byte of the set, of such leftovers, the cache and the folders of uploads for
-/// what they were known by. There is no way back.
+/// generations, rewrites the segments that still store removed pairs, deletes their cached embeddings
+/// and the pictures that `asif serve --uploads` wrote for them, removes them from the lists of skipped
+/// rows, and replaces their ids and the values of filters in the log by hashes. Temporary files of killed
+/// commands beside the anchor set are deleted too if they hold data of these pairs; a file or folder that
+/// another program may have written is reported and left.
+/// Then it reads every byte of the anchor set, of such leftovers, of the cache and of the upload folders
+/// and searches them for ids, captions and other data of the pairs. A purge cannot be undone.
 ///
-/// One set is changed, no other. Sets that `asif swap --from` took from or that lie in the same
-/// folder are looked at, and those that hold the pairs too are named: remove and purge there as
-/// well. Where a segment is shared by hard links with a set that is not known, that is said.
-/// Pictures that asif did not write are named and left. Copies of the set, backups, pages written
-/// with --html and the logs of shells, proxies and servers are not reached.
+/// Only this anchor set is changed. Anchor sets that `asif swap --from` took content from, and those in
+/// the same folder, are searched, and those that hold the pairs too are reported: remove and purge the
+/// pairs there as well. A segment that is shared by hard links with an unknown anchor set is reported.
+/// Pictures that asif did not write are reported and left. Copies of the anchor set, backups, pages
+/// written with --html and the logs of shells, proxies and servers are not searched.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   asif audit mine.asif photo-17            where photo-17 is found
-  asif audit mine.asif photo-17 --purge    delete it (and all that was removed) for good
+  asif audit mine.asif photo-17 --purge    delete it, and all other removed pairs, for good
   asif audit mine.asif --where 'photographer=Jane Doe'
   asif audit mine.asif --where 'photographer=Jane Doe' --purge --receipt 17.json --reference 17
 
-Exit codes: 0 when nothing is left of the pairs but hashes in the log and what asif did not write, 3 when
-something is, or may be where it could not be looked: when the result of the receipt is not verified.")]
+Exit codes: 0 when nothing is left of the pairs but hashes in the log and files that asif did not write; 3
+when something is left, or when a file could not be searched (the receipt's result is then not `verified`).")]
 pub struct AuditArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
@@ -54,8 +54,8 @@ pub struct AuditArgs {
     #[arg(value_name = "ID", required_unless_present_any = ["purge", "filter"])]
     ids: Vec<String>,
 
-    /// Every pair, live or removed, with all of these values in its metadata; of a list one entry is
-    /// enough, and a value may stand in double quotes. With --purge none may be live.
+    /// Every pair, live or removed, with all of these values in its metadata. If a value is a list, one
+    /// matching entry is enough; a value may be in double quotes. With --purge none of the pairs may be live.
     #[arg(long = "where", env = "ASIF_WHERE", value_name = "KEY=VALUE ...")]
     filter: Option<String>,
 
@@ -63,14 +63,14 @@ pub struct AuditArgs {
     #[arg(long, env = "ASIF_PURGE")]
     purge: bool,
 
-    /// With --purge: say what would happen, and change nothing.
+    /// With --purge: report what would be done, and change nothing.
     #[arg(long, env = "ASIF_DRY_RUN", requires = "purge")]
     dry_run: bool,
 
-    /// With --purge: also write a receipt as JSON, the answer to a request for deletion. It names pairs
-    /// and values by hashes only: what, when, how many, and what was searched afterwards. It replaces the
-    /// receipt of a dry run, and one of the same request that left something, whose counts and hashes it takes
-    /// over; no other.
+    /// With --purge: also write a receipt as JSON, as the answer to a deletion request. It names pairs and
+    /// values by hashes only: what was deleted, when, how many, and what was searched afterwards. It replaces
+    /// the receipt of a dry run, or that of an incomplete purge for the same request, whose counts and hashes
+    /// it takes over; it never replaces any other receipt.
     #[arg(
         long,
         env = "ASIF_RECEIPT",
@@ -79,7 +79,7 @@ pub struct AuditArgs {
     )]
     receipt: Option<PathBuf>,
 
-    /// What you call the request, for the receipt.
+    /// Your reference for the request, written into the receipt.
     #[arg(
         long,
         env = "ASIF_REFERENCE",
@@ -88,13 +88,13 @@ pub struct AuditArgs {
     )]
     reference: Option<String>,
 
-    /// Where embeddings are kept [default: cache/embeddings in the home].
+    /// The embedding cache [default: cache/embeddings in the home folder].
     #[arg(long, env = "ASIF_CACHE", value_name = "DIR")]
     cache: Option<PathBuf>,
 }
 
 pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
-    // A purge without its receipt could not be told again.
+    // Checked first: after the purge its receipt cannot be made again.
     check_outputs(
         [output("--receipt", &args.receipt, OutputKind::Receipt)],
         &[],
@@ -137,7 +137,7 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
         if filter.is_some() && ids.is_empty() {
             let changes = [
                 ("pairs", "none".to_owned()),
-                ("changes given it", list(&named)),
+                ("named in changes", list(&named)),
             ];
             context.print(format::facts(&changes))?;
         }
@@ -153,7 +153,7 @@ pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
     );
     Err(match stored {
         0 => BadInput(format!(
-            "{said}, but something is left of {found}; --purge deletes what asif wrote, and names the rest"
+            "{said}, but traces of {found} are left; --purge deletes what asif wrote and reports the rest"
         )),
         _ => BadInput(format!("{said}; remove them, then --purge")),
     }
@@ -169,7 +169,7 @@ fn run_purge(
     let done = purge::purge(&args.set, request).inspect_err(|error| {
         if let (AnchorsError::PurgeStopped { .. }, Some(file)) = (error, &args.receipt) {
             context.warn(format!(
-                "asif: warning: {} was not written, since the purge is not done",
+                "asif: warning: {} was not written, because the purge is not complete",
                 file.display()
             ));
         }
@@ -187,18 +187,18 @@ fn run_purge(
         context.print(format::facts(&purge_rows(&done)))?;
     }
     written.context(
-        "the purge is done, but its receipt was not written; what is printed above tells the same",
+        "the purge is done, but its receipt was not written; the output above says the same",
     )?;
     let found = done.search.as_ref().map_or(0, |search| search.found.len());
     let deleted = done.unreadable.first().filter(|_| done.search.is_some());
     if let Some(first) = deleted.filter(|_| found == 0) {
         let fate = match first.exists() {
-            true => "the next change of the set deletes it",
+            true => "the next change of the anchor set deletes it",
             false => "it is deleted",
         };
         return Err(BadInput(format!(
-            "{} (one of {}) was damaged, and it is not known whose pairs it held; {fate}, but \
-             embeddings of theirs may be in {}: delete that folder, which costs only time",
+            "{} (one of {}) was damaged, and it is unknown which pairs it held; {fate}, but their \
+             embeddings may still be in {}: delete that folder, which only costs time",
             format::path(first),
             done.unreadable.len(),
             format::path(request.cache.unwrap_or(std::path::Path::new("the cache"))),
@@ -207,7 +207,7 @@ fn run_purge(
     }
     if found > 0 {
         return Err(BadInput(format!(
-            "{found} files still hold something of these pairs, see above; delete them, or purge again"
+            "{found} files still hold data of these pairs, see above; delete them, or purge again"
         ))
         .into());
     }
@@ -215,11 +215,11 @@ fn run_purge(
         return Ok(());
     }
     let advice = match told.pictures_unread > 0 {
-        // Which they were, no later purge knows.
+        // A later purge cannot tell which pictures these were.
         true => {
-            "delete those pictures that are nobody's original, and see to whatever else the warnings name"
+            "delete those of the pictures that are not needed elsewhere, and resolve the other warnings"
         }
-        false => "see to what the warnings name, then give the same command again",
+        false => "resolve the warnings, then run the same command again",
     };
     let result = &told.result;
     Err(BadInput(format!("the purge is done, but {result}: {advice}")).into())
@@ -246,13 +246,13 @@ fn purge_rows(done: &PurgeReport) -> Vec<(&'static str, String)> {
     for (name, count, what) in [
         ("rewritten", done.segments_rewritten, "segments"),
         ("", done.log_lines_rewritten, "lines of the log"),
-        ("", done.skip_rows_removed, "rows of lists of rows left out"),
+        ("", done.skip_rows_removed, "rows of lists of skipped rows"),
         ("forgotten", done.embeddings_forgotten, "embeddings"),
         ("deleted", done.uploads_deleted, "uploaded pictures"),
         (
             "",
             done.leftovers_removed,
-            "leftovers of killed commands beside the set",
+            "leftovers of killed commands beside the anchor set",
         ),
     ] {
         rows.push((name, format!("{} {what}", format::count(count))));
@@ -280,13 +280,13 @@ fn purge_rows(done: &PurgeReport) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// What the purge did not reach.
+/// Warns of what the purge did not reach.
 fn warn_of_others(done: &PurgeReport, context: &Context) {
     for other in &done.elsewhere {
         let set = other.set.display();
         if let Some(problem) = &other.problem {
             context.warn(format!(
-                "asif: warning: {set} may hold removed pairs, and cannot be looked at: {problem}"
+                "asif: warning: {set} may hold removed pairs, and cannot be searched: {problem}"
             ));
         }
         if !other.ids.is_empty() {
@@ -309,17 +309,17 @@ fn warn_of_others(done: &PurgeReport, context: &Context) {
     warn_of_pictures(&done.pictures_left, context);
     for unknown in &done.unknown_links {
         context.warn(format!(
-            "asif: warning: the files of segment {} have {} more names, in no set that is known \
+            "asif: warning: the files of segment {} have {} more hard links, in no set that is known \
              here: the bytes stay there; `find DIR -inum {}` on the same disk finds them",
             unknown.segment, unknown.links, unknown.inode
         ));
     }
 }
 
-/// Ids that a command line takes with ease.
+/// The most ids that an advised command line lists.
 const NAMED_IDS: usize = 20;
 
-/// How another set gets rid of the pairs: of removed ones by a purge alone.
+/// The commands that delete the pairs from another anchor set; removed ones need a purge only.
 fn advice_for(other: &OtherSet) -> String {
     let set = quoted(&other.set.display().to_string());
     let purge = format!("`asif audit {set} --purge`");
@@ -337,13 +337,13 @@ fn advice_for(other: &OtherSet) -> String {
             )
         }
         _ => format!(
-            "`asif anchors remove {set} --ids-file FILE` with a file of the ids, one a line (--json \
+            "`asif anchors remove {set} --ids-file FILE` with a file of the ids, one per line (--json \
              lists them as live_ids), then {purge}"
         ),
     }
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./=:@%+,".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
@@ -352,10 +352,10 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Pictures that are named in a warning; --json names all.
+/// The most pictures that a warning names; --json names all.
 const NAMED_PICTURES: usize = 3;
 
-/// The pictures that were left, counted by why, the first of each named.
+/// The pictures that were left, counted by reason, with the first of each named.
 fn warn_of_pictures(left: &[PictureLeft], context: &Context) {
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for picture in left {

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::exit::Usage;
 use super::format;
 
-/// Measure the parts on this machine.
+/// Measure components on this machine.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     #[command(subcommand)]
@@ -20,7 +20,7 @@ pub struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
-    /// Time the index on any vectors: recall, one query, batches, building, opening.
+    /// Benchmark the vector index on any vectors: recall, single queries, batches, building, opening.
     ///
     /// Recall is the share of the exact answers (in 32-bit arithmetic, over all vectors) that the
     /// index finds. Queries are timed one at a time on one thread, batches on all.
@@ -41,7 +41,7 @@ struct IndexArgs {
     #[arg(long, env = "ASIF_QUERIES", value_name = "Q.npy", requires = "vectors")]
     queries: Option<PathBuf>,
 
-    /// Draw N synthetic vectors of D numbers in clusters instead, and say so in the result.
+    /// Generate N synthetic vectors of dimension D in clusters instead; the result says so.
     #[arg(
         long,
         env = "ASIF_GENERATE",
@@ -52,11 +52,11 @@ struct IndexArgs {
     )]
     generate: Option<(usize, usize)>,
 
-    /// Answers a query.
+    /// Nearest neighbours per query.
     #[arg(long, env = "ASIF_K", default_value_t = 800, value_name = "N")]
     k: usize,
 
-    /// What is searched.
+    /// The index kind.
     #[arg(long, env = "ASIF_INDEX_KIND", value_enum, default_value_t = KindArg::Auto)]
     index: KindArg,
 
@@ -69,11 +69,11 @@ struct IndexArgs {
     )]
     recall: f64,
 
-    /// Threads of builds and batches [default: all cores].
+    /// Threads for builds and batches [default: all cores].
     #[arg(long, env = "ASIF_THREADS", value_name = "N", value_parser = threads)]
     threads: Option<usize>,
 
-    /// Queries of a batch.
+    /// Queries per batch.
     #[arg(long, env = "ASIF_BATCH", default_value_t = 256, value_name = "B")]
     batch: usize,
 
@@ -84,15 +84,15 @@ struct IndexArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum KindArg {
-    /// Every vector in 32-bit floating point: exact.
+    /// A scan of all vectors in 32-bit floating point: exact.
     Exact,
-    /// Every vector as 8-bit codes, the best rescored.
+    /// A scan of 8-bit codes; the best candidates are rescored.
     Flat,
-    /// Every vector as one bit a number, the best rescored by 8-bit codes and again.
+    /// A scan of 1-bit sketches; the best candidates are rescored with 8-bit codes and then with 32-bit floats.
     Sketch,
-    /// The graph.
+    /// The graph (HNSW).
     Hnsw,
-    /// What the planner picks for this size and machine.
+    /// The planner's choice for this size and machine.
     Auto,
 }
 
@@ -101,8 +101,8 @@ fn threads(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("{text:?} is not a whole number from 1 to {MAX_THREADS}"))
 }
 
-/// What is drawn must fit into the memory that is free, once as it is and once as an index: the
-/// allocation would be refused, or the process killed.
+/// The generated vectors must fit into free memory twice, as floats and as an index: otherwise the
+/// allocation fails, or the system kills the process.
 fn check_memory(n: usize, dim: usize) -> anyhow::Result<()> {
     let needed = (n as u64).saturating_mul(dim as u64).saturating_mul(2 * 4);
     match free_memory() {
@@ -116,7 +116,7 @@ fn check_memory(n: usize, dim: usize) -> anyhow::Result<()> {
     }
 }
 
-/// Bytes of memory that are free for programs, where the system tells.
+/// Bytes of memory that are available to programs, where the system reports them.
 fn free_memory() -> Option<u64> {
     let told = fs_err::read_to_string("/proc/meminfo").ok()?;
     let line = told.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;

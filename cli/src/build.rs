@@ -16,7 +16,7 @@ use super::outputs::{OutputPlace, refuse_dash};
 use super::query::note_few;
 use super::{format, receipt};
 
-/// What `--help` ends with.
+/// The end of `--help`.
 fn sources() -> String {
     let sources = asif::pairs::sources_help();
     format!(
@@ -25,14 +25,14 @@ fn sources() -> String {
     )
 }
 
-/// Make an anchor set from image-text pairs.
+/// Build an anchor set from image-text pairs.
 ///
-/// Each pair is an image and one or more captions. Images are encoded by the image encoder,
-/// captions by the text encoder, and the two never need to have seen each other.
+/// Each pair is an image and one or more captions. Images are encoded by the image encoder, captions by
+/// the text encoder; the two encoders need no joint training.
 ///
-/// What was encoded is kept, so a build that is interrupted continues where it stopped when the
-/// same command is given again, and a build after a change encodes only what changed. A row that
-/// cannot be used is counted, listed and left out.
+/// Embeddings are cached, so an interrupted build continues where it stopped when the same command is
+/// run again, and a build after a change encodes only what changed. A row that cannot be used is
+/// counted, listed and skipped.
 #[derive(Debug, Args)]
 #[command(after_help = sources())]
 pub struct BuildArgs {
@@ -40,26 +40,26 @@ pub struct BuildArgs {
     #[arg(long, env = "ASIF_PAIRS", required = true, num_args = 1.., value_name = "FILE_OR_DIR")]
     pairs: Vec<PathBuf>,
 
-    /// The set to make, a folder; by custom its name ends in .asif.
+    /// The anchor set to build, a folder; by convention its name ends in .asif.
     #[arg(long, env = "ASIF_OUT", value_name = "DIR.asif")]
     out: PathBuf,
 
-    /// Replace what the set that stands there holds, with a further generation; queries that run
-    /// meanwhile see the old one, then the new, and `asif rollback` goes back.
+    /// Replace the content of an existing anchor set by publishing a new generation; queries that run
+    /// meanwhile see the old generation, then the new one, and `asif rollback` goes back.
     #[arg(long, env = "ASIF_OVERWRITE")]
     overwrite: bool,
 
-    /// How many generations of the set are kept for rollback, the new one included. Each that shares
-    /// no segment with the others takes the space of a whole set.
+    /// How many generations of the anchor set are kept for rollback, including the new one. A generation
+    /// that shares no segment with the others takes the disk space of a whole anchor set.
     #[arg(long, env = "ASIF_KEEP", value_name = "N", default_value_t = KEEP, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     keep: usize,
 
-    /// End at the first bad row instead of leaving it out.
+    /// Fail at the first bad row instead of skipping it.
     #[arg(long, env = "ASIF_STRICT")]
     strict: bool,
 
-    /// Whether to build graphs, which answer single questions about very many anchors faster than
-    /// a scan.
+    /// Whether to build graphs (HNSW), which answer single queries over very many anchors faster than a
+    /// scan.
     #[arg(long, env = "ASIF_GRAPH", value_enum, default_value_t = GraphArg::Auto)]
     graph: GraphArg,
 
@@ -72,7 +72,7 @@ pub struct BuildArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum GraphArg {
-    /// Where one is expected to pay on this machine.
+    /// Where a graph is expected to be faster on this machine.
     Auto,
     /// Always.
     Always,

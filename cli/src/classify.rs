@@ -17,23 +17,23 @@ use super::hints::{of_input, of_inputs};
 use super::outputs::{OutputKind, check_outputs, output};
 use super::query::{LabelArgs, QueryArgs, Question, inputs};
 
-/// Images a run that is worth starting a session on every core for.
+/// From this many images on, a session on every core is worth its start.
 const MANY: usize = 32;
 
-/// Say which of some labels fits each image.
+/// Classify images by free-text labels.
 ///
-/// Labels are free text and need no training. Each is put into the prompt templates, encoded, and
-/// compared with the image through the anchor pairs of the set.
+/// Labels need no training. Each label is inserted into the prompt templates, encoded, and compared with
+/// the image through the pairs of the anchor set.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("choice").args(["labels", "labels_file"]).required(true))]
 #[command(after_help = "\
 Output:
-  With --json, one line an image:
+  With --json, one line per image:
   {\"image\":\"a.jpg\",\"predictions\":[{\"label\":\"cat\",\"score\":0.91,\"similarity\":0.43},...]}
-  score is the softmax over the labels, similarity the space's score: of plain relative rows their
-  dot product, in the default space standard deviations above the best of other pairs.
+  score is the softmax over the labels, similarity the score in the space: for plain relative rows
+  their dot product, in the default space standard deviations above the best scores of other pairs.
   An image that cannot be used has \"error\" instead of \"predictions\", and \"hint\" where an option of
-  this command would help; the others go on.
+  this command would help; the other images are still classified.
 
 Examples:
   asif classify --index mine.asif --labels cat,dog,'a red bicycle' *.jpg
@@ -46,11 +46,11 @@ pub struct ClassifyArgs {
     #[arg(long, env = "ASIF_TOP", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
 
-    /// Also write a page with the pictures, and the anchor pairs behind each answer.
+    /// Also write an HTML page with the pictures, and the anchor pairs behind each answer.
     #[arg(long, env = "ASIF_HTML", value_name = "FILE")]
     html: Option<PathBuf>,
 
-    /// End with an error when an image cannot be used.
+    /// Fail when an image cannot be used.
     #[arg(long, env = "ASIF_STRICT")]
     strict: bool,
 
@@ -153,7 +153,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How much encoding so many images are.
+/// The encoding load of a number of images.
 pub fn load_of(images: usize) -> Load {
     if images >= MANY {
         Load::Many

@@ -1,4 +1,4 @@
-//! What every command is given.
+//! The context that every command is given.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Context {
         report_full_files();
         let cancel = Cancel::default();
         let handler = cancel.clone();
-        // A second Ctrl-C does what it would have done without us.
+        // A second Ctrl-C ends the process at once.
         let listens = ctrlc::set_handler(move || {
             if handler.requested() {
                 #[expect(clippy::disallowed_methods, reason = "the user asked twice")]
@@ -51,7 +51,7 @@ impl Context {
             handler.request();
         });
         if let Err(error) = listens {
-            // Ctrl-C then ends the process, which every file on disk stands as well.
+            // Ctrl-C then ends the process, which is safe for every file on disk.
             say(format!("asif: warning: cannot listen to Ctrl-C: {error}"));
         }
         Ok(Self {
@@ -78,7 +78,7 @@ impl Context {
         }
     }
 
-    /// What data sets do not use of their folders, on standard error.
+    /// Notes which files of their folders data sets do not use.
     pub fn note_left_out<'a>(&self, datasets: impl IntoIterator<Item = &'a Dataset>) {
         for dataset in datasets {
             for what in &dataset.left_out {
@@ -87,12 +87,12 @@ impl Context {
         }
     }
 
-    /// A line that must be seen, on standard error whether notes are wanted or not.
+    /// A line that must be seen, on standard error even with --quiet.
     pub fn warn(&self, line: impl AsRef<str>) {
         say(line);
     }
 
-    /// A result for people on standard output: what a terminal would obey is shown, line ends stay.
+    /// A result for people on standard output: control characters are escaped, line ends stay.
     ///
     /// # Errors
     /// When standard output is closed.
@@ -117,13 +117,13 @@ impl Context {
     }
 }
 
-/// Opens what is live in a set, or loudly the last good generation when that is damaged.
+/// Opens the live generation of an anchor set, or, with a warning, the last good one if it is damaged.
 pub fn open(set: &Path, context: &Context) -> anyhow::Result<AnchorSet> {
     let (opened, fallback) = AnchorSet::open_or_last_good(set)?;
     if let Some(fallback) = fallback {
         context.warn(format!("asif: warning: {fallback}"));
         context.warn(hints::line(&format!(
-            "`asif repair {}` mends it",
+            "`asif repair {}` repairs it",
             set.display()
         )));
         return Ok(opened);
@@ -136,20 +136,20 @@ pub fn open(set: &Path, context: &Context) -> anyhow::Result<AnchorSet> {
                 context.warn(line);
             }
         }
-        // What answers come from is open already.
+        // The generation that answers is open already.
         Err(error) => context.warn(format!(
-            "asif: warning: the log and older generations cannot be looked at: {error}"
+            "asif: warning: the log and older generations cannot be checked: {error}"
         )),
     }
     Ok(opened)
 }
 
-/// Has a write beyond the limit on a file's size (`ulimit -f`, LimitFSIZE of a systemd unit) refused as
-/// on a full disk, with a message, where the system would end the process without one: it refuses the
-/// write of a process that listens to the signal, whatever that does then.
+/// Makes a write beyond the file size limit (`ulimit -f`, LimitFSIZE of a systemd unit) fail with an
+/// error. Without a handler for SIGXFSZ the system kills the process; with any handler the write returns
+/// EFBIG instead.
 fn report_full_files() {
     let flag = Arc::new(AtomicBool::new(false));
-    // Where it cannot be had the system does as it would have done.
+    // If the handler cannot be installed, the system's default stays.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, flag);
 }
 

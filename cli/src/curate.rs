@@ -16,12 +16,12 @@ use super::exit::Usage;
 use super::format;
 use super::outputs::{OutputKind, check_ids, check_outputs, output};
 
-/// Find pairs that are there twice, pairs whose text does not fit their image, what the set covers,
-/// and a smaller set that keeps accuracy. It changes nothing by itself.
+/// Find duplicate pairs, pairs whose text does not fit their image, what the anchor set covers, and a
+/// smaller set of pairs that keeps accuracy. Changes nothing by itself.
 ///
-/// A pair fits when the texts of the images most like its own speak for its text, and the images of
-/// the texts most like its own for its image. The rank says how many of all others they speak for
-/// more: 0 is the best, 50 % is chance.
+/// A pair fits when its text is close to the texts of the images nearest to its image, and its image to
+/// the images of the texts nearest to its text. The rank is the share of all other pairs that fit these
+/// neighbours better: 0 is the best, 50 % is chance.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("ids").args(["remove_ids", "keep_ids"]).multiple(true))]
 #[command(after_help = "\
@@ -31,19 +31,19 @@ Examples:
   asif anchors curate mine.asif --coreset 5000 --remove-ids ids.txt
   asif anchors remove mine.asif --ids-file ids.txt")]
 pub struct CurateArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
-    /// The cosine from which two pairs are the same, on both sides.
+    /// The cosine at which two pairs count as duplicates, on both sides.
     #[arg(long, env = "ASIF_SAME", value_name = "COSINE", default_value_t = 0.98)]
     same: f32,
 
-    /// How many neighbours say what a pair's other side should be.
+    /// How many neighbours predict a pair's other side.
     #[arg(long, env = "ASIF_NEIGHBOURS", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
     neighbours: u32,
 
-    /// How many groups of texts to look for.
+    /// How many clusters of texts to form.
     #[arg(long, env = "ASIF_CLUSTERS", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     clusters: u32,
 
@@ -51,19 +51,19 @@ pub struct CurateArgs {
     #[arg(long, env = "ASIF_WORST", value_name = "N", default_value_t = 10)]
     worst: usize,
 
-    /// Choose so many pairs that cover what all of them speak of.
+    /// Choose a coreset of this many pairs that covers the content of all pairs.
     #[arg(long, env = "ASIF_CORESET", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "ids")]
     coreset: Option<u32>,
 
-    /// Of the coreset: 1 keeps the shares of kinds of pairs, 0 evens them out.
+    /// For the coreset: 1 keeps the relative sizes of the clusters, 0 evens them out.
     #[arg(long, env = "ASIF_EVENNESS", value_name = "POWER", default_value_t = EVENNESS)]
     evenness: f64,
 
-    /// Of the coreset: how much a pair's fit counts against its being different.
+    /// For the coreset: how much a pair's fit counts, compared with its distance from the chosen pairs.
     #[arg(long, env = "ASIF_FIT", value_name = "POWER", default_value_t = FIT)]
     fit: f64,
 
-    /// Drop all but the first of pairs that are the same.
+    /// Drop all but the first of duplicate pairs.
     #[arg(
         long,
         env = "ASIF_DROP_DUPLICATES",
@@ -82,22 +82,23 @@ pub struct CurateArgs {
     )]
     drop_unfit: Option<f64>,
 
-    /// Write the ids of the pairs to drop, one a line, for `asif anchors remove --ids-file`. It replaces a list
-    /// of ids that this set or one beside it has or had; delete an older one before, or name another file.
+    /// Write the ids of the pairs to drop, one per line, for `asif anchors remove --ids-file`. The file is
+    /// overwritten only if it lists ids that this anchor set, or one beside it, has or had; delete any other
+    /// file first, or choose another name.
     #[arg(long, env = "ASIF_REMOVE_IDS", value_name = "FILE")]
     remove_ids: Option<PathBuf>,
 
-    /// Write the ids of the pairs to keep, one a line. It replaces what --remove-ids does.
+    /// Write the ids of the pairs to keep, one per line. The file is overwritten under the same condition.
     #[arg(long, env = "ASIF_KEEP_IDS", value_name = "FILE")]
     keep_ids: Option<PathBuf>,
 
-    /// Of the draws: the same seed draws the same pairs.
+    /// The random seed: the same seed draws the same pairs.
     #[arg(long, env = "ASIF_SEED", value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
-/// Both chosen on cifar10 and pacs-photo, halving a set of 13,957 pairs; half to twice of either
-/// changes less than another seed does.
+/// Both chosen on cifar10 and pacs-photo, with a coreset of half of 13,957 pairs; half or twice either
+/// value changes the result less than another seed does.
 const EVENNESS: f64 = 0.5;
 const FIT: f64 = 32.0;
 

@@ -14,22 +14,22 @@ use super::context::Context;
 use super::format;
 use super::query::{LabelArgs, ScoreArgs};
 
-/// Show which pairs two sets, or two generations of one, do not share, and which answers differ.
+/// Compare two anchor sets, or two generations of one: which pairs and which answers differ.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   asif diff mine.asif@3 mine.asif
   asif diff old.asif new.asif --labels cat,dog --probe photos/*.jpg")]
 pub struct DiffArgs {
-    /// A set, or with @N its generation N.
+    /// An anchor set, or with @N its generation N.
     #[arg(value_name = "A.asif[@N]")]
     a: String,
 
-    /// Another.
+    /// The other one.
     #[arg(value_name = "B.asif[@N]")]
     b: String,
 
-    /// Images to be classified by both.
+    /// Images to classify with both.
     #[arg(long, env = "ASIF_PROBE", num_args = 1.., value_name = "IMAGE", requires = "LabelArgs")]
     probe: Vec<PathBuf>,
 

@@ -13,31 +13,31 @@ use super::context::{Context, open};
 use super::exit::SetupIncomplete;
 use super::{format, hints};
 
-/// Check the runtime library and the encoders, or say whether a set will work.
+/// Check the runtime library and the encoders, or diagnose an anchor set.
 ///
-/// Without a set, each model's files are compared with the hashes noted when it was installed, and a
-/// canary input is run through it. With one, its pairs are measured: do both sides agree on what is
-/// near what, what do the pairs speak of, which are near to everything, what is there twice, how
-/// long are captions and in which language. It needs no encoder and changes nothing.
+/// Without an anchor set, each model's files are compared with the hashes recorded when it was
+/// installed, and a canary input is run through it. With one, its pairs are measured: agreement of the
+/// neighbours on both sides, clusters of texts, hubs, duplicates, caption lengths and languages. This
+/// needs no encoder and changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   asif doctor
   asif doctor mine.asif")]
 pub struct DoctorArgs {
-    /// The set to measure.
+    /// The anchor set to diagnose.
     #[arg(value_name = "DIR.asif")]
     set: Option<PathBuf>,
 
-    /// How many pairs are compared with each other; the time grows with its square.
+    /// How many pairs are compared with each other; the time grows with the square of it.
     #[arg(long, env = "ASIF_SAMPLE", value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(10..=20_000), requires = "set")]
     sample: u32,
 
-    /// How many groups of texts to look for.
+    /// How many clusters of texts to form.
     #[arg(long, env = "ASIF_CLUSTERS", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000), requires = "set")]
     clusters: u32,
 
-    /// Of the draws: the same seed draws the same pairs.
+    /// The random seed: the same seed draws the same pairs.
     #[arg(
         long,
         env = "ASIF_SEED",

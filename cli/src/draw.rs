@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use asif::progress::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-/// Draws the current phase with rate and time left.
+/// Draws the current phase with its rate and the remaining time.
 #[derive(Debug)]
 pub struct Bars {
     quiet: bool,
@@ -40,7 +40,7 @@ impl Progress for Bars {
         let template = if total.is_some() { KNOWN } else { UNKNOWN };
         if let Ok(style) = ProgressStyle::with_template(template) {
             let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                // Only a failing terminal could refuse.
+                // Fails only if the terminal does.
                 let _ = write!(out, "{:.0}/s", state.per_sec());
             };
             bar.set_style(style.with_key("rate", rate).progress_chars("=> "));

@@ -1,12 +1,12 @@
-//! Variables that libraries read before this program can speak to them.
+//! Environment variables that libraries read before this program can configure them.
 //!
 //! | variable | why |
 //! |---|---|
-//! | `ORT_DISABLE_TELEMETRY=1` | From 1.29 ONNX Runtime notes a device's number and opens a database under the user's `~/.cache/Microsoft/DeveloperTools` as it is loaded, before the call that switches telemetry off can be made. With this it does neither. |
-//! | `MIMALLOC_PURGE_DELAY=10` | mimalloc keeps freed memory for a second unless told otherwise; under many large images that is as much again as their decoding takes. In milliseconds; a value that is set already stays. |
+//! | `ORT_DISABLE_TELEMETRY=1` | From 1.29 on, ONNX Runtime records a device id and opens a database under the user's `~/.cache/Microsoft/DeveloperTools` when it is loaded, before the call that disables telemetry can be made. This variable prevents both. |
+//! | `MIMALLOC_PURGE_DELAY=10` | mimalloc keeps freed memory for a second by default; with many large images that doubles the memory that decoding takes. In milliseconds; a value that is already set is kept. |
 //!
-//! A program may not change its own environment once it has threads, and Rust counts that as unsafe at
-//! any time, so the program replaces itself by itself with the variables set, before it does anything
+//! Changing the environment of a process with threads is undefined behaviour, and Rust treats it as
+//! unsafe at any time, so the program re-executes itself with the variables set before it does anything
 //! else.
 
 use std::os::unix::process::CommandExt;
@@ -18,11 +18,11 @@ use clap::builder::{BoolishValueParser, OsStr, Resettable};
 const TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 const PURGE_DELAY: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "10");
 
-/// What a variable of a flag says where the flag is not given.
+/// The values of a flag's variable that mean that the flag is not given.
 const NOT_GIVEN: [&str; 7] = ["", "0", "n", "no", "f", "false", "off"];
 
-/// The command with flags whose variables take `1`, `yes` and `on`. One that says no counts as unset, or
-/// the flag would conflict with options that it does not go with.
+/// The command with flags whose variables accept `1`, `yes` and `on`. A variable with a negative value
+/// counts as unset; otherwise the flag would conflict with the options that exclude it.
 pub fn with_flags(command: clap::Command) -> clap::Command {
     let of_arg = |arg: clap::Arg| {
         if !matches!(arg.get_action(), ArgAction::SetTrue) {
@@ -45,8 +45,8 @@ pub fn with_flags(command: clap::Command) -> clap::Command {
         .fold(command, |all, name| all.mut_subcommand(name, with_flags))
 }
 
-/// Starts the program again, in the same process, with the variables set; returns where they are set
-/// already, or where that is not possible, so that the command runs all the same.
+/// Re-executes the program, in the same process, with the variables set; returns if they are already
+/// set, or if that is not possible, so that the command runs in any case.
 pub fn start_again_with_variables() {
     let quiet = std::env::var_os(TELEMETRY.0).is_some_and(|value| value == TELEMETRY.1);
     let mut variables = vec![TELEMETRY];
@@ -59,13 +59,13 @@ pub fn start_again_with_variables() {
     let Some(name) = arguments.next() else {
         return;
     };
-    // The link names this program even where its file was replaced meanwhile.
+    // The link refers to this program even if its file was replaced meanwhile.
     let failed = Command::new("/proc/self/exe")
         .arg0(name)
         .args(arguments)
         .envs(variables.iter().copied())
         .exec();
-    // Without /proc, by its path; the first error says no more than the second.
+    // Without /proc, by its path; the first error adds nothing to the second.
     drop(failed);
     if let Ok(path) = std::env::current_exe() {
         let again = Command::new(path)

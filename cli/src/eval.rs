@@ -24,17 +24,17 @@ pub struct EvalArgs {
 enum EvalCommand {
     /// Zero-shot classification: top-1, top-5 and mean per-class recall with 95 % intervals.
     ///
-    /// A data set is a folder with one folder of images a class, or with meta.json (class names,
-    /// templates, source) and labels.jsonl. The JSON has the keys of CLIP_benchmark.
+    /// A data set is a folder with one subfolder of images per class, or with meta.json (class names,
+    /// templates, source) and labels.jsonl. The JSON output has the keys of CLIP_benchmark.
     Zeroshot(ZeroshotArgs),
-    /// Image-text retrieval: recall at 1, 5 and 10, both ways, with 95 % intervals.
+    /// Image-text retrieval: recall at 1, 5 and 10 in both directions, with 95 % intervals.
     ///
     /// A data set is a folder with pairs.jsonl: an image and its captions on each line.
     Retrieval(RetrievalArgs),
-    /// Accuracy against the number of anchors: random parts of a set, as a table and a plot.
+    /// Accuracy against the number of anchors: random subsets of an anchor set, as a table and a plot.
     ///
-    /// The pairs are put into a random order, a draw; the first so many of it are measured as if
-    /// they were the set. Intervals count the images and the spread of the draws.
+    /// A draw is a random order of the pairs; its first N pairs are measured as if they were the whole
+    /// anchor set. Intervals include the sampling of images and the spread of the draws.
     Scaling(scaling::ScalingArgs),
 }
 
@@ -47,7 +47,7 @@ struct ZeroshotArgs {
     #[arg(long, env = "ASIF_DATASET", required = true, num_args = 1.., value_name = "IMAGEFOLDER")]
     dataset: Vec<PathBuf>,
 
-    /// Other names for the classes: `folder: name` on each line.
+    /// Other names for the classes, one `folder: name` per line.
     #[arg(long, env = "ASIF_CLASSNAMES", value_name = "FILE")]
     classnames: Option<PathBuf>,
 
@@ -57,7 +57,7 @@ struct ZeroshotArgs {
 
 #[derive(Debug, Args)]
 struct RetrievalArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(long, env = "ASIF_INDEX", value_name = "DIR.asif")]
     index: PathBuf,
 
@@ -137,7 +137,7 @@ fn noted<R>(measured: Measured<R>, context: &Context) -> R {
     measured.report
 }
 
-/// One data set is one JSON object, as CLIP_benchmark writes it; several are a list.
+/// One data set gives one JSON object, as CLIP_benchmark writes it; several give a list.
 fn print<R: Serialize + ToString>(
     reports: &[R],
     table: impl Fn(&[R]) -> String,

@@ -1,4 +1,4 @@
-//! Which error ends with which exit code.
+//! The exit code of each error.
 
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use asif::space::prompts::PromptsError;
 use asif::space::tune::TuneError;
 
 pub const OK: u8 = 0;
-/// Something failed inside: a disk, a model run.
+/// An internal failure: a disk, a model run.
 pub const INTERNAL: u8 = 1;
 /// The command line cannot be understood.
 pub const USAGE: u8 = 2;
@@ -37,7 +37,7 @@ pub struct BadInput(pub String);
 #[error("{0}")]
 pub struct Usage(pub String);
 
-/// Images that `--strict` does not forgive.
+/// Images that could not be used, with `--strict`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StrictInput(pub String);
@@ -47,7 +47,7 @@ pub struct StrictInput(pub String);
 #[error("{0} finding(s) need attention, see above")]
 pub struct SetupIncomplete(pub usize);
 
-/// Standard output takes no more.
+/// Standard output cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output: {0}")]
 pub struct StdoutError(pub io::Error);
@@ -67,7 +67,7 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// The error and what led to it. Most messages hold what their source says, which is not said again.
+/// The error and its causes. A cause that the message already contains is not repeated.
 fn text(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
@@ -89,7 +89,7 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
 
 fn code(error: &anyhow::Error) -> u8 {
     let is = |found: bool, code: u8| found.then_some(code);
-    // Whatever it was met at is not to blame.
+    // The resource limit is the cause, not the file or model that met it.
     let exhausted = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref().is_some_and(asif::disk::is_exhausted)
     };
@@ -131,7 +131,7 @@ fn anchors(error: &AnchorsError) -> u8 {
         AnchorsError::Io(error) => file(error),
         AnchorsError::PurgeStopped { source, .. } => anchors(source),
         AnchorsError::Embed(error) => embed(error),
-        // What the command line asks for is checked before a set is opened: this is the set's.
+        // Arguments are checked before an anchor set is opened, so this one comes from the set itself.
         AnchorsError::Index(asif_index::Error::Argument { .. }) => INPUT,
         AnchorsError::Index(error) => index(error),
         _ => INPUT,
@@ -147,7 +147,7 @@ fn embed(error: &EmbedError) -> u8 {
     }
 }
 
-/// What is found under a path is the input; what the disk does with it is not.
+/// A wrong path is bad input; a failing disk is not.
 fn file(error: &io::Error) -> u8 {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => INPUT,
@@ -155,7 +155,7 @@ fn file(error: &io::Error) -> u8 {
     }
 }
 
-/// Its source is not in the chain where its message is the source's.
+/// Transparent variants are not in the error chain by themselves.
 fn measure(error: &MeasureError) -> u8 {
     match error {
         MeasureError::Anchors(error) => anchors(error),
@@ -168,7 +168,7 @@ fn model(error: &ModelError) -> u8 {
     match error {
         ModelError::Ensemble { .. } | ModelError::BadName { .. } => USAGE,
         ModelError::NameTaken { .. } => INPUT,
-        // It shows the system's error as its own, so the chain does not have it.
+        // Transparent, so the system's error is not in the chain.
         ModelError::Io(error) if asif::disk::is_exhausted(error) => INTERNAL,
         _ => SETUP,
     }

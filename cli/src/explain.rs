@@ -22,20 +22,22 @@ use super::hints;
 use super::outputs::{OutputKind, check_outputs, output};
 use super::query::{LabelArgs, QueryArgs, Question, inputs};
 
-/// Labels that are shown of an answer.
+/// The number of labels shown for each answer.
 const LABELS: usize = 5;
 
-/// Show which anchor pairs made an answer, and what it would be without some of them.
+/// Explain an answer by its anchor pairs, and show what it would be without some of them.
 ///
-/// A score is a sum over anchor pairs. The pairs that added the most to the best label (or to
-/// --label) are listed, and those that took the most away, each with its own similarities and its
-/// amount; the others, and what belongs to no pair, follow, so that everything adds up to the score.
+/// A score is a sum over anchor pairs. Listed are the pairs that contributed most to the score of the best
+/// label (or of --label) and those that lowered it most, each with its similarities and its contribution.
+/// The total of the other pairs and the calibration offset, which belongs to no pair, follow, so that all
+/// lines add up to the score.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Output:
-  With --json, one line an image: predictions, and reasons with the pairs (supporting, opposing),
-  others, offset (the calibration's share), parts (what each part of the space added) and unsplit
-  (those that are no sums of pairs: ridge and procrustes); with --without also the answer that is left.
+  With --json, one line per image: predictions, and reasons with the pairs (supporting, opposing),
+  others, offset (of the calibration), parts (the contribution of each part of the space) and unsplit
+  (parts that are not sums over pairs: ridge and procrustes); with --without also the answer without the
+  excluded pairs.
 
 Examples:
   asif explain --index mine.asif --labels cat,dog photo.jpg
@@ -46,22 +48,22 @@ pub struct ExplainArgs {
     #[command(flatten)]
     labels: LabelArgs,
 
-    /// The label whose score is explained [default: the best of each image].
+    /// The label to explain [default: the best label of each image].
     #[arg(long, env = "ASIF_LABEL", value_name = "NAME", requires = "LabelArgs")]
     label: Option<String>,
 
-    /// Explain the score of one image and one caption, given after each other.
+    /// Explain the score of one image and one caption, given as two arguments.
     #[arg(long, env = "ASIF_TEXT_PAIR", conflicts_with = "LabelArgs")]
     text_pair: bool,
 
-    /// How many pairs to list that speak for a label, and how many against it.
+    /// How many pairs to list for a label, and how many against it.
     #[arg(long, env = "ASIF_TOP", default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
 
     #[command(flatten)]
     without: WithoutArgs,
 
-    /// Also write a page with the pictures of the images and of the pairs.
+    /// Also write an HTML page with the images and the pictures of the pairs.
     #[arg(long, env = "ASIF_HTML", value_name = "FILE")]
     html: Option<PathBuf>,
 
@@ -76,16 +78,16 @@ pub struct ExplainArgs {
 /// Excluded pairs.
 #[derive(Debug, Args)]
 struct WithoutArgs {
-    /// Also answer as if every pair with all of these values in its metadata were not in the set.
+    /// Also show the answer with every pair excluded that has all of these values in its metadata.
     #[arg(long, env = "ASIF_WITHOUT", value_name = "KEY=VALUE ...")]
     without: Option<String>,
 
-    /// The same for the pair with this id; may be given several times.
+    /// Exclude the pair with this id as well; may be given several times.
     #[arg(long, env = "ASIF_WITHOUT_ID", value_name = "ID")]
     without_id: Vec<String>,
 }
 
-/// A set without some of its pairs.
+/// An anchor set without its excluded pairs.
 struct Rest {
     set: AnchorSet,
     what: String,
@@ -93,7 +95,7 @@ struct Rest {
 }
 
 impl WithoutArgs {
-    /// What is left of the set, if anything is to be excluded.
+    /// The anchor set without the excluded pairs; none if no pair is excluded.
     fn rest(&self, set: &AnchorSet) -> anyhow::Result<Option<Rest>> {
         let mut rows = Vec::new();
         let mut what = Vec::new();
@@ -102,7 +104,7 @@ impl WithoutArgs {
             rows = select::by_filter(set, &filter)?;
             if rows.is_empty() {
                 return Err(BadInput(format!(
-                    "no pair has {filter}; `asif inspect` sums up sources and licences"
+                    "no pair has {filter}; `asif inspect` lists sources and licences"
                 ))
                 .into());
             }
@@ -113,7 +115,7 @@ impl WithoutArgs {
             let (found, missing) = select::by_ids(set, &ids)?;
             if !missing.is_empty() {
                 let said = format!("no live pair has the id {}", missing.join(" or "));
-                return Err(BadInput(format!("{said}; `asif anchors list` shows them")).into());
+                return Err(BadInput(format!("{said}; `asif anchors list` lists the ids")).into());
             }
             rows.extend(found);
             what.push(self.without_id.join(", "));
@@ -159,13 +161,13 @@ struct Explained {
     without: Option<Without>,
 }
 
-/// The answer that is left.
+/// The answer without the excluded pairs.
 #[derive(Serialize)]
 struct Without {
     what: String,
     pairs: usize,
     predictions: Vec<Prediction>,
-    /// The score that the explained label has now.
+    /// The score of the explained label without the excluded pairs.
     score: f32,
 }
 
@@ -229,9 +231,9 @@ pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
 struct Asked<'a> {
     images: &'a [PathBuf],
     labels: Labels,
-    /// The label to explain, by its place.
+    /// The index of the label to explain.
     class: Option<usize>,
-    /// Whether the label is a caption, which no template is to be put around.
+    /// Whether the label is a caption, which is not put into templates.
     caption: bool,
 }
 
@@ -241,7 +243,7 @@ impl<'a> Asked<'a> {
             let [image, caption] = args.images.as_slice() else {
                 let found = args.images.len();
                 return Err(Usage(format!(
-                    "--text-pair takes an image file and a caption, found {found} words; put the \
+                    "--text-pair takes an image file and a caption, found {found} arguments; put the \
                      caption in quotes"
                 ))
                 .into());
@@ -258,7 +260,9 @@ impl<'a> Asked<'a> {
             let at = labels.as_slice().iter().position(|label| label == name);
             at.ok_or_else(|| {
                 let known = labels.as_slice().join(", ");
-                BadInput(format!("--label {name:?} is none of the labels: {known}"))
+                BadInput(format!(
+                    "--label {name:?} is not one of the labels: {known}"
+                ))
             })
         };
         Ok(Self {
@@ -304,7 +308,7 @@ fn without(
     })
 }
 
-/// Prints what was found, writes the page, and says what could not be used.
+/// Prints the explanations, writes the page, and reports images that could not be used.
 fn finish(
     args: &ExplainArgs,
     context: &Context,
@@ -378,7 +382,7 @@ fn text(image: &Path, explained: &Explained) -> String {
         line("    amount    share   image    text  pair".to_owned());
     }
     reasons.supporting.iter().for_each(|r| line(pair(r)));
-    // The strongest stands next to the others on both sides of the sum.
+    // Reversed, so that contributions run from the highest to the lowest.
     reasons.opposing.iter().rev().for_each(|r| line(pair(r)));
     let mut sum = |amount: f64, what: String| {
         if amount != 0.0 {
@@ -389,15 +393,15 @@ fn text(image: &Path, explained: &Explained) -> String {
     sum(reasons.others.amount, format!("{others} other pairs"));
     sum(
         reasons.offset,
-        "calibration, which belongs to no pair".to_owned(),
+        "calibration offset, not attributable to a pair".to_owned(),
     );
     for part in &reasons.unsplit {
         sum(
             part.amount,
-            format!("{}: no sum of pairs, so it does not split", part.part),
+            format!("{}: not a sum over pairs, so it cannot be split", part.part),
         );
     }
-    line(format!("  {:8.4}  sum of all", reasons.sum()));
+    line(format!("  {:8.4}  total", reasons.sum()));
     if let Some(without) = &explained.without {
         let pairs = format::count(without.pairs as u64);
         let what = format!("without {} ({pairs} pairs)", without.what);
@@ -408,7 +412,7 @@ fn text(image: &Path, explained: &Explained) -> String {
     text
 }
 
-/// A pair: its numbers, its id and first text; below it where it comes from.
+/// A pair: its numbers, its id and first caption; below that its source, licence and image.
 fn pair(reason: &Reason) -> String {
     let caption = reason.captions.first().map_or("", String::as_str);
     let caption = format::line(caption);

@@ -1,4 +1,4 @@
-//! Small texts that the command line names.
+//! Small text files that are named on the command line.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use super::exit::BadInput;
 use asif::stand_in;
 
-/// The text of a file, which is to hold `what`.
+/// The text of a file that must contain `what`.
 ///
 /// # Errors
-/// [`BadInput`]: it is not there, is a folder, is not UTF-8 or cannot be read.
+/// [`BadInput`] if it does not exist, is a folder, is not UTF-8 or cannot be read.
 pub fn read_text(path: &Path, what: &str) -> Result<String, BadInput> {
     let said = |why: &str| {
         let path = path.display();

@@ -7,7 +7,7 @@ pub fn path(path: &std::path::Path) -> String {
     line(&path.display().to_string()).into_owned()
 }
 
-/// Values of data under each other, each on one line.
+/// Values from data below each other, each on one line.
 pub fn list<T: AsRef<str>>(values: &[T]) -> String {
     let shown: Vec<_> = values.iter().map(|value| line(value.as_ref())).collect();
     shown.join("\n")
@@ -41,7 +41,7 @@ pub fn count(n: u64) -> String {
     groups.join(",")
 }
 
-/// Names and values under each other, values aligned.
+/// Names and values below each other, values aligned.
 pub fn facts(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| {

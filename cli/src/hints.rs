@@ -1,8 +1,8 @@
-//! What to type about an error or a finding of the library.
+//! Hints: the option or command that helps with an error or a finding of the library.
 //!
-//! Messages of the library, the index and the server say what is wrong in words of their own, as callers
-//! without a command line read them. Here a variant gets the option or the command that does something
-//! about it; it is printed below the message, on a line that begins with `hint: `.
+//! Messages of the library, the index and the server do not mention options, because callers without a
+//! command line read them too. Here error variants are mapped to the option or command that helps; the hint
+//! is printed below the message, on a line that begins with `hint: `.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -21,9 +21,9 @@ use asif::space::prompts::PromptsError;
 use asif::space::tune::NotAsked;
 
 const DOCTOR: &str = "`asif doctor` checks the installed encoders";
-const POOL: &str = "`asif models add NAME DIR --pool POOLING` installs the model with a pooling";
+const POOL: &str = "`asif models add NAME DIR --pool POOLING` installs the model with that pooling";
 
-/// The lines for an error and all that led to it, each once.
+/// The hints for an error and its causes, each once.
 pub fn of_error(error: &anyhow::Error) -> Vec<String> {
     let mut lines = Vec::new();
     for hint in error.chain().filter_map(of_cause) {
@@ -35,51 +35,51 @@ pub fn of_error(error: &anyhow::Error) -> Vec<String> {
     lines
 }
 
-/// The lines for what a set is found to be.
+/// The hint for a doubt about an anchor set.
 pub fn of_set(error: &AnchorsError) -> Option<String> {
     anchors(error).map(|hint| line(&hint))
 }
 
-/// The lines for inputs that were left out, each once.
+/// The hints for inputs that were skipped, each once.
 pub fn of_inputs(remedies: impl IntoIterator<Item = Option<InputRemedy>>) -> Vec<String> {
     let all: BTreeSet<InputRemedy> = remedies.into_iter().flatten().collect();
     let hints = all.into_iter().filter_map(of_input);
     hints.map(line).collect()
 }
 
-/// What to do about an input that was left out.
+/// The hint for an input that was skipped.
 pub fn of_input(remedy: InputRemedy) -> Option<&'static str> {
     Some(match remedy {
-        InputRemedy::OwnSource => "--pairs FILE_OR_DIR ... takes several sources",
-        InputRemedy::DecodeMemory => "--max-decode-memory MIB allows more memory for decoding",
+        InputRemedy::OwnSource => "--pairs FILE_OR_DIR ... accepts several sources",
+        InputRemedy::DecodeMemory => "--max-decode-memory MIB sets the memory for decoding",
         _ => return None,
     })
 }
 
-/// What to do about a finding on the pairs of a set.
+/// The hint for a finding about the pairs of an anchor set.
 pub fn of_advice(advice: &Advice) -> Option<String> {
     let hint = match advice.about {
         _ if advice.good => return None,
-        AdviceTopic::Hubness => "--center, where a space is chosen, centres both sides",
+        AdviceTopic::Hubness => "--center centres both sides, with any command that takes --space",
         AdviceTopic::Duplicates => "`asif anchors curate` lists them",
         _ => return None,
     };
     Some(line(hint))
 }
 
-/// What to do about a finding on what is installed.
+/// The hint for a finding about the installation.
 pub fn of_finding(finding: &Finding) -> Option<String> {
     let hint = "`asif models add NAME DIR` installs an encoder";
     finding.installs_encoder.then(|| line(hint))
 }
 
-/// What to do where a task of a choice of recipes was not asked.
+/// The hint for a task that could not be measured when recipes were compared.
 pub fn of_not_asked(why: NotAsked) -> Option<String> {
-    let hint = "--validation FOLDER takes labelled images";
+    let hint = "--validation FOLDER measures on labelled images";
     matches!(why, NotAsked::FewGroups).then(|| line(hint))
 }
 
-/// A hint as it is printed.
+/// A hint as printed.
 pub fn line(hint: &str) -> String {
     format!("hint: {hint}")
 }
@@ -102,48 +102,48 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
 
 fn anchors(error: &AnchorsError) -> Option<String> {
     let hint = match error {
-        AnchorsError::NotASet { .. } => "`asif build` makes a set from pairs",
+        AnchorsError::NotASet { .. } => "`asif build` builds an anchor set from pairs",
         AnchorsError::Exists { .. } => {
-            "choose another --out, or add --overwrite to replace the set"
+            "choose another --out, or add --overwrite to replace the content of the anchor set"
         }
         AnchorsError::MadeMeanwhile { .. } => {
-            "give the same command with another --out, or with --overwrite if it is a set"
+            "run the command again with another --out, or with --overwrite if it is an anchor set"
         }
         AnchorsError::InTheWay { .. } => "choose another --out",
         AnchorsError::Manifest { .. } | AnchorsError::Damaged { .. } => {
-            "`asif repair` mends the set, or goes back to a generation that is whole"
+            "`asif repair` repairs the anchor set, or goes back to an intact generation"
         }
         AnchorsError::NeedsRepair { set, .. } => {
-            return Some(format!("`asif repair {}` puts it right", set.display()));
+            return Some(format!("`asif repair {}` repairs it", set.display()));
         }
         AnchorsError::NoSuchPair { .. } => {
-            "`asif anchors list` shows the ids of a set; --missing-ok passes over ids that are not there"
+            "`asif anchors list` lists the ids of an anchor set; --missing-ok ignores unknown ids"
         }
-        AnchorsError::NoneOfThese { .. } => "`asif anchors list` shows the ids of a set",
-        AnchorsError::NoMatch { .. } => "`asif inspect` shows sources and licences",
+        AnchorsError::NoneOfThese { .. } => "`asif anchors list` lists the ids of an anchor set",
+        AnchorsError::NoMatch { .. } => "`asif inspect` lists sources and licences",
         AnchorsError::WouldBeEmpty { .. } => {
-            "`asif build --overwrite` builds another set in its place"
+            "`asif build --overwrite` replaces all pairs of an anchor set"
         }
-        AnchorsError::NoGeneration { .. } => "`asif history` shows the generations",
+        AnchorsError::NoGeneration { .. } => "`asif history` lists the generations",
         AnchorsError::NothingToPurge { .. } => {
-            "`asif anchors list` shows ids, `asif inspect` sources and licences"
+            "`asif anchors list` lists ids, `asif inspect` sources and licences"
         }
         AnchorsError::StillLive { .. } => "`asif anchors remove` removes it",
         AnchorsError::Strict { remedy, .. } => {
-            let strict = "--strict stops at the first bad row; without it bad rows are left out";
+            let strict = "--strict stops at the first bad row; without it bad rows are skipped";
             return Some(match remedy.and_then(of_input) {
                 Some(hint) => format!("{strict}; {hint}"),
                 None => strict.to_owned(),
             });
         }
         AnchorsError::PurgeStopped { source, .. } => {
-            let again = "give the same command again";
+            let again = "run the same command again";
             return Some(match anchors(source) {
                 Some(hint) => format!("{hint}; then {again}"),
                 None => again.to_owned(),
             });
         }
-        // Its own source is what comes next in the chain.
+        // Transparent: the next error of the chain is the source of this one, not the embedding error.
         AnchorsError::Embed(error) => return embed(error),
         _ => return None,
     };
@@ -174,7 +174,7 @@ fn live(error: &LiveError) -> Option<String> {
 fn measure(error: &MeasureError) -> Option<String> {
     match error {
         MeasureError::Task { found, .. } => {
-            Some(format!("`asif eval {found}` measures with this data set"))
+            Some(format!("`asif eval {found}` measures on this data set"))
         }
         MeasureError::Anchors(error) => anchors(error),
         MeasureError::Embed(error) => embed(error),
@@ -198,12 +198,12 @@ fn model(error: &ModelError) -> Option<String> {
         } => match choice {
             EncoderChoice::Pooling => POOL,
             EncoderChoice::TrustedPreprocessing => {
-                "--trust-preprocessing takes the files at their word"
+                "--trust-preprocessing accepts unknown classes, assuming the usual meaning of their files"
             }
             _ => return None,
         },
         ModelError::NoOutput { .. } => {
-            "`asif models add NAME DIR --output NAME` chooses the output, --pool how it is pooled"
+            "`asif models add NAME DIR --output NAME` selects the output, --pool how it is pooled"
         }
         ModelError::Runtime(error) => return encode(error),
         _ => return None,
@@ -220,13 +220,13 @@ fn encode(error: &EncodeError) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// Of what the command line asks for; a recipe in a manifest is an [`AnchorsError`].
+/// Errors of a recipe from the command line; one from a manifest is an [`AnchorsError`].
 fn recipe(error: &RecipeError) -> Option<String> {
     let hint = match error {
-        RecipeError::Rows(ParamsError::ZeroK) => "--k N takes how many anchors a row keeps",
-        RecipeError::Rows(ParamsError::Power(_)) => "--p P takes the power",
+        RecipeError::Rows(ParamsError::ZeroK) => "--k N sets how many anchors a row keeps",
+        RecipeError::Rows(ParamsError::Power(_)) => "--p POWER sets the power",
         RecipeError::Rows(ParamsError::FractionalRaw(_)) => {
-            "--negatives clamp or --negatives signed goes with every --p"
+            "--negatives clamp and --negatives signed work with every --p"
         }
         _ => return None,
     };
@@ -247,16 +247,14 @@ fn server(_: &(dyn Error + 'static)) -> Option<String> {
 fn server(cause: &(dyn Error + 'static)) -> Option<String> {
     use asif_server::{LimitName, ServeError};
     let hint = match cause.downcast_ref()? {
-        ServeError::NoSets => "--index DIR.asif names a set",
+        ServeError::NoSets => "--index DIR.asif names an anchor set",
         ServeError::Name { .. } | ServeError::TwoSets { .. } => {
-            "--index NAME=DIR.asif gives a set a name"
+            "--index NAME=DIR.asif gives an anchor set a name"
         }
         ServeError::Open { .. } => {
             "--api-key-file FILE sets a key; --insecure allows requests without one"
         }
-        ServeError::ImageHost { .. } => {
-            "--image-hosts HOST[:PORT] takes hosts, with commas between"
-        }
+        ServeError::ImageHost { .. } => "--image-hosts HOST[:PORT],... lists the allowed hosts",
         ServeError::Limit { limit, .. } => match limit {
             LimitName::Pixels => "--max-pixels sets this limit, in millions",
             LimitName::Labels => "--max-labels sets this limit",
@@ -269,7 +267,7 @@ fn server(cause: &(dyn Error + 'static)) -> Option<String> {
         },
         ServeError::BindProbe { .. } => "choose another --probe-listen",
         ServeError::Bind { .. } => "choose another --listen",
-        ServeError::Uploads { .. } => "--uploads DIR takes the folder for uploads",
+        ServeError::Uploads { .. } => "--uploads DIR sets the upload folder",
         ServeError::Encoders { .. } => DOCTOR,
         ServeError::Live(error) => return live(error),
         ServeError::Anchors(error) => return anchors(error),

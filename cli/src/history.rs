@@ -11,15 +11,15 @@ use super::context::Context;
 use super::format;
 use super::receipt::pairs;
 
-/// Show what happened to a set: when, by which command, which pairs, counts and licences.
+/// Show the changes of an anchor set: when, by which command, which pairs, counts and licences.
 ///
-/// The log lies in the set, in log/changes.jsonl. Generations marked with * are kept: `asif swap
-/// --to` and `asif rollback` can go there.
+/// The log is log/changes.jsonl in the anchor set. Generations marked with * are kept: `asif swap --to`
+/// and `asif rollback` can return to them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json, one record a line, oldest first, with \"kept\" and \"live\" added.")]
+With --json, one record per line, oldest first, with \"kept\" and \"live\" added.")]
 pub struct HistoryArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 }

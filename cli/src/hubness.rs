@@ -1,35 +1,35 @@
-//! The option that says what is done about hubs.
+//! The option that selects the correction for hubs.
 
 use asif::space::Recipe;
 use asif::space::recipe::Hubness;
 use clap::{Args, ValueEnum};
 
-/// What is done about hubs, in whichever space.
+/// The correction for hubs, for every space.
 #[derive(Debug, Args)]
 pub struct HubnessArgs {
-    /// What is done about hubs, texts and images that fit everything a little and so win too often;
-    /// goes with every space. Each correction looks how well an input fits a cohort of up to 1,000
-    /// anchors and costs about as much as 1,000 further labels
-    /// [default: the set's own; of a space by name s-norm if it has several parts, else none].
+    /// The correction for hubs: texts and images that are similar to almost everything and therefore rank
+    /// first too often. Works with every space. Each correction compares an input with a cohort of up to
+    /// 1,000 anchors and costs about as much as 1,000 further labels
+    /// [default: that of the anchor set; with --space: s-norm if it has several parts, else none].
     #[arg(long, env = "ASIF_HUBNESS", value_enum)]
     hubness: Option<HubnessArg>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum HubnessArg {
-    /// Standard deviations above an input's best scores; the default space was chosen with it.
+    /// Standard deviations above an input's best scores in the cohort; the default space was chosen with it.
     SNorm,
     /// Twice the score less the mean of the best 10 scores of both sides (Conneau et al. 2018).
     Csls,
     /// The score less 0.75 times the mean of the best 128 scores of both sides (Chowdhury et al.
     /// 2024).
     Nnn,
-    /// Scores as they are; the parts of a sum are brought to one scale.
+    /// No correction; the parts of a sum are still scaled to one scale.
     None,
 }
 
 impl HubnessArgs {
-    /// `recipe`, with the correction that was asked for.
+    /// `recipe` with the correction that was requested.
     pub fn over(&self, recipe: Recipe) -> Recipe {
         match self.hubness {
             Some(HubnessArg::SNorm) => recipe.with_hubness(Hubness::SNorm),

@@ -17,21 +17,21 @@ use super::hints::of_inputs;
 use super::outputs::{OutputKind, check_outputs, output};
 use super::query::ScoreArgs;
 
-/// Say which anchors, and which sources, help on labelled images, and which harm.
+/// Measure which anchors and which sources help or harm on labelled images.
 ///
-/// For each anchor: how much larger the mean margin of the right label is with it than without it,
-/// and how many answers turn. Computed from the plain relative rows alone, whatever else the space of
-/// the set has in it, in one pass: a row without the anchor is renormalised, but not refilled with the
-/// next nearest. A source's anchors are many, so there the rows are refilled; the anchors' mean stays
-/// as it is in both.
+/// For each anchor: how much larger the mean margin of the right label is with it than without it, and
+/// how many answers change. Computed in one pass from the plain relative rows alone, whatever other parts
+/// the space of the anchor set has: a row without the anchor is renormalised, but not refilled with the
+/// next nearest anchor. When a whole source is excluded, rows are refilled. The mean of the anchors is kept
+/// in both cases.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Choose what to remove on one data set and judge it on another: what harms here by chance helps there.
+Choose what to remove on one data set and evaluate on another, or the choice overfits to chance.
 
 Example:
   asif anchors influence mine.asif --dataset validation/ --csv influence.csv")]
 pub struct InfluenceArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
@@ -44,7 +44,7 @@ pub struct InfluenceArgs {
     )]
     dataset: PathBuf,
 
-    /// Other names for the classes: `folder: name` on each line.
+    /// Other names for the classes, one `folder: name` per line.
     #[arg(long, env = "ASIF_CLASSNAMES", value_name = "FILE")]
     classnames: Option<PathBuf>,
 
@@ -76,12 +76,13 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
     let head = args.score.options(&set)?;
     let rows = head.space.plain().copied().ok_or_else(|| {
         BadInput(
-            "the space has no rows of anchors to leave one out of; add --space asif".to_owned(),
+            "the space has no relative rows, so no anchor can be left out of them; add --space asif"
+            .to_owned(),
         )
     })?;
     if head.space.parts.len() > 1 || head.space.calibration.is_some() {
         context.note(
-            "asif: the influence is that on the plain relative rows (asif) of this space, without \
+            "asif: influence is measured on the plain relative rows (asif) of this space, without \
              a correction for hubs",
         );
     }
@@ -136,7 +137,7 @@ fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
     let mut out = csv::WriterBuilder::new()
         .has_headers(false)
         .from_writer(file);
-    // The first row would bring its names along, but there need not be one.
+    // Written here, because the serializer writes the header only with a first row.
     out.write_record(COLUMNS)?;
     for a in &found.anchors {
         out.serialize(Row {
@@ -158,7 +159,7 @@ fn table(found: &Influence, top: usize) -> String {
     let accuracy = found.accuracy;
     let mut text = format!(
         "{}: {} images, top-1 {:.1} % ({:.1} to {:.1}), mean margin {:.4}\n\n\
-         sources: pairs, margin lost without it, answers lost and gained, top-1 without it",
+         sources: pairs, margin lost without it, right answers lost and gained without it, top-1 without it",
         found.dataset,
         found.images,
         accuracy.value * 100.0,
@@ -168,7 +169,7 @@ fn table(found: &Influence, top: usize) -> String {
     );
     for s in &found.sources {
         let name = match s.source.as_str() {
-            "" => "(none named)".into(),
+            "" => "(not stated)".into(),
             source => format::line(source),
         };
         text.push_str(&format!(
@@ -182,7 +183,7 @@ fn table(found: &Influence, top: usize) -> String {
     }
     let mut list = |title: &str, anchors: &mut dyn Iterator<Item = &AnchorInfluence>| {
         text.push_str(&format!(
-            "\n\n{title}: margin lost without it, answers lost and gained"
+            "\n\n{title}: margin lost without it, right answers lost and gained without it"
         ));
         for a in anchors.take(top) {
             text.push_str(&format!(

@@ -14,19 +14,18 @@ use serde_json::json;
 use super::context::{Context, open};
 use super::format;
 
-/// Show what an anchor set holds: pairs, encoders, space, sources, licences.
+/// Show the contents of an anchor set: pairs, encoders, space, sources, licences.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
-    /// Also read everything and check every checksum.
+    /// Also read all files and check every checksum.
     #[arg(long, env = "ASIF_VERIFY")]
     verify: bool,
 
-    /// Also try what can search the vectors on this machine, for about a second each, and explain
-    /// the choice.
+    /// Also measure the search methods on this machine, for about a second each, and explain the plan.
     #[arg(long, env = "ASIF_PLAN")]
     plan: bool,
 }
@@ -94,7 +93,7 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
         ("on disk", format::bytes(bytes)),
     ];
     if args.verify {
-        rows.push(("verified", "every checksum agrees".to_owned()));
+        rows.push(("verified", "all checksums match".to_owned()));
     }
     let plans: Vec<_> = plans
         .into_iter()
@@ -108,16 +107,16 @@ pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
     context.print(format::facts(&rows))
 }
 
-/// The space as it is used, and where that is another the one that is written.
+/// The space in use, followed by the stored one where they differ.
 fn space_of(space: &Recipe, pairs: usize) -> String {
     let used = space.in_use(pairs);
     match space.few_anchors(pairs) {
-        Some(why) => format!("{used}\n({why})\nas written: {space}"),
+        Some(why) => format!("{used}\n({why})\nstored: {space}"),
         None => used,
     }
 }
 
-/// The plan of each modality of each segment, made anew on this machine.
+/// The search plan of each modality of each segment, measured on this machine.
 fn plans(set: &AnchorSet) -> anyhow::Result<Vec<(String, SearchPlan)>> {
     let k = set.manifest().space.k();
     let mut plans = Vec::new();

@@ -1,23 +1,23 @@
-//! The `asif` command: one file a command, arguments in, a library call, output; no logic.
+//! The `asif` command: one file per command, arguments in, a library call, output; no logic.
 //!
 //! | file | role |
 //! |---|---|
 //! | `build.rs`, `classify.rs`, `explain.rs`, `eval.rs`, `scaling.rs`, `inspect.rs`, `bench.rs`, `models.rs`, `templates.rs`, `doctor.rs` | the commands |
 //! | `curate.rs`, `influence.rs` | `asif anchors curate`, `asif anchors influence` |
-//! | `tune.rs` | which recipe suits a set |
-//! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change a set, and its log |
-//! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing sets, their soundness, what is left of removed pairs |
-//! | `receipt.rs` | what those that change a set share |
+//! | `tune.rs` | the search for the best recipe of an anchor set |
+//! | `anchors.rs`, `swap.rs`, `rollback.rs`, `history.rs` | the commands that change an anchor set, and its log |
+//! | `diff.rs`, `verify.rs`, `repair.rs`, `audit.rs` | comparing anchor sets, their integrity, traces of removed pairs |
+//! | `receipt.rs` | arguments and output of all commands that change an anchor set |
 //! | `serve.rs` | the server |
-//! | `query.rs` | how a set is asked: what commands that compare images with texts share |
+//! | `query.rs` | arguments of all commands that compare images with texts |
 //! | `args.rs` | arguments that several commands share |
-//! | `context.rs` | what every command is given: home, output form, who may interrupt; opens sets |
+//! | `context.rs` | the context of every command: home folder, output format, interruption; opens anchor sets |
 //! | `say.rs` | messages on standard error |
-//! | `exit.rs` | which error ends with which exit code |
-//! | `hints.rs` | what to type about an error of the library |
-//! | `panics.rs` | the last net: a panic becomes a message and an exit code |
-//! | `usage.rs` | what the parser says of a command line that cannot be understood |
-//! | `files.rs` | files that the command line names, to read and to write |
+//! | `exit.rs` | the exit code of each error |
+//! | `hints.rs` | the option or command that helps with an error of the library |
+//! | `panics.rs` | turns a panic into a message and an exit code |
+//! | `usage.rs` | errors of the argument parser |
+//! | `files.rs`, `outputs.rs` | files named on the command line, to read and to write |
 //! | `draw.rs` | progress bars |
 //! | `format.rs` | numbers and tables for people |
 
@@ -71,17 +71,17 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use context::Context;
 
-/// The system's own keeps more of what a server frees: spaces are fitted for every swap and for each
-/// answer without some of the pairs.
+/// mimalloc returns more freed memory than the system's allocator does in a server, which fits spaces for
+/// every swap and for each answer with excluded pairs.
 #[cfg(feature = "server")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A shared image-text space made of your own pairs, without training.
+/// A shared image-text space from your own pairs, without training.
 ///
 /// An image is represented by its similarities to the images of your anchor pairs, a text by its
-/// similarities to their texts. Both speak of the same pairs, so they can be compared (ASIF,
-/// Norelli et al., NeurIPS 2023).
+/// similarities to their texts. Both representations have one coordinate per pair, so they can be compared
+/// (ASIF, Norelli et al., NeurIPS 2023).
 #[derive(Debug, Parser)]
 #[command(
     name = "asif",
@@ -92,19 +92,19 @@ A first session:
   asif classify --index my.asif --labels cat,dog,bicycle photo.jpg
   asif eval zeroshot --index my.asif --dataset labelled-images/
 
-Every option has a twin in the environment, shown with it. That of a flag takes 1, true, yes or on, and
-0, false, no, off or nothing for a flag that is not given.
+Every option can also be set by an environment variable, shown with the option. The variable of a flag
+accepts 1, true, yes or on; with 0, false, no, off or an empty value the flag counts as not given.
 
 Exit codes:
   0    done
-  1    something failed inside: a disk, a model run, a fault of this program
-  2    the command line cannot be understood
-  3    the input is bad: a missing file, pairs that cannot be read, a folder that is not an anchor set
-  4    the set-up is incomplete: ONNX Runtime or a model is missing or broken
-  5    --strict, and an input was bad
+  1    internal failure: a disk, a model run, a bug in this program
+  2    invalid command line
+  3    bad input: a missing file, pairs that cannot be read, a folder that is not an anchor set
+  4    incomplete set-up: ONNX Runtime or a model is missing or broken
+  5    bad input, with --strict
   130  interrupted
 
-Where standard output is closed early (asif ... | head), asif ends with 0 and says nothing."
+If standard output is closed early (asif ... | head), asif exits with 0 and without a message."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -118,7 +118,7 @@ struct Cli {
     #[arg(long, short, global = true, env = "ASIF_QUIET")]
     quiet: bool,
 
-    /// The folder of models, the runtime library and cached embeddings
+    /// The home folder: models, the runtime library and cached embeddings
     /// [default: $XDG_DATA_HOME/asif or ~/.local/share/asif].
     #[arg(long, global = true, env = "ASIF_HOME", value_name = "DIR")]
     home: Option<PathBuf>,
@@ -126,44 +126,44 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make an anchor set from image-text pairs.
+    /// Build an anchor set from image-text pairs.
     Build(build::BuildArgs),
-    /// Say which of some labels fits each image.
+    /// Classify images by free-text labels.
     Classify(classify::ClassifyArgs),
-    /// Show which anchor pairs made an answer, and what it would be without some of them.
+    /// Explain an answer by its anchor pairs, and show what it would be without some of them.
     Explain(explain::ExplainArgs),
     /// Measure accuracy on labelled images.
     Eval(eval::EvalArgs),
-    /// Show what an anchor set holds.
+    /// Show the contents of an anchor set.
     Inspect(inspect::InspectArgs),
-    /// Look at the pairs of a set, and change them.
+    /// List and change the pairs of an anchor set.
     Anchors(anchors::AnchorsArgs),
-    /// Find the recipe that suits a set's pairs.
+    /// Find the best recipe for the pairs of an anchor set.
     Tune(tune::TuneArgs),
-    /// Make another content live: a kept generation's, or another set's.
+    /// Make a kept generation, or the content of another anchor set, live.
     Swap(swap::SwapArgs),
-    /// Undo the last change of a set.
+    /// Undo the last change of an anchor set.
     Rollback(rollback::RollbackArgs),
-    /// Show what happened to a set.
+    /// Show the changes of an anchor set.
     History(history::HistoryArgs),
-    /// Show which pairs two sets do not share, and which answers differ.
+    /// Compare two anchor sets: which pairs and which answers differ.
     Diff(diff::DiffArgs),
-    /// Check that a set is sound.
+    /// Check the integrity of an anchor set.
     Verify(verify::VerifyArgs),
-    /// Rebuild what is damaged in a set from what is intact.
+    /// Repair a damaged anchor set from its intact parts.
     Repair(repair::RepairArgs),
-    /// Show where a pair has left traces; delete the bytes of removed pairs.
+    /// Show where a pair is stored or named; delete the bytes of removed pairs.
     Audit(audit::AuditArgs),
-    /// Serve sets over HTTP, with a page to look into them.
+    /// Serve anchor sets over HTTP, with a page to explore them.
     #[cfg(feature = "server")]
     Serve(serve::ServeArgs),
-    /// Measure the parts on this machine.
+    /// Measure components on this machine.
     Bench(bench::BenchArgs),
     /// List the installed encoders, or add one.
     Models(models::ModelsArgs),
-    /// List the prompt templates that have a name.
+    /// List the named prompt templates.
     Templates(templates::TemplatesArgs),
-    /// Check the runtime library and the encoders.
+    /// Check the runtime library and the encoders, or diagnose an anchor set.
     Doctor(doctor::DoctorArgs),
 }
 
@@ -208,12 +208,12 @@ fn run() -> ExitCode {
     exit::report(result)
 }
 
-/// Starts the threads that all commands share, so that a machine that refuses them is told here and not
-/// by a panic where they are first used.
+/// Starts the threads that all commands share, so that a failure is reported here and not by a panic at
+/// their first use.
 fn start_threads(context: &Context) -> anyhow::Result<()> {
     let asked = std::env::var("RAYON_NUM_THREADS").ok();
     let asked = asked.and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
-    // Tens of thousands take minutes to start. None asks for one a core.
+    // Tens of thousands take minutes to start. 0 means one per core.
     let pool = || rayon::ThreadPoolBuilder::new().num_threads(asked.min(args::MAX_THREADS));
     let Err(error) = pool().build_global() else {
         return Ok(());
@@ -225,7 +225,7 @@ fn start_threads(context: &Context) -> anyhow::Result<()> {
         )
     })?;
     context.warn(format!(
-        "asif: warning: only one thread could be started: {error}; it goes on more slowly"
+        "asif: warning: only one thread could be started: {error}; the command will be slower"
     ));
     Ok(())
 }

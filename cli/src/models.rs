@@ -14,7 +14,7 @@ use super::format;
 ///
 /// An encoder is a folder in the layout of Hugging Face and sentence-transformers: model.onnx (or
 /// onnx/model.onnx), config.json, and tokenizer.json or preprocessor_config.json. Pooling,
-/// normalisation, lengths, resizing and the rest are read from there.
+/// normalisation, lengths, resizing and all other settings are read from these files.
 #[derive(Debug, Args)]
 pub struct ModelsArgs {
     #[command(subcommand)]
@@ -25,32 +25,31 @@ pub struct ModelsArgs {
 enum ModelsCommand {
     /// Check a model folder, run it once, and copy it under the given name.
     Add {
-        /// The name to call it by.
+        /// The name of the encoder.
         name: String,
         /// The model folder.
         dir: PathBuf,
-        /// The ONNX file, relative to the folder [default: model.onnx, else onnx/model.onnx]. Of a
-        /// folder with both halves of a two-tower model it is the half that is installed.
+        /// The ONNX file, relative to the folder [default: model.onnx, else onnx/model.onnx]. In the folder
+        /// of a two-tower model it selects the tower to install.
         #[arg(long, env = "ASIF_ONNX_FILE", value_name = "FILE")]
         onnx_file: Option<PathBuf>,
-        /// The output to read, where the graph has several and the usual names are not among them.
+        /// The output to read, if the ONNX graph has several and none has a usual name.
         #[arg(long, env = "ASIF_OUTPUT", value_name = "NAME")]
         output: Option<String>,
-        /// How a sequence or a map becomes one vector (mean, cls, max), instead of what the folder
-        /// says.
+        /// How a sequence or feature map is pooled into one vector (mean, cls, max), instead of the setting of
+        /// the folder.
         #[arg(long, env = "ASIF_POOL", value_name = "POOLING")]
         pool: Option<Pooling>,
-        /// Put before every text: a prompt's name in config_sentence_transformers.json, or words.
+        /// A prefix for every text: the name of a prompt in config_sentence_transformers.json, or the text itself.
         #[arg(long, env = "ASIF_PROMPT", value_name = "NAME|WORDS")]
         prompt: Option<String>,
-        /// Use an image processor class that is not known here, and believe that its keys (size,
-        /// crop_size, resample, mean, deviation) mean what they say; or a tokenizer class that is not
-        /// known here, and believe that tokenizer.json makes its tokens. A class may do more than its
-        /// files tell, so compare a vector with the original program's before you rely on it. Noted
-        /// in the encoder's identity.
+        /// Accept an unknown image processor class, assuming that its keys (size, crop_size, resample, mean,
+        /// deviation) have their usual meaning, or an unknown tokenizer class, assuming that tokenizer.json
+        /// makes its tokens. A class may do more than its files say, so compare a vector with one of the
+        /// original program before you rely on it. Recorded in the encoder's identity.
         #[arg(long, env = "ASIF_TRUST_PREPROCESSING")]
         trust_preprocessing: bool,
-        /// ONNX Runtime's shared library, where it is not the one in the home.
+        /// ONNX Runtime's shared library, if it is not the one in the home folder.
         #[arg(long, env = "ASIF_ONNXRUNTIME", value_name = "FILE")]
         onnxruntime: Option<PathBuf>,
     },
@@ -89,7 +88,7 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
     }
     if installed.is_empty() {
         return context.print(format!(
-            "no encoders in {}; tools/quickstart.sh installs the defaults, \
+            "no encoders in {}; tools/quickstart.sh installs the default ones, \
              `asif models add NAME DIR` your own",
             context.home.models().display()
         ));

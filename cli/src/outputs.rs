@@ -1,8 +1,8 @@
-//! Files that a command is told to write: what they must not replace.
+//! Output files, and what they must not overwrite.
 //!
-//! A wildcard or a slip of the hand names a photo, a list of labels or a file of a set as an output. All
-//! of it is looked at before any work: where the file would lie, whether the command reads it, and what
-//! it holds now. Only what the same option may have written before is replaced.
+//! A wildcard or a typing error can name a photo, a list of labels or a file of an anchor set as an output.
+//! So the location, whether the command reads the file, and its present content are checked before any
+//! work. Only a file that the same option may have written before is overwritten.
 
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::exit::BadInput;
 
-/// What an output holds.
+/// The content of an output.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OutputKind<'a> {
     /// A page of images and labels.
@@ -29,9 +29,9 @@ pub enum OutputKind<'a> {
     Pairs,
     /// The receipt of a purge.
     Receipt,
-    /// A table with these names of columns, and others that begin so.
+    /// A table with these column names, and further numbered ones with this prefix.
     Table(&'a str, Option<&'a str>),
-    /// Ids, one a line: see [`check_ids`].
+    /// Ids, one per line: see [`check_ids`].
     Ids,
 }
 
@@ -43,7 +43,7 @@ pub struct OutputFile<'a> {
     kind: OutputKind<'a>,
 }
 
-/// An output that was asked for, or not.
+/// An output, if the option was given.
 pub fn output<'a>(
     option: &'static str,
     file: &'a Option<PathBuf>,
@@ -53,18 +53,18 @@ pub fn output<'a>(
     Some(OutputFile { option, file, kind })
 }
 
-/// The most that is read of a file to know what it is: a pair's line may be long.
+/// The most bytes that are read to recognise a file: the line of a pair may be long.
 const HEAD: u64 = 16 << 20;
 
 /// Characters that are shown of a file.
 const SHOWN: usize = 30;
 
-/// Refuses outputs that could not be written or would replace something else, before the work whose
-/// outcome they are to hold. `inputs` are the files that the command reads.
+/// Refuses outputs that could not be written or would overwrite something else, before the work starts.
+/// `inputs` are the files that the command reads.
 ///
 /// # Errors
-/// The first that is a folder, lies in none or in a set, is an input or another output, or holds what
-/// its option does not write.
+/// The first output that is a folder, is not in an existing folder, is inside an anchor set, is an input
+/// or another output, or holds content that its option does not write.
 pub fn check_outputs<'a>(
     outputs: impl IntoIterator<Item = Option<OutputFile<'a>>>,
     inputs: &[&Path],
@@ -82,7 +82,7 @@ pub fn check_outputs<'a>(
         }
         if is_read {
             let said = format!(
-                "{shown}: {option} would replace it, but this command reads it; name another file after \
+                "{shown}: {option} would overwrite it, but this command reads it; name another file after \
                  {option}"
             );
             return Err(BadInput(said).into());
@@ -90,7 +90,7 @@ pub fn check_outputs<'a>(
         for other in &checked {
             if is_same(other.file, file)? {
                 let said = format!(
-                    "{shown}: both {} and {option} would write it; name two files",
+                    "{shown}: both {} and {option} would write it; name two different files",
                     other.option
                 );
                 return Err(BadInput(said).into());
@@ -110,11 +110,11 @@ pub fn check_outputs<'a>(
     Ok(())
 }
 
-/// Refuses lists of ids that would replace anything but one of ids that the set, or another known one, has or
-/// had. Asked when the set is open, before the work.
+/// Refuses to overwrite anything but a list of ids that this anchor set, or another known one, has or had.
+/// Called once the anchor set is open, before the work.
 ///
 /// # Errors
-/// The first that holds something else; when the system refuses to show the set's log.
+/// The first output that holds something else; when the log of the anchor set cannot be read.
 pub fn check_ids<'a>(
     outputs: impl IntoIterator<Item = Option<OutputFile<'a>>>,
     set: &AnchorSet,
@@ -135,12 +135,12 @@ pub fn check_ids<'a>(
         if let Some(line) = purge::unknown_id(set, &lines)? {
             let line: String = line.chars().take(SHOWN).collect();
             let found = format!(
-                "it holds {}, not a list of ids of this set, which never had {line:?} as far as it knows",
+                "it holds {}, not a list of ids of this anchor set, which never had {line:?} as far as is known",
                 what_it_is(&held)
             );
             let said = format!(
-                "{}: {option} would replace it, but {found}; delete it if it is an old list, of an earlier build \
-                 say, or name another file after {option}",
+                "{}: {option} would overwrite it, but {found}; delete it if it is an old list, such as one of an \
+                 earlier build, or name another file after {option}",
                 file.display()
             );
             return Err(BadInput(said).into());
@@ -149,11 +149,11 @@ pub fn check_ids<'a>(
     Ok(())
 }
 
-/// Refuses to replace a receipt that says what that of this purge will not: it is the proof of a deletion.
-/// Returns the text of one that may be replaced.
+/// Refuses to overwrite a receipt with statements that the new one will not have: a receipt is the proof
+/// of a deletion. Returns the text of a receipt that may be overwritten.
 ///
 /// # Errors
-/// When the file holds such a one; when the set's log cannot be read.
+/// When the file holds such a receipt; when the log of the anchor set cannot be read.
 pub fn check_receipt(
     file: &Option<PathBuf>,
     reference: Option<&str>,
@@ -175,15 +175,15 @@ pub fn check_receipt(
     }
 }
 
-/// Refuses to replace a file that the log of a set names as a source of its pairs.
+/// Refuses to overwrite a file that the log of an anchor set names as a source of its pairs.
 ///
 /// # Errors
-/// When it is one, or may be one that the system refuses to show.
+/// When it is one, or cannot be compared because the system denies access.
 pub fn refuse_source(option: &str, file: &Path, set: &Path) -> anyhow::Result<()> {
     let Some(held) = disk::found(file)?.filter(std::fs::Metadata::is_file) else {
         return Ok(());
     };
-    // A log that is damaged keeps nobody from reading the pairs.
+    // A damaged log must not prevent an export.
     let changes = history::readable(set)?;
     let named = changes
         .iter()
@@ -192,21 +192,21 @@ pub fn refuse_source(option: &str, file: &Path, set: &Path) -> anyhow::Result<()
         let found = match of_name(Path::new(source)) {
             Ok(found) => found,
             Err(error) => {
-                let found = format!(
-                    "it cannot be told from a source of this set, as its log says: {error}"
-                );
+                let found =
+                    format!("it may be a source of this anchor set, which its log names: {error}");
                 return Err(would_replace(option, file, &found));
             }
         };
         if found.is_some_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino())) {
-            let found = "pairs of this set come from it, as its log says";
+            let found = "pairs of this anchor set come from it, according to its log";
             return Err(would_replace(option, file, found));
         }
     }
     Ok(())
 }
 
-/// What a path leads to; nothing where it is too long to be one, as what stands in its place is.
+/// The file at a path; none if the text is too long for a path, because the log's details may be other
+/// text than paths.
 fn of_name(path: &Path) -> std::io::Result<Option<std::fs::Metadata>> {
     use std::io::ErrorKind::{InvalidFilename, InvalidInput};
     match disk::found(path) {
@@ -222,7 +222,7 @@ pub enum OutputPlace {
     Folder,
 }
 
-/// Refuses `-`, by which other programs mean standard output, as the name of what is to be written.
+/// Refuses `-`, which other programs take for standard output, as the name of an output.
 ///
 /// # Errors
 /// When it is that.
@@ -232,27 +232,27 @@ pub fn refuse_dash(option: &str, path: &Path, place: OutputPlace) -> anyhow::Res
     }
     Err(BadInput(match place {
         OutputPlace::File => format!(
-            "-: {option} takes the name of a file, and - is none here; give ./- for a file that is called so, \
+            "-: {option} takes the name of a file, and - is not one here; give ./- for a file of that name, \
              or /dev/stdout for standard output"
         ),
         OutputPlace::Folder => format!(
-            "-: {option} takes the name of a folder, and - is none here; give ./- for one that is called so"
+            "-: {option} takes the name of a folder, and - is not one here; give ./- for a folder of that name"
         ),
     })
     .into())
 }
 
-/// The error of an output that would replace something else.
+/// The error for an output that would overwrite something else.
 fn would_replace(option: &str, file: &Path, found: &str) -> anyhow::Error {
     let said = format!(
-        "{}: {option} would replace it, but {found}; name another file after {option}, or move this one away",
+        "{}: {option} would overwrite it, but {found}; name another file after {option}, or move this one away",
         file.display()
     );
     BadInput(said).into()
 }
 
-/// How a regular file begins that is not empty, the whole of a receipt. What is no regular file is written to,
-/// not replaced.
+/// The beginning of a regular file that is not empty, or the whole of a receipt. None for other files, such
+/// as devices, which are written to instead of replaced.
 fn held_by(file: &Path, kind: OutputKind<'_>) -> anyhow::Result<Option<Vec<u8>>> {
     if !disk::has_file(file)? {
         return Ok(None);
@@ -266,17 +266,17 @@ fn held_by(file: &Path, kind: OutputKind<'_>) -> anyhow::Result<Option<Vec<u8>>>
     Ok((!held.is_empty()).then_some(held))
 }
 
-/// What was read of a file up to a line that may be cut off.
+/// The bytes read of a file without a last line that may be cut off.
 fn whole_lines(head: &[u8]) -> &[u8] {
     let is_cut = head.len() as u64 == HEAD;
     let end = head.iter().rposition(|&b| b == b'\n').filter(|_| is_cut);
     end.map_or(head, |end| &head[..=end])
 }
 
-/// Whether two paths lead to one file, or will.
+/// Whether two paths name the same file, or would once it is created.
 ///
 /// # Errors
-/// When the system refuses to say.
+/// When the system denies access.
 fn is_same(one: &Path, other: &Path) -> std::io::Result<bool> {
     let (found, wanted) = (of_name(one)?, of_name(other)?);
     let is_device = found.as_ref().is_some_and(|found| !found.is_file());
@@ -292,7 +292,7 @@ fn is_same(one: &Path, other: &Path) -> std::io::Result<bool> {
 }
 
 impl OutputKind<'_> {
-    /// Whether a file that begins so may be one of these.
+    /// Whether a file with this beginning may be of this kind.
     fn writes(self, head: &[u8]) -> bool {
         match self {
             Self::Page => page::is_page(head),
@@ -308,7 +308,7 @@ impl OutputKind<'_> {
                         None => rest.is_empty(),
                     })
             }
-            // The set says.
+            // Decided by `check_ids`, which knows the anchor set.
             Self::Ids => true,
         }
     }
@@ -325,21 +325,21 @@ impl OutputKind<'_> {
     }
 }
 
-/// Whether these are names of columns that begin so, each with its number.
+/// Whether these are column names with this prefix, numbered from 1.
 fn are_numbered(names: &str, begin: &str) -> bool {
     let mut parts = names.split(begin);
     let are_numbers = |(n, part): (usize, &str)| part == (n + 1).to_string();
     parts.next() == Some("") && parts.enumerate().all(are_numbers)
 }
 
-/// Whether these are lines as `asif anchors export` writes them, and hardly anybody else: keys in order,
-/// nothing between the parts, captions as a list, the image's path from the root.
+/// Whether these lines have the exact form of `asif anchors export`: sorted keys, no blanks between tokens,
+/// captions as a list, an absolute image path.
 fn is_export(head: &[u8]) -> bool {
     let Some(lines) = whole_lines(head).strip_suffix(b"\n") else {
         return false;
     };
     let are_texts = |values: &Vec<Value>| !values.is_empty() && values.iter().all(Value::is_string);
-    // A number may lose its last digit when it is read.
+    // Digits are not compared: parsing may change the last digit of a float.
     let form = |line: &[u8]| -> Vec<u8> {
         let is_number = |b: &u8| b.is_ascii_digit() || b"+-.eE".contains(b);
         line.iter().copied().filter(|b| !is_number(b)).collect()
@@ -359,7 +359,7 @@ fn is_export(head: &[u8]) -> bool {
     })
 }
 
-/// What a file holds, in a few words.
+/// The content of a file, in a few words.
 fn what_it_is(head: &[u8]) -> String {
     if let Some(format) = image::guess_format(head).ok().map(|f| format!("{f:?}")) {
         return format!("a picture ({})", format.to_uppercase());
@@ -371,7 +371,7 @@ fn what_it_is(head: &[u8]) -> String {
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(&begin[..error.valid_up_to()]).unwrap_or_default()
         }
-        Err(_) => return "no text".to_owned(),
+        Err(_) => return "binary data".to_owned(),
     };
     let shown: String = text
         .lines()
@@ -381,7 +381,7 @@ fn what_it_is(head: &[u8]) -> String {
         .take(SHOWN)
         .collect();
     match text.contains('\0') {
-        true => "no text".to_owned(),
+        true => "binary data".to_owned(),
         false => format!("a text that begins with {shown:?}"),
     }
 }
@@ -427,6 +427,6 @@ mod tests {
             assert_eq!(kind.writes(text.as_bytes()), is_own, "{kind:?} {text:?}");
         }
         assert_eq!(what_it_is(b"\x89PNG\r\n\x1a\n"), "a picture (PNG)");
-        assert_eq!(what_it_is(b"\xff\xfe\0"), "no text");
+        assert_eq!(what_it_is(b"\xff\xfe\0"), "binary data");
     }
 }

@@ -1,7 +1,7 @@
-//! The last net: a panic becomes one message and an exit code.
+//! Turns a panic into one message and an exit code.
 //!
-//! No input and no surroundings may lead to a panic; where one is left all the same, it is a fault of
-//! the program, and is to be told as such instead of with the exit code 101 and a report of threads.
+//! No input and no environment may cause a panic. If one happens nevertheless, it is a bug of the program
+//! and is reported as such, instead of with exit code 101 and the default report of a thread.
 
 use std::any::Any;
 use std::panic::{catch_unwind, set_hook, take_hook};
@@ -11,7 +11,7 @@ use std::thread::{Builder, JoinHandle};
 
 use super::exit::INTERNAL;
 
-/// Bytes of the stack that commands run on.
+/// The stack size of the thread that runs the command, in bytes.
 const STACK: usize = 8 << 20;
 
 /// Where the latest panic happened.
@@ -23,7 +23,7 @@ pub fn guarded(command_line: fn() -> ExitCode) -> ExitCode {
     set_hook(Box::new(move |info| {
         let place = info.location().map(ToString::to_string);
         *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = place;
-        // Who asks for a backtrace gets it, with the usual message above it.
+        // With RUST_BACKTRACE set, the default message and backtrace are printed too.
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0") {
             usual(info);
         }
@@ -34,12 +34,12 @@ pub fn guarded(command_line: fn() -> ExitCode) -> ExitCode {
             ExitCode::from(INTERNAL)
         })
     };
-    // The stack of the first thread is as small as the shell's limit (`ulimit -s`) makes it.
+    // A thread of its own, because the main thread's stack is limited by the shell (`ulimit -s`).
     let thread = Builder::new().stack_size(STACK).spawn(work);
     match thread.map(JoinHandle::join) {
-        // A panic that could not even be told. The command must not run twice.
+        // A panic while reporting one. The command must not run twice.
         Ok(ended) => ended.unwrap_or(ExitCode::from(INTERNAL)),
-        // Without a second thread the first one must do.
+        // Without a second thread, run on the main one.
         Err(_) => work(),
     }
 }
@@ -49,10 +49,10 @@ fn message(panic: &(dyn Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner).take();
     format!(
-        "asif: a fault of this program: {} ({}); please report it with the command and its input; \
+        "asif: a bug in this program: {} ({}); please report it with the command and its input; \
          RUST_BACKTRACE=1 shows where it came from",
-        text.unwrap_or("it did not say what"),
-        place.as_deref().unwrap_or("place unknown"),
+        text.unwrap_or("no message"),
+        place.as_deref().unwrap_or("location unknown"),
     )
 }
 
@@ -64,7 +64,7 @@ mod tests {
     fn a_panic_is_told_on_one_line() {
         let panic = catch_unwind(|| panic!("{} went wrong", "it")).unwrap_err();
         let said = message(&*panic);
-        assert!(said.starts_with("asif: a fault of this program: it went wrong ("));
+        assert!(said.starts_with("asif: a bug in this program: it went wrong ("));
         assert!(said.contains("please report it"));
     }
 }

@@ -1,4 +1,4 @@
-//! How a set is asked: what every command that compares images with texts shares.
+//! Query arguments, shared by all commands that compare images with texts.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use clap::Args;
 use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
 use super::context::{Context, open};
 
-/// The space, what searches it, and the encoders.
+/// The space, the search method and the encoders.
 #[derive(Debug, Args)]
 pub struct AskArgs {
     #[command(flatten)]
@@ -30,17 +30,17 @@ pub struct AskArgs {
 }
 
 impl AskArgs {
-    /// The space: that of the set, changed by what was given.
+    /// The space of the anchor set, with the given options applied.
     pub fn recipe(&self, set: &AnchorSet) -> anyhow::Result<Recipe> {
         self.space.over(&set.manifest().space)
     }
 
-    /// What searches the anchors.
+    /// How the anchors are searched.
     pub fn mode(&self) -> SearchMode {
         self.search.mode()
     }
 
-    /// The encoders of `set`, which is made to accept them where that was asked for.
+    /// Opens the encoders of `set`, and makes it accept them if that was requested.
     pub fn embedder(
         &self,
         context: &Context,
@@ -53,7 +53,7 @@ impl AskArgs {
     }
 }
 
-/// The same, and how labels become scores.
+/// [`AskArgs`], and how labels become scores.
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
     #[command(flatten)]
@@ -79,17 +79,17 @@ impl ScoreArgs {
         self.head.templates(context)
     }
 
-    /// How a head is made in the space of `set`, changed by what was given.
+    /// The options of a label head in the space of `set`, with the given options applied.
     pub fn options(&self, set: &AnchorSet) -> anyhow::Result<HeadOptions> {
         let AskArgs { space, search, .. } = &self.ask;
         self.head.options(space, search, &set.manifest().space)
     }
 }
 
-/// A set, and how it is asked.
+/// An anchor set, and how it is queried.
 #[derive(Debug, Args)]
 pub struct QueryArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(long, env = "ASIF_INDEX", value_name = "DIR.asif")]
     index: PathBuf,
 
@@ -97,7 +97,7 @@ pub struct QueryArgs {
     score: ScoreArgs,
 }
 
-/// A set that is open, with its encoders, and how it is asked.
+/// An open anchor set with its encoders, templates and options.
 #[derive(Debug)]
 pub struct Question {
     pub set: AnchorSet,
@@ -112,8 +112,8 @@ impl QueryArgs {
         self.score.templates_file()
     }
 
-    /// Reads the templates, opens the set, then the encoders: what is wrong with the small is said
-    /// before the large is loaded.
+    /// Reads the templates, opens the anchor set, then the encoders: cheap steps first, so that their errors
+    /// come before the models are loaded.
     pub fn open(&self, context: &Context, load: Load) -> anyhow::Result<Question> {
         let templates = self.score.templates(context)?;
         let mut set = open(&self.index, context)?;
@@ -129,7 +129,7 @@ impl QueryArgs {
     }
 }
 
-/// Notes that so few pairs are compared in plain rows, if they are.
+/// Notes that an anchor set of so few pairs is queried with plain relative rows, if it is.
 pub fn note_few(space: &Recipe, pairs: usize, context: &Context) {
     if let Some(note) = space.few_anchors(pairs) {
         context.note(format!("asif: {note}"));
@@ -139,14 +139,14 @@ pub fn note_few(space: &Recipe, pairs: usize, context: &Context) {
 /// The labels to choose from.
 #[derive(Debug, Args)]
 pub struct LabelArgs {
-    /// The labels, separated by commas; a label's names in several languages by `|`, as in
-    /// `cat|gato|Katze`.
+    /// The labels, separated by commas. Alternative names of a label, such as other languages, are separated
+    /// by `|`: `cat|gato|Katze`.
     #[arg(long, env = "ASIF_LABELS", value_name = "A,B,C")]
     labels: Option<String>,
 
-    /// The labels, one a line; `#` begins a comment. `label: what it looks like` gives a label a
-    /// prompt of its own, tabs several; .json (a list, labels with prompts, id2label) and .jsonl
-    /// are read too.
+    /// A file of labels, one per line; `#` starts a comment. `label: description` gives a label its own
+    /// prompt, tabs separate several prompts; .json (a list, labels with prompts, id2label) and .jsonl are
+    /// read too.
     #[arg(
         long,
         env = "ASIF_LABELS_FILE",
@@ -156,7 +156,7 @@ pub struct LabelArgs {
     labels_file: Option<PathBuf>,
 }
 
-/// The files that a question about images reads, beside the set.
+/// The files that a query reads, apart from the anchor set.
 pub fn inputs<'a>(
     images: &'a [PathBuf],
     labels: &'a LabelArgs,
@@ -175,7 +175,7 @@ impl LabelArgs {
         self.labels_file.as_deref()
     }
 
-    /// The labels; none given is an error that says so.
+    /// The labels; an error if there are none.
     pub fn read(&self, context: &Context) -> anyhow::Result<Labels> {
         let labels = match (&self.labels, &self.labels_file) {
             (Some(list), _) => Labels::parse(list)?,
@@ -187,8 +187,8 @@ impl LabelArgs {
         }
         if let [only] = labels.as_slice() {
             context.note(format!(
-                "asif: there is one label only, {only:?}, so every image gets it; several are written \
-                 `--labels cat,dog`, or in a --labels-file one a line, in a .json file [\"cat\", \"dog\"]"
+                "asif: there is only one label, {only:?}, so every image gets it; write several as \
+                 `--labels cat,dog`, one per line of a --labels-file, or [\"cat\", \"dog\"] in a .json file"
             ));
         }
         Ok(labels)

@@ -1,4 +1,4 @@
-//! What every command that changes a set shares: its arguments, and the receipt it prints.
+//! Arguments and receipt of all commands that change an anchor set.
 
 use asif::anchors::change::writer::KEEP;
 use asif::anchors::stored::change_record::Change;
@@ -9,16 +9,16 @@ use clap::builder::RangedU64ValueParser;
 use super::context::Context;
 use super::format;
 
-/// How a change is made.
+/// Options of a change.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Change")]
 pub struct WriteArgs {
-    /// Say what would happen, and change nothing.
+    /// Report what would be done, and change nothing.
     #[arg(long, env = "ASIF_DRY_RUN")]
     dry_run: bool,
 
-    /// How many generations are kept for rollback, the new one included. What no kept generation
-    /// uses is deleted.
+    /// How many generations are kept for rollback, including the new one. Files that no kept generation uses
+    /// are deleted.
     #[arg(long, env = "ASIF_KEEP", value_name = "N", default_value_t = KEEP, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     keep: usize,
 }
@@ -42,11 +42,11 @@ pub fn print(receipt: &Receipt, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-/// Notes what did not go well after a change was live.
+/// Notes failures after a change went live.
 pub fn warn(warnings: &[String], context: &Context) {
     for warning in warnings {
         context.note(format!(
-            "asif: the change is live, but: {warning}; the next change makes it good"
+            "asif: the change is live, but: {warning}; the next change completes it"
         ));
     }
 }
@@ -86,7 +86,7 @@ pub fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
             String::new()
         };
         let shown = shown.join(", ");
-        rows.push(("not there", format!("{}{more}", format::line(&shown))));
+        rows.push(("not found", format!("{}{more}", format::line(&shown))));
     }
     let licences = licences(change);
     if !licences.is_empty() {
@@ -119,7 +119,7 @@ pub fn pairs(change: &Change) -> String {
 
 fn ids(change: &Change) -> Option<String> {
     if let Some(file) = &change.ids_file {
-        return Some(format!("listed in {file} of the set"));
+        return Some(format!("listed in {file} of the anchor set"));
     }
     let lines: Vec<String> = change
         .removed_ids

@@ -12,24 +12,23 @@ use super::context::Context;
 use super::exit::BadInput;
 use super::format;
 
-/// Rebuild what is damaged in a set from what is intact.
+/// Repair a damaged anchor set from its intact parts.
 ///
-/// Graphs, codes and sums are made again from the vectors, vectors from the images and captions
-/// (through the cache, so mostly without encoding). What is rebuilt must be the old content to the
-/// bit, or it is not taken. Where that cannot be done, the newest generation that is whole goes live,
-/// and the files of those after it are moved to damaged/ in the set. CURRENT and the log are made again
-/// from the manifests; the damaged log is kept in damaged/. Of a segment that was rebuilt the damaged
-/// files are deleted.
+/// Graphs, codes and sums are rebuilt from the vectors, vectors from the images and captions (through the
+/// embedding cache, so mostly without encoding). A rebuilt file is accepted only if it equals the lost one
+/// to the bit. If that is not possible, the newest intact generation goes live, and the files of later
+/// generations are moved to damaged/ in the anchor set. CURRENT and the log are rebuilt from the manifests;
+/// the damaged log is kept in damaged/. The damaged files of a rebuilt segment are deleted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   asif verify mine.asif --full || asif repair mine.asif")]
 pub struct RepairArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
-    /// Say what is damaged, and change nothing.
+    /// Report what is damaged, and change nothing.
     #[arg(long, env = "ASIF_DRY_RUN")]
     dry_run: bool,
 
@@ -37,11 +36,11 @@ pub struct RepairArgs {
     encoders: EncoderArgs,
 }
 
-/// What goes before the system's refusal to let a file be read or written.
-const REFUSED: &str = "the system refuses a file, which does not tell that it is damaged: nothing was \
-     given up for it. Do away with the cause if it is one that passes (permissions, the number of open \
-     files, memory, room), and repair again; if the disk cannot read the file any more, delete it (keep a \
-     copy if you can), and `asif repair` takes it for lost";
+/// Printed before the system's error when a file cannot be read or written.
+const REFUSED: &str = "the system denies access to a file, which does not mean that it is damaged: nothing \
+     was given up. Remove the cause if it is temporary (permissions, the number of open files, memory, disk \
+     space), and repair again; if the disk can no longer read the file, delete it (keep a copy if you can), and \
+     `asif repair` treats it as lost";
 
 pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
     let encoders = |_: &_| args.encoders.open(context, None, Load::Many);
@@ -65,7 +64,7 @@ pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
         };
         let left: Vec<String> = done.left.iter().map(told).collect();
         let mut rows = vec![
-            ("mended", format::list(&mended)),
+            ("repaired", format::list(&mended)),
             ("live", format!("generation {}", done.generation)),
         ];
         if !left.is_empty() {
@@ -76,9 +75,9 @@ pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
     if !done.removals_unknown.is_empty() {
         let of: Vec<String> = done.removals_unknown.iter().map(u64::to_string).collect();
         context.warn(format!(
-            "asif: warning: which pairs were removed in generation {} is not known, because its record or list of ids is \
-             lost: PAIRS THAT WERE REMOVED THEN MAY BE LIVE AGAIN. `asif anchors list {}` shows what is \
-             live; remove again what must not be",
+            "asif: warning: which pairs were removed in generation {} is unknown, because its record or list of ids is \
+             lost: PAIRS THAT WERE REMOVED THEN MAY BE LIVE AGAIN. `asif anchors list {}` lists the live \
+             pairs; remove again those that must not be live",
             of.join(", "),
             args.set.display()
         ));
@@ -88,9 +87,11 @@ pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
     }
     let found = done.left.len();
     let said = match args.dry_run {
-        true => format!("{found} finding(s); `asif repair` makes good what it can"),
+        true => format!("{found} finding(s); `asif repair` repairs what it can"),
         false => {
-            format!("{found} finding(s) remain; restore the set from a copy, or build it again")
+            format!(
+                "{found} finding(s) remain; restore the anchor set from a backup, or build it again"
+            )
         }
     };
     Err(BadInput(said).into())

@@ -8,17 +8,17 @@ use clap::Args;
 use super::context::Context;
 use super::receipt::{self, WriteArgs};
 
-/// Undo the last change of a set.
+/// Undo the last change of an anchor set.
 ///
-/// The content before the change becomes live again, as a new generation: numbers only grow, so the
-/// history stays true. Another rollback goes one change further back; `asif swap --to` goes anywhere,
-/// forward too. It also works when the live generation is damaged.
+/// The content before the change becomes live again as a new generation: numbers only increase, so the
+/// history remains complete. Another rollback goes one change further back; `asif swap --to` goes to any
+/// kept generation, also forward. Works even if the live generation is damaged.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   asif rollback mine.asif --dry-run")]
 pub struct RollbackArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 

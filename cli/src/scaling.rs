@@ -23,28 +23,28 @@ pub struct ScalingArgs {
     #[arg(long, env = "ASIF_DATASET", required = true, num_args = 1.., value_name = "IMAGEFOLDER")]
     dataset: Vec<PathBuf>,
 
-    /// Other names for the classes: `folder: name` on each line.
+    /// Other names for the classes, one `folder: name` per line.
     #[arg(long, env = "ASIF_CLASSNAMES", value_name = "FILE")]
     classnames: Option<PathBuf>,
 
-    /// How many anchors to measure with; more than the set has is all of them
-    /// [default: 250, doubled until it is all].
+    /// The numbers of anchors to measure with; a larger number than the anchor set has means all of them
+    /// [default: 250, doubled up to all].
     #[arg(long, env = "ASIF_SIZES", value_delimiter = ',', value_name = "N,N,...", value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
 
-    /// How many random draws of each size.
+    /// How many random draws per size.
     #[arg(long, env = "ASIF_DRAWS", default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     draws: u64,
 
-    /// Which draws: the same number draws the same pairs.
+    /// The random seed: the same seed draws the same pairs.
     #[arg(long, env = "ASIF_SEED", default_value_t = 1, value_name = "N")]
     seed: u64,
 
-    /// Also write the figures as CSV.
+    /// Also write the results as CSV.
     #[arg(long, env = "ASIF_CSV", value_name = "FILE")]
     csv: Option<PathBuf>,
 
-    /// Also draw the curves.
+    /// Also draw the curves as SVG.
     #[arg(long, env = "ASIF_SVG", value_name = "FILE")]
     svg: Option<PathBuf>,
 

@@ -16,18 +16,18 @@ use super::exit::{BadInput, Usage};
 use super::files::read_text;
 use super::outputs::{OutputPlace, refuse_dash};
 
-/// Serve sets over HTTP, with a page to look into them.
+/// Serve anchor sets over HTTP, with a page to explore them.
 ///
-/// Follows each set: what `asif anchors`, `asif swap` or `asif rollback` publish is checked and
-/// answers within a second, while requests go on; what fails its checks does not answer, and /health
-/// says so.
+/// The server follows each anchor set: a generation that `asif anchors`, `asif swap` or `asif rollback`
+/// publishes is checked and goes live within a second, without interrupting requests. A generation that
+/// fails the checks is not served, and /health reports it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Routes:
-  POST /                  Hugging Face zero-shot-image-classification (POST /models/NAME for others)
+  POST /                  Hugging Face zero-shot-image-classification (POST /models/NAME: another anchor set)
   POST /v1/embeddings     OpenAI embeddings of texts and images
   POST /v1/classify       batches, as multipart or JSON    POST /v1/explain   the pairs of an answer
-  POST /v1/similarity     images against texts             GET  /v1/sets      what is served
+  POST /v1/similarity     images against texts             GET  /v1/sets      the served anchor sets
   GET  /                  the page                         GET  /openapi.json all routes
   GET  /health /ready /info /metrics
 
@@ -36,8 +36,8 @@ Examples:
   asif serve --index pets=pets-v2.asif --index shop.asif --listen 0.0.0.0:8080 --api-key-file key
   curl -F image=@cat.jpg -F labels=cat -F labels=dog http://127.0.0.1:8080/v1/classify")]
 pub struct ServeArgs {
-    /// The sets. Without a name a set is called as its folder; the first answers where a request
-    /// names none.
+    /// The anchor sets. Without NAME, an anchor set is named after its folder; the first one answers requests
+    /// that name none.
     #[arg(
         long,
         env = "ASIF_INDEX",
@@ -46,7 +46,7 @@ pub struct ServeArgs {
     )]
     index: Vec<String>,
 
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 picks a free port.
     #[arg(
         long,
         env = "ASIF_LISTEN",
@@ -55,8 +55,8 @@ pub struct ServeArgs {
     )]
     listen: SocketAddr,
 
-    /// A second address that answers /health, /ready and /metrics, without a key and whatever the first
-    /// one is asked for; port 0 takes a free one.
+    /// A second address that answers /health, /ready and /metrics, without a key and independently of the
+    /// load on the first; port 0 picks a free port.
     #[arg(long, env = "ASIF_PROBE_LISTEN", value_name = "ADDRESS")]
     probe_listen: Option<SocketAddr>,
 
@@ -66,12 +66,12 @@ pub struct ServeArgs {
     #[command(flatten)]
     limits: LimitArgs,
 
-    /// The folder that takes the pictures of pairs added over HTTP; without it none can be added.
+    /// The folder for the pictures of pairs that are added over HTTP; without it no pairs can be added.
     #[arg(long, env = "ASIF_UPLOADS", value_name = "DIR")]
     uploads: Option<PathBuf>,
 
-    /// Hosts that images may be fetched from when a request names them by address (`https://...`):
-    /// images.example.org, *.example.org or 10.0.0.5:9000. Without it none are fetched.
+    /// Hosts from which the server may fetch images that a request names by URL (`https://...`):
+    /// images.example.org, *.example.org or 10.0.0.5:9000. Without it no images are fetched.
     #[arg(
         long,
         env = "ASIF_IMAGE_HOSTS",
@@ -80,7 +80,7 @@ pub struct ServeArgs {
     )]
     image_hosts: Vec<ImageHost>,
 
-    /// How the log on standard error is written.
+    /// The format of the log on standard error.
     #[arg(long, env = "ASIF_LOG", value_enum, default_value_t = LogArg::Json)]
     log: LogArg,
 
@@ -90,40 +90,40 @@ pub struct ServeArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogArg {
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Plain text for people.
     Text,
 }
 
-/// Who may ask.
+/// Access keys.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Keys")]
 struct KeyArgs {
-    /// A file with the key that clients send as `Authorization: Bearer KEY`. On other addresses than
-    /// loopback one is needed. The environment can give the key itself in ASIF_API_KEY.
+    /// A file with the key that clients send as `Authorization: Bearer KEY`. Required on addresses other than
+    /// loopback. The key itself can be given in the environment as ASIF_API_KEY.
     #[arg(long, env = "ASIF_API_KEY_FILE", value_name = "FILE")]
     api_key_file: Option<PathBuf>,
 
-    /// A file with the key of the routes that change sets; without it there are none. The environment
-    /// can give the key itself in ASIF_ADMIN_KEY.
+    /// A file with the key of the routes that change anchor sets; without it these routes are disabled. The
+    /// key itself can be given in the environment as ASIF_ADMIN_KEY.
     #[arg(long, env = "ASIF_ADMIN_KEY_FILE", value_name = "FILE")]
     admin_key_file: Option<PathBuf>,
 
-    /// Serve any address without a key.
+    /// Serve on any address without a key.
     #[arg(long, env = "ASIF_INSECURE")]
     insecure: bool,
 }
 
-/// How much requests may take.
+/// Limits on requests.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
-    /// MiB of a request's body.
+    /// The largest request body, in MiB.
     #[arg(long, env = "ASIF_MAX_BODY", value_name = "MIB", default_value_t = 32)]
     max_body: usize,
 
-    /// MiB of all bodies that are held at once; more are refused with 429.
+    /// Memory for all request bodies held at the same time, in MiB; requests beyond it are refused with 429.
     #[arg(
         long,
         env = "ASIF_MAX_MEMORY",
@@ -132,7 +132,7 @@ struct LimitArgs {
     )]
     max_memory: usize,
 
-    /// Millions of pixels of an image.
+    /// The largest image, in millions of pixels.
     #[arg(
         long,
         env = "ASIF_MAX_PIXELS",
@@ -141,11 +141,11 @@ struct LimitArgs {
     )]
     max_pixels: u64,
 
-    /// Images, vectors or texts of a request.
+    /// Images, vectors or texts per request.
     #[arg(long, env = "ASIF_MAX_BATCH", value_name = "N", default_value_t = 64)]
     max_batch: usize,
 
-    /// Labels of a request.
+    /// Labels per request.
     #[arg(
         long,
         env = "ASIF_MAX_LABELS",
@@ -154,7 +154,7 @@ struct LimitArgs {
     )]
     max_labels: usize,
 
-    /// Prompts of a request: labels times templates.
+    /// Prompts per request: labels times templates.
     #[arg(
         long,
         env = "ASIF_MAX_PROMPTS",
@@ -163,8 +163,8 @@ struct LimitArgs {
     )]
     max_prompts: usize,
 
-    /// Requests that are worked on or wait; more are refused with 429. More means fewer refusals and
-    /// longer waits.
+    /// Requests that are running or waiting; further ones are refused with 429. A larger number means fewer
+    /// refusals and longer waits.
     #[arg(
         long,
         env = "ASIF_MAX_REQUESTS",
@@ -173,13 +173,13 @@ struct LimitArgs {
     )]
     max_requests: usize,
 
-    /// Images that wait for the encoder, and as many again that are to be fetched first; more are
-    /// refused with 429.
+    /// Images that wait for the encoder, and as many again that wait to be fetched; further ones are refused
+    /// with 429.
     #[arg(long, env = "ASIF_MAX_IMAGES", value_name = "N", default_value_t = 128)]
     max_images: usize,
 
-    /// Open connections. For one more the one is closed that has been idle for longest; while every one
-    /// is worked for, only /health, /ready and /metrics are answered.
+    /// Open connections. For a further one, the connection that has been idle longest is closed; while all
+    /// are busy, only /health, /ready and /metrics are answered.
     #[arg(
         long,
         env = "ASIF_MAX_CONNECTIONS",
@@ -188,7 +188,7 @@ struct LimitArgs {
     )]
     max_connections: usize,
 
-    /// Seconds that a request may take.
+    /// The time limit of a request, in seconds.
     #[arg(
         long,
         env = "ASIF_TIMEOUT",
@@ -197,7 +197,7 @@ struct LimitArgs {
     )]
     timeout: u64,
 
-    /// Seconds that requests may go on after the server was told to stop.
+    /// Seconds that running requests may take to finish after a stop signal.
     #[arg(long, env = "ASIF_GRACE", value_name = "SECONDS", default_value_t = 20)]
     grace: u64,
 }
@@ -236,7 +236,7 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         if let Some(probe) = probe {
             told["probe_listen"] = json!(probe);
         }
-        // On a closed standard output the server goes on.
+        // The server keeps running if standard output is closed.
         let _ = match context.json {
             true => context.print_line_json(&told),
             false => context.print(match probe {
@@ -248,7 +248,7 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
     Ok(serve(options, &open, ready)?)
 }
 
-/// `NAME=DIR`, or a folder that is called as the set, with `.asif` behind it or not.
+/// `NAME=DIR`, or a folder whose name, without `.asif`, is the name of the anchor set.
 fn named(text: &str) -> anyhow::Result<NamedSet> {
     if let Some((name, path)) = text.split_once('=')
         && !name.contains('/')
@@ -262,8 +262,11 @@ fn named(text: &str) -> anyhow::Result<NamedSet> {
     let path = PathBuf::from(text);
     let folder = path.file_name().and_then(|folder| folder.to_str());
     let folder = folder.filter(|_| !text.ends_with('='));
-    let folder = folder
-        .ok_or_else(|| Usage(format!("{text:?} names no set; give --index NAME=DIR.asif")))?;
+    let folder = folder.ok_or_else(|| {
+        Usage(format!(
+            "{text:?} does not name an anchor set; give --index NAME=DIR.asif"
+        ))
+    })?;
     Ok(NamedSet {
         name: folder.strip_suffix(".asif").unwrap_or(folder).to_owned(),
         path,
@@ -277,9 +280,9 @@ fn key(file: Option<&PathBuf>, variable: &str) -> anyhow::Result<Option<Key>> {
         None => match std::env::var(variable) {
             Ok(text) => Some(text).filter(|text| !text.is_empty()),
             Err(VarError::NotPresent) => None,
-            // Left out, it would be taken for a wish to have no key.
+            // Must not be ignored: the server would run without a key.
             Err(VarError::NotUnicode(_)) => Err(BadInput(format!(
-                "{variable}: not UTF-8; a key is of visible ASCII"
+                "{variable}: not UTF-8; a key consists of visible ASCII characters"
             )))?,
         },
     };

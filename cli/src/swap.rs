@@ -8,21 +8,21 @@ use clap::Args;
 use super::context::Context;
 use super::receipt::{self, WriteArgs};
 
-/// Make another content live: that of a kept generation, or of another set.
+/// Make a kept generation, or the content of another anchor set, live.
 ///
-/// Takes milliseconds whatever the size: segments are linked, not copied, where the file system
-/// can. Queries that run finish on the old content. A swap is undone by `asif rollback`.
+/// Takes milliseconds at any size: segments are hard-linked instead of copied where the file system
+/// supports it. Running queries finish on the old generation. `asif rollback` undoes a swap.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   asif swap live.asif --to 3
   asif swap live.asif --from candidate.asif")]
 pub struct SwapArgs {
-    /// The set to change.
+    /// The anchor set to change.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
-    /// The content of this generation (`asif history` lists them).
+    /// Make the content of this generation live (`asif history` lists them).
     #[arg(
         long,
         env = "ASIF_TO",
@@ -32,7 +32,7 @@ pub struct SwapArgs {
     )]
     to: Option<u64>,
 
-    /// What is live in this other set.
+    /// Make the live content of this other anchor set live here.
     #[arg(long, env = "ASIF_FROM", value_name = "OTHER.asif")]
     from: Option<PathBuf>,
 

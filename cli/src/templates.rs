@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::context::Context;
 use super::exit::BadInput;
 
-/// List the prompt templates that have a name, or show those of one.
+/// List the named prompt templates, or show the templates of one name.
 ///
 /// `--templates NAME` of `asif classify` and `asif eval zeroshot` uses them.
 #[derive(Debug, Args)]
 pub struct TemplatesArgs {
-    /// Show these, one a line: what a file of your own may begin from.
+    /// Show the templates of this name, one per line, as a start for your own file.
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
@@ -46,7 +46,7 @@ pub fn run(args: &TemplatesArgs, context: &Context) -> anyhow::Result<()> {
     };
     let set = named::find(name).ok_or_else(|| {
         BadInput(format!(
-            "no templates are named {name:?}; `asif templates` lists them"
+            "no templates are named {name:?}; `asif templates` lists the names"
         ))
     })?;
     let set = listed(set)?;

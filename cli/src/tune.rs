@@ -25,15 +25,15 @@ use super::format;
 use super::hints::{of_inputs, of_not_asked};
 use super::receipt::{self, WriteArgs};
 
-/// Find the recipe that suits a set's pairs, measured on pairs that are held out.
+/// Find the best recipe for the pairs of an anchor set, measured on held-out pairs.
 ///
-/// Without labels, held-out images are to find their texts and the other way round, and images of
-/// held-out clusters of texts are to find their cluster: the first measures where the anchors are,
-/// the second elsewhere, and both count alike. With --validation, labelled images take the place of
-/// the clusters. The present recipe stays unless another is better beyond noise; the gain is then
-/// measured on a part of the pairs that had no say in the choice. Where a set has several encoders
-/// of a modality, their weights are tried first; --apply then writes the vectors with the new ones,
-/// which a server takes over as any other change.
+/// Without labels, two tasks are measured and weighted equally: retrieval of held-out pairs, from image to
+/// text and from text to image, and classification of images into clusters of texts that were held out
+/// whole. The first measures accuracy near the anchors, the second away from them. With --validation,
+/// labelled images replace the clusters. The present recipe is kept unless another one is significantly
+/// better; the gain is then estimated on pairs that were not used for the choice. If an anchor set has
+/// several encoders of a modality, their weights are tried first; --apply then writes the vectors with the
+/// new weights, which a server picks up like any other change.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,11 +41,11 @@ Examples:
   asif tune mine.asif --apply
   asif tune mine.asif --validation labelled/ --table")]
 pub struct TuneArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
-    /// Folders of labelled images, one folder a class; never those that you report accuracy on.
+    /// Folders of labelled images, one subfolder per class; never those that you report accuracy on.
     #[arg(long, env = "ASIF_VALIDATION", num_args = 1.., value_name = "IMAGEFOLDER")]
     validation: Vec<PathBuf>,
 
@@ -53,15 +53,15 @@ pub struct TuneArgs {
     #[arg(long, env = "ASIF_APPLY")]
     apply: bool,
 
-    /// Show every recipe that was tried.
+    /// Show all recipes that were tried.
     #[arg(long, env = "ASIF_TABLE")]
     table: bool,
 
-    /// How many folds the choice is made on: more are surer and slower.
+    /// How many folds the choice is made on: more are more reliable and slower.
     #[arg(long, env = "ASIF_FOLDS", value_name = "N", default_value_t = 3)]
     folds: usize,
 
-    /// The draw of the folds; the same seed has the same outcome.
+    /// The random seed of the folds: the same seed gives the same result.
     #[arg(long, env = "ASIF_SEED", value_name = "N", default_value_t = 1)]
     seed: u64,
 
@@ -75,14 +75,14 @@ pub struct TuneArgs {
     accept: AcceptArgs,
 }
 
-/// What is printed as JSON.
+/// The JSON output.
 #[derive(Serialize)]
 struct Report<'a> {
     #[serde(flatten)]
     tuned: &'a Tuned,
-    /// What recommendation and present recipe do not share.
+    /// The differences between the recommended and the present recipe.
     changes: Vec<String>,
-    /// The change, where one was asked for.
+    /// The change, if --apply made one.
     #[serde(skip_serializing_if = "Option::is_none")]
     applied: Option<&'a Receipt>,
 }
@@ -184,7 +184,7 @@ fn rows(tuned: &Tuned, labelled: &[Labelled], set: &AnchorSet) -> Vec<(&'static 
         (
             "pairs",
             format!(
-                "{}, {} that differ",
+                "{}, {} distinct",
                 format::count(tuned.pairs as u64),
                 format::count(tuned.groups as u64)
             ),
@@ -219,7 +219,7 @@ fn estimated(estimate: &Estimate, labelled: &[Labelled]) -> Vec<(&'static str, S
             100.0 * new,
         ),
         _ => match estimate.not_asked {
-            None => format!("- ({asked} {what}: nothing was asked)"),
+            None => format!("- ({asked} {what}: not measured)"),
             Some(why) => {
                 let hint = of_not_asked(why).map_or_else(String::new, |hint| format!("\n{hint}"));
                 format!("- ({asked} {what}: {why}){hint}")
@@ -249,7 +249,7 @@ fn estimated(estimate: &Estimate, labelled: &[Labelled]) -> Vec<(&'static str, S
         (
             "gain",
             format!(
-                "{:+.1} %, 95 % interval {:+.1} to {:+.1}, of what the present recipe is worth",
+                "{:+.1} %, 95 % interval {:+.1} to {:+.1}, relative to the present recipe",
                 100.0 * estimate.gain.value,
                 100.0 * estimate.interval[0],
                 100.0 * estimate.interval[1],
@@ -267,7 +267,7 @@ fn blocks(identity: &EncoderIdentity) -> Blocks {
     }
 }
 
-/// What the recommendation changes: weights of encoders, then parts of the recipe.
+/// The recommended changes: weights of encoders, then parts of the recipe.
 fn changes(tuned: &Tuned, set: &AnchorSet) -> Vec<String> {
     let mut lines = Vec::new();
     let weighed = tuned.members.iter().flat_map(Sides::iter);
@@ -283,7 +283,7 @@ fn changes(tuned: &Tuned, set: &AnchorSet) -> Vec<String> {
     lines
 }
 
-/// What two recipes do not share, one line a part.
+/// The differences between two recipes, one line per part.
 fn differences(old: &Recipe, new: &Recipe) -> Vec<String> {
     let line = |sign: &str, part: &WeightedPart| format!("{sign} {} {}", part.weight, part.part);
     let missing = |of: &Recipe, other: &Recipe, sign: &str| -> Vec<String> {
@@ -305,7 +305,7 @@ fn differences(old: &Recipe, new: &Recipe) -> Vec<String> {
 fn table(tuned: &Tuned) -> String {
     let mean = |worth: Option<f64>| worth.map_or("-".to_owned(), |worth| format!("{worth:.4}"));
     let mut lines = vec![format!(
-        "{:<18}{:>9}{:>9}{:>8}{:>7}   against the present recipe",
+        "{:<18}{:>9}{:>9}{:>8}{:>7}   compared with the present recipe",
         "changed", "pairs", "classes", "gain %", "error"
     )];
     for trial in &tuned.trials {

@@ -1,4 +1,4 @@
-//! What the parser says of a command line that cannot be understood.
+//! Errors of the argument parser.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::exit;
 
-/// Prints help, version or what is wrong, and gives the exit code.
+/// Prints help, the version or the error, and returns the exit code.
 pub fn report(mut error: clap::Error, command: &clap::Command) -> ExitCode {
     if !error.use_stderr() {
         let printed = error.print().and_then(|()| std::io::stdout().flush());
@@ -15,7 +15,7 @@ pub fn report(mut error: clap::Error, command: &clap::Command) -> ExitCode {
     }
     correct_suggestion(&mut error);
     let variables = name_variables(&mut error, command);
-    // The message quotes arguments, so it is not sent to the terminal as it is.
+    // The message quotes arguments, so control characters are escaped.
     let text = error.render().to_string();
     let text = asif::printable::lines(text.trim_end());
     let mut said = format!("{text}\n");
@@ -31,7 +31,7 @@ pub fn report(mut error: clap::Error, command: &clap::Command) -> ExitCode {
     ExitCode::from(exit::USAGE)
 }
 
-/// Puts the names of variables in the places of options that nobody typed; gives these names.
+/// Replaces options that were not typed by the names of their variables; returns these names.
 fn name_variables(error: &mut clap::Error, command: &clap::Command) -> Vec<String> {
     let mut named = Vec::new();
     for kind in [ContextKind::InvalidArg, ContextKind::PriorArg] {
@@ -44,7 +44,7 @@ fn name_variables(error: &mut clap::Error, command: &clap::Command) -> Vec<Strin
     named
 }
 
-/// The variable that an option's value came from: one that is set, of an option that nobody typed.
+/// The variable that an option's value came from: one that is set, of an option that was not typed.
 fn untyped_variable(option: &str, command: &clap::Command) -> Option<String> {
     let long = option.split([' ', '=', '[']).next()?;
     let is_typed = |arg: std::ffi::OsString| arg.to_string_lossy().split('=').next() == Some(long);
@@ -55,14 +55,14 @@ fn untyped_variable(option: &str, command: &clap::Command) -> Option<String> {
     std::env::var_os(&name).map(|_| name)
 }
 
-/// The twin of an option in the environment, which is the same in every command.
+/// The environment variable of an option, which is the same in every command.
 fn variable_of(command: &clap::Command, long: &str) -> Option<String> {
     let own = command.get_arguments().find(|a| a.get_long() == Some(long));
     let of_own = own.and_then(|a| Some(a.get_env()?.to_string_lossy().into_owned()));
     of_own.or_else(|| command.get_subcommands().find_map(|c| variable_of(c, long)))
 }
 
-/// Takes back a suggested option that is hardly like the one that was given.
+/// Removes a suggested option that is not similar to the given one.
 fn correct_suggestion(error: &mut clap::Error) {
     let given = text_of(error, ContextKind::InvalidArg);
     let suggested = text_of(error, ContextKind::SuggestedArg);
@@ -70,7 +70,7 @@ fn correct_suggestion(error: &mut clap::Error) {
         && !is_typing_error(&given, &suggested)
     {
         error.remove(ContextKind::SuggestedArg);
-        // It is written with the suggestion.
+        // The usage line shows the suggestion.
         error.remove(ContextKind::Usage);
     }
 }
@@ -83,7 +83,7 @@ fn text_of(error: &clap::Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-/// Whether one is the other with up to two letters wrong, or its beginning.
+/// Whether they differ by at most two edits, or one is a prefix of the other.
 fn is_typing_error(given: &str, known: &str) -> bool {
     let name = |text: &str| {
         let text = text.split(['=', ' ']).next().unwrap_or_default();
@@ -94,7 +94,7 @@ fn is_typing_error(given: &str, known: &str) -> bool {
     known.starts_with(&given) || given.starts_with(&known) || is_near
 }
 
-/// The edits that make one text the other (Levenshtein).
+/// The Levenshtein distance of two texts.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -110,12 +110,12 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// What else would help.
+/// A further tip.
 fn tip(error: &clap::Error) -> Option<&'static str> {
     let given = text_of(error, ContextKind::InvalidArg)?;
     let is_set = ["--index", "--set"].contains(&given.split('=').next().unwrap_or_default());
     (error.kind() == ErrorKind::UnknownArgument && is_set)
-        .then_some("this command takes the set without an option: asif COMMAND mine.asif")
+        .then_some("this command takes the anchor set without an option: asif COMMAND mine.asif")
 }
 
 #[cfg(test)]

@@ -11,17 +11,17 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::BadInput;
 
-/// Check that a set and every kept generation of it is sound.
+/// Check the integrity of an anchor set and of all its kept generations.
 ///
-/// It starts from what must be there: CURRENT, the log and the manifests must agree, every file that a
-/// manifest names must be there with its checksum, and each space must give a number. Sets above 1 GiB
-/// are read whole with --full only, which also recomputes sums, counts and names from the records and
-/// vectors. What somebody else put into the set is noted, and is no damage.
+/// CURRENT, the log and the manifests must agree, every file that a manifest names must exist with its
+/// checksum, and each space must give finite scores. Anchor sets above 1 GiB are read completely only with
+/// --full, which also recomputes sums, counts and names from the records and vectors. Foreign files in the
+/// anchor set are noted, but do not count as damage.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 when everything is sound, 3 when something is not; `asif repair` makes good what it can.")]
+Exit codes: 0 when no damage is found, 3 otherwise; `asif repair` repairs what it can.")]
 pub struct VerifyArgs {
-    /// The set.
+    /// The anchor set.
     #[arg(env = "ASIF_INDEX", value_name = "DIR.asif")]
     set: PathBuf,
 
@@ -35,10 +35,12 @@ pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
     let notes: Vec<String> = match foreign_names(&args.set) {
         Ok(names) => names
             .iter()
-            .map(|name| format!("{name} is nothing that this program writes; it is left as it is"))
+            .map(|name| format!("{name} was not written by this program; it is left unchanged"))
             .collect(),
-        // What was found is told all the same.
-        Err(error) => vec![format!("what else lies in the set is not known: {error}")],
+        // The findings are still reported.
+        Err(error) => vec![format!(
+            "foreign files of the anchor set cannot be listed: {error}"
+        )],
     };
     if context.json {
         context.print_json(
@@ -46,9 +48,9 @@ pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
         )?;
     } else if findings.is_empty() {
         let how = if args.full {
-            "to the last byte"
+            "every byte checked"
         } else {
-            "structure and checksums (files of sets above 1 GiB are read with --full)"
+            "structure and checksums (files of anchor sets above 1 GiB are read with --full)"
         };
         context.print(format!("{}: sound, {how}", args.set.display()))?;
     } else {
@@ -65,5 +67,5 @@ pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
         return Ok(());
     }
     let said = format!("{} finding(s)", findings.len());
-    Err(BadInput(format!("{said}; `asif repair` makes good what it can")).into())
+    Err(BadInput(format!("{said}; `asif repair` repairs what it can")).into())
 }

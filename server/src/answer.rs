@@ -1,4 +1,4 @@
-//! A question to its answer, in the library's terms; every answer is of one [`Ground`].
+//! Answers queries with the library; every answer comes from one [`Ground`].
 
 use std::sync::Arc;
 
@@ -15,10 +15,11 @@ use asif::embed::Rejected;
 use asif::modality::Modality;
 use asif::space::Representation;
 
-/// Images times labels that are scored where the request is, which takes less than handing it on.
+/// Up to this product of images and labels, scores are computed on the request's own thread, which is
+/// cheaper than handing the work to the pool.
 const SHORT: usize = 64;
 
-/// The ground of a question.
+/// Which generation a query asks, and which pairs it excludes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct On {
     /// A kept generation; the live one if none is named.
@@ -36,44 +37,44 @@ pub(super) enum Inputs {
     Vectors(Vec<Vec<f32>>),
 }
 
-/// Which labels are explained, with at most so many pairs on each side.
+/// Which labels are explained, and with how many pairs for and against at most.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Why {
     /// None.
     No,
-    /// The best so many.
+    /// The best ones.
     Best { labels: usize, pairs: usize },
-    /// The one at this place of the labels.
+    /// The label with this index.
     Label { class: usize, pairs: usize },
 }
 
-/// Images, labels, and what is wanted of them.
+/// A classification query.
 #[derive(Debug)]
 pub(super) struct Question {
     pub on: On,
     pub inputs: Inputs,
     pub words: Words,
-    /// The most labels of an answer.
+    /// The most labels per image.
     pub top: usize,
     pub why: Why,
 }
 
-/// An image's labels, and why.
+/// The labels of an image, with explanations.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub predictions: Vec<Prediction>,
-    /// As [`Why`] asks, with the numbers that anchors have in the generation itself.
+    /// Those that [`Why`] requests; anchors have their numbers in the base generation.
     pub reasons: Vec<Reasons>,
 }
 
-/// The answers of all images, and what they stand on.
+/// The answers for all images, and the generation that they come from.
 #[derive(Debug)]
 pub(super) struct Answers {
     pub ground: Arc<Ground>,
     pub results: Vec<Result<Answer, Rejected>>,
 }
 
-/// Classifies images; a bad one has the reason instead of an answer.
+/// Classifies images; one that cannot be used has the reason instead of an answer.
 pub(super) async fn classify(
     app: &App,
     set: &Served,
@@ -81,7 +82,7 @@ pub(super) async fn classify(
 ) -> Result<Answers, Refusal> {
     let ground = ground(app, set, question.on).await?;
     let encoders = set.encoders();
-    // Side by side: on an idle server the labels are encoded while the image is decoded.
+    // Concurrently, so that on an idle server the labels are encoded while the image is decoded.
     let (head, vectors) = tokio::try_join!(
         question.words.head(app, encoders, &ground),
         vectors(set, &ground, question.inputs),
@@ -115,7 +116,7 @@ pub(super) async fn classify(
     })
 }
 
-/// The ground that a question names.
+/// The generation that a query names.
 pub(super) async fn ground(app: &App, set: &Served, on: On) -> Result<Arc<Ground>, Refusal> {
     match on {
         On {
@@ -141,12 +142,12 @@ async fn vectors(set: &Served, ground: &Ground, inputs: Inputs) -> Result<Vec<Em
     }
 }
 
-/// A vector of norm 1, or what is wrong with it. One that is a little off is scaled.
+/// The vector scaled to norm 1, or why it cannot be used.
 fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, Rejected> {
     let rejected = |reason: String| Rejected::from(reason);
     if vector.len() != dim {
         return Err(rejected(format!(
-            "the vector has {} numbers, the image encoder makes {dim}; encode the image with it",
+            "the vector has {} components, but the image encoder has {dim}; encode the image with it",
             vector.len()
         )));
     }
@@ -157,13 +158,13 @@ fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, Rejected> {
         .sqrt();
     if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
         return Err(rejected(format!(
-            "number {} of the vector does not fit into 32 bits; encode the image again",
+            "component {} of the vector is not a finite 32-bit number; encode the image again",
             at + 1
         )));
     }
     if norm < 1e-6 {
         return Err(rejected(
-            "the vector has no direction; encode the image again".to_owned(),
+            "the vector is zero; encode the image again".to_owned(),
         ));
     }
     if (norm - 1.0).abs() > 1e-4 {
@@ -174,7 +175,7 @@ fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, Rejected> {
     Ok(vector)
 }
 
-/// An image's best labels, and the reasons that were asked for.
+/// The best labels of an image, and the requested explanations.
 fn explained(
     classifier: &Classifier<'_>,
     answer: &classify::Answer,
@@ -197,7 +198,7 @@ fn explained(
     })
 }
 
-/// The score of each picture with each text, `[pictures][texts]`; a bad input has the reason.
+/// The score of each picture with each text, `[pictures][texts]`; the first bad input is the refusal.
 pub(super) async fn similarities(
     app: &App,
     set: &Served,
@@ -225,7 +226,7 @@ pub(super) async fn similarities(
     Ok((ground, scores.await?))
 }
 
-/// The vectors one after another; the first that is missing is the refusal.
+/// All vectors concatenated; the first input without a vector is the refusal.
 pub(super) fn all(what: &str, vectors: Vec<Embedded>) -> Result<Vec<f32>, Refusal> {
     let mut flat = Vec::new();
     for (at, vector) in vectors.into_iter().enumerate() {
@@ -240,7 +241,7 @@ pub(super) fn all(what: &str, vectors: Vec<Embedded>) -> Result<Vec<f32>, Refusa
     Ok(flat)
 }
 
-/// The relative rows of unit vectors, each as a number an anchor.
+/// The relative rows of unit vectors in dense form, one number per anchor.
 pub(super) async fn rows(
     app: &App,
     ground: Arc<Ground>,

@@ -1,4 +1,4 @@
-//! Who may ask what: two keys, each for its own routes.
+//! Access control: an API key and an admin key, each for its own routes.
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST};
@@ -13,18 +13,18 @@ use super::error::{Refusal, ServeError};
 /// The fewest characters of a key.
 const SHORTEST: usize = 16;
 
-/// A secret, kept as its hash: it can be compared and not be told.
+/// A secret key, stored as its hash, so that it can be compared but not printed.
 ///
-/// Hashes are compared in constant time (`blake3::Hash`), and hashing takes the same time for every
-/// key of a length, so that no answer's time says how much of a guess was right.
+/// Hashes are compared in constant time (`blake3::Hash`), and hashing takes the same time for all keys of
+/// one length, so response times do not reveal how much of a guess was right.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(blake3::Hash);
 
 impl Key {
-    /// From its text; blanks around it do not belong to it.
+    /// A key from its text; surrounding white space is ignored.
     ///
     /// # Errors
-    /// [`ServeError::Key`] when it is short or holds what no header can carry.
+    /// [`ServeError::Key`] if it is too short or has characters that no header can carry.
     pub fn new(text: &str) -> Result<Self, ServeError> {
         let text = text.trim();
         let sound = text.bytes().all(|b| b.is_ascii_graphic());
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// The keys of a server, and whether it is open to this machine only.
+/// The keys of a server, and whether it is open to the local machine only.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     pub api: Option<Key>,
@@ -55,13 +55,13 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Whether these headers may use the public routes. Where no key is set, any is let through:
-    /// clients that cannot do without send a dummy.
+    /// Whether these headers give access to the public routes. If no API key is set, any key is accepted:
+    /// clients that require a key send a dummy.
     fn public(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let given = bearer(headers);
         if given.is_some() && given == self.admin {
             return Err(Refusal::forbidden(
-                "the admin key opens no public route; send the API key",
+                "the admin key is not valid for public routes; send the API key",
             ));
         }
         if self.local {
@@ -74,30 +74,30 @@ impl Gate {
         }
     }
 
-    /// Whether they may use the admin routes.
+    /// Whether these headers give access to the admin routes.
     fn admin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(wanted) = &self.admin else {
             return Err(Refusal::forbidden(
-                "this server has no admin routes (whoever runs it can have them, with an admin key)",
+                "this server has no admin routes (its operator can enable them with an admin key)",
             ));
         };
         match bearer(headers) {
             Some(given) if given == *wanted => Ok(()),
             given if given.is_some() && given == self.api => Err(Refusal::forbidden(
-                "the API key opens no admin route; send the admin key",
+                "the API key is not valid for admin routes; send the admin key",
             )),
             given => Err(Refusal::unauthorized(given.is_some())),
         }
     }
 }
 
-/// Lets through who may use the public routes.
+/// Middleware: checks access to the public routes.
 pub(super) async fn public(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let allowed = gate.public(request.headers());
     if_allowed(allowed, request, next).await
 }
 
-/// Lets through who may use the admin routes.
+/// Middleware: checks access to the admin routes.
 pub(super) async fn admin(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let allowed = gate.admin(request.headers());
     if_allowed(allowed, request, next).await
@@ -112,8 +112,8 @@ async fn if_allowed(allowed: Result<(), Refusal>, request: Request, next: Next) 
     refusal.into_response()
 }
 
-/// The key of `Authorization: Bearer KEY`. Of several such headers none counts: what stands in front
-/// of this server may have looked at another than the first.
+/// The key of `Authorization: Bearer KEY`. None if there are several such headers, because a proxy may
+/// have checked another one than the first.
 fn bearer(headers: &HeaderMap) -> Option<Key> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -126,14 +126,14 @@ fn bearer(headers: &HeaderMap) -> Option<Key> {
         .then(|| Key::of(key.trim()))
 }
 
-/// An open server on loopback answers to this machine's names only: a page from elsewhere whose
-/// host name was made to point here (DNS rebinding) would otherwise read what it likes.
+/// A server without a key on loopback accepts only local host names: otherwise a web page whose host name
+/// resolves to this machine (DNS rebinding) could read everything.
 fn local_host(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get_all(HOST).iter().all(is_local) {
         true => Ok(()),
         false => Err(Refusal::forbidden(
-            "without an API key this server answers to localhost only; ask it by that name \
-             (whoever runs it can set a key)",
+            "without an API key this server accepts requests to localhost only; use that name \
+             (its operator can set a key)",
         )),
     }
 }

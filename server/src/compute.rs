@@ -1,4 +1,4 @@
-//! Arithmetic off the threads that serve connections.
+//! Threads for computations, so that those that serve connections are never blocked.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::error::Refusal;
 
-/// A thread a core for searches, scores and explanations of a few inputs. What runs there finds its
-/// own parallel parts on the same threads, so that no search has to cross to another pool. What takes
-/// long has threads of its own, a bounded number, so that short answers do not stand behind it.
+/// One thread per core for short work: searches, scores and explanations of a few inputs. Its parallel
+/// parts run on the same threads, so that no search has to switch pools. Long work runs on a bounded
+/// number of other threads, so that it does not delay short answers.
 #[derive(Debug)]
 pub(super) struct Compute {
     short: rayon::ThreadPool,
@@ -20,7 +20,7 @@ impl Compute {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When the system gives none.
+    /// When a thread cannot be started.
     pub fn start() -> std::io::Result<Self> {
         rayon::ThreadPoolBuilder::new()
             .thread_name(|_| "asif-answer".to_owned())
@@ -32,10 +32,10 @@ impl Compute {
             .map_err(std::io::Error::other)
     }
 
-    /// What `work` gives. It is not begun when the asker has gone away before its turn.
+    /// Runs short work. It is not started if the request was cancelled before its turn.
     ///
     /// # Errors
-    /// What `work` fails with; a panic is an internal error.
+    /// The error of `work`; a panic is an internal error.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
@@ -45,19 +45,22 @@ impl Compute {
             if reply.is_closed() {
                 return;
             }
-            let done = catch_unwind(AssertUnwindSafe(work))
-                .unwrap_or_else(|_| Err(Refusal::internal("the answer's thread panicked")));
+            let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                Err(Refusal::internal(
+                    "the thread that computed the answer panicked",
+                ))
+            });
             let _ = reply.send(done);
         });
         result.await.unwrap_or_else(|_| Err(Refusal::stopping()))
     }
 
-    /// Runs `work` and its parallel parts on the short answers' threads, and waits for it.
+    /// Runs `work` and its parallel parts on the threads for short work, and blocks until it is done.
     pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.short.install(work)
     }
 
-    /// What [`run`](Self::run) gives, for what takes long: fitting a space, many prompts, decoding a picture.
+    /// Like [`run`](Self::run), for long work: fitting a space, many prompts, decoding a picture.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -65,14 +68,17 @@ impl Compute {
         &self,
         work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        // Never closed.
+        // The semaphore is never closed, so this cannot fail.
         let turn = Arc::clone(&self.long).acquire_owned().await;
         let done = tokio::task::spawn_blocking(move || {
-            // Held to the end of the work, also when nobody waits for it any more.
+            // Held until the work ends, even if the request was cancelled.
             let _turn = turn;
             work()
         });
-        done.await
-            .unwrap_or_else(|_| Err(Refusal::internal("the answer's thread panicked")))
+        done.await.unwrap_or_else(|_| {
+            Err(Refusal::internal(
+                "the thread that computed the answer panicked",
+            ))
+        })
     }
 }

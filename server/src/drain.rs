@@ -1,4 +1,4 @@
-//! What is left of a refused body.
+//! Reads and discards the rest of a refused body.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use axum::http::header::EXPECT;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-/// How long what is left of a refused body is read, so that its sender sees the refusal instead of
-/// a connection that breaks.
+/// How long the rest of a refused body is read, so that the client receives the refusal instead of a
+/// connection reset.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How many bytes of it at most.
+/// The most bytes that are read.
 const DRAIN_BYTES: u64 = 256 << 20;
 
-/// Reads on and throws away, for a while; not where the sender waits to be asked for the body, as the
-/// refusal comes before it then.
+/// Reads and discards the rest of a body for a limited time. Does nothing if the client sent `expect`: it
+/// then receives the refusal before it sends the body.
 pub(super) async fn drain(headers: &HeaderMap, mut body: Body) {
     if headers.contains_key(EXPECT) {
         return;
@@ -30,6 +30,6 @@ pub(super) async fn drain(headers: &HeaderMap, mut body: Body) {
             }
         }
     };
-    // Whoever sends longer sees the connection break.
+    // A client that sends for longer gets a connection reset.
     let _ = timeout(DRAIN, read).await;
 }

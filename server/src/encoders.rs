@@ -1,13 +1,14 @@
-//! The encoders of a server: pictures and texts to unit vectors, in batches over all requests.
+//! The encoders of a server: encode pictures and texts as unit vectors, in batches over all requests.
 //!
 //! ```text
-//! address ─> place to be fetched, or 429 ─> fetched ─> place ─┐
-//! picture ─> place, or 429 ───────────────────────────────────┴> decoded on a bounded pool ─┐
-//! text ────> kept? ─────────────────────────────────────────────────────────────────────────┴> batch ─> vector
+//! URL ─────> fetch permit, or 429 ─> fetched ─> permit ─┐
+//! picture ─> permit, or 429 ────────────────────────────┴> decoded on a bounded pool ─┐
+//! text ────> cached? ─────────────────────────────────────────────────────────────────┴> batch ─> vector
 //! ```
 //!
-//! Batches and what is kept have the weights that several encoders were opened with. A generation may
-//! have others, so that what is handed out is brought to those of the set it is asked for.
+//! With several encoders of a modality, batches and cached vectors have the weights that the encoders were
+//! opened with. A generation may have other weights, so vectors are rescaled to those of the anchor set that
+//! is queried.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -33,47 +34,46 @@ use asif::modality::{Modality, Sides};
 use asif::progress::{Cancel, Silent};
 use asif::space::vector::dot;
 
-/// How long an encoder waits for pictures that are being decoded; a tenth of what one takes.
+/// How long an encoder waits for pictures that are being decoded; a tenth of the time of one picture.
 const LINGER: Duration = Duration::from_millis(2);
-/// Bytes of texts and their vectors that are kept: some 40,000 prompts of labels, which come again
-/// with each generation.
+/// The size of the cache of text vectors in bytes: about 40,000 prompts of labels, which are needed again
+/// for each generation.
 const TEXTS: usize = 80 << 20;
-/// The longest text that is read, in bytes: some eight thousand tokens. Encoders read fewer, and yet
-/// a tokenizer would go through megabytes while other texts wait.
+/// The longest accepted text in bytes, about eight thousand tokens. Encoders truncate earlier, but a
+/// tokenizer would process megabytes while other texts wait.
 pub(super) const LONGEST: usize = 32 << 10;
 
-/// The part of a request's time that a picture waits for memory that others have.
+/// The divisor of a request's time limit that gives how long a picture waits for decoding memory.
 const MEMORY_SHARE: u32 = 2;
 
-/// A picture that takes more than this part of [`DecodeBudget`]'s limit, one in so many, is a large
-/// one.
+/// A picture is large if decoding it takes more than the limit of [`DecodeBudget`] divided by this.
 const LARGE_PART: u64 = 8;
 
-/// As in [`AnchorSet::accept_encoders`].
+/// The least cosine of canary embeddings, as in [`AnchorSet::accept_encoders`].
 const SAME: f64 = 0.99999;
 
-/// A unit vector, or why this input has none.
+/// A unit vector, or why the input was rejected.
 pub(super) type Embedded = Result<Arc<[f32]>, Rejected>;
 
-/// Both encoders, shared by all sets that were built with them, at whatever weights.
+/// Both encoders, shared by all anchor sets that were built with them, whatever their weights.
 #[derive(Debug)]
 pub(super) struct Encoders {
     embedder: Arc<Embedder>,
     fetcher: Arc<Fetcher>,
     images: Batcher<PreparedInput, Embedded>,
     texts: Batcher<String, Embedded>,
-    /// Pictures that may be in work.
+    /// Permits for pictures that are processed or wait.
     places: Semaphore,
-    /// Pictures that may be fetched or wait for it: other places, so that a host that is slow keeps
-    /// no picture waiting that was sent.
+    /// Permits for pictures that are fetched or wait for it; separate, so that a slow host does not delay
+    /// pictures that were sent.
     fetches: Semaphore,
-    /// Turns to decode.
+    /// Permits to decode.
     decoders: Arc<Semaphore>,
-    /// The turn to decode a large picture. One at a time, and beside `decoders`: whoever sends large
-    /// ones keeps those waiting who do the same, and nobody else.
+    /// The permit to decode a large picture, one at a time and separate from `decoders`, so that large
+    /// pictures delay only other large ones.
     large: Arc<Semaphore>,
     kept: Kept<String, Arc<[f32]>>,
-    /// What a picture may take, and how long it waits for memory.
+    /// The limit on pixels, and how long a picture waits for memory.
     pictures: PictureLimits,
     workers: usize,
     text_batch: usize,
@@ -81,10 +81,10 @@ pub(super) struct Encoders {
 }
 
 impl Encoders {
-    /// Starts the threads that call them.
+    /// Starts the threads that call the encoders.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When a thread cannot be started.
     pub fn start(
         embedder: Arc<Embedder>,
         fetcher: Arc<Fetcher>,
@@ -92,7 +92,7 @@ impl Encoders {
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let cores = available_parallelism().map_or(1, usize::from);
-        // As many as the encoders have sessions (`EncoderOptions::throughput`).
+        // The number of sessions of the encoders (`EncoderOptions::throughput`).
         let workers = cores.min(4);
         let batching = |size: Option<usize>| Batching {
             size: size.unwrap_or(1),
@@ -164,7 +164,7 @@ impl Encoders {
         &self.embedder
     }
 
-    /// How many images and texts wait for a call.
+    /// How many images and texts wait for an encoder call.
     pub fn waiting(&self) -> Sides<usize> {
         Sides {
             image: self.images.waiting(),
@@ -172,18 +172,18 @@ impl Encoders {
         }
     }
 
-    /// Refuses a set that was built with others. Weights may differ.
+    /// Checks that an anchor set was built with these encoders. Weights may differ.
     ///
     /// # Errors
-    /// [`AnchorsError::OtherEncoder`] naming both.
+    /// [`AnchorsError::OtherEncoder`], which names both encoders.
     pub fn check(&self, set: &AnchorSet) -> Result<(), AnchorsError> {
         set.factors(Modality::Image, self.embedder.image().identity())?;
         set.factors(Modality::Text, self.embedder.text().identity())?;
         Ok(())
     }
 
-    /// A check of generations: they were built with these encoders, which make of their canary inputs
-    /// what they made then.
+    /// A check of generations: each must have been built with these encoders, and the encoders must reproduce
+    /// its canary embeddings.
     ///
     /// # Errors
     /// When an encoder fails on its canary input.
@@ -195,10 +195,10 @@ impl Encoders {
         }))
     }
 
-    /// One vector for each picture, in order, as `set` has them.
+    /// One vector for each picture, in order, with the weights of `set`.
     ///
     /// # Errors
-    /// That too many pictures wait already, that the encoder fails, or that the set has others.
+    /// When too many pictures wait already, the encoder fails, or the anchor set has other encoders.
     pub async fn pictures(
         &self,
         pictures: Vec<Picture>,
@@ -227,12 +227,12 @@ impl Encoders {
         picture: Picture,
         mut place: Option<SemaphorePermit<'_>>,
     ) -> Result<Embedded, Refusal> {
-        // What was fetched keeps its memory until the picture has its vector.
+        // `_fetched` holds the memory permit of a fetched file until the picture is encoded.
         let (picture, _fetched) = match picture.address() {
             None => (picture, None),
             Some(address) => match self.fetcher.file(address).await? {
                 Ok(file) => {
-                    // Waits, where one that was sent is refused: its work is done in part. Never closed.
+                    // Waits instead of refusing, because the fetch is already done. Never closed.
                     place = self.places.acquire().await.ok();
                     (Picture::Bytes(file.bytes.clone()), Some(file))
                 }
@@ -242,7 +242,7 @@ impl Encoders {
         let mut coming = Some(self.images.announce());
         let most = DecodeBudget::process().limit() / LARGE_PART;
         let image = match self.prepared(&self.decoders, picture, most).await? {
-            // No encoder waits for one that takes seconds.
+            // Withdraw the announcement: no encoder should wait for a picture that takes seconds to decode.
             PreparedPicture::Large(picture) => {
                 drop(coming);
                 coming = None;
@@ -253,9 +253,11 @@ impl Encoders {
         let image = match image {
             PreparedPicture::Ready(image) => image,
             PreparedPicture::Rejected(rejected) => return Ok(Err(rejected)),
-            // Of two looks at the same headers.
+            // Both checks read the same header.
             PreparedPicture::Large(_) => {
-                return Err(Refusal::internal("the picture has two sizes"));
+                return Err(Refusal::internal(
+                    "the decoding cost of the picture changed",
+                ));
             }
         };
         let vector = self.images.submit(vec![image]);
@@ -264,35 +266,34 @@ impl Encoders {
         drop(place);
         vectors
             .pop()
-            .ok_or_else(|| Refusal::internal("the encoder gave no vector"))
+            .ok_or_else(|| Refusal::internal("the encoder returned no vector"))
     }
 
-    /// A picture as the encoder's input, in its turn; one that takes more than `most` bytes to decode
-    /// comes back.
+    /// Decodes a picture into the encoder's input once a permit is free; a picture that takes more than `most`
+    /// bytes to decode is returned.
     async fn prepared(
         &self,
         turns: &Arc<Semaphore>,
         picture: Picture,
         most: u64,
     ) -> Result<PreparedPicture, Refusal> {
-        // Never closed.
+        // The semaphore is never closed, so this cannot fail.
         let turn = Arc::clone(turns).acquire_owned().await;
         let (embedder, limits) = (Arc::clone(&self.embedder), self.pictures);
         let prepared = tokio::task::spawn_blocking(move || {
-            // Held to the end of the work, also when nobody waits for it any more.
+            // Held until the work ends, even if the request was cancelled.
             let _turn = turn;
             prepare_apart(&embedder, picture, limits, most)
         });
         prepared
             .await
-            .map_err(|_| Refusal::internal("the decoder's thread panicked"))?
+            .map_err(|_| Refusal::internal("the decoder thread panicked"))?
     }
 
-    /// One vector for each text, in order, as `set` has them; those of texts that came before are
-    /// kept.
+    /// One vector for each text, in order, with the weights of `set`; vectors are cached.
     ///
     /// # Errors
-    /// When the encoder fails, or the set has others.
+    /// When the encoder fails, or the anchor set has other encoders.
     pub async fn texts(&self, texts: &[String], set: &AnchorSet) -> Result<Vec<Embedded>, Refusal> {
         let factors = set.factors(Modality::Text, self.embedder.text().identity())?;
         let mut vectors: Vec<Option<Embedded>> = texts
@@ -300,7 +301,7 @@ impl Encoders {
             .map(|text| match text.len() {
                 ..=LONGEST => self.kept.get(text).map(Ok),
                 n => Some(Err(Rejected::from(format!(
-                    "it has {n} bytes, at most {LONGEST} are read; cut it"
+                    "the text has {n} bytes, at most {LONGEST} are accepted; shorten it"
                 )))),
             })
             .collect();
@@ -311,7 +312,7 @@ impl Encoders {
         let size = missing.len().div_ceil(self.workers);
         let size = size.clamp(1, self.text_batch.max(1));
         let chunks: Vec<&[usize]> = missing.chunks(size).collect();
-        // No more at once than there are workers: others' texts have their turn in between.
+        // At most one chunk per worker at a time, so that texts of other requests get their turn.
         for chunks in chunks.chunks(self.workers) {
             let submit = |places: &&[usize]| {
                 self.texts
@@ -328,7 +329,7 @@ impl Encoders {
                 vectors[place] = Some(vector);
             }
         }
-        let made = |vector: Option<Embedded>| vector.expect("what was missing was made");
+        let made = |vector: Option<Embedded>| vector.expect("every missing vector was computed");
         Ok(all_scaled(
             vectors.into_iter().map(made).collect(),
             &factors,
@@ -336,7 +337,7 @@ impl Encoders {
     }
 }
 
-/// So many places at once, if there are.
+/// `n` permits at once, if that many are free.
 fn places(of: &Semaphore, n: usize) -> Option<SemaphorePermit<'_>> {
     of.try_acquire_many(u32::try_from(n).ok()?).ok()
 }
@@ -355,14 +356,14 @@ fn same_canary(set: &AnchorSet, modality: Modality, here: &EncoderEntry) -> Resu
     match cosine >= SAME {
         true => Ok(()),
         false => Err(format!(
-            "{} makes another vector of its canary input here than when the generation was built \
+            "the canary embedding of {} differs from the one recorded when the generation was built \
              (cosine {cosine:.6})",
             here.identity.name
         )),
     }
 }
 
-/// Vectors times [`AnchorSet::factors`], which mostly are none.
+/// Vectors scaled by [`AnchorSet::factors`], which are usually empty.
 fn all_scaled(mut vectors: Vec<Embedded>, factors: &[f32]) -> Vec<Embedded> {
     if !factors.is_empty() {
         for vector in vectors.iter_mut().flatten() {
@@ -372,20 +373,19 @@ fn all_scaled(mut vectors: Vec<Embedded>, factors: &[f32]) -> Vec<Embedded> {
     vectors
 }
 
-/// What became of a picture.
+/// The result of preparing a picture.
 enum PreparedPicture {
     /// The encoder's input.
     Ready(PreparedInput),
-    /// It cannot be used.
+    /// The picture cannot be used.
     Rejected(Rejected),
-    /// Decoding it takes more memory than was allowed; it was not begun.
+    /// Decoding takes more memory than was allowed; it was not started.
     Large(Picture),
 }
 
-/// Does what [`prepare`] does on a thread that ends with it. The allocator keeps some of what a thread has
-/// freed for that thread, megabytes of each size of large blocks, until it asks for memory again or
-/// ends; those that wait for blocking work never end. Where the system gives no thread, this one
-/// does it.
+/// Runs [`prepare`] on a thread of its own, which then ends. The allocator caches freed memory per thread,
+/// megabytes for each size class of large blocks, until the thread allocates again or ends, and tokio's
+/// blocking threads never end. If no thread can be started, runs on this one.
 fn prepare_apart(
     embedder: &Embedder,
     picture: Picture,
@@ -404,10 +404,10 @@ fn prepare_apart(
         }
     });
     done.or_else(work)
-        .unwrap_or_else(|| Err(Refusal::internal("the decoder's thread panicked")))
+        .unwrap_or_else(|| Err(Refusal::internal("the decoder thread panicked")))
 }
 
-/// Decodes a picture and makes it the encoder's input, unless that takes more than `most` bytes.
+/// Decodes a picture into the encoder's input, unless that takes more than `most` bytes.
 fn prepare(
     embedder: &Embedder,
     picture: Picture,

@@ -1,4 +1,4 @@
-//! Why a server does not start, and why a request is refused.
+//! Errors of a server's start, and refusals of requests.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,10 +14,10 @@ use asif::embed::EmbedError;
 use asif::encode::EncodeError;
 use asif::space::prompts::PromptsError;
 
-/// Why encoders could not be opened.
+/// The error of opening encoders.
 pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
 
-/// One of the [`Limits`](super::options::Limits) that must be a number from 1 up.
+/// One of the [`Limits`](super::options::Limits) that must be at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitName {
@@ -40,142 +40,144 @@ pub enum LimitName {
 impl fmt::Display for LimitName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Pixels => "pixels of an image",
-            Self::Labels => "labels of a request",
-            Self::Prompts => "prompts of a request",
-            Self::Requests => "requests at once",
-            Self::Images => "images that wait",
+            Self::Pixels => "pixels per image",
+            Self::Labels => "labels per request",
+            Self::Prompts => "prompts per request",
+            Self::Requests => "concurrent requests",
+            Self::Images => "waiting images",
             Self::Connections => "open connections",
-            Self::Seconds => "seconds of a request",
+            Self::Seconds => "seconds per request",
         })
     }
 }
 
-/// A server could not be started, or stopped by itself.
+/// A server could not be started, or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// There is nothing to serve.
-    #[error("no set to serve; give at least one")]
+    /// No anchor set was given.
+    #[error("no anchor set to serve; give at least one")]
     NoSets,
-    /// A set's name cannot stand in a path.
+    /// The name of an anchor set is not a valid path segment.
     #[error(
-        "{name:?} cannot name a set: 1 to 64 letters, digits, '.', '_' or '-' are expected, not \
-         beginning with '.'; give it such a name"
+        "{name:?} is not a valid name for an anchor set: expected 1 to 64 letters, digits, '.', '_' or \
+         '-', not beginning with '.'; choose such a name"
     )]
     Name {
         /// The name.
         name: String,
     },
-    /// Two sets have one name.
-    #[error("two sets are called {name:?}; give them names that differ")]
+    /// Two anchor sets have the same name.
+    #[error("two anchor sets have the name {name:?}; give them different names")]
     TwoSets {
         /// The name.
         name: String,
     },
-    /// Others than this machine could ask without a key.
+    /// Other machines could send requests without a key.
     #[error(
         "{listen} can be reached from other machines, and no API key is set; set \
          one, listen on 127.0.0.1, or allow requests without a key"
     )]
     Open {
-        /// Where it was to listen.
+        /// The address to listen on.
         listen: SocketAddr,
     },
-    /// What pictures may be fetched from is no host.
+    /// A host to fetch pictures from is not valid.
     #[error(
-        "{text:?} is no host; expected a name such as images.example.org, *.example.org or \
-         10.0.0.5:9000, without a scheme and a path"
+        "{text:?} is not a host; expected a name such as images.example.org, *.example.org or \
+         10.0.0.5:9000, without a scheme or a path"
     )]
     ImageHost {
-        /// What was given.
+        /// The given text.
         text: String,
     },
-    /// Nothing to know hosts by.
+    /// The root certificates cannot be loaded.
     #[error(
-        "the certificates of this system cannot be read: {0}; install ca-certificates, or give \
+        "the root certificates of this system cannot be loaded: {0}; install ca-certificates, or set \
          SSL_CERT_FILE"
     )]
     Certificates(std::io::Error),
-    /// A key is too short or holds what no header can carry.
+    /// A key is too short or has characters that no header can carry.
     #[error(
-        "a key needs at least {shortest} characters, all of them visible ASCII; make one with `openssl rand -hex 32`"
+        "a key needs at least {shortest} characters, all of them visible ASCII; generate one with `openssl rand -hex 32`"
     )]
     Key {
-        /// The fewest characters.
+        /// The least number of characters.
         shortest: usize,
     },
-    /// Both keys are one.
+    /// Both keys are the same.
     #[error(
-        "the API key and the admin key are the same; whoever may ask could change the sets: make another"
+        "the API key and the admin key are the same, so every client could change the anchor sets; generate another one"
     )]
     SameKeys,
-    /// A limit that lets nothing through, or that no machine could keep.
-    #[error("limits: {limit} {value} is not in 1 to {most}; give another, or leave it out")]
+    /// A limit is 0 or too large.
+    #[error("limits: {limit} {value} is not in 1 to {most}; give another value, or omit it")]
     Limit {
         /// The limit.
         limit: LimitName,
-        /// What it was.
+        /// Its value.
         value: u64,
-        /// The most it can be.
+        /// Its largest allowed value.
         most: u64,
     },
-    /// Limits that leave no room.
+    /// A limit per request exceeds the limit for all requests.
     #[error(
-        "limits: {small} {what} do not fit into {large} of all requests together; raise the latter, and allow at least 1"
+        "limits: {small} {what} exceed the {large} of all requests together; raise the latter, and allow at least 1"
     )]
     Limits {
-        /// What is limited.
+        /// The limited resource.
         what: &'static str,
-        /// The limit of one request.
+        /// The limit per request.
         small: usize,
-        /// That of all.
+        /// The limit for all requests.
         large: usize,
     },
-    /// The address of the probes' port cannot be had.
-    #[error("{listen}: {source}; stop what listens there, or choose another address for probes")]
+    /// The address of the probe port cannot be bound.
+    #[error(
+        "{listen}: {source}; stop the process that listens there, or choose another address for probes"
+    )]
     BindProbe {
         /// The address.
         listen: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// The folder for uploads cannot be used.
-    #[error("{folder}: {source}; give a folder for uploads that can be written to", folder = folder.display())]
+    /// The upload folder cannot be used.
+    #[error("{folder}: {source}; give a writable upload folder", folder = folder.display())]
     Uploads {
         /// The folder.
         folder: std::path::PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// The address cannot be had.
-    #[error("{listen}: {source}; stop what listens there, or choose another address")]
+    /// The address cannot be bound.
+    #[error("{listen}: {source}; stop the process that listens there, or choose another address")]
     Bind {
         /// The address.
         listen: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// The encoders of a set cannot be opened.
-    #[error("{set}: its encoders cannot be opened: {source}", set = set.display())]
+    /// The encoders of an anchor set cannot be opened.
+    #[error("{set}: the encoders of the anchor set cannot be opened: {source}", set = set.display())]
     Encoders {
-        /// The set.
+        /// The anchor set.
         set: std::path::PathBuf,
-        /// What opening them said.
+        /// The error of opening them.
         source: OpenError,
     },
-    /// A set cannot be served.
+    /// An anchor set cannot be served.
     #[error(transparent)]
     Live(#[from] LiveError),
-    /// A set cannot be read.
+    /// An anchor set cannot be read.
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
-    /// The system gives no threads, signals or sockets.
+    /// Threads, signals or sockets are not available.
     #[error("{0}; raise the limits on threads, open files and memory")]
     System(#[from] std::io::Error),
 }
 
-/// Why a request is refused: a status, and what the body says of it.
+/// The refusal of a request: its status, and the contents of the error body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     status: StatusCode,
@@ -183,7 +185,7 @@ pub(super) struct Refusal {
     code: &'static str,
     message: String,
     retry_after: Option<u32>,
-    /// Whether the message is of the request alone, with nothing of this machine.
+    /// Whether the message consists of the request's own data only, without paths of this machine.
     of_request: bool,
 }
 
@@ -203,8 +205,8 @@ impl Refusal {
         }
     }
 
-    /// The same for a message that is made of the request alone: what the client sent is told as it
-    /// is, also where it looks like a path of this machine.
+    /// Marks the message as consisting of the request's own data, which is repeated unchanged, even where it
+    /// looks like a path of this machine.
     pub fn of_request(self) -> Self {
         Self {
             of_request: true,
@@ -212,29 +214,29 @@ impl Refusal {
         }
     }
 
-    /// A field is not what the route takes.
+    /// A field is not what the route accepts.
     pub fn wrong_fields(message: impl Into<String>) -> Self {
         Self::invalid("wrong_fields", message).of_request()
     }
 
-    /// Whether the message is of the request alone.
+    /// Whether the message consists of the request's own data only.
     pub fn is_of_request(&self) -> bool {
         self.of_request
     }
 
-    /// The request cannot be understood or asks for what cannot be done.
+    /// The request is invalid.
     pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, INVALID, code, message.into())
     }
 
-    /// The head of a request cannot be read.
+    /// The head of the request is invalid.
     pub fn head(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self::new(status, INVALID, code, message.into())
     }
 
-    /// There are as many connections as there can be.
+    /// All connection slots are taken.
     pub fn no_connection() -> Self {
-        let message = "too many connections are open; close some, or ask again in a moment";
+        let message = "too many connections are open; close some, or retry later";
         Self {
             retry_after: Some(1),
             ..Self::new(
@@ -246,7 +248,7 @@ impl Refusal {
         }
     }
 
-    /// There is no such thing.
+    /// The resource does not exist.
     pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -256,9 +258,9 @@ impl Refusal {
         )
     }
 
-    /// The path is known, and the method is not.
+    /// The path does not support the method.
     pub fn method() -> Self {
-        let message = "this path does not take this method; /openapi.json says which it takes";
+        let message = "this path does not support the method; see /openapi.json";
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self::new(status, INVALID, "method_not_allowed", message.to_owned())
     }
@@ -266,7 +268,7 @@ impl Refusal {
     /// No key, or a wrong one.
     pub fn unauthorized(given: bool) -> Self {
         let message = if given {
-            "the key is not right; check it"
+            "the key is wrong; check it"
         } else {
             "a key is needed; send the header `Authorization: Bearer KEY`"
         };
@@ -274,7 +276,7 @@ impl Refusal {
         Self::new(status, kind, "invalid_api_key", message.to_owned())
     }
 
-    /// The right key for something else.
+    /// The key is valid for other routes only.
     pub fn forbidden(message: &str) -> Self {
         let (status, kind) = (StatusCode::FORBIDDEN, "permission_error");
         Self::new(status, kind, "forbidden", message.to_owned())
@@ -286,61 +288,61 @@ impl Refusal {
         Self::new(status, INVALID, "too_large", message.into())
     }
 
-    /// The body is packed.
+    /// The body is compressed.
     pub fn coding() -> Self {
-        let message = "a body with a `content-encoding` is not unpacked; send it as it is, without \
+        let message = "a body with a `content-encoding` is not supported; send it uncompressed, without \
                        that header";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         Self::new(status, INVALID, "content_encoding", message.to_owned())
     }
 
-    /// The body took too long to come.
+    /// The body was not received in time.
     pub fn slow_body() -> Self {
-        let message = "the body did not come in time; send less, or over a faster line";
+        let message = "the body was not received in time; send less, or over a faster connection";
         let status = StatusCode::REQUEST_TIMEOUT;
         Self::new(status, INVALID, "slow_body", message.to_owned())
     }
 
     /// The body ended early, or its chunks are malformed.
     pub fn incomplete_body() -> Self {
-        let message =
-            "the body ended before it was whole, or its chunks are malformed; send it again";
+        let message = "the body is incomplete, or its chunks are malformed; send it again";
         Self::invalid("incomplete_body", message)
     }
 
-    /// The set is in a state in which this cannot be done.
+    /// The state of the anchor set does not allow this.
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, INVALID, code, message.into())
     }
 
-    /// As much as can be done is being done.
+    /// The server is at its limit.
     pub fn busy(what: &str) -> Self {
-        let message = format!("{what}; ask again in a moment");
+        let message = format!("{what}; retry later");
         Self {
             retry_after: Some(1),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, BUSY, "busy", message)
         }
     }
 
-    /// It took longer than it may.
+    /// The request exceeded its time limit.
     pub fn timeout(seconds: u64) -> Self {
-        let message = format!("no answer within {seconds} s; ask for less at once, or later");
+        let message =
+            format!("no answer within {seconds} s; send a smaller request, or retry later");
         Self {
             retry_after: Some(5),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "timeout", message)
         }
     }
 
-    /// The server is going away.
+    /// The server is stopping.
     pub fn stopping() -> Self {
-        let message = "the server is stopping; ask again in a moment".to_owned();
+        let message = "the server is stopping; retry later".to_owned();
         Self {
             retry_after: Some(1),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "stopping", message)
         }
     }
 
-    /// Something failed inside.
+    /// An internal error.
     pub fn internal(message: impl Into<String>) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self::new(status, SERVER, "internal", message.into())
@@ -351,17 +353,17 @@ impl Refusal {
         self.status
     }
 
-    /// The word for it that programs read.
+    /// The error code for programs.
     pub fn code(&self) -> &'static str {
         self.code
     }
 
-    /// What a person is to read; it may name paths, which the log keeps and clients are not told.
+    /// The message for people; it may name paths, which are logged, but not sent to clients.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The response, with the request's id and its message as a client may read it.
+    /// The response, with the id of the request and the message for the client.
     pub fn answer(&self, id: &str, message: &str) -> Response {
         let body = json!({"error": {
             "message": message,
@@ -382,7 +384,7 @@ impl Refusal {
 }
 
 impl IntoResponse for Refusal {
-    /// Carries itself to the outermost layer, which knows the request's id and writes the body.
+    /// Stored in the extensions for the outermost layer, which knows the request's id and writes the body.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -392,32 +394,31 @@ impl IntoResponse for Refusal {
 
 impl From<AnchorsError> for Refusal {
     fn from(error: AnchorsError) -> Self {
-        // What a caller of the library would do, or the path of the set, is not told to who sends a request.
+        // Messages for clients name neither library calls nor paths of anchor sets.
         let said = match &error {
             AnchorsError::NoSuchPair { ids, .. } => format!(
-                "no live pair has the id {ids}; take it out, or send `missing_ok`: true to pass over it"
+                "no live pair has the id {ids}; omit it, or send `missing_ok`: true to ignore it"
             ),
             AnchorsError::NoneOfThese { ids, .. } => format!(
-                "no live pair has the id {ids}, and there is nothing to remove; nothing was changed"
+                "no live pair has the id {ids}, so there is nothing to remove; nothing was changed"
             ),
             AnchorsError::NoMatch { filter, .. } => {
                 format!("no live pair has {filter}; /v1/sets lists sources and licences")
             }
             AnchorsError::WouldBeEmpty { .. } => {
-                "that would leave no pair at all, and an empty set answers nothing; take out fewer"
-                    .to_owned()
+                "that would leave an anchor set without pairs; remove or exclude fewer".to_owned()
             }
             AnchorsError::NoGeneration { wanted, kept, .. } => format!(
                 "{wanted} is not kept; there are {kept} (/v1/sets/NAME/generations lists them)"
             ),
-            // Who it is, by process and host, is nobody's to know who asks.
+            // The library's message names the process and host, which clients must not see.
             AnchorsError::Locked { .. } => {
-                "another process is writing to this set; ask again when it is done".to_owned()
+                "another process is writing to this anchor set; retry when it is done".to_owned()
             }
             other => other.to_string(),
         };
         match error {
-            // What they name is what was sent.
+            // These messages name only what the client sent.
             AnchorsError::Filter { .. }
             | AnchorsError::NoMatch { .. }
             | AnchorsError::NoSuchPair { .. }
@@ -456,7 +457,7 @@ impl From<EncodeError> for Refusal {
 
 impl From<PromptsError> for Refusal {
     fn from(error: PromptsError) -> Self {
-        // Labels and templates of a request come from no file.
+        // Labels and templates of a request come from the request itself, not from a file.
         Self::invalid("labels", error.to_string()).of_request()
     }
 }

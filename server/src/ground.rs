@@ -1,5 +1,4 @@
-//! What one answer stands on: a generation, or what is left of it without some pairs, with its space
-//! and the label heads that were made of it.
+//! A served generation, possibly with excluded pairs, together with its fitted space and cached label heads.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,23 +9,23 @@ use asif::anchors::search::searcher::SetSpace;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot};
 use asif::classify::LabelHead;
 
-/// The prompts of all heads that are kept of the live generation, where the mean of several counts as
-/// one. Their rows and coordinates take some ten kilobytes each.
+/// The capacity for label heads of the live generation, in prompts; a mean prompt counts as one. The rows and
+/// coordinates of a prompt take about ten kilobytes.
 const HEADS: usize = 10_000;
-/// Those of each other ground, of which eight are kept.
+/// The capacity of each other generation, of which eight are cached.
 const OTHER_HEADS: usize = HEADS / 8;
 
 /// A hash of labels, templates and aggregate.
 pub(super) type HeadKey = [u8; 32];
 
-/// A generation and all that was made of it. A request takes one and asks it everything, so that no
-/// answer is mixed of two; what was made goes when the last request lets go of it.
+/// A generation with everything that is derived from it. Each request uses exactly one, so that no answer
+/// mixes two generations; everything is freed with the last reference.
 #[derive(Debug)]
 pub(super) struct Ground {
     pairs: Pairs,
-    /// Class heads by what they were asked for, weighed in prompts.
+    /// Label heads by key; the weight is the number of prompts.
     pub heads: MadeOnce<HeadKey, LabelHead>,
-    /// Places of the anchors on a plane.
+    /// The projection of the anchors onto a plane.
     pub map: MadeOnce<(), super::map::Map>,
 }
 
@@ -36,18 +35,18 @@ enum Pairs {
     Other {
         set: Box<AnchorSet>,
         space: SetSpace,
-        /// What pairs were taken from.
+        /// The generation that pairs were excluded from.
         base: Option<Arc<Ground>>,
     },
 }
 
 impl Ground {
-    /// A generation that is live.
+    /// The live generation.
     pub fn live(snapshot: Arc<Snapshot>) -> Self {
         Self::of(Pairs::Live(snapshot), HEADS)
     }
 
-    /// Another one, whose space was fitted for it; `base` is what pairs were taken from.
+    /// Another generation with a fitted space; `base` is the one that pairs were excluded from.
     pub fn other(set: AnchorSet, space: SetSpace, base: Option<Arc<Self>>) -> Self {
         let set = Box::new(set);
         Self::of(Pairs::Other { set, space, base }, OTHER_HEADS)
@@ -61,12 +60,12 @@ impl Ground {
         }
     }
 
-    /// Whether it is this snapshot's.
+    /// Whether it belongs to this snapshot.
     pub fn is(&self, snapshot: &Arc<Snapshot>) -> bool {
         matches!(&self.pairs, Pairs::Live(own) if Arc::ptr_eq(own, snapshot))
     }
 
-    /// The pairs.
+    /// The anchor set, without excluded pairs.
     pub fn set(&self) -> &AnchorSet {
         match &self.pairs {
             Pairs::Live(snapshot) => snapshot.set(),
@@ -78,7 +77,7 @@ impl Ground {
     pub fn generation(&self) -> u64 {
         match &self.pairs {
             Pairs::Live(snapshot) => snapshot.generation(),
-            // The next number, which no reader has seen, is what a removal would get.
+            // The set has the number that a removal would get; clients know that of the base.
             Pairs::Other {
                 base: Some(base), ..
             } => base.generation(),
@@ -86,8 +85,8 @@ impl Ground {
         }
     }
 
-    /// Gives these anchors the numbers that they have in the generation itself, where pairs are
-    /// excluded and numbers have shifted. Looks through all pairs' ids then.
+    /// Gives these anchors their numbers in the base generation: numbers shift when pairs are excluded. Searches
+    /// all ids of the base in that case.
     ///
     /// # Errors
     /// When a record is damaged.
@@ -110,18 +109,18 @@ impl Ground {
         }
         let base = base.set();
         let (rows, missing) = select::by_ids(base, &of_pairs.keys().cloned().collect())?;
-        debug_assert!(missing.is_empty(), "pairs are only left out");
+        debug_assert!(missing.is_empty(), "exclusion adds no pairs");
         for row in rows {
             let number = base.live().number(row) as AnchorId;
             let anchors = of_pairs.get_mut(base.pair_id(number)?);
-            for anchor in anchors.expect("only their rows were asked for") {
+            for anchor in anchors.expect("the rows belong to these ids") {
                 **anchor = number;
             }
         }
         Ok(())
     }
 
-    /// A searcher of them; costs nothing.
+    /// A searcher over the pairs; cheap.
     pub fn searcher(&self) -> Searcher<'_> {
         match &self.pairs {
             Pairs::Live(snapshot) => snapshot.searcher(),

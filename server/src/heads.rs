@@ -1,4 +1,4 @@
-//! Label heads: made once a generation for each way of asking.
+//! Label heads, computed once per generation for each combination of labels, templates and aggregate.
 
 use std::iter::repeat_n;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use asif::classify::{LabelHead, Scoring};
 use asif::space::Aggregate;
 use asif::space::prompts::{Labels, Templates};
 
-/// The characters of a prompt that a message shows.
+/// How many characters of a prompt a message shows.
 const SHOWN: usize = 60;
-/// Up to so many are made among the short answers.
+/// Up to this many prompts, a head counts as short work.
 const FEW: usize = 32;
 
-/// The bytes that prompts may have in the mean, so many as the limit allows together. A request can
-/// name long labels and long templates, and prompts have the length of both.
+/// The average length of prompts, in bytes, that the limit on prompts allows. A request can combine long
+/// labels with long templates, and a prompt has the length of both.
 const MEAN: usize = 256;
 
-/// Labels, and how they are put into words.
+/// Labels with their templates and aggregate.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     labels: Arc<Labels>,
@@ -31,10 +31,10 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Refuses more than the limits allow before anything is made of it.
+    /// Checks the limits before anything is computed.
     ///
     /// # Errors
-    /// Labels that are blank, twice or too many, or too many prompts.
+    /// When labels are blank, duplicate or too many, or there are too many prompts.
     pub fn new(
         labels: &[String],
         templates: Templates,
@@ -43,8 +43,8 @@ impl Words {
     ) -> Result<Self, Refusal> {
         if labels.len() > limits.labels {
             return Err(Refusal::too_large(format!(
-                "{} labels, at most {} are accepted; ask in several \
-                 requests (whoever runs the server can allow more)",
+                "{} labels, at most {} are accepted; split them into several \
+                 requests (the operator of the server can raise the limit)",
                 labels.len(),
                 limits.labels
             )));
@@ -54,8 +54,8 @@ impl Words {
         let prompts = names.saturating_mul(templates.len());
         if prompts > limits.prompts {
             return Err(Refusal::too_large(format!(
-                "{} names in {} templates are {prompts} prompts, at most {} are accepted; take \
-                 fewer templates (whoever runs the server can allow more)",
+                "{} names in {} templates are {prompts} prompts, at most {} are accepted; use \
+                 fewer templates (the operator of the server can raise the limit)",
                 names,
                 templates.len(),
                 limits.prompts
@@ -65,7 +65,7 @@ impl Words {
         let most = limits.prompts.saturating_mul(MEAN);
         if bytes > most {
             return Err(Refusal::too_large(format!(
-                "the {prompts} prompts have {bytes} bytes, at most {most} are accepted; take shorter \
+                "the {prompts} prompts have {bytes} bytes, at most {most} are accepted; use shorter \
                  labels or fewer templates"
             )));
         }
@@ -91,12 +91,12 @@ impl Words {
         })
     }
 
-    /// The labels as they are shown.
+    /// The labels as shown.
     pub fn labels(&self) -> &[String] {
         self.labels.as_slice()
     }
 
-    /// Their head in this generation.
+    /// The label head in this generation, from the cache if possible.
     ///
     /// # Errors
     /// When a prompt cannot be encoded, or the encoder fails.
@@ -161,7 +161,7 @@ impl Words {
     }
 }
 
-/// The bytes of all prompts, or more: a template may ask for the label several times.
+/// An upper bound for the bytes of all prompts: a template may contain the label several times.
 fn written(labels: &[String], names: usize, templates: &Templates) -> usize {
     let of_labels: usize = labels.iter().map(String::len).sum();
     let of_templates: usize = templates.iter().map(str::len).sum();
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(status(&["a", "a"], &["{}"]), Some(400));
         assert_eq!(status(&[" "], &["{}"]), Some(400));
         assert_eq!(status(&["a", "b"], &["{}", "{}!"]), None);
-        // Short ones that become long together.
+        // Short labels and templates whose prompts are too long.
         let long = "x".repeat(MEAN);
         assert_eq!(status(&[&long], &["{}"]), None);
         assert_eq!(status(&[&long], &["{}", "{} {} {}"]), Some(413));

@@ -1,4 +1,4 @@
-//! What is made once and kept while there is room.
+//! Caches with a bounded total weight.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,11 +8,11 @@ use tokio::sync::OnceCell;
 
 use super::error::Refusal;
 
-/// Values by key, up to a total weight; what was not asked for longest goes first, roughly.
+/// Values by key, up to a total weight, with approximate LRU eviction.
 ///
-/// Two halves: what is new or asked for again goes into the young one; when that is full it becomes
-/// the old one, and what nobody asked for since the last such turn is dropped. Each step costs the
-/// same whatever is kept.
+/// There are two halves: new and requested values go into the young half; when it is full it becomes the old
+/// half, and values of the previous old half, which were not requested since, are dropped. Each operation
+/// takes constant time.
 #[derive(Debug)]
 pub(super) struct Kept<K, V>(Mutex<Halves<K, V>>);
 
@@ -26,7 +26,7 @@ struct Halves<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Kept<K, V> {
-    /// Room for values of this weight together.
+    /// A cache for values of this total weight.
     pub fn new(weight: usize) -> Self {
         Self(Mutex::new(Halves {
             young: HashMap::new(),
@@ -41,12 +41,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Kept<K, V> {
         self.lock().get(key)
     }
 
-    /// Keeps a value. One heavier than half of the room counts as that half.
+    /// Inserts a value. A weight above half of the capacity counts as half of it.
     pub fn put(&self, key: K, value: V, weight: usize) {
         self.lock().put(key, value, weight);
     }
 
-    /// The value of a key, or this one, which is kept.
+    /// The value of a key; inserts this one if there is none.
     fn get_or_put(&self, key: &K, weight: usize, value: impl FnOnce() -> V) -> V {
         let mut halves = self.lock();
         if let Some(kept) = halves.get(key) {
@@ -57,7 +57,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Kept<K, V> {
         value
     }
 
-    /// Drops the value of a key if it is the one that is meant.
+    /// Removes the value of a key if `meant` accepts it.
     fn forget(&self, key: &K, meant: impl Fn(&V) -> bool) {
         let mut halves = self.lock();
         if halves.young.get(key).is_some_and(|(value, _)| meant(value))
@@ -98,20 +98,19 @@ impl<K: Hash + Eq + Clone, V: Clone> Halves<K, V> {
     }
 }
 
-/// Values that take long to make: each is made by one request, and the others wait for it.
+/// A cache of values that are expensive to compute: one request computes a value, and others wait for it.
 #[derive(Debug)]
 pub(super) struct MadeOnce<K, V>(Kept<K, Arc<OnceCell<Arc<V>>>>);
 
 impl<K: Hash + Eq + Clone, V> MadeOnce<K, V> {
-    /// Room for values of this weight together.
+    /// A cache for values of this total weight.
     pub fn new(weight: usize) -> Self {
         Self(Kept::new(weight))
     }
 
-    /// The value of a key, and whether it was there already.
+    /// The value of a key, and whether it was cached.
     ///
-    /// If the request that makes it goes away, the next one that waits makes it; a failure is not
-    /// kept.
+    /// If the request that computes it is cancelled, the next waiting one takes over; failures are not cached.
     pub async fn get<F>(
         &self,
         key: &K,
@@ -129,7 +128,7 @@ impl<K: Hash + Eq + Clone, V> MadeOnce<K, V> {
         match cell.get_or_try_init(made).await {
             Ok(value) => Ok((Arc::clone(value), false)),
             Err(refusal) => {
-                // Its place belongs to what could be made. Others that wait for it try by themselves.
+                // Failures must not take space from values. Other waiting requests try again themselves.
                 let vain = |kept: &Arc<_>| Arc::ptr_eq(kept, &cell) && !cell.initialized();
                 self.0.forget(key, vain);
                 Err(refusal)
@@ -157,7 +156,11 @@ mod tests {
         assert_eq!(kept.get(&999), Some(999));
         assert_eq!(kept.get(&500), None);
         kept.put(7, 7, 1000);
-        assert_eq!(kept.get(&7), Some(7), "the heaviest is kept too, alone");
+        assert_eq!(
+            kept.get(&7),
+            Some(7),
+            "an overweight value is cached, alone"
+        );
         assert_eq!(kept.lock().young.len(), 1);
         kept.put(0, 1, 3);
         assert_eq!(kept.get(&0), Some(1));
@@ -192,7 +195,7 @@ mod tests {
             assert!(fails.await.is_err());
         }
         let (_, hit) = cache.get(&0, 1, || async { Ok(1) }).await.unwrap();
-        assert!(hit, "failures have pushed out what was made");
+        assert!(hit, "failures have evicted a value");
         assert_eq!(cache.0.lock().weight, 1);
     }
 

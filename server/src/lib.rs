@@ -1,46 +1,46 @@
-//! The server: anchor sets over HTTP, in shapes that clients already speak.
+//! The server: anchor sets over HTTP, with routes for existing clients.
 //!
 //! ```text
-//! connection ─> id, log, figures ─> key ─> place, memory, time ─> route ─┐
-//! (connection)       (log)        (auth)          (limits)     (routes)  │
-//!                                                                        v
-//! one Ground: a generation and its heads ────────────────────────> answer: vectors ─> rows ─> scores
-//!   (set, ground, heads)                                              ^
-//! images ─> decoded on a bounded pool ─> batches of the encoder ──────┘
+//! connection ─> id, log, metrics ─> key ─> permit, memory, time ─> route ─┐
+//! (connection)       (log)        (auth)           (limits)     (routes)  │
+//!                                                                         v
+//! one generation with its label heads ────────────────────────────> answer: vectors ─> rows ─> scores
+//!   (set, ground, heads)                                               ^
+//! images ─> decoded on a bounded pool ─> batches of the encoder ───────┘
 //!                       (encoders, batching)
 //! ```
 //!
 //! | file | role |
 //! |---|---|
-//! | `options` | [`ServeOptions`]: what a server is started with |
-//! | `state` | what every request is given |
-//! | `set` | one served set: follows `CURRENT`, and keeps other grounds that were asked for |
-//! | `ground` | what one answer stands on: a generation and all that was made of it |
-//! | `heads` | label heads, made once a generation for each way of asking |
-//! | `kept` | what is made once and kept while there is room |
-//! | `picture` | pictures as requests carry them |
-//! | `fetch/` | pictures that requests name by address |
-//! | `encoders`, `batching` | pictures and texts to vectors, in batches over all requests |
-//! | `represent` | vectors to what the space makes of them, in batches over all requests |
-//! | `compute`, `threads` | the threads of searches and scores; all threads, started early |
-//! | `answer` | a question to its answer, in the library's terms |
-//! | `map`, `thumbs` | anchors on a plane, and their small pictures |
+//! | `options` | [`ServeOptions`]: the options of a server |
+//! | `state` | the state that all requests share |
+//! | `set` | one served anchor set: follows `CURRENT`, and caches other requested generations |
+//! | `ground` | a served generation with everything derived from it |
+//! | `heads` | label heads, computed once per generation |
+//! | `kept` | caches with a bounded total weight |
+//! | `picture` | pictures in requests |
+//! | `fetch/` | pictures that requests name by URL |
+//! | `encoders`, `batching` | encoding of pictures and texts, in batches over all requests |
+//! | `represent` | representations of vectors in the space, in batches over all requests |
+//! | `compute`, `threads` | the threads for searches and scores; all threads, started early |
+//! | `answer` | answers queries with the library |
+//! | `map`, `thumbs` | the projection of the anchors onto a plane, and their thumbnails |
 //! | `uploads` | the pictures of pairs that are added over HTTP |
-//! | `connection/`, `shutdown` | connections, and their end |
-//! | `auth`, `limits`, `log`, `metrics` | who may ask, how much, what is written down of it |
-//! | `drain` | what is left of a refused body |
-//! | `paths` | what is said to clients, without where it lies on this machine |
-//! | `error` | why a server does not start, and why a request is refused |
-//! | `routes/` | one file a group of routes: HTTP to questions, answers to JSON |
+//! | `connection/`, `shutdown` | connections, and the stop of the server |
+//! | `auth`, `limits`, `log`, `metrics` | access, limits, log and metrics |
+//! | `drain` | reads the rest of a refused body |
+//! | `paths` | removes paths of this machine from messages |
+//! | `error` | errors of the start, and refusals of requests |
+//! | `routes/` | one file per group of routes: HTTP to queries, answers to JSON |
 //! | `page/` | the page |
 //!
 //! Quirks and limits:
-//! 1. Each request takes one ground and asks it everything, so no answer is mixed of two generations,
-//!    whatever goes live meanwhile.
-//! 2. Images are fetched from hosts that the operator named, and from no other; the program opens no
-//!    further connections of its own.
-//! 3. What is encoded for a request is not written to the embedding cache on disk.
-//! 4. HTTP/1.1 without TLS: a proxy in front brings both.
+//! 1. Each request uses exactly one generation, so no answer mixes two, even if another one goes live
+//!    meanwhile.
+//! 2. Images are fetched only from hosts that the operator allows; the program opens no other outgoing
+//!    connections.
+//! 3. Embeddings of requests are not written to the embedding cache on disk.
+//! 4. HTTP/1.1 without TLS: a proxy in front provides TLS and HTTP/2.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -87,13 +87,13 @@ pub fn openapi() -> String {
     routes::document()
 }
 
-/// Opens the sets and serves them until SIGTERM, SIGINT or SIGHUP; then lets requests that run finish.
+/// Opens the anchor sets and serves them until SIGTERM, SIGINT or SIGHUP; then lets running requests finish.
 ///
-/// `ready` is told where the server listens, and where it answers probes if on a port of their own,
-/// which matters when a port was 0.
+/// `ready` receives the address of the server, and that of the probe port if there is one, which are not
+/// known beforehand if a port is 0.
 ///
 /// # Errors
-/// Why the server could not start.
+/// When the server cannot start.
 pub fn serve(
     options: ServeOptions,
     open: &OpenEncoders<'_>,
@@ -104,7 +104,7 @@ pub fn serve(
     let runtime = threads::start()?;
     runtime.block_on(async {
         let bind = |source| ServeError::Bind { listen, source };
-        // Before the sets are opened, which takes longer.
+        // Fail early: opening the anchor sets takes longer.
         let listener = connection::listen(listen).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let stop = shutdown::signals()?;
@@ -123,7 +123,7 @@ pub fn serve(
         tracing::info!(finished, "stopped");
         Ok::<(), ServeError>(())
     })?;
-    // What is still blocked, on a slow disk say, must not keep the process.
+    // Threads that are still blocked, for example by a slow disk, must not keep the process running.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     Ok(())
 }

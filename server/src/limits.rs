@@ -1,4 +1,4 @@
-//! How much may be in work: requests, bytes of bodies, seconds.
+//! Limits on concurrent requests, memory of bodies, and time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use super::drain::drain;
 use super::error::Refusal;
 use super::options::Limits;
 
-/// Memory is handed out in pieces of so many bytes.
+/// The granularity of memory permits, in bytes.
 const PIECE: usize = 4096;
-/// What an entry of a list takes at least once it is read: the place of a text or a list. Short ones
-/// take more than they took in the body.
+/// The least memory of a parsed list entry: the size of a `String` or `Vec`. Short entries take more memory
+/// parsed than in the body.
 const ENTRY: usize = 24;
-/// The most that is set aside for a body before any of it came.
+/// The most bytes allocated for a body before any of it was received.
 const FIRST: usize = 1 << 20;
 
-/// What is left for further requests, and how much one may take. Cheap to clone.
+/// Admits requests within the limits. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     requests: Arc<Semaphore>,
@@ -33,20 +33,20 @@ pub(super) struct Room {
     limits: Limits,
 }
 
-/// Memory for what comes from outside: bodies, and pictures that are fetched. Cheap to clone.
+/// The memory budget for request bodies and fetched pictures. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Memory(Arc<Semaphore>);
 
 impl Memory {
-    /// So many bytes.
+    /// A budget of this many bytes.
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.div_ceil(PIECE))))
     }
 
-    /// Makes what is held enough for so many bytes in all.
+    /// Grows the permit to this many bytes in total.
     ///
     /// # Errors
-    /// That there is no room for them now.
+    /// When the budget does not have them now.
     pub fn grow(
         &self,
         held: &mut Option<OwnedSemaphorePermit>,
@@ -56,7 +56,9 @@ impl Memory {
         let missing = bytes.div_ceil(PIECE).saturating_sub(had);
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         let more = Arc::clone(&self.0).try_acquire_many_owned(missing);
-        let more = more.map_err(|_| Refusal::busy("too much is being sent at once"))?;
+        let more = more.map_err(|_| {
+            Refusal::busy("the request bodies held at the moment take too much memory")
+        })?;
         match held {
             Some(held) => held.merge(more),
             None => *held = Some(more),
@@ -66,7 +68,7 @@ impl Memory {
 }
 
 impl Room {
-    /// All of it.
+    /// With nothing in use.
     pub fn new(limits: &Limits) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(limits.requests)),
@@ -75,26 +77,26 @@ impl Room {
         }
     }
 
-    /// What is held of bodies, for what else comes from outside.
+    /// The memory budget, which fetched pictures share.
     pub fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// A place for one more request.
+    /// A permit for one more request.
     fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         let place = Arc::clone(&self.requests).try_acquire_owned();
-        place.map_err(|_| Refusal::busy("too many requests are in work"))
+        place.map_err(|_| Refusal::busy("too many requests are running"))
     }
 }
 
-/// Takes a request in whole, within the limits, and gives it its time.
+/// Middleware: receives the whole body within the limits, and runs the request within its time limit.
 ///
-/// The place and the memory are held until the answer is made.
+/// The permit and the memory are held until the response is made.
 pub(super) async fn admit(State(room): State<Room>, request: Request, next: Next) -> Response {
     within(&room, room.limits.time, request, next).await
 }
 
-/// The same for changes of a set, which may take longer: their pairs are encoded.
+/// The same for changes of an anchor set, which may take longer, because pairs are encoded.
 pub(super) async fn admit_change(
     State(room): State<Room>,
     request: Request,
@@ -118,11 +120,11 @@ async fn within(room: &Room, time: Duration, request: Request, next: Next) -> Re
     }
 }
 
-/// A place and memory.
+/// The permits of a request: its slot and its memory.
 type Held = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
-/// The body, and what is held for it. Memory is held for what came, never for what is announced:
-/// whoever announces much and sends nothing takes none.
+/// The body and its permits. Memory is counted for received bytes only, so that a client that announces a
+/// large body and sends nothing does not use up the budget.
 async fn take(
     room: &Room,
     headers: &HeaderMap,
@@ -153,7 +155,7 @@ async fn take(
     let refusal = loop {
         let frame = timeout_at(until, body.frame()).await;
         let data = match frame.map_err(|_| Refusal::slow_body())? {
-            // Only now: who sends slowly keeps nobody from being answered.
+            // Only after the whole body: a slow sender must not hold a request slot.
             None => return Ok((bytes.into(), (room.place()?, memory))),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => data,
@@ -164,14 +166,14 @@ async fn take(
         if bytes.len() + data.len() > limit {
             break too_large();
         }
-        // Every entry of a list but the first stands behind a comma. Those in an image file, one
-        // byte of 256, do no harm.
+        // Counts commas as an upper bound for list entries. In an image file one byte of 256 is a
+        // comma, which is harmless.
         entries += data.iter().filter(|byte| **byte == b',').count();
         let read = bytes.len() + data.len() + entries.saturating_mul(ENTRY);
         if read > room.limits.memory_bytes {
             break Refusal::too_large(format!(
-                "the body has more than {entries} entries, which take more memory than all \
-                 requests together may; send fewer"
+                "the body has more than {entries} list entries, which take more memory than all \
+                 requests together may use; send fewer"
             ));
         }
         match room.memory().grow(&mut memory, read) {
@@ -184,8 +186,7 @@ async fn take(
     Err(refusal)
 }
 
-/// Refuses a body that is not sent as it is: what `content-encoding` names is not undone here, and the
-/// packed bytes would be no JSON and no form.
+/// Refuses a compressed body: `content-encoding` is not supported, and the compressed bytes would not parse.
 fn other_coding(headers: &HeaderMap) -> Option<Refusal> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let is_other = |coding: &axum::http::HeaderValue| {

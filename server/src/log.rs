@@ -1,4 +1,4 @@
-//! One line a request, with its id; never a key, a header or a body.
+//! The request log: one line per request with its id; never a key, a header or a body.
 
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
@@ -18,30 +18,28 @@ use super::connection::{ConnectionFull, RefusedHead};
 use super::error::Refusal;
 use super::state::App;
 
-/// The header that carries a request's id, both ways.
+/// The header with the id of a request, in requests and responses.
 const ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What is logged and counted for a client that went away before its answer.
+/// The status logged and counted for a client that disconnected before the response.
 const GONE: u16 = 499;
 
-/// Routes that are answered however many connections there are.
+/// Routes that are answered even if all regular connection slots are taken.
 const PROBES: [&str; 3] = ["/health", "/ready", "/metrics"];
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogForm {
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Plain text for people.
     Text,
 }
 
-/// Sends the log of this process to standard error. Does nothing when somebody else has decided
-/// where it goes.
+/// Writes the log of this process to standard error. Does nothing if a subscriber is already installed.
 pub fn start(form: LogForm) {
     let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        // Who has closed standard error does not want to read that it is closed, and telling it there
-        // would panic.
+        // If standard error is closed, reporting that on standard error would panic.
         .log_internal_errors(false)
         .with_max_level(tracing::Level::INFO);
     let _ = match form {
@@ -55,8 +53,7 @@ pub fn start(form: LogForm) {
     };
 }
 
-/// The outermost layer: gives a request its id, counts and logs it, and writes the body of a
-/// refusal.
+/// The outermost layer: assigns the id of a request, counts and logs it, and writes the body of a refusal.
 pub(super) async fn track(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = id_of(request.headers());
     let refused_head = request.extensions_mut().remove::<RefusedHead>();
@@ -65,7 +62,7 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
         .remove::<ConnectionFull>()
         .is_some();
     let route = request.extensions().get::<MatchedPath>();
-    // Never the path itself: it is the client's, and there are endlessly many.
+    // The matched route, never the path: a client controls the path, which would make unbounded labels.
     let route = match (&refused_head, route) {
         (None, Some(route)) => route.as_str().to_owned(),
         _ => "unknown".to_owned(),
@@ -79,7 +76,7 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
         app: &app,
         id: &id,
         route,
-        // As with routes: a client can invent methods.
+        // As with routes, a client can invent methods.
         method: match request.method().as_str() {
             known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH") => known,
             _ => "other",
@@ -89,7 +86,7 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
         ended: false,
     };
     app.metrics().begin();
-    // A route that panics, which none should, must not take its connection with it.
+    // A panic in a route must not end the connection.
     let run = async {
         match refused {
             Some(refusal) => refusal.into_response(),
@@ -98,7 +95,7 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
     };
     let run = AssertUnwindSafe(run).catch_unwind().await;
     let mut response = run.unwrap_or_else(|_| {
-        let refusal = Refusal::internal("the request's thread panicked; report it with this id");
+        let refusal = Refusal::internal("the handler of the request panicked; report this id");
         refusal.into_response()
     });
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
@@ -109,7 +106,7 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
             false => app.told(refusal.message()),
         };
         let mut answer = refusal.answer(&id, &message);
-        // Which methods a path takes is known where the path was matched.
+        // The allowed methods are known only where the path was matched.
         if let Some(allow) = response.headers().get(ALLOW) {
             answer.headers_mut().insert(ALLOW, allow.clone());
         }
@@ -124,7 +121,7 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
     response
 }
 
-/// A request that runs; when it is dropped without an end, its client has gone away.
+/// A running request; if it is dropped before [`end`](Self::end), its client has disconnected.
 struct Tracked<'a> {
     app: &'a App,
     id: &'a str,
@@ -165,7 +162,7 @@ impl Drop for Tracked<'_> {
     }
 }
 
-/// The client's id if it is a plain word, else a new one.
+/// The client's id if it is a plain word, otherwise a new one.
 fn id_of(headers: &HeaderMap) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     let given = headers.get(&ID).and_then(|id| id.to_str().ok());
@@ -175,13 +172,13 @@ fn id_of(headers: &HeaderMap) -> String {
     }
 }
 
-/// No two of a process are equal, and those of two processes differ as good as surely.
+/// Unique within a process; ids of two processes differ with very high probability.
 fn fresh_id() -> String {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut id = String::with_capacity(24);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    // Writing into memory does not fail.
+    // Writing to a string does not fail.
     let _ = write!(id, "{:012x}-{number:08x}", *PROCESS >> 16);
     id
 }

@@ -1,4 +1,4 @@
-//! The anchors on a plane: their image vectors along the two directions in which they vary most.
+//! The map: the image vectors of the anchors, projected onto their first two principal components.
 
 use rayon::prelude::*;
 
@@ -6,26 +6,25 @@ use asif::anchors::{AnchorId, AnchorSet, AnchorsError};
 use asif::modality::Modality;
 use ndarray::Array2;
 
-/// The largest coordinate; finer than a screen.
+/// The largest coordinate, finer than screen pixels.
 const STEPS: f64 = 4095.0;
-/// Steps of the iteration. Each shrinks what is wrong by the ratio of the eigenvalues.
+/// Steps of the orthogonal iteration. Each reduces the error by the ratio of the eigenvalues.
 const TURNS: usize = 60;
 
-/// A place for each anchor.
+/// The position of each anchor.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Map {
-    /// The places in the order of the anchors: x and y in 0..=4095, and the place of the source
-    /// among [`sources`](Self::sources).
+    /// The points in the order of the anchors: x and y in 0..=4095, and the index of the source in
+    /// [`sources`](Self::sources).
     pub points: Vec<[u16; 3]>,
-    /// Where the anchors come from, the most frequent first; the last is for those that do not say
-    /// or are of rare sources.
+    /// The sources of the anchors, the most frequent first; the last entry stands for rare and missing ones.
     pub sources: Vec<String>,
-    /// The share of the variance that the two directions have.
+    /// The share of the variance that the two components explain.
     pub explained: f64,
 }
 
 impl Map {
-    /// The principal components of a set.
+    /// The map of an anchor set.
     ///
     /// # Errors
     /// When a record or a file of second moments is damaged.
@@ -62,9 +61,9 @@ impl Map {
     }
 }
 
-/// The sources by frequency, and each anchor's.
+/// The sources by frequency, and the source of each anchor.
 fn sources(set: &AnchorSet) -> Result<(Vec<String>, Vec<u16>), AnchorsError> {
-    /// More colours nobody tells apart.
+    /// More colours cannot be distinguished.
     const SHOWN: usize = 24;
     let mut by_count: Vec<(&String, &u64)> = set.manifest().sources.iter().collect();
     by_count.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
@@ -85,8 +84,8 @@ fn sources(set: &AnchorSet) -> Result<(Vec<String>, Vec<u16>), AnchorsError> {
     Ok((names, of_anchor))
 }
 
-/// The two leading eigenvectors of a covariance, `[2][dim]`, and their share of its trace; by
-/// orthogonal iteration from fixed starts, so that a set always has the same map.
+/// The two leading eigenvectors of a covariance matrix, `[2][dim]`, and their share of its trace; by
+/// orthogonal iteration from fixed start vectors, so that an anchor set always has the same map.
 fn principal(covariance: &Array2<f64>) -> ([Vec<f64>; 2], f64) {
     let dim = covariance.nrows();
     let start = |phase: f64| -> Vec<f64> {
@@ -111,7 +110,7 @@ fn principal(covariance: &Array2<f64>) -> ([Vec<f64>; 2], f64) {
             pair[at] = next;
         }
     }
-    // A direction and its opposite are both right; the larger side is shown on the right.
+    // The sign of an eigenvector is arbitrary; fix it so that the map does not flip.
     for direction in &mut pair {
         if direction.iter().map(|d| d.powi(3)).sum::<f64>() < 0.0 {
             direction.iter_mut().for_each(|d| *d = -*d);

@@ -1,4 +1,4 @@
-//! What Prometheus is told.
+//! Metrics for Prometheus.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use prometheus_client::registry::{Registry, Unit};
 
 use asif::modality::{Modality, Sides};
 
-/// What [`Metrics::render`] writes.
+/// The content type of [`Metrics::render`].
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A route and how it ended.
+/// The labels of a finished request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
     route: String,
@@ -55,7 +55,7 @@ struct Found {
     hit: &'static str,
 }
 
-/// Every figure of the server.
+/// All metrics of the server.
 #[derive(Debug)]
 pub(super) struct Metrics {
     registry: Registry,
@@ -115,10 +115,10 @@ impl Metrics {
 
     fn register(&mut self) {
         let r = &mut self.registry;
-        r.register("requests", "Requests that ended", self.requests.clone());
+        r.register("requests", "Finished requests", self.requests.clone());
         r.register_with_unit(
             "request",
-            "Time from the end of a request's headers to its answer",
+            "Time from the end of a request's headers to its response",
             Unit::Seconds,
             self.seconds.clone(),
         );
@@ -127,73 +127,69 @@ impl Metrics {
             "Refused requests by code",
             self.refusals.clone(),
         );
-        r.register(
-            "requests_running",
-            "Requests that run",
-            self.running.clone(),
-        );
+        r.register("requests_running", "Running requests", self.running.clone());
         r.register(
             "encode_batch",
-            "Inputs of a call of an encoder, or of the search",
+            "Inputs per call of an encoder or of the search",
             self.batches.clone(),
         );
         r.register_with_unit(
             "encode",
-            "Time of a call",
+            "Duration of a call",
             Unit::Seconds,
             self.encoding.clone(),
         );
         r.register_with_unit(
             "encode_wait",
-            "Longest wait for a call among its inputs",
+            "Longest wait among the inputs of a call",
             Unit::Seconds,
             self.queued.clone(),
         );
         r.register(
             "encode_waiting",
-            "Inputs that wait for the encoder of a set; sets may share it",
+            "Inputs that wait for the encoder of an anchor set; anchor sets may share an encoder",
             self.waiting.clone(),
         );
         r.register(
             "cache_lookups",
-            "Label heads and text vectors that were there, or had to be made",
+            "Cache lookups of label heads and text vectors, by hit or miss",
             self.caches.clone(),
         );
         r.register("generation", "The live generation", self.generation.clone());
         r.register(
             "pairs",
-            "Anchor pairs of the live generation",
+            "Anchor pairs in the live generation",
             self.pairs.clone(),
         );
         r.register(
             "degraded",
-            "1 while CURRENT names a generation that is not fit to serve",
+            "1 while CURRENT names a generation that fails its checks",
             self.degraded.clone(),
         );
         r.register(
             "swaps",
-            "Generations that went live here",
+            "Generations that went live since the start",
             self.swaps.clone(),
         );
         r.register(
             "swap_failures",
-            "Generations that were refused",
+            "Generations that failed their checks",
             self.swap_failures.clone(),
         );
         r.register_with_unit(
             "process_resident_memory",
-            "Memory in use",
+            "Resident memory of the process",
             Unit::Bytes,
             self.memory.clone(),
         );
     }
 
-    /// A request began.
+    /// A request started.
     pub fn begin(&self) {
         self.running.inc();
     }
 
-    /// A request ended; `status` 499 stands for a client that went away.
+    /// A request finished; `status` 499 stands for a client that disconnected.
     pub fn end(&self, route: &str, method: &str, status: u16, took: Duration) {
         self.running.dec();
         let route = route.to_owned();
@@ -212,7 +208,7 @@ impl Metrics {
         self.refusals.get_or_create(&Code { code }).inc();
     }
 
-    /// An encoder was called, or a search for several images.
+    /// A call of an encoder or of the search.
     pub fn batch(&self, encoder: &'static str, call: super::batching::Call) {
         let side = Side { encoder };
         self.batches.get_or_create(&side).observe(call.size as f64);
@@ -222,14 +218,14 @@ impl Metrics {
         self.queued.get_or_create(&side).observe(waited);
     }
 
-    /// Things were looked for in a cache.
+    /// Lookups in a cache.
     pub fn looked_up(&self, cache: &'static str, hit: bool, times: usize) {
         let hit = if hit { "true" } else { "false" };
         let found = Found { cache, hit };
         self.caches.get_or_create(&found).inc_by(times as u64);
     }
 
-    /// A generation took the place of another.
+    /// A new generation went live.
     pub fn swapped(&self, set: &str) {
         let set = OfSet {
             set: set.to_owned(),
@@ -237,7 +233,7 @@ impl Metrics {
         self.swaps.get_or_create(&set).inc();
     }
 
-    /// A generation was refused.
+    /// A generation failed its checks.
     pub fn swap_failed(&self, set: &str) {
         let set = OfSet {
             set: set.to_owned(),
@@ -245,7 +241,7 @@ impl Metrics {
         self.swap_failures.get_or_create(&set).inc();
     }
 
-    /// What waits for the encoders of a set: images and texts.
+    /// The images and texts that wait for the encoders of an anchor set.
     pub fn waiting(&self, set: &str, waiting: Sides<usize>) {
         for (modality, n) in Modality::BOTH.into_iter().zip(waiting) {
             let (set, encoder) = (set.to_owned(), modality.name());
@@ -254,7 +250,7 @@ impl Metrics {
         }
     }
 
-    /// What is live.
+    /// The live generation of an anchor set.
     pub fn live(&self, set: &str, status: &asif::anchors::live::Status) {
         let set = OfSet {
             set: set.to_owned(),
@@ -269,19 +265,19 @@ impl Metrics {
         gauge(&self.degraded, u64::from(status.degraded.is_some()));
     }
 
-    /// The figures as text, in the form of [`CONTENT_TYPE`].
+    /// The metrics as text in the format of [`CONTENT_TYPE`].
     pub fn render(&self) -> String {
         if let Some(bytes) = resident_bytes() {
             self.memory.set(bytes.try_into().unwrap_or(i64::MAX));
         }
         let mut out = String::new();
-        // Writing into memory does not fail.
+        // Writing to a string does not fail.
         let _ = text::encode(&mut out, &self.registry);
         out
     }
 }
 
-/// The process's resident memory, where the system tells it.
+/// The resident memory of the process, where the system reports it.
 fn resident_bytes() -> Option<u64> {
     let status = fs_err::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;

@@ -1,4 +1,4 @@
-//! What a server is started with.
+//! The options of a server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,74 +9,74 @@ use super::auth::Key;
 use super::error::{LimitName, ServeError};
 use super::fetch::ImageHost;
 
-/// What a server is started with.
+/// The options of a server.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
-    /// The sets, the first of which answers where a request names none; at least one.
+    /// The anchor sets, at least one; the first answers requests that name none.
     pub sets: Vec<NamedSet>,
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Where health, readiness and figures are answered besides, without a key; nowhere without.
+    /// A second address for health, readiness and metrics, without a key.
     pub probe_listen: Option<SocketAddr>,
-    /// What public routes ask for. Without it they are open, which is for loopback only.
+    /// The key of the public routes. Without it they are open, which is allowed on loopback only.
     pub api_key: Option<Key>,
-    /// What admin routes ask for. Without it there are none.
+    /// The key of the admin routes. Without it they are disabled.
     pub admin_key: Option<Key>,
-    /// Serves other addresses than loopback without a key.
+    /// Allows addresses other than loopback without a key.
     pub insecure: bool,
-    /// The folder that takes the pictures of pairs added over HTTP; without it none can be added.
+    /// The folder for the pictures of pairs that are added over HTTP; without it no pairs can be added.
     pub uploads: Option<PathBuf>,
-    /// Where pictures may be fetched from that requests name by their address; from nowhere without.
+    /// The hosts from which pictures that requests name by URL may be fetched.
     pub image_hosts: Vec<ImageHost>,
-    /// How much one request, and all together, may take.
+    /// Limits per request and for all requests together.
     pub limits: Limits,
 }
 
-/// A set and the name that requests call it by.
+/// An anchor set and its name in requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedSet {
     /// One path segment: letters, digits, `.`, `_` and `-`.
     pub name: String,
-    /// The set.
+    /// The folder of the anchor set.
     pub path: PathBuf,
 }
 
-/// The most places of anything, more than any machine has room for.
+/// The largest value of a count, more than any machine can hold.
 const PLACES: u64 = u32::MAX as u64;
-/// The most seconds of a request.
+/// The largest time limit of a request, in seconds.
 const DAY: u64 = 24 * 60 * 60;
 
-/// How much one request, and all together, may take.
+/// Limits per request and for all requests together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request's body.
+    /// Bytes of the body of a request.
     pub body_bytes: usize,
-    /// Bytes of all bodies that are held at once.
+    /// Bytes of all bodies that are held at the same time.
     pub memory_bytes: usize,
-    /// Pixels of an image, as its header announces them.
+    /// Pixels of an image, according to its header.
     pub pixels: u64,
-    /// Images, vectors or texts of a request.
+    /// Images, vectors or texts per request.
     pub batch: usize,
-    /// Labels of a request.
+    /// Labels per request.
     pub labels: usize,
-    /// Prompts of a request: labels times templates.
+    /// Prompts per request: labels times templates.
     pub prompts: usize,
-    /// Requests that are worked on or wait; more are refused with 429.
+    /// Requests that are running or waiting; further ones are refused with 429.
     pub requests: usize,
-    /// Images that wait for the encoder, and as many again that are to be fetched first; more are
-    /// refused with 429.
+    /// Images that wait for the encoder, and as many again that wait to be fetched; further ones are refused
+    /// with 429.
     pub images: usize,
-    /// Open connections. For one more the one is closed that has been idle for longest; while none is,
-    /// only requests that ask how the server is are answered.
+    /// Open connections. For a further one, the connection that has been idle longest is closed; while all are
+    /// busy, only health, readiness and metrics requests are answered.
     pub connections: usize,
-    /// How long a request may take, and how long its body may take to come.
+    /// The time limit of a request, and of receiving its body.
     pub time: Duration,
-    /// How long requests that run may go on after the server was told to stop.
+    /// How long running requests may take to finish after a stop signal.
     pub grace: Duration,
 }
 
 impl Default for Limits {
-    /// For a machine of two cores: a full queue of images is two or three seconds of work.
+    /// For a machine with two cores: a full queue of images is two or three seconds of work.
     fn default() -> Self {
         Self {
             body_bytes: 32 << 20,
@@ -95,10 +95,10 @@ impl Default for Limits {
 }
 
 impl ServeOptions {
-    /// Refuses what would not be safe or cannot be meant.
+    /// Refuses options that are unsafe or contradictory.
     ///
     /// # Errors
-    /// What is wrong, and what to do.
+    /// The first problem, and what to do about it.
     pub fn validate(&self) -> Result<(), ServeError> {
         if self.sets.is_empty() {
             return Err(ServeError::NoSets);
@@ -151,8 +151,8 @@ impl Limits {
             }
         }
         for (what, small, large) in [
-            ("bytes of a body", body_bytes, memory_bytes),
-            ("images of a request", batch, images),
+            ("bytes per body", body_bytes, memory_bytes),
+            ("images per request", batch, images),
         ] {
             if small == 0 || small > large {
                 return Err(ServeError::Limits { what, small, large });
@@ -162,7 +162,7 @@ impl Limits {
     }
 }
 
-/// Whether a set may be called so: one path segment that needs no escaping, and is not hidden.
+/// Whether a name is valid: one path segment that needs no escaping and does not begin with a dot.
 fn is_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain)

@@ -1,6 +1,6 @@
-//! What is said to clients, without where it lies on this machine.
+//! Removes paths of this machine from messages to clients.
 
-/// Paths of the server's own routes, which messages name.
+/// Paths of the server's own routes, which stay in messages.
 const ROUTES: [&str; 8] = [
     "/openapi.json",
     "/health",
@@ -12,10 +12,10 @@ const ROUTES: [&str; 8] = [
     "/models/",
 ];
 
-/// Each absolute path in a text is shortened to its last part. Routes of the server stay.
+/// Shortens each absolute path in a text to its last component. Routes of the server stay.
 ///
-/// A path begins with `/` where a word begins, and goes on to a quotation mark, a comma, a semicolon,
-/// a colon or a line end; a blank belongs to it as long as another `/` follows in the same stretch.
+/// A path begins with `/` at the beginning of a word, and ends at a quotation mark, comma, semicolon, colon
+/// or line end; a blank belongs to the path if another `/` follows before such an end.
 pub(super) fn without_paths(text: &str) -> String {
     let mut told = String::with_capacity(text.len());
     let mut rest = text;
@@ -25,7 +25,7 @@ pub(super) fn without_paths(text: &str) -> String {
         told.push_str(head);
         before = head.chars().next_back().unwrap_or(before);
         let begins = !(before.is_alphanumeric() || matches!(before, '/' | '.' | '}' | '-' | '_'))
-            // Of `https://host/` the rest is an address, and a slash may stand alone.
+            // Not the second slash of a URL such as `https://host/`, and not a slash by itself.
             && tail[1..].starts_with(|c: char| c.is_alphanumeric() || "._~-".contains(c));
         let is_route = ROUTES.iter().any(|route| tail.starts_with(route));
         match begins && !is_route {
@@ -54,7 +54,7 @@ pub(super) fn without_paths(text: &str) -> String {
     told
 }
 
-/// Where a path at the beginning of a text ends.
+/// The end of a path at the beginning of a text.
 fn path_end(text: &str) -> usize {
     let stop = |c: char| c.is_control() || "\"'`,;:()<>|".contains(c);
     let stretch = &text[..text.find(stop).unwrap_or(text.len())];

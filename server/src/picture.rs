@@ -1,4 +1,4 @@
-//! Pictures as requests carry them.
+//! Pictures in requests.
 
 use axum::body::Bytes;
 use base64::Engine as _;
@@ -7,17 +7,17 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use asif::embed::Rejected;
 
-/// A picture as it came.
+/// A picture as it was sent.
 #[derive(Debug, Clone)]
 pub(super) enum Picture {
     /// The bytes of an image file.
     Bytes(Bytes),
-    /// The same in base64, perhaps as a `data:` URL; or where it lies, as an `http:` or `https:` URL.
+    /// The same in base64, possibly as a `data:` URL; or an `http:` or `https:` URL to fetch it from.
     Text(String),
 }
 
 impl Picture {
-    /// Where the picture is to be fetched from, if it was not sent itself.
+    /// The URL to fetch the picture from, if it was not sent itself.
     pub fn address(&self) -> Option<&str> {
         let Self::Text(text) = self else {
             return None;
@@ -29,16 +29,16 @@ impl Picture {
         (scheme("http://") || scheme("https://")).then_some(text)
     }
 
-    /// The bytes of the image file, where they were sent.
+    /// The bytes of the image file, if they were sent.
     ///
     /// # Errors
-    /// When a text is no base64, or an address.
+    /// When a text is not base64, or is a URL.
     pub fn bytes(&self) -> Result<Bytes, Rejected> {
         let rejected = |reason: &str| Rejected::from(reason.to_owned());
-        // Whoever fetches has put the bytes in its place.
+        // A fetched picture was replaced by its bytes before.
         if self.address().is_some() {
             return Err(rejected(
-                "images are not fetched here; send the bytes in base64",
+                "images are not fetched by URL here; send the bytes in base64",
             ));
         }
         let text = match self {
@@ -51,12 +51,12 @@ impl Picture {
                 Some((kind, data)) if kind.ends_with(";base64") => data,
                 _ => {
                     return Err(rejected(
-                        "a data URL of an image is data:image/...;base64,BYTES",
+                        "the data URL is not valid; expected data:image/...;base64,BYTES",
                     ));
                 }
             },
         };
-        // Line breaks are rare, and looking for them would cost as much as decoding.
+        // Line breaks are rare, and searching for them would cost as much as decoding.
         let decoded = LENIENT.decode(encoded).or_else(|error| {
             let whole: String = encoded.split_ascii_whitespace().collect();
             match whole.len() < encoded.len() {
@@ -66,11 +66,11 @@ impl Picture {
         });
         decoded
             .map(Bytes::from)
-            .map_err(|e| rejected(&format!("no base64: {e}; send the bytes of an image file")))
+            .map_err(|e| rejected(&format!("not base64: {e}; send the bytes of an image file")))
     }
 }
 
-/// Whether a text is meant as a picture's `data:` URL, and does not only begin with this word.
+/// Whether a text is the `data:` URL of a picture, and not a text that begins with `data:`.
 pub(super) fn is_data_url(text: &str) -> bool {
     let Some(url) = text.strip_prefix("data:") else {
         return false;
@@ -79,7 +79,7 @@ pub(super) fn is_data_url(text: &str) -> bool {
     url.starts_with("image/") || url.split_once(',').is_some_and(encoded)
 }
 
-/// With or without `=` at the end.
+/// Accepts base64 with or without padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -119,7 +119,7 @@ mod tests {
             let reason = read(text).unwrap_err();
             assert!(reason.contains(word), "{text}: {reason}");
         }
-        assert_eq!(read("").unwrap(), "", "which the decoder refuses");
+        assert_eq!(read("").unwrap(), "", "refused later by the decoder");
         assert!(is_data_url("data:;base64,aGVsbG8=") && is_data_url("data:image/png"));
         for text in ["data: a cat, a dog", "data", "a data:;base64,", "data:,"] {
             assert!(!is_data_url(text), "{text}");

@@ -1,7 +1,7 @@
-//! Vectors to what a space makes of them, for all requests that wait at once.
+//! Representations of image vectors in a space, in batches over all waiting requests.
 //!
-//! A search reads every anchor, and one over many queries reads them once: with 14,000 anchors a
-//! batch takes a fraction of what its queries take one by one.
+//! A search reads all anchors, and a batch of queries reads them once: with 14,000 anchors a batch takes a
+//! fraction of the time of its single queries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,29 +14,29 @@ use super::metrics::Metrics;
 use asif::modality::Modality;
 use asif::space::Representation;
 
-/// The most vectors of a search. More gain nothing, and the last would wait for the first.
+/// The most vectors per search. Larger batches gain nothing and delay the first answers.
 const BATCH: usize = 64;
 
-/// An image's vector, and where it is looked for.
+/// The vector of an image, and the generation to search.
 #[derive(Debug)]
 struct Query {
     ground: Arc<Ground>,
     vector: Arc<[f32]>,
 }
 
-/// Searches for images, in batches over all requests.
+/// Searches with image vectors, in batches over all requests.
 #[derive(Debug)]
 pub(super) struct Represent(Batcher<Query, Result<Representation, Refusal>>);
 
 impl Represent {
-    /// Starts the thread that calls; the searches themselves are on those of `compute`.
+    /// Starts the worker thread; the searches themselves run on the threads of `compute`.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When a thread cannot be started.
     pub fn start(compute: Arc<Compute>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
         let batching = Batching {
             size: BATCH,
-            // One call has all threads.
+            // One call uses all threads.
             workers: 1,
             linger: Duration::ZERO,
         };
@@ -45,7 +45,7 @@ impl Represent {
         Batcher::start("search", batching, call, told).map(Self)
     }
 
-    /// What the space of `ground` makes of image vectors of its length, in order.
+    /// The representations of image vectors in the space of `ground`, in order.
     ///
     /// # Errors
     /// When the search fails.
@@ -71,9 +71,9 @@ impl Represent {
     }
 }
 
-/// One search for each run of queries with the same ground; mostly there is one. What fails on one
-/// ground is no concern of queries on another, and a search that fails is done query by query, so that
-/// one of them is no concern of others either.
+/// One search for each run of queries on the same generation; usually there is one run. A failure on one
+/// generation does not affect queries on another, and a failed search is repeated query by query, so that a
+/// bad query does not affect the others.
 fn represent(queries: &[Query]) -> Vec<Result<Representation, Refusal>> {
     let mut all = Vec::with_capacity(queries.len());
     for run in queries.chunk_by(|a, b| Arc::ptr_eq(&a.ground, &b.ground)) {

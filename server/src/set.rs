@@ -1,4 +1,4 @@
-//! One served set: its live generation, and other grounds that were asked for.
+//! One served anchor set: its live generation, and a cache of other requested generations.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -21,12 +21,12 @@ use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Status, Sw
 use asif::anchors::search::searcher::SetSpace;
 use asif::anchors::stored::plan::SearchMode;
 
-/// Grounds besides the live one that are kept: each is some megabytes, and a second to make.
+/// The number of cached generations apart from the live one: each takes some megabytes, and a second to fit.
 const OTHERS: usize = 8;
-/// Bytes of pictures that are kept ready.
+/// The size of the thumbnail cache in bytes.
 const THUMBNAILS: usize = 48 << 20;
 
-/// A set that is served.
+/// A served anchor set.
 #[derive(Debug)]
 pub(super) struct Served {
     name: String,
@@ -36,37 +36,37 @@ pub(super) struct Served {
     others: MadeOnce<Other, Ground>,
     metrics: Arc<Metrics>,
     changing: Arc<Mutex<()>>,
-    /// Small pictures of anchors by file, weighed in bytes.
+    /// Thumbnails of anchors by file; the weight is their size in bytes.
     pub thumbnails: Kept<Source, Thumbnail>,
-    /// Ends before the rest goes.
+    /// Stops its thread when dropped.
     _watcher: Watcher,
 }
 
-/// Which pairs are excluded: all that one of these names.
+/// The excluded pairs: all that match a filter or an id.
 #[derive(Debug, Clone)]
 pub(super) struct Without {
-    /// Values of pairs, as `source=shop`.
+    /// Metadata filters, such as `source=shop`.
     pub filters: BTreeSet<String>,
     /// Ids of pairs.
     pub ids: BTreeSet<String>,
 }
 
-/// Names a ground that is not the live one, in few bytes whatever the request named.
+/// The cache key of a generation that is not the live one, of bounded size for any request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Other {
-    /// The generation that it is made of; what is live may have the number of another folder, so
-    /// the manifest's checksum is part of it.
+    /// The number of the base generation. Its folder may have been replaced by another one with the same
+    /// number, so the checksum of the manifest is part of the key.
     generation: u64,
     checksum: String,
-    /// A hash of what is excluded.
+    /// A hash of the excluded pairs.
     without: Option<[u8; 32]>,
 }
 
 impl Served {
-    /// Opens a set and follows its `CURRENT`.
+    /// Opens an anchor set and follows its `CURRENT`.
     ///
     /// # Errors
-    /// Why no generation of it can be served.
+    /// When no generation of it can be served.
     pub fn open(
         named: &NamedSet,
         encoders: Arc<Encoders>,
@@ -108,30 +108,30 @@ impl Served {
         })
     }
 
-    /// The name that requests call it by.
+    /// Its name in requests.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it lies.
+    /// Its folder.
     pub fn path(&self) -> &Path {
         self.live.path()
     }
 
-    /// What encodes its queries.
+    /// The encoders of its queries.
     pub fn encoders(&self) -> &Arc<Encoders> {
         &self.encoders
     }
 
-    /// What is live, and whether it is what should be.
+    /// The live generation, and whether the set is degraded.
     pub fn status(&self) -> Status {
         self.live.status()
     }
 
-    /// Moves to what `CURRENT` names without waiting for the watcher's next look.
+    /// Makes the generation that `CURRENT` names live, without waiting for the watcher.
     ///
     /// # Errors
-    /// Why it stays with what is live; the watcher finds the same, and tells it.
+    /// Why the live generation stays; the watcher finds and logs the same.
     pub fn refresh(&self) -> Result<(), LiveError> {
         let refreshed = self.live.refresh()?;
         if let Refreshed::Swapped(swap) = refreshed {
@@ -140,14 +140,13 @@ impl Served {
         Ok(())
     }
 
-    /// The turn to change it: one change at a time, to its very end, so that none undoes what another
-    /// builds on.
+    /// The lock for changes: one change at a time, until it is complete, so that no change undoes what another
+    /// one builds on.
     pub async fn turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.changing).lock_owned().await
     }
 
-    /// A message with the set's name in the place of where it lies, which is nobody's to know who
-    /// asks.
+    /// A message with the path of the anchor set replaced by its name; clients must not see paths.
     pub fn without_path(&self, message: &str) -> String {
         let path = self.path();
         let inner = path.parent().is_some_and(|above| above != Path::new(""));
@@ -157,7 +156,7 @@ impl Served {
         }
     }
 
-    /// The live generation, with what was made of it.
+    /// The live generation with its caches.
     pub fn ground(&self) -> Arc<Ground> {
         let snapshot = self.live.load();
         let ground = self.ground.load_full();
@@ -165,7 +164,7 @@ impl Served {
             return ground;
         }
         let new = Arc::new(Ground::live(snapshot));
-        // Another request may have been faster; then its ground is the one that fills.
+        // If another request was faster, use its value, so that all share one cache.
         let before = self.ground.compare_and_swap(&ground, Arc::clone(&new));
         match Arc::ptr_eq(&before, &ground) {
             true => new,
@@ -173,10 +172,10 @@ impl Served {
         }
     }
 
-    /// The ground of a generation, the live one if none is named, without some pairs.
+    /// A generation, the live one by default, without the excluded pairs.
     ///
     /// # Errors
-    /// When the generation is not kept, or no pair or all pairs are to be excluded.
+    /// When the generation is not kept, or no pair or all pairs would be excluded.
     pub async fn other(
         &self,
         compute: &Compute,
@@ -205,7 +204,7 @@ impl Served {
         Ok(self.others.get(&key, 1, make).await?.0)
     }
 
-    /// A kept generation that is not live, checked as one that goes live is.
+    /// A kept generation that is not live, with the same checks as one that goes live.
     async fn base(&self, compute: &Compute, generation: u64) -> Result<Arc<Ground>, Refusal> {
         let path = self.path().to_owned();
         let set = compute
@@ -224,7 +223,7 @@ impl Served {
     }
 }
 
-/// Counts and logs a swap; whoever made it calls this, once.
+/// Counts and logs a swap; called once per swap.
 fn tell(metrics: &Metrics, set: &str, swap: &Swap) {
     metrics.swapped(set);
     let (from, to, seconds) = (swap.from, swap.to, swap.seconds.total());
@@ -253,7 +252,7 @@ impl Without {
         *hash.finalize().as_bytes()
     }
 
-    /// The rows of these pairs, each once, in order; at least one.
+    /// The rows of the excluded pairs, sorted and distinct; at least one.
     fn rows(&self, set: &AnchorSet, path: &Path) -> Result<Vec<usize>, Refusal> {
         let mut all = BTreeSet::new();
         for filter in &self.filters {
@@ -273,7 +272,7 @@ impl Without {
             let n = missing.len();
             return Err(Refusal::invalid(
                 "no_such_pair",
-                format!("{n} of the ids are not of live pairs, the first is {first:?}"),
+                format!("{n} of the ids belong to no live pair, the first is {first:?}"),
             )
             .of_request());
         }
@@ -281,7 +280,7 @@ impl Without {
         match all.is_empty() {
             true => Err(Refusal::invalid(
                 "empty",
-                "`without` names no pair; give `where`, `ids` or both, or leave it out",
+                "`without` names no pair; give `where`, `ids` or both, or omit it",
             )),
             false => Ok(all.into_iter().collect()),
         }
@@ -293,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_thought_away_has_its_own_hash() {
+    fn each_exclusion_has_its_own_hash() {
         let without = |filters: &[&str], ids: &[&str]| {
             let set = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
             let (filters, ids) = (set(filters), set(ids));

@@ -1,12 +1,12 @@
-//! When a server is to stop.
+//! Stop signals.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Listens to SIGTERM, SIGINT and SIGHUP; the future ends when one of them comes. SIGHUP comes when the
-/// terminal is closed, and stays ignored where whoever started the program ignores it (`nohup`).
+/// Handles SIGTERM, SIGINT and SIGHUP; the future completes when one of them is received. SIGHUP is sent when
+/// the terminal is closed, and stays ignored if it was ignored at the start (`nohup`).
 ///
 /// # Errors
-/// When the system does not let it.
+/// When a handler cannot be installed.
 pub(super) fn signals() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -29,13 +29,13 @@ pub(super) fn signals() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Whether SIGHUP was ignored when the program was started; false where the system does not tell.
+/// Whether SIGHUP was ignored when the program started; false if the system does not report it.
 fn is_hangup_ignored() -> bool {
     let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
     ignores_hangup(&status)
 }
 
-/// The same of a text of `/proc/PID/status`: the lowest bit is that of signal 1.
+/// The same for the text of `/proc/PID/status`: the lowest bit is that of signal 1.
 fn ignores_hangup(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())

@@ -1,4 +1,4 @@
-//! What every request is given.
+//! The state that all requests share.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -18,10 +18,10 @@ use super::uploads;
 use asif::anchors::AnchorSet;
 use asif::embed::Embedder;
 
-/// Where receipts name pairs by their ids.
+/// The fields of receipts that hold ids of pairs.
 const IDS: [&str; 3] = ["added_ids", "removed_ids", "missing"];
 
-/// Opens the encoders that a set was built with.
+/// Opens the encoders that an anchor set was built with.
 pub type OpenEncoders<'a> = dyn Fn(&AnchorSet) -> Result<Embedder, OpenError> + 'a;
 
 /// The state of a server; cheap to clone.
@@ -42,10 +42,10 @@ struct State {
 }
 
 impl App {
-    /// Opens encoders and sets.
+    /// Opens the anchor sets and their encoders.
     ///
     /// # Errors
-    /// Why one of them cannot be served.
+    /// When one of them cannot be served.
     pub fn open(options: ServeOptions, open: &OpenEncoders<'_>) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new());
         let limits = options.limits;
@@ -101,15 +101,15 @@ impl App {
         })))
     }
 
-    /// All sets, in the order they were named.
+    /// All anchor sets, in the order of the options.
     pub fn sets(&self) -> &[Served] {
         &self.0.sets
     }
 
-    /// The set of this name; the first if none is named.
+    /// The anchor set of this name; the first one by default.
     ///
     /// # Errors
-    /// That there is none.
+    /// When there is no such anchor set.
     pub fn set(&self, name: Option<&str>) -> Result<&Served, Refusal> {
         let found = match name {
             None => self.0.sets.first(),
@@ -117,20 +117,20 @@ impl App {
         };
         found.ok_or_else(|| {
             let names: Vec<&str> = self.0.sets.iter().map(Served::name).collect();
-            // What was asked for is not repeated: it may be anything.
-            let message = format!("there is no such set; there are {}", names.join(", "));
+            // The requested name is not repeated: it may be any text.
+            let message = format!("no such anchor set; there are {}", names.join(", "));
             Refusal::not_found("no_such_set", message)
         })
     }
 
-    /// A message as whoever asks is told it: without where anything lies on this machine.
+    /// A message for clients, without paths of this machine.
     pub fn told(&self, message: &str) -> String {
         let sets = self.0.sets.iter();
         let told = sets.fold(message.to_owned(), |told, set| set.without_path(&told));
         without_paths(&told)
     }
 
-    /// The same for every text of a JSON value but ids of pairs.
+    /// The same for all texts of a JSON value except ids of pairs.
     pub fn told_json(&self, value: serde_json::Value) -> serde_json::Value {
         use serde_json::Value;
         match value {
@@ -138,7 +138,7 @@ impl App {
             Value::Array(list) => list.into_iter().map(|v| self.told_json(v)).collect(),
             Value::Object(map) => {
                 let told = |(key, value): (String, Value)| match IDS.contains(&key.as_str()) {
-                    // They are the client's, whatever they look like.
+                    // Ids belong to the client, even if they look like paths.
                     true => (key, value),
                     false => {
                         let told = self.told_json(value);
@@ -151,42 +151,42 @@ impl App {
         }
     }
 
-    /// Where answers are computed.
+    /// The threads for computations.
     pub fn compute(&self) -> &Compute {
         &self.0.compute
     }
 
-    /// Where images are searched for.
+    /// The batched searches.
     pub fn represent(&self) -> &Represent {
         &self.0.represent
     }
 
-    /// What Prometheus is told.
+    /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
 
-    /// Who may ask.
+    /// Access control.
     pub fn gate(&self) -> &Gate {
         &self.0.gate
     }
 
-    /// How much may be in work.
+    /// The admission of requests.
     pub fn room(&self) -> &Room {
         &self.0.room
     }
 
-    /// How much one request may take.
+    /// The limits.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    /// What the server was started with.
+    /// The options that the server was started with.
     pub fn options(&self) -> &ServeOptions {
         &self.0.options
     }
 
-    /// When it was.
+    /// The time of the start.
     pub fn started(&self) -> SystemTime {
         self.0.started
     }

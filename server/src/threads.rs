@@ -1,33 +1,32 @@
-//! The threads of the server, all started before it listens: one that the system refuses is an error
-//! at the start, and none has to be had while requests are answered.
+//! The threads of the server, all started before it listens: a thread that cannot be started is an error at
+//! the start, and no request depends on starting one.
 
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads that wait for blocking work. More are started when they are needed and the system lets
-/// them; where it does not, work waits for one of these.
+/// Threads for blocking work that are started early. More are started on demand if the system allows it;
+/// otherwise work waits for one of these.
 const BLOCKING: usize = 8;
-/// The most of them.
+/// The most threads for blocking work.
 const MOST_BLOCKING: usize = 64;
 /// Longer than any process runs.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// The runtime, and the threads that the library shares for work on many pairs.
+/// Starts the runtime, and the global rayon pool of the library.
 ///
 /// # Errors
-/// When the system gives too few threads.
+/// When not enough threads can be started.
 pub(super) fn start() -> std::io::Result<Runtime> {
-    // What many rows are looked through with; when it is first asked for while no thread can be had,
-    // the asker would panic.
+    // The global rayon pool panics if it is first used when no thread can be started, so start it here.
     let shared = rayon::ThreadPoolBuilder::new().build_global();
     if let Err(error) = shared
         && std::error::Error::source(&error).is_some()
     {
         return Err(std::io::Error::other(error));
     }
-    // Tried first: where the system refuses a thread, the runtime panics instead of telling it.
+    // Try to start as many threads as the runtime needs: tokio panics if one cannot be started.
     let tried: std::io::Result<Vec<_>> = (0..BLOCKING + cores())
         .map(|_| std::thread::Builder::new().spawn(std::thread::park))
         .collect();

@@ -1,4 +1,4 @@
-//! Small pictures of anchors, for pages.
+//! Thumbnails of the pictures of anchors, for the page.
 
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use asif::eval::html::thumbnail;
 
 /// The longest side, in pixels.
 const SIDE: u32 = 256;
-/// How long a picture waits for memory that others have.
+/// How long a picture waits for decoding memory.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest file that is read.
 const LARGEST: u64 = 64 << 20;
 
-/// A picture's file as it is now: with another length or time of change it is another one, which may
-/// show something else under the same name.
+/// The file of a picture at one point in time: if its length or modification time differs, the file was
+/// replaced and may show another picture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Source {
     path: String,
@@ -26,7 +26,7 @@ pub(super) struct Source {
     modified: [i64; 2],
 }
 
-/// A small picture and its type.
+/// A thumbnail and its media type.
 #[derive(Debug, Clone)]
 pub(super) struct Thumbnail {
     /// `image/jpeg` or `image/png`.
@@ -36,14 +36,14 @@ pub(super) struct Thumbnail {
 }
 
 impl Source {
-    /// What lies at a path, which must come from an anchor's record; asks the disk.
+    /// The file at a path, which must come from the record of an anchor. Reads its metadata.
     ///
     /// # Errors
-    /// When there is no such file any more, or it is too large.
+    /// When the file no longer exists, or is too large.
     pub fn at(path: String) -> Result<Self, Refusal> {
-        let found = fs_err::metadata(&path).map_err(|_| gone("its file is not there"))?;
+        let found = fs_err::metadata(&path).map_err(|_| gone("the file does not exist"))?;
         if !found.is_file() || found.len() > LARGEST {
-            return Err(gone("its file is too large"));
+            return Err(gone("the file is too large"));
         }
         Ok(Self {
             path,
@@ -52,7 +52,7 @@ impl Source {
         })
     }
 
-    /// What tells it from every other, as an HTTP entity tag. Where it lies is not to be seen in it.
+    /// An HTTP entity tag, unique to the file's state. The path is hashed, so that it is not revealed.
     pub fn tag(&self) -> String {
         let mut hash = blake3::Hasher::new();
         hash.update(&self.length.to_le_bytes());
@@ -65,12 +65,12 @@ impl Source {
 }
 
 impl Thumbnail {
-    /// Of a picture. What is no picture is never told: only pixels go out.
+    /// The thumbnail of a picture. It is encoded anew from pixels, so no other content of the file is sent.
     ///
     /// # Errors
-    /// When there is no such file any more, or it is no picture.
+    /// When the file no longer exists, or is not a picture.
     pub fn of(source: &Source) -> Result<Self, Refusal> {
-        let bytes = fs_err::read(&source.path).map_err(|_| gone("its file cannot be read"))?;
+        let bytes = fs_err::read(&source.path).map_err(|_| gone("the file cannot be read"))?;
         let limits = PictureLimits {
             patience: Some(PATIENCE),
             ..PictureLimits::default()

@@ -16,23 +16,23 @@ use asif::disk;
 use asif::image_source::ImageSource;
 use asif::pairs::{GivenPair, PairReader, given, id_fault};
 
-/// A pair that is to be added. What else is said of it (`source`, `licence`, anything) is kept.
+/// A pair to add. All other fields (`source`, `licence`, and so on) are stored as metadata.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct NewPair {
     /// An image file in base64, or a `data:` URL.
     image: String,
     /// Its texts.
     captions: Vec<String>,
-    /// Its id; made of the picture and the texts if none is given.
+    /// Its id; by default a hash of the picture and the texts.
     #[serde(default)]
     id: Option<String>,
-    /// Everything else.
+    /// Further metadata.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     meta: Map<String, Value>,
 }
 
-/// Refuses an id that would break lines and lists where ids are printed.
+/// Refuses an id that would break the lines or lists that print ids.
 fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
     let Some(why) = id.and_then(id_fault) else {
         return Ok(());
@@ -40,12 +40,12 @@ fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
     Err(Refusal::wrong_fields(format!("`pairs[{at}].id` {why}")))
 }
 
-/// Pairs of a request, their pictures in the folder of uploads, and a list of these pictures, by which the
-/// next start finds what a killed server has left.
+/// The pairs of a request, their pictures in the upload folder, and a list of these pictures, by which the
+/// next start finds the leftovers of a killed server.
 ///
-/// A picture's name is its content's hash and its format's ending: nothing of a request is part of a
-/// path, and a picture that is sent twice is kept once. Dropped before [`keep`](Self::keep), the
-/// new ones are deleted again.
+/// The name of a picture is the hash of its content and the extension of its format: no part of a request
+/// becomes part of a path, and a picture that is sent twice is stored once. If dropped before
+/// [`keep`](Self::keep), the new pictures are deleted.
 #[derive(Debug)]
 pub(super) struct Uploads {
     list: tempfile::NamedTempFile,
@@ -53,18 +53,18 @@ pub(super) struct Uploads {
     new: Vec<PathBuf>,
 }
 
-/// How the lists of pictures begin whose pairs are being added.
+/// The prefix of the lists of pictures whose pairs are being added.
 pub(super) const LIST: &str = ".adding-";
-/// How a picture begins that is being written.
+/// The prefix of a picture that is being written.
 const PART: &str = ".part-";
 
-/// Deletes what a server that was killed has left in its folder of uploads for `set`: lists, pictures
-/// that were being written, and pictures that were to be added and that no pair has.
+/// Deletes the leftovers of a killed server in its upload folder for `set`: lists, partly written pictures,
+/// and listed pictures that belong to no pair.
 ///
-/// What another process is adding at this moment stays: it holds a lock on its list.
+/// Uploads of a running process stay: it holds a lock on its list.
 ///
 /// # Errors
-/// When the folder cannot be made or read, or a leftover not be read or deleted.
+/// When the folder cannot be created or read, or a leftover cannot be read or deleted.
 pub(super) fn sweep(folder: &Path, set: &Path) -> std::io::Result<()> {
     disk::create_dir_all(folder)?;
     let mut left = Vec::new();
@@ -82,7 +82,7 @@ pub(super) fn sweep(folder: &Path, set: &Path) -> std::io::Result<()> {
         if file.file().try_lock().is_err() {
             continue;
         }
-        // A line may be torn within a character.
+        // The last line may end within a UTF-8 character.
         let text = fs_err::read(&path)?;
         let text = String::from_utf8_lossy(&text);
         let mut unused = BTreeSet::new();
@@ -92,7 +92,7 @@ pub(super) fn sweep(folder: &Path, set: &Path) -> std::io::Result<()> {
             }
         }
         if leave_used(set, &mut unused).is_err() {
-            // The next start asks again whose they are.
+            // The next start tries again.
             continue;
         }
         for picture in unused {
@@ -108,11 +108,11 @@ fn picture_of(line: &str) -> Option<PathBuf> {
     Some(line["image"].as_str()?.into())
 }
 
-/// Takes out of `pictures` those that a pair of a kept generation has; all of them where a generation
-/// cannot be read, as it may have them.
+/// Removes from `pictures` those that belong to a pair of a kept generation; all of them if a generation
+/// cannot be read, because its pairs may use them.
 ///
 /// # Errors
-/// In that case.
+/// When a generation cannot be read.
 fn leave_used(set: &Path, pictures: &mut BTreeSet<PathBuf>) -> Result<(), AnchorsError> {
     if pictures.is_empty() {
         return Ok(());
@@ -138,7 +138,7 @@ impl Uploads {
     /// Writes the pictures.
     ///
     /// # Errors
-    /// When one is no picture, an id cannot be one, or the disk refuses.
+    /// When a picture or an id is not valid, or writing fails.
     pub fn write(folder: &Path, pairs: Vec<NewPair>) -> Result<Self, Refusal> {
         if pairs.is_empty() {
             return Err(Refusal::invalid("empty", "no pairs; give at least one"));
@@ -146,10 +146,11 @@ impl Uploads {
         for (at, pair) in pairs.iter().enumerate() {
             check_id(at, pair.id.as_deref())?;
         }
-        let failed = |e: std::io::Error| Refusal::internal(format!("the upload is not kept: {e}"));
+        let failed =
+            |e: std::io::Error| Refusal::internal(format!("the upload cannot be stored: {e}"));
         disk::create_dir_all(folder).map_err(failed)?;
         let folder = fs_err::canonicalize(folder).map_err(failed)?;
-        // Beside the pictures, where the next start looks for what a killed one has left.
+        // In the upload folder, where the next start searches for leftovers.
         let list = tempfile::Builder::new()
             .prefix(LIST)
             .suffix(".jsonl")
@@ -167,13 +168,14 @@ impl Uploads {
     }
 
     fn pair(&mut self, folder: &Path, at: usize, pair: NewPair) -> Result<(), Refusal> {
-        let failed = |e: std::io::Error| Refusal::internal(format!("the upload is not kept: {e}"));
+        let failed =
+            |e: std::io::Error| Refusal::internal(format!("the upload cannot be stored: {e}"));
         let refused =
             |why: &str| Refusal::invalid("unusable_input", format!("pair {}: {why}", at + 1));
         let bytes = Picture::Text(pair.image).bytes();
         let bytes = bytes.map_err(|rejected| refused(&rejected.reason))?;
         let format = image::guess_format(&bytes)
-            .map_err(|_| refused("its image is in no format that is known"))?;
+            .map_err(|_| refused("the format of its image is unknown"))?;
         let ending = format.extensions_str().first().copied().unwrap_or("img");
         let hash = blake3::hash(&bytes).to_hex();
         let path = folder.join(format!("{}.{ending}", &hash[..32]));
@@ -187,7 +189,7 @@ impl Uploads {
             format!("upload-{}", &of.finalize().to_hex()[..16])
         });
         let name = path.display().to_string();
-        // Before the picture: one that no list names would be found by nobody.
+        // Before the picture is written: a leftover that no list names would never be found.
         writeln!(self.list, "{}", json!({"image": name})).map_err(failed)?;
         self.list.flush().map_err(failed)?;
         if !path.exists() {
@@ -198,7 +200,7 @@ impl Uploads {
             file.persist(&path).map_err(|e| failed(e.error))?;
             self.new.push(path);
         }
-        // Also where it was there: whoever wrote it may have been killed before this.
+        // Even if the picture existed: the process that wrote it may have been killed before its sync.
         disk::sync_folder(folder).map_err(failed)?;
         let mut fields = pair.meta;
         fields.insert("id".into(), id.into());
@@ -209,22 +211,22 @@ impl Uploads {
         Ok(())
     }
 
-    /// What receipts and messages call the upload: the list's path.
+    /// The name of the upload in receipts and messages: the path of the list.
     pub fn name(&self) -> &Path {
         self.list.path()
     }
 
-    /// The pairs, once; their pictures are where their records say, and are not read from there again.
+    /// The pairs; can be called once. The pictures are passed as bytes and are not read from disk again.
     pub fn pairs(&mut self) -> PairReader {
         given(self.name().to_owned(), std::mem::take(&mut self.pairs))
     }
 
-    /// The pairs are part of a set now, but for those that were left out: their pictures are deleted,
-    /// as nobody would find them any more.
+    /// Keeps the pictures, because their pairs were added. The pictures of skipped pairs are deleted, because
+    /// nothing refers to them.
     pub fn keep(mut self, set: &Path, is_part_left_out: bool) {
         let mut new: BTreeSet<PathBuf> = std::mem::take(&mut self.new).into_iter().collect();
         if is_part_left_out {
-            // None are deleted where it cannot look.
+            // If a generation cannot be read, none are deleted.
             let _ = leave_used(set, &mut new);
             self.new = new.into_iter().collect();
         }
@@ -234,7 +236,7 @@ impl Uploads {
 impl Drop for Uploads {
     fn drop(&mut self) {
         for path in &self.new {
-            // What cannot be deleted is found again under the same name.
+            // On failure the file stays; the same upload reuses its name.
             let _ = fs_err::remove_file(path);
         }
     }
@@ -244,8 +246,8 @@ impl Drop for Uploads {
 mod tests {
     use super::*;
 
-    /// Whose the pictures are is not known where the set cannot be read: list and picture stay, so that the
-    /// next start finds them. A server that was killed may have torn the list within a character.
+    /// If the anchor set cannot be read, it is unknown whether its pairs use the pictures: list and picture stay
+    /// for the next start. A killed server may have cut the list within a character.
     #[test]
     fn a_list_stays_while_it_is_not_known_whose_its_pictures_are() {
         let folder = tempfile::tempdir().unwrap();
@@ -260,6 +262,6 @@ mod tests {
         assert!(picture.is_file() && list.is_file());
         fs_err::remove_file(&picture).unwrap();
         sweep(folder.path(), &folder.path().join("no.asif")).unwrap();
-        assert!(!list.exists(), "its picture is gone");
+        assert!(!list.exists(), "its picture was deleted");
     }
 }

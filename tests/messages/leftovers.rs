@@ -189,7 +189,7 @@ fn a_purge_that_was_stopped_can_be_given_again() {
         if ended.code == Some(0) {
             continue;
         }
-        stopped += usize::from(ended.err.contains("give the same command again"));
+        stopped += usize::from(ended.err.contains("run the same command again"));
         let again = bench.run(&words);
         assert_eq!(again.code, Some(0), "{step}: {} {}", ended.err, again.err);
         let found = holding(&set, ID.as_bytes());
@@ -316,8 +316,8 @@ fn a_purge_that_ends_half_way_says_how_far_it_got() {
         &[
             "newer asif",
             "the purge of a.asif is not done (done: uploaded pictures; not done: cached embeddings,",
-            "give the same command again",
-            "r.json was not written, since the purge is not done",
+            "run the same command again",
+            "r.json was not written, because the purge is not complete",
         ],
     );
     assert!(!bench.at("r.json").exists());

@@ -55,7 +55,7 @@ fn files_that_begin_like_those_of_asif_are_not_replaced() {
         let asking = |command: &&&str| command.contains(option) && !command.contains("build");
         for command in OUTPUTS.iter().filter(asking) {
             let ended = asked(&bench, command, "mine");
-            let is_told = ended.err.contains("would replace it") && ended.err.contains("mine");
+            let is_told = ended.err.contains("would overwrite it") && ended.err.contains("mine");
             if ended.code != Some(3) || !is_told {
                 wrong.push(format!(
                     "{command} {text:?}: {:?} {}",
@@ -127,7 +127,7 @@ fn the_receipt_of_a_deletion_is_replaced_by_no_other() {
     let text = || fs::read_to_string(bench.at("r.json")).unwrap();
     let advice = [
         "r.json",
-        "--receipt would replace it",
+        "--receipt would overwrite it",
         "name another file after --receipt",
     ];
     let refused = |words: &str, why: &str| {
@@ -175,7 +175,7 @@ fn a_source_of_the_set_is_not_replaced_by_its_export() {
     let build = "build --overwrite --pairs mine.jsonl --out a.asif";
     asked(&bench, build, "").ok();
     for out in ["mine.jsonl", "./plain/../mine.jsonl"] {
-        export(out).fails(3, &[out, "pairs of this set come from it"]);
+        export(out).fails(3, &[out, "pairs of this anchor set come from it"]);
     }
     assert_eq!(fs::read_to_string(bench.at("mine.jsonl")).unwrap(), text);
     export("x.jsonl").ok();

@@ -112,7 +112,7 @@ fn what_an_option_does_not_write_is_not_replaced() {
         }
     }
     let both = "anchors curate a.asif --coreset 3 --keep-ids ids --remove-ids ids";
-    asked(&bench, both, "").fails(3, &["ids", "two files"]);
+    asked(&bench, both, "").fails(3, &["ids", "two different files"]);
     assert_eq!(fs::read(bench.at("plain/1.png")).unwrap(), photo);
     assert!(
         fs::read_to_string(bench.at("notes"))

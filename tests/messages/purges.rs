@@ -224,7 +224,7 @@ fn no_trace_of_a_person_is_left_anywhere() {
     let gone = bench
         .run(&["audit", "sets/a.asif", "--where", &by_name])
         .ok();
-    assert!(gone.out.contains("changes given it"), "{}", gone.out);
+    assert!(gone.out.contains("named in changes"), "{}", gone.out);
     bench
         .run(&["audit", "sets/a.asif", "jane/portrait\u{e9}-1"])
         .ok();
@@ -274,7 +274,7 @@ fn what_a_purge_cannot_reach_is_told_by_the_audit() {
     assert!(receipt.contains("not verified"), "{receipt}");
     let audit = bench
         .run(&["audit", "a.asif", "somebody-in-particular"])
-        .fails(3, &["something is left"]);
+        .fails(3, &["traces of 1 are left"]);
     assert!(audit.out.contains("notes.txt"), "{}", audit.out);
     fs_err::remove_file(bench.at("a.asif/notes.txt")).unwrap();
     bench.run(&words).ok();

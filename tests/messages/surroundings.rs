@@ -20,7 +20,7 @@ fn documented(ended: &Ended, what: &str) {
         "{what}: {code}: {}",
         ended.err
     );
-    for word in ["panicked", "a fault of this program"] {
+    for word in ["panicked", "a bug in this program"] {
         assert!(!ended.err.contains(word), "{what}: {}", ended.err);
     }
 }

@@ -178,11 +178,11 @@ fn a_damaged_log_and_a_source_that_is_refused_still_guard_sources() {
     let text = fs::read_to_string(&log).unwrap();
     fs::write(&log, format!("{text}no record\n")).unwrap();
     let export = "anchors export a.asif --out {}";
-    asked(&bench, export, "mine.jsonl").fails(3, &["pairs of this set come from it"]);
+    asked(&bench, export, "mine.jsonl").fails(3, &["pairs of this anchor set come from it"]);
     asked(&bench, export, "x.jsonl").ok();
     // Under another name it may be the source.
     refuse(&bench.at("mine.jsonl"));
-    asked(&bench, export, "x.jsonl").fails(3, &["cannot be told from a source"]);
+    asked(&bench, export, "x.jsonl").fails(3, &["may be a source of this anchor set"]);
     asked(&bench, export, "y.jsonl").ok();
 }
 

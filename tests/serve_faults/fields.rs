@@ -277,7 +277,7 @@ fn token_numbers_are_refused_with_what_to_do() {
             .post("/v1/embeddings", &json!({"input": input}))
             .refused(400, "wrong_fields");
         assert!(
-            message.contains("token numbers are not taken, send the text"),
+            message.contains("token ids are not accepted, send the text"),
             "{message}"
         );
         assert!(

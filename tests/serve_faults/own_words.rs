@@ -123,7 +123,7 @@ fn a_set_that_another_process_writes_to_is_locked() {
     let message = roll().refused(409, "locked");
     // Which process of which machine is nobody's to know.
     assert!(!message.contains("process 1"), "{message}");
-    assert!(message.contains("ask again"), "{message}");
+    assert!(message.contains("retry"), "{message}");
     drop(lock);
     assert_ne!(roll().status, 409);
 }

@@ -15,7 +15,7 @@ LABELS = "horse, dog, cup of coffee, flower"
 class Asks(OnPage):
     def test_nothing_is_asked_of_the_server_before_there_is_an_image(self) -> None:
         self.ready()
-        expect(self.page.get_by_text("Give an image and some labels.")).to_be_visible()
+        expect(self.page.get_by_text("Choose an image and enter some labels.")).to_be_visible()
         expect(self.page.locator("#why")).to_be_hidden()
         self.shoot("empty")
 
@@ -115,7 +115,7 @@ class Asks(OnPage):
         )
         self.page.dispatch_event("main", "drop", {"dataTransfer": transfer})
         said = self.page.locator("#refused")
-        expect(said).to_have_text("“notes.txt” is no image.")
+        expect(said).to_have_text("“notes.txt” is not an image.")
         self.assertEqual(0, self.page.locator(".bars .bar").count())
         self.upload("horse")
         expect(said).to_be_hidden()
@@ -165,7 +165,7 @@ class Asks(OnPage):
         self.ready()
         # The last pair: one of the others has lost its picture, and cannot be asked.
         self.page.evaluate("Math.random = () => 1 - 2 ** -20")
-        self.page.get_by_role("button", name="Take one from the set").click()
+        self.page.get_by_role("button", name="Use a random picture of the anchor set").click()
         self.answered(8)
         expect(self.page.locator("#preview")).to_be_visible()
 
@@ -195,7 +195,7 @@ class Asks(OnPage):
         expect(self.page.locator("#said")).to_contain_text(f"{label} has the similarity")
         before = self.scores()
         self.tab_until("() => document.activeElement.getAttribute('aria-label')"
-                       "?.startsWith('Take out this pair')")
+                       "?.startsWith('Exclude this pair')")
         keyboard.press("Enter")
         expect(self.page.locator(".bars.compared")).to_be_visible()
         self.answered(4)

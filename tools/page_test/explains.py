@@ -60,7 +60,7 @@ class Explains(OnPage):
         self.ask("horse", LABELS)
         before = self.scores()
         caption = self.page.locator("#why .caption").first.text_content()
-        self.page.locator("#why .card").first.get_by_role("button", name="Take out this pair").click()
+        self.page.locator("#why .card").first.get_by_role("button", name="Exclude this pair").click()
         expect(self.page.locator(".chip")).to_contain_text(caption or "?")
         expect(self.page.locator(".bars.compared")).to_be_visible()
         self.answered(4)
@@ -74,7 +74,7 @@ class Explains(OnPage):
         self.assertNotIn(caption, self.page.locator("#why .caption").all_text_contents()[:1])
         self.shoot("without-a-pair")
         # A second one joins the first.
-        self.page.locator("#why .card").first.get_by_role("button", name="Take out this pair").click()
+        self.page.locator("#why .card").first.get_by_role("button", name="Exclude this pair").click()
         expect(self.page.locator(".chip")).to_have_count(2)
         self.answered(4)
         pairs = self.scores()
@@ -98,7 +98,7 @@ class Explains(OnPage):
         self.page.locator(".bars .bar", has_text="dog").click()
         expect(self.page.locator("#why-title")).to_have_text("Why “dog”?")
         gone = self.page.locator("#why .card", has=self.page.locator(".picture.gone"))
-        expect(gone.locator(".picture")).to_contain_text("no longer there")
+        expect(gone.locator(".picture")).to_contain_text("no longer exists")
         expect(gone.locator(".caption")).to_have_text(stage.told.lost)
         self.shoot("picture-gone", full=True)
 
@@ -130,7 +130,7 @@ class Explains(OnPage):
         expect(rows).to_have_count(2)
         expect(rows.first).to_contain_text("live")
         # And the old generation still answers who asks for it.
-        self.page.get_by_role("button", name="Ask generation 1").click()
+        self.page.get_by_role("button", name="Use generation 1").click()
         expect(self.page.locator(".chip")).to_contain_text("generation 1")
         expect(self.page.locator(".bars.compared")).to_be_visible()
         self.answered(4)

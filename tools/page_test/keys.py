@@ -19,7 +19,7 @@ class Keys(OnPage):
         self.shoot("key")
         self.page.fill("#key", "not-the-right-key-at-all")
         self.page.keyboard.press("Enter")
-        expect(form).to_contain_text("That was not the key")
+        expect(form).to_contain_text("Wrong key")
         self.page.fill("#key", stage.told.key)
         self.page.keyboard.press("Enter")
         self.ready()

@@ -21,7 +21,7 @@ class Looks(OnPage):
         self.upload("horse", "coffee")
         self.answered(8)
         self.explained()
-        self.page.locator("#why .card").nth(1).get_by_role("button", name="Take out this pair").click()
+        self.page.locator("#why .card").nth(1).get_by_role("button", name="Exclude this pair").click()
         expect(self.page.locator(".bars.compared")).to_be_visible()
         self.answered(8)
         self.explained()

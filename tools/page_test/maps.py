@@ -83,7 +83,7 @@ class Maps(OnPage):
         self.page.get_by_role("button", name="All").click()
         self.assertEqual(whole, self.painted())
         for _ in range(4):
-            self.page.get_by_role("button", name="Closer").click()
+            self.page.get_by_role("button", name="Zoom in").click()
         self.assertNotEqual(whole, self.painted())
         self.page.get_by_role("button", name="Overview").click()
         self.assertEqual(whole, self.painted())
@@ -101,9 +101,9 @@ class Maps(OnPage):
     def test_a_pair_of_the_map_can_be_asked_and_taken_out(self) -> None:
         self.drawn()
         self.page.mouse.click(*self.find_a_point())
-        self.page.get_by_role("button", name="Ask with this picture").click()
+        self.page.get_by_role("button", name="Classify this picture").click()
         self.answered(8)
-        self.page.locator("#pair").get_by_role("button", name="Take out", exact=True).click()
+        self.page.locator("#pair").get_by_role("button", name="Exclude", exact=True).click()
         expect(self.page.locator(".bars.compared")).to_be_visible()
 
     def test_a_pair_is_opened_once_the_map_is_there(self) -> None:
@@ -113,7 +113,7 @@ class Maps(OnPage):
         self.ready()
         self.ask("horse", "horse, dog, flower")
         self.page.locator("#why .card").first.get_by_role("button", name="Show on the map").click()
-        expect(self.page.locator("#map-state")).to_have_text("Drawing the map…")
+        expect(self.page.locator("#map-state")).to_have_text("Loading the map…")
         self.wait(lambda: held, "the map was never asked for")
         held[0].continue_()
         expect(self.page.locator("#pair h3")).to_have_text("A horse.")
@@ -121,7 +121,7 @@ class Maps(OnPage):
     def test_points_and_marks_move_together(self) -> None:
         self.drawn()
         for _ in range(7):
-            self.page.get_by_role("button", name="Closer").click()
+            self.page.get_by_role("button", name="Zoom in").click()
         self.page.focus("#canvas")
         for _ in range(6):
             self.page.keyboard.press("ArrowDown")

@@ -1,13 +1,13 @@
-//! Calls of an encoder, shared between requests.
+//! Batches of inputs from all requests for one call of an encoder.
 //!
 //! ```text
-//! request ─> submit ─> queue ─> worker: takes what waits, its share of it, up to a batch ─> replies
+//! request ─> submit ─> queue ─> worker: takes its share of the waiting inputs, up to a batch ─> replies
 //! ```
 //!
-//! A worker never waits for company while nothing else is on its way: on an idle server a single
-//! input is encoded at once. While others are being prepared it waits up to `linger` for them, which
-//! a busy server wins back by fuller batches. Under load batches fill by themselves, because inputs
-//! gather while workers are busy.
+//! A worker does not wait for further inputs while none is being prepared: on an idle server a single
+//! input is encoded at once. While others are being prepared it waits up to `linger` for them, which on
+//! a busy server pays off by fuller batches. Under load batches fill by themselves, because inputs
+//! arrive while workers are busy.
 
 #[cfg(test)]
 mod tests;
@@ -23,23 +23,23 @@ use tokio::sync::oneshot;
 
 use super::error::Refusal;
 
-/// How inputs are gathered.
+/// How inputs are batched.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Batching {
-    /// The most inputs of a call.
+    /// The most inputs per call.
     pub size: usize,
-    /// Threads that call.
+    /// The number of worker threads.
     pub workers: usize,
-    /// How long a worker waits for inputs that are on their way.
+    /// How long a worker waits for inputs that are being prepared.
     pub linger: Duration,
 }
 
-/// What is told of each call.
+/// Measurements of one call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
-    /// Its inputs.
+    /// The number of inputs.
     pub size: usize,
-    /// How long the oldest of them had waited.
+    /// How long the oldest input had waited.
     pub waited: Duration,
     /// How long it took.
     pub took: Duration,
@@ -48,7 +48,7 @@ pub(super) struct Call {
 /// One output for each input of a call.
 pub(super) type Outputs<O> = Result<Vec<O>, Refusal>;
 
-/// Workers that call an encoder with what waits.
+/// Worker threads that call an encoder with the waiting inputs.
 pub(super) struct Batcher<I, O> {
     shared: Arc<Shared<I, O>>,
     workers: Vec<JoinHandle<()>>,
@@ -67,14 +67,14 @@ struct Queue<I, O> {
     closed: bool,
 }
 
-/// Inputs of one request that belong into one call.
+/// Inputs of one request that stay in one call.
 struct Job<I, O> {
     inputs: Vec<I>,
     reply: oneshot::Sender<Outputs<O>>,
     since: Instant,
 }
 
-/// An input that will be submitted; gone when it was, or when its request went away.
+/// An input that will be submitted; dropped once it was, or when its request was cancelled.
 pub(super) struct Coming<'a>(&'a AtomicUsize);
 
 impl Drop for Coming<'_> {
@@ -84,10 +84,10 @@ impl Drop for Coming<'_> {
 }
 
 impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
-    /// Starts the workers. `call` gives one output an input; `told` hears of each call.
+    /// Starts the workers. `call` returns one output per input; `told` receives the measurements of each call.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When a thread cannot be started.
     pub fn start(
         name: &str,
         batching: Batching,
@@ -124,15 +124,15 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
         Coming(&self.shared.coming)
     }
 
-    /// How many inputs wait.
+    /// The number of waiting inputs.
     pub fn waiting(&self) -> usize {
         self.shared.lock().waiting()
     }
 
-    /// The outputs of at most one call's inputs. Whoever stops waiting is passed over.
+    /// The outputs for inputs of at most one call. If the caller stops waiting, its inputs are skipped.
     ///
     /// # Errors
-    /// What the call failed with, or that the server stops.
+    /// When the call fails, or the server is stopping.
     pub async fn submit(&self, inputs: Vec<I>) -> Outputs<O> {
         let (reply, outputs) = oneshot::channel();
         let since = Instant::now();
@@ -151,7 +151,7 @@ impl<I, O> Shared<I, O> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next call's jobs, waited for; none when the server stops and nothing waits.
+    /// Waits for the jobs of the next call; none when the server is stopping and the queue is empty.
     fn take(&self) -> Option<Vec<Job<I, O>>> {
         let mut queue = self.lock();
         loop {
@@ -174,7 +174,7 @@ impl<I, O> Shared<I, O> {
             }
             queue = self.wait(queue, Some(left));
         }
-        // Each worker its share: two halves side by side are done sooner than one whole.
+        // Split between the workers: two half batches in parallel finish sooner than one whole.
         let share = queue.waiting().div_ceil(self.batching.workers.max(1));
         let room = share.clamp(1, self.batching.size.max(1));
         let (mut jobs, mut inputs) = (Vec::new(), 0);
@@ -186,7 +186,8 @@ impl<I, O> Shared<I, O> {
             inputs += job.inputs.len();
             jobs.push(job);
         }
-        // Whoever was told of what is left may be this worker, who goes away with its share.
+        // The notification for the remaining jobs may have woken this worker, which leaves with its share,
+        // so another one must be woken.
         if !queue.jobs.is_empty() {
             self.came.notify_one();
         }
@@ -217,7 +218,7 @@ impl<I, O> Queue<I, O> {
     }
 }
 
-/// One call for some jobs, each of which gets its part of the outputs.
+/// Runs one call for several jobs and gives each its part of the outputs.
 fn run<I, O>(jobs: Vec<Job<I, O>>, call: &impl Fn(Vec<I>) -> Outputs<O>, told: &impl Fn(Call)) {
     let begun = Instant::now();
     let waited = jobs.iter().map(|job| begun - job.since).max();
@@ -236,13 +237,15 @@ fn run<I, O>(jobs: Vec<Job<I, O>>, call: &impl Fn(Vec<I>) -> Outputs<O>, told: &
     });
     let outputs = outputs.and_then(|outputs| match outputs.len() == size {
         true => Ok(outputs),
-        false => Err(Refusal::internal("the encoder did not answer every input")),
+        false => Err(Refusal::internal(
+            "the encoder did not return an output for every input",
+        )),
     });
     match outputs {
         Ok(outputs) => {
             let mut outputs = outputs.into_iter();
             for (n, reply) in replies {
-                // Whoever went away meanwhile does not miss it.
+                // Fails only if the request was cancelled meanwhile.
                 let _ = reply.send(Ok(outputs.by_ref().take(n).collect()));
             }
         }
@@ -255,12 +258,12 @@ fn run<I, O>(jobs: Vec<Job<I, O>>, call: &impl Fn(Vec<I>) -> Outputs<O>, told: &
 }
 
 impl<I, O> Drop for Batcher<I, O> {
-    /// Lets the workers finish what waits.
+    /// Lets the workers finish the waiting jobs.
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.came.notify_all();
         for worker in self.workers.drain(..) {
-            // Calls that panic are caught; nothing else can.
+            // Panics of calls are caught, and nothing else in a worker panics.
             let _ = worker.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Inputs that gather, askers that go away, calls that fail.
+//! Batches of several requests, cancelled requests, failing calls.
 
 use std::sync::mpsc;
 
@@ -12,7 +12,7 @@ fn batching(size: usize, workers: usize) -> Batching {
     }
 }
 
-/// A batcher of one worker that doubles numbers, and holds each call until it is let go.
+/// A batcher with one worker that doubles numbers, and holds each call until it is released.
 fn held() -> (
     Batcher<u32, u32>,
     mpsc::Receiver<Vec<u32>>,
@@ -31,7 +31,7 @@ fn held() -> (
     (batcher, calls, go)
 }
 
-/// Asks in a task of its own.
+/// Submits in a task of its own.
 fn asked(
     batcher: &Arc<Batcher<u32, u32>>,
     inputs: Vec<u32>,
@@ -46,11 +46,7 @@ async fn inputs_that_gather_share_a_call_and_get_their_own_outputs() {
     let batcher = Arc::new(batcher);
     let ask = |inputs| asked(&batcher, inputs);
     let first = ask(vec![1]);
-    assert_eq!(
-        calls.recv().unwrap(),
-        [1],
-        "an idle worker waits for nobody"
-    );
+    assert_eq!(calls.recv().unwrap(), [1], "an idle worker does not wait");
     let mut rest = Vec::new();
     for inputs in [vec![2], vec![3, 4], vec![5]] {
         let before = batcher.waiting();
@@ -96,7 +92,7 @@ async fn who_went_away_is_passed_over() {
 #[tokio::test]
 async fn a_panic_is_the_answer_of_its_call_only() {
     let call = |inputs: Vec<u32>| match inputs[..] {
-        [0] => panic!("as the test wants"),
+        [0] => panic!("intended by the test"),
         [1] => Ok(Vec::new()),
         _ => Ok(inputs),
     };
@@ -124,7 +120,7 @@ async fn what_a_waiting_worker_leaves_has_the_other_worker_at_once() {
     let ask = |input| asked(&batcher, vec![input]);
     let coming = batcher.announce();
     let first = ask(1);
-    // Enough for a worker to begin to wait; had none, there would be nothing to see.
+    // Long enough for a worker to start waiting; if none did, the test would prove nothing.
     tokio::time::sleep(Duration::from_millis(50)).await;
     drop(coming);
     let second = ask(2);

@@ -1,33 +1,33 @@
-//! Where a request's body ends, so that the next head is known for one.
+//! Finds the end of a request's body, where the next head begins.
 
 use super::head::BodyLength;
 
-/// The most bytes of a chunk's first line, and of all trailers.
+/// The most bytes of a chunk's size line, and of all trailers.
 const LINE: usize = 8 << 10;
 
-/// The most trailers: the HTTP library closes without an answer at one more.
+/// The most trailers: with more, hyper closes the connection without a response.
 const TRAILERS: usize = super::head::HEADERS - 1;
 
-/// How much of a body is still to come.
+/// The parser state of a body.
 #[derive(Debug)]
 pub(super) struct BodyLeft {
     at: BodyPlace,
-    /// Bytes behind the `;` of all chunks so far: the library bounds them together.
+    /// Bytes of the extensions of all chunks so far: hyper limits their total.
     extensions: usize,
 }
 
-/// Where a body has come to.
+/// The position within a body.
 #[derive(Debug)]
 enum BodyPlace {
-    /// So many bytes.
+    /// The remaining bytes.
     Bytes(u64),
-    /// The first line of a chunk, as far as it came.
+    /// The size line of a chunk, as far as it was received.
     Size(Vec<u8>),
-    /// So many bytes of a chunk.
+    /// The remaining bytes of a chunk.
     Chunk(u64),
-    /// The line end behind a chunk, of which so much came.
+    /// The line end after a chunk, with the number of its bytes that were received.
     ChunkEnd(usize),
-    /// Trailers: the bytes of this line and of all, and how many there were.
+    /// Trailers: the bytes of this line, of all lines, and the number of trailers.
     Trailers {
         line: usize,
         all: usize,
@@ -35,19 +35,19 @@ enum BodyPlace {
     },
 }
 
-/// What came of feeding a body.
+/// The result of [`BodyLeft::feed`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BodyFed {
-    /// All bytes belong to it, and more do.
+    /// All bytes belong to the body, and it goes on.
     More,
-    /// It ended after so many bytes.
+    /// The body ended after this many bytes.
     Ended(usize),
-    /// It is malformed.
+    /// The body is malformed.
     Malformed,
 }
 
 impl BodyLeft {
-    /// All of a body.
+    /// The start of a body.
     pub fn of(length: BodyLength) -> Self {
         Self {
             at: match length {
@@ -58,7 +58,7 @@ impl BodyLeft {
         }
     }
 
-    /// Takes bytes of it.
+    /// Consumes bytes of the body.
     pub fn feed(&mut self, bytes: &[u8]) -> BodyFed {
         let mut at = 0;
         loop {
@@ -144,7 +144,7 @@ impl BodyLeft {
     }
 }
 
-/// The size in a chunk's first line; what stands behind `;` says nothing of it.
+/// The size in the size line of a chunk; extensions after `;` are ignored.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(line.strip_suffix(b"\r\n")?).ok()?;
     let digits = text.split(';').next()?.trim_end_matches([' ', '\t']);
@@ -156,7 +156,7 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// How many bytes belong to the body, whatever the pieces are that it comes in.
+    /// How many bytes belong to the body, however it is split into pieces.
     fn ends(length: BodyLength, bytes: &[u8]) -> Option<usize> {
         let whole = BodyLeft::of(length).feed(bytes);
         for piece in 1..bytes.len() {
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(ends(BodyLength::Chunked, two), Some(two.len() - 3));
         let trailer = b"0\r\na: b\r\n\r\nGET";
         assert_eq!(ends(BodyLength::Chunked, trailer), Some(trailer.len() - 3));
-        // More than the HTTP library takes without closing.
+        // At the limits above which hyper closes the connection.
         let trailers = |n: usize| [&b"0\r\n"[..], &b"a: b\r\n".repeat(n), b"\r\n"].concat();
         let most = trailers(TRAILERS);
         assert_eq!(ends(BodyLength::Chunked, &most), Some(most.len()));

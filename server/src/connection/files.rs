@@ -1,13 +1,13 @@
-//! How many connections the process may have open.
+//! The limit on open files, and how many connections fit into it.
 
 use super::places;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that are kept for sets, models, uploads and fetched pictures.
+/// Files reserved for anchor sets, models, uploads and fetched pictures.
 const OWN: u64 = 256;
 
-/// Raises the soft limit on open files as far as `wanted` connections need and the system lets it;
-/// gives how many connections fit, at most `wanted`, at least 1.
+/// Raises the soft limit on open files for `wanted` connections as far as the system allows; returns how
+/// many connections fit, at most `wanted`, at least 1.
 pub(crate) fn room_for_connections(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let beyond = OWN + (places::RESERVED + places::LATE) as u64;
@@ -28,7 +28,7 @@ pub(crate) fn room_for_connections(wanted: usize) -> usize {
         Ok(()) => raised,
         Err(_) => soft,
     };
-    // Of a small limit half is for connections.
+    // With a small limit, half of it is for connections.
     let own = beyond.min(have / 2);
     let fits = usize::try_from(have - own)
         .unwrap_or(usize::MAX)
@@ -38,7 +38,7 @@ pub(crate) fn room_for_connections(wanted: usize) -> usize {
             wanted,
             fits,
             open_files = have,
-            "fewer connections than are wanted fit into the limit on open files"
+            "the limit on open files allows fewer connections than configured"
         );
     }
     fits

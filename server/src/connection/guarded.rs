@@ -1,4 +1,4 @@
-//! A connection's stream: heads are checked before they are passed on, and time runs for them.
+//! The stream of a connection: checks each head before it is passed on, and enforces its time limit.
 
 use std::io::Result;
 use std::pin::Pin;
@@ -14,36 +14,35 @@ use super::head;
 use super::places::{Link, Phase};
 use crate::error::Refusal;
 
-/// How long the head of a request may take, or a client be silent between two requests.
+/// The time limit for the head of a request, and for silence between two requests.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
-/// What a refused client still sends is read, so that it sees the refusal instead of a connection that
-/// breaks: until it sends nothing for so long.
+/// Data from a refused client is read on and discarded, so that the client receives the refusal instead of
+/// a connection reset, until it sends nothing for this long.
 const LINGER: Duration = Duration::from_secs(2);
-/// How many bytes of it at most.
+/// The most bytes that are discarded in this way.
 const LINGER_BYTES: usize = 64 << 20;
-/// How long a request is worked for whose client has ended its side of the connection: it may wait
-/// for the answer all the same (`nc -N`), or be gone.
+/// How long the request of a client is processed that has closed its sending side: it may still wait for
+/// the response (`nc -N`), or be gone.
 const HALF_CLOSED: Duration = Duration::from_secs(2);
-/// Bytes that are read at once.
+/// The size of the read buffer in bytes.
 const READ: usize = 8 << 10;
-/// What the HTTP library is given in the place of a head that was refused; the service answers it
-/// with the refusal.
+/// Passed to hyper instead of a refused head; the service answers it with the refusal.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 #[derive(Debug)]
 enum Step {
     Head,
     Body(BodyLeft),
-    /// Nothing more is taken.
+    /// The head was refused; nothing more is parsed.
     Refused,
-    /// A body is malformed: it ends here, which is answered.
+    /// The body is malformed: to hyper it ends here, and the request is answered.
     BadBody,
 }
 
-/// What is still read of a refused client.
+/// The discarded data of a refused client.
 #[derive(Debug)]
 struct LingeringClient {
-    /// Runs while it sends nothing, and never beyond `until`.
+    /// The timeout for silence, never later than `until`.
     timer: Pin<Box<Sleep>>,
     until: Instant,
     bytes: usize,
@@ -55,25 +54,24 @@ pub(super) struct Guarded<S> {
     stream: S,
     link: Arc<Link>,
     step: Step,
-    /// The head, as far as it came.
+    /// The head, as far as it was received.
     head: Vec<u8>,
-    /// What was checked and not yet taken, from `given` on.
+    /// Checked bytes; those from `given` on were not yet read by hyper.
     checked: Vec<u8>,
     given: usize,
     heads: u64,
     timer: Option<Pin<Box<Sleep>>>,
     linger: Option<LingeringClient>,
-    /// How long a refused client may go on sending.
+    /// How long a refused client may continue to send.
     patience: Duration,
-    /// Runs from the end of the client's side on.
+    /// Started when the client closes its sending side.
     half_closed: Option<Pin<Box<Sleep>>>,
-    /// To be woken when an answer was taken.
+    /// Woken when a response was written.
     after_answer: Option<Waker>,
 }
 
 impl<S> Guarded<S> {
-    /// A stream whose progress `link` is told; a refused client may go on sending for as long as
-    /// `patience`.
+    /// A stream that reports its progress to `link`; a refused client may continue to send for `patience`.
     pub fn new(stream: S, link: Arc<Link>, patience: Duration) -> Self {
         Self {
             stream,
@@ -125,10 +123,10 @@ impl<S> Guarded<S> {
         }
     }
 
-    /// Takes bytes of a head; gives what stands behind it.
+    /// Consumes bytes of a head; returns the bytes after it.
     fn take_head<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         if self.head.is_empty() {
-            // Line ends before a request mean nothing; some clients send one behind a body.
+            // Empty lines before a request are ignored (RFC 9112, 2.2); some clients send one after a body.
             match bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) {
                 None => return &[],
                 Some(0) => {}
@@ -165,8 +163,8 @@ impl<S> Guarded<S> {
         }
     }
 
-    /// The client's side has ended. Whole requests are still answered: to the HTTP library the end
-    /// would be that of the client.
+    /// The client has closed its sending side. Ready when hyper may see the end of the stream: it would abort
+    /// requests that are still being answered.
     fn poll_unanswered(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let is_whole = matches!(self.step, Step::Head);
         if is_whole && self.link.phase().0 == Phase::Sending {
@@ -176,7 +174,7 @@ impl<S> Guarded<S> {
         if !is_whole || self.link.answers() >= self.heads {
             return Poll::Ready(());
         }
-        // Once the answer was taken there is nothing more to wait for.
+        // Once the response is written there is nothing more to wait for.
         self.after_answer = Some(context.waker().clone());
         let timer = self
             .half_closed
@@ -184,7 +182,7 @@ impl<S> Guarded<S> {
         timer.as_mut().poll(context)
     }
 
-    /// Whether the time for a head is over.
+    /// Ready when the time limit for a head has passed.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (phase, since) = self.link.phase();
         if phase != Phase::Silent {
@@ -202,7 +200,7 @@ impl<S> Guarded<S> {
     }
 }
 
-/// Where a head ends: behind an empty line. What came before was looked through already.
+/// The end of a head, after its empty line; the first `before` bytes were searched already.
 fn end_of_head(head: &[u8], before: usize) -> Option<usize> {
     (before..head.len()).find_map(|at| {
         let upto = &head[..=at];
@@ -229,11 +227,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 return Poll::Ready(Ok(()));
             }
             if matches!(me.step, Step::BadBody) {
-                // The HTTP library closes without an answer when it finds it itself.
+                // An early end is answered; hyper would close without a response if it parsed the bad bytes.
                 return Poll::Ready(Ok(()));
             }
             if matches!(me.step, Step::Refused) {
-                // The answer to the refused request closes the connection.
+                // The response to the refused request closes the connection.
                 return Poll::Pending;
             }
             let mut bytes = [0; READ];
@@ -245,12 +243,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                         return Poll::Pending;
                     }
                     if me.head.is_empty() && me.link.is_to_go() {
-                        // As if the client had ended it.
+                        // To hyper this is a connection closed by the client.
                         return Poll::Ready(Ok(()));
                     }
                     ready!(me.poll_late(context));
                     if me.head.is_empty() {
-                        // As if the client had ended it.
+                        // To hyper this is a connection closed by the client.
                         return Poll::Ready(Ok(()));
                     }
                     me.refuse(head::slow(HEAD_TIME.as_secs()));

@@ -1,8 +1,8 @@
-//! The head of a request, checked before the HTTP library sees it.
+//! Checks the head of a request before hyper parses it.
 //!
-//! The library closes a connection whose head it cannot read, some of them without a word. Here each
-//! gets a status and a message, and what is read in two ways by two programs (request smuggling) is
-//! refused.
+//! hyper closes a connection whose head it cannot parse, in some cases without a response. Here each such
+//! head gets a status and a message, and heads that two programs may interpret differently (request
+//! smuggling) are refused.
 
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, Uri};
@@ -17,15 +17,15 @@ const TARGET_BYTES: usize = 8 << 10;
 pub(super) const HEADERS: usize = 100;
 /// The largest length that a body may announce.
 const MOST_ANNOUNCED: u64 = i64::MAX as u64;
-/// The longest method that is told from noise.
+/// The longest method; longer words are treated as noise.
 const METHOD_BYTES: usize = 32;
 
 /// How many bytes of a body follow a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyLength {
-    /// So many.
+    /// A known number.
     Known(u64),
-    /// Chunks, to the one that is empty.
+    /// Chunks, up to the empty one.
     Chunked,
 }
 
@@ -35,12 +35,12 @@ fn bad(message: impl Into<String>) -> Refusal {
 
 fn long_target() -> Refusal {
     let message = format!(
-        "the request's target is longer than {TARGET_BYTES} bytes; send what is long in a body"
+        "the request target is longer than {TARGET_BYTES} bytes; send long values in a body"
     );
     Refusal::head(StatusCode::URI_TOO_LONG, "long_target", message)
 }
 
-/// What a head that is longer than [`HEAD_BYTES`] without an end is refused for.
+/// The refusal of a head that is longer than [`HEAD_BYTES`].
 pub(super) fn too_long(so_far: &[u8]) -> Refusal {
     if !so_far.contains(&b'\n') {
         return long_target();
@@ -51,25 +51,26 @@ pub(super) fn too_long(so_far: &[u8]) -> Refusal {
     Refusal::head(status, "long_headers", message)
 }
 
-/// A head that did not come whole in time.
+/// The refusal of a head that was not complete in time.
 pub(super) fn slow(seconds: u64) -> Refusal {
-    let message = format!("the request's head did not come within {seconds} s; send it at once");
+    let message =
+        format!("the head of the request was not complete within {seconds} s; send it faster");
     Refusal::head(StatusCode::REQUEST_TIMEOUT, "slow_head", message)
 }
 
-/// A head that ended before it was whole.
+/// The refusal of an incomplete head.
 pub(super) fn cut_off() -> Refusal {
-    bad("the connection ended inside the request's head; end it with an empty line")
+    bad("the connection ended within the head of the request; end it with an empty line")
 }
 
-/// Refuses at once what cannot become a head, so that nobody waits for the rest of noise.
+/// Refuses bytes that cannot become a head at once, instead of waiting for the rest.
 ///
 /// # Errors
-/// When the first line, as far as it came, is none of HTTP/1.
+/// When the first line, as far as it was received, is not one of HTTP/1.
 pub(super) fn check_start(so_far: &[u8]) -> Result<(), Refusal> {
     if so_far.first() == Some(&0x16) {
         return Err(bad(
-            "this port speaks HTTP without TLS; ask for http://, or put a proxy with TLS in front",
+            "this port speaks HTTP without TLS; use http://, or a proxy with TLS in front",
         ));
     }
     let line = so_far.split(|byte| matches!(byte, b'\r' | b'\n')).next();
@@ -79,7 +80,7 @@ pub(super) fn check_start(so_far: &[u8]) -> Result<(), Refusal> {
     let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     if method.len() > METHOD_BYTES || !method.iter().all(token) {
         return Err(bad(
-            "the first line is not that of an HTTP request: METHOD TARGET HTTP/1.1 is expected",
+            "the first line is not that of an HTTP request; expected METHOD TARGET HTTP/1.1",
         ));
     }
     match target {
@@ -88,10 +89,10 @@ pub(super) fn check_start(so_far: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Checks a whole head, its empty line included, and says how long its body is.
+/// Checks a complete head, including its empty line, and returns the length of the body.
 ///
 /// # Errors
-/// What is wrong with it: 400, 414, 417, 431, 501 or 505.
+/// A refusal with status 400, 405, 414, 417, 431, 501 or 505.
 pub(super) fn check(head: &[u8]) -> Result<BodyLength, Refusal> {
     check_start(head)?;
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
@@ -120,30 +121,26 @@ pub(super) fn check(head: &[u8]) -> Result<BodyLength, Refusal> {
 fn unreadable(error: httparse::Error) -> Refusal {
     match error {
         httparse::Error::TooManyHeaders => {
-            let message = format!("there are more than {HEADERS} headers; send fewer");
+            let message = format!("the request has more than {HEADERS} headers; send fewer");
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             Refusal::head(status, "long_headers", message)
         }
         httparse::Error::Version => {
-            let message = "this version of HTTP is not spoken here; send HTTP/1.1";
+            let message = "this version of HTTP is not supported; send HTTP/1.1";
             let status = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
             Refusal::head(status, "http_version", message)
         }
         httparse::Error::HeaderName => bad(
-            "a header has no name, or one with other characters than letters, digits and '-'; \
-             `name: value` is expected",
+            "a header has no name, or a name with characters other than letters, digits and '-'; \
+             expected `name: value`",
         ),
-        httparse::Error::HeaderValue => {
-            bad("a header's value has a control character; take it out")
-        }
+        httparse::Error::HeaderValue => bad("a header's value has a control character; remove it"),
         httparse::Error::NewLine => bad("a line of the head does not end with CR LF"),
-        _ => {
-            bad("the first line is not that of an HTTP request: METHOD TARGET HTTP/1.1 is expected")
-        }
+        _ => bad("the first line is not that of an HTTP request; expected METHOD TARGET HTTP/1.1"),
     }
 }
 
-/// The values of a header, in their order.
+/// The values of a header, in order.
 fn values<'a>(
     headers: &'a [httparse::Header<'_>],
     name: &'a str,
@@ -157,25 +154,27 @@ fn check_host(headers: &[httparse::Header<'_>], is_old: bool) -> Result<(), Refu
     match (hosts.next(), hosts.next()) {
         (None, _) if is_old => Ok(()),
         (None, _) => Err(bad("the header `host` is missing; send it once")),
-        (Some(_), Some(_)) => Err(bad("the header `host` came more than once; send it once")),
-        // Allowed where a target has no host.
+        (Some(_), Some(_)) => Err(bad(
+            "the header `host` is given more than once; send it once",
+        )),
+        // RFC 9112, 3.2 allows an empty host for a target without one.
         (Some(b""), None) => Ok(()),
         (Some(host), None) => match Authority::try_from(host) {
             Ok(host) if !host.as_str().contains('@') => Ok(()),
             _ => Err(bad(
-                "the header `host` is not a host; HOST or HOST:PORT is expected",
+                "the header `host` is not a valid host; expected HOST or HOST:PORT",
             )),
         },
     }
 }
 
-/// The HTTP library closes a connection whose target it cannot read. A host in it is the one that
-/// counts (RFC 9112, 3.2.2), so that it must be the one of the header.
+/// hyper closes a connection whose target it cannot parse. A host in the target takes precedence over the
+/// header (RFC 9112, 3.2.2), so both must be equal.
 fn check_target(target: &str, headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
     let Ok(uri) = Uri::try_from(target) else {
         return Err(bad(
-            "the request's target is not a path or an http:// address; escape other characters \
-             than letters, digits and -._~!$&'()*+,;=:@/? with %",
+            "the request target is not a path or an http:// URL; percent-encode all characters \
+             but letters, digits and -._~!$&'()*+,;=:@/?",
         ));
     };
     let (Some(named), Some(host)) = (uri.authority(), values(headers, "host").next()) else {
@@ -184,7 +183,7 @@ fn check_target(target: &str, headers: &[httparse::Header<'_>]) -> Result<(), Re
     match named.as_str().as_bytes().eq_ignore_ascii_case(host) {
         true => Ok(()),
         false => Err(bad(
-            "the request's target and the header `host` name two hosts; send the path alone",
+            "the request target and the header `host` name different hosts; send only the path",
         )),
     }
 }
@@ -193,7 +192,7 @@ fn check_expect(headers: &[httparse::Header<'_>]) -> Result<(), Refusal> {
     match values(headers, "expect").all(|value| value.eq_ignore_ascii_case(b"100-continue")) {
         true => Ok(()),
         false => {
-            let message = "of `expect` only 100-continue is understood; leave the header out";
+            let message = "the header `expect` supports only 100-continue; omit the header";
             let status = StatusCode::EXPECTATION_FAILED;
             Err(Refusal::head(status, "expectation", message))
         }
@@ -213,7 +212,7 @@ fn body_length(headers: &[httparse::Header<'_>], is_old: bool) -> Result<BodyLen
             match codings.next().is_none() && coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
                 true => Ok(BodyLength::Chunked),
                 false => {
-                    let message = "of `transfer-encoding` only chunked is understood; send a \
+                    let message = "the header `transfer-encoding` supports only chunked; send a \
                                    `content-length` instead";
                     let status = StatusCode::NOT_IMPLEMENTED;
                     Err(Refusal::head(status, "transfer_coding", message))
@@ -226,13 +225,13 @@ fn body_length(headers: &[httparse::Header<'_>], is_old: bool) -> Result<BodyLen
                 .ok()
                 .and_then(|text| text.parse().ok());
             match number {
-                // The HTTP library has other uses for the largest numbers.
+                // hyper uses the largest numbers as markers.
                 Some(number) if digits && number > MOST_ANNOUNCED => Err(Refusal::too_large(
-                    "no body can have so many bytes; send what `content-length` says",
+                    "the value of `content-length` is too large; send the length of the body",
                 )),
                 Some(number) if digits => Ok(BodyLength::Known(number)),
                 _ => Err(bad(
-                    "the header `content-length` is not one whole number; send it once, in digits",
+                    "the header `content-length` is not a whole number; send it once, in digits",
                 )),
             }
         }

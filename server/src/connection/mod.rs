@@ -1,20 +1,20 @@
-//! Connections: accepted at once, their heads checked, served, and let finish when the server stops.
+//! Connections: accepting, checking heads, serving, and finishing requests when the server stops.
 //!
 //! ```text
-//! accept ─> a place (places) ─> heads checked (guarded, head, body) ─> hyper ─> router (service)
-//!             all taken: who has done nothing for longest is closed
-//!             all worked for: the reserve, in which only /health, /ready and /metrics are answered
+//! accept ─> a slot (places) ─> heads checked (guarded, head, body) ─> hyper ─> router (service)
+//!             all taken: the connection that has been idle longest is closed
+//!             all busy: reserved slots, on which only /health, /ready and /metrics are answered
 //! ```
 //!
 //! | file | role |
 //! |---|---|
-//! | `places` | who has a place, and who loses it |
-//! | `guarded` | the stream that hyper reads: only checked heads, each within its time |
-//! | `head`, `body` | what a head must be, and where its body ends |
-//! | `patient` | a client that takes nothing of its answer is given up |
-//! | `service` | the router, told what was found out about the connection |
-//! | `probe` | a port of its own for health, readiness and figures |
-//! | `files` | how many connections the process may have open |
+//! | `places` | the slots of connections, and which connection is closed for a new one |
+//! | `guarded` | the stream that hyper reads: only checked heads, each within its time limit |
+//! | `head`, `body` | checks of a head, and the end of its body |
+//! | `patient` | closes the connection of a client that does not read its response |
+//! | `service` | the router, with the state of the connection |
+//! | `probe` | a separate port for health, readiness and metrics |
+//! | `files` | the limit on open files |
 
 mod body;
 mod files;
@@ -44,48 +44,48 @@ pub(super) use self::files::room_for_connections;
 pub(super) use self::probe::ProbePort;
 pub(super) use self::service::{ConnectionFull, RefusedHead};
 
-/// Connections that wait in the system to be accepted. For one more it drops the client's first packet,
-/// which comes again after a second. That second holds a flood back. With 1,024 and 4,096 the hostile load
-/// of tests/serve_faults closed connections of good clients in 6 of 11 runs on a busy machine, with 128 in
-/// none of 3: too few runs to be sure, and no reason to take more.
+/// The backlog of connections that wait to be accepted. Beyond it the system drops a client's SYN, which is
+/// sent again after a second; this throttles a flood. With 1,024 and 4,096 the hostile load of
+/// tests/serve_faults closed connections of good clients in 6 of 11 runs on a busy machine, with 128 in none
+/// of 3: too few runs to be certain, but no reason for a larger value.
 const BACKLOG: u32 = 128;
-/// The pause after the system has refused a connection and none could be closed for it.
+/// The pause after the system has refused a connection.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long a connection that lost its place has for what it sent before.
+/// How long an evicted connection has for the request that it had sent.
 const EVICTED: Duration = Duration::from_millis(500);
-/// Refused connections are logged at most so often.
+/// The shortest time between two log lines about refused connections.
 const TOLD: Duration = Duration::from_secs(10);
-/// Bytes that the HTTP library holds of a connection: a head that was checked fits.
+/// hyper's buffer per connection in bytes: a checked head fits.
 const BUFFER: usize = 2 * head::HEAD_BYTES;
 
-/// How many connections a port has, and how long they may take.
+/// The limits of the connections of a port.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConnectionLimits {
-    /// Places.
+    /// The number of slots.
     pub connections: usize,
-    /// How long a client may take nothing of its answer.
+    /// How long a client may go without reading its response.
     pub stalled: Duration,
-    /// How long requests that run may go on after `stop`.
+    /// How long running requests may take to finish after `stop`.
     pub grace: Duration,
 }
 
-/// Listens at an address.
+/// Listens on an address.
 ///
 /// # Errors
-/// When it cannot be had.
+/// When the address cannot be bound.
 pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // Connections of a server before it, which the system still keeps, must not keep the port.
+    // Connections of a previous server in TIME_WAIT must not block the port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Serves connections until `stop`; then those that run have their grace to finish. Returns whether
-/// all did.
+/// Serves connections until `stop`; running requests then have the grace period to finish. Returns whether
+/// all of them did.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -109,7 +109,7 @@ pub(super) async fn serve(
             Ok((stream, _)) => stream,
             Err(error) => {
                 refused.tell(&error);
-                // Out of file descriptors, most likely: an idle connection gives its own.
+                // Most likely out of file descriptors: close an idle connection to free one.
                 places.close_idle();
                 tokio::time::sleep(PAUSE).await;
                 continue;
@@ -118,7 +118,7 @@ pub(super) async fn serve(
         let Some(place) = places.take() else {
             continue;
         };
-        // An answer is written whole; waiting for more to send would only delay it.
+        // A response is written whole, so Nagle's algorithm would only delay it.
         let _ = stream.set_nodelay(true);
         let link = Arc::clone(&place.link);
         let service = LinkedService::new(router.clone(), Arc::clone(&link), Arc::clone(&places));
@@ -132,7 +132,7 @@ pub(super) async fn serve(
         let places = Arc::clone(&places);
         tokio::spawn(async move {
             tokio::pin!(connection);
-            // What goes wrong here is the client's: it goes away, takes nothing, or sends no HTTP.
+            // Errors here are the client's: it disconnects, does not read, or does not send HTTP.
             tokio::select! {
                 _ = &mut connection => {}
                 () = link.closed() => {
@@ -152,7 +152,7 @@ pub(super) async fn serve(
     finished.await.is_ok()
 }
 
-/// Connections that the system refused, told of now and then.
+/// Connections that the system refused, logged at intervals.
 #[derive(Debug, Default)]
 struct RefusedConnections {
     count: u64,

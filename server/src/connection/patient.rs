@@ -1,7 +1,7 @@
-//! A connection that gives up a client who takes none of its answer.
+//! A write timeout for clients that do not read their response.
 //!
-//! An answer that is not taken stays in memory, and its connection in the count of those that are
-//! open; a client that has vanished without a word would hold both for as long as the system does.
+//! An unread response stays in memory, and its connection counts as open; a client that has vanished
+//! without closing the connection would keep both until the system's TCP timeout.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -11,17 +11,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream whose other side must take something within `limit` while there is something to take.
+/// A stream whose pending writes fail if the other side reads nothing within `limit`.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
     limit: Duration,
-    /// Runs while the other side takes nothing.
+    /// Runs while a write is pending.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    /// With so much patience.
+    /// A stream with this timeout.
     pub fn new(stream: S, limit: Duration) -> Self {
         Self {
             stream,
@@ -99,7 +99,7 @@ mod tests {
         let slow = async {
             let mut all = [0; 16];
             for part in all.chunks_mut(4) {
-                // Longer than the limit together, shorter each.
+                // Longer than the limit in total, shorter for each part.
                 sleep(Duration::from_millis(700)).await;
                 there.read_exact(part).await.unwrap();
             }

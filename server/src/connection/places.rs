@@ -1,4 +1,4 @@
-//! Places for connections: whose turn it is to go when all are taken.
+//! Slots for connections, and which connection is evicted when all are taken.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,30 +8,30 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Refusal;
 
-/// Places beyond the limit, for requests that ask how the server is.
+/// Slots beyond the limit, for health, readiness and metrics requests.
 pub(super) const RESERVED: usize = 64;
-/// Connections that lost their place while they waited for a first head, and are still read for a moment:
-/// between a client's connection and its request there is as much time as its machine is busy.
+/// The most evicted connections without a request that are still read for a moment: a client on a busy
+/// machine may take a while between connecting and sending its request.
 pub(super) const LATE: usize = 128;
-/// A connection that was just accepted has so long before it can be closed for another one.
+/// A connection younger than this is not evicted.
 const YOUNG: Duration = Duration::from_millis(200);
-/// How much longer than a client that never asked anything one is waited for that did, that sends a
-/// body or takes an answer.
+/// The idle time of a client that has sent a request, is sending a body or is reading a response is divided
+/// by this when idle times are compared.
 const BUSY: u32 = 4;
-/// And so long at least, while there is another to close: else a burst of new connections closes
-/// everyone between two requests.
+/// Such a client is not evicted before this time while another one can be: otherwise a burst of new
+/// connections would evict every client between two requests.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// What a connection is doing.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It waits for a head, the first or the next one.
+    /// Waiting for a head, the first or the next one.
     Silent,
-    /// A body comes.
+    /// Receiving a body.
     Receiving,
-    /// An answer is made.
+    /// Processing the request.
     Working,
-    /// An answer is taken.
+    /// Sending the response.
     Sending,
 }
 
@@ -39,19 +39,19 @@ pub(super) enum Phase {
 struct Progress {
     phase: Phase,
     since: Instant,
-    /// Requests that the router was asked.
+    /// Requests passed to the router.
     asked: u64,
-    /// Answers that were made.
+    /// Responses that were made.
     answers: u64,
-    /// Whether it lost its place.
+    /// Whether it was evicted.
     evicted: bool,
-    /// Whether its head is still waited for, for a moment.
+    /// Whether its first head is still waited for.
     late: bool,
-    /// The request, counted from 0, whose head was refused, and why.
+    /// The number of the request, from 0, whose head was refused, and the refusal.
     refused: Option<(u64, Refusal)>,
 }
 
-/// What is known of a connection by its reader, its service and [`Places`].
+/// The state of a connection, shared by its stream, its service and [`Places`].
 #[derive(Debug)]
 pub(super) struct Link {
     progress: Mutex<Progress>,
@@ -78,7 +78,7 @@ impl Link {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it does, and since when.
+    /// The phase, and when it began.
     pub fn phase(&self) -> (Phase, Instant) {
         let progress = self.progress();
         (progress.phase, progress.since)
@@ -91,12 +91,12 @@ impl Link {
         }
     }
 
-    /// The router is asked; gives why the head was refused, if it was.
+    /// A request is passed to the router; returns the refusal of its head, if there is one.
     pub fn begin(&self) -> Option<Refusal> {
         let mut progress = self.progress();
         let number = progress.asked;
         progress.asked += 1;
-        // One that was sent while the answer before it was taken.
+        // A pipelined request, sent while the response before it was being written.
         if progress.phase == Phase::Silent {
             (progress.phase, progress.since) = (Phase::Working, Instant::now());
         }
@@ -104,7 +104,7 @@ impl Link {
         refused.map(|(_, refusal)| refusal)
     }
 
-    /// A head came, and perhaps a body follows.
+    /// A head was received; `body` says whether a body follows.
     pub fn head_came(&self, body: bool) {
         let next = if body {
             Phase::Receiving
@@ -114,18 +114,18 @@ impl Link {
         self.enter(&[Phase::Silent, Phase::Sending], next);
     }
 
-    /// The body is whole.
+    /// The body is complete.
     pub fn body_came(&self) {
         self.enter(&[Phase::Receiving], Phase::Working);
     }
 
-    /// The answer is made.
+    /// The response is made.
     pub fn answered(&self) {
         self.progress().answers += 1;
         self.enter(&[Phase::Receiving, Phase::Working], Phase::Sending);
     }
 
-    /// The answer was taken.
+    /// The response was written.
     pub fn taken(&self) {
         self.enter(&[Phase::Sending], Phase::Silent);
     }
@@ -135,35 +135,35 @@ impl Link {
         self.progress().refused = Some((number, refusal));
     }
 
-    /// Ends when the connection is to go.
+    /// Completes when the connection is to be closed.
     pub async fn closed(&self) {
         self.closed.notified().await;
     }
 
-    /// How many answers were made.
+    /// The number of responses made.
     pub fn answers(&self) -> u64 {
         self.progress().answers
     }
 
-    /// Takes note that it lost its place. What it has sent already is still read and answered: on a
-    /// busy machine it may have waited longer for the server than the server for it. With `late` its
-    /// head is waited for as well. False where there is nothing of that kind to wait for.
+    /// Marks the connection as evicted. A request that it has already sent is still read and answered: on a
+    /// busy machine the client may have waited longer for the server than the server for it. With `late`, a
+    /// first head is waited for as well. False if there is nothing to wait for.
     pub fn evict(&self, late: bool) -> bool {
         let mut progress = self.progress();
         (progress.evicted, progress.late) = (true, late);
         progress.phase == Phase::Silent
     }
 
-    /// Whether it lost its place, and nothing that it sent waits for an answer, or will.
+    /// Whether it was evicted, has no request to answer, and is not waited for.
     pub fn is_to_go(&self) -> bool {
         let progress = self.progress();
-        // One that was answered is not waited for again.
+        // Only a first head is waited for.
         let waits = progress.late && progress.asked == 0;
         progress.evicted && progress.phase == Phase::Silent && !waits
     }
 
-    /// How long it has kept its place for nothing; none while an answer is made, nor while it has
-    /// asked or sends and is `spared` for that.
+    /// The idle time that counts for eviction; none while a request is processed, or while a client that has
+    /// sent one has been idle for less than `spared`.
     fn idle(&self, now: Instant, spared: Duration) -> Option<Duration> {
         let progress = self.progress();
         let idle = now.saturating_duration_since(progress.since);
@@ -177,7 +177,7 @@ impl Link {
     }
 }
 
-/// The places of all connections of a port.
+/// The slots of all connections of a port.
 #[derive(Debug)]
 pub(super) struct Places {
     taken: Mutex<HashMap<u64, Arc<Link>>>,
@@ -187,11 +187,11 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// So many, and [`RESERVED`] more.
+    /// `most` slots, and [`RESERVED`] more.
     pub fn new(most: usize) -> Arc<Self> {
         let most = most.max(1);
         Arc::new(Self {
-            // Few places mean few files.
+            // Few slots usually mean a low limit on open files.
             late: Arc::new(Semaphore::new(LATE.min(most / 2))),
             taken: Mutex::default(),
             next: std::sync::atomic::AtomicU64::new(0),
@@ -203,9 +203,8 @@ impl Places {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more connection. When all are taken, the connection goes that has done nothing
-    /// for longest; while every one is worked for, places of the reserve are given. None when those
-    /// are taken as well.
+    /// A slot for a new connection. When all are taken, the connection that has been idle longest is evicted;
+    /// while all are busy, reserved slots are given. None when those are taken as well.
     pub fn take(self: &Arc<Self>) -> Option<Place> {
         let mut taken = self.taken();
         if taken.len() >= self.most
@@ -225,23 +224,23 @@ impl Places {
         })
     }
 
-    /// Room for one that lost its place and is waited for all the same.
+    /// A permit to wait for the first head of an evicted connection.
     pub fn late(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.late).try_acquire_owned().ok()
     }
 
-    /// Closes the connection that has done nothing for longest. False if there is none.
+    /// Closes the connection that has been idle longest. False if there is none.
     pub fn close_idle(&self) -> bool {
         close_idle(&mut self.taken(), Duration::ZERO, None)
     }
 
-    /// The same for one that asks, which is not closed itself.
+    /// The same in favour of `asks`, which is not closed itself.
     pub fn close_idle_for(&self, asks: &Arc<Link>) -> bool {
         close_idle(&mut self.taken(), Duration::ZERO, Some(asks))
     }
 
-    /// Whether there are more connections than places, so that only those are answered that ask how
-    /// the server is.
+    /// Whether there are more connections than regular slots, so that only health, readiness and metrics
+    /// requests are answered.
     pub fn is_full(&self) -> bool {
         self.taken().len() > self.most
     }
@@ -261,7 +260,7 @@ fn close_idle(
         idle.max().filter(|(idle, _)| *idle >= least)
     };
     let mut found = longest(SETTLED);
-    // Where somebody has to go, nobody is spared when there is nobody else.
+    // If a connection must be closed, recently active ones are not spared when there is no other.
     if found.is_none() && least.is_zero() {
         found = longest(Duration::ZERO);
     }
@@ -272,7 +271,7 @@ fn close_idle(
     })
 }
 
-/// A connection's place; free again when this is dropped.
+/// The slot of a connection; freed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -304,9 +303,12 @@ mod tests {
             [is_there(&all[0]), is_there(&all[1]), is_there(&all[2])],
             [true, true, false]
         );
-        // Nobody has been silent for long: the reserve.
+        // No connection has been idle for long: reserved slots.
         let reserve: Vec<Place> = (0..RESERVED).map(|_| places.take().unwrap()).collect();
-        assert!(places.is_full() && places.take().is_some(), "another goes");
+        assert!(
+            places.is_full() && places.take().is_some(),
+            "another one is evicted"
+        );
         for place in all.iter().chain([&fourth]).chain(&reserve) {
             place.link.head_came(false);
             place.link.body_came();
@@ -328,7 +330,7 @@ mod tests {
         kept.link.taken();
         let sends = places.take().unwrap();
         sends.link.head_came(true);
-        // Longer idle than any of the burst, also by a quarter.
+        // Idle for longer than any connection of the burst, even after division by BUSY.
         std::thread::sleep(Duration::from_millis(50));
         let is_there = |place: &Place| places.taken().contains_key(&place.number);
         let burst: Vec<Place> = (0..500).filter_map(|_| places.take()).collect();
@@ -337,7 +339,7 @@ mod tests {
             burst.iter().filter(|place| is_there(place)).count(),
             RESERVED + 1
         );
-        // Where all have asked, one of them goes.
+        // If all have sent a request, one of them is evicted.
         burst.iter().for_each(|place| place.link.head_came(true));
         assert!(places.take().is_some());
     }

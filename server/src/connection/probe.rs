@@ -1,5 +1,5 @@
-//! A port of its own for health, readiness and figures, on a thread of its own: whatever the other
-//! port is asked for, this one answers.
+//! A separate port with its own thread for health, readiness and metrics, which answers independently of the
+//! load on the main port.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,32 +11,33 @@ use tokio::sync::oneshot;
 use super::ConnectionLimits;
 use crate::error::ServeError;
 
-/// Connections of whoever watches; more are not needed.
+/// Enough for monitoring.
 const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 64,
     stalled: Duration::from_secs(5),
     grace: Duration::from_secs(1),
 };
 
-/// The port, which is closed when this is dropped.
+/// The probe port; closed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct ProbePort {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     _stop: oneshot::Sender<()>,
 }
 
 impl ProbePort {
-    /// Listens at `address`, and answers what `router` has.
+    /// Listens on `address` and serves `router`.
     ///
     /// # Errors
-    /// When the address cannot be had, or no thread.
+    /// When the address cannot be bound, or no thread can be started.
     pub fn open(address: SocketAddr, router: Router) -> Result<Self, ServeError> {
         let bind = |source| ServeError::BindProbe {
             listen: address,
             source,
         };
-        // Before the runtime, which cannot be dropped here. Its thread makes it its own.
+        // Bound before the runtime exists: a runtime must not be dropped in an async context, which an
+        // early return would do. The thread below registers the listener with its own runtime.
         let listener = super::listen(address).and_then(TcpListener::into_std);
         let listener = listener.map_err(bind)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -52,7 +53,7 @@ impl ProbePort {
                     };
                     super::serve(listener, router, LIMITS, stopped).await;
                 }
-                Err(error) => tracing::error!(reason = %error, "the probe port is closed"),
+                Err(error) => tracing::error!(reason = %error, "the probe port was closed"),
             }
         };
         std::thread::Builder::new()

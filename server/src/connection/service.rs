@@ -1,4 +1,4 @@
-//! The router as a connection's service.
+//! The hyper service of a connection: the router, with the state of the connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use hyper_util::service::TowerToHyperService;
 use super::places::{Link, Places};
 use crate::error::Refusal;
 
-/// Why a request's head was refused: the request is a stand-in, to be answered with this.
+/// The refusal of a request's head: the request is a stand-in, to be answered with it.
 #[derive(Debug, Clone)]
 pub(crate) struct RefusedHead(pub Refusal);
 
-/// There are more connections than places: only what asks how the server is, is answered.
+/// All regular connection slots are taken: only health, readiness and metrics requests are answered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConnectionFull;
 
-/// The router, told what was found out about the connection.
+/// The router, with the state of the connection.
 #[derive(Debug, Clone)]
 pub(super) struct LinkedService {
     router: TowerToHyperService<Router>,
@@ -51,7 +51,7 @@ impl Service<Request<Incoming>> for LinkedService {
         if let Some(refusal) = self.link.begin() {
             request.extensions_mut().insert(RefusedHead(refusal));
         }
-        // Whoever asks is worth more than whoever does nothing.
+        // An idle connection is closed in favour of one with a request.
         let full = self.places.is_full() && !self.places.close_idle_for(&self.link);
         if full {
             request.extensions_mut().insert(ConnectionFull);

@@ -1,4 +1,4 @@
-//! Which hosts pictures may be fetched from.
+//! The hosts that pictures may be fetched from.
 
 use std::str::FromStr;
 
@@ -7,11 +7,11 @@ use axum::http::uri::Authority;
 
 use crate::ServeError;
 
-/// A host that pictures may be fetched from: `images.example.org`, with a port where it is not the
-/// scheme's own, and `*.example.org` for all names under one.
+/// A host that pictures may be fetched from: `images.example.org`, with a port if it is not the default port
+/// of the scheme, or `*.example.org` for all subdomains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageHost {
-    /// In lower case, without the `*`; begins with a dot where that stood.
+    /// In lower case, without the `*`; a name with a wildcard begins with a dot.
     name: String,
     port: Option<u16>,
 }
@@ -29,7 +29,7 @@ impl FromStr for ImageHost {
         };
         let authority: Authority = plain.parse().map_err(|_| refused())?;
         let host = authority.host();
-        // What is left beside host and port is a user's name, or a colon without a port.
+        // Anything beyond host and port is user info, or a colon without a port.
         let rest = plain.len() - host.len() - authority.port().map_or(0, |p| 1 + p.as_str().len());
         if host.is_empty() || host.contains('*') || rest > 0 {
             return Err(refused());
@@ -42,7 +42,7 @@ impl FromStr for ImageHost {
 }
 
 impl ImageHost {
-    /// Whether this address is of this host, at the scheme's own port unless one was named.
+    /// Whether a URL is on this host, at the default port of the scheme unless another one was given.
     pub(super) fn allows(&self, address: &Uri) -> bool {
         let Some(authority) = address.authority() else {
             return false;
@@ -57,7 +57,7 @@ impl ImageHost {
             true => host.len() > self.name.len() && host.ends_with(&self.name),
             false => host == self.name,
         };
-        // A name and password for another server are nobody's to send.
+        // URLs with credentials are refused.
         let plain = !authority.as_str().contains('@');
         named && plain && authority.port_u16().unwrap_or(own) == self.port.unwrap_or(own)
     }

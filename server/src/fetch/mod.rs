@@ -1,12 +1,12 @@
-//! Pictures that a request names by their address, from the hosts that the operator allows.
+//! Fetches pictures that a request names by URL, from the hosts that the operator allows.
 //!
-//! Who may ask could otherwise make the server ask anybody, also what only the server can reach. So no
-//! host is allowed until it is named, redirects are not followed, nothing of a request but the address
-//! goes out, and what comes back leaves only as scores.
+//! Clients could otherwise make the server send requests to any host, including those that only the server
+//! can reach (server-side request forgery). So every host must be allowed explicitly, redirects are not
+//! followed, nothing of a request but the URL is sent, and the response is used for scores only.
 //!
 //! | file | role |
 //! |---|---|
-//! | `hosts` | [`ImageHost`]: which addresses are allowed |
+//! | `hosts` | [`ImageHost`]: which URLs are allowed |
 
 mod hosts;
 
@@ -30,28 +30,28 @@ use super::limits::Memory;
 use super::options::Limits;
 use asif::embed::Rejected;
 
-/// Pictures that are fetched at once; more wait for their turn.
+/// The most concurrent fetches; further ones wait.
 const AT_ONCE: usize = 16;
 /// How long a host may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(3);
-/// The part of a request's time that a picture may take, of which waiting for its turn is no part: the
-/// rest of a batch has its answer though one host is slow.
+/// The divisor of a request's time limit that gives the time limit of a fetch, without the wait for its
+/// turn, so that the rest of a batch is answered even if one host is slow.
 const SHARE: u32 = 3;
 
 /// Fetches pictures.
 #[derive(Debug)]
 pub(super) struct Fetcher {
     hosts: Vec<ImageHost>,
-    /// None where no host is allowed.
+    /// None if no host is allowed.
     client: Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>,
     turns: Semaphore,
     memory: Memory,
-    /// The most bytes of a picture.
+    /// The largest file in bytes.
     limit: usize,
     patience: Duration,
 }
 
-/// A file that was fetched. Its bytes count among those of all requests until it is dropped.
+/// A fetched file. Its bytes count towards the memory of all requests until it is dropped.
 #[derive(Debug)]
 pub(super) struct Fetched {
     /// The file.
@@ -60,10 +60,10 @@ pub(super) struct Fetched {
 }
 
 impl Fetcher {
-    /// Asks nobody before it is asked.
+    /// Opens no connection yet.
     ///
     /// # Errors
-    /// When the system has no certificates to know hosts by.
+    /// When the root certificates cannot be loaded.
     pub fn new(hosts: Vec<ImageHost>, memory: Memory, limits: &Limits) -> Result<Self, ServeError> {
         let client = match hosts.is_empty() {
             true => None,
@@ -79,30 +79,32 @@ impl Fetcher {
         })
     }
 
-    /// The file at an address, or why this picture cannot be had.
+    /// The file at a URL, or why it cannot be fetched.
     ///
     /// # Errors
-    /// That there is no memory for it now.
+    /// When there is no memory for it now.
     pub async fn file(&self, address: &str) -> Result<Result<Fetched, Rejected>, Refusal> {
         let rejected = |reason: String| Ok(Err(Rejected::from(reason)));
         let Some(client) = &self.client else {
             return rejected(
-                "images are not fetched from elsewhere; send the file, or its bytes in base64 \
-                 (whoever runs the server can allow hosts)"
+                "images are not fetched by URL; send the file, or its bytes in base64 \
+                 (the operator of the server can allow hosts)"
                     .to_owned(),
             );
         };
         let Ok(uri) = address.parse::<Uri>() else {
-            return rejected("this is no address; percent-encode what is not ASCII".to_owned());
+            return rejected(
+                "the URL is not valid; percent-encode all characters that are not ASCII".to_owned(),
+            );
         };
         if !self.hosts.iter().any(|host| host.allows(&uri)) {
             return rejected(
                 "images are not fetched from this host; send the file, or its bytes in base64 \
-                 (whoever runs the server can allow it)"
+                 (the operator of the server can allow it)"
                     .to_owned(),
             );
         }
-        // Never closed.
+        // The semaphore is never closed, so this cannot fail.
         let _turn = self.turns.acquire().await;
         let asked = Request::get(uri)
             .header(
@@ -116,23 +118,23 @@ impl Fetcher {
             let response = match client.request(asked).await {
                 Ok(response) => response,
                 Err(e) if e.is_connect() => {
-                    let reason = "its host cannot be reached, or its certificate is not known here";
+                    let reason = "the host cannot be reached, or its certificate is not trusted";
                     return rejected(reason.to_owned());
                 }
-                Err(_) => return rejected("its host broke off the connection".to_owned()),
+                Err(_) => return rejected("the host closed the connection".to_owned()),
             };
             match response.status() {
                 StatusCode::OK => self.read(response.into_body()).await,
                 status if status.is_redirection() => rejected(format!(
-                    "its host answered {status}, and redirects are not followed; give the address \
-                     that it leads to"
+                    "the host answered {status}, and redirects are not followed; give the URL \
+                     that it redirects to"
                 )),
-                status => rejected(format!("its host answered {status}")),
+                status => rejected(format!("the host answered {status}")),
             }
         });
         match fetched.await {
             Ok(fetched) => fetched,
-            Err(_) => rejected("its host did not send it in time".to_owned()),
+            Err(_) => rejected("the host did not send the file in time".to_owned()),
         }
     }
 
@@ -141,13 +143,15 @@ impl Fetcher {
         let (mut bytes, mut held) = (Vec::new(), None);
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
-                return rejected("its host broke off before the end".to_owned());
+                return rejected(
+                    "the host closed the connection before the end of the file".to_owned(),
+                );
             };
             let Ok(data) = frame.into_data() else {
                 continue;
             };
             if bytes.len() + data.len() > self.limit {
-                return rejected(format!("it is larger than {} bytes", self.limit));
+                return rejected(format!("the file is larger than {} bytes", self.limit));
             }
             self.memory.grow(&mut held, bytes.len() + data.len())?;
             bytes.extend_from_slice(&data);
@@ -163,11 +167,11 @@ fn client() -> std::io::Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes
     let mut http = HttpConnector::new();
     http.set_connect_timeout(Some(CONNECT));
     http.set_nodelay(true);
-    // The scheme is looked at when the address is.
+    // The scheme is checked with the URL; this connector must accept https too.
     http.enforce_http(false);
     let https = HttpsConnectorBuilder::new()
         .with_native_roots()
-        .map_err(|_| std::io::Error::other("no certificate of an authority is among them"))?
+        .map_err(|_| std::io::Error::other("no root certificate found"))?
         .https_or_http()
         .enable_http1()
         .wrap_connector(http);

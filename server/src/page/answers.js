@@ -1,17 +1,17 @@
-// Gets the answers: one request an image, and one more where there is something to compare with.
+// Requests the answers: one request per image, and a second one for comparison.
 
 import * as api from "./api.js";
 import { $, percent, say } from "./dom.js";
 import { compared, keyOf, question, state } from "./state.js";
 
-/** Images that are asked about at once; the server makes batches of them. */
+/** Concurrent requests; the server batches them. */
 const AT_ONCE = 4;
 
 let round = new AbortController();
 
 /**
- * Asks what is not known yet, the selected image first. `onAnswer(image)` is told of each answer or
- * error, `onAnswer(null)` when the asking begins; `aloud` says to screen readers how it changed.
+ * Requests missing answers, for the selected image first. Calls `onAnswer(image)` for each answer or error,
+ * and `onAnswer(null)` at the start; `aloud` announces the change to screen readers.
  */
 export async function askAll(onAnswer, aloud) {
   round.abort();
@@ -31,7 +31,7 @@ export async function askAll(onAnswer, aloud) {
     for (let image = waiting.shift(); image; image = waiting.shift()) {
       await answer(image, now, plain, signal);
       if (signal.aborted) return;
-      // The rest may take long, and is not what is looked at.
+      // The other images may take long, and are not shown at the moment.
       if (image === state.selected) $("answer-body").removeAttribute("aria-busy");
       onAnswer(image);
       if (image === state.selected) announce(image, aloud);

@@ -1,22 +1,22 @@
-// The server's routes. All paths are relative to the page, so that a proxy may put it anywhere.
+// The routes of the server. All paths are relative to the page, so that a proxy may serve it at any path.
 
 const KEY = "asif-key";
 let key = null;
 try {
   key = sessionStorage.getItem(KEY);
 } catch {
-  /* storage is refused: the key lasts as long as the page */
+  /* storage is blocked: the key lasts as long as the page */
 }
 
 let asking = null;
 let ask = null;
 
-/** Who asks for the key: `f(wrong)` promises one. It is called when the server answers 401. */
+/** Sets the function that asks the user for a key: `f(wrong)` promises one. Called after a 401. */
 export function onKeyNeeded(f) {
   ask = f;
 }
 
-/** What went wrong, as the server says it. */
+/** An error with the message of the server. */
 export class ApiError extends Error {
   constructor(message, { status = 0, code = "", requestId = "" } = {}) {
     super(message);
@@ -24,7 +24,7 @@ export class ApiError extends Error {
   }
 }
 
-/** All requests that are refused wait for one answer. */
+/** All refused requests wait for one key. */
 async function renewKey(used) {
   if (key !== used) return;
   asking ??= ask(used !== null)
@@ -52,7 +52,7 @@ async function call(path, { headers = {}, ...options } = {}) {
       response = await fetch(url, { ...options, headers: all });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new ApiError("The server does not answer. Is it still running, and this machine online?");
+      throw new ApiError("The server does not answer. Check that it is running and that this machine is online.");
     }
     if (response.ok) return response;
     if (response.status === 401 && ask) {
@@ -90,10 +90,10 @@ export const generations = (set) => json(`v1/sets/${set}/generations`);
 export const map = (set, generation, signal) => json(`v1/sets/${set}/map${of(generation)}`, { signal });
 export const anchor = (set, n, generation, signal) =>
   json(`v1/sets/${set}/anchors/${n}${of(generation)}`, { signal });
-/** The bytes of a picture, by the address that the server gave. */
+/** The bytes of a picture, by a URL from the server. */
 export const picture = async (address, signal) => (await call(address, { signal })).blob();
 
-/** The labels of one image. A file goes as it is: the server decodes it as it would any other. */
+/** The labels of one image. The file is sent unchanged. */
 export async function classify(file, question, signal) {
   const form = new FormData();
   form.append("labels", JSON.stringify(question.labels));
@@ -110,7 +110,7 @@ export async function classify(file, question, signal) {
   return { predictions: results[0].predictions, generation: answered };
 }
 
-/** The pairs behind one label of one image. */
+/** The explanation of one label of one image. */
 export async function explain(file, question, label, top, signal) {
   const image = await base64(file);
   const body = { ...question, image, label, top };
@@ -122,7 +122,7 @@ function base64(file) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
-    reader.onerror = () => reject(new ApiError(`${file.name} cannot be read any more. Choose it again.`));
+    reader.onerror = () => reject(new ApiError(`${file.name} can no longer be read. Choose it again.`));
     reader.readAsDataURL(file);
   });
 }

@@ -1,18 +1,18 @@
-// The page as a whole: what is asked, of what, and what is shown of the answers.
+// The whole page: the query, the anchor set, and the answers.
 //
-//   ask ──> words, images ─┐
-//   sets ─> set, generation ├─> answers: a request an image ─> bars
-//   without ────────────────┘                picked label ─> why: the pairs behind it ─> map
+//   ask ──> labels, images ─┐
+//   sets ─> set, generation ├─> answers: one request per image ─> bars
+//   without ────────────────┘                selected label ─> why: the pairs behind it ─> map
 //
 // | file | role |
 // |---|---|
-// | state | what the page knows and asks |
-// | api, pictures | the server's routes; pictures of pairs |
-// | ask, without, sets | the question, the pairs it does without, the sets and their generations |
+// | state | the state of the page |
+// | api, pictures | the routes of the server; pictures of pairs |
+// | ask, without, sets | the query, its excluded pairs, the anchor sets and their generations |
 // | answers, bars | scores |
-// | why, reasons | the pairs behind a score |
-// | map, map_plane, map_paint, map_hands, pair | the map, and the pair that it opens |
-// | dom, recent, theme | elements and figures; what is kept; light and dark |
+// | why, reasons | the explanation of a score |
+// | map, map_plane, map_paint, map_hands, pair | the map, and the selected pair |
+// | dom, recent, theme | elements and number formats; a cache; light and dark |
 
 import * as api from "./api.js";
 import { askAll } from "./answers.js";
@@ -44,13 +44,13 @@ const why = makeWhy(map, { onWithoutPair: withoutPair, onWithoutSource: withoutS
 const troubles = new WeakMap();
 let mapSeen = false;
 
-// What is asked.
+// The query.
 
 function addImages(files) {
   const added = files.map(newImage);
   state.images.push(...added);
   select(added[0]);
-  say(`${several(added.length, "image")} taken`);
+  say(`${several(added.length, "image")} added`);
   refresh();
 }
 
@@ -68,7 +68,7 @@ function removeImage(image) {
   URL.revokeObjectURL(image.url);
   if (state.selected === image) select(state.images[Math.min(at, state.images.length - 1)] ?? null);
   else showAll();
-  // The button that was pressed is gone; its neighbour is next to be pressed, if there is one to remove.
+  // The pressed button is gone: focus its neighbour, if there is one.
   const next = [...$("strip").querySelectorAll(".remove")][Math.min(at, state.images.length - 1)];
   if (focused) (state.images.length > 1 ? next : $("file")).focus();
 }
@@ -111,13 +111,13 @@ function askGeneration(generation) {
   showMap();
 }
 
-/** What changes the answer is seen at the answer, and the same label goes on being explained. */
+/** After a change of generation or exclusion: shows the answer, and keeps explaining the same label. */
 function changeGround() {
   map.fade(state.without?.sources ?? new Set());
   if (state.selected?.now) {
     state.picked = pickedOf(state.selected);
     const title = $("answer-title");
-    // What was clicked may be gone when the answer is there.
+    // The clicked element may be removed with the new answer.
     const at = document.activeElement;
     if ($("why").contains(at) || $("out").contains(at)) title.focus({ preventScroll: true });
     const { top } = title.getBoundingClientRect();
@@ -129,7 +129,7 @@ function changeGround() {
   refresh(true);
 }
 
-// What is shown.
+// Rendering.
 
 const refresh = (aloud = false) =>
   askAll((image) => {
@@ -148,7 +148,7 @@ function showAnswer() {
   const content = answerOf(image);
   if (body.firstChild !== content) body.replaceChildren(content);
   const compares = image?.before
-    ? "the thin bars are the live set with all its pairs"
+    ? "thin bars: the live generation with all pairs"
     : "click a label to see its pairs";
   $("answer-about").textContent = content === bars.element ? compares : "";
   if (content !== bars.element) why.hide();
@@ -157,7 +157,7 @@ function showAnswer() {
 function answerOf(image) {
   if (image === null) return $("nothing").content.cloneNode(true);
   if (image.error) {
-    // Each is said once, however often the page is shown anew.
+    // Announce each error once, even if the page is rendered again.
     if (!troubles.has(image.error))
       troubles.set(
         image.error,
@@ -170,7 +170,7 @@ function answerOf(image) {
   }
   if (image.now === null) {
     const lines = [0.7, 0.45, 0.3, 0.2].map((share) => el("span", { vars: { share } }));
-    return el("div", { class: "waiting", role: "img", "aria-label": "Asking" }, lines);
+    return el("div", { class: "waiting", role: "img", "aria-label": "Loading" }, lines);
   }
   const { predictions } = image.now;
   bars.show({ predictions, before: image.before?.predictions ?? null, picked: pickedOf(image) });
@@ -185,9 +185,9 @@ function showControls() {
   const others = kept.map(({ generation: n, command }) => [String(n), `${n}, ${command}`]);
   choices($("generation"), [["", `${set.generation}, live`], ...others], String(generation ?? ""));
   const sources = set.sources.length > 1 ? set.sources : [];
-  // The choice is one source; what else is left out, by buttons, stands in its first line.
+  // The select holds one source; its first option summarizes exclusions made by buttons.
   const [one = ""] = without?.sources.size === 1 ? without.sources : [];
-  const first = [["", one === "" ? summary(without) : "all sources"]];
+  const first = [["", one === "" ? summary(without) : "none"]];
   choices($("leave-out"), [...first, ...sources.map(withCount)], one);
   for (const id of ["set", "generation"]) $(id).disabled = false;
   $("leave-out").disabled = sources.length === 0 && without === null;
@@ -201,16 +201,16 @@ function showMap() {
     map.load(state.set.name, state.generation, state.generation ?? state.set.generation);
 }
 
-// The set.
+// The anchor set.
 
-/** Shows a set that is new here, or has changed. */
+/** Shows an anchor set that was selected or has changed. */
 async function showSet() {
   showPulse(state.set, state.rate, null);
   showFacts(state.set, state.rate);
   const of = state.set;
   try {
     const changes = await api.generations(of.name);
-    // Another set may be asked by now, or another generation be live.
+    // Another anchor set may be selected by now.
     if (state.set.name !== of.name) return;
     state.changes = changes;
   } catch (error) {
@@ -231,7 +231,7 @@ async function onSets(sets, rate) {
   showPulse(state.set, rate, null);
   showFacts(state.set, rate);
   if (before && sameGround(before, state.set)) return;
-  // Without them the question can be put all the same.
+  // The page works without the published templates.
   if (!before) api.templates().then(showTemplates, () => {});
   if (before) say(`Generation ${state.set.generation} is live`);
   await showSet();
@@ -239,8 +239,8 @@ async function onSets(sets, rate) {
 
 function askForKey(wrong) {
   $("key-said").textContent = wrong
-    ? "That was not the key. Whoever runs this server can give you the right one."
-    : "Whoever runs it can give you one. It is kept until this tab is closed.";
+    ? "Wrong key. The operator of this server can give you the right one."
+    : "Its operator can give you one. The key is stored until this tab is closed.";
   $("key-form").hidden = false;
   $("key").value = "";
   $("key").focus();

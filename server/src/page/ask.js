@@ -1,11 +1,11 @@
-// The question: images by choice, drop or paste; labels; and how they are put into words.
+// The query: images by choice, drop or paste; labels; prompt templates.
 
 import { $, el, several } from "./dom.js";
 
-/** While somebody types, the question is not asked at each letter. */
+/** The delay after typing before a request is sent. */
 const PAUSE_MS = 500;
 
-/** Templates of no name; the value is what the server is told. */
+/** Unnamed templates; the value is sent to the server. */
 const PLAIN = [
   ["", "a photo of a …"],
   ['["{}"]', "the label alone"],
@@ -18,10 +18,10 @@ const lines = (text) =>
     .map((line) => line.trim())
     .filter(Boolean);
 
-/** The labels of a text, each once. */
+/** The distinct labels in a text. */
 export const labelsOf = (text) => [...new Set(lines(text.replaceAll(",", "\n")))];
 
-/** What the form says, in the server's terms. */
+/** The values of the form, as the server takes them. */
 export function asked() {
   const chosen = $("templates").value;
   let templates = null;
@@ -31,12 +31,12 @@ export function asked() {
   return { labels: labelsOf($("labels").value), templates: templates?.length === 0 ? null : templates };
 }
 
-/** Wires the form: `onImages(files)` when images came, `onWords()` when the words changed. */
+/** Wires the form: `onImages(files)` when images were added, `onWords()` when labels or templates changed. */
 export function mount({ onImages, onWords }) {
   showTemplates([]);
   let timer;
   let last = JSON.stringify(asked());
-  // A click elsewhere ends the typing too, and must not find the page rebuilt under it for nothing.
+  // A click elsewhere also ends typing, and must not rebuild the page under the pointer without need.
   const now = () => {
     clearTimeout(timer);
     const words = JSON.stringify(asked());
@@ -62,18 +62,18 @@ export function mount({ onImages, onWords }) {
   $("file").addEventListener("change", () => {
     showRefused([]);
     onImages([...$("file").files]);
-    // The same file can be chosen again.
+    // So that the same file can be chosen again.
     $("file").value = "";
   });
   fromElsewhere(onImages);
 }
 
-/** Offers the published templates by what they are for. */
+/** Offers the published templates by their purpose. */
 export function showTemplates(published) {
   const option = ([value, text]) => el("option", { value }, text);
   const named = ({ name, purpose, count: n }) => [
     name,
-    `${purpose[0].toUpperCase()}${purpose.slice(1)} (${several(n, "sentence")})`,
+    `${purpose[0].toUpperCase()}${purpose.slice(1)} (${several(n, "template")})`,
   ];
   const chosen = $("templates").value;
   $("templates").replaceChildren(
@@ -84,11 +84,11 @@ export function showTemplates(published) {
   $("templates").value = chosen;
 }
 
-/** Says which of the files that came are no images; nothing is said of none. */
+/** Reports files that are not images. */
 function showRefused(files) {
   $("refused").hidden = files.length === 0;
   $("refused").textContent =
-    files.length === 1 ? `“${files[0].name}” is no image.` : `${files.length} of the files are no images.`;
+    files.length === 1 ? `“${files[0].name}” is not an image.` : `${files.length} of the files are not images.`;
 }
 
 /** Files that are dropped or pasted anywhere on the page. */
@@ -118,13 +118,13 @@ function fromElsewhere(onImages) {
   });
   addEventListener("paste", (event) => {
     const { files = [], types = [] } = event.clipboardData ?? {};
-    // Cells of a table come as text and, beside it, as their picture.
+    // Copied table cells contain both text and a picture of it.
     const text = types.includes("text/plain") && event.target.closest?.("textarea, input");
     if (files.length > 0 && !text && take(files)) event.preventDefault();
   });
 }
 
-/** The small picture of an image, made once: what is replaced under a finger or a focus is lost. */
+/** The thumbnail of an image, made once: replacing an element would lose a click or the focus. */
 const made = new WeakMap();
 
 function thumb(image, { onSelect, onRemove }) {
@@ -148,12 +148,12 @@ function thumb(image, { onSelect, onRemove }) {
   return { item: el("li", {}, button, remove), button, text };
 }
 
-/** Shows the images: the selected one large, all of them small where there are several. */
+/** Shows the selected image large, and thumbnails if there are several images. */
 export function showImages(images, selected, acts) {
   const preview = $("preview");
   preview.hidden = selected === null;
   if (selected && preview.src !== selected.url) {
-    Object.assign(preview, { src: selected.url, alt: `The image asked about: ${selected.name}` });
+    Object.assign(preview, { src: selected.url, alt: `The selected image: ${selected.name}` });
   }
   $("drop").classList.toggle("full", selected !== null);
   const strip = $("strip");

@@ -1,11 +1,11 @@
-// Scores as bars, and beside them what they were before pairs were taken out.
+// Scores as bars, compared with the scores before pairs were excluded.
 
 import { el, figure, percent } from "./dom.js";
 
-/** Labels that are shown at once. */
+/** The number of labels shown at first. */
 const SHOWN = 10;
 
-/** A list of bars that keeps its rows, so that a changed score moves instead of jumping. */
+/** A list of bars that keeps its rows, so that a changed score is animated. */
 export function makeBars(onPick) {
   const list = el("ol", { class: "bars" });
   const rows = new Map();
@@ -18,7 +18,7 @@ export function makeBars(onPick) {
       click: () => {
         all = true;
         show(last);
-        // The button is gone; the first label that it showed has the focus.
+        // The button is removed, so focus the first label that it revealed.
         list.children[SHOWN]?.firstChild.focus();
       },
     },
@@ -69,7 +69,7 @@ export function makeBars(onPick) {
       parts.button.setAttribute("aria-expanded", String(label === picked));
       return parts.item;
     });
-    // Moving a focused button would take the focus from it.
+    // Moving a focused button would remove the focus.
     if (items.length !== list.children.length || items.some((item, i) => list.children[i] !== item)) {
       const focused = document.activeElement;
       const inside = list.contains(focused);

@@ -1,10 +1,10 @@
-// Elements and figures, as every part of the page makes them.
+// Elements and number formats, shared by all parts of the page.
 
 /** The element with this id. */
 export const $ = (id) => document.getElementById(id);
 
 /**
- * An element. `props` are properties, but for `class`, `data` (an object), `vars` (custom
+ * An element. `props` are properties, except for `class`, `data` (an object), `vars` (custom
  * properties), `on` (listeners), and `aria-*` and `role`, which are attributes.
  */
 export function el(tag, props = {}, ...children) {
@@ -23,10 +23,10 @@ export function el(tag, props = {}, ...children) {
   return made;
 }
 
-/** How things scroll into view: at once for who does not like motion. */
+/** The scroll behaviour: instant if the user prefers reduced motion. */
 export const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 
-/** Says something to screen readers. */
+/** Announces a text to screen readers. */
 export function say(text) {
   $("said").textContent = text;
 }
@@ -38,7 +38,7 @@ const [whole, one, two, three] = [0, 1, 2, 3].map(decimals);
 export const percent = (share) => `${one.format(share * 100)} %`;
 /** 12345 as `12,345`. */
 export const count = (n) => whole.format(n);
-/** A similarity, or a contribution where it stands without a sign. */
+/** A similarity, or a contribution without a plus sign. */
 export const figure = (x) =>
   (Math.abs(x) >= 100 ? one : Math.abs(x) >= 10 ? two : three).format(x).replace("-", "−");
 /** A contribution, always with its sign. */
@@ -47,14 +47,14 @@ export const signed = (x) => `${x < 0 ? "−" : "+"}${figure(Math.abs(x))}`;
 export const several = (n, thing) => `${count(n)} ${thing}${n === 1 ? "" : "s"}`;
 
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-/** A moment, as the reader's system writes it. */
+/** A time in the format of the user's locale. */
 export function moment(text) {
   const date = new Date(text);
   const known = !Number.isNaN(date.getTime());
   return el("time", { datetime: text, textContent: known ? clock.format(date) : text });
 }
 
-/** An error as a box: what the server says, the request's id, and perhaps a way to try again. */
+/** An error box: the message of the server, the id of the request, and optionally a retry button. */
 export function trouble(error, again) {
   return el(
     "div",

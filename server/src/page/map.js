@@ -1,4 +1,4 @@
-// The map of the pairs: what is shown on it, and what opens.
+// The map of the pairs.
 
 import * as api from "./api.js";
 import { $, count, el, percent, say, several, trouble } from "./dom.js";
@@ -7,14 +7,14 @@ import { COLOURS, paintOver, paintPoints, palette } from "./map_paint.js";
 import { Plane, View } from "./map_plane.js";
 import { Recent } from "./recent.js";
 
-/** How near a pointer must come to a point, in pixels. */
+/** The largest distance between pointer and point, in pixels. */
 const REACH = 12;
-/** Records are fetched when the pointer rests. */
+/** The delay before the record under the pointer is fetched. */
 const REST_MS = 70;
-/** Records that are kept. */
+/** The number of cached records. */
 const RECORDS = 2000;
 
-/** Makes the map; `onOpen(record)` is told which pair was opened. */
+/** Makes the map; calls `onOpen(record)` when a pair is opened. */
 export function makeMap({ onOpen }) {
   const canvas = $("canvas");
   const layer = document.createElement("canvas");
@@ -22,14 +22,14 @@ export function makeMap({ onOpen }) {
   let plane = null;
   let where = null;
   let loading = null;
-  /** A pair that is to be opened once there is a map. */
+  /** A pair to open once the map is loaded. */
   let awaited = -1;
   let address = null;
   let colours = palette();
   let hidden = new Set();
   let withoutSources = new Set();
   let reasons = [];
-  /** The generation that their numbers are of. */
+  /** The generation of their anchor numbers. */
   let numbered = null;
   let image = null;
   let [hover, open] = [-1, -1];
@@ -39,7 +39,7 @@ export function makeMap({ onOpen }) {
 
   const shown = (i) => !hidden.has(plane.points[i][2]);
 
-  /** Paints in the next frame; the points again only if they moved or changed. */
+  /** Paints in the next frame; repaints the points only if they changed. */
   function draw(moved = true) {
     stale ||= moved;
     frame ||= requestAnimationFrame(() => {
@@ -62,7 +62,7 @@ export function makeMap({ onOpen }) {
     });
   }
 
-  /** Where the image asked about would lie: the middle of the pairs that speak for its label. */
+  /** The position for the query image: the weighted mean of the pairs that contribute to its label. */
   function middle(seen) {
     const spoke = seen.filter((r) => r.share > 0);
     const weight = spoke.reduce((sum, r) => sum + r.share, 0);
@@ -88,7 +88,7 @@ export function makeMap({ onOpen }) {
     draw();
   }
 
-  /** The canvas goes to a screen with finer or coarser pixels. */
+  /** Handles a move to a screen with another pixel ratio. */
   function watchRatio() {
     const another = () => {
       resize();
@@ -97,7 +97,7 @@ export function makeMap({ onOpen }) {
     matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", another, { once: true });
   }
 
-  /** Shows the map of a generation (null is the live one), if it is not there already. */
+  /** Loads the map of a generation (null is the live one), unless it is shown already. */
   async function load(set, generation, now) {
     const wanted = `${set}/${now}`;
     if (where === wanted) return;
@@ -106,7 +106,7 @@ export function makeMap({ onOpen }) {
     loading = new AbortController();
     const state = $("map-state");
     state.hidden = false;
-    state.textContent = plane ? "" : "Drawing the map…";
+    state.textContent = plane ? "" : "Loading the map…";
     try {
       const got = await api.map(set, generation, loading.signal);
       plane = Object.assign(new Plane(got.points, got.sources), { set, generation: got.generation });
@@ -114,8 +114,8 @@ export function makeMap({ onOpen }) {
       hidden = new Set();
       $("pair").replaceChildren(el("p", { class: "empty" }, "Click a dot to see its pair."));
       $("map-about").textContent =
-        `${several(got.points.length, "pair")}; images that resemble each other lie close. ` +
-        `The two directions show ${percent(got.explained)} of what varies.`;
+        `${several(got.points.length, "pair")}; similar images are close to each other. ` +
+        `The two directions explain ${percent(got.explained)} of the variance.`;
       resize();
       view.fit(plane.points);
       legend();
@@ -167,7 +167,7 @@ export function makeMap({ onOpen }) {
     $("legend").replaceChildren(...boxes);
   }
 
-  /** What is known of a pair, fetched once a map. */
+  /** The record of a pair, fetched once per map. */
   function record(i) {
     const key = `${plane.set}/${plane.generation}/${i}`;
     if (!records.has(key)) {
@@ -179,7 +179,7 @@ export function makeMap({ onOpen }) {
   }
 
   let rest;
-  /** Points at a pair; `aloud` for who does not see it. */
+  /** Highlights a pair; `aloud` also announces it to screen readers. */
   function point(i, aloud) {
     if (i === hover && !aloud) return;
     hover = i;
@@ -278,11 +278,11 @@ export function makeMap({ onOpen }) {
 
   return {
     load,
-    /** Opens a pair of a generation, if that is the one on the map. */
+    /** Opens a pair if the map shows its generation. */
     open(anchor, generation) {
       if (plane === null || plane.generation === generation) openPair(anchor);
     },
-    /** The pairs behind an answer of a generation, and its image's address; none without an answer. */
+    /** Shows the pairs of an explanation, and the URL of its image; empty without an answer. */
     showReasons(list, generation, wanted) {
       [reasons, numbered] = [list, generation];
       if (wanted === null) image = null;
@@ -291,7 +291,7 @@ export function makeMap({ onOpen }) {
         image = null;
         loaded.decode().then(
           () => {
-            // Another may be asked about by now.
+            // Another image may be selected by now.
             if (address !== wanted) return;
             image = loaded;
             draw();

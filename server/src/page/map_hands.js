@@ -1,10 +1,10 @@
-// What pointers and keys do on the map.
+// Pointer and keyboard input on the map.
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-/** A pointer that moved less than this clicked. */
+/** A pointer that moved less than this is a click. */
 const STILL = 4;
 
-/** One pointer moves, two zoom, a still one opens; the wheel zooms with Ctrl, which is a pinch too. */
+/** One pointer moves, two zoom, a click opens; the wheel zooms with Ctrl, which browsers also send for a pinch. */
 export function pointers(canvas, { ready, find, point, open, zoom, move }) {
   const down = new Map();
   let moved = 0;

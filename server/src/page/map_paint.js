@@ -1,12 +1,12 @@
 // Paints the map on a canvas.
 
-/** Beyond these, sources share the last colour. */
+/** The number of source colours; further sources share the last one. */
 export const COLOURS = 12;
 
-/** The colours as the style sheet has them now; a canvas cannot read custom properties. */
+/** The current colours of the style sheet; a canvas cannot read custom properties. */
 export function palette() {
   const probe = document.createElement("span");
-  // Where the system has its own colours, those of the sources still tell them apart.
+  // In forced-colors mode, sources must keep distinct colours.
   probe.style.forcedColorAdjust = "none";
   document.body.append(probe);
   const read = (value) => {
@@ -25,16 +25,16 @@ export function palette() {
   return colours;
 }
 
-/** Points smaller than this are squares, which nobody can tell from discs and which cost a tenth. */
+/** Smaller points are drawn as squares, which look the same and take a tenth of the time. */
 const ROUND = 2.2;
 
-/** The radius of a point: smaller where there are many, larger where one has come close. */
+/** The radius of a point: smaller for many points, larger when zoomed in. */
 function radiusOf(view, points) {
   const crowd = Math.max(1.5, Math.min(4.5, 90 / Math.sqrt(points.length + 1)));
   return Math.min(7, crowd * Math.sqrt(view.scale / view.fitted));
 }
 
-/** A disc, drawn once and copied: much faster than a path for each of many. */
+/** A disc, drawn once and copied, which is much faster than a path for each point. */
 function disc(colour, ground, radius, ratio) {
   const side = Math.ceil(2 * (radius + 1) * ratio);
   const canvas = document.createElement("canvas");
@@ -50,7 +50,7 @@ function disc(colour, ground, radius, ratio) {
   return canvas;
 }
 
-/** Puts one point on a canvas, at its middle, in the colour of its source. */
+/** A function that draws a point, given its centre, in the colour of its source. */
 function stamp(context, colours, radius) {
   const side = 2 * radius;
   if (radius < ROUND) {
@@ -72,14 +72,14 @@ function cleared(canvas, view) {
   return context;
 }
 
-/** Paints all points; a quiet map leaves the eye to what is painted over it. */
+/** Paints all points; `quiet` dims them behind an explanation. */
 export function paintPoints(layer, { view, plane, shown, faded, colours, quiet }) {
   const { points, bySource } = plane;
   const context = cleared(layer, view);
   const radius = radiusOf(view, points);
   const put = stamp(context, colours, radius);
   const [right, below] = [view.width + radius, view.height + radius];
-  // What shares a colour lies below, and the smaller sources are not hidden by the larger.
+  // Sources with the shared colour first, then large before small, so that small sources stay visible.
   const order = [...bySource.keys()].sort((a, b) => (b >= COLOURS) - (a >= COLOURS) || a - b);
   for (const source of order) {
     if (!shown(source)) continue;
@@ -92,7 +92,7 @@ export function paintPoints(layer, { view, plane, shown, faded, colours, quiet }
   context.globalAlpha = 1;
 }
 
-/** Paints the points' layer, and over it the reasons of an answer with its image, what is pointed at and what is open. */
+/** Paints the layer of points, and over it an explanation with its image, the hovered pair and the open pair. */
 export function paintOver(canvas, layer, { view, plane, colours, reasons, image, at, open, hover }) {
   const { points } = plane;
   const context = cleared(canvas, view);

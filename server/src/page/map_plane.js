@@ -1,20 +1,20 @@
-// Points on a plane: where they are on the screen, and which is nearest.
+// Points on a plane: screen coordinates and nearest-neighbour search.
 
 const CELLS = 64;
-/** The largest coordinate that the server gives, plus one. */
+/** One more than the largest coordinate from the server. */
 const SIZE = 4096;
 const CELL = SIZE / CELLS;
-/** How far one can go in and out, as a multiple of the whole. */
+/** The zoom limits, as multiples of the overview. */
 const CLOSEST = 60;
 const FARTHEST = 0.6;
 const MARGIN = 28;
-/** A point this near to the edge, in pixels, is hardly in sight. */
+/** The margin in pixels within which a point does not count as visible. */
 const EDGE = 12;
 const STRETCH = 1.8;
-/** The share of points at each end that may lie outside the overview: far ones would leave the rest no room. */
+/** The share of points at each end that may lie outside the overview, so that outliers do not shrink it. */
 const OUTERMOST = 0.012;
 
-/** The points of a map, found by place through a grid. */
+/** The points of a map, in a grid for spatial search. */
 export class Plane {
   constructor(points, sources) {
     this.points = points;
@@ -29,7 +29,7 @@ export class Plane {
     return Math.max(0, Math.min(CELLS - 1, Math.floor(v / CELL)));
   }
 
-  /** The point nearest to a place, in an ellipse of these half axes, of those that `shown` lets through. */
+  /** The nearest point within an ellipse of these semi-axes, among those that `shown` accepts. */
   nearest(x, y, [rx, ry], shown) {
     let best = -1;
     let least = 1;
@@ -45,7 +45,7 @@ export class Plane {
     return best;
   }
 
-  /** The next point in a direction, `[dx, dy]` of -1, 0 or 1; -1 where there is none. */
+  /** The next point in a direction, `[dx, dy]` of -1, 0 or 1; -1 if there is none. */
   next(from, [dx, dy], shown) {
     const [x, y] = this.points[from];
     let best = -1;
@@ -53,7 +53,7 @@ export class Plane {
     this.points.forEach(([px, py], i) => {
       const along = (px - x) * dx + (py - y) * dy;
       const across = Math.abs((px - x) * dy) + Math.abs((py - y) * dx);
-      // Straight ahead counts more than near by, or one would never leave a cluster sideways.
+      // The distance across the direction counts double, or navigation would get stuck within a cluster.
       const cost = along + 2 * across;
       if (along > 0 && across <= 2 * along && cost < least && shown(i)) [best, least] = [i, cost];
     });
@@ -61,10 +61,10 @@ export class Plane {
   }
 }
 
-/** What part of the plane is seen. */
+/** The visible part of the plane. */
 export class View {
   constructor() {
-    // `scale` is pixels a unit to the right, `aspect` how many times as many there are downwards.
+    // `scale` is pixels per unit to the right, `scale * aspect` downwards.
     Object.assign(this, { width: 1, height: 1, ratio: 1, scale: 1, aspect: 1, x: 0, y: 0, fitted: 1 });
   }
 
@@ -79,7 +79,7 @@ export class View {
     const room = (pixels) => Math.max(1, pixels - 2 * MARGIN);
     const across = room(this.width) / Math.max(1, right - left);
     const down = room(this.height) / Math.max(1, bottom - top);
-    // The directions have no common measure, but a plane that is stretched too far misleads.
+    // The two directions have different scales, but too much stretching would be misleading.
     this.aspect = Math.max(1 / STRETCH, Math.min(STRETCH, down / across));
     this.scale = Math.min(across, down / this.aspect);
     this.fitted = this.scale;
@@ -94,18 +94,18 @@ export class View {
     return [(x - this.x) / this.scale, (y - this.y) / (this.scale * this.aspect)];
   }
 
-  /** So many pixels, on the plane to the right and downwards. */
+  /** A length in pixels, in units of the plane to the right and downwards. */
   reach(pixels) {
     return [pixels / this.scale, pixels / (this.scale * this.aspect)];
   }
 
-  /** Brings a point into the middle. */
+  /** Centres a point. */
   centre([x, y]) {
     this.x = this.width / 2 - x * this.scale;
     this.y = this.height / 2 - y * this.scale * this.aspect;
   }
 
-  /** Zooms, with this place of the screen staying where it is. */
+  /** Zooms around a fixed position of the screen. */
   zoom(factor, x = this.width / 2, y = this.height / 2) {
     const scale = Math.max(this.fitted * FARTHEST, Math.min(this.fitted * CLOSEST, this.scale * factor));
     const by = scale / this.scale;
@@ -119,7 +119,7 @@ export class View {
     this.y += dy;
   }
 
-  /** Brings a point into the middle unless it is in sight already. */
+  /** Centres a point unless it is visible already. */
   reveal(point) {
     const [x, y] = this.toScreen(point);
     const inside = (v, size) => v > EDGE && v < size - EDGE;

@@ -1,9 +1,9 @@
-// One pair by itself, as the map opens it.
+// The panel of a pair that was opened on the map.
 
 import { el } from "./dom.js";
 import { picture } from "./pictures.js";
 
-/** What is known of a pair, and what can be done with it. */
+/** The record of a pair, and its actions. */
 export function pairPanel(record, { single, onAsk, onWithoutPair, onWithoutSource }) {
   const { id, captions, meta, image } = record;
   const [caption, ...further] = captions;
@@ -31,9 +31,9 @@ export function pairPanel(record, { single, onAsk, onWithoutPair, onWithoutSourc
     el(
       "p",
       { class: "acts" },
-      button("Ask with this picture", onAsk),
-      button("Take out", onWithoutPair),
-      source && !single && button(`Take out ${source}`, () => onWithoutSource(source)),
+      button("Classify this picture", onAsk),
+      button("Exclude", onWithoutPair),
+      source && !single && button(`Exclude source ${source}`, () => onWithoutSource(source)),
     ),
   );
 }

@@ -4,24 +4,24 @@ import * as api from "./api.js";
 import { el } from "./dom.js";
 
 const MOST = 400;
-/** Pictures that are narrower are not enlarged to fill their box. */
+/** Narrower pictures are not enlarged to fill their box. */
 const SMALL = 128;
-/** Address to a promise of its blob, the one used longest ago first. */
+/** URL to a promise of its blob, least recently used first. */
 const kept = new Map();
 
-/** The bytes behind an address, fetched once. */
+/** The bytes at a URL, fetched once. */
 export function bytesOf(address) {
   const known = kept.get(address);
   kept.delete(address);
   const bytes = known ?? api.picture(address);
   kept.set(address, bytes);
-  // What failed may work the next time.
+  // A failed request may be tried again.
   if (!known) bytes.catch(() => kept.delete(address));
   if (kept.size > MOST) kept.delete(kept.keys().next().value);
   return bytes;
 }
 
-/** A box with the picture, or with the reason that there is none. */
+/** A box with the picture, or with the reason for its absence. */
 export function picture(address, alt) {
   const box = el("div", { class: "picture" });
   bytesOf(address)
@@ -39,7 +39,7 @@ export function picture(address, alt) {
     .catch((error) => {
       box.classList.add("gone");
       box.append(
-        el("p", {}, error.status === 404 ? "The picture is no longer there" : error.message),
+        el("p", {}, error.status === 404 ? "The picture no longer exists" : error.message),
       );
     });
   return box;

@@ -1,9 +1,9 @@
-// Why a label has its score: the sum line by line, and the pairs with their pictures.
+// The explanation of a score: the sum line by line, and the pairs with their pictures.
 
 import { count, el, figure, percent, several, signed } from "./dom.js";
 import { picture } from "./pictures.js";
 
-/** The sheet of an answer of `/v1/explain`. */
+/** Renders a response of `/v1/explain`. */
 export function sheet(why, { single, onWithoutPair, onWithoutSource, onMap, onMore }) {
   const all = [...why.reasons, ...why.against];
   const largest = all.reduce((most, reason) => Math.max(most, Math.abs(reason.share)), 0);
@@ -20,15 +20,15 @@ export function sheet(why, { single, onWithoutPair, onWithoutSource, onMap, onMo
     "div",
     {},
     el("div", { class: "sum-box" }, sum(why)),
-    group("For it", "what each added, and its share of all that pairs added or took away", why.reasons),
-    group("Against it", "what each took away, and its share", why.against),
+    group("For", "contribution, and share of the absolute contributions of all pairs", why.reasons),
+    group("Against", "contribution and share", why.against),
     all.length === 0 &&
       el(
         "p",
         { class: "empty" },
         why.unsplit.length > 0
-          ? "This space is no sum of pairs, so there are none to show."
-          : "No pair is near both the image and this label, so nothing speaks for it.",
+          ? "Scores of this space are not sums over pairs, so there are none to show."
+          : "No pair is near both the image and this label, so none contributes to the score.",
       ),
     why.others.pairs > 0 && onMore && el("button", { type: "button", on: { click: onMore } }, "More pairs"),
   );
@@ -42,16 +42,16 @@ function linesOf(why) {
     why.reasons.length > 0 && listed(why.reasons, "for"),
     why.against.length > 0 && listed(why.against, "against"),
     why.others.pairs > 0 && [several(why.others.pairs, "other pair"), why.others.contribution, "others"],
-    ["no pair (calibration)", why.offset, "offset"],
+    ["calibration offset", why.offset, "offset"],
     ...why.unsplit.map(({ part, contribution }) => [
-      `${part}, which is no sum of pairs`,
+      `${part}, not a sum over pairs`,
       contribution,
       "offset",
     ]),
   ].filter((line) => line && (line[1] !== 0 || line[2] === "others"));
 }
 
-/** A bar a line, each beginning where the one above it ends. */
+/** A waterfall chart: each bar begins where the one above it ends. */
 function sum(why) {
   const lines = linesOf(why);
   let at = 0;
@@ -83,7 +83,7 @@ function sum(why) {
   return el(
     "table",
     { class: "sum" },
-    el("caption", {}, "The similarity is this sum"),
+    el("caption", {}, "The similarity as a sum of contributions"),
     el("tbody", {}, spans.map(row)),
     el(
       "tfoot",
@@ -148,14 +148,14 @@ function pairCard(reason, { largest, single, onWithoutPair, onWithoutSource, onM
       meter("image", reason.image_similarity),
       meter("text", reason.text_similarity),
     ),
-    el("p", { class: "origin" }, origin || "no source given"),
+    el("p", { class: "origin" }, origin || "source not stated"),
     el(
       "p",
       { class: "acts" },
-      act("Take out", `Take out this pair: ${caption ?? reason.id}`, () => onWithoutPair(reason)),
+      act("Exclude", `Exclude this pair: ${caption ?? reason.id}`, () => onWithoutPair(reason)),
       reason.source &&
         !single &&
-        act("Source", `Source ${reason.source}: take it out whole`, () => onWithoutSource(reason.source)),
+        act("Exclude source", `Exclude source ${reason.source}`, () => onWithoutSource(reason.source)),
     ),
   );
 }

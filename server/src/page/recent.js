@@ -1,6 +1,6 @@
-// What was asked lately, of what could be asked again.
+// A cache of recent entries.
 
-/** A map that lets go of its oldest entry when it is full. */
+/** A map that drops its oldest entry when it is full. */
 export class Recent extends Map {
   constructor(most) {
     super();

@@ -1,11 +1,11 @@
-// The served sets: which one is asked, its generations, and how the server is.
+// The served anchor sets, their generations, and the state of the server.
 
 import * as api from "./api.js";
 import { $, count, el, moment, percent, several } from "./dom.js";
 
 const EVERY_MS = 4000;
 
-/** Answers a second, of all routes that answer something; looking at the page counts for nothing. */
+/** The number of answered queries: POST requests only, so that the page's own polling does not count. */
 function answered(text) {
   let total = 0;
   for (const line of text.split("\n")) {
@@ -16,8 +16,8 @@ function answered(text) {
 }
 
 /**
- * Looks at the server again and again while the page is seen: `onSets(sets, rate)`, or
- * `onTrouble(error)`. Returns a function that looks at once.
+ * Polls the server while the page is visible: calls `onSets(sets, rate)` or `onTrouble(error)`. Returns a
+ * function that polls at once.
  */
 export function watch({ onSets, onTrouble }) {
   let before = null;
@@ -30,7 +30,7 @@ export function watch({ onSets, onTrouble }) {
       const rate =
         before && now.at > before.at ? (now.total - before.total) / ((now.at - before.at) / 1000) : null;
       before = now;
-      // A server that was started anew counts from nothing.
+      // The counter starts at zero after a restart of the server.
       onSets(sets, rate === null ? null : Math.max(0, rate));
     } catch (error) {
       before = null;
@@ -43,7 +43,7 @@ export function watch({ onSets, onTrouble }) {
   return look;
 }
 
-/** The line at the top. */
+/** The status line at the top. */
 export function showPulse(set, rate, error) {
   const pulse = $("pulse");
   pulse.dataset.state = error ? "down" : set.degraded ? "degraded" : "ok";
@@ -53,21 +53,21 @@ export function showPulse(set, rate, error) {
         `generation ${set.generation}`,
         several(set.anchors, "pair"),
         rate !== null && `${persecond(rate)} answers/s`,
-        set.degraded && "degraded: the newest generation is not fit to serve",
+        set.degraded && "degraded: the newest generation failed its checks",
       ];
   $("pulse-text").textContent = parts.filter(Boolean).join(" · ");
 }
 
 const persecond = (rate) => (rate < 10 ? rate.toFixed(1) : count(rate));
 
-/** What is live, in facts. */
+/** The facts about the live generation. */
 export function showFacts(set, rate) {
   const { image, text } = set.encoders;
   const facts = [
     ["Live", `generation ${set.generation}`],
     ["Since", moment(set.since)],
     ["Swaps since the start", count(set.swaps)],
-    ["Answers a second", rate === null ? "…" : persecond(rate)],
+    ["Answers per second", rate === null ? "…" : persecond(rate)],
     ["Pairs", count(set.anchors)],
     ["Space", set.space],
     ["Image encoder", `${image.name}, ${image.dim}`],
@@ -84,17 +84,17 @@ export function showFacts(set, rate) {
   );
 }
 
-/** What happened to the set, newest first. */
+/** The changes of the anchor set, newest first. */
 export function showHistory(changes, { asked, onAsk }) {
   const list = $("history");
-  // The button that was pressed is made anew; the focus goes to the one in its place.
+  // The list is rebuilt, so restore the focus to the same row.
   const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
   list.replaceChildren(
     ...[...changes].reverse().map((change) => {
       const here = asked === null ? change.live : asked === change.generation;
       const by = [
-        change.added > 0 && `${count(change.added)} came`,
-        change.removed > 0 && `${count(change.removed)} went`,
+        change.added > 0 && `${count(change.added)} added`,
+        change.removed > 0 && `${count(change.removed)} removed`,
       ];
       const act =
         change.live || change.kept
@@ -105,7 +105,7 @@ export function showHistory(changes, { asked, onAsk }) {
                 "aria-pressed": String(here),
                 on: { click: () => onAsk(change.live ? null : change.generation) },
               },
-              here ? "Answers now" : change.live ? "Ask the live one" : `Ask generation ${change.generation}`,
+              here ? "In use" : change.live ? "Use the live one" : `Use generation ${change.generation}`,
             )
           : el("span", { class: "about" }, "no longer kept");
       return el(
@@ -137,7 +137,7 @@ export function showHistory(changes, { asked, onAsk }) {
   list.children[focused]?.querySelector("button")?.focus({ preventScroll: true });
 }
 
-/** Fills a selection and keeps what was chosen, if it is still there. */
+/** Fills a select element and keeps the chosen value if it still exists. */
 export function choices(select, options, chosen) {
   const key = JSON.stringify(options);
   if (select.dataset.key !== key) {

@@ -1,36 +1,36 @@
-// What the page knows: the sets, the images with their answers, and what is asked.
+// The state of the page: anchor sets, images with their answers, and the query.
 
 import { asked } from "./ask.js";
 import { Recent } from "./recent.js";
 import { wire } from "./without.js";
 
-/** Answers and explanations of an image that are kept. */
+/** Cached answers and explanations per image. */
 const KEPT = 64;
-/** Pairs of each side that are shown at first. */
+/** The initial number of pairs for and against a label. */
 export const PAIRS = 6;
 
 export const state = {
   sets: [],
-  /** The one of them that is asked. */
+  /** The selected one. */
   set: null,
-  /** Answers a second. */
+  /** Answers per second. */
   rate: null,
-  /** What happened to the set, oldest first. */
+  /** The changes of the anchor set, oldest first. */
   changes: [],
-  /** A generation, or null for whichever is live. */
+  /** A generation, or null for the live one. */
   generation: null,
-  /** What `leftOut` makes. */
+  /** The excluded pairs, see `leftOut`. */
   without: null,
-  /** Each with its file, name, address, answers, and what is shown of them: `now`, `before`, `error`. */
+  /** Each with its file, name, URL, answers, and the shown ones: `now`, `before`, `error`. */
   images: [],
   selected: null,
-  /** The label whose pairs are shown; null is the best one. */
+  /** The explained label; null is the best one. */
   picked: null,
-  /** How many pairs of each side. */
+  /** How many pairs for and against the label. */
   pairs: PAIRS,
 };
 
-/** An image that nothing is known of yet. */
+/** An image without answers. */
 export function newImage(file) {
   const shown = { now: null, before: null, error: null };
   return {
@@ -42,7 +42,7 @@ export function newImage(file) {
   };
 }
 
-/** The question as the server takes it; `plain` is the live set with all its pairs. */
+/** The query as the server takes it; `plain` is for the live generation with all pairs. */
 export function question(plain = false) {
   return {
     set: state.set.name,
@@ -52,14 +52,14 @@ export function question(plain = false) {
   };
 }
 
-/** Whether something else is asked than the live set with all its pairs. */
+/** Whether the query differs from the live generation with all pairs. */
 export const compared = () => state.generation !== null || state.without !== null;
 
-/** A question's key; what is live is named by its number and its beginning, so that a swap makes it another. */
+/** The cache key of a query. The live generation is identified by number and start, so a swap changes it. */
 export const keyOf = (q) =>
   JSON.stringify({ ...q, generation: q.generation ?? `live ${state.set.generation} ${state.set.since}` });
 
-/** The label of an answered image whose pairs are shown. */
+/** The explained label of an answered image. */
 export function pickedOf({ now: { predictions } }) {
   return predictions.some((p) => p.label === state.picked) ? state.picked : predictions[0].label;
 }

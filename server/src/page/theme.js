@@ -1,9 +1,9 @@
-// Light, dark or the system's; a plain script in the head, so that nothing is painted in the wrong one.
+// Light, dark or system theme; a plain script in the head, so that nothing is painted in the wrong theme.
 "use strict";
 (() => {
   const themes = ["system", "light", "dark"];
   const root = document.documentElement;
-  // Storage may be refused; the choice then lasts as long as the page.
+  // Storage may be blocked; the choice then lasts as long as the page.
   let chosen = "system";
   try {
     chosen = localStorage.getItem("asif-theme") ?? chosen;

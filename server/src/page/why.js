@@ -1,17 +1,17 @@
-// The sheet of the picked label: gets its pairs, and keeps the map's marks in step with it.
+// The explanation of the selected label: requests its pairs, and updates the marks on the map.
 
 import * as api from "./api.js";
 import { $, figure, motion, say, several, trouble } from "./dom.js";
 import { sheet } from "./reasons.js";
 import { PAIRS, keyOf, pickedOf, state } from "./state.js";
 
-/** The server gives no more of each side. */
+/** The most pairs for and against a label that the server lists. */
 const MOST = 200;
 
-/** Makes the sheet; `acts` are what its cards can do, but for the map, which it is given. */
+/** Makes the explanation panel; `acts` are the actions of its cards, apart from those of the map. */
 export function makeWhy(map, acts) {
   let round = new AbortController();
-  /** The explanation on the page, which is not rebuilt under a click. */
+  /** The rendered explanation, which is not rebuilt under a click. */
   let shown = null;
 
   function hide() {
@@ -21,7 +21,7 @@ export function makeWhy(map, acts) {
     map.showReasons([], null, null);
   }
 
-  /** Shows the pairs behind the picked label; `wanted` when somebody asked for them just now. */
+  /** Shows the explanation of the selected label; `wanted` if the user requested it. */
   async function show(wanted = false) {
     round.abort();
     round = new AbortController();
@@ -55,7 +55,7 @@ export function makeWhy(map, acts) {
     const more = async () => {
       state.pairs = Math.min(MOST, state.pairs * 3);
       await show();
-      // The button that was pressed is made anew, or gone.
+      // The pressed button was rebuilt or removed.
       const next = $("why-body").querySelector(".group ~ button") ?? $("why-title");
       if (document.activeElement === document.body) next.focus({ preventScroll: true });
     };
@@ -82,12 +82,12 @@ async function explained(image, label, signal) {
 
 function announce({ label, similarity, reasons, against, others }) {
   say(
-    `${label} has the similarity ${figure(similarity)}, made of ${several(reasons.length, "pair")} for it, ` +
+    `${label} has the similarity ${figure(similarity)}: ${several(reasons.length, "pair")} for it, ` +
       `${against.length} against it and ${others.pairs} others`,
   );
 }
 
-/** Another image or label is explained by few pairs again. */
+/** Selects a label, and resets the number of pairs. */
 export function pick(label) {
   state.picked = label;
   state.pairs = PAIRS;

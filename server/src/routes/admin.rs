@@ -1,4 +1,4 @@
-//! Changes of a set, by the writers that the command line has too.
+//! Changes of an anchor set, with the library functions that the command line uses too.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -26,13 +26,13 @@ use asif::embed::Watch;
 use asif::modality::Sides;
 use asif::progress::{Cancel, Silent};
 
-/// How a change is made.
+/// Options of a change.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Change {
-    /// Say what would happen, and change nothing.
+    /// Report what would be done, and change nothing.
     dry_run: bool,
-    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    /// How many generations are kept for rollback, including the new one; 5 by default.
     #[schema(minimum = 1)]
     keep: Option<usize>,
 }
@@ -52,75 +52,75 @@ pub(super) struct Add {
     /// The pairs.
     #[schema(value_type = Vec<NewPair>)]
     pairs: Vec<NewPair>,
-    /// Say what would happen, and change nothing.
+    /// Report what would be done, and change nothing.
     #[serde(default)]
     dry_run: bool,
-    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    /// How many generations are kept for rollback, including the new one; 5 by default.
     #[serde(default)]
     #[schema(minimum = 1)]
     keep: Option<usize>,
 }
 
-/// Which pairs are to go: either of the two.
+/// The pairs to remove: either `where` or `ids`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Remove {
-    /// Every pair with these values in its metadata, as `source=shop`.
+    /// Every pair with these values in its metadata, such as `source=shop`.
     #[serde(default)]
     r#where: Option<String>,
     /// The pairs with these ids.
     #[serde(default)]
     ids: Option<HashSet<String>>,
-    /// Whether ids that no live pair has are passed over.
+    /// Whether ids that no live pair has are ignored.
     #[serde(default)]
     missing_ok: bool,
-    /// Say what would happen, and change nothing.
+    /// Report what would be done, and change nothing.
     #[serde(default)]
     dry_run: bool,
-    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    /// How many generations are kept for rollback, including the new one; 5 by default.
     #[serde(default)]
     #[schema(minimum = 1)]
     keep: Option<usize>,
 }
 
-/// Which content is to be live.
+/// The content to make live: either `to` or `from`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Swap {
-    /// That of this kept generation.
+    /// The content of this kept generation.
     #[serde(default)]
     to: Option<u64>,
-    /// What is live in this other served set.
+    /// The live content of this other served anchor set.
     #[serde(default)]
     from: Option<String>,
-    /// Say what would happen, and change nothing.
+    /// Report what would be done, and change nothing.
     #[serde(default)]
     dry_run: bool,
-    /// How many generations are kept for rollback, the new one included; 5 if not given.
+    /// How many generations are kept for rollback, including the new one; 5 by default.
     #[serde(default)]
     #[schema(minimum = 1)]
     keep: Option<usize>,
 }
 
-/// What a change did.
+/// The result of a change.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Done {
-    /// The generation that answers now.
+    /// The live generation after the change.
     live: u64,
-    /// Why the new generation does not, if it does not.
+    /// Why the new generation is not live, if it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<String>,
     /// The receipt, as the command line prints it.
     receipt: Value,
 }
 
-/// Adds pairs, whose pictures are kept in the server's folder of uploads.
+/// Adds pairs to an anchor set; their pictures are stored in the upload folder of the server.
 #[utoipa::path(
     post,
     path = "/admin/sets/{name}/add",
     tag = "admin",
     operation_id = "add",
-    params(("name" = String, Path, description = "A set")),
+    params(("name" = String, Path, description = "The name of an anchor set")),
     request_body = Add,
     responses(
         (status = 200, description = "The receipt", body = Done),
@@ -137,8 +137,8 @@ pub(super) async fn add(
     let set = app.set(Some(&name))?;
     let Some(folder) = &app.options().uploads else {
         return Err(Refusal::forbidden(
-            "pairs cannot be added over HTTP: this server has no folder for their pictures \
-             (whoever runs it can give it one)",
+            "pairs cannot be added over HTTP: this server has no upload folder for their pictures \
+             (its operator can configure one)",
         ));
     };
     let folder = folder.join(set.name());
@@ -160,7 +160,7 @@ pub(super) async fn add(
         };
         let encoders = |live: &AnchorSet| {
             let sides = Sides::of(|modality| &live.encoder(modality).identity);
-            // Others are refused by the change itself.
+            // If the weights do not match, the change itself refuses the encoders.
             let weighed = embedder.weighed_as(sides).map(Arc::new);
             Ok::<_, AnchorsError>(weighed.unwrap_or(embedder))
         };
@@ -173,7 +173,7 @@ pub(super) async fn add(
     .await
 }
 
-/// Asks the work to stop when its request goes away; nothing was written then.
+/// Cancels the work when its request is cancelled; nothing is written in that case.
 #[derive(Default)]
 struct CancelOnDrop(Cancel);
 
@@ -183,13 +183,13 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Removes pairs; from the new generation on they have no influence.
+/// Removes pairs from an anchor set; they have no influence from the new generation on.
 #[utoipa::path(
     post,
     path = "/admin/sets/{name}/remove",
     tag = "admin",
     operation_id = "remove",
-    params(("name" = String, Path, description = "A set")),
+    params(("name" = String, Path, description = "The name of an anchor set")),
     request_body = Remove,
     responses(
         (status = 200, description = "The receipt", body = Done),
@@ -226,13 +226,13 @@ pub(super) async fn remove(
     .await
 }
 
-/// Makes another content live: a kept generation's, or that of another served set.
+/// Makes a kept generation, or the content of another served anchor set, live.
 #[utoipa::path(
     post,
     path = "/admin/sets/{name}/swap",
     tag = "admin",
     operation_id = "swap",
-    params(("name" = String, Path, description = "A set")),
+    params(("name" = String, Path, description = "The name of an anchor set")),
     request_body = Swap,
     responses(
         (status = 200, description = "The receipt", body = Done),
@@ -248,12 +248,12 @@ pub(super) async fn swap(
 ) -> Result<Json<Done>, Refusal> {
     let set = app.set(Some(&name))?;
     let write = write_options(asked.dry_run, asked.keep)?;
-    // A set is named, never a path: what may be served was said when the server was started.
+    // Only names of served anchor sets, never paths: the operator decides what is served.
     let from = match (asked.to, &asked.from) {
         (Some(_), None) => None,
         (None, Some(from)) if *from != name => Some(app.set(Some(from))?.path().to_owned()),
         _ => {
-            let message = "give either `to`, a generation, or `from`, another served set";
+            let message = "give either `to`, a generation, or `from`, another served anchor set";
             return Err(Refusal::wrong_fields(message));
         }
     };
@@ -268,13 +268,13 @@ pub(super) async fn swap(
     .await
 }
 
-/// Undoes the last change of a set.
+/// Undoes the last change of an anchor set.
 #[utoipa::path(
     post,
     path = "/admin/sets/{name}/rollback",
     tag = "admin",
     operation_id = "rollback",
-    params(("name" = String, Path, description = "A set")),
+    params(("name" = String, Path, description = "The name of an anchor set")),
     request_body = Change,
     responses(
         (status = 200, description = "The receipt", body = Done),
@@ -298,8 +298,8 @@ fn receipt(receipt: Receipt) -> Result<Value, Refusal> {
     Ok(serde_json::json!(receipt))
 }
 
-/// Runs a change where it may block, when its turn has come, and makes what it published answer at
-/// once.
+/// Runs a change on a blocking thread, after other changes of the anchor set, and makes the published
+/// generation live at once.
 async fn change(
     app: &App,
     set: &Served,
@@ -308,13 +308,13 @@ async fn change(
     let path = set.path().to_owned();
     let turn = set.turn().await;
     let done = tokio::task::spawn_blocking(move || {
-        // Held to the end of the work, also when nobody waits for it any more.
+        // Held until the work ends, even if the request was cancelled.
         let _turn = turn;
         work(path)
     });
     let done = done.await;
-    let receipt = done.map_err(|_| Refusal::internal("the change's thread panicked"))??;
-    // Blocks while the generation is verified; other requests are answered meanwhile.
+    let receipt = done.map_err(|_| Refusal::internal("the thread of the change panicked"))??;
+    // Verifying the generation blocks this thread; other requests are still answered.
     let refreshed = tokio::task::block_in_place(|| set.refresh());
     Ok(Json(Done {
         live: set.status().generation,

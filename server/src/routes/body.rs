@@ -1,4 +1,4 @@
-//! Parts of a request: its body as JSON, what its path and its query name.
+//! Extractors: the JSON body, the path parameters and the query of a request.
 
 use axum::body::Bytes;
 use axum::extract::{self, FromRequest, FromRequestParts, Path, Request};
@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use super::expected::{advice, mismatch};
 use crate::error::Refusal;
 
-/// Bodies above this are parsed where a thread may be busy for some milliseconds.
+/// Larger bodies are parsed with `block_in_place`, because parsing takes some milliseconds.
 const LARGE: usize = 128 << 10;
 
-/// A body that is JSON, whatever its content type says; what it is refused for names the place.
+/// A JSON body, whatever its content type; errors name the field.
 pub(super) struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for Body<T> {
@@ -30,7 +30,7 @@ impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for Body<T> 
     }
 }
 
-/// What stands in the place of names in a path.
+/// The parameters of a path.
 pub(super) struct Named<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
@@ -45,7 +45,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
     }
 }
 
-/// The generation that stands after the `?`, as `?generation=3`; the live one if none is named.
+/// The query `?generation=3`; the live generation by default.
 pub(super) struct OfGeneration(pub Option<u64>);
 
 impl<S: Send + Sync> FromRequestParts<S> for OfGeneration {
@@ -55,7 +55,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OfGeneration {
         let refuse = |message: String| Refusal::invalid("malformed_query", message).of_request();
         let query = extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let extract::Query(fields) = query.map_err(|_| {
-            refuse("what stands after the `?` is not NAME=VALUE, joined by `&`".to_owned())
+            refuse("the query is malformed; expected NAME=VALUE, joined by `&`".to_owned())
         })?;
         let mut generation: Option<u64> = None;
         for (name, value) in fields {
@@ -82,7 +82,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OfGeneration {
     }
 }
 
-/// A whole number that was sent as a text.
+/// A whole number that was sent as text.
 pub(super) fn whole_number(field: &str, text: &str) -> Result<u64, Refusal> {
     text.trim().parse().map_err(|_| {
         let shown: String = text.chars().take(60).collect();
@@ -91,10 +91,10 @@ pub(super) fn whole_number(field: &str, text: &str) -> Result<u64, Refusal> {
     })
 }
 
-/// A number of a request that must lie within bounds, both of them included.
+/// Checks that a number of a request is within inclusive bounds.
 ///
 /// # Errors
-/// That it does not.
+/// When it is not.
 pub(super) fn within(
     field: &str,
     value: usize,
@@ -114,22 +114,22 @@ pub(super) fn within(
     }
 }
 
-/// What LangChain sends unless it is told otherwise.
-const TOKENS: &str = "token numbers are not taken, send the text (LangChain: \
+/// LangChain sends token ids by default.
+const TOKENS: &str = "token ids are not accepted, send the text (LangChain: \
                       check_embedding_ctx_length=False)";
 
-/// A body from bytes.
+/// Parses a body.
 ///
 /// # Errors
-/// Where they are no JSON, or which field is not what the route takes.
+/// When the bytes are not JSON, or a field does not match the schema.
 pub(super) fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, Refusal> {
     parse_as(&T::name(), bytes)
 }
 
-/// What has the schema of this name.
+/// Parses a value with the schema of this name.
 pub(super) fn parse_as<T: DeserializeOwned>(schema: &str, bytes: &[u8]) -> Result<T, Refusal> {
     let read = serde_json::from_slice(bytes);
-    // A list of the fields' values in their order would be read as well.
+    // serde also accepts a list of the field values in order, which the schema does not allow.
     let what = match (&read, may_be_lists(schema, bytes)) {
         (Ok(_), false) => None,
         _ => mismatch(schema, bytes),
@@ -139,11 +139,10 @@ pub(super) fn parse_as<T: DeserializeOwned>(schema: &str, bytes: &[u8]) -> Resul
         (_, Some(what)) => what,
         (Err(error), None) if error.is_data() => {
             let (line, column) = (error.line(), error.column());
-            format!("line {line}, column {column} of the body is not what is expected there")
+            format!("unexpected value at line {line}, column {column} of the body")
         }
         (Err(error), None) => {
-            let message =
-                format!("the body is not JSON: {error}; /openapi.json says what it takes");
+            let message = format!("the body is not JSON: {error}; see /openapi.json");
             return Err(Refusal::invalid("malformed_json", message));
         }
     };
@@ -152,13 +151,13 @@ pub(super) fn parse_as<T: DeserializeOwned>(schema: &str, bytes: &[u8]) -> Resul
         && (what.contains("found the number") || what.contains("found a list"));
     let message = match of_tokens {
         true => format!("{what}; {TOKENS}"),
-        false => format!("{what}; /openapi.json says what this route takes"),
+        false => format!("{what}; see /openapi.json"),
     };
     Err(Refusal::wrong_fields(message))
 }
 
-/// Whether a body that was read may have a list in the place of an object. Vectors are many numbers, and
-/// looking through them again would cost as much as the answer.
+/// Whether a parsed body may have a list in place of an object. Checked cheaply for classification, because
+/// validating many vectors again would cost as much as the answer.
 fn may_be_lists(schema: &str, bytes: &[u8]) -> bool {
     const NESTED: &[u8] = b"\"without\"";
     schema != "Classify"

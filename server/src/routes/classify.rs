@@ -1,4 +1,4 @@
-//! Images in batches: as files, as JSON, or as vectors that were made before.
+//! Classification of images in batches: as files, as JSON, or as precomputed vectors.
 
 use std::collections::BTreeSet;
 
@@ -20,89 +20,89 @@ use crate::heads::Words;
 use crate::picture::Picture;
 use crate::state::App;
 
-/// Labels of an answer, unless the request says otherwise.
+/// The default number of labels per image.
 const TOP: usize = 5;
-/// Pairs of an explanation, on each side.
+/// The pairs for and against a label in an explanation, each.
 const PAIRS: usize = 6;
 
 /// Images or vectors, and the labels to choose from.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Classify {
-    /// The set; the first one if none is named.
+    /// The anchor set; the first one by default.
     #[serde(default)]
     pub set: Option<String>,
-    /// Image files in base64, `data:` URLs, or URLs of hosts that the server may fetch from.
+    /// Image files in base64, `data:` URLs, or URLs on hosts that the server may fetch from.
     #[serde(default)]
     images: Vec<String>,
-    /// Instead of images: unit vectors that the set's image encoder made of them.
+    /// Instead of images: their unit vectors from the image encoder of the anchor set.
     #[serde(default)]
     vectors: Vec<Vec<f32>>,
-    /// The labels; further names of one after `|`.
+    /// The labels; alternative names of a label are separated by `|`.
     labels: Vec<String>,
-    /// Templates; `a photo of a {}.` if none are given.
+    /// Prompt templates; `a photo of a {}.` by default.
     #[serde(default)]
     templates: Option<TemplatesIn>,
-    /// How the prompts of a label become one score; `mean` if not given.
+    /// How the prompts of a label are combined into one score; `mean` by default.
     #[serde(default)]
     aggregate: Option<AggregateIn>,
-    /// The most labels of an answer; 5 if not given.
+    /// The most labels per image; 5 by default.
     #[serde(default)]
     #[schema(minimum = 1)]
     top: Option<usize>,
-    /// Whether the best label comes with the pairs behind it.
+    /// Whether to explain the best label by its pairs.
     #[serde(default)]
     explain: Option<bool>,
     /// Excluded pairs.
     #[serde(default)]
     without: Option<WithoutIn>,
-    /// A kept generation; the live one if none is named.
+    /// A kept generation; the live one by default.
     #[serde(default)]
     generation: Option<u64>,
 }
 
-/// The same as a form: `image` files, and the fields of the JSON form.
+/// The same request as a form: `image` files, and the fields of the JSON form.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes a form")]
 pub(super) struct ClassifyForm {
-    /// An image file; may come several times.
+    /// An image file; may be given several times.
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
     image: Vec<String>,
-    /// A label; may come several times, or once as a JSON list.
+    /// A label; may be given several times, or once as a JSON list.
     labels: Vec<String>,
-    /// A template; may come several times, or once as a published name or a JSON list.
+    /// A prompt template; may be given several times, or once as a published name or a JSON list.
     templates: Option<Vec<String>>,
-    /// The set; the first one if none is named.
+    /// The anchor set; the first one by default.
     set: Option<String>,
-    /// The most labels of an answer.
+    /// The most labels per image.
     top: Option<usize>,
-    /// Whether the best label comes with the pairs behind it.
+    /// Whether to explain the best label by its pairs.
     explain: Option<bool>,
-    /// How the prompts of a label become one score.
+    /// How the prompts of a label are combined into one score.
     aggregate: Option<AggregateIn>,
-    /// Excluded pairs, as in JSON or as `source=shop`.
+    /// Excluded pairs, as JSON or as a filter such as `source=shop`.
     without: Option<WithoutIn>,
-    /// A kept generation; the live one if none is named.
+    /// A kept generation; the live one by default.
     generation: Option<u64>,
 }
 
-/// One result an image or vector, in their order.
+/// One result per image or vector, in order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Classified {
-    /// The set that answered.
+    /// The anchor set that answered.
     set: String,
-    /// The generation that every result is of.
+    /// The generation that all results come from.
     generation: u64,
-    /// One an image.
+    /// One per image.
     results: Vec<OneResult>,
 }
 
-/// An image's labels, or why there are none.
+/// The labels of an image, or why there are none.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct OneResult {
     /// The labels, best first.
     predictions: Vec<Scored>,
-    /// The pairs behind the best label, where they were asked for.
+    /// The explanation of the best label, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     explanations: Option<Vec<ReasonsOut>>,
     /// Why this image could not be used.
@@ -121,7 +121,7 @@ pub(super) struct OneResult {
         (ClassifyForm = "multipart/form-data"),
     )),
     responses(
-        (status = 200, description = "One result an image", body = Classified),
+        (status = 200, description = "One result per image", body = Classified),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
@@ -147,7 +147,7 @@ pub(super) async fn classify(
             Inputs::Vectors(asked.vectors)
         }
         (false, false) => {
-            let message = "images and vectors at once; give either";
+            let message = "both images and vectors are given; give only one of them";
             return Err(Refusal::wrong_fields(message));
         }
     };
@@ -191,7 +191,7 @@ pub(super) async fn classify(
     }))
 }
 
-/// A request in either form, and the files of a form.
+/// A request in either form, with the files of a form.
 pub(super) struct Asked(Classify, Vec<Bytes>);
 
 impl<S: Send + Sync> FromRequest<S> for Asked {
@@ -210,8 +210,8 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
         }
         let form = Multipart::from_request(request, state).await;
         let form = form.map_err(|_| {
-            let message = "the content type multipart/form-data names no boundary; send it as the \
-                           library or curl -F makes it, with `boundary=...`";
+            let message = "the content type multipart/form-data has no boundary; send it with \
+                           `boundary=...`, as HTTP libraries and curl -F do";
             Refusal::invalid("malformed_form", message)
         })?;
         from_form(form).await
@@ -239,7 +239,7 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
         let bytes = field.bytes().await.map_err(malformed)?;
         let Ok(text) = std::str::from_utf8(&bytes) else {
             let message =
-                format!("`{name}`: expected a text in UTF-8, found other bytes; send it in UTF-8");
+                format!("`{name}`: expected text in UTF-8, found other bytes; send it in UTF-8");
             return Err(Refusal::wrong_fields(message));
         };
         let text = text.to_owned();
@@ -284,8 +284,8 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
             }
             other => {
                 let message = format!(
-                    "the form has a field {other:?}; image, labels, templates, set, top, explain, \
-                     aggregate, without and generation are known"
+                    "the form has an unknown field {other:?}; known are image, labels, templates, set, \
+                     top, explain, aggregate, without and generation"
                 );
                 return Err(Refusal::wrong_fields(message));
             }
@@ -299,7 +299,7 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
     Ok(Asked(asked, files))
 }
 
-/// A field that is a JSON list gives its entries; any other is an entry itself.
+/// Adds the entries of a field that is a JSON list; any other field is one entry.
 fn extend(list: &mut Vec<String>, field: &str, text: String) -> Result<(), Refusal> {
     match text.trim_start().starts_with('[') {
         true => match serde_json::from_str::<Vec<String>>(&text) {

@@ -1,4 +1,4 @@
-//! OpenAI's embeddings, of texts and of images; a model is a set.
+//! The embeddings API of OpenAI, for texts and images; a model is an anchor set.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,34 +16,35 @@ use crate::picture::{Picture, is_data_url};
 use crate::state::App;
 use asif::modality::Modality;
 
-/// The most numbers of several relative vectors: each takes four bytes, and some ten as JSON.
+/// The most numbers in a response with several relative vectors: each takes four bytes, and about ten as
+/// JSON.
 const RELATIVE: usize = 16 << 20;
 
 /// Inputs to embed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Embed {
-    /// The set; the first one if none is named.
+    /// The anchor set; the first one by default.
     #[serde(default)]
     model: Option<String>,
-    /// A text or an image as a `data:image/...;base64` URL, or a list of them.
+    /// A text, or an image as a `data:image/...;base64` URL, or a list of these.
     input: OneOrMany,
     /// `float` for lists of numbers, `base64` for the bytes of 32-bit floats.
     #[serde(default)]
     encoding_format: Option<Encoding>,
-    /// `absolute` for the encoder's own unit vectors, `relative` for a number an anchor.
+    /// `absolute` for unit vectors of the encoder, `relative` for relative rows with one number per anchor.
     #[serde(default)]
     space: Option<Coordinates>,
-    /// Refused unless it is the length that the vectors have.
+    /// Accepted only if it is the dimension of the vectors.
     #[serde(default)]
     dimensions: Option<usize>,
-    /// Taken from clients of OpenAI, and not looked at.
+    /// Accepted for compatibility with OpenAI, and ignored.
     #[serde(default)]
     #[expect(dead_code, reason = "clients send it")]
     user: Option<String>,
 }
 
-/// A text or several.
+/// One input or several.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum OneOrMany {
@@ -53,7 +54,7 @@ pub(super) enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// How vectors are written.
+/// The encoding of vectors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Encoding {
@@ -64,14 +65,14 @@ pub(super) enum Encoding {
     Base64,
 }
 
-/// Which coordinates a vector has.
+/// The coordinates of a vector.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Coordinates {
-    /// The encoder's own: images and texts cannot be compared.
+    /// Those of the encoder: images and texts cannot be compared.
     #[default]
     Absolute,
-    /// The similarities to the anchors: images and texts can be compared.
+    /// Similarities to the anchors: images and texts can be compared.
     Relative,
 }
 
@@ -82,9 +83,9 @@ pub(super) struct Embedded {
     object: &'static str,
     /// The vectors.
     data: Vec<Embedding>,
-    /// The set that answered.
+    /// The anchor set that answered.
     model: String,
-    /// What was read.
+    /// The number of tokens.
     usage: Usage,
 }
 
@@ -93,13 +94,13 @@ pub(super) struct Embedded {
 pub(super) struct Embedding {
     /// `embedding`.
     object: &'static str,
-    /// The place of its input.
+    /// The index of its input.
     index: usize,
     /// The vector.
     embedding: Vector,
 }
 
-/// A vector, in the form that was asked for.
+/// A vector in the requested encoding.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum Vector {
@@ -109,16 +110,16 @@ pub(super) enum Vector {
     Base64(String),
 }
 
-/// What was read.
+/// The number of tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Usage {
-    /// Tokens of all texts; an image has none.
+    /// The tokens of all texts; images have none.
     prompt_tokens: usize,
-    /// The same.
+    /// The same number.
     total_tokens: usize,
 }
 
-/// Embeddings in OpenAI's form, of texts and of images.
+/// Embeddings of texts and images, compatible with OpenAI.
 #[utoipa::path(
     post,
     path = "/v1/embeddings",
@@ -191,7 +192,9 @@ pub(super) async fn embed(
             .is_some_and(|wanted| wanted != vector.len())
         {
             let n = vector.len();
-            let message = format!("vectors have {n} numbers and are not cut; ask for {n}, or none");
+            let message = format!(
+                "vectors have {n} dimensions and are not truncated; send {n}, or omit `dimensions`"
+            );
             return Err(Refusal::invalid("dimensions", message));
         }
         Ok(Embedding {
@@ -221,18 +224,18 @@ fn written(vector: Vec<f32>, encoding: Encoding) -> Vector {
     }
 }
 
-/// Refuses more relative vectors than an answer should be long; one is always answered.
+/// Limits the size of a response with relative vectors; a single vector is always answered.
 fn check_relative(inputs: usize, anchors: usize) -> Result<(), Refusal> {
     match inputs.saturating_mul(anchors) > RELATIVE && inputs > 1 {
         true => Err(Refusal::too_large(format!(
             "{inputs} relative vectors of {anchors} numbers each, at most {RELATIVE} numbers are \
-             answered at once; ask in several requests"
+             returned at once; split them into several requests"
         ))),
         false => Ok(()),
     }
 }
 
-/// The tokens of texts that have been encoded.
+/// The number of tokens of encoded texts.
 async fn count_tokens(
     app: &App,
     encoders: &Encoders,
@@ -240,12 +243,12 @@ async fn count_tokens(
 ) -> Result<usize, Refusal> {
     let embedder = std::sync::Arc::clone(encoders.embedder());
     let count = move || {
-        // Several encoders read a text each in their own tokens; the first one's are told.
+        // With several encoders, each has its own tokens; those of the first are reported.
         let encoder = &embedder.text().members()[0];
         let tokens = |text: &String| match encoder.tokenize(text) {
             Ok(tokens) => Ok(tokens.len()),
             Err(error) => Err(Refusal::internal(format!(
-                "the tokens of a text that was encoded cannot be counted: {error}"
+                "the tokens of an encoded text cannot be counted: {error}"
             ))),
         };
         texts.iter().map(tokens).sum()
@@ -253,36 +256,36 @@ async fn count_tokens(
     app.compute().run(count).await
 }
 
-/// The sets, as OpenAI lists models.
+/// The anchor sets, listed like the models of OpenAI.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Models {
     /// `list`.
     object: &'static str,
-    /// One a set.
+    /// One per anchor set.
     data: Vec<Model>,
 }
 
-/// A set.
+/// An anchor set.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Model {
     /// Its name.
     id: String,
     /// `model`.
     object: &'static str,
-    /// When the server was started, in seconds of Unix time.
+    /// The start time of the server, in seconds of Unix time.
     created: u64,
     /// `asif`.
     owned_by: &'static str,
 }
 
-/// The sets in OpenAI's form.
+/// The anchor sets, listed like the models of OpenAI.
 #[utoipa::path(
     get,
     path = "/v1/models",
     tag = "sets",
     operation_id = "models",
     responses(
-        (status = 200, description = "The sets", body = Models),
+        (status = 200, description = "The anchor sets", body = Models),
         (status = "4XX", description = "Refused", body = ErrorBody),
     ),
     security((), ("api_key" = [])),

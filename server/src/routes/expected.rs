@@ -1,8 +1,7 @@
-//! What a body was expected to be, where it is not: read against the schema of the route, which is the
-//! one that `/openapi.json` shows.
+//! Validates a body against the schema of its route in `/openapi.json`, and describes the first mismatch.
 //!
-//! The JSON is looked through as it stands, without making values of it: a body that is refused takes
-//! no memory of its own.
+//! The JSON is validated while it is parsed, without building values, so a refused body takes no further
+//! memory.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -15,13 +14,13 @@ use serde_json::Value;
 /// The OpenAPI document, for the schemas of all bodies.
 static DOCUMENT: OnceLock<Value> = OnceLock::new();
 
-/// Takes the document that bodies are compared with; once, before the first body comes.
+/// Sets the document that bodies are validated against; once, before the first request.
 pub(super) fn know_bodies(document: &str) {
-    DOCUMENT.get_or_init(|| serde_json::from_str(document).expect("it was written as JSON"));
+    DOCUMENT.get_or_init(|| serde_json::from_str(document).expect("the document is valid JSON"));
 }
 
-/// What is wrong with a body that is JSON and not what the schema of this name asks for: the field by
-/// its path, what was expected, what was found. None where the schema finds nothing wrong.
+/// The first mismatch of a JSON body with the schema of this name: the path of the field, what was expected
+/// and what was found. None if the body matches.
 pub(super) fn mismatch(schema: &str, bytes: &[u8]) -> Option<String> {
     let schema = format!("/components/schemas/{schema}");
     let schema = DOCUMENT.get()?.pointer(&schema)?;
@@ -31,19 +30,19 @@ pub(super) fn mismatch(schema: &str, bytes: &[u8]) -> Option<String> {
         path: String::new(),
         found: &found,
     };
-    // What is no JSON was told before.
+    // Errors of JSON syntax were reported before.
     let _ = node.deserialize(&mut serde_json::Deserializer::from_slice(bytes));
     found.into_inner()
 }
 
-/// A place of the body, and what is expected there.
+/// A position in the body, and the schema that is expected there.
 struct Node<'a> {
     schema: &'a Value,
     path: String,
     found: &'a RefCell<Option<String>>,
 }
 
-/// The schema that a reference names, through lists of one.
+/// Resolves references.
 fn resolved(schema: &Value) -> &Value {
     match schema["$ref"].as_str() {
         Some(name) => DOCUMENT
@@ -54,7 +53,7 @@ fn resolved(schema: &Value) -> &Value {
     }
 }
 
-/// The schemas of which one must fit.
+/// The alternatives of a schema, of which one must match.
 fn choices(schema: &Value) -> Vec<&Value> {
     let schema = resolved(schema);
     let lists = ["oneOf", "anyOf", "allOf"]
@@ -67,7 +66,7 @@ fn choices(schema: &Value) -> Vec<&Value> {
     }
 }
 
-/// Whether a schema has this type among its own.
+/// Whether a schema allows this type.
 fn is_of(schema: &Value, kind: &str) -> bool {
     match &schema["type"] {
         Value::String(one) => one == kind,
@@ -76,7 +75,7 @@ fn is_of(schema: &Value, kind: &str) -> bool {
     }
 }
 
-/// What a schema asks for, in words.
+/// A description of what a schema allows.
 fn wanted(schema: &Value) -> String {
     let mut all = BTreeSet::new();
     for schema in choices(schema) {
@@ -117,7 +116,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Takes note of what was found, and ends the walk.
+    /// Records the mismatch, and ends the validation.
     fn wrong<E: Error>(&self, found: &str) -> E {
         let message = format!(
             "{}: expected {}, found {found}",
@@ -129,7 +128,7 @@ impl<'a> Node<'a> {
 
     fn end<E: Error>(&self, message: String) -> E {
         self.found.borrow_mut().get_or_insert(message);
-        E::custom("another form was expected")
+        E::custom("schema mismatch")
     }
 
     fn child(&self, schema: &'a Value, path: String) -> Self {
@@ -143,7 +142,7 @@ impl<'a> Node<'a> {
     fn of(&self, kind: &str) -> Option<&'a Value> {
         let all = choices(self.schema).into_iter();
         let mut all: Vec<&Value> = all.filter(|schema| is_of(schema, kind)).collect();
-        // One that names fields says more.
+        // Prefer an alternative that names fields.
         all.sort_by_key(|schema| !schema["properties"].is_object());
         all.first().copied()
     }
@@ -245,7 +244,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             return Err(self.wrong("an object"));
         };
         let known = schema["properties"].as_object();
-        // Of a schema that is joined of several, one that names no field takes all.
+        // In an `allOf` schema, a part without named fields allows any field.
         let joined = choices(self.schema);
         let open = joined
             .iter()
@@ -290,7 +289,7 @@ impl<'de> Visitor<'de> for Node<'_> {
                     .and_then(|known| known.get(name))
                     .unwrap_or(&Value::Null);
                 let message = format!(
-                    "{}: the field `{name}` is missing, {} is expected",
+                    "{}: the field `{name}` is missing, expected {}",
                     self.place(),
                     wanted(field)
                 );
@@ -300,7 +299,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 }
 
-/// The name that an unknown one is nearest to, or all that there are.
+/// Suggests the known name nearest to an unknown one, or lists all names.
 pub(super) fn advice<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     let near = names
@@ -308,7 +307,7 @@ pub(super) fn advice<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> S
         .map(|name| (distance(given, name), *name))
         .min();
     match near {
-        // Something of what was given must be left in the name.
+        // At least one given letter must remain.
         Some((steps, name)) if steps <= 1 + name.len() / 3 && steps < given.chars().count() => {
             format!("did you mean `{name}`?")
         }
@@ -316,8 +315,7 @@ pub(super) fn advice<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> S
     }
 }
 
-/// How many letters must be put in, taken out or exchanged to make one word of the other
-/// (Levenshtein); long words are far from every other.
+/// The Levenshtein distance; words above 64 bytes are not compared.
 fn distance(given: &str, name: &str) -> usize {
     if given.len() > 64 {
         return usize::MAX;

@@ -1,4 +1,4 @@
-//! One label of one image, and the pairs behind it.
+//! The explanation of one label of one image by its pairs.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,51 +14,51 @@ use crate::heads::Words;
 use crate::picture::Picture;
 use crate::state::App;
 
-/// Pairs of each side, unless the request says otherwise.
+/// The default number of pairs for and against the label, each.
 const PAIRS: usize = 6;
-/// The most pairs of each side.
+/// The most pairs for and against the label, each.
 const MOST: usize = 200;
 
-/// An image, labels, and the one to explain.
+/// An image, labels, and the label to explain.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Explain {
-    /// The set; the first one if none is named.
+    /// The anchor set; the first one by default.
     #[serde(default)]
     set: Option<String>,
-    /// An image file in base64, a `data:` URL, or the URL of a host that the server may fetch from.
+    /// An image file in base64, a `data:` URL, or a URL on a host that the server may fetch from.
     image: String,
     /// The labels to choose from.
     labels: Vec<String>,
-    /// The label to explain; the best if none is named.
+    /// The label to explain; the best one by default.
     #[serde(default)]
     label: Option<String>,
-    /// Templates; `a photo of a {}.` if none are given.
+    /// Prompt templates; `a photo of a {}.` by default.
     #[serde(default)]
     templates: Option<TemplatesIn>,
-    /// How the prompts of a label become one score; `mean` if not given.
+    /// How the prompts of a label are combined into one score; `mean` by default.
     #[serde(default)]
     aggregate: Option<AggregateIn>,
     /// Excluded pairs.
     #[serde(default)]
     without: Option<WithoutIn>,
-    /// A kept generation; the live one if none is named.
+    /// A kept generation; the live one by default.
     #[serde(default)]
     generation: Option<u64>,
-    /// How many pairs are listed that speak for the label, and how many against it.
+    /// How many pairs to list for the label, and how many against it.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 200)]
     top: Option<usize>,
 }
 
-/// A label, and the pairs behind it.
+/// The explanation of a label.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Explained {
-    /// The set that answered.
+    /// The anchor set that answered.
     set: String,
-    /// The generation that all of it is of.
+    /// The generation that answered.
     generation: u64,
-    /// The label's share of the softmax.
+    /// The softmax score of the label.
     score: f32,
     /// The label, its similarity and its pairs.
     #[serde(flatten)]
@@ -67,7 +67,7 @@ pub(super) struct Explained {
     predictions: Vec<Scored>,
 }
 
-/// Why an image has a label: the anchor pairs that its score is made of.
+/// Explains the score of a label for an image by the anchor pairs that contribute to it.
 #[utoipa::path(
     post,
     path = "/v1/explain",
@@ -95,7 +95,7 @@ pub(super) async fn explain(
         Some(label) => {
             let class = words.labels().iter().position(|known| known == label);
             let class = class.ok_or_else(|| {
-                Refusal::invalid("no_such_label", "`label` is none of the labels")
+                Refusal::invalid("no_such_label", "`label` is not one of `labels`")
             })?;
             Why::Label { class, pairs }
         }
@@ -111,15 +111,15 @@ pub(super) async fn explain(
     let mut answer = match answers.results.pop() {
         Some(Ok(answer)) => answer,
         Some(Err(rejected)) => return Err(Refusal::invalid("unusable_input", rejected.reason)),
-        None => return Err(Refusal::internal("the image got no answer")),
+        None => return Err(Refusal::internal("no answer for the image")),
     };
     let reasons = answer.reasons.pop();
-    let reasons = reasons.ok_or_else(|| Refusal::internal("the label got no reasons"))?;
+    let reasons = reasons.ok_or_else(|| Refusal::internal("no explanation for the label"))?;
     let of_label = answer.predictions.iter().find(|p| p.label == reasons.label);
     Ok(Json(Explained {
         set: set.name().to_owned(),
         generation: answers.ground.generation(),
-        score: of_label.expect("all labels have their score").score,
+        score: of_label.expect("all labels are ranked").score,
         reasons: ReasonsOut::of(set.name(), &answers.ground, reasons),
         predictions: answer.predictions.into_iter().map(Scored::from).collect(),
     }))

@@ -1,20 +1,20 @@
-//! HTTP to questions, answers to JSON.
+//! The routes: HTTP requests to queries, answers to JSON.
 //!
 //! | file | role |
 //! |---|---|
-//! | `zero_shot` | Hugging Face's zero-shot-image-classification |
-//! | `embeddings` | OpenAI's embeddings and models |
-//! | `classify` | images in batches, as files or JSON, or as vectors |
-//! | `explain` | one label's pairs |
-//! | `similarity` | images against texts |
-//! | `templates` | the names of published templates |
-//! | `space` | sets, their anchors, pictures, generations, and the map |
-//! | `admin` | changes of a set |
-//! | `status` | health, readiness, information, figures |
-//! | `page` | the page's files |
-//! | `parts` | what several requests and answers share |
-//! | `reasons` | a score's pairs, as JSON |
-//! | `body`, `expected` | parts of a request: body, path, query; what a body should have been |
+//! | `zero_shot` | zero-shot-image-classification of Hugging Face |
+//! | `embeddings` | embeddings and models of OpenAI |
+//! | `classify` | batches of images, as files, JSON or vectors |
+//! | `explain` | the explanation of one label |
+//! | `similarity` | scores of images with texts |
+//! | `templates` | the names of published prompt templates |
+//! | `space` | anchor sets, their anchors, pictures, generations, and the map |
+//! | `admin` | changes of an anchor set |
+//! | `status` | health, readiness, information, metrics |
+//! | `page` | the files of the page |
+//! | `parts` | types that several requests and responses share |
+//! | `reasons` | an explanation as JSON |
+//! | `body`, `expected` | extractors for body, path and query; validation of bodies |
 
 mod admin;
 mod body;
@@ -49,7 +49,7 @@ use super::error::Refusal;
 use super::state::App;
 use super::{auth, limits, log};
 
-/// What is computed, within the limits on requests.
+/// Routes that compute, within the limits on requests.
 fn work() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(zero_shot::first))
@@ -63,7 +63,7 @@ fn work() -> OpenApiRouter<App> {
         .routes(routes!(space::picture))
 }
 
-/// What is only told: outside the limits, so that a full server can still be looked into.
+/// Routes that only report; outside the limits, so that an overloaded server can still be inspected.
 fn told() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(embeddings::models))
@@ -74,7 +74,7 @@ fn told() -> OpenApiRouter<App> {
         .routes(routes!(status::metrics))
 }
 
-/// What changes a set.
+/// Routes that change an anchor set.
 fn changes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(admin::add))
@@ -83,7 +83,7 @@ fn changes() -> OpenApiRouter<App> {
         .routes(routes!(admin::rollback))
 }
 
-/// What everybody may ask for.
+/// Routes without a key.
 fn open() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(page::index))
@@ -92,7 +92,7 @@ fn open() -> OpenApiRouter<App> {
         .routes(routes!(status::ready))
 }
 
-/// All routes, behind the layers that each kind needs.
+/// All routes, each group with its layers.
 pub(super) fn router(app: &App) -> Router {
     expected::know_bodies(&document());
     let work = Router::from(work())
@@ -108,17 +108,17 @@ pub(super) fn router(app: &App) -> Router {
         .fallback(|| async {
             Refusal::not_found(
                 "no_route",
-                "there is nothing at this path; /openapi.json lists what there is",
+                "no route at this path; /openapi.json lists all routes",
             )
         })
         .method_not_allowed_fallback(|| async { Refusal::method() })
-        // `limits` has its own, which also bounds all bodies together.
+        // `limits` enforces its own limit, and one for all bodies together.
         .layer(DefaultBodyLimit::disable())
         .layer(layer(app.clone(), log::track))
         .with_state(app.clone())
 }
 
-/// The routes that tell how the server is, for a port of their own: no key, no admission.
+/// The routes of the probe port: health, readiness and metrics, without a key and without limits.
 pub(super) fn probes(app: &App) -> Router {
     let told = OpenApiRouter::new()
         .routes(routes!(status::health))
@@ -134,7 +134,7 @@ pub(super) fn probes(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-/// What the OpenAPI document says beside the routes.
+/// The OpenAPI document, apart from the routes.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -168,11 +168,11 @@ pub(super) fn document() -> String {
         .merge(open())
         .into_openapi()
         .to_pretty_json()
-        .expect("what is derived from types can be written")
+        .expect("a derived document can be serialized")
 }
 
 async fn openapi() -> impl IntoResponse {
-    // Everybody may ask for it, and it takes milliseconds to make.
+    // Cached, because the route is public and generating the document takes milliseconds.
     static WRITTEN: LazyLock<Bytes> = LazyLock::new(|| document().into());
     ([(CONTENT_TYPE, "application/json")], WRITTEN.clone())
 }

@@ -1,4 +1,4 @@
-//! The page's files, which are part of the program.
+//! The files of the page, which are compiled into the program.
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -54,7 +54,7 @@ files! {
     "without.js" "text/javascript; charset=utf-8",
 }
 
-/// Scripts and styles of this server only, pictures also of the page's own making; no frame around.
+/// Scripts and styles from this server only, pictures also from the page itself; no framing.
 const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; \
                       base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
 
@@ -82,7 +82,7 @@ pub(super) async fn index() -> Response {
             (String = "text/html"), (String = "text/css"), (String = "text/javascript"),
             (String = "image/svg+xml"),
         )),
-        (status = "4XX", description = "There is none", body = ErrorBody),
+        (status = "4XX", description = "No such file", body = ErrorBody),
     ),
 )]
 pub(super) async fn file(Named(name): Named<String>) -> Result<Response, Refusal> {
@@ -97,7 +97,7 @@ fn serve(file: &File) -> Response {
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
-        // Another version of the program may have other files under these names.
+        // Another version of the program may serve other files under these names.
         (CACHE_CONTROL, "no-cache"),
     ];
     (headers, file.bytes).into_response()

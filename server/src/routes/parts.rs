@@ -1,4 +1,4 @@
-//! What several requests and answers share.
+//! Types that several requests and responses share.
 
 use std::collections::BTreeSet;
 
@@ -14,23 +14,23 @@ use asif::classify::Prediction;
 use asif::space::Aggregate;
 use asif::space::prompts::{Templates, named};
 
-/// What a refused request gets.
+/// The body of a refusal.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErrorBody {
-    /// Why.
+    /// The reason.
     error: ErrorDetail,
 }
 
 /// Why a request was refused.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErrorDetail {
-    /// For people: what is wrong, and what to do.
+    /// A message for people: what is wrong, and what to do.
     message: String,
     /// The kind of error.
     r#type: String,
-    /// The error itself, for programs.
+    /// The error code, for programs.
     code: String,
-    /// The request, as the log has it.
+    /// The id of the request, as in the log.
     request_id: String,
 }
 
@@ -39,9 +39,9 @@ pub(super) struct ErrorDetail {
 pub(super) struct Scored {
     /// The label.
     label: String,
-    /// Its share of the softmax over all labels, in 0..=1.
+    /// The softmax over all labels, in 0..=1.
     score: f32,
-    /// The score of image and label in the space.
+    /// The score of the image and the label in the space.
     similarity: f32,
 }
 
@@ -61,7 +61,7 @@ impl From<Prediction> for Scored {
     }
 }
 
-/// Prompt templates: a published name (`clip:imagenet`), or a list with `{}` where the label goes.
+/// Prompt templates: a published name (`clip:imagenet`), or a list with `{}` in place of the label.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum TemplatesIn {
@@ -72,7 +72,7 @@ pub(super) enum TemplatesIn {
 }
 
 impl TemplatesIn {
-    /// The templates; a name never names a file.
+    /// The templates; a name is never a file.
     pub fn read(given: Option<&Self>) -> Result<Templates, Refusal> {
         match given {
             None => Ok(Templates::default()),
@@ -84,7 +84,9 @@ impl TemplatesIn {
                     let names = names.join(", ");
                     Err(Refusal::invalid(
                         "no_such_templates",
-                        format!("no templates have this name; there are {names}; or give a list"),
+                        format!(
+                            "no templates have this name; known names are {names}; or give a list"
+                        ),
                     ))
                 }
             },
@@ -92,7 +94,7 @@ impl TemplatesIn {
     }
 }
 
-/// How the prompts of a label become one score.
+/// How the prompts of a label are combined into one score.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum AggregateIn {
@@ -115,21 +117,21 @@ impl From<AggregateIn> for Aggregate {
     }
 }
 
-/// Excluded pairs: the answer is that of the set without them.
+/// Excluded pairs: the answer is that of the anchor set without them.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum WithoutIn {
-    /// Every pair with these values in its metadata, as `source=shop`.
+    /// Every pair with these values in its metadata, such as `source=shop`.
     Where(String),
-    /// Every pair that is named in one way or the other.
+    /// Every pair that matches a filter or an id.
     Named(WithoutNamed),
 }
 
-/// Pairs by what is said of them, by their ids, or both.
+/// Pairs by metadata, by id, or both.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WithoutNamed {
-    /// Values of pairs, as `source=shop`; each must fit a pair.
+    /// Metadata filters such as `source=shop`; each must match a pair.
     #[serde(default)]
     r#where: BTreeSet<String>,
     /// Ids of live pairs.
@@ -137,7 +139,7 @@ pub(super) struct WithoutNamed {
     ids: BTreeSet<String>,
 }
 
-/// The ground that a request names.
+/// The generation and the exclusion of a request.
 pub(super) fn on(generation: Option<u64>, without: Option<WithoutIn>) -> On {
     On {
         generation,
@@ -162,14 +164,14 @@ pub(super) fn check_batch(what: &str, n: usize, limits: &Limits) -> Result<(), R
             format!("no {what}; give at least one"),
         )),
         n if n > limits.batch => Err(Refusal::too_large(format!(
-            "{n} {what}, at most {} are accepted at once; ask in several requests",
+            "{n} {what}, at most {} are accepted at once; split them into several requests",
             limits.batch
         ))),
         _ => Ok(()),
     }
 }
 
-/// Pictures of texts in base64 or `data:` URLs.
+/// Pictures from texts in base64, `data:` URLs or other URLs.
 pub(super) fn pictures(texts: Vec<String>) -> Vec<Picture> {
     texts.into_iter().map(Picture::Text).collect()
 }

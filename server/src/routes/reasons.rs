@@ -1,4 +1,4 @@
-//! A score's pairs, as JSON.
+//! An explanation as JSON.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,29 +8,29 @@ use asif::anchors::AnchorId;
 use asif::classify::{Reason, Reasons};
 use asif::space::explain::PartAmount;
 
-/// Why a label has its score: `similarity` is the sum of all contributions, of those of the other
-/// pairs, of the offset and of what does not split.
+/// The explanation of a score: `similarity` is the sum of all contributions, of those of the other
+/// pairs, of the offset and of the unsplit parts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReasonsOut {
     /// The label.
     pub label: String,
-    /// The score of image and label in the space.
+    /// The score of the image and the label in the space.
     pub similarity: f32,
-    /// The pairs that added the most, most first.
+    /// The pairs with the highest contributions, highest first.
     pub reasons: Vec<ReasonOut>,
-    /// The pairs that took away the most, most first.
+    /// The pairs with the lowest contributions, lowest first.
     pub against: Vec<ReasonOut>,
     /// All other pairs together.
     pub others: OthersOut,
-    /// What belongs to no pair: the calibration's share.
+    /// The calibration offset, which belongs to no pair.
     pub offset: f64,
-    /// What each part of the space added, pairs and all; with `offset` their sum is `similarity`.
+    /// The contribution of each part of the space; their sum and `offset` make `similarity`.
     pub parts: Vec<PartOut>,
-    /// Those of the parts that do not split into pairs.
+    /// The parts that are not sums over pairs.
     pub unsplit: Vec<PartOut>,
 }
 
-/// An anchor pair, and what it gave to a score.
+/// An anchor pair, and its contribution to a score.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReasonOut {
     /// The pair's id.
@@ -39,49 +39,49 @@ pub(super) struct ReasonOut {
     anchor: AnchorId,
     /// Its texts.
     captions: Vec<String>,
-    /// Where it comes from.
+    /// Its source.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
-    /// Under which terms.
+    /// Its licence.
     #[serde(skip_serializing_if = "Option::is_none")]
     licence: Option<String>,
-    /// Where its picture is served.
+    /// The URL of its picture.
     image: String,
-    /// The cosine of both images.
+    /// The cosine of the query image and the pair's image.
     image_similarity: f64,
     /// The cosine of the label's prompt and the pair's text.
     text_similarity: f64,
-    /// What it added to the score.
+    /// Its contribution to the score.
     contribution: f64,
-    /// That as a share of what all pairs added or took away.
+    /// The contribution as a share of the absolute contributions of all pairs.
     share: f64,
 }
 
 /// The pairs that are not listed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OthersOut {
-    /// How many had a part in the score.
+    /// How many of them contributed to the score.
     pairs: usize,
-    /// What they added together.
+    /// Their total contribution.
     contribution: f64,
 }
 
-/// What a part of the space added.
+/// The contribution of a part of the space.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PartOut {
     /// Its name.
     part: String,
-    /// What it added.
+    /// Its contribution.
     contribution: f64,
 }
 
-/// Where the picture of an anchor is served.
+/// The URL of the picture of an anchor.
 pub(super) fn image_url(set: &str, anchor: AnchorId, generation: u64) -> String {
     format!("/v1/sets/{set}/anchors/{anchor}/image?generation={generation}")
 }
 
 impl ReasonsOut {
-    /// Reasons as they go out.
+    /// The JSON form of an explanation.
     pub fn of(set: &str, ground: &Ground, reasons: Reasons) -> Self {
         let generation = ground.generation();
         let out = |reasons: Vec<Reason>| {

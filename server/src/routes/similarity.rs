@@ -1,4 +1,4 @@
-//! Images against texts.
+//! Scores of images with texts.
 
 use axum::Json;
 use axum::extract::State;
@@ -15,17 +15,17 @@ use crate::state::App;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Similarity {
-    /// The set; the first one if none is named.
+    /// The anchor set; the first one by default.
     #[serde(default)]
     set: Option<String>,
-    /// Image files in base64, `data:` URLs, or URLs of hosts that the server may fetch from.
+    /// Image files in base64, `data:` URLs, or URLs on hosts that the server may fetch from.
     images: Vec<String>,
-    /// Texts, compared as they are.
+    /// Texts, used without templates.
     texts: Vec<String>,
     /// Excluded pairs.
     #[serde(default)]
     without: Option<WithoutIn>,
-    /// A kept generation; the live one if none is named.
+    /// A kept generation; the live one by default.
     #[serde(default)]
     generation: Option<u64>,
 }
@@ -33,15 +33,15 @@ pub(super) struct Similarity {
 /// A score for each image and text.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Similarities {
-    /// The set that answered.
+    /// The anchor set that answered.
     set: String,
-    /// The generation that every score is of.
+    /// The generation that all scores come from.
     generation: u64,
-    /// A row an image, in it a score a text: higher fits better.
+    /// One row per image with one score per text; higher is more similar.
     similarities: Vec<Vec<f32>>,
 }
 
-/// How well images and texts fit each other.
+/// The similarity of images and texts.
 #[utoipa::path(
     post,
     path = "/v1/similarity",

@@ -1,4 +1,4 @@
-//! Sets, their anchors and pictures, their generations, and the map.
+//! Anchor sets, their anchors and pictures, their generations, and the map.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,26 +29,26 @@ use asif::anchors::stored::history;
 use asif::anchors::stored::witness;
 use asif::modality::Modality;
 
-/// What is live in a set.
+/// The live generation of an anchor set.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SetOut {
-    /// Its name in requests.
+    /// The name of the anchor set in requests.
     name: String,
     /// The live generation.
     generation: u64,
-    /// Its anchor pairs.
+    /// The number of anchor pairs.
     anchors: usize,
     /// How images are compared with texts.
     space: String,
     /// The encoders.
     encoders: EncodersOut,
-    /// Where the pairs come from, the most frequent first.
+    /// The sources of the pairs, the most frequent first.
     sources: Vec<SourceOut>,
-    /// Under which terms, the most frequent first.
+    /// The licences of the pairs, the most frequent first.
     licences: Vec<SourceOut>,
-    /// Since when the generation is live here, RFC 3339.
+    /// The time at which the generation went live here, RFC 3339.
     since: String,
-    /// Generations that went live since the server was started.
+    /// Generations that went live since the start of the server.
     swaps: u64,
     /// Why the newest generation is not live, if it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,29 +69,29 @@ pub(super) struct EncodersOut {
 pub(super) struct EncoderOut {
     /// Its name.
     name: String,
-    /// The length of its vectors.
+    /// The dimension of its vectors.
     dim: usize,
-    /// A hash of all that changes a vector.
+    /// A hash of everything that influences its vectors.
     fingerprint: String,
 }
 
-/// A source or licence with its pairs.
+/// A source or licence with the number of its pairs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SourceOut {
-    /// What the pairs' metadata calls it.
+    /// Its name in the metadata of the pairs.
     name: String,
-    /// How many pairs.
+    /// The number of pairs.
     count: u64,
 }
 
-/// The served sets.
+/// The served anchor sets.
 #[utoipa::path(
     get,
     path = "/v1/sets",
     tag = "sets",
     operation_id = "sets",
     responses(
-        (status = 200, description = "What is live", body = Vec<SetOut>),
+        (status = 200, description = "The live generations", body = Vec<SetOut>),
         (status = "4XX", description = "Refused", body = ErrorBody),
     ),
     security((), ("api_key" = [])),
@@ -143,23 +143,23 @@ fn by_count(tally: &BTreeMap<String, u64>) -> Vec<SourceOut> {
 pub(super) struct MapOut {
     /// The generation.
     generation: u64,
-    /// For each anchor, in their order: x and y in 0..=4095, and the place of its source.
+    /// For each anchor, in order: x and y in 0..=4095, and the index of its source in `sources`.
     points: Vec<[u16; 3]>,
-    /// The sources that points name.
+    /// The sources that the points refer to.
     sources: Vec<String>,
-    /// The share of the variance that the plane shows.
+    /// The share of the variance that the plane explains.
     explained: f64,
 }
 
-/// The anchors on the plane in which their images vary most (PCA).
+/// The map: the images of the anchors, projected onto their first two principal components.
 #[utoipa::path(
     get,
     path = "/v1/sets/{name}/map",
     tag = "sets",
     operation_id = "map",
     params(
-        ("name" = String, Path, description = "A set"),
-        ("generation" = Option<u64>, Query, description = "A kept generation; the live one if none is named"),
+        ("name" = String, Path, description = "The name of an anchor set"),
+        ("generation" = Option<u64>, Query, description = "A kept generation; the live one by default"),
     ),
     responses(
         (status = 200, description = "The map", body = MapOut),
@@ -185,21 +185,21 @@ pub(super) async fn map(
     }))
 }
 
-/// What is known of an anchor pair.
+/// An anchor pair with its metadata.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AnchorOut {
     /// The generation.
     generation: u64,
-    /// Its number in it.
+    /// Its number in the generation.
     anchor: AnchorId,
     /// The pair's id.
     id: String,
     /// Its texts.
     captions: Vec<String>,
-    /// Everything else that its source said.
+    /// Further metadata.
     #[schema(value_type = Object)]
     meta: Object<String, Value>,
-    /// Where its picture is served.
+    /// The URL of its picture.
     image: String,
 }
 
@@ -210,9 +210,9 @@ pub(super) struct AnchorOut {
     tag = "sets",
     operation_id = "anchor",
     params(
-        ("name" = String, Path, description = "A set"),
+        ("name" = String, Path, description = "The name of an anchor set"),
         ("anchor" = u32, Path, description = "The number of an anchor"),
-        ("generation" = Option<u64>, Query, description = "A kept generation; the live one if none is named"),
+        ("generation" = Option<u64>, Query, description = "A kept generation; the live one by default"),
     ),
     responses(
         (status = 200, description = "The pair", body = AnchorOut),
@@ -240,23 +240,23 @@ pub(super) async fn anchor(
     }))
 }
 
-/// The picture of an anchor pair, at most 256 pixels a side.
+/// The picture of an anchor pair, at most 256 pixels on each side.
 ///
-/// Its `etag` is another one when the file was replaced; whoever sends it as `if-none-match` is told
-/// whether it still holds.
+/// Its `etag` changes when the file is replaced; a client that sends it as `if-none-match` gets 304 while it
+/// is unchanged.
 #[utoipa::path(
     get,
     path = "/v1/sets/{name}/anchors/{anchor}/image",
     tag = "sets",
     operation_id = "anchor_image",
     params(
-        ("name" = String, Path, description = "A set"),
+        ("name" = String, Path, description = "The name of an anchor set"),
         ("anchor" = u32, Path, description = "The number of an anchor"),
-        ("generation" = Option<u64>, Query, description = "A kept generation; the live one if none is named"),
+        ("generation" = Option<u64>, Query, description = "A kept generation; the live one by default"),
     ),
     responses(
         (status = 200, description = "The picture", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"))),
-        (status = 304, description = "It is what `if-none-match` names"),
+        (status = 304, description = "Unchanged since the `etag` in `if-none-match`"),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
@@ -270,12 +270,13 @@ pub(super) async fn picture(
 ) -> Result<Response, Refusal> {
     let set = app.set(Some(&name))?;
     let ground = generation(&app, set, of).await?;
-    // The file is the record's. No part of the request is ever part of a path.
+    // The path comes from the record; no part of a request is ever part of a path.
     let file = ground.set().record(number(&ground, &anchor)?)?.image;
     let source = tokio::task::spawn_blocking(move || Source::at(file)).await;
-    let source = source.map_err(|_| Refusal::internal("the look at the file panicked"))??;
+    let source =
+        source.map_err(|_| Refusal::internal("reading the file's metadata panicked"))??;
     let tag = source.tag();
-    // Kept, and asked for again: the file may be replaced, also under a generation's number.
+    // Cached but always revalidated: the file may be replaced, even within a generation.
     let cached = [
         (ETAG, tag.clone()),
         (CACHE_CONTROL, "private, no-cache".into()),
@@ -302,30 +303,30 @@ fn is_named(headers: &HeaderMap, tag: &str) -> bool {
     let mut tags = values
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(','));
-    // Proxies that change an answer's form mark its tag as weak.
+    // Proxies that re-encode a response mark its tag as weak.
     tags.any(|named| matches!(named.trim(), "*") || named.trim().trim_start_matches("W/") == tag)
 }
 
-/// A change of a set, and the generation that it made.
+/// A change of an anchor set, and the generation that it published.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct GenerationOut {
-    /// Its record.
+    /// The record of the change.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     change: Change,
-    /// Whether requests can name it, and a swap go there.
+    /// Whether the generation is kept, so that requests and swaps can name it.
     kept: bool,
-    /// Whether it answers here.
+    /// Whether the generation is live here.
     live: bool,
 }
 
-/// What happened to a set, oldest first.
+/// The changes of an anchor set, oldest first.
 #[utoipa::path(
     get,
     path = "/v1/sets/{name}/generations",
     tag = "sets",
     operation_id = "generations",
-    params(("name" = String, Path, description = "A set")),
+    params(("name" = String, Path, description = "The name of an anchor set")),
     responses(
         (status = 200, description = "The history", body = Vec<GenerationOut>),
         (status = "4XX", description = "Refused", body = ErrorBody),
@@ -348,7 +349,7 @@ pub(super) async fn generations(
         };
         Ok(history::read(&path)?.into_iter().map(out).collect())
     };
-    // Not admitted, so that its time is kept here.
+    // This route has no admission layer, so the time limit is enforced here.
     let time = app.limits().time;
     match tokio::time::timeout(time, app.compute().run_long(read)).await {
         Ok(read) => Ok(Json(read?)),
@@ -356,7 +357,7 @@ pub(super) async fn generations(
     }
 }
 
-/// A change as it is told: sources by their names, not by where this machine has them.
+/// A change without the folders of its sources, which clients must not see.
 fn without_folders(change: Change) -> Change {
     Change {
         detail: without_paths(&change.detail),
@@ -364,7 +365,7 @@ fn without_folders(change: Change) -> Change {
     }
 }
 
-/// The ground of a generation.
+/// A generation, the live one by default.
 async fn generation(
     app: &App,
     set: &Served,
@@ -377,13 +378,13 @@ async fn generation(
     ground(app, set, on).await
 }
 
-/// The number of an anchor that there is.
+/// The number of an existing anchor.
 fn number(ground: &Ground, text: &str) -> Result<AnchorId, Refusal> {
     let n = ground.set().len();
     let number: Option<AnchorId> = text.parse().ok();
     number.filter(|&a| (a as usize) < n).ok_or_else(|| {
         let message = format!(
-            "there is no such anchor; they are numbered 0 to {}",
+            "no such anchor; anchors are numbered 0 to {}",
             n.saturating_sub(1)
         );
         Refusal::not_found("no_such_anchor", message)

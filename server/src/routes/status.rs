@@ -1,4 +1,4 @@
-//! Health, readiness, information, figures.
+//! Health, readiness, information, metrics.
 
 use std::time::SystemTime;
 
@@ -14,29 +14,29 @@ use crate::metrics::CONTENT_TYPE as FIGURES;
 use crate::state::App;
 use asif::anchors::live::Degraded;
 
-/// Whether the server answers as it should.
+/// The health of the server.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `ok`, or `degraded` while a set's newest generation is not fit to serve: it then answers
-    /// from an older one.
+    /// `ok`, or `degraded` while the newest generation of an anchor set fails its checks and an older
+    /// one answers.
     status: &'static str,
-    /// Every set.
+    /// All anchor sets.
     sets: Vec<SetHealth>,
 }
 
-/// Whether a set is what it should be.
+/// The health of an anchor set.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SetHealth {
     /// Its name.
     name: String,
-    /// The generation that answers.
+    /// The live generation.
     generation: u64,
     /// `ok` or `degraded`.
     status: &'static str,
     /// Why it is degraded.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Since when, RFC 3339.
+    /// The time since which it is degraded, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
 }
@@ -45,14 +45,14 @@ fn status_of(degraded: bool) -> &'static str {
     if degraded { "degraded" } else { "ok" }
 }
 
-/// Whether every set answers from its newest generation. The status is 200 either way: a degraded
-/// server answers.
+/// Whether every anchor set answers from its newest generation. The status is 200 in any case, because a
+/// degraded server still answers.
 #[utoipa::path(
     get,
     path = "/health",
     tag = "status",
     operation_id = "health",
-    responses((status = 200, description = "It answers", body = Health)),
+    responses((status = 200, description = "The health", body = Health)),
 )]
 pub(super) async fn health(State(app): State<App>) -> Json<Health> {
     let sets = app.sets().iter().map(|set| {
@@ -74,45 +74,45 @@ pub(super) async fn health(State(app): State<App>) -> Json<Health> {
     })
 }
 
-/// Whether requests can be sent here. Nothing is answered before every set is open, so they can.
+/// Readiness: always true, because the server answers nothing before all anchor sets are open.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ready {
     /// Always true.
     ready: bool,
 }
 
-/// Whether requests can be sent here.
+/// Whether the server accepts requests.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "status",
     operation_id = "ready",
-    responses((status = 200, description = "They can", body = Ready)),
+    responses((status = 200, description = "Ready", body = Ready)),
 )]
 pub(super) async fn ready() -> Json<Ready> {
     Json(Ready { ready: true })
 }
 
-/// What this server is, and what it accepts.
+/// Version, anchor sets and limits of this server.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Info {
     /// `asif`.
     name: &'static str,
     /// The program's version.
     version: &'static str,
-    /// Seconds since it was started.
+    /// Seconds since the start.
     uptime_seconds: u64,
-    /// The names of the sets, the first of which answers where none is named.
+    /// The names of the anchor sets; the first answers requests that name none.
     sets: Vec<String>,
-    /// Whether public routes ask for a key.
+    /// Whether public routes require a key.
     api_key: bool,
-    /// Whether there are admin routes.
+    /// Whether the admin routes are enabled.
     admin: bool,
-    /// What one request may take.
+    /// The limits of one request.
     limits: LimitsOut,
 }
 
-/// What one request may take.
+/// The limits of one request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LimitsOut {
     /// Bytes of a body.
@@ -129,7 +129,7 @@ pub(super) struct LimitsOut {
     seconds: u64,
 }
 
-/// What this server is, and what it accepts.
+/// Version, anchor sets and limits of this server.
 #[utoipa::path(
     get,
     path = "/info",
@@ -162,7 +162,7 @@ pub(super) async fn info(State(app): State<App>) -> Json<Info> {
     })
 }
 
-/// The figures, for Prometheus.
+/// Metrics for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -1,4 +1,4 @@
-//! The published templates that a request may name.
+//! The published prompt templates that a request may name.
 
 use axum::Json;
 use serde::Serialize;
@@ -8,20 +8,20 @@ use super::parts::ErrorBody;
 use crate::error::Refusal;
 use asif::space::prompts::named::{self, NamedSet};
 
-/// Templates that have a name.
+/// Named prompt templates.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TemplatesOut {
-    /// What a request calls them.
+    /// Their name in requests.
     name: &'static str,
-    /// What they are for.
+    /// Their purpose.
     purpose: &'static str,
-    /// Who published them.
+    /// Their publisher.
     source: &'static str,
-    /// How many they are.
+    /// The number of templates.
     count: usize,
 }
 
-/// The published templates, by the names that `templates` takes.
+/// The published prompt templates, by the names that `templates` accepts.
 #[utoipa::path(
     get,
     path = "/v1/templates",

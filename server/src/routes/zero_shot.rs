@@ -1,4 +1,4 @@
-//! Hugging Face's zero-shot-image-classification.
+//! The zero-shot-image-classification API of Hugging Face.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use crate::state::App;
 use asif::space::Aggregate;
 use asif::space::prompts::Templates;
 
-/// Labels that are explained, and pairs that are listed of each side.
+/// How many labels are explained, and by how many pairs for and against each.
 const EXPLAINED: Why = Why::Best {
     labels: 10,
     pairs: 6,
@@ -26,27 +26,27 @@ const EXPLAINED: Why = Why::Best {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ZeroShot {
-    /// The bytes of an image file in base64, a `data:` URL, or the URL of a host that the server may fetch from.
+    /// An image file in base64, a `data:` URL, or a URL on a host that the server may fetch from.
     inputs: String,
-    /// The labels, and how they are put into words.
+    /// The labels and their template.
     parameters: Parameters,
-    /// Taken from clients of Hugging Face, and not looked at.
+    /// Accepted for compatibility with Hugging Face, and ignored.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     #[expect(dead_code, reason = "clients send it")]
     options: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// The labels, and how they are put into words.
+/// The labels and their template.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     /// The labels to choose from.
     candidate_labels: Vec<String>,
-    /// A sentence with `{}` where the label goes; `a photo of a {}.` if none is given.
+    /// A prompt template with `{}` in place of the label; `a photo of a {}.` by default.
     #[serde(default)]
     hypothesis_template: Option<String>,
-    /// Whether the best labels come with the pairs behind them.
+    /// Whether to explain the best labels by their pairs.
     #[serde(default)]
     explanation: Option<bool>,
 }
@@ -56,14 +56,14 @@ pub(super) struct Parameters {
 pub(super) struct LabelScore {
     /// The label.
     label: String,
-    /// Its share of the softmax over all labels.
+    /// The softmax over all labels.
     score: f32,
-    /// The pairs behind it, where they were asked for: of the best ten labels.
+    /// The explanation, if requested, for the best ten labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<ReasonsOut>,
 }
 
-/// Zero-shot classification in Hugging Face's form, on the first set.
+/// Zero-shot classification with the first anchor set, compatible with Hugging Face.
 #[utoipa::path(
     post,
     path = "/",
@@ -84,13 +84,13 @@ pub(super) async fn first(
     zero_shot(&app, None, body).await
 }
 
-/// Zero-shot classification in Hugging Face's form, on a named set.
+/// Zero-shot classification with a named anchor set, compatible with Hugging Face.
 #[utoipa::path(
     post,
     path = "/models/{name}",
     tag = "answers",
     operation_id = "zero_shot_named",
-    params(("name" = String, Path, description = "A set")),
+    params(("name" = String, Path, description = "The name of an anchor set")),
     request_body = ZeroShot,
     responses(
         (status = 200, description = "All labels, best first", body = Vec<LabelScore>),
@@ -135,7 +135,7 @@ async fn zero_shot(
     let answer = match answers.results.pop() {
         Some(Ok(answer)) => answer,
         Some(Err(rejected)) => return Err(Refusal::invalid("unusable_input", rejected.reason)),
-        None => return Err(Refusal::internal("the image got no answer")),
+        None => return Err(Refusal::internal("no answer for the image")),
     };
     let mut reasons = answer.reasons.into_iter();
     let scores = answer.predictions.into_iter().map(|prediction| {

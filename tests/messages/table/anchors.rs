@@ -304,7 +304,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "BadInput",
             "anchors remove a.asif --ids-file empty.txt",
             3,
-            &["empty.txt: holds no id", "one id a line"],
+            &["empty.txt: holds no id", "one id per line"],
             "anchors remove a.asif --ids-file one.txt --dry-run",
         ),
         told(
@@ -325,7 +325,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "BadInput",
             "anchors remove a.asif --ids-file none.txt",
             3,
-            &["one id a line"],
+            &["one id per line"],
             "",
         ),
         told(

@@ -66,7 +66,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "ServeError::SameKeys",
             "--index a.asif --api-key-file key.txt --admin-key-file key.txt",
             2,
-            &["make another"],
+            &["generate another"],
         ),
         serve(
             "ServeError::Limit",
