@@ -144,7 +144,7 @@ impl EncoderOptions {
         self
     }
 
-        /// These options, with unset ones filled in from the recorded overrides.
+    /// These options, with unset ones filled in from the recorded overrides.
     pub fn or(&self, kept: &Overrides) -> Self {
         Self {
             prompt: self.prompt.clone().or_else(|| kept.prompt.clone()),
