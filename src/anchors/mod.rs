@@ -14,10 +14,10 @@
 //! |---|---|
 //! | [`stored`] | what lies on disk, and how it is opened |
 //! | [`search`] | a set and a space: vectors to what the space makes of them |
-//! | [`change`] | what changes a set: each change is a new generation, or nothing |
+//! | [`change`] | changes of an anchor set: each is a new generation, or nothing |
 //! | [`care`] | integrity check of an anchor set, repair, and the traces that a pair has left |
 //! | [`live`] | a long-running process moves to a new generation while it answers |
-//! | [`error`] | what can go wrong |
+//! | [`error`] | errors |
 //!
 //! Arrows run `live, care -> change -> search -> stored`.
 

@@ -25,7 +25,7 @@ const TRIES: usize = 8;
 /// Creates a locked file with a hidden name beside `path`. Leftovers of killed writers of `path` are removed.
 ///
 /// # Errors
-/// When the file system refuses; `ResourceBusy` when another writer is at it.
+/// On an I/O error; `ResourceBusy` when another writer is at it.
 pub(super) fn begin(path: &Path) -> io::Result<(File, PathBuf)> {
     let folder = parent(path);
     let prefix = hidden_prefix(&HIDDEN.to_string(), path, MARK, RANDOM);
@@ -138,7 +138,7 @@ pub fn name_to_come(hidden: &str) -> Option<&str> {
 /// writes there. What else lies there is somebody else's.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub fn sweep_hidden(folder: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<()> {
     for name in names(folder)? {
         if name_to_come(&name).is_some_and(&is_own) {

@@ -72,7 +72,7 @@ pub fn is_exhausted(error: &std::io::Error) -> bool {
             all.iter().any(|errno| said.ends_with(&number(errno)))
         }
     };
-    // Others with a path hold that of the system as their source.
+    // Others with a path hold that of the system in the log.
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(found) = cause {
         if found.downcast_ref().is_some_and(is_met) {

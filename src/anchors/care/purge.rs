@@ -119,7 +119,7 @@ pub struct PurgeRequest<'a> {
     pub dry_run: bool,
 }
 
-/// The command, as the log has it.
+/// The command, as recorded in the log.
 const PURGE: &str = "audit --purge";
 
 /// Checks that the request names a stored pair, a pair in the log, or a skipped
@@ -158,7 +158,7 @@ fn request_is_known(
 ///
 /// # Errors
 /// [`AnchorsError::StillLive`] for a requested pair; when a kept generation, the cache or a file
-/// cannot be read, somebody else writes, or the disk refuses. [`AnchorsError::PurgeStopped`] once it has begun
+/// cannot be read, another process is writing, or on an I/O error. [`AnchorsError::PurgeStopped`] once it has begun
 /// to delete.
 pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, AnchorsError> {
     let mut steps = PurgeSteps::default();

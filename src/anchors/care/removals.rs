@@ -293,7 +293,7 @@ fn own_records(set: &Path, entry: &SegmentEntry) -> Result<Records, AnchorsError
 /// as it can be read: a guess, to be proved by other means.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn logged(set: &Path, generation: u64) -> Result<HashSet<String>, AnchorsError> {
     let changes = changes(set)?;
     let sources: HashSet<u64> = changes.values().filter_map(Change::taken_from).collect();

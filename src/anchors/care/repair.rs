@@ -59,7 +59,7 @@ pub struct Repaired {
 /// for the newest sound one, without the pairs that were removed after it. Abandoned files are not deleted: they are moved to `damaged/` in the anchor set.
 ///
 /// # Errors
-/// When the folder is no set, somebody else writes, no generation is sound in the end, or the system
+/// When the folder is no set, another process is writing, no generation is sound in the end, or the system
 /// denies access to a file: an unreadable file is not taken for damaged, so nothing is abandoned
 /// for it.
 pub fn repair<Error: From<AnchorsError>>(
@@ -216,7 +216,7 @@ pub fn repair<Error: From<AnchorsError>>(
 /// what was removed stays removed.
 ///
 /// # Errors
-/// When there is none, somebody else writes, or the disk refuses.
+/// When there is none, another process is writing, or on an I/O error.
 fn go_back(
     set: &Path,
     sound: &[u64],
@@ -263,7 +263,7 @@ fn go_back(
 /// Why a generation is damaged, if it is.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 fn flaw(
     set: &Path,
     generation: u64,
@@ -338,7 +338,7 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
 /// Writes what is left of a damaged list of rows, and a row that says so. The damaged one is kept aside.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 fn mend_skipped(set: &Path, folder: &Path) -> Result<(), AnchorsError> {
     let path = folder.join(layout::SKIPPED);
     let mut rows = left_out::readable_rows(&path)?;

@@ -41,7 +41,7 @@ pub struct Phases {
 }
 
 impl Phases {
-    /// All of it.
+    /// The total.
     pub fn total(&self) -> f64 {
         self.open + self.verify + self.center + self.warm + self.canary
     }

@@ -9,7 +9,7 @@ use crate::modality::Modality;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LiveError {
-    /// It cannot be opened, is damaged, or its space makes no sense.
+    /// It cannot be opened, is damaged, or its space is invalid.
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
     /// The caller's own check said no.

@@ -21,7 +21,7 @@ impl SetSpace {
     /// Fits a space; see [`FittedSpace::fit`] for what that costs.
     ///
     /// # Errors
-    /// When the recipe makes no sense, the pairs are too few for it, or a file is damaged.
+    /// When the recipe is invalid, the pairs are too few for it, or a file is damaged.
     pub fn fit(set: &AnchorSet, recipe: &Recipe, mode: SearchMode) -> Result<Self, AnchorsError> {
         recipe.validate()?;
         let space = FittedSpace::fit(&SearchedSet::new(set, mode), recipe)?;

@@ -132,7 +132,7 @@ impl Change {
     /// when this returns. The generation must be set.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// On an I/O error.
     pub fn note_ids(
         &mut self,
         set: &Path,
@@ -156,7 +156,7 @@ impl Change {
 /// Writes a generation's list of ids. Each line has a checksum, and says of how many it is one.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn write_ids(
     set: &Path,
     generation: u64,
@@ -194,7 +194,7 @@ pub fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError
 /// The lines of a damaged list of ids, under any name in any folder, whose own checksums are right.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn sound_ids(generation: u64, path: &Path) -> Result<Vec<IdLine>, AnchorsError> {
     let name = layout::id_list_name(generation);
     let read = fs_err::read(path).map_err(|error| AnchorsError::of_file(path, error));

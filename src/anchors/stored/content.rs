@@ -25,7 +25,7 @@ pub(crate) const CONTAINERS: [&str; 7] = [
     layout::MOMENTS,
     layout::PRODUCTS,
 ];
-/// What a manifest says of a list of rows that were left out: each row has a checksum of its own.
+/// What a manifest says of a list of skipped rows: each row has a checksum of its own.
 const ROWS: &str = "rows";
 /// Where the checksum stands in a container's header (docs/format.md, section 1).
 const CHECKSUM_AT: usize = 32;
@@ -64,7 +64,7 @@ pub(crate) fn files(folder: &Path) -> Result<BTreeMap<String, String>, AnchorsEr
 }
 
 /// Whether the files that every segment has, and those that its entry names, lie in its folder; the
-/// list of rows left out aside: no answer needs it (`left_out::skipped_sound`).
+/// list of skipped rows aside: no answer needs it (`left_out::skipped_sound`).
 ///
 /// # Errors
 /// The first that is missing.

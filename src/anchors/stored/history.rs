@@ -35,7 +35,7 @@ pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
 /// The same, as far as a damaged log or manifest can be read.
 ///
 /// # Errors
-/// When the system refuses to let them be read.
+/// When the operating system denies reading them.
 pub fn readable(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     let (lines, _) = log::read(set)?;
     let mut changes: Vec<Change> = lines.into_iter().map(|line| line.change).collect();
@@ -82,7 +82,7 @@ fn missing(set: &Path, logged: &[Change]) -> Result<Vec<Change>, AnchorsError> {
 /// Appends a record, durably. `keep` is how many generations are kept from then on.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), AnchorsError> {
     let path = layout::log_path(set);
     let line = log::line(change, keep).map_err(|reason| AnchorsError::Manifest {
@@ -96,7 +96,7 @@ pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), Anch
 /// Writes the log anew with these records; what it said of how many generations are kept stays.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError> {
     let (old, _) = log::read(set)?;
     let keep = |n: u64| old.iter().find(|l| l.change.generation == n)?.keep;
@@ -116,7 +116,7 @@ pub(crate) type PairCounts = (u64, BTreeMap<String, u64>);
 /// be read. None where neither tells.
 ///
 /// # Errors
-/// When the system refuses to let them be read.
+/// When the operating system denies reading them.
 pub(crate) fn pairs_of(set: &Path, generation: u64) -> Result<Option<PairCounts>, AnchorsError> {
     if let Some(manifest) = if_whole(Manifest::read(set, &layout::generation_name(generation)))? {
         return Ok(Some((manifest.counts.pairs, manifest.licences)));

@@ -68,7 +68,7 @@ pub(crate) const PAIRS: &str = "pairs.rec";
 /// The sums of a segment's vectors.
 pub(crate) const MOMENTS: &str = "moments.sum";
 
-/// The name of the list of rows that were left out.
+/// The name of the list of skipped rows.
 pub const SKIPPED: &str = "skipped.jsonl";
 
 /// Whether a folder among the segments may be one: its name is of the form that segments have.

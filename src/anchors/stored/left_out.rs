@@ -9,7 +9,7 @@ use super::sealed_lines::{CHECK_KEY, rows_sound, sealed_place, sealed_rows, unse
 use crate::anchors::error::AnchorsError;
 use crate::disk as fs;
 
-/// The list of rows left out is what it was when it was written.
+/// The list of skipped rows is what it was when it was written.
 ///
 /// # Errors
 /// When a row is damaged, or one or all are missing.
@@ -35,7 +35,7 @@ pub(crate) fn skipped_sound(folder: &Path, entry: &SegmentEntry) -> Result<(), A
 /// None where there is no list.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
     if fs::found_itself(path)?.is_none() {
         return Ok(Vec::new());
@@ -67,10 +67,10 @@ pub(crate) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
     Ok(rows)
 }
 
-/// Writes the list of rows left out in the folder of a segment.
+/// Writes the list of skipped rows in the folder of a segment.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn write_rows(folder: &Path, rows: &[String]) -> Result<(), AnchorsError> {
     let text = sealed_rows(layout::SKIPPED, rows);
     Ok(fs::write_atomically(
@@ -82,7 +82,7 @@ pub(crate) fn write_rows(folder: &Path, rows: &[String]) -> Result<(), AnchorsEr
 /// The rows left out of the sources of the segments in these folders, as a segment lists them that takes their place.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn rows_of<'a>(
     folders: impl IntoIterator<Item = &'a Path>,
 ) -> Result<Vec<String>, AnchorsError> {
@@ -104,7 +104,7 @@ pub(crate) fn rows_of<'a>(
 /// How many rows the lists of these segments of a set have.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn left_out(set: &Path, segments: &[SegmentEntry]) -> Result<u64, AnchorsError> {
     left_out_but(set, segments, |_| false)
 }
@@ -112,7 +112,7 @@ pub(crate) fn left_out(set: &Path, segments: &[SegmentEntry]) -> Result<u64, Anc
 /// The same without rows that are about to go.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn left_out_but(
     set: &Path,
     segments: &[SegmentEntry],

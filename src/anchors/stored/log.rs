@@ -90,7 +90,7 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
 /// writer was killed is none.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), AnchorsError> {
     let path = layout::log_path(set);
     let wrong = |what: String| AnchorsError::NeedsRepair {
@@ -123,7 +123,7 @@ pub(crate) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), Anch
 /// The newest record of the log that can be read, and whether it has a checksum.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn last(set: &Path) -> Result<Option<(u64, bool)>, AnchorsError> {
     let path = layout::log_path(set);
     let read = fs_err::read(&path).map_err(|error| AnchorsError::of_file(&path, error));
@@ -140,7 +140,7 @@ pub(crate) fn last(set: &Path) -> Result<Option<(u64, bool)>, AnchorsError> {
 /// that. Appending loses nothing.
 ///
 /// # Errors
-/// [`AnchorsError::UnknownField`]; when the system refuses to let it be read.
+/// [`AnchorsError::UnknownField`]; when the operating system denies reading it.
 pub(crate) fn refuse_unknown(set: &Path) -> Result<(), AnchorsError> {
     for line in read(set)?.0 {
         if let Some(field) = line.unknown.into_iter().next() {
@@ -157,7 +157,7 @@ pub(crate) fn refuse_unknown(set: &Path) -> Result<(), AnchorsError> {
 /// Writes the log anew.
 ///
 /// # Errors
-/// [`AnchorsError::UnknownField`] when a line would lose one; when the disk refuses.
+/// [`AnchorsError::UnknownField`] when a line would lose one; on an I/O error.
 pub(crate) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
     refuse_unknown(set)?;
     let path = layout::log_path(set);
@@ -177,7 +177,7 @@ pub(crate) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
 /// Everything that the log must tell of a set whose live generation is `live`, and does not.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn verify(set: &Path, live: u64) -> Result<Vec<AnchorsError>, AnchorsError> {
     let (lines, mut findings) = read(set)?;
     findings.extend(verify_lines(set, live, &lines, findings.is_empty())?);

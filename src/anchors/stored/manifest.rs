@@ -39,7 +39,7 @@ pub struct Manifest {
     pub text_encoder: EncoderEntry,
     /// The space, unless a query says otherwise.
     pub space: Recipe,
-    /// How many of what.
+    /// The counts.
     pub counts: Counts,
     /// Pairs by the value of their `source`.
     pub sources: BTreeMap<String, u64>,
@@ -110,7 +110,7 @@ pub struct Counts {
     pub pairs: u64,
     /// Captions over all pairs.
     pub captions: u64,
-    /// Rows of the sources that were left out, listed in the segment's `skipped.jsonl`.
+    /// Skipped rows of the sources, listed in the segment's `skipped.jsonl`.
     pub skipped: u64,
 }
 

@@ -120,7 +120,7 @@ pub(crate) fn foreign_in_segment(folder: &Path) -> Result<Vec<String>, AnchorsEr
 /// Removes a segment's folder, but what somebody else put there.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub(crate) fn remove_segment(folder: &Path) -> Result<(), AnchorsError> {
     if foreign_in_segment(folder)?.is_empty() {
         return Ok(fs::remove_dir_all(folder)?);

@@ -79,7 +79,7 @@ pub struct SearchPlan {
 /// Builds the graph of `set` at `path` if the policy says so, and plans its search for `k` answers.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn prepare(
     path: &Path,
     set: &VectorSet,

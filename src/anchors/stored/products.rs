@@ -43,7 +43,7 @@ pub fn worth(pairs: usize, dims: Sides<usize>) -> bool {
 /// Writes the moments of a segment.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
     let (count, first, second) = moments.parts();
     let mut file = ContainerWriter::create(path, KIND)?;

@@ -114,7 +114,7 @@ impl RecordsWriter {
     /// Appends a record; returns its bytes.
     ///
     /// # Errors
-    /// When the record is larger than 64 MiB, its metadata is no JSON object, or the disk refuses.
+    /// When the record is larger than 64 MiB, its metadata is no JSON object, or on an I/O error.
     pub fn push(&mut self, record: &Record) -> Result<Vec<u8>, AnchorsError> {
         record.checked_metadata().map_err(|found| {
             AnchorsError::Index(asif_index::Error::Argument {
@@ -141,7 +141,7 @@ impl RecordsWriter {
     /// Completes the file and makes it durable.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// On an I/O error.
     pub fn finish(mut self) -> Result<(), AnchorsError> {
         let offsets: Vec<u8> = self.offsets.iter().flat_map(|o| o.to_le_bytes()).collect();
         self.file.section(OFFSETS, &offsets)?;

@@ -1,4 +1,4 @@
-//! JSON objects as the lines of a file, each with a checksum: lists of rows left out, and of ids.
+//! JSON objects as the lines of a file, each with a checksum: lists of skipped rows, and of ids.
 
 pub(super) const CHECK_KEY: &str = ",\"check\":\"";
 

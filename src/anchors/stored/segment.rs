@@ -8,7 +8,7 @@
 //! segments/ID/pairs.rec      ids, captions, metadata (records.rs)
 //! segments/ID/moments.sum    the exact sums of both sides' vectors, for centring
 //! segments/ID/products.sum   in large segments, the sums of their products, for fitted spaces
-//! segments/ID/skipped.jsonl  rows of the sources that were left out, and why
+//! segments/ID/skipped.jsonl  skipped rows of the sources, and why
 //! ```
 //!
 //! The id is derived from the content: the same pairs with the same vectors make the same segment.
@@ -48,7 +48,7 @@ pub(crate) fn has_graphs(folder: &Path) -> Result<bool, AnchorsError> {
 /// The name of the segment in this folder by its content, if all its files are sound.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> {
     let name = || {
         let pairs = Records::open(&folder.join(layout::PAIRS))?.len() as u64;
@@ -62,7 +62,7 @@ pub(crate) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> 
 /// Whether the segment of this entry lies in `folder`, to the last byte, with the files that it names.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn is_whole(folder: &Path, entry: &SegmentEntry) -> Result<bool, AnchorsError> {
     let named = content::CONTAINERS
         .iter()

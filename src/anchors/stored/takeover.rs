@@ -14,10 +14,10 @@ use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 use crate::modality::Sides;
 
-/// Whether the list of rows left out in `old` has each row of that in `new`.
+/// Whether the list of skipped rows in `old` has each row of that in `new`.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub(crate) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
     let rows = left_out::readable_rows(&old.join(SKIPPED))?;
     let wanted = left_out::readable_rows(&new.join(SKIPPED))?;
@@ -29,7 +29,7 @@ pub(crate) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
 /// and rows left out of the folder `old`, durably. A damaged graph is built again.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub(crate) fn complete(
     old: &Path,
     new: &Path,
@@ -54,11 +54,11 @@ pub(crate) fn complete(
     Ok(fs::sync_folder(new)?)
 }
 
-/// Completes the list of rows left out in the folder `new` with that of `old`, which stays as it is. Durable
+/// Completes the list of skipped rows in the folder `new` with that of `old`, which stays as it is. Durable
 /// when `new` is synced.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub(crate) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
     let [from, to] = [old, new].map(|folder| folder.join(SKIPPED));
     let (theirs, own) = (

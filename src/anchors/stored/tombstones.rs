@@ -128,7 +128,7 @@ impl Tombstones {
     /// Writes them to `path`, durably.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// On an I/O error.
     pub fn write(&self, path: &Path) -> Result<(), AnchorsError> {
         let mut file = ContainerWriter::create(path, KIND)?;
         let le = |numbers: &mut dyn Iterator<Item = u64>| -> Vec<u8> {

@@ -61,7 +61,7 @@ impl SegmentWriter {
     /// Appends a pair with its unit vectors.
     ///
     /// # Errors
-    /// When a vector is not finite or of another length, or the disk refuses.
+    /// When a vector is not finite or of another length, or on an I/O error.
     pub fn push(
         &mut self,
         record: &Record,
@@ -99,7 +99,7 @@ impl SegmentWriter {
     /// makes everything durable and gives the segment its name.
     ///
     /// # Errors
-    /// When the disk refuses. What stood under the segment's name is still there then, or the new one.
+    /// On an I/O error. What stood under the segment's name is still there then, or the new one.
     pub fn finish(self, graphs: GraphPolicy, k: usize) -> Result<SegmentEntry, AnchorsError> {
         let id = self.id();
         self.image.finish()?;
@@ -134,7 +134,7 @@ impl SegmentWriter {
         // Content decides the name: what stands there already and is sound is the same segment.
         let new = self.folder.path();
         if is_whole(&destination, &entry)? && takeover::has_rows(&destination, new)? {
-            // Its writer may have been killed before its name was durable.
+            // Its writer may have been killed before syncing the name.
             fs::sync_folder(&segments)?;
             // Another program may have derived other bits from the same content.
             entry.files = content::files(&destination)?;
