@@ -222,7 +222,7 @@ pub enum AnchorsError {
         path: PathBuf,
         /// What was requested.
         wanted: String,
-        /// The kept generations.
+        /// The kept generations change.
         kept: String,
     },
     /// The pairs to purge were never in this anchor set.

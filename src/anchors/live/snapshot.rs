@@ -1,11 +1,11 @@
-//! One generation and its space, owned.
+//! One generation and its fitted space, owned.
 
 use crate::anchors::search::searcher::SetSpace;
 use crate::anchors::{AnchorSet, Searcher};
 
-/// A generation that passed every check, with what searching it needs.
+/// A generation that passed every check, with its fitted space.
 ///
-/// Immutable. Whoever holds one keeps its files mapped, even after a writer has removed them.
+/// Immutable. It keeps its files mapped, even after a writer has removed them.
 #[derive(Debug)]
 pub struct Snapshot {
     set: AnchorSet,
@@ -27,7 +27,7 @@ impl Snapshot {
         self.set.manifest().generation
     }
 
-    /// A searcher of the set; costs nothing, because the space was fitted before.
+    /// A searcher of the anchor set; cheap, because the space is already fitted.
     pub fn searcher(&self) -> Searcher<'_> {
         Searcher::of(&self.set, self.space.clone())
     }

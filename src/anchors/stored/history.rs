@@ -1,13 +1,13 @@
-//! What happened to a set: one record a generation, in a log that people can read.
+//! The history of an anchor set: one record per generation, in a human-readable log.
 //!
 //! ```text
 //! log/changes.jsonl        one JSON object per line, oldest first
 //! log/g000042.ids.jsonl    the ids of a change, one object a line, where there are many
 //! ```
 //!
-//! The record of a change is part of its manifest, so it becomes true in the moment in which
-//! `CURRENT` names that manifest. The log is written after that: it never tells of what did not
-//! happen, and what a crash kept from it is added by the next writer and by every reader. Form,
+//! The record of a change is part of its manifest, so it takes effect in the moment in which
+//! `CURRENT` names that manifest. The log is written after that: it never records what did not
+//! happen, and records missing after a crash are added by the next writer and by every reader. Format,
 //! checksums and repair of its lines are in `log`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     Ok(changes)
 }
 
-/// The same, as far as a damaged log or manifest can be read.
+/// As [`read`], as far as a damaged log or manifest can be read.
 ///
 /// # Errors
 /// When the operating system denies reading them.
@@ -44,7 +44,7 @@ pub fn readable(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     Ok(changes)
 }
 
-/// Adds what a crash kept from the log.
+/// Adds records that the log lacks after a crash.
 ///
 /// # Errors
 /// When the log cannot be read or written.
@@ -93,7 +93,7 @@ pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), Anch
     Ok(fs::append_line(&path, &line)?)
 }
 
-/// Writes the log anew with these records; what it said of how many generations are kept stays.
+/// Rewrites the log with these records; the recorded numbers of kept generations are preserved.
 ///
 /// # Errors
 /// On an I/O error.
@@ -109,11 +109,11 @@ pub(crate) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError
     log::write(set, &lines.collect::<Vec<_>>())
 }
 
-/// Pairs, and these by licence.
+/// The number of pairs, and of these by licence.
 pub(crate) type PairCounts = (u64, BTreeMap<String, u64>);
 
 /// The pairs of a generation, and these by licence: from its manifest, or from the log where that cannot
-/// be read. None where neither tells.
+/// be read. `None` where neither has them.
 ///
 /// # Errors
 /// When the operating system denies reading them.

@@ -1,6 +1,6 @@
-//! The names of a set's files and folders, and which names writers give.
+//! The names of an anchor set's files and folders, and which names writers use.
 //!
-//! Sweeps and purges take only what has such a name; anything else in a set is somebody's own.
+//! Cleanup and purges touch only files with such a name; anything else in an anchor set belongs to the user.
 
 use std::path::{Path, PathBuf};
 
@@ -83,7 +83,7 @@ pub(crate) const WRITING: &str = ".writing-";
 /// The same of a segment that is brought from another set.
 pub(crate) const BRINGING: &str = ".bringing-";
 
-/// Whether a name is one that writers give to what is no segment yet, or no more.
+/// Whether a name is one that writers give to a temporary or removed segment.
 pub(crate) fn is_hidden_segment(name: &str) -> bool {
     [WRITING, BRINGING, REMOVING, REPLACED]
         .iter()
@@ -113,7 +113,7 @@ pub fn id_list_name(generation: u64) -> String {
     format!("{}{IDS}", generation_name(generation))
 }
 
-/// The folder of a set that holds what repairs gave up; a purge deletes that.
+/// The folder of an anchor set with files that repairs abandoned; a purge deletes them.
 pub(crate) const DAMAGED: &str = "damaged";
 
 /// Whether a repair gives this name to what it puts aside: the old one, or that and a number. A purge that is
@@ -126,7 +126,7 @@ pub(crate) fn in_damaged(name: &str) -> bool {
         || in_log(name)
 }
 
-/// The name that something had before it was put aside.
+/// The original name of a file that a repair moved to `damaged/`.
 pub(crate) fn old_name(name: &str) -> &str {
     let is_number =
         |end: &str| !end.starts_with('0') && end.parse::<u64>().is_ok_and(|n| end == n.to_string());
@@ -151,7 +151,7 @@ pub(crate) fn in_segment(name: &str) -> bool {
     FILES.contains(&name_to_come(name).unwrap_or(name))
 }
 
-/// What lies in the folder of the set itself.
+/// The entries of the anchor set's own folder.
 pub(crate) fn in_set(name: &str) -> bool {
     const FOLDERS: [&str; 3] = [GENERATIONS, LOG, SEGMENTS];
     let removing = name.strip_prefix(REMOVING);

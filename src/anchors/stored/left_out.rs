@@ -1,4 +1,4 @@
-//! The rows that sources had and a set has not, `skipped.jsonl` in the folder of each segment.
+//! The skipped rows of sources, `skipped.jsonl` in the folder of each segment.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(crate) fn skipped_sound(folder: &Path, entry: &SegmentEntry) -> Result<(), A
     }
 }
 
-/// The rows of a list that can be read, without their checksums; if it is damaged, with one that says so.
+/// The rows of a list that can be read, without their checksums; if it is damaged, with one that says it.
 /// None where there is no list.
 ///
 /// # Errors
@@ -42,7 +42,7 @@ pub(crate) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
     }
     let bytes = match fs::has_file(path)? {
         true => fs_err::read(path)?,
-        // Something else in its place.
+        // Not a file.
         false => Vec::new(),
     };
     let text = String::from_utf8_lossy(&bytes);
@@ -52,7 +52,7 @@ pub(crate) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
     let mut rows = Vec::with_capacity(lines.len());
     for (i, line) in lines.iter().enumerate() {
         let row = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line);
-        // A row that was changed would be passed on as one that was left out.
+        // A modified row would be passed on as a genuine skipped row.
         let place = sealed_place(layout::SKIPPED, line);
         if row.is_err() || is_sealed && place.is_none() {
             is_sound = false;
@@ -87,7 +87,7 @@ pub(crate) fn rows_of<'a>(
     folders: impl IntoIterator<Item = &'a Path>,
 ) -> Result<Vec<String>, AnchorsError> {
     let (mut rows, mut is_lost) = (Vec::new(), false);
-    // A segment may stand twice in a set.
+    // A segment may occur twice in an anchor set.
     let mut seen = BTreeSet::new();
     for path in folders.into_iter().filter(|path| seen.insert(*path)) {
         for row in readable_rows(&path.join(layout::SKIPPED))? {
@@ -132,13 +132,13 @@ pub(crate) fn left_out_but(
     Ok(count)
 }
 
-/// A row in the place of all others, which a purge has taken out: an empty file would look like one that was
-/// cut.
+/// A placeholder row for rows that a purge deleted: an empty file would look
+/// truncated.
 pub(crate) fn purged_row() -> String {
     serde_json::json!({"kind": "purged", "reason": "rows were taken out"}).to_string()
 }
 
-/// A row that says that others may be lost.
+/// A row that records that others may be lost.
 pub(crate) fn lost_row() -> String {
     let lost = serde_json::json!({
         "origin": layout::SKIPPED,

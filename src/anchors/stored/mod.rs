@@ -1,4 +1,4 @@
-//! What lies on disk, and how it is opened.
+//! The files of an anchor set, and how they are opened.
 //!
 //! | file | role |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | [`segment`] | the immutable files of some pairs |
 //! | [`records`] | what is known of a pair besides its vectors |
 //! | [`products`] | the sums of products of a segment's vectors |
-//! | `content` | what files a segment must have |
-//! | `left_out` | the rows that sources had and a set has not |
+//! | `content` | the files that a segment must have |
+//! | `left_out` | the lists of skipped rows |
 //! | `sealed_lines` | lines that have checksums |
 //! | `takeover` | what a segment that is written again keeps of the old one |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
@@ -17,7 +17,7 @@
 //! | `rows` | which pairs are live, and their numbers |
 //! | [`change_record`] | the record of one change |
 //! | [`history`] | the log of changes |
-//! | `log` | the lines of the log: checksums, and what they must tell |
+//! | `log` | the lines of the log: checksums, consistency and repair |
 //! | [`witness`] | which generation is live, by `CURRENT`, the log and the manifests |
 //! | [`publish`] | how a generation goes live, whole or not at all |
 //! | [`set`] | an opened set |

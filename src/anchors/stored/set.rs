@@ -128,7 +128,7 @@ impl AnchorSet {
         self.segments.par_iter().try_for_each(Segment::verify)?;
         let entries = self.manifest.segments.iter();
         for (entry, segment) in entries.zip(&self.segments) {
-            // Without checksums in the manifest only the content tells whose files these are.
+            // Without checksums in the manifest only the content shows that these are the right files.
             if entry.files.is_empty() {
                 segment.is_own(entry)?;
             }
