@@ -222,7 +222,7 @@ pub enum AnchorsError {
         path: PathBuf,
         /// What was requested.
         wanted: String,
-        /// The kept generations change.
+        /// The kept generations.
         kept: String,
     },
     /// The pairs to purge were never in this anchor set.

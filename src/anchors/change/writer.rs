@@ -30,7 +30,7 @@ use crate::anchors::stored::witness;
 use crate::anchors::stored::{content, log, place};
 use crate::disk as fs;
 
-/// The default number of kept generations change.
+/// The default number of kept generations.
 pub const KEEP: usize = 5;
 
 /// Options common to all changes.

@@ -28,7 +28,7 @@
 //!    the disk loses later is found by `AnchorSet::verify`.
 //! 4. A process has one pair of encoders, so a generation made with others is rejected: its vectors
 //!    cannot be compared with the queries'. Start the process again with the new encoders. Other
-//!    weights of several encoders are accepted where [`LiveOptions::any_weights`] says it.
+//!    weights of several encoders are accepted where [`LiveOptions::any_weights`] allows it.
 //! 5. A process that starts while the live generation is damaged (or fails its canary) answers from
 //!    the newest kept one that passes. [`LiveSet::status`] is degraded then; a server's health check
 //!    should show it, because a start that succeeds does not.

@@ -62,7 +62,7 @@ pub(crate) const IMAGE_GRAPH: &str = "image.graph";
 /// The graph over the text vectors.
 pub(crate) const TEXT_GRAPH: &str = "text.graph";
 
-/// What is known of a segment's pairs besides their vectors.
+/// The file of records in a segment.
 pub(crate) const PAIRS: &str = "pairs.rec";
 
 /// The sums of a segment's vectors.

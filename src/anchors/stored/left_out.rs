@@ -31,7 +31,7 @@ pub(crate) fn skipped_sound(folder: &Path, entry: &SegmentEntry) -> Result<(), A
     }
 }
 
-/// The rows of a list that can be read, without their checksums; if it is damaged, with one that says it.
+/// The rows of a list that can be read, without their checksums; if it is damaged, with one that says so.
 /// None where there is no list.
 ///
 /// # Errors

@@ -348,7 +348,7 @@ pub(crate) fn lacking(set: &Path, lines: &[LogLine]) -> Result<BTreeSet<u64>, An
     Ok(kept(lines).difference(&there).copied().collect())
 }
 
-/// Whether a manifest is missing that the log says is kept: what it names is not known then.
+/// Whether a manifest is missing that the log says is kept: what it names is not unknown.
 ///
 /// # Errors
 /// When the folder of manifests cannot be read.

@@ -210,7 +210,7 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// The vector lengths of both sides.
+    /// The vector dimensions of both modalities.
     pub fn dims(&self) -> Sides<usize> {
         Sides {
             image: self.image_encoder.identity.dim,

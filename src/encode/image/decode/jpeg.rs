@@ -34,7 +34,7 @@ use super::super::super::error::InputError;
 use super::limits::{MAX_BYTES, MAX_SIDE};
 
 /// The pixels and the EXIF orientation; `None` when another decoder has to decode the image, which may then
-/// assume that every row is present, as far as this decoder can report it.
+/// assume that every row is present, as far as this decoder can tell.
 ///
 /// # Errors
 /// [`InputError::Truncated`] when rows or colours are missing, [`InputError::Undecodable`] when the

@@ -19,7 +19,7 @@ pub(crate) struct JpegHeader {
     pub(super) ended: bool,
     /// How many bytes of the file belong to the picture.
     pub(super) length: usize,
-    /// Why the scans do not form a complete image, as far as their headers report it.
+    /// Why the scans do not form a complete image, as far as their headers tell.
     pub(super) lacking: Option<String>,
 }
 
