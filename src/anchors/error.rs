@@ -56,13 +56,13 @@ pub enum AnchorsError {
     InsideSet {
         /// The file or folder.
         path: PathBuf,
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
     },
     /// Another process is writing.
     #[error("{path}: another process is writing to this set{}; wait for it, or stop it", in_brackets(holder), path = path.display())]
     Locked {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The holder according to the lock file; empty when it names no running process.
         holder: String,
@@ -133,7 +133,7 @@ pub enum AnchorsError {
          restore it from a copy, or build it again; what is intact was left as it is", set = set.display()
     )]
     BeyondRepair {
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
         /// The problem, naming the file.
         what: String,
@@ -143,7 +143,7 @@ pub enum AnchorsError {
     NeedsRepair {
         /// The file.
         path: PathBuf,
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
         /// The problem.
         what: String,
@@ -158,7 +158,7 @@ pub enum AnchorsError {
          use the encoder that built the set, or build the set again", set = set.display()
     )]
     Canary {
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
         /// What the encoder reads.
         modality: Modality,
@@ -173,7 +173,7 @@ pub enum AnchorsError {
         path = path.display()
     )]
     NoSuchPair {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The first few ids, and how many more.
         ids: String,
@@ -184,7 +184,7 @@ pub enum AnchorsError {
         path = path.display()
     )]
     NoneOfThese {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The first few ids, and how many more.
         ids: String,
@@ -192,7 +192,7 @@ pub enum AnchorsError {
     /// No pair matches the filter.
     #[error("{path}: no live pair has {filter}; ask for a value that pairs of the set have", path = path.display())]
     NoMatch {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// What was requested.
         filter: String,
@@ -212,13 +212,13 @@ pub enum AnchorsError {
     /// A change would leave no pair.
     #[error("{path}: that would leave no pair at all, and an empty set answers nothing; delete the folder, or build another set in its place", path = path.display())]
     WouldBeEmpty {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
     },
     /// A generation does not exist (any more).
     #[error("{path}: {wanted} is not kept; there are {kept}", path = path.display())]
     NoGeneration {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// What was requested.
         wanted: String,
@@ -232,7 +232,7 @@ pub enum AnchorsError {
         path = path.display()
     )]
     NothingToPurge {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// What was requested.
         what: String,
@@ -240,7 +240,7 @@ pub enum AnchorsError {
     /// A pair to purge is still live.
     #[error("{path}: {id:?} is a live pair; remove it first", path = path.display())]
     StillLive {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The pair.
         id: String,
@@ -252,7 +252,7 @@ pub enum AnchorsError {
         set = set.display()
     )]
     PurgeStopped {
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
         /// The completed steps.
         done: String,
@@ -414,7 +414,7 @@ pub(super) fn if_whole<T>(looked: Result<T, AnchorsError>) -> Result<Option<T>, 
     set = set.display()
 )]
 pub struct OtherEncoder {
-    /// The set.
+    /// The anchor set.
     pub set: PathBuf,
     /// What the encoder reads.
     pub modality: Modality,

@@ -4,7 +4,7 @@
 //! and no file of anybody else's is written to. The file is locked for as long as it is written: what
 //! has such a name and no lock was left by a writer that was killed, and the next one of the same file
 //! removes it. Containers ([`asif_index`]) have a longer random part and no lock: they lie only in
-//! sets, whose writers hold the lock of the set.
+//! sets, whose writers hold the lock of the anchor set.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;

@@ -7,7 +7,7 @@ use crate::anchors::stored::layout;
 use crate::anchors::stored::place;
 use crate::disk as fs;
 
-/// Moves `name`, a file or folder in `folder` of a set, to [`layout::DAMAGED`] under a free name, durably. One
+/// Moves `name`, a file or folder in `folder` of an anchor set, to [`layout::DAMAGED`] under a free name, durably. One
 /// that does not exist is not an error.
 ///
 /// # Errors

@@ -65,7 +65,7 @@ pub struct PurgeReport {
     /// The record.
     #[serde(flatten)]
     pub receipt: Receipt,
-    /// Removed pairs whose bytes were in the set.
+    /// Removed pairs whose bytes were in the anchor set.
     pub purged: u64,
     /// Generations that are no longer kept.
     pub generations_dropped: Vec<u64>,
@@ -85,10 +85,10 @@ pub struct PurgeReport {
     pub log_lines_rewritten: u64,
     /// Rows deleted from the lists of skipped rows.
     pub skip_rows_removed: u64,
-    /// Files and folders of killed commands beside the set that were removed: those of builds of this set,
+    /// Files and folders of killed commands beside the anchor set that were removed: those of builds of this set,
     /// and those that mentioned the pairs and have a form that only asif creates.
     pub leftovers_removed: u64,
-    /// Leftovers that could not be removed or searched, or that other programs may have written, and folders in the set that
+    /// Leftovers that could not be removed or searched, or that other programs may have written, and folders in the anchor set that
     /// asif did not create and whose pairs cannot be read.
     pub leftovers_kept: Vec<LeftoverKept>,
     /// The result of searching every byte for the pairs and the request afterwards; `None` under

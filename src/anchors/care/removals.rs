@@ -25,7 +25,7 @@ use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::{content, history, layout};
 use crate::disk as fs;
 
-/// Commands that replace the content of a set and name no ids.
+/// Commands that replace the content of an anchor set and name no ids.
 const REPLACING: [&str; 3] = ["build", "swap", super::log_repair::LOST];
 
 /// The pairs removed between a generation and a later one.
@@ -77,10 +77,10 @@ struct GoneRows {
     unknown: BTreeSet<u64>,
 }
 
-/// The pairs of `good` that are not live in the generation `newest` of its set, which may be damaged.
+/// The pairs of `good` that are not live in the generation `newest` of its anchor set, which may be damaged.
 ///
 /// # Errors
-/// When the system refuses to let a file be read, or a record of `good` is damaged.
+/// When the operating system denies reading a file, or a record of `good` is damaged.
 pub(crate) fn since(good: &AnchorSet, newest: u64) -> Result<RemovedSince, AnchorsError> {
     let changes = changes(good.path())?;
     let mut rows_by_id: HashMap<String, usize> = HashMap::with_capacity(good.len());

@@ -335,7 +335,7 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
     Ok(())
 }
 
-/// Writes what is left of a damaged list of rows, and a row that says it. The damaged one is kept aside.
+/// Writes what is left of a damaged list of rows, and a row that says so. The damaged list is kept in `damaged/`.
 ///
 /// # Errors
 /// On an I/O error.

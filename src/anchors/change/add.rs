@@ -20,7 +20,7 @@ use crate::pairs::{Pair, PairsError, RowError};
 /// Options for adding pairs.
 #[derive(Debug, Clone)]
 pub struct AddOptions {
-    /// The set.
+    /// The anchor set.
     pub set: PathBuf,
     /// Files and folders of pairs, in order; for pairs in memory, the name of the source
     /// in the log.

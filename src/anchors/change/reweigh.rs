@@ -16,7 +16,7 @@ use crate::space::Recipe;
 /// encoded. A rollback restores the old weights.
 ///
 /// Weights are normalised to sum to 1 and rounded to 0.0001. The weight of a single encoder is
-/// passed over.
+/// ignored.
 ///
 /// # Errors
 /// When the recipe is invalid, a record is damaged, another process is writing, or on an I/O error.

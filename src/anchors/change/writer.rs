@@ -54,7 +54,7 @@ impl Default for WriteOptions {
 /// The result of a change, or with `dry_run` what it would do.
 #[derive(Debug, Clone, Serialize)]
 pub struct Receipt {
-    /// The set.
+    /// The anchor set.
     pub set: PathBuf,
     /// Whether nothing was changed.
     pub dry_run: bool,
@@ -161,7 +161,7 @@ impl Writer {
         })
     }
 
-    /// The set's folder.
+    /// The anchor set's folder.
     pub fn set(&self) -> &Path {
         &self.set
     }

@@ -18,7 +18,7 @@ pub enum LiveError {
          a rollback of the set goes back to the one before", path = path.display()
     )]
     Canary {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The generation that was refused.
         generation: u64,
@@ -32,7 +32,7 @@ pub enum LiveError {
          roll the set back", path = path.display()
     )]
     OtherEncoder {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The generation that was refused.
         generation: u64,
@@ -50,7 +50,7 @@ pub enum LiveError {
          copy and is to answer as it is, start the process again", path = path.display()
     )]
     Older {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The generation that was refused.
         found: u64,
@@ -63,7 +63,7 @@ pub enum LiveError {
          CURRENT kept moving; refresh again once the writers rest", path = path.display()
     )]
     Restless {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The number of attempts.
         tries: u32,

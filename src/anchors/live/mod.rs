@@ -32,7 +32,7 @@
 //! 5. A process that starts while the live generation is damaged (or fails its canary) answers from
 //!    the newest kept one that passes. [`LiveSet::status`] is degraded then; a server's health check
 //!    should show it, because a start that succeeds does not.
-//! 6. A set whose live generation has a lower number than the one that answers was restored from a
+//! 6. An anchor set whose live generation has a lower number than the one that answers was restored from a
 //!    copy, or its `CURRENT` is damaged: the process keeps its generation, degraded.
 
 mod admission;

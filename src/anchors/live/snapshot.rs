@@ -17,7 +17,7 @@ impl Snapshot {
         Self { set, space }
     }
 
-    /// The set.
+    /// The anchor set.
     pub fn set(&self) -> &AnchorSet {
         &self.set
     }

@@ -31,7 +31,7 @@ impl<'a> SearchedSet<'a> {
         Self { set, mode }
     }
 
-    /// The set.
+    /// The anchor set.
     pub fn set(&self) -> &'a AnchorSet {
         self.set
     }

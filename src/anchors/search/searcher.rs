@@ -62,7 +62,7 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// The set.
+    /// The anchor set.
     pub fn set(&self) -> &'a AnchorSet {
         self.anchors.set()
     }

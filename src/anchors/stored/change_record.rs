@@ -39,14 +39,14 @@ pub struct Change {
     /// The ids of removed pairs, if they are few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed_ids: Vec<String>,
-    /// The file in the set that lists the ids, if they are many.
+    /// The file in the anchor set that lists the ids, if they are many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids_file: Option<String>,
     /// The generation whose content it took: of this anchor set, or of `source_set`. Records of older programs say
     /// so in `detail` alone ([`Change::taken_from`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_generation: Option<u64>,
-    /// The set that a swap took its content from.
+    /// The anchor set that a swap took its content from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_set: Option<String>,
     /// Live pairs by licence before.
@@ -77,7 +77,7 @@ pub struct ChangeSource {
 /// Prefix of the detail of a change that took the content of a generation of the same set.
 const CONTENT_OF: &str = "content of generation ";
 
-/// Separates generation and set in the detail of a swap with another set.
+/// Separates generation and set in the detail of a swap with another anchor set.
 const OF: &str = " of ";
 
 impl Change {
@@ -95,7 +95,7 @@ impl Change {
         }
     }
 
-    /// The set that a swap took its content from, if it is another one.
+    /// The anchor set that a swap took its content from, if it is another one.
     pub fn taken_from_set(&self) -> Option<&Path> {
         let old = || {
             let of_a_set = self.command == "swap" && self.source_generation.is_none();

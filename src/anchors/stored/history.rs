@@ -24,7 +24,7 @@ use crate::disk as fs;
 /// Every change that led to the live generation, oldest first.
 ///
 /// # Errors
-/// When the folder is not a set, or a whole line of the log is not a record or is damaged.
+/// When the folder is not an anchor set, or a whole line of the log is not a record or is damaged.
 pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     let mut changes = logged(set)?;
     changes.extend(missing(set, &changes)?);

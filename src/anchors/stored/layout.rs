@@ -25,7 +25,7 @@ pub const CURRENT: &str = "CURRENT";
 /// The file that a writer holds locked.
 pub(crate) const LOCK: &str = "LOCK";
 
-/// The folder of manifests in a set.
+/// The folder of manifests in an anchor set.
 pub fn generations_folder(set: &Path) -> PathBuf {
     set.join(GENERATIONS)
 }
@@ -45,7 +45,7 @@ pub fn generation_number(name: &str) -> Option<u64> {
 /// The ending of the names of files of removed pairs.
 pub const TOMBSTONES: &str = ".del";
 
-/// The folder of segments in a set.
+/// The folder of segments in an anchor set.
 pub fn segments_folder(set: &Path) -> PathBuf {
     set.join(SEGMENTS)
 }
@@ -80,7 +80,7 @@ pub(crate) fn is_segment_name(name: &str) -> bool {
 /// How the name of a segment's folder begins while it is written.
 pub(crate) const WRITING: &str = ".writing-";
 
-/// The same of a segment that is brought from another set.
+/// The same of a segment that is brought from another anchor set.
 pub(crate) const BRINGING: &str = ".bringing-";
 
 /// Whether a name is one that writers give to a temporary or removed segment.

@@ -79,7 +79,7 @@ pub(crate) fn write_rows(folder: &Path, rows: &[String]) -> Result<(), AnchorsEr
     )?)
 }
 
-/// The rows left out of the sources of the segments in these folders, as a segment lists them that takes their place.
+/// The skipped rows of the sources of the segments in these folders, as a segment lists them that takes their place.
 ///
 /// # Errors
 /// On an I/O error.
@@ -101,7 +101,7 @@ pub(crate) fn rows_of<'a>(
     Ok(rows)
 }
 
-/// How many rows the lists of these segments of a set have.
+/// How many rows the lists of these segments of an anchor set have.
 ///
 /// # Errors
 /// On an I/O error.

@@ -25,7 +25,7 @@ pub struct Manifest {
     /// BLAKE3 of the file, in hex, with this value's digits read as zeros; empty in a manifest
     /// that was not written yet. A file without it is damaged.
     pub checksum: String,
-    /// 1 for the first generation of a set, then one more each time.
+    /// 1 for the first generation of an anchor set, then one more each time.
     pub generation: u64,
     /// When it was made, RFC 3339 in UTC.
     pub created: String,

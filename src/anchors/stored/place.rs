@@ -71,7 +71,7 @@ fn is_set(folder: &Path) -> bool {
 /// The entries of an anchor set with names that no writer generates, by their path in the set.
 ///
 /// # Errors
-/// When a folder of the set cannot be read.
+/// When a folder of the anchor set cannot be read.
 pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
     type IsOwn = fn(&str) -> bool;
     let folders: [(&str, IsOwn); 5] = [

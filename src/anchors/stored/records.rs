@@ -23,7 +23,7 @@ const OFFSETS: &str = "offsets";
 pub struct Record {
     /// The pair's id in its source.
     pub id: String,
-    /// The image file, as an absolute path when the set was built.
+    /// The image file, as an absolute path when the anchor set was built.
     pub image: String,
     /// One or more captions.
     pub captions: Vec<String>,

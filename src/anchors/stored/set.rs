@@ -62,7 +62,7 @@ impl AnchorSet {
     /// are not read.
     ///
     /// # Errors
-    /// When the folder is not a set, or its files are inconsistent.
+    /// When the folder is not an anchor set, or its files are inconsistent.
     pub fn open(path: &Path) -> Result<Self, AnchorsError> {
         let mut name = publish::current(path)?;
         loop {

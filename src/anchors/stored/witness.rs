@@ -81,7 +81,7 @@ pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
 /// never published.
 ///
 /// # Errors
-/// When the folder is not a set or cannot be read.
+/// When the folder is not an anchor set or cannot be read.
 pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
     let live = look(set)?.current?;
     let mut kept = manifest::list(set)?;

@@ -58,7 +58,7 @@ pub struct DeletionReceipt {
     pub embeddings_forgotten: u64,
     /// Uploaded images that were deleted.
     pub uploads_deleted: u64,
-    /// Files and folders that killed commands had left beside the set, and that were removed.
+    /// Files and folders that killed commands had left beside the anchor set, and that were removed.
     pub leftovers_removed: u64,
     /// Leftovers that could not be removed or searched, or that other programs may have written, and foreign folders in the
     /// anchor set that cannot be read; the command has named them.
@@ -248,7 +248,7 @@ pub fn is_receipt(text: &[u8]) -> bool {
 /// dry run, or of the same request to the same anchor set, was incomplete, and is repeated.
 ///
 /// # Errors
-/// When the log of the set cannot be read.
+/// When the log of the anchor set cannot be read.
 pub fn why_kept(
     text: &[u8],
     set: &Path,

@@ -24,7 +24,7 @@ pub(super) struct StoredPairs {
 pub(super) struct StoredFolders {
     /// Those whose pairs can be read.
     pub found: Vec<StoredPairs>,
-    /// Folders of the set whose pairs cannot be read; a purge deletes them.
+    /// Folders of the anchor set whose pairs cannot be read; a purge deletes them.
     pub unreadable: Vec<PathBuf>,
     /// Unreadable folders that asif did not create; no writer deletes them.
     pub foreign: Vec<PathBuf>,

@@ -11,7 +11,7 @@ pub struct BuildOptions {
     /// Files and folders of pairs, in order; for pairs in memory, the name of the source
     /// in the log.
     pub pairs: Vec<PathBuf>,
-    /// The set's folder.
+    /// The anchor set's folder.
     pub out: PathBuf,
     /// Whether an existing anchor set is replaced, by a further generation.
     pub overwrite: bool,

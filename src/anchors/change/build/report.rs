@@ -15,7 +15,7 @@ pub(crate) const EXAMPLES: usize = 20;
 /// The report of a build.
 #[derive(Debug, Clone, Serialize)]
 pub struct BuildReport {
-    /// The set's folder.
+    /// The anchor set's folder.
     pub out: PathBuf,
     /// The generation that is live now.
     pub generation: u64,
@@ -32,7 +32,7 @@ pub struct BuildReport {
     pub from_cache: u64,
     /// Seconds by phase.
     pub seconds: Seconds,
-    /// Bytes of the set on disk.
+    /// Bytes of the anchor set on disk.
     pub bytes: u64,
     /// Failures after the generation went live, as in a [`Receipt`](crate::anchors::Receipt).
     #[serde(skip_serializing_if = "Vec::is_empty")]
