@@ -340,7 +340,8 @@ impl AnchorsError {
         }
     }
 
-    /// Whether the operating system denied access to a file. That is not damage: the state of the file is unknown.
+    /// Whether the operating system denied access to a file. That is not damage: the state of the file is
+    /// unknown.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Io(error) => fs::is_refusal(error),

@@ -73,8 +73,8 @@ pub fn has_folder(path: &Path) -> io::Result<bool> {
     Ok(found(path)?.is_some_and(|found| found.is_dir()))
 }
 
-/// Whether an error is a refusal of the operating system, which says nothing about the path's content: it is not
-/// permitted, there are no more files or memory to give, or the disk cannot read it.
+/// Whether an error is a refusal of the operating system, which says nothing about the path's content: it is
+/// not permitted, there are no more files or memory to give, or the disk cannot read it.
 pub fn is_refusal(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, UnexpectedEof};
     let content = [

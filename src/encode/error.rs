@@ -423,8 +423,8 @@ pub enum ModelError {
     Runtime(#[from] EncodeError),
 }
 
-/// The field of [`EncoderOptions`](super::EncoderOptions) that a caller can set where a model's file does not state
-/// it, or states an unknown value.
+/// The field of [`EncoderOptions`](super::EncoderOptions) that a caller can set where a model's file does not
+/// state it, or states an unknown value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncoderChoice {

@@ -7,8 +7,8 @@ use crate::anchors::stored::layout;
 use crate::anchors::stored::place;
 use crate::disk as fs;
 
-/// Moves `name`, a file or folder in `folder` of an anchor set, to [`layout::DAMAGED`] under a free name, durably. One
-/// that does not exist is not an error.
+/// Moves `name`, a file or folder in `folder` of an anchor set, to [`layout::DAMAGED`] under a free name,
+/// durably. One that does not exist is not an error.
 ///
 /// # Errors
 /// On an I/O error.

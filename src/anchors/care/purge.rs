@@ -1,12 +1,13 @@
 //! Finds the traces of removed pairs and deletes them.
 //!
-//! A removal ends a pair's influence at once and keeps its bytes for rollback. A purge deletes the
-//! bytes: older generations are dropped, segments that store removed pairs are rewritten without them,
-//! the cached embeddings of those pairs are deleted, and the log names them by a hash, so that it
-//! still proves what happened without identifying the pairs. Images that the server stored for them are
-//! deleted, filter values, skipped rows and leftovers of killed commands beside the anchor set that mention
-//! them are deleted, and then every byte of the set, of such leftovers, the cache and the upload folders is searched. Other sets are not changed; those known
-//! to contain the pairs are reported ([`elsewhere`]). Copies and backups are not reached.
+//! A removal ends a pair's influence at once and keeps its bytes for rollback. A purge deletes the bytes:
+//! older generations are dropped, segments that store removed pairs are rewritten without them, the cached
+//! embeddings of those pairs are deleted, and the log names them by a hash, so that it still proves what
+//! happened without identifying the pairs. Images that the server stored for them are deleted, filter values,
+//! skipped rows and leftovers of killed commands beside the anchor set that mention them are deleted, and
+//! then every byte of the set, of such leftovers, the cache and the upload folders is searched. Other sets
+//! are not changed; those known to contain the pairs are reported ([`elsewhere`]). Copies and backups are not
+//! reached.
 //!
 //! | file | role |
 //! |---|---|
@@ -85,11 +86,11 @@ pub struct PurgeReport {
     pub log_lines_rewritten: u64,
     /// Rows deleted from the lists of skipped rows.
     pub skip_rows_removed: u64,
-    /// Files and folders of killed commands beside the anchor set that were removed: those of builds of this set,
-    /// and those that mentioned the pairs and have a form that only asif creates.
+    /// Files and folders of killed commands beside the anchor set that were removed: those of builds of this
+    /// set, and those that mentioned the pairs and have a form that only asif creates.
     pub leftovers_removed: u64,
-    /// Leftovers that could not be removed or searched, or that other programs may have written, and folders in the anchor set that
-    /// asif did not create and whose pairs cannot be read.
+    /// Leftovers that could not be removed or searched, or that other programs may have written, and folders
+    /// in the anchor set that asif did not create and whose pairs cannot be read.
     pub leftovers_kept: Vec<LeftoverKept>,
     /// The result of searching every byte for the pairs and the request afterwards; `None` under
     /// `dry_run`.
@@ -157,9 +158,9 @@ fn request_is_known(
 /// finished by the next one.
 ///
 /// # Errors
-/// [`AnchorsError::StillLive`] for a requested pair; when a kept generation, the cache or a file
-/// cannot be read, another process is writing, or on an I/O error. [`AnchorsError::PurgeStopped`] once it has begun
-/// to delete.
+/// [`AnchorsError::StillLive`] for a requested pair; when a kept generation, the cache or a file cannot be
+/// read, another process is writing, or on an I/O error. [`AnchorsError::PurgeStopped`] once it has begun to
+/// delete.
 pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, AnchorsError> {
     let mut steps = PurgeSteps::default();
     take_steps(set, request, &mut steps).map_err(|error| steps.stopped(set, error))

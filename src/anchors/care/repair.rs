@@ -53,10 +53,11 @@ pub struct Repaired {
 /// * the log from the manifests; a record that is in neither is replaced by one that says so;
 /// * `CURRENT` from the newest generation that was published.
 ///
-/// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records
-/// and vectors: it equals the old one bit for bit, or it is rejected. Records and manifests have no
-/// second source; a generation that lost one, or whose fitted space fails, is abandoned: a live one
-/// for the newest sound one, without the pairs that were removed after it. Abandoned files are not deleted: they are moved to `damaged/` in the anchor set.
+/// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records and
+/// vectors: it equals the old one bit for bit, or it is rejected. Records and manifests have no second
+/// source; a generation that lost one, or whose fitted space fails, is abandoned: a live one for the newest
+/// sound one, without the pairs that were removed after it. Abandoned files are not deleted: they are moved
+/// to `damaged/` in the anchor set.
 ///
 /// # Errors
 /// When the folder is no set, another process is writing, no generation is sound in the end, or the system
@@ -335,7 +336,8 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
     Ok(())
 }
 
-/// Writes what is left of a damaged list of rows, and a row that says so. The damaged list is kept in `damaged/`.
+/// Writes what is left of a damaged list of rows, and a row that says so. The damaged list is kept in
+/// `damaged/`.
 ///
 /// # Errors
 /// On an I/O error.

@@ -13,8 +13,8 @@ use crate::anchors::stored::segment::{Segment, SegmentWriter};
 use crate::anchors::stored::set::AnchorSet;
 use crate::modality::Modality;
 
-/// Merges the segments of an anchor set and drops removed pairs; skipped rows stay listed. Answers in exact mode keep their
-/// bits; searches read fewer files and no removed rows.
+/// Merges the segments of an anchor set and drops removed pairs; skipped rows stay listed. Answers in exact
+/// mode keep their bits; searches read fewer files and no removed rows.
 ///
 /// # Errors
 /// When a record is damaged, another process is writing, or on an I/O error.

@@ -193,8 +193,8 @@ impl Writer {
         self.publish_then(next, || Ok(()))
     }
 
-    /// As [`publish`](Self::publish), and calls `then` as soon as `next` is live, before the older generations are
-    /// collected; not done under `dry_run`.
+    /// As [`publish`](Self::publish), and calls `then` as soon as `next` is live, before the older
+    /// generations are collected; not done under `dry_run`.
     ///
     /// # Errors
     /// As [`Writer::publish`]; that of `then`, with `next` live and the older generations kept.

@@ -42,8 +42,8 @@ pub struct Change {
     /// The file in the anchor set that lists the ids, if they are many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids_file: Option<String>,
-    /// The generation whose content it took: of this anchor set, or of `source_set`. Records of older programs say
-    /// so in `detail` alone ([`Change::taken_from`]).
+    /// The generation whose content it took: of this anchor set, or of `source_set`. Records of older
+    /// programs say so in `detail` alone ([`Change::taken_from`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_generation: Option<u64>,
     /// The anchor set that a swap took its content from.

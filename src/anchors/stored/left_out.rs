@@ -79,7 +79,8 @@ pub(crate) fn write_rows(folder: &Path, rows: &[String]) -> Result<(), AnchorsEr
     )?)
 }
 
-/// The skipped rows of the sources of the segments in these folders, as a segment lists them that takes their place.
+/// The skipped rows of the sources of the segments in these folders, as a segment lists them that takes their
+/// place.
 ///
 /// # Errors
 /// On an I/O error.

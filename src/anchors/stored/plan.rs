@@ -19,9 +19,9 @@ const RECALL: f64 = 0.99;
 /// the scan of one bit a number is faster for k from 200 to 800 at a recall of 0.99
 /// (docs/benchmarks.md), and costs no build.
 const FEW: usize = 150_000;
-/// Up to this many vectors are scanned as 8-bit codes even where one bit per number is faster. The recall of the bits
-/// is measured on the stored vectors, but a space of canonical coordinates queries with others;
-/// the codes' answers are exact for any query, and cost a fifth of a millisecond here.
+/// Up to this many vectors are scanned as 8-bit codes even where one bit per number is faster. The recall of
+/// the bits is measured on the stored vectors, but a space of canonical coordinates queries with others; the
+/// codes' answers are exact for any query, and cost a fifth of a millisecond here.
 const SMALL: usize = 30_000;
 const SMALL_REASON: &str =
     "; of so few vectors the 8-bit codes are taken, whose answers are exact in every space";

@@ -22,8 +22,8 @@ pub(crate) const BUILDING: &str = ".building-";
 /// The name of the live generation of `set`, after consulting all witnesses.
 ///
 /// # Errors
-/// [`AnchorsError::NotASet`] when the folder is missing or not an anchor set; [`AnchorsError::NeedsRepair`] when
-/// `CURRENT` contradicts the other witnesses ([`witness`]).
+/// [`AnchorsError::NotASet`] when the folder is missing or not an anchor set; [`AnchorsError::NeedsRepair`]
+/// when `CURRENT` contradicts the other witnesses ([`witness`]).
 pub fn current(set: &Path) -> Result<String, AnchorsError> {
     Ok(layout::generation_name(live_number(set)?))
 }

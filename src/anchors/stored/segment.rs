@@ -266,8 +266,8 @@ impl Segment {
         }
     }
 
-    /// Reads a segment completely and checks that its name is the hash of its records and vectors, and its sums are
-    /// theirs.
+    /// Reads a segment completely and checks that its name is the hash of its records and vectors, and its
+    /// sums are theirs.
     ///
     /// # Errors
     /// The first difference found.

@@ -20,8 +20,8 @@ use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
 
-/// An anchor set of at most this many bytes is verified completely before the first answer; a larger one would keep a
-/// command waiting for longer than its answer takes.
+/// An anchor set of at most this many bytes is verified completely before the first answer; a larger one
+/// would keep a command waiting for longer than its answer takes.
 pub(crate) const READ_WHOLE: u64 = 1 << 30;
 
 /// One generation of an anchor set, open for reading; writers do not affect it.

@@ -60,8 +60,8 @@ fn check(said: &str) -> String {
 /// if they disagree, they are read again.
 ///
 /// # Errors
-/// [`AnchorsError::NotASet`] when the folder is not an anchor set; when a witness cannot be read, whose state is then
-/// unknown.
+/// [`AnchorsError::NotASet`] when the folder is not an anchor set; when a witness cannot be read, whose state
+/// is then unknown.
 pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
     let read = || fs_err::read(set.join(layout::CURRENT)).ok();
     let mut before = read();

@@ -98,8 +98,8 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
     (found, closed)
 }
 
-/// Removes leftovers that contain a needle, are known to be this program's and are not in use by a running process;
-/// returns how many, and what was kept.
+/// Removes leftovers that contain a needle, are known to be this program's and are not in use by a running
+/// process; returns how many, and what was kept.
 ///
 /// # Errors
 /// When the removal cannot be made durable.

@@ -60,8 +60,8 @@ pub struct DeletionReceipt {
     pub uploads_deleted: u64,
     /// Files and folders that killed commands had left beside the anchor set, and that were removed.
     pub leftovers_removed: u64,
-    /// Leftovers that could not be removed or searched, or that other programs may have written, and foreign folders in the
-    /// anchor set that cannot be read; the command has named them.
+    /// Leftovers that could not be removed or searched, or that other programs may have written, and foreign
+    /// folders in the anchor set that cannot be read; the command has named them.
     pub leftovers_kept: usize,
     /// Generations that were dropped.
     pub generations_before: Vec<u64>,
@@ -139,8 +139,8 @@ impl DeletionReceipt {
         }
     }
 
-    /// Adds the content of the receipt `text` that this one replaces, which is of an earlier run of the same request:
-    /// what that purge deleted, this one could not find any more. A dry run's receipt adds nothing.
+    /// Adds the content of the receipt `text` that this one replaces, which is of an earlier run of the same
+    /// request: what that purge deleted, this one could not find any more. A dry run's receipt adds nothing.
     #[must_use]
     pub fn after(mut self, text: &[u8]) -> Self {
         let Some(old) = old_receipt(text).filter(|old| old.result != DRY_RUN) else {

@@ -58,8 +58,8 @@ struct CachedEmbeddings {
     vectors: Directions,
 }
 
-/// Deletes the embeddings of purged pairs from the caches of all encoders in the folder: of the anchor set's encoders
-/// by content and by vector, of others by content. Returns how many.
+/// Deletes the embeddings of purged pairs from the caches of all encoders in the folder: of the anchor set's
+/// encoders by content and by vector, of others by content. Returns how many.
 pub(super) fn forget(folder: &Path, gone: &RemovedPairs) -> Result<u64, AnchorsError> {
     fs::sweep_hidden(folder, |name| name.ends_with(".emb"))?;
     let mut forgotten = 0;

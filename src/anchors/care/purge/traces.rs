@@ -91,7 +91,8 @@ fn redacted_detail(change: &Change, needles: &Needles) -> String {
         ),
         // Names of sources, which are paths.
         "build" | "anchors add" => redacted_words(&change.detail, needles),
-        // Commands without user data in their arguments, or with the name of a set, which is redacted separately.
+        // Commands without user data in their arguments, or with the name of a set, which is redacted
+        // separately.
         "swap" | "rollback" | "repair" => change.detail.clone(),
         _ => match needles.is_in_bytes(&change.detail) {
             true => redacted_words(&change.detail, needles),

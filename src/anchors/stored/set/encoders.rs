@@ -37,8 +37,8 @@ impl AnchorSet {
         given.factors_to(built).ok_or(other)
     }
 
-    /// Accepts other encoders as those that built the anchor set, if they give the same vectors for their canary
-    /// inputs, for example another export of the same model. Later checks of these encoders succeed.
+    /// Accepts other encoders as those that built the anchor set, if they give the same vectors for their
+    /// canary inputs, for example another export of the same model. Later checks of these encoders succeed.
     ///
     /// # Errors
     /// [`AnchorsError::Canary`] when a cosine is below 0.99999.

@@ -25,8 +25,8 @@ impl AnchorSet {
     /// the bits of what [`remove`](crate::anchors::change::remove::remove) leaves.
     ///
     /// # Errors
-    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left; when a row is not one of this anchor set's, or the
-    /// manifest counts less than its records hold.
+    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left; when a row is not one of this anchor set's,
+    /// or the manifest counts less than its records hold.
     pub fn without(&self, rows: &[usize]) -> Result<Self, AnchorsError> {
         let left = self.remaining(rows)?;
         if left.manifest.counts.pairs == 0 {
