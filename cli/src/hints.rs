@@ -114,7 +114,7 @@ fn anchors(error: &AnchorsError) -> Option<String> {
             "`asif repair` mends the set, or goes back to a generation that is whole"
         }
         AnchorsError::NeedsRepair { set, .. } => {
-            return Some(format!("`asif repair {}` puts it right", set.display()));
+            return Some(format!("`asif repair {}` fixes it", set.display()));
         }
         AnchorsError::NoSuchPair { .. } => {
             "`asif anchors list` shows the ids of a set; --missing-ok passes over ids that are not there"

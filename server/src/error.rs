@@ -408,11 +408,12 @@ impl From<AnchorsError> for Refusal {
                     .to_owned()
             }
             AnchorsError::NoGeneration { wanted, kept, .. } => format!(
-                "{wanted} is not kept; there are {kept} (/v1/sets/NAME/generations lists them)"
+                "{wanted} is not kept; the kept ones are {kept} (/v1/sets/NAME/generations lists them)"
             ),
             // Who it is, by process and host, is nobody's to know who asks.
             AnchorsError::Locked { .. } => {
-                "another process is writing to this set; ask again when it is done".to_owned()
+                "another process is writing to this anchor set; ask again when it is done"
+                    .to_owned()
             }
             other => other.to_string(),
         };

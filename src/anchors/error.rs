@@ -15,7 +15,8 @@ use crate::space::recipe::RecipeError;
 #[non_exhaustive]
 pub enum AnchorsError {
     /// The folder is not an anchor set.
-    #[error("{path}: not an anchor set, {why}; give the folder of a set, or build one", path = path.display())]
+    #[error("{path}: not an anchor set, {why}; give the folder of an anchor set, or build \
+    one", path = path.display())]
     NotASet {
         /// The folder.
         path: PathBuf,
@@ -24,7 +25,7 @@ pub enum AnchorsError {
     },
     /// The destination of a build is an anchor set already.
     #[error(
-        "{path}: exists already; build in another folder, or allow the set to be replaced",
+        "{path}: exists already; build in another folder, or allow the anchor set to be replaced",
         path = path.display()
     )]
     Exists {
@@ -33,8 +34,8 @@ pub enum AnchorsError {
     },
     /// Another process created the destination while this build ran.
     #[error(
-        "{path}: somebody else has made it meanwhile, so it is left as it is; the embeddings are kept: \
-         a build in another folder, or one that may replace this set, goes on from them",
+        "{path}: another process created it during this build, so it was left unchanged; the embeddings \
+        are cached: a build in another folder, or one that may replace this anchor set, continues from them",
         path = path.display()
     )]
     MadeMeanwhile {
@@ -42,15 +43,15 @@ pub enum AnchorsError {
         path: PathBuf,
     },
     /// The destination exists and is not an anchor set, so no build may replace it.
-    #[error("{path}: exists and is not an anchor set, so it is left as it is; build in another folder", path = path.display())]
+    #[error("{path}: exists and is not an anchor set, so it was left unchanged; build in another \
+    folder", path = path.display())]
     InTheWay {
         /// The file or folder.
         path: PathBuf,
     },
     /// An output path lies in an anchor set.
     #[error(
-        "{path}: lies in the anchor set {set}, into which nothing else is written; name a place outside \
-         of it",
+        "{path}: lies in the anchor set {set}, which no other file may be written to; choose a path outside it",
         path = path.display(), set = set.display()
     )]
     InsideSet {
@@ -60,7 +61,8 @@ pub enum AnchorsError {
         set: PathBuf,
     },
     /// Another process is writing.
-    #[error("{path}: another process is writing to this set{}; wait for it, or stop it", in_brackets(holder), path = path.display())]
+    #[error("{path}: another process is writing to this anchor set{}; wait for it, or stop \
+    it", in_brackets(holder), path = path.display())]
     Locked {
         /// The anchor set.
         path: PathBuf,
@@ -129,8 +131,8 @@ pub enum AnchorsError {
     },
     /// A repair found no sound generation.
     #[error(
-        "{what}; no generation of {set} that is kept is sound, and nothing in the set can make one so: \
-         restore it from a copy, or build it again; what is intact was left as it is", set = set.display()
+        "{what}; no generation of {set} is sound, and none can be repaired from its files: restore it from \
+        a copy, or build it again; intact files were left unchanged", set = set.display()
     )]
     BeyondRepair {
         /// The anchor set.
@@ -139,7 +141,7 @@ pub enum AnchorsError {
         what: String,
     },
     /// A file that can be rebuilt from others is damaged, or disagrees with them.
-    #[error("{path}: {what}; a repair of {set} puts it right", path = path.display(), set = set.display())]
+    #[error("{path}: {what}; a repair of {set} fixes it", path = path.display(), set = set.display())]
     NeedsRepair {
         /// The file.
         path: PathBuf,
@@ -169,7 +171,7 @@ pub enum AnchorsError {
     },
     /// Requested pairs are not in the anchor set.
     #[error(
-        "{path}: no live pair has the id {ids}; take it out, or let ids that are not there be passed over",
+        "{path}: no live pair has the id {ids}; remove it from the list, or allow missing ids to be ignored",
         path = path.display()
     )]
     NoSuchPair {
@@ -190,7 +192,8 @@ pub enum AnchorsError {
         ids: String,
     },
     /// No pair matches the filter.
-    #[error("{path}: no live pair has {filter}; ask for a value that pairs of the set have", path = path.display())]
+    #[error("{path}: no live pair has {filter}; use a value that pairs of the anchor set \
+    have", path = path.display())]
     NoMatch {
         /// The anchor set.
         path: PathBuf,
@@ -210,13 +213,14 @@ pub enum AnchorsError {
         what: &'static str,
     },
     /// A change would leave no pair.
-    #[error("{path}: that would leave no pair at all, and an empty set answers nothing; delete the folder, or build another set in its place", path = path.display())]
+    #[error("{path}: that would leave no pair, and an empty anchor set cannot answer queries; delete the \
+    folder, or build another anchor set in its place", path = path.display())]
     WouldBeEmpty {
         /// The anchor set.
         path: PathBuf,
     },
     /// A generation does not exist (any more).
-    #[error("{path}: {wanted} is not kept; there are {kept}", path = path.display())]
+    #[error("{path}: {wanted} is not kept; the kept ones are {kept}", path = path.display())]
     NoGeneration {
         /// The anchor set.
         path: PathBuf,
@@ -227,8 +231,8 @@ pub enum AnchorsError {
     },
     /// The pairs to purge were never in this anchor set.
     #[error(
-        "{path}: no pair, no change of the log and no row that was left out has {what}, so nothing was \
-         deleted; write it as the set does, or leave it out to delete all removed pairs",
+        "{path}: no pair, log record or skipped row has {what}, so nothing was deleted; write it as in the \
+        anchor set, or omit it to delete all removed pairs",
         path = path.display()
     )]
     NothingToPurge {
@@ -247,8 +251,8 @@ pub enum AnchorsError {
     },
     /// A purge failed part-way.
     #[error(
-        "{source}; the purge of {set} is not done (done: {done}; not done: {left}); when that is mended, \
-         another purge does the rest",
+        "{source}; the purge of {set} is incomplete (done: {done}; not done: {left}); once that is fixed, \
+        another purge completes it",
         set = set.display()
     )]
     PurgeStopped {
@@ -262,7 +266,7 @@ pub enum AnchorsError {
         source: Box<AnchorsError>,
     },
     /// A row is bad, and strict mode allows none.
-    #[error("{origin}: {reason}; nothing was written, because no row was to be left out")]
+    #[error("{origin}: {reason}; nothing was written, because no row may be skipped")]
     Strict {
         /// File and row.
         origin: String,
@@ -284,7 +288,7 @@ pub enum AnchorsError {
     TooMany(u64),
     /// The operation was cancelled.
     #[error(
-        "interrupted; nothing was written, and another attempt goes on from what the embedding cache holds"
+        "interrupted; nothing was written, and another attempt continues from the embedding cache"
     )]
     Interrupted,
     /// The setting of the space is invalid.

@@ -62,7 +62,7 @@ impl Embedder {
             true => format!("expected a vector of length 1, found {}", norm.sqrt()),
         };
         Err(Rejected::from(format!(
-            "{image}: {fault}; give what the set's image encoders make"
+            "{image}: {fault}; give a vector of the anchor set's image encoders"
         )))
     }
 

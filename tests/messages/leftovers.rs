@@ -142,7 +142,7 @@ fn what_asif_may_not_have_written_is_named_and_stays() {
         let held = fs_err::read_to_string(bench.at(name)).unwrap();
         assert_eq!(held, CAPTION, "{name}");
         let top = name.split('/').next().unwrap();
-        let told = format!("{top} was left: it holds something of these pairs");
+        let told = format!("{top} was left: it contains data of these pairs");
         assert!(ended.err.contains(&told), "{told}: {}", ended.err);
     }
     assert_eq!(receipt(&bench)["leftovers_kept"], own.len());
@@ -315,7 +315,7 @@ fn a_purge_that_ends_half_way_says_how_far_it_got() {
         1,
         &[
             "newer asif",
-            "the purge of a.asif is not done (done: uploaded pictures; not done: cached embeddings,",
+            "the purge of a.asif is incomplete (done: uploaded pictures; not done: cached embeddings,",
             "give the same command again",
             "r.json was not written, since the purge is not done",
         ],

@@ -240,7 +240,7 @@ fn take_steps(
         if !gone.foreign.contains(&file) {
             leftovers_kept.push(LeftoverKept {
                 file,
-                why: "asif did not put it there: look into it, and delete it if nobody needs it"
+                why: "asif did not create it: inspect it, and delete it if it is not needed"
                     .to_owned(),
             });
         }
@@ -322,8 +322,8 @@ fn take_steps(
 fn kept_foreign(file: PathBuf) -> LeftoverKept {
     LeftoverKept {
         file,
-        why: "its pairs cannot be read, and asif did not put it there: look into it, and delete it if nobody \
-              needs it"
+        why: "its pairs cannot be read, and asif did not create it: inspect it, and delete it if it is not \
+        needed"
             .to_owned(),
     }
 }

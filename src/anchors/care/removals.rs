@@ -48,7 +48,7 @@ impl RemovedSince {
         }
         if !self.unknown.is_empty() {
             let unknown = numbers(&self.unknown);
-            said += &format!("; what generations {unknown} removed is not known");
+            said += &format!("; the removals of generations {unknown} are unknown");
         }
         said
     }

@@ -151,7 +151,7 @@ pub fn repair<Error: From<AnchorsError>>(
             // A generation newer than the good one is abandoned once that is live.
             (Some(what), Some(_)) if unfinished.is_none() => {
                 done.mended.push(format!(
-                    "generation {n} is given up, its files are in damaged/: {what}"
+                    "generation {n} is abandoned, its files are in damaged/: {what}"
                 ));
                 lost.insert(n);
             }
@@ -242,7 +242,7 @@ fn go_back(
             Err(error) => return Err(error),
         }
         done.mended
-            .push(format!("generation {newest} is given up for {good}"));
+            .push(format!("generation {newest} is abandoned for {good}"));
         if !since.ids.is_empty() {
             let ids = removals::few(&since.ids);
             done.mended.push(format!(
@@ -256,7 +256,7 @@ fn go_back(
     Err(AnchorsError::BeyondRepair {
         set: set.to_owned(),
         what: format!(
-            "generation {newest} cannot be made good, and all pairs of those before it were removed later"
+            "generation {newest} cannot be repaired, and all pairs of earlier generations were removed later"
         ),
     })
 }
@@ -275,7 +275,7 @@ fn flaw(
         if let Some(entry) = manifest.segments.iter().find(|s| damaged.contains(&s.id)) {
             return Err(AnchorsError::Damaged {
                 path: layout::segments_folder(set).join(&entry.id),
-                what: "it cannot be made again".to_owned(),
+                what: "it cannot be rebuilt".to_owned(),
             });
         }
         sound::generation(set, generation, false)

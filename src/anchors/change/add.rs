@@ -202,7 +202,10 @@ fn foresee(
             Ok(pair) if taken.contains(&pair.id) => skipped.push(SkippedRow {
                 origin: pair.origin.to_string(),
                 kind: ALREADY.into(),
-                reason: format!("the set has a pair {:?} already; remove it first", pair.id),
+                reason: format!(
+                    "the anchor set already has a pair {:?}; remove it first",
+                    pair.id
+                ),
                 remedy: None,
             }),
             Ok(pair) => {

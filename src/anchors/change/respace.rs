@@ -22,7 +22,7 @@ pub fn respace(
     let live = writer.live()?;
     writer.mark("open");
     if live.manifest().space == *recipe {
-        return writer.unchanged(command, "the set has this recipe already");
+        return writer.unchanged(command, "the anchor set already has this recipe");
     }
     let mut manifest = live.manifest().clone();
     manifest.space = recipe.clone();

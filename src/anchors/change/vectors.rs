@@ -157,7 +157,7 @@ fn written(
     if ids.is_empty() {
         return Err(AnchorsError::NoPairs {
             skipped,
-            first: "the set has a pair with its id already".to_owned(),
+            first: "the anchor set already has a pair with its id".to_owned(),
         });
     }
     Ok(Came {

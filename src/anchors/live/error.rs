@@ -60,7 +60,7 @@ pub enum LiveError {
     /// `CURRENT` changed during every attempt.
     #[error(
         "{path}: what CURRENT names was not there to open, {tries} times in a row, because \
-         CURRENT kept moving; refresh again once the writers rest", path = path.display()
+         CURRENT kept moving; refresh again once the writers are done", path = path.display()
     )]
     Restless {
         /// The anchor set.

@@ -144,7 +144,7 @@ impl<'a> Searcher<'a> {
             what: "vectors",
             expected,
             found,
-            advice: "give unit vectors that this set's encoders made",
+            advice: "give unit vectors of this anchor set's encoders",
         };
         if !vectors.len().is_multiple_of(dim) {
             let expected = format!("a multiple of {dim} numbers");

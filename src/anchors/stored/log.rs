@@ -71,12 +71,12 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
     let change: Change = serde_json::from_str(&body).map_err(|e| e.to_string())?;
     let keep = match said.as_object_mut().and_then(|o| o.remove("keep")) {
         None => None,
-        Some(keep) => Some(keep.as_u64().ok_or("its `keep` is no whole number")?),
+        Some(keep) => Some(keep.as_u64().ok_or("its `keep` is not an integer")?),
     };
     let known = serde_json::to_value(&change).map_err(|e| e.to_string())?;
     // A field with a damaged name would be ignored, and its value with it.
     if !checked && known != said {
-        return Err("it has fields that no record has".to_owned());
+        return Err("it has unknown fields".to_owned());
     }
     Ok(LogLine {
         unknown: unknown_fields(&said, &known),
@@ -228,7 +228,7 @@ fn verify_lines(
     }
     let numbers: Vec<u64> = lines.iter().map(|l| l.change.generation).collect();
     if !numbers.is_sorted_by(|a, b| a < b) {
-        findings.push(wrong("its records are not in their order".to_owned()));
+        findings.push(wrong("its records are out of order".to_owned()));
     }
     // The last record may be missing after a crash.
     let lacks: Vec<String> = (1..live)

@@ -290,7 +290,7 @@ mod tests {
             };
             fs_err::write(set.path().join(layout::LOCK), line).unwrap();
             let refused = WriteLock::acquire(set.path()).unwrap_err().to_string();
-            assert!(refused.contains("writing to this set;"), "{refused}");
+            assert!(refused.contains("writing to this anchor set;"), "{refused}");
         }
         drop(lock);
         WriteLock::acquire(set.path()).unwrap();

@@ -51,7 +51,7 @@ impl std::fmt::Display for Fallback {
         write!(
             f,
             "the live generation is damaged ({}); answers come from generation {}, the newest \
-             published one that is whole; a repair mends the set or makes that one live",
+             intact published one; a repair fixes the anchor set or makes that one live",
             self.damage, self.generation
         )
     }

@@ -175,7 +175,7 @@ impl Tombstones {
         let pairs = numbers(PAIRS)?;
         let stated = entries.iter().map(|e| e.pairs);
         if pairs.len() > entries.len() || !pairs.iter().copied().eq(stated.take(pairs.len())) {
-            let what = format!("it speaks of segments of {pairs:?} pairs, the manifest does not");
+            let what = format!("it is for segments of {pairs:?} pairs, unlike the manifest");
             return Err(damaged(what));
         }
         let rows = numbers(ROWS)?;

@@ -124,7 +124,7 @@ fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
                 wrong(format!("it names {name} without the checksum that it had"))
             } else if named.is_of_another_manifest(set)? {
                 wrong(format!(
-                    "it names {name}, but not the manifest that lies there under this name"
+                    "it names {name}, but not the manifest that has this name"
                 ))
             } else {
                 Ok(n)

@@ -256,7 +256,7 @@ pub fn why_kept(
     reference: Option<&str>,
 ) -> Result<Option<&'static str>, AnchorsError> {
     let Some(old) = old_receipt(text) else {
-        return Ok(Some("is no receipt"));
+        return Ok(Some("is not a receipt"));
     };
     if old.result == DRY_RUN {
         return Ok(None);
@@ -272,7 +272,7 @@ pub fn why_kept(
         return Ok(Some("is of a purge of another request"));
     }
     if old.result == VERIFIED {
-        return Ok(Some("is of a purge that came to its end"));
+        return Ok(Some("is of a completed purge"));
     }
     let mut changes = history::read(set)?.into_iter();
     let is_of_set =
@@ -293,27 +293,24 @@ fn unread_pictures(report: &PurgeReport) -> usize {
 }
 
 fn pictures_unread(unread: usize) -> String {
-    format!(
-        "not verified: {unread} pictures could not be looked at, and may be uploads of the pairs"
-    )
+    format!("not verified: {unread} images could not be read, and may be uploads of the pairs")
 }
 
 fn result(report: &PurgeReport, search: &ByteSearch) -> String {
     match (&report.search, search.found.len()) {
         (None, _) => DRY_RUN.to_owned(),
         (Some(_), 0) if !report.unreadable.is_empty() => {
-            "not verified: pairs of damaged segments could not be read, so embeddings of theirs may be in \
-             the cache"
+            "not verified: pairs of damaged segments could not be read, so the cache may have their embeddings"
                 .to_owned()
         }
         (Some(_), 0) if !report.leftovers_kept.is_empty() => {
             let kept = report.leftovers_kept.len();
-            format!("not verified: {kept} files or folders were left that may hold something of the pairs")
+            format!("not verified: {kept} files or folders were kept that may contain data of the pairs")
         }
         (Some(_), 0) if unread_pictures(report) > 0 => pictures_unread(unread_pictures(report)),
         (Some(_), 0) if unread_sets(report) > 0 => {
             let unread = unread_sets(report);
-            format!("not verified: {unread} other sets could not be looked at, and may hold the pairs")
+            format!("not verified: {unread} other anchor sets could not be read, and may contain the pairs")
         }
         (Some(_), 0) => VERIFIED.to_owned(),
         (Some(_), found) => format!("not verified: something was found in {found} files"),

@@ -27,7 +27,7 @@ const BLOCK: usize = 1024;
 const BLOCK_BYTES: usize = 256 << 20;
 
 /// The kind of a row with the id of a live pair.
-pub(crate) const ALREADY: &str = "id already in the set";
+pub(crate) const ALREADY: &str = "id already in the anchor set";
 
 /// A running build.
 pub(crate) struct Build<'a> {
@@ -141,7 +141,7 @@ impl<'a> Build<'a> {
                         origin: pair.origin.to_string(),
                         kind: ALREADY.into(),
                         reason: format!(
-                            "the set has a pair {:?} already; remove it first",
+                            "the anchor set already has a pair {:?}; remove it first",
                             pair.id
                         ),
                         remedy: None,
