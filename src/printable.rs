@@ -19,8 +19,8 @@ pub fn is_obeyed(character: char) -> bool {
         )
 }
 
-/// Whether a character is invisible, so that two texts that differ only by it look the same: zero-width spaces and
-/// joiners, byte order marks, soft hyphens, direction marks, tags, fillers.
+/// Whether a character is invisible, so that two texts that differ only by it look the same: zero-width
+/// spaces and joiners, byte order marks, soft hyphens, direction marks, tags, fillers.
 ///
 /// The joiners U+200C and U+200D are none: emoji and several scripts are written with them.
 pub fn is_unseen(character: char) -> bool {

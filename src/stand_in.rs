@@ -3,9 +3,9 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
-const AGAIN: &str = "download the file again, from where its content is to be had";
-const AGAIN_OR_LIST: &str = "download the file again, from where its content is to be had; a text that is \
-                             meant so goes into a JSON list, [\"...\"]";
+const AGAIN: &str = "download the file again from its source";
+const AGAIN_OR_LIST: &str = "download the file again from its source; a text that is intended goes into a \
+JSON list, [\"...\"]";
 
 /// How many bytes of a file's beginning are examined.
 pub const LOOKED_AT: usize = 4096;

@@ -161,14 +161,14 @@ fn what_is_damaged_is_found_and_what_can_be_is_repaired() {
         listed.err
     );
     let repaired = on(folder.path(), &["repair", "--json"], &path).ok();
-    assert!(repaired.out.contains("made again from the log"));
+    assert!(repaired.out.contains("rebuilt from the log"));
     on(folder.path(), &["verify", "--full"], &path).ok();
     assert_eq!(AnchorSet::open(&path).unwrap().len(), 5);
 
     flip(&path.join("generations/g000002.json"), 200);
     let repaired = on(folder.path(), &["repair", "--json"], &path).ok();
     assert!(
-        repaired.out.contains("generation 2 is given up for 1"),
+        repaired.out.contains("generation 2 is abandoned for 1"),
         "{}",
         repaired.out
     );

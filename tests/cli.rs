@@ -131,7 +131,7 @@ fn an_interrupted_build_leaves_nothing_and_a_rerun_continues() {
     let ended = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(130), "{said}");
-    assert!(said.contains("another attempt goes on"), "{said}");
+    assert!(said.contains("another attempt continues"), "{said}");
     let left: Vec<String> = names_in(dir.path())
         .into_iter()
         .filter(|n| n.contains("out.asif"))

@@ -409,7 +409,7 @@ impl From<AnchorsError> for Refusal {
                 "that would leave an anchor set without pairs; remove or exclude fewer".to_owned()
             }
             AnchorsError::NoGeneration { wanted, kept, .. } => format!(
-                "{wanted} is not kept; there are {kept} (/v1/sets/NAME/generations lists them)"
+                "{wanted} is not kept; the kept ones are {kept} (/v1/sets/NAME/generations lists them)"
             ),
             // The library's message names the process and host, which clients must not see.
             AnchorsError::Locked { .. } => {

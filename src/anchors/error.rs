@@ -1,4 +1,4 @@
-//! What can go wrong with an anchor set.
+//! Errors of anchor sets.
 
 use std::path::{Path, PathBuf};
 
@@ -15,64 +15,66 @@ use crate::space::recipe::RecipeError;
 #[non_exhaustive]
 pub enum AnchorsError {
     /// The folder is not an anchor set.
-    #[error("{path}: not an anchor set, {why}; give the folder of a set, or build one", path = path.display())]
+    #[error("{path}: not an anchor set, {why}; give the folder of an anchor set, or build \
+    one", path = path.display())]
     NotASet {
         /// The folder.
         path: PathBuf,
         /// What is missing.
         why: &'static str,
     },
-    /// A set is where a new one is to be built.
+    /// The destination of a build is an anchor set already.
     #[error(
-        "{path}: exists already; build in another folder, or allow the set to be replaced",
+        "{path}: exists already; build in another folder, or allow the anchor set to be replaced",
         path = path.display()
     )]
     Exists {
         /// The folder.
         path: PathBuf,
     },
-    /// Somebody else has made the folder to build while this build ran.
+    /// Another process created the destination while this build ran.
     #[error(
-        "{path}: somebody else has made it meanwhile, so it is left as it is; the embeddings are kept: \
-         a build in another folder, or one that may replace this set, goes on from them",
+        "{path}: another process created it during this build, so it was left unchanged; the embeddings \
+        are cached: a build in another folder, or one that may replace this anchor set, continues from them",
         path = path.display()
     )]
     MadeMeanwhile {
         /// The file or folder.
         path: PathBuf,
     },
-    /// The folder to build exists and is something else, which no build may replace.
-    #[error("{path}: exists and is not an anchor set, so it is left as it is; build in another folder", path = path.display())]
+    /// The destination exists and is not an anchor set, so no build may replace it.
+    #[error("{path}: exists and is not an anchor set, so it was left unchanged; build in another \
+    folder", path = path.display())]
     InTheWay {
         /// The file or folder.
         path: PathBuf,
     },
-    /// A place to write to lies in a set.
+    /// An output path lies in an anchor set.
     #[error(
-        "{path}: lies in the anchor set {set}, into which nothing else is written; name a place outside \
-         of it",
+        "{path}: lies in the anchor set {set}, which no other file may be written to; choose a path outside it",
         path = path.display(), set = set.display()
     )]
     InsideSet {
         /// The file or folder.
         path: PathBuf,
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
     },
-    /// Somebody else is writing.
-    #[error("{path}: another process is writing to this set{}; wait for it, or stop it", in_brackets(holder), path = path.display())]
+    /// Another process is writing.
+    #[error("{path}: another process is writing to this anchor set{}; wait for it, or stop \
+    it", in_brackets(holder), path = path.display())]
     Locked {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
-        /// What the lock file says of its holder; empty when it names none that lives.
+        /// The holder according to the lock file; empty when it names no running process.
         holder: String,
     },
-    /// The manifest cannot be understood.
+    /// The manifest cannot be parsed.
     #[error("{path}: not a manifest of an anchor set: {}; the set is damaged: repair it, which may go back to a generation that has one", json_message(reason), path = path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// What the JSON reader says.
+        /// The parser's message.
         reason: serde_json::Error,
     },
     /// Written by a newer program.
@@ -86,12 +88,12 @@ pub enum AnchorsError {
         path: PathBuf,
         /// The format found.
         found: u32,
-        /// The program version that made it, as far as it says.
+        /// The program version that made it, if recorded.
         made_by: String,
-        /// The format that is read.
+        /// The supported format.
         known: u32,
     },
-    /// A set is to be changed that has something of a newer program, which the change would lose.
+    /// The anchor set has data of a newer program, which a change would lose.
     #[error(
         "{path}: it has {field:?}, which this program (asif {own}) does not know and a change would lose; \
          {made_by} wrote it: change the set with that asif or a newer one. Nothing was changed, and this \
@@ -103,10 +105,10 @@ pub enum AnchorsError {
         path: PathBuf,
         /// The field or section.
         field: String,
-        /// The program version that made it, as far as it says.
+        /// The program version that made it, if recorded.
         made_by: String,
     },
-    /// A manifest is whole, and says what this program cannot understand.
+    /// A manifest is intact, but this program does not understand its content.
     #[error(
         "{path}: {made_by} wrote what this program (asif {own}) does not know: {}; use that asif or a newer one",
         json_message(reason), path = path.display(), own = env!("CARGO_PKG_VERSION")
@@ -114,41 +116,41 @@ pub enum AnchorsError {
     UnknownContent {
         /// The manifest.
         path: PathBuf,
-        /// What the JSON reader says.
+        /// The parser's message.
         reason: serde_json::Error,
-        /// The program version that made it, as far as it says.
+        /// The program version that made it, if recorded.
         made_by: String,
     },
-    /// Files of a set do not fit each other.
+    /// Files of an anchor set are missing, damaged or inconsistent.
     #[error("{path}: {what}; the set is damaged: repair it, else restore it from a copy, or build it again", path = path.display())]
     Damaged {
         /// The file or folder.
         path: PathBuf,
-        /// What does not fit.
+        /// The problem.
         what: String,
     },
-    /// A repair found no generation that is sound.
+    /// A repair found no sound generation.
     #[error(
-        "{what}; no generation of {set} that is kept is sound, and nothing in the set can make one so: \
-         restore it from a copy, or build it again; what is intact was left as it is", set = set.display()
+        "{what}; no generation of {set} is sound, and none can be repaired from its files: restore it from \
+        a copy, or build it again; intact files were left unchanged", set = set.display()
     )]
     BeyondRepair {
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
-        /// What does not fit, naming the file.
+        /// The problem, naming the file.
         what: String,
     },
-    /// A file that can be made anew from others is damaged, or disagrees with them.
-    #[error("{path}: {what}; a repair of {set} puts it right", path = path.display(), set = set.display())]
+    /// A file that can be rebuilt from others is damaged, or disagrees with them.
+    #[error("{path}: {what}; a repair of {set} fixes it", path = path.display(), set = set.display())]
     NeedsRepair {
         /// The file.
         path: PathBuf,
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
-        /// What does not fit.
+        /// The problem.
         what: String,
     },
-    /// The set was made with another encoder.
+    /// The anchor set was built with another encoder.
     #[error(transparent)]
     OtherEncoder(Box<OtherEncoder>),
     /// The encoder's canary embedding is not the one in the manifest.
@@ -158,7 +160,7 @@ pub enum AnchorsError {
          use the encoder that built the set, or build the set again", set = set.display()
     )]
     Canary {
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
         /// What the encoder reads.
         modality: Modality,
@@ -167,37 +169,38 @@ pub enum AnchorsError {
         /// The cosine of both canary embeddings.
         cosine: f64,
     },
-    /// Pairs were named that are not in the set.
+    /// Requested pairs are not in the anchor set.
     #[error(
-        "{path}: no live pair has the id {ids}; take it out, or let ids that are not there be passed over",
+        "{path}: no live pair has the id {ids}; remove it from the list, or allow missing ids to be ignored",
         path = path.display()
     )]
     NoSuchPair {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The first few ids, and how many more.
         ids: String,
     },
-    /// Pairs were named, and none of them is in the set; those that are not there were to be passed over.
+    /// None of the requested pairs is in the anchor set; missing ones were to be ignored.
     #[error(
         "{path}: no live pair has the id {ids}, so there is nothing to remove, and nothing was changed",
         path = path.display()
     )]
     NoneOfThese {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The first few ids, and how many more.
         ids: String,
     },
-    /// Nothing was selected.
-    #[error("{path}: no live pair has {filter}; ask for a value that pairs of the set have", path = path.display())]
+    /// No pair matches the filter.
+    #[error("{path}: no live pair has {filter}; use a value that pairs of the anchor set \
+    have", path = path.display())]
     NoMatch {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
-        /// What was asked for.
+        /// What was requested.
         filter: String,
     },
-    /// A filter of pairs cannot be understood.
+    /// A filter cannot be parsed.
     #[error(
         "the filter {text:?} {what}; write KEY=VALUE, several with spaces between: \
          'licence=CC-BY-4.0 source=mine'; a value that has = or \" in it stands in double quotes: \
@@ -209,60 +212,61 @@ pub enum AnchorsError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// A change would leave nothing.
-    #[error("{path}: that would leave no pair at all, and an empty set answers nothing; delete the folder, or build another set in its place", path = path.display())]
+    /// A change would leave no pair.
+    #[error("{path}: that would leave no pair, and an empty anchor set cannot answer queries; delete the \
+    folder, or build another anchor set in its place", path = path.display())]
     WouldBeEmpty {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
     },
-    /// A generation is not kept.
-    #[error("{path}: {wanted} is not kept; there are {kept}", path = path.display())]
+    /// A generation does not exist (any more).
+    #[error("{path}: {wanted} is not kept; the kept ones are {kept}", path = path.display())]
     NoGeneration {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
-        /// What was asked for.
+        /// What was requested.
         wanted: String,
-        /// The generations that are there.
+        /// The kept generations.
         kept: String,
     },
-    /// What is to be purged was never here.
+    /// The pairs to purge were never in this anchor set.
     #[error(
-        "{path}: no pair, no change of the log and no row that was left out has {what}, so nothing was \
-         deleted; write it as the set does, or leave it out to delete all removed pairs",
+        "{path}: no pair, log record or skipped row has {what}, so nothing was deleted; write it as in the \
+        anchor set, or omit it to delete all removed pairs",
         path = path.display()
     )]
     NothingToPurge {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
-        /// What was asked for.
+        /// What was requested.
         what: String,
     },
-    /// A pair that is to be purged is still live.
+    /// A pair to purge is still live.
     #[error("{path}: {id:?} is a live pair; remove it first", path = path.display())]
     StillLive {
-        /// The set.
+        /// The anchor set.
         path: PathBuf,
         /// The pair.
         id: String,
     },
-    /// A purge ended before it was done.
+    /// A purge failed part-way.
     #[error(
-        "{source}; the purge of {set} is not done (done: {done}; not done: {left}); when that is mended, \
-         another purge does the rest",
+        "{source}; the purge of {set} is incomplete (done: {done}; not done: {left}); once that is fixed, \
+        another purge completes it",
         set = set.display()
     )]
     PurgeStopped {
-        /// The set.
+        /// The anchor set.
         set: PathBuf,
-        /// What it had done.
+        /// The completed steps.
         done: String,
-        /// What it had not.
+        /// The remaining steps.
         left: String,
         /// What stopped it.
         source: Box<AnchorsError>,
     },
-    /// A row was bad, and none was to be left out.
-    #[error("{origin}: {reason}; nothing was written, because no row was to be left out")]
+    /// A row is bad, and strict mode allows none.
+    #[error("{origin}: {reason}; nothing was written, because no row may be skipped")]
     Strict {
         /// File and row.
         origin: String,
@@ -271,7 +275,7 @@ pub enum AnchorsError {
         /// What the caller can do so that it is accepted, if anything.
         remedy: Option<InputRemedy>,
     },
-    /// No pair was usable.
+    /// No pair is usable.
     #[error("no usable pair: all {skipped} rows were skipped, the first because {first}")]
     NoPairs {
         /// How many rows were skipped.
@@ -279,24 +283,24 @@ pub enum AnchorsError {
         /// Why, for the first.
         first: String,
     },
-    /// More pairs than an anchor id can number.
+    /// More pairs than anchor ids.
     #[error("more than {0} pairs; split them into several sets")]
     TooMany(u64),
     /// The operation was cancelled.
     #[error(
-        "interrupted; nothing was written, and another attempt goes on from what the embedding cache holds"
+        "interrupted; nothing was written, and another attempt continues from the embedding cache"
     )]
     Interrupted,
-    /// The setting of the space makes no sense.
+    /// The setting of the space is invalid.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
-    /// The pairs do not allow the space.
+    /// The space cannot be fitted to the pairs.
     #[error(transparent)]
     Fit(#[from] FitError),
     /// The sources of pairs cannot be read at all.
     #[error(transparent)]
     Pairs(#[from] PairsError),
-    /// What was to be embedded could not be.
+    /// The inputs could not be embedded.
     #[error(transparent)]
     Embed(EmbedError),
     /// A vector or record file cannot be read or written.
@@ -325,7 +329,7 @@ fn in_brackets(holder: &str) -> String {
 }
 
 impl AnchorsError {
-    /// The message without what to do about it, for the command that is just doing it.
+    /// The message without the advice, for the command that is carrying it out.
     pub(super) fn without_advice(&self) -> String {
         match self {
             Self::Damaged { path, what } | Self::NeedsRepair { path, what, .. } => {
@@ -340,7 +344,8 @@ impl AnchorsError {
         }
     }
 
-    /// Whether the system refused to look at a file. That is no damage: nothing is known of the file.
+    /// Whether the operating system denied access to a file. That is not damage: the state of the file is
+    /// unknown.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Io(error) => fs::is_refusal(error),
@@ -350,7 +355,7 @@ impl AnchorsError {
         }
     }
 
-    /// Whether a file was made by a newer program. That is no damage either: that program can read it.
+    /// Whether a file was made by a newer program. That is not damage either: that program can read it.
     pub fn is_of_newer(&self) -> bool {
         match self {
             Self::Format { .. }
@@ -362,10 +367,10 @@ impl AnchorsError {
         }
     }
 
-    /// This error as damage of what was looked at.
+    /// Returns this error if it means that the file is damaged.
     ///
     /// # Errors
-    /// This error, where it is the system's refusal, or a newer program made the file.
+    /// This error, if access was denied or a newer program made the file.
     pub(super) fn into_damage(self) -> Result<Self, Self> {
         match self.is_refusal() || self.is_of_newer() {
             true => Err(self),
@@ -373,7 +378,7 @@ impl AnchorsError {
         }
     }
 
-    /// What it means that a file of a set cannot be read: that the set is damaged, unless it is the
+    /// Converts an I/O error on a file of an anchor set: the set is damaged, unless the
     /// medium that refuses.
     pub(super) fn of_file(path: &Path, error: std::io::Error) -> Self {
         use std::io::ErrorKind;
@@ -394,10 +399,10 @@ impl AnchorsError {
     }
 }
 
-/// What was looked at, if it is whole; none where it is damaged.
+/// The value, if intact; `None` where it is damaged.
 ///
 /// # Errors
-/// When the system refused to look, or a newer program made it.
+/// When access was denied, or a newer program made it.
 pub(super) fn if_whole<T>(looked: Result<T, AnchorsError>) -> Result<Option<T>, AnchorsError> {
     match looked {
         Ok(whole) => Ok(Some(whole)),
@@ -405,7 +410,7 @@ pub(super) fn if_whole<T>(looked: Result<T, AnchorsError>) -> Result<Option<T>, 
     }
 }
 
-/// A set was built with one encoder and is to be used with another.
+/// An anchor set was built with one encoder and is used with another.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{set}: built with {modality} encoder {built} (fingerprint {built_print}), not with {given} \
@@ -414,7 +419,7 @@ pub(super) fn if_whole<T>(looked: Result<T, AnchorsError>) -> Result<Option<T>, 
     set = set.display()
 )]
 pub struct OtherEncoder {
-    /// The set.
+    /// The anchor set.
     pub set: PathBuf,
     /// What the encoder reads.
     pub modality: Modality,

@@ -1,4 +1,4 @@
-//! An anchor set on disk: what it holds, how it is built, how it is searched.
+//! An anchor set on disk: its format, how it is built, how it is searched.
 //!
 //! ```text
 //! my.asif/
@@ -7,17 +7,17 @@
 //!   generations/g000001.json   manifest: segments, encoders, space, counts
 //!   generations/g000002.del    which pairs are removed, where any are
 //!   segments/ID/               immutable: image.vec, text.vec, their graphs, pairs.rec, skipped.jsonl
-//!   log/                       what happened, one record a generation
+//!   log/                       the history, one record per generation
 //! ```
 //!
-//! | room | what it holds |
+//! | module | what it holds |
 //! |---|---|
-//! | [`stored`] | what lies on disk, and how it is opened |
-//! | [`search`] | a set and a space: vectors to what the space makes of them |
-//! | [`change`] | what changes a set: each change is a new generation, or nothing |
-//! | [`care`] | integrity check of an anchor set, repair, and the traces that a pair has left |
-//! | [`live`] | a long-running process moves to a new generation while it answers |
-//! | [`error`] | what can go wrong |
+//! | [`stored`] | the files on disk, and how they are opened |
+//! | [`search`] | an anchor set and a fitted space: maps vectors into the space |
+//! | [`change`] | changes of an anchor set: each is a new generation, or nothing |
+//! | [`care`] | integrity checks, repair, and purging the traces of a pair |
+//! | [`live`] | a long-running process switches to a new generation while it answers queries |
+//! | [`error`] | errors |
 //!
 //! Arrows run `live, care -> change -> search -> stored`.
 

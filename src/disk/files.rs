@@ -73,8 +73,8 @@ pub fn has_folder(path: &Path) -> io::Result<bool> {
     Ok(found(path)?.is_some_and(|found| found.is_dir()))
 }
 
-/// Whether an error is a refusal of the operating system, which says nothing about the path's content: it is not
-/// permitted, there are no more files or memory to give, or the disk cannot read it.
+/// Whether an error is a refusal of the operating system, which says nothing about the path's content: it is
+/// not permitted, there are no more files or memory to give, or the disk cannot read it.
 pub fn is_refusal(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, UnexpectedEof};
     let content = [
@@ -98,7 +98,7 @@ pub fn step(path: &Path) -> io::Result<()> {
 /// Makes a folder and those above it, durably.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
@@ -158,7 +158,7 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 /// Renames a file or folder, atomically.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fault::before(fault::Kind::Write, to)?;
     fs_err::rename(from, to)
@@ -221,7 +221,7 @@ pub fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
 /// Removes a file; a missing file is not an error.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub fn remove_file(path: &Path) -> io::Result<()> {
     fault::before(fault::Kind::Remove, path)?;
     absent_is_fine(fs_err::remove_file(path))
@@ -233,7 +233,7 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 /// It is renamed to a hidden name first, so that it is never visible half removed.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub fn remove_dir_all(path: &Path) -> io::Result<()> {
     let hidden = path.with_file_name(hidden_prefix(REMOVING, path, "", 0));
     remove_hidden(&hidden)?;
@@ -245,7 +245,7 @@ pub fn remove_dir_all(path: &Path) -> io::Result<()> {
 /// Removes a file or folder with a hidden name; a missing one is not an error.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub fn remove_hidden(path: &Path) -> io::Result<()> {
     // A link is removed itself, not what it leads to.
     let found = match fs_err::symlink_metadata(path) {

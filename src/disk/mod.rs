@@ -1,6 +1,6 @@
 //! Durable file operations for writers; each step is a point at which tests can inject a fault.
 //!
-//! Every change of a set, of the installed models and of a file that a command writes goes through
+//! Every change of an anchor set, of the installed models and of a file that a command writes goes through
 //! here or through the container writer of [`asif_index`]. An existing file is never
 //! removed or truncated before its successor is durable under the same name.
 //!

@@ -39,7 +39,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// hidden name first: killed between the two renames, both are left under hidden names.
 ///
 /// # Errors
-/// When the file system refuses. `destination` is then what it was and `hidden` is gone; or both
+/// On an I/O error. `destination` is then what it was and `hidden` is gone; or both
 /// folders are left, one under either name or both under hidden ones, for the next writer.
 pub fn publish_folder(hidden: &Path, destination: &Path) -> io::Result<()> {
     let renamed = match found_itself(destination)? {

@@ -4,7 +4,7 @@
 //! and no file of anybody else's is written to. The file is locked for as long as it is written: what
 //! has such a name and no lock was left by a writer that was killed, and the next one of the same file
 //! removes it. Containers ([`asif_index`]) have a longer random part and no lock: they lie only in
-//! sets, whose writers hold the lock of the set.
+//! sets, whose writers hold the lock of the anchor set.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -25,7 +25,7 @@ const TRIES: usize = 8;
 /// Creates a locked file with a hidden name beside `path`. Leftovers of killed writers of `path` are removed.
 ///
 /// # Errors
-/// When the file system refuses; `ResourceBusy` when another writer is at it.
+/// On an I/O error; `ResourceBusy` when another writer is at it.
 pub(super) fn begin(path: &Path) -> io::Result<(File, PathBuf)> {
     let folder = parent(path);
     let prefix = hidden_prefix(&HIDDEN.to_string(), path, MARK, RANDOM);
@@ -138,7 +138,7 @@ pub fn name_to_come(hidden: &str) -> Option<&str> {
 /// writes there. What else lies there is somebody else's.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub fn sweep_hidden(folder: &Path, is_own: impl Fn(&str) -> bool) -> io::Result<()> {
     for name in names(folder)? {
         if name_to_come(&name).is_some_and(&is_own) {

@@ -46,8 +46,9 @@ const WORDS: [(&str, &str); 12] = [
     ("failed to canonicalize path `", "failed to look at `"),
 ];
 
-/// Replaces the system's error text at the end of the message `said` by plain language where it
-/// is about the kind of thing that lies under a path, or about a limit of the process. Others, of a full disk say, stay as they are.
+/// Replaces the system's error text at the end of the message `said` by plain language where it is about the
+/// kind of thing that lies under a path, or about a limit of the process. Others, of a full disk say, stay as
+/// they are.
 pub fn in_words(said: &str) -> Cow<'_, str> {
     let mut said = Cow::Borrowed(said);
     for (system, plain) in WORDS {
@@ -72,7 +73,7 @@ pub fn is_exhausted(error: &std::io::Error) -> bool {
             all.iter().any(|errno| said.ends_with(&number(errno)))
         }
     };
-    // Others with a path hold that of the system as their source.
+    // Others with a path hold that of the system in the log.
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(found) = cause {
         if found.downcast_ref().is_some_and(is_met) {

@@ -23,8 +23,8 @@ const UNIT_TOLERANCE: f64 = 1e-3;
 pub struct PreparedInput(Vec<PreparedImage>);
 
 impl Embedder {
-    /// One embedding for each image, in order. The cache identifies an image by its content, wherever it is stored;
-    /// a vector is used unchanged.
+    /// One embedding for each image, in order. The cache identifies an image by its content, wherever it is
+    /// stored; a vector is used unchanged.
     ///
     /// # Errors
     /// When the encoder fails, or the operation is cancelled. A bad image is not an error.
@@ -51,7 +51,8 @@ impl Embedder {
         Ok(embeddings.collect())
     }
 
-    /// Checks a vector that was computed elsewhere: its length and norm must be those of the image encoders' vectors.
+    /// Checks a vector that was computed elsewhere: its length and norm must be those of the image encoders'
+    /// vectors.
     fn fitting(&self, image: &ImageSource, vector: &[f32]) -> Embedding {
         let (dim, length) = (self.image().dim(), vector.len());
         let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
@@ -61,7 +62,7 @@ impl Embedder {
             true => format!("expected a vector of length 1, found {}", norm.sqrt()),
         };
         Err(Rejected::from(format!(
-            "{image}: {fault}; give what the set's image encoders make"
+            "{image}: {fault}; give a vector of the anchor set's image encoders"
         )))
     }
 

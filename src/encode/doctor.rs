@@ -119,8 +119,8 @@ pub fn diagnose(home: &Home) -> Vec<Finding> {
                 None => Finding::new(
                     &title(installed),
                     Status::Warning,
-                    "not tried, since ONNX Runtime is not there".to_owned(),
-                    "look again when ONNX Runtime is installed",
+                    "not tested, because ONNX Runtime is missing".to_owned(),
+                    "check again when ONNX Runtime is installed",
                 ),
             }));
         }
@@ -171,7 +171,7 @@ fn judge(what: &str, record: Option<&Record>, now: &Record, check: &SelfCheck) -
         check.millis,
         short(&now.model_sha256)
     );
-    let again = "install it again; indexes built with the old files need them back";
+    let again = "install it again; anchor sets built with the old files need them";
     let mut status = Status::Ok;
     let mut advice = "";
     if let Some(record) = record {
@@ -192,7 +192,7 @@ fn judge(what: &str, record: Option<&Record>, now: &Record, check: &SelfCheck) -
             status = Status::Warning;
             detail =
                 format!("{detail}, but the canary differs from the installed one: {cosine:.5}");
-            advice = "the runtime library or the preprocessing changed: rebuild indexes";
+            advice = "the runtime library or the preprocessing changed: rebuild the anchor sets";
         }
     } else {
         detail.push_str("; no record of its hash");

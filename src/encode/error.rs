@@ -97,14 +97,15 @@ pub enum InputError {
     },
     /// The model's output for this input alone is not a valid vector.
     #[error(
-        "{model} answers it with a vector that is not finite or is zero, though not other inputs; leave it out or change it"
+        "{model} returns a vector for it that is not finite or is zero, but not for other inputs; remove \
+        it or change it"
     )]
     NoVector {
         /// The encoder's name.
         model: String,
     },
     /// The model fails on this input alone.
-    #[error("{model} fails on it, though not on other inputs: {reason}; leave it out or change it")]
+    #[error("{model} fails on it, but not on other inputs: {reason}; remove it or change it")]
     ModelFailed {
         /// The encoder's name.
         model: String,
@@ -423,8 +424,8 @@ pub enum ModelError {
     Runtime(#[from] EncodeError),
 }
 
-/// The field of [`EncoderOptions`](super::EncoderOptions) that a caller can set where a model's file does not state
-/// it, or states an unknown value.
+/// The field of [`EncoderOptions`](super::EncoderOptions) that a caller can set where a model's file does not
+/// state it, or states an unknown value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncoderChoice {

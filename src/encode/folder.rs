@@ -225,7 +225,7 @@ impl ModelFolder {
     /// changed weights change the hash.
     ///
     /// Of files that are called as exporters call them (`NAME.onnx_data...`, `NAME.onnx.data...`)
-    /// the bytes follow in the order of their names, as in sets that were built before other names
+    /// the bytes follow in the order of their names, as in anchor sets that were built before other names
     /// were known. Of others name and length follow as well, so that bytes cannot move between them.
     ///
     /// # Errors

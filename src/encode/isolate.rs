@@ -99,7 +99,7 @@ fn guarded<T>(model: &str, run: impl FnOnce() -> Result<T, EncodeError>) -> Resu
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "of which nothing is known".to_owned())
+    text.unwrap_or_else(|| "without a message".to_owned())
 }
 
 /// The error of an input that was run alone.

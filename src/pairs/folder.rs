@@ -1,8 +1,8 @@
 //! A folder of images, each with a `.txt` file of the same stem [beside](super::beside) it.
 //!
-//! Folders within are read too, in the order of their names. Each line of a text file that is not
-//! blank is one caption; a JSON list of texts, on one line or as the whole file, is that list. Lines of the form `xx.utf8=...`, with which Tux Paint's stamps give
-//! translations, are not captions.
+//! Folders within are read too, in the order of their names. Each line of a text file that is not blank is
+//! one caption; a JSON list of texts, on one line or as the whole file, is that list. Lines of the form
+//! `xx.utf8=...`, with which Tux Paint's stamps give translations, are not captions.
 //!
 //! A file under any other ending than the [usual ones](super::IMAGE_EXTENSIONS) is an image if its first
 //! bytes are those of one. **Everything else is a row of its own that is left out**: other files by
@@ -68,8 +68,8 @@ impl Walk {
         Ok(Some(known))
     }
 
-    /// Whether a folder is one of its own ancestors, reached through a link; `walkdir` notices that for the link
-    /// only, on the second visit. Records the folder as open.
+    /// Whether a folder is one of its own ancestors, reached through a link; `walkdir` notices that for the
+    /// link only, on the second visit. Records the folder as open.
     fn is_around(&mut self, folder: &DirEntry) -> bool {
         self.open.truncate(folder.depth());
         let Ok(found) = fs_err::metadata(folder.path()) else {

@@ -137,7 +137,7 @@ fn what_the_list_of_a_folder_does_not_name_is_counted() {
     }
     // And the row without a caption.
     assert_eq!(errors.len(), 5, "{said}");
-    // A place that cannot be read is not passed over.
+    // An unreadable folder is not skipped silently.
     std::os::unix::fs::symlink(dir.path(), dir.path().join("in/loop")).unwrap();
     let loops = read(dir.path())
         .1

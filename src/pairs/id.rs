@@ -13,12 +13,12 @@ pub const MAX_ID_BYTES: usize = 4_096;
 pub fn id_fault(id: &str) -> Option<String> {
     let is_seen = |c: char| !c.is_whitespace() && !matches!(c, '\u{200C}' | '\u{200D}');
     if id.chars().any(char::is_control) {
-        Some("has a control character, such as NUL or a line end; take it out".to_owned())
+        Some("has a control character, such as NUL or a line end; remove it".to_owned())
     } else if !id.chars().any(|c| is_seen(c) && !is_unseen(c)) {
-        Some("is blank; leave it out to get one".to_owned())
+        Some("is blank; omit it to get one".to_owned())
     } else if id.chars().any(is_obeyed) {
-        let what = "has a line end of Unicode, or a character that turns the direction of writing or \
-                    leaves no mark; take it out";
+        let what = "has a Unicode line end, or a character that changes the writing direction or is \
+        invisible; remove it";
         Some(what.to_owned())
     } else if id.len() > MAX_ID_BYTES {
         let bytes = id.len();

@@ -123,7 +123,7 @@ pub enum Reason {
     Quotes,
     /// A row with a byte of zero, which text does not have.
     #[error(
-        "holds a character of value zero, which text does not have; take it out, or save the file as \
+        "contains a NUL character, which text must not have; remove it, or save the file as \
          UTF-8 text"
     )]
     NulByte,
@@ -272,7 +272,7 @@ impl Reason {
             Self::KeyTwice { .. } => "key twice",
             Self::Rounded { .. } => "number too long",
             Self::ListText { .. } => "list as text",
-            Self::KeysAlike { .. } => "two keys for one thing",
+            Self::KeysAlike { .. } => "two keys for one field",
             Self::Type { .. } => "wrong type",
             Self::Fields { .. } => "wrong number of fields",
             Self::TooLong { .. } => "line too long",
@@ -280,7 +280,7 @@ impl Reason {
             Self::NoCaption => "no caption",
             Self::NoTextFile { .. } => "no text file",
             Self::TextFile { .. } => "text file unreadable",
-            Self::TextStandIn { .. } => "text file is another's",
+            Self::TextStandIn { .. } => "text file is a placeholder",
             Self::ImageMissing { .. } => "image not found",
             Self::ImageIsFolder { .. } => "image is a folder",
             Self::ImageIsDevice { .. } => "image is a pipe or device",

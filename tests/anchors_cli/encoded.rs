@@ -52,7 +52,10 @@ fn pairs_are_added_with_the_real_encoders() {
         (&report["added"], &report["skipped"]),
         (&json!(4), &json!(8))
     );
-    assert_eq!(report["skipped_by_reason"]["id already in the set"], 8);
+    assert_eq!(
+        report["skipped_by_reason"]["id already in the anchor set"],
+        8
+    );
     let diff = run(asif().args(["diff", "--json"]).arg(&path).arg(&whole))
         .ok()
         .json();

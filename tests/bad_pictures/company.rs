@@ -155,7 +155,7 @@ fn a_row_that_a_model_cannot_answer_is_left_out_and_named() {
         ),
         (
             "mixed.jsonl, row 9",
-            ["fragile-text", "not finite", "leave it out"],
+            ["fragile-text", "not finite", "remove it or change it"],
         ),
         (
             "mixed.jsonl, row 10",

@@ -85,10 +85,7 @@ fn a_lost_file_of_removed_pairs_comes_back_from_the_log() {
                 _ => fs_err::remove_file(&path).unwrap(),
             }
             let done = mend(&set).unwrap();
-            assert!(
-                done.mended[0].contains("made again from the log"),
-                "{done:?}"
-            );
+            assert!(done.mended[0].contains("rebuilt from the log"), "{done:?}");
             assert_eq!((done.generation, done.mended.len()), (6, 1), "{done:?}");
             assert_eq!(fs_err::read(&path).unwrap(), was);
             assert_eq!(verify(&set, true).unwrap(), []);
@@ -186,7 +183,7 @@ fn what_is_not_known_of_removals_is_said() {
         assert!(
             record
                 .detail
-                .contains("what generations 3 removed is not known"),
+                .contains("the removals of generations 3 are unknown"),
             "{record:?}"
         );
         assert_eq!(verify(&set, true).unwrap(), []);

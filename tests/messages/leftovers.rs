@@ -142,7 +142,7 @@ fn what_asif_may_not_have_written_is_named_and_stays() {
         let held = fs_err::read_to_string(bench.at(name)).unwrap();
         assert_eq!(held, CAPTION, "{name}");
         let top = name.split('/').next().unwrap();
-        let told = format!("{top} was left: it holds something of these pairs");
+        let told = format!("{top} was left: it contains data of these pairs");
         assert!(ended.err.contains(&told), "{told}: {}", ended.err);
     }
     assert_eq!(receipt(&bench)["leftovers_kept"], own.len());

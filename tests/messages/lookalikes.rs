@@ -158,7 +158,7 @@ fn the_receipt_of_a_deletion_is_replaced_by_no_other() {
     fs::remove_file(bench.at("a.asif/notes.txt")).unwrap();
     purge("a.asif person-1 --reference one").ok();
     assert!(text().contains("verified: none found"), "{}", text());
-    refused("a.asif person-1 --reference one", "came to its end");
+    refused("a.asif person-1 --reference one", "is of a completed purge");
     refused("a.asif person-2 --dry-run", "this is a dry run");
     refused("b.asif person-2", "another request");
 }

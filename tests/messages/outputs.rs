@@ -197,10 +197,10 @@ fn what_lies_in_a_set_and_is_not_its_own_stays() {
             "--receipt",
             "r.json",
         ])
-        .fails(3, &["not verified: 1 files or folders were left"]);
+        .fails(3, &["not verified: 1 files or folders were kept"]);
     let receipt = fs::read_to_string(bench.at("r.json")).unwrap();
     assert!(
-        receipt.contains("not verified: 1 files or folders were left"),
+        receipt.contains("not verified: 1 files or folders were kept"),
         "{receipt}"
     );
     let warned = "segments/backup was left: its pairs cannot be read";

@@ -30,7 +30,10 @@ fn of_two_builds_of_one_name_one_wins_and_the_other_is_told() {
                 Some(0) => won += 1,
                 code => {
                     assert_eq!(code, Some(3), "{err}");
-                    let told = ["somebody else has made it meanwhile", "exists already"];
+                    let told = [
+                        "another process created it during this build",
+                        "exists already",
+                    ];
                     assert!(told.iter().any(|word| err.contains(word)), "{err}");
                     assert!(!err.contains("os error"), "{err}");
                 }

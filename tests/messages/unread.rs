@@ -74,7 +74,7 @@ fn a_set_that_cannot_be_read_keeps_its_pictures() {
                 fs::write(folder.join(name), "damaged").unwrap();
             }
         }
-        let why = "cannot be read whole, and a live pair there may use it";
+        let why = "cannot be read completely, and a live pair there may use it";
         let told = purge(&bench).fails(3, &["not verified", "b.asif", why]);
         assert!(image.is_file(), "{}", told.err);
         let receipt = receipt(&bench);
@@ -94,7 +94,7 @@ fn the_source_of_a_swap_that_is_refused_is_told() {
     // The file system's own folder is no set that is kept from the user.
     symlink("lost+found", bench.at("sets/lost+found")).unwrap();
     refuse(&bench.at("far"));
-    purge(&bench).fails(3, &["1 other sets could not be looked at", "far"]);
+    purge(&bench).fails(3, &["1 other anchor sets could not be read", "far"]);
     assert_eq!(receipt(&bench)["other_sets_unread"], 1);
     allow(&bench.at("far"));
     asked(&bench, "anchors remove far --id gone-pair", "").ok();
@@ -109,12 +109,12 @@ fn a_picture_that_is_refused_is_not_gone_and_its_receipt_says_so_for_good() {
     set_with_removed(&bench, &image);
     refuse(&bench.at("uploads"));
     asked(&bench, "audit sets/a.asif gone-pair", "").fails(3, &[]);
-    purge(&bench).fails(3, &["cannot be read", "1 pictures could not be looked at"]);
+    purge(&bench).fails(3, &["cannot be read", "1 images could not be read"]);
     let first = receipt(&bench);
     assert_eq!(first["pairs"], 1, "{first}");
     assert_eq!(first["pictures_unread"], 1, "{first}");
     allow(&bench.at("uploads"));
-    purge(&bench).fails(3, &["1 pictures could not be looked at"]);
+    purge(&bench).fails(3, &["1 images could not be read"]);
     let again = receipt(&bench);
     for key in ["pairs", "ids", "requested_pairs", "pictures_unread"] {
         assert_eq!(again[key], first[key], "{key}");

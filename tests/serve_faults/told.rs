@@ -146,10 +146,7 @@ fn no_answer_tells_where_anything_lies() {
     fs_err::write(set.join("CURRENT"), "g000099\n").unwrap();
     let health = server.wait_for_health(|health| health["status"] == "degraded");
     let reason = health["sets"][0]["reason"].as_str().unwrap_or_default();
-    assert!(
-        reason.contains("a repair of demo puts it right"),
-        "{reason}"
-    );
+    assert!(reason.contains("a repair of demo fixes it"), "{reason}");
     for path in [
         "/health",
         "/v1/sets",

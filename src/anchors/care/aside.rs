@@ -7,11 +7,11 @@ use crate::anchors::stored::layout;
 use crate::anchors::stored::place;
 use crate::disk as fs;
 
-/// Moves `name`, a file or folder in `folder` of a set, to [`layout::DAMAGED`] under a free name, durably. One
-/// that does not exist is not an error.
+/// Moves `name`, a file or folder in `folder` of an anchor set, to [`layout::DAMAGED`] under a free name,
+/// durably. One that does not exist is not an error.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn put(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
     let path = folder.join(name);
     if fs::found_itself(&path)?.is_none() {
@@ -26,7 +26,7 @@ pub(crate) fn put(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsEr
 /// [`layout::DAMAGED`], anything else is moved there. One that does not exist is not an error.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn keep(set: &Path, folder: &Path, name: &str) -> Result<(), AnchorsError> {
     let path = folder.join(name);
     if !fs::found_itself(&path)?.is_some_and(|found| found.is_file()) {
@@ -76,7 +76,7 @@ pub(crate) fn foreign(set: &Path) -> Result<Vec<PathBuf>, AnchorsError> {
 /// Deletes durably what repairs moved to [`layout::DAMAGED`], and leaves all other files.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn clear(set: &Path) -> Result<(), AnchorsError> {
     let aside = set.join(layout::DAMAGED);
     let is_link = fs::found_itself(&aside)?.is_some_and(|found| found.is_symlink());
@@ -103,7 +103,7 @@ pub(crate) fn clear(set: &Path) -> Result<(), AnchorsError> {
 /// Syncs the moves of a repair that was killed.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn sync(set: &Path) -> Result<(), AnchorsError> {
     let folders = [
         set.join(layout::DAMAGED),

@@ -49,7 +49,7 @@ pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
     }
     let lock = set.join(LOCK);
     if is_no_file(&lock)? {
-        let what = "it is no file, so that nobody can write to the set".to_owned();
+        let what = "it is not a file, so the anchor set cannot be written to".to_owned();
         find(
             None,
             AnchorsError::NeedsRepair {

@@ -82,7 +82,7 @@ pub struct UsedImages {
 /// The paths of the images of all live pairs of the other anchor sets.
 ///
 /// # Errors
-/// When the log of `set` cannot be read. Another set that cannot be read is returned in `unread`.
+/// When the log of `set` cannot be read. Another anchor set that cannot be read is returned in `unread`.
 pub fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
     let known = known(set)?;
     let mut used = UsedImages {
@@ -98,7 +98,7 @@ pub fn live_images(set: &Path) -> Result<UsedImages, AnchorsError> {
     Ok(used)
 }
 
-/// The paths of the images of all live pairs of a set.
+/// The paths of the images of all live pairs of an anchor set.
 ///
 /// # Errors
 /// When a record is damaged.

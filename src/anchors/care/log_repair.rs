@@ -25,7 +25,7 @@ fn lost(generation: u64) -> Change {
 /// returns what was done.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn note_lost(set: &Path, live: u64) -> Result<Option<String>, AnchorsError> {
     if history::pairs_of(set, live)?.is_some() {
         return Ok(None);
@@ -41,7 +41,7 @@ pub(crate) fn note_lost(set: &Path, live: u64) -> Result<Option<String>, Anchors
 /// are no longer listed as kept. Returns what was done.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn repair(set: &Path, live: u64) -> Result<Vec<String>, AnchorsError> {
     let found = log::verify(set, live)?;
     if found.is_empty() {

@@ -1,12 +1,13 @@
 //! Finds the traces of removed pairs and deletes them.
 //!
-//! A removal ends a pair's influence at once and keeps its bytes for rollback. A purge deletes the
-//! bytes: older generations are dropped, segments that store removed pairs are rewritten without them,
-//! the cached embeddings of those pairs are deleted, and the log names them by a hash, so that it
-//! still proves what happened without identifying the pairs. Images that the server stored for them are
-//! deleted, filter values, skipped rows and leftovers of killed commands beside the anchor set that mention
-//! them are deleted, and then every byte of the set, of such leftovers, the cache and the upload folders is searched. Other sets are not changed; those known
-//! to contain the pairs are reported ([`elsewhere`]). Copies and backups are not reached.
+//! A removal ends a pair's influence at once and keeps its bytes for rollback. A purge deletes the bytes:
+//! older generations are dropped, segments that store removed pairs are rewritten without them, the cached
+//! embeddings of those pairs are deleted, and the log names them by a hash, so that it still proves what
+//! happened without identifying the pairs. Images that the server stored for them are deleted, filter values,
+//! skipped rows and leftovers of killed commands beside the anchor set that mention them are deleted, and
+//! then every byte of the set, of such leftovers, the cache and the upload folders is searched. Other sets
+//! are not changed; those known to contain the pairs are reported ([`elsewhere`]). Copies and backups are not
+//! reached.
 //!
 //! | file | role |
 //! |---|---|
@@ -65,7 +66,7 @@ pub struct PurgeReport {
     /// The record.
     #[serde(flatten)]
     pub receipt: Receipt,
-    /// Removed pairs whose bytes were in the set.
+    /// Removed pairs whose bytes were in the anchor set.
     pub purged: u64,
     /// Generations that are no longer kept.
     pub generations_dropped: Vec<u64>,
@@ -85,11 +86,11 @@ pub struct PurgeReport {
     pub log_lines_rewritten: u64,
     /// Rows deleted from the lists of skipped rows.
     pub skip_rows_removed: u64,
-    /// Files and folders of killed commands beside the set that were removed: those of builds of this set,
-    /// and those that mentioned the pairs and have a form that only asif creates.
+    /// Files and folders of killed commands beside the anchor set that were removed: those of builds of this
+    /// set, and those that mentioned the pairs and have a form that only asif creates.
     pub leftovers_removed: u64,
-    /// Leftovers that could not be removed or searched, or that other programs may have written, and folders in the set that
-    /// asif did not create and whose pairs cannot be read.
+    /// Leftovers that could not be removed or searched, or that other programs may have written, and folders
+    /// in the anchor set that asif did not create and whose pairs cannot be read.
     pub leftovers_kept: Vec<LeftoverKept>,
     /// The result of searching every byte for the pairs and the request afterwards; `None` under
     /// `dry_run`.
@@ -119,7 +120,7 @@ pub struct PurgeRequest<'a> {
     pub dry_run: bool,
 }
 
-/// The command, as the log has it.
+/// The command, as recorded in the log.
 const PURGE: &str = "audit --purge";
 
 /// Checks that the request names a stored pair, a pair in the log, or a skipped
@@ -157,9 +158,9 @@ fn request_is_known(
 /// finished by the next one.
 ///
 /// # Errors
-/// [`AnchorsError::StillLive`] for a requested pair; when a kept generation, the cache or a file
-/// cannot be read, somebody else writes, or the disk refuses. [`AnchorsError::PurgeStopped`] once it has begun
-/// to delete.
+/// [`AnchorsError::StillLive`] for a requested pair; when a kept generation, the cache or a file cannot be
+/// read, another process is writing, or on an I/O error. [`AnchorsError::PurgeStopped`] once it has begun to
+/// delete.
 pub fn purge(set: &Path, request: &PurgeRequest<'_>) -> Result<PurgeReport, AnchorsError> {
     let mut steps = PurgeSteps::default();
     take_steps(set, request, &mut steps).map_err(|error| steps.stopped(set, error))
@@ -239,7 +240,7 @@ fn take_steps(
         if !gone.foreign.contains(&file) {
             leftovers_kept.push(LeftoverKept {
                 file,
-                why: "asif did not put it there: look into it, and delete it if nobody needs it"
+                why: "asif did not create it: inspect it, and delete it if it is not needed"
                     .to_owned(),
             });
         }
@@ -321,8 +322,8 @@ fn take_steps(
 fn kept_foreign(file: PathBuf) -> LeftoverKept {
     LeftoverKept {
         file,
-        why: "its pairs cannot be read, and asif did not put it there: look into it, and delete it if nobody \
-              needs it"
+        why: "its pairs cannot be read, and asif did not create it: inspect it, and delete it if it is not \
+        needed"
             .to_owned(),
     }
 }

@@ -25,7 +25,7 @@ use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::{content, history, layout};
 use crate::disk as fs;
 
-/// Commands that replace the content of a set and name no ids.
+/// Commands that replace the content of an anchor set and name no ids.
 const REPLACING: [&str; 3] = ["build", "swap", super::log_repair::LOST];
 
 /// The pairs removed between a generation and a later one.
@@ -48,7 +48,7 @@ impl RemovedSince {
         }
         if !self.unknown.is_empty() {
             let unknown = numbers(&self.unknown);
-            said += &format!("; what generations {unknown} removed is not known");
+            said += &format!("; the removals of generations {unknown} are unknown");
         }
         said
     }
@@ -66,10 +66,10 @@ struct GoneRows {
     unknown: BTreeSet<u64>,
 }
 
-/// The pairs of `good` that are not live in the generation `newest` of its set, which may be damaged.
+/// The pairs of `good` that are not live in the generation `newest` of its anchor set, which may be damaged.
 ///
 /// # Errors
-/// When the system refuses to let a file be read, or a record of `good` is damaged.
+/// When the operating system denies reading a file, or a record of `good` is damaged.
 pub(crate) fn since(good: &AnchorSet, newest: u64) -> Result<RemovedSince, AnchorsError> {
     let changes = changes(good.path())?;
     let mut rows_by_id: HashMap<String, usize> = HashMap::with_capacity(good.len());
@@ -294,7 +294,7 @@ fn own_records(set: &Path, entry: &SegmentEntry) -> Result<Records, AnchorsError
 /// as it can be read: a guess, to be proved by other means.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn logged(set: &Path, generation: u64) -> Result<HashSet<String>, AnchorsError> {
     let changes = changes(set)?;
     let sources: HashSet<u64> = changes.values().filter_map(Change::taken_from).collect();

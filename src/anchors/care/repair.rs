@@ -54,13 +54,14 @@ pub struct Repaired {
 /// * the log from the manifests; a record that is in neither is replaced by one that says so;
 /// * `CURRENT` from the newest generation that was published.
 ///
-/// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records
-/// and vectors: it equals the old one bit for bit, or it is rejected. Records and manifests have no
-/// second source; a generation that lost one, or whose fitted space fails, is abandoned: a live one
-/// for the newest sound one, without the pairs that were removed after it. Abandoned files are not deleted: they are moved to `damaged/` in the anchor set.
+/// A rebuilt segment counts only if it has the name of the old one, which is a hash of all records and
+/// vectors: it equals the old one bit for bit, or it is rejected. Records and manifests have no second
+/// source; a generation that lost one, or whose fitted space fails, is abandoned: a live one for the newest
+/// sound one, without the pairs that were removed after it. Abandoned files are not deleted: they are moved
+/// to `damaged/` in the anchor set.
 ///
 /// # Errors
-/// When the folder is no set, somebody else writes, no generation is sound in the end, or the system
+/// When the folder is no set, another process is writing, no generation is sound in the end, or the system
 /// denies access to a file: an unreadable file is not taken for damaged, so nothing is abandoned
 /// for it.
 pub fn repair<Error: From<AnchorsError>>(
@@ -151,7 +152,7 @@ pub fn repair<Error: From<AnchorsError>>(
             // A generation newer than the good one is abandoned once that is live.
             (Some(what), Some(_)) if unfinished.is_none() => {
                 done.mended.push(format!(
-                    "generation {n} is given up, its files are in damaged/: {what}"
+                    "generation {n} is abandoned, its files are in damaged/: {what}"
                 ));
                 lost.insert(n);
             }
@@ -217,7 +218,7 @@ pub fn repair<Error: From<AnchorsError>>(
 /// what was removed stays removed.
 ///
 /// # Errors
-/// When there is none, somebody else writes, or the disk refuses.
+/// When there is none, another process is writing, or on an I/O error.
 fn go_back(
     set: &Path,
     sound: &[u64],
@@ -242,7 +243,7 @@ fn go_back(
             Err(error) => return Err(error),
         }
         done.mended
-            .push(format!("generation {newest} is given up for {good}"));
+            .push(format!("generation {newest} is abandoned for {good}"));
         if !since.ids.is_empty() {
             let ids = printable::first_of(&since.ids, 20, ", ");
             done.mended.push(format!(
@@ -256,7 +257,7 @@ fn go_back(
     Err(AnchorsError::BeyondRepair {
         set: set.to_owned(),
         what: format!(
-            "generation {newest} cannot be made good, and all pairs of those before it were removed later"
+            "generation {newest} cannot be repaired, and all pairs of earlier generations were removed later"
         ),
     })
 }
@@ -264,7 +265,7 @@ fn go_back(
 /// Why a generation is damaged, if it is.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 fn flaw(
     set: &Path,
     generation: u64,
@@ -275,7 +276,7 @@ fn flaw(
         if let Some(entry) = manifest.segments.iter().find(|s| damaged.contains(&s.id)) {
             return Err(AnchorsError::Damaged {
                 path: layout::segments_folder(set).join(&entry.id),
-                what: "it cannot be made again".to_owned(),
+                what: "it cannot be rebuilt".to_owned(),
             });
         }
         sound::generation(set, generation, false)
@@ -336,10 +337,11 @@ fn give_up_generations(set: &Path, given_up: &BTreeSet<u64>) -> Result<(), Ancho
     Ok(())
 }
 
-/// Writes what is left of a damaged list of rows, and a row that says so. The damaged one is kept aside.
+/// Writes what is left of a damaged list of rows, and a row that says so. The damaged list is kept in
+/// `damaged/`.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 fn mend_skipped(set: &Path, folder: &Path) -> Result<(), AnchorsError> {
     let path = folder.join(layout::SKIPPED);
     let mut rows = left_out::readable_rows(&path)?;

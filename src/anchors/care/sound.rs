@@ -59,7 +59,7 @@ pub(crate) fn answers(set: &AnchorSet, fitted: SetSpace) -> Result<(), AnchorsEr
         Some(score) if score.is_finite() => Ok(()),
         score => Err(AnchorsError::Damaged {
             path: manifest_path(set),
-            what: format!("its space does not answer: the score of a pair is {score:?}"),
+            what: format!("its fitted space fails: the score of a pair is {score:?}"),
         }),
     }
 }
@@ -100,7 +100,9 @@ fn counts_agree(set: &AnchorSet) -> Result<(), AnchorsError> {
     let said = set.manifest();
     if said.counts != found {
         let of = said.counts;
-        return Err(damaged(format!("it counts {of:?}, its records {found:?}")));
+        return Err(damaged(format!(
+            "it counts {of:?}, but its records have {found:?}"
+        )));
     }
     for (what, said, found) in [
         ("sources", &said.sources, sources),
@@ -108,7 +110,7 @@ fn counts_agree(set: &AnchorSet) -> Result<(), AnchorsError> {
     ] {
         if *said != found {
             return Err(damaged(format!(
-                "its {what} are {said:?}, of its records {found:?}"
+                "its {what} are {said:?}, but its records have {found:?}"
             )));
         }
     }

@@ -19,7 +19,7 @@ use crate::modality::Sides;
 /// them, to the bit; returns what was done. A damaged one is kept aside.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn repair(set: &Path, generations: &[u64]) -> Result<Vec<String>, AnchorsError> {
     let mut mended = Vec::new();
     for &generation in generations {
@@ -33,9 +33,7 @@ pub(crate) fn repair(set: &Path, generations: &[u64]) -> Result<Vec<String>, Anc
         error.into_damage()?;
         if let Some(path) = rebuild(set, &manifest)? {
             let path = path.display();
-            mended.push(format!(
-                "{path}: damaged or missing, made again from the log"
-            ));
+            mended.push(format!("{path}: damaged or missing, rebuilt from the log"));
         }
     }
     Ok(mended)

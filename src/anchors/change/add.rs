@@ -1,4 +1,4 @@
-//! Pairs come: a small segment of their own, live as soon as they are encoded.
+//! Adds pairs as a small segment of their own, live as soon as they are encoded.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -17,47 +17,47 @@ use crate::anchors::stored::set::AnchorSet;
 use crate::embed::{Embedder, Watch};
 use crate::pairs::{Pair, PairsError, RowError};
 
-/// What to add, and where.
+/// Options for adding pairs.
 #[derive(Debug, Clone)]
 pub struct AddOptions {
-    /// The set.
+    /// The anchor set.
     pub set: PathBuf,
-    /// Files and folders of pairs, in order; where the caller has the pairs itself, what the log names
-    /// as their source.
+    /// Files and folders of pairs, in order; for pairs in memory, the name of the source
+    /// in the log.
     pub pairs: Vec<PathBuf>,
-    /// Whether the first bad row ends it.
+    /// Whether the first bad row is an error.
     pub strict: bool,
     /// Whether the new segment gets graphs.
     pub graphs: GraphPolicy,
-    /// Whether encoders are taken whose canary embeddings agree with the recorded ones.
+    /// Whether to accept other encoders whose canary embeddings agree with the recorded ones.
     pub accept_encoder: bool,
 }
 
-/// What was added.
+/// The result of adding pairs.
 #[derive(Debug, Clone, Serialize)]
 pub struct AddReport {
     /// The record.
     #[serde(flatten)]
     pub receipt: Receipt,
-    /// Rows left out.
+    /// The number of skipped rows.
     pub skipped: u64,
-    /// Rows left out, by kind of reason.
+    /// Skipped rows by kind of reason.
     pub skipped_by_reason: BTreeMap<String, u64>,
-    /// The first rows left out.
+    /// The first skipped rows.
     pub skipped_examples: Vec<SkippedRow>,
-    /// Where all rows left out are listed, if there are any.
+    /// The list of all skipped rows, if there are any.
     pub skipped_list: Option<PathBuf>,
-    /// Embeddings that came out of the cache.
+    /// Cache hits: embeddings that were not computed.
     pub from_cache: u64,
 }
 
-/// Adds pairs to a set. A row whose id a live pair has is left out.
+/// Adds pairs to an anchor set. A row with the id of a live pair is skipped.
 ///
-/// `encoders` is called when it is sure that something is to be encoded, which a dry run never is.
+/// `encoders` is called only when something has to be encoded, never in a dry run.
 ///
 /// # Errors
-/// When no row can be used, the encoders are others than the set's, somebody else writes, or the
-/// disk refuses. What was embedded stays in the cache.
+/// When no row can be used, the encoders differ from the anchor set's, another process is writing, or the
+/// disk refuses. Computed embeddings stay in the cache.
 pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
     options: &AddOptions,
     write: &WriteOptions,
@@ -68,8 +68,8 @@ pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
     add_incoming(options, write, incoming, encoders, watch)
 }
 
-/// As [`add`], of pairs that the caller has: files are opened only for images that are files. A second
-/// pair with one id, and one whose id or captions cannot be used, is left out as a row of a file is.
+/// As [`add`], for pairs in memory: files are opened only for images that are files. A second
+/// pair with the same id, and one whose id or captions are invalid, is skipped like a row of a file.
 ///
 /// # Errors
 /// As [`add`].
@@ -138,7 +138,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
 
 const COMMAND: &str = "anchors add";
 
-/// A segment of new pairs, and what is to be counted of them.
+/// A segment of new pairs, and their counts for the manifest.
 pub(crate) struct Came {
     pub(crate) entry: SegmentEntry,
     pub(crate) captions: u64,
@@ -148,10 +148,10 @@ pub(crate) struct Came {
 }
 
 impl Came {
-    /// The generation that has these pairs after those of `live`.
+    /// The next generation: the pairs of `live`, followed by these.
     ///
     /// # Errors
-    /// When a list of rows left out cannot be read.
+    /// When a list of skipped rows cannot be read.
     pub(crate) fn joining(self, live: &AnchorSet, detail: String) -> Result<Next, AnchorsError> {
         let mut manifest = live.manifest().clone();
         let added = self.entry.pairs;
@@ -186,7 +186,7 @@ fn detail(options: &AddOptions) -> String {
     paths.collect::<Vec<_>>().join(", ")
 }
 
-/// What would be added, as far as it can be told without looking into an image.
+/// The pairs that would be added, as far as known without reading images.
 fn foresee(
     options: &AddOptions,
     writer: Writer,
@@ -202,7 +202,10 @@ fn foresee(
             Ok(pair) if taken.contains(&pair.id) => skipped.push(SkippedRow {
                 origin: pair.origin.to_string(),
                 kind: ALREADY.into(),
-                reason: format!("the set has a pair {:?} already; remove it first", pair.id),
+                reason: format!(
+                    "the anchor set already has a pair {:?}; remove it first",
+                    pair.id
+                ),
                 remedy: None,
             }),
             Ok(pair) => {

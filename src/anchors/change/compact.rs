@@ -1,4 +1,4 @@
-//! One segment again, without what was removed.
+//! Merges all segments into one, without removed pairs.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::anchors::stored::segment::{Segment, SegmentWriter};
 use crate::anchors::stored::set::AnchorSet;
 use crate::modality::Modality;
 
-/// Merges the segments of a set and leaves out what was removed; rows that were left out stay listed. Answers in exact mode keep their
-/// bits; searches read fewer files and no dead rows.
+/// Merges the segments of an anchor set and drops removed pairs; skipped rows stay listed. Answers in exact
+/// mode keep their bits; searches read fewer files and no removed rows.
 ///
 /// # Errors
-/// When a record is damaged, somebody else writes, or the disk refuses.
+/// When a record is damaged, another process is writing, or on an I/O error.
 pub fn compact(
     set: &Path,
     graphs: GraphPolicy,
@@ -55,7 +55,7 @@ pub fn compact(
 }
 
 /// The manifest of a generation with the live pairs of `live` in one new segment, their vectors as
-/// `change` makes them. The segment has all lists of rows left out.
+/// `change` makes them. The segment has all lists of skipped rows.
 pub(crate) fn merged<'a>(
     live: &'a AnchorSet,
     graphs: GraphPolicy,

@@ -1,4 +1,4 @@
-//! Pairs on their way into a set, from files or from whoever has them.
+//! Pairs to be added to an anchor set, from files or from memory.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,15 +6,15 @@ use std::path::PathBuf;
 
 use crate::pairs::{self, Origin, Pair, PairsError, Reason, RowError, id_fault};
 
-/// Pairs and rows that are left out, in order.
+/// Pairs and skipped rows, in order.
 pub(crate) struct Incoming<'a> {
     pub(crate) pairs: Box<dyn Iterator<Item = Result<Pair, RowError>> + 'a>,
-    /// How many come at most, where it is known.
+    /// An upper bound of their number, where known.
     pub(crate) expected: Option<u64>,
 }
 
 impl<'a> Incoming<'a> {
-    /// Those of files and folders.
+    /// The pairs of files and folders.
     ///
     /// # Errors
     /// As [`pairs::open`].
@@ -26,7 +26,7 @@ impl<'a> Incoming<'a> {
         })
     }
 
-    /// Those of a caller, held to what a set relies on: ids that can be named and come once, and
+    /// The pairs of a caller, with the checks an anchor set relies on: valid and unique ids, and
     /// captions that are text.
     pub(crate) fn of(pairs: impl Iterator<Item = Result<Pair, RowError>> + 'a) -> Self {
         let expected = pairs.size_hint().1;

@@ -1,16 +1,16 @@
-//! What changes a set: each change is a new generation, or nothing.
+//! Changes of an anchor set: each is a new generation, or nothing.
 //!
 //! | file | role |
 //! |---|---|
-//! | [`writer`] | the next generation of a set: lock, record, collection of old ones |
+//! | [`writer`] | the next generation of an anchor set: lock, record, garbage collection |
 //! | [`mod@build`] | pairs in, a published generation out |
 //! | [`add`], [`remove`], [`compact`], [`swap`] | the changes |
-//! | `incoming` | pairs of files, or of whoever has them |
+//! | `incoming` | pairs from files or from memory |
 //! | [`vectors`] | pairs whose vectors were made elsewhere |
 //! | [`respace`] | another recipe for the same pairs |
 //! | [`reweigh`] | other weights for several encoders of a modality |
-//! | [`select`] | which pairs a command speaks of |
-//! | `recover` | what killed writers left of segments, and what of it is needed |
+//! | [`select`] | which pairs a command selects |
+//! | `recover` | recovers or removes segments that killed writers left |
 
 pub mod add;
 pub mod build;

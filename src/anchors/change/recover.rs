@@ -1,6 +1,6 @@
-//! What killed writers left of segments under hidden names, and what of it is still needed.
+//! Recovers or removes segments that killed writers left under hidden names.
 //!
-//! A hidden folder is a segment being written, removed, brought from another set, or set aside while
+//! A hidden folder is a segment being written, removed, imported from another anchor set, or set aside while
 //! another takes its name. It is removed unless a generation needs it: where a manifest names a
 //! segment that is missing or damaged, a hidden folder with that content gets the name, and one from
 //! which it could be completed stays for `repair`. While a manifest cannot be read, what may be its
@@ -17,11 +17,11 @@ use crate::anchors::stored::segment;
 use crate::anchors::stored::takeover;
 use crate::disk as fs;
 
-/// Gives hidden segments that a manifest lacks their names again and removes those that nothing
+/// Restores hidden segments that a manifest needs to their names and removes those that nothing
 /// needs; returns the names given. The caller holds the lock.
 ///
 /// # Errors
-/// When the disk refuses; nothing that is needed is gone then.
+/// On an I/O error; nothing that is needed is removed then.
 pub(crate) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
     let folder = layout::segments_folder(set);
     let hidden = hidden_folders(set)?;
@@ -45,7 +45,7 @@ pub(crate) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
         };
         let destination = folder.join(&name);
         takeover::rows(&destination, &path)?;
-        // Its writer may have been killed before it was durable.
+        // Its writer may have been killed before syncing it.
         fs::sync_tree(&path)?;
         fs::publish_folder(&path, &destination)?;
         lacking.remove(&name);
@@ -62,7 +62,7 @@ pub(crate) fn segments(set: &Path) -> Result<Vec<String>, AnchorsError> {
         left = needless;
     }
     if !left.is_empty() {
-        // What has taken its place may be that of a writer that was killed before this.
+        // The folder in its place may be from a writer that was killed before syncing it.
         fs::sync_folder(&folder)?;
     }
     for path in left {
@@ -97,7 +97,7 @@ fn named(set: &Path) -> Result<(BTreeMap<String, SegmentEntry>, bool), AnchorsEr
     Ok((named, all_read))
 }
 
-/// Whether there is a whole file in it that cannot be made from the others.
+/// Whether it contains an intact file that cannot be rebuilt from the others.
 fn has_parts(folder: &Path) -> Result<bool, AnchorsError> {
     for name in [PAIRS, IMAGE, TEXT] {
         if fs::has_file(&folder.join(name))? {

@@ -1,4 +1,4 @@
-//! Pairs go: a removal writes a few bits and a manifest, whatever the size of the set.
+//! Removes pairs: writes a small bitmap and a manifest, whatever the size of the anchor set.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -8,28 +8,28 @@ use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::error::AnchorsError;
 use crate::printable;
 
-/// Which pairs are to go.
+/// Selects the pairs to remove.
 #[derive(Debug, Clone)]
 pub enum Selection {
     /// Those with these ids.
     Ids {
         /// The ids.
         ids: HashSet<String>,
-        /// Whether ids that no live pair has are passed over.
+        /// Whether ids without a live pair are ignored.
         missing_ok: bool,
     },
-    /// Those that a filter lets through.
+    /// The pairs that match a filter.
     Where(Filter),
 }
 
-/// Removes pairs from a set.
+/// Removes pairs from an anchor set.
 ///
 /// From the next generation on they have no influence: in exact mode every answer has the bits of a
 /// set that was built without them. Their bytes stay in the segment for the sake of rollback, until
 /// purge.
 ///
 /// # Errors
-/// When an id is not there, nothing was selected, nothing would be left, somebody else writes, or
+/// When an id does not exist, nothing is selected, no pair would be left, another process is writing, or
 /// the disk refuses.
 pub fn remove(
     set: &Path,

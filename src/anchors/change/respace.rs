@@ -6,11 +6,11 @@ use super::writer::{Next, Receipt, WriteOptions, Writer};
 use crate::anchors::error::AnchorsError;
 use crate::space::Recipe;
 
-/// Publishes a generation with the live pairs and another recipe; `command` and `detail` are what
-/// the log says of it. Rolling back brings the old recipe back.
+/// Publishes a generation with the live pairs and another recipe; `command` and `detail` are recorded in
+/// the log. A rollback restores the old recipe.
 ///
 /// # Errors
-/// When the recipe makes no sense, somebody else writes, or the disk refuses.
+/// When the recipe is invalid, another process is writing, or on an I/O error.
 pub fn respace(
     set: &Path,
     recipe: &Recipe,
@@ -22,7 +22,7 @@ pub fn respace(
     let live = writer.live()?;
     writer.mark("open");
     if live.manifest().space == *recipe {
-        return writer.unchanged(command, "the set has this recipe already");
+        return writer.unchanged(command, "the anchor set already has this recipe");
     }
     let mut manifest = live.manifest().clone();
     manifest.space = recipe.clone();

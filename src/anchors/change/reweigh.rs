@@ -1,4 +1,4 @@
-//! Other weights for the encoders of a modality: the stored vectors, their blocks at other lengths.
+//! Changes the weights of a modality's encoders by rescaling the blocks of the stored vectors.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -12,14 +12,14 @@ use crate::modality::{Modality, Sides};
 use crate::space::Recipe;
 
 /// Publishes a generation with the live pairs in one segment, encoders that have these weights,
-/// and a recipe; `command` and `detail` are what the log says of it. Nothing is
-/// encoded. Rolling back brings the old weights back.
+/// and a recipe; `command` and `detail` are recorded in the log. Nothing is
+/// encoded. A rollback restores the old weights.
 ///
-/// Weights are divided by their sum and rounded to ten-thousandths. Those of a single encoder are
-/// passed over.
+/// Weights are normalised to sum to 1 and rounded to 0.0001. The weight of a single encoder is
+/// ignored.
 ///
 /// # Errors
-/// When the recipe makes no sense, a record is damaged, somebody else writes, or the disk refuses.
+/// When the recipe is invalid, a record is damaged, another process is writing, or on an I/O error.
 pub fn reweigh(
     set: &Path,
     weights: Sides<&[f64]>,
@@ -63,7 +63,7 @@ pub fn reweigh(
     })
 }
 
-/// A vector times its factors; without any it stays as it is.
+/// Scales a vector by its factors; without factors it is unchanged.
 pub fn scaled<'a>(vector: &'a [f32], factors: &[f32]) -> Cow<'a, [f32]> {
     if factors.is_empty() {
         return Cow::Borrowed(vector);

@@ -1,4 +1,4 @@
-//! Which pairs of a set a command speaks of.
+//! Selects the pairs that a command refers to.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct Filter {
 
 impl Filter {
     /// Reads `KEY=VALUE KEY=VALUE`: a word without `=` belongs to the value before it, so
-    /// `licence=CC BY 4.0 source=mine` has two terms. A value in double quotes is taken as it is, with
+    /// `licence=CC BY 4.0 source=mine` has two terms. A value in double quotes is taken literally, with
     /// `\"` for a quote and `\\` for a backslash in it: `title="a = b"`.
     ///
     /// # Errors
@@ -72,8 +72,8 @@ impl Filter {
         &self.terms
     }
 
-    /// Whether a pair has all the values. Numbers and `true` are compared as they are written; of a list
-    /// one entry is enough.
+    /// Whether a pair has all the values. Numbers and booleans are compared as text; for a list
+    /// one matching entry is enough.
     pub fn matches(&self, record: &Record) -> bool {
         let meta = record.metadata();
         self.terms.iter().all(|(key, wanted)| {
@@ -97,7 +97,7 @@ fn is_value(value: &serde_json::Value, wanted: &str) -> bool {
     }
 }
 
-/// What stands between the quotes that a text begins with, and what follows after a space.
+/// The quoted string at the beginning of a text, and the rest after a space.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut signs = text.char_indices().skip(1);
@@ -115,7 +115,7 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Whether a value must be quoted to be read as it is.
+/// Whether a value must be quoted to be parsed back unchanged.
 fn needs_quotes(value: &str) -> bool {
     let plain = value.split_whitespace().collect::<Vec<_>>().join(" ") == value;
     let later_key = value.split(' ').skip(1).any(|word| word.contains('='));
@@ -156,7 +156,7 @@ pub fn by_ids(
     Ok((found.iter().map(|(row, _)| *row).collect(), missing))
 }
 
-/// The rows of the live pairs that `filter` lets through, ascending.
+/// The rows of the live pairs that match `filter`, ascending.
 ///
 /// # Errors
 /// When a record is damaged.
@@ -177,7 +177,7 @@ pub fn ids(set: &AnchorSet) -> Result<Vec<String>, AnchorsError> {
     })
 }
 
-/// What `look` finds at the live pairs, in their order; it is given segment, place in it and row.
+/// Calls `look` with segment, position in it and row of each live pair, and collects the results in order.
 fn live_pairs<T: Send>(
     set: &AnchorSet,
     look: impl Fn(usize, usize, usize) -> Result<Option<T>, AnchorsError> + Sync,

@@ -1,4 +1,4 @@
-//! Another content goes live: an older generation's, or another set's.
+//! Makes other content live: an older generation's, or another anchor set's.
 
 use std::path::Path;
 
@@ -17,25 +17,25 @@ use crate::anchors::stored::tombstones::Tombstones;
 use crate::anchors::stored::witness;
 use crate::disk as fs;
 
-/// Where the content comes from.
+/// The source of the content.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
-    /// The generation that the live one's content was made from.
+    /// The parent of the live generation.
     Previous,
     /// A kept generation.
     Generation(u64),
-    /// The live generation of another set; its segments are linked, or copied where they cannot be.
+    /// The live generation of another anchor set; its segments are hard-linked, or copied where that fails.
     Set(&'a Path),
 }
 
-/// Makes a new generation with the content of another.
+/// Publishes a new generation with the content of another.
 ///
 /// The number is new, because the log is a history: a swap or rollback is one more event in it.
-/// Rolled back twice, a set is two changes back, not where it began.
+/// Rolled back twice, an anchor set is two changes back, not where it began.
 ///
 /// # Errors
-/// When the target is not kept or does not open, somebody else writes, or the disk refuses. A live
-/// generation that is damaged is no obstacle.
+/// When the target does not exist or cannot be opened, another process is writing, or on an I/O error. A live
+/// generation may be damaged.
 pub fn swap(
     set: &Path,
     target: Target<'_>,
@@ -44,7 +44,7 @@ pub fn swap(
     let writer = Writer::begin(set, options)?;
     let current = publish::live_number(set)?;
     match target {
-        // It goes on from where the content was, so twice goes two changes back.
+        // The parent is that of the restored generation, so a second rollback goes one change further back.
         Target::Previous => {
             let live = if_whole(Manifest::read(set, &layout::generation_name(current)))?;
             let generation = previous(set, live.as_ref(), current)?;
@@ -56,11 +56,11 @@ pub fn swap(
     }
 }
 
-/// Makes the content of `good` live in the place of a live generation that cannot be mended. A
-/// rollback afterwards goes to what came before `good`.
+/// Publishes the content of `good` in place of a live generation that cannot be repaired. A
+/// rollback afterwards goes to the parent of `good`.
 ///
-/// `without` is given `good` and the number of the live generation, and says which rows of `good` are not
-/// live any more and what the record says of that.
+/// `without` gets `good` and the number of the live generation, and returns which rows of `good` are no
+/// longer live and a note on that for the record.
 ///
 /// # Errors
 /// [`AnchorsError::WouldBeEmpty`] when no row is left; as [`swap`] otherwise.
@@ -95,7 +95,7 @@ pub(crate) fn give_up(
     writer.publish(next)
 }
 
-/// Publishes the content of a kept generation; `parent` makes the new one's of the old one's.
+/// Publishes the content of a kept generation; `parent` maps the old generation's parent to the new one's.
 fn restore(
     mut writer: Writer,
     generation: u64,
@@ -140,7 +140,7 @@ fn previous(set: &Path, live: Option<&Manifest>, current: u64) -> Result<u64, An
     let kept = witness::kept(set)?;
     let wanted = match live {
         Some(live) => live.parent,
-        // What came before it cannot be asked of a damaged manifest.
+        // A damaged manifest does not tell its parent.
         None => kept.iter().rev().copied().find(|&n| n < current),
     };
     wanted.ok_or_else(|| AnchorsError::NoGeneration {
@@ -168,7 +168,7 @@ fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, A
         for (segment, entry) in theirs.segments().iter().zip(&manifest.segments) {
             bring(&set, segment, entry)?;
         }
-        // A segment that both had already keeps the list that it has here.
+        // A segment that both have keeps its own list of skipped rows.
         manifest.counts.skipped = left_out::left_out(&set, &manifest.segments)?;
     }
     writer.mark("link");
@@ -192,13 +192,13 @@ fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, A
     })
 }
 
-/// Gives a segment of another set a place in `set`.
+/// Imports a segment of another anchor set into `set`.
 fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), AnchorsError> {
     let folder = layout::segments_folder(set);
     let destination = folder.join(&entry.id);
     fs::create_dir_all(&folder)?;
     if segment::is_whole(&destination, entry)? {
-        // Its writer may have been killed before its name was durable.
+        // Its writer may have been killed before syncing the name.
         return Ok(fs::sync_folder(&folder)?);
     }
     fs::step(&folder)?;
@@ -215,7 +215,7 @@ fn bring(set: &Path, segment: &Segment, entry: &SegmentEntry) -> Result<(), Anch
     Ok(fs::publish_folder(&hidden.keep(), &destination)?)
 }
 
-/// How many pairs came and went, as far as counts tell; `asif diff` compares ids.
+/// How many pairs were added and removed, by counts only; `asif diff` compares ids.
 fn moved(set: &Path, before: u64, after: &Manifest) -> Result<(u64, u64), AnchorsError> {
     let (before, _) = history::pairs_before(set, before)?;
     let after = after.counts.pairs;

@@ -1,6 +1,6 @@
-//! Pairs whose unit vectors were made elsewhere: sets without an encoder at hand.
+//! Pairs with unit vectors computed elsewhere, so that no encoder is needed.
 //!
-//! Whoever calls this answers for the vectors: they must come from the encoders that are named.
+//! The caller guarantees that the vectors come from the named encoders.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::space::Recipe;
 /// A pair with its image vector and its text vector, both of unit length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairVectors {
-    /// What is known of it.
+    /// Its record.
     pub record: Record,
     /// `[image dim]`.
     pub image: Vec<f32>,
@@ -29,12 +29,12 @@ pub struct PairVectors {
     pub text: Vec<f32>,
 }
 
-/// What made the vectors of a new set, and how it is searched.
+/// The encoders and search settings of a new anchor set.
 #[derive(Debug, Clone)]
 pub struct Making {
-    /// What made the image vectors.
+    /// The encoder of the image vectors.
     pub image_encoder: EncoderEntry,
-    /// What made the text vectors.
+    /// The encoder of the text vectors.
     pub text_encoder: EncoderEntry,
     /// The space that queries use unless they say otherwise.
     pub space: Recipe,
@@ -42,10 +42,10 @@ pub struct Making {
     pub graphs: GraphPolicy,
 }
 
-/// Makes a set at `out`, where there must be nothing yet.
+/// Creates an anchor set at `out`, which must not exist yet.
 ///
 /// # Errors
-/// When there is no pair, a vector is not finite or of another length, or the disk refuses; nothing
+/// When there is no pair, a vector is not finite or of another length, or on an I/O error; nothing
 /// is left at `out` then.
 pub fn create(
     out: &Path,
@@ -101,10 +101,10 @@ pub fn create(
     new.finish()
 }
 
-/// Adds pairs to a set; one whose id a live pair has is left out.
+/// Adds pairs to an anchor set; one with the id of a live pair is skipped.
 ///
 /// # Errors
-/// When no pair is new, a vector does not fit, somebody else writes, or the disk refuses.
+/// When no pair is new, a vector does not fit, another process is writing, or on an I/O error.
 pub fn add(
     set: &Path,
     pairs: impl IntoIterator<Item = PairVectors>,
@@ -124,7 +124,7 @@ pub fn add(
 
 const DETAIL: &str = "vectors given by the caller";
 
-/// Writes those pairs whose ids are not taken as a segment of `set`.
+/// Writes the pairs with unused ids as a segment of `set`.
 fn written(
     set: &Path,
     dims: Sides<usize>,
@@ -157,7 +157,7 @@ fn written(
     if ids.is_empty() {
         return Err(AnchorsError::NoPairs {
             skipped,
-            first: "the set has a pair with its id already".to_owned(),
+            first: "the anchor set already has a pair with its id".to_owned(),
         });
     }
     Ok(Came {

@@ -1,7 +1,7 @@
-//! One writer at a time makes the next generation of a set.
+//! Writes the next generation of an anchor set; one writer at a time.
 //!
 //! ```text
-//! begin: lock ─> what killed writers left is cleared, the log completed
+//! begin: lock ─> leftovers of killed writers removed, the log completed
 //! publish: ids ─> tombstones ─> manifest ─> opened and checked ─> CURRENT ─> log ─> old ones collected
 //! ```
 //!
@@ -30,10 +30,10 @@ use crate::anchors::stored::witness;
 use crate::anchors::stored::{content, log, place};
 use crate::disk as fs;
 
-/// How many generations are kept unless somebody says otherwise.
+/// The default number of kept generations.
 pub const KEEP: usize = 5;
 
-/// What every change is given.
+/// Options common to all changes.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {
     /// Report what would be done, and change nothing.
@@ -51,21 +51,21 @@ impl Default for WriteOptions {
     }
 }
 
-/// What a change did, or under `dry_run` would do.
+/// The result of a change, or with `dry_run` what it would do.
 #[derive(Debug, Clone, Serialize)]
 pub struct Receipt {
-    /// The set.
+    /// The anchor set.
     pub set: PathBuf,
     /// Whether nothing was changed.
     pub dry_run: bool,
     /// The record, as the log has it.
     #[serde(flatten)]
     pub change: Change,
-    /// Ids that were asked for and are not there.
+    /// Requested ids that do not exist.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
-    /// What failed after the change was live: the log and the collection of old generations are
-    /// made good by the next change.
+    /// Failures after the change went live: the log and the garbage collection are
+    /// completed by the next change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// Seconds by phase, and `total`.
@@ -91,7 +91,7 @@ impl Phases {
         }
     }
 
-    /// The time since the last mark belongs to `phase`.
+    /// Attributes the time since the last mark to `phase`.
     pub fn mark(&mut self, phase: &'static str) {
         let now = Instant::now();
         *self.seconds.entry(phase).or_default() += (now - self.last).as_secs_f64();
@@ -105,26 +105,26 @@ impl Phases {
     }
 }
 
-/// What the next generation is to be.
+/// The next generation, before it is published.
 #[derive(Debug)]
 pub struct Next {
     /// The content; number, dates and record are filled in.
     pub manifest: Manifest,
     /// Removed pairs, where they differ from those the manifest names already.
     pub tombstones: Option<Tombstones>,
-    /// The command, as the log has it.
+    /// The command, as recorded in the log.
     pub command: &'static str,
-    /// What it was given.
+    /// Its arguments.
     pub detail: String,
-    /// What the content was taken from, where that is another generation.
+    /// The generation that the content was taken from, if any.
     pub source: Option<ChangeSource>,
-    /// How many pairs came and went.
+    /// How many pairs were added and removed.
     pub moved: (u64, u64),
-    /// Their ids, where the record is to name them.
+    /// Their ids, where the record has to name them.
     pub ids: (Vec<String>, Vec<String>),
 }
 
-/// The right to change a set.
+/// Exclusive write access to an anchor set.
 #[derive(Debug)]
 pub struct Writer {
     set: PathBuf,
@@ -134,11 +134,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Takes the lock of `set` (not for a dry run) and puts right what a killed writer left.
+    /// Takes the lock of `set` (not for a dry run) and cleans up after a killed writer.
     ///
     /// # Errors
-    /// [`AnchorsError::Locked`] when somebody else writes; [`AnchorsError::UnknownField`] when a newer
-    /// program wrote what a change would lose; when the folder is not a set or the
+    /// [`AnchorsError::Locked`] when another process is writing; [`AnchorsError::UnknownField`] when a newer
+    /// program wrote data that a change would lose; when the folder is not an anchor set or the
     /// disk refuses.
     pub fn begin(set: &Path, options: &WriteOptions) -> Result<Self, AnchorsError> {
         let phases = Phases::begin();
@@ -161,12 +161,12 @@ impl Writer {
         })
     }
 
-    /// The set's folder.
+    /// The anchor set's folder.
     pub fn set(&self) -> &Path {
         &self.set
     }
 
-    /// Whether nothing is to be changed.
+    /// Whether this is a dry run.
     pub fn dry_run(&self) -> bool {
         self.options.dry_run
     }
@@ -179,22 +179,22 @@ impl Writer {
         AnchorSet::open(&self.set)
     }
 
-    /// The time since the last mark belongs to `phase`.
+    /// Attributes the time since the last mark to `phase`.
     pub fn mark(&mut self, phase: &'static str) {
         self.phases.mark(phase);
     }
 
-    /// Makes `next` the live generation and keeps its record; under `dry_run` only says so.
+    /// Publishes `next` as the live generation and records it; with `dry_run` only reports it.
     ///
     /// # Errors
-    /// When the disk refuses or what is to be published does not open. The old generation is then
+    /// On an I/O error or what is to be published does not open. The old generation is then
     /// the live one, or, if only the very last fsync failed, possibly the new one.
     pub fn publish(self, next: Next) -> Result<Receipt, AnchorsError> {
         self.publish_then(next, || Ok(()))
     }
 
-    /// The same, with something to be done as soon as `next` is live, before the older generations are
-    /// collected; not done under `dry_run`.
+    /// As [`publish`](Self::publish), and calls `then` as soon as `next` is live, before the older
+    /// generations are collected; not done under `dry_run`.
     ///
     /// # Errors
     /// As [`Writer::publish`]; that of `then`, with `next` live and the older generations kept.
@@ -217,7 +217,7 @@ impl Writer {
         Ok(receipt.0)
     }
 
-    /// A receipt that says that there was nothing to change.
+    /// A receipt for a change that had nothing to do.
     ///
     /// # Errors
     /// When the live generation cannot be read.
@@ -245,7 +245,7 @@ impl Writer {
     }
 }
 
-/// Publishes the first generation of a set that lies in `folder` and will lie elsewhere.
+/// Publishes the first generation of an anchor set that is staged in `folder`.
 pub(crate) fn publish_first(folder: &Path, next: Next) -> Result<(), AnchorsError> {
     let options = WriteOptions::default();
     if let (receipt, Some(manifest)) = prepare(folder, 0, next, &options)? {
@@ -255,7 +255,7 @@ pub(crate) fn publish_first(folder: &Path, next: Next) -> Result<(), AnchorsErro
     Ok(())
 }
 
-/// Writes all that the generation after `last` needs besides its manifest, and completes that; 0 where
+/// Writes all files that the generation after `last` needs besides its manifest, and completes that; 0 where
 /// there is none before it.
 fn prepare(
     set: &Path,
@@ -330,10 +330,10 @@ fn prepare(
     Ok((receipt(change), Some(manifest)))
 }
 
-/// What is left to do once a generation is live. None of it can be taken for the change itself, so
-/// failures are told, not raised; the next writer does what was not done.
+/// The remaining steps once a generation is live. They are not part of the change itself, so
+/// failures are returned as warnings; the next writer completes them.
 fn settle(set: &Path, change: &Change, keep: usize) -> Vec<String> {
-    // What the log lacks is in the manifests, which must not go before it is there.
+    // Records missing from the log are in the manifests, which must not be removed before they are logged.
     let logged = history::append(set, change, Some(keep as u64));
     let settled = logged.and_then(|()| collect(set, keep));
     settled
@@ -343,12 +343,12 @@ fn settle(set: &Path, change: &Change, keep: usize) -> Vec<String> {
         .collect()
 }
 
-/// Clears what killed writers left: hidden files that nothing needs, and whatever belongs to
-/// generations after the live one. What a generation lacks and is found gets its name again.
+/// Removes leftovers of killed writers: hidden files that nothing needs, and files of
+/// generations after the live one. A missing segment that is found under a hidden name is restored.
 fn sweep(set: &Path) -> Result<(), AnchorsError> {
-    // `CURRENT` may be that of a writer that was killed before its name was durable.
+    // `CURRENT` may be from a writer that was killed before syncing its rename.
     fs::sync_folder(set)?;
-    // While all manifests are there.
+    // Before any manifest is removed.
     recover::segments(set)?;
     let live = publish::live_number(set)?;
     let generations = layout::generations_folder(set);
@@ -364,12 +364,12 @@ fn sweep(set: &Path) -> Result<(), AnchorsError> {
     history::sweep(set)
 }
 
-/// Removes all but the newest `keep` generations (and the one that a rollback would restore), then
-/// the files that none of those left uses. Readers that have them mapped keep them. What was removed
-/// does not come back after a power cut.
+/// Removes all but the newest `keep` generations (and the target of a rollback), then
+/// the files that no remaining one uses. Readers that have them mapped keep them. Removed files
+/// do not reappear after a power failure.
 ///
 /// # Errors
-/// When the disk refuses; nothing that a kept generation uses is gone then.
+/// On an I/O error; nothing that a kept generation uses is removed then.
 pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
     let kept = witness::kept(set)?;
     let newest = kept.len().saturating_sub(keep.max(1));
@@ -378,7 +378,7 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
     let (stay, go): (Vec<u64>, Vec<u64>) = kept.iter().partition(|n| wanted(n));
     let mut files = BTreeSet::new();
     let mut segments = BTreeSet::new();
-    // What a missing or damaged manifest uses is not known, so nothing of that may go.
+    // The files of a missing or damaged manifest are unknown, so none may be removed.
     let mut all_read = !log::lacks_manifest(set)?;
     for generation in stay {
         let name = layout::generation_name(generation);
@@ -396,7 +396,7 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
         name.strip_suffix(".json")
             .and_then(layout::generation_number)
     };
-    // Manifests before what they name: a kept one that comes back after a power cut would lack it.
+    // Manifests first: one that reappears after a power failure must not lack its files.
     let (manifests, others): (Vec<String>, Vec<String>) = fs::names(&folder)?
         .into_iter()
         .partition(|name| manifest(name).is_some());
@@ -410,8 +410,8 @@ pub fn collect(set: &Path, keep: usize) -> Result<(), AnchorsError> {
     remove_all(&folder, manifests.collect(), remove_file)?;
     remove_all(&folder, others.collect(), remove_file)?;
     let folder = layout::segments_folder(set);
-    // What has a hidden name and stayed until now is needed, or another process is at it; what has none
-    // of a segment was put there by somebody else.
+    // Hidden names that remain are needed or in use by another process; other unknown names
+    // were not created by asif.
     let gone =
         |name: &String| all_read && !segments.contains(name) && layout::is_segment_name(name);
     let names = fs::names(&folder)?.into_iter().filter(gone);

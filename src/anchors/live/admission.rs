@@ -1,4 +1,4 @@
-//! What a generation must pass before a query sees it.
+//! The checks that a generation must pass before it is used for queries.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,10 +22,10 @@ use crate::anchors::{AnchorSet, AnchorsError};
 use crate::encode::EncoderIdentity;
 use crate::modality::Modality;
 
-/// How often a moving `CURRENT` is followed before giving up.
+/// How often opening is retried while `CURRENT` keeps changing.
 const TRIES: u32 = 8;
 
-/// Seconds by phase of taking over a generation.
+/// Seconds by phase of switching to a generation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Phases {
     /// Reading the manifest and mapping the segments, or finding that they are mapped already.
@@ -34,29 +34,29 @@ pub struct Phases {
     pub verify: f64,
     /// Reading each vector once, for its distance to the mean (centred spaces).
     pub center: f64,
-    /// Touching the pages that searches read.
+    /// Touching the pages that searches read (warming).
     pub warm: f64,
     /// The caller's own checks.
     pub canary: f64,
 }
 
 impl Phases {
-    /// All of it.
+    /// The total.
     pub fn total(&self) -> f64 {
         self.open + self.verify + self.center + self.warm + self.canary
     }
 }
 
-/// The checks of one live set, and what they remember.
+/// The checks of one live anchor set, and their state.
 #[derive(Debug)]
 pub(super) struct Admission {
     path: PathBuf,
     options: LiveOptions,
-    /// Its own thread: centring on the shared pool would stand in the way of every query that is
+    /// A separate thread: centring on the shared pool would delay every query that is
     /// searched there.
     pool: rayon::ThreadPool,
     verified: HashMap<String, Vec<FileStamp>>,
-    /// What was live before: its last query does not have to unmap it.
+    /// The previous generation, kept so that its last query does not have to unmap it.
     previous: Option<Arc<Snapshot>>,
 }
 
@@ -79,12 +79,12 @@ impl Admission {
         })
     }
 
-    /// What `CURRENT` names, whether or not it can be used.
+    /// The generation that `CURRENT` names, usable or not.
     pub(super) fn wanted(&self) -> Result<Manifest, LiveError> {
         self.follow_current(|name| Manifest::read(&self.path, name))
     }
 
-    /// The live generation on disk, after all checks; `live` is what it would replace.
+    /// The live generation on disk, after all checks; `live` is the one it would replace.
     pub(super) fn admit(
         &mut self,
         live: Option<&Manifest>,
@@ -141,7 +141,7 @@ impl Admission {
         Err(refused)
     }
 
-    /// The checks that follow the opening, and what searching needs.
+    /// The checks after opening, and the preparation for searches.
     fn prepare(&mut self, set: AnchorSet, phases: &mut Phases) -> Result<Arc<Snapshot>, LiveError> {
         timed(&mut phases.verify, || self.verify(&set))?;
         let LiveOptions { space, search, .. } = &self.options;
@@ -157,13 +157,13 @@ impl Admission {
         Ok(Arc::new(Snapshot::new(set, space)))
     }
 
-    /// Keeps what was live until now, instead of what was before.
+    /// Keeps the generation that was live until now as the previous one.
     pub(super) fn retire(&mut self, snapshot: Arc<Snapshot>) {
         self.previous = Some(snapshot);
     }
 
-    /// Lets go of the previous generation once a writer has removed its files: only then does the
-    /// disk get its space back.
+    /// Drops the previous generation once a writer has removed its files: only then can the
+    /// disk space be freed.
     pub(super) fn forget_removed(&mut self) {
         let folder = layout::segments_folder(&self.path);
         let exists = |snapshot: &Arc<Snapshot>| {
@@ -175,8 +175,8 @@ impl Admission {
         }
     }
 
-    /// Does something with the name in `CURRENT`, again if a writer moved `CURRENT` meanwhile: the
-    /// writer may have cleared away what the name stood for.
+    /// Calls `work` with the name in `CURRENT`, and retries if a writer changed `CURRENT` meanwhile: the
+    /// writer may have removed that generation.
     fn follow_current<T>(
         &self,
         mut attempt: impl FnMut(&str) -> Result<T, AnchorsError>,
@@ -201,7 +201,7 @@ impl Admission {
             (Modality::Text, &live.text_encoder, &new.text_encoder),
         ] {
             let (live, found) = (&live.identity, &found.identity);
-            // Empty where they are the same to the weights.
+            // Empty where they are identical, weights included.
             let factors = live.factors_to(found);
             if !factors.is_some_and(|f| self.options.any_weights || f.is_empty()) {
                 let name = |e: &EncoderIdentity| {
@@ -226,14 +226,14 @@ impl Admission {
             let stamp = stamp(&folder.join(&entry.id))?;
             if self.verified.get(&entry.id) != Some(&stamp) {
                 segment.verify()?;
-                // Without checksums in the manifest only the content tells whose files these are.
+                // Without checksums in the manifest only the content shows that these are the right files.
                 if entry.files.is_empty() {
                     segment.is_own(entry)?;
                 }
                 self.verified.insert(entry.id.clone(), stamp);
             }
         }
-        // What a writer has cleared away does not come back unchanged.
+        // Files that a writer removed do not reappear unchanged.
         self.verified.retain(|id, _| folder.join(id).is_dir());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The generation that queries get, and how it is replaced.
+//! The generation that queries use, and how it is replaced.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,8 @@ use super::error::LiveError;
 use super::options::LiveOptions;
 use super::snapshot::Snapshot;
 
-/// An anchor set that is queried for as long as the process lives, whatever becomes of its
-/// generations.
+/// An anchor set that a long-running process queries, while its
+/// generations change.
 ///
 /// [`load`](Self::load) takes no lock, so no refresh ever makes a query wait.
 #[derive(Debug)]
@@ -24,46 +24,46 @@ pub struct LiveSet {
     status: Mutex<Status>,
 }
 
-/// What a refresh did.
+/// The result of a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Refreshed {
-    /// `CURRENT` names what is live already.
+    /// `CURRENT` names the live generation.
     Unchanged,
     /// Another generation is live now.
     Swapped(Swap),
 }
 
-/// A generation took the place of another.
+/// The switch from one generation to another.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Swap {
     /// The generation that was live.
     pub from: u64,
     /// The generation that is live.
     pub to: u64,
-    /// What it took.
+    /// How long it took.
     pub seconds: Phases,
 }
 
-/// What is live, and whether it is what should be.
+/// The live generation, and whether it is the one that `CURRENT` names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// The live generation.
     pub generation: u64,
     /// Its pairs.
     pub pairs: u64,
-    /// Since when it is live here, RFC 3339 in UTC.
+    /// Since when it is live in this process, RFC 3339 in UTC.
     pub since: String,
-    /// How often a generation took the place of another.
+    /// The number of switches between generations.
     pub swaps: u64,
-    /// Why what `CURRENT` names is not live, if it is not.
+    /// Why the generation in `CURRENT` is not live, if it is not.
     pub degraded: Option<Degraded>,
 }
 
-/// `CURRENT` names a generation that could not be taken over.
+/// `CURRENT` names a generation that was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Degraded {
-    /// What the last attempt said.
+    /// The error of the last attempt.
     pub reason: String,
     /// When the first attempt failed, RFC 3339 in UTC.
     pub since: String,
@@ -72,12 +72,12 @@ pub struct Degraded {
 }
 
 impl LiveSet {
-    /// Opens the live generation of the set in `path`, with the same checks as a later one.
+    /// Opens the live generation of the anchor set in `path`, with the same checks as later generations.
     ///
-    /// When it fails them, the newest kept generation that passes is opened in its place: a process
-    /// that starts anew answers as one that had been running would. [`status`](Self::status) then
-    /// says degraded, and why, from the start, until a refresh succeeds; whoever calls this must
-    /// tell.
+    /// If it fails them, the newest kept generation that passes is opened instead: a process
+    /// that restarts then answers like one that kept running. [`status`](Self::status) then
+    /// reports degraded, with the reason, until a refresh succeeds; callers must
+    /// report it.
     ///
     /// # Errors
     /// Why the live generation was refused, when no other passes either.
@@ -103,24 +103,24 @@ impl LiveSet {
         })
     }
 
-    /// Where the set lies.
+    /// The folder of the anchor set.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The live generation. Whoever asks it everything that one answer needs gets an answer of one
+    /// The live generation. Using one snapshot for everything that an answer needs gives an answer from one
     /// generation, whatever happens meanwhile.
     pub fn load(&self) -> Arc<Snapshot> {
         self.live.load_full()
     }
 
-    /// Moves to the generation that `CURRENT` names, if that is another one than the live one and
+    /// Switches to the generation that `CURRENT` names, if that is not the live one and
     /// it passes every check. It never goes to a lower number: a rollback has a higher one. Queries are
     /// answered meanwhile; a second caller waits for the first.
     ///
     /// # Errors
-    /// Why the generation was not taken. The old one is then still live, and
-    /// [`status`](Self::status) says degraded until a refresh succeeds.
+    /// Why the generation was rejected. The old one is then still live, and
+    /// [`status`](Self::status) reports degraded until a refresh succeeds.
     pub fn refresh(&self) -> Result<Refreshed, LiveError> {
         let mut admission = lock(&self.admission);
         let refreshed = self.follow(&mut admission);
@@ -136,14 +136,14 @@ impl LiveSet {
         refreshed
     }
 
-    /// Lets go of the previous generation once its files were removed.
+    /// Drops the previous generation once its files were removed.
     pub(super) fn forget_removed(&self) {
         lock(&self.admission).forget_removed();
     }
 
     fn follow(&self, admission: &mut Admission) -> Result<Refreshed, LiveError> {
         let live = self.load();
-        // Whole manifests are compared: a folder that was replaced may number its generations anew.
+        // Whole manifests are compared: a replaced folder may restart its generation numbers.
         let wanted = admission.wanted()?;
         if wanted.generation < live.generation() {
             return Err(LiveError::Older {
@@ -177,13 +177,13 @@ impl LiveSet {
         Ok(Refreshed::Swapped(swap))
     }
 
-    /// What is live, and whether it is what should be; never waits for a refresh.
+    /// The status of the live generation; never waits for a refresh.
     pub fn status(&self) -> Status {
         lock(&self.status).clone()
     }
 }
 
-/// What stands behind the locks is whole at every moment, whoever panicked holding one.
+/// The data behind the locks is always consistent, so a poisoned lock can be used.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

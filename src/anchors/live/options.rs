@@ -1,27 +1,27 @@
-//! How generations are taken over.
+//! Options for switching generations.
 
 use crate::anchors::AnchorSet;
 use crate::anchors::stored::plan::SearchMode;
 use crate::space::Recipe;
 
-/// A caller's own check of a generation, such as known answers, or that the process's encoders
-/// made it ([`AnchorSet::check_encoders`]). What it returns as an error becomes part of the status;
+/// A caller's check of a generation, such as known answers, or that the process's encoders
+/// built it ([`AnchorSet::check_encoders`]). Its error becomes part of the status;
 /// a panic counts as an error.
 pub type Canary = Box<dyn Fn(&AnchorSet) -> Result<(), String> + Send + Sync>;
 
-/// How generations are taken over.
+/// Options for switching generations.
 pub struct LiveOptions {
-    /// The space of all generations; without one, each has its manifest's.
+    /// The space for all generations; `None` uses that of each manifest.
     pub space: Option<Recipe>,
     /// What searches the vectors.
     pub search: SearchMode,
-    /// The most bytes of codes, graphs and vectors that are brought into memory before a generation goes
-    /// live; a set larger than memory must not push out what it is replacing.
+    /// The maximum bytes of codes, graphs and vectors that are read into memory before a generation goes
+    /// live; an anchor set larger than memory must not evict the one it replaces.
     pub warm_bytes: u64,
-    /// The last check.
+    /// The caller's check, run last.
     pub canary: Option<Canary>,
-    /// Whether a generation is taken whose several encoders have other weights than the live one's.
-    /// Whoever answers from it must bring the queries' vectors to its weights
+    /// Whether to accept a generation whose encoders have other weights than the live one's.
+    /// The caller must then rescale the vectors of queries to its weights
     /// ([`EncoderIdentity::factors_to`](crate::encode::EncoderIdentity::factors_to)).
     pub any_weights: bool,
 }

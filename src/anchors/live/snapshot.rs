@@ -1,4 +1,4 @@
-//! One generation and its space, owned.
+//! One generation and its fitted space, owned.
 
 use std::path::Path;
 
@@ -8,9 +8,9 @@ use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::modality::Modality;
 use crate::space::Representation;
 
-/// A generation that passed every check, with what searching it needs.
+/// A generation that passed every check, with its fitted space.
 ///
-/// Immutable. Whoever holds one keeps its files mapped, even after a writer has removed them.
+/// Immutable. It keeps its files mapped, even after a writer has removed them.
 #[derive(Debug)]
 pub struct Snapshot {
     set: AnchorSet,
@@ -60,7 +60,7 @@ impl Snapshot {
         self.set.manifest().generation
     }
 
-    /// A searcher of the set; costs nothing, because the space was fitted before.
+    /// A searcher of the anchor set; cheap, because the space is already fitted.
     pub fn searcher(&self) -> Searcher<'_> {
         Searcher::of(&self.set, self.space.clone())
     }

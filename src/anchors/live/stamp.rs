@@ -1,4 +1,4 @@
-//! Whether files are still what was verified.
+//! Detects whether files have changed since they were verified.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::anchors::AnchorsError;
 
-/// What a file had when it was verified; a file that was replaced or edited has another.
+/// The metadata of a file when it was verified; a file that was replaced or edited differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileStamp {
     name: OsString,
@@ -21,7 +21,7 @@ pub(super) fn stamp(folder: &Path) -> Result<Vec<FileStamp>, AnchorsError> {
     let mut stamps = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
-        // A link that leads nowhere is for whoever reads the file to judge.
+        // A dangling link is reported by the code that reads the file.
         let metadata =
             fs_err::metadata(entry.path()).or_else(|_| fs_err::symlink_metadata(entry.path()))?;
         stamps.push(FileStamp {

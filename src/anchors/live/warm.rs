@@ -1,4 +1,4 @@
-//! The pages that searches read, read once before a query needs them.
+//! Warming: reads the pages that searches need before the first query.
 
 use std::hint::black_box;
 
@@ -6,12 +6,12 @@ use crate::anchors::AnchorSet;
 use crate::anchors::stored::plan::SearchMode;
 use crate::modality::Modality;
 
-/// The distance of the bytes that are touched: no page is smaller.
+/// The stride of touched bytes: no page is smaller.
 const PAGE: usize = 4096;
 
 /// Touches every page of codes, then of graphs, then of vectors, until `limit` bytes are mapped;
 /// returns how many. Codes first: whatever the search, it begins with them. Graphs, where they
-/// may be searched, before vectors: a walk reads them at random, and of the vectors few.
+/// may be searched, before vectors: a graph search reads graphs at random, and few vectors.
 pub(super) fn warm(set: &AnchorSet, search: SearchMode, limit: u64) -> u64 {
     let sides = || {
         let segments = set.segments().iter();

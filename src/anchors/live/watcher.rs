@@ -1,11 +1,11 @@
-//! Notices that `CURRENT` was replaced.
+//! Detects that `CURRENT` was replaced.
 //!
-//! A look every so often, rather than the kernel's notifications: a look is one `stat` (some
-//! microseconds), and it sees every way in which a set can change under its path: `CURRENT`
+//! Polls instead of using kernel notifications: a poll is one `stat` (some
+//! microseconds), and it detects every way in which an anchor set can change under its path: `CURRENT`
 //! replaced by a rename, the whole folder replaced, a mount or a link that leads elsewhere, a write
 //! by another host on a network file system. inotify sees none but the first, would need the folder
-//! and each one above it watched anew after each such move, and still a poll for the others. The
-//! price is up to one interval until a swap begins; who wants it at once calls
+//! and each parent watched again after each such move, and still a poll for the others. The
+//! cost is a delay of up to one interval until a swap begins; to avoid it call
 //! [`LiveSet::refresh`].
 
 use std::os::unix::fs::MetadataExt;
@@ -18,28 +18,28 @@ use std::time::{Duration, Instant};
 use super::error::LiveError;
 use super::handle::{LiveSet, Refreshed};
 
-/// The file that names the live generation, and is replaced whenever another goes live.
+/// The file that names the live generation; it is replaced whenever another goes live.
 const CURRENT: &str = "CURRENT";
 
 /// The longest time between two attempts at a generation that failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a refresh that is under way is waited for at the end.
+/// How long dropping waits for a running refresh.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 
-/// A thread that refreshes a [`LiveSet`] when `CURRENT` changes; it ends when this is dropped.
+/// A thread that refreshes a [`LiveSet`] when `CURRENT` changes; dropping this stops it.
 #[derive(Debug)]
 pub struct Watcher {
-    /// Nothing is sent: the thread ends when this is gone.
+    /// Never sent to: dropping it ends the thread.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Watcher {
-    /// The interval that suits most: a swap is noticed as fast as a person looks up.
+    /// A default interval, at which a swap seems immediate to a user.
     pub const INTERVAL: Duration = Duration::from_millis(250);
 
-    /// Watches the set of `live`, with a look every `interval`.
+    /// Watches the anchor set of `live`, polling every `interval`.
     ///
     /// `report` is called on the watcher's thread after each swap, after each failure that is not
     /// the last one repeated, and with [`Refreshed::Unchanged`] when a failure is over because
@@ -47,7 +47,7 @@ impl Watcher {
     /// `interval`, then twice that, up to a minute.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When no thread can be started.
     pub fn spawn(
         live: Arc<LiveSet>,
         interval: Duration,
@@ -76,14 +76,14 @@ impl Watcher {
 }
 
 impl Drop for Watcher {
-    /// Waits for a refresh that is under way, unless the disk keeps it.
+    /// Waits for a running refresh, unless the disk hangs.
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take()
             // A callback that owns its watcher drops it on that thread.
             && thread.thread().id() != std::thread::current().id()
         {
-            // A disk that hangs must not keep the program: the thread is left to it.
+            // A hanging disk must not block the program: the thread is detached.
             let begun = Instant::now();
             while !thread.is_finished() {
                 if begun.elapsed() > LAST_LOOK {
@@ -97,12 +97,12 @@ impl Drop for Watcher {
     }
 }
 
-/// The thread's own.
+/// The state of the watcher's thread.
 struct Watch<F> {
     live: Arc<LiveSet>,
     interval: Duration,
     report: F,
-    /// `CURRENT` as it was before the last refresh; nothing before the first.
+    /// The stamp of `CURRENT` before the last refresh; `None` before the first.
     seen: Option<Stamp>,
     failure: Option<Failure>,
 }
@@ -124,7 +124,7 @@ impl<F: FnMut(Result<Refreshed, LiveError>)> Watch<F> {
     }
 
     fn look(&mut self) {
-        // Taken before the refresh: what changes during it is seen at the next look.
+        // Taken before the refresh: a change during it is detected at the next poll.
         let stamp = Stamp::of(self.live.path());
         let moved = self.seen != Some(stamp);
         let due = |f: &Failure| Instant::now() >= f.retry;
@@ -157,7 +157,7 @@ impl<F: FnMut(Result<Refreshed, LiveError>)> Watch<F> {
     }
 }
 
-/// What changes when `CURRENT` is replaced, by itself or with its folder; `None` while it is away.
+/// The metadata of `CURRENT`, which changes when it or its folder is replaced; `None` while it is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp(Option<[i64; 5]>);
 

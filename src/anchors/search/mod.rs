@@ -1,4 +1,4 @@
-//! A set as the anchors of a space, and vectors to what the space makes of them.
+//! An anchor set as the anchors of a space, and the mapping of vectors into that space.
 
 pub mod searched;
 pub mod searcher;

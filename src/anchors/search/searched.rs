@@ -1,4 +1,4 @@
-//! A set on disk as the anchors of a space: its vectors lie in files, and are searched there.
+//! An anchor set on disk as the anchors of a space: its vectors are searched in mapped files.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::modality::{Modality, Sides};
 use crate::space::anchors::{Anchors, NearestQuery, Neighbours};
 use crate::space::linear::Moments;
 
-/// Rows that are worked on at once.
+/// Rows per block of work.
 const ROWS: usize = 256;
-/// Vectors that a frame takes at once; more have a thread each.
+/// The most vectors that one pass over a frame handles; more run on a thread each.
 const TOGETHER: usize = 32;
 
-/// The live pairs of a set, searched in one way. Rows that are stored include removed pairs.
+/// The live pairs of an anchor set with a search mode. Stored rows include removed pairs.
 #[derive(Debug, Clone, Copy)]
 pub struct SearchedSet<'a> {
     set: &'a AnchorSet,
@@ -26,23 +26,23 @@ pub struct SearchedSet<'a> {
 }
 
 impl<'a> SearchedSet<'a> {
-    /// A set, and how its vectors are searched.
+    /// Wraps an anchor set with a search mode.
     pub fn new(set: &'a AnchorSet, mode: SearchMode) -> Self {
         Self { set, mode }
     }
 
-    /// The set.
+    /// The anchor set.
     pub fn set(&self) -> &'a AnchorSet {
         self.set
     }
 
-    /// What answers `k` from each segment.
+    /// The search of `k` neighbours for each segment.
     fn searchers(&self, side: Modality, k: usize) -> Vec<Planned<'a>> {
         let segments = self.set.segments().iter();
         segments.map(|s| s.searcher(side, self.mode, k)).collect()
     }
 
-    /// The nearest anchors in several frames, with one search.
+    /// The nearest anchors in several frames, from one search.
     fn search(
         &self,
         side: Modality,
@@ -120,7 +120,7 @@ impl Anchors for SearchedSet<'_> {
         all
     }
 
-    /// A scan waits for the vectors that it reads, so where all are read they are read once for all
+    /// A scan is memory-bound, so where all vectors are read they are read once for all
     /// queries.
     fn nearest(
         &self,
@@ -142,7 +142,7 @@ impl Anchors for SearchedSet<'_> {
     }
 }
 
-/// The most answers that a query wants.
+/// The maximum number of neighbours over all queries.
 fn most(queries: &[NearestQuery<'_>]) -> usize {
     queries.iter().map(|query| query.k).max().unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! A set and a space: unit vectors to what the space makes of them.
+//! An anchor set and a fitted space: maps unit vectors into the space.
 
 use super::searched::SearchedSet;
 use crate::anchors::error::AnchorsError;
@@ -9,8 +9,8 @@ use crate::space::anchors::Neighbours;
 use crate::space::explain::Explanation;
 use crate::space::{FittedSpace, Recipe, RelativeRow, Representation};
 
-/// A space that is fitted to a set, and how the set is searched in it. Cheap to clone, so whoever owns
-/// a set can keep it beside the set and hand out searchers for nothing.
+/// A space fitted to an anchor set, and the search mode. Cheap to clone, so the owner of an anchor set
+/// can keep it and create searchers at no cost.
 #[derive(Debug, Clone)]
 pub struct SetSpace {
     space: FittedSpace,
@@ -21,14 +21,14 @@ impl SetSpace {
     /// Fits a space; see [`FittedSpace::fit`] for what that costs.
     ///
     /// # Errors
-    /// When the recipe makes no sense, the pairs are too few for it, or a file is damaged.
+    /// When the recipe is invalid, the pairs are too few for it, or a file is damaged.
     pub fn fit(set: &AnchorSet, recipe: &Recipe, mode: SearchMode) -> Result<Self, AnchorsError> {
         recipe.validate()?;
         let space = FittedSpace::fit(&SearchedSet::new(set, mode), recipe)?;
         Ok(Self { space, mode })
     }
 
-    /// The recipe, as far as it can be used with so many anchors.
+    /// The recipe, as far as it applies to this number of anchors.
     pub fn recipe(&self) -> &Recipe {
         self.space.recipe()
     }
@@ -54,7 +54,7 @@ impl<'a> Searcher<'a> {
         Ok(Self::of(set, SetSpace::fit(set, &recipe.into(), mode)?))
     }
 
-    /// A searcher of `set`, which this space was fitted to.
+    /// A searcher of `set`, which this space must have been fitted to.
     pub fn of(set: &'a AnchorSet, space: SetSpace) -> Self {
         Self {
             anchors: SearchedSet::new(set, space.mode),
@@ -62,7 +62,7 @@ impl<'a> Searcher<'a> {
         }
     }
 
-    /// The set.
+    /// The anchor set.
     pub fn set(&self) -> &'a AnchorSet {
         self.anchors.set()
     }
@@ -77,7 +77,7 @@ impl<'a> Searcher<'a> {
         self.space.recipe()
     }
 
-    /// What the space makes of each unit vector of one modality; `vectors` is `[n, dim]` row-major.
+    /// Maps each unit vector of one modality into the space; `vectors` is `[n, dim]` row-major.
     ///
     /// # Errors
     /// When a vector has another length or is not finite.
@@ -136,15 +136,15 @@ impl<'a> Searcher<'a> {
         space.space.explain(anchors, image, text)
     }
 
-    /// Whether these are whole vectors of finite numbers; not every space asks the index, which would say
-    /// so.
+    /// Checks for complete vectors of finite numbers; not every space uses the index, which would check
+    /// it.
     fn check(&self, modality: Modality, vectors: &[f32]) -> Result<(), AnchorsError> {
         let dim = self.set().dim(modality);
         let wrong = |expected: String, found: String| asif_index::Error::Argument {
             what: "vectors",
             expected,
             found,
-            advice: "give unit vectors that this set's encoders made",
+            advice: "give unit vectors of this anchor set's encoders",
         };
         if !vectors.len().is_multiple_of(dim) {
             let expected = format!("a multiple of {dim} numbers");

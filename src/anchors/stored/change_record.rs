@@ -10,43 +10,43 @@ use super::sealed_lines;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 
-/// How many ids a record names itself; more are in a file of their own.
+/// How many ids a record holds inline; more are in a separate file.
 pub const INLINE_IDS: usize = 20;
 
-/// One change of a set.
+/// One change of an anchor set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Change {
     /// The generation that it made.
     pub generation: u64,
     /// When, RFC 3339 in UTC.
     pub when: String,
-    /// By which command.
+    /// The command.
     pub command: String,
-    /// With what: a filter, a source, the generation that was restored.
+    /// Its arguments: a filter, a source, the generation that was restored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
     /// Live pairs before.
     pub pairs_before: u64,
     /// Live pairs after.
     pub pairs_after: u64,
-    /// Pairs that came. After a build, a swap or a rollback, `asif diff` says which.
+    /// The number of added pairs. After a build, a swap or a rollback, `asif diff` lists them.
     pub added: u64,
-    /// Pairs that went.
+    /// The number of removed pairs.
     pub removed: u64,
-    /// The ids of pairs that came, if they are few.
+    /// The ids of added pairs, if they are few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added_ids: Vec<String>,
-    /// The ids of pairs that went, if they are few.
+    /// The ids of removed pairs, if they are few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed_ids: Vec<String>,
-    /// The file in the set that lists the ids, if they are many.
+    /// The file in the anchor set that lists the ids, if they are many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids_file: Option<String>,
-    /// The generation whose content it took: of this set, or of `source_set`. Records of older programs say
-    /// so in `detail` alone ([`Change::taken_from`]).
+    /// The generation whose content it took: of this anchor set, or of `source_set`. Records of older
+    /// programs say so in `detail` alone ([`Change::taken_from`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_generation: Option<u64>,
-    /// The set that a swap took its content from.
+    /// The anchor set that a swap took its content from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_set: Option<String>,
     /// Live pairs by licence before.
@@ -59,25 +59,25 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IdLine {
-    /// A pair that came.
+    /// An added pair.
     Added(String),
-    /// A pair that went.
+    /// A removed pair.
     Removed(String),
 }
 
-/// What a change took its content from.
+/// The source of a change's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSource {
     /// The generation.
     pub generation: u64,
-    /// The set of that generation, where it is another one.
+    /// The anchor set of that generation, if it is another one.
     pub set: Option<String>,
 }
 
-/// How the detail of a change begins that took the content of a generation of the same set.
+/// Prefix of the detail of a change that took the content of a generation of the same set.
 const CONTENT_OF: &str = "content of generation ";
 
-/// What stands between generation and set in the detail of a swap with another set.
+/// Separates generation and set in the detail of a swap with another anchor set.
 const OF: &str = " of ";
 
 impl Change {
@@ -87,7 +87,7 @@ impl Change {
         match (self.source_generation, &self.source_set) {
             (Some(generation), None) => Some(generation),
             (None, None) if ["rollback", "swap", "repair"].contains(&self.command.as_str()) => {
-                // A note on what was lost may follow.
+                // A note on lost data may follow.
                 let rest = self.detail.strip_prefix(CONTENT_OF)?;
                 rest.split(' ').next()?.parse().ok()
             }
@@ -95,7 +95,7 @@ impl Change {
         }
     }
 
-    /// The set that a swap took its content from, if it is another one.
+    /// The anchor set that a swap took its content from, if it is another one.
     pub fn taken_from_set(&self) -> Option<&Path> {
         let old = || {
             let of_a_set = self.command == "swap" && self.source_generation.is_none();
@@ -114,7 +114,7 @@ impl Change {
         }
     }
 
-    /// Gives the set that a swap took its content from another name.
+    /// Renames the source set of a swap.
     pub(crate) fn rename_source(&mut self, name: impl Fn(&str) -> String) {
         let Some(set) = self.taken_from_set().and_then(Path::to_str) else {
             return;
@@ -128,11 +128,11 @@ impl Change {
         }
     }
 
-    /// Takes note of the ids: in the record itself if they are few, else in a file that is durable
+    /// Records the ids: inline if they are few, else in a file that is durable
     /// when this returns. The generation must be set.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// On an I/O error.
     pub fn note_ids(
         &mut self,
         set: &Path,
@@ -153,10 +153,10 @@ impl Change {
     }
 }
 
-/// Writes a generation's list of ids. Each line has a checksum, and says of how many it is one.
+/// Writes a generation's list of ids. Each line has a checksum, its number and the number of lines.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn write_ids(
     set: &Path,
     generation: u64,
@@ -194,7 +194,7 @@ pub fn read_ids(set: &Path, generation: u64) -> Result<Vec<IdLine>, AnchorsError
 /// The lines of a damaged list of ids, under any name in any folder, whose own checksums are right.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn sound_ids(generation: u64, path: &Path) -> Result<Vec<IdLine>, AnchorsError> {
     let name = layout::id_list_name(generation);
     let read = fs_err::read(path).map_err(|error| AnchorsError::of_file(path, error));

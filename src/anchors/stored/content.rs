@@ -1,8 +1,8 @@
-//! What files a segment must have, and whether they are its own.
+//! The files that a segment must have, and the check that they belong to it.
 //!
-//! A container's first page holds the checksum of every section, so the checksum in its header stands
-//! for the whole file. The manifest names each file with it: a file that is missing, or that was
-//! exchanged for another segment's, is known without being read. A derived file that was made again
+//! A container's first page holds the checksum of every section, so the checksum in its header covers
+//! the whole file. The manifest lists each file with it: a file that is missing, or that was
+//! exchanged for another segment's, is detected without being read. A derived file that was rebuilt
 //! by another program may have other bits; then the segment's content decides.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub(crate) const CONTAINERS: [&str; 7] = [
     layout::MOMENTS,
     layout::PRODUCTS,
 ];
-/// What a manifest says of a list of rows that were left out: each row has a checksum of its own.
+/// What a manifest says of a list of skipped rows: each row has a checksum of its own.
 const ROWS: &str = "rows";
 /// Where the checksum stands in a container's header (docs/format.md, section 1).
 const CHECKSUM_AT: usize = 32;
@@ -42,7 +42,7 @@ pub(crate) fn header(path: &Path) -> Result<String, AnchorsError> {
     Ok(format!("{sum:016x}"))
 }
 
-/// What a manifest says of the files in the folder of a segment.
+/// The manifest entry for the files in the folder of a segment.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -63,11 +63,11 @@ pub(crate) fn files(folder: &Path) -> Result<BTreeMap<String, String>, AnchorsEr
     Ok(files)
 }
 
-/// Whether the files that every segment has, and those that its entry names, lie in its folder; the
-/// list of rows left out aside: no answer needs it (`left_out::skipped_sound`).
+/// Checks that the files that every segment has, and those that its entry names, are in its folder; the
+/// list of skipped rows aside: no answer needs it (`left_out::skipped_sound`).
 ///
 /// # Errors
-/// The first that is missing.
+/// The first missing file.
 pub(crate) fn present(folder: &Path, entry: &SegmentEntry) -> Result<(), AnchorsError> {
     let must = |name: &str| {
         // A beam is planned only where there is a graph.

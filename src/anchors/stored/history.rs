@@ -1,13 +1,13 @@
-//! What happened to a set: one record a generation, in a log that people can read.
+//! The history of an anchor set: one record per generation, in a human-readable log.
 //!
 //! ```text
 //! log/changes.jsonl        one JSON object per line, oldest first
 //! log/g000042.ids.jsonl    the ids of a change, one object a line, where there are many
 //! ```
 //!
-//! The record of a change is part of its manifest, so it becomes true in the moment in which
-//! `CURRENT` names that manifest. The log is written after that: it never tells of what did not
-//! happen, and what a crash kept from it is added by the next writer and by every reader. Form,
+//! The record of a change is part of its manifest, so it takes effect in the moment in which
+//! `CURRENT` names that manifest. The log is written after that: it never records what did not
+//! happen, and records missing after a crash are added by the next writer and by every reader. Format,
 //! checksums and repair of its lines are in `log`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ use crate::disk as fs;
 /// Every change that led to the live generation, oldest first.
 ///
 /// # Errors
-/// When the folder is not a set, or a whole line of the log is not a record or is damaged.
+/// When the folder is not an anchor set, or a whole line of the log is not a record or is damaged.
 pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     let mut changes = logged(set)?;
     changes.extend(missing(set, &changes)?);
@@ -32,10 +32,10 @@ pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     Ok(changes)
 }
 
-/// The same, as far as a damaged log or manifest can be read.
+/// As [`read`], as far as a damaged log or manifest can be read.
 ///
 /// # Errors
-/// When the system refuses to let them be read.
+/// When the operating system denies reading them.
 pub fn readable(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     let (lines, _) = log::read(set)?;
     let mut changes: Vec<Change> = lines.into_iter().map(|line| line.change).collect();
@@ -44,7 +44,7 @@ pub fn readable(set: &Path) -> Result<Vec<Change>, AnchorsError> {
     Ok(changes)
 }
 
-/// Adds what a crash kept from the log.
+/// Adds records that the log lacks after a crash.
 ///
 /// # Errors
 /// When the log cannot be read or written.
@@ -82,7 +82,7 @@ fn missing(set: &Path, logged: &[Change]) -> Result<Vec<Change>, AnchorsError> {
 /// Appends a record, durably. `keep` is how many generations are kept from then on.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), AnchorsError> {
     let path = layout::log_path(set);
     let line = log::line(change, keep).map_err(|reason| AnchorsError::Manifest {
@@ -93,10 +93,10 @@ pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), Anch
     Ok(fs::append_line(&path, &line)?)
 }
 
-/// Writes the log anew with these records; what it said of how many generations are kept stays.
+/// Rewrites the log with these records; the recorded numbers of kept generations are preserved.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError> {
     let (old, _) = log::read(set)?;
     let keep = |n: u64| old.iter().find(|l| l.change.generation == n)?.keep;
@@ -109,14 +109,14 @@ pub(crate) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError
     log::write(set, &lines.collect::<Vec<_>>())
 }
 
-/// Pairs, and these by licence.
+/// The number of pairs, and of these by licence.
 pub(crate) type PairCounts = (u64, BTreeMap<String, u64>);
 
 /// The pairs of a generation, and these by licence: from its manifest, or from the log where that cannot
-/// be read. None where neither tells.
+/// be read. `None` where neither has them.
 ///
 /// # Errors
-/// When the system refuses to let them be read.
+/// When the operating system denies reading them.
 pub(crate) fn pairs_of(set: &Path, generation: u64) -> Result<Option<PairCounts>, AnchorsError> {
     if let Some(manifest) = if_whole(Manifest::read(set, &layout::generation_name(generation)))? {
         return Ok(Some((manifest.counts.pairs, manifest.licences)));

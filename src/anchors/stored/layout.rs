@@ -1,6 +1,6 @@
-//! The names of a set's files and folders, and which names writers give.
+//! The names of an anchor set's files and folders, and which names writers use.
 //!
-//! Sweeps and purges take only what has such a name; anything else in a set is somebody's own.
+//! Cleanup and purges touch only files with such a name; anything else in an anchor set belongs to the user.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub const CURRENT: &str = "CURRENT";
 /// The file that a writer holds locked.
 pub(crate) const LOCK: &str = "LOCK";
 
-/// The folder of manifests in a set.
+/// The folder of manifests in an anchor set.
 pub fn generations_folder(set: &Path) -> PathBuf {
     set.join(GENERATIONS)
 }
@@ -45,7 +45,7 @@ pub fn generation_number(name: &str) -> Option<u64> {
 /// The ending of the names of files of removed pairs.
 pub const TOMBSTONES: &str = ".del";
 
-/// The folder of segments in a set.
+/// The folder of segments in an anchor set.
 pub fn segments_folder(set: &Path) -> PathBuf {
     set.join(SEGMENTS)
 }
@@ -62,13 +62,13 @@ pub(crate) const IMAGE_GRAPH: &str = "image.graph";
 /// The graph over the text vectors.
 pub(crate) const TEXT_GRAPH: &str = "text.graph";
 
-/// What is known of a segment's pairs besides their vectors.
+/// The file of records in a segment.
 pub(crate) const PAIRS: &str = "pairs.rec";
 
 /// The sums of a segment's vectors.
 pub(crate) const MOMENTS: &str = "moments.sum";
 
-/// The name of the list of rows that were left out.
+/// The name of the list of skipped rows.
 pub const SKIPPED: &str = "skipped.jsonl";
 
 /// Whether a folder among the segments may be one: its name is of the form that segments have.
@@ -80,10 +80,10 @@ pub(crate) fn is_segment_name(name: &str) -> bool {
 /// How the name of a segment's folder begins while it is written.
 pub(crate) const WRITING: &str = ".writing-";
 
-/// The same of a segment that is brought from another set.
+/// The same of a segment that is brought from another anchor set.
 pub(crate) const BRINGING: &str = ".bringing-";
 
-/// Whether a name is one that writers give to what is no segment yet, or no more.
+/// Whether a name is one that writers give to a temporary or removed segment.
 pub(crate) fn is_hidden_segment(name: &str) -> bool {
     [WRITING, BRINGING, REMOVING, REPLACED]
         .iter()
@@ -113,7 +113,7 @@ pub fn id_list_name(generation: u64) -> String {
     format!("{}{IDS}", generation_name(generation))
 }
 
-/// The folder of a set that holds what repairs gave up; a purge deletes that.
+/// The folder of an anchor set with files that repairs abandoned; a purge deletes them.
 pub(crate) const DAMAGED: &str = "damaged";
 
 /// Whether a repair gives this name to what it puts aside: the old one, or that and a number. A purge that is
@@ -126,7 +126,7 @@ pub(crate) fn in_damaged(name: &str) -> bool {
         || in_log(name)
 }
 
-/// The name that something had before it was put aside.
+/// The original name of a file that a repair moved to `damaged/`.
 pub(crate) fn old_name(name: &str) -> &str {
     let is_number =
         |end: &str| !end.starts_with('0') && end.parse::<u64>().is_ok_and(|n| end == n.to_string());
@@ -151,7 +151,7 @@ pub(crate) fn in_segment(name: &str) -> bool {
     FILES.contains(&name_to_come(name).unwrap_or(name))
 }
 
-/// What lies in the folder of the set itself.
+/// The entries of the anchor set's own folder.
 pub(crate) fn in_set(name: &str) -> bool {
     const FOLDERS: [&str; 3] = [GENERATIONS, LOG, SEGMENTS];
     let removing = name.strip_prefix(REMOVING);

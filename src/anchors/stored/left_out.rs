@@ -1,4 +1,4 @@
-//! The rows that sources had and a set has not, `skipped.jsonl` in the folder of each segment.
+//! The skipped rows of sources, `skipped.jsonl` in the folder of each segment.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::sealed_lines::{CHECK_KEY, rows_sound, sealed_place, sealed_rows, unse
 use crate::anchors::error::AnchorsError;
 use crate::disk as fs;
 
-/// The list of rows left out is what it was when it was written.
+/// The list of skipped rows is what it was when it was written.
 ///
 /// # Errors
 /// When a row is damaged, or one or all are missing.
@@ -35,14 +35,14 @@ pub(crate) fn skipped_sound(folder: &Path, entry: &SegmentEntry) -> Result<(), A
 /// None where there is no list.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
     if fs::found_itself(path)?.is_none() {
         return Ok(Vec::new());
     }
     let bytes = match fs::has_file(path)? {
         true => fs_err::read(path)?,
-        // Something else in its place.
+        // Not a file.
         false => Vec::new(),
     };
     let text = String::from_utf8_lossy(&bytes);
@@ -52,7 +52,7 @@ pub(crate) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
     let mut rows = Vec::with_capacity(lines.len());
     for (i, line) in lines.iter().enumerate() {
         let row = serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(line);
-        // A row that was changed would be passed on as one that was left out.
+        // A modified row would be passed on as a genuine skipped row.
         let place = sealed_place(layout::SKIPPED, line);
         if row.is_err() || is_sealed && place.is_none() {
             is_sound = false;
@@ -67,10 +67,10 @@ pub(crate) fn readable_rows(path: &Path) -> Result<Vec<String>, AnchorsError> {
     Ok(rows)
 }
 
-/// Writes the list of rows left out in the folder of a segment.
+/// Writes the list of skipped rows in the folder of a segment.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn write_rows(folder: &Path, rows: &[String]) -> Result<(), AnchorsError> {
     let text = sealed_rows(layout::SKIPPED, rows);
     Ok(fs::write_atomically(
@@ -79,15 +79,16 @@ pub(crate) fn write_rows(folder: &Path, rows: &[String]) -> Result<(), AnchorsEr
     )?)
 }
 
-/// The rows left out of the sources of the segments in these folders, as a segment lists them that takes their place.
+/// The skipped rows of the sources of the segments in these folders, as a segment lists them that takes their
+/// place.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn rows_of<'a>(
     folders: impl IntoIterator<Item = &'a Path>,
 ) -> Result<Vec<String>, AnchorsError> {
     let (mut rows, mut is_lost) = (Vec::new(), false);
-    // A segment may stand twice in a set.
+    // A segment may occur twice in an anchor set.
     let mut seen = BTreeSet::new();
     for path in folders.into_iter().filter(|path| seen.insert(*path)) {
         for row in readable_rows(&path.join(layout::SKIPPED))? {
@@ -101,10 +102,10 @@ pub(crate) fn rows_of<'a>(
     Ok(rows)
 }
 
-/// How many rows the lists of these segments of a set have.
+/// How many rows the lists of these segments of an anchor set have.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn left_out(set: &Path, segments: &[SegmentEntry]) -> Result<u64, AnchorsError> {
     left_out_but(set, segments, |_| false)
 }
@@ -112,7 +113,7 @@ pub(crate) fn left_out(set: &Path, segments: &[SegmentEntry]) -> Result<u64, Anc
 /// The same without rows that are about to go.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(crate) fn left_out_but(
     set: &Path,
     segments: &[SegmentEntry],
@@ -132,13 +133,13 @@ pub(crate) fn left_out_but(
     Ok(count)
 }
 
-/// A row in the place of all others, which a purge has taken out: an empty file would look like one that was
-/// cut.
+/// A placeholder row for rows that a purge deleted: an empty file would look
+/// truncated.
 pub(crate) fn purged_row() -> String {
     serde_json::json!({"kind": "purged", "reason": "rows were taken out"}).to_string()
 }
 
-/// A row that says that others may be lost.
+/// A row that records that others may be lost.
 pub(crate) fn lost_row() -> String {
     let lost = serde_json::json!({
         "origin": layout::SKIPPED,

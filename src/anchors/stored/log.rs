@@ -1,10 +1,10 @@
-//! The lines of the log: their checksums, what they must tell, and what of it can be made good.
+//! The lines of the log: their checksums, consistency with the manifests, and repair.
 //!
 //! ```text
 //! {"generation":42, .. ,"keep":5,"check":"16 hex digits"}
 //! ```
 //!
-//! `check` is of the line's text before it. Lines of an older program have neither `keep` nor
+//! `check` is the checksum of the line's text before it. Lines of an older program have neither `keep` nor
 //! `check`; of them only what a manifest says too can be compared.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,12 +18,12 @@ use super::unknown_fields::unknown_fields;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 
-/// One line.
+/// One line of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LogLine {
     /// The record.
     pub change: Change,
-    /// How many generations were kept from then on; not known of a line that a reader completed.
+    /// How many generations were kept from then on; unknown for a line that a reader completed.
     pub keep: Option<u64>,
     /// Whether it has a checksum.
     pub checked: bool,
@@ -71,12 +71,12 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
     let change: Change = serde_json::from_str(&body).map_err(|e| e.to_string())?;
     let keep = match said.as_object_mut().and_then(|o| o.remove("keep")) {
         None => None,
-        Some(keep) => Some(keep.as_u64().ok_or("its `keep` is no whole number")?),
+        Some(keep) => Some(keep.as_u64().ok_or("its `keep` is not an integer")?),
     };
     let known = serde_json::to_value(&change).map_err(|e| e.to_string())?;
-    // A damaged name of a field would be passed over, and its value with it.
+    // A field with a damaged name would be ignored, and its value with it.
     if !checked && known != said {
-        return Err("it has fields that no record has".to_owned());
+        return Err("it has unknown fields".to_owned());
     }
     Ok(LogLine {
         unknown: unknown_fields(&said, &known),
@@ -86,11 +86,11 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
     })
 }
 
-/// The whole lines that can be read, and what is wrong with the others. A line that was torn when a
-/// writer was killed is none.
+/// The complete lines that can be read, and the problems of the others. A line that was torn when a
+/// writer was killed is ignored.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), AnchorsError> {
     let path = layout::log_path(set);
     let wrong = |what: String| AnchorsError::NeedsRepair {
@@ -123,7 +123,7 @@ pub(crate) fn read(set: &Path) -> Result<(Vec<LogLine>, Vec<AnchorsError>), Anch
 /// The newest record of the log that can be read, and whether it has a checksum.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn last(set: &Path) -> Result<Option<(u64, bool)>, AnchorsError> {
     let path = layout::log_path(set);
     let read = fs_err::read(&path).map_err(|error| AnchorsError::of_file(&path, error));
@@ -136,11 +136,11 @@ pub(crate) fn last(set: &Path) -> Result<Option<(u64, bool)>, AnchorsError> {
     Ok(last.map(|last| (last.change.generation, last.checked)))
 }
 
-/// Refuses a log of which a line has a field that this program does not know: written anew it would lose
+/// Rejects a log with a line that has an unknown field: rewriting it would lose
 /// that. Appending loses nothing.
 ///
 /// # Errors
-/// [`AnchorsError::UnknownField`]; when the system refuses to let it be read.
+/// [`AnchorsError::UnknownField`]; when the operating system denies reading it.
 pub(crate) fn refuse_unknown(set: &Path) -> Result<(), AnchorsError> {
     for line in read(set)?.0 {
         if let Some(field) = line.unknown.into_iter().next() {
@@ -154,10 +154,10 @@ pub(crate) fn refuse_unknown(set: &Path) -> Result<(), AnchorsError> {
     Ok(())
 }
 
-/// Writes the log anew.
+/// Rewrites the log.
 ///
 /// # Errors
-/// [`AnchorsError::UnknownField`] when a line would lose one; when the disk refuses.
+/// [`AnchorsError::UnknownField`] when a line would lose one; on an I/O error.
 pub(crate) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
     refuse_unknown(set)?;
     let path = layout::log_path(set);
@@ -174,10 +174,10 @@ pub(crate) fn write(set: &Path, lines: &[LogLine]) -> Result<(), AnchorsError> {
     Ok(fs::write_atomically(&path, text.as_bytes())?)
 }
 
-/// Everything that the log must tell of a set whose live generation is `live`, and does not.
+/// The problems of the log of an anchor set whose live generation is `live`.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn verify(set: &Path, live: u64) -> Result<Vec<AnchorsError>, AnchorsError> {
     let (lines, mut findings) = read(set)?;
     findings.extend(verify_lines(set, live, &lines, findings.is_empty())?);
@@ -228,9 +228,9 @@ fn verify_lines(
     }
     let numbers: Vec<u64> = lines.iter().map(|l| l.change.generation).collect();
     if !numbers.is_sorted_by(|a, b| a < b) {
-        findings.push(wrong("its records are not in their order".to_owned()));
+        findings.push(wrong("its records are out of order".to_owned()));
     }
-    // The last record may be what a crash kept from it.
+    // The last record may be missing after a crash.
     let lacks: Vec<String> = (1..live)
         .filter(|n| !numbers.contains(n))
         .map(|n| n.to_string())
@@ -279,8 +279,8 @@ pub(crate) fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, A
     Ok(recorded)
 }
 
-/// Whether a line tells what the manifest does. What a purge takes out of a line (names of pairs, what
-/// was asked for, licences) may differ in one that has a checksum, or that names a pair by its hash.
+/// Whether a line agrees with the manifest. What a purge redacts in a line (names of pairs,
+/// arguments, licences) may differ in one that has a checksum, or that names a pair by its hash.
 pub(crate) fn same(line: &LogLine, manifest: &Change) -> bool {
     let kept = |c: &Change| Change {
         detail: String::new(),
@@ -305,7 +305,7 @@ pub(crate) fn same(line: &LogLine, manifest: &Change) -> bool {
     }
 }
 
-/// The list of ids that a record names is there, and names as many as it says.
+/// Checks that the list of ids that a record names exists and has the stated number of ids.
 pub(crate) fn ids_sound(set: &Path, change: &Change) -> Result<(), AnchorsError> {
     if change.ids_file.is_none() {
         return Ok(());
@@ -328,7 +328,7 @@ fn kept(lines: &[LogLine]) -> BTreeSet<u64> {
     let mut kept = BTreeSet::new();
     for line in lines {
         let n = line.change.generation;
-        // A repair that goes back gives up what came after.
+        // A repair that goes back abandons later generations.
         let repaired = line.change.taken_from();
         if let Some(good) = repaired.filter(|_| line.change.command == "repair") {
             kept.retain(|&k| k <= good);
@@ -348,7 +348,7 @@ pub(crate) fn lacking(set: &Path, lines: &[LogLine]) -> Result<BTreeSet<u64>, An
     Ok(kept(lines).difference(&there).copied().collect())
 }
 
-/// Whether a manifest is missing that the log says is kept: what it names is not known then.
+/// Whether a manifest is missing that the log says is kept: what it names is not unknown.
 ///
 /// # Errors
 /// When the folder of manifests cannot be read.

@@ -1,4 +1,4 @@
-//! The manifest of a generation: which segments it is made of, and what made them.
+//! The manifest of a generation: its segments, encoders, space and counts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct Manifest {
     /// BLAKE3 of the file, in hex, with this value's digits read as zeros; empty in a manifest
     /// that was not written yet. A file without it is damaged.
     pub checksum: String,
-    /// 1 for the first generation of a set, then one more each time.
+    /// 1 for the first generation of an anchor set, then one more each time.
     pub generation: u64,
     /// When it was made, RFC 3339 in UTC.
     pub created: String,
@@ -33,13 +33,13 @@ pub struct Manifest {
     pub made_by: String,
     /// The segments, in anchor order.
     pub segments: Vec<SegmentEntry>,
-    /// What turned images into vectors.
+    /// The encoder of the images.
     pub image_encoder: EncoderEntry,
-    /// What turned captions into vectors.
+    /// The encoder of the captions.
     pub text_encoder: EncoderEntry,
     /// The space, unless a query says otherwise.
     pub space: Recipe,
-    /// How many of what.
+    /// The counts.
     pub counts: Counts,
     /// Pairs by the value of their `source`.
     pub sources: BTreeMap<String, u64>,
@@ -54,12 +54,12 @@ pub struct Manifest {
     /// The generation whose content this one repeats, after a rollback or swap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<u64>,
-    /// What made this generation, as the log has it.
+    /// The change that made this generation, as in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
 }
 
-/// What a manifest of any format says of itself.
+/// The fields that a manifest of any format has.
 #[derive(Deserialize)]
 struct Head {
     format: u32,
@@ -103,14 +103,14 @@ pub struct SegmentEntry {
     pub files: BTreeMap<String, String>,
 }
 
-/// How many of what a generation holds.
+/// The counts of a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Anchor pairs.
     pub pairs: u64,
     /// Captions over all pairs.
     pub captions: u64,
-    /// Rows of the sources that were left out, listed in the segment's `skipped.jsonl`.
+    /// Skipped rows of the sources, listed in the segment's `skipped.jsonl`.
     pub skipped: u64,
 }
 
@@ -134,7 +134,7 @@ impl Manifest {
         let (manifest, bytes) = Self::read_bytes(set, name)?;
         let fields = || {
             let mut read: serde_json::Value = serde_json::from_slice(&bytes)?;
-            // Relative rows alone were once written as their parameters.
+            // Older programs wrote a space of relative rows alone as its parameters.
             if let Some(old) = read
                 .get_mut("space")
                 .filter(|space| space.get("parts").is_none())
@@ -157,7 +157,7 @@ impl Manifest {
         let read: Result<Self, _> = serde_json::from_slice(&bytes);
         let head = serde_json::from_slice::<Head>(&bytes);
         let sum = checksum(bytes.clone());
-        // A digit of the format that was flipped is damage; the other fields of another may be others.
+        // A flipped digit of the format is damage; another format may have other fields.
         if let Ok(head) = head
             && head.checksum == sum
         {
@@ -169,7 +169,7 @@ impl Manifest {
                     known: FORMAT,
                 });
             }
-            // It is to the bit what its writer wrote.
+            // The file is bit for bit what its writer wrote.
             if let Err(reason) = read {
                 return Err(AnchorsError::UnknownContent {
                     path,
@@ -210,7 +210,7 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// The vector lengths of both sides.
+    /// The vector dimensions of both modalities.
     pub fn dims(&self) -> Sides<usize> {
         Sides {
             image: self.image_encoder.identity.dim,

@@ -1,28 +1,28 @@
-//! What lies on disk, and how it is opened.
+//! The files of an anchor set, and how they are opened.
 //!
 //! | file | role |
 //! |---|---|
 //! | [`layout`] | the names of a set's files and folders |
-//! | [`place`] | where a set lies, and what in its folder is its own |
-//! | [`manifest`] | what a generation is made of |
+//! | [`place`] | the location of an anchor set, and which files in it belong to it |
+//! | [`manifest`] | the content of a generation: segments, encoders, space, counts |
 //! | [`segment`] | the immutable files of some pairs |
-//! | [`records`] | what is known of a pair besides its vectors |
+//! | [`records`] | the record of a pair: id, image, captions, metadata |
 //! | [`products`] | the sums of products of a segment's vectors |
-//! | `content` | what files a segment must have |
-//! | `left_out` | the rows that sources had and a set has not |
+//! | `content` | the files that a segment must have |
+//! | `left_out` | the lists of skipped rows |
 //! | `sealed_lines` | lines that have checksums |
-//! | `takeover` | what a segment that is written again keeps of the old one |
+//! | `takeover` | what a rewritten segment inherits from the old one |
 //! | [`plan`] | how a segment is searched, and whether it gets graphs |
-//! | [`tombstones`] | which pairs of the segments are removed, as a file |
+//! | [`tombstones`] | the file of removed pairs |
 //! | `rows` | which pairs are live, and their numbers |
 //! | [`change_record`] | the record of one change |
 //! | [`history`] | the log of changes |
-//! | `log` | the lines of the log: checksums, and what they must tell |
-//! | [`witness`] | which generation is live, by `CURRENT`, the log and the manifests |
-//! | [`publish`] | how a generation goes live, whole or not at all |
-//! | [`set`] | an opened set |
-//! | `unknown_fields` | what a newer program wrote, and a change by this one would lose |
-//! | `newer_program` | sets that a newer program has changed |
+//! | `log` | the lines of the log: checksums, consistency and repair |
+//! | [`witness`] | determines the live generation from `CURRENT`, the log and the manifests |
+//! | [`publish`] | atomic publication of a generation |
+//! | [`set`] | an open anchor set |
+//! | `unknown_fields` | fields of a newer program, which a change by this one would lose |
+//! | `newer_program` | anchor sets that a newer program has changed |
 
 pub mod change_record;
 pub(crate) mod content;

@@ -1,6 +1,6 @@
-//! Sets that a newer program has changed are read, and refused by every writer.
+//! Anchor sets that a newer program has changed can be read, but every writer rejects them.
 //!
-//! The next manifest is made from what was understood of the last, so a field that this program does not
+//! The next manifest is derived from the parsed last one, so a field that this program does not
 //! know would be lost with any change.
 
 use std::path::Path;
@@ -9,8 +9,8 @@ use super::layout;
 use super::manifest::{self, Manifest};
 use crate::anchors::error::AnchorsError;
 
-/// Refuses to change a set in which a kept generation is a newer program's, by its format or by a field.
-/// Damaged manifests, and those that the system refuses to show, are for others to tell of.
+/// Rejects a change of an anchor set with a kept generation of a newer program, by its format or by a field.
+/// Damaged and unreadable manifests are reported elsewhere.
 ///
 /// # Errors
 /// [`AnchorsError::UnknownField`], [`AnchorsError::UnknownContent`], [`AnchorsError::Format`].

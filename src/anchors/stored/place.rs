@@ -1,7 +1,7 @@
-//! Where a set lies, and what in its folder is its own.
+//! The location of an anchor set, and which files in it belong to it.
 //!
-//! Nothing else is written into a set, and what somebody else put there is told by `verify` and never
-//! deleted: the sweeps of writers know the names that writers make, and take no other.
+//! Nothing else is written into an anchor set, and foreign files in it are reported by `verify` and never
+//! deleted: cleanup removes only names that writers generate.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::anchors::error::AnchorsError;
 use crate::disk as fs;
 use crate::disk::name_to_come;
 
-/// Refuses a file or folder that lies, or would lie, in an anchor set.
+/// Rejects a file or folder that is, or would be, inside an anchor set.
 ///
 /// # Errors
 /// [`AnchorsError::InsideSet`]; when the working folder is not known.
@@ -26,7 +26,7 @@ pub fn refuse_inside_set(path: &Path) -> Result<(), AnchorsError> {
     }
 }
 
-/// The same for a folder that is to be filled, which must not be a set either.
+/// The same for an output folder, which must not be an anchor set either.
 ///
 /// # Errors
 /// As [`refuse_inside_set`].
@@ -40,12 +40,12 @@ pub fn refuse_in_set(folder: &Path) -> Result<(), AnchorsError> {
     }
 }
 
-/// Where `path` leads to, links resolved as far as it exists.
+/// The canonical form of `path`, with links resolved as far as it exists.
 fn real_place(path: &Path) -> Result<PathBuf, AnchorsError> {
     let mut place = PathBuf::new();
     for part in std::path::absolute(path)?.components() {
         match part {
-            // What is above is resolved, or is not there yet.
+            // The parents are resolved, or do not exist yet.
             Component::ParentDir => drop(place.pop()),
             part => place.push(part),
         }
@@ -56,7 +56,7 @@ fn real_place(path: &Path) -> Result<PathBuf, AnchorsError> {
     Ok(place)
 }
 
-/// Whether a folder is an anchor set, also one that lost a part. Other programs have files that are
+/// Whether a folder is an anchor set, even a damaged one. Other programs have files
 /// called `CURRENT` too.
 fn is_set(folder: &Path) -> bool {
     let parts = [
@@ -68,10 +68,10 @@ fn is_set(folder: &Path) -> bool {
         || manifest::list(folder).is_ok_and(|found| !found.is_empty())
 }
 
-/// What lies in a set and is of no form that writers make, by its path in the set.
+/// The entries of an anchor set with names that no writer generates, by their path in the set.
 ///
 /// # Errors
-/// When a folder of the set cannot be read.
+/// When a folder of the anchor set cannot be read.
 pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
     type IsOwn = fn(&str) -> bool;
     let folders: [(&str, IsOwn); 5] = [
@@ -88,7 +88,7 @@ pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
             continue;
         }
         for name in fs::names(&path)? {
-            // A file of that name is none that a repair writes.
+            // A repair never writes a file of that name.
             let is_file =
                 path == set && name == layout::DAMAGED && !fs::has_folder(&path.join(&name))?;
             let is_temporary = name_to_come(&name).is_some_and(is_own);
@@ -103,12 +103,12 @@ pub fn foreign_names(set: &Path) -> Result<Vec<String>, AnchorsError> {
     Ok(foreign)
 }
 
-/// What lies in the folder of a segment and is none of its files; nothing, if that is no folder.
+/// The foreign entries in the folder of a segment; empty if it is not a folder.
 ///
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn foreign_in_segment(folder: &Path) -> Result<Vec<String>, AnchorsError> {
-    // A link to a folder is none.
+    // A link to a folder is not a folder of ours.
     if !fs::found_itself(folder)?.is_some_and(|found| found.is_dir()) {
         return Ok(Vec::new());
     }
@@ -117,10 +117,10 @@ pub(crate) fn foreign_in_segment(folder: &Path) -> Result<Vec<String>, AnchorsEr
     Ok(names)
 }
 
-/// Removes a segment's folder, but what somebody else put there.
+/// Removes a segment's folder, except foreign files in it.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub(crate) fn remove_segment(folder: &Path) -> Result<(), AnchorsError> {
     if foreign_in_segment(folder)?.is_empty() {
         return Ok(fs::remove_dir_all(folder)?);

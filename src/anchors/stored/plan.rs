@@ -1,8 +1,8 @@
-//! How a segment's vectors are searched: planned when it is written, chosen again by a query.
+//! How a segment's vectors are searched: planned when it is written; a query can override it.
 //!
 //! A graph is built where the index crate's planner expects it to pay on this machine; then what
-//! exists is tried and the choice is written into the manifest, so that opening a set measures
-//! nothing. `asif inspect --plan` plans anew and says why.
+//! exists is measured and the choice is written into the manifest, so that opening an anchor set measures
+//! nothing. `asif inspect --plan` plans again and prints the reason.
 
 use std::path::Path;
 
@@ -15,23 +15,23 @@ use crate::anchors::error::AnchorsError;
 
 /// The share of the exact answers that a planned search must find.
 const RECALL: f64 = 0.99;
-/// So many vectors are searched without a graph, whatever is expected of one: measured at 100,000,
+/// Up to this many vectors are searched without a graph, whatever the model predicts: measured at 100,000,
 /// the scan of one bit a number is faster for k from 200 to 800 at a recall of 0.99
 /// (docs/benchmarks.md), and costs no build.
 const FEW: usize = 150_000;
-/// So many vectors are scanned as 8-bit codes even where one bit a number is faster. What the bits
-/// find is planned on the set's own vectors, but a space of canonical coordinates asks with others;
-/// the codes' answers are exact for any question, and cost a fifth of a millisecond here.
+/// Up to this many vectors are scanned as 8-bit codes even where one bit per number is faster. The recall of
+/// the bits is measured on the stored vectors, but a space of canonical coordinates queries with others; the
+/// codes' answers are exact for any query, and cost a fifth of a millisecond here.
 const SMALL: usize = 30_000;
 const SMALL_REASON: &str =
     "; of so few vectors the 8-bit codes are taken, whose answers are exact in every space";
-/// The beam of a graph that nothing was planned for, as a multiple of the answers.
+/// The beam of a graph without a plan, as a multiple of the number of answers.
 const UNPLANNED: usize = 8;
 
 /// Whether a segment gets graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GraphPolicy {
-    /// Where one is expected to pay on this machine.
+    /// Where one is expected to be faster on this machine.
     #[default]
     Auto,
     /// Always.
@@ -40,21 +40,21 @@ pub enum GraphPolicy {
     Never,
 }
 
-/// What searches a set's vectors.
+/// How an anchor set's vectors are searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SearchMode {
-    /// What was planned for each segment.
+    /// The planned search of each segment.
     #[default]
     Auto,
     /// Every vector in 32-bit floating point: the answers of the formulas, to the bit.
     Exact,
     /// Every vector as 8-bit codes, the best rescored.
     Flat,
-    /// Every vector as one bit a number, the best rescored by 8-bit codes and again; where a segment
+    /// Every vector as one bit per number, the best rescored by 8-bit codes and then exactly; where a segment
     /// has no such bits, [`SearchMode::Flat`].
     Sketch,
-    /// The graph, with the beam that finds 99 answers in 100; where a segment has none, or it does
-    /// not find as many, [`SearchMode::Flat`].
+    /// The graph, with the beam for a recall of 0.99; where a segment has none, or it does
+    /// not reach it, [`SearchMode::Flat`].
     Hnsw,
 }
 
@@ -64,22 +64,22 @@ pub struct SearchPlan {
     /// `exact`, `flat`, `sketch` or `hnsw`; a reader that does not know it uses `flat`.
     pub search: String,
     /// The graph's beam at `k` answers, where there is a graph, picked or not; the number of pairs
-    /// where no beam finds enough.
+    /// where no beam reaches the recall.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ef: Option<usize>,
     /// The candidates of a sketch at `k` answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<usize>,
-    /// The answers it was planned for.
+    /// The number of answers it was planned for.
     pub k: usize,
-    /// What was tried, and why this was picked.
+    /// What was measured, and why this search was picked.
     pub reason: String,
 }
 
 /// Builds the graph of `set` at `path` if the policy says so, and plans its search for `k` answers.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn prepare(
     path: &Path,
     set: &VectorSet,
@@ -99,7 +99,7 @@ pub fn prepare(
     make(set, open_graph(path, set)?.as_ref(), k)
 }
 
-/// Plans the search of what exists, on this machine, in at most about a second.
+/// Plans the search with the existing files, on this machine, in at most about a second.
 ///
 /// # Errors
 /// When the vectors cannot be searched.
@@ -134,7 +134,7 @@ pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPl
 /// The graph at `path`, if there is one.
 ///
 /// # Errors
-/// When it is there and is damaged, or belongs to other vectors.
+/// When it exists and is damaged, or belongs to other vectors.
 pub fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<Graph>, AnchorsError> {
     match crate::disk::found(path)? {
         Some(_) => Ok(Some(Graph::open(path, set)?)),
@@ -142,7 +142,7 @@ pub fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<Graph>, Anchors
     }
 }
 
-/// What answers `k` from `set` in this mode.
+/// The search of `k` neighbours in `set` with this mode.
 pub fn searcher<'a>(
     set: &'a VectorSet,
     graph: Option<&'a Graph>,
@@ -150,8 +150,8 @@ pub fn searcher<'a>(
     mode: SearchMode,
     k: usize,
 ) -> Planned<'a> {
-    // What was planned for another number of answers grows with it; a graph's beam does not shrink,
-    // as fewer answers are not easier to find.
+    // A plan for another number of answers scales up with it; a graph's beam does not shrink,
+    // as the recall of fewer answers is not higher.
     let scaled = |count: Option<usize>, least: f64| {
         let times = k as f64 / planned?.k.max(1) as f64;
         Some((count? as f64 * times.max(least)) as usize)
@@ -172,7 +172,7 @@ pub fn searcher<'a>(
         (SearchMode::Sketch, _) => {
             Sketch::new(set).map_or(Planned::Flat(Flat::new(set)), |sketch| {
                 let candidates = scaled(planned.and_then(|p| p.candidates), 0.0);
-                // Unasked for, as many as real embeddings need for 99 of 100 answers, and some more.
+                // The default: as many as real embeddings need for a recall of 0.99, and some more.
                 Planned::Sketch(sketch.candidates(candidates.unwrap_or(k.saturating_mul(6))))
             })
         }

@@ -1,5 +1,5 @@
-//! The second moments of a segment on disk, `products.sum`: what fitted spaces are made from, so
-//! that opening or changing a set does not multiply all its vectors again.
+//! The second moments of a segment on disk, `products.sum`, from which spaces are fitted, so
+//! that opening or changing an anchor set does not recompute them from all vectors.
 //!
 //! | section | bytes | content |
 //! |---|---|---|
@@ -8,7 +8,7 @@
 //! | `xx`, `yy` | dim * (dim + 1) / 2 * 8 | i64: the sums of `x x'` and `y y'` in units of 2^-30, the rows of the upper triangle |
 //! | `xy` | dx * dy * 8 | i64: the sums of `x y'`, row-major |
 //!
-//! A small segment has none: there, multiplying is faster than reading.
+//! A small segment has no such file: there, computing is faster than reading.
 
 use std::path::Path;
 
@@ -23,19 +23,19 @@ use crate::space::linear::Moments;
 
 /// The file's name in a segment.
 pub const NAME: &str = "products.sum";
-/// The kind of file, as the container's header has it.
+/// The file kind in the container's header.
 const KIND: [u8; 8] = *b"ASIFPROD";
 const FIRST: Sides<&str> = Sides {
     image: "x",
     text: "y",
 };
 const SECOND: [&str; 3] = ["xx", "yy", "xy"];
-/// Where in [`SECOND`] the product of two different sides is, which is not symmetric.
+/// The index in [`SECOND`] of the product of the two modalities, which is not symmetric.
 const BETWEEN: usize = 2;
-/// Pairs for each number of a pair, from which on the file is a small part of a segment.
+/// The ratio of pairs to dimensions from which on the file is a small part of a segment.
 const WORTH: usize = 4;
 
-/// Whether a segment of so many pairs with vectors of these lengths has the file.
+/// Whether a segment with this many pairs and these dimensions has the file.
 pub fn worth(pairs: usize, dims: Sides<usize>) -> bool {
     pairs >= WORTH * (dims.image + dims.text)
 }
@@ -43,13 +43,13 @@ pub fn worth(pairs: usize, dims: Sides<usize>) -> bool {
 /// Writes the moments of a segment.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
     let (count, first, second) = moments.parts();
     let mut file = ContainerWriter::create(path, KIND)?;
     file.section("count", &count.to_le_bytes())?;
     let bytes = |numbers: &mut dyn Iterator<Item = f64>| -> Vec<u8> {
-        // Whole numbers below 2^53: nothing is lost.
+        // Integers below 2^53 are exact in f64.
         numbers.flat_map(|v| (v as i64).to_le_bytes()).collect()
     };
     for (name, sum) in FIRST.zip(first.as_ref()) {
@@ -66,10 +66,10 @@ pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
 }
 
 /// Reads the moments of `pairs` pairs with vectors of these lengths, if the segment has them. Every
-/// fitted answer depends on them, so checksums are compared.
+/// answer in a fitted space depends on them, so checksums are compared.
 ///
 /// # Errors
-/// When the file is there and is damaged or of something else.
+/// When the file exists and is damaged or belongs to something else.
 pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moments>, AnchorsError> {
     if crate::disk::found(path)?.is_none() {
         return Ok(None);
@@ -127,12 +127,12 @@ pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moment
     Ok(Some(Moments::from_parts(count, first, second)))
 }
 
-/// Where row `i` of a sum begins in the file: of symmetric sums only the upper triangle is kept.
+/// The offset of row `i` of a sum in the file: of symmetric sums only the upper triangle is stored.
 fn start(at: usize, i: usize) -> usize {
     if at < BETWEEN { i } else { 0 }
 }
 
-/// Those of some vectors.
+/// The moments of some vectors.
 pub fn of_vectors(vectors: Sides<&VectorSet>) -> Moments {
     let mut moments = Moments::new(vectors.map(VectorSet::dim));
     moments.add(vectors.map(VectorSet::vectors));

@@ -1,4 +1,4 @@
-//! How a generation goes live: whole, or not at all.
+//! Atomic publication of a generation.
 //!
 //! A new set is made in a hidden folder beside its destination and renamed into place; a further
 //! generation of an existing set is written beside the live one, and `CURRENT` is then replaced by
@@ -17,13 +17,13 @@ use crate::anchors::error::AnchorsError;
 use crate::disk as fs;
 use crate::disk::fault;
 
-/// What stands in the names of hidden folders of builds, between a dot with the set's name and a random end.
+/// The infix in names of hidden build folders, between `.` with the anchor set's name and a random suffix.
 pub(crate) const BUILDING: &str = ".building-";
-/// The name of the live generation of `set`, as all witnesses have it.
+/// The name of the live generation of `set`, after consulting all witnesses.
 ///
 /// # Errors
-/// [`AnchorsError::NotASet`] when the folder is missing or no set; [`AnchorsError::NeedsRepair`] when
-/// `CURRENT` is not to be believed ([`witness`]).
+/// [`AnchorsError::NotASet`] when the folder is missing or not an anchor set; [`AnchorsError::NeedsRepair`]
+/// when `CURRENT` contradicts the other witnesses ([`witness`]).
 pub fn current(set: &Path) -> Result<String, AnchorsError> {
     Ok(layout::generation_name(live_number(set)?))
 }
@@ -58,7 +58,7 @@ pub fn publish(set: &Path, manifest: &Manifest) -> Result<(), AnchorsError> {
     )?)
 }
 
-/// The right to write to a set, given back when dropped (or when the process ends, however).
+/// The write lock of an anchor set, released when dropped or when the process ends.
 #[derive(Debug)]
 pub struct WriteLock {
     file: File,
@@ -98,12 +98,12 @@ impl WriteLock {
     }
 }
 
-/// How often, and how long, the holder of a lock is waited for to write who it is.
+/// How often, and how long, to wait for the holder of a lock to write its identity.
 const HOLDER_TRIES: usize = 20;
 const HOLDER_WAIT: Duration = Duration::from_millis(5);
 
-/// What the lock file says of the holder; nothing where it does not say, or names a process that has
-/// ended, as in the moment between the lock and the line.
+/// The holder according to the lock file; empty where the file has none, or names a process that has
+/// ended, as between locking and writing the line.
 fn holder_in(file: &mut File) -> Result<String, AnchorsError> {
     for _ in 0..HOLDER_TRIES {
         let mut holder = String::new();
@@ -117,7 +117,7 @@ fn holder_in(file: &mut File) -> Result<String, AnchorsError> {
     Ok(String::new())
 }
 
-/// Whether a holder may still run: one of another host may.
+/// Whether a holder may still be running; on another host this is unknown.
 fn may_live(holder: &str) -> bool {
     let parts = holder
         .strip_prefix("process ")
@@ -139,14 +139,14 @@ fn host() -> String {
 }
 
 impl Drop for WriteLock {
-    /// Let go by name, not by closing the file: a process that another thread is just starting has
-    /// a copy of every descriptor, and would hold the lock until it runs its program.
+    /// Unlocked explicitly, not by closing the file: a child process that another thread is just starting has
+    /// a copy of every descriptor, and would hold the lock until `exec`.
     fn drop(&mut self) {
         let _ = self.file.unlock();
     }
 }
 
-/// A set in the making, in a hidden folder beside its destination; gone when dropped.
+/// An anchor set being built in a hidden folder beside its destination; removed when dropped.
 #[derive(Debug)]
 pub struct NewSet {
     // Dropped in this order: the folder goes while the lock is still held.
@@ -156,7 +156,7 @@ pub struct NewSet {
 }
 
 impl NewSet {
-    /// Starts a set that will lie at `destination`, and clears away what a killed predecessor left.
+    /// Starts an anchor set for `destination`, and removes leftovers of a killed predecessor.
     ///
     /// # Errors
     /// When the folder above `destination` cannot be made or written to.
@@ -182,7 +182,7 @@ impl NewSet {
                         destination: destination.to_owned(),
                     });
                 }
-                // Another build took it for abandoned, before there was a lock on it.
+                // Another build took it for abandoned before it was locked.
                 Err(error) if tries > 5 => return Err(error),
                 Err(AnchorsError::Locked { .. }) | Ok(_) => {}
                 Err(error) if folder.path().exists() => return Err(error),
@@ -191,7 +191,7 @@ impl NewSet {
         }
     }
 
-    /// Where to write for now.
+    /// The hidden folder to write to.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -199,7 +199,7 @@ impl NewSet {
     /// Moves the finished set to its destination.
     ///
     /// # Errors
-    /// When something has appeared there in the meantime, or the move fails.
+    /// When the destination was created in the meantime, or the rename fails.
     pub fn finish(self) -> Result<(), AnchorsError> {
         if let Err(error) = fs::rename_new(self.folder.path(), &self.destination) {
             return Err(match error.kind() {
@@ -209,14 +209,14 @@ impl NewSet {
                 _ => error.into(),
             });
         }
-        // The folder has another name now, so there is nothing left to remove.
+        // The folder was renamed, so there is nothing left to remove.
         let _ = self.folder.keep();
         Ok(fs::sync_folder(fs::parent(&self.destination))?)
     }
 }
 
-/// Removes what killed builds of this set left beside it. Of a set that is given by a link they lie beside
-/// its folder; or beside the link, where the set was moved afterwards.
+/// Removes leftovers of killed builds of this anchor set beside it. For a set given by a link they are beside
+/// its folder, or beside the link if the set was moved afterwards.
 /// Returns how many folders they were.
 pub(crate) fn clear_beside(set: &Path) -> u64 {
     let real = fs_err::canonicalize(set).ok();
@@ -226,14 +226,14 @@ pub(crate) fn clear_beside(set: &Path) -> u64 {
         .sum()
 }
 
-/// Characters of the random part of the name of a set in the making.
+/// The length of the random part of a build folder's name.
 const RANDOM: usize = 6;
 
 fn building_prefix(destination: &Path) -> String {
     fs::hidden_prefix(".", destination, BUILDING, RANDOM)
 }
 
-/// Whether a hidden name is of the form that folders of builds have.
+/// Whether a hidden name has the form of a build folder.
 pub(crate) fn is_building(hidden: &str) -> bool {
     let name = hidden.strip_prefix(fs::HIDDEN);
     let parts = name.and_then(|name| name.rsplit_once(BUILDING));
@@ -243,7 +243,7 @@ pub(crate) fn is_building(hidden: &str) -> bool {
     })
 }
 
-/// Removes folders of killed builds: those whose lock nobody holds, and in which is nothing but what
+/// Removes folders of killed builds: those that are not locked and contain only files that
 /// a build writes. Returns how many.
 fn clear_abandoned(parent: &Path, prefix: &str) -> u64 {
     let mut cleared = 0;
@@ -290,7 +290,7 @@ mod tests {
             };
             fs_err::write(set.path().join(layout::LOCK), line).unwrap();
             let refused = WriteLock::acquire(set.path()).unwrap_err().to_string();
-            assert!(refused.contains("writing to this set;"), "{refused}");
+            assert!(refused.contains("writing to this anchor set;"), "{refused}");
         }
         drop(lock);
         WriteLock::acquire(set.path()).unwrap();

@@ -1,4 +1,4 @@
-//! What is known of a pair besides its vectors: id, image, captions, metadata.
+//! The record of a pair: id, image, captions, metadata.
 //!
 //! One file a segment, in the section container of [`asif_index::container`]: `offsets`, `n + 1`
 //! little-endian u64, and `blob`, the encoded records one after another. A record is read by its
@@ -13,21 +13,21 @@ use serde_json::{Map, Value};
 
 use crate::anchors::error::AnchorsError;
 
-/// The kind of file, as the container's header has it.
+/// The file kind in the container's header.
 pub const KIND: [u8; 8] = *b"ASIFPAIR";
 const BLOB: &str = "blob";
 const OFFSETS: &str = "offsets";
 
-/// What is known of a pair besides its vectors.
+/// The record of a pair: everything but its vectors.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Record {
     /// The pair's id in its source.
     pub id: String,
-    /// The image file, as an absolute path when the set was built.
+    /// The image file, as an absolute path when the anchor set was built.
     pub image: String,
     /// One or more captions.
     pub captions: Vec<String>,
-    /// Everything else that the source said, as a JSON object.
+    /// All other fields of the source's record, as a JSON object.
     pub meta: String,
 }
 
@@ -43,23 +43,23 @@ impl Record {
         self.metadata().get(key)?.as_str().map(str::to_owned)
     }
 
-    /// The metadata. No record with another `meta` than a JSON object is written or read; one that somebody
-    /// made so has none.
+    /// The metadata. Records are only written and read with a JSON object as `meta`; one that was
+    /// constructed otherwise has no metadata.
     pub fn metadata(&self) -> Map<String, Value> {
         self.checked_metadata().unwrap_or_default()
     }
 
-    /// The metadata, or what is wrong with it.
+    /// The metadata, or why it is invalid.
     fn checked_metadata(&self) -> Result<Map<String, Value>, String> {
         serde_json::from_str(&self.meta).map_err(|e| format!("its metadata is no JSON object: {e}"))
     }
 }
 
-/// How records become bytes; the one place that knows bincode.
+/// The encoding of records; the only place that uses bincode.
 mod codec {
     use super::Record;
 
-    /// No record is larger than this once encoded; a length beyond it is damage, not data.
+    /// The maximum size of an encoded record; a larger length is damage.
     const LIMIT: usize = 64 << 20;
 
     fn config() -> impl bincode::config::Config {
@@ -70,7 +70,7 @@ mod codec {
         bincode::encode_to_vec(record, config()).map_err(|e| e.to_string())
     }
 
-    /// The id, which stands first in a record.
+    /// The id, which is the first field of a record.
     pub fn decode_id(bytes: &[u8]) -> Result<&str, String> {
         bincode::borrow_decode_from_slice(bytes, config())
             .map(|(id, _)| id)
@@ -114,7 +114,7 @@ impl RecordsWriter {
     /// Appends a record; returns its bytes.
     ///
     /// # Errors
-    /// When the record is larger than 64 MiB, its metadata is no JSON object, or the disk refuses.
+    /// When the record is larger than 64 MiB, its metadata is no JSON object, or on an I/O error.
     pub fn push(&mut self, record: &Record) -> Result<Vec<u8>, AnchorsError> {
         record.checked_metadata().map_err(|found| {
             AnchorsError::Index(asif_index::Error::Argument {
@@ -141,7 +141,7 @@ impl RecordsWriter {
     /// Completes the file and makes it durable.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// On an I/O error.
     pub fn finish(mut self) -> Result<(), AnchorsError> {
         let offsets: Vec<u8> = self.offsets.iter().flat_map(|o| o.to_le_bytes()).collect();
         self.file.section(OFFSETS, &offsets)?;
@@ -197,11 +197,11 @@ impl Records {
     /// Record number `i`.
     ///
     /// # Errors
-    /// When there is none of that number, or it is damaged.
+    /// When there is no such record, or it is damaged.
     pub fn get(&self, i: usize) -> Result<Record, AnchorsError> {
         let damaged = |e| self.damaged(format!("record {i}: {e}"));
         let record = codec::decode(self.bytes(i)?).map_err(damaged)?;
-        // A filter would pass it over, and what is to be deleted would stay.
+        // A filter would skip it, and a pair to be deleted would stay.
         record.checked_metadata().map_err(damaged)?;
         Ok(record)
     }
@@ -217,7 +217,7 @@ impl Records {
     /// The bytes of record number `i`, as [`RecordsWriter::push`] returned them.
     ///
     /// # Errors
-    /// When there is none of that number, or it lies outside the file.
+    /// When there is no such record, or it lies outside the file.
     pub(crate) fn bytes(&self, i: usize) -> Result<&[u8], AnchorsError> {
         let blob = &self.file.bytes()[self.blob.clone()];
         self.offset(i)
@@ -245,7 +245,7 @@ impl Records {
         (0..self.len()).try_for_each(|i| self.get(i).map(drop))
     }
 
-    /// Refuses sections that this program does not know: whoever writes these records into another segment
+    /// Rejects unknown sections: copying these records into another segment
     /// would lose them.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use asif_index::{IdSet, RankedIds};
 
-/// The pairs of a generation that are live, and their numbers among each other.
+/// The live pairs of a generation, and their numbering.
 ///
 /// A *row* counts the stored pairs, segment after segment; a pair's *number* counts the live ones.
 #[derive(Debug, Clone)]

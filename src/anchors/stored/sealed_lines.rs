@@ -1,9 +1,9 @@
-//! JSON objects as the lines of a file, each with a checksum: lists of rows left out, and of ids.
+//! JSON objects as the lines of a file, each with a checksum: lists of skipped rows, and of ids.
 
 pub(super) const CHECK_KEY: &str = ",\"check\":\"";
 
-/// JSON objects as the lines of a file, each with its place, the number of all, and a checksum of
-/// these, itself and the file's name.
+/// JSON objects as the lines of a file, each with its position, the number of lines, and a checksum of
+/// these, the object and the file's name.
 pub(crate) fn sealed_rows(file: &str, objects: &[String]) -> String {
     let all = objects.len();
     let line = |(i, object): (usize, &String)| {
@@ -20,7 +20,7 @@ fn row_sum(file: &str, place: &str, body: &str) -> String {
     hash.to_hex()[..16].to_owned()
 }
 
-/// The place that a row says it has, if its checksum is right.
+/// The position stored in a row, if its checksum is right.
 pub(super) fn sealed_place<'a>(file: &str, line: &'a str) -> Option<&'a str> {
     let (body, seal) = line.split_at(line.rfind(CHECK_KEY)?);
     let seal = seal[CHECK_KEY.len()..].strip_suffix("\"}")?;
@@ -34,7 +34,7 @@ pub(crate) fn unsealed(line: &str) -> &str {
     body.unwrap_or_else(|| line.strip_suffix('}').unwrap_or(line))
 }
 
-/// Whether rows have checksums, which are right then.
+/// Whether rows have checksums; if so they are verified.
 ///
 /// # Errors
 /// What is wrong, naming the line.

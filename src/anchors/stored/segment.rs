@@ -3,12 +3,12 @@
 //! ```text
 //! segments/ID/image.vec      image vectors      } asif_index::VectorSet
 //! segments/ID/text.vec       text vectors       }
-//! segments/ID/image.graph     over them, where it pays
+//! segments/ID/image.graph     graphs over them, where they are faster
 //! segments/ID/text.graph
 //! segments/ID/pairs.rec      ids, captions, metadata (records.rs)
 //! segments/ID/moments.sum    the exact sums of both sides' vectors, for centring
 //! segments/ID/products.sum   in large segments, the sums of their products, for fitted spaces
-//! segments/ID/skipped.jsonl  rows of the sources that were left out, and why
+//! segments/ID/skipped.jsonl  skipped rows of the sources, and why
 //! ```
 //!
 //! The id is derived from the content: the same pairs with the same vectors make the same segment.
@@ -35,10 +35,10 @@ use content_hash::ContentHash;
 use sums::read_sums;
 pub use writer::SegmentWriter;
 
-/// Whether a graph lies in the folder of a segment, sound or not.
+/// Whether the folder of a segment contains a graph, damaged or not.
 ///
 /// # Errors
-/// When the system refuses to say.
+/// When the operating system denies access.
 pub(crate) fn has_graphs(folder: &Path) -> Result<bool, AnchorsError> {
     let [image, text] =
         [layout::IMAGE_GRAPH, layout::TEXT_GRAPH].map(|name| fs::found(&folder.join(name)));
@@ -48,7 +48,7 @@ pub(crate) fn has_graphs(folder: &Path) -> Result<bool, AnchorsError> {
 /// The name of the segment in this folder by its content, if all its files are sound.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> {
     let name = || {
         let pairs = Records::open(&folder.join(layout::PAIRS))?.len() as u64;
@@ -59,10 +59,10 @@ pub(crate) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> 
     if_whole(name())
 }
 
-/// Whether the segment of this entry lies in `folder`, to the last byte, with the files that it names.
+/// Whether `folder` contains the segment of this entry, bit for bit, with the files that it names.
 ///
 /// # Errors
-/// When the system refuses to let it be read.
+/// When the operating system denies reading it.
 pub(crate) fn is_whole(folder: &Path, entry: &SegmentEntry) -> Result<bool, AnchorsError> {
     let named = content::CONTAINERS
         .iter()
@@ -90,7 +90,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Opens the segment that `entry` names and checks that its files fit each other.
+    /// Opens the segment that `entry` names and checks that its files are consistent.
     ///
     /// # Errors
     /// When a file is missing or damaged, or the counts and lengths differ from the manifest's.
@@ -127,7 +127,7 @@ impl Segment {
     /// Opens the segment in the folder `path`, which must hold so many pairs.
     ///
     /// # Errors
-    /// When a file is missing or damaged, or they do not fit each other.
+    /// When a file is missing or damaged, or they are inconsistent.
     pub fn open_alone(path: &Path, pairs: u64) -> Result<Self, AnchorsError> {
         let path = path.to_owned();
         let image = VectorSet::open(path.join(layout::IMAGE))?;
@@ -186,7 +186,7 @@ impl Segment {
         self.graphs[modality].as_ref()
     }
 
-    /// What answers `k` from one modality's vectors.
+    /// The search of `k` neighbours among one modality's vectors.
     pub fn searcher(&self, modality: Modality, mode: SearchMode, k: usize) -> Planned<'_> {
         let (graph, planned) = (self.graph(modality), self.plans[modality].as_ref());
         plan::searcher(self.vectors(modality), graph, planned, mode, k)
@@ -216,15 +216,15 @@ impl Segment {
     /// The id of pair number `i` of this segment; cheaper than [`record`](Self::record).
     ///
     /// # Errors
-    /// When there is none of that number, or its record is damaged.
+    /// When there is no such pair, or its record is damaged.
     pub fn pair_id(&self, i: usize) -> Result<&str, AnchorsError> {
         self.records.id(i)
     }
 
-    /// What is known of pair number `i` of this segment besides its vectors.
+    /// The record of pair number `i` of this segment.
     ///
     /// # Errors
-    /// When there is none of that number, or its record is damaged.
+    /// When there is no such pair, or its record is damaged.
     pub fn record(&self, i: usize) -> Result<Record, AnchorsError> {
         self.records.get(i)
     }
@@ -244,10 +244,10 @@ impl Segment {
         self.records.verify()
     }
 
-    /// Whether the files are those that the entry names.
+    /// Checks that the files are those that the entry names.
     ///
     /// # Errors
-    /// When one is another, and the content is another too.
+    /// When a file differs, and the content differs too.
     pub(crate) fn check(&self, entry: &SegmentEntry) -> Result<(), AnchorsError> {
         let mut other = None;
         for (name, sum) in &entry.files {
@@ -266,11 +266,11 @@ impl Segment {
         }
     }
 
-    /// Reads a segment to the last byte: its name is a hash of its records and vectors, its sums are
-    /// theirs.
+    /// Reads a segment completely and checks that its name is the hash of its records and vectors, and its
+    /// sums are theirs.
     ///
     /// # Errors
-    /// The first difference.
+    /// The first difference found.
     pub(crate) fn is_own(&self, entry: &SegmentEntry) -> Result<(), AnchorsError> {
         let damaged = |path: &Path, what: String| AnchorsError::Damaged {
             path: path.to_owned(),
@@ -303,7 +303,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Refuses what a newer program wrote into its records: a segment made from them would lack it.
+    /// Rejects records with data of a newer program: a segment made from them would lose it.
     ///
     /// # Errors
     /// [`AnchorsError::UnknownField`].
@@ -311,7 +311,7 @@ impl Segment {
         self.records.refuse_unknown()
     }
 
-    /// The name that its records and vectors give it.
+    /// The name derived from its records and vectors.
     ///
     /// # Errors
     /// When a record lies outside its file.
@@ -327,7 +327,7 @@ impl Segment {
     /// The bytes of its files.
     ///
     /// # Errors
-    /// When a file cannot be looked at.
+    /// When a file cannot be examined.
     pub fn bytes(&self) -> Result<u64, AnchorsError> {
         let mut total = 0;
         for entry in fs_err::read_dir(&self.path)? {

@@ -1,4 +1,4 @@
-//! An opened anchor set: one generation, its segments mapped.
+//! An open anchor set: one generation, its segments mapped.
 
 mod encoders;
 mod without;
@@ -20,11 +20,11 @@ use crate::modality::{Modality, Sides};
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
 
-/// A set of at most so many bytes is read whole before the first answer; a larger one would keep a
-/// command waiting for longer than its answer takes.
+/// An anchor set of at most this many bytes is verified completely before the first answer; a larger one
+/// would keep a command waiting for longer than its answer takes.
 pub(crate) const READ_WHOLE: u64 = 1 << 30;
 
-/// One generation of an anchor set, open for reading; it stays whole whatever writers do.
+/// One generation of an anchor set, open for reading; writers do not affect it.
 #[derive(Debug)]
 pub struct AnchorSet {
     path: PathBuf,
@@ -37,7 +37,7 @@ pub struct AnchorSet {
     accepted: Vec<String>,
 }
 
-/// The live generation is damaged, and an older one was opened in its place.
+/// The live generation is damaged, and an older one was opened instead.
 #[derive(Debug)]
 pub struct Fallback {
     /// What is wrong with the live generation.
@@ -51,23 +51,23 @@ impl std::fmt::Display for Fallback {
         write!(
             f,
             "the live generation is damaged ({}); answers come from generation {}, the newest \
-             published one that is whole; a repair mends the set or makes that one live",
+             intact published one; a repair fixes the anchor set or makes that one live",
             self.damage, self.generation
         )
     }
 }
 
 impl AnchorSet {
-    /// Opens the live generation of the set in `path`: structure and lengths are checked, vectors
+    /// Opens the live generation of the anchor set in `path`: structure and lengths are checked, vectors
     /// are not read.
     ///
     /// # Errors
-    /// When the folder is not a set, or its files do not fit each other.
+    /// When the folder is not an anchor set, or its files are inconsistent.
     pub fn open(path: &Path) -> Result<Self, AnchorsError> {
         let mut name = publish::current(path)?;
         loop {
             let result = Self::open_named(path, &name);
-            // A writer may have gone on, and removed what was live when CURRENT was read.
+            // A writer may have published, and removed the generation that was live when CURRENT was read.
             match publish::current(path) {
                 Ok(now) if result.is_err() && now != name => name = now,
                 _ => return result,
@@ -75,7 +75,7 @@ impl AnchorSet {
         }
     }
 
-    /// Opens a generation that is kept.
+    /// Opens a kept generation.
     ///
     /// # Errors
     /// [`AnchorsError::NoGeneration`] when it is not; as [`open`](Self::open) otherwise.
@@ -92,8 +92,8 @@ impl AnchorSet {
         Self::open_named(path, &layout::generation_name(generation))
     }
 
-    /// Opens the live generation, or, when it is damaged, the newest kept one that is whole, and
-    /// says so: whoever calls this must tell the user.
+    /// Opens the live generation, or, when it is damaged, the newest intact kept one, and
+    /// returns the fallback: callers must report it to the user.
     ///
     /// # Errors
     /// As [`open`](Self::open), of the live generation, when no other can be opened either, or when the
@@ -106,7 +106,7 @@ impl AnchorSet {
             {
                 return Err(error);
             }
-            // What the system refuses to read is not damaged.
+            // An unreadable file does not count as damaged.
             Err(error) => error.into_damage()?,
         };
         for generation in witness::look(path)?.published {
@@ -118,9 +118,9 @@ impl AnchorSet {
         Err(damage)
     }
 
-    /// Compares the checksums of all its files if they are few: then that is done in a moment, and an
+    /// Compares the checksums of all its files if it is small: this is fast, and an
     /// answer never comes from damaged vectors. Those of a larger set are compared by `verify` and by
-    /// processes that stay.
+    /// long-running processes.
     pub(crate) fn read_whole(self) -> Result<Self, AnchorsError> {
         if self.bytes()? > READ_WHOLE {
             return Ok(self);
@@ -128,7 +128,7 @@ impl AnchorSet {
         self.segments.par_iter().try_for_each(Segment::verify)?;
         let entries = self.manifest.segments.iter();
         for (entry, segment) in entries.zip(&self.segments) {
-            // Without checksums in the manifest only the content tells whose files these are.
+            // Without checksums in the manifest only the content shows that these are the right files.
             if entry.files.is_empty() {
                 segment.is_own(entry)?;
             }
@@ -140,10 +140,10 @@ impl AnchorSet {
         Self::from_manifest(path, Manifest::read(path, name)?)
     }
 
-    /// Opens what a manifest describes, whether it was published or not.
+    /// Opens the generation of a manifest, published or not.
     ///
     /// # Errors
-    /// When the files in `path` do not fit it or each other.
+    /// When the files in `path` are inconsistent with it or each other.
     pub fn from_manifest(path: &Path, manifest: Manifest) -> Result<Self, AnchorsError> {
         if let Err(error) = manifest.space.validate() {
             return Err(AnchorsError::Damaged {
@@ -158,7 +158,7 @@ impl AnchorSet {
         Self::assemble(path, manifest, gone)
     }
 
-    /// The removed pairs of what a manifest describes.
+    /// The removed pairs of a manifest.
     ///
     /// # Errors
     /// When their file is damaged or not the one that the manifest names.
@@ -223,12 +223,12 @@ impl AnchorSet {
         })
     }
 
-    /// Where it lies.
+    /// Its folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What it is made of.
+    /// Its manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -238,7 +238,7 @@ impl AnchorSet {
         self.live.len()
     }
 
-    /// Whether there is no anchor at all.
+    /// Whether it has no anchors.
     pub fn is_empty(&self) -> bool {
         self.live.is_empty()
     }
@@ -261,8 +261,8 @@ impl AnchorSet {
         &self.segments
     }
 
-    /// The second moments of the live pairs' vectors: those of all that is stored, less those of the
-    /// removed pairs. Whatever the history of the set, the same pairs have the same bits.
+    /// The second moments of the live pairs' vectors: those of all stored pairs minus those of the
+    /// removed ones. The same pairs give the same bits, whatever the history of the anchor set.
     ///
     /// # Errors
     /// When a segment's file of them is damaged.
@@ -285,12 +285,12 @@ impl AnchorSet {
         Ok(moments)
     }
 
-    /// What is removed from the segments.
+    /// The removed pairs of the segments.
     pub fn tombstones(&self) -> &Tombstones {
         &self.gone
     }
 
-    /// Which rows of the segments, one after another, are live anchors.
+    /// Which rows of the concatenated segments are live anchors.
     pub fn live(&self) -> &Live {
         &self.live
     }
@@ -329,7 +329,7 @@ impl AnchorSet {
         }
     }
 
-    /// What is known of an anchor besides its vectors.
+    /// The record of an anchor.
     ///
     /// # Errors
     /// When there is no such anchor or its record is damaged.
@@ -367,7 +367,7 @@ impl AnchorSet {
     /// The bytes of its live files.
     ///
     /// # Errors
-    /// When a file cannot be looked at.
+    /// When a file cannot be examined.
     pub fn bytes(&self) -> Result<u64, AnchorsError> {
         self.segments.iter().map(Segment::bytes).sum()
     }

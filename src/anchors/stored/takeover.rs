@@ -1,7 +1,7 @@
-//! What a segment that is written again takes over from the folder that has its name already.
+//! What a rewritten segment inherits from the existing folder of that name.
 //!
-//! Generations that are kept name more files than a writer makes: graphs that it was not asked for, and
-//! rows that another build left out. Where the old folder is damaged and goes, those stay.
+//! Kept generations may name more files than a writer creates: graphs that were not requested, and
+//! rows that another build skipped. When the old folder is damaged and removed, these are kept.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 use crate::modality::Sides;
 
-/// Whether the list of rows left out in `old` has each row of that in `new`.
+/// Whether the list of skipped rows in `old` has each row of that in `new`.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub(crate) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
     let rows = left_out::readable_rows(&old.join(SKIPPED))?;
     let wanted = left_out::readable_rows(&new.join(SKIPPED))?;
@@ -25,11 +25,11 @@ pub(crate) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
     Ok(wanted.iter().all(|row| rows.contains(row)))
 }
 
-/// Completes the folder `new`, which has the files of its writer, with graphs over `vectors`
-/// and rows left out of the folder `old`, durably. A damaged graph is built again.
+/// Completes the folder `new`, which has its writer's files, with graphs over `vectors`
+/// and the skipped rows of the folder `old`, durably. A damaged graph is rebuilt.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub(crate) fn complete(
     old: &Path,
     new: &Path,
@@ -54,11 +54,11 @@ pub(crate) fn complete(
     Ok(fs::sync_folder(new)?)
 }
 
-/// Completes the list of rows left out in the folder `new` with that of `old`, which stays as it is. Durable
+/// Completes the list of skipped rows in the folder `new` with that of `old`, which stays as it is. Durable
 /// when `new` is synced.
 ///
 /// # Errors
-/// When the file system refuses.
+/// On an I/O error.
 pub(crate) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
     let [from, to] = [old, new].map(|folder| folder.join(SKIPPED));
     let (theirs, own) = (
@@ -73,7 +73,7 @@ pub(crate) fn rows(old: &Path, new: &Path) -> Result<(), AnchorsError> {
     if theirs.is_empty() || is_sound(&own) && has_all(&own, &theirs) {
         return Ok(());
     }
-    // A copy of it may have been cut short with the writer that made it.
+    // An earlier copy may be truncated because its writer was killed.
     if is_sound(&theirs) && has_all(&theirs, &own) {
         fs::remove_file(&to)?;
         return Ok(fs::link_or_copy(&from, &to)?);

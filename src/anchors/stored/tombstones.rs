@@ -10,9 +10,9 @@
 //! | `image` | image dim * 16 | i128: the sum of the removed pairs' image vectors, in units of 2^-64 |
 //! | `text` | text dim * 16 | the same of their text vectors |
 //!
-//! Segments past the first m have nothing removed, so that adding pairs needs no new file. The sums
-//! are exact integers: what is left when they are taken from the segments' sums is, to the bit, what
-//! a set without the removed pairs would have.
+//! Segments after the first m have no removed pairs, so adding pairs needs no new file. The sums
+//! are exact integers: subtracted from the segments' sums they leave, bit for bit, what
+//! an anchor set without the removed pairs would have.
 
 use std::path::Path;
 
@@ -27,21 +27,21 @@ use crate::space::vector::VectorSum;
 
 pub use super::rows::Live;
 
-/// The kind of file, as the container's header has it.
+/// The file kind in the container's header.
 pub const KIND: [u8; 8] = *b"ASIFGONE";
 const PAIRS: &str = "pairs";
 const ROWS: &str = "rows";
 
-/// What is removed from a generation.
+/// The removed pairs of a generation.
 #[derive(Debug, Clone)]
 pub struct Tombstones {
-    /// For each covered segment those removed of its stored pairs.
+    /// For each covered segment its removed pairs.
     segments: Vec<IdSet>,
     sums: Sides<VectorSum>,
 }
 
 impl Tombstones {
-    /// Nothing removed, of vectors of these lengths.
+    /// No removed pairs, for vectors of these dimensions.
     pub fn none(dims: Sides<usize>) -> Self {
         Self {
             segments: Vec::new(),
@@ -74,9 +74,9 @@ impl Tombstones {
         true
     }
 
-    /// Forgets segments of which nothing is left, so that they need not be kept.
+    /// Drops segments without live pairs, so that they need not be kept.
     ///
-    /// `entries` loses them too; `sums` are each segment's, by its place in `entries`.
+    /// `entries` loses them too; `sums` are those of each segment, in the order of `entries`.
     pub fn drop_empty(&mut self, entries: &mut Vec<SegmentEntry>, sums: &[Sides<&VectorSum>]) {
         let gone = |removed: &IdSet| removed.count() == removed.len();
         let gone: Vec<bool> = (0..entries.len())
@@ -105,7 +105,7 @@ impl Tombstones {
         self.segments.iter().map(|s| s.count() as u64).sum()
     }
 
-    /// The pairs of segments of these lengths that are left.
+    /// The live pairs of segments of these sizes.
     pub fn live(&self, stored: &[usize]) -> Live {
         let firsts = stored.iter().scan(0, |next, n| {
             let first = *next;
@@ -128,7 +128,7 @@ impl Tombstones {
     /// Writes them to `path`, durably.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// On an I/O error.
     pub fn write(&self, path: &Path) -> Result<(), AnchorsError> {
         let mut file = ContainerWriter::create(path, KIND)?;
         let le = |numbers: &mut dyn Iterator<Item = u64>| -> Vec<u8> {
@@ -152,7 +152,7 @@ impl Tombstones {
     /// Reads them and checks everything: they are small, and every answer depends on them.
     ///
     /// # Errors
-    /// When the file is damaged or does not fit these segments.
+    /// When the file is damaged or inconsistent with these segments.
     pub fn read(
         path: &Path,
         entries: &[SegmentEntry],
@@ -175,7 +175,7 @@ impl Tombstones {
         let pairs = numbers(PAIRS)?;
         let stated = entries.iter().map(|e| e.pairs);
         if pairs.len() > entries.len() || !pairs.iter().copied().eq(stated.take(pairs.len())) {
-            let what = format!("it speaks of segments of {pairs:?} pairs, the manifest does not");
+            let what = format!("it is for segments of {pairs:?} pairs, unlike the manifest");
             return Err(damaged(what));
         }
         let rows = numbers(ROWS)?;

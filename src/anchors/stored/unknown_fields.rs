@@ -1,11 +1,11 @@
 //! Fields of a newer program in files whose format this one reads.
 //!
-//! Whoever reads passes over them. Whoever writes would lose them: see `newer_program`.
+//! Readers ignore them. Writers would lose them: see `newer_program`.
 
 use serde_json::Value;
 
-/// The fields of `read` that are not in `known`, which is what this program writes of what it understood of
-/// it; as `segments[0].colour`. A field without content is none: nothing is lost with it.
+/// The fields of `read` that are not in `known`, which is `read` parsed and serialised again by this
+/// program; as `segments[0].colour`. An empty field is ignored: nothing is lost with it.
 pub(crate) fn unknown_fields(read: &Value, known: &Value) -> Vec<String> {
     let mut found = Vec::new();
     collect(read, known, String::new(), &mut found);

@@ -1,17 +1,17 @@
-//! Which generation is live, by three witnesses: `CURRENT`, the log and the manifests.
+//! Determines the live generation from three witnesses: `CURRENT`, the log and the manifests.
 //!
-//! `CURRENT` alone decides nothing: a flipped bit or a copy from a backup would name another
-//! generation that opens as well. Writers leave the witnesses in few states, because they write the
+//! `CURRENT` alone is not trusted: a flipped bit or a copy from a backup would name another
+//! generation that opens as well. Writers leave the witnesses in few possible states, because they write the
 //! manifest first, then `CURRENT`, then the log, and delete an unpublished manifest before they use
 //! its number:
 //!
-//! | manifests above `CURRENT`'s number | newest record of the log | what it is |
+//! | manifests above `CURRENT`'s number | newest record of the log | meaning |
 //! |---|---|---|
-//! | none | `CURRENT`'s number, or any below | published; the log may lack what a crash kept from it |
+//! | none | `CURRENT`'s number, or any below | published; the log may lack records after a crash |
 //! | the next one alone | not above `CURRENT`'s number | a writer was killed before it moved `CURRENT` |
 //! | anything else | | `CURRENT` is damaged or was restored: every manifest counts as published |
 //!
-//! The last is an error for whoever wants the live generation. Readers that may fall back take the
+//! The last case is an error for callers that need the live generation. Readers that may fall back take the
 //! newest of [`LiveWitness::published`] that opens; writers refuse, so that nothing that was published
 //! is deleted and no number is given twice; `asif repair` puts `CURRENT` right.
 
@@ -24,20 +24,20 @@ use super::manifest::{self, Manifest};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
 
-/// What the witnesses say together.
+/// The combined result of the witnesses.
 #[derive(Debug)]
 pub struct LiveWitness {
-    /// The live generation, or why what `CURRENT` says is not believed.
+    /// The live generation, or why `CURRENT` is not trusted.
     pub current: Result<u64, AnchorsError>,
-    /// Generations that were published and whose manifests lie there, newest first.
+    /// Published generations with an existing manifest, newest first.
     pub published: Vec<u64>,
-    /// The highest number that was given to a published generation; 0 when none is known.
+    /// The highest number of a published generation; 0 when none is known.
     pub newest: u64,
 }
 
 /// Hex digits of each of the two parts of the checksum in `CURRENT`.
 const DIGITS: usize = 16;
-/// How often a moving `CURRENT` is read again.
+/// How often a changing `CURRENT` is read again.
 const TRIES: usize = 8;
 
 /// The content of `CURRENT` that names a generation. `manifest` is the manifest's checksum, if it
@@ -56,12 +56,12 @@ fn check(said: &str) -> String {
     blake3::hash(said.as_bytes()).to_hex()[..DIGITS].to_owned()
 }
 
-/// Asks all witnesses. A reader takes no lock, so a writer may move `CURRENT` between two looks:
-/// what disagrees is looked at again.
+/// Consults all witnesses. A reader takes no lock, so a writer may change `CURRENT` between two reads:
+/// if they disagree, they are read again.
 ///
 /// # Errors
-/// [`AnchorsError::NotASet`] when the folder is none; when the system refuses to let a witness be read, whose word is not
-/// known then.
+/// [`AnchorsError::NotASet`] when the folder is not an anchor set; when a witness cannot be read, whose state
+/// is then unknown.
 pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
     let read = || fs_err::read(set.join(layout::CURRENT)).ok();
     let mut before = read();
@@ -77,11 +77,11 @@ pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
     Ok(witness)
 }
 
-/// The generations that are kept: those in [`manifest::list`] up to the live one. What comes after it was
+/// The kept generations: those in [`manifest::list`] up to the live one. Later ones were
 /// never published.
 ///
 /// # Errors
-/// When the folder is not a set or cannot be read.
+/// When the folder is not an anchor set or cannot be read.
 pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
     let live = look(set)?.current?;
     let mut kept = manifest::list(set)?;
@@ -124,7 +124,7 @@ fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
                 wrong(format!("it names {name} without the checksum that it had"))
             } else if named.is_of_another_manifest(set)? {
                 wrong(format!(
-                    "it names {name}, but not the manifest that lies there under this name"
+                    "it names {name}, but not the manifest that has this name"
                 ))
             } else {
                 Ok(n)
@@ -145,7 +145,7 @@ fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
     })
 }
 
-/// Whether the manifest `above` is what a killed writer left that went on from `n`.
+/// Whether the manifest `above` is the leftover of a killed writer that continued from `n`.
 fn is_leftover(set: &Path, n: u64, above: u64) -> Result<bool, AnchorsError> {
     let read = |n| if_whole(Manifest::read(set, &layout::generation_name(n)));
     let (Some(before), Some(after)) = (read(n)?, read(above)?) else {
@@ -155,15 +155,15 @@ fn is_leftover(set: &Path, n: u64, above: u64) -> Result<bool, AnchorsError> {
     Ok(above == n + 1 && after.change.as_ref().is_none_or(follows))
 }
 
-/// What `CURRENT` says by itself.
+/// The content of `CURRENT`.
 struct NamedGeneration {
     generation: u64,
-    /// The digits of the manifest's checksum; none in a set of an older program.
+    /// The digits of the manifest's checksum; `None` in an anchor set of an older program.
     check: Option<String>,
 }
 
 impl NamedGeneration {
-    /// Whether the manifest of that name is sound and not the one that was meant.
+    /// Whether the manifest of that name is sound but not the referenced one.
     fn is_of_another_manifest(&self, set: &Path) -> Result<bool, AnchorsError> {
         let Some(check) = &self.check else {
             return Ok(false);
@@ -176,7 +176,7 @@ impl NamedGeneration {
     }
 }
 
-/// The outer error says that there is no set, the inner one that `CURRENT` cannot be believed.
+/// The outer error means that there is no anchor set, the inner one that `CURRENT` cannot be trusted.
 fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsError> {
     let not_a_set = |why| AnchorsError::NotASet {
         path: set.to_owned(),
@@ -212,7 +212,7 @@ fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsErr
         return wrong("it does not name a generation (g000001)");
     };
     let check_word = match check_word {
-        // The whole of what older programs wrote, so that a part of what this one does is no name.
+        // Must equal what older programs wrote, so that a truncated current format is not accepted.
         None if text == format!("{}\n", layout::generation_name(generation)) => None,
         None => return wrong("it is cut short or damaged"),
         Some(word) if text != format!("{name} {word}\n") => {

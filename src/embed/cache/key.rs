@@ -15,8 +15,8 @@ impl ContentKey {
         Self(*blake3::hash(content).as_bytes())
     }
 
-    /// The key of an image file's bytes as this version decodes them: embeddings of an older version, perhaps of
-    /// an image that is rejected today, are not found.
+    /// The key of an image file's bytes as this version decodes them: embeddings of an older version, perhaps
+    /// of an image that is rejected today, are not found.
     pub fn of_picture(file: &[u8]) -> Self {
         Self::of_decoding(file, DECODING)
     }

@@ -172,7 +172,7 @@ impl EmbeddingCache {
     }
 
     /// Forgets the embeddings of these inputs, and every embedding that has one of these
-    /// directions, whose input may be gone; returns how many. The file is written anew without them.
+    /// directions, whose input may be gone; returns how many. The file is rewritten without them.
     ///
     /// # Errors
     /// When the file cannot be read or written; it is then what it was.

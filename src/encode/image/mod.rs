@@ -31,9 +31,9 @@ use input::BATCH;
 use input::find_input;
 use preprocess::Preprocess;
 
-/// The version of decoding and resampling, part of the identity. Increment it with any change to a
-/// pixel of an image that was decoded as other programs do, so that older cached embeddings are not reused. Where only the set of rejected images
-/// changes, [`decode::DECODING`] is enough.
+/// The version of decoding and resampling, part of the identity. Increment it with any change to a pixel of
+/// an image that was decoded as other programs do, so that older cached embeddings are not reused. Where only
+/// the set of rejected images changes, [`decode::DECODING`] is enough.
 const PIXELS: u32 = 1;
 
 /// An image as its encoder's input, `[3, height, width]`.
@@ -141,8 +141,8 @@ impl ImageEncoder {
         Ok(self.prepare_pixels(&pixels))
     }
 
-    /// Decodes the bytes of an image file, with the EXIF orientation applied if enabled. Waits for memory while other
-    /// images hold it.
+    /// Decodes the bytes of an image file, with the EXIF orientation applied if enabled. Waits for memory
+    /// while other images hold it.
     ///
     /// # Errors
     /// [`InputError`]: this image cannot be used; others can.

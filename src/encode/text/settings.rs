@@ -56,7 +56,7 @@ pub(crate) struct TextSettings {
     pub lower_case: bool,
     /// The prefix of each text.
     pub prompt: String,
-    /// How token vectors are pooled, where the folder says so.
+    /// How token vectors are pooled, where the folder specifies it.
     pub pooling: Option<Pooling>,
     /// The dimension that `1_Pooling/config.json` declares.
     pub promised_dim: Option<usize>,

@@ -118,7 +118,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::InsideSet",
             "build --pairs a.asif.jsonl --out a.asif/segments/inner.asif",
             3,
-            &["lies in the anchor set", "a place outside"],
+            &["lies in the anchor set", "a path outside"],
             "build --pairs a.asif.jsonl --out outside.asif",
         ),
         told(
@@ -174,7 +174,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::Strict",
             "build --strict --pairs bad.jsonl --out s.asif",
             3 + 2,
-            &["no row was to be left out", "hint: --strict"],
+            &["no row may be skipped", "hint: --strict"],
             "build --pairs bad.jsonl --out s.asif",
         ),
         told(

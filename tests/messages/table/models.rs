@@ -167,14 +167,14 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "InputError::NoVector",
             "build --strict --pairs black.jsonl --image-encoder fragile-image --out f.asif",
             5,
-            &["not finite or is zero", "leave it out"],
+            &["not finite or is zero", "remove it or change it"],
             "build --pairs black.jsonl --image-encoder fragile-image --out f.asif",
         ),
         told(
             "InputError::ModelFailed",
             "build --strict --pairs white.jsonl --image-encoder fragile-image --out g.asif",
             5,
-            &["though not on other inputs", "leave it out"],
+            &["but not on other inputs", "remove it or change it"],
             "build --pairs white.jsonl --image-encoder fragile-image --out g.asif",
         ),
         told(

@@ -190,7 +190,7 @@ pub fn bad_rows() -> Vec<BadRow> {
         json(
             "Reason::Id",
             "{\"id\": \"a\\nb\", \"image\": \"plain/0.png\", \"caption\": \"dog\"}",
-            "take it out",
+            "remove it",
         ),
         json("Reason::ImageUnreadable", &long, "cannot look at the image"),
         json(

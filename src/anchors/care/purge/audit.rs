@@ -35,7 +35,7 @@ pub struct PairTraces {
     pub purged: Vec<u64>,
     /// Other known anchor sets that contain a pair with this id ([`elsewhere`]).
     pub elsewhere: Vec<PathBuf>,
-    /// Further files that mention it: in the set, leftovers of killed commands beside it, the cache and
+    /// Further files that mention it: in the anchor set, leftovers of killed commands beside it, the cache and
     /// the folders of uploads.
     pub files: Vec<NeedleTrace>,
 }
@@ -52,7 +52,7 @@ impl PairTraces {
 /// stored images of them.
 ///
 /// # Errors
-/// When the folder is not a set, or a generation, the log or a file cannot be read.
+/// When the folder is not an anchor set, or a generation, the log or a file cannot be read.
 pub fn audit(
     set: &Path,
     ids: &[String],

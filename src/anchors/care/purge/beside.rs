@@ -49,12 +49,12 @@ fn why_foreign(path: &Path) -> Result<Option<&'static str>, AnchorsError> {
     }
     Ok(Some(match fs::name_to_come(&name) {
         Some(_) => {
-            "it holds something of these pairs, and may be a file that an older asif or another program was \
-             writing: delete it if nobody needs it"
+            "it contains data of these pairs, and may be a file that an older asif or another program was \
+            writing: delete it if it is not needed"
         }
         None => {
-            "it holds something of these pairs, and has not the form of what asif leaves: look into it, and \
-             delete it if nobody needs it"
+            "it contains data of these pairs, and does not look like a leftover of asif: inspect it, and \
+            delete it if it is not needed"
         }
     }))
 }
@@ -90,7 +90,7 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
                 }
             }
             Err(error) => closed.push(LeftoverKept {
-                why: format!("what killed commands left in it is not known: {error}"),
+                why: format!("it cannot be searched for leftovers of killed commands: {error}"),
                 file: folder,
             }),
         }
@@ -98,8 +98,8 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
     (found, closed)
 }
 
-/// Removes leftovers that contain a needle, are known to be this program's and are not in use by a running process;
-/// returns how many, and what was kept.
+/// Removes leftovers that contain a needle, are known to be this program's and are not in use by a running
+/// process; returns how many, and what was kept.
 ///
 /// # Errors
 /// When the removal cannot be made durable.
@@ -134,7 +134,7 @@ pub(super) fn remove(
 }
 
 fn unknown_content(error: &AnchorsError) -> String {
-    format!("it is not known what it holds: {error}")
+    format!("its content cannot be read: {error}")
 }
 
 /// Searches the leftovers beside an anchor set; also returns what cannot be read.

@@ -58,10 +58,10 @@ pub struct DeletionReceipt {
     pub embeddings_forgotten: u64,
     /// Uploaded images that were deleted.
     pub uploads_deleted: u64,
-    /// Files and folders that killed commands had left beside the set, and that were removed.
+    /// Files and folders that killed commands had left beside the anchor set, and that were removed.
     pub leftovers_removed: u64,
-    /// Leftovers that could not be removed or searched, or that other programs may have written, and foreign folders in the
-    /// anchor set that cannot be read; the command has named them.
+    /// Leftovers that could not be removed or searched, or that other programs may have written, and foreign
+    /// folders in the anchor set that cannot be read; the command has named them.
     pub leftovers_kept: usize,
     /// Generations that were dropped.
     pub generations_before: Vec<u64>,
@@ -139,8 +139,8 @@ impl DeletionReceipt {
         }
     }
 
-    /// Adds the content of the receipt `text` that this one replaces, which is of an earlier run of the same request:
-    /// what that purge deleted, this one could not find any more. A dry run's receipt adds nothing.
+    /// Adds the content of the receipt `text` that this one replaces, which is of an earlier run of the same
+    /// request: what that purge deleted, this one could not find any more. A dry run's receipt adds nothing.
     #[must_use]
     pub fn after(mut self, text: &[u8]) -> Self {
         let Some(old) = old_receipt(text).filter(|old| old.result != DRY_RUN) else {
@@ -248,7 +248,7 @@ pub fn is_receipt(text: &[u8]) -> bool {
 /// dry run, or of the same request to the same anchor set, was incomplete, and is repeated.
 ///
 /// # Errors
-/// When the log of the set cannot be read.
+/// When the log of the anchor set cannot be read.
 pub fn why_kept(
     text: &[u8],
     set: &Path,
@@ -256,7 +256,7 @@ pub fn why_kept(
     reference: Option<&str>,
 ) -> Result<Option<&'static str>, AnchorsError> {
     let Some(old) = old_receipt(text) else {
-        return Ok(Some("is no receipt"));
+        return Ok(Some("is not a receipt"));
     };
     if old.result == DRY_RUN {
         return Ok(None);
@@ -272,7 +272,7 @@ pub fn why_kept(
         return Ok(Some("is of a purge of another request"));
     }
     if old.result == VERIFIED {
-        return Ok(Some("is of a purge that came to its end"));
+        return Ok(Some("is of a completed purge"));
     }
     let mut changes = history::read(set)?.into_iter();
     let is_of_set =
@@ -293,27 +293,24 @@ fn unread_pictures(report: &PurgeReport) -> usize {
 }
 
 fn pictures_unread(unread: usize) -> String {
-    format!(
-        "not verified: {unread} pictures could not be looked at, and may be uploads of the pairs"
-    )
+    format!("not verified: {unread} images could not be read, and may be uploads of the pairs")
 }
 
 fn result(report: &PurgeReport, search: &ByteSearch) -> String {
     match (&report.search, search.found.len()) {
         (None, _) => DRY_RUN.to_owned(),
         (Some(_), 0) if !report.unreadable.is_empty() => {
-            "not verified: pairs of damaged segments could not be read, so embeddings of theirs may be in \
-             the cache"
+            "not verified: pairs of damaged segments could not be read, so the cache may have their embeddings"
                 .to_owned()
         }
         (Some(_), 0) if !report.leftovers_kept.is_empty() => {
             let kept = report.leftovers_kept.len();
-            format!("not verified: {kept} files or folders were left that may hold something of the pairs")
+            format!("not verified: {kept} files or folders were kept that may contain data of the pairs")
         }
         (Some(_), 0) if unread_pictures(report) > 0 => pictures_unread(unread_pictures(report)),
         (Some(_), 0) if unread_sets(report) > 0 => {
             let unread = unread_sets(report);
-            format!("not verified: {unread} other sets could not be looked at, and may hold the pairs")
+            format!("not verified: {unread} other anchor sets could not be read, and may contain the pairs")
         }
         (Some(_), 0) => VERIFIED.to_owned(),
         (Some(_), found) => format!("not verified: something was found in {found} files"),

@@ -30,7 +30,7 @@ pub(super) struct RemovedPairs {
     pub needles: Needles,
     /// The number of distinct pairs.
     pub records: HashSet<RecordHash>,
-    /// Folders of the set whose pairs cannot be read.
+    /// Folders of the anchor set whose pairs cannot be read.
     pub unreadable: Vec<PathBuf>,
     /// Such folders that asif did not create.
     pub foreign: Vec<PathBuf>,
@@ -58,8 +58,8 @@ struct CachedEmbeddings {
     vectors: Directions,
 }
 
-/// Deletes the embeddings of purged pairs from the caches of all encoders in the folder: of the set's encoders
-/// by content and by vector, of others by content. Returns how many.
+/// Deletes the embeddings of purged pairs from the caches of all encoders in the folder: of the anchor set's
+/// encoders by content and by vector, of others by content. Returns how many.
 pub(super) fn forget(folder: &Path, gone: &RemovedPairs) -> Result<u64, AnchorsError> {
     fs::sweep_hidden(folder, |name| name.ends_with(".emb"))?;
     let mut forgotten = 0;
@@ -74,7 +74,7 @@ pub(super) fn forget(folder: &Path, gone: &RemovedPairs) -> Result<u64, AnchorsE
     Ok(forgotten)
 }
 
-/// All pairs that a set stores and that are not live: those of the generations that are kept, and what
+/// All pairs that an anchor set stores and that are not live: those of the generations that are kept, and what
 /// lies in folders that no manifest names that can be read.
 pub(super) fn pairs(
     set: &Path,

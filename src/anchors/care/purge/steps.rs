@@ -23,8 +23,8 @@ impl PurgeStep {
         (Self::Cache, "cached embeddings"),
         (Self::Beside, "leftovers beside the set"),
         (Self::Log, "the log"),
-        (Self::SkipLists, "lists of rows left out"),
-        (Self::Damaged, "what repairs put aside"),
+        (Self::SkipLists, "lists of skipped rows"),
+        (Self::Damaged, "files that repairs moved to damaged/"),
         (Self::Generations, "older generations with the stored pairs"),
         (Self::Search, "the search afterwards"),
     ];
@@ -59,7 +59,7 @@ impl PurgeSteps {
         let mut left = words(left);
         if at == PurgeStep::Search {
             // The data that identified the pairs was deleted with them.
-            left.push_str(", which now knows only the ids and values that it is given");
+            left.push_str(", which then finds only the ids and values that it is given");
         }
         AnchorsError::PurgeStopped {
             set: set.to_owned(),

@@ -24,7 +24,7 @@ pub(super) struct StoredPairs {
 pub(super) struct StoredFolders {
     /// Those whose pairs can be read.
     pub found: Vec<StoredPairs>,
-    /// Folders of the set whose pairs cannot be read; a purge deletes them.
+    /// Folders of the anchor set whose pairs cannot be read; a purge deletes them.
     pub unreadable: Vec<PathBuf>,
     /// Unreadable folders that asif did not create; no writer deletes them.
     pub foreign: Vec<PathBuf>,
@@ -33,7 +33,7 @@ pub(super) struct StoredFolders {
 /// The folders of pairs in an anchor set.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
     let mut folders = StoredFolders::default();
     let put_aside = set.join(layout::DAMAGED);
@@ -84,7 +84,7 @@ fn open(folder: &Path) -> Result<(Records, Option<Segment>), AnchorsError> {
 /// Visits each pair, once per folder.
 ///
 /// # Errors
-/// When the disk refuses.
+/// On an I/O error.
 pub(super) fn each(
     set: &Path,
     mut show: impl FnMut(&str, &Record, Option<&Segment>, usize),

@@ -91,7 +91,8 @@ fn redacted_detail(change: &Change, needles: &Needles) -> String {
         ),
         // Names of sources, which are paths.
         "build" | "anchors add" => redacted_words(&change.detail, needles),
-        // Commands without user data in their arguments, or with the name of a set, which is redacted separately.
+        // Commands without user data in their arguments, or with the name of a set, which is redacted
+        // separately.
         "swap" | "rollback" | "repair" => change.detail.clone(),
         _ => match needles.is_in_bytes(&change.detail) {
             true => redacted_words(&change.detail, needles),
@@ -212,7 +213,7 @@ impl Pictures {
                 Ok(_) if unread.contains(image) => Err(UNREAD.to_owned()),
                 Ok(None) => {
                     if fs::found_itself(&file).is_ok_and(|found| found.is_some()) {
-                        let why = "it is no file, so asif did not write it";
+                        let why = "it is not a file, so asif did not write it";
                         pictures.left.push(PictureLeft::told(file, why));
                     }
                     continue;
@@ -236,8 +237,9 @@ impl Pictures {
                 (false, ..) => PictureLeft::told(file, "an original, which asif did not write"),
                 (true, false, Some(set)) => {
                     let set = set.display();
-                    let why =
-                        format!("{set} cannot be read whole, and a live pair there may use it");
+                    let why = format!(
+                        "{set} cannot be read completely, and a live pair there may use it"
+                    );
                     PictureLeft::unread(file, why)
                 }
                 (true, false, None) => {
@@ -265,8 +267,8 @@ impl Pictures {
 }
 
 /// Why an unreadable image was kept.
-const UNREAD: &str = "it cannot be read, so it is not known whose it is, nor whether caches of other encoders \
-                      have its embedding";
+const UNREAD: &str = "it cannot be read, so its origin is unknown, and caches of other encoders may have \
+its embedding";
 
 /// The bytes of an image; `None` where the file does not exist.
 fn read_picture(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
@@ -296,7 +298,7 @@ fn torn_copies(file: &Path, bytes: &[u8], left: &mut Vec<PictureLeft>) -> Vec<Pa
     let names = match fs::names(folder) {
         Ok(names) => names,
         Err(error) => {
-            let why = format!("what a killed server left in it is not known: {error}");
+            let why = format!("it cannot be searched for leftovers of a killed server: {error}");
             left.push(PictureLeft::unread(folder.to_owned(), why));
             return Vec::new();
         }

@@ -21,23 +21,23 @@ use crate::image_source::ImageSource;
 use crate::pairs::Pair;
 use crate::space::vector::mean_direction;
 
-/// Pairs embedded at a time: enough that sorting captions by length pays, little enough to hold.
+/// Pairs embedded at a time: enough for sorting captions by length to pay off, few enough for memory.
 const BLOCK: usize = 1024;
 /// Bytes of images in memory at which a block ends.
 const BLOCK_BYTES: usize = 256 << 20;
 
-/// The kind of row that a live pair has the id of.
-pub(crate) const ALREADY: &str = "id already in the set";
+/// The kind of a row with the id of a live pair.
+pub(crate) const ALREADY: &str = "id already in the anchor set";
 
-/// A build under way.
+/// A running build.
 pub(crate) struct Build<'a> {
     pub(super) options: &'a BuildOptions,
     pub(super) embedder: &'a Embedder,
     watch: Watch<'a>,
-    /// Ids that a row must not have, because a live pair has them.
+    /// Ids of live pairs, which a row must not have.
     taken: HashSet<String>,
     hits_before: u64,
-    /// The ids of the pairs that were written.
+    /// The ids of the written pairs.
     pub(crate) ids: Vec<String>,
     pub(crate) seconds: Seconds,
     pub(crate) captions: u64,
@@ -63,14 +63,14 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Rows with these ids are passed over.
+    /// Skips rows with these ids.
     pub(crate) fn taken(mut self, ids: HashSet<String>) -> Self {
         self.taken = ids;
         self
     }
 
-    /// Embeds all pairs and writes them as a segment of the set in `folder`; also says where the
-    /// rows left out are listed, if there are any.
+    /// Embeds all pairs and writes them as a segment of the anchor set in `folder`; also returns where the
+    /// skipped rows are listed, if there are any.
     pub(crate) fn segment(
         &mut self,
         folder: &Path,
@@ -115,7 +115,7 @@ impl<'a> Build<'a> {
         Ok((entry, skipped_list))
     }
 
-    /// Rows left out, by kind of reason.
+    /// Skipped rows by kind of reason.
     pub(crate) fn skipped_by_reason(&self) -> BTreeMap<String, u64> {
         let mut by_reason = BTreeMap::new();
         for row in &self.skipped {
@@ -124,7 +124,7 @@ impl<'a> Build<'a> {
         by_reason
     }
 
-    /// Embeddings that came out of the cache so far.
+    /// Cache hits so far.
     pub(crate) fn cache_hits(&self) -> u64 {
         self.embedder.cache_hits() - self.hits_before
     }
@@ -141,7 +141,7 @@ impl<'a> Build<'a> {
                         origin: pair.origin.to_string(),
                         kind: ALREADY.into(),
                         reason: format!(
-                            "the set has a pair {:?} already; remove it first",
+                            "the anchor set already has a pair {:?}; remove it first",
                             pair.id
                         ),
                         remedy: None,
@@ -189,7 +189,7 @@ impl<'a> Build<'a> {
         let (pairs, bad) = BadInputs::split(pairs);
         let captions = pairs.iter().flat_map(|(pair, _)| &pair.captions);
         let captions: Vec<&str> = captions.map(String::as_str).collect();
-        // A caption is no step of the progress bar, whose unit is half a pair.
+        // Captions do not advance the progress bar, whose unit is half a pair.
         let quiet = Watch {
             progress: &crate::progress::Silent,
             ..watch
@@ -239,7 +239,7 @@ impl<'a> Build<'a> {
     }
 
     fn skip(&mut self, mut row: SkippedRow) -> Result<(), AnchorsError> {
-        // A picture that stands for itself is named by its origin already.
+        // An image of a folder is named by its origin already.
         let named = row.reason.strip_prefix(row.origin.as_str());
         if let Some(rest) = named.and_then(|rest| rest.strip_prefix(": ")) {
             row.reason = rest.to_owned();
@@ -292,11 +292,11 @@ pub(crate) fn mean_text(
             },
         })?);
     }
-    // One caption is taken as it is: normalising twice would change its last bits.
+    // A single caption is used unchanged: normalising twice would change its last bits.
     if vectors.len() == dim {
         return Ok(vectors);
     }
-    // Each encoder's for itself, so that its weight stays what it is.
+    // Per encoder, so that its weight is preserved.
     let mut mean = vec![0.0; dim];
     for (member, place) in encoders.places().enumerate() {
         encoders.place(member, &direction(&vectors, dim, place)?, &mut mean);
@@ -307,7 +307,7 @@ pub(crate) fn mean_text(
 /// The mean direction of a part of vectors of `dim` numbers.
 ///
 /// # Errors
-/// That there is none.
+/// When the sum is zero.
 fn direction(vectors: &[f32], dim: usize, part: Range<usize>) -> Result<Vec<f32>, String> {
     let own = vectors.chunks_exact(dim).flat_map(|v| &v[part.clone()]);
     let own: Vec<f32> = own.copied().collect();
@@ -320,7 +320,7 @@ fn direction(vectors: &[f32], dim: usize, part: Range<usize>) -> Result<Vec<f32>
 
 fn record(pair: &Pair) -> Record {
     let image = match &pair.image {
-        // The path was a file a moment ago; should it not resolve now, it is kept as it was written.
+        // The file existed a moment ago; if it does not resolve now, the path is kept as written.
         ImageSource::File(path) => {
             let whole = fs_err::canonicalize(path);
             let whole = whole.as_deref().unwrap_or(path);

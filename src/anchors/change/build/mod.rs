@@ -1,14 +1,14 @@
 //! Pairs in, a published generation out.
 //!
-//! Pairs are taken in blocks, so memory does not grow with the set: a block's images are embedded,
-//! then its captions, then its pairs are written in their order. Nothing is visible before the end;
-//! what was embedded stays in the cache, so that an interrupted build continues where it stopped.
+//! Pairs are processed in blocks, so memory does not grow with the anchor set: a block's images are embedded,
+//! then its captions, then its pairs are written in order. Nothing is visible before the end;
+//! computed embeddings stay in the cache, so that an interrupted build continues where it stopped.
 //!
 //! | file | role |
 //! |---|---|
-//! | `mod` | options, and a whole build: a new set, or a further generation of one |
-//! | `encode` | pairs of sources to a segment; what [`super::add`] shares |
-//! | `report` | what was built, and what was left out |
+//! | `mod` | options, and a whole build: a new anchor set, or a further generation of one |
+//! | `encode` | pairs of sources to a segment; shared with [`super::add`] |
+//! | `report` | the report: what was built, and what was skipped |
 
 mod encode;
 mod options;
@@ -33,10 +33,10 @@ pub use options::BuildOptions;
 pub(crate) use report::EXAMPLES;
 pub use report::{BuildReport, Seconds, SkippedRow};
 
-/// Refuses what can be refused before an encoder is loaded.
+/// Checks everything that can be checked before an encoder is loaded.
 ///
 /// # Errors
-/// When the space makes no sense, `out` is in the way, or the sources cannot be read at all.
+/// When the space is invalid, `out` exists, or the sources cannot be read at all.
 pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
     check_place(options)?;
     pairs::open(&options.pairs)?;
@@ -46,13 +46,13 @@ pub fn check(options: &BuildOptions) -> Result<(), AnchorsError> {
 fn check_place(options: &BuildOptions) -> Result<(), AnchorsError> {
     options.space.validate()?;
     place::refuse_inside_set(&options.out)?;
-    // A dangling link is in the way too.
+    // A dangling link counts as existing too.
     if fs::found_itself(&options.out)?.is_some() {
         let is_set = match publish::current(&options.out) {
             Ok(_) => true,
             Err(AnchorsError::NotASet { .. }) => false,
             Err(AnchorsError::Io(error)) if fs::is_link_loop(&error) => false,
-            // It is one, of which not all is known.
+            // It is an anchor set, though a damaged one.
             Err(error) => return Err(error),
         };
         let path = options.out.clone();
@@ -62,7 +62,7 @@ fn check_place(options: &BuildOptions) -> Result<(), AnchorsError> {
             (true, true) => {}
         }
     }
-    // What is to hold it may be a file.
+    // The parent may be a file.
     let above = options.out.ancestors().skip(1).find(|path| path.exists());
     if let Some(path) = above.filter(|path| !path.is_dir()) {
         let path = path.to_owned();
@@ -71,10 +71,10 @@ fn check_place(options: &BuildOptions) -> Result<(), AnchorsError> {
     Ok(())
 }
 
-/// Builds a set, or a further generation that replaces what a set holds.
+/// Builds an anchor set, or a further generation that replaces the content of one.
 ///
 /// # Errors
-/// See [`AnchorsError`]; whatever happens, nothing half-made is left at `options.out`.
+/// See [`AnchorsError`]; on failure nothing incomplete is left at `options.out`.
 pub fn build(
     options: &BuildOptions,
     embedder: &Embedder,
@@ -86,8 +86,8 @@ pub fn build(
     build_incoming(options, incoming, begun, embedder, watch)
 }
 
-/// As [`build`], of pairs that the caller has: files are opened only for images that are files. A second
-/// pair with one id, and one whose id or captions cannot be used, is left out as a row of a file is.
+/// As [`build`], for pairs in memory: files are opened only for images that are files. A second
+/// pair with the same id, and one whose id or captions are invalid, is skipped like a row of a file.
 ///
 /// # Errors
 /// As [`build`].
@@ -138,7 +138,7 @@ fn build_incoming(
     Ok(report)
 }
 
-/// What a build says whose name somebody else has taken while it ran.
+/// The error of a build whose destination was created by another process while it ran.
 fn made_meanwhile(error: AnchorsError, out: &Path) -> AnchorsError {
     let is_taken = match &error {
         AnchorsError::Exists { .. } => true,
@@ -156,7 +156,7 @@ fn made_meanwhile(error: AnchorsError, out: &Path) -> AnchorsError {
 }
 
 impl Build<'_> {
-    /// Embeds all pairs; returns the generation that holds nothing else.
+    /// Embeds all pairs; returns a generation that consists of them.
     fn next(
         &mut self,
         folder: &Path,

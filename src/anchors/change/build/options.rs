@@ -1,23 +1,23 @@
-//! What a build is given.
+//! Options of a build.
 
 use std::path::PathBuf;
 
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::space::Recipe;
 
-/// What to build, and where.
+/// Options of a build.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
-    /// Files and folders of pairs, in order; where the caller has the pairs itself, what the log names
-    /// as their source.
+    /// Files and folders of pairs, in order; for pairs in memory, the name of the source
+    /// in the log.
     pub pairs: Vec<PathBuf>,
-    /// The set's folder.
+    /// The anchor set's folder.
     pub out: PathBuf,
-    /// Whether a set that stands there is replaced: it gets a further generation.
+    /// Whether an existing anchor set is replaced, by a further generation.
     pub overwrite: bool,
     /// How many generations are kept for rollback, the new one included.
     pub keep: usize,
-    /// Whether the first bad row ends the build.
+    /// Whether the first bad row is an error.
     pub strict: bool,
     /// The space that queries use unless they say otherwise.
     pub space: Recipe,

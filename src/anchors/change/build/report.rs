@@ -1,4 +1,4 @@
-//! What was built, and what was left out.
+//! The report of a build: what was built, and what was skipped.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,32 +9,32 @@ use serde::Serialize;
 use crate::anchors::stored::manifest::Counts;
 use crate::remedy::InputRemedy;
 
-/// Rows that are kept word for word in a [`BuildReport`]; the whole list is on disk.
+/// How many skipped rows a [`BuildReport`] lists; the complete list is on disk.
 pub(crate) const EXAMPLES: usize = 20;
 
-/// What was built.
+/// The report of a build.
 #[derive(Debug, Clone, Serialize)]
 pub struct BuildReport {
-    /// The set's folder.
+    /// The anchor set's folder.
     pub out: PathBuf,
     /// The generation that is live now.
     pub generation: u64,
-    /// How many of what.
+    /// The counts.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Rows left out, by kind of reason.
+    /// Skipped rows by kind of reason.
     pub skipped_by_reason: BTreeMap<String, u64>,
-    /// The first rows left out.
+    /// The first skipped rows.
     pub skipped_examples: Vec<SkippedRow>,
-    /// Where all rows left out are listed, if there are any.
+    /// The list of all skipped rows, if there are any.
     pub skipped_list: Option<PathBuf>,
-    /// Embeddings that came out of the cache.
+    /// Cache hits: embeddings that were not computed.
     pub from_cache: u64,
     /// Seconds by phase.
     pub seconds: Seconds,
-    /// Bytes of the set on disk.
+    /// Bytes of the anchor set on disk.
     pub bytes: u64,
-    /// What failed after the generation was live, as in a [`Receipt`](crate::anchors::Receipt).
+    /// Failures after the generation went live, as in a [`Receipt`](crate::anchors::Receipt).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -42,7 +42,7 @@ pub struct BuildReport {
 /// Seconds by phase.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Seconds {
-    /// Looking at the sources and reading rows.
+    /// Scanning the sources and reading rows.
     pub read: f64,
     /// Reading, decoding and encoding images.
     pub images: f64,
@@ -50,16 +50,16 @@ pub struct Seconds {
     pub captions: f64,
     /// Writing and publishing.
     pub write: f64,
-    /// All of it.
+    /// The total.
     pub total: f64,
 }
 
-/// A row of a source that was left out.
+/// A skipped row of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedRow {
     /// File and row.
     pub origin: String,
-    /// The reason in a few words, the same for all rows with the same fault.
+    /// The kind of reason in a few words, the same for all rows with the same fault.
     pub kind: Cow<'static, str>,
     /// The reason in full.
     pub reason: String,

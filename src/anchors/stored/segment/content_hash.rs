@@ -6,7 +6,7 @@ use crate::modality::Sides;
 #[derive(Debug, Default)]
 pub(super) struct ContentHash {
     hasher: blake3::Hasher,
-    /// A vector's bytes, on their way into the hash: one call a vector, not one a number.
+    /// Buffer for a vector's bytes: one hasher call per vector, not per number.
     bytes: Vec<u8>,
 }
 

@@ -9,7 +9,7 @@ use crate::anchors::error::AnchorsError;
 use crate::modality::{Modality, Sides};
 use crate::space::vector::VectorSum;
 
-/// The kind of `moments.sum`, as the container's header has it.
+/// The file kind of `moments.sum` in the container's header.
 const MOMENTS_KIND: [u8; 8] = *b"ASIFSUMS";
 
 pub(super) fn write_sums(path: &Path, sums: &Sides<VectorSum>) -> Result<(), AnchorsError> {
@@ -23,7 +23,7 @@ pub(super) fn write_sums(path: &Path, sums: &Sides<VectorSum>) -> Result<(), Anc
     Ok(())
 }
 
-/// Reads both sums. They are small and every centred answer depends on them, so unlike the vectors
+/// Reads both sums. They are small and every answer of a centred space depends on them, so unlike the vectors
 /// their checksums are compared at each open.
 pub(super) fn read_sums(
     path: &Path,

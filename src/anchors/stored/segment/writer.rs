@@ -1,4 +1,4 @@
-//! How a segment is written.
+//! Writes a segment.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ impl SegmentWriter {
         let folder = tempfile::Builder::new()
             .prefix(WRITING)
             .tempdir_in(&segments)?;
-        // What encoders that end in a ReLU have in common would take most levels of the codes.
+        // The common offset of vectors of encoders that end in a ReLU would use up most levels of the codes.
         let options = VectorOptions::default().center(Center::Mean);
         let vectors =
             |name, dim| VectorSetWriter::create(folder.path().join(name), dim, options.clone());
@@ -61,7 +61,7 @@ impl SegmentWriter {
     /// Appends a pair with its unit vectors.
     ///
     /// # Errors
-    /// When a vector is not finite or of another length, or the disk refuses.
+    /// When a vector is not finite or of another length, or on an I/O error.
     pub fn push(
         &mut self,
         record: &Record,
@@ -85,12 +85,12 @@ impl SegmentWriter {
         self.pairs
     }
 
-    /// The name that the segment will have, if nothing more is pushed.
+    /// The name that the segment will have if nothing more is pushed.
     pub fn id(&self) -> String {
         self.content.name()
     }
 
-    /// Where a further file of the segment may be written.
+    /// The path for a further file of the segment.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -99,7 +99,7 @@ impl SegmentWriter {
     /// makes everything durable and gives the segment its name.
     ///
     /// # Errors
-    /// When the disk refuses. What stood under the segment's name is still there then, or the new one.
+    /// On an I/O error. An existing segment of that name is then unchanged, or replaced by the new one.
     pub fn finish(self, graphs: GraphPolicy, k: usize) -> Result<SegmentEntry, AnchorsError> {
         let id = self.id();
         self.image.finish()?;
@@ -131,19 +131,19 @@ impl SegmentWriter {
             text_search: Some(text_search),
             files: content::files(self.folder.path())?,
         };
-        // Content decides the name: what stands there already and is sound is the same segment.
+        // The name is a content hash: an existing sound segment of that name is the same segment.
         let new = self.folder.path();
         if is_whole(&destination, &entry)? && takeover::has_rows(&destination, new)? {
-            // Its writer may have been killed before its name was durable.
+            // Its writer may have been killed before syncing the name.
             fs::sync_folder(&segments)?;
-            // Another program may have derived other bits from the same content.
+            // Another program version may have derived other files from the same content.
             entry.files = content::files(&destination)?;
         } else {
             if fs::has_folder(&destination)? {
                 takeover::complete(&destination, new, vectors)?;
                 entry.files = content::files(new)?;
             }
-            // From here on its deletion is no longer this writer's.
+            // From here on this writer must not delete it.
             fs::publish_folder(&self.folder.keep(), &destination)?;
         }
         Ok(entry)

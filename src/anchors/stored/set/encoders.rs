@@ -1,4 +1,4 @@
-//! Whether encoders are those that a set was built with.
+//! Checks that encoders are those that an anchor set was built with.
 
 use super::AnchorSet;
 use crate::anchors::error::{AnchorsError, OtherEncoder};
@@ -7,11 +7,11 @@ use crate::encode::EncoderIdentity;
 use crate::modality::Modality;
 use crate::space::vector::dot;
 
-/// The least cosine of two canary embeddings that are taken for the same encoder's.
+/// The minimum cosine of two canary embeddings of the same encoder.
 const ACCEPTED_COSINE: f64 = 0.99999;
 
 impl AnchorSet {
-    /// Refuses encoders other than those that built the set.
+    /// Rejects encoders other than those that built the anchor set.
     ///
     /// # Errors
     /// [`AnchorsError::OtherEncoder`] naming both.
@@ -20,11 +20,11 @@ impl AnchorSet {
         self.check(Modality::Text, embedder.text().identity())
     }
 
-    /// What the numbers of a vector that `given` makes are multiplied with to be one of this set,
-    /// `[dim]`: the encoders may have other weights here. Empty where it is one as it is.
+    /// The factors that turn a vector of `given` into a vector of this anchor set,
+    /// `[dim]`: the weights of the encoders may differ. Empty where none is needed.
     ///
     /// # Errors
-    /// [`AnchorsError::OtherEncoder`] when they are others.
+    /// [`AnchorsError::OtherEncoder`] when the encoders differ.
     pub fn factors(
         &self,
         modality: Modality,
@@ -37,8 +37,8 @@ impl AnchorSet {
         given.factors_to(built).ok_or(other)
     }
 
-    /// Takes other encoders for those that built the set, if they make the same of their canary
-    /// inputs: the same model from another export, say. Later checks of these encoders succeed.
+    /// Accepts other encoders as those that built the anchor set, if they give the same vectors for their
+    /// canary inputs, for example another export of the same model. Later checks of these encoders succeed.
     ///
     /// # Errors
     /// [`AnchorsError::Canary`] when a cosine is below 0.99999.

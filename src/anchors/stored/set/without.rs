@@ -1,4 +1,4 @@
-//! A set without some of its pairs.
+//! An anchor set with some pairs excluded.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::tombstones::Tombstones;
 use crate::modality::Sides;
 
-/// What is left of a generation when pairs are removed.
+/// The content of a generation after removing pairs.
 #[derive(Debug)]
 pub(crate) struct RemainingPairs {
     /// The content of the next generation; number, dates and record are filled in by its writer.
@@ -21,12 +21,12 @@ pub(crate) struct RemainingPairs {
 }
 
 impl AnchorSet {
-    /// This set as it would be without the pairs in `rows`; nothing is written. What it answers has
+    /// This anchor set with the pairs in `rows` excluded; nothing is written. Its answers have
     /// the bits of what [`remove`](crate::anchors::change::remove::remove) leaves.
     ///
     /// # Errors
-    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left; when a row is not one of this set's, or the
-    /// manifest counts less than its records hold.
+    /// [`AnchorsError::WouldBeEmpty`] when no pair would be left; when a row is not one of this anchor set's,
+    /// or the manifest counts less than its records hold.
     pub fn without(&self, rows: &[usize]) -> Result<Self, AnchorsError> {
         let left = self.remaining(rows)?;
         if left.manifest.counts.pairs == 0 {
@@ -39,7 +39,7 @@ impl AnchorSet {
         Ok(set)
     }
 
-    /// What the next generation has when the pairs in `rows` are removed.
+    /// The content of the next generation when the pairs in `rows` are removed.
     ///
     /// # Errors
     /// When there is no such row, a record is damaged, or the manifest counts less than the records hold.
@@ -96,7 +96,7 @@ impl AnchorSet {
     }
 }
 
-/// Counts a value once less; none when it was not counted.
+/// Decrements the count of a value; `None` when it is zero.
 fn untally(tally: &mut BTreeMap<String, u64>, value: Option<String>) -> Option<()> {
     let Some(value) = value else {
         return Some(());

@@ -18,7 +18,7 @@
 //! | progressive: the last scans are missing, no end marker | refused | the same |
 //! | a colour component in no scan | refused | read as grey |
 //! | an invalid code | refused | read with noise |
-//! | anything after the end marker (another JPEG, MPO) | passed over | the same |
+//! | anything after the end marker (another JPEG, MPO) | skipped | the same |
 
 mod markers;
 

@@ -155,7 +155,7 @@ fn decoded<P>(
     })
 }
 
-/// How many bytes of memory decoding one image takes at its peak, as its headers tell.
+/// How many bytes of memory decoding one image takes at its peak, by its headers.
 ///
 /// # Errors
 /// What [`decode_within`] would refuse it for without decoding it.

@@ -19,7 +19,8 @@ use super::limits::{MAX_BYTES, too_large};
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The last chunk.
 const END: &[u8] = b"\0\0\0\0IEND\xAE\x42\x60\x82";
-/// This many zeros at the end of a file are not part of a chunk, but what an incomplete download left unwritten.
+/// This many zeros at the end of a file are not part of a chunk, but what an incomplete download left
+/// unwritten.
 const FILLING: usize = 16;
 /// The compressed bytes after the last row that are read for the sake of the data's checksum. Each
 /// may inflate a thousandfold.

@@ -23,7 +23,7 @@ pub(super) fn one_size(
     }
 }
 
-/// Refuses what `size` or `crop_size` says beside the form that is followed: one of height and width,
+/// Rejects what `size` or `crop_size` says beside the form that is followed: one of height and width,
 /// or `shortest_edge` alone.
 pub(super) fn refuse_mixed_forms(file: &Settings) -> Result<(), ModelError> {
     for name in ["size", "crop_size"] {
@@ -50,7 +50,7 @@ pub(super) fn refuse_mixed_forms(file: &Settings) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Refuses null for a key that is `usual` where it is absent: the class's older versions take null for
+/// Rejects null for a key that is `usual` where it is absent: the class's older versions take null for
 /// "no", its newer ones for "as usual".
 pub(super) fn refuse_null(file: &Settings, key: &str, usual: &str) -> Result<(), ModelError> {
     match file.value.get(key) {
@@ -293,7 +293,7 @@ fn asks_for_nothing(key: &str, value: &Value) -> bool {
     }
 }
 
-/// Refuses keys that are not known, in a file that names no class that would pass over them: another
+/// Rejects keys that are not known, in a file that names no class that would pass over them: another
 /// program's steps are not those of the keys that are read here.
 pub(super) fn refuse_other_keys(file: &Settings) -> Result<(), ModelError> {
     let known = |key: &str| {
@@ -317,7 +317,7 @@ pub(super) fn refuse_other_keys(file: &Settings) -> Result<(), ModelError> {
     }
 }
 
-/// Refuses a `default_to_square` that reads the one number in `size` otherwise than it is read here.
+/// Rejects a `default_to_square` that reads the one number in `size` otherwise than it is read here.
 /// Newer versions of a class follow that key, older ones do not.
 pub(super) fn refuse_other_square(file: &Settings, square: bool) -> Result<(), ModelError> {
     let Some(asked) = file.switch("default_to_square")? else {
