@@ -131,7 +131,7 @@ pub enum AnchorsError {
     },
     /// A repair found no sound generation.
     #[error(
-        "{what}; no generation of {set} is sound, and none can be repaired from its files: restore it from \
+        "{what}; no kept generation of {set} is sound, and none can be repaired from its files: restore it from \
         a copy, or build it again; intact files were left unchanged", set = set.display()
     )]
     BeyondRepair {

@@ -138,7 +138,7 @@ fn columns_and_keys_that_are_there_twice_are_refused() {
     );
     assert_eq!(pairs.len(), 1);
     assert!(
-        errors[0].contains("row 1: the key \"caption\" is there twice"),
+        errors[0].contains("row 1: the key \"caption\" occurs twice"),
         "{errors:?}"
     );
     assert!(

@@ -292,10 +292,7 @@ fn what_meta_would_lose_costs_its_row() {
         )
     };
     for (meta, says) in [
-        (
-            r#""meta":{"a":1,"a":2}"#,
-            "the key \"meta.a\" is there twice",
-        ),
+        (r#""meta":{"a":1,"a":2}"#, "the key \"meta.a\" occurs twice"),
         (
             r#""n":12345678901234567890123"#,
             "the number 12345678901234567890123",

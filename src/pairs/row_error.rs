@@ -51,7 +51,7 @@ pub enum Reason {
         message: String,
     },
     /// A JSON object with one key twice, so that one of its values would be lost.
-    #[error("the key {key:?} is there twice; keep one, or make its values a list")]
+    #[error("the key {key:?} occurs twice; keep one, or make its values a list")]
     KeyTwice {
         /// The key.
         key: String,

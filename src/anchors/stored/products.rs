@@ -116,6 +116,7 @@ pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moment
             for j in start(at, i)..columns {
                 let value = values.next().expect("they were counted") as f64;
                 sum[[i, j]] = value;
+                // Only the upper triangle of a symmetric product is stored.
                 if at < BETWEEN {
                     sum[[j, i]] = value;
                 }

@@ -27,6 +27,7 @@ impl Directions {
     /// Whether a vector with this direction was added.
     pub fn contains(&self, vector: &[f32]) -> bool {
         let (step, unit) = Self::place(vector);
+        // Rounding may move a sum across the border of its bucket.
         let near = self.units.range(step - 1..=step + 1);
         let same = |known: &Vec<f32>| {
             let mut pairs = known.iter().zip(&unit);

@@ -124,6 +124,7 @@ impl DecodeBudget {
         state.next_turn += 1;
         state.queue.push_back(BudgetWaiter { turn, bytes });
         loop {
+            // The limit may have been lowered while waiting, so it is checked in each round.
             if bytes > state.limit {
                 let limit = state.limit;
                 self.leave(state, turn);
