@@ -19,26 +19,26 @@ use std::time::Instant;
 
 use asif::anchors::change::add::{AddOptions, add};
 use asif::anchors::change::build::{BuildOptions, build};
-use asif::anchors::change::remove::{Selection, remove};
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::remove::{PairSelection, remove};
+use asif::anchors::change::swap::{SwapTarget, swap};
 use asif::anchors::stored::plan::GraphPolicy;
 use asif::anchors::{AnchorSet, AnchorsError, WriteOptions};
 use asif::embed::cache::{ContentKey, EmbeddingCache};
-use asif::embed::{Embedder, Watch};
+use asif::embed::{Embedder, WorkControl};
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, ModelFolder,
     TextEncoder, registry, runtime,
 };
-use asif::home::Home;
-use asif::modality::{Modality, Sides};
-use asif::progress::{Cancel, Silent};
-use asif::space::SpaceParams;
+use asif::home::DataFolder;
+use asif::modality::{Modality, PerModality};
+use asif::progress::{CancelToken, NoProgress};
+use asif::space::RelativeParams;
 
 /// Pairs that are added and removed.
 const FEW: usize = 1000;
 
 fn main() -> anyhow::Result<()> {
-    let Some(home) = Home::from_env().filter(|h| h.models().is_dir()) else {
+    let Some(home) = DataFolder::from_env().filter(|h| h.models().is_dir()) else {
         println!("skipped: no encoders are installed; tools/quickstart.sh does it");
         return Ok(());
     };
@@ -64,9 +64,9 @@ fn main() -> anyhow::Result<()> {
     println!("opening the cache {:.2} s", begun.elapsed().as_secs_f64());
 
     let set = folder.path().join("a.asif");
-    let cancel = Cancel::default();
-    let watch = Watch {
-        progress: &Silent,
+    let cancel = CancelToken::default();
+    let watch = WorkControl {
+        progress: &NoProgress,
         cancel: &cancel,
     };
     for graphs in [GraphPolicy::Never, GraphPolicy::Auto] {
@@ -80,7 +80,7 @@ fn main() -> anyhow::Result<()> {
                 overwrite: false,
                 keep: 5,
                 strict: true,
-                space: SpaceParams::default().into(),
+                space: RelativeParams::default().into(),
                 graphs,
             },
             &embedder,
@@ -108,7 +108,7 @@ fn main() -> anyhow::Result<()> {
     )?;
     show(&format!("add {FEW}"), &report.receipt.seconds);
     let ids = (0..FEW).map(|i| name(i * (pairs / FEW))).collect();
-    let selection = Selection::Ids {
+    let selection = PairSelection::Ids {
         ids,
         missing_ok: false,
     };
@@ -116,16 +116,19 @@ fn main() -> anyhow::Result<()> {
         &format!("remove {FEW}"),
         &remove(&set, &selection, &write)?.seconds,
     );
-    show("rollback", &swap(&set, Target::Previous, &write)?.seconds);
+    show(
+        "rollback",
+        &swap(&set, SwapTarget::Previous, &write)?.seconds,
+    );
     show(
         "swap to a generation",
-        &swap(&set, Target::Generation(3), &write)?.seconds,
+        &swap(&set, SwapTarget::Generation(3), &write)?.seconds,
     );
     let other = folder.path().join("b.asif");
     synthetic_set(&other, dims, pairs / 10)?;
     show(
         "swap from another set",
-        &swap(&set, Target::Set(&other), &write)?.seconds,
+        &swap(&set, SwapTarget::Set(&other), &write)?.seconds,
     );
     let begun = Instant::now();
     AnchorSet::open(&set)?;
@@ -146,7 +149,7 @@ fn show(what: &str, seconds: &BTreeMap<&'static str, f64>) {
     println!("{what}: {:.1} ms = {}", total * 1e3, parts.join(" + "));
 }
 
-fn embedder(home: &Home) -> anyhow::Result<Embedder> {
+fn embedder(home: &DataFolder) -> anyhow::Result<Embedder> {
     runtime::load(None, home)?;
     let options = EncoderOptions::latency();
     let open = |name, modality| {
@@ -210,7 +213,7 @@ fn fill(cache: &Path, embedder: &Embedder, pairs: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn synthetic_set(path: &Path, dims: Sides<usize>, pairs: usize) -> anyhow::Result<()> {
+fn synthetic_set(path: &Path, dims: PerModality<usize>, pairs: usize) -> anyhow::Result<()> {
     let making = synthetic::making(dims);
     let pairs = (0..pairs as u64).map(|n| synthetic::pair_of(n, dims));
     Ok(asif::anchors::change::vectors::create(

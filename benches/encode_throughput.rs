@@ -17,16 +17,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use asif::embed::{Embedder, Watch};
+use asif::embed::{Embedder, WorkControl};
 use asif::encode::image::decode;
-use asif::encode::image::preprocess::Preprocess;
+use asif::encode::image::preprocess::ImagePreprocessor;
 use asif::encode::{
     DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, ImageEncoder, ModelFolder,
     TextEncoder, runtime,
 };
-use asif::home::Home;
+use asif::home::DataFolder;
 use asif::image_source::ImageSource;
-use asif::progress::{Cancel, Silent};
+use asif::progress::{CancelToken, NoProgress};
 use ort::session::Session;
 use ort::value::{Tensor, TensorRef};
 
@@ -43,7 +43,7 @@ fn main() -> Result<()> {
         .filter(|a| a != "--bench")
         .collect();
     let alone = args.first().is_some_and(|a| a == "ort-alone");
-    let home = Home::from_env().context("no data folder: set ASIF_HOME")?;
+    let home = DataFolder::from_env().context("no data folder: set ASIF_HOME")?;
     let Some(work) = work(&args)? else {
         println!("skipped: no pictures; give a folder with pairs.jsonl or pictures");
         return Ok(());
@@ -65,7 +65,7 @@ fn splits() -> Vec<(usize, usize)> {
     splits
 }
 
-fn compare(home: &Home, args: &[String], work: &Work) -> Result<()> {
+fn compare(home: &DataFolder, args: &[String], work: &Work) -> Result<()> {
     runtime::load(None, home)?;
     let folder = |name: &str| ModelFolder::open(home.models().join(name));
     let options = EncoderOptions::throughput();
@@ -100,9 +100,9 @@ fn compare(home: &Home, args: &[String], work: &Work) -> Result<()> {
                 None => bare.push((what.to_owned(), rate)),
             }
         }
-        let watch = Watch {
-            progress: &Silent,
-            cancel: &Cancel::default(),
+        let watch = WorkControl {
+            progress: &NoProgress,
+            cancel: &CancelToken::default(),
         };
         let start = Instant::now();
         embedder.images(&ImageSource::files(&work.images), watch)?;
@@ -132,7 +132,7 @@ fn compare(home: &Home, args: &[String], work: &Work) -> Result<()> {
 }
 
 /// The child: nothing but sessions and ready tensors. Prints `name TAB rate`.
-fn bare_sessions(home: &Home, work: &Work) -> Result<()> {
+fn bare_sessions(home: &DataFolder, work: &Work) -> Result<()> {
     let environment = ort::init_from(home.runtime_library())?
         .with_telemetry(false)
         .build()?;
@@ -221,7 +221,7 @@ fn drive<B: Sync>(
 type ImageBatch = ([usize; 4], Vec<f32>);
 
 fn ready_images(folder: &ModelFolder, files: &[PathBuf]) -> Result<Vec<ImageBatch>> {
-    let preprocess = Preprocess::read(folder, false)?;
+    let preprocess = ImagePreprocessor::read(folder, false)?;
     let (width, height) = preprocess.size();
     files
         .chunks(8)

@@ -13,19 +13,19 @@
 
 use std::time::Instant;
 
-use asif::anchors::change::vectors::{Making, PairVectors, create};
+use asif::anchors::change::vectors::{NewSetOptions, PairVectors, create};
 use asif::anchors::stored::plan::SearchMode;
 use asif::anchors::{AnchorSet, Searcher};
-use asif::modality::Sides;
+use asif::modality::PerModality;
 use asif::space::linear::CanonicalParams;
 use asif::space::linear::{LinearMap, Moments, canonical, procrustes, ridge, whitening};
 use asif::space::recipe::{Recipe, known_spaces};
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
 
-const DIMS: Sides<usize> = Sides {
+const DIMS: PerModality<usize> = PerModality {
     image: 1280,
     text: 384,
 };
@@ -39,7 +39,7 @@ fn main() {
 
     let mut moments = Moments::new(DIMS);
     timed("moments of all pairs", || {
-        moments.add(Sides {
+        moments.add(PerModality {
             image: &x,
             text: &y,
         })
@@ -55,7 +55,7 @@ fn main() {
 
     let updated = timed("1,000 pairs leave, canonical fit", || {
         let mut gone = Moments::new(DIMS);
-        gone.add(Sides {
+        gone.add(PerModality {
             image: &x[..REMOVED * DIMS.image],
             text: &y[..REMOVED * DIMS.text],
         });
@@ -63,7 +63,7 @@ fn main() {
         fit(&moments)
     });
     let mut rest = Moments::new(DIMS);
-    rest.add(Sides {
+    rest.add(PerModality {
         image: &x[REMOVED * DIMS.image..],
         text: &y[REMOVED * DIMS.text..],
     });
@@ -80,7 +80,7 @@ fn main() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bench.asif");
-    let making = Making {
+    let making = NewSetOptions {
         space: Recipe::default(),
         ..synthetic::making(DIMS)
     };
@@ -117,7 +117,7 @@ fn cosine(a: &LinearMap, b: &LinearMap) -> f64 {
 
 /// Unit vectors of both sides that share a dozen directions.
 fn pairs(n: usize) -> (Vec<f32>, Vec<f32>) {
-    let mut random = Random::new(1);
+    let mut random = SplitMix64::new(1);
     let mut draw = move || random.unit() as f32 - 0.5;
     let (mut x, mut y) = (Vec::new(), Vec::new());
     for _ in 0..n {

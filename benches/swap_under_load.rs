@@ -22,21 +22,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use asif::anchors::AnchorsError;
-use asif::anchors::live::{LiveOptions, LiveSet, Phases, Refreshed, Snapshot};
+use asif::anchors::live::{AdmissionSeconds, LiveOptions, LiveSet, RefreshOutcome, Snapshot};
 use asif::anchors::stored::manifest::Manifest;
 use asif::anchors::stored::publish;
 use asif::modality::Modality;
-use asif::space::{RelativeRow, SpaceParams};
+use asif::space::{RelativeParams, RelativeRow};
 use synthetic::{Shape, generation, unit_vectors};
 
 const SHAPE: Shape = Shape {
     image_dim: 1280,
     text_dim: 384,
-    space: SpaceParams {
+    space: RelativeParams {
         k: 200,
         p: 4.0,
         center: true,
-        negatives: asif::space::Negatives::Clamp,
+        negatives: asif::space::NegativeSimilarity::Clamp,
     },
 };
 /// Spells with swaps, each after one without.
@@ -191,7 +191,7 @@ fn query(
 struct Took {
     publishing: f64,
     refresh: f64,
-    phases: Phases,
+    phases: AdmissionSeconds,
 }
 
 impl Took {
@@ -243,17 +243,17 @@ fn swap(live: &LiveSet, set: &Path, to: &Manifest) -> Result<Took> {
     let refreshed = live.refresh()?;
     let refresh = begun.elapsed().as_secs_f64();
     match refreshed {
-        Refreshed::Swapped(swap) => Ok(Took {
+        RefreshOutcome::Swapped(swap) => Ok(Took {
             publishing,
             refresh,
             phases: swap.seconds,
         }),
-        Refreshed::Unchanged => bail!("generation {} was live already", to.generation),
+        RefreshOutcome::Unchanged => bail!("generation {} was live already", to.generation),
     }
 }
 
 fn report([forward, back]: [Vec<Took>; 2], seen: Vec<Seen>) -> Result<()> {
-    let phases: Vec<Phases> = forward.iter().map(|took| took.phases).collect();
+    let phases: Vec<AdmissionSeconds> = forward.iter().map(|took| took.phases).collect();
     print_phases("refresh, forward", &phases);
     println!("\n{:28} {:>9} {:>9}", "milliseconds", "p50", "p99");
     for (what, swaps, of) in [
@@ -301,15 +301,15 @@ fn report([forward, back]: [Vec<Took>; 2], seen: Vec<Seen>) -> Result<()> {
 }
 
 /// The median of each phase and its share.
-fn print_phases(what: &str, phases: &[Phases]) {
-    let median = |of: fn(&Phases) -> f64| {
+fn print_phases(what: &str, phases: &[AdmissionSeconds]) {
+    let median = |of: fn(&AdmissionSeconds) -> f64| {
         let mut values: Vec<f64> = phases.iter().map(|p| of(p) * 1e3).collect();
         quantile(&mut values, 0.5)
     };
-    let whole = median(Phases::total);
+    let whole = median(AdmissionSeconds::total);
     print!("{what}: {whole:.2} ms =");
     for (name, of) in [
-        ("open", (|p| p.open) as fn(&Phases) -> f64),
+        ("open", (|p| p.open) as fn(&AdmissionSeconds) -> f64),
         ("verify", |p| p.verify),
         ("center", |p| p.center),
         ("warm", |p| p.warm),

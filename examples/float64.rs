@@ -16,14 +16,14 @@ use anyhow::{Context as _, bail};
 use asif::anchors::stored::plan::SearchMode;
 use asif::anchors::{AnchorId, AnchorSet};
 use asif::classify::{Classifier, HeadOptions};
-use asif::embed::{Embedder, Watch};
+use asif::embed::{Embedder, WorkControl};
 use asif::encode::{EncoderOptions, runtime};
-use asif::eval::{Dataset, Task};
-use asif::home::Home;
-use asif::modality::{Modality, Sides};
-use asif::progress::{Cancel, Silent};
-use asif::space::prompts::{Labels, Templates};
-use asif::space::{Aggregate, SpaceParams};
+use asif::eval::{Dataset, EvaluationTask};
+use asif::home::DataFolder;
+use asif::modality::{Modality, PerModality};
+use asif::progress::{CancelToken, NoProgress};
+use asif::space::prompts::{LabelList, PromptTemplates};
+use asif::space::{PromptAggregation, RelativeParams};
 use ndarray::{Array1, Array2, ArrayView1, s};
 
 /// What scores may differ by.
@@ -39,7 +39,7 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     let set = AnchorSet::open(Path::new(set))?;
     let embedder = embedder(&set)?;
-    let anchors = Sides::try_of(|modality| anchors(&set, modality))?;
+    let anchors = PerModality::try_of(|modality| anchors(&set, modality))?;
     println!("data set, images, other labels, largest difference of scores");
     let mut sound = true;
     for folder in datasets {
@@ -59,23 +59,23 @@ fn main() -> anyhow::Result<ExitCode> {
 fn compare(
     set: &AnchorSet,
     embedder: &Embedder,
-    anchors: Sides<&Array2<f64>>,
+    anchors: PerModality<&Array2<f64>>,
     dataset: &Dataset,
 ) -> anyhow::Result<(usize, usize, f64)> {
-    let Task::Classification(task) = &dataset.task else {
+    let EvaluationTask::Classification(task) = &dataset.task else {
         bail!("{}: not a labelled data set", dataset.name);
     };
-    let labels = Labels::new(task.classes.iter().map(|c| c.name.as_str()))?;
-    let default = Templates::default();
+    let labels = LabelList::new(task.classes.iter().map(|c| c.name.as_str()))?;
+    let default = PromptTemplates::default();
     let templates = task.templates.as_ref().unwrap_or(&default);
-    let watch = Watch {
-        progress: &Silent,
-        cancel: &Cancel::default(),
+    let watch = WorkControl {
+        progress: &NoProgress,
+        cancel: &CancelToken::default(),
     };
     let options = HeadOptions {
-        space: SpaceParams::PAPER.into(),
+        space: RelativeParams::PAPER.into(),
         mode: SearchMode::Exact,
-        aggregate: Aggregate::Max,
+        aggregate: PromptAggregation::Max,
         logit_scale: None,
     };
     let classifier = Classifier::new(set, embedder, &labels, templates, options, watch)?;
@@ -131,7 +131,7 @@ fn rows(anchors: &Array2<f64>, queries: &Array2<f64>) -> Array2<f64> {
 
 /// The `k` largest similarities to the power `p`, the others 0, at unit length.
 fn row_of(similarities: ArrayView1<f64>) -> Array1<f64> {
-    let SpaceParams { k, p, .. } = SpaceParams::PAPER;
+    let RelativeParams { k, p, .. } = RelativeParams::PAPER;
     let mut order: Vec<usize> = (0..similarities.len()).collect();
     order.sort_by(|&a, &b| similarities[b].total_cmp(&similarities[a]).then(a.cmp(&b)));
     let mut row = Array1::zeros(similarities.len());
@@ -159,9 +159,9 @@ fn doubled(flat: &[f32], dim: usize) -> Array2<f64> {
 
 /// The encoders that built the set, with the usual cache.
 fn embedder(set: &AnchorSet) -> anyhow::Result<Embedder> {
-    let home = Home::from_env().context("set ASIF_HOME, or run tools/quickstart.sh")?;
+    let home = DataFolder::from_env().context("set ASIF_HOME, or run tools/quickstart.sh")?;
     runtime::load(None, &home)?;
-    let names = Sides::of(|modality| set.encoder(modality).identity.name.as_str());
+    let names = PerModality::of(|modality| set.encoder(modality).identity.name.as_str());
     let embedder = Embedder::open(&home, names, &EncoderOptions::throughput())?;
     let warning = std::sync::Arc::new(|_: &str| {});
     Ok(embedder.with_cache(&home.embedding_cache(), warning)?)

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use asif::{AnchorModel, Refreshed, Watcher};
+use asif::{AnchorModel, RefreshOutcome, Watcher};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,8 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     answer(&model, labels, image)?;
     while let Ok(refreshed) = news.recv_timeout(end.saturating_duration_since(Instant::now())) {
         match refreshed {
-            Ok(Refreshed::Swapped(_)) => answer(&model, labels, image)?,
-            Ok(Refreshed::Unchanged) => eprintln!("the live generation is as it was"),
+            Ok(RefreshOutcome::Swapped(_)) => answer(&model, labels, image)?,
+            Ok(RefreshOutcome::Unchanged) => eprintln!("the live generation is as it was"),
             Err(error) => eprintln!("stays with the generation that it has: {error}"),
         }
     }

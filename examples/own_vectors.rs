@@ -12,9 +12,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use asif::vectors::{Making, PairVectors, create};
-use asif::{EncoderEntry, GraphPolicy, Modality, Recipe, Record, Snapshot};
-use asif_index::random::Random;
+use asif::vectors::{NewSetOptions, PairVectors, create};
+use asif::{EncoderEntry, GraphPolicy, Modality, PairRecord, Recipe, Snapshot};
+use asif_index::random::SplitMix64;
 
 const HIDDEN: usize = 12;
 const IMAGE_DIM: usize = 64;
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Some(out) = std::env::args().nth(1) else {
         return Err("usage: own_vectors NEW.asif".into());
     };
-    let making = Making {
+    let making = NewSetOptions {
         image_encoder: EncoderEntry::elsewhere("my image model", Modality::Image, IMAGE_DIM),
         text_encoder: EncoderEntry::elsewhere("my text model", Modality::Text, TEXT_DIM),
         space: Recipe::fused(),
@@ -48,10 +48,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// A pair that is the same whenever it is made with this number.
 fn pair(number: u64) -> PairVectors {
-    let mut random = Random::new(number + 1);
+    let mut random = SplitMix64::new(number + 1);
     let hidden: Vec<f64> = (0..HIDDEN).map(|_| random.unit() - 0.5).collect();
     PairVectors {
-        record: Record {
+        record: PairRecord {
             id: format!("pair-{number}"),
             image: format!("images/{number}.jpg"),
             captions: vec![format!("caption {number}")],
@@ -63,8 +63,8 @@ fn pair(number: u64) -> PairVectors {
 }
 
 /// A unit vector: a fixed linear map of the hidden numbers, and a little noise.
-fn mapped(hidden: &[f64], dim: usize, seed: u64, noise: &mut Random) -> Vec<f32> {
-    let mut weights = Random::new(seed);
+fn mapped(hidden: &[f64], dim: usize, seed: u64, noise: &mut SplitMix64) -> Vec<f32> {
+    let mut weights = SplitMix64::new(seed);
     let mut component = || {
         let signal = hidden
             .iter()

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 /// demo/                         the quick start's pairs and photos
 /// ```
 #[derive(Debug, Clone)]
-pub struct Home {
+pub struct DataFolder {
     root: PathBuf,
 }
 
-impl Home {
+impl DataFolder {
     /// The folder at `root`, whether it exists or not.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }

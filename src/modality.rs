@@ -43,14 +43,14 @@ impl std::fmt::Display for Modality {
 
 /// One value per modality, such as the mean of the image vectors and the mean of the text vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sides<T> {
+pub struct PerModality<T> {
     /// The value for images.
     pub image: T,
     /// The value for texts.
     pub text: T,
 }
 
-impl<T> Sides<T> {
+impl<T> PerModality<T> {
     /// Calls `make` for each modality, images first.
     pub fn of(mut make: impl FnMut(Modality) -> T) -> Self {
         Self {
@@ -71,8 +71,8 @@ impl<T> Sides<T> {
     }
 
     /// Maps each value.
-    pub fn map<U>(self, mut turn: impl FnMut(T) -> U) -> Sides<U> {
-        Sides {
+    pub fn map<U>(self, mut turn: impl FnMut(T) -> U) -> PerModality<U> {
+        PerModality {
             image: turn(self.image),
             text: turn(self.text),
         }
@@ -82,32 +82,35 @@ impl<T> Sides<T> {
     ///
     /// # Errors
     /// The first error of `turn`.
-    pub fn try_map<U, E>(self, mut turn: impl FnMut(T) -> Result<U, E>) -> Result<Sides<U>, E> {
-        Ok(Sides {
+    pub fn try_map<U, E>(
+        self,
+        mut turn: impl FnMut(T) -> Result<U, E>,
+    ) -> Result<PerModality<U>, E> {
+        Ok(PerModality {
             image: turn(self.image)?,
             text: turn(self.text)?,
         })
     }
 
     /// Pairs each value with that of `other`.
-    pub fn zip<U>(self, other: Sides<U>) -> Sides<(T, U)> {
-        Sides {
+    pub fn zip<U>(self, other: PerModality<U>) -> PerModality<(T, U)> {
+        PerModality {
             image: (self.image, other.image),
             text: (self.text, other.text),
         }
     }
 
     /// References to both.
-    pub fn as_ref(&self) -> Sides<&T> {
-        Sides {
+    pub fn as_ref(&self) -> PerModality<&T> {
+        PerModality {
             image: &self.image,
             text: &self.text,
         }
     }
 
     /// Mutable references to both.
-    pub fn as_mut(&mut self) -> Sides<&mut T> {
-        Sides {
+    pub fn as_mut(&mut self) -> PerModality<&mut T> {
+        PerModality {
             image: &mut self.image,
             text: &mut self.text,
         }
@@ -119,14 +122,14 @@ impl<T> Sides<T> {
     }
 }
 
-impl<T: Serialize> Serialize for Sides<T> {
+impl<T: Serialize> Serialize for PerModality<T> {
     /// As a list, images first.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         [&self.image, &self.text].serialize(serializer)
     }
 }
 
-impl<T> IntoIterator for Sides<T> {
+impl<T> IntoIterator for PerModality<T> {
     type Item = T;
     type IntoIter = std::array::IntoIter<T, 2>;
 
@@ -135,7 +138,7 @@ impl<T> IntoIterator for Sides<T> {
     }
 }
 
-impl<T> Index<Modality> for Sides<T> {
+impl<T> Index<Modality> for PerModality<T> {
     type Output = T;
 
     fn index(&self, modality: Modality) -> &T {
@@ -146,7 +149,7 @@ impl<T> Index<Modality> for Sides<T> {
     }
 }
 
-impl<T> IndexMut<Modality> for Sides<T> {
+impl<T> IndexMut<Modality> for PerModality<T> {
     fn index_mut(&mut self, modality: Modality) -> &mut T {
         match modality {
             Modality::Image => &mut self.image,

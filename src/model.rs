@@ -12,19 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::anchors::change::add::{AddOptions, AddReport, add_from};
-use crate::anchors::change::remove::{Selection, remove};
-use crate::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Snapshot, Watcher};
+use crate::anchors::change::remove::{PairSelection, remove};
+use crate::anchors::live::{LiveError, LiveOptions, LiveSet, RefreshOutcome, Snapshot, Watcher};
 use crate::anchors::stored::plan::{GraphPolicy, SearchMode};
-use crate::anchors::{AnchorSet, AnchorsError, Receipt, WriteOptions};
-use crate::classify::{LabelHead, Scoring};
-use crate::embed::{Embedder, Watch};
+use crate::anchors::{AnchorSet, AnchorsError, ChangeReceipt, WriteOptions};
+use crate::classify::{LabelHead, ScoringOptions};
+use crate::embed::{Embedder, WorkControl};
 use crate::encode::{EncoderOptions, runtime};
-use crate::home::Home;
-use crate::modality::{Modality, Sides};
+use crate::home::DataFolder;
+use crate::modality::{Modality, PerModality};
 use crate::pairs::Pair;
-use crate::progress::{Cancel, Silent};
+use crate::progress::{CancelToken, NoProgress};
 use crate::space::Recipe;
-use crate::space::prompts::{Labels, Templates};
+use crate::space::prompts::{LabelList, PromptTemplates};
 
 pub use error::AnchorModelError;
 pub use zero_shot::ZeroShotClassifier;
@@ -33,8 +33,8 @@ pub use zero_shot::ZeroShotClassifier;
 #[derive(Debug, Clone, Default)]
 pub struct AnchorModelOptions {
     /// Where models, ONNX Runtime and the embedding cache lie; none is the environment's
-    /// ([`Home::from_env`]).
-    pub home: Option<Home>,
+    /// ([`DataFolder::from_env`]).
+    pub home: Option<DataFolder>,
     /// The space; none is the one that each generation's manifest names.
     pub space: Option<Recipe>,
     /// What searches the vectors.
@@ -71,7 +71,7 @@ impl AnchorModel {
         options: AnchorModelOptions,
     ) -> Result<Self, AnchorModelError> {
         let path = path.as_ref();
-        let home = options.home.or_else(Home::from_env);
+        let home = options.home.or_else(DataFolder::from_env);
         let home = home.ok_or(AnchorModelError::NoHome)?;
         let (set, _) = AnchorSet::open_or_last_good(path)?;
         let embedder = Arc::new(embedder_of(&set, &home)?);
@@ -115,8 +115,12 @@ impl AnchorModel {
         &self,
         labels: impl IntoIterator<Item = S>,
     ) -> Result<ZeroShotClassifier, AnchorModelError> {
-        let labels = Labels::new(labels)?;
-        self.classifier_of(&labels, &Templates::default(), Scoring::default())
+        let labels = LabelList::new(labels)?;
+        self.classifier_of(
+            &labels,
+            &PromptTemplates::default(),
+            ScoringOptions::default(),
+        )
     }
 
     /// A classifier for labels with prompts or templates of their own.
@@ -125,9 +129,9 @@ impl AnchorModel {
     /// When a prompt cannot be encoded.
     pub fn classifier_of(
         &self,
-        labels: &Labels,
-        templates: &Templates,
-        scoring: Scoring,
+        labels: &LabelList,
+        templates: &PromptTemplates,
+        scoring: ScoringOptions,
     ) -> Result<ZeroShotClassifier, AnchorModelError> {
         let snapshot = self.snapshot();
         let (set, searcher) = (snapshot.set(), snapshot.searcher());
@@ -181,8 +185,8 @@ impl AnchorModel {
     pub fn remove<S: Into<String>>(
         &self,
         ids: impl IntoIterator<Item = S>,
-    ) -> Result<Receipt, AnchorModelError> {
-        let selection = Selection::Ids {
+    ) -> Result<ChangeReceipt, AnchorModelError> {
+        let selection = PairSelection::Ids {
             ids: ids.into_iter().map(Into::into).collect(),
             missing_ok: false,
         };
@@ -196,7 +200,7 @@ impl AnchorModel {
     ///
     /// # Errors
     /// Why that generation was not taken; the one before then answers on.
-    pub fn refresh(&self) -> Result<Refreshed, LiveError> {
+    pub fn refresh(&self) -> Result<RefreshOutcome, LiveError> {
         self.live.refresh()
     }
 
@@ -208,20 +212,20 @@ impl AnchorModel {
     pub fn follow(
         &self,
         interval: Duration,
-        report: impl FnMut(Result<Refreshed, LiveError>) + Send + 'static,
+        report: impl FnMut(Result<RefreshOutcome, LiveError>) + Send + 'static,
     ) -> Result<Watcher, LiveError> {
         Watcher::spawn(Arc::clone(&self.live), interval, report)
     }
 }
 
 /// The encoders that built the anchor set, from the data folder, with its cache.
-fn embedder_of(set: &AnchorSet, home: &Home) -> Result<Embedder, AnchorModelError> {
+fn embedder_of(set: &AnchorSet, home: &DataFolder) -> Result<Embedder, AnchorModelError> {
     runtime::load(None, home)?;
     let recorded = |modality| &set.encoder(modality).identity;
     let options = EncoderOptions::throughput()
         .as_recorded(recorded(Modality::Image))
         .as_recorded(recorded(Modality::Text));
-    let names = Sides::of(|modality| recorded(modality).name.as_str());
+    let names = PerModality::of(|modality| recorded(modality).name.as_str());
     let embedder = Embedder::open(home, names, &options)?;
     // A cache that cannot be used costs time only, and a library has nobody to tell.
     let unheard = Arc::new(|_: &str| {});
@@ -229,9 +233,9 @@ fn embedder_of(set: &AnchorSet, home: &Home) -> Result<Embedder, AnchorModelErro
 }
 
 /// Work that nobody watches and nobody stops.
-fn unwatched<T>(work: impl FnOnce(Watch<'_>) -> T) -> T {
-    work(Watch {
-        progress: &Silent,
-        cancel: &Cancel::default(),
+fn unwatched<T>(work: impl FnOnce(WorkControl<'_>) -> T) -> T {
+    work(WorkControl {
+        progress: &NoProgress,
+        cancel: &CancelToken::default(),
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Receives the phases and counters of a long operation; called from several threads.
-pub trait Progress: Sync {
+pub trait ProgressObserver: Sync {
     /// A phase begins; `total` units of work are expected, where that is known.
     fn begin(&self, phase: &'static str, total: Option<u64>);
     /// `n` more units of the current phase are done.
@@ -13,26 +13,26 @@ pub trait Progress: Sync {
     fn end(&self);
 }
 
-/// A [`Progress`] that ignores all events.
+/// A [`ProgressObserver`] that ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct NoProgress;
 
-impl Progress for Silent {
+impl ProgressObserver for NoProgress {
     fn begin(&self, _phase: &'static str, _total: Option<u64>) {}
     fn advance(&self, _n: u64) {}
     fn end(&self) {}
 }
 
 /// Counts units of work that consist of several equal steps each.
-pub struct Steps<'a> {
-    progress: &'a dyn Progress,
+pub struct SteppedProgress<'a> {
+    progress: &'a dyn ProgressObserver,
     steps: u64,
     done: AtomicU64,
 }
 
-impl<'a> Steps<'a> {
+impl<'a> SteppedProgress<'a> {
     /// Creates a counter whose units take `steps` steps each.
-    pub fn of(progress: &'a dyn Progress, steps: u64) -> Self {
+    pub fn of(progress: &'a dyn ProgressObserver, steps: u64) -> Self {
         Self {
             progress,
             steps: steps.max(1),
@@ -50,9 +50,9 @@ impl<'a> Steps<'a> {
 
 /// A cancellation flag, shared between the requester and the running operation, which polls it.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct CancelToken(Arc<AtomicBool>);
 
-impl Cancel {
+impl CancelToken {
     /// Requests cancellation; the operation stops at its next poll.
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);

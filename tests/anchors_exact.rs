@@ -8,16 +8,16 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use asif::anchors::change::compact::compact;
-use asif::anchors::change::remove::{Selection, remove};
-use asif::anchors::change::select::Filter;
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::remove::{PairSelection, remove};
+use asif::anchors::change::select::MetadataFilter;
+use asif::anchors::change::swap::{SwapTarget, swap};
 use asif::anchors::change::vectors;
 use asif::anchors::stored::history;
 use asif::anchors::stored::plan::{GraphPolicy, SearchMode};
 use asif::anchors::stored::witness;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, WriteOptions};
 use asif::modality::Modality;
-use asif::space::{RelativeRow, SpaceParams};
+use asif::space::{RelativeParams, RelativeRow};
 use proptest::prelude::*;
 use synthetic::{DIMS, pair, set, unit};
 
@@ -80,7 +80,7 @@ fn apply(path: &Path, model: &mut Vec<Generation>, step: &Step) -> bool {
         }
         Step::Remove(places) => {
             let gone: HashSet<u64> = places.iter().map(|p| now[p % now.len()]).collect();
-            let selection = Selection::Ids {
+            let selection = PairSelection::Ids {
                 ids: gone.iter().map(id).collect(),
                 missing_ok: false,
             };
@@ -94,10 +94,10 @@ fn apply(path: &Path, model: &mut Vec<Generation>, step: &Step) -> bool {
                 "licence=CC BY 4.0",
                 "licence=CC BY-NC 4.0",
             ];
-            let filter = Filter::parse(text[*licence as usize]).unwrap();
+            let filter = MetadataFilter::parse(text[*licence as usize]).unwrap();
             let left: Vec<u64> = now.iter().copied().filter(|n| n % 3 != *licence).collect();
             let possible = !left.is_empty() && left.len() < now.len();
-            let done = remove(path, &Selection::Where(filter), &options());
+            let done = remove(path, &PairSelection::Where(filter), &options());
             (done, possible.then_some((left, Some(live))))
         }
         Step::Compact => {
@@ -110,13 +110,13 @@ fn apply(path: &Path, model: &mut Vec<Generation>, step: &Step) -> bool {
         }
         Step::Rollback => {
             let to = model[live].parent;
-            let done = swap(path, Target::Previous, &options());
+            let done = swap(path, SwapTarget::Previous, &options());
             let next = to.map(|to| (model[to].pairs.clone(), model[to].parent));
             (done, next)
         }
         Step::SwapTo(back) => {
             let to = live.saturating_sub(*back);
-            let done = swap(path, Target::Generation(to as u64 + 1), &options());
+            let done = swap(path, SwapTarget::Generation(to as u64 + 1), &options());
             (done, Some((model[to].pairs.clone(), Some(live))))
         }
     };
@@ -144,17 +144,17 @@ fn answers(set: &AnchorSet) -> Vec<Vec<(u32, u32)>> {
             .map(|&(a, w)| (a, w.to_bits()))
             .collect()
     };
-    let plain = SpaceParams {
+    let plain = RelativeParams {
         center: false,
         k: 5,
-        ..SpaceParams::default()
+        ..RelativeParams::default()
     };
-    let centred = SpaceParams {
+    let centred = RelativeParams {
         k: 7,
-        ..SpaceParams::default()
+        ..RelativeParams::default()
     };
     let mut all = Vec::new();
-    for params in [plain, centred, SpaceParams::PAPER] {
+    for params in [plain, centred, RelativeParams::PAPER] {
         let searcher = Searcher::new(set, params, SearchMode::Exact).unwrap();
         for (modality, dim) in [(Modality::Image, DIMS.image), (Modality::Text, DIMS.text)] {
             let queries: Vec<f32> = (900..906).flat_map(|seed| unit(seed, dim)).collect();
@@ -228,7 +228,7 @@ fn only_the_wanted_generations_are_kept_and_all_of_them_open() {
         keep: 3,
         ..WriteOptions::default()
     };
-    let one = |n: u64| Selection::Ids {
+    let one = |n: u64| PairSelection::Ids {
         ids: [pair(n).record.id].into(),
         missing_ok: false,
     };
@@ -272,7 +272,7 @@ fn a_damaged_live_generation_is_reported_and_the_last_good_one_answers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.asif");
     set(&path, 0..6);
-    let selection = Selection::Ids {
+    let selection = PairSelection::Ids {
         ids: [pair(2).record.id].into(),
         missing_ok: false,
     };
@@ -297,7 +297,7 @@ fn a_damaged_live_generation_is_reported_and_the_last_good_one_answers() {
     let mut bad = good.clone();
     bad[good.len() / 2] ^= 1;
     fs_err::write(&manifest, &bad).unwrap();
-    let receipt = swap(&path, Target::Previous, &WriteOptions::default()).unwrap();
+    let receipt = swap(&path, SwapTarget::Previous, &WriteOptions::default()).unwrap();
     assert_eq!(
         (receipt.change.generation, receipt.change.pairs_after),
         (3, 6)
@@ -311,17 +311,17 @@ fn another_set_goes_live_and_back() {
     let [a, b] = ["a.asif", "b.asif"].map(|n| folder.path().join(n));
     set(&a, 0..6);
     set(&b, 10..30);
-    let some = Selection::Ids {
+    let some = PairSelection::Ids {
         ids: [pair(12).record.id].into(),
         missing_ok: false,
     };
     remove(&b, &some, &WriteOptions::default()).unwrap();
-    swap(&a, Target::Set(&b), &WriteOptions::default()).unwrap();
+    swap(&a, SwapTarget::Set(&b), &WriteOptions::default()).unwrap();
     let [mine, theirs] = [&a, &b].map(|p| AnchorSet::open(p).unwrap());
     assert_eq!(answers(&mine), answers(&theirs));
     assert_eq!(ids(&mine), ids(&theirs));
     fs_err::remove_dir_all(&b).unwrap();
     AnchorSet::open(&a).unwrap().verify().unwrap();
-    swap(&a, Target::Previous, &WriteOptions::default()).unwrap();
+    swap(&a, SwapTarget::Previous, &WriteOptions::default()).unwrap();
     assert_eq!(AnchorSet::open(&a).unwrap().len(), 6);
 }

@@ -6,7 +6,7 @@ use asif::anchors::AnchorSet;
 use asif::anchors::search::searcher::Searcher;
 use asif::anchors::stored::plan::SearchMode;
 use asif::modality::Modality;
-use asif::space::{Aggregate, ClassHead, Negatives, RelativeRow, SpaceParams};
+use asif::space::{ClassHead, NegativeSimilarity, PromptAggregation, RelativeParams, RelativeRow};
 use support::demo_set;
 
 /// Every vector of one side, in double precision.
@@ -30,7 +30,7 @@ fn minus_mean(v: &[f64], mean: &[f64]) -> Vec<f64> {
 }
 
 /// The formulas as they are printed, dense, in `f64`: similarities and row of `x`.
-fn model(anchors: &[Vec<f64>], x: &[f64], params: &SpaceParams) -> (Vec<f64>, Vec<f64>) {
+fn model(anchors: &[Vec<f64>], x: &[f64], params: &RelativeParams) -> (Vec<f64>, Vec<f64>) {
     let n = anchors.len();
     let similarities: Vec<f64> = if params.center {
         let mean: Vec<f64> = (0..x.len())
@@ -50,9 +50,9 @@ fn model(anchors: &[Vec<f64>], x: &[f64], params: &SpaceParams) -> (Vec<f64>, Ve
     for &i in order.iter().take(params.k) {
         let s = similarities[i];
         row[i] = match params.negatives {
-            Negatives::Raw => s.powf(params.p),
-            Negatives::Clamp => s.max(0.0).powf(params.p),
-            Negatives::Signed => s.signum() * s.abs().powf(params.p),
+            NegativeSimilarity::Raw => s.powf(params.p),
+            NegativeSimilarity::Clamp => s.max(0.0).powf(params.p),
+            NegativeSimilarity::Signed => s.signum() * s.abs().powf(params.p),
         };
     }
     let norm = dot(&row, &row).sqrt();
@@ -60,29 +60,29 @@ fn model(anchors: &[Vec<f64>], x: &[f64], params: &SpaceParams) -> (Vec<f64>, Ve
     (similarities, row)
 }
 
-fn settings() -> Vec<SpaceParams> {
-    let clamp = SpaceParams::default();
+fn settings() -> Vec<RelativeParams> {
+    let clamp = RelativeParams::default();
     vec![
-        SpaceParams::PAPER,
+        RelativeParams::PAPER,
         clamp,
-        SpaceParams { k: 1, ..clamp },
-        SpaceParams {
+        RelativeParams { k: 1, ..clamp },
+        RelativeParams {
             k: 10,
             p: 3.0,
-            negatives: Negatives::Signed,
+            negatives: NegativeSimilarity::Signed,
             ..clamp
         },
-        SpaceParams {
+        RelativeParams {
             k: 17,
             p: 2.0,
             center: false,
-            negatives: Negatives::Raw,
+            negatives: NegativeSimilarity::Raw,
         },
-        SpaceParams {
+        RelativeParams {
             k: 100_000,
             p: 2.0,
             center: true,
-            negatives: Negatives::Raw,
+            negatives: NegativeSimilarity::Raw,
         },
     ]
 }
@@ -123,7 +123,7 @@ fn rows_and_scores_are_those_of_the_model() {
                 .iter()
                 .map(|r| vec![r.clone().into()])
                 .collect::<Vec<_>>(),
-            Aggregate::Max,
+            PromptAggregation::Max,
         );
         for (image, image_model) in rows[0].iter().zip(&models[0]) {
             for (score, text_model) in head.scores(&image.clone().into()).iter().zip(&models[1]) {
@@ -148,7 +148,7 @@ fn halfway(a: &[f64], b: &[f64]) -> Vec<f64> {
 
 /// Equal anchors, values within 1e-5. Where two similarities at the cut differ by less than single
 /// precision can tell (1e-6), either may be the one that is kept.
-fn same_row(row: &RelativeRow, want: &[f64], similarities: &[f64], params: &SpaceParams) {
+fn same_row(row: &RelativeRow, want: &[f64], similarities: &[f64], params: &RelativeParams) {
     let mut sorted = similarities.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let cut = sorted

@@ -5,13 +5,13 @@
 mod synthetic;
 
 use asif::anchors::AnchorSet;
-use asif::anchors::change::vectors::{Making, PairVectors, create};
+use asif::anchors::change::vectors::{NewSetOptions, PairVectors, create};
 use asif::anchors::search::searcher::Searcher;
 use asif::anchors::stored::plan::SearchMode;
-use asif::modality::{Modality, Sides};
-use asif::space::recipe::{Calibration, Hubness};
+use asif::modality::{Modality, PerModality};
+use asif::space::recipe::{HubnessCorrection, ScoreCalibration};
 use asif::space::vector::normalize;
-use asif::space::{Recipe, Representation, SpaceParams};
+use asif::space::{Recipe, RelativeParams, Representation};
 use synthetic::{DIMS, making, pair, unit};
 
 const PAIRS: usize = 240;
@@ -38,8 +38,8 @@ fn related(number: usize, degree: f32) -> PairVectors {
 struct World {
     _folder: tempfile::TempDir,
     set: AnchorSet,
-    anchors: Sides<Vec<f32>>,
-    asked: Sides<Vec<f32>>,
+    anchors: PerModality<Vec<f32>>,
+    asked: PerModality<Vec<f32>>,
 }
 
 fn world(degree: f32) -> World {
@@ -53,12 +53,12 @@ fn world_from(first: usize, degree: f32) -> World {
     let pairs: Vec<PairVectors> = (first..first + PAIRS + ASKED)
         .map(|n| related(n, degree))
         .collect();
-    let making = Making {
+    let making = NewSetOptions {
         space: Recipe::fused(),
         ..making(DIMS)
     };
     create(&path, &making, pairs[..PAIRS].iter().cloned()).unwrap();
-    let sides = |pairs: &[PairVectors]| Sides::<Vec<f32>> {
+    let sides = |pairs: &[PairVectors]| PerModality::<Vec<f32>> {
         image: pairs.iter().flat_map(|p| p.image.clone()).collect(),
         text: pairs.iter().flat_map(|p| p.text.clone()).collect(),
     };
@@ -131,7 +131,7 @@ fn order(scores: &[Vec<f64>]) -> Vec<Vec<usize>> {
 #[test]
 fn a_set_corrects_as_the_formulas_do_and_ranks_as_the_papers_do_both_ways() {
     let world = world(4.0);
-    let Sides {
+    let PerModality {
         image: images,
         text: texts,
     } = &world.asked;
@@ -140,8 +140,8 @@ fn a_set_corrects_as_the_formulas_do_and_ranks_as_the_papers_do_both_ways() {
         let plain = Scored::new(&world, &recipe, images, texts).all();
         let with_texts = Scored::new(&world, &recipe, images, &world.anchors.text).all();
         let with_images = turned(&Scored::new(&world, &recipe, &world.anchors.image, texts).all());
-        for hubness in [Hubness::Csls, Hubness::NNN] {
-            let top = Calibration::of(hubness).top_of(PAIRS);
+        for hubness in [HubnessCorrection::Csls, HubnessCorrection::NNN] {
+            let top = ScoreCalibration::of(hubness).top_of(PAIRS);
             let (rx, ry) = (
                 means_of_best(&with_texts, top),
                 means_of_best(&with_images, top),
@@ -149,7 +149,7 @@ fn a_set_corrects_as_the_formulas_do_and_ranks_as_the_papers_do_both_ways() {
             let found = Scored::new(&world, &recipe.clone().with_hubness(hubness), images, texts);
             let found = found.all();
             let corrected = |score: f64, x: f64, y: f64| match hubness {
-                Hubness::Nnn { alpha } => score - alpha * (x + y),
+                HubnessCorrection::Nnn { alpha } => score - alpha * (x + y),
                 _ => 2.0 * score - x - y,
             };
             for (i, row) in plain.iter().enumerate() {
@@ -163,7 +163,7 @@ fn a_set_corrects_as_the_formulas_do_and_ranks_as_the_papers_do_both_ways() {
                 }
             }
             // The papers' retrieval corrects the candidates alone.
-            let Hubness::Nnn { alpha } = hubness else {
+            let HubnessCorrection::Nnn { alpha } = hubness else {
                 continue;
             };
             let less = |row: &Vec<f64>, r: &[f64]| -> Vec<f64> {
@@ -184,24 +184,29 @@ fn a_set_corrects_as_the_formulas_do_and_ranks_as_the_papers_do_both_ways() {
 #[test]
 fn a_hub_loses_what_it_wins_for_nothing() {
     // Rows of all anchors in which similarities hardly differ: the mean text is near to every image.
-    let recipe = Recipe::from(SpaceParams {
+    let recipe = Recipe::from(RelativeParams {
         k: PAIRS,
         p: 1.0,
-        ..SpaceParams::PAPER
+        ..RelativeParams::PAPER
     });
     // One draw of pairs says little: a correction leaves 14 to 20 of 40 in single draws.
     let worlds: Vec<World> = (0..5).map(|n| world_from(n * 1000, 0.7)).collect();
-    let firsts = |hubness: Hubness| {
+    let firsts = |hubness: HubnessCorrection| {
         let recipe = recipe.clone().with_hubness(hubness);
         let of = |world: &World| {
-            let Sides { image, text } = &world.asked;
+            let PerModality { image, text } = &world.asked;
             let scores = Scored::new(world, &recipe, image, text).all();
             order(&scores).iter().filter(|o| o[0] == ASKED).count()
         };
         worlds.iter().map(of).sum::<usize>()
     };
-    let before = firsts(Hubness::None);
-    let after = [Hubness::SNorm, Hubness::Csls, Hubness::NNN].map(firsts);
+    let before = firsts(HubnessCorrection::None);
+    let after = [
+        HubnessCorrection::SNorm,
+        HubnessCorrection::Csls,
+        HubnessCorrection::NNN,
+    ]
+    .map(firsts);
     assert!(before > worlds.len() * ASKED / 3, "{before}");
     assert!(after.iter().all(|&n| n < before / 2), "{before} {after:?}");
 }
@@ -209,7 +214,7 @@ fn a_hub_loses_what_it_wins_for_nothing() {
 #[test]
 fn parts_are_added_in_their_own_deviations() {
     let world = world(4.0);
-    let Sides {
+    let PerModality {
         image: images,
         text: texts,
     } = &world.asked;
@@ -217,7 +222,7 @@ fn parts_are_added_in_their_own_deviations() {
     let units = names.map(|name| {
         let recipe = Recipe::named(name).unwrap();
         let cohort = Scored::new(&world, &recipe, &world.anchors.image, &world.anchors.text).all();
-        let top = Calibration::default().top_of(PAIRS);
+        let top = ScoreCalibration::default().top_of(PAIRS);
         let both = [turned(&cohort), cohort].concat();
         both.iter()
             .map(|row| deviation_of_best(row, top))
@@ -228,7 +233,11 @@ fn parts_are_added_in_their_own_deviations() {
         units[0] > 1.5 * units[1] || units[1] > 1.5 * units[0],
         "{units:?}"
     );
-    for hubness in [Hubness::Csls, Hubness::NNN, Hubness::None] {
+    for hubness in [
+        HubnessCorrection::Csls,
+        HubnessCorrection::NNN,
+        HubnessCorrection::None,
+    ] {
         let scores = |name: &str| {
             let recipe = Recipe::named(name).unwrap().with_hubness(hubness);
             Scored::new(&world, &recipe, images, texts).all().concat()

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use asif::encode::image::preprocess::Preprocess;
+use asif::encode::image::preprocess::ImagePreprocessor;
 use asif::encode::{
     EncoderOptions, ImageEncoder, ModelFolder, PreparedImage, TextEncoder, TokenizedText, runtime,
 };
-use asif::home::Home;
+use asif::home::DataFolder;
 use serde_json::Value;
 use skipped::{Lack, development_data, leave_out, skip};
 
@@ -26,8 +26,8 @@ use skipped::{Lack, development_data, leave_out, skip};
 mod skipped;
 
 /// The reference of this machine and the data folder, made once; without it a test is skipped.
-fn reference() -> Option<&'static (Home, tempfile::TempDir)> {
-    static MADE: OnceLock<Result<(Home, tempfile::TempDir), String>> = OnceLock::new();
+fn reference() -> Option<&'static (DataFolder, tempfile::TempDir)> {
+    static MADE: OnceLock<Result<(DataFolder, tempfile::TempDir), String>> = OnceLock::new();
     MADE.get_or_init(make)
         .as_ref()
         .map_err(|reason| {
@@ -39,8 +39,8 @@ fn reference() -> Option<&'static (Home, tempfile::TempDir)> {
         .ok()
 }
 
-fn make() -> Result<(Home, tempfile::TempDir), String> {
-    let home = Home::from_env().ok_or("no data folder")?;
+fn make() -> Result<(DataFolder, tempfile::TempDir), String> {
+    let home = DataFolder::from_env().ok_or("no data folder")?;
     let (image, text) = (image_model(&home), text_model(&home));
     for dir in [&image, &text] {
         if !dir.join("model.onnx").is_file() {
@@ -86,11 +86,11 @@ fn photos() -> Vec<PathBuf> {
     all.into_iter().step_by(41).take(24).collect()
 }
 
-fn image_model(home: &Home) -> PathBuf {
+fn image_model(home: &DataFolder) -> PathBuf {
     home.models().join(asif::encode::DEFAULT_IMAGE_ENCODER)
 }
 
-fn text_model(home: &Home) -> PathBuf {
+fn text_model(home: &DataFolder) -> PathBuf {
     home.models().join(asif::encode::DEFAULT_TEXT_ENCODER)
 }
 
@@ -136,7 +136,7 @@ fn largest_difference(a: &image::RgbImage, b: &image::RgbImage) -> u8 {
         .unwrap()
 }
 
-fn image_encoder(home: &Home, apply_exif: bool) -> ImageEncoder {
+fn image_encoder(home: &DataFolder, apply_exif: bool) -> ImageEncoder {
     let folder = ModelFolder::open(image_model(home)).unwrap();
     let options = EncoderOptions {
         apply_exif,
@@ -145,7 +145,7 @@ fn image_encoder(home: &Home, apply_exif: bool) -> ImageEncoder {
     ImageEncoder::open(&folder, &options).unwrap()
 }
 
-fn text_encoder(home: &Home) -> TextEncoder {
+fn text_encoder(home: &DataFolder) -> TextEncoder {
     let folder = ModelFolder::open(text_model(home)).unwrap();
     TextEncoder::open(&folder, &EncoderOptions::latency()).unwrap()
 }
@@ -205,7 +205,7 @@ fn every_filter_size_and_crop_equals_pillow() {
         let settings = case["config"].to_string();
         fs_err::write(folder.path().join("preprocessor_config.json"), &settings).unwrap();
         let preprocess =
-            Preprocess::read(&ModelFolder::open(folder.path()).unwrap(), false).unwrap();
+            ImagePreprocessor::read(&ModelFolder::open(folder.path()).unwrap(), false).unwrap();
         let expected = pixels(
             dir.path()
                 .join("filters")

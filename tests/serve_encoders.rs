@@ -22,7 +22,7 @@ use asif::anchors::AnchorSet;
 use asif::anchors::change::reweigh::reweigh;
 use asif::anchors::change::writer::WriteOptions;
 use asif::anchors::stored::plan::GraphPolicy;
-use asif::modality::{Modality, Sides};
+use asif::modality::{Modality, PerModality};
 use serde_json::{Value, json};
 use serve_support::{Server, base64, picture};
 use tiny_onnx::Dim::{Free, Is};
@@ -31,7 +31,7 @@ use waits::Load;
 
 const PAIRS: usize = 24;
 const ADMIN: &str = "an-admin-key-of-the-tests";
-const OTHER: Sides<&[f64]> = Sides {
+const OTHER: PerModality<&[f64]> = PerModality {
     image: &[1.0, 4.0],
     text: &[5.0, 2.0],
 };

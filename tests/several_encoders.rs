@@ -17,7 +17,7 @@ use asif::anchors::AnchorSet;
 use asif::anchors::change::reweigh::reweigh;
 use asif::anchors::change::writer::WriteOptions;
 use asif::anchors::stored::plan::GraphPolicy;
-use asif::modality::{Modality, Sides};
+use asif::modality::{Modality, PerModality};
 use serde_json::json;
 use support::{Ended, bare, drawing, home, run, write_jsonl};
 
@@ -160,7 +160,7 @@ fn other_weights_are_what_a_build_with_them_would_be() {
     let space = AnchorSet::open(&set).unwrap().manifest().space.clone();
     let change = ("tune", "other weights".to_owned());
     let options = WriteOptions::default();
-    let weights = Sides::<&[f64]> {
+    let weights = PerModality::<&[f64]> {
         image: &[1.0, 4.0],
         text: &[1.0],
     };
@@ -189,7 +189,7 @@ fn a_purge_reaches_the_cache_of_each_encoder() {
     let space = AnchorSet::open(&set).unwrap().manifest().space.clone();
     let change = ("tune", "other weights".to_owned());
     let options = WriteOptions::default();
-    let weights = Sides::<&[f64]> {
+    let weights = PerModality::<&[f64]> {
         image: &[1.0, 4.0],
         text: &[1.0],
     };

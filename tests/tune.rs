@@ -10,24 +10,24 @@ mod support;
 mod synthetic;
 
 use asif::anchors::AnchorSet;
-use asif::anchors::change::vectors::{Making, PairVectors, create};
+use asif::anchors::change::vectors::{NewSetOptions, PairVectors, create};
 use asif::anchors::search::searcher::Searcher;
 use asif::anchors::stored::plan::SearchMode;
-use asif::anchors::stored::records::Record;
-use asif::eval::tune::Pairs;
-use asif::modality::Sides;
-use asif::progress::{Cancel, Silent};
+use asif::anchors::stored::records::PairRecord;
+use asif::eval::tune::TunePairs;
+use asif::modality::PerModality;
+use asif::progress::{CancelToken, NoProgress};
 use asif::space::linear::CanonicalParams;
 use asif::space::linear::Moments;
 use asif::space::matrices::MatrixAnchors;
-use asif::space::recipe::{Hubness, WeightedPart};
-use asif::space::tune::folds::Options;
-use asif::space::tune::members::{Blocks, Members};
-use asif::space::tune::stage::{Depth, Stage};
-use asif::space::tune::{Subject, TuneError, Tuned, tune};
+use asif::space::recipe::{HubnessCorrection, WeightedPart};
+use asif::space::tune::folds::FoldOptions;
+use asif::space::tune::members::{EncoderBlocks, EnsembleBlocks};
+use asif::space::tune::stage::{RecipeLimits, RecipeScorer};
+use asif::space::tune::{TuneError, TuneInput, TuneOutcome, tune};
 use asif::space::vector::normalize;
-use asif::space::{FittedSpace, Recipe, SpaceParams};
-use asif_index::random::Random;
+use asif::space::{FittedSpace, Recipe, RelativeParams};
+use asif_index::random::SplitMix64;
 use ndarray::{Array2, Axis, concatenate};
 use support::on;
 use synthetic::{DIMS, making};
@@ -35,7 +35,7 @@ use synthetic::{DIMS, making};
 /// Pairs that share four numbers, which on both sides lie under much stronger ones of their own:
 /// nearness says little, what varies together says all.
 fn planted(n: usize) -> Vec<PairVectors> {
-    let mut random = Random::new(7);
+    let mut random = SplitMix64::new(7);
     let mut uniform = move || random.unit() as f32 - 0.5;
     let mut pair = |i: usize| {
         let shared: Vec<f32> = (0..4).map(|_| uniform()).collect();
@@ -49,7 +49,7 @@ fn planted(n: usize) -> Vec<PairVectors> {
         };
         let (image, text) = (side(DIMS.image), side(DIMS.text));
         PairVectors {
-            record: Record {
+            record: PairRecord {
                 id: format!("p{i:04}"),
                 image: format!("/nowhere/{i}.jpg"),
                 captions: vec![format!("caption {i}")],
@@ -62,19 +62,19 @@ fn planted(n: usize) -> Vec<PairVectors> {
     (0..n).map(&mut pair).collect()
 }
 
-fn matrix(pairs: &[PairVectors]) -> Sides<Array2<f32>> {
+fn matrix(pairs: &[PairVectors]) -> PerModality<Array2<f32>> {
     let side = |dim, of: fn(&PairVectors) -> &Vec<f32>| {
         let all = pairs.iter().flat_map(of).copied().collect();
         Array2::from_shape_vec((pairs.len(), dim), all).unwrap()
     };
-    Sides {
+    PerModality {
         image: side(DIMS.image, |p| &p.image),
         text: side(DIMS.text, |p| &p.text),
     }
 }
 
 fn made(path: &std::path::Path, pairs: &[PairVectors], space: Recipe) {
-    let making = Making {
+    let making = NewSetOptions {
         space,
         ..making(DIMS)
     };
@@ -96,14 +96,14 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
     let moments = Moments::of(&matrix(&of(&fit)));
     let rows: Vec<usize> = asked.iter().map(|&i| i as usize).collect();
     let queries = all.as_ref().map(|side| side.select(Axis(0), &rows));
-    let depth = Depth {
+    let depth = RecipeLimits {
         k: 800,
         cohort: 1000,
         top: 400,
     };
     let views = all.as_ref().map(|side| side.view());
     let anchors = MatrixAnchors::new(views, fit, moments);
-    let mut stage = Stage::new(anchors.clone(), queries.clone(), depth);
+    let mut stage = RecipeScorer::new(anchors.clone(), queries.clone(), depth);
     let mut narrow = Recipe::fused();
     for part in &mut narrow.parts {
         if let Some(canonical) = part.part.canonical_mut() {
@@ -123,19 +123,23 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
         "canonical+procrustes",
     ];
     let named = named.map(|name| Recipe::named(name).unwrap());
-    let other = [Hubness::Csls, Hubness::NNN, Hubness::None];
+    let other = [
+        HubnessCorrection::Csls,
+        HubnessCorrection::NNN,
+        HubnessCorrection::None,
+    ];
     let corrected = ["asif", "fused"]
         .into_iter()
         .flat_map(|name| other.map(|hubness| Recipe::named(name).unwrap().with_hubness(hubness)));
     for recipe in named.into_iter().chain([narrow]).chain(corrected) {
         let scores = stage.scores(&recipe).unwrap();
         let searcher = Searcher::new(&set, recipe.clone(), SearchMode::Exact).unwrap();
-        let inputs = Sides::of(|side| {
+        let inputs = PerModality::of(|side| {
             let vectors = queries[side].as_slice().unwrap();
             searcher.represent(side, vectors).unwrap()
         });
         let fitted = FittedSpace::fit(&anchors, &recipe).unwrap();
-        let in_memory = Sides::of(|side| {
+        let in_memory = PerModality::of(|side| {
             let vectors = queries[side].as_slice().unwrap();
             fitted.represent(&anchors, side, vectors).unwrap()
         });
@@ -167,31 +171,31 @@ fn a_recipe_scores_in_memory_as_it_does_on_disk() {
 }
 
 /// One encoder of each modality.
-fn single() -> Members {
-    DIMS.map(|dim| Blocks {
+fn single() -> EnsembleBlocks {
+    DIMS.map(|dim| EncoderBlocks {
         dims: vec![dim],
         weights: vec![1.0],
     })
 }
 
-fn tuned(pairs: &[PairVectors], texts: &[usize], recipe: &Recipe) -> Tuned {
+fn tuned(pairs: &[PairVectors], texts: &[usize], recipe: &Recipe) -> TuneOutcome {
     let mut sides = matrix(pairs);
     sides.text = sides.text.select(Axis(0), texts);
     let moments = Moments::of(&sides);
     let captions: Vec<Vec<String>> = pairs.iter().map(|p| p.record.captions.clone()).collect();
-    let vectors = asif::space::tune::course::Vectors {
+    let vectors = asif::space::tune::course::SideVectors {
         sides: sides.as_ref().map(|side| side.view()),
         moments: &moments,
     };
-    let subject = Subject {
+    let subject = TuneInput {
         vectors,
         captions: &captions,
         recipe,
         labelled: &[],
         members: &single(),
     };
-    let options = Options { seed: 1, inner: 2 };
-    tune(subject, &options, &Silent, &Cancel::default()).unwrap()
+    let options = FoldOptions { seed: 1, inner: 2 };
+    tune(subject, &options, &NoProgress, &CancelToken::default()).unwrap()
 }
 
 /// Mostly relative rows of the encoders' vectors, which say little of [`planted`] pairs.
@@ -223,37 +227,37 @@ fn a_part_that_is_better_is_found() {
 #[test]
 fn an_encoder_that_says_nothing_loses_weight() {
     let pairs = planted(900);
-    let Sides { image: x, text } = matrix(&pairs);
+    let PerModality { image: x, text } = matrix(&pairs);
     // A second image encoder: the vectors of other pairs, at half the weight.
     let others: Vec<usize> = (0..900).map(|i| (i * 367 + 11) % 900).collect();
     let noise = x.select(Axis(0), &others);
     let half = 0.5_f32.sqrt();
     let joined = concatenate(Axis(1), &[(&x * half).view(), (&noise * half).view()]).unwrap();
     let image = joined.as_standard_layout().into_owned();
-    let sides = Sides { image, text };
+    let sides = PerModality { image, text };
     let moments = Moments::of(&sides);
     let captions: Vec<Vec<String>> = pairs.iter().map(|p| p.record.captions.clone()).collect();
     let recipe = Recipe::named("asif+canonical").unwrap();
-    let images = Blocks {
+    let images = EncoderBlocks {
         dims: vec![DIMS.image; 2],
         weights: vec![0.5; 2],
     };
-    let subject = Subject {
-        vectors: asif::space::tune::course::Vectors {
+    let subject = TuneInput {
+        vectors: asif::space::tune::course::SideVectors {
             sides: sides.as_ref().map(|side| side.view()),
             moments: &moments,
         },
         captions: &captions,
         recipe: &recipe,
         labelled: &[],
-        members: &Sides {
+        members: &PerModality {
             image: images,
             text: single().text,
         },
     };
-    let options = Options { seed: 1, inner: 2 };
-    let found = tune(subject, &options, &Silent, &Cancel::default()).unwrap();
-    let Sides {
+    let options = FoldOptions { seed: 1, inner: 2 };
+    let found = tune(subject, &options, &NoProgress, &CancelToken::default()).unwrap();
+    let PerModality {
         image: images,
         text,
     } = found.members.as_ref().unwrap();
@@ -341,7 +345,7 @@ fn what_was_not_asked_has_no_figure_and_says_why() {
 fn few_pairs_keep_what_they_have_and_a_request_to_stop_is_heard() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("few.asif");
-    made(&path, &planted(60), SpaceParams::default().into());
+    made(&path, &planted(60), RelativeParams::default().into());
     let said = on(folder.path(), &["tune", "--apply"], &path).ok();
     assert!(
         said.out.contains("too few") && said.out.contains("keep"),
@@ -353,19 +357,19 @@ fn few_pairs_keep_what_they_have_and_a_request_to_stop_is_heard() {
     let path = folder.path().join("more.asif");
     made(&path, &planted(300), misled());
     let set = AnchorSet::open(&path).unwrap();
-    let pairs = Pairs::read(&set, 250).unwrap();
+    let pairs = TunePairs::read(&set, 250).unwrap();
     assert_eq!(pairs.captions().len(), 250);
     let recipe = misled();
-    let subject = Subject {
+    let subject = TuneInput {
         vectors: pairs.vectors(),
         captions: pairs.captions(),
         recipe: &recipe,
         labelled: &[],
         members: &single(),
     };
-    let cancel = Cancel::default();
+    let cancel = CancelToken::default();
     cancel.request();
-    let options = Options { seed: 1, inner: 1 };
-    let stopped = tune(subject, &options, &Silent, &cancel);
+    let options = FoldOptions { seed: 1, inner: 1 };
+    let stopped = tune(subject, &options, &NoProgress, &cancel);
     assert!(matches!(stopped, Err(TuneError::Interrupted)));
 }

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 
 use asif::anchors::change::add::{AddOptions, AddReport, add};
 use asif::anchors::change::compact::compact;
-use asif::anchors::change::remove::{Selection, remove};
-use asif::anchors::change::select::{self, Filter};
+use asif::anchors::change::remove::{PairSelection, remove};
+use asif::anchors::change::select::{self, MetadataFilter};
 use asif::anchors::stored::plan::GraphPolicy;
-use asif::anchors::stored::records::Record;
+use asif::anchors::stored::records::PairRecord;
 use asif::anchors::{AnchorId, AnchorSet};
 use asif::disk::FileReplacement;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::args::{AcceptArgs, EncoderArgs, Load};
-use super::context::{Context, open};
+use super::args::{AcceptArgs, EncoderArgs, EncodingLoad};
+use super::context::{CommandContext, open};
 use super::exit::BadInput;
 use super::files::read_text;
 use super::format;
@@ -38,11 +38,11 @@ Examples:
   asif anchors export mine.asif > pairs.jsonl")]
 pub struct AnchorsArgs {
     #[command(subcommand)]
-    action: Action,
+    action: AnchorsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum AnchorsCommand {
     Add(AddArgs),
     Remove(RemoveArgs),
     List(ListArgs),
@@ -191,23 +191,23 @@ struct CompactArgs {
     write: WriteArgs,
 }
 
-pub fn run(args: &AnchorsArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &AnchorsArgs, context: &CommandContext) -> anyhow::Result<()> {
     match &args.action {
-        Action::Add(args) => run_add(args, context),
-        Action::Remove(args) => run_remove(args, context),
-        Action::List(args) => run_list(args, context),
-        Action::Show(args) => run_show(args, context),
-        Action::Export(args) => run_export(args, context),
-        Action::Curate(args) => super::curate::run(args, context),
-        Action::Influence(args) => super::influence::run(args, context),
-        Action::Compact(args) => {
+        AnchorsCommand::Add(args) => run_add(args, context),
+        AnchorsCommand::Remove(args) => run_remove(args, context),
+        AnchorsCommand::List(args) => run_list(args, context),
+        AnchorsCommand::Show(args) => run_show(args, context),
+        AnchorsCommand::Export(args) => run_export(args, context),
+        AnchorsCommand::Curate(args) => super::curate::run(args, context),
+        AnchorsCommand::Influence(args) => super::influence::run(args, context),
+        AnchorsCommand::Compact(args) => {
             let done = compact(&args.set, GraphPolicy::Auto, &args.write.options())?;
             receipt::print(&done, context)
         }
     }
 }
 
-fn run_add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
+fn run_add(args: &AddArgs, context: &CommandContext) -> anyhow::Result<()> {
     let options = AddOptions {
         set: args.set.clone(),
         pairs: args.pairs.clone(),
@@ -216,7 +216,7 @@ fn run_add(args: &AddArgs, context: &Context) -> anyhow::Result<()> {
         accept_encoder: args.accept.asked(),
     };
     let encoders = |set: &AnchorSet| {
-        let embedder = args.encoders.open(context, Some(set), Load::Many)?;
+        let embedder = args.encoders.open(context, Some(set), EncodingLoad::Many)?;
         anyhow::Ok(Box::new(embedder))
     };
     let report = add(&options, &args.write.options(), encoders, context.watch())?;
@@ -249,9 +249,9 @@ fn skipped(report: &AddReport) -> String {
     text
 }
 
-fn run_remove(args: &RemoveArgs, context: &Context) -> anyhow::Result<()> {
+fn run_remove(args: &RemoveArgs, context: &CommandContext) -> anyhow::Result<()> {
     let selection = match &args.filter {
-        Some(filter) => Selection::Where(Filter::parse(filter)?),
+        Some(filter) => PairSelection::Where(MetadataFilter::parse(filter)?),
         None => {
             let mut ids: HashSet<String> = args.id.iter().cloned().collect();
             if let Some(file) = &args.ids_file {
@@ -263,7 +263,7 @@ fn run_remove(args: &RemoveArgs, context: &Context) -> anyhow::Result<()> {
                     return Err(BadInput(said).into());
                 }
             }
-            Selection::Ids {
+            PairSelection::Ids {
                 ids,
                 missing_ok: args.missing_ok,
             }
@@ -273,8 +273,12 @@ fn run_remove(args: &RemoveArgs, context: &Context) -> anyhow::Result<()> {
     receipt::print(&done, context)
 }
 
-fn run_list(args: &ListArgs, context: &Context) -> anyhow::Result<()> {
-    let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+fn run_list(args: &ListArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let filter = args
+        .filter
+        .as_deref()
+        .map(MetadataFilter::parse)
+        .transpose()?;
     let set = open(&args.set, context)?;
     let anchors: Vec<AnchorId> = match &filter {
         Some(filter) => {
@@ -302,7 +306,7 @@ fn run_list(args: &ListArgs, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run_show(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
+fn run_show(args: &ShowArgs, context: &CommandContext) -> anyhow::Result<()> {
     let set = open(&args.set, context)?;
     let ids = args.ids.iter().cloned().collect();
     let (rows, missing) = select::by_ids(&set, &ids)?;
@@ -334,14 +338,14 @@ fn run_show(args: &ShowArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 /// A pair as `list` and `show` print it.
-fn line(anchor: AnchorId, record: &Record) -> Value {
+fn line(anchor: AnchorId, record: &PairRecord) -> Value {
     let mut line = exported(record);
     line.insert("anchor".into(), json!(anchor));
     Value::Object(line)
 }
 
 /// A pair in the form that pair sources have.
-fn exported(record: &Record) -> Map<String, Value> {
+fn exported(record: &PairRecord) -> Map<String, Value> {
     let mut line = record.metadata();
     line.insert("id".into(), json!(record.id));
     line.insert("image".into(), json!(record.image));
@@ -349,7 +353,7 @@ fn exported(record: &Record) -> Map<String, Value> {
     line
 }
 
-fn run_export(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
+fn run_export(args: &ExportArgs, context: &CommandContext) -> anyhow::Result<()> {
     check_outputs([output("--out", &args.out, OutputKind::Pairs)], &[])?;
     let set = open(&args.set, context)?;
     if let Some(out) = &args.out {

@@ -11,13 +11,13 @@ use asif::classify::HeadOptions;
 use asif::embed::Embedder;
 use asif::encode::image::decode::{DEFAULT_LIMIT, DecodeBudget};
 use asif::encode::{DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, EncoderOptions, runtime};
-use asif::modality::{Modality, Sides};
-use asif::space::prompts::{Templates, named};
-use asif::space::{Aggregate, Negatives, Recipe};
+use asif::modality::{Modality, PerModality};
+use asif::space::prompts::{PromptTemplates, named};
+use asif::space::{NegativeSimilarity, PromptAggregation, Recipe};
 use clap::{Args, ValueEnum};
 
-use super::context::Context;
-use super::exit::{BadInput, Usage};
+use super::context::CommandContext;
+use super::exit::{BadInput, UsageError};
 use super::hubness::HubnessArgs;
 use super::outputs::{OutputPlace, refuse_dash};
 use super::say::say;
@@ -81,7 +81,7 @@ pub struct EncoderArgs {
 
 /// How much there is to encode, which decides between throughput and a quick start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
+pub enum EncodingLoad {
     /// A handful of inputs.
     Few,
     /// Many: every core gets its own session.
@@ -92,9 +92,9 @@ impl EncoderArgs {
     /// Opens the encoders: those named, else those that built `set`, else the defaults.
     pub fn open(
         &self,
-        context: &Context,
+        context: &CommandContext,
         set: Option<&AnchorSet>,
-        load: Load,
+        load: EncodingLoad,
     ) -> anyhow::Result<Embedder> {
         let cache = self
             .cache
@@ -131,15 +131,15 @@ impl EncoderArgs {
     /// The same, without a cache.
     pub fn open_uncached(
         &self,
-        context: &Context,
+        context: &CommandContext,
         set: Option<&AnchorSet>,
-        load: Load,
+        load: EncodingLoad,
     ) -> anyhow::Result<Embedder> {
         DecodeBudget::process().set_limit(self.max_decode_memory << 20);
         runtime::load(self.onnxruntime.as_deref(), &context.home)?;
         let mut options = match load {
-            Load::Few => EncoderOptions::latency(),
-            Load::Many => EncoderOptions::throughput(),
+            EncodingLoad::Few => EncoderOptions::latency(),
+            EncodingLoad::Many => EncoderOptions::throughput(),
         };
         let recorded = |modality| set.map(|s| &s.encoder(modality).identity);
         for identity in Modality::BOTH.into_iter().filter_map(recorded) {
@@ -155,7 +155,7 @@ impl EncoderArgs {
         };
         let image = name(&self.image_encoder, Modality::Image, DEFAULT_IMAGE_ENCODER);
         let text = name(&self.text_encoder, Modality::Text, DEFAULT_TEXT_ENCODER);
-        let names = Sides {
+        let names = PerModality {
             image: image.as_str(),
             text: text.as_str(),
         };
@@ -307,7 +307,7 @@ impl SpaceArgs {
             let rows = recipe.parts.iter_mut().find_map(|p| p.part.rows_mut());
             let rows = rows.ok_or_else(|| {
                 let name = self.space.as_deref().unwrap_or_default();
-                Usage(format!(
+                UsageError(format!(
                     "--k, --p, --center and --negatives apply to relative rows, and {name} has none; \
                      omit them, or give --space asif"
                 ))
@@ -316,9 +316,9 @@ impl SpaceArgs {
             rows.p = self.p.unwrap_or(rows.p);
             rows.center = self.center.unwrap_or(rows.center);
             rows.negatives = self.negatives.map_or(rows.negatives, |n| match n {
-                NegativesArg::Raw => Negatives::Raw,
-                NegativesArg::Clamp => Negatives::Clamp,
-                NegativesArg::Signed => Negatives::Signed,
+                NegativesArg::Raw => NegativeSimilarity::Raw,
+                NegativesArg::Clamp => NegativeSimilarity::Clamp,
+                NegativesArg::Signed => NegativeSimilarity::Signed,
             });
         }
         let recipe = self.hubness.over(recipe);
@@ -380,13 +380,13 @@ impl HeadArgs {
     }
 
     /// The templates given, if any.
-    pub fn templates(&self, context: &Context) -> anyhow::Result<Option<Templates>> {
+    pub fn templates(&self, context: &CommandContext) -> anyhow::Result<Option<PromptTemplates>> {
         let Some(given) = self.templates.as_deref() else {
             return Ok(None);
         };
         let templates = named::load(given)?;
         if named::find(given).is_none() {
-            for note in Templates::notes_of_file(Path::new(given))? {
+            for note in PromptTemplates::notes_of_file(Path::new(given))? {
                 context.note(format!("asif: {note}"));
             }
         }
@@ -401,11 +401,11 @@ impl HeadArgs {
         base: &Recipe,
     ) -> anyhow::Result<HeadOptions> {
         let aggregate = match self.aggregate {
-            Some(AggregateArg::Max) => Aggregate::Max,
-            Some(AggregateArg::Mean) => Aggregate::Mean,
-            Some(AggregateArg::MeanScore) => Aggregate::MeanScore,
-            None if space.paper() => Aggregate::Max,
-            None => Aggregate::Mean,
+            Some(AggregateArg::Max) => PromptAggregation::Max,
+            Some(AggregateArg::Mean) => PromptAggregation::Mean,
+            Some(AggregateArg::MeanScore) => PromptAggregation::MeanScore,
+            None if space.paper() => PromptAggregation::Max,
+            None => PromptAggregation::Mean,
         };
         Ok(HeadOptions {
             space: space.over(base)?,

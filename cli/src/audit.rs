@@ -7,14 +7,14 @@ use anyhow::Context as _;
 use asif::anchors::AnchorsError;
 use asif::anchors::care::elsewhere::OtherSet;
 use asif::anchors::care::purge::{
-    self, DeletionReceipt, PairTraces, PictureLeft, PurgeReport, PurgeRequest,
+    self, DeletionReceipt, KeptPicture, PairTraces, PurgeReport, PurgeRequest,
 };
-use asif::anchors::change::select::Filter;
+use asif::anchors::change::select::MetadataFilter;
 use asif::anchors::stored::place::refuse_in_set;
 use asif::anchors::stored::plan::GraphPolicy;
 use clap::Args;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::exit::BadInput;
 use super::outputs::{OutputKind, OutputPlace, check_outputs, check_receipt, output, refuse_dash};
 use super::{format, receipt};
@@ -93,13 +93,17 @@ pub struct AuditArgs {
     cache: Option<PathBuf>,
 }
 
-pub fn run(args: &AuditArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &AuditArgs, context: &CommandContext) -> anyhow::Result<()> {
     // Checked first: after the purge its receipt cannot be made again.
     check_outputs(
         [output("--receipt", &args.receipt, OutputKind::Receipt)],
         &[],
     )?;
-    let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+    let filter = args
+        .filter
+        .as_deref()
+        .map(MetadataFilter::parse)
+        .transpose()?;
     let home = context.home.embedding_cache();
     let cache = args.cache.as_deref().unwrap_or(&home);
     refuse_dash("--cache", cache, OutputPlace::Folder)?;
@@ -164,7 +168,7 @@ fn run_purge(
     args: &AuditArgs,
     request: &PurgeRequest<'_>,
     earlier: Option<&[u8]>,
-    context: &Context,
+    context: &CommandContext,
 ) -> anyhow::Result<()> {
     let done = purge::purge(&args.set, request).inspect_err(|error| {
         if let (AnchorsError::PurgeStopped { .. }, Some(file)) = (error, &args.receipt) {
@@ -228,7 +232,7 @@ fn run_purge(
 fn write_receipt(
     args: &AuditArgs,
     receipt: &DeletionReceipt,
-    context: &Context,
+    context: &CommandContext,
 ) -> anyhow::Result<()> {
     if let Some(file) = &args.receipt {
         let text = serde_json::to_string_pretty(receipt)?;
@@ -281,7 +285,7 @@ fn purge_rows(done: &PurgeReport) -> Vec<(&'static str, String)> {
 }
 
 /// Warns of what the purge did not reach.
-fn warn_of_others(done: &PurgeReport, context: &Context) {
+fn warn_of_others(done: &PurgeReport, context: &CommandContext) {
     for other in &done.elsewhere {
         let set = other.set.display();
         if let Some(problem) = &other.problem {
@@ -356,7 +360,7 @@ fn quoted(word: &str) -> String {
 const NAMED_PICTURES: usize = 3;
 
 /// The pictures that were left, counted by reason, with the first of each named.
-fn warn_of_pictures(left: &[PictureLeft], context: &Context) {
+fn warn_of_pictures(left: &[KeptPicture], context: &CommandContext) {
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for picture in left {
         let files = by_reason.entry(&picture.why).or_default();

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use asif_index::bench::{BenchOptions, BenchReport, IndexKind, Input, run as measure};
+use asif_index::bench::{BenchInput, BenchOptions, BenchReport, IndexKind, run as measure};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::args::MAX_THREADS;
-use super::context::Context;
-use super::exit::Usage;
+use super::context::CommandContext;
+use super::exit::UsageError;
 use super::format;
 
 /// Measure components on this machine.
@@ -57,8 +57,8 @@ struct IndexArgs {
     k: usize,
 
     /// The index kind.
-    #[arg(long, env = "ASIF_INDEX_KIND", value_enum, default_value_t = KindArg::Auto)]
-    index: KindArg,
+    #[arg(long, env = "ASIF_INDEX_KIND", value_enum, default_value_t = IndexKindArg::Auto)]
+    index: IndexKindArg,
 
     /// The recall to reach.
     #[arg(
@@ -83,7 +83,7 @@ struct IndexArgs {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum KindArg {
+enum IndexKindArg {
     /// A scan of all vectors in 32-bit floating point: exact.
     Exact,
     /// A scan of 8-bit codes; the best candidates are rescored.
@@ -106,7 +106,7 @@ fn threads(text: &str) -> Result<usize, String> {
 fn check_memory(n: usize, dim: usize) -> anyhow::Result<()> {
     let needed = (n as u64).saturating_mul(dim as u64).saturating_mul(2 * 4);
     match free_memory() {
-        Some(free) if needed > free => Err(Usage(format!(
+        Some(free) if needed > free => Err(UsageError(format!(
             "--generate {n},{dim}: takes {} MB of memory, and {} MB are free; draw fewer",
             needed / 1_000_000,
             free / 1_000_000
@@ -131,32 +131,32 @@ fn pair(text: &str) -> Result<(usize, usize), String> {
     parsed.ok_or_else(|| format!("{text:?} is not two whole numbers such as 100000,384"))
 }
 
-pub fn run(args: &BenchArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &BenchArgs, context: &CommandContext) -> anyhow::Result<()> {
     let BenchCommand::Index(args) = &args.command;
     let folder = tempfile::tempdir()?;
     let input = match (&args.vectors, &args.queries, args.generate) {
-        (Some(vectors), Some(queries), _) => Input::Files {
+        (Some(vectors), Some(queries), _) => BenchInput::Files {
             vectors: vectors.clone(),
             queries: queries.clone(),
         },
         (_, _, generate) => {
             let (n, dim) = generate.unwrap_or_default();
             check_memory(n, dim)?;
-            Input::Generate { n, dim }
+            BenchInput::Generate { n, dim }
         }
     };
-    let synthetic = matches!(input, Input::Generate { .. });
+    let synthetic = matches!(input, BenchInput::Generate { .. });
     let mut options = BenchOptions::new(input, folder.path());
     options.k = args.k;
     options.recall = args.recall;
     options.batch = args.batch;
     options.rounds = args.rounds;
     options.index = match args.index {
-        KindArg::Exact => IndexKind::Exact,
-        KindArg::Flat => IndexKind::Flat,
-        KindArg::Sketch => IndexKind::Sketch,
-        KindArg::Hnsw => IndexKind::Hnsw,
-        KindArg::Auto => IndexKind::Auto,
+        IndexKindArg::Exact => IndexKind::Exact,
+        IndexKindArg::Flat => IndexKind::Flat,
+        IndexKindArg::Sketch => IndexKind::Sketch,
+        IndexKindArg::Hnsw => IndexKind::Hnsw,
+        IndexKindArg::Auto => IndexKind::Auto,
     };
     if let Some(threads) = args.threads {
         options.threads = threads;

@@ -9,8 +9,8 @@ use asif::space::Recipe;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 
-use super::args::{EncoderArgs, Load, SpaceArgs};
-use super::context::Context;
+use super::args::{EncoderArgs, EncodingLoad, SpaceArgs};
+use super::context::CommandContext;
 use super::hints::of_inputs;
 use super::outputs::{OutputPlace, refuse_dash};
 use super::query::note_few;
@@ -80,7 +80,7 @@ enum GraphArg {
     Never,
 }
 
-pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &BuildArgs, context: &CommandContext) -> anyhow::Result<()> {
     refuse_dash("--out", &args.out, OutputPlace::Folder)?;
     let options = BuildOptions {
         pairs: args.pairs.clone(),
@@ -96,7 +96,7 @@ pub fn run(args: &BuildArgs, context: &Context) -> anyhow::Result<()> {
         },
     };
     check(&options)?;
-    let embedder = args.encoders.open(context, None, Load::Many)?;
+    let embedder = args.encoders.open(context, None, EncodingLoad::Many)?;
     let report = build(&options, &embedder, context.watch())?;
     receipt::warn(&report.warnings, context);
     note_few(&options.space, report.counts.pairs as usize, context);

@@ -2,20 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::classify::{Classifier, Prediction};
+use asif::classify::{Classifier, RankedLabel};
 use asif::disk;
-use asif::embed::Rejected;
-use asif::eval::page::{Depth, Entry, PAIRS, page};
+use asif::embed::InputRejection;
+use asif::eval::page::{ExplanationDetail, PAIRS, PageEntry, page};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
-use super::args::Load;
-use super::context::Context;
+use super::args::EncodingLoad;
+use super::context::CommandContext;
 use super::exit::{BadInput, StrictInput};
 use super::format;
 use super::hints::{of_input, of_inputs};
 use super::outputs::{OutputKind, check_outputs, output};
-use super::query::{LabelArgs, QueryArgs, Question, inputs};
+use super::query::{LabelArgs, QueryArgs, QuerySession, inputs};
 
 /// From this many images on, a session on every core is worth its start.
 const MANY: usize = 32;
@@ -64,21 +64,21 @@ pub struct ClassifyArgs {
 
 /// One line of JSON output.
 #[derive(Serialize)]
-struct Line<'a> {
+struct ClassifyLine<'a> {
     image: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    predictions: Option<&'a [Prediction]>,
+    predictions: Option<&'a [RankedLabel]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'static str>,
 }
 
-pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &ClassifyArgs, context: &CommandContext) -> anyhow::Result<()> {
     let out = output("--html", &args.html, OutputKind::Page);
     check_outputs([out], &inputs(&args.images, &args.labels, &args.query))?;
     let labels = args.labels.read(context)?;
-    let Question {
+    let QuerySession {
         set,
         embedder,
         templates,
@@ -88,7 +88,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
     let watch = context.watch();
     let classifier = Classifier::new(&set, &embedder, &labels, &templates, options, watch)?;
     let answers = classifier.classify(&args.images, context.watch())?;
-    let results: Vec<(&Path, Result<Vec<Prediction>, &Rejected>)> = args
+    let results: Vec<(&Path, Result<Vec<RankedLabel>, &InputRejection>)> = args
         .images
         .iter()
         .zip(&answers)
@@ -101,7 +101,7 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
         .collect();
     for (image, result) in &results {
         if context.json {
-            let line = Line {
+            let line = ClassifyLine {
                 image: image.display().to_string(),
                 predictions: result.as_deref().ok(),
                 error: result.as_ref().err().map(|e| e.reason.clone()),
@@ -126,14 +126,14 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
             let predictions = classifier.ranked(answer, args.top as usize);
             let first = predictions.first();
             let reasons = first.map(|p| classifier.reasons(answer, p.class, PAIRS));
-            entries.push(Entry {
+            entries.push(PageEntry {
                 image,
                 reasons: reasons.transpose()?,
                 predictions,
                 without: None,
             });
         }
-        let html = page(&set, classifier.recipe(), Depth::Brief, entries);
+        let html = page(&set, classifier.recipe(), ExplanationDetail::Brief, entries);
         disk::replace_file(file, html)?;
         context.note(format!("wrote {}", file.display()));
     }
@@ -154,16 +154,16 @@ pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 /// The encoding load of a number of images.
-pub fn load_of(images: usize) -> Load {
+pub fn load_of(images: usize) -> EncodingLoad {
     if images >= MANY {
-        Load::Many
+        EncodingLoad::Many
     } else {
-        Load::Few
+        EncodingLoad::Few
     }
 }
 
 /// An image with its labels, best first, as bars.
-pub fn table(image: &Path, predictions: &[Prediction]) -> String {
+pub fn table(image: &Path, predictions: &[RankedLabel]) -> String {
     const BAR: f32 = 24.0;
     let labels: Vec<_> = predictions.iter().map(|p| format::line(&p.label)).collect();
     let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0);

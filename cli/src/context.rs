@@ -7,40 +7,40 @@ use std::sync::atomic::AtomicBool;
 
 use asif::anchors::AnchorSet;
 use asif::anchors::care::check;
-use asif::embed::Watch;
+use asif::embed::WorkControl;
 use asif::eval::Dataset;
-use asif::home::Home;
+use asif::home::DataFolder;
 use asif::printable;
-use asif::progress::Cancel;
+use asif::progress::CancelToken;
 use serde::Serialize;
 
-use super::draw::Bars;
-use super::exit::{StdoutError, Usage};
+use super::draw::ProgressBars;
+use super::exit::{StdoutError, UsageError};
 use super::hints;
 use super::say::say;
 
 /// Home, output form, progress and interruption.
 #[derive(Debug)]
-pub struct Context {
+pub struct CommandContext {
     /// The user's data folder.
-    pub home: Home,
+    pub home: DataFolder,
     /// Whether standard output gets JSON.
     pub json: bool,
     quiet: bool,
-    bars: Bars,
-    cancel: Cancel,
+    bars: ProgressBars,
+    cancel: CancelToken,
 }
 
-impl Context {
+impl CommandContext {
     /// Finds the home and listens to Ctrl-C.
     pub fn new(home: Option<PathBuf>, json: bool, quiet: bool) -> anyhow::Result<Self> {
-        let home = home.map(Home::at).or_else(Home::from_env).ok_or_else(|| {
+        let home = home.map(DataFolder::at).or_else(DataFolder::from_env).ok_or_else(|| {
             let said =
                 "no data folder: neither ASIF_HOME, XDG_DATA_HOME nor HOME is set; give --home DIR";
-            Usage(said.to_owned())
+            UsageError(said.to_owned())
         })?;
         report_full_files();
-        let cancel = Cancel::default();
+        let cancel = CancelToken::default();
         let handler = cancel.clone();
         // A second Ctrl-C ends the process at once.
         let listens = ctrlc::set_handler(move || {
@@ -58,14 +58,14 @@ impl Context {
             home,
             json,
             quiet,
-            bars: Bars::new(quiet),
+            bars: ProgressBars::new(quiet),
             cancel,
         })
     }
 
     /// Who watches long work.
-    pub fn watch(&self) -> Watch<'_> {
-        Watch {
+    pub fn watch(&self) -> WorkControl<'_> {
+        WorkControl {
             progress: &self.bars,
             cancel: &self.cancel,
         }
@@ -118,7 +118,7 @@ impl Context {
 }
 
 /// Opens the live generation of an anchor set, or, with a warning, the last good one if it is damaged.
-pub fn open(set: &Path, context: &Context) -> anyhow::Result<AnchorSet> {
+pub fn open(set: &Path, context: &CommandContext) -> anyhow::Result<AnchorSet> {
     let (opened, fallback) = AnchorSet::open_or_last_good(set)?;
     if let Some(fallback) = fallback {
         context.warn(format!("asif: warning: {fallback}"));

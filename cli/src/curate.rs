@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use asif::anchors::{AnchorId, AnchorSet};
 use asif::disk;
 use asif::eval::anchors::curation::{
-    CoresetOptions, Coverage, Curation, CurationOptions, Fit, coreset, curate,
+    ClusterCoverage, CoresetOptions, CurationOptions, CurationReport, PairFit, coreset, curate,
 };
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
-use super::context::{Context, open};
-use super::exit::Usage;
+use super::context::{CommandContext, open};
+use super::exit::UsageError;
 use super::format;
 use super::outputs::{OutputKind, check_ids, check_outputs, output};
 
@@ -103,21 +103,21 @@ const EVENNESS: f64 = 0.5;
 const FIT: f64 = 32.0;
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct CurateReport<'a> {
     #[serde(flatten)]
-    curation: &'a Curation,
-    worst: &'a [Fit],
+    curation: &'a CurationReport,
+    worst: &'a [PairFit],
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped: Option<usize>,
 }
 
-pub fn run(args: &CurateArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &CurateArgs, context: &CommandContext) -> anyhow::Result<()> {
     let share = args.drop_unfit.unwrap_or(0.0);
     if !(0.0..1.0).contains(&share) {
         let said = format!("--drop-unfit is {share}, but a share lies between 0 and 1; try 0.02");
-        return Err(Usage(said).into());
+        return Err(UsageError(said).into());
     }
     let outputs = [
         output("--remove-ids", &args.remove_ids, OutputKind::Ids),
@@ -139,7 +139,7 @@ pub fn run(args: &CurateArgs, context: &Context) -> anyhow::Result<()> {
     }
     let worst = &curation.fits[..args.worst.min(curation.fits.len())];
     if context.json {
-        return context.print_json(&Report {
+        return context.print_json(&CurateReport {
             worst,
             kept: kept.as_ref().map(HashSet::len),
             dropped: kept.as_ref().map(|k| set.len() - k.len()),
@@ -166,7 +166,7 @@ pub fn run(args: &CurateArgs, context: &Context) -> anyhow::Result<()> {
 fn kept(
     args: &CurateArgs,
     set: &AnchorSet,
-    curation: &Curation,
+    curation: &CurationReport,
     unfit: f64,
 ) -> anyhow::Result<Option<HashSet<AnchorId>>> {
     if let Some(size) = args.coreset {
@@ -198,7 +198,7 @@ fn write(
     args: &CurateArgs,
     set: &AnchorSet,
     kept: &HashSet<AnchorId>,
-    context: &Context,
+    context: &CommandContext,
 ) -> anyhow::Result<()> {
     let list = |file: &Path, wanted: bool| {
         let mut ids = String::new();
@@ -218,7 +218,7 @@ fn write(
         .map_or(Ok(()), |file| list(file, true))
 }
 
-fn table(curation: &Curation, worst: &[Fit]) -> String {
+fn table(curation: &CurationReport, worst: &[PairFit]) -> String {
     let spare: usize = curation.duplicates.iter().map(|g| g.len() - 1).sum();
     let mut text = format!(
         "{} pairs\n\n{} near-duplicates of others, in {} groups",
@@ -242,7 +242,7 @@ fn table(curation: &Curation, worst: &[Fit]) -> String {
     }
     text.push_str("\n\ncoverage: pairs, their mean rank, near-duplicates, the one in the middle");
     for group in &curation.coverage {
-        let Coverage {
+        let ClusterCoverage {
             medoid,
             pairs,
             mean_rank,

@@ -9,8 +9,8 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::Load;
-use super::context::Context;
+use super::args::EncodingLoad;
+use super::context::CommandContext;
 use super::format;
 use super::query::{LabelArgs, ScoreArgs};
 
@@ -42,13 +42,13 @@ pub struct DiffArgs {
 
 /// An image whose best label differs.
 #[derive(Debug, Serialize)]
-struct Changed {
+struct ChangedAnswer {
     image: String,
     a: String,
     b: String,
 }
 
-pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &DiffArgs, context: &CommandContext) -> anyhow::Result<()> {
     let mut sets = [open(&args.a, context)?, open(&args.b, context)?];
     let pairs = diff(&sets[0], &sets[1])?;
     let answers = match args.probe.is_empty() {
@@ -79,7 +79,7 @@ pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
         ("changed", ids(&pairs.changed)),
     ];
     if let Some(answers) = &answers {
-        let line = |c: &Changed| {
+        let line = |c: &ChangedAnswer| {
             let text = format!("{}: {} -> {}", c.image, c.a, c.b);
             format!("\n{}", format::line(&text))
         };
@@ -90,7 +90,7 @@ pub fn run(args: &DiffArgs, context: &Context) -> anyhow::Result<()> {
     context.print(format::facts(&rows))
 }
 
-fn open(name: &str, context: &Context) -> anyhow::Result<AnchorSet> {
+fn open(name: &str, context: &CommandContext) -> anyhow::Result<AnchorSet> {
     if let Some((path, number)) = name.rsplit_once('@')
         && let Ok(generation) = number.parse()
         && !Path::new(name).exists()
@@ -103,14 +103,17 @@ fn open(name: &str, context: &Context) -> anyhow::Result<AnchorSet> {
 fn probe(
     args: &DiffArgs,
     sets: &mut [AnchorSet; 2],
-    context: &Context,
-) -> anyhow::Result<Vec<Changed>> {
+    context: &CommandContext,
+) -> anyhow::Result<Vec<ChangedAnswer>> {
     let labels = args.labels.read(context)?;
     let templates = args.score.templates(context)?.unwrap_or_default();
     let mut best = Vec::new();
     for set in sets {
         let options = args.score.options(set)?;
-        let embedder = args.score.ask().embedder(context, set, Load::Many)?;
+        let embedder = args
+            .score
+            .ask()
+            .embedder(context, set, EncodingLoad::Many)?;
         let watch = context.watch();
         let classifier = Classifier::new(set, &embedder, &labels, &templates, options, watch)?;
         let mut of_set = Vec::new();
@@ -124,7 +127,7 @@ fn probe(
     let pairs = args.probe.iter().zip(best[0].iter().zip(&best[1]));
     Ok(pairs
         .filter(|(_, (a, b))| a != b)
-        .map(|(image, (a, b))| Changed {
+        .map(|(image, (a, b))| ChangedAnswer {
             image: image.display().to_string(),
             a: a.clone(),
             b: b.clone(),

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use asif::encode::doctor as setup;
-use asif::encode::doctor::Status;
-use asif::eval::anchors::advice::{Advice, advice};
-use asif::eval::anchors::diagnosis::{Diagnosis, DiagnosisOptions, diagnose};
+use asif::encode::doctor::FindingStatus;
+use asif::eval::anchors::advice::{DiagnosisAdvice, advice};
+use asif::eval::anchors::diagnosis::{DiagnosisOptions, DiagnosisReport, diagnose};
 use clap::Args;
 use serde::Serialize;
 
-use super::context::{Context, open};
+use super::context::{CommandContext, open};
 use super::exit::SetupIncomplete;
 use super::{format, hints};
 
@@ -48,7 +48,7 @@ pub struct DoctorArgs {
     seed: u64,
 }
 
-pub fn run(args: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &DoctorArgs, context: &CommandContext) -> anyhow::Result<()> {
     match &args.set {
         Some(set) => of_set(args, set, context),
         None => of_setup(context),
@@ -56,13 +56,13 @@ pub fn run(args: &DoctorArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct DoctorReport {
     #[serde(flatten)]
-    diagnosis: Diagnosis,
-    advice: Vec<Advice>,
+    diagnosis: DiagnosisReport,
+    advice: Vec<DiagnosisAdvice>,
 }
 
-fn of_set(args: &DoctorArgs, set: &Path, context: &Context) -> anyhow::Result<()> {
+fn of_set(args: &DoctorArgs, set: &Path, context: &CommandContext) -> anyhow::Result<()> {
     let set = open(set, context)?;
     let options = DiagnosisOptions {
         sample: args.sample as usize,
@@ -72,7 +72,7 @@ fn of_set(args: &DoctorArgs, set: &Path, context: &Context) -> anyhow::Result<()
     let diagnosis = diagnose(&set, options, context.watch())?;
     let advice = advice(&diagnosis);
     if context.json {
-        return context.print_json(&Report { diagnosis, advice });
+        return context.print_json(&DoctorReport { diagnosis, advice });
     }
     let compared = format!(
         "{} pairs, {} of them compared with each other",
@@ -92,16 +92,16 @@ fn of_set(args: &DoctorArgs, set: &Path, context: &Context) -> anyhow::Result<()
     Ok(())
 }
 
-fn of_setup(context: &Context) -> anyhow::Result<()> {
+fn of_setup(context: &CommandContext) -> anyhow::Result<()> {
     let findings = setup::diagnose(&context.home);
     if context.json {
         context.print_json(&findings)?;
     } else {
         for finding in &findings {
             let mark = match finding.status {
-                Status::Ok => "ok     ",
-                Status::Warning => "warning",
-                Status::Error => "ERROR  ",
+                FindingStatus::Ok => "ok     ",
+                FindingStatus::Warning => "warning",
+                FindingStatus::Error => "ERROR  ",
             };
             let found = format!("{mark}  {}: {}", finding.what, finding.detail);
             context.print(format::line(&found))?;
@@ -115,7 +115,7 @@ fn of_setup(context: &Context) -> anyhow::Result<()> {
     }
     let errors = findings
         .iter()
-        .filter(|f| f.status == Status::Error)
+        .filter(|f| f.status == FindingStatus::Error)
         .count();
     if errors > 0 {
         return Err(SetupIncomplete(errors).into());

@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use asif::progress::Progress;
+use asif::progress::ProgressObserver;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Draws the current phase with its rate and the remaining time.
 #[derive(Debug)]
-pub struct Bars {
+pub struct ProgressBars {
     quiet: bool,
     bar: Mutex<Option<ProgressBar>>,
 }
@@ -15,7 +15,7 @@ pub struct Bars {
 const KNOWN: &str = "{msg:>9} [{bar:32}] {percent:>3} %  {rate}  {elapsed} gone, {eta} left";
 const UNKNOWN: &str = "{msg:>9} {spinner} {pos}  {rate}  {elapsed} gone";
 
-impl Bars {
+impl ProgressBars {
     /// Bars that are drawn unless `quiet`.
     pub fn new(quiet: bool) -> Self {
         Self {
@@ -29,7 +29,7 @@ impl Bars {
     }
 }
 
-impl Progress for Bars {
+impl ProgressObserver for ProgressBars {
     fn begin(&self, phase: &'static str, total: Option<u64>) {
         let target = if self.quiet {
             ProgressDrawTarget::hidden()

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use asif::eval::measure::{Measured, Subject, measure_retrieval, measure_zeroshot};
+use asif::eval::measure::{EvaluationSubject, MeasuredReport, measure_retrieval, measure_zeroshot};
 use asif::eval::{Dataset, retrieval_table, zeroshot_table};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::args::Load;
-use super::context::{Context, open};
+use super::args::EncodingLoad;
+use super::context::{CommandContext, open};
 use super::hints::of_inputs;
-use super::query::{AskArgs, QueryArgs, Question, note_few};
+use super::query::{AskArgs, QueryArgs, QuerySession, note_few};
 use super::scaling;
 
 /// Measure accuracy on labelled or captioned images.
@@ -69,7 +69,7 @@ struct RetrievalArgs {
     ask: AskArgs,
 }
 
-pub fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &EvalArgs, context: &CommandContext) -> anyhow::Result<()> {
     match &args.command {
         EvalCommand::Zeroshot(args) => zeroshot(args, context),
         EvalCommand::Retrieval(args) => retrieval(args, context),
@@ -77,15 +77,15 @@ pub fn run(args: &EvalArgs, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
+fn zeroshot(args: &ZeroshotArgs, context: &CommandContext) -> anyhow::Result<()> {
     let datasets = load(&args.dataset, args.classnames.as_deref())?;
-    let Question {
+    let QuerySession {
         set,
         embedder,
         templates,
         options,
-    } = args.query.open(context, Load::Many)?;
-    let subject = Subject {
+    } = args.query.open(context, EncodingLoad::Many)?;
+    let subject = EvaluationSubject {
         set: &set,
         embedder: &embedder,
         watch: context.watch(),
@@ -98,13 +98,13 @@ fn zeroshot(args: &ZeroshotArgs, context: &Context) -> anyhow::Result<()> {
     print(&reports, zeroshot_table, context)
 }
 
-fn retrieval(args: &RetrievalArgs, context: &Context) -> anyhow::Result<()> {
+fn retrieval(args: &RetrievalArgs, context: &CommandContext) -> anyhow::Result<()> {
     let mut set = open(&args.index, context)?;
     let space = args.ask.recipe(&set)?;
     note_few(&space, set.len(), context);
     let datasets = load(&args.dataset, None)?;
-    let embedder = args.ask.embedder(context, &mut set, Load::Many)?;
-    let subject = Subject {
+    let embedder = args.ask.embedder(context, &mut set, EncodingLoad::Many)?;
+    let subject = EvaluationSubject {
         set: &set,
         embedder: &embedder,
         watch: context.watch(),
@@ -127,7 +127,7 @@ fn load(folders: &[PathBuf], classnames: Option<&Path>) -> anyhow::Result<Vec<Da
 }
 
 /// The report; images that could not be used are named on standard error.
-fn noted<R>(measured: Measured<R>, context: &Context) -> R {
+fn noted<R>(measured: MeasuredReport<R>, context: &CommandContext) -> R {
     for rejected in &measured.rejected {
         context.note(format!("asif: {rejected}"));
     }
@@ -141,7 +141,7 @@ fn noted<R>(measured: Measured<R>, context: &Context) -> R {
 fn print<R: Serialize + ToString>(
     reports: &[R],
     table: impl Fn(&[R]) -> String,
-    context: &Context,
+    context: &CommandContext,
 ) -> anyhow::Result<()> {
     match reports {
         [one] if context.json => context.print_json(one),

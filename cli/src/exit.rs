@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use asif::anchors::AnchorsError;
-use asif::embed::{EmbedError, Rejected};
+use asif::embed::{EmbedError, InputRejection};
 use asif::encode::{EncodeError, ModelError};
 use asif::eval::measure::MeasureError;
 use asif::eval::{DatasetError, MetricsError};
@@ -35,7 +35,7 @@ pub struct BadInput(pub String);
 /// Arguments that do not go together, where the parser cannot know it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Usage(pub String);
+pub struct UsageError(pub String);
 
 /// Images that could not be used, with `--strict`.
 #[derive(Debug, thiserror::Error)]
@@ -110,9 +110,9 @@ fn code(error: &anyhow::Error) -> u8 {
                 .or_else(|| is(cause.is::<PairsError>(), INPUT))
                 .or_else(|| is(cause.is::<DatasetError>(), INPUT))
                 .or_else(|| is(cause.is::<PromptsError>(), INPUT))
-                .or_else(|| is(cause.is::<Rejected>(), INPUT))
+                .or_else(|| is(cause.is::<InputRejection>(), INPUT))
                 .or_else(|| is(cause.is::<BadInput>(), INPUT))
-                .or_else(|| is(cause.is::<Usage>(), USAGE))
+                .or_else(|| is(cause.is::<UsageError>(), USAGE))
                 .or_else(|| is(cause.is::<StrictInput>(), STRICT))
                 .or_else(|| is(cause.is::<RecipeError>(), USAGE))
                 .or_else(|| is(cause.is::<SetupIncomplete>(), SETUP))

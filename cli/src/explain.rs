@@ -4,23 +4,25 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use asif::anchors::AnchorSet;
-use asif::anchors::change::select::{self, Filter};
-use asif::classify::{Answer, Classifier, Prediction, Reason, Reasons};
+use asif::anchors::change::select::{self, MetadataFilter};
+use asif::classify::{
+    ClassifiedImage, Classifier, LabelExplanation, PairContribution, RankedLabel,
+};
 use asif::disk;
-use asif::embed::Rejected;
-use asif::eval::page::{Depth, Entry, page};
+use asif::embed::InputRejection;
+use asif::eval::page::{ExplanationDetail, PageEntry, page};
 use asif::space::explain::PartAmount;
-use asif::space::prompts::{Labels, Templates};
+use asif::space::prompts::{LabelList, PromptTemplates};
 use clap::Args;
 use serde::Serialize;
 
 use super::classify::{load_of, table};
-use super::context::Context;
-use super::exit::{BadInput, Usage};
+use super::context::CommandContext;
+use super::exit::{BadInput, UsageError};
 use super::format;
 use super::hints;
 use super::outputs::{OutputKind, check_outputs, output};
-use super::query::{LabelArgs, QueryArgs, Question, inputs};
+use super::query::{LabelArgs, QueryArgs, QuerySession, inputs};
 
 /// The number of labels shown for each answer.
 const LABELS: usize = 5;
@@ -61,7 +63,7 @@ pub struct ExplainArgs {
     top: u32,
 
     #[command(flatten)]
-    without: WithoutArgs,
+    without: ExclusionArgs,
 
     /// Also write an HTML page with the images and the pictures of the pairs.
     #[arg(long, env = "ASIF_HTML", value_name = "FILE")]
@@ -77,7 +79,7 @@ pub struct ExplainArgs {
 
 /// Excluded pairs.
 #[derive(Debug, Args)]
-struct WithoutArgs {
+struct ExclusionArgs {
     /// Also show the answer with every pair excluded that has all of these values in its metadata.
     #[arg(long, env = "ASIF_WITHOUT", value_name = "KEY=VALUE ...")]
     without: Option<String>,
@@ -88,19 +90,19 @@ struct WithoutArgs {
 }
 
 /// An anchor set without its excluded pairs.
-struct Rest {
+struct RemainingSet {
     set: AnchorSet,
     what: String,
     pairs: usize,
 }
 
-impl WithoutArgs {
+impl ExclusionArgs {
     /// The anchor set without the excluded pairs; none if no pair is excluded.
-    fn rest(&self, set: &AnchorSet) -> anyhow::Result<Option<Rest>> {
+    fn rest(&self, set: &AnchorSet) -> anyhow::Result<Option<RemainingSet>> {
         let mut rows = Vec::new();
         let mut what = Vec::new();
         if let Some(text) = &self.without {
-            let filter = Filter::parse(text)?;
+            let filter = MetadataFilter::parse(text)?;
             rows = select::by_filter(set, &filter)?;
             if rows.is_empty() {
                 return Err(BadInput(format!(
@@ -125,7 +127,7 @@ impl WithoutArgs {
         }
         rows.sort_unstable();
         rows.dedup();
-        Ok(Some(Rest {
+        Ok(Some(RemainingSet {
             set: set.without(&rows)?,
             what: what.join(", "),
             pairs: rows.len(),
@@ -135,16 +137,16 @@ impl WithoutArgs {
 
 /// One line of JSON output.
 #[derive(Serialize)]
-struct Line {
+struct ExplainLine {
     image: String,
     #[serde(flatten)]
-    found: Found,
+    found: ExplainOutcome,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Found {
-    Explained(Box<Explained>),
+enum ExplainOutcome {
+    Explained(Box<ImageExplanation>),
     Failed {
         error: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,36 +156,36 @@ enum Found {
 
 /// An image's answer with its reasons.
 #[derive(Serialize)]
-struct Explained {
-    predictions: Vec<Prediction>,
-    reasons: Reasons,
+struct ImageExplanation {
+    predictions: Vec<RankedLabel>,
+    reasons: LabelExplanation,
     #[serde(skip_serializing_if = "Option::is_none")]
-    without: Option<Without>,
+    without: Option<CounterfactualAnswer>,
 }
 
 /// The answer without the excluded pairs.
 #[derive(Serialize)]
-struct Without {
+struct CounterfactualAnswer {
     what: String,
     pairs: usize,
-    predictions: Vec<Prediction>,
+    predictions: Vec<RankedLabel>,
     /// The score of the explained label without the excluded pairs.
     score: f32,
 }
 
-pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &ExplainArgs, context: &CommandContext) -> anyhow::Result<()> {
     let out = output("--html", &args.html, OutputKind::Page);
     check_outputs([out], &inputs(&args.images, &args.labels, &args.query))?;
-    let asked = Asked::read(args, context)?;
+    let asked = ExplainTarget::read(args, context)?;
     let question = args.query.open(context, load_of(asked.images.len()))?;
-    let Question {
+    let QuerySession {
         set,
         embedder,
         templates,
         options,
     } = &question;
     let templates = match (&asked.caption, templates) {
-        (true, _) => Templates::parse(["{}"])?,
+        (true, _) => PromptTemplates::parse(["{}"])?,
         (false, given) => given.clone().unwrap_or_default(),
     };
     let rest = args.without.rest(set)?;
@@ -215,9 +217,9 @@ pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
                 if let (Some(then), Some(rest)) = (&then, &rest) {
                     explained.without = Some(without(&explained, rest, then, answer)?);
                 }
-                Found::Explained(Box::new(explained))
+                ExplainOutcome::Explained(Box::new(explained))
             }
-            Err(Rejected { reason, remedy }) => Found::Failed {
+            Err(InputRejection { reason, remedy }) => ExplainOutcome::Failed {
                 error: reason,
                 hint: remedy.and_then(hints::of_input),
             },
@@ -228,21 +230,21 @@ pub fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 /// What is to be explained.
-struct Asked<'a> {
+struct ExplainTarget<'a> {
     images: &'a [PathBuf],
-    labels: Labels,
+    labels: LabelList,
     /// The index of the label to explain.
     class: Option<usize>,
     /// Whether the label is a caption, which is not put into templates.
     caption: bool,
 }
 
-impl<'a> Asked<'a> {
-    fn read(args: &'a ExplainArgs, context: &Context) -> anyhow::Result<Self> {
+impl<'a> ExplainTarget<'a> {
+    fn read(args: &'a ExplainArgs, context: &CommandContext) -> anyhow::Result<Self> {
         if args.text_pair {
             let [image, caption] = args.images.as_slice() else {
                 let found = args.images.len();
-                return Err(Usage(format!(
+                return Err(UsageError(format!(
                     "--text-pair takes an image file and a caption, found {found} arguments; put the \
                      caption in quotes"
                 ))
@@ -250,7 +252,7 @@ impl<'a> Asked<'a> {
             };
             return Ok(Self {
                 images: std::slice::from_ref(image),
-                labels: Labels::new([caption.to_string_lossy()])?,
+                labels: LabelList::new([caption.to_string_lossy()])?,
                 class: Some(0),
                 caption: true,
             });
@@ -275,14 +277,14 @@ impl<'a> Asked<'a> {
 }
 
 fn explain(
-    asked: &Asked<'_>,
+    asked: &ExplainTarget<'_>,
     top: usize,
     classifier: &Classifier<'_>,
-    answer: &Answer,
-) -> anyhow::Result<Explained> {
+    answer: &ClassifiedImage,
+) -> anyhow::Result<ImageExplanation> {
     let predictions = classifier.ranked(answer, LABELS);
     let best = predictions.first().expect("there is a label").class;
-    Ok(Explained {
+    Ok(ImageExplanation {
         reasons: classifier.reasons(answer, asked.class.unwrap_or(best), top)?,
         predictions,
         without: None,
@@ -290,17 +292,17 @@ fn explain(
 }
 
 fn without(
-    explained: &Explained,
-    rest: &Rest,
+    explained: &ImageExplanation,
+    rest: &RemainingSet,
     then: &Classifier<'_>,
-    answer: Answer,
-) -> anyhow::Result<Without> {
+    answer: ClassifiedImage,
+) -> anyhow::Result<CounterfactualAnswer> {
     let label = &explained.reasons.label;
     let class = then.labels().iter().position(|l| l == label);
     let class = class.expect("both are of the same labels");
     let mut answers = then.answers(vec![answer.vector])?;
     let answer = answers.pop().expect("one vector has one answer");
-    Ok(Without {
+    Ok(CounterfactualAnswer {
         what: rest.what.clone(),
         pairs: rest.pairs,
         predictions: then.ranked(&answer, LABELS),
@@ -311,32 +313,32 @@ fn without(
 /// Prints the explanations, writes the page, and reports images that could not be used.
 fn finish(
     args: &ExplainArgs,
-    context: &Context,
+    context: &CommandContext,
     set: &AnchorSet,
     classifier: &Classifier<'_>,
-    lines: Vec<(&Path, Found)>,
+    lines: Vec<(&Path, ExplainOutcome)>,
 ) -> anyhow::Result<()> {
     let count = lines.len();
     let mut entries = Vec::new();
     let mut advised = BTreeSet::new();
     for (image, found) in lines {
         match &found {
-            Found::Failed { error, hint } => {
+            ExplainOutcome::Failed { error, hint } => {
                 context.note(format!("asif: {error}"));
                 advised.extend(*hint);
             }
-            Found::Explained(one) if !context.json => context.print(text(image, one))?,
-            Found::Explained(_) => {}
+            ExplainOutcome::Explained(one) if !context.json => context.print(text(image, one))?,
+            ExplainOutcome::Explained(_) => {}
         }
-        let line = Line {
+        let line = ExplainLine {
             image: image.display().to_string(),
             found,
         };
         if context.json {
             context.print_line_json(&line)?;
         }
-        if let Found::Explained(one) = line.found {
-            entries.push(Entry {
+        if let ExplainOutcome::Explained(one) = line.found {
+            entries.push(PageEntry {
                 image,
                 predictions: one.predictions,
                 reasons: Some(one.reasons),
@@ -354,7 +356,7 @@ fn finish(
         return Err(BadInput(format!("0 of {count} images could be used, see above")).into());
     }
     if let Some(file) = &args.html {
-        let html = page(set, classifier.recipe(), Depth::Full, entries);
+        let html = page(set, classifier.recipe(), ExplanationDetail::Full, entries);
         disk::replace_file(file, html)?;
         context.note(format!("wrote {}", file.display()));
     }
@@ -362,7 +364,7 @@ fn finish(
 }
 
 /// An explained image for people.
-fn text(image: &Path, explained: &Explained) -> String {
+fn text(image: &Path, explained: &ImageExplanation) -> String {
     let reasons = &explained.reasons;
     let mut text = table(image, &explained.predictions);
     let mut line = |words: String| {
@@ -413,7 +415,7 @@ fn text(image: &Path, explained: &Explained) -> String {
 }
 
 /// A pair: its numbers, its id and first caption; below that its source, licence and image.
-fn pair(reason: &Reason) -> String {
+fn pair(reason: &PairContribution) -> String {
     let caption = reason.captions.first().map_or("", String::as_str);
     let caption = format::line(caption);
     let origin = [reason.source.as_deref(), reason.licence.as_deref()];

@@ -9,16 +9,16 @@ use std::error::Error;
 
 use asif::anchors::AnchorsError;
 use asif::anchors::live::LiveError;
-use asif::embed::{EmbedError, Rejected};
-use asif::encode::doctor::Finding;
+use asif::embed::{EmbedError, InputRejection};
+use asif::encode::doctor::DoctorFinding;
 use asif::encode::{EncodeError, EncoderChoice, ModelError};
-use asif::eval::anchors::advice::{Advice, AdviceTopic};
+use asif::eval::anchors::advice::{AdviceTopic, DiagnosisAdvice};
 use asif::eval::measure::MeasureError;
 use asif::remedy::InputRemedy;
 use asif::space::RecipeError;
-use asif::space::params::ParamsError;
+use asif::space::params::RelativeParamsError;
 use asif::space::prompts::PromptsError;
-use asif::space::tune::NotAsked;
+use asif::space::tune::UnmeasuredReason;
 
 const DOCTOR: &str = "`asif doctor` checks the installed encoders";
 const POOL: &str = "`asif models add NAME DIR --pool POOLING` installs the model with that pooling";
@@ -57,7 +57,7 @@ pub fn of_input(remedy: InputRemedy) -> Option<&'static str> {
 }
 
 /// The hint for a finding about the pairs of an anchor set.
-pub fn of_advice(advice: &Advice) -> Option<String> {
+pub fn of_advice(advice: &DiagnosisAdvice) -> Option<String> {
     let hint = match advice.about {
         _ if advice.good => return None,
         AdviceTopic::Hubness => "--center centres both sides, with any command that takes --space",
@@ -68,15 +68,15 @@ pub fn of_advice(advice: &Advice) -> Option<String> {
 }
 
 /// The hint for a finding about the installation.
-pub fn of_finding(finding: &Finding) -> Option<String> {
+pub fn of_finding(finding: &DoctorFinding) -> Option<String> {
     let hint = "`asif models add NAME DIR` installs an encoder";
     finding.installs_encoder.then(|| line(hint))
 }
 
 /// The hint for a task that could not be measured when recipes were compared.
-pub fn of_not_asked(why: NotAsked) -> Option<String> {
+pub fn of_not_asked(why: UnmeasuredReason) -> Option<String> {
     let hint = "--validation FOLDER measures on labelled images";
-    matches!(why, NotAsked::FewGroups).then(|| line(hint))
+    matches!(why, UnmeasuredReason::FewGroups).then(|| line(hint))
 }
 
 /// A hint as printed.
@@ -94,7 +94,7 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     let found = found.or_else(|| cause.downcast_ref().and_then(recipe));
     let found = found.or_else(|| cause.downcast_ref().and_then(prompts));
     let found = found.or_else(|| {
-        let rejected = cause.downcast_ref::<Rejected>()?;
+        let rejected = cause.downcast_ref::<InputRejection>()?;
         of_input(rejected.remedy?).map(str::to_owned)
     });
     found.or_else(|| server(cause))
@@ -223,9 +223,9 @@ fn encode(error: &EncodeError) -> Option<String> {
 /// Errors of a recipe from the command line; one from a manifest is an [`AnchorsError`].
 fn recipe(error: &RecipeError) -> Option<String> {
     let hint = match error {
-        RecipeError::Rows(ParamsError::ZeroK) => "--k N sets how many anchors a row keeps",
-        RecipeError::Rows(ParamsError::Power(_)) => "--p POWER sets the power",
-        RecipeError::Rows(ParamsError::FractionalRaw(_)) => {
+        RecipeError::Rows(RelativeParamsError::ZeroK) => "--k N sets how many anchors a row keeps",
+        RecipeError::Rows(RelativeParamsError::Power(_)) => "--p POWER sets the power",
+        RecipeError::Rows(RelativeParamsError::FractionalRaw(_)) => {
             "--negatives clamp and --negatives signed work with every --p"
         }
         _ => return None,
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_finding_has_a_hint_where_something_is_to_be_done() {
-        let advice = |about, good| Advice {
+        let advice = |about, good| DiagnosisAdvice {
             about,
             found: String::new(),
             advice: "",
@@ -315,7 +315,7 @@ mod tests {
     fn inputs_that_lack_the_same_have_one_hint() {
         let memory = Some(InputRemedy::DecodeMemory);
         assert_eq!(of_inputs([memory, None, memory]).len(), 1);
-        let rejected = Rejected {
+        let rejected = InputRejection {
             reason: "a.png: too large".to_owned(),
             remedy: memory,
         };

@@ -7,7 +7,7 @@ use asif::anchors::stored::witness;
 use clap::Args;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::format;
 use super::receipt::pairs;
 
@@ -24,7 +24,7 @@ pub struct HistoryArgs {
     set: PathBuf,
 }
 
-pub fn run(args: &HistoryArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &HistoryArgs, context: &CommandContext) -> anyhow::Result<()> {
     let kept = witness::kept(&args.set)?;
     for change in history::read(&args.set)? {
         let is_kept = kept.contains(&change.generation);

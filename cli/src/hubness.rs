@@ -1,7 +1,7 @@
 //! The option that selects the correction for hubs.
 
 use asif::space::Recipe;
-use asif::space::recipe::Hubness;
+use asif::space::recipe::HubnessCorrection;
 use clap::{Args, ValueEnum};
 
 /// The correction for hubs, for every space.
@@ -32,10 +32,10 @@ impl HubnessArgs {
     /// `recipe` with the correction that was requested.
     pub fn over(&self, recipe: Recipe) -> Recipe {
         match self.hubness {
-            Some(HubnessArg::SNorm) => recipe.with_hubness(Hubness::SNorm),
-            Some(HubnessArg::Csls) => recipe.with_hubness(Hubness::Csls),
-            Some(HubnessArg::Nnn) => recipe.with_hubness(Hubness::NNN),
-            Some(HubnessArg::None) => recipe.with_hubness(Hubness::None),
+            Some(HubnessArg::SNorm) => recipe.with_hubness(HubnessCorrection::SNorm),
+            Some(HubnessArg::Csls) => recipe.with_hubness(HubnessCorrection::Csls),
+            Some(HubnessArg::Nnn) => recipe.with_hubness(HubnessCorrection::NNN),
+            Some(HubnessArg::None) => recipe.with_hubness(HubnessCorrection::None),
             None => recipe,
         }
     }

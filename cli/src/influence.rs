@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use asif::disk::FileReplacement;
 use asif::eval::Dataset;
-use asif::eval::anchors::influence::{AnchorInfluence, Influence, InfluenceOptions, influence};
-use asif::eval::measure::Subject;
+use asif::eval::anchors::influence::{
+    AnchorInfluence, InfluenceOptions, InfluenceReport, influence,
+};
+use asif::eval::measure::EvaluationSubject;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::Load;
-use super::context::{Context, open};
+use super::args::EncodingLoad;
+use super::context::{CommandContext, open};
 use super::exit::BadInput;
 use super::format;
 use super::hints::of_inputs;
@@ -60,7 +62,7 @@ pub struct InfluenceArgs {
     score: ScoreArgs,
 }
 
-pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &InfluenceArgs, context: &CommandContext) -> anyhow::Result<()> {
     let inputs: Vec<_> = args
         .classnames
         .as_deref()
@@ -92,8 +94,11 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
         aggregate: head.aggregate,
     };
     let templates = args.score.templates(context)?;
-    let embedder = args.score.ask().embedder(context, &mut set, Load::Many)?;
-    let subject = Subject {
+    let embedder = args
+        .score
+        .ask()
+        .embedder(context, &mut set, EncodingLoad::Many)?;
+    let subject = EvaluationSubject {
         set: &set,
         embedder: &embedder,
         watch: context.watch(),
@@ -115,13 +120,13 @@ pub fn run(args: &InfluenceArgs, context: &Context) -> anyhow::Result<()> {
     context.print(table(&found, args.top))
 }
 
-/// The names of the fields of [`Row`].
+/// The names of the fields of [`InfluenceRow`].
 const COLUMNS: [&str; 8] = [
     "anchor", "id", "source", "images", "margin", "lost", "gained", "caption",
 ];
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct InfluenceRow<'a> {
     anchor: u32,
     id: &'a str,
     source: &'a str,
@@ -132,7 +137,7 @@ struct Row<'a> {
     caption: &'a str,
 }
 
-fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
+fn write_csv(file: &Path, found: &InfluenceReport) -> anyhow::Result<()> {
     let file = FileReplacement::begin(file)?;
     let mut out = csv::WriterBuilder::new()
         .has_headers(false)
@@ -140,7 +145,7 @@ fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
     // Written here, because the serializer writes the header only with a first row.
     out.write_record(COLUMNS)?;
     for a in &found.anchors {
-        out.serialize(Row {
+        out.serialize(InfluenceRow {
             anchor: a.anchor,
             id: &a.id,
             source: &a.source,
@@ -155,7 +160,7 @@ fn write_csv(file: &Path, found: &Influence) -> anyhow::Result<()> {
     Ok(file.finish()?)
 }
 
-fn table(found: &Influence, top: usize) -> String {
+fn table(found: &InfluenceReport, top: usize) -> String {
     let accuracy = found.accuracy;
     let mut text = format!(
         "{}: {} images, top-1 {:.1} % ({:.1} to {:.1}), mean margin {:.4}\n\n\

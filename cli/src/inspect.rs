@@ -7,11 +7,11 @@ use asif::anchors::stored::plan::{SearchPlan, make};
 use asif::encode::EncoderEntry;
 use asif::modality::Modality;
 use asif::space::Recipe;
-use asif_index::Machine;
+use asif_index::MachineCosts;
 use clap::Args;
 use serde_json::json;
 
-use super::context::{Context, open};
+use super::context::{CommandContext, open};
 use super::format;
 
 /// Show the contents of an anchor set: pairs, encoders, space, sources, licences.
@@ -30,7 +30,7 @@ pub struct InspectArgs {
     plan: bool,
 }
 
-pub fn run(args: &InspectArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &InspectArgs, context: &CommandContext) -> anyhow::Result<()> {
     let set = open(&args.set, context)?;
     if args.verify {
         set.verify()?;
@@ -125,7 +125,7 @@ fn plans(set: &AnchorSet) -> anyhow::Result<Vec<(String, SearchPlan)>> {
             let (vectors, graph) = (segment.vectors(modality), segment.graph(modality));
             let name = format!("{modality} plan");
             let mut plan = make(vectors, graph, k)?;
-            let expected = Machine::calibrate()
+            let expected = MachineCosts::calibrate()
                 .graph_pays(vectors.len(), vectors.dim(), k)
                 .1;
             plan.reason = format!(

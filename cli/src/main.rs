@@ -69,7 +69,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use context::Context;
+use context::CommandContext;
 
 /// mimalloc returns more freed memory than the system's allocator does in a server, which fits spaces for
 /// every swap and for each answer with excluded pairs.
@@ -180,7 +180,7 @@ fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::report(error, &Cli::command()),
     };
-    let result = Context::new(cli.home, cli.json, cli.quiet).and_then(|context| {
+    let result = CommandContext::new(cli.home, cli.json, cli.quiet).and_then(|context| {
         start_threads(&context)?;
         match cli.command {
             Command::Build(args) => build::run(&args, &context),
@@ -210,7 +210,7 @@ fn run() -> ExitCode {
 
 /// Starts the threads that all commands share, so that a failure is reported here and not by a panic at
 /// their first use.
-fn start_threads(context: &Context) -> anyhow::Result<()> {
+fn start_threads(context: &CommandContext) -> anyhow::Result<()> {
     let asked = std::env::var("RAYON_NUM_THREADS").ok();
     let asked = asked.and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
     // Tens of thousands take minutes to start. 0 means one per core.

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use asif::anchors::stored::place::refuse_in_set;
-use asif::encode::options::{Overrides, Pooling};
+use asif::encode::options::{EncoderOverrides, Pooling};
 use asif::encode::{registry, runtime};
 use clap::{Args, Subcommand};
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::format;
 
 /// List the installed encoders, or add one.
@@ -55,7 +55,7 @@ enum ModelsCommand {
     },
 }
 
-pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &ModelsArgs, context: &CommandContext) -> anyhow::Result<()> {
     if let Some(ModelsCommand::Add {
         name,
         dir,
@@ -67,7 +67,7 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
         onnxruntime,
     }) = &args.command
     {
-        let overrides = Overrides {
+        let overrides = EncoderOverrides {
             prompt: prompt.clone(),
             output: output.clone(),
             pooling: *pool,
@@ -96,7 +96,7 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
     context.print(installed.iter().map(row).collect::<Vec<_>>().join("\n"))
 }
 
-fn row(model: &registry::Installed) -> String {
+fn row(model: &registry::InstalledEncoder) -> String {
     let dim = model.dim.map_or_else(|| "?".to_owned(), |d| d.to_string());
     let text = format!(
         "{:<24} {:<6} {dim:>5} numbers  {:>9}  {}",

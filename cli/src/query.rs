@@ -7,11 +7,11 @@ use asif::anchors::stored::plan::SearchMode;
 use asif::classify::HeadOptions;
 use asif::embed::Embedder;
 use asif::space::Recipe;
-use asif::space::prompts::{Labels, Templates};
+use asif::space::prompts::{LabelList, PromptTemplates};
 use clap::Args;
 
-use super::args::{AcceptArgs, EncoderArgs, HeadArgs, Load, SearchArgs, SpaceArgs};
-use super::context::{Context, open};
+use super::args::{AcceptArgs, EncoderArgs, EncodingLoad, HeadArgs, SearchArgs, SpaceArgs};
+use super::context::{CommandContext, open};
 
 /// The space, the search method and the encoders.
 #[derive(Debug, Args)]
@@ -43,9 +43,9 @@ impl AskArgs {
     /// Opens the encoders of `set`, and makes it accept them if that was requested.
     pub fn embedder(
         &self,
-        context: &Context,
+        context: &CommandContext,
         set: &mut AnchorSet,
-        load: Load,
+        load: EncodingLoad,
     ) -> anyhow::Result<Embedder> {
         let embedder = self.encoders.open(context, Some(set), load)?;
         self.accept.apply(set, &embedder)?;
@@ -75,7 +75,7 @@ impl ScoreArgs {
     }
 
     /// The templates given, if any.
-    pub fn templates(&self, context: &Context) -> anyhow::Result<Option<Templates>> {
+    pub fn templates(&self, context: &CommandContext) -> anyhow::Result<Option<PromptTemplates>> {
         self.head.templates(context)
     }
 
@@ -99,10 +99,10 @@ pub struct QueryArgs {
 
 /// An open anchor set with its encoders, templates and options.
 #[derive(Debug)]
-pub struct Question {
+pub struct QuerySession {
     pub set: AnchorSet,
     pub embedder: Embedder,
-    pub templates: Option<Templates>,
+    pub templates: Option<PromptTemplates>,
     pub options: HeadOptions,
 }
 
@@ -114,13 +114,17 @@ impl QueryArgs {
 
     /// Reads the templates, opens the anchor set, then the encoders: cheap steps first, so that their errors
     /// come before the models are loaded.
-    pub fn open(&self, context: &Context, load: Load) -> anyhow::Result<Question> {
+    pub fn open(
+        &self,
+        context: &CommandContext,
+        load: EncodingLoad,
+    ) -> anyhow::Result<QuerySession> {
         let templates = self.score.templates(context)?;
         let mut set = open(&self.index, context)?;
         let options = self.score.options(&set)?;
         note_few(&options.space, set.len(), context);
         let embedder = self.score.ask.embedder(context, &mut set, load)?;
-        Ok(Question {
+        Ok(QuerySession {
             set,
             embedder,
             templates,
@@ -130,7 +134,7 @@ impl QueryArgs {
 }
 
 /// Notes that an anchor set of so few pairs is queried with plain relative rows, if it is.
-pub fn note_few(space: &Recipe, pairs: usize, context: &Context) {
+pub fn note_few(space: &Recipe, pairs: usize, context: &CommandContext) {
     if let Some(note) = space.few_anchors(pairs) {
         context.note(format!("asif: {note}"));
     }
@@ -176,11 +180,11 @@ impl LabelArgs {
     }
 
     /// The labels; an error if there are none.
-    pub fn read(&self, context: &Context) -> anyhow::Result<Labels> {
+    pub fn read(&self, context: &CommandContext) -> anyhow::Result<LabelList> {
         let labels = match (&self.labels, &self.labels_file) {
-            (Some(list), _) => Labels::parse(list)?,
-            (None, Some(file)) => Labels::from_file(file)?,
-            (None, None) => Labels::parse("")?,
+            (Some(list), _) => LabelList::parse(list)?,
+            (None, Some(file)) => LabelList::from_file(file)?,
+            (None, None) => LabelList::parse("")?,
         };
         for note in labels.notes() {
             context.note(format!("asif: {note}"));

@@ -1,12 +1,12 @@
 //! Arguments and receipt of all commands that change an anchor set.
 
 use asif::anchors::change::writer::KEEP;
-use asif::anchors::stored::change_record::Change;
-use asif::anchors::{Receipt, WriteOptions};
+use asif::anchors::stored::change_record::ChangeRecord;
+use asif::anchors::{ChangeReceipt, WriteOptions};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::format;
 
 /// Options of a change.
@@ -33,7 +33,7 @@ impl WriteArgs {
 }
 
 /// Prints a receipt, as JSON or for people.
-pub fn print(receipt: &Receipt, context: &Context) -> anyhow::Result<()> {
+pub fn print(receipt: &ChangeReceipt, context: &CommandContext) -> anyhow::Result<()> {
     warn(&receipt.warnings, context);
     if context.json {
         context.print_json(receipt)
@@ -43,7 +43,7 @@ pub fn print(receipt: &Receipt, context: &Context) -> anyhow::Result<()> {
 }
 
 /// Notes failures after a change went live.
-pub fn warn(warnings: &[String], context: &Context) {
+pub fn warn(warnings: &[String], context: &CommandContext) {
     for warning in warnings {
         context.note(format!(
             "asif: the change is live, but: {warning}; the next change completes it"
@@ -52,7 +52,7 @@ pub fn warn(warnings: &[String], context: &Context) {
 }
 
 /// A receipt for people.
-pub fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
+pub fn rows(receipt: &ChangeReceipt) -> Vec<(&'static str, String)> {
     let change = &receipt.change;
     let mut done = change.command.clone();
     if !change.detail.is_empty() {
@@ -99,7 +99,7 @@ pub fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
 }
 
 /// `60 -> 58: 2 removed`.
-pub fn pairs(change: &Change) -> String {
+pub fn pairs(change: &ChangeRecord) -> String {
     let mut text = format!(
         "{} -> {}",
         format::count(change.pairs_before),
@@ -117,7 +117,7 @@ pub fn pairs(change: &Change) -> String {
     text
 }
 
-fn ids(change: &Change) -> Option<String> {
+fn ids(change: &ChangeRecord) -> Option<String> {
     if let Some(file) = &change.ids_file {
         return Some(format!("listed in {file} of the anchor set"));
     }
@@ -130,7 +130,7 @@ fn ids(change: &Change) -> Option<String> {
     (!lines.is_empty()).then(|| format::list(&lines))
 }
 
-fn licences(change: &Change) -> String {
+fn licences(change: &ChangeRecord) -> String {
     let names = change
         .licences_before
         .keys()

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use asif::anchors::AnchorsError;
-use asif::anchors::care::check::Finding;
+use asif::anchors::care::check::IntegrityFinding;
 use asif::anchors::care::repair::repair;
 use clap::Args;
 
-use super::args::{EncoderArgs, Load};
-use super::context::Context;
+use super::args::{EncoderArgs, EncodingLoad};
+use super::context::CommandContext;
 use super::exit::BadInput;
 use super::format;
 
@@ -42,8 +42,8 @@ const REFUSED: &str = "the system denies access to a file, which does not mean t
      space), and repair again; if the disk can no longer read the file, delete it (keep a copy if you can), and \
      `asif repair` treats it as lost";
 
-pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
-    let encoders = |_: &_| args.encoders.open(context, None, Load::Many);
+pub fn run(args: &RepairArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let encoders = |_: &_| args.encoders.open(context, None, EncodingLoad::Many);
     let done = repair(&args.set, args.dry_run, encoders, context.watch());
     let done = done.map_err(
         |error: anyhow::Error| match error.downcast_ref::<AnchorsError>() {
@@ -58,7 +58,7 @@ pub fn run(args: &RepairArgs, context: &Context) -> anyhow::Result<()> {
         if mended.is_empty() {
             mended.push("nothing".to_owned());
         }
-        let told = |f: &Finding| match args.dry_run {
+        let told = |f: &IntegrityFinding| match args.dry_run {
             true => f.problem.clone(),
             false => f.fact.clone(),
         };

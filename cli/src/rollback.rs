@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::swap::{SwapTarget, swap};
 use clap::Args;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::receipt::{self, WriteArgs};
 
 /// Undo the last change of an anchor set.
@@ -26,7 +26,7 @@ pub struct RollbackArgs {
     write: WriteArgs,
 }
 
-pub fn run(args: &RollbackArgs, context: &Context) -> anyhow::Result<()> {
-    let done = swap(&args.set, Target::Previous, &args.write.options())?;
+pub fn run(args: &RollbackArgs, context: &CommandContext) -> anyhow::Result<()> {
+    let done = swap(&args.set, SwapTarget::Previous, &args.write.options())?;
     receipt::print(&done, context)
 }

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use asif::disk;
-use asif::eval::measure::Subject;
+use asif::eval::measure::EvaluationSubject;
 use asif::eval::scaling::{ScalingPlan, ScalingReport, measure_scaling};
 use asif::eval::{Dataset, scaling_table, svg};
 use clap::Args;
 
-use super::args::Load;
-use super::context::Context;
+use super::args::EncodingLoad;
+use super::context::CommandContext;
 use super::hints::of_inputs;
 use super::outputs::{OutputKind, check_outputs, output};
-use super::query::{QueryArgs, Question};
+use super::query::{QueryArgs, QuerySession};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -52,7 +52,7 @@ pub struct ScalingArgs {
     query: QueryArgs,
 }
 
-pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &ScalingArgs, context: &CommandContext) -> anyhow::Result<()> {
     let inputs: Vec<_> = args
         .classnames
         .as_deref()
@@ -71,12 +71,12 @@ pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
         .map(|folder| Dataset::load(folder, args.classnames.as_deref()))
         .collect::<Result<_, _>>()?;
     context.note_left_out(&datasets);
-    let Question {
+    let QuerySession {
         set,
         embedder,
         templates,
         options,
-    } = args.query.open(context, Load::Many)?;
+    } = args.query.open(context, EncodingLoad::Many)?;
     let sizes = if args.sizes.is_empty() {
         let doubled = std::iter::successors(Some(250), |n| Some(n * 2));
         let below = doubled.take_while(|n| *n < set.len());
@@ -89,7 +89,7 @@ pub fn run(args: &ScalingArgs, context: &Context) -> anyhow::Result<()> {
         draws: args.draws,
         seed: args.seed,
     };
-    let subject = Subject {
+    let subject = EvaluationSubject {
         set: &set,
         embedder: &embedder,
         watch: context.watch(),

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use asif::anchors::stored::place::refuse_in_set;
-use asif_server::{ImageHost, Key, Limits, LogForm, NamedSet, ServeOptions, serve, start_log};
+use asif_server::{
+    AccessKey, ImageHost, LogFormat, NamedAnchorSet, ServeLimits, ServeOptions, serve, start_log,
+};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::args::{EncoderArgs, Load};
-use super::context::Context;
-use super::exit::{BadInput, Usage};
+use super::args::{EncoderArgs, EncodingLoad};
+use super::context::CommandContext;
+use super::exit::{BadInput, UsageError};
 use super::files::read_text;
 use super::outputs::{OutputPlace, refuse_dash};
 
@@ -202,7 +204,7 @@ struct LimitArgs {
     grace: u64,
 }
 
-pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &ServeArgs, context: &CommandContext) -> anyhow::Result<()> {
     if let Some(folder) = &args.uploads {
         refuse_dash("--uploads", folder, OutputPlace::Folder)?;
         refuse_in_set(folder)?;
@@ -223,11 +225,13 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         limits: args.limits.limits(),
     };
     start_log(match args.log {
-        LogArg::Json => LogForm::Json,
-        LogArg::Text => LogForm::Text,
+        LogArg::Json => LogFormat::Json,
+        LogArg::Text => LogFormat::Text,
     });
     let open = |set: &asif::anchors::AnchorSet| {
-        let embedder = args.encoders.open_uncached(context, Some(set), Load::Many);
+        let embedder = args
+            .encoders
+            .open_uncached(context, Some(set), EncodingLoad::Many);
         embedder.map_err(anyhow::Error::reallocate_into_boxed_dyn_error_without_backtrace)
     };
     let ready = |address: SocketAddr, probe: Option<SocketAddr>| {
@@ -249,12 +253,12 @@ pub fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 /// `NAME=DIR`, or a folder whose name, without `.asif`, is the name of the anchor set.
-fn named(text: &str) -> anyhow::Result<NamedSet> {
+fn named(text: &str) -> anyhow::Result<NamedAnchorSet> {
     if let Some((name, path)) = text.split_once('=')
         && !name.contains('/')
         && !path.is_empty()
     {
-        return Ok(NamedSet {
+        return Ok(NamedAnchorSet {
             name: name.to_owned(),
             path: path.into(),
         });
@@ -263,18 +267,18 @@ fn named(text: &str) -> anyhow::Result<NamedSet> {
     let folder = path.file_name().and_then(|folder| folder.to_str());
     let folder = folder.filter(|_| !text.ends_with('='));
     let folder = folder.ok_or_else(|| {
-        Usage(format!(
+        UsageError(format!(
             "{text:?} does not name an anchor set; give --index NAME=DIR.asif"
         ))
     })?;
-    Ok(NamedSet {
+    Ok(NamedAnchorSet {
         name: folder.strip_suffix(".asif").unwrap_or(folder).to_owned(),
         path,
     })
 }
 
 /// The key in a file, or in the environment.
-fn key(file: Option<&PathBuf>, variable: &str) -> anyhow::Result<Option<Key>> {
+fn key(file: Option<&PathBuf>, variable: &str) -> anyhow::Result<Option<AccessKey>> {
     let text = match file {
         Some(file) => Some(read_text(file, "the key in it")?),
         None => match std::env::var(variable) {
@@ -287,14 +291,14 @@ fn key(file: Option<&PathBuf>, variable: &str) -> anyhow::Result<Option<Key>> {
         },
     };
     let from = file.map_or(variable.to_owned(), |file| file.display().to_string());
-    let key = |text: String| Key::new(&text).map_err(|e| BadInput(format!("{from}: {e}")));
+    let key = |text: String| AccessKey::new(&text).map_err(|e| BadInput(format!("{from}: {e}")));
     Ok(text.map(key).transpose()?)
 }
 
 impl LimitArgs {
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> ServeLimits {
         const MIB: usize = 1 << 20;
-        Limits {
+        ServeLimits {
             body_bytes: self.max_body.saturating_mul(MIB),
             memory_bytes: self.max_memory.saturating_mul(MIB),
             pixels: self.max_pixels.saturating_mul(1_000_000),

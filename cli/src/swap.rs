@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::swap::{SwapTarget, swap};
 use clap::Args;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::receipt::{self, WriteArgs};
 
 /// Make a kept generation, or the content of another anchor set, live.
@@ -40,11 +40,11 @@ pub struct SwapArgs {
     write: WriteArgs,
 }
 
-pub fn run(args: &SwapArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &SwapArgs, context: &CommandContext) -> anyhow::Result<()> {
     let target = match (&args.from, args.to) {
-        (Some(other), _) => Target::Set(other),
-        (None, Some(generation)) => Target::Generation(generation),
-        (None, None) => Target::Previous,
+        (Some(other), _) => SwapTarget::Set(other),
+        (None, Some(generation)) => SwapTarget::Generation(generation),
+        (None, None) => SwapTarget::Previous,
     };
     let done = swap(&args.set, target, &args.write.options())?;
     receipt::print(&done, context)

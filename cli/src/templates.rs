@@ -1,10 +1,10 @@
 //! `asif templates`.
 
-use asif::space::prompts::named::{self, NamedSet};
+use asif::space::prompts::named::{self, TemplateSet};
 use clap::Args;
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::exit::BadInput;
 
 /// List the named prompt templates, or show the templates of one name.
@@ -18,14 +18,14 @@ pub struct TemplatesArgs {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct TemplateListing {
     name: &'static str,
     purpose: &'static str,
     source: &'static str,
     templates: Vec<String>,
 }
 
-pub fn run(args: &TemplatesArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &TemplatesArgs, context: &CommandContext) -> anyhow::Result<()> {
     let Some(name) = &args.name else {
         let all = named::ALL
             .iter()
@@ -34,7 +34,7 @@ pub fn run(args: &TemplatesArgs, context: &Context) -> anyhow::Result<()> {
         if context.json {
             return context.print_json(&all);
         }
-        let row = |set: &Listed| {
+        let row = |set: &TemplateListing| {
             format!(
                 "{:<16} {:>3}  {}",
                 set.name,
@@ -61,8 +61,8 @@ pub fn run(args: &TemplatesArgs, context: &Context) -> anyhow::Result<()> {
     ))
 }
 
-fn listed(set: &NamedSet) -> anyhow::Result<Listed> {
-    Ok(Listed {
+fn listed(set: &TemplateSet) -> anyhow::Result<TemplateListing> {
+    Ok(TemplateListing {
         name: set.name,
         purpose: set.purpose(),
         source: set.source(),

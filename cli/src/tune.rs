@@ -5,22 +5,22 @@ use std::path::PathBuf;
 use asif::anchors::change::respace::respace;
 use asif::anchors::change::reweigh::reweigh;
 use asif::anchors::stored::plan::GraphPolicy;
-use asif::anchors::{AnchorSet, Receipt};
+use asif::anchors::{AnchorSet, ChangeReceipt};
 use asif::encode::EncoderIdentity;
 use asif::eval::Dataset;
-use asif::eval::measure::Subject;
-use asif::eval::tune::{MOST_PAIRS, Pairs, labelled};
-use asif::modality::{Modality, Sides};
+use asif::eval::measure::EvaluationSubject;
+use asif::eval::tune::{MOST_PAIRS, TunePairs, labelled};
+use asif::modality::{Modality, PerModality};
 use asif::space::Recipe;
 use asif::space::recipe::WeightedPart;
-use asif::space::tune::folds::Options;
-use asif::space::tune::members::Blocks;
-use asif::space::tune::{self, Estimate, Labelled, Tuned};
+use asif::space::tune::folds::FoldOptions;
+use asif::space::tune::members::EncoderBlocks;
+use asif::space::tune::{self, LabelledImages, TuneEstimate, TuneOutcome};
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{AcceptArgs, EncoderArgs, Load};
-use super::context::{Context, open};
+use super::args::{AcceptArgs, EncoderArgs, EncodingLoad};
+use super::context::{CommandContext, open};
 use super::format;
 use super::hints::{of_inputs, of_not_asked};
 use super::receipt::{self, WriteArgs};
@@ -77,21 +77,21 @@ pub struct TuneArgs {
 
 /// The JSON output.
 #[derive(Serialize)]
-struct Report<'a> {
+struct TuneReport<'a> {
     #[serde(flatten)]
-    tuned: &'a Tuned,
+    tuned: &'a TuneOutcome,
     /// The differences between the recommended and the present recipe.
     changes: Vec<String>,
     /// The change, if --apply made one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    applied: Option<&'a Receipt>,
+    applied: Option<&'a ChangeReceipt>,
 }
 
-pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &TuneArgs, context: &CommandContext) -> anyhow::Result<()> {
     let mut set = open(&args.set, context)?;
     let labelled = validation(args, &mut set, context)?;
-    let members = Sides::of(|modality| blocks(&set.encoder(modality).identity));
-    let pairs = Pairs::read(&set, MOST_PAIRS)?;
+    let members = PerModality::of(|modality| blocks(&set.encoder(modality).identity));
+    let pairs = TunePairs::read(&set, MOST_PAIRS)?;
     if set.len() > MOST_PAIRS {
         context.note(format!(
             "asif: tuned on {} of {} pairs",
@@ -100,14 +100,14 @@ pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
         ));
     }
     let recipe = set.manifest().space.clone();
-    let subject = tune::Subject {
+    let subject = tune::TuneInput {
         vectors: pairs.vectors(),
         captions: pairs.captions(),
         recipe: &recipe,
         labelled: &labelled,
         members: &members,
     };
-    let options = Options {
+    let options = FoldOptions {
         seed: args.seed,
         inner: args.folds.max(1),
     };
@@ -128,7 +128,7 @@ pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
         None
     };
     if context.json {
-        return context.print_json(&Report {
+        return context.print_json(&TuneReport {
             tuned: &tuned,
             changes: changes(&tuned, &set),
             applied: applied.as_ref(),
@@ -150,17 +150,17 @@ pub fn run(args: &TuneArgs, context: &Context) -> anyhow::Result<()> {
 fn validation(
     args: &TuneArgs,
     set: &mut AnchorSet,
-    context: &Context,
-) -> anyhow::Result<Vec<Labelled>> {
+    context: &CommandContext,
+) -> anyhow::Result<Vec<LabelledImages>> {
     if args.validation.is_empty() {
         return Ok(Vec::new());
     }
     let datasets = args.validation.iter().map(|f| Dataset::load(f, None));
     let datasets: Vec<Dataset> = datasets.collect::<Result<_, _>>()?;
     context.note_left_out(&datasets);
-    let embedder = args.encoders.open(context, Some(set), Load::Many)?;
+    let embedder = args.encoders.open(context, Some(set), EncodingLoad::Many)?;
     args.accept.apply(set, &embedder)?;
-    let subject = Subject {
+    let subject = EvaluationSubject {
         set,
         embedder: &embedder,
         watch: context.watch(),
@@ -179,7 +179,11 @@ fn validation(
     Ok(all)
 }
 
-fn rows(tuned: &Tuned, labelled: &[Labelled], set: &AnchorSet) -> Vec<(&'static str, String)> {
+fn rows(
+    tuned: &TuneOutcome,
+    labelled: &[LabelledImages],
+    set: &AnchorSet,
+) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         (
             "pairs",
@@ -204,7 +208,7 @@ fn rows(tuned: &Tuned, labelled: &[Labelled], set: &AnchorSet) -> Vec<(&'static 
     rows
 }
 
-fn estimated(estimate: &Estimate, labelled: &[Labelled]) -> Vec<(&'static str, String)> {
+fn estimated(estimate: &TuneEstimate, labelled: &[LabelledImages]) -> Vec<(&'static str, String)> {
     let names: Vec<&str> = labelled.iter().map(|l| l.name.as_str()).collect();
     let classes = if names.is_empty() {
         "held-out clusters".to_owned()
@@ -259,18 +263,18 @@ fn estimated(estimate: &Estimate, labelled: &[Labelled]) -> Vec<(&'static str, S
 }
 
 /// The encoders of a modality and their weights.
-fn blocks(identity: &EncoderIdentity) -> Blocks {
+fn blocks(identity: &EncoderIdentity) -> EncoderBlocks {
     let cached = identity.cached();
-    Blocks {
+    EncoderBlocks {
         dims: cached.iter().map(|m| m.dim).collect(),
         weights: cached.iter().map(|m| m.weight).collect(),
     }
 }
 
 /// The recommended changes: weights of encoders, then parts of the recipe.
-fn changes(tuned: &Tuned, set: &AnchorSet) -> Vec<String> {
+fn changes(tuned: &TuneOutcome, set: &AnchorSet) -> Vec<String> {
     let mut lines = Vec::new();
-    let weighed = tuned.members.iter().flat_map(Sides::iter);
+    let weighed = tuned.members.iter().flat_map(PerModality::iter);
     for (modality, to) in Modality::BOTH.into_iter().zip(weighed) {
         let old = &set.encoder(modality).identity;
         if let Some((new, _)) = old.reweighed(&to.weights)
@@ -302,7 +306,7 @@ fn differences(old: &Recipe, new: &Recipe) -> Vec<String> {
     lines
 }
 
-fn table(tuned: &Tuned) -> String {
+fn table(tuned: &TuneOutcome) -> String {
     let mean = |worth: Option<f64>| worth.map_or("-".to_owned(), |worth| format!("{worth:.4}"));
     let mut lines = vec![format!(
         "{:<18}{:>9}{:>9}{:>8}{:>7}   compared with the present recipe",

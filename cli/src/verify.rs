@@ -8,7 +8,7 @@ use asif::printable;
 use clap::Args;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::CommandContext;
 use super::exit::BadInput;
 
 /// Check the integrity of an anchor set and of all its kept generations.
@@ -30,7 +30,7 @@ pub struct VerifyArgs {
     full: bool,
 }
 
-pub fn run(args: &VerifyArgs, context: &Context) -> anyhow::Result<()> {
+pub fn run(args: &VerifyArgs, context: &CommandContext) -> anyhow::Result<()> {
     let findings = verify(&args.set, args.full)?;
     let notes: Vec<String> = match foreign_names(&args.set) {
         Ok(names) => names

@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use asif_index::bench::{Memory, read_npy};
+use asif_index::bench::{ProcessMemory, read_npy};
 use asif_index::{
-    BatchBuilder, Flat, Graph, Hnsw, Query, Search, VectorOptions, VectorSet, VectorSetWriter,
-    write_graph,
+    BatchBuilder, FlatSearch, HnswGraph, HnswSearch, VectorOptions, VectorQuery, VectorSearch,
+    VectorSet, VectorSetWriter, write_graph,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -51,7 +51,7 @@ fn build(vectors: &Path, folder: &Path) -> Result<()> {
 
 fn search(folder: &Path, k: usize) -> Result<()> {
     let set = VectorSet::open(folder.join("memory.vec"))?;
-    let graph = Graph::open(folder.join("memory.graph"), &set)?;
+    let graph = HnswGraph::open(folder.join("memory.graph"), &set)?;
     let report = |phase: &str, bytes: u64| {
         let each = bytes as f64 / set.len().max(1) as f64;
         println!(
@@ -59,13 +59,13 @@ fn search(folder: &Path, k: usize) -> Result<()> {
             set.len()
         );
     };
-    report("open", Memory::now().anonymous);
+    report("open", ProcessMemory::now().anonymous);
     let step = (set.len() / BATCH).max(1);
     let rows = (0..set.len()).step_by(step);
-    let queries: Vec<Query<'_>> = rows.map(|row| Query::new(set.vector(row))).collect();
-    let (flat, hnsw) = (Flat::new(&set), Hnsw::new(&set, &graph));
+    let queries: Vec<VectorQuery<'_>> = rows.map(|row| VectorQuery::new(set.vector(row))).collect();
+    let (flat, hnsw) = (FlatSearch::new(&set), HnswSearch::new(&set, &graph));
     for (name, searcher) in [
-        ("exact", &set as &dyn Search),
+        ("exact", &set as &dyn VectorSearch),
         ("scan", &flat),
         ("graph", &hnsw),
     ] {
@@ -91,7 +91,7 @@ fn peak(work: impl FnOnce() -> Result<()>) -> Result<u64> {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                most.fetch_max(Memory::now().anonymous, Ordering::Relaxed);
+                most.fetch_max(ProcessMemory::now().anonymous, Ordering::Relaxed);
                 std::thread::sleep(PAUSE);
             }
         });

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use asif_index::bench::read_npy;
 use asif_index::{
-    BatchBuilder, Flat, Graph, Hit, Hnsw, Query, Rescore, Search, Sketch, VectorOptions, VectorSet,
-    VectorSetWriter, write_graph,
+    BatchBuilder, FlatSearch, HnswGraph, HnswSearch, RescorePrecision, SearchHit, SketchSearch,
+    VectorOptions, VectorQuery, VectorSearch, VectorSet, VectorSetWriter, write_graph,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -24,7 +24,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// One of the things measured, under the name that the commands use.
 struct Index {
     set: VectorSet,
-    graph: Option<Graph>,
+    graph: Option<HnswGraph>,
     #[cfg(feature = "hnsw-rs")]
     peer: Option<asif_index::graph::HnswRs>,
 }
@@ -52,10 +52,10 @@ fn main() -> Result<()> {
         #[cfg(feature = "hnsw-rs")]
         peer: None,
     };
-    let questions: Vec<Query<'_>> = queries
+    let questions: Vec<VectorQuery<'_>> = queries
         .data
         .chunks_exact(queries.dim)
-        .map(Query::new)
+        .map(VectorQuery::new)
         .collect();
     println!("{{\"rows\": {}, \"dim\": {}}}", vectors.rows(), vectors.dim);
     for line in std::io::stdin().lock().lines() {
@@ -99,7 +99,7 @@ fn main() -> Result<()> {
                 println!("{{\"ms\": {times:?}}}");
             }
             ["batch", name, ef, count] => {
-                let batch: Vec<Query<'_>> = questions
+                let batch: Vec<VectorQuery<'_>> = questions
                     .iter()
                     .cycle()
                     .take(count.parse()?)
@@ -120,11 +120,17 @@ fn main() -> Result<()> {
 fn build_graph(index: &mut Index, folder: &Path) -> Result<u64> {
     let path = folder.join("peer.graph");
     let summary = write_graph(&path, &index.set, &BatchBuilder::default())?;
-    index.graph = Some(Graph::open(&path, &index.set)?);
+    index.graph = Some(HnswGraph::open(&path, &index.set)?);
     Ok(summary.file_bytes)
 }
 
-fn search(index: &Index, name: &str, ef: usize, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+fn search(
+    index: &Index,
+    name: &str,
+    ef: usize,
+    query: &VectorQuery<'_>,
+    k: usize,
+) -> Result<Vec<SearchHit>> {
     #[cfg(feature = "hnsw-rs")]
     if name == "hnsw_rs" {
         let peer = index.peer.as_ref().ok_or("build it first")?;
@@ -137,9 +143,9 @@ fn search_batch(
     index: &Index,
     name: &str,
     ef: usize,
-    queries: &[Query<'_>],
+    queries: &[VectorQuery<'_>],
     k: usize,
-) -> Result<Vec<Vec<Hit>>> {
+) -> Result<Vec<Vec<SearchHit>>> {
     #[cfg(feature = "hnsw-rs")]
     if name == "hnsw_rs" {
         use rayon::prelude::*;
@@ -158,23 +164,27 @@ fn with_searcher<T>(
     index: &Index,
     name: &str,
     ef: usize,
-    use_it: impl FnOnce(&dyn Search) -> Result<T>,
+    use_it: impl FnOnce(&dyn VectorSearch) -> Result<T>,
 ) -> Result<T> {
     let set = &index.set;
-    let hnsw = |rescore| -> Result<Hnsw<'_>> {
+    let hnsw = |rescore| -> Result<HnswSearch<'_>> {
         let graph = index.graph.as_ref().ok_or("build it first")?;
-        Ok(Hnsw::new(set, graph).ef(ef).rescore(rescore))
+        Ok(HnswSearch::new(set, graph).ef(ef).rescore(rescore))
     };
     match name {
         "exact" => use_it(set),
-        "flat" => use_it(&Flat::new(set)),
-        "flat-halves" => use_it(&Flat::new(set).rescore(Rescore::Halves)),
-        "flat-codes" => use_it(&Flat::new(set).rescore(Rescore::Codes)),
-        "sketch" => use_it(&Sketch::new(set)?.candidates(ef)),
-        "sketch-codes" => use_it(&Sketch::new(set)?.candidates(ef).rescore(Rescore::Codes)),
-        "hnsw" => use_it(&hnsw(Rescore::Exact)?),
-        "hnsw-halves" => use_it(&hnsw(Rescore::Halves)?),
-        "hnsw-codes" => use_it(&hnsw(Rescore::Codes)?),
+        "flat" => use_it(&FlatSearch::new(set)),
+        "flat-halves" => use_it(&FlatSearch::new(set).rescore(RescorePrecision::Halves)),
+        "flat-codes" => use_it(&FlatSearch::new(set).rescore(RescorePrecision::Codes)),
+        "sketch" => use_it(&SketchSearch::new(set)?.candidates(ef)),
+        "sketch-codes" => use_it(
+            &SketchSearch::new(set)?
+                .candidates(ef)
+                .rescore(RescorePrecision::Codes),
+        ),
+        "hnsw" => use_it(&hnsw(RescorePrecision::Exact)?),
+        "hnsw-halves" => use_it(&hnsw(RescorePrecision::Halves)?),
+        "hnsw-codes" => use_it(&hnsw(RescorePrecision::Codes)?),
         _ => Err(format!("not an index: {name}").into()),
     }
 }

@@ -11,9 +11,9 @@
 //! | [`vectors`] | [`VectorSet`]: vectors and their int8 codes in one file |
 //! | [`mod@plan`] | chooses a search by measurement, with the reason |
 //! | [`mod@bench`] | benchmarks searches on any vectors |
-//! | [`graph`] | [`Graph`], its search [`Hnsw`] and its builder [`BatchBuilder`] |
+//! | [`graph`] | [`HnswGraph`], its search [`HnswSearch`] and its builder [`BatchBuilder`] |
 //! | [`random`] | reproducible random numbers |
-//! | [`search`] | [`Query`], [`Hit`], [`Search`]; the exact scan, [`Flat`], [`Sketch`] and [`Segments`] |
+//! | [`search`] | [`VectorQuery`], [`SearchHit`], [`VectorSearch`]; the exact scan, [`FlatSearch`], [`SketchSearch`] and [`SegmentedSearch`] |
 //! | [`simd`] | the kernels, one file an instruction set, with a scalar reference |
 //!
 //! Modules depend only on those below them. The file format is specified in `docs/format.md`.
@@ -73,7 +73,12 @@ mod test_vectors;
 pub mod vectors;
 
 pub use error::{Error, Result};
-pub use graph::{BatchBuilder, Graph, Hnsw, write_graph};
-pub use plan::{Choice, Machine, Plan, Planned, Wanted, plan};
-pub use search::{Flat, Hit, IdSet, Query, RankedIds, Rescore, Search, Segments, Sketch};
-pub use vectors::{Center, Sketched, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter};
+pub use graph::{BatchBuilder, HnswGraph, HnswSearch, write_graph};
+pub use plan::{IndexPlan, MachineCosts, PlanTarget, PlannedSearch, SearchMethod, plan};
+pub use search::{
+    FlatSearch, IdSet, RankedIds, RescorePrecision, SearchHit, SegmentedSearch, SketchSearch,
+    VectorQuery, VectorSearch,
+};
+pub use vectors::{
+    CodeCenter, SketchPolicy, VectorOptions, VectorSet, VectorSetSummary, VectorSetWriter,
+};

@@ -85,17 +85,17 @@ impl fmt::Debug for MappedFile {
 /// 64 bytes that start on a multiple of 64.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-struct Line([u8; 64]);
+struct CacheLine([u8; 64]);
 
 /// A copy of a file's bytes in memory, aligned as sections are.
 pub(crate) struct AlignedBytes {
-    lines: Vec<Line>,
+    lines: Vec<CacheLine>,
     len: usize,
 }
 
 impl AlignedBytes {
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
-        let mut lines = vec![Line([0; 64]); bytes.len().div_ceil(64)];
+        let mut lines = vec![CacheLine([0; 64]); bytes.len().div_ceil(64)];
         bytemuck::cast_slice_mut(&mut lines)[..bytes.len()].copy_from_slice(bytes);
         Self {
             lines,
@@ -109,14 +109,14 @@ impl AlignedBytes {
 }
 
 /// The bytes of a reader, mapped or in memory; both run the same code.
-pub(crate) enum Source {
+pub(crate) enum ByteSource {
     /// A mapped file.
     Mapped(MappedFile),
     /// Bytes in memory under a name for messages.
     Memory(AlignedBytes, PathBuf),
 }
 
-impl Source {
+impl ByteSource {
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Mapped(file) => file.bytes(),
@@ -132,7 +132,7 @@ impl Source {
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for ByteSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("path", &self.path())

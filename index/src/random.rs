@@ -5,7 +5,7 @@
 /// The increment of the state.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A hash of `value`: the first 64 bits of a [`Random`] with that seed.
+/// A hash of `value`: the first 64 bits of a [`SplitMix64`] with that seed.
 pub fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(STEP);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -15,9 +15,9 @@ pub fn mix(value: u64) -> u64 {
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 #[derive(Debug, Clone)]
-pub struct Random(u64);
+pub struct SplitMix64(u64);
 
-impl Random {
+impl SplitMix64 {
     /// A generator with this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
@@ -66,7 +66,7 @@ pub fn sample(n: usize, want: usize, seed: u64) -> Vec<usize> {
     if want >= n {
         return (0..n).collect();
     }
-    let mut chosen = Random::new(seed).order(n);
+    let mut chosen = SplitMix64::new(seed).order(n);
     chosen.truncate(want);
     chosen.sort_unstable();
     chosen
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_generator_is_the_published_one() {
         // First outputs for seed 1234567 of the authors' reference code.
-        let mut random = Random::new(1_234_567);
+        let mut random = SplitMix64::new(1_234_567);
         assert_eq!(random.bits(), 6_457_827_717_110_365_317);
         assert_eq!(random.bits(), 3_203_168_211_198_807_973);
     }

@@ -1,13 +1,13 @@
 //! Vectors for tests: drawn from a seed, clustered as embeddings are; and pools of threads.
 
-use crate::random::Random;
+use crate::random::SplitMix64;
 use crate::{VectorOptions, VectorSet, VectorSetWriter};
 
 /// `[n, dim]` unit vectors around 50 centres, the same centres for every seed.
 pub(crate) fn clustered(n: usize, dim: usize, seed: u64) -> Vec<f32> {
-    let mut random = Random::new(99);
+    let mut random = SplitMix64::new(99);
     let centers: Vec<f32> = (0..50 * dim).map(|_| random.normal()).collect();
-    let mut random = Random::new(seed);
+    let mut random = SplitMix64::new(seed);
     let mut out = Vec::with_capacity(n * dim);
     for _ in 0..n {
         let center = &centers[(random.bits() % 50) as usize * dim..][..dim];

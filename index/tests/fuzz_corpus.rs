@@ -11,10 +11,10 @@
 mod forge;
 mod steps;
 
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 use asif_index::{
-    BatchBuilder, Flat, Graph, Hnsw, Query, Rescore, Search, Sketch, Sketched, VectorOptions,
-    VectorSet, VectorSetWriter, write_graph,
+    BatchBuilder, FlatSearch, HnswGraph, HnswSearch, RescorePrecision, SketchPolicy, SketchSearch,
+    VectorOptions, VectorQuery, VectorSearch, VectorSet, VectorSetWriter, write_graph,
 };
 use forge::{cuts, forged, moved, reseal, sections};
 
@@ -24,7 +24,7 @@ fn good() -> (VectorSet, Vec<u8>, Vec<u8>) {
     let (set_path, graph_path) = (folder.path().join("set"), folder.path().join("graph"));
     let options = VectorOptions::default()
         .halves(true)
-        .sketches(Sketched::Always);
+        .sketches(SketchPolicy::Always);
     let mut writer = VectorSetWriter::create(&set_path, dim, options).unwrap();
     let numbers: Vec<f32> = (0..rows * dim)
         .map(|i| ((i * i) % 97) as f32 - 48.0)
@@ -41,7 +41,7 @@ fn good() -> (VectorSet, Vec<u8>, Vec<u8>) {
 }
 
 /// A few changes of the kinds that files suffer, some with right checksums.
-fn damage(good: &[u8], random: &mut Random) -> Vec<u8> {
+fn damage(good: &[u8], random: &mut SplitMix64) -> Vec<u8> {
     const NUMBERS: [u64; 8] = [0, 1, 63, 64, 4096, 1 << 32, 1 << 60, u64::MAX];
     let mut bad = good.to_vec();
     for _ in 0..=random.below(3) {
@@ -89,18 +89,21 @@ fn damage(good: &[u8], random: &mut Random) -> Vec<u8> {
 fn thousands_of_damaged_files_are_survived() {
     let (set, set_bytes, graph_bytes) = good();
     let rounds = if cfg!(miri) { 3 } else { 3000 };
-    let mut random = Random::new(1);
+    let mut random = SplitMix64::new(1);
     let (mut opened, mut verified) = (0, 0);
     for _ in 0..rounds {
         if let Ok(set) = VectorSet::from_bytes("fuzz", &damage(&set_bytes, &mut random)) {
             let vector = vec![0.5; set.dim()];
             for k in [1, 17] {
-                let query = Query::new(&vector);
+                let query = VectorQuery::new(&vector);
                 assert_eq!(set.search(&query, k).unwrap().len(), k.min(set.len()));
-                for rescore in [Rescore::Exact, Rescore::Halves] {
-                    let found = Flat::new(&set).rescore(rescore).search(&query, k).unwrap();
+                for rescore in [RescorePrecision::Exact, RescorePrecision::Halves] {
+                    let found = FlatSearch::new(&set)
+                        .rescore(rescore)
+                        .search(&query, k)
+                        .unwrap();
                     assert_eq!(found.len(), k.min(set.len()));
-                    if let Ok(sketch) = Sketch::new(&set) {
+                    if let Ok(sketch) = SketchSearch::new(&set) {
                         let found = sketch.rescore(rescore).search(&query, k).unwrap();
                         assert_eq!(found.len(), k.min(set.len()));
                     }
@@ -110,9 +113,9 @@ fn thousands_of_damaged_files_are_survived() {
             verified += usize::from(set.verify().is_ok());
         }
         let bytes = damage(&graph_bytes, &mut random);
-        if let Ok(graph) = Graph::from_bytes("fuzz", &bytes, &set) {
-            let found = Hnsw::new(&set, &graph)
-                .search(&Query::new(set.vector(7)), 17)
+        if let Ok(graph) = HnswGraph::from_bytes("fuzz", &bytes, &set) {
+            let found = HnswSearch::new(&set, &graph)
+                .search(&VectorQuery::new(set.vector(7)), 17)
                 .unwrap();
             assert!(found.len() <= 17 && found.iter().all(|hit| (hit.id as usize) < set.len()));
             opened += 1;

@@ -10,8 +10,8 @@ mod forge;
 use std::sync::LazyLock;
 
 use asif_index::{
-    BatchBuilder, Error, Graph, Hnsw, Query, Search, VectorOptions, VectorSet, VectorSetWriter,
-    write_graph,
+    BatchBuilder, Error, HnswGraph, HnswSearch, VectorOptions, VectorQuery, VectorSearch,
+    VectorSet, VectorSetWriter, write_graph,
 };
 use forge::{cuts, forged, moved, sections};
 
@@ -34,12 +34,13 @@ static GOOD: LazyLock<(VectorSet, Vec<u8>)> = LazyLock::new(|| {
 });
 
 /// Opens and searches; the answers must be complete if there are any.
-fn use_it(bytes: &[u8]) -> Result<Graph, Error> {
+fn use_it(bytes: &[u8]) -> Result<HnswGraph, Error> {
     let (set, _) = &*GOOD;
-    let graph = Graph::from_bytes("hostile", bytes, set)?;
+    let graph = HnswGraph::from_bytes("hostile", bytes, set)?;
     for id in [0, 700] {
         for k in [1, 20, 300] {
-            let found = Hnsw::new(set, &graph).search(&Query::new(set.vector(id)), k)?;
+            let found =
+                HnswSearch::new(set, &graph).search(&VectorQuery::new(set.vector(id)), k)?;
             assert!(found.iter().all(|hit| (hit.id as usize) < ROWS));
             assert!(found.len() <= k);
         }

@@ -9,8 +9,8 @@
 mod forge;
 
 use asif_index::{
-    Center, Error, Flat, Query, Rescore, Search, Sketch, Sketched, VectorOptions, VectorSet,
-    VectorSetWriter,
+    CodeCenter, Error, FlatSearch, RescorePrecision, SketchPolicy, SketchSearch, VectorOptions,
+    VectorQuery, VectorSearch, VectorSet, VectorSetWriter,
 };
 use forge::{cuts, forged, moved, sections};
 
@@ -21,9 +21,9 @@ fn good() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("set");
     let options = VectorOptions::default()
-        .center(Center::Mean)
+        .center(CodeCenter::Mean)
         .halves(true)
-        .sketches(Sketched::Always);
+        .sketches(SketchPolicy::Always);
     let mut writer = VectorSetWriter::create(&path, DIM, options).unwrap();
     let rows: Vec<f32> = (0..ROWS * DIM)
         .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
@@ -38,18 +38,22 @@ fn use_it(bytes: &[u8]) -> Result<VectorSet, Error> {
     let set = VectorSet::from_bytes("hostile", bytes)?;
     let vector: Vec<f32> = (0..set.dim()).map(|i| (i % 3) as f32 - 1.0).collect();
     for k in [1, 10, 100] {
-        let query = Query::new(&vector);
+        let query = VectorQuery::new(&vector);
         let exact = set.search(&query, k)?;
         assert_eq!(exact.len(), k.min(set.len()));
-        for rescore in [Rescore::Exact, Rescore::Halves, Rescore::Codes] {
-            let found = Flat::new(&set).rescore(rescore).search(&query, k)?;
+        for rescore in [
+            RescorePrecision::Exact,
+            RescorePrecision::Halves,
+            RescorePrecision::Codes,
+        ] {
+            let found = FlatSearch::new(&set).rescore(rescore).search(&query, k)?;
             assert_eq!(found.len(), k.min(set.len()));
-            if let Ok(sketch) = Sketch::new(&set) {
+            if let Ok(sketch) = SketchSearch::new(&set) {
                 let found = sketch.rescore(rescore).candidates(2).search(&query, k)?;
                 assert_eq!(found.len(), k.min(set.len()));
             }
         }
-        let batch = Flat::new(&set).search_batch(&[query; 5], k)?;
+        let batch = FlatSearch::new(&set).search_batch(&[query; 5], k)?;
         assert!(batch.iter().all(|hits| hits.len() == k.min(set.len())));
     }
     Ok(set)

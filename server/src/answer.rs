@@ -1,17 +1,17 @@
-//! Answers queries with the library; every answer comes from one [`Ground`].
+//! Answers queries with the library; every answer comes from one [`ServedGeneration`].
 
 use std::sync::Arc;
 
-use super::encoders::Embedded;
+use super::encoders::EmbedResult;
 use super::error::Refusal;
-use super::ground::Ground;
-use super::heads::Words;
-use super::picture::Picture;
-use super::set::{Served, Without};
-use super::state::App;
+use super::ground::ServedGeneration;
+use super::heads::LabelHeadSpec;
+use super::picture::RequestPicture;
+use super::set::{PairExclusion, ServedSet};
+use super::state::AppState;
 use asif::bad_inputs::BadInputs;
-use asif::classify::{self, Classifier, Prediction, Reasons};
-use asif::embed::Rejected;
+use asif::classify::{self, Classifier, LabelExplanation, RankedLabel};
+use asif::embed::InputRejection;
 use asif::modality::Modality;
 use asif::space::Representation;
 
@@ -21,25 +21,25 @@ const SHORT: usize = 64;
 
 /// Which generation a query asks, and which pairs it excludes.
 #[derive(Debug, Clone, Default)]
-pub(super) struct On {
+pub(super) struct GenerationSelector {
     /// A kept generation; the live one if none is named.
     pub generation: Option<u64>,
     /// Excluded pairs.
-    pub without: Option<Without>,
+    pub without: Option<PairExclusion>,
 }
 
 /// What is to be classified.
 #[derive(Debug)]
-pub(super) enum Inputs {
+pub(super) enum ImageInputs {
     /// Pictures, to be encoded.
-    Pictures(Vec<Picture>),
+    Pictures(Vec<RequestPicture>),
     /// Vectors of the image encoder.
     Vectors(Vec<Vec<f32>>),
 }
 
 /// Which labels are explained, and with how many pairs for and against at most.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Why {
+pub(super) enum ExplainedLabels {
     /// None.
     No,
     /// The best ones.
@@ -50,36 +50,36 @@ pub(super) enum Why {
 
 /// A classification query.
 #[derive(Debug)]
-pub(super) struct Question {
-    pub on: On,
-    pub inputs: Inputs,
-    pub words: Words,
+pub(super) struct ClassifyQuery {
+    pub on: GenerationSelector,
+    pub inputs: ImageInputs,
+    pub words: LabelHeadSpec,
     /// The most labels per image.
     pub top: usize,
-    pub why: Why,
+    pub why: ExplainedLabels,
 }
 
 /// The labels of an image, with explanations.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub predictions: Vec<Prediction>,
-    /// Those that [`Why`] requests; anchors have their numbers in the base generation.
-    pub reasons: Vec<Reasons>,
+pub(super) struct ClassifyAnswer {
+    pub predictions: Vec<RankedLabel>,
+    /// Those that [`ExplainedLabels`] requests; anchors have their numbers in the base generation.
+    pub reasons: Vec<LabelExplanation>,
 }
 
 /// The answers for all images, and the generation that they come from.
 #[derive(Debug)]
-pub(super) struct Answers {
-    pub ground: Arc<Ground>,
-    pub results: Vec<Result<Answer, Rejected>>,
+pub(super) struct ClassifiedBatch {
+    pub ground: Arc<ServedGeneration>,
+    pub results: Vec<Result<ClassifyAnswer, InputRejection>>,
 }
 
 /// Classifies images; one that cannot be used has the reason instead of an answer.
 pub(super) async fn classify(
-    app: &App,
-    set: &Served,
-    question: Question,
-) -> Result<Answers, Refusal> {
+    app: &AppState,
+    set: &ServedSet,
+    question: ClassifyQuery,
+) -> Result<ClassifiedBatch, Refusal> {
     let ground = ground(app, set, question.on).await?;
     let encoders = set.encoders();
     // Concurrently, so that on an idle server the labels are encoded while the image is decoded.
@@ -91,7 +91,7 @@ pub(super) async fn classify(
     let inputs = app.represent().images(&ground, good.iter().cloned());
     let inputs = inputs.await?;
     let (top, why) = (question.top, question.why);
-    let short = inputs.len() * head.labels().len() <= SHORT && matches!(why, Why::No);
+    let short = inputs.len() * head.labels().len() <= SHORT && matches!(why, ExplainedLabels::No);
     let (base, embedder) = (Arc::clone(&ground), Arc::clone(encoders.embedder()));
     let work = move || {
         let classifier = Classifier::with_head(base.searcher(), &embedder, Arc::clone(&head));
@@ -110,20 +110,24 @@ pub(super) async fn classify(
         true => work(),
         false => app.compute().run(work).await,
     };
-    Ok(Answers {
+    Ok(ClassifiedBatch {
         results: results?,
         ground,
     })
 }
 
 /// The generation that a query names.
-pub(super) async fn ground(app: &App, set: &Served, on: On) -> Result<Arc<Ground>, Refusal> {
+pub(super) async fn ground(
+    app: &AppState,
+    set: &ServedSet,
+    on: GenerationSelector,
+) -> Result<Arc<ServedGeneration>, Refusal> {
     match on {
-        On {
+        GenerationSelector {
             generation: None,
             without: None,
         } => Ok(set.ground()),
-        On {
+        GenerationSelector {
             generation,
             without,
         } => set.other(app.compute(), generation, without).await,
@@ -131,10 +135,14 @@ pub(super) async fn ground(app: &App, set: &Served, on: On) -> Result<Arc<Ground
 }
 
 /// One unit vector for each input.
-async fn vectors(set: &Served, ground: &Ground, inputs: Inputs) -> Result<Vec<Embedded>, Refusal> {
+async fn vectors(
+    set: &ServedSet,
+    ground: &ServedGeneration,
+    inputs: ImageInputs,
+) -> Result<Vec<EmbedResult>, Refusal> {
     match inputs {
-        Inputs::Pictures(pictures) => set.encoders().pictures(pictures, ground.set()).await,
-        Inputs::Vectors(vectors) => {
+        ImageInputs::Pictures(pictures) => set.encoders().pictures(pictures, ground.set()).await,
+        ImageInputs::Vectors(vectors) => {
             let dim = ground.set().dim(Modality::Image);
             let check = |vector: Vec<f32>| unit(vector, dim).map(Arc::from);
             Ok(vectors.into_iter().map(check).collect())
@@ -143,8 +151,8 @@ async fn vectors(set: &Served, ground: &Ground, inputs: Inputs) -> Result<Vec<Em
 }
 
 /// The vector scaled to norm 1, or why it cannot be used.
-fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, Rejected> {
-    let rejected = |reason: String| Rejected::from(reason);
+fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, InputRejection> {
+    let rejected = |reason: String| InputRejection::from(reason);
     if vector.len() != dim {
         return Err(rejected(format!(
             "the vector has {} components, but the image encoder has {dim}; encode the image with it",
@@ -178,21 +186,21 @@ fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, Rejected> {
 /// The best labels of an image, and the requested explanations.
 fn explained(
     classifier: &Classifier<'_>,
-    answer: &classify::Answer,
+    answer: &classify::ClassifiedImage,
     top: usize,
-    why: Why,
-) -> Result<Answer, Refusal> {
+    why: ExplainedLabels,
+) -> Result<ClassifyAnswer, Refusal> {
     let (classes, pairs) = match why {
-        Why::No => (Vec::new(), 0),
-        Why::Label { class, pairs } => (vec![class], pairs),
-        Why::Best { labels, pairs } => {
+        ExplainedLabels::No => (Vec::new(), 0),
+        ExplainedLabels::Label { class, pairs } => (vec![class], pairs),
+        ExplainedLabels::Best { labels, pairs } => {
             let best = classifier.ranked(answer, labels);
             (best.iter().map(|p| p.class).collect(), pairs)
         }
     };
     let reasons = classes.into_iter();
     let reasons = reasons.map(|class| classifier.reasons(answer, class, pairs));
-    Ok(Answer {
+    Ok(ClassifyAnswer {
         predictions: classifier.ranked(answer, top),
         reasons: reasons.collect::<Result<_, _>>()?,
     })
@@ -200,12 +208,12 @@ fn explained(
 
 /// The score of each picture with each text, `[pictures][texts]`; the first bad input is the refusal.
 pub(super) async fn similarities(
-    app: &App,
-    set: &Served,
-    on: On,
-    pictures: Vec<Picture>,
+    app: &AppState,
+    set: &ServedSet,
+    on: GenerationSelector,
+    pictures: Vec<RequestPicture>,
     texts: Vec<String>,
-) -> Result<(Arc<Ground>, Vec<Vec<f32>>), Refusal> {
+) -> Result<(Arc<ServedGeneration>, Vec<Vec<f32>>), Refusal> {
     let ground = ground(app, set, on).await?;
     let encoders = set.encoders();
     let (images, texts) = tokio::try_join!(
@@ -227,12 +235,12 @@ pub(super) async fn similarities(
 }
 
 /// All vectors concatenated; the first input without a vector is the refusal.
-pub(super) fn all(what: &str, vectors: Vec<Embedded>) -> Result<Vec<f32>, Refusal> {
+pub(super) fn all(what: &str, vectors: Vec<EmbedResult>) -> Result<Vec<f32>, Refusal> {
     let mut flat = Vec::new();
     for (at, vector) in vectors.into_iter().enumerate() {
         match vector {
             Ok(vector) => flat.extend_from_slice(&vector),
-            Err(Rejected { reason, .. }) => {
+            Err(InputRejection { reason, .. }) => {
                 let message = format!("{what} {}: {reason}", at + 1);
                 return Err(Refusal::invalid("unusable_input", message));
             }
@@ -243,8 +251,8 @@ pub(super) fn all(what: &str, vectors: Vec<Embedded>) -> Result<Vec<f32>, Refusa
 
 /// The relative rows of unit vectors in dense form, one number per anchor.
 pub(super) async fn rows(
-    app: &App,
-    ground: Arc<Ground>,
+    app: &AppState,
+    ground: Arc<ServedGeneration>,
     modality: Modality,
     vectors: Vec<f32>,
 ) -> Result<Vec<Vec<f32>>, Refusal> {

@@ -18,9 +18,9 @@ const SHORTEST: usize = 16;
 /// Hashes are compared in constant time (`blake3::Hash`), and hashing takes the same time for all keys of
 /// one length, so response times do not reveal how much of a guess was right.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key(blake3::Hash);
+pub struct AccessKey(blake3::Hash);
 
-impl Key {
+impl AccessKey {
     /// A key from its text; surrounding white space is ignored.
     ///
     /// # Errors
@@ -39,22 +39,22 @@ impl Key {
     }
 }
 
-impl std::fmt::Debug for Key {
+impl std::fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Key(..)")
+        f.write_str("AccessKey(..)")
     }
 }
 
 /// The keys of a server, and whether it is open to the local machine only.
 #[derive(Debug, Clone)]
-pub(super) struct Gate {
-    pub api: Option<Key>,
-    pub admin: Option<Key>,
+pub(super) struct AccessPolicy {
+    pub api: Option<AccessKey>,
+    pub admin: Option<AccessKey>,
     /// Whether the server listens on loopback and asks for no key.
     pub local: bool,
 }
 
-impl Gate {
+impl AccessPolicy {
     /// Whether these headers give access to the public routes. If no API key is set, any key is accepted:
     /// clients that require a key send a dummy.
     fn public(&self, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -92,13 +92,21 @@ impl Gate {
 }
 
 /// Middleware: checks access to the public routes.
-pub(super) async fn public(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(super) async fn public(
+    State(gate): State<AccessPolicy>,
+    request: Request,
+    next: Next,
+) -> Response {
     let allowed = gate.public(request.headers());
     if_allowed(allowed, request, next).await
 }
 
 /// Middleware: checks access to the admin routes.
-pub(super) async fn admin(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(super) async fn admin(
+    State(gate): State<AccessPolicy>,
+    request: Request,
+    next: Next,
+) -> Response {
     let allowed = gate.admin(request.headers());
     if_allowed(allowed, request, next).await
 }
@@ -114,7 +122,7 @@ async fn if_allowed(allowed: Result<(), Refusal>, request: Request, next: Next) 
 
 /// The key of `Authorization: Bearer KEY`. None if there are several such headers, because a proxy may
 /// have checked another one than the first.
-fn bearer(headers: &HeaderMap) -> Option<Key> {
+fn bearer(headers: &HeaderMap) -> Option<AccessKey> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;
@@ -123,7 +131,7 @@ fn bearer(headers: &HeaderMap) -> Option<Key> {
     let (scheme, key) = value.split_once(' ')?;
     scheme
         .eq_ignore_ascii_case("bearer")
-        .then(|| Key::of(key.trim()))
+        .then(|| AccessKey::of(key.trim()))
 }
 
 /// A server without a key on loopback accepts only local host names: otherwise a web page whose host name
@@ -163,14 +171,14 @@ mod tests {
         headers
     }
 
-    fn key(text: &str) -> Option<Key> {
-        Some(Key::new(text).unwrap())
+    fn key(text: &str) -> Option<AccessKey> {
+        Some(AccessKey::new(text).unwrap())
     }
 
     #[test]
     fn each_key_opens_its_own_routes_only() {
         let (api, admin) = ("public-0123456789", "admin-0123456789a");
-        let gate = Gate {
+        let gate = AccessPolicy {
             api: key(api),
             admin: key(admin),
             local: false,
@@ -199,7 +207,7 @@ mod tests {
 
     #[test]
     fn an_open_server_answers_to_this_machines_names_only() {
-        let gate = Gate {
+        let gate = AccessPolicy {
             api: None,
             admin: key("admin-0123456789a"),
             local: true,
@@ -227,7 +235,7 @@ mod tests {
         assert!(gate.public(&two).is_err());
         let dummy = headers(&[("authorization", "Bearer dummy"), ("host", "localhost")]);
         assert!(gate.public(&dummy).is_ok());
-        let closed = Gate {
+        let closed = AccessPolicy {
             admin: None,
             ..gate
         };
@@ -236,10 +244,10 @@ mod tests {
 
     #[test]
     fn a_key_is_long_enough_and_never_shown() {
-        assert!(Key::new("short").is_err());
-        assert!(Key::new("long enough, but with blanks").is_err());
-        let key = Key::new(" 0123456789abcdef\n").unwrap();
-        assert_eq!(key, Key::of("0123456789abcdef"));
-        assert_eq!(format!("{key:?}"), "Key(..)");
+        assert!(AccessKey::new("short").is_err());
+        assert!(AccessKey::new("long enough, but with blanks").is_err());
+        let key = AccessKey::new(" 0123456789abcdef\n").unwrap();
+        assert_eq!(key, AccessKey::of("0123456789abcdef"));
+        assert_eq!(format!("{key:?}"), "AccessKey(..)");
     }
 }

@@ -11,12 +11,12 @@ use super::error::Refusal;
 /// parts run on the same threads, so that no search has to switch pools. Long work runs on a bounded
 /// number of other threads, so that it does not delay short answers.
 #[derive(Debug)]
-pub(super) struct Compute {
+pub(super) struct ComputePool {
     short: rayon::ThreadPool,
     long: Arc<Semaphore>,
 }
 
-impl Compute {
+impl ComputePool {
     /// Starts the threads.
     ///
     /// # Errors

@@ -17,21 +17,21 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::batching::{Batcher, Batching};
+use super::batching::{BatchOptions, Batcher};
 use super::error::Refusal;
-use super::fetch::Fetcher;
-use super::kept::Kept;
+use super::fetch::ImageFetcher;
+use super::kept::WeightedCache;
 use super::metrics::Metrics;
-use super::options::Limits;
-use super::picture::Picture;
+use super::options::ServeLimits;
+use super::picture::RequestPicture;
 use asif::anchors::change::reweigh::scaled;
-use asif::anchors::live::Canary;
+use asif::anchors::live::CanaryCheck;
 use asif::anchors::{AnchorSet, AnchorsError};
-use asif::embed::{Embedder, PreparedInput, Rejected, Watch};
+use asif::embed::{Embedder, InputRejection, PreparedInput, WorkControl};
 use asif::encode::image::decode::{DecodeBudget, PictureLimits, decoding_cost};
 use asif::encode::{EncoderEntry, ImageEncoder, InputError, TextEncoder};
-use asif::modality::{Modality, Sides};
-use asif::progress::{Cancel, Silent};
+use asif::modality::{Modality, PerModality};
+use asif::progress::{CancelToken, NoProgress};
 use asif::space::vector::dot;
 
 /// How long an encoder waits for pictures that are being decoded; a tenth of the time of one picture.
@@ -53,15 +53,15 @@ const LARGE_PART: u64 = 8;
 const SAME: f64 = 0.99999;
 
 /// A unit vector, or why the input was rejected.
-pub(super) type Embedded = Result<Arc<[f32]>, Rejected>;
+pub(super) type EmbedResult = Result<Arc<[f32]>, InputRejection>;
 
 /// Both encoders, shared by all anchor sets that were built with them, whatever their weights.
 #[derive(Debug)]
-pub(super) struct Encoders {
+pub(super) struct SharedEncoders {
     embedder: Arc<Embedder>,
-    fetcher: Arc<Fetcher>,
-    images: Batcher<PreparedInput, Embedded>,
-    texts: Batcher<String, Embedded>,
+    fetcher: Arc<ImageFetcher>,
+    images: Batcher<PreparedInput, EmbedResult>,
+    texts: Batcher<String, EmbedResult>,
     /// Permits for pictures that are processed or wait.
     places: Semaphore,
     /// Permits for pictures that are fetched or wait for it; separate, so that a slow host does not delay
@@ -72,7 +72,7 @@ pub(super) struct Encoders {
     /// The permit to decode a large picture, one at a time and separate from `decoders`, so that large
     /// pictures delay only other large ones.
     large: Arc<Semaphore>,
-    kept: Kept<String, Arc<[f32]>>,
+    kept: WeightedCache<String, Arc<[f32]>>,
     /// The limit on pixels, and how long a picture waits for memory.
     pictures: PictureLimits,
     workers: usize,
@@ -80,21 +80,21 @@ pub(super) struct Encoders {
     metrics: Arc<Metrics>,
 }
 
-impl Encoders {
+impl SharedEncoders {
     /// Starts the threads that call the encoders.
     ///
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(
         embedder: Arc<Embedder>,
-        fetcher: Arc<Fetcher>,
-        limits: &Limits,
+        fetcher: Arc<ImageFetcher>,
+        limits: &ServeLimits,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let cores = available_parallelism().map_or(1, usize::from);
         // The number of sessions of the encoders (`EncoderOptions::throughput`).
         let workers = cores.min(4);
-        let batching = |size: Option<usize>| Batching {
+        let batching = |size: Option<usize>| BatchOptions {
             size: size.unwrap_or(1),
             workers,
             linger: LINGER,
@@ -125,14 +125,14 @@ impl Encoders {
         let (model, told) = (Arc::clone(&embedder), Arc::clone(&metrics));
         let texts = Batcher::start(
             "text",
-            Batching {
+            BatchOptions {
                 linger: Duration::ZERO,
                 ..batching(Some(text_batch))
             },
             move |inputs: Vec<String>| {
-                let watch = Watch {
-                    progress: &Silent,
-                    cancel: &Cancel::default(),
+                let watch = WorkControl {
+                    progress: &NoProgress,
+                    cancel: &CancelToken::default(),
                 };
                 let vectors = model.texts(&inputs, watch)?;
                 Ok(vectors.into_iter().map(|v| v.map(Arc::from)).collect())
@@ -150,7 +150,7 @@ impl Encoders {
             large: Arc::new(Semaphore::new(1)),
             workers,
             text_batch,
-            kept: Kept::new(TEXTS),
+            kept: WeightedCache::new(TEXTS),
             pictures: PictureLimits {
                 pixels: limits.pixels,
                 patience: Some(limits.time / MEMORY_SHARE),
@@ -165,8 +165,8 @@ impl Encoders {
     }
 
     /// How many images and texts wait for an encoder call.
-    pub fn waiting(&self) -> Sides<usize> {
-        Sides {
+    pub fn waiting(&self) -> PerModality<usize> {
+        PerModality {
             image: self.images.waiting(),
             text: self.texts.waiting(),
         }
@@ -187,7 +187,7 @@ impl Encoders {
     ///
     /// # Errors
     /// When an encoder fails on its canary input.
-    pub fn canary(&self) -> Result<Canary, AnchorsError> {
+    pub fn canary(&self) -> Result<CanaryCheck, AnchorsError> {
         let (image, text) = self.embedder.entries()?;
         Ok(Box::new(move |set| {
             same_canary(set, Modality::Image, &image)?;
@@ -201,11 +201,11 @@ impl Encoders {
     /// When too many pictures wait already, the encoder fails, or the anchor set has other encoders.
     pub async fn pictures(
         &self,
-        pictures: Vec<Picture>,
+        pictures: Vec<RequestPicture>,
         set: &AnchorSet,
-    ) -> Result<Vec<Embedded>, Refusal> {
+    ) -> Result<Vec<EmbedResult>, Refusal> {
         let factors = set.factors(Modality::Image, self.embedder.image().identity())?;
-        let is_named = |picture: &Picture| picture.address().is_some();
+        let is_named = |picture: &RequestPicture| picture.address().is_some();
         let named = pictures.iter().filter(|picture| is_named(picture)).count();
         let mut sent = places(&self.places, pictures.len() - named)
             .ok_or_else(|| Refusal::busy("too many images wait for the encoder"))?;
@@ -224,9 +224,9 @@ impl Encoders {
 
     async fn picture(
         &self,
-        picture: Picture,
+        picture: RequestPicture,
         mut place: Option<SemaphorePermit<'_>>,
-    ) -> Result<Embedded, Refusal> {
+    ) -> Result<EmbedResult, Refusal> {
         // `_fetched` holds the memory permit of a fetched file until the picture is encoded.
         let (picture, _fetched) = match picture.address() {
             None => (picture, None),
@@ -234,7 +234,7 @@ impl Encoders {
                 Ok(file) => {
                     // Waits instead of refusing, because the fetch is already done. Never closed.
                     place = self.places.acquire().await.ok();
-                    (Picture::Bytes(file.bytes.clone()), Some(file))
+                    (RequestPicture::Bytes(file.bytes.clone()), Some(file))
                 }
                 Err(rejected) => return Ok(Err(rejected)),
             },
@@ -274,7 +274,7 @@ impl Encoders {
     async fn prepared(
         &self,
         turns: &Arc<Semaphore>,
-        picture: Picture,
+        picture: RequestPicture,
         most: u64,
     ) -> Result<PreparedPicture, Refusal> {
         // The semaphore is never closed, so this cannot fail.
@@ -294,13 +294,17 @@ impl Encoders {
     ///
     /// # Errors
     /// When the encoder fails, or the anchor set has other encoders.
-    pub async fn texts(&self, texts: &[String], set: &AnchorSet) -> Result<Vec<Embedded>, Refusal> {
+    pub async fn texts(
+        &self,
+        texts: &[String],
+        set: &AnchorSet,
+    ) -> Result<Vec<EmbedResult>, Refusal> {
         let factors = set.factors(Modality::Text, self.embedder.text().identity())?;
-        let mut vectors: Vec<Option<Embedded>> = texts
+        let mut vectors: Vec<Option<EmbedResult>> = texts
             .iter()
             .map(|text| match text.len() {
                 ..=LONGEST => self.kept.get(text).map(Ok),
-                n => Some(Err(Rejected::from(format!(
+                n => Some(Err(InputRejection::from(format!(
                     "the text has {n} bytes, at most {LONGEST} are accepted; shorten it"
                 )))),
             })
@@ -329,7 +333,7 @@ impl Encoders {
                 vectors[place] = Some(vector);
             }
         }
-        let made = |vector: Option<Embedded>| vector.expect("every missing vector was computed");
+        let made = |vector: Option<EmbedResult>| vector.expect("every missing vector was computed");
         Ok(all_scaled(
             vectors.into_iter().map(made).collect(),
             &factors,
@@ -364,7 +368,7 @@ fn same_canary(set: &AnchorSet, modality: Modality, here: &EncoderEntry) -> Resu
 }
 
 /// Vectors scaled by [`AnchorSet::factors`], which are usually empty.
-fn all_scaled(mut vectors: Vec<Embedded>, factors: &[f32]) -> Vec<Embedded> {
+fn all_scaled(mut vectors: Vec<EmbedResult>, factors: &[f32]) -> Vec<EmbedResult> {
     if !factors.is_empty() {
         for vector in vectors.iter_mut().flatten() {
             *vector = scaled(vector, factors).into();
@@ -378,9 +382,9 @@ enum PreparedPicture {
     /// The encoder's input.
     Ready(PreparedInput),
     /// The picture cannot be used.
-    Rejected(Rejected),
+    Rejected(InputRejection),
     /// Decoding takes more memory than was allowed; it was not started.
-    Large(Picture),
+    Large(RequestPicture),
 }
 
 /// Runs [`prepare`] on a thread of its own, which then ends. The allocator caches freed memory per thread,
@@ -388,7 +392,7 @@ enum PreparedPicture {
 /// blocking threads never end. If no thread can be started, runs on this one.
 fn prepare_apart(
     embedder: &Embedder,
-    picture: Picture,
+    picture: RequestPicture,
     limits: PictureLimits,
     most: u64,
 ) -> Result<PreparedPicture, Refusal> {
@@ -410,7 +414,7 @@ fn prepare_apart(
 /// Decodes a picture into the encoder's input, unless that takes more than `most` bytes.
 fn prepare(
     embedder: &Embedder,
-    picture: Picture,
+    picture: RequestPicture,
     limits: PictureLimits,
     most: u64,
 ) -> Result<PreparedPicture, Refusal> {
@@ -424,6 +428,6 @@ fn prepare(
     match embedder.prepare_image(&bytes, limits) {
         Ok(image) => Ok(PreparedPicture::Ready(image)),
         Err(InputError::DecodersBusy) => Err(Refusal::busy("other large images are being decoded")),
-        Err(error) => Ok(PreparedPicture::Rejected(Rejected::from(error))),
+        Err(error) => Ok(PreparedPicture::Rejected(InputRejection::from(error))),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::kept::MadeOnce;
+use super::kept::OnceCache;
 use asif::anchors::change::select;
 use asif::anchors::search::searcher::SetSpace;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher, Snapshot};
@@ -21,67 +21,67 @@ pub(super) type HeadKey = [u8; 32];
 /// A generation with everything that is derived from it. Each request uses exactly one, so that no answer
 /// mixes two generations; everything is freed with the last reference.
 #[derive(Debug)]
-pub(super) struct Ground {
-    pairs: Pairs,
+pub(super) struct ServedGeneration {
+    pairs: GenerationSource,
     /// Label heads by key; the weight is the number of prompts.
-    pub heads: MadeOnce<HeadKey, LabelHead>,
+    pub heads: OnceCache<HeadKey, LabelHead>,
     /// The projection of the anchors onto a plane.
-    pub map: MadeOnce<(), super::map::Map>,
+    pub map: OnceCache<(), super::map::AnchorMap>,
 }
 
 #[derive(Debug)]
-enum Pairs {
+enum GenerationSource {
     Live(Arc<Snapshot>),
     Other {
         set: Box<AnchorSet>,
         space: SetSpace,
         /// The generation that pairs were excluded from.
-        base: Option<Arc<Ground>>,
+        base: Option<Arc<ServedGeneration>>,
     },
 }
 
-impl Ground {
+impl ServedGeneration {
     /// The live generation.
     pub fn live(snapshot: Arc<Snapshot>) -> Self {
-        Self::of(Pairs::Live(snapshot), HEADS)
+        Self::of(GenerationSource::Live(snapshot), HEADS)
     }
 
     /// Another generation with a fitted space; `base` is the one that pairs were excluded from.
     pub fn other(set: AnchorSet, space: SetSpace, base: Option<Arc<Self>>) -> Self {
         let set = Box::new(set);
-        Self::of(Pairs::Other { set, space, base }, OTHER_HEADS)
+        Self::of(GenerationSource::Other { set, space, base }, OTHER_HEADS)
     }
 
-    fn of(pairs: Pairs, heads: usize) -> Self {
+    fn of(pairs: GenerationSource, heads: usize) -> Self {
         Self {
             pairs,
-            heads: MadeOnce::new(heads),
-            map: MadeOnce::new(2),
+            heads: OnceCache::new(heads),
+            map: OnceCache::new(2),
         }
     }
 
     /// Whether it belongs to this snapshot.
     pub fn is(&self, snapshot: &Arc<Snapshot>) -> bool {
-        matches!(&self.pairs, Pairs::Live(own) if Arc::ptr_eq(own, snapshot))
+        matches!(&self.pairs, GenerationSource::Live(own) if Arc::ptr_eq(own, snapshot))
     }
 
     /// The anchor set, without excluded pairs.
     pub fn set(&self) -> &AnchorSet {
         match &self.pairs {
-            Pairs::Live(snapshot) => snapshot.set(),
-            Pairs::Other { set, .. } => set,
+            GenerationSource::Live(snapshot) => snapshot.set(),
+            GenerationSource::Other { set, .. } => set,
         }
     }
 
     /// The generation's number.
     pub fn generation(&self) -> u64 {
         match &self.pairs {
-            Pairs::Live(snapshot) => snapshot.generation(),
+            GenerationSource::Live(snapshot) => snapshot.generation(),
             // The set has the number that a removal would get; clients know that of the base.
-            Pairs::Other {
+            GenerationSource::Other {
                 base: Some(base), ..
             } => base.generation(),
-            Pairs::Other { set, .. } => set.manifest().generation,
+            GenerationSource::Other { set, .. } => set.manifest().generation,
         }
     }
 
@@ -94,7 +94,7 @@ impl Ground {
         &self,
         anchors: impl Iterator<Item = &'a mut AnchorId>,
     ) -> Result<(), AnchorsError> {
-        let Pairs::Other {
+        let GenerationSource::Other {
             set,
             base: Some(base),
             ..
@@ -123,8 +123,8 @@ impl Ground {
     /// A searcher over the pairs; cheap.
     pub fn searcher(&self) -> Searcher<'_> {
         match &self.pairs {
-            Pairs::Live(snapshot) => snapshot.searcher(),
-            Pairs::Other { set, space, .. } => Searcher::of(set, space.clone()),
+            GenerationSource::Live(snapshot) => snapshot.searcher(),
+            GenerationSource::Other { set, space, .. } => Searcher::of(set, space.clone()),
         }
     }
 }

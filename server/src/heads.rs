@@ -4,12 +4,12 @@ use std::iter::repeat_n;
 use std::sync::Arc;
 
 use super::error::Refusal;
-use super::ground::{Ground, HeadKey};
-use super::state::App;
-use super::{encoders::Encoders, options::Limits};
-use asif::classify::{LabelHead, Scoring};
-use asif::space::Aggregate;
-use asif::space::prompts::{Labels, Templates};
+use super::ground::{HeadKey, ServedGeneration};
+use super::state::AppState;
+use super::{encoders::SharedEncoders, options::ServeLimits};
+use asif::classify::{LabelHead, ScoringOptions};
+use asif::space::PromptAggregation;
+use asif::space::prompts::{LabelList, PromptTemplates};
 
 /// How many characters of a prompt a message shows.
 const SHOWN: usize = 60;
@@ -22,24 +22,24 @@ const MEAN: usize = 256;
 
 /// Labels with their templates and aggregate.
 #[derive(Debug, Clone)]
-pub(super) struct Words {
-    labels: Arc<Labels>,
-    templates: Arc<Templates>,
-    aggregate: Aggregate,
+pub(super) struct LabelHeadSpec {
+    labels: Arc<LabelList>,
+    templates: Arc<PromptTemplates>,
+    aggregate: PromptAggregation,
     key: HeadKey,
     prompts: usize,
 }
 
-impl Words {
+impl LabelHeadSpec {
     /// Checks the limits before anything is computed.
     ///
     /// # Errors
     /// When labels are blank, duplicate or too many, or there are too many prompts.
     pub fn new(
         labels: &[String],
-        templates: Templates,
-        aggregate: Aggregate,
-        limits: &Limits,
+        templates: PromptTemplates,
+        aggregate: PromptAggregation,
+        limits: &ServeLimits,
     ) -> Result<Self, Refusal> {
         if labels.len() > limits.labels {
             return Err(Refusal::too_large(format!(
@@ -49,7 +49,7 @@ impl Words {
                 limits.labels
             )));
         }
-        let parsed = Labels::new(labels)?;
+        let parsed = LabelList::new(labels)?;
         let names: usize = labels.iter().map(|l| 1 + l.matches('|').count()).sum();
         let prompts = names.saturating_mul(templates.len());
         if prompts > limits.prompts {
@@ -78,9 +78,9 @@ impl Words {
         put("");
         templates.iter().for_each(&mut put);
         put(match aggregate {
-            Aggregate::Max => "max",
-            Aggregate::Mean => "mean",
-            Aggregate::MeanScore => "mean-score",
+            PromptAggregation::Max => "max",
+            PromptAggregation::Mean => "mean",
+            PromptAggregation::MeanScore => "mean-score",
         });
         Ok(Self {
             labels: Arc::new(parsed),
@@ -102,14 +102,14 @@ impl Words {
     /// When a prompt cannot be encoded, or the encoder fails.
     pub async fn head(
         &self,
-        app: &App,
-        encoders: &Encoders,
-        ground: &Arc<Ground>,
+        app: &AppState,
+        encoders: &SharedEncoders,
+        ground: &Arc<ServedGeneration>,
     ) -> Result<Arc<LabelHead>, Refusal> {
         let make = || self.make(app, encoders, Arc::clone(ground));
         let weight = match self.aggregate {
-            Aggregate::Mean => self.labels().len(),
-            Aggregate::Max | Aggregate::MeanScore => self.prompts,
+            PromptAggregation::Mean => self.labels().len(),
+            PromptAggregation::Max | PromptAggregation::MeanScore => self.prompts,
         };
         let (head, hit) = ground.heads.get(&self.key, weight, make).await?;
         app.metrics().looked_up("heads", hit, 1);
@@ -118,9 +118,9 @@ impl Words {
 
     async fn make(
         &self,
-        app: &App,
-        encoders: &Encoders,
-        ground: Arc<Ground>,
+        app: &AppState,
+        encoders: &SharedEncoders,
+        ground: Arc<ServedGeneration>,
     ) -> Result<LabelHead, Refusal> {
         let of_labels = self.labels.prompts(&self.templates);
         let counts = of_labels.iter().map(Vec::len).enumerate();
@@ -140,13 +140,13 @@ impl Words {
         }
         let words = self.clone();
         let head = move || {
-            let scoring = Scoring {
+            let scoring = ScoringOptions {
                 aggregate: words.aggregate,
                 logit_scale: None,
             };
             let (
                 searcher,
-                Words {
+                LabelHeadSpec {
                     labels, templates, ..
                 },
             ) = (ground.searcher(), &words);
@@ -162,7 +162,7 @@ impl Words {
 }
 
 /// An upper bound for the bytes of all prompts: a template may contain the label several times.
-fn written(labels: &[String], names: usize, templates: &Templates) -> usize {
+fn written(labels: &[String], names: usize, templates: &PromptTemplates) -> usize {
     let of_labels: usize = labels.iter().map(String::len).sum();
     let of_templates: usize = templates.iter().map(str::len).sum();
     let places: usize = templates.iter().map(|t| t.matches('{').count()).sum();
@@ -174,15 +174,15 @@ fn written(labels: &[String], names: usize, templates: &Templates) -> usize {
 mod tests {
     use super::*;
 
-    fn words(labels: &[&str], templates: &[&str]) -> Result<Words, Refusal> {
+    fn words(labels: &[&str], templates: &[&str]) -> Result<LabelHeadSpec, Refusal> {
         let labels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
-        let limits = Limits {
+        let limits = ServeLimits {
             labels: 3,
             prompts: 4,
-            ..Limits::default()
+            ..ServeLimits::default()
         };
-        let templates = Templates::parse(templates).unwrap();
-        Words::new(&labels, templates, Aggregate::Mean, &limits)
+        let templates = PromptTemplates::parse(templates).unwrap();
+        LabelHeadSpec::new(&labels, templates, PromptAggregation::Mean, &limits)
     }
 
     #[test]

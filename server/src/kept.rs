@@ -14,10 +14,10 @@ use super::error::Refusal;
 /// half, and values of the previous old half, which were not requested since, are dropped. Each operation
 /// takes constant time.
 #[derive(Debug)]
-pub(super) struct Kept<K, V>(Mutex<Halves<K, V>>);
+pub(super) struct WeightedCache<K, V>(Mutex<CacheHalves<K, V>>);
 
 #[derive(Debug)]
-struct Halves<K, V> {
+struct CacheHalves<K, V> {
     young: HashMap<K, (V, usize)>,
     old: HashMap<K, (V, usize)>,
     weight: usize,
@@ -25,10 +25,10 @@ struct Halves<K, V> {
     room: usize,
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Kept<K, V> {
+impl<K: Hash + Eq + Clone, V: Clone> WeightedCache<K, V> {
     /// A cache for values of this total weight.
     pub fn new(weight: usize) -> Self {
-        Self(Mutex::new(Halves {
+        Self(Mutex::new(CacheHalves {
             young: HashMap::new(),
             old: HashMap::new(),
             weight: 0,
@@ -70,12 +70,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Kept<K, V> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Halves<K, V>> {
+    fn lock(&self) -> MutexGuard<'_, CacheHalves<K, V>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Halves<K, V> {
+impl<K: Hash + Eq + Clone, V: Clone> CacheHalves<K, V> {
     fn get(&mut self, key: &K) -> Option<V> {
         if let Some((value, _)) = self.young.get(key) {
             return Some(value.clone());
@@ -100,12 +100,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Halves<K, V> {
 
 /// A cache of values that are expensive to compute: one request computes a value, and others wait for it.
 #[derive(Debug)]
-pub(super) struct MadeOnce<K, V>(Kept<K, Arc<OnceCell<Arc<V>>>>);
+pub(super) struct OnceCache<K, V>(WeightedCache<K, Arc<OnceCell<Arc<V>>>>);
 
-impl<K: Hash + Eq + Clone, V> MadeOnce<K, V> {
+impl<K: Hash + Eq + Clone, V> OnceCache<K, V> {
     /// A cache for values of this total weight.
     pub fn new(weight: usize) -> Self {
-        Self(Kept::new(weight))
+        Self(WeightedCache::new(weight))
     }
 
     /// The value of a key, and whether it was cached.
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_stays_and_the_weight_is_bounded() {
-        let kept: Kept<u32, u32> = Kept::new(20);
+        let kept: WeightedCache<u32, u32> = WeightedCache::new(20);
         for key in 0..1000 {
             kept.put(key, key, 1);
             assert_eq!(kept.get(&0), Some(0));
@@ -169,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn many_askers_make_a_value_once_and_a_failure_is_made_again() {
         let made = AtomicUsize::new(0);
-        let cache: MadeOnce<&str, usize> = MadeOnce::new(8);
+        let cache: OnceCache<&str, usize> = OnceCache::new(8);
         let ask = || {
             cache.get(&"a", 1, || async {
                 tokio::task::yield_now().await;
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_fails_takes_no_place() {
-        let cache: MadeOnce<u32, u32> = MadeOnce::new(4);
+        let cache: OnceCache<u32, u32> = OnceCache::new(4);
         cache.get(&0, 1, || async { Ok(0) }).await.unwrap();
         for key in 1..100 {
             let fails = cache.get(&key, 1, || async { Err(Refusal::busy("full")) });
@@ -201,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn when_the_maker_goes_away_another_makes_it() {
-        let cache: MadeOnce<&str, u32> = MadeOnce::new(8);
+        let cache: OnceCache<&str, u32> = OnceCache::new(8);
         let never = cache.get(&"a", 1, std::future::pending);
         let gone = tokio::time::timeout(std::time::Duration::from_millis(5), never);
         assert!(gone.await.is_err());

@@ -75,11 +75,11 @@ mod uploads;
 
 use std::net::SocketAddr;
 
-pub use auth::Key;
+pub use auth::AccessKey;
 pub use error::{LimitName, OpenError, ServeError};
 pub use fetch::ImageHost;
-pub use log::{LogForm, start as start_log};
-pub use options::{Limits, NamedSet, ServeOptions};
+pub use log::{LogFormat, start as start_log};
+pub use options::{NamedAnchorSet, ServeLimits, ServeOptions};
 pub use state::OpenEncoders;
 
 /// The OpenAPI document of the routes, as `/openapi.json` serves it.
@@ -108,7 +108,7 @@ pub fn serve(
         let listener = connection::listen(listen).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let stop = shutdown::signals()?;
-        let app = state::App::open(options, open)?;
+        let app = state::AppState::open(options, open)?;
         let probes = |at| connection::ProbePort::open(at, routes::probes(&app));
         let probe = probe.map(probes).transpose()?;
         let probe_address = probe.as_ref().map(|port| port.address);

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::drain::drain;
 use super::error::Refusal;
-use super::options::Limits;
+use super::options::ServeLimits;
 
 /// The granularity of memory permits, in bytes.
 const PIECE: usize = 4096;
@@ -27,17 +27,17 @@ const FIRST: usize = 1 << 20;
 
 /// Admits requests within the limits. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Room {
+pub(super) struct RequestLimiter {
     requests: Arc<Semaphore>,
-    memory: Memory,
-    limits: Limits,
+    memory: RequestMemory,
+    limits: ServeLimits,
 }
 
 /// The memory budget for request bodies and fetched pictures. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Memory(Arc<Semaphore>);
+pub(super) struct RequestMemory(Arc<Semaphore>);
 
-impl Memory {
+impl RequestMemory {
     /// A budget of this many bytes.
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.div_ceil(PIECE))))
@@ -67,18 +67,18 @@ impl Memory {
     }
 }
 
-impl Room {
+impl RequestLimiter {
     /// With nothing in use.
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &ServeLimits) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(limits.requests)),
-            memory: Memory::new(limits.memory_bytes),
+            memory: RequestMemory::new(limits.memory_bytes),
             limits: *limits,
         }
     }
 
     /// The memory budget, which fetched pictures share.
-    pub fn memory(&self) -> &Memory {
+    pub fn memory(&self) -> &RequestMemory {
         &self.memory
     }
 
@@ -92,20 +92,24 @@ impl Room {
 /// Middleware: receives the whole body within the limits, and runs the request within its time limit.
 ///
 /// The permit and the memory are held until the response is made.
-pub(super) async fn admit(State(room): State<Room>, request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    State(room): State<RequestLimiter>,
+    request: Request,
+    next: Next,
+) -> Response {
     within(&room, room.limits.time, request, next).await
 }
 
 /// The same for changes of an anchor set, which may take longer, because pairs are encoded.
 pub(super) async fn admit_change(
-    State(room): State<Room>,
+    State(room): State<RequestLimiter>,
     request: Request,
     next: Next,
 ) -> Response {
     within(&room, room.limits.time.saturating_mul(20), request, next).await
 }
 
-async fn within(room: &Room, time: Duration, request: Request, next: Next) -> Response {
+async fn within(room: &RequestLimiter, time: Duration, request: Request, next: Next) -> Response {
     let until = Instant::now() + time;
     let (parts, body) = request.into_parts();
     let admitted = take(room, &parts.headers, body, until).await;
@@ -121,16 +125,16 @@ async fn within(room: &Room, time: Duration, request: Request, next: Next) -> Re
 }
 
 /// The permits of a request: its slot and its memory.
-type Held = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+type HeldPermits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 /// The body and its permits. Memory is counted for received bytes only, so that a client that announces a
 /// large body and sends nothing does not use up the budget.
 async fn take(
-    room: &Room,
+    room: &RequestLimiter,
     headers: &HeaderMap,
     body: Body,
     until: Instant,
-) -> Result<(Bytes, Held), Refusal> {
+) -> Result<(Bytes, HeldPermits), Refusal> {
     let limit = room.limits.body_bytes;
     let announced = headers
         .get(CONTENT_LENGTH)
@@ -202,7 +206,7 @@ mod tests {
 
     #[test]
     fn memory_grows_in_pieces_and_comes_back() {
-        let memory = Memory::new(3 * PIECE);
+        let memory = RequestMemory::new(3 * PIECE);
         let (mut a, mut b) = (None, None);
         memory.grow(&mut a, 1).unwrap();
         memory.grow(&mut a, PIECE).unwrap();

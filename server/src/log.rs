@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 
 use super::connection::{ConnectionFull, RefusedHead};
 use super::error::Refusal;
-use super::state::App;
+use super::state::AppState;
 
 /// The header with the id of a request, in requests and responses.
 const ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,7 +28,7 @@ const PROBES: [&str; 3] = ["/health", "/ready", "/metrics"];
 
 /// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogForm {
+pub enum LogFormat {
     /// One JSON object per line.
     Json,
     /// Plain text for people.
@@ -36,25 +36,29 @@ pub enum LogForm {
 }
 
 /// Writes the log of this process to standard error. Does nothing if a subscriber is already installed.
-pub fn start(form: LogForm) {
+pub fn start(form: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         // If standard error is closed, reporting that on standard error would panic.
         .log_internal_errors(false)
         .with_max_level(tracing::Level::INFO);
     let _ = match form {
-        LogForm::Json => builder
+        LogFormat::Json => builder
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
             .try_init(),
-        LogForm::Text => builder.compact().with_target(false).try_init(),
+        LogFormat::Text => builder.compact().with_target(false).try_init(),
     };
 }
 
 /// The outermost layer: assigns the id of a request, counts and logs it, and writes the body of a refusal.
-pub(super) async fn track(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(super) async fn track(
+    State(app): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = id_of(request.headers());
     let refused_head = request.extensions_mut().remove::<RefusedHead>();
     let full = request
@@ -72,7 +76,7 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
         None if full && !PROBES.contains(&route.as_str()) => Some(Refusal::no_connection()),
         None => None,
     };
-    let mut tracked = Tracked {
+    let mut tracked = TrackedRequest {
         app: &app,
         id: &id,
         route,
@@ -122,8 +126,8 @@ pub(super) async fn track(State(app): State<App>, mut request: Request, next: Ne
 }
 
 /// A running request; if it is dropped before [`end`](Self::end), its client has disconnected.
-struct Tracked<'a> {
-    app: &'a App,
+struct TrackedRequest<'a> {
+    app: &'a AppState,
     id: &'a str,
     route: String,
     method: String,
@@ -131,7 +135,7 @@ struct Tracked<'a> {
     ended: bool,
 }
 
-impl Tracked<'_> {
+impl TrackedRequest<'_> {
     fn end(&mut self, status: u16, refusal: Option<&Refusal>) {
         self.ended = true;
         let took = self.begun.elapsed();
@@ -154,7 +158,7 @@ impl Tracked<'_> {
     }
 }
 
-impl Drop for Tracked<'_> {
+impl Drop for TrackedRequest<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.end(GONE, None);

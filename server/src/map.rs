@@ -13,7 +13,7 @@ const TURNS: usize = 60;
 
 /// The position of each anchor.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Map {
+pub(super) struct AnchorMap {
     /// The points in the order of the anchors: x and y in 0..=4095, and the index of the source in
     /// [`sources`](Self::sources).
     pub points: Vec<[u16; 3]>,
@@ -23,7 +23,7 @@ pub(super) struct Map {
     pub explained: f64,
 }
 
-impl Map {
+impl AnchorMap {
     /// The map of an anchor set.
     ///
     /// # Errors

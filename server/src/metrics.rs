@@ -10,47 +10,47 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use asif::modality::{Modality, Sides};
+use asif::modality::{Modality, PerModality};
 
 /// The content type of [`Metrics::render`].
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The labels of a finished request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
+struct RequestLabels {
     route: String,
     method: String,
     status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
+struct RouteLabels {
     route: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Code {
+struct RefusalLabels {
     code: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Side {
+struct EncoderLabels {
     encoder: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfSet {
+struct SetLabels {
     set: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SideOfSet {
+struct SetEncoderLabels {
     set: String,
     encoder: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Found {
+struct CacheLabels {
     cache: &'static str,
     hit: &'static str,
 }
@@ -59,20 +59,20 @@ struct Found {
 #[derive(Debug)]
 pub(super) struct Metrics {
     registry: Registry,
-    requests: Family<Ended, Counter>,
-    seconds: Family<Route, Histogram>,
-    refusals: Family<Code, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Family<RouteLabels, Histogram>,
+    refusals: Family<RefusalLabels, Counter>,
     running: Gauge,
-    batches: Family<Side, Histogram>,
-    encoding: Family<Side, Histogram>,
-    queued: Family<Side, Histogram>,
-    waiting: Family<SideOfSet, Gauge>,
-    caches: Family<Found, Counter>,
-    generation: Family<OfSet, Gauge>,
-    pairs: Family<OfSet, Gauge>,
-    degraded: Family<OfSet, Gauge>,
-    swaps: Family<OfSet, Counter>,
-    swap_failures: Family<OfSet, Counter>,
+    batches: Family<EncoderLabels, Histogram>,
+    encoding: Family<EncoderLabels, Histogram>,
+    queued: Family<EncoderLabels, Histogram>,
+    waiting: Family<SetEncoderLabels, Gauge>,
+    caches: Family<CacheLabels, Counter>,
+    generation: Family<SetLabels, Gauge>,
+    pairs: Family<SetLabels, Gauge>,
+    degraded: Family<SetLabels, Gauge>,
+    swaps: Family<SetLabels, Counter>,
+    swap_failures: Family<SetLabels, Counter>,
     memory: Gauge,
 }
 
@@ -193,24 +193,24 @@ impl Metrics {
     pub fn end(&self, route: &str, method: &str, status: u16, took: Duration) {
         self.running.dec();
         let route = route.to_owned();
-        let ended = Ended {
+        let ended = RequestLabels {
             route: route.clone(),
             method: method.to_owned(),
             status,
         };
         self.requests.get_or_create(&ended).inc();
-        let seconds = self.seconds.get_or_create(&Route { route });
+        let seconds = self.seconds.get_or_create(&RouteLabels { route });
         seconds.observe(took.as_secs_f64());
     }
 
     /// A request was refused.
     pub fn refused(&self, code: &'static str) {
-        self.refusals.get_or_create(&Code { code }).inc();
+        self.refusals.get_or_create(&RefusalLabels { code }).inc();
     }
 
     /// A call of an encoder or of the search.
-    pub fn batch(&self, encoder: &'static str, call: super::batching::Call) {
-        let side = Side { encoder };
+    pub fn batch(&self, encoder: &'static str, call: super::batching::BatchCall) {
+        let side = EncoderLabels { encoder };
         self.batches.get_or_create(&side).observe(call.size as f64);
         let took = call.took.as_secs_f64();
         self.encoding.get_or_create(&side).observe(took);
@@ -221,13 +221,13 @@ impl Metrics {
     /// Lookups in a cache.
     pub fn looked_up(&self, cache: &'static str, hit: bool, times: usize) {
         let hit = if hit { "true" } else { "false" };
-        let found = Found { cache, hit };
+        let found = CacheLabels { cache, hit };
         self.caches.get_or_create(&found).inc_by(times as u64);
     }
 
     /// A new generation went live.
     pub fn swapped(&self, set: &str) {
-        let set = OfSet {
+        let set = SetLabels {
             set: set.to_owned(),
         };
         self.swaps.get_or_create(&set).inc();
@@ -235,27 +235,29 @@ impl Metrics {
 
     /// A generation failed its checks.
     pub fn swap_failed(&self, set: &str) {
-        let set = OfSet {
+        let set = SetLabels {
             set: set.to_owned(),
         };
         self.swap_failures.get_or_create(&set).inc();
     }
 
     /// The images and texts that wait for the encoders of an anchor set.
-    pub fn waiting(&self, set: &str, waiting: Sides<usize>) {
+    pub fn waiting(&self, set: &str, waiting: PerModality<usize>) {
         for (modality, n) in Modality::BOTH.into_iter().zip(waiting) {
             let (set, encoder) = (set.to_owned(), modality.name());
-            let gauge = self.waiting.get_or_create(&SideOfSet { set, encoder });
+            let gauge = self
+                .waiting
+                .get_or_create(&SetEncoderLabels { set, encoder });
             gauge.set(n.try_into().unwrap_or(i64::MAX));
         }
     }
 
     /// The live generation of an anchor set.
-    pub fn live(&self, set: &str, status: &asif::anchors::live::Status) {
-        let set = OfSet {
+    pub fn live(&self, set: &str, status: &asif::anchors::live::LiveStatus) {
+        let set = SetLabels {
             set: set.to_owned(),
         };
-        let gauge = |family: &Family<OfSet, Gauge>, value: u64| {
+        let gauge = |family: &Family<SetLabels, Gauge>, value: u64| {
             family
                 .get_or_create(&set)
                 .set(value.try_into().unwrap_or(i64::MAX));

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::auth::Key;
+use super::auth::AccessKey;
 
 use super::error::{LimitName, ServeError};
 use super::fetch::ImageHost;
@@ -13,15 +13,15 @@ use super::fetch::ImageHost;
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// The anchor sets, at least one; the first answers requests that name none.
-    pub sets: Vec<NamedSet>,
+    pub sets: Vec<NamedAnchorSet>,
     /// The address to listen on.
     pub listen: SocketAddr,
     /// A second address for health, readiness and metrics, without a key.
     pub probe_listen: Option<SocketAddr>,
     /// The key of the public routes. Without it they are open, which is allowed on loopback only.
-    pub api_key: Option<Key>,
+    pub api_key: Option<AccessKey>,
     /// The key of the admin routes. Without it they are disabled.
-    pub admin_key: Option<Key>,
+    pub admin_key: Option<AccessKey>,
     /// Allows addresses other than loopback without a key.
     pub insecure: bool,
     /// The folder for the pictures of pairs that are added over HTTP; without it no pairs can be added.
@@ -29,12 +29,12 @@ pub struct ServeOptions {
     /// The hosts from which pictures that requests name by URL may be fetched.
     pub image_hosts: Vec<ImageHost>,
     /// Limits per request and for all requests together.
-    pub limits: Limits,
+    pub limits: ServeLimits,
 }
 
 /// An anchor set and its name in requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedSet {
+pub struct NamedAnchorSet {
     /// One path segment: letters, digits, `.`, `_` and `-`.
     pub name: String,
     /// The folder of the anchor set.
@@ -48,7 +48,7 @@ const DAY: u64 = 24 * 60 * 60;
 
 /// Limits per request and for all requests together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServeLimits {
     /// Bytes of the body of a request.
     pub body_bytes: usize,
     /// Bytes of all bodies that are held at the same time.
@@ -75,7 +75,7 @@ pub struct Limits {
     pub grace: Duration,
 }
 
-impl Default for Limits {
+impl Default for ServeLimits {
     /// For a machine with two cores: a full queue of images is two or three seconds of work.
     fn default() -> Self {
         Self {
@@ -128,7 +128,7 @@ impl ServeOptions {
     }
 }
 
-impl Limits {
+impl ServeLimits {
     fn validate(&self) -> Result<(), ServeError> {
         let Self {
             body_bytes,
@@ -174,7 +174,7 @@ mod tests {
 
     fn options() -> ServeOptions {
         ServeOptions {
-            sets: vec![NamedSet {
+            sets: vec![NamedAnchorSet {
                 name: "a".into(),
                 path: "a.asif".into(),
             }],
@@ -185,7 +185,7 @@ mod tests {
             insecure: false,
             uploads: None,
             image_hosts: Vec::new(),
-            limits: Limits::default(),
+            limits: ServeLimits::default(),
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
         };
         let error = anywhere.validate().unwrap_err();
         assert!(matches!(error, ServeError::Open { .. }), "{error}");
-        let key = Key::new("0123456789abcdef").ok();
+        let key = AccessKey::new("0123456789abcdef").ok();
         for allowed in [
             ServeOptions {
                 insecure: true,
@@ -221,13 +221,13 @@ mod tests {
 
     #[test]
     fn limits_that_cannot_be_meant_are_refused() {
-        let with = |change: fn(&mut Limits)| {
+        let with = |change: fn(&mut ServeLimits)| {
             let mut options = options();
             change(&mut options.limits);
             options.validate()
         };
         for change in [
-            (|l| l.requests = 0) as fn(&mut Limits),
+            (|l| l.requests = 0) as fn(&mut ServeLimits),
             |l| l.requests = usize::MAX,
             |l| l.images = usize::MAX,
             |l| l.connections = 0,

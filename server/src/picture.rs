@@ -5,18 +5,18 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use asif::embed::Rejected;
+use asif::embed::InputRejection;
 
 /// A picture as it was sent.
 #[derive(Debug, Clone)]
-pub(super) enum Picture {
+pub(super) enum RequestPicture {
     /// The bytes of an image file.
     Bytes(Bytes),
     /// The same in base64, possibly as a `data:` URL; or an `http:` or `https:` URL to fetch it from.
     Text(String),
 }
 
-impl Picture {
+impl RequestPicture {
     /// The URL to fetch the picture from, if it was not sent itself.
     pub fn address(&self) -> Option<&str> {
         let Self::Text(text) = self else {
@@ -33,8 +33,8 @@ impl Picture {
     ///
     /// # Errors
     /// When a text is not base64, or is a URL.
-    pub fn bytes(&self) -> Result<Bytes, Rejected> {
-        let rejected = |reason: &str| Rejected::from(reason.to_owned());
+    pub fn bytes(&self) -> Result<Bytes, InputRejection> {
+        let rejected = |reason: &str| InputRejection::from(reason.to_owned());
         // A fetched picture was replaced by its bytes before.
         if self.address().is_some() {
             return Err(rejected(
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Bytes, String> {
-        let bytes = Picture::Text(text.to_owned()).bytes();
+        let bytes = RequestPicture::Text(text.to_owned()).bytes();
         bytes.map_err(|rejected| rejected.reason)
     }
 
@@ -105,7 +105,7 @@ mod tests {
         ] {
             assert_eq!(read(text).unwrap(), "hello", "{text}");
         }
-        let address = |text: &str| Picture::Text(text.to_owned()).address().is_some();
+        let address = |text: &str| RequestPicture::Text(text.to_owned()).address().is_some();
         assert!(address("https://example.org/a.png") && address("HTTP://example.org"));
         assert!(!address("data:,http://") && !address("http") && !address("héhttp://"));
         for (text, word) in [

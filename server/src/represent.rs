@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batching::{Batcher, Batching};
-use super::compute::Compute;
+use super::batching::{BatchOptions, Batcher};
+use super::compute::ComputePool;
 use super::error::Refusal;
-use super::ground::Ground;
+use super::ground::ServedGeneration;
 use super::metrics::Metrics;
 use asif::modality::Modality;
 use asif::space::Representation;
@@ -19,28 +19,28 @@ const BATCH: usize = 64;
 
 /// The vector of an image, and the generation to search.
 #[derive(Debug)]
-struct Query {
-    ground: Arc<Ground>,
+struct ImageQuery {
+    ground: Arc<ServedGeneration>,
     vector: Arc<[f32]>,
 }
 
 /// Searches with image vectors, in batches over all requests.
 #[derive(Debug)]
-pub(super) struct Represent(Batcher<Query, Result<Representation, Refusal>>);
+pub(super) struct SearchBatcher(Batcher<ImageQuery, Result<Representation, Refusal>>);
 
-impl Represent {
+impl SearchBatcher {
     /// Starts the worker thread; the searches themselves run on the threads of `compute`.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start(compute: Arc<Compute>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
-        let batching = Batching {
+    pub fn start(compute: Arc<ComputePool>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+        let batching = BatchOptions {
             size: BATCH,
             // One call uses all threads.
             workers: 1,
             linger: Duration::ZERO,
         };
-        let call = move |queries: Vec<Query>| Ok(compute.install(|| represent(&queries)));
+        let call = move |queries: Vec<ImageQuery>| Ok(compute.install(|| represent(&queries)));
         let told = move |call| metrics.batch("search", call);
         Batcher::start("search", batching, call, told).map(Self)
     }
@@ -51,16 +51,16 @@ impl Represent {
     /// When the search fails.
     pub async fn images(
         &self,
-        ground: &Arc<Ground>,
+        ground: &Arc<ServedGeneration>,
         vectors: impl Iterator<Item = Arc<[f32]>>,
     ) -> Result<Vec<Representation>, Refusal> {
-        let mut queries = vectors.map(|vector| Query {
+        let mut queries = vectors.map(|vector| ImageQuery {
             ground: Arc::clone(ground),
             vector,
         });
         let mut all = Vec::new();
         loop {
-            let batch: Vec<Query> = queries.by_ref().take(BATCH).collect();
+            let batch: Vec<ImageQuery> = queries.by_ref().take(BATCH).collect();
             if batch.is_empty() {
                 return Ok(all);
             }
@@ -74,7 +74,7 @@ impl Represent {
 /// One search for each run of queries on the same generation; usually there is one run. A failure on one
 /// generation does not affect queries on another, and a failed search is repeated query by query, so that a
 /// bad query does not affect the others.
-fn represent(queries: &[Query]) -> Vec<Result<Representation, Refusal>> {
+fn represent(queries: &[ImageQuery]) -> Vec<Result<Representation, Refusal>> {
     let mut all = Vec::with_capacity(queries.len());
     for run in queries.chunk_by(|a, b| Arc::ptr_eq(&a.ground, &b.ground)) {
         let vectors: Vec<f32> = run.iter().flat_map(|q| q.vector.iter().copied()).collect();

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::compute::Compute;
-use super::encoders::Encoders;
+use super::compute::ComputePool;
+use super::encoders::SharedEncoders;
 use super::error::{Refusal, ServeError};
-use super::ground::Ground;
-use super::kept::{Kept, MadeOnce};
+use super::ground::ServedGeneration;
+use super::kept::{OnceCache, WeightedCache};
 use super::metrics::Metrics;
-use super::options::NamedSet;
-use super::thumbs::{Source, Thumbnail};
+use super::options::NamedAnchorSet;
+use super::thumbs::{PictureFile, Thumbnail};
 use asif::anchors::AnchorSet;
-use asif::anchors::change::select::{self, Filter};
-use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Status, Swap, Watcher};
+use asif::anchors::change::select::{self, MetadataFilter};
+use asif::anchors::live::{
+    GenerationSwap, LiveError, LiveOptions, LiveSet, LiveStatus, RefreshOutcome, Watcher,
+};
 use asif::anchors::search::searcher::SetSpace;
 use asif::anchors::stored::plan::SearchMode;
 
@@ -28,23 +30,23 @@ const THUMBNAILS: usize = 48 << 20;
 
 /// A served anchor set.
 #[derive(Debug)]
-pub(super) struct Served {
+pub(super) struct ServedSet {
     name: String,
     live: Arc<LiveSet>,
-    encoders: Arc<Encoders>,
-    ground: ArcSwap<Ground>,
-    others: MadeOnce<Other, Ground>,
+    encoders: Arc<SharedEncoders>,
+    ground: ArcSwap<ServedGeneration>,
+    others: OnceCache<GenerationKey, ServedGeneration>,
     metrics: Arc<Metrics>,
     changing: Arc<Mutex<()>>,
     /// Thumbnails of anchors by file; the weight is their size in bytes.
-    pub thumbnails: Kept<Source, Thumbnail>,
+    pub thumbnails: WeightedCache<PictureFile, Thumbnail>,
     /// Stops its thread when dropped.
     _watcher: Watcher,
 }
 
 /// The excluded pairs: all that match a filter or an id.
 #[derive(Debug, Clone)]
-pub(super) struct Without {
+pub(super) struct PairExclusion {
     /// Metadata filters, such as `source=shop`.
     pub filters: BTreeSet<String>,
     /// Ids of pairs.
@@ -53,7 +55,7 @@ pub(super) struct Without {
 
 /// The cache key of a generation that is not the live one, of bounded size for any request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Other {
+struct GenerationKey {
     /// The number of the base generation. Its folder may have been replaced by another one with the same
     /// number, so the checksum of the manifest is part of the key.
     generation: u64,
@@ -62,14 +64,14 @@ struct Other {
     without: Option<[u8; 32]>,
 }
 
-impl Served {
+impl ServedSet {
     /// Opens an anchor set and follows its `CURRENT`.
     ///
     /// # Errors
     /// When no generation of it can be served.
     pub fn open(
-        named: &NamedSet,
-        encoders: Arc<Encoders>,
+        named: &NamedAnchorSet,
+        encoders: Arc<SharedEncoders>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ServeError> {
         let options = LiveOptions {
@@ -87,8 +89,8 @@ impl Served {
             Arc::clone(&live),
             Watcher::INTERVAL,
             move |news| match news {
-                Ok(Refreshed::Swapped(swap)) => tell(&figures, &name, &swap),
-                Ok(Refreshed::Unchanged) => tracing::info!(set = name, "recovered"),
+                Ok(RefreshOutcome::Swapped(swap)) => tell(&figures, &name, &swap),
+                Ok(RefreshOutcome::Unchanged) => tracing::info!(set = name, "recovered"),
                 Err(error) => {
                     figures.swap_failed(&name);
                     tracing::error!(set = name, reason = %error, "degraded");
@@ -97,13 +99,13 @@ impl Served {
         )?;
         Ok(Self {
             name: named.name.clone(),
-            ground: ArcSwap::from_pointee(Ground::live(live.load())),
+            ground: ArcSwap::from_pointee(ServedGeneration::live(live.load())),
             live,
             encoders,
-            others: MadeOnce::new(OTHERS),
+            others: OnceCache::new(OTHERS),
             metrics,
             changing: Arc::default(),
-            thumbnails: Kept::new(THUMBNAILS),
+            thumbnails: WeightedCache::new(THUMBNAILS),
             _watcher: watcher,
         })
     }
@@ -119,12 +121,12 @@ impl Served {
     }
 
     /// The encoders of its queries.
-    pub fn encoders(&self) -> &Arc<Encoders> {
+    pub fn encoders(&self) -> &Arc<SharedEncoders> {
         &self.encoders
     }
 
     /// The live generation, and whether the set is degraded.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> LiveStatus {
         self.live.status()
     }
 
@@ -134,7 +136,7 @@ impl Served {
     /// Why the live generation stays; the watcher finds and logs the same.
     pub fn refresh(&self) -> Result<(), LiveError> {
         let refreshed = self.live.refresh()?;
-        if let Refreshed::Swapped(swap) = refreshed {
+        if let RefreshOutcome::Swapped(swap) = refreshed {
             tell(&self.metrics, &self.name, &swap);
         }
         Ok(())
@@ -157,13 +159,13 @@ impl Served {
     }
 
     /// The live generation with its caches.
-    pub fn ground(&self) -> Arc<Ground> {
+    pub fn ground(&self) -> Arc<ServedGeneration> {
         let snapshot = self.live.load();
         let ground = self.ground.load_full();
         if ground.is(&snapshot) {
             return ground;
         }
-        let new = Arc::new(Ground::live(snapshot));
+        let new = Arc::new(ServedGeneration::live(snapshot));
         // If another request was faster, use its value, so that all share one cache.
         let before = self.ground.compare_and_swap(&ground, Arc::clone(&new));
         match Arc::ptr_eq(&before, &ground) {
@@ -178,10 +180,10 @@ impl Served {
     /// When the generation is not kept, or no pair or all pairs would be excluded.
     pub async fn other(
         &self,
-        compute: &Compute,
+        compute: &ComputePool,
         generation: Option<u64>,
-        without: Option<Without>,
-    ) -> Result<Arc<Ground>, Refusal> {
+        without: Option<PairExclusion>,
+    ) -> Result<Arc<ServedGeneration>, Refusal> {
         let live = self.ground();
         let is_live = |n: u64| n == live.set().manifest().generation;
         let base = match generation {
@@ -198,14 +200,18 @@ impl Served {
                 let rows = without.rows(base.set(), &path)?;
                 let rest = base.set().without(&rows)?;
                 let fitted = SetSpace::fit(&rest, &space, SearchMode::Auto)?;
-                Ok(Ground::other(rest, fitted, Some(base)))
+                Ok(ServedGeneration::other(rest, fitted, Some(base)))
             })
         };
         Ok(self.others.get(&key, 1, make).await?.0)
     }
 
     /// A kept generation that is not live, with the same checks as one that goes live.
-    async fn base(&self, compute: &Compute, generation: u64) -> Result<Arc<Ground>, Refusal> {
+    async fn base(
+        &self,
+        compute: &ComputePool,
+        generation: u64,
+    ) -> Result<Arc<ServedGeneration>, Refusal> {
         let path = self.path().to_owned();
         let set = compute
             .run_long(move || Ok(AnchorSet::open_generation(&path, generation)?))
@@ -216,7 +222,7 @@ impl Served {
                 encoders.check(&set)?;
                 set.verify()?;
                 let fitted = SetSpace::fit(&set, &set.manifest().space, SearchMode::Auto)?;
-                Ok(Ground::other(set, fitted, None))
+                Ok(ServedGeneration::other(set, fitted, None))
             })
         };
         Ok(self.others.get(&key, 1, make).await?.0)
@@ -224,22 +230,22 @@ impl Served {
 }
 
 /// Counts and logs a swap; called once per swap.
-fn tell(metrics: &Metrics, set: &str, swap: &Swap) {
+fn tell(metrics: &Metrics, set: &str, swap: &GenerationSwap) {
     metrics.swapped(set);
     let (from, to, seconds) = (swap.from, swap.to, swap.seconds.total());
     tracing::info!(set, from, to, seconds, "swapped");
 }
 
-fn other(set: &AnchorSet, without: Option<[u8; 32]>) -> Other {
+fn other(set: &AnchorSet, without: Option<[u8; 32]>) -> GenerationKey {
     let manifest = set.manifest();
-    Other {
+    GenerationKey {
         generation: manifest.generation,
         checksum: manifest.checksum.clone(),
         without,
     }
 }
 
-impl Without {
+impl PairExclusion {
     fn hash(&self) -> [u8; 32] {
         let mut hash = blake3::Hasher::new();
         for list in [&self.filters, &self.ids] {
@@ -256,7 +262,7 @@ impl Without {
     fn rows(&self, set: &AnchorSet, path: &Path) -> Result<Vec<usize>, Refusal> {
         let mut all = BTreeSet::new();
         for filter in &self.filters {
-            let rows = select::by_filter(set, &Filter::parse(filter)?)?;
+            let rows = select::by_filter(set, &MetadataFilter::parse(filter)?)?;
             if rows.is_empty() {
                 return Err(asif::anchors::AnchorsError::NoMatch {
                     path: path.to_owned(),
@@ -296,7 +302,7 @@ mod tests {
         let without = |filters: &[&str], ids: &[&str]| {
             let set = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
             let (filters, ids) = (set(filters), set(ids));
-            Without { filters, ids }.hash()
+            PairExclusion { filters, ids }.hash()
         };
         let all = [
             without(&["a", "b"], &[]),

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::auth::Gate;
-use super::compute::Compute;
-use super::encoders::Encoders;
+use super::auth::AccessPolicy;
+use super::compute::ComputePool;
+use super::encoders::SharedEncoders;
 use super::error::{OpenError, Refusal, ServeError};
-use super::fetch::Fetcher;
-use super::limits::Room;
+use super::fetch::ImageFetcher;
+use super::limits::RequestLimiter;
 use super::metrics::Metrics;
-use super::options::{Limits, ServeOptions};
+use super::options::{ServeLimits, ServeOptions};
 use super::paths::without_paths;
-use super::represent::Represent;
-use super::set::Served;
+use super::represent::SearchBatcher;
+use super::set::ServedSet;
 use super::uploads;
 use asif::anchors::AnchorSet;
 use asif::embed::Embedder;
@@ -26,22 +26,22 @@ pub type OpenEncoders<'a> = dyn Fn(&AnchorSet) -> Result<Embedder, OpenError> + 
 
 /// The state of a server; cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct App(Arc<State>);
+pub(super) struct AppState(Arc<InnerState>);
 
 #[derive(Debug)]
-struct State {
-    sets: Vec<Served>,
-    compute: Arc<Compute>,
-    represent: Represent,
+struct InnerState {
+    sets: Vec<ServedSet>,
+    compute: Arc<ComputePool>,
+    represent: SearchBatcher,
     metrics: Arc<Metrics>,
-    gate: Gate,
-    room: Room,
-    limits: Limits,
+    gate: AccessPolicy,
+    room: RequestLimiter,
+    limits: ServeLimits,
     options: ServeOptions,
     started: SystemTime,
 }
 
-impl App {
+impl AppState {
     /// Opens the anchor sets and their encoders.
     ///
     /// # Errors
@@ -49,10 +49,10 @@ impl App {
     pub fn open(options: ServeOptions, open: &OpenEncoders<'_>) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new());
         let limits = options.limits;
-        let room = Room::new(&limits);
+        let room = RequestLimiter::new(&limits);
         let (hosts, memory) = (options.image_hosts.clone(), room.memory().clone());
-        let fetcher = Arc::new(Fetcher::new(hosts, memory, &limits)?);
-        let mut encoders: Vec<Arc<Encoders>> = Vec::new();
+        let fetcher = Arc::new(ImageFetcher::new(hosts, memory, &limits)?);
+        let mut encoders: Vec<Arc<SharedEncoders>> = Vec::new();
         let mut sets = Vec::with_capacity(options.sets.len());
         for named in &options.sets {
             let (set, _) = AnchorSet::open_or_last_good(&named.path)?;
@@ -64,7 +64,7 @@ impl App {
                         set: named.path.clone(),
                         source,
                     })?;
-                    let new = Encoders::start(
+                    let new = SharedEncoders::start(
                         Arc::new(embedder),
                         Arc::clone(&fetcher),
                         &limits,
@@ -80,17 +80,17 @@ impl App {
                 uploads::sweep(&folder, &named.path)
                     .map_err(|source| ServeError::Uploads { folder, source })?;
             }
-            sets.push(Served::open(named, shared, Arc::clone(&metrics))?);
+            sets.push(ServedSet::open(named, shared, Arc::clone(&metrics))?);
         }
-        let gate = Gate {
+        let gate = AccessPolicy {
             api: options.api_key.clone(),
             admin: options.admin_key.clone(),
             local: options.api_key.is_none() && options.listen.ip().is_loopback(),
         };
-        let compute = Arc::new(Compute::start()?);
-        Ok(Self(Arc::new(State {
+        let compute = Arc::new(ComputePool::start()?);
+        Ok(Self(Arc::new(InnerState {
             sets,
-            represent: Represent::start(Arc::clone(&compute), Arc::clone(&metrics))?,
+            represent: SearchBatcher::start(Arc::clone(&compute), Arc::clone(&metrics))?,
             compute,
             metrics,
             gate,
@@ -102,7 +102,7 @@ impl App {
     }
 
     /// All anchor sets, in the order of the options.
-    pub fn sets(&self) -> &[Served] {
+    pub fn sets(&self) -> &[ServedSet] {
         &self.0.sets
     }
 
@@ -110,13 +110,13 @@ impl App {
     ///
     /// # Errors
     /// When there is no such anchor set.
-    pub fn set(&self, name: Option<&str>) -> Result<&Served, Refusal> {
+    pub fn set(&self, name: Option<&str>) -> Result<&ServedSet, Refusal> {
         let found = match name {
             None => self.0.sets.first(),
             Some(name) => self.0.sets.iter().find(|set| set.name() == name),
         };
         found.ok_or_else(|| {
-            let names: Vec<&str> = self.0.sets.iter().map(Served::name).collect();
+            let names: Vec<&str> = self.0.sets.iter().map(ServedSet::name).collect();
             // The requested name is not repeated: it may be any text.
             let message = format!("no such anchor set; there are {}", names.join(", "));
             Refusal::not_found("no_such_set", message)
@@ -152,12 +152,12 @@ impl App {
     }
 
     /// The threads for computations.
-    pub fn compute(&self) -> &Compute {
+    pub fn compute(&self) -> &ComputePool {
         &self.0.compute
     }
 
     /// The batched searches.
-    pub fn represent(&self) -> &Represent {
+    pub fn represent(&self) -> &SearchBatcher {
         &self.0.represent
     }
 
@@ -167,17 +167,17 @@ impl App {
     }
 
     /// Access control.
-    pub fn gate(&self) -> &Gate {
+    pub fn gate(&self) -> &AccessPolicy {
         &self.0.gate
     }
 
     /// The admission of requests.
-    pub fn room(&self) -> &Room {
+    pub fn room(&self) -> &RequestLimiter {
         &self.0.room
     }
 
     /// The limits.
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &ServeLimits {
         &self.0.limits
     }
 

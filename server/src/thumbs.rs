@@ -20,7 +20,7 @@ const LARGEST: u64 = 64 << 20;
 /// The file of a picture at one point in time: if its length or modification time differs, the file was
 /// replaced and may show another picture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Source {
+pub(super) struct PictureFile {
     path: String,
     length: u64,
     modified: [i64; 2],
@@ -35,7 +35,7 @@ pub(super) struct Thumbnail {
     pub bytes: Bytes,
 }
 
-impl Source {
+impl PictureFile {
     /// The file at a path, which must come from the record of an anchor. Reads its metadata.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Thumbnail {
     ///
     /// # Errors
     /// When the file no longer exists, or is not a picture.
-    pub fn of(source: &Source) -> Result<Self, Refusal> {
+    pub fn of(source: &PictureFile) -> Result<Self, Refusal> {
         let bytes = fs_err::read(&source.path).map_err(|_| gone("the file cannot be read"))?;
         let limits = PictureLimits {
             patience: Some(PATIENCE),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::error::Refusal;
-use super::picture::Picture;
+use super::picture::RequestPicture;
 use asif::anchors::stored::witness;
 use asif::anchors::{AnchorId, AnchorSet, AnchorsError};
 use asif::disk;
@@ -47,7 +47,7 @@ fn check_id(at: usize, id: Option<&str>) -> Result<(), Refusal> {
 /// becomes part of a path, and a picture that is sent twice is stored once. If dropped before
 /// [`keep`](Self::keep), the new pictures are deleted.
 #[derive(Debug)]
-pub(super) struct Uploads {
+pub(super) struct UploadedPairs {
     list: tempfile::NamedTempFile,
     pairs: Vec<GivenPair>,
     new: Vec<PathBuf>,
@@ -134,7 +134,7 @@ fn leave_used(set: &Path, pictures: &mut BTreeSet<PathBuf>) -> Result<(), Anchor
     looked
 }
 
-impl Uploads {
+impl UploadedPairs {
     /// Writes the pictures.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ impl Uploads {
             |e: std::io::Error| Refusal::internal(format!("the upload cannot be stored: {e}"));
         let refused =
             |why: &str| Refusal::invalid("unusable_input", format!("pair {}: {why}", at + 1));
-        let bytes = Picture::Text(pair.image).bytes();
+        let bytes = RequestPicture::Text(pair.image).bytes();
         let bytes = bytes.map_err(|rejected| refused(&rejected.reason))?;
         let format = image::guess_format(&bytes)
             .map_err(|_| refused("the format of its image is unknown"))?;
@@ -233,7 +233,7 @@ impl Uploads {
     }
 }
 
-impl Drop for Uploads {
+impl Drop for UploadedPairs {
     fn drop(&mut self) {
         for path in &self.new {
             // On failure the file stays; the same upload reuses its name.

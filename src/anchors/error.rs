@@ -152,7 +152,7 @@ pub enum AnchorsError {
     },
     /// The anchor set was built with another encoder.
     #[error(transparent)]
-    OtherEncoder(Box<OtherEncoder>),
+    OtherEncoder(Box<EncoderMismatch>),
     /// The encoder's canary embedding is not the one in the manifest.
     #[error(
         "{set}: the {modality} encoder {given} is not the one that built it, and its canary \
@@ -418,7 +418,7 @@ pub(super) fn if_whole<T>(looked: Result<T, AnchorsError>) -> Result<Option<T>, 
      name the encoder that built it, or build the set again",
     set = set.display()
 )]
-pub struct OtherEncoder {
+pub struct EncoderMismatch {
     /// The anchor set.
     pub set: PathBuf,
     /// What the encoder reads.

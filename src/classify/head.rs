@@ -1,13 +1,13 @@
 //! The head of some labels, and the answer for an image.
 
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
-use crate::embed::{Embedder, Watch};
+use crate::embed::{Embedder, WorkControl};
 use crate::modality::Modality;
 use crate::space::head::softmax;
-use crate::space::prompts::{Labels, Templates};
-use crate::space::recipe::Hubness;
+use crate::space::prompts::{LabelList, PromptTemplates};
+use crate::space::recipe::HubnessCorrection;
 use crate::space::vector::mean_direction;
-use crate::space::{Aggregate, ClassHead, Recipe, Representation};
+use crate::space::{ClassHead, PromptAggregation, Recipe, Representation};
 
 /// The default factor between similarities and logits.
 ///
@@ -16,24 +16,24 @@ pub fn default_logit_scale(space: &Recipe) -> f64 {
     // Cosines differ much less than scores in standard deviations.
     let scale = if space.has_units() { 1.5 } else { 20.0 };
     // CSLS doubles the score.
-    let twice = space.hubness() == Hubness::Csls;
+    let twice = space.hubness() == HubnessCorrection::Csls;
     if twice { scale / 2.0 } else { scale }
 }
 
 /// How the scores of prompts become the scores of labels.
 #[derive(Debug, Clone, Copy)]
-pub struct Scoring {
+pub struct ScoringOptions {
     /// How the prompts of a label become one score.
-    pub aggregate: Aggregate,
+    pub aggregate: PromptAggregation,
     /// The factor between similarities and logits; `None` means [`default_logit_scale`].
     pub logit_scale: Option<f64>,
 }
 
-impl Default for Scoring {
+impl Default for ScoringOptions {
     /// The mean of the prompts of each label, and the default factor of the space.
     fn default() -> Self {
         Self {
-            aggregate: Aggregate::Mean,
+            aggregate: PromptAggregation::Mean,
             logit_scale: None,
         }
     }
@@ -41,7 +41,7 @@ impl Default for Scoring {
 
 /// The classification of one image.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Answer {
+pub struct ClassifiedImage {
     /// The similarity to each label, `[labels]`, in the order of the labels.
     pub similarities: Vec<f32>,
     /// `softmax(logit_scale * similarities)`, `[labels]`.
@@ -54,7 +54,7 @@ pub struct Answer {
 
 /// A label with its score.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Prediction {
+pub struct RankedLabel {
     /// The label.
     pub label: String,
     /// Its share of the softmax, in 0..=1; all labels sum to 1.
@@ -75,11 +75,11 @@ pub struct Prediction {
 #[derive(Debug)]
 pub struct LabelHead {
     labels: Vec<String>,
-    /// The prompts of each label; only the mean prompt for [`Aggregate::Mean`].
+    /// The prompts of each label; only the mean prompt for [`PromptAggregation::Mean`].
     prompts: Vec<Vec<Representation>>,
     /// Their unit vectors, `[labels][prompts, dim]`.
     vectors: Vec<Vec<f32>>,
-    aggregate: Aggregate,
+    aggregate: PromptAggregation,
     head: ClassHead,
     logit_scale: f64,
 }
@@ -95,10 +95,10 @@ impl LabelHead {
         set: &AnchorSet,
         searcher: &Searcher<'_>,
         embedder: &Embedder,
-        labels: &Labels,
-        templates: &Templates,
-        scoring: Scoring,
-        watch: Watch<'_>,
+        labels: &LabelList,
+        templates: &PromptTemplates,
+        scoring: ScoringOptions,
+        watch: WorkControl<'_>,
     ) -> Result<Self, AnchorsError> {
         set.check_encoders(embedder)?;
         let prompts = labels.prompts(templates).concat();
@@ -107,17 +107,17 @@ impl LabelHead {
     }
 
     /// Builds the head from prompt vectors: `vectors` is `[prompts, dim]`, the unit vectors of all
-    /// [`Labels::prompts`], label after label. They depend on the text encoder only, so they can be
+    /// [`LabelList::prompts`], label after label. They depend on the text encoder only, so they can be
     /// reused for another generation.
     ///
     /// # Errors
     /// When their number is wrong, or they are not finite.
     pub fn of_vectors(
         searcher: &Searcher<'_>,
-        labels: &Labels,
-        templates: &Templates,
+        labels: &LabelList,
+        templates: &PromptTemplates,
         mut vectors: Vec<f32>,
-        scoring: Scoring,
+        scoring: ScoringOptions,
     ) -> Result<Self, AnchorsError> {
         let set = searcher.set();
         let prompts = labels.prompts(templates);
@@ -133,8 +133,10 @@ impl LabelHead {
             }));
         }
         let counts: Vec<usize> = match scoring.aggregate {
-            Aggregate::Max | Aggregate::MeanScore => prompts.iter().map(Vec::len).collect(),
-            Aggregate::Mean => {
+            PromptAggregation::Max | PromptAggregation::MeanScore => {
+                prompts.iter().map(Vec::len).collect()
+            }
+            PromptAggregation::Mean => {
                 vectors = mean_of_groups(&vectors, dim, prompts.iter().map(Vec::len));
                 vec![1; labels.len()]
             }
@@ -170,7 +172,7 @@ impl LabelHead {
         &self.labels
     }
 
-    /// The prompts of a label; only the mean prompt for [`Aggregate::Mean`].
+    /// The prompts of a label; only the mean prompt for [`PromptAggregation::Mean`].
     ///
     /// # Panics
     /// When `class` is not the index of a label.
@@ -187,15 +189,15 @@ impl LabelHead {
     }
 
     /// How prompts become the score of their label.
-    pub fn aggregate(&self) -> Aggregate {
+    pub fn aggregate(&self) -> PromptAggregation {
         self.aggregate
     }
 
     /// Classifies an image, given its unit vector and its representation in the same generation and space.
-    pub fn answer(&self, vector: Vec<f32>, input: Representation) -> Answer {
+    pub fn answer(&self, vector: Vec<f32>, input: Representation) -> ClassifiedImage {
         let similarities = self.head.scores(&input);
         let scores = softmax(&similarities, self.logit_scale);
-        Answer {
+        ClassifiedImage {
             similarities,
             scores,
             vector,
@@ -204,12 +206,12 @@ impl LabelHead {
     }
 
     /// The labels of an answer, best first, ties in the order of the labels; at most `top`.
-    pub fn ranked(&self, answer: &Answer, top: usize) -> Vec<Prediction> {
+    pub fn ranked(&self, answer: &ClassifiedImage, top: usize) -> Vec<RankedLabel> {
         let mut order: Vec<usize> = (0..self.labels.len()).collect();
         let similarity = |&class: &usize| answer.similarities[class];
         order.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
         order.truncate(top);
-        let prediction = |class: usize| Prediction {
+        let prediction = |class: usize| RankedLabel {
             label: self.labels[class].clone(),
             score: answer.scores[class],
             similarity: answer.similarities[class],

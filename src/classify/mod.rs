@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `mod` | [`Classifier`]: image files to answers |
 //! | `head` | [`LabelHead`]: the head of some labels, and the answer for an image |
-//! | `reasons` | [`Reasons`]: a score as a sum of contributions of pairs |
+//! | `reasons` | [`LabelExplanation`]: a score as a sum of contributions of pairs |
 
 mod head;
 mod reasons;
@@ -20,15 +20,15 @@ use std::sync::Arc;
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::bad_inputs::BadInputs;
-use crate::embed::{Embedder, Rejected, Watch};
+use crate::embed::{Embedder, InputRejection, WorkControl};
 use crate::image_source::ImageSource;
 use crate::modality::Modality;
-use crate::space::explain::Explanation;
-use crate::space::prompts::{Labels, Templates};
-use crate::space::{Aggregate, Recipe};
+use crate::space::explain::ScoreExplanation;
+use crate::space::prompts::{LabelList, PromptTemplates};
+use crate::space::{PromptAggregation, Recipe};
 
-pub use head::{Answer, LabelHead, Prediction, Scoring, default_logit_scale};
-pub use reasons::{Others, Reason, Reasons};
+pub use head::{ClassifiedImage, LabelHead, RankedLabel, ScoringOptions, default_logit_scale};
+pub use reasons::{LabelExplanation, PairContribution, UnlistedPairs};
 
 /// A classifier: an anchor set, a space and the head of some labels.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub struct HeadOptions {
     /// How the vectors of the anchor set are searched.
     pub mode: SearchMode,
     /// How the prompts of a label become one score.
-    pub aggregate: Aggregate,
+    pub aggregate: PromptAggregation,
     /// The factor between similarities and logits; `None` means [`default_logit_scale`].
     pub logit_scale: Option<f64>,
 }
@@ -63,15 +63,15 @@ impl<'a> Classifier<'a> {
     pub fn new(
         set: &'a AnchorSet,
         embedder: &'a Embedder,
-        labels: &Labels,
-        templates: &Templates,
+        labels: &LabelList,
+        templates: &PromptTemplates,
         options: HeadOptions,
-        watch: Watch<'_>,
+        watch: WorkControl<'_>,
     ) -> Result<Self, AnchorsError> {
         // Checked first because fitting the space reads all vectors.
         set.check_encoders(embedder)?;
         let searcher = Searcher::new(set, options.space, options.mode)?;
-        let scoring = Scoring {
+        let scoring = ScoringOptions {
             aggregate: options.aggregate,
             logit_scale: options.logit_scale,
         };
@@ -86,14 +86,14 @@ impl<'a> Classifier<'a> {
     /// ```no_run
     /// # use std::sync::Arc;
     /// # use asif::anchors::{AnchorsError, Snapshot};
-    /// # use asif::classify::{Classifier, LabelHead, Scoring};
-    /// # use asif::embed::{Embedder, Watch};
-    /// # use asif::space::prompts::{Labels, Templates};
-    /// # fn f(snapshot: Arc<Snapshot>, embedder: &Embedder, labels: &Labels,
-    /// #      templates: &Templates, watch: Watch<'_>) -> Result<(), AnchorsError> {
+    /// # use asif::classify::{Classifier, LabelHead, ScoringOptions};
+    /// # use asif::embed::{Embedder, WorkControl};
+    /// # use asif::space::prompts::{LabelList, PromptTemplates};
+    /// # fn f(snapshot: Arc<Snapshot>, embedder: &Embedder, labels: &LabelList,
+    /// #      templates: &PromptTemplates, watch: WorkControl<'_>) -> Result<(), AnchorsError> {
     /// // When the snapshot is new:
     /// let (set, searcher) = (snapshot.set(), snapshot.searcher());
-    /// let scoring = Scoring::default();
+    /// let scoring = ScoringOptions::default();
     /// let head = LabelHead::new(set, &searcher, embedder, labels, templates, scoring, watch)?;
     /// let head = Arc::new(head);
     /// // For each request that is answered from it:
@@ -129,8 +129,8 @@ impl<'a> Classifier<'a> {
     pub fn classify<P: AsRef<Path> + Sync>(
         &self,
         images: &[P],
-        watch: Watch<'_>,
-    ) -> Result<Vec<Result<Answer, Rejected>>, AnchorsError> {
+        watch: WorkControl<'_>,
+    ) -> Result<Vec<Result<ClassifiedImage, InputRejection>>, AnchorsError> {
         let images = ImageSource::files(images);
         let (vectors, bad) = BadInputs::split(self.embedder.images(&images, watch)?);
         Ok(bad.put_back(self.answers(vectors)?))
@@ -140,7 +140,7 @@ impl<'a> Classifier<'a> {
     ///
     /// # Errors
     /// When a vector has another length or is not finite.
-    pub fn answers(&self, vectors: Vec<Vec<f32>>) -> Result<Vec<Answer>, AnchorsError> {
+    pub fn answers(&self, vectors: Vec<Vec<f32>>) -> Result<Vec<ClassifiedImage>, AnchorsError> {
         let dim = self.searcher.set().dim(Modality::Image);
         // Checked one by one: two wrong lengths may add up to the right one.
         if let Some(other) = vectors.iter().find(|vector| vector.len() != dim) {
@@ -159,7 +159,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// As [`LabelHead::ranked`].
-    pub fn ranked(&self, answer: &Answer, top: usize) -> Vec<Prediction> {
+    pub fn ranked(&self, answer: &ClassifiedImage, top: usize) -> Vec<RankedLabel> {
         self.head.ranked(answer, top)
     }
 
@@ -168,7 +168,11 @@ impl<'a> Classifier<'a> {
     ///
     /// # Errors
     /// When `class` is not the index of a label, and as [`Searcher::explain`].
-    pub fn explain(&self, answer: &Answer, class: usize) -> Result<Explanation, AnchorsError> {
+    pub fn explain(
+        &self,
+        answer: &ClassifiedImage,
+        class: usize,
+    ) -> Result<ScoreExplanation, AnchorsError> {
         let known = self.labels().len();
         if class >= known {
             return Err(AnchorsError::Index(asif_index::Error::Argument {
@@ -186,14 +190,14 @@ impl<'a> Classifier<'a> {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(match all.len() {
             1 => all.swap_remove(0),
-            _ => Explanation::mean(&all),
+            _ => ScoreExplanation::mean(&all),
         })
     }
 
     /// The prompts that determine a label's score: all of them, or the best.
-    fn decisive(&self, answer: &Answer, class: usize) -> Vec<usize> {
+    fn decisive(&self, answer: &ClassifiedImage, class: usize) -> Vec<usize> {
         let prompts = self.head.prompts(class);
-        if self.head.aggregate() == Aggregate::MeanScore {
+        if self.head.aggregate() == PromptAggregation::MeanScore {
             return (0..prompts.len()).collect();
         }
         let shares = self.recipe().shares();

@@ -2,15 +2,15 @@
 
 use serde::Serialize;
 
-use super::{Answer, Classifier};
+use super::{ClassifiedImage, Classifier};
 use crate::anchors::{AnchorId, AnchorsError};
 use crate::modality::Modality;
-use crate::space::explain::{Contribution, PartAmount};
+use crate::space::explain::{AnchorContribution, PartAmount};
 use crate::space::vector::dot;
 
 /// An anchor pair, and its contribution to a score.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reason {
+pub struct PairContribution {
     /// The number of the pair among the anchors.
     pub anchor: AnchorId,
     /// Its id.
@@ -38,17 +38,17 @@ pub struct Reason {
 /// The explanation of a label's score by pairs:
 /// `score = sum of supporting + sum of opposing + others.amount + offset + sum of unsplit`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reasons {
+pub struct LabelExplanation {
     /// The label.
     pub label: String,
     /// Its score, as [`Prediction::similarity`](super::Prediction).
     pub score: f32,
     /// The pairs with the largest positive contributions, largest first.
-    pub supporting: Vec<Reason>,
+    pub supporting: Vec<PairContribution>,
     /// The pairs with the largest negative contributions, largest first.
-    pub opposing: Vec<Reason>,
+    pub opposing: Vec<PairContribution>,
     /// All other pairs together.
-    pub others: Others,
+    pub others: UnlistedPairs,
     /// The part of the score that belongs to no pair: the calibration.
     pub offset: f64,
     /// The contribution of each part of the space, those of pairs included.
@@ -59,14 +59,14 @@ pub struct Reasons {
 
 /// The pairs that are not listed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Others {
+pub struct UnlistedPairs {
     /// The number of these pairs with a contribution.
     pub pairs: usize,
     /// The sum of their contributions.
     pub amount: f64,
 }
 
-impl Reasons {
+impl LabelExplanation {
     /// The sum of all its parts: the score, up to rounding.
     pub fn sum(&self) -> f64 {
         let listed = self.supporting.iter().chain(&self.opposing);
@@ -86,26 +86,26 @@ impl Classifier<'_> {
     /// When `class` is not the index of a label, or the record or the vector of a pair is damaged.
     pub fn reasons(
         &self,
-        answer: &Answer,
+        answer: &ClassifiedImage,
         class: usize,
         top: usize,
-    ) -> Result<Reasons, AnchorsError> {
+    ) -> Result<LabelExplanation, AnchorsError> {
         let explanation = self.explain(answer, class)?;
         let prompts = self.decisive_vectors(answer, class);
         let all = &explanation.contributions;
         let for_it = all.partition_point(|c| c.amount > 0.0);
         let (supporting, opposing) = all.split_at(for_it);
-        let shown = |c: &Contribution| self.reason(answer, &prompts, c);
+        let shown = |c: &AnchorContribution| self.reason(answer, &prompts, c);
         let hidden = supporting
             .iter()
             .skip(top)
             .chain(opposing.iter().rev().skip(top));
-        let others = Others {
+        let others = UnlistedPairs {
             pairs: hidden.clone().count(),
             // An empty `sum` is -0.0, which would be shown with its sign.
             amount: hidden.fold(0.0, |sum, c| sum + f64::from(c.amount)),
         };
-        Ok(Reasons {
+        Ok(LabelExplanation {
             label: self.labels()[class].clone(),
             score: explanation.score,
             supporting: supporting
@@ -127,7 +127,7 @@ impl Classifier<'_> {
     }
 
     /// The unit vectors of the prompts that determine the score.
-    fn decisive_vectors(&self, answer: &Answer, class: usize) -> Vec<&[f32]> {
+    fn decisive_vectors(&self, answer: &ClassifiedImage, class: usize) -> Vec<&[f32]> {
         let set = self.searcher.set();
         let of_class = self.head.vectors(class);
         let dim = set.dim(Modality::Text);
@@ -137,16 +137,16 @@ impl Classifier<'_> {
 
     fn reason(
         &self,
-        answer: &Answer,
+        answer: &ClassifiedImage,
         prompts: &[&[f32]],
-        contribution: &Contribution,
-    ) -> Result<Reason, AnchorsError> {
+        contribution: &AnchorContribution,
+    ) -> Result<PairContribution, AnchorsError> {
         let (set, anchor) = (self.searcher.set(), contribution.anchor);
         let record = set.record(anchor)?;
         let image = set.vector(anchor, Modality::Image)?;
         let text = set.vector(anchor, Modality::Text)?;
         let cosines = prompts.iter().map(|prompt| dot(prompt, text));
-        Ok(Reason {
+        Ok(PairContribution {
             anchor,
             source: record.meta_text("source"),
             licence: record.licence(),

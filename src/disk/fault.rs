@@ -16,7 +16,7 @@
 
 /// Whether a step needs disk space.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum StepKind {
     /// It does, so it fails on a full disk.
     Write,
     /// It frees space.
@@ -32,28 +32,28 @@ mod imp {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Once, OnceLock};
 
-    use asif_index::container::{Operation, intercept};
+    use asif_index::container::{FileOperation, intercept};
 
-    use super::Kind;
+    use super::StepKind;
 
     #[derive(Clone, Copy, PartialEq)]
-    enum Mode {
+    enum FaultMode {
         Error,
         Full,
         Abort,
         Torn,
     }
 
-    fn asked() -> Option<(Mode, u64)> {
-        static ASKED: OnceLock<Option<(Mode, u64)>> = OnceLock::new();
+    fn asked() -> Option<(FaultMode, u64)> {
+        static ASKED: OnceLock<Option<(FaultMode, u64)>> = OnceLock::new();
         *ASKED.get_or_init(|| {
             let text = std::env::var("ASIF_TEST_FAIL").ok()?;
             let (mode, at) = text.split_once(':')?;
             let mode = match mode {
-                "error" => Mode::Error,
-                "full" => Mode::Full,
-                "abort" => Mode::Abort,
-                "torn" => Mode::Torn,
+                "error" => FaultMode::Error,
+                "full" => FaultMode::Full,
+                "abort" => FaultMode::Abort,
+                "torn" => FaultMode::Torn,
                 _ => return None,
             };
             Some((mode, at.parse().ok()?))
@@ -81,30 +81,30 @@ mod imp {
     pub fn arm() {
         if asked().is_some() {
             intercept(|operation, path| match operation {
-                Operation::Write { file, bytes } => before_write(file, path, bytes),
-                Operation::Remove => before(Kind::Remove, path),
-                _ => before(Kind::Write, path),
+                FileOperation::Write { file, bytes } => before_write(file, path, bytes),
+                FileOperation::Remove => before(StepKind::Remove, path),
+                _ => before(StepKind::Write, path),
             });
         }
     }
 
     /// A step other than a write of bytes.
-    pub fn before(kind: Kind, path: &Path) -> io::Result<()> {
+    pub fn before(kind: StepKind, path: &Path) -> io::Result<()> {
         let Some((mode, at)) = asked() else {
             return Ok(());
         };
-        if mode == Mode::Torn {
+        if mode == FaultMode::Torn {
             return Ok(());
         }
         let now = count();
         let fails = match mode {
-            Mode::Error => now == at,
-            Mode::Full => now >= at && kind == Kind::Write,
-            Mode::Abort if now == at => {
+            FaultMode::Error => now == at,
+            FaultMode::Full => now >= at && kind == StepKind::Write,
+            FaultMode::Abort if now == at => {
                 failing(path);
                 std::process::abort()
             }
-            Mode::Abort | Mode::Torn => false,
+            FaultMode::Abort | FaultMode::Torn => false,
         };
         if fails {
             failing(path);
@@ -117,7 +117,7 @@ mod imp {
     /// A write of bytes, which may be torn.
     pub fn before_write(file: &mut dyn Write, path: &Path, bytes: &[u8]) -> io::Result<()> {
         match asked() {
-            Some((Mode::Torn, at)) => {
+            Some((FaultMode::Torn, at)) => {
                 if count() == at {
                     failing(path);
                     file.write_all(&bytes[..bytes.len() / 2])?;
@@ -125,7 +125,7 @@ mod imp {
                 }
                 Ok(())
             }
-            _ => before(Kind::Write, path),
+            _ => before(StepKind::Write, path),
         }
     }
 }
@@ -135,13 +135,13 @@ mod imp {
     use std::io::{self, Write};
     use std::path::Path;
 
-    use super::Kind;
+    use super::StepKind;
 
     #[inline(always)]
     pub fn arm() {}
 
     #[inline(always)]
-    pub fn before(_kind: Kind, _path: &Path) -> io::Result<()> {
+    pub fn before(_kind: StepKind, _path: &Path) -> io::Result<()> {
         Ok(())
     }
 

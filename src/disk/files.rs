@@ -92,7 +92,7 @@ pub fn is_refusal(error: &io::Error) -> bool {
 /// # Errors
 /// When a test asked for it.
 pub fn step(path: &Path) -> io::Result<()> {
-    fault::before(fault::Kind::Write, path)
+    fault::before(fault::StepKind::Write, path)
 }
 
 /// Makes a folder and those above it, durably.
@@ -104,7 +104,7 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     create_dir_all(parent(path))?;
-    fault::before(fault::Kind::Write, path)?;
+    fault::before(fault::StepKind::Write, path)?;
     match fs_err::create_dir(path) {
         // Another process created it in the meantime.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
@@ -120,7 +120,7 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
 /// On an I/O error; the file then ends with a whole line, or with a partial one that
 /// the next call cuts off.
 pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
-    fault::before(fault::Kind::Write, path)?;
+    fault::before(fault::StepKind::Write, path)?;
     let mut options = OpenOptions::new();
     let mut file = options
         .read(true)
@@ -132,7 +132,7 @@ pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     file.set_len(end)?;
     file.seek(SeekFrom::Start(end))?;
     write(&mut file, path, format!("{line}\n").as_bytes())?;
-    fault::before(fault::Kind::Write, path)?;
+    fault::before(fault::StepKind::Write, path)?;
     file.sync_all()?;
     // Also where the file was there: the writer that made it may have been killed before its sync.
     sync_folder(parent(path))
@@ -160,7 +160,7 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 /// # Errors
 /// On an I/O error.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    fault::before(fault::Kind::Write, to)?;
+    fault::before(fault::StepKind::Write, to)?;
     fs_err::rename(from, to)
 }
 
@@ -169,7 +169,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// When the folder cannot be opened or synced.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    fault::before(fault::Kind::Write, folder)?;
+    fault::before(fault::StepKind::Write, folder)?;
     File::open(folder)?.sync_all()
 }
 
@@ -183,7 +183,7 @@ pub fn sync_tree(folder: &Path) -> io::Result<()> {
         if has_folder(&path)? {
             sync_tree(&path)?;
         } else {
-            fault::before(fault::Kind::Write, &path)?;
+            fault::before(fault::StepKind::Write, &path)?;
             File::open(&path)?.sync_all()?;
         }
     }
@@ -195,7 +195,7 @@ pub fn sync_tree(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// When `to` exists, or both operations fail.
 pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
-    fault::before(fault::Kind::Write, to)?;
+    fault::before(fault::StepKind::Write, to)?;
     match fs_err::hard_link(from, to) {
         Ok(()) => Ok(()),
         // A copy would overwrite the existing file, which may be the source itself.
@@ -209,12 +209,12 @@ pub fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// When `to` exists, or on an I/O error.
 pub fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
-    fault::before(fault::Kind::Write, to)?;
+    fault::before(fault::StepKind::Write, to)?;
     let mut source = File::open(from)?;
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create_new(true).open(to)?;
     io::copy(&mut source, &mut file)?;
-    fault::before(fault::Kind::Write, to)?;
+    fault::before(fault::StepKind::Write, to)?;
     file.sync_all()
 }
 
@@ -223,7 +223,7 @@ pub fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// On an I/O error.
 pub fn remove_file(path: &Path) -> io::Result<()> {
-    fault::before(fault::Kind::Remove, path)?;
+    fault::before(fault::StepKind::Remove, path)?;
     absent_is_fine(fs_err::remove_file(path))
 }
 
@@ -237,7 +237,7 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 pub fn remove_dir_all(path: &Path) -> io::Result<()> {
     let hidden = path.with_file_name(hidden_prefix(REMOVING, path, "", 0));
     remove_hidden(&hidden)?;
-    fault::before(fault::Kind::Remove, path)?;
+    fault::before(fault::StepKind::Remove, path)?;
     absent_is_fine(fs_err::rename(path, &hidden))?;
     remove_hidden(&hidden)
 }
@@ -252,7 +252,7 @@ pub fn remove_hidden(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found?,
     };
-    fault::before(fault::Kind::Remove, path)?;
+    fault::before(fault::StepKind::Remove, path)?;
     match found.is_dir() {
         true => absent_is_fine(fs_err::remove_dir_all(path)),
         false => absent_is_fine(fs_err::remove_file(path)),

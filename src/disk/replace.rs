@@ -20,7 +20,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (mut file, hidden) = temporary::begin(path)?;
     let written = (|| {
         write(&mut file, &hidden, bytes)?;
-        fault::before(fault::Kind::Write, &hidden)?;
+        fault::before(fault::StepKind::Write, &hidden)?;
         file.sync_all()
     })();
     if let Err(error) = written {
@@ -66,8 +66,8 @@ pub fn publish_folder(hidden: &Path, destination: &Path) -> io::Result<()> {
 
 /// Exchanges the names of two folders; returns the new name of the old one.
 fn exchange(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
-    fault::before(fault::Kind::Write, destination)?;
-    match flagged(hidden, destination, Flag::Exchange) {
+    fault::before(fault::StepKind::Write, destination)?;
+    match flagged(hidden, destination, RenameFlag::Exchange) {
         Err(error) if not_known(&error) => rename_twice(hidden, destination),
         done => done.map(|()| hidden.to_owned()),
     }
@@ -79,9 +79,9 @@ fn rename_twice(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
     let aside = destination.with_file_name(hidden_prefix(REPLACED, destination, &id, 0));
     // The new folder must be durable before the old name disappears.
     sync_folder(parent(destination))?;
-    fault::before(fault::Kind::Write, &aside)?;
+    fault::before(fault::StepKind::Write, &aside)?;
     fs_err::rename(destination, &aside)?;
-    fault::before(fault::Kind::Write, destination)?;
+    fault::before(fault::StepKind::Write, destination)?;
     fs_err::rename(hidden, destination)?;
     Ok(aside)
 }
@@ -91,8 +91,8 @@ fn rename_twice(hidden: &Path, destination: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// `AlreadyExists` when `to` exists, even as an empty folder; any other I/O error.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    fault::before(fault::Kind::Write, to)?;
-    match flagged(from, to, Flag::New) {
+    fault::before(fault::StepKind::Write, to)?;
+    match flagged(from, to, RenameFlag::New) {
         Err(error) if not_known(&error) => {}
         done => return done,
     }
@@ -103,17 +103,17 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     fs_err::rename(from, to)
 }
 
-enum Flag {
+enum RenameFlag {
     Exchange,
     New,
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn flagged(from: &Path, to: &Path, flag: Flag) -> io::Result<()> {
+fn flagged(from: &Path, to: &Path, flag: RenameFlag) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     let flags = match flag {
-        Flag::Exchange => RenameFlags::EXCHANGE,
-        Flag::New => RenameFlags::NOREPLACE,
+        RenameFlag::Exchange => RenameFlags::EXCHANGE,
+        RenameFlag::New => RenameFlags::NOREPLACE,
     };
     renameat_with(CWD, from, CWD, to, flags).map_err(|error| {
         let error = io::Error::from(error);
@@ -128,7 +128,7 @@ fn flagged(from: &Path, to: &Path, flag: Flag) -> io::Result<()> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn flagged(_from: &Path, _to: &Path, _flag: Flag) -> io::Result<()> {
+fn flagged(_from: &Path, _to: &Path, _flag: RenameFlag) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -187,7 +187,7 @@ impl FileReplacement {
         let Some((hidden, path)) = self.names.take() else {
             return self.file.flush();
         };
-        let named = fault::before(fault::Kind::Write, &hidden)
+        let named = fault::before(fault::StepKind::Write, &hidden)
             .and_then(|()| self.file.sync_all())
             .and_then(|()| rename(&hidden, &path));
         if let Err(error) = named {

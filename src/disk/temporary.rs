@@ -42,7 +42,7 @@ pub(super) fn begin(path: &Path) -> io::Result<(File, PathBuf)> {
             .prefix(&prefix)
             .rand_bytes(RANDOM)
             .make_in(folder, |hidden| {
-                fault::before(fault::Kind::Write, hidden)?;
+                fault::before(fault::StepKind::Write, hidden)?;
                 let mut options = OpenOptions::new();
                 options.read(true).write(true).create_new(true).open(hidden)
             })?;

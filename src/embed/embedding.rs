@@ -9,14 +9,14 @@ use crate::remedy::InputRemedy;
 /// Why an input could not be embedded; the others are not affected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Rejected {
+pub struct InputRejection {
     /// What is wrong, and what to do.
     pub reason: String,
     /// What the caller can do so that it is accepted, if anything.
     pub remedy: Option<InputRemedy>,
 }
 
-impl From<InputError> for Rejected {
+impl From<InputError> for InputRejection {
     fn from(error: InputError) -> Self {
         Self {
             reason: error.to_string(),
@@ -25,7 +25,7 @@ impl From<InputError> for Rejected {
     }
 }
 
-impl From<String> for Rejected {
+impl From<String> for InputRejection {
     fn from(reason: String) -> Self {
         Self {
             reason,
@@ -34,7 +34,7 @@ impl From<String> for Rejected {
     }
 }
 
-impl Rejected {
+impl InputRejection {
     /// For an image, which is named in the message.
     pub(super) fn of_image(image: &ImageSource, error: &InputError) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Rejected {
 }
 
 /// A unit vector `[dim]`, or why there is none.
-pub type Embedding = Result<Vec<f32>, Rejected>;
+pub type EmbeddingResult = Result<Vec<f32>, InputRejection>;
 
 /// Receives warnings about the embedding cache, from any thread.
 pub type CacheWarning = Arc<dyn Fn(&str) + Send + Sync>;

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::embedding::Rejected;
+use super::embedding::InputRejection;
 use super::error::EmbedError;
 use crate::disk;
 use crate::encode::InputError;
@@ -23,27 +23,27 @@ const LARGEST: u64 = MAX_BYTES + (1 << 20);
 static LARGE_FILES: Mutex<()> = Mutex::new(());
 
 /// The content of an image, and for a large file the lock that serialises such files.
-pub(super) type Content<'a> = (Cow<'a, [u8]>, Option<MutexGuard<'static, ()>>);
+pub(super) type ImageContent<'a> = (Cow<'a, [u8]>, Option<MutexGuard<'static, ()>>);
 
 /// Why an image could not be read.
 pub(super) enum ReadFailure {
     /// For a reason specific to the image.
-    Rejected(Rejected),
+    Rejected(InputRejection),
     /// The process may open no more files, or has no memory: the next file would fail alike.
     Exhausted(EmbedError),
 }
 
-impl From<Rejected> for ReadFailure {
-    fn from(rejected: Rejected) -> Self {
+impl From<InputRejection> for ReadFailure {
+    fn from(rejected: InputRejection) -> Self {
         Self::Rejected(rejected)
     }
 }
 
 /// The content of an image, of at most [`LARGEST`] bytes.
-pub(super) fn content(image: &ImageSource) -> Result<Content<'_>, ReadFailure> {
+pub(super) fn content(image: &ImageSource) -> Result<ImageContent<'_>, ReadFailure> {
     let too_large = |bytes: u64| {
         let max_bytes = LARGEST;
-        Rejected::of_image(image, &InputError::FileTooLarge { bytes, max_bytes }).into()
+        InputRejection::of_image(image, &InputError::FileTooLarge { bytes, max_bytes }).into()
     };
     match image {
         ImageSource::File(path) => read(path, too_large),
@@ -52,7 +52,7 @@ pub(super) fn content(image: &ImageSource) -> Result<Content<'_>, ReadFailure> {
         }
         ImageSource::Bytes { bytes, .. } => Ok((Cow::Borrowed(bytes), None)),
         ImageSource::Vector { .. } => {
-            Err(Rejected::from(format!("{image}: a vector has no pixels")).into())
+            Err(InputRejection::from(format!("{image}: a vector has no pixels")).into())
         }
     }
 }
@@ -60,7 +60,7 @@ pub(super) fn content(image: &ImageSource) -> Result<Content<'_>, ReadFailure> {
 fn read(
     path: &Path,
     too_large: impl Fn(u64) -> ReadFailure,
-) -> Result<Content<'static>, ReadFailure> {
+) -> Result<ImageContent<'static>, ReadFailure> {
     let unreadable = |error: std::io::Error| match disk::is_exhausted(&error) {
         true => ReadFailure::Exhausted(EmbedError::Io(error)),
         false => ReadFailure::Rejected(disk::in_words(&error.to_string()).into_owned().into()),
@@ -73,7 +73,7 @@ fn read(
             "{path}: expected an image file, found a folder; name the files in it, such as \
              {path}/*.jpg"
         );
-        return Err(Rejected::from(reason).into());
+        return Err(InputRejection::from(reason).into());
     }
     let length = metadata.len();
     if length > LARGEST {

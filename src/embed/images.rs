@@ -8,8 +8,8 @@ use std::borrow::Borrow;
 use super::cache::ContentKey;
 use super::error::EmbedError;
 use crate::embed::file::{self, ReadFailure};
-use crate::embed::side::Done;
-use crate::embed::{Embedder, Embedding, Rejected, Watch, workers};
+use crate::embed::side::MemberEmbedding;
+use crate::embed::{Embedder, EmbeddingResult, InputRejection, WorkControl, workers};
 use crate::encode::image::decode::PictureLimits;
 use crate::encode::isolate::prepared;
 use crate::encode::{ImageEncoder, InputError, PreparedImage};
@@ -28,7 +28,11 @@ impl Embedder {
     ///
     /// # Errors
     /// When the encoder fails, or the operation is cancelled. A bad image is not an error.
-    pub fn images<I>(&self, images: &[I], watch: Watch<'_>) -> Result<Vec<Embedding>, EmbedError>
+    pub fn images<I>(
+        &self,
+        images: &[I],
+        watch: WorkControl<'_>,
+    ) -> Result<Vec<EmbeddingResult>, EmbedError>
     where
         I: Borrow<ImageSource> + Sync,
     {
@@ -53,7 +57,7 @@ impl Embedder {
 
     /// Checks a vector that was computed elsewhere: its length and norm must be those of the image encoders'
     /// vectors.
-    fn fitting(&self, image: &ImageSource, vector: &[f32]) -> Embedding {
+    fn fitting(&self, image: &ImageSource, vector: &[f32]) -> EmbeddingResult {
         let (dim, length) = (self.image().dim(), vector.len());
         let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
         let fault = match length == dim {
@@ -61,7 +65,7 @@ impl Embedder {
             true if (norm.sqrt() - 1.0).abs() < UNIT_TOLERANCE => return Ok(vector.to_vec()),
             true => format!("expected a vector of length 1, found {}", norm.sqrt()),
         };
-        Err(Rejected::from(format!(
+        Err(InputRejection::from(format!(
             "{image}: {fault}; give a vector of the anchor set's image encoders"
         )))
     }
@@ -69,17 +73,18 @@ impl Embedder {
     fn encoded(
         &self,
         images: &[&ImageSource],
-        watch: Watch<'_>,
-    ) -> Result<Vec<Embedding>, EmbedError> {
+        watch: WorkControl<'_>,
+    ) -> Result<Vec<EmbeddingResult>, EmbedError> {
         let encoders = self.image().members();
         let done = workers::run(self.workers, images.len(), watch.cancel, |pieces| {
             let mut done = Vec::new();
-            let mut batches: Vec<Batch> = encoders.iter().map(|_| Batch::default()).collect();
+            let mut batches: Vec<PendingImages> =
+                encoders.iter().map(|_| PendingImages::default()).collect();
             while let Some(i) = pieces.take() {
                 match self.look_up_or_prepare(i, images[i], &mut done, &mut batches) {
                     Ok(()) => {}
                     Err(ReadFailure::Exhausted(error)) => return Err(error),
-                    Err(ReadFailure::Rejected(rejected)) => done.push(Done {
+                    Err(ReadFailure::Rejected(rejected)) => done.push(MemberEmbedding {
                         input: i,
                         member: 0,
                         made: Err(rejected),
@@ -126,10 +131,10 @@ impl Embedder {
     pub fn encode_prepared(
         &self,
         images: Vec<PreparedInput>,
-    ) -> Result<Vec<Embedding>, EmbedError> {
+    ) -> Result<Vec<EmbeddingResult>, EmbedError> {
         let members = self.image().members();
         let dim = self.image().dim();
-        let mut joined: Vec<Embedding> = vec![Ok(vec![0.0; dim]); images.len()];
+        let mut joined: Vec<EmbeddingResult> = vec![Ok(vec![0.0; dim]); images.len()];
         let mut of_members = vec![Vec::with_capacity(images.len()); members.len()];
         for PreparedInput(image) in images {
             of_members
@@ -141,7 +146,7 @@ impl Embedder {
             for (made, whole) in member.encode_each(&inputs)?.into_iter().zip(&mut joined) {
                 match (made, &mut *whole) {
                     (Ok(vector), Ok(row)) => self.image().place(at, &vector, row),
-                    (Err(error), Ok(_)) => *whole = Err(Rejected::from(error)),
+                    (Err(error), Ok(_)) => *whole = Err(InputRejection::from(error)),
                     (_, Err(_)) => {}
                 }
             }
@@ -153,8 +158,8 @@ impl Embedder {
         &self,
         input: usize,
         image: &ImageSource,
-        done: &mut Vec<Done>,
-        batches: &mut [Batch],
+        done: &mut Vec<MemberEmbedding>,
+        batches: &mut [PendingImages],
     ) -> Result<(), ReadFailure> {
         // Held until the pixels are dropped: one large file at a time.
         let (bytes, _turn) = file::content(image)?;
@@ -163,7 +168,7 @@ impl Embedder {
         for (member, encoder) in self.image().members().iter().enumerate() {
             if let Some(vector) = self.image.known(member, &key) {
                 let made = Ok(vector);
-                done.push(Done {
+                done.push(MemberEmbedding {
                     input,
                     member,
                     made,
@@ -177,7 +182,7 @@ impl Embedder {
                 };
                 Ok((encoder.prepare_pixels(&decoded), decoded))
             });
-            let (made, decoded) = made.map_err(|e| Rejected::of_image(image, &e))?;
+            let (made, decoded) = made.map_err(|e| InputRejection::of_image(image, &e))?;
             batches[member].push(input, key, made);
             pixels = Some(decoded);
         }
@@ -188,10 +193,10 @@ impl Embedder {
         &self,
         images: &[&ImageSource],
         member: usize,
-        batch: &mut Batch,
-        done: &mut Vec<Done>,
+        batch: &mut PendingImages,
+        done: &mut Vec<MemberEmbedding>,
     ) -> Result<(), EmbedError> {
-        let Batch {
+        let PendingImages {
             places,
             keys,
             inputs,
@@ -202,24 +207,29 @@ impl Embedder {
         let encoder: &ImageEncoder = &self.image().members()[member];
         let made = encoder.encode_each(&inputs)?;
         self.image.keep_good(member, &keys, &made);
-        done.extend(places.into_iter().zip(made).map(|(input, made)| Done {
-            input,
-            member,
-            made: made.map_err(|e| Rejected::of_image(images[input], &e)),
-        }));
+        done.extend(
+            places
+                .into_iter()
+                .zip(made)
+                .map(|(input, made)| MemberEmbedding {
+                    input,
+                    member,
+                    made: made.map_err(|e| InputRejection::of_image(images[input], &e)),
+                }),
+        );
         Ok(())
     }
 }
 
 /// Images waiting to be encoded as one batch by one encoder.
 #[derive(Default)]
-struct Batch {
+struct PendingImages {
     places: Vec<usize>,
     keys: Vec<ContentKey>,
     inputs: Vec<PreparedImage>,
 }
 
-impl Batch {
+impl PendingImages {
     fn push(&mut self, place: usize, key: ContentKey, input: PreparedImage) {
         self.places.push(place);
         self.keys.push(key);

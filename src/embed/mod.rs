@@ -27,30 +27,30 @@ use crate::encode::{
     EncoderEntry, EncoderIdentity, EncoderOptions, Ensemble, ImageEncoder, ModelError, TextEncoder,
     registry,
 };
-use crate::home::Home;
-use crate::modality::{Modality, Sides};
-use crate::progress::{Cancel, Progress};
+use crate::home::DataFolder;
+use crate::modality::{Modality, PerModality};
+use crate::progress::{CancelToken, ProgressObserver};
 use cache::EmbeddingCache;
-use side::Side;
+use side::ModalityEmbedder;
 
-pub use embedding::{CacheWarning, Embedding, Rejected};
+pub use embedding::{CacheWarning, EmbeddingResult, InputRejection};
 pub use error::EmbedError;
 pub use images::PreparedInput;
 
 /// Progress observer and cancellation flag of a long operation.
 #[derive(Clone, Copy)]
-pub struct Watch<'a> {
+pub struct WorkControl<'a> {
     /// Is notified of each finished input.
-    pub progress: &'a dyn Progress,
+    pub progress: &'a dyn ProgressObserver,
     /// Polled between batches.
-    pub cancel: &'a Cancel,
+    pub cancel: &'a CancelToken,
 }
 
 /// The encoders of both modalities and their caches.
 #[derive(Debug)]
 pub struct Embedder {
-    image: Side<ImageEncoder>,
-    text: Side<TextEncoder>,
+    image: ModalityEmbedder<ImageEncoder>,
+    text: ModalityEmbedder<TextEncoder>,
     workers: usize,
 }
 
@@ -62,8 +62,8 @@ impl Embedder {
         workers: usize,
     ) -> Self {
         Self {
-            image: Side::new(image.into()),
-            text: Side::new(text.into()),
+            image: ModalityEmbedder::new(image.into()),
+            text: ModalityEmbedder::new(text.into()),
             workers: workers.max(1),
         }
     }
@@ -73,8 +73,8 @@ impl Embedder {
     /// # Errors
     /// When one is not installed, or its folder cannot be used.
     pub fn open(
-        home: &Home,
-        names: Sides<&str>,
+        home: &DataFolder,
+        names: PerModality<&str>,
         options: &EncoderOptions,
     ) -> Result<Self, ModelError> {
         let image = registry::open_all(home, names.image, Modality::Image, |folder| {
@@ -104,7 +104,7 @@ impl Embedder {
 
     /// The same encoders and caches (shared) with the weights of these identities; `None`
     /// when an identity belongs to other encoders.
-    pub fn weighed_as(&self, identities: Sides<&EncoderIdentity>) -> Option<Self> {
+    pub fn weighed_as(&self, identities: PerModality<&EncoderIdentity>) -> Option<Self> {
         Some(Self {
             image: self.image.weighed_as(identities.image)?,
             text: self.text.weighed_as(identities.text)?,
@@ -120,8 +120,8 @@ impl Embedder {
     }
 
     /// The vector dimensions of both modalities.
-    pub fn dims(&self) -> Sides<usize> {
-        Sides {
+    pub fn dims(&self) -> PerModality<usize> {
+        PerModality {
             image: self.image().dim(),
             text: self.text().dim(),
         }

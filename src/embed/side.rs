@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cache::{ContentKey, EmbeddingCache};
-use super::embedding::{CacheWarning, Embedding, Rejected};
+use super::embedding::{CacheWarning, EmbeddingResult, InputRejection};
 use super::error::EmbedError;
 use crate::encode::{
     EncodeError, EncodedInput, Encoder, EncoderEntry, EncoderIdentity, Ensemble, SelfCheck,
 };
-use crate::progress::Cancel;
+use crate::progress::CancelToken;
 
 /// The encoders of one modality, each with its cache if it may have one.
-pub(super) struct Side<E> {
+pub(super) struct ModalityEmbedder<E> {
     pub(super) encoders: Ensemble<E>,
     pub(super) caches: Arc<[Option<EmbeddingCache>]>,
     /// Names of encoders whose vectors depend on the other inputs of a batch.
@@ -20,7 +20,7 @@ pub(super) struct Side<E> {
     warning: Option<CacheWarning>,
 }
 
-impl<E: std::fmt::Debug> std::fmt::Debug for Side<E> {
+impl<E: std::fmt::Debug> std::fmt::Debug for ModalityEmbedder<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Side");
         shown.field("encoders", &self.encoders);
@@ -28,7 +28,7 @@ impl<E: std::fmt::Debug> std::fmt::Debug for Side<E> {
     }
 }
 
-impl<E: Encoder> Side<E> {
+impl<E: Encoder> ModalityEmbedder<E> {
     pub(super) fn new(encoders: Ensemble<E>) -> Self {
         let caches = encoders.members().iter().map(|_| None).collect();
         Self {
@@ -120,14 +120,14 @@ impl<E: Encoder> Side<E> {
     /// the operation was cancelled.
     pub(super) fn joined(
         &self,
-        done: Vec<Done>,
+        done: Vec<MemberEmbedding>,
         inputs: usize,
-        cancel: &Cancel,
-    ) -> Result<Vec<Embedding>, EmbedError> {
+        cancel: &CancelToken,
+    ) -> Result<Vec<EmbeddingResult>, EmbedError> {
         let members = self.encoders.members().len();
         let mut missing = vec![members; inputs];
-        let mut joined: Vec<Embedding> = vec![Ok(vec![0.0; self.encoders.dim()]); inputs];
-        for Done {
+        let mut joined: Vec<EmbeddingResult> = vec![Ok(vec![0.0; self.encoders.dim()]); inputs];
+        for MemberEmbedding {
             input,
             member,
             made,
@@ -153,8 +153,8 @@ impl<E: Encoder> Side<E> {
 
 /// A member's result for an input: its vector `[member dim]`, or why there is none.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct MemberEmbedding {
     pub(super) input: usize,
     pub(super) member: usize,
-    pub(super) made: Result<Vec<f32>, Rejected>,
+    pub(super) made: Result<Vec<f32>, InputRejection>,
 }

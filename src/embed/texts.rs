@@ -9,18 +9,22 @@ use rayon::prelude::*;
 
 use super::cache::ContentKey;
 use super::error::EmbedError;
-use crate::embed::side::Done;
-use crate::embed::{Embedder, Embedding, Rejected, Watch, workers};
+use crate::embed::side::MemberEmbedding;
+use crate::embed::{Embedder, EmbeddingResult, InputRejection, WorkControl, workers};
 use crate::encode::TokenizedText;
 use crate::encode::isolate::prepared;
-use crate::progress::Steps;
+use crate::progress::SteppedProgress;
 
 impl Embedder {
     /// One embedding for each text, in order; equal texts are encoded once.
     ///
     /// # Errors
     /// When the encoder fails, or the operation is cancelled. A bad text is not an error.
-    pub fn texts<S>(&self, texts: &[S], watch: Watch<'_>) -> Result<Vec<Embedding>, EmbedError>
+    pub fn texts<S>(
+        &self,
+        texts: &[S],
+        watch: WorkControl<'_>,
+    ) -> Result<Vec<EmbeddingResult>, EmbedError>
     where
         S: AsRef<str> + Sync,
     {
@@ -30,7 +34,7 @@ impl Embedder {
             places.entry(key).or_default().push(i);
         }
         let members = self.text().members().len();
-        let steps = Steps::of(watch.progress, members as u64);
+        let steps = SteppedProgress::of(watch.progress, members as u64);
         let (mut done, mut batches) = (Vec::new(), Vec::new());
         for member in 0..members {
             let mut missing = Vec::new();
@@ -53,7 +57,7 @@ impl Embedder {
                 let made = encoder.encode_each(&batch.tokens)?;
                 self.text.keep_good(batch.member, &batch.keys, &made);
                 for (places, made) in batch.places.iter().zip(made) {
-                    let made = made.map_err(Rejected::from);
+                    let made = made.map_err(InputRejection::from);
                     done.extend(everywhere(places, batch.member, &made));
                     steps.advance(places.len() as u64);
                 }
@@ -68,7 +72,7 @@ impl Embedder {
     ///
     /// # Errors
     /// As [`texts`](Self::texts); [`EmbedError::Prompt`] with the first text that is refused.
-    pub fn prompts<S>(&self, texts: &[S], watch: Watch<'_>) -> Result<Vec<f32>, EmbedError>
+    pub fn prompts<S>(&self, texts: &[S], watch: WorkControl<'_>) -> Result<Vec<f32>, EmbedError>
     where
         S: AsRef<str> + Sync,
     {
@@ -88,8 +92,8 @@ impl Embedder {
         member: usize,
         texts: &[S],
         missing: Vec<(ContentKey, &'a [usize])>,
-        done: &mut Vec<Done>,
-    ) -> Vec<Batch<'a>> {
+        done: &mut Vec<MemberEmbedding>,
+    ) -> Vec<PendingTexts<'a>> {
         let encoder = &self.text().members()[member];
         let tokenized: Vec<_> = missing
             .into_par_iter()
@@ -103,19 +107,23 @@ impl Embedder {
             match tokens {
                 Ok(tokens) => good.push((key, places, tokens)),
                 Err(error) => {
-                    done.extend(everywhere(places, member, &Err(Rejected::from(error))));
+                    done.extend(everywhere(
+                        places,
+                        member,
+                        &Err(InputRejection::from(error)),
+                    ));
                 }
             }
         }
         // Longest first: the last batches, which not all workers share, are then the cheap ones.
         good.sort_by_key(|(_, places, tokens)| (std::cmp::Reverse(tokens.len()), places[0]));
         let size = encoder.batch_size();
-        let mut batches: Vec<Batch<'a>> = Vec::with_capacity(good.len().div_ceil(size));
+        let mut batches: Vec<PendingTexts<'a>> = Vec::with_capacity(good.len().div_ceil(size));
         for (i, (key, places, tokens)) in good.into_iter().enumerate() {
             if i % size == 0 {
-                batches.push(Batch {
+                batches.push(PendingTexts {
                     member,
-                    ..Batch::default()
+                    ..PendingTexts::default()
                 });
             }
             if let Some(batch) = batches.last_mut() {
@@ -129,8 +137,12 @@ impl Embedder {
 }
 
 /// Records a member's result for a text at every position of that text.
-fn everywhere(places: &[usize], member: usize, made: &Embedding) -> impl Iterator<Item = Done> {
-    places.iter().map(move |&input| Done {
+fn everywhere(
+    places: &[usize],
+    member: usize,
+    made: &EmbeddingResult,
+) -> impl Iterator<Item = MemberEmbedding> {
+    places.iter().map(move |&input| MemberEmbedding {
         input,
         member,
         made: made.clone(),
@@ -139,7 +151,7 @@ fn everywhere(places: &[usize], member: usize, made: &Embedding) -> impl Iterato
 
 /// Distinct texts that one encoder encodes as one batch, each with all its positions.
 #[derive(Default)]
-struct Batch<'a> {
+struct PendingTexts<'a> {
     member: usize,
     places: Vec<&'a [usize]>,
     keys: Vec<ContentKey>,

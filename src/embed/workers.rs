@@ -3,17 +3,17 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::error::EmbedError;
-use crate::progress::Cancel;
+use crate::progress::CancelToken;
 
 /// Hands out the indices of pieces of work until none is left or the work is stopped.
-pub(super) struct Pieces<'a> {
+pub(super) struct WorkQueue<'a> {
     next: AtomicUsize,
     count: usize,
     stop: AtomicBool,
-    cancel: &'a Cancel,
+    cancel: &'a CancelToken,
 }
 
-impl Pieces<'_> {
+impl WorkQueue<'_> {
     pub(super) fn take(&self) -> Option<usize> {
         let piece = self.next.fetch_add(1, Ordering::Relaxed);
         let stop = self.stop.load(Ordering::Relaxed) || self.cancel.requested();
@@ -26,10 +26,10 @@ impl Pieces<'_> {
 pub(super) fn run<T: Send>(
     workers: usize,
     count: usize,
-    cancel: &Cancel,
-    work: impl Fn(&Pieces<'_>) -> Result<Vec<T>, EmbedError> + Sync,
+    cancel: &CancelToken,
+    work: impl Fn(&WorkQueue<'_>) -> Result<Vec<T>, EmbedError> + Sync,
 ) -> Result<Vec<T>, EmbedError> {
-    let pieces = Pieces {
+    let pieces = WorkQueue {
         next: AtomicUsize::new(0),
         count,
         stop: AtomicBool::new(false),

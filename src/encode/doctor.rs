@@ -4,16 +4,16 @@ use serde::Serialize;
 
 use super::error::ModelError;
 use super::folder::ModelFolder;
-use super::registry::{self, Installed, Record};
+use super::registry::{self, InstallRecord, InstalledEncoder};
 use super::{EncoderOptions, ImageEncoder, SelfCheck, TextEncoder, runtime};
 use crate::disk;
-use crate::home::Home;
+use crate::home::DataFolder;
 use crate::modality::Modality;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum FindingStatus {
     /// As it should be.
     Ok,
     /// It works, with a caveat.
@@ -24,11 +24,11 @@ pub enum Status {
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct DoctorFinding {
     /// What was checked.
     pub what: String,
     /// The outcome.
-    pub status: Status,
+    pub status: FindingStatus,
     /// What was found.
     pub detail: String,
     /// What to do; empty when nothing needs doing.
@@ -38,8 +38,8 @@ pub struct Finding {
     pub installs_encoder: bool,
 }
 
-impl Finding {
-    fn new(what: &str, status: Status, detail: String, advice: &str) -> Self {
+impl DoctorFinding {
+    fn new(what: &str, status: FindingStatus, detail: String, advice: &str) -> Self {
         Self {
             what: what.to_owned(),
             status,
@@ -62,23 +62,23 @@ const SAME: f32 = 0.9999;
 
 /// Checks the runtime library and every installed encoder: files, hashes against their
 /// record, a canary, and whether vectors depend on their batch. Loads the library if it can.
-pub fn diagnose(home: &Home) -> Vec<Finding> {
+pub fn diagnose(home: &DataFolder) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let root = home.root().display().to_string();
     findings.push(if home.root().is_dir() {
-        Finding::new("data folder", Status::Ok, root, "")
+        DoctorFinding::new("data folder", FindingStatus::Ok, root, "")
     } else {
-        Finding::new(
+        DoctorFinding::new(
             "data folder",
-            Status::Warning,
+            FindingStatus::Warning,
             format!("{root} does not exist"),
             "run tools/quickstart.sh, or set ASIF_HOME",
         )
     });
     findings.push(match runtime::load(None, home) {
-        Ok(info) => Finding::new(
+        Ok(info) => DoctorFinding::new(
             "ONNX Runtime",
-            Status::Ok,
+            FindingStatus::Ok,
             format!(
                 "version {} at {} ({}), 1.{} or later is needed",
                 info.version().unwrap_or("unknown"),
@@ -88,26 +88,26 @@ pub fn diagnose(home: &Home) -> Vec<Finding> {
             ),
             "",
         ),
-        Err(e) => Finding::new(
+        Err(e) => DoctorFinding::new(
             "ONNX Runtime",
-            Status::Error,
+            FindingStatus::Error,
             e.to_string(),
             "run tools/quickstart.sh, or point ASIF_ONNXRUNTIME at a library",
         ),
     });
     match registry::installed(home) {
-        Err(e) => findings.push(Finding::new(
+        Err(e) => findings.push(DoctorFinding::new(
             "encoders",
-            Status::Error,
+            FindingStatus::Error,
             disk::in_words(&e.to_string()).into_owned(),
             "check the permissions of that folder and its files, or the limit that is named",
         )),
         Ok(all) => {
             for modality in Modality::BOTH {
                 if !all.iter().any(|i| i.modality == Some(modality)) {
-                    let finding = Finding::new(
+                    let finding = DoctorFinding::new(
                         &format!("{modality} encoders"),
-                        Status::Warning,
+                        FindingStatus::Warning,
                         "none is installed".to_owned(),
                         "run tools/quickstart.sh, or install one of your own",
                     );
@@ -116,9 +116,9 @@ pub fn diagnose(home: &Home) -> Vec<Finding> {
             }
             findings.extend(all.iter().map(|installed| match runtime::loaded() {
                 Some(_) => encoder(installed),
-                None => Finding::new(
+                None => DoctorFinding::new(
                     &title(installed),
-                    Status::Warning,
+                    FindingStatus::Warning,
                     "not tested, because ONNX Runtime is missing".to_owned(),
                     "check again when ONNX Runtime is installed",
                 ),
@@ -128,7 +128,7 @@ pub fn diagnose(home: &Home) -> Vec<Finding> {
     findings
 }
 
-fn title(installed: &Installed) -> String {
+fn title(installed: &InstalledEncoder) -> String {
     match installed.modality {
         Some(modality) => format!("{modality} encoder {}", installed.name),
         None => format!("encoder {}", installed.name),
@@ -136,12 +136,12 @@ fn title(installed: &Installed) -> String {
 }
 
 /// Opens and tries one installed encoder.
-fn encoder(installed: &Installed) -> Finding {
+fn encoder(installed: &InstalledEncoder) -> DoctorFinding {
     let what = title(installed);
     match try_encoder(installed) {
-        Err(e) => Finding::new(
+        Err(e) => DoctorFinding::new(
             &what,
-            Status::Error,
+            FindingStatus::Error,
             e.to_string(),
             "install it again, with tools/quickstart.sh if it is one of the default ones",
         )
@@ -150,7 +150,9 @@ fn encoder(installed: &Installed) -> Finding {
     }
 }
 
-fn try_encoder(installed: &Installed) -> Result<(Option<Record>, Record, SelfCheck), ModelError> {
+fn try_encoder(
+    installed: &InstalledEncoder,
+) -> Result<(Option<InstallRecord>, InstallRecord, SelfCheck), ModelError> {
     let folder = ModelFolder::open(&installed.path)?;
     let record = registry::record(&installed.path)?;
     let (now, check) = registry::examine_with(
@@ -163,7 +165,12 @@ fn try_encoder(installed: &Installed) -> Result<(Option<Record>, Record, SelfChe
 }
 
 /// Compares the current state with the recorded one.
-fn judge(what: &str, record: Option<&Record>, now: &Record, check: &SelfCheck) -> Finding {
+fn judge(
+    what: &str,
+    record: Option<&InstallRecord>,
+    now: &InstallRecord,
+    check: &SelfCheck,
+) -> DoctorFinding {
     let short = |hash: &str| hash.chars().take(12).collect::<String>();
     let mut detail = format!(
         "{} numbers a vector, {:.1} ms each, sha256 {}",
@@ -172,24 +179,24 @@ fn judge(what: &str, record: Option<&Record>, now: &Record, check: &SelfCheck) -
         short(&now.model_sha256)
     );
     let again = "install it again; anchor sets built with the old files need them";
-    let mut status = Status::Ok;
+    let mut status = FindingStatus::Ok;
     let mut advice = "";
     if let Some(record) = record {
         if record.model_sha256 != now.model_sha256 {
             let old = short(&record.model_sha256);
             detail = format!("{detail}; the model file has changed: {old} was installed");
-            return Finding::new(what, Status::Error, detail, again);
+            return DoctorFinding::new(what, FindingStatus::Error, detail, again);
         }
         if record.tokenizer_sha256.is_some() && record.tokenizer_sha256 != now.tokenizer_sha256 {
             detail.push_str("; tokenizer.json has changed since it was installed");
-            return Finding::new(what, Status::Error, detail, again);
+            return DoctorFinding::new(what, FindingStatus::Error, detail, again);
         }
         detail.push_str("; hash as installed");
         let canaries = record.canary.as_deref().zip(now.canary.as_deref());
         if let Some(cosine) = canaries.and_then(|(old, new)| cosine(old, new))
             && cosine < SAME
         {
-            status = Status::Warning;
+            status = FindingStatus::Warning;
             detail =
                 format!("{detail}, but the canary differs from the installed one: {cosine:.5}");
             advice = "the runtime library or the preprocessing changed: rebuild the anchor sets";
@@ -199,17 +206,17 @@ fn judge(what: &str, record: Option<&Record>, now: &Record, check: &SelfCheck) -
     }
     if (check.norm - 1.0).abs() > 1e-3 {
         detail = format!("{detail}; a vector has norm {}", check.norm);
-        return Finding::new(what, Status::Error, detail, "export the model again");
+        return DoctorFinding::new(what, FindingStatus::Error, detail, "export the model again");
     }
     if !check.batch_invariant {
-        status = Status::Warning;
+        status = FindingStatus::Warning;
         detail = format!(
             "{detail}; an input's vector depends on its batch (cosine {:.5})",
             check.worst_cosine
         );
         advice = "use the float32 export: dynamically quantised models do this";
     }
-    Finding::new(what, status, detail, advice)
+    DoctorFinding::new(what, status, detail, advice)
 }
 
 /// The cosine over the common prefix of both vectors; `None` when it is empty.
@@ -224,8 +231,8 @@ fn cosine(a: &[f32], b: &[f32]) -> Option<f32> {
 mod tests {
     use super::*;
 
-    fn record(hash: &str, canary: &[f32]) -> Record {
-        Record {
+    fn record(hash: &str, canary: &[f32]) -> InstallRecord {
+        InstallRecord {
             model_sha256: hash.into(),
             tokenizer_sha256: Some("t".into()),
             modality: Some(Modality::Text),
@@ -245,30 +252,39 @@ mod tests {
     #[test]
     fn changes_since_the_installation_are_found() {
         let old = record("aa", &[0.6, 0.8]);
-        let status = |now: &Record, check| judge("x", Some(&old), now, &check).status;
-        assert_eq!(status(&old, GOOD), Status::Ok);
-        assert_eq!(status(&record("bb", &[0.6, 0.8]), GOOD), Status::Error);
-        assert_eq!(status(&record("aa", &[0.8, 0.6]), GOOD), Status::Warning);
+        let status = |now: &InstallRecord, check| judge("x", Some(&old), now, &check).status;
+        assert_eq!(status(&old, GOOD), FindingStatus::Ok);
+        assert_eq!(
+            status(&record("bb", &[0.6, 0.8]), GOOD),
+            FindingStatus::Error
+        );
+        assert_eq!(
+            status(&record("aa", &[0.8, 0.6]), GOOD),
+            FindingStatus::Warning
+        );
         let mut tokenizer = old.clone();
         tokenizer.tokenizer_sha256 = Some("u".into());
-        assert_eq!(status(&tokenizer, GOOD), Status::Error);
+        assert_eq!(status(&tokenizer, GOOD), FindingStatus::Error);
         let company = SelfCheck {
             batch_invariant: false,
             worst_cosine: 0.98,
             ..GOOD
         };
         let finding = judge("x", Some(&old), &old, &company);
-        assert_eq!(finding.status, Status::Warning);
+        assert_eq!(finding.status, FindingStatus::Warning);
         assert!(finding.detail.contains("0.98"), "{}", finding.detail);
-        assert_eq!(status(&old, SelfCheck { norm: 2.0, ..GOOD }), Status::Error);
-        assert_eq!(judge("x", None, &old, &GOOD).status, Status::Ok);
+        assert_eq!(
+            status(&old, SelfCheck { norm: 2.0, ..GOOD }),
+            FindingStatus::Error
+        );
+        assert_eq!(judge("x", None, &old, &GOOD).status, FindingStatus::Ok);
     }
 
     #[test]
     fn an_empty_data_folder_is_described() {
         let dir = tempfile::tempdir().unwrap();
-        let findings = diagnose(&Home::at(dir.path().join("none")));
-        assert_eq!(findings[0].status, Status::Warning);
+        let findings = diagnose(&DataFolder::at(dir.path().join("none")));
+        assert_eq!(findings[0].status, FindingStatus::Warning);
         assert!(
             findings
                 .iter()

@@ -49,13 +49,13 @@ impl Encoder for TextEncoder {
 #[derive(Debug)]
 pub struct Ensemble<E> {
     members: Arc<[E]>,
-    blocks: Vec<Block>,
+    blocks: Vec<MemberBlock>,
     identity: EncoderIdentity,
 }
 
 /// The block of a member's vector in the joined one.
 #[derive(Debug, Clone, Copy)]
-struct Block {
+struct MemberBlock {
     begin: usize,
     dim: usize,
     /// The square root of the weight.
@@ -140,7 +140,7 @@ impl<E: Encoder> Ensemble<E> {
 
     /// Writes a member's vector `[its dim]` to its place in a joined one `[dim]`.
     pub fn place(&self, member: usize, vector: &[f32], joined: &mut [f32]) {
-        let Block { begin, dim, scale } = self.blocks[member];
+        let MemberBlock { begin, dim, scale } = self.blocks[member];
         for (place, x) in joined[begin..begin + dim].iter_mut().zip(vector) {
             *place = scale * x;
         }
@@ -176,10 +176,10 @@ impl<E: Encoder> From<E> for Ensemble<E> {
 }
 
 /// The ranges of the vectors of an identity's encoders, and their norms.
-fn blocks(identity: &EncoderIdentity) -> Vec<Block> {
+fn blocks(identity: &EncoderIdentity) -> Vec<MemberBlock> {
     let mut begin = 0;
     let block = |member: MemberIdentity| {
-        let block = Block {
+        let block = MemberBlock {
             begin,
             dim: member.dim,
             scale: member.scale(),
@@ -227,9 +227,9 @@ mod tests {
     use crate::modality::Modality;
 
     #[derive(Debug)]
-    struct Fixed(EncoderIdentity, Vec<f32>);
+    struct FixedEncoder(EncoderIdentity, Vec<f32>);
 
-    impl Encoder for Fixed {
+    impl Encoder for FixedEncoder {
         fn identity(&self) -> &EncoderIdentity {
             &self.0
         }
@@ -239,7 +239,7 @@ mod tests {
         }
     }
 
-    fn fixed(name: &str, modality: Modality, canary: &[f32]) -> Fixed {
+    fn fixed(name: &str, modality: Modality, canary: &[f32]) -> FixedEncoder {
         let settings = json!({ "name": name });
         let identity = EncoderIdentity::new(
             name.into(),
@@ -249,7 +249,7 @@ mod tests {
             None,
             settings,
         );
-        Fixed(identity, canary.to_vec())
+        FixedEncoder(identity, canary.to_vec())
     }
 
     fn dot(a: &[f32], b: &[f32]) -> f32 {

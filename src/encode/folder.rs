@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::ModelError;
 use super::onnx;
-use super::options::Overrides;
-pub use super::settings_file::Settings;
+use super::options::EncoderOverrides;
+pub use super::settings_file::SettingsFile;
 use crate::disk;
 use crate::modality::Modality;
 
@@ -191,7 +191,7 @@ impl ModelFolder {
     ///
     /// # Errors
     /// When it cannot be read or is no JSON.
-    pub fn json(&self, name: &str) -> Result<Option<Settings>, ModelError> {
+    pub fn json(&self, name: &str) -> Result<Option<SettingsFile>, ModelError> {
         let path = self.dir.join(name);
         if !disk::has_file(&path)? {
             return Ok(None);
@@ -200,7 +200,7 @@ impl ModelFolder {
         ModelError::refuse_stand_in(&path, &text)?;
         match serde_json::from_slice(&text) {
             Ok(value) => {
-                let file = Settings { path, value };
+                let file = SettingsFile { path, value };
                 // Of anything else every key would be absent.
                 if name != MODULES && !file.value.is_object() {
                     let whole = "(top level)";
@@ -260,17 +260,17 @@ impl ModelFolder {
     ///
     /// # Errors
     /// When the record is there but cannot be read.
-    pub fn overrides(&self) -> Result<Overrides, ModelError> {
+    pub fn overrides(&self) -> Result<EncoderOverrides, ModelError> {
         #[derive(Default, serde::Deserialize)]
-        struct Kept {
+        struct KeptOverrides {
             #[serde(default)]
-            overrides: Overrides,
+            overrides: EncoderOverrides,
         }
         let Some(kept) = self.json(RECORD)? else {
-            return Ok(Overrides::default());
+            return Ok(EncoderOverrides::default());
         };
         serde_json::from_value(kept.value)
-            .map(|k: Kept| k.overrides)
+            .map(|k: KeptOverrides| k.overrides)
             .map_err(|source| ModelError::Json {
                 path: kept.path,
                 source,
@@ -302,14 +302,14 @@ fn is_absent(error: &std::io::Error) -> bool {
 /// Which half of a two-tower model an ONNX file is, by its inputs; `None` where they are ambiguous.
 fn half_of(dir: &Path, chosen: Option<&Path>) -> Result<Option<Modality>, ModelError> {
     #[derive(Default, serde::Deserialize)]
-    struct Kept {
+    struct KeptChoices {
         #[serde(default)]
-        overrides: Overrides,
+        overrides: EncoderOverrides,
     }
     let kept = || {
         let record = fs_err::read(dir.join(RECORD));
         let record = unless_refused(record.map_err(ModelError::from))?;
-        let kept = record.and_then(|record| serde_json::from_slice::<Kept>(&record).ok());
+        let kept = record.and_then(|record| serde_json::from_slice::<KeptChoices>(&record).ok());
         Ok::<_, ModelError>(kept.and_then(|kept| kept.overrides.onnx_file))
     };
     let chosen = match chosen {

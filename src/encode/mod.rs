@@ -55,7 +55,7 @@ use std::time::Instant;
 
 use runtime::pool::SessionPool;
 use serde::Serialize;
-use stamp::FileStamp;
+use stamp::ModelFileStamp;
 
 /// The image encoder that is used when none is named.
 pub const DEFAULT_IMAGE_ENCODER: &str = "efficientnet-lite0";
@@ -86,8 +86,8 @@ fn load(
     options: &EncoderOptions,
 ) -> Result<(SessionPool, String), ModelError> {
     let weights = folder.weight_files(onnx)?;
-    let mut watched = FileStamp::of_all(&weights)?;
-    let model = FileStamp::of(onnx)?;
+    let mut watched = ModelFileStamp::of_all(&weights)?;
+    let model = ModelFileStamp::of(onnx)?;
     let (sha256, pool) = std::thread::scope(|scope| {
         let hash = || folder.model_sha256(onnx);
         // If no thread can be started, it is hashed afterwards.

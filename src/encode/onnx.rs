@@ -34,7 +34,7 @@ pub(crate) struct OnnxSummary {
 
 /// The message types on the way to a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Message {
+enum MessageType {
     Model,
     Graph { main: bool },
     Node,
@@ -45,7 +45,7 @@ enum Message {
 }
 
 /// Why a file is not a readable ONNX file.
-type Malformed = &'static str;
+type MalformedOnnx = &'static str;
 
 impl OnnxSummary {
     /// Reads the ONNX file `path`.
@@ -56,12 +56,12 @@ impl OnnxSummary {
         refuse_stand_in(path)?;
         let file = fs_err::File::open(path)?;
         let length = file.metadata()?.len();
-        let mut walk = Walk {
+        let mut walk = OnnxWalker {
             source: BufReader::with_capacity(1 << 16, file),
             at: 0,
             found: Self::default(),
         };
-        walk.message(Message::Model, length, 0)
+        walk.message(MessageType::Model, length, 0)
             .map_err(|reason| ModelError::Graph {
                 path: path.to_owned(),
                 reason: format!("this is not an ONNX file ({reason}); export the model again"),
@@ -166,29 +166,33 @@ impl NodeNames {
     }
 }
 
-struct Walk<R> {
+struct OnnxWalker<R> {
     source: R,
     at: u64,
     found: OnnxSummary,
 }
 
-impl<R: Read + Seek> Walk<R> {
+impl<R: Read + Seek> OnnxWalker<R> {
     /// Reads a message that ends at `end`.
-    fn message(&mut self, kind: Message, end: u64, depth: u32) -> Result<(), Malformed> {
+    fn message(&mut self, kind: MessageType, end: u64, depth: u32) -> Result<(), MalformedOnnx> {
         let mut node = NodeNames::default();
         if depth > MAX_DEPTH {
             return Err("messages are nested too deeply");
         }
         let mut known = false;
         while let Some((field, part)) = self.next_field(end)? {
-            let Part::Bytes(stop) = part else { continue };
+            let FieldContent::Bytes(stop) = part else {
+                continue;
+            };
             let inner = child(kind, field);
             known |= inner.is_some();
             match inner {
-                Some(Child::Message(message)) => self.message(message, stop, depth + 1)?,
-                Some(Child::Tensor) => self.tensor(stop, kind == Message::Graph { main: true })?,
-                Some(Child::Input) => self.input(stop)?,
-                None if kind == Message::Node && stop - self.at <= MAX_NAME => match field {
+                Some(ChildField::Message(message)) => self.message(message, stop, depth + 1)?,
+                Some(ChildField::Tensor) => {
+                    self.tensor(stop, kind == MessageType::Graph { main: true })?
+                }
+                Some(ChildField::Input) => self.input(stop)?,
+                None if kind == MessageType::Node && stop - self.at <= MAX_NAME => match field {
                     1 => node.inputs.push(self.text(stop)?),
                     4 => node.operator = self.text(stop)?,
                     _ => {}
@@ -198,17 +202,19 @@ impl<R: Read + Seek> Walk<R> {
             self.skip_to(stop)?;
         }
         self.found.tables.extend(node.table());
-        if kind == Message::Model && !known {
+        if kind == MessageType::Model && !known {
             return Err("it has no graph");
         }
         Ok(())
     }
 
     /// A `ValueInfoProto`: its name.
-    fn input(&mut self, end: u64) -> Result<(), Malformed> {
+    fn input(&mut self, end: u64) -> Result<(), MalformedOnnx> {
         let mut name = String::new();
         while let Some((field, part)) = self.next_field(end)? {
-            let Part::Bytes(stop) = part else { continue };
+            let FieldContent::Bytes(stop) = part else {
+                continue;
+            };
             if field == 1 {
                 name = self.text(stop)?;
             }
@@ -219,21 +225,21 @@ impl<R: Read + Seek> Walk<R> {
     }
 
     /// A `TensorProto`: the location of its values, if external.
-    fn tensor(&mut self, end: u64, main: bool) -> Result<(), Malformed> {
+    fn tensor(&mut self, end: u64, main: bool) -> Result<(), MalformedOnnx> {
         let (mut entries, mut external) = (Vec::new(), false);
         let (mut name, mut dims) = (String::new(), Vec::new());
         while let Some((field, part)) = self.next_field(end)? {
             match (field, part) {
-                (14, Part::Number(place)) => external = place == 1,
+                (14, FieldContent::Number(place)) => external = place == 1,
                 // An embedding table has few dimensions.
-                (1, Part::Number(dim)) if dims.len() < 3 => dims.push(dim),
-                (1, Part::Bytes(stop)) => dims.extend(self.packed(stop)?),
-                (8, Part::Bytes(stop)) if main && stop - self.at <= MAX_NAME => {
+                (1, FieldContent::Number(dim)) if dims.len() < 3 => dims.push(dim),
+                (1, FieldContent::Bytes(stop)) => dims.extend(self.packed(stop)?),
+                (8, FieldContent::Bytes(stop)) if main && stop - self.at <= MAX_NAME => {
                     name = self.text(stop)?;
                 }
-                (13, Part::Bytes(stop)) => entries.push(self.entry(stop)?),
-                (_, Part::Bytes(stop)) => self.skip_to(stop)?,
-                (_, Part::Number(_)) => {}
+                (13, FieldContent::Bytes(stop)) => entries.push(self.entry(stop)?),
+                (_, FieldContent::Bytes(stop)) => self.skip_to(stop)?,
+                (_, FieldContent::Number(_)) => {}
             }
         }
         if let [rows, _, ..] = dims[..]
@@ -245,7 +251,7 @@ impl<R: Read + Seek> Walk<R> {
             return Ok(());
         }
         // Readers differ in which of two duplicate entries they use.
-        let largest = |key: &str| -> Result<u64, Malformed> {
+        let largest = |key: &str| -> Result<u64, MalformedOnnx> {
             let values = entries.iter().filter(|(k, _)| k == key);
             let values = values.map(|(_, value)| value.parse::<u64>());
             let values: Result<Vec<_>, _> = values.collect();
@@ -267,7 +273,7 @@ impl<R: Read + Seek> Walk<R> {
     }
 
     /// The first numbers of a packed list.
-    fn packed(&mut self, end: u64) -> Result<Vec<u64>, Malformed> {
+    fn packed(&mut self, end: u64) -> Result<Vec<u64>, MalformedOnnx> {
         let mut numbers = Vec::new();
         while self.at < end && numbers.len() < 3 {
             numbers.push(self.varint()?);
@@ -277,10 +283,12 @@ impl<R: Read + Seek> Walk<R> {
     }
 
     /// A `StringStringEntryProto`: key and value.
-    fn entry(&mut self, end: u64) -> Result<(String, String), Malformed> {
+    fn entry(&mut self, end: u64) -> Result<(String, String), MalformedOnnx> {
         let (mut key, mut value) = (String::new(), String::new());
         while let Some((field, part)) = self.next_field(end)? {
-            let Part::Bytes(stop) = part else { continue };
+            let FieldContent::Bytes(stop) = part else {
+                continue;
+            };
             match field {
                 1 => key = self.text(stop)?,
                 2 => value = self.text(stop)?,
@@ -292,7 +300,7 @@ impl<R: Read + Seek> Walk<R> {
 
     /// The next field of a message that ends at `end`: its number, and its integer value or where
     /// its bytes end; `None` at the end of the message.
-    fn next_field(&mut self, end: u64) -> Result<Option<(u64, Part)>, Malformed> {
+    fn next_field(&mut self, end: u64) -> Result<Option<(u64, FieldContent)>, MalformedOnnx> {
         if self.at >= end {
             return Ok(None);
         }
@@ -300,7 +308,7 @@ impl<R: Read + Seek> Walk<R> {
         let length = match tag & 7 {
             0 => {
                 let value = self.varint()?;
-                return Ok(Some((tag >> 3, Part::Number(value))));
+                return Ok(Some((tag >> 3, FieldContent::Number(value))));
             }
             1 => 8,
             2 => self.varint()?,
@@ -311,10 +319,10 @@ impl<R: Read + Seek> Walk<R> {
         let stop = stop.ok_or("a field is longer than what holds it")?;
         // No field of interest has a fixed-width type.
         let number = if tag & 7 == 2 { tag >> 3 } else { 0 };
-        Ok(Some((number, Part::Bytes(stop))))
+        Ok(Some((number, FieldContent::Bytes(stop))))
     }
 
-    fn text(&mut self, stop: u64) -> Result<String, Malformed> {
+    fn text(&mut self, stop: u64) -> Result<String, MalformedOnnx> {
         let length = stop - self.at;
         if length > MAX_TEXT {
             return Err("a name is too long");
@@ -331,7 +339,7 @@ impl<R: Read + Seek> Walk<R> {
         String::from_utf8(bytes).map_err(|_| "a name is no text")
     }
 
-    fn varint(&mut self) -> Result<u64, Malformed> {
+    fn varint(&mut self) -> Result<u64, MalformedOnnx> {
         let mut value = 0u64;
         for shift in (0..70).step_by(7) {
             let mut byte = [0];
@@ -348,7 +356,7 @@ impl<R: Read + Seek> Walk<R> {
         Err("a number is too long")
     }
 
-    fn skip_to(&mut self, stop: u64) -> Result<(), Malformed> {
+    fn skip_to(&mut self, stop: u64) -> Result<(), MalformedOnnx> {
         let step = stop
             .checked_sub(self.at)
             .ok_or("a field overlaps the next")?;
@@ -363,33 +371,33 @@ impl<R: Read + Seek> Walk<R> {
 
 /// The content of a field.
 #[derive(Debug, Clone, Copy)]
-enum Part {
+enum FieldContent {
     Number(u64),
     /// Bytes up to this position.
     Bytes(u64),
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Child {
-    Message(Message),
+enum ChildField {
+    Message(MessageType),
     Tensor,
     Input,
 }
 
 /// The type of field `field` of a message, by `onnx.proto`.
-fn child(kind: Message, field: u64) -> Option<Child> {
-    use Message::{Attribute, Function, Graph, Model, Node, Sparse, Training};
+fn child(kind: MessageType, field: u64) -> Option<ChildField> {
+    use MessageType::{Attribute, Function, Graph, Model, Node, Sparse, Training};
     let graph = Graph { main: false };
     Some(match (kind, field) {
-        (Model, 7) => Child::Message(Graph { main: true }),
-        (Model, 20) => Child::Message(Training),
-        (Model, 25) => Child::Message(Function),
-        (Graph { .. }, 1) | (Function, 7) => Child::Message(Node),
-        (Graph { .. }, 5) | (Attribute, 5 | 10) | (Sparse, 1 | 2) => Child::Tensor,
-        (Graph { main: true }, 11) => Child::Input,
-        (Graph { .. }, 15) | (Attribute, 22 | 23) => Child::Message(Sparse),
-        (Node, 5) | (Function, 11) => Child::Message(Attribute),
-        (Attribute, 6 | 11) | (Training, 1 | 2) => Child::Message(graph),
+        (Model, 7) => ChildField::Message(Graph { main: true }),
+        (Model, 20) => ChildField::Message(Training),
+        (Model, 25) => ChildField::Message(Function),
+        (Graph { .. }, 1) | (Function, 7) => ChildField::Message(Node),
+        (Graph { .. }, 5) | (Attribute, 5 | 10) | (Sparse, 1 | 2) => ChildField::Tensor,
+        (Graph { main: true }, 11) => ChildField::Input,
+        (Graph { .. }, 15) | (Attribute, 22 | 23) => ChildField::Message(Sparse),
+        (Node, 5) | (Function, 11) => ChildField::Message(Attribute),
+        (Attribute, 6 | 11) | (Training, 1 | 2) => ChildField::Message(graph),
         _ => return None,
     })
 }

@@ -48,7 +48,7 @@ impl std::str::FromStr for Pooling {
 
 /// Settings that override a model folder's own files. `asif models add` records them with the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overrides {
+pub struct EncoderOverrides {
     /// See [`EncoderOptions::prompt`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
@@ -66,7 +66,7 @@ pub struct Overrides {
     pub trust_preprocessing: bool,
 }
 
-impl Overrides {
+impl EncoderOverrides {
     /// Whether nothing is overridden.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -145,7 +145,7 @@ impl EncoderOptions {
     }
 
     /// These options, with unset ones filled in from the recorded overrides.
-    pub fn or(&self, kept: &Overrides) -> Self {
+    pub fn or(&self, kept: &EncoderOverrides) -> Self {
         Self {
             prompt: self.prompt.clone().or_else(|| kept.prompt.clone()),
             output: self.output.clone().or_else(|| kept.output.clone()),
@@ -157,8 +157,8 @@ impl EncoderOptions {
     }
 
     /// The part of these options that overrides a folder's own files.
-    pub fn overrides(&self) -> Overrides {
-        Overrides {
+    pub fn overrides(&self) -> EncoderOverrides {
+        EncoderOverrides {
             prompt: self.prompt.clone(),
             output: self.output.clone(),
             pooling: self.pooling,

@@ -4,21 +4,21 @@ use std::path::Path;
 
 use super::error::{EncodeError, ModelError};
 use super::options::{EncoderOptions, Pooling};
-use super::runtime::pool::{Element, Port};
+use super::runtime::pool::{ElementType, EncoderPort};
 use crate::modality::Modality;
 
 /// The output that holds the vectors.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reader {
+pub(crate) struct OutputReader {
     pub output: String,
     /// How a sequence or a map is pooled; `None` where the folder does not specify it.
     pub pooling: Option<Pooling>,
 }
 
 /// The real tokens of one row: first position and count.
-pub(crate) type Span = (usize, usize);
+pub(crate) type TokenSpan = (usize, usize);
 
-impl Reader {
+impl OutputReader {
     /// Picks the output by the folder convention.
     ///
     /// Text: `sentence_embedding`, `text_embeds`; where the folder says how to pool,
@@ -28,7 +28,7 @@ impl Reader {
     /// map is preferred with it.
     pub fn choose(
         modality: Modality,
-        outputs: &[Port],
+        outputs: &[EncoderPort],
         options: &EncoderOptions,
         folder_pooling: Option<Pooling>,
         path: &Path,
@@ -66,7 +66,7 @@ impl Reader {
                 ),
             })?,
         };
-        if port.element != Element::F32 {
+        if port.element != ElementType::F32 {
             return Err(refuse(format!(
                 "output `{}` is not 32-bit floating point ({:?}); export the model in float32",
                 port.name, port.element
@@ -80,10 +80,10 @@ impl Reader {
 
     fn usual<'a>(
         modality: Modality,
-        outputs: &'a [Port],
+        outputs: &'a [EncoderPort],
         pooling: Option<Pooling>,
         options: &EncoderOptions,
-    ) -> Option<&'a Port> {
+    ) -> Option<&'a EncoderPort> {
         let named = |names: &[&str]| {
             names
                 .iter()
@@ -123,7 +123,7 @@ impl Reader {
         rows: usize,
         shape: &[i64],
         data: &[f32],
-        spans: Option<&[Span]>,
+        spans: Option<&[TokenSpan]>,
     ) -> Result<Vec<f32>, EncodeError> {
         let wrong = |expected: &str| EncodeError::Shape {
             model: model.to_owned(),

@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 use super::ensemble::{self, Encoder, Ensemble};
 use super::error::{EncodeError, ModelError};
 use super::folder::ModelFolder;
-use super::options::{EncoderOptions, Overrides};
+use super::options::{EncoderOptions, EncoderOverrides};
 use super::{ImageEncoder, TextEncoder};
 use crate::disk;
-use crate::home::Home;
+use crate::home::DataFolder;
 use crate::modality::Modality;
 
 pub use install::add;
 
 /// The content of [`RECORD`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct InstallRecord {
     /// SHA-256 of the model, as [`ModelFolder::model_sha256`] counts it.
     pub model_sha256: String,
     /// SHA-256 of the tokenizer.
@@ -36,13 +36,13 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Vec<f32>>,
     /// Settings that override the folder's own files.
-    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
-    pub overrides: Overrides,
+    #[serde(default, skip_serializing_if = "EncoderOverrides::is_empty")]
+    pub overrides: EncoderOverrides,
 }
 
 /// An encoder under the data folder.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Installed {
+pub struct InstalledEncoder {
     /// Its name: the folder's.
     pub name: String,
     /// What it reads; `None` for a folder that is not a model folder.
@@ -59,7 +59,7 @@ pub struct Installed {
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn installed(home: &Home) -> Result<Vec<Installed>, ModelError> {
+pub fn installed(home: &DataFolder) -> Result<Vec<InstalledEncoder>, ModelError> {
     let root = home.models();
     let mut found = Vec::new();
     if !root.is_dir() {
@@ -81,7 +81,7 @@ pub fn installed(home: &Home) -> Result<Vec<Installed>, ModelError> {
             Err(_) => None,
         };
         let dim = record(&path)?.and_then(|r| r.dim);
-        found.push(Installed {
+        found.push(InstalledEncoder {
             modality: folder.map(|f| f.modality()),
             dim,
             bytes: size_of(&path)?,
@@ -97,7 +97,7 @@ pub fn installed(home: &Home) -> Result<Vec<Installed>, ModelError> {
 ///
 /// # Errors
 /// When it is there but cannot be read.
-pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
+pub fn record(dir: &Path) -> Result<Option<InstallRecord>, ModelError> {
     let path = dir.join(RECORD);
     if !disk::has_file(&path)? {
         return Ok(None);
@@ -114,7 +114,7 @@ pub fn record(dir: &Path) -> Result<Option<Record>, ModelError> {
 ///
 /// # Errors
 /// As opening an encoder.
-pub fn examine(folder: &ModelFolder) -> Result<Record, ModelError> {
+pub fn examine(folder: &ModelFolder) -> Result<InstallRecord, ModelError> {
     let options = EncoderOptions::latency();
     examine_with(folder, &options, |_| Ok(()), |_| Ok(())).map(|(record, ())| record)
 }
@@ -125,7 +125,7 @@ pub(super) fn examine_with<R>(
     options: &EncoderOptions,
     ask_image: impl FnOnce(&ImageEncoder) -> Result<R, EncodeError>,
     ask_text: impl FnOnce(&TextEncoder) -> Result<R, EncodeError>,
-) -> Result<(Record, R), ModelError> {
+) -> Result<(InstallRecord, R), ModelError> {
     let (identity, canary, answer) = match folder.modality() {
         Modality::Image => {
             let encoder = ImageEncoder::open(folder, options)?;
@@ -144,7 +144,7 @@ pub(super) fn examine_with<R>(
             )
         }
     };
-    let record = Record {
+    let record = InstallRecord {
         model_sha256: identity.model_sha256,
         tokenizer_sha256: identity.tokenizer_sha256,
         modality: Some(identity.modality),
@@ -160,7 +160,11 @@ pub(super) fn examine_with<R>(
 ///
 /// # Errors
 /// [`ModelError::NotInstalled`], which lists the installed encoders.
-pub fn resolve(home: &Home, name_or_dir: &str, modality: Modality) -> Result<PathBuf, ModelError> {
+pub fn resolve(
+    home: &DataFolder,
+    name_or_dir: &str,
+    modality: Modality,
+) -> Result<PathBuf, ModelError> {
     let path = Path::new(name_or_dir);
     let is_path = name_or_dir.contains(std::path::is_separator);
     let has_model = |dir: &Path| ModelFolder::open(dir).is_ok_and(|f| f.model_path().is_ok());
@@ -205,7 +209,7 @@ pub fn resolve(home: &Home, name_or_dir: &str, modality: Modality) -> Result<Pat
 /// # Errors
 /// As [`resolve`] and `open`; [`ModelError::Ensemble`] when they cannot be combined.
 pub fn open_all<E: Encoder>(
-    home: &Home,
+    home: &DataFolder,
     named: &str,
     modality: Modality,
     open: impl Fn(&ModelFolder) -> Result<E, ModelError>,
@@ -267,7 +271,7 @@ mod tests {
     #[test]
     fn a_name_that_is_not_installed_lists_what_is() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::at(dir.path());
+        let home = DataFolder::at(dir.path());
         assert!(installed(&home).unwrap().is_empty());
         let error = resolve(&home, "clip", Modality::Image)
             .unwrap_err()
@@ -295,9 +299,9 @@ mod tests {
     #[test]
     fn a_taken_name_is_refused_before_anything_is_copied() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::at(dir.path());
+        let home = DataFolder::at(dir.path());
         fs_err::create_dir_all(home.models().join("tiny")).unwrap();
-        let error = add(&home, "tiny", dir.path(), &Overrides::default()).unwrap_err();
+        let error = add(&home, "tiny", dir.path(), &EncoderOverrides::default()).unwrap_err();
         assert!(matches!(error, ModelError::NameTaken { .. }), "{error}");
     }
 }

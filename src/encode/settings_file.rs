@@ -8,14 +8,14 @@ use super::error::ModelError;
 
 /// A JSON file of the folder, with its path for messages.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct SettingsFile {
     /// The file.
     pub path: PathBuf,
     /// Its content.
     pub value: Value,
 }
 
-impl Settings {
+impl SettingsFile {
     /// The value of `key` at the top level; `None` when it is absent or null.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.value.get(key).filter(|v| !v.is_null())

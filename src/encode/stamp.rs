@@ -8,12 +8,12 @@ use super::error::ModelError;
 /// Identifies a file and its state when it was read. The change time (ctime) is set by the
 /// system alone, so a replaced file with the same length and modification time is detected as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FileStamp {
+pub(crate) struct ModelFileStamp {
     path: PathBuf,
     facts: [i64; 6],
 }
 
-impl FileStamp {
+impl ModelFileStamp {
     pub fn of(path: &Path) -> Result<Self, ModelError> {
         let meta = fs_err::metadata(path)?;
         let facts = [

@@ -5,13 +5,13 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::dataset::error::DatasetError;
-use crate::pairs::Origin;
+use crate::pairs::PairOrigin;
 use crate::space::prompts::{names_seem, note_on_numbers};
 use crate::stand_in;
 
 /// One class of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Class {
+pub struct DatasetClass {
     /// The folder, or the label in `labels.jsonl`.
     pub folder: String,
     /// The name of the class in prompts.
@@ -22,13 +22,13 @@ pub struct Class {
 pub(super) fn named(
     folders: impl IntoIterator<Item = String>,
     names: &BTreeMap<String, String>,
-) -> Vec<Class> {
+) -> Vec<DatasetClass> {
     let name = |folder: String| {
         let name = names
             .get(&folder)
             .cloned()
             .unwrap_or_else(|| folder.replace('_', " "));
-        Class { folder, name }
+        DatasetClass { folder, name }
     };
     folders.into_iter().map(name).collect()
 }
@@ -38,7 +38,7 @@ pub(super) fn named(
 /// The separator is the first tab of the line; if it has none, the first colon; if it has none, the
 /// first comma. Blank lines and lines that begin with `#` are skipped; a class that is not in the file keeps
 /// its name.
-pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetError> {
+pub(super) fn rename(classes: &mut [DatasetClass], file: &Path) -> Result<(), DatasetError> {
     let path = || file.to_owned();
     if file.is_dir() {
         return Err(DatasetError::ClassFileIsFolder { path: path() });
@@ -56,7 +56,7 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
     let mut renamed = HashMap::new();
     for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let fault = |message: String| DatasetError::Row {
-            origin: Origin {
+            origin: PairOrigin {
                 file: file.to_owned(),
                 row: Some(index as u64 + 1),
             },
@@ -108,7 +108,7 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
     let names: Vec<&str> = named.map(|class| class.name.as_str()).collect();
     match names_seem(&names) {
         Some(seems) => Err(DatasetError::Row {
-            origin: Origin {
+            origin: PairOrigin {
                 file: file.to_owned(),
                 row: None,
             },
@@ -126,7 +126,7 @@ pub(super) fn rename(classes: &mut [Class], file: &Path) -> Result<(), DatasetEr
 /// A note on classes whose names, from their folders or from `meta.json`, do not look like names. It is
 /// not an error: there are data sets of digits, the user has often not chosen the folders, and JSON is
 /// taken literally, as in label files.
-pub(super) fn unnamed_note(classes: &[Class]) -> Option<String> {
+pub(super) fn unnamed_note(classes: &[DatasetClass]) -> Option<String> {
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
     let first = names.first()?;
     let seems = names_seem(&names).map(|seems| {
@@ -139,7 +139,7 @@ pub(super) fn unnamed_note(classes: &[Class]) -> Option<String> {
 }
 
 /// Rejects two classes with the same name: their prompts would be equal, and the second could never win.
-pub(super) fn check_unique(classes: &[Class]) -> Result<(), DatasetError> {
+pub(super) fn check_unique(classes: &[DatasetClass]) -> Result<(), DatasetError> {
     let mut seen = HashMap::new();
     for class in classes {
         if let Some(first) = seen.insert(&class.name, &class.folder) {

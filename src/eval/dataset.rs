@@ -19,11 +19,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use self::error::DatasetError;
-use self::meta::Meta;
-use super::classes::{self, Class};
+use self::meta::DatasetMeta;
+use super::classes::{self, DatasetClass};
 use crate::image_source::ImageSource;
 use crate::pairs::{self};
-use crate::space::prompts::Templates;
+use crate::space::prompts::PromptTemplates;
 
 pub(super) mod error;
 mod folders;
@@ -45,35 +45,35 @@ pub struct Dataset {
     /// classes without proper names. One sentence each.
     pub left_out: Vec<String>,
     /// The task.
-    pub task: Task,
+    pub task: EvaluationTask,
 }
 
 /// The task of a data set.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Task {
+pub enum EvaluationTask {
     /// Find the class of each image.
-    Classification(Classification),
+    Classification(ClassificationTask),
     /// Find the text of each image, and the image of each text.
-    Retrieval(Retrieval),
+    Retrieval(RetrievalTask),
 }
 
 /// Images with one label each.
 #[derive(Debug, Clone)]
-pub struct Classification {
+pub struct ClassificationTask {
     /// The classes to choose between; some may have no image.
-    pub classes: Vec<Class>,
+    pub classes: Vec<DatasetClass>,
     /// The images.
     pub images: Vec<PathBuf>,
     /// For each image, its class, as an index into `classes`.
     pub labels: Vec<usize>,
     /// The templates of `meta.json`, if it has any.
-    pub templates: Option<Templates>,
+    pub templates: Option<PromptTemplates>,
 }
 
 /// Images with one or more captions each.
 #[derive(Debug, Clone)]
-pub struct Retrieval {
+pub struct RetrievalTask {
     /// The images.
     pub images: Vec<ImageSource>,
     /// The captions of all images, those of one image together.
@@ -109,7 +109,7 @@ impl Dataset {
             Err(error) => return Err(error.into()),
         }
         let meta_file = folder.join("meta.json");
-        let meta = Meta::read(&meta_file)?;
+        let meta = DatasetMeta::read(&meta_file)?;
         let kind = match &meta.kind {
             Some(kind) => kind.as_str(),
             None if folder.join("pairs.jsonl").is_file() => "retrieval",
@@ -117,8 +117,8 @@ impl Dataset {
         };
         let (task, left_out) = match kind {
             "classification" => {
-                let (task, rest) = Classification::load(folder, &meta, &meta_file, classnames)?;
-                (Task::Classification(task), rest)
+                let (task, rest) = ClassificationTask::load(folder, &meta, &meta_file, classnames)?;
+                (EvaluationTask::Classification(task), rest)
             }
             "retrieval" if classnames.is_some() => {
                 return Err(DatasetError::NoClasses {
@@ -126,8 +126,8 @@ impl Dataset {
                 });
             }
             "retrieval" => {
-                let (task, rest) = Retrieval::load(folder)?;
-                (Task::Retrieval(task), rest)
+                let (task, rest) = RetrievalTask::load(folder)?;
+                (EvaluationTask::Retrieval(task), rest)
             }
             other => {
                 let message = format!("expected kind classification or retrieval, found {other:?}");
@@ -160,10 +160,10 @@ fn name_of(folder: &Path) -> String {
         .into_owned()
 }
 
-impl Classification {
+impl ClassificationTask {
     fn load(
         folder: &Path,
-        meta: &Meta,
+        meta: &DatasetMeta,
         meta_file: &Path,
         classnames: Option<&Path>,
     ) -> Result<(Self, Vec<String>), DatasetError> {
@@ -200,7 +200,8 @@ impl Classification {
             .into_iter()
             .map(|(image, label)| (image, index[label.as_str()]))
             .unzip();
-        let templates = (!meta.templates.is_empty()).then(|| Templates::parse(&meta.templates));
+        let templates =
+            (!meta.templates.is_empty()).then(|| PromptTemplates::parse(&meta.templates));
         let templates = templates
             .transpose()
             .map_err(|source| DatasetError::Templates {
@@ -223,9 +224,9 @@ impl Classification {
     }
 }
 
-impl Retrieval {
+impl RetrievalTask {
     fn load(folder: &Path) -> Result<(Self, Vec<String>), DatasetError> {
-        let (mut left, mut first) = (listed::LeftRows::default(), None);
+        let (mut left, mut first) = (listed::RejectedRows::default(), None);
         let mut data = Self {
             images: Vec::new(),
             captions: Vec::new(),

@@ -5,11 +5,11 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::printable::padded;
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 
 /// A share between 0 and 1 with its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Estimate {
+pub struct IntervalEstimate {
     /// The share that was measured.
     pub value: f64,
     /// Lower end of the interval.
@@ -20,7 +20,7 @@ pub struct Estimate {
 
 /// In per cent: `61.2 [56.9, 65.4]`; with `{:#}` with the sign, `61.2 % [56.9, 65.4]`. A width applies to the
 /// value before the interval.
-impl fmt::Display for Estimate {
+impl fmt::Display for IntervalEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [value, low, high] = [self.value, self.low, self.high].map(|share| 100.0 * share);
         let sign = if f.alternate() { " %" } else { "" };
@@ -39,9 +39,9 @@ const Z: f64 = 1.959_963_984_540_054;
 
 /// `successes` of `trials` with Wilson's score interval (E. B. Wilson, JASA 22, 1927), which stays
 /// inside `[0, 1]` and has a width even where all or none succeed. Without trials: 0 in `[0, 1]`.
-pub fn wilson(successes: u64, trials: u64) -> Estimate {
+pub fn wilson(successes: u64, trials: u64) -> IntervalEstimate {
     if trials == 0 {
-        return Estimate {
+        return IntervalEstimate {
             value: 0.0,
             low: 0.0,
             high: 1.0,
@@ -54,13 +54,13 @@ pub fn wilson(successes: u64, trials: u64) -> Estimate {
     let scale = 1.0 + Z * Z / n;
     let low = ((centre - spread) / scale).clamp(0.0, value);
     let high = ((centre + spread) / scale).clamp(value, 1.0);
-    Estimate { value, low, high }
+    IntervalEstimate { value, low, high }
 }
 
 /// The mean of a share measured on the same `trials` with several random draws of something else, such as
 /// anchors. The half-widths of Wilson's interval, for the uncertainty of the trials, and of the mean of the
 /// draws, `1.96 s / sqrt(n)`, are added in quadrature.
-pub(super) fn mean_of_draws(shares: &[f64], trials: u64) -> Estimate {
+pub(super) fn mean_of_draws(shares: &[f64], trials: u64) -> IntervalEstimate {
     let n = shares.len().max(1) as f64;
     let mean = shares.iter().sum::<f64>() / n;
     let squares: f64 = shares.iter().map(|share| (share - mean).powi(2)).sum();
@@ -71,7 +71,7 @@ pub(super) fn mean_of_draws(shares: &[f64], trials: u64) -> Estimate {
     let of_trials = wilson((mean * trials as f64).round() as u64, trials);
     // Each side separately, because Wilson's interval is not symmetric.
     let half = |end: f64| (end - of_trials.value).hypot(spread);
-    Estimate {
+    IntervalEstimate {
         value: mean,
         low: (mean - half(of_trials.low)).max(0.0),
         high: (mean + half(of_trials.high)).min(1.0),
@@ -90,7 +90,7 @@ const SEED: u64 = 0x5EED_A51F;
 ///
 /// `answers` holds, for each image, its class (below `classes`) and whether the answer was right.
 /// If all answers are equal, the interval has no width: the bootstrap cannot estimate one.
-pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> Estimate {
+pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> IntervalEstimate {
     let mut seen = vec![0_u32; classes];
     let mut right = vec![0_u32; classes];
     let mut mean = |draws: &mut dyn Iterator<Item = (usize, bool)>| {
@@ -112,20 +112,20 @@ pub(super) fn mean_recall(answers: &[(usize, bool)], classes: usize) -> Estimate
     };
     let value = mean(&mut answers.iter().copied());
     if answers.is_empty() {
-        return Estimate {
+        return IntervalEstimate {
             value,
             low: 0.0,
             high: 1.0,
         };
     }
-    let mut random = Random::new(SEED);
+    let mut random = SplitMix64::new(SEED);
     let mut means: Vec<f64> = (0..REPLICATES)
         .map(|_| mean(&mut answers.iter().map(|_| answers[random.below(answers.len())])))
         .collect();
     means.sort_unstable_by(f64::total_cmp);
     let outside = REPLICATES / 40;
     let (low, high) = (means[outside - 1], means[REPLICATES - outside]);
-    Estimate {
+    IntervalEstimate {
         value,
         low: low.min(value),
         high: high.max(value),
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(wilson(20, 20).high, 1.0);
         assert_eq!(
             wilson(0, 0),
-            Estimate {
+            IntervalEstimate {
                 value: 0.0,
                 low: 0.0,
                 high: 1.0

@@ -3,17 +3,17 @@
 use ndarray::Array2;
 use serde_json::{Map, json};
 
-use super::dataset::{Classification, Dataset, Retrieval, Task};
-use super::report::{About, RetrievalReport, ZeroshotReport};
+use super::dataset::{ClassificationTask, Dataset, EvaluationTask, RetrievalTask};
+use super::report::{EvaluationSetup, RetrievalReport, ZeroshotReport};
 use super::{MetricsError, retrieval, zeroshot};
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::bad_inputs::BadInputs;
 use crate::classify::{Classifier, HeadOptions};
-use crate::embed::{EmbedError, Embedder, Embedding, Rejected, Watch};
+use crate::embed::{EmbedError, Embedder, EmbeddingResult, InputRejection, WorkControl};
 use crate::modality::Modality;
-use crate::space::prompts::{Labels, PromptsError, Templates};
-use crate::space::{Aggregate, ClassHead, Recipe};
+use crate::space::prompts::{LabelList, PromptTemplates, PromptsError};
+use crate::space::{ClassHead, PromptAggregation, Recipe};
 
 /// An evaluation failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,32 +47,34 @@ pub enum MeasureError {
 
 /// The anchor set and encoders that are evaluated.
 #[derive(Clone, Copy)]
-pub struct Subject<'a> {
+pub struct EvaluationSubject<'a> {
     /// The anchor set.
     pub set: &'a AnchorSet,
     /// The encoders that built it.
     pub embedder: &'a Embedder,
     /// Progress and cancellation.
-    pub watch: Watch<'a>,
+    pub watch: WorkControl<'a>,
 }
 
 /// A report, and the images that could not be used.
 #[derive(Debug)]
-pub struct Measured<R> {
+pub struct MeasuredReport<R> {
     /// The figures.
     pub report: R,
     /// Images that could not be used; they count as errors.
-    pub rejected: Vec<Rejected>,
+    pub rejected: Vec<InputRejection>,
 }
 
 /// The labelled images of a data set.
 ///
 /// # Errors
 /// [`MeasureError::Task`] when it has none.
-pub(in crate::eval) fn classification(dataset: &Dataset) -> Result<&Classification, MeasureError> {
+pub(in crate::eval) fn classification(
+    dataset: &Dataset,
+) -> Result<&ClassificationTask, MeasureError> {
     match &dataset.task {
-        Task::Classification(task) => Ok(task),
-        Task::Retrieval(_) => Err(MeasureError::Task {
+        EvaluationTask::Classification(task) => Ok(task),
+        EvaluationTask::Retrieval(_) => Err(MeasureError::Task {
             name: dataset.name.clone(),
             found: "retrieval",
             wanted: "zeroshot",
@@ -87,16 +89,16 @@ pub(in crate::eval) fn classification(dataset: &Dataset) -> Result<&Classificati
 /// # Errors
 /// A [`MeasureError`]; an image that cannot be used is not an error.
 pub fn measure_zeroshot(
-    subject: Subject<'_>,
+    subject: EvaluationSubject<'_>,
     dataset: &Dataset,
-    templates: Option<&Templates>,
+    templates: Option<&PromptTemplates>,
     options: HeadOptions,
-) -> Result<Measured<ZeroshotReport>, MeasureError> {
+) -> Result<MeasuredReport<ZeroshotReport>, MeasureError> {
     let task = classification(dataset)?;
-    let default = Templates::default();
+    let default = PromptTemplates::default();
     let templates = templates.or(task.templates.as_ref()).unwrap_or(&default);
-    let labels = Labels::new(task.classes.iter().map(|c| c.name.as_str()))?;
-    let Subject {
+    let labels = LabelList::new(task.classes.iter().map(|c| c.name.as_str()))?;
+    let EvaluationSubject {
         set,
         embedder,
         watch,
@@ -121,7 +123,7 @@ pub fn measure_zeroshot(
     let metrics = zeroshot(scores.view(), &task.labels)?;
     let about = about(set, classifier.recipe(), options.mode, Some(&options));
     let report = ZeroshotReport::new(about, dataset, task, templates, &metrics);
-    Ok(Measured { report, rejected })
+    Ok(MeasuredReport { report, rejected })
 }
 
 /// Image-text retrieval on a captioned data set, both ways.
@@ -129,14 +131,14 @@ pub fn measure_zeroshot(
 /// # Errors
 /// A [`MeasureError`]; an image or a caption that cannot be used is not an error.
 pub fn measure_retrieval(
-    subject: Subject<'_>,
+    subject: EvaluationSubject<'_>,
     dataset: &Dataset,
     space: &Recipe,
     mode: SearchMode,
-) -> Result<Measured<RetrievalReport>, MeasureError> {
-    let task: &Retrieval = match &dataset.task {
-        Task::Retrieval(task) => task,
-        Task::Classification(_) => {
+) -> Result<MeasuredReport<RetrievalReport>, MeasureError> {
+    let task: &RetrievalTask = match &dataset.task {
+        EvaluationTask::Retrieval(task) => task,
+        EvaluationTask::Classification(_) => {
             let name = dataset.name.clone();
             return Err(MeasureError::Task {
                 name,
@@ -145,7 +147,7 @@ pub fn measure_retrieval(
             });
         }
     };
-    let Subject {
+    let EvaluationSubject {
         set,
         embedder,
         watch,
@@ -162,7 +164,7 @@ pub fn measure_retrieval(
     let made = embedder.texts(&task.captions, watch)?;
     watch.progress.end();
     let named = task.captions.iter().zip(made).map(|(caption, made)| {
-        made.map_err(|rejected| Rejected {
+        made.map_err(|rejected| InputRejection {
             reason: format!("caption {caption:?}: {}", rejected.reason),
             ..rejected
         })
@@ -171,7 +173,7 @@ pub fn measure_retrieval(
     let texts = searcher.represent(Modality::Text, &vectors.concat())?;
     let texts: Vec<_> = texts.into_iter().map(|t| vec![t]).collect();
     let shares = searcher.recipe().shares();
-    let head = ClassHead::new(set.len(), &shares, &texts, Aggregate::Mean);
+    let head = ClassHead::new(set.len(), &shares, &texts, PromptAggregation::Mean);
     let mut scores = Array2::from_elem((images.len(), task.captions.len()), f32::NAN);
     // A caption without a vector keeps a column of NaN: it finds nothing and is never found.
     let columns = bad_captions.good_places();
@@ -179,16 +181,16 @@ pub fn measure_retrieval(
     rejected.extend(bad_captions.into_errors());
     let metrics = retrieval(scores.view(), &task.owners)?;
     let report = RetrievalReport::new(about(set, searcher.recipe(), mode, None), dataset, &metrics);
-    Ok(Measured { report, rejected })
+    Ok(MeasuredReport { report, rejected })
 }
 
 fn score_images(
     searcher: &Searcher<'_>,
     head: &ClassHead,
-    images: Vec<Embedding>,
+    images: Vec<EmbeddingResult>,
     columns: &[usize],
     scores: &mut Array2<f32>,
-) -> Result<Vec<Rejected>, AnchorsError> {
+) -> Result<Vec<InputRejection>, AnchorsError> {
     let (vectors, bad) = BadInputs::split(images);
     let inputs = bad.put_back(searcher.represent(Modality::Image, &vectors.concat())?);
     let mut rejected = Vec::new();
@@ -204,7 +206,12 @@ fn score_images(
     Ok(rejected)
 }
 
-fn about(set: &AnchorSet, space: &Recipe, mode: SearchMode, head: Option<&HeadOptions>) -> About {
+fn about(
+    set: &AnchorSet,
+    space: &Recipe,
+    mode: SearchMode,
+    head: Option<&HeadOptions>,
+) -> EvaluationSetup {
     let manifest = set.manifest();
     let mut settings = Map::new();
     settings.insert("space".into(), json!(space));
@@ -212,7 +219,7 @@ fn about(set: &AnchorSet, space: &Recipe, mode: SearchMode, head: Option<&HeadOp
     if let Some(head) = head {
         settings.insert("aggregate".into(), json!(head.aggregate));
     }
-    About {
+    EvaluationSetup {
         model: format!(
             "{} + {}",
             manifest.image_encoder.identity.name, manifest.text_encoder.identity.name

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `dataset.rs` | [`Dataset`]: a folder of labelled or captioned images |
 //! | `classes.rs` | class folders, their names, and the file that renames them |
-//! | `interval.rs` | [`Estimate`]: a figure with its 95 % interval; Wilson and bootstrap |
+//! | `interval.rs` | [`IntervalEstimate`]: a figure with its 95 % interval; Wilson and bootstrap |
 //! | `zeroshot.rs` | [`zeroshot`]: top-1, top-5, mean per-class recall, confusions |
 //! | `retrieval.rs` | [`retrieval`]: recall at 1, 5 and 10, both ways |
 //! | `report.rs` | the report of an evaluation, with the keys of CLIP_benchmark |
@@ -48,12 +48,12 @@ mod text;
 pub mod tune;
 mod zeroshot;
 
-pub use self::classes::Class;
-pub use self::dataset::{Classification, Dataset, DatasetError, Retrieval, Task};
-pub use self::interval::{Estimate, wilson};
+pub use self::classes::DatasetClass;
+pub use self::dataset::{ClassificationTask, Dataset, DatasetError, EvaluationTask, RetrievalTask};
+pub use self::interval::{IntervalEstimate, wilson};
 pub use self::metrics_error::MetricsError;
 pub use self::plot::{is_drawing, svg};
-pub use self::report::{About, RetrievalReport, ZeroshotReport};
-pub use self::retrieval::{Recalls, RetrievalMetrics, TwoWays, retrieval};
+pub use self::report::{EvaluationSetup, RetrievalReport, ZeroshotReport};
+pub use self::retrieval::{BidirectionalRecall, RecallAtK, RetrievalMetrics, retrieval};
 pub use self::table::{retrieval_table, scaling_table, zeroshot_table};
-pub use self::zeroshot::{ClassRecall, Confusion, ZeroshotMetrics, zeroshot};
+pub use self::zeroshot::{ClassConfusion, ClassRecall, ZeroshotMetrics, zeroshot};

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::html::{
-    AnchorCard, Bar, ImageCard, Thumb, Why, Without, contact_sheet, is_sheet, thumbnail,
+    AnchorCard, CounterfactualCard, ExplanationCard, ImageCard, LabelBar, ThumbnailImage,
+    contact_sheet, is_sheet, thumbnail,
 };
 use crate::anchors::AnchorSet;
-use crate::classify::{Prediction, Reason, Reasons};
+use crate::classify::{LabelExplanation, PairContribution, RankedLabel};
 use crate::encode::image::decode::{PictureLimits, decode_shown};
 use crate::space::Recipe;
 
@@ -19,20 +20,20 @@ const ANCHOR_SIDE: u32 = 160;
 
 /// An image on the page.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub struct PageEntry<'a> {
     /// The image file.
     pub image: &'a Path,
     /// Its labels, best first.
-    pub predictions: Vec<Prediction>,
+    pub predictions: Vec<RankedLabel>,
     /// The pairs behind one of them.
-    pub reasons: Option<Reasons>,
+    pub reasons: Option<LabelExplanation>,
     /// Which pairs were excluded, and the labels without them.
-    pub without: Option<(String, Vec<Prediction>)>,
+    pub without: Option<(String, Vec<RankedLabel>)>,
 }
 
 /// How much of an explanation is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum ExplanationDetail {
     /// The pairs for a label.
     Brief,
     /// The pairs for and against a label, and the sum.
@@ -47,7 +48,12 @@ pub fn is_page(head: &[u8]) -> bool {
 /// The page of these images.
 ///
 /// An image or an anchor whose picture can no longer be read is shown without it.
-pub fn page(set: &AnchorSet, space: &Recipe, depth: Depth, entries: Vec<Entry<'_>>) -> String {
+pub fn page(
+    set: &AnchorSet,
+    space: &Recipe,
+    depth: ExplanationDetail,
+    entries: Vec<PageEntry<'_>>,
+) -> String {
     let cards: Vec<ImageCard> = entries
         .into_iter()
         .map(|entry| card(entry, depth))
@@ -66,13 +72,13 @@ pub fn page(set: &AnchorSet, space: &Recipe, depth: Depth, entries: Vec<Entry<'_
     contact_sheet(TITLE, &facts, &cards)
 }
 
-fn card(entry: Entry<'_>, depth: Depth) -> ImageCard {
+fn card(entry: PageEntry<'_>, depth: ExplanationDetail) -> ImageCard {
     let name = entry.image.file_name().unwrap_or(entry.image.as_os_str());
     ImageCard {
         name: name.to_string_lossy().into_owned(),
         thumbnail: picture(entry.image, IMAGE_SIDE),
         predictions: bars(entry.predictions),
-        without: entry.without.map(|(what, predictions)| Without {
+        without: entry.without.map(|(what, predictions)| CounterfactualCard {
             what,
             predictions: bars(predictions),
         }),
@@ -80,8 +86,8 @@ fn card(entry: Entry<'_>, depth: Depth) -> ImageCard {
     }
 }
 
-fn bars(predictions: Vec<Prediction>) -> Vec<Bar> {
-    let bar = |p: Prediction| Bar {
+fn bars(predictions: Vec<RankedLabel>) -> Vec<LabelBar> {
+    let bar = |p: RankedLabel| LabelBar {
         label: p.label,
         score: p.score,
         similarity: p.similarity,
@@ -89,16 +95,16 @@ fn bars(predictions: Vec<Prediction>) -> Vec<Bar> {
     predictions.into_iter().map(bar).collect()
 }
 
-fn why(reasons: Reasons, depth: Depth) -> Why {
+fn why(reasons: LabelExplanation, depth: ExplanationDetail) -> ExplanationCard {
     let sum = match depth {
-        Depth::Brief => Vec::new(),
-        Depth::Full => sum(&reasons),
+        ExplanationDetail::Brief => Vec::new(),
+        ExplanationDetail::Full => sum(&reasons),
     };
     let against = match depth {
-        Depth::Brief => Vec::new(),
-        Depth::Full => reasons.opposing,
+        ExplanationDetail::Brief => Vec::new(),
+        ExplanationDetail::Full => reasons.opposing,
     };
-    Why {
+    ExplanationCard {
         label: reasons.label,
         anchors: reasons.supporting.into_iter().map(anchor).collect(),
         against: against.into_iter().map(anchor).collect(),
@@ -107,8 +113,8 @@ fn why(reasons: Reasons, depth: Depth) -> Why {
 }
 
 /// The summands of the score, without those that are 0.
-fn sum(reasons: &Reasons) -> Vec<(String, f64)> {
-    let amount = |pairs: &[Reason]| pairs.iter().map(|p| p.amount).sum();
+fn sum(reasons: &LabelExplanation) -> Vec<(String, f64)> {
+    let amount = |pairs: &[PairContribution]| pairs.iter().map(|p| p.amount).sum();
     let mut lines = vec![
         (
             "the pairs above, for".to_owned(),
@@ -131,7 +137,7 @@ fn sum(reasons: &Reasons) -> Vec<(String, f64)> {
     lines
 }
 
-fn anchor(reason: Reason) -> AnchorCard {
+fn anchor(reason: PairContribution) -> AnchorCard {
     AnchorCard {
         thumbnail: picture(Path::new(&reason.image), ANCHOR_SIDE),
         source: reason.source,
@@ -144,7 +150,7 @@ fn anchor(reason: Reason) -> AnchorCard {
     }
 }
 
-fn picture(path: &Path, side: u32) -> Option<Thumb> {
+fn picture(path: &Path, side: u32) -> Option<ThumbnailImage> {
     let bytes = fs_err::read(path).ok()?;
     let shown = decode_shown(&bytes, PictureLimits::default()).ok()?;
     thumbnail(&shown, side).ok()
@@ -156,13 +162,13 @@ mod tests {
 
     #[test]
     fn an_image_that_is_gone_keeps_its_card() {
-        let entry = Entry {
+        let entry = PageEntry {
             image: Path::new("no/such/cat.jpg"),
             predictions: vec![],
             reasons: None,
             without: None,
         };
-        let shown = contact_sheet(TITLE, &[], &[card(entry, Depth::Brief)]);
+        let shown = contact_sheet(TITLE, &[], &[card(entry, ExplanationDetail::Brief)]);
         assert!(shown.contains("cat.jpg") && shown.contains("image not available"));
     }
 }

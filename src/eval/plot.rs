@@ -5,8 +5,8 @@
 
 use std::fmt::{Result, Write as _};
 
-use super::html::escape::Text;
-use super::scaling::{Curve, Point, ScalingReport};
+use super::html::escape::EscapedText;
+use super::scaling::{ScalingCurve, ScalingPoint, ScalingReport};
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 480.0;
@@ -31,17 +31,17 @@ pub fn svg(report: &ScalingReport) -> String {
 }
 
 /// The axes: maps values to positions in the plot.
-struct Axes {
+struct PlotAxes {
     /// Logarithms of the fewest and most anchors.
     x: [f64; 2],
     /// The highest share.
     top: f64,
 }
 
-impl Axes {
+impl PlotAxes {
     fn of(report: &ScalingReport) -> Self {
         let points = || report.curves.iter().flat_map(|curve| &curve.points);
-        let x = |p: &Point| (p.anchors.max(1) as f64).ln();
+        let x = |p: &ScalingPoint| (p.anchors.max(1) as f64).ln();
         let first = points().map(x).fold(f64::INFINITY, f64::min);
         let last = points().map(x).fold(f64::NEG_INFINITY, f64::max);
         let high = points().map(|p| p.acc1.high).fold(0.0, f64::max);
@@ -82,7 +82,7 @@ pub fn is_drawing(head: &[u8]) -> bool {
 }
 
 fn write_svg(out: &mut String, report: &ScalingReport) -> Result {
-    let axes = Axes::of(report);
+    let axes = PlotAxes::of(report);
     write!(
         out,
         r##"{begin}{space}</desc>
@@ -91,8 +91,8 @@ fn write_svg(out: &mut String, report: &ScalingReport) -> Result {
 <text x="{LEFT}" y="43" font-size="11" fill="#666">{model}</text>
 "##,
         begin = drawing_begin(),
-        model = Text(&report.model),
-        space = Text(&report.space),
+        model = EscapedText(&report.model),
+        space = EscapedText(&report.space),
     )?;
     write_grid(out, &axes, report)?;
     let mut names = Vec::new();
@@ -114,13 +114,13 @@ fn write_svg(out: &mut String, report: &ScalingReport) -> Result {
             r#"<text x="{:.1}" y="{:.1}" fill="{colour}" font-weight="600">{} {value:.1} %</text>"#,
             x + 10.0,
             y + 4.0,
-            Text(dataset),
+            EscapedText(dataset),
         )?;
     }
     writeln!(out, "</svg>")
 }
 
-fn write_grid(out: &mut String, axes: &Axes, report: &ScalingReport) -> Result {
+fn write_grid(out: &mut String, axes: &PlotAxes, report: &ScalingReport) -> Result {
     let right = WIDTH - RIGHT;
     let step = if axes.top > 0.5 { 0.2 } else { 0.1 };
     let mut share = 0.0;
@@ -166,8 +166,9 @@ fn write_grid(out: &mut String, axes: &Axes, report: &ScalingReport) -> Result {
     )
 }
 
-fn write_curve(out: &mut String, axes: &Axes, curve: &Curve, colour: &str) -> Result {
-    let corner = |p: &Point, share: f64| format!("{:.1},{:.1}", axes.x(p.anchors), axes.y(share));
+fn write_curve(out: &mut String, axes: &PlotAxes, curve: &ScalingCurve, colour: &str) -> Result {
+    let corner =
+        |p: &ScalingPoint, share: f64| format!("{:.1},{:.1}", axes.x(p.anchors), axes.y(share));
     let points = &curve.points;
     let high = points.iter().map(|p| corner(p, p.acc1.high));
     let low = points.iter().rev().map(|p| corner(p, p.acc1.low));
@@ -186,7 +187,7 @@ fn write_curve(out: &mut String, axes: &Axes, curve: &Curve, colour: &str) -> Re
             r#"<circle cx="{:.1}" cy="{:.1}" r="3.5" fill="{colour}"><title>{}, {} anchors: {:#}</title></circle>"#,
             axes.x(p.anchors),
             axes.y(p.acc1.value),
-            Text(&curve.dataset),
+            EscapedText(&curve.dataset),
             p.anchors,
             p.acc1,
         )
@@ -196,14 +197,14 @@ fn write_curve(out: &mut String, axes: &Axes, curve: &Curve, colour: &str) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::interval::Estimate;
+    use crate::eval::interval::IntervalEstimate;
 
     fn report(name: &str, sizes: &[usize]) -> ScalingReport {
         let point = |(at, &anchors): (usize, &usize)| {
             let value = 0.2 + 0.1 * at as f64;
-            Point {
+            ScalingPoint {
                 anchors,
-                acc1: Estimate {
+                acc1: IntervalEstimate {
                     value,
                     low: value - 0.05,
                     high: value + 0.05,
@@ -212,7 +213,7 @@ mod tests {
                 seconds: 0.5,
             }
         };
-        let curve = |dataset: &str| Curve {
+        let curve = |dataset: &str| ScalingCurve {
             dataset: dataset.to_owned(),
             images: 100,
             classes: 10,
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn more_anchors_lie_further_right_and_one_size_is_a_picture() {
-        let axes = Axes::of(&report("a", &[10, 100, 1000]));
+        let axes = PlotAxes::of(&report("a", &[10, 100, 1000]));
         assert!((axes.x(100) - (axes.x(10) + axes.x(1000)) / 2.0).abs() < 1e-6);
         assert!(axes.y(0.3) < axes.y(0.2));
         for sizes in [&[][..], &[100]] {

@@ -7,18 +7,18 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::dataset::{Classification, Dataset};
-use super::interval::Estimate;
-use super::retrieval::{RetrievalMetrics, TwoWays};
+use super::dataset::{ClassificationTask, Dataset};
+use super::interval::IntervalEstimate;
+use super::retrieval::{BidirectionalRecall, RetrievalMetrics};
 use super::zeroshot::ZeroshotMetrics;
-use crate::space::prompts::Templates;
+use crate::space::prompts::PromptTemplates;
 
 /// The number of confusions in a report, the most frequent first.
 const CONFUSIONS: usize = 10;
 
 /// The setup of an evaluation: encoders, anchors and settings.
 #[derive(Debug, Clone, Default)]
-pub struct About {
+pub struct EvaluationSetup {
     /// The encoders, such as `efficientnet-lite0 + all-minilm-l6-v2`.
     pub model: String,
     /// The value of the key `pretrained`: the anchors, such as `13957 anchors`.
@@ -36,15 +36,15 @@ pub struct About {
 pub struct ZeroshotReport {
     /// The data set's name.
     pub dataset: String,
-    /// [`About::model`].
+    /// [`EvaluationSetup::model`].
     pub model: String,
-    /// [`About::anchors`].
+    /// [`EvaluationSetup::anchors`].
     pub pretrained: String,
     /// `zeroshot_classification`.
     pub task: &'static str,
     /// The figures.
     pub metrics: ZeroshotFigures,
-    /// [`About::language`].
+    /// [`EvaluationSetup::language`].
     pub language: String,
     /// Details for which CLIP_benchmark has no key.
     pub asif: ZeroshotDetails,
@@ -80,7 +80,7 @@ pub struct ZeroshotDetails {
     pub per_class: Vec<NamedRecall>,
     /// The prompt templates.
     pub templates: Vec<String>,
-    /// [`About::settings`].
+    /// [`EvaluationSetup::settings`].
     pub settings: Map<String, Value>,
     /// The source of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ pub struct ZeroshotDetails {
     /// The licence of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// [`About::notes`], and the data set's own.
+    /// [`EvaluationSetup::notes`], and the data set's own.
     pub notes: Vec<String>,
 }
 
@@ -96,11 +96,11 @@ pub struct ZeroshotDetails {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct ZeroshotIntervals {
     /// Top-1.
-    pub acc1: Estimate,
+    pub acc1: IntervalEstimate,
     /// Top-5.
-    pub acc5: Option<Estimate>,
+    pub acc5: Option<IntervalEstimate>,
     /// Mean per-class recall.
-    pub mean_per_class_recall: Estimate,
+    pub mean_per_class_recall: IntervalEstimate,
 }
 
 /// Images of one class taken for another.
@@ -132,10 +132,10 @@ pub struct NamedRecall {
 impl ZeroshotReport {
     /// Builds the report. `metrics` must be those of `task`, class for class.
     pub fn new(
-        about: About,
+        about: EvaluationSetup,
         dataset: &Dataset,
-        task: &Classification,
-        templates: &Templates,
+        task: &ClassificationTask,
+        templates: &PromptTemplates,
         metrics: &ZeroshotMetrics,
     ) -> Self {
         let name = |class: usize| task.classes[class].name.clone();
@@ -198,15 +198,15 @@ impl ZeroshotReport {
 pub struct RetrievalReport {
     /// The data set's name.
     pub dataset: String,
-    /// [`About::model`].
+    /// [`EvaluationSetup::model`].
     pub model: String,
-    /// [`About::anchors`].
+    /// [`EvaluationSetup::anchors`].
     pub pretrained: String,
     /// `zeroshot_retrieval`.
     pub task: &'static str,
     /// The figures, all captions counted.
     pub metrics: RetrievalFigures,
-    /// [`About::language`].
+    /// [`EvaluationSetup::language`].
     pub language: String,
     /// Details for which CLIP_benchmark has no key.
     pub asif: RetrievalDetails,
@@ -244,10 +244,10 @@ pub struct RetrievalDetails {
     /// Captions of all images.
     pub captions: usize,
     /// Any caption of an image counts as right, every caption is a query; with 95 % intervals.
-    pub all_captions: TwoWays,
+    pub all_captions: BidirectionalRecall,
     /// As if each image had its first caption only; with 95 % intervals.
-    pub first_caption: TwoWays,
-    /// [`About::settings`].
+    pub first_caption: BidirectionalRecall,
+    /// [`EvaluationSetup::settings`].
     pub settings: Map<String, Value>,
     /// The source of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -255,14 +255,14 @@ pub struct RetrievalDetails {
     /// The licence of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// [`About::notes`], and the data set's own.
+    /// [`EvaluationSetup::notes`], and the data set's own.
     pub notes: Vec<String>,
 }
 
 impl RetrievalReport {
     /// Builds the report.
-    pub fn new(about: About, dataset: &Dataset, metrics: &RetrievalMetrics) -> Self {
-        let TwoWays {
+    pub fn new(about: EvaluationSetup, dataset: &Dataset, metrics: &RetrievalMetrics) -> Self {
+        let BidirectionalRecall {
             image_to_text,
             text_to_image,
         } = metrics.all_captions;

@@ -10,32 +10,32 @@
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
-use super::interval::{Estimate, wilson};
+use super::interval::{IntervalEstimate, wilson};
 use super::metrics_error::{MetricsError, check};
 use super::zeroshot::comes_before;
 
 /// Recall at three depths; Wilson intervals. With several captions an image the queries are not
 /// independent of one another, so the true intervals from text to image are a little wider.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Recalls {
+pub struct RecallAtK {
     /// The right one came first.
     #[serde(rename = "recall@1")]
-    pub at_1: Estimate,
+    pub at_1: IntervalEstimate,
     /// It was among the first five.
     #[serde(rename = "recall@5")]
-    pub at_5: Estimate,
+    pub at_5: IntervalEstimate,
     /// It was among the first ten.
     #[serde(rename = "recall@10")]
-    pub at_10: Estimate,
+    pub at_10: IntervalEstimate,
 }
 
 /// Recall in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct TwoWays {
+pub struct BidirectionalRecall {
     /// Images as queries for their texts.
-    pub image_to_text: Recalls,
+    pub image_to_text: RecallAtK,
     /// Texts as queries for their images.
-    pub text_to_image: Recalls,
+    pub text_to_image: RecallAtK,
 }
 
 /// The result of [`retrieval`].
@@ -46,9 +46,9 @@ pub struct RetrievalMetrics {
     /// Captions of all images.
     pub captions: usize,
     /// Any caption of an image counts as right; every caption is a query.
-    pub all_captions: TwoWays,
+    pub all_captions: BidirectionalRecall,
     /// As if each image had its first caption only.
-    pub first_caption: TwoWays,
+    pub first_caption: BidirectionalRecall,
 }
 
 /// Measures `scores` (`[images, captions]`, higher is better) against the image that each caption
@@ -90,19 +90,23 @@ pub fn retrieval(
     })
 }
 
-fn two_ways(scores: ArrayView2<'_, f32>, owners: &[usize], captions: &[usize]) -> TwoWays {
-    TwoWays {
+fn two_ways(
+    scores: ArrayView2<'_, f32>,
+    owners: &[usize],
+    captions: &[usize],
+) -> BidirectionalRecall {
+    BidirectionalRecall {
         image_to_text: recalls(&texts_before(scores, owners, captions)),
         text_to_image: recalls(&images_before(scores, owners, captions)),
     }
 }
 
-fn recalls(ranks: &[usize]) -> Recalls {
+fn recalls(ranks: &[usize]) -> RecallAtK {
     let at = |k| {
         let hits = ranks.iter().filter(|&&rank| rank < k).count();
         wilson(hits as u64, ranks.len() as u64)
     };
-    Recalls {
+    RecallAtK {
         at_1: at(1),
         at_5: at(5),
         at_10: at(10),
@@ -223,7 +227,7 @@ mod tests {
             let found = retrieval(scores.view(), &owners).unwrap();
 
             for k in [1, 5, 10] {
-                let pick = |recalls: Recalls| match k {
+                let pick = |recalls: RecallAtK| match k {
                     1 => recalls.at_1.value,
                     5 => recalls.at_5.value,
                     _ => recalls.at_10.value,

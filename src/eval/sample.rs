@@ -4,27 +4,27 @@ use ndarray::Array2;
 use serde_json::json;
 
 use super::{
-    About, Class, Classification, Dataset, RetrievalReport, Task, ZeroshotReport, retrieval,
-    zeroshot,
+    ClassificationTask, Dataset, DatasetClass, EvaluationSetup, EvaluationTask, RetrievalReport,
+    ZeroshotReport, retrieval, zeroshot,
 };
-use crate::space::prompts::Templates;
+use crate::space::prompts::PromptTemplates;
 
-fn about() -> About {
-    About {
+fn about() -> EvaluationSetup {
+    EvaluationSetup {
         model: "lite0 + minilm".to_owned(),
         anchors: "1000 anchors".to_owned(),
         settings: serde_json::from_value(json!({ "k": 800, "p": 8, "aggregate": "max" })).unwrap(),
         notes: vec!["the image encoder learned these labels".to_owned()],
-        ..About::default()
+        ..EvaluationSetup::default()
     }
 }
 
-fn dataset(names: &[&str]) -> (Dataset, Classification) {
-    let class = |name: &&str| Class {
+fn dataset(names: &[&str]) -> (Dataset, ClassificationTask) {
+    let class = |name: &&str| DatasetClass {
         folder: (*name).to_owned(),
         name: (*name).to_owned(),
     };
-    let task = Classification {
+    let task = ClassificationTask {
         classes: names.iter().map(class).collect(),
         images: Vec::new(),
         labels: Vec::new(),
@@ -36,7 +36,7 @@ fn dataset(names: &[&str]) -> (Dataset, Classification) {
         licence: Some("CC0".to_owned()),
         note: Some("32x32".to_owned()),
         left_out: Vec::new(),
-        task: Task::Classification(task.clone()),
+        task: EvaluationTask::Classification(task.clone()),
     };
     (dataset, task)
 }
@@ -53,7 +53,13 @@ pub fn zeroshot_report(names: &[&str]) -> ZeroshotReport {
         ]] = 1.0;
     }
     let metrics = zeroshot(scores.view(), &labels).unwrap();
-    ZeroshotReport::new(about(), &dataset, &task, &Templates::default(), &metrics)
+    ZeroshotReport::new(
+        about(),
+        &dataset,
+        &task,
+        &PromptTemplates::default(),
+        &metrics,
+    )
 }
 
 pub fn retrieval_report() -> RetrievalReport {

@@ -9,17 +9,17 @@ use std::time::Instant;
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::dataset::{Classification, Dataset};
-use super::interval::{Estimate, mean_of_draws};
-use super::measure::{MeasureError, Subject, classification};
+use super::dataset::{ClassificationTask, Dataset};
+use super::interval::{IntervalEstimate, mean_of_draws};
+use super::measure::{EvaluationSubject, MeasureError, classification};
 use super::zeroshot::zeroshot;
 use crate::anchors::{AnchorSet, Searcher};
-use crate::classify::{Classifier, HeadOptions, LabelHead, Scoring};
-use crate::embed::Rejected;
+use crate::classify::{Classifier, HeadOptions, LabelHead, ScoringOptions};
+use crate::embed::InputRejection;
 use crate::image_source::ImageSource;
 use crate::modality::Modality;
-use crate::space::prompts::{Labels, Templates};
-use asif_index::random::Random;
+use crate::space::prompts::{LabelList, PromptTemplates};
+use asif_index::random::SplitMix64;
 
 /// Which subsets of an anchor set are measured.
 #[derive(Debug, Clone)]
@@ -44,12 +44,12 @@ pub struct ScalingReport {
     /// The seed of the draws.
     pub seed: u64,
     /// A curve a data set.
-    pub curves: Vec<Curve>,
+    pub curves: Vec<ScalingCurve>,
 }
 
 /// The scaling curve of one data set.
 #[derive(Debug, Clone, Serialize)]
-pub struct Curve {
+pub struct ScalingCurve {
     /// The data set's name.
     pub dataset: String,
     /// Its images.
@@ -57,17 +57,17 @@ pub struct Curve {
     /// Its classes.
     pub classes: usize,
     /// Fewest anchors first.
-    pub points: Vec<Point>,
+    pub points: Vec<ScalingPoint>,
 }
 
 /// The accuracy for one number of anchors.
 #[derive(Debug, Clone, Serialize)]
-pub struct Point {
+pub struct ScalingPoint {
     /// The number of anchors.
     pub anchors: usize,
     /// Top-1: the mean over the draws, with a 95 % interval that covers both the sampling of images and the
     /// spread of the draws.
-    pub acc1: Estimate,
+    pub acc1: IntervalEstimate,
     /// Top-1 of each draw.
     pub draws: Vec<f64>,
     /// Seconds to fit the space, build the head and score all images, mean over the draws.
@@ -75,11 +75,11 @@ pub struct Point {
 }
 
 /// A data set with its images encoded.
-struct Prepared<'a> {
+struct EncodedDataset<'a> {
     name: &'a str,
-    task: &'a Classification,
-    labels: Labels,
-    templates: Templates,
+    task: &'a ClassificationTask,
+    labels: LabelList,
+    templates: PromptTemplates,
     /// The images that could be used: index and unit vector.
     vectors: Vec<(usize, Vec<f32>)>,
 }
@@ -92,13 +92,13 @@ struct Prepared<'a> {
 /// # Errors
 /// A [`MeasureError`]; an image that cannot be used is not an error.
 pub fn measure_scaling(
-    subject: Subject<'_>,
+    subject: EvaluationSubject<'_>,
     datasets: &[Dataset],
-    templates: Option<&Templates>,
+    templates: Option<&PromptTemplates>,
     options: &HeadOptions,
     plan: &ScalingPlan,
-) -> Result<(ScalingReport, Vec<Rejected>), MeasureError> {
-    let Subject { set, watch, .. } = subject;
+) -> Result<(ScalingReport, Vec<InputRejection>), MeasureError> {
+    let EvaluationSubject { set, watch, .. } = subject;
     set.check_encoders(subject.embedder)?;
     let mut rejected = Vec::new();
     let prepared = datasets
@@ -147,16 +147,19 @@ pub fn measure_scaling(
         }
     }
     watch.progress.end();
-    let curves = prepared.iter().zip(found).map(|(data, found)| Curve {
-        dataset: data.name.to_owned(),
-        images: data.task.images.len(),
-        classes: data.task.classes.len(),
-        points: sizes
-            .iter()
-            .zip(found)
-            .map(|(&anchors, draws)| point(anchors, data.task.images.len(), &draws))
-            .collect(),
-    });
+    let curves = prepared
+        .iter()
+        .zip(found)
+        .map(|(data, found)| ScalingCurve {
+            dataset: data.name.to_owned(),
+            images: data.task.images.len(),
+            classes: data.task.classes.len(),
+            points: sizes
+                .iter()
+                .zip(found)
+                .map(|(&anchors, draws)| point(anchors, data.task.images.len(), &draws))
+                .collect(),
+        });
     let name = |modality| set.encoder(modality).identity.name.as_str();
     let report = ScalingReport {
         model: format!("{} + {}", name(Modality::Image), name(Modality::Text)),
@@ -168,9 +171,9 @@ pub fn measure_scaling(
     Ok((report, rejected))
 }
 
-fn point(anchors: usize, images: usize, found: &[(f64, f64)]) -> Point {
+fn point(anchors: usize, images: usize, found: &[(f64, f64)]) -> ScalingPoint {
     let draws: Vec<f64> = found.iter().map(|f| f.0).collect();
-    Point {
+    ScalingPoint {
         anchors,
         acc1: mean_of_draws(&draws, images as u64),
         draws,
@@ -179,13 +182,13 @@ fn point(anchors: usize, images: usize, found: &[(f64, f64)]) -> Point {
 }
 
 fn prepare<'a>(
-    subject: Subject<'_>,
+    subject: EvaluationSubject<'_>,
     dataset: &'a Dataset,
-    templates: Option<&Templates>,
-    rejected: &mut Vec<Rejected>,
-) -> Result<Prepared<'a>, MeasureError> {
+    templates: Option<&PromptTemplates>,
+    rejected: &mut Vec<InputRejection>,
+) -> Result<EncodedDataset<'a>, MeasureError> {
     let task = classification(dataset)?;
-    let Subject {
+    let EvaluationSubject {
         embedder, watch, ..
     } = subject;
     watch
@@ -203,10 +206,10 @@ fn prepare<'a>(
         }
     }
     watch.progress.end();
-    Ok(Prepared {
+    Ok(EncodedDataset {
         name: &dataset.name,
         task,
-        labels: Labels::new(task.classes.iter().map(|c| c.name.as_str()))?,
+        labels: LabelList::new(task.classes.iter().map(|c| c.name.as_str()))?,
         templates: templates
             .or(task.templates.as_ref())
             .cloned()
@@ -217,16 +220,16 @@ fn prepare<'a>(
 
 /// Top-1 with the anchors of `part`.
 fn accuracy(
-    subject: Subject<'_>,
+    subject: EvaluationSubject<'_>,
     part: &AnchorSet,
     searcher: &Searcher<'_>,
     options: &HeadOptions,
-    data: &Prepared<'_>,
+    data: &EncodedDataset<'_>,
 ) -> Result<f64, MeasureError> {
-    let Subject {
+    let EvaluationSubject {
         embedder, watch, ..
     } = subject;
-    let scoring = Scoring {
+    let scoring = ScoringOptions {
         aggregate: options.aggregate,
         logit_scale: options.logit_scale,
     };
@@ -248,7 +251,7 @@ fn accuracy(
 
 /// The rows of all live pairs in a random order.
 fn random_order(set: &AnchorSet, seed: u64) -> Vec<usize> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix64::new(seed);
     let mut rows: Vec<usize> = set.live().rows().collect();
     for last in (1..rows.len()).rev() {
         rows.swap(last, random.below(last + 1));
@@ -275,9 +278,9 @@ impl ScalingReport {
             } else {
                 curve.dataset.clone()
             };
-            for Point {
+            for ScalingPoint {
                 anchors,
-                acc1: Estimate { value, low, high },
+                acc1: IntervalEstimate { value, low, high },
                 draws: each,
                 seconds,
             } in &curve.points

@@ -1,6 +1,6 @@
 //! Several reports as one table.
 
-use super::interval::Estimate;
+use super::interval::IntervalEstimate;
 use super::layout::markdown;
 use super::report::{RetrievalReport, ZeroshotReport};
 use super::scaling::ScalingReport;
@@ -41,7 +41,7 @@ pub fn scaling_table(report: &ScalingReport) -> String {
 /// One line a report, in Markdown that reads well as plain text too; shares in %, with intervals.
 pub fn zeroshot_table(reports: &[ZeroshotReport]) -> String {
     let rows = reports.iter().map(|report| {
-        let cell = |estimate: Option<Estimate>| {
+        let cell = |estimate: Option<IntervalEstimate>| {
             estimate.map_or_else(|| "-".to_owned(), |estimate| estimate.to_string())
         };
         let intervals = &report.asif.intervals;

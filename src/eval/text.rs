@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::layout::columns;
 use super::report::{RetrievalReport, ZeroshotReport};
-use super::retrieval::{Recalls, TwoWays};
+use super::retrieval::{BidirectionalRecall, RecallAtK};
 use crate::printable::line;
 use crate::space::Recipe;
 
@@ -76,14 +76,14 @@ impl Display for RetrievalReport {
         ];
         for (
             name,
-            TwoWays {
+            BidirectionalRecall {
                 image_to_text,
                 text_to_image,
             },
         ) in conventions
         {
             writeln!(f, "\n{name}")?;
-            let row = |name: &str, recalls: Recalls| {
+            let row = |name: &str, recalls: RecallAtK| {
                 let [one, five, ten] =
                     [recalls.at_1, recalls.at_5, recalls.at_10].map(|at| format!("{at:#5}"));
                 [name.to_owned(), one, five, ten]

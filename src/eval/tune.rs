@@ -3,15 +3,15 @@
 use ndarray::Array2;
 
 use super::dataset::Dataset;
-use super::measure::{MeasureError, Subject, classification};
+use super::measure::{EvaluationSubject, MeasureError, classification};
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
-use crate::embed::Rejected;
+use crate::embed::InputRejection;
 use crate::image_source::ImageSource;
-use crate::modality::{Modality, Sides};
+use crate::modality::{Modality, PerModality};
 use crate::space::linear::Moments;
-use crate::space::prompts::{Labels, Templates};
-use crate::space::tune::Labelled;
-use crate::space::tune::course::Vectors;
+use crate::space::prompts::{LabelList, PromptTemplates};
+use crate::space::tune::LabelledImages;
+use crate::space::tune::course::SideVectors;
 use crate::space::vector::mean_direction;
 
 /// Larger anchor sets are tuned on this many evenly spaced pairs, which limits time and memory.
@@ -19,13 +19,13 @@ pub const MOST_PAIRS: usize = 30_000;
 
 /// The vectors and captions of the pairs of an anchor set, or of evenly spaced ones.
 #[derive(Debug)]
-pub struct Pairs {
-    sides: Sides<Array2<f32>>,
+pub struct TunePairs {
+    sides: PerModality<Array2<f32>>,
     moments: Moments,
     captions: Vec<Vec<String>>,
 }
 
-impl Pairs {
+impl TunePairs {
     /// Reads at most `most` pairs.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl Pairs {
         let chosen: Vec<AnchorId> = (0..n as u64)
             .map(|i| (i * set.len() as u64 / n.max(1) as u64) as AnchorId)
             .collect();
-        let sides = Sides::try_of(|modality| {
+        let sides = PerModality::try_of(|modality| {
             let mut rows = Vec::with_capacity(n * set.dim(modality));
             for &anchor in &chosen {
                 rows.extend_from_slice(set.vector(anchor, modality)?);
@@ -56,8 +56,8 @@ impl Pairs {
     }
 
     /// The vectors.
-    pub fn vectors(&self) -> Vectors<'_> {
-        Vectors {
+    pub fn vectors(&self) -> SideVectors<'_> {
+        SideVectors {
             sides: self.sides.as_ref().map(|rows| rows.view()),
             moments: &self.moments,
         }
@@ -74,19 +74,19 @@ impl Pairs {
 /// # Errors
 /// A [`MeasureError`].
 pub fn labelled(
-    subject: Subject<'_>,
+    subject: EvaluationSubject<'_>,
     dataset: &Dataset,
-) -> Result<(Labelled, Vec<Rejected>), MeasureError> {
+) -> Result<(LabelledImages, Vec<InputRejection>), MeasureError> {
     let task = classification(dataset)?;
-    let Subject {
+    let EvaluationSubject {
         set,
         embedder,
         watch,
     } = subject;
     set.check_encoders(embedder)?;
-    let default = Templates::default();
+    let default = PromptTemplates::default();
     let templates = task.templates.as_ref().unwrap_or(&default);
-    let labels = Labels::new(task.classes.iter().map(|c| c.name.as_str()))?;
+    let labels = LabelList::new(task.classes.iter().map(|c| c.name.as_str()))?;
     let dim = embedder.text().dim();
     let mut prompts = Vec::new();
     for texts in labels.prompts(templates) {
@@ -109,7 +109,7 @@ pub fn labelled(
         Array2::from_shape_vec((n, dim), rows)
             .expect("vectors of the anchor set's encoders have its dimension")
     };
-    let labelled = Labelled {
+    let labelled = LabelledImages {
         name: dataset.name.clone(),
         images: matrix(usable.len(), set.dim(Modality::Image), images),
         prompts: matrix(labels.as_slice().len(), dim, prompts),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use super::interval::{Estimate, mean_recall, wilson};
+use super::interval::{IntervalEstimate, mean_recall, wilson};
 use super::metrics_error::{MetricsError, check};
 
 /// The result of [`zeroshot`].
@@ -15,16 +15,16 @@ pub struct ZeroshotMetrics {
     /// Classes to choose between.
     pub classes: usize,
     /// Share of images whose class has the highest score; Wilson interval.
-    pub acc1: Estimate,
+    pub acc1: IntervalEstimate,
     /// Share of images whose class is among the five highest; `None` below five classes, where it
     /// would say nothing. Wilson interval.
-    pub acc5: Option<Estimate>,
+    pub acc5: Option<IntervalEstimate>,
     /// Mean over the classes with images of the share classified correctly; bootstrap interval.
-    pub mean_per_class_recall: Estimate,
+    pub mean_per_class_recall: IntervalEstimate,
     /// One for each class, in the order of the columns.
     pub per_class: Vec<ClassRecall>,
     /// All confusions of two classes, the most frequent first, then by index.
-    pub confusions: Vec<Confusion>,
+    pub confusions: Vec<ClassConfusion>,
     /// Images whose scores are all NaN; they count as errors but not as confusions.
     pub unscored: usize,
 }
@@ -40,7 +40,7 @@ pub struct ClassRecall {
 
 /// Images of one class that were taken for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Confusion {
+pub struct ClassConfusion {
     /// Their class.
     pub truth: usize,
     /// The predicted class.
@@ -93,7 +93,7 @@ pub fn zeroshot(
     }
     let mut confusions: Vec<_> = confused
         .into_iter()
-        .map(|((truth, predicted), count)| Confusion {
+        .map(|((truth, predicted), count)| ClassConfusion {
             truth,
             predicted,
             count,
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(found.mean_per_class_recall.value, 0.75);
         assert_eq!(
             found.confusions,
-            [Confusion {
+            [ClassConfusion {
                 truth: 1,
                 predicted: 0,
                 count: 1
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(found.unscored, 1);
         assert_eq!(
             found.confusions,
-            [Confusion {
+            [ClassConfusion {
                 truth: 0,
                 predicted: 1,
                 count: 1
@@ -287,7 +287,7 @@ mod tests {
             let mean = shares.iter().sum::<f64>() / shares.len() as f64;
             prop_assert!((found.mean_per_class_recall.value - mean).abs() < 1e-12);
             for estimate in [Some(found.acc1), found.acc5, Some(found.mean_per_class_recall)] {
-                let Some(Estimate { value, low, high }) = estimate else { continue };
+                let Some(IntervalEstimate { value, low, high }) = estimate else { continue };
                 prop_assert!(0.0 <= low && low <= value && value <= high && high <= 1.0);
             }
             let wrong: usize = found.confusions.iter().map(|one| one.count).sum();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::unwatched;
 use crate::anchors::AnchorsError;
 use crate::anchors::live::Snapshot;
-use crate::classify::{Answer, Classifier, LabelHead, Prediction, Reasons};
-use crate::embed::{Embedder, Rejected};
+use crate::classify::{ClassifiedImage, Classifier, LabelExplanation, LabelHead, RankedLabel};
+use crate::embed::{Embedder, InputRejection};
 
 /// Says which of some labels fits an image, by the pairs of one generation.
 ///
@@ -51,7 +51,7 @@ impl ZeroShotClassifier {
     pub fn classify<P: AsRef<Path> + Sync>(
         &self,
         images: &[P],
-    ) -> Result<Vec<Result<Answer, Rejected>>, AnchorsError> {
+    ) -> Result<Vec<Result<ClassifiedImage, InputRejection>>, AnchorsError> {
         unwatched(|watch| self.borrowed().classify(images, watch))
     }
 
@@ -59,12 +59,15 @@ impl ZeroShotClassifier {
     ///
     /// # Errors
     /// When a vector has another length or is not finite.
-    pub fn classify_vectors(&self, vectors: Vec<Vec<f32>>) -> Result<Vec<Answer>, AnchorsError> {
+    pub fn classify_vectors(
+        &self,
+        vectors: Vec<Vec<f32>>,
+    ) -> Result<Vec<ClassifiedImage>, AnchorsError> {
         self.borrowed().answers(vectors)
     }
 
     /// The labels of an answer, best first; at most `top`.
-    pub fn ranked(&self, answer: &Answer, top: usize) -> Vec<Prediction> {
+    pub fn ranked(&self, answer: &ClassifiedImage, top: usize) -> Vec<RankedLabel> {
         self.head.ranked(answer, top)
     }
 
@@ -75,10 +78,10 @@ impl ZeroShotClassifier {
     /// When there is no label of that number, or the record or vector of a pair is damaged.
     pub fn explain(
         &self,
-        answer: &Answer,
+        answer: &ClassifiedImage,
         label: usize,
         top: usize,
-    ) -> Result<Reasons, AnchorsError> {
+    ) -> Result<LabelExplanation, AnchorsError> {
         self.borrowed().reasons(answer, label, top)
     }
 

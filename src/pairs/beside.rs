@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization_alignments::UnicodeNormalization as _;
 
-use super::Reason;
+use super::RowRejection;
 use super::endings::{ending_of, is_image, is_image_name, is_unread_image};
 use crate::disk;
 
@@ -28,10 +28,12 @@ impl FolderTexts {
     /// Lists a folder. One that cannot be listed has no texts; the walk reports the error.
     ///
     /// # Errors
-    /// [`Reason::Exhausted`].
-    pub(super) fn of_folder(folder: &Path) -> Result<Self, Reason> {
+    /// [`RowRejection::Exhausted`].
+    pub(super) fn of_folder(folder: &Path) -> Result<Self, RowRejection> {
         let listed = match fs_err::read_dir(folder) {
-            Err(source) if disk::is_exhausted(&source) => return Err(Reason::Exhausted { source }),
+            Err(source) if disk::is_exhausted(&source) => {
+                return Err(RowRejection::Exhausted { source });
+            }
             listed => listed,
         };
         let names = listed.into_iter().flatten().flatten();
@@ -116,14 +118,14 @@ pub(crate) fn composed(text: &str) -> String {
 
 /// Finds files whose names are stored in another Unicode normal form than a list has them.
 #[derive(Debug, Default)]
-pub(super) struct StoredNames {
+pub(super) struct NormalizedNames {
     /// The folder that was listed last: a list names many files of one folder.
     folder: Option<PathBuf>,
     /// Its names by their composed form; `None` where two share one.
     names: HashMap<String, Option<OsString>>,
 }
 
-impl StoredNames {
+impl NormalizedNames {
     /// The file that a path names.
     pub(super) fn stored(&mut self, path: PathBuf) -> PathBuf {
         let name = path.file_name().and_then(OsStr::to_str);

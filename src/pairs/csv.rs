@@ -3,7 +3,7 @@
 //! The image's column is called `image`, `image_path` or `file_name`, that of the text `captions`,
 //! `caption` or `text` (in any case; of the text every column of one name counts). Where a header has
 //! several such names, each row takes the first in this order that has all that the others have; where
-//! none has, the row is skipped ([`Reason::KeysAlike`]). An `id` column is optional; all columns but these
+//! none has, the row is skipped ([`RowRejection::KeysAlike`]). An `id` column is optional; all columns but these
 //! become meta, blank cells left out.
 //!
 //! **Rows that repeat an image.** Lists like Flickr8k's write one row a caption. Rows that follow
@@ -25,14 +25,14 @@ use std::path::{Path, PathBuf};
 use csv::ByteRecord;
 use fs_err::File;
 
-use self::columns::Columns;
-use self::fields::{Fields, Parts};
-use self::splitter::Splitter;
+use self::columns::CsvColumns;
+use self::fields::{CsvRow, RowFields};
+use self::splitter::FieldSplitter;
 use super::endings::ending_of;
 use super::lines::MAX_LINE_BYTES;
-use super::records::{Found, Records};
-use super::source::{Draft, Drafts, PairSource, base_of, look_for};
-use super::{Origin, PairsError, Reason, RowError};
+use super::records::{CsvRecords, RecordExtent};
+use super::source::{DraftIterator, PairDraft, PairSource, base_of, look_for};
+use super::{PairOrigin, PairsError, RowError, RowRejection};
 
 /// A file whose header is checked and whose rows are counted.
 struct CsvFile {
@@ -62,8 +62,8 @@ impl PairSource for CsvFile {
         self.rows
     }
 
-    fn drafts(&mut self) -> io::Result<Drafts> {
-        Ok(Box::new(Csv::open(&self.path, self.delimiter)?))
+    fn drafts(&mut self) -> io::Result<DraftIterator> {
+        Ok(Box::new(CsvReader::open(&self.path, self.delimiter)?))
     }
 }
 
@@ -74,7 +74,7 @@ fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
             path: path.to_owned(),
         });
     }
-    let mut records = Records::new(input, delimiter, MAX_LINE_BYTES);
+    let mut records = CsvRecords::new(input, delimiter, MAX_LINE_BYTES);
     let mut raw = Vec::new();
     let mut rows = 0;
     let mut columns = None;
@@ -83,7 +83,7 @@ fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
         let is_row = |line: &[u8]| {
             columns
                 .as_ref()
-                .is_some_and(|c: &Columns| c.is_row(line, &base))
+                .is_some_and(|c: &CsvColumns| c.is_row(line, &base))
         };
         let Some(found) = records.next(&mut raw, is_row)? else {
             break;
@@ -97,41 +97,41 @@ fn survey(path: &Path, delimiter: u8) -> Result<u64, PairsError> {
                 let path = path.to_owned();
                 return Err(PairsError::Utf16 { path });
             }
-            None => columns = Some(Columns::of_header(path, &raw, delimiter)?),
+            None => columns = Some(CsvColumns::of_header(path, &raw, delimiter)?),
             Some(_) => rows += 1,
         }
     }
     match columns {
         Some(_) => Ok(rows),
-        None => Columns::of_header(path, b"", delimiter).map(|_| 0),
+        None => CsvColumns::of_header(path, b"", delimiter).map(|_| 0),
     }
 }
 
 /// Reads a CSV file record by record.
-struct Csv {
-    records: Records<BufReader<File>>,
-    splitter: Splitter,
-    columns: Columns,
+struct CsvReader {
+    records: CsvRecords<BufReader<File>>,
+    splitter: FieldSplitter,
+    columns: CsvColumns,
     path: PathBuf,
     base: PathBuf,
     raw: Vec<u8>,
     /// A pair that the next row may still add a caption to.
-    open: Option<Draft>,
+    open: Option<PairDraft>,
     ended: bool,
 }
 
-impl Csv {
+impl CsvReader {
     fn open(path: &Path, delimiter: u8) -> io::Result<Self> {
         let input = BufReader::new(File::open(path)?);
-        let mut records = Records::new(input, delimiter, MAX_LINE_BYTES);
+        let mut records = CsvRecords::new(input, delimiter, MAX_LINE_BYTES);
         let mut raw = Vec::new();
         records.next(&mut raw, |_| false)?;
         // Counting the rows checked this header, so an error means that the file has changed since.
-        let columns = Columns::of_header(path, &raw, delimiter).map_err(io::Error::other)?;
+        let columns = CsvColumns::of_header(path, &raw, delimiter).map_err(io::Error::other)?;
         let (path, base) = (path.to_owned(), base_of(path));
         Ok(Self {
             records,
-            splitter: Splitter::new(delimiter),
+            splitter: FieldSplitter::new(delimiter),
             columns,
             path,
             base,
@@ -142,21 +142,21 @@ impl Csv {
     }
 
     /// The next record as a draft of its own; `None` at the end.
-    fn row(&mut self) -> Option<Result<Draft, RowError>> {
+    fn row(&mut self) -> Option<Result<PairDraft, RowError>> {
         let is_row = |line: &[u8]| self.columns.is_row(line, &self.base);
         let found = match self.records.next(&mut self.raw, is_row) {
             Ok(found) => found?,
             Err(error) => {
                 self.ended = true;
-                let origin = Origin {
+                let origin = PairOrigin {
                     file: self.path.clone(),
                     row: None,
                 };
-                let reason = Reason::of_io(error, |message| Reason::Broken { message });
+                let reason = RowRejection::of_io(error, |message| RowRejection::Broken { message });
                 return Some(Err(RowError { origin, reason }));
             }
         };
-        let origin = Origin {
+        let origin = PairOrigin {
             file: self.path.clone(),
             row: Some(found.line),
         };
@@ -166,31 +166,31 @@ impl Csv {
         })
     }
 
-    fn parts(&mut self, found: Found) -> Result<Parts, Reason> {
+    fn parts(&mut self, found: RecordExtent) -> Result<RowFields, RowRejection> {
         if found.too_long {
-            return Err(Reason::TooLong {
+            return Err(RowRejection::TooLong {
                 limit: MAX_LINE_BYTES,
             });
         }
-        str::from_utf8(&self.raw).map_err(|error| Reason::Utf8 {
+        str::from_utf8(&self.raw).map_err(|error| RowRejection::Utf8 {
             at: error.valid_up_to() + 1,
         })?;
         if self.raw.contains(&0) {
-            return Err(Reason::NulByte);
+            return Err(RowRejection::NulByte);
         }
         let literal;
         let record = if !found.broken_quotes {
             let record = self.splitter.split(&self.raw);
-            record.map_err(|error| Reason::Broken {
+            record.map_err(|error| RowRejection::Broken {
                 message: error.to_string(),
             })?
         } else if self.columns.delimiter == b'\t' {
             literal = ByteRecord::from(self.raw.split(|&b| b == b'\t').collect::<Vec<_>>());
             &literal
         } else {
-            return Err(Reason::Quotes);
+            return Err(RowRejection::Quotes);
         };
-        Fields {
+        CsvRow {
             record,
             columns: &self.columns,
         }
@@ -198,8 +198,8 @@ impl Csv {
     }
 }
 
-impl Iterator for Csv {
-    type Item = Result<Draft, RowError>;
+impl Iterator for CsvReader {
+    type Item = Result<PairDraft, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.ended {

@@ -20,8 +20,8 @@ use super::endings::{ending_of, is_image, is_unread_image};
 use super::formats::{self, LISTS};
 use super::lines::BOM;
 use super::record;
-use super::source::{Draft, Drafts, PairSource};
-use super::{Origin, Reason, RowError};
+use super::source::{DraftIterator, PairDraft, PairSource};
+use super::{PairOrigin, RowError, RowRejection};
 use crate::remedy::InputRemedy;
 use crate::stand_in::stand_in_of_texts;
 
@@ -31,7 +31,7 @@ fn is_hidden(entry: &DirEntry) -> bool {
 
 /// Every entry of a folder that counts as a row: all but visible folders and texts that belong
 /// to an image.
-struct Walk {
+struct FolderWalk {
     root: PathBuf,
     entries: walkdir::IntoIter,
     /// The texts of each open folder, by depth.
@@ -40,7 +40,7 @@ struct Walk {
     open: Vec<(u64, u64)>,
 }
 
-impl Walk {
+impl FolderWalk {
     fn new(folder: &Path) -> Self {
         let entries = WalkDir::new(folder)
             .follow_links(true)
@@ -55,7 +55,7 @@ impl Walk {
     }
 
     /// The texts of the folder of an entry; none for the root.
-    fn beside(&mut self, entry: &DirEntry) -> Result<Option<&FolderTexts>, Reason> {
+    fn beside(&mut self, entry: &DirEntry) -> Result<Option<&FolderTexts>, RowRejection> {
         let folder = entry.path().parent().unwrap_or(Path::new(""));
         self.beside.truncate(entry.depth());
         self.beside.resize_with(entry.depth(), Default::default);
@@ -82,18 +82,18 @@ impl Walk {
         is_around
     }
 
-    fn has_image(&mut self, text: &DirEntry) -> Result<bool, Reason> {
+    fn has_image(&mut self, text: &DirEntry) -> Result<bool, RowRejection> {
         let beside = self.beside(text)?;
         Ok(beside.is_some_and(|beside| beside.is_owned(text.file_name())))
     }
 
-    fn texts_of(&mut self, image: &DirEntry) -> Result<Vec<PathBuf>, Reason> {
+    fn texts_of(&mut self, image: &DirEntry) -> Result<Vec<PathBuf>, RowRejection> {
         let beside = self.beside(image)?;
         Ok(beside.map_or_else(Vec::new, |beside| beside.texts_of(image.path())))
     }
 }
 
-impl Iterator for Walk {
+impl Iterator for FolderWalk {
     type Item = Result<DirEntry, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -111,7 +111,7 @@ impl Iterator for Walk {
             let is_folder = entry.file_type().is_dir();
             if is_folder && self.is_around(&entry) {
                 self.entries.skip_current_dir();
-                return Some(Err(refused(entry.into_path(), Reason::LinkLoop)));
+                return Some(Err(refused(entry.into_path(), RowRejection::LinkLoop)));
             }
             let is_passed_over = match !is_folder && is_text(entry.path()) {
                 true => self.has_image(&entry),
@@ -136,7 +136,7 @@ struct UnreadFolder {
 pub(super) fn open(folder: &Path) -> Box<dyn PairSource> {
     Box::new(UnreadFolder {
         root: folder.to_owned(),
-        rows: Walk::new(folder).fold(0, |rows, _| rows + 1),
+        rows: FolderWalk::new(folder).fold(0, |rows, _| rows + 1),
     })
 }
 
@@ -145,8 +145,8 @@ impl PairSource for UnreadFolder {
         self.rows
     }
 
-    fn drafts(&mut self) -> std::io::Result<Drafts> {
-        Ok(Box::new(Folder::open(&self.root)))
+    fn drafts(&mut self) -> std::io::Result<DraftIterator> {
+        Ok(Box::new(FolderReader::open(&self.root)))
     }
 }
 
@@ -157,7 +157,7 @@ pub(super) fn not_listed(
     folder: &Path,
     list: &'static str,
     is_named: impl Fn(&Path) -> bool + Send + 'static,
-) -> Drafts {
+) -> DraftIterator {
     let own = folder.join(list);
     let is_listable = |path: &Path| {
         let ending = ending_of(path);
@@ -172,17 +172,17 @@ pub(super) fn not_listed(
         Ok(entry) => {
             let file = entry.into_path();
             let is_left = file != own && is_listable(&file) && !is_named(&file);
-            let reason = Reason::NotListed { list };
-            let origin = Origin { file, row: None };
+            let reason = RowRejection::NotListed { list };
+            let origin = PairOrigin { file, row: None };
             is_left.then_some(Err(RowError { origin, reason }))
         }
     };
-    Box::new(Walk::new(folder).filter_map(left))
+    Box::new(FolderWalk::new(folder).filter_map(left))
 }
 
-fn refused(file: PathBuf, reason: Reason) -> RowError {
+fn refused(file: PathBuf, reason: RowRejection) -> RowError {
     RowError {
-        origin: Origin { file, row: None },
+        origin: PairOrigin { file, row: None },
         reason,
     }
 }
@@ -190,42 +190,44 @@ fn refused(file: PathBuf, reason: Reason) -> RowError {
 fn unreadable(root: &Path, error: walkdir::Error) -> RowError {
     let file = error.path().unwrap_or(root).to_owned();
     let reason = match error.loop_ancestor() {
-        Some(_) => Reason::LinkLoop,
-        None => Reason::of_io(error.into(), |message| Reason::FolderUnreadable { message }),
+        Some(_) => RowRejection::LinkLoop,
+        None => RowRejection::of_io(error.into(), |message| RowRejection::FolderUnreadable {
+            message,
+        }),
     };
     refused(file, reason)
 }
 
 /// Reads a folder file by file.
-struct Folder {
+struct FolderReader {
     root: PathBuf,
-    entries: Walk,
+    entries: FolderWalk,
 }
 
-impl Folder {
+impl FolderReader {
     fn open(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
-            entries: Walk::new(root),
+            entries: FolderWalk::new(root),
         }
     }
 }
 
 /// Why a file is skipped, if it is.
-fn left_out(entry: &DirEntry) -> Option<Reason> {
+fn left_out(entry: &DirEntry) -> Option<RowRejection> {
     let path = entry.path();
     if is_hidden(entry) {
-        Some(Reason::Hidden)
+        Some(RowRejection::Hidden)
     } else if !entry.file_type().is_file() {
         // Opening a pipe waits for a writer.
         let path = path.to_owned();
-        Some(Reason::ImageIsDevice { path })
+        Some(RowRejection::ImageIsDevice { path })
     } else if is_text(path) {
-        Some(Reason::NoImageFile)
+        Some(RowRejection::NoImageFile)
     } else if !is_image(path) {
         let ending = ending_of(path);
         let (advice, remedy) = advice_of_ending(&ending);
-        Some(Reason::NotRead {
+        Some(RowRejection::NotRead {
             ending,
             advice,
             remedy,
@@ -257,8 +259,8 @@ fn advice_of_ending(ending: &str) -> (String, Option<InputRemedy>) {
     (advice.to_owned(), remedy)
 }
 
-impl Iterator for Folder {
-    type Item = Result<Draft, RowError>;
+impl Iterator for FolderReader {
+    type Item = Result<PairDraft, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (image, texts) = match self.entries.next()? {
@@ -271,7 +273,7 @@ impl Iterator for Folder {
             },
             Err(error) => return Some(Err(error)),
         };
-        let origin = Origin {
+        let origin = PairOrigin {
             file: image.clone(),
             row: None,
         };
@@ -285,7 +287,7 @@ impl Iterator for Folder {
             .map(|part| part.as_os_str().to_string_lossy())
             .collect();
         let written = written.join("/");
-        Some(Ok(Draft {
+        Some(Ok(PairDraft {
             id: None,
             written,
             image: image.into(),
@@ -297,25 +299,25 @@ impl Iterator for Folder {
     }
 }
 
-fn captions_of(image: &Path, texts: &[PathBuf]) -> Result<Vec<String>, Reason> {
+fn captions_of(image: &Path, texts: &[PathBuf]) -> Result<Vec<String>, RowRejection> {
     if texts.is_empty() {
         let expected = image.with_extension("txt");
-        return Err(Reason::NoTextFile { expected });
+        return Err(RowRejection::NoTextFile { expected });
     }
     let mut captions = Vec::new();
     for path in texts {
-        let unreadable = |message| Reason::TextFile { message };
-        let bytes = fs_err::read(path).map_err(|error| Reason::of_io(error, unreadable))?;
+        let unreadable = |message| RowRejection::TextFile { message };
+        let bytes = fs_err::read(path).map_err(|error| RowRejection::of_io(error, unreadable))?;
         if let Some((seems, advice)) = stand_in_of_texts(&bytes) {
             let path = path.clone();
-            return Err(Reason::TextStandIn {
+            return Err(RowRejection::TextStandIn {
                 path,
                 seems,
                 advice,
             });
         }
         let bytes = bytes.strip_prefix(BOM).unwrap_or(&bytes);
-        let text = str::from_utf8(bytes).map_err(|error| Reason::Utf8 {
+        let text = str::from_utf8(bytes).map_err(|error| RowRejection::Utf8 {
             at: error.valid_up_to() + 1,
         })?;
         if let Some(list) = record::list_of_file(text)? {

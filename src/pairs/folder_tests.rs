@@ -65,7 +65,7 @@ fn a_folder_is_read_by_content_and_what_is_left_out_is_counted_by_ending() {
     }
     let dir = folder(&files);
     let mut reader = open(&[dir.path().to_owned()]).unwrap();
-    let mut skipped = Skipped::default();
+    let mut skipped = SkipTally::default();
     let mut pairs = Vec::new();
     for item in &mut reader {
         match item {

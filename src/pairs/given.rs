@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::lines::MAX_LINE_BYTES;
 use super::pair::IMAGE_NAMES;
 use super::record;
-use super::source::{Drafts, NamedSource, PairSource};
-use super::{Origin, PairReader, Reason, RowError};
+use super::source::{DraftIterator, NamedSource, PairSource};
+use super::{PairOrigin, PairReader, RowError, RowRejection};
 use crate::image_source::ImageSource;
 
 /// A pair provided by the caller.
@@ -47,7 +47,7 @@ impl PairSource for GivenSource {
         self.rows
     }
 
-    fn drafts(&mut self) -> io::Result<Drafts> {
+    fn drafts(&mut self) -> io::Result<DraftIterator> {
         let file = std::mem::take(&mut self.list);
         let pairs = std::mem::take(&mut self.pairs).into_iter().zip(1..);
         Ok(Box::new(pairs.map(move |(pair, row)| {
@@ -55,10 +55,10 @@ impl PairSource for GivenSource {
             let row = Some(row);
             let GivenPair { image, mut fields } = pair;
             fields.insert(IMAGE_NAMES[0].to_owned(), image.to_string().into());
-            let origin = Origin { file, row };
+            let origin = PairOrigin { file, row };
             if serde_json::json!(fields).to_string().len() > MAX_LINE_BYTES {
                 let limit = MAX_LINE_BYTES;
-                let reason = Reason::TooLong { limit };
+                let reason = RowRejection::TooLong { limit };
                 return Err(RowError { origin, reason });
             }
             let mut draft = record::from_json(fields, Path::new(""), origin)?;

@@ -2,7 +2,7 @@
 //!
 //! Blank lines are skipped. The image may also be called `image_path` or `file_name`, the
 //! texts `text`. Of several such names in one record the first that has all that the others have is
-//! taken, and the others are dropped; where none has, the row is skipped ([`Reason::KeysAlike`]). A duplicate
+//! taken, and the others are dropped; where none has, the row is skipped ([`RowRejection::KeysAlike`]). A duplicate
 //! key, at any depth, and an integer that would be rounded skip the row too.
 
 use std::io::{self, BufRead, BufReader};
@@ -13,10 +13,10 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::checked::{CheckedValue, rounded_integer};
-use super::lines::{BOM, Line, MAX_LINE_BYTES, next_line};
+use super::lines::{BOM, LineOutcome, MAX_LINE_BYTES, next_line};
 use super::record;
-use super::source::{Draft, Drafts, PairSource, base_of};
-use super::{Origin, PairsError, Reason, RowError};
+use super::source::{DraftIterator, PairDraft, PairSource, base_of};
+use super::{PairOrigin, PairsError, RowError, RowRejection};
 
 /// A file whose lines are counted.
 struct JsonlFile {
@@ -36,8 +36,8 @@ impl PairSource for JsonlFile {
         self.rows
     }
 
-    fn drafts(&mut self) -> io::Result<Drafts> {
-        Ok(Box::new(Jsonl::open(&self.path)?))
+    fn drafts(&mut self) -> io::Result<DraftIterator> {
+        Ok(Box::new(JsonlReader::open(&self.path)?))
     }
 }
 
@@ -80,7 +80,7 @@ fn count(path: &Path) -> Result<u64, PairsError> {
 }
 
 /// Reads a JSONL file line by line.
-struct Jsonl {
+struct JsonlReader {
     input: BufReader<File>,
     path: PathBuf,
     base: PathBuf,
@@ -89,7 +89,7 @@ struct Jsonl {
     broken: bool,
 }
 
-impl Jsonl {
+impl JsonlReader {
     fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             input: BufReader::new(File::open(path)?),
@@ -101,7 +101,7 @@ impl Jsonl {
         })
     }
 
-    fn parse(&self, text: &[u8]) -> Result<Draft, RowError> {
+    fn parse(&self, text: &[u8]) -> Result<PairDraft, RowError> {
         let origin = self.origin();
         let object = match object_of(text) {
             Ok(object) => object,
@@ -110,36 +110,36 @@ impl Jsonl {
         record::from_json(object, &self.base, origin)
     }
 
-    fn origin(&self) -> Origin {
-        Origin {
+    fn origin(&self) -> PairOrigin {
+        PairOrigin {
             file: self.path.clone(),
             row: Some(self.row),
         }
     }
 }
 
-impl Iterator for Jsonl {
-    type Item = Result<Draft, RowError>;
+impl Iterator for JsonlReader {
+    type Item = Result<PairDraft, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.broken {
             let found = next_line(&mut self.input, &mut self.line, MAX_LINE_BYTES);
             self.row += 1;
             let reason = match found {
-                Ok(Line::End) => return None,
-                Ok(Line::Whole) => {
+                Ok(LineOutcome::End) => return None,
+                Ok(LineOutcome::Whole) => {
                     let text = self.line.as_slice();
                     if text.trim_ascii().is_empty() {
                         continue;
                     }
                     return Some(self.parse(text));
                 }
-                Ok(Line::TooLong) => Reason::TooLong {
+                Ok(LineOutcome::TooLong) => RowRejection::TooLong {
                     limit: MAX_LINE_BYTES,
                 },
                 Err(error) => {
                     self.broken = true;
-                    Reason::of_io(error, |message| Reason::Broken { message })
+                    RowRejection::of_io(error, |message| RowRejection::Broken { message })
                 }
             };
             return Some(Err(RowError {
@@ -152,8 +152,8 @@ impl Iterator for Jsonl {
 }
 
 /// The object of a line.
-pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, Reason> {
-    let text = str::from_utf8(text).map_err(|error| Reason::Utf8 {
+pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, RowRejection> {
+    let text = str::from_utf8(text).map_err(|error| RowRejection::Utf8 {
         at: error.valid_up_to() + 1,
     })?;
     let several = || {
@@ -165,18 +165,18 @@ pub(crate) fn object_of(text: &[u8]) -> Result<Map<String, Value>, Reason> {
             value: Value::Object(object),
             twice,
         }) => match (twice, rounded_integer(text)) {
-            (Some(key), _) => Err(Reason::KeyTwice { key }),
-            (None, Some(number)) => Err(Reason::Rounded {
+            (Some(key), _) => Err(RowRejection::KeyTwice { key }),
+            (None, Some(number)) => Err(RowRejection::Rounded {
                 number: number.to_owned(),
             }),
             (None, None) => Ok(object),
         },
-        Ok(CheckedValue { value, .. }) => Err(Reason::Type {
+        Ok(CheckedValue { value, .. }) => Err(RowRejection::Type {
             what: "the line".to_owned(),
             expected: "a JSON object",
             found: record::type_name(&value),
         }),
-        Err(error) => Err(Reason::Json {
+        Err(error) => Err(RowRejection::Json {
             message: match several() {
                 0 | 1 => record::json_message(&error),
                 n => format!("{n} values on one line"),

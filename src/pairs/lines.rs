@@ -11,7 +11,7 @@ pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// The result of [`next_line`].
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum LineOutcome {
     /// A line is in the buffer, without its line end.
     Whole,
     /// A line over the limit was skipped; the buffer holds its beginning.
@@ -26,7 +26,7 @@ pub(super) fn next_line(
     input: &mut impl BufRead,
     buffer: &mut Vec<u8>,
     limit: usize,
-) -> io::Result<Line> {
+) -> io::Result<LineOutcome> {
     next_row(input, buffer, limit).map(|(line, _)| line)
 }
 
@@ -35,7 +35,7 @@ pub(super) fn next_row(
     input: &mut impl BufRead,
     buffer: &mut Vec<u8>,
     limit: usize,
-) -> io::Result<(Line, &'static [u8])> {
+) -> io::Result<(LineOutcome, &'static [u8])> {
     buffer.clear();
     let mut too_long = false;
     let mut any = false;
@@ -69,9 +69,9 @@ pub(super) fn next_row(
         buffer.drain(..BOM.len());
     }
     let line = match (any, too_long) {
-        (false, _) => Line::End,
-        (true, true) => Line::TooLong,
-        (true, false) => Line::Whole,
+        (false, _) => LineOutcome::End,
+        (true, true) => LineOutcome::TooLong,
+        (true, false) => LineOutcome::Whole,
     };
     Ok((line, line_end))
 }
@@ -80,12 +80,12 @@ pub(super) fn next_row(
 mod tests {
     use super::*;
 
-    fn all(mut input: &[u8], limit: usize) -> Vec<(Line, Vec<u8>)> {
+    fn all(mut input: &[u8], limit: usize) -> Vec<(LineOutcome, Vec<u8>)> {
         let mut found = Vec::new();
         let mut buffer = Vec::new();
         loop {
             match next_line(&mut input, &mut buffer, limit).unwrap() {
-                Line::End => return found,
+                LineOutcome::End => return found,
                 line => found.push((line, buffer.clone())),
             }
         }
@@ -104,7 +104,12 @@ mod tests {
         let kinds: Vec<_> = lines.iter().map(|(kind, _)| kind).collect();
         assert_eq!(
             kinds,
-            [&Line::Whole, &Line::TooLong, &Line::Whole, &Line::TooLong]
+            [
+                &LineOutcome::Whole,
+                &LineOutcome::TooLong,
+                &LineOutcome::Whole,
+                &LineOutcome::TooLong
+            ]
         );
         assert_eq!(lines[2].1, b"ab");
     }
@@ -122,9 +127,15 @@ mod tests {
         let mut input = io::BufReader::with_capacity(1, &text[..]);
         let mut buffer = Vec::new();
         for expected in [&b"one"[..], b"two", b"three"] {
-            assert_eq!(next_line(&mut input, &mut buffer, 5).unwrap(), Line::Whole);
+            assert_eq!(
+                next_line(&mut input, &mut buffer, 5).unwrap(),
+                LineOutcome::Whole
+            );
             assert_eq!(buffer, expected);
         }
-        assert_eq!(next_line(&mut input, &mut buffer, 5).unwrap(), Line::End);
+        assert_eq!(
+            next_line(&mut input, &mut buffer, 5).unwrap(),
+            LineOutcome::End
+        );
     }
 }

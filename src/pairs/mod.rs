@@ -9,7 +9,7 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `pair.rs` | [`Pair`] and [`Origin`], and the names of the fields |
+//! | `pair.rs` | [`Pair`] and [`PairOrigin`], and the names of the fields |
 //! | `open.rs` | [`open`]: the source for a path |
 //! | `formats.rs` | [`FORMATS`]: the table of formats; a new one is a file and a row there |
 //! | `source.rs` | the interface of all formats |
@@ -80,11 +80,11 @@ pub use self::id::id_fault;
 pub(crate) use self::jsonl::object_of as row_object;
 pub use self::lines::MAX_LINE_BYTES;
 pub use self::open::open;
-pub use self::pair::{Origin, Pair};
+pub use self::pair::{Pair, PairOrigin};
 pub use self::reader::PairReader;
 pub(crate) use self::record::{json_message, type_name};
 pub(crate) use self::row_error::named_ending;
-pub use self::row_error::{Reason, RowError, Skipped};
+pub use self::row_error::{RowError, RowRejection, SkipTally};
 
 /// The folder of development data; without it the test is skipped.
 #[cfg(test)]

@@ -16,14 +16,14 @@ pub(super) const ID_NAME: &str = "id";
 
 /// The origin of a pair: a file, and a row where the file has rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin {
+pub struct PairOrigin {
     /// The file that holds the row; for a folder of images, the image.
     pub file: PathBuf,
     /// The line, counted from 1, on which the row begins (in a CSV file the header is line 1).
     pub row: Option<u64>,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for PairOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
         match self.row {
@@ -45,7 +45,7 @@ pub struct Pair {
     /// The record's other fields: source, licence, label, ...
     pub meta: Map<String, Value>,
     /// The origin of the pair.
-    pub origin: Origin,
+    pub origin: PairOrigin,
 }
 
 impl Pair {
@@ -57,7 +57,7 @@ impl Pair {
     ) -> Self {
         let id = id.into();
         Self {
-            origin: Origin {
+            origin: PairOrigin {
                 file: PathBuf::from(&id),
                 row: None,
             },

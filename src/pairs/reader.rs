@@ -4,9 +4,9 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::beside::StoredNames;
-use super::source::{Draft, Drafts, NamedSource, look_for};
-use super::{Origin, Pair, PairsError, Reason, RowError, folder};
+use super::beside::NormalizedNames;
+use super::source::{DraftIterator, NamedSource, PairDraft, look_for};
+use super::{Pair, PairOrigin, PairsError, RowError, RowRejection, folder};
 use crate::image_source::ImageSource;
 use crate::printable;
 
@@ -19,11 +19,11 @@ pub struct PairReader {
     sources: Vec<NamedSource>,
     /// The source being read; [`PairReader::sources`]`.len()` when all are done.
     current: usize,
-    drafts: Option<Drafts>,
-    ids: HashMap<IdHash, Seen>,
+    drafts: Option<DraftIterator>,
+    ids: HashMap<IdHash, SeenId>,
     /// The images named so far by a list that was found in a folder.
     named: HashSet<PathHash>,
-    stored_names: StoredNames,
+    stored_names: NormalizedNames,
     /// Whether the list is finished and the entries that it does not name are being read.
     list_done: bool,
     rows_read: u64,
@@ -38,7 +38,7 @@ type PathHash = IdHash;
 
 /// Where an id was first used, and the highest number appended to it so far.
 #[derive(Debug)]
-struct Seen {
+struct SeenId {
     source: u32,
     row: Option<u64>,
     last: u64,
@@ -52,7 +52,7 @@ impl PairReader {
             drafts: None,
             ids: HashMap::new(),
             named: HashSet::new(),
-            stored_names: StoredNames::default(),
+            stored_names: NormalizedNames::default(),
             list_done: false,
             rows_read: 0,
             pairs_read: 0,
@@ -93,18 +93,19 @@ impl PairReader {
     }
 
     /// The next draft of the current source; `None` when it has ended.
-    fn draft(&mut self) -> Option<Result<Draft, RowError>> {
+    fn draft(&mut self) -> Option<Result<PairDraft, RowError>> {
         let named = &mut self.sources[self.current];
         let drafts = match &mut self.drafts {
             Some(drafts) => drafts,
             none => match named.source.drafts() {
                 Ok(started) => none.insert(started),
                 Err(error) => {
-                    let origin = Origin {
+                    let origin = PairOrigin {
                         file: named.path.clone(),
                         row: None,
                     };
-                    let reason = Reason::of_io(error, |message| Reason::Broken { message });
+                    let reason =
+                        RowRejection::of_io(error, |message| RowRejection::Broken { message });
                     self.drafts = Some(Box::new(std::iter::empty()));
                     return Some(Err(RowError { origin, reason }));
                 }
@@ -113,8 +114,8 @@ impl PairReader {
         drafts.next()
     }
 
-    fn finish(&mut self, draft: Draft) -> Result<Pair, RowError> {
-        let Draft {
+    fn finish(&mut self, draft: PairDraft) -> Result<Pair, RowError> {
+        let PairDraft {
             id,
             written,
             image,
@@ -147,7 +148,7 @@ impl PairReader {
         }
     }
 
-    fn claim(&mut self, id: String, origin: &Origin) -> Result<String, Reason> {
+    fn claim(&mut self, id: String, origin: &PairOrigin) -> Result<String, RowRejection> {
         let place = self.place(origin);
         match self.ids.entry(hash(&id)) {
             Entry::Vacant(free) => {
@@ -155,17 +156,17 @@ impl PairReader {
                 Ok(id)
             }
             Entry::Occupied(taken) => {
-                let Seen { source, row, .. } = *taken.get();
+                let SeenId { source, row, .. } = *taken.get();
                 let file = self.sources[source as usize].path.clone();
-                Err(Reason::DuplicateId {
+                Err(RowRejection::DuplicateId {
                     id,
-                    first: Origin { file, row },
+                    first: PairOrigin { file, row },
                 })
             }
         }
     }
 
-    fn derive(&mut self, written: &str, origin: &Origin) -> String {
+    fn derive(&mut self, written: &str, origin: &PairOrigin) -> String {
         loop {
             let place = self.place(origin);
             let number = match self.ids.entry(hash(written)) {
@@ -188,10 +189,10 @@ impl PairReader {
         }
     }
 
-    fn place(&self, origin: &Origin) -> Seen {
+    fn place(&self, origin: &PairOrigin) -> SeenId {
         // More sources than u32 counts cannot be named on a command line.
         let source = u32::try_from(self.current).unwrap_or(u32::MAX);
-        Seen {
+        SeenId {
             source,
             row: origin.row,
             last: 1,

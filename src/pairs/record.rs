@@ -6,17 +6,17 @@ use serde_json::{Map, Value};
 
 use super::id::id_fault;
 use super::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
-use super::source::Draft;
-use super::{Origin, Reason, RowError};
+use super::source::PairDraft;
+use super::{PairOrigin, RowError, RowRejection};
 
 /// Reads a JSON object as a draft; all fields but image, captions and id become its meta.
 pub(super) fn from_json(
     mut object: Map<String, Value>,
     base: &Path,
-    origin: Origin,
-) -> Result<Draft, RowError> {
+    origin: PairOrigin,
+) -> Result<PairDraft, RowError> {
     match parts(&mut object) {
-        Ok((id, written, captions)) => Ok(Draft {
+        Ok((id, written, captions)) => Ok(PairDraft {
             id,
             image: base.join(&written).into(),
             written,
@@ -29,16 +29,18 @@ pub(super) fn from_json(
     }
 }
 
-fn parts(object: &mut Map<String, Value>) -> Result<(Option<String>, String, Vec<String>), Reason> {
-    let (name, value) =
-        take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?.ok_or(Reason::NoImage)?;
+fn parts(
+    object: &mut Map<String, Value>,
+) -> Result<(Option<String>, String, Vec<String>), RowRejection> {
+    let (name, value) = take(object, IMAGE_NAMES, "image", |texts| Ok(unblank(texts)))?
+        .ok_or(RowRejection::NoImage)?;
     let written = match value {
-        Value::String(text) if text.trim().is_empty() => return Err(Reason::NoImage),
+        Value::String(text) if text.trim().is_empty() => return Err(RowRejection::NoImage),
         Value::String(text) => text.trim().to_owned(),
         other => return Err(wrong_type(name, "the path of an image as text", &other)),
     };
     let (name, value) =
-        take(object, CAPTION_NAMES, "caption", expanded)?.ok_or(Reason::NoCaption)?;
+        take(object, CAPTION_NAMES, "caption", expanded)?.ok_or(RowRejection::NoCaption)?;
     let captions = captions_of(name, value)?;
     let id = match object.remove(ID_NAME) {
         None | Some(Value::Null) => None,
@@ -52,7 +54,7 @@ fn parts(object: &mut Map<String, Value>) -> Result<(Option<String>, String, Vec
     Ok((id, written, captions))
 }
 
-fn captions_of(name: &str, value: Value) -> Result<Vec<String>, Reason> {
+fn captions_of(name: &str, value: Value) -> Result<Vec<String>, RowRejection> {
     let values = match value {
         Value::Array(values) => values,
         Value::Null => Vec::new(),
@@ -66,24 +68,26 @@ fn captions_of(name: &str, value: Value) -> Result<Vec<String>, Reason> {
 }
 
 /// The id, if it is valid.
-pub(super) fn checked_id(id: String) -> Result<String, Reason> {
+pub(super) fn checked_id(id: String) -> Result<String, RowRejection> {
     match id_fault(&id) {
-        Some(why) => Err(Reason::Id { id, why }),
+        Some(why) => Err(RowRejection::Id { id, why }),
         None => Ok(id),
     }
 }
 
 /// Captions as they are kept: [`expanded`], at least one, and all of them text.
-pub(super) fn trimmed(texts: impl IntoIterator<Item = String>) -> Result<Vec<String>, Reason> {
+pub(super) fn trimmed(
+    texts: impl IntoIterator<Item = String>,
+) -> Result<Vec<String>, RowRejection> {
     checked(expanded(texts)?)
 }
 
 /// Captions that are [`expanded`] already, if a pair can have them.
-pub(super) fn checked(captions: Vec<String>) -> Result<Vec<String>, Reason> {
+pub(super) fn checked(captions: Vec<String>) -> Result<Vec<String>, RowRejection> {
     if captions.iter().any(|text| text.contains('\0')) {
-        Err(Reason::NulByte)
+        Err(RowRejection::NulByte)
     } else if captions.is_empty() {
-        Err(Reason::NoCaption)
+        Err(RowRejection::NoCaption)
     } else {
         Ok(captions)
     }
@@ -91,7 +95,9 @@ pub(super) fn checked(captions: Vec<String>) -> Result<Vec<String>, Reason> {
 
 /// Trims captions and drops blank ones. One that is a JSON list of texts is expanded, as it occurs
 /// in table cells.
-pub(super) fn expanded(texts: impl IntoIterator<Item = String>) -> Result<Vec<String>, Reason> {
+pub(super) fn expanded(
+    texts: impl IntoIterator<Item = String>,
+) -> Result<Vec<String>, RowRejection> {
     let mut captions = Vec::new();
     for text in texts {
         match list_within(text.trim())? {
@@ -111,9 +117,9 @@ pub(super) fn unblank(texts: impl IntoIterator<Item = String>) -> Vec<String> {
 /// The texts of a JSON list that is a file as a whole; `None` for one with a caption a line.
 ///
 /// # Errors
-/// [`Reason::ListText`] for a list or an object of something else, also one that is broken, so that its
+/// [`RowRejection::ListText`] for a list or an object of something else, also one that is broken, so that its
 /// lines would be taken for captions.
-pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, Reason> {
+pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, RowRejection> {
     let text = text.trim();
     if let Some(list) = list_within(text)? {
         return Ok(Some(list));
@@ -123,7 +129,7 @@ pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, Reason> {
         .next()
         .is_some_and(|line| ["[", "(", "{"].contains(&line));
     match opens && lines.next().is_some() {
-        true => Err(Reason::ListText {
+        true => Err(RowRejection::ListText {
             text: text.to_owned(),
         }),
         false => Ok(None),
@@ -133,12 +139,12 @@ pub(super) fn list_of_file(text: &str) -> Result<Option<Vec<String>>, Reason> {
 /// The texts of a caption that is a JSON list. `[sic] a dog` and `[2012]` are not lists.
 ///
 /// # Errors
-/// [`Reason::ListText`] for a JSON object, and a list that is not JSON, as Python and NumPy print them,
+/// [`RowRejection::ListText`] for a JSON object, and a list that is not JSON, as Python and NumPy print them,
 /// or that contains anything but texts.
-fn list_within(text: &str) -> Result<Option<Vec<String>>, Reason> {
+fn list_within(text: &str) -> Result<Option<Vec<String>>, RowRejection> {
     let unread = || {
         let text = text.to_owned();
-        Err(Reason::ListText { text })
+        Err(RowRejection::ListText { text })
     };
     if !text.starts_with(['[', '(', '{']) {
         return Ok(None);
@@ -208,11 +214,11 @@ fn is_printed_dict(text: &str) -> bool {
 /// expanded.
 ///
 /// # Errors
-/// [`Reason::KeysAlike`] where none has all.
+/// [`RowRejection::KeysAlike`] where none has all.
 pub(super) fn fullest(
     said: &[(&'static str, Vec<String>)],
     role: &'static str,
-) -> Result<Option<usize>, Reason> {
+) -> Result<Option<usize>, RowRejection> {
     let within = |some: &[String], all: &[String]| some.iter().all(|text| all.contains(text));
     let has_all = |(_, all): &(_, Vec<String>)| said.iter().all(|(_, some)| within(some, all));
     if said.is_empty() {
@@ -226,7 +232,7 @@ pub(super) fn fullest(
         return Ok(None);
     };
     match valued.find(|(_, texts)| !within(texts, known)) {
-        Some((other, _)) => Err(Reason::KeysAlike { key, other, role }),
+        Some((other, _)) => Err(RowRejection::KeysAlike { key, other, role }),
         None => Ok(None),
     }
 }
@@ -237,7 +243,7 @@ fn take(
     names: &[&'static str],
     role: &'static str,
     read: ReadTexts,
-) -> Result<Option<(&'static str, Value)>, Reason> {
+) -> Result<Option<(&'static str, Value)>, RowRejection> {
     let present = names.iter().copied();
     let present: Vec<_> = present.filter(|name| object.contains_key(*name)).collect();
     let taken = match present.as_slice() {
@@ -261,7 +267,7 @@ fn take(
 }
 
 /// How the texts of a field are normalised before they are compared.
-pub(super) type ReadTexts = fn(Vec<String>) -> Result<Vec<String>, Reason>;
+pub(super) type ReadTexts = fn(Vec<String>) -> Result<Vec<String>, RowRejection>;
 
 /// The texts of a value, for comparison; its JSON if it is not text.
 fn said_of(value: &Value) -> Vec<String> {
@@ -273,8 +279,8 @@ fn said_of(value: &Value) -> Vec<String> {
     }
 }
 
-fn wrong_type(what: &str, expected: &'static str, found: &Value) -> Reason {
-    Reason::Type {
+fn wrong_type(what: &str, expected: &'static str, found: &Value) -> RowRejection {
+    RowRejection::Type {
         what: what.to_owned(),
         expected,
         found: type_name(found),

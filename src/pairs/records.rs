@@ -15,14 +15,14 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-use super::lines::{self, BOM, Line};
+use super::lines::{self, BOM, LineOutcome};
 
 /// The most lines that one record may span; it bounds how often a line is read again.
 pub(super) const MAX_ROW_LINES: usize = 256;
 
-/// What [`Records::next`] found.
+/// What [`CsvRecords::next`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct RecordExtent {
     /// The line, counted from 1, on which the record begins.
     pub(super) line: u64,
     /// How many lines it spans.
@@ -35,7 +35,7 @@ pub(super) struct Found {
 
 /// The records of a CSV file; blank lines between them are skipped.
 #[derive(Debug)]
-pub(super) struct Records<R> {
+pub(super) struct CsvRecords<R> {
     input: R,
     delimiter: u8,
     limit: usize,
@@ -56,7 +56,7 @@ struct InputLine {
 
 /// Parser state at a byte of a record.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum At {
+enum FieldState {
     FieldStart,
     Bare,
     Quoted,
@@ -66,7 +66,7 @@ enum At {
     Broken,
 }
 
-impl<R: BufRead> Records<R> {
+impl<R: BufRead> CsvRecords<R> {
     /// Records of at most `limit` bytes each.
     pub(super) fn new(input: R, delimiter: u8, limit: usize) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl<R: BufRead> Records<R> {
         &mut self,
         buffer: &mut Vec<u8>,
         is_row: impl Fn(&[u8]) -> bool,
-    ) -> io::Result<Option<Found>> {
+    ) -> io::Result<Option<RecordExtent>> {
         buffer.clear();
         let first = loop {
             match self.read_line()? {
@@ -94,9 +94,9 @@ impl<R: BufRead> Records<R> {
                 Some(line) => break line,
             }
         };
-        let mut at = self.walk(At::FieldStart, &first.text);
+        let mut at = self.walk(FieldState::FieldStart, &first.text);
         buffer.extend_from_slice(&first.text);
-        let mut found = Found {
+        let mut found = RecordExtent {
             line: first.number,
             lines: 1,
             too_long: first.too_long,
@@ -107,7 +107,7 @@ impl<R: BufRead> Records<R> {
         }
         let mut end = first.end;
         let mut taken: Vec<InputLine> = Vec::new();
-        while at == At::Quoted {
+        while at == FieldState::Quoted {
             buffer.extend_from_slice(end);
             let next = self.read_line()?;
             let fits = |line: &InputLine| {
@@ -126,11 +126,11 @@ impl<R: BufRead> Records<R> {
                 }
                 rest => {
                     taken.extend(rest);
-                    at = At::Broken;
+                    at = FieldState::Broken;
                 }
             }
         }
-        if at == At::Broken {
+        if at == FieldState::Broken {
             for line in taken.into_iter().rev() {
                 self.ahead.push_front(line);
             }
@@ -141,16 +141,16 @@ impl<R: BufRead> Records<R> {
         Ok(Some(found))
     }
 
-    fn walk(&self, mut at: At, text: &[u8]) -> At {
+    fn walk(&self, mut at: FieldState, text: &[u8]) -> FieldState {
         for &byte in text {
             at = match (at, byte) {
-                (At::Broken, _) => return At::Broken,
-                (At::Quoted, b'"') => At::Quote,
-                (At::Quoted, _) => At::Quoted,
-                (_, byte) if byte == self.delimiter => At::FieldStart,
-                (At::FieldStart | At::Quote, b'"') => At::Quoted,
-                (At::Quote, _) => At::Broken,
-                _ => At::Bare,
+                (FieldState::Broken, _) => return FieldState::Broken,
+                (FieldState::Quoted, b'"') => FieldState::Quote,
+                (FieldState::Quoted, _) => FieldState::Quoted,
+                (_, byte) if byte == self.delimiter => FieldState::FieldStart,
+                (FieldState::FieldStart | FieldState::Quote, b'"') => FieldState::Quoted,
+                (FieldState::Quote, _) => FieldState::Broken,
+                _ => FieldState::Bare,
             };
         }
         at
@@ -162,7 +162,7 @@ impl<R: BufRead> Records<R> {
         }
         let mut text = Vec::new();
         let (line, end) = lines::next_row(&mut self.input, &mut text, self.limit)?;
-        if line == Line::End {
+        if line == LineOutcome::End {
             return Ok(None);
         }
         self.line += 1;
@@ -173,7 +173,7 @@ impl<R: BufRead> Records<R> {
             number: self.line,
             text,
             end,
-            too_long: line == Line::TooLong,
+            too_long: line == LineOutcome::TooLong,
         }))
     }
 }
@@ -184,9 +184,9 @@ mod tests {
 
     use super::*;
 
-    fn all(text: &[u8], capacity: usize, limit: usize) -> Vec<(Vec<u8>, Found)> {
+    fn all(text: &[u8], capacity: usize, limit: usize) -> Vec<(Vec<u8>, RecordExtent)> {
         let input = io::BufReader::with_capacity(capacity, text);
-        let mut records = Records::new(input, b',', limit);
+        let mut records = CsvRecords::new(input, b',', limit);
         let mut buffer = Vec::new();
         let mut found = Vec::new();
         while let Some(one) = records
@@ -220,7 +220,7 @@ mod tests {
     /// The lines, and whether the quotes are broken.
     fn rows(text: &str) -> Vec<(String, u64, bool)> {
         let all = all(text.as_bytes(), 3, 64).into_iter();
-        let one = |(raw, found): (Vec<u8>, Found)| {
+        let one = |(raw, found): (Vec<u8>, RecordExtent)| {
             let text = String::from_utf8(raw).unwrap();
             (text, found.line, found.broken_quotes)
         };

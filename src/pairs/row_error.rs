@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::endings::is_unread_image;
 use super::pair::IMAGE_NAMES;
-use super::{Origin, PairsError};
+use super::{PairOrigin, PairsError};
 use crate::disk;
 use crate::remedy::InputRemedy;
 
@@ -16,9 +16,9 @@ use crate::remedy::InputRemedy;
 #[error("{origin}: {reason}")]
 pub struct RowError {
     /// The row.
-    pub origin: Origin,
+    pub origin: PairOrigin,
     /// Why it was skipped.
-    pub reason: Reason,
+    pub reason: RowRejection,
 }
 
 impl RowError {
@@ -28,16 +28,16 @@ impl RowError {
     /// [`PairsError::Exhausted`] if the process is the cause, so that reading on would skip good rows.
     pub fn of_row(self) -> Result<Self, PairsError> {
         match self.reason {
-            Reason::Exhausted { source } => Err(PairsError::Exhausted { source }),
+            RowRejection::Exhausted { source } => Err(PairsError::Exhausted { source }),
             _ => Ok(self),
         }
     }
 }
 
-/// Why a row is skipped. [`Reason::kind`] is the short form, for counting.
+/// Why a row is skipped. [`RowRejection::kind`] is the short form, for counting.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum RowRejection {
     /// Bytes that are not UTF-8.
     #[error("not UTF-8 at byte {at} of its text; save the file as UTF-8")]
     Utf8 {
@@ -227,7 +227,7 @@ pub enum Reason {
         /// The id.
         id: String,
         /// The row that has it.
-        first: Origin,
+        first: PairOrigin,
     },
     /// A subfolder cannot be listed, so its images are skipped.
     #[error("cannot list: {message}; check its permissions and links")]
@@ -254,7 +254,7 @@ pub enum Reason {
     },
 }
 
-impl Reason {
+impl RowRejection {
     /// The reason in two or three words, the same for all rows with the same fault.
     pub fn kind(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
@@ -323,14 +323,14 @@ impl Reason {
     }
 }
 
-/// A tally of skipped rows: counts by [`Reason::kind`], and the first few in full.
+/// A tally of skipped rows: counts by [`RowRejection::kind`], and the first few in full.
 #[derive(Debug, Default)]
-pub struct Skipped {
+pub struct SkipTally {
     counts: BTreeMap<Cow<'static, str>, u64>,
     examples: Vec<RowError>,
 }
 
-impl Skipped {
+impl SkipTally {
     /// How many rows are kept in full.
     pub const EXAMPLES: usize = 20;
 
@@ -352,7 +352,7 @@ impl Skipped {
         self.counts.values().sum()
     }
 
-    /// The first [`Skipped::EXAMPLES`] rows, in the order of reading.
+    /// The first [`SkipTally::EXAMPLES`] rows, in the order of reading.
     pub fn examples(&self) -> &[RowError] {
         &self.examples
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{Origin, Reason, RowError};
+use super::{PairOrigin, RowError, RowRejection};
 use crate::image_source::ImageSource;
 
 /// A source of pairs that has been scanned once.
@@ -17,7 +17,7 @@ pub(super) trait PairSource: Send {
     ///
     /// # Errors
     /// When it can no longer be opened.
-    fn drafts(&mut self) -> io::Result<Drafts>;
+    fn drafts(&mut self) -> io::Result<DraftIterator>;
 }
 
 /// A source, and its name in messages.
@@ -30,7 +30,7 @@ pub(super) struct NamedSource {
 
 /// A pair as its source has it, before its id is assigned and its image is checked.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(super) struct PairDraft {
     pub(super) id: Option<String>,
     /// The image path as written, from which an id is derived.
     pub(super) written: String,
@@ -38,13 +38,13 @@ pub(super) struct Draft {
     pub(super) image: ImageSource,
     pub(super) captions: Vec<String>,
     pub(super) meta: Map<String, Value>,
-    pub(super) origin: Origin,
+    pub(super) origin: PairOrigin,
     /// How many rows of the source this draft consists of.
     pub(super) rows: u64,
 }
 
 /// The drafts of one source, in its order. Each error is one skipped row.
-pub(super) type Drafts = Box<dyn Iterator<Item = Result<Draft, RowError>> + Send>;
+pub(super) type DraftIterator = Box<dyn Iterator<Item = Result<PairDraft, RowError>> + Send>;
 
 /// The folder from which a file's image paths are read.
 pub(super) fn base_of(file: &Path) -> PathBuf {
@@ -52,7 +52,7 @@ pub(super) fn base_of(file: &Path) -> PathBuf {
 }
 
 /// Checks that an image exists, or says why its row is skipped.
-pub(super) fn look_for(image: &ImageSource, written: &str) -> Result<(), Reason> {
+pub(super) fn look_for(image: &ImageSource, written: &str) -> Result<(), RowRejection> {
     let ImageSource::File(image) = image else {
         return Ok(());
     };
@@ -60,15 +60,15 @@ pub(super) fn look_for(image: &ImageSource, written: &str) -> Result<(), Reason>
         .iter()
         .any(|scheme| written.starts_with(scheme))
     {
-        return Err(Reason::ImageIsAddress {
+        return Err(RowRejection::ImageIsAddress {
             address: written.to_owned(),
         });
     }
     match fs_err::metadata(image) {
-        Ok(found) if found.is_dir() => Err(Reason::ImageIsFolder {
+        Ok(found) if found.is_dir() => Err(RowRejection::ImageIsFolder {
             path: image.to_owned(),
         }),
-        Ok(found) if !found.is_file() => Err(Reason::ImageIsDevice {
+        Ok(found) if !found.is_file() => Err(RowRejection::ImageIsDevice {
             path: image.to_owned(),
         }),
         Ok(_) => Ok(()),
@@ -78,12 +78,12 @@ pub(super) fn look_for(image: &ImageSource, written: &str) -> Result<(), Reason>
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
             ) =>
         {
-            Err(Reason::ImageMissing {
+            Err(RowRejection::ImageMissing {
                 path: image.to_owned(),
             })
         }
-        Err(error) => Err(Reason::of_io(error, |message| Reason::ImageUnreadable {
-            message,
+        Err(error) => Err(RowRejection::of_io(error, |message| {
+            RowRejection::ImageUnreadable { message }
         })),
     }
 }

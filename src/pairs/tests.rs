@@ -226,7 +226,7 @@ fn sources_that_cannot_be_read_are_refused() {
 fn rows_that_all_fail_leave_no_pairs() {
     let dir = folder(&[("p.jsonl", b"{}\n{\n")]);
     let mut reader = open(&[dir.path().join("p.jsonl")]).unwrap();
-    let mut skipped = Skipped::default();
+    let mut skipped = SkipTally::default();
     for item in &mut reader {
         skipped.add(item.unwrap_err());
     }
@@ -246,7 +246,7 @@ fn a_source_that_vanishes_after_opening_is_reported() {
     let mut reader = open(std::slice::from_ref(&path)).unwrap();
     fs_err::remove_file(path).unwrap();
     let error = reader.next().unwrap().unwrap_err();
-    assert!(matches!(error.reason, Reason::Broken { .. }));
+    assert!(matches!(error.reason, RowRejection::Broken { .. }));
     assert!(reader.next().is_none());
 }
 
@@ -383,7 +383,7 @@ proptest! {
 #[test]
 fn paths_are_kept_as_given() {
     assert_eq!(
-        Origin {
+        PairOrigin {
             file: PathBuf::from("p.csv"),
             row: Some(17)
         }
@@ -395,8 +395,9 @@ fn paths_are_kept_as_given() {
 #[test]
 fn a_row_is_not_charged_for_a_process_without_files() {
     let met = |errno: rustix::io::Errno| {
-        let reason = Reason::of_io(errno.into(), |message| Reason::TextFile { message });
-        let origin = Origin {
+        let reason =
+            RowRejection::of_io(errno.into(), |message| RowRejection::TextFile { message });
+        let origin = PairOrigin {
             file: PathBuf::from("a.txt"),
             row: None,
         };
@@ -406,5 +407,5 @@ fn a_row_is_not_charged_for_a_process_without_files() {
         assert!(matches!(met(errno), Err(PairsError::Exhausted { .. })));
     }
     let charged = met(rustix::io::Errno::ACCESS).unwrap();
-    assert!(matches!(charged.reason, Reason::TextFile { .. }));
+    assert!(matches!(charged.reason, RowRejection::TextFile { .. }));
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::Frame;
+use super::CoordinateFrame;
 use super::linear::{FitError, Moments};
-use crate::modality::{Modality, Sides};
+use crate::modality::{Modality, PerModality};
 
 /// The anchors nearest to an input in a frame, best first: anchor number and similarity.
-pub type Neighbours = Vec<(u32, f32)>;
+pub type NearestAnchors = Vec<(u32, f32)>;
 
 /// A search for the anchors nearest to some inputs in one frame.
 #[derive(Debug, Clone, Copy)]
 pub struct NearestQuery<'a> {
     /// The coordinates in which anchors and inputs are compared.
-    pub frame: &'a Frame,
+    pub frame: &'a CoordinateFrame,
     /// The number of anchors to return for each input, at most the number of anchors.
     pub k: usize,
 }
@@ -22,7 +22,7 @@ pub struct NearestQuery<'a> {
 ///
 /// Anchors are numbered from 0. Their rows may be interleaved with rows that are not anchors (removed or
 /// held-out pairs). Frames have a weight for each *stored* row, anchor or not.
-pub trait Anchors: Sync {
+pub trait AnchorSource: Sync {
     /// The error type, such as a damaged file or too few pairs for a space.
     type Error: From<FitError> + Send;
 
@@ -35,7 +35,7 @@ pub trait Anchors: Sync {
     }
 
     /// The lengths of both sides' vectors.
-    fn dims(&self) -> Sides<usize>;
+    fn dims(&self) -> PerModality<usize>;
 
     /// The mean of the anchors' vectors of one side, `[dim]`.
     fn mean(&self, side: Modality) -> Vec<f32>;
@@ -67,17 +67,17 @@ pub trait Anchors: Sync {
         side: Modality,
         queries: &[NearestQuery<'_>],
         inputs: &[f32],
-    ) -> Result<Vec<Vec<Neighbours>>, Self::Error>;
+    ) -> Result<Vec<Vec<NearestAnchors>>, Self::Error>;
 }
 
-impl<A: Anchors> Anchors for &A {
+impl<A: AnchorSource> AnchorSource for &A {
     type Error = A::Error;
 
     fn len(&self) -> usize {
         (**self).len()
     }
 
-    fn dims(&self) -> Sides<usize> {
+    fn dims(&self) -> PerModality<usize> {
         (**self).dims()
     }
 
@@ -106,7 +106,7 @@ impl<A: Anchors> Anchors for &A {
         side: Modality,
         queries: &[NearestQuery<'_>],
         inputs: &[f32],
-    ) -> Result<Vec<Vec<Neighbours>>, A::Error> {
+    ) -> Result<Vec<Vec<NearestAnchors>>, A::Error> {
         (**self).nearest(side, queries, inputs)
     }
 }

@@ -8,19 +8,19 @@ use asif_index::simd::prefetch;
 use ndarray::{Array2, ArrayView1};
 
 use super::linear::LinearMap;
-use super::product::Rows;
+use super::product::RowMatrix;
 use super::relative::RelativeRow;
 
 /// The representation of an input in one part of a space.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Code {
+pub enum PartCode {
     /// Its similarities to the anchors.
     Row(RelativeRow),
     /// Unit coordinates.
     Coordinates(Vec<f32>),
 }
 
-impl Code {
+impl PartCode {
     /// The coordinates of vectors, `[n, dim]`, in the coordinates of a map.
     pub fn coordinates(map: &LinearMap, vectors: &[f32]) -> Vec<Self> {
         let all = map.apply(vectors);
@@ -61,25 +61,25 @@ impl Code {
 
 /// The codes of many inputs, all of one part and one side.
 #[derive(Debug, Clone)]
-pub enum Bank {
+pub enum CodeBank {
     /// Relative rows.
     Rows(InvertedLists),
     /// Coordinates, `[members, coordinates]`.
-    Coordinates(Rows),
+    Coordinates(RowMatrix),
 }
 
-impl Bank {
+impl CodeBank {
     /// Indexes codes of one part, all of the same kind, over `anchors` anchors.
-    pub fn new<'a>(anchors: usize, codes: impl IntoIterator<Item = &'a Code>) -> Self {
-        let codes: Vec<&Code> = codes.into_iter().collect();
+    pub fn new<'a>(anchors: usize, codes: impl IntoIterator<Item = &'a PartCode>) -> Self {
+        let codes: Vec<&PartCode> = codes.into_iter().collect();
         match codes.first() {
-            Some(Code::Coordinates(first)) => {
+            Some(PartCode::Coordinates(first)) => {
                 let dim = first.len();
                 let mut rows = Array2::zeros((codes.len(), dim));
                 for (mut row, code) in rows.rows_mut().into_iter().zip(&codes) {
                     row.assign(&ArrayView1::from(code.own_coordinates()));
                 }
-                Self::Coordinates(Rows::from(&rows))
+                Self::Coordinates(RowMatrix::from(&rows))
             }
             _ => {
                 let rows: Vec<&RelativeRow> = codes.iter().map(|c| c.own_row()).collect();
@@ -102,7 +102,7 @@ impl Bank {
     }
 
     /// The score of `code`, which is of the same part, with each member, `[members]`.
-    pub fn scores(&self, code: &Code) -> Vec<f32> {
+    pub fn scores(&self, code: &PartCode) -> Vec<f32> {
         match self {
             // Without members it is not known of which kind they would be.
             Self::Rows(lists) if lists.members == 0 => Vec::new(),
@@ -113,7 +113,7 @@ impl Bank {
 
     /// The same as [`scores`](Self::scores) for several codes, `[codes, members]`. Coordinates are
     /// multiplied together, which is faster and gives the same bits.
-    pub fn all_scores(&self, codes: &[&Code]) -> Vec<f32> {
+    pub fn all_scores(&self, codes: &[&PartCode]) -> Vec<f32> {
         let Self::Coordinates(rows) = self else {
             return codes.iter().flat_map(|code| self.scores(code)).collect();
         };
@@ -186,7 +186,7 @@ impl InvertedLists {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::SpaceParams;
+    use crate::space::RelativeParams;
     use proptest::prelude::*;
 
     proptest! {
@@ -195,13 +195,13 @@ mod tests {
             members in prop::collection::vec(prop::collection::vec(-1f32..1.0, 9), 1..8),
             x in prop::collection::vec(-1f32..1.0, 9),
         ) {
-            let params = SpaceParams { k: 5, ..SpaceParams::default() };
-            let row = |s: &Vec<f32>| Code::Row(RelativeRow::from_similarities(s, &params));
-            let coordinates = |s: &Vec<f32>| Code::Coordinates(s.clone());
+            let params = RelativeParams { k: 5, ..RelativeParams::default() };
+            let row = |s: &Vec<f32>| PartCode::Row(RelativeRow::from_similarities(s, &params));
+            let coordinates = |s: &Vec<f32>| PartCode::Coordinates(s.clone());
             for rows in [true, false] {
                 let code = |s| if rows { row(s) } else { coordinates(s) };
-                let codes: Vec<Code> = members.iter().map(code).collect();
-                let bank = Bank::new(9, &codes);
+                let codes: Vec<PartCode> = members.iter().map(code).collect();
+                let bank = CodeBank::new(9, &codes);
                 prop_assert_eq!(bank.len(), codes.len());
                 let one_by_one: Vec<f32> = codes.iter().flat_map(|c| bank.scores(c)).collect();
                 prop_assert_eq!(bank.all_scores(&codes.iter().collect::<Vec<_>>()), one_by_one);

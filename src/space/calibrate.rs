@@ -1,5 +1,5 @@
 //! Score normalization against a cohort of anchors, which corrects for hubs and brings parts of
-//! different scale to one scale: see [`Calibration`].
+//! different scale to one scale: see [`ScoreCalibration`].
 //!
 //! ```text
 //! an input's scores with the cohort ──[leveller]──> its level: slope x (score - origin)
@@ -9,7 +9,7 @@
 //! Every correction is linear in the score, so the two levels of a pair of inputs reduce to one factor and
 //! one summand. Heads, sums of parts and explanations do not depend on which correction was used.
 
-use super::recipe::{Calibration, Hubness};
+use super::recipe::{HubnessCorrection, ScoreCalibration};
 use super::vector::ROUNDING;
 
 /// The lower bound of the deviation that s-norm divides by, as a share of the part's mean deviation.
@@ -22,14 +22,14 @@ const FLOOR: f64 = 0.7;
 
 /// The linear correction of an input's scores in one part of a space.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
+pub struct ScoreNormalization {
     /// The score that is mapped to 0.
     pub origin: f32,
     /// The factor of the difference from `origin`; 0 where the cohort scores do not differ.
     pub slope: f32,
 }
 
-impl Level {
+impl ScoreNormalization {
     /// The factor and the summand that correct the score of two inputs with these levels.
     pub fn between(self, other: Self) -> (f64, f64) {
         let [(m, i), (n, j)] = [self, other].map(|l| (f64::from(l.origin), f64::from(l.slope)));
@@ -39,20 +39,20 @@ impl Level {
 
 /// Computes the levels of inputs in one part of a space.
 #[derive(Debug, Clone, Copy)]
-pub struct Leveller {
-    hubness: Hubness,
+pub struct ScoreNormalizer {
+    hubness: HubnessCorrection,
     top: usize,
     /// The unit of the part's scores; for s-norm the mean deviation, which times [`FLOOR`] is the lower
     /// bound of an input's deviation.
     unit: f64,
 }
 
-impl Leveller {
+impl ScoreNormalizer {
     /// For a cohort of `size` anchors.
     ///
     /// `unit` is the part's [`spread`] where the recipe [has units](super::Recipe::has_units),
     /// else 1.
-    pub fn new(calibration: &Calibration, size: usize, unit: f64) -> Self {
+    pub fn new(calibration: &ScoreCalibration, size: usize, unit: f64) -> Self {
         Self {
             hubness: calibration.hubness,
             top: calibration.top_of(size),
@@ -61,17 +61,17 @@ impl Leveller {
     }
 
     /// The level of an input from its scores with the cohort's other side, in any order.
-    pub fn level(&self, scores: Vec<f32>) -> Level {
-        let best = Best::of(scores, self.top);
+    pub fn level(&self, scores: Vec<f32>) -> ScoreNormalization {
+        let best = CohortStatistics::of(scores, self.top);
         let unit = inverse(self.unit);
         let (origin, slope) = match self.hubness {
-            Hubness::SNorm => (best.mean, inverse(best.deviation.max(FLOOR * self.unit))),
-            Hubness::Csls => (best.mean, 2.0 * unit),
+            HubnessCorrection::SNorm => (best.mean, inverse(best.deviation.max(FLOOR * self.unit))),
+            HubnessCorrection::Csls => (best.mean, 2.0 * unit),
             // `between` halves each level; the factor 2 restores the full `alpha r` of both inputs.
-            Hubness::Nnn { alpha } => (2.0 * alpha * best.mean, unit),
-            Hubness::None => (0.0, unit),
+            HubnessCorrection::Nnn { alpha } => (2.0 * alpha * best.mean, unit),
+            HubnessCorrection::None => (0.0, unit),
         };
-        Level {
+        ScoreNormalization {
             origin: origin as f32,
             slope: slope as f32,
         }
@@ -83,19 +83,19 @@ impl Leveller {
 pub fn spread(scores: Vec<Vec<f32>>) -> f64 {
     let members = scores.len().max(1) as f64;
     let deviation = |scores: Vec<f32>| {
-        let top = Calibration::default().top_of(scores.len());
-        Best::of(scores, top).deviation
+        let top = ScoreCalibration::default().top_of(scores.len());
+        CohortStatistics::of(scores, top).deviation
     };
     scores.into_iter().map(deviation).sum::<f64>() / members
 }
 
 /// Mean and deviation of the best of some scores.
-struct Best {
+struct CohortStatistics {
     mean: f64,
     deviation: f64,
 }
 
-impl Best {
+impl CohortStatistics {
     /// Of the best `top` of `scores`, or of all when there are fewer.
     fn of(mut scores: Vec<f32>, top: usize) -> Self {
         let top = top.min(scores.len());
@@ -135,26 +135,27 @@ mod tests {
 
     const SCORES: [f32; 5] = [0.1, 0.9, 0.5, 0.7, -3.0];
 
-    fn leveller(hubness: Hubness, top: usize, unit: f64) -> Leveller {
-        let calibration = Calibration {
+    fn leveller(hubness: HubnessCorrection, top: usize, unit: f64) -> ScoreNormalizer {
+        let calibration = ScoreCalibration {
             cohort: 10,
             top,
             hubness,
         };
-        Leveller::new(&calibration, 10, unit)
+        ScoreNormalizer::new(&calibration, 10, unit)
     }
 
     #[test]
     fn scores_that_differ_by_rounding_have_no_slope() {
         let scores = vec![0.7f32, 0.7 + 6e-8, 0.7 - 6e-8, 0.7, 0.7 + 1.2e-7];
         assert_eq!(spread(vec![scores.clone(); 3]), 0.0);
-        let level = leveller(Hubness::SNorm, 5, spread(vec![scores.clone(); 3])).level(scores);
+        let level =
+            leveller(HubnessCorrection::SNorm, 5, spread(vec![scores.clone(); 3])).level(scores);
         assert_eq!(level.slope, 0.0);
     }
 
     #[test]
     fn an_s_norm_level_is_the_mean_and_deviation_of_the_best() {
-        let found = leveller(Hubness::SNorm, 3, 0.1);
+        let found = leveller(HubnessCorrection::SNorm, 3, 0.1);
         let level = found.level(SCORES.to_vec());
         assert!((level.origin - 0.7).abs() < 1e-6);
         let deviation = ((0.04f64 + 0.04 + 0.0) / 3.0).sqrt();
@@ -167,20 +168,20 @@ mod tests {
     #[test]
     fn an_s_norm_deviation_is_not_far_below_the_mean_one() {
         let flat = vec![0.5, 0.5, 0.5, 0.49];
-        let level = leveller(Hubness::SNorm, 4, 0.2).level(flat);
+        let level = leveller(HubnessCorrection::SNorm, 4, 0.2).level(flat);
         assert!((f64::from(level.slope) - 1.0 / (FLOOR * 0.2)).abs() < 1e-4);
     }
 
     #[test]
     fn scores_that_do_not_differ_have_no_say() {
-        let flat = leveller(Hubness::SNorm, 4, 0.0).level(vec![0.0; 9]);
+        let flat = leveller(HubnessCorrection::SNorm, 4, 0.0).level(vec![0.0; 9]);
         assert_eq!(flat.slope, 0.0);
         assert_eq!(flat.between(flat), (0.0, 0.0));
-        let none = leveller(Hubness::SNorm, 4, 1.0).level(Vec::new());
+        let none = leveller(HubnessCorrection::SNorm, 4, 1.0).level(Vec::new());
         assert_eq!(none.origin, 0.0);
         let unit = spread(vec![vec![0.0; 9]; 3]);
         assert_eq!(
-            leveller(Hubness::Csls, 4, unit)
+            leveller(HubnessCorrection::Csls, 4, unit)
                 .level(SCORES.to_vec())
                 .slope,
             0.0
@@ -209,12 +210,12 @@ mod tests {
                 factor * score + summand
             };
             let r = mean_of_best(x.clone(), top) + mean_of_best(y.clone(), top);
-            prop_assert!((corrected(Hubness::Csls, 1.0) - (2.0 * score - r)).abs() < 1e-5);
-            let nnn = Hubness::Nnn { alpha };
+            prop_assert!((corrected(HubnessCorrection::Csls, 1.0) - (2.0 * score - r)).abs() < 1e-5);
+            let nnn = HubnessCorrection::Nnn { alpha };
             prop_assert!((corrected(nnn, 1.0) - (score - alpha * r)).abs() < 1e-5);
-            prop_assert!((corrected(Hubness::None, 1.0) - score).abs() < 1e-6);
+            prop_assert!((corrected(HubnessCorrection::None, 1.0) - score).abs() < 1e-6);
             // A unit divides the whole.
-            for hubness in [Hubness::Csls, nnn, Hubness::None] {
+            for hubness in [HubnessCorrection::Csls, nnn, HubnessCorrection::None] {
                 let (whole, divided) = (corrected(hubness, 1.0), corrected(hubness, unit));
                 prop_assert!((whole / unit - divided).abs() < 1e-4);
             }
@@ -224,11 +225,11 @@ mod tests {
     #[test]
     fn an_s_norm_score_is_the_mean_of_both_deviations() {
         let (x, y) = (
-            Level {
+            ScoreNormalization {
                 origin: 0.2,
                 slope: 10.0,
             },
-            Level {
+            ScoreNormalization {
                 origin: 0.4,
                 slope: 5.0,
             },

@@ -14,13 +14,13 @@ use super::vector::{ROUNDING, dot, normalize_rest};
 
 /// One modality's centring: the anchors' mean, and each anchor's weight.
 #[derive(Debug, Clone)]
-pub struct Centering {
+pub struct MeanCentering {
     mean: Vec<f32>,
     mean_norm: f64,
     weights: Vec<f32>,
 }
 
-impl Centering {
+impl MeanCentering {
     /// From the anchors' mean `[dim]` and `dots[i] = <m, a_i>` of the unit anchors, `[n]`.
     ///
     /// `|a_i - m|^2 = |a_i|^2 - 2 <m, a_i> + |m|^2`, so the vectors need not be read a second time.
@@ -90,7 +90,7 @@ mod tests {
             anchors.iter().for_each(|a| mean.add(a));
             let mean = mean.mean();
             let dots: Vec<f32> = anchors.iter().map(|a| dot(a, &mean) as f32).collect();
-            let centering = Centering::new(mean.clone(), &dots);
+            let centering = MeanCentering::new(mean.clone(), &dots);
             let x = unit(&x);
             let (q, bias) = centering.query(&x);
             for (a, w) in anchors.iter().zip(centering.weights()) {
@@ -116,7 +116,7 @@ mod tests {
                 (0..n).for_each(|_| sum.add(&anchor));
                 let mean = sum.mean();
                 let d = dot(&anchor, &mean) as f32;
-                let centering = Centering::new(mean, &vec![d; n]);
+                let centering = MeanCentering::new(mean, &vec![d; n]);
                 assert!(centering.weights().iter().all(|w| *w == 0.0), "{seed} {n}");
                 let mut near = anchor.clone();
                 near.iter_mut().for_each(|v| *v *= 1.0 + f32::EPSILON);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn an_anchor_at_the_mean_gets_no_weight() {
-        let c = Centering::new(vec![1.0, 0.0], &[1.0, 0.0]);
+        let c = MeanCentering::new(vec![1.0, 0.0], &[1.0, 0.0]);
         assert_eq!(c.weights()[0], 0.0);
         assert!((c.weights()[1] - 0.5f32.sqrt()).abs() < 1e-7);
     }

@@ -2,21 +2,21 @@
 
 use rayon::prelude::*;
 
-use super::bank::{Bank, Code};
-use super::calibrate::{Level, Leveller, spread};
-use super::recipe::{Calibration, Recipe};
-use crate::modality::{Modality, Sides};
+use super::bank::{CodeBank, PartCode};
+use super::calibrate::{ScoreNormalization, ScoreNormalizer, spread};
+use super::recipe::{Recipe, ScoreCalibration};
+use crate::modality::{Modality, PerModality};
 
 /// The anchors that scores are calibrated on: the codes of their images and texts in each part, and how an
 /// input's scores with them become its levels.
 #[derive(Debug)]
-pub struct Cohort {
+pub struct CalibrationCohort {
     /// The codes of the images and of the texts, one bank a part.
-    sides: Sides<Vec<Bank>>,
-    levellers: Vec<Leveller>,
+    sides: PerModality<Vec<CodeBank>>,
+    levellers: Vec<ScoreNormalizer>,
 }
 
-impl Cohort {
+impl CalibrationCohort {
     /// Builds a cohort from the codes of its images and texts, `[members][parts]` each, over `anchors`
     /// anchors.
     ///
@@ -24,14 +24,14 @@ impl Cohort {
     /// with all of the other, in each part.
     pub fn new(
         anchors: usize,
-        codes: &Sides<Vec<Vec<Code>>>,
+        codes: &PerModality<Vec<Vec<PartCode>>>,
         recipe: &Recipe,
-        calibration: &Calibration,
+        calibration: &ScoreCalibration,
     ) -> Self {
         let parts = recipe.parts.len();
         let sides = codes.as_ref().map(|members| {
             let of_part = |part| members.iter().map(move |m| &m[part]);
-            let bank = |part| Bank::new(anchors, of_part(part));
+            let bank = |part| CodeBank::new(anchors, of_part(part));
             (0..parts).map(bank).collect::<Vec<_>>()
         });
         let unit = |part: usize| {
@@ -44,7 +44,7 @@ impl Cohort {
         };
         let levellers = (0..parts).map(|part| {
             let unit = if recipe.has_units() { unit(part) } else { 1.0 };
-            Leveller::new(calibration, codes.image.len(), unit)
+            ScoreNormalizer::new(calibration, codes.image.len(), unit)
         });
         Self {
             levellers: levellers.collect(),
@@ -54,11 +54,11 @@ impl Cohort {
 
     /// The levels of some inputs, `[inputs][parts]`, from their codes, `[inputs][parts]`. Several inputs
     /// at once are faster than one by one.
-    pub fn levels(&self, side: Modality, inputs: &[&[Code]]) -> Vec<Vec<Level>> {
+    pub fn levels(&self, side: Modality, inputs: &[&[PartCode]]) -> Vec<Vec<ScoreNormalization>> {
         let mut levels = vec![Vec::with_capacity(self.levellers.len()); inputs.len()];
         let others = self.sides[side.other()].iter().zip(&self.levellers);
         for (part, (bank, leveller)) in others.enumerate() {
-            let codes: Vec<&Code> = inputs.iter().map(|codes| &codes[part]).collect();
+            let codes: Vec<&PartCode> = inputs.iter().map(|codes| &codes[part]).collect();
             let scores = bank.all_scores(&codes);
             let of_each = scores.chunks_exact(bank.len().max(1));
             for (levels, scores) in levels.iter_mut().zip(of_each) {

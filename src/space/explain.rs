@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// The contribution of one anchor to a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Contribution {
+pub struct AnchorContribution {
     /// The anchor.
     pub anchor: u32,
     /// Its contribution.
@@ -19,7 +19,7 @@ pub struct Contribution {
 
 /// A score split into contributions: `score = offset + sum of contributions + sum of unsplit`.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Explanation {
+pub struct ScoreExplanation {
     /// The score.
     pub score: f32,
     /// The part of the score that belongs to no anchor: the calibration.
@@ -27,7 +27,7 @@ pub struct Explanation {
     /// The contribution of each part of the space.
     pub parts: Vec<PartAmount>,
     /// The anchors, largest amount first, ties by lowest anchor.
-    pub contributions: Vec<Contribution>,
+    pub contributions: Vec<AnchorContribution>,
     /// Those of `parts` that do not split into pairs.
     pub unsplit: Vec<PartAmount>,
 }
@@ -41,7 +41,7 @@ pub struct PartAmount {
     pub amount: f64,
 }
 
-impl Contribution {
+impl AnchorContribution {
     /// Contributions by anchor, largest first, with their shares; those of zero are left out.
     pub fn sorted(amounts: HashMap<u32, f64>) -> Vec<Self> {
         let total: f64 = amounts.values().map(|a| a.abs()).sum();
@@ -59,7 +59,7 @@ impl Contribution {
     }
 }
 
-impl Explanation {
+impl ScoreExplanation {
     /// The sum of all its parts, which is the score.
     pub fn sum(&self) -> f64 {
         let anchors: f64 = self.contributions.iter().map(|c| f64::from(c.amount)).sum();
@@ -80,7 +80,7 @@ impl Explanation {
             add_parts(&mut mean.parts, &one.parts, n);
             add_parts(&mut mean.unsplit, &one.unsplit, n);
         }
-        mean.contributions = Contribution::sorted(amounts);
+        mean.contributions = AnchorContribution::sorted(amounts);
         mean
     }
 }

@@ -10,16 +10,16 @@
 //!
 //! which is what the index searches. Centring alone is the case `M = I`.
 
-use super::center::Centering;
+use super::center::MeanCentering;
 use super::linear::LinearMap;
 
 /// The coordinates in which one modality's vectors are compared.
 #[derive(Debug, Clone)]
-pub enum Frame {
+pub enum CoordinateFrame {
     /// The encoder's own coordinates.
     Own,
     /// Centred: the anchors' mean is subtracted.
-    Centered(Centering),
+    Centered(MeanCentering),
     /// The coordinates of a linear map.
     Mapped {
         /// The map.
@@ -29,7 +29,7 @@ pub enum Frame {
     },
 }
 
-impl Frame {
+impl CoordinateFrame {
     /// The coordinates of a linear map; `norms` are [`LinearMap::norms`] of every stored vector.
     pub fn mapped(map: LinearMap, norms: &[f32]) -> Self {
         let weight = |&n: &f32| if n > 1e-6 { 1.0 / n } else { 0.0 };

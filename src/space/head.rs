@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bank::Bank;
-use super::calibrate::Level;
+use super::bank::CodeBank;
+use super::calibrate::ScoreNormalization;
 use super::representation::{Representation, weight};
 
 /// How the prompts of one class become one score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Aggregate {
+pub enum PromptAggregation {
     /// The largest score over the prompts of the class (ASIF's reference).
     Max,
     /// One prompt embedding a class: the mean of the unit embeddings, normalised again (CLIP).
@@ -23,28 +23,28 @@ pub enum Aggregate {
 pub struct ClassHead {
     shares: Vec<f64>,
     /// The prompts' codes in each part of the space.
-    banks: Vec<Bank>,
+    banks: Vec<CodeBank>,
     /// The prompts' levels in each part.
-    levels: Vec<Vec<Level>>,
+    levels: Vec<Vec<ScoreNormalization>>,
     class_of_prompt: Vec<u32>,
     classes: usize,
-    aggregate: Aggregate,
+    aggregate: PromptAggregation,
 }
 
 impl ClassHead {
     /// A head over `anchors` anchors from `prompts[c]`, the prompts of class `c` in a space with
-    /// these shares. Each class has at least one prompt; with [`Aggregate::Mean`] exactly one, its mean
+    /// these shares. Each class has at least one prompt; with [`PromptAggregation::Mean`] exactly one, its mean
     /// embedding.
     pub fn new(
         anchors: usize,
         shares: &[f64],
         prompts: &[Vec<Representation>],
-        aggregate: Aggregate,
+        aggregate: PromptAggregation,
     ) -> Self {
         debug_assert!(prompts.iter().all(|of_class| !of_class.is_empty()));
         let all = || prompts.iter().flatten();
         let banks = (0..shares.len())
-            .map(|part| Bank::new(anchors, all().map(|p| &p.codes[part])))
+            .map(|part| CodeBank::new(anchors, all().map(|p| &p.codes[part])))
             .collect();
         let class_of = |(c, prompts): (usize, &Vec<Representation>)| vec![c as u32; prompts.len()];
         Self {
@@ -83,20 +83,20 @@ impl ClassHead {
     /// The score of each class for an image of the same space, `[classes]`.
     pub fn scores(&self, image: &Representation) -> Vec<f32> {
         let start = match self.aggregate {
-            Aggregate::MeanScore => 0.0,
-            Aggregate::Max | Aggregate::Mean => f64::NEG_INFINITY,
+            PromptAggregation::MeanScore => 0.0,
+            PromptAggregation::Max | PromptAggregation::Mean => f64::NEG_INFINITY,
         };
         let mut scores = vec![(start, 0u32); self.classes];
         for (&class, score) in self.class_of_prompt.iter().zip(self.prompt_scores(image)) {
             let (value, prompts) = &mut scores[class as usize];
             *prompts += 1;
             match self.aggregate {
-                Aggregate::MeanScore => *value += score,
-                Aggregate::Max | Aggregate::Mean => *value = value.max(score),
+                PromptAggregation::MeanScore => *value += score,
+                PromptAggregation::Max | PromptAggregation::Mean => *value = value.max(score),
             }
         }
         let finish = |(value, prompts)| match (self.aggregate, prompts) {
-            (Aggregate::MeanScore, n) => (value / f64::from(n)) as f32,
+            (PromptAggregation::MeanScore, n) => (value / f64::from(n)) as f32,
             _ => value as f32,
         };
         scores.into_iter().map(finish).collect()
@@ -117,22 +117,22 @@ pub fn softmax(scores: &[f32], scale: f64) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::bank::Code;
-    use crate::space::{RelativeRow, SpaceParams};
+    use crate::space::bank::PartCode;
+    use crate::space::{RelativeParams, RelativeRow};
     use proptest::prelude::*;
 
     fn input(s: &[f32], levels: &[(f32, f32)]) -> Representation {
-        let params = SpaceParams {
+        let params = RelativeParams {
             k: 5,
             p: 2.0,
-            ..SpaceParams::PAPER
+            ..RelativeParams::PAPER
         };
         let row = RelativeRow::from_similarities(s, &params);
         Representation {
-            codes: vec![Code::Row(row), Code::Coordinates(s.to_vec())],
+            codes: vec![PartCode::Row(row), PartCode::Coordinates(s.to_vec())],
             levels: levels
                 .iter()
-                .map(|&(origin, slope)| Level { origin, slope })
+                .map(|&(origin, slope)| ScoreNormalization { origin, slope })
                 .collect(),
         }
     }
@@ -154,12 +154,12 @@ mod tests {
                 .map(|class| class.iter().map(|s| input(s, &levels(s))).collect())
                 .collect();
             let image = input(&image, &levels(&image));
-            for aggregate in [Aggregate::Max, Aggregate::MeanScore] {
+            for aggregate in [PromptAggregation::Max, PromptAggregation::MeanScore] {
                 let got = ClassHead::new(9, &shares, &prompts, aggregate).scores(&image);
                 for (got, prompts) in got.iter().zip(&prompts) {
                     let scores = prompts.iter().map(|p| image.score(p, &shares));
                     let want = match aggregate {
-                        Aggregate::MeanScore => scores.sum::<f32>() / prompts.len() as f32,
+                        PromptAggregation::MeanScore => scores.sum::<f32>() / prompts.len() as f32,
                         _ => scores.fold(f32::NEG_INFINITY, f32::max),
                     };
                     prop_assert!((got - want).abs() < 1e-4, "{got} {want}");

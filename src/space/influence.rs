@@ -16,8 +16,8 @@
 
 use rayon::prelude::*;
 
-use super::SpaceParams;
-use super::anchors::Neighbours;
+use super::RelativeParams;
+use super::anchors::NearestAnchors;
 use super::relative::RelativeRow;
 
 /// A row whose remaining squared norm is below this counts as empty.
@@ -38,7 +38,7 @@ pub struct PromptRows {
 
 /// The effect of an anchor, or of a group of anchors, on the answers to all images.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
-pub struct Effect {
+pub struct MarginEffect {
     /// The number of images whose margin it changes.
     pub images: u64,
     /// The mean over all images of the margin with it minus the margin without it; above 0 it helps. A margin
@@ -51,7 +51,7 @@ pub struct Effect {
 }
 
 /// An image's relative row and its right class.
-pub type Labelled = (RelativeRow, usize);
+pub type LabelledRow = (RelativeRow, usize);
 
 impl PromptRows {
     /// Builds the lists from one or more rows a class, over `anchors` anchors.
@@ -72,7 +72,7 @@ impl PromptRows {
 
     /// The margin of each image, `[images]`: the score of its right class minus the best score of the
     /// others; see [`is_right`].
-    pub fn margins(&self, images: &[Labelled]) -> Vec<f64> {
+    pub fn margins(&self, images: &[LabelledRow]) -> Vec<f64> {
         images
             .par_iter()
             .map(|(row, right)| self.margin(&self.scores(row), *right))
@@ -127,7 +127,7 @@ fn stretch(gone: f64) -> f64 {
     }
 }
 
-impl Effect {
+impl MarginEffect {
     /// Compares the margins of the same images with and without some anchors.
     pub fn between(with: &[f64], without: &[f64]) -> Self {
         let mut effect = Self::default();
@@ -151,9 +151,9 @@ impl Effect {
 /// The row of an input without the anchors for which `gone` is true: the largest `k` of its remaining
 /// similarities. `nearest` are all anchors, best first.
 pub fn refilled(
-    nearest: &Neighbours,
+    nearest: &NearestAnchors,
     gone: impl Fn(u32) -> bool,
-    params: &SpaceParams,
+    params: &RelativeParams,
 ) -> RelativeRow {
     let left = nearest.iter().copied().filter(|&(anchor, _)| !gone(anchor));
     RelativeRow::from_kept(left.take(params.k), params)
@@ -162,14 +162,14 @@ pub fn refilled(
 /// The effect of each anchor, `[anchors]`.
 ///
 /// Takes O(images x prompts x k) steps, whatever the number of anchors.
-pub fn of_anchors(prompts: &PromptRows, images: &[Labelled]) -> Vec<Effect> {
+pub fn of_anchors(prompts: &PromptRows, images: &[LabelledRow]) -> Vec<MarginEffect> {
     summed(prompts.lists.len(), images, |effects, (row, right)| {
         one_image(prompts, row, *right, effects);
     })
 }
 
 /// Adds the effect of every anchor on one image.
-fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mut [Effect]) {
+fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mut [MarginEffect]) {
     let scores = prompts.scores(row);
     let with = prompts.margin(&scores, right);
     let is_own = |prompt: u32| prompts.class_of[prompt as usize] as usize == right;
@@ -214,20 +214,20 @@ fn one_image(prompts: &PromptRows, row: &RelativeRow, right: usize, effects: &mu
 /// Sums the effects that `note` adds for each image, and divides the margins by the number of images.
 fn summed(
     n: usize,
-    images: &[Labelled],
-    note: impl Fn(&mut [Effect], &Labelled) + Sync,
-) -> Vec<Effect> {
-    let parts: Vec<Vec<Effect>> = images
+    images: &[LabelledRow],
+    note: impl Fn(&mut [MarginEffect], &LabelledRow) + Sync,
+) -> Vec<MarginEffect> {
+    let parts: Vec<Vec<MarginEffect>> = images
         .chunks(images.len().div_ceil(PARTS).max(1))
         .collect::<Vec<_>>()
         .into_par_iter()
         .map(|images| {
-            let mut effects = vec![Effect::default(); n];
+            let mut effects = vec![MarginEffect::default(); n];
             images.iter().for_each(|image| note(&mut effects, image));
             effects
         })
         .collect();
-    let mut all = vec![Effect::default(); n];
+    let mut all = vec![MarginEffect::default(); n];
     for (sum, part) in parts.iter().flat_map(|part| (0..n).zip(part)) {
         let sum = &mut all[sum];
         sum.images += part.images;
@@ -243,24 +243,28 @@ fn summed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::Negatives;
+    use crate::space::NegativeSimilarity;
     use proptest::prelude::*;
 
     const ANCHORS: usize = 12;
 
     fn unit(entries: impl IntoIterator<Item = (u32, f32)>) -> RelativeRow {
-        let params = SpaceParams {
+        let params = RelativeParams {
             k: ANCHORS,
             p: 1.0,
-            negatives: Negatives::Raw,
-            ..SpaceParams::PAPER
+            negatives: NegativeSimilarity::Raw,
+            ..RelativeParams::PAPER
         };
         RelativeRow::from_kept(entries, &params)
     }
 
     /// The same with every row computed anew, and the number of images with a margin of 0, which rounding
     /// may turn either way.
-    fn naive(classes: &[Vec<RelativeRow>], images: &[Labelled], gone: &[u32]) -> (Effect, u64) {
+    fn naive(
+        classes: &[Vec<RelativeRow>],
+        images: &[LabelledRow],
+        gone: &[u32],
+    ) -> (MarginEffect, u64) {
         let cut = |row: &RelativeRow| {
             unit(
                 row.entries()
@@ -282,7 +286,7 @@ mod tests {
             .iter()
             .map(|rows| rows.iter().map(cut).collect())
             .collect();
-        let (mut effect, mut ties) = (Effect::default(), 0);
+        let (mut effect, mut ties) = (MarginEffect::default(), 0);
         for (row, right) in images {
             let before = margin(row, classes, *right);
             let after = margin(&cut(row), &without, *right);
@@ -304,8 +308,8 @@ mod tests {
             images in prop::collection::vec((row(), 0usize..2), 1..20),
         ) {
             let prompts = PromptRows::new(ANCHORS, &classes);
-            let same = |found: &Effect, want: &Effect| (found.margin - want.margin).abs() < 1e-5;
-            let close = |found: &Effect, want: &Effect, ties: u64| {
+            let same = |found: &MarginEffect, want: &MarginEffect| (found.margin - want.margin).abs() < 1e-5;
+            let close = |found: &MarginEffect, want: &MarginEffect, ties: u64| {
                 let (lost, gained) = (found.lost, found.gained);
                 lost.abs_diff(want.lost) <= ties && gained.abs_diff(want.gained) <= ties
             };
@@ -317,7 +321,7 @@ mod tests {
                 );
             }
             let margins = prompts.margins(&images);
-            prop_assert_eq!(Effect::between(&margins, &margins), Effect::default());
+            prop_assert_eq!(MarginEffect::between(&margins, &margins), MarginEffect::default());
         }
 
         #[test]
@@ -327,7 +331,7 @@ mod tests {
             k in 1usize..ANCHORS,
         ) {
             let nearest = crate::space::relative::top_k(&similarities, ANCHORS);
-            let params = SpaceParams { k, p: 4.0, negatives: Negatives::Clamp, ..SpaceParams::PAPER };
+            let params = RelativeParams { k, p: 4.0, negatives: NegativeSimilarity::Clamp, ..RelativeParams::PAPER };
             let found = refilled(&nearest, |a| gone.contains(&a), &params);
             let mut left: Vec<(u32, f32)> = (0u32..).zip(similarities.iter().copied()).collect();
             left.retain(|e| !gone.contains(&e.0));
@@ -356,10 +360,10 @@ mod tests {
         assert_eq!((effects[0].lost, effects[0].gained), (1, 1));
         assert_eq!((effects[1].lost, effects[1].gained), (0, 0));
         assert!(
-            effects[3] == Effect::default(),
+            effects[3] == MarginEffect::default(),
             "an anchor in no row has no effect"
         );
         let none = of_anchors(&prompts, &[]);
-        assert!(none.iter().all(|e| *e == Effect::default()));
+        assert!(none.iter().all(|e| *e == MarginEffect::default()));
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use ndarray::{ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
-use super::anchors::{Anchors, NearestQuery, Neighbours};
+use super::anchors::{AnchorSource, NearestAnchors, NearestQuery};
 use super::linear::{FitError, Moments};
 use super::relative::best_k;
-use crate::modality::{Modality, Sides};
+use crate::modality::{Modality, PerModality};
 
 /// How many inputs are compared with all rows at once.
 const BLOCK: usize = 192;
@@ -19,7 +19,7 @@ const ROWS: usize = 256;
 #[derive(Debug, Clone)]
 pub struct MatrixAnchors<'a> {
     /// All pairs, `[n, dim]` each.
-    pairs: Sides<ArrayView2<'a, f32>>,
+    pairs: PerModality<ArrayView2<'a, f32>>,
     /// The rows that are anchors, ascending: an anchor's number is its place here.
     anchors: Vec<u32>,
     /// The moments of the anchors.
@@ -32,7 +32,11 @@ impl<'a> MatrixAnchors<'a> {
     ///
     /// # Panics
     /// When the matrices are not row-major, or an anchor is past their last row.
-    pub fn new(pairs: Sides<ArrayView2<'a, f32>>, anchors: Vec<u32>, moments: Moments) -> Self {
+    pub fn new(
+        pairs: PerModality<ArrayView2<'a, f32>>,
+        anchors: Vec<u32>,
+        moments: Moments,
+    ) -> Self {
         let rows = pairs.image.nrows();
         assert_eq!(rows, pairs.text.nrows(), "a pair is a row of both");
         assert!(pairs.iter().all(|side| side.is_standard_layout()));
@@ -55,14 +59,14 @@ impl<'a> MatrixAnchors<'a> {
     }
 }
 
-impl Anchors for MatrixAnchors<'_> {
+impl AnchorSource for MatrixAnchors<'_> {
     type Error = FitError;
 
     fn len(&self) -> usize {
         self.anchors.len()
     }
 
-    fn dims(&self) -> Sides<usize> {
+    fn dims(&self) -> PerModality<usize> {
         self.pairs.as_ref().map(|rows| rows.ncols())
     }
 
@@ -103,7 +107,7 @@ impl Anchors for MatrixAnchors<'_> {
         side: Modality,
         queries: &[NearestQuery<'_>],
         inputs: &[f32],
-    ) -> Result<Vec<Vec<Neighbours>>, FitError> {
+    ) -> Result<Vec<Vec<NearestAnchors>>, FitError> {
         let of_query = |query: &NearestQuery<'_>| self.nearest_in(side, query, inputs);
         Ok(queries.iter().map(of_query).collect())
     }
@@ -116,11 +120,11 @@ impl MatrixAnchors<'_> {
         side: Modality,
         query: &NearestQuery<'_>,
         inputs: &[f32],
-    ) -> Vec<Neighbours> {
+    ) -> Vec<NearestAnchors> {
         let rows = self.pairs[side];
         let dim = rows.ncols().max(1);
         let weights = query.frame.weights();
-        let block = |inputs: &[f32]| -> Vec<Neighbours> {
+        let block = |inputs: &[f32]| -> Vec<NearestAnchors> {
             let (queries, biases): (Vec<Vec<f32>>, Vec<f32>) =
                 query.frame.queries(inputs, dim).into_iter().unzip();
             let flat = queries.concat();

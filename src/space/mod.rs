@@ -53,12 +53,12 @@ pub mod representation;
 pub mod tune;
 pub mod vector;
 
-pub use bank::{Bank, Code};
+pub use bank::{CodeBank, PartCode};
 pub use comparison::Part;
 pub use fitted::FittedSpace;
-pub use frame::Frame;
-pub use head::{Aggregate, ClassHead};
-pub use params::{Negatives, SpaceParams};
+pub use frame::CoordinateFrame;
+pub use head::{ClassHead, PromptAggregation};
+pub use params::{NegativeSimilarity, RelativeParams};
 pub use recipe::{Recipe, RecipeError};
 pub use relative::RelativeRow;
 pub use representation::Representation;

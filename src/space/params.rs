@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// anchor set it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Negatives {
+pub enum NegativeSimilarity {
     /// `s^p`, as in the paper.
     Raw,
     /// `max(s, 0)^p`: a dissimilar anchor has weight 0.
@@ -20,7 +20,7 @@ pub enum Negatives {
 
 /// How similarities to anchors become a relative row.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct SpaceParams {
+pub struct RelativeParams {
     /// How many of the largest similarities are kept; clamped to the number of anchors.
     pub k: usize,
     /// The power that each kept similarity is raised to.
@@ -28,13 +28,13 @@ pub struct SpaceParams {
     /// Whether the anchors' mean of each modality is subtracted first.
     pub center: bool,
     /// How negative similarities are raised to the power.
-    pub negatives: Negatives,
+    pub negatives: NegativeSimilarity,
 }
 
 /// An invalid setting of relative rows.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ParamsError {
+pub enum RelativeParamsError {
     /// `k` is zero.
     #[error("k is 0, but a row needs at least one anchor; give a number from 1 up")]
     ZeroK,
@@ -49,14 +49,14 @@ pub enum ParamsError {
     FractionalRaw(f64),
 }
 
-impl SpaceParams {
+impl RelativeParams {
     /// The paper's setting: k = 800, p = 8, not centred, raw negatives
     /// (Norelli et al., NeurIPS 2023, section 4; meant for 1.6 million pairs).
     pub const PAPER: Self = Self {
         k: 800,
         p: 8.0,
         center: false,
-        negatives: Negatives::Raw,
+        negatives: NegativeSimilarity::Raw,
     };
 
     /// `k` and `p`, and the handling of negative similarities, as text.
@@ -68,30 +68,30 @@ impl SpaceParams {
     /// Validates the numbers.
     ///
     /// # Errors
-    /// A [`ParamsError`] that names the setting and what to choose instead.
-    pub fn check(&self) -> Result<(), ParamsError> {
+    /// A [`RelativeParamsError`] that names the setting and what to choose instead.
+    pub fn check(&self) -> Result<(), RelativeParamsError> {
         if self.k == 0 {
-            return Err(ParamsError::ZeroK);
+            return Err(RelativeParamsError::ZeroK);
         }
         // Above this, the power of any similarity noticeably below 1 is 0 in single precision.
         if !(self.p > 0.0 && self.p <= 1000.0) {
-            return Err(ParamsError::Power(self.p));
+            return Err(RelativeParamsError::Power(self.p));
         }
-        if self.negatives == Negatives::Raw && self.p.fract() != 0.0 {
-            return Err(ParamsError::FractionalRaw(self.p));
+        if self.negatives == NegativeSimilarity::Raw && self.p.fract() != 0.0 {
+            return Err(RelativeParamsError::FractionalRaw(self.p));
         }
         Ok(())
     }
 }
 
-impl Default for SpaceParams {
+impl Default for RelativeParams {
     /// A setting for thousands rather than millions of pairs: k = 200, p = 4, centred, clamped.
     fn default() -> Self {
         Self {
             k: 200,
             p: 4.0,
             center: true,
-            negatives: Negatives::Clamp,
+            negatives: NegativeSimilarity::Clamp,
         }
     }
 }
@@ -102,28 +102,31 @@ mod tests {
 
     #[test]
     fn the_two_named_settings_are_valid() {
-        assert_eq!(SpaceParams::PAPER.check(), Ok(()));
-        assert_eq!(SpaceParams::default().check(), Ok(()));
+        assert_eq!(RelativeParams::PAPER.check(), Ok(()));
+        assert_eq!(RelativeParams::default().check(), Ok(()));
     }
 
     #[test]
     fn senseless_settings_are_refused() {
-        let with = |f: fn(&mut SpaceParams)| {
-            let mut s = SpaceParams::PAPER;
+        let with = |f: fn(&mut RelativeParams)| {
+            let mut s = RelativeParams::PAPER;
             f(&mut s);
             s.check()
         };
-        assert_eq!(with(|s| s.k = 0), Err(ParamsError::ZeroK));
-        assert_eq!(with(|s| s.p = 0.0), Err(ParamsError::Power(0.0)));
+        assert_eq!(with(|s| s.k = 0), Err(RelativeParamsError::ZeroK));
+        assert_eq!(with(|s| s.p = 0.0), Err(RelativeParamsError::Power(0.0)));
         assert!(matches!(
             with(|s| s.p = f64::NAN),
-            Err(ParamsError::Power(_))
+            Err(RelativeParamsError::Power(_))
         ));
-        assert_eq!(with(|s| s.p = 1.5), Err(ParamsError::FractionalRaw(1.5)));
+        assert_eq!(
+            with(|s| s.p = 1.5),
+            Err(RelativeParamsError::FractionalRaw(1.5))
+        );
         assert_eq!(
             with(|s| {
                 s.p = 1.5;
-                s.negatives = Negatives::Signed;
+                s.negatives = NegativeSimilarity::Signed;
             }),
             Ok(())
         );

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use asif_index::simd::{Kernels, TILE};
+use asif_index::simd::{KernelTable, TILE};
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -19,12 +19,12 @@ const SHARE: usize = 1 << 20;
 
 /// A matrix whose rows are multiplied with vectors, `[rows, width]`; cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rows {
+pub struct RowMatrix {
     width: usize,
     values: Arc<[f32]>,
 }
 
-impl From<&Array2<f32>> for Rows {
+impl From<&Array2<f32>> for RowMatrix {
     fn from(rows: &Array2<f32>) -> Self {
         Self {
             width: rows.ncols(),
@@ -33,7 +33,7 @@ impl From<&Array2<f32>> for Rows {
     }
 }
 
-impl Rows {
+impl RowMatrix {
     /// A single row.
     pub fn of_one(row: &[f32]) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl Rows {
             return out;
         }
         if n == 1 {
-            Kernels::detect().f32_rows(vectors, &self.values, &mut out);
+            KernelTable::detect().f32_rows(vectors, &self.values, &mut out);
             return out;
         }
         let shares = vectors.len() * rows / SHARE;
@@ -96,7 +96,7 @@ impl Rows {
 
 /// The product of each vector with each of some rows, `[n, rows]`.
 fn times_share(values: &[f32], width: usize, vectors: &[f32]) -> Vec<f32> {
-    let kernels = Kernels::detect();
+    let kernels = KernelTable::detect();
     let rows = values.len() / width;
     let block = (BLOCK / (4 * width)).max(TILE);
     let mut out = vec![0.0; vectors.len() / width * rows];
@@ -142,7 +142,7 @@ mod tests {
             let at = |i: usize| ((i as f32 + seed as f32 / 1e6) * 1.7).sin();
             let matrix = Array2::from_shape_fn((rows, width), |(i, j)| at(i * width + j));
             let vectors: Vec<f32> = (0..n * width).map(|i| at(i + 7919)).collect();
-            let rows = Rows::from(&matrix);
+            let rows = RowMatrix::from(&matrix);
             let all = rows.times(&vectors);
             prop_assert_eq!(all.len(), n * rows.len());
             for (vector, products) in vectors.chunks_exact(width).zip(all.chunks(rows.len().max(1))) {
@@ -161,7 +161,7 @@ mod tests {
         let at = |i: usize| (i as f32 * 1.7).sin();
         let matrix = Array2::from_shape_fn((rows, width), |(i, j)| at(i * width + j));
         let vectors: Vec<f32> = (0..n * width).map(|i| at(i + 7919)).collect();
-        let rows = Rows::from(&matrix);
+        let rows = RowMatrix::from(&matrix);
         let alone: Vec<f32> = vectors
             .chunks_exact(width)
             .flat_map(|vector| rows.times(vector))

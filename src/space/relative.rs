@@ -5,7 +5,7 @@
 //! `p`, the row is divided by its L2 norm. Two inputs of different modality are then compared by
 //! the dot product of their rows, because entry `i` of both refers to pair `i`.
 
-use super::params::{Negatives, SpaceParams};
+use super::params::{NegativeSimilarity, RelativeParams};
 use super::vector::ROUNDING;
 
 /// A sparse unit row over the anchors: `(anchor, weight)` with anchors ascending.
@@ -23,7 +23,7 @@ impl RelativeRow {
     /// `kept` holds at most `params.k` entries with distinct anchors, in any order; the row does
     /// not depend on that order. Similarities are of unit vectors: if none exceeds [`ROUNDING`], the input is
     /// orthogonal to all anchors up to rounding, and the row is empty.
-    pub fn from_kept(kept: impl IntoIterator<Item = (u32, f32)>, params: &SpaceParams) -> Self {
+    pub fn from_kept(kept: impl IntoIterator<Item = (u32, f32)>, params: &RelativeParams) -> Self {
         let mut powered: Vec<(u32, f64)> = kept
             .into_iter()
             .map(|(anchor, s)| (anchor, f64::from(s)))
@@ -53,7 +53,7 @@ impl RelativeRow {
     }
 
     /// The row of a full list of similarities, `[n]`: the plain way, for small inputs and tests.
-    pub fn from_similarities(similarities: &[f32], params: &SpaceParams) -> Self {
+    pub fn from_similarities(similarities: &[f32], params: &RelativeParams) -> Self {
         Self::from_kept(top_k(similarities, params.k), params)
     }
 
@@ -118,7 +118,7 @@ pub(super) fn best_k(mut all: Vec<(u32, f32)>, k: usize) -> Vec<(u32, f32)> {
     all
 }
 
-fn power(s: f64, params: &SpaceParams) -> f64 {
+fn power(s: f64, params: &RelativeParams) -> f64 {
     let raised = |s: f64| {
         if params.p.fract() == 0.0 && params.p <= 1024.0 {
             s.powi(params.p as i32)
@@ -127,9 +127,9 @@ fn power(s: f64, params: &SpaceParams) -> f64 {
         }
     };
     match params.negatives {
-        Negatives::Raw => raised(s),
-        Negatives::Clamp => raised(s.max(0.0)),
-        Negatives::Signed => raised(s.abs()).copysign(s),
+        NegativeSimilarity::Raw => raised(s),
+        NegativeSimilarity::Clamp => raised(s.max(0.0)),
+        NegativeSimilarity::Signed => raised(s.abs()).copysign(s),
     }
 }
 
@@ -138,8 +138,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn params(k: usize, p: f64, negatives: Negatives) -> SpaceParams {
-        SpaceParams {
+    fn params(k: usize, p: f64, negatives: NegativeSimilarity) -> RelativeParams {
+        RelativeParams {
             k,
             p,
             center: false,
@@ -148,16 +148,16 @@ mod tests {
     }
 
     /// The formulas once more, dense and in `f64`, written for plainness only.
-    fn dense_model(s: &[f32], params: &SpaceParams) -> Vec<f64> {
+    fn dense_model(s: &[f32], params: &RelativeParams) -> Vec<f64> {
         let mut order: Vec<usize> = (0..s.len()).collect();
         order.sort_by(|&a, &b| s[b].partial_cmp(&s[a]).unwrap().then(a.cmp(&b)));
         let mut row = vec![0.0; s.len()];
         for &i in order.iter().take(params.k) {
             let v = f64::from(s[i]);
             row[i] = match params.negatives {
-                Negatives::Raw => v.powf(params.p),
-                Negatives::Clamp => v.max(0.0).powf(params.p),
-                Negatives::Signed => v.signum() * v.abs().powf(params.p),
+                NegativeSimilarity::Raw => v.powf(params.p),
+                NegativeSimilarity::Clamp => v.max(0.0).powf(params.p),
+                NegativeSimilarity::Signed => v.signum() * v.abs().powf(params.p),
             };
         }
         let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
@@ -167,9 +167,12 @@ mod tests {
         row
     }
 
-    fn any_params() -> impl Strategy<Value = SpaceParams> {
-        let negatives =
-            prop::sample::select(vec![Negatives::Raw, Negatives::Clamp, Negatives::Signed]);
+    fn any_params() -> impl Strategy<Value = RelativeParams> {
+        let negatives = prop::sample::select(vec![
+            NegativeSimilarity::Raw,
+            NegativeSimilarity::Clamp,
+            NegativeSimilarity::Signed,
+        ]);
         (1usize..40, 1u32..12, negatives).prop_map(|(k, p, n)| params(k, f64::from(p), n))
     }
 
@@ -201,13 +204,14 @@ mod tests {
     fn ties_go_to_the_lowest_anchor_and_k_one_keeps_one() {
         let s = [0.5, 0.9, 0.9, 0.9];
         assert_eq!(top_k(&s, 2), [(1, 0.9), (2, 0.9)]);
-        let row = RelativeRow::from_similarities(&s, &params(1, 8.0, Negatives::Raw));
+        let row = RelativeRow::from_similarities(&s, &params(1, 8.0, NegativeSimilarity::Raw));
         assert_eq!(row.entries(), [(1, 1.0)]);
     }
 
     #[test]
     fn duplicate_anchors_share_their_weight() {
-        let row = RelativeRow::from_similarities(&[0.7, 0.7], &params(800, 8.0, Negatives::Raw));
+        let row =
+            RelativeRow::from_similarities(&[0.7, 0.7], &params(800, 8.0, NegativeSimilarity::Raw));
         assert!(
             row.entries()
                 .iter()
@@ -226,14 +230,14 @@ mod tests {
     fn dissimilar_anchors_have_positive_weight_only_when_raw() {
         let s = [-0.9, 0.1];
         let row = |n| RelativeRow::from_similarities(&s, &params(800, 8.0, n));
-        assert!(row(Negatives::Raw).entries()[0].1 > 0.99);
-        assert_eq!(row(Negatives::Clamp).entries(), [(1, 1.0)]);
-        assert!(row(Negatives::Signed).entries()[0].1 < -0.99);
+        assert!(row(NegativeSimilarity::Raw).entries()[0].1 > 0.99);
+        assert_eq!(row(NegativeSimilarity::Clamp).entries(), [(1, 1.0)]);
+        assert!(row(NegativeSimilarity::Signed).entries()[0].1 < -0.99);
     }
 
     #[test]
     fn a_row_of_negatives_is_empty_when_clamped_and_scores_zero() {
-        let clamp = params(800, 4.0, Negatives::Clamp);
+        let clamp = params(800, 4.0, NegativeSimilarity::Clamp);
         let none = RelativeRow::from_similarities(&[-0.5, -0.1], &clamp);
         let some = RelativeRow::from_similarities(&[0.5, 0.1], &clamp);
         assert!(none.entries().is_empty());
@@ -244,7 +248,11 @@ mod tests {
     /// change the argmax over texts but does change text-to-image search.
     #[test]
     fn similarities_of_rounding_make_no_row() {
-        for negatives in [Negatives::Raw, Negatives::Clamp, Negatives::Signed] {
+        for negatives in [
+            NegativeSimilarity::Raw,
+            NegativeSimilarity::Clamp,
+            NegativeSimilarity::Signed,
+        ] {
             for s in [[0.0; 3], [3e-8, -6e-8, 1e-8], [9e-7, 2e-8, 0.0]] {
                 let row = RelativeRow::from_similarities(&s, &params(3, 8.0, negatives));
                 assert!(row.entries().is_empty(), "{s:?}");
@@ -254,13 +262,14 @@ mod tests {
 
     #[test]
     fn rows_are_unit() {
-        let row = RelativeRow::from_similarities(&[0.3, 0.2, 0.9], &SpaceParams::PAPER);
+        let row = RelativeRow::from_similarities(&[0.3, 0.2, 0.9], &RelativeParams::PAPER);
         assert!((row.dot(&row) - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn a_high_power_does_not_underflow_to_nothing() {
-        let row = RelativeRow::from_similarities(&[1e-4; 4], &params(4, 64.0, Negatives::Raw));
+        let row =
+            RelativeRow::from_similarities(&[1e-4; 4], &params(4, 64.0, NegativeSimilarity::Raw));
         assert_eq!(row.entries().len(), 4);
     }
 }

@@ -1,23 +1,23 @@
 //! The representation of an input in a space: its code and its level in each part.
 
-use super::bank::Code;
-use super::calibrate::Level;
+use super::bank::PartCode;
+use super::calibrate::ScoreNormalization;
 use super::relative::RelativeRow;
 
 /// The representation of an image or a text in a space.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Representation {
     /// Its code in each part of the recipe.
-    pub codes: Vec<Code>,
+    pub codes: Vec<PartCode>,
     /// Its level in each part; empty in a space that is not calibrated.
-    pub levels: Vec<Level>,
+    pub levels: Vec<ScoreNormalization>,
 }
 
 impl From<RelativeRow> for Representation {
     /// The representation in a space of plain relative rows.
     fn from(row: RelativeRow) -> Self {
         Self {
-            codes: vec![Code::Row(row)],
+            codes: vec![PartCode::Row(row)],
             levels: Vec::new(),
         }
     }
@@ -26,7 +26,7 @@ impl From<RelativeRow> for Representation {
 impl Representation {
     /// The relative row of the first part that has rows.
     pub fn row(&self) -> Option<&RelativeRow> {
-        self.codes.iter().find_map(Code::row)
+        self.codes.iter().find_map(PartCode::row)
     }
 
     /// The score of an image and a text of the same space: the calibrated scores of the parts, weighted by
@@ -43,7 +43,12 @@ impl Representation {
 }
 
 /// The factor and summand that turn a part's score into its contribution to the total score.
-pub fn weight(shares: &[f64], x: &[Level], y: &[Level], part: usize) -> (f64, f64) {
+pub fn weight(
+    shares: &[f64],
+    x: &[ScoreNormalization],
+    y: &[ScoreNormalization],
+    part: usize,
+) -> (f64, f64) {
     let share = shares[part];
     // In a space without calibration neither input has levels.
     debug_assert_eq!(x.len(), y.len(), "inputs of one space");

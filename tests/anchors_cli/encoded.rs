@@ -7,13 +7,13 @@ use asif::anchors::change::build::{BuildOptions, build, build_from};
 use asif::anchors::change::writer::WriteOptions;
 use asif::anchors::stored::plan::{GraphPolicy, SearchMode};
 use asif::anchors::{AnchorSet, AnchorsError, LiveOptions, LiveSet};
-use asif::classify::{Classifier, HeadOptions, LabelHead, Scoring};
-use asif::embed::{Embedder, Watch};
+use asif::classify::{Classifier, HeadOptions, LabelHead, ScoringOptions};
+use asif::embed::{Embedder, WorkControl};
 use asif::encode::{EncoderOptions, ImageEncoder, ModelFolder, TextEncoder, registry, runtime};
 use asif::image_source::ImageSource;
 use asif::modality::Modality;
 use asif::pairs::{self, Pair};
-use asif::space::prompts::{Labels, Templates};
+use asif::space::prompts::{LabelList, PromptTemplates};
 use serde_json::json;
 
 use super::support::{asif, demo_pairs, demo_set, home, run, write_jsonl};
@@ -105,9 +105,9 @@ fn pairs_of_files_bytes_and_vectors_make_the_same_segment() {
     let folder = tempfile::tempdir().unwrap();
     let list = write_jsonl(folder.path(), "pairs.jsonl", &demo_pairs(6));
     let embedder = demo_embedder();
-    let watch = Watch {
-        progress: &asif::progress::Silent,
-        cancel: &asif::progress::Cancel::default(),
+    let watch = WorkControl {
+        progress: &asif::progress::NoProgress,
+        cancel: &asif::progress::CancelToken::default(),
     };
     let options = |name: &str| BuildOptions {
         pairs: vec![list.clone()],
@@ -202,13 +202,13 @@ fn a_head_of_a_snapshot_answers_as_a_classifier_of_the_set() {
     let path = demo_set();
     let set = AnchorSet::open(path).unwrap();
     let embedder = demo_embedder();
-    let watch = Watch {
-        progress: &asif::progress::Silent,
-        cancel: &asif::progress::Cancel::default(),
+    let watch = WorkControl {
+        progress: &asif::progress::NoProgress,
+        cancel: &asif::progress::CancelToken::default(),
     };
-    let labels = Labels::parse("a frog,a ship,a cat").unwrap();
-    let templates = Templates::default();
-    let scoring = Scoring::default();
+    let labels = LabelList::parse("a frog,a ship,a cat").unwrap();
+    let templates = PromptTemplates::default();
+    let scoring = ScoringOptions::default();
     let whole = HeadOptions {
         space: set.manifest().space.clone(),
         mode: SearchMode::Auto,

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use asif::anchors::WriteOptions;
-use asif::anchors::change::remove::{Selection, remove};
-use asif::home::Home;
+use asif::anchors::change::remove::{PairSelection, remove};
+use asif::home::DataFolder;
 use serde_json::json;
 
 use super::skipped::{Lack, leave_out};
@@ -44,7 +44,7 @@ fn template(folder: &Path) -> (PathBuf, PathBuf) {
     set(&path, 0..8);
     set(&other, 20..25);
     for n in [1, 2] {
-        let selection = Selection::Ids {
+        let selection = PairSelection::Ids {
             ids: [pair(n).record.id].into(),
             missing_ok: false,
         };
@@ -55,7 +55,7 @@ fn template(folder: &Path) -> (PathBuf, PathBuf) {
 
 /// The changes that encode, with encoders of a few nodes; none where there is no ONNX Runtime.
 pub fn encoding_changes(folder: &Path) -> Vec<Change> {
-    let runtime = Home::from_env().map(|home| home.runtime_library());
+    let runtime = DataFolder::from_env().map(|home| home.runtime_library());
     let Some(runtime) = runtime.filter(|file| file.is_file()) else {
         leave_out(Lack::Setup, "build and add: no ONNX Runtime is set up");
         return Vec::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use asif::anchors::AnchorSet;
 use asif::anchors::care::check;
 use asif::anchors::stored::witness;
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 use serde_json::{Value, json};
 
 use super::synthetic::{scratch, set};
@@ -23,7 +23,7 @@ fn killed_at_random_moments_three_hundred_times() {
     set(&other, 50..70);
     let other_ids = ids(&AnchorSet::open(&other).unwrap());
     let mut contents: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    let mut numbers = Random::new(0x5EED_CAFE);
+    let mut numbers = SplitMix64::new(0x5EED_CAFE);
     // Follows the length of the commands, so that the kills are spread over them.
     let mut limit = 20_000.0_f64;
     let (mut old, mut new) = (0, 0);

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use asif::anchors::care::check::verify;
 use asif::anchors::care::repair::repair;
-use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::remove::{PairSelection, remove};
 use asif::anchors::stored::layout;
 use asif::anchors::stored::witness;
 use asif::anchors::{AnchorSet, AnchorsError, WriteOptions};
-use asif::embed::{Embedder, Watch};
-use asif::progress::Silent;
+use asif::embed::{Embedder, WorkControl};
+use asif::progress::NoProgress;
 
 use super::ids;
 use super::synthetic::{pair, scratch, set};
@@ -27,7 +27,7 @@ impl Left {
         let folder = scratch();
         let path = folder.path().join("a.asif");
         set(&path, 0..8);
-        let selection = Selection::Ids {
+        let selection = PairSelection::Ids {
             ids: [pair(1).record.id].into(),
             missing_ok: false,
         };
@@ -59,7 +59,7 @@ impl Left {
 
     /// A writer that does its first step and then fails.
     fn failing_writer(&self) {
-        let selection = Selection::Ids {
+        let selection = PairSelection::Ids {
             ids: ["no pair has this id".to_owned()].into(),
             missing_ok: false,
         };
@@ -68,8 +68,8 @@ impl Left {
 
     fn repaired(&self) -> Vec<String> {
         let never = |_: &_| -> Result<Embedder, AnchorsError> { panic!("nothing is encoded") };
-        let watch = Watch {
-            progress: &Silent,
+        let watch = WorkControl {
+            progress: &NoProgress,
             cancel: &Default::default(),
         };
         let done = repair(&self.set(), false, never, watch).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use asif::anchors::care::check;
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::swap::{SwapTarget, swap};
 use asif::anchors::stored::layout;
 use asif::anchors::stored::manifest;
 use asif::anchors::stored::witness;
@@ -120,9 +120,9 @@ fn run(folder: &Path, change: &Change, fail: &str, states: &[Value]) -> ChangeOu
             assert_eq!(found, 1, "{words:?} {fail} said that it was done");
         }
         let next = if words[0] == "rollback" || found == 0 && states[0]["generation"] != 1 {
-            Target::Previous
+            SwapTarget::Previous
         } else {
-            Target::Generation(states[found]["generation"].as_u64().unwrap())
+            SwapTarget::Generation(states[found]["generation"].as_u64().unwrap())
         };
         let receipt = swap(&path, next, &WriteOptions::default()).unwrap();
         assert!(receipt.warnings.is_empty(), "{:?}", receipt.warnings);

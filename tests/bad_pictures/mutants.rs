@@ -4,7 +4,7 @@
 
 use asif::encode::InputError;
 use asif::encode::image::decode::{DecodeBudget, decode, decode_shown};
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 use serde_json::{Value, json};
 
 use super::files::*;
@@ -19,7 +19,7 @@ const SLACK: u64 = 32;
 
 /// The picture of this number: a seed with one to four faults.
 fn mutant(number: u64) -> (String, Vec<u8>) {
-    let mut dice = Random::new(number);
+    let mut dice = SplitMix64::new(number);
     let (name, seed) = SEEDS[number as usize % SEEDS.len()];
     let mut file = seed.to_vec();
     for _ in 0..1 + dice.below(4) {

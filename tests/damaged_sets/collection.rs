@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use asif::anchors::care::check::{Finding, verify};
+use asif::anchors::care::check::{IntegrityFinding, verify};
 use asif::anchors::{AnchorSet, AnchorsError};
 
 use super::damage::{FileDamage, all};
@@ -98,7 +98,8 @@ fn try_one(
 
 /// What is said while the damage is there.
 fn before(whole: &UndamagedSet, said: &SetVerdict) -> Result<(), String> {
-    let sound = |found: &Result<Vec<Finding>, String>| found.as_ref().is_ok_and(Vec::is_empty);
+    let sound =
+        |found: &Result<Vec<IntegrityFinding>, String>| found.as_ref().is_ok_and(Vec::is_empty);
     let (quick, full) = (sound(&said.quick), sound(&said.full));
     let unspoken = said.word.is_none() && said.answer != whole.answer;
     if unspoken {
@@ -222,10 +223,11 @@ fn through_the_program(
         let err = String::from_utf8_lossy(&ended.stderr).into_owned();
         (ended.status.code(), err)
     };
-    let sound = |found: &Result<Vec<Finding>, String>| found.as_ref().is_ok_and(Vec::is_empty);
+    let sound =
+        |found: &Result<Vec<IntegrityFinding>, String>| found.as_ref().is_ok_and(Vec::is_empty);
     let code = |sound: bool| Some(if sound { 0 } else { 3 });
     // The log and older manifests answer nothing, but who opens the set is told of them.
-    let is_told = |finding: &Finding| {
+    let is_told = |finding: &IntegrityFinding| {
         let of = |part: &str| finding.problem.contains(part);
         of("log/changes.jsonl") || of("generations/") && of(".json:")
     };

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use asif::anchors::care::check::verify;
-use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::remove::{PairSelection, remove};
 use asif::anchors::change::select;
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::swap::{SwapTarget, swap};
 use asif::anchors::change::vectors::{PairVectors, add};
 use asif::anchors::stored::plan::{GraphPolicy, SearchMode};
-use asif::anchors::stored::records::Record;
+use asif::anchors::stored::records::PairRecord;
 use asif::anchors::stored::{history, witness};
 use asif::anchors::{AnchorSet, Searcher, WriteOptions};
 use asif::modality::Modality;
@@ -136,7 +136,7 @@ fn sets_of_earlier_programs_open_answer_and_change() {
         let live = *expected.ids.keys().last().unwrap();
         let options = WriteOptions::default();
         let new = PairVectors {
-            record: Record {
+            record: PairRecord {
                 id: "new".to_owned(),
                 image: "/nowhere/new.png".to_owned(),
                 captions: vec!["a new one".to_owned()],
@@ -146,13 +146,13 @@ fn sets_of_earlier_programs_open_answer_and_change() {
             text: vec![0.8, 0.6],
         };
         add(&set, [new], GraphPolicy::Never, &options).unwrap();
-        let selection = Selection::Ids {
+        let selection = PairSelection::Ids {
             ids: [expected.ids[&live][1].clone()].into(),
             missing_ok: false,
         };
         remove(&set, &selection, &options).unwrap();
         assert_eq!(verify(&set, true).unwrap(), [], "{name}");
-        swap(&set, Target::Generation(live), &options).unwrap();
+        swap(&set, SwapTarget::Generation(live), &options).unwrap();
         assert_eq!(verify(&set, true).unwrap(), [], "{name}");
         assert_eq!(ids(&set)[&(live + 3)], expected.ids[&live], "{name}");
         as_before("after changes");

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use asif::anchors::care::check::{Finding, verify};
-use asif::anchors::care::repair::{Repaired, repair};
+use asif::anchors::care::check::{IntegrityFinding, verify};
+use asif::anchors::care::repair::{RepairReport, repair};
 use asif::anchors::live::{LiveError, LiveOptions, LiveSet};
 use asif::anchors::stored::plan::SearchMode;
 use asif::anchors::{AnchorSet, AnchorsError, Searcher};
-use asif::embed::{Embedder, Watch};
+use asif::embed::{Embedder, WorkControl};
 use asif::modality::Modality;
-use asif::progress::{Cancel, Silent};
+use asif::progress::{CancelToken, NoProgress};
 
 /// An answer to the bit, or none.
 pub type Answer = Option<String>;
@@ -23,8 +23,8 @@ pub struct SetVerdict {
     pub word: Option<String>,
     /// What a server that starts answers, and why it is degraded or does not start.
     pub served: (Answer, Option<String>),
-    pub quick: Result<Vec<Finding>, String>,
-    pub full: Result<Vec<Finding>, String>,
+    pub quick: Result<Vec<IntegrityFinding>, String>,
+    pub full: Result<Vec<IntegrityFinding>, String>,
 }
 
 /// Asks everybody.
@@ -91,16 +91,16 @@ fn answer(searcher: &Searcher<'_>) -> Result<String, AnchorsError> {
 }
 
 /// A repair without encoders: vectors that are lost stay lost.
-pub fn mend(set: &Path) -> Result<Repaired, AnchorsError> {
+pub fn mend(set: &Path) -> Result<RepairReport, AnchorsError> {
     let without = |_: &_| -> Result<Embedder, AnchorsError> {
         Err(AnchorsError::NoPairs {
             skipped: 0,
             first: "no encoder".to_owned(),
         })
     };
-    let watch = Watch {
-        progress: &Silent,
-        cancel: &Cancel::default(),
+    let watch = WorkControl {
+        progress: &NoProgress,
+        cancel: &CancelToken::default(),
     };
     repair(set, false, without, watch)
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use asif::anchors::care::check::verify;
 use asif::anchors::care::purge::{PurgeRequest, purge};
 use asif::anchors::change::compact::compact;
-use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::remove::{PairSelection, remove};
 use asif::anchors::change::respace::respace;
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::swap::{SwapTarget, swap};
 use asif::anchors::change::vectors::add;
 use asif::anchors::stored::layout::log_path;
 use asif::anchors::stored::plan::GraphPolicy;
 use asif::anchors::{AnchorsError, WriteOptions};
-use asif::space::SpaceParams;
+use asif::space::RelativeParams;
 
 use super::look::{look, mend};
 use super::newer::rewrite_manifest;
@@ -20,7 +20,7 @@ use super::sets::files;
 use super::synthetic::{copy, pair, set};
 
 fn take(set: &Path, number: u64) -> Result<(), AnchorsError> {
-    let selection = Selection::Ids {
+    let selection = PairSelection::Ids {
         ids: [pair(number).record.id].into(),
         missing_ok: false,
     };
@@ -42,7 +42,7 @@ fn write_all(set: &Path, other: &Path) -> Vec<(&'static str, Option<AnchorsError
         dry_run: true,
         ..options.clone()
     };
-    let recipe = SpaceParams::PAPER.into();
+    let recipe = RelativeParams::PAPER.into();
     let said = ("tune", String::new());
     let new = [pair(90)];
     vec![
@@ -53,12 +53,15 @@ fn write_all(set: &Path, other: &Path) -> Vec<(&'static str, Option<AnchorsError
             "compact --dry-run",
             compact(set, GraphPolicy::Never, &dry).err(),
         ),
-        ("rollback", swap(set, Target::Previous, &options).err()),
-        ("swap", swap(set, Target::Generation(1), &options).err()),
+        ("rollback", swap(set, SwapTarget::Previous, &options).err()),
+        ("swap", swap(set, SwapTarget::Generation(1), &options).err()),
         ("tune", respace(set, &recipe, said, &options).err()),
         ("purge", purge(set, &PURGE).err()),
         ("repair", mend(set).err()),
-        ("swap --from", swap(other, Target::Set(set), &options).err()),
+        (
+            "swap --from",
+            swap(other, SwapTarget::Set(set), &options).err(),
+        ),
     ]
 }
 

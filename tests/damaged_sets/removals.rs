@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use asif::anchors::care::check::verify;
 use asif::anchors::care::purge::{PurgeRequest, purge};
-use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::remove::{PairSelection, remove};
 use asif::anchors::change::select;
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::swap::{SwapTarget, swap};
 use asif::anchors::change::vectors::add;
 use asif::anchors::stored::history;
 use asif::anchors::stored::layout::{generations_folder, log_folder, log_path, segments_folder};
@@ -22,7 +22,7 @@ fn id(number: u64) -> String {
 }
 
 fn take(set: &Path, numbers: impl IntoIterator<Item = u64>) {
-    let selection = Selection::Ids {
+    let selection = PairSelection::Ids {
         ids: numbers.into_iter().map(id).collect(),
         missing_ok: false,
     };
@@ -71,7 +71,7 @@ fn a_lost_file_of_removed_pairs_comes_back_from_the_log() {
     take(&whole, 10..40);
     bring(&whole, [12, 70]);
     take(&whole, [12, 50]);
-    swap(&whole, Target::Previous, &WriteOptions::default()).unwrap();
+    swap(&whole, SwapTarget::Previous, &WriteOptions::default()).unwrap();
     for damage in ["deleted", "flipped"] {
         for name in ["g000003.del", "g000005.del"] {
             let set = whole.with_file_name(format!("{damage}-{name}.asif"));
@@ -232,7 +232,7 @@ fn a_removal_that_was_rolled_back_is_none() {
     let whole = made(folder.path(), 0..30);
     bring(&whole, 30..40);
     take(&whole, [1, 2]);
-    swap(&whole, Target::Previous, &WriteOptions::default()).unwrap();
+    swap(&whole, SwapTarget::Previous, &WriteOptions::default()).unwrap();
     lose_newest_records(&whole);
     for without in [&[][..], &["g000004.json", "g000003.json"]] {
         let set = whole.with_file_name(format!("{}.asif", without.len()));
@@ -251,8 +251,8 @@ fn a_generation_of_which_nothing_is_left_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let set = made(folder.path(), 0..30);
     let other = made(folder.path(), 100..120);
-    swap(&set, Target::Set(&other), &WriteOptions::default()).unwrap();
-    swap(&set, Target::Previous, &WriteOptions::default()).unwrap();
+    swap(&set, SwapTarget::Set(&other), &WriteOptions::default()).unwrap();
+    swap(&set, SwapTarget::Previous, &WriteOptions::default()).unwrap();
     fs_err::write(generation_file(&set, "g000003.json"), "{}").unwrap();
     let done = mend(&set).unwrap();
     assert_eq!((live(&set), done.generation), (ids(0..30), 4), "{done:?}");

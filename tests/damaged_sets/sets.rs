@@ -5,10 +5,10 @@ use std::process::{Command, Output};
 
 use asif::anchors::WriteOptions;
 use asif::anchors::change::compact::compact;
-use asif::anchors::change::remove::Selection;
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::remove::PairSelection;
+use asif::anchors::change::swap::{SwapTarget, swap};
 use asif::anchors::stored::plan::GraphPolicy;
-use asif::home::Home;
+use asif::home::DataFolder;
 use serde_json::json;
 
 use super::skipped::{Lack, skip};
@@ -24,7 +24,7 @@ pub struct SetWorkshop {
 impl SetWorkshop {
     /// None where there is no ONNX Runtime, which CI has.
     pub fn new(folder: &Path, program: &Path) -> Option<Self> {
-        let runtime = Home::from_env().map(|home| home.runtime_library());
+        let runtime = DataFolder::from_env().map(|home| home.runtime_library());
         let Some(runtime) = runtime.filter(|file| file.is_file()) else {
             skip(Lack::Setup, "no ONNX Runtime is set up");
             return None;
@@ -109,14 +109,14 @@ impl SetWorkshop {
         done(self.encoding(&["anchors", "add", &out, "--pairs", &more]));
         let remove = |numbers: std::ops::Range<u8>| {
             let ids = numbers.map(|n| format!("p{n}")).collect();
-            let selection = Selection::Ids {
+            let selection = PairSelection::Ids {
                 ids,
                 missing_ok: false,
             };
             asif::anchors::change::remove::remove(&set, &selection, &KEEP_ALL).unwrap();
         };
         remove(3..24);
-        swap(&set, Target::Previous, &KEEP_ALL).unwrap();
+        swap(&set, SwapTarget::Previous, &KEEP_ALL).unwrap();
         remove(24..45);
         compact(&set, GraphPolicy::Always, &KEEP_ALL).unwrap();
         set

@@ -3,25 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use asif::anchors::care::check::verify;
-use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::remove::{PairSelection, remove};
 use asif::anchors::stored::history;
 use asif::anchors::stored::layout;
 use asif::anchors::stored::layout::log_path;
 use asif::anchors::stored::manifest::Manifest;
 use asif::anchors::stored::publish;
 use asif::anchors::stored::witness;
-use asif::anchors::{AnchorSet, Receipt, WriteOptions};
-use asif::space::comparison::Procrustes;
+use asif::anchors::{AnchorSet, ChangeReceipt, WriteOptions};
+use asif::space::comparison::ProcrustesParams;
 use asif::space::recipe::WeightedPart;
-use asif::space::{Recipe, SpaceParams};
+use asif::space::{Recipe, RelativeParams};
 
 use super::look::{look, mend};
 use super::sets::files;
 use super::synthetic::{copy, pair, set};
 
 /// Removes a pair.
-fn change(set: &Path, number: u64) -> Result<Receipt, asif::anchors::AnchorsError> {
-    let selection = Selection::Ids {
+fn change(set: &Path, number: u64) -> Result<ChangeReceipt, asif::anchors::AnchorsError> {
+    let selection = PairSelection::Ids {
         ids: [pair(number).record.id].into(),
         missing_ok: false,
     };
@@ -179,7 +179,7 @@ fn a_generation_whose_space_does_not_answer_is_given_up() {
     let (whole, _) = grown(folder.path());
     let absurd = WeightedPart {
         weight: 1e300,
-        part: Procrustes {}.into(),
+        part: ProcrustesParams {}.into(),
     };
     // What no setting of the command line makes, and rows that come out as no number.
     let spaces: [Recipe; 3] = [
@@ -191,9 +191,9 @@ fn a_generation_whose_space_does_not_answer_is_given_up() {
             parts: vec![],
             calibration: None,
         },
-        SpaceParams {
+        RelativeParams {
             p: 1e300,
-            ..SpaceParams::PAPER
+            ..RelativeParams::PAPER
         }
         .into(),
     ];

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use asif::anchors::change::compact::compact;
-use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::remove::{PairSelection, remove};
 use asif::anchors::change::respace::respace;
 use asif::anchors::change::reweigh::reweigh;
-use asif::anchors::change::swap::{Target, swap};
+use asif::anchors::change::swap::{SwapTarget, swap};
 use asif::anchors::stored::plan::GraphPolicy;
 use asif::anchors::stored::witness;
 use asif::anchors::{AnchorSet, WriteOptions};
-use asif::home::Home;
-use asif::modality::Sides;
+use asif::home::DataFolder;
+use asif::modality::PerModality;
 use asif::space::Recipe;
 use serde_json::json;
 
@@ -92,7 +92,7 @@ impl Case {
 
 /// ONNX Runtime, where it is set up.
 pub fn runtime() -> Option<PathBuf> {
-    let file = Home::from_env()?.runtime_library();
+    let file = DataFolder::from_env()?.runtime_library();
     file.is_file().then_some(file)
 }
 
@@ -160,7 +160,7 @@ fn case(name: &'static str, subject: Subject, template: &Path, words: &[&str]) -
 }
 
 fn remove_pair(set: &Path, n: u64) {
-    let selection = Selection::Ids {
+    let selection = PairSelection::Ids {
         ids: [pair(n).record.id].into(),
         missing_ok: false,
     };
@@ -347,7 +347,7 @@ fn with_encoders(folder: &Path) -> Vec<Case> {
     let old = asif::eval::page::page(
         &AnchorSet::open(&encoded.join("a.asif")).unwrap(),
         &Recipe::default(),
-        asif::eval::page::Depth::Brief,
+        asif::eval::page::ExplanationDetail::Brief,
         Vec::new(),
     );
     fs_err::write(encoded.join("report"), old).unwrap();
@@ -360,7 +360,7 @@ fn with_encoders(folder: &Path) -> Vec<Case> {
     let grown = folder.join("grown");
     copy(&encoded, &grown);
     run(&add, &grown);
-    let selection = Selection::Ids {
+    let selection = PairSelection::Ids {
         ids: ["p7".to_owned()].into(),
         missing_ok: false,
     };
@@ -468,7 +468,7 @@ pub fn change(set: &Path, change: &str) {
             let recipe = AnchorSet::open(set).unwrap().manifest().space.clone();
             reweigh(
                 set,
-                Sides::default(),
+                PerModality::default(),
                 &recipe,
                 detail,
                 GraphPolicy::Never,
@@ -483,7 +483,7 @@ pub fn change(set: &Path, change: &str) {
 /// The next change of a set, whatever the last one was, which must succeed without a warning.
 pub fn next_change(set: &Path) -> u64 {
     let live = witness::kept(set).unwrap().pop().unwrap();
-    let receipt = swap(set, Target::Generation(live), &WriteOptions::default()).unwrap();
+    let receipt = swap(set, SwapTarget::Generation(live), &WriteOptions::default()).unwrap();
     assert!(receipt.warnings.is_empty(), "{:?}", receipt.warnings);
     receipt.change.generation
 }

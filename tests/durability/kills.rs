@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 
 use super::cases::cases;
 use super::states::Expected;
@@ -23,7 +23,7 @@ fn killed_at_random_moments() {
     let counts = Mutex::new([0, 0]);
     at_once(&cases, |case| {
         let expected = Expected::of(case);
-        let mut random = Random::new(case.name.len() as u64);
+        let mut random = SplitMix64::new(case.name.len() as u64);
         let mut length = Duration::ZERO;
         for round in 0..=rounds {
             let root = scratch();

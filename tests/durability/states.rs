@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use asif::anchors::care::check;
-use asif::anchors::change::remove::{Selection, remove};
+use asif::anchors::change::remove::{PairSelection, remove};
 use asif::anchors::stored::layout;
 use asif::anchors::stored::witness;
 use asif::anchors::stored::{history, manifest};
@@ -216,7 +216,7 @@ impl<'a> Expected<'a> {
 
     /// A writer that does its first step and then finds that it cannot do what it was asked for.
     fn failing_writer(&self, set: &Path, what: &str) {
-        let selection = Selection::Ids {
+        let selection = PairSelection::Ids {
             ids: ["no pair has this id".to_owned()].into(),
             missing_ok: false,
         };

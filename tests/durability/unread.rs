@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use asif::anchors::AnchorSet;
 use asif::anchors::care::check;
 use asif::anchors::change::select;
-use asif::anchors::stored::change_record::Change;
+use asif::anchors::stored::change_record::ChangeRecord;
 use asif::anchors::stored::history;
 use nix::errno::Errno;
 
@@ -117,13 +117,20 @@ fn with_notes(case: &Case) -> (tempfile::TempDir, Vec<PathBuf>) {
 }
 
 /// What is live, where a rollback goes, and what the log says of the last change.
-type SetState = (Option<(u64, Vec<String>)>, Option<u64>, Option<Change>);
+type SetState = (
+    Option<(u64, Vec<String>)>,
+    Option<u64>,
+    Option<ChangeRecord>,
+);
 
 fn told(set: &Path) -> SetState {
-    let last = history::read(set).unwrap().pop().map(|change| Change {
-        when: String::new(),
-        ..change
-    });
+    let last = history::read(set)
+        .unwrap()
+        .pop()
+        .map(|change| ChangeRecord {
+            when: String::new(),
+            ..change
+        });
     let opened = AnchorSet::open(set).unwrap();
     (live(set), opened.manifest().parent, last)
 }
@@ -152,7 +159,7 @@ fn every_look_of_a_change(case: &Case) {
     let own = |of: SetState, root: &Path| {
         // The folders of both copies differ.
         let without_root = |text: String| text.replace(&root.display().to_string(), "");
-        let detail = |change: Change| Change {
+        let detail = |change: ChangeRecord| ChangeRecord {
             detail: without_root(change.detail),
             source_set: change.source_set.map(without_root),
             ..change

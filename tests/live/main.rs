@@ -24,19 +24,19 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed, Snapshot, Watcher};
+use asif::anchors::live::{LiveError, LiveOptions, LiveSet, RefreshOutcome, Snapshot, Watcher};
 use asif::anchors::stored::manifest::Manifest;
 use asif::modality::Modality;
-use asif::space::{RelativeRow, SpaceParams};
+use asif::space::{RelativeParams, RelativeRow};
 use synthetic::{Shape, generation, publish, unit_vectors};
 
 fn shape() -> Shape {
     Shape {
         image_dim: 48,
         text_dim: 32,
-        space: SpaceParams {
+        space: RelativeParams {
             k: 20,
-            ..SpaceParams::default()
+            ..RelativeParams::default()
         },
     }
 }
@@ -77,10 +77,10 @@ fn open(set: &Path) -> LiveSet {
     LiveSet::open(set, LiveOptions::default()).unwrap()
 }
 
-fn swapped(refreshed: Refreshed) -> (u64, u64) {
+fn swapped(refreshed: RefreshOutcome) -> (u64, u64) {
     match refreshed {
-        Refreshed::Swapped(swap) => (swap.from, swap.to),
-        Refreshed::Unchanged => panic!("nothing changed"),
+        RefreshOutcome::Swapped(swap) => (swap.from, swap.to),
+        RefreshOutcome::Unchanged => panic!("nothing changed"),
     }
 }
 
@@ -99,7 +99,7 @@ fn damage(path: &Path) {
     fs_err::rename(beside, path).unwrap();
 }
 
-type Events = Receiver<Result<Refreshed, LiveError>>;
+type Events = Receiver<Result<RefreshOutcome, LiveError>>;
 
 fn watch(live: &Arc<LiveSet>) -> (Watcher, Events) {
     let (sender, events) = mpsc::channel();

@@ -1,6 +1,6 @@
 //! Generations that are not fit, and never answer.
 
-use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed};
+use asif::anchors::live::{LiveError, LiveOptions, LiveSet, RefreshOutcome};
 use asif::anchors::stored::manifest::Manifest;
 use asif::anchors::stored::publish::publish as make_live;
 use asif::encode::{EncoderEntry, EncoderIdentity, MemberIdentity};
@@ -29,7 +29,7 @@ fn a_damaged_generation_never_answers() {
 
     // Going back is no swap, and ends the degraded state.
     make_live(set.path(), &first).unwrap();
-    assert_eq!(live.refresh().unwrap(), Refreshed::Unchanged);
+    assert_eq!(live.refresh().unwrap(), RefreshOutcome::Unchanged);
     assert_eq!(live.status().degraded, None);
     // So does a restored file: a change of the same bit puts it right.
     damage(&image_file(set.path(), &second));
@@ -70,7 +70,7 @@ fn a_process_that_starts_on_a_damaged_generation_answers_from_the_last_good_one(
     let reason = status.degraded.unwrap().reason;
     assert!(reason.contains("does not name a generation"), "{reason}");
     make_live(set.path(), &second).unwrap();
-    assert_eq!(live.refresh().unwrap(), Refreshed::Unchanged);
+    assert_eq!(live.refresh().unwrap(), RefreshOutcome::Unchanged);
     assert_eq!(live.status().degraded, None);
 
     for manifest in [&first, &second] {

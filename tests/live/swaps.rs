@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use asif::anchors::live::{LiveError, LiveOptions, LiveSet, Refreshed};
+use asif::anchors::live::{LiveError, LiveOptions, LiveSet, RefreshOutcome};
 use asif::anchors::stored::manifest::Manifest;
 use asif::anchors::stored::publish::publish as make_live;
-use asif::space::SpaceParams;
+use asif::space::RelativeParams;
 
 use super::synthetic::{generation, publish};
 use super::waits::{Load, wait_until};
@@ -18,7 +18,7 @@ fn a_refresh_moves_to_the_new_generation_and_old_snapshots_stay_whole() {
     let live = open(set.path());
     let old = live.load();
     let before = ask(&old);
-    assert_eq!(live.refresh().unwrap(), Refreshed::Unchanged);
+    assert_eq!(live.refresh().unwrap(), RefreshOutcome::Unchanged);
 
     make_live(set.path(), &second).unwrap();
     assert_eq!(swapped(live.refresh().unwrap()), (1, 2));
@@ -91,7 +91,7 @@ fn a_removed_generation_is_let_go() {
     let before = next_generation(&second);
     assert!(before.upgrade().is_some());
     fs_err::remove_dir_all(segments.join(&first.segments[0].id)).unwrap();
-    assert_eq!(live.refresh().unwrap(), Refreshed::Unchanged);
+    assert_eq!(live.refresh().unwrap(), RefreshOutcome::Unchanged);
     assert!(before.upgrade().is_none());
 
     let before = next_generation(&generation(set.path(), shape(), 3, 50));
@@ -106,7 +106,7 @@ fn the_space_is_the_manifests_or_the_callers() {
     let k = |live: &LiveSet| live.load().searcher().recipe().k();
     assert_eq!(k(&open(set.path())), 20);
     let options = LiveOptions {
-        space: Some(SpaceParams::PAPER.into()),
+        space: Some(RelativeParams::PAPER.into()),
         ..LiveOptions::default()
     };
     assert_eq!(k(&LiveSet::open(set.path(), options).unwrap()), 800);

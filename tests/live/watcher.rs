@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asif::anchors::live::{LiveError, Refreshed};
+use asif::anchors::live::{LiveError, RefreshOutcome};
 use asif::anchors::stored::manifest::Manifest;
 use asif::anchors::stored::publish::publish as make_live;
 
@@ -12,7 +12,7 @@ use super::waits::wait_until;
 use super::{Events, damage, image_file, open, shape, swapped, two_generations, watch};
 
 /// The next event; far more patient than any machine needs, so that a defect is no endless wait.
-fn next(events: &Events) -> Result<Refreshed, LiveError> {
+fn next(events: &Events) -> Result<RefreshOutcome, LiveError> {
     events.recv_timeout(Duration::from_secs(300)).unwrap()
 }
 
@@ -35,7 +35,7 @@ fn a_watcher_swaps_reports_a_failure_once_and_recovers() {
         live.status().degraded.is_some_and(|d| d.failures >= 3)
     });
     make_live(set.path(), &second).unwrap();
-    assert_eq!(next(&events).unwrap(), Refreshed::Unchanged);
+    assert_eq!(next(&events).unwrap(), RefreshOutcome::Unchanged);
     assert_eq!(live.status().degraded, None);
 
     // What was live before comes back under a new number.

@@ -14,7 +14,9 @@ use super::{folder, runtime};
 /// The program with a home of its own and the usual ONNX Runtime.
 pub fn asif(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_asif"));
-    let library = asif::home::Home::from_env().unwrap().runtime_library();
+    let library = asif::home::DataFolder::from_env()
+        .unwrap()
+        .runtime_library();
     command.env("ASIF_HOME", home);
     if std::env::var_os("ASIF_ONNXRUNTIME").is_none() {
         command.env("ASIF_ONNXRUNTIME", library);

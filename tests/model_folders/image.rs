@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use asif::encode::options::Overrides;
+use asif::encode::options::EncoderOverrides;
 use asif::encode::{EncoderOptions, ImageEncoder, ModelError, ModelFolder, Pooling, registry};
-use asif::home::Home;
+use asif::home::DataFolder;
 use tempfile::TempDir;
 
 use super::text::TOKENIZER;
@@ -128,8 +128,8 @@ fn external_weights_beside_the_model_are_found() {
     let encoder = open_image(dir.path(), &EncoderOptions::latency()).unwrap();
     assert_eq!(vector(&encoder), [0.6, 0., 0.8]);
 
-    let home = Home::at(dir.path().join("home"));
-    registry::add(&home, "scaled", dir.path(), &Overrides::default()).unwrap();
+    let home = DataFolder::at(dir.path().join("home"));
+    registry::add(&home, "scaled", dir.path(), &EncoderOverrides::default()).unwrap();
     assert!(home.models().join("scaled/onnx/model.onnx_data").is_file());
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use asif::encode::doctor::{self, Status};
-use asif::encode::options::Overrides;
+use asif::encode::doctor::{self, FindingStatus};
+use asif::encode::options::EncoderOverrides;
 use asif::encode::{EncoderOptions, ModelError, ModelFolder, Pooling, TextEncoder, registry};
-use asif::home::Home;
+use asif::home::DataFolder;
 use asif::modality::Modality;
 
 use super::image::{SQUARE, usual_image};
@@ -18,14 +18,14 @@ fn models_are_installed_whole_or_not_at_all() {
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    let home = Home::at(root.path());
+    let home = DataFolder::at(root.path());
     let good = folder(&[
         ("model.onnx", &usual_text()),
         ("tokenizer.json", TOKENIZER),
         ("1_Pooling/config.json", &pooling("mean_tokens")),
         ("pytorch_model.bin", b"not needed"),
     ]);
-    let added = registry::add(&home, "words", good.path(), &Overrides::default()).unwrap();
+    let added = registry::add(&home, "words", good.path(), &EncoderOverrides::default()).unwrap();
     assert_eq!((added.modality, added.dim), (Some(Modality::Text), Some(2)));
     assert!(!added.path.join("pytorch_model.bin").exists());
     assert_eq!(registry::installed(&home).unwrap(), [added]);
@@ -35,15 +35,16 @@ fn models_are_installed_whole_or_not_at_all() {
         .iter()
         .find(|f| f.what == "text encoder words")
         .unwrap();
-    assert_eq!(words.status, Status::Ok, "{words:?}");
-    let again = registry::add(&home, "words", good.path(), &Overrides::default()).unwrap_err();
+    assert_eq!(words.status, FindingStatus::Ok, "{words:?}");
+    let again =
+        registry::add(&home, "words", good.path(), &EncoderOverrides::default()).unwrap_err();
     assert!(matches!(again, ModelError::NameTaken { .. }), "{again}");
 
     let bad = folder(&[
         ("model.onnx", b"junk"),
         ("preprocessor_config.json", SQUARE),
     ]);
-    assert!(registry::add(&home, "junk", bad.path(), &Overrides::default()).is_err());
+    assert!(registry::add(&home, "junk", bad.path(), &EncoderOverrides::default()).is_err());
     let left: Vec<_> = fs_err::read_dir(home.models())
         .unwrap()
         .map(|e| e.unwrap().path())
@@ -59,15 +60,15 @@ fn what_stands_above_the_folder_is_kept_with_the_model() {
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    let home = Home::at(root.path());
+    let home = DataFolder::at(root.path());
     let model = folder(&[
         ("model.onnx", &usual_text()),
         ("tokenizer.json", TOKENIZER),
         ("1_Pooling/config.json", &pooling("mean_tokens")),
     ]);
-    let overrides = Overrides {
+    let overrides = EncoderOverrides {
         pooling: Some(Pooling::Max),
-        ..Overrides::default()
+        ..EncoderOverrides::default()
     };
     let added = registry::add(&home, "largest", model.path(), &overrides).unwrap();
     let pooling_of = |dir: &Path| {
@@ -85,12 +86,12 @@ fn the_doctor_finds_what_changed() {
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    let home = Home::at(root.path());
+    let home = DataFolder::at(root.path());
     let model = folder(&[
         ("model.onnx", &usual_image(4)),
         ("preprocessor_config.json", SQUARE),
     ]);
-    registry::add(&home, "means", model.path(), &Overrides::default()).unwrap();
+    registry::add(&home, "means", model.path(), &EncoderOverrides::default()).unwrap();
     let look = || {
         let findings = doctor::diagnose(&home);
         findings
@@ -99,7 +100,7 @@ fn the_doctor_finds_what_changed() {
             .unwrap()
     };
     let finding = look();
-    assert_eq!(finding.status, Status::Ok, "{finding:?}");
+    assert_eq!(finding.status, FindingStatus::Ok, "{finding:?}");
     assert!(finding.detail.contains("hash as installed"), "{finding:?}");
 
     let installed = home.models().join("means");
@@ -110,14 +111,14 @@ fn the_doctor_finds_what_changed() {
     );
     fs_err::write(installed.join("preprocessor_config.json"), changed).unwrap();
     let finding = look();
-    assert_eq!(finding.status, Status::Warning, "{finding:?}");
+    assert_eq!(finding.status, FindingStatus::Warning, "{finding:?}");
 
     fs_err::write(installed.join("model.onnx"), usual_image(5)).unwrap();
-    assert_eq!(look().status, Status::Error);
+    assert_eq!(look().status, FindingStatus::Error);
     fs_err::remove_file(installed.join("model.onnx")).unwrap();
     let finding = look();
     assert!(
-        finding.status == Status::Error && !finding.advice.is_empty(),
+        finding.status == FindingStatus::Error && !finding.advice.is_empty(),
         "{finding:?}"
     );
 }

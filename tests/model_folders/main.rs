@@ -34,12 +34,12 @@ mod unasked;
 mod weights;
 
 use asif::encode::runtime;
-use asif::home::Home;
+use asif::home::DataFolder;
 use tempfile::TempDir;
 
 /// Loads ONNX Runtime; false, with a line, where there is none.
 fn runtime() -> bool {
-    let loaded = Home::from_env()
+    let loaded = DataFolder::from_env()
         .ok_or("no data folder".to_owned())
         .and_then(|home| runtime::load(None, &home).map_err(|e| e.to_string()));
     if let Err(reason) = &loaded {

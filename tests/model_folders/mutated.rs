@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 use serde_json::{Value, json};
 
 use super::halves::asif;
@@ -15,7 +15,7 @@ use super::{runtime, tiny_onnx};
 /// Of a process: the runtime's library, its threads' stacks, and room for a few tensors.
 const MEMORY_KIB: u64 = 2 << 20;
 
-fn hostile(draws: &mut Random) -> Value {
+fn hostile(draws: &mut SplitMix64) -> Value {
     let mut deep = json!(1);
     for _ in 0..100 {
         deep = json!([deep]);
@@ -46,7 +46,7 @@ fn hostile(draws: &mut Random) -> Value {
 }
 
 /// Changes, removes or adds a value somewhere in `value`.
-fn spoil(value: &mut Value, draws: &mut Random) {
+fn spoil(value: &mut Value, draws: &mut SplitMix64) {
     match value {
         Value::Object(map) if !map.is_empty() && draws.below(4) > 0 => {
             let at = draws.below(map.len());
@@ -116,7 +116,7 @@ fn whole(root: &Path, class: &str) {
 }
 
 /// Spoils one file of `dir`, and says how.
-fn mutate(dir: &Path, draws: &mut Random) -> String {
+fn mutate(dir: &Path, draws: &mut SplitMix64) -> String {
     let mut files: Vec<_> = walkdir::WalkDir::new(dir)
         .into_iter()
         .filter_map(Result::ok)
@@ -174,7 +174,7 @@ fn spoilt_folders_end_with_documented_codes() {
     let count = std::env::var("ASIF_MUTATED_FOLDERS").map_or(80, |n| n.parse().unwrap());
     let mut ends = std::collections::BTreeMap::new();
     for seed in 0..count {
-        let mut draws = Random::new(seed);
+        let mut draws = SplitMix64::new(seed);
         draws.below(2);
         let root = tempfile::tempdir().unwrap();
         let classes = [

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use asif::encode::ModelFolder;
-use asif::encode::image::preprocess::Preprocess;
+use asif::encode::image::preprocess::ImagePreprocessor;
 use serde_json::{Value, json};
 
 use super::folder;
@@ -13,13 +13,13 @@ use super::skipped::{Lack, skip};
 /// Pillow's arithmetic rounds to 8 bits; one grey level, over the smallest deviation squared.
 const ONE_LEVEL: f64 = 1.0 / 255.0 / 0.22 / 0.5;
 
-fn read(files: &[(&str, &[u8])], trust: bool) -> Result<Preprocess, String> {
+fn read(files: &[(&str, &[u8])], trust: bool) -> Result<ImagePreprocessor, String> {
     let dir = folder(files);
     let folder = ModelFolder::open(dir.path()).map_err(|e| e.to_string())?;
-    Preprocess::read(&folder, trust).map_err(|e| e.to_string())
+    ImagePreprocessor::read(&folder, trust).map_err(|e| e.to_string())
 }
 
-fn one(settings: &Value, trust: bool) -> Result<Preprocess, String> {
+fn one(settings: &Value, trust: bool) -> Result<ImagePreprocessor, String> {
     let text = settings.to_string();
     read(&[("preprocessor_config.json", text.as_bytes())], trust)
 }
@@ -381,7 +381,8 @@ fn errors_of_timm_name_the_keys_that_its_file_has() {
         cfg[key] = value;
         let text = json!({"pretrained_cfg": cfg}).to_string();
         let dir = folder(&[("config.json", text.as_bytes())]);
-        let error = ModelFolder::open(dir.path()).map(|f| Preprocess::read(&f, false).map(|_| ()));
+        let error =
+            ModelFolder::open(dir.path()).map(|f| ImagePreprocessor::read(&f, false).map(|_| ()));
         let error = error.unwrap().unwrap_err().to_string();
         assert!(
             error.contains(&format!("`pretrained_cfg.{key}`")),

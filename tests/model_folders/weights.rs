@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use asif::encode::options::Overrides;
+use asif::encode::options::EncoderOverrides;
 use asif::encode::{EncodeError, EncoderOptions, ImageEncoder, ModelError, ModelFolder, registry};
-use asif::home::Home;
+use asif::home::DataFolder;
 use tempfile::TempDir;
 
 use super::image::{SQUARE, image_graph};
@@ -53,8 +53,9 @@ fn exchanged_weights_of_any_name_are_another_encoder() {
         let dir = with(location, &[(&at, &floats(&[3., 1., 4.]))]);
         let encoder = open(dir.path()).unwrap();
         let fingerprint = encoder.identity().fingerprint.clone();
-        let home = Home::at(dir.path().join("home"));
-        let added = registry::add(&home, "scaled", dir.path(), &Overrides::default()).unwrap();
+        let home = DataFolder::at(dir.path().join("home"));
+        let added =
+            registry::add(&home, "scaled", dir.path(), &EncoderOverrides::default()).unwrap();
         assert!(added.path.join(&at).is_file(), "{location}");
         assert_eq!(
             open(&added.path).unwrap().identity().fingerprint,

@@ -17,13 +17,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use asif::home::Home;
+use asif::home::DataFolder;
 use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::Value;
 
 /// The data folder that the set-up filled; a test without it fails and says what to do.
-pub fn home() -> Home {
-    let home = Home::from_env().expect("ASIF_HOME or HOME is set");
+pub fn home() -> DataFolder {
+    let home = DataFolder::from_env().expect("ASIF_HOME or HOME is set");
     assert!(
         home.runtime_library().is_file() && home.models().is_dir(),
         "{}: not set up; run tools/test.sh, which does it",

@@ -9,27 +9,27 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use asif::anchors::stored::manifest::{Counts, FORMAT, Manifest};
+use asif::anchors::stored::manifest::{FORMAT, Manifest, ManifestCounts};
 use asif::anchors::stored::plan::GraphPolicy;
 use asif::anchors::stored::publish;
-use asif::anchors::stored::records::Record;
+use asif::anchors::stored::records::PairRecord;
 use asif::anchors::stored::segment::SegmentWriter;
 use asif::encode::{EncoderEntry, EncoderIdentity};
-use asif::modality::{Modality, Sides};
-use asif::space::SpaceParams;
-use asif_index::random::Random;
+use asif::modality::{Modality, PerModality};
+use asif::space::RelativeParams;
+use asif_index::random::SplitMix64;
 
 /// The lengths of image and text vectors, and the space of every set.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     pub image_dim: usize,
     pub text_dim: usize,
-    pub space: SpaceParams,
+    pub space: RelativeParams,
 }
 
 /// Writes a segment of `pairs` random pairs into `set`: a generation that is not live yet.
 pub fn generation(set: &Path, shape: Shape, number: u64, pairs: usize) -> Manifest {
-    let dims = Sides {
+    let dims = PerModality {
         image: shape.image_dim,
         text: shape.text_dim,
     };
@@ -40,7 +40,7 @@ pub fn generation(set: &Path, shape: Shape, number: u64, pairs: usize) -> Manife
         .chunks(shape.image_dim)
         .zip(texts.chunks(shape.text_dim));
     for (i, (image, text)) in rows.enumerate() {
-        let record = Record {
+        let record = PairRecord {
             id: format!("{number}-{i}"),
             image: format!("/pictures/{number}/{i}.jpg"),
             captions: vec![format!("picture {i} of generation {number}")],
@@ -55,7 +55,7 @@ pub fn generation(set: &Path, shape: Shape, number: u64, pairs: usize) -> Manife
         generation: number,
         created: format!("2026-01-01T00:00:{:02}Z", number % 60),
         made_by: "a test".to_owned(),
-        counts: Counts {
+        counts: ManifestCounts {
             pairs: segment.pairs,
             captions: segment.pairs,
             skipped: 0,
@@ -98,7 +98,7 @@ pub fn encoder(modality: Modality, dim: usize, version: &str) -> EncoderEntry {
 
 /// `n` random directions, the same for the same seed: `[n, dim]`.
 pub fn unit_vectors(n: usize, dim: usize, seed: u64) -> Vec<f32> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix64::new(seed);
     let mut vectors: Vec<f32> = (0..n * dim).map(|_| random.normal()).collect();
     for vector in vectors.chunks_mut(dim) {
         let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();

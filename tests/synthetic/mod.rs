@@ -8,16 +8,16 @@
 
 use std::path::Path;
 
-use asif::anchors::change::vectors::{Making, PairVectors, create};
+use asif::anchors::change::vectors::{NewSetOptions, PairVectors, create};
 use asif::anchors::stored::plan::GraphPolicy;
-use asif::anchors::stored::records::Record;
+use asif::anchors::stored::records::PairRecord;
 use asif::encode::{EncoderEntry, EncoderIdentity};
-use asif::modality::{Modality, Sides};
-use asif::space::SpaceParams;
+use asif::modality::{Modality, PerModality};
+use asif::space::RelativeParams;
 use asif::space::vector::normalize;
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 
-pub const DIMS: Sides<usize> = Sides {
+pub const DIMS: PerModality<usize> = PerModality {
     image: 24,
     text: 16,
 };
@@ -52,14 +52,14 @@ pub fn pair(number: u64) -> PairVectors {
 }
 
 /// The same with vectors of other lengths.
-pub fn pair_of(number: u64, dims: Sides<usize>) -> PairVectors {
+pub fn pair_of(number: u64, dims: PerModality<usize>) -> PairVectors {
     let licences = ["CC0-1.0", "CC BY 4.0", "CC BY-NC 4.0"];
     let meta = serde_json::json!({
         "source": format!("source{}", number % 2),
         "licence": licences[(number % 3) as usize],
     });
     PairVectors {
-        record: Record {
+        record: PairRecord {
             id: format!("pair-number-{number:04}"),
             image: format!("/nowhere/{number}.jpg"),
             captions: vec![format!("the caption of pair {number:04}, and no other")],
@@ -72,7 +72,7 @@ pub fn pair_of(number: u64, dims: Sides<usize>) -> PairVectors {
 
 /// A unit vector, all of its components positive so that centring matters.
 pub fn unit(seed: u64, dim: usize) -> Vec<f32> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix64::new(seed);
     let mut vector: Vec<f32> = (0..dim).map(|_| random.unit() as f32).collect();
     normalize(&mut vector);
     vector
@@ -93,13 +93,13 @@ fn encoder(modality: Modality, dim: usize) -> EncoderEntry {
 }
 
 /// How a synthetic set is made.
-pub fn making(dims: Sides<usize>) -> Making {
-    Making {
+pub fn making(dims: PerModality<usize>) -> NewSetOptions {
+    NewSetOptions {
         image_encoder: encoder(Modality::Image, dims.image),
         text_encoder: encoder(Modality::Text, dims.text),
-        space: SpaceParams {
+        space: RelativeParams {
             k: 8,
-            ..SpaceParams::default()
+            ..RelativeParams::default()
         }
         .into(),
         graphs: GraphPolicy::Never,

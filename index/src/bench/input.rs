@@ -1,7 +1,7 @@
 //! Loads vectors and queries from files, or generates them from a seed.
 
-use super::npy::{Matrix, read_npy};
-use super::options::{Input, argument};
+use super::npy::{NpyMatrix, read_npy};
+use super::options::{BenchInput, argument};
 use crate::error::Result;
 use crate::random::mix;
 
@@ -9,10 +9,10 @@ use crate::random::mix;
 const GENERATED_QUERIES: usize = 200;
 
 /// The vectors and the queries.
-pub(super) fn load(input: &Input) -> Result<(Matrix, Matrix)> {
+pub(super) fn load(input: &BenchInput) -> Result<(NpyMatrix, NpyMatrix)> {
     let (vectors, queries) = match input {
-        Input::Files { vectors, queries } => (read_npy(vectors)?, read_npy(queries)?),
-        Input::Generate { n, dim } => {
+        BenchInput::Files { vectors, queries } => (read_npy(vectors)?, read_npy(queries)?),
+        BenchInput::Generate { n, dim } => {
             if !(1..=crate::vectors::MAX_DIM).contains(dim) {
                 return Err(argument("dim", "1 to 65536", &dim.to_string()));
             }
@@ -30,7 +30,7 @@ pub(super) fn load(input: &Input) -> Result<(Matrix, Matrix)> {
 }
 
 /// Unit vectors around 1,000 centres that are the same for every seed.
-fn generate(n: usize, dim: usize, seed: u64) -> Matrix {
+fn generate(n: usize, dim: usize, seed: u64) -> NpyMatrix {
     // Sums of a few uniform numbers are close enough to normal here, and reproducible on every platform.
     let normal = |key: u64| {
         let parts = mix(key);
@@ -53,5 +53,5 @@ fn generate(n: usize, dim: usize, seed: u64) -> Matrix {
             .max(f32::MIN_POSITIVE);
         row.iter_mut().for_each(|v| *v /= norm);
     }
-    Matrix { data, dim }
+    NpyMatrix { data, dim }
 }

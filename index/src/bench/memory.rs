@@ -3,7 +3,7 @@
 /// Bytes of memory; zeros if the system does not report them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Memory {
+pub struct ProcessMemory {
     /// All resident pages, mapped files included (`VmRSS`).
     pub resident: u64,
     /// Of these the process's own: heap and stacks (`RssAnon`). The rest is page cache, which the
@@ -11,7 +11,7 @@ pub struct Memory {
     pub anonymous: u64,
 }
 
-impl Memory {
+impl ProcessMemory {
     /// Asks the system.
     pub fn now() -> Self {
         Self::parse(&fs_err::read_to_string("/proc/self/status").unwrap_or_default())
@@ -37,11 +37,14 @@ mod tests {
     #[test]
     fn the_kernels_words_are_read() {
         let status = "Name:\ta\nVmRSS:\t  1200 kB\nRssAnon:\t     10 kB\nRssFile:\t 1190 kB\n";
-        let expected = Memory {
+        let expected = ProcessMemory {
             resident: 1200 << 10,
             anonymous: 10 << 10,
         };
-        assert_eq!(Memory::parse(status), expected);
-        assert_eq!(Memory::parse("VmRSS: many kB"), Memory::default());
+        assert_eq!(ProcessMemory::parse(status), expected);
+        assert_eq!(
+            ProcessMemory::parse("VmRSS: many kB"),
+            ProcessMemory::default()
+        );
     }
 }

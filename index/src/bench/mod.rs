@@ -2,9 +2,9 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `options` | [`BenchOptions`]; [`Input`]: where vectors come from |
+//! | `options` | [`BenchOptions`]; [`BenchInput`]: where vectors come from |
 //! | `input` | loads or generates the vectors |
-//! | `memory` | [`Memory`]: the memory use of this process |
+//! | `memory` | [`ProcessMemory`]: the memory use of this process |
 //! | `npy` | reads `.npy` files of f32 |
 //! | `run` | [`run`]: builds, searches, compares with the exact answers |
 //!
@@ -16,7 +16,7 @@ mod npy;
 mod options;
 mod run;
 
-pub use memory::Memory;
-pub use npy::{Matrix, read_npy};
-pub use options::{BenchOptions, IndexKind, Input};
+pub use memory::ProcessMemory;
+pub use npy::{NpyMatrix, read_npy};
+pub use options::{BenchInput, BenchOptions, IndexKind};
 pub use run::{BenchReport, run};

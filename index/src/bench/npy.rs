@@ -12,14 +12,14 @@ const LONGEST_HEADER: usize = 1 << 16;
 
 /// Rows of numbers.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Matrix {
+pub struct NpyMatrix {
     /// `[rows, dim]`.
     pub data: Vec<f32>,
     /// Numbers in a row.
     pub dim: usize,
 }
 
-impl Matrix {
+impl NpyMatrix {
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.data.len().checked_div(self.dim).unwrap_or(0)
@@ -30,7 +30,7 @@ impl Matrix {
 ///
 /// # Errors
 /// [`Error::Io`] when it cannot be read, [`Error::NotReadable`] when it is not such a file.
-pub fn read_npy(path: impl AsRef<Path>) -> Result<Matrix> {
+pub fn read_npy(path: impl AsRef<Path>) -> Result<NpyMatrix> {
     let path = path.as_ref();
     let refuse = |problem: String| Error::NotReadable {
         path: path.to_owned(),
@@ -85,7 +85,7 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Matrix> {
     let mut data = vec![0f32; (rows * dim) as usize];
     file.read_exact(bytemuck::cast_slice_mut(&mut data))
         .map_err(Error::io(path, "reading"))?;
-    Ok(Matrix {
+    Ok(NpyMatrix {
         data,
         dim: dim as usize,
     })

@@ -7,7 +7,7 @@ use crate::error::Error;
 /// Where the vectors come from.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Input {
+pub enum BenchInput {
     /// `.npy` files of vectors and of queries.
     Files {
         /// `[n, dim]`.
@@ -46,7 +46,7 @@ pub enum IndexKind {
 #[non_exhaustive]
 pub struct BenchOptions {
     /// The vectors.
-    pub input: Input,
+    pub input: BenchInput,
     /// Answers a query.
     pub k: usize,
     /// The kind of index that is searched.
@@ -65,7 +65,7 @@ pub struct BenchOptions {
 
 impl BenchOptions {
     /// Measures `input` in `folder` at k = 800, recall 0.98, 2 threads, batches of 256.
-    pub fn new(input: Input, folder: impl Into<PathBuf>) -> Self {
+    pub fn new(input: BenchInput, folder: impl Into<PathBuf>) -> Self {
         Self {
             input,
             k: 800,

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::input::load;
-use super::memory::Memory;
-use super::npy::Matrix;
+use super::memory::ProcessMemory;
+use super::npy::NpyMatrix;
 use super::options::{BenchOptions, IndexKind, argument};
 use crate::error::Result;
-use crate::graph::{BatchBuilder, Graph, Hnsw, write_graph};
-use crate::plan::{Machine, Planned, Wanted, plan};
-use crate::search::{Flat, Hit, Query, Search, Sketch};
-use crate::vectors::{Sketched, VectorOptions, VectorSet, VectorSetWriter};
+use crate::graph::{BatchBuilder, HnswGraph, HnswSearch, write_graph};
+use crate::plan::{MachineCosts, PlanTarget, PlannedSearch, plan};
+use crate::search::{FlatSearch, SearchHit, SketchSearch, VectorQuery, VectorSearch};
+use crate::vectors::{SketchPolicy, VectorOptions, VectorSet, VectorSetWriter};
 
 /// Values of ef, as multiples of k, that are tried until the wanted recall is reached.
 const EF_STEPS: [f64; 10] = [0.84, 0.92, 1.0, 1.15, 1.3, 1.6, 2.0, 3.0, 5.0, 8.0];
@@ -84,13 +84,13 @@ pub fn run(options: &BenchOptions) -> Result<BenchReport> {
     pool.install(|| measure(options, vectors, &queries))
 }
 
-fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<BenchReport> {
-    let files = Files::in_folder(&options.folder);
+fn measure(options: &BenchOptions, vectors: NpyMatrix, queries: &NpyMatrix) -> Result<BenchReport> {
+    let files = BenchFiles::in_folder(&options.folder);
     let began = Instant::now();
     let sketches = match options.index {
-        IndexKind::Sketch => Sketched::Always,
-        IndexKind::Auto => Sketched::Auto,
-        IndexKind::Exact | IndexKind::Flat | IndexKind::Hnsw => Sketched::Never,
+        IndexKind::Sketch => SketchPolicy::Always,
+        IndexKind::Auto => SketchPolicy::Auto,
+        IndexKind::Exact | IndexKind::Flat | IndexKind::Hnsw => SketchPolicy::Never,
     };
     let vector_options = VectorOptions::default().sketches(sketches);
     let mut writer = VectorSetWriter::create(&files.set, vectors.dim, vector_options)?;
@@ -102,10 +102,10 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
     let began = Instant::now();
     let set = VectorSet::open(&files.set)?;
     let mut open_ms = began.elapsed().as_secs_f64() * 1e3;
-    let queries: Vec<Query<'_>> = queries
+    let queries: Vec<VectorQuery<'_>> = queries
         .data
         .chunks_exact(queries.dim)
-        .map(Query::new)
+        .map(VectorQuery::new)
         .collect();
     let exact = set.search_batch(&queries, options.k)?;
 
@@ -113,7 +113,7 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
     let wants_graph = match options.index {
         IndexKind::Hnsw => true,
         IndexKind::Auto => {
-            options.recall < 1.0 && Machine::calibrate().graph_pays(n, dim, options.k).0
+            options.recall < 1.0 && MachineCosts::calibrate().graph_pays(n, dim, options.k).0
         }
         IndexKind::Exact | IndexKind::Flat | IndexKind::Sketch => false,
     };
@@ -123,15 +123,15 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         file_bytes += write_graph(&files.graph, &set, &BatchBuilder::default())?.file_bytes;
         build_s += began.elapsed().as_secs_f64();
         let began = Instant::now();
-        graph = Some(Graph::open(&files.graph, &set)?);
+        graph = Some(HnswGraph::open(&files.graph, &set)?);
         open_ms += began.elapsed().as_secs_f64() * 1e3;
     }
     let (searcher, plan) = pick(options, &set, graph.as_ref(), &queries, &exact)?;
     let (name, ef, candidates) = match searcher {
-        Planned::Exact(_) => ("exact", None, None),
-        Planned::Flat(_) => ("flat", None, None),
-        Planned::Sketch(sketch) => ("sketch", None, sketch.wanted_candidates()),
-        Planned::Hnsw(hnsw) => ("hnsw", hnsw.wanted_ef(), None),
+        PlannedSearch::Exact(_) => ("exact", None, None),
+        PlannedSearch::Flat(_) => ("flat", None, None),
+        PlannedSearch::Sketch(sketch) => ("sketch", None, sketch.wanted_candidates()),
+        PlannedSearch::Hnsw(hnsw) => ("hnsw", hnsw.wanted_ef(), None),
     };
 
     let found = searcher.search_batch(&queries, options.k)?;
@@ -144,7 +144,7 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         }
     }
     times.sort_by(f64::total_cmp);
-    let batch: Vec<Query<'_>> = queries
+    let batch: Vec<VectorQuery<'_>> = queries
         .iter()
         .cycle()
         .take(options.batch)
@@ -155,7 +155,7 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
         std::hint::black_box(searcher.search_batch(&batch, options.k)?);
     }
     let qps = (options.rounds * batch.len()) as f64 / began.elapsed().as_secs_f64();
-    let memory = Memory::now();
+    let memory = ProcessMemory::now();
     Ok(BenchReport {
         n,
         dim,
@@ -180,48 +180,50 @@ fn measure(options: &BenchOptions, vectors: Matrix, queries: &Matrix) -> Result<
 fn pick<'a>(
     options: &BenchOptions,
     set: &'a VectorSet,
-    graph: Option<&'a Graph>,
-    queries: &[Query<'_>],
-    exact: &[Vec<Hit>],
-) -> Result<(Planned<'a>, Option<String>)> {
+    graph: Option<&'a HnswGraph>,
+    queries: &[VectorQuery<'_>],
+    exact: &[Vec<SearchHit>],
+) -> Result<(PlannedSearch<'a>, Option<String>)> {
     let k = options.k;
     match (options.index, graph) {
-        (IndexKind::Exact, _) => Ok((Planned::Exact(set), None)),
+        (IndexKind::Exact, _) => Ok((PlannedSearch::Exact(set), None)),
         (IndexKind::Auto, _) => {
-            let plan = plan(set, graph, Wanted::new(k).recall(options.recall))?;
+            let plan = plan(set, graph, PlanTarget::new(k).recall(options.recall))?;
             Ok((plan.searcher(set, graph), Some(plan.reason)))
         }
         (IndexKind::Hnsw, Some(graph)) => {
-            let mut hnsw = Hnsw::new(set, graph);
+            let mut hnsw = HnswSearch::new(set, graph);
             for step in EF_STEPS {
                 hnsw = hnsw.ef((k as f64 * step) as usize);
                 if recall(&hnsw.search_batch(queries, k)?, exact) >= options.recall {
                     break;
                 }
             }
-            Ok((Planned::Hnsw(hnsw), None))
+            Ok((PlannedSearch::Hnsw(hnsw), None))
         }
         (IndexKind::Sketch, _) => {
-            let mut sketch = Sketch::new(set)?;
+            let mut sketch = SketchSearch::new(set)?;
             for step in CANDIDATE_STEPS {
                 sketch = sketch.candidates((k as f64 * step) as usize);
                 if recall(&sketch.search_batch(queries, k)?, exact) >= options.recall {
                     break;
                 }
             }
-            Ok((Planned::Sketch(sketch), None))
+            Ok((PlannedSearch::Sketch(sketch), None))
         }
-        (IndexKind::Flat | IndexKind::Hnsw, _) => Ok((Planned::Flat(Flat::new(set)), None)),
+        (IndexKind::Flat | IndexKind::Hnsw, _) => {
+            Ok((PlannedSearch::Flat(FlatSearch::new(set)), None))
+        }
     }
 }
 
 /// The files of one run, removed when it ends.
-struct Files {
+struct BenchFiles {
     set: PathBuf,
     graph: PathBuf,
 }
 
-impl Files {
+impl BenchFiles {
     fn in_folder(folder: &Path) -> Self {
         let id = std::process::id();
         Self {
@@ -231,7 +233,7 @@ impl Files {
     }
 }
 
-impl Drop for Files {
+impl Drop for BenchFiles {
     fn drop(&mut self) {
         for path in [&self.set, &self.graph] {
             // Fails if the file was never written, which is fine.
@@ -240,7 +242,7 @@ impl Drop for Files {
     }
 }
 
-fn recall(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
+fn recall(found: &[Vec<SearchHit>], exact: &[Vec<SearchHit>]) -> f64 {
     let (mut hit, mut all) = (0, 0);
     for (found, exact) in found.iter().zip(exact) {
         let ids: HashSet<u32> = exact.iter().map(|h| h.id).collect();
@@ -261,7 +263,7 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Input;
+    use crate::bench::BenchInput;
 
     #[test]
     fn every_index_is_measured_and_nothing_is_left_behind() {
@@ -274,7 +276,7 @@ mod tests {
             (IndexKind::Auto, ""),
         ] {
             let mut options =
-                BenchOptions::new(Input::Generate { n: 6000, dim: 32 }, folder.path());
+                BenchOptions::new(BenchInput::Generate { n: 6000, dim: 32 }, folder.path());
             (options.index, options.k, options.rounds) = (index, 50, 1);
             let report = run(&options).unwrap();
             assert!(name.is_empty() || report.index == name, "{report:?}");
@@ -290,12 +292,12 @@ mod tests {
     #[test]
     fn options_without_sense_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let good = BenchOptions::new(Input::Generate { n: 10, dim: 4 }, folder.path());
+        let good = BenchOptions::new(BenchInput::Generate { n: 10, dim: 4 }, folder.path());
         for change in [
             |o: &mut BenchOptions| o.k = 0,
             |o: &mut BenchOptions| o.batch = 0,
-            |o: &mut BenchOptions| o.input = Input::Generate { n: 0, dim: 4 },
-            |o: &mut BenchOptions| o.input = Input::Generate { n: 4, dim: 0 },
+            |o: &mut BenchOptions| o.input = BenchInput::Generate { n: 0, dim: 4 },
+            |o: &mut BenchOptions| o.input = BenchInput::Generate { n: 4, dim: 0 },
         ] {
             let mut options = good.clone();
             change(&mut options);

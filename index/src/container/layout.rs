@@ -76,14 +76,14 @@ impl fmt::Debug for SectionName {
 
 /// One table entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct SectionEntry {
     pub name: SectionName,
     pub offset: u64,
     pub len: u64,
     pub checksum: u64,
 }
 
-impl Entry {
+impl SectionEntry {
     pub fn encode(&self) -> [u8; ENTRY_LEN] {
         let mut out = [0; ENTRY_LEN];
         out[..8].copy_from_slice(&self.name.bytes());
@@ -106,7 +106,7 @@ impl Entry {
 }
 
 /// The first page of a file.
-pub fn encode_header(kind: [u8; 8], file_len: u64, entries: &[Entry]) -> [u8; HEADER_LEN] {
+pub fn encode_header(kind: [u8; 8], file_len: u64, entries: &[SectionEntry]) -> [u8; HEADER_LEN] {
     let mut page = [0; HEADER_LEN];
     page[..8].copy_from_slice(&MAGIC);
     page[8..12].copy_from_slice(&VERSION.to_le_bytes());
@@ -179,13 +179,13 @@ mod tests {
 
     #[test]
     fn an_entry_survives_its_bytes() {
-        let entry = Entry {
+        let entry = SectionEntry {
             name: SectionName::new("vectors"),
             offset: 4096,
             len: 1 << 60,
             checksum: 0x0123_4567_89AB_CDEF,
         };
-        assert_eq!(Entry::decode(&entry.encode()), entry);
+        assert_eq!(SectionEntry::decode(&entry.encode()), entry);
     }
 
     #[test]

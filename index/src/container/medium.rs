@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 
 /// A file operation that a [`ContainerWriter`](super::ContainerWriter) is about to perform.
 #[non_exhaustive]
-pub enum Operation<'a> {
+pub enum FileOperation<'a> {
     /// Create a new file.
     Create,
-    /// Write these bytes to this file at its current position. A [`Hook`] may write a part of them itself
+    /// Write these bytes to this file at its current position. A [`OperationHook`] may write a part of them itself
     /// before it fails, as a disk does when it is full or loses power.
     Write {
         /// The file.
@@ -33,20 +33,20 @@ pub enum Operation<'a> {
 }
 
 /// Called before each operation with its path; if it returns an error, the operation fails with it.
-pub type Hook = fn(Operation<'_>, &Path) -> io::Result<()>;
+pub type OperationHook = fn(FileOperation<'_>, &Path) -> io::Result<()>;
 
-static HOOK: OnceLock<Hook> = OnceLock::new();
+static HOOK: OnceLock<OperationHook> = OnceLock::new();
 
 /// Installs a hook that is called before every file operation of every container writer of this process, so
 /// that a test can make the n-th one fail.
 ///
 /// The hook is global, so that a test cannot miss a writer. Only the first hook is installed; returns whether
 /// this one was. In builds without debug assertions hooks are never installed and cost nothing.
-pub fn intercept(hook: Hook) -> bool {
+pub fn intercept(hook: OperationHook) -> bool {
     cfg!(debug_assertions) && HOOK.set(hook).is_ok()
 }
 
-fn before(operation: Operation<'_>, path: &Path) -> io::Result<()> {
+fn before(operation: FileOperation<'_>, path: &Path) -> io::Result<()> {
     match HOOK.get() {
         Some(hook) if cfg!(debug_assertions) => hook(operation, path),
         _ => Ok(()),
@@ -82,7 +82,7 @@ impl TemporaryFile {
             let path = destination.with_file_name(format!(".{kept}.tmp-{random:016x}"));
             let mut options = fs::OpenOptions::new();
             options.read(true).write(true).create_new(true);
-            match before(Operation::Create, &path).and_then(|()| options.open(&path)) {
+            match before(FileOperation::Create, &path).and_then(|()| options.open(&path)) {
                 Ok(file) => {
                     return Ok(Self {
                         file,
@@ -104,10 +104,10 @@ impl TemporaryFile {
 
     /// Syncs the file, renames it to its destination, and syncs the folder.
     pub(super) fn publish(&mut self, destination: &Path) -> Result<()> {
-        before(Operation::Sync, &self.path)
+        before(FileOperation::Sync, &self.path)
             .and_then(|()| self.file.sync_all())
             .map_err(Error::io(&self.path, "syncing"))?;
-        before(Operation::Rename, destination)
+        before(FileOperation::Rename, destination)
             .and_then(|()| fs::rename(&self.path, destination))
             .map_err(Error::io(destination, "renaming"))?;
         self.published = true;
@@ -118,7 +118,7 @@ impl TemporaryFile {
 impl Write for TemporaryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let file = &mut self.file;
-        before(Operation::Write { file, bytes }, &self.path)?;
+        before(FileOperation::Write { file, bytes }, &self.path)?;
         self.file.write(bytes)
     }
 
@@ -141,7 +141,7 @@ impl Seek for TemporaryFile {
 
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        if !self.published && before(Operation::Remove, &self.path).is_ok() {
+        if !self.published && before(FileOperation::Remove, &self.path).is_ok() {
             // A failure cannot be reported from `drop`; the name shows that the file may be deleted.
             let _ = fs::remove_file(&self.path);
         }
@@ -155,7 +155,7 @@ fn sync_folder_of(path: &Path) -> Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    before(Operation::SyncFolder, folder)
+    before(FileOperation::SyncFolder, folder)
         .and_then(|()| fs::File::open(folder)?.sync_all())
         .map_err(Error::io(folder, "syncing the folder"))
 }

@@ -19,6 +19,6 @@ mod reader;
 mod writer;
 
 pub use layout::{ALIGN, HEADER_LEN, MAX_SECTIONS, SectionName, VERSION};
-pub use medium::{Hook, Operation, intercept};
+pub use medium::{FileOperation, OperationHook, intercept};
 pub use reader::{Container, SectionInfo};
 pub use writer::{ContainerSummary, ContainerWriter};

@@ -6,8 +6,8 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::layout::{
-    CHECKSUM_OFFSET, ENTRY_LEN, Entry, HEADER_LEN, MAGIC, MAX_SECTIONS, SectionName, TABLE_OFFSET,
-    TAIL, VERSION, align_up, header_checksum, u32_at, u64_at,
+    CHECKSUM_OFFSET, ENTRY_LEN, HEADER_LEN, MAGIC, MAX_SECTIONS, SectionEntry, SectionName,
+    TABLE_OFFSET, TAIL, VERSION, align_up, header_checksum, u32_at, u64_at,
 };
 use crate::error::{Error, Result};
 
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 pub struct Container<'a> {
     bytes: &'a [u8],
     path: &'a Path,
-    entries: Vec<Entry>,
+    entries: Vec<SectionEntry>,
 }
 
 /// A section as the table describes it.
@@ -194,7 +194,7 @@ impl<'a> Container<'a> {
 }
 
 /// The used table entries, each checked to be at its only legal offset inside the file.
-fn read_table(page: &[u8; HEADER_LEN], found_len: u64, path: &Path) -> Result<Vec<Entry>> {
+fn read_table(page: &[u8; HEADER_LEN], found_len: u64, path: &Path) -> Result<Vec<SectionEntry>> {
     let count = u32_at(page, 12) as usize;
     if count > MAX_SECTIONS {
         return Err(Error::header(
@@ -220,10 +220,10 @@ fn read_table(page: &[u8; HEADER_LEN], found_len: u64, path: &Path) -> Result<Ve
             "expected zeros in its unused part, found other bytes",
         ));
     }
-    let mut entries: Vec<Entry> = Vec::with_capacity(count);
+    let mut entries: Vec<SectionEntry> = Vec::with_capacity(count);
     let mut next = HEADER_LEN as u64;
     for bytes in used.as_chunks::<ENTRY_LEN>().0 {
-        let entry = Entry::decode(bytes);
+        let entry = SectionEntry::decode(bytes);
         if !entry.name.is_legal() || entries.iter().any(|e| e.name == entry.name) {
             return Err(Error::header(
                 path,
@@ -344,13 +344,13 @@ mod tests {
     #[test]
     fn a_forged_table_with_a_right_checksum_is_found() {
         let good = sample();
-        let entries: Vec<Entry> = good[TABLE_OFFSET..TABLE_OFFSET + 3 * ENTRY_LEN]
+        let entries: Vec<SectionEntry> = good[TABLE_OFFSET..TABLE_OFFSET + 3 * ENTRY_LEN]
             .as_chunks::<ENTRY_LEN>()
             .0
             .iter()
-            .map(Entry::decode)
+            .map(SectionEntry::decode)
             .collect();
-        let forge = |change: &dyn Fn(&mut Vec<Entry>)| {
+        let forge = |change: &dyn Fn(&mut Vec<SectionEntry>)| {
             let mut entries = entries.clone();
             change(&mut entries);
             let mut bytes = good.clone();

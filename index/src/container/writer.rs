@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::layout::{
-    ALIGN, Entry, HEADER_LEN, MAX_SECTIONS, SectionName, TAIL, align_up, encode_header,
+    ALIGN, HEADER_LEN, MAX_SECTIONS, SectionEntry, SectionName, TAIL, align_up, encode_header,
 };
 use super::medium::TemporaryFile;
 use crate::error::{Error, Result};
@@ -23,9 +23,9 @@ pub struct ContainerWriter {
     file: BufWriter<TemporaryFile>,
     destination: PathBuf,
     kind: [u8; 8],
-    entries: Vec<Entry>,
+    entries: Vec<SectionEntry>,
     /// The section being written, and the hash of its bytes so far.
-    open: Option<(Entry, Box<Xxh3Default>)>,
+    open: Option<(SectionEntry, Box<Xxh3Default>)>,
     position: u64,
 }
 
@@ -87,7 +87,7 @@ impl ContainerWriter {
                 advice: "choose another name",
             });
         }
-        let entry = Entry {
+        let entry = SectionEntry {
             name,
             offset: self.position,
             len: 0,

@@ -1,10 +1,10 @@
 //! Builds all nodes at once: partition, all pairs, pruning, reverse links, reachability.
 
-use super::cosine::Cosine;
-use super::layers::{Build, Layer, Layers};
+use super::cosine::CodeCosines;
+use super::layers::{GraphBuilder, GraphLayer, GraphLayers};
 use super::near::near;
 use super::partition::partition;
-use super::prune::{Rule, link};
+use super::prune::{PruneRule, link};
 use super::reach::make_reachable;
 use crate::error::{Error, Result};
 use crate::random::mix;
@@ -50,14 +50,14 @@ impl Default for BatchBuilder {
     }
 }
 
-impl Build for BatchBuilder {
+impl GraphBuilder for BatchBuilder {
     fn name(&self) -> &'static str {
         "batch"
     }
 
-    fn build(&self, set: &VectorSet) -> Result<Layers> {
+    fn build(&self, set: &VectorSet) -> Result<GraphLayers> {
         self.check()?;
-        let cosine = Cosine::new(set);
+        let cosine = CodeCosines::new(set);
         let mut rows: Vec<u32> = (0..set.len() as u32).collect();
         let mut layers = Vec::new();
         let mut order = Vec::new();
@@ -74,7 +74,7 @@ impl Build for BatchBuilder {
             );
             let width = if level == 0 { 2 * self.m } else { self.m };
             let most = width - SPARE;
-            let rule = Rule {
+            let rule = PruneRule {
                 most,
                 slack: 1.2,
                 same: SAME,
@@ -88,7 +88,7 @@ impl Build for BatchBuilder {
                 order = close;
             }
             let above = self.above(&rows, level);
-            layers.push(Layer { rows, links, width });
+            layers.push(GraphLayer { rows, links, width });
             match above {
                 Some(above) => rows = above,
                 None => break,
@@ -104,7 +104,7 @@ impl Build for BatchBuilder {
                 make_reachable(entry as u32, &mut layer.links, layer.width);
             }
         }
-        Ok(Layers {
+        Ok(GraphLayers {
             layers,
             entry: 0,
             order,

@@ -1,6 +1,6 @@
 //! The similarity used by the builder: the cosine of int8 codes.
 
-use crate::simd::{Kernels, ZERO_CODE};
+use crate::simd::{KernelTable, ZERO_CODE};
 use crate::vectors::VectorSet;
 
 /// The codes of a vector set, with the offsets and norms that turn their integer products into cosines.
@@ -8,7 +8,7 @@ use crate::vectors::VectorSet;
 /// The cosine is of the vectors minus the set's centre, so it does not depend on the codes' scales. It is
 /// computed from integers in a fixed order, so it is symmetric and the same on every machine, and so is the
 /// graph.
-pub(super) struct Cosine<'a> {
+pub(super) struct CodeCosines<'a> {
     codes: &'a [u8],
     pub stride: usize,
     /// 128 times the sum of each row's codes.
@@ -17,7 +17,7 @@ pub(super) struct Cosine<'a> {
     inverse: Vec<f32>,
 }
 
-impl<'a> Cosine<'a> {
+impl<'a> CodeCosines<'a> {
     pub fn new(set: &'a VectorSet) -> Self {
         use rayon::prelude::*;
         let stride = set.stride();
@@ -46,14 +46,14 @@ impl<'a> Cosine<'a> {
     }
 
     /// Copies the codes of `rows` side by side.
-    pub fn gather(&self, rows: &[u32]) -> Gathered {
-        let mut out = Gathered::default();
+    pub fn gather(&self, rows: &[u32]) -> GatheredCodes {
+        let mut out = GatheredCodes::default();
         self.gather_into(rows, &mut out);
         out
     }
 
     /// As [`gather`](Self::gather), into an existing buffer.
-    pub fn gather_into(&self, rows: &[u32], out: &mut Gathered) {
+    pub fn gather_into(&self, rows: &[u32], out: &mut GatheredCodes) {
         out.clear();
         for &row in rows {
             let row = row as usize;
@@ -69,14 +69,14 @@ impl<'a> Cosine<'a> {
 
 /// Some rows' codes side by side, as stored and as signed numbers.
 #[derive(Default)]
-pub(super) struct Gathered {
+pub(super) struct GatheredCodes {
     pub stored: Vec<u8>,
     pub signed: Vec<i8>,
     offsets: Vec<i32>,
     inverse: Vec<f32>,
 }
 
-impl Gathered {
+impl GatheredCodes {
     fn clear(&mut self) {
         self.stored.clear();
         self.signed.clear();
@@ -112,7 +112,7 @@ impl Gathered {
     pub fn products(&self, a: usize, first: usize, stride: usize, out: &mut Vec<i32>) {
         out.clear();
         out.resize(self.len() - first, 0);
-        Kernels::detect().u8_rows(
+        KernelTable::detect().u8_rows(
             &self.signed[a * stride..][..stride],
             &self.stored[first * stride..],
             out,

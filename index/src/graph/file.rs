@@ -4,18 +4,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::NIL;
-use super::layout::{KIND, LINKS, META, Meta, NIBBLES, ROWS, STEPS, links_of, nodes_of};
+use super::layout::{GraphMeta, KIND, LINKS, META, NIBBLES, ROWS, STEPS, links_of, nodes_of};
 use super::reach::mark_from;
 use crate::container::{Container, SectionName};
 use crate::error::{Error, Result};
-use crate::mmap::{AlignedBytes, MappedFile, Source};
+use crate::mmap::{AlignedBytes, ByteSource, MappedFile};
 use crate::vectors::VectorSet;
 
 /// A layered graph over a [`VectorSet`], used directly from the mapped file.
 #[derive(Debug)]
-pub struct Graph {
-    source: Source,
-    meta: Meta,
+pub struct HnswGraph {
+    source: ByteSource,
+    meta: GraphMeta,
     rows: Range<usize>,
     links: Range<usize>,
     nibbles: Range<usize>,
@@ -24,7 +24,7 @@ pub struct Graph {
     upper: Vec<(Range<usize>, Range<usize>)>,
 }
 
-/// The result of [`Graph::verify`].
+/// The result of [`HnswGraph::verify`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct GraphReport {
@@ -38,18 +38,18 @@ pub struct GraphReport {
 
 /// The links of one upper layer, and the nodes of layer 0 that it contains.
 #[derive(Clone, Copy)]
-pub(super) struct Upper<'a> {
+pub(super) struct UpperLayer<'a> {
     pub nodes: &'a [u32],
     pub links: &'a [u32],
 }
 
-impl Graph {
+impl HnswGraph {
     /// Maps a file and checks structure, lengths, and that it was built over `set`; reads no links.
     ///
     /// # Errors
     /// Any of [`Error`]'s file variants, naming the file and, if known, the section.
     pub fn open(path: impl AsRef<Path>, set: &VectorSet) -> Result<Self> {
-        Self::from_source(Source::Mapped(MappedFile::open(path)?), set)
+        Self::from_source(ByteSource::Mapped(MappedFile::open(path)?), set)
     }
 
     /// Opens a copy of bytes in memory; `name` is for messages.
@@ -58,15 +58,15 @@ impl Graph {
     /// As [`open`](Self::open).
     pub fn from_bytes(name: impl Into<PathBuf>, bytes: &[u8], set: &VectorSet) -> Result<Self> {
         Self::from_source(
-            Source::Memory(AlignedBytes::copy_of(bytes), name.into()),
+            ByteSource::Memory(AlignedBytes::copy_of(bytes), name.into()),
             set,
         )
     }
 
-    fn from_source(source: Source, set: &VectorSet) -> Result<Self> {
+    fn from_source(source: ByteSource, set: &VectorSet) -> Result<Self> {
         let path = source.path();
         let container = Container::open(source.bytes(), path, KIND)?;
-        let meta = Meta::decode(container.section(META)?, path)?;
+        let meta = GraphMeta::decode(container.section(META)?, path)?;
         let found = (meta.nodes, meta.dim, meta.fingerprint);
         let expected = (set.len() as u64, set.dim(), set.fingerprint());
         if found != expected {
@@ -143,7 +143,7 @@ impl Graph {
             return Err(Error::section(path, STEPS, problem));
         }
         check_links(path, LINKS, self.links(), self.meta.width, n)?;
-        let mut below: Option<Upper<'_>> = None;
+        let mut below: Option<UpperLayer<'_>> = None;
         for (at, upper) in self.upper_layers().enumerate() {
             let section = nodes_of(at + 1);
             let ascending = upper.nodes.windows(2).all(|w| w[0] < w[1]);
@@ -200,7 +200,7 @@ impl Graph {
         self.source.bytes()
     }
 
-    pub(super) fn meta(&self) -> &Meta {
+    pub(super) fn meta(&self) -> &GraphMeta {
         &self.meta
     }
 
@@ -222,8 +222,8 @@ impl Graph {
     }
 
     /// The upper layers, from layer 1.
-    pub(super) fn upper_layers(&self) -> impl DoubleEndedIterator<Item = Upper<'_>> {
-        self.upper.iter().map(|(nodes, links)| Upper {
+    pub(super) fn upper_layers(&self) -> impl DoubleEndedIterator<Item = UpperLayer<'_>> {
+        self.upper.iter().map(|(nodes, links)| UpperLayer {
             nodes: self.numbers(nodes),
             links: self.numbers(links),
         })

@@ -67,16 +67,16 @@ impl Build for HnswRsBuilder {
 
 /// A graph of `hnsw_rs` with that crate's own search, for benchmarks.
 pub struct HnswRs {
-    theirs: Theirs<'static, f32, Away>,
+    theirs: Theirs<'static, f32, CosineDistance>,
     center: Vec<f32>,
 }
 
 /// One minus the dot product, which for unit vectors is the cosine distance; clamped at 0 because `hnsw_rs`
 /// rejects negative distances.
 #[derive(Clone, Copy, Default)]
-struct Away;
+struct CosineDistance;
 
-impl Distance<f32> for Away {
+impl Distance<f32> for CosineDistance {
     fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
         (1.0 - Kernels::detect().f32_dot(a, b)).max(0.0)
     }
@@ -89,7 +89,13 @@ impl HnswRs {
         let rows: Vec<Vec<f32>> = (0..set.len())
             .map(|row| unit(set.vector(row), &center))
             .collect();
-        let theirs = Theirs::new(m, set.len().max(1), MAX_UPPER, ef_construction, Away);
+        let theirs = Theirs::new(
+            m,
+            set.len().max(1),
+            MAX_UPPER,
+            ef_construction,
+            CosineDistance,
+        );
         let numbered: Vec<(&Vec<f32>, usize)> = rows.iter().zip(0..).collect();
         theirs.parallel_insert(&numbered);
         Self { theirs, center }

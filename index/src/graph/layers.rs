@@ -8,9 +8,9 @@ use crate::vectors::VectorSet;
 /// Layer 0 holds every row; each layer above holds some of the one below.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Layers {
+pub struct GraphLayers {
     /// From layer 0 upwards.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<GraphLayer>,
     /// Where a search begins: a position in the top layer.
     pub entry: u32,
     /// A permutation of the rows that places near ones close together; empty for the identity.
@@ -19,7 +19,7 @@ pub struct Layers {
 
 /// One layer of a graph.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Layer {
+pub struct GraphLayer {
     /// The rows of the set that it holds, ascending.
     pub rows: Vec<u32>,
     /// Links `[rows.len(), width]`: positions in `rows`, padded with [`NIL`](super::NIL).
@@ -29,7 +29,7 @@ pub struct Layer {
 }
 
 /// A builder of graphs.
-pub trait Build {
+pub trait GraphBuilder {
     /// Its name, for reports.
     fn name(&self) -> &'static str;
 
@@ -37,5 +37,5 @@ pub trait Build {
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) when the builder's options are invalid.
-    fn build(&self, set: &VectorSet) -> Result<Layers>;
+    fn build(&self, set: &VectorSet) -> Result<GraphLayers>;
 }

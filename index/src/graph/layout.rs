@@ -33,7 +33,7 @@ pub fn links_of(level: usize) -> SectionName {
 
 /// The contents of the `meta` section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meta {
+pub struct GraphMeta {
     pub nodes: u64,
     pub dim: usize,
     /// Link slots of a node in layer 0.
@@ -46,7 +46,7 @@ pub struct Meta {
     pub fingerprint: u64,
 }
 
-impl Meta {
+impl GraphMeta {
     pub fn encode(&self) -> [u8; META_LEN] {
         let mut out = [0; META_LEN];
         out[..8].copy_from_slice(&self.nodes.to_le_bytes());
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn meta_survives_its_bytes_and_refuses_others() {
         let path = Path::new("graph");
-        let meta = Meta {
+        let meta = GraphMeta {
             nodes: 77,
             dim: 100,
             width: 32,
@@ -141,7 +141,7 @@ mod tests {
             fingerprint: 9,
         };
         let good = meta.encode();
-        assert_eq!(Meta::decode(&good, path).unwrap(), meta);
+        assert_eq!(GraphMeta::decode(&good, path).unwrap(), meta);
         for (at, value) in [
             (5, 1),
             (11, 1),
@@ -153,7 +153,7 @@ mod tests {
         ] {
             let mut bad = good;
             bad[at] = value;
-            assert!(Meta::decode(&bad, path).is_err(), "byte {at}");
+            assert!(GraphMeta::decode(&bad, path).is_err(), "byte {at}");
         }
     }
 }

@@ -6,14 +6,14 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `layers` | [`Layers`]: a graph in memory, and [`Build`], the trait of builders |
+//! | `layers` | [`GraphLayers`]: a graph in memory, and [`GraphBuilder`], the trait of builders |
 //! | `batch` | [`BatchBuilder`]: all nodes at once |
 //! | `hnsw_rs` | `HnswRsBuilder`: the `hnsw_rs` crate, with the feature `hnsw-rs` |
 //! | `partition`, `near`, `prune`, `reach` | its four steps: overlapping parts, all pairs inside each, choice of links, every node reachable |
 //! | `cosine` | the similarity that these use |
 //! | `nibbles` | the 4-bit codes that a walk reads |
-//! | `layout`, `write`, `file` | the file: its sections, writing, [`Graph`] |
-//! | `search` | [`Hnsw`]: the walk |
+//! | `layout`, `write`, `file` | the file: its sections, writing, [`HnswGraph`] |
+//! | `search` | [`HnswSearch`]: the walk |
 //!
 //! The format is specified in `docs/format.md`, section 3. The graph is the layered one of Malkov
 //! and Yashunin (2018); that it can be built from overlapping parts by all-pairs products instead of
@@ -37,12 +37,12 @@ mod tests;
 mod write;
 
 pub use batch::BatchBuilder;
-pub use file::{Graph, GraphReport};
+pub use file::{GraphReport, HnswGraph};
 #[cfg(feature = "hnsw-rs")]
 pub use hnsw_rs::{HnswRs, HnswRsBuilder};
-pub use layers::{Build, Layer, Layers};
+pub use layers::{GraphBuilder, GraphLayer, GraphLayers};
 pub use layout::{KIND, MAX_UPPER};
-pub use search::Hnsw;
+pub use search::HnswSearch;
 pub use write::{GraphSummary, write_graph};
 
 /// No link: fills the unused link slots of a node.

@@ -2,18 +2,18 @@
 
 use rayon::prelude::*;
 
-use super::cosine::{Cosine, Gathered};
-use super::partition::Partition;
+use super::cosine::{CodeCosines, GatheredCodes};
+use super::partition::LeaderPartition;
 use crate::search::top_k::{id_of, key_of};
-use crate::simd::{Kernels, TILE};
+use crate::simd::{KernelTable, TILE};
 
 /// The keys of each row's nearest neighbours, best first, at most `keep` a row.
-pub(super) struct Near {
+pub(super) struct NeighbourKeys {
     starts: Vec<usize>,
     keys: Vec<u64>,
 }
 
-impl Near {
+impl NeighbourKeys {
     /// The keys of one row.
     pub fn of(&self, row: usize) -> &[u64] {
         &self.keys[self.starts[row]..self.starts[row + 1]]
@@ -25,16 +25,16 @@ impl Near {
 /// The merge takes the best of a union by a total order, so the result does not depend on the order in which
 /// parts are processed.
 pub(super) fn near(
-    cosine: &Cosine<'_>,
+    cosine: &CodeCosines<'_>,
     rows: &[u32],
-    partition: &Partition,
+    partition: &LeaderPartition,
     per_part: usize,
     keep: usize,
-) -> Near {
+) -> NeighbourKeys {
     let found: Vec<Vec<u64>> = partition
         .parts
         .par_iter()
-        .map_init(Room::default, |room, part| {
+        .map_init(NearScratch::default, |room, part| {
             all_pairs(cosine, rows, part, per_part, room)
         })
         .collect();
@@ -65,7 +65,7 @@ pub(super) fn near(
     for (row, keys) in merged.iter().enumerate() {
         starts[row + 1] = starts[row] + keys.len();
     }
-    Near {
+    NeighbourKeys {
         starts,
         keys: merged.concat(),
     }
@@ -73,8 +73,8 @@ pub(super) fn near(
 
 /// Buffers that a thread reuses for each part.
 #[derive(Default)]
-struct Room {
-    gathered: Gathered,
+struct NearScratch {
+    gathered: GatheredCodes,
     products: Vec<i32>,
     scores: Vec<f32>,
     keys: Vec<u64>,
@@ -83,11 +83,11 @@ struct Room {
 /// For each member, the keys of its `per_part` nearest members: `[part.len(), each]` where `each`
 /// is `per_part` or one less than the part, whichever is smaller.
 fn all_pairs(
-    cosine: &Cosine<'_>,
+    cosine: &CodeCosines<'_>,
     rows: &[u32],
     part: &[u32],
     per_part: usize,
-    room: &mut Room,
+    room: &mut NearScratch,
 ) -> Vec<u64> {
     let (n, stride) = (part.len(), cosine.stride);
     let each = per_part.min(n.saturating_sub(1));
@@ -95,7 +95,7 @@ fn all_pairs(
         .iter()
         .map(|&position| rows[position as usize])
         .collect();
-    let Room {
+    let NearScratch {
         gathered,
         products,
         scores,
@@ -108,7 +108,7 @@ fn all_pairs(
     let mut out = Vec::with_capacity(n * each);
     for first in (0..n).step_by(TILE) {
         let tile = &gathered.signed[first * stride..][..TILE * stride];
-        Kernels::detect().u8_tile(tile, &gathered.stored, &mut products[..TILE * n]);
+        KernelTable::detect().u8_tile(tile, &gathered.stored, &mut products[..TILE * n]);
         for (t, products) in products.chunks_exact(n).take(n - first).enumerate() {
             let me = first + t;
             gathered.cosines_with(me, gathered, products, scores);

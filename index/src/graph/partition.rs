@@ -5,9 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::cosine::Cosine;
+use super::cosine::CodeCosines;
 use crate::random::mix;
-use crate::simd::{Kernels, TILE};
+use crate::simd::{KernelTable, TILE};
 
 /// The mean number of rows of a leader, before overlap.
 const ROWS_PER_LEADER: usize = 96;
@@ -19,7 +19,7 @@ const BLOCK: usize = 64;
 pub(super) const LARGEST_PART: usize = 2048;
 
 /// Overlapping parts of some rows.
-pub(super) struct Partition {
+pub(super) struct LeaderPartition {
     /// The members of each part, as positions in the given rows.
     pub parts: Vec<Vec<u32>>,
     /// The nearest leader of each row: rows that share it are near each other.
@@ -27,13 +27,18 @@ pub(super) struct Partition {
 }
 
 /// Puts each of `rows` into the parts of its `fan` nearest leaders.
-pub(super) fn partition(cosine: &Cosine<'_>, rows: &[u32], fan: usize, seed: u64) -> Partition {
+pub(super) fn partition(
+    cosine: &CodeCosines<'_>,
+    rows: &[u32],
+    fan: usize,
+    seed: u64,
+) -> LeaderPartition {
     let n = rows.len();
     let count = (n / ROWS_PER_LEADER).min(MOST_LEADERS) / TILE * TILE;
     if count < 2 * fan || n <= LARGEST_PART {
         let all = (0..n as u32).collect::<Vec<_>>();
         let parts = all.chunks(LARGEST_PART).map(<[u32]>::to_vec).collect();
-        return Partition {
+        return LeaderPartition {
             parts,
             home: vec![0; n],
         };
@@ -49,7 +54,7 @@ pub(super) fn partition(cosine: &Cosine<'_>, rows: &[u32], fan: usize, seed: u64
         .chunks_exact(fan)
         .map(|leaders| leaders[0])
         .collect();
-    Partition {
+    LeaderPartition {
         parts: parts
             .into_iter()
             .flat_map(cut)
@@ -83,7 +88,12 @@ fn draw(rows: &[u32], count: usize, seed: u64) -> Vec<u32> {
 }
 
 /// The `fan` nearest of the leaders for each row, nearest first.
-fn nearest_leaders(cosine: &Cosine<'_>, rows: &[u32], leaders: &[u32], fan: usize) -> Vec<u32> {
+fn nearest_leaders(
+    cosine: &CodeCosines<'_>,
+    rows: &[u32],
+    leaders: &[u32],
+    fan: usize,
+) -> Vec<u32> {
     let leaders = cosine.gather(leaders);
     let stride = cosine.stride;
     let mut nearest = vec![0u32; rows.len() * fan];
@@ -97,7 +107,7 @@ fn nearest_leaders(cosine: &Cosine<'_>, rows: &[u32], leaders: &[u32], fan: usiz
             let mut scores = Vec::with_capacity(rows.len());
             for first in (0..leaders.len()).step_by(TILE) {
                 let tile = &leaders.signed[first * stride..][..TILE * stride];
-                Kernels::detect().u8_tile(tile, &block.stored, &mut products);
+                KernelTable::detect().u8_tile(tile, &block.stored, &mut products);
                 for (t, products) in products.chunks_exact(rows.len()).enumerate() {
                     leaders.cosines_with(first + t, &block, products, &mut scores);
                     for (b, &score) in scores.iter().enumerate() {

@@ -7,14 +7,14 @@
 use rayon::prelude::*;
 
 use super::NIL;
-use super::cosine::{Cosine, Gathered};
-use super::near::Near;
+use super::cosine::{CodeCosines, GatheredCodes};
+use super::near::NeighbourKeys;
 use crate::search::top_k::{id_of, key_of, score_of};
 
 /// Buffers that a thread reuses for each row.
 #[derive(Default)]
-pub(super) struct Room {
-    gathered: Gathered,
+pub(super) struct PruneScratch {
+    gathered: GatheredCodes,
     products: Vec<i32>,
     rows: Vec<u32>,
     dropped: Vec<bool>,
@@ -22,7 +22,7 @@ pub(super) struct Room {
 
 /// The rule for choosing links.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
+pub(super) struct PruneRule {
     /// The most links of a row.
     pub most: usize,
     /// `b` is dropped because of `a` if `slack` times their distance is below the distance of `b` to
@@ -39,14 +39,14 @@ pub(super) struct Rule {
 /// Chooses links among `keys` (best first, no duplicates) into `out`, also as keys. Ids are positions in
 /// `rows`.
 pub(super) fn choose(
-    cosine: &Cosine<'_>,
+    cosine: &CodeCosines<'_>,
     rows: &[u32],
     keys: &[u64],
-    rule: Rule,
-    room: &mut Room,
+    rule: PruneRule,
+    room: &mut PruneScratch,
     out: &mut Vec<u64>,
 ) {
-    let Room {
+    let PruneScratch {
         gathered,
         products,
         rows: members,
@@ -97,17 +97,17 @@ pub(super) fn choose(
 /// permutation that places near ones close together, so that their codes are in the cache. The result does
 /// not depend on it.
 pub(super) fn link(
-    cosine: &Cosine<'_>,
+    cosine: &CodeCosines<'_>,
     rows: &[u32],
     order: &[u32],
-    near: &Near,
-    rule: Rule,
+    near: &NeighbourKeys,
+    rule: PruneRule,
     width: usize,
 ) -> Vec<u32> {
     let chosen: Vec<Vec<u64>> = order
         .par_iter()
         .with_min_len(64)
-        .map_init(Room::default, |room, &row| {
+        .map_init(PruneScratch::default, |room, &row| {
             let mut out = Vec::with_capacity(rule.most);
             choose(cosine, rows, near.of(row as usize), rule, room, &mut out);
             out
@@ -124,7 +124,7 @@ pub(super) fn link(
         .par_iter()
         .zip(chosen)
         .with_min_len(64)
-        .map_init(Room::default, |room, (&row, mut keys)| {
+        .map_init(PruneScratch::default, |room, (&row, mut keys)| {
             keys.extend(&back[row as usize]);
             keys.sort_unstable_by(|a, b| b.cmp(a));
             keys.dedup();
@@ -149,14 +149,14 @@ pub(super) fn link(
 mod tests {
     use super::*;
     use crate::VectorOptions;
-    use crate::random::Random;
+    use crate::random::SplitMix64;
     use crate::test_vectors::set_with;
 
     #[test]
     fn copies_leave_places_for_others() {
         // Row 0, thirty that hardly differ from it, and nine in directions of their own.
         let (dim, copies, others) = (16, 30, 9);
-        let mut random = Random::new(3);
+        let mut random = SplitMix64::new(3);
         let mut rows = Vec::new();
         for _ in 0..=copies {
             rows.extend((0..dim).map(|j| f32::from(j == 0) + 0.02 * random.normal()));
@@ -165,7 +165,7 @@ mod tests {
             rows.extend((0..dim).map(|j| f32::from(j == 0 || j == other)));
         }
         let set = set_with(&rows, dim, VectorOptions::default());
-        let cosine = Cosine::new(&set);
+        let cosine = CodeCosines::new(&set);
         let all: Vec<u32> = (0..set.len() as u32).collect();
         let gathered = cosine.gather(&all);
         let mut products = Vec::new();
@@ -176,14 +176,21 @@ mod tests {
             .collect();
         keys.sort_unstable_by(|a, b| b.cmp(a));
         let links = |same: f32| -> usize {
-            let rule = Rule {
+            let rule = PruneRule {
                 most: others + 1,
                 slack: 1.2,
                 same,
                 fill: others + 1,
             };
             let mut out = Vec::new();
-            choose(&cosine, &all, &keys, rule, &mut Room::default(), &mut out);
+            choose(
+                &cosine,
+                &all,
+                &keys,
+                rule,
+                &mut PruneScratch::default(),
+                &mut out,
+            );
             assert_eq!(out.len(), others + 1);
             out.iter().filter(|&&key| id_of(key) > copies).count()
         };

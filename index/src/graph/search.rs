@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::BinaryHeap;
 
 use super::NIL;
-use super::file::Graph;
+use super::file::HnswGraph;
 use crate::error::Result;
 use crate::search::top_k::{TopK, id_of, key_of};
-use crate::search::{Flat, Hit, Query, Rescore, Search};
-use crate::simd::{Kernels, prefetch};
+use crate::search::{FlatSearch, RescorePrecision, SearchHit, VectorQuery, VectorSearch};
+use crate::simd::{KernelTable, prefetch};
 use crate::vectors::VectorSet;
 use crate::vectors::quantize::QueryCodes;
 
@@ -21,21 +21,21 @@ const SPARSE: usize = 16;
 
 /// Searches a vector set through its graph.
 #[derive(Debug, Clone, Copy)]
-pub struct Hnsw<'a> {
+pub struct HnswSearch<'a> {
     set: &'a VectorSet,
-    graph: &'a Graph,
+    graph: &'a HnswGraph,
     ef: Option<usize>,
-    rescore: Rescore,
+    rescore: RescorePrecision,
 }
 
-impl<'a> Hnsw<'a> {
+impl<'a> HnswSearch<'a> {
     /// Searches `set` through `graph`, which was opened for it.
-    pub fn new(set: &'a VectorSet, graph: &'a Graph) -> Self {
+    pub fn new(set: &'a VectorSet, graph: &'a HnswGraph) -> Self {
         Self {
             set,
             graph,
             ef: None,
-            rescore: Rescore::Exact,
+            rescore: RescorePrecision::Exact,
         }
     }
 
@@ -55,12 +55,12 @@ impl<'a> Hnsw<'a> {
     }
 
     /// Sets the precision with which answers are rescored.
-    pub fn rescore(mut self, rescore: Rescore) -> Self {
+    pub fn rescore(mut self, rescore: RescorePrecision) -> Self {
         self.rescore = rescore;
         self
     }
 
-    fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
+    fn search_one(&self, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit> {
         let n = self.set.len();
         let candidates = query.candidates(n);
         let k = query.wanted(k).min(candidates);
@@ -69,14 +69,15 @@ impl<'a> Hnsw<'a> {
         let ef = ef.max(k).min(candidates);
         // A beam of a large share of the nodes would cost more than a scan.
         if k == 0 || candidates < n / SPARSE || ef > n / 4 {
-            return Flat::new(self.set)
+            return FlatSearch::new(self.set)
                 .rescore(self.rescore)
                 .search_one(query, k);
         }
-        let nodes = SCRATCH
-            .with_borrow_mut(|scratch| Walk::new(self.set, self.graph, query).run(ef, scratch));
+        let nodes = SCRATCH.with_borrow_mut(|scratch| {
+            GraphWalk::new(self.set, self.graph, query).run(ef, scratch)
+        });
         if nodes.len() < k {
-            return Flat::new(self.set)
+            return FlatSearch::new(self.set)
                 .rescore(self.rescore)
                 .search_one(query, k);
         }
@@ -90,24 +91,24 @@ impl<'a> Hnsw<'a> {
     }
 }
 
-impl Search for Hnsw<'_> {
+impl VectorSearch for HnswSearch<'_> {
     fn len(&self) -> usize {
         self.set.len()
     }
 
-    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+    fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         query.check(self.set.len(), self.set.dim())?;
         Ok(self.search_one(query, k))
     }
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<WalkScratch> = RefCell::default();
 }
 
 /// The buffers of a walk, which a thread reuses for its queries.
 #[derive(Default)]
-struct Scratch {
+struct WalkScratch {
     /// One bit a node: whether it was visited.
     met: Vec<u64>,
     /// Visited nodes that were not expanded yet, best first.
@@ -118,22 +119,22 @@ struct Scratch {
 }
 
 /// The walk of one query through the graph.
-struct Walk<'a> {
-    graph: &'a Graph,
-    query: &'a Query<'a>,
+struct GraphWalk<'a> {
+    graph: &'a HnswGraph,
+    query: &'a VectorQuery<'a>,
     codes: QueryCodes,
     /// 15 times the sum of the query's codes.
     offset: i32,
     base: f32,
 }
 
-impl<'a> Walk<'a> {
-    fn new(set: &VectorSet, graph: &'a Graph, query: &'a Query<'a>) -> Self {
+impl<'a> GraphWalk<'a> {
+    fn new(set: &VectorSet, graph: &'a HnswGraph, query: &'a VectorQuery<'a>) -> Self {
         let codes = QueryCodes::new(query.vector, 2 * graph.meta().nibble_width);
         let sum: i32 = codes.codes.iter().map(|&c| i32::from(c)).sum();
         let center = set
             .center()
-            .map_or(0.0, |c| Kernels::detect().f32_dot(query.vector, c));
+            .map_or(0.0, |c| KernelTable::detect().f32_dot(query.vector, c));
         Self {
             graph,
             query,
@@ -166,11 +167,11 @@ impl<'a> Walk<'a> {
 
     fn multiply(&self, nodes: &[u32], products: &mut Vec<i32>) {
         products.resize(nodes.len(), 0);
-        Kernels::detect().u4_at(&self.codes.codes, self.graph.nibbles(), nodes, products);
+        KernelTable::detect().u4_at(&self.codes.codes, self.graph.nibbles(), nodes, products);
     }
 
     /// The best `ef` allowed nodes visited by the walk, unordered.
-    fn run(&self, ef: usize, scratch: &mut Scratch) -> Vec<u32> {
+    fn run(&self, ef: usize, scratch: &mut WalkScratch) -> Vec<u32> {
         let n = self.graph.len();
         scratch.met.clear();
         scratch.met.resize(n.div_ceil(64), 0);
@@ -213,7 +214,7 @@ impl<'a> Walk<'a> {
 
     /// Marks those of `nodes` that were not visited before, and adds them to the new ones.
     #[inline(always)]
-    fn meet(&self, nodes: &[u32], scratch: &mut Scratch) {
+    fn meet(&self, nodes: &[u32], scratch: &mut WalkScratch) {
         for &node in nodes {
             // Past the end: NIL, which fills unused slots at the end of a node's links, or a damaged file.
             let Some(word) = scratch.met.get_mut(node as usize / 64) else {
@@ -230,8 +231,8 @@ impl<'a> Walk<'a> {
 
     /// Scores the new nodes. Those above the floor are opened, and offered as answers if allowed.
     #[inline(always)]
-    fn weigh(&self, scratch: &mut Scratch, top: &mut TopK) {
-        let Scratch {
+    fn weigh(&self, scratch: &mut WalkScratch, top: &mut TopK) {
+        let WalkScratch {
             open,
             new,
             products,
@@ -250,7 +251,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The node of layer 0 at which the greedy walk through the upper layers ends.
-    fn descend(&self, scratch: &mut Scratch) -> u32 {
+    fn descend(&self, scratch: &mut WalkScratch) -> u32 {
         let n = self.graph.len();
         let width = self.graph.meta().upper_width;
         let mut node = self.graph.entry_node().min(n as u32 - 1);
@@ -261,7 +262,7 @@ impl<'a> Walk<'a> {
             };
             loop {
                 let links = &layer.links[at * width..][..width];
-                let Scratch { new, products, .. } = scratch;
+                let WalkScratch { new, products, .. } = scratch;
                 new.clear();
                 let inside = links.iter().take_while(|&&to| to != NIL);
                 new.extend(inside.filter_map(|&to| layer.nodes.get(to as usize)));
@@ -289,7 +290,7 @@ impl<'a> Walk<'a> {
 
     fn score_of(&self, node: u32) -> f32 {
         let mut product = [0];
-        Kernels::detect().u4_at(
+        KernelTable::detect().u4_at(
             &self.codes.codes,
             self.graph.nibbles(),
             &[node],

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::*;
-use crate::search::{Hit, IdSet, Query, Rescore, Search};
+use crate::search::{IdSet, RescorePrecision, SearchHit, VectorQuery, VectorSearch};
 use crate::test_vectors::{clustered, pool, set_with};
-use crate::vectors::{Center, VectorOptions, VectorSet};
+use crate::vectors::{CodeCenter, VectorOptions, VectorSet};
 
 const DIM: usize = 48;
 
@@ -14,21 +14,21 @@ fn set(n: usize) -> VectorSet {
     set_with(&clustered(n, DIM, 11), DIM, VectorOptions::default())
 }
 
-fn graph_of(set: &VectorSet, builder: &dyn Build) -> Graph {
+fn graph_of(set: &VectorSet, builder: &dyn GraphBuilder) -> HnswGraph {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("graph");
     write_graph(&path, set, builder).unwrap();
-    Graph::open(&path, set).unwrap()
+    HnswGraph::open(&path, set).unwrap()
 }
 
-fn recall(found: &[Hit], exact: &[Hit]) -> f64 {
+fn recall(found: &[SearchHit], exact: &[SearchHit]) -> f64 {
     let ids: HashSet<u32> = exact.iter().map(|h| h.id).collect();
     found.iter().filter(|h| ids.contains(&h.id)).count() as f64 / exact.len().max(1) as f64
 }
 
-fn mean_recall(set: &VectorSet, searcher: &dyn Search, k: usize) -> f64 {
+fn mean_recall(set: &VectorSet, searcher: &dyn VectorSearch, k: usize) -> f64 {
     let vectors = clustered(40, DIM, 12);
-    let queries: Vec<Query<'_>> = vectors.chunks(DIM).map(Query::new).collect();
+    let queries: Vec<VectorQuery<'_>> = vectors.chunks(DIM).map(VectorQuery::new).collect();
     let exact = set.search_batch(&queries, k).unwrap();
     let found = searcher.search_batch(&queries, k).unwrap();
     for (query, found) in queries.iter().zip(&found) {
@@ -56,10 +56,10 @@ fn the_batch_builder_makes_a_graph_that_finds() {
     assert_eq!((report.nodes, report.reachable), (12_000, 12_000));
     assert!(graph.upper_layers().count() >= 1);
     for (k, ef, least) in [(10, 64, 0.95), (100, 200, 0.97), (400, 600, 0.98)] {
-        let searcher = Hnsw::new(&set, &graph).ef(ef);
+        let searcher = HnswSearch::new(&set, &graph).ef(ef);
         let found = mean_recall(&set, &searcher, k);
         assert!(found >= least, "recall {found} at k {k}, ef {ef}");
-        let by_codes = mean_recall(&set, &searcher.rescore(Rescore::Codes), k);
+        let by_codes = mean_recall(&set, &searcher.rescore(RescorePrecision::Codes), k);
         assert!(
             by_codes >= least - 0.03,
             "recall {by_codes} by codes at k {k}, ef {ef}"
@@ -102,8 +102,8 @@ fn any_size_any_k_and_equal_or_empty_vectors_are_answered_in_full() {
             let vector = clustered(1, DIM, 14);
             for k in [0, 1, 10, 299, 3000, usize::MAX] {
                 for ef in [1, 50] {
-                    let searcher = Hnsw::new(&set, &graph).ef(ef);
-                    let found = searcher.search(&Query::new(&vector), k).unwrap();
+                    let searcher = HnswSearch::new(&set, &graph).ef(ef);
+                    let found = searcher.search(&VectorQuery::new(&vector), k).unwrap();
                     assert_eq!(found.len(), k.min(n), "{n} vectors, k {k}");
                     let ids: HashSet<u32> = found.iter().map(|h| h.id).collect();
                     assert_eq!(ids.len(), found.len(), "an id twice");
@@ -119,7 +119,11 @@ fn a_filter_weights_and_a_centre_are_honoured() {
         .into_iter()
         .map(|v| v + 0.3)
         .collect();
-    let set = set_with(&rows, DIM, VectorOptions::default().center(Center::Mean));
+    let set = set_with(
+        &rows,
+        DIM,
+        VectorOptions::default().center(CodeCenter::Mean),
+    );
     let graph = graph_of(&set, &BatchBuilder::default());
     let mean = set.center().unwrap();
     let weights: Vec<f32> = rows
@@ -142,11 +146,11 @@ fn a_filter_weights_and_a_centre_are_honoured() {
         let vectors = clustered(20, DIM, 16);
         for vector in vectors.chunks(DIM) {
             let product: f32 = vector.iter().zip(mean).map(|(v, m)| v * m).sum();
-            let query = Query::new(vector)
+            let query = VectorQuery::new(vector)
                 .bias(-product)
                 .weights(&weights)
                 .allowed(&allowed);
-            let found = Hnsw::new(&set, &graph).search(&query, 100).unwrap();
+            let found = HnswSearch::new(&set, &graph).search(&query, 100).unwrap();
             assert_eq!(found.len(), 100.min(allowed.count()));
             assert!(found.iter().all(|h| allowed.contains(h.id as usize)));
             sum += recall(&found, &set.search(&query, 100).unwrap());
@@ -168,7 +172,7 @@ fn a_graph_of_another_set_and_options_without_sense_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("graph");
     write_graph(&path, &set, &BatchBuilder::default()).unwrap();
-    let error = Graph::open(&path, &other).unwrap_err().to_string();
+    let error = HnswGraph::open(&path, &other).unwrap_err().to_string();
     assert!(error.contains("build the graph again"), "{error}");
     for builder in [
         BatchBuilder {
@@ -190,7 +194,7 @@ fn a_graph_of_another_set_and_options_without_sense_are_refused() {
     ] {
         assert!(write_graph(&path, &set, &builder).is_err(), "{builder:?}");
     }
-    Graph::open(&path, &set).unwrap().verify().unwrap();
+    HnswGraph::open(&path, &set).unwrap().verify().unwrap();
 }
 
 #[test]
@@ -198,17 +202,17 @@ fn readers_are_not_disturbed_by_builds() {
     let set = set(3000);
     let graph = graph_of(&set, &BatchBuilder::default());
     let vectors = clustered(50, DIM, 18);
-    let searcher = Hnsw::new(&set, &graph).ef(100);
-    let expected: Vec<Vec<Hit>> = vectors
+    let searcher = HnswSearch::new(&set, &graph).ef(100);
+    let expected: Vec<Vec<SearchHit>> = vectors
         .chunks(DIM)
-        .map(|v| searcher.search(&Query::new(v), 20).unwrap())
+        .map(|v| searcher.search(&VectorQuery::new(v), 20).unwrap())
         .collect();
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..5 {
                     for (vector, expected) in vectors.chunks(DIM).zip(&expected) {
-                        let found = searcher.search(&Query::new(vector), 20).unwrap();
+                        let found = searcher.search(&VectorQuery::new(vector), 20).unwrap();
                         assert_eq!(&found, expected);
                     }
                 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::layers::{Build, Layer, Layers};
+use super::layers::{GraphBuilder, GraphLayer, GraphLayers};
 use super::layout::{
-    KIND, LINKS, MAX_UPPER, MAX_WIDTH, META, Meta, NIBBLES, ROWS, STEPS, links_of, nodes_of,
+    GraphMeta, KIND, LINKS, MAX_UPPER, MAX_WIDTH, META, NIBBLES, ROWS, STEPS, links_of, nodes_of,
 };
 use super::{NIL, nibbles};
 use crate::container::ContainerWriter;
@@ -41,7 +41,7 @@ pub struct GraphSummary {
 pub fn write_graph(
     path: impl AsRef<Path>,
     set: &VectorSet,
-    builder: &dyn Build,
+    builder: &dyn GraphBuilder,
 ) -> Result<GraphSummary> {
     let layers = builder.build(set)?;
     check(&layers, set.len())?;
@@ -55,13 +55,13 @@ pub fn write_graph(
         node_of[row as usize] = node;
     }
 
-    let empty = Layer {
+    let empty = GraphLayer {
         width: 2,
-        ..Layer::default()
+        ..GraphLayer::default()
     };
     let (base, upper) = layers.layers.split_first().unwrap_or((&empty, &[]));
     let mut writer = ContainerWriter::create(path, KIND)?;
-    let meta = Meta {
+    let meta = GraphMeta {
         nodes: set.len() as u64,
         dim: set.dim(),
         width: base.width,
@@ -128,7 +128,7 @@ fn write_nibbles(
 }
 
 /// A layer's nodes in ascending order, and its links as positions in that order.
-fn renumber(layer: &Layer, node_of: &[u32]) -> (Vec<u32>, Vec<u32>) {
+fn renumber(layer: &GraphLayer, node_of: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut sorted: Vec<(u32, u32)> = layer
         .rows
         .iter()
@@ -155,7 +155,7 @@ fn renumber(layer: &Layer, node_of: &[u32]) -> (Vec<u32>, Vec<u32>) {
 }
 
 /// The entry as a position in the top layer's nodes, in the order of the file.
-fn entry_of(layers: &Layers, node_of: &[u32]) -> u32 {
+fn entry_of(layers: &GraphLayers, node_of: &[u32]) -> u32 {
     let Some(top) = layers.layers.last() else {
         return 0;
     };
@@ -173,7 +173,7 @@ fn entry_of(layers: &Layers, node_of: &[u32]) -> u32 {
 }
 
 /// Validates the layers. Any type can implement the builder trait, so its result is not trusted.
-fn check(layers: &Layers, rows: usize) -> Result<()> {
+fn check(layers: &GraphLayers, rows: usize) -> Result<()> {
     let refuse = |found: &str| {
         Err(Error::Argument {
             what: "layers",
@@ -188,7 +188,7 @@ fn check(layers: &Layers, rows: usize) -> Result<()> {
     if layers.layers.first().map_or(0, |layer| layer.rows.len()) != rows {
         return refuse("a layer 0 that does not hold every row");
     }
-    let mut below: Option<&Layer> = None;
+    let mut below: Option<&GraphLayer> = None;
     for layer in &layers.layers {
         let ascending = layer.rows.windows(2).all(|w| w[0] < w[1]);
         let inside = layer.rows.last().is_none_or(|&row| (row as usize) < rows);

@@ -1,9 +1,9 @@
 //! The beam that a graph needs for a recall, whether or not it is the fastest search.
 
-use super::choose::{BEAMS, Wanted, enough, recall, trial_vectors};
+use super::choose::{BEAMS, PlanTarget, enough, recall, trial_vectors};
 use crate::error::Result;
-use crate::graph::{Graph, Hnsw};
-use crate::search::{Query, Search};
+use crate::graph::{HnswGraph, HnswSearch};
+use crate::search::{VectorQuery, VectorSearch};
 use crate::vectors::VectorSet;
 
 /// The smallest beam with which the graph reaches the wanted recall on the trial vectors of
@@ -11,16 +11,16 @@ use crate::vectors::VectorSet;
 ///
 /// # Errors
 /// As searching.
-pub fn beam(set: &VectorSet, graph: &Graph, wanted: Wanted) -> Result<Option<usize>> {
+pub fn beam(set: &VectorSet, graph: &HnswGraph, wanted: PlanTarget) -> Result<Option<usize>> {
     if set.is_empty() || wanted.k == 0 {
         return Ok(None);
     }
     let vectors = trial_vectors(set);
-    let queries: Vec<Query<'_>> = vectors.iter().map(|v| Query::new(v)).collect();
+    let queries: Vec<VectorQuery<'_>> = vectors.iter().map(|v| VectorQuery::new(v)).collect();
     let exact = set.search_batch(&queries, wanted.k)?;
     for beam in BEAMS {
         let ef = (wanted.k as f64 * beam) as usize;
-        let hnsw = Hnsw::new(set, graph).ef(ef);
+        let hnsw = HnswSearch::new(set, graph).ef(ef);
         if recall(&hnsw.search_batch(&queries, wanted.k)?, &exact) >= enough(wanted.recall) {
             return Ok(Some(ef));
         }
@@ -42,20 +42,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("graph");
         write_graph(&path, &set, &BatchBuilder::default()).unwrap();
-        let graph = Graph::open(&path, &set).unwrap();
+        let graph = HnswGraph::open(&path, &set).unwrap();
         let vectors = clustered(50, dim, 44);
-        let queries: Vec<Query<'_>> = vectors.chunks(dim).map(Query::new).collect();
+        let queries: Vec<VectorQuery<'_>> = vectors.chunks(dim).map(VectorQuery::new).collect();
         let exact = set.search_batch(&queries, k).unwrap();
         let mut last = 0;
         for wanted in [0.5, 0.9, 0.99] {
-            let ef = beam(&set, &graph, Wanted::new(k).recall(wanted)).unwrap();
+            let ef = beam(&set, &graph, PlanTarget::new(k).recall(wanted)).unwrap();
             let ef = ef.expect("the graph is a good one");
             assert!(ef >= last, "{ef} after {last}");
             last = ef;
-            let hnsw = Hnsw::new(&set, &graph).ef(ef);
+            let hnsw = HnswSearch::new(&set, &graph).ef(ef);
             let found = hnsw.search_batch(&queries, k).unwrap();
             assert!(recall(&found, &exact) >= wanted - 0.02, "{wanted}: ef {ef}");
         }
-        assert_eq!(beam(&set, &graph, Wanted::new(0)).unwrap(), None);
+        assert_eq!(beam(&set, &graph, PlanTarget::new(0)).unwrap(), None);
     }
 }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Hnsw};
+use crate::graph::{HnswGraph, HnswSearch};
 use crate::random::mix;
-use crate::search::{Flat, Hit, Query, Search, Sketch};
+use crate::search::{FlatSearch, SearchHit, SketchSearch, VectorQuery, VectorSearch};
 use crate::vectors::VectorSet;
 
 /// The number of trial queries.
@@ -27,7 +27,7 @@ const MARGIN: f64 = 0.1;
 /// The target of a plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct Wanted {
+pub struct PlanTarget {
     /// Answers a query.
     pub k: usize,
     /// Share of the exact answers that must be found; 1 means the exact scan.
@@ -36,7 +36,7 @@ pub struct Wanted {
     pub batch: usize,
 }
 
-impl Wanted {
+impl PlanTarget {
     /// `k` answers at a recall of 0.98, one query at a time.
     pub fn new(k: usize) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Wanted {
 /// How to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Choice {
+pub enum SearchMethod {
     /// [`VectorSet::search`].
     Exact,
     /// [`Flat`].
@@ -82,9 +82,9 @@ pub enum Choice {
 /// A trial of one search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct Tried {
+pub struct PlanTrial {
     /// The search.
-    pub choice: Choice,
+    pub choice: SearchMethod,
     /// Milliseconds a query; for batches, the time of a batch divided by its queries.
     pub query_ms: f64,
     /// The share of the exact answers that it found.
@@ -94,13 +94,13 @@ pub struct Tried {
 /// The chosen search, and the reason for it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Plan {
+pub struct IndexPlan {
     /// The chosen search.
-    pub choice: Choice,
+    pub choice: SearchMethod,
     /// The reason, as a sentence for people.
     pub reason: String,
     /// All trials.
-    pub tried: Vec<Tried>,
+    pub tried: Vec<PlanTrial>,
 }
 
 /// Tries the scans (of sketches too if the set has them) and the graph, if there is one, with queries
@@ -109,7 +109,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// [`Error::Argument`] for a recall that is not above 0 and at most 1.
-pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Plan> {
+pub fn plan(set: &VectorSet, graph: Option<&HnswGraph>, wanted: PlanTarget) -> Result<IndexPlan> {
     if !(wanted.recall > 0.0 && wanted.recall <= 1.0) {
         return Err(Error::Argument {
             what: "recall",
@@ -124,36 +124,36 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
         } else {
             "the result is empty, so every search is equal".to_owned()
         };
-        return Ok(Plan {
-            choice: Choice::Exact,
+        return Ok(IndexPlan {
+            choice: SearchMethod::Exact,
             reason,
             tried: Vec::new(),
         });
     }
     let began = Instant::now();
     let vectors = trial_vectors(set);
-    let queries: Vec<Query<'_>> = vectors.iter().map(|v| Query::new(v)).collect();
+    let queries: Vec<VectorQuery<'_>> = vectors.iter().map(|v| VectorQuery::new(v)).collect();
     let exact = set.search_batch(&queries, wanted.k)?;
-    let attempt = |choice: Choice, searcher: &dyn Search| -> Result<Tried> {
+    let attempt = |choice: SearchMethod, searcher: &dyn VectorSearch| -> Result<PlanTrial> {
         let found = searcher.search_batch(&queries, wanted.k)?;
         let query_ms = time(searcher, &queries, wanted)?;
-        Ok(Tried {
+        Ok(PlanTrial {
             choice,
             query_ms,
             recall: recall(&found, &exact),
         })
     };
-    let flat = attempt(Choice::Flat, &Flat::new(set))?;
+    let flat = attempt(SearchMethod::Flat, &FlatSearch::new(set))?;
     let mut tried = vec![flat];
     let enough = enough(wanted.recall);
     // Wider searches of one kind only get slower, so the first that reaches the recall is the best of
     // its kind, and one that is slower than the scan ends the trials of its kind. Each kind has its
     // share of the time.
     let share = BUDGET / (u32::from(set.sketches().is_some()) + u32::from(graph.is_some())).max(1);
-    if let Ok(sketch) = Sketch::new(set) {
+    if let Ok(sketch) = SketchSearch::new(set) {
         for times in CANDIDATES {
             let candidates = (wanted.k as f64 * times) as usize;
-            let choice = Choice::Sketch { candidates };
+            let choice = SearchMethod::Sketch { candidates };
             let found = attempt(choice, &sketch.candidates(candidates))?;
             tried.push(found);
             let slower = found.query_ms > SLOWER * flat.query_ms;
@@ -165,7 +165,10 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
     if let Some(graph) = graph {
         for beam in BEAMS {
             let ef = (wanted.k as f64 * beam) as usize;
-            let found = attempt(Choice::Hnsw { ef }, &Hnsw::new(set, graph).ef(ef))?;
+            let found = attempt(
+                SearchMethod::Hnsw { ef },
+                &HnswSearch::new(set, graph).ef(ef),
+            )?;
             tried.push(found);
             if found.recall >= enough || found.query_ms > flat.query_ms || began.elapsed() > BUDGET
             {
@@ -178,25 +181,33 @@ pub fn plan(set: &VectorSet, graph: Option<&Graph>, wanted: Wanted) -> Result<Pl
         .filter(|t| t.recall >= enough)
         .min_by(|a, b| a.query_ms.total_cmp(&b.query_ms))
         .copied();
-    let choice = best.map_or(Choice::Exact, |best| best.choice);
-    Ok(Plan {
+    let choice = best.map_or(SearchMethod::Exact, |best| best.choice);
+    Ok(IndexPlan {
         choice,
         reason: explain(set, graph, wanted, choice, &tried),
         tried,
     })
 }
 
-impl Plan {
+impl IndexPlan {
     /// The chosen search, or the scan of codes if the graph or the sketches that it needs are missing.
-    pub fn searcher<'a>(&self, set: &'a VectorSet, graph: Option<&'a Graph>) -> Planned<'a> {
+    pub fn searcher<'a>(
+        &self,
+        set: &'a VectorSet,
+        graph: Option<&'a HnswGraph>,
+    ) -> PlannedSearch<'a> {
         match (self.choice, graph) {
-            (Choice::Exact, _) => Planned::Exact(set),
-            (Choice::Hnsw { ef }, Some(graph)) => Planned::Hnsw(Hnsw::new(set, graph).ef(ef)),
-            (Choice::Sketch { candidates }, _) => Sketch::new(set)
-                .map_or(Planned::Flat(Flat::new(set)), |sketch| {
-                    Planned::Sketch(sketch.candidates(candidates))
+            (SearchMethod::Exact, _) => PlannedSearch::Exact(set),
+            (SearchMethod::Hnsw { ef }, Some(graph)) => {
+                PlannedSearch::Hnsw(HnswSearch::new(set, graph).ef(ef))
+            }
+            (SearchMethod::Sketch { candidates }, _) => SketchSearch::new(set)
+                .map_or(PlannedSearch::Flat(FlatSearch::new(set)), |sketch| {
+                    PlannedSearch::Sketch(sketch.candidates(candidates))
                 }),
-            (Choice::Flat | Choice::Hnsw { .. }, _) => Planned::Flat(Flat::new(set)),
+            (SearchMethod::Flat | SearchMethod::Hnsw { .. }, _) => {
+                PlannedSearch::Flat(FlatSearch::new(set))
+            }
         }
     }
 }
@@ -204,19 +215,19 @@ impl Plan {
 /// The search chosen by a plan.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub enum Planned<'a> {
+pub enum PlannedSearch<'a> {
     /// Every vector in f32.
     Exact(&'a VectorSet),
     /// Every vector as int8 codes, rescored.
-    Flat(Flat<'a>),
+    Flat(FlatSearch<'a>),
     /// Every vector as one bit a number, rescored.
-    Sketch(Sketch<'a>),
+    Sketch(SketchSearch<'a>),
     /// The graph.
-    Hnsw(Hnsw<'a>),
+    Hnsw(HnswSearch<'a>),
 }
 
-impl Planned<'_> {
-    fn inner(&self) -> &dyn Search {
+impl PlannedSearch<'_> {
+    fn inner(&self) -> &dyn VectorSearch {
         match self {
             Self::Exact(set) => *set,
             Self::Flat(flat) => flat,
@@ -226,16 +237,16 @@ impl Planned<'_> {
     }
 }
 
-impl Search for Planned<'_> {
+impl VectorSearch for PlannedSearch<'_> {
     fn len(&self) -> usize {
         self.inner().len()
     }
 
-    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+    fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         self.inner().search(query, k)
     }
 
-    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+    fn search_batch(&self, queries: &[VectorQuery<'_>], k: usize) -> Result<Vec<Vec<SearchHit>>> {
         self.inner().search_batch(queries, k)
     }
 }
@@ -256,7 +267,11 @@ pub(super) fn trial_vectors(set: &VectorSet) -> Vec<Vec<f32>> {
 }
 
 /// Milliseconds a query: the median of the trials, or of three batches.
-fn time(searcher: &dyn Search, queries: &[Query<'_>], wanted: Wanted) -> Result<f64> {
+fn time(
+    searcher: &dyn VectorSearch,
+    queries: &[VectorQuery<'_>],
+    wanted: PlanTarget,
+) -> Result<f64> {
     let mut times = Vec::new();
     if wanted.batch == 1 {
         for query in queries {
@@ -265,7 +280,7 @@ fn time(searcher: &dyn Search, queries: &[Query<'_>], wanted: Wanted) -> Result<
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }
     } else {
-        let batch: Vec<Query<'_>> = queries
+        let batch: Vec<VectorQuery<'_>> = queries
             .iter()
             .cycle()
             .take(wanted.batch.min(64))
@@ -281,7 +296,7 @@ fn time(searcher: &dyn Search, queries: &[Query<'_>], wanted: Wanted) -> Result<
     Ok(times[times.len() / 2])
 }
 
-pub(super) fn recall(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
+pub(super) fn recall(found: &[Vec<SearchHit>], exact: &[Vec<SearchHit>]) -> f64 {
     let (mut hit, mut all) = (0, 0);
     for (found, exact) in found.iter().zip(exact) {
         let ids: HashSet<u32> = exact.iter().map(|h| h.id).collect();
@@ -293,16 +308,18 @@ pub(super) fn recall(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
 
 fn explain(
     set: &VectorSet,
-    graph: Option<&Graph>,
-    wanted: Wanted,
-    choice: Choice,
-    tried: &[Tried],
+    graph: Option<&HnswGraph>,
+    wanted: PlanTarget,
+    choice: SearchMethod,
+    tried: &[PlanTrial],
 ) -> String {
-    let name = |choice: Choice| match choice {
-        Choice::Exact => "the exact scan".to_owned(),
-        Choice::Flat => "the int8 scan".to_owned(),
-        Choice::Sketch { candidates } => format!("the 1-bit scan with {candidates} candidates"),
-        Choice::Hnsw { ef } => format!("the graph with ef {ef}"),
+    let name = |choice: SearchMethod| match choice {
+        SearchMethod::Exact => "the exact scan".to_owned(),
+        SearchMethod::Flat => "the int8 scan".to_owned(),
+        SearchMethod::Sketch { candidates } => {
+            format!("the 1-bit scan with {candidates} candidates")
+        }
+        SearchMethod::Hnsw { ef } => format!("the graph with ef {ef}"),
     };
     let list: Vec<String> = tried
         .iter()
@@ -338,7 +355,7 @@ mod tests {
     use super::*;
     use crate::graph::{BatchBuilder, write_graph};
     use crate::test_vectors::{clustered, set_with};
-    use crate::vectors::{Sketched, VectorOptions};
+    use crate::vectors::{SketchPolicy, VectorOptions};
 
     #[test]
     fn a_plan_reaches_what_was_wanted_and_says_why() {
@@ -347,16 +364,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("graph");
         write_graph(&path, &set, &BatchBuilder::default()).unwrap();
-        let graph = Graph::open(&path, &set).unwrap();
+        let graph = HnswGraph::open(&path, &set).unwrap();
         let vectors = clustered(20, dim, 42);
-        let queries: Vec<Query<'_>> = vectors.chunks(dim).map(Query::new).collect();
+        let queries: Vec<VectorQuery<'_>> = vectors.chunks(dim).map(VectorQuery::new).collect();
         for graph in [None, Some(&graph)] {
             for wanted in [
-                Wanted::new(10).recall(0.9),
-                Wanted::new(100).batch(50),
-                Wanted::new(100).recall(1.0),
-                Wanted::new(20_000),
-                Wanted::new(0),
+                PlanTarget::new(10).recall(0.9),
+                PlanTarget::new(100).batch(50),
+                PlanTarget::new(100).recall(1.0),
+                PlanTarget::new(20_000),
+                PlanTarget::new(0),
             ] {
                 let plan = plan(&set, graph, wanted).unwrap();
                 let searcher = plan.searcher(&set, graph);
@@ -372,23 +389,26 @@ mod tests {
                 );
                 assert!(!plan.reason.is_empty());
                 if wanted.recall == 1.0 {
-                    assert_eq!(plan.choice, Choice::Exact);
+                    assert_eq!(plan.choice, SearchMethod::Exact);
                     assert_eq!(found, exact);
                 }
                 if graph.is_none() {
-                    assert!(!matches!(plan.choice, Choice::Hnsw { .. }));
+                    assert!(!matches!(plan.choice, SearchMethod::Hnsw { .. }));
                 }
                 if wanted.k == 100 && wanted.recall < 1.0 {
-                    let sketch = |t: &Tried| matches!(t.choice, Choice::Sketch { .. });
+                    let sketch = |t: &PlanTrial| matches!(t.choice, SearchMethod::Sketch { .. });
                     assert!(plan.tried.iter().any(sketch), "{}", plan.reason);
                 }
             }
         }
         // A plan made with a graph or sketches still answers without them.
-        let options = VectorOptions::default().sketches(Sketched::Never);
+        let options = VectorOptions::default().sketches(SketchPolicy::Never);
         let bare = set_with(&clustered(n, dim, 41), dim, options);
-        for choice in [Choice::Hnsw { ef: 10 }, Choice::Sketch { candidates: 20 }] {
-            let made = Plan {
+        for choice in [
+            SearchMethod::Hnsw { ef: 10 },
+            SearchMethod::Sketch { candidates: 20 },
+        ] {
+            let made = IndexPlan {
                 choice,
                 reason: String::new(),
                 tried: vec![],
@@ -397,7 +417,7 @@ mod tests {
             assert_eq!(found.len(), 7);
         }
         for bad in [0.0, -1.0, 1.1, f64::NAN] {
-            assert!(plan(&set, None, Wanted::new(1).recall(bad)).is_err());
+            assert!(plan(&set, None, PlanTarget::new(1).recall(bad)).is_err());
         }
     }
 }

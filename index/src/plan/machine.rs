@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::random::mix;
-use crate::simd::Kernels;
+use crate::simd::KernelTable;
 
 /// Bytes read by the calibration: more than the caches of most machines.
 const SAMPLE: usize = 48 << 20;
@@ -22,17 +22,17 @@ const ESTIMATE_BYTES: f64 = 12.0;
 /// The two memory costs that decide between a scan and a graph.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct Machine {
+pub struct MachineCosts {
     /// Sequential reads of one thread, in bytes a nanosecond (GB/s).
     pub scan_bytes_per_ns: f64,
     /// Random reads: nanoseconds a cache line, with many rows in flight.
     pub line_ns: f64,
 }
 
-impl Machine {
+impl MachineCosts {
     /// Measures for about a tenth of a second, on one thread and 48 MiB.
     pub fn calibrate() -> Self {
-        let kernels = Kernels::detect();
+        let kernels = KernelTable::detect();
         let bytes = vec![0x77u8; SAMPLE / ROW * ROW];
         let rows = bytes.len() / ROW;
         let query = vec![1i8; ROW];
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_graph_pays_for_many_vectors_and_not_for_few() {
-        let machine = Machine {
+        let machine = MachineCosts {
             scan_bytes_per_ns: 30.0,
             line_ns: 11.0,
         };
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn calibration_finds_costs_that_exist() {
-        let machine = Machine::calibrate();
+        let machine = MachineCosts::calibrate();
         assert!(machine.scan_bytes_per_ns > 0.0 && machine.scan_bytes_per_ns.is_finite());
         assert!(machine.line_ns > 0.0 && machine.line_ns.is_finite());
     }

@@ -2,8 +2,8 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `machine` | [`Machine`]: memory costs of this machine, and whether a graph is expected to pay before it is built |
-//! | `choose` | [`plan`]: tries the available searches; [`Plan`], [`Planned`] |
+//! | `machine` | [`MachineCosts`]: memory costs of this machine, and whether a graph is expected to pay before it is built |
+//! | `choose` | [`plan`]: tries the available searches; [`IndexPlan`], [`PlannedSearch`] |
 //! | `beam` | [`beam()`]: the beam that a graph needs for a recall |
 //!
 //! A plan changes the time and the recall of a search, never the number of answers: every search returns
@@ -14,5 +14,5 @@ mod choose;
 mod machine;
 
 pub use beam::beam;
-pub use choose::{Choice, Plan, Planned, Tried, Wanted, plan};
-pub use machine::Machine;
+pub use choose::{IndexPlan, PlanTarget, PlanTrial, PlannedSearch, SearchMethod, plan};
+pub use machine::MachineCosts;

@@ -1,13 +1,13 @@
 //! A query as int8 codes: turns integer products into scores, and filters those that can be among the best.
 
-use super::Query;
+use super::VectorQuery;
 use super::top_k::TopK;
-use crate::simd::Kernels;
+use crate::simd::KernelTable;
 use crate::vectors::VectorSet;
 use crate::vectors::quantize::QueryCodes;
 
 /// A query as int8 codes.
-pub(super) struct Coded {
+pub(super) struct CodedQuery {
     /// The codes `[stride]` with their scale and offset.
     pub codes: QueryCodes,
     /// The query's bias plus its product with the centre, which the stored codes do not contain.
@@ -16,16 +16,16 @@ pub(super) struct Coded {
 
 /// Buffers of scores, reused from block to block.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(super) struct ScoreScratch {
     scores: Vec<f32>,
     places: Vec<u32>,
 }
 
-impl Coded {
-    pub fn new(set: &VectorSet, query: &Query<'_>) -> Self {
+impl CodedQuery {
+    pub fn new(set: &VectorSet, query: &VectorQuery<'_>) -> Self {
         let center = set
             .center()
-            .map_or(0.0, |c| Kernels::detect().f32_dot(query.vector, c));
+            .map_or(0.0, |c| KernelTable::detect().f32_dot(query.vector, c));
         Self {
             codes: QueryCodes::new(query.vector, set.stride()),
             base: query.bias + center,
@@ -44,13 +44,13 @@ impl Coded {
     pub fn offer(
         &self,
         set: &VectorSet,
-        query: &Query<'_>,
+        query: &VectorQuery<'_>,
         first: usize,
         dots: &[i32],
-        scratch: &mut Scratch,
+        scratch: &mut ScoreScratch,
         top: &mut TopK,
     ) {
-        let Scratch { scores, places } = scratch;
+        let ScoreScratch { scores, places } = scratch;
         let scales = &set.scales()[first..first + dots.len()];
         scores.resize(dots.len(), 0.0);
         for ((score, &dot), &scale) in scores.iter_mut().zip(dots).zip(scales) {
@@ -65,7 +65,7 @@ impl Coded {
         if scores.iter().fold(false, |any, s| any | s.is_nan()) {
             places.extend(0..scores.len() as u32);
         } else {
-            Kernels::detect().ids_from(scores, top.floor_score(), places);
+            KernelTable::detect().ids_from(scores, top.floor_score(), places);
         }
         for &place in &*places {
             let id = first + place as usize;
@@ -77,12 +77,17 @@ impl Coded {
 }
 
 /// Offers the scores by codes of `ids`, which are all below the set's length and allowed.
-pub(super) fn score_ids_by_codes(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
-    let coded = Coded::new(set, query);
+pub(super) fn score_ids_by_codes(
+    set: &VectorSet,
+    query: &VectorQuery<'_>,
+    ids: &[u32],
+    top: &mut TopK,
+) {
+    let coded = CodedQuery::new(set, query);
     let mut dots = [0; 256];
     for ids in ids.chunks(dots.len()) {
         let dots = &mut dots[..ids.len()];
-        Kernels::detect().u8_at(&coded.codes.codes, set.codes(), ids, dots);
+        KernelTable::detect().u8_at(&coded.codes.codes, set.codes(), ids, dots);
         for (&id, &dot) in ids.iter().zip(&*dots) {
             let weight = query.weights.map_or(1.0, |w| w[id as usize]);
             top.push(coded.score(dot, set.scales()[id as usize]) * weight, id);

@@ -7,9 +7,9 @@
 use rayon::prelude::*;
 
 use super::top_k::TopK;
-use super::{Hit, Query, Search};
+use super::{SearchHit, VectorQuery, VectorSearch};
 use crate::error::{Error, Result};
-use crate::simd::{Kernels, TILE};
+use crate::simd::{KernelTable, TILE};
 use crate::vectors::VectorSet;
 
 /// Bytes of a block of vectors.
@@ -26,13 +26,13 @@ impl VectorSet {
     ///
     /// # Errors
     /// [`Error::Argument`] when the query does not fit the set or is not finite.
-    pub fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+    pub fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         query.check(self.len(), self.dim())?;
         Ok(self.search_checked(query, k))
     }
 
     /// As [`search`](Self::search) for a validated query.
-    pub(crate) fn search_checked(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
+    pub(crate) fn search_checked(&self, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit> {
         scan_one(self, query, k)
     }
 
@@ -41,7 +41,11 @@ impl VectorSet {
     ///
     /// # Errors
     /// As [`search`](Self::search), for the first query that does not fit.
-    pub fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+    pub fn search_batch(
+        &self,
+        queries: &[VectorQuery<'_>],
+        k: usize,
+    ) -> Result<Vec<Vec<SearchHit>>> {
         for query in queries {
             query.check(self.len(), self.dim())?;
         }
@@ -62,7 +66,7 @@ impl VectorSet {
         if vector.len() != self.dim() {
             return Err(Error::length("vector", self.dim(), vector.len()));
         }
-        let kernels = Kernels::detect();
+        let kernels = KernelTable::detect();
         let block = rows_of_a_block(self.dim());
         let mut out = vec![0.0; self.len()];
         out.par_chunks_mut(block)
@@ -72,16 +76,16 @@ impl VectorSet {
     }
 }
 
-impl Search for VectorSet {
+impl VectorSearch for VectorSet {
     fn len(&self) -> usize {
         self.len()
     }
 
-    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+    fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         self.search(query, k)
     }
 
-    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+    fn search_batch(&self, queries: &[VectorQuery<'_>], k: usize) -> Result<Vec<Vec<SearchHit>>> {
         self.search_batch(queries, k)
     }
 }
@@ -90,7 +94,7 @@ fn rows_of_a_block(dim: usize) -> usize {
     (BLOCK / (dim * 4)).max(TILE)
 }
 
-fn scan_one(set: &VectorSet, query: &Query<'_>, k: usize) -> Vec<Hit> {
+fn scan_one(set: &VectorSet, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit> {
     let candidates = query.candidates(set.len());
     let mut top = TopK::new(query.wanted(k).min(candidates));
     if let Some(allowed) = query.allowed
@@ -100,7 +104,7 @@ fn scan_one(set: &VectorSet, query: &Query<'_>, k: usize) -> Vec<Hit> {
         score_ids(set, query, &ids, &mut top);
         return top.finish();
     }
-    let kernels = Kernels::detect();
+    let kernels = KernelTable::detect();
     let block = rows_of_a_block(set.dim());
     let mut dots = vec![0.0; block.min(set.len())];
     for (at, rows) in set.vectors().chunks(block * set.dim()).enumerate() {
@@ -112,8 +116,8 @@ fn scan_one(set: &VectorSet, query: &Query<'_>, k: usize) -> Vec<Hit> {
 }
 
 /// Offers the f32 scores of `ids`, which are all below the set's length and allowed.
-pub(super) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
-    let kernels = Kernels::detect();
+pub(super) fn score_ids(set: &VectorSet, query: &VectorQuery<'_>, ids: &[u32], top: &mut TopK) {
+    let kernels = KernelTable::detect();
     let mut dots = [0.0; 256];
     for ids in ids.chunks(dots.len()) {
         let dots = &mut dots[..ids.len()];
@@ -131,7 +135,7 @@ pub(super) fn score_ids(set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &m
 /// the query and the queries are the rows.
 pub(super) fn score_wanted(
     set: &VectorSet,
-    queries: &[Query<'_>],
+    queries: &[VectorQuery<'_>],
     ids: &[Vec<u32>],
     tops: &mut [TopK],
 ) {
@@ -161,7 +165,7 @@ pub(super) fn score_wanted(
 fn multiply_wanted(set: &VectorSet, queries: &[f32], wanted: &[(u32, u32)], dots: &mut [f32]) {
     /// How many entries ahead rows are prefetched.
     const AHEAD: usize = 8;
-    let kernels = Kernels::detect();
+    let kernels = KernelTable::detect();
     let mut of_row = Vec::new();
     let (mut at, mut asked) = (0, 0);
     for entries in wanted.chunk_by(|a, b| a.0 == b.0) {
@@ -181,7 +185,7 @@ fn multiply_wanted(set: &VectorSet, queries: &[f32], wanted: &[(u32, u32)], dots
     }
 }
 
-fn scan_group(set: &VectorSet, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
+fn scan_group(set: &VectorSet, group: &[VectorQuery<'_>], k: usize) -> Vec<Vec<SearchHit>> {
     let mut tops: Vec<TopK> = group
         .iter()
         .map(|q| TopK::new(q.wanted(k).min(q.candidates(set.len()))))
@@ -191,7 +195,7 @@ fn scan_group(set: &VectorSet, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
         .chunks_exact(TILE)
         .map(|tile| tile.iter().flat_map(|q| q.vector).copied().collect())
         .collect();
-    let kernels = Kernels::detect();
+    let kernels = KernelTable::detect();
     let block = rows_of_a_block(set.dim());
     let mut dots = vec![0.0; TILE * block.min(set.len())];
     for (at, rows) in set.vectors().chunks(block * set.dim()).enumerate() {
@@ -217,7 +221,7 @@ fn scan_group(set: &VectorSet, group: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
 }
 
 /// Offers the scores of a block of dot products, the first of which belongs to the id `first`.
-fn offer(query: &Query<'_>, first: usize, dots: &[f32], top: &mut TopK) {
+fn offer(query: &VectorQuery<'_>, first: usize, dots: &[f32], top: &mut TopK) {
     match (query.weights, query.allowed) {
         (None, None) => {
             for (id, &dot) in (first as u32..).zip(dots) {
@@ -257,7 +261,7 @@ mod tests {
         prop::collection::vec((-4i8..4).prop_map(|v| f32::from(v) / 2.0), len)
     }
 
-    fn model(set: &VectorSet, query: &Query<'_>, k: usize) -> Vec<(u32, f32)> {
+    fn model(set: &VectorSet, query: &VectorQuery<'_>, k: usize) -> Vec<(u32, f32)> {
         let mut all: Vec<(u32, f32)> = (0..set.len())
             .filter(|&i| query.allowed.is_none_or(|a| a.contains(i)))
             .map(|i| {
@@ -273,7 +277,7 @@ mod tests {
         all
     }
 
-    fn pairs(hits: &[Hit]) -> Vec<(u32, f32)> {
+    fn pairs(hits: &[SearchHit]) -> Vec<(u32, f32)> {
         hits.iter().map(|h| (h.id, h.score)).collect()
     }
 
@@ -293,11 +297,11 @@ mod tests {
             for id in (0..set.len()).step_by(every) {
                 allowed.insert(id);
             }
-            let queries: Vec<Query<'_>> = queries
+            let queries: Vec<VectorQuery<'_>> = queries
                 .chunks(dim)
                 .enumerate()
                 .map(|(i, vector)| {
-                    let query = Query::new(vector).bias(bias).allowed(&allowed);
+                    let query = VectorQuery::new(vector).bias(bias).allowed(&allowed);
                     if i % 2 == 0 { query } else { query.weights(&weights) }
                 })
                 .collect();
@@ -317,15 +321,15 @@ mod tests {
         let rows: Vec<f32> = (0..n * dim).map(value).collect();
         let set = set_of(&rows, dim);
         let vectors: Vec<f32> = (0..70 * dim).map(|i| value(i * 31 + 7)).collect();
-        let queries: Vec<Query<'_>> = vectors.chunks(dim).map(Query::new).collect();
-        let alone: Vec<Vec<Hit>> = queries
+        let queries: Vec<VectorQuery<'_>> = vectors.chunks(dim).map(VectorQuery::new).collect();
+        let alone: Vec<Vec<SearchHit>> = queries
             .iter()
             .map(|q| set.search(q, 800).unwrap())
             .collect();
         for threads in [1, 2, 5] {
             let pool = pool(threads);
             for size in [1, 3, 4, 7, 70] {
-                let batch: Vec<Vec<Hit>> = queries
+                let batch: Vec<Vec<SearchHit>> = queries
                     .chunks(size)
                     .flat_map(|q| pool.install(|| set.search_batch(q, 800)).unwrap())
                     .collect();
@@ -341,12 +345,12 @@ mod tests {
         let set = set_of(&[1.0, 2.0, 3.0, 4.0], 2);
         let ids = IdSet::all(3);
         let refused = [
-            Query::new(&[1.0]),
-            Query::new(&[1.0, f32::NAN]),
-            Query::new(&[1.0, f32::INFINITY]),
-            Query::new(&[1.0, 1.0]).bias(f32::NAN),
-            Query::new(&[1.0, 1.0]).weights(&[1.0]),
-            Query::new(&[1.0, 1.0]).allowed(&ids),
+            VectorQuery::new(&[1.0]),
+            VectorQuery::new(&[1.0, f32::NAN]),
+            VectorQuery::new(&[1.0, f32::INFINITY]),
+            VectorQuery::new(&[1.0, 1.0]).bias(f32::NAN),
+            VectorQuery::new(&[1.0, 1.0]).weights(&[1.0]),
+            VectorQuery::new(&[1.0, 1.0]).allowed(&ids),
         ];
         for query in refused {
             assert!(
@@ -354,7 +358,7 @@ mod tests {
                 "{query:?}"
             );
             assert!(
-                set.search_batch(&[Query::new(&[1.0, 1.0]), query], 1)
+                set.search_batch(&[VectorQuery::new(&[1.0, 1.0]), query], 1)
                     .is_err()
             );
         }
@@ -364,7 +368,9 @@ mod tests {
     #[test]
     fn scores_that_overflow_come_last_but_come() {
         let set = set_of(&[f32::MAX, f32::MAX, 1.0, 1.0, f32::MAX, -f32::MAX], 2);
-        let hits = set.search(&Query::new(&[f32::MAX, -f32::MAX]), 3).unwrap();
+        let hits = set
+            .search(&VectorQuery::new(&[f32::MAX, -f32::MAX]), 3)
+            .unwrap();
         assert_eq!(hits.iter().map(|h| h.id).collect::<Vec<_>>(), [2, 1, 0]);
         assert!(hits[2].score.is_nan());
     }

@@ -6,12 +6,12 @@
 
 use rayon::prelude::*;
 
-use super::coded::{Coded, Scratch};
-use super::group::Group;
+use super::coded::{CodedQuery, ScoreScratch};
+use super::group::QueryGroup;
 use super::top_k::TopK;
-use super::{Hit, Query, Rescore, Search};
+use super::{RescorePrecision, SearchHit, VectorQuery, VectorSearch};
 use crate::error::Result;
-use crate::simd::Kernels;
+use crate::simd::KernelTable;
 use crate::vectors::VectorSet;
 
 /// The most queries in a group: their codes and top-k lists should stay in the cache.
@@ -24,22 +24,22 @@ const SPARSE: usize = 16;
 
 /// Searches a vector set by its int8 codes with f32 rescoring.
 ///
-/// The scores of the answers are exact to the bit, unless [`Rescore`] says otherwise. About one answer in a
+/// The scores of the answers are exact to the bit, unless [`RescorePrecision`] says otherwise. About one answer in a
 /// thousand is missed; if none may be, use [`VectorSet::search`].
 #[derive(Debug, Clone, Copy)]
-pub struct Flat<'a> {
+pub struct FlatSearch<'a> {
     set: &'a VectorSet,
     extra: f32,
-    rescore: Rescore,
+    rescore: RescorePrecision,
 }
 
-impl<'a> Flat<'a> {
+impl<'a> FlatSearch<'a> {
     /// Searches `set` with a tenth more candidates than answers.
     pub fn new(set: &'a VectorSet) -> Self {
         Self {
             set,
             extra: 0.1,
-            rescore: Rescore::Exact,
+            rescore: RescorePrecision::Exact,
         }
     }
 
@@ -50,7 +50,7 @@ impl<'a> Flat<'a> {
     }
 
     /// Sets the precision with which answers are rescored.
-    pub fn rescore(mut self, rescore: Rescore) -> Self {
+    pub fn rescore(mut self, rescore: RescorePrecision) -> Self {
         self.rescore = rescore;
         self
     }
@@ -58,29 +58,29 @@ impl<'a> Flat<'a> {
     /// The number of candidates to rescore.
     pub(super) fn handed_on(&self, k: usize) -> usize {
         let more = match self.rescore {
-            Rescore::Exact | Rescore::Halves => {
+            RescorePrecision::Exact | RescorePrecision::Halves => {
                 ((k as f32 * self.extra) as usize).saturating_add(16)
             }
-            Rescore::Codes => 0,
+            RescorePrecision::Codes => 0,
         };
         k.saturating_add(more)
     }
 
-    pub(super) fn candidates(&self, query: &Query<'_>, k: usize) -> TopK {
+    pub(super) fn candidates(&self, query: &VectorQuery<'_>, k: usize) -> TopK {
         let handed_on = self.handed_on(query.wanted(k));
         TopK::new(handed_on.min(query.candidates(self.set.len())))
     }
 
-    pub(crate) fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
+    pub(crate) fn search_one(&self, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit> {
         let set = self.set;
         if self.lets_few_through(query) {
             return set.search_checked(query, k);
         }
-        let coded = Coded::new(set, query);
-        let kernels = Kernels::detect();
+        let coded = CodedQuery::new(set, query);
+        let kernels = KernelTable::detect();
         let mut top = self.candidates(query, k);
         let mut dots = [0; ALONE];
-        let mut scratch = Scratch::default();
+        let mut scratch = ScoreScratch::default();
         for (at, rows) in set.codes().chunks(ALONE * set.stride()).enumerate() {
             let dots = &mut dots[..rows.len() / set.stride()];
             kernels.u8_rows(&coded.codes.codes, rows, dots);
@@ -90,33 +90,38 @@ impl<'a> Flat<'a> {
     }
 
     /// The best `k` of the candidates.
-    pub(super) fn finish(&self, query: &Query<'_>, candidates: TopK, k: usize) -> Vec<Hit> {
+    pub(super) fn finish(
+        &self,
+        query: &VectorQuery<'_>,
+        candidates: TopK,
+        k: usize,
+    ) -> Vec<SearchHit> {
         self.rescore.finish(self.set, query, candidates, k)
     }
 
-    fn search_group(&self, queries: &[Query<'_>], k: usize) -> Vec<Vec<Hit>> {
-        let group = Group::new(self.set, queries);
+    fn search_group(&self, queries: &[VectorQuery<'_>], k: usize) -> Vec<Vec<SearchHit>> {
+        let group = QueryGroup::new(self.set, queries);
         let candidates = group.candidates(|query| self.candidates(query, k));
         self.rescore.finish_all(self.set, queries, candidates, k)
     }
 
-    fn lets_few_through(&self, query: &Query<'_>) -> bool {
+    fn lets_few_through(&self, query: &VectorQuery<'_>) -> bool {
         let rows = self.set.len();
         query.allowed.is_some() && query.candidates(rows) < rows / SPARSE
     }
 }
 
-impl Search for Flat<'_> {
+impl VectorSearch for FlatSearch<'_> {
     fn len(&self) -> usize {
         self.set.len()
     }
 
-    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+    fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         query.check(self.set.len(), self.set.dim())?;
         Ok(self.search_one(query, k))
     }
 
-    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+    fn search_batch(&self, queries: &[VectorQuery<'_>], k: usize) -> Result<Vec<Vec<SearchHit>>> {
         for query in queries {
             query.check(self.set.len(), self.set.dim())?;
         }
@@ -138,9 +143,9 @@ mod tests {
     use crate::search::IdSet;
     use crate::search::coded::score_ids_by_codes;
     use crate::test_vectors::{clustered, set_with};
-    use crate::{Center, VectorOptions};
+    use crate::{CodeCenter, VectorOptions};
 
-    fn recall(found: &[Hit], exact: &[Hit]) -> f64 {
+    fn recall(found: &[SearchHit], exact: &[SearchHit]) -> f64 {
         let ids: std::collections::HashSet<u32> = exact.iter().map(|h| h.id).collect();
         found.iter().filter(|h| ids.contains(&h.id)).count() as f64 / exact.len().max(1) as f64
     }
@@ -148,9 +153,9 @@ mod tests {
     #[test]
     fn nothing_to_speak_of_is_lost_and_the_scores_are_exact() {
         for (dim, shift, center) in [
-            (96, 0.0, Center::None),
-            (384, 0.0, Center::None),
-            (130, 2.0, Center::Mean),
+            (96, 0.0, CodeCenter::None),
+            (384, 0.0, CodeCenter::None),
+            (130, 2.0, CodeCenter::Mean),
         ] {
             let rows: Vec<f32> = clustered(20_000, dim, 1)
                 .into_iter()
@@ -159,11 +164,11 @@ mod tests {
             let set = set_with(&rows, dim, VectorOptions::default().center(center));
             let vectors = clustered(33, dim, 2);
             let weights: Vec<f32> = (0..set.len()).map(|i| 1.0 + (i % 7) as f32 / 8.0).collect();
-            let queries: Vec<Query<'_>> = vectors
+            let queries: Vec<VectorQuery<'_>> = vectors
                 .chunks(dim)
                 .enumerate()
                 .map(|(i, vector)| {
-                    let query = Query::new(vector).bias(-0.1);
+                    let query = VectorQuery::new(vector).bias(-0.1);
                     if i % 3 == 0 {
                         query.weights(&weights)
                     } else {
@@ -171,7 +176,7 @@ mod tests {
                     }
                 })
                 .collect();
-            let flat = Flat::new(&set);
+            let flat = FlatSearch::new(&set);
             let batch = flat.search_batch(&queries, 800).unwrap();
             let mut sum = 0.0;
             for (query, found) in queries.iter().zip(&batch) {
@@ -203,8 +208,8 @@ mod tests {
                 allowed.insert(id);
             }
             for vector in vectors.chunks(dim) {
-                let query = Query::new(vector).allowed(&allowed);
-                let found = Flat::new(&set).search(&query, 100).unwrap();
+                let query = VectorQuery::new(vector).allowed(&allowed);
+                let found = FlatSearch::new(&set).search(&query, 100).unwrap();
                 assert_eq!(found.len(), allowed.count().min(100));
                 assert!(found.iter().all(|h| allowed.contains(h.id as usize)));
                 assert!(recall(&found, &set.search(&query, 100).unwrap()) >= 0.99);
@@ -216,10 +221,14 @@ mod tests {
     fn scores_by_codes_are_near_the_exact_ones() {
         let dim = 200;
         let rows = clustered(2000, dim, 8);
-        let set = set_with(&rows, dim, VectorOptions::default().center(Center::Mean));
+        let set = set_with(
+            &rows,
+            dim,
+            VectorOptions::default().center(CodeCenter::Mean),
+        );
         let weights: Vec<f32> = (0..set.len()).map(|i| 1.0 + (i % 3) as f32).collect();
-        let query = Query::new(&rows[..dim]).bias(0.25).weights(&weights);
-        let flat = Flat::new(&set).rescore(Rescore::Codes);
+        let query = VectorQuery::new(&rows[..dim]).bias(0.25).weights(&weights);
+        let flat = FlatSearch::new(&set).rescore(RescorePrecision::Codes);
         let found = flat.search(&query, 100).unwrap();
         assert_eq!(found.len(), 100);
         assert_eq!(
@@ -243,18 +252,22 @@ mod tests {
         let set = set_with(&clustered(50, 5, 5), 5, VectorOptions::default());
         let query = [1.0, 0.0, -1.0, 0.5, 0.0];
         for k in [0, 1, 49, 50, 51, usize::MAX] {
-            let found = Flat::new(&set).search(&Query::new(&query), k).unwrap();
+            let found = FlatSearch::new(&set)
+                .search(&VectorQuery::new(&query), k)
+                .unwrap();
             assert_eq!(found.len(), k.min(50));
         }
         let none = set_with(&[], 5, VectorOptions::default());
         assert!(
-            Flat::new(&none)
-                .search(&Query::new(&query), 3)
+            FlatSearch::new(&none)
+                .search(&VectorQuery::new(&query), 3)
                 .unwrap()
                 .is_empty()
         );
         let zeros = set_with(&[0.0; 50], 5, VectorOptions::default());
-        let found = Flat::new(&zeros).search(&Query::new(&query), 3).unwrap();
+        let found = FlatSearch::new(&zeros)
+            .search(&VectorQuery::new(&query), 3)
+            .unwrap();
         assert_eq!(found.iter().map(|h| h.id).collect::<Vec<_>>(), [0, 1, 2]);
     }
 }

@@ -11,10 +11,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Query;
-use super::coded::{Coded, Scratch};
+use super::VectorQuery;
+use super::coded::{CodedQuery, ScoreScratch};
 use super::top_k::TopK;
-use crate::simd::{Kernels, TILE};
+use crate::simd::{KernelTable, TILE};
 use crate::vectors::VectorSet;
 
 /// Bytes of a block of codes. A block, the next block, which is being prefetched, and four queries
@@ -30,19 +30,22 @@ const FEW: usize = 2;
 const SHARE: usize = 1 << 25;
 
 /// A group of queries that are scanned together.
-pub(super) struct Group<'a> {
+pub(super) struct QueryGroup<'a> {
     set: &'a VectorSet,
-    queries: &'a [Query<'a>],
-    coded: Vec<Coded>,
+    queries: &'a [VectorQuery<'a>],
+    coded: Vec<CodedQuery>,
     /// Tiles of four queries, the last padded with zeros; queries in no tile are scanned one by one.
     tiles: Vec<Vec<i8>>,
 }
 
-impl<'a> Group<'a> {
+impl<'a> QueryGroup<'a> {
     /// Codes the queries, which must be validated.
-    pub fn new(set: &'a VectorSet, queries: &'a [Query<'a>]) -> Self {
-        let coded: Vec<Coded> = queries.iter().map(|query| Coded::new(set, query)).collect();
-        let tile = |tile: &[Coded]| {
+    pub fn new(set: &'a VectorSet, queries: &'a [VectorQuery<'a>]) -> Self {
+        let coded: Vec<CodedQuery> = queries
+            .iter()
+            .map(|query| CodedQuery::new(set, query))
+            .collect();
+        let tile = |tile: &[CodedQuery]| {
             let codes: Vec<&[i8]> = tile.iter().map(|c| &c.codes.codes[..]).collect();
             let mut codes = codes.concat();
             codes.resize(TILE * set.stride(), 0);
@@ -66,7 +69,7 @@ impl<'a> Group<'a> {
 
     /// The best candidates of each query, collected in the lists that `wanted` makes, on the current
     /// rayon pool.
-    pub fn candidates(&self, wanted: impl Fn(&Query<'_>) -> TopK + Sync) -> Vec<TopK> {
+    pub fn candidates(&self, wanted: impl Fn(&VectorQuery<'_>) -> TopK + Sync) -> Vec<TopK> {
         let rows = self.set.len();
         let shares = self.set.codes().len().saturating_mul(self.queries.len()) / SHARE;
         let shares = shares.clamp(1, rayon::current_num_threads());
@@ -90,7 +93,7 @@ impl<'a> Group<'a> {
 
     /// Offers the scores of some rows to each query.
     fn scan(&self, rows: Range<usize>, tops: &mut [TopK]) {
-        let (kernels, stride) = (Kernels::detect(), self.set.stride());
+        let (kernels, stride) = (KernelTable::detect(), self.set.stride());
         // Four rows are multiplied at once.
         let block = match self.tiles.is_empty() {
             true => CHUNK,
@@ -98,7 +101,7 @@ impl<'a> Group<'a> {
         };
         let mut dots = vec![0; self.queries.len().next_multiple_of(TILE) * CHUNK];
         let mut tile_dots = vec![0; TILE * block.min(CHUNK)];
-        let mut scratch = Scratch::default();
+        let mut scratch = ScoreScratch::default();
         for first in rows.clone().step_by(CHUNK) {
             let count = (rows.end - first).min(CHUNK);
             let codes = &self.set.codes()[first * stride..][..count * stride];
@@ -128,14 +131,18 @@ impl<'a> Group<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::search::{Flat, Hit, IdSet, Query, Rescore, Search};
+    use crate::search::{
+        FlatSearch, IdSet, RescorePrecision, SearchHit, VectorQuery, VectorSearch,
+    };
     use crate::test_vectors::{clustered, pool, set_with};
-    use crate::{Center, VectorOptions};
+    use crate::{CodeCenter, VectorOptions};
 
     #[test]
     fn any_batch_and_any_number_of_threads_give_what_one_query_alone_gets() {
         let (n, dim) = (6000, 200);
-        let options = VectorOptions::default().center(Center::Mean).halves(true);
+        let options = VectorOptions::default()
+            .center(CodeCenter::Mean)
+            .halves(true);
         let set = set_with(&clustered(n, dim, 1), dim, options);
         let weights: Vec<f32> = (0..n).map(|i| 1.0 + (i % 7) as f32 / 8.0).collect();
         let mut allowed = IdSet::all(n);
@@ -143,26 +150,30 @@ mod tests {
             allowed.remove(id);
         }
         let vectors = clustered(70, dim, 2);
-        let queries: Vec<Query<'_>> = vectors
+        let queries: Vec<VectorQuery<'_>> = vectors
             .chunks(dim)
             .zip(0..)
             .map(|(vector, i)| match i % 4 {
-                0 => Query::new(vector).allowed(&allowed),
-                1 => Query::new(vector).weights(&weights).at_most(100),
-                2 => Query::new(vector).weights(&weights).allowed(&allowed),
-                _ => Query::new(vector).bias(0.1).at_most(0),
+                0 => VectorQuery::new(vector).allowed(&allowed),
+                1 => VectorQuery::new(vector).weights(&weights).at_most(100),
+                2 => VectorQuery::new(vector).weights(&weights).allowed(&allowed),
+                _ => VectorQuery::new(vector).bias(0.1).at_most(0),
             })
             .collect();
-        for rescore in [Rescore::Exact, Rescore::Halves, Rescore::Codes] {
-            let flat = Flat::new(&set).rescore(rescore);
-            let alone: Vec<Vec<Hit>> = queries
+        for rescore in [
+            RescorePrecision::Exact,
+            RescorePrecision::Halves,
+            RescorePrecision::Codes,
+        ] {
+            let flat = FlatSearch::new(&set).rescore(rescore);
+            let alone: Vec<Vec<SearchHit>> = queries
                 .iter()
                 .map(|query| flat.search(query, 400).unwrap())
                 .collect();
             for threads in [1, 2, 5] {
                 let pool = pool(threads);
                 for size in [1, 2, 3, 4, 7, 70] {
-                    let batch: Vec<Vec<Hit>> = queries
+                    let batch: Vec<Vec<SearchHit>> = queries
                         .chunks(size)
                         .flat_map(|q| pool.install(|| flat.search_batch(q, 400)).unwrap())
                         .collect();
@@ -176,8 +187,8 @@ mod tests {
     fn scores_that_overflow_come_last_but_come() {
         let rows = [f32::MAX, f32::MAX, 1.0, 1.0, f32::MAX, -f32::MAX];
         let set = set_with(&rows, 2, VectorOptions::default());
-        let query = Query::new(&[f32::MAX, -f32::MAX]);
-        for found in Flat::new(&set).search_batch(&[query; 5], 3).unwrap() {
+        let query = VectorQuery::new(&[f32::MAX, -f32::MAX]);
+        for found in FlatSearch::new(&set).search_batch(&[query; 5], 3).unwrap() {
             assert_eq!(found.iter().map(|h| h.id).collect::<Vec<_>>(), [2, 1, 0]);
             assert!(found[2].score.is_nan());
         }

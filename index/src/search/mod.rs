@@ -2,18 +2,18 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `query` | [`Query`]: a vector, an affine form of the scores, a filter; its validation |
+//! | `query` | [`VectorQuery`]: a vector, an affine form of the scores, a filter; its validation |
 //! | `id_set` | [`IdSet`]: a bitmap of allowed ids |
 //! | `ranked` | [`RankedIds`]: such a bitmap with each id's rank |
 //! | `top_k` | the best `k` of a stream of scores, in one total order |
 //! | `exact` | the exact scan in f32: one query, batches, a filter |
-//! | `rescore` | [`Rescore`]: the precision with which the best candidates are rescored |
+//! | `rescore` | [`RescorePrecision`]: the precision with which the best candidates are rescored |
 //! | `coded` | a query as int8 codes |
 //! | `group` | scans the codes for many queries at once |
-//! | `flat` | [`Flat`]: the scan of int8 codes, rescored in f32 |
-//! | `sketch` | [`Sketch`]: the scan of sketches (one bit a number), rescored by int8 codes and then in f32 |
+//! | `flat` | [`FlatSearch`]: the scan of int8 codes, rescored in f32 |
+//! | `sketch` | [`SketchSearch`]: the scan of sketches (one bit a number), rescored by int8 codes and then in f32 |
 //! | `select` | the ids of the largest of many estimates |
-//! | `segments` | [`Segments`]: several sets searched as one |
+//! | `segments` | [`SegmentedSearch`]: several sets searched as one |
 //!
 //! **The order** of answers is total: higher scores first, equal scores by lower id, NaN last. Every
 //! search of this crate uses it, so answers can be compared.
@@ -31,20 +31,20 @@ mod select;
 mod sketch;
 pub(crate) mod top_k;
 
-pub use flat::Flat;
+pub use flat::FlatSearch;
 pub use id_set::IdSet;
-pub use query::{Hit, Query};
+pub use query::{SearchHit, VectorQuery};
 pub use ranked::RankedIds;
-pub use rescore::Rescore;
-pub use segments::Segments;
-pub use sketch::Sketch;
+pub use rescore::RescorePrecision;
+pub use segments::SegmentedSearch;
+pub use sketch::SketchSearch;
 
 use rayon::prelude::*;
 
 use crate::error::Result;
 
 /// A search that answers queries: the exact scan, the scan of codes, a graph, or several of them as one.
-pub trait Search: Sync {
+pub trait VectorSearch: Sync {
     /// The number of vectors; their ids are `0..len`.
     fn len(&self) -> usize;
 
@@ -58,13 +58,13 @@ pub trait Search: Sync {
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) when the query has a wrong length or is not finite.
-    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>>;
+    fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>>;
 
     /// The same answers for many queries, on the current rayon pool.
     ///
     /// # Errors
     /// As [`search`](Self::search), for the first query that does not fit.
-    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+    fn search_batch(&self, queries: &[VectorQuery<'_>], k: usize) -> Result<Vec<Vec<SearchHit>>> {
         let answers: Vec<Result<_>> = queries.par_iter().map(|q| self.search(q, k)).collect();
         answers.into_iter().collect()
     }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 /// One answer of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Hit {
+pub struct SearchHit {
     /// The vector's id: its row in the set.
     pub id: u32,
     /// Its score.
@@ -20,7 +20,7 @@ pub struct Hit {
 /// and `weights` are the reciprocal lengths.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Query<'a> {
+pub struct VectorQuery<'a> {
     /// The vector `[dim]`.
     pub vector: &'a [f32],
     /// Added to each dot product; 0 by default.
@@ -33,7 +33,7 @@ pub struct Query<'a> {
     pub most: usize,
 }
 
-impl<'a> Query<'a> {
+impl<'a> VectorQuery<'a> {
     /// A query for the largest dot products with `vector`.
     pub fn new(vector: &'a [f32]) -> Self {
         Self {

@@ -5,14 +5,14 @@ use rayon::prelude::*;
 use super::coded::score_ids_by_codes;
 use super::exact::{score_ids, score_wanted};
 use super::top_k::TopK;
-use super::{Hit, Query};
-use crate::simd::{Kernels, TILE, f16};
+use super::{SearchHit, VectorQuery};
+use crate::simd::{KernelTable, TILE, f16};
 use crate::vectors::VectorSet;
 
 /// The precision with which the answers of an approximate search are rescored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Rescore {
+pub enum RescorePrecision {
     /// The f32 vectors: scores are exact to the bit.
     #[default]
     Exact,
@@ -25,9 +25,15 @@ pub enum Rescore {
     Codes,
 }
 
-impl Rescore {
+impl RescorePrecision {
     /// Offers the scores of `ids`, which are all below the set's length and allowed.
-    pub(crate) fn score(self, set: &VectorSet, query: &Query<'_>, ids: &[u32], top: &mut TopK) {
+    pub(crate) fn score(
+        self,
+        set: &VectorSet,
+        query: &VectorQuery<'_>,
+        ids: &[u32],
+        top: &mut TopK,
+    ) {
         match (self, set.halves()) {
             (Self::Exact, _) | (Self::Halves, None) => score_ids(set, query, ids, top),
             (Self::Halves, Some(halves)) => score_ids_by_halves(halves, query, ids, top),
@@ -39,10 +45,10 @@ impl Rescore {
     pub(super) fn finish(
         self,
         set: &VectorSet,
-        query: &Query<'_>,
+        query: &VectorQuery<'_>,
         candidates: TopK,
         k: usize,
-    ) -> Vec<Hit> {
+    ) -> Vec<SearchHit> {
         if self == Self::Codes {
             return candidates.finish();
         }
@@ -58,10 +64,10 @@ impl Rescore {
     pub(super) fn finish_all(
         self,
         set: &VectorSet,
-        queries: &[Query<'_>],
+        queries: &[VectorQuery<'_>],
         candidates: Vec<TopK>,
         k: usize,
-    ) -> Vec<Vec<Hit>> {
+    ) -> Vec<Vec<SearchHit>> {
         if self == Self::Codes || (self == Self::Halves && set.halves().is_some()) {
             let each = queries.par_iter().zip(candidates);
             return each
@@ -80,11 +86,11 @@ impl Rescore {
     }
 }
 
-fn score_ids_by_halves(halves: &[f16], query: &Query<'_>, ids: &[u32], top: &mut TopK) {
+fn score_ids_by_halves(halves: &[f16], query: &VectorQuery<'_>, ids: &[u32], top: &mut TopK) {
     let mut dots = [0.0; 256];
     for ids in ids.chunks(dots.len()) {
         let dots = &mut dots[..ids.len()];
-        Kernels::detect().f16_at(query.vector, halves, ids, dots);
+        KernelTable::detect().f16_at(query.vector, halves, ids, dots);
         for (&id, &dot) in ids.iter().zip(&*dots) {
             top.push(query.score(id as usize, dot), id);
         }
@@ -96,15 +102,15 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::graph::{BatchBuilder, Graph, Hnsw, write_graph};
-    use crate::search::{Flat, Hit, Search};
+    use crate::graph::{BatchBuilder, HnswGraph, HnswSearch, write_graph};
+    use crate::search::{FlatSearch, SearchHit, VectorSearch};
     use crate::test_vectors::{clustered, set_with};
-    use crate::{Center, VectorOptions};
+    use crate::{CodeCenter, VectorOptions};
 
     const K: usize = 800;
 
     /// The share of the true answers among those found, over all queries.
-    fn recall(found: &[Vec<Hit>], exact: &[Vec<Hit>]) -> f64 {
+    fn recall(found: &[Vec<SearchHit>], exact: &[Vec<SearchHit>]) -> f64 {
         let (mut hits, mut all) = (0, 0);
         for (found, exact) in found.iter().zip(exact) {
             let ids: HashSet<u32> = exact.iter().map(|h| h.id).collect();
@@ -115,7 +121,7 @@ mod tests {
     }
 
     /// The queries' own scores of what was found.
-    fn check_scores(set: &VectorSet, queries: &[Query<'_>], found: &[Vec<Hit>]) {
+    fn check_scores(set: &VectorSet, queries: &[VectorQuery<'_>], found: &[Vec<SearchHit>]) {
         for (query, hits) in queries.iter().zip(found) {
             for hit in hits {
                 let id = hit.id as usize;
@@ -131,28 +137,34 @@ mod tests {
         let (n, dim) = (20_000, 384);
         let rows = clustered(n, dim, 51);
         let vectors = clustered(20, dim, 52);
-        let queries: Vec<Query<'_>> = vectors.chunks(dim).map(Query::new).collect();
-        for center in [Center::None, Center::Mean] {
+        let queries: Vec<VectorQuery<'_>> = vectors.chunks(dim).map(VectorQuery::new).collect();
+        for center in [CodeCenter::None, CodeCenter::Mean] {
             let options = VectorOptions::default().center(center).halves(true);
             let set = set_with(&rows, dim, options);
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("graph");
             write_graph(&path, &set, &BatchBuilder::default()).unwrap();
-            let graph = Graph::open(&path, &set).unwrap();
+            let graph = HnswGraph::open(&path, &set).unwrap();
             let truth = set.search_batch(&queries, K).unwrap();
-            let flat = |rescore| -> Vec<Vec<Hit>> {
-                let flat = Flat::new(&set).rescore(rescore);
+            let flat = |rescore| -> Vec<Vec<SearchHit>> {
+                let flat = FlatSearch::new(&set).rescore(rescore);
                 let batch = flat.search_batch(&queries, K).unwrap();
                 assert_eq!(flat.search(&queries[0], K).unwrap(), batch[0]);
                 batch
             };
             let hnsw = |rescore| {
-                let hnsw = Hnsw::new(&set, &graph).ef(1200).rescore(rescore);
+                let hnsw = HnswSearch::new(&set, &graph).ef(1200).rescore(rescore);
                 hnsw.search_batch(&queries, K).unwrap()
             };
             for (exact, halves) in [
-                (flat(Rescore::Exact), flat(Rescore::Halves)),
-                (hnsw(Rescore::Exact), hnsw(Rescore::Halves)),
+                (
+                    flat(RescorePrecision::Exact),
+                    flat(RescorePrecision::Halves),
+                ),
+                (
+                    hnsw(RescorePrecision::Exact),
+                    hnsw(RescorePrecision::Halves),
+                ),
             ] {
                 check_scores(&set, &queries, &halves);
                 assert_ne!(exact, halves, "the halves were not used");
@@ -174,14 +186,14 @@ mod tests {
         for id in (0..n).step_by(3) {
             allowed.remove(id);
         }
-        let query = Query::new(&rows[..dim])
+        let query = VectorQuery::new(&rows[..dim])
             .bias(0.25)
             .weights(&weights)
             .allowed(&allowed);
         for halves in [false, true] {
             let set = set_with(&rows, dim, VectorOptions::default().halves(halves));
-            let exact = Flat::new(&set).search(&query, K).unwrap();
-            let flat = Flat::new(&set).rescore(Rescore::Halves);
+            let exact = FlatSearch::new(&set).search(&query, K).unwrap();
+            let flat = FlatSearch::new(&set).rescore(RescorePrecision::Halves);
             let found = flat.search(&query, K).unwrap();
             assert!(found.iter().all(|h| allowed.contains(h.id as usize)));
             check_scores(&set, &[query], std::slice::from_ref(&found));

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::top_k::TopK;
-use super::{Hit, Query, Search};
+use super::{SearchHit, VectorQuery, VectorSearch};
 use crate::error::{Error, Result};
 use crate::simd::TILE;
 
@@ -11,17 +11,17 @@ use crate::simd::TILE;
 ///
 /// New vectors are added as one more small segment without rebuilding the others. Scores of different
 /// segments are comparable because every search of this crate returns f32 scores.
-pub struct Segments<'a> {
-    parts: Vec<&'a dyn Search>,
+pub struct SegmentedSearch<'a> {
+    parts: Vec<&'a dyn VectorSearch>,
     len: usize,
 }
 
-impl<'a> Segments<'a> {
+impl<'a> SegmentedSearch<'a> {
     /// Concatenates searches.
     ///
     /// # Errors
     /// [`Error::Argument`] when they have more ids together than fit in a `u32`.
-    pub fn new(parts: Vec<&'a dyn Search>) -> Result<Self> {
+    pub fn new(parts: Vec<&'a dyn VectorSearch>) -> Result<Self> {
         let len = parts
             .iter()
             .fold(0usize, |sum, part| sum.saturating_add(part.len()));
@@ -37,7 +37,7 @@ impl<'a> Segments<'a> {
     }
 
     /// The first id of each part, and the part.
-    fn with_bases(&self) -> impl Iterator<Item = (usize, &'a dyn Search)> {
+    fn with_bases(&self) -> impl Iterator<Item = (usize, &'a dyn VectorSearch)> {
         self.parts.iter().scan(0, |base, &part| {
             let first = *base;
             *base += part.len();
@@ -46,7 +46,7 @@ impl<'a> Segments<'a> {
     }
 
     /// Checks the lengths of weights and filter, which cover all segments.
-    fn check(&self, query: &Query<'_>) -> Result<()> {
+    fn check(&self, query: &VectorQuery<'_>) -> Result<()> {
         if let Some(weights) = query.weights
             && weights.len() != self.len
         {
@@ -61,12 +61,12 @@ impl<'a> Segments<'a> {
     }
 }
 
-impl Search for Segments<'_> {
+impl VectorSearch for SegmentedSearch<'_> {
     fn len(&self) -> usize {
         self.len
     }
 
-    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+    fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         self.check(query)?;
         let mut top = TopK::new(query.wanted(k).min(self.len));
         for (base, part) in self.with_bases() {
@@ -81,11 +81,11 @@ impl Search for Segments<'_> {
         Ok(top.finish())
     }
 
-    fn search_batch(&self, queries: &[Query<'_>], k: usize) -> Result<Vec<Vec<Hit>>> {
+    fn search_batch(&self, queries: &[VectorQuery<'_>], k: usize) -> Result<Vec<Vec<SearchHit>>> {
         for query in queries {
             self.check(query)?;
         }
-        let top = |query: &Query<'_>| TopK::new(query.wanted(k).min(self.len));
+        let top = |query: &VectorQuery<'_>| TopK::new(query.wanted(k).min(self.len));
         let mut tops: Vec<TopK> = queries.iter().map(top).collect();
         for (base, part) in self.with_bases() {
             let allowed: Vec<_> = queries
@@ -93,7 +93,7 @@ impl Search for Segments<'_> {
                 .with_min_len(TILE)
                 .map(|query| query.allowed.map(|set| set.slice(base, part.len())))
                 .collect();
-            let local: Vec<Query<'_>> = queries
+            let local: Vec<VectorQuery<'_>> = queries
                 .iter()
                 .zip(&allowed)
                 .map(|(query, allowed)| {
@@ -113,7 +113,7 @@ impl Search for Segments<'_> {
     }
 }
 
-impl std::fmt::Debug for Segments<'_> {
+impl std::fmt::Debug for SegmentedSearch<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
@@ -127,9 +127,9 @@ impl std::fmt::Debug for Segments<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::{Flat, IdSet, Sketch};
+    use crate::search::{FlatSearch, IdSet, SketchSearch};
     use crate::test_vectors::{clustered, set_with};
-    use crate::vectors::{Sketched, VectorOptions};
+    use crate::vectors::{SketchPolicy, VectorOptions};
 
     #[test]
     fn segments_answer_what_one_set_would() {
@@ -141,23 +141,24 @@ mod tests {
             .windows(2)
             .map(|w| set_with(&rows[w[0] * dim..w[1] * dim], dim, VectorOptions::default()))
             .collect();
-        let exact: Vec<&dyn Search> = sets.iter().map(|s| s as &dyn Search).collect();
-        let exact = Segments::new(exact).unwrap();
-        let flats: Vec<Flat<'_>> = sets.iter().map(Flat::new).collect();
-        let flats = Segments::new(flats.iter().map(|s| s as &dyn Search).collect()).unwrap();
+        let exact: Vec<&dyn VectorSearch> = sets.iter().map(|s| s as &dyn VectorSearch).collect();
+        let exact = SegmentedSearch::new(exact).unwrap();
+        let flats: Vec<FlatSearch<'_>> = sets.iter().map(FlatSearch::new).collect();
+        let flats =
+            SegmentedSearch::new(flats.iter().map(|s| s as &dyn VectorSearch).collect()).unwrap();
         let weights: Vec<f32> = (0..n).map(|i| 1.0 + (i % 5) as f32).collect();
         let mut allowed = IdSet::all(n);
         for id in (0..n).step_by(3) {
             allowed.remove(id);
         }
         let vectors = clustered(6, dim, 7);
-        let queries: Vec<Query<'_>> = vectors
+        let queries: Vec<VectorQuery<'_>> = vectors
             .chunks(dim)
             .zip(0..)
             .map(|(v, i)| match i % 3 {
-                0 => Query::new(v),
-                1 => Query::new(v).weights(&weights).bias(0.5),
-                _ => Query::new(v).allowed(&allowed),
+                0 => VectorQuery::new(v),
+                1 => VectorQuery::new(v).weights(&weights).bias(0.5),
+                _ => VectorQuery::new(v).allowed(&allowed),
             })
             .collect();
         let expected = whole.search_batch(&queries, 90).unwrap();
@@ -168,7 +169,7 @@ mod tests {
         }
         assert!(
             exact
-                .search(&Query::new(&vectors[..dim]).weights(&[1.0]), 1)
+                .search(&VectorQuery::new(&vectors[..dim]).weights(&[1.0]), 1)
                 .is_err()
         );
     }
@@ -176,22 +177,22 @@ mod tests {
     #[test]
     fn a_query_of_a_batch_may_want_fewer_answers_than_the_others() {
         let dim = 64;
-        let options = VectorOptions::default().sketches(Sketched::Always);
+        let options = VectorOptions::default().sketches(SketchPolicy::Always);
         let set = set_with(&clustered(3000, dim, 6), dim, options);
-        let flat = Flat::new(&set);
-        let sketch = Sketch::new(&set).unwrap().candidates(200);
-        let two = [&set as &dyn Search, &flat];
-        let segments = Segments::new(two.to_vec()).unwrap();
+        let flat = FlatSearch::new(&set);
+        let sketch = SketchSearch::new(&set).unwrap().candidates(200);
+        let two = [&set as &dyn VectorSearch, &flat];
+        let segments = SegmentedSearch::new(two.to_vec()).unwrap();
         let vectors = clustered(9, dim, 7);
-        let queries: Vec<Query<'_>> = vectors
+        let queries: Vec<VectorQuery<'_>> = vectors
             .chunks(dim)
             .zip([usize::MAX, 5, 20, 0].into_iter().cycle())
-            .map(|(vector, most)| Query::new(vector).at_most(most))
+            .map(|(vector, most)| VectorQuery::new(vector).at_most(most))
             .collect();
-        for searcher in [&set as &dyn Search, &flat, &sketch, &segments] {
+        for searcher in [&set as &dyn VectorSearch, &flat, &sketch, &segments] {
             let found = searcher.search_batch(&queries, 20).unwrap();
             for (query, found) in queries.iter().zip(found) {
-                let alone = Query::new(query.vector);
+                let alone = VectorQuery::new(query.vector);
                 let alone = searcher.search(&alone, query.most.min(20)).unwrap();
                 assert_eq!(found, alone);
                 assert_eq!(found.len(), query.most.min(20));

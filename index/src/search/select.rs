@@ -4,7 +4,7 @@
 //! number of estimates reach. A sample gives the first guesses; each count is one pass over numbers in
 //! the cache.
 
-use crate::simd::Kernels;
+use crate::simd::KernelTable;
 
 /// The size of the sample, taken in runs.
 const SAMPLE: usize = 4096;
@@ -20,7 +20,7 @@ pub(super) fn largest(estimates: &[f32], wanted: usize, ids: &mut Vec<u32>) {
     if wanted == 0 {
         return;
     }
-    let kernels = Kernels::detect();
+    let kernels = KernelTable::detect();
     let n = estimates.len();
     let most = wanted.saturating_add(wanted / SLACK);
     // Invariant: enough estimates reach the floor `low` (or all that are not NaN), and too few reach `high`.
@@ -81,7 +81,7 @@ fn sample(estimates: &[f32]) -> Vec<f32> {
 
 /// A value that about `rank` numbers of the sample reach.
 fn floor_of(sample: &[f32], rank: usize) -> f32 {
-    let kernels = Kernels::detect();
+    let kernels = KernelTable::detect();
     let (mut low, mut high) = (order(f32::NEG_INFINITY), order(f32::INFINITY));
     while high - low > 1 {
         let middle = low + (high - low) / 2;
@@ -117,7 +117,7 @@ fn number(order: i64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::SplitMix64;
     use proptest::prelude::*;
 
     fn check(estimates: &[f32], wanted: usize) {
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_largest_of_many_are_found() {
-        let mut random = Random::new(8);
+        let mut random = SplitMix64::new(8);
         for n in [1, 31, 4095, 50_000] {
             let drawn: Vec<f32> = (0..n).map(|_| random.normal()).collect();
             let mut rising = drawn.clone();

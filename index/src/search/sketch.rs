@@ -13,11 +13,11 @@ use std::cell::RefCell;
 
 use super::coded::score_ids_by_codes;
 use super::select::largest;
-use super::{Flat, Hit, Query, Rescore, Search};
+use super::{FlatSearch, RescorePrecision, SearchHit, VectorQuery, VectorSearch};
 use crate::error::{Error, Result};
-use crate::simd::{Kernels, Line, SKETCH_ROWS};
+use crate::simd::{EstimateParams, KernelTable, SKETCH_ROWS};
 use crate::vectors::sketch::{QuerySketch, part};
-use crate::vectors::{Sketches, VectorSet};
+use crate::vectors::{SignSketches, VectorSet};
 
 /// Rows of a block, whose sums stay in the first-level cache until they are turned into estimates.
 const BLOCK: usize = 16 * SKETCH_ROWS;
@@ -30,16 +30,16 @@ const DENSE: usize = 2;
 
 /// Searches a vector set by its sketches, with int8 and f32 rescoring.
 ///
-/// The scores of the answers are exact to the bit, unless [`Rescore`] says otherwise.
+/// The scores of the answers are exact to the bit, unless [`RescorePrecision`] says otherwise.
 #[derive(Debug, Clone, Copy)]
-pub struct Sketch<'a> {
+pub struct SketchSearch<'a> {
     set: &'a VectorSet,
-    sketches: Sketches<'a>,
+    sketches: SignSketches<'a>,
     candidates: Option<usize>,
-    flat: Flat<'a>,
+    flat: FlatSearch<'a>,
 }
 
-impl<'a> Sketch<'a> {
+impl<'a> SketchSearch<'a> {
     /// Searches `set` with four candidates for each answer.
     ///
     /// # Errors
@@ -55,11 +55,11 @@ impl<'a> Sketch<'a> {
             set,
             sketches,
             candidates: None,
-            flat: Flat::new(set),
+            flat: FlatSearch::new(set),
         })
     }
 
-    /// Sets the number of vectors rescored by their int8 codes; never fewer than [`Flat`] would rescore
+    /// Sets the number of vectors rescored by their int8 codes; never fewer than [`FlatSearch`] would rescore
     /// in f32.
     pub fn candidates(mut self, candidates: usize) -> Self {
         self.candidates = Some(candidates);
@@ -72,12 +72,12 @@ impl<'a> Sketch<'a> {
     }
 
     /// Sets the precision with which answers are rescored.
-    pub fn rescore(mut self, rescore: Rescore) -> Self {
+    pub fn rescore(mut self, rescore: RescorePrecision) -> Self {
         self.flat = self.flat.rescore(rescore);
         self
     }
 
-    fn search_one(&self, query: &Query<'_>, k: usize) -> Vec<Hit> {
+    fn search_one(&self, query: &VectorQuery<'_>, k: usize) -> Vec<SearchHit> {
         let (n, allowed) = (self.set.len(), query.candidates(self.set.len()));
         let k = query.wanted(k).min(allowed);
         let wanted = self.candidates.unwrap_or(k.saturating_mul(CANDIDATES));
@@ -104,8 +104,8 @@ impl<'a> Sketch<'a> {
     }
 
     /// Writes an estimate of each vector's score; minus infinity for those excluded by the filter.
-    fn estimate(&self, query: &Query<'_>, estimates: &mut Vec<f32>) {
-        let kernels = Kernels::detect();
+    fn estimate(&self, query: &VectorQuery<'_>, estimates: &mut Vec<f32>) {
+        let kernels = KernelTable::detect();
         let sketches = &self.sketches;
         let parted = self.set.center().map(|c| part(query.vector, c));
         let (times, rest) = match &parted {
@@ -117,7 +117,7 @@ impl<'a> Sketch<'a> {
             .set
             .center()
             .map_or(0.0, |c| kernels.f32_dot(query.vector, c));
-        let line = Line {
+        let line = EstimateParams {
             total: asked.total,
             step: asked.step,
             base: query.bias + center,
@@ -154,24 +154,24 @@ impl<'a> Sketch<'a> {
     }
 }
 
-impl Search for Sketch<'_> {
+impl VectorSearch for SketchSearch<'_> {
     fn len(&self) -> usize {
         self.set.len()
     }
 
-    fn search(&self, query: &Query<'_>, k: usize) -> Result<Vec<Hit>> {
+    fn search(&self, query: &VectorQuery<'_>, k: usize) -> Result<Vec<SearchHit>> {
         query.check(self.set.len(), self.set.dim())?;
         Ok(self.search_one(query, k))
     }
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<SketchScratch> = RefCell::default();
 }
 
 /// Buffers of a query, which a thread reuses for its queries.
 #[derive(Default)]
-struct Scratch {
+struct SketchScratch {
     estimates: Vec<f32>,
     ids: Vec<u32>,
 }
@@ -179,24 +179,24 @@ struct Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::{IdSet, Segments};
+    use crate::search::{IdSet, SegmentedSearch};
     use crate::test_vectors::{clustered, set_with};
-    use crate::{Center, Sketched, VectorOptions};
+    use crate::{CodeCenter, SketchPolicy, VectorOptions};
 
     const K: usize = 200;
 
     fn sketched() -> VectorOptions {
-        VectorOptions::default().sketches(Sketched::Always)
+        VectorOptions::default().sketches(SketchPolicy::Always)
     }
 
-    fn recall(found: &[Hit], exact: &[Hit]) -> f64 {
+    fn recall(found: &[SearchHit], exact: &[SearchHit]) -> f64 {
         let ids: std::collections::HashSet<u32> = exact.iter().map(|h| h.id).collect();
         found.iter().filter(|h| ids.contains(&h.id)).count() as f64 / exact.len().max(1) as f64
     }
 
     #[test]
     fn more_candidates_find_more_and_scores_are_exact() {
-        for (dim, shift, center) in [(384, 0.0, Center::None), (330, 2.0, Center::Mean)] {
+        for (dim, shift, center) in [(384, 0.0, CodeCenter::None), (330, 2.0, CodeCenter::Mean)] {
             let rows: Vec<f32> = clustered(10_000, dim, 1)
                 .into_iter()
                 .map(|v| v + shift)
@@ -205,21 +205,21 @@ mod tests {
             set.verify().unwrap();
             let vectors = clustered(20, dim, 2);
             let weights: Vec<f32> = (0..set.len()).map(|i| 1.0 + (i % 7) as f32 / 8.0).collect();
-            let queries: Vec<Query<'_>> = vectors
+            let queries: Vec<VectorQuery<'_>> = vectors
                 .chunks(dim)
                 .zip(0..)
                 .map(|(vector, i)| match i % 3 {
-                    0 => Query::new(vector).bias(0.1).weights(&weights),
-                    _ => Query::new(vector).bias(-0.1),
+                    0 => VectorQuery::new(vector).bias(0.1).weights(&weights),
+                    _ => VectorQuery::new(vector).bias(-0.1),
                 })
                 .collect();
             let exact = set.search_batch(&queries, K).unwrap();
-            let mean = |sketch: Sketch<'_>| {
+            let mean = |sketch: SketchSearch<'_>| {
                 let found = sketch.search_batch(&queries, K).unwrap();
                 let shares = found.iter().zip(&exact).map(|(f, e)| recall(f, e));
                 shares.sum::<f64>() / queries.len() as f64
             };
-            let sketch = Sketch::new(&set).unwrap();
+            let sketch = SketchSearch::new(&set).unwrap();
             let (few, more) = (mean(sketch.candidates(300)), mean(sketch.candidates(2000)));
             assert!(few < more && few > 0.3, "{few} {more}");
             assert!(more > 0.99, "{more} at {dim} dimensions");
@@ -239,14 +239,14 @@ mod tests {
         let set = set_with(
             &shift(clustered(5000, dim, 11)),
             dim,
-            sketched().center(Center::Mean),
+            sketched().center(CodeCenter::Mean),
         );
-        let sketch = Sketch::new(&set).unwrap().candidates(1000);
+        let sketch = SketchSearch::new(&set).unwrap().candidates(1000);
         let plain = clustered(10, dim, 12);
         let shifted = shift(plain.clone());
         for (vector, shifted) in plain.chunks(dim).zip(shifted.chunks(dim)) {
             for vector in [vector, shifted] {
-                let query = Query::new(vector);
+                let query = VectorQuery::new(vector);
                 let exact = set.search(&query, K).unwrap();
                 assert!(recall(&sketch.search(&query, K).unwrap(), &exact) > 0.85);
             }
@@ -262,8 +262,8 @@ mod tests {
             .map(|i| if i % 4 == 0 { 10.0 } else { 1.0 })
             .collect();
         let vector = clustered(1, dim, 10);
-        let query = Query::new(&vector).bias(0.5).weights(&weights);
-        let found = Sketch::new(&set).unwrap().search(&query, K).unwrap();
+        let query = VectorQuery::new(&vector).bias(0.5).weights(&weights);
+        let found = SketchSearch::new(&set).unwrap().search(&query, K).unwrap();
         assert!(recall(&found, &set.search(&query, K).unwrap()) > 0.95);
     }
 
@@ -271,7 +271,7 @@ mod tests {
     fn any_filter_gets_all_that_it_allows() {
         let dim = 64;
         let set = set_with(&clustered(3000, dim, 3), dim, sketched());
-        let sketch = Sketch::new(&set).unwrap();
+        let sketch = SketchSearch::new(&set).unwrap();
         let vectors = clustered(5, dim, 4);
         for every in [1, 2, 7, 15, 100, 2999, 5000] {
             let mut allowed = IdSet::none(set.len());
@@ -279,7 +279,7 @@ mod tests {
                 allowed.insert(id);
             }
             for vector in vectors.chunks(dim) {
-                let query = Query::new(vector).allowed(&allowed);
+                let query = VectorQuery::new(vector).allowed(&allowed);
                 for k in [1, 100, 3000] {
                     let found = sketch.search(&query, k).unwrap();
                     assert_eq!(found.len(), allowed.count().min(k));
@@ -297,17 +297,19 @@ mod tests {
         let zeros = vec![0.0; 5 * 300];
         for rows in [&clustered(300, 5, 5)[..], &zeros, &[]] {
             let set = set_with(rows, 5, sketched());
-            let sketch = Sketch::new(&set).unwrap();
+            let sketch = SketchSearch::new(&set).unwrap();
             for k in [0, 1, 20, 299, 300, 301, usize::MAX] {
                 for vector in [query, [0.0; 5]] {
-                    let found = sketch.search(&Query::new(&vector), k).unwrap();
+                    let found = sketch.search(&VectorQuery::new(&vector), k).unwrap();
                     assert_eq!(found.len(), k.min(set.len()));
                 }
             }
         }
         // All are equal: the order of ids decides, as in every search.
         let set = set_with(&zeros, 5, sketched());
-        let found = Sketch::new(&set).unwrap().search(&Query::new(&query), 20);
+        let found = SketchSearch::new(&set)
+            .unwrap()
+            .search(&VectorQuery::new(&query), 20);
         let ids: Vec<u32> = found.unwrap().iter().map(|hit| hit.id).collect();
         assert_eq!(ids, (0..20).collect::<Vec<_>>());
     }
@@ -319,12 +321,12 @@ mod tests {
         let (few, many) = rows.split_at(500 * dim);
         let few = set_with(few, dim, VectorOptions::default());
         let many = set_with(many, dim, VectorOptions::default());
-        let error = Sketch::new(&few).unwrap_err().to_string();
+        let error = SketchSearch::new(&few).unwrap_err().to_string();
         assert!(error.contains("without") && error.contains("write it again"));
-        let (flat, sketch) = (Flat::new(&few), Sketch::new(&many).unwrap());
-        let both = Segments::new(vec![&flat, &sketch]).unwrap();
+        let (flat, sketch) = (FlatSearch::new(&few), SketchSearch::new(&many).unwrap());
+        let both = SegmentedSearch::new(vec![&flat, &sketch]).unwrap();
         let whole = set_with(&rows, dim, VectorOptions::default());
-        let query = Query::new(&rows[..dim]);
+        let query = VectorQuery::new(&rows[..dim]);
         let found = both.search(&query, 50).unwrap();
         assert!(recall(&found, &whole.search(&query, 50).unwrap()) > 0.8);
     }

@@ -1,6 +1,6 @@
 //! Collects the best `k` of a stream of scores.
 
-use super::Hit;
+use super::SearchHit;
 
 /// Keeps the best `k` keys. A key is the rank of the score in the total order, followed by the id's
 /// complement, so that comparing two `u64` compares two answers.
@@ -102,12 +102,12 @@ impl TopK {
     }
 
     /// The best `k`, best first.
-    pub fn finish(mut self) -> Vec<Hit> {
+    pub fn finish(mut self) -> Vec<SearchHit> {
         self.shrink();
         self.keys.sort_unstable_by(|a, b| b.cmp(a));
         self.keys
             .iter()
-            .map(|&key| Hit {
+            .map(|&key| SearchHit {
                 id: !(key as u32),
                 score: score_of(key),
             })
@@ -202,7 +202,7 @@ mod tests {
         let mut top = TopK::new(1);
         (0..1000).for_each(|id| top.push(f32::NAN, id));
         top.push(-1.5, 1000);
-        let hit = Hit {
+        let hit = SearchHit {
             id: 1000,
             score: -1.5,
         };

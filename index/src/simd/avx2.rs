@@ -5,10 +5,10 @@ use std::arch::x86_64::*;
 use super::four::{at_kernel, rows_kernel, tile_kernel};
 use super::kernels::kernel_table;
 use super::x86::{sum_lanes_f32, sum_lanes_i32};
-use super::{Kernels, Line, SKETCH_ROWS, f16};
+use super::{EstimateParams, KernelTable, SKETCH_ROWS, f16};
 
 /// The kernels, if this processor has the required features.
-pub(super) fn detect() -> Option<Kernels> {
+pub(super) fn detect() -> Option<KernelTable> {
     let has = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c");
@@ -244,7 +244,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
 }
 
 #[target_feature(enable = "avx2")]
-fn estimates(sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+fn estimates(sums: &[u16], factors: &[f32], line: EstimateParams, out: &mut [f32]) {
     super::scalar::estimates(sums, factors, line, out);
 }
 

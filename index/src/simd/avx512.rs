@@ -4,10 +4,10 @@ use std::arch::x86_64::*;
 
 use super::four::{at_kernel, rows_kernel, tile_kernel};
 use super::kernels::kernel_table;
-use super::{Kernels, Line, SKETCH_ROWS, f16};
+use super::{EstimateParams, KernelTable, SKETCH_ROWS, f16};
 
 /// The kernels, if this processor has the required features.
-pub(super) fn detect() -> Option<Kernels> {
+pub(super) fn detect() -> Option<KernelTable> {
     let has = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
@@ -256,7 +256,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn estimates(sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+fn estimates(sums: &[u16], factors: &[f32], line: EstimateParams, out: &mut [f32]) {
     super::scalar::estimates(sums, factors, line, out);
 }
 

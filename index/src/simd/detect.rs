@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use super::{Kernels, scalar};
+use super::{KernelTable, scalar};
 
-impl Kernels {
+impl KernelTable {
     /// The best instruction set of this processor; detected once.
     pub fn detect() -> &'static Self {
-        static BEST: OnceLock<Kernels> = OnceLock::new();
+        static BEST: OnceLock<KernelTable> = OnceLock::new();
         BEST.get_or_init(|| *Self::available().last().unwrap_or(&scalar::KERNELS))
     }
 

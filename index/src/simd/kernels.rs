@@ -13,7 +13,7 @@ use super::{CODE_ALIGN, SKETCH_ROWS, TILE, f16};
 )]
 macro_rules! kernel_table {
     ($name:literal) => {
-        Kernels {
+        KernelTable {
             name: $name,
             // SAFETY: the features are there, as the macro demands.
             f32_rows: |query, rows, out| unsafe { f32_rows(query, rows, out) },
@@ -53,13 +53,13 @@ type F16Rows = fn(&[f32], &[f16], &mut [f32]);
 type F16At = fn(&[f32], &[f16], &[u32], &mut [f32]);
 type U8Rows = fn(&[i8], &[u8], &mut [i32]);
 type U8At = fn(&[i8], &[u8], &[u32], &mut [i32]);
-type Sketches = fn(&[u8], &[u8], &mut [u16]);
-type Estimates = fn(&[u16], &[f32], Line, &mut [f32]);
+type SketchKernel = fn(&[u8], &[u8], &mut [u16]);
+type EstimateKernel = fn(&[u16], &[f32], EstimateParams, &mut [f32]);
 
-/// The parameters that turn a sum of [`Kernels::sketches`] into an estimate:
+/// The parameters that turn a sum of [`KernelTable::sketches`] into an estimate:
 /// `(2 sum - total) step * factor + base`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Line {
+pub struct EstimateParams {
     /// The largest possible sum.
     pub total: i32,
     /// The value of one integer step of the query.
@@ -70,7 +70,7 @@ pub struct Line {
 
 /// The function table of one instruction set: dot products and scans of sketches.
 #[derive(Clone, Copy)]
-pub struct Kernels {
+pub struct KernelTable {
     pub(super) name: &'static str,
     pub(super) f32_rows: F32Rows,
     pub(super) f32_tile: F32Rows,
@@ -81,13 +81,13 @@ pub struct Kernels {
     pub(super) u8_tile: U8Rows,
     pub(super) u8_at: U8At,
     pub(super) u4_at: U8At,
-    pub(super) sketches: Sketches,
-    pub(super) estimates: Estimates,
+    pub(super) sketches: SketchKernel,
+    pub(super) estimates: EstimateKernel,
     pub(super) count_from: fn(&[f32], f32) -> usize,
     pub(super) ids_from: fn(&[f32], f32, &mut Vec<u32>),
 }
 
-impl Kernels {
+impl KernelTable {
     /// The instruction set's name.
     pub fn name(&self) -> &'static str {
         self.name
@@ -233,7 +233,7 @@ impl Kernels {
     ///
     /// # Panics
     /// When the lengths differ.
-    pub fn estimates(&self, sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+    pub fn estimates(&self, sums: &[u16], factors: &[f32], line: EstimateParams, out: &mut [f32]) {
         assert_eq!(sums.len(), out.len(), "sums and out do not fit");
         assert_eq!(factors.len(), out.len(), "factors and out do not fit");
         (self.estimates)(sums, factors, line, out);
@@ -264,9 +264,9 @@ impl Kernels {
     }
 }
 
-impl fmt::Debug for Kernels {
+impl fmt::Debug for KernelTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kernels({})", self.name)
+        write!(f, "KernelTable({})", self.name)
     }
 }
 

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `detect` | the instruction sets of this processor |
-//! | `kernels` | [`Kernels`]: the function table of an instruction set, whose entry points check lengths |
+//! | `kernels` | [`KernelTable`]: the function table of an instruction set, whose entry points check lengths |
 //! | [`scalar`] | the reference; it *defines* what the others compute |
 //! | `avx2` | x86-64 with AVX2, FMA and F16C |
 //! | `avx512` | x86-64 with AVX-512 F, BW, DQ, VL and VNNI |
@@ -49,7 +49,7 @@ mod x86;
 
 pub use half::f16;
 
-pub use kernels::{Kernels, Line};
+pub use kernels::{EstimateParams, KernelTable};
 
 /// The number of queries in a tile.
 pub const TILE: usize = 4;

@@ -5,10 +5,10 @@ use std::arch::asm;
 
 use super::four::{at_kernel, rows_kernel, tile_kernel};
 use super::kernels::kernel_table;
-use super::{Kernels, Line, SKETCH_ROWS, f16};
+use super::{EstimateParams, KernelTable, SKETCH_ROWS, f16};
 
 /// The kernels, if this processor has what they need.
-pub(super) fn detect() -> Option<Kernels> {
+pub(super) fn detect() -> Option<KernelTable> {
     std::arch::is_aarch64_feature_detected!("neon").then_some(kernel_table!("neon"))
 }
 
@@ -258,7 +258,7 @@ fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
 }
 
 #[target_feature(enable = "neon")]
-fn estimates(sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+fn estimates(sums: &[u16], factors: &[f32], line: EstimateParams, out: &mut [f32]) {
     super::scalar::estimates(sums, factors, line, out);
 }
 

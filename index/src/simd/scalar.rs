@@ -1,12 +1,12 @@
 //! The scalar reference, which defines what every other kernel computes.
 
 use super::four::four_queries;
-use super::{CODE_ALIGN, Kernels, Line, SKETCH_ROWS, f16};
+use super::{CODE_ALIGN, EstimateParams, KernelTable, SKETCH_ROWS, f16};
 
 /// Lanes of the f32 accumulator.
 pub const LANES: usize = 16;
 
-pub(super) const KERNELS: Kernels = Kernels {
+pub(super) const KERNELS: KernelTable = KernelTable {
     name: "scalar",
     f32_rows: |query, all, out| rows(query, all, out, dot_f32),
     f32_tile: |queries, all, out| tile(queries, all, out, dot_f32),
@@ -152,7 +152,7 @@ pub fn sketches(tables: &[u8], bits: &[u8], out: &mut [u16]) {
 ///
 /// The compiler makes vectors of this loop, as wide as the function it is put into may have.
 #[inline(always)]
-pub fn estimates(sums: &[u16], factors: &[f32], line: Line, out: &mut [f32]) {
+pub fn estimates(sums: &[u16], factors: &[f32], line: EstimateParams, out: &mut [f32]) {
     for ((&sum, &factor), out) in sums.iter().zip(factors).zip(out) {
         let product = (2 * i32::from(sum) - line.total) as f32;
         *out = product * line.step * factor + line.base;

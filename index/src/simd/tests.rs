@@ -1,5 +1,5 @@
 use super::*;
-use crate::random::Random;
+use crate::random::SplitMix64;
 use proptest::prelude::*;
 
 fn vectors(n: usize, dim: usize) -> impl Strategy<Value = Vec<f32>> {
@@ -28,7 +28,7 @@ proptest! {
                 *out = scalar::dot_f32(q, row);
             }
         }
-        for kernels in Kernels::available() {
+        for kernels in KernelTable::available() {
             let mut out = vec![0.0; TILE * n];
             kernels.f32_tile(&queries, &rows, &mut out);
             prop_assert_eq!(bits(&out), bits(&expected), "{:?} tile", kernels);
@@ -68,7 +68,7 @@ proptest! {
             .chunks_exact(dim)
             .map(|row| scalar::dot_f32(query, row))
             .collect();
-        for kernels in Kernels::available() {
+        for kernels in KernelTable::available() {
             let mut out = vec![0.0; expected.len()];
             kernels.f16_rows(query, &rows, &mut out);
             prop_assert_eq!(bits(&out), bits(&expected), "{:?} rows", kernels);
@@ -87,7 +87,7 @@ proptest! {
         ids in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
         let stride = lines * CODE_ALIGN;
-        let mut random = Random::new(seed);
+        let mut random = SplitMix64::new(seed);
         let codes: Vec<u8> = (0..n * stride).map(|_| random.bits() as u8).collect();
         let queries: Vec<i8> = (0..TILE * stride).map(|_| random.bits() as i8).collect();
         let ids: Vec<u32> = ids.iter().map(|i| i.index(n) as u32).collect();
@@ -97,7 +97,7 @@ proptest! {
                 *out = scalar::dot_u8(q, row);
             }
         }
-        for kernels in Kernels::available() {
+        for kernels in KernelTable::available() {
             let mut out = vec![0; TILE * n];
             kernels.u8_tile(&queries, &codes, &mut out);
             prop_assert_eq!(&out, &expected, "{:?} tile", kernels);
@@ -113,7 +113,7 @@ proptest! {
 
 #[test]
 fn all_4_bit_kernels_agree() {
-    let mut random = Random::new(5);
+    let mut random = SplitMix64::new(5);
     for blocks in 1..5 {
         let (width, n) = (blocks * CODE_ALIGN, 11);
         let codes: Vec<u8> = (0..n * width).map(|_| random.bits() as u8).collect();
@@ -123,7 +123,7 @@ fn all_4_bit_kernels_agree() {
             .iter()
             .map(|&i| scalar::dot_u4(&query, &codes[i as usize * width..][..width]))
             .collect();
-        for kernels in Kernels::available() {
+        for kernels in KernelTable::available() {
             for count in [0, 1, 3, 4, 37] {
                 let mut out = vec![0; count];
                 kernels.u4_at(&query, &codes, &ids[..count], &mut out);
@@ -135,7 +135,7 @@ fn all_4_bit_kernels_agree() {
 
 #[test]
 fn all_1_bit_kernels_agree() {
-    let mut random = Random::new(6);
+    let mut random = SplitMix64::new(6);
     for (width, blocks) in [(2, 1), (2, 5), (4, 2), (48, 3), (160, 1), (166, 2)] {
         let n = blocks * SKETCH_ROWS;
         let bits: Vec<u8> = (0..n * width).map(|_| random.bits() as u8).collect();
@@ -155,7 +155,7 @@ fn all_1_bit_kernels_agree() {
                 };
                 assert_eq!(sum, (0..width).map(of).sum::<u16>());
             }
-            for kernels in Kernels::available() {
+            for kernels in KernelTable::available() {
                 let mut out = vec![0xABCD; n];
                 kernels.sketches(&tables, &bits, &mut out);
                 assert_eq!(out, expected, "{kernels:?}, width {width}");
@@ -167,7 +167,7 @@ fn all_1_bit_kernels_agree() {
 #[test]
 #[should_panic(expected = "above 63")]
 fn tables_that_would_overflow_are_refused() {
-    Kernels::detect().sketches(&[64; 64], &[0; 128], &mut [0; 64]);
+    KernelTable::detect().sketches(&[64; 64], &[0; 128], &mut [0; 64]);
 }
 
 proptest! {
@@ -181,12 +181,12 @@ proptest! {
         at in any::<prop::sample::Index>(),
     ) {
         let factors = &factors[..sums.len()];
-        let line = Line { total, step, base };
+        let line = EstimateParams { total, step, base };
         let mut values = vec![0.0; sums.len()];
         scalar::estimates(&sums, factors, line, &mut values);
         let floor = if values.is_empty() { 0.0 } else { values[at.index(values.len())] };
         let ids: Vec<u32> = (0..).zip(&values).filter(|v| *v.1 >= floor).map(|v| v.0).collect();
-        for kernels in Kernels::available() {
+        for kernels in KernelTable::available() {
             let mut out = vec![9.0; sums.len()];
             kernels.estimates(&sums, factors, line, &mut out);
             let same = out.iter().zip(&values).all(|(a, b)| {
@@ -205,7 +205,7 @@ proptest! {
 #[test]
 fn every_half_there_is_is_widened_exactly() {
     let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
-    for kernels in Kernels::available() {
+    for kernels in KernelTable::available() {
         let mut out = vec![0.0; halves.len()];
         kernels.f16_rows(&[1.0], &halves, &mut out);
         for (half, found) in halves.iter().zip(out) {
@@ -236,7 +236,7 @@ fn extreme_codes_do_not_saturate() {
     let stride = 1280;
     for (q, c) in [(-128i8, 255u8), (127, 255), (-128, 0), (127, 0)] {
         let expected = i32::from(q) * i32::from(c) * stride as i32;
-        for kernels in Kernels::available() {
+        for kernels in KernelTable::available() {
             let mut out = [0; 5];
             kernels.u8_rows(&vec![q; stride], &vec![c; 5 * stride], &mut out);
             assert_eq!(out, [expected; 5], "{kernels:?}");
@@ -250,12 +250,12 @@ fn extreme_codes_do_not_saturate() {
 #[test]
 #[should_panic(expected = "not below")]
 fn an_id_out_of_range_is_refused() {
-    Kernels::detect().u8_at(&[0; 64], &[0; 128], &[2], &mut [0]);
+    KernelTable::detect().u8_at(&[0; 64], &[0; 128], &[2], &mut [0]);
 }
 
 #[test]
 fn empty_inputs_are_fine() {
-    for kernels in Kernels::available() {
+    for kernels in KernelTable::available() {
         kernels.f32_rows(&[1.0], &[], &mut []);
         kernels.f32_tile(&[1.0; 4], &[], &mut []);
         kernels.f32_at(&[1.0], &[1.0], &[], &mut []);

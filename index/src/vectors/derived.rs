@@ -4,7 +4,7 @@
 use bytemuck::Pod;
 use rayon::prelude::*;
 
-use super::layout::{CODES, HALVES, Meta, SKETCHES, VECTORS, sketch_width_of, stride_of};
+use super::layout::{CODES, HALVES, SKETCHES, VECTORS, VectorSetMeta, sketch_width_of, stride_of};
 use super::quantize::quantize_row;
 use super::sketch::sketch_rows;
 use crate::container::{ContainerWriter, SectionName};
@@ -17,7 +17,7 @@ const BLOCK: usize = 4 << 20;
 /// Writes the codes section from the vectors already in the file; returns the scales.
 pub(super) fn write_codes(
     writer: &mut ContainerWriter,
-    meta: &Meta,
+    meta: &VectorSetMeta,
     center: &[f32],
 ) -> Result<Vec<f32>> {
     let stride = stride_of(meta.dim);
@@ -40,7 +40,7 @@ pub(super) fn write_codes(
 }
 
 /// Writes the halves section from the vectors already in the file.
-pub(super) fn write_halves(writer: &mut ContainerWriter, meta: &Meta) -> Result<()> {
+pub(super) fn write_halves(writer: &mut ContainerWriter, meta: &VectorSetMeta) -> Result<()> {
     let dim = meta.dim;
     write_derived(
         writer,
@@ -61,7 +61,7 @@ pub(super) fn write_halves(writer: &mut ContainerWriter, meta: &Meta) -> Result<
 /// with the centre.
 pub(super) fn write_sketches(
     writer: &mut ContainerWriter,
-    meta: &Meta,
+    meta: &VectorSetMeta,
     center: &[f32],
 ) -> Result<(Vec<f32>, Vec<f32>)> {
     let (dim, block) = (meta.dim, SKETCH_ROWS * sketch_width_of(meta.dim));
@@ -93,7 +93,7 @@ pub(super) fn write_sketches(
 /// values.
 fn write_derived<T: Pod>(
     writer: &mut ContainerWriter,
-    meta: &Meta,
+    meta: &VectorSetMeta,
     section: SectionName,
     [unit, width]: [usize; 2],
     mut derive: impl FnMut(usize, &[f32], &mut [T]),

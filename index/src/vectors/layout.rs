@@ -42,7 +42,7 @@ pub fn sketch_width_of(dim: usize) -> usize {
 
 /// The contents of the `meta` section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meta {
+pub struct VectorSetMeta {
     pub rows: u64,
     pub dim: usize,
     pub has_center: bool,
@@ -50,7 +50,7 @@ pub struct Meta {
     pub has_sketches: bool,
 }
 
-impl Meta {
+impl VectorSetMeta {
     pub fn encode(&self) -> [u8; META_LEN] {
         let mut out = [0; META_LEN];
         out[..8].copy_from_slice(&self.rows.to_le_bytes());
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn meta_survives_its_bytes_and_refuses_others() {
         let path = Path::new("set");
-        let meta = Meta {
+        let meta = VectorSetMeta {
             rows: 12,
             dim: 100,
             has_center: true,
@@ -172,8 +172,8 @@ mod tests {
             has_sketches: true,
         };
         let good = meta.encode();
-        assert_eq!(Meta::decode(&good, path).unwrap(), meta);
-        assert!(Meta::decode(&good[..63], path).is_err());
+        assert_eq!(VectorSetMeta::decode(&good, path).unwrap(), meta);
+        assert!(VectorSetMeta::decode(&good[..63], path).is_err());
         for (at, value) in [
             (4, 1),
             (8, 200),
@@ -185,19 +185,19 @@ mod tests {
         ] {
             let mut bad = good;
             bad[at] = value;
-            assert!(Meta::decode(&bad, path).is_err(), "byte {at}");
+            assert!(VectorSetMeta::decode(&bad, path).is_err(), "byte {at}");
         }
         let lengths: Vec<u64> = meta.lengths().map(|(_, len)| len).collect();
         assert_eq!(lengths, [4800, 12 * 128, 48, 400, 2400, 64 * 14, 48, 48]);
         for flags in 0..8u8 {
             let [has_center, has_halves, has_sketches] = [1, 2, 4].map(|bit| flags & bit != 0);
-            let other = Meta {
+            let other = VectorSetMeta {
                 has_center,
                 has_halves,
                 has_sketches,
                 ..meta
             };
-            assert_eq!(Meta::decode(&other.encode(), path).unwrap(), other);
+            assert_eq!(VectorSetMeta::decode(&other.encode(), path).unwrap(), other);
             let along = has_center && has_sketches;
             let optional = [has_center, has_halves, has_sketches, has_sketches, along];
             let optional = optional.into_iter().filter(|&has| has).count();

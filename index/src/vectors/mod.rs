@@ -26,6 +26,6 @@ pub mod sketch;
 mod writer;
 
 pub use layout::{KIND, MAX_DIM, MAX_ROWS};
-pub use options::{Center, Sketched, VectorOptions};
-pub use set::{Sketches, VectorSet};
+pub use options::{CodeCenter, SketchPolicy, VectorOptions};
+pub use set::{SignSketches, VectorSet};
 pub use writer::{VectorSetSummary, VectorSetWriter};

@@ -10,7 +10,7 @@ const SKETCHED_ROWS: u64 = 4096;
 /// are spent on the differences between vectors. The f32 vectors are never changed.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
-pub enum Center {
+pub enum CodeCenter {
     /// No centre.
     #[default]
     None,
@@ -23,7 +23,7 @@ pub enum Center {
 /// Whether a vector set is written with sketches (one bit a number) for [`Sketch`](crate::Sketch). They
 /// take a thirty-second of the vectors' bytes, and four bytes a vector, or eight with a centre.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sketched {
+pub enum SketchPolicy {
     /// If it has at least 4,096 rows.
     #[default]
     Auto,
@@ -33,7 +33,7 @@ pub enum Sketched {
     Never,
 }
 
-impl Sketched {
+impl SketchPolicy {
     /// Whether a set with this number of rows gets sketches.
     pub(super) fn applies(self, rows: u64) -> bool {
         match self {
@@ -49,17 +49,17 @@ impl Sketched {
 #[non_exhaustive]
 pub struct VectorOptions {
     /// The centre of the codes.
-    pub center: Center,
+    pub center: CodeCenter,
     /// Whether the vectors are also written in half precision, for
     /// [`Rescore::Halves`](crate::Rescore::Halves): `2 dim` more bytes a vector. Off by default.
     pub halves: bool,
     /// Whether sketches are written.
-    pub sketches: Sketched,
+    pub sketches: SketchPolicy,
 }
 
 impl VectorOptions {
     /// Sets the centre.
-    pub fn center(mut self, center: Center) -> Self {
+    pub fn center(mut self, center: CodeCenter) -> Self {
         self.center = center;
         self
     }
@@ -73,7 +73,7 @@ impl VectorOptions {
     }
 
     /// Sets whether sketches are written.
-    pub fn sketches(mut self, sketches: Sketched) -> Self {
+    pub fn sketches(mut self, sketches: SketchPolicy) -> Self {
         self.sketches = sketches;
         self
     }

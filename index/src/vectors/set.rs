@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::layout::{
-    ALONG, CENTER, CODES, FACTORS, HALVES, KIND, META, Meta, SCALES, SKETCHES, VECTORS,
+    ALONG, CENTER, CODES, FACTORS, HALVES, KIND, META, SCALES, SKETCHES, VECTORS, VectorSetMeta,
     sketch_width_of, stride_of,
 };
 use crate::container::Container;
 use crate::error::{Error, Result};
-use crate::mmap::{AlignedBytes, MappedFile, Source};
+use crate::mmap::{AlignedBytes, ByteSource, MappedFile};
 use crate::simd::f16;
 
 /// Vectors `[len, dim]` and their int8 codes, used directly from the mapped file.
@@ -17,7 +17,7 @@ use crate::simd::f16;
 /// Immutable, and shared between threads without a lock.
 #[derive(Debug)]
 pub struct VectorSet {
-    source: Source,
+    source: ByteSource,
     len: usize,
     dim: usize,
     vectors: Range<usize>,
@@ -35,7 +35,7 @@ pub struct VectorSet {
 /// The product of a query with these signs, times the vector's factor, estimates the dot product while
 /// reading a thirty-second of its bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Sketches<'a> {
+pub struct SignSketches<'a> {
     /// Bits `[ceil(len / 64), width, 64]` bytes: byte `[b, p, j]` holds columns `8 p` to `8 p + 7`
     /// of row `64 b + j`, the lowest in the lowest bit.
     pub bits: &'a [u8],
@@ -53,7 +53,7 @@ impl VectorSet {
     /// # Errors
     /// Any of [`Error`]'s file variants, naming the file and, if known, the section.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::from_source(Source::Mapped(MappedFile::open(path)?))
+        Self::from_source(ByteSource::Mapped(MappedFile::open(path)?))
     }
 
     /// Opens a copy of bytes in memory; `name` is for messages.
@@ -61,13 +61,16 @@ impl VectorSet {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_bytes(name: impl Into<PathBuf>, bytes: &[u8]) -> Result<Self> {
-        Self::from_source(Source::Memory(AlignedBytes::copy_of(bytes), name.into()))
+        Self::from_source(ByteSource::Memory(
+            AlignedBytes::copy_of(bytes),
+            name.into(),
+        ))
     }
 
-    fn from_source(source: Source) -> Result<Self> {
+    fn from_source(source: ByteSource) -> Result<Self> {
         let path = source.path();
         let container = Container::open(source.bytes(), path, KIND)?;
-        let meta = Meta::decode(container.section(META)?, path)?;
+        let meta = VectorSetMeta::decode(container.section(META)?, path)?;
         for (section, expected) in meta.lengths() {
             let found = container.range(section)?.len() as u64;
             if found != expected {
@@ -221,9 +224,9 @@ impl VectorSet {
     }
 
     /// The sketches of all vectors, if the file has them.
-    pub fn sketches(&self) -> Option<Sketches<'_>> {
+    pub fn sketches(&self) -> Option<SignSketches<'_>> {
         let [bits, factors] = self.sketches.clone()?;
-        Some(Sketches {
+        Some(SignSketches {
             bits: &self.source.bytes()[bits],
             factors: bytemuck::cast_slice(&self.source.bytes()[factors]),
             along: self.along.clone().map_or(&[], |range| {

@@ -112,7 +112,7 @@ impl QuerySketch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::SplitMix64;
     use crate::simd::scalar;
     use crate::vectors::layout::sketch_width_of;
 
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_vectors_product_with_itself_is_exact_and_others_are_not_biased() {
-        let mut random = Random::new(3);
+        let mut random = SplitMix64::new(3);
         for dim in [5, 64, 130, 384, 5000] {
             let center: Vec<f32> = (0..dim).map(|_| random.normal()).collect();
             let own: Vec<f32> = (0..dim).map(|_| random.normal()).collect();

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::derived::{write_codes, write_halves, write_sketches};
-use super::layout::{ALONG, CENTER, FACTORS, KIND, MAX_DIM, MAX_ROWS, META, Meta, SCALES, VECTORS};
-use super::options::{Center, Sketched, VectorOptions};
+use super::layout::{
+    ALONG, CENTER, FACTORS, KIND, MAX_DIM, MAX_ROWS, META, SCALES, VECTORS, VectorSetMeta,
+};
+use super::options::{CodeCenter, SketchPolicy, VectorOptions};
 use crate::container::ContainerWriter;
 use crate::error::{Error, Result};
 use crate::simd::f16;
@@ -33,10 +35,10 @@ pub struct VectorSetWriter {
     writer: ContainerWriter,
     dim: usize,
     rows: u64,
-    center: Center,
+    center: CodeCenter,
     halves: bool,
-    sketches: Sketched,
-    /// Sum of each column, for [`Center::Mean`].
+    sketches: SketchPolicy,
+    /// Sum of each column, for [`CodeCenter::Mean`].
     sums: Vec<f64>,
 }
 
@@ -55,7 +57,7 @@ impl VectorSetWriter {
                 advice: "give vectors of a dimension in that range",
             });
         }
-        if let Center::Given(center) = &options.center
+        if let CodeCenter::Given(center) = &options.center
             && (center.len() != dim || center.iter().any(|v| !v.is_finite()))
         {
             return Err(Error::Argument {
@@ -70,7 +72,7 @@ impl VectorSetWriter {
         }
         let mut writer = ContainerWriter::create(path, KIND)?;
         writer.begin(VECTORS)?;
-        let mean = matches!(options.center, Center::Mean);
+        let mean = matches!(options.center, CodeCenter::Mean);
         let sums = vec![0.0; if mean { dim } else { 0 }];
         Ok(Self {
             writer,
@@ -170,12 +172,12 @@ impl VectorSetWriter {
         self.writer.end()?;
         let rows = self.rows;
         let center = match self.center {
-            Center::None => None,
-            Center::Given(center) => Some(center),
-            Center::Mean if rows == 0 => None,
-            Center::Mean => Some(self.sums.iter().map(|s| (s / rows as f64) as f32).collect()),
+            CodeCenter::None => None,
+            CodeCenter::Given(center) => Some(center),
+            CodeCenter::Mean if rows == 0 => None,
+            CodeCenter::Mean => Some(self.sums.iter().map(|s| (s / rows as f64) as f32).collect()),
         };
-        let meta = Meta {
+        let meta = VectorSetMeta {
             rows,
             dim: self.dim,
             has_center: center.is_some(),
@@ -221,7 +223,7 @@ mod tests {
     fn rows_come_back_and_the_mean_is_the_centre() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("set");
-        let options = VectorOptions::default().center(Center::Mean);
+        let options = VectorOptions::default().center(CodeCenter::Mean);
         let mut writer = VectorSetWriter::create(&path, 3, options).unwrap();
         writer.push(&[1.0, 2.0, 3.0]).unwrap();
         writer.push_rows(&[3.0, 2.0, 1.0, 5.0, 2.0, 2.0]).unwrap();
@@ -296,7 +298,7 @@ mod tests {
             (vec![1.0], "1 numbers"),
             (vec![1.0, f32::NAN], "NaN at place 1 of 2"),
         ] {
-            let options = VectorOptions::default().center(Center::Given(center));
+            let options = VectorOptions::default().center(CodeCenter::Given(center));
             let error = VectorSetWriter::create(&path, 2, options).unwrap_err();
             assert!(error.to_string().contains(found), "{error}");
         }
@@ -330,7 +332,9 @@ mod tests {
     fn a_set_may_be_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("set");
-        let options = VectorOptions::default().center(Center::Mean).halves(true);
+        let options = VectorOptions::default()
+            .center(CodeCenter::Mean)
+            .halves(true);
         VectorSetWriter::create(&path, 2, options)
             .unwrap()
             .finish()
@@ -339,7 +343,7 @@ mod tests {
         set.verify().unwrap();
         assert!(set.is_empty());
         assert!(
-            set.search(&crate::Query::new(&[1.0, 0.0]), 5)
+            set.search(&crate::VectorQuery::new(&[1.0, 0.0]), 5)
                 .unwrap()
                 .is_empty()
         );

@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use asif_index::{
-    BatchBuilder, Flat, Graph, Hit, Hnsw, IdSet, Query, Rescore, Search, VectorOptions, VectorSet,
-    VectorSetWriter, write_graph,
+    BatchBuilder, FlatSearch, HnswGraph, HnswSearch, IdSet, RescorePrecision, SearchHit,
+    VectorOptions, VectorQuery, VectorSearch, VectorSet, VectorSetWriter, write_graph,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -55,10 +55,10 @@ pub fn vector_file(bytes: &[u8]) -> usize {
         .collect();
     for set in &sets {
         let vector = vec![0.5f32; set.dim()];
-        let flat = Flat::new(set);
-        let halves = flat.rescore(Rescore::Halves);
-        let codes = flat.rescore(Rescore::Codes);
-        for searcher in [set as &dyn Search, &flat, &halves, &codes] {
+        let flat = FlatSearch::new(set);
+        let halves = flat.rescore(RescorePrecision::Halves);
+        let codes = flat.rescore(RescorePrecision::Codes);
+        for searcher in [set as &dyn VectorSearch, &flat, &halves, &codes] {
             ask(searcher, &vector, true);
         }
         // A damaged file may verify: its checksums were made right. It must not panic.
@@ -71,13 +71,13 @@ pub fn vector_file(bytes: &[u8]) -> usize {
 pub fn graph_file(bytes: &[u8]) -> usize {
     let resealed = resealed(bytes);
     let files = [Some(bytes), resealed.as_deref()].into_iter().flatten();
-    let graphs: Vec<Graph> = files
-        .filter_map(|bytes| Graph::from_bytes("fuzz", bytes, &SET).ok())
+    let graphs: Vec<HnswGraph> = files
+        .filter_map(|bytes| HnswGraph::from_bytes("fuzz", bytes, &SET).ok())
         .collect();
     for graph in &graphs {
-        let hnsw = Hnsw::new(&SET, graph);
+        let hnsw = HnswSearch::new(&SET, graph);
         let wide = hnsw.ef(10);
-        let codes = hnsw.rescore(Rescore::Codes);
+        let codes = hnsw.rescore(RescorePrecision::Codes);
         for searcher in [&hnsw, &wide, &codes] {
             ask(searcher, SET.vector(7), false);
         }
@@ -88,14 +88,14 @@ pub fn graph_file(bytes: &[u8]) -> usize {
 }
 
 /// Asks in every way; `all`: there must be as many answers as there can be.
-fn ask(searcher: &dyn Search, vector: &[f32], all: bool) {
+fn ask(searcher: &dyn VectorSearch, vector: &[f32], all: bool) {
     let n = searcher.len();
     let mut allowed = IdSet::all(n);
     for id in (0..n).step_by(3) {
         allowed.remove(id);
     }
     let weights = vec![0.25; n];
-    let plain = Query::new(vector);
+    let plain = VectorQuery::new(vector);
     let some = plain.allowed(&allowed);
     let weighted = plain.weights(&weights).bias(-1.0);
     for k in KS {
@@ -109,14 +109,15 @@ fn ask(searcher: &dyn Search, vector: &[f32], all: bool) {
         for (one, other) in singles.iter().zip(&batch.expect("queries that fit")) {
             assert_eq!(one.len(), other.len());
             // To the bit: a NaN is not equal to itself.
-            let same =
-                |(a, b): (&Hit, &Hit)| a.id == b.id && a.score.to_bits() == b.score.to_bits();
+            let same = |(a, b): (&SearchHit, &SearchHit)| {
+                a.id == b.id && a.score.to_bits() == b.score.to_bits()
+            };
             assert!(one.iter().zip(other).all(same));
         }
     }
 }
 
-fn check(hits: &[Hit], n: usize, most: usize, all: bool) {
+fn check(hits: &[SearchHit], n: usize, most: usize, all: bool) {
     assert!(hits.len() <= most && (!all || hits.len() == most));
     assert!(hits.iter().all(|hit| (hit.id as usize) < n));
 }

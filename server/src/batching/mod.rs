@@ -25,7 +25,7 @@ use super::error::Refusal;
 
 /// How inputs are batched.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Batching {
+pub(super) struct BatchOptions {
     /// The most inputs per call.
     pub size: usize,
     /// The number of worker threads.
@@ -36,7 +36,7 @@ pub(super) struct Batching {
 
 /// Measurements of one call.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Call {
+pub(super) struct BatchCall {
     /// The number of inputs.
     pub size: usize,
     /// How long the oldest input had waited.
@@ -46,38 +46,38 @@ pub(super) struct Call {
 }
 
 /// One output for each input of a call.
-pub(super) type Outputs<O> = Result<Vec<O>, Refusal>;
+pub(super) type BatchOutputs<O> = Result<Vec<O>, Refusal>;
 
 /// Worker threads that call an encoder with the waiting inputs.
 pub(super) struct Batcher<I, O> {
-    shared: Arc<Shared<I, O>>,
+    shared: Arc<BatcherState<I, O>>,
     workers: Vec<JoinHandle<()>>,
 }
 
-struct Shared<I, O> {
-    queue: Mutex<Queue<I, O>>,
+struct BatcherState<I, O> {
+    queue: Mutex<JobQueue<I, O>>,
     came: Condvar,
     /// Inputs that are being prepared and will be submitted.
     coming: AtomicUsize,
-    batching: Batching,
+    batching: BatchOptions,
 }
 
-struct Queue<I, O> {
-    jobs: VecDeque<Job<I, O>>,
+struct JobQueue<I, O> {
+    jobs: VecDeque<BatchJob<I, O>>,
     closed: bool,
 }
 
 /// Inputs of one request that stay in one call.
-struct Job<I, O> {
+struct BatchJob<I, O> {
     inputs: Vec<I>,
-    reply: oneshot::Sender<Outputs<O>>,
+    reply: oneshot::Sender<BatchOutputs<O>>,
     since: Instant,
 }
 
 /// An input that will be submitted; dropped once it was, or when its request was cancelled.
-pub(super) struct Coming<'a>(&'a AtomicUsize);
+pub(super) struct PendingInput<'a>(&'a AtomicUsize);
 
-impl Drop for Coming<'_> {
+impl Drop for PendingInput<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -90,12 +90,12 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     /// When a thread cannot be started.
     pub fn start(
         name: &str,
-        batching: Batching,
-        call: impl Fn(Vec<I>) -> Outputs<O> + Send + Sync + 'static,
-        told: impl Fn(Call) + Send + Sync + 'static,
+        batching: BatchOptions,
+        call: impl Fn(Vec<I>) -> BatchOutputs<O> + Send + Sync + 'static,
+        told: impl Fn(BatchCall) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue {
+        let shared = Arc::new(BatcherState {
+            queue: Mutex::new(JobQueue {
                 jobs: VecDeque::new(),
                 closed: false,
             }),
@@ -119,9 +119,9 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     }
 
     /// Announces an input that is being prepared, so that a worker may wait for it.
-    pub fn announce(&self) -> Coming<'_> {
+    pub fn announce(&self) -> PendingInput<'_> {
         self.shared.coming.fetch_add(1, Ordering::Relaxed);
-        Coming(&self.shared.coming)
+        PendingInput(&self.shared.coming)
     }
 
     /// The number of waiting inputs.
@@ -133,10 +133,10 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     ///
     /// # Errors
     /// When the call fails, or the server is stopping.
-    pub async fn submit(&self, inputs: Vec<I>) -> Outputs<O> {
+    pub async fn submit(&self, inputs: Vec<I>) -> BatchOutputs<O> {
         let (reply, outputs) = oneshot::channel();
         let since = Instant::now();
-        self.shared.lock().jobs.push_back(Job {
+        self.shared.lock().jobs.push_back(BatchJob {
             inputs,
             reply,
             since,
@@ -146,13 +146,13 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     }
 }
 
-impl<I, O> Shared<I, O> {
-    fn lock(&self) -> MutexGuard<'_, Queue<I, O>> {
+impl<I, O> BatcherState<I, O> {
+    fn lock(&self) -> MutexGuard<'_, JobQueue<I, O>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the jobs of the next call; none when the server is stopping and the queue is empty.
-    fn take(&self) -> Option<Vec<Job<I, O>>> {
+    fn take(&self) -> Option<Vec<BatchJob<I, O>>> {
         let mut queue = self.lock();
         loop {
             queue.jobs.retain(|job| !job.reply.is_closed());
@@ -196,9 +196,9 @@ impl<I, O> Shared<I, O> {
 
     fn wait<'a>(
         &self,
-        queue: MutexGuard<'a, Queue<I, O>>,
+        queue: MutexGuard<'a, JobQueue<I, O>>,
         limit: Option<Duration>,
-    ) -> MutexGuard<'a, Queue<I, O>> {
+    ) -> MutexGuard<'a, JobQueue<I, O>> {
         match limit {
             None => self
                 .came
@@ -212,14 +212,18 @@ impl<I, O> Shared<I, O> {
     }
 }
 
-impl<I, O> Queue<I, O> {
+impl<I, O> JobQueue<I, O> {
     fn waiting(&self) -> usize {
         self.jobs.iter().map(|job| job.inputs.len()).sum()
     }
 }
 
 /// Runs one call for several jobs and gives each its part of the outputs.
-fn run<I, O>(jobs: Vec<Job<I, O>>, call: &impl Fn(Vec<I>) -> Outputs<O>, told: &impl Fn(Call)) {
+fn run<I, O>(
+    jobs: Vec<BatchJob<I, O>>,
+    call: &impl Fn(Vec<I>) -> BatchOutputs<O>,
+    told: &impl Fn(BatchCall),
+) {
     let begun = Instant::now();
     let waited = jobs.iter().map(|job| begun - job.since).max();
     let (mut inputs, mut replies) = (Vec::new(), Vec::with_capacity(jobs.len()));
@@ -230,7 +234,7 @@ fn run<I, O>(jobs: Vec<Job<I, O>>, call: &impl Fn(Vec<I>) -> Outputs<O>, told: &
     let size = inputs.len();
     let outputs = catch_unwind(AssertUnwindSafe(|| call(inputs)))
         .unwrap_or_else(|_| Err(Refusal::internal("the encoder's thread panicked")));
-    told(Call {
+    told(BatchCall {
         size,
         waited: waited.unwrap_or_default(),
         took: begun.elapsed(),

@@ -4,8 +4,8 @@ use std::sync::mpsc;
 
 use super::*;
 
-fn batching(size: usize, workers: usize) -> Batching {
-    Batching {
+fn batching(size: usize, workers: usize) -> BatchOptions {
+    BatchOptions {
         size,
         workers,
         linger: Duration::ZERO,
@@ -107,7 +107,7 @@ async fn a_panic_is_the_answer_of_its_call_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_waiting_worker_leaves_has_the_other_worker_at_once() {
-    let patient = Batching {
+    let patient = BatchOptions {
         linger: Duration::from_secs(600),
         ..batching(4, 2)
     };
@@ -133,12 +133,12 @@ async fn what_a_waiting_worker_leaves_has_the_other_worker_at_once() {
 async fn a_worker_waits_for_what_is_on_its_way() {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&sizes);
-    let patient = Batching {
+    let patient = BatchOptions {
         linger: Duration::from_secs(600),
         ..batching(2, 1)
     };
     let call = |inputs: Vec<u32>| Ok(inputs);
-    let told = move |call: Call| seen.lock().unwrap().push(call.size);
+    let told = move |call: BatchCall| seen.lock().unwrap().push(call.size);
     let batcher = Batcher::start("test", patient, call, told).unwrap();
     let coming = batcher.announce();
     let (a, b) = tokio::join!(batcher.submit(vec![1]), async {

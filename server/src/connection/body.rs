@@ -10,15 +10,15 @@ const TRAILERS: usize = super::head::HEADERS - 1;
 
 /// The parser state of a body.
 #[derive(Debug)]
-pub(super) struct BodyLeft {
-    at: BodyPlace,
+pub(super) struct BodyTracker {
+    at: BodyState,
     /// Bytes of the extensions of all chunks so far: hyper limits their total.
     extensions: usize,
 }
 
 /// The position within a body.
 #[derive(Debug)]
-enum BodyPlace {
+enum BodyState {
     /// The remaining bytes.
     Bytes(u64),
     /// The size line of a chunk, as far as it was received.
@@ -35,9 +35,9 @@ enum BodyPlace {
     },
 }
 
-/// The result of [`BodyLeft::feed`].
+/// The result of [`BodyTracker::feed`].
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum BodyFed {
+pub(super) enum BodyProgress {
     /// All bytes belong to the body, and it goes on.
     More,
     /// The body ended after this many bytes.
@@ -46,88 +46,88 @@ pub(super) enum BodyFed {
     Malformed,
 }
 
-impl BodyLeft {
+impl BodyTracker {
     /// The start of a body.
     pub fn of(length: BodyLength) -> Self {
         Self {
             at: match length {
-                BodyLength::Known(bytes) => BodyPlace::Bytes(bytes),
-                BodyLength::Chunked => BodyPlace::Size(Vec::new()),
+                BodyLength::Known(bytes) => BodyState::Bytes(bytes),
+                BodyLength::Chunked => BodyState::Size(Vec::new()),
             },
             extensions: 0,
         }
     }
 
     /// Consumes bytes of the body.
-    pub fn feed(&mut self, bytes: &[u8]) -> BodyFed {
+    pub fn feed(&mut self, bytes: &[u8]) -> BodyProgress {
         let mut at = 0;
         loop {
             let rest = &bytes[at..];
             match &mut self.at {
-                BodyPlace::Bytes(left) => {
+                BodyState::Bytes(left) => {
                     let some = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= some as u64;
                     return match *left {
-                        0 => BodyFed::Ended(at + some),
-                        _ => BodyFed::More,
+                        0 => BodyProgress::Ended(at + some),
+                        _ => BodyProgress::More,
                     };
                 }
-                BodyPlace::Chunk(left) => {
+                BodyState::Chunk(left) => {
                     let some = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= some as u64;
                     at += some;
                     if *left > 0 {
-                        return BodyFed::More;
+                        return BodyProgress::More;
                     }
-                    self.at = BodyPlace::ChunkEnd(0);
+                    self.at = BodyState::ChunkEnd(0);
                 }
-                BodyPlace::ChunkEnd(came) => {
+                BodyState::ChunkEnd(came) => {
                     let Some(&byte) = rest.first() else {
-                        return BodyFed::More;
+                        return BodyProgress::More;
                     };
                     if byte != b"\r\n"[*came] {
-                        return BodyFed::Malformed;
+                        return BodyProgress::Malformed;
                     }
                     at += 1;
                     self.at = match *came {
-                        0 => BodyPlace::ChunkEnd(1),
-                        _ => BodyPlace::Size(Vec::new()),
+                        0 => BodyState::ChunkEnd(1),
+                        _ => BodyState::Size(Vec::new()),
                     };
                 }
-                BodyPlace::Size(line) => {
+                BodyState::Size(line) => {
                     let end = rest.iter().position(|byte| *byte == b'\n');
                     let some = end.map_or(rest.len(), |end| end + 1);
                     line.extend_from_slice(&rest[..some]);
                     at += some;
                     if line.len() > LINE {
-                        return BodyFed::Malformed;
+                        return BodyProgress::Malformed;
                     }
                     if end.is_none() {
-                        return BodyFed::More;
+                        return BodyProgress::More;
                     }
                     let behind = line.iter().position(|byte| *byte == b';');
                     self.extensions += behind.map_or(0, |at| line.len() - at);
                     if self.extensions > LINE {
-                        return BodyFed::Malformed;
+                        return BodyProgress::Malformed;
                     }
                     self.at = match chunk_size(line) {
-                        None => return BodyFed::Malformed,
-                        Some(0) => BodyPlace::Trailers {
+                        None => return BodyProgress::Malformed,
+                        Some(0) => BodyState::Trailers {
                             line: 0,
                             all: 0,
                             count: 0,
                         },
-                        Some(size) => BodyPlace::Chunk(size),
+                        Some(size) => BodyState::Chunk(size),
                     };
                 }
-                BodyPlace::Trailers { line, all, count } => {
+                BodyState::Trailers { line, all, count } => {
                     let Some(&byte) = rest.first() else {
-                        return BodyFed::More;
+                        return BodyProgress::More;
                     };
                     at += 1;
                     *all += 1;
                     match byte {
-                        b'\n' if *line == 0 => return BodyFed::Ended(at),
+                        b'\n' if *line == 0 => return BodyProgress::Ended(at),
                         b'\n' => {
                             *line = 0;
                             *count += 1;
@@ -136,7 +136,7 @@ impl BodyLeft {
                         _ => *line += 1,
                     }
                     if *all > LINE || *count > TRAILERS {
-                        return BodyFed::Malformed;
+                        return BodyProgress::Malformed;
                     }
                 }
             }
@@ -158,15 +158,15 @@ mod tests {
 
     /// How many bytes belong to the body, however it is split into pieces.
     fn ends(length: BodyLength, bytes: &[u8]) -> Option<usize> {
-        let whole = BodyLeft::of(length).feed(bytes);
+        let whole = BodyTracker::of(length).feed(bytes);
         for piece in 1..bytes.len() {
-            let (mut left, mut at, mut last) = (BodyLeft::of(length), 0, BodyFed::More);
+            let (mut left, mut at, mut last) = (BodyTracker::of(length), 0, BodyProgress::More);
             for part in bytes.chunks(piece) {
                 last = match left.feed(part) {
-                    BodyFed::Ended(n) => BodyFed::Ended(at + n),
+                    BodyProgress::Ended(n) => BodyProgress::Ended(at + n),
                     fed => fed,
                 };
-                if last != BodyFed::More {
+                if last != BodyProgress::More {
                     break;
                 }
                 at += part.len();
@@ -174,7 +174,7 @@ mod tests {
             assert_eq!(last, whole, "in pieces of {piece}");
         }
         match whole {
-            BodyFed::Ended(n) => Some(n),
+            BodyProgress::Ended(n) => Some(n),
             _ => None,
         }
     }
@@ -193,8 +193,8 @@ mod tests {
         assert_eq!(ends(BodyLength::Chunked, &most), Some(most.len()));
         let many = b"1;abcdefghijklmnopqrstuvwxyz\r\n \r\n".repeat(LINE / 26);
         for bad in [trailers(TRAILERS + 1), many] {
-            let fed = BodyLeft::of(BodyLength::Chunked).feed(&bad);
-            assert_eq!(fed, BodyFed::Malformed);
+            let fed = BodyTracker::of(BodyLength::Chunked).feed(&bad);
+            assert_eq!(fed, BodyProgress::Malformed);
         }
         for bad in [
             &b"x\r\n"[..],
@@ -205,8 +205,8 @@ mod tests {
             b"11111111111111111\r\n",
         ] {
             assert_eq!(
-                BodyLeft::of(BodyLength::Chunked).feed(bad),
-                BodyFed::Malformed
+                BodyTracker::of(BodyLength::Chunked).feed(bad),
+                BodyProgress::Malformed
             );
         }
     }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::body::{BodyFed, BodyLeft};
+use super::body::{BodyProgress, BodyTracker};
 use super::head;
-use super::places::{Link, Phase};
+use super::places::{ConnectionPhase, ConnectionState};
 use crate::error::Refusal;
 
 /// The time limit for the head of a request, and for silence between two requests.
@@ -30,9 +30,9 @@ const READ: usize = 8 << 10;
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 #[derive(Debug)]
-enum Step {
+enum StreamStep {
     Head,
-    Body(BodyLeft),
+    Body(BodyTracker),
     /// The head was refused; nothing more is parsed.
     Refused,
     /// The body is malformed: to hyper it ends here, and the request is answered.
@@ -50,10 +50,10 @@ struct LingeringClient {
 
 /// A stream of requests.
 #[derive(Debug)]
-pub(super) struct Guarded<S> {
+pub(super) struct GuardedStream<S> {
     stream: S,
-    link: Arc<Link>,
-    step: Step,
+    link: Arc<ConnectionState>,
+    step: StreamStep,
     /// The head, as far as it was received.
     head: Vec<u8>,
     /// Checked bytes; those from `given` on were not yet read by hyper.
@@ -70,13 +70,13 @@ pub(super) struct Guarded<S> {
     after_answer: Option<Waker>,
 }
 
-impl<S> Guarded<S> {
+impl<S> GuardedStream<S> {
     /// A stream that reports its progress to `link`; a refused client may continue to send for `patience`.
-    pub fn new(stream: S, link: Arc<Link>, patience: Duration) -> Self {
+    pub fn new(stream: S, link: Arc<ConnectionState>, patience: Duration) -> Self {
         Self {
             stream,
             link,
-            step: Step::Head,
+            step: StreamStep::Head,
             head: Vec::new(),
             checked: Vec::new(),
             given: 0,
@@ -95,30 +95,30 @@ impl<S> Guarded<S> {
         self.heads += 1;
         self.checked.extend_from_slice(STAND_IN);
         self.head = Vec::new();
-        self.step = Step::Refused;
+        self.step = StreamStep::Refused;
     }
 
     fn take(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = match &mut self.step {
-                Step::Refused | Step::BadBody => return,
-                Step::Body(left) => match left.feed(bytes) {
-                    BodyFed::More => {
+                StreamStep::Refused | StreamStep::BadBody => return,
+                StreamStep::Body(left) => match left.feed(bytes) {
+                    BodyProgress::More => {
                         self.checked.extend_from_slice(bytes);
                         return;
                     }
-                    BodyFed::Malformed => {
-                        self.step = Step::BadBody;
+                    BodyProgress::Malformed => {
+                        self.step = StreamStep::BadBody;
                         return;
                     }
-                    BodyFed::Ended(n) => {
+                    BodyProgress::Ended(n) => {
                         self.checked.extend_from_slice(&bytes[..n]);
-                        self.step = Step::Head;
+                        self.step = StreamStep::Head;
                         self.link.body_came();
                         &bytes[n..]
                     }
                 },
-                Step::Head => self.take_head(bytes),
+                StreamStep::Head => self.take_head(bytes),
             };
         }
     }
@@ -156,7 +156,7 @@ impl<S> Guarded<S> {
                 let has_body = length != head::BodyLength::Known(0);
                 self.link.head_came(has_body);
                 if has_body {
-                    self.step = Step::Body(BodyLeft::of(length));
+                    self.step = StreamStep::Body(BodyTracker::of(length));
                 }
                 &bytes[end - before..]
             }
@@ -166,8 +166,8 @@ impl<S> Guarded<S> {
     /// The client has closed its sending side. Ready when hyper may see the end of the stream: it would abort
     /// requests that are still being answered.
     fn poll_unanswered(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let is_whole = matches!(self.step, Step::Head);
-        if is_whole && self.link.phase().0 == Phase::Sending {
+        let is_whole = matches!(self.step, StreamStep::Head);
+        if is_whole && self.link.phase().0 == ConnectionPhase::Sending {
             self.after_answer = Some(context.waker().clone());
             return Poll::Pending;
         }
@@ -185,7 +185,7 @@ impl<S> Guarded<S> {
     /// Ready when the time limit for a head has passed.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (phase, since) = self.link.phase();
-        if phase != Phase::Silent {
+        if phase != ConnectionPhase::Silent {
             self.timer = None;
             return Poll::Pending;
         }
@@ -208,7 +208,7 @@ fn end_of_head(head: &[u8], before: usize) -> Option<usize> {
     })
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for GuardedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -226,11 +226,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 }
                 return Poll::Ready(Ok(()));
             }
-            if matches!(me.step, Step::BadBody) {
+            if matches!(me.step, StreamStep::BadBody) {
                 // An early end is answered; hyper would close without a response if it parsed the bad bytes.
                 return Poll::Ready(Ok(()));
             }
-            if matches!(me.step, Step::Refused) {
+            if matches!(me.step, StreamStep::Refused) {
                 // The response to the refused request closes the connection.
                 return Poll::Pending;
             }
@@ -239,7 +239,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             match Pin::new(&mut me.stream).poll_read(context, &mut buffer) {
                 Poll::Ready(result) => result?,
                 Poll::Pending => {
-                    if !matches!(me.step, Step::Head) {
+                    if !matches!(me.step, StreamStep::Head) {
                         return Poll::Pending;
                     }
                     if me.head.is_empty() && me.link.is_to_go() {
@@ -256,7 +256,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 }
             }
             match buffer.filled() {
-                [] if matches!(me.step, Step::Head) && !me.head.is_empty() => {
+                [] if matches!(me.step, StreamStep::Head) && !me.head.is_empty() => {
                     me.refuse(head::cut_off());
                 }
                 [] => {
@@ -269,7 +269,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -302,7 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         let me = &mut *self;
         ready!(Pin::new(&mut me.stream).poll_shutdown(context))?;
-        if matches!(me.step, Step::Head) {
+        if matches!(me.step, StreamStep::Head) {
             return Poll::Ready(Ok(()));
         }
         let patience = me.patience;

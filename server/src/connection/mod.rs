@@ -35,10 +35,10 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket};
 
-use self::guarded::Guarded;
-use self::patient::Patient;
-use self::places::{Phase, Places};
-use self::service::LinkedService;
+use self::guarded::GuardedStream;
+use self::patient::WriteTimeoutStream;
+use self::places::{ConnectionPhase, ConnectionSlots};
+use self::service::ConnectionService;
 
 pub(super) use self::files::room_for_connections;
 pub(super) use self::probe::ProbePort;
@@ -92,7 +92,7 @@ pub(super) async fn serve(
     limits: ConnectionLimits,
     stop: impl Future<Output = ()>,
 ) -> bool {
-    let places = Places::new(limits.connections);
+    let places = ConnectionSlots::new(limits.connections);
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.max_headers(head::HEADERS)
@@ -121,9 +121,10 @@ pub(super) async fn serve(
         // A response is written whole, so Nagle's algorithm would only delay it.
         let _ = stream.set_nodelay(true);
         let link = Arc::clone(&place.link);
-        let service = LinkedService::new(router.clone(), Arc::clone(&link), Arc::clone(&places));
-        let stream = Guarded::new(
-            Patient::new(stream, limits.stalled),
+        let service =
+            ConnectionService::new(router.clone(), Arc::clone(&link), Arc::clone(&places));
+        let stream = GuardedStream::new(
+            WriteTimeoutStream::new(stream, limits.stalled),
             Arc::clone(&link),
             limits.stalled,
         );
@@ -139,7 +140,7 @@ pub(super) async fn serve(
                     let late = places.late();
                     let is_over = !link.evict(late.is_some())
                         || tokio::time::timeout(EVICTED, &mut connection).await.is_ok();
-                    if !is_over && matches!(link.phase().0, Phase::Working | Phase::Sending) {
+                    if !is_over && matches!(link.phase().0, ConnectionPhase::Working | ConnectionPhase::Sending) {
                         let _ = connection.await;
                     }
                 }

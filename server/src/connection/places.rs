@@ -24,7 +24,7 @@ const SETTLED: Duration = Duration::from_secs(3);
 
 /// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum ConnectionPhase {
     /// Waiting for a head, the first or the next one.
     Silent,
     /// Receiving a body.
@@ -36,8 +36,8 @@ pub(super) enum Phase {
 }
 
 #[derive(Debug)]
-struct Progress {
-    phase: Phase,
+struct ConnectionProgress {
+    phase: ConnectionPhase,
     since: Instant,
     /// Requests passed to the router.
     asked: u64,
@@ -51,18 +51,18 @@ struct Progress {
     refused: Option<(u64, Refusal)>,
 }
 
-/// The state of a connection, shared by its stream, its service and [`Places`].
+/// The state of a connection, shared by its stream, its service and [`ConnectionSlots`].
 #[derive(Debug)]
-pub(super) struct Link {
-    progress: Mutex<Progress>,
+pub(super) struct ConnectionState {
+    progress: Mutex<ConnectionProgress>,
     closed: Notify,
 }
 
-impl Link {
+impl ConnectionState {
     pub(super) fn new() -> Self {
         Self {
-            progress: Mutex::new(Progress {
-                phase: Phase::Silent,
+            progress: Mutex::new(ConnectionProgress {
+                phase: ConnectionPhase::Silent,
                 since: Instant::now(),
                 asked: 0,
                 answers: 0,
@@ -74,17 +74,17 @@ impl Link {
         }
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    fn progress(&self) -> MutexGuard<'_, ConnectionProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The phase, and when it began.
-    pub fn phase(&self) -> (Phase, Instant) {
+    pub fn phase(&self) -> (ConnectionPhase, Instant) {
         let progress = self.progress();
         (progress.phase, progress.since)
     }
 
-    fn enter(&self, from: &[Phase], to: Phase) {
+    fn enter(&self, from: &[ConnectionPhase], to: ConnectionPhase) {
         let mut progress = self.progress();
         if from.contains(&progress.phase) {
             (progress.phase, progress.since) = (to, Instant::now());
@@ -97,8 +97,8 @@ impl Link {
         let number = progress.asked;
         progress.asked += 1;
         // A pipelined request, sent while the response before it was being written.
-        if progress.phase == Phase::Silent {
-            (progress.phase, progress.since) = (Phase::Working, Instant::now());
+        if progress.phase == ConnectionPhase::Silent {
+            (progress.phase, progress.since) = (ConnectionPhase::Working, Instant::now());
         }
         let refused = progress.refused.take_if(|(of, _)| *of == number);
         refused.map(|(_, refusal)| refusal)
@@ -107,27 +107,30 @@ impl Link {
     /// A head was received; `body` says whether a body follows.
     pub fn head_came(&self, body: bool) {
         let next = if body {
-            Phase::Receiving
+            ConnectionPhase::Receiving
         } else {
-            Phase::Working
+            ConnectionPhase::Working
         };
-        self.enter(&[Phase::Silent, Phase::Sending], next);
+        self.enter(&[ConnectionPhase::Silent, ConnectionPhase::Sending], next);
     }
 
     /// The body is complete.
     pub fn body_came(&self) {
-        self.enter(&[Phase::Receiving], Phase::Working);
+        self.enter(&[ConnectionPhase::Receiving], ConnectionPhase::Working);
     }
 
     /// The response is made.
     pub fn answered(&self) {
         self.progress().answers += 1;
-        self.enter(&[Phase::Receiving, Phase::Working], Phase::Sending);
+        self.enter(
+            &[ConnectionPhase::Receiving, ConnectionPhase::Working],
+            ConnectionPhase::Sending,
+        );
     }
 
     /// The response was written.
     pub fn taken(&self) {
-        self.enter(&[Phase::Sending], Phase::Silent);
+        self.enter(&[ConnectionPhase::Sending], ConnectionPhase::Silent);
     }
 
     /// The head of request `number` was refused.
@@ -151,7 +154,7 @@ impl Link {
     pub fn evict(&self, late: bool) -> bool {
         let mut progress = self.progress();
         (progress.evicted, progress.late) = (true, late);
-        progress.phase == Phase::Silent
+        progress.phase == ConnectionPhase::Silent
     }
 
     /// Whether it was evicted, has no request to answer, and is not waited for.
@@ -159,7 +162,7 @@ impl Link {
         let progress = self.progress();
         // Only a first head is waited for.
         let waits = progress.late && progress.asked == 0;
-        progress.evicted && progress.phase == Phase::Silent && !waits
+        progress.evicted && progress.phase == ConnectionPhase::Silent && !waits
     }
 
     /// The idle time that counts for eviction; none while a request is processed, or while a client that has
@@ -168,9 +171,9 @@ impl Link {
         let progress = self.progress();
         let idle = now.saturating_duration_since(progress.since);
         match progress.phase {
-            Phase::Working => None,
-            Phase::Silent if progress.asked == 0 => Some(idle),
-            Phase::Silent | Phase::Receiving | Phase::Sending => {
+            ConnectionPhase::Working => None,
+            ConnectionPhase::Silent if progress.asked == 0 => Some(idle),
+            ConnectionPhase::Silent | ConnectionPhase::Receiving | ConnectionPhase::Sending => {
                 (idle >= spared).then_some(idle / BUSY)
             }
         }
@@ -179,14 +182,14 @@ impl Link {
 
 /// The slots of all connections of a port.
 #[derive(Debug)]
-pub(super) struct Places {
-    taken: Mutex<HashMap<u64, Arc<Link>>>,
+pub(super) struct ConnectionSlots {
+    taken: Mutex<HashMap<u64, Arc<ConnectionState>>>,
     next: std::sync::atomic::AtomicU64,
     most: usize,
     late: Arc<Semaphore>,
 }
 
-impl Places {
+impl ConnectionSlots {
     /// `most` slots, and [`RESERVED`] more.
     pub fn new(most: usize) -> Arc<Self> {
         let most = most.max(1);
@@ -199,13 +202,13 @@ impl Places {
         })
     }
 
-    fn taken(&self) -> MutexGuard<'_, HashMap<u64, Arc<Link>>> {
+    fn taken(&self) -> MutexGuard<'_, HashMap<u64, Arc<ConnectionState>>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A slot for a new connection. When all are taken, the connection that has been idle longest is evicted;
     /// while all are busy, reserved slots are given. None when those are taken as well.
-    pub fn take(self: &Arc<Self>) -> Option<Place> {
+    pub fn take(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let mut taken = self.taken();
         if taken.len() >= self.most
             && !close_idle(&mut taken, YOUNG, None)
@@ -215,9 +218,9 @@ impl Places {
             return None;
         }
         let number = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let link = Arc::new(Link::new());
+        let link = Arc::new(ConnectionState::new());
         taken.insert(number, Arc::clone(&link));
-        Some(Place {
+        Some(ConnectionSlot {
             places: Arc::clone(self),
             number,
             link,
@@ -235,7 +238,7 @@ impl Places {
     }
 
     /// The same in favour of `asks`, which is not closed itself.
-    pub fn close_idle_for(&self, asks: &Arc<Link>) -> bool {
+    pub fn close_idle_for(&self, asks: &Arc<ConnectionState>) -> bool {
         close_idle(&mut self.taken(), Duration::ZERO, Some(asks))
     }
 
@@ -247,9 +250,9 @@ impl Places {
 }
 
 fn close_idle(
-    taken: &mut HashMap<u64, Arc<Link>>,
+    taken: &mut HashMap<u64, Arc<ConnectionState>>,
     least: Duration,
-    but: Option<&Arc<Link>>,
+    but: Option<&Arc<ConnectionState>>,
 ) -> bool {
     let now = Instant::now();
     let longest = |spared: Duration| {
@@ -273,13 +276,13 @@ fn close_idle(
 
 /// The slot of a connection; freed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct ConnectionSlot {
+    places: Arc<ConnectionSlots>,
     number: u64,
-    pub link: Arc<Link>,
+    pub link: Arc<ConnectionState>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.places.taken().remove(&self.number);
     }
@@ -291,20 +294,20 @@ mod tests {
 
     #[test]
     fn who_is_silent_longest_goes_first_and_who_is_worked_for_never() {
-        let places = Places::new(3);
-        let all: Vec<Place> = (0..3).map(|_| places.take().unwrap()).collect();
+        let places = ConnectionSlots::new(3);
+        let all: Vec<ConnectionSlot> = (0..3).map(|_| places.take().unwrap()).collect();
         std::thread::sleep(YOUNG + Duration::from_millis(20));
         all[0].link.head_came(false);
         all[1].link.head_came(true);
         all[1].link.begin();
         let fourth = places.take().unwrap();
-        let is_there = |place: &Place| places.taken().contains_key(&place.number);
+        let is_there = |place: &ConnectionSlot| places.taken().contains_key(&place.number);
         assert_eq!(
             [is_there(&all[0]), is_there(&all[1]), is_there(&all[2])],
             [true, true, false]
         );
         // No connection has been idle for long: reserved slots.
-        let reserve: Vec<Place> = (0..RESERVED).map(|_| places.take().unwrap()).collect();
+        let reserve: Vec<ConnectionSlot> = (0..RESERVED).map(|_| places.take().unwrap()).collect();
         assert!(
             places.is_full() && places.take().is_some(),
             "another one is evicted"
@@ -313,7 +316,7 @@ mod tests {
             place.link.head_came(false);
             place.link.body_came();
         }
-        let reserve: Vec<Place> = reserve.into_iter().chain(places.take()).collect();
+        let reserve: Vec<ConnectionSlot> = reserve.into_iter().chain(places.take()).collect();
         reserve.iter().for_each(|place| place.link.head_came(false));
         assert!(places.is_full() && places.take().is_none());
         drop((fourth, reserve));
@@ -322,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_burst_closes_nobody_who_has_just_asked() {
-        let places = Places::new(3);
+        let places = ConnectionSlots::new(3);
         let kept = places.take().unwrap();
         kept.link.head_came(false);
         kept.link.begin();
@@ -332,8 +335,8 @@ mod tests {
         sends.link.head_came(true);
         // Idle for longer than any connection of the burst, even after division by BUSY.
         std::thread::sleep(Duration::from_millis(50));
-        let is_there = |place: &Place| places.taken().contains_key(&place.number);
-        let burst: Vec<Place> = (0..500).filter_map(|_| places.take()).collect();
+        let is_there = |place: &ConnectionSlot| places.taken().contains_key(&place.number);
+        let burst: Vec<ConnectionSlot> = (0..500).filter_map(|_| places.take()).collect();
         assert!(is_there(&kept) && is_there(&sends));
         assert_eq!(
             burst.iter().filter(|place| is_there(place)).count(),

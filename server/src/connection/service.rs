@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use super::places::{Link, Places};
+use super::places::{ConnectionSlots, ConnectionState};
 use crate::error::Refusal;
 
 /// The refusal of a request's head: the request is a stand-in, to be answered with it.
@@ -24,14 +24,14 @@ pub(crate) struct ConnectionFull;
 
 /// The router, with the state of the connection.
 #[derive(Debug, Clone)]
-pub(super) struct LinkedService {
+pub(super) struct ConnectionService {
     router: TowerToHyperService<Router>,
-    link: Arc<Link>,
-    places: Arc<Places>,
+    link: Arc<ConnectionState>,
+    places: Arc<ConnectionSlots>,
 }
 
-impl LinkedService {
-    pub fn new(router: Router, link: Arc<Link>, places: Arc<Places>) -> Self {
+impl ConnectionService {
+    pub fn new(router: Router, link: Arc<ConnectionState>, places: Arc<ConnectionSlots>) -> Self {
         Self {
             router: TowerToHyperService::new(router),
             link,
@@ -40,12 +40,12 @@ impl LinkedService {
     }
 }
 
-type Answered<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
+type ResponseFuture<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
 
-impl Service<Request<Incoming>> for LinkedService {
+impl Service<Request<Incoming>> for ConnectionService {
     type Response = Response<Body>;
     type Error = std::convert::Infallible;
-    type Future = Answered<Self::Error>;
+    type Future = ResponseFuture<Self::Error>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         if let Some(refusal) = self.link.begin() {

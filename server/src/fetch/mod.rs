@@ -26,9 +26,9 @@ use tokio::time::timeout;
 pub use hosts::ImageHost;
 
 use super::error::{Refusal, ServeError};
-use super::limits::Memory;
-use super::options::Limits;
-use asif::embed::Rejected;
+use super::limits::RequestMemory;
+use super::options::ServeLimits;
+use asif::embed::InputRejection;
 
 /// The most concurrent fetches; further ones wait.
 const AT_ONCE: usize = 16;
@@ -40,12 +40,12 @@ const SHARE: u32 = 3;
 
 /// Fetches pictures.
 #[derive(Debug)]
-pub(super) struct Fetcher {
+pub(super) struct ImageFetcher {
     hosts: Vec<ImageHost>,
     /// None if no host is allowed.
     client: Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>,
     turns: Semaphore,
-    memory: Memory,
+    memory: RequestMemory,
     /// The largest file in bytes.
     limit: usize,
     patience: Duration,
@@ -53,18 +53,22 @@ pub(super) struct Fetcher {
 
 /// A fetched file. Its bytes count towards the memory of all requests until it is dropped.
 #[derive(Debug)]
-pub(super) struct Fetched {
+pub(super) struct FetchedFile {
     /// The file.
     pub bytes: Bytes,
     _held: Option<OwnedSemaphorePermit>,
 }
 
-impl Fetcher {
+impl ImageFetcher {
     /// Opens no connection yet.
     ///
     /// # Errors
     /// When the root certificates cannot be loaded.
-    pub fn new(hosts: Vec<ImageHost>, memory: Memory, limits: &Limits) -> Result<Self, ServeError> {
+    pub fn new(
+        hosts: Vec<ImageHost>,
+        memory: RequestMemory,
+        limits: &ServeLimits,
+    ) -> Result<Self, ServeError> {
         let client = match hosts.is_empty() {
             true => None,
             false => Some(client().map_err(ServeError::Certificates)?),
@@ -83,8 +87,11 @@ impl Fetcher {
     ///
     /// # Errors
     /// When there is no memory for it now.
-    pub async fn file(&self, address: &str) -> Result<Result<Fetched, Rejected>, Refusal> {
-        let rejected = |reason: String| Ok(Err(Rejected::from(reason)));
+    pub async fn file(
+        &self,
+        address: &str,
+    ) -> Result<Result<FetchedFile, InputRejection>, Refusal> {
+        let rejected = |reason: String| Ok(Err(InputRejection::from(reason)));
         let Some(client) = &self.client else {
             return rejected(
                 "images are not fetched by URL; send the file, or its bytes in base64 \
@@ -138,8 +145,11 @@ impl Fetcher {
         }
     }
 
-    async fn read(&self, mut body: Incoming) -> Result<Result<Fetched, Rejected>, Refusal> {
-        let rejected = |reason: String| Ok(Err(Rejected::from(reason)));
+    async fn read(
+        &self,
+        mut body: Incoming,
+    ) -> Result<Result<FetchedFile, InputRejection>, Refusal> {
+        let rejected = |reason: String| Ok(Err(InputRejection::from(reason)));
         let (mut bytes, mut held) = (Vec::new(), None);
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
@@ -156,7 +166,7 @@ impl Fetcher {
             self.memory.grow(&mut held, bytes.len() + data.len())?;
             bytes.extend_from_slice(&data);
         }
-        Ok(Ok(Fetched {
+        Ok(Ok(FetchedFile {
             bytes: bytes.into(),
             _held: held,
         }))

@@ -10,26 +10,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::body::{Body, Named, within};
+use super::body::{JsonBody, PathParams, within};
 use super::parts::ErrorBody;
 use crate::error::Refusal;
-use crate::set::Served;
-use crate::state::App;
-use crate::uploads::{NewPair, Uploads};
+use crate::set::ServedSet;
+use crate::state::AppState;
+use crate::uploads::{NewPair, UploadedPairs};
 use asif::anchors::change::add::{AddOptions, add_from as add_pairs};
-use asif::anchors::change::remove::{Selection, remove as remove_pairs};
-use asif::anchors::change::select::Filter;
-use asif::anchors::change::swap::{Target, swap as swap_content};
+use asif::anchors::change::remove::{PairSelection, remove as remove_pairs};
+use asif::anchors::change::select::MetadataFilter;
+use asif::anchors::change::swap::{SwapTarget, swap as swap_content};
 use asif::anchors::stored::plan::GraphPolicy;
-use asif::anchors::{AnchorSet, AnchorsError, Receipt, WriteOptions};
-use asif::embed::Watch;
-use asif::modality::Sides;
-use asif::progress::{Cancel, Silent};
+use asif::anchors::{AnchorSet, AnchorsError, ChangeReceipt, WriteOptions};
+use asif::embed::WorkControl;
+use asif::modality::PerModality;
+use asif::progress::{CancelToken, NoProgress};
 
 /// Options of a change.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Change {
+pub(super) struct RollbackRequest {
     /// Report what would be done, and change nothing.
     dry_run: bool,
     /// How many generations are kept for rollback, including the new one; 5 by default.
@@ -48,7 +48,7 @@ fn write_options(dry_run: bool, keep: Option<usize>) -> Result<WriteOptions, Ref
 /// Pairs to add.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Add {
+pub(super) struct AddRequest {
     /// The pairs.
     #[schema(value_type = Vec<NewPair>)]
     pairs: Vec<NewPair>,
@@ -64,7 +64,7 @@ pub(super) struct Add {
 /// The pairs to remove: either `where` or `ids`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Remove {
+pub(super) struct RemoveRequest {
     /// Every pair with these values in its metadata, such as `source=shop`.
     #[serde(default)]
     r#where: Option<String>,
@@ -86,7 +86,7 @@ pub(super) struct Remove {
 /// The content to make live: either `to` or `from`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Swap {
+pub(super) struct SwapRequest {
     /// The content of this kept generation.
     #[serde(default)]
     to: Option<u64>,
@@ -104,7 +104,7 @@ pub(super) struct Swap {
 
 /// The result of a change.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Done {
+pub(super) struct ChangeResponse {
     /// The live generation after the change.
     live: u64,
     /// Why the new generation is not live, if it is not.
@@ -121,19 +121,19 @@ pub(super) struct Done {
     tag = "admin",
     operation_id = "add",
     params(("name" = String, Path, description = "The name of an anchor set")),
-    request_body = Add,
+    request_body = AddRequest,
     responses(
-        (status = 200, description = "The receipt", body = Done),
+        (status = 200, description = "The receipt", body = ChangeResponse),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
     security(("admin_key" = [])),
 )]
 pub(super) async fn add(
-    State(app): State<App>,
-    Named(name): Named<String>,
-    Body(asked): Body<Add>,
-) -> Result<Json<Done>, Refusal> {
+    State(app): State<AppState>,
+    PathParams(name): PathParams<String>,
+    JsonBody(asked): JsonBody<AddRequest>,
+) -> Result<Json<ChangeResponse>, Refusal> {
     let set = app.set(Some(&name))?;
     let Some(folder) = &app.options().uploads else {
         return Err(Refusal::forbidden(
@@ -146,7 +146,7 @@ pub(super) async fn add(
     let cancel = CancelOnDrop::default();
     let (write, handle) = (write_options(asked.dry_run, asked.keep)?, cancel.0.clone());
     change(&app, set, move |path| {
-        let mut uploads = Uploads::write(&folder, asked.pairs)?;
+        let mut uploads = UploadedPairs::write(&folder, asked.pairs)?;
         let options = AddOptions {
             set: path.clone(),
             pairs: vec![uploads.name().to_owned()],
@@ -154,12 +154,12 @@ pub(super) async fn add(
             graphs: GraphPolicy::Auto,
             accept_encoder: false,
         };
-        let watch = Watch {
-            progress: &Silent,
+        let watch = WorkControl {
+            progress: &NoProgress,
             cancel: &handle,
         };
         let encoders = |live: &AnchorSet| {
-            let sides = Sides::of(|modality| &live.encoder(modality).identity);
+            let sides = PerModality::of(|modality| &live.encoder(modality).identity);
             // If the weights do not match, the change itself refuses the encoders.
             let weighed = embedder.weighed_as(sides).map(Arc::new);
             Ok::<_, AnchorsError>(weighed.unwrap_or(embedder))
@@ -175,7 +175,7 @@ pub(super) async fn add(
 
 /// Cancels the work when its request is cancelled; nothing is written in that case.
 #[derive(Default)]
-struct CancelOnDrop(Cancel);
+struct CancelOnDrop(CancelToken);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
@@ -190,28 +190,28 @@ impl Drop for CancelOnDrop {
     tag = "admin",
     operation_id = "remove",
     params(("name" = String, Path, description = "The name of an anchor set")),
-    request_body = Remove,
+    request_body = RemoveRequest,
     responses(
-        (status = 200, description = "The receipt", body = Done),
+        (status = 200, description = "The receipt", body = ChangeResponse),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
     security(("admin_key" = [])),
 )]
 pub(super) async fn remove(
-    State(app): State<App>,
-    Named(name): Named<String>,
-    Body(asked): Body<Remove>,
-) -> Result<Json<Done>, Refusal> {
+    State(app): State<AppState>,
+    PathParams(name): PathParams<String>,
+    JsonBody(asked): JsonBody<RemoveRequest>,
+) -> Result<Json<ChangeResponse>, Refusal> {
     let set = app.set(Some(&name))?;
     let write = write_options(asked.dry_run, asked.keep)?;
     let selection = match (asked.r#where, asked.ids) {
-        (Some(filter), None) => Selection::Where(Filter::parse(&filter)?),
+        (Some(filter), None) => PairSelection::Where(MetadataFilter::parse(&filter)?),
         (None, Some(ids)) if ids.is_empty() => {
             let message = "`ids` names no pair; give at least one";
             return Err(Refusal::invalid("empty", message));
         }
-        (None, Some(ids)) => Selection::Ids {
+        (None, Some(ids)) => PairSelection::Ids {
             ids,
             missing_ok: asked.missing_ok,
         },
@@ -233,19 +233,19 @@ pub(super) async fn remove(
     tag = "admin",
     operation_id = "swap",
     params(("name" = String, Path, description = "The name of an anchor set")),
-    request_body = Swap,
+    request_body = SwapRequest,
     responses(
-        (status = 200, description = "The receipt", body = Done),
+        (status = 200, description = "The receipt", body = ChangeResponse),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
     security(("admin_key" = [])),
 )]
 pub(super) async fn swap(
-    State(app): State<App>,
-    Named(name): Named<String>,
-    Body(asked): Body<Swap>,
-) -> Result<Json<Done>, Refusal> {
+    State(app): State<AppState>,
+    PathParams(name): PathParams<String>,
+    JsonBody(asked): JsonBody<SwapRequest>,
+) -> Result<Json<ChangeResponse>, Refusal> {
     let set = app.set(Some(&name))?;
     let write = write_options(asked.dry_run, asked.keep)?;
     // Only names of served anchor sets, never paths: the operator decides what is served.
@@ -260,8 +260,8 @@ pub(super) async fn swap(
     let to = asked.to.unwrap_or_default();
     change(&app, set, move |path| {
         let target = match &from {
-            Some(other) => Target::Set(other),
-            None => Target::Generation(to),
+            Some(other) => SwapTarget::Set(other),
+            None => SwapTarget::Generation(to),
         };
         receipt(swap_content(&path, target, &write)?)
     })
@@ -275,36 +275,36 @@ pub(super) async fn swap(
     tag = "admin",
     operation_id = "rollback",
     params(("name" = String, Path, description = "The name of an anchor set")),
-    request_body = Change,
+    request_body = RollbackRequest,
     responses(
-        (status = 200, description = "The receipt", body = Done),
+        (status = 200, description = "The receipt", body = ChangeResponse),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
     security(("admin_key" = [])),
 )]
 pub(super) async fn rollback(
-    State(app): State<App>,
-    Named(name): Named<String>,
-    Body(asked): Body<Change>,
-) -> Result<Json<Done>, Refusal> {
+    State(app): State<AppState>,
+    PathParams(name): PathParams<String>,
+    JsonBody(asked): JsonBody<RollbackRequest>,
+) -> Result<Json<ChangeResponse>, Refusal> {
     let set = app.set(Some(&name))?;
     let write = write_options(asked.dry_run, asked.keep)?;
-    let work = move |path: PathBuf| receipt(swap_content(&path, Target::Previous, &write)?);
+    let work = move |path: PathBuf| receipt(swap_content(&path, SwapTarget::Previous, &write)?);
     change(&app, set, work).await
 }
 
-fn receipt(receipt: Receipt) -> Result<Value, Refusal> {
+fn receipt(receipt: ChangeReceipt) -> Result<Value, Refusal> {
     Ok(serde_json::json!(receipt))
 }
 
 /// Runs a change on a blocking thread, after other changes of the anchor set, and makes the published
 /// generation live at once.
 async fn change(
-    app: &App,
-    set: &Served,
+    app: &AppState,
+    set: &ServedSet,
     work: impl FnOnce(PathBuf) -> Result<Value, Refusal> + Send + 'static,
-) -> Result<Json<Done>, Refusal> {
+) -> Result<Json<ChangeResponse>, Refusal> {
     let path = set.path().to_owned();
     let turn = set.turn().await;
     let done = tokio::task::spawn_blocking(move || {
@@ -316,7 +316,7 @@ async fn change(
     let receipt = done.map_err(|_| Refusal::internal("the thread of the change panicked"))??;
     // Verifying the generation blocks this thread; other requests are still answered.
     let refreshed = tokio::task::block_in_place(|| set.refresh());
-    Ok(Json(Done {
+    Ok(Json(ChangeResponse {
         live: set.status().generation,
         degraded: refreshed.err().map(|error| app.told(&error.to_string())),
         receipt: app.told_json(receipt),

@@ -13,9 +13,9 @@ use crate::error::Refusal;
 const LARGE: usize = 128 << 10;
 
 /// A JSON body, whatever its content type; errors name the field.
-pub(super) struct Body<T>(pub T);
+pub(super) struct JsonBody<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
@@ -31,9 +31,9 @@ impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for Body<T> 
 }
 
 /// The parameters of a path.
-pub(super) struct Named<T>(pub T);
+pub(super) struct PathParams<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathParams<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
@@ -46,9 +46,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
 }
 
 /// The query `?generation=3`; the live generation by default.
-pub(super) struct OfGeneration(pub Option<u64>);
+pub(super) struct GenerationQuery(pub Option<u64>);
 
-impl<S: Send + Sync> FromRequestParts<S> for OfGeneration {
+impl<S: Send + Sync> FromRequestParts<S> for GenerationQuery {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
@@ -146,7 +146,7 @@ pub(super) fn parse_as<T: DeserializeOwned>(schema: &str, bytes: &[u8]) -> Resul
             return Err(Refusal::invalid("malformed_json", message));
         }
     };
-    let of_tokens = schema == "Embed"
+    let of_tokens = schema == "EmbeddingsRequest"
         && what.starts_with("`input")
         && (what.contains("found the number") || what.contains("found a list"));
     let message = match of_tokens {
@@ -160,7 +160,7 @@ pub(super) fn parse_as<T: DeserializeOwned>(schema: &str, bytes: &[u8]) -> Resul
 /// validating many vectors again would cost as much as the answer.
 fn may_be_lists(schema: &str, bytes: &[u8]) -> bool {
     const NESTED: &[u8] = b"\"without\"";
-    schema != "Classify"
+    schema != "ClassifyRequest"
         || bytes.trim_ascii_start().first() != Some(&b'{')
         || bytes.windows(NESTED.len()).any(|part| part == NESTED)
 }

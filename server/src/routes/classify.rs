@@ -9,16 +9,16 @@ use axum::http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::{Body, parse_as, whole_number, within};
+use super::body::{JsonBody, parse_as, whole_number, within};
 use super::parts::{
-    AggregateIn, ErrorBody, Scored, TemplatesIn, WithoutIn, check_batch, on, pictures,
+    AggregateIn, ErrorBody, ExclusionIn, LabelPrediction, TemplatesIn, check_batch, on, pictures,
 };
 use super::reasons::ReasonsOut;
-use crate::answer::{self, Inputs, Question, Why};
+use crate::answer::{self, ClassifyQuery, ExplainedLabels, ImageInputs};
 use crate::error::Refusal;
-use crate::heads::Words;
-use crate::picture::Picture;
-use crate::state::App;
+use crate::heads::LabelHeadSpec;
+use crate::picture::RequestPicture;
+use crate::state::AppState;
 
 /// The default number of labels per image.
 const TOP: usize = 5;
@@ -28,7 +28,7 @@ const PAIRS: usize = 6;
 /// Images or vectors, and the labels to choose from.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Classify {
+pub(super) struct ClassifyRequest {
     /// The anchor set; the first one by default.
     #[serde(default)]
     pub set: Option<String>,
@@ -55,7 +55,7 @@ pub(super) struct Classify {
     explain: Option<bool>,
     /// Excluded pairs.
     #[serde(default)]
-    without: Option<WithoutIn>,
+    without: Option<ExclusionIn>,
     /// A kept generation; the live one by default.
     #[serde(default)]
     generation: Option<u64>,
@@ -81,27 +81,27 @@ pub(super) struct ClassifyForm {
     /// How the prompts of a label are combined into one score.
     aggregate: Option<AggregateIn>,
     /// Excluded pairs, as JSON or as a filter such as `source=shop`.
-    without: Option<WithoutIn>,
+    without: Option<ExclusionIn>,
     /// A kept generation; the live one by default.
     generation: Option<u64>,
 }
 
 /// One result per image or vector, in order.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Classified {
+pub(super) struct ClassifyResponse {
     /// The anchor set that answered.
     set: String,
     /// The generation that all results come from.
     generation: u64,
     /// One per image.
-    results: Vec<OneResult>,
+    results: Vec<ImageResult>,
 }
 
 /// The labels of an image, or why there are none.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct OneResult {
+pub(super) struct ImageResult {
     /// The labels, best first.
-    predictions: Vec<Scored>,
+    predictions: Vec<LabelPrediction>,
     /// The explanation of the best label, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     explanations: Option<Vec<ReasonsOut>>,
@@ -117,34 +117,35 @@ pub(super) struct OneResult {
     tag = "answers",
     operation_id = "classify",
     request_body(content(
-        (Classify = "application/json"),
+        (ClassifyRequest = "application/json"),
         (ClassifyForm = "multipart/form-data"),
     )),
     responses(
-        (status = 200, description = "One result per image", body = Classified),
+        (status = 200, description = "One result per image", body = ClassifyResponse),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
     security((), ("api_key" = [])),
 )]
 pub(super) async fn classify(
-    State(app): State<App>,
-    Asked(asked, files): Asked,
-) -> Result<Json<Classified>, Refusal> {
+    State(app): State<AppState>,
+    ClassifyPayload(asked, files): ClassifyPayload,
+) -> Result<Json<ClassifyResponse>, Refusal> {
     let set = app.set(asked.set.as_deref())?;
     let inputs = match (
         asked.vectors.is_empty(),
         files.is_empty() && asked.images.is_empty(),
     ) {
         (true, _) => {
-            let mut all: Vec<Picture> = files.into_iter().map(Picture::Bytes).collect();
+            let mut all: Vec<RequestPicture> =
+                files.into_iter().map(RequestPicture::Bytes).collect();
             all.extend(pictures(asked.images));
             check_batch("images", all.len(), app.limits())?;
-            Inputs::Pictures(all)
+            ImageInputs::Pictures(all)
         }
         (false, true) => {
             check_batch("vectors", asked.vectors.len(), app.limits())?;
-            Inputs::Vectors(asked.vectors)
+            ImageInputs::Vectors(asked.vectors)
         }
         (false, false) => {
             let message = "both images and vectors are given; give only one of them";
@@ -153,17 +154,17 @@ pub(super) async fn classify(
     };
     let templates = TemplatesIn::read(asked.templates.as_ref())?;
     let aggregate = asked.aggregate.unwrap_or_default().into();
-    let question = Question {
+    let question = ClassifyQuery {
         on: on(asked.generation, asked.without),
         inputs,
-        words: Words::new(&asked.labels, templates, aggregate, app.limits())?,
+        words: LabelHeadSpec::new(&asked.labels, templates, aggregate, app.limits())?,
         top: within("top", asked.top.unwrap_or(TOP), 1, usize::MAX)?,
         why: match asked.explain {
-            Some(true) => Why::Best {
+            Some(true) => ExplainedLabels::Best {
                 labels: 1,
                 pairs: PAIRS,
             },
-            _ => Why::No,
+            _ => ExplainedLabels::No,
         },
     };
     let answers = answer::classify(&app, set, question).await?;
@@ -173,18 +174,22 @@ pub(super) async fn classify(
             let reasons = answer.reasons.into_iter();
             let reasons = reasons.map(|r| ReasonsOut::of(set.name(), &ground, r));
             let reasons: Vec<ReasonsOut> = reasons.collect();
-            OneResult {
-                predictions: answer.predictions.into_iter().map(Scored::from).collect(),
+            ImageResult {
+                predictions: answer
+                    .predictions
+                    .into_iter()
+                    .map(LabelPrediction::from)
+                    .collect(),
                 explanations: (!reasons.is_empty()).then_some(reasons),
                 error: None,
             }
         }
-        Err(rejected) => OneResult {
+        Err(rejected) => ImageResult {
             error: Some(rejected.reason),
-            ..OneResult::default()
+            ..ImageResult::default()
         },
     });
-    Ok(Json(Classified {
+    Ok(Json(ClassifyResponse {
         results: results.collect(),
         set: set.name().to_owned(),
         generation: ground.generation(),
@@ -192,9 +197,9 @@ pub(super) async fn classify(
 }
 
 /// A request in either form, with the files of a form.
-pub(super) struct Asked(Classify, Vec<Bytes>);
+pub(super) struct ClassifyPayload(ClassifyRequest, Vec<Bytes>);
 
-impl<S: Send + Sync> FromRequest<S> for Asked {
+impl<S: Send + Sync> FromRequest<S> for ClassifyPayload {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
@@ -205,7 +210,7 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
                 .starts_with("multipart/form-data")
         });
         if !is_form {
-            let Body(asked) = Body::from_request(request, state).await?;
+            let JsonBody(asked) = JsonBody::from_request(request, state).await?;
             return Ok(Self(asked, Vec::new()));
         }
         let form = Multipart::from_request(request, state).await;
@@ -218,7 +223,7 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
     }
 }
 
-async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
+async fn from_form(mut form: Multipart) -> Result<ClassifyPayload, Refusal> {
     let malformed = |e: axum::extract::multipart::MultipartError| {
         Refusal::invalid(
             "malformed_form",
@@ -228,7 +233,7 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
             ),
         )
     };
-    let (mut asked, mut files) = (Classify::default(), Vec::new());
+    let (mut asked, mut files) = (ClassifyRequest::default(), Vec::new());
     let (mut templates, mut seen) = (Vec::new(), BTreeSet::new());
     while let Some(field) = form.next_field().await.map_err(malformed)? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -278,8 +283,8 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
             }
             "without" => {
                 asked.without = Some(match text.starts_with('{') {
-                    true => parse_as("WithoutIn", text.as_bytes())?,
-                    false => WithoutIn::Where(text),
+                    true => parse_as("ExclusionIn", text.as_bytes())?,
+                    false => ExclusionIn::Where(text),
                 });
             }
             other => {
@@ -296,7 +301,7 @@ async fn from_form(mut form: Multipart) -> Result<Asked, Refusal> {
         1 if !templates[0].contains('{') => templates.pop().map(TemplatesIn::Name),
         _ => Some(TemplatesIn::List(templates)),
     };
-    Ok(Asked(asked, files))
+    Ok(ClassifyPayload(asked, files))
 }
 
 /// Adds the entries of a field that is a JSON list; any other field is one entry.

@@ -7,13 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::Body;
+use super::body::JsonBody;
 use super::parts::{ErrorBody, check_batch};
 use crate::answer::{all, rows};
-use crate::encoders::Encoders;
+use crate::encoders::SharedEncoders;
 use crate::error::Refusal;
-use crate::picture::{Picture, is_data_url};
-use crate::state::App;
+use crate::picture::{RequestPicture, is_data_url};
+use crate::state::AppState;
 use asif::modality::Modality;
 
 /// The most numbers in a response with several relative vectors: each takes four bytes, and about ten as
@@ -23,7 +23,7 @@ const RELATIVE: usize = 16 << 20;
 /// Inputs to embed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Embed {
+pub(super) struct EmbeddingsRequest {
     /// The anchor set; the first one by default.
     #[serde(default)]
     model: Option<String>,
@@ -31,10 +31,10 @@ pub(super) struct Embed {
     input: OneOrMany,
     /// `float` for lists of numbers, `base64` for the bytes of 32-bit floats.
     #[serde(default)]
-    encoding_format: Option<Encoding>,
+    encoding_format: Option<EncodingFormat>,
     /// `absolute` for unit vectors of the encoder, `relative` for relative rows with one number per anchor.
     #[serde(default)]
-    space: Option<Coordinates>,
+    space: Option<EmbeddingSpace>,
     /// Accepted only if it is the dimension of the vectors.
     #[serde(default)]
     dimensions: Option<usize>,
@@ -57,7 +57,7 @@ pub(super) enum OneOrMany {
 /// The encoding of vectors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Encoding {
+pub(super) enum EncodingFormat {
     /// As a list of numbers.
     #[default]
     Float,
@@ -68,7 +68,7 @@ pub(super) enum Encoding {
 /// The coordinates of a vector.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Coordinates {
+pub(super) enum EmbeddingSpace {
     /// Those of the encoder: images and texts cannot be compared.
     #[default]
     Absolute,
@@ -78,32 +78,32 @@ pub(super) enum Coordinates {
 
 /// Vectors in the order of the inputs.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Embedded {
+pub(super) struct EmbeddingsResponse {
     /// `list`.
     object: &'static str,
     /// The vectors.
-    data: Vec<Embedding>,
+    data: Vec<EmbeddingObject>,
     /// The anchor set that answered.
     model: String,
     /// The number of tokens.
-    usage: Usage,
+    usage: TokenUsage,
 }
 
 /// A vector.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Embedding {
+pub(super) struct EmbeddingObject {
     /// `embedding`.
     object: &'static str,
     /// The index of its input.
     index: usize,
     /// The vector.
-    embedding: Vector,
+    embedding: EmbeddingVector,
 }
 
 /// A vector in the requested encoding.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum Vector {
+pub(super) enum EmbeddingVector {
     /// Numbers.
     Numbers(Vec<f32>),
     /// Little-endian 32-bit floats in base64.
@@ -112,7 +112,7 @@ pub(super) enum Vector {
 
 /// The number of tokens.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Usage {
+pub(super) struct TokenUsage {
     /// The tokens of all texts; images have none.
     prompt_tokens: usize,
     /// The same number.
@@ -125,18 +125,18 @@ pub(super) struct Usage {
     path = "/v1/embeddings",
     tag = "answers",
     operation_id = "embeddings",
-    request_body = Embed,
+    request_body = EmbeddingsRequest,
     responses(
-        (status = 200, description = "The vectors", body = Embedded),
+        (status = 200, description = "The vectors", body = EmbeddingsResponse),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
     security((), ("api_key" = [])),
 )]
 pub(super) async fn embed(
-    State(app): State<App>,
-    Body(asked): Body<Embed>,
-) -> Result<Json<Embedded>, Refusal> {
+    State(app): State<AppState>,
+    JsonBody(asked): JsonBody<EmbeddingsRequest>,
+) -> Result<Json<EmbeddingsResponse>, Refusal> {
     let set = app.set(asked.model.as_deref())?;
     let inputs = match asked.input {
         OneOrMany::One(input) => vec![input],
@@ -149,12 +149,12 @@ pub(super) async fn embed(
         .partition(|(_, input)| is_data_url(input));
     let (encoders, ground) = (set.encoders(), set.ground());
     let space = asked.space.unwrap_or_default();
-    if space == Coordinates::Relative {
+    if space == EmbeddingSpace::Relative {
         check_relative(images.len() + texts.len(), ground.set().len())?;
     }
     let (image_places, images): (Vec<_>, Vec<_>) = images.into_iter().unzip();
     let (text_places, texts): (Vec<usize>, Vec<String>) = texts.into_iter().unzip();
-    let pictures = images.into_iter().map(Picture::Text).collect();
+    let pictures = images.into_iter().map(RequestPicture::Text).collect();
     let (images, vectors) = tokio::try_join!(
         encoders.pictures(pictures, ground.set()),
         encoders.texts(&texts, ground.set()),
@@ -175,8 +175,8 @@ pub(super) async fn embed(
         }
         let flat = all("input", vectors)?;
         let vectors = match space {
-            Coordinates::Relative => rows(&app, ground.clone(), modality, flat).await?,
-            Coordinates::Absolute => {
+            EmbeddingSpace::Relative => rows(&app, ground.clone(), modality, flat).await?,
+            EmbeddingSpace::Absolute => {
                 let rows = flat.chunks_exact(ground.set().dim(modality).max(1));
                 rows.map(<[f32]>::to_vec).collect()
             }
@@ -197,29 +197,29 @@ pub(super) async fn embed(
             );
             return Err(Refusal::invalid("dimensions", message));
         }
-        Ok(Embedding {
+        Ok(EmbeddingObject {
             object: "embedding",
             index,
             embedding: written(vector, encoding),
         })
     });
-    Ok(Json(Embedded {
+    Ok(Json(EmbeddingsResponse {
         object: "list",
         data: data.collect::<Result<_, _>>()?,
         model: set.name().to_owned(),
-        usage: Usage {
+        usage: TokenUsage {
             prompt_tokens: tokens,
             total_tokens: tokens,
         },
     }))
 }
 
-fn written(vector: Vec<f32>, encoding: Encoding) -> Vector {
+fn written(vector: Vec<f32>, encoding: EncodingFormat) -> EmbeddingVector {
     match encoding {
-        Encoding::Float => Vector::Numbers(vector),
-        Encoding::Base64 => {
+        EncodingFormat::Float => EmbeddingVector::Numbers(vector),
+        EncodingFormat::Base64 => {
             let bytes: Vec<u8> = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
-            Vector::Base64(STANDARD.encode(bytes))
+            EmbeddingVector::Base64(STANDARD.encode(bytes))
         }
     }
 }
@@ -237,8 +237,8 @@ fn check_relative(inputs: usize, anchors: usize) -> Result<(), Refusal> {
 
 /// The number of tokens of encoded texts.
 async fn count_tokens(
-    app: &App,
-    encoders: &Encoders,
+    app: &AppState,
+    encoders: &SharedEncoders,
     texts: Vec<String>,
 ) -> Result<usize, Refusal> {
     let embedder = std::sync::Arc::clone(encoders.embedder());
@@ -258,16 +258,16 @@ async fn count_tokens(
 
 /// The anchor sets, listed like the models of OpenAI.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Models {
+pub(super) struct ModelList {
     /// `list`.
     object: &'static str,
     /// One per anchor set.
-    data: Vec<Model>,
+    data: Vec<ModelObject>,
 }
 
 /// An anchor set.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Model {
+pub(super) struct ModelObject {
     /// Its name.
     id: String,
     /// `model`.
@@ -285,21 +285,21 @@ pub(super) struct Model {
     tag = "sets",
     operation_id = "models",
     responses(
-        (status = 200, description = "The anchor sets", body = Models),
+        (status = 200, description = "The anchor sets", body = ModelList),
         (status = "4XX", description = "Refused", body = ErrorBody),
     ),
     security((), ("api_key" = [])),
 )]
-pub(super) async fn models(State(app): State<App>) -> Json<Models> {
+pub(super) async fn models(State(app): State<AppState>) -> Json<ModelList> {
     let started = app.started().duration_since(std::time::UNIX_EPOCH);
     let created = started.map_or(0, |d| d.as_secs());
-    let model = |set: &crate::set::Served| Model {
+    let model = |set: &crate::set::ServedSet| ModelObject {
         id: set.name().to_owned(),
         object: "model",
         created,
         owned_by: "asif",
     };
-    Json(Models {
+    Json(ModelList {
         object: "list",
         data: app.sets().iter().map(model).collect(),
     })

@@ -25,7 +25,7 @@ pub(super) fn mismatch(schema: &str, bytes: &[u8]) -> Option<String> {
     let schema = format!("/components/schemas/{schema}");
     let schema = DOCUMENT.get()?.pointer(&schema)?;
     let found = RefCell::new(None);
-    let node = Node {
+    let node = SchemaNode {
         schema,
         path: String::new(),
         found: &found,
@@ -36,7 +36,7 @@ pub(super) fn mismatch(schema: &str, bytes: &[u8]) -> Option<String> {
 }
 
 /// A position in the body, and the schema that is expected there.
-struct Node<'a> {
+struct SchemaNode<'a> {
     schema: &'a Value,
     path: String,
     found: &'a RefCell<Option<String>>,
@@ -108,7 +108,7 @@ fn wanted(schema: &Value) -> String {
     Vec::from_iter(all).join(" or ")
 }
 
-impl<'a> Node<'a> {
+impl<'a> SchemaNode<'a> {
     fn place(&self) -> String {
         match self.path.as_str() {
             "" => "the body".to_owned(),
@@ -165,7 +165,7 @@ impl<'a> Node<'a> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
+impl<'de> DeserializeSeed<'de> for SchemaNode<'_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -173,7 +173,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
+impl<'de> Visitor<'de> for SchemaNode<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn a_mismatch_names_the_field_what_was_expected_and_what_was_found() {
         know_bodies(&crate::openapi());
-        let told = |body: &str| mismatch("Classify", body.as_bytes()).unwrap_or_default();
+        let told = |body: &str| mismatch("ClassifyRequest", body.as_bytes()).unwrap_or_default();
         assert_eq!(told("[]"), "the body: expected an object, found a list");
         assert_eq!(
             told("{\"labels\": [3]}"),

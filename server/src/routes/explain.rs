@@ -5,14 +5,14 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::{Body, within};
-use super::parts::{AggregateIn, ErrorBody, Scored, TemplatesIn, WithoutIn, on};
+use super::body::{JsonBody, within};
+use super::parts::{AggregateIn, ErrorBody, ExclusionIn, LabelPrediction, TemplatesIn, on};
 use super::reasons::ReasonsOut;
-use crate::answer::{self, Inputs, Question, Why};
+use crate::answer::{self, ClassifyQuery, ExplainedLabels, ImageInputs};
 use crate::error::Refusal;
-use crate::heads::Words;
-use crate::picture::Picture;
-use crate::state::App;
+use crate::heads::LabelHeadSpec;
+use crate::picture::RequestPicture;
+use crate::state::AppState;
 
 /// The default number of pairs for and against the label, each.
 const PAIRS: usize = 6;
@@ -22,7 +22,7 @@ const MOST: usize = 200;
 /// An image, labels, and the label to explain.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Explain {
+pub(super) struct ExplainRequest {
     /// The anchor set; the first one by default.
     #[serde(default)]
     set: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Explain {
     aggregate: Option<AggregateIn>,
     /// Excluded pairs.
     #[serde(default)]
-    without: Option<WithoutIn>,
+    without: Option<ExclusionIn>,
     /// A kept generation; the live one by default.
     #[serde(default)]
     generation: Option<u64>,
@@ -53,7 +53,7 @@ pub(super) struct Explain {
 
 /// The explanation of a label.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Explained {
+pub(super) struct ExplainResponse {
     /// The anchor set that answered.
     set: String,
     /// The generation that answered.
@@ -64,7 +64,7 @@ pub(super) struct Explained {
     #[serde(flatten)]
     reasons: ReasonsOut,
     /// All labels, best first.
-    predictions: Vec<Scored>,
+    predictions: Vec<LabelPrediction>,
 }
 
 /// Explains the score of a label for an image by the anchor pairs that contribute to it.
@@ -73,36 +73,36 @@ pub(super) struct Explained {
     path = "/v1/explain",
     tag = "answers",
     operation_id = "explain",
-    request_body = Explain,
+    request_body = ExplainRequest,
     responses(
-        (status = 200, description = "The label and its pairs", body = Explained),
+        (status = 200, description = "The label and its pairs", body = ExplainResponse),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
     security((), ("api_key" = [])),
 )]
 pub(super) async fn explain(
-    State(app): State<App>,
-    Body(asked): Body<Explain>,
-) -> Result<Json<Explained>, Refusal> {
+    State(app): State<AppState>,
+    JsonBody(asked): JsonBody<ExplainRequest>,
+) -> Result<Json<ExplainResponse>, Refusal> {
     let set = app.set(asked.set.as_deref())?;
     let templates = TemplatesIn::read(asked.templates.as_ref())?;
     let aggregate = asked.aggregate.unwrap_or_default().into();
-    let words = Words::new(&asked.labels, templates, aggregate, app.limits())?;
+    let words = LabelHeadSpec::new(&asked.labels, templates, aggregate, app.limits())?;
     let pairs = within("top", asked.top.unwrap_or(PAIRS), 1, MOST)?;
     let why = match &asked.label {
-        None => Why::Best { labels: 1, pairs },
+        None => ExplainedLabels::Best { labels: 1, pairs },
         Some(label) => {
             let class = words.labels().iter().position(|known| known == label);
             let class = class.ok_or_else(|| {
                 Refusal::invalid("no_such_label", "`label` is not one of `labels`")
             })?;
-            Why::Label { class, pairs }
+            ExplainedLabels::Label { class, pairs }
         }
     };
-    let question = Question {
+    let question = ClassifyQuery {
         on: on(asked.generation, asked.without),
-        inputs: Inputs::Pictures(vec![Picture::Text(asked.image)]),
+        inputs: ImageInputs::Pictures(vec![RequestPicture::Text(asked.image)]),
         words,
         top: usize::MAX,
         why,
@@ -116,11 +116,15 @@ pub(super) async fn explain(
     let reasons = answer.reasons.pop();
     let reasons = reasons.ok_or_else(|| Refusal::internal("no explanation for the label"))?;
     let of_label = answer.predictions.iter().find(|p| p.label == reasons.label);
-    Ok(Json(Explained {
+    Ok(Json(ExplainResponse {
         set: set.name().to_owned(),
         generation: answers.ground.generation(),
         score: of_label.expect("all labels are ranked").score,
         reasons: ReasonsOut::of(set.name(), &answers.ground, reasons),
-        predictions: answer.predictions.into_iter().map(Scored::from).collect(),
+        predictions: answer
+            .predictions
+            .into_iter()
+            .map(LabelPrediction::from)
+            .collect(),
     }))
 }

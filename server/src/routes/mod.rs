@@ -46,11 +46,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::Refusal;
-use super::state::App;
+use super::state::AppState;
 use super::{auth, limits, log};
 
 /// Routes that compute, within the limits on requests.
-fn work() -> OpenApiRouter<App> {
+fn work() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(zero_shot::first))
         .routes(routes!(zero_shot::named))
@@ -64,7 +64,7 @@ fn work() -> OpenApiRouter<App> {
 }
 
 /// Routes that only report; outside the limits, so that an overloaded server can still be inspected.
-fn told() -> OpenApiRouter<App> {
+fn told() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(embeddings::models))
         .routes(routes!(space::sets))
@@ -75,7 +75,7 @@ fn told() -> OpenApiRouter<App> {
 }
 
 /// Routes that change an anchor set.
-fn changes() -> OpenApiRouter<App> {
+fn changes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(admin::add))
         .routes(routes!(admin::remove))
@@ -84,7 +84,7 @@ fn changes() -> OpenApiRouter<App> {
 }
 
 /// Routes without a key.
-fn open() -> OpenApiRouter<App> {
+fn open() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(page::index))
         .routes(routes!(page::file))
@@ -93,7 +93,7 @@ fn open() -> OpenApiRouter<App> {
 }
 
 /// All routes, each group with its layers.
-pub(super) fn router(app: &App) -> Router {
+pub(super) fn router(app: &AppState) -> Router {
     expected::know_bodies(&document());
     let work = Router::from(work())
         .layer(layer(app.room().clone(), limits::admit))
@@ -119,7 +119,7 @@ pub(super) fn router(app: &App) -> Router {
 }
 
 /// The routes of the probe port: health, readiness and metrics, without a key and without limits.
-pub(super) fn probes(app: &App) -> Router {
+pub(super) fn probes(app: &AppState) -> Router {
     let told = OpenApiRouter::new()
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
@@ -142,13 +142,13 @@ pub(super) fn probes(app: &App) -> Router {
         description = "Zero-shot classification, embeddings and explanations in a space made of image-text pairs, without training.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    modifiers(&Keys),
+    modifiers(&ApiKeySchemes),
 )]
-struct Document;
+struct ApiDocument;
 
-struct Keys;
+struct ApiKeySchemes;
 
-impl Modify for Keys {
+impl Modify for ApiKeySchemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let bearer =
             || SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
@@ -161,7 +161,7 @@ impl Modify for Keys {
 
 /// The OpenAPI document.
 pub(super) fn document() -> String {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::with_openapi(ApiDocument::openapi())
         .merge(work())
         .merge(told())
         .merge(changes())

@@ -5,12 +5,12 @@ use axum::http::header::{
 };
 use axum::response::{IntoResponse, Response};
 
-use super::body::Named;
+use super::body::PathParams;
 use super::parts::ErrorBody;
 use crate::error::Refusal;
 
 /// A file of the page.
-struct File {
+struct PageFile {
     name: &'static str,
     mime: &'static str,
     bytes: &'static [u8],
@@ -19,7 +19,7 @@ struct File {
 macro_rules! files {
     ($($name:literal $mime:literal),* $(,)?) => {
         /// All files; the first is the page itself.
-        const FILES: &[File] = &[$(File {
+        const FILES: &[PageFile] = &[$(PageFile {
             name: $name,
             mime: $mime,
             bytes: include_bytes!(concat!("../page/", $name)),
@@ -85,13 +85,13 @@ pub(super) async fn index() -> Response {
         (status = "4XX", description = "No such file", body = ErrorBody),
     ),
 )]
-pub(super) async fn file(Named(name): Named<String>) -> Result<Response, Refusal> {
+pub(super) async fn file(PathParams(name): PathParams<String>) -> Result<Response, Refusal> {
     let file = FILES.iter().find(|file| file.name == name);
     let file = file.ok_or_else(|| Refusal::not_found("no_file", "the page has no such file"))?;
     Ok(serve(file))
 }
 
-fn serve(file: &File) -> Response {
+fn serve(file: &PageFile) -> Response {
     let headers = [
         (CONTENT_TYPE, file.mime),
         (CONTENT_SECURITY_POLICY, POLICY),

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::answer::On;
+use crate::answer::GenerationSelector;
 use crate::error::Refusal;
-use crate::options::Limits;
-use crate::picture::Picture;
-use crate::set::Without;
-use asif::classify::Prediction;
-use asif::space::Aggregate;
-use asif::space::prompts::{Templates, named};
+use crate::options::ServeLimits;
+use crate::picture::RequestPicture;
+use crate::set::PairExclusion;
+use asif::classify::RankedLabel;
+use asif::space::PromptAggregation;
+use asif::space::prompts::{PromptTemplates, named};
 
 /// The body of a refusal.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,7 +36,7 @@ pub(super) struct ErrorDetail {
 
 /// A label with its score.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Scored {
+pub(super) struct LabelPrediction {
     /// The label.
     label: String,
     /// The softmax over all labels, in 0..=1.
@@ -45,9 +45,9 @@ pub(super) struct Scored {
     similarity: f32,
 }
 
-impl From<Prediction> for Scored {
-    fn from(prediction: Prediction) -> Self {
-        let Prediction {
+impl From<RankedLabel> for LabelPrediction {
+    fn from(prediction: RankedLabel) -> Self {
+        let RankedLabel {
             label,
             score,
             similarity,
@@ -73,10 +73,10 @@ pub(super) enum TemplatesIn {
 
 impl TemplatesIn {
     /// The templates; a name is never a file.
-    pub fn read(given: Option<&Self>) -> Result<Templates, Refusal> {
+    pub fn read(given: Option<&Self>) -> Result<PromptTemplates, Refusal> {
         match given {
-            None => Ok(Templates::default()),
-            Some(Self::List(list)) => Ok(Templates::parse(list)?),
+            None => Ok(PromptTemplates::default()),
+            Some(Self::List(list)) => Ok(PromptTemplates::parse(list)?),
             Some(Self::Name(name)) => match named::find(name) {
                 Some(set) => Ok(set.templates()?),
                 None => {
@@ -107,7 +107,7 @@ pub(super) enum AggregateIn {
     MeanScore,
 }
 
-impl From<AggregateIn> for Aggregate {
+impl From<AggregateIn> for PromptAggregation {
     fn from(aggregate: AggregateIn) -> Self {
         match aggregate {
             AggregateIn::Mean => Self::Mean,
@@ -120,17 +120,17 @@ impl From<AggregateIn> for Aggregate {
 /// Excluded pairs: the answer is that of the anchor set without them.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum WithoutIn {
+pub(super) enum ExclusionIn {
     /// Every pair with these values in its metadata, such as `source=shop`.
     Where(String),
     /// Every pair that matches a filter or an id.
-    Named(WithoutNamed),
+    Named(ExclusionFields),
 }
 
 /// Pairs by metadata, by id, or both.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WithoutNamed {
+pub(super) struct ExclusionFields {
     /// Metadata filters such as `source=shop`; each must match a pair.
     #[serde(default)]
     r#where: BTreeSet<String>,
@@ -140,15 +140,15 @@ pub(super) struct WithoutNamed {
 }
 
 /// The generation and the exclusion of a request.
-pub(super) fn on(generation: Option<u64>, without: Option<WithoutIn>) -> On {
-    On {
+pub(super) fn on(generation: Option<u64>, without: Option<ExclusionIn>) -> GenerationSelector {
+    GenerationSelector {
         generation,
         without: without.map(|without| match without {
-            WithoutIn::Where(filter) => Without {
+            ExclusionIn::Where(filter) => PairExclusion {
                 filters: [filter].into(),
                 ids: BTreeSet::new(),
             },
-            WithoutIn::Named(WithoutNamed { r#where, ids }) => Without {
+            ExclusionIn::Named(ExclusionFields { r#where, ids }) => PairExclusion {
                 filters: r#where,
                 ids,
             },
@@ -157,7 +157,7 @@ pub(super) fn on(generation: Option<u64>, without: Option<WithoutIn>) -> On {
 }
 
 /// Refuses an empty batch and one that is too large.
-pub(super) fn check_batch(what: &str, n: usize, limits: &Limits) -> Result<(), Refusal> {
+pub(super) fn check_batch(what: &str, n: usize, limits: &ServeLimits) -> Result<(), Refusal> {
     match n {
         0 => Err(Refusal::invalid(
             "empty",
@@ -172,6 +172,6 @@ pub(super) fn check_batch(what: &str, n: usize, limits: &Limits) -> Result<(), R
 }
 
 /// Pictures from texts in base64, `data:` URLs or other URLs.
-pub(super) fn pictures(texts: Vec<String>) -> Vec<Picture> {
-    texts.into_iter().map(Picture::Text).collect()
+pub(super) fn pictures(texts: Vec<String>) -> Vec<RequestPicture> {
+    texts.into_iter().map(RequestPicture::Text).collect()
 }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::ground::Ground;
+use crate::ground::ServedGeneration;
 use asif::anchors::AnchorId;
-use asif::classify::{Reason, Reasons};
+use asif::classify::{LabelExplanation, PairContribution};
 use asif::space::explain::PartAmount;
 
 /// The explanation of a score: `similarity` is the sum of all contributions, of those of the other
@@ -21,7 +21,7 @@ pub(super) struct ReasonsOut {
     /// The pairs with the lowest contributions, lowest first.
     pub against: Vec<ReasonOut>,
     /// All other pairs together.
-    pub others: OthersOut,
+    pub others: OtherPairsOut,
     /// The calibration offset, which belongs to no pair.
     pub offset: f64,
     /// The contribution of each part of the space; their sum and `offset` make `similarity`.
@@ -59,7 +59,7 @@ pub(super) struct ReasonOut {
 
 /// The pairs that are not listed.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct OthersOut {
+pub(super) struct OtherPairsOut {
     /// How many of them contributed to the score.
     pairs: usize,
     /// Their total contribution.
@@ -82,9 +82,9 @@ pub(super) fn image_url(set: &str, anchor: AnchorId, generation: u64) -> String 
 
 impl ReasonsOut {
     /// The JSON form of an explanation.
-    pub fn of(set: &str, ground: &Ground, reasons: Reasons) -> Self {
+    pub fn of(set: &str, ground: &ServedGeneration, reasons: LabelExplanation) -> Self {
         let generation = ground.generation();
-        let out = |reasons: Vec<Reason>| {
+        let out = |reasons: Vec<PairContribution>| {
             let one = |r| ReasonOut::of(set, generation, r);
             reasons.into_iter().map(one).collect()
         };
@@ -93,7 +93,7 @@ impl ReasonsOut {
             similarity: reasons.score,
             reasons: out(reasons.supporting),
             against: out(reasons.opposing),
-            others: OthersOut {
+            others: OtherPairsOut {
                 pairs: reasons.others.pairs,
                 contribution: reasons.others.amount,
             },
@@ -114,7 +114,7 @@ impl PartOut {
 }
 
 impl ReasonOut {
-    fn of(set: &str, generation: u64, reason: Reason) -> Self {
+    fn of(set: &str, generation: u64, reason: PairContribution) -> Self {
         Self {
             image: image_url(set, reason.anchor, generation),
             anchor: reason.anchor,

@@ -5,16 +5,16 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::Body;
-use super::parts::{ErrorBody, WithoutIn, check_batch, on, pictures};
+use super::body::JsonBody;
+use super::parts::{ErrorBody, ExclusionIn, check_batch, on, pictures};
 use crate::answer;
 use crate::error::Refusal;
-use crate::state::App;
+use crate::state::AppState;
 
 /// Images and texts.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Similarity {
+pub(super) struct SimilarityRequest {
     /// The anchor set; the first one by default.
     #[serde(default)]
     set: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct Similarity {
     texts: Vec<String>,
     /// Excluded pairs.
     #[serde(default)]
-    without: Option<WithoutIn>,
+    without: Option<ExclusionIn>,
     /// A kept generation; the live one by default.
     #[serde(default)]
     generation: Option<u64>,
@@ -32,7 +32,7 @@ pub(super) struct Similarity {
 
 /// A score for each image and text.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Similarities {
+pub(super) struct SimilarityResponse {
     /// The anchor set that answered.
     set: String,
     /// The generation that all scores come from.
@@ -47,25 +47,25 @@ pub(super) struct Similarities {
     path = "/v1/similarity",
     tag = "answers",
     operation_id = "similarity",
-    request_body = Similarity,
+    request_body = SimilarityRequest,
     responses(
-        (status = 200, description = "The scores", body = Similarities),
+        (status = 200, description = "The scores", body = SimilarityResponse),
         (status = "4XX", description = "Refused", body = ErrorBody),
         (status = "5XX", description = "Failed", body = ErrorBody),
     ),
     security((), ("api_key" = [])),
 )]
 pub(super) async fn similarity(
-    State(app): State<App>,
-    Body(asked): Body<Similarity>,
-) -> Result<Json<Similarities>, Refusal> {
+    State(app): State<AppState>,
+    JsonBody(asked): JsonBody<SimilarityRequest>,
+) -> Result<Json<SimilarityResponse>, Refusal> {
     let set = app.set(asked.set.as_deref())?;
     check_batch("images", asked.images.len(), app.limits())?;
     check_batch("texts", asked.texts.len(), app.limits())?;
     let on = on(asked.generation, asked.without);
     let pictures = pictures(asked.images);
     let (ground, similarities) = answer::similarities(&app, set, on, pictures, asked.texts).await?;
-    Ok(Json(Similarities {
+    Ok(Json(SimilarityResponse {
         set: set.name().to_owned(),
         generation: ground.generation(),
         similarities,

@@ -12,19 +12,19 @@ use serde::Serialize;
 use serde_json::{Map as Object, Value};
 use utoipa::ToSchema;
 
-use super::body::{Named, OfGeneration};
+use super::body::{GenerationQuery, PathParams};
 use super::parts::ErrorBody;
 use super::reasons::image_url;
-use crate::answer::{On, ground};
+use crate::answer::{GenerationSelector, ground};
 use crate::error::Refusal;
-use crate::ground::Ground;
-use crate::map::Map;
+use crate::ground::ServedGeneration;
+use crate::map::AnchorMap;
 use crate::paths::without_paths;
-use crate::set::Served;
-use crate::state::App;
-use crate::thumbs::{Source, Thumbnail};
+use crate::set::ServedSet;
+use crate::state::AppState;
+use crate::thumbs::{PictureFile, Thumbnail};
 use asif::anchors::AnchorId;
-use asif::anchors::stored::change_record::Change;
+use asif::anchors::stored::change_record::ChangeRecord;
 use asif::anchors::stored::history;
 use asif::anchors::stored::witness;
 use asif::modality::Modality;
@@ -96,11 +96,11 @@ pub(super) struct SourceOut {
     ),
     security((), ("api_key" = [])),
 )]
-pub(super) async fn sets(State(app): State<App>) -> Json<Vec<SetOut>> {
+pub(super) async fn sets(State(app): State<AppState>) -> Json<Vec<SetOut>> {
     Json(app.sets().iter().map(|set| set_out(&app, set)).collect())
 }
 
-fn set_out(app: &App, set: &Served) -> SetOut {
+fn set_out(app: &AppState, set: &ServedSet) -> SetOut {
     let ground = set.ground();
     let status = set.status();
     let encoder = |modality| {
@@ -169,13 +169,16 @@ pub(super) struct MapOut {
     security((), ("api_key" = [])),
 )]
 pub(super) async fn map(
-    State(app): State<App>,
-    Named(name): Named<String>,
-    OfGeneration(of): OfGeneration,
+    State(app): State<AppState>,
+    PathParams(name): PathParams<String>,
+    GenerationQuery(of): GenerationQuery,
 ) -> Result<Json<MapOut>, Refusal> {
     let ground = generation(&app, app.set(Some(&name))?, of).await?;
     let base = Arc::clone(&ground);
-    let make = || app.compute().run_long(move || Ok(Map::of(base.set())?));
+    let make = || {
+        app.compute()
+            .run_long(move || Ok(AnchorMap::of(base.set())?))
+    };
     let (map, _) = ground.map.get(&(), 1, make).await?;
     Ok(Json(MapOut {
         generation: ground.generation(),
@@ -222,9 +225,9 @@ pub(super) struct AnchorOut {
     security((), ("api_key" = [])),
 )]
 pub(super) async fn anchor(
-    State(app): State<App>,
-    Named((name, anchor)): Named<(String, String)>,
-    OfGeneration(of): OfGeneration,
+    State(app): State<AppState>,
+    PathParams((name, anchor)): PathParams<(String, String)>,
+    GenerationQuery(of): GenerationQuery,
 ) -> Result<Json<AnchorOut>, Refusal> {
     let set = app.set(Some(&name))?;
     let ground = generation(&app, set, of).await?;
@@ -263,16 +266,16 @@ pub(super) async fn anchor(
     security((), ("api_key" = [])),
 )]
 pub(super) async fn picture(
-    State(app): State<App>,
-    Named((name, anchor)): Named<(String, String)>,
-    OfGeneration(of): OfGeneration,
+    State(app): State<AppState>,
+    PathParams((name, anchor)): PathParams<(String, String)>,
+    GenerationQuery(of): GenerationQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let set = app.set(Some(&name))?;
     let ground = generation(&app, set, of).await?;
     // The path comes from the record; no part of a request is ever part of a path.
     let file = ground.set().record(number(&ground, &anchor)?)?.image;
-    let source = tokio::task::spawn_blocking(move || Source::at(file)).await;
+    let source = tokio::task::spawn_blocking(move || PictureFile::at(file)).await;
     let source =
         source.map_err(|_| Refusal::internal("reading the file's metadata panicked"))??;
     let tag = source.tag();
@@ -313,7 +316,7 @@ pub(super) struct GenerationOut {
     /// The record of the change.
     #[serde(flatten)]
     #[schema(value_type = Object)]
-    change: Change,
+    change: ChangeRecord,
     /// Whether the generation is kept, so that requests and swaps can name it.
     kept: bool,
     /// Whether the generation is live here.
@@ -335,14 +338,14 @@ pub(super) struct GenerationOut {
     security((), ("api_key" = [])),
 )]
 pub(super) async fn generations(
-    State(app): State<App>,
-    Named(name): Named<String>,
+    State(app): State<AppState>,
+    PathParams(name): PathParams<String>,
 ) -> Result<Json<Vec<GenerationOut>>, Refusal> {
     let set = app.set(Some(&name))?;
     let (path, live) = (set.path().to_owned(), set.status().generation);
     let read = move || {
         let kept = witness::kept(&path)?;
-        let out = |change: Change| GenerationOut {
+        let out = |change: ChangeRecord| GenerationOut {
             kept: kept.contains(&change.generation),
             live: change.generation == live,
             change: without_folders(change),
@@ -358,8 +361,8 @@ pub(super) async fn generations(
 }
 
 /// A change without the folders of its sources, which clients must not see.
-fn without_folders(change: Change) -> Change {
-    Change {
+fn without_folders(change: ChangeRecord) -> ChangeRecord {
+    ChangeRecord {
         detail: without_paths(&change.detail),
         ..change
     }
@@ -367,11 +370,11 @@ fn without_folders(change: Change) -> Change {
 
 /// A generation, the live one by default.
 async fn generation(
-    app: &App,
-    set: &Served,
+    app: &AppState,
+    set: &ServedSet,
     generation: Option<u64>,
-) -> Result<Arc<Ground>, Refusal> {
-    let on = On {
+) -> Result<Arc<ServedGeneration>, Refusal> {
+    let on = GenerationSelector {
         generation,
         without: None,
     };
@@ -379,7 +382,7 @@ async fn generation(
 }
 
 /// The number of an existing anchor.
-fn number(ground: &Ground, text: &str) -> Result<AnchorId, Refusal> {
+fn number(ground: &ServedGeneration, text: &str) -> Result<AnchorId, Refusal> {
     let n = ground.set().len();
     let number: Option<AnchorId> = text.parse().ok();
     number.filter(|&a| (a as usize) < n).ok_or_else(|| {

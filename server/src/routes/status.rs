@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 
 use super::parts::ErrorBody;
 use crate::metrics::CONTENT_TYPE as FIGURES;
-use crate::state::App;
-use asif::anchors::live::Degraded;
+use crate::state::AppState;
+use asif::anchors::live::DegradedStatus;
 
 /// The health of the server.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Health {
+pub(super) struct HealthStatus {
     /// `ok`, or `degraded` while the newest generation of an anchor set fails its checks and an older
     /// one answers.
     status: &'static str,
@@ -52,12 +52,12 @@ fn status_of(degraded: bool) -> &'static str {
     path = "/health",
     tag = "status",
     operation_id = "health",
-    responses((status = 200, description = "The health", body = Health)),
+    responses((status = 200, description = "The health", body = HealthStatus)),
 )]
-pub(super) async fn health(State(app): State<App>) -> Json<Health> {
+pub(super) async fn health(State(app): State<AppState>) -> Json<HealthStatus> {
     let sets = app.sets().iter().map(|set| {
         let status = set.status();
-        let told = |d: Degraded| (app.told(&d.reason), d.since);
+        let told = |d: DegradedStatus| (app.told(&d.reason), d.since);
         let (reason, since) = status.degraded.map(told).unzip();
         SetHealth {
             name: set.name().to_owned(),
@@ -68,7 +68,7 @@ pub(super) async fn health(State(app): State<App>) -> Json<Health> {
         }
     });
     let sets: Vec<SetHealth> = sets.collect();
-    Json(Health {
+    Json(HealthStatus {
         status: status_of(sets.iter().any(|set| set.reason.is_some())),
         sets,
     })
@@ -76,7 +76,7 @@ pub(super) async fn health(State(app): State<App>) -> Json<Health> {
 
 /// Readiness: always true, because the server answers nothing before all anchor sets are open.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Ready {
+pub(super) struct ReadyStatus {
     /// Always true.
     ready: bool,
 }
@@ -87,15 +87,15 @@ pub(super) struct Ready {
     path = "/ready",
     tag = "status",
     operation_id = "ready",
-    responses((status = 200, description = "Ready", body = Ready)),
+    responses((status = 200, description = "Ready", body = ReadyStatus)),
 )]
-pub(super) async fn ready() -> Json<Ready> {
-    Json(Ready { ready: true })
+pub(super) async fn ready() -> Json<ReadyStatus> {
+    Json(ReadyStatus { ready: true })
 }
 
 /// Version, anchor sets and limits of this server.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Info {
+pub(super) struct ServerDescription {
     /// `asif`.
     name: &'static str,
     /// The program's version.
@@ -136,15 +136,15 @@ pub(super) struct LimitsOut {
     tag = "status",
     operation_id = "info",
     responses(
-        (status = 200, description = "The server", body = Info),
+        (status = 200, description = "The server", body = ServerDescription),
         (status = "4XX", description = "Refused", body = ErrorBody),
     ),
     security((), ("api_key" = [])),
 )]
-pub(super) async fn info(State(app): State<App>) -> Json<Info> {
+pub(super) async fn info(State(app): State<AppState>) -> Json<ServerDescription> {
     let limits = app.limits();
     let uptime = SystemTime::now().duration_since(app.started());
-    Json(Info {
+    Json(ServerDescription {
         name: "asif",
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: uptime.map_or(0, |d| d.as_secs()),
@@ -174,7 +174,7 @@ pub(super) async fn info(State(app): State<App>) -> Json<Info> {
     ),
     security((), ("api_key" = [])),
 )]
-pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+pub(super) async fn metrics(State(app): State<AppState>) -> impl IntoResponse {
     for set in app.sets() {
         app.metrics().live(set.name(), &set.status());
         app.metrics().waiting(set.name(), set.encoders().waiting());

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::parts::ErrorBody;
 use crate::error::Refusal;
-use asif::space::prompts::named::{self, NamedSet};
+use asif::space::prompts::named::{self, TemplateSet};
 
 /// Named prompt templates.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,7 +34,7 @@ pub(super) struct TemplatesOut {
     security((), ("api_key" = [])),
 )]
 pub(super) async fn templates() -> Result<Json<Vec<TemplatesOut>>, Refusal> {
-    let out = |set: &NamedSet| {
+    let out = |set: &TemplateSet| {
         Ok(TemplatesOut {
             name: set.name,
             purpose: set.purpose(),

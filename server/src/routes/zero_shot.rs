@@ -5,19 +5,19 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::body::{Body, Named};
+use super::body::{JsonBody, PathParams};
 use super::parts::ErrorBody;
 use super::reasons::ReasonsOut;
-use crate::answer::{self, Inputs, On, Question, Why};
+use crate::answer::{self, ClassifyQuery, ExplainedLabels, GenerationSelector, ImageInputs};
 use crate::error::Refusal;
-use crate::heads::Words;
-use crate::picture::Picture;
-use crate::state::App;
-use asif::space::Aggregate;
-use asif::space::prompts::Templates;
+use crate::heads::LabelHeadSpec;
+use crate::picture::RequestPicture;
+use crate::state::AppState;
+use asif::space::PromptAggregation;
+use asif::space::prompts::PromptTemplates;
 
 /// How many labels are explained, and by how many pairs for and against each.
-const EXPLAINED: Why = Why::Best {
+const EXPLAINED: ExplainedLabels = ExplainedLabels::Best {
     labels: 10,
     pairs: 6,
 };
@@ -25,11 +25,11 @@ const EXPLAINED: Why = Why::Best {
 /// An image and the labels to choose from.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ZeroShot {
+pub(super) struct ZeroShotRequest {
     /// An image file in base64, a `data:` URL, or a URL on a host that the server may fetch from.
     inputs: String,
     /// The labels and their template.
-    parameters: Parameters,
+    parameters: ZeroShotParameters,
     /// Accepted for compatibility with Hugging Face, and ignored.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -40,7 +40,7 @@ pub(super) struct ZeroShot {
 /// The labels and their template.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
+pub(super) struct ZeroShotParameters {
     /// The labels to choose from.
     candidate_labels: Vec<String>,
     /// A prompt template with `{}` in place of the label; `a photo of a {}.` by default.
@@ -69,7 +69,7 @@ pub(super) struct LabelScore {
     path = "/",
     tag = "answers",
     operation_id = "zero_shot",
-    request_body = ZeroShot,
+    request_body = ZeroShotRequest,
     responses(
         (status = 200, description = "All labels, best first", body = Vec<LabelScore>),
         (status = "4XX", description = "Refused", body = ErrorBody),
@@ -78,8 +78,8 @@ pub(super) struct LabelScore {
     security((), ("api_key" = [])),
 )]
 pub(super) async fn first(
-    State(app): State<App>,
-    Body(body): Body<ZeroShot>,
+    State(app): State<AppState>,
+    JsonBody(body): JsonBody<ZeroShotRequest>,
 ) -> Result<Json<Vec<LabelScore>>, Refusal> {
     zero_shot(&app, None, body).await
 }
@@ -91,7 +91,7 @@ pub(super) async fn first(
     tag = "answers",
     operation_id = "zero_shot_named",
     params(("name" = String, Path, description = "The name of an anchor set")),
-    request_body = ZeroShot,
+    request_body = ZeroShotRequest,
     responses(
         (status = 200, description = "All labels, best first", body = Vec<LabelScore>),
         (status = "4XX", description = "Refused", body = ErrorBody),
@@ -100,35 +100,35 @@ pub(super) async fn first(
     security((), ("api_key" = [])),
 )]
 pub(super) async fn named(
-    State(app): State<App>,
-    Named(name): Named<String>,
-    Body(body): Body<ZeroShot>,
+    State(app): State<AppState>,
+    PathParams(name): PathParams<String>,
+    JsonBody(body): JsonBody<ZeroShotRequest>,
 ) -> Result<Json<Vec<LabelScore>>, Refusal> {
     zero_shot(&app, Some(&name), body).await
 }
 
 async fn zero_shot(
-    app: &App,
+    app: &AppState,
     name: Option<&str>,
-    body: ZeroShot,
+    body: ZeroShotRequest,
 ) -> Result<Json<Vec<LabelScore>>, Refusal> {
     let set = app.set(name)?;
-    let ZeroShot {
+    let ZeroShotRequest {
         inputs, parameters, ..
     } = body;
     let templates = match &parameters.hypothesis_template {
-        Some(template) => Templates::parse([template])?,
-        None => Templates::default(),
+        Some(template) => PromptTemplates::parse([template])?,
+        None => PromptTemplates::default(),
     };
     let labels = &parameters.candidate_labels;
-    let question = Question {
-        on: On::default(),
-        inputs: Inputs::Pictures(vec![Picture::Text(inputs)]),
-        words: Words::new(labels, templates, Aggregate::Mean, app.limits())?,
+    let question = ClassifyQuery {
+        on: GenerationSelector::default(),
+        inputs: ImageInputs::Pictures(vec![RequestPicture::Text(inputs)]),
+        words: LabelHeadSpec::new(labels, templates, PromptAggregation::Mean, app.limits())?,
         top: usize::MAX,
         why: match parameters.explanation {
             Some(true) => EXPLAINED,
-            _ => Why::No,
+            _ => ExplainedLabels::No,
         },
     };
     let mut answers = answer::classify(app, set, question).await?;

@@ -15,7 +15,7 @@ use crate::disk as fs;
 
 /// One problem found by a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct IntegrityFinding {
     /// The generation concerned, if it is one.
     pub generation: Option<u64>,
     /// What is wrong, naming the file.
@@ -32,12 +32,12 @@ pub struct Finding {
 /// # Errors
 /// When the folder is not an anchor set, or a file cannot be read: then its state is unknown.
 /// Damage is a finding, not an error.
-pub fn verify(set: &Path, full: bool) -> Result<Vec<Finding>, AnchorsError> {
+pub fn verify(set: &Path, full: bool) -> Result<Vec<IntegrityFinding>, AnchorsError> {
     let witness = witness::look(set)?;
     let mut findings = Vec::new();
     let mut find = |generation, error: AnchorsError| {
         let error = error.into_damage()?;
-        findings.push(Finding {
+        findings.push(IntegrityFinding {
             generation,
             problem: error.to_string(),
             fact: error.without_advice(),

@@ -12,7 +12,7 @@ use crate::modality::Modality;
 
 /// The pairs that are in only one of two anchor sets, or differ.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Diff {
+pub struct SetDiff {
     /// Ids of pairs that only the second anchor set has.
     pub gained: Vec<String>,
     /// Ids of pairs that only the first anchor set has.
@@ -27,10 +27,10 @@ pub struct Diff {
 ///
 /// # Errors
 /// When a record is damaged.
-pub fn diff(a: &AnchorSet, b: &AnchorSet) -> Result<Diff, AnchorsError> {
+pub fn diff(a: &AnchorSet, b: &AnchorSet) -> Result<SetDiff, AnchorsError> {
     let ids = select::ids(a)?;
     let before: HashMap<&str, AnchorId> = ids.iter().map(String::as_str).zip(0..).collect();
-    let mut diff = Diff::default();
+    let mut diff = SetDiff::default();
     let mut met = vec![false; ids.len()];
     for (there, id) in (0..).zip(select::ids(b)?) {
         let Some(&here) = before.get(id.as_str()) else {

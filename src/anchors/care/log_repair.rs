@@ -5,19 +5,19 @@ use std::path::Path;
 
 use super::aside;
 use crate::anchors::error::{AnchorsError, if_whole};
-use crate::anchors::stored::change_record::Change;
+use crate::anchors::stored::change_record::ChangeRecord;
 use crate::anchors::stored::log::{self, LogLine};
 use crate::anchors::stored::{history, layout};
 
 /// The command of a record that replaces a lost one.
 pub(crate) const LOST: &str = "unknown";
 
-fn lost(generation: u64) -> Change {
-    Change {
+fn lost(generation: u64) -> ChangeRecord {
+    ChangeRecord {
         generation,
         command: LOST.to_owned(),
         detail: "the record was lost".to_owned(),
-        ..Change::default()
+        ..ChangeRecord::default()
     }
 }
 

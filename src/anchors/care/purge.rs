@@ -37,8 +37,8 @@ use serde::Serialize;
 
 use super::aside;
 use super::elsewhere::{self, OtherSet, UnknownLinks};
-use crate::anchors::change::select::{self, Filter};
-use crate::anchors::change::writer::{Next, Receipt, WriteOptions, Writer};
+use crate::anchors::change::select::{self, MetadataFilter};
+use crate::anchors::change::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::Manifest;
@@ -48,24 +48,24 @@ use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::witness;
 use crate::anchors::stored::{history, log, publish};
 use crate::modality::Modality;
-use needles::Needles;
+use needles::NeedleSet;
 use steps::{PurgeStep, PurgeSteps};
-use traces::Pictures;
+use traces::PurgedPictures;
 
 pub use alias::alias;
 pub use audit::{PairTraces, audit, find, unknown_id};
-pub use beside::LeftoverKept;
+pub use beside::KeptLeftover;
 pub use needles::{ByteSearch, NeedleKind, NeedleTrace};
 pub use receipt::{DeletionReceipt, RequestedTerm, is_receipt, why_kept};
 pub(in crate::anchors::care) use removed::record_hash;
-pub use traces::PictureLeft;
+pub use traces::KeptPicture;
 
 /// The result of a purge, or with `dry_run` what it would do.
 #[derive(Debug, Clone, Serialize)]
 pub struct PurgeReport {
     /// The record.
     #[serde(flatten)]
-    pub receipt: Receipt,
+    pub receipt: ChangeReceipt,
     /// Removed pairs whose bytes were in the anchor set.
     pub purged: u64,
     /// Generations that are no longer kept.
@@ -81,7 +81,7 @@ pub struct PurgeReport {
     /// Images that the server had stored for these pairs, and that were deleted.
     pub uploads_deleted: u64,
     /// Images of these pairs that were kept.
-    pub pictures_left: Vec<PictureLeft>,
+    pub pictures_left: Vec<KeptPicture>,
     /// Records of the log and lines of its id lists that were rewritten.
     pub log_lines_rewritten: u64,
     /// Rows deleted from the lists of skipped rows.
@@ -91,7 +91,7 @@ pub struct PurgeReport {
     pub leftovers_removed: u64,
     /// Leftovers that could not be removed or searched, or that other programs may have written, and folders
     /// in the anchor set that asif did not create and whose pairs cannot be read.
-    pub leftovers_kept: Vec<LeftoverKept>,
+    pub leftovers_kept: Vec<KeptLeftover>,
     /// The result of searching every byte for the pairs and the request afterwards; `None` under
     /// `dry_run`.
     pub search: Option<ByteSearch>,
@@ -111,7 +111,7 @@ pub struct PurgeRequest<'a> {
     /// Ids of pairs, which must not be live.
     pub ids: &'a [String],
     /// A filter whose values must not be found afterwards; no live pair may match it.
-    pub filter: Option<&'a Filter>,
+    pub filter: Option<&'a MetadataFilter>,
     /// The folder of cached embeddings.
     pub cache: Option<&'a Path>,
     /// Whether rewritten segments get graphs.
@@ -141,13 +141,13 @@ fn request_is_known(
     };
     for id in request.ids {
         let known = stored.contains(id) || in_log.contains(id) || in_log.contains(&alias(id));
-        let needles = Needles::of_request(std::slice::from_ref(id), None);
+        let needles = NeedleSet::of_request(std::slice::from_ref(id), None);
         if !known && !traces::is_listed(set, &needles)? {
             return Err(unknown(format!("the id {id:?}")));
         }
     }
     if let Some(filter) = request.filter.filter(|_| !by_filter)
-        && !traces::is_listed(set, &Needles::of_request(&[], Some(filter)))?
+        && !traces::is_listed(set, &NeedleSet::of_request(&[], Some(filter)))?
     {
         return Err(unknown(filter.to_string()));
     }
@@ -173,7 +173,7 @@ fn take_steps(
 ) -> Result<PurgeReport, AnchorsError> {
     let dry_run = request.dry_run;
     let options = WriteOptions { dry_run, keep: 1 };
-    let mut writer = Writer::begin(set, &options)?;
+    let mut writer = SetWriter::begin(set, &options)?;
     let live = writer.live()?;
     // Checked now, because its records are rewritten after much is already deleted.
     log::refuse_unknown(set)?;
@@ -213,7 +213,7 @@ fn take_steps(
     let elsewhere = elsewhere::holding(set, &wanted)?;
     let mut used = elsewhere::live_images(set)?;
     used.images.extend(elsewhere::images_of(&live)?);
-    let pictures = Pictures::sort(&gone.images, &gone.unread_images, &used);
+    let pictures = PurgedPictures::sort(&gone.images, &gone.unread_images, &used);
     writer.mark("find");
     let mut manifest = live.manifest().clone();
     let rewritten = rewrite(&live, &mut manifest, request.graphs, &gone.needles, dry_run)?;
@@ -223,7 +223,7 @@ fn take_steps(
     writer.mark("rewrite");
     let purged = gone.records.len() as u64;
     let licences = manifest.licences.clone();
-    let mut next = Next {
+    let mut next = NextGeneration {
         manifest,
         tombstones: None,
         command: PURGE,
@@ -234,11 +234,11 @@ fn take_steps(
     };
     let (mut forgotten, mut log_lines, mut skip_rows, mut uploads) = (0, 0, 0, 0);
     let mut leftovers_removed = 0;
-    let mut leftovers_kept: Vec<LeftoverKept> =
+    let mut leftovers_kept: Vec<KeptLeftover> =
         gone.foreign.iter().cloned().map(kept_foreign).collect();
     for file in aside::foreign(set)? {
         if !gone.foreign.contains(&file) {
-            leftovers_kept.push(LeftoverKept {
+            leftovers_kept.push(KeptLeftover {
                 file,
                 why: "asif did not create it: inspect it, and delete it if it is not needed"
                     .to_owned(),
@@ -319,8 +319,8 @@ fn take_steps(
 }
 
 /// A folder in the anchor set that no writer created, and whose pairs cannot be read.
-fn kept_foreign(file: PathBuf) -> LeftoverKept {
-    LeftoverKept {
+fn kept_foreign(file: PathBuf) -> KeptLeftover {
+    KeptLeftover {
         file,
         why: "its pairs cannot be read, and asif did not create it: inspect it, and delete it if it is not \
         needed"
@@ -334,7 +334,7 @@ fn rewrite(
     live: &AnchorSet,
     manifest: &mut Manifest,
     graphs: GraphPolicy,
-    needles: &Needles,
+    needles: &NeedleSet,
     dry_run: bool,
 ) -> Result<u64, AnchorsError> {
     let dims = manifest.dims();

@@ -12,11 +12,11 @@ use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
 use crate::anchors::stored::plan::GraphPolicy;
-use crate::anchors::stored::records::Records;
+use crate::anchors::stored::records::PairRecords;
 use crate::anchors::stored::segment::{self, SegmentWriter};
-use crate::embed::{Embedder, Watch};
+use crate::embed::{Embedder, WorkControl};
 use crate::image_source::ImageSource;
-use crate::modality::Sides;
+use crate::modality::PerModality;
 
 /// Rewrites a damaged segment from its records; false when the same content cannot be reproduced.
 pub(crate) fn rebuild<Error: From<AnchorsError>>(
@@ -24,14 +24,14 @@ pub(crate) fn rebuild<Error: From<AnchorsError>>(
     entry: &SegmentEntry,
     manifest: &Manifest,
     encoders: &impl Fn(&Manifest) -> Result<Embedder, Error>,
-    watch: Watch<'_>,
+    watch: WorkControl<'_>,
 ) -> Result<bool, Error> {
     // Leftovers of killed writers may have what the segment's own folder lacks.
     let mut sources = vec![layout::segments_folder(set).join(&entry.id)];
     sources.extend(recover::hidden_folders(set)?);
     let mut records = Vec::new();
     for folder in &sources {
-        let opened = Records::open(&folder.join(layout::PAIRS));
+        let opened = PairRecords::open(&folder.join(layout::PAIRS));
         let sound = opened.and_then(|records| records.verify().map(|()| records));
         records.extend(if_whole(sound)?.filter(|r| r.len() as u64 == entry.pairs));
     }
@@ -42,7 +42,7 @@ pub(crate) fn rebuild<Error: From<AnchorsError>>(
     for records in &records {
         for image in &sources {
             for text in &sources {
-                if let Some(vectors) = stored(Sides { image, text }, records.len(), dims)?
+                if let Some(vectors) = stored(PerModality { image, text }, records.len(), dims)?
                     && write_same(set, entry, manifest, records, &vectors)?
                 {
                     return Ok(true);
@@ -66,10 +66,10 @@ pub(crate) fn rebuild<Error: From<AnchorsError>>(
 
 /// The vectors of both modalities, `[n, dim]` each.
 fn stored(
-    folders: Sides<&Path>,
+    folders: PerModality<&Path>,
     pairs: usize,
-    dims: Sides<usize>,
-) -> Result<Option<Sides<Vec<f32>>>, AnchorsError> {
+    dims: PerModality<usize>,
+) -> Result<Option<PerModality<Vec<f32>>>, AnchorsError> {
     let read = |folder: &Path, name: &str, dim: usize| {
         let opened = asif_index::VectorSet::open(folder.join(name)).map_err(AnchorsError::from);
         let fits = if_whole(opened)?.filter(|set| set.len() == pairs && set.dim() == dim);
@@ -77,7 +77,9 @@ fn stored(
     };
     let image = read(folders.image, layout::IMAGE, dims.image)?;
     let text = read(folders.text, layout::TEXT, dims.text)?;
-    Ok(image.zip(text).map(|(image, text)| Sides { image, text }))
+    Ok(image
+        .zip(text)
+        .map(|(image, text)| PerModality { image, text }))
 }
 
 /// Vectors of images; `None` where one of them is no longer a readable image.
@@ -87,7 +89,7 @@ fn stored(
 fn of_pictures(
     images: &[ImageSource],
     embedder: &Embedder,
-    watch: Watch<'_>,
+    watch: WorkControl<'_>,
 ) -> Result<Option<Vec<Vec<f32>>>, AnchorsError> {
     let vectors = embedder.images(images, watch)?;
     let rejected = images.iter().zip(&vectors).filter(|(_, v)| v.is_err());
@@ -109,10 +111,10 @@ fn of_pictures(
 }
 
 fn embedded(
-    records: &Records,
+    records: &PairRecords,
     embedder: &Embedder,
-    watch: Watch<'_>,
-) -> Result<Option<Sides<Vec<f32>>>, AnchorsError> {
+    watch: WorkControl<'_>,
+) -> Result<Option<PerModality<Vec<f32>>>, AnchorsError> {
     let all: Vec<_> = (0..records.len())
         .map(|i| records.get(i))
         .collect::<Result<_, _>>()?;
@@ -131,7 +133,7 @@ fn embedded(
         })
         .collect();
     let sides = images.zip(of_pairs.ok());
-    Ok(sides.map(|(images, texts)| Sides {
+    Ok(sides.map(|(images, texts)| PerModality {
         image: images.concat(),
         text: texts.concat(),
     }))
@@ -141,8 +143,8 @@ fn write_same(
     set: &Path,
     entry: &SegmentEntry,
     manifest: &Manifest,
-    records: &Records,
-    vectors: &Sides<Vec<f32>>,
+    records: &PairRecords,
+    vectors: &PerModality<Vec<f32>>,
 ) -> Result<bool, AnchorsError> {
     let dims = manifest.dims();
     let mut new = SegmentWriter::create(set, dims)?;

@@ -18,9 +18,9 @@ use std::path::Path;
 
 use super::purge::{alias, record_hash};
 use crate::anchors::error::{AnchorsError, if_whole};
-use crate::anchors::stored::change_record::{self, Change, IdLine};
+use crate::anchors::stored::change_record::{self, ChangeRecord, IdLine};
 use crate::anchors::stored::manifest::{Manifest, SegmentEntry};
-use crate::anchors::stored::records::Records;
+use crate::anchors::stored::records::PairRecords;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::{content, history, layout};
 use crate::disk as fs;
@@ -61,7 +61,7 @@ pub(crate) fn numbers(of: &[u64]) -> String {
 }
 
 #[derive(Debug, Clone, Default)]
-struct GoneRows {
+struct RemovedRows {
     rows: BTreeSet<usize>,
     unknown: BTreeSet<u64>,
 }
@@ -84,10 +84,10 @@ pub(crate) fn since(good: &AnchorSet, newest: u64) -> Result<RemovedSince, Ancho
         }
     }
     let first = good.manifest().generation;
-    let mut at = BTreeMap::from([(first, GoneRows::default())]);
+    let mut at = BTreeMap::from([(first, RemovedRows::default())]);
     for n in first + 1..=newest {
         let gone = match by_files(good, n)? {
-            Some(rows) => GoneRows {
+            Some(rows) => RemovedRows {
                 rows,
                 unknown: BTreeSet::new(),
             },
@@ -109,7 +109,7 @@ pub(crate) fn since(good: &AnchorSet, newest: u64) -> Result<RemovedSince, Ancho
 
 /// The records that can be read, by generation. Of a generation without one, [`since`] says that what it
 /// removed is not known.
-fn changes(set: &Path) -> Result<BTreeMap<u64, Change>, AnchorsError> {
+fn changes(set: &Path) -> Result<BTreeMap<u64, ChangeRecord>, AnchorsError> {
     let readable = if_whole(history::readable(set))?;
     let changes = readable.into_iter().flatten();
     Ok(changes.map(|c| (c.generation, c)).collect())
@@ -119,10 +119,10 @@ fn changes(set: &Path) -> Result<BTreeMap<u64, Change>, AnchorsError> {
 fn by_record(
     good: &AnchorSet,
     n: u64,
-    change: Option<&Change>,
-    at: &BTreeMap<u64, GoneRows>,
+    change: Option<&ChangeRecord>,
+    at: &BTreeMap<u64, RemovedRows>,
     rows_by_id: &HashMap<String, usize>,
-) -> Result<GoneRows, AnchorsError> {
+) -> Result<RemovedRows, AnchorsError> {
     let before = at.get(&(n - 1));
     let mut gone = before
         .expect("generations are looked at in order, from the one that is gone back to")
@@ -141,7 +141,7 @@ fn by_record(
         }
         if let Some(rows) = by_files(good, source)? {
             let unknown = BTreeSet::new();
-            return Ok(GoneRows { rows, unknown });
+            return Ok(RemovedRows { rows, unknown });
         }
     } else if !REPLACING.contains(&change.command.as_str()) {
         let (lines, all) = id_lines(good.path(), change)?;
@@ -159,7 +159,7 @@ fn by_record(
 }
 
 /// The readable ids of a change, and whether they are all that it removed.
-fn id_lines(set: &Path, change: &Change) -> Result<(Vec<IdLine>, bool), AnchorsError> {
+fn id_lines(set: &Path, change: &ChangeRecord) -> Result<(Vec<IdLine>, bool), AnchorsError> {
     let named = change.removed_ids.iter().cloned().map(IdLine::Removed);
     let added = change.added_ids.iter().cloned().map(IdLine::Added);
     let mut lines: Vec<IdLine> = named.chain(added).collect();
@@ -272,11 +272,11 @@ fn hashes_of_others(
 }
 
 /// The records of a segment, whose other files may be damaged.
-fn own_records(set: &Path, entry: &SegmentEntry) -> Result<Records, AnchorsError> {
+fn own_records(set: &Path, entry: &SegmentEntry) -> Result<PairRecords, AnchorsError> {
     let path = layout::segments_folder(set)
         .join(&entry.id)
         .join(layout::PAIRS);
-    let records = Records::open(&path)?;
+    let records = PairRecords::open(&path)?;
     records.verify()?;
     let sum = entry.files.get(layout::PAIRS);
     let other = match sum {
@@ -297,7 +297,10 @@ fn own_records(set: &Path, entry: &SegmentEntry) -> Result<Records, AnchorsError
 /// When the operating system denies reading it.
 pub(crate) fn logged(set: &Path, generation: u64) -> Result<HashSet<String>, AnchorsError> {
     let changes = changes(set)?;
-    let sources: HashSet<u64> = changes.values().filter_map(Change::taken_from).collect();
+    let sources: HashSet<u64> = changes
+        .values()
+        .filter_map(ChangeRecord::taken_from)
+        .collect();
     let mut kept: HashMap<u64, HashSet<String>> = HashMap::new();
     let mut removed = HashSet::new();
     for (&n, change) in changes.range(..=generation) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::check::{Finding, is_no_file, verify};
+use super::check::{IntegrityFinding, is_no_file, verify};
 use super::log_repair;
 use super::rebuild::rebuild;
 use super::removals::{self, RemovedSince};
@@ -23,16 +23,16 @@ use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::{log, newer_program, witness};
 use crate::disk as fs;
-use crate::embed::{Embedder, Watch};
+use crate::embed::{Embedder, WorkControl};
 use crate::printable;
 
 /// The result of a repair.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Repaired {
+pub struct RepairReport {
     /// Problems that were fixed.
     pub mended: Vec<String>,
     /// Problems that could not be fixed.
-    pub left: Vec<Finding>,
+    pub left: Vec<IntegrityFinding>,
     /// The generation that is live now.
     pub generation: u64,
     /// The ids of pairs of the generation that it went back to that were removed later, and stay removed.
@@ -68,9 +68,9 @@ pub fn repair<Error: From<AnchorsError>>(
     set: &Path,
     dry_run: bool,
     encoders: impl Fn(&Manifest) -> Result<Embedder, Error>,
-    watch: Watch<'_>,
-) -> Result<Repaired, Error> {
-    let mut done = Repaired::default();
+    watch: WorkControl<'_>,
+) -> Result<RepairReport, Error> {
+    let mut done = RepairReport::default();
     let witness = witness::look(set)?;
     let newest = witness.newest;
     if newest == 0 {
@@ -223,7 +223,7 @@ fn go_back(
     set: &Path,
     sound: &[u64],
     keep: usize,
-    done: &mut Repaired,
+    done: &mut RepairReport,
 ) -> Result<(), AnchorsError> {
     let options = WriteOptions {
         keep,

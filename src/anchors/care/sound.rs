@@ -8,7 +8,7 @@ use crate::anchors::error::AnchorsError;
 use crate::anchors::search::searcher::{Searcher, SetSpace};
 use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
-use crate::anchors::stored::manifest::{Counts, Manifest};
+use crate::anchors::stored::manifest::{Manifest, ManifestCounts};
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::stored::set::{AnchorSet, READ_WHOLE};
 use crate::modality::Modality;
@@ -76,9 +76,9 @@ fn counts_agree(set: &AnchorSet) -> Result<(), AnchorsError> {
         what,
     };
     let mut ids = HashSet::with_capacity(set.len());
-    let mut found = Counts {
+    let mut found = ManifestCounts {
         skipped: set.manifest().counts.skipped,
-        ..Counts::default()
+        ..ManifestCounts::default()
     };
     let [mut sources, mut licences] = [BTreeMap::new(), BTreeMap::new()];
     for anchor in 0..set.len() as AnchorId {

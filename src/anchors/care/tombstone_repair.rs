@@ -13,7 +13,7 @@ use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::tombstones::Tombstones;
 use crate::anchors::stored::{content, layout};
-use crate::modality::Sides;
+use crate::modality::PerModality;
 
 /// Makes the damaged files of removed pairs of these generations again where the log tells what was in
 /// them, to the bit; returns what was done. A damaged one is kept aside.
@@ -70,7 +70,7 @@ fn rebuild(set: &Path, manifest: &Manifest) -> Result<Option<PathBuf>, AnchorsEr
             if is_last && !removed.contains(id) && !removed.contains(&alias(id)) {
                 continue;
             }
-            let vectors = Sides::of(|modality| segment.vectors(modality).vector(row));
+            let vectors = PerModality::of(|modality| segment.vectors(modality).vector(row));
             gone.remove(&manifest.segments, at, row, vectors);
         }
     }

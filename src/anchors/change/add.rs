@@ -5,16 +5,16 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::build::{ALREADY, Build, BuildOptions, EXAMPLES, SkippedRow};
-use super::incoming::Incoming;
+use super::build::{ALREADY, BuildOptions, BuildRun, EXAMPLES, SkippedRow};
+use super::incoming::IncomingPairs;
 use super::select;
-use super::writer::{Next, Receipt, WriteOptions, Writer};
+use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::set::AnchorSet;
-use crate::embed::{Embedder, Watch};
+use crate::embed::{Embedder, WorkControl};
 use crate::pairs::{Pair, PairsError, RowError};
 
 /// Options for adding pairs.
@@ -38,7 +38,7 @@ pub struct AddOptions {
 pub struct AddReport {
     /// The record.
     #[serde(flatten)]
-    pub receipt: Receipt,
+    pub receipt: ChangeReceipt,
     /// The number of skipped rows.
     pub skipped: u64,
     /// Skipped rows by kind of reason.
@@ -62,9 +62,9 @@ pub fn add<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
     options: &AddOptions,
     write: &WriteOptions,
     encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
-    watch: Watch<'_>,
+    watch: WorkControl<'_>,
 ) -> Result<AddReport, Error> {
-    let incoming = || Incoming::open(&options.pairs);
+    let incoming = || IncomingPairs::open(&options.pairs);
     add_incoming(options, write, incoming, encoders, watch)
 }
 
@@ -78,20 +78,20 @@ pub fn add_from<E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>
     write: &WriteOptions,
     pairs: impl Iterator<Item = Result<Pair, RowError>>,
     encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
-    watch: Watch<'_>,
+    watch: WorkControl<'_>,
 ) -> Result<AddReport, Error> {
-    let incoming = || Ok(Incoming::of(pairs));
+    let incoming = || Ok(IncomingPairs::of(pairs));
     add_incoming(options, write, incoming, encoders, watch)
 }
 
 fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsError>>(
     options: &AddOptions,
     write: &WriteOptions,
-    incoming: impl FnOnce() -> Result<Incoming<'a>, PairsError>,
+    incoming: impl FnOnce() -> Result<IncomingPairs<'a>, PairsError>,
     encoders: impl FnOnce(&AnchorSet) -> Result<E, Error>,
-    watch: Watch<'_>,
+    watch: WorkControl<'_>,
 ) -> Result<AddReport, Error> {
-    let mut writer = Writer::begin(&options.set, write)?;
+    let mut writer = SetWriter::begin(&options.set, write)?;
     let mut live = writer.live()?;
     writer.mark("open");
     let taken: HashSet<String> = select::ids(&live)?.into_iter().collect();
@@ -115,10 +115,10 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
         space: live.manifest().space.clone(),
         graphs: options.graphs,
     };
-    let mut build = Build::new(&build_options, &embedder, watch).taken(taken);
+    let mut build = BuildRun::new(&build_options, &embedder, watch).taken(taken);
     let (entry, skipped_list) = build.segment(&options.set, incoming)?;
     writer.mark("encode and write");
-    let came = Came {
+    let came = AddedSegment {
         entry,
         captions: build.captions,
         sources: build.sources.clone(),
@@ -139,7 +139,7 @@ fn add_incoming<'a, E: std::ops::Deref<Target = Embedder>, Error: From<AnchorsEr
 const COMMAND: &str = "anchors add";
 
 /// A segment of new pairs, and their counts for the manifest.
-pub(crate) struct Came {
+pub(crate) struct AddedSegment {
     pub(crate) entry: SegmentEntry,
     pub(crate) captions: u64,
     pub(crate) sources: BTreeMap<String, u64>,
@@ -147,12 +147,16 @@ pub(crate) struct Came {
     pub(crate) ids: Vec<String>,
 }
 
-impl Came {
+impl AddedSegment {
     /// The next generation: the pairs of `live`, followed by these.
     ///
     /// # Errors
     /// When a list of skipped rows cannot be read.
-    pub(crate) fn joining(self, live: &AnchorSet, detail: String) -> Result<Next, AnchorsError> {
+    pub(crate) fn joining(
+        self,
+        live: &AnchorSet,
+        detail: String,
+    ) -> Result<NextGeneration, AnchorsError> {
         let mut manifest = live.manifest().clone();
         let added = self.entry.pairs;
         manifest.segments.push(self.entry);
@@ -169,7 +173,7 @@ impl Came {
         }
         manifest.parent = Some(manifest.generation);
         manifest.restored = None;
-        Ok(Next {
+        Ok(NextGeneration {
             manifest,
             tombstones: None,
             command: COMMAND,
@@ -189,10 +193,10 @@ fn detail(options: &AddOptions) -> String {
 /// The pairs that would be added, as far as known without reading images.
 fn foresee(
     options: &AddOptions,
-    writer: Writer,
+    writer: SetWriter,
     live: &AnchorSet,
     taken: &HashSet<String>,
-    incoming: Incoming<'_>,
+    incoming: IncomingPairs<'_>,
 ) -> Result<AddReport, AnchorsError> {
     let mut ids = Vec::new();
     let mut skipped = Vec::new();
@@ -225,7 +229,7 @@ fn foresee(
     }
     let added = ids.len() as u64;
     manifest.counts.pairs += added;
-    let receipt = writer.publish(Next {
+    let receipt = writer.publish(NextGeneration {
         manifest,
         tombstones: None,
         command: COMMAND,

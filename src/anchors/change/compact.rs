@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::writer::{Next, Receipt, WriteOptions, Writer};
+use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::AnchorId;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::left_out;
@@ -22,8 +22,8 @@ pub fn compact(
     set: &Path,
     graphs: GraphPolicy,
     options: &WriteOptions,
-) -> Result<Receipt, AnchorsError> {
-    let mut writer = Writer::begin(set, options)?;
+) -> Result<ChangeReceipt, AnchorsError> {
+    let mut writer = SetWriter::begin(set, options)?;
     let live = writer.live()?;
     writer.mark("open");
     if live.segments().len() == 1 && live.manifest().tombstones.is_none() {
@@ -43,7 +43,7 @@ pub fn compact(
         merged(&live, graphs, |_, vector| Cow::Borrowed(vector))?
     };
     writer.mark("merge");
-    writer.publish(Next {
+    writer.publish(NextGeneration {
         manifest,
         tombstones: None,
         command: "anchors compact",

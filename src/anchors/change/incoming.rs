@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
-use crate::pairs::{self, Origin, Pair, PairsError, Reason, RowError, id_fault};
+use crate::pairs::{self, Pair, PairOrigin, PairsError, RowError, RowRejection, id_fault};
 
 /// Pairs and skipped rows, in order.
-pub(crate) struct Incoming<'a> {
+pub(crate) struct IncomingPairs<'a> {
     pub(crate) pairs: Box<dyn Iterator<Item = Result<Pair, RowError>> + 'a>,
     /// An upper bound of their number, where known.
     pub(crate) expected: Option<u64>,
 }
 
-impl<'a> Incoming<'a> {
+impl<'a> IncomingPairs<'a> {
     /// The pairs of files and folders.
     ///
     /// # Errors
@@ -38,22 +38,22 @@ impl<'a> Incoming<'a> {
     }
 }
 
-fn checked(pair: Pair, seen: &mut HashMap<String, Origin>) -> Result<Pair, RowError> {
+fn checked(pair: Pair, seen: &mut HashMap<String, PairOrigin>) -> Result<Pair, RowError> {
     let is_blank = |text: &String| text.trim().is_empty();
     let reason = if let Some(why) = id_fault(&pair.id) {
         let id = pair.id;
-        Reason::Id { id, why }
+        RowRejection::Id { id, why }
     } else if pair.captions.is_empty() || pair.captions.iter().any(is_blank) {
-        Reason::NoCaption
+        RowRejection::NoCaption
     } else if pair.captions.iter().any(|text| text.contains('\0')) {
-        Reason::NulByte
+        RowRejection::NulByte
     } else {
         match seen.entry(pair.id.clone()) {
             Entry::Vacant(free) => {
                 free.insert(pair.origin.clone());
                 return Ok(pair);
             }
-            Entry::Occupied(taken) => Reason::DuplicateId {
+            Entry::Occupied(taken) => RowRejection::DuplicateId {
                 id: pair.id,
                 first: taken.get().clone(),
             },
@@ -79,7 +79,7 @@ mod tests {
             },
             captions: captions.iter().map(|&text| text.to_owned()).collect(),
             meta: serde_json::Map::new(),
-            origin: Origin {
+            origin: PairOrigin {
                 file: "given".into(),
                 row: Some(row),
             },
@@ -97,7 +97,7 @@ mod tests {
             pair(6, "e", &["f\0"]),
             pair(7, "f", &["six"]),
         ];
-        let incoming = Incoming::of(given.into_iter());
+        let incoming = IncomingPairs::of(given.into_iter());
         assert_eq!(incoming.expected, Some(7));
         let (good, bad): (Vec<_>, Vec<_>) = incoming.pairs.partition(Result::is_ok);
         let ids: Vec<_> = good.into_iter().map(|pair| pair.unwrap().id).collect();

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::select::{self, Filter};
-use super::writer::{Next, Receipt, WriteOptions, Writer};
+use super::select::{self, MetadataFilter};
+use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
 use crate::printable;
 
 /// Selects the pairs to remove.
 #[derive(Debug, Clone)]
-pub enum Selection {
+pub enum PairSelection {
     /// Those with these ids.
     Ids {
         /// The ids.
@@ -19,7 +19,7 @@ pub enum Selection {
         missing_ok: bool,
     },
     /// The pairs that match a filter.
-    Where(Filter),
+    Where(MetadataFilter),
 }
 
 /// Removes pairs from an anchor set.
@@ -33,14 +33,14 @@ pub enum Selection {
 /// the disk refuses.
 pub fn remove(
     set: &Path,
-    selection: &Selection,
+    selection: &PairSelection,
     options: &WriteOptions,
-) -> Result<Receipt, AnchorsError> {
-    let mut writer = Writer::begin(set, options)?;
+) -> Result<ChangeReceipt, AnchorsError> {
+    let mut writer = SetWriter::begin(set, options)?;
     let live = writer.live()?;
     writer.mark("open");
     let (rows, missing) = match selection {
-        Selection::Ids { ids, missing_ok } => {
+        PairSelection::Ids { ids, missing_ok } => {
             let (rows, missing) = select::by_ids(&live, ids)?;
             if !missing.is_empty() && (!missing_ok || rows.is_empty()) {
                 let (path, ids) = (set.to_owned(), printable::first_of(&missing, 3, " or "));
@@ -51,12 +51,12 @@ pub fn remove(
             }
             (rows, missing)
         }
-        Selection::Where(filter) => (select::by_filter(&live, filter)?, Vec::new()),
+        PairSelection::Where(filter) => (select::by_filter(&live, filter)?, Vec::new()),
     };
     if rows.is_empty() {
         let filter = match selection {
-            Selection::Where(filter) => filter.to_string(),
-            Selection::Ids { .. } => "an id of an empty list".to_owned(),
+            PairSelection::Where(filter) => filter.to_string(),
+            PairSelection::Ids { .. } => "an id of an empty list".to_owned(),
         };
         return Err(AnchorsError::NoMatch {
             path: set.to_owned(),
@@ -70,13 +70,13 @@ pub fn remove(
     }
     writer.mark("find");
     let left = live.remaining(&rows)?;
-    let next = Next {
+    let next = NextGeneration {
         manifest: left.manifest,
         tombstones: Some(left.tombstones),
         command: "anchors remove",
         detail: match selection {
-            Selection::Where(filter) => filter.to_string(),
-            Selection::Ids { .. } => String::new(),
+            PairSelection::Where(filter) => filter.to_string(),
+            PairSelection::Ids { .. } => String::new(),
         },
         source: None,
         moved: (0, left.removed.len() as u64),

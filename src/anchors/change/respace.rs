@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::writer::{Next, Receipt, WriteOptions, Writer};
+use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
 use crate::space::Recipe;
 
@@ -16,9 +16,9 @@ pub fn respace(
     recipe: &Recipe,
     (command, detail): (&'static str, String),
     options: &WriteOptions,
-) -> Result<Receipt, AnchorsError> {
+) -> Result<ChangeReceipt, AnchorsError> {
     recipe.validate()?;
-    let mut writer = Writer::begin(set, options)?;
+    let mut writer = SetWriter::begin(set, options)?;
     let live = writer.live()?;
     writer.mark("open");
     if live.manifest().space == *recipe {
@@ -28,7 +28,7 @@ pub fn respace(
     manifest.space = recipe.clone();
     manifest.parent = Some(manifest.generation);
     manifest.restored = None;
-    writer.publish(Next {
+    writer.publish(NextGeneration {
         manifest,
         tombstones: None,
         command,

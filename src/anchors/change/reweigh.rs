@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::compact::merged;
-use super::writer::{Next, Receipt, WriteOptions, Writer};
+use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::encode::EncoderEntry;
-use crate::modality::{Modality, Sides};
+use crate::modality::{Modality, PerModality};
 use crate::space::Recipe;
 
 /// Publishes a generation with the live pairs in one segment, encoders that have these weights,
@@ -22,18 +22,18 @@ use crate::space::Recipe;
 /// When the recipe is invalid, a record is damaged, another process is writing, or on an I/O error.
 pub fn reweigh(
     set: &Path,
-    weights: Sides<&[f64]>,
+    weights: PerModality<&[f64]>,
     recipe: &Recipe,
     (command, detail): (&'static str, String),
     graphs: GraphPolicy,
     options: &WriteOptions,
-) -> Result<Receipt, AnchorsError> {
+) -> Result<ChangeReceipt, AnchorsError> {
     recipe.validate()?;
-    let mut writer = Writer::begin(set, options)?;
+    let mut writer = SetWriter::begin(set, options)?;
     let live = writer.live()?;
     writer.mark("open");
-    let mut factors = Sides::<Vec<f32>>::default();
-    let mut entries = Sides::of(|modality| live.encoder(modality).clone());
+    let mut factors = PerModality::<Vec<f32>>::default();
+    let mut entries = PerModality::of(|modality| live.encoder(modality).clone());
     for modality in Modality::BOTH {
         let entry = &mut entries[modality];
         if let Some((identity, scale)) = entry.identity.reweighed(weights[modality]) {
@@ -52,7 +52,7 @@ pub fn reweigh(
     manifest.text_encoder = entries.text;
     manifest.space = recipe.clone();
     writer.mark("write");
-    writer.publish(Next {
+    writer.publish(NextGeneration {
         manifest,
         tombstones: None,
         command,

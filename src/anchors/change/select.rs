@@ -6,16 +6,16 @@ use std::fmt;
 use rayon::prelude::*;
 
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::records::Record;
+use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::set::AnchorSet;
 
 /// Pairs whose metadata has all of these values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
+pub struct MetadataFilter {
     terms: Vec<(String, String)>,
 }
 
-impl Filter {
+impl MetadataFilter {
     /// Reads `KEY=VALUE KEY=VALUE`: a word without `=` belongs to the value before it, so
     /// `licence=CC BY 4.0 source=mine` has two terms. A value in double quotes is taken literally, with
     /// `\"` for a quote and `\\` for a backslash in it: `title="a = b"`.
@@ -74,7 +74,7 @@ impl Filter {
 
     /// Whether a pair has all the values. Numbers and booleans are compared as text; for a list
     /// one matching entry is enough.
-    pub fn matches(&self, record: &Record) -> bool {
+    pub fn matches(&self, record: &PairRecord) -> bool {
         let meta = record.metadata();
         self.terms.iter().all(|(key, wanted)| {
             let found = match key.as_str() {
@@ -122,7 +122,7 @@ fn needs_quotes(value: &str) -> bool {
     !plain || later_key || value.starts_with('"')
 }
 
-impl fmt::Display for Filter {
+impl fmt::Display for MetadataFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quoted = |v: &str| format!("\"{}\"", v.replace('\\', "\\\\").replace('"', "\\\""));
         let term = |(k, v): &(String, String)| match needs_quotes(v) {
@@ -160,7 +160,7 @@ pub fn by_ids(
 ///
 /// # Errors
 /// When a record is damaged.
-pub fn by_filter(set: &AnchorSet, filter: &Filter) -> Result<Vec<usize>, AnchorsError> {
+pub fn by_filter(set: &AnchorSet, filter: &MetadataFilter) -> Result<Vec<usize>, AnchorsError> {
     live_pairs(set, |segment, local, row| {
         let record = set.segments()[segment].record(local)?;
         Ok(filter.matches(&record).then_some(row))
@@ -200,8 +200,8 @@ fn live_pairs<T: Send>(
 mod tests {
     use super::*;
 
-    fn record(meta: &str) -> Record {
-        Record {
+    fn record(meta: &str) -> PairRecord {
+        PairRecord {
             id: "a".into(),
             image: "a.jpg".into(),
             captions: vec!["a".into()],
@@ -211,12 +211,12 @@ mod tests {
 
     #[test]
     fn values_may_hold_spaces_and_every_term_counts() {
-        let filter = Filter::parse("licence=CC BY 4.0 source=mine").unwrap();
+        let filter = MetadataFilter::parse("licence=CC BY 4.0 source=mine").unwrap();
         assert_eq!(filter.to_string(), "licence=CC BY 4.0 source=mine");
         assert!(filter.matches(&record(r#"{"license":"CC BY 4.0","source":"mine"}"#)));
         assert!(!filter.matches(&record(r#"{"license":"CC BY 4.0","source":"yours"}"#)));
         assert!(!filter.matches(&record(r#"{"source":"mine"}"#)));
-        let year = Filter::parse("year=2026").unwrap();
+        let year = MetadataFilter::parse("year=2026").unwrap();
         assert!(year.matches(&record(r#"{"year":2026}"#)));
         assert!(!year.matches(&record("not json")));
         let bad_quotes = ["a=\"b", "a=\"b\"c", "a=\"b\\\"", "a=\"\""];
@@ -224,7 +224,7 @@ mod tests {
             .into_iter()
             .chain(bad_quotes)
         {
-            assert!(Filter::parse(bad).is_err(), "{bad:?}");
+            assert!(MetadataFilter::parse(bad).is_err(), "{bad:?}");
         }
     }
 
@@ -248,13 +248,14 @@ mod tests {
             for key in ["photographer", "people"] {
                 let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
                 let filter =
-                    Filter::parse(&format!("people=Bob {key}=\"{escaped}\" people=Bob")).unwrap();
+                    MetadataFilter::parse(&format!("people=Bob {key}=\"{escaped}\" people=Bob"))
+                        .unwrap();
                 assert!(filter.matches(&pair), "{filter}");
-                assert_eq!(Filter::parse(&filter.to_string()).unwrap(), filter);
+                assert_eq!(MetadataFilter::parse(&filter.to_string()).unwrap(), filter);
             }
         }
         assert!(
-            !Filter::parse("people=Eve")
+            !MetadataFilter::parse("people=Eve")
                 .unwrap()
                 .matches(&record(r#"{"people":["Bob"]}"#))
         );

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::writer::{Next, Receipt, WriteOptions, Writer};
+use super::writer::{ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::{AnchorsError, if_whole};
-use crate::anchors::stored::change_record::{Change, ChangeSource};
+use crate::anchors::stored::change_record::{ChangeRecord, ChangeSource};
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
@@ -19,7 +19,7 @@ use crate::disk as fs;
 
 /// The source of the content.
 #[derive(Debug, Clone, Copy)]
-pub enum Target<'a> {
+pub enum SwapTarget<'a> {
     /// The parent of the live generation.
     Previous,
     /// A kept generation.
@@ -38,21 +38,23 @@ pub enum Target<'a> {
 /// generation may be damaged.
 pub fn swap(
     set: &Path,
-    target: Target<'_>,
+    target: SwapTarget<'_>,
     options: &WriteOptions,
-) -> Result<Receipt, AnchorsError> {
-    let writer = Writer::begin(set, options)?;
+) -> Result<ChangeReceipt, AnchorsError> {
+    let writer = SetWriter::begin(set, options)?;
     let current = publish::live_number(set)?;
     match target {
         // The parent is that of the restored generation, so a second rollback goes one change further back.
-        Target::Previous => {
+        SwapTarget::Previous => {
             let live = if_whole(Manifest::read(set, &layout::generation_name(current)))?;
             let generation = previous(set, live.as_ref(), current)?;
             restore(writer, generation, "rollback", |parent| parent)
         }
         // A swap is undone by a rollback.
-        Target::Generation(generation) => restore(writer, generation, "swap", |_| Some(current)),
-        Target::Set(other) => from_set(writer, other, current),
+        SwapTarget::Generation(generation) => {
+            restore(writer, generation, "swap", |_| Some(current))
+        }
+        SwapTarget::Set(other) => from_set(writer, other, current),
     }
 }
 
@@ -69,8 +71,8 @@ pub(crate) fn give_up(
     good: u64,
     options: &WriteOptions,
     without: impl FnOnce(&AnchorSet, u64) -> Result<(Vec<usize>, String), AnchorsError>,
-) -> Result<Receipt, AnchorsError> {
-    let mut writer = Writer::begin(set, options)?;
+) -> Result<ChangeReceipt, AnchorsError> {
+    let mut writer = SetWriter::begin(set, options)?;
     let chosen = AnchorSet::open_generation(set, good)?;
     let current = publish::live_number(set)?;
     let (rows, said) = without(&chosen, current)?;
@@ -97,11 +99,11 @@ pub(crate) fn give_up(
 
 /// Publishes the content of a kept generation; `parent` maps the old generation's parent to the new one's.
 fn restore(
-    mut writer: Writer,
+    mut writer: SetWriter,
     generation: u64,
     command: &'static str,
     parent: impl FnOnce(Option<u64>) -> Option<u64>,
-) -> Result<Receipt, AnchorsError> {
+) -> Result<ChangeReceipt, AnchorsError> {
     let chosen = AnchorSet::open_generation(writer.set(), generation)?;
     writer.mark("open");
     let current = publish::live_number(writer.set())?;
@@ -116,7 +118,7 @@ fn restored(
     chosen: &AnchorSet,
     command: &'static str,
     parent: impl FnOnce(Option<u64>) -> Option<u64>,
-) -> Result<Next, AnchorsError> {
+) -> Result<NextGeneration, AnchorsError> {
     let mut manifest = chosen.manifest().clone();
     let generation = manifest.generation;
     manifest.restored = Some(manifest.restored.unwrap_or(generation));
@@ -125,12 +127,12 @@ fn restored(
         generation,
         set: None,
     };
-    Ok(Next {
+    Ok(NextGeneration {
         moved: moved(set, current, &manifest)?,
         manifest,
         tombstones: None,
         command,
-        detail: Change::detail_of(&source),
+        detail: ChangeRecord::detail_of(&source),
         source: Some(source),
         ids: (Vec::new(), Vec::new()),
     })
@@ -154,7 +156,11 @@ fn previous(set: &Path, live: Option<&Manifest>, current: u64) -> Result<u64, An
     })
 }
 
-fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, AnchorsError> {
+fn from_set(
+    mut writer: SetWriter,
+    other: &Path,
+    current: u64,
+) -> Result<ChangeReceipt, AnchorsError> {
     let set = writer.set().to_owned();
     let theirs = AnchorSet::open(other)?;
     newer_program::refuse(other, theirs.manifest().generation)?;
@@ -181,11 +187,11 @@ fn from_set(mut writer: Writer, other: &Path, current: u64) -> Result<Receipt, A
         set: Some(other.display().to_string()),
     };
     manifest.tombstones = None;
-    writer.publish(Next {
+    writer.publish(NextGeneration {
         tombstones,
         manifest,
         command: "swap",
-        detail: Change::detail_of(&source),
+        detail: ChangeRecord::detail_of(&source),
         source: Some(source),
         moved,
         ids: (Vec::new(), Vec::new()),

@@ -5,24 +5,24 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::add::Came;
+use super::add::AddedSegment;
 use super::select;
-use super::writer::{self, Next, Receipt, WriteOptions, Writer};
+use super::writer::{self, ChangeReceipt, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::manifest::{self, Counts, Manifest};
+use crate::anchors::stored::manifest::{self, Manifest, ManifestCounts};
 use crate::anchors::stored::plan::GraphPolicy;
 use crate::anchors::stored::publish::NewSet;
-use crate::anchors::stored::records::Record;
+use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::segment::SegmentWriter;
 use crate::encode::EncoderEntry;
-use crate::modality::Sides;
+use crate::modality::PerModality;
 use crate::space::Recipe;
 
 /// A pair with its image vector and its text vector, both of unit length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairVectors {
     /// Its record.
-    pub record: Record,
+    pub record: PairRecord,
     /// `[image dim]`.
     pub image: Vec<f32>,
     /// `[text dim]`.
@@ -31,7 +31,7 @@ pub struct PairVectors {
 
 /// The encoders and search settings of a new anchor set.
 #[derive(Debug, Clone)]
-pub struct Making {
+pub struct NewSetOptions {
     /// The encoder of the image vectors.
     pub image_encoder: EncoderEntry,
     /// The encoder of the text vectors.
@@ -49,11 +49,11 @@ pub struct Making {
 /// is left at `out` then.
 pub fn create(
     out: &Path,
-    making: &Making,
+    making: &NewSetOptions,
     pairs: impl IntoIterator<Item = PairVectors>,
 ) -> Result<(), AnchorsError> {
     let new = NewSet::begin(out)?;
-    let dims = Sides {
+    let dims = PerModality {
         image: making.image_encoder.identity.dim,
         text: making.text_encoder.identity.dim,
     };
@@ -71,7 +71,7 @@ pub fn create(
         generation: 0,
         created: String::new(),
         made_by: String::new(),
-        counts: Counts {
+        counts: ManifestCounts {
             pairs: came.entry.pairs,
             captions: came.captions,
             skipped: 0,
@@ -88,7 +88,7 @@ pub fn create(
         change: None,
     };
     let pairs = manifest.counts.pairs;
-    let next = Next {
+    let next = NextGeneration {
         manifest,
         tombstones: None,
         command: "build",
@@ -110,8 +110,8 @@ pub fn add(
     pairs: impl IntoIterator<Item = PairVectors>,
     graphs: GraphPolicy,
     options: &WriteOptions,
-) -> Result<Receipt, AnchorsError> {
-    let mut writer = Writer::begin(set, options)?;
+) -> Result<ChangeReceipt, AnchorsError> {
+    let mut writer = SetWriter::begin(set, options)?;
     let live = writer.live()?;
     writer.mark("open");
     let taken = select::ids(&live)?.into_iter().collect();
@@ -127,12 +127,12 @@ const DETAIL: &str = "vectors given by the caller";
 /// Writes the pairs with unused ids as a segment of `set`.
 fn written(
     set: &Path,
-    dims: Sides<usize>,
+    dims: PerModality<usize>,
     graphs: GraphPolicy,
     k: usize,
     pairs: impl IntoIterator<Item = PairVectors>,
     taken: &HashSet<String>,
-) -> Result<Came, AnchorsError> {
+) -> Result<AddedSegment, AnchorsError> {
     let mut segment = SegmentWriter::create(set, dims)?;
     let (mut sources, mut licences) = (BTreeMap::new(), BTreeMap::new());
     let (mut ids, mut captions, mut skipped) = (Vec::new(), 0, 0);
@@ -160,7 +160,7 @@ fn written(
             first: "the anchor set already has a pair with its id".to_owned(),
         });
     }
-    Ok(Came {
+    Ok(AddedSegment {
         entry: segment.finish(graphs, k)?,
         captions,
         sources,

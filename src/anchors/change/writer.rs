@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::recover;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::change_record;
-use crate::anchors::stored::change_record::{Change, ChangeSource};
+use crate::anchors::stored::change_record::{ChangeRecord, ChangeSource};
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::manifest::{Manifest, TombstonesEntry};
@@ -53,14 +53,14 @@ impl Default for WriteOptions {
 
 /// The result of a change, or with `dry_run` what it would do.
 #[derive(Debug, Clone, Serialize)]
-pub struct Receipt {
+pub struct ChangeReceipt {
     /// The anchor set.
     pub set: PathBuf,
     /// Whether nothing was changed.
     pub dry_run: bool,
     /// The record, as the log has it.
     #[serde(flatten)]
-    pub change: Change,
+    pub change: ChangeRecord,
     /// Requested ids that do not exist.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
@@ -74,13 +74,13 @@ pub struct Receipt {
 
 /// Measures the phases of a change.
 #[derive(Debug)]
-pub struct Phases {
+pub struct PhaseTimer {
     begun: Instant,
     last: Instant,
     seconds: BTreeMap<&'static str, f64>,
 }
 
-impl Phases {
+impl PhaseTimer {
     /// Begins now.
     pub fn begin() -> Self {
         let now = Instant::now();
@@ -107,7 +107,7 @@ impl Phases {
 
 /// The next generation, before it is published.
 #[derive(Debug)]
-pub struct Next {
+pub struct NextGeneration {
     /// The content; number, dates and record are filled in.
     pub manifest: Manifest,
     /// Removed pairs, where they differ from those the manifest names already.
@@ -126,14 +126,14 @@ pub struct Next {
 
 /// Exclusive write access to an anchor set.
 #[derive(Debug)]
-pub struct Writer {
+pub struct SetWriter {
     set: PathBuf,
     options: WriteOptions,
-    phases: Phases,
+    phases: PhaseTimer,
     _lock: Option<WriteLock>,
 }
 
-impl Writer {
+impl SetWriter {
     /// Takes the lock of `set` (not for a dry run) and cleans up after a killed writer.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl Writer {
     /// program wrote data that a change would lose; when the folder is not an anchor set or the
     /// disk refuses.
     pub fn begin(set: &Path, options: &WriteOptions) -> Result<Self, AnchorsError> {
-        let phases = Phases::begin();
+        let phases = PhaseTimer::begin();
         publish::current(set)?;
         let lock = if options.dry_run {
             newer_program::refuse(set, publish::live_number(set)?)?;
@@ -189,7 +189,7 @@ impl Writer {
     /// # Errors
     /// On an I/O error or what is to be published does not open. The old generation is then
     /// the live one, or, if only the very last fsync failed, possibly the new one.
-    pub fn publish(self, next: Next) -> Result<Receipt, AnchorsError> {
+    pub fn publish(self, next: NextGeneration) -> Result<ChangeReceipt, AnchorsError> {
         self.publish_then(next, || Ok(()))
     }
 
@@ -197,12 +197,12 @@ impl Writer {
     /// generations are collected; not done under `dry_run`.
     ///
     /// # Errors
-    /// As [`Writer::publish`]; that of `then`, with `next` live and the older generations kept.
+    /// As [`SetWriter::publish`]; that of `then`, with `next` live and the older generations kept.
     pub(crate) fn publish_then(
         mut self,
-        next: Next,
+        next: NextGeneration,
         then: impl FnOnce() -> Result<(), AnchorsError>,
-    ) -> Result<Receipt, AnchorsError> {
+    ) -> Result<ChangeReceipt, AnchorsError> {
         let live = publish::live_number(&self.set)?;
         let mut receipt = prepare(&self.set, live, next, &self.options)?;
         self.mark("publish");
@@ -221,9 +221,13 @@ impl Writer {
     ///
     /// # Errors
     /// When the live generation cannot be read.
-    pub fn unchanged(self, command: &'static str, detail: &str) -> Result<Receipt, AnchorsError> {
+    pub fn unchanged(
+        self,
+        command: &'static str,
+        detail: &str,
+    ) -> Result<ChangeReceipt, AnchorsError> {
         let live = Manifest::read(&self.set, &publish::current(&self.set)?)?;
-        let change = Change {
+        let change = ChangeRecord {
             generation: live.generation,
             when: live.created,
             command: command.to_owned(),
@@ -232,9 +236,9 @@ impl Writer {
             pairs_after: live.counts.pairs,
             licences_before: live.licences.clone(),
             licences_after: live.licences,
-            ..Change::default()
+            ..ChangeRecord::default()
         };
-        Ok(Receipt {
+        Ok(ChangeReceipt {
             set: self.set,
             dry_run: self.options.dry_run,
             change,
@@ -246,7 +250,7 @@ impl Writer {
 }
 
 /// Publishes the first generation of an anchor set that is staged in `folder`.
-pub(crate) fn publish_first(folder: &Path, next: Next) -> Result<(), AnchorsError> {
+pub(crate) fn publish_first(folder: &Path, next: NextGeneration) -> Result<(), AnchorsError> {
     let options = WriteOptions::default();
     if let (receipt, Some(manifest)) = prepare(folder, 0, next, &options)? {
         publish::publish(folder, &manifest)?;
@@ -260,9 +264,9 @@ pub(crate) fn publish_first(folder: &Path, next: Next) -> Result<(), AnchorsErro
 fn prepare(
     set: &Path,
     last: u64,
-    next: Next,
+    next: NextGeneration,
     options: &WriteOptions,
-) -> Result<(Receipt, Option<Manifest>), AnchorsError> {
+) -> Result<(ChangeReceipt, Option<Manifest>), AnchorsError> {
     let (pairs_before, licences_before) = match last {
         0 => (0, BTreeMap::new()),
         last => history::pairs_before(set, last)?,
@@ -271,7 +275,7 @@ fn prepare(
     manifest.generation = last + 1;
     manifest.created = crate::clock::timestamp();
     manifest.made_by = concat!("asif ", env!("CARGO_PKG_VERSION")).to_owned();
-    let mut change = Change {
+    let mut change = ChangeRecord {
         generation: manifest.generation,
         when: manifest.created.clone(),
         command: next.command.to_owned(),
@@ -284,9 +288,9 @@ fn prepare(
         source_set: next.source.and_then(|source| source.set),
         licences_before,
         licences_after: manifest.licences.clone(),
-        ..Change::default()
+        ..ChangeRecord::default()
     };
-    let receipt = |change| Receipt {
+    let receipt = |change| ChangeReceipt {
         set: set.to_owned(),
         dry_run: options.dry_run,
         change,
@@ -332,7 +336,7 @@ fn prepare(
 
 /// The remaining steps once a generation is live. They are not part of the change itself, so
 /// failures are returned as warnings; the next writer completes them.
-fn settle(set: &Path, change: &Change, keep: usize) -> Vec<String> {
+fn settle(set: &Path, change: &ChangeRecord, keep: usize) -> Vec<String> {
     // Records missing from the log are in the manifests, which must not be removed before they are logged.
     let logged = history::append(set, change, Some(keep as u64));
     let settled = logged.and_then(|()| collect(set, keep));

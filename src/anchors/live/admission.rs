@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::error::LiveError;
 use super::options::LiveOptions;
 use super::snapshot::Snapshot;
-use super::stamp::{FileStamp, stamp};
+use super::stamp::{VerifiedFileStamp, stamp};
 use super::warm::warm;
 use crate::anchors::care::sound;
 use crate::anchors::search::searcher::SetSpace;
@@ -27,7 +27,7 @@ const TRIES: u32 = 8;
 
 /// Seconds by phase of switching to a generation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Phases {
+pub struct AdmissionSeconds {
     /// Reading the manifest and mapping the segments, or finding that they are mapped already.
     pub open: f64,
     /// Comparing the checksums of segments that this process has not verified yet.
@@ -40,7 +40,7 @@ pub struct Phases {
     pub canary: f64,
 }
 
-impl Phases {
+impl AdmissionSeconds {
     /// The total.
     pub fn total(&self) -> f64 {
         self.open + self.verify + self.center + self.warm + self.canary
@@ -49,18 +49,18 @@ impl Phases {
 
 /// The checks of one live anchor set, and their state.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(super) struct AdmissionChecks {
     path: PathBuf,
     options: LiveOptions,
     /// A separate thread: centring on the shared pool would delay every query that is
     /// searched there.
     pool: rayon::ThreadPool,
-    verified: HashMap<String, Vec<FileStamp>>,
+    verified: HashMap<String, Vec<VerifiedFileStamp>>,
     /// The previous generation, kept so that its last query does not have to unmap it.
     previous: Option<Arc<Snapshot>>,
 }
 
-impl Admission {
+impl AdmissionChecks {
     pub(super) fn new(path: PathBuf, options: LiveOptions) -> Result<Self, LiveError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
@@ -88,8 +88,8 @@ impl Admission {
     pub(super) fn admit(
         &mut self,
         live: Option<&Manifest>,
-    ) -> Result<(Arc<Snapshot>, Phases), LiveError> {
-        let mut phases = Phases::default();
+    ) -> Result<(Arc<Snapshot>, AdmissionSeconds), LiveError> {
+        let mut phases = AdmissionSeconds::default();
         self.forget_removed();
         let set = timed(&mut phases.open, || {
             self.follow_current(|name| {
@@ -131,7 +131,7 @@ impl Admission {
             let opened = Manifest::read(&self.path, &name)
                 .and_then(|manifest| AnchorSet::from_manifest(&self.path, manifest))
                 .map_err(LiveError::from);
-            let mut phases = Phases::default();
+            let mut phases = AdmissionSeconds::default();
             match opened.and_then(|set| self.prepare(set, &mut phases)) {
                 Ok(snapshot) => return Ok((snapshot, Some(refused))),
                 Err(LiveError::Anchors(error)) => drop(error.into_damage()?),
@@ -142,7 +142,11 @@ impl Admission {
     }
 
     /// The checks after opening, and the preparation for searches.
-    fn prepare(&mut self, set: AnchorSet, phases: &mut Phases) -> Result<Arc<Snapshot>, LiveError> {
+    fn prepare(
+        &mut self,
+        set: AnchorSet,
+        phases: &mut AdmissionSeconds,
+    ) -> Result<Arc<Snapshot>, LiveError> {
         timed(&mut phases.verify, || self.verify(&set))?;
         let LiveOptions { space, search, .. } = &self.options;
         let (space, search) = (space.as_ref().unwrap_or(&set.manifest().space), *search);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use serde::Serialize;
 
-use super::admission::{Admission, Phases};
+use super::admission::{AdmissionChecks, AdmissionSeconds};
 use super::error::LiveError;
 use super::options::LiveOptions;
 use super::snapshot::Snapshot;
@@ -20,34 +20,34 @@ pub struct LiveSet {
     path: PathBuf,
     live: ArcSwap<Snapshot>,
     /// Held through a refresh, so that there is one at a time.
-    admission: Mutex<Admission>,
-    status: Mutex<Status>,
+    admission: Mutex<AdmissionChecks>,
+    status: Mutex<LiveStatus>,
 }
 
 /// The result of a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Refreshed {
+pub enum RefreshOutcome {
     /// `CURRENT` names the live generation.
     Unchanged,
     /// Another generation is live now.
-    Swapped(Swap),
+    Swapped(GenerationSwap),
 }
 
 /// The switch from one generation to another.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Swap {
+pub struct GenerationSwap {
     /// The generation that was live.
     pub from: u64,
     /// The generation that is live.
     pub to: u64,
     /// How long it took.
-    pub seconds: Phases,
+    pub seconds: AdmissionSeconds,
 }
 
 /// The live generation, and whether it is the one that `CURRENT` names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Status {
+pub struct LiveStatus {
     /// The live generation.
     pub generation: u64,
     /// Its pairs.
@@ -57,12 +57,12 @@ pub struct Status {
     /// The number of switches between generations.
     pub swaps: u64,
     /// Why the generation in `CURRENT` is not live, if it is not.
-    pub degraded: Option<Degraded>,
+    pub degraded: Option<DegradedStatus>,
 }
 
 /// `CURRENT` names a generation that was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Degraded {
+pub struct DegradedStatus {
     /// The error of the last attempt.
     pub reason: String,
     /// When the first attempt failed, RFC 3339 in UTC.
@@ -82,14 +82,14 @@ impl LiveSet {
     /// # Errors
     /// Why the live generation was refused, when no other passes either.
     pub fn open(path: &Path, options: LiveOptions) -> Result<Self, LiveError> {
-        let mut admission = Admission::new(path.to_owned(), options)?;
+        let mut admission = AdmissionChecks::new(path.to_owned(), options)?;
         let (snapshot, refused) = admission.admit_last_good()?;
-        let status = Status {
+        let status = LiveStatus {
             generation: snapshot.generation(),
             pairs: snapshot.set().len() as u64,
             since: now(),
             swaps: 0,
-            degraded: refused.map(|error| Degraded {
+            degraded: refused.map(|error| DegradedStatus {
                 reason: error.to_string(),
                 since: now(),
                 failures: 1,
@@ -121,13 +121,13 @@ impl LiveSet {
     /// # Errors
     /// Why the generation was rejected. The old one is then still live, and
     /// [`status`](Self::status) reports degraded until a refresh succeeds.
-    pub fn refresh(&self) -> Result<Refreshed, LiveError> {
+    pub fn refresh(&self) -> Result<RefreshOutcome, LiveError> {
         let mut admission = lock(&self.admission);
         let refreshed = self.follow(&mut admission);
         if let Err(error) = &refreshed {
             let mut status = lock(&self.status);
             let before = status.degraded.take();
-            status.degraded = Some(Degraded {
+            status.degraded = Some(DegradedStatus {
                 reason: error.to_string(),
                 failures: before.as_ref().map_or(0, |d| d.failures) + 1,
                 since: before.map_or_else(now, |d| d.since),
@@ -141,7 +141,7 @@ impl LiveSet {
         lock(&self.admission).forget_removed();
     }
 
-    fn follow(&self, admission: &mut Admission) -> Result<Refreshed, LiveError> {
+    fn follow(&self, admission: &mut AdmissionChecks) -> Result<RefreshOutcome, LiveError> {
         let live = self.load();
         // Whole manifests are compared: a replaced folder may restart its generation numbers.
         let wanted = admission.wanted()?;
@@ -155,10 +155,10 @@ impl LiveSet {
         if wanted == *live.set().manifest() {
             admission.forget_removed();
             lock(&self.status).degraded = None;
-            return Ok(Refreshed::Unchanged);
+            return Ok(RefreshOutcome::Unchanged);
         }
         let (snapshot, seconds) = admission.admit(Some(live.set().manifest()))?;
-        let swap = Swap {
+        let swap = GenerationSwap {
             from: live.generation(),
             to: snapshot.generation(),
             seconds,
@@ -167,18 +167,18 @@ impl LiveSet {
         self.live.store(snapshot);
         admission.retire(live);
         let mut status = lock(&self.status);
-        *status = Status {
+        *status = LiveStatus {
             generation: swap.to,
             pairs,
             since: now(),
             swaps: status.swaps + 1,
             degraded: None,
         };
-        Ok(Refreshed::Swapped(swap))
+        Ok(RefreshOutcome::Swapped(swap))
     }
 
     /// The status of the live generation; never waits for a refresh.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> LiveStatus {
         lock(&self.status).clone()
     }
 }

@@ -44,9 +44,9 @@ mod stamp;
 mod warm;
 pub mod watcher;
 
-pub use admission::Phases;
+pub use admission::AdmissionSeconds;
 pub use error::LiveError;
-pub use handle::{Degraded, LiveSet, Refreshed, Status, Swap};
-pub use options::{Canary, LiveOptions};
+pub use handle::{DegradedStatus, GenerationSwap, LiveSet, LiveStatus, RefreshOutcome};
+pub use options::{CanaryCheck, LiveOptions};
 pub use snapshot::Snapshot;
 pub use watcher::Watcher;

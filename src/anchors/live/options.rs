@@ -7,7 +7,7 @@ use crate::space::Recipe;
 /// A caller's check of a generation, such as known answers, or that the process's encoders
 /// built it ([`AnchorSet::check_encoders`]). Its error becomes part of the status;
 /// a panic counts as an error.
-pub type Canary = Box<dyn Fn(&AnchorSet) -> Result<(), String> + Send + Sync>;
+pub type CanaryCheck = Box<dyn Fn(&AnchorSet) -> Result<(), String> + Send + Sync>;
 
 /// Options for switching generations.
 pub struct LiveOptions {
@@ -19,7 +19,7 @@ pub struct LiveOptions {
     /// live; an anchor set larger than memory must not evict the one it replaces.
     pub warm_bytes: u64,
     /// The caller's check, run last.
-    pub canary: Option<Canary>,
+    pub canary: Option<CanaryCheck>,
     /// Whether to accept a generation whose encoders have other weights than the live one's.
     /// The caller must then rescale the vectors of queries to its weights
     /// ([`EncoderIdentity::factors_to`](crate::encode::EncoderIdentity::factors_to)).

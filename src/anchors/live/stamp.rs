@@ -8,7 +8,7 @@ use crate::anchors::AnchorsError;
 
 /// The metadata of a file when it was verified; a file that was replaced or edited differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FileStamp {
+pub(super) struct VerifiedFileStamp {
     name: OsString,
     device: u64,
     inode: u64,
@@ -17,14 +17,14 @@ pub(super) struct FileStamp {
 }
 
 /// The stamps of the files in a folder, by name.
-pub(super) fn stamp(folder: &Path) -> Result<Vec<FileStamp>, AnchorsError> {
+pub(super) fn stamp(folder: &Path) -> Result<Vec<VerifiedFileStamp>, AnchorsError> {
     let mut stamps = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
         // A dangling link is reported by the code that reads the file.
         let metadata =
             fs_err::metadata(entry.path()).or_else(|_| fs_err::symlink_metadata(entry.path()))?;
-        stamps.push(FileStamp {
+        stamps.push(VerifiedFileStamp {
             name: entry.file_name(),
             device: metadata.dev(),
             inode: metadata.ino(),

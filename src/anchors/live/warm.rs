@@ -48,12 +48,12 @@ fn touch<T: Copy>(items: &[T], limit: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anchors::change::vectors::{Making, PairVectors, create};
+    use crate::anchors::change::vectors::{NewSetOptions, PairVectors, create};
     use crate::anchors::stored::plan::GraphPolicy;
-    use crate::anchors::stored::records::Record;
+    use crate::anchors::stored::records::PairRecord;
     use crate::encode::EncoderEntry;
     use crate::encode::EncoderIdentity;
-    use crate::space::SpaceParams;
+    use crate::space::RelativeParams;
 
     #[test]
     fn no_more_is_touched_than_allowed() {
@@ -82,14 +82,14 @@ mod tests {
                 canary: vec![1.0, 0.0],
             }
         };
-        let making = Making {
+        let making = NewSetOptions {
             image_encoder: encoder(Modality::Image),
             text_encoder: encoder(Modality::Text),
-            space: SpaceParams::default().into(),
+            space: RelativeParams::default().into(),
             graphs: GraphPolicy::Always,
         };
         let pair = |n: u32| PairVectors {
-            record: Record {
+            record: PairRecord {
                 id: n.to_string(),
                 image: String::new(),
                 captions: Vec::new(),

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::error::LiveError;
-use super::handle::{LiveSet, Refreshed};
+use super::handle::{LiveSet, RefreshOutcome};
 
 /// The file that names the live generation; it is replaced whenever another goes live.
 const CURRENT: &str = "CURRENT";
@@ -42,7 +42,7 @@ impl Watcher {
     /// Watches the anchor set of `live`, polling every `interval`.
     ///
     /// `report` is called on the watcher's thread after each swap, after each failure that is not
-    /// the last one repeated, and with [`Refreshed::Unchanged`] when a failure is over because
+    /// the last one repeated, and with [`RefreshOutcome::Unchanged`] when a failure is over because
     /// `CURRENT` went back to the live generation. A generation that failed is tried again after
     /// `interval`, then twice that, up to a minute.
     ///
@@ -51,10 +51,10 @@ impl Watcher {
     pub fn spawn(
         live: Arc<LiveSet>,
         interval: Duration,
-        report: impl FnMut(Result<Refreshed, LiveError>) + Send + 'static,
+        report: impl FnMut(Result<RefreshOutcome, LiveError>) + Send + 'static,
     ) -> Result<Self, LiveError> {
         let (stop, stopped) = mpsc::channel();
-        let watch = Watch {
+        let watch = WatcherThread {
             live,
             interval,
             report,
@@ -98,22 +98,22 @@ impl Drop for Watcher {
 }
 
 /// The state of the watcher's thread.
-struct Watch<F> {
+struct WatcherThread<F> {
     live: Arc<LiveSet>,
     interval: Duration,
     report: F,
     /// The stamp of `CURRENT` before the last refresh; `None` before the first.
-    seen: Option<Stamp>,
-    failure: Option<Failure>,
+    seen: Option<CurrentStamp>,
+    failure: Option<RefreshFailure>,
 }
 
-struct Failure {
+struct RefreshFailure {
     message: String,
     retry: Instant,
     pause: Duration,
 }
 
-impl<F: FnMut(Result<Refreshed, LiveError>)> Watch<F> {
+impl<F: FnMut(Result<RefreshOutcome, LiveError>)> WatcherThread<F> {
     fn run(mut self, stopped: &Receiver<()>) {
         loop {
             self.look();
@@ -125,9 +125,9 @@ impl<F: FnMut(Result<Refreshed, LiveError>)> Watch<F> {
 
     fn look(&mut self) {
         // Taken before the refresh: a change during it is detected at the next poll.
-        let stamp = Stamp::of(self.live.path());
+        let stamp = CurrentStamp::of(self.live.path());
         let moved = self.seen != Some(stamp);
-        let due = |f: &Failure| Instant::now() >= f.retry;
+        let due = |f: &RefreshFailure| Instant::now() >= f.retry;
         if !moved && !self.failure.as_ref().is_some_and(due) {
             self.live.forget_removed();
             return;
@@ -136,14 +136,14 @@ impl<F: FnMut(Result<Refreshed, LiveError>)> Watch<F> {
         let result = self.live.refresh();
         let before = self.failure.take();
         let news = match &result {
-            Ok(Refreshed::Unchanged) => before.is_some(),
-            Ok(Refreshed::Swapped(_)) => true,
+            Ok(RefreshOutcome::Unchanged) => before.is_some(),
+            Ok(RefreshOutcome::Swapped(_)) => true,
             Err(error) => {
                 let message = error.to_string();
                 let again = before.filter(|f| f.message == message && !moved);
                 let news = again.is_none();
                 let pause = again.map_or(self.interval, |f| (f.pause * 2).min(PATIENCE));
-                self.failure = Some(Failure {
+                self.failure = Some(RefreshFailure {
                     message,
                     retry: Instant::now() + pause,
                     pause,
@@ -159,9 +159,9 @@ impl<F: FnMut(Result<Refreshed, LiveError>)> Watch<F> {
 
 /// The metadata of `CURRENT`, which changes when it or its folder is replaced; `None` while it is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp(Option<[i64; 5]>);
+struct CurrentStamp(Option<[i64; 5]>);
 
-impl Stamp {
+impl CurrentStamp {
     fn of(set: &Path) -> Self {
         let metadata = fs_err::metadata(set.join(CURRENT)).ok();
         Self(metadata.map(|m| {

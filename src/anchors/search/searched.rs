@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use asif_index::plan::Planned;
-use asif_index::{Hit, Query, Search, Segments};
+use asif_index::plan::PlannedSearch;
+use asif_index::{SearchHit, SegmentedSearch, VectorQuery, VectorSearch};
 use rayon::prelude::*;
 
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::stored::set::AnchorSet;
-use crate::modality::{Modality, Sides};
-use crate::space::anchors::{Anchors, NearestQuery, Neighbours};
+use crate::modality::{Modality, PerModality};
+use crate::space::anchors::{AnchorSource, NearestAnchors, NearestQuery};
 use crate::space::linear::Moments;
 
 /// Rows per block of work.
@@ -37,7 +37,7 @@ impl<'a> SearchedSet<'a> {
     }
 
     /// The search of `k` neighbours for each segment.
-    fn searchers(&self, side: Modality, k: usize) -> Vec<Planned<'a>> {
+    fn searchers(&self, side: Modality, k: usize) -> Vec<PlannedSearch<'a>> {
         let segments = self.set.segments().iter();
         segments.map(|s| s.searcher(side, self.mode, k)).collect()
     }
@@ -48,7 +48,7 @@ impl<'a> SearchedSet<'a> {
         side: Modality,
         queries: &[NearestQuery<'_>],
         inputs: &[f32],
-    ) -> Result<Vec<Vec<Neighbours>>, AnchorsError> {
+    ) -> Result<Vec<Vec<NearestAnchors>>, AnchorsError> {
         let (dim, live) = (self.set.dim(side), self.set.live());
         let n = inputs.len() / dim;
         let affine: Vec<Vec<(Vec<f32>, f32)>> = queries
@@ -62,7 +62,7 @@ impl<'a> SearchedSet<'a> {
         let mut asked = Vec::with_capacity(queries.len() * n);
         for (query, affine) in queries.iter().zip(&affine) {
             for (vector, bias) in affine {
-                let mut one = Query::new(vector).bias(*bias).at_most(query.k);
+                let mut one = VectorQuery::new(vector).bias(*bias).at_most(query.k);
                 one.weights = query.frame.weights();
                 one.allowed = live.allowed();
                 asked.push(one);
@@ -70,10 +70,10 @@ impl<'a> SearchedSet<'a> {
         }
         let k = most(queries);
         let searchers = self.searchers(side, k);
-        let searchers = searchers.iter().map(|s| s as &dyn Search).collect();
-        let kept = Segments::new(searchers)?.search_batch(&asked, k)?;
-        let neighbours = |hits: Vec<Hit>| {
-            let number = |hit: &Hit| live.number(hit.id as usize) as u32;
+        let searchers = searchers.iter().map(|s| s as &dyn VectorSearch).collect();
+        let kept = SegmentedSearch::new(searchers)?.search_batch(&asked, k)?;
+        let neighbours = |hits: Vec<SearchHit>| {
+            let number = |hit: &SearchHit| live.number(hit.id as usize) as u32;
             hits.iter().map(|hit| (number(hit), hit.score)).collect()
         };
         let mut kept = kept.into_iter().map(neighbours);
@@ -82,14 +82,14 @@ impl<'a> SearchedSet<'a> {
     }
 }
 
-impl Anchors for SearchedSet<'_> {
+impl AnchorSource for SearchedSet<'_> {
     type Error = AnchorsError;
 
     fn len(&self) -> usize {
         self.set.len()
     }
 
-    fn dims(&self) -> Sides<usize> {
+    fn dims(&self) -> PerModality<usize> {
         self.set.manifest().dims()
     }
 
@@ -127,11 +127,12 @@ impl Anchors for SearchedSet<'_> {
         side: Modality,
         queries: &[NearestQuery<'_>],
         inputs: &[f32],
-    ) -> Result<Vec<Vec<Neighbours>>, AnchorsError> {
+    ) -> Result<Vec<Vec<NearestAnchors>>, AnchorsError> {
         if queries.is_empty() {
             return Ok(Vec::new());
         }
-        let is_scan = |planned| matches!(planned, &Planned::Exact(_) | &Planned::Flat(_));
+        let is_scan =
+            |planned| matches!(planned, &PlannedSearch::Exact(_) | &PlannedSearch::Flat(_));
         let scanned = self.searchers(side, most(queries)).iter().all(is_scan);
         let together = if scanned { queries.len().max(1) } else { 1 };
         let mut all = Vec::with_capacity(queries.len());

@@ -5,8 +5,8 @@ use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::stored::set::AnchorSet;
 use crate::modality::Modality;
-use crate::space::anchors::Neighbours;
-use crate::space::explain::Explanation;
+use crate::space::anchors::NearestAnchors;
+use crate::space::explain::ScoreExplanation;
 use crate::space::{FittedSpace, Recipe, RelativeRow, Representation};
 
 /// A space fitted to an anchor set, and the search mode. Cheap to clone, so the owner of an anchor set
@@ -116,7 +116,7 @@ impl<'a> Searcher<'a> {
         modality: Modality,
         k: usize,
         vectors: &[f32],
-    ) -> Result<Vec<Neighbours>, AnchorsError> {
+    ) -> Result<Vec<NearestAnchors>, AnchorsError> {
         let Self { anchors, space } = self;
         self.check(modality, vectors)?;
         space.space.nearest(anchors, modality, k, vectors)
@@ -131,7 +131,7 @@ impl<'a> Searcher<'a> {
         &self,
         image: &Representation,
         text: &Representation,
-    ) -> Result<Explanation, AnchorsError> {
+    ) -> Result<ScoreExplanation, AnchorsError> {
         let Self { anchors, space } = self;
         space.space.explain(anchors, image, text)
     }

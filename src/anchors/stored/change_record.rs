@@ -15,7 +15,7 @@ pub const INLINE_IDS: usize = 20;
 
 /// One change of an anchor set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Change {
+pub struct ChangeRecord {
     /// The generation that it made.
     pub generation: u64,
     /// When, RFC 3339 in UTC.
@@ -43,7 +43,7 @@ pub struct Change {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids_file: Option<String>,
     /// The generation whose content it took: of this anchor set, or of `source_set`. Records of older
-    /// programs say so in `detail` alone ([`Change::taken_from`]).
+    /// programs say so in `detail` alone ([`ChangeRecord::taken_from`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_generation: Option<u64>,
     /// The anchor set that a swap took its content from.
@@ -80,7 +80,7 @@ const CONTENT_OF: &str = "content of generation ";
 /// Separates generation and set in the detail of a swap with another anchor set.
 const OF: &str = " of ";
 
-impl Change {
+impl ChangeRecord {
     /// The generation of the same set whose content it took, if it did: a rollback, a swap, a repair that
     /// went back.
     pub fn taken_from(&self) -> Option<u64> {

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::change_record::Change;
+use super::change_record::ChangeRecord;
 use super::layout;
 use super::manifest::Manifest;
 use super::witness;
@@ -25,7 +25,7 @@ use crate::disk as fs;
 ///
 /// # Errors
 /// When the folder is not an anchor set, or a whole line of the log is not a record or is damaged.
-pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
+pub fn read(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
     let mut changes = logged(set)?;
     changes.extend(missing(set, &changes)?);
     changes.sort_by_key(|c| c.generation);
@@ -36,9 +36,9 @@ pub fn read(set: &Path) -> Result<Vec<Change>, AnchorsError> {
 ///
 /// # Errors
 /// When the operating system denies reading them.
-pub fn readable(set: &Path) -> Result<Vec<Change>, AnchorsError> {
+pub fn readable(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
     let (lines, _) = log::read(set)?;
-    let mut changes: Vec<Change> = lines.into_iter().map(|line| line.change).collect();
+    let mut changes: Vec<ChangeRecord> = lines.into_iter().map(|line| line.change).collect();
     changes.extend(if_whole(missing(set, &changes))?.unwrap_or_default());
     changes.sort_by_key(|c| c.generation);
     Ok(changes)
@@ -56,7 +56,7 @@ pub fn reconcile(set: &Path) -> Result<(), AnchorsError> {
 }
 
 /// The whole lines of the log.
-fn logged(set: &Path) -> Result<Vec<Change>, AnchorsError> {
+fn logged(set: &Path) -> Result<Vec<ChangeRecord>, AnchorsError> {
     let (lines, findings) = log::read(set)?;
     match findings.into_iter().next() {
         Some(error) => Err(error),
@@ -65,7 +65,7 @@ fn logged(set: &Path) -> Result<Vec<Change>, AnchorsError> {
 }
 
 /// The changes of published generations that the log lacks.
-fn missing(set: &Path, logged: &[Change]) -> Result<Vec<Change>, AnchorsError> {
+fn missing(set: &Path, logged: &[ChangeRecord]) -> Result<Vec<ChangeRecord>, AnchorsError> {
     let known: BTreeSet<u64> = logged.iter().map(|c| c.generation).collect();
     let lacking = witness::kept(set)?
         .into_iter()
@@ -83,7 +83,7 @@ fn missing(set: &Path, logged: &[Change]) -> Result<Vec<Change>, AnchorsError> {
 ///
 /// # Errors
 /// On an I/O error.
-pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), AnchorsError> {
+pub fn append(set: &Path, change: &ChangeRecord, keep: Option<u64>) -> Result<(), AnchorsError> {
     let path = layout::log_path(set);
     let line = log::line(change, keep).map_err(|reason| AnchorsError::Manifest {
         path: path.clone(),
@@ -97,7 +97,7 @@ pub fn append(set: &Path, change: &Change, keep: Option<u64>) -> Result<(), Anch
 ///
 /// # Errors
 /// On an I/O error.
-pub(crate) fn replace(set: &Path, changes: &[Change]) -> Result<(), AnchorsError> {
+pub(crate) fn replace(set: &Path, changes: &[ChangeRecord]) -> Result<(), AnchorsError> {
     let (old, _) = log::read(set)?;
     let keep = |n: u64| old.iter().find(|l| l.change.generation == n)?.keep;
     let lines = changes.iter().map(|change| log::LogLine {

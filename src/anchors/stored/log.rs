@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::change_record;
-use super::change_record::Change;
+use super::change_record::ChangeRecord;
 use super::layout;
 use super::manifest::{self, Manifest};
 use super::unknown_fields::unknown_fields;
@@ -22,7 +22,7 @@ use crate::disk as fs;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LogLine {
     /// The record.
-    pub change: Change,
+    pub change: ChangeRecord,
     /// How many generations were kept from then on; unknown for a line that a reader completed.
     pub keep: Option<u64>,
     /// Whether it has a checksum.
@@ -39,7 +39,7 @@ const DIGITS: usize = 16;
 ///
 /// # Errors
 /// When it cannot be written as JSON.
-pub(crate) fn line(change: &Change, keep: Option<u64>) -> Result<String, serde_json::Error> {
+pub(crate) fn line(change: &ChangeRecord, keep: Option<u64>) -> Result<String, serde_json::Error> {
     let mut text = serde_json::to_string(change)?;
     text.pop();
     if let Some(keep) = keep {
@@ -68,7 +68,7 @@ pub(crate) fn parse(text: &str) -> Result<LogLine, String> {
         body = format!("{}}}", &text[..at]);
     }
     let mut said: serde_json::Value = serde_json::from_str(&body).map_err(|e| e.to_string())?;
-    let change: Change = serde_json::from_str(&body).map_err(|e| e.to_string())?;
+    let change: ChangeRecord = serde_json::from_str(&body).map_err(|e| e.to_string())?;
     let keep = match said.as_object_mut().and_then(|o| o.remove("keep")) {
         None => None,
         Some(keep) => Some(keep.as_u64().ok_or("its `keep` is not an integer")?),
@@ -270,7 +270,7 @@ fn verify_lines(
 }
 
 /// The records that sound manifests hold, up to the live one.
-pub(crate) fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, AnchorsError> {
+pub(crate) fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, ChangeRecord>, AnchorsError> {
     let mut recorded = BTreeMap::new();
     for n in manifest::list(set)?.into_iter().filter(|n| *n <= live) {
         let manifest = if_whole(Manifest::read(set, &layout::generation_name(n)))?;
@@ -281,8 +281,8 @@ pub(crate) fn recorded(set: &Path, live: u64) -> Result<BTreeMap<u64, Change>, A
 
 /// Whether a line agrees with the manifest. What a purge redacts in a line (names of pairs,
 /// arguments, licences) may differ in one that has a checksum, or that names a pair by its hash.
-pub(crate) fn same(line: &LogLine, manifest: &Change) -> bool {
-    let kept = |c: &Change| Change {
+pub(crate) fn same(line: &LogLine, manifest: &ChangeRecord) -> bool {
+    let kept = |c: &ChangeRecord| ChangeRecord {
         detail: String::new(),
         source_set: None,
         added_ids: Vec::new(),
@@ -292,7 +292,7 @@ pub(crate) fn same(line: &LogLine, manifest: &Change) -> bool {
         licences_after: BTreeMap::new(),
         ..c.clone()
     };
-    let whole = |c: &Change| Change {
+    let whole = |c: &ChangeRecord| ChangeRecord {
         ids_file: None,
         ..c.clone()
     };
@@ -306,7 +306,7 @@ pub(crate) fn same(line: &LogLine, manifest: &Change) -> bool {
 }
 
 /// Checks that the list of ids that a record names exists and has the stated number of ids.
-pub(crate) fn ids_sound(set: &Path, change: &Change) -> Result<(), AnchorsError> {
+pub(crate) fn ids_sound(set: &Path, change: &ChangeRecord) -> Result<(), AnchorsError> {
     if change.ids_file.is_none() {
         return Ok(());
     }
@@ -362,11 +362,11 @@ mod tests {
 
     #[test]
     fn a_line_that_does_not_say_what_it_must_is_not_guessed_at() {
-        let change = Change {
+        let change = ChangeRecord {
             generation: 7,
             command: "repair".to_owned(),
             detail: "content of generation 5 (the list of ids was lost)".to_owned(),
-            ..Change::default()
+            ..ChangeRecord::default()
         };
         let sound = serde_json::to_string(&change).unwrap();
         assert_eq!(parse(&sound).unwrap().change.taken_from(), Some(5));

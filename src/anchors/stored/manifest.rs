@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::change_record::Change;
+use super::change_record::ChangeRecord;
 use super::layout;
 use super::plan::SearchPlan;
 use super::unknown_fields::unknown_fields;
 use crate::anchors::error::AnchorsError;
 use crate::encode::EncoderEntry;
-use crate::modality::Sides;
+use crate::modality::PerModality;
 use crate::space::Recipe;
 
 /// The manifest format that this program writes, and the only one that it reads.
@@ -40,7 +40,7 @@ pub struct Manifest {
     /// The space, unless a query says otherwise.
     pub space: Recipe,
     /// The counts.
-    pub counts: Counts,
+    pub counts: ManifestCounts,
     /// Pairs by the value of their `source`.
     pub sources: BTreeMap<String, u64>,
     /// Pairs by the value of their `licence` (or `license`).
@@ -56,12 +56,12 @@ pub struct Manifest {
     pub restored: Option<u64>,
     /// The change that made this generation, as in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change: Option<Change>,
+    pub change: Option<ChangeRecord>,
 }
 
 /// The fields that a manifest of any format has.
 #[derive(Deserialize)]
-struct Head {
+struct ManifestHeader {
     format: u32,
     checksum: String,
     #[serde(default = "unknown_program")]
@@ -105,7 +105,7 @@ pub struct SegmentEntry {
 
 /// The counts of a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counts {
+pub struct ManifestCounts {
     /// Anchor pairs.
     pub pairs: u64,
     /// Captions over all pairs.
@@ -155,7 +155,7 @@ impl Manifest {
         let path = layout::generations_folder(set).join(format!("{name}.json"));
         let bytes = fs_err::read(&path).map_err(|e| AnchorsError::of_file(&path, e))?;
         let read: Result<Self, _> = serde_json::from_slice(&bytes);
-        let head = serde_json::from_slice::<Head>(&bytes);
+        let head = serde_json::from_slice::<ManifestHeader>(&bytes);
         let sum = checksum(bytes.clone());
         // A flipped digit of the format is damage; another format may have other fields.
         if let Ok(head) = head
@@ -211,8 +211,8 @@ impl Manifest {
     }
 
     /// The vector dimensions of both modalities.
-    pub fn dims(&self) -> Sides<usize> {
-        Sides {
+    pub fn dims(&self) -> PerModality<usize> {
+        PerModality {
             image: self.image_encoder.identity.dim,
             text: self.text_encoder.identity.dim,
         }

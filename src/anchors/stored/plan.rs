@@ -6,9 +6,11 @@
 
 use std::path::Path;
 
-pub use asif_index::plan::Planned;
-use asif_index::plan::{Choice, Machine, Wanted, beam, plan};
-use asif_index::{BatchBuilder, Flat, Graph, Hnsw, Sketch, VectorSet, write_graph};
+pub use asif_index::plan::PlannedSearch;
+use asif_index::plan::{MachineCosts, PlanTarget, SearchMethod, beam, plan};
+use asif_index::{
+    BatchBuilder, FlatSearch, HnswGraph, HnswSearch, SketchSearch, VectorSet, write_graph,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::anchors::error::AnchorsError;
@@ -90,7 +92,10 @@ pub fn prepare(
         GraphPolicy::Always => true,
         GraphPolicy::Never => false,
         GraphPolicy::Auto => {
-            set.len() > FEW && Machine::calibrate().graph_pays(set.len(), set.dim(), k).0
+            set.len() > FEW
+                && MachineCosts::calibrate()
+                    .graph_pays(set.len(), set.dim(), k)
+                    .0
         }
     };
     if wanted {
@@ -103,22 +108,26 @@ pub fn prepare(
 ///
 /// # Errors
 /// When the vectors cannot be searched.
-pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPlan, AnchorsError> {
-    let wanted = Wanted::new(k).recall(RECALL);
+pub fn make(
+    set: &VectorSet,
+    graph: Option<&HnswGraph>,
+    k: usize,
+) -> Result<SearchPlan, AnchorsError> {
+    let wanted = PlanTarget::new(k).recall(RECALL);
     let plan = plan(set, graph, wanted)?;
     let mut reason = plan.reason;
     let (search, candidates) = match plan.choice {
-        Choice::Sketch { .. } if set.len() <= SMALL => {
+        SearchMethod::Sketch { .. } if set.len() <= SMALL => {
             reason.push_str(SMALL_REASON);
             ("flat", None)
         }
-        Choice::Hnsw { .. } => ("hnsw", None),
-        Choice::Sketch { candidates } => ("sketch", Some(candidates)),
-        Choice::Exact => ("exact", None),
+        SearchMethod::Hnsw { .. } => ("hnsw", None),
+        SearchMethod::Sketch { candidates } => ("sketch", Some(candidates)),
+        SearchMethod::Exact => ("exact", None),
         _ => ("flat", None),
     };
     let ef = match (plan.choice, graph) {
-        (Choice::Hnsw { ef }, _) => Some(ef),
+        (SearchMethod::Hnsw { ef }, _) => Some(ef),
         (_, Some(graph)) => Some(beam(set, graph, wanted)?.unwrap_or(set.len())),
         (_, None) => None,
     };
@@ -135,9 +144,9 @@ pub fn make(set: &VectorSet, graph: Option<&Graph>, k: usize) -> Result<SearchPl
 ///
 /// # Errors
 /// When it exists and is damaged, or belongs to other vectors.
-pub fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<Graph>, AnchorsError> {
+pub fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<HnswGraph>, AnchorsError> {
     match crate::disk::found(path)? {
-        Some(_) => Ok(Some(Graph::open(path, set)?)),
+        Some(_) => Ok(Some(HnswGraph::open(path, set)?)),
         None => Ok(None),
     }
 }
@@ -145,11 +154,11 @@ pub fn open_graph(path: &Path, set: &VectorSet) -> Result<Option<Graph>, Anchors
 /// The search of `k` neighbours in `set` with this mode.
 pub fn searcher<'a>(
     set: &'a VectorSet,
-    graph: Option<&'a Graph>,
+    graph: Option<&'a HnswGraph>,
     planned: Option<&SearchPlan>,
     mode: SearchMode,
     k: usize,
-) -> Planned<'a> {
+) -> PlannedSearch<'a> {
     // A plan for another number of answers scales up with it; a graph's beam does not shrink,
     // as the recall of fewer answers is not higher.
     let scaled = |count: Option<usize>, least: f64| {
@@ -164,18 +173,20 @@ pub fn searcher<'a>(
         (mode, _) => mode,
     };
     match (mode, graph) {
-        (SearchMode::Exact, _) => Planned::Exact(set),
+        (SearchMode::Exact, _) => PlannedSearch::Exact(set),
         (SearchMode::Hnsw, Some(graph)) => {
             let ef = scaled(planned.and_then(|p| p.ef), 1.0);
-            Planned::Hnsw(Hnsw::new(set, graph).ef(ef.unwrap_or(k.saturating_mul(UNPLANNED))))
+            PlannedSearch::Hnsw(
+                HnswSearch::new(set, graph).ef(ef.unwrap_or(k.saturating_mul(UNPLANNED))),
+            )
         }
         (SearchMode::Sketch, _) => {
-            Sketch::new(set).map_or(Planned::Flat(Flat::new(set)), |sketch| {
+            SketchSearch::new(set).map_or(PlannedSearch::Flat(FlatSearch::new(set)), |sketch| {
                 let candidates = scaled(planned.and_then(|p| p.candidates), 0.0);
                 // The default: as many as real embeddings need for a recall of 0.99, and some more.
-                Planned::Sketch(sketch.candidates(candidates.unwrap_or(k.saturating_mul(6))))
+                PlannedSearch::Sketch(sketch.candidates(candidates.unwrap_or(k.saturating_mul(6))))
             })
         }
-        _ => Planned::Flat(Flat::new(set)),
+        _ => PlannedSearch::Flat(FlatSearch::new(set)),
     }
 }

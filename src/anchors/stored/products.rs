@@ -18,14 +18,14 @@ use asif_index::mmap::MappedFile;
 use ndarray::Array2;
 
 use crate::anchors::error::AnchorsError;
-use crate::modality::Sides;
+use crate::modality::PerModality;
 use crate::space::linear::Moments;
 
 /// The file's name in a segment.
 pub const NAME: &str = "products.sum";
 /// The file kind in the container's header.
 const KIND: [u8; 8] = *b"ASIFPROD";
-const FIRST: Sides<&str> = Sides {
+const FIRST: PerModality<&str> = PerModality {
     image: "x",
     text: "y",
 };
@@ -36,7 +36,7 @@ const BETWEEN: usize = 2;
 const WORTH: usize = 4;
 
 /// Whether a segment with this many pairs and these dimensions has the file.
-pub fn worth(pairs: usize, dims: Sides<usize>) -> bool {
+pub fn worth(pairs: usize, dims: PerModality<usize>) -> bool {
     pairs >= WORTH * (dims.image + dims.text)
 }
 
@@ -70,7 +70,11 @@ pub fn write(path: &Path, moments: &Moments) -> Result<(), AnchorsError> {
 ///
 /// # Errors
 /// When the file exists and is damaged or belongs to something else.
-pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moments>, AnchorsError> {
+pub fn read(
+    path: &Path,
+    dims: PerModality<usize>,
+    pairs: u64,
+) -> Result<Option<Moments>, AnchorsError> {
     if crate::disk::found(path)?.is_none() {
         return Ok(None);
     }
@@ -98,12 +102,12 @@ pub fn read(path: &Path, dims: Sides<usize>, pairs: u64) -> Result<Option<Moment
     if count != pairs {
         return Err(damaged(format!("it sums {count} pairs, not {pairs}")));
     }
-    let first = Sides::try_of(|side| -> Result<Vec<f64>, AnchorsError> {
+    let first = PerModality::try_of(|side| -> Result<Vec<f64>, AnchorsError> {
         Ok(numbers(FIRST[side], dims[side])?
             .map(|v| v as f64)
             .collect())
     })?;
-    let Sides {
+    let PerModality {
         image: dx,
         text: dy,
     } = dims;
@@ -134,7 +138,7 @@ fn start(at: usize, i: usize) -> usize {
 }
 
 /// The moments of some vectors.
-pub fn of_vectors(vectors: Sides<&VectorSet>) -> Moments {
+pub fn of_vectors(vectors: PerModality<&VectorSet>) -> Moments {
     let mut moments = Moments::new(vectors.map(VectorSet::dim));
     moments.add(vectors.map(VectorSet::vectors));
     moments
@@ -145,7 +149,7 @@ mod tests {
     use super::*;
     use crate::anchors::stored::layout;
 
-    const DIMS: Sides<usize> = Sides { image: 3, text: 2 };
+    const DIMS: PerModality<usize> = PerModality { image: 3, text: 2 };
 
     #[test]
     fn moments_come_back_as_they_were_and_damage_is_seen() {
@@ -153,14 +157,14 @@ mod tests {
         let path = folder.path().join(layout::PRODUCTS);
         assert_eq!(read(&path, DIMS, 2).unwrap(), None);
         let mut moments = Moments::new(DIMS);
-        moments.add(Sides {
+        moments.add(PerModality {
             image: &[0.6, -0.8, 0.0, 0.1, 0.2, 0.9],
             text: &[1.0, 0.0, -0.6, 0.8],
         });
         write(&path, &moments).unwrap();
         assert_eq!(read(&path, DIMS, 2).unwrap(), Some(moments));
         assert!(read(&path, DIMS, 3).is_err());
-        assert!(read(&path, Sides { image: 2, text: 2 }, 2).is_err());
+        assert!(read(&path, PerModality { image: 2, text: 2 }, 2).is_err());
         let mut bytes = fs_err::read(&path).unwrap();
         let at = bytes.len() - 100;
         bytes[at] ^= 1;

@@ -20,7 +20,7 @@ const OFFSETS: &str = "offsets";
 
 /// The record of a pair: everything but its vectors.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Record {
+pub struct PairRecord {
     /// The pair's id in its source.
     pub id: String,
     /// The image file, as an absolute path when the anchor set was built.
@@ -31,7 +31,7 @@ pub struct Record {
     pub meta: String,
 }
 
-impl Record {
+impl PairRecord {
     /// The licence, under either spelling.
     pub fn licence(&self) -> Option<String> {
         let meta = self.meta_text("licence");
@@ -57,7 +57,7 @@ impl Record {
 
 /// The encoding of records; the only place that uses bincode.
 mod codec {
-    use super::Record;
+    use super::PairRecord;
 
     /// The maximum size of an encoded record; a larger length is damage.
     const LIMIT: usize = 64 << 20;
@@ -66,7 +66,7 @@ mod codec {
         bincode::config::standard().with_limit::<LIMIT>()
     }
 
-    pub fn encode(record: &Record) -> Result<Vec<u8>, String> {
+    pub fn encode(record: &PairRecord) -> Result<Vec<u8>, String> {
         bincode::encode_to_vec(record, config()).map_err(|e| e.to_string())
     }
 
@@ -77,7 +77,7 @@ mod codec {
             .map_err(|e| e.to_string())
     }
 
-    pub fn decode(bytes: &[u8]) -> Result<Record, String> {
+    pub fn decode(bytes: &[u8]) -> Result<PairRecord, String> {
         let (record, read) =
             bincode::decode_from_slice(bytes, config()).map_err(|e| e.to_string())?;
         if read != bytes.len() {
@@ -115,7 +115,7 @@ impl RecordsWriter {
     ///
     /// # Errors
     /// When the record is larger than 64 MiB, its metadata is no JSON object, or on an I/O error.
-    pub fn push(&mut self, record: &Record) -> Result<Vec<u8>, AnchorsError> {
+    pub fn push(&mut self, record: &PairRecord) -> Result<Vec<u8>, AnchorsError> {
         record.checked_metadata().map_err(|found| {
             AnchorsError::Index(asif_index::Error::Argument {
                 what: "a pair's metadata",
@@ -127,7 +127,7 @@ impl RecordsWriter {
         self.append(record)
     }
 
-    fn append(&mut self, record: &Record) -> Result<Vec<u8>, AnchorsError> {
+    fn append(&mut self, record: &PairRecord) -> Result<Vec<u8>, AnchorsError> {
         let bytes = codec::encode(record).map_err(|what| AnchorsError::Damaged {
             path: self.file.path().to_owned(),
             what: format!("pair {:?} cannot be stored: {what}", record.id),
@@ -152,13 +152,13 @@ impl RecordsWriter {
 
 /// The records of a segment, mapped.
 #[derive(Debug)]
-pub struct Records {
+pub struct PairRecords {
     file: MappedFile,
     blob: std::ops::Range<usize>,
     offsets: std::ops::Range<usize>,
 }
 
-impl Records {
+impl PairRecords {
     /// Opens the file; checks structure and lengths, reads no record.
     ///
     /// # Errors
@@ -198,7 +198,7 @@ impl Records {
     ///
     /// # Errors
     /// When there is no such record, or it is damaged.
-    pub fn get(&self, i: usize) -> Result<Record, AnchorsError> {
+    pub fn get(&self, i: usize) -> Result<PairRecord, AnchorsError> {
         let damaged = |e| self.damaged(format!("record {i}: {e}"));
         let record = codec::decode(self.bytes(i)?).map_err(damaged)?;
         // A filter would skip it, and a pair to be deleted would stay.
@@ -277,8 +277,8 @@ impl Records {
 mod tests {
     use super::*;
 
-    fn record(id: &str) -> Record {
-        Record {
+    fn record(id: &str) -> PairRecord {
+        PairRecord {
             id: id.to_owned(),
             image: format!("/pictures/{id}.jpg"),
             captions: vec!["a cat".into(), "ネコ".into()],
@@ -292,7 +292,7 @@ mod tests {
         let path = folder.path().join("pairs.rec");
         let mut writer = RecordsWriter::create(&path).unwrap();
         for meta in ["", "not json", "[1]"] {
-            let other = Record {
+            let other = PairRecord {
                 meta: meta.into(),
                 ..record("x")
             };
@@ -307,7 +307,7 @@ mod tests {
         }
         writer.push(&record("a")).unwrap();
         writer.finish().unwrap();
-        let records = Records::open(&path).unwrap();
+        let records = PairRecords::open(&path).unwrap();
         for bad in 0..3 {
             let error = records.get(bad).unwrap_err();
             assert!(matches!(error, AnchorsError::Damaged { .. }), "{error}");
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn records_come_back_by_number() {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::open(&written(folder.path())).unwrap();
+        let records = PairRecords::open(&written(folder.path())).unwrap();
         assert_eq!(records.len(), 3);
         assert_eq!(records.get(1).unwrap(), record("b"));
         assert_eq!(records.id(2).unwrap(), "c");
@@ -351,7 +351,7 @@ mod tests {
     /// As docs/format.md says.
     #[test]
     fn a_record_is_written_as_specified() {
-        let long = Record {
+        let long = PairRecord {
             captions: vec!["x".repeat(250), "y".repeat(300)],
             ..record("a")
         };
@@ -371,7 +371,7 @@ mod tests {
     fn a_section_of_a_newer_program_is_read_past_and_not_written_again_without() {
         let folder = tempfile::tempdir().unwrap();
         let path = written(folder.path());
-        let records = Records::open(&path).unwrap();
+        let records = PairRecords::open(&path).unwrap();
         records.refuse_unknown().unwrap();
         let newer = folder.path().join("newer.rec");
         let old = Container::open(records.file.bytes(), &path, KIND).unwrap();
@@ -381,7 +381,7 @@ mod tests {
         }
         file.section("colours", b"red").unwrap();
         file.finish().unwrap();
-        let newer = Records::open(&newer).unwrap();
+        let newer = PairRecords::open(&newer).unwrap();
         newer.verify().unwrap();
         assert_eq!(newer.get(1).unwrap(), record("b"));
         let refused = newer.refuse_unknown().unwrap_err().to_string();
@@ -397,7 +397,7 @@ mod tests {
             let mut bad = good.clone();
             bad[at] ^= 0x81;
             fs_err::write(&path, &bad).unwrap();
-            if let Ok(records) = Records::open(&path) {
+            if let Ok(records) = PairRecords::open(&path) {
                 assert!(records.verify().is_err(), "a flip at {at} went unnoticed");
                 for i in 0..4 {
                     let _ = (records.get(i), records.id(i));
@@ -406,7 +406,7 @@ mod tests {
         }
         for length in [0, 1, 4095, 4096, good.len() - 1] {
             fs_err::write(&path, &good[..length]).unwrap();
-            assert!(Records::open(&path).is_err());
+            assert!(PairRecords::open(&path).is_err());
         }
     }
 }

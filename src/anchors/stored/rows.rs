@@ -6,13 +6,13 @@ use asif_index::{IdSet, RankedIds};
 ///
 /// A *row* counts the stored pairs, segment after segment; a pair's *number* counts the live ones.
 #[derive(Debug, Clone)]
-pub struct Live {
+pub struct LiveRows {
     /// `None` when all are live.
     some: Option<RankedIds>,
     stored: usize,
 }
 
-impl Live {
+impl LiveRows {
     /// All of `stored` pairs.
     pub fn all(stored: usize) -> Self {
         Self { some: None, stored }
@@ -83,7 +83,7 @@ mod tests {
     fn number_and_row_are_each_other_undone() {
         for stored in [1, 63, 64, 65, 200] {
             let gone = |row: &usize| row.is_multiple_of(3) || (64..128).contains(row);
-            let live = Live::without(stored, (0..stored).filter(gone));
+            let live = LiveRows::without(stored, (0..stored).filter(gone));
             let expected: Vec<usize> = (0..stored).filter(|r| !gone(r)).collect();
             assert_eq!(live.rows().collect::<Vec<_>>(), expected);
             assert_eq!(live.len(), expected.len());
@@ -91,7 +91,7 @@ mod tests {
                 assert_eq!((live.number(row), live.row(number)), (number, Some(row)));
             }
             assert_eq!(live.row(expected.len()), None);
-            assert_eq!(Live::all(stored).row(stored), None);
+            assert_eq!(LiveRows::all(stored).row(stored), None);
         }
     }
 }

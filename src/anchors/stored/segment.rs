@@ -20,15 +20,15 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use super::layout;
-use asif_index::{Graph, VectorSet};
+use asif_index::{HnswGraph, VectorSet};
 
 use super::manifest::{Manifest, SegmentEntry};
-use super::plan::{self, Planned, SearchMode, SearchPlan};
-use super::records::{Record, Records};
+use super::plan::{self, PlannedSearch, SearchMode, SearchPlan};
+use super::records::{PairRecord, PairRecords};
 use super::{content, products};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
-use crate::modality::{Modality, Sides};
+use crate::modality::{Modality, PerModality};
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
 use content_hash::ContentHash;
@@ -51,7 +51,7 @@ pub(crate) fn has_graphs(folder: &Path) -> Result<bool, AnchorsError> {
 /// When the operating system denies reading it.
 pub(crate) fn sound_name(folder: &Path) -> Result<Option<String>, AnchorsError> {
     let name = || {
-        let pairs = Records::open(&folder.join(layout::PAIRS))?.len() as u64;
+        let pairs = PairRecords::open(&folder.join(layout::PAIRS))?.len() as u64;
         let segment = Segment::open_alone(folder, pairs)?;
         segment.verify()?;
         segment.content_name()
@@ -83,10 +83,10 @@ pub struct Segment {
     path: PathBuf,
     image: VectorSet,
     text: VectorSet,
-    graphs: Sides<Option<Graph>>,
-    plans: Sides<Option<SearchPlan>>,
-    records: Records,
-    sums: Sides<VectorSum>,
+    graphs: PerModality<Option<HnswGraph>>,
+    plans: PerModality<Option<SearchPlan>>,
+    records: PairRecords,
+    sums: PerModality<VectorSum>,
 }
 
 impl Segment {
@@ -117,7 +117,7 @@ impl Segment {
             return Err(AnchorsError::Damaged { path, what });
         }
         segment.check(entry)?;
-        segment.plans = Sides {
+        segment.plans = PerModality {
             image: entry.image_search.clone(),
             text: entry.text_search.clone(),
         };
@@ -132,17 +132,17 @@ impl Segment {
         let path = path.to_owned();
         let image = VectorSet::open(path.join(layout::IMAGE))?;
         let text = VectorSet::open(path.join(layout::TEXT))?;
-        let graphs = Sides {
+        let graphs = PerModality {
             image: plan::open_graph(&path.join(layout::IMAGE_GRAPH), &image)?,
             text: plan::open_graph(&path.join(layout::TEXT_GRAPH), &text)?,
         };
-        let records = Records::open(&path.join(layout::PAIRS))?;
+        let records = PairRecords::open(&path.join(layout::PAIRS))?;
         let found = [image.len(), text.len(), records.len()].map(|n| n as u64);
         if found != [pairs; 3] {
             let what = format!("expected {pairs} pairs, found {found:?} in its files");
             return Err(AnchorsError::Damaged { path, what });
         }
-        let dims = Sides {
+        let dims = PerModality {
             image: image.dim(),
             text: text.dim(),
         };
@@ -152,7 +152,7 @@ impl Segment {
             image,
             text,
             graphs,
-            plans: Sides::default(),
+            plans: PerModality::default(),
             records,
             sums,
         })
@@ -177,17 +177,17 @@ impl Segment {
     }
 
     /// The vector dimensions of both modalities.
-    pub fn dims(&self) -> Sides<usize> {
-        Sides::of(|modality| self.vectors(modality).dim())
+    pub fn dims(&self) -> PerModality<usize> {
+        PerModality::of(|modality| self.vectors(modality).dim())
     }
 
     /// The graph over one modality's vectors, if there is one.
-    pub fn graph(&self, modality: Modality) -> Option<&Graph> {
+    pub fn graph(&self, modality: Modality) -> Option<&HnswGraph> {
         self.graphs[modality].as_ref()
     }
 
     /// The search of `k` neighbours among one modality's vectors.
-    pub fn searcher(&self, modality: Modality, mode: SearchMode, k: usize) -> Planned<'_> {
+    pub fn searcher(&self, modality: Modality, mode: SearchMode, k: usize) -> PlannedSearch<'_> {
         let (graph, planned) = (self.graph(modality), self.plans[modality].as_ref());
         plan::searcher(self.vectors(modality), graph, planned, mode, k)
     }
@@ -204,8 +204,9 @@ impl Segment {
     pub fn moments(&self) -> Result<Moments, AnchorsError> {
         let path = self.path.join(layout::PRODUCTS);
         let stored = products::read(&path, self.dims(), self.len() as u64)?;
-        Ok(stored
-            .unwrap_or_else(|| products::of_vectors(Sides::of(|modality| self.vectors(modality)))))
+        Ok(stored.unwrap_or_else(|| {
+            products::of_vectors(PerModality::of(|modality| self.vectors(modality)))
+        }))
     }
 
     /// Its folder.
@@ -225,7 +226,7 @@ impl Segment {
     ///
     /// # Errors
     /// When there is no such pair, or its record is damaged.
-    pub fn record(&self, i: usize) -> Result<Record, AnchorsError> {
+    pub fn record(&self, i: usize) -> Result<PairRecord, AnchorsError> {
         self.records.get(i)
     }
 
@@ -294,7 +295,7 @@ impl Segment {
         let path = self.path().join(layout::PRODUCTS);
         if let Some(stored) = products::read(&path, self.dims(), self.len() as u64)? {
             let mut moments = Moments::new(self.dims());
-            moments.add(Sides::of(|modality| self.vectors(modality).vectors()));
+            moments.add(PerModality::of(|modality| self.vectors(modality).vectors()));
             if stored != moments {
                 let what = "the stored sums of products are not those of the vectors".to_owned();
                 return Err(damaged(&path, what));
@@ -318,7 +319,7 @@ impl Segment {
     pub fn content_name(&self) -> Result<String, AnchorsError> {
         let mut content = ContentHash::default();
         for i in 0..self.len() {
-            let vectors = Sides::of(|modality| self.vectors(modality).vector(i));
+            let vectors = PerModality::of(|modality| self.vectors(modality).vector(i));
             content.pair(self.records.bytes(i)?, vectors);
         }
         Ok(content.name())

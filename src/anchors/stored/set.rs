@@ -9,14 +9,14 @@ use rayon::prelude::*;
 
 use super::layout;
 use super::manifest::Manifest;
-use super::records::Record;
+use super::records::PairRecord;
 use super::segment::Segment;
-use super::tombstones::{Live, Tombstones};
+use super::tombstones::{LiveRows, Tombstones};
 use super::{content, publish, witness};
 use crate::anchors::AnchorId;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::encode::EncoderEntry;
-use crate::modality::{Modality, Sides};
+use crate::modality::{Modality, PerModality};
 use crate::space::linear::Moments;
 use crate::space::vector::VectorSum;
 
@@ -31,22 +31,22 @@ pub struct AnchorSet {
     manifest: Manifest,
     segments: Vec<Segment>,
     gone: Tombstones,
-    live: Live,
-    sums: Sides<VectorSum>,
+    live: LiveRows,
+    sums: PerModality<VectorSum>,
     /// Fingerprints of other encoders whose canary embeddings agree.
     accepted: Vec<String>,
 }
 
 /// The live generation is damaged, and an older one was opened instead.
 #[derive(Debug)]
-pub struct Fallback {
+pub struct GenerationFallback {
     /// What is wrong with the live generation.
     pub damage: AnchorsError,
     /// The generation that is open.
     pub generation: u64,
 }
 
-impl std::fmt::Display for Fallback {
+impl std::fmt::Display for GenerationFallback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
@@ -98,7 +98,9 @@ impl AnchorSet {
     /// # Errors
     /// As [`open`](Self::open), of the live generation, when no other can be opened either, or when the
     /// system refuses to let a file be read.
-    pub fn open_or_last_good(path: &Path) -> Result<(Self, Option<Fallback>), AnchorsError> {
+    pub fn open_or_last_good(
+        path: &Path,
+    ) -> Result<(Self, Option<GenerationFallback>), AnchorsError> {
         let damage = match Self::open(path).and_then(Self::read_whole) {
             Ok(set) => return Ok((set, None)),
             Err(error @ AnchorsError::NotASet { .. })
@@ -112,7 +114,7 @@ impl AnchorSet {
         for generation in witness::look(path)?.published {
             let opened = Self::open_named(path, &layout::generation_name(generation));
             if let Some(set) = if_whole(opened.and_then(Self::read_whole))? {
-                return Ok((set, Some(Fallback { damage, generation })));
+                return Ok((set, Some(GenerationFallback { damage, generation })));
             }
         }
         Err(damage)
@@ -272,7 +274,7 @@ impl AnchorSet {
         let mut row = 0;
         for segment in &self.segments {
             moments.merge(&segment.moments()?);
-            let mut removed = Sides::<Vec<f32>>::default();
+            let mut removed = PerModality::<Vec<f32>>::default();
             for local in (0..segment.len()).filter(|local| !self.live.contains(row + local)) {
                 for modality in Modality::BOTH {
                     removed[modality].extend_from_slice(segment.vectors(modality).vector(local));
@@ -291,7 +293,7 @@ impl AnchorSet {
     }
 
     /// Which rows of the concatenated segments are live anchors.
-    pub fn live(&self) -> &Live {
+    pub fn live(&self) -> &LiveRows {
         &self.live
     }
 
@@ -333,7 +335,7 @@ impl AnchorSet {
     ///
     /// # Errors
     /// When there is no such anchor or its record is damaged.
-    pub fn record(&self, anchor: AnchorId) -> Result<Record, AnchorsError> {
+    pub fn record(&self, anchor: AnchorId) -> Result<PairRecord, AnchorsError> {
         let (segment, local) = self.anchor(anchor)?;
         segment.record(local)
     }

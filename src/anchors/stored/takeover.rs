@@ -7,12 +7,12 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::left_out;
-use asif_index::{BatchBuilder, Graph, VectorSet, write_graph};
+use asif_index::{BatchBuilder, HnswGraph, VectorSet, write_graph};
 
 use super::layout::{IMAGE_GRAPH, SKIPPED, TEXT_GRAPH};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::disk as fs;
-use crate::modality::Sides;
+use crate::modality::PerModality;
 
 /// Whether the list of skipped rows in `old` has each row of that in `new`.
 ///
@@ -33,9 +33,9 @@ pub(crate) fn has_rows(old: &Path, new: &Path) -> Result<bool, AnchorsError> {
 pub(crate) fn complete(
     old: &Path,
     new: &Path,
-    vectors: Sides<&VectorSet>,
+    vectors: PerModality<&VectorSet>,
 ) -> Result<(), AnchorsError> {
-    let names = Sides {
+    let names = PerModality {
         image: IMAGE_GRAPH,
         text: TEXT_GRAPH,
     };
@@ -44,7 +44,7 @@ pub(crate) fn complete(
         if fs::found(&to)?.is_some() || fs::found_itself(&from)?.is_none() {
             continue;
         }
-        let opened = Graph::open(&from, set).and_then(|graph| graph.verify());
+        let opened = HnswGraph::open(&from, set).and_then(|graph| graph.verify());
         match if_whole(opened.map_err(AnchorsError::from))?.is_some() {
             true => fs::link_or_copy(&from, &to)?,
             false => drop(write_graph(&to, set, &BatchBuilder::default())?),

@@ -22,10 +22,10 @@ use asif_index::mmap::MappedFile;
 
 use super::manifest::SegmentEntry;
 use crate::anchors::error::AnchorsError;
-use crate::modality::{Modality, Sides};
+use crate::modality::{Modality, PerModality};
 use crate::space::vector::VectorSum;
 
-pub use super::rows::Live;
+pub use super::rows::LiveRows;
 
 /// The file kind in the container's header.
 pub const KIND: [u8; 8] = *b"ASIFGONE";
@@ -37,12 +37,12 @@ const ROWS: &str = "rows";
 pub struct Tombstones {
     /// For each covered segment its removed pairs.
     segments: Vec<IdSet>,
-    sums: Sides<VectorSum>,
+    sums: PerModality<VectorSum>,
 }
 
 impl Tombstones {
     /// No removed pairs, for vectors of these dimensions.
-    pub fn none(dims: Sides<usize>) -> Self {
+    pub fn none(dims: PerModality<usize>) -> Self {
         Self {
             segments: Vec::new(),
             sums: dims.map(VectorSum::new),
@@ -59,7 +59,7 @@ impl Tombstones {
         entries: &[SegmentEntry],
         segment: usize,
         row: usize,
-        vectors: Sides<&[f32]>,
+        vectors: PerModality<&[f32]>,
     ) -> bool {
         for entry in entries.iter().take(segment + 1).skip(self.segments.len()) {
             self.segments.push(IdSet::none(entry.pairs as usize));
@@ -77,7 +77,11 @@ impl Tombstones {
     /// Drops segments without live pairs, so that they need not be kept.
     ///
     /// `entries` loses them too; `sums` are those of each segment, in the order of `entries`.
-    pub fn drop_empty(&mut self, entries: &mut Vec<SegmentEntry>, sums: &[Sides<&VectorSum>]) {
+    pub fn drop_empty(
+        &mut self,
+        entries: &mut Vec<SegmentEntry>,
+        sums: &[PerModality<&VectorSum>],
+    ) {
         let gone = |removed: &IdSet| removed.count() == removed.len();
         let gone: Vec<bool> = (0..entries.len())
             .map(|i| self.segments.get(i).is_some_and(gone))
@@ -106,7 +110,7 @@ impl Tombstones {
     }
 
     /// The live pairs of segments of these sizes.
-    pub fn live(&self, stored: &[usize]) -> Live {
+    pub fn live(&self, stored: &[usize]) -> LiveRows {
         let firsts = stored.iter().scan(0, |next, n| {
             let first = *next;
             *next += n;
@@ -117,11 +121,11 @@ impl Tombstones {
             .iter()
             .zip(firsts)
             .flat_map(|(removed, first)| removed.iter().map(move |row| first + row));
-        Live::without(stored.iter().sum(), removed)
+        LiveRows::without(stored.iter().sum(), removed)
     }
 
     /// The sums of the removed pairs' image and text vectors.
-    pub fn sums(&self) -> &Sides<VectorSum> {
+    pub fn sums(&self) -> &PerModality<VectorSum> {
         &self.sums
     }
 
@@ -156,7 +160,7 @@ impl Tombstones {
     pub fn read(
         path: &Path,
         entries: &[SegmentEntry],
-        dims: Sides<usize>,
+        dims: PerModality<usize>,
     ) -> Result<Self, AnchorsError> {
         let damaged = |what: String| AnchorsError::Damaged {
             path: path.to_owned(),
@@ -197,7 +201,7 @@ impl Tombstones {
             rest = tail;
         }
         let removed: u64 = segments.iter().map(|s| s.count() as u64).sum();
-        let sums = Sides::try_of(|modality| {
+        let sums = PerModality::try_of(|modality| {
             let (name, dim) = (modality.name(), dims[modality]);
             let (numbers, rest) = container.section(name)?.as_chunks::<16>();
             if numbers.len() != dim || !rest.is_empty() {
@@ -214,10 +218,10 @@ impl Tombstones {
 mod tests {
     use super::*;
 
-    const DIMS: Sides<usize> = Sides { image: 2, text: 1 };
+    const DIMS: PerModality<usize> = PerModality { image: 2, text: 1 };
 
-    fn vectors(image: &[f32]) -> Sides<&[f32]> {
-        Sides {
+    fn vectors(image: &[f32]) -> PerModality<&[f32]> {
+        PerModality {
             image,
             text: &[1.0],
         }
@@ -252,7 +256,7 @@ mod tests {
         assert_eq!((live.stored(), live.len()), (84, 82));
         assert!(!live.contains(69) && !live.contains(74) && live.contains(73));
         assert!(Tombstones::read(&path, &entries[..1], DIMS).is_err());
-        assert!(Tombstones::read(&path, &entries, Sides { image: 1, text: 1 }).is_err());
+        assert!(Tombstones::read(&path, &entries, PerModality { image: 1, text: 1 }).is_err());
         let good = fs_err::read(&path).unwrap();
         for at in (0..good.len()).step_by(11) {
             let mut bad = good.clone();
@@ -268,14 +272,14 @@ mod tests {
     #[test]
     fn a_segment_of_which_nothing_is_left_leaves_no_trace() {
         let mut entries = entries(&[2, 1, 3]);
-        let mut gone = Tombstones::none(Sides { image: 1, text: 1 });
-        let unit = Sides {
+        let mut gone = Tombstones::none(PerModality { image: 1, text: 1 });
+        let unit = PerModality {
             image: &[0.5][..],
             text: &[0.25][..],
         };
         gone.remove(&entries, 1, 0, unit);
         gone.remove(&entries, 0, 1, unit);
-        let mut whole = Sides { image: 1, text: 1 }.map(VectorSum::new);
+        let mut whole = PerModality { image: 1, text: 1 }.map(VectorSum::new);
         for (sum, vector) in whole.as_mut().zip(unit) {
             sum.add(vector);
         }

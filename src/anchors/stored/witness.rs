@@ -12,7 +12,7 @@
 //! | anything else | | `CURRENT` is damaged or was restored: every manifest counts as published |
 //!
 //! The last case is an error for callers that need the live generation. Readers that may fall back take the
-//! newest of [`LiveWitness::published`] that opens; writers refuse, so that nothing that was published
+//! newest of [`LiveGeneration::published`] that opens; writers refuse, so that nothing that was published
 //! is deleted and no number is given twice; `asif repair` puts `CURRENT` right.
 
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::disk as fs;
 
 /// The combined result of the witnesses.
 #[derive(Debug)]
-pub struct LiveWitness {
+pub struct LiveGeneration {
     /// The live generation, or why `CURRENT` is not trusted.
     pub current: Result<u64, AnchorsError>,
     /// Published generations with an existing manifest, newest first.
@@ -62,7 +62,7 @@ fn check(said: &str) -> String {
 /// # Errors
 /// [`AnchorsError::NotASet`] when the folder is not an anchor set; when a witness cannot be read, whose state
 /// is then unknown.
-pub fn look(set: &Path) -> Result<LiveWitness, AnchorsError> {
+pub fn look(set: &Path) -> Result<LiveGeneration, AnchorsError> {
     let read = || fs_err::read(set.join(layout::CURRENT)).ok();
     let mut before = read();
     let mut witness = look_once(set)?;
@@ -89,7 +89,7 @@ pub fn kept(set: &Path) -> Result<Vec<u64>, AnchorsError> {
     Ok(kept)
 }
 
-fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
+fn look_once(set: &Path) -> Result<LiveGeneration, AnchorsError> {
     let named = named(set)?;
     let last = log::last(set)?;
     let logged = last.map_or(0, |(generation, _)| generation);
@@ -138,7 +138,7 @@ fn look_once(set: &Path) -> Result<LiveWitness, AnchorsError> {
     let mut published = manifests;
     published.retain(|&n| n <= newest);
     published.reverse();
-    Ok(LiveWitness {
+    Ok(LiveGeneration {
         current,
         published,
         newest,
@@ -151,18 +151,18 @@ fn is_leftover(set: &Path, n: u64, above: u64) -> Result<bool, AnchorsError> {
     let (Some(before), Some(after)) = (read(n)?, read(above)?) else {
         return Ok(above == n + 1);
     };
-    let follows = |change: &change_record::Change| change.pairs_before == before.counts.pairs;
+    let follows = |change: &change_record::ChangeRecord| change.pairs_before == before.counts.pairs;
     Ok(above == n + 1 && after.change.as_ref().is_none_or(follows))
 }
 
 /// The content of `CURRENT`.
-struct NamedGeneration {
+struct CurrentPointer {
     generation: u64,
     /// The digits of the manifest's checksum; `None` in an anchor set of an older program.
     check: Option<String>,
 }
 
-impl NamedGeneration {
+impl CurrentPointer {
     /// Whether the manifest of that name is sound but not the referenced one.
     fn is_of_another_manifest(&self, set: &Path) -> Result<bool, AnchorsError> {
         let Some(check) = &self.check else {
@@ -177,7 +177,7 @@ impl NamedGeneration {
 }
 
 /// The outer error means that there is no anchor set, the inner one that `CURRENT` cannot be trusted.
-fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsError> {
+fn named(set: &Path) -> Result<Result<CurrentPointer, AnchorsError>, AnchorsError> {
     let not_a_set = |why| AnchorsError::NotASet {
         path: set.to_owned(),
         why,
@@ -226,7 +226,7 @@ fn named(set: &Path) -> Result<Result<NamedGeneration, AnchorsError>, AnchorsErr
             Some(of_manifest.to_owned())
         }
     };
-    Ok(Ok(NamedGeneration {
+    Ok(Ok(CurrentPointer {
         generation,
         check: check_word,
     }))

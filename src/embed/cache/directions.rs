@@ -7,12 +7,12 @@ use crate::space::vector::normalize;
 /// Directions of vectors, looked up whatever the vectors' norms: stored vectors of several
 /// encoders are cached ones scaled by their weight, rounded once or twice.
 #[derive(Debug, Default)]
-pub struct Directions {
+pub struct DirectionLookup {
     /// Unit vectors by the bucket of the sum of their components.
     units: BTreeMap<i64, Vec<Vec<f32>>>,
 }
 
-impl Directions {
+impl DirectionLookup {
     /// Tolerance per component for two vectors of the same direction.
     const ROUNDING: f32 = 1e-6;
     /// Width of a bucket of sums; vectors of one direction fall into the same or a neighbouring bucket.

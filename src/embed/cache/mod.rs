@@ -10,7 +10,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `file` | the bytes: header and records |
-//! | `directions` | [`Directions`]: finds vectors by direction, whatever their norm |
+//! | `directions` | [`DirectionLookup`]: finds vectors by direction, whatever their norm |
 
 mod directions;
 mod file;
@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use fs_err::{File, OpenOptions};
 
-pub use directions::Directions;
+pub use directions::DirectionLookup;
 use file::{FINGERPRINT_BYTES, HEADER_BYTES, record_bytes};
 pub use key::ContentKey;
 
@@ -36,11 +36,11 @@ pub use key::ContentKey;
 pub struct EmbeddingCache {
     path: PathBuf,
     dim: usize,
-    inner: Mutex<Inner>,
+    inner: Mutex<CacheState>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct CacheState {
     file: File,
     /// The number of the record of each key.
     records: HashMap<ContentKey, u64>,
@@ -83,7 +83,7 @@ impl EmbeddingCache {
         Ok(Self {
             path,
             dim,
-            inner: Mutex::new(Inner {
+            inner: Mutex::new(CacheState {
                 file,
                 records,
                 hits: 0,
@@ -179,7 +179,7 @@ impl EmbeddingCache {
     pub fn forget(
         &self,
         keys: &HashSet<ContentKey>,
-        directions: &Directions,
+        directions: &DirectionLookup,
     ) -> std::io::Result<u64> {
         let mut inner = self.lock();
         self.lock_named(&mut inner)?;
@@ -198,7 +198,7 @@ impl EmbeddingCache {
     /// Locks the file that has the name now. Where another process has written it anew since it was
     /// opened, that is opened instead: what is appended to the old one nobody would find, and two that
     /// write it anew at once would bring back what the other forgot.
-    fn lock_named(&self, inner: &mut Inner) -> std::io::Result<()> {
+    fn lock_named(&self, inner: &mut CacheState) -> std::io::Result<()> {
         loop {
             lock_file(&inner.file)?;
             let is_named = inner.file.metadata().and_then(|own| {
@@ -224,7 +224,7 @@ impl EmbeddingCache {
     fn write_without(
         &self,
         keys: &HashSet<ContentKey>,
-        directions: &Directions,
+        directions: &DirectionLookup,
     ) -> std::io::Result<(Option<u64>, u64)> {
         let bytes = fs_err::read(&self.path)?;
         let (header, records) = bytes.split_at((HEADER_BYTES as usize).min(bytes.len()));
@@ -256,7 +256,7 @@ impl EmbeddingCache {
     }
 
     /// A panic in another thread leaves at worst a map that lacks a record, never a wrong one.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, CacheState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -39,7 +39,7 @@ fn what_an_older_decoder_made_of_a_picture_is_forgotten_but_never_found() {
     cache.put(&ever[..1], &[1.0, 2.0, 3.0]).unwrap();
     assert_eq!(cache.get(&now), None);
     let all = ever.into_iter().collect();
-    assert_eq!(cache.forget(&all, &Directions::default()).unwrap(), 1);
+    assert_eq!(cache.forget(&all, &DirectionLookup::default()).unwrap(), 1);
     assert!(cache.is_empty());
 }
 
@@ -98,7 +98,7 @@ fn what_is_forgotten_leaves_the_file() {
         .iter()
         .flat_map(|x| x.to_le_bytes())
         .collect();
-    let mut directions = Directions::default();
+    let mut directions = DirectionLookup::default();
     // At another length, and rounded, as a reweighed set stores it.
     directions.insert(&[7.0, 8.0, 9.0].map(|x: f32| x * 0.3_f32.sqrt() * 1.7));
     assert!(!directions.contains(&[7.0, 8.0, 9.001]));
@@ -137,7 +137,9 @@ fn a_torn_tail_is_forgotten_with_the_rest() {
     bytes.truncate(bytes.len() - 5);
     fs_err::write(cache.path(), &bytes).unwrap();
     let cache = open(folder.path());
-    let forgotten = cache.forget(&[].into(), &Directions::default()).unwrap();
+    let forgotten = cache
+        .forget(&[].into(), &DirectionLookup::default())
+        .unwrap();
     assert_eq!(forgotten, 0);
     let left = fs_err::read(cache.path()).unwrap();
     assert!(!left.windows(KEY_BYTES).any(|w| w == keys[1].0));

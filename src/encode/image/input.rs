@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use super::super::error::ModelError;
-use super::super::runtime::pool::{Element, Port};
-use super::preprocess::Preprocess;
+use super::super::runtime::pool::{ElementType, EncoderPort};
+use super::preprocess::ImagePreprocessor;
 
 /// How many images are encoded at once by default: larger batches gain nothing on CPUs.
 pub(super) const BATCH: usize = 8;
 
 /// The name of the input, checked against the preprocessing, and the batch size it allows.
 pub(super) fn find_input(
-    inputs: &[Port],
-    preprocess: &Preprocess,
+    inputs: &[EncoderPort],
+    preprocess: &ImagePreprocessor,
     onnx: &Path,
 ) -> Result<(String, usize), ModelError> {
     let refuse = |reason: String| ModelError::Graph {
@@ -29,7 +29,7 @@ pub(super) fn find_input(
             names.join(", ")
         )));
     };
-    if input.element != Element::F32 {
+    if input.element != ElementType::F32 {
         return Err(refuse(format!(
             "input `{}` is not 32-bit floating point ({:?}); export the model in float32",
             input.name, input.element

@@ -22,14 +22,14 @@ use super::folder::ModelFolder;
 use super::identity::EncoderIdentity;
 use super::isolate::{EncodedInput, encode_each, whole};
 use super::options::EncoderOptions;
-use super::output::Reader;
-use super::runtime::pool::{Feed, SessionPool};
+use super::output::OutputReader;
+use super::runtime::pool::{InputTensor, SessionPool};
 use super::{SelfCheck, load, tells_apart};
 use crate::modality::Modality;
 use decode::{DecodedImage, PictureLimits};
 use input::BATCH;
 use input::find_input;
-use preprocess::Preprocess;
+use preprocess::ImagePreprocessor;
 
 /// The version of decoding and resampling, part of the identity. Increment it with any change to a pixel of
 /// an image that was decoded as other programs do, so that older cached embeddings are not reused. Where only
@@ -51,17 +51,17 @@ impl PreparedImage {
 
 /// The model with its inputs and outputs, before its identity is known.
 #[derive(Debug)]
-struct Model {
+struct ImageModel {
     pool: SessionPool,
-    reader: Reader,
-    preprocess: Preprocess,
+    reader: OutputReader,
+    preprocess: ImagePreprocessor,
     input: String,
 }
 
 /// An image model, shared by reference between threads.
 #[derive(Debug)]
 pub struct ImageEncoder {
-    model: Model,
+    model: ImageModel,
     apply_exif: bool,
     batch: usize,
     identity: EncoderIdentity,
@@ -76,11 +76,11 @@ impl ImageEncoder {
     pub fn open(folder: &ModelFolder, options: &EncoderOptions) -> Result<Self, ModelError> {
         let options = &options.or(&folder.overrides()?);
         let onnx = folder.onnx_path(options.onnx_file.as_deref())?;
-        let preprocess = Preprocess::read(folder, options.trust_preprocessing)?;
+        let preprocess = ImagePreprocessor::read(folder, options.trust_preprocessing)?;
         let (pool, sha256) = load(folder, &onnx, options)?;
         let (input, batch) = find_input(&pool.inputs, &preprocess, &onnx)?;
-        let reader = Reader::choose(Modality::Image, &pool.outputs, options, None, &onnx)?;
-        let model = Model {
+        let reader = OutputReader::choose(Modality::Image, &pool.outputs, options, None, &onnx)?;
+        let model = ImageModel {
             pool,
             reader,
             preprocess,
@@ -128,7 +128,7 @@ impl ImageEncoder {
     }
 
     /// The image preprocessing.
-    pub fn preprocess(&self) -> &Preprocess {
+    pub fn preprocess(&self) -> &ImagePreprocessor {
         &self.model.preprocess
     }
 
@@ -222,7 +222,7 @@ impl ImageEncoder {
     }
 }
 
-impl Model {
+impl ImageModel {
     fn prepare(&self, image: &RgbImage) -> PreparedImage {
         PreparedImage {
             values: self.preprocess.tensor(&self.preprocess.pixels(image)),
@@ -252,7 +252,7 @@ impl Model {
                     buffer
                 }
             };
-            let feed = Feed::F32(&self.input, shape, batch);
+            let feed = InputTensor::F32(&self.input, shape, batch);
             self.pool
                 .run(session, &[feed], &self.reader.output, |shape, data| {
                     let vectors = self.reader.vectors(

@@ -29,7 +29,7 @@ const PRECISION: u32 = 32 - 8 - 2;
 
 /// A resampling filter, numbered as Pillow and `preprocessor_config.json` number them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filter {
+pub enum ResampleFilter {
     /// 0: the pixel under the centre.
     Nearest,
     /// 1: windowed sinc of three lobes.
@@ -44,7 +44,7 @@ pub enum Filter {
     Hamming,
 }
 
-impl Filter {
+impl ResampleFilter {
     /// The filter of Pillow's number `code`.
     pub fn from_code(code: u64) -> Option<Self> {
         [
@@ -131,7 +131,7 @@ impl Filter {
 
 /// A box of output pixels: `x` and `y` ranges inside the resized picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
+pub struct CropWindow {
     /// Columns.
     pub x: Range<u32>,
     /// Rows.
@@ -144,24 +144,26 @@ pub fn resize(
     source: &RgbImage,
     width: u32,
     height: u32,
-    filter: Filter,
-    window: &Window,
+    filter: ResampleFilter,
+    window: &CropWindow,
 ) -> RgbImage {
-    let window = Window {
+    let window = CropWindow {
         x: window.x.start.min(width)..window.x.end.min(width),
         y: window.y.start.min(height)..window.y.end.min(height),
     };
     if source.width() == 0 || source.height() == 0 || window.x.is_empty() || window.y.is_empty() {
         return RgbImage::new(window.x.len() as u32, window.y.len() as u32);
     }
-    if filter == Filter::Nearest || (width, height) == source.dimensions() {
+    if filter == ResampleFilter::Nearest || (width, height) == source.dimensions() {
         return pick(source, width, height, &window);
     }
     let rows = (height != source.height())
-        .then(|| Weights::new(source.height(), height, filter, window.y.clone()));
-    let needed = rows.as_ref().map_or(window.y.clone(), Weights::span);
+        .then(|| ResampleWeights::new(source.height(), height, filter, window.y.clone()));
+    let needed = rows
+        .as_ref()
+        .map_or(window.y.clone(), ResampleWeights::span);
     let columns = (width != source.width())
-        .then(|| Weights::new(source.width(), width, filter, window.x.clone()));
+        .then(|| ResampleWeights::new(source.width(), width, filter, window.x.clone()));
     let across = horizontal(source, columns.as_ref(), &window.x, needed.clone());
     match rows {
         None => across,
@@ -170,7 +172,7 @@ pub fn resize(
 }
 
 /// The source pixel under each output pixel's centre.
-fn pick(source: &RgbImage, width: u32, height: u32, window: &Window) -> RgbImage {
+fn pick(source: &RgbImage, width: u32, height: u32, window: &CropWindow) -> RgbImage {
     let columns = centres(source.width(), width, &window.x);
     let rows = centres(source.height(), height, &window.y);
     let stride = source.width() as usize * 3;
@@ -201,7 +203,7 @@ fn centres(from: u32, to: u32, wanted: &Range<u32>) -> Vec<usize> {
 }
 
 /// For each wanted output position: which source positions count, and how much.
-struct Weights {
+struct ResampleWeights {
     /// First source position and number of weights.
     spans: Vec<(usize, usize)>,
     /// `longest` weights a position, the tail unused.
@@ -209,8 +211,8 @@ struct Weights {
     longest: usize,
 }
 
-impl Weights {
-    fn new(from: u32, to: u32, filter: Filter, wanted: Range<u32>) -> Self {
+impl ResampleWeights {
+    fn new(from: u32, to: u32, filter: ResampleFilter, wanted: Range<u32>) -> Self {
         let scale = f64::from(from) / f64::from(to);
         let stretch = scale.max(1.0);
         let support = filter.support() * stretch;
@@ -271,7 +273,7 @@ fn round_and_clip(sum: i32) -> u8 {
 /// The `rows` of `source`, resampled along x; cut to `keep` where there is nothing to resample.
 fn horizontal(
     source: &RgbImage,
-    columns: Option<&Weights>,
+    columns: Option<&ResampleWeights>,
     keep: &Range<u32>,
     rows: Range<u32>,
 ) -> RgbImage {
@@ -301,7 +303,7 @@ fn horizontal(
 }
 
 /// `source`, whose first row is row `offset` of the picture, resampled along y.
-fn vertical(source: &RgbImage, rows: &Weights, offset: u32) -> RgbImage {
+fn vertical(source: &RgbImage, rows: &ResampleWeights, offset: u32) -> RgbImage {
     let stride = source.width() as usize * 3;
     let pixels: &[u8] = source.as_raw();
     let mut out = Vec::with_capacity(stride * rows.spans.len());

@@ -1,20 +1,20 @@
 use super::*;
 
-fn port(name: &str, rank: usize) -> Port {
-    Port {
+fn port(name: &str, rank: usize) -> EncoderPort {
+    EncoderPort {
         name: name.into(),
-        element: Element::F32,
+        element: ElementType::F32,
         shape: vec![-1; rank],
     }
 }
 
 fn chosen(
     modality: Modality,
-    outputs: &[Port],
+    outputs: &[EncoderPort],
     options: &EncoderOptions,
     folder: Option<Pooling>,
 ) -> Result<String, String> {
-    Reader::choose(modality, outputs, options, folder, Path::new("m.onnx"))
+    OutputReader::choose(modality, outputs, options, folder, Path::new("m.onnx"))
         .map(|r| r.output)
         .map_err(|e| e.to_string())
 }
@@ -70,8 +70,8 @@ fn what_cannot_be_chosen_is_listed() {
     };
     let error = chosen(Modality::Text, &two, &wrong, None).unwrap_err();
     assert!(error.contains("no output `c`"), "{error}");
-    let half = [Port {
-        element: Element::Other("float16".into()),
+    let half = [EncoderPort {
+        element: ElementType::Other("float16".into()),
         ..port("a", 2)
     }];
     let error = chosen(Modality::Image, &half, &EncoderOptions::latency(), None).unwrap_err();
@@ -84,7 +84,7 @@ fn pooling_sees_real_tokens_only() {
     let data = [3., 0., 1., 4., 99., 99., 99., 99., 0., 2., 0., 6.];
     let spans = [(0, 2), (1, 2)];
     let pooled = |pooling| {
-        let reader = Reader {
+        let reader = OutputReader {
             output: "o".into(),
             pooling: Some(pooling),
         };
@@ -100,7 +100,7 @@ fn pooling_sees_real_tokens_only() {
 
 #[test]
 fn the_largest_of_numbers_and_nan_is_no_number() {
-    let reader = Reader {
+    let reader = OutputReader {
         output: "o".into(),
         pooling: Some(Pooling::Max),
     };
@@ -117,7 +117,7 @@ fn the_largest_of_numbers_and_nan_is_no_number() {
 
 #[test]
 fn images_take_the_first_token_or_the_mean_of_a_map() {
-    let reader = Reader {
+    let reader = OutputReader {
         output: "o".into(),
         pooling: None,
     };
@@ -140,7 +140,7 @@ fn images_take_the_first_token_or_the_mean_of_a_map() {
 
 #[test]
 fn vectors_without_a_direction_and_wrong_shapes_are_errors() {
-    let reader = Reader {
+    let reader = OutputReader {
         output: "o".into(),
         pooling: None,
     };

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Installed, check_name, examine, examine_with, size_of};
+use super::{InstalledEncoder, check_name, examine, examine_with, size_of};
 use crate::disk;
 use crate::encode::error::ModelError;
 use crate::encode::folder::ModelFolder;
 use crate::encode::folder::RECORD;
-use crate::encode::options::{EncoderOptions, Overrides};
-use crate::home::Home;
+use crate::encode::options::{EncoderOptions, EncoderOverrides};
+use crate::home::DataFolder;
 
 /// Installs a copy of the model folder `dir` as `name`: the ONNX file with its weights, the JSON and
 /// text files, nothing else. The source folder is opened and tested first, so that messages name its
@@ -20,11 +20,11 @@ use crate::home::Home;
 /// # Errors
 /// [`ModelError::BadName`], [`ModelError::NameTaken`], and all errors of opening.
 pub fn add(
-    home: &Home,
+    home: &DataFolder,
     name: &str,
     dir: &Path,
-    given: &Overrides,
-) -> Result<Installed, ModelError> {
+    given: &EncoderOverrides,
+) -> Result<InstalledEncoder, ModelError> {
     check_name(name)?;
     let root = home.models();
     let target = root.join(name);
@@ -72,7 +72,7 @@ pub fn add(
         named => named?,
     }
     disk::sync_folder(&root)?;
-    Ok(Installed {
+    Ok(InstalledEncoder {
         name: name.to_owned(),
         modality: record.modality,
         dim: record.dim,

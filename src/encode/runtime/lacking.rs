@@ -9,7 +9,7 @@ use rustix::io::Errno;
 /// The process lacks a resource for loading a file; the source is the system's error.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}{}", .path.display(), more(source))]
-struct LackingProcess {
+struct ResourceExhausted {
     path: PathBuf,
     source: io::Error,
 }
@@ -29,7 +29,7 @@ fn more(source: &io::Error) -> &'static str {
 pub(super) fn lacking(path: &Path, said: &str) -> Option<io::Error> {
     let source = io::Error::from(errno_of(said)?);
     let path = path.to_owned();
-    Some(io::Error::other(LackingProcess { path, source }))
+    Some(io::Error::other(ResourceExhausted { path, source }))
 }
 
 fn errno_of(said: &str) -> Option<Errno> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::error::EncodeError;
-use crate::home::Home;
+use crate::home::DataFolder;
 use rustix::process::{Resource, getrlimit};
 
 /// The oldest minor version (1.x) of ONNX Runtime that can be used.
@@ -55,12 +55,12 @@ impl RuntimeInfo {
     }
 }
 
-struct Loaded {
+struct LoadedRuntime {
     info: RuntimeInfo,
     environment: ort::environment::Environment,
 }
 
-static LOADED: OnceLock<Loaded> = OnceLock::new();
+static LOADED: OnceLock<LoadedRuntime> = OnceLock::new();
 static LOADING: Mutex<()> = Mutex::new(());
 
 /// Loads ONNX Runtime, or returns the loaded library: a process has only one, so a second
@@ -73,7 +73,10 @@ static LOADING: Mutex<()> = Mutex::new(());
 /// [`EncodeError::RuntimeMissing`] when there is no such file and
 /// [`EncodeError::RuntimeUnusable`] when it is not a library, or too old; another path may be tried
 /// after either. [`EncodeError::RuntimeLacking`] when the process lacks resources.
-pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo, EncodeError> {
+pub fn load(
+    explicit: Option<&Path>,
+    home: &DataFolder,
+) -> Result<&'static RuntimeInfo, EncodeError> {
     let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(loaded) = LOADED.get() {
         return Ok(&loaded.info);
@@ -121,7 +124,9 @@ pub fn load(explicit: Option<&Path>, home: &Home) -> Result<&'static RuntimeInfo
         build: ort::info().to_owned(),
         version: OnceLock::new(),
     };
-    Ok(&LOADED.get_or_init(|| Loaded { info, environment }).info)
+    Ok(&LOADED
+        .get_or_init(|| LoadedRuntime { info, environment })
+        .info)
 }
 
 /// The loader's message with its cause, the system loader's error, which the message omits.
@@ -147,7 +152,7 @@ fn environment() -> Result<&'static ort::environment::Environment, EncodeError> 
         .ok_or(EncodeError::RuntimeNotLoaded)
 }
 
-fn locate(explicit: Option<&Path>, home: &Home) -> (PathBuf, &'static str) {
+fn locate(explicit: Option<&Path>, home: &DataFolder) -> (PathBuf, &'static str) {
     let var = |name| {
         std::env::var_os(name)
             .filter(|v| !v.is_empty())
@@ -188,7 +193,7 @@ mod tests {
         if loaded().is_some() {
             return;
         }
-        let error = load(Some(&path), &Home::at(dir.path()))
+        let error = load(Some(&path), &DataFolder::at(dir.path()))
             .unwrap_err()
             .to_string();
         assert!(

@@ -7,13 +7,13 @@ use ort::session::{Session, SessionInputValue, builder::GraphOptimizationLevel};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use super::super::error::{EncodeError, ModelError};
-use super::super::stamp::FileStamp;
+use super::super::stamp::ModelFileStamp;
 use super::environment;
 use super::lacking::lacking;
 
 /// The element types of encoders' inputs and outputs; other types are kept by name only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Element {
+pub(crate) enum ElementType {
     F32,
     I64,
     I32,
@@ -23,21 +23,21 @@ pub(crate) enum Element {
 /// An input or output that the graph declares. A dimension that varies is -1; an unknown rank
 /// appears as an empty shape.
 #[derive(Debug, Clone)]
-pub(crate) struct Port {
+pub(crate) struct EncoderPort {
     pub name: String,
-    pub element: Element,
+    pub element: ElementType,
     pub shape: Vec<i64>,
 }
 
 /// An input tensor of a run: its name, shape and values in row-major order.
-pub(crate) enum Feed<'a> {
+pub(crate) enum InputTensor<'a> {
     F32(&'a str, [usize; 4], &'a [f32]),
     I64(&'a str, [usize; 2], &'a [i64]),
     I32(&'a str, [usize; 2], &'a [i32]),
 }
 
 /// A session and a buffer that its runs reuse.
-pub(crate) struct Slot {
+pub(crate) struct SessionSlot {
     session: Session,
     /// Buffer for a batch's input; reused so that its pages stay mapped.
     pub scratch: Vec<f32>,
@@ -46,12 +46,12 @@ pub(crate) struct Slot {
 /// A model loaded `sessions` times; [`with`](Self::with) waits for a free one.
 pub(crate) struct SessionPool {
     name: String,
-    pub inputs: Vec<Port>,
-    pub outputs: Vec<Port>,
-    free: Mutex<Vec<Slot>>,
+    pub inputs: Vec<EncoderPort>,
+    pub outputs: Vec<EncoderPort>,
+    free: Mutex<Vec<SessionSlot>>,
     returned: Condvar,
     /// Weight files that ONNX Runtime maps and may read at any run.
-    mapped: Vec<FileStamp>,
+    mapped: Vec<ModelFileStamp>,
 }
 
 /// The error for a model at `path` that ONNX Runtime could not load, from its message.
@@ -92,7 +92,7 @@ impl SessionPool {
         let mut slots = Vec::with_capacity(sessions);
         for _ in 0..sessions {
             let session = start().map_err(|said| refused(path, &said))?;
-            slots.push(Slot {
+            slots.push(SessionSlot {
                 session,
                 scratch: Vec::new(),
             });
@@ -112,7 +112,7 @@ impl SessionPool {
     }
 
     /// Makes runs fail once one of `files`, which hold the weights, has changed.
-    pub fn watch(&mut self, files: Vec<FileStamp>) {
+    pub fn watch(&mut self, files: Vec<ModelFileStamp>) {
         self.mapped = files;
     }
 
@@ -122,8 +122,8 @@ impl SessionPool {
     }
 
     /// Runs `work` with a free session, waiting for one while all are in use.
-    pub fn with<R>(&self, work: impl FnOnce(&mut Slot) -> R) -> R {
-        let mut lent = Lent {
+    pub fn with<R>(&self, work: impl FnOnce(&mut SessionSlot) -> R) -> R {
+        let mut lent = SessionGuard {
             pool: self,
             slot: None,
         };
@@ -147,7 +147,7 @@ impl SessionPool {
     pub fn run<R>(
         &self,
         slot: &mut Session,
-        feeds: &[Feed<'_>],
+        feeds: &[InputTensor<'_>],
         output: &str,
         read: impl FnOnce(&[i64], &[f32]) -> Result<R, EncodeError>,
     ) -> Result<R, EncodeError> {
@@ -164,19 +164,19 @@ impl SessionPool {
         let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(feeds.len());
         for feed in feeds {
             inputs.push(match *feed {
-                Feed::F32(name, shape, data) => (
+                InputTensor::F32(name, shape, data) => (
                     name,
                     TensorRef::from_array_view((shape, data))
                         .map_err(failed)?
                         .into(),
                 ),
-                Feed::I64(name, shape, data) => (
+                InputTensor::I64(name, shape, data) => (
                     name,
                     TensorRef::from_array_view((shape, data))
                         .map_err(failed)?
                         .into(),
                 ),
-                Feed::I32(name, shape, data) => (
+                InputTensor::I32(name, shape, data) => (
                     name,
                     TensorRef::from_array_view((shape, data))
                         .map_err(failed)?
@@ -193,7 +193,7 @@ impl SessionPool {
         read(shape, data)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Slot>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<SessionSlot>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -206,7 +206,7 @@ impl std::fmt::Debug for SessionPool {
     }
 }
 
-impl Slot {
+impl SessionSlot {
     /// Borrows both parts, so that a run can read the buffer while it uses the session.
     pub fn parts(&mut self) -> (&mut Session, &mut Vec<f32>) {
         (&mut self.session, &mut self.scratch)
@@ -214,12 +214,12 @@ impl Slot {
 }
 
 /// Returns the slot to the pool on drop, even when the work panics.
-struct Lent<'a> {
+struct SessionGuard<'a> {
     pool: &'a SessionPool,
-    slot: Option<Slot>,
+    slot: Option<SessionSlot>,
 }
 
-impl Drop for Lent<'_> {
+impl Drop for SessionGuard<'_> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
             self.pool.lock().push(slot);
@@ -228,23 +228,23 @@ impl Drop for Lent<'_> {
     }
 }
 
-fn ports(outlets: &[ort::value::Outlet]) -> Vec<Port> {
+fn ports(outlets: &[ort::value::Outlet]) -> Vec<EncoderPort> {
     outlets
         .iter()
         .map(|outlet| {
             let (element, shape) = match outlet.dtype() {
                 ValueType::Tensor { ty, shape, .. } => {
                     let element = match ty {
-                        TensorElementType::Float32 => Element::F32,
-                        TensorElementType::Int64 => Element::I64,
-                        TensorElementType::Int32 => Element::I32,
-                        other => Element::Other(format!("{other:?}").to_lowercase()),
+                        TensorElementType::Float32 => ElementType::F32,
+                        TensorElementType::Int64 => ElementType::I64,
+                        TensorElementType::Int32 => ElementType::I32,
+                        other => ElementType::Other(format!("{other:?}").to_lowercase()),
                     };
                     (element, shape.to_vec())
                 }
-                other => (Element::Other(format!("{other:?}")), Vec::new()),
+                other => (ElementType::Other(format!("{other:?}")), Vec::new()),
             };
-            Port {
+            EncoderPort {
                 name: outlet.name().to_owned(),
                 element,
                 shape,

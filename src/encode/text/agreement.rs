@@ -9,13 +9,13 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{Tokenizer, TruncationDirection, TruncationStrategy};
 
 use super::super::error::ModelError;
-use super::super::folder::{ModelFolder, Settings};
+use super::super::folder::{ModelFolder, SettingsFile};
 use super::classes::TokenizerClass;
 use super::disagreement::{content, differs};
 use super::rewrites;
 
 /// The settings in the files beside tokenizer.json.
-pub(super) struct TokenizerAgreement {
+pub(super) struct TokenizerSettings {
     /// The truncation side, where they specify it.
     pub side: Option<TruncationDirection>,
     /// The tokenizer's class.
@@ -32,8 +32,8 @@ pub(super) fn check(
     tokenizer: &Tokenizer,
     raw: &Value,
     trust: bool,
-) -> Result<TokenizerAgreement, ModelError> {
-    let own = Settings {
+) -> Result<TokenizerSettings, ModelError> {
+    let own = SettingsFile {
         path: folder.dir().join("tokenizer.json"),
         value: raw.clone(),
     };
@@ -67,7 +67,7 @@ pub(super) fn check(
     let file = folder.json("tokenizer_config.json")?;
     let class = TokenizerClass::of(folder, file.as_ref(), trust)?;
     // A missing file is treated as an empty one.
-    let file = file.unwrap_or_else(|| Settings {
+    let file = file.unwrap_or_else(|| SettingsFile {
         path: folder.dir().join("tokenizer_config.json"),
         value: Value::Object(serde_json::Map::new()),
     });
@@ -127,12 +127,12 @@ pub(super) fn check(
             return Err(differs(&file, "truncation_side", other, "left or right"));
         }
     };
-    Ok(TokenizerAgreement { side, class })
+    Ok(TokenizerSettings { side, class })
 }
 
 /// Rejects an unknown-word token that is not in the vocabulary: the first such word would fail. Where all
 /// bytes are tokens there are no unknown words.
-fn unknown_token(own: &Settings) -> Result<(), ModelError> {
+fn unknown_token(own: &SettingsFile) -> Result<(), ModelError> {
     let Some(model) = own.get("model") else {
         return Ok(());
     };
@@ -156,7 +156,7 @@ fn unknown_token(own: &Settings) -> Result<(), ModelError> {
 }
 
 /// Whether BPE has a token for each byte that can occur in text, and falls back to bytes for unknown words.
-fn knows_all_bytes(own: &Settings, model: &Value) -> bool {
+fn knows_all_bytes(own: &SettingsFile, model: &Value) -> bool {
     fn by_level(part: &Value) -> bool {
         let lists = ["pretokenizers", "normalizers"].map(|key| part.get(key));
         let mut parts = lists.into_iter().flatten().filter_map(Value::as_array);
@@ -181,7 +181,7 @@ fn knows_all_bytes(own: &Settings, model: &Value) -> bool {
 }
 
 fn same_number(
-    file: &Settings,
+    file: &SettingsFile,
     key: &str,
     tokenizer: &Tokenizer,
     token: &str,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::super::error::{EncoderChoice, ModelError};
-use super::super::folder::{ModelFolder, Settings};
+use super::super::folder::{ModelFolder, SettingsFile};
 
 /// How a class changes a loaded tokenizer, partly by defaults for absent keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl TokenizerClass {
     /// [`ModelError::Setting`] for an unknown or custom class, or one that does more.
     pub fn of(
         folder: &ModelFolder,
-        file: Option<&Settings>,
+        file: Option<&SettingsFile>,
         trust: bool,
     ) -> Result<Self, ModelError> {
         let config = folder.json("config.json")?;
@@ -230,7 +230,7 @@ impl TokenizerClass {
 }
 
 impl ClassOrigin {
-    fn read(file: &Settings, key: &'static str) -> Result<Option<Self>, ModelError> {
+    fn read(file: &SettingsFile, key: &'static str) -> Result<Option<Self>, ModelError> {
         let value = file.text(key)?;
         Ok(value.map(|value| Self {
             path: file.path.clone(),
@@ -258,7 +258,7 @@ impl ClassOrigin {
 /// What is expected instead of the class of this stem; `None` for a supported one. A model
 /// type that is not known is too weak a sign to reject the folder.
 fn doubt(
-    file: Option<&Settings>,
+    file: Option<&SettingsFile>,
     named: &ClassOrigin,
     stem: &str,
 ) -> Result<Option<String>, ModelError> {
@@ -290,7 +290,7 @@ fn stem_of(name: &str) -> String {
 }
 
 /// The custom class (`auto_map`) that a file uses instead of the class `named` in it.
-fn own_class(file: &Settings, named: Option<&ClassOrigin>) -> Option<ClassOrigin> {
+fn own_class(file: &SettingsFile, named: Option<&ClassOrigin>) -> Option<ClassOrigin> {
     let entry = file.get("auto_map")?.get("AutoTokenizer")?;
     let entries = entry
         .as_array()

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::super::error::ModelError;
-use super::super::folder::Settings;
+use super::super::folder::SettingsFile;
 
-pub(super) fn differs(file: &Settings, key: &str, found: &str, expected: &str) -> ModelError {
+pub(super) fn differs(file: &SettingsFile, key: &str, found: &str, expected: &str) -> ModelError {
     file.bad(
         key,
         found,
@@ -18,7 +18,7 @@ pub(super) fn differs(file: &Settings, key: &str, found: &str, expected: &str) -
 /// The error for a switch that contradicts tokenizer.json, by its value or by being absent where
 /// the tokenizer's class has the opposite default.
 pub(super) fn contrary(
-    file: &Settings,
+    file: &SettingsFile,
     key: &str,
     asked: Option<bool>,
     expected: &str,

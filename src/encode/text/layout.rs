@@ -5,31 +5,35 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::error::ModelError;
-use super::super::output::Span;
-use super::super::runtime::pool::{Element, Feed, Port};
+use super::super::output::TokenSpan;
+use super::super::runtime::pool::{ElementType, EncoderPort, InputTensor};
 use super::TokenizedText;
-use super::padding::{Padding, RowLength};
+use super::padding::{RowLength, TokenPadding};
 
 /// The inputs of the graph, in its order, and their shape.
 #[derive(Debug)]
-pub(super) struct Layout {
-    inputs: Vec<(Role, String, Element)>,
-    padding: Padding,
+pub(super) struct InputLayout {
+    inputs: Vec<(InputRole, String, ElementType)>,
+    padding: TokenPadding,
     /// The sequence length of the graph, where it is fixed.
     length: Option<usize>,
     one_by_one: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum InputRole {
     Ids,
     Mask,
     Types,
 }
 
-impl Layout {
+impl InputLayout {
     /// Reads the declared inputs: only those are fed.
-    pub fn of(ports: &[Port], padding: Padding, onnx: &Path) -> Result<Self, ModelError> {
+    pub fn of(
+        ports: &[EncoderPort],
+        padding: TokenPadding,
+        onnx: &Path,
+    ) -> Result<Self, ModelError> {
         let refuse = |reason: String| ModelError::Graph {
             path: onnx.to_owned(),
             reason,
@@ -42,9 +46,9 @@ impl Layout {
         };
         for port in ports {
             let role = match port.name.as_str() {
-                "input_ids" => Role::Ids,
-                "attention_mask" => Role::Mask,
-                "token_type_ids" => Role::Types,
+                "input_ids" => InputRole::Ids,
+                "attention_mask" => InputRole::Mask,
+                "token_type_ids" => InputRole::Types,
                 other if other.contains("pixel") || other.contains("image") => {
                     return Err(refuse(format!(
                         "input `{other}` is none of input_ids, attention_mask, token_type_ids; \
@@ -59,7 +63,7 @@ impl Layout {
                     )));
                 }
             };
-            if !matches!(port.element, Element::I64 | Element::I32) {
+            if !matches!(port.element, ElementType::I64 | ElementType::I32) {
                 return Err(refuse(format!(
                     "input `{}` is {:?}, expected 64- or 32-bit integers; export it again",
                     port.name, port.element
@@ -91,14 +95,14 @@ impl Layout {
                 .inputs
                 .push((role, port.name.clone(), port.element.clone()));
         }
-        if !layout.has(Role::Ids) {
+        if !layout.has(InputRole::Ids) {
             return Err(refuse(
                 "there is no input `input_ids`; this is not a text encoder, or it was exported \
                  with other names"
                     .to_owned(),
             ));
         }
-        let reason = match (layout.has(Role::Mask), padding.unmasked) {
+        let reason = match (layout.has(InputRole::Mask), padding.unmasked) {
             (false, _) => "there is no input `attention_mask`",
             (true, true) => "the tokenizer makes no attention mask (model_input_names)",
             (true, false) => "a model of this type looks at the last place of a text",
@@ -124,7 +128,7 @@ impl Layout {
 
     /// Whether the model sees the padding.
     fn sees_padding(&self) -> bool {
-        !self.has(Role::Mask) || self.padding.unmasked || self.padding.always
+        !self.has(InputRole::Mask) || self.padding.unmasked || self.padding.always
     }
 
     /// Whether the id of the padding token affects vectors.
@@ -135,10 +139,10 @@ impl Layout {
 
     /// Whether the attention mask that the graph requires is all ones.
     fn unmasked(&self) -> bool {
-        self.has(Role::Mask) && self.padding.unmasked
+        self.has(InputRole::Mask) && self.padding.unmasked
     }
 
-    fn has(&self, role: Role) -> bool {
+    fn has(&self, role: InputRole) -> bool {
         self.inputs.iter().any(|(r, ..)| *r == role)
     }
 
@@ -187,7 +191,7 @@ impl Layout {
     }
 
     /// Pads rows to the longest of them, or to the graph's fixed length.
-    pub fn pad(&self, rows: &[&TokenizedText]) -> Batch {
+    pub fn pad(&self, rows: &[&TokenizedText]) -> PaddedBatch {
         let longest = rows.iter().map(|t| t.len()).max().unwrap_or(0);
         let own = self.own_rows().map_or(longest, |own| own.of(longest));
         let length = self.length.unwrap_or(own);
@@ -201,23 +205,25 @@ impl Layout {
             .iter()
             .map(|(role, name, element)| {
                 let fill = match role {
-                    Role::Ids => self.padding.id,
-                    Role::Mask => u32::from(self.unmasked()),
-                    Role::Types => self.padding.type_id,
+                    InputRole::Ids => self.padding.id,
+                    InputRole::Mask => u32::from(self.unmasked()),
+                    InputRole::Types => self.padding.type_id,
                 };
                 let mut values = vec![i64::from(fill); rows.len() * length];
                 for (row, (tokens, &(first, n))) in rows.iter().zip(&spans).enumerate() {
                     let real = &mut values[row * length + first..][..n];
                     match role {
-                        Role::Ids => widen(&tokens.ids, real),
-                        Role::Types => widen(&tokens.types, real),
-                        Role::Mask => real.fill(1),
+                        InputRole::Ids => widen(&tokens.ids, real),
+                        InputRole::Types => widen(&tokens.types, real),
+                        InputRole::Mask => real.fill(1),
                     }
                 }
                 let values = match element {
                     // Token ids are u32 and far below 2^31.
-                    Element::I32 => Values::Narrow(values.iter().map(|&v| v as i32).collect()),
-                    _ => Values::Wide(values),
+                    ElementType::I32 => {
+                        TokenColumn::Narrow(values.iter().map(|&v| v as i32).collect())
+                    }
+                    _ => TokenColumn::Wide(values),
                 };
                 (name.clone(), values)
             })
@@ -225,7 +231,7 @@ impl Layout {
         if self.unmasked() {
             spans.fill((0, length));
         }
-        Batch {
+        PaddedBatch {
             columns,
             shape: [rows.len(), length],
             spans,
@@ -239,27 +245,27 @@ fn widen(from: &[u32], to: &mut [i64]) {
     }
 }
 
-enum Values {
+enum TokenColumn {
     Wide(Vec<i64>),
     Narrow(Vec<i32>),
 }
 
 /// A padded batch.
-pub(super) struct Batch {
-    columns: Vec<(String, Values)>,
+pub(super) struct PaddedBatch {
+    columns: Vec<(String, TokenColumn)>,
     shape: [usize; 2],
     /// The range of each row's real tokens.
-    pub spans: Vec<Span>,
+    pub spans: Vec<TokenSpan>,
 }
 
-impl Batch {
+impl PaddedBatch {
     /// The inputs of a run.
-    pub fn feeds(&self) -> Vec<Feed<'_>> {
+    pub fn feeds(&self) -> Vec<InputTensor<'_>> {
         self.columns
             .iter()
             .map(|(name, values)| match values {
-                Values::Wide(v) => Feed::I64(name, self.shape, v),
-                Values::Narrow(v) => Feed::I32(name, self.shape, v),
+                TokenColumn::Wide(v) => InputTensor::I64(name, self.shape, v),
+                TokenColumn::Narrow(v) => InputTensor::I32(name, self.shape, v),
             })
             .collect()
     }

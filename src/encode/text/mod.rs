@@ -33,10 +33,10 @@ use super::SelfCheck;
 use super::error::{EncodeError, InputError};
 use super::identity::EncoderIdentity;
 use super::isolate::{EncodedInput, encode_each, whole};
-use super::output::Reader;
+use super::output::OutputReader;
 use super::runtime::pool::SessionPool;
 use crate::modality::Modality;
-use layout::Layout;
+use layout::InputLayout;
 
 pub use tokens::TokenizedText;
 
@@ -45,11 +45,11 @@ const BATCH: usize = 32;
 
 /// The model with its inputs and outputs, before its identity is known.
 #[derive(Debug)]
-struct Model {
+struct TextModel {
     pool: SessionPool,
-    reader: Reader,
+    reader: OutputReader,
     tokenizer: Tokenizer,
-    layout: Layout,
+    layout: InputLayout,
     lower_case: bool,
     prompt: String,
     /// The number of rows of the model's embedding table, where the graph shows it.
@@ -59,7 +59,7 @@ struct Model {
 /// A text model, shared by reference between threads.
 #[derive(Debug)]
 pub struct TextEncoder {
-    model: Model,
+    model: TextModel,
     sessions: usize,
     identity: EncoderIdentity,
 }
@@ -162,7 +162,7 @@ impl TextEncoder {
     }
 }
 
-impl Model {
+impl TextModel {
     fn tokenize(&self, text: &str) -> Result<TokenizedText, InputError> {
         let mut text = format!("{}{}", self.prompt, text.trim());
         if self.lower_case {

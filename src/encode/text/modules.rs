@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::error::{EncoderChoice, ModelError};
-use super::super::folder::{ModelFolder, Settings};
+use super::super::folder::{ModelFolder, SettingsFile};
 use super::super::options::Pooling;
 
 /// The prefix of sentence-transformers' own module types.
@@ -14,7 +14,7 @@ pub(super) struct ModuleChain {
     /// The folder of the pooling module.
     pub pooling: Option<String>,
     /// The file that names it; `None` where it is only found at its usual path.
-    named_by: Option<Settings>,
+    named_by: Option<SettingsFile>,
     /// The first unsupported module, with the reason.
     pub refused: Option<String>,
 }
@@ -120,7 +120,7 @@ impl ModuleChain {
         &self,
         folder: &ModelFolder,
         dir: &str,
-    ) -> Result<Option<Settings>, ModelError> {
+    ) -> Result<Option<SettingsFile>, ModelError> {
         let name = format!("{dir}/config.json");
         match (folder.json(&name)?, &self.named_by) {
             (None, Some(_)) => Err(ModelError::Missing {
@@ -134,7 +134,7 @@ impl ModuleChain {
 }
 
 /// The pooling in the module's file.
-pub(super) fn pooling_of(file: &Settings) -> Result<Pooling, ModelError> {
+pub(super) fn pooling_of(file: &SettingsFile) -> Result<Pooling, ModelError> {
     let refuse = |found: &str| {
         let expected = "one of mean, cls, max";
         let advice = "choose one if you know that it fits the model";

@@ -7,13 +7,13 @@ use super::super::error::ModelError;
 use super::super::folder::ModelFolder;
 use super::super::identity::EncoderIdentity;
 use super::super::options::EncoderOptions;
-use super::super::output::Reader;
+use super::super::output::OutputReader;
 use super::super::{load, same_vector, tells_apart};
-use super::layout::Layout;
-use super::padding::Padding;
+use super::layout::InputLayout;
+use super::padding::TokenPadding;
 use super::settings::TextSettings;
 use super::tokens::{load_tokenizer, set_length};
-use super::{CANARY, Model, TextEncoder, agreement, input_error, rewrites, vocabulary};
+use super::{CANARY, TextEncoder, TextModel, agreement, input_error, rewrites, vocabulary};
 use crate::modality::Modality;
 
 /// Other texts, which must get different vectors.
@@ -55,15 +55,15 @@ impl TextEncoder {
         {
             return Err(ModelError::Graph { path: onnx, reason });
         }
-        let reader = Reader::choose(
+        let reader = OutputReader::choose(
             Modality::Text,
             &pool.outputs,
             options,
             settings.pooling,
             &onnx,
         )?;
-        let (padding, doubt) = Padding::read(folder, &tokenizer, &agreed.class)?;
-        let layout = Layout::of(&pool.inputs, padding, &onnx)?;
+        let (padding, doubt) = TokenPadding::read(folder, &tokenizer, &agreed.class)?;
+        let layout = InputLayout::of(&pool.inputs, padding, &onnx)?;
         if let Some(error) = doubt.filter(|_| layout.reads_padding()) {
             return Err(error);
         }
@@ -90,7 +90,7 @@ impl TextEncoder {
         let TextSettings {
             lower_case, prompt, ..
         } = settings;
-        let model = Model {
+        let model = TextModel {
             pool,
             reader,
             tokenizer,

@@ -10,7 +10,7 @@ use super::settings::{BELIEVABLE, model_max_length};
 
 /// The padding of a model's own tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Padding {
+pub(super) struct TokenPadding {
     pub id: u32,
     pub type_id: u32,
     pub left: bool,
@@ -72,7 +72,7 @@ const READ_AS_THEY_ARE: [&str; 24] = [
     "new",
 ];
 
-impl Padding {
+impl TokenPadding {
     /// From tokenizer.json's padding; else the pad token that the other files name; else token 0,
     /// which the attention mask hides. Also returns why the pad token is ambiguous, for a model that reads
     /// it.
@@ -120,7 +120,7 @@ impl Padding {
             }
             id = id.or(found);
         }
-        let kind = PaddingHabit::of(folder, class.family)?;
+        let kind = PaddingHints::of(folder, class.family)?;
         if let Some(own) = tokenizer.get_padding() {
             let fixed = match own.strategy {
                 PaddingStrategy::Fixed(length) => length,
@@ -166,7 +166,7 @@ impl Padding {
 }
 
 /// The padding that the folder's other files imply.
-struct PaddingHabit {
+struct PaddingHints {
     /// Padded to the maximum length; the model reads the last position.
     siglip: bool,
     /// Not padded, or only after the positions that the model reads.
@@ -174,7 +174,7 @@ struct PaddingHabit {
     unmasked: bool,
 }
 
-impl PaddingHabit {
+impl PaddingHints {
     fn of(folder: &ModelFolder, family: TokenizerFamily) -> Result<Self, ModelError> {
         let config = folder.json("config.json")?;
         let model_type = match &config {

@@ -8,7 +8,7 @@ use tokenizers::normalizers::{NormalizerWrapper, Replace, Sequence, Strip};
 use tokenizers::{Encoding, NormalizedString, Normalizer, Tokenizer};
 
 use super::super::error::{InputError, ModelError};
-use super::super::folder::Settings;
+use super::super::folder::SettingsFile;
 use super::classes::{LanguageToken, TokenizerClass, TokenizerFamily};
 use super::disagreement::{content, contrary, differs};
 use super::input_error;
@@ -18,7 +18,7 @@ const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
 /// Checks that case and accents are handled as the class and its file require.
 pub(super) fn letters(
-    file: &Settings,
+    file: &SettingsFile,
     raw: &Value,
     tokenizer: &Tokenizer,
     class: &TokenizerClass,
@@ -87,7 +87,7 @@ fn normalized(tokenizer: &Tokenizer, text: &str) -> String {
 
 /// The settings that BERT's tokenizer classes write into their normalizer.
 fn bert_normalizer(
-    file: &Settings,
+    file: &SettingsFile,
     raw: &Value,
     family: TokenizerFamily,
 ) -> Result<(), ModelError> {
@@ -128,7 +128,7 @@ fn bert_normalizer(
 
 /// Checks that a leading space is added as the class and its file require.
 pub(super) fn space_before(
-    file: &Settings,
+    file: &SettingsFile,
     raw: &Value,
     family: TokenizerFamily,
 ) -> Result<(), ModelError> {
@@ -177,8 +177,8 @@ fn prepends(normalizer: Option<&Value>) -> bool {
 
 /// Checks that texts begin and end with the tokens that the class and its file require.
 pub(super) fn edges(
-    file: &Settings,
-    map: Option<&Settings>,
+    file: &SettingsFile,
+    map: Option<&SettingsFile>,
     tokenizer: &Tokenizer,
     class: &TokenizerClass,
 ) -> Result<(), ModelError> {
@@ -230,7 +230,11 @@ fn whole_text(tokenizer: &Tokenizer) -> Result<Encoding, String> {
 }
 
 /// The token for this role, where a file names one.
-fn named_token<'a>(file: &'a Settings, map: Option<&'a Settings>, role: &str) -> Option<&'a str> {
+fn named_token<'a>(
+    file: &'a SettingsFile,
+    map: Option<&'a SettingsFile>,
+    role: &str,
+) -> Option<&'a str> {
     let holders = [Some(file), map].into_iter().flatten();
     let mut named = holders.filter_map(|f| f.get(role).and_then(content));
     named.next()
@@ -238,8 +242,8 @@ fn named_token<'a>(file: &'a Settings, map: Option<&'a Settings>, role: &str) ->
 
 /// Checks that the post-processor writes the language of `src_lang`, as these classes do.
 fn of_language(
-    file: &Settings,
-    map: Option<&Settings>,
+    file: &SettingsFile,
+    map: Option<&SettingsFile>,
     tokenizer: &Tokenizer,
     encoding: &Encoding,
     language: LanguageToken,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::super::error::ModelError;
-use super::super::folder::{ModelFolder, Settings};
+use super::super::folder::{ModelFolder, SettingsFile};
 use super::super::options::{EncoderOptions, Pooling};
 use super::modules::{ModuleChain, pooling_of};
 
@@ -148,7 +148,7 @@ impl TextSettings {
 }
 
 /// The transformer's file, if it exists.
-fn sentence_config(folder: &ModelFolder) -> Result<Option<Settings>, ModelError> {
+fn sentence_config(folder: &ModelFolder) -> Result<Option<SettingsFile>, ModelError> {
     for name in SENTENCE_FILES {
         let Some(file) = folder.json(name)? else {
             continue;
@@ -175,7 +175,7 @@ fn sentence_config(folder: &ModelFolder) -> Result<Option<Settings>, ModelError>
 
 fn max_length(
     folder: &ModelFolder,
-    sentence: Option<&Settings>,
+    sentence: Option<&SettingsFile>,
     truncation: Option<usize>,
 ) -> Result<(usize, LengthSource), ModelError> {
     let from = |file, key| LengthSource::of(folder, file, key);
@@ -224,7 +224,7 @@ pub(super) fn model_max_length(folder: &ModelFolder) -> Result<Option<usize>, Mo
 }
 
 /// The number of positions of the model, from config.json or its `text_config`.
-fn positions(file: &Settings) -> Result<Option<usize>, ModelError> {
+fn positions(file: &SettingsFile) -> Result<Option<usize>, ModelError> {
     let kind = file.text("model_type")?.unwrap_or("");
     let key = match N_POSITIONS.contains(&kind) && file.get("n_positions").is_some() {
         true => "n_positions",
@@ -232,7 +232,7 @@ fn positions(file: &Settings) -> Result<Option<usize>, ModelError> {
     };
     let inner = file.get("text_config").filter(|part| part.is_object());
     let file = match inner {
-        Some(inner) if file.get(key).is_none() => &Settings {
+        Some(inner) if file.get(key).is_none() => &SettingsFile {
             path: file.path.clone(),
             value: inner.clone(),
         },

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::super::error::ModelError;
-use super::super::folder::{ModelFolder, Settings};
+use super::super::folder::{ModelFolder, SettingsFile};
 use super::super::onnx::OnnxSummary;
 
 /// The number of rows of the embedding table of the ONNX file `onnx`, where the graph shows it.
@@ -48,7 +48,7 @@ pub(super) fn rows(
     match highest.filter(|(_, id)| *id >= limit) {
         None => Ok(rows),
         Some((token, id)) => {
-            let file = Settings {
+            let file = SettingsFile {
                 path: folder.dir().join("tokenizer.json"),
                 value: Value::Null,
             };

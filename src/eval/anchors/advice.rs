@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::diagnosis::Diagnosis;
+use super::diagnosis::DiagnosisReport;
 use crate::eval::text::plural;
 
 /// The topic of a finding, as text in one or two words.
@@ -42,7 +42,7 @@ impl fmt::Display for AdviceTopic {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Advice {
+pub struct DiagnosisAdvice {
     /// The topic.
     pub about: AdviceTopic,
     /// What was measured, as text.
@@ -57,7 +57,7 @@ pub struct Advice {
 ///
 /// The thresholds are round numbers between anchor sets that are known to work (photos with human captions)
 /// and the same pairs shuffled. They are heuristics.
-pub fn advice(found: &Diagnosis) -> Vec<Advice> {
+pub fn advice(found: &DiagnosisReport) -> Vec<DiagnosisAdvice> {
     vec![
         neighbours(found),
         cka(found),
@@ -76,12 +76,12 @@ fn percent(share: f64) -> f64 {
     share * 100.0
 }
 
-fn neighbours(found: &Diagnosis) -> Advice {
+fn neighbours(found: &DiagnosisReport) -> DiagnosisAdvice {
     let a = found.mutual_neighbours;
     let times = a.value / a.chance.max(f64::MIN_POSITIVE);
     let good = a.low > 4.0 * a.chance;
     let too_few = 4.0 * a.chance >= 1.0;
-    Advice {
+    DiagnosisAdvice {
         about: AdviceTopic::Neighbours,
         found: format!(
             "{:.1} % of a pair's 10 nearest images are also its nearest texts ({:.1} to {:.1}; \
@@ -105,9 +105,9 @@ fn neighbours(found: &Diagnosis) -> Advice {
     }
 }
 
-fn cka(found: &Diagnosis) -> Advice {
+fn cka(found: &DiagnosisReport) -> DiagnosisAdvice {
     let good = found.cka > 0.05 && found.cka > 3.0 * found.cka_chance;
-    Advice {
+    DiagnosisAdvice {
         about: AdviceTopic::Cka,
         found: format!(
             "{:.3} (0: unrelated, 1: identical up to scale; shuffled pairs reach {:.3})",
@@ -123,7 +123,7 @@ fn cka(found: &Diagnosis) -> Advice {
     }
 }
 
-fn clusters(found: &Diagnosis) -> Advice {
+fn clusters(found: &DiagnosisReport) -> DiagnosisAdvice {
     let share = |pairs: usize| percent(pairs as f64 / found.pairs.max(1) as f64);
     let (first, last) = (found.clusters.first(), found.clusters.last());
     let said = match (first, last) {
@@ -139,7 +139,7 @@ fn clusters(found: &Diagnosis) -> Advice {
         _ => "none".to_owned(),
     };
     let good = first.is_some_and(|c| share(c.pairs) < 30.0);
-    Advice {
+    DiagnosisAdvice {
         about: AdviceTopic::Clusters,
         found: said,
         advice: if good {
@@ -151,7 +151,7 @@ fn clusters(found: &Diagnosis) -> Advice {
     }
 }
 
-fn hubs(found: &Diagnosis) -> Advice {
+fn hubs(found: &DiagnosisReport) -> DiagnosisAdvice {
     let (image, text) = (&found.image_hubs, &found.text_hubs);
     let hub = if image.skewness > text.skewness {
         image.top.first()
@@ -165,7 +165,7 @@ fn hubs(found: &Diagnosis) -> Advice {
         )
     });
     let good = image.skewness.max(text.skewness) < 3.0;
-    Advice {
+    DiagnosisAdvice {
         about: AdviceTopic::Hubness,
         found: format!(
             "skewness {:.1} of images, {:.1} of texts{worst}",
@@ -183,11 +183,11 @@ fn hubs(found: &Diagnosis) -> Advice {
     }
 }
 
-fn duplicates(found: &Diagnosis) -> Advice {
+fn duplicates(found: &DiagnosisReport) -> DiagnosisAdvice {
     let d = &found.duplicates;
     let good = d.near_images.value < 0.05 && d.same_pairs * 50 < found.pairs;
     let share = |n: usize| percent(n as f64 / found.pairs.max(1) as f64);
-    Advice {
+    DiagnosisAdvice {
         about: AdviceTopic::Duplicates,
         found: format!(
             "{:.1} % of images have a near-duplicate (cosine 0.99 or more; {:.1} to {:.1}); {:.1} % of \
@@ -208,11 +208,11 @@ fn duplicates(found: &Diagnosis) -> Advice {
     }
 }
 
-fn captions(found: &Diagnosis) -> Advice {
+fn captions(found: &DiagnosisReport) -> DiagnosisAdvice {
     let c = &found.captions;
     let [short, middle, long] = c.words;
     let good = middle >= 4 && long <= 60;
-    Advice {
+    DiagnosisAdvice {
         about: AdviceTopic::CaptionLength,
         found: format!(
             "median {middle} words, 5 % have {short} or fewer, 5 % {long} or more; {:.1} \
@@ -230,7 +230,7 @@ fn captions(found: &Diagnosis) -> Advice {
     }
 }
 
-fn languages(found: &Diagnosis) -> Advice {
+fn languages(found: &DiagnosisReport) -> DiagnosisAdvice {
     let shares: Vec<String> = found
         .languages
         .iter()
@@ -246,7 +246,7 @@ fn languages(found: &Diagnosis) -> Advice {
         .sum();
     let first = found.languages.iter().find(|l| l.0 != "unsure");
     let good = first.is_none_or(|first| first.1 > 0.9 * sure);
-    Advice {
+    DiagnosisAdvice {
         about: AdviceTopic::Languages,
         found: shares.join(", "),
         advice: if good {

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::gather;
-use crate::anchors::stored::records::Record;
+use crate::anchors::stored::records::PairRecord;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
-use crate::embed::Watch;
-use crate::modality::{Modality, Sides};
+use crate::embed::WorkControl;
+use crate::modality::{Modality, PerModality};
 use crate::space::curate::{coreset, fit, groups};
 use crate::space::diagnose::clusters;
 use asif_index::random::sample;
@@ -47,21 +47,21 @@ impl Default for CurationOptions {
 
 /// The findings of curation in an anchor set.
 #[derive(Debug, Clone, Serialize)]
-pub struct Curation {
+pub struct CurationReport {
     /// The number of pairs in the anchor set.
     pub pairs: usize,
     /// Pairs that are nearly the same on both sides, the first of each group being the one to keep.
-    pub duplicates: Vec<Vec<Named>>,
+    pub duplicates: Vec<Vec<NamedPair>>,
     /// All pairs, the worst fitting first.
     #[serde(skip)]
-    pub fits: Vec<Fit>,
+    pub fits: Vec<PairFit>,
     /// Groups of texts, largest first.
-    pub coverage: Vec<Coverage>,
+    pub coverage: Vec<ClusterCoverage>,
 }
 
 /// A pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Named {
+pub struct NamedPair {
     /// Its number in the anchor set.
     pub anchor: AnchorId,
     /// Its id.
@@ -72,10 +72,10 @@ pub struct Named {
 
 /// How well a pair's sides fit each other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Fit {
+pub struct PairFit {
     /// The pair.
     #[serde(flatten)]
-    pub pair: Named,
+    pub pair: NamedPair,
     /// The share of other texts that are nearer than its own to the text predicted by its image's
     /// neighbours: 0 is the best, 0.5 is chance.
     pub text_rank: f64,
@@ -83,7 +83,7 @@ pub struct Fit {
     pub image_rank: f64,
 }
 
-impl Fit {
+impl PairFit {
     /// The mean of both ranks.
     pub fn rank(&self) -> f64 {
         (self.text_rank + self.image_rank) / 2.0
@@ -92,10 +92,10 @@ impl Fit {
 
 /// A group of texts, and how well its pairs fit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Coverage {
+pub struct ClusterCoverage {
     /// The pair nearest to its centre.
     #[serde(flatten)]
-    pub medoid: Named,
+    pub medoid: NamedPair,
     /// The number of its pairs.
     pub pairs: usize,
     /// The mean of their ranks.
@@ -112,8 +112,8 @@ pub struct Coverage {
 pub fn curate(
     set: &AnchorSet,
     options: CurationOptions,
-    watch: Watch<'_>,
-) -> Result<Curation, AnchorsError> {
+    watch: WorkControl<'_>,
+) -> Result<CurationReport, AnchorsError> {
     let records = gather::records(set)?;
     let name = |anchor: AnchorId| named(anchor, &records);
     let all: Vec<AnchorId> = (0..set.len() as AnchorId).collect();
@@ -128,9 +128,9 @@ pub fn curate(
     }
     let rank = |a: AnchorId| (text_ranks[a as usize] + image_ranks[a as usize]) / 2.0;
     let coverage = coverage(set, options, rank, &spare, name)?;
-    let mut fits: Vec<Fit> = all
+    let mut fits: Vec<PairFit> = all
         .iter()
-        .map(|&a| Fit {
+        .map(|&a| PairFit {
             pair: name(a),
             text_rank: text_ranks[a as usize],
             image_rank: image_ranks[a as usize],
@@ -142,7 +142,7 @@ pub fn curate(
             .then(a.pair.anchor.cmp(&b.pair.anchor))
     });
     let named_group = |group: &Vec<AnchorId>| group.iter().map(|&a| name(a)).collect();
-    Ok(Curation {
+    Ok(CurationReport {
         pairs: set.len(),
         duplicates: duplicates.iter().map(named_group).collect(),
         fits,
@@ -150,9 +150,9 @@ pub fn curate(
     })
 }
 
-fn named(anchor: AnchorId, records: &[Record]) -> Named {
+fn named(anchor: AnchorId, records: &[PairRecord]) -> NamedPair {
     let record = &records[anchor as usize];
-    Named {
+    NamedPair {
         anchor,
         id: record.id.clone(),
         caption: record.captions.first().cloned().unwrap_or_default(),
@@ -217,8 +217,8 @@ fn coverage(
     options: CurationOptions,
     rank: impl Fn(AnchorId) -> f64,
     spare: &[bool],
-    name: impl Fn(AnchorId) -> Named,
-) -> Result<Vec<Coverage>, AnchorsError> {
+    name: impl Fn(AnchorId) -> NamedPair,
+) -> Result<Vec<ClusterCoverage>, AnchorsError> {
     let side = |anchors: &[AnchorId]| gather::vectors(set, anchors, Modality::Text);
     let assigned = assigned(set.len(), options.clusters, options.seed, side)?;
     let mut groups = members(&assigned);
@@ -228,7 +228,7 @@ fn coverage(
             let cosine = |a: AnchorId| assigned[a as usize].1;
             cosine(a).total_cmp(&cosine(b)).then(b.cmp(&a))
         });
-        Some(Coverage {
+        Some(ClusterCoverage {
             medoid: name(middle?),
             pairs: group.len(),
             mean_rank: group.iter().map(|&a| rank(a)).sum::<f64>() / group.len() as f64,
@@ -289,13 +289,13 @@ pub struct CoresetOptions {
 /// When the anchor set cannot be read.
 pub fn coreset(
     set: &AnchorSet,
-    curation: &Curation,
+    curation: &CurationReport,
     options: CoresetOptions,
 ) -> Result<Vec<AnchorId>, AnchorsError> {
-    let means = Sides::of(|side| set.sum(side).mean());
+    let means = PerModality::of(|side| set.sum(side).mean());
     // Centred, because the large mean that all images share would hide their differences.
     let vectors = |anchors: &[AnchorId]| {
-        let sides = Sides::try_of(|side| {
+        let sides = PerModality::try_of(|side| {
             let mut vectors = gather::vectors(set, anchors, side)?;
             for mut row in vectors.rows_mut() {
                 row.iter_mut().zip(&means[side]).for_each(|(v, m)| *v -= m);

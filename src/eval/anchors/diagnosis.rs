@@ -7,12 +7,14 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::gather;
-use crate::anchors::stored::records::Record;
+use crate::anchors::stored::records::PairRecord;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
-use crate::embed::Watch;
-use crate::eval::{Estimate, wilson};
+use crate::embed::WorkControl;
+use crate::eval::{IntervalEstimate, wilson};
 use crate::modality::Modality;
-use crate::space::diagnose::alignment::{Agreement, cka_against_chance, mutual_neighbours};
+use crate::space::diagnose::alignment::{
+    NeighbourAgreement, cka_against_chance, mutual_neighbours,
+};
 use crate::space::diagnose::gram::{neighbours, products};
 use crate::space::diagnose::{clusters, hubs, language};
 use asif_index::random::sample;
@@ -50,34 +52,34 @@ impl Default for DiagnosisOptions {
 
 /// All measurements of a diagnosis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Diagnosis {
+pub struct DiagnosisReport {
     /// The number of pairs in the anchor set.
     pub pairs: usize,
     /// The number of pairs that were compared with each other.
     pub sampled: usize,
     /// The share of a pair's 10 nearest images that are among its 10 nearest texts.
-    pub mutual_neighbours: Agreement,
+    pub mutual_neighbours: NeighbourAgreement,
     /// Linear CKA of both sides, unbiased.
     pub cka: f64,
     /// The largest of 10 values for shuffled pairs.
     pub cka_chance: f64,
     /// Groups of texts, largest first.
-    pub clusters: Vec<Cluster>,
+    pub clusters: Vec<TextCluster>,
     /// Hubs among the sampled images.
-    pub image_hubs: Hubs,
+    pub image_hubs: HubStatistics,
     /// Hubs among the sampled texts.
-    pub text_hubs: Hubs,
+    pub text_hubs: HubStatistics,
     /// Duplicate images, captions and pairs.
-    pub duplicates: Duplicates,
+    pub duplicates: DuplicateCounts,
     /// The lengths of captions.
-    pub captions: Captions,
+    pub captions: CaptionLengths,
     /// The share of pairs in each language, largest first; `unsure` where captions are too short.
     pub languages: Vec<(String, f64)>,
 }
 
 /// A group of texts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Cluster {
+pub struct TextCluster {
     /// The number of its pairs.
     pub pairs: usize,
     /// The pair nearest to its centre.
@@ -88,16 +90,16 @@ pub struct Cluster {
 
 /// Hubness: how unevenly vectors occur among the 10 nearest neighbours of others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Hubs {
+pub struct HubStatistics {
     /// The skewness of the numbers of occurrences: 0 to 1 is even, above 3 a few vectors are near everything.
     pub skewness: f64,
     /// The worst hubs.
-    pub top: Vec<Hub>,
+    pub top: Vec<HubPair>,
 }
 
 /// A hub: a pair whose vector is among the nearest neighbours of many others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Hub {
+pub struct HubPair {
     /// The pair.
     pub id: String,
     /// Its first caption.
@@ -108,9 +110,9 @@ pub struct Hub {
 
 /// Duplicate images, captions and pairs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Duplicates {
+pub struct DuplicateCounts {
     /// The share of sampled pairs with another image in the anchor set at a cosine of 0.99 or more.
-    pub near_images: Estimate,
+    pub near_images: IntervalEstimate,
     /// Pairs with exactly the same image vector as another pair.
     pub same_images: usize,
     /// Pairs with exactly the same captions as another pair.
@@ -121,7 +123,7 @@ pub struct Duplicates {
 
 /// The number and length of captions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Captions {
+pub struct CaptionLengths {
     /// The mean number of captions a pair.
     pub per_pair: f64,
     /// The 5th, 50th and 95th percentile of words in a caption.
@@ -135,8 +137,8 @@ pub struct Captions {
 pub fn diagnose(
     set: &AnchorSet,
     options: DiagnosisOptions,
-    watch: Watch<'_>,
-) -> Result<Diagnosis, AnchorsError> {
+    watch: WorkControl<'_>,
+) -> Result<DiagnosisReport, AnchorsError> {
     let records = gather::records(set)?;
     let sampled = sample(set.len(), options.sample, options.seed);
     let sampled: Vec<AnchorId> = sampled.iter().map(|&i| i as AnchorId).collect();
@@ -146,7 +148,7 @@ pub fn diagnose(
     let text_gram = products(texts.view(), texts.view());
     let (cka, cka_chance) = cka_against_chance(&image_gram, &text_gram, SHUFFLES, options.seed);
     let named = |gram: &Array2<f32>| hubs_of(gram, &sampled, &records);
-    Ok(Diagnosis {
+    Ok(DiagnosisReport {
         pairs: set.len(),
         sampled: sampled.len(),
         mutual_neighbours: mutual_neighbours(&image_gram, &text_gram, NEAR),
@@ -161,7 +163,7 @@ pub fn diagnose(
     })
 }
 
-fn caption(record: &Record) -> String {
+fn caption(record: &PairRecord) -> String {
     record.captions.first().cloned().unwrap_or_default()
 }
 
@@ -169,9 +171,9 @@ fn caption(record: &Record) -> String {
 fn groups(
     set: &AnchorSet,
     texts: &Array2<f32>,
-    records: &[Record],
+    records: &[PairRecord],
     options: DiagnosisOptions,
-) -> Result<Vec<Cluster>, AnchorsError> {
+) -> Result<Vec<TextCluster>, AnchorsError> {
     const ROWS: usize = 16_384;
     let centres = clusters::kmeans(texts.view(), options.clusters, options.seed);
     let mut found = vec![(0usize, 0usize, f32::NEG_INFINITY); centres.nrows()];
@@ -189,7 +191,7 @@ fn groups(
     }
     found.retain(|f| f.0 > 0);
     found.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    let cluster = |(pairs, medoid, _): (usize, usize, f32)| Cluster {
+    let cluster = |(pairs, medoid, _): (usize, usize, f32)| TextCluster {
         pairs,
         id: records[medoid].id.clone(),
         caption: caption(&records[medoid]),
@@ -197,19 +199,19 @@ fn groups(
     Ok(found.into_iter().map(cluster).collect())
 }
 
-fn hubs_of(gram: &Array2<f32>, sampled: &[AnchorId], records: &[Record]) -> Hubs {
+fn hubs_of(gram: &Array2<f32>, sampled: &[AnchorId], records: &[PairRecord]) -> HubStatistics {
     let times = hubs::occurrences(&neighbours(gram, NEAR), sampled.len());
     let mut order: Vec<usize> = (0..times.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(times[i]));
     let top = order.iter().take(NAMED).map(|&i| {
         let record = &records[sampled[i] as usize];
-        Hub {
+        HubPair {
             id: record.id.clone(),
             caption: caption(record),
             times: times[i],
         }
     });
-    Hubs {
+    HubStatistics {
         skewness: hubs::skewness(&times),
         top: top.collect(),
     }
@@ -218,9 +220,9 @@ fn hubs_of(gram: &Array2<f32>, sampled: &[AnchorId], records: &[Record]) -> Hubs
 fn duplicates(
     set: &AnchorSet,
     sampled: &[AnchorId],
-    records: &[Record],
-    watch: Watch<'_>,
-) -> Result<Duplicates, AnchorsError> {
+    records: &[PairRecord],
+    watch: WorkControl<'_>,
+) -> Result<DuplicateCounts, AnchorsError> {
     let near = gather::nearest(set, sampled, Modality::Image, 1, watch)?;
     let same = near
         .iter()
@@ -238,7 +240,7 @@ fn duplicates(
         .collect::<Result<_, AnchorsError>>()?;
     let texts: Vec<&[String]> = records.iter().map(|r| r.captions.as_slice()).collect();
     let both: Vec<_> = images.iter().zip(&texts).collect();
-    Ok(Duplicates {
+    Ok(DuplicateCounts {
         near_images,
         same_images: more_than_once(&images),
         same_captions: more_than_once(&texts),
@@ -254,7 +256,7 @@ fn more_than_once<T: std::hash::Hash + Eq>(all: &[T]) -> usize {
     times.values().filter(|&&n| n > 1).sum()
 }
 
-fn captions(records: &[Record]) -> Captions {
+fn captions(records: &[PairRecord]) -> CaptionLengths {
     let all = records.iter().flat_map(|r| &r.captions);
     let mut words: Vec<usize> = all.map(|c| c.split_whitespace().count()).collect();
     words.sort_unstable();
@@ -262,13 +264,13 @@ fn captions(records: &[Record]) -> Captions {
         let place = (words.len() as f64 * share).ceil() as usize;
         words.get(place.saturating_sub(1)).copied().unwrap_or(0)
     };
-    Captions {
+    CaptionLengths {
         per_pair: words.len() as f64 / records.len().max(1) as f64,
         words: [at(0.05), at(0.5), at(0.95)],
     }
 }
 
-fn languages(records: &[Record]) -> Vec<(String, f64)> {
+fn languages(records: &[PairRecord]) -> Vec<(String, f64)> {
     let found: Vec<&str> = records
         .par_iter()
         .map(|r| language::language(&r.captions.join(" ")).unwrap_or("unsure"))

@@ -5,12 +5,12 @@ use rayon::prelude::*;
 
 use crate::anchors::search::searched::SearchedSet;
 use crate::anchors::stored::plan::SearchMode;
-use crate::anchors::stored::records::Record;
+use crate::anchors::stored::records::PairRecord;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError};
-use crate::embed::Watch;
+use crate::embed::WorkControl;
 use crate::modality::Modality;
-use crate::space::Frame;
-use crate::space::anchors::{Anchors, NearestQuery};
+use crate::space::CoordinateFrame;
+use crate::space::anchors::{AnchorSource, NearestQuery};
 use crate::space::vector::dot;
 
 /// The vectors of some anchors, `[anchors, dim]`.
@@ -30,7 +30,7 @@ pub fn vectors(
 }
 
 /// All live records, in the order of anchors.
-pub fn records(set: &AnchorSet) -> Result<Vec<Record>, AnchorsError> {
+pub fn records(set: &AnchorSet) -> Result<Vec<PairRecord>, AnchorsError> {
     let anchors = 0..set.len() as AnchorId;
     anchors.into_par_iter().map(|a| set.record(a)).collect()
 }
@@ -42,12 +42,12 @@ pub fn nearest(
     anchors: &[AnchorId],
     modality: Modality,
     k: usize,
-    watch: Watch<'_>,
+    watch: WorkControl<'_>,
 ) -> Result<Vec<Vec<(AnchorId, f32)>>, AnchorsError> {
     const BATCH: usize = 512;
     let searched = SearchedSet::new(set, SearchMode::Auto);
     let query = NearestQuery {
-        frame: &Frame::Own,
+        frame: &CoordinateFrame::Own,
         k: k + 1,
     };
     let phase = match modality {

@@ -9,16 +9,18 @@ use super::gather;
 use crate::anchors::stored::plan::SearchMode;
 use crate::anchors::{AnchorId, AnchorSet, AnchorsError, Searcher};
 use crate::bad_inputs::BadInputs;
-use crate::embed::{Rejected, Watch};
-use crate::eval::measure::{MeasureError, Subject, classification};
-use crate::eval::{Dataset, Estimate, wilson};
+use crate::embed::{InputRejection, WorkControl};
+use crate::eval::measure::{EvaluationSubject, MeasureError, classification};
+use crate::eval::{Dataset, IntervalEstimate, wilson};
 use crate::image_source::ImageSource;
 use crate::modality::Modality;
-use crate::space::anchors::Neighbours;
-use crate::space::influence::{Effect, Labelled, PromptRows, is_right, of_anchors, refilled};
-use crate::space::prompts::{Labels, Templates};
+use crate::space::anchors::NearestAnchors;
+use crate::space::influence::{
+    LabelledRow, MarginEffect, PromptRows, is_right, of_anchors, refilled,
+};
+use crate::space::prompts::{LabelList, PromptTemplates};
 use crate::space::vector::mean_direction;
-use crate::space::{Aggregate, RelativeRow, SpaceParams};
+use crate::space::{PromptAggregation, RelativeParams, RelativeRow};
 
 /// The number of sources that are measured, the largest first.
 const SOURCES: usize = 50;
@@ -27,23 +29,23 @@ const SOURCES: usize = 50;
 #[derive(Debug, Clone, Copy)]
 pub struct InfluenceOptions {
     /// The settings of the rows.
-    pub params: SpaceParams,
+    pub params: RelativeParams,
     /// How the anchors are searched.
     pub mode: SearchMode,
     /// How the prompts of a label become one score. The mean of scores has no row, so the score of the mean
     /// prompt is used in its place.
-    pub aggregate: Aggregate,
+    pub aggregate: PromptAggregation,
 }
 
 /// The influence of all anchors on one data set.
 #[derive(Debug, Clone, Serialize)]
-pub struct Influence {
+pub struct InfluenceReport {
     /// The data set.
     pub dataset: String,
     /// The number of images that could be used.
     pub images: usize,
     /// The share of right answers with all anchors.
-    pub accuracy: Estimate,
+    pub accuracy: IntervalEstimate,
     /// The mean margin with all anchors.
     pub margin: f64,
     /// Each source (the 50 largest), the most helpful first.
@@ -52,7 +54,7 @@ pub struct Influence {
     pub anchors: Vec<AnchorInfluence>,
     /// Images that could not be used; they are excluded.
     #[serde(skip)]
-    pub rejected: Vec<Rejected>,
+    pub rejected: Vec<InputRejection>,
 }
 
 /// The influence of a source.
@@ -66,7 +68,7 @@ pub struct SourceInfluence {
     pub accuracy_without: f64,
     /// The effect of removing it.
     #[serde(flatten)]
-    pub effect: Effect,
+    pub effect: MarginEffect,
 }
 
 /// The influence of an anchor.
@@ -82,7 +84,7 @@ pub struct AnchorInfluence {
     pub caption: String,
     /// The effect of removing it.
     #[serde(flatten)]
-    pub effect: Effect,
+    pub effect: MarginEffect,
 }
 
 /// Measures the influence of every anchor in one pass, and of every source with rows refilled by the next
@@ -91,22 +93,22 @@ pub struct AnchorInfluence {
 /// # Errors
 /// A [`MeasureError`]; an image that cannot be used is not an error.
 pub fn influence(
-    subject: Subject<'_>,
+    subject: EvaluationSubject<'_>,
     dataset: &Dataset,
-    templates: Option<&Templates>,
+    templates: Option<&PromptTemplates>,
     options: InfluenceOptions,
-) -> Result<Influence, MeasureError> {
+) -> Result<InfluenceReport, MeasureError> {
     let task = classification(dataset)?;
-    let Subject {
+    let EvaluationSubject {
         set,
         embedder,
         watch,
     } = subject;
     set.check_encoders(embedder)?;
     let searcher = Searcher::new(set, options.params, options.mode)?;
-    let default = Templates::default();
+    let default = PromptTemplates::default();
     let templates = templates.or(task.templates.as_ref()).unwrap_or(&default);
-    let labels = Labels::new(task.classes.iter().map(|c| c.name.as_str()))?;
+    let labels = LabelList::new(task.classes.iter().map(|c| c.name.as_str()))?;
     let text_vectors = prompt_vectors(subject, &labels.prompts(templates), options)?;
     let classes = prompt_rows(&searcher, &text_vectors)?;
     watch
@@ -119,7 +121,7 @@ pub fn influence(
     let rows = bad.put_back(searcher.rows(Modality::Image, &vectors)?);
     let labelled = rows.into_iter().zip(&task.labels);
     let (images, bad) = BadInputs::split(labelled.map(|(row, &label)| Ok((row?, label))));
-    let rejected: Vec<Rejected> = bad.into_errors();
+    let rejected: Vec<InputRejection> = bad.into_errors();
     let prompts = PromptRows::new(set.len(), &classes);
     let effects = of_anchors(&prompts, &images);
     let records = gather::records(set)?;
@@ -130,8 +132,8 @@ pub fn influence(
     let margins = prompts.margins(&images);
     let right = margins.iter().filter(|&&m| is_right(m)).count() as u64;
     let accuracy = wilson(right, images.len() as u64);
-    let sources = Sources::of(&names);
-    let without = WithoutSources {
+    let sources = PairSources::of(&names);
+    let without = SourceExclusion {
         set,
         options,
         source_of: &sources.number_of,
@@ -151,11 +153,11 @@ pub fn influence(
             effect,
         })
         .collect();
-    let order = |a: &Effect, b: &Effect| b.margin.total_cmp(&a.margin);
+    let order = |a: &MarginEffect, b: &MarginEffect| b.margin.total_cmp(&a.margin);
     anchors.sort_by(|a, b| order(&a.effect, &b.effect).then(a.anchor.cmp(&b.anchor)));
     let mut by_source = sources.effects(&margins, &without);
     by_source.sort_by(|a, b| order(&a.effect, &b.effect).then(a.source.cmp(&b.source)));
-    Ok(Influence {
+    Ok(InfluenceReport {
         dataset: dataset.name.clone(),
         images: images.len(),
         accuracy,
@@ -168,19 +170,19 @@ pub fn influence(
 
 /// The vectors of each class's prompts, `[prompts, dim]` flat; one for each class if prompts are averaged.
 fn prompt_vectors(
-    subject: Subject<'_>,
+    subject: EvaluationSubject<'_>,
     prompts: &[Vec<String>],
     options: InfluenceOptions,
 ) -> Result<Vec<Vec<f32>>, AnchorsError> {
-    let Subject {
+    let EvaluationSubject {
         embedder, watch, ..
     } = subject;
     let dim = embedder.text().dim();
     let of = |prompts: &Vec<String>| {
         let vectors = embedder.prompts(prompts, watch)?;
         Ok(match options.aggregate {
-            Aggregate::Max => vectors,
-            Aggregate::Mean | Aggregate::MeanScore => mean_direction(&vectors, dim),
+            PromptAggregation::Max => vectors,
+            PromptAggregation::Mean | PromptAggregation::MeanScore => mean_direction(&vectors, dim),
         })
     };
     prompts.iter().map(of).collect()
@@ -196,36 +198,36 @@ fn prompt_rows(
 }
 
 /// The margins of all images without each source, with rows refilled by the next nearest anchors.
-struct WithoutSources<'a> {
+struct SourceExclusion<'a> {
     set: &'a AnchorSet,
     options: InfluenceOptions,
     source_of: &'a [u32],
     sources: usize,
 }
 
-impl WithoutSources<'_> {
+impl SourceExclusion<'_> {
     /// The margins, `[sources][images]`; `vectors` are those of the images, `[images, dim]` flat.
     fn margins(
         &self,
         classes: &[Vec<f32>],
         vectors: &[f32],
         labels: &[usize],
-        watch: Watch<'_>,
+        watch: WorkControl<'_>,
     ) -> Result<Vec<Vec<f64>>, AnchorsError> {
         const IMAGES: usize = 64;
         let searcher = Searcher::new(self.set, self.options.params, SearchMode::Exact)?;
         let nearest = |side, vectors: &[f32]| searcher.nearest(side, self.set.len(), vectors);
         let of_class = |vectors: &Vec<f32>| nearest(Modality::Text, vectors);
-        let of_classes: Vec<Vec<Neighbours>> =
+        let of_classes: Vec<Vec<NearestAnchors>> =
             classes.iter().map(of_class).collect::<Result<_, _>>()?;
-        let without = |nearest: &Neighbours, source: usize| {
+        let without = |nearest: &NearestAnchors, source: usize| {
             let gone = |anchor: u32| self.source_of[anchor as usize] as usize == source;
             refilled(nearest, gone, &self.options.params)
         };
         let prompts: Vec<PromptRows> = (0..self.sources)
             .into_par_iter()
             .map(|source| {
-                let rows = |prompts: &Vec<Neighbours>| -> Vec<RelativeRow> {
+                let rows = |prompts: &Vec<NearestAnchors>| -> Vec<RelativeRow> {
                     prompts
                         .iter()
                         .map(|prompt| without(prompt, source))
@@ -244,7 +246,7 @@ impl WithoutSources<'_> {
             }
             let of_images = nearest(Modality::Image, vectors)?;
             for (source, margins) in margins.iter_mut().enumerate() {
-                let images: Vec<Labelled> = of_images
+                let images: Vec<LabelledRow> = of_images
                     .par_iter()
                     .zip(labels)
                     .map(|(image, &label)| (without(image, source), label))
@@ -259,14 +261,14 @@ impl WithoutSources<'_> {
 }
 
 /// The sources of the pairs of an anchor set, the largest first.
-struct Sources {
+struct PairSources {
     /// For each anchor, the number of its source; numbers past `measured` are not measured.
     number_of: Vec<u32>,
     /// Name and number of pairs of each measured source.
     measured: Vec<(String, usize)>,
 }
 
-impl Sources {
+impl PairSources {
     fn of(names: &[String]) -> Self {
         let mut pairs: BTreeMap<&str, usize> = BTreeMap::new();
         names
@@ -291,7 +293,7 @@ impl Sources {
             pairs: *pairs,
             accuracy_without: without.iter().filter(|&&m| is_right(m)).count() as f64
                 / without.len().max(1) as f64,
-            effect: Effect::between(margins, without),
+            effect: MarginEffect::between(margins, without),
         };
         self.measured.iter().zip(without).map(of).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::pairs::{self, Origin, PairsError, RowError};
+use crate::pairs::{self, PairOrigin, PairsError, RowError};
 use crate::space::prompts::PromptsError;
 
 /// A data set that cannot be used.
@@ -53,7 +53,7 @@ pub enum DatasetError {
     #[error("{origin}: {message}")]
     Row {
         /// The row.
-        origin: Origin,
+        origin: PairOrigin,
         /// What is wrong and what to do.
         message: String,
     },

@@ -22,7 +22,7 @@ const SPLITS: [&str; 7] = [
 const KNOWN: [&str; 3] = ["meta.json", "labels.jsonl", "pairs.jsonl"];
 
 /// The images below each folder, and what was left out.
-pub(super) struct Filed {
+pub(super) struct FolderImages {
     /// Each image with its class's folder.
     pub(super) labelled: Vec<(PathBuf, String)>,
     /// What was left out, a sentence each.
@@ -30,18 +30,18 @@ pub(super) struct Filed {
 }
 
 /// Files left out, counted by extension.
-type Endings = BTreeMap<String, u64>;
+type ExtensionCounts = BTreeMap<String, u64>;
 
 /// The images below each folder, with that folder.
 ///
 /// # Errors
 /// When a folder cannot be listed, or the folders are not classes but splits.
-pub(super) fn filed(folder: &Path) -> Result<Filed, DatasetError> {
+pub(super) fn filed(folder: &Path) -> Result<FolderImages, DatasetError> {
     let mut labelled = Vec::new();
     let mut classes = BTreeSet::new();
     let mut with_images = BTreeSet::new();
     // By class; the data set's top folder is under "".
-    let mut endings: BTreeMap<String, Endings> = BTreeMap::new();
+    let mut endings: BTreeMap<String, ExtensionCounts> = BTreeMap::new();
     let mut entries = WalkDir::new(folder)
         .min_depth(1)
         .follow_links(true)
@@ -114,11 +114,11 @@ pub(super) fn filed(folder: &Path) -> Result<Filed, DatasetError> {
         };
         left_out.push(format!("left out {place}: {}", counted(endings)));
     }
-    Ok(Filed { labelled, left_out })
+    Ok(FolderImages { labelled, left_out })
 }
 
 /// `2 files (ending .tif 1, hidden 1)`.
-fn counted(endings: &Endings) -> String {
+fn counted(endings: &ExtensionCounts) -> String {
     let total: u64 = endings.values().sum();
     let each: Vec<String> = endings
         .iter()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::error::DatasetError;
-use super::meta::Meta;
+use super::meta::DatasetMeta;
 use crate::pairs::{self, RowError};
 use crate::stand_in;
 
@@ -13,12 +13,12 @@ const NAMED: usize = 10;
 
 /// Rows that are left out: how many, and the first few.
 #[derive(Default)]
-pub(super) struct LeftRows {
+pub(super) struct RejectedRows {
     number: u64,
     named: Vec<String>,
 }
 
-impl LeftRows {
+impl RejectedRows {
     fn row(&mut self, row: usize, why: &str) {
         self.note(|| format!("row {row}: {why}"));
     }
@@ -58,8 +58,8 @@ impl LeftRows {
 /// When the file cannot be read, or is a pointer to the list.
 pub(super) fn listed(
     list: &Path,
-    meta: &Meta,
-) -> Result<(Vec<(PathBuf, String)>, LeftRows), DatasetError> {
+    meta: &DatasetMeta,
+) -> Result<(Vec<(PathBuf, String)>, RejectedRows), DatasetError> {
     let base = list.parent().unwrap_or(Path::new(""));
     let bytes = fs_err::read(list)?;
     if let Some(said) = stand_in::said_of(&bytes) {
@@ -69,7 +69,7 @@ pub(super) fn listed(
         });
     }
     let mut labelled = Vec::new();
-    let mut left = LeftRows::default();
+    let mut left = RejectedRows::default();
     let mut rows_of = HashMap::new();
     for (row, line) in lines_of(&bytes) {
         let image_and_label = row_of(line, meta).and_then(|(image, label)| {
@@ -111,7 +111,7 @@ fn lines_of(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         .filter(|(_, line)| !line.is_empty())
 }
 
-fn row_of(line: &[u8], meta: &Meta) -> Result<(String, String), String> {
+fn row_of(line: &[u8], meta: &DatasetMeta) -> Result<(String, String), String> {
     let record = pairs::row_object(line).map_err(|reason| reason.to_string())?;
     let text = |field: &str| {
         let text = record.get(field).and_then(|value| value.as_str());

@@ -11,7 +11,7 @@ use super::error::DatasetError;
 use crate::{pairs, stand_in};
 
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Meta {
+pub(crate) struct DatasetMeta {
     pub name: Option<String>,
     pub kind: Option<String>,
     #[serde(default)]
@@ -24,7 +24,7 @@ pub(crate) struct Meta {
     pub note: Option<String>,
 }
 
-impl Meta {
+impl DatasetMeta {
     pub fn read(path: &Path) -> Result<Self, DatasetError> {
         let bytes = match fs_err::read(path) {
             Ok(bytes) => bytes,

@@ -10,14 +10,14 @@ fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     dir
 }
 
-fn classification(dataset: Dataset) -> Classification {
+fn classification(dataset: Dataset) -> ClassificationTask {
     match dataset.task {
-        Task::Classification(task) => task,
-        Task::Retrieval(_) => panic!("expected classification"),
+        EvaluationTask::Classification(task) => task,
+        EvaluationTask::Retrieval(_) => panic!("expected classification"),
     }
 }
 
-fn names(task: &Classification) -> Vec<&str> {
+fn names(task: &ClassificationTask) -> Vec<&str> {
     task.classes
         .iter()
         .map(|class| class.name.as_str())
@@ -98,7 +98,7 @@ fn retrieval_reads_pairs() {
         ("2.jpg", b""),
     ]);
     let dataset = Dataset::load(dir.path(), None).unwrap();
-    let Task::Retrieval(task) = dataset.task else {
+    let EvaluationTask::Retrieval(task) = dataset.task else {
         panic!("expected retrieval")
     };
     assert_eq!(task.captions, ["x", "y", "z"]);
@@ -292,7 +292,7 @@ fn real_sets_are_read_whole() {
         assert!(task.templates.is_some());
     }
     let dataset = Dataset::load(&data.join("tests/flickr8k-dev"), None).unwrap();
-    let Task::Retrieval(task) = dataset.task else {
+    let EvaluationTask::Retrieval(task) = dataset.task else {
         panic!("expected retrieval")
     };
     assert_eq!((task.images.len(), task.captions.len()), (1000, 5000));

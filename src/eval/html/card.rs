@@ -2,9 +2,9 @@
 
 use std::fmt::{Result, Write as _};
 
-use super::content::{AnchorCard, Bar, ImageCard, Why};
-use super::escape::Text;
-use super::thumb::Thumb;
+use super::content::{AnchorCard, ExplanationCard, ImageCard, LabelBar};
+use super::escape::EscapedText;
+use super::thumb::ThumbnailImage;
 
 /// Writes the card; `number` makes its heading's id unique on the page.
 pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Result {
@@ -19,7 +19,7 @@ pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Resul
 <div class="row head"><h2 id="image-{number}">{name}</h2>
 <span aria-hidden="true">softmax</span><span aria-hidden="true">similarity</span></div>
 "#,
-        name = Text(&card.name),
+        name = EscapedText(&card.name),
     )?;
     if card.predictions.is_empty() {
         writeln!(page, r#"<p class="none">no prediction</p>"#)?;
@@ -30,7 +30,7 @@ pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Resul
         writeln!(
             page,
             r#"<h3 class="without">Without {}</h3>"#,
-            Text(&without.what)
+            EscapedText(&without.what)
         )?;
         write_bars(page, "Labels without these pairs", &without.predictions)?;
     }
@@ -41,32 +41,32 @@ pub(super) fn write(page: &mut String, number: usize, card: &ImageCard) -> Resul
     writeln!(page, "</article>")
 }
 
-fn write_bars(page: &mut String, name: &str, bars: &[Bar]) -> Result {
+fn write_bars(page: &mut String, name: &str, bars: &[LabelBar]) -> Result {
     writeln!(page, r#"<ol role="list" class="bars" aria-label="{name}">"#)?;
     bars.iter().try_for_each(|bar| write_bar(page, bar))?;
     writeln!(page, "</ol>")
 }
 
-fn write_bar(page: &mut String, bar: &Bar) -> Result {
+fn write_bar(page: &mut String, bar: &LabelBar) -> Result {
     writeln!(
         page,
         r#"<li class="row"><span class="label" dir="auto">{label}</span>
 <span class="score"><span class="hidden">, </span>{score}</span>
 <span class="similarity"><span class="hidden">, similarity </span>{similarity}</span>
 <span class="bar" aria-hidden="true" style="--share:{width}"></span></li>"#,
-        label = Text(&bar.label),
+        label = EscapedText(&bar.label),
         score = percent(bar.score.into()),
         similarity = number(bar.similarity),
         width = width(bar.score.into()),
     )
 }
 
-fn write_why(page: &mut String, why: &Why) -> Result {
+fn write_why(page: &mut String, why: &ExplanationCard) -> Result {
     let all = why.anchors.iter().chain(&why.against);
     let shares = all.map(|anchor| anchor.contribution_share.abs());
     let strongest = shares.fold(f64::MIN_POSITIVE, f64::max);
     writeln!(page, "<section class=\"why\">")?;
-    let label = Text(&why.label);
+    let label = EscapedText(&why.label);
     if !why.anchors.is_empty() {
         write_anchors(
             page,
@@ -116,7 +116,7 @@ fn write_sum(page: &mut String, lines: &[(String, f64)]) -> Result {
         writeln!(
             page,
             r#"<div><dt>{name}</dt><dd class="amount{against}" style="--share:{width}">{amount}</dd></div>"#,
-            name = Text(name),
+            name = EscapedText(name),
             against = if *amount < 0.0 { " against" } else { "" },
             width = width(amount.abs() / largest),
             amount = signed(*amount),
@@ -126,7 +126,7 @@ fn write_sum(page: &mut String, lines: &[(String, f64)]) -> Result {
 }
 
 /// A thumbnail, or its placeholder.
-fn picture(thumbnail: Option<&Thumb>, name: &str) -> String {
+fn picture(thumbnail: Option<&ThumbnailImage>, name: &str) -> String {
     match thumbnail {
         Some(thumbnail) => thumbnail.tag(name),
         None => r#"<span class="gone">image not available</span>"#.to_owned(),
@@ -156,11 +156,11 @@ fn write_anchor(page: &mut String, anchor: &AnchorCard, strongest: f64) -> Resul
         signed(anchor.amount)
     )?;
     write_captions(page, &anchor.captions)?;
-    write!(page, r#"<p class="origin">{}"#, Text(&anchor.id))?;
+    write!(page, r#"<p class="origin">{}"#, EscapedText(&anchor.id))?;
     let terms: Vec<_> = [&anchor.source, &anchor.licence]
         .into_iter()
         .flatten()
-        .map(|text| Text(text).to_string())
+        .map(|text| EscapedText(text).to_string())
         .collect();
     if !terms.is_empty() {
         write!(page, "<br>{}", terms.join(" · "))?;
@@ -172,7 +172,7 @@ fn write_captions(page: &mut String, captions: &[String]) -> Result {
     let Some((first, others)) = captions.split_first() else {
         return Ok(());
     };
-    writeln!(page, r#"<p dir="auto">{}</p>"#, Text(first))?;
+    writeln!(page, r#"<p dir="auto">{}</p>"#, EscapedText(first))?;
     if others.is_empty() {
         return Ok(());
     }
@@ -186,9 +186,9 @@ fn write_captions(page: &mut String, captions: &[String]) -> Result {
         "<details><summary>{} more {noun}</summary><ul>",
         others.len()
     )?;
-    others
-        .iter()
-        .try_for_each(|caption| writeln!(page, r#"<li dir="auto">{}</li>"#, Text(caption)))?;
+    others.iter().try_for_each(|caption| {
+        writeln!(page, r#"<li dir="auto">{}</li>"#, EscapedText(caption))
+    })?;
     writeln!(page, "</ul></details>")
 }
 

@@ -1,6 +1,6 @@
 //! The contents of a page.
 
-use super::thumb::Thumb;
+use super::thumb::ThumbnailImage;
 
 /// One image with its predictions and their explanation.
 #[derive(Debug, Clone)]
@@ -8,27 +8,27 @@ pub struct ImageCard {
     /// The name of the image, such as its file name.
     pub name: String,
     /// The thumbnail; `None` if the image can no longer be read.
-    pub thumbnail: Option<Thumb>,
+    pub thumbnail: Option<ThumbnailImage>,
     /// The labels, the highest first.
-    pub predictions: Vec<Bar>,
+    pub predictions: Vec<LabelBar>,
     /// The counterfactual predictions without some pairs.
-    pub without: Option<Without>,
+    pub without: Option<CounterfactualCard>,
     /// The anchors behind the score of one of the labels.
-    pub why: Option<Why>,
+    pub why: Option<ExplanationCard>,
 }
 
 /// Counterfactual predictions: the labels without some pairs.
 #[derive(Debug, Clone)]
-pub struct Without {
+pub struct CounterfactualCard {
     /// Which pairs are excluded.
     pub what: String,
     /// The labels, the highest first.
-    pub predictions: Vec<Bar>,
+    pub predictions: Vec<LabelBar>,
 }
 
 /// The anchors behind a label's score.
 #[derive(Debug, Clone)]
-pub struct Why {
+pub struct ExplanationCard {
     /// The label.
     pub label: String,
     /// Anchors with positive contributions, the strongest first.
@@ -41,7 +41,7 @@ pub struct Why {
 
 /// One label with its score.
 #[derive(Debug, Clone)]
-pub struct Bar {
+pub struct LabelBar {
     /// The label.
     pub label: String,
     /// Softmax over the labels, between 0 and 1.
@@ -58,7 +58,7 @@ pub struct AnchorCard {
     /// Its texts.
     pub captions: Vec<String>,
     /// Its thumbnail, if the image could be read.
-    pub thumbnail: Option<Thumb>,
+    pub thumbnail: Option<ThumbnailImage>,
     /// Its contribution as a share of the sum of all absolute contributions; negative against the label.
     pub contribution_share: f64,
     /// Its contribution in the unit of the label's similarity.

@@ -10,9 +10,9 @@ use crate::printable::{escape, is_obeyed};
 /// Line breaks and tabs become spaces. Other control characters, which HTML does not allow, and characters
 /// that override the direction of writing, which would reorder the text after them, are shown as by
 /// [`printable`](crate::printable).
-pub(in crate::eval) struct Text<'a>(pub(in crate::eval) &'a str);
+pub(in crate::eval) struct EscapedText<'a>(pub(in crate::eval) &'a str);
 
-impl Display for Text<'_> {
+impl Display for EscapedText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
             match character {
@@ -40,7 +40,7 @@ mod tests {
     fn markup_becomes_text() {
         let hostile = "<script>alert('x')</script> & \" \u{202e}evil\u{0}\n";
         assert_eq!(
-            Text(hostile).to_string(),
+            EscapedText(hostile).to_string(),
             "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot; \\u{202e}evil\\x00 "
         );
     }
@@ -49,7 +49,7 @@ mod tests {
         /// Nothing is left that could open a tag, close an attribute or begin an unfinished entity.
         #[test]
         fn nothing_dangerous_is_left(text in any::<String>()) {
-            let escaped = Text(&text).to_string();
+            let escaped = EscapedText(&text).to_string();
             prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
             prop_assert!(!escaped.chars().any(is_obeyed));
             for after in escaped.split('&').skip(1) {

@@ -5,7 +5,7 @@
 //! | `mod.rs` | [`contact_sheet`] |
 //! | `content.rs` | the contents of a page |
 //! | `card.rs` | one image: its labels as bars, its anchors as pictures |
-//! | `thumb.rs` | [`Thumb`]: a thumbnail, embedded in the page |
+//! | `thumb.rs` | [`ThumbnailImage`]: a thumbnail, embedded in the page |
 //! | `escape.rs` | escapes text for the page |
 //! | `style.css` | the style: light and dark, for print and for small screens |
 //!
@@ -19,9 +19,9 @@ mod thumb;
 
 use std::fmt::Write as _;
 
-pub use self::content::{AnchorCard, Bar, ImageCard, Why, Without};
-use self::escape::Text;
-pub use self::thumb::{Thumb, ThumbError, thumbnail};
+pub use self::content::{AnchorCard, CounterfactualCard, ExplanationCard, ImageCard, LabelBar};
+use self::escape::EscapedText;
+pub use self::thumb::{ThumbnailError, ThumbnailImage, thumbnail};
 
 /// The beginning of every page, up to its title.
 const HEAD_BEGIN: &str = r#"<!doctype html>
@@ -35,7 +35,10 @@ const HEAD_BEGIN: &str = r#"<!doctype html>
 
 /// Whether a file with this beginning is a page with this title.
 pub fn is_sheet(head: &[u8], title: &str) -> bool {
-    let begin = format!("{HEAD_BEGIN}<title>{}</title>\n<style>\n", Text(title));
+    let begin = format!(
+        "{HEAD_BEGIN}<title>{}</title>\n<style>\n",
+        EscapedText(title)
+    );
     head.starts_with(begin.as_bytes())
 }
 
@@ -54,7 +57,7 @@ fn write_page(
     facts: &[(String, String)],
     cards: &[ImageCard],
 ) -> std::fmt::Result {
-    let title = Text(title);
+    let title = EscapedText(title);
     write!(
         page,
         r#"{HEAD_BEGIN}<title>{title}</title>
@@ -73,8 +76,8 @@ fn write_page(
             writeln!(
                 page,
                 "<div><dt>{}</dt><dd>{}</dd></div>",
-                Text(name),
-                Text(value)
+                EscapedText(name),
+                EscapedText(value)
             )?;
         }
         writeln!(page, "</dl>")?;

@@ -4,12 +4,12 @@ use super::*;
 
 const HOSTILE: &str = "</p><script>alert(1)</script><img src=x onerror='alert(2)'> \"&\u{202e}";
 
-fn thumb() -> Thumb {
+fn thumb() -> ThumbnailImage {
     thumbnail(&DynamicImage::new_rgb8(4, 3), 64).unwrap()
 }
 
 fn card(text: &str) -> ImageCard {
-    let anchor = |share: f64, thumbnail: Option<Thumb>, captions: &[&str]| AnchorCard {
+    let anchor = |share: f64, thumbnail: Option<ThumbnailImage>, captions: &[&str]| AnchorCard {
         id: text.to_owned(),
         captions: captions.iter().map(|&caption| caption.to_owned()).collect(),
         thumbnail,
@@ -23,22 +23,22 @@ fn card(text: &str) -> ImageCard {
         name: text.to_owned(),
         thumbnail: Some(thumb()),
         predictions: vec![
-            Bar {
+            LabelBar {
                 label: text.to_owned(),
                 score: 0.75,
                 similarity: 0.5,
             },
-            Bar {
+            LabelBar {
                 label: "none".to_owned(),
                 score: f32::NAN,
                 similarity: f32::INFINITY,
             },
         ],
-        without: Some(Without {
+        without: Some(CounterfactualCard {
             what: text.to_owned(),
             predictions: vec![],
         }),
-        why: Some(Why {
+        why: Some(ExplanationCard {
             label: text.to_owned(),
             anchors: vec![
                 anchor(0.5, Some(thumb()), &[text, text, text]),
@@ -133,7 +133,7 @@ fn an_image_without_predictions_and_a_page_without_images_are_pages() {
 /// A page from real pictures, to be looked at; written where `ASIF_TEST_PAGE` says.
 #[test]
 fn a_page_of_real_pictures() {
-    use super::super::{Dataset, Task};
+    use super::super::{Dataset, EvaluationTask};
     use crate::pairs;
 
     let Some(data) = pairs::test_data() else {
@@ -167,7 +167,7 @@ fn a_page_of_real_pictures() {
     let mut cards = Vec::new();
     for name in ["caltech101", "pacs-photo", "flowers5", "cifar10"] {
         let dataset = Dataset::load(&data.join("tests").join(name), None).unwrap();
-        let Task::Classification(task) = dataset.task else {
+        let EvaluationTask::Classification(task) = dataset.task else {
             panic!("expected classes")
         };
         for at in (0..task.images.len()).step_by(task.images.len() / 2) {
@@ -175,7 +175,7 @@ fn a_page_of_real_pictures() {
             let shift = at % task.classes.len();
             let classes = task.classes.iter().cycle().skip(task.labels[at]).step_by(3);
             let scores = [0.71, 0.16, 0.06, 0.04, 0.03];
-            let predictions = classes.zip(scores).map(|(class, score)| Bar {
+            let predictions = classes.zip(scores).map(|(class, score)| LabelBar {
                 label: class.name.clone(),
                 score,
                 similarity: 0.2 + score / 3.0,
@@ -186,7 +186,7 @@ fn a_page_of_real_pictures() {
                 name: image.file_name().unwrap().to_string_lossy().into_owned(),
                 thumbnail: Some(read(image)),
                 without: None,
-                why: Some(Why {
+                why: Some(ExplanationCard {
                     label: task.classes[task.labels[at]].name.clone(),
                     anchors: anchors
                         .map(|(anchor, share)| AnchorCard {
@@ -236,7 +236,7 @@ fn odd_card(data: &std::path::Path, like: &ImageCard) -> ImageCard {
     anchors[1].contribution_share = -0.04;
     anchors[2].thumbnail = None;
     anchors[3].thumbnail = thumbnail(&DynamicImage::new_rgb8(6000, 400), 256).ok();
-    let label = |label: &str, score| Bar {
+    let label = |label: &str, score| LabelBar {
         label: label.to_owned(),
         score,
         similarity: -0.01,
@@ -253,7 +253,7 @@ fn odd_card(data: &std::path::Path, like: &ImageCard) -> ImageCard {
             label("\u{732b}", f32::NAN),
         ],
         without: None,
-        why: Some(Why {
+        why: Some(ExplanationCard {
             against: anchors.clone(),
             anchors,
             ..like.why.clone().unwrap()

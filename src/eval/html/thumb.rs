@@ -7,11 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat};
 
-use super::escape::Text;
+use super::escape::EscapedText;
 
 /// A thumbnail in a format that browsers show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Thumb {
+pub struct ThumbnailImage {
     /// `image/jpeg` or `image/png`.
     mime: &'static str,
     bytes: Vec<u8>,
@@ -22,7 +22,7 @@ pub struct Thumb {
 /// A thumbnail could not be encoded.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make a thumbnail of at most {max_side} pixels: {source}; try another size")]
-pub struct ThumbError {
+pub struct ThumbnailError {
     /// The size asked for.
     pub max_side: u32,
     /// The error of the image library.
@@ -38,8 +38,8 @@ const QUALITY: u8 = 82;
 /// `image` must be upright: the decoder applies the EXIF rotation.
 ///
 /// # Errors
-/// [`ThumbError`] if the thumbnail cannot be encoded.
-pub fn thumbnail(image: &DynamicImage, max_side: u32) -> Result<Thumb, ThumbError> {
+/// [`ThumbnailError`] if the thumbnail cannot be encoded.
+pub fn thumbnail(image: &DynamicImage, max_side: u32) -> Result<ThumbnailImage, ThumbnailError> {
     let max_side = max_side.max(1);
     let large = image.width().max(image.height()) > max_side;
     let small = if large {
@@ -60,8 +60,8 @@ pub fn thumbnail(image: &DynamicImage, max_side: u32) -> Result<Thumb, ThumbErro
             .write_with_encoder(encoder)
             .map(|()| "image/jpeg")
     };
-    let mime = mime.map_err(|source| ThumbError { max_side, source })?;
-    Ok(Thumb {
+    let mime = mime.map_err(|source| ThumbnailError { max_side, source })?;
+    Ok(ThumbnailImage {
         mime,
         bytes,
         width: small.width(),
@@ -69,7 +69,7 @@ pub fn thumbnail(image: &DynamicImage, max_side: u32) -> Result<Thumb, ThumbErro
     })
 }
 
-impl Thumb {
+impl ThumbnailImage {
     /// The picture's bytes and their MIME type.
     pub fn encoded(&self) -> (&'static str, &[u8]) {
         (self.mime, &self.bytes)
@@ -94,7 +94,7 @@ impl Thumb {
             STANDARD.encode(&self.bytes),
             self.width,
             self.height,
-            Text(alt),
+            EscapedText(alt),
         )
     }
 }

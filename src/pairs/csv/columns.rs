@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use super::splitter::Splitter;
+use super::splitter::FieldSplitter;
 use crate::pairs::PairsError;
 use crate::pairs::endings::is_image_name;
 use crate::pairs::pair::{CAPTION_NAMES, ID_NAME, IMAGE_NAMES};
@@ -12,7 +12,7 @@ use crate::pairs::record::{self, ReadTexts};
 
 /// The field that each column holds.
 #[derive(Debug)]
-pub(super) struct Columns {
+pub(super) struct CsvColumns {
     pub(super) image: ColumnGroup,
     pub(super) captions: ColumnGroup,
     pub(super) id: Option<usize>,
@@ -72,9 +72,9 @@ impl MissingColumn {
     }
 }
 
-impl Columns {
+impl CsvColumns {
     pub(super) fn of_header(path: &Path, raw: &[u8], delimiter: u8) -> Result<Self, PairsError> {
-        let mut splitter = Splitter::new(delimiter);
+        let mut splitter = FieldSplitter::new(delimiter);
         let header = splitter.split(raw).map_err(io::Error::from)?;
         let header: Vec<_> = header
             .iter()

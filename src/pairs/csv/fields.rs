@@ -5,37 +5,37 @@ use std::path::Path;
 use csv::ByteRecord;
 use serde_json::{Map, Value};
 
-use super::columns::{ColumnGroup, Columns};
-use crate::pairs::source::Draft;
-use crate::pairs::{Origin, Reason, record};
+use super::columns::{ColumnGroup, CsvColumns};
+use crate::pairs::source::PairDraft;
+use crate::pairs::{PairOrigin, RowRejection, record};
 
 /// A row by its columns.
-pub(super) struct Fields<'a> {
+pub(super) struct CsvRow<'a> {
     pub(super) record: &'a ByteRecord,
-    pub(super) columns: &'a Columns,
+    pub(super) columns: &'a CsvColumns,
 }
 
 /// The parsed fields of a row.
-pub(super) struct Parts {
+pub(super) struct RowFields {
     id: Option<String>,
     written: String,
     captions: Vec<String>,
     meta: Map<String, Value>,
 }
 
-impl Fields<'_> {
-    pub(super) fn read(&self, lines: u64) -> Result<Parts, Reason> {
+impl CsvRow<'_> {
+    pub(super) fn read(&self, lines: u64) -> Result<RowFields, RowRejection> {
         let Self { record, columns } = self;
         if record.len() != columns.width {
             let (expected, found) = (columns.width, record.len());
-            return Err(Reason::Fields {
+            return Err(RowRejection::Fields {
                 expected,
                 found,
                 lines,
             });
         }
         let written = self.values(&columns.image)?.into_iter().next();
-        let written = written.ok_or(Reason::NoImage)?;
+        let written = written.ok_or(RowRejection::NoImage)?;
         let captions = record::checked(self.values(&columns.captions)?)?;
         let id = columns.id.map(|column| self.text(column));
         let id = id.filter(|id| !id.is_empty());
@@ -47,7 +47,7 @@ impl Fields<'_> {
                 meta.insert(name.clone(), Value::String(value));
             }
         }
-        Ok(Parts {
+        Ok(RowFields {
             id,
             written,
             captions,
@@ -58,8 +58,8 @@ impl Fields<'_> {
     /// The texts under that name of a group which [`record::fullest`] selects.
     ///
     /// # Errors
-    /// [`Reason::KeysAlike`] where another name has something else.
-    fn values(&self, group: &ColumnGroup) -> Result<Vec<String>, Reason> {
+    /// [`RowRejection::KeysAlike`] where another name has something else.
+    fn values(&self, group: &ColumnGroup) -> Result<Vec<String>, RowRejection> {
         let said = group.named.iter().map(|(name, columns)| {
             let cells = columns.iter().map(|&column| self.text(column));
             Ok((*name, (group.read)(cells.collect())?))
@@ -76,15 +76,15 @@ impl Fields<'_> {
     }
 }
 
-impl Parts {
-    pub(super) fn into_draft(self, base: &Path, origin: Origin) -> Draft {
+impl RowFields {
+    pub(super) fn into_draft(self, base: &Path, origin: PairOrigin) -> PairDraft {
         let Self {
             id,
             written,
             captions,
             meta,
         } = self;
-        Draft {
+        PairDraft {
             id,
             image: base.join(&written).into(),
             written,

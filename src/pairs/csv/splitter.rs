@@ -6,19 +6,19 @@ use csv::{ByteRecord, ReaderBuilder};
 
 /// Splits records into fields. One reader of the csv crate is kept, because making it costs more
 /// than a record.
-pub(super) struct Splitter {
-    reader: csv::Reader<OneRecord>,
+pub(super) struct FieldSplitter {
+    reader: csv::Reader<RecordBytes>,
     record: ByteRecord,
 }
 
 /// A record's bytes followed by a line end, so that the csv reader finishes the record.
 #[derive(Default)]
-struct OneRecord {
+struct RecordBytes {
     bytes: Vec<u8>,
     read: usize,
 }
 
-impl Read for OneRecord {
+impl Read for RecordBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = (&self.bytes[self.read..]).read(buffer)?;
         self.read += count;
@@ -26,13 +26,13 @@ impl Read for OneRecord {
     }
 }
 
-impl Splitter {
+impl FieldSplitter {
     pub(super) fn new(delimiter: u8) -> Self {
         let reader = ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
             .flexible(true)
-            .from_reader(OneRecord::default());
+            .from_reader(RecordBytes::default());
         Self {
             reader,
             record: ByteRecord::new(),

@@ -1,13 +1,13 @@
 //! Relative rows over the vectors as the encoders gave them (Norelli et al. 2023, section 3).
 
-use super::kind::Comparison;
-use crate::modality::Sides;
-use crate::space::anchors::Anchors;
-use crate::space::fitted::{FittedPart, Fitter, FrameKey};
+use super::kind::PartSettings;
+use crate::modality::PerModality;
+use crate::space::anchors::AnchorSource;
+use crate::space::fitted::{FittedPart, FrameKey, SpaceFitter};
 use crate::space::recipe::error::RecipeError;
-use crate::space::{Frame, SpaceParams};
+use crate::space::{CoordinateFrame, RelativeParams};
 
-impl Comparison for SpaceParams {
+impl PartSettings for RelativeParams {
     fn named() -> Vec<(&'static str, &'static str, Self)> {
         vec![
             (
@@ -45,7 +45,7 @@ impl Comparison for SpaceParams {
         Ok(self.check()?)
     }
 
-    fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
+    fn rows_mut(&mut self) -> Option<&mut RelativeParams> {
         Some(self)
     }
 
@@ -59,11 +59,11 @@ impl Comparison for SpaceParams {
         FrameKey::new("asif", &[words.to_owned()])
     }
 
-    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+    fn fit<A: AnchorSource>(&self, fitter: &mut SpaceFitter<A>) -> Result<FittedPart, A::Error> {
         fitter.rows(self.frame_key(), *self, |fitter| {
             Ok(match self.center {
                 true => fitter.centered(),
-                false => Sides::of(|_| Frame::Own),
+                false => PerModality::of(|_| CoordinateFrame::Own),
             })
         })
     }

@@ -2,36 +2,36 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::Comparison;
-use crate::space::SpaceParams;
-use crate::space::anchors::Anchors;
-use crate::space::fitted::{FittedPart, Fitter};
+use super::kind::PartSettings;
+use crate::space::RelativeParams;
+use crate::space::anchors::AnchorSource;
+use crate::space::fitted::{FittedPart, SpaceFitter};
 use crate::space::linear::CanonicalParams;
 use crate::space::recipe::error::RecipeError;
 
 /// The settings of relative rows over canonical coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct AsifCanonical {
+pub struct AsifCanonicalParams {
     /// The coordinates.
     pub canonical: CanonicalParams,
     /// The rows; they are always centred.
-    pub rows: SpaceParams,
+    pub rows: RelativeParams,
 }
 
-impl Default for AsifCanonical {
+impl Default for AsifCanonicalParams {
     fn default() -> Self {
         Self {
             canonical: CanonicalParams::default(),
-            rows: SpaceParams {
+            rows: RelativeParams {
                 k: 400,
                 p: 2.0,
-                ..SpaceParams::default()
+                ..RelativeParams::default()
             },
         }
     }
 }
 
-impl Comparison for AsifCanonical {
+impl PartSettings for AsifCanonicalParams {
     fn named() -> Vec<(&'static str, &'static str, Self)> {
         let what = "relative rows over canonical coordinates";
         vec![("asif-canonical", what, Self::default())]
@@ -51,7 +51,7 @@ impl Comparison for AsifCanonical {
         self.canonical.validate()
     }
 
-    fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
+    fn rows_mut(&mut self) -> Option<&mut RelativeParams> {
         Some(&mut self.rows)
     }
 
@@ -59,7 +59,7 @@ impl Comparison for AsifCanonical {
         Some(&mut self.canonical)
     }
 
-    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+    fn fit<A: AnchorSource>(&self, fitter: &mut SpaceFitter<A>) -> Result<FittedPart, A::Error> {
         fitter.rows(self.frame_key(), self.rows, |fitter| {
             let maps = fitter.canonical(self.canonical)?;
             Ok(fitter.mapped(maps))

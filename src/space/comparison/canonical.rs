@@ -3,16 +3,16 @@
 
 use rayon::prelude::*;
 
-use super::kind::{Comparison, ScoreSplit};
-use crate::modality::{Modality, Sides};
-use crate::space::Code;
-use crate::space::anchors::Anchors;
-use crate::space::fitted::{FittedPart, Fitter};
+use super::kind::{PartSettings, ScoreSplit};
+use crate::modality::{Modality, PerModality};
+use crate::space::PartCode;
+use crate::space::anchors::AnchorSource;
+use crate::space::fitted::{FittedPart, SpaceFitter};
 use crate::space::linear::moments::{UNITS, round};
 use crate::space::linear::{CanonicalParams, LinearMap};
 use crate::space::recipe::error::{RecipeError, positive};
 
-impl Comparison for CanonicalParams {
+impl PartSettings for CanonicalParams {
     fn named() -> Vec<(&'static str, &'static str, Self)> {
         let what = "canonical coordinates compared directly (CCA)";
         vec![("canonical", what, Self::default())]
@@ -45,25 +45,25 @@ impl Comparison for CanonicalParams {
         Some(self)
     }
 
-    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+    fn fit<A: AnchorSource>(&self, fitter: &mut SpaceFitter<A>) -> Result<FittedPart, A::Error> {
         Ok(FittedPart::Mapped(fitter.canonical(*self)?))
     }
 
     /// Splits into all anchors through the covariance that the coordinates are computed from: see
     /// [`linear::canonical`](crate::space::linear::canonical).
-    fn split<A: Anchors>(
+    fn split<A: AnchorSource>(
         &self,
         fitted: &FittedPart,
         anchors: &A,
-        image: &Code,
-        text: &Code,
+        image: &PartCode,
+        text: &PartCode,
     ) -> Result<ScoreSplit, A::Error> {
-        let (FittedPart::Mapped(maps), Code::Coordinates(u), Code::Coordinates(v)) =
+        let (FittedPart::Mapped(maps), PartCode::Coordinates(u), PartCode::Coordinates(v)) =
             (fitted, image, text)
         else {
             unreachable!("canonical coordinates are fitted and coded as maps");
         };
-        let directions = Sides {
+        let directions = PerModality {
             image: maps.image.unscaled(u, 1.0),
             text: maps.text.unscaled(v, 2.0 * self.exponent as f32),
         };

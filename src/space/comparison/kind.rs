@@ -1,16 +1,16 @@
 //! The trait of a space part: one way of comparing an image with a text.
 
-use crate::space::Code;
-use crate::space::anchors::Anchors;
-use crate::space::fitted::{FittedPart, Fitter, FrameKey};
+use crate::space::PartCode;
+use crate::space::anchors::AnchorSource;
+use crate::space::fitted::{FittedPart, FrameKey, SpaceFitter};
 use crate::space::linear::CanonicalParams;
-use crate::space::params::SpaceParams;
+use crate::space::params::RelativeParams;
 use crate::space::recipe::error::RecipeError;
 use crate::space::relative::shared;
 
 /// The settings of a space part, that is, of one way of comparing an image with a text: how it is named,
 /// validated, fitted to anchors, and explained.
-pub trait Comparison: Copy {
+pub trait PartSettings: Copy {
     /// The named settings of this kind: name, description and settings.
     fn named() -> Vec<(&'static str, &'static str, Self)>;
 
@@ -27,7 +27,7 @@ pub trait Comparison: Copy {
     fn validate(&self) -> Result<(), RecipeError>;
 
     /// The settings of its relative rows, if it compares rows.
-    fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
+    fn rows_mut(&mut self) -> Option<&mut RelativeParams> {
         None
     }
 
@@ -41,7 +41,7 @@ pub trait Comparison: Copy {
     fn frame_key(&self) -> FrameKey {
         let mut of = *self;
         if let Some(rows) = of.rows_mut() {
-            *rows = SpaceParams::default();
+            *rows = RelativeParams::default();
         }
         FrameKey::new(of.name(), &of.settings())
     }
@@ -50,7 +50,7 @@ pub trait Comparison: Copy {
     ///
     /// # Errors
     /// When there are too few pairs, or a file is damaged.
-    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error>;
+    fn fit<A: AnchorSource>(&self, fitter: &mut SpaceFitter<A>) -> Result<FittedPart, A::Error>;
 
     /// Splits the product of two codes into the contribution of each anchor.
     ///
@@ -59,12 +59,12 @@ pub trait Comparison: Copy {
     ///
     /// # Errors
     /// When a stored vector cannot be read.
-    fn split<A: Anchors>(
+    fn split<A: AnchorSource>(
         &self,
         fitted: &FittedPart,
         anchors: &A,
-        image: &Code,
-        text: &Code,
+        image: &PartCode,
+        text: &PartCode,
     ) -> Result<ScoreSplit, A::Error> {
         // Implementations that override this need them; rows split without them.
         let _ = (fitted, anchors);

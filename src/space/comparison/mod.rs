@@ -9,7 +9,7 @@
 //! | `canonical` | canonical coordinates, directly (CCA) |
 //! | `ridge`, `procrustes` | the text's vector and the image's, mapped into the text encoder's space |
 //!
-//! What each does is in `kind`. To add a kind, add a file with a [`Comparison`] and a row to the table of
+//! What each does is in `kind`. To add a kind, add a file with a [`PartSettings`] and a row to the table of
 //! [`Part`].
 
 mod asif;
@@ -24,17 +24,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use asif_canonical::AsifCanonical;
-pub use kind::{Comparison, ScoreSplit};
-pub use procrustes::Procrustes;
-pub use ridge::Ridge;
-pub use whitened::Whitened;
+pub use asif_canonical::AsifCanonicalParams;
+pub use kind::{PartSettings, ScoreSplit};
+pub use procrustes::ProcrustesParams;
+pub use ridge::RidgeParams;
+pub use whitened::WhitenedParams;
 
-use super::Code;
-use super::anchors::Anchors;
-use super::fitted::{FittedPart, Fitter, FrameKey};
+use super::PartCode;
+use super::anchors::AnchorSource;
+use super::fitted::{FittedPart, FrameKey, SpaceFitter};
 use super::linear::CanonicalParams;
-use super::params::SpaceParams;
+use super::params::RelativeParams;
 use super::recipe::error::RecipeError;
 
 /// The table of the kinds of parts: for each the variant of [`Part`], its settings, and its name in
@@ -79,11 +79,11 @@ macro_rules! parts {
             /// # Errors
             /// A [`RecipeError`] that names the setting.
             pub fn validate(&self) -> Result<(), RecipeError> {
-                match self { $(Self::$variant(settings) => Comparison::validate(settings),)* }
+                match self { $(Self::$variant(settings) => PartSettings::validate(settings),)* }
             }
 
             /// The settings of the part's relative rows, to change them; `None` if it compares no rows.
-            pub fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
+            pub fn rows_mut(&mut self) -> Option<&mut RelativeParams> {
                 match self { $(Self::$variant(settings) => settings.rows_mut(),)* }
             }
 
@@ -93,26 +93,26 @@ macro_rules! parts {
             }
 
             /// The key of the coordinates in which anchors are searched; see
-            /// [`Comparison::frame_key`].
+            /// [`PartSettings::frame_key`].
             pub(super) fn frame_key(&self) -> FrameKey {
                 match self { $(Self::$variant(settings) => settings.frame_key(),)* }
             }
 
             /// Fits the part to anchors.
-            pub(super) fn fit<A: Anchors>(
+            pub(super) fn fit<A: AnchorSource>(
                 &self,
-                fitter: &mut Fitter<A>,
+                fitter: &mut SpaceFitter<A>,
             ) -> Result<FittedPart, A::Error> {
                 match self { $(Self::$variant(settings) => settings.fit(fitter),)* }
             }
 
-            /// Splits the product of two of its codes; see [`Comparison::split`].
-            pub(super) fn split<A: Anchors>(
+            /// Splits the product of two of its codes; see [`PartSettings::split`].
+            pub(super) fn split<A: AnchorSource>(
                 &self,
                 fitted: &FittedPart,
                 anchors: &A,
-                image: &Code,
-                text: &Code,
+                image: &PartCode,
+                text: &PartCode,
             ) -> Result<ScoreSplit, A::Error> {
                 match self {
                     $(Self::$variant(settings) => settings.split(fitted, anchors, image, text),)*
@@ -123,17 +123,17 @@ macro_rules! parts {
 }
 
 parts! {
-    Asif(SpaceParams) = "asif", "Relative rows over the vectors as the encoders gave them.";
-    Whitened(Whitened) = "whitened", "Relative rows over whitened vectors.";
-    AsifCanonical(AsifCanonical) = "asif-canonical", "Relative rows over canonical coordinates.";
+    Asif(RelativeParams) = "asif", "Relative rows over the vectors as the encoders gave them.";
+    Whitened(WhitenedParams) = "whitened", "Relative rows over whitened vectors.";
+    AsifCanonical(AsifCanonicalParams) = "asif-canonical", "Relative rows over canonical coordinates.";
     Canonical(CanonicalParams) = "canonical", "The cosine of canonical coordinates.";
-    Ridge(Ridge) = "ridge", "The cosine with the image mapped by ridge regression.";
-    Procrustes(Procrustes) = "procrustes", "The cosine with the image mapped by the best rotation.";
+    Ridge(RidgeParams) = "ridge", "The cosine with the image mapped by ridge regression.";
+    Procrustes(ProcrustesParams) = "procrustes", "The cosine with the image mapped by the best rotation.";
 }
 
 impl Part {
     /// The settings of the part's relative rows, if it compares rows.
-    pub fn rows(mut self) -> Option<SpaceParams> {
+    pub fn rows(mut self) -> Option<RelativeParams> {
         self.rows_mut().copied()
     }
 
@@ -143,7 +143,7 @@ impl Part {
     }
 
     /// The settings of plain relative rows, if the part is of that kind.
-    pub fn plain(&self) -> Option<&SpaceParams> {
+    pub fn plain(&self) -> Option<&RelativeParams> {
         if let Self::Asif(rows) = self {
             Some(rows)
         } else {

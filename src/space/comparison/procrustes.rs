@@ -3,17 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::Comparison;
-use crate::space::anchors::Anchors;
-use crate::space::fitted::{FittedPart, Fitter};
+use super::kind::PartSettings;
+use crate::space::anchors::AnchorSource;
+use crate::space::fitted::{FittedPart, SpaceFitter};
 use crate::space::linear;
 use crate::space::recipe::error::RecipeError;
 
 /// Orthogonal Procrustes from images to texts, which has no settings.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Procrustes {}
+pub struct ProcrustesParams {}
 
-impl Comparison for Procrustes {
+impl PartSettings for ProcrustesParams {
     fn named() -> Vec<(&'static str, &'static str, Self)> {
         let what = "images mapped to texts by the best rotation";
         vec![("procrustes", what, Self {})]
@@ -31,7 +31,7 @@ impl Comparison for Procrustes {
         Ok(())
     }
 
-    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+    fn fit<A: AnchorSource>(&self, fitter: &mut SpaceFitter<A>) -> Result<FittedPart, A::Error> {
         let maps = linear::procrustes(fitter.moments()?)?;
         Ok(FittedPart::Mapped(maps))
     }

@@ -2,20 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::Comparison;
-use crate::space::anchors::Anchors;
-use crate::space::fitted::{FittedPart, Fitter};
+use super::kind::PartSettings;
+use crate::space::anchors::AnchorSource;
+use crate::space::fitted::{FittedPart, SpaceFitter};
 use crate::space::linear;
 use crate::space::recipe::error::{RecipeError, positive};
 
 /// The settings of ridge regression from images to texts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Ridge {
+pub struct RidgeParams {
     /// The ridge: this times the mean variance is added to the variance of every direction.
     pub shrinkage: f64,
 }
 
-impl Comparison for Ridge {
+impl PartSettings for RidgeParams {
     fn named() -> Vec<(&'static str, &'static str, Self)> {
         let what = "images mapped to texts by ridge regression";
         vec![("ridge", what, Self { shrinkage: 1.0 })]
@@ -33,7 +33,7 @@ impl Comparison for Ridge {
         positive("shrinkage", self.shrinkage)
     }
 
-    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+    fn fit<A: AnchorSource>(&self, fitter: &mut SpaceFitter<A>) -> Result<FittedPart, A::Error> {
         let maps = linear::ridge(fitter.moments()?, self.shrinkage)?;
         Ok(FittedPart::Mapped(maps))
     }

@@ -2,26 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::Comparison;
-use crate::space::anchors::Anchors;
-use crate::space::fitted::{FittedPart, Fitter};
+use super::kind::PartSettings;
+use crate::space::anchors::AnchorSource;
+use crate::space::fitted::{FittedPart, SpaceFitter};
 use crate::space::recipe::error::{RecipeError, positive};
-use crate::space::{SpaceParams, linear};
+use crate::space::{RelativeParams, linear};
 
 /// The settings of relative rows over whitened vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Whitened {
+pub struct WhitenedParams {
     /// This times the mean variance is added to the variance of every direction before whitening.
     pub shrinkage: f64,
     /// The rows; they are always centred.
-    pub rows: SpaceParams,
+    pub rows: RelativeParams,
 }
 
-impl Comparison for Whitened {
+impl PartSettings for WhitenedParams {
     fn named() -> Vec<(&'static str, &'static str, Self)> {
         let settings = Self {
             shrinkage: 1.0,
-            rows: SpaceParams::default(),
+            rows: RelativeParams::default(),
         };
         vec![("whitened", "relative rows over whitened vectors", settings)]
     }
@@ -40,11 +40,11 @@ impl Comparison for Whitened {
         positive("shrinkage", self.shrinkage)
     }
 
-    fn rows_mut(&mut self) -> Option<&mut SpaceParams> {
+    fn rows_mut(&mut self) -> Option<&mut RelativeParams> {
         Some(&mut self.rows)
     }
 
-    fn fit<A: Anchors>(&self, fitter: &mut Fitter<A>) -> Result<FittedPart, A::Error> {
+    fn fit<A: AnchorSource>(&self, fitter: &mut SpaceFitter<A>) -> Result<FittedPart, A::Error> {
         fitter.rows(self.frame_key(), self.rows, |fitter| {
             let maps = linear::whitening(fitter.moments()?, self.shrinkage)?;
             Ok(fitter.mapped(maps))

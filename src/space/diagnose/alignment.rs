@@ -8,11 +8,11 @@
 use ndarray::{Array2, Axis};
 
 use super::gram::neighbours;
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 
 /// A mean with its 95 % interval, and its value by chance.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Agreement {
+pub struct NeighbourAgreement {
     /// The figure.
     pub value: f64,
     /// Lower end of its interval.
@@ -27,11 +27,11 @@ pub struct Agreement {
 /// `x` and `y` are similarities of the same `n` pairs with each other, `[n, n]`.
 ///
 /// The interval is the normal one of a mean over pairs. Chance is `k / (n - 1)`.
-pub fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> Agreement {
+pub fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> NeighbourAgreement {
     let n = x.nrows().min(y.nrows());
     let k = k.min(n.saturating_sub(1));
     if k == 0 {
-        return Agreement {
+        return NeighbourAgreement {
             value: 0.0,
             low: 0.0,
             high: 1.0,
@@ -46,7 +46,7 @@ pub fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> Agreemen
     let mean = shares.iter().sum::<f64>() / n as f64;
     let squares: f64 = shares.iter().map(|s| (s - mean).powi(2)).sum();
     let error = 1.96 * (squares / (n.max(2) - 1) as f64 / n as f64).sqrt();
-    Agreement {
+    NeighbourAgreement {
         value: mean,
         low: (mean - error).max(0.0),
         high: (mean + error).min(1.0),
@@ -57,14 +57,14 @@ pub fn mutual_neighbours(x: &Array2<f32>, y: &Array2<f32>, k: usize) -> Agreemen
 /// Linear CKA of both sides with unbiased HSIC: 1 if the similarities agree up to a factor, about 0 if
 /// they are unrelated, and 0 for fewer than 4 pairs.
 pub fn cka(x: &Array2<f32>, y: &Array2<f32>) -> f64 {
-    let (x, y) = (Centred::new(x), Centred::new(y));
+    let (x, y) = (GramStatistics::new(x), GramStatistics::new(y));
     x.cka(&y, None)
 }
 
 /// Linear CKA, and the largest of `draws` values for shuffled pairs as the level of chance.
 pub fn cka_against_chance(x: &Array2<f32>, y: &Array2<f32>, draws: usize, seed: u64) -> (f64, f64) {
-    let (x, y) = (Centred::new(x), Centred::new(y));
-    let mut random = Random::new(seed);
+    let (x, y) = (GramStatistics::new(x), GramStatistics::new(y));
+    let mut random = SplitMix64::new(seed);
     let chance = (0..draws)
         .map(|_| x.cka(&y, Some(&random.order(y.n))))
         .fold(0.0, f64::max);
@@ -72,7 +72,7 @@ pub fn cka_against_chance(x: &Array2<f32>, y: &Array2<f32>, draws: usize, seed: 
 }
 
 /// Similarities without their diagonal, and the sums that HSIC needs.
-struct Centred<'a> {
+struct GramStatistics<'a> {
     gram: &'a Array2<f32>,
     n: usize,
     rows: Vec<f64>,
@@ -80,7 +80,7 @@ struct Centred<'a> {
     own: f64,
 }
 
-impl<'a> Centred<'a> {
+impl<'a> GramStatistics<'a> {
     fn new(gram: &'a Array2<f32>) -> Self {
         let n = gram.nrows();
         let rows: Vec<f64> = gram
@@ -138,7 +138,7 @@ mod tests {
     use crate::space::diagnose::gram::products;
 
     fn drawn(n: usize, dim: usize, seed: u64) -> Array2<f32> {
-        let mut random = Random::new(seed);
+        let mut random = SplitMix64::new(seed);
         Array2::from_shape_fn((n, dim), |_| (random.unit() + random.unit() - 1.0) as f32)
     }
 

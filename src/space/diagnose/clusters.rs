@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::gram::products;
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 
 /// The most passes over the vectors.
 const PASSES: usize = 30;
@@ -62,7 +62,7 @@ pub fn assign(x: ArrayView2<'_, f32>, centres: ArrayView2<'_, f32>) -> Vec<(u32,
 /// Initial centres (k-means++): each is drawn with a probability that grows with its distance from those
 /// drawn before.
 fn begin(x: ArrayView2<'_, f32>, k: usize, seed: u64) -> Array2<f32> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix64::new(seed);
     let mut chosen: Vec<usize> = Vec::new();
     let mut far = vec![1f64; x.nrows()];
     while chosen.len() < k.min(x.nrows()) {

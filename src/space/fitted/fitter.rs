@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::part::{FittedPart, FittedRows};
-use crate::modality::Sides;
-use crate::space::anchors::Anchors;
-use crate::space::center::Centering;
+use crate::modality::PerModality;
+use crate::space::anchors::AnchorSource;
+use crate::space::center::MeanCentering;
 use crate::space::linear::{CanonicalFactors, CanonicalParams, LinearMap, Moments};
-use crate::space::product::Rows;
-use crate::space::{Frame, SpaceParams};
+use crate::space::product::RowMatrix;
+use crate::space::{CoordinateFrame, RelativeParams};
 
 /// The key of the coordinates in which anchors are searched: the kind of a part and its settings, without
 /// those of its rows.
@@ -24,16 +24,16 @@ impl FrameKey {
 
 /// Fits parts to anchors, and caches what several of them share.
 #[derive(Debug)]
-pub struct Fitter<A> {
+pub struct SpaceFitter<A> {
     anchors: A,
     moments: Option<Arc<Moments>>,
     /// By shrinkage: the decomposition that its canonical coordinates are computed from.
     factors: Vec<(f64, CanonicalFactors)>,
-    maps: Vec<(CanonicalParams, Sides<LinearMap>)>,
-    frames: Vec<(FrameKey, Sides<Arc<Frame>>)>,
+    maps: Vec<(CanonicalParams, PerModality<LinearMap>)>,
+    frames: Vec<(FrameKey, PerModality<Arc<CoordinateFrame>>)>,
 }
 
-impl<A: Anchors> Fitter<A> {
+impl<A: AnchorSource> SpaceFitter<A> {
     /// A fitter for these anchors.
     pub fn new(anchors: A) -> Self {
         Self {
@@ -57,8 +57,8 @@ impl<A: Anchors> Fitter<A> {
     pub fn rows(
         &mut self,
         key: FrameKey,
-        params: SpaceParams,
-        make: impl FnOnce(&mut Self) -> Result<Sides<Frame>, A::Error>,
+        params: RelativeParams,
+        make: impl FnOnce(&mut Self) -> Result<PerModality<CoordinateFrame>, A::Error>,
     ) -> Result<FittedPart, A::Error> {
         let known = self.frames.iter().find(|(known, _)| *known == key);
         let frames = match known {
@@ -85,21 +85,21 @@ impl<A: Anchors> Fitter<A> {
     }
 
     /// Frames in which the anchors' mean is subtracted.
-    pub fn centered(&self) -> Sides<Frame> {
-        Sides::of(|side| {
+    pub fn centered(&self) -> PerModality<CoordinateFrame> {
+        PerModality::of(|side| {
             let mean = self.anchors.mean(side);
-            let mean_row = Rows::of_one(&mean);
+            let mean_row = RowMatrix::of_one(&mean);
             let dots = self.anchors.of_stored(side, &|rows| mean_row.times(rows));
-            Frame::Centered(Centering::new(mean, &dots))
+            CoordinateFrame::Centered(MeanCentering::new(mean, &dots))
         })
     }
 
     /// Frames in the coordinates of maps: each stored row is projected once, for its norm.
-    pub fn mapped(&self, maps: Sides<LinearMap>) -> Sides<Frame> {
-        let sides = Sides::of(|side| side);
+    pub fn mapped(&self, maps: PerModality<LinearMap>) -> PerModality<CoordinateFrame> {
+        let sides = PerModality::of(|side| side);
         sides.zip(maps).map(|(side, map)| {
             let norms = self.anchors.of_stored(side, &|rows| map.norms(rows));
-            Frame::mapped(map, &norms)
+            CoordinateFrame::mapped(map, &norms)
         })
     }
 
@@ -107,7 +107,10 @@ impl<A: Anchors> Fitter<A> {
     ///
     /// # Errors
     /// When there are too few pairs, or a file is damaged.
-    pub fn canonical(&mut self, params: CanonicalParams) -> Result<Sides<LinearMap>, A::Error> {
+    pub fn canonical(
+        &mut self,
+        params: CanonicalParams,
+    ) -> Result<PerModality<LinearMap>, A::Error> {
         if let Some((_, maps)) = self.maps.iter().find(|(known, _)| *known == params) {
             return Ok(maps.clone());
         }

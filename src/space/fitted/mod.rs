@@ -17,17 +17,17 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-pub use fitter::{Fitter, FrameKey};
+pub use fitter::{FrameKey, SpaceFitter};
 pub use part::{FittedPart, FittedRows};
 
-use super::anchors::{Anchors, NearestQuery, Neighbours};
-use super::cohort::Cohort;
+use super::anchors::{AnchorSource, NearestAnchors, NearestQuery};
+use super::cohort::CalibrationCohort;
 use super::comparison::ScoreSplit;
-use super::explain::{Contribution, Explanation, PartAmount};
-use super::recipe::Calibration;
+use super::explain::{AnchorContribution, PartAmount, ScoreExplanation};
+use super::recipe::ScoreCalibration;
 use super::representation::weight;
-use super::{Code, Recipe, RelativeRow, Representation};
-use crate::modality::{Modality, Sides};
+use super::{PartCode, Recipe, RelativeRow, Representation};
+use crate::modality::{Modality, PerModality};
 
 /// How many inputs are calibrated at a time: as many as a kernel multiplies at once.
 const TOGETHER: usize = asif_index::simd::TILE;
@@ -37,7 +37,7 @@ const TOGETHER: usize = asif_index::simd::TILE;
 pub struct FittedSpace {
     recipe: Arc<Recipe>,
     parts: Arc<[FittedPart]>,
-    cohort: Option<Arc<Cohort>>,
+    cohort: Option<Arc<CalibrationCohort>>,
 }
 
 impl FittedSpace {
@@ -48,9 +48,9 @@ impl FittedSpace {
     ///
     /// # Errors
     /// When there are too few pairs for the recipe, or a file is damaged.
-    pub fn fit<A: Anchors>(anchors: &A, recipe: &Recipe) -> Result<Self, A::Error> {
+    pub fn fit<A: AnchorSource>(anchors: &A, recipe: &Recipe) -> Result<Self, A::Error> {
         let recipe = recipe.for_anchors(anchors.len());
-        let mut fitter = Fitter::new(anchors);
+        let mut fitter = SpaceFitter::new(anchors);
         let parts = recipe.parts.iter().map(|part| part.part.fit(&mut fitter));
         let parts: Vec<FittedPart> = parts.collect::<Result<_, _>>()?;
         let mut space = Self {
@@ -73,7 +73,7 @@ impl FittedSpace {
     ///
     /// # Errors
     /// When the anchors cannot be searched.
-    pub fn represent<A: Anchors>(
+    pub fn represent<A: AnchorSource>(
         &self,
         anchors: &A,
         side: Modality,
@@ -88,7 +88,7 @@ impl FittedSpace {
             .collect();
         if let Some(cohort) = &self.cohort {
             let level = |inputs: &mut [Representation]| {
-                let codes: Vec<&[Code]> = inputs.iter().map(|input| &input.codes[..]).collect();
+                let codes: Vec<&[PartCode]> = inputs.iter().map(|input| &input.codes[..]).collect();
                 let levels = cohort.levels(side, &codes);
                 for (input, levels) in inputs.iter_mut().zip(levels) {
                     input.levels = levels;
@@ -104,7 +104,7 @@ impl FittedSpace {
     ///
     /// # Errors
     /// As [`represent`](Self::represent).
-    pub fn rows<A: Anchors>(
+    pub fn rows<A: AnchorSource>(
         &self,
         anchors: &A,
         side: Modality,
@@ -127,16 +127,16 @@ impl FittedSpace {
     ///
     /// # Errors
     /// As [`represent`](Self::represent).
-    pub fn nearest<A: Anchors>(
+    pub fn nearest<A: AnchorSource>(
         &self,
         anchors: &A,
         side: Modality,
         k: usize,
         vectors: &[f32],
-    ) -> Result<Vec<Neighbours>, A::Error> {
+    ) -> Result<Vec<NearestAnchors>, A::Error> {
         let Some(rows) = self.parts.iter().find_map(FittedPart::rows) else {
             let n = vectors.len() / anchors.dims()[side].max(1);
-            return Ok(vec![Neighbours::new(); n]);
+            return Ok(vec![NearestAnchors::new(); n]);
         };
         let frame = &rows.frames[side];
         let found = anchors.nearest(side, &[NearestQuery { frame, k }], vectors)?;
@@ -151,17 +151,17 @@ impl FittedSpace {
     ///
     /// # Errors
     /// When a stored vector cannot be read.
-    pub fn explain<A: Anchors>(
+    pub fn explain<A: AnchorSource>(
         &self,
         anchors: &A,
         image: &Representation,
         text: &Representation,
-    ) -> Result<Explanation, A::Error> {
+    ) -> Result<ScoreExplanation, A::Error> {
         let shares = self.recipe.shares();
         let mut amounts: HashMap<u32, f64> = HashMap::new();
-        let mut explanation = Explanation {
+        let mut explanation = ScoreExplanation {
             score: image.score(text, &shares),
-            ..Explanation::default()
+            ..ScoreExplanation::default()
         };
         let codes = image.codes.iter().zip(&text.codes);
         let parts = self.recipe.parts.iter().zip(self.parts.iter());
@@ -186,28 +186,28 @@ impl FittedSpace {
             }
             explanation.parts.push(amount);
         }
-        explanation.contributions = Contribution::sorted(amounts);
+        explanation.contributions = AnchorContribution::sorted(amounts);
         Ok(explanation)
     }
 
     /// The codes of each vector, `[n][parts]`.
-    fn codes<A: Anchors>(
+    fn codes<A: AnchorSource>(
         &self,
         anchors: &A,
         side: Modality,
         vectors: &[f32],
-    ) -> Result<Vec<Vec<Code>>, A::Error> {
+    ) -> Result<Vec<Vec<PartCode>>, A::Error> {
         let with_rows: Vec<&FittedRows> = self.parts.iter().filter_map(FittedPart::rows).collect();
         let mut rows = searched(anchors, side, &with_rows, vectors)?.into_iter();
         let n = vectors.len() / anchors.dims()[side].max(1);
-        let mut codes: Vec<Vec<Code>> = vec![Vec::with_capacity(self.parts.len()); n];
+        let mut codes: Vec<Vec<PartCode>> = vec![Vec::with_capacity(self.parts.len()); n];
         for part in self.parts.iter() {
-            let of_part: Vec<Code> = match part {
+            let of_part: Vec<PartCode> = match part {
                 FittedPart::Rows(_) => {
                     let rows = rows.next().expect("each part with rows was searched");
-                    rows.into_iter().map(Code::Row).collect()
+                    rows.into_iter().map(PartCode::Row).collect()
                 }
-                FittedPart::Mapped(maps) => Code::coordinates(&maps[side], vectors),
+                FittedPart::Mapped(maps) => PartCode::coordinates(&maps[side], vectors),
             };
             debug_assert_eq!(of_part.len(), n, "a code for each vector");
             codes
@@ -219,20 +219,20 @@ impl FittedSpace {
     }
 
     /// The cohort: evenly spaced anchors, so that it depends on their number only.
-    fn cohort<A: Anchors>(
+    fn cohort<A: AnchorSource>(
         &self,
         anchors: &A,
-        calibration: Calibration,
-    ) -> Result<Cohort, A::Error> {
+        calibration: ScoreCalibration,
+    ) -> Result<CalibrationCohort, A::Error> {
         let members = evenly(calibration.cohort, anchors.len());
-        let codes = Sides::try_of(|side| {
+        let codes = PerModality::try_of(|side| {
             let mut vectors = Vec::with_capacity(members.len() * anchors.dims()[side]);
             for &anchor in &members {
                 vectors.extend_from_slice(anchors.vector(anchor, side)?);
             }
             self.codes(anchors, side, &vectors)
         })?;
-        Ok(Cohort::new(
+        Ok(CalibrationCohort::new(
             anchors.len(),
             &codes,
             &self.recipe,
@@ -249,7 +249,7 @@ pub(super) fn evenly(size: usize, n: usize) -> Vec<u32> {
 }
 
 /// The relative rows of unit vectors in some parts, `[parts][n]`.
-fn searched<A: Anchors>(
+fn searched<A: AnchorSource>(
     anchors: &A,
     side: Modality,
     parts: &[&FittedRows],
@@ -273,20 +273,20 @@ mod tests {
     use super::*;
     use crate::space::linear::{CanonicalParams, FitError, Moments};
     use crate::space::matrices::MatrixAnchors;
-    use crate::space::{Part, SpaceParams};
+    use crate::space::{Part, RelativeParams};
     use ndarray::Array2;
 
     /// Anchors whose vectors cannot be read one by one.
-    struct Unreadable<'a>(MatrixAnchors<'a>);
+    struct UnreadableAnchors<'a>(MatrixAnchors<'a>);
 
-    impl Anchors for Unreadable<'_> {
+    impl AnchorSource for UnreadableAnchors<'_> {
         type Error = FitError;
 
         fn len(&self) -> usize {
             self.0.len()
         }
 
-        fn dims(&self) -> Sides<usize> {
+        fn dims(&self) -> PerModality<usize> {
             self.0.dims()
         }
 
@@ -315,7 +315,7 @@ mod tests {
             side: Modality,
             queries: &[NearestQuery<'_>],
             inputs: &[f32],
-        ) -> Result<Vec<Vec<Neighbours>>, FitError> {
+        ) -> Result<Vec<Vec<NearestAnchors>>, FitError> {
             self.0.nearest(side, queries, inputs)
         }
     }
@@ -328,21 +328,21 @@ mod tests {
             })
         };
         let (images, texts) = (side(0), side(4));
-        let sides = Sides {
+        let sides = PerModality {
             image: images.view(),
             text: texts.view(),
         };
-        let mut moments = Moments::new(Sides { image: 3, text: 3 });
+        let mut moments = Moments::new(PerModality { image: 3, text: 3 });
         moments.add(sides.as_ref().map(|rows| rows.to_slice().unwrap()));
         let sound = MatrixAnchors::new(sides, (0..20).collect(), moments);
-        let unreadable = Unreadable(sound.clone());
+        let unreadable = UnreadableAnchors(sound.clone());
         let canonical = CanonicalParams {
             dims: 2,
             ..CanonicalParams::default()
         };
         for (part, needs_vectors) in [
             (Part::from(canonical), true),
-            (Part::from(SpaceParams::default()), false),
+            (Part::from(RelativeParams::default()), false),
         ] {
             let space = FittedSpace::fit(&sound, &Recipe::of(part)).unwrap();
             let of = |side| {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::modality::Sides;
+use crate::modality::PerModality;
 use crate::space::linear::LinearMap;
-use crate::space::{Frame, SpaceParams};
+use crate::space::{CoordinateFrame, RelativeParams};
 
 /// A fitted part of a recipe: how the inputs of each side become codes.
 #[derive(Debug, Clone)]
@@ -12,16 +12,16 @@ pub enum FittedPart {
     /// By their nearest anchors in a frame, as relative rows.
     Rows(FittedRows),
     /// By maps, as coordinates.
-    Mapped(Sides<LinearMap>),
+    Mapped(PerModality<LinearMap>),
 }
 
 /// How relative rows are computed.
 #[derive(Debug, Clone)]
 pub struct FittedRows {
     /// How similarities become a row.
-    pub params: SpaceParams,
+    pub params: RelativeParams,
     /// The coordinates in which the anchors of each side are searched.
-    pub frames: Sides<Arc<Frame>>,
+    pub frames: PerModality<Arc<CoordinateFrame>>,
 }
 
 impl FittedPart {

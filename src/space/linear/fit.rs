@@ -14,7 +14,7 @@ use ndarray::Array2;
 
 use super::params::CanonicalParams;
 use super::{LinearMap, Moments};
-use crate::modality::Sides;
+use crate::modality::PerModality;
 
 /// No map can be fitted to the moments of some pairs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +51,7 @@ fn of_pairs(n: u64) -> String {
 pub fn canonical(
     moments: &Moments,
     params: &CanonicalParams,
-) -> Result<Sides<LinearMap>, FitError> {
+) -> Result<PerModality<LinearMap>, FitError> {
     Ok(CanonicalFactors::of(moments, params.shrinkage)?.maps(params))
 }
 
@@ -59,10 +59,10 @@ pub fn canonical(
 /// computed.
 #[derive(Debug)]
 pub struct CanonicalFactors {
-    means: Sides<Vec<f64>>,
+    means: PerModality<Vec<f64>>,
     /// The canonical directions of both sides, `[dim, min(dx, dy)]`: `L^-T V` with the Cholesky factor `L` of
     /// the shrunk covariance and the singular vectors `V` of `L_x^-1 C_xy L_y^-T`.
-    directions: Sides<Mat<f64>>,
+    directions: PerModality<Mat<f64>>,
     /// The singular values, largest first.
     correlations: Vec<f64>,
 }
@@ -74,7 +74,7 @@ impl CanonicalFactors {
     /// [`FitError`].
     pub fn of(moments: &Moments, shrinkage: f64) -> Result<Self, FitError> {
         let [sx, sy, cxy] = checked(moments)?;
-        let factors = Sides {
+        let factors = PerModality {
             image: factor(&sx, shrinkage)?,
             text: factor(&sy, shrinkage)?,
         };
@@ -86,7 +86,7 @@ impl CanonicalFactors {
         let svd = between
             .thin_svd()
             .map_err(|_| FitError::Decomposition("SVD"))?;
-        let mut directions = Sides {
+        let mut directions = PerModality {
             image: svd.V().to_owned(),
             text: svd.U().to_owned(),
         };
@@ -101,7 +101,7 @@ impl CanonicalFactors {
     }
 
     /// The maps for the number of coordinates and exponent in `params`; the shrinkage is that of the factors.
-    pub fn maps(&self, params: &CanonicalParams) -> Sides<LinearMap> {
+    pub fn maps(&self, params: &CanonicalParams) -> PerModality<LinearMap> {
         let dims = params.dims.min(self.correlations.len());
         let known = known(&self.correlations);
         let scale: Vec<f64> = (0..dims)
@@ -114,7 +114,7 @@ impl CanonicalFactors {
             .iter()
             .map(|&c| c as f32)
             .collect();
-        Sides::of(|side| {
+        PerModality::of(|side| {
             let directions = &self.directions[side];
             let scaled = |(i, j)| (directions[(i, j)] * scale[j]) as f32;
             LinearMap::new(
@@ -139,7 +139,7 @@ fn known(values: &[f64]) -> usize {
 ///
 /// # Errors
 /// [`FitError`].
-pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<Sides<LinearMap>, FitError> {
+pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<PerModality<LinearMap>, FitError> {
     let [sx, _, cxy] = checked(moments)?;
     let w = factor(&sx, shrinkage)?.solve(&cxy);
     Ok(onto_texts(moments, &w))
@@ -150,7 +150,7 @@ pub fn ridge(moments: &Moments, shrinkage: f64) -> Result<Sides<LinearMap>, FitE
 ///
 /// # Errors
 /// [`FitError`].
-pub fn procrustes(moments: &Moments) -> Result<Sides<LinearMap>, FitError> {
+pub fn procrustes(moments: &Moments) -> Result<PerModality<LinearMap>, FitError> {
     let [_, _, cxy] = checked(moments)?;
     let svd = cxy.thin_svd().map_err(|_| FitError::Decomposition("SVD"))?;
     let values: Vec<f64> = svd.S().column_vector().iter().copied().collect();
@@ -163,7 +163,7 @@ pub fn procrustes(moments: &Moments) -> Result<Sides<LinearMap>, FitError> {
 ///
 /// # Errors
 /// [`FitError`].
-pub fn whitening(moments: &Moments, shrinkage: f64) -> Result<Sides<LinearMap>, FitError> {
+pub fn whitening(moments: &Moments, shrinkage: f64) -> Result<PerModality<LinearMap>, FitError> {
     let [sx, sy, _] = checked(moments)?;
     let side = |(s, mean): (Mat<f64>, Vec<f64>)| {
         let l = factor(&s, shrinkage)?;
@@ -175,17 +175,17 @@ pub fn whitening(moments: &Moments, shrinkage: f64) -> Result<Sides<LinearMap>, 
             vec![1.0; s.nrows()],
         ))
     };
-    let covariances = Sides {
+    let covariances = PerModality {
         image: sx,
         text: sy,
     };
     covariances.zip(moments.means()).try_map(side)
 }
 
-fn onto_texts(moments: &Moments, w: &Mat<f64>) -> Sides<LinearMap> {
+fn onto_texts(moments: &Moments, w: &Mat<f64>) -> PerModality<LinearMap> {
     let means = moments.means().map(|mean| floats(&mean));
     let scale = vec![1.0; w.ncols()];
-    Sides {
+    PerModality {
         image: LinearMap::new(means.image, to_array(w), scale),
         text: LinearMap::identity(means.text),
     }
@@ -228,14 +228,14 @@ fn to_array(m: &Mat<f64>) -> Array2<f32> {
 mod tests {
     use super::*;
     use crate::space::vector::{dot, normalize};
-    use asif_index::random::Random;
+    use asif_index::random::SplitMix64;
     use ndarray::Array1;
 
-    const DIMS: Sides<usize> = Sides { image: 7, text: 4 };
+    const DIMS: PerModality<usize> = PerModality { image: 7, text: 4 };
 
     /// Pairs whose sides share three directions.
     fn moments(n: usize) -> Moments {
-        let mut random = Random::new(1);
+        let mut random = SplitMix64::new(1);
         let mut draw = move || random.unit() as f32 - 0.5;
         let mut moments = Moments::new(DIMS);
         for _ in 0..n {
@@ -305,7 +305,7 @@ mod tests {
     fn ridge_solves_the_normal_equations() {
         let moments = moments(300);
         let [sx, _, cxy] = moments.covariances();
-        let Sides { image, text } = ridge(&moments, 0.5).unwrap();
+        let PerModality { image, text } = ridge(&moments, 0.5).unwrap();
         near(&shrunk(&sx, 0.5).dot(&wide(&image)), &cxy);
         assert!(text.matrix().is_none());
         assert_eq!(text.coordinates(), image.coordinates());

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::space::product::Rows;
+use crate::space::product::RowMatrix;
 use crate::space::vector::{ROUNDING, dot, normalize_rest};
 
 /// A linear map of the vectors of one side to coordinates: `normalise((x - center) M)`.
@@ -11,18 +11,18 @@ pub struct LinearMap {
     center: Vec<f32>,
     center_norm: f64,
     /// `None` is the identity.
-    matrix: Option<Matrix>,
+    matrix: Option<ProjectionMatrix>,
     /// A number for each coordinate, `[coordinates]`: for canonical coordinates the correlation.
     scale: Vec<f32>,
 }
 
 /// A matrix and its transpose, each in the order in which it is multiplied.
 #[derive(Debug, Clone, PartialEq)]
-struct Matrix {
+struct ProjectionMatrix {
     /// `[coordinates, dim]`.
-    forth: Rows,
+    forth: RowMatrix,
     /// `[dim, coordinates]`.
-    back: Rows,
+    back: RowMatrix,
     /// The Frobenius norm, an upper bound on how much a vector grows.
     norm: f64,
 }
@@ -43,10 +43,10 @@ impl LinearMap {
     /// coordinates the correlation.
     pub fn new(center: Vec<f32>, matrix: Array2<f32>, scale: Vec<f32>) -> Self {
         let squares = matrix.iter().map(|&m| f64::from(m).powi(2));
-        let matrix = Matrix {
+        let matrix = ProjectionMatrix {
             norm: squares.sum::<f64>().sqrt(),
-            forth: Rows::from(&matrix.t().to_owned()),
-            back: Rows::from(&matrix),
+            forth: RowMatrix::from(&matrix.t().to_owned()),
+            back: RowMatrix::from(&matrix),
         };
         Self {
             center_norm: dot(&center, &center).sqrt(),
@@ -62,7 +62,7 @@ impl LinearMap {
     }
 
     /// The matrix, `[dim, coordinates]`, if it is not the identity.
-    pub fn matrix(&self) -> Option<&Rows> {
+    pub fn matrix(&self) -> Option<&RowMatrix> {
         self.matrix.as_ref().map(|matrix| &matrix.back)
     }
 
@@ -147,7 +147,7 @@ impl LinearMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::frame::Frame;
+    use crate::space::frame::CoordinateFrame;
 
     #[test]
     fn a_vector_at_the_centre_has_no_coordinates() {
@@ -171,7 +171,7 @@ mod tests {
         let matrix = Array2::from_shape_fn((3, 2), |(i, j)| (i + 1) as f32 * 0.3 - j as f32 * 0.7);
         let map = LinearMap::new(vec![0.1, -0.2, 0.3], matrix, vec![1.0; 2]);
         let (x, anchors) = ([0.3f32, 0.5, -0.1], [0.9f32, 0.1, 0.4, -0.3, 0.8, 0.2]);
-        let frame = Frame::mapped(map.clone(), &map.norms(&anchors));
+        let frame = CoordinateFrame::mapped(map.clone(), &map.norms(&anchors));
         let (q, bias) = frame.queries(&x, 3).remove(0);
         let (u, v) = (map.apply(&x), map.apply(&anchors));
         for (i, w) in frame.weights().unwrap().iter().enumerate() {

@@ -10,7 +10,7 @@ use faer::{Accum, Mat, MatRef, Par};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::modality::Sides;
+use crate::modality::PerModality;
 
 /// Rows multiplied at once.
 const BLOCK: usize = 1024;
@@ -25,15 +25,15 @@ pub struct Moments {
     /// The number of pairs.
     count: u64,
     /// The sums of both sides, `[dx]` and `[dy]`.
-    first: Sides<Vec<f64>>,
+    first: PerModality<Vec<f64>>,
     /// The sums of `x x'`, `y y'` and `x y'`: `[dx, dx]`, `[dy, dy]` and `[dx, dy]`.
     second: [Array2<f64>; 3],
 }
 
 impl Moments {
     /// The moments of no pairs.
-    pub fn new(dims: Sides<usize>) -> Self {
-        let Sides {
+    pub fn new(dims: PerModality<usize>) -> Self {
+        let PerModality {
             image: dx,
             text: dy,
         } = dims;
@@ -45,7 +45,7 @@ impl Moments {
     }
 
     /// The moments of the rows of matrices, `[n, dim]` each.
-    pub fn of(pairs: &Sides<Array2<f32>>) -> Self {
+    pub fn of(pairs: &PerModality<Array2<f32>>) -> Self {
         let mut moments = Self::new(pairs.as_ref().map(Array2::ncols));
         let rows = pairs.as_ref().map(|rows| rows.as_standard_layout());
         moments.add(
@@ -56,7 +56,7 @@ impl Moments {
     }
 
     /// From the values returned by [`Self::parts`].
-    pub fn from_parts(count: u64, first: Sides<Vec<f64>>, second: [Array2<f64>; 3]) -> Self {
+    pub fn from_parts(count: u64, first: PerModality<Vec<f64>>, second: [Array2<f64>; 3]) -> Self {
         Self {
             count,
             first,
@@ -65,7 +65,7 @@ impl Moments {
     }
 
     /// The number of pairs, the sums of both sides and of `x x'`, `y y'` and `x y'`, in units.
-    pub fn parts(&self) -> (u64, &Sides<Vec<f64>>, &[Array2<f64>; 3]) {
+    pub fn parts(&self) -> (u64, &PerModality<Vec<f64>>, &[Array2<f64>; 3]) {
         (self.count, &self.first, &self.second)
     }
 
@@ -75,20 +75,20 @@ impl Moments {
     }
 
     /// The lengths of both sides' vectors.
-    pub fn dims(&self) -> Sides<usize> {
+    pub fn dims(&self) -> PerModality<usize> {
         self.first.as_ref().map(Vec::len)
     }
 
     /// Adds pairs, each side's vectors `[n, dim]` row-major.
-    pub fn add(&mut self, pairs: Sides<&[f32]>) {
-        let Sides {
+    pub fn add(&mut self, pairs: PerModality<&[f32]>) {
+        let PerModality {
             image: dx,
             text: dy,
         } = self.dims();
         let blocks = pairs.image.chunks(BLOCK * dx);
         for (x, y) in blocks.zip(pairs.text.chunks(BLOCK * dy)) {
             let n = x.len() / dx;
-            let sides = Sides { image: x, text: y }.map(rounded);
+            let sides = PerModality { image: x, text: y }.map(rounded);
             for (sum, side) in self.first.as_mut().zip(sides.as_ref()) {
                 for row in side.chunks_exact(sum.len()) {
                     sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
@@ -128,7 +128,7 @@ impl Moments {
     }
 
     /// The means of both sides, `[dx]` and `[dy]`.
-    pub fn means(&self) -> Sides<Vec<f64>> {
+    pub fn means(&self) -> PerModality<Vec<f64>> {
         let n = self.count.max(1) as f64;
         let mean = |sum: &Vec<f64>| sum.iter().map(|s| s / UNITS / n).collect();
         self.first.as_ref().map(mean)
@@ -137,7 +137,7 @@ impl Moments {
     /// The covariances of x with x, y with y and x with y: `[dx, dx]`, `[dy, dy]`, `[dx, dy]`.
     pub fn covariances(&self) -> [Array2<f64>; 3] {
         let n = self.count.max(1) as f64;
-        let Sides { image: x, text: y } = self.means();
+        let PerModality { image: x, text: y } = self.means();
         let sides = [(&x, &x), (&y, &y), (&x, &y)];
         std::array::from_fn(|i| {
             let (left, right) = sides[i];
@@ -208,11 +208,11 @@ fn add_product(sum: &mut Array2<f64>, left: MatRef<'_, f64>, right: MatRef<'_, f
 mod tests {
     use super::*;
     use crate::space::vector::normalize;
-    use asif_index::random::Random;
+    use asif_index::random::SplitMix64;
 
-    fn pairs(n: usize, dx: usize, dy: usize) -> Sides<Vec<f32>> {
+    fn pairs(n: usize, dx: usize, dy: usize) -> PerModality<Vec<f32>> {
         let rows = |dim: usize, seed: u64| {
-            let mut random = Random::new(seed);
+            let mut random = SplitMix64::new(seed);
             (0..n)
                 .flat_map(|_| {
                     let mut v: Vec<f32> = (0..dim).map(|_| random.unit() as f32 - 0.3).collect();
@@ -221,7 +221,7 @@ mod tests {
                 })
                 .collect()
         };
-        Sides {
+        PerModality {
             image: rows(dx, 1),
             text: rows(dy, 99),
         }
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn sums_have_the_same_bits_in_any_order_and_forget_without_trace() {
         let (dx, dy) = (350, 9);
-        let dims = Sides {
+        let dims = PerModality {
             image: dx,
             text: dy,
         };
@@ -260,12 +260,12 @@ mod tests {
     #[test]
     fn covariances_are_those_of_the_plain_formula() {
         let (dx, dy) = (5, 3);
-        let Sides { image: x, text: y } = pairs(200, dx, dy);
-        let mut moments = Moments::new(Sides {
+        let PerModality { image: x, text: y } = pairs(200, dx, dy);
+        let mut moments = Moments::new(PerModality {
             image: dx,
             text: dy,
         });
-        moments.add(Sides {
+        moments.add(PerModality {
             image: &x,
             text: &y,
         });

@@ -78,7 +78,7 @@ fn files_that_are_something_else_are_refused_with_what_they_seem_to_be() {
     ];
     for (name, text, seems) in templates {
         let (_folder, path) = named(name, text);
-        let said = Templates::from_file(&path).unwrap_err().to_string();
+        let said = PromptTemplates::from_file(&path).unwrap_err().to_string();
         assert!(
             said.contains(seems) && said.contains(name),
             "{text}: {said}"
@@ -86,13 +86,15 @@ fn files_that_are_something_else_are_refused_with_what_they_seem_to_be() {
     }
     let (_folder, path) = named("t.json", r##"["a photo of a {}.", "# art of the {}."]"##);
     assert_eq!(
-        Templates::from_file(&path).unwrap().render("x"),
+        PromptTemplates::from_file(&path).unwrap().render("x"),
         ["a photo of a x.", "# art of the x."]
     );
     let folder = tempfile::tempdir().unwrap();
     for said in [
-        Labels::from_file(folder.path()).unwrap_err().to_string(),
-        Templates::from_file(folder.path()).unwrap_err().to_string(),
+        LabelList::from_file(folder.path()).unwrap_err().to_string(),
+        PromptTemplates::from_file(folder.path())
+            .unwrap_err()
+            .to_string(),
     ] {
         assert!(said.contains("found a folder"), "{said}");
     }
@@ -310,11 +312,11 @@ fn lists_of_the_command_line_are_commas_alone() {
         ("\"cat, big\",dog", "quotation marks"),
         ("cat;dog", "semicolons"),
     ] {
-        let said = Labels::parse(list).unwrap_err().to_string();
+        let said = LabelList::parse(list).unwrap_err().to_string();
         assert!(said.contains(seems), "{list}: {said}");
     }
     assert_eq!(
-        Labels::parse("#a,b c,d;e").unwrap().as_slice(),
+        LabelList::parse("#a,b c,d;e").unwrap().as_slice(),
         ["#a", "b c", "d;e"]
     );
 }
@@ -368,7 +370,7 @@ fn what_stands_for_another_file_gives_no_labels_and_no_templates() {
         let said = labels_in(name, text).unwrap_err();
         assert!(said.contains(seems), "{said}");
         let (_folder, path) = named(name, text);
-        let said = Templates::from_file(&path).unwrap_err().to_string();
+        let said = PromptTemplates::from_file(&path).unwrap_err().to_string();
         assert!(said.contains(seems), "{said}");
     }
     assert!(labels_in("l.txt", "404\nnot found\n").is_ok());

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::entries::{ends_with, lines_of};
 use super::error::{PromptsError, place};
-use super::listed::More;
-use super::templates::Templates;
+use super::listed::LabelDetails;
+use super::templates::PromptTemplates;
 use super::text_file::read;
 use super::{form, listed, mistaken};
 use crate::pairs::composed;
@@ -17,14 +17,14 @@ use crate::printable::is_unseen;
 /// A label may have several names, as `cat|gato|Katze`, and prompts of its own. It is shown by its first
 /// name, and represented by all its prompts together ([`prompts`](Self::prompts)).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Labels {
+pub struct LabelList {
     shown: Vec<String>,
-    more: Vec<More>,
+    more: Vec<LabelDetails>,
     notes: Vec<String>,
 }
 
-impl Labels {
-    /// Reads `cat|gato,dog,fire engine`. A label that holds a comma needs [`Labels::from_file`].
+impl LabelList {
+    /// Reads `cat|gato,dog,fire engine`. A label that holds a comma needs [`LabelList::from_file`].
     ///
     /// # Errors
     /// [`PromptsError`]: no label, a blank one, or duplicates.
@@ -44,12 +44,13 @@ impl Labels {
     /// Takes one label an entry, trimmed; alternative names follow after `|`.
     ///
     /// # Errors
-    /// As [`Labels::parse`].
+    /// As [`LabelList::parse`].
     pub fn new<S: AsRef<str>>(labels: impl IntoIterator<Item = S>) -> Result<Self, PromptsError> {
         let labels = labels.into_iter().enumerate();
         Self::collect(
             None,
-            labels.map(|(index, label)| (index, label.as_ref().to_owned(), More::default())),
+            labels
+                .map(|(index, label)| (index, label.as_ref().to_owned(), LabelDetails::default())),
         )
     }
 
@@ -64,7 +65,7 @@ impl Labels {
     ///   skipped.
     ///
     /// # Errors
-    /// As [`Labels::parse`], and for a file that is missing, not UTF-8, invalid JSON, or whose form
+    /// As [`LabelList::parse`], and for a file that is missing, not UTF-8, invalid JSON, or whose form
     /// shows that it is something else.
     pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
         let text = read(path)?;
@@ -75,12 +76,12 @@ impl Labels {
         }
         if ends_with(path, "json") || form::is_document(&text) && is_json() {
             return match listed::document(path, &text)? {
-                listed::Document::Names(names) => {
+                listed::LabelDocument::Names(names) => {
                     let names = names.into_iter().enumerate();
-                    let entry = |(index, name)| (index, name, More::default());
+                    let entry = |(index, name)| (index, name, LabelDetails::default());
                     Self::gather(Some(path), names.map(entry), false)
                 }
-                listed::Document::Entries(entries) => {
+                listed::LabelDocument::Entries(entries) => {
                     Self::collect(Some(path), entries.into_iter())
                 }
             };
@@ -96,7 +97,7 @@ impl Labels {
                     false => with_colon.push(line.trim()),
                 }
                 let names = Vec::new();
-                (index, label.to_owned(), More { names, prompts })
+                (index, label.to_owned(), LabelDetails { names, prompts })
             })
             .collect();
         let mut labels = Self::collect(Some(path), entries.into_iter()).map_err(|mut error| {
@@ -136,7 +137,7 @@ impl Labels {
 
     fn collect(
         file: Option<&Path>,
-        entries: impl Iterator<Item = (usize, String, More)>,
+        entries: impl Iterator<Item = (usize, String, LabelDetails)>,
     ) -> Result<Self, PromptsError> {
         Self::gather(file, entries, true)
     }
@@ -144,7 +145,7 @@ impl Labels {
     /// `bars`: whether `|` separates the names of one label.
     fn gather(
         file: Option<&Path>,
-        entries: impl Iterator<Item = (usize, String, More)>,
+        entries: impl Iterator<Item = (usize, String, LabelDetails)>,
         bars: bool,
     ) -> Result<Self, PromptsError> {
         let (mut shown, mut more) = (Vec::new(), Vec::new());
@@ -174,7 +175,7 @@ impl Labels {
             }
             let prompts = rest.prompts;
             shown.push(first);
-            more.push(More { names, prompts });
+            more.push(LabelDetails { names, prompts });
         }
         if shown.is_empty() {
             return Err(PromptsError::NoLabels {
@@ -214,8 +215,8 @@ impl Labels {
 
     /// The prompts of each label, `[labels]`, at least one each and without duplicates: every template with
     /// each of its names, then its own prompts.
-    pub fn prompts(&self, templates: &Templates) -> Vec<Vec<String>> {
-        let of = |(first, more): (&String, &More)| {
+    pub fn prompts(&self, templates: &PromptTemplates) -> Vec<Vec<String>> {
+        let of = |(first, more): (&String, &LabelDetails)| {
             let mut prompts = Vec::new();
             let names = std::iter::once(first).chain(&more.names);
             let rendered = names.flat_map(|name| templates.render(name));

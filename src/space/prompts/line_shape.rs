@@ -92,7 +92,7 @@ pub(crate) fn shape_of(entries: &[&str]) -> Option<LineShape> {
 }
 
 /// A number or a code beside a text.
-struct CodeBeside<'a> {
+struct CodedEntry<'a> {
     code: &'a str,
     divider: &'a str,
     text: &'a str,
@@ -102,7 +102,7 @@ struct CodeBeside<'a> {
 fn are_coded(entries: &[&str]) -> bool {
     let before: Option<Vec<_>> = entries.iter().map(|entry| code_before(entry)).collect();
     let behind: Option<Vec<_>> = entries.iter().map(|entry| code_behind(entry)).collect();
-    let coded = |sides: Option<Vec<CodeBeside>>, may_be_blank: bool| {
+    let coded = |sides: Option<Vec<CodedEntry>>, may_be_blank: bool| {
         sides.is_some_and(|sides| are_beside(&sides, may_be_blank))
     };
     coded(before, true)
@@ -131,7 +131,7 @@ fn are_enumerated(entries: &[&str]) -> bool {
 }
 
 /// `may_be_blank`: whether a space may separate number and text, as in `1 cat` but not in `cat 24`.
-fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
+fn are_beside(sides: &[CodedEntry], may_be_blank: bool) -> bool {
     if sides.iter().all(|side| is_wordnet(side.code)) {
         return true;
     }
@@ -150,13 +150,13 @@ fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
             .collect::<Vec<_>>()
             .is_sorted_by(|a, b| a.is_some() && a < b);
     // `3.5 inch`, `16:9`, `1,000` and `0-2` are numbers in parts.
-    let in_parts = |side: &CodeBeside| match may_be_blank {
+    let in_parts = |side: &CodedEntry| match may_be_blank {
         true => side.text.starts_with(|c: char| c.is_ascii_digit()),
         false => side.text.ends_with(|c: char| c.is_ascii_digit()),
     };
     // Two of `1 person`, `2 people` are too few to show that they are numbered; nobody counts from 0.
     let may_be_weak = sides.len() > 2 || first == Some(0) || !sides.iter().any(is_by_blank);
-    let is_plain = |side: &CodeBeside| {
+    let is_plain = |side: &CodedEntry| {
         let one = side.divider.chars().count() == 1 && !side.divider.contains(['\t', ';']);
         if one && in_parts(side) {
             return false;
@@ -180,7 +180,7 @@ fn are_beside(sides: &[CodeBeside], may_be_blank: bool) -> bool {
     sides.iter().all(is_plain) || count
 }
 
-fn is_by_blank(side: &CodeBeside) -> bool {
+fn is_by_blank(side: &CodedEntry) -> bool {
     side.divider.trim().is_empty() && !side.divider.contains('\t')
 }
 
@@ -194,7 +194,7 @@ pub(super) fn begin_with_numbers(entries: &[&str]) -> bool {
     let mut texts: Vec<_> = sides.iter().map(|side| side.text).collect();
     texts.sort_unstable();
     texts.dedup();
-    let is_apart = |side: &CodeBeside| side.divider.contains(char::is_whitespace);
+    let is_apart = |side: &CodedEntry| side.divider.contains(char::is_whitespace);
     texts.len() == sides.len()
         && sides
             .iter()
@@ -202,11 +202,11 @@ pub(super) fn begin_with_numbers(entries: &[&str]) -> bool {
 }
 
 /// `zero|0`: the number is another name of the same label.
-fn are_number_words(sides: &[CodeBeside]) -> bool {
+fn are_number_words(sides: &[CodedEntry]) -> bool {
     const WORDS: [&str; 10] = [
         "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
     ];
-    let is_word = |side: &CodeBeside| {
+    let is_word = |side: &CodedEntry| {
         let number = side.code.parse::<usize>().ok();
         let word = number.and_then(|number| WORDS.get(number));
         side.divider.contains('|') && word.is_some_and(|w| w.eq_ignore_ascii_case(side.text))
@@ -215,7 +215,7 @@ fn are_number_words(sides: &[CodeBeside]) -> bool {
 }
 
 /// `0: cat`, `(1) cat`, `class 0: cat`, `n01440764 tench`.
-fn code_before(entry: &str) -> Option<CodeBeside<'_>> {
+fn code_before(entry: &str) -> Option<CodedEntry<'_>> {
     const WORDS: [&str; 11] = [
         "class", "label", "cls", "index", "idx", "item", "entry", "number", "no", "nr", "id",
     ];
@@ -236,7 +236,7 @@ fn code_before(entry: &str) -> Option<CodeBeside<'_>> {
     let (divider, text) = rest.split_at(begin);
     let named_by_blank = named && divider.chars().all(|c| c == ' ');
     let is_code = is_number(code) || is_wordnet(code);
-    (is_code && !divider.is_empty() && !named_by_blank).then_some(CodeBeside {
+    (is_code && !divider.is_empty() && !named_by_blank).then_some(CodedEntry {
         code,
         divider,
         text,
@@ -244,14 +244,14 @@ fn code_before(entry: &str) -> Option<CodeBeside<'_>> {
 }
 
 /// `cat,0`, `cat (0)`, `cat n02119789`.
-fn code_behind(entry: &str) -> Option<CodeBeside<'_>> {
+fn code_behind(entry: &str) -> Option<CodedEntry<'_>> {
     let entry = entry.trim_end_matches([')', ']', '}']);
     let begin = entry.rfind(|c: char| !c.is_alphanumeric())?;
     let begin = begin + entry[begin..].chars().next()?.len_utf8();
     let (rest, code) = entry.split_at(begin);
     let text = rest.trim_end_matches(|c: char| !c.is_alphanumeric() && !"\"'})]".contains(c));
     let is_code = is_number(code) || is_wordnet(code);
-    (is_code && !text.is_empty()).then_some(CodeBeside {
+    (is_code && !text.is_empty()).then_some(CodedEntry {
         code,
         divider: &rest[text.len()..],
         text,

@@ -13,19 +13,19 @@ use super::error::{PromptsError, place};
 use crate::pairs::{CheckedValue, json_message, type_name as json_type};
 
 /// The entries of a JSON object in the order of the file, duplicate keys included.
-struct Entries(Vec<(String, Value)>);
+struct OrderedEntries(Vec<(String, Value)>);
 
-impl<'de> Deserialize<'de> for Entries {
+impl<'de> Deserialize<'de> for OrderedEntries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Entries;
+        struct EntriesVisitor;
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = OrderedEntries;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of labels")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedEntries, A::Error> {
                 let mut entries = Vec::new();
                 while let Some((key, found)) = map.next_entry::<String, CheckedValue>()? {
                     if let Some(inner) = found.twice {
@@ -34,10 +34,10 @@ impl<'de> Deserialize<'de> for Entries {
                     }
                     entries.push((key, found.value));
                 }
-                Ok(Entries(entries))
+                Ok(OrderedEntries(entries))
             }
         }
-        deserializer.deserialize_map(InOrder)
+        deserializer.deserialize_map(EntriesVisitor)
     }
 }
 
@@ -53,7 +53,7 @@ struct LabelLine {
 
 /// The alternative names and own prompts of a label.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct More {
+pub(super) struct LabelDetails {
     /// Alternative names, for example in other languages; templates are applied to them too.
     pub names: Vec<String>,
     /// Complete prompts, to which no template is applied.
@@ -61,19 +61,19 @@ pub(super) struct More {
 }
 
 /// The contents of a JSON document of labels.
-pub(super) enum Document {
+pub(super) enum LabelDocument {
     /// Names only, taken literally.
     Names(Vec<String>),
     /// Labels with prompts of their own.
-    Entries(Listed),
+    Entries(LabelEntries),
 }
 
 /// Number, label and the rest of each entry.
-type Listed = Vec<(usize, String, More)>;
+type LabelEntries = Vec<(usize, String, LabelDetails)>;
 
 /// A list of names, `{"label": prompts, ...}` with entries numbered among each other, or the numbered
 /// classes of a model.
-pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError> {
+pub(super) fn document(path: &Path, text: &str) -> Result<LabelDocument, PromptsError> {
     let mut each = text.lines().filter(|line| !line.trim().is_empty());
     let is_value = |line: &str| serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok();
     if each.clone().nth(1).is_some() && each.all(is_value) {
@@ -93,13 +93,14 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
                 "expected a list of labels as strings, such as [\"cat\", \"dog\"]",
             )
         })?;
-        return Ok(Document::Names(names));
+        return Ok(LabelDocument::Names(names));
     }
-    let Entries(entries) = serde_json::from_str(text).map_err(|error| fault(path, 0, &error))?;
+    let OrderedEntries(entries) =
+        serde_json::from_str(text).map_err(|error| fault(path, 0, &error))?;
     for key in ["id2label", "label2id"] {
         if let Some((_, Value::Object(map))) = entries.iter().find(|(name, _)| name == key) {
             let map: Vec<_> = map.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-            return numbered(&map).map(Document::Names).ok_or_else(|| {
+            return numbered(&map).map(LabelDocument::Names).ok_or_else(|| {
                 wrong(
                     path,
                     &format!("expected numbered class names under {key:?}"),
@@ -108,7 +109,7 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
         }
     }
     if let Some(names) = numbered(&entries) {
-        return Ok(Document::Names(names));
+        return Ok(LabelDocument::Names(names));
     }
     refuse_other_objects(path, &entries)?;
     if entries.len() > 1 && entries.iter().all(|(key, _)| key.parse::<i64>().is_ok()) {
@@ -133,9 +134,9 @@ pub(super) fn document(path: &Path, text: &str) -> Result<Document, PromptsError
             )
         })?;
         let (names, prompts) = (Vec::new(), trimmed(prompts));
-        listed.push((index, label, More { names, prompts }));
+        listed.push((index, label, LabelDetails { names, prompts }));
     }
-    Ok(Document::Entries(listed))
+    Ok(LabelDocument::Entries(listed))
 }
 
 /// Rejects objects whose keys are not labels: those with a list of labels under a key such as `labels`, and
@@ -239,7 +240,7 @@ fn numbering_fault(entries: &[(String, Value)]) -> String {
 }
 
 /// `{"label": ..., "names": [...], "prompts": [...]}` a line.
-pub(super) fn lines(path: &Path, text: &str) -> Result<Listed, PromptsError> {
+pub(super) fn lines(path: &Path, text: &str) -> Result<LabelEntries, PromptsError> {
     let lines = text.lines().enumerate();
     lines
         .filter(|(_, line)| !line.trim().is_empty())
@@ -258,7 +259,7 @@ pub(super) fn lines(path: &Path, text: &str) -> Result<Listed, PromptsError> {
                 serde_json::from_str(line).map_err(|error| fault(path, index, &error))?;
             let prompts = trimmed(line.prompts);
             let names = line.names;
-            Ok((index, line.label, More { names, prompts }))
+            Ok((index, line.label, LabelDetails { names, prompts }))
         })
         .collect()
 }

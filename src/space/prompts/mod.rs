@@ -5,11 +5,11 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `templates` | [`Templates`] |
+//! | `templates` | [`PromptTemplates`] |
 //! | `text_file` | files of labels and templates as text |
 //! | `entries` | tests of a single line or entry |
 //! | `error` | errors of templates and labels |
-//! | `labels` | [`Labels`]: class names, their alternative names and own prompts |
+//! | `labels` | [`LabelList`]: class names, their alternative names and own prompts |
 //! | `listed` | label files in JSON or JSON Lines |
 //! | `line_marks` | marks in an entry that names do not have |
 //! | `line_shape` | lists that are not names, by the common shape of their entries |
@@ -31,8 +31,8 @@ mod templates;
 mod text_file;
 
 pub use self::error::{PromptPlace, PromptsError};
-pub use self::labels::Labels;
-pub use self::templates::Templates;
+pub use self::labels::LabelList;
+pub use self::templates::PromptTemplates;
 
 /// What class names seem to be if they are not names.
 pub(crate) fn names_seem(names: &[&str]) -> Option<&'static str> {

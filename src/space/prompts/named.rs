@@ -8,11 +8,11 @@ use std::path::Path;
 
 use super::entries::lines_of;
 use super::error::PromptsError;
-use super::templates::Templates;
+use super::templates::PromptTemplates;
 
 /// A named set of prompt templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NamedSet {
+pub struct TemplateSet {
     /// Its name.
     pub name: &'static str,
     text: &'static str,
@@ -21,7 +21,7 @@ pub struct NamedSet {
 macro_rules! sets {
     ($($name:literal $file:literal),* $(,)?) => {
         /// All named templates.
-        pub const ALL: &[NamedSet] = &[$(NamedSet {
+        pub const ALL: &[TemplateSet] = &[$(TemplateSet {
             name: $name,
             text: include_str!(concat!("sets/", $file, ".txt")),
         }),*];
@@ -53,7 +53,7 @@ sets! {
     "asif:name" "asif-name",
 }
 
-impl NamedSet {
+impl TemplateSet {
     /// Its purpose.
     pub fn purpose(&self) -> &'static str {
         self.comment(0).trim_end_matches('.')
@@ -75,28 +75,28 @@ impl NamedSet {
     ///
     /// # Errors
     /// Never for the sets of [`ALL`], which a test reads.
-    pub fn templates(&self) -> Result<Templates, PromptsError> {
-        Templates::parse(lines_of(self.text).map(|(_, line)| line))
+    pub fn templates(&self) -> Result<PromptTemplates, PromptsError> {
+        PromptTemplates::parse(lines_of(self.text).map(|(_, line)| line))
     }
 }
 
 /// The template set called `name`, if it exists.
-pub fn find(name: &str) -> Option<&'static NamedSet> {
+pub fn find(name: &str) -> Option<&'static TemplateSet> {
     ALL.iter().find(|set| set.name == name)
 }
 
 /// The templates that a user asked for: a name that begins with `clip:` or `asif:`, else a file.
 ///
 /// # Errors
-/// A [`PromptsError`]: an unknown name, or as [`Templates::from_file`].
-pub fn load(name_or_file: &str) -> Result<Templates, PromptsError> {
+/// A [`PromptsError`]: an unknown name, or as [`PromptTemplates::from_file`].
+pub fn load(name_or_file: &str) -> Result<PromptTemplates, PromptsError> {
     if let Some(set) = find(name_or_file) {
         return set.templates();
     }
     if name_or_file.starts_with("clip:") || name_or_file.starts_with("asif:") {
         return Err(unknown(name_or_file));
     }
-    Templates::from_file(Path::new(name_or_file)).map_err(|error| match error {
+    PromptTemplates::from_file(Path::new(name_or_file)).map_err(|error| match error {
         // A bare word is more likely a name than a file.
         PromptsError::Missing { .. } if !name_or_file.contains(['/', '.']) => unknown(name_or_file),
         error => error,

@@ -188,7 +188,7 @@ fn lists_of_the_command_line_are_names_alone() {
         ("n02119789,n02100735", "WordNet"),
         ("LABEL_0,LABEL_1", "no names"),
     ] {
-        match Labels::parse(list).map_err(|error| error.to_string()) {
+        match LabelList::parse(list).map_err(|error| error.to_string()) {
             Err(said) if said.contains(seems) && !said.contains("one a line") => {}
             other => wrong.push(format!("{list}: {other:?}")),
         }
@@ -202,13 +202,13 @@ fn lists_of_the_command_line_are_names_alone() {
         "Vue.js",
         "cat:0",
     ] {
-        let labels = Labels::parse(list).unwrap();
+        let labels = LabelList::parse(list).unwrap();
         assert_eq!(labels.notes(), [""; 0], "{list}");
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("names");
     fs_err::write(&file, "cat\n").unwrap();
-    let said = Labels::parse(&file.display().to_string())
+    let said = LabelList::parse(&file.display().to_string())
         .unwrap_err()
         .to_string();
     assert!(said.contains("as a file of labels"), "{said}");
@@ -216,7 +216,7 @@ fn lists_of_the_command_line_are_names_alone() {
 
 #[test]
 fn numbers_alone_are_labels_with_a_note() {
-    let digits = Labels::parse("0,1,2,3").unwrap();
+    let digits = LabelList::parse("0,1,2,3").unwrap();
     assert!(
         digits.notes()[0].contains("all labels are numbers"),
         "{:?}",
@@ -229,7 +229,7 @@ fn numbers_alone_are_labels_with_a_note() {
             "{name}"
         );
     }
-    assert_eq!(Labels::parse("24,Heat").unwrap().notes(), [""; 0]);
+    assert_eq!(LabelList::parse("24,Heat").unwrap().notes(), [""; 0]);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn templates_of_another_shape_are_refused() {
         ("a {} &amp; more\n", "web page"),
     ] {
         let (_folder, path) = named("t.txt", text);
-        let said = Templates::from_file(&path).unwrap_err().to_string();
+        let said = PromptTemplates::from_file(&path).unwrap_err().to_string();
         assert!(
             said.contains(seems) && said.contains("t.txt"),
             "{text}: {said}"
@@ -277,7 +277,7 @@ fn templates_of_another_shape_are_refused() {
         ("t.txt", "a photo of the number: \"{}\".\n"),
     ] {
         let (_folder, path) = named(name, text);
-        assert!(Templates::from_file(&path).is_ok(), "{text}");
+        assert!(PromptTemplates::from_file(&path).is_ok(), "{text}");
     }
 }
 
@@ -289,7 +289,7 @@ fn a_file_of_comments_alone_says_so() {
         "{said}"
     );
     let (_folder, path) = named("t.txt", "#a {}\n");
-    let said = Templates::from_file(&path).unwrap_err().to_string();
+    let said = PromptTemplates::from_file(&path).unwrap_err().to_string();
     assert!(
         said.contains("comment because it begins with #, such as \"#a {}\""),
         "{said}"
@@ -303,7 +303,7 @@ fn two_entries_beside_a_blank_show_no_numbering_and_numbers_left_are_told_of() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("labels.txt");
         fs_err::write(&path, text).unwrap();
-        Labels::from_file(&path)
+        LabelList::from_file(&path)
     };
     for text in ["1 person\n2 people\n", "3 cat\n7 dog\n", "5. cat\n6. dog\n"] {
         let labels = read(text).unwrap();
@@ -327,10 +327,10 @@ fn a_character_of_value_zero_is_refused_in_labels_and_templates() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("list.json");
     fs_err::write(&path, r#"["a photo of a {}\u0000"]"#).unwrap();
-    let said = Templates::from_file(&path).unwrap_err().to_string();
+    let said = PromptTemplates::from_file(&path).unwrap_err().to_string();
     assert!(said.contains("NUL character"), "{said}");
     fs_err::write(&path, r#"["a cat\u0000", "a dog"]"#).unwrap();
-    let said = Labels::from_file(&path).unwrap_err().to_string();
+    let said = LabelList::from_file(&path).unwrap_err().to_string();
     assert!(said.contains("NUL character"), "{said}");
-    assert!(Templates::parse(["a {}\0"]).is_err());
+    assert!(PromptTemplates::parse(["a {}\0"]).is_err());
 }

@@ -7,28 +7,28 @@ use super::error::{PromptPlace, PromptsError, place};
 use super::form;
 use super::text_file::read;
 
-/// Prompt templates, at least one. [`Templates::default`] is `a photo of a {}.`, the customary template when
+/// Prompt templates, at least one. [`PromptTemplates::default`] is `a photo of a {}.`, the customary template when
 /// nothing is known about the images.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Templates(Vec<Template>);
+pub struct PromptTemplates(Vec<PromptTemplate>);
 
 /// A parsed template: the class name is inserted between consecutive `parts`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Template {
+struct PromptTemplate {
     text: String,
     parts: Vec<String>,
 }
 
-impl Default for Templates {
+impl Default for PromptTemplates {
     fn default() -> Self {
-        Self(vec![Template {
+        Self(vec![PromptTemplate {
             text: "a photo of a {}.".to_owned(),
             parts: vec!["a photo of a ".to_owned(), ".".to_owned()],
         }])
     }
 }
 
-impl Templates {
+impl PromptTemplates {
     /// Reads one template an entry. Blank entries are skipped.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Templates {
     /// file with a JSON list of strings is read as JSON.
     ///
     /// # Errors
-    /// As [`Templates::parse`], with the line, and for a file that is missing, not UTF-8, or whose form shows
+    /// As [`PromptTemplates::parse`], with the line, and for a file that is missing, not UTF-8, or whose form shows
     /// that it is something else.
     pub fn from_file(path: &Path) -> Result<Self, PromptsError> {
         let text = read(path)?;
@@ -55,7 +55,7 @@ impl Templates {
     /// Notes for the user on how a file of templates was read.
     ///
     /// # Errors
-    /// As [`Templates::from_file`] for a file that cannot be read.
+    /// As [`PromptTemplates::from_file`] for a file that cannot be read.
     pub fn notes_of_file(path: &Path) -> Result<Vec<String>, PromptsError> {
         Ok(form::comments(path, &read(path)?).into_iter().collect())
     }
@@ -69,7 +69,7 @@ impl Templates {
             let text = line.as_ref().trim();
             form::refuse_nul(file, text)?;
             if !text.is_empty() {
-                templates.push(Template::parse(text, || place(file, index))?);
+                templates.push(PromptTemplate::parse(text, || place(file, index))?);
             }
         }
         if templates.is_empty() {
@@ -101,7 +101,7 @@ impl Templates {
     }
 }
 
-impl Template {
+impl PromptTemplate {
     fn parse(text: &str, at: impl Fn() -> PromptPlace) -> Result<Self, PromptsError> {
         let lone = |brace| PromptsError::LoneBrace {
             at: at(),

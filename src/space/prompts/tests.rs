@@ -23,7 +23,8 @@ fn message<T: fmt::Debug>(
 
 #[test]
 fn both_placeholders_and_doubled_braces_are_rendered() {
-    let templates = Templates::parse(["a {}.", "{c}", "", "{} beside a {c}", "{{{}}} }}"]).unwrap();
+    let templates =
+        PromptTemplates::parse(["a {}.", "{c}", "", "{} beside a {c}", "{{{}}} }}"]).unwrap();
     assert_eq!(
         templates.render("cat"),
         ["a cat.", "cat", "cat beside a cat", "{cat} }"]
@@ -35,7 +36,7 @@ fn both_placeholders_and_doubled_braces_are_rendered() {
 #[test]
 fn a_class_name_is_never_read_as_a_template() {
     assert_eq!(
-        Templates::default().render("{} {c} {{"),
+        PromptTemplates::default().render("{} {c} {{"),
         ["a photo of a {} {c} {{."]
     );
 }
@@ -43,14 +44,18 @@ fn a_class_name_is_never_read_as_a_template() {
 #[test]
 fn built_in_templates_are_what_the_parser_makes_of_them() {
     assert_eq!(
-        Templates::parse(["a photo of a {}."]).unwrap(),
-        Templates::default()
+        PromptTemplates::parse(["a photo of a {}."]).unwrap(),
+        PromptTemplates::default()
     );
 }
 
 #[test]
 fn bad_templates_name_their_place() {
-    let say = |line: &str| Templates::parse(["{}", line]).unwrap_err().to_string();
+    let say = |line: &str| {
+        PromptTemplates::parse(["{}", line])
+            .unwrap_err()
+            .to_string()
+    };
     insta::assert_snapshot!(
         ["a photo", "a {class}", "a {", "a } {}", "{ }"].map(say).join("\n"),
         @r#"
@@ -67,34 +72,34 @@ fn bad_templates_name_their_place() {
 fn files_are_read_by_line() {
     let good = file("\u{feff}# mine\r\na {}.\r\n\r\nthe {c}".as_bytes());
     assert_eq!(
-        Templates::from_file(good.path()).unwrap().render("x"),
+        PromptTemplates::from_file(good.path()).unwrap().render("x"),
         ["a x.", "the x"]
     );
     let bad = file(b"# mine\n\na photo\n");
     assert_eq!(
-        message(Templates::from_file(bad.path()), &bad),
+        message(PromptTemplates::from_file(bad.path()), &bad),
         "FILE, line 3: \"a photo\" has no {}; put {} or {c} where the class name belongs (or are these labels?)"
     );
     let latin = file(b"a {}\ncaf\xE9 {}\n");
     assert_eq!(
-        message(Templates::from_file(latin.path()), &latin),
+        message(PromptTemplates::from_file(latin.path()), &latin),
         "FILE, line 2: not UTF-8; save the file as UTF-8"
     );
     let blank = file(b"# nothing\n");
     assert_eq!(
-        message(Templates::from_file(blank.path()), &blank),
+        message(PromptTemplates::from_file(blank.path()), &blank),
         "FILE: no templates; every line is a comment because it begins with #, such as \"# nothing\"; for \
          literal text write a JSON list in a .json file, else write one a line, such as: a photo of a {}."
     );
     let gone = Path::new("no-such-file");
     assert!(
-        Templates::from_file(gone)
+        PromptTemplates::from_file(gone)
             .unwrap_err()
             .to_string()
             .contains("no-such-file")
     );
     assert!(
-        Labels::from_file(gone)
+        LabelList::from_file(gone)
             .unwrap_err()
             .to_string()
             .contains("no-such-file")
@@ -104,10 +109,10 @@ fn files_are_read_by_line() {
 #[test]
 fn labels_are_trimmed_and_checked() {
     assert_eq!(
-        Labels::parse(" cat, fire engine ").unwrap().as_slice(),
+        LabelList::parse(" cat, fire engine ").unwrap().as_slice(),
         ["cat", "fire engine"]
     );
-    let say = |list: &str| Labels::parse(list).unwrap_err().to_string();
+    let say = |list: &str| LabelList::parse(list).unwrap_err().to_string();
     assert_eq!(say(" "), "the list given: no labels; name at least one");
     assert_eq!(
         say("a,,b"),
@@ -119,17 +124,17 @@ fn labels_are_trimmed_and_checked() {
     );
     let labels = file(b"# animals\ncat\nbird, small\n\n");
     assert_eq!(
-        Labels::from_file(labels.path()).unwrap().as_slice(),
+        LabelList::from_file(labels.path()).unwrap().as_slice(),
         ["cat", "bird, small"]
     );
     let twice = file(b"cat\ndog\ncat\n");
     assert_eq!(
-        message(Labels::from_file(twice.path()), &twice),
+        message(LabelList::from_file(twice.path()), &twice),
         "FILE: labels given more than once: \"cat\"; name each once"
     );
     let empty = file(b"\n");
     assert_eq!(
-        message(Labels::from_file(empty.path()), &empty),
+        message(LabelList::from_file(empty.path()), &empty),
         "FILE: no labels; name at least one"
     );
 }
@@ -140,7 +145,7 @@ proptest! {
     fn literals_survive(before in "[a-z{} ]{0,8}", after in "[a-z{} ]{0,8}", class in ".{0,8}") {
         let escape = |text: &str| text.replace('{', "{{").replace('}', "}}");
         let template = format!("x{}{{c}}{}x", escape(&before), escape(&after));
-        let rendered = Templates::parse([template]).unwrap().render(&class);
+        let rendered = PromptTemplates::parse([template]).unwrap().render(&class);
         prop_assert_eq!(&rendered[0], &format!("x{before}{class}{after}x"));
     }
 }
@@ -154,9 +159,9 @@ pub(super) fn named(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn further_names_of_a_label_are_prompted_too_and_it_is_shown_under_the_first() {
-    let labels = Labels::parse("cat | gato|Katze, dog").unwrap();
+    let labels = LabelList::parse("cat | gato|Katze, dog").unwrap();
     assert_eq!(labels.as_slice(), ["cat", "dog"]);
-    let templates = Templates::parse(["a {}.", "{}"]).unwrap();
+    let templates = PromptTemplates::parse(["a {}.", "{}"]).unwrap();
     assert_eq!(
         labels.prompts(&templates),
         [
@@ -165,12 +170,12 @@ fn further_names_of_a_label_are_prompted_too_and_it_is_shown_under_the_first() {
         ]
     );
     assert!(matches!(
-        Labels::parse("cat||gato"),
+        LabelList::parse("cat||gato"),
         Err(PromptsError::BlankLabel { .. })
     ));
-    let same = Labels::parse("puma|puma").unwrap();
+    let same = LabelList::parse("puma|puma").unwrap();
     assert_eq!(
-        same.prompts(&Templates::default()),
+        same.prompts(&PromptTemplates::default()),
         [["a photo of a puma."]]
     );
 }
@@ -194,10 +199,10 @@ fn every_form_of_label_file_gives_the_same_prompts() {
     ];
     for (name, text) in forms {
         let (_folder, path) = named(name, text);
-        let labels = Labels::from_file(&path).unwrap();
+        let labels = LabelList::from_file(&path).unwrap();
         assert_eq!(labels.as_slice(), ["cat", "dog", "fish"], "{name}");
         assert_eq!(
-            labels.prompts(&Templates::parse(["a {}."]).unwrap()),
+            labels.prompts(&PromptTemplates::parse(["a {}."]).unwrap()),
             [
                 vec!["a cat.", "a small pet", "it purrs {}"],
                 vec!["a dog.", "a loyal pet"],
@@ -207,9 +212,9 @@ fn every_form_of_label_file_gives_the_same_prompts() {
         );
     }
     let (_folder, path) = named("l.jsonl", "{\"label\":\"cat\",\"names\":[\"gato\"]}");
-    let labels = Labels::from_file(&path).unwrap();
+    let labels = LabelList::from_file(&path).unwrap();
     assert_eq!(
-        labels.prompts(&Templates::parse(["{}"]).unwrap()),
+        labels.prompts(&PromptTemplates::parse(["{}"]).unwrap()),
         [["cat", "gato"]]
     );
 }
@@ -218,7 +223,7 @@ fn every_form_of_label_file_gives_the_same_prompts() {
 fn bad_label_files_name_the_line() {
     let say = |name: &str, text: &str| {
         let (folder, path) = named(name, text);
-        let said = Labels::from_file(&path).unwrap_err().to_string();
+        let said = LabelList::from_file(&path).unwrap_err().to_string();
         said.replace(&format!("{}/", folder.path().display()), "")
     };
     let said = [
@@ -242,9 +247,9 @@ fn bad_label_files_name_the_line() {
     "#);
 }
 
-pub(super) fn labels_in(name: &str, text: &str) -> Result<Labels, String> {
+pub(super) fn labels_in(name: &str, text: &str) -> Result<LabelList, String> {
     let (_folder, path) = named(name, text);
-    Labels::from_file(&path).map_err(|error| error.to_string())
+    LabelList::from_file(&path).map_err(|error| error.to_string())
 }
 
 #[test]

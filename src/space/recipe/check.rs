@@ -1,7 +1,7 @@
 //! Validates a recipe.
 
 use super::error::{RecipeError, positive};
-use super::{Calibration, Hubness, Recipe, WeightedPart};
+use super::{HubnessCorrection, Recipe, ScoreCalibration, WeightedPart};
 
 impl Recipe {
     /// Validates the recipe.
@@ -15,7 +15,7 @@ impl Recipe {
         if self.parts.len() > 1 && self.calibration.is_none() {
             return Err(RecipeError::Scales);
         }
-        if let Some(Calibration {
+        if let Some(ScoreCalibration {
             cohort,
             top,
             hubness,
@@ -24,7 +24,7 @@ impl Recipe {
             if top < 2 || top > cohort {
                 return Err(RecipeError::Cohort { top, cohort });
             }
-            if let Hubness::Nnn { alpha } = hubness {
+            if let HubnessCorrection::Nnn { alpha } = hubness {
                 positive("alpha", alpha)?;
             }
         }

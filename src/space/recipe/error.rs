@@ -1,6 +1,6 @@
 //! Why a recipe cannot be used.
 
-use crate::space::params::ParamsError;
+use crate::space::params::RelativeParamsError;
 
 /// Why a recipe cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum RecipeError {
     },
     /// Invalid settings of relative rows.
     #[error(transparent)]
-    Rows(#[from] ParamsError),
+    Rows(#[from] RelativeParamsError),
 }
 
 /// Checks that a number is above 0.

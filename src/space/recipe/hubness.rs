@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// all candidates, so they do not change its ranking.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Hubness {
+pub enum HubnessCorrection {
     /// Adaptive symmetric normalisation: `((s - r(x)) / d(x) + (s - r(y)) / d(y)) / 2`, standard
     /// deviations above the best scores (Matějka et al., "Analysis of score normalization in
     /// multilingual speaker recognition", Interspeech 2017). It also brings parts to one scale. The
@@ -35,8 +35,8 @@ pub enum Hubness {
     None,
 }
 
-impl Hubness {
-    /// [`Hubness::Nnn`] with alpha 0.75, as in its authors' code.
+impl HubnessCorrection {
+    /// [`HubnessCorrection::Nnn`] with alpha 0.75, as in its authors' code.
     pub const NNN: Self = Self::Nnn { alpha: 0.75 };
 }
 
@@ -47,26 +47,26 @@ impl Hubness {
 /// is divided by one number, the mean of these deviations over the cohort, which does not change its
 /// rankings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
+pub struct ScoreCalibration {
     /// The number of anchors in the cohort, evenly spaced; clamped to the number of anchors.
     pub cohort: usize,
     /// How many of the best scores with a full cohort count; of a smaller cohort the same share.
     pub top: usize,
     /// The correction. Manifests without one mean s-norm.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub hubness: Hubness,
+    pub hubness: HubnessCorrection,
 }
 
-impl Calibration {
+impl ScoreCalibration {
     /// This correction with its default numbers: 1,000 anchors, and the best 100 scores for s-norm, 10 for
     /// CSLS (as in Conneau et al.), 128 for NNN (as in its authors' code).
-    pub fn of(hubness: Hubness) -> Self {
+    pub fn of(hubness: HubnessCorrection) -> Self {
         Self {
             cohort: 1000,
             top: match hubness {
-                Hubness::SNorm | Hubness::None => 100,
-                Hubness::Csls => 10,
-                Hubness::Nnn { .. } => 128,
+                HubnessCorrection::SNorm | HubnessCorrection::None => 100,
+                HubnessCorrection::Csls => 10,
+                HubnessCorrection::Nnn { .. } => 128,
             },
             hubness,
         }
@@ -79,13 +79,13 @@ impl Calibration {
     }
 }
 
-impl Default for Calibration {
+impl Default for ScoreCalibration {
     /// S-norm.
     fn default() -> Self {
-        Self::of(Hubness::SNorm)
+        Self::of(HubnessCorrection::SNorm)
     }
 }
 
-fn is_default(hubness: &Hubness) -> bool {
-    *hubness == Hubness::default()
+fn is_default(hubness: &HubnessCorrection) -> bool {
+    *hubness == HubnessCorrection::default()
 }

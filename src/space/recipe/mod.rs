@@ -31,10 +31,10 @@ use std::mem::discriminant;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::RecipeError;
-pub use self::hubness::{Calibration, Hubness};
+pub use self::hubness::{HubnessCorrection, ScoreCalibration};
 pub use self::names::known_spaces;
 use super::comparison::Part;
-use super::params::SpaceParams;
+use super::params::RelativeParams;
 
 /// With fewer anchors than this the correlations of both sides cannot be estimated, and a fused space
 /// is plain relative rows.
@@ -42,25 +42,25 @@ pub const FEW: usize = 64;
 
 /// The recipe of a space: its parts, and how their scores are calibrated and added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Written")]
+#[serde(from = "StoredRecipe")]
 pub struct Recipe {
     /// The parts, at least one.
     pub parts: Vec<WeightedPart>,
     /// How scores are corrected for hubs and brought to one scale; required for several parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<Calibration>,
+    pub calibration: Option<ScoreCalibration>,
 }
 
 /// The forms of a recipe in manifests: a recipe, or the settings of plain relative rows alone.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "unknown kind of space")]
-enum Written {
+enum StoredRecipe {
     Recipe {
         parts: Vec<WeightedPart>,
         #[serde(default)]
-        calibration: Option<Calibration>,
+        calibration: Option<ScoreCalibration>,
     },
-    Plain(SpaceParams),
+    Plain(RelativeParams),
 }
 
 /// A part and its weight in the sum.
@@ -73,11 +73,11 @@ pub struct WeightedPart {
     pub part: Part,
 }
 
-impl From<Written> for Recipe {
-    fn from(written: Written) -> Self {
+impl From<StoredRecipe> for Recipe {
+    fn from(written: StoredRecipe) -> Self {
         match written {
-            Written::Recipe { parts, calibration } => Self { parts, calibration },
-            Written::Plain(params) => params.into(),
+            StoredRecipe::Recipe { parts, calibration } => Self { parts, calibration },
+            StoredRecipe::Plain(params) => params.into(),
         }
     }
 }
@@ -93,27 +93,28 @@ impl Recipe {
 
     /// The same parts with this correction for hubs: unchanged if the recipe has it already, else with its
     /// default numbers.
-    pub fn with_hubness(mut self, hubness: Hubness) -> Self {
-        if hubness == Hubness::None && self.parts.len() == 1 {
+    pub fn with_hubness(mut self, hubness: HubnessCorrection) -> Self {
+        if hubness == HubnessCorrection::None && self.parts.len() == 1 {
             self.calibration = None;
             return self;
         }
-        let same = |c: &Calibration| discriminant(&c.hubness) == discriminant(&hubness);
+        let same = |c: &ScoreCalibration| discriminant(&c.hubness) == discriminant(&hubness);
         if !self.calibration.as_ref().is_some_and(same) {
-            self.calibration = Some(Calibration::of(hubness));
+            self.calibration = Some(ScoreCalibration::of(hubness));
         }
         self
     }
 
     /// The correction for hubs.
-    pub fn hubness(&self) -> Hubness {
-        self.calibration.map_or(Hubness::None, |c| c.hubness)
+    pub fn hubness(&self) -> HubnessCorrection {
+        self.calibration
+            .map_or(HubnessCorrection::None, |c| c.hubness)
     }
 
-    /// Whether each part needs the unit of its scores, see [`Calibration`]: for a sum of parts, and for the
+    /// Whether each part needs the unit of its scores, see [`ScoreCalibration`]: for a sum of parts, and for the
     /// lower bound of s-norm's deviation.
     pub fn has_units(&self) -> bool {
-        self.parts.len() > 1 || self.hubness() == Hubness::SNorm
+        self.parts.len() > 1 || self.hubness() == HubnessCorrection::SNorm
     }
 
     /// The recipe that is used with so many anchors: below [`FEW`] only the relative rows of the encoders'
@@ -127,7 +128,7 @@ impl Recipe {
     }
 
     /// The rows of the first part that is plain relative rows, if there is one.
-    pub fn plain(&self) -> Option<&SpaceParams> {
+    pub fn plain(&self) -> Option<&RelativeParams> {
         self.parts.iter().find_map(|p| p.part.plain())
     }
 
@@ -147,9 +148,9 @@ impl Recipe {
     }
 }
 
-impl From<SpaceParams> for Recipe {
+impl From<RelativeParams> for Recipe {
     /// Plain relative rows, not calibrated.
-    fn from(params: SpaceParams) -> Self {
+    fn from(params: RelativeParams) -> Self {
         Self::of(Part::Asif(params))
     }
 }

@@ -1,8 +1,8 @@
 //! The names of spaces.
 
-use super::{Calibration, Recipe, RecipeError, WeightedPart};
-use crate::space::SpaceParams;
-use crate::space::comparison::{AsifCanonical, Part};
+use super::{Recipe, RecipeError, ScoreCalibration, WeightedPart};
+use crate::space::RelativeParams;
+use crate::space::comparison::{AsifCanonicalParams, Part};
 use crate::space::linear::CanonicalParams;
 
 const FUSED: &str = "fused";
@@ -22,11 +22,11 @@ impl Recipe {
         let part = |weight, part| WeightedPart { weight, part };
         Self {
             parts: vec![
-                part(1.0, SpaceParams::default().into()),
-                part(2.0, AsifCanonical::default().into()),
+                part(1.0, RelativeParams::default().into()),
+                part(2.0, AsifCanonicalParams::default().into()),
                 part(1.5, CanonicalParams::default().into()),
             ],
-            calibration: Some(Calibration::default()),
+            calibration: Some(ScoreCalibration::default()),
         }
     }
 
@@ -39,7 +39,7 @@ impl Recipe {
         for one in name.split('+').map(str::trim) {
             parts.extend(Self::one(one)?.parts);
         }
-        let calibration = (parts.len() > 1).then(Calibration::default);
+        let calibration = (parts.len() > 1).then(ScoreCalibration::default);
         Ok(Self { parts, calibration })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Calibration, FEW, Hubness, Recipe, WeightedPart};
+use super::{FEW, HubnessCorrection, Recipe, ScoreCalibration, WeightedPart};
 
 impl fmt::Display for Recipe {
     /// One line: `1 asif (k 200, p 4, centred, negatives clamp) + ... | calibrated on 1000, best 100`.
@@ -19,13 +19,13 @@ impl fmt::Display for Recipe {
 }
 
 /// A calibration as text; `of` names its cohort, such as `1000 anchors`.
-fn calibrated(calibration: &Calibration, of: &str) -> String {
+fn calibrated(calibration: &ScoreCalibration, of: &str) -> String {
     let top = calibration.top;
     match calibration.hubness {
-        Hubness::SNorm => format!("calibrated on {of}, best {top}"),
-        Hubness::Csls => format!("CSLS on {of}, best {top}"),
-        Hubness::Nnn { alpha } => format!("NNN on {of}, best {top}, alpha {alpha}"),
-        Hubness::None => format!("one scale from {of}, no hubness correction"),
+        HubnessCorrection::SNorm => format!("calibrated on {of}, best {top}"),
+        HubnessCorrection::Csls => format!("CSLS on {of}, best {top}"),
+        HubnessCorrection::Nnn { alpha } => format!("NNN on {of}, best {top}, alpha {alpha}"),
+        HubnessCorrection::None => format!("one scale from {of}, no hubness correction"),
     }
 }
 
@@ -55,7 +55,7 @@ impl Recipe {
     }
 }
 
-impl fmt::Display for Calibration {
+impl fmt::Display for ScoreCalibration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&calibrated(self, &format!("{} anchors", self.cohort)))
     }

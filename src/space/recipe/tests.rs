@@ -29,7 +29,7 @@ fn every_name_is_a_valid_space_and_survives_json() {
 fn a_manifest_with_plain_parameters_is_plain_rows() {
     let json = r#"{"k": 800, "p": 8.0, "center": false, "negatives": "raw"}"#;
     let recipe: Recipe = serde_json::from_str(json).unwrap();
-    assert_eq!(recipe, SpaceParams::PAPER.into());
+    assert_eq!(recipe, RelativeParams::PAPER.into());
     assert_eq!(
         recipe.to_string(),
         "1 paper (k 800, p 8, not centred, negatives raw)"
@@ -39,7 +39,7 @@ fn a_manifest_with_plain_parameters_is_plain_rows() {
 #[test]
 fn few_anchors_leave_plain_rows() {
     let fused = Recipe::fused();
-    assert_eq!(fused.for_anchors(FEW - 1), SpaceParams::default().into());
+    assert_eq!(fused.for_anchors(FEW - 1), RelativeParams::default().into());
     assert_eq!(fused.for_anchors(FEW), fused);
     assert!(fused.few_anchors(FEW).is_none() && fused.few_anchors(3).is_some());
     assert!(
@@ -68,17 +68,22 @@ fn senseless_recipes_are_refused() {
     assert_eq!(with(|r| r.calibration = None), Err(RecipeError::Scales));
     assert!(with(|r| r.parts[1].weight = f64::NAN).is_err());
     assert!(
-        with(|r| r.calibration = Some(Calibration {
+        with(|r| r.calibration = Some(ScoreCalibration {
             cohort: 5,
-            ..Calibration::default()
+            ..ScoreCalibration::default()
         }))
         .is_err()
     );
-    assert!(with(|r| r.calibration = Some(Calibration::of(Hubness::Nnn { alpha: -1.0 }))).is_err());
+    assert!(with(|r| r.calibration = Some(ScoreCalibration::of(HubnessCorrection::Nnn { alpha: -1.0 }))).is_err());
     assert!(with(|r| r.parts[0].part.rows_mut().unwrap().k = 0).is_err());
 }
 
-const ALL: [Hubness; 4] = [Hubness::SNorm, Hubness::Csls, Hubness::NNN, Hubness::None];
+const ALL: [HubnessCorrection; 4] = [
+    HubnessCorrection::SNorm,
+    HubnessCorrection::Csls,
+    HubnessCorrection::NNN,
+    HubnessCorrection::None,
+];
 
 #[test]
 fn every_correction_goes_with_every_space_and_survives_json() {
@@ -96,28 +101,28 @@ fn every_correction_goes_with_every_space_and_survives_json() {
         }
     }
     assert_eq!(
-        Recipe::fused().with_hubness(Hubness::SNorm),
+        Recipe::fused().with_hubness(HubnessCorrection::SNorm),
         Recipe::fused()
     );
-    let plain = Recipe::from(SpaceParams::default());
-    let corrected = plain.clone().with_hubness(Hubness::Csls);
-    assert_eq!(corrected.with_hubness(Hubness::None), plain);
+    let plain = Recipe::from(RelativeParams::default());
+    let corrected = plain.clone().with_hubness(HubnessCorrection::Csls);
+    assert_eq!(corrected.with_hubness(HubnessCorrection::None), plain);
 }
 
 #[test]
 fn a_correction_that_is_there_keeps_its_numbers() {
-    let own = Calibration {
+    let own = ScoreCalibration {
         cohort: 500,
         top: 7,
-        hubness: Hubness::Nnn { alpha: 0.5 },
+        hubness: HubnessCorrection::Nnn { alpha: 0.5 },
     };
     let recipe = Recipe {
         calibration: Some(own),
         ..Recipe::fused()
     };
-    assert_eq!(recipe.clone().with_hubness(Hubness::NNN), recipe);
-    let other = recipe.with_hubness(Hubness::Csls).calibration;
-    assert_eq!(other, Some(Calibration::of(Hubness::Csls)));
+    assert_eq!(recipe.clone().with_hubness(HubnessCorrection::NNN), recipe);
+    let other = recipe.with_hubness(HubnessCorrection::Csls).calibration;
+    assert_eq!(other, Some(ScoreCalibration::of(HubnessCorrection::Csls)));
 }
 
 #[test]
@@ -128,15 +133,15 @@ fn a_manifest_that_names_no_correction_means_s_norm() {
         serde_json::from_str::<Recipe>(&json).map(|r| r.calibration)
     };
     let s_norm = json(r#"{"cohort": 1000, "top": 100}"#).unwrap();
-    assert_eq!(s_norm, Some(Calibration::default()));
+    assert_eq!(s_norm, Some(ScoreCalibration::default()));
     assert_eq!(
         serde_json::to_string(&s_norm).unwrap(),
         r#"{"cohort":1000,"top":100}"#,
         "an older reader understands it too"
     );
     let csls = json(r#"{"cohort": 1000, "top": 10, "hubness": "csls"}"#).unwrap();
-    assert_eq!(csls, Some(Calibration::of(Hubness::Csls)));
+    assert_eq!(csls, Some(ScoreCalibration::of(HubnessCorrection::Csls)));
     let nnn = json(r#"{"cohort": 1000, "top": 128, "hubness": {"nnn": {"alpha": 0.75}}}"#).unwrap();
-    assert_eq!(nnn, Some(Calibration::of(Hubness::NNN)));
+    assert_eq!(nnn, Some(ScoreCalibration::of(HubnessCorrection::NNN)));
     assert!(json(r#"{"cohort": 1000, "top": 10, "hubness": "zca"}"#).is_err());
 }

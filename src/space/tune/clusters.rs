@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
 use crate::space::vector::normalize;
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 
 /// Lloyd iterations; clusters change little after a few.
 const STEPS: usize = 8;
@@ -16,7 +16,7 @@ const BLOCK: usize = 512;
 pub fn clusters(
     vectors: ArrayView2<f32>,
     count: usize,
-    random: &mut Random,
+    random: &mut SplitMix64,
 ) -> (Vec<u32>, Array2<f32>) {
     let (n, dim) = vectors.dim();
     let mut order: Vec<usize> = (0..n).collect();
@@ -66,7 +66,7 @@ mod tests {
     fn directions_far_apart_are_clusters_whatever_the_seed() {
         let vectors = array![[1.0f32, 0.0], [0.0, 1.0], [0.998, 0.06], [0.06, 0.998]];
         let found = (0..8).filter(|&seed| {
-            let (of, centres) = clusters(vectors.view(), 2, &mut Random::new(seed));
+            let (of, centres) = clusters(vectors.view(), 2, &mut SplitMix64::new(seed));
             assert_eq!(centres.dim(), (2, 2));
             of[0] == of[2] && of[1] == of[3] && of[0] != of[1]
         });

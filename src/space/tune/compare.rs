@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::course::{Marks, TASKS};
-use super::objective::Answer;
-use asif_index::random::Random;
+use super::course::{TASKS, TaskRanks};
+use super::objective::ReciprocalRank;
+use asif_index::random::SplitMix64;
 
 /// Replicates of the bootstrap: 50 are outside each end of the interval.
 const REPLICATES: usize = 2000;
 
 /// The quality of a recipe: means over all answers, each between 0 and 1; `None` without answers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Worth {
+pub struct RecipeMetrics {
     /// The mean reciprocal rank of held-out pairs, both ways; `None` if no pair was held out.
     pub pairs: Option<f64>,
     /// The mean reciprocal rank of an image's class.
@@ -26,17 +26,17 @@ pub struct Worth {
 
 /// The relative gain over another recipe: 0.01 is one per cent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Gain {
+pub struct RelativeGain {
     /// The mean of both tasks' gains.
     pub value: f64,
     /// Its standard error.
     pub error: f64,
 }
 
-impl Worth {
+impl RecipeMetrics {
     /// The means of these answers.
-    pub fn of(marks: &Marks) -> Self {
-        let mean = |answers: &[Answer], value: fn(&Answer) -> f64| {
+    pub fn of(marks: &TaskRanks) -> Self {
+        let mean = |answers: &[ReciprocalRank], value: fn(&ReciprocalRank) -> f64| {
             let sum = answers.iter().map(value).sum::<f64>();
             (!answers.is_empty()).then(|| sum / answers.len() as f64)
         };
@@ -54,11 +54,11 @@ impl Worth {
 }
 
 /// The sum and the number of differences of each unit (cluster of dependent answers).
-type Units = Vec<(f64, usize)>;
+type UnitDifferences = Vec<(f64, usize)>;
 
 /// The gain of `new` over `old`, relative to the quality `base`. The standard error is clustered by unit,
 /// because answers of one unit are not independent.
-pub fn gain(new: &Marks, old: &Marks, base: &Worth) -> Gain {
+pub fn gain(new: &TaskRanks, old: &TaskRanks, base: &RecipeMetrics) -> RelativeGain {
     let units = differences(new, old);
     let (mut value, mut variance) = (0.0, 0.0);
     for (units, weight) in units.iter().zip(weights(&units, base)) {
@@ -67,37 +67,37 @@ pub fn gain(new: &Marks, old: &Marks, base: &Worth) -> Gain {
         value += weight * mean.value;
         variance += (weight * mean.error).powi(2);
     }
-    Gain {
+    RelativeGain {
         value,
         error: variance.sqrt(),
     }
 }
 
 /// Whether `new` is worse than `old` at either task, by more than the standard error.
-pub fn loses(new: &Marks, old: &Marks) -> bool {
+pub fn loses(new: &TaskRanks, old: &TaskRanks) -> bool {
     let units = differences(new, old);
     units.iter().map(mean).any(|m| m.value < -m.error)
 }
 
 /// The mean difference of all answers.
-fn mean(units: &Units) -> Gain {
+fn mean(units: &UnitDifferences) -> RelativeGain {
     let n = units.iter().map(|u| u.1).sum::<usize>().max(1) as f64;
     let value = units.iter().map(|u| u.0).sum::<f64>() / n;
     let squared = |&(sum, count): &(f64, usize)| (sum - value * count as f64).powi(2);
     // Residuals are summed within a unit before squaring: the cluster-robust standard error.
     let error = units.iter().map(squared).sum::<f64>().sqrt() / n;
-    Gain { value, error }
+    RelativeGain { value, error }
 }
 
 /// The 95 % interval of that gain: the percentiles of a bootstrap over units (B. Efron, Ann. Statist.
 /// 7, 1979).
-pub fn interval(new: &Marks, old: &Marks, base: &Worth, seed: u64) -> [f64; 2] {
+pub fn interval(new: &TaskRanks, old: &TaskRanks, base: &RecipeMetrics, seed: u64) -> [f64; 2] {
     let units = differences(new, old);
     let weights = weights(&units, base);
-    let mut random = Random::new(seed);
+    let mut random = SplitMix64::new(seed);
     let mut gains: Vec<f64> = (0..REPLICATES)
         .map(|_| {
-            let task = |(units, weight): (&Units, &f64)| {
+            let task = |(units, weight): (&UnitDifferences, &f64)| {
                 let (mut sum, mut count) = (0.0, 0);
                 // Whole units are drawn, because the answers within a unit are correlated.
                 for _ in 0..units.len() {
@@ -115,7 +115,7 @@ pub fn interval(new: &Marks, old: &Marks, base: &Worth, seed: u64) -> [f64; 2] {
     [gains[outside - 1], gains[REPLICATES - outside]]
 }
 
-fn differences(new: &Marks, old: &Marks) -> [Units; TASKS] {
+fn differences(new: &TaskRanks, old: &TaskRanks) -> [UnitDifferences; TASKS] {
     std::array::from_fn(|task| {
         let mut units: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
         for (n, o) in new[task].iter().zip(&old[task]) {
@@ -129,7 +129,7 @@ fn differences(new: &Marks, old: &Marks) -> [Units; TASKS] {
 
 /// The weight of a difference in each task: tasks with answers count equally, each relative to its quality
 /// before.
-fn weights(units: &[Units; TASKS], base: &Worth) -> [f64; TASKS] {
+fn weights(units: &[UnitDifferences; TASKS], base: &RecipeMetrics) -> [f64; TASKS] {
     let asked = units.iter().filter(|u| !u.is_empty()).count().max(1) as f64;
     base.tasks()
         .map(|worth| worth.map_or(0.0, |worth| 1.0 / (asked * worth.max(1e-9))))
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn what_was_not_asked_has_no_worth() {
         let old = marks([&[0.5, 0.5], &[]]);
-        let base = Worth::of(&old);
+        let base = RecipeMetrics::of(&old);
         assert_eq!(
             (base.pairs, base.classes, base.classes_first),
             (Some(0.5), None, None)
@@ -151,8 +151,8 @@ mod tests {
         assert!((gain(&new, &old, &base).value - 0.2).abs() < 1e-12);
     }
 
-    fn marks(ranks: [&[f64]; 2]) -> Marks {
-        let answer = |(i, &rank): (usize, &f64)| Answer {
+    fn marks(ranks: [&[f64]; 2]) -> TaskRanks {
+        let answer = |(i, &rank): (usize, &f64)| ReciprocalRank {
             rank,
             first: 0.0,
             unit: i as u32 / 2,
@@ -164,7 +164,7 @@ mod tests {
     fn a_gain_is_the_mean_of_both_tasks_relative_gains() {
         let old = marks([&[0.5, 0.5, 0.5, 0.5], &[0.2, 0.2]]);
         let new = marks([&[0.6, 0.6, 0.6, 0.6], &[0.2, 0.2]]);
-        let base = Worth::of(&old);
+        let base = RecipeMetrics::of(&old);
         let found = gain(&new, &old, &base);
         assert!((found.value - 0.1).abs() < 1e-12, "{found:?}");
         assert!(found.error < 1e-12, "no unit differs from the others");

@@ -5,11 +5,11 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use super::error::TuneError;
 use super::folds::Fold;
-use super::labelled::Labelled;
-use super::objective::{Answer, Question};
-use super::stage::{Depth, Stage};
-use crate::modality::Sides;
-use crate::progress::Cancel;
+use super::labelled::LabelledImages;
+use super::objective::{ReciprocalRank, TuneQuestion};
+use super::stage::{RecipeLimits, RecipeScorer};
+use crate::modality::PerModality;
+use crate::progress::CancelToken;
 use crate::space::Recipe;
 use crate::space::linear::Moments;
 use crate::space::matrices::MatrixAnchors;
@@ -18,36 +18,36 @@ use crate::space::matrices::MatrixAnchors;
 pub const TASKS: usize = 2;
 
 /// The answers of a recipe to each task's questions, over all folds.
-pub type Marks = [Vec<Answer>; TASKS];
+pub type TaskRanks = [Vec<ReciprocalRank>; TASKS];
 
 /// Folds to evaluate recipes on, each a stage with its questions.
 #[derive(Debug)]
-pub struct Course<'a> {
-    stages: Vec<(Stage<'a>, Vec<(usize, Question)>)>,
+pub struct FoldEvaluator<'a> {
+    stages: Vec<(RecipeScorer<'a>, Vec<(usize, TuneQuestion)>)>,
 }
 
 /// The pairs of an anchor set: unit vectors `[n, dim]` of both sides, and their moments.
 #[derive(Debug, Clone, Copy)]
-pub struct Vectors<'a> {
+pub struct SideVectors<'a> {
     /// Images and texts.
-    pub sides: Sides<ArrayView2<'a, f32>>,
+    pub sides: PerModality<ArrayView2<'a, f32>>,
     /// The moments of all pairs.
     pub moments: &'a Moments,
 }
 
-impl Vectors<'_> {
+impl SideVectors<'_> {
     /// The same with a shorter lifetime, because the lifetimes of array views are invariant.
-    pub fn view(&self) -> Vectors<'_> {
-        Vectors {
+    pub fn view(&self) -> SideVectors<'_> {
+        SideVectors {
             sides: self.sides.as_ref().map(|rows| rows.view()),
             moments: self.moments,
         }
     }
 }
 
-impl<'a> Course<'a> {
+impl<'a> FoldEvaluator<'a> {
     /// The stages of these folds.
-    pub fn of_folds(vectors: Vectors<'a>, folds: &[Fold], depth: Depth) -> Self {
+    pub fn of_folds(vectors: SideVectors<'a>, folds: &[Fold], depth: RecipeLimits) -> Self {
         let stage = |fold: &Fold| {
             let moments = fitted(vectors, &fold.fit);
             let of_classes = || fold.classes.iter();
@@ -55,7 +55,7 @@ impl<'a> Course<'a> {
                 .flat_map(|c| c.images.iter().copied())
                 .collect();
             let prompts: Vec<u32> = of_classes().map(|c| c.prompt).collect();
-            let asked = Sides {
+            let asked = PerModality {
                 image: &images,
                 text: &prompts,
             };
@@ -64,16 +64,17 @@ impl<'a> Course<'a> {
                 .zip(asked)
                 .map(|(side, more)| rows(side, fold.pairs.iter().chain(more)));
             let pairs = fold.pairs.len();
-            let label = |(c, class): (u32, &super::folds::Class)| vec![c; class.images.len()];
+            let label =
+                |(c, class): (u32, &super::folds::HeldOutClass)| vec![c; class.images.len()];
             let labels: Vec<u32> = (0u32..).zip(&fold.classes).flat_map(label).collect();
-            let classes = Question::Classes {
+            let classes = TuneQuestion::Classes {
                 texts: (pairs, prompts.len()),
                 first: pairs,
                 labels,
             };
             let anchors = MatrixAnchors::new(vectors.sides, fold.fit.clone(), moments);
-            let stage = Stage::new(anchors, queries, depth);
-            (stage, vec![(0, Question::Pairs(pairs)), (1, classes)])
+            let stage = RecipeScorer::new(anchors, queries, depth);
+            (stage, vec![(0, TuneQuestion::Pairs(pairs)), (1, classes)])
         };
         Self {
             stages: folds.iter().map(stage).collect(),
@@ -84,31 +85,31 @@ impl<'a> Course<'a> {
     /// odd or even number, according to `odd`. Spaces for the images are fitted on the pairs in `fit`.
     pub fn with_labelled(
         mut self,
-        vectors: Vectors<'a>,
+        vectors: SideVectors<'a>,
         fit: Vec<u32>,
-        sets: &[Labelled],
+        sets: &[LabelledImages],
         odd: bool,
-        depth: Depth,
+        depth: RecipeLimits,
     ) -> Self {
         for (_, questions) in &mut self.stages {
             questions.retain(|(task, _)| *task == 0);
         }
         let none = |side: ArrayView2<f32>| Array2::zeros((0, side.ncols()));
-        let mut queries: Sides<Array2<f32>> = vectors.sides.map(none);
+        let mut queries: PerModality<Array2<f32>> = vectors.sides.map(none);
         let mut questions = Vec::new();
         for set in sets {
             let wanted = |i: &usize| (i % 2 == 1) == odd;
             let chosen: Vec<usize> = (0..set.labels.len()).filter(wanted).collect();
             questions.push((
                 1,
-                Question::Classes {
+                TuneQuestion::Classes {
                     texts: (queries.text.nrows(), set.prompts.nrows()),
                     first: queries.image.nrows(),
                     labels: chosen.iter().map(|&i| set.labels[i]).collect(),
                 },
             ));
             let images = set.images.select(Axis(0), &chosen);
-            let more = Sides {
+            let more = PerModality {
                 image: images.view(),
                 text: set.prompts.view(),
             };
@@ -120,7 +121,7 @@ impl<'a> Course<'a> {
         let moments = fitted(vectors, &fit);
         let anchors = MatrixAnchors::new(vectors.sides, fit, moments);
         self.stages
-            .push((Stage::new(anchors, queries, depth), questions));
+            .push((RecipeScorer::new(anchors, queries, depth), questions));
         self
     }
 
@@ -128,8 +129,8 @@ impl<'a> Course<'a> {
     ///
     /// # Errors
     /// When the space cannot be fitted to the pairs, or on cancellation.
-    pub fn marks(&mut self, recipe: &Recipe, cancel: &Cancel) -> Result<Marks, TuneError> {
-        let mut marks = Marks::default();
+    pub fn marks(&mut self, recipe: &Recipe, cancel: &CancelToken) -> Result<TaskRanks, TuneError> {
+        let mut marks = TaskRanks::default();
         let mut units = 0;
         for (stage, questions) in &mut self.stages {
             if cancel.requested() {
@@ -138,7 +139,7 @@ impl<'a> Course<'a> {
             let scores = stage.scores(recipe)?;
             for (task, question) in questions {
                 let answers = question.answers(scores.view());
-                let shift = |a: Answer| Answer {
+                let shift = |a: ReciprocalRank| ReciprocalRank {
                     unit: a.unit + units,
                     ..a
                 };
@@ -159,7 +160,7 @@ impl<'a> Course<'a> {
 }
 
 /// The moments of the pairs in `fit`: those of all pairs minus those of the others.
-fn fitted(vectors: Vectors<'_>, fit: &[u32]) -> Moments {
+fn fitted(vectors: SideVectors<'_>, fit: &[u32]) -> Moments {
     let n = vectors.sides.image.nrows() as u32;
     let others: Vec<u32> = (0..n).filter(|i| fit.binary_search(i).is_err()).collect();
     let held = vectors.sides.map(|side| rows(side, others.iter()));

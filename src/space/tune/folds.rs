@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::clusters::clusters;
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 
 /// With fewer distinct pairs than this nothing can be held out.
 pub const FEW: usize = 200;
@@ -30,7 +30,7 @@ const MOST: usize = 700;
 
 /// How folds are drawn.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct FoldOptions {
     /// Seed of the random draws.
     pub seed: u64,
     /// The number of inner folds.
@@ -45,12 +45,12 @@ pub struct Fold {
     /// Held-out pairs, one of each group: each image must find its text and each text its image.
     pub pairs: Vec<u32>,
     /// Held-out classes.
-    pub classes: Vec<Class>,
+    pub classes: Vec<HeldOutClass>,
 }
 
 /// A held-out cluster of pairs as a class: its images must find its prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Class {
+pub struct HeldOutClass {
     /// The pair whose text is nearest to the mean of the cluster's texts.
     pub prompt: u32,
     /// The other pairs of the cluster.
@@ -59,7 +59,7 @@ pub struct Class {
 
 /// The folds of some pairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folds {
+pub struct NestedFolds {
     /// Inner folds, on which settings are chosen.
     pub inner: Vec<Fold>,
     /// The outer fold, on which the choice is measured; none of its held-out pairs is in any inner fold.
@@ -67,14 +67,14 @@ pub struct Folds {
 }
 
 /// Draws folds of pairs with these groups ([`groups`](super::groups::groups)) and texts, `[n, dim]`.
-pub fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &Options) -> Folds {
-    let mut random = Random::new(options.seed);
-    let units = Units::new(groups, texts, &mut random);
+pub fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &FoldOptions) -> NestedFolds {
+    let mut random = SplitMix64::new(options.seed);
+    let units = SplitUnits::new(groups, texts, &mut random);
     let all: Vec<u32> = (0..groups.len() as u32).collect();
     let mut drawn = units.draw(options.inner + 1, &mut random);
     let outer_held = drawn.pop().expect("one more than the inner ones was drawn");
     let rest = without(&all, &units.members(&outer_held));
-    let fold = |held: &Held, of: &[u32]| Fold {
+    let fold = |held: &HeldOutUnits, of: &[u32]| Fold {
         fit: without(of, &units.members(held)),
         pairs: held.groups.iter().map(|&g| units.groups[g][0]).collect(),
         classes: held
@@ -83,14 +83,14 @@ pub fn folds(groups: &[u32], texts: ArrayView2<f32>, options: &Options) -> Folds
             .filter_map(|&c| units.class(c, texts))
             .collect(),
     };
-    Folds {
+    NestedFolds {
         inner: drawn.iter().map(|held| fold(held, &rest)).collect(),
         outer: fold(&outer_held, &all),
     }
 }
 
 /// Groups and clusters to draw from.
-struct Units {
+struct SplitUnits {
     /// The pairs of each group.
     groups: Vec<Vec<u32>>,
     /// The groups of each cluster.
@@ -99,13 +99,13 @@ struct Units {
 
 /// The groups and clusters that one fold holds out.
 #[derive(Default)]
-struct Held {
+struct HeldOutUnits {
     groups: Vec<usize>,
     clusters: Vec<usize>,
 }
 
-impl Units {
-    fn new(of: &[u32], texts: ArrayView2<f32>, random: &mut Random) -> Self {
+impl SplitUnits {
+    fn new(of: &[u32], texts: ArrayView2<f32>, random: &mut SplitMix64) -> Self {
         let mut by_root: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for (pair, &group) in (0u32..).zip(of) {
             by_root.entry(group).or_default().push(pair);
@@ -123,7 +123,7 @@ impl Units {
     }
 
     /// Draws what each of `count` folds holds out; no pair is in two of them.
-    fn draw(&self, count: usize, random: &mut Random) -> Vec<Held> {
+    fn draw(&self, count: usize, random: &mut SplitMix64) -> Vec<HeldOutUnits> {
         let n: usize = self.groups.iter().map(Vec::len).sum();
         let quota = ((HELD / 2.0 * n as f64) as usize).clamp(1, MOST);
         let size = |cluster: usize| -> usize {
@@ -138,9 +138,9 @@ impl Units {
         // Clusters are drawn for all folds first, so that pairs are drawn only from groups that are in no
         // held-out cluster.
         let mut taken = vec![false; self.groups.len()];
-        let mut folds: Vec<Held> = Vec::new();
+        let mut folds: Vec<HeldOutUnits> = Vec::new();
         for _ in 0..count {
-            let (mut held, mut images) = (Held::default(), 0);
+            let (mut held, mut images) = (HeldOutUnits::default(), 0);
             while images < quota {
                 let Some(cluster) = clusters.pop() else { break };
                 images += size(cluster);
@@ -165,7 +165,7 @@ impl Units {
     }
 
     /// All pairs that a fold holds out, ascending.
-    fn members(&self, held: &Held) -> Vec<u32> {
+    fn members(&self, held: &HeldOutUnits) -> Vec<u32> {
         let of_clusters = held.clusters.iter().flat_map(|&c| &self.clusters[c]);
         let groups = held.groups.iter().chain(of_clusters);
         let mut members: Vec<u32> = groups.flat_map(|&g| &self.groups[g]).copied().collect();
@@ -173,7 +173,7 @@ impl Units {
         members
     }
 
-    fn class(&self, cluster: usize, texts: ArrayView2<f32>) -> Option<Class> {
+    fn class(&self, cluster: usize, texts: ArrayView2<f32>) -> Option<HeldOutClass> {
         let groups = self.clusters[cluster].iter();
         let pairs: Vec<u32> = groups.flat_map(|&g| &self.groups[g]).copied().collect();
         let rows: Vec<usize> = pairs.iter().map(|&p| p as usize).collect();
@@ -183,7 +183,7 @@ impl Units {
             .iter()
             .max_by(|a, b| near(a).total_cmp(&near(b)).then(b.cmp(a)))?;
         let images: Vec<u32> = pairs.into_iter().filter(|&p| p != prompt).collect();
-        Some(Class { prompt, images })
+        Some(HeldOutClass { prompt, images })
     }
 }
 
@@ -205,10 +205,10 @@ mod tests {
     /// Pairs in blobs of 12, each third of which repeats the pair before it.
     fn drawn() -> (Vec<u32>, Array2<f32>) {
         let n = 900;
-        let mut random = Random::new(5);
+        let mut random = SplitMix64::new(5);
         let mut texts = Array2::zeros((n, 8));
         for (i, mut row) in texts.rows_mut().into_iter().enumerate() {
-            let mut blob = Random::new(i as u64 / 12);
+            let mut blob = SplitMix64::new(i as u64 / 12);
             let value = |_| blob.below(1000) as f32 - 500.0 + random.below(100) as f32;
             let mut v: Vec<f32> = (0..8).map(value).collect();
             normalize(&mut v);
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn no_group_is_on_both_sides_and_nothing_outer_is_inner() {
         let (groups, texts) = drawn();
-        let options = Options { seed: 3, inner: 2 };
+        let options = FoldOptions { seed: 3, inner: 2 };
         let found = folds(&groups, texts.view(), &options);
         assert_eq!(found, folds(&groups, texts.view(), &options), "seeded");
         let asked = |fold: &Fold| -> Vec<u32> {

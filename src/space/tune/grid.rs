@@ -3,12 +3,12 @@
 use std::fmt;
 
 use crate::space::linear::CanonicalParams;
-use crate::space::recipe::{Calibration, Hubness, WeightedPart};
-use crate::space::{Part, Recipe, SpaceParams};
+use crate::space::recipe::{HubnessCorrection, ScoreCalibration, WeightedPart};
+use crate::space::{Part, Recipe, RelativeParams};
 
 /// A setting of a recipe that the search varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Axis {
+pub enum RecipeAxis {
     /// The parts and their weights.
     Weights,
     /// The shrinkage of canonical coordinates.
@@ -28,15 +28,15 @@ pub enum Axis {
 }
 
 /// All axes in the order in which they are searched, the most important first.
-pub const AXES: [Axis; 8] = [
-    Axis::Weights,
-    Axis::Shrinkage,
-    Axis::Exponent,
-    Axis::CanonicalK,
-    Axis::CanonicalP,
-    Axis::K,
-    Axis::P,
-    Axis::Top,
+pub const AXES: [RecipeAxis; 8] = [
+    RecipeAxis::Weights,
+    RecipeAxis::Shrinkage,
+    RecipeAxis::Exponent,
+    RecipeAxis::CanonicalK,
+    RecipeAxis::CanonicalP,
+    RecipeAxis::K,
+    RecipeAxis::P,
+    RecipeAxis::Top,
 ];
 
 /// At most 3: the folds come from the anchors' own domain and may prefer more, but images from other domains
@@ -49,12 +49,12 @@ const TOPS: [usize; 5] = [25, 50, 100, 200, 400];
 /// Factors of a weight; a second round may go further.
 const FACTORS: [f64; 2] = [0.5, 2.0];
 
-/// The largest `k` that [`Axis::around`] tries.
+/// The largest `k` that [`RecipeAxis::around`] tries.
 pub const DEEPEST: usize = 1600;
 /// The largest number of counted scores that it tries, for a cohort of 1,000.
 pub const TOP: usize = 400;
 
-impl Axis {
+impl RecipeAxis {
     /// All recipes that differ from `recipe` in this setting only, the nearest first.
     pub fn around(self, recipe: &Recipe) -> Vec<Recipe> {
         let mut found = match self {
@@ -73,7 +73,7 @@ impl Axis {
     }
 }
 
-impl fmt::Display for Axis {
+impl fmt::Display for RecipeAxis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Weights => "weights",
@@ -129,7 +129,7 @@ fn rows<T: Copy + PartialOrd>(
     recipe: &Recipe,
     plain: bool,
     values: &[T],
-    field: fn(&mut SpaceParams) -> &mut T,
+    field: fn(&mut RelativeParams) -> &mut T,
 ) -> Vec<Recipe> {
     // Rows over whitened vectors are not varied.
     varied(recipe, values, |part| {
@@ -178,13 +178,13 @@ fn nearest_first<T: Copy + PartialOrd>(values: &[T], present: T) -> Vec<T> {
 
 fn tops(recipe: &Recipe) -> Vec<Recipe> {
     // Without a correction no score with the cohort counts.
-    let corrects = |c: &Calibration| c.hubness != Hubness::None;
+    let corrects = |c: &ScoreCalibration| c.hubness != HubnessCorrection::None;
     let Some(calibration) = recipe.calibration.filter(corrects) else {
         return Vec::new();
     };
     let with = |top: usize| {
         let mut other = recipe.clone();
-        other.calibration = Some(Calibration { top, ..calibration });
+        other.calibration = Some(ScoreCalibration { top, ..calibration });
         other
     };
     let tops = TOPS.map(|top| top * calibration.cohort / 1000);
@@ -212,12 +212,12 @@ mod tests {
                 "{axis}"
             );
         }
-        let scaled = recipe.clone().with_hubness(Hubness::None);
-        assert!(Axis::Top.around(&scaled).is_empty());
-        assert!(Axis::Weights.around(&scaled).len() >= 3);
-        let plain = Recipe::from(SpaceParams::default());
-        assert!(Axis::Weights.around(&plain).is_empty());
-        let ks: Vec<usize> = Axis::K.around(&plain).iter().map(Recipe::k).collect();
+        let scaled = recipe.clone().with_hubness(HubnessCorrection::None);
+        assert!(RecipeAxis::Top.around(&scaled).is_empty());
+        assert!(RecipeAxis::Weights.around(&scaled).len() >= 3);
+        let plain = Recipe::from(RelativeParams::default());
+        assert!(RecipeAxis::Weights.around(&plain).is_empty());
+        let ks: Vec<usize> = RecipeAxis::K.around(&plain).iter().map(Recipe::k).collect();
         assert_eq!(ks, [100, 400, 50, 800, 1600], "the nearest first");
     }
 }

@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 /// Images with labels.
 #[derive(Debug, Clone)]
-pub struct Labelled {
+pub struct LabelledImages {
     /// The data set.
     pub name: String,
     /// Unit vectors, `[images, dim]`.

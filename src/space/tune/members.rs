@@ -6,8 +6,8 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
 
-use super::course::Vectors;
-use crate::modality::{Modality, Sides};
+use super::course::SideVectors;
+use crate::modality::{Modality, PerModality};
 use crate::space::linear::Moments;
 
 /// Factors of a weight relative to the others of its side.
@@ -15,14 +15,14 @@ const FACTORS: [f64; 2] = [0.5, 2.0];
 
 /// The encoders of one modality in a joined vector.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Blocks {
+pub struct EncoderBlocks {
     /// The length of each encoder's vectors.
     pub dims: Vec<usize>,
     /// The weight of each encoder in the mean of similarities; they sum to 1.
     pub weights: Vec<f64>,
 }
 
-impl Blocks {
+impl EncoderBlocks {
     /// The same encoders with each weight halved and doubled relative to the others; empty for a single
     /// encoder.
     fn around(&self) -> Vec<Self> {
@@ -66,10 +66,10 @@ impl Blocks {
 }
 
 /// The weights of both modalities.
-pub type Members = Sides<Blocks>;
+pub type EnsembleBlocks = PerModality<EncoderBlocks>;
 
 /// All weights that differ from `members` in one encoder of one modality.
-pub fn around(members: &Members) -> Vec<Members> {
+pub fn around(members: &EnsembleBlocks) -> Vec<EnsembleBlocks> {
     let of = |side: Modality| {
         members[side].around().into_iter().map(move |blocks| {
             let mut other = members.clone();
@@ -82,22 +82,22 @@ pub fn around(members: &Members) -> Vec<Members> {
 
 /// The pairs of an anchor set with other weights of the encoders.
 #[derive(Debug)]
-pub struct Reweighed {
-    sides: Sides<Array2<f32>>,
+pub struct ReweighedPairs {
+    sides: PerModality<Array2<f32>>,
     moments: Moments,
 }
 
-impl Reweighed {
+impl ReweighedPairs {
     /// Rescales pairs with the weights `from` to the weights `to`.
-    pub fn new(vectors: Vectors<'_>, from: &Members, to: &Members) -> Self {
-        let sides = Sides::of(|side| from[side].reweigh(vectors.sides[side], &to[side]));
+    pub fn new(vectors: SideVectors<'_>, from: &EnsembleBlocks, to: &EnsembleBlocks) -> Self {
+        let sides = PerModality::of(|side| from[side].reweigh(vectors.sides[side], &to[side]));
         let moments = Moments::of(&sides);
         Self { sides, moments }
     }
 
     /// The vectors.
-    pub fn vectors(&self) -> Vectors<'_> {
-        Vectors {
+    pub fn vectors(&self) -> SideVectors<'_> {
+        SideVectors {
             sides: self.sides.as_ref().map(|rows| rows.view()),
             moments: &self.moments,
         }
@@ -110,8 +110,8 @@ mod tests {
 
     use super::*;
 
-    fn two(a: f64, b: f64) -> Blocks {
-        Blocks {
+    fn two(a: f64, b: f64) -> EncoderBlocks {
+        EncoderBlocks {
             dims: vec![2, 1],
             weights: vec![a, b],
         }
@@ -130,11 +130,11 @@ mod tests {
 
     #[test]
     fn each_weight_is_tried_smaller_and_larger_once() {
-        let alone = Blocks {
+        let alone = EncoderBlocks {
             dims: vec![3],
             weights: vec![1.0],
         };
-        let all = around(&Sides {
+        let all = around(&PerModality {
             image: two(0.5, 0.5),
             text: alone.clone(),
         });
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(weights, [1.0, 2.0], "halving one is doubling the other");
         assert!(all.iter().all(|m| m.text == alone));
         assert!(
-            around(&Sides {
+            around(&PerModality {
                 image: alone.clone(),
                 text: alone,
             })

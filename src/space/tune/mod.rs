@@ -42,36 +42,36 @@ use std::fmt;
 
 use serde::Serialize;
 
-use self::compare::{Gain, Worth};
-use self::course::{Course, Vectors};
+use self::compare::{RecipeMetrics, RelativeGain};
+use self::course::{FoldEvaluator, SideVectors};
 pub use self::error::TuneError;
-pub use self::labelled::Labelled;
-use self::members::{Members, Reweighed};
-use self::search::Trial;
-use self::stage::Depth;
+pub use self::labelled::LabelledImages;
+use self::members::{EnsembleBlocks, ReweighedPairs};
+use self::search::TuneTrial;
+use self::stage::RecipeLimits;
 use super::Recipe;
-use super::recipe::Calibration;
-use crate::modality::Sides;
-use crate::progress::{Cancel, Progress};
+use super::recipe::ScoreCalibration;
+use crate::modality::PerModality;
+use crate::progress::{CancelToken, ProgressObserver};
 
 /// The input of tuning: the pairs and the present recipe.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub struct TuneInput<'a> {
     /// The pairs.
-    pub vectors: Vectors<'a>,
+    pub vectors: SideVectors<'a>,
     /// The captions of each pair, `[n]`.
     pub captions: &'a [Vec<String>],
     /// The present recipe, from which the search starts.
     pub recipe: &'a Recipe,
     /// Labelled images; may be empty.
-    pub labelled: &'a [Labelled],
+    pub labelled: &'a [LabelledImages],
     /// The encoders of images and texts, with their present weights.
-    pub members: &'a Members,
+    pub members: &'a EnsembleBlocks,
 }
 
 /// The outcome of tuning.
 #[derive(Debug, Clone, Serialize)]
-pub struct Tuned {
+pub struct TuneOutcome {
     /// The number of pairs.
     pub pairs: usize,
     /// The number of groups of near-duplicates.
@@ -82,20 +82,20 @@ pub struct Tuned {
     pub recommended: Recipe,
     /// The recommended weights of the encoders, if they differ from the present ones: `[images, texts]`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub members: Option<Members>,
+    pub members: Option<EnsembleBlocks>,
     /// The reason for the recommendation.
     pub reason: String,
     /// The measurement on the outer fold; `None` if there are too few pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub estimate: Option<Estimate>,
+    pub estimate: Option<TuneEstimate>,
     /// All trials, measured on the inner folds.
-    pub trials: Vec<Trial>,
+    pub trials: Vec<TuneTrial>,
 }
 
 /// Why a task has no questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub enum NotAsked {
+pub enum UnmeasuredReason {
     /// No pairs could be held out.
     #[serde(rename = "too few distinct pairs to hold any out; add pairs")]
     FewPairs,
@@ -110,7 +110,7 @@ pub enum NotAsked {
     FewImages,
 }
 
-impl fmt::Display for NotAsked {
+impl fmt::Display for UnmeasuredReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }
@@ -118,23 +118,23 @@ impl fmt::Display for NotAsked {
 
 /// The present and the found recipe on the outer fold, which the search did not use.
 #[derive(Debug, Clone, Serialize)]
-pub struct Estimate {
+pub struct TuneEstimate {
     /// The number of questions about pairs and about images of classes.
     pub asked: [usize; 2],
     /// Why a task has no questions, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_asked: Option<NotAsked>,
+    pub not_asked: Option<UnmeasuredReason>,
     /// The present recipe.
-    pub present: Worth,
+    pub present: RecipeMetrics,
     /// The recipe that the search found.
-    pub found: Worth,
+    pub found: RecipeMetrics,
     /// The gain of the found one.
-    pub gain: Gain,
+    pub gain: RelativeGain,
     /// Its 95 % interval.
     pub interval: [f64; 2],
 }
 
-impl Tuned {
+impl TuneOutcome {
     /// Whether another recipe than the present one is recommended.
     pub fn is_change(&self) -> bool {
         self.present != self.recommended || self.members.is_some()
@@ -146,19 +146,19 @@ impl Tuned {
 /// # Errors
 /// [`TuneError`].
 pub fn tune(
-    subject: Subject<'_>,
-    options: &folds::Options,
-    progress: &dyn Progress,
-    cancel: &Cancel,
-) -> Result<Tuned, TuneError> {
-    let Subject {
+    subject: TuneInput<'_>,
+    options: &folds::FoldOptions,
+    progress: &dyn ProgressObserver,
+    cancel: &CancelToken,
+) -> Result<TuneOutcome, TuneError> {
+    let TuneInput {
         vectors,
         captions,
         recipe,
         labelled,
         members,
     } = subject;
-    let Sides {
+    let PerModality {
         image: images,
         text: texts,
     } = vectors.sides;
@@ -167,7 +167,7 @@ pub fn tune(
     let mut distinct = groups.clone();
     distinct.sort_unstable();
     distinct.dedup();
-    let mut outcome = Tuned {
+    let mut outcome = TuneOutcome {
         pairs: images.nrows(),
         groups: distinct.len(),
         present: recipe.clone(),
@@ -189,12 +189,12 @@ pub fn tune(
     let folds = folds::folds(&groups, texts, options);
     progress.end();
     let calibration = recipe.calibration.unwrap_or_default();
-    let depth = Depth {
+    let depth = RecipeLimits {
         k: grid::DEEPEST.max(recipe.k()),
         cohort: calibration.cohort,
         top: deepest_top(&calibration),
     };
-    let tried = Tried {
+    let tried = TuneContext {
         folds: &folds,
         depth,
         labelled,
@@ -203,7 +203,7 @@ pub fn tune(
     let weighed = tried.weights(vectors, recipe, progress, cancel)?;
     let other = weighed
         .as_ref()
-        .map(|to| Reweighed::new(vectors, members, to));
+        .map(|to| ReweighedPairs::new(vectors, members, to));
     let best = match &other {
         Some(other) => other.vectors(),
         None => vectors.view(),
@@ -220,12 +220,12 @@ pub fn tune(
     progress.advance(1);
     let marks = tried.outer(best, to).marks(&found.recipe, cancel)?;
     progress.end();
-    let base = Worth::of(&present);
-    let estimate = Estimate {
+    let base = RecipeMetrics::of(&present);
+    let estimate = TuneEstimate {
         asked: [present[0].len(), present[1].len()],
         not_asked: not_asked([present[0].len(), present[1].len()], labelled),
         present: base,
-        found: Worth::of(&marks),
+        found: RecipeMetrics::of(&marks),
         gain: compare::gain(&marks, &present, &base),
         interval: compare::interval(&marks, &present, &base, options.seed),
     };
@@ -244,49 +244,49 @@ pub fn tune(
 }
 
 /// Why a task has no figure.
-fn not_asked(asked: [usize; 2], labelled: &[Labelled]) -> Option<NotAsked> {
+fn not_asked(asked: [usize; 2], labelled: &[LabelledImages]) -> Option<UnmeasuredReason> {
     match asked {
-        [0, _] => Some(NotAsked::FewPairs),
-        [_, 0] if labelled.is_empty() => Some(NotAsked::FewGroups),
-        [_, 0] => Some(NotAsked::FewImages),
+        [0, _] => Some(UnmeasuredReason::FewPairs),
+        [_, 0] if labelled.is_empty() => Some(UnmeasuredReason::FewGroups),
+        [_, 0] => Some(UnmeasuredReason::FewImages),
         _ => None,
     }
 }
 
 /// The data that trials of recipes and weights share.
-struct Tried<'a> {
-    folds: &'a folds::Folds,
-    depth: Depth,
-    labelled: &'a [Labelled],
-    members: &'a Members,
+struct TuneContext<'a> {
+    folds: &'a folds::NestedFolds,
+    depth: RecipeLimits,
+    labelled: &'a [LabelledImages],
+    members: &'a EnsembleBlocks,
 }
 
-impl Tried<'_> {
+impl TuneContext<'_> {
     /// The inner folds, for vectors with the weights `to`.
-    fn inner<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
+    fn inner<'v>(&self, vectors: SideVectors<'v>, to: &EnsembleBlocks) -> FoldEvaluator<'v> {
         self.course(vectors, &self.folds.inner, to, false)
     }
 
     /// The outer fold, on which nothing is chosen.
-    fn outer<'v>(&self, vectors: Vectors<'v>, to: &Members) -> Course<'v> {
+    fn outer<'v>(&self, vectors: SideVectors<'v>, to: &EnsembleBlocks) -> FoldEvaluator<'v> {
         self.course(vectors, std::slice::from_ref(&self.folds.outer), to, true)
     }
 
     fn course<'v>(
         &self,
-        vectors: Vectors<'v>,
+        vectors: SideVectors<'v>,
         folds: &[folds::Fold],
-        to: &Members,
+        to: &EnsembleBlocks,
         odd: bool,
-    ) -> Course<'v> {
-        let course = Course::of_folds(vectors, folds, self.depth);
+    ) -> FoldEvaluator<'v> {
+        let course = FoldEvaluator::of_folds(vectors, folds, self.depth);
         if self.labelled.is_empty() {
             return course;
         }
-        let labelled: Vec<Labelled> = self
+        let labelled: Vec<LabelledImages> = self
             .labelled
             .iter()
-            .map(|set| Labelled {
+            .map(|set| LabelledImages {
                 images: self.members.image.reweigh(set.images.view(), &to.image),
                 prompts: self.members.text.reweigh(set.prompts.view(), &to.text),
                 ..set.clone()
@@ -300,11 +300,11 @@ impl Tried<'_> {
     /// recipe; `None` if there are none.
     fn weights(
         &self,
-        vectors: Vectors<'_>,
+        vectors: SideVectors<'_>,
         recipe: &Recipe,
-        progress: &dyn Progress,
-        cancel: &Cancel,
-    ) -> Result<Option<Members>, TuneError> {
+        progress: &dyn ProgressObserver,
+        cancel: &CancelToken,
+    ) -> Result<Option<EnsembleBlocks>, TuneError> {
         let candidates = members::around(self.members);
         if candidates.is_empty() {
             return Ok(None);
@@ -312,10 +312,10 @@ impl Tried<'_> {
         progress.begin("encoders", Some(1 + candidates.len() as u64));
         let present = self.inner(vectors, self.members).marks(recipe, cancel)?;
         progress.advance(1);
-        let base = Worth::of(&present);
+        let base = RecipeMetrics::of(&present);
         let mut tried = Vec::with_capacity(candidates.len());
         for to in candidates {
-            let other = Reweighed::new(vectors, self.members, &to);
+            let other = ReweighedPairs::new(vectors, self.members, &to);
             let marks = self.inner(other.vectors(), &to).marks(recipe, cancel)?;
             tried.push((to, marks));
             progress.advance(1);
@@ -326,6 +326,6 @@ impl Tried<'_> {
 }
 
 /// The largest number of counted scores of this cohort in any trial.
-fn deepest_top(calibration: &Calibration) -> usize {
+fn deepest_top(calibration: &ScoreCalibration) -> usize {
     calibration.top.max(grid::TOP * calibration.cohort / 1000)
 }

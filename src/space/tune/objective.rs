@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 /// A question to a matrix of scores, `[images, texts]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub enum TuneQuestion {
     /// Image `i` belongs to text `i`, both ways, for the given number of both.
     Pairs(usize),
     /// Each of these images belongs to one of these texts.
@@ -21,7 +21,7 @@ pub enum Question {
 
 /// The quality of one answer between 0 and 1, and the unit of answers that it is correlated with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Answer {
+pub struct ReciprocalRank {
     /// The reciprocal of the right answer's rank.
     pub rank: f64,
     /// 1 if the right answer alone is at rank 1, else 0.
@@ -30,16 +30,16 @@ pub struct Answer {
     pub unit: u32,
 }
 
-impl Question {
+impl TuneQuestion {
     /// The quality of each answer in `scores`.
-    pub fn answers(&self, scores: ArrayView2<f32>) -> Vec<Answer> {
+    pub fn answers(&self, scores: ArrayView2<f32>) -> Vec<ReciprocalRank> {
         match self {
             Self::Pairs(n) => (0..*n)
                 .into_par_iter()
                 .map(|i| {
                     let image = place(scores.row(i).iter().take(*n), i);
                     let text = place(scores.column(i).iter().take(*n), i);
-                    Answer {
+                    ReciprocalRank {
                         rank: (1.0 / image + 1.0 / text) / 2.0,
                         first: (first(image) + first(text)) / 2.0,
                         unit: i as u32,
@@ -56,7 +56,7 @@ impl Question {
                 .map(|(i, &label)| {
                     let row = scores.row(image + i);
                     let rank = place(row.iter().skip(*start).take(*count), label as usize);
-                    Answer {
+                    ReciprocalRank {
                         rank: 1.0 / rank,
                         first: first(rank),
                         unit: label,
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn ranks_are_of_the_right_answer_both_ways() {
         let scores = array![[0.9, 0.1, 0.0], [0.8, 0.5, 0.0], [0.0, 0.0, 0.0]];
-        let answers = Question::Pairs(3).answers(scores.view());
+        let answers = TuneQuestion::Pairs(3).answers(scores.view());
         assert_eq!(answers[0].rank, 1.0);
         // Its text is second of its row; its image is first of its column.
         assert_eq!((answers[1].rank, answers[1].first), (0.75, 0.5));
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn classes_are_ranked_among_their_own_prompts() {
         let scores = array![[9.0, 0.2, 0.7], [9.0, 0.6, 0.5]];
-        let question = Question::Classes {
+        let question = TuneQuestion::Classes {
             texts: (1, 2),
             first: 0,
             labels: vec![0, 0],

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::compare::{self, Gain, Worth};
-use super::course::{Course, Marks};
+use super::compare::{self, RecipeMetrics, RelativeGain};
+use super::course::{FoldEvaluator, TaskRanks};
 use super::error::TuneError;
-use super::grid::{AXES, Axis};
-use crate::progress::{Cancel, Progress};
+use super::grid::{AXES, RecipeAxis};
+use crate::progress::{CancelToken, ProgressObserver};
 use crate::space::Recipe;
 
 /// The number of standard errors that the gain of a kept change must exceed.
@@ -16,27 +16,27 @@ const ROUNDS: usize = 2;
 
 /// A recipe that was tried.
 #[derive(Debug, Clone, Serialize)]
-pub struct Trial {
+pub struct TuneTrial {
     /// The setting that was changed in the best recipe so far; `None` for the first trial.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub axis: Option<String>,
     /// The recipe.
     pub recipe: Recipe,
     /// Its quality on the inner folds.
-    pub worth: Worth,
+    pub worth: RecipeMetrics,
     /// Its gain over the first recipe.
-    pub gain: Gain,
+    pub gain: RelativeGain,
     /// Whether the search continued from it.
     pub kept: bool,
 }
 
 /// The recipe at which the search ended, and all trials in order.
 #[derive(Debug)]
-pub struct Found {
+pub struct RecipeSearchResult {
     /// The recipe.
     pub recipe: Recipe,
     /// All trials, the first with the recipe that the search began with.
-    pub trials: Vec<Trial>,
+    pub trials: Vec<TuneTrial>,
 }
 
 /// Coordinate descent from `first`. Along each axis a value is a candidate if it is better than the
@@ -48,17 +48,17 @@ pub struct Found {
 /// # Errors
 /// When `first` cannot be fitted, or on cancellation. Other recipes that cannot be fitted are skipped.
 pub fn search(
-    course: &mut Course<'_>,
+    course: &mut FoldEvaluator<'_>,
     first: &Recipe,
-    progress: &dyn Progress,
-    cancel: &Cancel,
-) -> Result<Found, TuneError> {
+    progress: &dyn ProgressObserver,
+    cancel: &CancelToken,
+) -> Result<RecipeSearchResult, TuneError> {
     let planned: usize = AXES.iter().map(|a| a.around(first).len()).sum();
     progress.begin("settings", Some(1 + planned as u64));
     let mut best = first.clone();
     let mut marks = course.marks(first, cancel)?;
     let start = marks.clone();
-    let base = Worth::of(&start);
+    let base = RecipeMetrics::of(&start);
     let mut trials = vec![trial(None, first, &start, (&start, &base), true)];
     progress.advance(1);
     for round in 0..ROUNDS {
@@ -86,7 +86,7 @@ pub fn search(
         }
     }
     progress.end();
-    Ok(Found {
+    Ok(RecipeSearchResult {
         recipe: best,
         trials,
     })
@@ -94,14 +94,14 @@ pub fn search(
 
 /// Tries the recipes along an axis that were not tried yet, the nearest first.
 fn along(
-    course: &mut Course<'_>,
-    axis: Axis,
+    course: &mut FoldEvaluator<'_>,
+    axis: RecipeAxis,
     from: &Recipe,
-    trials: &mut Vec<Trial>,
-    base: (&Marks, &Worth),
-    progress: &dyn Progress,
-    cancel: &Cancel,
-) -> Result<Vec<(Recipe, Marks)>, TuneError> {
+    trials: &mut Vec<TuneTrial>,
+    base: (&TaskRanks, &RecipeMetrics),
+    progress: &dyn ProgressObserver,
+    cancel: &CancelToken,
+) -> Result<Vec<(Recipe, TaskRanks)>, TuneError> {
     let mut tried = Vec::new();
     for recipe in axis.around(from) {
         if trials.iter().any(|t| t.recipe == recipe) {
@@ -123,11 +123,11 @@ fn along(
 /// The first of `tried` that is significantly better than `present` and within one standard error of
 /// the best.
 pub(super) fn nearest<T>(
-    tried: Vec<(T, Marks)>,
-    present: &Marks,
-    base: &Worth,
-) -> Option<(T, Marks)> {
-    let worth = |marks: &Marks| compare::gain(marks, present, base).value;
+    tried: Vec<(T, TaskRanks)>,
+    present: &TaskRanks,
+    base: &RecipeMetrics,
+) -> Option<(T, TaskRanks)> {
+    let worth = |marks: &TaskRanks| compare::gain(marks, present, base).value;
     let best = tried
         .iter()
         .max_by(|a, b| worth(&a.1).total_cmp(&worth(&b.1)))?;
@@ -142,16 +142,16 @@ pub(super) fn nearest<T>(
 }
 
 fn trial(
-    axis: Option<Axis>,
+    axis: Option<RecipeAxis>,
     recipe: &Recipe,
-    marks: &Marks,
-    (start, base): (&Marks, &Worth),
+    marks: &TaskRanks,
+    (start, base): (&TaskRanks, &RecipeMetrics),
     kept: bool,
-) -> Trial {
-    Trial {
+) -> TuneTrial {
+    TuneTrial {
         axis: axis.map(|a| a.to_string()),
         recipe: recipe.clone(),
-        worth: Worth::of(marks),
+        worth: RecipeMetrics::of(marks),
         gain: compare::gain(marks, start, base),
         kept,
     }

@@ -13,32 +13,32 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::modality::{Modality, Sides};
-use crate::space::anchors::{Anchors, NearestQuery, Neighbours};
-use crate::space::calibrate::{Level, Leveller, spread};
-use crate::space::fitted::{FittedPart, Fitter, FrameKey, evenly};
+use crate::modality::{Modality, PerModality};
+use crate::space::anchors::{AnchorSource, NearestAnchors, NearestQuery};
+use crate::space::calibrate::{ScoreNormalization, ScoreNormalizer, spread};
+use crate::space::fitted::{FittedPart, FrameKey, SpaceFitter, evenly};
 use crate::space::linear::{CanonicalParams, FitError};
 use crate::space::matrices::MatrixAnchors;
 use crate::space::relative::RelativeRow;
 use crate::space::representation::weight;
-use crate::space::{Bank, Code, Frame, Part, Recipe};
+use crate::space::{CodeBank, CoordinateFrame, Part, PartCode, Recipe};
 
 /// Pairs to fit spaces on, and queries to score with them.
 #[derive(Debug)]
-pub struct Stage<'a> {
-    fitter: Fitter<MatrixAnchors<'a>>,
+pub struct RecipeScorer<'a> {
+    fitter: SpaceFitter<MatrixAnchors<'a>>,
     /// The queries of each side, then the cohort: `[inputs, dim]`.
-    inputs: Sides<Vec<f32>>,
-    queries: Sides<usize>,
-    depth: Depth,
-    /// By frame: the nearest anchors of each input, at most [`Depth::k`].
-    nearest: Vec<(FrameKey, Sides<Vec<Neighbours>>)>,
-    parts: Vec<(Part, Scores)>,
+    inputs: PerModality<Vec<f32>>,
+    queries: PerModality<usize>,
+    depth: RecipeLimits,
+    /// By frame: the nearest anchors of each input, at most [`RecipeLimits::k`].
+    nearest: Vec<(FrameKey, PerModality<Vec<NearestAnchors>>)>,
+    parts: Vec<(Part, PartScores)>,
 }
 
 /// Upper limits of the settings of recipes that are tried.
 #[derive(Debug, Clone, Copy)]
-pub struct Depth {
+pub struct RecipeLimits {
     /// The largest `k`.
     pub k: usize,
     /// The size of the cohort, the same for every calibration.
@@ -49,22 +49,26 @@ pub struct Depth {
 
 /// The scores of all queries in one part.
 #[derive(Debug)]
-struct Scores {
+struct PartScores {
     /// `[images, texts]`.
     scores: Array2<f32>,
     /// The best scores of each query with the cohort's other side, best first.
-    best: Sides<Vec<Vec<f32>>>,
+    best: PerModality<Vec<Vec<f32>>>,
     /// The unit of its scores, if a recipe [has units](Recipe::has_units).
     unit: Option<f64>,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> RecipeScorer<'a> {
     /// A stage for spaces fitted to `anchors`; `queries` are unit vectors, `[images, dim]` and
     /// `[texts, dim]`.
-    pub fn new(anchors: MatrixAnchors<'a>, queries: Sides<Array2<f32>>, depth: Depth) -> Self {
+    pub fn new(
+        anchors: MatrixAnchors<'a>,
+        queries: PerModality<Array2<f32>>,
+        depth: RecipeLimits,
+    ) -> Self {
         let counts = queries.as_ref().map(Array2::nrows);
         let cohort = evenly(depth.cohort, anchors.len());
-        let inputs = Sides::of(|side| {
+        let inputs = PerModality::of(|side| {
             let mut inputs: Vec<f32> = queries[side].iter().copied().collect();
             for &anchor in &cohort {
                 inputs.extend_from_slice(anchors.row(anchor, side));
@@ -72,7 +76,7 @@ impl<'a> Stage<'a> {
             inputs
         });
         Self {
-            fitter: Fitter::new(anchors),
+            fitter: SpaceFitter::new(anchors),
             inputs,
             queries: counts,
             depth,
@@ -90,7 +94,7 @@ impl<'a> Stage<'a> {
         for part in &recipe.parts {
             self.ensure(part.part, recipe.has_units())?;
         }
-        let parts: Vec<&Scores> = recipe
+        let parts: Vec<&PartScores> = recipe
             .parts
             .iter()
             .map(|wanted| {
@@ -98,9 +102,9 @@ impl<'a> Stage<'a> {
                 &known.expect("every part was ensured above").1
             })
             .collect();
-        let levels = Sides::of(|side| self.levels(&parts, side, &recipe));
+        let levels = PerModality::of(|side| self.levels(&parts, side, &recipe));
         let shares = recipe.shares();
-        let Sides {
+        let PerModality {
             image: images,
             text: texts,
         } = self.queries;
@@ -132,19 +136,24 @@ impl<'a> Stage<'a> {
     }
 
     /// The levels of each query of a side in each part, `[queries][parts]`; empty without calibration.
-    fn levels(&self, parts: &[&Scores], side: Modality, recipe: &Recipe) -> Vec<Vec<Level>> {
+    fn levels(
+        &self,
+        parts: &[&PartScores],
+        side: Modality,
+        recipe: &Recipe,
+    ) -> Vec<Vec<ScoreNormalization>> {
         let Some(calibration) = recipe.calibration else {
             return vec![Vec::new(); self.queries[side]];
         };
         let size = calibration.cohort.min(self.fitter.anchors().len());
-        let leveller = |scores: &&Scores| {
+        let leveller = |scores: &&PartScores| {
             let unit = scores.unit.filter(|_| recipe.has_units());
-            Leveller::new(&calibration, size, unit.unwrap_or(1.0))
+            ScoreNormalizer::new(&calibration, size, unit.unwrap_or(1.0))
         };
-        let levellers: Vec<Leveller> = parts.iter().map(leveller).collect();
+        let levellers: Vec<ScoreNormalizer> = parts.iter().map(leveller).collect();
         let top = calibration.top_of(size);
         let of = |query: usize| {
-            let level = |(scores, leveller): (&&Scores, &Leveller)| {
+            let level = |(scores, leveller): (&&PartScores, &ScoreNormalizer)| {
                 let best = &scores.best[side][query];
                 leveller.level(best[..top.min(best.len())].to_vec())
             };
@@ -164,9 +173,9 @@ impl<'a> Stage<'a> {
         let codes = match part.fit(&mut self.fitter)? {
             FittedPart::Rows(rows) => {
                 let frames = rows.frames.as_ref().map(AsRef::as_ref);
-                let row = |nearest: &Neighbours| {
+                let row = |nearest: &NearestAnchors| {
                     let kept = nearest.iter().take(rows.params.k).copied();
-                    Code::Row(RelativeRow::from_kept(kept, &rows.params))
+                    PartCode::Row(RelativeRow::from_kept(kept, &rows.params))
                 };
                 let nearest = self.nearest(part.frame_key(), frames)?;
                 nearest
@@ -175,7 +184,7 @@ impl<'a> Stage<'a> {
             }
             FittedPart::Mapped(maps) => {
                 let sides = maps.as_ref().zip(self.inputs.as_ref());
-                sides.map(|(map, inputs)| Code::coordinates(map, inputs))
+                sides.map(|(map, inputs)| PartCode::coordinates(map, inputs))
             }
         };
         let scores = self.compare(&codes, unit);
@@ -183,13 +192,13 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn compare<'c>(&self, codes: &'c Sides<Vec<Code>>, unit: bool) -> Scores {
-        let split = |(codes, at): (&'c Vec<Code>, usize)| codes.split_at(at);
-        let Sides {
+    fn compare<'c>(&self, codes: &'c PerModality<Vec<PartCode>>, unit: bool) -> PartScores {
+        let split = |(codes, at): (&'c Vec<PartCode>, usize)| codes.split_at(at);
+        let PerModality {
             image: images,
             text: texts,
         } = codes.as_ref().zip(self.queries).map(split);
-        let bank = |codes: &[Code]| Bank::new(self.fitter.anchors().len(), codes);
+        let bank = |codes: &[PartCode]| CodeBank::new(self.fitter.anchors().len(), codes);
         let texts_bank = bank(texts.0);
         let rows: Vec<f32> = images
             .0
@@ -197,7 +206,7 @@ impl<'a> Stage<'a> {
             .flat_map_iter(|code| texts_bank.scores(code))
             .collect();
         let shape = (self.queries.image, self.queries.text);
-        let best = |queries: &[Code], cohort: &[Code]| -> Vec<Vec<f32>> {
+        let best = |queries: &[PartCode], cohort: &[PartCode]| -> Vec<Vec<f32>> {
             let cohort = bank(cohort);
             let best = |code| {
                 let mut scores = cohort.scores(code);
@@ -208,15 +217,15 @@ impl<'a> Stage<'a> {
             };
             queries.par_iter().map(best).collect()
         };
-        let within = |members: &[Code], others: &[Code]| -> Vec<Vec<f32>> {
+        let within = |members: &[PartCode], others: &[PartCode]| -> Vec<Vec<f32>> {
             let others = bank(others);
             members.par_iter().map(|m| others.scores(m)).collect()
         };
         let spread = || spread([within(images.1, texts.1), within(texts.1, images.1)].concat());
-        Scores {
+        PartScores {
             unit: unit.then(spread),
             scores: Array2::from_shape_vec(shape, rows).expect("a bank scores each text"),
-            best: Sides {
+            best: PerModality {
                 image: best(images.0, texts.1),
                 text: best(texts.0, images.1),
             },
@@ -227,13 +236,13 @@ impl<'a> Stage<'a> {
     fn nearest(
         &mut self,
         key: FrameKey,
-        frames: Sides<&Frame>,
-    ) -> Result<&Sides<Vec<Neighbours>>, FitError> {
+        frames: PerModality<&CoordinateFrame>,
+    ) -> Result<&PerModality<Vec<NearestAnchors>>, FitError> {
         let at = match self.nearest.iter().position(|(known, _)| *known == key) {
             Some(at) => at,
             None => {
                 let k = self.depth.k;
-                let nearest = Sides::try_of(|side| {
+                let nearest = PerModality::try_of(|side| {
                     let query = NearestQuery {
                         frame: frames[side],
                         k,

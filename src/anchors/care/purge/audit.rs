@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::alias::alias;
-use super::needles::{NeedleKind, NeedleTrace, Needles};
-use super::traces::Pictures;
+use super::needles::{NeedleKind, NeedleSet, NeedleTrace};
+use super::traces::PurgedPictures;
 use super::{beside, stored};
 use crate::anchors::care::elsewhere::{self, UsedImages};
-use crate::anchors::change::select::{self, Filter};
+use crate::anchors::change::select::{self, MetadataFilter};
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::change_record;
-use crate::anchors::stored::change_record::{Change, IdLine};
+use crate::anchors::stored::change_record::{ChangeRecord, IdLine};
 use crate::anchors::stored::history;
 use crate::anchors::stored::set::AnchorSet;
 use crate::anchors::stored::witness;
@@ -129,7 +129,7 @@ fn find_in_files(
 ) -> Result<(), AnchorsError> {
     let live = AnchorSet::open(set)?;
     for trace in traces.iter_mut().filter(|trace| !trace.live) {
-        let mut needles = Needles::of_request(std::slice::from_ref(&trace.id), None);
+        let mut needles = NeedleSet::of_request(std::slice::from_ref(&trace.id), None);
         let mut images = BTreeSet::new();
         stored::each(set, |_, record, segment, local| {
             if record.id == trace.id {
@@ -138,7 +138,7 @@ fn find_in_files(
             }
         })?;
         needles.leave_shared(&live)?;
-        let pictures = Pictures::sort(&images, &BTreeSet::new(), &UsedImages::default());
+        let pictures = PurgedPictures::sort(&images, &BTreeSet::new(), &UsedImages::default());
         let mut folders = vec![set.to_owned()];
         folders.extend(cache.map(Path::to_owned));
         folders.extend(pictures.folders.iter().cloned());
@@ -163,7 +163,7 @@ fn find_in_files(
 ///
 /// # Errors
 /// When a generation or the log cannot be read.
-pub fn find(set: &Path, filter: &Filter) -> Result<(Vec<String>, Vec<u64>), AnchorsError> {
+pub fn find(set: &Path, filter: &MetadataFilter) -> Result<(Vec<String>, Vec<u64>), AnchorsError> {
     let mut ids = BTreeSet::new();
     stored::each(set, |_, record, _, _| {
         if filter.matches(record) {
@@ -215,7 +215,7 @@ pub fn unknown_id<'a>(set: &AnchorSet, ids: &[&'a str]) -> Result<Option<&'a str
 }
 
 /// The ids of a change, from its record or its id list.
-pub(super) fn named(set: &Path, change: &Change) -> Result<Vec<String>, AnchorsError> {
+pub(super) fn named(set: &Path, change: &ChangeRecord) -> Result<Vec<String>, AnchorsError> {
     let mut ids = [change.added_ids.clone(), change.removed_ids.clone()].concat();
     if change.ids_file.is_some() {
         let lines = change_record::read_ids(set, change.generation)?.into_iter();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fs_err::File;
 use serde::Serialize;
 
-use super::needles::{ByteSearch, Needles};
+use super::needles::{ByteSearch, NeedleSet};
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout::LOCK;
 use crate::anchors::stored::place::foreign_names;
@@ -18,7 +18,7 @@ use crate::disk as fs;
 /// A file or folder that may mention purged pairs and was kept: beside the anchor set, or in it where another
 /// program put it there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LeftoverKept {
+pub struct KeptLeftover {
     /// The file or folder.
     pub file: PathBuf,
     /// Why it was kept.
@@ -71,7 +71,7 @@ fn folders(set: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// The leftovers beside an anchor set, and the folders that cannot be listed.
-fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
+fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<KeptLeftover>) {
     let (mut found, mut closed) = (Vec::new(), Vec::new());
     for folder in folders(set) {
         match fs::names(&folder) {
@@ -84,12 +84,12 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
                         Ok(_) => {}
                         Err(error) => {
                             let why = unknown_content(&error.into());
-                            closed.push(LeftoverKept { file, why });
+                            closed.push(KeptLeftover { file, why });
                         }
                     }
                 }
             }
-            Err(error) => closed.push(LeftoverKept {
+            Err(error) => closed.push(KeptLeftover {
                 why: format!("it cannot be searched for leftovers of killed commands: {error}"),
                 file: folder,
             }),
@@ -105,8 +105,8 @@ fn leftovers(set: &Path) -> (Vec<PathBuf>, Vec<LeftoverKept>) {
 /// When the removal cannot be made durable.
 pub(super) fn remove(
     set: &Path,
-    needles: &Needles,
-) -> Result<(u64, Vec<LeftoverKept>), AnchorsError> {
+    needles: &NeedleSet,
+) -> Result<(u64, Vec<KeptLeftover>), AnchorsError> {
     let mut removed = 0;
     let (found, mut left) = leftovers(set);
     for file in found {
@@ -123,7 +123,7 @@ pub(super) fn remove(
             },
             Err(error) => unknown_content(&error),
         };
-        left.push(LeftoverKept { file, why });
+        left.push(KeptLeftover { file, why });
     }
     for folder in folders(set) {
         if !left.iter().any(|kept| kept.file == folder) {
@@ -138,7 +138,7 @@ fn unknown_content(error: &AnchorsError) -> String {
 }
 
 /// Searches the leftovers beside an anchor set; also returns what cannot be read.
-pub(super) fn search(set: &Path, needles: &Needles) -> (ByteSearch, Vec<LeftoverKept>) {
+pub(super) fn search(set: &Path, needles: &NeedleSet) -> (ByteSearch, Vec<KeptLeftover>) {
     let mut searched = ByteSearch::default();
     let (found, mut unread) = leftovers(set);
     for file in found {
@@ -146,7 +146,7 @@ pub(super) fn search(set: &Path, needles: &Needles) -> (ByteSearch, Vec<Leftover
             Ok(of_file) => searched.join(of_file.unwrap_or_default()),
             Err(error) => {
                 let why = unknown_content(&error);
-                unread.push(LeftoverKept { file, why });
+                unread.push(KeptLeftover { file, why });
             }
         }
     }
@@ -156,7 +156,7 @@ pub(super) fn search(set: &Path, needles: &Needles) -> (ByteSearch, Vec<Leftover
 /// How often a folder is searched again if files disappear during the search.
 const SEARCHES: usize = 5;
 
-fn look(file: &Path, needles: &Needles) -> Result<Option<ByteSearch>, AnchorsError> {
+fn look(file: &Path, needles: &NeedleSet) -> Result<Option<ByteSearch>, AnchorsError> {
     look_by(file, || needles.search(&[file.to_owned()]))
 }
 
@@ -226,8 +226,8 @@ mod tests {
 
     const NEEDLE: &str = "zebra-unique";
 
-    fn needles() -> Needles {
-        let mut needles = Needles::default();
+    fn needles() -> NeedleSet {
+        let mut needles = NeedleSet::default();
         needles.add_request(&[NEEDLE.to_owned()], None);
         needles
     }

@@ -8,9 +8,9 @@ use aho_corasick::AhoCorasick;
 use fs_err::File;
 use serde::Serialize;
 
-use crate::anchors::change::select::Filter;
+use crate::anchors::change::select::MetadataFilter;
 use crate::anchors::error::AnchorsError;
-use crate::anchors::stored::records::Record;
+use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::disk as fs;
@@ -41,7 +41,7 @@ pub enum NeedleKind {
 
 /// The byte strings that identify purged pairs and the request.
 #[derive(Debug, Default)]
-pub struct Needles {
+pub struct NeedleSet {
     found: HashMap<Vec<u8>, NeedleKind>,
     /// Texts, without their further forms.
     texts: HashSet<String>,
@@ -86,26 +86,26 @@ impl ByteSearch {
     }
 }
 
-impl Needles {
+impl NeedleSet {
     /// The needles of the request alone.
-    pub fn of_request(ids: &[String], filter: Option<&Filter>) -> Self {
+    pub fn of_request(ids: &[String], filter: Option<&MetadataFilter>) -> Self {
         let mut needles = Self::default();
         needles.add_request(ids, filter);
         needles
     }
 
     /// Adds the needles of a request.
-    pub fn add_request(&mut self, ids: &[String], filter: Option<&Filter>) {
+    pub fn add_request(&mut self, ids: &[String], filter: Option<&MetadataFilter>) {
         for id in ids {
             self.text(id, NeedleKind::Id);
         }
-        for (_, value) in filter.map(Filter::terms).unwrap_or_default() {
+        for (_, value) in filter.map(MetadataFilter::terms).unwrap_or_default() {
             self.text(value, NeedleKind::Value);
         }
     }
 
     /// Adds the needles of a stored pair; without a segment, none for its vectors.
-    pub fn add_pair(&mut self, record: &Record, segment: Option<&Segment>, local: usize) {
+    pub fn add_pair(&mut self, record: &PairRecord, segment: Option<&Segment>, local: usize) {
         self.text(&record.id, NeedleKind::Id);
         self.text(&record.image, NeedleKind::Image);
         for caption in &record.captions {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{ByteSearch, PurgeReport, PurgeRequest, alias};
-use crate::anchors::change::select::Filter;
+use crate::anchors::change::select::MetadataFilter;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::history;
 
@@ -186,7 +186,11 @@ impl DeletionReceipt {
 
 /// The filter of a request, its values as hashes.
 fn requested_where(request: &PurgeRequest<'_>) -> Vec<RequestedTerm> {
-    let terms = request.filter.map(Filter::terms).unwrap_or_default().iter();
+    let terms = request
+        .filter
+        .map(MetadataFilter::terms)
+        .unwrap_or_default()
+        .iter();
     terms
         .map(|(key, value)| RequestedTerm {
             key: key.clone(),
@@ -197,7 +201,7 @@ fn requested_where(request: &PurgeRequest<'_>) -> Vec<RequestedTerm> {
 
 /// The fields that are read from an existing receipt.
 #[derive(Deserialize)]
-struct OldReceipt {
+struct StoredReceipt {
     format: String,
     #[serde(default)]
     reference: Option<String>,
@@ -234,8 +238,8 @@ struct OldReceipt {
     unreadable: usize,
 }
 
-fn old_receipt(text: &[u8]) -> Option<OldReceipt> {
-    let old: OldReceipt = serde_json::from_slice(text).ok()?;
+fn old_receipt(text: &[u8]) -> Option<StoredReceipt> {
+    let old: StoredReceipt = serde_json::from_slice(text).ok()?;
     (old.format == FORMAT).then_some(old)
 }
 

@@ -3,15 +3,15 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::needles::Needles;
+use super::needles::NeedleSet;
 use super::stored;
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::manifest::Manifest;
-use crate::anchors::stored::records::Record;
+use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::set::AnchorSet;
 use crate::disk as fs;
-use crate::embed::cache::{ContentKey, Directions, EmbeddingCache};
+use crate::embed::cache::{ContentKey, DirectionLookup, EmbeddingCache};
 use crate::encode::EncoderEntry;
 use crate::modality::Modality;
 
@@ -27,7 +27,7 @@ pub(super) struct RemovedPairs {
     /// Images that could not be read: their embeddings are found by vector only, which
     /// does not work in caches of other encoders.
     pub unread_images: BTreeSet<String>,
-    pub needles: Needles,
+    pub needles: NeedleSet,
     /// The number of distinct pairs.
     pub records: HashSet<RecordHash>,
     /// Folders of the anchor set whose pairs cannot be read.
@@ -40,7 +40,7 @@ pub(super) struct RemovedPairs {
 pub(in crate::anchors::care) type RecordHash = [u8; 32];
 
 /// A hash of all that a record holds.
-pub(in crate::anchors::care) fn record_hash(record: &Record) -> RecordHash {
+pub(in crate::anchors::care) fn record_hash(record: &PairRecord) -> RecordHash {
     let mut hasher = blake3::Hasher::new();
     let texts = [&record.id, &record.image, &record.meta];
     for text in texts.into_iter().chain(&record.captions) {
@@ -55,7 +55,7 @@ pub(in crate::anchors::care) fn record_hash(record: &Record) -> RecordHash {
 struct CachedEmbeddings {
     dim: usize,
     keys: HashSet<ContentKey>,
-    vectors: Directions,
+    vectors: DirectionLookup,
 }
 
 /// Deletes the embeddings of purged pairs from the caches of all encoders in the folder: of the anchor set's
@@ -69,7 +69,7 @@ pub(super) fn forget(folder: &Path, gone: &RemovedPairs) -> Result<u64, AnchorsE
         }
     }
     for cache in EmbeddingCache::all(folder)? {
-        forgotten += cache.forget(&gone.keys, &Directions::default())?;
+        forgotten += cache.forget(&gone.keys, &DirectionLookup::default())?;
     }
     Ok(forgotten)
 }
@@ -132,7 +132,7 @@ pub(super) fn pairs(
 fn note(
     gone: &mut RemovedPairs,
     manifest: &Manifest,
-    record: Record,
+    record: PairRecord,
     segment: Option<&Segment>,
     key: (String, usize),
 ) -> Result<(), AnchorsError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::anchors::error::{AnchorsError, if_whole};
 use crate::anchors::stored::layout;
-use crate::anchors::stored::records::{Record, Records};
+use crate::anchors::stored::records::{PairRecord, PairRecords};
 use crate::anchors::stored::segment::Segment;
 use crate::disk as fs;
 
@@ -14,7 +14,7 @@ pub(super) struct StoredPairs {
     /// Its name among the segments, or `damaged/` and its name there.
     pub name: String,
     /// The pairs.
-    pub records: Records,
+    pub records: PairRecords,
     /// The segment with their vectors, if those are intact.
     pub segment: Option<Segment>,
 }
@@ -73,8 +73,8 @@ pub(super) fn all(set: &Path) -> Result<StoredFolders, AnchorsError> {
     Ok(folders)
 }
 
-fn open(folder: &Path) -> Result<(Records, Option<Segment>), AnchorsError> {
-    let records = Records::open(&folder.join(layout::PAIRS))?;
+fn open(folder: &Path) -> Result<(PairRecords, Option<Segment>), AnchorsError> {
+    let records = PairRecords::open(&folder.join(layout::PAIRS))?;
     records.verify()?;
     let segment = Segment::open_alone(folder, records.len() as u64);
     let sound = segment.and_then(|segment| segment.verify().map(|()| segment));
@@ -87,7 +87,7 @@ fn open(folder: &Path) -> Result<(Records, Option<Segment>), AnchorsError> {
 /// On an I/O error.
 pub(super) fn each(
     set: &Path,
-    mut show: impl FnMut(&str, &Record, Option<&Segment>, usize),
+    mut show: impl FnMut(&str, &PairRecord, Option<&Segment>, usize),
 ) -> Result<(), AnchorsError> {
     for pairs in all(set)?.found {
         for local in 0..pairs.records.len() {

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::alias::alias;
-use super::needles::Needles;
+use super::needles::NeedleSet;
 use crate::anchors::care::elsewhere::UsedImages;
-use crate::anchors::change::select::Filter;
+use crate::anchors::change::select::MetadataFilter;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::change_record;
-use crate::anchors::stored::change_record::{Change, IdLine};
+use crate::anchors::stored::change_record::{ChangeRecord, IdLine};
 use crate::anchors::stored::history;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
@@ -26,7 +26,7 @@ pub(super) fn redact(
     live: &HashSet<String>,
     licences: &BTreeMap<String, u64>,
     ids: &[String],
-    needles: &Needles,
+    needles: &NeedleSet,
 ) -> Result<u64, AnchorsError> {
     let mut rewritten = 0;
     let hidden = |id: &String| {
@@ -77,9 +77,9 @@ pub(super) fn is_alias(text: &str) -> bool {
 }
 
 /// The arguments of a change, redacted: keys of a filter stay, values become hashes.
-fn redacted_detail(change: &Change, needles: &Needles) -> String {
+fn redacted_detail(change: &ChangeRecord, needles: &NeedleSet) -> String {
     match change.command.as_str() {
-        "anchors remove" => Filter::parse(&change.detail).map_or_else(
+        "anchors remove" => MetadataFilter::parse(&change.detail).map_or_else(
             |_| redacted_words(&change.detail, needles),
             |filter| {
                 let hidden = |value: &str| match is_alias(value) {
@@ -101,12 +101,12 @@ fn redacted_detail(change: &Change, needles: &Needles) -> String {
     }
 }
 
-fn redacted_words(detail: &str, needles: &Needles) -> String {
+fn redacted_words(detail: &str, needles: &NeedleSet) -> String {
     let words = detail.split(", ").map(|word| redacted_word(word, needles));
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn redacted_word(word: &str, needles: &Needles) -> String {
+fn redacted_word(word: &str, needles: &NeedleSet) -> String {
     let speaks = needles.is_in_line(word) || needles.is_in_bytes(word);
     match speaks && !is_alias(word) {
         true => alias(word),
@@ -116,7 +116,7 @@ fn redacted_word(word: &str, needles: &Needles) -> String {
 
 /// Deletes rows that mention purged pairs from the lists of skipped rows; returns how many. Lists in folders
 /// that asif did not create are not changed.
-pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, AnchorsError> {
+pub(super) fn trim_skip_lists(set: &Path, needles: &NeedleSet) -> Result<u64, AnchorsError> {
     let folder = layout::segments_folder(set);
     let mut trimmed = 0;
     for name in fs::names(&folder)? {
@@ -148,7 +148,7 @@ pub(super) fn trim_skip_lists(set: &Path, needles: &Needles) -> Result<u64, Anch
 }
 
 /// Whether a list of skipped rows, in a segment or in `damaged/`, contains one of the needles.
-pub(super) fn is_listed(set: &Path, needles: &Needles) -> Result<bool, AnchorsError> {
+pub(super) fn is_listed(set: &Path, needles: &NeedleSet) -> Result<bool, AnchorsError> {
     for entry in walkdir::WalkDir::new(set) {
         let entry = entry.map_err(std::io::Error::from)?;
         if entry.file_type().is_file() && entry.file_name() == layout::SKIPPED {
@@ -165,7 +165,7 @@ pub(super) fn is_listed(set: &Path, needles: &Needles) -> Result<bool, AnchorsEr
 
 /// An image of a purged pair that was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PictureLeft {
+pub struct KeptPicture {
     /// The file.
     pub file: PathBuf,
     /// Why it was kept.
@@ -174,7 +174,7 @@ pub struct PictureLeft {
     pub unread: bool,
 }
 
-impl PictureLeft {
+impl KeptPicture {
     fn told(file: PathBuf, why: &str) -> Self {
         Self {
             file,
@@ -194,15 +194,15 @@ impl PictureLeft {
 
 /// Images of purged pairs.
 #[derive(Debug, Default)]
-pub(super) struct Pictures {
+pub(super) struct PurgedPictures {
     /// Images that the server stored in an upload folder and that no other pair uses.
     pub uploads: Vec<PathBuf>,
-    pub left: Vec<PictureLeft>,
+    pub left: Vec<KeptPicture>,
     /// The folders of uploads.
     pub folders: BTreeSet<PathBuf>,
 }
 
-impl Pictures {
+impl PurgedPictures {
     /// Sorts the images of purged pairs: `unread` are those that could not be read before, `used` those of
     /// pairs that are live somewhere.
     pub fn sort(images: &BTreeSet<String>, unread: &BTreeSet<String>, used: &UsedImages) -> Self {
@@ -214,7 +214,7 @@ impl Pictures {
                 Ok(None) => {
                     if fs::found_itself(&file).is_ok_and(|found| found.is_some()) {
                         let why = "it is not a file, so asif did not write it";
-                        pictures.left.push(PictureLeft::told(file, why));
+                        pictures.left.push(KeptPicture::told(file, why));
                     }
                     continue;
                 }
@@ -224,7 +224,7 @@ impl Pictures {
             let bytes = match bytes {
                 Ok(bytes) => bytes,
                 Err(why) => {
-                    pictures.left.push(PictureLeft::unread(file, why));
+                    pictures.left.push(KeptPicture::unread(file, why));
                     continue;
                 }
             };
@@ -233,14 +233,14 @@ impl Pictures {
                 pictures.folders.insert(fs::parent(&file).to_owned());
             }
             let left = match (is_upload, used.images.contains(image), &used.unread) {
-                (_, true, _) => PictureLeft::told(file, "a live pair uses it"),
-                (false, ..) => PictureLeft::told(file, "an original, which asif did not write"),
+                (_, true, _) => KeptPicture::told(file, "a live pair uses it"),
+                (false, ..) => KeptPicture::told(file, "an original, which asif did not write"),
                 (true, false, Some(set)) => {
                     let set = set.display();
                     let why = format!(
                         "{set} cannot be read completely, and a live pair there may use it"
                     );
-                    PictureLeft::unread(file, why)
+                    KeptPicture::unread(file, why)
                 }
                 (true, false, None) => {
                     let torn = torn_copies(&file, &bytes, &mut pictures.left);
@@ -293,13 +293,13 @@ const TORN: [&str; 2] = [".tmp", ".part-"];
 
 /// Partial uploads that a killed server left: files with temporary names that contain its
 /// beginning. Unreadable ones are kept.
-fn torn_copies(file: &Path, bytes: &[u8], left: &mut Vec<PictureLeft>) -> Vec<PathBuf> {
+fn torn_copies(file: &Path, bytes: &[u8], left: &mut Vec<KeptPicture>) -> Vec<PathBuf> {
     let folder = fs::parent(file);
     let names = match fs::names(folder) {
         Ok(names) => names,
         Err(error) => {
             let why = format!("it cannot be searched for leftovers of a killed server: {error}");
-            left.push(PictureLeft::unread(folder.to_owned(), why));
+            left.push(KeptPicture::unread(folder.to_owned(), why));
             return Vec::new();
         }
     };
@@ -313,7 +313,7 @@ fn torn_copies(file: &Path, bytes: &[u8], left: &mut Vec<PictureLeft>) -> Vec<Pa
             Err(_) if left.iter().any(|known| known.file == path) => {}
             Err(error) => {
                 let why = format!("it may be a part of an upload, and cannot be read: {error}");
-                left.push(PictureLeft::unread(path, why));
+                left.push(KeptPicture::unread(path, why));
             }
         }
     }
@@ -345,8 +345,8 @@ mod tests {
             image(at("gone/b.png")),
             "x".repeat(300),
         ]);
-        let sort = |unread: &BTreeSet<String>, used| Pictures::sort(&images, unread, used);
-        let files = |pictures: &Pictures| -> BTreeSet<PathBuf> {
+        let sort = |unread: &BTreeSet<String>, used| PurgedPictures::sort(&images, unread, used);
+        let files = |pictures: &PurgedPictures| -> BTreeSet<PathBuf> {
             let left = pictures.left.iter().filter(|left| left.unread);
             left.map(|left| left.file.clone()).collect()
         };
@@ -366,7 +366,7 @@ mod tests {
             let left = BTreeSet::from([at(&name), at("closed/a.png")]);
             assert_eq!(files(&sorted), left);
         }
-        let searched = Needles::default().search(&[at("closed")]);
+        let searched = NeedleSet::default().search(&[at("closed")]);
         assert!(searched.is_err(), "{searched:?}");
     }
 }

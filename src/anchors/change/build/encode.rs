@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::options::BuildOptions;
-use super::report::{Seconds, SkippedRow};
-use crate::anchors::change::incoming::Incoming;
+use super::report::{BuildSeconds, SkippedRow};
+use crate::anchors::change::incoming::IncomingPairs;
 use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::layout;
 use crate::anchors::stored::left_out;
 use crate::anchors::stored::manifest::SegmentEntry;
-use crate::anchors::stored::records::Record;
+use crate::anchors::stored::records::PairRecord;
 use crate::anchors::stored::segment::{Segment, SegmentWriter};
 use crate::bad_inputs::BadInputs;
-use crate::embed::{Embedder, Embedding, Rejected, Watch};
+use crate::embed::{Embedder, EmbeddingResult, InputRejection, WorkControl};
 use crate::encode::{Ensemble, TextEncoder};
 use crate::image_source::ImageSource;
 use crate::pairs::Pair;
@@ -30,24 +30,28 @@ const BLOCK_BYTES: usize = 256 << 20;
 pub(crate) const ALREADY: &str = "id already in the anchor set";
 
 /// A running build.
-pub(crate) struct Build<'a> {
+pub(crate) struct BuildRun<'a> {
     pub(super) options: &'a BuildOptions,
     pub(super) embedder: &'a Embedder,
-    watch: Watch<'a>,
+    watch: WorkControl<'a>,
     /// Ids of live pairs, which a row must not have.
     taken: HashSet<String>,
     hits_before: u64,
     /// The ids of the written pairs.
     pub(crate) ids: Vec<String>,
-    pub(crate) seconds: Seconds,
+    pub(crate) seconds: BuildSeconds,
     pub(crate) captions: u64,
     pub(crate) skipped: Vec<SkippedRow>,
     pub(crate) sources: BTreeMap<String, u64>,
     pub(crate) licences: BTreeMap<String, u64>,
 }
 
-impl<'a> Build<'a> {
-    pub(crate) fn new(options: &'a BuildOptions, embedder: &'a Embedder, watch: Watch<'a>) -> Self {
+impl<'a> BuildRun<'a> {
+    pub(crate) fn new(
+        options: &'a BuildOptions,
+        embedder: &'a Embedder,
+        watch: WorkControl<'a>,
+    ) -> Self {
         Self {
             options,
             embedder,
@@ -55,7 +59,7 @@ impl<'a> Build<'a> {
             taken: HashSet::new(),
             hits_before: embedder.cache_hits(),
             ids: Vec::new(),
-            seconds: Seconds::default(),
+            seconds: BuildSeconds::default(),
             captions: 0,
             skipped: Vec::new(),
             sources: BTreeMap::new(),
@@ -74,7 +78,7 @@ impl<'a> Build<'a> {
     pub(crate) fn segment(
         &mut self,
         folder: &Path,
-        mut incoming: Incoming<'_>,
+        mut incoming: IncomingPairs<'_>,
     ) -> Result<(SegmentEntry, Option<PathBuf>), AnchorsError> {
         let mut segment = SegmentWriter::create(folder, self.embedder.dims())?;
         self.watch
@@ -129,7 +133,7 @@ impl<'a> Build<'a> {
         self.embedder.cache_hits() - self.hits_before
     }
 
-    fn read_block(&mut self, incoming: &mut Incoming<'_>) -> Result<Vec<Pair>, AnchorsError> {
+    fn read_block(&mut self, incoming: &mut IncomingPairs<'_>) -> Result<Vec<Pair>, AnchorsError> {
         let begun = Instant::now();
         let mut block = Vec::with_capacity(BLOCK);
         let mut held = 0;
@@ -190,8 +194,8 @@ impl<'a> Build<'a> {
         let captions = pairs.iter().flat_map(|(pair, _)| &pair.captions);
         let captions: Vec<&str> = captions.map(String::as_str).collect();
         // Captions do not advance the progress bar, whose unit is half a pair.
-        let quiet = Watch {
-            progress: &crate::progress::Silent,
+        let quiet = WorkControl {
+            progress: &crate::progress::NoProgress,
             ..watch
         };
         let texts = timed(&mut self.seconds.captions, || {
@@ -199,7 +203,7 @@ impl<'a> Build<'a> {
         })?;
         let mut texts = texts.into_iter();
         let pairs = pairs.into_iter().map(|(pair, image)| {
-            let of_pair: Vec<Embedding> = texts.by_ref().take(pair.captions.len()).collect();
+            let of_pair: Vec<EmbeddingResult> = texts.by_ref().take(pair.captions.len()).collect();
             (pair, image, of_pair)
         });
         for pair in bad.put_back(pairs.collect()) {
@@ -263,7 +267,7 @@ impl<'a> Build<'a> {
 }
 
 /// The row of a pair whose image or caption could not be embedded.
-fn unusable(pair: &Pair, kind: &'static str, rejected: Rejected) -> SkippedRow {
+fn unusable(pair: &Pair, kind: &'static str, rejected: InputRejection) -> SkippedRow {
     SkippedRow {
         origin: pair.origin.to_string(),
         kind: kind.into(),
@@ -274,9 +278,9 @@ fn unusable(pair: &Pair, kind: &'static str, rejected: Rejected) -> SkippedRow {
 
 /// One text vector for a pair: the mean direction of its captions' vectors.
 pub(crate) fn mean_text(
-    captions: Vec<Embedding>,
+    captions: Vec<EmbeddingResult>,
     encoders: &Ensemble<TextEncoder>,
-) -> Result<Vec<f32>, Rejected> {
+) -> Result<Vec<f32>, InputRejection> {
     let dim = encoders.dim();
     let mut vectors = Vec::with_capacity(captions.len() * dim);
     let n = captions.len();
@@ -286,7 +290,7 @@ pub(crate) fn mean_text(
     for (at, caption) in captions.into_iter().enumerate() {
         vectors.extend(caption.map_err(|rejected| match n {
             1 => rejected,
-            _ => Rejected {
+            _ => InputRejection {
                 reason: format!("caption {} of {n}: {}", at + 1, rejected.reason),
                 ..rejected
             },
@@ -318,7 +322,7 @@ fn direction(vectors: &[f32], dim: usize, part: Range<usize>) -> Result<Vec<f32>
     }
 }
 
-fn record(pair: &Pair) -> Record {
+fn record(pair: &Pair) -> PairRecord {
     let image = match &pair.image {
         // The file existed a moment ago; if it does not resolve now, the path is kept as written.
         ImageSource::File(path) => {
@@ -328,7 +332,7 @@ fn record(pair: &Pair) -> Record {
         }
         held => held.to_string(),
     };
-    Record {
+    PairRecord {
         id: pair.id.clone(),
         image,
         captions: pair.captions.clone(),

@@ -17,21 +17,21 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::incoming::Incoming;
-use super::writer::{self, Next, WriteOptions, Writer};
+use super::incoming::IncomingPairs;
+use super::writer::{self, NextGeneration, SetWriter, WriteOptions};
 use crate::anchors::error::{AnchorsError, if_whole};
-use crate::anchors::stored::manifest::{self, Counts, Manifest};
+use crate::anchors::stored::manifest::{self, Manifest, ManifestCounts};
 use crate::anchors::stored::place;
 use crate::anchors::stored::publish::{self, NewSet};
 use crate::anchors::stored::set::AnchorSet;
 use crate::disk as fs;
-use crate::embed::{Embedder, Watch};
+use crate::embed::{Embedder, WorkControl};
 use crate::pairs::{self, Pair, RowError};
 
-pub(crate) use encode::{ALREADY, Build, mean_text};
+pub(crate) use encode::{ALREADY, BuildRun, mean_text};
 pub use options::BuildOptions;
 pub(crate) use report::EXAMPLES;
-pub use report::{BuildReport, Seconds, SkippedRow};
+pub use report::{BuildReport, BuildSeconds, SkippedRow};
 
 /// Checks everything that can be checked before an encoder is loaded.
 ///
@@ -78,11 +78,11 @@ fn check_place(options: &BuildOptions) -> Result<(), AnchorsError> {
 pub fn build(
     options: &BuildOptions,
     embedder: &Embedder,
-    watch: Watch<'_>,
+    watch: WorkControl<'_>,
 ) -> Result<BuildReport, AnchorsError> {
     check_place(options)?;
     let begun = Instant::now();
-    let incoming = Incoming::open(&options.pairs)?;
+    let incoming = IncomingPairs::open(&options.pairs)?;
     build_incoming(options, incoming, begun, embedder, watch)
 }
 
@@ -95,21 +95,21 @@ pub fn build_from(
     options: &BuildOptions,
     pairs: impl Iterator<Item = Result<Pair, RowError>>,
     embedder: &Embedder,
-    watch: Watch<'_>,
+    watch: WorkControl<'_>,
 ) -> Result<BuildReport, AnchorsError> {
     check_place(options)?;
     let begun = Instant::now();
-    build_incoming(options, Incoming::of(pairs), begun, embedder, watch)
+    build_incoming(options, IncomingPairs::of(pairs), begun, embedder, watch)
 }
 
 fn build_incoming(
     options: &BuildOptions,
-    incoming: Incoming<'_>,
+    incoming: IncomingPairs<'_>,
     begun: Instant,
     embedder: &Embedder,
-    watch: Watch<'_>,
+    watch: WorkControl<'_>,
 ) -> Result<BuildReport, AnchorsError> {
-    let mut build = Build::new(options, embedder, watch);
+    let mut build = BuildRun::new(options, embedder, watch);
     build.seconds.read = begun.elapsed().as_secs_f64();
     let there = fs::found(&options.out)?.is_some();
     if there && !options.overwrite {
@@ -129,7 +129,7 @@ fn build_incoming(
         keep: options.keep,
         ..WriteOptions::default()
     };
-    let writer = Writer::begin(&options.out, &options_of_writer)?;
+    let writer = SetWriter::begin(&options.out, &options_of_writer)?;
     let (next, skipped_list) = build.next(&options.out, incoming)?;
     let receipt = writer.publish(next)?;
     let generation = receipt.change.generation;
@@ -155,18 +155,18 @@ fn made_meanwhile(error: AnchorsError, out: &Path) -> AnchorsError {
     }
 }
 
-impl Build<'_> {
+impl BuildRun<'_> {
     /// Embeds all pairs; returns a generation that consists of them.
     fn next(
         &mut self,
         folder: &Path,
-        incoming: Incoming<'_>,
-    ) -> Result<(Next, Option<PathBuf>), AnchorsError> {
+        incoming: IncomingPairs<'_>,
+    ) -> Result<(NextGeneration, Option<PathBuf>), AnchorsError> {
         let before = if_whole(AnchorSet::open(folder))?;
         let before = before.map(|b| (b.manifest().generation, b.len() as u64));
         let (entry, skipped_list) = self.segment(folder, incoming)?;
         let (image_encoder, text_encoder) = self.embedder.entries()?;
-        let counts = Counts {
+        let counts = ManifestCounts {
             pairs: entry.pairs,
             captions: self.captions,
             skipped: self.skipped.len() as u64,
@@ -190,7 +190,7 @@ impl Build<'_> {
             change: None,
         };
         let paths = self.options.pairs.iter().map(|p| p.display().to_string());
-        let next = Next {
+        let next = NextGeneration {
             manifest,
             tombstones: None,
             command: "build",

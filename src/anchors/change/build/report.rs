@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::anchors::stored::manifest::Counts;
+use crate::anchors::stored::manifest::ManifestCounts;
 use crate::remedy::InputRemedy;
 
 /// How many skipped rows a [`BuildReport`] lists; the complete list is on disk.
@@ -21,7 +21,7 @@ pub struct BuildReport {
     pub generation: u64,
     /// The counts.
     #[serde(flatten)]
-    pub counts: Counts,
+    pub counts: ManifestCounts,
     /// Skipped rows by kind of reason.
     pub skipped_by_reason: BTreeMap<String, u64>,
     /// The first skipped rows.
@@ -31,7 +31,7 @@ pub struct BuildReport {
     /// Cache hits: embeddings that were not computed.
     pub from_cache: u64,
     /// Seconds by phase.
-    pub seconds: Seconds,
+    pub seconds: BuildSeconds,
     /// Bytes of the anchor set on disk.
     pub bytes: u64,
     /// Failures after the generation went live, as in a [`Receipt`](crate::anchors::Receipt).
@@ -41,7 +41,7 @@ pub struct BuildReport {
 
 /// Seconds by phase.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Seconds {
+pub struct BuildSeconds {
     /// Scanning the sources and reading rows.
     pub read: f64,
     /// Reading, decoding and encoding images.

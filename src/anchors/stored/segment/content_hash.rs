@@ -1,6 +1,6 @@
 //! The hash of records and vectors that names a segment.
 
-use crate::modality::Sides;
+use crate::modality::PerModality;
 
 /// The hash of records and vectors that names a segment.
 #[derive(Debug, Default)]
@@ -11,7 +11,7 @@ pub(super) struct ContentHash {
 }
 
 impl ContentHash {
-    pub(super) fn pair(&mut self, record: &[u8], vectors: Sides<&[f32]>) {
+    pub(super) fn pair(&mut self, record: &[u8], vectors: PerModality<&[f32]>) {
         self.hasher.update(record);
         for vector in vectors {
             self.bytes.clear();

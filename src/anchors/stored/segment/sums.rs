@@ -6,13 +6,13 @@ use asif_index::container::{Container, ContainerWriter};
 use asif_index::mmap::MappedFile;
 
 use crate::anchors::error::AnchorsError;
-use crate::modality::{Modality, Sides};
+use crate::modality::{Modality, PerModality};
 use crate::space::vector::VectorSum;
 
 /// The file kind of `moments.sum` in the container's header.
 const MOMENTS_KIND: [u8; 8] = *b"ASIFSUMS";
 
-pub(super) fn write_sums(path: &Path, sums: &Sides<VectorSum>) -> Result<(), AnchorsError> {
+pub(super) fn write_sums(path: &Path, sums: &PerModality<VectorSum>) -> Result<(), AnchorsError> {
     let mut file = ContainerWriter::create(path, MOMENTS_KIND)?;
     for modality in Modality::BOTH {
         let sum = &sums[modality];
@@ -27,13 +27,13 @@ pub(super) fn write_sums(path: &Path, sums: &Sides<VectorSum>) -> Result<(), Anc
 /// their checksums are compared at each open.
 pub(super) fn read_sums(
     path: &Path,
-    dims: Sides<usize>,
+    dims: PerModality<usize>,
     pairs: u64,
-) -> Result<Sides<VectorSum>, AnchorsError> {
+) -> Result<PerModality<VectorSum>, AnchorsError> {
     let file = MappedFile::open(path)?;
     let container = Container::open(file.bytes(), path, MOMENTS_KIND)?;
     container.verify()?;
-    Sides::try_of(|modality| {
+    PerModality::try_of(|modality| {
         let (name, dim) = (modality.name(), dims[modality]);
         let bytes = container.section(name)?;
         let (numbers, rest) = bytes.as_chunks::<16>();

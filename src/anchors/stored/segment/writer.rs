@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::anchors::stored::layout;
-use asif_index::{Center, VectorOptions, VectorSet, VectorSetWriter};
+use asif_index::{CodeCenter, VectorOptions, VectorSet, VectorSetWriter};
 
 use super::content_hash::ContentHash;
 use super::is_whole;
@@ -14,10 +14,10 @@ use crate::anchors::stored::layout::{
 };
 use crate::anchors::stored::manifest::SegmentEntry;
 use crate::anchors::stored::plan::{self, GraphPolicy};
-use crate::anchors::stored::records::{Record, RecordsWriter};
+use crate::anchors::stored::records::{PairRecord, RecordsWriter};
 use crate::anchors::stored::{content, products, takeover};
 use crate::disk as fs;
-use crate::modality::Sides;
+use crate::modality::PerModality;
 use crate::space::vector::VectorSum;
 
 /// Writes the pairs of a new segment, one after another.
@@ -27,7 +27,7 @@ pub struct SegmentWriter {
     image: VectorSetWriter,
     text: VectorSetWriter,
     records: RecordsWriter,
-    sums: Sides<VectorSum>,
+    sums: PerModality<VectorSum>,
     content: ContentHash,
     pairs: u64,
 }
@@ -37,14 +37,14 @@ impl SegmentWriter {
     ///
     /// # Errors
     /// When the folder cannot be written to.
-    pub fn create(set: &Path, dims: Sides<usize>) -> Result<Self, AnchorsError> {
+    pub fn create(set: &Path, dims: PerModality<usize>) -> Result<Self, AnchorsError> {
         let segments = segments_folder(set);
         fs::create_dir_all(&segments)?;
         let folder = tempfile::Builder::new()
             .prefix(WRITING)
             .tempdir_in(&segments)?;
         // The common offset of vectors of encoders that end in a ReLU would use up most levels of the codes.
-        let options = VectorOptions::default().center(Center::Mean);
+        let options = VectorOptions::default().center(CodeCenter::Mean);
         let vectors =
             |name, dim| VectorSetWriter::create(folder.path().join(name), dim, options.clone());
         Ok(Self {
@@ -64,14 +64,14 @@ impl SegmentWriter {
     /// When a vector is not finite or of another length, or on an I/O error.
     pub fn push(
         &mut self,
-        record: &Record,
+        record: &PairRecord,
         image: &[f32],
         text: &[f32],
     ) -> Result<(), AnchorsError> {
         self.image.push(image)?;
         self.text.push(text)?;
         let bytes = self.records.push(record)?;
-        let vectors = Sides { image, text };
+        let vectors = PerModality { image, text };
         self.content.pair(&bytes, vectors);
         for (sum, vector) in self.sums.as_mut().zip(vectors) {
             sum.add(vector);
@@ -106,12 +106,12 @@ impl SegmentWriter {
         self.text.finish()?;
         self.records.finish()?;
         write_sums(&self.folder.path().join(MOMENTS), &self.sums)?;
-        let names = Sides {
+        let names = PerModality {
             image: IMAGE,
             text: TEXT,
         };
         let open = |name| VectorSet::open(self.folder.path().join(name));
-        let vectors: Sides<VectorSet> = names.try_map(open)?;
+        let vectors: PerModality<VectorSet> = names.try_map(open)?;
         let vectors = vectors.as_ref();
         if products::worth(vectors.image.len(), vectors.map(VectorSet::dim)) {
             let path = self.folder.path().join(layout::PRODUCTS);

@@ -1,7 +1,7 @@
 //! Checks that encoders are those that an anchor set was built with.
 
 use super::AnchorSet;
-use crate::anchors::error::{AnchorsError, OtherEncoder};
+use crate::anchors::error::{AnchorsError, EncoderMismatch};
 use crate::embed::Embedder;
 use crate::encode::EncoderIdentity;
 use crate::modality::Modality;
@@ -78,7 +78,7 @@ impl AnchorSet {
             return Ok(());
         }
         let short = |print: &str| print.chars().take(12).collect();
-        Err(AnchorsError::OtherEncoder(Box::new(OtherEncoder {
+        Err(AnchorsError::OtherEncoder(Box::new(EncoderMismatch {
             set: self.path.clone(),
             modality,
             built: built.name.clone(),

@@ -7,7 +7,7 @@ use crate::anchors::error::AnchorsError;
 use crate::anchors::stored::manifest::Manifest;
 use crate::anchors::stored::segment::Segment;
 use crate::anchors::stored::tombstones::Tombstones;
-use crate::modality::Sides;
+use crate::modality::PerModality;
 
 /// The content of a generation after removing pairs.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl AnchorSet {
                 })
             })?;
             let of = &self.segments()[segment];
-            let vectors = Sides::of(|modality| of.vectors(modality).vector(local));
+            let vectors = PerModality::of(|modality| of.vectors(modality).vector(local));
             if gone.remove(&manifest.segments, segment, local, vectors) {
                 let record = of.record(local)?;
                 let counts = &mut manifest.counts;
@@ -83,7 +83,7 @@ impl AnchorSet {
         let sums: Vec<_> = self
             .segments()
             .iter()
-            .map(|s: &Segment| Sides::of(|modality| s.sum(modality)))
+            .map(|s: &Segment| PerModality::of(|modality| s.sum(modality)))
             .collect();
         gone.drop_empty(&mut manifest.segments, &sums);
         manifest.parent = Some(self.manifest().generation);
@@ -112,13 +112,13 @@ fn untally(tally: &mut BTreeMap<String, u64>, value: Option<String>) -> Option<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anchors::change::vectors::{Making, PairVectors, create};
+    use crate::anchors::change::vectors::{NewSetOptions, PairVectors, create};
     use crate::anchors::stored::plan::GraphPolicy;
-    use crate::anchors::stored::records::Record;
+    use crate::anchors::stored::records::PairRecord;
     use crate::encode::EncoderEntry;
     use crate::encode::EncoderIdentity;
     use crate::modality::Modality;
-    use crate::space::SpaceParams;
+    use crate::space::RelativeParams;
 
     #[test]
     fn what_cannot_be_taken_away_is_told() {
@@ -135,14 +135,14 @@ mod tests {
             ),
             canary: vec![1.0],
         };
-        let making = Making {
+        let making = NewSetOptions {
             image_encoder: encoder(Modality::Image),
             text_encoder: encoder(Modality::Text),
-            space: SpaceParams::default().into(),
+            space: RelativeParams::default().into(),
             graphs: GraphPolicy::Never,
         };
         let pair = |n: u32| PairVectors {
-            record: Record {
+            record: PairRecord {
                 id: n.to_string(),
                 image: String::new(),
                 captions: vec!["a".to_owned()],

@@ -68,7 +68,7 @@ pub(super) enum BudgetDenial {
 
 /// Reserved bytes, released when this is dropped.
 #[derive(Debug)]
-pub(super) struct HeldBytes {
+pub(super) struct MemoryReservation {
     budget: &'static DecodeBudget,
     bytes: u64,
     /// Whether the request overtook the queue.
@@ -117,7 +117,7 @@ impl DecodeBudget {
         &'static self,
         bytes: u64,
         patience: Option<Duration>,
-    ) -> Result<HeldBytes, BudgetDenial> {
+    ) -> Result<MemoryReservation, BudgetDenial> {
         let until = patience.and_then(|patience| Instant::now().checked_add(patience));
         let mut state = self.lock();
         let turn = state.next_turn;
@@ -136,7 +136,7 @@ impl DecodeBudget {
                 state.taken += bytes;
                 state.passed += if passed { bytes } else { 0 };
                 self.leave(state, turn);
-                return Ok(HeldBytes {
+                return Ok(MemoryReservation {
                     budget: self,
                     bytes,
                     passed,
@@ -179,7 +179,7 @@ impl DecodeBudget {
     }
 }
 
-impl HeldBytes {
+impl MemoryReservation {
     /// Shrinks the reservation to `bytes`.
     pub fn shrink_to(&mut self, bytes: u64) {
         let rest = self.bytes.saturating_sub(bytes);
@@ -188,7 +188,7 @@ impl HeldBytes {
     }
 }
 
-impl Drop for HeldBytes {
+impl Drop for MemoryReservation {
     fn drop(&mut self) {
         self.budget.give_back(self.bytes, self.passed);
     }

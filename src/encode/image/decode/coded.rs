@@ -5,7 +5,7 @@ use image::{DynamicImage, ImageFormat};
 
 use super::super::super::error::InputError;
 use super::bmp::BmpRows;
-use super::budget::{BudgetDenial, DecodeBudget, HeldBytes};
+use super::budget::{BudgetDenial, DecodeBudget, MemoryReservation};
 use super::gif::GifHeader;
 use super::jpeg::{self, JpegHeader};
 use super::limits::{PictureLimits, check_size, label};
@@ -111,7 +111,7 @@ impl<'a> CodedImage<'a> {
         file: usize,
         transparent: bool,
         limits: PictureLimits,
-    ) -> Result<HeldBytes, InputError> {
+    ) -> Result<MemoryReservation, InputError> {
         let (width, height) = self.size();
         let cost = self.cost(file, transparent, limits)?;
         let budget = DecodeBudget::process();

@@ -51,7 +51,7 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 
 use super::super::error::InputError;
 use crate::stand_in;
-use budget::HeldBytes;
+use budget::MemoryReservation;
 pub use budget::{DEFAULT_LIMIT, DecodeBudget};
 use coded::{CodedImage, kept};
 use limits::label;
@@ -66,7 +66,7 @@ pub const DECODING: u32 = 1;
 #[derive(Debug)]
 pub struct DecodedImage<P> {
     pixels: P,
-    _held: HeldBytes,
+    _held: MemoryReservation,
 }
 
 impl<P> Deref for DecodedImage<P> {
@@ -143,7 +143,7 @@ fn decoded<P>(
     transparent: bool,
     limits: PictureLimits,
     make: impl FnOnce(DynamicImage, Orientation) -> P,
-) -> Result<(P, HeldBytes), InputError> {
+) -> Result<(P, MemoryReservation), InputError> {
     let format = format_of(bytes)?;
     guarded(format, || {
         let coded = CodedImage::look(bytes, format, transparent)?;

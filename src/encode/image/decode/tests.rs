@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use super::*;
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 use image::{GrayAlphaImage, ImageBuffer, Luma, Rgb, Rgba};
 
 fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
@@ -140,7 +140,7 @@ fn every_pixel_layout_becomes_rgb() {
 
 #[test]
 fn noise_after_a_signature_is_an_error_and_never_a_panic() {
-    let mut random = Random::new(1);
+    let mut random = SplitMix64::new(1);
     let mut noise = |n: usize| -> Vec<u8> { (0..n).map(|_| random.bits() as u8).collect() };
     for start in [
         &b"\xFF\xD8\xFF\xE0"[..],

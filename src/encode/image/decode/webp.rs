@@ -32,7 +32,7 @@ pub(super) struct WebpChunks {
 
 /// A RIFF chunk: its name, and its data as far as present.
 #[derive(Debug, Clone, Copy)]
-struct Chunk<'a> {
+struct RiffChunk<'a> {
     name: [u8; 4],
     data: &'a [u8],
     /// The declared length of its data.
@@ -46,7 +46,7 @@ impl WebpChunks {
     /// # Errors
     /// [`InputError::Truncated`] when the file ends within the picture, or the first frame.
     pub fn read(bytes: &[u8], transparent: bool) -> Result<Option<Self>, InputError> {
-        let mut chunks = Chunk::all(bytes.get(12..).unwrap_or(&[]));
+        let mut chunks = RiffChunk::all(bytes.get(12..).unwrap_or(&[]));
         let Some(first) = chunks.next() else {
             return Ok(None);
         };
@@ -69,8 +69,8 @@ impl WebpChunks {
     }
 
     fn extended<'a>(
-        header: Chunk<'a>,
-        chunks: impl Iterator<Item = Chunk<'a>>,
+        header: RiffChunk<'a>,
+        chunks: impl Iterator<Item = RiffChunk<'a>>,
         transparent: bool,
     ) -> Result<Option<Self>, InputError> {
         let &[flags, _, _, _, a, b, c, d, e, f, ..] = header.data else {
@@ -103,13 +103,13 @@ impl WebpChunks {
         let mut kept = [0; 10];
         kept.copy_from_slice(&header.data[..10]);
         kept[0] = flags & ANIMATION | if clear { flags & ALPHA } else { 0 };
-        let header = Chunk {
+        let header = RiffChunk {
             data: &kept,
             length: kept.len(),
             ..header
         };
         let control = control.filter(|_| animated);
-        let parts: Vec<Chunk<'_>> = [Some(header), control, alpha, Some(picture)]
+        let parts: Vec<RiffChunk<'_>> = [Some(header), control, alpha, Some(picture)]
             .into_iter()
             .flatten()
             .collect();
@@ -117,7 +117,7 @@ impl WebpChunks {
         let codes = match animated {
             true => {
                 let size = frame_size(picture.data).unwrap_or(size);
-                Chunk::all(frame).map(|chunk| chunk.codes(size)).sum()
+                RiffChunk::all(frame).map(|chunk| chunk.codes(size)).sum()
             }
             false => picture.codes(size) + alpha.map_or(0, |alpha| alpha.codes(size)),
         };
@@ -146,7 +146,7 @@ impl WebpChunks {
     }
 }
 
-impl<'a> Chunk<'a> {
+impl<'a> RiffChunk<'a> {
     /// The chunks of a list; the last may be truncated.
     fn all(mut list: &'a [u8]) -> impl Iterator<Item = Self> {
         std::iter::from_fn(move || {
@@ -191,7 +191,7 @@ impl<'a> Chunk<'a> {
 }
 
 /// Builds a file from these chunks.
-fn riff(chunks: &[Chunk<'_>]) -> Vec<u8> {
+fn riff(chunks: &[RiffChunk<'_>]) -> Vec<u8> {
     let mut file = b"RIFF\0\0\0\0WEBP".to_vec();
     for chunk in chunks {
         file.extend_from_slice(&chunk.name);

@@ -1,23 +1,26 @@
 //! The preprocessing steps of a processor class, from its keys.
 
-use super::classes::{OwnStep, ProcessorClass};
-use super::steps::Steps;
+use super::classes::{ClassStep, ProcessorClass};
+use super::steps::PreprocessSteps;
 use super::values::{
     box_of, crop_part, filter_of, one_size, refuse_null, refuse_other_square, refuse_the_unknown,
     scaled, three,
 };
-use super::{Preprocess, Resize};
+use super::{ImagePreprocessor, ResizeMode};
 use crate::encode::error::ModelError;
-use crate::encode::folder::Settings;
-use crate::encode::image::resample::Filter;
+use crate::encode::folder::SettingsFile;
+use crate::encode::image::resample::ResampleFilter;
 use serde_json::Value;
 
 /// The keys as `class` reads them.
-pub(super) fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Preprocess, ModelError> {
+pub(super) fn of_class(
+    file: &SettingsFile,
+    class: &ProcessorClass,
+) -> Result<ImagePreprocessor, ModelError> {
     let own: &[&str] = match class.step {
-        OwnStep::ChannelFlip => &["do_flip_channel_order"],
-        OwnStep::IncludeTop => &["include_top", "rescale_offset"],
-        OwnStep::UnreadPadding => &["do_pad", "size_divisor"],
+        ClassStep::ChannelFlip => &["do_flip_channel_order"],
+        ClassStep::IncludeTop => &["include_top", "rescale_offset"],
+        ClassStep::UnreadPadding => &["do_pad", "size_divisor"],
         _ => &[],
     };
     refuse_the_unknown(file, own)?;
@@ -44,15 +47,15 @@ pub(super) fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Prepro
             false => None,
         },
     };
-    let mut steps = Steps {
+    let mut steps = PreprocessSteps {
         crop,
         filter: filter_of(file, class.filter)?,
-        ..Steps::default()
+        ..PreprocessSteps::default()
     };
     if file.switch("do_resize")?.unwrap_or(true) {
         class_resize(file, class, &mut steps)?;
     }
-    if class.step == OwnStep::ChannelFlip {
+    if class.step == ClassStep::ChannelFlip {
         steps.bgr = file.switch("do_flip_channel_order")?.unwrap_or(true);
     }
     match (class.normalize, file.switch("do_normalize")?) {
@@ -76,7 +79,7 @@ pub(super) fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Prepro
             steps.normalize = Some((or("image_mean", mean)?, or("image_std", std)?));
         }
     }
-    if class.step == OwnStep::IncludeTop {
+    if class.step == ClassStep::IncludeTop {
         steps.divided_again = file.switch("include_top")?.unwrap_or(true);
         steps.offset = file.switch("rescale_offset")?.unwrap_or(false);
     }
@@ -84,31 +87,34 @@ pub(super) fn of_class(file: &Settings, class: &ProcessorClass) -> Result<Prepro
 }
 
 /// Rejects null where the class's default is neither "no" nor what null means.
-fn refuse_nulls(file: &Settings, class: &ProcessorClass) -> Result<(), ModelError> {
+fn refuse_nulls(file: &SettingsFile, class: &ProcessorClass) -> Result<(), ModelError> {
     let cropped = class.crop.is_some_and(|(_, done)| done);
     for (key, matters) in [
         ("do_center_crop", cropped),
         ("do_normalize", class.normalize.is_some()),
-        ("do_flip_channel_order", class.step == OwnStep::ChannelFlip),
-        ("include_top", class.step == OwnStep::IncludeTop),
+        (
+            "do_flip_channel_order",
+            class.step == ClassStep::ChannelFlip,
+        ),
+        ("include_top", class.step == ClassStep::IncludeTop),
     ] {
         if matters {
             refuse_null(file, key, "true")?;
         }
     }
-    if class.step == OwnStep::PoolFormerResize {
+    if class.step == ClassStep::PoolFormerResize {
         refuse_null(file, "crop_pct", "0.9")?;
     }
-    if class.filter != Filter::Bilinear {
+    if class.filter != ResampleFilter::Bilinear {
         refuse_null(file, "resample", class.filter.name())?;
     }
     Ok(())
 }
 
 fn class_resize(
-    file: &Settings,
+    file: &SettingsFile,
     class: &ProcessorClass,
-    steps: &mut Steps,
+    steps: &mut PreprocessSteps,
 ) -> Result<(), ModelError> {
     let square = Value::from(class.side);
     let size = file.get("size").unwrap_or(&square);
@@ -127,20 +133,20 @@ fn class_resize(
     let side = one_size(file, "size", size)?;
     if let Some(side) = side.filter(|_| by_edge || !class.square) {
         match class.step {
-            OwnStep::LevitResize => {
+            ClassStep::LevitResize => {
                 steps.resize =
-                    Resize::Shortest(scaled(file, "size", 256.0 / 224.0 * f64::from(side))?);
+                    ResizeMode::Shortest(scaled(file, "size", 256.0 / 224.0 * f64::from(side))?);
             }
-            OwnStep::PoolFormerResize => {
+            ClassStep::PoolFormerResize => {
                 let part = crop_part(file, Some(0.9))?.unwrap_or(1.0);
                 let short = scaled(file, "crop_pct", f64::from(side) / part)?;
-                steps.resize = Resize::Shortest(short);
+                steps.resize = ResizeMode::Shortest(short);
             }
-            OwnStep::ConvNextResize => {
+            ClassStep::ConvNextResize => {
                 let part = crop_part(file, Some(224.0 / 256.0))?.unwrap_or(1.0);
                 (steps.resize, steps.crop) = conv_next(file, side, part)?;
             }
-            _ => steps.resize = Resize::Shortest(side),
+            _ => steps.resize = ResizeMode::Shortest(side),
         }
         return Ok(());
     }
@@ -148,9 +154,9 @@ fn class_resize(
         Some(side) => (side, side),
         None => box_of(file, "size")?,
     };
-    steps.resize = Resize::Exact(w, h);
+    steps.resize = ResizeMode::Exact(w, h);
     match class.step {
-        OwnStep::ConvNextResize => {
+        ClassStep::ConvNextResize => {
             return Err(file.bad(
                 "size",
                 &size.to_string(),
@@ -158,15 +164,15 @@ fn class_resize(
                 "copy the file again from the model's source",
             ));
         }
-        OwnStep::PoolFormerResize => {
+        ClassStep::PoolFormerResize => {
             let part = crop_part(file, Some(0.9))?.unwrap_or(1.0);
             let divided = |side: u32| scaled(file, "crop_pct", f64::from(side) / part);
             steps.resize = match w == h {
-                true => Resize::Shortest(divided(w)?),
-                false => Resize::Exact(divided(w)?, divided(h)?),
+                true => ResizeMode::Shortest(divided(w)?),
+                false => ResizeMode::Exact(divided(w)?, divided(h)?),
             };
         }
-        OwnStep::PerceiverCrop => {
+        ClassStep::PerceiverCrop => {
             if let Some((crop_w, crop_h)) = steps.crop.take() {
                 let part = |size: u32, crop: u32| f64::from(size) / f64::from(crop);
                 steps.cut_first = Some((part(w, crop_w), part(h, crop_h)));
@@ -180,14 +186,14 @@ fn class_resize(
 /// The short side grows by `1 / part` and the middle is cut out, except at 384 and more, where the
 /// whole picture is squeezed into the square.
 pub(super) fn conv_next(
-    file: &Settings,
+    file: &SettingsFile,
     side: u32,
     part: f64,
-) -> Result<(Resize, Option<(u32, u32)>), ModelError> {
+) -> Result<(ResizeMode, Option<(u32, u32)>), ModelError> {
     if side < 384 {
         let short = scaled(file, "crop_pct", f64::from(side) / part)?;
-        Ok((Resize::Shortest(short), Some((side, side))))
+        Ok((ResizeMode::Shortest(short), Some((side, side))))
     } else {
-        Ok((Resize::Exact(side, side), None))
+        Ok((ResizeMode::Exact(side, side), None))
     }
 }

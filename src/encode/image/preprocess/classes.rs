@@ -4,20 +4,20 @@
 //! one number as `size` is a square or the short side, and the steps that only one class has. The
 //! `Fast` classes have the same defaults.
 
-use crate::encode::image::resample::Filter;
+use crate::encode::image::resample::ResampleFilter;
 
 /// ImageNet's mean and deviation.
-const IMAGENET: Deviation = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+const IMAGENET: MeanStd = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 /// Mean and deviation 0.5, which map to -1..1.
-const HALF: Deviation = ([0.5; 3], [0.5; 3]);
+const HALF: MeanStd = ([0.5; 3], [0.5; 3]);
 /// Those of CLIP's training set.
-const CLIP: Deviation = (
+const CLIP: MeanStd = (
     [0.48145466, 0.4578275, 0.40821073],
     [0.26862954, 0.26130258, 0.27577711],
 );
 
 /// Mean and standard deviation of each channel.
-pub(super) type Deviation = ([f64; 3], [f64; 3]);
+pub(super) type MeanStd = ([f64; 3], [f64; 3]);
 
 /// The constructor of an image processor class.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,15 +32,15 @@ pub(super) struct ProcessorClass {
     /// The side of the centre crop, and whether it is done, where the file does not say; none for a
     /// class that has no crop.
     pub crop: Option<(u32, bool)>,
-    pub filter: Filter,
+    pub filter: ResampleFilter,
     /// None for a class that does not normalise.
-    pub normalize: Option<Deviation>,
-    pub step: OwnStep,
+    pub normalize: Option<MeanStd>,
+    pub step: ClassStep,
 }
 
 /// A step that only this class has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OwnStep {
+pub(super) enum ClassStep {
     Nothing,
     /// The short side becomes `int(256 / 224 * size)`.
     LevitResize,
@@ -62,8 +62,8 @@ const fn class(
     name: &'static str,
     side: u32,
     crop: Option<(u32, bool)>,
-    filter: Filter,
-    normalize: Deviation,
+    filter: ResampleFilter,
+    normalize: MeanStd,
 ) -> ProcessorClass {
     ProcessorClass {
         name,
@@ -72,11 +72,11 @@ const fn class(
         crop,
         filter,
         normalize: Some(normalize),
-        step: OwnStep::Nothing,
+        step: ClassStep::Nothing,
     }
 }
 
-const fn by_short_side(class: ProcessorClass, step: OwnStep) -> ProcessorClass {
+const fn by_short_side(class: ProcessorClass, step: ClassStep) -> ProcessorClass {
     ProcessorClass {
         square: false,
         step,
@@ -86,11 +86,11 @@ const fn by_short_side(class: ProcessorClass, step: OwnStep) -> ProcessorClass {
 
 /// The supported classes.
 pub(super) const CLASSES: [ProcessorClass; 24] = {
-    use Filter::{Bicubic, Bilinear, Nearest};
-    use OwnStep::{
+    use ClassStep::{
         ChannelFlip, ConvNextResize, IncludeTop, LevitResize, Nothing, PerceiverCrop,
         PoolFormerResize, UnreadPadding,
     };
+    use ResampleFilter::{Bicubic, Bilinear, Nearest};
     const CROPPED: Option<(u32, bool)> = Some((224, true));
     [
         class("Beit", 256, CROPPED, Bicubic, HALF),
@@ -170,7 +170,7 @@ const NOT_FOLLOWED: [(&str, &str); 17] = [
 
 /// The result of looking up a class by name.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Named {
+pub(super) enum ProcessorLookup {
     /// A supported class.
     Followed(&'static ProcessorClass),
     /// A known class, and why it is not supported.
@@ -181,7 +181,7 @@ pub(super) enum Named {
 }
 
 /// The class of the name `name`, such as `DeiTFeatureExtractor` or `CLIPImageProcessorFast`.
-pub(super) fn named(name: &str) -> Named {
+pub(super) fn named(name: &str) -> ProcessorLookup {
     let stem = ["Fast", "Pil"]
         .iter()
         .find_map(|end| name.strip_suffix(end))
@@ -190,23 +190,25 @@ pub(super) fn named(name: &str) -> Named {
         .iter()
         .find_map(|end| stem.strip_suffix(end));
     let Some(stem) = stem else {
-        return Named::Unknown;
+        return ProcessorLookup::Unknown;
     };
     if stem == "TimmWrapper" {
-        return Named::Timm;
+        return ProcessorLookup::Timm;
     }
     of_stem(stem)
 }
 
 /// The class of a name without `ImageProcessor`.
-pub(super) fn of_stem(stem: &str) -> Named {
+pub(super) fn of_stem(stem: &str) -> ProcessorLookup {
     if let Some(found) = CLASSES.iter().find(|c| c.name.eq_ignore_ascii_case(stem)) {
-        return Named::Followed(found);
+        return ProcessorLookup::Followed(found);
     }
     NOT_FOLLOWED
         .iter()
         .find(|(class, _)| class.eq_ignore_ascii_case(stem))
-        .map_or(Named::Unknown, |(_, why)| Named::Refused(why))
+        .map_or(ProcessorLookup::Unknown, |(_, why)| {
+            ProcessorLookup::Refused(why)
+        })
 }
 
 #[cfg(test)]
@@ -221,16 +223,16 @@ mod tests {
             "DeiTImageProcessorFast",
         ] {
             assert!(
-                matches!(named(name), Named::Followed(c) if c.name == "DeiT"),
+                matches!(named(name), ProcessorLookup::Followed(c) if c.name == "DeiT"),
                 "{name}"
             );
         }
-        assert_eq!(named("TimmWrapperImageProcessor"), Named::Timm);
-        assert_eq!(named("JinaCLIPImageProcessor"), Named::Unknown);
-        assert_eq!(named("CLIPProcessor"), Named::Unknown);
+        assert_eq!(named("TimmWrapperImageProcessor"), ProcessorLookup::Timm);
+        assert_eq!(named("JinaCLIPImageProcessor"), ProcessorLookup::Unknown);
+        assert_eq!(named("CLIPProcessor"), ProcessorLookup::Unknown);
         assert!(matches!(
             named("ImageGPTFeatureExtractor"),
-            Named::Refused(_)
+            ProcessorLookup::Refused(_)
         ));
     }
 }

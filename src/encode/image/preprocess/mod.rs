@@ -26,11 +26,11 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use serde_json::{Value, json};
 
-use super::resample::{Filter, Window, resize};
+use super::resample::{CropWindow, ResampleFilter, resize};
 
 /// The size of a picture after resizing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resize {
+pub enum ResizeMode {
     /// The original size.
     Keep,
     /// The short side gets this length, the other keeps the proportion.
@@ -41,14 +41,14 @@ pub enum Resize {
 
 /// From pixels to the model's input.
 #[derive(Debug, Clone)]
-pub struct Preprocess {
-    resize: Resize,
+pub struct ImagePreprocessor {
+    resize: ResizeMode,
     crop: Option<(u32, u32)>,
     /// The part of the short side that is cut out, as a square or not, before resizing: width, height.
     cut_first: Option<(f64, f64)>,
     /// Whether an odd pixel beside the crop is divided as torchvision does, which rounds.
     rounded_crop: bool,
-    filter: Filter,
+    filter: ResampleFilter,
     rescale: Option<f64>,
     /// Whether 1 is subtracted after rescaling.
     offset: bool,
@@ -65,7 +65,7 @@ pub struct Preprocess {
     table: Box<[[f32; 256]; 3]>,
 }
 
-impl Preprocess {
+impl ImagePreprocessor {
     /// Width and height of the model's input.
     pub fn size(&self) -> (u32, u32) {
         self.size
@@ -85,9 +85,9 @@ impl Preprocess {
     pub fn describe(&self) -> Value {
         let mut all = json!({
             "resize": match self.resize {
-                Resize::Keep => Value::Null,
-                Resize::Shortest(side) => json!({"shortest_edge": side}),
-                Resize::Exact(w, h) => json!({"width": w, "height": h}),
+                ResizeMode::Keep => Value::Null,
+                ResizeMode::Shortest(side) => json!({"shortest_edge": side}),
+                ResizeMode::Exact(w, h) => json!({"width": w, "height": h}),
             },
             "crop": self.crop.map(|(w, h)| json!({"width": w, "height": h})),
             "filter": self.filter.name(),
@@ -129,9 +129,9 @@ impl Preprocess {
     fn resized(&self, image: &RgbImage) -> RgbImage {
         let (w, h) = image.dimensions();
         let (width, height) = match self.resize {
-            Resize::Keep => (w, h),
-            Resize::Exact(w, h) => (w, h),
-            Resize::Shortest(side) => {
+            ResizeMode::Keep => (w, h),
+            ResizeMode::Exact(w, h) => (w, h),
+            ResizeMode::Shortest(side) => {
                 let long = |long: u32, short: u32| {
                     let exact = u64::from(side) * u64::from(long) / u64::from(short.max(1));
                     u32::try_from(exact).unwrap_or(u32::MAX)
@@ -149,7 +149,7 @@ impl Preprocess {
                 width,
                 height,
                 self.filter,
-                &Window {
+                &CropWindow {
                     x: 0..width,
                     y: 0..height,
                 },
@@ -157,7 +157,7 @@ impl Preprocess {
         };
         let (x, left) = cut(width, crop_w, self.rounded_crop);
         let (y, top) = cut(height, crop_h, self.rounded_crop);
-        let part = resize(image, width, height, self.filter, &Window { x, y });
+        let part = resize(image, width, height, self.filter, &CropWindow { x, y });
         if part.dimensions() == (crop_w, crop_h) {
             return part;
         }

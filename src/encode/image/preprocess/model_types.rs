@@ -2,7 +2,7 @@
 //!
 //! From `src/transformers/models/auto` of Hugging Face's transformers.
 
-use super::classes::{Named, of_stem};
+use super::classes::{ProcessorLookup, of_stem};
 
 /// Model types with a known class.
 const BY_MODEL_TYPE: [(&str, &str); 94] = [
@@ -125,13 +125,13 @@ const DOES_MORE: &str = "\
     tipsv2 tipsv2_dpt tvlt tvp ultravbert unlimited_ocr uvdoc video_llama_3 video_llava videomae \
     vitmatte vitpose vivit zoedepth";
 
-/// The class that reads folders of this `model_type`; [`Named::Unknown`] for a type on neither list.
-pub(super) fn of_model_type(model_type: &str) -> Named {
+/// The class that reads folders of this `model_type`; [`ProcessorLookup::Unknown`] for a type on neither list.
+pub(super) fn of_model_type(model_type: &str) -> ProcessorLookup {
     if DOES_MORE.split_whitespace().any(|kind| kind == model_type) {
-        return Named::Refused("it does more than is done here");
+        return ProcessorLookup::Refused("it does more than is done here");
     }
     let class = BY_MODEL_TYPE.iter().find(|(kind, _)| *kind == model_type);
-    class.map_or(Named::Unknown, |(_, class)| of_stem(class))
+    class.map_or(ProcessorLookup::Unknown, |(_, class)| of_stem(class))
 }
 
 #[cfg(test)]
@@ -141,19 +141,25 @@ mod tests {
     #[test]
     fn every_model_type_has_a_class() {
         for (kind, _) in BY_MODEL_TYPE {
-            assert_ne!(of_model_type(kind), Named::Unknown, "{kind}");
+            assert_ne!(of_model_type(kind), ProcessorLookup::Unknown, "{kind}");
         }
         for kind in ["layoutlmv2", "rt_detr", "qwen2_vl", "videomae"] {
-            assert!(matches!(of_model_type(kind), Named::Refused(_)), "{kind}");
+            assert!(
+                matches!(of_model_type(kind), ProcessorLookup::Refused(_)),
+                "{kind}"
+            );
         }
         for kind in DOES_MORE.split_whitespace() {
-            let why = Named::Refused("it does more than is done here");
+            let why = ProcessorLookup::Refused("it does more than is done here");
             assert_eq!(of_model_type(kind), why, "{kind}");
             assert!(
                 BY_MODEL_TYPE.iter().all(|(other, _)| *other != kind),
                 "{kind}"
             );
         }
-        assert_eq!(of_model_type("efficientnet_lite0"), Named::Unknown);
+        assert_eq!(
+            of_model_type("efficientnet_lite0"),
+            ProcessorLookup::Unknown
+        );
     }
 }

@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::{Preprocess, Resize};
+use super::{ImagePreprocessor, ResizeMode};
 use crate::encode::error::ModelError;
-use crate::encode::folder::Settings;
+use crate::encode::folder::SettingsFile;
 
-impl Preprocess {
+impl ImagePreprocessor {
     /// Rejects an OpenCLIP `preprocess_cfg` that contradicts `file`, from which these steps were
     /// read. Absent keys are ignored.
     pub(super) fn agrees_with_open_clip(
         &self,
-        other: &Settings,
-        file: &Settings,
+        other: &SettingsFile,
+        file: &SettingsFile,
     ) -> Result<(), ModelError> {
         let part = |outer: &str, key: &str| {
             let value = other.get(outer)?.get(key)?;
@@ -57,8 +57,8 @@ impl Preprocess {
         }
         if let Some(found) = part("preprocess_cfg", "resize_mode") {
             let own = match self.resize {
-                Resize::Exact(..) => "squash",
-                Resize::Shortest(_) | Resize::Keep => "shortest",
+                ResizeMode::Exact(..) => "squash",
+                ResizeMode::Shortest(_) | ResizeMode::Keep => "shortest",
             };
             if found.as_str() != Some(own) {
                 return differs("preprocess_cfg.resize_mode", found, own.to_owned());

@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use super::Preprocess;
+use super::ImagePreprocessor;
 use super::by_class::of_class;
-use super::classes::{Named, named};
+use super::classes::{ProcessorLookup, named};
 use super::unnamed::{plain, unnamed};
 use crate::encode::error::{EncoderChoice, ModelError};
-use crate::encode::folder::{ModelFolder, Settings};
+use crate::encode::folder::{ModelFolder, SettingsFile};
 
 const FILE: &str = "preprocessor_config.json";
 
-impl Preprocess {
+impl ImagePreprocessor {
     /// Reads the folder's `preprocessor_config.json`, or the `image_processor` of its
     /// `processor_config.json`, or timm's `pretrained_cfg` in its `config.json`. With `trust` the keys
     /// of an unknown class are trusted.
@@ -45,9 +45,9 @@ impl Preprocess {
     }
 
     pub(super) fn from_settings(
-        file: &Settings,
+        file: &SettingsFile,
         model_type: Option<&str>,
-        config: Option<&Settings>,
+        config: Option<&SettingsFile>,
         trust: bool,
     ) -> Result<Self, ModelError> {
         let mut key = "image_processor_type";
@@ -75,14 +75,14 @@ impl Preprocess {
             });
         };
         match named(name) {
-            Named::Followed(class) => {
+            ProcessorLookup::Followed(class) => {
                 let read = of_class(file, class)?;
                 Ok(Self {
                     trusted: own,
                     ..read
                 })
             }
-            Named::Timm => match config.filter(|c| c.get("pretrained_cfg").is_some()) {
+            ProcessorLookup::Timm => match config.filter(|c| c.get("pretrained_cfg").is_some()) {
                 Some(config) => Self::from_timm(config),
                 None => Err(file.bad(
                     key,
@@ -91,18 +91,18 @@ impl Preprocess {
                     "copy config.json from the model's source",
                 )),
             },
-            Named::Refused(why) => Err(file.bad(
+            ProcessorLookup::Refused(why) => Err(file.bad(
                 key,
                 name,
                 &format!("a class whose steps can be followed: {why}"),
                 "use an encoder with a plain resize, crop and normalise",
             )),
-            Named::Unknown if trust => {
+            ProcessorLookup::Unknown if trust => {
                 let mut plain = plain(file)?;
                 plain.trusted = Some(name.to_owned());
                 Ok(plain)
             }
-            Named::Unknown => {
+            ProcessorLookup::Unknown => {
                 let error = file.bad(
                     key,
                     name,
@@ -117,13 +117,13 @@ impl Preprocess {
 }
 
 /// Whether the file names its processor class.
-fn names_class(file: &Settings) -> bool {
+fn names_class(file: &SettingsFile) -> bool {
     let named = |key| file.get(key).is_some();
     named("image_processor_type") || named("feature_extractor_type")
 }
 
 /// The custom class (`auto_map`) that replaces `name`, where the file has one.
-fn own_class<'a>(file: &'a Settings, name: &str) -> Option<&'a str> {
+fn own_class<'a>(file: &'a SettingsFile, name: &str) -> Option<&'a str> {
     let entry = file.get("auto_map")?.get("AutoImageProcessor")?;
     let entries = entry
         .as_array()
@@ -133,7 +133,7 @@ fn own_class<'a>(file: &'a Settings, name: &str) -> Option<&'a str> {
 }
 
 /// The file that describes the preprocessing, where there is one.
-fn described(folder: &ModelFolder) -> Result<Option<Settings>, ModelError> {
+fn described(folder: &ModelFolder) -> Result<Option<SettingsFile>, ModelError> {
     let plain = folder.json(FILE)?;
     let Some(whole) = folder.json("processor_config.json")? else {
         return Ok(plain);
@@ -153,7 +153,7 @@ fn described(folder: &ModelFolder) -> Result<Option<Settings>, ModelError> {
             ))
         };
     }
-    Ok(Some(Settings {
+    Ok(Some(SettingsFile {
         value: part.clone(),
         path: whole.path,
     }))

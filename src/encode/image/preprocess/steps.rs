@@ -2,18 +2,18 @@
 
 use serde_json::Value;
 
-use super::{Preprocess, Resize, table};
+use super::{ImagePreprocessor, ResizeMode, table};
 use crate::encode::error::ModelError;
-use crate::encode::folder::Settings;
-use crate::encode::image::resample::Filter;
+use crate::encode::folder::SettingsFile;
+use crate::encode::image::resample::ResampleFilter;
 
 /// The steps as they were read, before they are checked.
 #[derive(Debug, Clone)]
-pub(super) struct Steps {
-    pub resize: Resize,
+pub(super) struct PreprocessSteps {
+    pub resize: ResizeMode,
     pub crop: Option<(u32, u32)>,
     pub cut_first: Option<(f64, f64)>,
-    pub filter: Filter,
+    pub filter: ResampleFilter,
     pub normalize: Option<([f64; 3], [f64; 3])>,
     pub divided_again: bool,
     pub offset: bool,
@@ -21,13 +21,13 @@ pub(super) struct Steps {
     pub rounded_crop: bool,
 }
 
-impl Default for Steps {
+impl Default for PreprocessSteps {
     fn default() -> Self {
         Self {
-            resize: Resize::Keep,
+            resize: ResizeMode::Keep,
             crop: None,
             cut_first: None,
-            filter: Filter::Bilinear,
+            filter: ResampleFilter::Bilinear,
             normalize: None,
             divided_again: false,
             offset: false,
@@ -37,13 +37,13 @@ impl Default for Steps {
     }
 }
 
-impl Steps {
+impl PreprocessSteps {
     /// Checks what does not depend on the class: one size comes out, and every value is finite.
-    pub fn finish(self, file: &Settings) -> Result<Preprocess, ModelError> {
+    pub fn finish(self, file: &SettingsFile) -> Result<ImagePreprocessor, ModelError> {
         let size = match (self.crop, self.resize) {
             (Some(size), _) => size,
-            (None, Resize::Exact(w, h)) => (w, h),
-            (None, Resize::Keep | Resize::Shortest(_)) => {
+            (None, ResizeMode::Exact(w, h)) => (w, h),
+            (None, ResizeMode::Keep | ResizeMode::Shortest(_)) => {
                 return Err(file.bad(
                     "crop_size",
                     "absent",
@@ -106,7 +106,7 @@ impl Steps {
                 "what keeps pixels apart: with it all pictures are the same to the model",
             ));
         }
-        Ok(Preprocess {
+        Ok(ImagePreprocessor {
             resize: self.resize,
             crop: self.crop,
             cut_first: self.cut_first,

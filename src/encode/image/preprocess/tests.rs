@@ -2,19 +2,19 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::encode::error::ModelError;
-use crate::encode::folder::Settings;
+use crate::encode::folder::SettingsFile;
 
-fn read(value: Value) -> Result<Preprocess, ModelError> {
-    let file = Settings {
+fn read(value: Value) -> Result<ImagePreprocessor, ModelError> {
+    let file = SettingsFile {
         path: "preprocessor_config.json".into(),
         value,
     };
-    Preprocess::from_settings(&file, None, None, false)
+    ImagePreprocessor::from_settings(&file, None, None, false)
 }
 
 const NORM: &str = r#""image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]"#;
 
-fn with(rest: &str) -> Result<Preprocess, ModelError> {
+fn with(rest: &str) -> Result<ImagePreprocessor, ModelError> {
     read(serde_json::from_str(&format!("{{{NORM}, {rest}}}")).unwrap())
 }
 
@@ -23,33 +23,33 @@ fn every_way_to_write_a_size() {
     let p = with(r#""size": 224"#).unwrap();
     assert_eq!(
         (p.resize, p.crop, p.size),
-        (Resize::Exact(224, 224), None, (224, 224))
+        (ResizeMode::Exact(224, 224), None, (224, 224))
     );
     let p = with(r#""size": 256, "crop_size": 224"#).unwrap();
     assert_eq!(
         (p.resize, p.crop),
-        (Resize::Shortest(256), Some((224, 224)))
+        (ResizeMode::Shortest(256), Some((224, 224)))
     );
     let p = with(r#""size": {"shortest_edge": 256}, "crop_size": {"height": 200, "width": 224}"#);
     assert_eq!(p.unwrap().size, (224, 200));
     let p = with(r#""size": {"height": 96, "width": 128}, "do_center_crop": false"#).unwrap();
-    assert_eq!((p.resize, p.size), (Resize::Exact(128, 96), (128, 96)));
+    assert_eq!((p.resize, p.size), (ResizeMode::Exact(128, 96), (128, 96)));
     let p = with(r#""size": {"shortest_edge": 224}, "crop_pct": 0.875"#).unwrap();
     assert_eq!(
         (p.resize, p.crop),
-        (Resize::Shortest(256), Some((224, 224)))
+        (ResizeMode::Shortest(256), Some((224, 224)))
     );
     let p = with(r#""size": {"shortest_edge": 384}, "crop_pct": 0.875"#).unwrap();
-    assert_eq!((p.resize, p.crop), (Resize::Exact(384, 384), None));
+    assert_eq!((p.resize, p.crop), (ResizeMode::Exact(384, 384), None));
     let p = with(r#""do_resize": false, "crop_size": 64"#).unwrap();
-    assert_eq!((p.resize, p.size), (Resize::Keep, (64, 64)));
+    assert_eq!((p.resize, p.size), (ResizeMode::Keep, (64, 64)));
 }
 
 #[test]
 fn keys_that_a_class_has_no_code_for_are_passed_over() {
     let size = r#""size": {"height": 384, "width": 384}, "do_pad": true, "size_divisor": 32"#;
     let blip = format!(r#"{size}, "image_processor_type": "BlipImageProcessor""#);
-    assert_eq!(with(&blip).unwrap().resize, Resize::Exact(384, 384));
+    assert_eq!(with(&blip).unwrap().resize, ResizeMode::Exact(384, 384));
     for class in ["ViT", "CLIP", "Siglip"] {
         let padded = format!(r#"{size}, "image_processor_type": "{class}ImageProcessor""#);
         assert!(with(&padded).is_err(), "{class}");
@@ -155,10 +155,10 @@ fn a_square_that_is_asked_for_otherwise_is_refused_with_advice_that_works() {
         let error = with(rest).unwrap_err().to_string();
         assert!(error.contains(key), "{rest}: {error}");
         let square = rest.replace(r#""size": 16"#, r#""size": {"height": 16, "width": 16}"#);
-        assert_eq!(with(&square).unwrap().resize, Resize::Exact(16, 16));
+        assert_eq!(with(&square).unwrap().resize, ResizeMode::Exact(16, 16));
     }
     let usual = r#""image_processor_type": "CLIPImageProcessor", "size": 16, "crop_size": 16, "default_to_square": false"#;
-    assert_eq!(with(usual).unwrap().resize, Resize::Shortest(16));
+    assert_eq!(with(usual).unwrap().resize, ResizeMode::Shortest(16));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn keys_that_are_not_known_are_refused_where_no_class_is_named() {
 #[test]
 fn openclip_says_the_same_or_is_refused() {
     let steps = with(r#""size": {"shortest_edge": 16}, "crop_size": 16, "resample": 3"#).unwrap();
-    let file = |name: &str, value: Value| Settings {
+    let file = |name: &str, value: Value| SettingsFile {
         path: name.into(),
         value,
     };
@@ -251,11 +251,11 @@ fn the_key_that_makes_the_values_useless_is_named() {
         assert!(error.contains(key), "{error}");
     }
     for kind in ["layoutlmv2", "rt_detr", "qwen2_vl"] {
-        let file = Settings {
+        let file = SettingsFile {
             path: "preprocessor_config.json".into(),
             value: json!({"size": 16, "image_mean": 0.5, "image_std": 0.5}),
         };
-        let error = Preprocess::from_settings(&file, Some(kind), None, false).unwrap_err();
+        let error = ImagePreprocessor::from_settings(&file, Some(kind), None, false).unwrap_err();
         assert!(error.to_string().contains(kind), "{error}");
     }
 }

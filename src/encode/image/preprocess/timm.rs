@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
-use super::steps::Steps;
+use super::steps::PreprocessSteps;
 use super::values::{crop_part, filter_of, scaled, three};
-use super::{Preprocess, Resize};
+use super::{ImagePreprocessor, ResizeMode};
 use crate::encode::error::ModelError;
-use crate::encode::folder::Settings;
-use crate::encode::image::resample::Filter;
+use crate::encode::folder::SettingsFile;
+use crate::encode::image::resample::ResampleFilter;
 
 /// timm's names of keys that both have.
 const RENAMED: [(&str, &str); 3] = [
@@ -17,9 +17,9 @@ const RENAMED: [(&str, &str); 3] = [
     ("std", "image_std"),
 ];
 
-impl Preprocess {
+impl ImagePreprocessor {
     /// Reads `pretrained_cfg` of the folder's config.json.
-    pub(super) fn from_timm(config: &Settings) -> Result<Self, ModelError> {
+    pub(super) fn from_timm(config: &SettingsFile) -> Result<Self, ModelError> {
         let read = Self::of_pretrained(config).map(|mut read| {
             read.source.1 = "pretrained_cfg.input_size";
             read
@@ -51,10 +51,10 @@ impl Preprocess {
         })
     }
 
-    fn of_pretrained(config: &Settings) -> Result<Self, ModelError> {
+    fn of_pretrained(config: &SettingsFile) -> Result<Self, ModelError> {
         let value = config.get("pretrained_cfg").cloned().unwrap_or(Value::Null);
         // The usual reader takes the keys that both have, under its own names.
-        let mut file = Settings {
+        let mut file = SettingsFile {
             path: config.path.clone(),
             value,
         };
@@ -84,9 +84,9 @@ impl Preprocess {
         };
         let part = crop_part(&file, Some(0.875))?.unwrap_or(0.875);
         let larger = |side: u32| scaled(&file, "crop_pct", (f64::from(side) / part).floor());
-        let squeezed = Resize::Exact(larger(width)?, larger(height)?);
+        let squeezed = ResizeMode::Exact(larger(width)?, larger(height)?);
         let resize = match file.text("crop_mode")?.unwrap_or("center") {
-            "center" if width == height => Resize::Shortest(larger(width)?),
+            "center" if width == height => ResizeMode::Shortest(larger(width)?),
             "squash" => squeezed,
             other => {
                 return Err(file.bad(
@@ -97,13 +97,13 @@ impl Preprocess {
                 ));
             }
         };
-        Steps {
+        PreprocessSteps {
             resize,
             crop: Some((width, height)),
-            filter: filter_of(&file, Filter::Bicubic)?,
+            filter: filter_of(&file, ResampleFilter::Bicubic)?,
             normalize: Some((three(&file, "image_mean")?, three(&file, "image_std")?)),
             rounded_crop: true,
-            ..Steps::default()
+            ..PreprocessSteps::default()
         }
         .finish(&file)
     }

@@ -1,25 +1,28 @@
 //! A `preprocessor_config.json` without a class, or with a trusted one: its keys are taken literally.
 
 use super::by_class::{conv_next, of_class};
-use super::classes::Named;
+use super::classes::ProcessorLookup;
 use super::model_types::of_model_type;
-use super::steps::Steps;
+use super::steps::PreprocessSteps;
 use super::values::{
     box_of, crop_part, filter_of, one_size, refuse_null, refuse_other_keys, refuse_other_square,
     refuse_the_unknown, three,
 };
-use super::{Preprocess, Resize};
+use super::{ImagePreprocessor, ResizeMode};
 use crate::encode::error::ModelError;
-use crate::encode::folder::Settings;
-use crate::encode::image::resample::Filter;
+use crate::encode::folder::SettingsFile;
+use crate::encode::image::resample::ResampleFilter;
 
 /// Reads a file without a class. Its keys are taken literally; where the class of the model type would
 /// interpret them differently, the file has to name one.
-pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Preprocess, ModelError> {
+pub(super) fn unnamed(
+    file: &SettingsFile,
+    model_type: Option<&str>,
+) -> Result<ImagePreprocessor, ModelError> {
     let model_type = model_type.unwrap_or("");
     let class = match of_model_type(model_type) {
-        Named::Followed(class) => class,
-        Named::Refused(why) => {
+        ProcessorLookup::Followed(class) => class,
+        ProcessorLookup::Refused(why) => {
             return Err(file.bad(
                 "image_processor_type",
                 "absent",
@@ -30,7 +33,7 @@ pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Prepr
                 "use an encoder with a plain resize, crop and normalise, or correct model_type",
             ));
         }
-        Named::Timm | Named::Unknown => {
+        ProcessorLookup::Timm | ProcessorLookup::Unknown => {
             refuse_other_keys(file)?;
             return plain(file);
         }
@@ -85,10 +88,10 @@ pub(super) fn unnamed(file: &Settings, model_type: Option<&str>) -> Result<Prepr
 
 /// Whether two interpretations of the file give the same tensor. Keys that the file omits are ignored: a
 /// folder may have been written for this program.
-fn same_steps(file: &Settings, one: &Preprocess, other: &Preprocess) -> bool {
+fn same_steps(file: &SettingsFile, one: &ImagePreprocessor, other: &ImagePreprocessor) -> bool {
     // A crop to the size that the picture has does nothing.
-    let crop = |read: &Preprocess| match (read.resize, read.crop) {
-        (Resize::Exact(w, h), Some(crop)) if crop == (w, h) => None,
+    let crop = |read: &ImagePreprocessor| match (read.resize, read.crop) {
+        (ResizeMode::Exact(w, h), Some(crop)) if crop == (w, h) => None,
         (_, crop) => crop,
     };
     (file.get("size").is_none() || one.resize == other.resize)
@@ -101,7 +104,7 @@ fn same_steps(file: &Settings, one: &Preprocess, other: &Preprocess) -> bool {
 }
 
 /// The keys as they are written, for a folder that names no class.
-pub(super) fn plain(file: &Settings) -> Result<Preprocess, ModelError> {
+pub(super) fn plain(file: &SettingsFile) -> Result<ImagePreprocessor, ModelError> {
     refuse_the_unknown(file, &["do_flip_channel_order"])?;
     refuse_null(file, "do_normalize", "true")?;
     if file.get("crop_size").is_some() {
@@ -119,26 +122,26 @@ pub(super) fn plain(file: &Settings) -> Result<Preprocess, ModelError> {
         true => Some((three(file, "image_mean")?, three(file, "image_std")?)),
         false => None,
     };
-    Steps {
+    PreprocessSteps {
         resize,
         crop,
-        filter: filter_of(file, Filter::Bilinear)?,
+        filter: filter_of(file, ResampleFilter::Bilinear)?,
         normalize,
         bgr: file.switch("do_flip_channel_order")?.unwrap_or(false),
-        ..Steps::default()
+        ..PreprocessSteps::default()
     }
     .finish(file)
 }
 
 fn plain_resize(
-    file: &Settings,
+    file: &SettingsFile,
     crop: Option<(u32, u32)>,
-) -> Result<(Resize, Option<(u32, u32)>), ModelError> {
+) -> Result<(ResizeMode, Option<(u32, u32)>), ModelError> {
     if !file
         .switch("do_resize")?
         .unwrap_or(file.get("size").is_some())
     {
-        return Ok((Resize::Keep, crop));
+        return Ok((ResizeMode::Keep, crop));
     }
     let size = file.get("size").ok_or_else(|| {
         file.bad(
@@ -153,11 +156,11 @@ fn plain_resize(
     refuse_other_square(file, crop.is_none())?;
     match (side, crop_part(file, None)?) {
         (Some(side), Some(part)) if crop.is_none() => conv_next(file, side, part),
-        (Some(side), _) if shortest || crop.is_some() => Ok((Resize::Shortest(side), crop)),
-        (Some(side), _) => Ok((Resize::Exact(side, side), crop)),
+        (Some(side), _) if shortest || crop.is_some() => Ok((ResizeMode::Shortest(side), crop)),
+        (Some(side), _) => Ok((ResizeMode::Exact(side, side), crop)),
         (None, _) => {
             let (w, h) = box_of(file, "size")?;
-            Ok((Resize::Exact(w, h), crop))
+            Ok((ResizeMode::Exact(w, h), crop))
         }
     }
 }

@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 use crate::encode::error::ModelError;
-use crate::encode::folder::Settings;
-use crate::encode::image::resample::Filter;
+use crate::encode::folder::SettingsFile;
+use crate::encode::image::resample::ResampleFilter;
 
 /// The largest plausible side of a model's input, in pixels: a tensor of 48 MiB.
 const MAX_INPUT: u64 = 2048;
 
 /// A size that is one number, as a number or as `shortest_edge`; none for height and width.
 pub(super) fn one_size(
-    file: &Settings,
+    file: &SettingsFile,
     key: &str,
     size: &Value,
 ) -> Result<Option<u32>, ModelError> {
@@ -25,7 +25,7 @@ pub(super) fn one_size(
 
 /// Rejects what `size` or `crop_size` says beside the form that is followed: one of height and width,
 /// or `shortest_edge` alone.
-pub(super) fn refuse_mixed_forms(file: &Settings) -> Result<(), ModelError> {
+pub(super) fn refuse_mixed_forms(file: &SettingsFile) -> Result<(), ModelError> {
     for name in ["size", "crop_size"] {
         let Some(map) = file.get(name).and_then(Value::as_object) else {
             continue;
@@ -52,7 +52,7 @@ pub(super) fn refuse_mixed_forms(file: &Settings) -> Result<(), ModelError> {
 
 /// Rejects null for a key that is `usual` where it is absent: the class's older versions take null for
 /// "no", its newer ones for "as usual".
-pub(super) fn refuse_null(file: &Settings, key: &str, usual: &str) -> Result<(), ModelError> {
+pub(super) fn refuse_null(file: &SettingsFile, key: &str, usual: &str) -> Result<(), ModelError> {
     match file.value.get(key) {
         Some(Value::Null) => Err(file.bad(
             key,
@@ -65,7 +65,7 @@ pub(super) fn refuse_null(file: &Settings, key: &str, usual: &str) -> Result<(),
 }
 
 /// A size given as one number, as height and width, or as a list of both: `(width, height)`.
-pub(super) fn box_of(file: &Settings, key: &str) -> Result<(u32, u32), ModelError> {
+pub(super) fn box_of(file: &SettingsFile, key: &str) -> Result<(u32, u32), ModelError> {
     let absent = Value::Null;
     let value = file.get(key).unwrap_or(&absent);
     let (w, h) = match (value, value.get("width"), value.get("height")) {
@@ -84,7 +84,7 @@ pub(super) fn box_of(file: &Settings, key: &str) -> Result<(u32, u32), ModelErro
     Ok((pixels_of(file, key, w)?, pixels_of(file, key, h)?))
 }
 
-fn pixels_of(file: &Settings, key: &str, side: &Value) -> Result<u32, ModelError> {
+fn pixels_of(file: &SettingsFile, key: &str, side: &Value) -> Result<u32, ModelError> {
     match side.as_u64().filter(|s| (1..=MAX_INPUT).contains(s)) {
         Some(side) => Ok(side as u32),
         None => Err(file.bad(
@@ -97,7 +97,7 @@ fn pixels_of(file: &Settings, key: &str, side: &Value) -> Result<u32, ModelError
 }
 
 /// `int(exact)`, a size before a crop, which may be larger than a model's input but not without end.
-pub(super) fn scaled(file: &Settings, key: &str, exact: f64) -> Result<u32, ModelError> {
+pub(super) fn scaled(file: &SettingsFile, key: &str, exact: f64) -> Result<u32, ModelError> {
     if !(1.0..=4.0 * MAX_INPUT as f64).contains(&exact) {
         return Err(file.bad(
             key,
@@ -113,7 +113,10 @@ pub(super) fn scaled(file: &Settings, key: &str, exact: f64) -> Result<u32, Mode
 }
 
 /// `crop_pct`, or `usual` where the file has none.
-pub(super) fn crop_part(file: &Settings, usual: Option<f64>) -> Result<Option<f64>, ModelError> {
+pub(super) fn crop_part(
+    file: &SettingsFile,
+    usual: Option<f64>,
+) -> Result<Option<f64>, ModelError> {
     let part = file.number("crop_pct")?.or(usual);
     if let Some(part) = part
         && !(part > 0.0 && part <= 1.0)
@@ -129,19 +132,22 @@ pub(super) fn crop_part(file: &Settings, usual: Option<f64>) -> Result<Option<f6
 }
 
 /// `resample`: Pillow's number, or a filter's name.
-pub(super) fn filter_of(file: &Settings, usual: Filter) -> Result<Filter, ModelError> {
+pub(super) fn filter_of(
+    file: &SettingsFile,
+    usual: ResampleFilter,
+) -> Result<ResampleFilter, ModelError> {
     let Some(code) = file.get("resample") else {
         return Ok(usual);
     };
     let by_name = |name: &str| {
         let name = name.rsplit('.').next().unwrap_or(name);
-        let all = (0..6).filter_map(Filter::from_code);
+        let all = (0..6).filter_map(ResampleFilter::from_code);
         all.into_iter()
             .find(|f| f.name().eq_ignore_ascii_case(name))
     };
     let found = match code {
         Value::String(name) => by_name(name),
-        code => code.as_u64().and_then(Filter::from_code),
+        code => code.as_u64().and_then(ResampleFilter::from_code),
     };
     found.ok_or_else(|| {
         file.bad(
@@ -153,7 +159,7 @@ pub(super) fn filter_of(file: &Settings, usual: Filter) -> Result<Filter, ModelE
     })
 }
 
-pub(super) fn three(file: &Settings, key: &str) -> Result<[f64; 3], ModelError> {
+pub(super) fn three(file: &SettingsFile, key: &str) -> Result<[f64; 3], ModelError> {
     let absent = Value::Null;
     let value = file.get(key).unwrap_or(&absent);
     let read = || -> Option<[f64; 3]> {
@@ -188,7 +194,7 @@ const OTHER_SWITCHES: [&str; 3] = ["rescale_offset", "include_top", "keep_aspect
 
 /// Rejects steps that would change the pixels and are not supported; `own` are the keys that the class
 /// supports, or is known to ignore.
-pub(super) fn refuse_the_unknown(file: &Settings, own: &[&str]) -> Result<(), ModelError> {
+pub(super) fn refuse_the_unknown(file: &SettingsFile, own: &[&str]) -> Result<(), ModelError> {
     let keys = file.value.as_object().map(|map| map.keys());
     for key in keys.into_iter().flatten() {
         let known = SWITCHES.contains(&key.as_str()) || own.contains(&key.as_str());
@@ -295,7 +301,7 @@ fn asks_for_nothing(key: &str, value: &Value) -> bool {
 
 /// Rejects keys that are not known, in a file that names no class that would pass over them: another
 /// program's steps are not those of the keys that are read here.
-pub(super) fn refuse_other_keys(file: &Settings) -> Result<(), ModelError> {
+pub(super) fn refuse_other_keys(file: &SettingsFile) -> Result<(), ModelError> {
     let known = |key: &str| {
         key.starts_with('_')
             || key.starts_with("do_")
@@ -319,7 +325,7 @@ pub(super) fn refuse_other_keys(file: &Settings) -> Result<(), ModelError> {
 
 /// Rejects a `default_to_square` that reads the one number in `size` otherwise than it is read here.
 /// Newer versions of a class follow that key, older ones do not.
-pub(super) fn refuse_other_square(file: &Settings, square: bool) -> Result<(), ModelError> {
+pub(super) fn refuse_other_square(file: &SettingsFile, square: bool) -> Result<(), ModelError> {
     let Some(asked) = file.switch("default_to_square")? else {
         return Ok(());
     };

@@ -1,29 +1,29 @@
 use super::*;
-use asif_index::random::Random;
+use asif_index::random::SplitMix64;
 use proptest::prelude::*;
 
 fn noise(width: u32, height: u32, seed: u32) -> RgbImage {
-    let mut random = Random::new(seed.into());
+    let mut random = SplitMix64::new(seed.into());
     RgbImage::from_fn(width, height, |_, _| {
         let [r, g, b, ..] = random.bits().to_le_bytes();
         image::Rgb([r, g, b])
     })
 }
 
-fn whole(width: u32, height: u32) -> Window {
-    Window {
+fn whole(width: u32, height: u32) -> CropWindow {
+    CropWindow {
         x: 0..width,
         y: 0..height,
     }
 }
 
-const ALL: [Filter; 6] = [
-    Filter::Nearest,
-    Filter::Lanczos,
-    Filter::Bilinear,
-    Filter::Bicubic,
-    Filter::Box,
-    Filter::Hamming,
+const ALL: [ResampleFilter; 6] = [
+    ResampleFilter::Nearest,
+    ResampleFilter::Lanczos,
+    ResampleFilter::Bilinear,
+    ResampleFilter::Bicubic,
+    ResampleFilter::Box,
+    ResampleFilter::Hamming,
 ];
 
 #[test]
@@ -52,7 +52,7 @@ fn the_same_size_changes_nothing() {
 #[test]
 fn halving_with_a_box_is_the_mean_of_four() {
     let image = noise(8, 6, 7);
-    let out = resize(&image, 4, 3, Filter::Box, &whole(4, 3));
+    let out = resize(&image, 4, 3, ResampleFilter::Box, &whole(4, 3));
     for (x, y, pixel) in out.enumerate_pixels() {
         for c in 0..3 {
             let at = |dx, dy| f64::from(image.get_pixel(2 * x + dx, 2 * y + dy)[c]);
@@ -71,10 +71,10 @@ proptest! {
         cut in (0u32..60, 0u32..60, 1u32..60, 1u32..60),
         code in 0u64..6,
     ) {
-        let filter = Filter::from_code(code).unwrap();
+        let filter = ResampleFilter::from_code(code).unwrap();
         let image = noise(w, h, nw * 61 + nh);
         let (x, y) = (cut.0.min(nw - 1), cut.1.min(nh - 1));
-        let window = Window { x: x..(x + cut.2).min(nw), y: y..(y + cut.3).min(nh) };
+        let window = CropWindow { x: x..(x + cut.2).min(nw), y: y..(y + cut.3).min(nh) };
         let full = resize(&image, nw, nh, filter, &whole(nw, nh));
         let part = resize(&image, nw, nh, filter, &window);
         prop_assert_eq!(part.dimensions(), (window.x.len() as u32, window.y.len() as u32));

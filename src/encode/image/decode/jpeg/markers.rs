@@ -2,7 +2,7 @@
 
 /// More scans than any encoder writes; each costs a pass over the picture.
 pub(super) const MAX_SCANS: usize = 256;
-/// The value in [`Scans::precision`] for a coefficient that is in no scan.
+/// The value in [`ScanCoverage::precision`] for a coefficient that is in no scan.
 const MISSING: u8 = u8::MAX;
 
 /// The header of a JPEG, from its markers.
@@ -33,7 +33,7 @@ pub(super) struct JpegComponent {
 
 /// What the scans so far have coded.
 #[derive(Debug)]
-struct Scans {
+struct ScanCoverage {
     count: usize,
     progressive: bool,
     /// For each component and coefficient the lowest known bit; [`MISSING`] before the first scan.
@@ -45,7 +45,7 @@ impl JpegHeader {
     /// scan.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut frame: Option<(u8, &[u8])> = None;
-        let mut scans: Option<Scans> = None;
+        let mut scans: Option<ScanCoverage> = None;
         let mut components = Vec::new();
         let (mut at, mut length, mut ended) = (2, 0, false);
         loop {
@@ -62,7 +62,8 @@ impl JpegHeader {
                 0xD9 => return None,
                 0xDA => {
                     let (kind, _) = frame?;
-                    let scans = scans.get_or_insert_with(|| Scans::new(kind, components.len()));
+                    let scans =
+                        scans.get_or_insert_with(|| ScanCoverage::new(kind, components.len()));
                     scans.meet(&components, segment);
                     at = after_coded_data(bytes, at);
                     length = at;
@@ -157,7 +158,7 @@ impl JpegComponent {
     }
 }
 
-impl Scans {
+impl ScanCoverage {
     fn new(kind: u8, components: usize) -> Self {
         Self {
             count: 0,
