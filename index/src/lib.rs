@@ -19,7 +19,7 @@
 //! Modules depend only on those below them. The file format is specified in `docs/format.md`.
 //!
 //! ```
-//! use asif_index::{Query, VectorOptions, VectorSet, VectorSetWriter};
+//! use asif_index::{VectorQuery, VectorOptions, VectorSet, VectorSetWriter};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -31,7 +31,7 @@
 //! writer.finish()?;
 //!
 //! let set = VectorSet::open(&path)?;
-//! let hits = set.search(&Query::new(&[0.0, 1.0, 0.0]), 2)?;
+//! let hits = set.search(&VectorQuery::new(&[0.0, 1.0, 0.0]), 2)?;
 //! assert_eq!((hits[0].id, hits[1].id), (1, 2));
 //! # Ok(())
 //! # }
