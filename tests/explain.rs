@@ -269,7 +269,7 @@ fn what_cannot_be_explained_is_said() {
     fails(&["--without", "third"], 3, &["KEY="]);
     fails(&["--without-id", "nobody"], 3, &["nobody"]);
     let source = format!("source={}", demo_pairs(1)[0]["source"].as_str().unwrap());
-    fails(&["--without", &source], 3, &["no pair at all"]);
+    fails(&["--without", &source], 3, &["leave no pair"]);
 }
 
 #[test]

@@ -113,7 +113,7 @@ mod tests {
             ("aGVs*", "base64"),
             ("data:image/png,hello", "data URL"),
             ("data:image/png", "data URL"),
-            ("https://example.org/a.png", "not fetched here"),
+            ("https://example.org/a.png", "not fetched by URL here"),
             ("file:///etc/passwd", "base64"),
         ] {
             let reason = read(text).unwrap_err();

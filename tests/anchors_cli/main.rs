@@ -109,7 +109,7 @@ fn a_removal_prints_a_receipt_and_the_log_keeps_it() {
     on(folder.path(), &everything, &path).ok();
     assert_eq!((left, AnchorSet::open(&path).unwrap().len()), (5, 1));
     let last = ["anchors", "remove", "--where", "source=source1"];
-    on(folder.path(), &last, &path).fails(3, &["no pair at all"]);
+    on(folder.path(), &last, &path).fails(3, &["leave no pair"]);
     on(folder.path(), &["rollback", "--json"], &path).ok();
     assert_eq!(AnchorSet::open(&path).unwrap().len(), 5);
 }

@@ -315,7 +315,7 @@ fn a_purge_that_ends_half_way_says_how_far_it_got() {
         1,
         &[
             "newer asif",
-            "the purge of a.asif is not done (done: uploaded pictures; not done: cached embeddings,",
+            "the purge of a.asif is incomplete (done: uploaded pictures; not done: cached embeddings,",
             "run the same command again",
             "r.json was not written, because the purge is not complete",
         ],

@@ -258,7 +258,7 @@ fn what_somebody_put_among_what_a_repair_gave_up_stays() {
         };
         let verified = bench.run(&["verify", "a.asif", "--json"]).ok().json();
         for name in foreign {
-            let noted = format!("damaged/{} is nothing", first(name));
+            let noted = format!("damaged/{} was not written by this program", first(name));
             assert!(verified["notes"].to_string().contains(&noted), "{verified}");
         }
         assert_eq!(
@@ -334,7 +334,7 @@ fn what_somebody_put_into_a_segment_stays() {
     let old = names_in(&segments).into_iter().next().unwrap();
     fs::write(segments.join(&old).join("notes.txt"), "mine").unwrap();
     asked(&bench, "anchors remove a.asif --id p1", "").ok();
-    let noted = format!("segments/{old}/notes.txt is nothing");
+    let noted = format!("segments/{old}/notes.txt was not written by this program");
     for command in [
         "anchors compact a.asif --keep 1",
         "audit a.asif --purge",

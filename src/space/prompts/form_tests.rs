@@ -47,7 +47,7 @@ fn files_that_are_something_else_are_refused_with_what_they_seem_to_be() {
         );
     }
     let templates = [
-        ("t.json", "{\"a\": \"b\"}", "no list"),
+        ("t.json", "{\"a\": \"b\"}", "not a list"),
         ("t.json", "[1]", "entries are not all templates"),
         (
             "t.txt",
@@ -193,19 +193,19 @@ fn what_is_no_list_of_names_is_refused_with_what_to_do() {
         (
             "l.txt",
             "LABEL_0\nLABEL_1\n",
-            "no names",
+            "without class names",
             "what each class is called",
         ),
         (
             "l.json",
             r#"{"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}"#,
-            "no names",
+            "without class names",
             "what each",
         ),
         (
             "l.json",
             r#"["label_0", "label_1"]"#,
-            "no names",
+            "without class names",
             "what each class is called",
         ),
         (

@@ -93,7 +93,7 @@ fn files_whose_lines_all_have_a_shape_that_names_do_not_are_refused() {
         ("a photo of a {0}.\n", "templates"),
         ("a photo of a ${class}.\n", "templates"),
         ("a photo of a [CLASS].\n", "templates"),
-        ("class 0\nclass 1\n", "no names"),
+        ("class 0\nclass 1\n", "without class names"),
     ] {
         match labels_in("l.txt", text) {
             Err(said) if said.contains(seems) && said.contains("l.txt") => {}
@@ -186,7 +186,7 @@ fn lists_of_the_command_line_are_names_alone() {
         ("cat.jpg,dog.jpg", "files"),
         ("cat&amp;dog", "web page"),
         ("n02119789,n02100735", "WordNet"),
-        ("LABEL_0,LABEL_1", "no names"),
+        ("LABEL_0,LABEL_1", "without class names"),
     ] {
         match LabelList::parse(list).map_err(|error| error.to_string()) {
             Err(said) if said.contains(seems) && !said.contains("one a line") => {}

@@ -37,7 +37,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::InTheWay",
             "build --pairs a.asif.jsonl --out folder",
             3,
-            &["left as it is", "hint: choose another --out"],
+            &["left unchanged", "hint: choose another --out"],
             "build --pairs a.asif.jsonl --out another.asif",
         ),
         told(
@@ -139,7 +139,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::WouldBeEmpty",
             "anchors remove a.asif --ids-file all.txt",
             3,
-            &["no pair at all", "hint: `asif build --overwrite`"],
+            &["leave no pair", "hint: `asif build --overwrite`"],
             "",
         ),
         told(
@@ -206,21 +206,21 @@ pub fn messages() -> Vec<ProvokedMessage> {
             &with("--k 1"),
         ),
         told(
-            "ParamsError::ZeroK",
+            "RelativeParamsError::ZeroK",
             &with("--k 0"),
             2,
             &["k is 0", "hint: --k"],
             &with("--k 1"),
         ),
         told(
-            "ParamsError::Power",
+            "RelativeParamsError::Power",
             &with("--p 0"),
             2,
             &["p is 0", "hint: --p"],
             &with("--p 8"),
         ),
         told(
-            "ParamsError::FractionalRaw",
+            "RelativeParamsError::FractionalRaw",
             &with("--p 1.5 --negatives raw"),
             2,
             &["whole p", "hint: --negatives clamp"],
@@ -290,7 +290,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "AnchorsError::InTheWay",
             "build --pairs a.asif.jsonl --out all.txt/b.asif",
             3,
-            &["all.txt", "left as it is"],
+            &["all.txt", "left unchanged"],
             "build --pairs a.asif.jsonl --out beside.asif",
         ),
         told(

@@ -3,6 +3,25 @@
 /// Variants. A file of tests that a reason names must exist.
 pub const ELSEWHERE: &[(&str, &str)] = &[
     (
+        "AnchorModelError::NoHome",
+        "a library's caller: the program looks for the folder itself",
+    ),
+    (
+        "AnchorModelError::Anchors",
+        "says what the error in it says",
+    ),
+    ("AnchorModelError::Embed", "says what the error in it says"),
+    ("AnchorModelError::Live", "says what the error in it says"),
+    ("AnchorModelError::Model", "says what the error in it says"),
+    (
+        "AnchorModelError::Prompts",
+        "says what the error in it says",
+    ),
+    (
+        "AnchorModelError::Runtime",
+        "says what the error in it says",
+    ),
+    (
         "AnchorsError::MadeMeanwhile",
         "two builds: tests/messages/races.rs",
     ),
@@ -58,7 +77,7 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("AnchorsError::Io", "a full device: tests/bad_input/sets.rs"),
     (
-        "OtherEncoder",
+        "EncoderMismatch",
         "is AnchorsError::OtherEncoder: tests/messages/table/anchors.rs",
     ),
     (
@@ -113,9 +132,9 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
         "PairsError::Exhausted",
         "a system without files: src/pairs/tests.rs",
     ),
-    ("Reason::Exhausted", "becomes PairsError::Exhausted"),
+    ("RowRejection::Exhausted", "becomes PairsError::Exhausted"),
     (
-        "LackingProcess",
+        "ResourceExhausted",
         "what EncodeError::RuntimeLacking and ModelError::Io say of such a process: src/encode/runtime/lacking.rs",
     ),
     (
@@ -127,11 +146,11 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
         "is a row and its Reason: tests/messages/table/pairs.rs",
     ),
     (
-        "Reason::TextFile",
+        "RowRejection::TextFile",
         "a file whose reading fails: the tests may run as a user who can read all",
     ),
     (
-        "Reason::Broken",
+        "RowRejection::Broken",
         "a disk that fails in the middle of a file: src/pairs/tests.rs",
     ),
     (
@@ -274,11 +293,11 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
         "lengths are those of the set; for callers of the library",
     ),
     (
-        "Rejected",
+        "InputRejection",
         "is an InputError and its file: tests/messages/table/models.rs",
     ),
     (
-        "ThumbError",
+        "ThumbnailError",
         "a picture that was decoded is encoded in memory",
     ),
     ("SetupIncomplete", "tests/messages/table/anchors.rs"),

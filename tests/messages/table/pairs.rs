@@ -114,87 +114,99 @@ pub fn bad_rows() -> Vec<BadRow> {
     let endless = vec![b' '; asif::pairs::MAX_LINE_BYTES + 10];
     vec![
         (
-            "Reason::Utf8",
+            "RowRejection::Utf8",
             "r.jsonl",
             b"{\"image\": \"a\xff\"}\n".to_vec(),
             "save the file as UTF-8",
             GOOD,
         ),
-        json("Reason::Json", "{\"image\": ", "one complete JSON object"),
         json(
-            "Reason::KeyTwice",
+            "RowRejection::Json",
+            "{\"image\": ",
+            "one complete JSON object",
+        ),
+        json(
+            "RowRejection::KeyTwice",
             "{\"image\": \"plain/0.png\", \"image\": \"b\", \"caption\": \"dog\"}",
             "keep one",
         ),
         json(
-            "Reason::Rounded",
+            "RowRejection::Rounded",
             "{\"image\": \"plain/0.png\", \"caption\": \"dog\", \"n\": 12345678901234567890123}",
             "put it in quotation marks",
         ),
         json(
-            "Reason::ListText",
+            "RowRejection::ListText",
             "{\"image\": \"plain/0.png\", \"caption\": \"['dog', 'hound']\"}",
             "or one caption without the brackets",
         ),
         json(
-            "Reason::KeysAlike",
+            "RowRejection::KeysAlike",
             "{\"image\": \"plain/0.png\", \"captions\": [\"dog\"], \"caption\": \"cat\"}",
             "keep one, or rename the other",
         ),
-        json("Reason::Type", "[1]\n[2]", "correct the row"),
+        json("RowRejection::Type", "[1]\n[2]", "correct the row"),
         json(
-            "Reason::Type",
+            "RowRejection::Type",
             "{\"image\": 1, \"caption\": \"dog\"}",
             "expected the path of an image as text",
         ),
-        csv("Reason::Fields", "plain/0.png,dog,cat", "in double quotes"),
-        csv("Reason::Quotes", "plain/0.png,\"dog", "close it"),
         csv(
-            "Reason::NulByte",
+            "RowRejection::Fields",
+            "plain/0.png,dog,cat",
+            "in double quotes",
+        ),
+        csv("RowRejection::Quotes", "plain/0.png,\"dog", "close it"),
+        csv(
+            "RowRejection::NulByte",
             "plain/0.png,d\0g",
             "save the file as UTF-8 text",
         ),
         (
-            "Reason::TooLong",
+            "RowRejection::TooLong",
             "r.jsonl",
             [&endless[..], b"x\n"].concat(),
             "one record a line",
             GOOD,
         ),
-        json("Reason::NoImage", "{\"caption\": \"dog\"}", "add it"),
+        json("RowRejection::NoImage", "{\"caption\": \"dog\"}", "add it"),
         json(
-            "Reason::NoCaption",
+            "RowRejection::NoCaption",
             "{\"image\": \"plain/0.png\", \"caption\": \" \"}",
             "add it",
         ),
         json(
-            "Reason::ImageMissing",
+            "RowRejection::ImageMissing",
             "{\"image\": \"none.png\", \"caption\": \"dog\"}",
             "image not found",
         ),
         json(
-            "Reason::ImageIsFolder",
+            "RowRejection::ImageIsFolder",
             "{\"image\": \"plain\", \"caption\": \"dog\"}",
             "name a file inside it",
         ),
         json(
-            "Reason::ImageIsDevice",
+            "RowRejection::ImageIsDevice",
             "{\"image\": \"socket.jsonl\", \"caption\": \"dog\"}",
             "name a file",
         ),
         json(
-            "Reason::ImageIsAddress",
+            "RowRejection::ImageIsAddress",
             "{\"image\": \"https://example.org/a.png\", \"caption\": \"dog\"}",
             "download it",
         ),
         json(
-            "Reason::Id",
+            "RowRejection::Id",
             "{\"id\": \"a\\nb\", \"image\": \"plain/0.png\", \"caption\": \"dog\"}",
             "remove it",
         ),
-        json("Reason::ImageUnreadable", &long, "cannot look at the image"),
         json(
-            "Reason::DuplicateId",
+            "RowRejection::ImageUnreadable",
+            &long,
+            "cannot look at the image",
+        ),
+        json(
+            "RowRejection::DuplicateId",
             "{\"id\": \"a\", \"image\": \"plain/0.png\", \"caption\": \"dog\"}\n\
              {\"id\": \"a\", \"image\": \"plain/1.png\", \"caption\": \"cat\"}",
             "rename one",
@@ -207,17 +219,17 @@ type BadFile = (&'static str, fn(&Bench), &'static str);
 
 pub const BAD_FILES: [BadFile; 8] = [
     (
-        "Reason::NotRead",
+        "RowRejection::NotRead",
         |bench| fs_err::write(bench.at("photos/a.heic"), b"\0\0\0 ftypheic").unwrap(),
         "convert images to one of these",
     ),
     (
-        "Reason::NoImageFile",
+        "RowRejection::NoImageFile",
         |bench| fs_err::write(bench.at("photos/alone.txt"), "dog").unwrap(),
         "add the image",
     ),
     (
-        "Reason::NotListed",
+        "RowRejection::NotListed",
         |bench| {
             bench.picture("photos/other.png", 2);
             let list = "file_name,text\ngood.png,dog\n";
@@ -226,17 +238,17 @@ pub const BAD_FILES: [BadFile; 8] = [
         "no readable row of metadata.csv names it",
     ),
     (
-        "Reason::Hidden",
+        "RowRejection::Hidden",
         |bench| fs_err::write(bench.at("photos/.hidden.png"), "dog").unwrap(),
         "rename it",
     ),
     (
-        "Reason::NoTextFile",
+        "RowRejection::NoTextFile",
         |bench| drop(bench.picture("photos/bare.png", 3)),
         "add it, or move the image",
     ),
     (
-        "Reason::TextStandIn",
+        "RowRejection::TextStandIn",
         |bench| {
             bench.picture("photos/pointed.png", 4);
             let pointer = "version https://git-lfs.github.com/spec/v1\n";
@@ -245,12 +257,12 @@ pub const BAD_FILES: [BadFile; 8] = [
         "`git lfs pull`",
     ),
     (
-        "Reason::FolderUnreadable",
+        "RowRejection::FolderUnreadable",
         |bench| symlink(bench.at("nowhere"), bench.at("photos/gone")).unwrap(),
         "check its permissions and links",
     ),
     (
-        "Reason::LinkLoop",
+        "RowRejection::LinkLoop",
         |bench| symlink(bench.at("photos"), bench.at("photos/loop")).unwrap(),
         "remove the link",
     ),
