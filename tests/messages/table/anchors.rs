@@ -294,7 +294,7 @@ pub fn messages() -> Vec<ProvokedMessage> {
             "build --pairs a.asif.jsonl --out beside.asif",
         ),
         told(
-            "Usage",
+            "UsageError",
             "anchors curate a.asif --drop-unfit 2 --remove-ids ids.out",
             2,
             &["between 0 and 1"],
@@ -336,10 +336,10 @@ pub fn messages() -> Vec<ProvokedMessage> {
             &with("none.png"),
         ),
         told(
-            "Usage",
+            "UsageError",
             "explain --index a.asif --text-pair plain/0.png",
             2,
-            &["found 1 words"],
+            &["found 1 arguments"],
             "explain --index a.asif --text-pair plain/0.png dog",
         ),
     ]

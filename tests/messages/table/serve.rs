@@ -18,8 +18,8 @@ pub fn messages() -> Vec<ProvokedMessage> {
     };
     vec![
         serve("usage", "", 2, &["--index"]),
-        serve("Usage", "--index /", 2, &["--index NAME=DIR.asif"]),
-        serve("Usage", "--index a=", 2, &["--index NAME=DIR.asif"]),
+        serve("UsageError", "--index /", 2, &["--index NAME=DIR.asif"]),
+        serve("UsageError", "--index a=", 2, &["--index NAME=DIR.asif"]),
         serve(
             "ServeError::Name",
             "--index b@d=a.asif",
