@@ -59,7 +59,7 @@ impl<T> PerModality<T> {
         }
     }
 
-    /// As [`from_fn`](Self::from_fn), with a fallible function.
+    /// As [`from_fn`](Self::of), with a fallible function.
     ///
     /// # Errors
     /// The first error of `make`.

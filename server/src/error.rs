@@ -17,23 +17,23 @@ use asif::space::prompts::PromptsError;
 /// The error of opening encoders.
 pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
 
-/// One of the [`Limits`](super::options::Limits) that must be at least 1.
+/// One of the [`ServeLimits`](super::options::ServeLimits) that must be at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitName {
-    /// [`pixels`](super::options::Limits::pixels).
+    /// [`pixels`](super::options::ServeLimits::pixels).
     Pixels,
-    /// [`labels`](super::options::Limits::labels).
+    /// [`labels`](super::options::ServeLimits::labels).
     Labels,
-    /// [`prompts`](super::options::Limits::prompts).
+    /// [`prompts`](super::options::ServeLimits::prompts).
     Prompts,
-    /// [`requests`](super::options::Limits::requests).
+    /// [`requests`](super::options::ServeLimits::requests).
     Requests,
-    /// [`images`](super::options::Limits::images).
+    /// [`images`](super::options::ServeLimits::images).
     Images,
-    /// [`connections`](super::options::Limits::connections).
+    /// [`connections`](super::options::ServeLimits::connections).
     Connections,
-    /// [`time`](super::options::Limits::time), in seconds.
+    /// [`time`](super::options::ServeLimits::time), in seconds.
     Seconds,
 }
 

@@ -60,7 +60,7 @@ pub struct RankedLabel {
     /// Its share of the softmax, in 0..=1; all labels sum to 1.
     pub score: f32,
     /// The score of image and label: for plain relative rows their dot product, in -1..=1; in a calibrated
-    /// space the score after its [correction](crate::space::recipe::Hubness), by default in standard
+    /// space the score after its [correction](crate::space::recipe::HubnessCorrection), by default in standard
     /// deviations above the mean of the cohort's best scores.
     pub similarity: f32,
     /// The index of the label in the list of labels.

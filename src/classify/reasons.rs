@@ -41,7 +41,7 @@ pub struct PairContribution {
 pub struct LabelExplanation {
     /// The label.
     pub label: String,
-    /// Its score, as [`Prediction::similarity`](super::Prediction).
+    /// Its score, as [`RankedLabel::similarity`](super::RankedLabel).
     pub score: f32,
     /// The pairs with the largest positive contributions, largest first.
     pub supporting: Vec<PairContribution>,

@@ -65,14 +65,14 @@ impl PlanTarget {
 pub enum SearchMethod {
     /// [`VectorSet::search`].
     Exact,
-    /// [`Flat`].
+    /// [`FlatSearch`].
     Flat,
-    /// [`Sketch`] with this number of candidates.
+    /// [`SketchSearch`] with this number of candidates.
     Sketch {
         /// Vectors rescored by their int8 codes.
         candidates: usize,
     },
-    /// [`Hnsw`] with this `ef`.
+    /// [`HnswSearch`] with this `ef`.
     Hnsw {
         /// The beam.
         ef: usize,

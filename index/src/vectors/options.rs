@@ -20,7 +20,7 @@ pub enum CodeCenter {
     Given(Vec<f32>),
 }
 
-/// Whether a vector set is written with sketches (one bit a number) for [`Sketch`](crate::Sketch). They
+/// Whether a vector set is written with sketches (one bit a number) for [`SketchSearch`](crate::SketchSearch). They
 /// take a thirty-second of the vectors' bytes, and four bytes a vector, or eight with a centre.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SketchPolicy {
@@ -51,7 +51,7 @@ pub struct VectorOptions {
     /// The centre of the codes.
     pub center: CodeCenter,
     /// Whether the vectors are also written in half precision, for
-    /// [`Rescore::Halves`](crate::Rescore::Halves): `2 dim` more bytes a vector. Off by default.
+    /// [`RescorePrecision::Halves`](crate::RescorePrecision::CacheHalves): `2 dim` more bytes a vector. Off by default.
     pub halves: bool,
     /// Whether sketches are written.
     pub sketches: SketchPolicy,

@@ -146,7 +146,7 @@ impl FittedSpace {
     /// Explains the score of an image and a text of this space by the anchors behind it.
     ///
     /// Each part splits as far as its kind allows: see
-    /// [`Comparison::split`](super::comparison::Comparison::split). The summands of the calibration are the
+    /// [`PartSettings::split`](super::comparison::PartSettings::split). The summands of the calibration are the
     /// explanation's offset. Everything adds up to the score.
     ///
     /// # Errors
