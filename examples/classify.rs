@@ -3,6 +3,11 @@
 //! ```text
 //! cargo run --release --example classify -- SET.asif LABEL,LABEL IMAGE...
 //! ```
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example prints"
+)]
 
 use std::error::Error;
 

@@ -6,6 +6,11 @@
 //!
 //! While it runs, change the set: `asif anchors remove --index SET.asif --id ...`. It ends after so many
 //! seconds.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example prints"
+)]
 
 use std::error::Error;
 use std::sync::mpsc;

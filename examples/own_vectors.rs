@@ -8,6 +8,7 @@
 //! The vectors are invented here: each image is a noisy linear map of a few numbers, each text another map
 //! of the same numbers. Two modalities of different dimensions, no training, and the space finds which text
 //! belongs to which image.
+#![expect(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
 use std::path::Path;

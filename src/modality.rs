@@ -59,7 +59,7 @@ impl<T> PerModality<T> {
         }
     }
 
-    /// As [`from_fn`](Self::of), with a fallible function.
+    /// As [`of`](Self::of), with a fallible function.
     ///
     /// # Errors
     /// The first error of `make`.

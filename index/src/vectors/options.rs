@@ -51,7 +51,7 @@ pub struct VectorOptions {
     /// The centre of the codes.
     pub center: CodeCenter,
     /// Whether the vectors are also written in half precision, for
-    /// [`RescorePrecision::Halves`](crate::RescorePrecision::CacheHalves): `2 dim` more bytes a vector. Off by default.
+    /// [`RescorePrecision::Halves`](crate::RescorePrecision::Halves): `2 dim` more bytes a vector. Off by default.
     pub halves: bool,
     /// Whether sketches are written.
     pub sketches: SketchPolicy,
