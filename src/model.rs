@@ -5,6 +5,7 @@
 //! shared between threads.
 
 mod error;
+mod unwatched;
 mod zero_shot;
 
 use std::path::Path;
@@ -17,14 +18,15 @@ use crate::anchors::live::{LiveError, LiveOptions, LiveSet, RefreshOutcome, Snap
 use crate::anchors::stored::plan::{GraphPolicy, SearchMode};
 use crate::anchors::{AnchorSet, AnchorsError, ChangeReceipt, WriteOptions};
 use crate::classify::{LabelHead, ScoringOptions};
-use crate::embed::{Embedder, WorkControl};
+use crate::embed::Embedder;
 use crate::encode::{EncoderOptions, runtime};
 use crate::home::DataFolder;
 use crate::modality::{Modality, PerModality};
 use crate::pairs::Pair;
-use crate::progress::{CancelToken, NoProgress};
 use crate::space::Recipe;
 use crate::space::prompts::{LabelList, PromptTemplates};
+
+use unwatched::unwatched;
 
 pub use error::AnchorModelError;
 pub use zero_shot::ZeroShotClassifier;
@@ -230,12 +232,4 @@ fn embedder_of(set: &AnchorSet, home: &DataFolder) -> Result<Embedder, AnchorMod
     // A cache that cannot be used costs time only, and a library has nobody to tell.
     let unheard = Arc::new(|_: &str| {});
     Ok(embedder.with_cache(&home.embedding_cache(), unheard)?)
-}
-
-/// Work that nobody watches and nobody stops.
-fn unwatched<T>(work: impl FnOnce(WorkControl<'_>) -> T) -> T {
-    work(WorkControl {
-        progress: &NoProgress,
-        cancel: &CancelToken::default(),
-    })
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::unwatched;
+use super::unwatched::unwatched;
 use crate::anchors::AnchorsError;
 use crate::anchors::live::Snapshot;
 use crate::classify::{ClassifiedImage, Classifier, LabelExplanation, LabelHead, RankedLabel};

@@ -125,7 +125,7 @@ fn a_text_longer_than_any_encoder_reads_is_refused() {
     embed("a cat ".repeat(5_000)).ok();
     let message = embed("a cat ".repeat(6_000)).refused(400, "unusable_input");
     assert!(
-        message.contains("input 2, text: it has 36000 bytes"),
+        message.contains("input 2, text: the text has 36000 bytes"),
         "{message}"
     );
     let asked = json!({"images": [picture(1)], "texts": ["a cat ".repeat(6_000)]});
