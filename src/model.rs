@@ -55,7 +55,8 @@ pub struct AnchorModel {
 
 impl AnchorModel {
     /// Opens the anchor set at `path` with the encoders that built it, from the data folder that the
-    /// environment names. Every file of the live generation is read and verified once.
+    /// environment names. Every file of the live generation is read and verified once. Where it is damaged,
+    /// the newest kept generation that is sound answers, and [`live().status()`](LiveSet::status) says why.
     ///
     /// # Errors
     /// When there is no data folder, an encoder is not installed or is not the one that built the anchor
@@ -158,6 +159,7 @@ impl AnchorModel {
     ///
     /// # Errors
     /// When no pair can be used, somebody else writes, or the disk refuses; nothing has changed then.
+    /// [`AnchorModelError::WrittenNotLive`] when the change is made, but does not answer here.
     pub fn add(
         &self,
         pairs: impl IntoIterator<Item = Pair>,
@@ -174,7 +176,7 @@ impl AnchorModel {
         let report = unwatched(|watch| {
             add_from(&options, &WriteOptions::default(), pairs, encoders, watch)
         })?;
-        self.refresh()?;
+        self.move_to(report.receipt.change.generation)?;
         Ok(report)
     }
 
@@ -183,7 +185,7 @@ impl AnchorModel {
     ///
     /// # Errors
     /// When no live pair has one of the ids, all pairs would go, somebody else writes, or the disk refuses;
-    /// nothing has changed then.
+    /// nothing has changed then. [`AnchorModelError::WrittenNotLive`] as for [`add`](Self::add).
     pub fn remove<S: Into<String>>(
         &self,
         ids: impl IntoIterator<Item = S>,
@@ -193,8 +195,15 @@ impl AnchorModel {
             missing_ok: false,
         };
         let receipt = remove(self.live.path(), &selection, &WriteOptions::default())?;
-        self.refresh()?;
+        self.move_to(receipt.change.generation)?;
         Ok(receipt)
+    }
+
+    /// Moves to the generation that a change of this process has made.
+    fn move_to(&self, generation: u64) -> Result<(), AnchorModelError> {
+        let moved = self.refresh();
+        let failed = |source| AnchorModelError::WrittenNotLive { generation, source };
+        moved.map(|_| ()).map_err(failed)
     }
 
     /// Moves to the generation that is live on disk, if that is another one. Classifiers that were made

@@ -25,6 +25,15 @@ pub enum AnchorModelError {
     /// ONNX Runtime.
     #[error(transparent)]
     Runtime(#[from] EncodeError),
+    /// A change is on disk, but this process could not move to it: it answers from the generation before,
+    /// and a later [`refresh`](super::AnchorModel::refresh) may succeed. Making the change again would not help.
+    #[error("generation {generation} is written, and could not be taken over: {source}")]
+    WrittenNotLive {
+        /// The generation that the change made.
+        generation: u64,
+        /// Why it is not the one that answers.
+        source: LiveError,
+    },
     /// Encoding.
     #[error(transparent)]
     Embed(#[from] EmbedError),

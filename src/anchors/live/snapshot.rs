@@ -8,7 +8,8 @@ use crate::anchors::{AnchorSet, AnchorsError, Searcher};
 use crate::modality::Modality;
 use crate::space::Representation;
 
-/// A generation that passed every check, with its fitted space.
+/// A generation with its fitted space. One of a [`LiveSet`](super::LiveSet) has passed every check, one that
+/// was opened by itself those of opening.
 ///
 /// Immutable. It keeps its files mapped, even after a writer has removed them.
 #[derive(Debug)]

@@ -3,6 +3,10 @@
 /// Variants. A file of tests that a reason names must exist.
 pub const ELSEWHERE: &[(&str, &str)] = &[
     (
+        "AnchorModelError::WrittenNotLive",
+        "says what the error in it says",
+    ),
+    (
         "AnchorModelError::NoHome",
         "a library's caller: the program looks for the folder itself",
     ),
