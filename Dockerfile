@@ -1,16 +1,16 @@
-# The server in an image: not root, a root file system that may be read-only.
+# A container image of the server: runs without root, and with a read-only root file system.
 #
 #     docker build -t asif .
 #     docker run --read-only --cap-drop ALL --security-opt no-new-privileges \
 #         -p 127.0.0.1:8080:8080 -v /srv/asif/sets:/sets:ro -v /srv/asif/api-key:/run/secrets/api-key:ro \
 #         asif serve --index pets=/sets/pets.asif --api-key-file /run/secrets/api-key
 #
-# Add `--probe-listen 0.0.0.0:8081` for probes of an orchestrator: /health, /ready and /metrics on a port of
-# their own, without a key; publish it to nobody else.
+# Add `--probe-listen 0.0.0.0:8081` for the probes of an orchestrator: /health, /ready and /metrics on a
+# separate port without a key; do not publish it otherwise.
 #
-# docs/operate.md has the rest. Nothing is written but what --uploads names and, with an admin key, the
-# sets: mount those without `:ro`. Ask GET /ready whether it serves; there is nothing in the image to
-# ask with.
+# See docs/operate.md for details. The server writes only to the --uploads folder and, with an admin key, to
+# the anchor sets: mount those without `:ro`. Use GET /ready as the readiness check; the image has no HTTP
+# client.
 
 FROM rust:1.92-bookworm AS program
 WORKDIR /src

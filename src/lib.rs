@@ -52,6 +52,11 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+/// Compiles the Rust example of the README with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod anchors;
 #[doc(hidden)]
 pub mod bad_inputs;

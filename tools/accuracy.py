@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""The README's accuracy table: builds a set for each choice of anchors and evaluates it.
+"""The accuracy table of the README: builds an anchor set for each choice of anchors and evaluates it.
 
     python3 tools/accuracy.py [--data ../shared/data] [--asif target/release/asif] [--work DIR]
                               [--tuned | --ablation | --search]
 
-After the table come the averages over all choices of anchors against the paper's setting; with
---tuned also of what `asif tune` makes of each set. Other tables in its place: --ablation says which
-part of the default gives how much, --search what approximate search costs.
+The table is followed by averages over all choices of anchors, compared with the paper's setting; with
+--tuned it includes the recipe that `asif tune` finds for each anchor set. Other tables: --ablation for the
+contribution of each part of the default, --search for the cost of approximate search.
 
 The data folder has anchors/pairs.jsonl and tests/NAME (README, "Accuracy"). Random anchors are
-drawn with the seeds 1, 2, 3 and their figures averaged. Needs only Python; the embeddings are kept
-by asif, so a second run takes seconds.
+drawn with the seeds 1, 2, 3 and their results averaged. Needs only Python; asif caches the embeddings,
+so a second run takes seconds.
 """
 import argparse
 import json
@@ -23,7 +23,7 @@ ZEROSHOT = ["cifar10", "pacs-photo", "caltech101", "flowers5"]
 RETRIEVAL = "flickr8k-dev"
 WAYS = ("image_to_text", "text_to_image")
 SETTINGS = [("paper", ["--paper"]), ("asif", ["--space", "asif"]), ("default", [])]
-# In place of options: the templates that CLIP's repository publishes for each data set.
+# Replaced by the templates that CLIP's repository publishes for each data set.
 OWN = {
     "cifar10": "clip:cifar",
     "pacs-photo": "clip:imagenet",
@@ -31,7 +31,7 @@ OWN = {
     "flowers5": "clip:flowers",
 }
 HUBNESS = ("s-norm", "csls", "nnn", "none")
-# Title of the table -> its rows: what is measured, and the options that ask for it.
+# Title of the table -> its rows: what is measured, and the options for it.
 ABLATION = {
     "from the paper's setting to the default, step by step": [
         ("the paper's setting", ["--paper"]),
@@ -71,7 +71,7 @@ SEARCHES = ("auto", "flat", "sketch", "hnsw")
 
 
 class Evaluator:
-    """Evaluates sets, each in the same way only once."""
+    """Evaluates anchor sets, each combination only once."""
 
     def __init__(self, program, data):
         self.program = program
@@ -87,7 +87,7 @@ class Evaluator:
         return json.loads(done.stdout)
 
     def figures(self, sets, options=()):
-        """One column a labelled set, then both ways of retrieval: (share, images), mean over sets.
+        """One column per labelled data set, then both directions of retrieval: (share, images), mean over anchor sets.
 
         Options are of `asif eval`, or a dict with the templates of each labelled set.
         """
@@ -116,7 +116,7 @@ class Evaluator:
 
 
 def about_the_space(options):
-    """What is left of the options where there are no labels."""
+    """The options without those for labels."""
     found = list(options)
     for name in ("--aggregate", "--templates"):
         if name in found:
@@ -134,7 +134,7 @@ def choices(rows):
 
 
 def build(evaluator, work, choice, draws, options=()):
-    """The sets of a choice of anchors."""
+    """The anchor sets of a choice of anchors."""
     sets = []
     for i, draw in enumerate(draws):
         stem = work / f"{choice.replace(' ', '-').replace(',', '')}-{i}"
@@ -183,7 +183,7 @@ def accuracy(evaluator, rows, work, tuned):
 
 
 def averages(found):
-    """Each setting against the paper's: points of top-1 over all choices of anchors, on each set, and
+    """Each setting compared with the paper's: points of top-1 over all choices of anchors, per data set, and
     how many times the paper's recall at each choice."""
     print()
     header("setting", "top-1, points above paper", *ZEROSHOT, "recall, times paper, at each choice")
@@ -197,8 +197,8 @@ def averages(found):
 
 
 def ablation(evaluator, rows, work):
-    """What each part of the default is worth: the mean top-1 of the four labelled sets and the mean
-    recall@1 of both ways, with the fewest and with all anchors."""
+    """The contribution of each part of the default: the mean top-1 of the four labelled data sets and the mean
+    recall@1 of both directions, with the fewest and with all anchors."""
     of = {choice: build(evaluator, work, choice, draws) for choice, draws in choices(rows) if choice in BUDGETS}
     n = len(ZEROSHOT)
     for title, settings in ABLATION.items():
@@ -216,7 +216,7 @@ def ablation(evaluator, rows, work):
 
 
 def search(evaluator, rows, work):
-    """What approximate search costs: points against exact search on each set."""
+    """The cost of approximate search: points lost compared with exact search, per data set."""
     header("space", "anchors", "search", *ZEROSHOT, *(way.replace("_", " ") for way in WAYS))
     worst = {}
     of = {choice: build(evaluator, work, choice, draws, ["--graph", "always"]) for choice, draws in choices(rows)}
@@ -231,7 +231,7 @@ def search(evaluator, rows, work):
                 cells = [f"{p:+.1f}" if abs(p) >= 0.05 else "0" for p in points]
                 print(f"| {space} | {choice} | {mode} | " + " | ".join(cells) + " |", flush=True)
                 worst[mode] = min(worst.get(mode, 0), *points)
-    print("\nThe most that is lost anywhere, in points: " + ", ".join(f"{m} {-w:.2f}" for m, w in worst.items()))
+    print("\nThe largest loss, in points: " + ", ".join(f"{m} {-w:.2f}" for m, w in worst.items()))
 
 
 def main():
@@ -241,9 +241,9 @@ def main():
     parser.add_argument("--asif", default=root / "target/release/asif")
     parser.add_argument("--work", type=pathlib.Path, default=root / "target/accuracy")
     kinds = parser.add_mutually_exclusive_group()
-    kinds.add_argument("--ablation", action="store_true", help="which part of the default gives how much")
-    kinds.add_argument("--search", action="store_true", help="what approximate search costs")
-    kinds.add_argument("--tuned", action="store_true", help="also the space that `asif tune` picks")
+    kinds.add_argument("--ablation", action="store_true", help="the contribution of each part of the default")
+    kinds.add_argument("--search", action="store_true", help="the cost of approximate search")
+    kinds.add_argument("--tuned", action="store_true", help="also the space that `asif tune` finds")
     arguments = parser.parse_args()
     data = arguments.data.resolve()
     anchors = data / "anchors"

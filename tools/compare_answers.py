@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Do two asif programs give the same answers?
+"""Compares the answers of two asif programs.
 
     tools/compare_answers.py OLD NEW --set SET.asif --images FOLDER [--labels a,b,c] [--most 60]
 
-Classifies the same images with both programs in every space and correction for hubs, and explains
-some of them; prints the largest difference of any number of each. Ends with 1 if one is above
---within (1e-6), or if anything but numbers differs.
+Classifies the same images with both programs in every space and with every correction for hubs, and
+explains some of them; prints the largest numeric difference of each. Exits with 1 if one is above --within
+(1e-6), or if anything but numbers differs.
 """
 
 import argparse
@@ -30,18 +30,18 @@ def answers(program, words):
 
 
 def difference(old, new, where="answer"):
-    """The largest difference of two numbers at one place. A field that only the new one has is passed over."""
+    """The largest difference between corresponding numbers. Fields that only the new answer has are ignored."""
     if isinstance(old, dict):
         missing = old.keys() - new.keys()
         if missing:
-            sys.exit(f"{where}: {missing} is gone")
+            sys.exit(f"{where}: {missing} is missing")
         return max((difference(value, new[key], f"{where}.{key}") for key, value in old.items()), default=0.0)
     if isinstance(old, list):
         if len(old) != len(new):
             sys.exit(f"{where}: {len(old)} and {len(new)} entries")
         return max((difference(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(old, new))), default=0.0)
     if isinstance(old, (int, float)) and not isinstance(old, bool):
-        # What is no number differs from every number.
+        # NaN differs from every number.
         return math.inf if math.isnan(old) or math.isnan(new) else abs(old - new)
     if old != new:
         sys.exit(f"{where}: {old!r} and {new!r}")

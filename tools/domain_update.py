@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Adapts a set to another domain with a few pairs of it, and measures what each step brings.
+"""Adapts an anchor set to another domain with a few pairs of that domain, and measures the gain of each step.
 
     python3 tools/domain_update.py --pairs base.jsonl --dataset FOLDER [--where source=flickr8k]
 
-The base set is built of the pairs. For each draw, 100 images of the labelled folder, the same number
-of each class as far as possible, become pairs ("a photo of a NAME."); the others are the test
-images, for all steps of the draw. `asif anchors add` adds the first 20 pairs, then those up to 50 and
-to 100; `asif swap` goes back to the base for the next draw. Printed are top-1 with the half-width of
-the 95 % interval over the draws (Student's t), and the seconds that `asif anchors add` took in all,
-encoding included, by the clock on the wall. Needs only Python.
+The base anchor set is built from the pairs. For each draw, 100 images of the labelled folder, the same
+number of each class as far as possible, become pairs ("a photo of a NAME."); the others are the test
+images for all steps of the draw. `asif anchors add` adds the first 20 pairs, then those up to 50 and to
+100; `asif swap` goes back to the base for the next draw. The output is top-1 with the half-width of the
+95 % interval over the draws (Student's t), and the total wall-clock seconds of `asif anchors add`,
+including encoding. Needs only Python.
 """
 import argparse
 import json
@@ -103,9 +103,9 @@ def interval(values):
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=pathlib.Path, required=True, help="the base set's pairs, JSONL")
+    parser.add_argument("--pairs", type=pathlib.Path, required=True, help="the pairs of the base anchor set, JSONL")
     parser.add_argument("--where", default="", help="KEY=VALUE: only base pairs with this value")
-    parser.add_argument("--dataset", type=pathlib.Path, required=True, help="labelled images, a folder a class")
+    parser.add_argument("--dataset", type=pathlib.Path, required=True, help="labelled images, one folder per class")
     parser.add_argument("--steps", default="20,50,100", help="in-domain pairs after each step")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--spaces", default="default,asif,paper", help="spaces to evaluate in")
@@ -158,7 +158,7 @@ def main():
             for name, setting in settings.items():
                 report = asif(program, "eval", "zeroshot", "--index", base, "--dataset", test, *setting)
                 accuracy[n, name].append(report["metrics"]["acc1"])
-        # The base's content again, as a new generation, which the next draw goes back to.
+        # Make the content of the base live again, as a new generation, for the next draw.
         generation = asif(program, "swap", base, "--to", generation)["generation"]
 
     print(f"{len(rows):,} base pairs; {len(images) - steps[-1]:,} test images of "

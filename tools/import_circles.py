@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Are there circles of imports between the files of a crate?
+"""Finds import cycles between the files of a crate.
 
     tools/import_circles.py [--known N] [SRC_FOLDER...]
 
-Looks into src, server/src, cli/src and index/src where no folder is given.
+Searches src, server/src, cli/src and index/src by default.
 
-Follows `use` lines and paths in code from file to file, through what a file passes on with `pub use`.
-Prints each group of files that reach one another. Tests are left out. Exits with 1 if there are more
-groups than the N that are known, 0 where nothing is said, or fewer: then N is to be lowered.
+Follows `use` lines and paths in code from file to file, also through `pub use`. Prints each strongly
+connected group of files. Tests are ignored. Exits with 1 if there are more groups than N (default 0), or
+fewer: then N must be lowered.
 """
 
 import argparse
@@ -19,7 +19,7 @@ ITEM = r"(?:struct|enum|union|trait|fn|const|static|type|macro_rules!)"
 
 
 def code_of(path):
-    """The product code of a file: no comments, no texts, no tests."""
+    """The code of a file without comments, string literals and tests."""
     text = path.read_text()
     text = re.split(r"#\[cfg\(test\)\]\s*mod \w+ \{", text)[0]
     text = re.sub(r'r(#*)".*?"\1|"(?:[^"\\]|\\.)*"', '""', text, flags=re.S)
@@ -27,7 +27,7 @@ def code_of(path):
 
 
 def tree_of(use):
-    """The paths of the inside of a `use`, with the names they get: [(path, name)]."""
+    """The paths inside a `use`, with the names that they bind: [(path, name)]."""
     use = use.strip()
     brace = use.find("{")
     if brace < 0:
@@ -108,7 +108,7 @@ class Crate:
     def imports(self, module):
         found = set()
         for public, paths in self.uses[module]:
-            # What is only passed on is imported by whoever asks for it.
+            # A re-export counts as an import of the file that uses it.
             for path, name in paths:
                 body = re.sub(r"(pub(?:\([^)]*\))? )?use [^;]+;", "", self.code[module])
                 if not public or re.search(rf"\b{re.escape(name)}\b", body):
@@ -120,7 +120,7 @@ class Crate:
 
 
 def circles(graph):
-    """The groups of more than one that reach one another (Tarjan 1972)."""
+    """The strongly connected components of more than one file (Tarjan 1972)."""
     number, low, stack, found = {}, {}, [], []
 
     def visit(at):
@@ -156,13 +156,13 @@ def main():
         graph = {module: sorted(crate.imports(module)) for module in crate.files}
         for group in circles(graph):
             total += 1
-            print(f"{folder}: a circle of {len(group)} files")
+            print(f"{folder}: a cycle of {len(group)} files")
             for module in group:
                 inside = ", ".join("/".join(to) or "(root)" for to in graph[module] if to in group)
                 print(f"  {'/'.join(module) or '(root)'} -> {inside}")
-    print(f"{total} circles, {asked.known} of them known")
+    print(f"{total} cycles, {asked.known} of them known")
     if total < asked.known:
-        print(f"error: there are fewer than {asked.known}: say --known {total}")
+        print(f"error: there are fewer than {asked.known}: use --known {total}")
     sys.exit(total != asked.known)
 
 

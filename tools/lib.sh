@@ -1,16 +1,16 @@
-# What the scripts here share; sourced by quickstart.sh and test.sh.
+# Shared functions, sourced by quickstart.sh and test.sh.
 # shellcheck shell=bash
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
-# fail MESSAGE: ends the script with one line on stderr.
+# fail MESSAGE: prints one line to stderr and exits.
 fail() {
     printf 'error: %s\n' "$1" >&2
     exit 1
 }
 
-# The data folder as an absolute path, by the program's own rule.
+# The home folder as an absolute path, by the same rule as the program.
 find_home() {
     local home=${ASIF_HOME:-}
     if [ -z "$home" ]; then
@@ -23,13 +23,13 @@ find_home() {
         fi
     fi
     mkdir -p "$home" 2>/dev/null ||
-        fail "$home cannot be made; set ASIF_HOME to a folder that you may write to"
+        fail "$home cannot be created; set ASIF_HOME to a writable folder"
     home=$(cd "$home" && pwd)
-    [ -w "$home" ] || fail "$home cannot be written to; set ASIF_HOME to another folder"
+    [ -w "$home" ] || fail "$home is not writable; set ASIF_HOME to another folder"
     printf '%s\n' "$home"
 }
 
-# A Python that the pinned packages have wheels for, with pip.
+# A Python version with wheels of the pinned packages, with pip.
 find_python() {
     local candidate
     for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11; do
@@ -66,7 +66,7 @@ now() { printf '%s\n' "${EPOCHREALTIME/[.,]/}"; }
 seconds_since() { awk -v us="$(($(now) - $1))" 'BEGIN { printf "%.1f", us / 1e6 }'; }
 report() { printf '%7s s  %-16s %s\n' "$(seconds_since "$1")" "$2" "$3"; }
 
-# step NAME COMMAND...: runs it and prints how long it took with the one line that it says.
+# step NAME COMMAND...: runs a command, and prints its duration and its one line of output.
 step() {
     local name=$1 start said
     shift
@@ -76,13 +76,13 @@ step() {
     report "$start" "$name" "$said"
 }
 
-# One set-up at a time in a data folder; released when the script ends.
+# Allows one set-up at a time per home folder; released when the script exits.
 lock_home() {
     exec 9>"$ASIF_HOME/.setup.lock"
     if command -v flock >/dev/null && ! flock --nonblock 9; then
-        echo "another set-up is at work in $ASIF_HOME; waiting for it"
+        echo "another set-up is running in $ASIF_HOME; waiting for it"
         flock 9
     fi
-    # What a killed set-up left: nobody else is at work now.
+    # Leftovers of a killed set-up; with the lock held, nothing else uses them.
     rm -rf "$ASIF_HOME"/.setup-*/
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What Pillow, the tokenizers package and ONNX Runtime make of test inputs, for tests/parity.rs.
+"""Reference results of Pillow, the tokenizers package and ONNX Runtime for the test inputs of tests/parity.rs.
 
     make_parity_reference.py OUT_DIR IMAGE_MODEL_DIR TEXT_MODEL_DIR [PHOTO...]
 
@@ -7,13 +7,13 @@ Needs numpy, Pillow, tokenizers and onnxruntime. It draws the images (and takes 
 writes into OUT_DIR:
 
     images/NAME.EXT            the inputs
-    images.jsonl               a line an image: file, apply_exif, decoded, width, height, seen, vector
+    images.jsonl               one line per image: file, apply_exif, decoded, width, height, seen, vector
     decoded/NAME.png           what Pillow decoded, 8-bit RGB, after the EXIF turn where asked
     seen/NAME.png              the pixels that the model sees: resized and cropped by Pillow
     filters/...  filters.jsonl the same picture through other filters, sizes and crops, pixels only
-    texts.jsonl                a line a text: text, ids, vector
+    texts.jsonl                one line per text: text, ids, vector
 
-It reads only what the encoders' folders say, in the plain way the Python libraries do it.
+All settings are read from the encoder folders, as the Python libraries do it.
 """
 import json
 import os
@@ -41,7 +41,7 @@ def unit(v):
 
 # ------------------------------------------------------------------ images
 def draw(width, height, seed):
-    """A picture with edges, gradients, texture and noise: all that a resampler can get wrong."""
+    """A picture with edges, gradients, texture and noise, to exercise a resampler."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     base = np.stack([127 + 120 * np.sin(x / (7 + seed) + y / 31), 255 * x / max(width - 1, 1),

@@ -6,24 +6,24 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
     cat <<'USAGE'
-Sets asif up and shows it at work: encoders, ONNX Runtime, real image-text pairs, the release
-binary, an index of the pairs, and photos classified with it.
+Sets up asif and runs a demo: installs encoders and ONNX Runtime, fetches real image-text pairs,
+compiles the release binary, builds an anchor set from the pairs, and classifies photos with it.
 
     tools/quickstart.sh [--setup-only] [--with MODEL]... [--pairs auto|stamps|emoji]
                         [--program FILE]
 
-  --setup-only    fetch models, runtime and demo data; compile and classify nothing
+  --setup-only    only fetch models, runtime and demo data
   --with MODEL    install one more encoder: efficientnet-lite2 (24 MB, better image vectors at
                   half the speed) or all-mpnet-base-v2 (440 MB, the text encoder of the paper,
                   a sixth of the speed)
   --pairs SOURCE  the demo's pairs: stamps (785 cut-out photos and drawings with a sentence each,
                   from a Debian package) or emoji (1,850 drawings, from npm); auto takes the
                   stamps where apt-get works
-  --program FILE  use this asif program; compile none
+  --program FILE  use this asif program instead of compiling one
   --help          this text
 
 Everything goes to $ASIF_HOME (default: ~/.local/share/asif) and target/; nothing is installed
-into the system and root is not needed. A second run does only what is missing or damaged.
+system-wide and root is not needed. A second run repeats only what is missing or damaged.
 Needs cargo, cc, python3 (3.11 to 3.13) with pip, and apt-get or npm.
 USAGE
 }
@@ -83,7 +83,7 @@ if [ "$setup_only" = no ] && [ -z "$program" ]; then
     build_log=$ASIF_HOME/build.log
     (cd "$repo" && exec cargo build --release --locked) >"$build_log" 2>&1 9>&- &
     build_pid=$!
-    echo "the release build runs meanwhile (its output: $build_log)"
+    echo "the release build runs in the background (output: $build_log)"
 fi
 
 step 'python packages' setup packages python-export
@@ -102,7 +102,7 @@ finish_build() {
     if ! wait "$build_pid"; then
         build_pid=
         fail "the build failed: $(grep -m 1 '^error' "$build_log" || tail -n 1 "$build_log") \
-(all of it: $build_log)"
+(full output: $build_log)"
     fi
     build_pid=
     if grep -q Compiling "$build_log"; then echo "compiled"; else echo "already there: the binary"; fi
@@ -123,7 +123,7 @@ fi
 demo=$ASIF_HOME/demo
 index=$demo/demo.asif
 
-# The index is up to date when it was made from these pairs by these encoders and opens.
+# The anchor set is up to date if it was built from these pairs with these encoders, and opens.
 build_index() {
     local made_from
     made_from=$(sha256sum "$demo/pairs.jsonl" "$ASIF_HOME"/models/{all-MiniLM-L6-v2,efficientnet-lite0}/asif-model.json |
@@ -140,7 +140,7 @@ build_index() {
     echo "$made_from" >"$index.made-from"
     echo "built $index from $(wc -l <"$demo/pairs.jsonl") pairs"
 }
-step 'index' build_index
+step 'anchor set' build_index
 
 start=$(now)
 echo
@@ -152,11 +152,11 @@ report "$start" 'classify' "$(find "$demo/photos" -type f | wc -l) photos; page:
 report "$began" 'total' 'done'
 echo
 if grep -q '"source": "fluent-emoji"' "$demo/pairs.jsonl"; then
-    echo "These pairs are drawings of emoji: expect little from them on photos. With apt-get at"
-    echo "hand, '--pairs stamps' takes pairs that serve photos better."
+    echo "These pairs are drawings of emoji: expect low accuracy on photos. Where apt-get is available,"
+    echo "'--pairs stamps' uses pairs that suit photos better."
 else
-    echo "The pairs decide: where an answer is wrong, the page shows which pairs it came from. Of these"
-    echo "785, a single one speaks of a cat, and it is a drawing for Halloween."
+    echo "The answers depend on the pairs: for a wrong answer, the page shows the pairs behind it. Of these"
+    echo "785 pairs, a single one mentions a cat, and it is a drawing for Halloween."
 fi
 
 # Paths as a reader would type them from the repository's root.
@@ -167,12 +167,12 @@ echo "What to try next:"
 [ "$ASIF_HOME" = "${XDG_DATA_HOME:-${HOME:-}/.local/share}/asif" ] ||
     printf '  export ASIF_HOME=%q\n' "$ASIF_HOME"
 printf '  xdg-open %q\n' "$demo/report.html"
-printf '      the answers as a page, each with the pairs behind it\n'
+printf '      an HTML page of the answers, each with the pairs behind it\n'
 printf '  %s classify --index %q --labels "a bird,a boat,a castle" YOUR_PHOTO.jpg\n' "$asif" "$index"
-printf '      your own photo, your own labels: nothing is trained\n'
+printf '      classify your own photo with your own labels, without training\n'
 printf '  %s inspect %q\n' "$asif" "$index"
-printf '      what the index holds\n'
+printf '      show the contents of the anchor set\n'
 printf '  %s build --pairs YOUR_FOLDER --out mine.asif\n' "$asif"
-printf '      an index of your own pairs: pictures with a .txt beside each, JSONL, CSV or TSV\n'
+printf '      build an anchor set from your own pairs: pictures with a .txt beside each, JSONL, CSV or TSV\n'
 printf '  %s doctor\n' "$asif"
-printf '      is everything installed and sound\n'
+printf '      check the installation\n'

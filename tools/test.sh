@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Sets up what the tests need and runs all of them. Arguments go to `cargo test`.
+# Sets up what the tests need and runs all of them. Arguments are passed to `cargo test`.
 #
 #     tools/test.sh [CARGO_TEST_ARGUMENTS...]        tools/test.sh parity
 #
-# Ends with one line, `N passed, N failed, N skipped`, summed over every test binary's own summary;
-# the exit code is 0 only when everything passed. Before it stands why which test was skipped.
-# A test that lacks what this script sets up fails; with ASIF_TEST_STRICT=all in the environment also
-# one that lacks what it cannot set up, such as the data for development.
+# The last line is `N passed, N failed, N skipped`, summed over the summaries of all test binaries; the
+# exit code is 0 only if everything passed. The lines before it give the reason for each skipped test.
+# A test fails if something is missing that this script sets up; with ASIF_TEST_STRICT=all in the
+# environment, also if something is missing that it cannot set up, such as the development data.
 set -euo pipefail
 # shellcheck source=tools/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -27,9 +27,9 @@ step 'test packages' setup packages python-tests
 step 'http clients' setup packages serve-clients
 step 'page driver' setup packages page-driver
 step 'browser' setup browser
-# A Python with numpy, Pillow, tokenizers and onnxruntime, for tests that compare with them.
+# A Python with numpy, Pillow, tokenizers and onnxruntime, for tests that compare with these packages.
 export ASIF_PYTHON=$ASIF_HOME/python/bin/python3
-# What was just set up must be used: a test that needs it and does not find it fails.
+# The set-up succeeded, so a test that does not find it must fail.
 export ASIF_TEST_STRICT=${ASIF_TEST_STRICT:-1}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

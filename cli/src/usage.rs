@@ -97,6 +97,7 @@ fn is_typing_error(given: &str, known: &str) -> bool {
 /// The Levenshtein distance of two texts.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
+    // One row of the table of dynamic programming, updated in place for each letter of `a`.
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, of_a) in a.chars().enumerate() {
         let mut before = i;

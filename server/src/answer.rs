@@ -175,6 +175,7 @@ fn unit(mut vector: Vec<f32>, dim: usize) -> Result<Vec<f32>, InputRejection> {
             "the vector is zero; encode the image again".to_owned(),
         ));
     }
+    // Unit vectors of clients are off by float rounding only; scaling them would change their bits.
     if (norm - 1.0).abs() > 1e-4 {
         vector
             .iter_mut()

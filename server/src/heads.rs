@@ -70,6 +70,7 @@ impl LabelHeadSpec {
             )));
         }
         let mut hash = blake3::Hasher::new();
+        // Each text is hashed with its length, so that ["ab"] and ["a", "b"] differ.
         let mut put = |text: &str| {
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());

@@ -54,6 +54,7 @@ impl RequestMemory {
     ) -> Result<(), Refusal> {
         let had = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = bytes.div_ceil(PIECE).saturating_sub(had);
+        // More than a semaphore can hold fails below, which is the right answer for such a size.
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         let more = Arc::clone(&self.0).try_acquire_many_owned(missing);
         let more = more.map_err(|_| {

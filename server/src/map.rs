@@ -49,6 +49,7 @@ impl AnchorMap {
             .iter()
             .flatten()
             .fold(1e-12, |m: f64, v| m.max(v.abs()));
+        // One scale for both axes, so that distances keep their proportions.
         let step = |v: f64| ((v / spread + 1.0) / 2.0 * STEPS).round() as u16;
         let points = places.iter().zip(of_anchor);
         Ok(Self {

@@ -248,6 +248,7 @@ fn other(set: &AnchorSet, without: Option<[u8; 32]>) -> GenerationKey {
 impl PairExclusion {
     fn hash(&self) -> [u8; 32] {
         let mut hash = blake3::Hasher::new();
+        // Lengths are hashed too, so that different lists cannot run together to the same bytes.
         for list in [&self.filters, &self.ids] {
             hash.update(&(list.len() as u64).to_le_bytes());
             for text in list {

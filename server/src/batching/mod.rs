@@ -168,6 +168,7 @@ impl<I, O> BatcherState<I, O> {
         loop {
             let missing = queue.waiting() < self.batching.size;
             let left = until.saturating_duration_since(Instant::now());
+            // Relaxed is enough: the counter is only a hint to wait, and the mutex orders the inputs.
             let company = self.coming.load(Ordering::Relaxed) > 0;
             if !missing || !company || queue.closed || left.is_zero() {
                 break;

@@ -14,7 +14,7 @@ export function wire(without) {
 
 /** A short description. */
 export function summary(without) {
-if (without === null) return "none";
+  if (without === null) return "none";
   const { sources, pairs } = without;
   const parts = [sources.size > 0 && several(sources.size, "source"), pairs.size > 0 && several(pairs.size, "pair")];
   return parts.filter(Boolean).join(" and ");

@@ -320,6 +320,7 @@ fn distance(given: &str, name: &str) -> usize {
     if given.len() > 64 {
         return usize::MAX;
     }
+    // One row of the table of dynamic programming, updated in place for each letter of `given`.
     let mut row: Vec<usize> = (0..=name.chars().count()).collect();
     for (i, a) in given.chars().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], i + 1);
