@@ -115,7 +115,7 @@ pub fn with_riff_length(webp: &[u8], length: u32) -> Vec<u8> {
 /// `length` zeros as a zlib stream that any inflater reads: blocks of one symbol and long repeats.
 pub fn zeros_deflated(length: usize) -> Vec<u8> {
     // A zero, then copies of 258 bytes at distance 1 in fixed codes: 13 bits give 258 bytes.
-    let mut bits = BitWriter::default();
+    let mut bits = CodedBits::default();
     bits.put(1, 1);
     bits.put(1, 2);
     bits.put_code(0b0011_0000, 8);
@@ -137,13 +137,13 @@ pub fn zeros_deflated(length: usize) -> Vec<u8> {
 }
 
 #[derive(Default)]
-struct BitWriter {
+struct CodedBits {
     bytes: Vec<u8>,
     held: u64,
     count: u32,
 }
 
-impl BitWriter {
+impl CodedBits {
     fn put(&mut self, value: u64, bits: u32) {
         self.held |= value << self.count;
         self.count += bits;
