@@ -348,7 +348,7 @@ fn few_pairs_keep_what_they_have_and_a_request_to_stop_is_heard() {
     made(&path, &planted(60), RelativeParams::default().into());
     let said = on(folder.path(), &["tune", "--apply"], &path).ok();
     assert!(
-        said.out.contains("too few") && said.out.contains("keep"),
+        said.out.contains("at least 200 distinct pairs") && said.out.contains("keep"),
         "{}",
         said.out
     );

@@ -278,7 +278,7 @@ fn what_is_no_list_of_names_is_refused_with_what_to_do() {
         (
             "l.json",
             r#"{"label": "cat", "prompts": ["a cat photo"]}"#,
-            "one row of labels",
+            "one row of a JSON Lines label file",
             ".jsonl",
         ),
     ] {
